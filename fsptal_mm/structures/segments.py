@@ -1,0 +1,93 @@
+"""Segments on the time axis, and the only place that knows how snippets and seconds map onto each other."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fsptal_mm.errors import InputError
+
+# A time that is meant to be the start of a snippet may be a hair below it in floating point.
+_EDGE_SNIPPETS = 1e-6
+
+
+@dataclass(frozen=True)
+class SnippetGrid:
+    """Snippet ``t`` covers ``[t, t + 1) * snippet_sec + offset_sec``; its feature stands at the centre.
+
+    Args:
+        snippet_sec: Seconds from the start of one snippet to the start of the next (the stride, in seconds).
+        offset_sec: Start of snippet 0. It is not 0 where the frames of neighbouring snippets overlap: the snippet is
+            then the stretch of one stride in the middle of its frames.
+    """
+
+    snippet_sec: float
+    offset_sec: float = 0.0
+
+    @classmethod
+    def from_config(cls, grid, native_fps=None, video=None):
+        """Build the grid of one video from a dataset's ``grid`` config.
+
+        Args:
+            grid (dict): Either ``dict(snippet_sec=...)`` or ``dict(fps=..., snippet_frames=..., stride_frames=...)``:
+                frames per second at which features were extracted (``'native'`` for the video's own), frames per
+                snippet, frames from snippet to snippet (default: ``snippet_frames``). ``offset_sec`` may be added to
+                either and defaults to ``(snippet_frames - stride_frames) / 2 / fps``.
+            native_fps: The video's own frames per second, needed for ``fps='native'``.
+            video: Name of the video, for errors.
+
+        Raises:
+            InputError: An unknown, missing or non-positive field, or no ``native_fps`` where it is needed.
+        """
+        grid = dict(grid)
+        offset_sec = grid.pop('offset_sec', None)
+        if set(grid) == {'snippet_sec'}:
+            return cls(_positive(grid, 'snippet_sec', video), 0.0 if offset_sec is None else float(offset_sec))
+        if not {'fps', 'snippet_frames'} <= set(grid) <= {'fps', 'snippet_frames', 'stride_frames'}:
+            raise InputError('snippet_sec, or fps and snippet_frames (and stride_frames), and offset_sec if needed',
+                             field='grid', found=sorted(grid))
+        if grid['fps'] == 'native':
+            if native_fps is None:
+                raise InputError("the video's frames per second (from an fps file or the annotations), since "
+                                 "grid.fps is 'native'", video=video, field='fps')
+            grid['fps'] = native_fps
+        fps, frames = _positive(grid, 'fps', video), _positive(grid, 'snippet_frames', video)
+        stride = _positive(grid, 'stride_frames', video) if 'stride_frames' in grid else frames
+        return cls(stride / fps, (frames - stride) / 2 / fps if offset_sec is None else float(offset_sec))
+
+    def to_snippet(self, sec):
+        """Index of the snippet that a time in seconds falls into (not clipped to the video)."""
+        position = (np.asarray(sec, dtype=np.float64) - self.offset_sec) / self.snippet_sec
+        return np.floor(position + _EDGE_SNIPPETS).astype(np.int64)
+
+    def to_sec(self, position):
+        """Seconds of a position in snippets: ``t`` is the start of snippet t, ``t + 0.5`` its centre."""
+        return np.asarray(position, dtype=np.float64) * self.snippet_sec + self.offset_sec
+
+    def num_snippets(self, duration_sec):
+        """How many snippets a video of this duration should have (a float: extractors round either way)."""
+        return (duration_sec - self.offset_sec) / self.snippet_sec
+
+
+def _positive(grid, field, video):
+    value = grid[field]
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float('inf'):
+        raise InputError('a positive number', video=video, field=f'grid.{field}', found=value)
+    return float(value)
+
+
+def segment_iou(first, second):
+    """Temporal intersection over union of every pair of segments.
+
+    Args:
+        first (np.ndarray): ``(N, 2)`` starts and ends, in any one unit.
+        second (np.ndarray): ``(M, 2)``, in the same unit.
+
+    Returns:
+        np.ndarray: ``(N, M)``; 0 where two segments do not overlap or both have no length.
+    """
+    first, second = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    start = np.maximum(first[:, None, 0], second[None, :, 0])
+    end = np.minimum(first[:, None, 1], second[None, :, 1])
+    intersection = np.clip(end - start, 0, None)
+    union = np.diff(first) + np.diff(second)[:, 0] - intersection
+    return np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
