@@ -43,12 +43,18 @@ class SnippetGrid:
         if set(grid) == {'snippet_sec'}:
             return cls(_positive(grid, 'snippet_sec', video), 0.0 if offset_sec is None else float(offset_sec))
         if not {'fps', 'snippet_frames'} <= set(grid) <= {'fps', 'snippet_frames', 'stride_frames'}:
-            raise InputError('snippet_sec, or fps and snippet_frames (and stride_frames), and offset_sec if needed',
-                             field='grid', found=sorted(grid))
+            raise InputError(
+                'snippet_sec, or fps and snippet_frames (and stride_frames), and offset_sec if needed',
+                field='grid',
+                found=sorted(grid),
+            )
         if grid['fps'] == 'native':
             if native_fps is None:
-                raise InputError("the video's frames per second (from an fps file or the annotations), since "
-                                 "grid.fps is 'native'", video=video, field='fps')
+                raise InputError(
+                    "the video's frames per second (from an fps file or the annotations), since grid.fps is 'native'",
+                    video=video,
+                    field='fps',
+                )
             grid['fps'] = native_fps
         fps, frames = _positive(grid, 'fps', video), _positive(grid, 'snippet_frames', video)
         stride = _positive(grid, 'stride_frames', video) if 'stride_frames' in grid else frames

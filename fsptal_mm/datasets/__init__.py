@@ -1,0 +1,11 @@
+from .point_tal_dataset import PointTALDataset
+from .transforms import ExtendPointLabels, LoadSnippetFeatures, PackPointTALInputs, PointsToSnippets, ResizeSnippets
+
+__all__ = [
+    'ExtendPointLabels',
+    'LoadSnippetFeatures',
+    'PackPointTALInputs',
+    'PointTALDataset',
+    'PointsToSnippets',
+    'ResizeSnippets',
+]

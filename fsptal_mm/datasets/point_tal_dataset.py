@@ -1,0 +1,164 @@
+"""Videos with one labelled frame per action instance."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+from mmaction.registry import DATASETS
+from mmengine.dataset import BaseDataset
+from mmengine.logging import print_log
+from mmengine.utils import is_abs
+
+from fsptal_mm.errors import InputError
+from fsptal_mm.structures import SnippetGrid
+
+from .annotations import load_annotations
+
+
+@DATASETS.register_module()
+class PointTALDataset(BaseDataset):
+    """Data set of snippet features with point labels for training and segments for evaluation.
+
+    Relative paths lie below ``data_root``. What the annotation files may look like: :func:`load_annotations`.
+
+    Args:
+        ann_file: JSON with segments, durations and frames per second, or the package's own format.
+        data_prefix (dict): One entry per feature stream, in the order in which they are joined; each value is a folder
+            with a file per video (or one HDF5 file). ``dict(feature='features/train')``, or
+            ``dict(rgb='features/train/rgb', flow='features/train/flow')``.
+        grid (dict): The feature grid, stated here and nowhere else: see :meth:`SnippetGrid.from_config`.
+        suffix: Ending of the feature files.
+        split_file: Text file with the ids of the videos, one per line; else ``subset`` or all videos.
+        subset: Name of the subset in ``ann_file``.
+        point_file: Point labels, where they are not in ``ann_file``; a list means several annotators.
+        fps_file: JSON from video to frames per second, for point files that count frames.
+        ambiguous_file: Ranges that evaluation may leave out.
+        annotator: Index of the annotator in a list of ``point_file``; ``None`` draws one per video with ``seed``.
+        seed: For drawing annotators.
+        supervision: ``'points'``; or ``'segments'``, which labels every snippet from the true segments: the fully
+            supervised ceiling, for analysis only.
+        pointless: ``'skip'`` leaves training videos without any point out, since their actions are unlabelled, not
+            absent; ``'background'`` takes them as videos of background.
+        test_mode: Segments decide the video labels, and no video is left out.
+        **kwargs: As in ``mmengine.dataset.BaseDataset``: ``data_root``, ``metainfo=dict(classes=...)`` (a sequence or
+            the path of a text file), ``pipeline``, ``indices``, ...
+
+    Raises:
+        InputError: For everything that is wrong with the files, naming file, video and field.
+    """
+
+    def __init__(
+        self,
+        ann_file='',
+        data_prefix=dict(feature='features'),
+        *,
+        grid,
+        suffix='.npy',
+        split_file=None,
+        subset=None,
+        point_file=None,
+        fps_file=None,
+        ambiguous_file=None,
+        annotator=None,
+        seed=0,
+        supervision='points',
+        pointless='skip',
+        test_mode=False,
+        **kwargs,
+    ):
+        for name, value, choices in (
+            ('supervision', supervision, ('points', 'segments')),
+            ('pointless', pointless, ('skip', 'background')),
+        ):
+            if value not in choices:
+                raise InputError(f'one of {choices}', field=name, found=value)
+        self.grid = grid
+        self.suffix = suffix
+        self.supervision = supervision
+        self.pointless = pointless
+        self._ann_args = dict(subset=subset, annotator=annotator, seed=seed)
+        self._ann_paths = dict(
+            split_file=split_file, point_file=point_file, fps_file=fps_file, ambiguous_file=ambiguous_file
+        )
+        super().__init__(ann_file=ann_file, data_prefix=data_prefix, test_mode=test_mode, **kwargs)
+
+    def _join_prefix(self):
+        super()._join_prefix()
+
+        def below_root(path):
+            if isinstance(path, (list, tuple)):
+                return [below_root(part) for part in path]
+            return path if not path or is_abs(path) else str(Path(self.data_root, path))
+
+        self._ann_paths = {name: below_root(path) for name, path in self._ann_paths.items()}
+
+    def load_data_list(self):
+        """Read the annotations; one dict per video, times in seconds."""
+        annotations = load_annotations(
+            self.ann_file or None, classes=self._metainfo.get('classes'), **self._ann_paths, **self._ann_args
+        )
+        self._metainfo['classes'] = annotations.classes
+        return [self._data_info(record, len(annotations.classes)) for record in annotations.videos.values()]
+
+    def _data_info(self, record, num_classes):
+        grid = SnippetGrid.from_config(self.grid, record.fps, record.video_id)
+        info = dict(
+            video_id=record.video_id,
+            duration_sec=record.duration_sec,
+            grid=grid,
+            num_classes=num_classes,
+            feature_paths=[self._feature_path(prefix, record.video_id) for prefix in self.data_prefix.values()],
+            gt_segments_sec=record.segments_sec,
+            gt_segment_labels=record.segment_labels,
+            ambiguous_sec=record.ambiguous_sec,
+        )
+        if self.supervision == 'segments':
+            info.update(_dense_points(record, grid))
+        else:
+            info.update(
+                point_sec=record.point_sec,
+                point_labels=record.point_labels,
+                point_instances=record.point_instances,
+                background_sec=record.background_sec,
+            )
+        of_segments = self.test_mode and len(record.segment_labels)
+        info['video_labels'] = np.unique(record.segment_labels if of_segments else info['point_labels'])
+        return info
+
+    def _feature_path(self, prefix, video_id):
+        if Path(prefix).suffix in ('.h5', '.hdf5'):
+            return str(prefix)
+        return str(Path(prefix, video_id + self.suffix))
+
+    def filter_data(self):
+        """Leave out training videos without any point, with one warning."""
+        if self.test_mode or self.pointless == 'background':
+            return self.data_list
+        kept = [info for info in self.data_list if len(info['point_sec'])]
+        left_out = len(self.data_list) - len(kept)
+        if not kept:
+            raise InputError('point labels for at least one video', file=self.ann_file, field='points', found='none')
+        if left_out:
+            names = [info['video_id'] for info in self.data_list if not len(info['point_sec'])]
+            print_log(
+                f'{self.ann_file}: {left_out} of {len(self.data_list)} training videos carry no point and are left out '
+                f"(pointless='background' keeps them): {names[:5]}",
+                logger='current',
+                level=logging.WARNING,
+            )
+        return kept
+
+
+def _dense_points(record, grid):
+    """A point in every snippet whose centre lies in a segment, and a background click in every other one."""
+    if record.duration_sec is None:
+        raise InputError("a duration, for supervision='segments'", video=record.video_id, field='duration_sec')
+    centres = grid.to_sec(np.arange(max(1, int(grid.num_snippets(record.duration_sec)))) + 0.5)
+    start, end = record.segments_sec[:, :1], record.segments_sec[:, 1:]
+    segment, snippet = np.nonzero((start <= centres) & (centres < end))
+    return dict(
+        point_sec=centres[snippet],
+        point_labels=record.segment_labels[segment],
+        point_instances=segment,
+        background_sec=np.delete(centres, snippet),
+    )

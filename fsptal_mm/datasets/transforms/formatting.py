@@ -1,0 +1,48 @@
+"""From a transform's dictionary to what the model takes."""
+
+import numpy as np
+import torch
+from mmaction.registry import TRANSFORMS
+from mmaction.structures import ActionDataSample
+from mmcv.transforms import BaseTransform
+
+_EVALUATION_KEYS = ('gt_segments_sec', 'gt_segment_labels', 'ambiguous_sec')
+
+
+@TRANSFORMS.register_module()
+class PackPointTALInputs(BaseTransform):
+    """Packs features and labels.
+
+    ``inputs`` are the features ``(T, D)``; the data sample carries ``point_instances (T, C)``, ``point_background
+    (T,)`` and ``gt_video_labels (C,)`` as data, and as meta information what inference and evaluation need: the grid in
+    seconds, the duration and the true segments. Segments travel with the sample so that every process of a
+    distributed test can give the metric what it needs; no part of training reads them.
+
+    Required keys: ``features``, ``snippet_instances``, ``snippet_background``, ``grid``, ``duration_sec``,
+    ``video_id``, ``video_labels``, ``num_classes`` and the evaluation keys.
+
+    Args:
+        meta_keys: Further keys to keep as meta information where present.
+    """
+
+    def __init__(self, meta_keys=('snippet_positions',)):
+        self.meta_keys = meta_keys
+
+    def transform(self, results):
+        """See the class."""
+        video_labels = torch.zeros(results['num_classes'])
+        video_labels[torch.as_tensor(results['video_labels'], dtype=torch.long)] = 1
+        meta = {key: results[key] for key in (*_EVALUATION_KEYS, *self.meta_keys) if key in results}
+        meta.update(
+            video_id=results['video_id'],
+            num_snippets=len(results['features']),
+            snippet_sec=results['grid'].snippet_sec,
+            offset_sec=results['grid'].offset_sec,
+            duration_sec=results['duration_sec'],
+        )
+        sample = ActionDataSample(metainfo=meta)
+        sample.point_instances = torch.from_numpy(results['snippet_instances'])
+        sample.point_background = torch.from_numpy(results['snippet_background'])
+        sample.gt_video_labels = video_labels
+        features = np.ascontiguousarray(results['features'], dtype=np.float32)
+        return dict(inputs=torch.from_numpy(features), data_samples=sample)

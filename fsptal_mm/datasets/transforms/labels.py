@@ -1,0 +1,160 @@
+"""Point labels on the snippet grid, and their extension (method: Sec. 3.1, Appendix A)."""
+
+import numpy as np
+from mmaction.registry import TRANSFORMS
+from mmcv.transforms import BaseTransform
+
+from fsptal_mm.errors import InputError
+from fsptal_mm.structures import NO_INSTANCE, SnippetGrid
+
+_EXTENT = 0.5  # theta: an extended snippet belongs to the original one whose cell of +- half a snippet it lies in
+
+
+@TRANSFORMS.register_module()
+class PointsToSnippets(BaseTransform):
+    """Puts points in seconds onto the snippets: the one place where seconds become snippets.
+
+    Two points of one class in one snippet are one instance (the first). A point at the very end that the features no
+    longer reach, since extractors drop the last incomplete snippet, goes to the last snippet.
+
+    Required keys: ``features``, ``grid``, ``duration_sec``, ``num_classes``, ``point_sec``, ``point_labels``,
+    ``point_instances``, ``background_sec``. Added: ``snippet_instances (T, C)`` int32, the instance that class c is
+    labelled with in snippet t or -1; ``snippet_background (T,)`` bool.
+    """
+
+    def transform(self, results):
+        """See the class.
+
+        Raises:
+            InputError: A point after the end of the video.
+        """
+        num_snippets = len(results['features'])
+        instances = np.full((num_snippets, results['num_classes']), NO_INSTANCE, dtype=np.int32)
+        # Backwards, so that the first of several points of a class in a snippet is written last.
+        rows = self._rows(results, 'point_sec', num_snippets)[::-1]
+        instances[rows, results['point_labels'][::-1]] = results['point_instances'][::-1]
+        background = np.zeros(num_snippets, dtype=bool)
+        background[self._rows(results, 'background_sec', num_snippets)] = True
+        results['snippet_instances'], results['snippet_background'] = instances, background
+        return results
+
+    @staticmethod
+    def _rows(results, field, num_snippets):
+        rows = results['grid'].to_snippet(results[field])
+        last = max(num_snippets, int(results['grid'].num_snippets(results['duration_sec'])))
+        outside = (rows < 0) | (rows > last)
+        if outside.any():
+            raise InputError(
+                f'times within the video of {results["duration_sec"]:.2f} s and {num_snippets} snippets',
+                video=results['video_id'],
+                field=field,
+                found=np.asarray(results[field])[outside][:5].tolist(),
+            )
+        return np.minimum(rows, num_snippets - 1)
+
+
+@TRANSFORMS.register_module()
+class ExtendPointLabels(BaseTransform):
+    """Label extension, module A: stretches time around the points, so that more snippets carry labels (Eq. 1).
+
+    For training only: at test time nothing is labelled and nothing may be resampled.
+
+    Required keys: ``features (T_ori, D)``, ``snippet_instances``, ``snippet_background``. Changed: all three, to length
+    T. Added: ``snippet_positions (T,)``: the original snippet, in fractions, that an extended one was sampled at.
+
+    Args:
+        label_weight: tau_1, sampling weight of labelled snippets (Table 3).
+        neighbour_weight: tau_2, sampling weight of the snippets beside a run of labelled ones (Table 3).
+    """
+
+    def __init__(self, label_weight=2.5, neighbour_weight=1.67):
+        for name, value in (('label_weight', label_weight), ('neighbour_weight', neighbour_weight)):
+            if not 1 <= value < float('inf'):
+                raise ValueError(f'`{name}` must be at least 1, but got {value}')
+        self.label_weight = label_weight
+        self.neighbour_weight = neighbour_weight
+
+    def transform(self, results):
+        """See the class."""
+        instances = results['snippet_instances']
+        positions = self.sampling_positions((instances != NO_INSTANCE).any(1))
+        results['features'] = interpolate(results['features'], positions)
+        results['snippet_instances'] = _carry_labels(instances, positions, NO_INSTANCE)
+        results['snippet_background'] = _carry_labels(results['snippet_background'][:, None], positions, False)[:, 0]
+        results['snippet_positions'] = positions
+        return results
+
+    def sampling_positions(self, labelled):
+        """Where the extended snippets lie among the original ones.
+
+        Args:
+            labelled (np.ndarray): ``(T_ori,)`` bool.
+
+        Returns:
+            np.ndarray: ``(T,)`` ascending positions in ``[0, T_ori - 1]``; the identity where nothing is labelled.
+        """
+        weight = np.ones(len(labelled))
+        weight[:-1][labelled[1:]] = self.neighbour_weight
+        weight[1:][labelled[:-1]] = self.neighbour_weight
+        weight[labelled] = self.label_weight
+        cumulative = np.concatenate([[0.0], np.cumsum(weight)])
+        num_snippets = int(np.floor(cumulative[-1] + 0.5))
+        quantiles = (np.arange(num_snippets) + 0.5) * cumulative[-1] / num_snippets
+        positions = np.interp(quantiles, cumulative, np.arange(len(cumulative))) - 0.5
+        return np.clip(positions, 0, len(labelled) - 1)
+
+
+@TRANSFORMS.register_module()
+class ResizeSnippets(BaseTransform):
+    """Resamples the features of a video to a fixed number of snippets by linear interpolation.
+
+    As usual on ActivityNet, whose videos are short and of one action each. The grid changes with it, so labels and
+    proposals stay right; goes before ``PointsToSnippets``.
+
+    Required keys: ``features``, ``grid``. Changed: both.
+
+    Args:
+        num_snippets: Length T of every video afterwards.
+    """
+
+    def __init__(self, num_snippets):
+        if num_snippets < 1:
+            raise ValueError(f'`num_snippets` must be at least 1, but got {num_snippets}')
+        self.num_snippets = num_snippets
+
+    def transform(self, results):
+        """See the class."""
+        original, grid = len(results['features']), results['grid']
+        scale = original / self.num_snippets
+        # Centre to centre, so that the ends of the video stay where they are.
+        positions = np.clip((np.arange(self.num_snippets) + 0.5) * scale - 0.5, 0, original - 1)
+        results['features'] = interpolate(results['features'], positions)
+        results['grid'] = SnippetGrid(grid.snippet_sec * scale, grid.offset_sec)
+        return results
+
+
+def interpolate(features, positions):
+    """Linear interpolation of ``(T, D)`` features at ``(N,)`` positions in snippets within ``[0, T - 1]``."""
+    left = np.floor(positions).astype(np.int64)
+    right = np.minimum(left + 1, len(features) - 1)
+    share = (positions - left).astype(features.dtype)[:, None]
+    return features[left] * (1 - share) + features[right] * share
+
+
+def _carry_labels(labels, positions, empty):
+    """Labels ``(T_ori, K)`` of original snippets onto the extended ones, ``(T, K)``.
+
+    An extended snippet takes the labels of the original snippet in whose cell it lies; a labelled snippet whose cell
+    is empty marks the nearest extended snippet, the left one of two.
+    """
+    carried = np.full((len(positions), labels.shape[1]), empty, dtype=labels.dtype)
+    labelled = np.flatnonzero((labels != empty).any(1))
+    first = np.searchsorted(positions, labelled - _EXTENT)
+    last = np.searchsorted(positions, labelled + _EXTENT)
+    for snippet, start, stop in zip(labelled, first, last):
+        if start == stop:
+            start = int(np.abs(positions - snippet).argmin())
+            stop = start + 1
+        part = carried[start:stop]
+        part[part == empty] = np.broadcast_to(labels[snippet], part.shape)[part == empty]
+    return carried

@@ -1,0 +1,137 @@
+"""Reading snippet features."""
+
+import csv
+import io
+import logging
+from pathlib import Path
+
+import numpy as np
+from mmaction.registry import TRANSFORMS
+from mmcv.transforms import BaseTransform
+from mmengine.fileio import get
+from mmengine.logging import print_log
+
+from fsptal_mm.errors import InputError
+
+_HDF5_SUFFIXES = ('.h5', '.hdf5')
+
+
+@TRANSFORMS.register_module()
+class LoadSnippetFeatures(BaseTransform):
+    """Reads the snippet features of a video from one or several files and joins them along the feature dimension.
+
+    Formats, by the file's suffix: ``.npy``, ``.npz``, ``.csv`` (one header line and one row per snippet, as
+    mmaction2's BMN features), ``.h5``/``.hdf5`` (one file per video, or one for all with a data set per video).
+    Any number type is read and becomes float32. Nothing in a file is ever executed (``allow_pickle=False``).
+
+    Required keys: ``video_id``, ``feature_paths``, ``grid``, ``duration_sec``. Added: ``features (T, D)``. Changed:
+    ``duration_sec``, where the annotations do not know it.
+
+    Args:
+        key: Name of the array in ``.npz`` and per-video HDF5 files; may be left out where there is only one.
+        feature_dim: Expected D, checked if given.
+        length_tolerance: Share of the expected number of snippets by which T may differ from what the duration and the
+            grid say. Up to it there is a warning where it is more than one snippet; beyond it an error.
+        backend_args (dict, optional): File backend of mmengine, for features that are not on a local disk.
+    """
+
+    def __init__(self, key=None, feature_dim=None, length_tolerance=0.1, backend_args=None):
+        self.key = key
+        self.feature_dim = feature_dim
+        self.length_tolerance = length_tolerance
+        self.backend_args = backend_args
+        self._has_warned = False
+
+    def transform(self, results):
+        """Read, check and join.
+
+        Raises:
+            InputError: Missing, truncated or unreadable file, wrong number of dimensions or type, NaN or Inf, no
+                snippet at all, streams of different lengths, a length that does not fit the grid.
+        """
+        video, paths = results['video_id'], results['feature_paths']
+        streams = [self._read(path, video) for path in paths]
+        lengths = [len(stream) for stream in streams]
+        if max(lengths) - min(lengths) > 1:
+            raise InputError('streams whose lengths differ by at most 1', file=paths, video=video, found=lengths)
+        features = np.concatenate([stream[: min(lengths)] for stream in streams], axis=1)
+        if self.feature_dim is not None and features.shape[1] != self.feature_dim:
+            raise InputError(
+                f'(T, {self.feature_dim})', file=paths, video=video, field='feature dimension', found=features.shape
+            )
+        results['features'] = features
+        self._check_grid(results)
+        return results
+
+    def _read(self, path, video):
+        try:
+            array = self._decode(Path(path).suffix.lower(), path, video)
+        except FileNotFoundError as error:
+            raise InputError('a feature file', file=path, video=video, found='no such file') from error
+        except InputError:
+            raise
+        except Exception as error:  # numpy and h5py raise half a dozen types for files that are not what they seem
+            raise InputError('readable features', file=path, video=video, found=str(error)) from error
+        if array.ndim != 2 or not (np.issubdtype(array.dtype, np.number) or array.dtype == np.bool_):
+            found = f'shape {array.shape} of {array.dtype}'
+            raise InputError('numbers of shape (T, D)', file=path, video=video, field='features', found=found)
+        if 0 in array.shape:
+            raise InputError('at least one snippet', file=path, video=video, field='features', found=array.shape)
+        array = np.asarray(array, dtype=np.float32)
+        if not np.isfinite(array).all():
+            snippet = int(np.flatnonzero(~np.isfinite(array).all(1))[0])
+            found = f'NaN or Inf in snippet {snippet}'
+            raise InputError('finite numbers', file=path, video=video, field='features', found=found)
+        return array
+
+    def _decode(self, suffix, path, video):
+        if suffix in _HDF5_SUFFIXES:
+            import h5py
+
+            with h5py.File(path if self.backend_args is None else self._bytes(path), 'r') as file:
+                return self._pick(file, file.keys(), path, video)[()]
+        if suffix == '.csv':
+            text = io.StringIO(self._bytes(path).read().decode('utf-8-sig'))
+            rows = list(csv.reader(text))[1:]
+            return np.array([row for row in rows if row], dtype=np.float32, ndmin=2)
+        if suffix == '.npz':
+            with np.load(self._bytes(path), allow_pickle=False) as file:
+                return self._pick(file, file.files, path, video)
+        if suffix == '.npy':
+            if self.backend_args is None:  # pages are shared between workers and read once
+                return np.load(path, mmap_mode='r', allow_pickle=False)
+            return np.load(self._bytes(path), allow_pickle=False)
+        raise InputError('.npy, .npz, .csv, .h5 or .hdf5', file=path, video=video, field='suffix', found=suffix)
+
+    def _bytes(self, path):
+        return io.BytesIO(get(str(path), backend_args=self.backend_args))
+
+    def _pick(self, file, names, path, video):
+        """The array of a container: the named one, the video's, or the only one."""
+        names = list(names)
+        wanted = [name for name in (self.key, video) if name in names] or (names if len(names) == 1 else [])
+        if (self.key is not None and self.key not in names) or not wanted:
+            raise InputError(self.key or f'one array, or {video}', file=path, video=video, field='key', found=names)
+        return file[wanted[0]]
+
+    def _check_grid(self, results):
+        """Tell apart rounding, a slightly short file, and a grid that is plainly not the one of these features."""
+        found, grid = len(results['features']), results['grid']
+        if results['duration_sec'] is None:
+            results['duration_sec'] = float(grid.to_sec(found))
+            return
+        expected = grid.num_snippets(results['duration_sec'])
+        off = abs(found - expected)
+        if off <= 1 or (off <= self.length_tolerance * expected and self._has_warned):
+            return
+        error = InputError(
+            f'about {expected:.1f} for {results["duration_sec"]:.2f} s at {grid.snippet_sec:.4f} s per snippet',
+            file=results['feature_paths'][0],
+            video=results['video_id'],
+            field='number of snippets',
+            found=found,
+        )
+        if off > self.length_tolerance * expected:
+            raise error
+        self._has_warned = True
+        print_log(f'{error} (said once; check_dataset lists all such videos)', 'current', logging.WARNING)

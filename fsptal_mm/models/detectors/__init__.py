@@ -1,0 +1,3 @@
+from .point_tal import PointTAL
+
+__all__ = ['PointTAL']

@@ -1,0 +1,64 @@
+"""Trunks that turn snippet features into embedded features F (method: Sec. 3.2)."""
+
+import torch
+from mmaction.registry import MODELS
+from mmengine.model import BaseModule
+from torch import nn
+from torch.nn import functional as F
+
+from fsptal_mm.structures import SnippetBatch
+
+
+class PackedConv1d(nn.Conv1d):
+    """Convolution over the rows of a packed sequence, written as the matrix product that it is.
+
+    Parameters are those of ``nn.Conv1d``. Rows lie one behind the other in memory, so the windows of a kernel are
+    a strided view of them and nothing is copied or transposed, which ``nn.Conv1d`` would have to do.
+
+    Args:
+        in_channels: D of the input rows.
+        out_channels: D of the output rows.
+        kernel_size: Odd number of rows.
+    """
+
+    def __init__(self, in_channels, out_channels, kernel_size):
+        super().__init__(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+
+    def forward(self, batch):
+        """Convolve a :class:`SnippetBatch` of ``(R, D_in)`` features; returns ``(R, D_out)`` with zero gaps."""
+        rows, reach = batch.features, self.padding[0]
+        if batch.gap < reach:
+            raise ValueError(
+                f'SnippetDataPreprocessor.gap_snippets must be at least {reach} for a kernel of {self.kernel_size[0]}, '
+                f'but got {batch.gap}'
+            )
+        num_windows = len(rows) - 2 * reach
+        if rows.requires_grad:  # the gradient of overlapping views is slow; that of plain slices is not
+            out = self.bias
+            for tap in range(self.kernel_size[0]):
+                out = torch.addmm(out, rows[tap : tap + num_windows], self.weight[:, :, tap].t())
+        else:
+            rows = rows.contiguous()
+            windows = rows.as_strided((num_windows, self.kernel_size[0] * self.in_channels), (self.in_channels, 1))
+            out = F.linear(windows, self.weight.transpose(1, 2).flatten(1), self.bias)
+        return batch.zero_gaps(F.pad(out, (0, 0, reach, reach)))
+
+
+@MODELS.register_module()
+class SnippetEmbedding(BaseModule):
+    """``F = ReLU(Conv1d(X))``, the embedded features of Sec. 3.2.
+
+    Args:
+        in_channels: Dimension D of the snippet features.
+        out_channels: Dimension of F; ``in_channels`` by default (2048 -> 2048 in the paper).
+        kernel_size: Snippets that one embedded feature sees.
+        init_cfg: As in ``mmengine.model.BaseModule``.
+    """
+
+    def __init__(self, in_channels, out_channels=None, kernel_size=3, init_cfg=None):
+        super().__init__(init_cfg)
+        self.conv = PackedConv1d(in_channels, out_channels or in_channels, kernel_size)
+
+    def forward(self, batch: SnippetBatch) -> SnippetBatch:
+        """Embed a batch; ``(R, D)`` to ``(R, D')``, zero gaps stay zero."""
+        return batch.with_features(F.relu(self.conv(batch)))

@@ -1,0 +1,41 @@
+"""Class-wise foreground confidence Q_f (method: Sec. 3.2, after Huang et al., FAC-Net, ICCV 2021)."""
+
+import torch
+from mmaction.registry import MODELS
+from mmengine.model import BaseModule
+from torch import nn
+from torch.nn import functional as F
+
+
+@MODELS.register_module()
+class ForegroundBranch(BaseModule):
+    """Pools F with every class's temporal attention and compares the result with one learnt foreground centre.
+
+    Args:
+        in_channels: Dimension of F.
+        scale: Initial value of the learnt factor on the cosine.
+        init_cfg: As in ``mmengine.model.BaseModule``.
+    """
+
+    def __init__(self, in_channels, scale=10.0, init_cfg=None):
+        super().__init__(init_cfg)
+        self.centre = nn.Parameter(torch.empty(in_channels))
+        nn.init.normal_(self.centre, std=in_channels**-0.5)
+        self.scale = nn.Parameter(torch.tensor(float(scale)))
+
+    def forward(self, batch, logits):
+        """Score the classes of every video.
+
+        Args:
+            batch (SnippetBatch): Embedded features F, ``(R, D)`` rows.
+            logits (Tensor): ``(R, C + 1)`` class activations M, background last.
+
+        Returns:
+            Tensor: ``(B, C + 1)`` in (0, 1).
+        """
+        pooled = [
+            attention.softmax(0).t() @ features
+            for features, attention in zip(batch.split(batch.features), batch.split(logits))
+        ]
+        cosine = F.cosine_similarity(torch.stack(pooled).float(), self.centre, dim=-1)
+        return (self.scale * cosine).sigmoid()

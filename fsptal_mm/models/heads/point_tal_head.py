@@ -1,0 +1,140 @@
+"""The base model's head: what the paper's modules A-D are added to (method: Sec. 3.2 and 3.3)."""
+
+from dataclasses import dataclass
+
+import torch
+from mmaction.registry import MODELS, TASK_UTILS
+from mmengine.model import BaseModule
+from mmengine.structures import InstanceData
+from torch import Tensor, nn
+
+from fsptal_mm.models.losses import pool_video_scores
+from fsptal_mm.structures import PointTargets, SnippetGrid
+
+
+@dataclass(frozen=True)
+class SnippetScores:
+    """Scores of a batch, padded.
+
+    Attributes:
+        classes: ``(B, T, C)``, Q.
+        background: ``(B, T)``, b.
+        final: ``(B, T, C)``, q-hat = q (1 - b).
+    """
+
+    classes: Tensor
+    background: Tensor
+    final: Tensor
+
+    @classmethod
+    def from_logits(cls, logits):
+        """Scores from padded class activations M ``(B, T, C + 1)``, background last; always float32."""
+        scores = logits.float().sigmoid()
+        classes, background = scores[..., :-1], scores[..., -1]
+        return cls(classes, background, classes * (1 - background[..., None]))
+
+
+@MODELS.register_module()
+class PointTALHead(BaseModule):
+    """Snippet classifier with video-level and point-level loss, and proposals at test time.
+
+    Args:
+        num_classes: C.
+        in_channels: Dimension of the embedded features F.
+        dropout: On F before the classifier.
+        foreground (dict, optional): Config of a branch for Q_f such as ``ForegroundBranch``; ``None`` leaves
+            ``L_fore`` (Eq. 2) out.
+        video_loss (dict): Config of ``VideoLevelLoss``.
+        point_loss (dict): Config of ``PointFocalLoss``, or of any module of the same arguments.
+        miner (dict): Config of ``PseudoLabelMiner``.
+        proposals (dict): Config of ``ProposalGenerator``.
+        init_cfg: As in ``mmengine.model.BaseModule``.
+    """
+
+    def __init__(
+        self,
+        num_classes,
+        in_channels,
+        dropout=0.7,
+        foreground=None,
+        video_loss=dict(type='VideoLevelLoss'),
+        point_loss=dict(type='PointFocalLoss'),
+        miner=dict(type='PseudoLabelMiner'),
+        proposals=dict(type='ProposalGenerator'),
+        init_cfg=None,
+    ):
+        super().__init__(init_cfg)
+        self.num_classes = num_classes
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = nn.Linear(in_channels, num_classes + 1, bias=False)
+        self.foreground = foreground and MODELS.build(dict(in_channels=in_channels) | foreground)
+        self.video_loss = MODELS.build(video_loss)
+        self.point_loss = MODELS.build(point_loss)
+        self.miner = TASK_UTILS.build(miner)
+        self.proposals = TASK_UTILS.build(proposals)
+
+    def forward(self, batch):
+        """Class activations M: ``(R, C + 1)`` rows, background last, of a :class:`SnippetBatch` of F."""
+        return self.classifier(self.dropout(batch.features))
+
+    def loss(self, batch, data_samples):
+        """Losses of a training batch.
+
+        Args:
+            batch (SnippetBatch): Embedded features F.
+            data_samples (list[ActionDataSample]): See :meth:`PointTargets.from_samples`.
+
+        Returns:
+            dict[str, Tensor]: One scalar per term.
+        """
+        targets = PointTargets.from_samples(data_samples, batch.mask)
+        logits = self(batch)
+        with torch.no_grad():  # labels are mined from scores without dropout
+            clean = SnippetScores.from_logits(batch.pad(self.classifier(batch.features)))
+        targets = self.miner(clean.final, clean.background, targets)
+        foreground_scores = self.foreground and self.foreground(batch, logits)
+        return self.loss_by_feat(SnippetScores.from_logits(batch.pad(logits)), targets, foreground_scores)
+
+    def loss_by_feat(self, scores, targets, foreground_scores=None):
+        """Losses from scores.
+
+        Args:
+            scores (SnippetScores): Live scores.
+            targets (PointTargets): Given and mined labels.
+            foreground_scores (Tensor, optional): ``(B, C + 1)``, Q_f.
+        """
+        losses = self.video_loss(
+            scores.classes, scores.background, targets.mask, targets.video_labels, foreground_scores
+        )
+        losses.update(self.point_loss(scores.final, scores.background, targets))
+        return losses
+
+    def predict(self, batch, data_samples):
+        """Localise the actions of a batch; adds ``pred_segments`` and ``pred_scores`` to the data samples."""
+        return self.predict_by_feat(SnippetScores.from_logits(batch.pad(self(batch))), batch.mask, data_samples)
+
+    def predict_by_feat(self, scores, mask, data_samples):
+        """Proposals from scores.
+
+        Args:
+            scores (SnippetScores): Scores without dropout.
+            mask (Tensor): ``(B, T)`` bool.
+            data_samples (list[ActionDataSample]): With metainfo ``num_snippets``, ``snippet_sec``, ``offset_sec`` and
+                ``duration_sec``.
+
+        Returns:
+            list[ActionDataSample]: The same, each with ``pred_segments``, an InstanceData of ``segments_sec (N, 2)``,
+            ``scores (N,)`` and ``labels (N,)``, and ``pred_scores (C,)``, the video-level scores.
+        """
+        video_scores = pool_video_scores(scores.classes, mask, self.video_loss.topk_divisor)
+        for video, sample in enumerate(data_samples):
+            proposals = self.proposals(
+                scores.final[video, : sample.num_snippets],
+                scores.background[video, : sample.num_snippets],
+                video_scores[video],
+                SnippetGrid(sample.snippet_sec, sample.offset_sec),
+                sample.duration_sec,
+            )
+            sample.pred_segments = InstanceData(**proposals)
+            sample.pred_scores = video_scores[video]
+        return data_samples

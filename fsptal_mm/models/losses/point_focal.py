@@ -1,0 +1,57 @@
+"""Point-level focal loss (method: Sec. 3.3, Eq. 5-7)."""
+
+from mmaction.registry import MODELS
+from torch import nn
+
+_SCORE_EPS = 1e-6  # scores are kept this far from 0 before a logarithm
+
+
+def point_focal_loss(scores, background, targets, exponent=2):
+    """Focal binary cross-entropy on labelled snippets.
+
+    Args:
+        scores (Tensor): ``(B, T, C)`` final scores, q-hat.
+        background (Tensor): ``(B, T)`` background scores, b.
+        targets (PointTargets): Given and mined labels.
+        exponent: Focusing exponent.
+
+    Returns:
+        tuple[Tensor, Tensor]: Eq. 5 over action snippets and Eq. 6 over background snippets. Each is a sum over
+        classes, a mean over the labelled snippets of a video (0 if it has none of the kind) and a mean over videos.
+    """
+    labels = targets.labels.to(scores.dtype)
+    not_class = scores**exponent * _minus_log(1 - scores)
+    action_loss = (labels * (1 - scores) ** exponent * _minus_log(scores) + (1 - labels) * not_class).sum(-1)
+    background_loss = not_class.sum(-1) + (1 - background) ** exponent * _minus_log(background)
+    return _snippet_mean(action_loss, targets.labels.any(-1)), _snippet_mean(background_loss, targets.background)
+
+
+def _minus_log(scores):
+    return -scores.clamp(min=_SCORE_EPS).log()
+
+
+def _snippet_mean(loss, chosen):
+    """Mean over the chosen snippets of each video, then over videos; ``(B, T)`` each."""
+    return (loss.masked_fill(~chosen, 0).sum(1) / chosen.sum(1).clamp(min=1)).mean()
+
+
+@MODELS.register_module()
+class PointFocalLoss(nn.Module):
+    """``L_point = L_p_act + L_p_bkg`` (Eq. 5-7).
+
+    Args:
+        exponent: Focusing exponent, 2 in the paper.
+        loss_weight: lambda_2 of Eq. 15.
+    """
+
+    def __init__(self, exponent=2, loss_weight=1.0):
+        super().__init__()
+        self.exponent = exponent
+        self.loss_weight = loss_weight
+
+    def forward(self, scores, background, targets):
+        """See :func:`point_focal_loss`; returns a dict with ``loss_point_action`` and ``loss_point_background``."""
+        on_action, on_background = point_focal_loss(scores, background, targets, self.exponent)
+        return dict(
+            loss_point_action=self.loss_weight * on_action, loss_point_background=self.loss_weight * on_background
+        )

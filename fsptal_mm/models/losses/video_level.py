@@ -1,0 +1,89 @@
+"""Video-level loss (method: Sec. 3.2, Eq. 2-4)."""
+
+import torch
+from mmaction.registry import MODELS
+from torch import nn
+from torch.nn import functional as F
+
+_SCORE_EPS = 1e-6  # scores are kept this far from 0 and 1 before a logarithm
+
+
+def pool_video_scores(scores, mask, topk_divisor=8, labels=None):
+    """Video-level scores: the mean of each class's ``max(1, T // topk_divisor)`` largest snippet scores.
+
+    Args:
+        scores (Tensor): ``(B, T, K)`` in [0, 1].
+        mask (Tensor): ``(B, T)`` bool, true on real snippets.
+        topk_divisor: 8 in the paper's setting.
+        labels (Tensor, optional): ``(B, K)`` 0/1. If given, a class that is absent from the video is pooled by the mean
+            over all snippets instead, which is LACP's practice.
+
+    Returns:
+        Tensor: ``(B, K)``.
+    """
+    num_snippets = mask.sum(1)
+    top_counts = (num_snippets // topk_divisor).clamp(min=1)
+    top = scores.masked_fill(~mask[..., None], -1).topk(max(1, mask.shape[1] // topk_divisor), dim=1).values
+    taken = torch.arange(top.shape[1], device=top.device) < top_counts[:, None]
+    pooled = top.masked_fill(~taken[..., None], 0).sum(1) / top_counts[:, None]
+    if labels is None:
+        return pooled
+    mean = scores.masked_fill(~mask[..., None], 0).sum(1) / num_snippets[:, None]
+    return torch.where(labels > 0, pooled, mean)
+
+
+@MODELS.register_module()
+class VideoLevelLoss(nn.Module):
+    """``L_vid = L_fore + L_back``: binary cross-entropy of video-level scores (Eq. 2-4).
+
+    Args:
+        topk_divisor: Video-level scores are means of the ``T // topk_divisor`` largest snippet scores.
+        absent_classes: ``'topk'``, or ``'mean'`` to pool classes absent from the video by the mean (LACP).
+        reduction: Over the C + 1 classes: ``'mean'`` keeps lambda_1 = 1 balanced, ``'sum'`` is what the paper prints.
+            Over videos it is always the mean.
+        loss_weight: lambda_1 of Eq. 15.
+    """
+
+    def __init__(self, topk_divisor=8, absent_classes='topk', reduction='mean', loss_weight=1.0):
+        super().__init__()
+        if absent_classes not in ('topk', 'mean') or reduction not in ('mean', 'sum'):
+            raise ValueError(
+                "`absent_classes` must be 'topk' or 'mean' and `reduction` 'mean' or 'sum', "
+                f'but got {absent_classes!r} and {reduction!r}'
+            )
+        self.topk_divisor = topk_divisor
+        self.absent_classes = absent_classes
+        self.reduction = reduction
+        self.loss_weight = loss_weight
+
+    def forward(self, class_scores, background, mask, video_labels, foreground_scores=None):
+        """Compute the two terms.
+
+        Args:
+            class_scores (Tensor): ``(B, T, C)``, Q.
+            background (Tensor): ``(B, T)``, b.
+            mask (Tensor): ``(B, T)`` bool.
+            video_labels (Tensor): ``(B, C)`` 0/1, y.
+            foreground_scores (Tensor, optional): ``(B, C + 1)``, Q_f; without it there is no ``loss_foreground``.
+
+        Returns:
+            dict[str, Tensor]: ``loss_background`` (Eq. 3) and ``loss_foreground`` (Eq. 2), scalars.
+        """
+        labels = F.pad(video_labels, (0, 1), value=1.0)
+        scores = torch.cat([class_scores, background[..., None]], -1)
+        pooling_labels = labels if self.absent_classes == 'mean' else None
+        losses = dict(
+            loss_background=self._cross_entropy(
+                pool_video_scores(scores, mask, self.topk_divisor, pooling_labels), labels
+            )
+        )
+        if foreground_scores is not None:
+            labels = F.pad(video_labels, (0, 1), value=0.0)
+            losses['loss_foreground'] = self._cross_entropy(foreground_scores, labels)
+        return losses
+
+    def _cross_entropy(self, scores, labels):
+        scores = scores.clamp(_SCORE_EPS, 1 - _SCORE_EPS)
+        loss = -(labels * scores.log() + (1 - labels) * (1 - scores).log())
+        per_video = loss.mean(1) if self.reduction == 'mean' else loss.sum(1)
+        return self.loss_weight * per_video.mean()

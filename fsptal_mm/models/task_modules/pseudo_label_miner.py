@@ -1,0 +1,114 @@
+"""Pseudo-label mining (method: Sec. 3.3, Algorithm 2)."""
+
+from dataclasses import replace
+
+import torch
+from mmaction.registry import TASK_UTILS
+
+from fsptal_mm.structures import NO_INSTANCE
+
+
+@TASK_UTILS.register_module()
+class PseudoLabelMiner:
+    """Finds background and action snippets between the given points, for a whole batch at once.
+
+    Work and memory grow linearly with the number of snippets; nothing waits for the device.
+
+    Args:
+        background_threshold: gamma_bkg, above which a snippet without a point is background (rule 1). ``None`` leaves
+            only the best background snippet of each interval (rule 2).
+        action_threshold: gamma_act, up to which the background score of a mined action snippet may go (rule 4).
+            ``None`` mines no action. Both ``None`` is module B switched off.
+    """
+
+    def __init__(self, background_threshold=0.85, action_threshold=0.25):
+        self.background_threshold = background_threshold
+        self.action_threshold = action_threshold
+
+    @torch.no_grad()
+    def __call__(self, scores, background_scores, targets):
+        """Mine labels from scores that saw no dropout.
+
+        Args:
+            scores (Tensor): ``(B, T, C)`` final scores, q-hat.
+            background_scores (Tensor): ``(B, T)``, b.
+            targets (PointTargets): The given labels.
+
+        Returns:
+            PointTargets: Given and mined labels.
+        """
+        between = _Neighbours(targets.labels.any(-1))
+        background = self._mine_background(background_scores, targets, between)
+        instances = targets.instances
+        if self.action_threshold is not None:
+            instances = self._mine_actions(scores, background_scores, background, targets, between)
+        return replace(targets, instances=instances, background=background)
+
+    def _mine_background(self, background_scores, targets, points):
+        free = targets.mask & ~points.here
+        background = targets.background & free
+        if self.background_threshold is not None:
+            background = background | (free & (background_scores > self.background_threshold))
+        background = background | self._best_of_empty_intervals(background_scores, background, free, targets, points)
+        own = _Neighbours(background)
+        joined = (own.left > points.left) & (own.right < points.right)  # rule 3: no point in between
+        return background | (joined & free)
+
+    @staticmethod
+    def _best_of_empty_intervals(background_scores, background, free, targets, points):
+        """Rule 2: the best background snippet of every interval between points that has none so far."""
+        num_snippets = free.shape[1]
+        left, right = points.rows(targets.instances)
+        inside_instance = ((left == right) & (left != NO_INSTANCE)).any(-1)
+        interval = points.here.cumsum(1)  # k for the snippets between the k-th and the next point
+        bins = interval.new_zeros((len(free), num_snippets + 1))
+        taken = bins.scatter_reduce(1, interval, background.long(), 'amax').gather(1, interval) > 0
+        candidate = free & ~inside_instance & ~taken
+        level = background_scores.masked_fill(~candidate, -1)
+        best = level.new_full(bins.shape, -1).scatter_reduce(1, interval, level, 'amax').gather(1, interval)
+        position = torch.arange(num_snippets, device=free.device).expand_as(interval)
+        position = position.masked_fill(~(candidate & (level == best)), num_snippets)
+        first = torch.full_like(bins, num_snippets).scatter_reduce(1, interval, position, 'amin').gather(1, interval)
+        return candidate & (position == first)
+
+    def _mine_actions(self, scores, background_scores, background, targets, points):
+        """Rule 4: snippets that look like the nearest given point, with no background in between."""
+        own = _Neighbours(background)
+        candidate = targets.mask & ~points.here & ~background & (background_scores <= self.action_threshold)
+        top_class = scores.argmax(-1, keepdim=True)
+        instances = targets.instances
+        left, right = points.rows(instances)
+        # The left neighbour is written last: the two can both apply only within one run of one instance.
+        for neighbour, reachable in ((right, own.right > points.right), (left, own.left < points.left)):
+            alike = neighbour.gather(-1, top_class)[..., 0] != NO_INSTANCE
+            instances = torch.where((candidate & reachable & alike)[..., None], neighbour, instances)
+        return instances
+
+
+class _Neighbours:
+    """Nearest marked snippet at or before, and at or after, every snippet.
+
+    Args:
+        here (Tensor): ``(B, T)`` bool marks.
+
+    Attributes:
+        left: ``(B, T)`` index of the nearest mark on the left, -1 if there is none.
+        right: the same on the right, T if there is none.
+    """
+
+    def __init__(self, here):
+        num_snippets = here.shape[1]
+        index = torch.arange(num_snippets, device=here.device).expand(here.shape)
+        self.here = here
+        self.left = index.masked_fill(~here, -1).cummax(1).values
+        self.right = index.masked_fill(~here, num_snippets).flip(1).cummin(1).values.flip(1)
+
+    def rows(self, instances):
+        """Rows ``(B, T, C)`` of the left and of the right mark, -1 where there is no mark on that side."""
+        num_snippets, num_classes = instances.shape[1:]
+        picked = []
+        for index in (self.left, self.right):
+            outside = (index < 0) | (index >= num_snippets)
+            index = index.clamp(0, num_snippets - 1)[..., None].expand(-1, -1, num_classes)
+            picked.append(instances.gather(1, index).masked_fill(outside[..., None], NO_INSTANCE))
+        return picked

@@ -1,0 +1,15 @@
+import os
+from pathlib import Path
+
+import pytest
+
+import fsptal_mm  # noqa: F401  (repairs the host libraries before any of them is used)
+
+
+@pytest.fixture(scope='session')
+def data_root():
+    """Folder of the real data sets, one folder each; tests that need it are skipped without it."""
+    root = os.environ.get('FSPTAL_DATA_ROOT')
+    if not root:
+        pytest.skip('FSPTAL_DATA_ROOT is not set: no real annotations and features at hand')
+    return Path(root)

@@ -1,0 +1,79 @@
+import math
+
+import pytest
+import torch
+
+from fsptal_mm.models import PointFocalLoss, VideoLevelLoss
+from fsptal_mm.models.losses import point_focal_loss, pool_video_scores
+from fsptal_mm.structures import PointTargets
+
+
+def make_targets(instances, background, mask=None):
+    """Targets of one or several videos from nested lists; instances ``(B, T, C)``."""
+    instances = torch.tensor(instances, dtype=torch.int32)
+    background = torch.tensor(background, dtype=torch.bool)
+    mask = torch.ones_like(background) if mask is None else torch.tensor(mask)
+    return PointTargets(instances, background, (instances >= 0).any(1).float(), mask)
+
+
+def test_video_scores_are_means_of_the_largest_eighth():
+    scores = torch.zeros(2, 17, 1)
+    scores[0, :, 0] = torch.arange(17) / 16  # 17 // 8 = 2 largest: 1 and 15/16
+    scores[1, :7, 0] = torch.arange(7) / 8  # 7 snippets: the largest alone, 6/8
+    mask = torch.arange(17) < torch.tensor([[17], [7]])
+    assert pool_video_scores(scores, mask)[:, 0].tolist() == [31 / 32, 6 / 8]
+    # LACP's way with classes that are absent: the mean of all real snippets, (0 + ... + 6) / 8 / 7 = 3 / 8
+    assert pool_video_scores(scores, mask, labels=torch.tensor([[1.0], [0.0]]))[:, 0].tolist() == [31 / 32, 3 / 8]
+
+
+@pytest.mark.parametrize('reduction, factor', [('mean', 1.0), ('sum', 2.0)])
+def test_video_level_loss_by_hand(reduction, factor):
+    # One snippet, one present class: Q_v = [0.8, 0.5] against [1, 1], Q_f = [0.9, 0.2] against [1, 0].
+    losses = VideoLevelLoss(reduction=reduction)(
+        torch.tensor([[[0.8]]]),
+        torch.tensor([[0.5]]),
+        torch.ones(1, 1, dtype=torch.bool),
+        torch.tensor([[1.0]]),
+        torch.tensor([[0.9, 0.2]]),
+    )
+    assert losses['loss_background'].item() == pytest.approx(factor * -(math.log(0.8) + math.log(0.5)) / 2)
+    assert losses['loss_foreground'].item() == pytest.approx(factor * -(math.log(0.9) + math.log(0.8)) / 2)
+
+
+def test_video_level_loss_without_foreground_branch_has_no_such_term():
+    scores = torch.full((1, 3, 2), 0.5)
+    losses = VideoLevelLoss()(scores, scores[..., 0], torch.ones(1, 3, dtype=torch.bool), torch.ones(1, 2))
+    assert set(losses) == {'loss_background'}
+
+
+def test_point_focal_loss_by_hand():
+    # Three snippets, two classes: the first is action of class 0, the second background, the third unlabelled.
+    scores = torch.tensor([[[0.6, 0.3], [0.2, 0.1], [0.9, 0.9]]])
+    background = torch.tensor([[0.1, 0.7, 0.5]])
+    targets = make_targets([[[0, -1], [-1, -1], [-1, -1]]], [[False, True, False]])
+    on_action, on_background = point_focal_loss(scores, background, targets)
+    assert on_action.item() == pytest.approx(-(0.4**2 * math.log(0.6) + 0.3**2 * math.log(0.7)))
+    # the term of b counts once, not once per class
+    expected = -(0.2**2 * math.log(0.8) + 0.1**2 * math.log(0.9) + 0.3**2 * math.log(0.7))
+    assert on_background.item() == pytest.approx(expected)
+
+
+def test_a_snippet_of_two_classes_counts_once_and_videos_weigh_the_same():
+    # Video 0: one snippet of both classes at 0.5: 2 * 0.25 * log 2. Video 1: nothing labelled, adds 0 to the mean.
+    scores = torch.full((2, 2, 2), 0.5)
+    targets = make_targets(
+        [[[0, 1], [-1, -1]], [[-1, -1], [-1, -1]]], [[False, False], [False, False]], [[True, True], [True, False]]
+    )
+    on_action, on_background = point_focal_loss(scores, torch.full((2, 2), 0.5), targets)
+    assert on_action.item() == pytest.approx(0.5 * math.log(2) / 2)
+    assert on_background.item() == 0
+
+
+def test_saturated_scores_give_finite_losses_and_gradients():
+    logits = torch.tensor([[[1e4, -1e4], [-1e4, 1e4]]], requires_grad=True)
+    scores = logits.sigmoid()
+    targets = make_targets([[[-1, 0], [-1, -1]]], [[False, True]])  # each label contradicts its score
+    losses = PointFocalLoss(loss_weight=2.0)(scores, torch.zeros(1, 2), targets)
+    sum(losses.values()).backward()
+    assert all(torch.isfinite(loss) for loss in losses.values())
+    assert torch.isfinite(logits.grad).all()

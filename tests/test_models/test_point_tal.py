@@ -1,0 +1,122 @@
+import numpy as np
+import pytest
+import torch
+from mmaction.registry import MODELS
+from mmaction.structures import ActionDataSample
+
+from fsptal_mm.structures import PointTargets
+
+CONFIG = dict(
+    type='PointTAL',
+    embedding=dict(type='SnippetEmbedding', in_channels=6, out_channels=8),
+    head=dict(type='PointTALHead', num_classes=3, in_channels=8, foreground=dict(type='ForegroundBranch'), dropout=0.0),
+)
+LENGTHS = (9, 1, 23, 4)
+
+
+def make_video(length, seed):
+    """Features and a data sample with two labelled snippets (one in a video of one snippet) and a background click."""
+    rng = np.random.default_rng(seed)
+    instances = torch.full((length, 3), -1, dtype=torch.int32)
+    instances[0, 1] = 0
+    instances[length // 2, seed % 3] = 1
+    sample = ActionDataSample(
+        metainfo=dict(
+            video_id=f'v{seed}', num_snippets=length, snippet_sec=0.5, offset_sec=0.0, duration_sec=length * 0.5
+        )
+    )
+    sample.point_instances = instances
+    sample.point_background = torch.arange(length) == length - 1
+    sample.gt_video_labels = (instances >= 0).any(0).float()
+    return torch.from_numpy(rng.standard_normal((length, 6), dtype=np.float32)), sample
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return MODELS.build(CONFIG)
+
+
+@pytest.fixture
+def videos():
+    return [make_video(length, seed) for seed, length in enumerate(LENGTHS)]
+
+
+def run(model, videos, mode):
+    data = dict(inputs=[video for video, _ in videos], data_samples=[sample for _, sample in videos])
+    return model(**model.data_preprocessor(data, mode == 'loss'), mode=mode)
+
+
+def test_a_batch_has_the_scores_of_its_videos(model, videos):
+    batch = run(model, videos, 'tensor')
+    assert batch.shape == (4, 23, 4)
+    for row, video in zip(batch, videos, strict=True):
+        torch.testing.assert_close(row[: len(video[0])], run(model, [video], 'tensor')[0], rtol=1e-5, atol=1e-5)
+
+
+def test_a_batch_has_the_losses_and_gradients_of_its_videos(model, videos):
+    def losses_and_gradients(videos):
+        model.zero_grad()
+        losses = run(model, videos, 'loss')
+        sum(losses.values()).backward()
+        gradients = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
+        return {name: loss.detach() for name, loss in losses.items()}, gradients
+
+    single = [losses_and_gradients([video]) for video in videos]
+    losses, gradients = losses_and_gradients(videos)
+    assert set(losses) == {'loss_background', 'loss_foreground', 'loss_point_action', 'loss_point_background'}
+    for found, part in ((losses, 0), (gradients, 1)):
+        for name, value in found.items():
+            mean = sum(pair[part][name] for pair in single) / len(videos)
+            torch.testing.assert_close(value, mean, rtol=1e-5, atol=1e-5, msg=lambda text, name=name: f'{name}: {text}')
+
+
+def test_a_batch_has_the_proposals_of_its_videos(model, videos):
+    model.eval()
+    batch = run(model, videos, 'predict')
+    found = [(sample.pred_segments.segments_sec, sample.pred_scores) for sample in batch]
+    for (segments, scores), video in zip(found, videos, strict=True):
+        (sample,) = run(model, [video], 'predict')
+        assert torch.equal(segments, sample.pred_segments.segments_sec)
+        assert torch.allclose(scores, sample.pred_scores)
+        assert segments.min() >= 0
+        assert segments.max() <= sample.duration_sec
+
+
+def test_mined_labels_do_not_depend_on_dropout(videos):
+    config = CONFIG | dict(head=CONFIG['head'] | dict(dropout=0.7, foreground=None))
+    model = MODELS.build(config)
+    seen = []
+    mine = model.head.miner
+    model.head.miner = lambda *args: seen.append(mine(*args)) or seen[-1]
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        run(model, videos, 'loss')
+    assert torch.equal(seen[0].background, seen[1].background)
+    assert torch.equal(seen[0].instances, seen[1].instances)
+
+
+def test_every_parameter_gets_a_gradient_even_where_nothing_is_labelled(model):
+    video, sample = make_video(5, 0)
+    sample.point_instances.fill_(-1)
+    sample.point_background.fill_(False)
+    sample.gt_video_labels.zero_()
+    losses = run(model, [(video, sample)], 'loss')
+    sum(losses.values()).backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
+    assert all(torch.isfinite(loss) for loss in losses.values())
+
+
+def test_targets_are_padded_with_no_label():
+    samples = [make_video(length, seed)[1] for seed, length in enumerate((2, 4))]
+    mask = torch.arange(4) < torch.tensor([[2], [4]])
+    targets = PointTargets.from_samples(samples, mask)
+    assert targets.instances.shape == (2, 4, 3)
+    assert (targets.instances[0, 2:] == -1).all()
+    assert not targets.background[0, 2:].any()
+    assert targets.video_labels.tolist() == [[1, 1, 0], [0, 1, 0]]
+
+
+def test_unknown_mode_is_refused(model, videos):
+    with pytest.raises(ValueError, match='`mode` must be'):
+        run(model, videos, 'train')
