@@ -47,5 +47,11 @@ def draw_points(segments_sec, style, rng):
 
 
 def video_rng(seed, video_id):
-    """Source of chance of one video, the same whichever other videos are read and in whatever order."""
+    """Source of chance of one video, the same whichever other videos are read and in whatever order.
+
+    Raises:
+        InputError: The seed is negative or no whole number.
+    """
+    if not isinstance(seed, int) or seed < 0:
+        raise InputError('a whole number >= 0', field='seed', found=seed)
     return np.random.default_rng([seed, zlib.crc32(video_id.encode())])

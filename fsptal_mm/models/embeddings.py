@@ -6,6 +6,7 @@ from mmengine.model import BaseModule
 from torch import nn
 from torch.nn import functional as F
 
+from fsptal_mm.errors import InputError
 from fsptal_mm.structures import SnippetBatch
 
 
@@ -27,6 +28,12 @@ class PackedConv1d(nn.Conv1d):
     def forward(self, batch):
         """Convolve a :class:`SnippetBatch` of ``(R, D_in)`` features; returns ``(R, D_out)`` with zero gaps."""
         rows, reach = batch.features, self.padding[0]
+        if rows.shape[1] != self.in_channels:
+            raise InputError(
+                f'{self.in_channels}, the `in_channels` of the model',
+                field='dimension of the snippet features',
+                found=rows.shape[1],
+            )
         if batch.gap < reach:
             raise ValueError(
                 f'SnippetDataPreprocessor.gap_snippets must be at least {reach} for a kernel of {self.kernel_size[0]}, '

@@ -30,9 +30,9 @@ class PointsToSnippets(BaseTransform):
         """
         num_snippets = len(results['features'])
         instances = np.full((num_snippets, results['num_classes']), NO_INSTANCE, dtype=np.int32)
-        # Backwards, so that the first of several points of a class in a snippet is written last.
-        rows = self._rows(results, 'point_sec', num_snippets)[::-1]
-        instances[rows, results['point_labels'][::-1]] = results['point_instances'][::-1]
+        rows, labels = self._rows(results, 'point_sec', num_snippets), results['point_labels']
+        first = np.unique(rows * results['num_classes'] + labels, return_index=True)[1]
+        instances[rows[first], labels[first]] = results['point_instances'][first]
         background = np.zeros(num_snippets, dtype=bool)
         background[self._rows(results, 'background_sec', num_snippets)] = True
         results['snippet_instances'], results['snippet_background'] = instances, background

@@ -29,15 +29,13 @@ class LoadSnippetFeatures(BaseTransform):
 
     Args:
         key: Name of the array in ``.npz`` and per-video HDF5 files; may be left out where there is only one.
-        feature_dim: Expected D, checked if given.
         length_tolerance: Share of the expected number of snippets by which T may differ from what the duration and the
             grid say. Up to it there is a warning where it is more than one snippet; beyond it an error.
         backend_args (dict, optional): File backend of mmengine, for features that are not on a local disk.
     """
 
-    def __init__(self, key=None, feature_dim=None, length_tolerance=0.1, backend_args=None):
+    def __init__(self, key=None, length_tolerance=0.1, backend_args=None):
         self.key = key
-        self.feature_dim = feature_dim
         self.length_tolerance = length_tolerance
         self.backend_args = backend_args
         self._has_warned = False
@@ -55,10 +53,6 @@ class LoadSnippetFeatures(BaseTransform):
         if max(lengths) - min(lengths) > 1:
             raise InputError('streams whose lengths differ by at most 1', file=paths, video=video, found=lengths)
         features = np.concatenate([stream[: min(lengths)] for stream in streams], axis=1)
-        if self.feature_dim is not None and features.shape[1] != self.feature_dim:
-            raise InputError(
-                f'(T, {self.feature_dim})', file=paths, video=video, field='feature dimension', found=features.shape
-            )
         results['features'] = features
         self._check_grid(results)
         return results

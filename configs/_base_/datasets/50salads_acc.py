@@ -1,0 +1,29 @@
+# 50 Salads (Stein & McKenna, UbiComp 2013, CC BY-NC-SA 4.0), ten tool accelerometers, split 1 of Lea et al.'s TCN
+# release: github.com/colincsl/TemporalConvolutionalNetworks. One row of 150 numbers per 0.6 s.
+# Layout: 50salads_acc/{gt.json, point_labels.csv, classes.txt, split_train.txt, split_test.txt, features/{train,test}/ID.npy}
+_base_ = ['./point_tal.py']
+
+data_root = '{{$FSPTAL_DATA_ROOT:data}}/50salads_acc'
+grid = dict(snippet_sec=0.6)
+
+train_dataloader = dict(
+    batch_size=8,
+    dataset=dict(
+        data_root=data_root,
+        ann_file='gt.json',
+        split_file='split_train.txt',
+        point_file='point_labels.csv',
+        data_prefix=dict(feature='features/train'),
+        grid=grid,
+    )
+)
+test_dataloader = dict(
+    dataset=dict(
+        data_root=data_root,
+        ann_file='gt.json',
+        split_file='split_test.txt',
+        data_prefix=dict(feature='features/test'),
+        grid=grid,
+    )
+)
+val_dataloader = test_dataloader

@@ -1,0 +1,29 @@
+# BEOID with two-stream I3D features in the layout that HR-Pro publishes (github.com/pipixin321/HR-Pro):
+# BEOID/{gt_full.json, split_train.txt, split_test.txt, point_labels/point_gaussian.csv,
+#       features/{train,test}/ID.npy}, each (T, 2048).
+_base_ = ['./point_tal.py']
+
+data_root = '{{$FSPTAL_DATA_ROOT:data}}/BEOID'
+grid = dict(fps=30, snippet_frames=16)
+
+train_dataloader = dict(
+    batch_size=8,
+    dataset=dict(
+        data_root=data_root,
+        ann_file='gt_full.json',
+        split_file='split_train.txt',
+        point_file='point_labels/point_gaussian.csv',
+        data_prefix=dict(feature='features/train'),
+        grid=grid,
+    )
+)
+test_dataloader = dict(
+    dataset=dict(
+        data_root=data_root,
+        ann_file='gt_full.json',
+        split_file='split_test.txt',
+        data_prefix=dict(feature='features/test'),
+        grid=grid,
+    )
+)
+val_dataloader = test_dataloader

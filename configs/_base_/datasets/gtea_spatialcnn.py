@@ -1,0 +1,30 @@
+# GTEA, leave subject S1 out, with the frame features of Lea et al.'s TCN release (SpatialCNN, trained with the frame
+# labels of the training videos): github.com/colincsl/TemporalConvolutionalNetworks, annotations of HR-Pro.
+# One row of 128 numbers per 1/3 s.
+# Layout: gtea_spatialcnn/{gt.json, point_labels.csv, classes.txt, split_train.txt, split_test.txt, features/{train,test}/ID.npy}
+_base_ = ['./point_tal.py']
+
+data_root = '{{$FSPTAL_DATA_ROOT:data}}/gtea_spatialcnn'
+grid = dict(snippet_sec=1 / 3)
+
+train_dataloader = dict(
+    batch_size=8,
+    dataset=dict(
+        data_root=data_root,
+        ann_file='gt.json',
+        split_file='split_train.txt',
+        point_file='point_labels.csv',
+        data_prefix=dict(feature='features/train'),
+        grid=grid,
+    )
+)
+test_dataloader = dict(
+    dataset=dict(
+        data_root=data_root,
+        ann_file='gt.json',
+        split_file='split_test.txt',
+        data_prefix=dict(feature='features/test'),
+        grid=grid,
+    )
+)
+val_dataloader = test_dataloader

@@ -1,0 +1,29 @@
+# What every data set shares; its own file adds where the data lie and their grid.
+train_pipeline = [
+    dict(type='LoadSnippetFeatures'),
+    dict(type='PointsToSnippets'),
+    dict(type='PackPointTALInputs'),
+]
+test_pipeline = train_pipeline
+
+train_dataloader = dict(
+    batch_size=16,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(type='PointTALDataset', pipeline=train_pipeline),
+)
+test_dataloader = dict(
+    batch_size=1,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(type='PointTALDataset', pipeline=test_pipeline, test_mode=True),
+)
+test_evaluator = dict(type='TALMetric', preset='thumos14')
+test_cfg = dict(type='TestLoop')
+
+# The same videos, to watch the training; nothing may be chosen by them.
+val_dataloader = test_dataloader
+val_evaluator = test_evaluator
+val_cfg = dict(type='ValLoop')

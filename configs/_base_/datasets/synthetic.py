@@ -1,0 +1,28 @@
+# The embedded data set: THUMOS-like, a few MB, generated below data_root at first use
+# (fsptal_mm/datasets/synthetic.py). annotations_manual.json holds points set anywhere in an instance.
+_base_ = ['./point_tal.py']
+
+data_root = '{{$FSPTAL_DATA_ROOT:data}}/synthetic'
+grid = dict(snippet_sec=0.64)  # 16 frames at 25 per second, as on THUMOS14
+
+train_dataloader = dict(
+    dataset=dict(
+        data_root=data_root,
+        type='SyntheticPointTALDataset',
+        ann_file='annotations.json',
+        subset='train',
+        data_prefix=dict(feature='features/train'),
+        grid=grid,
+    )
+)
+test_dataloader = dict(
+    dataset=dict(
+        data_root=data_root,
+        type='SyntheticPointTALDataset',
+        ann_file='annotations.json',
+        subset='test',
+        data_prefix=dict(feature='features/test'),
+        grid=grid,
+    )
+)
+val_dataloader = test_dataloader

@@ -1,0 +1,9 @@
+_base_ = [
+    '../_base_/models/point_tal_base.py',
+    '../_base_/datasets/gtea_i3d.py',
+    '../_base_/schedules/adam.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(head=dict(num_classes=7))
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=200, val_interval=200)

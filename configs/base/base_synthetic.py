@@ -1,0 +1,13 @@
+_base_ = [
+    '../_base_/models/point_tal_base.py',
+    '../_base_/datasets/synthetic.py',
+    '../_base_/schedules/adam.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(
+    embedding=dict(in_channels=64, out_channels=256),
+    head=dict(num_classes=10, in_channels=256),
+)
+optim_wrapper = dict(optimizer=dict(lr=1e-3))
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=75, val_interval=25)

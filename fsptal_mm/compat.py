@@ -1,0 +1,324 @@
+"""Repairs of the host libraries, each made only where its fault is present.
+
+Every function in :data:`REPAIRS` mends one fault of mmaction2 or mmengine, returns whether it had to, and says in its
+docstring when it can be deleted. ``fsptal_mm`` calls :func:`apply` before it imports anything else.
+"""
+
+import functools
+import importlib.metadata
+import importlib.util
+import inspect
+import pickle
+import re
+import sys
+import types
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.config import Config, ConfigDict
+from mmengine.device import get_device
+from mmengine.dist import utils as dist_utils
+from mmengine.logging import HistoryBuffer
+from mmengine.model import MMDistributedDataParallel
+from mmengine.optim import OptimWrapper
+from mmengine.runner import CheckpointLoader, autocast
+from mmengine.runner import checkpoint as mmengine_checkpoint
+from mmengine.utils import digit_version, package_utils
+
+from fsptal_mm.errors import InputError
+
+
+@functools.cache
+def apply():
+    """Make every repair that this installation needs; further calls change nothing.
+
+    Returns:
+        tuple[str]: Names of the repairs made, for bug reports: ``print(fsptal_mm.compat.apply())``.
+    """
+    return tuple(repair.__name__ for repair in REPAIRS if repair())
+
+
+def stub_missing_drn():
+    """Let ``mmaction.models`` be imported although ``mmaction.models.localizers.drn`` is missing.
+
+    Symptom: ``ModuleNotFoundError: No module named 'mmaction.models.localizers.drn'`` as soon as a model is built.
+    Cause: the folder has no ``__init__.py`` upstream, so it is in neither the wheel nor the sdist on PyPI.
+    Upstream: https://github.com/open-mmlab/mmaction2/issues/2714.
+    The stand-in is not registered: a config that names DRN still gets the registry's KeyError.
+    Delete when: the oldest mmaction2 supported ships ``drn/drn.py``.
+    """
+    spec = importlib.util.find_spec('mmaction')
+    name = 'mmaction.models.localizers.drn'
+    if spec is None or name in sys.modules:
+        return False
+    if any(Path(folder, 'models/localizers/drn/drn.py').is_file() for folder in spec.submodule_search_locations):
+        return False
+    package, module = types.ModuleType(name), types.ModuleType(f'{name}.drn')
+    package.__path__ = []
+    module.DRN = type('DRN', (), {'__module__': module.__name__})
+    sys.modules.update({package.__name__: package, module.__name__: module})
+    return True
+
+
+def restore_numpy_trapz():
+    """Give numpy its ``trapz`` back.
+
+    Symptom: ``AttributeError: module 'numpy' has no attribute 'trapz'`` in mmaction2's AR@AN, after the first epoch.
+    Cause: numpy 2.4 dropped the name; ``trapezoid`` (since 2.0) is the same function.
+    Delete when: the oldest mmaction2 supported does not use ``np.trapz``.
+    """
+    if hasattr(np, 'trapz'):
+        return False
+    np.trapz = np.trapezoid  # noqa: NPY201
+    return True
+
+
+def load_checkpoints_safely():
+    """Let mmengine's own checkpoints pass torch's safe loading, and say clearly why another file does not.
+
+    Symptom: ``UnpicklingError: Weights only load failed`` on resume and test.
+    Cause: since torch 2.6 ``torch.load`` builds only listed types; mmengine's training log is made of others.
+    The names in :func:`_checkpoint_globals` join torch's list; everything else in a file stays refused unless the user
+    sets torch's own ``TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1``. A loader that somebody else registered is left alone.
+    Delete when: mmengine itself loads its checkpoints with ``weights_only=True``.
+    """
+    load = mmengine_checkpoint.load_from_local
+    if digit_version(torch.__version__) < digit_version('2.6') or CheckpointLoader._schemes.get('') is not load:
+        return False
+    if 'weights_only' in inspect.getsource(load):
+        return False
+
+    @functools.wraps(load)
+    def load_from_local(filename, map_location):
+        try:
+            return load(filename, map_location)
+        except OSError:  # names the file already
+            raise
+        except Exception as error:  # a damaged pickle may raise any type of error
+            raise _checkpoint_error(filename, error) from error
+
+    torch.serialization.add_safe_globals(_checkpoint_globals())
+    CheckpointLoader.register_scheme(prefixes='', loader=load_from_local, force=True)
+    return True
+
+
+def _checkpoint_globals():
+    """What checkpoints of mmengine hold beyond torch's own list: objects, or pairs (object, its name in the file)."""
+    reconstruct, scalar = np.zeros(0).__reduce__()[0], np.float64(0).__reduce__()[0]
+    allowed = [HistoryBuffer, ConfigDict, np.ndarray, *{type(np.dtype(code)) for code in _DTYPE_CODES}]
+    allowed += [(_numeric_dtype, 'numpy.dtype'), (_history_method, 'builtins.getattr')]
+    for module in ('numpy.core.multiarray', 'numpy._core.multiarray'):  # its name under numpy 1 and under numpy 2
+        allowed += [(reconstruct, f'{module}._reconstruct'), (scalar, f'{module}.scalar')]
+    return allowed
+
+
+_DTYPE_CODES = ('b1', 'i1', 'i2', 'i4', 'i8', 'u1', 'u2', 'u4', 'u8', 'f2', 'f4', 'f8')
+
+
+def _numeric_dtype(code, *_):
+    """Stand in for ``numpy.dtype``, which lets a file declare its raw bytes to be pointers to objects."""
+    if code not in _DTYPE_CODES:
+        raise pickle.UnpicklingError(f'GLOBAL numpy.dtype({code!r})')
+    return np.dtype(code)  # numpy's own instance, which ignores the state that the file holds
+
+
+def _history_method(owner, name):
+    """Stand in for ``builtins.getattr``, by which a file could reach everything."""
+    if owner is not HistoryBuffer or name not in ('min', 'max', 'mean', 'current'):
+        raise pickle.UnpicklingError(f'GLOBAL builtins.getattr({name!r})')
+    return getattr(HistoryBuffer, name)
+
+
+def _checkpoint_error(filename, error):
+    refused = re.search(r'GLOBAL (\S+)', str(error))
+    if refused is None:
+        reason = error.__context__ or error  # torch wraps the reason in a page of advice
+        found = f'{type(reason).__name__}: {str(reason)[:200]}'
+        return InputError('a whole, undamaged checkpoint', file=filename, found=found)
+    expected = (
+        'only tensors, plain values and the training log of mmengine, since loading anything else can run code; if you '
+        'trust the file, set the environment variable TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1 for this one run'
+    )
+    return InputError(expected, file=filename, found=refused[1])
+
+
+def replace_pkg_resources():
+    """Let mmengine look up installed packages without ``pkg_resources``.
+
+    Symptom: ``ModuleNotFoundError: No module named 'pkg_resources'`` from ``mmengine.hub.get_config('mmaction::...')``,
+    from ``_base_ = 'mmaction::...'`` and from lazy configs of another package.
+    Cause: setuptools 82 dropped it. The three functions that need it are replaced wherever they have been imported.
+    A config's own ``custom_imports`` is read after its ``_base_``: there ``fsptal_mm`` must be imported beforehand.
+    Delete when: the oldest mmengine supported uses ``importlib.metadata``.
+    """
+    name = 'pkg_resources'  # not imported to see: that takes long and warns
+    if sys.modules[name] is not None if name in sys.modules else importlib.util.find_spec(name) is not None:
+        return False
+    for replacement in (is_installed, get_installed_path, package2module):
+        original = getattr(package_utils, replacement.__name__)
+        for module in list(sys.modules.values()):
+            if getattr(module, '__dict__', {}).get(replacement.__name__) is original:
+                setattr(module, replacement.__name__, replacement)
+    return True
+
+
+def is_installed(package):
+    """Return whether ``package``, a distribution or a module, is installed."""
+    try:
+        importlib.metadata.distribution(package)
+        return True
+    except importlib.metadata.PackageNotFoundError:
+        spec = importlib.util.find_spec(package)
+        return spec is not None and spec.origin is not None
+
+
+def get_installed_path(package):
+    """Return the folder of ``package``, a module or a distribution; PackageNotFoundError if there is none."""
+    spec = importlib.util.find_spec(package) or importlib.util.find_spec(package2module(package))
+    if spec is None or spec.origin is None:
+        raise RuntimeError(f'{package} is a namespace package, which has no folder of its own')
+    return str(Path(spec.origin).parent)
+
+
+def package2module(package):
+    """Return the module that the distribution ``package`` installs; ValueError if it does not say."""
+    modules = importlib.metadata.distribution(package).read_text('top_level.txt')
+    if not modules:
+        raise ValueError(f'can not infer the module name of {package}')
+    return modules.split('\n')[0]
+
+
+def launch_without_cuda():
+    """Let ``--launcher pytorch|slurm|mpi`` train on several CPU processes, with no change of the config.
+
+    Symptom: ``AttributeError: module 'torch._C' has no attribute '_cuda_setDevice'``, with any backend; after that
+    ``ValueError: DistributedDataParallel device_ids ... got device_ids [0]``.
+    Cause: mmengine takes every machine without NPU, MLU or MUSA to have CUDA: device, nccl, ``device_ids``.
+    Delete when: the oldest mmengine supported asks for CUDA at both places.
+    """
+    if get_device() != 'cpu':
+        return False
+    for name in ('_init_dist_pytorch', '_init_dist_slurm', '_init_dist_mpi'):
+        setattr(dist_utils, name, _init_without_cuda(getattr(dist_utils, name)))
+    MMDistributedDataParallel.__init__ = _without_device_ids(MMDistributedDataParallel.__init__)
+    return True
+
+
+def _init_without_cuda(init):
+    @functools.wraps(init)
+    def init_on_cpu(backend, *args, **kwargs):
+        set_device = torch.cuda.set_device
+        torch.cuda.set_device = lambda device: None
+        try:
+            return init('gloo' if backend == 'nccl' else backend, *args, **kwargs)
+        finally:
+            torch.cuda.set_device = set_device
+
+    return init_on_cpu
+
+
+def _without_device_ids(init):
+    @functools.wraps(init)
+    def init_on_cpu(self, *args, **kwargs):
+        init(self, *args, **{**kwargs, 'device_ids': None})
+
+    return init_on_cpu
+
+
+def train_in_bf16_on_cpu():
+    """Register an ``AmpOptimWrapper`` for the CPU, so that ``--amp`` works there too.
+
+    Symptom: ``AssertionError: AmpOptimizerWrapper is only available training on gpu, npu, mlu or musa``.
+    Cause: mmengine's class needs a loss scaler, which bfloat16 does not. ``train.py --amp`` insists on this type name.
+    Delete when: mmengine's own class runs on the CPU.
+    """
+    if get_device() != 'cpu':
+        return False
+    from mmaction.registry import OPTIM_WRAPPERS  # not needed, hence not imported, on other devices
+
+    if 'AmpOptimWrapper' in OPTIM_WRAPPERS.module_dict:
+        return False
+    OPTIM_WRAPPERS.register_module(name='AmpOptimWrapper', module=CPUAmpOptimWrapper)
+    return True
+
+
+class CPUAmpOptimWrapper(OptimWrapper):
+    """An ``AmpOptimWrapper`` that trains in bfloat16 on the CPU.
+
+    Args:
+        loss_scale: Taken for compatibility; bfloat16 has the range of float32 and needs no scaling.
+        dtype (str | torch.dtype, optional): ``'bfloat16'``, which is also meant by None.
+        use_fsdp: Taken for compatibility.
+        **kwargs: Arguments of :class:`mmengine.optim.OptimWrapper`.
+
+    Raises:
+        InputError: If ``dtype`` is another one.
+    """
+
+    def __init__(self, loss_scale='dynamic', dtype=None, use_fsdp=False, **kwargs):
+        if dtype not in (None, 'bfloat16', torch.bfloat16):
+            raise InputError("'bfloat16' or None on the CPU", field='optim_wrapper.dtype', found=dtype)
+        super().__init__(**kwargs)
+
+    @contextmanager
+    def optim_context(self, model):
+        """Run the model's forward pass in bfloat16, and gradient accumulation as ever."""
+        with super().optim_context(model), autocast(device_type='cpu', dtype=torch.bfloat16):
+            yield
+
+
+def move_nested_data_root():
+    """Make ``--cfg-options data_root=X`` reach every path below the old ``data_root``.
+
+    Symptom: data are still read from the old folder.
+    Cause: a config's paths are plain strings by the time when ``Config.merge_from_dict`` changes the top-level key.
+    Every string of the config, at any depth, that is the old value or begins with it and a ``/`` follows; what the same
+    options set explicitly stays as set. Only configs that import ``fsptal_mm`` are affected.
+    Delete when: mmengine has interpolation of config values that ``--cfg-options`` respects.
+    """
+    probe = Config(dict(data_root='old', nested=dict(path='old/file')))
+    probe.merge_from_dict(dict(data_root='new'))
+    if probe.nested.path == 'new/file':
+        return False
+    merge = Config.merge_from_dict
+
+    @functools.wraps(merge)
+    def merge_from_dict(self, options, allow_list_keys=True):
+        old, new = self.get('data_root'), options.get('data_root')
+        if isinstance(old, str) and isinstance(new, str):
+            _move(self._cfg_dict, old, new)  # before the merge, so that the options have the last word
+        merge(self, options, allow_list_keys)
+
+    Config.merge_from_dict = merge_from_dict
+    return True
+
+
+def _move(node, old, new):
+    """Return ``node`` with the leading folder ``old`` of its strings replaced by ``new``; dicts change in place."""
+    if isinstance(node, str):
+        stem = old.rstrip('/')
+        if node == old:
+            return new
+        if stem and (node == stem or node.startswith(f'{stem}/')):
+            return new.rstrip('/') + node[len(stem) :] or '/'
+        return node
+    if isinstance(node, dict):
+        for key, value in dict.items(node):  # ConfigDict.items would import and build the objects of a lazy config
+            dict.__setitem__(node, key, _move(value, old, new))
+        return node
+    if isinstance(node, (list, tuple)):
+        return type(node)(_move(value, old, new) for value in node)
+    return node
+
+
+REPAIRS = (
+    stub_missing_drn,
+    restore_numpy_trapz,
+    load_checkpoints_safely,
+    replace_pkg_resources,
+    launch_without_cuda,
+    train_in_bf16_on_cpu,
+    move_nested_data_root,
+)

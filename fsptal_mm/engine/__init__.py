@@ -1,0 +1,3 @@
+from .hooks import ResultFileHook
+
+__all__ = ['ResultFileHook']

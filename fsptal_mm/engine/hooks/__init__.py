@@ -1,0 +1,3 @@
+from .result_file_hook import ResultFileHook
+
+__all__ = ['ResultFileHook']

@@ -1,0 +1,59 @@
+"""All detection measures of one set of predictions."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .detection import detection_average_precision
+from .instances import touches_any
+from .proposals import average_recall, summarize_recall
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What :func:`evaluate_detections` found.
+
+    Args:
+        measures (dict[str, float]): Fractions under the names of :class:`Protocol` and :func:`summarize_recall`.
+        ap (np.ndarray): ``(K, C)`` average precisions; NaN for classes without a true segment.
+        num_detections: Number of detections judged.
+        num_dropped: Number of detections left out since they overlap an ambiguous range; ``None`` if all were kept.
+    """
+
+    measures: dict
+    ap: np.ndarray
+    num_detections: int
+    num_dropped: int | None
+
+    def describe_filter(self):
+        """Say in words which detections were judged."""
+        if self.num_dropped is None:
+            return f'all {self.num_detections} detections judged, ambiguous ranges not regarded'
+        return f'{self.num_dropped} detections that overlap ambiguous ranges dropped, {self.num_detections} judged'
+
+
+def evaluate_detections(gt, det, num_classes, protocol, ambiguous=None, proposals=True):
+    """Mean average precision and AR@AN.
+
+    Args:
+        gt (Instances): True segments; at least one.
+        det (Instances): Detections.
+        num_classes: C.
+        protocol (Protocol): tIoUs and averages.
+        ambiguous (Instances, optional): Ranges; detections that overlap one are dropped (see :func:`touches_any`).
+        proposals: Whether to compute AR@AN, too.
+
+    Returns:
+        Evaluation: The measures; mAP is a mean over the classes that have a true segment.
+    """
+    num_dropped = None
+    if ambiguous is not None:
+        touches = touches_any(det, ambiguous)
+        num_dropped = int(touches.sum())
+        det = det[~touches]
+    ap = detection_average_precision(gt, det, protocol.tiou_thresholds, num_classes)
+    measures = protocol.summarize(ap)
+    if proposals:
+        recall, _ = average_recall(gt, det)
+        measures.update(summarize_recall(recall))
+    return Evaluation(measures, ap, len(det), num_dropped)

@@ -1,0 +1,121 @@
+"""Segments of many videos in flat arrays: what every measure takes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+# Pairs of segments compared at once: bounds the memory at some tens of MB, whatever the number of detections.
+_MAX_PAIRS = 1 << 20
+
+
+@dataclass(frozen=True)
+class Instances:
+    """True or detected segments of a set of videos.
+
+    Args:
+        videos (np.ndarray): ``(N,)`` int, index of each segment's video.
+        labels (np.ndarray): ``(N,)`` int, class index.
+        segments (np.ndarray): ``(N, 2)`` float64, start and end, in any one unit (seconds throughout this package).
+        scores (np.ndarray, optional): ``(N,)`` float64, confidences; ``None`` for true segments.
+    """
+
+    videos: np.ndarray
+    labels: np.ndarray
+    segments: np.ndarray
+    scores: np.ndarray | None = None
+
+    @classmethod
+    def from_videos(cls, segments, labels=None, scores=None):
+        """Join the arrays of single videos; a video's index is its place in the lists.
+
+        Args:
+            segments (list[np.ndarray]): ``(N_v, 2)`` each.
+            labels (list[np.ndarray], optional): ``(N_v,)`` each; all 0 where classes do not matter.
+            scores (list[np.ndarray], optional): ``(N_v,)`` each.
+        """
+        counts = np.array([len(part) for part in segments], dtype=np.int64)
+        videos = np.repeat(np.arange(len(counts)), counts)
+        return cls(
+            videos,
+            np.zeros_like(videos) if labels is None else _join(labels, np.int64),
+            _join(segments, np.float64, (2,)),
+            None if scores is None else _join(scores, np.float64),
+        )
+
+    def __len__(self):
+        return len(self.videos)
+
+    def __getitem__(self, index):
+        """The segments that a mask or an index array selects."""
+        scores = None if self.scores is None else self.scores[index]
+        return Instances(self.videos[index], self.labels[index], self.segments[index], scores)
+
+
+def _join(parts, dtype, tail=()):
+    parts = [np.asarray(part, dtype=dtype).reshape(-1, *tail) for part in parts]
+    return np.concatenate(parts) if parts else np.zeros((0, *tail), dtype=dtype)
+
+
+def pairs_within_groups(left, right):
+    """All pairs of a left and a right item of the same group, in blocks of bounded size.
+
+    Args:
+        left (np.ndarray): ``(N,)`` int, group of each left item.
+        right (np.ndarray): ``(M,)`` int, group of each right item, in ascending order.
+
+    Yields:
+        tuple[np.ndarray, np.ndarray]: Indices into ``left`` and ``right``, ordered by left, then right; all pairs of a
+        left item come in one block.
+    """
+    first = np.searchsorted(right, left, side='left')
+    count = np.searchsorted(right, left, side='right') - first
+    total = np.cumsum(count)
+    num_pairs = int(total[-1]) if len(total) else 0
+    edges = np.searchsorted(total, np.arange(_MAX_PAIRS, num_pairs, _MAX_PAIRS))
+    for start, stop in zip([0, *edges], [*edges, len(left)]):
+        repeats = count[start:stop]
+        before = np.cumsum(repeats) - repeats
+        left_index = np.repeat(np.arange(start, stop), repeats)
+        within = np.arange(len(left_index)) - np.repeat(before, repeats)
+        yield left_index, first[left_index] + within
+
+
+def touches_any(instances, ranges):
+    """Which segments share some time with a range of their video, whatever the class.
+
+    This is the filter for *ambiguous* ranges (THUMOS14's ``Ambiguous_test.txt``), where annotators could not tell.
+    HR-Pro, CO2-Net and others drop every prediction with a tIoU above 0 to such a range, and so does this function, in
+    exact seconds; HR-Pro itself compares whole seconds (ends cut, ranges rounded) and so misses some short overlaps.
+    THUMOS14's own evaluation kit spares less: it drops only those overlapping predictions that match no true segment.
+
+    Args:
+        instances (Instances): The segments to judge.
+        ranges (Instances): The ranges, in the same unit.
+
+    Returns:
+        np.ndarray: ``(N,)`` bool; segments that only touch the end of a range, or have no length, share no time.
+    """
+    ranges = ranges[np.argsort(ranges.videos, kind='stable')]
+    touches = np.zeros(len(instances), dtype=bool)
+    for index, other in pairs_within_groups(instances.videos, ranges.videos):
+        touches[index[_overlap(instances.segments[index], ranges.segments[other]) > 0]] = True
+    return touches
+
+
+def paired_iou(first, second):
+    """Temporal IoU of the n-th segment of one array with the n-th of another.
+
+    Args:
+        first (np.ndarray): ``(P, 2)``.
+        second (np.ndarray): ``(P, 2)``, in the same unit.
+
+    Returns:
+        np.ndarray: ``(P,)``; 0 where both have no length.
+    """
+    intersection = np.maximum(_overlap(first, second), 0)
+    union = (first[:, 1] - first[:, 0]) + (second[:, 1] - second[:, 0]) - intersection
+    return np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
+
+
+def _overlap(first, second):
+    return np.minimum(first[:, 1], second[:, 1]) - np.maximum(first[:, 0], second[:, 0])

@@ -1,0 +1,61 @@
+"""Average recall against the average number of proposals (AR@AN), ActivityNet's measure for proposals."""
+
+import numpy as np
+
+from fsptal_mm.structures import segment_iou
+
+# ActivityNet's proposal task: up to 100 proposals per video on average, at these tIoUs.
+MAX_AVERAGE_PROPOSALS = 100
+RECALL_TIOUS = np.linspace(0.5, 0.95, 10)
+
+
+def average_recall(gt, det, max_average_proposals=MAX_AVERAGE_PROPOSALS, tiou_thresholds=RECALL_TIOUS):
+    """Recall of class-agnostic proposals at 1 %, 2 %, ... 100 % of the allowed number of proposals.
+
+    As in ActivityNet's ``eval_proposal.py``, each video may use the same share of *its* proposals, best scores first,
+    such that the average over videos is what is allowed; several proposals may cover one segment, and one several.
+    Only videos with a true segment count, and only their proposals (the official script also counts the proposals of
+    other videos as used; the two agree where every video has a segment). Labels are not looked at.
+
+    Args:
+        gt (Instances): True segments; at least one.
+        det (Instances): Proposals; ties in score break by position.
+        max_average_proposals: Average number of proposals per video at 100 %.
+        tiou_thresholds (Sequence[float]): ``(K,)``.
+
+    Returns:
+        tuple[np.ndarray, np.ndarray]: Recall ``(K, 100)`` and the average number of proposals ``(100,)``.
+    """
+    det = det[np.lexsort((-det.scores, det.videos))]
+    videos = np.unique(gt.videos)
+    num_det = np.searchsorted(det.videos, videos, side='right') - np.searchsorted(det.videos, videos)
+    allowed = float(max_average_proposals * len(videos))
+    share = allowed / max(num_det.sum(), 1)
+    # Truncated as in the official script, so that both count the same proposals.
+    retrieved = np.minimum((num_det * share).astype(np.int64), num_det)
+    steps = np.arange(1, 101) / 100.0 * (allowed / max(retrieved.sum(), 1))
+    used = np.minimum((retrieved[:, None] * steps).astype(np.int64), retrieved[:, None])
+    recalled = np.zeros((len(tiou_thresholds), 100))
+    for video, num_retrieved, num_used in zip(videos, retrieved, used):
+        if num_retrieved:
+            start = np.searchsorted(det.videos, video)
+            tiou = segment_iou(gt.segments[gt.videos == video], det.segments[start : start + num_retrieved])
+            best = np.pad(np.maximum.accumulate(tiou, axis=1), ((0, 0), (1, 0)))[:, num_used]
+            recalled += (best >= np.reshape(tiou_thresholds, (-1, 1, 1))).sum(axis=1)
+    return recalled / len(gt), steps * retrieved.sum() / len(videos)
+
+
+def summarize_recall(recall, at=(5, 10, 50, 100)):
+    """The usual figures of AR@AN, as fractions.
+
+    Args:
+        recall (np.ndarray): ``(K, 100)`` recall at 1, 2, ... 100 proposals per video on average.
+        at (Sequence[int]): The numbers of proposals to report.
+
+    Returns:
+        dict[str, float]: ``AR@<n>``, the recall at n proposals averaged over tIoUs, and ``AUC``, the area under
+        the curve from 1 to 100 over 100 (one hundredth of mmaction2's ``auc``).
+    """
+    average = recall.mean(axis=0)
+    area = (average[1:] + average[:-1]).sum() / 2 / len(average)
+    return {**{f'AR@{n}': float(average[n - 1]) for n in at}, 'AUC': float(area)}

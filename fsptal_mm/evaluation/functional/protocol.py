@@ -1,0 +1,106 @@
+"""At which tIoUs a benchmark is scored, over which of them it averages, and what the figures are called."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fsptal_mm.errors import InputError
+
+_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """tIoU thresholds and the ranges to average over.
+
+    Args:
+        tiou_thresholds (tuple[float]): Ascending, each in (0, 1].
+        average_ranges (tuple[tuple[float, float]]): First and last threshold of each average; the main one first.
+    """
+
+    tiou_thresholds: tuple
+    average_ranges: tuple
+
+    @classmethod
+    def from_config(cls, preset=None, tiou_thresholds=None, average_ranges=None):
+        """Build a protocol from config values.
+
+        Args:
+            preset: ``'thumos14'`` (0.1 to 0.7 by 0.1; averages 0.1-0.7, 0.1-0.5, 0.3-0.7) or ``'activitynet'`` (0.5
+                to 0.95 by 0.05; average 0.5-0.95).
+            tiou_thresholds (Sequence[float], optional): Instead of those of the preset.
+            average_ranges (Sequence[Sequence[float]], optional): Instead of those of the preset; with own thresholds
+                the default is one average over all of them.
+
+        Raises:
+            InputError: An unknown preset, thresholds outside (0, 1], or a range that holds no threshold.
+        """
+        if tiou_thresholds is None:
+            if preset not in PRESETS:
+                raise InputError(f'tiou_thresholds or one of {sorted(PRESETS)}', field='preset', found=preset)
+            thresholds, ranges = PRESETS[preset].tiou_thresholds, average_ranges or PRESETS[preset].average_ranges
+        else:
+            thresholds = _thresholds(tiou_thresholds)
+            ranges = average_ranges or [(thresholds[0], thresholds[-1])]
+        protocol = cls(thresholds, tuple(_range(bounds) for bounds in ranges))
+        for bounds in protocol.average_ranges:
+            if not protocol._within(bounds).any():
+                raise InputError(f'a range around some of {thresholds}', field='average_ranges', found=bounds)
+        return protocol
+
+    @property
+    def threshold_keys(self):
+        """Names of the mAP at each threshold, e.g. ``mAP@0.5``."""
+        return [f'mAP@{threshold:.4g}' for threshold in self.tiou_thresholds]
+
+    @property
+    def average_keys(self):
+        """Names of the averages, e.g. ``mAP@0.1-0.7``: legal in file names everywhere, so fit for ``save_best``."""
+        return ['mAP@{:.4g}-{:.4g}'.format(*bounds) for bounds in self.average_ranges]
+
+    def summarize(self, ap):
+        """Means over classes and thresholds.
+
+        Args:
+            ap (np.ndarray): ``(K, C)``, NaN for classes that do not count.
+
+        Returns:
+            dict[str, float]: Fractions; the averages first, so that ``save_best='auto'`` takes the main one, then the
+            mAP at each threshold.
+        """
+        mean_ap = np.nanmean(ap, axis=1)
+        averages = [mean_ap[self._within(bounds)].mean() for bounds in self.average_ranges]
+        return dict(zip([*self.average_keys, *self.threshold_keys], map(float, [*averages, *mean_ap])))
+
+    def _within(self, bounds):
+        thresholds = np.array(self.tiou_thresholds)
+        return (thresholds >= bounds[0] - _TOLERANCE) & (thresholds <= bounds[1] + _TOLERANCE)
+
+
+def _thresholds(values):
+    try:
+        thresholds = tuple(sorted(float(value) for value in np.atleast_1d(values)))
+    except (TypeError, ValueError):
+        thresholds = ()
+    if (
+        not thresholds
+        or not all(0 < t <= 1 for t in thresholds)
+        or len({f'{t:.4g}' for t in thresholds}) < len(thresholds)
+    ):
+        raise InputError('different numbers above 0, at most 1', field='tiou_thresholds', found=values)
+    return thresholds
+
+
+def _range(bounds):
+    try:
+        first, last = map(float, bounds)
+    except (TypeError, ValueError):
+        raise InputError('pairs (first, last) of tIoUs', field='average_ranges', found=bounds) from None
+    return first, last
+
+
+# `linspace`, not decimals: 0.9 is 0.8999999999999999 there, and so it is in ActivityNet's official script.
+PRESETS = {
+    'thumos14': Protocol(tuple(np.linspace(0.1, 0.7, 7).tolist()), ((0.1, 0.7), (0.1, 0.5), (0.3, 0.7))),
+    'activitynet': Protocol(tuple(np.linspace(0.5, 0.95, 10).tolist()), ((0.5, 0.95),)),
+}

@@ -1,0 +1,56 @@
+"""Results as text tables, which are Markdown too."""
+
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+
+def summary_table(rows, title):
+    """One line per result, one column per measure, in percent.
+
+    Args:
+        rows (dict[str, dict[str, float]]): Measures of each named result, all with the same keys.
+        title: First column's heading.
+
+    Returns:
+        str: The table.
+    """
+    table = Table(title, box=box.MARKDOWN)
+    for key in next(iter(rows.values())):
+        table.add_column(key, justify='right', no_wrap=True)
+    for name, measures in rows.items():
+        table.add_row(name, *map(_percent, measures.values()))
+    return _render(table)
+
+
+def class_table(ap, num_gt, classes, protocol):
+    """Average precision of every class, in percent.
+
+    Args:
+        ap (np.ndarray): ``(K, C)``; NaN (shown as ``-``) for classes without a true segment.
+        num_gt (np.ndarray): ``(C,)`` number of true segments.
+        classes (Sequence[str]): ``(C,)`` names.
+        protocol (Protocol): What the K thresholds are.
+
+    Returns:
+        str: The table.
+    """
+    table = Table('class', box=box.MARKDOWN)
+    for heading in ('segments', *(key.replace('mAP', 'AP') for key in protocol.threshold_keys), 'mean'):
+        table.add_column(heading, justify='right', no_wrap=True)
+    for name, count, values in zip(classes, num_gt, ap.T):
+        table.add_row(name, str(count), *map(_percent, [*values, values.mean()]))
+    return _render(table)
+
+
+def _percent(fraction):
+    return '-' if np.isnan(fraction) else f'{100 * fraction:.2f}'
+
+
+def _render(table):
+    # Wide enough for any table: a log has no width, and rich would wrap at 80.
+    console = Console(width=1000, color_system=None, markup=False, emoji=False, highlight=False)
+    with console.capture() as capture:
+        console.print(table)
+    return '\n'.join(line.rstrip() for line in capture.get().splitlines() if line.strip())

@@ -1,0 +1,208 @@
+"""Files of detections in ActivityNet's format: ``{"results": {video: [{"label", "score", "segment"}]}}``."""
+
+import json
+import logging
+from collections import Counter
+
+import numpy as np
+from mmengine.logging import print_log
+
+from fsptal_mm.errors import InputError
+from fsptal_mm.fileio import write_json
+
+from .functional import Instances
+
+_MAX_NAMED = 5
+
+
+def read_results(path):
+    """Read a results file, whoever wrote it.
+
+    Keys other than ``results``, and other than ``label``, ``score`` and ``segment`` in an entry, are ignored. Numbers
+    may be strings.
+
+    Args:
+        path: A JSON file.
+
+    Returns:
+        dict[str, dict]: For each video ``segments_sec (N, 2)`` and ``scores (N,)``, float64, and ``labels``, N strings.
+
+    Raises:
+        InputError: An unreadable file, a video that is listed twice, a missing field, anything that is no finite
+            number, a segment that ends before it starts; the message names file, video and entry.
+    """
+    content = _read_json(path)
+    videos = content.get('results') if isinstance(content, dict) else None
+    if not isinstance(videos, dict):
+        raise InputError('an object from video to list of detections', file=path, field='results', found=_short(videos))
+    return {video: _read_video(path, video, entries) for video, entries in videos.items()}
+
+
+def write_results(path, detections, **extra):
+    """Write a results file, atomically.
+
+    Args:
+        path: Where to.
+        detections (dict[str, dict]): As :func:`read_results` returns them.
+        **extra: Further top-level entries, which readers of the format ignore.
+    """
+    results = {
+        video: [
+            {'label': label, 'score': score, 'segment': segment}
+            for label, score, segment in zip(found['labels'], found['scores'].tolist(), found['segments_sec'].tolist())
+        ]
+        for video, found in detections.items()
+    }
+    write_json(path, {'version': 'VERSION 1.3', 'results': results, 'external_data': {}, **extra})
+
+
+def to_instances(detections, videos, classes, file=None):
+    """Detections of known videos and classes as flat arrays.
+
+    Ids match with or without ActivityNet's ``v_``. Detections in videos or of classes that are not asked for are left
+    out, with one warning.
+
+    Args:
+        detections (dict[str, dict]): As :func:`read_results` returns them.
+        videos (Sequence[str]): Ids in the order of the indices.
+        classes (Sequence[str]): Names in the order of the indices.
+        file: Where the detections come from, for messages.
+
+    Returns:
+        Instances: With scores.
+
+    Raises:
+        InputError: None of the videos is known, or one comes twice, with and without ``v_``.
+    """
+    index_of = {label: index for index, label in enumerate(classes)}
+    judged = set(videos)
+    by_id, unknown_videos, unknown_labels = {}, [], Counter()
+    for video, found in detections.items():
+        known = _known_id(video, judged)
+        if known is None:
+            unknown_videos.append(video)
+        elif known in by_id:
+            raise InputError('one list of detections', file=file, video=video, found=f'another one for {known}')
+        else:
+            by_id[known] = found
+    if unknown_videos and not by_id:
+        expected = f'some of the {len(videos)} annotated videos ({_names(videos)})'
+        raise InputError(expected, file=file, field='results', found=_names(unknown_videos))
+
+    parts = []
+    for video in videos:
+        found = by_id.get(video, {'segments_sec': np.zeros((0, 2)), 'scores': np.zeros(0), 'labels': []})
+        labels = np.array([index_of.get(label, -1) for label in found['labels']], dtype=np.int64)
+        unknown_labels.update(label for label in found['labels'] if label not in index_of)
+        parts.append((found['segments_sec'], labels, found['scores']))
+    _warn_of_unknown(file, unknown_videos, unknown_labels)
+    instances = Instances.from_videos(*map(list, zip(*parts)))
+    return instances[instances.labels >= 0]
+
+
+def _read_json(path):
+    try:
+        with open(path, encoding='utf-8') as file:
+            return json.load(file, object_pairs_hook=lambda pairs: _object(path, pairs))
+    except InputError:
+        raise
+    except OSError as error:
+        raise InputError('a readable file', file=path, found=error.strerror) from error
+    except RecursionError as error:
+        raise InputError('JSON', file=path, found='too many nested brackets') from error
+    except ValueError as error:  # a JSONDecodeError names line and column
+        raise InputError('JSON', file=path, found=str(error)) from error
+
+
+def _object(path, pairs):
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise InputError('each key once', file=path, field=twice, found=f'{keys.count(twice)} times')
+    return content
+
+
+def _read_video(path, video, entries):
+    if not isinstance(entries, list):
+        raise InputError('a list of detections', file=path, video=video, found=_short(entries))
+    try:
+        segments = np.array([entry['segment'] for entry in entries], dtype=np.float64)
+        scores = np.array([entry['score'] for entry in entries], dtype=np.float64)
+        labels = [entry['label'].strip() for entry in entries]
+    except (TypeError, ValueError, KeyError, AttributeError, OverflowError, IndexError):
+        segments = scores = np.zeros(0)
+    if segments.shape != (len(entries), 2) or scores.shape != (len(entries),) or not _are_good(segments, scores):
+        # Slower, and needed only to name the entry at fault: no entry at all, or an error.
+        checked = [_read_entry(path, video, index, entry) for index, entry in enumerate(entries)]
+        labels, scores, segments = map(list, zip(*checked)) if checked else ([], [], [])
+    return {'segments_sec': np.reshape(segments, (-1, 2)), 'scores': np.asarray(scores, np.float64), 'labels': labels}
+
+
+def _are_good(segments, scores):
+    return np.isfinite(segments).all() and np.isfinite(scores).all() and (segments[:, 0] <= segments[:, 1]).all()
+
+
+def _read_entry(path, video, index, entry):
+    if not isinstance(entry, dict):
+        expected = 'an object with label, score and segment'
+        raise InputError(expected, file=path, video=video, field=f'entry {index}', found=_short(entry))
+    converters = {
+        'label': (_to_label, 'a class name'),
+        'score': (_to_number, 'a finite number'),
+        'segment': (_to_segment, '[start, end] in seconds, finite, start <= end'),
+    }
+    values = []
+    for field, (convert, expected) in converters.items():
+        try:
+            values.append(convert(entry[field]))
+        except (TypeError, ValueError, KeyError, OverflowError) as error:
+            found = _short(entry.get(field, '(missing)'))
+            raise InputError(expected, file=path, video=video, field=f'entry {index}: {field}', found=found) from error
+    return values
+
+
+def _to_label(value):
+    if not isinstance(value, str):
+        raise TypeError
+    return value.strip()
+
+
+def _to_number(value):
+    number = float(value)
+    if not np.isfinite(number):
+        raise ValueError
+    return number
+
+
+def _to_segment(value):
+    if not isinstance(value, list):
+        raise TypeError
+    start, end = map(_to_number, value)
+    if start > end:
+        raise ValueError
+    return start, end
+
+
+def _known_id(video, known):
+    return next((name for name in (video, video.removeprefix('v_'), f'v_{video}') if name in known), None)
+
+
+def _warn_of_unknown(file, unknown_videos, unknown_labels):
+    parts = []
+    if unknown_videos:
+        parts.append(f'{len(unknown_videos)} videos that are not judged ({_names(unknown_videos)})')
+    if unknown_labels:
+        parts.append(f'{unknown_labels.total()} detections of unknown classes ({_names(sorted(unknown_labels))})')
+    if parts:
+        print_log(f'{file}: left out: ' + '; '.join(parts), logger='current', level=logging.WARNING)
+
+
+def _names(names):
+    names = list(names)
+    return ', '.join(names[:_MAX_NAMED]) + (', ...' if len(names) > _MAX_NAMED else '')
+
+
+def _short(value):
+    text = repr(value)
+    return value if len(text) <= 80 else text[:80] + ' ...'

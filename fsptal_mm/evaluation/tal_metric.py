@@ -1,0 +1,215 @@
+"""The metric of temporal action localization."""
+
+import logging
+
+import numpy as np
+import torch
+from mmaction.registry import METRICS
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
+
+from fsptal_mm.errors import InputError
+
+from .functional import (
+    Instances,
+    Protocol,
+    class_table,
+    classification_measures,
+    evaluate_detections,
+    summary_table,
+)
+from .results import write_results
+
+_METRICS = ('mAP', 'AR@AN', 'classification')
+
+
+@METRICS.register_module()
+class TALMetric(BaseMetric):
+    """Mean average precision of localised actions, AR@AN, and video-level classification.
+
+    The true segments travel with the samples, so that several processes give the numbers of one; a video that arrives
+    twice counts once. All figures are fractions:
+
+    - ``mAP@0.1-0.7``, ``mAP@0.1-0.5``, ``mAP@0.3-0.7`` (``'thumos14'``) or ``mAP@0.5-0.95`` (``'activitynet'``): mAP
+      averaged over the tIoUs from the first to the last number. Use one of them for ``save_best``; ``save_best='auto'``
+      takes the first.
+    - ``mAP@0.5``, ...: mean over classes of the average precision at one tIoU, equal to ActivityNet's official script.
+    - ``AR@5``, ``AR@10``, ``AR@50``, ``AR@100``: recall of the first n proposals per video on average, over tIoUs
+      0.5:0.05:0.95, whatever their class; ``AUC``: the area under that curve.
+    - ``video_mAP`` and ``video_top1``: whether the classes of the whole video are told.
+
+    Without any true segment or video label (a user's own videos) the figures that need them are left out, with a
+    warning.
+
+    Each data sample holds the meta information ``video_id``, ``gt_segments_sec (M, 2)``, ``gt_segment_labels (M,)`` and
+    ``ambiguous_sec (A, 2)``, the prediction ``pred_segments`` with ``segments_sec (N, 2)``, ``scores (N,)`` and
+    ``labels (N,)``, and for the classification ``pred_scores (C,)`` and ``gt_video_labels (C,)``. The names of the
+    classes come from the data set's meta information.
+
+    Args:
+        preset: ``'thumos14'`` (tIoU 0.1:0.1:0.7) or ``'activitynet'`` (0.5:0.05:0.95).
+        tiou_thresholds (Sequence[float], optional): Instead of those of the preset.
+        average_ranges (Sequence[Sequence[float]], optional): First and last tIoU of each average.
+        metrics: Which of ``'mAP'``, ``'AR@AN'`` and ``'classification'`` to compute.
+        ambiguous: ``'keep'`` judges every detection (LACP's practice); ``'drop'`` leaves out those that overlap an
+            ambiguous range (HR-Pro's), see :func:`~fsptal_mm.evaluation.functional.touches_any`. The log and the
+            results file say which.
+        result_file: Where to write all detections (the dropped ones too) as ActivityNet json, with the figures under
+            ``evaluation``.
+        per_class: Whether to log the average precision of each class.
+        collect_device, prefix, collect_dir: As in ``mmengine.evaluator.BaseMetric``.
+
+    Raises:
+        InputError: A wrong argument, or predictions that are no finite numbers.
+    """
+
+    default_prefix = ''
+
+    def __init__(
+        self,
+        preset='thumos14',
+        tiou_thresholds=None,
+        average_ranges=None,
+        metrics=_METRICS,
+        ambiguous='keep',
+        result_file=None,
+        per_class=False,
+        collect_device='cpu',
+        prefix=None,
+        collect_dir=None,
+    ):
+        super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
+        metrics = (metrics,) if isinstance(metrics, str) else tuple(metrics)
+        if not metrics or not set(metrics) <= set(_METRICS):
+            raise InputError(f'some of {_METRICS}', field='metrics', found=metrics)
+        if ambiguous not in ('keep', 'drop'):
+            raise InputError("'keep' or 'drop'", field='ambiguous', found=ambiguous)
+        self.protocol = Protocol.from_config(preset, tiou_thresholds, average_ranges)
+        self.metrics = metrics
+        self.ambiguous = ambiguous
+        self.result_file = result_file
+        self.per_class = per_class
+
+    def process(self, data_batch, data_samples):
+        """Keep what the measures need of each sample, as small arrays.
+
+        Args:
+            data_batch: Not used.
+            data_samples (Sequence[dict]): Samples with predictions, as dicts.
+        """
+        self.results.extend(_collect(sample) for sample in data_samples)
+
+    def compute_metrics(self, results):
+        """Compute the figures, log them, and write the results file.
+
+        Args:
+            results (list[dict]): What :meth:`process` kept, of all processes.
+
+        Returns:
+            dict[str, float]: See the class.
+        """
+        results = _without_repetition(results)
+        classes = (self.dataset_meta or {}).get('classes')
+        if classes is None:
+            raise InputError('the names of the classes', field="the data set's metainfo: classes")
+        measures, how = {}, 'no detections judged'
+        if {'mAP', 'AR@AN'} & set(self.metrics):
+            measures, how = self._detection_measures(results, classes)
+        if 'classification' in self.metrics:
+            measures.update(_classification(results))
+        if measures:
+            print_log(f'Results ({how}):\n' + summary_table({'value (%)': measures}, 'measure'), logger='current')
+        if self.result_file is not None:
+            self._write(results, classes, measures, how)
+        return measures
+
+    def _detection_measures(self, results, classes):
+        gt = Instances.from_videos(_column(results, 'gt_segments'), _column(results, 'gt_labels'))
+        if not len(gt):
+            _warn(f'None of {len(results)} videos has a true segment: mAP and AR@AN are left out')
+            return {}, 'no detections judged'
+        det = Instances.from_videos(
+            _column(results, 'segments'), _column(results, 'labels'), _column(results, 'scores')
+        )
+        ranges = None
+        if self.ambiguous == 'drop':
+            ranges = Instances.from_videos(_column(results, 'ambiguous'))
+            if not len(ranges):
+                _warn("ambiguous='drop', but no video has an ambiguous range (is the data set's ambiguous_file given?)")
+        evaluation = evaluate_detections(gt, det, len(classes), self.protocol, ranges, 'AR@AN' in self.metrics)
+        if self.per_class:
+            counts = np.bincount(gt.labels, minlength=len(classes))
+            table = class_table(evaluation.ap, counts, classes, self.protocol)
+            print_log(f'Average precision in percent:\n{table}', logger='current')
+        measures = evaluation.measures
+        if 'mAP' not in self.metrics:
+            measures = {key: value for key, value in measures.items() if not key.startswith('mAP')}
+        return measures, evaluation.describe_filter()
+
+    def _write(self, results, classes, measures, how):
+        detections = {
+            result['video_id']: {
+                'labels': [classes[label] for label in result['labels']],
+                'scores': result['scores'],
+                'segments_sec': result['segments'],
+            }
+            for result in results
+        }
+        evaluation = {'ambiguous': self.ambiguous, 'detections': how, 'metrics': measures}
+        write_results(self.result_file, detections, evaluation=evaluation)
+        print_log(f'Detections of {len(results)} videos written to {self.result_file}', logger='current')
+
+
+def _collect(sample):
+    video_id = sample['video_id']
+    found = sample.get('pred_segments')
+    if found is None:
+        raise InputError('a prediction pred_segments in the data sample', video=video_id)
+    segments, scores, labels = (_to_numpy(found[field]) for field in ('segments_sec', 'scores', 'labels'))
+    for field, values in (('segments_sec', segments), ('scores', scores)):
+        if not np.isfinite(values).all():
+            raise InputError('finite numbers', video=video_id, field=f'pred_segments.{field}', found='NaN or infinity')
+    return {
+        'video_id': video_id,
+        'segments': segments.reshape(-1, 2),
+        'scores': scores,
+        'labels': labels.astype(np.int64),
+        'gt_segments': np.asarray(sample.get('gt_segments_sec', np.zeros((0, 2)))),
+        'gt_labels': np.asarray(sample.get('gt_segment_labels', np.zeros(0, dtype=np.int64))),
+        'ambiguous': np.asarray(sample.get('ambiguous_sec', np.zeros((0, 2)))),
+        'class_scores': _to_numpy(sample['pred_scores']) if 'pred_scores' in sample else None,
+        'class_labels': _to_numpy(sample['gt_video_labels']) if 'gt_video_labels' in sample else None,
+    }
+
+
+def _to_numpy(values):
+    # By way of the CPU and float64: numpy has no bfloat16, and some devices no float64.
+    return torch.as_tensor(values).detach().cpu().double().numpy()
+
+
+def _column(results, field):
+    return [result[field] for result in results]
+
+
+def _without_repetition(results):
+    by_video = {}
+    for result in results:
+        by_video.setdefault(result['video_id'], result)
+    if len(by_video) < len(results):
+        _warn(f'{len(results) - len(by_video)} videos came more than once and count once')
+    return list(by_video.values())
+
+
+def _classification(results):
+    told = [result for result in results if result['class_scores'] is not None and result['class_labels'] is not None]
+    measures = {}
+    if told:
+        scores, labels = np.stack(_column(told, 'class_scores')), np.stack(_column(told, 'class_labels'))
+        measures = classification_measures(scores, labels)
+    if not measures:
+        _warn(f'None of {len(results)} videos has class scores and a label: the classification is left out')
+    return measures
+
+
+def _warn(message):
+    print_log(message, logger='current', level=logging.WARNING)

@@ -1,0 +1,173 @@
+import numpy as np
+import pytest
+
+from fsptal_mm.datasets import ExtendPointLabels, PointsToSnippets, ResizeSnippets
+from fsptal_mm.errors import InputError
+from fsptal_mm.structures import SnippetGrid
+
+
+def make_results(point_sec=(), labels=(), instances=None, num_snippets=5, grid=None, duration_sec=None, **extra):
+    grid = grid or SnippetGrid(0.5)
+    return (
+        dict(
+            video_id='v1',
+            features=np.arange(num_snippets, dtype=np.float32)[:, None],
+            grid=grid,
+            duration_sec=num_snippets * grid.snippet_sec if duration_sec is None else duration_sec,
+            num_classes=2,
+            point_sec=np.array(point_sec, dtype=float),
+            point_labels=np.array(labels, dtype=np.int64),
+            point_instances=np.arange(len(labels)) if instances is None else np.array(instances),
+            background_sec=np.zeros(0),
+        )
+        | extra
+    )
+
+
+def extended(instances, num_classes=1, **kwargs):
+    """Extend ``(T_ori, C)`` instances on features that are the snippets' own numbers."""
+    instances = np.array(instances, dtype=np.int32).reshape(-1, num_classes)
+    return ExtendPointLabels(**kwargs).transform(
+        dict(
+            features=np.arange(len(instances), dtype=np.float32)[:, None],
+            snippet_instances=instances,
+            snippet_background=np.zeros(len(instances), dtype=bool),
+        )
+    )
+
+
+def test_points_go_to_the_snippet_they_fall_into():
+    results = PointsToSnippets().transform(make_results([0.0, 0.99, 1.0, 1.0], [0, 1, 1, 0]))
+    # 0.0 s: snippet 0; 0.99 s: snippet 1; 1.0 s: snippet 2, which carries both classes
+    assert results['snippet_instances'].tolist() == [[0, -1], [-1, 1], [3, 2], [-1, -1], [-1, -1]]
+
+
+def test_two_points_of_a_class_in_a_snippet_are_the_first_instance():
+    results = PointsToSnippets().transform(make_results([1.1, 1.4], [0, 0]))
+    assert results['snippet_instances'][:, 0].tolist() == [-1, -1, 0, -1, -1]
+
+
+def test_background_clicks_become_background_snippets():
+    results = PointsToSnippets().transform(make_results(background_sec=np.array([2.4, 0.6])))
+    assert results['snippet_background'].tolist() == [False, True, False, False, True]
+
+
+def test_a_point_beyond_features_that_end_early_goes_to_the_last_snippet():
+    results = PointsToSnippets().transform(make_results([2.7], [1], duration_sec=2.8))
+    assert results['snippet_instances'][:, 1].tolist() == [-1, -1, -1, -1, 0]
+
+
+def test_a_point_after_the_video_is_an_error():
+    with pytest.raises(InputError, match=r'video v1: point_sec: found \[9\.0\].*2\.50 s'):
+        PointsToSnippets().transform(make_results([1.0, 9.0], [0, 0]))
+
+
+def test_extension_without_labels_is_the_identity():
+    results = extended([-1] * 7)
+    assert results['snippet_positions'].tolist() == [0, 1, 2, 3, 4, 5, 6]
+    assert results['features'][:, 0].tolist() == [0, 1, 2, 3, 4, 5, 6]
+    assert (results['snippet_instances'] == -1).all()
+
+
+def test_extension_by_hand():
+    # One label in the middle of 5: W = 1, 1.67, 2.5, 1.67, 1, sum 7.84, so T = 8, quantiles at (i + .5) * .98.
+    results = extended([-1, -1, 4, -1, -1])
+    expected = [
+        0.0,  # .49 in the first cell: g = .49, minus .5, clipped at 0
+        1 + 0.47 / 1.67 - 0.5,  # 1.47 lies .47 into the second cell of 1.67
+        1 + 1.45 / 1.67 - 0.5,  # 2.45
+        2 + 0.76 / 2.5 - 0.5,  # 3.43 lies .76 into the third cell, which starts at 2.67
+        2 + 1.74 / 2.5 - 0.5,  # 4.41
+        3 + 0.22 / 1.67 - 0.5,  # 5.39 lies .22 into the fourth, from 5.17
+        3 + 1.20 / 1.67 - 0.5,  # 6.37
+        4.0,  # 7.35 lies .51 into the last, from 6.84: 4.51 - .5, clipped at 4
+    ]
+    np.testing.assert_allclose(results['snippet_positions'], expected, atol=1e-9)
+    np.testing.assert_allclose(results['features'][:, 0], expected, atol=1e-6)
+    # positions in [1.5, 2.5): 1.804, 2.196
+    assert results['snippet_instances'][:, 0].tolist() == [-1, -1, -1, 4, 4, -1, -1, -1]
+
+
+@pytest.mark.parametrize(
+    'labelled, weights, reason',
+    [
+        ([1, 0, 0, 0], [2.5, 1.67, 1, 1], 'the index before the first must not wrap round to the last'),
+        ([0, 0, 0, 1], [1, 1, 1.67, 2.5], 'nothing follows the last'),
+        ([0, 1, 1, 0], [1.67, 2.5, 2.5, 1.67], 'a run is one group'),
+        ([1, 0, 1, 0], [2.5, 1.67, 2.5, 1.67], 'a neighbour that two groups share gets its weight once'),
+    ],
+)
+def test_sampling_weights(labelled, weights, reason):
+    labelled = np.array(labelled, dtype=bool)
+    transform = ExtendPointLabels()
+    positions = transform.sampling_positions(labelled)
+    # the same inverse of the cumulative weights, built from the weights that the specification names
+    cumulative = np.concatenate([[0], np.cumsum(weights)])
+    count = int(cumulative[-1] + 0.5)
+    expected = np.interp((np.arange(count) + 0.5) / count * cumulative[-1], cumulative, np.arange(5)) - 0.5
+    np.testing.assert_allclose(positions, np.clip(expected, 0, 3), err_msg=reason)
+
+
+def test_touching_instances_of_one_class_stay_two():
+    results = extended([-1, 0, 1, -1])
+    carried = results['snippet_instances'][:, 0]
+    assert set(carried.tolist()) == {-1, 0, 1}
+    assert (np.diff(carried[carried >= 0]) >= 0).all()  # first all of instance 0, then all of instance 1
+    assert (carried >= 0).sum() > 2
+
+
+def test_every_label_of_real_points_survives(data_root):
+    from fsptal_mm.datasets.annotations import load_annotations
+
+    root = data_root / 'thumos14'
+    annotations = load_annotations(
+        root / 'gt_full.json',
+        split_file=root / 'split_train.txt',
+        point_file=root / 'point_gaussian/point_labels.csv',
+    )
+    grid = SnippetGrid.from_config(dict(fps=25, snippet_frames=16))
+    for record in annotations.videos.values():
+        results = PointsToSnippets().transform(
+            dict(
+                video_id=record.video_id,
+                features=np.zeros((int(grid.num_snippets(record.duration_sec)) + 1, 1), dtype=np.float32),
+                grid=grid,
+                duration_sec=record.duration_sec,
+                num_classes=20,
+                point_sec=record.point_sec,
+                point_labels=record.point_labels,
+                point_instances=record.point_instances,
+                background_sec=record.background_sec,
+            )
+        )
+        before = results['snippet_instances']
+        after = ExtendPointLabels().transform(dict(results))
+        wanted = {(c, i) for c, i in zip(*np.nonzero(before >= 0)[1:], before[before >= 0])}
+        found = after['snippet_instances']
+        assert {(c, i) for c, i in zip(*np.nonzero(found >= 0)[1:], found[found >= 0])} == wanted
+        assert (found >= 0).sum() > (before >= 0).sum()
+        assert (np.diff(after['snippet_positions']) >= 0).all()
+
+
+@pytest.mark.parametrize('name', ['label_weight', 'neighbour_weight'])
+@pytest.mark.parametrize('value', [0.5, float('inf'), float('nan')])
+def test_weights_below_one_are_refused(name, value):
+    with pytest.raises(ValueError, match=f'`{name}` must be at least 1'):
+        ExtendPointLabels(**{name: value})
+
+
+def test_resizing_keeps_the_video_where_it_is():
+    results = ResizeSnippets(10).transform(make_results(num_snippets=5))
+    assert results['grid'] == SnippetGrid(0.25)
+    # ten centres, half a snippet apart, constant beyond the first and last of the five
+    np.testing.assert_allclose(
+        results['features'][:, 0], [0, 0.25, 0.75, 1.25, 1.75, 2.25, 2.75, 3.25, 3.75, 4], atol=1e-6
+    )
+    assert results['grid'].to_sec(10) == results['duration_sec']
+
+
+def test_resizing_to_the_same_length_changes_nothing():
+    before = make_results(num_snippets=5)
+    after = ResizeSnippets(5).transform(dict(before))
+    np.testing.assert_array_equal(after['features'], before['features'])
+    assert after['grid'] == before['grid']

@@ -1,0 +1,150 @@
+import json
+
+import numpy as np
+import pytest
+from mmengine.registry import init_default_scope
+
+from fsptal_mm.datasets import PointTALDataset
+from fsptal_mm.errors import InputError
+
+PIPELINE = [dict(type='LoadSnippetFeatures'), dict(type='PointsToSnippets'), dict(type='PackPointTALInputs')]
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Two videos with points, one without; 1 s per snippet; class names not in alphabetical order."""
+    init_default_scope('mmaction')
+
+    def video(subset, points, segments):
+        return dict(
+            subset=subset,
+            duration_sec=6.0,
+            points=[dict(time_sec=time, label=label) for time, label in points],
+            segments=[dict(start_sec=start, end_sec=end, label=label) for start, end, label in segments],
+        )
+
+    videos = dict(
+        a=video('train', [(1.5, 'run'), (4.2, 'hop')], [(1, 3, 'run'), (4, 5, 'hop')]),
+        b=video('train', [], [(0, 2, 'hop')]),
+        c=video('test', [(2.5, 'run')], [(2, 4, 'run'), (3, 5, 'hop')]),
+    )
+    videos['a']['background_points_sec'] = [5.5]
+    (tmp_path / 'ann.json').write_text(
+        json.dumps(dict(format='fsptal_mm', version=1, classes=['run', 'hop'], videos=videos))
+    )
+    (tmp_path / 'features').mkdir()
+    for name in videos:
+        np.save(tmp_path / f'features/{name}.npy', np.full((6, 3), ord(name), dtype=np.float16))
+    return tmp_path
+
+
+def build(root, **kwargs):
+    defaults = dict(
+        data_root=str(root),
+        ann_file='ann.json',
+        subset='train',
+        data_prefix=dict(feature='features'),
+        grid=dict(snippet_sec=1.0),
+        pipeline=PIPELINE,
+    )
+    return PointTALDataset(**(defaults | kwargs))
+
+
+def test_a_training_video(root):
+    dataset = build(root)
+    assert dataset.metainfo['classes'] == ('run', 'hop')
+    (item,) = [dataset[index] for index in range(len(dataset))]  # b carries no point
+    sample = item['data_samples']
+    assert sample.video_id == 'a'
+    assert item['inputs'].shape == (6, 3)
+    assert (item['inputs'] == ord('a')).all()
+    assert sample.point_instances.argmax(0).tolist() == [1, 4]  # snippet of the point of each class
+    assert (sample.point_instances >= 0).sum() == 2
+    assert sample.point_background.tolist() == [False] * 5 + [True]
+    assert sample.gt_video_labels.tolist() == [1, 1]
+    assert (sample.duration_sec, sample.snippet_sec, sample.num_snippets) == (6.0, 1.0, 6)
+
+
+def test_a_test_video_is_labelled_by_its_segments(root):
+    (item,) = [*build(root, subset='test', test_mode=True)]
+    sample = item['data_samples']
+    assert sample.gt_video_labels.tolist() == [1, 1]  # its only point is of class run
+    assert sample.gt_segments_sec.tolist() == [[2, 4], [3, 5]]
+    assert sample.gt_segment_labels.tolist() == [0, 1]
+
+
+def test_training_labels_do_not_come_from_segments(root):
+    dataset = build(root, subset='test')
+    assert dataset[0]['data_samples'].gt_video_labels.tolist() == [1, 0]
+
+
+def test_videos_without_points_can_be_kept_as_background(root):
+    dataset = build(root, pointless='background')
+    samples = [dataset[index]['data_samples'] for index in range(len(dataset))]
+    assert [sample.video_id for sample in samples] == ['a', 'b']
+    assert samples[1].gt_video_labels.tolist() == [0, 0]
+
+
+def test_no_point_at_all_is_an_error(root):
+    text = json.loads((root / 'ann.json').read_text())
+    text['videos']['a']['points'] = []
+    (root / 'ann.json').write_text(json.dumps(text))
+    with pytest.raises(InputError, match=r'ann\.json: points: found .none., expected point labels'):
+        build(root)
+
+
+def test_supervision_by_segments_labels_every_snippet(root):
+    sample = build(root, supervision='segments')[0]['data_samples']
+    assert sample.point_instances.tolist() == [[-1, -1], [0, -1], [0, -1], [-1, -1], [-1, 1], [-1, -1]]
+    assert sample.point_background.tolist() == [True, False, False, True, False, True]
+
+
+@pytest.mark.parametrize(
+    'wrong, field',
+    [
+        (dict(supervision='frames'), 'supervision'),
+        (dict(pointless='keep'), 'pointless'),
+        (dict(grid=dict(fps='native', snippet_frames=16)), 'fps'),  # the annotations know no frames per second
+    ],
+)
+def test_wrong_arguments_are_named(root, wrong, field):
+    with pytest.raises(InputError, match=field):
+        build(root, **wrong)
+
+
+def test_missing_features_name_file_and_video(root):
+    (root / 'features/a.npy').unlink()
+    dataset = build(root)
+    with pytest.raises(InputError, match=r'a\.npy: video a: .*no such file'):
+        dataset[0]
+
+
+def test_annotators_are_paths_below_the_root(root):
+    (root / 'one.txt').write_text('a,1.0,run\n')
+    (root / 'two.txt').write_text('a,5.0,run\n')
+    files = ['one.txt', 'two.txt']
+    chosen = [build(root, point_file=files, annotator=number)[0]['data_samples'] for number in (0, 1)]
+    assert [sample.point_instances[:, 0].argmax().item() for sample in chosen] == [1, 5]
+
+
+@pytest.mark.parametrize('name, sec, train, test', [('gtea_spatialcnn', 1 / 3, 21, 7), ('50salads_acc', 0.6, 40, 10)])
+def test_real_features_fit_their_annotations(data_root, name, sec, train, test):
+    init_default_scope('mmaction')
+    for split, count in (('train', train), ('test', test)):
+        dataset = PointTALDataset(
+            data_root=str(data_root / name),
+            ann_file='gt.json',
+            split_file=f'split_{split}.txt',
+            point_file='point_labels.csv' if split == 'train' else None,
+            data_prefix=dict(feature=f'features/{split}'),
+            grid=dict(snippet_sec=sec),
+            test_mode=split == 'test',
+            pipeline=PIPELINE,
+        )
+        assert len(dataset) == count
+        for item in dataset:
+            sample = item['data_samples']
+            if split == 'train':
+                assert sample.point_instances.max() >= 0
+            expected = sample.duration_sec / sample.snippet_sec
+            assert abs(sample.num_snippets - expected) <= 1

@@ -1,0 +1,169 @@
+import json
+
+import numpy as np
+import pytest
+from mmaction.evaluation.functional.eval_detection import ActivityNetLocalization
+
+from fsptal_mm.evaluation.functional import PRESETS, Instances, detection_average_precision, instances, touches_any
+
+THUMOS_TIOUS = PRESETS['thumos14'].tiou_thresholds
+
+
+def one_video(segments, labels=None, scores=None):
+    """All segments in video 0 and, unless said otherwise, of class 0."""
+    labels = np.zeros(len(segments), dtype=int) if labels is None else labels
+    return Instances.from_videos([segments], [labels], None if scores is None else [scores])
+
+
+@pytest.mark.parametrize(
+    'gt, segments, scores, tiou, expected, reason',
+    [
+        ([[0, 10], [20, 30]], [[0, 10], [20, 30]], [0.9, 0.1], 0.95, 1, 'perfect predictions'),
+        ([[0, 10]], [], [], 0.5, 0, 'no prediction'),
+        ([[0, 10]], [[0, 5]], [0.5], 0.5, 1, 'a tIoU of exactly the threshold counts'),
+        ([[0, 10]], [[0, 4.9]], [0.5], 0.5, 0, 'a tIoU of .49'),
+        ([[0, 10]], [[10, 20]], [0.5], 0.1, 0, 'touching is not overlapping'),
+        ([[0, 10], [10, 20]], [[0, 10], [10, 20]], [0.1, 0.2], 0.7, 1, 'touching instances stay two'),
+        # Hits: yes, no (taken), yes. Precision at the hits 1 and 2/3, each worth half the recall.
+        ([[0, 10], [20, 30]], [[0, 10], [0, 9], [20, 30]], [0.9, 0.8, 0.7], 0.5, 5 / 6, 'a duplicate is false'),
+        # tIoU of the second with the first segment 9/12, with the second 4/19 = .21: its second choice is free.
+        ([[0, 10], [8, 20]], [[0, 10], [1, 12]], [0.9, 0.8], 0.2, 1, 'the next best segment is taken'),
+        ([[0, 10], [8, 20]], [[0, 10], [1, 12]], [0.9, 0.8], 0.3, 0.5, 'the next best segment is too far'),
+        # A false one first: precision at the only hit is 1/2. The envelope does not lift it.
+        ([[0, 10]], [[50, 60], [0, 10]], [0.9, 0.8], 0.5, 0.5, 'a better scored false positive'),
+        # Hits: no, yes, yes: precision 1/2, 2/3; the envelope lifts the first to 2/3.
+        ([[0, 10], [20, 30]], [[50, 60], [0, 10], [20, 30]], [3, 2, 1], 0.5, 2 / 3, 'interpolation'),
+        ([[0, 10], [0, 10]], [[0, 10]], [0.5], 0.5, 0.5, 'an instance listed twice counts twice'),
+        ([[5, 5], [0, 10]], [[5, 5], [0, 10]], [0.9, 0.8], 0.1, 0.25, 'no length, no match: hit 1 of 2, precision 1/2'),
+        ([[0, 10]], [[0, 10], [50, 60]], [0.5, 0.5], 0.5, 1, 'tie: the first in the file comes first'),
+        (
+            [[0, 10]],
+            [[50, 60], [0, 10]],
+            [0.5, 0.5],
+            0.5,
+            0.5,
+            'tie: the first in the file comes first, here a false one',
+        ),
+    ],
+)
+def test_average_precision(gt, segments, scores, tiou, expected, reason):
+    ap = detection_average_precision(one_video(gt), one_video(segments, scores=scores), [tiou], 1)
+    assert ap == pytest.approx(np.array([[expected]]), abs=1e-12), reason
+
+
+def test_a_displaced_detection_falls_back_to_what_is_left():
+    # All three like g0 best. In order of score: the first takes g0, the second its second choice g1 (tIoU .25), so that
+    # nothing is left for the third, whose tIoU with g2 is 0.
+    gt = one_video([[0, 10], [8, 18], [30, 40]])
+    det = one_video([[0, 10], [4, 14], [0, 12]], scores=[3, 2, 1])
+    ap = detection_average_precision(gt, det, [0.2], 1)
+    assert ap[0, 0] == pytest.approx(2 / 3)  # two hits at precision 1, of three segments
+
+
+def test_classes_and_videos_do_not_mix():
+    gt = Instances.from_videos([[[0, 10]], [[0, 10]]], [[0], [1]])
+    det = Instances.from_videos([[[0, 10]], [[0, 10]], [[0, 10]]], [[1], [1], [1]], [[0.9], [0.8], [0.7]])
+    ap = detection_average_precision(gt, det, [0.5], 3)
+    # Class 0 has no detection. Class 1: first a false one (video 0 is of class 0), then a hit at precision 1/2; the one
+    # in a video without truth comes after. Class 2 has no truth.
+    np.testing.assert_array_equal(ap, [[0, 0.5, np.nan]])
+
+
+def random_truth(rng, num_videos=12, num_classes=4, length=60.0):
+    """Dense segments of several classes, many of them overlapping."""
+    truth = {}
+    for video in range(num_videos):
+        starts = rng.random((rng.integers(1, 15), 1)) * length
+        ends = starts + rng.lognormal(1.5, 0.8, starts.shape)
+        truth[f'video{video}'] = [
+            (start, end, f'class{rng.integers(num_classes)}') for start, end in np.hstack([starts, ends]).tolist()
+        ]
+    return truth
+
+
+def random_predictions(rng, truth, per_video):
+    """Displaced true segments, a quarter of them with another class; all scores differ."""
+    names = sorted({label for segments in truth.values() for *_, label in segments})
+    predictions = {}
+    for video, segments in truth.items():
+        rows = []
+        for start, end, label in (segments[i] for i in rng.integers(len(segments), size=per_video)):
+            shift = rng.normal(0, 0.25 * (end - start), 2)
+            label = label if rng.random() < 0.75 else names[rng.integers(len(names))]
+            rows.append((*sorted((start + shift[0], end + shift[1])), label, rng.random()))
+        predictions[video] = rows
+    predictions['unannotated'] = predictions[next(iter(truth))][:5]
+    return predictions
+
+
+def official_ap(truth, predictions, tious, folder):
+    """AP per threshold and class of mmaction2's port of ActivityNet's script, classes in its order."""
+    gt_file, result_file = folder / 'gt.json', folder / 'result.json'
+    annotations = {  # the port cuts two letters off the ids of the truth
+        f'v_{video}': {'annotations': [{'segment': row[:2], 'label': row[2]} for row in rows]}
+        for video, rows in truth.items()
+    }
+    gt_file.write_text(json.dumps(annotations))
+    results = {
+        video: [{'segment': row[:2], 'label': row[2], 'score': row[3]} for row in rows]
+        for video, rows in predictions.items()
+    }
+    result_file.write_text(json.dumps({'results': results}))
+    port = ActivityNetLocalization(str(gt_file), str(result_file), np.array(tious))
+    port.evaluate()
+    return port.ap, list(port.activity_index)
+
+
+def our_ap(truth, predictions, tious, classes):
+    videos = list(dict.fromkeys([*truth, *predictions]))
+
+    def to_instances(rows_of, with_scores):
+        rows = [rows_of.get(video, []) for video in videos]
+        return Instances.from_videos(
+            [[row[:2] for row in part] for part in rows],
+            [[classes.index(row[2]) for row in part] for part in rows],
+            [[row[3] for row in part] for part in rows] if with_scores else None,
+        )
+
+    return detection_average_precision(to_instances(truth, False), to_instances(predictions, True), tious, len(classes))
+
+
+@pytest.mark.parametrize('seed', range(5))
+@pytest.mark.parametrize('preset', sorted(PRESETS))
+def test_equals_the_official_script_on_generated_truth(seed, preset, tmp_path):
+    rng = np.random.default_rng(seed)
+    truth = random_truth(rng)
+    predictions = random_predictions(rng, truth, per_video=40)
+    tious = PRESETS[preset].tiou_thresholds
+    expected, classes = official_ap(truth, predictions, tious, tmp_path)
+    assert 0.01 < expected.mean() < 0.99  # else it would prove little
+    np.testing.assert_allclose(our_ap(truth, predictions, tious, classes), expected, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize('name, per_video', [('thumos14', 30), ('gtea', 60)])
+def test_equals_the_official_script_on_real_truth(name, per_video, data_root, tmp_path):
+    ids = (data_root / name / 'split_test.txt').read_text().split()
+    database = json.loads((data_root / name / 'gt_full.json').read_text())['database']
+    truth = {video: [(*row['segment'], row['label']) for row in database[video]['annotations']] for video in ids}
+    predictions = random_predictions(np.random.default_rng(0), truth, per_video)
+    expected, classes = official_ap(truth, predictions, THUMOS_TIOUS, tmp_path)
+    assert 0.05 < expected.mean() < 0.95
+    np.testing.assert_allclose(our_ap(truth, predictions, THUMOS_TIOUS, classes), expected, rtol=0, atol=1e-9)
+
+
+def test_blocks_of_pairs_change_nothing(monkeypatch):
+    rng = np.random.default_rng(3)
+    truth = random_truth(rng)
+    predictions = random_predictions(rng, truth, per_video=20)
+    classes = sorted({row[2] for rows in truth.values() for row in rows})
+    whole = our_ap(truth, predictions, THUMOS_TIOUS, classes)
+    monkeypatch.setattr(instances, '_MAX_PAIRS', 7)
+    np.testing.assert_array_equal(our_ap(truth, predictions, THUMOS_TIOUS, classes), whole)
+
+
+def test_touches_any():
+    ranges = Instances.from_videos([[], [[40, 50], [10, 20]]])
+    segments = [[0, 10], [19, 30], [0, 60], [20, 40], [15, 15]]
+    found = Instances.from_videos([[[10, 20]], segments])
+    # Video 0 has no range. In video 1: ends where a range starts; 1 s shared; covers both; between both; no length.
+    assert touches_any(found, ranges).tolist() == [False, False, True, True, False, False]

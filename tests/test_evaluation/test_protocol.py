@@ -1,0 +1,74 @@
+import re
+
+import numpy as np
+import pytest
+from mmengine.hooks import CheckpointHook
+
+from fsptal_mm.errors import InputError
+from fsptal_mm.evaluation.functional import PRESETS, Protocol
+
+
+def test_thumos_keys_and_averages():
+    protocol = Protocol.from_config('thumos14')
+    ap = np.array(
+        [[0.7, np.nan], [0.6, np.nan], [0.5, np.nan], [0.4, np.nan], [0.3, np.nan], [0.2, np.nan], [0.1, np.nan]]
+    )
+    # A class without truth does not count, so the mAPs are the column; .1-.7 averages all, .1-.5 the first five,
+    # .3-.7 the last five.
+    assert protocol.summarize(ap) == pytest.approx(
+        {
+            'mAP@0.1-0.7': 0.4,
+            'mAP@0.1-0.5': 0.5,
+            'mAP@0.3-0.7': 0.3,
+            **{f'mAP@0.{i}': (8 - i) / 10 for i in range(1, 8)},
+        }
+    )
+    assert next(iter(protocol.summarize(ap))) == 'mAP@0.1-0.7'  # what save_best='auto' takes
+
+
+def test_activitynet_keys():
+    protocol = Protocol.from_config('activitynet')
+    assert protocol.average_keys == ['mAP@0.5-0.95']
+    assert protocol.threshold_keys == [
+        f'mAP@{tiou}' for tiou in (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
+    ]
+
+
+def test_own_thresholds():
+    protocol = Protocol.from_config('thumos14', tiou_thresholds=[0.5, 0.25])
+    assert protocol.summarize(np.array([[0.8], [0.4]])) == pytest.approx(
+        {'mAP@0.25-0.5': 0.6, 'mAP@0.25': 0.8, 'mAP@0.5': 0.4}
+    )
+
+
+def test_own_ranges_on_a_preset():
+    protocol = Protocol.from_config('thumos14', average_ranges=[(0.3, 0.5)])
+    assert protocol.average_keys == ['mAP@0.3-0.5']
+
+
+@pytest.mark.parametrize(
+    'arguments, field',
+    [
+        (dict(preset='thumos'), 'preset'),
+        (dict(preset=None), 'preset'),
+        (dict(tiou_thresholds=[]), 'tiou_thresholds'),
+        (dict(tiou_thresholds=[0.5, 0]), 'tiou_thresholds'),
+        (dict(tiou_thresholds=[50]), 'tiou_thresholds'),
+        (dict(tiou_thresholds=[0.5, 0.5]), 'tiou_thresholds'),
+        (dict(tiou_thresholds='0.5:0.7'), 'tiou_thresholds'),
+        (dict(tiou_thresholds=[float('nan')]), 'tiou_thresholds'),
+        (dict(preset='thumos14', average_ranges=[(0.8, 0.9)]), 'average_ranges'),
+        (dict(preset='thumos14', average_ranges=[0.5]), 'average_ranges'),
+    ],
+)
+def test_bad_arguments(arguments, field):
+    with pytest.raises(InputError, match=field):
+        Protocol.from_config(**arguments)
+
+
+@pytest.mark.parametrize('preset', sorted(PRESETS))
+def test_every_key_can_name_a_best_checkpoint(preset):
+    for key in (*PRESETS[preset].average_keys, *PRESETS[preset].threshold_keys):
+        assert re.fullmatch(r'[A-Za-z0-9@.-]+', key)  # legal in a file name on every file system
+        hook = CheckpointHook(save_best=key)
+        assert hook.rules == ['greater']  # mmengine knows by the name that more is better

@@ -1,0 +1,255 @@
+import json
+import os
+import socket
+
+import numpy as np
+import pytest
+import torch
+import torch.multiprocessing as mp
+from mmaction.registry import METRICS
+from mmaction.structures import ActionDataSample
+from mmengine.evaluator import Evaluator
+from mmengine.structures import InstanceData
+
+from fsptal_mm.errors import InputError
+from fsptal_mm.evaluation import TALMetric, read_results, tal_metric, to_instances
+from fsptal_mm.evaluation.functional import Instances, detection_average_precision
+
+CLASSES = ('Diving', 'Shotput', 'Billiards')
+
+
+def sample(video_id, truth=(), found=(), ambiguous=(), dtype=torch.float32):
+    """A data sample as the model returns it.
+
+    Args:
+        truth: Rows of start, end, class index.
+        found: Rows of start, end, class index, score.
+    """
+    truth, found = np.array(truth, dtype=float).reshape(-1, 3), np.array(found, dtype=float).reshape(-1, 4)
+    data_sample = ActionDataSample(
+        metainfo=dict(
+            video_id=video_id,
+            duration_sec=100.0,
+            gt_segments_sec=truth[:, :2],
+            gt_segment_labels=truth[:, 2].astype(np.int64),
+            ambiguous_sec=np.array(ambiguous, dtype=float).reshape(-1, 2),
+        )
+    )
+    data_sample.pred_segments = InstanceData(
+        segments_sec=torch.tensor(found[:, :2], dtype=dtype),
+        scores=torch.tensor(found[:, 3], dtype=dtype),
+        labels=torch.tensor(found[:, 2], dtype=torch.long),
+    )
+    data_sample.gt_video_labels = torch.zeros(len(CLASSES))
+    data_sample.gt_video_labels[torch.as_tensor(truth[:, 2], dtype=torch.long)] = 1
+    data_sample.pred_scores = torch.zeros(len(CLASSES), dtype=dtype)
+    data_sample.pred_scores[torch.as_tensor(found[:, 2], dtype=torch.long)] = 0.75
+    return data_sample
+
+
+def evaluate(samples, size=None, **arguments):
+    metric = TALMetric(**arguments)
+    evaluator = Evaluator(metric)
+    evaluator.dataset_meta = dict(classes=CLASSES)
+    evaluator.process(samples)
+    return evaluator.evaluate(len(samples) if size is None else size)
+
+
+@pytest.fixture
+def messages(monkeypatch):
+    """What the metric logs."""
+    logged = []
+    monkeypatch.setattr(tal_metric, 'print_log', lambda message, **_: logged.append(message))
+    return logged
+
+
+PERFECT = (
+    sample('a', [[0, 10, 0], [20, 30, 1]], [[0, 10, 0, 0.5], [20, 30, 1, 0.25]]),
+    sample('b', [[5, 8, 0]], [[5, 8, 0, 0.5]]),
+    sample('c'),
+)
+
+
+def test_perfect_predictions(messages):
+    measures = evaluate(PERFECT)
+    assert list(measures)[:3] == ['mAP@0.1-0.7', 'mAP@0.1-0.5', 'mAP@0.3-0.7']
+    # Two videos with truth, three proposals, 200 allowed: 1 % are 2/3 of each video's, so one of the two of the first
+    # video and none of the second's, recall 1/3; from 2 % on it is 1. Area from 1 to 100: 98 + (1/3 + 1) / 2, of 100.
+    assert measures.pop('AUC') == pytest.approx(0.98 + 0.02 / 3)
+    assert set(measures.values()) == {1.0}
+    assert {'AR@5', 'AR@10', 'AR@50', 'AR@100', 'video_mAP', 'video_top1', 'mAP@0.5'} <= measures.keys()
+    assert all(type(value) is float for value in measures.values())
+
+
+def test_activitynet_preset():
+    assert list(evaluate(PERFECT, preset='activitynet', metrics='mAP'))[:2] == ['mAP@0.5-0.95', 'mAP@0.5']
+
+
+@pytest.mark.parametrize(
+    'metrics, expected',
+    [
+        ('mAP', {'mAP@0.5'}),
+        (['AR@AN'], {'AR@5', 'AR@10', 'AR@50', 'AR@100', 'AUC'}),
+        (['classification'], {'video_mAP', 'video_top1'}),
+    ],
+)
+def test_metrics_can_be_chosen(metrics, expected):
+    assert (
+        evaluate(PERFECT, metrics=metrics, tiou_thresholds=[0.5], average_ranges=[(0.5, 0.5)]).keys() - {'mAP@0.5-0.5'}
+        == expected
+    )
+
+
+def test_is_registered_and_has_no_prefix():
+    metric = METRICS.build(dict(type='TALMetric'))
+    assert metric.prefix == ''  # mmengine warns about None, and puts nothing before the names for ''
+
+
+def test_half_precision_predictions():
+    # Halves and quarters are exact in bfloat16.
+    assert evaluate([sample('a', [[0, 10, 0]], [[0, 8, 0, 0.5]], dtype=torch.bfloat16)])['mAP@0.7'] == 1
+
+
+def test_a_repeated_video_counts_once(messages):
+    wrong = sample('a', [[0, 10, 0]], [[50, 60, 0, 0.9]])
+    right = sample('b', [[0, 10, 0]], [[0, 10, 0, 0.5]])
+    once = evaluate([right, wrong])
+    # A second copy of the wrong one would halve the recall again.
+    assert once['mAP@0.5'] == pytest.approx(0.25)
+    assert evaluate([right, wrong, wrong, right]) == once
+    assert any('2 videos came more than once' in message for message in messages)
+
+
+def test_padding_of_the_sampler_is_cut():
+    assert evaluate([*PERFECT, PERFECT[0]], size=3) == evaluate(PERFECT)
+
+
+@pytest.mark.parametrize(
+    'ambiguous, expected, said',
+    [
+        # .9 is a false positive before the hit: precision 1/2. Dropped: 1.
+        ('keep', 0.5, 'all 2 detections judged, ambiguous ranges not regarded'),
+        ('drop', 1.0, '1 detections that overlap ambiguous ranges dropped, 1 judged'),
+    ],
+)
+def test_ambiguous_ranges(ambiguous, expected, said, messages, tmp_path):
+    samples = [sample('a', [[0, 10, 0]], [[48, 60, 0, 0.9], [0, 10, 0, 0.5]], ambiguous=[[40, 50]])]
+    path = tmp_path / 'result.json'
+    assert evaluate(samples, ambiguous=ambiguous, result_file=path)['mAP@0.5'] == expected
+    assert any(said in message for message in messages)
+    content = json.loads(path.read_text())
+    assert content['evaluation']['ambiguous'] == ambiguous
+    assert content['evaluation']['detections'] == said
+    assert len(content['results']['a']) == 2  # the file holds all of them
+
+
+def test_dropping_without_ranges_is_told(messages):
+    evaluate(PERFECT, ambiguous='drop')
+    assert any('no video has an ambiguous range' in message for message in messages)
+
+
+def test_results_file_gives_the_same_figures(tmp_path):
+    rng = np.random.default_rng(0)
+    samples = random_samples(rng, 6)
+    path = tmp_path / 'result.json'
+    measures = evaluate(samples, tiou_thresholds=[0.3, 0.5], result_file=path)
+    gt = Instances.from_videos([s.gt_segments_sec for s in samples], [s.gt_segment_labels for s in samples])
+    det = to_instances(read_results(path), [s.video_id for s in samples], CLASSES)
+    ap = detection_average_precision(gt, det, [0.3, 0.5], len(CLASSES))
+    assert 0 < measures['mAP@0.5'] < 1
+    assert np.nanmean(ap, axis=1).tolist() == [measures['mAP@0.3'], measures['mAP@0.5']]
+    assert json.loads(path.read_text())['evaluation']['metrics'] == measures
+
+
+def test_per_class_table(messages):
+    samples = [sample('a', [[0, 10, 0], [20, 30, 1]], [[0, 10, 0, 0.5], [21, 29, 1, 0.5]])]
+    evaluate(samples, tiou_thresholds=[0.5, 0.9], per_class=True)
+    table = next(message for message in messages if 'AP@0.9' in message)
+    # Diving is found exactly, Shotput with a tIoU of .8, and Billiards never happens.
+    rows = {
+        cells[1].strip(): [cell.strip() for cell in cells[2:-1]]
+        for cells in (row.split('|') for row in table.splitlines()[1:])
+    }
+    assert rows['Diving'] == ['1', '100.00', '100.00', '100.00']
+    assert rows['Shotput'] == ['1', '100.00', '0.00', '50.00']
+    assert rows['Billiards'] == ['0', '-', '-', '-']
+
+
+def test_videos_without_any_annotation(messages, tmp_path):
+    samples = [sample('a', found=[[0, 10, 0, 0.5]]), sample('b')]
+    path = tmp_path / 'result.json'
+    assert evaluate(samples, result_file=path) == {}
+    assert sum('left out' in message for message in messages) == 2
+    assert read_results(path)['a']['labels'] == ['Diving']
+
+
+def test_samples_of_other_models_may_lack_class_scores():
+    first = sample('a', [[0, 10, 0]], [[0, 10, 0, 0.5]])
+    del first.pred_scores
+    measures = evaluate([first])
+    assert measures['mAP@0.5'] == 1
+    assert 'video_mAP' not in measures
+
+
+@pytest.mark.parametrize('field', ['scores', 'segments_sec'])
+def test_nan_in_predictions_names_the_video(field):
+    bad = sample('video3', [[0, 10, 0]], [[0, 10, 0, 0.5]])
+    bad.pred_segments[field][0] = float('nan')
+    with pytest.raises(InputError, match=rf'video video3: pred_segments.{field}: found .NaN'):
+        evaluate([bad])
+
+
+def test_missing_predictions_and_classes():
+    bare = ActionDataSample(metainfo=dict(video_id='video3'))
+    with pytest.raises(InputError, match=r'video video3.*pred_segments'):
+        evaluate([bare])
+    metric = TALMetric()
+    metric.process(None, [PERFECT[0].to_dict()])
+    with pytest.raises(InputError, match='classes'):
+        metric.evaluate(1)
+
+
+@pytest.mark.parametrize(
+    'arguments', [dict(metrics=['map']), dict(metrics=[]), dict(ambiguous='maybe'), dict(preset='anet')]
+)
+def test_bad_arguments_of_the_metric(arguments):
+    with pytest.raises(InputError, match=next(iter(arguments))):
+        TALMetric(**arguments)
+
+
+def random_samples(rng, num_videos):
+    samples = []
+    for video in range(num_videos):
+        start = rng.random((4, 1)) * 80
+        truth = np.hstack([start, start + 10, rng.integers(len(CLASSES), size=(4, 1))])
+        found = np.repeat(truth, 3, axis=0)
+        found[:, :2] += rng.normal(0, 2, (12, 2))
+        samples.append(sample(f'v{video}', truth, np.hstack([found, np.round(rng.random((12, 1)), 1)])))
+    return samples
+
+
+def run_rank(rank, port, folder):
+    os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port), OMP_NUM_THREADS='1')
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group('gloo', rank=rank, world_size=2)
+    samples = random_samples(np.random.default_rng(1), 5)
+    # As mmengine's DefaultSampler deals 5 samples to 2 processes: the first one again as padding.
+    mine = [samples[index] for index in ((0, 2, 4), (1, 3, 0))[rank]]
+    measures = evaluate(mine, size=5, result_file=f'{folder}/result{rank}.json', collect_dir=f'{folder}/collect')
+    with open(f'{folder}/measures{rank}.json', 'w') as file:
+        json.dump(measures, file)
+    torch.distributed.destroy_process_group()
+
+
+def test_two_processes_give_the_figures_of_one(tmp_path):
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    # Forked, like the workers of a data loader: importing everything again would take many seconds.
+    mp.start_processes(run_rank, (port, str(tmp_path)), nprocs=2, start_method='fork')
+    alone = evaluate(random_samples(np.random.default_rng(1), 5), result_file=tmp_path / 'alone.json')
+    assert 0.1 < alone['mAP@0.5'] < 0.9
+    assert json.loads((tmp_path / 'measures0.json').read_text()) == alone
+    assert json.loads((tmp_path / 'measures1.json').read_text()) == alone
+    assert (tmp_path / 'result0.json').read_text() == (tmp_path / 'alone.json').read_text()
+    assert not (tmp_path / 'result1.json').exists()  # one process writes

@@ -1,0 +1,112 @@
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+_TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'analysis_tools' / 'eval_tal.py'
+
+
+@pytest.fixture(scope='module')
+def tool():
+    spec = importlib.util.spec_from_file_location('eval_tal', _TOOL)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two test videos and one training video, a perfect result, and one with a better scored mistake."""
+
+    def annotation(label, start, end):
+        return {'label': label, 'segment': [start, end]}
+
+    database = {
+        'a': {
+            'subset': 'test',
+            'duration': 60,
+            'annotations': [annotation('Diving', 0, 10), annotation('Shotput', 20, 30)],
+        },
+        'b': {'subset': 'test', 'duration': 60, 'annotations': [annotation('Diving', 5, 15)]},
+        'c': {'subset': 'training', 'duration': 60, 'annotations': [annotation('Diving', 1, 2)]},
+    }
+    perfect = {
+        'v_a': [{**annotation('Diving', 0, 10), 'score': 0.8}, {**annotation('Shotput', 20, 30), 'score': 0.7}],
+        'v_b': [{**annotation('Diving', 5, 15), 'score': 0.6}],
+    }
+    mistaken = {**perfect, 'v_b': [*perfect['v_b'], {**annotation('Diving', 40, 50), 'score': 0.9}]}
+    (tmp_path / 'gt.json').write_text(json.dumps({'database': database}))
+    (tmp_path / 'perfect.json').write_text(json.dumps({'results': perfect}))
+    (tmp_path / 'mistaken.json').write_text(json.dumps({'results': mistaken}))
+    (tmp_path / 'split.txt').write_text('a\nb')
+    (tmp_path / 'ambiguous.txt').write_text('b  49 52\n')
+    return tmp_path
+
+
+def rows_of(text):
+    """Cells of a Markdown table by the first cell of their line."""
+    lines = [
+        [cell.strip() for cell in line.strip('|').split('|')] for line in text.splitlines() if line.startswith('|')
+    ]
+    return {line[0]: line[1:] for line in lines}
+
+
+def run(tool, folder, capsys, results, *arguments):
+    out = folder / 'out.json'
+    tool.main([*(str(folder / name) for name in results), str(folder / 'gt.json'), *arguments, '--json', str(out)])
+    figures = {Path(path).name: entry for path, entry in json.loads(out.read_text()).items()}
+    return capsys.readouterr().out, figures
+
+
+def test_several_files_give_several_rows(tool, folder, capsys):
+    results = ['perfect.json', 'mistaken.json']
+    text, figures = run(tool, folder, capsys, results, '--split', str(folder / 'split.txt'), '--tiou', '0.5', '0.7')
+    assert '2 videos, 3 segments of 2 classes' in text
+    assert figures['perfect.json']['metrics']['mAP@0.5-0.7'] == 1
+    # The mistake comes first among the Diving detections: precision 1/2, then 2/3, lifted to 2/3. Shotput stays 1.
+    assert figures['mistaken.json']['metrics']['mAP@0.5'] == pytest.approx((2 / 3 + 1) / 2)
+    assert 'ambiguous ranges not regarded' in figures['mistaken.json']['detections']
+    rows = rows_of(text)
+    assert rows['in percent'][:3] == ['mAP@0.5-0.7', 'mAP@0.5', 'mAP@0.7']
+    assert rows[str(folder / 'perfect.json')][:3] == ['100.00'] * 3
+    assert rows[str(folder / 'mistaken.json')][:3] == ['83.33'] * 3
+
+
+def test_ambiguous_ranges_are_left_out_and_said(tool, folder, capsys):
+    arguments = ['--subset', 'test', '--ambiguous', str(folder / 'ambiguous.txt')]
+    text, figures = run(tool, folder, capsys, ['mistaken.json'], *arguments)
+    assert figures['mistaken.json']['metrics']['mAP@0.1-0.7'] == 1
+    assert '1 detections that overlap ambiguous ranges dropped, 3 judged' in text
+
+
+def test_all_videos_without_split_or_subset(tool, folder, capsys):
+    text, figures = run(tool, folder, capsys, ['perfect.json'], '--preset', 'activitynet', '--per-class')
+    # One Diving of three is in the training video, where nothing was predicted: recall 2/3 at precision 1.
+    assert figures['perfect.json']['metrics']['mAP@0.5-0.95'] == pytest.approx((2 / 3 + 1) / 2)
+    assert rows_of(text)['Diving'] == ['3', *['66.67'] * 11]
+
+
+@pytest.mark.parametrize(
+    'change, expected',
+    [
+        (lambda folder: (folder / 'perfect.json').write_text('{'), 'perfect.json'),
+        (lambda folder: (folder / 'perfect.json').unlink(), 'No such file'),
+        (lambda folder: (folder / 'gt.json').write_text('{}'), 'gt.json'),
+        (lambda folder: (folder / 'split.txt').write_text('nowhere'), 'split.txt'),
+        (lambda folder: (folder / 'perfect.json').write_text('{"results": {"other": []}}'), 'other'),
+    ],
+    ids=['truncated', 'absent', 'no annotations', 'unknown id', 'other videos'],
+)
+def test_errors_are_one_line(change, expected, tool, folder):
+    change(folder)
+    with pytest.raises(SystemExit) as error:
+        tool.main([str(folder / 'perfect.json'), str(folder / 'gt.json'), '--split', str(folder / 'split.txt')])
+    assert str(error.value).startswith('error: ')  # a text makes the exit status 1
+    assert expected in str(error.value)
+    assert '\n' not in str(error.value)
+
+
+def test_bad_thresholds_are_an_error(tool, folder):
+    with pytest.raises(SystemExit, match='error: tiou_thresholds'):
+        tool.main([str(folder / 'perfect.json'), str(folder / 'gt.json'), '--tiou', '50'])

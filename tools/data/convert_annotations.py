@@ -1,0 +1,50 @@
+"""Convert annotations of any supported form into the plain JSON form of fsptal_mm.
+
+Example:
+    python tools/data/convert_annotations.py OUT.json --ann-file gt.json --split-file split_train.txt \
+        --point-file point_gaussian/point_labels.csv --fps-file fps_dict.json
+"""
+
+import argparse
+import sys
+
+from fsptal_mm.datasets.annotations import load_annotations
+from fsptal_mm.datasets.json_readers import save_plain
+from fsptal_mm.errors import InputError
+
+
+def parse_args(argv):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('out', help='JSON file to write')
+    parser.add_argument('--ann-file', help='gt.json of LACP, HR-Pro or ActivityNet, or the plain form')
+    parser.add_argument('--split-file', help='video ids, one per line (default: --subset, else all videos)')
+    parser.add_argument('--subset', help='subset of the annotation file, where there is no split file')
+    parser.add_argument('--point-file', nargs='+', help='csv, txt or plain JSON; several files are several annotators')
+    parser.add_argument('--fps-file', help='JSON from video id to native frames per second')
+    parser.add_argument('--ambiguous-file', help='ranges that evaluation may leave out (id, start, end)')
+    parser.add_argument('--classes', help='class names, one per line, in the order of their indices')
+    parser.add_argument('--annotator', type=int, help='index of the point file to use (default: drawn per video)')
+    parser.add_argument('--seed', type=int, default=0, help='for drawing annotators (default: 0)')
+    parser.add_argument('--background-label', default='background', help='label of background clicks')
+    return parser.parse_args(argv)
+
+
+def main(argv=None):
+    args = vars(parse_args(argv))
+    out = args.pop('out')
+    annotations = load_annotations(args.pop('ann_file'), **args)
+    save_plain(out, annotations)
+    videos = annotations.videos.values()
+    print(
+        f'{out}: {len(videos)} videos ({sum(not len(video.point_sec) for video in videos)} without points), '
+        f'{len(annotations.classes)} classes, {sum(len(video.point_sec) for video in videos)} points, '
+        f'{sum(len(video.background_sec) for video in videos)} background points, '
+        f'{sum(len(video.segments_sec) for video in videos)} segments'
+    )
+
+
+if __name__ == '__main__':
+    try:
+        main()
+    except InputError as error:
+        sys.exit(f'error: {error}')

@@ -1,0 +1,89 @@
+"""Draw point labels from segment annotations: the points that a data set with segments would have had.
+
+Example:
+    python tools/data/make_points.py gt_full.json point_labels.csv --split-file split_train.txt --style gaussian
+"""
+
+import argparse
+import csv
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from fsptal_mm.datasets.annotations import load_annotations
+from fsptal_mm.datasets.json_readers import save_plain
+from fsptal_mm.datasets.point_sampling import POINT_STYLES, draw_points, video_rng
+from fsptal_mm.errors import InputError
+from fsptal_mm.fileio import atomic_write
+
+
+def parse_args(argv):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('ann_file', help='gt.json of LACP, HR-Pro or ActivityNet, or the plain form')
+    parser.add_argument('out', help='.json for the plain form (with the segments), .csv for that of LACP')
+    parser.add_argument('--style', choices=POINT_STYLES, default='gaussian', help='where in the segment')
+    parser.add_argument('--per-instance', type=int, default=1, help='points per segment (default: 1)')
+    parser.add_argument('--seed', type=int, default=0, help='the same seed gives the same points (default: 0)')
+    parser.add_argument('--split-file', help='video ids, one per line (default: --subset, else all videos)')
+    parser.add_argument('--subset', help='subset of the annotation file, where there is no split file')
+    parser.add_argument('--fps-file', help='JSON from video id to native frames per second, for csv')
+    parser.add_argument('--classes', help='class names, one per line, in the order of their indices')
+    return parser.parse_args(argv)
+
+
+def with_drawn_points(record, style, per_instance, seed):
+    """Copy of a video whose points are ``per_instance`` points drawn in each of its segments."""
+    instances = np.repeat(np.arange(len(record.segments_sec)), per_instance)
+    point_sec = draw_points(record.segments_sec[instances], style, video_rng(seed, record.video_id))
+    order = np.argsort(point_sec, kind='stable')
+    return replace(
+        record,
+        point_sec=point_sec[order],
+        point_labels=record.segment_labels[instances][order],
+        point_instances=instances[order],
+        background_sec=np.zeros(0),
+    )
+
+
+def save_csv(path, annotations):
+    """Write LACP's csv; an instance number is the place of its segment in the record."""
+    with atomic_write(path, newline='') as file:
+        writer = csv.writer(file)
+        writer.writerow(['class', 'class_index', 'start_frame', 'stop_frame', 'video_id', 'point'])
+        for record in annotations.videos.values():
+            if record.fps is None:
+                expected = 'its native frames per second (--fps-file), since the points of a csv count frames'
+                raise InputError(expected, file=path, video=record.video_id, field='fps')
+            bounds = record.segments_sec[record.point_instances] * record.fps
+            # A frame stands for the time of its start: the nearest one, but not one outside the segment if that
+            # holds any.
+            frames = np.clip(np.rint(record.point_sec * record.fps), np.ceil(bounds[:, 0]), np.floor(bounds[:, 1]))
+            for label, (start, stop), frame in zip(record.point_labels, bounds.tolist(), frames.astype(int)):
+                writer.writerow([annotations.classes[label], label, start, stop, record.video_id, frame])
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    suffix = Path(args.out).suffix.lower()
+    if suffix not in ('.csv', '.json'):
+        raise InputError('a file that ends in .csv or .json', field='out', found=args.out)
+    if args.per_instance < 1:
+        raise InputError('at least 1', field='--per-instance', found=args.per_instance)
+    sources = {name: getattr(args, name) for name in ('split_file', 'subset', 'fps_file', 'classes')}
+    annotations = load_annotations(args.ann_file, **sources)
+    annotations.videos = {
+        video_id: with_drawn_points(record, args.style, args.per_instance, args.seed)
+        for video_id, record in annotations.videos.items()
+    }
+    (save_csv if suffix == '.csv' else save_plain)(args.out, annotations)
+    num_points = sum(len(record.point_sec) for record in annotations.videos.values())
+    print(f'{args.out}: {num_points} points in {len(annotations.videos)} videos, style {args.style}, seed {args.seed}')
+
+
+if __name__ == '__main__':
+    try:
+        main()
+    except InputError as error:
+        sys.exit(f'error: {error}')

@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Usage: tools/dist_train.sh CONFIG NUM_PROCESSES [arguments of train.py]
+# Several machines: NNODES, NODE_RANK, MASTER_ADDR and PORT as in mmaction2.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+exec python -m torch.distributed.run --nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}" \
+    --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="${PORT:-29500}" --nproc_per_node="$2" \
+    "$here/train.py" "$1" --launcher pytorch "${@:3}"
