@@ -23,20 +23,17 @@ from mmengine.dist import utils as dist_utils
 from mmengine.logging import HistoryBuffer
 from mmengine.model import MMDistributedDataParallel
 from mmengine.optim import OptimWrapper
-from mmengine.runner import CheckpointLoader, autocast
-from mmengine.runner import checkpoint as mmengine_checkpoint
+from mmengine.runner import autocast, checkpoint
 from mmengine.utils import digit_version, package_utils
 
 from fsptal_mm.errors import InputError
 
+_DTYPE_CODES = ('b1', 'i1', 'i2', 'i4', 'i8', 'u1', 'u2', 'u4', 'u8', 'f2', 'f4', 'f8')  # may stand in checkpoints
+
 
 @functools.cache
 def apply():
-    """Make every repair that this installation needs; further calls change nothing.
-
-    Returns:
-        tuple[str]: Names of the repairs made, for bug reports: ``print(fsptal_mm.compat.apply())``.
-    """
+    """Make every repair that this installation needs, once, and return their names (for bug reports) as a tuple."""
     return tuple(repair.__name__ for repair in REPAIRS if repair())
 
 
@@ -49,11 +46,9 @@ def stub_missing_drn():
     The stand-in is not registered: a config that names DRN still gets the registry's KeyError.
     Delete when: the oldest mmaction2 supported ships ``drn/drn.py``.
     """
-    spec = importlib.util.find_spec('mmaction')
-    name = 'mmaction.models.localizers.drn'
-    if spec is None or name in sys.modules:
-        return False
-    if any(Path(folder, 'models/localizers/drn/drn.py').is_file() for folder in spec.submodule_search_locations):
+    spec, name = importlib.util.find_spec('mmaction'), 'mmaction.models.localizers.drn'
+    folders = spec.submodule_search_locations if spec else []
+    if not folders or name in sys.modules or Path(folders[0], 'models/localizers/drn/drn.py').is_file():
         return False
     package, module = types.ModuleType(name), types.ModuleType(f'{name}.drn')
     package.__path__ = []
@@ -84,23 +79,22 @@ def load_checkpoints_safely():
     sets torch's own ``TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1``. A loader that somebody else registered is left alone.
     Delete when: mmengine itself loads its checkpoints with ``weights_only=True``.
     """
-    load = mmengine_checkpoint.load_from_local
-    if digit_version(torch.__version__) < digit_version('2.6') or CheckpointLoader._schemes.get('') is not load:
-        return False
-    if 'weights_only' in inspect.getsource(load):
+    load, schemes = checkpoint.load_from_local, checkpoint.CheckpointLoader._schemes
+    replaced = schemes.get('') is not load or 'weights_only' in inspect.getsource(load)
+    if replaced or digit_version(torch.__version__) < digit_version('2.6'):
         return False
 
     @functools.wraps(load)
     def load_from_local(filename, map_location):
         try:
             return load(filename, map_location)
-        except OSError:  # names the file already
+        except (FileNotFoundError, PermissionError):  # these name the file already
             raise
-        except Exception as error:  # a damaged pickle may raise any type of error
+        except Exception as error:  # damaged data may raise any type of error
             raise _checkpoint_error(filename, error) from error
 
     torch.serialization.add_safe_globals(_checkpoint_globals())
-    CheckpointLoader.register_scheme(prefixes='', loader=load_from_local, force=True)
+    checkpoint.CheckpointLoader.register_scheme(prefixes='', loader=load_from_local, force=True)
     return True
 
 
@@ -112,9 +106,6 @@ def _checkpoint_globals():
     for module in ('numpy.core.multiarray', 'numpy._core.multiarray'):  # its name under numpy 1 and under numpy 2
         allowed += [(reconstruct, f'{module}._reconstruct'), (scalar, f'{module}.scalar')]
     return allowed
-
-
-_DTYPE_CODES = ('b1', 'i1', 'i2', 'i4', 'i8', 'u1', 'u2', 'u4', 'u8', 'f2', 'f4', 'f8')
 
 
 def _numeric_dtype(code, *_):
@@ -135,8 +126,7 @@ def _checkpoint_error(filename, error):
     refused = re.search(r'GLOBAL (\S+)', str(error))
     if refused is None:
         reason = error.__context__ or error  # torch wraps the reason in a page of advice
-        found = f'{type(reason).__name__}: {str(reason)[:200]}'
-        return InputError('a whole, undamaged checkpoint', file=filename, found=found)
+        return InputError('a whole, undamaged checkpoint', file=filename, found=repr(reason)[:250])
     expected = (
         'only tensors, plain values and the training log of mmengine, since loading anything else can run code; if you '
         'trust the file, set the environment variable TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1 for this one run'
@@ -147,8 +137,7 @@ def _checkpoint_error(filename, error):
 def replace_pkg_resources():
     """Let mmengine look up installed packages without ``pkg_resources``.
 
-    Symptom: ``ModuleNotFoundError: No module named 'pkg_resources'`` from ``mmengine.hub.get_config('mmaction::...')``,
-    from ``_base_ = 'mmaction::...'`` and from lazy configs of another package.
+    Symptom: ``No module named 'pkg_resources'`` from ``_base_ = 'mmaction::...'``, ``mmengine.hub`` and lazy configs.
     Cause: setuptools 82 dropped it. The three functions that need it are replaced wherever they have been imported.
     A config's own ``custom_imports`` is read after its ``_base_``: there ``fsptal_mm`` must be imported beforehand.
     Delete when: the oldest mmengine supported uses ``importlib.metadata``.
@@ -157,10 +146,10 @@ def replace_pkg_resources():
     if sys.modules[name] is not None if name in sys.modules else importlib.util.find_spec(name) is not None:
         return False
     for replacement in (is_installed, get_installed_path, package2module):
-        original = getattr(package_utils, replacement.__name__)
-        for module in list(sys.modules.values()):
-            if getattr(module, '__dict__', {}).get(replacement.__name__) is original:
-                setattr(module, replacement.__name__, replacement)
+        name = replacement.__name__
+        original = getattr(package_utils, name)
+        for module in [m for m in sys.modules.values() if getattr(m, '__dict__', {}).get(name) is original]:
+            setattr(module, name, replacement)
     return True
 
 
@@ -176,9 +165,9 @@ def is_installed(package):
 
 def get_installed_path(package):
     """Return the folder of ``package``, a module or a distribution; PackageNotFoundError if there is none."""
-    spec = importlib.util.find_spec(package) or importlib.util.find_spec(package2module(package))
-    if spec is None or spec.origin is None:
-        raise RuntimeError(f'{package} is a namespace package, which has no folder of its own')
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:  # None too where a clone, a folder of that name, stands in the way
+        spec = importlib.util.find_spec(package2module(package))
     return str(Path(spec.origin).parent)
 
 
@@ -193,8 +182,8 @@ def package2module(package):
 def launch_without_cuda():
     """Let ``--launcher pytorch|slurm|mpi`` train on several CPU processes, with no change of the config.
 
-    Symptom: ``AttributeError: module 'torch._C' has no attribute '_cuda_setDevice'``, with any backend; after that
-    ``ValueError: DistributedDataParallel device_ids ... got device_ids [0]``.
+    Symptom: ``AttributeError: module 'torch._C' has no attribute '_cuda_setDevice'``; after that ``ValueError:
+    DistributedDataParallel device_ids ... got device_ids [0]``.
     Cause: mmengine takes every machine without NPU, MLU or MUSA to have CUDA: device, nccl, ``device_ids``.
     Delete when: the oldest mmengine supported asks for CUDA at both places.
     """
@@ -202,27 +191,24 @@ def launch_without_cuda():
         return False
     for name in ('_init_dist_pytorch', '_init_dist_slurm', '_init_dist_mpi'):
         setattr(dist_utils, name, _init_without_cuda(getattr(dist_utils, name)))
-    MMDistributedDataParallel.__init__ = _without_device_ids(MMDistributedDataParallel.__init__)
+    wrap = MMDistributedDataParallel.__init__
+
+    @functools.wraps(wrap)
+    def wrap_on_cpu(self, *args, **kwargs):
+        wrap(self, *args, **{**kwargs, 'device_ids': None})
+
+    MMDistributedDataParallel.__init__ = wrap_on_cpu
     return True
 
 
 def _init_without_cuda(init):
     @functools.wraps(init)
     def init_on_cpu(backend, *args, **kwargs):
-        set_device = torch.cuda.set_device
-        torch.cuda.set_device = lambda device: None
+        set_device, torch.cuda.set_device = torch.cuda.set_device, lambda device: None
         try:
             return init('gloo' if backend == 'nccl' else backend, *args, **kwargs)
         finally:
             torch.cuda.set_device = set_device
-
-    return init_on_cpu
-
-
-def _without_device_ids(init):
-    @functools.wraps(init)
-    def init_on_cpu(self, *args, **kwargs):
-        init(self, *args, **{**kwargs, 'device_ids': None})
 
     return init_on_cpu
 
@@ -245,16 +231,10 @@ def train_in_bf16_on_cpu():
 
 
 class CPUAmpOptimWrapper(OptimWrapper):
-    """An ``AmpOptimWrapper`` that trains in bfloat16 on the CPU.
+    """Train in bfloat16 on the CPU; takes the arguments of mmengine's ``AmpOptimWrapper``.
 
-    Args:
-        loss_scale: Taken for compatibility; bfloat16 has the range of float32 and needs no scaling.
-        dtype (str | torch.dtype, optional): ``'bfloat16'``, which is also meant by None.
-        use_fsdp: Taken for compatibility.
-        **kwargs: Arguments of :class:`mmengine.optim.OptimWrapper`.
-
-    Raises:
-        InputError: If ``dtype`` is another one.
+    ``loss_scale`` and ``use_fsdp`` have no effect: bfloat16 has the range of float32 and needs no scaling. A ``dtype``
+    other than None or bfloat16 raises InputError.
     """
 
     def __init__(self, loss_scale='dynamic', dtype=None, use_fsdp=False, **kwargs):
@@ -273,10 +253,10 @@ def move_nested_data_root():
     """Make ``--cfg-options data_root=X`` reach every path below the old ``data_root``.
 
     Symptom: data are still read from the old folder.
-    Cause: a config's paths are plain strings by the time when ``Config.merge_from_dict`` changes the top-level key.
-    Every string of the config, at any depth, that is the old value or begins with it and a ``/`` follows; what the same
-    options set explicitly stays as set. Only configs that import ``fsptal_mm`` are affected.
-    Delete when: mmengine has interpolation of config values that ``--cfg-options`` respects.
+    Cause: ``Config.merge_from_dict`` changes the top-level key only; the paths made from it are plain strings by then.
+    Every string that is the old value, or begins with it and a ``/``, follows, at any depth; what the same options set
+    explicitly stays as set. Only configs that import ``fsptal_mm`` are affected, as this wraps mmengine's method.
+    Delete when: ``--cfg-options`` of mmengine resolves references between the values of a config.
     """
     probe = Config(dict(data_root='old', nested=dict(path='old/file')))
     probe.merge_from_dict(dict(data_root='new'))
@@ -297,19 +277,14 @@ def move_nested_data_root():
 
 def _move(node, old, new):
     """Return ``node`` with the leading folder ``old`` of its strings replaced by ``new``; dicts change in place."""
-    if isinstance(node, str):
-        stem = old.rstrip('/')
-        if node == old:
-            return new
-        if stem and (node == stem or node.startswith(f'{stem}/')):
-            return new.rstrip('/') + node[len(stem) :] or '/'
-        return node
+    if isinstance(node, (list, tuple)):
+        return type(node)(_move(value, old, new) for value in node)
     if isinstance(node, dict):
         for key, value in dict.items(node):  # ConfigDict.items would import and build the objects of a lazy config
             dict.__setitem__(node, key, _move(value, old, new))
-        return node
-    if isinstance(node, (list, tuple)):
-        return type(node)(_move(value, old, new) for value in node)
+    stem = old.rstrip('/')
+    if isinstance(node, str) and stem and f'{node}/'.startswith(f'{stem}/'):
+        return new if node == old else new.rstrip('/') + node[len(stem) :] or '/'
     return node
 
 

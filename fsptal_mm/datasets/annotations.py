@@ -78,8 +78,9 @@ def load_annotations(
     """Read the videos of one split with their points and segments.
 
     Dirty data that are known from public files are cleaned, with one warning for all of them: segments past the end of
-    the video (clipped, or dropped where nothing remains), segments without length, segments and points that stand
-    there twice, points up to a second past the end, points of unknown videos.
+    the video are clipped (one that lies wholly past it, or has no length, stays as it is and counts as missed, as in
+    official scripts), segments and points that stand there twice count once, points up to a second past the end move there,
+    points of unknown videos are left out.
 
     Args:
         ann_file: JSON in ActivityNet's form (also LACP's ``gt.json`` and HR-Pro's ``gt_full.json``) or in the plain

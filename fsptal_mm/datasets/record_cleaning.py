@@ -42,19 +42,19 @@ class RecordCleaner:
         for start, end, label in video.segments:
             segment = (start, end, self._index(label, file, video_id))
             if start == end:
-                self._dirt['segments without length (dropped)'].append(video_id)
-            elif video.duration_sec is not None and start >= video.duration_sec:
-                self._dirt['segments that start after the end of the video (dropped)'].append(video_id)
-            elif segment in kept:
+                self._dirt['segments without length (kept, nothing can find them)'].append(video_id)
+            if segment in kept:
                 self._dirt['segments that stand there twice (one kept)'].append(video_id)
-            else:
-                kept[segment] = None
+            kept[segment] = None
         segments_sec = np.array([segment[:2] for segment in kept], dtype=np.float64).reshape(-1, 2)
         if video.duration_sec is not None:
-            num_clipped = int((segments_sec[:, 1] > video.duration_sec).sum())
-            if num_clipped:
-                self._dirt['segments that run past the end of the video (clipped)'] += [video_id] * num_clipped
-            segments_sec = np.minimum(segments_sec, video.duration_sec)
+            past_end = segments_sec > video.duration_sec
+            if past_end.any():
+                kind = 'segments that run past the end of the video (clipped; kept where they lie wholly past it)'
+                self._dirt[kind] += [video_id] * int(past_end[:, 1].sum())
+            # One that lies wholly past the end stays as it is: official scripts count it as missed.
+            inside = segments_sec[:, 0] < video.duration_sec
+            segments_sec[inside] = np.minimum(segments_sec[inside], video.duration_sec)
         return segments_sec, np.array([segment[2] for segment in kept], dtype=np.int64)
 
     def points(self, video_id, rows, fps, duration_sec):

@@ -204,5 +204,7 @@ def _names(names):
 
 
 def _short(value):
+    if value is None:
+        return 'null'
     text = repr(value)
     return value if len(text) <= 80 else text[:80] + ' ...'

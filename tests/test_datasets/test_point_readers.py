@@ -29,7 +29,7 @@ class TestPoints:
         assert second.where == f'{path}:4'  # the blank line counts
 
     def test_csv_needs_three_columns_only_in_any_order(self, write):
-        (row,) = read_points(write('p.csv', '\ufeffpoint, video_id, class\n7,v,"wash, hands"\n'))
+        (row,) = read_points(write('p.csv', '\ufeffpoint, video_id, class\n7, v, "wash, hands"\n'))
         assert (row.time, row.video_id, row.label, row.instance) == (7.0, 'v', 'wash, hands', None)
 
     @pytest.mark.parametrize(

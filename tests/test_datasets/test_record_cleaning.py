@@ -28,9 +28,19 @@ class TestSegments:
     @pytest.mark.parametrize(
         ('given', 'kept', 'warning'),
         [
-            pytest.param([(18, 25)], [[18, 20]], 'run past the end of the video (clipped): 1, in a', id='past the end'),
-            pytest.param([(20, 25)], [], 'start after the end of the video (dropped): 1, in a', id='starts at the end'),
-            pytest.param([(3, 3), (4, 5)], [[4, 5]], 'without length (dropped): 1, in a', id='as in ActivityNet'),
+            pytest.param(
+                [(18, 25)],
+                [[18, 20]],
+                'run past the end of the video (clipped; kept where they lie wholly past it): 1, in a',
+                id='past the end',
+            ),
+            pytest.param([(20, 25)], [[20, 25]], 'run past the end of the video (clipped; kept', id='wholly past it'),
+            pytest.param(
+                [(3, 3), (4, 5)],
+                [[3, 3], [4, 5]],
+                'without length (kept, nothing can find them): 1',
+                id='as in ActivityNet',
+            ),
             pytest.param([(1, 2), (1, 2)], [[1, 2]], 'stand there twice (one kept): 1, in a', id='repeated'),
             pytest.param([(18, 20), (1, 2)], [[18, 20], [1, 2]], None, id='order of the file'),
         ],
@@ -59,7 +69,7 @@ class TestSegments:
         }
         load(database, point_file='a,20.5,Run\nunknown,1,Run\nunknown,2,Run\n')
         (warning,) = warnings
-        assert 'segments without length (dropped): 5, in a, b, c and 2 more; ' in warning
+        assert 'segments without length (kept, nothing can find them): 5, in a, b, c and 2 more; ' in warning
         assert 'points of unknown videos (left out): 2, in unknown; ' in warning
         assert 'gt.json, ' in warning
 

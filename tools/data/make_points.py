@@ -35,7 +35,9 @@ def parse_args(argv):
 
 def with_drawn_points(record, style, per_instance, seed):
     """Copy of a video whose points are ``per_instance`` points drawn in each of its segments."""
-    instances = np.repeat(np.arange(len(record.segments_sec)), per_instance)
+    start, end = record.segments_sec.T
+    visible = (start < end) & (start < (record.duration_sec or np.inf))
+    instances = np.repeat(np.flatnonzero(visible), per_instance)
     point_sec = draw_points(record.segments_sec[instances], style, video_rng(seed, record.video_id))
     order = np.argsort(point_sec, kind='stable')
     return replace(

@@ -1,0 +1,85 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from mmaction.registry import DATASETS, METRICS, MODELS, TRANSFORMS
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+ROOT = Path(__file__).parents[1]
+CONFIGS = sorted(path for path in (ROOT / 'configs').rglob('*.py') if '_base_' not in path.parts)
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+
+
+@pytest.fixture(params=CONFIGS, ids=lambda path: path.stem)
+def config(request, monkeypatch):
+    monkeypatch.delenv('FSPTAL_DATA_ROOT', raising=False)
+    return Config.fromfile(request.param)
+
+
+def test_every_part_can_be_built(config):
+    init_default_scope('mmaction')
+    model = MODELS.build(config.model)
+    assert sum(parameter.numel() for parameter in model.parameters()) > 1000
+    for name in ('val_evaluator', 'test_evaluator'):
+        METRICS.build(config[name])
+    for name in LOADERS:
+        dataset = config[name].dataset
+        dataset_class = DATASETS.get(dataset.type)
+        assert 'grid' in dataset
+        for step in dataset.pipeline:
+            TRANSFORMS.build(step)
+        dataset_class(**{k: v for k, v in dataset.items() if k != 'type'}, lazy_init=True)
+
+
+def test_training_and_test_read_the_same_grid_and_root(config):
+    train, val, test = (config[name].dataset for name in LOADERS)
+    assert train.grid == val.grid == test.grid
+    assert train.data_root == val.data_root == test.data_root == config.data_root
+    assert not train.get('test_mode', False)
+    assert val.test_mode
+    assert test.test_mode
+
+
+def test_nothing_is_chosen_by_the_test_set(config):
+    assert 'save_best' not in config.default_hooks.checkpoint
+
+
+def test_data_root_option_reaches_every_loader(config):
+    config.merge_from_dict(dict(data_root='/elsewhere/set'))
+    assert [config[name].dataset.data_root for name in LOADERS] == ['/elsewhere/set'] * 3
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
+def test_data_root_variable_reaches_every_loader(path, monkeypatch):
+    monkeypatch.setenv('FSPTAL_DATA_ROOT', '/somewhere')
+    config = Config.fromfile(path)
+    assert all(config[name].dataset.data_root.startswith('/somewhere/') for name in LOADERS)
+
+
+def test_leaves_hold_only_differences():
+    for path in CONFIGS:
+        assert len(path.read_text().splitlines()) <= 30, f'{path.name} repeats what belongs into _base_'
+
+
+def test_every_method_folder_is_described_and_indexed():
+    index = yaml.safe_load((ROOT / 'model-index.yml').read_text())
+    listed = []
+    for name in index['Import']:
+        metafile = yaml.safe_load((ROOT / name).read_text())
+        collections = {collection['Name'] for collection in metafile['Collections']}
+        assert all((ROOT / collection['README']).is_file() for collection in metafile['Collections'])
+        for model in metafile['Models']:
+            assert model['In Collection'] in collections
+            assert Path(model['Config']).stem == model['Name']
+            listed.append(model['Config'])
+    assert sorted(listed) == sorted(str(path.relative_to(ROOT)) for path in CONFIGS)
+    for path in CONFIGS:
+        assert path.stem in (path.parent / 'README.md').read_text()
+
+
+def test_configs_load_in_a_fresh_process_without_any_import_by_hand(tmp_path):
+    code = 'import sys; from mmengine.config import Config; Config.fromfile(sys.argv[1]); import fsptal_mm'
+    subprocess.run([sys.executable, '-c', code, str(CONFIGS[0])], check=True, cwd=ROOT)

@@ -1,0 +1,57 @@
+"""The package's one direction: structures <- datasets | models | evaluation <- engine."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import fsptal_mm
+
+PACKAGE = Path(fsptal_mm.__file__).parent
+# What a part may import of the package besides itself.
+BOTTOM = {'errors', 'fileio'}
+MAY_IMPORT = {
+    'errors': set(),
+    'fileio': set(),
+    'compat': BOTTOM,
+    'structures': BOTTOM,
+    'datasets': BOTTOM | {'structures'},
+    'models': BOTTOM | {'structures'},
+    'evaluation': BOTTOM | {'structures'},
+    'engine': BOTTOM | {'structures', 'evaluation', 'models'},
+    '__init__': {'compat', 'datasets', 'engine', 'evaluation', 'models'},
+}
+
+
+def imported_parts(path):
+    """Parts of the package that a file imports, wherever in the file."""
+    depth = len(path.relative_to(PACKAGE).parts) - 1
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names = [alias.name.split('.') for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            module = node.module.split('.') if node.module else []
+            if node.level:  # relative: climb from the file's own folder
+                base = ['fsptal_mm', *path.relative_to(PACKAGE).parts[: depth - node.level + 1]]
+                module = base + module
+            names = [[*module, alias.name] for alias in node.names]
+        else:
+            continue
+        yield from (name[1] for name in names if name[0] == 'fsptal_mm' and len(name) > 1)
+
+
+@pytest.mark.parametrize('path', sorted(PACKAGE.rglob('*.py')), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_go_one_way(path):
+    part = path.relative_to(PACKAGE).parts[0].removesuffix('.py')
+    wrong = set(imported_parts(path)) - MAY_IMPORT[part] - {part, '__version__'}
+    assert not wrong, f'{part} must not import {wrong}'
+
+
+def test_the_check_sees_imports_of_every_form(tmp_path, monkeypatch):
+    monkeypatch.setattr('test_imports.PACKAGE', tmp_path)
+    (tmp_path / 'models/heads').mkdir(parents=True)
+    path = tmp_path / 'models/heads/x.py'
+    path.write_text(
+        'import fsptal_mm.datasets\nfrom fsptal_mm import engine\nfrom ...evaluation import y\nfrom ..losses import z\n'
+    )
+    assert sorted(imported_parts(path)) == ['datasets', 'engine', 'evaluation', 'models']

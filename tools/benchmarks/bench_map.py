@@ -1,0 +1,116 @@
+"""Time mAP and AR@AN against mmaction2's ports of ActivityNet's scripts, on truth of THUMOS14's shape.
+
+Both sides start from data in memory and end with the figures, in one process and one run: look at the ratio. The AP of
+every class and threshold is compared, too. The port takes long on 2000 detections per video; with ``--share 0.1`` its
+mAP gets every tenth detection only, and its time is multiplied by ten.
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from mmaction.evaluation.functional.accuracy import average_recall_at_avg_proposals
+from mmaction.evaluation.functional.eval_detection import ActivityNetLocalization
+
+import fsptal_mm.compat
+from fsptal_mm.evaluation.functional import PRESETS, Instances, average_recall, detection_average_precision
+
+NUM_VIDEOS, NUM_CLASSES = 210, 20
+TIOUS = PRESETS['thumos14'].tiou_thresholds
+
+
+def make_data(rng, per_video):
+    """True segments (16 per video on average, one class in most videos), and detections near them."""
+    true_segments, true_labels, segments, labels = [], [], [], []
+    for _ in range(NUM_VIDEOS):
+        count = 1 + int(rng.lognormal(2.3, 0.9))
+        start = rng.random((count, 1)) * 12 * count
+        true_segments.append(np.hstack([start, start + rng.lognormal(1.2, 0.7, start.shape)]))
+        true_labels.append(np.where(rng.random(count) < 0.9, rng.integers(NUM_CLASSES), rng.integers(NUM_CLASSES)))
+        chosen = rng.integers(count, size=per_video)
+        length = np.diff(true_segments[-1][chosen])
+        segments.append(np.sort(true_segments[-1][chosen] + rng.normal(0, 0.3, (per_video, 2)) * length, axis=1))
+        wrong = rng.random(per_video) < 0.25
+        labels.append(np.where(wrong, rng.integers(NUM_CLASSES, size=per_video), true_labels[-1][chosen]))
+    scores = rng.permutation(NUM_VIDEOS * per_video).reshape(NUM_VIDEOS, -1) + 0.5  # no two are equal
+    return Instances.from_videos(true_segments, true_labels), Instances.from_videos(segments, labels, list(scores))
+
+
+def official_map(gt, det):
+    """Give the function to time, and the object that holds its result."""
+    annotations = {f'v_{video}': {'annotations': []} for video in range(NUM_VIDEOS)}
+    for video, label, segment in zip(gt.videos, gt.labels.tolist(), gt.segments.tolist()):
+        annotations[f'v_{video}']['annotations'].append({'label': label, 'segment': segment})
+    results = {str(video): [] for video in range(NUM_VIDEOS)}
+    for video, label, segment, score in zip(det.videos, det.labels.tolist(), det.segments.tolist(), det.scores):
+        results[str(video)].append({'label': label, 'segment': segment, 'score': float(score)})
+    with tempfile.TemporaryDirectory() as folder:
+        gt_file, result_file = Path(folder, 'gt.json'), Path(folder, 'result.json')
+        gt_file.write_text(json.dumps(annotations))
+        result_file.write_text(json.dumps({'results': results}))
+        port = ActivityNetLocalization(str(gt_file), str(result_file), np.array(TIOUS))
+    return port.evaluate, port
+
+
+def official_recall(gt, det):
+    """Give the function to time."""
+    truth = {video: gt.segments[gt.videos == video] for video in range(NUM_VIDEOS)}
+    rows = np.column_stack([det.segments, det.scores])
+    proposals = {video: rows[det.videos == video] for video in range(NUM_VIDEOS)}
+    return lambda: average_recall_at_avg_proposals(truth, proposals, len(det), max_avg_proposals=100)
+
+
+def median_sec(function, repeats):
+    """Median time of some calls."""
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def compare(per_video, share, repeats):
+    """Print one line for mAP and one for AR@AN."""
+    gt, det = make_data(np.random.default_rng(0), per_video)
+    part = det[:: round(1 / share)]
+    factor = len(det) / len(part)
+
+    ours = median_sec(lambda: detection_average_precision(gt, det, TIOUS, NUM_CLASSES), repeats)
+    evaluate, port = official_map(gt, part)
+    theirs = median_sec(evaluate, repeats) * factor
+    ap = detection_average_precision(gt, part, TIOUS, NUM_CLASSES)
+    difference = np.abs(ap[:, list(port.activity_index)] - port.ap).max()
+    print_line('mAP', det, ours, theirs, factor, f'largest difference of an AP {difference:.1e}')
+
+    ours = median_sec(lambda: average_recall(gt, det), repeats)
+    run = official_recall(gt, det)
+    theirs = median_sec(run, repeats)
+    difference = np.abs(average_recall(gt, det)[0] - run()[0]).max()
+    print_line('AR@AN', det, ours, theirs, 1, f'largest difference of a recall {difference:.1e}')
+
+
+def print_line(name, det, ours, theirs, factor, note):
+    """One measurement."""
+    scaled = f' (from 1/{factor:.0f} of them)' if factor > 1 else ''
+    times = f'ours {ours:.3f} s, port {theirs:.2f} s{scaled}, ratio {theirs / ours:.0f}'
+    print(f'{name:6}{len(det):8} detections: {times}; {note}')
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--detections', nargs='+', type=int, default=[200, 2000], help='per video')
+    parser.add_argument('--share', type=float, default=1.0, help="share of the detections that the port's mAP gets")
+    parser.add_argument('--repeats', type=int, default=3, help='runs of which the median counts')
+    args = parser.parse_args()
+    fsptal_mm.compat.apply()
+    for per_video in args.detections:
+        compare(per_video, args.share, args.repeats)
+
+
+if __name__ == '__main__':
+    main()
