@@ -79,8 +79,8 @@ def load_annotations(
 
     Dirty data that are known from public files are cleaned, with one warning for all of them: segments past the end of
     the video are clipped (one that lies wholly past it, or has no length, stays as it is and counts as missed, as in
-    official scripts), segments and points that stand there twice count once, points up to a second past the end move there,
-    points of unknown videos are left out.
+    official scripts), segments and points that stand there twice count once, points up to a second past the end move
+    there, points of unknown videos are left out.
 
     Args:
         ann_file: JSON in ActivityNet's form (also LACP's ``gt.json`` and HR-Pro's ``gt_full.json``) or in the plain

@@ -162,7 +162,7 @@ class TestJoined:
         assert self.count(train) == (num_train, num_train)
         assert self.count(test) == (0, num_test)
         assert len(warnings) == num_dirty
-        assert all('(clipped): 1, in S3_CofHoney_C1' in warning for warning in warnings)
+        assert all('wholly past it): 1, in S3_CofHoney_C1' in warning for warning in warnings)
         assert train.classes == test.classes
 
     def test_activitynet_points_without_ground_truth(self, data_root, warnings, tmp_path):

@@ -151,6 +151,20 @@ def test_equals_the_official_script_on_real_truth(name, per_video, data_root, tm
     np.testing.assert_allclose(our_ap(truth, predictions, THUMOS_TIOUS, classes), expected, rtol=0, atol=1e-9)
 
 
+@pytest.mark.parametrize(
+    'segments, expected',
+    [
+        # The better scored detection overlaps both by 1/3 and takes the later one in the list: that leaves the other
+        # detection its segment in the first case only.
+        ([(0, 10, 'x'), (10, 20, 'x')], 1),
+        ([(10, 20, 'x'), (0, 10, 'x')], 0.5),
+    ],
+)
+def test_equal_overlaps_are_settled_as_by_the_official_script(segments, expected, tmp_path):
+    truth, predictions = {'a': segments}, {'a': [(5, 15, 'x', 0.9), (0, 10, 'x', 0.8)]}
+    assert our_ap(truth, predictions, [0.3], ['x']) == official_ap(truth, predictions, [0.3], tmp_path)[0] == expected
+
+
 def test_blocks_of_pairs_change_nothing(monkeypatch):
     rng = np.random.default_rng(3)
     truth = random_truth(rng)
