@@ -109,7 +109,7 @@ def _checkpoint_globals():
 
 
 def _numeric_dtype(code, *_):
-    """Stand in for ``numpy.dtype``, which lets a file declare its raw bytes to be pointers to objects."""
+    """Stand in for ``numpy.dtype``, which lets a file give a number a field that takes its bytes for a pointer."""
     if code not in _DTYPE_CODES:
         raise pickle.UnpicklingError(f'GLOBAL numpy.dtype({code!r})')
     return np.dtype(code)  # numpy's own instance, which ignores the state that the file holds

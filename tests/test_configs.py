@@ -6,7 +6,6 @@ import pytest
 import yaml
 from mmaction.registry import DATASETS, METRICS, MODELS, TRANSFORMS
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted(path for path in (ROOT / 'configs').rglob('*.py') if '_base_' not in path.parts)
@@ -20,7 +19,6 @@ def config(request, monkeypatch):
 
 
 def test_every_part_can_be_built(config):
-    init_default_scope('mmaction')
     model = MODELS.build(config.model)
     assert sum(parameter.numel() for parameter in model.parameters()) > 1000
     for name in ('val_evaluator', 'test_evaluator'):

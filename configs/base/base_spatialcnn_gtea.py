@@ -9,5 +9,5 @@ model = dict(
     embedding=dict(in_channels=128, out_channels=512),
     head=dict(num_classes=7, in_channels=512, proposals=dict(nms=dict(iou_threshold=0.4))),
 )
-optim_wrapper = dict(optimizer=dict(lr=3e-4))
+optim_wrapper = dict(optimizer=dict(lr=1e-3))
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=66, val_interval=66)

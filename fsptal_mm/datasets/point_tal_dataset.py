@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 import numpy as np
-from mmaction.registry import DATASETS
+from mmaction.registry import DATASETS, TRANSFORMS
 from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 from mmengine.utils import is_abs
@@ -39,9 +39,10 @@ class PointTALDataset(BaseDataset):
             supervised ceiling, for analysis only.
         pointless: ``'skip'`` leaves training videos without any point out, since their actions are unlabelled, not
             absent; ``'background'`` takes them as videos of background.
+        pipeline: Transforms, as modules or configs.
         test_mode: Segments decide the video labels, and no video is left out.
         **kwargs: As in ``mmengine.dataset.BaseDataset``: ``data_root``, ``metainfo=dict(classes=...)`` (a sequence or
-            the path of a text file), ``pipeline``, ``indices``, ...
+            the path of a text file), ``indices``, ...
 
     Raises:
         InputError: For everything that is wrong with the files, naming file, video and field.
@@ -63,6 +64,7 @@ class PointTALDataset(BaseDataset):
         seed=0,
         supervision='points',
         pointless='skip',
+        pipeline=(),
         test_mode=False,
         **kwargs,
     ):
@@ -80,7 +82,9 @@ class PointTALDataset(BaseDataset):
         self._ann_paths = dict(
             split_file=split_file, point_file=point_file, fps_file=fps_file, ambiguous_file=ambiguous_file
         )
-        super().__init__(ann_file=ann_file, data_prefix=data_prefix, test_mode=test_mode, **kwargs)
+        # Built here, not by the base class, which finds our transforms only where the default scope is set.
+        pipeline = [TRANSFORMS.build(step) if isinstance(step, dict) else step for step in pipeline]
+        super().__init__(ann_file=ann_file, data_prefix=data_prefix, pipeline=pipeline, test_mode=test_mode, **kwargs)
 
     def _join_prefix(self):
         super()._join_prefix()

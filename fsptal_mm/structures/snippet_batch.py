@@ -35,7 +35,7 @@ class SnippetBatch:
         """Pack a list of ``(T_i, D)`` features.
 
         Args:
-            videos (list[Tensor]): Features of one data type and dimension.
+            videos (list[Tensor]): Features of one data type and dimension; or clips ``(T_i, ...)`` for a backbone.
             gap: Zero rows between videos: half the kernel of the widest convolution that is to run over them.
             device: Where the batch shall live; by default where the first video is.
         """
@@ -44,7 +44,7 @@ class SnippetBatch:
         starts = [gap]
         for length in lengths:
             starts.append(starts[-1] + length + gap)
-        features = torch.zeros((starts[-1], videos[0].shape[1]), dtype=videos[0].dtype, device=device)
+        features = torch.zeros((starts[-1], *videos[0].shape[1:]), dtype=videos[0].dtype, device=device)
         for start, video in zip(starts, videos):
             features[start : start + len(video)].copy_(video, non_blocking=True)
         time = torch.arange(max(lengths))

@@ -2,7 +2,6 @@ import json
 
 import numpy as np
 import pytest
-from mmengine.registry import init_default_scope
 
 from fsptal_mm.datasets import PointTALDataset
 from fsptal_mm.errors import InputError
@@ -13,7 +12,6 @@ PIPELINE = [dict(type='LoadSnippetFeatures'), dict(type='PointsToSnippets'), dic
 @pytest.fixture
 def root(tmp_path):
     """Two videos with points, one without; 1 s per snippet; class names not in alphabetical order."""
-    init_default_scope('mmaction')
 
     def video(subset, points, segments):
         return dict(
@@ -129,7 +127,6 @@ def test_annotators_are_paths_below_the_root(root):
 
 @pytest.mark.parametrize('name, sec, train, test', [('gtea_spatialcnn', 1 / 3, 21, 7), ('50salads_acc', 0.6, 40, 10)])
 def test_real_features_fit_their_annotations(data_root, name, sec, train, test):
-    init_default_scope('mmaction')
     for split, count in (('train', train), ('test', test)):
         dataset = PointTALDataset(
             data_root=str(data_root / name),

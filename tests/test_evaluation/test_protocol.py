@@ -41,6 +41,10 @@ def test_own_thresholds():
     )
 
 
+def test_one_threshold_needs_no_average():
+    assert Protocol.from_config(tiou_thresholds=0.5).summarize(np.array([[0.25]])) == {'mAP@0.5': 0.25}
+
+
 def test_own_ranges_on_a_preset():
     protocol = Protocol.from_config('thumos14', average_ranges=[(0.3, 0.5)])
     assert protocol.average_keys == ['mAP@0.3-0.5']

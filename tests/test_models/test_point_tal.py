@@ -120,3 +120,19 @@ def test_targets_are_padded_with_no_label():
 def test_unknown_mode_is_refused(model, videos):
     with pytest.raises(ValueError, match='`mode` must be'):
         run(model, videos, 'train')
+
+
+def test_a_backbone_of_the_toolbox_makes_the_features():
+    torch.manual_seed(0)
+    config = CONFIG | dict(
+        backbone=dict(type='mmaction.ResNet', depth=18, pretrained=None, norm_eval=True),
+        embedding=dict(type='SnippetEmbedding', in_channels=512, out_channels=8),
+    )
+    model = MODELS.build(config)
+    model.train()  # norm_eval: statistics of the batch must not make videos depend on each other
+    clips = [(torch.randn(length, 3, 32, 32), make_video(length, length)[1]) for length in (3, 5)]
+    batch = run(model, clips, 'tensor')
+    for row, video in zip(batch, clips, strict=True):
+        torch.testing.assert_close(row[: len(video[0])], run(model, [video], 'tensor')[0], rtol=1e-4, atol=1e-5)
+    sum(run(model, clips, 'loss').values()).backward()
+    assert model.backbone.conv1.conv.weight.grad.abs().sum() > 0

@@ -2,7 +2,9 @@ import importlib.util
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from mmaction.evaluation.functional.eval_detection import ActivityNetLocalization
 
 _TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'analysis_tools' / 'eval_tal.py'
 
@@ -85,6 +87,39 @@ def test_all_videos_without_split_or_subset(tool, folder, capsys):
     # One Diving of three is in the training video, where nothing was predicted: recall 2/3 at precision 1.
     assert figures['perfect.json']['metrics']['mAP@0.5-0.95'] == pytest.approx((2 / 3 + 1) / 2)
     assert rows_of(text)['Diving'] == ['3', *['66.67'] * 11]
+
+
+@pytest.mark.parametrize('name', ['thumos14', 'gtea'])
+def test_equals_the_official_script_from_file_to_figure(name, tool, data_root, tmp_path):
+    # Reading counts, too: THUMOS14 has true segments past the end of a video, which must count as missed.
+    rng = np.random.default_rng(0)
+    database = json.loads((data_root / name / 'gt_full.json').read_text())['database']
+    truth = {id_: database[id_]['annotations'] for id_ in (data_root / name / 'split_test.txt').read_text().split()}
+    results = {}
+    for video_id, annotations in truth.items():
+        chosen = [annotations[index] for index in rng.integers(len(annotations), size=15)]
+        segments = np.array([row['segment'] for row in chosen])
+        # Too little to cover two segments equally, where the official script does not say which one is taken.
+        moved = segments + rng.normal(0, 0.1, (15, 2)) * np.diff(segments)
+        scores = rng.random(15)
+        results[video_id] = [
+            {'label': row['label'], 'segment': sorted(segment), 'score': score}
+            for row, segment, score in zip(chosen, moved.tolist(), scores.tolist())
+        ]
+    result_file, flat_file, out = (tmp_path / file for file in ('result.json', 'flat.json', 'out.json'))
+    result_file.write_text(json.dumps({'results': results}))
+    # The port takes no database, and cuts two letters off the ids of the truth.
+    flat_file.write_text(json.dumps({f'v_{video_id}': {'annotations': rows} for video_id, rows in truth.items()}))
+    expected, _ = ActivityNetLocalization(str(flat_file), str(result_file), np.linspace(0.1, 0.7, 7)).evaluate()
+
+    folder = data_root / name
+    split = str(folder / 'split_test.txt')
+    tool.main([str(result_file), str(folder / 'gt_full.json'), '--split', split, '--json', str(out)])
+    measures = json.loads(out.read_text())[str(result_file)]['metrics']
+    ours = [measures[f'mAP@0.{tenths}'] for tenths in range(1, 8)]
+    assert 0.1 < expected.mean() < 0.9
+    np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-9)
+    assert measures['mAP@0.1-0.7'] == pytest.approx(expected.mean(), abs=1e-9)
 
 
 @pytest.mark.parametrize(

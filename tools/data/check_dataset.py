@@ -9,7 +9,6 @@ from collections import Counter
 import numpy as np
 from mmaction.registry import DATASETS
 from mmengine.config import Config, DictAction
-from mmengine.registry import init_default_scope
 from mmengine.utils import track_iter_progress
 
 from fsptal_mm.datasets import LoadSnippetFeatures, PointsToSnippets
@@ -73,7 +72,6 @@ def main():
     try:
         config = Config.fromfile(args.config)
         config.merge_from_dict(args.cfg_options or {})
-        init_default_scope(config.get('default_scope', 'mmaction'))
         for name in args.loaders:
             counts, errors, warnings = check(DATASETS.build(config[name].dataset))
             print(f'\n{name}')

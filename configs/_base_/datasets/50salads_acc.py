@@ -1,6 +1,6 @@
 # 50 Salads (Stein & McKenna, UbiComp 2013, CC BY-NC-SA 4.0), ten tool accelerometers, split 1 of Lea et al.'s TCN
 # release: github.com/colincsl/TemporalConvolutionalNetworks. One row of 150 numbers per 0.6 s.
-# Layout: 50salads_acc/{gt.json, point_labels.csv, classes.txt, split_train.txt, split_test.txt, features/{train,test}/ID.npy}
+# 50salads_acc/ holds gt.json, point_labels.csv, split_train.txt, split_test.txt and features/{train,test}/ID.npy.
 _base_ = ['./point_tal.py']
 
 data_root = '{{$FSPTAL_DATA_ROOT:data}}/50salads_acc'
@@ -15,7 +15,7 @@ train_dataloader = dict(
         point_file='point_labels.csv',
         data_prefix=dict(feature='features/train'),
         grid=grid,
-    )
+    ),
 )
 test_dataloader = dict(
     dataset=dict(

@@ -17,7 +17,7 @@ train_dataloader = dict(
         point_file='point_labels/point_gaussian.csv',
         data_prefix=dict(feature='features/train'),
         grid=grid,
-    )
+    ),
 )
 test_dataloader = dict(
     dataset=dict(

@@ -1,7 +1,7 @@
 # GTEA, leave subject S1 out, with the frame features of Lea et al.'s TCN release (SpatialCNN, trained with the frame
 # labels of the training videos): github.com/colincsl/TemporalConvolutionalNetworks, annotations of HR-Pro.
 # One row of 128 numbers per 1/3 s.
-# Layout: gtea_spatialcnn/{gt.json, point_labels.csv, classes.txt, split_train.txt, split_test.txt, features/{train,test}/ID.npy}
+# gtea_spatialcnn/ holds gt.json, point_labels.csv, split_train.txt, split_test.txt and features/{train,test}/ID.npy.
 _base_ = ['./point_tal.py']
 
 data_root = '{{$FSPTAL_DATA_ROOT:data}}/gtea_spatialcnn'
@@ -16,7 +16,7 @@ train_dataloader = dict(
         point_file='point_labels.csv',
         data_prefix=dict(feature='features/train'),
         grid=grid,
-    )
+    ),
 )
 test_dataloader = dict(
     dataset=dict(

@@ -10,10 +10,13 @@ def detection_average_precision(gt, det, tiou_thresholds, num_classes):
 
     Detections of a class are taken in the order of falling score, equal scores in the order of the input. Each one
     takes the segment of its video and class with the highest tIoU among those not yet taken, if that tIoU reaches the
-    threshold; it is a true positive then, and a false positive otherwise. The numbers are those of ActivityNet's
-    official ``eval_detection.py`` wherever no two scores of a class are equal (that script's order of equal scores is
-    undefined). Detections in videos without a true segment are false positives. A segment without length matches
-    nothing; a true segment that is listed twice counts twice.
+    threshold; it is a true positive then, and a false positive otherwise. Detections in videos without a true segment
+    are false positives. A segment without length matches nothing; a true segment that is listed twice counts twice.
+
+    The numbers are those of ActivityNet's official ``eval_detection.py``, except where that leaves the order to the
+    sort of the machine: between equal scores of a class, and between two true segments that a detection overlaps
+    equally (here the later one is taken). THUMOS14 has such segments: short ones, annotated in tenths of a second, that
+    one long detection covers. mmaction2's port of the script computes tIoUs in float32 and so has more of these cases.
 
     Cost: linear in the detections, apart from sorting them.
 
@@ -63,7 +66,7 @@ def _candidates(gt, gt_group, det, det_group, min_tiou):
         tiou = paired_iou(det.segments[det_index], gt.segments[gt_index])
         near = tiou >= min_tiou
         det_index, gt_index, tiou = det_index[near], gt_index[near], tiou[near]
-        # Of segments with equal tIoU the last is asked first, as by the reversed argsort of the official script.
+        # Of segments with equal tIoU the last is asked first, as by a stable sort, reversed, in the official script.
         order = np.lexsort((-gt_index, -tiou, det_index))
         blocks.append((det_index[order], gt_index[order], tiou[order]))
     return [np.concatenate(parts) for parts in zip(*blocks)]

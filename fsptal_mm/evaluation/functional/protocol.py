@@ -30,7 +30,7 @@ class Protocol:
                 to 0.95 by 0.05; average 0.5-0.95).
             tiou_thresholds (Sequence[float], optional): Instead of those of the preset.
             average_ranges (Sequence[Sequence[float]], optional): Instead of those of the preset; with own thresholds
-                the default is one average over all of them.
+                the default is one average over all of them, where there are several.
 
         Raises:
             InputError: An unknown preset, thresholds outside (0, 1], or a range that holds no threshold.
@@ -41,7 +41,7 @@ class Protocol:
             thresholds, ranges = PRESETS[preset].tiou_thresholds, average_ranges or PRESETS[preset].average_ranges
         else:
             thresholds = _thresholds(tiou_thresholds)
-            ranges = average_ranges or [(thresholds[0], thresholds[-1])]
+            ranges = average_ranges or ([(thresholds[0], thresholds[-1])] if len(thresholds) > 1 else [])
         protocol = cls(thresholds, tuple(_range(bounds) for bounds in ranges))
         for bounds in protocol.average_ranges:
             if not protocol._within(bounds).any():

@@ -1,7 +1,10 @@
-"""The detector: snippet features in, losses or localised actions out."""
+"""The detector: snippet features (or clips) in, losses or localised actions out."""
 
+import torch
 from mmaction.registry import MODELS
 from mmengine.model import BaseModel
+
+from fsptal_mm.structures import SnippetBatch
 
 
 @MODELS.register_module()
@@ -11,12 +14,17 @@ class PointTAL(BaseModel):
     Args:
         embedding (dict): Config of the trunk, e.g. ``SnippetEmbedding``: a module from a :class:`SnippetBatch` to one.
         head (dict): Config of the method's head, e.g. ``PointTALHead``.
+        backbone (dict, optional): Config of a feature extractor such as ``mmaction.ResNet``: the inputs are then clips,
+            ``(T_i, ...)`` per video in the form that it takes, and its output is averaged over all but the first two
+            dimensions.
         data_preprocessor (dict, optional): ``SnippetDataPreprocessor`` by default.
         init_cfg: As in ``mmengine.model.BaseModule``.
     """
 
-    def __init__(self, embedding, head, data_preprocessor=None, init_cfg=None):
-        super().__init__(data_preprocessor or dict(type='SnippetDataPreprocessor'), init_cfg)
+    def __init__(self, embedding, head, backbone=None, data_preprocessor=None, init_cfg=None):
+        # Built here, not by the base class, which finds it only where the default scope is set.
+        super().__init__(MODELS.build(data_preprocessor or dict(type='SnippetDataPreprocessor')), init_cfg)
+        self.backbone = backbone and MODELS.build(backbone)
         self.embedding = MODELS.build(embedding)
         self.head = MODELS.build(head)
 
@@ -24,14 +32,14 @@ class PointTAL(BaseModel):
         """Run the model.
 
         Args:
-            inputs (SnippetBatch): Snippet features as the data preprocessor packs them.
+            inputs (SnippetBatch): Snippet features, or clips, as the data preprocessor packs them.
             data_samples (list[ActionDataSample], optional): Labels and meta information.
             mode: ``'loss'``, ``'predict'`` or ``'tensor'``.
 
         Returns:
             The losses, the data samples with predictions, or the padded class activations ``(B, T, C + 1)``.
         """
-        embedded = self.embedding(inputs)
+        embedded = self.embedding(inputs if self.backbone is None else self.extract_features(inputs))
         if mode == 'loss':
             return self.head.loss(embedded, data_samples)
         if mode == 'predict':
@@ -39,3 +47,11 @@ class PointTAL(BaseModel):
         if mode == 'tensor':
             return embedded.pad(self.head(embedded))
         raise ValueError(f"`mode` must be 'loss', 'predict' or 'tensor', but got {mode!r}")
+
+    def extract_features(self, inputs):
+        """Run the backbone over the clips of all videos; returns a :class:`SnippetBatch` of ``(R, D)`` features."""
+        features = self.backbone(torch.cat(inputs.split(inputs.features)))
+        if not torch.is_tensor(features) or features.ndim < 2:
+            raise ValueError(f'`backbone` must return one tensor of shape (clips, D, ...), but got {type(features)}')
+        features = features.flatten(2).mean(-1) if features.ndim > 2 else features
+        return SnippetBatch.from_videos(features.split(inputs.lengths), inputs.gap)
