@@ -268,7 +268,7 @@ def move_nested_data_root():
     def merge_from_dict(self, options, allow_list_keys=True):
         old, new = self.get('data_root'), options.get('data_root')
         if isinstance(old, str) and isinstance(new, str):
-            _move(self._cfg_dict, old, new)  # before the merge, so that the options have the last word
+            _move(self._cfg_dict, old, new or '.')  # before the merge, so that the options have the last word
         merge(self, options, allow_list_keys)
 
     Config.merge_from_dict = merge_from_dict
@@ -284,7 +284,7 @@ def _move(node, old, new):
             dict.__setitem__(node, key, _move(value, old, new))
     stem = old.rstrip('/')
     if isinstance(node, str) and stem and f'{node}/'.startswith(f'{stem}/'):
-        return new if node == old else new.rstrip('/') + node[len(stem) :] or '/'
+        return new.rstrip('/') + node[len(stem) :] or '/'
     return node
 
 

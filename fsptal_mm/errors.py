@@ -27,7 +27,8 @@ class InputError(ValueError):
         if field is not None:
             where.append(str(field))
         what = f'found {found!r}, expected {expected}' if found is not None else f'expected {expected}'
-        super().__init__(': '.join([*where, what if len(what) < 600 else what[:300] + ' ... ' + what[-280:]]))
+        message = ': '.join([*where, what if len(what) < 600 else what[:300] + ' ... ' + what[-280:]])
+        super().__init__(message.replace('\n', '\\n').replace('\r', '\\r'))  # always one line
 
     def __reduce__(self):  # workers of a data loader send their errors to the main process
         return _rebuild, (self.expected, self.file, self.video, self.field, self.found)

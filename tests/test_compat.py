@@ -362,11 +362,13 @@ def test_explicit_options_have_the_last_word(options, found, order):
         ('data', dict(data_root='X/'), 'data/a', 'X/a'),  # no double slash
         ('data/', dict(data_root='X'), 'data/a', 'X/a'),
         ('data/', dict(data_root='X'), 'data', 'X'),
-        ('data/', dict(data_root='X/'), 'data/', 'X/'),  # the very value: taken as given
+        ('data/', dict(data_root='X/'), 'data/', 'X/'),
         ('data', dict(data_root='/'), 'data/a', '/a'),
         ('data', dict(data_root='data/new'), 'data/a', 'data/new/a'),  # below the old root: moved once only
         ('', dict(data_root='X'), '/a', '/a'),  # no old root, nothing below it
         ('/', dict(data_root='X'), '/a', '/a'),
+        ('data', dict(data_root=''), 'data/a', './a'),  # the working directory, not the root of the file system
+        ('data', dict(data_root='/'), 'data', '/'),
         (None, dict(data_root='X'), 'data/a', 'data/a'),
         ('data', dict(data_root=['X', 'Y']), 'data/a', 'data/a'),  # no single folder
         ('data', {'nested.data_root': 'X'}, 'data/a', 'data/a'),  # not the top-level key

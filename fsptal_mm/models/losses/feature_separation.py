@@ -61,15 +61,19 @@ def _hardest_partners(direction, labels, background, class_aware):
         list[Tensor]: Three ``(T,)`` int64; arbitrary where there is no snippet of the kind.
     """
     block = max(1, _PAIRS_AT_ONCE // len(direction))
-    classes, action = labels.float(), labels.any(-1)
+    classes = labels.float()
+    # Adding infinity excludes snippets several times faster than filling them in does.
+    no_background = torch.zeros_like(direction[:, 0]).masked_fill(~background, torch.inf)
+    no_action = torch.zeros_like(no_background).masked_fill(~labels.any(-1), torch.inf)
     partners = []
     with torch.autocast(direction.device.type, enabled=False):  # a rounded cosine would choose the wrong partner
         for rows, row_classes in zip(direction.split(block), classes.split(block)):
             cosine = rows @ direction.t()
-            alike = row_classes @ classes.t() > 0 if class_aware else action
-            least_background = cosine.masked_fill(~background, torch.inf).argmin(1)
-            least_action = cosine.masked_fill(~alike, torch.inf).argmin(1)
-            most_background = cosine.masked_fill_(~background, -torch.inf).argmax(1)
+            least_background = (cosine + no_background).argmin(1)
+            most_background = (cosine - no_background).argmax(1)
+            if class_aware:
+                cosine.masked_fill_(row_classes @ classes.t() == 0, torch.inf)
+            least_action = (cosine + no_action).argmin(1)
             partners.append(torch.stack([least_background, least_action, most_background]))
     return torch.cat(partners, 1).unbind()
 

@@ -1,0 +1,18 @@
+import pickle
+
+from fsptal_mm.errors import InputError
+
+
+def test_message_names_everything_in_one_line():
+    error = InputError('a number', file='gt.json', video='v\n1', field='fps', found='x')
+    assert str(error) == "gt.json: video v\\n1: fps: found 'x', expected a number"
+
+
+def test_message_stays_short_whatever_was_found():
+    assert len(str(InputError('less', field='split', found=['v'] * 100_000))) < 700
+
+
+def test_error_survives_the_way_out_of_a_worker():
+    error = pickle.loads(pickle.dumps(InputError('a number', file='gt.json', found=3)))
+    assert isinstance(error, InputError)
+    assert (str(error), error.file, error.found) == ('gt.json: found 3, expected a number', 'gt.json', 3)
