@@ -8,9 +8,14 @@ from fsptal_mm.fileio import atomic_write, write_json
 
 def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
     write_json(tmp_path / 'a/x.json', [1])
-    with pytest.raises(RuntimeError), atomic_write(tmp_path / 'a/x.json') as file:
-        file.write('half')
-        raise RuntimeError
+
+    def fail_half_way():
+        with atomic_write(tmp_path / 'a/x.json') as file:
+            file.write('half')
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_half_way()
     assert json.loads((tmp_path / 'a/x.json').read_text()) == [1]
     assert [path.name for path in (tmp_path / 'a').iterdir()] == ['x.json']
 
