@@ -4,9 +4,14 @@
 broken in the host libraries and registers every part under mmaction2's names.
 """
 
+import importlib.util
+
 __version__ = '0.1.0'
 
-from . import compat
+if importlib.util.find_spec('mmcv') is None:
+    raise ImportError("mmaction2 needs mmcv: install 'fsptal_mm[lite]' (no compiled operators) or 'fsptal_mm[full]'")
+
+from . import compat  # noqa: E402
 
 compat.apply()
 
