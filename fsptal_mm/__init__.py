@@ -11,7 +11,7 @@ __version__ = '0.1.0'
 if importlib.util.find_spec('mmcv') is None:
     raise ImportError("mmaction2 needs mmcv: install 'fsptal_mm[lite]' (no compiled operators) or 'fsptal_mm[full]'")
 
-from . import compat  # noqa: E402
+from . import compat
 
 compat.apply()
 
