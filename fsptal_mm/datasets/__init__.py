@@ -1,4 +1,5 @@
 from .point_tal_dataset import PointTALDataset
+from .synthetic_dataset import SyntheticPointTALDataset
 from .transforms import ExtendPointLabels, LoadSnippetFeatures, PackPointTALInputs, PointsToSnippets, ResizeSnippets
 
 __all__ = [
@@ -8,4 +9,5 @@ __all__ = [
     'PointTALDataset',
     'PointsToSnippets',
     'ResizeSnippets',
+    'SyntheticPointTALDataset',
 ]

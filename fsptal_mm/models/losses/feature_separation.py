@@ -58,24 +58,24 @@ def _hardest_partners(direction, labels, background, class_aware):
         class_aware: Action snippets must share a class with the anchor.
 
     Returns:
-        list[Tensor]: Three ``(T,)`` int64; arbitrary where there is no snippet of the kind.
+        tuple[Tensor, Tensor, Tensor]: ``(T,)`` int64 each; arbitrary where there is no snippet of the kind.
     """
     block = max(1, _PAIRS_AT_ONCE // len(direction))
     classes = labels.float()
     # Adding infinity excludes snippets several times faster than filling them in does.
     no_background = torch.zeros_like(direction[:, 0]).masked_fill(~background, torch.inf)
     no_action = torch.zeros_like(no_background).masked_fill(~labels.any(-1), torch.inf)
-    partners = []
+    # Small results that outlive a block would fragment the heap: one tensor holds them all.
+    partners = torch.empty((3, len(direction)), dtype=torch.int64, device=direction.device)
     with torch.autocast(direction.device.type, enabled=False):  # a rounded cosine would choose the wrong partner
-        for rows, row_classes in zip(direction.split(block), classes.split(block)):
+        for rows, row_classes, found in zip(direction.split(block), classes.split(block), partners.split(block, 1)):
             cosine = rows @ direction.t()
-            least_background = (cosine + no_background).argmin(1)
-            most_background = (cosine - no_background).argmax(1)
+            found[0] = (cosine + no_background).argmin(1)
+            found[2] = (cosine - no_background).argmax(1)
             if class_aware:
                 cosine.masked_fill_(row_classes @ classes.t() == 0, torch.inf)
-            least_action = (cosine + no_action).argmin(1)
-            partners.append(torch.stack([least_background, least_action, most_background]))
-    return torch.cat(partners, 1).unbind()
+            found[1] = (cosine + no_action).argmin(1)
+    return partners.unbind()
 
 
 def _anchor_mean(hinge, chosen):
