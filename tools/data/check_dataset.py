@@ -15,13 +15,12 @@ from fsptal_mm.datasets import LoadSnippetFeatures, PointsToSnippets
 from fsptal_mm.errors import InputError
 
 
-def parse_args():
-    """Command line."""
+def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config file of an experiment')
     parser.add_argument('--loaders', nargs='+', default=['train_dataloader', 'test_dataloader'], help='which to check')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='as in train.py, e.g. data_root=DIR')
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 def check(dataset):
@@ -65,9 +64,8 @@ def check(dataset):
     return counts, errors, warnings
 
 
-def main():
-    """Check the data sets of the chosen loaders."""
-    args = parse_args()
+def main(argv=None):
+    args = parse_args(argv)
     failed = False
     try:
         config = Config.fromfile(args.config)

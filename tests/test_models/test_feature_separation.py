@@ -1,0 +1,229 @@
+import pytest
+import torch
+from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from fsptal_mm.errors import InputError
+from fsptal_mm.models.losses import feature_separation
+from fsptal_mm.models.losses.feature_separation import FeatureSeparationLoss, feature_separation_loss
+from fsptal_mm.structures import SnippetBatch
+
+LENGTHS = (40, 1, 23, 2)
+HOST_WAITS = ('aten::_local_scalar_dense', 'aten::nonzero', 'aten::is_nonzero', 'aten::masked_select')
+
+
+class Watch(TorchDispatchMode):
+    """Keeps the size of the largest tensor that any operation returns, and the operations that wait for the device."""
+
+    numel = 0
+
+    def __init__(self):
+        super().__init__()
+        self.waits = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        if func.name().split('.')[0] in HOST_WAITS:
+            self.waits.append(func.name())
+        for tensor in out if isinstance(out, (tuple, list)) else [out]:
+            if isinstance(tensor, torch.Tensor):
+                self.numel = max(self.numel, tensor.numel())
+        return out
+
+
+def one_video(rows, classes, background):
+    """A batch of one video: rows, sets of classes of every snippet out of two classes, background snippets."""
+    labels = torch.tensor([[[c in own for c in range(2)] for own in classes]])
+    chosen = torch.tensor([[t in background for t in range(len(rows))]])
+    batch = SnippetBatch.from_videos([torch.tensor(rows)])
+    batch.features.requires_grad_()
+    return batch, labels, chosen
+
+
+def random_case(seed, lengths=LENGTHS, dim=5):
+    """Embeddings of several videos and exclusive random labels; some of the short videos lack a kind."""
+    generator = torch.Generator().manual_seed(seed)
+    batch = SnippetBatch.from_videos([torch.randn(length, dim, generator=generator) for length in lengths])
+    batch.features.requires_grad_()
+    kind = torch.randint(5, batch.mask.shape, generator=generator)
+    labels = torch.stack([(kind == 0) | (kind == 1), (kind == 1) | (kind == 2)], -1) & batch.mask[..., None]
+    return batch, labels, (kind == 3) & batch.mask
+
+
+def naive_loss(batch, labels, background, class_aware):
+    """Eq. 11-13 from the whole matrix of cosines, video by video."""
+    terms = []
+    for video, rows in enumerate(batch.split(batch.features)):
+        own, behind = labels[video, : len(rows)], background[video, : len(rows)]
+        cosine = F.cosine_similarity(rows[:, None], rows[None], dim=-1)
+        action = own.any(-1)
+        sums = torch.zeros(3)
+        if behind.any():
+            sums[0] = (0.95 - cosine[behind][:, behind].min(1).values).relu().mean()
+        if action.any():
+            shared = (own[:, None] & own[None]).any(-1)[action][:, action]
+            alike = cosine[action][:, action]
+            alike = alike.masked_fill(~shared, 2) if class_aware else alike
+            sums[1] = (0.95 - alike.min(1).values).relu().mean()
+        if action.any() and behind.any():
+            sums[2] = (cosine[action][:, behind].max(1).values - 0.1).relu().mean()
+        terms.append(sums)
+    return torch.stack(terms).mean(0)
+
+
+@pytest.mark.parametrize(
+    'rows, classes, background, expected',
+    [
+        pytest.param(
+            # cos of the two background snippets: 0.6, hinge 0.35 for both. Of the two action snippets: 0, hinge 0.95.
+            # Between: the most similar background has cos 1 and 0.8, hinges 0.9 and 0.7. The last row is unlabelled;
+            # were it anybody's partner, its cosines of -1 would show.
+            [[2.0, 0.0], [0.0, 1.0], [3.0, 4.0], [3.0, 0.0], [-1.0, 0.0]],
+            [{0}, {0}, {}, {}, {}],
+            {2, 3},
+            (0.35, 0.95, 0.8),
+            id='all three terms; lengths do not matter',
+        ),
+        pytest.param(
+            # Least similar of (1, 0), (0.8, 0.6), (0, 1): 0, 0.6, 0: hinges 0.95, 0.35, 0.95. The hardest pair: 0.95.
+            [[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]],
+            [{0}, {0}, {1}],
+            {},
+            (0.0, 0.75, 0.0),
+            id='every snippet is an anchor; no background',
+        ),
+        pytest.param(
+            [[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]], [{}, {}, {}], {0, 1, 2}, (0.75, 0.0, 0.0), id='the same as background'
+        ),
+        pytest.param(
+            # Action rows are the anchors of Eq. 13: one, cos 0.8 with the closer background. Anchored at the
+            # background rows it would be the mean of 0.7 and 0, that is 0.35.
+            [[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]],
+            [{0}, {}, {}],
+            {1, 2},
+            (0.35, 0.0, 0.7),
+            id='action rows are the anchors between kinds',
+        ),
+        pytest.param(
+            # cos 0.96 >= 0.95 within the kind, 0 and 0.28 against the other kind: only 0.28 - 0.1 is left, halved.
+            [[0.0, 1.0], [0.28, 0.96], [1.0, 0.0]],
+            [{0}, {0}, {}],
+            {2},
+            (0.0, 0.0, 0.09),
+            id='nothing beyond the thresholds; a snippet alone in its kind is its own partner',
+        ),
+    ],
+)
+def test_terms_by_hand(rows, classes, background, expected):
+    found = feature_separation_loss(*one_video(rows, classes, background))
+    assert [term.item() for term in found] == pytest.approx(expected, abs=1e-6)
+
+
+def test_class_aware_pairs_only_snippets_that_share_a_class():
+    # Class 0: cos 0.8, hinge 0.15 for both. The third snippet is alone in class 1: cos 1 with itself, hinge 0.
+    rows, classes = [[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]], [{0}, {0}, {1}]
+    _, on_action, _ = feature_separation_loss(*one_video(rows, classes, {}), class_aware=True)
+    assert on_action.item() == pytest.approx(0.1, abs=1e-6)
+    # The second now has both classes and pairs with either: least 0.8, 0.6, 0.6: hinges 0.15, 0.35, 0.35.
+    classes = [{0}, {0, 1}, {1}]
+    _, on_action, _ = feature_separation_loss(*one_video(rows, classes, {}), class_aware=True)
+    assert on_action.item() == pytest.approx(0.85 / 3, abs=1e-6)
+
+
+def test_videos_weigh_the_same_and_a_video_without_labels_counts_as_zero():
+    # Video 0: the two action snippets give 0.95. Video 1, three times as long, has none.
+    batch = SnippetBatch.from_videos([torch.eye(2), torch.ones(6, 2)])
+    labels = torch.zeros(2, 6, 1, dtype=torch.bool)
+    labels[0, :2] = True
+    _, on_action, _ = feature_separation_loss(batch, labels, torch.zeros(2, 6, dtype=torch.bool))
+    assert on_action.item() == pytest.approx(0.95 / 2)
+
+
+@pytest.mark.parametrize('classes, background', [([{}, {}], {}), ([{0}, {}], {}), ([{}, {}], {0})])
+def test_terms_without_pairs_are_zero_and_connected(classes, background):
+    batch, labels, chosen = one_video([[1.0, 0.0], [0.0, 1.0]], classes, background)
+    for term in feature_separation_loss(batch, labels, chosen):
+        assert term.item() == 0
+        (grad,) = torch.autograd.grad(term, batch.features, retain_graph=True)  # raises if it is not connected
+        assert (grad == 0).all()
+
+
+@pytest.mark.parametrize('class_aware', [False, True])
+@pytest.mark.parametrize('pairs_at_once', [1, 100, 2**21], ids=['a row a block', 'few rows', 'one block'])
+def test_losses_and_gradients_are_those_of_the_whole_matrix(monkeypatch, class_aware, pairs_at_once):
+    monkeypatch.setattr(feature_separation, '_PAIRS_AT_ONCE', pairs_at_once)
+    for seed in range(5):
+        batch, labels, background = random_case(seed)
+        found = torch.stack(feature_separation_loss(batch, labels, background, class_aware=class_aware))
+        want = naive_loss(batch, labels, background, class_aware)
+        torch.testing.assert_close(found, want, rtol=1e-5, atol=1e-6)
+        weights = torch.tensor([1.0, 2.0, 3.0])  # an exchange of two terms would show
+        (found_grad,) = torch.autograd.grad((found * weights).sum(), batch.features)
+        (want_grad,) = torch.autograd.grad((want * weights).sum(), batch.features)
+        torch.testing.assert_close(found_grad, want_grad, rtol=1e-4, atol=1e-6)
+        assert found_grad.abs().max() > 0.01
+
+
+def test_batch_is_the_mean_of_its_single_videos():
+    batch, labels, background = random_case(0)
+    total = torch.stack(feature_separation_loss(batch, labels, background))
+    singles = []
+    for video, rows in enumerate(batch.split(batch.features)):
+        own = slice(video, video + 1), slice(len(rows))
+        terms = feature_separation_loss(SnippetBatch.from_videos([rows]), labels[own], background[own])
+        singles.append(torch.stack(terms))
+    torch.testing.assert_close(total, torch.stack(singles).mean(0), rtol=1e-5, atol=1e-6)
+
+
+def test_memory_is_linear_and_nothing_waits_for_the_device(monkeypatch):
+    monkeypatch.setattr(feature_separation, '_PAIRS_AT_ONCE', 2**16)
+    batch, labels, background = random_case(0, lengths=(2000, 500), dim=4)
+    with Watch() as watch:
+        sum(feature_separation_loss(batch, labels, background, class_aware=True)).backward()
+    assert watch.numel <= 2**16  # 2000 x 2000 with the whole matrix
+    assert not watch.waits
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+def test_half_precision_and_zero_embeddings_stay_finite(dtype):
+    batch, labels, background = random_case(0)
+    with torch.no_grad():
+        batch.features[3:6] = 0
+        batch.features[6:9] = 3e4  # squares overflow in float16
+        batch.features[9:12] = 1e-5  # and underflow
+    batch = batch.with_features(batch.features.detach().to(dtype).requires_grad_())
+    terms = feature_separation_loss(batch, labels, background)
+    sum(terms).backward()
+    assert all(torch.isfinite(term) and term.dtype == torch.float32 for term in terms)
+    assert torch.isfinite(batch.features.grad).all()
+
+
+def test_gradient_of_a_zero_embedding_fits_into_float16():
+    # The second snippet pulls at the first, which has no direction: half of 1 / (norm taken for it).
+    batch, labels, background = one_video([[0.0, 0.0], [1.0, 0.0]], [{}, {}], {0, 1})
+    batch = batch.with_features(batch.features.detach().half().requires_grad_())
+    sum(feature_separation_loss(batch, labels, background)).backward()
+    assert torch.isfinite(batch.features.grad).all()
+
+
+def test_autocast_does_not_change_the_choice_of_partners():
+    batch, labels, background = random_case(0, lengths=(300,), dim=4)
+    want = feature_separation_loss(batch, labels, background)
+    with torch.autocast('cpu', torch.bfloat16):
+        found = feature_separation_loss(batch, labels, background)
+    assert found == want
+
+
+def test_module_names_the_terms_and_weighs_them():
+    case = one_video([[2.0, 0.0], [0.0, 1.0], [3.0, 4.0], [3.0, 0.0]], [{0}, {0}, {}, {}], {2, 3})
+    losses = FeatureSeparationLoss(psi_same=0.9, psi_diff=0.2, loss_weight=2.0)(*case)
+    # twice 0.9 - 0.6, twice 0.9 - 0, and twice the mean of 1 - 0.2 and 0.8 - 0.2
+    assert {name: value.item() for name, value in losses.items()} == pytest.approx(
+        dict(loss_separation_background=0.6, loss_separation_action=1.8, loss_separation_between=1.4)
+    )
+
+
+@pytest.mark.parametrize('name', ['psi_same', 'psi_diff'])
+def test_thresholds_must_be_cosines(name):
+    with pytest.raises(InputError, match=rf'FeatureSeparationLoss\.{name}: found 1\.5, expected a cosine'):
+        FeatureSeparationLoss(**{name: 1.5})

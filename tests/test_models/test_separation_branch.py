@@ -1,0 +1,124 @@
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from fsptal_mm.errors import InputError
+from fsptal_mm.models.heads.separation_branch import SeparationBranch
+from fsptal_mm.structures import SnippetBatch
+
+LENGTHS = (5, 1, 9, 2)
+
+
+class LargestTensor(TorchDispatchMode):
+    """Keeps the size of the largest tensor that any operation returns."""
+
+    numel = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        for tensor in out if isinstance(out, (tuple, list)) else [out]:
+            if isinstance(tensor, torch.Tensor):
+                self.numel = max(self.numel, tensor.numel())
+        return out
+
+
+def identity_branch(dim, **kwargs):
+    """A branch whose convolutions pass every row on, so that E = h + A h with h = ReLU(F)."""
+    branch = SeparationBranch(dim, dim, kernel_size=1, **kwargs)
+    for conv in (branch.hidden, branch.embedding):
+        nn.init.constant_(conv.bias, 0)
+        conv.weight.data.copy_(torch.eye(dim)[:, :, None])
+    return branch
+
+
+def reference(branch, video):
+    """The same for one video with plain convolutions and the whole matrix of attention weights."""
+
+    def convolve(conv, rows):
+        return F.conv1d(rows.t()[None], conv.weight, conv.bias, padding='same')[0].t()
+
+    hidden = convolve(branch.hidden, video).relu()
+    cosine = F.cosine_similarity(hidden[:, None], hidden[None], dim=-1)
+    return convolve(branch.embedding, hidden + (cosine / branch.temperature).softmax(1) @ hidden)
+
+
+def test_attention_by_hand():
+    # Orthogonal snippets at temperature 1 / log 3: exp(1 * log 3) = 3 against exp(0) = 1, weights 3/4 and 1/4. Their
+    # lengths (2 and 1) do not touch the weights. The other video of the batch sees only itself: h + h.
+    videos = [torch.tensor([[2.0, 0.0], [0.0, 1.0]]), torch.tensor([[5.0, 7.0]])]
+    branch = identity_branch(2, temperature=1 / math.log(3))
+    batch = SnippetBatch.from_videos(videos)
+    first, second = batch.split(branch(batch).features)
+    # The first: itself, 3/4 of itself and 1/4 of its neighbour; the second likewise.
+    torch.testing.assert_close(first, torch.tensor([[3.5, 0.25], [0.5, 1.75]]))
+    torch.testing.assert_close(second, torch.tensor([[10.0, 14.0]]))
+
+
+@pytest.mark.parametrize('gap', [1, 2])
+def test_batch_equals_the_naive_formula_on_single_videos(gap):
+    torch.manual_seed(0)
+    branch = SeparationBranch(6, 4)
+    parameters = list(branch.parameters())
+    videos = [torch.randn(length, 6, requires_grad=True) for length in LENGTHS]
+    batch = SnippetBatch.from_videos([video.detach() for video in videos], gap)
+    batch.features.requires_grad_()
+
+    out = branch(batch)
+    expected = [reference(branch, video) for video in videos]
+    for found, want in zip(out.split(out.features), expected, strict=True):
+        torch.testing.assert_close(found, want, rtol=1e-5, atol=1e-5)
+    assert (out.features[~out.is_snippet[:, 0]] == 0).all()
+
+    weights = [torch.randn_like(want) for want in expected]
+    loss = sum((found * weight).sum() for found, weight in zip(out.split(out.features), weights))
+    features_grad, *found_grads = torch.autograd.grad(loss, [batch.features, *parameters])
+    loss = sum((want * weight).sum() for want, weight in zip(expected, weights))
+    grads = torch.autograd.grad(loss, [*videos, *parameters])
+    for found, want in zip([*batch.split(features_grad), *found_grads], grads, strict=True):
+        torch.testing.assert_close(found, want, rtol=1e-4, atol=1e-5)
+
+
+def test_no_tensor_grows_with_the_square_of_the_length():
+    branch = SeparationBranch(8, 8)
+    batch = SnippetBatch.from_videos([torch.randn(2000, 8)])
+    with LargestTensor() as largest:
+        branch(batch).features.sum().backward()
+    assert largest.numel < 2000 * 100  # 2000 x 2000 without the kernel that forgets the weights
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+def test_half_precision_and_zero_features_stay_finite(dtype):
+    # The second snippet's squares underflow in float16, the third has no direction at all.
+    rows = torch.tensor([[300.0, 0.0], [1e-5, 0.0], [0.0, 0.0]], dtype=dtype)
+    batch = SnippetBatch.from_videos([rows])
+    batch.features.requires_grad_()
+    branch = identity_branch(2).to(dtype)
+    embedding = branch(batch).features
+    embedding.sum().backward()
+    assert embedding.dtype == dtype
+    assert torch.isfinite(embedding).all()
+    assert torch.isfinite(batch.features.grad).all()
+    # Cosines of 0 to everything: the third snippet gets the plain mean, (300 + 1e-5 + 0) / 3.
+    assert embedding[3, 0].item() == pytest.approx(100, rel=0.01)
+
+
+def test_runs_under_autocast():
+    torch.manual_seed(0)
+    branch = SeparationBranch(6, 8)
+    batch = SnippetBatch.from_videos([torch.randn(length, 6) for length in LENGTHS])
+    want = branch(batch).features
+    with torch.autocast('cpu', torch.bfloat16):
+        found = branch(batch).features
+    found.sum().backward()
+    torch.testing.assert_close(found.float(), want, rtol=0.05, atol=0.05)  # bfloat16 holds 8 bits
+    assert all(torch.isfinite(parameter.grad).all() for parameter in branch.parameters())
+
+
+@pytest.mark.parametrize('temperature', [0, -0.1, float('nan')])
+def test_temperature_must_be_positive(temperature):
+    with pytest.raises(InputError, match=r'SeparationBranch\.temperature: found .*, expected a number > 0'):
+        SeparationBranch(2, temperature=temperature)
