@@ -1,5 +1,6 @@
 """The embedded data set: THUMOS-like annotations drawn by chance, with features made for them, at first use."""
 
+import json
 import os
 import shutil
 from dataclasses import asdict
@@ -39,6 +40,8 @@ _DURATION_MIN, _DURATION_MAX = 0.4, 60
 _GAP_MEDIAN, _GAP_SPREAD_VIDEOS, _GAP_SPREAD = 9, 1.1, 0.9
 _MARGIN_MEDIAN, _MARGIN_SPREAD = 15, 1.2  # before the first and after the last instance
 
+# What meta.json names as its maker.
+_GENERATOR = 'fsptal_mm.synthetic'
 _POINT_FILES = {'annotations.json': 'gaussian', 'annotations_manual.json': 'uniform'}
 
 
@@ -172,7 +175,8 @@ def ensure_synthetic(root, **params):
         InputError: A parameter is wrong, or ``root`` holds something else.
     """
     root, params = Path(root).absolute(), SyntheticParams(**params)
-    meta = {'generator': 'fsptal_mm.synthetic', 'version': GENERATOR_VERSION, 'params': asdict(params)}
+    meta = {'generator': _GENERATOR, 'version': GENERATOR_VERSION, 'params': asdict(params)}
+    meta = json.loads(json.dumps(meta))  # as it will be read again: JSON has no tuples
     if _read_meta(root) == meta:
         return root
     root.parent.mkdir(parents=True, exist_ok=True)
@@ -195,7 +199,7 @@ def _read_meta(root):
     """What :func:`ensure_synthetic` noted in a folder; ``None`` where it did not make it."""
     path = root / 'meta.json'
     meta = read_json(path) if path.is_file() else {}
-    return meta if meta.get('generator') == 'fsptal_mm.synthetic' else None
+    return meta if meta.get('generator') == _GENERATOR else None
 
 
 def _write_set(folder, params):

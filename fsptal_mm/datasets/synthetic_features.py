@@ -63,7 +63,7 @@ class SyntheticParams:
     train_videos: int = 60
     test_videos: int = 30
     snippet_sec: float = 0.64
-    dim: int = 64
+    dim: int = 96
     latent_dim: int = 100
     gain: float = 0.7
     action_strength: float = 2.0
@@ -78,8 +78,8 @@ class SyntheticParams:
     piece_strength: float = 0.8
     piece_motion: float = 0.0
     own_pieces: float = 0.7
-    context_strength: float = 3.0
-    class_context: float = 0.5
+    context_strength: float = 5.0
+    class_context: float = 0.85
     slow_noise: float = 0.7
     fast_noise: float = 0.7
     white_noise: float = 0.7
@@ -209,7 +209,7 @@ def _add_instance(latent, start, end, motion, params, rng):
     style = params.style_strength * rng.standard_normal(motion.shape[1]) / np.sqrt(motion.shape[1])
     fade = params.soft_end * (end - start) / 2
     first, stop = max(0, int(np.floor(start - fade))), min(len(latent), int(np.ceil(end + fade)))
-    if first >= stop:
+    if first >= stop or start >= end:
         return
     time = first + (np.arange((stop - first) * _SAMPLES) + 0.5) / _SAMPLES
     position = (time - start) / (end - start)

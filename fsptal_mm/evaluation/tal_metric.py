@@ -118,7 +118,7 @@ class TALMetric(BaseMetric):
         if 'classification' in self.metrics:
             measures.update(_classification(results))
         if measures:
-            print_log(f'Results ({how}):\n' + summary_table({'value (%)': measures}, 'measure'), logger='current')
+            print_log(f'Results ({how}):\n{_tables(measures)}', logger='current')
         if self.result_file is not None:
             self._write(results, classes, measures, how)
         return measures
@@ -158,6 +158,15 @@ class TALMetric(BaseMetric):
         evaluation = {'ambiguous': self.ambiguous, 'detections': how, 'metrics': measures}
         write_results(self.result_file, detections, evaluation=evaluation)
         print_log(f'Detections of {len(results)} videos written to {self.result_file}', logger='current')
+
+
+def _tables(measures):
+    """One table for each kind of measure, so that each fits a terminal."""
+    rows = {'mAP': {}, 'AR@AN': {}, 'whole videos': {}}
+    for key, value in measures.items():
+        kind = 'whole videos' if key.startswith('video_') else 'mAP' if key.startswith('mAP') else 'AR@AN'
+        rows[kind][key.removeprefix('mAP').removeprefix('video_')] = value
+    return '\n\n'.join(summary_table({'in percent': row}, kind) for kind, row in rows.items() if row)
 
 
 def _collect(sample):
