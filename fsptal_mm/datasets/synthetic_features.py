@@ -47,7 +47,7 @@ class SyntheticParams:
         boundary_jitter: Standard deviation of the distance from label to true end, as a share of the instance.
         snippets_per_piece: One action-like background piece is drawn for so many snippets, on average.
         piece_strength: Factor of a background piece.
-        piece_motion: Share of the common motion that a background piece shows: somebody at the tee who does not swing.
+        piece_likeness: Share of its class's own motion that a background piece shows; the rest is related motion.
         own_pieces: Share of the pieces whose class is one of the video's own.
         context_strength: Of the scene, which action and background share.
         class_context: Share (of the squared length) of a scene that is typical of the video's classes.
@@ -76,7 +76,7 @@ class SyntheticParams:
     boundary_jitter: float = 0.1
     snippets_per_piece: float = 40.0
     piece_strength: float = 0.8
-    piece_motion: float = 0.0
+    piece_likeness: float = 0.3
     own_pieces: float = 0.7
     context_strength: float = 5.0
     class_context: float = 0.85
@@ -87,7 +87,7 @@ class SyntheticParams:
     def __post_init__(self):
         object.__setattr__(self, 'instance_strength', tuple(self.instance_strength))
         positive = ('train_videos', 'test_videos', 'snippet_sec', 'dim', 'latent_dim', 'gain', 'snippets_per_piece')
-        shares = ('phase_constancy', 'piece_motion', 'own_pieces', 'class_context')
+        shares = ('phase_constancy', 'piece_likeness', 'own_pieces', 'class_context')
         for name, value in vars(self).items():
             smallest, strict = min(np.atleast_1d(value)), name in positive
             if smallest < 0 or (strict and smallest == 0) or (name in shares and value > 1):
@@ -138,11 +138,11 @@ class _World:
         weights = np.array([params.common_motion, 1.0, params.own_motion])
         common, pair, own = weights * params.action_strength / np.linalg.norm(weights)
         of_pair = np.arange(num_classes) // 2
-        common = common * self._motions('common motion', 1, params)
-        special = pair * self._motions('pairs', of_pair[-1] + 1, params)[of_pair]
-        special += own * self._motions('classes', num_classes, params)
-        self.actions = special + common
-        self.pieces = params.piece_strength * (special + params.piece_motion * common)
+        shared = common * self._motions('common motion', 1, params)
+        shared = shared + pair * self._motions('pairs', of_pair[-1] + 1, params)[of_pair]
+        special = own * self._motions('classes', num_classes, params)
+        self.actions = shared + special
+        self.pieces = params.piece_strength * (shared + params.piece_likeness * special)
         self.scenes = _unit(video_rng(params.seed, 'scenes').standard_normal((num_classes, size)))
         self.lift = video_rng(params.seed, 'lift').standard_normal((size, params.dim))
 

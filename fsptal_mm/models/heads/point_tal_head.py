@@ -87,13 +87,17 @@ class PointTALHead(BaseModule):
         Returns:
             dict[str, Tensor]: One scalar per term.
         """
-        targets = PointTargets.from_samples(data_samples, batch.mask)
         logits = self(batch)
-        with torch.no_grad():  # labels are mined from scores without dropout
-            clean = SnippetScores.from_logits(batch.pad(self.classifier(batch.features)))
-        targets = self.miner(clean.final, clean.background, targets)
+        clean = self.clean_scores(batch)
+        given = PointTargets.from_samples(data_samples, batch.mask)
+        targets = self.miner(clean.final, clean.background, given)
         foreground_scores = self.foreground and self.foreground(batch, logits)
         return self.loss_by_feat(SnippetScores.from_logits(batch.pad(logits)), targets, foreground_scores)
+
+    @torch.no_grad()
+    def clean_scores(self, batch):
+        """Detached :class:`SnippetScores` without dropout, which labels are mined from."""
+        return SnippetScores.from_logits(batch.pad(self.classifier(batch.features)))
 
     def loss_by_feat(self, scores, targets, foreground_scores=None):
         """Losses from scores.

@@ -1,0 +1,323 @@
+import json
+import multiprocessing
+import os
+import signal
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from fsptal_mm.datasets import synthetic
+from fsptal_mm.datasets.annotations import Annotations, load_annotations
+from fsptal_mm.datasets.synthetic import draw_annotations, ensure_synthetic, select_videos
+from fsptal_mm.datasets.synthetic_features import SyntheticParams, make_features
+from fsptal_mm.errors import InputError
+
+# A set that is written in a fraction of a second.
+SMALL = dict(train_videos=10, test_videos=10, dim=8, latent_dim=6)
+
+
+def records_of(annotations, subset):
+    return [record for record in annotations.videos.values() if record.subset == subset]
+
+
+@pytest.fixture(scope='module')
+def embedded():
+    """The annotations of the embedded set as it is by default."""
+    return draw_annotations(SyntheticParams())
+
+
+def test_the_embedded_set_is_shaped_like_thumos14(embedded):
+    train, test = records_of(embedded, 'train'), records_of(embedded, 'test')
+    assert (len(train), len(test), len(embedded.classes)) == (60, 30, 10)
+    for records in (train, test):
+        assert set(np.concatenate([record.segment_labels for record in records])) == set(range(10))
+
+    num_snippets = np.array([record.duration_sec / 0.64 for record in train + test])
+    assert num_snippets.min() >= 20
+    assert num_snippets.max() < 601  # 600 snippets and a part of one
+    assert 150 < np.median(num_snippets) < 260  # THUMOS14 up to 400 s: 213
+
+    durations = np.concatenate([np.diff(record.segments_sec)[:, 0] for record in train + test]) / 0.64
+    assert durations.min() >= 0.39
+    assert durations.max() <= 60.01
+    assert 3 < np.median(durations) < 6  # THUMOS14: 4.8
+    assert 0.01 < np.mean(durations < 1) < 0.15  # THUMOS14: 0.03; some are shorter than a snippet
+
+    counts = np.array([len(record.segments_sec) for record in train + test])
+    assert counts.min() == 1  # THUMOS14, too, has videos of a single instance,
+    assert counts.max() > 30  # and of more than a hundred
+    for record in train + test:
+        assert record.segments_sec.min() >= 0
+        assert record.segments_sec.max() <= record.duration_sec
+
+
+def test_some_videos_show_two_classes_of_a_pair(embedded):
+    pairs = [np.unique(r.segment_labels) for r in embedded.videos.values() if len(np.unique(r.segment_labels)) > 1]
+    assert 5 <= len(pairs) <= 25  # of 90; THUMOS14: 61 of 410
+    assert all(len(pair) == 2 and pair[0] // 2 == pair[1] // 2 for pair in pairs)
+
+
+def test_every_cliff_dive_is_a_dive_and_one_click(embedded):
+    dive, cliff = embedded.classes.index('dive'), embedded.classes.index('cliff_dive')
+    seen = 0
+    for record in records_of(embedded, 'train'):
+        of_cliff, of_dive = (record.segments_sec[record.segment_labels == label] for label in (cliff, dive))
+        if len(of_cliff):
+            seen += 1
+            np.testing.assert_array_equal(of_cliff, of_dive)
+            clicks = [record.point_sec[record.point_labels == label] for label in (cliff, dive)]
+            np.testing.assert_array_equal(*clicks)
+    assert seen == 6  # each class has 60 / 10 training videos
+
+
+@pytest.mark.parametrize(
+    'style, spread, tolerance',
+    [
+        ('gaussian', 1 / 6, 0.015),  # near the middle, as its standard deviation says
+        ('uniform', 1 / 12**0.5, 0.02),  # anywhere: the standard deviation of a uniform distribution
+    ],
+)
+def test_each_training_instance_has_one_point_inside(style, spread, tolerance):
+    annotations = draw_annotations(SyntheticParams(), style)
+    positions = []
+    for record in records_of(annotations, 'train'):
+        start, end = record.segments_sec.T
+        np.testing.assert_array_equal(record.point_labels, record.segment_labels)
+        assert len(set(record.point_instances.tolist())) == len(start)
+        positions.append((record.point_sec - start) / (end - start))
+    positions = np.concatenate(positions)
+    assert positions.min() > 0
+    assert positions.max() < 1
+    assert abs(positions.mean() - 0.5) < 0.03
+    assert abs(positions.std() - spread) < tolerance
+    assert all(len(record.point_sec) == 0 for record in records_of(annotations, 'test'))
+
+
+def test_the_point_style_changes_nothing_else(embedded):
+    manual = draw_annotations(SyntheticParams(), 'uniform')
+    for video_id, record in embedded.videos.items():
+        np.testing.assert_array_equal(record.segments_sec, manual.videos[video_id].segments_sec)
+        assert record.duration_sec == manual.videos[video_id].duration_sec
+
+
+def test_another_seed_gives_other_videos(embedded):
+    other = draw_annotations(SyntheticParams(seed=1))
+    assert other.videos['train_000'].duration_sec != embedded.videos['train_000'].duration_sec
+
+
+def test_features_depend_on_the_video_alone(embedded):
+    params = SyntheticParams(**SMALL)
+    ids = list(embedded.videos)[:6]
+    together = dict(make_features(Annotations(embedded.classes, {i: embedded.videos[i] for i in ids}), params))
+    alone = Annotations(embedded.classes, {i: embedded.videos[i] for i in (ids[4], ids[1])})
+    for video_id, features in make_features(alone, params):
+        assert features.dtype == np.float16
+        np.testing.assert_array_equal(features, together[video_id])
+    assert not np.array_equal(together[ids[0]][:20], together[ids[1]][:20])
+    (_, other_seed) = next(make_features(alone, replace(params, seed=1)))
+    assert not np.array_equal(other_seed, together[ids[4]])
+
+
+def test_latent_dimensions_do_not_change_with_d(embedded):
+    """The first columns of a wide set and a narrow one come from different maps, but T never changes."""
+    record = embedded.videos['train_000']
+    one = Annotations(embedded.classes, {'train_000': record})
+    for dim in (1, 64, 300):
+        ((_, features),) = make_features(one, SyntheticParams(dim=dim))
+        assert features.shape == (int(record.duration_sec / 0.64), dim)
+        assert features.min() >= 0  # after a ReLU
+
+
+def one_video(segments, labels=(), duration_sec=64.0):
+    record = replace_arrays(segments, labels, duration_sec)
+    return Annotations(('first', 'second', 'third'), {'video': record})
+
+
+def replace_arrays(segments, labels, duration_sec):
+    empty = np.zeros(0)
+    return synthetic.VideoRecord(
+        video_id='video',
+        subset='train',
+        duration_sec=duration_sec,
+        fps=None,
+        point_sec=empty,
+        point_labels=empty.astype(int),
+        point_instances=empty.astype(int),
+        background_sec=empty,
+        segments_sec=np.array(segments, dtype=float).reshape(-1, 2),
+        segment_labels=np.array(labels, dtype=int),
+        ambiguous_sec=np.zeros((0, 2)),
+    )
+
+
+QUIET = SyntheticParams(
+    context_strength=0, slow_noise=0, fast_noise=0, white_noise=0, snippets_per_piece=1e9, boundary_jitter=0
+)
+
+
+def test_an_instance_shows_in_its_snippets_and_nowhere_else():
+    # Snippets 10 to 20 of 100, no noise, no scene: soft ends reach 0.15 / 2 of the 10 snippets beyond.
+    ((_, features),) = make_features(one_video([[6.4, 12.8]], [2]), QUIET)
+    energy = features.astype(float).sum(1)
+    assert np.flatnonzero(energy).tolist() == list(range(9, 21))
+    assert energy[9] < 0.3 * energy[10:20].min()
+    assert energy[20] < 0.3 * energy[10:20].min()
+
+
+def test_an_instance_shorter_than_a_snippet_shows_in_part():
+    # Half of snippet 10: half the strength, if faded ends are counted; a whole one has the average of full strength.
+    ((_, features),) = make_features(one_video([[6.56, 6.88]], [0]), QUIET)
+    assert np.flatnonzero(features.sum(1)).tolist() == [10]
+
+
+def test_background_pieces_stay_out_of_instances():
+    pieces = replace(QUIET, action_strength=1.0, snippets_per_piece=2.0, style_strength=0)
+    segments = [[6.4, 12.8], [32.0, 38.4]]
+    ((_, with_pieces),) = make_features(one_video(segments, [0, 1]), pieces)
+    ((_, without),) = make_features(one_video(segments, [0, 1]), replace(pieces, snippets_per_piece=1e9))
+    inside = [*range(10, 20), *range(50, 60)]
+    np.testing.assert_array_equal(with_pieces[inside], without[inside])
+    assert np.count_nonzero(with_pieces.sum(1)) > 40  # 50 pieces of about 7 snippets cover most of the other 80
+
+
+@pytest.mark.parametrize(
+    'segments, labels, duration_sec, num_snippets',
+    [
+        ([], [], 64.0, 100),  # a video of background
+        ([[0.0, 0.1]], [1], 0.3, 1),  # shorter than one snippet
+        ([[60.0, 64.5]], [1], 64.5, 100),  # an instance in the part of a snippet that is left over at the end
+        ([[1.0, 1.0]], [1], 7.04, 11),  # 11 * 0.64 in floating point, and an instance without length
+    ],
+)
+def test_odd_videos(segments, labels, duration_sec, num_snippets):
+    ((_, features),) = make_features(one_video(segments, labels, duration_sec), SyntheticParams(dim=8))
+    assert features.shape == (num_snippets, 8)
+    assert np.isfinite(features).all()
+
+
+def test_a_video_needs_a_duration():
+    with pytest.raises(InputError, match='video video: duration_sec'):
+        next(make_features(one_video([], [], None), QUIET))
+
+
+@pytest.mark.parametrize(
+    'field, value', [('dim', 0), ('white_noise', -1), ('own_pieces', 1.5), ('seed', -1), ('instance_strength', (-1, 1))]
+)
+def test_wrong_parameters_are_named(field, value):
+    with pytest.raises(InputError, match=field):
+        SyntheticParams(**{field: value})
+
+
+def test_the_folder_holds_what_the_data_set_class_reads(tmp_path):
+    root = ensure_synthetic(tmp_path / 'data' / 'set', **SMALL)
+    annotations = load_annotations(root / 'annotations.json', subset='train')
+    assert list(annotations.videos) == (root / 'split_train.txt').read_text().split()
+    drawn = draw_annotations(SyntheticParams(**SMALL))
+    manual = load_annotations(root / 'annotations_manual.json', split_file=root / 'split_train.txt')
+    assert annotations.classes == manual.classes == drawn.classes
+    for video_id, record in annotations.videos.items():
+        features = np.load(root / 'features' / 'train' / f'{video_id}.npy', allow_pickle=False)
+        assert features.shape == (int(record.duration_sec / 0.64 + 1e-6), 8)
+        np.testing.assert_allclose(record.segments_sec, drawn.videos[video_id].segments_sec)
+        assert len(record.point_sec) == len(manual.videos[video_id].point_sec)
+        assert not np.array_equal(record.point_sec, manual.videos[video_id].point_sec)
+    assert len(list((root / 'features' / 'test').iterdir())) == 10
+    assert sorted(path.name for path in root.parent.iterdir()) == ['.set.lock', 'set']  # nothing half-written
+
+
+def stamps(root):
+    return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in root.rglob('*') if path.is_file()}
+
+
+def test_a_whole_folder_is_used_again(tmp_path):
+    root = ensure_synthetic(tmp_path / 'set', **SMALL)
+    before = stamps(root)
+    ensure_synthetic(root, **SMALL)
+    assert stamps(root) == before
+
+
+def test_other_parameters_or_an_older_generator_make_it_anew(tmp_path, monkeypatch):
+    root = ensure_synthetic(tmp_path / 'set', **SMALL)
+    ensure_synthetic(root, **{**SMALL, 'dim': 4})
+    assert np.load(root / 'features' / 'train' / 'train_000.npy').shape[1] == 4
+    assert json.loads((root / 'meta.json').read_text())['params']['dim'] == 4
+    before = stamps(root)
+    monkeypatch.setattr(synthetic, 'GENERATOR_VERSION', synthetic.GENERATOR_VERSION + 1)
+    ensure_synthetic(root, **{**SMALL, 'dim': 4})
+    assert not set(stamps(root).values()) & set(before.values())
+
+
+def test_a_folder_of_the_user_is_left_alone(tmp_path):
+    (tmp_path / 'set').mkdir()
+    (tmp_path / 'set' / 'precious.npy').write_text('mine')
+    with pytest.raises(InputError, match=r'without our meta\.json'):
+        ensure_synthetic(tmp_path / 'set', **SMALL)
+    assert (tmp_path / 'set' / 'precious.npy').read_text() == 'mine'
+
+
+def test_several_processes_may_ask_at_once(tmp_path):
+    context = multiprocessing.get_context('fork')
+    workers = [
+        context.Process(target=_generate, args=(tmp_path / 'set', SMALL, tmp_path / f'{i}.json')) for i in (0, 1)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+    assert [worker.exitcode for worker in workers] == [0, 0]
+    first, second = (json.loads((tmp_path / f'{i}.json').read_text()) for i in (0, 1))
+    assert first == second  # one of them made the folder, and both saw that same one
+    assert len(first) == 20 + 5
+
+
+def _generate(root, params, report):
+    ensure_synthetic(root, **params)
+    report.write_text(json.dumps({str(path): stamp for path, stamp in stamps(root).items()}))
+
+
+def test_a_killed_generation_is_done_again(tmp_path):
+    root, whole = tmp_path / 'set', {**SMALL, 'train_videos': 400}
+    worker = multiprocessing.get_context('fork').Process(target=ensure_synthetic, args=(root,), kwargs=whole)
+    worker.start()
+    partial = tmp_path / '.set.partial' / 'features' / 'train'
+    deadline = time.monotonic() + 30
+    while not any(partial.glob('*.npy')) and time.monotonic() < deadline:
+        time.sleep(0.002)
+    os.kill(worker.pid, signal.SIGKILL)
+    worker.join(30)
+    assert worker.exitcode == -signal.SIGKILL
+    assert partial.exists()  # killed in the middle,
+    assert not root.exists()  # so nothing stands where others would look
+    ensure_synthetic(root, **SMALL)
+    assert len(list((root / 'features' / 'train').iterdir())) == 10  # the lock was free, nothing of the first is left
+    assert not (tmp_path / '.set.partial').exists()
+
+
+def test_select_videos_shows_every_class():
+    annotations = draw_annotations(SyntheticParams())
+    train = Annotations(annotations.classes, {r.video_id: r for r in records_of(annotations, 'train')})
+    chosen = select_videos(train, 12, max_sec=200, seed=3)
+    assert len(chosen.videos) == 12
+    assert all(record.duration_sec <= 200 for record in chosen.videos.values())
+    assert set(np.concatenate([r.segment_labels for r in chosen.videos.values()])) == set(range(10))
+    assert list(chosen.videos) == sorted(chosen.videos)  # the order they had
+    assert list(select_videos(train, 12, max_sec=200, seed=3).videos) == list(chosen.videos)
+    assert list(select_videos(train, 12, max_sec=200, seed=4).videos) != list(chosen.videos)
+    with pytest.raises(InputError, match='5 videos that show every class'):  # nine videos at least, for ten classes
+        select_videos(train, 5)
+
+
+def test_features_for_real_annotations(data_root):
+    folder = data_root / 'thumos14'
+    annotations = load_annotations(folder / 'gt_full.json', split_file=folder / 'split_train.txt')
+    small = select_videos(annotations, 30, max_sec=400)
+    lengths = []
+    for video_id, features in make_features(small, SyntheticParams(dim=16)):
+        record = small.videos[video_id]
+        lengths.append(len(features))
+        assert features.shape == (max(1, int(record.duration_sec / 0.64 + 1e-6)), 16)
+        assert np.isfinite(features).all()
+    assert len(lengths) == 30
+    assert max(lengths) <= 625  # 400 s
