@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from fsptal_mm.errors import InputError
 from fsptal_mm.models.embeddings import PackedConv1d
 
-_NORM_EPS = 1e-4  # shorter features count as similar to nothing, and their gradients fit into float16
+_NORM_EPS = 1e-4  # shorter features count as similar to nothing, which bounds the gradient of their direction
 
 
 @MODELS.register_module()
