@@ -6,7 +6,7 @@ _base_ = [
 ]
 
 model = dict(
-    embedding=dict(in_channels=96, out_channels=256),
+    embedding=dict(in_channels=64, out_channels=256),
     head=dict(num_classes=10, in_channels=256),
 )
 optim_wrapper = dict(optimizer=dict(lr=1e-3))

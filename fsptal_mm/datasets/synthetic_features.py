@@ -63,26 +63,26 @@ class SyntheticParams:
     train_videos: int = 60
     test_videos: int = 30
     snippet_sec: float = 0.64
-    dim: int = 96
+    dim: int = 64
     latent_dim: int = 100
     gain: float = 0.7
     action_strength: float = 2.0
     common_motion: float = 1.0
-    own_motion: float = 1.0
-    phase_constancy: float = 0.2
+    own_motion: float = 1.5
+    phase_constancy: float = 0.4
     instance_strength: tuple = (0.6, 1.3)
     style_strength: float = 1.0
     soft_end: float = 0.15
     boundary_jitter: float = 0.1
-    snippets_per_piece: float = 40.0
-    piece_strength: float = 0.8
-    piece_likeness: float = 0.3
-    own_pieces: float = 0.7
+    snippets_per_piece: float = 12.0
+    piece_strength: float = 1.3
+    piece_likeness: float = 0.0
+    own_pieces: float = 0.9
     context_strength: float = 5.0
     class_context: float = 0.85
-    slow_noise: float = 0.7
-    fast_noise: float = 0.7
-    white_noise: float = 0.7
+    slow_noise: float = 0.5
+    fast_noise: float = 0.5
+    white_noise: float = 0.5
 
     def __post_init__(self):
         object.__setattr__(self, 'instance_strength', tuple(self.instance_strength))
@@ -142,7 +142,9 @@ class _World:
         shared = shared + pair * self._motions('pairs', of_pair[-1] + 1, params)[of_pair]
         special = own * self._motions('classes', num_classes, params)
         self.actions = shared + special
-        self.pieces = params.piece_strength * (shared + params.piece_likeness * special)
+        feints = own * self._motions('background pieces', num_classes, params)
+        unlike = np.sqrt(1 - params.piece_likeness**2)
+        self.pieces = params.piece_strength * (shared + params.piece_likeness * special + unlike * feints)
         self.scenes = _unit(video_rng(params.seed, 'scenes').standard_normal((num_classes, size)))
         self.lift = video_rng(params.seed, 'lift').standard_normal((size, params.dim))
 

@@ -1,0 +1,110 @@
+import pytest
+import torch
+from mmaction.registry import MODELS
+from mmaction.structures import ActionDataSample
+
+TERMS = {
+    'loss_background',
+    'loss_point_action',
+    'loss_point_background',
+    'loss_score',
+    'loss_separation_background',
+    'loss_separation_action',
+    'loss_separation_between',
+}
+
+
+def build(**switches):
+    torch.manual_seed(0)
+    return MODELS.build(
+        dict(
+            type='PointTAL',
+            embedding=dict(type='SnippetEmbedding', in_channels=6, out_channels=8),
+            head=dict(type='FSPTALHead', num_classes=3, in_channels=8, dropout=0.0) | switches,
+        )
+    )
+
+
+def make_video(length, points, background=()):
+    """Features and sample of a video with ``points`` of (snippet, class, instance)."""
+    instances = torch.full((length, 3), -1, dtype=torch.int32)
+    for snippet, label, instance in points:
+        instances[snippet, label] = instance
+    sample = ActionDataSample(metainfo=dict(video_id='v', num_snippets=length))
+    sample.point_instances = instances
+    sample.point_background = torch.zeros(length, dtype=torch.bool)
+    sample.point_background[list(background)] = True
+    sample.gt_video_labels = (instances >= 0).any(0).float()
+    return torch.randn(length, 6, generator=torch.Generator().manual_seed(length)), sample
+
+
+def losses_of(model, videos):
+    data = dict(inputs=[video for video, _ in videos], data_samples=[sample for _, sample in videos])
+    return model(**model.data_preprocessor(data, True), mode='loss')
+
+
+VIDEOS = [
+    make_video(40, [(5, 0, 0), (6, 0, 0), (20, 1, 1), (30, 0, 2)]),
+    make_video(9, [(4, 2, 0)]),
+    make_video(23, [(3, 0, 0), (4, 0, 1), (3, 2, 2), (15, 1, 3)]),
+]
+
+
+def test_a_batch_has_the_losses_and_gradients_of_its_videos():
+    model = build()
+
+    def run(videos):
+        model.zero_grad()
+        losses = losses_of(model, videos)
+        sum(losses.values()).backward()
+        return dict(losses), {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
+
+    single = [run([video]) for video in VIDEOS]
+    losses, gradients = run(VIDEOS)
+    assert set(losses) == TERMS
+    for found, part in ((losses, 0), (gradients, 1)):
+        for name, value in found.items():
+            torch.testing.assert_close(value, sum(pair[part][name] for pair in single) / 3, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    'switches, missing',
+    [
+        (dict(score_loss=None), {'loss_score'}),
+        (dict(separation=None), {term for term in TERMS if 'separation' in term}),
+    ],
+)
+def test_modules_are_switched_off_one_by_one(switches, missing):
+    assert set(losses_of(build(**switches), VIDEOS)) == TERMS - missing
+
+
+@pytest.mark.parametrize(
+    'video',
+    [
+        pytest.param(make_video(1, [(0, 1, 0)]), id='one snippet'),
+        pytest.param(make_video(3, [(t, 0, t) for t in range(3)]), id='all labelled, touching instances'),
+        pytest.param(make_video(6, [(2, 0, 0), (2, 1, 1)]), id='two classes at one snippet'),
+        pytest.param(make_video(5, []), id='no point'),
+        pytest.param(make_video(5, [], range(5)), id='all background'),
+    ],
+)
+def test_edges_give_finite_losses_and_a_gradient_for_every_parameter(video):
+    model = build()
+    losses = losses_of(model, [video])
+    sum(losses.values()).backward()
+    assert all(torch.isfinite(loss) for loss in losses.values())
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert torch.isfinite(parameter.grad).all(), name
+
+
+def test_segments_are_searched_in_scores_without_dropout():
+    model = build(dropout=0.7)
+    seen = []
+    search = model.head.searcher
+    model.head.searcher = lambda *args: seen.append(search(*args)) or seen[-1]
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        losses_of(model, VIDEOS)
+    assert torch.equal(seen[0].start, seen[1].start)
+    assert torch.equal(seen[0].end, seen[1].end)
