@@ -1,0 +1,25 @@
+# FS-PTAL (paper, Sec. 3). Module A is a transform, B the miner, C the score contrast, D the feature separation.
+feature_dim = 2048
+
+model = dict(
+    type='PointTAL',
+    embedding=dict(type='SnippetEmbedding', in_channels=feature_dim),
+    head=dict(
+        type='FSPTALHead',
+        in_channels=feature_dim,
+        dropout=0.7,  # Sec. 3.2
+        video_loss=dict(type='VideoLevelLoss', loss_weight=1.0),  # lambda_1
+        point_loss=dict(type='PointFocalLoss', loss_weight=1.0),  # lambda_2
+        miner=dict(type='PseudoLabelMiner', background_threshold=0.85, action_threshold=0.25),  # Appendix B
+        searcher=dict(type='SegmentSearcher', outer_ratio=0.25),  # delta, Sec. 3.4
+        score_loss=dict(type='OICLoss', loss_weight=1.0),  # lambda_3
+        separation=dict(type='SeparationBranch'),
+        separation_loss=dict(
+            type='FeatureSeparationLoss',
+            psi_same=0.95,  # Table 3
+            psi_diff=0.1,  # Table 3
+            loss_weight=1.0,  # lambda_4
+        ),
+        proposals=dict(type='ProposalGenerator', nms=dict(type='nms', iou_threshold=0.7)),  # Appendix C
+    ),
+)

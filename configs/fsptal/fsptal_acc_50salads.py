@@ -1,0 +1,26 @@
+_base_ = [
+    '../_base_/models/fsptal.py',
+    '../_base_/datasets/50salads_acc.py',
+    '../_base_/schedules/adam.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(
+    embedding=dict(in_channels=150, out_channels=512),
+    head=dict(
+        num_classes=10,
+        in_channels=512,
+        separation_loss=dict(class_aware=True),
+        proposals=dict(nms=dict(iou_threshold=0.4)),
+    ),
+)
+
+train_pipeline = [
+    dict(type='LoadSnippetFeatures'),
+    dict(type='PointsToSnippets'),
+    dict(type='ExtendPointLabels', label_weight=2.5, neighbour_weight=1.67),  # tau_1, tau_2 (Table 3)
+    dict(type='PackPointTALInputs'),
+]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+optim_wrapper = dict(optimizer=dict(lr=1e-3))
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=60, val_interval=60)

@@ -1,0 +1,66 @@
+"""Score contrast loss (method: Sec. 3.4, Eq. 8-9)."""
+
+import torch
+from mmaction.registry import MODELS
+from torch import nn
+from torch.nn import functional as F
+
+
+def outer_inner_contrast(scores, segments):
+    """Outer-inner contrast ``R(SL_c)``: inner mean minus outer mean, averaged over the segments of a group.
+
+    Args:
+        scores (Tensor): ``(B, T, C)`` final scores, q-hat.
+        segments (SegmentLabels): N segments in G groups. An empty outer range counts 0, a segment of background is
+            scored by 1 - q-hat.
+
+    Returns:
+        Tensor: ``(G,)`` float32 in [-1, 1].
+    """
+    rows = scores[segments.video, :, segments.label].double()  # differences of long sums: float32 is too coarse
+    total = F.pad(rows.cumsum(1), (1, 0))
+    left, start, end, right = (
+        total[segments.group, position]
+        for position in (segments.left, segments.start, segments.end + 1, segments.right + 1)
+    )
+    length = segments.end + 1 - segments.start
+    outer_length = segments.right + 1 - segments.left - length
+    inner = (end - start) / length
+    outer = (right - end + start - left) / outer_length.clamp(min=1)
+    inner = inner.where(~segments.background, 1 - inner)
+    outer = outer.where(~segments.background | (outer_length == 0), 1 - outer)
+    return _group_mean(inner - outer, segments.group, len(segments.video)).float()
+
+
+def _group_mean(values, group, num_groups):
+    """Mean of the ``(N,)`` values of each group, 0 for an empty one; ``(num_groups,)``."""
+    zeros = values.new_zeros(num_groups)
+    counts = zeros.index_add(0, group, torch.ones_like(values))
+    return zeros.index_add(0, group, values) / counts.clamp(min=1)
+
+
+@MODELS.register_module()
+class OICLoss(nn.Module):
+    """``L_score``: squared distance of each class's contrast from 1 (Eq. 9).
+
+    Args:
+        loss_weight: lambda_3 of Eq. 15.
+    """
+
+    def __init__(self, loss_weight=1.0):
+        super().__init__()
+        self.loss_weight = loss_weight
+
+    def forward(self, scores, segments):
+        """Compute the loss on live scores.
+
+        Args:
+            scores (Tensor): ``(B, T, C)`` final scores, q-hat.
+            segments (SegmentLabels): The best segments; see ``SegmentSearcher``.
+
+        Returns:
+            dict[str, Tensor]: ``loss_score``: mean over the groups of a video, which are its classes that have seeds (0
+            if there is none), and over videos.
+        """
+        distance = (1 - outer_inner_contrast(scores, segments)) ** 2
+        return dict(loss_score=self.loss_weight * _group_mean(distance, segments.video, len(scores)).mean())

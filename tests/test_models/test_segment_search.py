@@ -1,0 +1,272 @@
+import time
+
+import numpy as np
+import pytest
+import torch
+from segment_reference import chains
+
+from fsptal_mm.models.losses.score_contrast import outer_inner_contrast
+from fsptal_mm.models.task_modules.segment_search import SegmentSearcher
+from fsptal_mm.structures import PointTargets
+
+VARIANTS = [
+    dict(),
+    dict(original=True),
+    dict(background_segments=True),
+    dict(original=True, background_segments=True),
+]
+
+
+def make_targets(videos):
+    """Targets of videos given as ``(instances (T, C), background (T,))``, padded."""
+    num_snippets, num_classes = max(len(background) for _, background in videos), videos[0][0].shape[1]
+    instances = torch.full((len(videos), num_snippets, num_classes), -1, dtype=torch.int32)
+    background = torch.zeros(len(videos), num_snippets, dtype=torch.bool)
+    mask = torch.zeros_like(background)
+    for video, (its_instances, its_background) in enumerate(videos):
+        instances[video, : len(its_background)] = torch.as_tensor(its_instances, dtype=torch.int32)
+        background[video, : len(its_background)] = torch.as_tensor(its_background)
+        mask[video, : len(its_background)] = True
+    return PointTargets(instances, background, (instances >= 0).any(1).float(), mask)
+
+
+def one_class(kinds):
+    """Targets of one video and class from a string: a digit is an action seed of that instance, ``b`` background."""
+    instances = [[int(kind) if kind.isdigit() else -1] for kind in kinds]
+    return make_targets([(np.array(instances), np.array([kind == 'b' for kind in kinds]))])
+
+
+def intervals(segments, background=False):
+    chosen = segments.background == background
+    return torch.stack([segments.start, segments.end], 1)[chosen].tolist()
+
+
+def search(scores, targets, **kwargs):
+    """Segments, and the contrast of each chain as ``{(video, label): R}``."""
+    segments = SegmentSearcher(**kwargs)(scores, targets)
+    keys = zip(segments.video.tolist(), segments.label.tolist())
+    return segments, dict(zip(keys, outer_inner_contrast(scores, segments).tolist()))
+
+
+def random_video(rng, length, seed_share, num_classes=2, run_length=2):
+    """Random seeds, touching instances and snippets of two classes among them."""
+    instances = np.full((length, num_classes), -1)
+    background = np.zeros(length, dtype=bool)
+    snippet = 0
+    while snippet < length:
+        kind, size = rng.random(), rng.integers(1, run_length + 1)
+        if kind < seed_share / 2:
+            background[snippet : snippet + size] = True
+        elif kind < seed_share:
+            instances[snippet : snippet + size, rng.random(num_classes) < 0.6] = rng.integers(3)
+        snippet += size
+    return instances, background
+
+
+def large_case():
+    """Targets and smooth scores of six videos that no brute force can search.
+
+    As mined in the first steps: background and action seeds by turns, with gaps of up to 24 snippets between them.
+    """
+    rng = np.random.default_rng(0)
+    videos = []
+    for _ in range(6):
+        seeds = np.cumsum(rng.integers(1, 26, 12))
+        instances, background = np.full((seeds[-1] + 10, 1), -1), np.zeros(seeds[-1] + 10, dtype=bool)
+        background[seeds[::2]] = True
+        instances[seeds[1::2], 0] = np.arange(6)
+        videos.append((instances, background))
+    targets = make_targets(videos)
+    noise = np.lib.stride_tricks.sliding_window_view(rng.random((6, targets.mask.shape[1] + 4)), 5, 1).mean(-1)
+    return targets, torch.from_numpy(noise.astype(np.float32))[..., None]
+
+
+@pytest.mark.parametrize('variant', VARIANTS)
+@pytest.mark.parametrize('seed', range(6))
+def test_equals_the_best_of_all_candidates(variant, seed):
+    rng = np.random.default_rng(seed)
+    share = [0.2, 0.4, 0.7][seed % 3]
+    targets = make_targets([random_video(rng, rng.integers(1, 15), share) for _ in range(32)])
+    scores = torch.from_numpy(rng.random((*targets.mask.shape, 2), dtype=np.float32))
+    variant = dict(variant, outer_ratio=[0.25, 0.6][seed % 2])
+    segments, found = search(scores, targets, **variant, beam_width=10_000)
+    want = chains(scores, targets, **variant)
+    assert found.keys() == want.keys()
+    assert len(found) > 8  # the batch is not trivial
+    for key, chain in want.items():
+        assert found[key] == pytest.approx(chain.best(), abs=1e-6), key
+    assert_segments_are_a_candidate(segments, want, found)
+
+
+def assert_segments_are_a_candidate(segments, want, found):
+    """They agree with all seeds, switch only where they may, and score what the searcher says they do."""
+    for group, key in enumerate(zip(segments.video.tolist(), segments.label.tolist())):
+        chain = want[key]
+        mine = (segments.group == group) & ~segments.background
+        bounds = np.stack([segments.start[mine].numpy(), segments.end[mine].numpy() + 1], 1)
+        switches = [t for t in bounds.ravel() if t not in chain.cuts]
+        assert len(switches) == len(chain.switches())
+        assert all(position in gap for position, gap in zip(switches, chain.switches()))
+        assert np.mean(chain.contrasts(switches)) == pytest.approx(found[key], abs=1e-6)
+
+
+@pytest.mark.parametrize('variant', VARIANTS)
+def test_never_below_the_beam_search_of_lacp(variant):
+    targets, scores = large_case()
+    want = chains(scores, targets, **variant)
+    least = {key: chain.beam() for key, chain in want.items()}
+    # The defaults; most segments too heavy for the exact search; nothing but the beam search of LACP.
+    for max_combinations, beam_width in ((2**20, 100), (200, 25), (1, 1)):
+        segments, found = search(scores, targets, **variant, max_combinations=max_combinations, beam_width=beam_width)
+        for key in want:
+            assert found[key] >= least[key] - 1e-6, (max_combinations, key)
+        assert_segments_are_a_candidate(segments, want, found)
+
+
+def test_exact_search_finds_what_the_beam_search_misses():
+    # Else the test above could not tell one from the other.
+    targets, scores = large_case()
+    found = search(scores, targets)[1]
+    assert max(found[key] - chain.beam() for key, chain in chains(scores, targets).items()) > 0.01
+
+
+@pytest.mark.parametrize(
+    'original, expected, limits, reason',
+    [
+        # Long action 2-9 beside the short one at 11. Its outer range of ceil(8 / 4) = 2 snippets is [0, 1] on the left
+        # and on the right [10, 10], as the next segment begins at 11: outer mean (0 + 0.1 + 0.2) / 3 = 0.1, R = 0.8.
+        # The short one has [10, 10] and [12, 12]: outer mean (0.2 + 0.1) / 2 = 0.15, R = 0.85.
+        (False, (0.8 + 0.85) / 2, [[0, 10], [10, 12]], 'Eq. 8'),
+        # Without limits the long one's right range is [10, 11]: (0 + 0.1 + 0.2 + 1) / 4 = 0.325, R = 0.575.
+        (True, (0.575 + 0.85) / 2, [[0, 11], [10, 12]], 'the short action lies in the outer range of the long one'),
+    ],
+)
+def test_contrast_by_hand(original, expected, limits, reason):
+    scores = torch.tensor([0, 0.1, *[0.9] * 8, 0.2, 1, 0.1])[None, :, None]
+    segments, found = search(scores, one_class('bb00000000b1b'), original=original)
+    assert intervals(segments) == [[2, 9], [11, 11]]
+    assert torch.stack([segments.left, segments.right], 1).tolist() == limits, reason
+    assert found == {(0, 0): pytest.approx(expected)}
+
+
+def test_limits_decide_where_a_segment_ends():
+    # The first segment may end at 4 ... 7, the second begins at 9. Ended at 7, the first reaches ceil(8 / 4) = 2 on:
+    # limited to [8, 8], 6.9 / 8 - 0.1 = 0.7625 is the best; without a limit it is 6.9 / 8 - 0.5 = 0.3625, and the end
+    # at 6 is better: 6.1 / 7 - (0.8 + 0.1) / 2 = 0.4214.
+    scores = torch.tensor([0.9] * 5 + [0.8, 0.8, 0.8, 0.1, 0.9])[None, :, None]
+    assert intervals(search(scores, one_class('00000...b1'))[0]) == [[0, 7], [9, 9]]
+    assert intervals(search(scores, one_class('00000...b1'), original=True)[0]) == [[0, 6], [9, 9]]
+
+
+@pytest.mark.parametrize(
+    'kinds, expected, reason',
+    [
+        ('b.00.b', [[1, 4]], 'the ends of the video count as background outside it'),
+        ('.0.', [[0, 2]], 'no background seed at all'),
+        ('0', [[0, 0]], 'a video of one snippet'),
+        ('b0011b', [[1, 2], [3, 4]], 'touching instances are two segments'),
+        ('b0..1b', [[1, 2], [3, 4]], 'cut in the middle if there is no background between instances'),
+        ('b0.0.b', [[1, 4]], 'no switch between seeds of one instance'),
+        ('b0b0.b', [[1, 1], [3, 4]], 'background parts even one instance'),
+    ],
+)
+def test_seeds(kinds, expected, reason):
+    # Scores are high everywhere but on background: every segment wants to be as long as it may.
+    scores = torch.tensor([0.1 if kind == 'b' else 0.9 for kind in kinds])[None, :, None]
+    assert intervals(search(scores, one_class(kinds))[0]) == expected, reason
+
+
+def test_cut_segments_have_no_outer_range_towards_each_other():
+    for original in (False, True):
+        segments, _ = search(torch.rand(1, 8, 1), one_class('bb0011bb'), original=original)
+        assert torch.stack([segments.left, segments.right], 1).tolist() == [[1, 3], [4, 6]]
+
+
+def test_snippets_of_other_classes_are_background():
+    instances = np.full((7, 2), -1)
+    instances[1, 0], instances[3, 1], instances[5] = 0, 1, 2  # 5 belongs to both classes
+    targets = make_targets([(instances, np.zeros(7, dtype=bool))])
+    segments, _ = search(torch.full((1, 7, 2), 0.9), targets)
+    assert segments.label.tolist() == [0, 1]
+    # Class 0 is parted by snippet 3. Class 1 has instances 1 and 2 at 3 and 5, and background at 1 only: cut at 4 | 5.
+    start_of_class_1 = segments.start[segments.group == 1].tolist()
+    assert (segments.group == 0).sum() == 2
+    assert start_of_class_1[1] == 5
+    assert 1 < start_of_class_1[0] <= 3
+
+
+def test_background_segments_by_hand():
+    # Runs: background 0-1, action 2-3, background 4-6 with a seed, action 7, background 8 without a seed (not scored).
+    # Outer ranges are one snippet each: ceil(2 / 4) = ceil(3 / 4) = 1.
+    scores = torch.tensor([0.1, 0.1, 0.9, 0.9, 0.2, 0.2, 0.2, 0.8, 0.1])[None, :, None]
+    segments, found = search(scores, one_class('bb00bbb0.'), background_segments=True)
+    assert intervals(segments) == [[2, 3], [7, 7]]
+    assert intervals(segments, background=True) == [[0, 1], [4, 6]]
+    # Action: 0.9 and 0.8 minus a mean of 0.15. Background, as 1 - q: 0.9 minus 0.1 and 0.8 minus a mean of 0.15.
+    assert found == {(0, 0): pytest.approx((0.75 + 0.65 + 0.8 + 0.65) / 4)}
+
+
+def test_classes_without_seeds_have_no_segments():
+    instances = np.full((4, 3), -1)
+    instances[1, 2] = instances[2, 1] = 0
+    targets = make_targets([(instances, np.zeros(4, dtype=bool)), (np.full((3, 3), -1), np.ones(3, dtype=bool))])
+    targets.video_labels[0, :2] = torch.tensor([1.0, 0.0])  # class 0 without a point, class 1 not to be localised
+    segments, _ = search(torch.rand(2, 4, 3), targets)
+    assert (segments.video.tolist(), segments.label.tolist()) == ([0], [2])
+
+
+@pytest.mark.parametrize('variant', VARIANTS)
+def test_nothing_to_search(variant):
+    targets = make_targets([(np.full((3, 2), -1), np.ones(3, dtype=bool))])
+    segments = SegmentSearcher(**variant)(torch.rand(1, 3, 2), targets)
+    assert len(segments.video) == len(segments.group) == len(segments.start) == 0
+
+
+@pytest.mark.parametrize('variant', VARIANTS)
+def test_padding_and_company_change_nothing(variant):
+    rng = np.random.default_rng(3)
+    videos = [random_video(rng, length, 0.3) for length in (40, 7, 90)]
+    targets = make_targets(videos)
+    scores = torch.from_numpy(rng.random((3, 90, 2), dtype=np.float32))
+    scores[~targets.mask] = float('nan')
+    segments, _ = search(scores, targets, **variant)
+    for video, (instances, background) in enumerate(videos):
+        alone, _ = search(
+            scores[video : video + 1, : len(background)], make_targets([(instances, background)]), **variant
+        )
+        mine = (segments.video == video)[segments.group]
+        for name in ('start', 'end', 'left', 'right', 'background'):
+            assert torch.equal(getattr(segments, name)[mine], getattr(alone, name)), name
+
+
+@pytest.mark.parametrize('variant', VARIANTS)
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize('value', [0.0, 1.0, float('nan')])
+def test_saturated_and_missing_scores(variant, dtype, value):
+    targets = one_class('.0...b..12.b')
+    segments = SegmentSearcher(**variant)(torch.full((1, 12, 1), value, dtype=dtype), targets)
+    assert len(intervals(segments)) == 3  # one seed, and two instances that touch
+
+
+@pytest.mark.parametrize('variant', [dict(), dict(background_segments=True)])
+def test_very_long_videos_are_affordable(variant):
+    # One action in 20,000 snippets, with gaps of thousands; and many with gaps of about a hundred.
+    rng = np.random.default_rng(0)
+    few, many = (np.full((20_000, 1), -1) for _ in range(2))
+    few[8_000], many[100::200] = 0, np.arange(100)[:, None]
+    background = np.zeros((2, 20_000), dtype=bool)
+    background[0, 19_000] = background[1, ::200] = True
+    targets = make_targets([(few, background[0]), (many, background[1])])
+    scores = torch.from_numpy(rng.random((2, 20_000, 1), dtype=np.float32))
+    begin = time.process_time()
+    _, found = search(scores, targets, **variant)
+    assert time.process_time() - begin < 60
+    assert len(found) == 2
+
+
+@pytest.mark.parametrize(
+    'wrong', [dict(outer_ratio=-0.1), dict(outer_ratio=float('nan')), dict(max_combinations=0), dict(beam_width=0)]
+)
+def test_rejects_senseless_arguments(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        SegmentSearcher(**wrong)
