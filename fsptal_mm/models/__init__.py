@@ -1,18 +1,25 @@
 from .data_preprocessor import SnippetDataPreprocessor
 from .detectors import PointTAL
 from .embeddings import PackedConv1d, SnippetEmbedding
-from .heads import ForegroundBranch, PointTALHead, SnippetScores
-from .losses import PointFocalLoss, VideoLevelLoss
-from .task_modules import ProposalGenerator, PseudoLabelMiner
+from .heads import ForegroundBranch, FSPTALHead, LACPHead, MILHead, PointTALHead, SeparationBranch, SnippetScores
+from .losses import FeatureSeparationLoss, OICLoss, PointFocalLoss, VideoLevelLoss
+from .task_modules import ProposalGenerator, PseudoLabelMiner, SegmentSearcher
 
 __all__ = [
+    'FSPTALHead',
+    'FeatureSeparationLoss',
     'ForegroundBranch',
+    'LACPHead',
+    'MILHead',
+    'OICLoss',
     'PackedConv1d',
     'PointFocalLoss',
     'PointTAL',
     'PointTALHead',
     'ProposalGenerator',
     'PseudoLabelMiner',
+    'SegmentSearcher',
+    'SeparationBranch',
     'SnippetDataPreprocessor',
     'SnippetEmbedding',
     'SnippetScores',

@@ -1,4 +1,8 @@
 from .foreground_branch import ForegroundBranch
+from .fsptal_head import FSPTALHead
+from .lacp_head import LACPHead
+from .mil_head import MILHead
 from .point_tal_head import PointTALHead, SnippetScores
+from .separation_branch import SeparationBranch
 
-__all__ = ['ForegroundBranch', 'PointTALHead', 'SnippetScores']
+__all__ = ['FSPTALHead', 'ForegroundBranch', 'LACPHead', 'MILHead', 'PointTALHead', 'SeparationBranch', 'SnippetScores']

@@ -1,0 +1,208 @@
+"""LACP (Lee & Byun, "Learning Action Completeness from Points", ICCV 2021), a baseline on the same trunk and proposals.
+
+Constants are those of its public code (github.com/Pilhyeon/Learning-Action-Completeness-from-Points); seeds and
+sequences come from the dropout-free scores of the current step, not from a search over all videos every 10 steps.
+"""
+
+from dataclasses import replace
+
+import torch
+from mmaction.registry import MODELS, TASK_UTILS
+from torch import nn
+from torch.nn import functional as F
+
+from fsptal_mm.models.losses import VideoLevelLoss, outer_inner_contrast, point_focal_loss, pool_video_scores
+from fsptal_mm.models.task_modules import PseudoLabelMiner
+from fsptal_mm.structures import NO_INSTANCE, PointTargets
+
+from .point_tal_head import PointTALHead, SnippetScores
+
+_SAMPLES_PER_RUN = 3  # a run is represented by the mean of one random snippet of each of its thirds
+_EXCLUDED = -1e9  # logit of a pair that takes no part
+
+
+@TASK_UTILS.register_module()
+class LACPSeedMiner(PseudoLabelMiner):
+    """Background and action seeds of LACP.
+
+    Background as in rules 1-3 of :class:`PseudoLabelMiner`, and everything beyond the first and the last background
+    outside the points. Action: snippets next to a point, in an unbroken row, whose background score is at most
+    ``action_threshold``; they take the point's label whatever their class scores.
+
+    Args:
+        background_threshold: gamma.
+        action_threshold: In the public code only; the paper has no action seeds but the points.
+    """
+
+    def __init__(self, background_threshold=0.95, action_threshold=0.1):
+        super().__init__(background_threshold, action_threshold)
+
+    def _mine_background(self, background_scores, targets, points):
+        background = super()._mine_background(background_scores, targets, points)
+        is_point = points.here
+        before_points = is_point.cumsum(1) == 0
+        after_points = is_point.flip(1).cumsum(1).flip(1) == 0
+        followed = (background & before_points).flip(1).cummax(1).values.flip(1)
+        preceded = (background & after_points).cummax(1).values
+        return (background | followed | preceded) & targets.mask
+
+    def _mine_actions(self, scores, background_scores, background, targets, points):
+        passable = targets.mask & ~background & (background_scores <= self.action_threshold)
+        # No snippet is reached from two points: where two are not adjacent, there is background in between.
+        instances = _spread_to_right(targets.instances, points.here, passable)
+        return _spread_to_right(instances.flip(1), points.here.flip(1), passable.flip(1)).flip(1)
+
+
+def _spread_to_right(instances, is_point, passable):
+    """Give the passable snippets that follow a point without a break the point's row of ``(B, T, C)`` instances."""
+    index = torch.arange(is_point.shape[1], device=is_point.device).expand(is_point.shape)
+    point = index.masked_fill(~is_point, -1).cummax(1).values
+    wall = index.masked_fill(passable | is_point, -1).cummax(1).values
+    rows = instances.gather(1, point.clamp(min=0)[..., None].expand_as(instances))
+    return torch.where((point > wall)[..., None], rows, instances)
+
+
+@MODELS.register_module()
+class LACPVideoLoss(VideoLevelLoss):
+    """Cross-entropy of video-level scores without background; the mean, not the top k, for classes that are absent."""
+
+    def forward(self, class_scores, background, mask, video_labels, foreground_scores=None):
+        """As in :class:`VideoLevelLoss`; returns a dict with ``loss_video``."""
+        pooled = pool_video_scores(class_scores, mask, self.topk_divisor, video_labels)
+        return dict(loss_video=self._cross_entropy(pooled, video_labels))
+
+
+@MODELS.register_module()
+class LACPPointLoss(nn.Module):
+    """Focal loss on the given points, where background is one more absent class, and on background seeds.
+
+    Args:
+        exponent: Focusing exponent.
+        action_weight: Of the term on points.
+        background_weight: Of the term on background seeds.
+    """
+
+    def __init__(self, exponent=2, action_weight=0.5, background_weight=1.0):
+        super().__init__()
+        self.exponent = exponent
+        self.action_weight = action_weight
+        self.background_weight = background_weight
+
+    def forward(self, scores, background, targets):
+        """As in :class:`PointFocalLoss`."""
+        extended = replace(targets, instances=F.pad(targets.instances, (0, 1), value=NO_INSTANCE))
+        all_scores = torch.cat([scores, background[..., None]], -1)
+        on_action, _ = point_focal_loss(all_scores, background, extended, self.exponent)
+        _, on_background = point_focal_loss(scores, background, targets, self.exponent)
+        return dict(
+            loss_point_action=self.action_weight * on_action,
+            loss_point_background=self.background_weight * on_background,
+        )
+
+
+@MODELS.register_module()
+class LACPHead(PointTALHead):
+    """Point-level training completed by the best sequence of action and background runs of every class.
+
+    Args:
+        *args: As in :class:`PointTALHead`.
+        searcher (dict): Config of ``SegmentSearcher``; LACP scores background runs, too, with outer ranges that only
+            the video limits.
+        temperature: tau of the feature contrast.
+        score_weight: Of the score contrast.
+        feature_weight: Of the feature contrast.
+        **kwargs: As in :class:`PointTALHead`.
+    """
+
+    def __init__(
+        self,
+        *args,
+        video_loss=dict(type='LACPVideoLoss'),
+        point_loss=dict(type='LACPPointLoss'),
+        miner=dict(type='LACPSeedMiner'),
+        searcher=dict(type='SegmentSearcher', original=True, background_segments=True),
+        temperature=0.1,
+        score_weight=1.0,
+        feature_weight=1.0,
+        **kwargs,
+    ):
+        super().__init__(*args, video_loss=video_loss, point_loss=point_loss, miner=miner, **kwargs)
+        self.searcher = TASK_UTILS.build(searcher)
+        self.temperature = temperature
+        self.score_weight = score_weight
+        self.feature_weight = feature_weight
+
+    def loss(self, batch, data_samples):
+        """As in :class:`PointTALHead`, with ``loss_score`` and ``loss_feature``."""
+        given = PointTargets.from_samples(data_samples, batch.mask)
+        scores = SnippetScores.from_logits(batch.pad(self(batch)))
+        clean = self.clean_scores(batch)
+        seeds = self.miner(clean.final, clean.background, given)
+        losses = self.loss_by_feat(scores, replace(given, background=seeds.background))
+        # To LACP, adjacent seeds of one class are one action: as if a class had a single instance.
+        runs = self.searcher(clean.final, replace(seeds, instances=torch.where(seeds.labels, 0, NO_INSTANCE)))
+        losses['loss_score'] = self.score_weight * score_contrast(scores.final, runs)
+        losses['loss_feature'] = self.feature_weight * feature_contrast(batch, runs, self.temperature)
+        return losses
+
+
+def score_contrast(scores, runs):
+    """Squared incompleteness: (mean over action runs + mean over background runs of ``1 - contrast``)^2.
+
+    Args:
+        scores (Tensor): ``(B, T, C)`` live q-hat.
+        runs (SegmentLabels): Action and background runs of every class of every video.
+
+    Returns:
+        Tensor: Scalar, mean over videos.
+    """
+    video = runs.video[runs.group]
+    index = torch.arange(len(video), device=video.device)
+    every_run = replace(runs, video=video, label=runs.label[runs.group], group=index)
+    incomplete = 1 - outer_inner_contrast(scores, every_run)
+    of_actions, of_background = (
+        _group_mean(incomplete, video, len(scores), kind) for kind in (~runs.background, runs.background)
+    )
+    return (of_actions + of_background).square().mean()
+
+
+def feature_contrast(batch, runs, temperature):
+    """InfoNCE between the runs of one class of one video: action runs resemble each other, background runs do not.
+
+    Anchors are the action runs of classes with two of them at least.
+
+    Args:
+        batch (SnippetBatch): Embedded features F, ``(R, D)`` rows.
+        runs (SegmentLabels): As in :func:`score_contrast`.
+        temperature: Divides the cosines.
+
+    Returns:
+        Tensor: Scalar, mean over the anchors of a class, over the classes of a video, over videos. (The public code
+        keeps the last class of each video only.)
+    """
+    group, is_action = runs.group, ~runs.background
+    features = F.normalize(_sample_features(batch, runs), dim=1)
+    excluded = (group[:, None] != group).fill_diagonal_(True)
+    logits = (features @ features.t() / temperature).masked_fill(excluded, _EXCLUDED)
+    contrast = logits.logsumexp(1) - logits.masked_fill(~is_action, _EXCLUDED).logsumexp(1)
+    is_anchor = is_action & (is_action & ~excluded).any(1)
+    per_class = _group_mean(contrast, group, len(runs.video), is_anchor)
+    has_anchor = torch.zeros_like(runs.video).index_add(0, group, is_anchor.long()) > 0
+    return _group_mean(per_class, runs.video, len(batch.lengths), has_anchor).mean()
+
+
+def _sample_features(batch, runs):
+    """``(N, D)`` mean of one random snippet of each third of every run."""
+    third = torch.arange(_SAMPLES_PER_RUN, device=runs.start.device)
+    length = (runs.end - runs.start + 1)[:, None]
+    low = length * third // _SAMPLES_PER_RUN
+    width = (length * (third + 1) // _SAMPLES_PER_RUN - low).clamp(min=1)
+    snippet = runs.start[:, None] + low + (torch.rand(low.shape, device=low.device) * width).long()
+    return batch.features[batch.rows[runs.video[runs.group][:, None], snippet]].float().mean(1)
+
+
+def _group_mean(values, group, num_groups, chosen):
+    """Mean of the chosen values of each group, ``(num_groups,)``; 0 for a group without any."""
+    zeros = values.new_zeros(num_groups)
+    count = zeros.index_add(0, group, chosen.to(values.dtype))
+    return zeros.index_add(0, group, values.masked_fill(~chosen, 0)) / count.clamp(min=1)

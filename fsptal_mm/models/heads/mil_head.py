@@ -1,0 +1,41 @@
+"""Video-level multiple-instance learning, a baseline on the same trunk and proposals that never sees a point."""
+
+import torch
+from mmaction.registry import MODELS
+
+from fsptal_mm.models.losses import pool_video_scores
+
+from .point_tal_head import PointTALHead, SnippetScores
+
+
+@MODELS.register_module()
+class MILHead(PointTALHead):
+    """Background-aware top-k pooling, trained with video labels alone, after BaS-Net (Lee, Uh & Byun, AAAI 2020).
+
+    Every video shows its classes and background: the pooled scores ``[Q, b]`` are to be ``[y, 1]``. With background
+    suppressed, which here is the factor ``1 - b``, it shows the same classes and no background: the pooled
+    ``[Q, b] (1 - b)`` are to be ``[y, 0]``. The second term keeps b low where an action shows.
+
+    Arguments are those of :class:`PointTALHead`; foreground branch, miner and point loss go unused.
+    """
+
+    def loss(self, batch, data_samples):
+        """Losses of a training batch; of the labels only ``gt_video_labels (C,)`` of each data sample is read."""
+        labels = torch.stack([sample.gt_video_labels for sample in data_samples]).to(batch.mask.device)
+        return self.loss_by_feat(SnippetScores.from_logits(batch.pad(self(batch))), batch.mask, labels)
+
+    def loss_by_feat(self, scores, mask, video_labels):
+        """Losses from scores.
+
+        Args:
+            scores (SnippetScores): Live scores.
+            mask (Tensor): ``(B, T)`` bool.
+            video_labels (Tensor): ``(B, C)`` 0/1, y.
+
+        Returns:
+            dict[str, Tensor]: ``loss_background`` and, from the suppressed scores, ``loss_foreground``.
+        """
+        background = scores.background[..., None]
+        suppressed = torch.cat([scores.final, background * (1 - background)], -1)
+        pooled = pool_video_scores(suppressed, mask, self.video_loss.topk_divisor)
+        return self.video_loss(scores.classes, scores.background, mask, video_labels, pooled)

@@ -1,0 +1,267 @@
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+from mmaction.registry import MODELS
+from test_point_tal import CONFIG, LENGTHS, make_video, run
+
+from fsptal_mm.models.heads.lacp_head import (
+    LACPHead,
+    LACPPointLoss,
+    LACPSeedMiner,
+    LACPVideoLoss,
+    feature_contrast,
+    score_contrast,
+)
+from fsptal_mm.models.task_modules.segment_search import SegmentLabels
+from fsptal_mm.structures import PointTargets, SnippetBatch
+
+
+def make_targets(instances, background=None, mask=None):
+    instances = torch.as_tensor(instances, dtype=torch.int32)
+    shape = instances.shape[:2]
+    background = torch.zeros(shape, dtype=torch.bool) if background is None else torch.as_tensor(background)
+    mask = torch.ones(shape, dtype=torch.bool) if mask is None else torch.as_tensor(mask)
+    return PointTargets(instances, background, (instances >= 0).any(1).float(), mask)
+
+
+def make_runs(video, label, group, start, end, background, num_snippets):
+    """Runs with LACP's outer ranges, a quarter of the run rounded up, on one video length."""
+    group, start, end = torch.tensor(group), torch.tensor(start), torch.tensor(end)
+    reach = -(-(end - start + 1) // 4)
+    return SegmentLabels(
+        torch.tensor(video),
+        torch.tensor(label),
+        group,
+        start,
+        end,
+        (start - reach).clamp(min=0),
+        (end + reach).clamp(max=num_snippets - 1),
+        torch.tensor(background),
+    )
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return MODELS.build(CONFIG | dict(head=dict(type='LACPHead', num_classes=3, in_channels=8, dropout=0.0)))
+
+
+@pytest.fixture
+def videos():
+    videos = [make_video(length, seed) for seed, length in enumerate(LENGTHS)]
+    videos[2][1].point_instances[[5, 18], 1] = torch.tensor([2, 3], dtype=torch.int32)  # a class of several actions
+    return videos
+
+
+@pytest.fixture
+def sampled_in_the_middle(monkeypatch):
+    monkeypatch.setattr(torch, 'rand', lambda size, device=None: torch.full(size, 0.5, device=device))
+
+
+@pytest.mark.parametrize(
+    'background_scores, points, background, actions, reason',
+    [
+        ([0.3, 0.97, 0.3, 0, 0.3, 0.96, 0.3], [3], [0, 1, 5, 6], [3], 'everything outside the outermost backgrounds'),
+        ([0.3, 0.97, 0.98, 0, 0.3], [3], [0, 1, 2, 4], [3], 'up to the last one before the first point'),
+        ([0.3, 0.5, 0.3, 0, 0.5, 0.6, 0.3], [3], [0, 1, 5, 6], [3], 'beyond the best one where none is above gamma'),
+        ([0, 0.3, 0.5, 0.3, 0], [0, 4], [2], [0, 4], 'between points the best one alone'),
+        ([0, 0.96, 0.3, 0.3, 0.97, 0.3, 0], [0, 6], [1, 2, 3, 4], [0, 6], 'between points all between two'),
+        ([0, 0.05, 0.05, 0.3, 0.05, 0.9, 0.05, 0], [0, 7], [5], [0, 1, 2, 6, 7], 'actions in an unbroken row only'),
+        ([0.05, 0.05, 0, 0.05], [2], [0, 3], [1, 2], 'background comes before action'),
+    ],
+)
+def test_seeds_by_hand(background_scores, points, background, actions, reason):
+    instances = np.full((1, len(background_scores), 1), -1)
+    instances[0, points, 0] = np.arange(len(points))
+    scores = torch.zeros(1, len(background_scores), 1)
+    seeds = LACPSeedMiner()(scores, torch.tensor([background_scores]), make_targets(instances))
+    assert seeds.background[0].nonzero()[:, 0].tolist() == background, reason
+    assert seeds.labels[0].nonzero()[:, 0].tolist() == actions, reason
+
+
+def test_action_seeds_take_the_label_of_their_point_whatever_the_class_scores():
+    instances = np.full((1, 6, 3), -1)
+    instances[0, 1, :2] = [0, 1]
+    instances[0, 5, 2] = 2
+    scores = torch.zeros(1, 6, 3)
+    scores[..., 2] = 1.0
+    background_scores = torch.tensor([[0.9, 0.0, 0.05, 0.9, 0.05, 0.0]])
+    seeds = LACPSeedMiner()(scores, background_scores, make_targets(instances))
+    nothing, first, second = [-1, -1, -1], [0, 1, -1], [-1, -1, 2]
+    assert seeds.instances[0].tolist() == [nothing, first, first, nothing, second, second]
+
+
+def test_a_video_without_points_is_background():
+    seeds = LACPSeedMiner()(
+        torch.zeros(1, 4, 1),
+        torch.tensor([[0.2, 0.9, 0.2, 0.9]]),
+        make_targets(np.full((1, 4, 1), -1), mask=[[True, True, True, False]]),
+    )
+    assert seeds.background.tolist() == [[True, True, True, False]]
+    assert not seeds.labels.any()
+
+
+def lacp_objective(scores, sequence):
+    """Mean contrast of all runs of a sequence, run by run."""
+    values, start = [], 0
+    for kind, members in itertools.groupby(sequence):
+        length = len(list(members))
+        curve = scores if kind else 1 - scores
+        reach = math.ceil(length / 4)
+        outer = [*range(max(0, start - reach), start), *range(start + length, min(len(scores), start + length + reach))]
+        values.append(curve[start : start + length].mean() - (curve[outer].mean() if outer else 0))
+        start += length
+    return np.mean(values)
+
+
+@pytest.mark.parametrize('seed', range(30))
+def test_search_finds_the_best_of_all_sequences(seed):
+    rng = np.random.default_rng(seed)
+    num_snippets = rng.integers(4, 13)
+    scores = rng.random(num_snippets)
+    kinds = rng.choice([-1, -1, -1, 0, 1], num_snippets)
+    kinds[0], kinds[-1] = 0, rng.integers(2)  # as LACP's seeds do, both ends have a kind
+    kinds[rng.integers(1, num_snippets)] = 1
+    seeds = np.flatnonzero(kinds >= 0)
+    num_switches = np.count_nonzero(np.diff(kinds[seeds]))
+    candidates = [
+        np.array(sequence)
+        for sequence in itertools.product([0, 1], repeat=num_snippets)
+        if (np.array(sequence)[seeds] == kinds[seeds]).all() and np.count_nonzero(np.diff(sequence)) == num_switches
+    ]
+    best = max(candidates, key=lambda sequence: lacp_objective(scores, sequence))
+
+    head = LACPHead(num_classes=1, in_channels=2)
+    instances = np.where(kinds == 1, 0, -1)[None, :, None]
+    runs = head.searcher(torch.tensor(scores)[None, :, None], make_targets(instances, (kinds == 0)[None]))
+    found = np.full(num_snippets, -1)
+    for start, end, background in zip(runs.start.tolist(), runs.end.tolist(), runs.background.tolist()):
+        found[start : end + 1] = not background
+    assert set(found.tolist()) <= {0, 1}, 'runs cover the video'
+    assert lacp_objective(scores, found) == pytest.approx(lacp_objective(scores, best))
+
+
+def test_adjacent_seeds_of_one_class_are_one_action(model):
+    video, sample = make_video(9, 0)
+    sample.point_instances.fill_(-1)
+    sample.point_instances[3, 0], sample.point_instances[4, 0] = 0, 1
+    sample.gt_video_labels = torch.tensor([1.0, 0.0, 0.0])
+    found = []
+    search = model.head.searcher
+    model.head.searcher = lambda *args: found.append(search(*args)) or found[-1]
+    run(model, [(video, sample)], 'loss')
+    assert found[0].background.tolist().count(False) == 1
+
+
+def test_score_contrast_by_hand():
+    # Action 2-3: inner 0.8, outer (0.0 + 0.2) / 2: contrast 0.7. Background 0-1: inner 0.9, outer 1 - 0.9: 0.8.
+    # Background 4-7: inner 0.9, outer 1 - 0.7: 0.6. Together (0.3 + (0.2 + 0.4) / 2)^2 = 0.36.
+    # The second video has no run and adds 0.
+    scores = torch.tensor([0.2, 0.0, 0.9, 0.7, 0.2, 0.0, 0.0, 0.2]).expand(2, 8)[..., None]
+    runs = make_runs([0], [0], [0, 0, 0], [0, 2, 4], [1, 3, 7], [True, False, True], num_snippets=8)
+    assert score_contrast(scores, runs).item() == pytest.approx(0.36 / 2)
+
+
+def test_feature_contrast_by_hand():
+    # Class 0: two like actions and a background of cosine 0, temperature 1/2: log((e^2 + 1) / e^2) at either anchor.
+    # Class 1 has one action only, no anchor; video 1 has none at all.
+    video = torch.tensor([[1.0, 0.0], [0.0, 1.0], [2.0, 0.0]])
+    batch = SnippetBatch.from_videos([video, video])
+    runs = make_runs(
+        [0, 0], [0, 1], [0, 0, 0, 1, 1], [0, 1, 2, 0, 1], [0, 1, 2, 0, 2], [False, True, False, False, True], 3
+    )
+    assert feature_contrast(batch, runs, 0.5).item() == pytest.approx(math.log(1 + math.exp(-2)) / 2)
+
+
+@pytest.mark.parametrize(
+    'draw, snippets, reason',
+    [(0.0, [2, 4, 6], 'the first of each third'), (0.999, [3, 5, 8], 'the last of each third')],
+)
+def test_a_run_is_sampled_once_in_each_third(monkeypatch, draw, snippets, reason):
+    # Run 2-8 has the thirds 2-3, 4-5, 6-8. Run 0 has one snippet, sampled three times.
+    # With orthogonal features the run's cosine to a copy of one snippet is 1 / sqrt(3) if that one was drawn, else 0.
+    monkeypatch.setattr(torch, 'rand', lambda size, device=None: torch.full(size, draw))
+    for snippet in range(2, 9):
+        features = torch.eye(9)
+        features[0] = features[snippet]
+        batch = SnippetBatch.from_videos([features])
+        runs = make_runs([0], [0], [0, 0, 0], [0, 1, 2], [0, 1, 8], [False, True, False], 9)
+        cosine = 3**-0.5 if snippet in snippets else 0.0
+        expected = [math.log(1 + math.exp(-cosine))] * 2  # the background's cosine is 0 to both
+        assert feature_contrast(batch, runs, 1.0).item() == pytest.approx(np.mean(expected), rel=1e-5), reason
+
+
+def test_video_loss_by_hand():
+    # Present: the largest, 0.8, towards 1. Absent: the mean, (0.5 + 0.1) / 2, towards 0. Background has no part.
+    losses = LACPVideoLoss()(
+        torch.tensor([[[0.8, 0.5], [0.2, 0.1]]]),
+        torch.tensor([[0.9, 0.9]]),
+        torch.ones(1, 2, dtype=torch.bool),
+        torch.tensor([[1.0, 0.0]]),
+    )
+    assert set(losses) == {'loss_video'}
+    assert losses['loss_video'].item() == pytest.approx(-(math.log(0.8) + math.log(0.7)) / 2)
+
+
+def test_point_loss_by_hand():
+    # Snippet 0 is action of class 0 (its background score is to be 0), snippet 1 background.
+    scores = torch.tensor([[[0.6, 0.3], [0.2, 0.1]]])
+    background = torch.tensor([[0.4, 0.7]])
+    targets = make_targets([[[0, -1], [-1, -1]]], [[False, True]])
+    losses = LACPPointLoss(action_weight=0.5, background_weight=2.0)(scores, background, targets)
+    on_action = -(0.4**2 * math.log(0.6) + 0.3**2 * math.log(0.7) + 0.4**2 * math.log(0.6))
+    on_background = -(0.2**2 * math.log(0.8) + 0.1**2 * math.log(0.9) + 0.3**2 * math.log(0.7))
+    assert losses['loss_point_action'].item() == pytest.approx(0.5 * on_action)
+    assert losses['loss_point_background'].item() == pytest.approx(2.0 * on_background)
+
+
+def test_mined_actions_are_seeds_but_no_points(model, videos):
+    seen = {}
+    point_loss, search, mine = model.head.point_loss.forward, model.head.searcher, model.head.miner
+    model.head.point_loss.forward = lambda s, b, targets: seen.update(loss=targets) or point_loss(s, b, targets)
+    model.head.searcher = lambda scores, targets: seen.update(search=targets) or search(scores, targets)
+    model.head.miner = lambda s, b, targets: mine(s, torch.zeros_like(b), targets)  # the lowest b: many action seeds
+    run(model, videos, 'loss')
+    given = sum(int((sample.point_instances >= 0).sum()) for _, sample in videos)
+    assert int(seen['loss'].labels.sum()) == given < int(seen['search'].labels.sum())
+    assert torch.equal(seen['loss'].background, seen['search'].background)
+
+
+@pytest.mark.usefixtures('sampled_in_the_middle')
+def test_a_batch_has_the_losses_and_gradients_of_its_videos(model, videos):
+    def losses_and_gradients(videos):
+        model.zero_grad()
+        losses = run(model, videos, 'loss')
+        sum(losses.values()).backward()
+        gradients = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
+        return {name: loss.detach() for name, loss in losses.items()}, gradients
+
+    single = [losses_and_gradients([video]) for video in videos]
+    losses, gradients = losses_and_gradients(videos)
+    assert set(losses) == {
+        'loss_video',
+        'loss_point_action',
+        'loss_point_background',
+        'loss_score',
+        'loss_feature',
+    }
+    assert all(loss > 0 for loss in losses.values())
+    for found, part in ((losses, 0), (gradients, 1)):
+        for name, value in found.items():
+            mean = sum(pair[part][name] for pair in single) / len(videos)
+            torch.testing.assert_close(value, mean, rtol=1e-5, atol=1e-5, msg=lambda text, name=name: f'{name}: {text}')
+
+
+def test_every_parameter_gets_a_gradient_even_where_nothing_is_labelled(model):
+    video, sample = make_video(5, 0)
+    sample.point_instances.fill_(-1)
+    sample.point_background.fill_(False)
+    sample.gt_video_labels.zero_()
+    losses = run(model, [(video, sample)], 'loss')
+    sum(losses.values()).backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
+    assert all(torch.isfinite(loss) for loss in losses.values())
+    assert losses['loss_score'] == losses['loss_feature'] == 0
