@@ -154,12 +154,19 @@ class PointTALDataset(BaseDataset):
 
 
 def _dense_points(record, grid):
-    """A point in every snippet whose centre lies in a segment, and a background click in every other one."""
+    """A point in every snippet whose centre lies in a segment, and a background click in every other one.
+
+    A segment that holds no centre, since it is shorter than a snippet, has its point in the snippet of its middle.
+    """
     if record.duration_sec is None:
         raise InputError("a duration, for supervision='segments'", video=record.video_id, field='duration_sec')
     centres = grid.to_sec(np.arange(max(1, int(grid.num_snippets(record.duration_sec)))) + 0.5)
     start, end = record.segments_sec[:, :1], record.segments_sec[:, 1:]
-    segment, snippet = np.nonzero((start <= centres) & (centres < end))
+    inside = (start <= centres) & (centres < end)
+    short = np.flatnonzero(~inside.any(1) & (end[:, 0] > start[:, 0]) & (start[:, 0] < record.duration_sec))
+    middle = grid.to_snippet(record.segments_sec[short].mean(1))
+    inside[short, np.clip(middle, 0, len(centres) - 1)] = True
+    segment, snippet = np.nonzero(inside)
     return dict(
         point_sec=centres[snippet],
         point_labels=record.segment_labels[segment],

@@ -91,6 +91,15 @@ def test_no_point_at_all_is_an_error(root):
         build(root)
 
 
+def test_supervision_by_segments_labels_even_the_shortest(root):
+    text = json.loads((root / 'ann.json').read_text())
+    text['videos']['a']['segments'] = [dict(start_sec=2.6, end_sec=2.9, label='hop')]  # between the centres 2.5 and 3.5
+    (root / 'ann.json').write_text(json.dumps(text))
+    sample = build(root, supervision='segments')[0]['data_samples']
+    assert sample.point_instances.tolist() == [[-1, -1]] * 2 + [[-1, 0]] + [[-1, -1]] * 3
+    assert sample.point_background.tolist() == [True, True, False, True, True, True]
+
+
 def test_supervision_by_segments_labels_every_snippet(root):
     sample = build(root, supervision='segments')[0]['data_samples']
     assert sample.point_instances.tolist() == [[-1, -1], [0, -1], [0, -1], [-1, -1], [-1, 1], [-1, -1]]

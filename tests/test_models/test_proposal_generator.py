@@ -31,6 +31,12 @@ def test_score_is_inner_minus_the_mean_of_both_outer_ranges():
     assert found['scores'] == pytest.approx([0.7 + 0.2])
 
 
+def test_the_shortest_run_has_an_outer_range_too():
+    # One snippet at 0.9 beside 0.5 on both sides: a quarter of a snippet is rounded up to one.
+    found = generate([[0.5], [0.9], [0.5]], upsampling=1, score_levels=(0.6,), background_levels=())
+    assert found['scores'] == pytest.approx([0.4 + 0.2])
+
+
 def test_outer_range_stops_at_the_end_of_the_video():
     # The run reaches the end; only the left outer range of one snippet (0.3) counts.
     found = generate([[0.3]] + [[0.9]] * 4, upsampling=1, score_levels=(0.5,), background_levels=())

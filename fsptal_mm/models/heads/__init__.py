@@ -1,8 +1,19 @@
 from .foreground_branch import ForegroundBranch
 from .fsptal_head import FSPTALHead
-from .lacp_head import LACPHead
+from .lacp_head import LACPHead, LACPPointLoss, LACPSeedMiner, LACPVideoLoss
 from .mil_head import MILHead
 from .point_tal_head import PointTALHead, SnippetScores
 from .separation_branch import SeparationBranch
 
-__all__ = ['FSPTALHead', 'ForegroundBranch', 'LACPHead', 'MILHead', 'PointTALHead', 'SeparationBranch', 'SnippetScores']
+__all__ = [
+    'FSPTALHead',
+    'ForegroundBranch',
+    'LACPHead',
+    'LACPPointLoss',
+    'LACPSeedMiner',
+    'LACPVideoLoss',
+    'MILHead',
+    'PointTALHead',
+    'SeparationBranch',
+    'SnippetScores',
+]

@@ -31,7 +31,7 @@ class LACPSeedMiner(PseudoLabelMiner):
 
     Args:
         background_threshold: gamma.
-        action_threshold: In the public code only; the paper has no action seeds but the points.
+        action_threshold: Of the public code.
     """
 
     def __init__(self, background_threshold=0.95, action_threshold=0.1):

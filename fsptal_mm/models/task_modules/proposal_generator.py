@@ -19,7 +19,7 @@ class ProposalGenerator:
         upsampling: u, points per snippet that scores are interpolated at.
         score_levels: Levels of q-hat; a level of 0 means "above 0", others "at least".
         background_levels: Levels of ``1 - b``, in the same sense.
-        outer_ratio: Outer range on each side as a share of the run.
+        outer_ratio: Outer range on each side as a share of the run, rounded up.
         video_weight: Weight of the class's video-level score that is added to a proposal's score.
         nms: ``dict(type='nms', iou_threshold=...)`` or ``dict(type='soft_nms', sigma=..., min_score=...)``,
             class-wise. The best threshold depends on how short the actions are.
@@ -106,7 +106,8 @@ class ProposalGenerator:
     def _inner_minus_outer(self, curve, start, end):
         """Mean score inside a run minus the mean over both outer ranges (0 if they are empty)."""
         total = F.pad(curve.double().cumsum(0), (1, 0))
-        reach = ((end - start) * self.outer_ratio).long()
+        # Rounded up, as in Eq. 8: with an empty outer range, runs of a few points would outrank whole actions.
+        reach = ((end - start) * self.outer_ratio).ceil().long()
         left, right = (start - reach).clamp(min=0), (end + reach).clamp(max=len(curve))
         inner_sum = total[end] - total[start]
         outer_sum = total[right] - total[left] - inner_sum
