@@ -74,8 +74,8 @@ class SyntheticParams:
     style_strength: float = 1.0
     soft_end: float = 0.15
     boundary_jitter: float = 0.1
-    snippets_per_piece: float = 12.0
-    piece_strength: float = 1.3
+    snippets_per_piece: float = 15.0
+    piece_strength: float = 1.2
     piece_likeness: float = 0.0
     own_pieces: float = 0.9
     context_strength: float = 5.0
