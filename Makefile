@@ -19,7 +19,7 @@ $(VENV)/.installed: pyproject.toml
 	touch $@
 
 demo: venv
-	$(PY) tools/train.py $(DEMO_CONFIG) --work-dir $(DEMO_DIR) $(DEMO_ARGS)
+	$(PY) tools/train.py $(DEMO_CONFIG) --work-dir $(DEMO_DIR) --seed 0 $(DEMO_ARGS)
 	$(PY) tools/test.py $(DEMO_CONFIG) "$$(cat $(DEMO_DIR)/last_checkpoint)" --work-dir $(DEMO_DIR)
 	@echo "Checkpoint: $$(cat $(DEMO_DIR)/last_checkpoint)"
 	@echo "Localised actions of the test videos: $(DEMO_DIR)/results.json"
