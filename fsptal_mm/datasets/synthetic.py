@@ -16,7 +16,7 @@ from .annotations import Annotations, VideoRecord
 from .json_readers import save_plain
 from .point_sampling import draw_points, video_rng
 from .readers import read_json
-from .synthetic_features import SyntheticParams, save_features
+from .synthetic_features import SyntheticParams, make_features
 
 # Raise it whenever the same parameters give another set: folders of an older generator are then made anew.
 GENERATOR_VERSION = 1
@@ -174,7 +174,7 @@ def ensure_synthetic(root, **params):
     Raises:
         InputError: A parameter is wrong, or ``root`` holds something else.
     """
-    root, params = Path(root).absolute(), SyntheticParams(**params)
+    root, params = Path(root).absolute(), SyntheticParams.from_dict(params)
     meta = {'generator': _GENERATOR, 'version': GENERATOR_VERSION, 'params': asdict(params)}
     meta = json.loads(json.dumps(meta))  # as it will be read again: JSON has no tuples
     if _read_meta(root) == meta:
@@ -184,7 +184,7 @@ def ensure_synthetic(root, **params):
         found = _read_meta(root)
         if found == meta:
             return root
-        if found is None and root.exists() and any(root.iterdir()):
+        if found is None and root.exists() and (root.is_file() or any(root.iterdir())):
             raise InputError('no folder, or one that was generated', file=root, found='a folder without our meta.json')
         partial = root.parent / f'.{root.name}.partial'
         shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
@@ -208,6 +208,13 @@ def _write_set(folder, params):
         save_plain(folder / name, annotations)
     for subset in ('train', 'test'):
         videos = {video_id: record for video_id, record in annotations.videos.items() if record.subset == subset}
-        save_features(folder / 'features' / subset, Annotations(annotations.classes, videos), params)
-        with atomic_write(folder / f'split_{subset}.txt') as file:
-            file.writelines(f'{video_id}\n' for video_id in videos)
+        save_split(folder, subset, Annotations(annotations.classes, videos), params)
+
+
+def save_split(folder, name, annotations, params):
+    """Write ``features/NAME/ID.npy`` and ``split_NAME.txt`` below ``folder``, each file atomically."""
+    for video_id, features in make_features(annotations, params):
+        with atomic_write(Path(folder, 'features', name, f'{video_id}.npy'), 'wb') as file:
+            np.save(file, features)
+    with atomic_write(Path(folder, f'split_{name}.txt')) as file:
+        file.writelines(f'{video_id}\n' for video_id in annotations.videos)

@@ -1,11 +1,11 @@
 """Snippet features for annotations, drawn or real: what a frozen video network might have put out for them."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from fsptal_mm.errors import InputError
-from fsptal_mm.fileio import atomic_write
 from fsptal_mm.structures import SnippetGrid
 
 from .point_sampling import video_rng
@@ -21,6 +21,18 @@ _DRIFT_STEEPNESS = 2.0
 # Length of background pieces in videos without any instance: THUMOS14's median.
 _PIECE_SNIPPETS = 4.5
 _NUM_PHASES = 3
+
+_POSITIVE = {
+    'train_videos',
+    'test_videos',
+    'snippet_sec',
+    'dim',
+    'latent_dim',
+    'gain',
+    'soft_end',
+    'snippets_per_piece',
+}
+_SHARES = {'phase_constancy', 'piece_likeness', 'own_pieces', 'class_context'}
 
 
 @dataclass(frozen=True)
@@ -84,15 +96,37 @@ class SyntheticParams:
     fast_noise: float = 0.5
     white_noise: float = 0.5
 
+    @classmethod
+    def from_dict(cls, params):
+        """Build from a user's dict.
+
+        Raises:
+            InputError: It has an unknown field, or a number is out of range.
+        """
+        names = [field.name for field in fields(cls)]
+        unknown = [name for name in params if name not in names]
+        if unknown:
+            raise InputError(f'fields among {names}', field='generator', found=unknown)
+        return cls(**params)
+
     def __post_init__(self):
-        object.__setattr__(self, 'instance_strength', tuple(self.instance_strength))
-        positive = ('train_videos', 'test_videos', 'snippet_sec', 'dim', 'latent_dim', 'gain', 'snippets_per_piece')
-        shares = ('phase_constancy', 'piece_likeness', 'own_pieces', 'class_context')
-        for name, value in vars(self).items():
-            smallest, strict = min(np.atleast_1d(value)), name in positive
-            if smallest < 0 or (strict and smallest == 0) or (name in shares and value > 1):
-                expected = 'a share between 0 and 1' if name in shares else f'a number {">" if strict else ">="} 0'
-                raise InputError(expected, field=name, found=value)
+        object.__setattr__(self, 'instance_strength', tuple(np.atleast_1d(self.instance_strength).tolist()))
+        for field in fields(self):
+            value = getattr(self, field.name)
+            numbers = value if field.type is tuple else (value,)
+            if not all(_is_number(number, field) for number in numbers):
+                kind = 'whole number' if field.type is int else 'number'
+                limit = 'between 0 and 1' if field.name in _SHARES else '> 0' if field.name in _POSITIVE else '>= 0'
+                raise InputError(f'a {kind} {limit}', field=field.name, found=value)
+        if len(self.instance_strength) != 2 or self.instance_strength[0] > self.instance_strength[1]:
+            raise InputError('the ends of a range', field='instance_strength', found=self.instance_strength)
+
+
+def _is_number(value, field):
+    if isinstance(value, bool) or not isinstance(value, int if field.type is int else (int, float)):
+        return False
+    in_range = 0 < value < math.inf if field.name in _POSITIVE else 0 <= value < math.inf
+    return in_range and (value <= 1 or field.name not in _SHARES)
 
 
 def make_features(annotations, params):
@@ -121,13 +155,6 @@ def make_features(annotations, params):
         segments = record.segments_sec / params.snippet_sec
         latent = _video_latent(num_snippets, segments, record.segment_labels, world, params, video_id)
         yield video_id, np.maximum(params.gain * (latent @ world.lift), 0).astype(np.float16)
-
-
-def save_features(folder, annotations, params):
-    """Write :func:`make_features` as ``folder/ID.npy``, each file atomically."""
-    for video_id, features in make_features(annotations, params):
-        with atomic_write(f'{folder}/{video_id}.npy', 'wb') as file:
-            np.save(file, features)
 
 
 class _World:
@@ -216,7 +243,7 @@ def _add_instance(latent, start, end, motion, params, rng):
     time = first + (np.arange((stop - first) * _SAMPLES) + 0.5) / _SAMPLES
     position = (time - start) / (end - start)
     # Half strength at the ends; phases are hat functions about 1/6, 1/2 and 5/6 that add up to 1.
-    envelope = np.clip(np.minimum(position, 1 - position) / max(params.soft_end, 1e-9) + 0.5, 0, 1)
+    envelope = np.clip(np.minimum(position, 1 - position) / params.soft_end + 0.5, 0, 1)
     centres = (np.arange(_NUM_PHASES) + 0.5) / _NUM_PHASES
     distance = np.abs(np.clip(position, centres[0], centres[-1])[:, None] - centres)
     weights = envelope[:, None] * np.maximum(1 - _NUM_PHASES * distance, 0)

@@ -3,7 +3,6 @@ import multiprocessing
 import os
 import signal
 import time
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from fsptal_mm.datasets import synthetic
 from fsptal_mm.datasets.annotations import Annotations, load_annotations
 from fsptal_mm.datasets.synthetic import draw_annotations, ensure_synthetic, select_videos
-from fsptal_mm.datasets.synthetic_features import SyntheticParams, make_features
+from fsptal_mm.datasets.synthetic_features import SyntheticParams
 from fsptal_mm.errors import InputError
 
 # A set that is written in a fraction of a second.
@@ -107,107 +106,10 @@ def test_another_seed_gives_other_videos(embedded):
     assert other.videos['train_000'].duration_sec != embedded.videos['train_000'].duration_sec
 
 
-def test_features_depend_on_the_video_alone(embedded):
-    params = SyntheticParams(**SMALL)
-    ids = list(embedded.videos)[:6]
-    together = dict(make_features(Annotations(embedded.classes, {i: embedded.videos[i] for i in ids}), params))
-    alone = Annotations(embedded.classes, {i: embedded.videos[i] for i in (ids[4], ids[1])})
-    for video_id, features in make_features(alone, params):
-        assert features.dtype == np.float16
-        np.testing.assert_array_equal(features, together[video_id])
-    assert not np.array_equal(together[ids[0]][:20], together[ids[1]][:20])
-    (_, other_seed) = next(make_features(alone, replace(params, seed=1)))
-    assert not np.array_equal(other_seed, together[ids[4]])
-
-
-def test_latent_dimensions_do_not_change_with_d(embedded):
-    """The first columns of a wide set and a narrow one come from different maps, but T never changes."""
-    record = embedded.videos['train_000']
-    one = Annotations(embedded.classes, {'train_000': record})
-    for dim in (1, 64, 300):
-        ((_, features),) = make_features(one, SyntheticParams(dim=dim))
-        assert features.shape == (int(record.duration_sec / 0.64), dim)
-        assert features.min() >= 0  # after a ReLU
-
-
-def one_video(segments, labels=(), duration_sec=64.0):
-    record = replace_arrays(segments, labels, duration_sec)
-    return Annotations(('first', 'second', 'third'), {'video': record})
-
-
-def replace_arrays(segments, labels, duration_sec):
-    empty = np.zeros(0)
-    return synthetic.VideoRecord(
-        video_id='video',
-        subset='train',
-        duration_sec=duration_sec,
-        fps=None,
-        point_sec=empty,
-        point_labels=empty.astype(int),
-        point_instances=empty.astype(int),
-        background_sec=empty,
-        segments_sec=np.array(segments, dtype=float).reshape(-1, 2),
-        segment_labels=np.array(labels, dtype=int),
-        ambiguous_sec=np.zeros((0, 2)),
-    )
-
-
-QUIET = SyntheticParams(
-    context_strength=0, slow_noise=0, fast_noise=0, white_noise=0, snippets_per_piece=1e9, boundary_jitter=0
-)
-
-
-def test_an_instance_shows_in_its_snippets_and_nowhere_else():
-    # Snippets 10 to 20 of 100, no noise, no scene: soft ends reach 0.15 / 2 of the 10 snippets beyond.
-    ((_, features),) = make_features(one_video([[6.4, 12.8]], [2]), QUIET)
-    energy = features.astype(float).sum(1)
-    assert np.flatnonzero(energy).tolist() == list(range(9, 21))
-    assert energy[9] < 0.3 * energy[10:20].min()
-    assert energy[20] < 0.3 * energy[10:20].min()
-
-
-def test_an_instance_shorter_than_a_snippet_shows_in_part():
-    # Half of snippet 10: half the strength, if faded ends are counted; a whole one has the average of full strength.
-    ((_, features),) = make_features(one_video([[6.56, 6.88]], [0]), QUIET)
-    assert np.flatnonzero(features.sum(1)).tolist() == [10]
-
-
-def test_background_pieces_stay_out_of_instances():
-    pieces = replace(QUIET, action_strength=1.0, snippets_per_piece=2.0, style_strength=0)
-    segments = [[6.4, 12.8], [32.0, 38.4]]
-    ((_, with_pieces),) = make_features(one_video(segments, [0, 1]), pieces)
-    ((_, without),) = make_features(one_video(segments, [0, 1]), replace(pieces, snippets_per_piece=1e9))
-    inside = [*range(10, 20), *range(50, 60)]
-    np.testing.assert_array_equal(with_pieces[inside], without[inside])
-    assert np.count_nonzero(with_pieces.sum(1)) > 40  # 50 pieces of about 7 snippets cover most of the other 80
-
-
-@pytest.mark.parametrize(
-    'segments, labels, duration_sec, num_snippets',
-    [
-        ([], [], 64.0, 100),  # a video of background
-        ([[0.0, 0.1]], [1], 0.3, 1),  # shorter than one snippet
-        ([[60.0, 64.5]], [1], 64.5, 100),  # an instance in the part of a snippet that is left over at the end
-        ([[1.0, 1.0]], [1], 7.04, 11),  # 11 * 0.64 in floating point, and an instance without length
-    ],
-)
-def test_odd_videos(segments, labels, duration_sec, num_snippets):
-    ((_, features),) = make_features(one_video(segments, labels, duration_sec), SyntheticParams(dim=8))
-    assert features.shape == (num_snippets, 8)
-    assert np.isfinite(features).all()
-
-
-def test_a_video_needs_a_duration():
-    with pytest.raises(InputError, match='video video: duration_sec'):
-        next(make_features(one_video([], [], None), QUIET))
-
-
-@pytest.mark.parametrize(
-    'field, value', [('dim', 0), ('white_noise', -1), ('own_pieces', 1.5), ('seed', -1), ('instance_strength', (-1, 1))]
-)
-def test_wrong_parameters_are_named(field, value):
-    with pytest.raises(InputError, match=field):
-        SyntheticParams(**{field: value})
+def test_an_unknown_parameter_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"generator: found \['dims'\], expected fields among .*'dim'"):
+        ensure_synthetic(tmp_path / 'set', dims=3)
+    assert not any(tmp_path.iterdir())
 
 
 def test_the_folder_holds_what_the_data_set_class_reads(tmp_path):
@@ -307,17 +209,3 @@ def test_select_videos_shows_every_class():
     assert list(select_videos(train, 12, max_sec=200, seed=4).videos) != list(chosen.videos)
     with pytest.raises(InputError, match='5 videos that show every class'):  # nine videos at least, for ten classes
         select_videos(train, 5)
-
-
-def test_features_for_real_annotations(data_root):
-    folder = data_root / 'thumos14'
-    annotations = load_annotations(folder / 'gt_full.json', split_file=folder / 'split_train.txt')
-    small = select_videos(annotations, 30, max_sec=400)
-    lengths = []
-    for video_id, features in make_features(small, SyntheticParams(dim=16)):
-        record = small.videos[video_id]
-        lengths.append(len(features))
-        assert features.shape == (max(1, int(record.duration_sec / 0.64 + 1e-6)), 16)
-        assert np.isfinite(features).all()
-    assert len(lengths) == 30
-    assert max(lengths) <= 625  # 400 s

@@ -1,0 +1,59 @@
+"""Make the embedded data set, or features of its kind for real annotations.
+
+Examples:
+    python tools/data/make_synthetic.py data/synthetic
+    python tools/data/make_synthetic.py data/thumos14_shaped --part train --ann-file THUMOS14/gt_full.json \
+        --split-file THUMOS14/split_train.txt --point-file THUMOS14/point_gaussian/point_labels.csv \
+        --fps-file THUMOS14/fps_dict.json --count 60 --max-sec 400 --params dim=256
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from mmengine.config import DictAction
+
+from fsptal_mm.datasets.annotations import load_annotations
+from fsptal_mm.datasets.json_readers import save_plain
+from fsptal_mm.datasets.synthetic import ensure_synthetic, save_split, select_videos
+from fsptal_mm.datasets.synthetic_features import SyntheticParams
+from fsptal_mm.errors import InputError
+
+
+def parse_args(argv):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('out', help='folder to write')
+    parser.add_argument('--params', nargs='+', action=DictAction, default={}, help='fields of SyntheticParams: dim=256')
+    real = parser.add_argument_group('features for real annotations, into OUT/features/PART')
+    real.add_argument('--ann-file', help='gt.json of LACP, HR-Pro or ActivityNet, or the plain form; with segments')
+    real.add_argument('--part', choices=('train', 'test'), default='train', help='(default: train)')
+    real.add_argument('--split-file', help='video ids, one per line (default: --subset, else all videos)')
+    real.add_argument('--subset', help='subset of the annotation file, where there is no split file')
+    real.add_argument('--point-file', nargs='+', help='csv, txt or plain JSON; several files are several annotators')
+    real.add_argument('--fps-file', help='JSON from video id to native frames per second')
+    real.add_argument('--count', type=int, help='how many videos, with every class among them (default: all)')
+    real.add_argument('--max-sec', type=float, default=float('inf'), help='leave longer videos out, with --count')
+    return parser.parse_args(argv)
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    if args.ann_file is None:
+        print(ensure_synthetic(args.out, **args.params))
+        return
+    sources = {name: getattr(args, name) for name in ('split_file', 'subset', 'point_file', 'fps_file')}
+    annotations = load_annotations(args.ann_file, **sources)
+    if args.count is not None:
+        annotations = select_videos(annotations, args.count, args.max_sec)
+    save_split(args.out, args.part, annotations, SyntheticParams.from_dict(args.params))
+    # Last: where it stands, the features are whole.
+    path = Path(args.out, f'annotations_{args.part}.json')
+    save_plain(path, annotations)
+    print(f'{path}: {len(annotations.videos)} videos, {len(annotations.classes)} classes')
+
+
+if __name__ == '__main__':
+    try:
+        main()
+    except InputError as error:
+        sys.exit(f'error: {error}')
