@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
-DEMO_CONFIG := configs/base/base_synthetic.py
+DEMO_CONFIG := configs/fsptal/fsptal_synthetic.py
 DEMO_DIR := work_dirs/demo
 # More arguments for the training of the demo, e.g. DEMO_ARGS='--cfg-options train_cfg.max_epochs=5'
 DEMO_ARGS ?=

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from mmaction.registry import DATASETS, METRICS, MODELS, TRANSFORMS
+from mmaction.registry import DATASETS, HOOKS, METRICS, MODELS, TRANSFORMS
 from mmengine.config import Config
 
 ROOT = Path(__file__).parents[1]
@@ -42,7 +42,29 @@ def test_training_and_test_read_the_same_grid_and_root(config):
 
 
 def test_nothing_is_chosen_by_the_test_set(config):
-    assert 'save_best' not in config.default_hooks.checkpoint
+    if 'save_best' not in config.default_hooks.checkpoint:
+        return
+    # Only a held-out fold of the training videos may choose, by its points.
+    train, val = (dict(config[name].dataset) for name in ('train_dataloader', 'val_dataloader'))
+    train_fold, val_fold = dict(train.pop('fold')), dict(val.pop('fold'))
+    assert config.val_evaluator == dict(type='PointMetric')
+    assert config.default_hooks.checkpoint.save_best == 'point_mAP'
+    assert (train_fold.pop('part'), val_fold.pop('part')) == ('train', 'held_out')
+    assert train_fold == val_fold
+    for field in ('pipeline', 'test_mode'):
+        train.pop(field, None), val.pop(field, None)
+    assert train == val
+    assert 'fold' not in config.test_dataloader.dataset
+
+
+def test_hooks_of_runtime_and_model_reach_every_config(config):
+    # Two base files with lists of custom hooks would be refused, and a leaf's list would replace the model's.
+    types = [
+        HOOKS.build(hook).__class__.__name__
+        for hook in (*config.default_hooks.values(), *config.get('custom_hooks', ()))
+    ]
+    assert 'FiniteLossHook' in types
+    assert ('PseudoLabelMiningHook' in types) == (config.model.head.type == 'FSPTALHead')
 
 
 def test_data_root_option_reaches_every_loader(config):

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from mmaction.registry import DATASETS, MODELS, TASK_UTILS, TRANSFORMS
+from mmaction.registry import DATASETS, METRICS, MODELS, TASK_UTILS, TRANSFORMS
 
 from fsptal_mm.datasets.annotations import load_annotations
 
@@ -35,7 +35,7 @@ def test_make_targets_exist():
 
 @pytest.mark.parametrize('name', sorted(set(re.findall(r"type='([A-Z]\w+)'", README))))
 def test_named_types_are_registered(name):
-    assert any(registry.get(name) for registry in (MODELS, DATASETS, TRANSFORMS, TASK_UTILS))
+    assert any(registry.get(name) for registry in (MODELS, DATASETS, METRICS, TRANSFORMS, TASK_UTILS))
 
 
 def test_the_example_annotation_is_read(tmp_path):

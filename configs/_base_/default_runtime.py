@@ -10,6 +10,7 @@ default_hooks = dict(
     checkpoint=dict(type='CheckpointHook', interval=1000, save_last=True, max_keep_ckpts=3),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     results=dict(type='ResultFileHook'),
+    finite_loss=dict(type='FiniteLossHook'),
 )
 env_cfg = dict(
     cudnn_benchmark=False,

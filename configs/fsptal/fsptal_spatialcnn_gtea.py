@@ -1,5 +1,5 @@
 _base_ = [
-    '../_base_/models/fsptal.py',
+    '../_base_/models/fsptal_tuned.py',
     '../_base_/datasets/gtea_spatialcnn.py',
     '../_base_/schedules/adam.py',
     '../_base_/default_runtime.py',
@@ -7,20 +7,16 @@ _base_ = [
 
 model = dict(
     embedding=dict(in_channels=128, out_channels=512),
-    head=dict(
-        num_classes=7,
-        in_channels=512,
-        separation_loss=dict(class_aware=True),
-        proposals=dict(nms=dict(iou_threshold=0.4)),
-    ),
+    head=dict(num_classes=7, in_channels=512),
 )
 
 train_pipeline = [
     dict(type='LoadSnippetFeatures'),
     dict(type='PointsToSnippets'),
-    dict(type='ExtendPointLabels', label_weight=2.5, neighbour_weight=1.67),  # tau_1, tau_2 (Table 3)
+    # tau_1 and tau_2 of Table 3
+    dict(type='ExtendPointLabels', label_weight=2.5, neighbour_weight=1.67, stage='embedding'),
     dict(type='PackPointTALInputs'),
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 optim_wrapper = dict(optimizer=dict(lr=3e-4))
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=66, val_interval=66)
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=40, val_interval=40)

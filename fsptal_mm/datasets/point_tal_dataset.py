@@ -13,6 +13,7 @@ from fsptal_mm.errors import InputError
 from fsptal_mm.structures import SnippetGrid
 
 from .annotations import load_annotations
+from .folds import Fold
 
 
 @DATASETS.register_module()
@@ -35,6 +36,9 @@ class PointTALDataset(BaseDataset):
         ambiguous_file: Ranges that evaluation may leave out.
         annotator: Index of the annotator in a list of ``point_file``; ``None`` draws one per video with ``seed``.
         seed: For drawing annotators.
+        fold (dict, optional): Fields of :class:`Fold`, e.g. ``dict(index=0, count=4, part='held_out')``: keeps one of
+            ``count`` folds of the videos (``'held_out'``) or all others (``'train'``), for choosing checkpoints and
+            settings without test labels. Videos without points are dealt, too, before they are left out.
         supervision: ``'points'``; or ``'segments'``, which labels every snippet from the true segments: the fully
             supervised ceiling, for analysis only.
         pointless: ``'skip'`` leaves training videos without any point out, since their actions are unlabelled, not
@@ -62,6 +66,7 @@ class PointTALDataset(BaseDataset):
         ambiguous_file=None,
         annotator=None,
         seed=0,
+        fold=None,
         supervision='points',
         pointless='skip',
         pipeline=(),
@@ -76,6 +81,7 @@ class PointTALDataset(BaseDataset):
                 raise InputError(f'one of {choices}', field=name, found=value)
         self.grid = grid
         self.suffix = suffix
+        self.fold = fold and Fold.from_config(fold)
         self.supervision = supervision
         self.pointless = pointless
         self._ann_args = dict(subset=subset, annotator=annotator, seed=seed)
@@ -102,7 +108,9 @@ class PointTALDataset(BaseDataset):
             self.ann_file or None, classes=self._metainfo.get('classes'), **self._ann_paths, **self._ann_args
         )
         self._metainfo['classes'] = annotations.classes
-        return [self._data_info(record, len(annotations.classes)) for record in annotations.videos.values()]
+        videos = annotations.videos
+        kept = videos if self.fold is None else self.fold.select(videos)
+        return [self._data_info(videos[video_id], len(annotations.classes)) for video_id in kept]
 
     def _data_info(self, record, num_classes):
         grid = SnippetGrid.from_config(self.grid, record.fps, record.video_id)

@@ -1,3 +1,3 @@
-from .hooks import ResultFileHook
+from .hooks import FiniteLossHook, NonFiniteLossError, PseudoLabelMiningHook, ResultFileHook
 
-__all__ = ['ResultFileHook']
+__all__ = ['FiniteLossHook', 'NonFiniteLossError', 'PseudoLabelMiningHook', 'ResultFileHook']

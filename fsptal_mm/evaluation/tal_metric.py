@@ -1,9 +1,6 @@
 """The metric of temporal action localization."""
 
-import logging
-
 import numpy as np
-import torch
 from mmaction.registry import METRICS
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
@@ -19,6 +16,7 @@ from .functional import (
     summary_table,
 )
 from .results import write_results
+from .samples import class_names, collect_detections, column, to_numpy, warn, without_repetition
 
 _METRICS = ('mAP', 'AR@AN', 'classification')
 
@@ -108,10 +106,8 @@ class TALMetric(BaseMetric):
         Returns:
             dict[str, float]: See the class.
         """
-        results = _without_repetition(results)
-        classes = (self.dataset_meta or {}).get('classes')
-        if classes is None:
-            raise InputError('the names of the classes', field="the data set's metainfo: classes")
+        results = without_repetition(results)
+        classes = class_names(self.dataset_meta)
         measures, how = {}, 'no detections judged'
         if {'mAP', 'AR@AN'} & set(self.metrics):
             measures, how = self._detection_measures(results, classes)
@@ -124,18 +120,16 @@ class TALMetric(BaseMetric):
         return measures
 
     def _detection_measures(self, results, classes):
-        gt = Instances.from_videos(_column(results, 'gt_segments'), _column(results, 'gt_labels'))
+        gt = Instances.from_videos(column(results, 'gt_segments'), column(results, 'gt_labels'))
         if not len(gt):
-            _warn(f'None of {len(results)} videos has a true segment: mAP and AR@AN are left out')
+            warn(f'None of {len(results)} videos has a true segment: mAP and AR@AN are left out')
             return {}, 'no detections judged'
-        det = Instances.from_videos(
-            _column(results, 'segments'), _column(results, 'labels'), _column(results, 'scores')
-        )
+        det = Instances.from_videos(column(results, 'segments'), column(results, 'labels'), column(results, 'scores'))
         ranges = None
         if self.ambiguous == 'drop':
-            ranges = Instances.from_videos(_column(results, 'ambiguous'))
+            ranges = Instances.from_videos(column(results, 'ambiguous'))
             if not len(ranges):
-                _warn("ambiguous='drop', but no video has an ambiguous range (is the data set's ambiguous_file given?)")
+                warn("ambiguous='drop', but no video has an ambiguous range (is the data set's ambiguous_file given?)")
         evaluation = evaluate_detections(gt, det, len(classes), self.protocol, ranges, 'AR@AN' in self.metrics)
         if self.per_class:
             counts = np.bincount(gt.labels, minlength=len(classes))
@@ -170,55 +164,22 @@ def _tables(measures):
 
 
 def _collect(sample):
-    video_id = sample['video_id']
-    found = sample.get('pred_segments')
-    if found is None:
-        raise InputError('a prediction pred_segments in the data sample', video=video_id)
-    segments, scores, labels = (_to_numpy(found[field]) for field in ('segments_sec', 'scores', 'labels'))
-    for field, values in (('segments_sec', segments), ('scores', scores)):
-        if not np.isfinite(values).all():
-            raise InputError('finite numbers', video=video_id, field=f'pred_segments.{field}', found='NaN or infinity')
     return {
-        'video_id': video_id,
-        'segments': segments.reshape(-1, 2),
-        'scores': scores,
-        'labels': labels.astype(np.int64),
+        **collect_detections(sample),
         'gt_segments': np.asarray(sample.get('gt_segments_sec', np.zeros((0, 2)))),
         'gt_labels': np.asarray(sample.get('gt_segment_labels', np.zeros(0, dtype=np.int64))),
         'ambiguous': np.asarray(sample.get('ambiguous_sec', np.zeros((0, 2)))),
-        'class_scores': _to_numpy(sample['pred_scores']) if 'pred_scores' in sample else None,
-        'class_labels': _to_numpy(sample['gt_video_labels']) if 'gt_video_labels' in sample else None,
+        'class_scores': to_numpy(sample['pred_scores']) if 'pred_scores' in sample else None,
+        'class_labels': to_numpy(sample['gt_video_labels']) if 'gt_video_labels' in sample else None,
     }
-
-
-def _to_numpy(values):
-    # By way of the CPU and float64: numpy has no bfloat16, and some devices no float64.
-    return torch.as_tensor(values).detach().cpu().double().numpy()
-
-
-def _column(results, field):
-    return [result[field] for result in results]
-
-
-def _without_repetition(results):
-    by_video = {}
-    for result in results:
-        by_video.setdefault(result['video_id'], result)
-    if len(by_video) < len(results):
-        _warn(f'{len(results) - len(by_video)} videos came more than once and count once')
-    return list(by_video.values())
 
 
 def _classification(results):
     told = [result for result in results if result['class_scores'] is not None and result['class_labels'] is not None]
     measures = {}
     if told:
-        scores, labels = np.stack(_column(told, 'class_scores')), np.stack(_column(told, 'class_labels'))
+        scores, labels = np.stack(column(told, 'class_scores')), np.stack(column(told, 'class_labels'))
         measures = classification_measures(scores, labels)
     if not measures:
-        _warn(f'None of {len(results)} videos has class scores and a label: the classification is left out')
+        warn(f'None of {len(results)} videos has class scores and a label: the classification is left out')
     return measures
-
-
-def _warn(message):
-    print_log(message, logger='current', level=logging.WARNING)

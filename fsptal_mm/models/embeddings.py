@@ -59,13 +59,16 @@ class SnippetEmbedding(BaseModule):
         in_channels: Dimension D of the snippet features.
         out_channels: Dimension of F; ``in_channels`` by default (2048 -> 2048 in the paper).
         kernel_size: Snippets that one embedded feature sees.
+        input_dropout: On the snippet features, in training. Helps where features tell more on training videos than
+            on others, since they were learnt with labels of these.
         init_cfg: As in ``mmengine.model.BaseModule``.
     """
 
-    def __init__(self, in_channels, out_channels=None, kernel_size=3, init_cfg=None):
+    def __init__(self, in_channels, out_channels=None, kernel_size=3, input_dropout=0.0, init_cfg=None):
         super().__init__(init_cfg)
+        self.input_dropout = nn.Dropout(input_dropout)
         self.conv = PackedConv1d(in_channels, out_channels or in_channels, kernel_size)
 
     def forward(self, batch: SnippetBatch) -> SnippetBatch:
         """Embed a batch; ``(R, D)`` to ``(R, D')``, zero gaps stay zero."""
-        return batch.with_features(F.relu(self.conv(batch)))
+        return batch.with_features(F.relu(self.conv(batch.with_features(self.input_dropout(batch.features)))))

@@ -69,6 +69,21 @@ class SnippetGrid:
         """Seconds of a position in snippets: ``t`` is the start of snippet t, ``t + 0.5`` its centre."""
         return np.asarray(position, dtype=np.float64) * self.snippet_sec + self.offset_sec
 
+    def edges_sec(self, positions):
+        """Where snippets that were sampled at ``positions`` begin and end.
+
+        Args:
+            positions (np.ndarray): ``(T,)`` ascending, in snippets of this grid, from its first to its last one:
+                ``snippet_positions`` of label extension, or ``0 ... T - 1``.
+
+        Returns:
+            np.ndarray: ``(T + 1,)`` seconds; snippet t reaches from entry t to entry t + 1, half-way to its neighbours.
+        """
+        positions = np.asarray(positions, dtype=np.float64)
+        middles = (positions[1:] + positions[:-1]) / 2 + 0.5
+        # Sampled ends may lie a little inside the first and the last snippet, which the video goes on to fill.
+        return self.to_sec(np.concatenate([np.rint(positions[:1]), middles, np.rint(positions[-1:]) + 1]))
+
     def num_snippets(self, duration_sec):
         """How many snippets a video of this duration should have (a float: extractors round either way)."""
         return (duration_sec - self.offset_sec) / self.snippet_sec

@@ -40,20 +40,27 @@ class SnippetBatch:
             device: Where the batch shall live; by default where the first video is.
         """
         device = videos[0].device if device is None else torch.device(device)
-        lengths = tuple(len(video) for video in videos)
+        batch = cls._empty(tuple(map(len, videos)), gap, device)
+        features = torch.zeros((len(batch.is_snippet), *videos[0].shape[1:]), dtype=videos[0].dtype, device=device)
+        start = gap
+        for video in videos:
+            features[start : start + len(video)].copy_(video, non_blocking=True)
+            start += len(video) + gap
+        return batch.with_features(features)
+
+    @classmethod
+    def _empty(cls, lengths, gap, device):
+        """Batch of videos of the given lengths whose features are still missing."""
         starts = [gap]
         for length in lengths:
             starts.append(starts[-1] + length + gap)
-        features = torch.zeros((starts[-1], *videos[0].shape[1:]), dtype=videos[0].dtype, device=device)
-        for start, video in zip(starts, videos):
-            features[start : start + len(video)].copy_(video, non_blocking=True)
         time = torch.arange(max(lengths))
         mask = time < torch.tensor(lengths)[:, None]
         rows = torch.where(mask, torch.tensor(starts[:-1])[:, None] + time, 0)
         is_snippet = torch.zeros((starts[-1], 1), dtype=torch.bool)
         is_snippet[rows[mask]] = True
         mask, rows, is_snippet = (index.to(device, non_blocking=True) for index in (mask, rows, is_snippet))
-        return cls(features, lengths, gap, mask, rows, is_snippet)
+        return cls(None, lengths, gap, mask, rows, is_snippet)
 
     def with_features(self, features):
         """The same videos with other features ``(R, D')``."""
@@ -76,3 +83,28 @@ class SnippetBatch:
         for length in self.lengths:
             cuts += [length, self.gap]
         return values.split(cuts)[1::2]
+
+    def resample(self, positions):
+        """Interpolate the features of every video linearly.
+
+        Args:
+            positions (list[Tensor]): ``(T_i',)`` places on the host, in snippets within ``[0, T_i - 1]``.
+
+        Returns:
+            SnippetBatch: Of lengths ``T_i'``.
+        """
+        batch = self._empty(tuple(map(len, positions)), self.gap, self.features.device)
+        left = torch.zeros(len(batch.is_snippet), dtype=torch.int64)  # zero rows are taken from zero rows
+        right, share = torch.zeros_like(left), torch.zeros(len(left), 1, dtype=torch.float64)
+        start = at = self.gap
+        for length, place in zip(self.lengths, positions):
+            rows, before = slice(at, at + len(place)), place.floor().long()
+            left[rows] = start + before
+            right[rows] = start + (before + 1).clamp(max=length - 1)
+            share[rows, 0] = (place - before).double()
+            start, at = start + length + self.gap, rows.stop + self.gap
+        device, dtype = self.features.device, self.features.dtype
+        left, right = (rows.to(device, non_blocking=True) for rows in (left, right))
+        share = share.to(dtype).to(device, non_blocking=True)
+        before, after = (self.features.index_select(0, rows) for rows in (left, right))
+        return batch.with_features(torch.lerp(before, after, share))

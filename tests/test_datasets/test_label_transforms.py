@@ -152,8 +152,22 @@ def test_every_label_of_real_points_survives(data_root):
 @pytest.mark.parametrize('name', ['label_weight', 'neighbour_weight'])
 @pytest.mark.parametrize('value', [0.5, float('inf'), float('nan')])
 def test_weights_below_one_are_refused(name, value):
-    with pytest.raises(ValueError, match=f'`{name}` must be at least 1'):
+    with pytest.raises(InputError, match=rf'ExtendPointLabels\.{name}: found {value}'):
         ExtendPointLabels(**{name: value})
+
+
+def test_extension_behind_the_embedding_leaves_the_features_alone():
+    instances = [-1, -1, 4, -1, -1]
+    behind, paper = extended(instances, stage='embedding'), extended(instances)
+    assert behind['features'][:, 0].tolist() == [0, 1, 2, 3, 4]
+    assert behind['embedding_positions'].tolist() == paper['snippet_positions'].tolist()
+    assert behind['snippet_instances'].tolist() == paper['snippet_instances'].tolist()
+    assert 'embedding_positions' not in paper
+
+
+def test_an_unknown_stage_is_an_error():
+    with pytest.raises(InputError, match=r"ExtendPointLabels\.stage: found 'scores'"):
+        ExtendPointLabels(stage='scores')
 
 
 def test_resizing_keeps_the_video_where_it_is():

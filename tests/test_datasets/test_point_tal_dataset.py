@@ -154,3 +154,52 @@ def test_real_features_fit_their_annotations(data_root, name, sec, train, test):
                 assert sample.point_instances.max() >= 0
             expected = sample.duration_sec / sample.snippet_sec
             assert abs(sample.num_snippets - expected) <= 1
+
+
+def test_parts_of_a_fold(root):
+    def ids(part, index=0, **kwargs):
+        dataset = build(root, subset=None, fold=dict(index=index, count=3, part=part), **kwargs)
+        return {dataset.get_data_info(number)['video_id'] for number in range(len(dataset))}
+
+    held_out = [ids('held_out', index, test_mode=True) for index in range(3)]
+    assert sorted(map(sorted, held_out)) == [['a'], ['b'], ['c']]
+    # b carries no point: it is dealt as any other, and training leaves it out.
+    assert [ids('train', index) for index in range(3)] == [{'a', 'c'} - videos for videos in held_out]
+    assert [ids('train', index, pointless='background') for index in range(3)] == [
+        {'a', 'b', 'c'} - videos for videos in held_out
+    ]
+
+
+def test_classes_do_not_depend_on_the_fold(root):
+    (root / 'points.txt').write_text('a,1.0,run\nb,1.0,hop\n')
+    (root / 'split.txt').write_text('a\nb\n')
+    for index in range(2):
+        files = dict(ann_file='', split_file='split.txt', point_file='points.txt', subset=None)
+        dataset = build(root, **files, fold=dict(index=index, count=2, part='train'))
+        assert len(dataset) == 1
+        assert dataset.metainfo['classes'] == ('hop', 'run')
+
+
+def test_points_travel_with_the_sample(root):
+    sample = build(root)[0]['data_samples']
+    assert sample.gt_point_sec.tolist() == [1.5, 4.2]
+    assert sample.gt_point_labels.tolist() == [0, 1]
+    assert sample.gt_point_instances.tolist() == [0, 1]
+
+
+def test_real_users_of_50_salads_are_not_split(data_root):
+    folds = [
+        PointTALDataset(
+            data_root=str(data_root / '50salads_acc'),
+            ann_file='gt.json',
+            split_file='split_train.txt',
+            point_file='point_labels.csv',
+            grid=dict(snippet_sec=0.6),
+            fold=dict(index=index, count=4, part='held_out', group=r'^(\d+)-'),
+        )
+        for index in range(4)
+    ]
+    users = [{info['video_id'].split('-')[0] for info in map(fold.get_data_info, range(len(fold)))} for fold in folds]
+    assert [len(fold) for fold in folds] == [10] * 4  # 20 users, two videos each
+    assert [len(part) for part in users] == [5] * 4
+    assert len(set().union(*users)) == 20

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from fsptal_mm.datasets import synthetic
+from fsptal_mm.datasets import SyntheticPointTALDataset, synthetic
 from fsptal_mm.datasets.annotations import Annotations, load_annotations
 from fsptal_mm.datasets.synthetic import draw_annotations, ensure_synthetic, select_videos
 from fsptal_mm.datasets.synthetic_features import SyntheticParams
@@ -209,3 +209,20 @@ def test_select_videos_shows_every_class():
     assert list(select_videos(train, 12, max_sec=200, seed=4).videos) != list(chosen.videos)
     with pytest.raises(InputError, match='5 videos that show every class'):  # nine videos at least, for ten classes
         select_videos(train, 5)
+
+
+def test_a_fold_of_the_embedded_set(tmp_path):
+    arguments = dict(
+        data_root=str(tmp_path / 'set'),
+        ann_file='annotations.json',
+        subset='train',
+        data_prefix=dict(feature='features/train'),
+        grid=dict(snippet_sec=0.64),
+        generator=SMALL,
+    )
+    parts = [
+        SyntheticPointTALDataset(**arguments, fold=dict(index=1, count=2, part=part)) for part in ('train', 'held_out')
+    ]
+    ids = [{dataset.get_data_info(index)['video_id'] for index in range(len(dataset))} for dataset in parts]
+    assert ids[0].isdisjoint(ids[1])
+    assert len(ids[0] | ids[1]) == SMALL['train_videos']

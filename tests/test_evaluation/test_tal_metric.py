@@ -12,7 +12,7 @@ from mmengine.evaluator import Evaluator
 from mmengine.structures import InstanceData
 
 from fsptal_mm.errors import InputError
-from fsptal_mm.evaluation import TALMetric, read_results, tal_metric, to_instances
+from fsptal_mm.evaluation import TALMetric, read_results, samples, tal_metric, to_instances
 from fsptal_mm.evaluation.functional import Instances, detection_average_precision
 
 CLASSES = ('Diving', 'Shotput', 'Billiards')
@@ -59,7 +59,8 @@ def evaluate(samples, size=None, **arguments):
 def messages(monkeypatch):
     """What the metric logs."""
     logged = []
-    monkeypatch.setattr(tal_metric, 'print_log', lambda message, **_: logged.append(message))
+    for module in (samples, tal_metric):
+        monkeypatch.setattr(module, 'print_log', lambda message, **_: logged.append(message))
     return logged
 
 

@@ -48,3 +48,14 @@ def test_embedding_is_rectified_and_keeps_gaps_zero():
     assert batch.features.shape == (9, 8)
     assert batch.features.min() == 0
     assert (batch.features[~batch.is_snippet[:, 0]] == 0).all()
+
+
+def test_input_dropout_acts_in_training_only():
+    embedding = SnippetEmbedding(3, 8, input_dropout=0.9)
+    batch = SnippetBatch.from_videos([torch.ones(40, 3)])
+    first, second = (embedding(batch).features for _ in range(2))
+    assert not torch.equal(first, second)
+    embedding.eval()
+    expected = SnippetEmbedding(3, 8)
+    expected.load_state_dict(embedding.state_dict())  # dropout adds nothing to a checkpoint
+    assert torch.equal(embedding(batch).features, expected(batch).features)

@@ -3,6 +3,8 @@ import torch
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 
+from fsptal_mm.errors import InputError
+
 TERMS = {
     'loss_background',
     'loss_point_action',
@@ -67,6 +69,41 @@ def test_a_batch_has_the_losses_and_gradients_of_its_videos():
             torch.testing.assert_close(value, sum(pair[part][name] for pair in single) / 3, rtol=1e-4, atol=1e-5)
 
 
+def test_mined_actions_can_be_seeds_only():
+    switches = dict(miner=dict(type='PseudoLabelMiner', background_threshold=None, action_threshold=1.0))
+    as_labels, as_seeds = (build(mined_actions=use, **switches) for use in ('labels', 'seeds'))
+    given_only = build(miner=dict(type='PseudoLabelMiner', background_threshold=None, action_threshold=None))
+    losses, seeds, given = (losses_of(model, VIDEOS) for model in (as_labels, as_seeds, given_only))
+    assert losses['loss_point_action'] != seeds['loss_point_action']
+    assert seeds['loss_point_action'] == given['loss_point_action']  # only the given points are labels
+    assert seeds['loss_score'] == losses['loss_score']  # the search starts from mined ones all the same
+    assert seeds['loss_point_background'] == losses['loss_point_background']
+
+
+def test_away_from_all_segments_is_background():
+    model = build(background_margin=0.5)
+    samples = [sample for _, sample in VIDEOS]
+    batch = model.embed(model.data_preprocessor(dict(inputs=[video for video, _ in VIDEOS]))['inputs'])
+    given, targets, segments = model.head.mine(batch, samples)
+    away = segments.away_from_actions(batch.mask, 0.5)
+    assert targets.background[away].all()
+    model.head.background_margin = None
+    mined = model.head.mine(batch, samples)[1].background
+    assert (away & ~mined).any()
+    assert torch.equal(targets.background, mined | away)  # mined background stays what it was
+    assert not (targets.background & given.labels.any(-1)).any()
+
+
+def test_mined_actions_are_labels_or_seeds():
+    with pytest.raises(InputError, match=r"FSPTALHead\.mined_actions: found 'none'"):
+        build(mined_actions='none')
+
+
+def test_the_background_margin_is_no_negative_number():
+    with pytest.raises(InputError, match=r'FSPTALHead\.background_margin: found -1'):
+        build(background_margin=-1)
+
+
 @pytest.mark.parametrize(
     'switches, missing',
     [
@@ -89,13 +126,50 @@ def test_modules_are_switched_off_one_by_one(switches, missing):
     ],
 )
 def test_edges_give_finite_losses_and_a_gradient_for_every_parameter(video):
-    model = build()
-    losses = losses_of(model, [video])
+    assert_trainable(build(), [video])
+
+
+def assert_trainable(model, videos):
+    """All losses and gradients are finite, and every parameter has one."""
+    losses = losses_of(model, videos)
     sum(losses.values()).backward()
-    assert all(torch.isfinite(loss) for loss in losses.values())
+    assert all(torch.isfinite(loss) for loss in losses.values()), losses
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
         assert torch.isfinite(parameter.grad).all(), name
+
+
+def test_a_class_without_seeds_has_no_segments():
+    features, sample = make_video(30, [(5, 0, 0)])
+    sample.gt_video_labels[2] = 1.0  # known to occur, but nobody has clicked it
+    model = build()
+    segments = model.head.mine(model.embed(model.data_preprocessor(dict(inputs=[features]))['inputs']), [sample])[2]
+    assert segments.label.tolist() == [0]
+    assert_trainable(model, [(features, sample)])
+
+
+@pytest.mark.parametrize('background_segments', [False, True])
+@pytest.mark.parametrize('logit', [-1e4, 1e4], ids=['scores 0', 'scores 1'])
+def test_saturated_scores_train_on(logit, background_segments):
+    class Constant(torch.nn.Linear):
+        def forward(self, features):
+            return super().forward(features) + logit  # sigmoid gives exactly 0 or 1, for b and all classes
+
+    model = build(searcher=dict(type='SegmentSearcher', background_segments=background_segments))
+    model.head.classifier = Constant(8, 4)
+    assert_trainable(model, VIDEOS)
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16], ids=str)
+def test_half_precision_trains(dtype):
+    model = build()
+    with torch.autocast('cpu', dtype=dtype):
+        assert_trainable(model, VIDEOS)
+
+
+def test_twenty_thousand_snippets():
+    points = [(t, t // 100 % 3, t // 100) for t in range(50, 20_000, 100)]
+    assert_trainable(build(separation=dict(type='SeparationBranch', embed_channels=8)), [make_video(20_000, points)])
 
 
 def test_segments_are_searched_in_scores_without_dropout():

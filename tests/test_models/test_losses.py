@@ -69,6 +69,15 @@ def test_a_snippet_of_two_classes_counts_once_and_videos_weigh_the_same():
     assert on_background.item() == 0
 
 
+def test_weights_of_the_point_loss():
+    targets = make_targets([[[-1, 0], [-1, -1]]], [[False, True]])
+    scores, background = torch.full((1, 2, 2), 0.3), torch.full((1, 2), 0.6)
+    plain = PointFocalLoss()(scores, background, targets)
+    weighted = PointFocalLoss(loss_weight=2.0, background_weight=3.0)(scores, background, targets)
+    assert weighted['loss_point_action'].item() == pytest.approx(2 * plain['loss_point_action'].item())
+    assert weighted['loss_point_background'].item() == pytest.approx(6 * plain['loss_point_background'].item())
+
+
 def test_saturated_scores_give_finite_losses_and_gradients():
     logits = torch.tensor([[[1e4, -1e4], [-1e4, 1e4]]], requires_grad=True)
     scores = logits.sigmoid()

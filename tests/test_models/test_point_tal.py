@@ -117,6 +117,17 @@ def test_targets_are_padded_with_no_label():
     assert targets.video_labels.tolist() == [[1, 1, 0], [0, 1, 0]]
 
 
+def test_embedded_features_are_resampled_where_labels_were_extended_behind_the_embedding(model, videos):
+    sample = videos[0][1]
+    sample.set_metainfo(dict(embedding_positions=np.array([0.0, 0.5, 1.0])))
+    data = model.data_preprocessor(dict(inputs=[video for video, _ in videos], data_samples=[s for _, s in videos]))
+    plain, resampled = model.embed(data['inputs']), model.embed(**data)
+    assert resampled.lengths == (3, *LENGTHS[1:])
+    for video, (before, after) in enumerate(zip(plain.split(plain.features), resampled.split(resampled.features))):
+        expected = torch.stack([before[0], (before[0] + before[1]) / 2, before[1]]) if video == 0 else before
+        torch.testing.assert_close(after, expected)
+
+
 def test_unknown_mode_is_refused(model, videos):
     with pytest.raises(ValueError, match='`mode` must be'):
         run(model, videos, 'train')

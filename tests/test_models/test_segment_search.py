@@ -6,7 +6,7 @@ import torch
 from segment_reference import chains
 
 from fsptal_mm.models.losses.score_contrast import outer_inner_contrast
-from fsptal_mm.models.task_modules.segment_search import SegmentSearcher
+from fsptal_mm.models.task_modules.segment_search import SegmentLabels, SegmentSearcher
 from fsptal_mm.structures import PointTargets
 
 VARIANTS = [
@@ -46,6 +46,22 @@ def search(scores, targets, **kwargs):
     segments = SegmentSearcher(**kwargs)(scores, targets)
     keys = zip(segments.video.tolist(), segments.label.tolist())
     return segments, dict(zip(keys, outer_inner_contrast(scores, segments).tolist()))
+
+
+def test_snippets_away_from_actions_by_hand():
+    # Two segments of the first video, of two classes, and background between them; nothing in the second.
+    segments = SegmentLabels(
+        *(torch.tensor(values) for values in ([0, 0], [0, 1], [0, 0, 1], [3, 5, 11], [4, 6, 11])),
+        *(torch.zeros(3, dtype=torch.int64),) * 2,
+        torch.tensor([False, True, False]),
+    )
+    mask = torch.arange(14) < torch.tensor([[14], [2]])
+    # 3-4 reaches over one snippet on each side with a margin of half its length, 11 over one: rounded up
+    expected = [t for t in range(14) if t not in (2, 3, 4, 5, 10, 11, 12)]
+    found = segments.away_from_actions(mask, 0.5)
+    assert found[0].nonzero()[:, 0].tolist() == expected
+    assert found[1].tolist() == [True, True] + [False] * 12  # padded snippets are nowhere
+    assert segments.away_from_actions(mask, 20)[0].sum() == 0  # beyond both ends of the video
 
 
 def random_video(rng, length, seed_share, num_classes=2, run_length=2):

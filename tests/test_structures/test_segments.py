@@ -77,3 +77,10 @@ def test_segment_iou(first, second, expected):
 
 def test_segment_iou_of_nothing():
     assert segment_iou(np.zeros((0, 2)), [[0, 1]]).shape == (0, 1)
+
+
+def test_edges_lie_half_way_between_sampled_snippets():
+    grid = SnippetGrid(0.5, 0.1)
+    assert grid.edges_sec(np.arange(3)) == pytest.approx([0.1, 0.6, 1.1, 1.6])  # not resampled: t and t + 1
+    # Centres of 0.02, 1, 1.5 and 2.99 are at these + 0.5; the video has four snippets, which the ends belong to.
+    assert grid.edges_sec([0.02, 1, 1.5, 2.99]) == pytest.approx(np.array([0, 1.01, 1.75, 2.745, 4]) * 0.5 + 0.1)

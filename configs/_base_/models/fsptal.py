@@ -11,7 +11,14 @@ model = dict(
         video_loss=dict(type='VideoLevelLoss', loss_weight=1.0),  # lambda_1
         point_loss=dict(type='PointFocalLoss', loss_weight=1.0),  # lambda_2
         miner=dict(type='PseudoLabelMiner', background_threshold=0.85, action_threshold=0.25),  # Appendix B
-        searcher=dict(type='SegmentSearcher', outer_ratio=0.25),  # delta, Sec. 3.4
+        mined_actions='labels',  # Eq. 5
+        background_margin=None,
+        searcher=dict(
+            type='SegmentSearcher',
+            outer_ratio=0.25,  # delta, Sec. 3.4
+            original=False,  # Table 7
+            background_segments=False,
+        ),
         score_loss=dict(type='OICLoss', loss_weight=1.0),  # lambda_3
         separation=dict(type='SeparationBranch'),
         separation_loss=dict(
@@ -20,6 +27,14 @@ model = dict(
             psi_diff=0.1,  # Table 3
             loss_weight=1.0,  # lambda_4
         ),
-        proposals=dict(type='ProposalGenerator', nms=dict(type='nms', iou_threshold=0.7)),  # Appendix C
+        proposals=dict(
+            type='ProposalGenerator',
+            video_threshold=0.25,  # theta_vid, Appendix C
+            outer_ratio=0.25,  # Appendix C
+            nms=dict(type='nms', iou_threshold=0.7),  # Appendix C
+        ),
     ),
 )
+
+# Labels are mined at every step; every 10 epochs, a pass over the training videos logs how many they are.
+custom_hooks = [dict(type='PseudoLabelMiningHook', interval=10)]

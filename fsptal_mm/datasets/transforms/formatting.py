@@ -7,6 +7,7 @@ from mmaction.structures import ActionDataSample
 from mmcv.transforms import BaseTransform
 
 _EVALUATION_KEYS = ('gt_segments_sec', 'gt_segment_labels', 'ambiguous_sec')
+_POINT_KEYS = ('point_sec', 'point_labels', 'point_instances')
 
 
 @TRANSFORMS.register_module()
@@ -15,8 +16,8 @@ class PackPointTALInputs(BaseTransform):
 
     ``inputs`` are the features ``(T, D)``; the data sample carries ``point_instances (T, C)``, ``point_background
     (T,)`` and ``gt_video_labels (C,)`` as data, and as meta information what inference and evaluation need: the grid in
-    seconds, the duration and the true segments. Segments travel with the sample so that every process of a
-    distributed test can give the metric what it needs; no part of training reads them.
+    seconds, the duration, the points and the true segments. Segments travel with the sample so that every process of
+    a distributed test can give the metric what it needs; no part of training reads them.
 
     Required keys: ``features``, ``snippet_instances``, ``snippet_background``, ``grid``, ``duration_sec``,
     ``video_id``, ``video_labels``, ``num_classes`` and the evaluation keys.
@@ -25,7 +26,7 @@ class PackPointTALInputs(BaseTransform):
         meta_keys: Further keys to keep as meta information where present.
     """
 
-    def __init__(self, meta_keys=('snippet_positions',)):
+    def __init__(self, meta_keys=('snippet_positions', 'embedding_positions')):
         self.meta_keys = meta_keys
 
     def transform(self, results):
@@ -33,9 +34,11 @@ class PackPointTALInputs(BaseTransform):
         video_labels = torch.zeros(results['num_classes'])
         video_labels[torch.as_tensor(results['video_labels'], dtype=torch.long)] = 1
         meta = {key: results[key] for key in (*_EVALUATION_KEYS, *self.meta_keys) if key in results}
+        # Under names of their own: `point_instances` of a sample are those of its snippets.
+        meta.update({f'gt_{key}': results[key] for key in _POINT_KEYS if key in results})
         meta.update(
             video_id=results['video_id'],
-            num_snippets=len(results['features']),
+            num_snippets=len(results['snippet_instances']),
             snippet_sec=results['grid'].snippet_sec,
             offset_sec=results['grid'].offset_sec,
             duration_sec=results['duration_sec'],

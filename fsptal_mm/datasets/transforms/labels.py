@@ -59,26 +59,39 @@ class ExtendPointLabels(BaseTransform):
 
     For training only: at test time nothing is labelled and nothing may be resampled.
 
-    Required keys: ``features (T_ori, D)``, ``snippet_instances``, ``snippet_background``. Changed: all three, to length
-    T. Added: ``snippet_positions (T,)``: the original snippet, in fractions, that an extended one was sampled at.
+    Required keys: ``features (T_ori, D)``, ``snippet_instances``, ``snippet_background``. Changed: the labels, to
+    length T, and with ``stage='features'`` the features. Added: ``snippet_positions (T,)``: the original snippet, in
+    fractions, that an extended one was sampled at; with ``stage='embedding'`` the same as ``embedding_positions``.
 
     Args:
         label_weight: tau_1, sampling weight of labelled snippets (Table 3).
         neighbour_weight: tau_2, sampling weight of the snippets beside a run of labelled ones (Table 3).
+        stage: What is resampled: ``'features'`` (the paper), or ``'embedding'``: the features stay as they are, and the
+            model resamples the embedded ones. Its convolution then sees time as it will at test time, not stretched
+            around the points, and has fewer snippets to embed; clips can be extended in this way, too.
+
+    Raises:
+        InputError: A wrong argument.
     """
 
-    def __init__(self, label_weight=2.5, neighbour_weight=1.67):
+    def __init__(self, label_weight=2.5, neighbour_weight=1.67, stage='features'):
         for name, value in (('label_weight', label_weight), ('neighbour_weight', neighbour_weight)):
             if not 1 <= value < float('inf'):
-                raise ValueError(f'`{name}` must be at least 1, but got {value}')
+                raise InputError('a number >= 1', field=f'ExtendPointLabels.{name}', found=value)
+        if stage not in ('features', 'embedding'):
+            raise InputError("'features' or 'embedding'", field='ExtendPointLabels.stage', found=stage)
         self.label_weight = label_weight
         self.neighbour_weight = neighbour_weight
+        self.stage = stage
 
     def transform(self, results):
         """See the class."""
         instances = results['snippet_instances']
         positions = self.sampling_positions((instances != NO_INSTANCE).any(1))
-        results['features'] = interpolate(results['features'], positions)
+        if self.stage == 'features':
+            results['features'] = interpolate(results['features'], positions)
+        else:
+            results['embedding_positions'] = positions
         results['snippet_instances'] = _carry_labels(instances, positions, NO_INSTANCE)
         results['snippet_background'] = _carry_labels(results['snippet_background'][:, None], positions, False)[:, 0]
         results['snippet_positions'] = positions

@@ -1,15 +1,24 @@
+from .bootstrap import (
+    PairedDifference,
+    paired_difference,
+    resample_videos,
+    resampled_average_precision,
+    sample_deviation,
+)
 from .classification import classification_measures
 from .detection import detection_average_precision, match_detections
 from .evaluate import Evaluation, evaluate_detections
 from .instances import Instances, touches_any
+from .points import match_points, point_average_precision, point_extents
 from .proposals import average_recall, summarize_recall
 from .protocol import PRESETS, Protocol
-from .tables import class_table, summary_table
+from .tables import class_table, render_markdown, summary_table
 
 __all__ = [
     'PRESETS',
     'Evaluation',
     'Instances',
+    'PairedDifference',
     'Protocol',
     'average_recall',
     'class_table',
@@ -17,6 +26,14 @@ __all__ = [
     'detection_average_precision',
     'evaluate_detections',
     'match_detections',
+    'match_points',
+    'paired_difference',
+    'point_average_precision',
+    'point_extents',
+    'render_markdown',
+    'resample_videos',
+    'resampled_average_precision',
+    'sample_deviation',
     'summarize_recall',
     'summary_table',
     'touches_any',

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .instances import paired_iou, pairs_within_groups
+from .instances import by_class_and_video, paired_iou, pairs_within_groups
 
 
 def detection_average_precision(gt, det, tiou_thresholds, num_classes):
@@ -31,9 +31,22 @@ def detection_average_precision(gt, det, tiou_thresholds, num_classes):
     """
     det = det[np.lexsort((-det.scores, det.labels))]
     hits = match_detections(gt, det, tiou_thresholds)
-    num_gt = np.bincount(gt.labels, minlength=num_classes)
-    edges = np.searchsorted(det.labels, np.arange(num_classes + 1))
-    ap = np.full((len(tiou_thresholds), num_classes), np.nan)
+    return average_precision(hits, det.labels, np.bincount(gt.labels, minlength=num_classes))
+
+
+def average_precision(hits, labels, num_gt):
+    """Interpolated average precision of each class from what is a hit.
+
+    Args:
+        hits (np.ndarray): ``(K, N)`` bool: which detections are true positives, in K ways of judging them.
+        labels (np.ndarray): ``(N,)`` classes of the detections, ascending; within a class the best detection first.
+        num_gt (np.ndarray): ``(C,)`` number of true instances of each class.
+
+    Returns:
+        np.ndarray: ``(K, C)``; NaN for classes without a true instance.
+    """
+    edges = np.searchsorted(labels, np.arange(len(num_gt) + 1))
+    ap = np.full((len(hits), len(num_gt)), np.nan)
     for label in np.flatnonzero(num_gt):
         ap[:, label] = _interpolated_ap(hits[:, edges[label] : edges[label + 1]], num_gt[label])
     return ap
@@ -50,12 +63,8 @@ def match_detections(gt, det, tiou_thresholds):
     Returns:
         np.ndarray: ``(K, N)`` bool, in the order of ``det``.
     """
-    num_videos = 1 + max(gt.videos.max(initial=0), det.videos.max(initial=0))
-    gt_group = gt.labels * num_videos + gt.videos
-    order = np.argsort(gt_group, kind='stable')
-    candidates = _candidates(
-        gt[order], gt_group[order], det, det.labels * num_videos + det.videos, min(tiou_thresholds)
-    )
+    gt, gt_group, det_group = by_class_and_video(gt, det)
+    candidates = _candidates(gt, gt_group, det, det_group, min(tiou_thresholds))
     return np.stack([_assign(*candidates, threshold, len(gt), len(det)) for threshold in tiou_thresholds])
 
 

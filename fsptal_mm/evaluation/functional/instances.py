@@ -80,6 +80,22 @@ def pairs_within_groups(left, right):
         yield left_index, first[left_index] + within
 
 
+def by_class_and_video(gt, det):
+    """Number the pairs of a class and a video, for :func:`pairs_within_groups`.
+
+    Args:
+        gt (Instances): Sorted by class and video in what is returned.
+        det (Instances): Stays as it is.
+
+    Returns:
+        tuple[Instances, np.ndarray, np.ndarray]: ``gt``, sorted, and the group of each item of it and of ``det``.
+    """
+    num_videos = 1 + max(gt.videos.max(initial=0), det.videos.max(initial=0))
+    gt_group = gt.labels * num_videos + gt.videos
+    order = np.argsort(gt_group, kind='stable')
+    return gt[order], gt_group[order], det.labels * num_videos + det.videos
+
+
 def touches_any(instances, ranges):
     """Which segments share some time with a range of their video, whatever the class.
 

@@ -72,6 +72,21 @@ class Protocol:
         averages = [mean_ap[self._within(bounds)].mean() for bounds in self.average_ranges]
         return dict(zip([*self.average_keys, *self.threshold_keys], map(float, [*averages, *mean_ap])))
 
+    def main_average(self, ap):
+        """The first of the averages, of many sets at once.
+
+        Args:
+            ap (np.ndarray): ``(..., K, C)``, NaN for classes that do not count.
+
+        Returns:
+            np.ndarray: ``(...)`` fractions; NaN where no class counts.
+        """
+        counts = ~np.isnan(ap)
+        num_classes = counts.sum(axis=-1)
+        total = np.where(counts, ap, 0).sum(axis=-1)
+        mean_ap = np.divide(total, num_classes, out=np.full_like(total, np.nan), where=num_classes > 0)
+        return mean_ap[..., self._within(self.average_ranges[0])].mean(axis=-1)
+
     def _within(self, bounds):
         thresholds = np.array(self.tiou_thresholds)
         return (thresholds >= bounds[0] - _TOLERANCE) & (thresholds <= bounds[1] + _TOLERANCE)

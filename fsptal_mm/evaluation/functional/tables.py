@@ -21,7 +21,7 @@ def summary_table(rows, title):
         table.add_column(key, justify='right', no_wrap=True)
     for name, measures in rows.items():
         table.add_row(name, *map(_percent, measures.values()))
-    return _render(table)
+    return render_markdown(table)
 
 
 def class_table(ap, num_gt, classes, protocol):
@@ -41,14 +41,15 @@ def class_table(ap, num_gt, classes, protocol):
         table.add_column(heading, justify='right', no_wrap=True)
     for name, count, values in zip(classes, num_gt, ap.T):
         table.add_row(name, str(count), *map(_percent, [*values, values.mean()]))
-    return _render(table)
+    return render_markdown(table)
 
 
 def _percent(fraction):
     return '-' if np.isnan(fraction) else f'{100 * fraction:.2f}'
 
 
-def _render(table):
+def render_markdown(table):
+    """Lines of a ``rich`` table, each row on one line however wide it is."""
     # Wide enough for any table: a log has no width, and rich would wrap at 80.
     console = Console(width=1000, color_system=None, markup=False, emoji=False, highlight=False)
     with console.capture() as capture:

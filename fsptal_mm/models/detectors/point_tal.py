@@ -39,7 +39,7 @@ class PointTAL(BaseModel):
         Returns:
             The losses, the data samples with predictions, or the padded class activations ``(B, T, C + 1)``.
         """
-        embedded = self.embedding(inputs if self.backbone is None else self.extract_features(inputs))
+        embedded = self.embed(inputs, data_samples)
         if mode == 'loss':
             return self.head.loss(embedded, data_samples)
         if mode == 'predict':
@@ -47,6 +47,24 @@ class PointTAL(BaseModel):
         if mode == 'tensor':
             return embedded.pad(self.head(embedded))
         raise ValueError(f"`mode` must be 'loss', 'predict' or 'tensor', but got {mode!r}")
+
+    def embed(self, inputs, data_samples=None):
+        """Embedded features F, which the head takes.
+
+        Args:
+            inputs (SnippetBatch): As the data preprocessor packs it.
+            data_samples (list[ActionDataSample], optional): Where they hold ``embedding_positions (T,)``, F is
+                resampled there, in snippets of the inputs: label extension behind the embedding, by
+                ``ExtendPointLabels``.
+        """
+        embedded = self.embedding(inputs if self.backbone is None else self.extract_features(inputs))
+        positions = [sample.get('embedding_positions') for sample in data_samples or ()]
+        if all(place is None for place in positions):
+            return embedded
+        identity = (torch.arange(length, dtype=torch.float64) for length in inputs.lengths)
+        return embedded.resample(
+            [here if place is None else torch.as_tensor(place) for place, here in zip(positions, identity)]
+        )
 
     def extract_features(self, inputs):
         """Run the backbone over the clips of all videos; returns a :class:`SnippetBatch` of ``(R, D)`` features."""

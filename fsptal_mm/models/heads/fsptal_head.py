@@ -1,8 +1,10 @@
 """FS-PTAL: the base model with pseudo-label mining, score contrast and feature separation (method: Eq. 15)."""
 
+from dataclasses import replace
+
 from mmaction.registry import MODELS, TASK_UTILS
 
-from fsptal_mm.structures import PointTargets
+from fsptal_mm.errors import InputError
 
 from .point_tal_head import PointTALHead, SnippetScores
 
@@ -22,6 +24,13 @@ class FSPTALHead(PointTALHead):
         separation (dict, optional): Config of the embedding in which features are separated, ``SeparationBranch``
             (module D).
         separation_loss (dict): Config of ``FeatureSeparationLoss``.
+        mined_actions: What mined action snippets are used for: ``'labels'`` of the point loss (Eq. 5) and seeds of the
+            segment search, as in the paper; or ``'seeds'`` only, as in LACP: they are the snippets that already score
+            high, and labels would make them surer still while their neighbours wait.
+        background_margin: Every action has a point, so that what lies away from all segments found around the points
+            is background: with a number, snippets further from them than this share of a segment's length are labelled
+            so, too, among them those that look like an action. ``None``: mined background only, as in the paper. Needs
+            module C.
         **kwargs: As in :class:`PointTALHead`.
     """
 
@@ -33,26 +42,45 @@ class FSPTALHead(PointTALHead):
         score_loss=dict(type='OICLoss'),
         separation=dict(type='SeparationBranch'),
         separation_loss=dict(type='FeatureSeparationLoss'),
+        mined_actions='labels',
+        background_margin=None,
         **kwargs,
     ):
+        if mined_actions not in ('labels', 'seeds'):
+            raise InputError("'labels' or 'seeds'", field='FSPTALHead.mined_actions', found=mined_actions)
+        if background_margin is not None and not background_margin >= 0:
+            raise InputError('None or a number >= 0', field='FSPTALHead.background_margin', found=background_margin)
         super().__init__(num_classes, in_channels, **kwargs)
         self.searcher = TASK_UTILS.build(searcher)
         self.score_loss = score_loss and MODELS.build(score_loss)
         self.separation = separation and MODELS.build(dict(in_channels=in_channels) | separation)
         self.separation_loss = separation and MODELS.build(separation_loss)
+        self.mined_actions = mined_actions
+        self.background_margin = background_margin
 
     def loss(self, batch, data_samples):
         """See :meth:`PointTALHead.loss`; adds the terms of modules C (Eq. 9) and D (Eq. 14)."""
         logits = self(batch)
-        clean = self.clean_scores(batch)
-        given = PointTargets.from_samples(data_samples, batch.mask)
-        targets = self.miner(clean.final, clean.background, given)
+        given, targets, segments = self.mine(batch, data_samples)
         foreground_scores = self.foreground and self.foreground(batch, logits)
         scores = SnippetScores.from_logits(batch.pad(logits))
-        losses = self.loss_by_feat(scores, targets, foreground_scores)
+        labelled = targets if self.mined_actions == 'labels' else replace(targets, instances=given.instances)
+        losses = self.loss_by_feat(scores, labelled, foreground_scores)
         if self.score_loss:
-            losses.update(self.score_loss(scores.final, self.searcher(clean.final, targets)))
+            losses.update(self.score_loss(scores.final, segments))
         if self.separation:
             # Of the actions only the points: mined ones are too uncertain to be pulled together (Sec. 3.5).
             losses.update(self.separation_loss(self.separation(batch), given.labels, targets.background))
         return losses
+
+    def mine(self, batch, data_samples):
+        """See :meth:`PointTALHead.mine`."""
+        given, targets, segments = super().mine(batch, data_samples)
+        if segments is not None and self.background_margin is not None:
+            away = segments.away_from_actions(targets.mask, self.background_margin) & ~given.labels.any(-1)
+            targets = replace(targets, background=targets.background | away)
+        return given, targets, segments
+
+    def search(self, scores, targets):
+        """See :meth:`PointTALHead.search`; None if module C is off."""
+        return self.score_loss and self.searcher(scores, targets)

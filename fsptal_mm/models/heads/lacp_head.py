@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from fsptal_mm.models.losses import VideoLevelLoss, outer_inner_contrast, point_focal_loss, pool_video_scores
 from fsptal_mm.models.task_modules import PseudoLabelMiner
-from fsptal_mm.structures import NO_INSTANCE, PointTargets
+from fsptal_mm.structures import NO_INSTANCE
 
 from .point_tal_head import PointTALHead, SnippetScores
 
@@ -134,16 +134,17 @@ class LACPHead(PointTALHead):
 
     def loss(self, batch, data_samples):
         """As in :class:`PointTALHead`, with ``loss_score`` and ``loss_feature``."""
-        given = PointTargets.from_samples(data_samples, batch.mask)
         scores = SnippetScores.from_logits(batch.pad(self(batch)))
-        clean = self.clean_scores(batch)
-        seeds = self.miner(clean.final, clean.background, given)
+        given, seeds, runs = self.mine(batch, data_samples)
         losses = self.loss_by_feat(scores, replace(given, background=seeds.background))
-        # To LACP, adjacent seeds of one class are one action: as if a class had a single instance.
-        runs = self.searcher(clean.final, replace(seeds, instances=torch.where(seeds.labels, 0, NO_INSTANCE)))
         losses['loss_score'] = self.score_weight * score_contrast(scores.final, runs)
         losses['loss_feature'] = self.feature_weight * feature_contrast(batch, runs, self.temperature)
         return losses
+
+    def search(self, scores, targets):
+        """See :meth:`PointTALHead.search`; runs of action and of background."""
+        # To LACP, adjacent seeds of one class are one action: as if a class had a single instance.
+        return self.searcher(scores, replace(targets, instances=torch.where(targets.labels, 0, NO_INSTANCE)))
 
 
 def score_contrast(scores, runs):

@@ -19,6 +19,8 @@ class MILHead(PointTALHead):
     Arguments are those of :class:`PointTALHead`; foreground branch, miner and point loss go unused.
     """
 
+    mine = None  # there are no labels to mine between points
+
     def loss(self, batch, data_samples):
         """Losses of a training batch; of the labels only ``gt_video_labels (C,)`` of each data sample is read."""
         labels = torch.stack([sample.gt_video_labels for sample in data_samples]).to(batch.mask.device)

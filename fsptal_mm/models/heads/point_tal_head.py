@@ -9,6 +9,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from fsptal_mm.models.losses import pool_video_scores
+from fsptal_mm.models.task_modules import VideoLabels
 from fsptal_mm.structures import PointTargets, SnippetGrid
 
 
@@ -51,6 +52,8 @@ class PointTALHead(BaseModule):
         init_cfg: As in ``mmengine.model.BaseModule``.
     """
 
+    label_store = None  # dict[str, VideoLabels] to train on instead of labels mined anew at every step
+
     def __init__(
         self,
         num_classes,
@@ -88,11 +91,30 @@ class PointTALHead(BaseModule):
             dict[str, Tensor]: One scalar per term.
         """
         logits = self(batch)
-        clean = self.clean_scores(batch)
-        given = PointTargets.from_samples(data_samples, batch.mask)
-        targets = self.miner(clean.final, clean.background, given)
+        _, targets, _ = self.mine(batch, data_samples)
         foreground_scores = self.foreground and self.foreground(batch, logits)
         return self.loss_by_feat(SnippetScores.from_logits(batch.pad(logits)), targets, foreground_scores)
+
+    def mine(self, batch, data_samples):
+        """Labels to train on: mined from scores without dropout, or those of ``label_store``.
+
+        Args:
+            batch (SnippetBatch): Embedded features F.
+            data_samples (list[ActionDataSample]): See :meth:`PointTargets.from_samples`.
+
+        Returns:
+            tuple: Given labels and given and mined labels, both :class:`PointTargets`, and what :meth:`search` finds.
+        """
+        given = PointTargets.from_samples(data_samples, batch.mask)
+        if self.label_store is not None:
+            return given, *VideoLabels.to_batch(self.label_store, data_samples, batch.mask)
+        clean = self.clean_scores(batch)
+        targets = self.miner(clean.final, clean.background, given)
+        return given, targets, self.search(clean.final, targets)
+
+    def search(self, scores, targets):
+        """Best :class:`SegmentLabels` of mined labels, in ``(B, T, C)`` scores without dropout; None in this head."""
+        return None
 
     @torch.no_grad()
     def clean_scores(self, batch):

@@ -41,17 +41,21 @@ class PointFocalLoss(nn.Module):
 
     Args:
         exponent: Focusing exponent, 2 in the paper.
+        background_weight: Of Eq. 6 against Eq. 5; 1 in the paper. Background that is easy to tell makes the mean of
+            Eq. 6 small, and more so the more of it is labelled.
         loss_weight: lambda_2 of Eq. 15.
     """
 
-    def __init__(self, exponent=2, loss_weight=1.0):
+    def __init__(self, exponent=2, background_weight=1.0, loss_weight=1.0):
         super().__init__()
         self.exponent = exponent
+        self.background_weight = background_weight
         self.loss_weight = loss_weight
 
     def forward(self, scores, background, targets):
         """See :func:`point_focal_loss`; returns a dict with ``loss_point_action`` and ``loss_point_background``."""
         on_action, on_background = point_focal_loss(scores, background, targets, self.exponent)
         return dict(
-            loss_point_action=self.loss_weight * on_action, loss_point_background=self.loss_weight * on_background
+            loss_point_action=self.loss_weight * on_action,
+            loss_point_background=self.loss_weight * self.background_weight * on_background,
         )

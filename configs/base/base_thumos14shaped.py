@@ -1,0 +1,13 @@
+_base_ = [
+    '../_base_/models/point_tal_base.py',
+    '../_base_/datasets/thumos14_shaped.py',
+    '../_base_/schedules/adam.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(
+    embedding=dict(in_channels=256),
+    head=dict(num_classes=20, in_channels=256, proposals=dict(nms=dict(iou_threshold=0.4))),
+)
+optim_wrapper = dict(optimizer=dict(lr=3e-4))
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=75, val_interval=75)

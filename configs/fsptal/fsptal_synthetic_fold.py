@@ -1,0 +1,12 @@
+# A quarter of the training videos is held out, and the checkpoint is chosen by their points: no test label is read.
+_base_ = ['./fsptal_synthetic.py']
+
+train_dataloader = dict(dataset=dict(fold=dict(index=0, count=4, part='train')))
+val_dataloader = dict(
+    dataset=dict(
+        subset='train', data_prefix=dict(feature='features/train'), fold=dict(index=0, count=4, part='held_out')
+    )
+)
+val_evaluator = dict(_delete_=True, type='PointMetric')
+train_cfg = dict(val_interval=5)
+default_hooks = dict(checkpoint=dict(save_best='point_mAP'))

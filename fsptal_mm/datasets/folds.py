@@ -1,0 +1,98 @@
+"""Folds of a data set, so that a part of the training videos can be held out."""
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+
+from fsptal_mm.errors import InputError
+
+from .point_sampling import video_rng
+
+_PARTS = ('train', 'held_out')
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One of several folds of a set of videos.
+
+    Args:
+        index: Which fold, from 0.
+        count: Number of folds, >= 2.
+        part: ``'held_out'``: the videos of the fold; ``'train'``: all others.
+        group: Regular expression, searched in the video id; videos whose match (its first group, if it has one) is the
+            same, say of one person, stay together. ``None``: every video may be dealt alone.
+        seed: Other seeds deal the videos in another way, >= 0.
+    """
+
+    index: int
+    count: int
+    part: str
+    group: str | None = None
+    seed: int = 0
+
+    @classmethod
+    def from_config(cls, config):
+        """Check a config ``dict(index=..., count=..., part=..., [group=..., seed=...])``.
+
+        Raises:
+            InputError: A missing, unknown or wrong field.
+        """
+        fields = set(config) if isinstance(config, dict) else set()
+        if not {'index', 'count', 'part'} <= fields <= {'index', 'count', 'part', 'group', 'seed'}:
+            found = sorted(fields) if isinstance(config, dict) else config
+            raise InputError('index, count and part (and group or seed)', field='fold', found=found)
+        fold = cls(**config)
+        if not _is_whole(fold.count) or fold.count < 2:
+            raise InputError('a whole number of folds, at least 2', field='fold.count', found=fold.count)
+        if not _is_whole(fold.index) or fold.index not in range(fold.count):
+            raise InputError(f'a whole number from 0 to {fold.count - 1}', field='fold.index', found=fold.index)
+        if fold.part not in _PARTS:
+            raise InputError(f'one of {_PARTS}', field='fold.part', found=fold.part)
+        if not _is_whole(fold.seed) or fold.seed < 0:
+            raise InputError('a whole number >= 0', field='fold.seed', found=fold.seed)
+        try:
+            re.compile(fold.group or '')
+        except (TypeError, re.error):
+            raise InputError('a regular expression', field='fold.group', found=fold.group) from None
+        return fold
+
+    def select(self, video_ids):
+        """Deal the videos into folds and take this part.
+
+        Whole groups are dealt, the largest first and those of one size in an order drawn with ``seed``, each to the
+        fold that has the fewest videos so far. The order of ``video_ids`` does not matter.
+
+        Args:
+            video_ids (Iterable[str]): Ids, each once.
+
+        Returns:
+            list[str]: Those of this part, in the order of the input.
+
+        Raises:
+            InputError: ``group`` does not match an id, or there are fewer groups than folds.
+        """
+        groups = defaultdict(list)
+        for video_id in video_ids:
+            groups[self._group_of(video_id)].append(video_id)
+        if len(groups) < self.count:
+            expected = f'at most {len(groups)}, the number of videos (or of their groups)'
+            raise InputError(expected, field='fold.count', found=self.count)
+        order = sorted(groups, key=lambda name: (-len(groups[name]), video_rng(self.seed, name).random(), name))
+        folds = [[] for _ in range(self.count)]
+        for name in order:
+            min(folds, key=len).extend(groups[name])
+        held_out = set(folds[self.index])
+        return [video_id for video_id in video_ids if (video_id in held_out) == (self.part == 'held_out')]
+
+    def _group_of(self, video_id):
+        if self.group is None:
+            return video_id
+        match = re.search(self.group, video_id)
+        name = match and match.group(1 if match.re.groups else 0)
+        if not name:
+            raise InputError(f'a match of {self.group!r} in every video id', video=video_id, field='fold.group')
+        return name
+
+
+def _is_whole(value):
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -1,0 +1,49 @@
+"""Training stops where a loss is no number any more."""
+
+import math
+
+from mmaction.registry import HOOKS
+from mmengine.hooks import Hook, RuntimeInfoHook
+
+from fsptal_mm.errors import InputError
+
+
+class NonFiniteLossError(RuntimeError):
+    """A loss term is NaN or infinite."""
+
+
+@HOOKS.register_module()
+class FiniteLossHook(Hook):
+    """Stops training at the first step with a NaN or infinite loss, before anything of it is saved.
+
+    mmengine's ``RuntimeInfoHook`` fetches all losses to the host at every step, for the log. They are read from there:
+    the check costs no further wait for the device. A loss is every output of the model with ``loss`` in its name, as
+    for mmengine; neither gradient accumulation nor the loss scale of mixed precision is in these values.
+
+    Raises:
+        InputError: Training starts without ``RuntimeInfoHook``.
+        NonFiniteLossError: Naming terms, values, epoch, iteration and, of this process, the videos of the batch.
+    """
+
+    priority = 'ABOVE_NORMAL'  # after RuntimeInfoHook, before LoggerHook and CheckpointHook
+
+    def before_train(self, runner):
+        """See the class."""
+        if not any(isinstance(hook, RuntimeInfoHook) for hook in runner.hooks):
+            raise InputError('RuntimeInfoHook, which FiniteLossHook reads the losses from', field='default_hooks')
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        """See the class."""
+        values = {
+            name: runner.message_hub.get_scalar(f'train/{name}').current() for name in outputs or () if 'loss' in name
+        }
+        wrong = {name: value for name, value in values.items() if not math.isfinite(value)}
+        if not wrong:
+            return
+        terms = {name: value for name, value in wrong.items() if name != 'loss'} or wrong  # 'loss' is their sum
+        videos = [sample.get('video_id', '(without video_id)') for sample in data_batch['data_samples']]
+        raise NonFiniteLossError(
+            f'epoch {runner.epoch + 1}, iteration {batch_idx + 1}: '
+            + ', '.join(f'{name} is {value}' for name, value in terms.items())
+            + f'; videos of the batch: {", ".join(videos)}'
+        )

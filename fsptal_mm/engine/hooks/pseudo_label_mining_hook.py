@@ -1,0 +1,151 @@
+"""Mining passes over the training videos (method: Sec. 3.3 and 3.4)."""
+
+import time
+from pathlib import Path
+
+import torch
+from mmaction.registry import HOOKS
+from mmengine.dataset import DefaultSampler
+from mmengine.dist import all_gather_object, is_main_process
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import EpochBasedTrainLoop
+from torch.utils.data import DataLoader
+
+from fsptal_mm.errors import InputError
+from fsptal_mm.fileio import write_json
+from fsptal_mm.models.task_modules import PseudoLabelMiner, VideoLabels
+
+from .label_report import analyse_labels, count_labels, describe_labels
+
+
+@HOOKS.register_module()
+class PseudoLabelMiningHook(Hook):
+    """Mines labels and searches segments in all training videos, before an epoch starts.
+
+    The labels are those of the weights at that moment. They are kept by every process in :attr:`store`, never in the
+    data set, whose copies in the workers of a loader nothing reaches, and never in a checkpoint: after a resume, the
+    first epoch starts with a pass.
+
+    The head must mine with a method ``mine`` as :class:`PointTALHead` does.
+
+    Args:
+        begin: First epoch, from 0, that is trained on mined labels. Up to then, the head trains on the given points and
+            the best background snippet of each interval, as with module B switched off, and there is no pass.
+        interval: Epochs from one pass to the next.
+        live: True: the head mines what it trains on at every step, and passes are there to be looked at. False: it
+            trains on the labels of the latest pass, which needs a pipeline that gives a video one length.
+        dump: Write the labels of every pass into ``pseudo_labels/epoch_N.json`` in the work directory, N being the
+            number of epochs done: ``{video_id: {"action": ..., "background": ..., "segments": ...}}``, see
+            :func:`describe_labels`.
+        analysis: Also log how right the labels are, as ``analysis/...``, see :func:`analyse_labels`. This reads the
+            true segments of the training videos, where the annotation has any; nothing of it reaches training.
+
+    Attributes:
+        store (dict[str, VideoLabels]): Labels of the latest pass by video id; empty before the first.
+
+    Raises:
+        InputError: A bad argument, a head that mines no labels, or a loop that does not go by epochs.
+    """
+
+    def __init__(self, begin=0, interval=10, live=True, dump=False, analysis=True):
+        for name, value, least in (('begin', begin, 0), ('interval', interval, 1)):
+            if not isinstance(value, int) or value < least:
+                raise InputError(f'a whole number of epochs >= {least}', field=name, found=value)
+        self.begin = begin
+        self.interval = interval
+        self.live = live
+        self.dump = dump
+        self.analysis = analysis
+        self.store = {}
+
+    def before_train(self, runner):
+        """Check that head and loop fit, and forget an earlier run."""
+        head = getattr(_model(runner), 'head', None)
+        if not callable(getattr(head, 'mine', None)):
+            raise InputError('one that mines labels, such as FSPTALHead', field='model.head', found=type(head).__name__)
+        if not isinstance(runner.train_loop, EpochBasedTrainLoop):
+            found = type(runner.train_loop).__name__
+            raise InputError('EpochBasedTrainLoop, since mining goes by epochs', field='train_cfg.type', found=found)
+        self.store = {}
+        self._miner = head.miner
+
+    def before_train_epoch(self, runner):
+        """Mine if it is time, and set what the head trains on in this epoch."""
+        head, mines = _model(runner).head, runner.epoch >= self.begin
+        head.miner = self._miner if mines else PseudoLabelMiner(None, None)
+        if mines and (not self.store or (runner.epoch - self.begin) % self.interval == 0):
+            head.label_store = None  # a pass mines anew
+            started = time.time()
+            self.store = self._mine(runner)
+            if is_main_process():
+                self._report(runner, time.time() - started)
+            if not self.live:
+                head.label_store = self.store
+
+    def after_train(self, runner):
+        """Leave the head as it was built."""
+        _model(runner).head.miner = self._miner
+
+    @torch.no_grad()
+    def _mine(self, runner):
+        """Labels of all training videos, in every process."""
+        model, mined = _model(runner), {}
+        was_training = model.training
+        model.eval()
+        with runner.optim_wrapper.optim_context(runner.model):  # in the precision of training
+            for data in _loader(runner.train_dataloader):
+                # 1. Features of a batch of videos; without dropout, like everything here.
+                batch = model.embed(model.data_preprocessor(data)['inputs'], data['data_samples'])
+                # 2. Scores, 3. labels mined from them, 4. segments searched for these: as in a training step.
+                labels = model.head.mine(batch, data['data_samples'])
+                # 5. On the host, video by video.
+                mined.update(VideoLabels.from_batch(data['data_samples'], *labels))
+        model.train(was_training)
+        # 6. Every process mined a share of the videos and needs all, as it trains on others in every epoch.
+        return {video_id: labels for part in all_gather_object(mined) for video_id, labels in part.items()}
+
+    def _report(self, runner, seconds):
+        """Log, analyse and dump the store."""
+        dataset = runner.train_dataloader.dataset
+        scalars = count_labels(self.store)
+        runner.logger.info(
+            f'Pseudo labels after epoch {runner.epoch}, {len(self.store)} videos in {seconds:.1f} s: '
+            + '{mining/given_action} given + {mining/mined_action} mined action snippets, {mining/given_background} + '
+            '{mining/mined_background} of background, {mining/segments} segments; {mining/labelled_share:.1%} of the '
+            'snippets of a video are labelled, on average'.format_map(scalars)
+        )
+        if self.analysis:
+            figures = analyse_labels(self.store, map(dataset.get_data_info, range(len(dataset))))
+            listed = ', '.join(f'{name.removeprefix("analysis/")} {value:.3f}' for name, value in figures.items())
+            if figures:
+                runner.logger.info(f'Analysis with true segments, which training never sees, of mined labels: {listed}')
+            scalars |= figures
+        runner.message_hub.update_scalars(scalars)
+        runner.visualizer.add_scalars(scalars, step=runner.epoch)
+        if self.dump:
+            classes = dataset.metainfo['classes']
+            content = {video_id: describe_labels(labels, classes) for video_id, labels in sorted(self.store.items())}
+            write_json(Path(runner.work_dir, 'pseudo_labels', f'epoch_{runner.epoch}.json'), content)
+
+
+def _model(runner):
+    return runner.model.module if is_model_wrapper(runner.model) else runner.model
+
+
+def _loader(of_training):
+    """Loader over this process's share of the training videos, in order, each once.
+
+    Workers are started for the pass only; its generator is its own, so that a pass changes nothing in the order and the
+    random numbers of training.
+    """
+    return DataLoader(
+        of_training.dataset,
+        of_training.batch_size or 1,
+        sampler=DefaultSampler(of_training.dataset, shuffle=False, seed=0, round_up=False),
+        num_workers=of_training.num_workers,
+        collate_fn=of_training.collate_fn,
+        pin_memory=of_training.pin_memory,
+        worker_init_fn=of_training.worker_init_fn,
+        generator=torch.Generator(),
+    )

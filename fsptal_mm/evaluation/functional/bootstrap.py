@@ -1,0 +1,121 @@
+"""How far a difference of mAP between two methods depends on the test videos and on the seeds."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .detection import match_detections
+
+# Numbers of one array of weights, (resamples, detections of a class), at once: bounds the memory at some tens of MB.
+_MAX_WEIGHTS = 1 << 22
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """What :func:`paired_difference` found, as fractions like the values it was given.
+
+    Attributes:
+        mean: Over the seeds.
+        low: Lower end of the interval.
+        high: Its upper end.
+        by_seed (np.ndarray): ``(S,)``.
+    """
+
+    mean: float
+    low: float
+    high: float
+    by_seed: np.ndarray
+
+    @property
+    def spread(self):
+        """Sample standard deviation over the seeds; NaN for a single one."""
+        return sample_deviation(self.by_seed)
+
+
+def resample_videos(num_videos, num_resamples=1000, seed=0):
+    """Draw as many videos as there are, with replacement, again and again.
+
+    Args:
+        num_videos: V, at least 1.
+        num_resamples: B.
+        seed: Of the draw, >= 0.
+
+    Returns:
+        np.ndarray: ``(B, V)`` int, how often each video was drawn; every row sums to V.
+    """
+    return np.random.default_rng(seed).multinomial(num_videos, np.full(num_videos, 1 / num_videos), size=num_resamples)
+
+
+def resampled_average_precision(gt, det, tiou_thresholds, num_classes, counts):
+    """Average precision as in :func:`detection_average_precision`, on resampled sets of videos.
+
+    Whether a detection is a true positive is decided within its video, so matching is done once; of each resample only
+    the cumulated sums are taken anew, in which a video that was drawn n times counts n times, its true segments too.
+
+    Args:
+        gt (Instances): True segments.
+        det (Instances): Detections.
+        tiou_thresholds (Sequence[float]): ``(K,)`` ascending.
+        num_classes: C.
+        counts (np.ndarray): ``(B, V)`` int, see :func:`resample_videos`; a row of ones is the set itself.
+
+    Returns:
+        np.ndarray: ``(B, K, C)``; NaN where a resample has no true segment of a class.
+    """
+    det = det[np.lexsort((-det.scores, det.labels))]
+    hits = match_detections(gt, det, tiou_thresholds)
+    edges = np.searchsorted(det.labels, np.arange(num_classes + 1))
+    ap = np.full((len(counts), len(tiou_thresholds), num_classes), np.nan)
+    for label in np.unique(gt.labels):
+        of_class = slice(edges[label], edges[label + 1])
+        videos, class_hits = det.videos[of_class], hits[:, of_class]
+        num_gt = counts @ np.bincount(gt.videos[gt.labels == label], minlength=counts.shape[1])
+        block = max(1, _MAX_WEIGHTS // max(1, len(videos)))
+        for start in range(0, len(counts), block):
+            rows = slice(start, start + block)
+            ap[rows, :, label] = _weighted_ap(class_hits, counts[rows][:, videos], num_gt[rows])
+    return ap
+
+
+def paired_difference(values, reference, resampled, resampled_reference, level=0.95):
+    """Mean over seeds of the difference between two methods, with an interval for other test videos.
+
+    The interval holds the middle of the resampled differences (percentile bootstrap). Both methods and all seeds must
+    have been judged on the same resamples: videos that are hard for all then cancel out.
+
+    Args:
+        values (Sequence[float]): ``(S,)`` figures of the first method, one per seed.
+        reference (Sequence[float]): ``(S,)`` those of the other one, with the same seeds.
+        resampled (np.ndarray): ``(S, B)`` figures of the first method on each resample.
+        resampled_reference (np.ndarray): ``(S, B)``; NaN stands for a resample without any true segment.
+        level: Share of the resamples that lies in the interval.
+
+    Returns:
+        PairedDifference: The first minus the other.
+    """
+    by_seed = np.subtract(values, reference)
+    over_seeds = np.subtract(resampled, resampled_reference).mean(axis=0)
+    low, high = np.nanquantile(over_seeds, [(1 - level) / 2, (1 + level) / 2])
+    return PairedDifference(float(by_seed.mean()), float(low), float(high), by_seed)
+
+
+def sample_deviation(values):
+    """Standard deviation with n - 1 in the denominator; NaN for a single value."""
+    return float(np.std(values, ddof=1)) if len(values) > 1 else float('nan')
+
+
+def _weighted_ap(hits, weight, num_gt):
+    """``(K, n)`` hits in the order of falling score, ``(B, n)`` times each counts, ``(B,)`` segments: ``(B, K)``.
+
+    The copies of one detection are tied; among copies of a hit precision only rises, so that the envelope is the same
+    for all of them: that of the last one.
+    """
+    total = np.cumsum(weight, axis=1)
+    area = np.empty((len(weight), len(hits)))
+    for index, hit in enumerate(hits):
+        found = weight[:, hit]
+        precision = np.cumsum(found, axis=1) / np.maximum(total[:, hit], 1)
+        envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+        area[:, index] = (envelope * found).sum(axis=1)
+    num_gt = num_gt[:, None]
+    return np.divide(area, num_gt, out=np.full_like(area, np.nan), where=num_gt > 0)

@@ -1,0 +1,81 @@
+"""How well localised actions fit labelled points, where no true segment is known."""
+
+import numpy as np
+
+from .detection import average_precision
+from .instances import by_class_and_video, pairs_within_groups
+
+
+def point_average_precision(points, det, num_classes):
+    """Average precision and recall of detections, judged by labelled points alone.
+
+    A detection is right if it covers one labelled instance of its class and touches no other one of its class, and if
+    no better scored detection has taken that instance. It is a false positive if it touches none, cuts or joins
+    instances, or repeats one. Instances of other classes are not looked at: actions of different classes may overlap.
+
+    What points cannot tell: a detection that is too short, or that is too long but ends before the next point, is right
+    as long as it covers its own. Stricter rules were tried (room on both sides, the point near the middle, ends no
+    further than a share of the way to the next point): none orders checkpoints by their true mAP better throughout.
+
+    Cost: linear in the pairs of detections and points of one class and video.
+
+    Args:
+        points (Instances): Labelled instances, from the first to the last of their points: see :func:`point_extents`.
+        det (Instances): Detections, with finite scores, in the same unit; equal scores count in the order of the input.
+        num_classes: C.
+
+    Returns:
+        tuple[np.ndarray, np.ndarray]: AP ``(C,)``, interpolated as in :func:`detection_average_precision`, and recall
+        ``(C,)``, the share of instances that a detection is right for; NaN for classes without a point.
+    """
+    det = det[np.lexsort((-det.scores, det.labels))]
+    hits = match_points(points, det)
+    num_points = np.bincount(points.labels, minlength=num_classes)
+    num_hits = np.bincount(det.labels[hits], minlength=num_classes)
+    recall = np.divide(num_hits, num_points, out=np.full(num_classes, np.nan), where=num_points > 0)
+    return average_precision(hits[None], det.labels, num_points)[0], recall
+
+
+def match_points(points, det):
+    """Which detections are right, as :func:`point_average_precision` defines it.
+
+    Args:
+        points (Instances): Labelled instances.
+        det (Instances): Detections, within each class in the order in which they may choose.
+
+    Returns:
+        np.ndarray: ``(N,)`` bool, in the order of ``det``.
+    """
+    points, point_group, det_group = by_class_and_video(points, det)
+    fitting, taken = [], []
+    for det_index, point_index in pairs_within_groups(det_group, point_group):
+        (start, end), (first, last) = det.segments[det_index].T, points.segments[point_index].T
+        touches = (first <= end) & (start <= last)
+        alone = np.bincount(det_index[touches], minlength=len(det)) == 1
+        fits = (start <= first) & (last <= end) & alone[det_index]
+        fitting.append(det_index[fits])
+        taken.append(point_index[fits])
+    # Pairs are in the order of the detections, so the first of an instance is its best one.
+    first_of_instance = np.unique(np.concatenate(taken), return_index=True)[1]
+    hits = np.zeros(len(det), dtype=bool)
+    hits[np.concatenate(fitting)[first_of_instance]] = True
+    return hits
+
+
+def point_extents(point_sec, labels, instances):
+    """Labelled instances of one video: what of each action is known from its points.
+
+    Args:
+        point_sec (np.ndarray): ``(N,)`` seconds.
+        labels (np.ndarray): ``(N,)`` class indices.
+        instances (np.ndarray): ``(N,)``: points of one action instance share a number.
+
+    Returns:
+        tuple[np.ndarray, np.ndarray]: ``(M, 2)`` first and last point of each instance of each class, the same time
+        twice where it has one point, and its class ``(M,)``.
+    """
+    keys, inverse = np.unique(np.stack([labels, instances], axis=1).reshape(-1, 2), axis=0, return_inverse=True)
+    extents = np.tile([np.inf, -np.inf], (len(keys), 1))
+    np.minimum.at(extents[:, 0], inverse.reshape(-1), point_sec)
+    np.maximum.at(extents[:, 1], inverse.reshape(-1), point_sec)
+    return extents, keys[:, 0].astype(np.int64)

@@ -1,0 +1,86 @@
+"""A metric for held-out videos that carry points, but no segments."""
+
+import numpy as np
+from mmaction.registry import METRICS
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
+
+from fsptal_mm.errors import InputError
+
+from .functional import Instances, point_average_precision, point_extents, summary_table
+from .samples import class_names, collect_detections, column, warn, without_repetition
+
+_POINT_FIELDS = ('gt_point_sec', 'gt_point_labels', 'gt_point_instances')
+
+
+@METRICS.register_module()
+class PointMetric(BaseMetric):
+    """How well localised actions fit the points of held-out videos: for choosing checkpoints and settings.
+
+    True segments are not read. A localised action is right if it covers one labelled instance of its class, no other
+    one of its class, and none that a better scored one has taken: see
+    :func:`~fsptal_mm.evaluation.functional.point_average_precision`, also for what points cannot tell. All figures are
+    fractions:
+
+    - ``point_mAP``: mean of the average precision over the classes that have a point. Use it for ``save_best``.
+    - ``point_recall``: share of the labelled instances that a localised action is right for, a mean over these classes.
+
+    Videos without any point are left out, with a warning: their actions are unlabelled, not absent. If no video has a
+    point there are no figures. A video that arrives twice counts once.
+
+    Each data sample holds the meta information ``video_id``, ``gt_point_sec (P,)``, ``gt_point_labels (P,)`` and
+    ``gt_point_instances (P,)``, and the prediction ``pred_segments`` with ``segments_sec (N, 2)``, ``scores (N,)`` and
+    ``labels (N,)``. The names of the classes come from the data set's meta information.
+
+    Args:
+        collect_device, prefix, collect_dir: As in ``mmengine.evaluator.BaseMetric``.
+
+    Raises:
+        InputError: Samples without points (the field, not its content), or predictions that are no finite numbers.
+    """
+
+    default_prefix = ''
+
+    def process(self, data_batch, data_samples):
+        """Keep what the measure needs of each sample, as small arrays.
+
+        Args:
+            data_batch: Not used.
+            data_samples (Sequence[dict]): Samples with predictions, as dicts.
+        """
+        self.results.extend(_collect(sample) for sample in data_samples)
+
+    def compute_metrics(self, results):
+        """Compute the figures and log them.
+
+        Args:
+            results (list[dict]): What :meth:`process` kept, of all processes.
+
+        Returns:
+            dict[str, float]: See the class.
+        """
+        num_classes = len(class_names(self.dataset_meta))
+        results = without_repetition(results)
+        labelled = [result for result in results if len(result['point_labels'])]
+        if len(labelled) < len(results):
+            warn(f'{len(results) - len(labelled)} of {len(results)} videos carry no point and are not judged')
+        if not labelled:
+            return {}
+        points = Instances.from_videos(column(labelled, 'points'), column(labelled, 'point_labels'))
+        det = Instances.from_videos(
+            column(labelled, 'segments'), column(labelled, 'labels'), column(labelled, 'scores')
+        )
+        ap, recall = point_average_precision(points, det, num_classes)
+        measures = {'point_mAP': float(np.nanmean(ap)), 'point_recall': float(np.nanmean(recall))}
+        how = f'{len(det)} detections, {len(points)} labelled instances in {len(labelled)} videos'
+        print_log(f'Results ({how}):\n{summary_table({"in percent": measures}, "points")}', logger='current')
+        return measures
+
+
+def _collect(sample):
+    for field in _POINT_FIELDS:
+        if field not in sample:
+            expected = 'points in the data sample (PackPointTALInputs puts them there)'
+            raise InputError(expected, video=sample['video_id'], field=field)
+    points, labels = point_extents(*(np.asarray(sample[field]) for field in _POINT_FIELDS))
+    return {**collect_detections(sample), 'points': points, 'point_labels': labels}

@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+
+from fsptal_mm.datasets.folds import Fold
+from fsptal_mm.errors import InputError
+
+IDS = [f'video_{number}' for number in range(11)]
+SALADS = [f'rgb-{user:02d}-{take}' for user in range(1, 9) for take in (1, 2)]
+
+
+def fold(index=0, count=4, part='held_out', **fields):
+    return Fold.from_config(dict(index=index, count=count, part=part, **fields))
+
+
+def test_every_video_is_held_out_once_and_trained_on_otherwise():
+    held_out = [fold(index).select(IDS) for index in range(4)]
+    assert sorted(video for videos in held_out for video in videos) == sorted(IDS)
+    assert sorted(map(len, held_out)) == [2, 3, 3, 3]  # 11 videos in 4 folds
+    for index in range(4):
+        # Each part keeps the order of the files.
+        assert fold(index, part='train').select(IDS) == [video for video in IDS if video not in held_out[index]]
+
+
+def test_the_order_of_the_files_does_not_matter():
+    assert sorted(fold().select(IDS[::-1])) == sorted(fold().select(IDS))
+    shuffled = np.random.default_rng(0).permutation(IDS).tolist()
+    assert sorted(fold().select(shuffled)) == sorted(fold().select(IDS))
+
+
+def test_other_seeds_deal_in_another_way():
+    assert {tuple(fold(seed=seed).select(IDS)) for seed in range(5)} != {tuple(fold().select(IDS))}
+
+
+@pytest.mark.parametrize('group', [r'rgb-(\d+)-', r'rgb-\d+'])  # the first group of the match, or the whole match
+def test_videos_of_one_person_stay_together(group):
+    for index in range(3):
+        parts = [fold(index, 3, part, group=group).select(SALADS) for part in ('train', 'held_out')]
+        train, held_out = ({video[:6] for video in part} for part in parts)
+        assert train.isdisjoint(held_out)
+        assert len(parts[1]) in (4, 6)  # 8 persons of 2 videos in 3 folds
+
+
+def test_large_groups_do_not_unbalance_the_folds():
+    ids = [f'a-{number}' for number in range(6)] + [f'{letter}-0' for letter in 'bcdefg']
+    # The 6 videos of a fill one fold; the 6 others make the second one.
+    assert {len(fold(index, 2, group=r'^\w').select(ids)) for index in (0, 1)} == {6}
+
+
+@pytest.mark.parametrize(
+    'config, field',
+    [
+        ([0, 4], 'fold'),
+        (dict(index=0, count=4), 'fold'),
+        (dict(index=0, count=4, part='train', size=3), 'fold'),
+        (dict(index=4, count=4, part='train'), 'fold.index'),
+        (dict(index=-1, count=4, part='train'), 'fold.index'),
+        (dict(index=0.0, count=4, part='train'), 'fold.index'),
+        (dict(index=0, count=1, part='train'), 'fold.count'),
+        (dict(index=0, count=True, part='train'), 'fold.count'),
+        (dict(index=0, count='4', part='train'), 'fold.count'),
+        (dict(index=0, count=4, part='test'), 'fold.part'),
+        (dict(index=0, count=4, part='train', group='('), 'fold.group'),
+        (dict(index=0, count=4, part='train', group=3), 'fold.group'),
+        (dict(index=0, count=4, part='train', seed=-1), 'fold.seed'),
+        (dict(index=0, count=4, part='train', seed=None), 'fold.seed'),
+    ],
+)
+def test_wrong_fields_are_named(config, field):
+    with pytest.raises(InputError) as error:
+        Fold.from_config(config)
+    assert error.value.field == field
+
+
+def test_more_folds_than_groups():
+    with pytest.raises(InputError, match=r'fold\.count: found 3, expected at most 2'):
+        fold(count=3, group=r'^.').select(['a1', 'a2', 'b1', 'b2'])
+
+
+@pytest.mark.parametrize('group', [r'user(\d+)', r'(x)?'])  # no match; a match of nothing
+def test_an_id_without_a_group_is_named(group):
+    with pytest.raises(InputError, match=r'video video_0: fold\.group'):
+        fold(group=group).select(IDS)

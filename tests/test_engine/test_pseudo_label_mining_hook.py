@@ -1,0 +1,275 @@
+import json
+import pickle
+import socket
+from dataclasses import replace
+
+import pytest
+import torch
+from tiny_run import LENGTHS, batches, make_runner, write_data
+from torch import multiprocessing as mp
+
+from fsptal_mm.engine import PseudoLabelMiningHook
+from fsptal_mm.errors import InputError
+from fsptal_mm.models.task_modules import VideoLabels
+
+
+def mining(**kwargs):
+    return dict(type='PseudoLabelMiningHook', **kwargs)
+
+
+def hook_of(runner):
+    return next(hook for hook in runner.hooks if isinstance(hook, PseudoLabelMiningHook))
+
+
+def assert_same(found, expected):
+    """Two results of ``mine``, or stores, hold the same labels."""
+    assert type(found) is type(expected)
+    if isinstance(found, torch.Tensor):
+        assert torch.equal(found.to_dense(), expected.to_dense())
+    elif isinstance(found, (tuple, list)):
+        assert len(found) == len(expected)
+        for pair in zip(found, expected):
+            assert_same(*pair)
+    elif isinstance(found, dict):
+        assert found.keys() == expected.keys()
+        for key, value in found.items():
+            assert_same(value, expected[key])
+    elif hasattr(found, '__dict__'):
+        assert_same(vars(found), vars(expected))
+
+
+@pytest.mark.parametrize('head', ['FSPTALHead', 'PointTALHead', 'LACPHead'])
+def test_a_pass_mines_what_the_head_mines_at_a_step_with_the_same_weights(tmp_path, head):
+    runner = make_runner(tmp_path, [mining()], dict(type=head))  # a learning rate of 0: the weights stay
+    runner.train()
+    model, store = runner.model.train(), hook_of(runner).store
+    assert set(store) == {f'v{number}' for number in range(len(LENGTHS))}
+    mined = 0
+    for inputs, samples in batches(runner):
+        _, targets, segments = model.head.mine(model.embed(inputs), samples)
+        stored = VideoLabels.to_batch(store, samples, inputs.mask)
+        assert_same(stored, (targets, segments))
+        assert (stored[1] is None) == (head == 'PointTALHead')
+        mined += int(targets.labels.sum() > (samples[0].point_instances >= 0).sum())
+    assert mined >= 3  # or the test would compare little more than given points
+
+
+def test_labels_are_taken_apart_and_joined_without_change(tmp_path):
+    runner = make_runner(tmp_path)
+    runner.train()
+    data = next(iter(runner.train_dataloader))
+    batch = runner.model.embed(runner.model.data_preprocessor(data)['inputs'])
+    given, targets, segments = runner.model.head.mine(batch, data['data_samples'])
+    store = VideoLabels.from_batch(data['data_samples'], given, targets, segments)
+    assert_same(VideoLabels.to_batch(store, data['data_samples'], batch.mask), (targets, segments))
+    first, second = data['data_samples']
+    swapped = VideoLabels.to_batch(store, [second, first], batch.mask)
+    assert_same(
+        swapped[0], replace(targets, instances=targets.instances.flip(0), background=targets.background.flip(0))
+    )
+    assert set(swapped[1].video.tolist()) == {0, 1}
+
+
+def test_stored_labels_train_as_live_ones_do_and_do_not_follow_the_weights(tmp_path):
+    losses = {}
+    for live in (True, False):
+        runner = make_runner(tmp_path, [mining(live=live)], dict(dropout=0.0), name=str(live))
+        runner.train()
+        losses[live] = [
+            runner.model.head.loss(runner.model.embed(inputs), samples) for inputs, samples in batches(runner)
+        ]
+    assert losses[True] == losses[False]
+    head, store = runner.model.head, hook_of(runner).store
+    assert head.label_store is store
+    inputs, samples = next(batches(runner))
+    batch = runner.model.embed(inputs)
+    before = head.mine(batch, samples)
+    with torch.no_grad():
+        head.classifier.weight.neg_()  # other scores
+    assert_same(head.mine(batch, samples), before)
+    head.label_store = None
+    assert not torch.equal(head.mine(batch, samples)[1].background, before[1].background)
+    head.label_store = store
+    head.clean_scores = head.miner = head.searcher = None
+    head.loss(batch, samples)  # mines nothing, or it would fail
+
+
+def test_a_pass_runs_in_evaluation_mode_and_leaves_the_model_in_training_mode(tmp_path):
+    runner = make_runner(tmp_path, [mining()])
+    head, modes = runner.model.head, []
+    mine = head.mine
+    head.mine = lambda *args: modes.append((head.training, torch.is_grad_enabled())) or mine(*args)
+    hook = hook_of(runner)
+    before_epoch = hook.before_train_epoch
+    hook.before_train_epoch = lambda runner: before_epoch(runner) or modes.append(runner.model.training)
+    runner.train()
+    assert modes == [(False, False)] * 3 + [True] + [(True, True)] * 3  # three batches in the pass and in the epoch
+
+
+def test_a_pass_changes_nothing_in_training(tmp_path):
+    weights = []
+    for name, hooks in (('with', [mining(interval=1)]), ('without', [])):
+        runner = make_runner(tmp_path, hooks, epochs=3, lr=0.1, name=name)
+        runner.train()
+        assert runner.model.training
+        weights.append(runner.model.state_dict())
+    assert_same(*map(dict, weights))
+
+
+def test_begin_and_interval(tmp_path):
+    runner = make_runner(tmp_path, [mining(begin=1, interval=2, dump=True)], epochs=5)
+    head, mined = runner.model.head, []
+    loss_by_feat = head.loss_by_feat
+
+    def spy(scores, targets, foreground_scores):
+        mined.append((runner.epoch, int(targets.labels.any(-1).sum()), int(targets.background.sum())))
+        return loss_by_feat(scores, targets, foreground_scores)
+
+    miner, head.loss_by_feat = head.miner, spy
+    runner.train()
+    dumped = sorted(path.name for path in (tmp_path / 'run/pseudo_labels').iterdir())
+    assert dumped == ['epoch_1.json', 'epoch_3.json']
+    dataset = runner.train_dataloader.dataset
+    points = sum(int((sample['data_samples'].point_instances >= 0).any(1).sum()) for sample in dataset)
+    before, after = ([row for row in mined if (row[0] == 0) == first] for first in (True, False))
+    assert sum(actions for _, actions, _ in before) == points
+    # One between two neighbouring points, one before the first and one after the last: 13 points in 5 videos.
+    assert sum(background for *_, background in before) == 13 + len(LENGTHS)
+    assert sum(actions for _, actions, _ in after) > 4 * points
+    assert head.miner is miner
+
+
+def test_after_a_resume_the_store_is_made_from_the_weights(tmp_path):
+    settings = dict(hooks=[mining(interval=10, live=False, dump=True)], lr=0.5)
+    make_runner(tmp_path, **settings).train()
+    assert [path.name for path in (tmp_path / 'run/pseudo_labels').iterdir()] == ['epoch_0.json']
+    checkpoint = str(tmp_path / 'run/epoch_1.pth')
+    runner = make_runner(tmp_path, **settings, epochs=2, name='resumed', load_from=checkpoint, resume=True)
+    runner.train()
+    # Epoch 1 is no multiple of the interval, but a resumed process has no labels.
+    assert [path.name for path in (tmp_path / 'resumed/pseudo_labels').iterdir()] == ['epoch_1.json']
+    model, store = runner.model, hook_of(runner).store
+    assert model.head.label_store is store
+    saved = torch.load(checkpoint)
+    assert not any('store' in key for key in (*saved, *saved['state_dict'], *saved['message_hub']['runtime_info']))
+    model.load_state_dict(saved['state_dict'])
+    model.head.label_store = None
+    for inputs, samples in batches(runner):
+        labels = model.head.mine(model.embed(inputs), samples)
+        assert_same(VideoLabels.to_batch(store, samples, inputs.mask), labels[1:])
+
+
+def test_labels_reach_training_although_workers_persist(tmp_path):
+    runner = make_runner(tmp_path, [mining(interval=1, live=False)], epochs=3, lr=0.5, workers=1)
+    head, stores = runner.model.head, []
+    mine = head.mine
+
+    def spy(batch, samples):
+        labels = mine(batch, samples)
+        if head.label_store is not None:
+            stores.append(head.label_store)
+            assert_same(labels[1:], VideoLabels.to_batch(hook_of(runner).store, samples, batch.mask))
+        return labels
+
+    head.mine = spy
+    runner.train()
+    assert len(stores) == 9  # three steps an epoch, none of them on labels of its own
+    assert len({id(store) for store in stores}) == 3
+
+
+def run_rank(rank, port, folder):
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in dict(
+            MASTER_ADDR='127.0.0.1', MASTER_PORT=port, RANK=rank, LOCAL_RANK=rank, WORLD_SIZE=2
+        ).items():
+            patch.setenv(name, str(value))
+        runner = make_runner(folder, [mining(live=False, dump=True)], name='ranks', launcher='pytorch')
+        runner.train()
+        assert runner.distributed
+        (folder / f'store{rank}.pkl').write_bytes(pickle.dumps(hook_of(runner).store))
+        torch.distributed.destroy_process_group()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='forked processes, hence on the CPU only')
+def test_every_rank_holds_the_store_of_one(tmp_path):
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    write_data(tmp_path)
+    mp.start_processes(run_rank, (port, tmp_path), nprocs=2, start_method='fork')
+    runner = make_runner(tmp_path, [mining(dump=True)], name='alone')
+    runner.train()
+    for rank in range(2):
+        assert_same(pickle.loads((tmp_path / f'store{rank}.pkl').read_bytes()), hook_of(runner).store)
+    dumps = [(tmp_path / name / 'pseudo_labels/epoch_0.json').read_text() for name in ('ranks', 'alone')]
+    assert dumps[0] == dumps[1]
+
+
+def test_dump_and_scalars(tmp_path):
+    runner = make_runner(tmp_path, [mining(dump=True)])
+    runner.train()
+    content = json.loads((tmp_path / 'run/pseudo_labels/epoch_0.json').read_text())
+    assert sorted(content) == ['v0', 'v1', 'v2', 'v3', 'v4']
+    for number, length in enumerate(LENGTHS):
+        labels = content[f'v{number}']
+        # In seconds of the video, not in snippets of the extended one: the point at 2.5 s is in the first action.
+        assert any(row['label'] == 'a' and row['segment'][0] < 2.5 < row['segment'][1] for row in labels['action'])
+        assert {row['label'] for row in labels['segments']} == {'a', 'b'}
+        times = [time for row in labels['action'] + labels['segments'] for time in row['segment']]
+        assert 0 <= min(times) <= max(times) <= length
+    scalars = {name: runner.message_hub.get_scalar(name).current() for name in runner.message_hub.log_scalars}
+    assert scalars['mining/mined_action'] > 0
+    assert scalars['mining/segments'] == sum(len(labels['segments']) for labels in content.values())
+    assert 0 < scalars['analysis/segment_tiou'] < 1
+    logged = [json.loads(line) for line in next((tmp_path / 'run').rglob('scalars.json')).read_text().splitlines()]
+    assert any('mining/labelled_share' in line for line in logged)
+
+
+@pytest.mark.parametrize('segments, analysis', [(False, True), (True, False)])
+def test_training_without_segments_or_analysis_has_no_analysis(tmp_path, segments, analysis):
+    write_data(tmp_path, segments)
+    runner = make_runner(tmp_path, [mining(analysis=analysis)])
+    runner.train()
+    names = list(runner.message_hub.log_scalars)
+    assert any(name.startswith('mining/') for name in names)
+    assert not any(name.startswith('analysis/') for name in names)
+
+
+def test_true_segments_change_no_label(tmp_path):
+    stores = []
+    for segments in (True, False):
+        folder = tmp_path / str(segments)
+        folder.mkdir()
+        write_data(folder, segments)
+        runner = make_runner(folder, [mining()])
+        runner.train()
+        stores.append(hook_of(runner).store)
+    assert_same(*stores)
+
+
+def test_a_video_of_another_length_than_mined_is_named(tmp_path):
+    runner = make_runner(tmp_path, [mining(live=False)])
+    runner.train()
+    inputs, samples = next(batches(runner))
+    samples[0].set_metainfo(dict(num_snippets=samples[0].num_snippets + 1))
+    with pytest.raises(InputError, match='video v0: number of snippets'):
+        runner.model.head.mine(runner.model.embed(inputs), samples)
+
+
+@pytest.mark.parametrize('field, value', [('begin', -1), ('begin', 0.5), ('interval', 0)])
+def test_bad_arguments(field, value):
+    with pytest.raises(InputError, match=field):
+        PseudoLabelMiningHook(**{field: value})
+
+
+@pytest.mark.parametrize(
+    'settings, message',
+    [
+        (dict(head=dict(type='MILHead')), 'model.head: found .MILHead.'),
+        (dict(train_cfg=dict(type='IterBasedTrainLoop', max_iters=2)), 'train_cfg.type: found .IterBasedTrainLoop.'),
+    ],
+)
+def test_head_and_loop_must_fit(tmp_path, settings, message):
+    with pytest.raises(InputError, match=message):
+        make_runner(tmp_path, [mining()], **settings).train()

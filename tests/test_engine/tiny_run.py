@@ -1,0 +1,78 @@
+"""A runner on five tiny videos, which the tests of hooks train with."""
+
+import numpy as np
+from mmaction.utils import register_all_modules
+from mmengine.dataset import pseudo_collate
+from mmengine.runner import Runner
+
+from fsptal_mm.fileio import write_json
+
+LENGTHS = (9, 16, 23, 12, 30)  # an odd number of videos: two processes have unequal shares
+
+
+def write_data(folder, segments=True):
+    """Features and annotations of five videos of one-second snippets, two or three points each."""
+    rng = np.random.default_rng(0)
+    videos = {}
+    for number, length in enumerate(LENGTHS):
+        (folder / 'features').mkdir(exist_ok=True)
+        np.save(folder / f'features/v{number}.npy', rng.normal(size=(length, 6)).astype(np.float32))
+        times = [2.5, length - 3.5] + [length / 2] * (length > 14)
+        videos[f'v{number}'] = dict(
+            subset='train',
+            duration_sec=float(length),
+            points=[dict(time_sec=time, label='ab'[index % 2]) for index, time in enumerate(times)],
+        )
+        if segments:
+            videos[f'v{number}']['segments'] = [
+                dict(start_sec=time - 1.5, end_sec=time + 1.5, label='ab'[index % 2])
+                for index, time in enumerate(times)
+            ]
+    write_json(folder / 'ann.json', dict(format='fsptal_mm', version=1, classes=['a', 'b'], videos=videos))
+
+
+def make_runner(folder, hooks=(), head=(), epochs=1, lr=0.0, workers=0, name='run', **kwargs):
+    """A runner with random weights; thresholds that mine labels from these; its work directory is ``folder / name``."""
+    register_all_modules()
+    if not (folder / 'ann.json').is_file():
+        write_data(folder)
+    pipeline = ['LoadSnippetFeatures', 'PointsToSnippets', 'ExtendPointLabels', 'PackPointTALInputs']
+    miner = dict(type='PseudoLabelMiner', background_threshold=0.5, action_threshold=0.5)
+    head = dict(type='FSPTALHead', num_classes=2, in_channels=8, miner=miner) | dict(head)
+    if head['type'] == 'LACPHead':
+        head['miner'] = dict(type='LACPSeedMiner', background_threshold=0.5, action_threshold=0.5)
+    settings = dict(
+        model=dict(type='PointTAL', embedding=dict(type='SnippetEmbedding', in_channels=6, out_channels=8), head=head),
+        train_dataloader=dict(
+            batch_size=2,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            sampler=dict(type='DefaultSampler', shuffle=True),
+            dataset=dict(
+                type='PointTALDataset',
+                data_root=str(folder),
+                ann_file='ann.json',
+                data_prefix=dict(feature='features'),
+                grid=dict(snippet_sec=1.0),
+                pipeline=[dict(type=step) for step in pipeline],
+            ),
+        ),
+        optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=lr)),
+        train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=epochs),
+        default_hooks=dict(checkpoint=dict(type='CheckpointHook', interval=1)),
+        custom_hooks=list(hooks),
+        randomness=dict(seed=0),
+        default_scope='mmaction',
+        experiment_name=f'{folder.name}_{name}',  # instances of mmengine's logger and message hub go by this name
+        work_dir=str(folder / name),
+        log_level='WARNING',
+    )
+    return Runner(**(settings | kwargs))
+
+
+def batches(runner):
+    """Every training video as a batch of its own, packed, with the data samples."""
+    dataset = runner.train_dataloader.dataset
+    for index in range(len(dataset)):
+        data = pseudo_collate([dataset[index]])
+        yield runner.model.data_preprocessor(data)['inputs'], data['data_samples']

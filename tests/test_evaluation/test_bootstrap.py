@@ -1,0 +1,127 @@
+import numpy as np
+import pytest
+
+from fsptal_mm.evaluation.functional import (
+    PRESETS,
+    Instances,
+    detection_average_precision,
+    paired_difference,
+    resample_videos,
+    resampled_average_precision,
+    sample_deviation,
+)
+
+TIOUS = PRESETS['thumos14'].tiou_thresholds
+
+
+def random_set(rng, num_videos=6, num_classes=3):
+    """True segments of some classes in some videos, and detections near them and elsewhere, none of equal score."""
+    starts = [rng.uniform(0, 80, rng.integers(0, 5)) for _ in range(num_videos)]
+    segments = [np.stack([start, start + rng.uniform(2, 15, len(start))], axis=1) for start in starts]
+    labels = [rng.integers(num_classes, size=len(start)) for start in starts]
+    found = [np.repeat(part, 3, axis=0) + rng.normal(0, 2, (3 * len(part), 2)) for part in segments]
+    extra = [np.sort(rng.uniform(0, 100, (4, 2)), axis=1) for _ in range(num_videos)]
+    det_labels = [
+        np.concatenate([np.repeat(part, 3), rng.integers(num_classes, size=4)]).astype(np.int64) for part in labels
+    ]
+    detections = [np.sort(np.concatenate(parts), axis=1) for parts in zip(found, extra)]
+    scores = [rng.random(len(part)) for part in detections]
+    return segments, labels, detections, det_labels, scores
+
+
+def test_every_resample_draws_as_many_videos_as_there_are():
+    counts = resample_videos(7, 300)
+    assert counts.shape == (300, 7)
+    assert (counts.sum(axis=1) == 7).all()
+    # Each video is drawn once on average; the mean of 300 draws has a standard deviation of about .05.
+    np.testing.assert_allclose(counts.mean(axis=0), 1, atol=0.25)
+    assert (counts == resample_videos(7, 300)).all()
+    assert (counts != resample_videos(7, 300, seed=1)).any()
+
+
+def test_all_videos_once_is_the_measure_itself():
+    segments, labels, *detections = random_set(np.random.default_rng(0), num_videos=20)
+    gt, det = Instances.from_videos(segments, labels), Instances.from_videos(*detections)
+    ap = resampled_average_precision(gt, det, TIOUS, 4, np.ones((1, 20), dtype=int))
+    expected = detection_average_precision(gt, det, TIOUS, 4)
+    assert np.isnan(expected[:, 3]).all()  # a class without a true segment stays NaN
+    assert 0.1 < np.nanmean(expected) < 0.9
+    np.testing.assert_allclose(ap[0], expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize('seed', range(20))
+def test_a_resample_equals_copies_of_its_videos(seed):
+    parts = random_set(np.random.default_rng(seed))
+    gt, det = Instances.from_videos(*parts[:2]), Instances.from_videos(*parts[2:])
+    counts = resample_videos(6, 5, seed=seed)
+    ap = resampled_average_precision(gt, det, TIOUS, 3, counts)
+    for row, count in zip(ap, counts):
+        drawn = np.repeat(np.arange(6), count)
+        segments, labels, *detections = [[part[video] for video in drawn] for part in parts]
+        copies = Instances.from_videos(segments, labels), Instances.from_videos(*detections)
+        np.testing.assert_allclose(row, detection_average_precision(*copies, TIOUS, 3), rtol=0, atol=1e-12)
+
+
+def test_by_hand():
+    # Video 0: a hit scored .9. Video 1: a miss scored .8, and its segment is never found. tIoU 1 or 0.
+    gt = Instances.from_videos([[[0, 10]], [[0, 10]]])
+    det = Instances.from_videos([[[0, 10]], [[50, 60]]], scores=[[0.9], [0.8]])
+    ap = resampled_average_precision(gt, det, [0.5], 1, np.array([[1, 1], [2, 0], [0, 2]]))
+    assert ap[:, 0, 0].tolist() == [0.5, 1, 0]
+    # The miss comes first now. Once each: precision 1/2, recall 1/2. Drawn 1 and 3 times: precision 1/4, recall 1/4.
+    det = Instances.from_videos([[[0, 10]], [[50, 60]]], scores=[[0.7], [0.8]])
+    ap = resampled_average_precision(gt, det, [0.5], 1, np.array([[1, 1], [1, 3]]))
+    assert ap[:, 0, 0].tolist() == [1 / 4, 1 / 16]
+
+
+def test_blocks_change_nothing(monkeypatch):
+    parts = random_set(np.random.default_rng(1))
+    arguments = Instances.from_videos(*parts[:2]), Instances.from_videos(*parts[2:]), TIOUS, 3, resample_videos(6, 50)
+    expected = resampled_average_precision(*arguments)
+    monkeypatch.setattr('fsptal_mm.evaluation.functional.bootstrap._MAX_WEIGHTS', 30)
+    np.testing.assert_allclose(resampled_average_precision(*arguments), expected, rtol=0, atol=1e-12)
+
+
+def test_a_class_missing_from_a_resample_is_left_out_of_the_mean():
+    # Class 0 only in video 0 and perfect, class 1 only in video 1 and never found.
+    gt = Instances.from_videos([[[0, 10]], [[0, 10]], []], [[0], [1], []])
+    det = Instances.from_videos([[[0, 10]], [], []], [[0], [], []], [[0.9], [], []])
+    counts = np.array([[1, 1, 1], [3, 0, 0], [0, 3, 0], [0, 0, 3]])
+    ap = resampled_average_precision(gt, det, TIOUS, 2, counts)
+    average = PRESETS['thumos14'].main_average(ap)
+    np.testing.assert_allclose(average, [0.5, 1, 0, np.nan])
+
+
+def test_identical_methods_differ_by_nothing():
+    values, resampled = [0.4, 0.5], np.random.default_rng(0).random((2, 100))
+    difference = paired_difference(values, values, resampled, resampled)
+    assert (difference.mean, difference.low, difference.high, difference.spread) == (0, 0, 0, 0)
+
+
+def test_difference_by_hand():
+    # Seeds differ by .1 and .3. On resample r of 0..100 the mean over seeds is r/100: its middle 90 % are .05 to .95.
+    resamples = np.arange(101) / 100
+    difference = paired_difference(
+        [0.5, 0.6], [0.4, 0.3], np.stack([resamples, resamples + 1]), np.array([[0.0], [1.0]]), level=0.9
+    )
+    assert difference.mean == pytest.approx(0.2)
+    assert difference.by_seed == pytest.approx([0.1, 0.3])
+    assert difference.spread == pytest.approx(0.2 / np.sqrt(2))  # two values, .1 from their mean, n - 1 = 1
+    assert [difference.low, difference.high] == pytest.approx([0.05, 0.95])
+
+
+def test_videos_that_are_hard_for_both_cancel_out():
+    rng = np.random.default_rng(0)
+    hard = rng.random(200)
+    difference = paired_difference([0.6], [0.5], hard[None] + 0.1, hard[None])
+    assert [difference.low, difference.high] == pytest.approx([0.1, 0.1])
+
+
+def test_resamples_without_any_segment_are_left_out():
+    difference = paired_difference([0.6], [0.5], np.array([[0.3, np.nan, 0.3]]), np.array([[0.1, np.nan, 0.1]]))
+    assert [difference.low, difference.high] == pytest.approx([0.2, 0.2])
+
+
+def test_the_spread_of_one_seed_is_unknown():
+    assert np.isnan(sample_deviation([0.5]))
+    assert sample_deviation([1, 3]) == pytest.approx(np.sqrt(2))

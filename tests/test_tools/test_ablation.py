@@ -1,0 +1,259 @@
+"""The tool that runs tables: real runs of one epoch, and scripts that only pretend to train where that is enough."""
+
+import importlib
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fsptal_mm.datasets.synthetic import ensure_synthetic
+from fsptal_mm.errors import InputError
+
+ROOT = Path(__file__).parents[2]
+TOOLS = ROOT / 'tools/analysis_tools'
+
+# Figures are .5 + seed / 10, and .2 more with an option; the detections are the same. Written without our package, so
+# that a run takes no time.
+TRAIN = """
+import argparse, pathlib
+parser = argparse.ArgumentParser()
+parser.add_argument('config')
+parser.add_argument('--seed')
+parser.add_argument('--work-dir', type=pathlib.Path)
+parser.add_argument('--cfg-options', nargs='+')
+args = parser.parse_args()
+print('pretending to train')
+if f'fail={args.seed}' in args.cfg_options:
+    raise SystemExit('out of luck')
+if 'slow=True' in args.cfg_options:
+    (args.work_dir / 'started').touch()
+    import time
+    time.sleep(60)
+bonus = .2 if 'better=True' in args.cfg_options else 0
+(args.work_dir / 'last_checkpoint').write_text(str(.5 + int(args.seed) / 10 + bonus))
+"""
+TEST = """
+import argparse, json, pathlib
+parser = argparse.ArgumentParser()
+parser.add_argument('config')
+parser.add_argument('checkpoint', type=float)
+parser.add_argument('--work-dir', type=pathlib.Path)
+parser.add_argument('--cfg-options', nargs='+')
+args = parser.parse_args()
+metrics = {'mAP@0.1-0.7': args.checkpoint, 'mAP@0.5': args.checkpoint / 2}
+results = {'test_000': [{'label': 'dive', 'score': 0.5, 'segment': [1, 2]}]}
+(args.work_dir / 'results.json').write_text(json.dumps({'results': results, 'evaluation': {'metrics': metrics}}))
+"""
+
+
+@pytest.fixture(scope='module')
+def tool():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(TOOLS)
+        yield importlib.import_module('ablation')
+
+
+@pytest.fixture(scope='module')
+def config_file(tmp_path_factory):
+    """A config that reads a small embedded set as anybody's own."""
+    folder = tmp_path_factory.mktemp('ablation')
+    root = ensure_synthetic(folder / 'set', train_videos=10, test_videos=10)
+    path = folder / 'base_small.py'
+    path.write_text(
+        f'_base_ = [{str(ROOT / "configs/base/base_synthetic.py")!r}]\ndata_root = {str(root)!r}\n'
+        + ''.join(
+            f"{part}_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict(type='PointTALDataset', "
+            f'data_root=data_root))\n'
+            for part in ('train', 'val', 'test')
+        )
+    )
+    return path
+
+
+@pytest.fixture
+def run(tool, config_file, tmp_path, monkeypatch, capsys):
+    """Run the tool on a table of the given rows; return exit status, what it printed, and the JSON.
+
+    A row is its label, options and published figures, or its label and what stands for a config that is absent.
+    """
+    tables = importlib.import_module('tables')
+
+    def run(rows, *arguments, reference='plain', **settings):
+        rows = tuple(
+            tables.Row(row[0], 'nowhere_{data}.py', absent=row[1])
+            if isinstance(row[1], str)
+            else tables.Row(row[0], str(config_file), *row[1:])
+            for row in rows
+        )
+        table = tables.Table('Trial', rows, reference, data=('small',), **settings)
+        monkeypatch.setitem(tool.TABLES, 'trial', table)
+        with pytest.raises(SystemExit) as end:
+            tool.main(['trial', '--work-dir', str(tmp_path / 'tables'), *arguments])
+        path = tmp_path / 'tables/trial.json'
+        return end.value.code, capsys.readouterr().out, json.loads(path.read_text()) if path.is_file() else None
+
+    return run
+
+
+@pytest.fixture
+def pretend(tool, tmp_path, monkeypatch):
+    """Let scripts that only pretend stand for train.py and test.py."""
+    (tmp_path / 'train.py').write_text(TRAIN)
+    (tmp_path / 'test.py').write_text(TEST)
+    monkeypatch.setattr('table_runs.SCRIPTS', tmp_path)
+    return tmp_path
+
+
+def ages(folder):
+    """When each finished run was written, by its folder."""
+    return {path.parent: path.stat().st_mtime_ns for path in folder.rglob('metrics.json')}
+
+
+PLAIN = ('plain', {}, {'THUMOS14 I3D': 56.7})
+BETTER = ('better', {'better': True}, {})
+
+
+def test_one_epoch_over_two_seeds(run, tool, config_file, tmp_path):
+    options = ['--seeds', '0', '1', '--cfg-options', 'train_cfg.max_epochs=1']
+    status, printed, content = run([PLAIN, ('the same', {}, {})], *options)
+    assert status == 0, content['failed']
+    plain, same = content['rows']
+    assert plain['finished'] == [0, 1]
+    values = plain['metrics']['mAP@0.1-0.7']['by_seed']
+    assert 0 < min(values) < max(values) < 100  # another seed, another model
+    assert f'{np.mean(values):.1f} ± {np.std(values, ddof=1):.1f}' in printed
+    # Two rows that are configured alike share their runs, so that they differ by nothing on any resample.
+    assert len(ages(tmp_path)) == 2
+    assert (same['difference']['mean'], same['difference']['interval']) == (0, [0, 0])
+
+    # All videos once: the bootstrap's mAP is that of TALMetric in the test run.
+    (entry,) = tool.plan(tool.TABLES['trial'], ['small'], [0], ['train_cfg.max_epochs=1'], tmp_path / 'tables')[:1]
+    videos = importlib.import_module('table_report').TestVideos(entry.experiment.config)
+    videos.counts = np.ones((1, len(videos.ids)), dtype=int)
+    assert 100 * videos.resampled(entry.experiment.results_file(0)) == pytest.approx(values[0], abs=1e-9)
+
+    # Only the last checkpoint stays, and nothing is run again.
+    assert [path.name for path in entry.experiment.folder.glob('seed_0/*.pth')] == ['epoch_1.pth']
+    before = ages(tmp_path)
+    assert run([PLAIN], *options)[0] == 0
+    assert ages(tmp_path) == before
+
+
+def test_figures_in_the_table(run, pretend):
+    status, printed, content = run([PLAIN, BETTER], '--seeds', '0', '1', '2')
+    assert status == 0
+    cells = {line.split('|')[2].strip(): line for line in printed.splitlines() if line.startswith('| small')}
+    # .5, .6, .7: mean .6, sample standard deviation .1; @0.5 is half of that.
+    assert [cell.strip() for cell in cells['plain'].strip('|').split('|')] == [
+        'small', 'plain', '30.0', '60.0 ± 10.0', '50.0 / 60.0 / 70.0', '', '56.7',
+    ]  # fmt: skip
+    # .2 more with each seed; the detections are the same, and with them the figures of all resamples.
+    assert cells['better'].split('|')[6].strip() == '+20.0 [+0.0, +0.0] ± 0.0'
+    assert content['rows'][1]['difference']['by_seed'] == pytest.approx([20, 20, 20])
+    header = next(line for line in printed.splitlines() if line.startswith('| data'))
+    assert 'minus plain' in header
+    assert 'published (THUMOS14 I3D)' in header
+    assert (pretend / 'tables/trial.md').read_text().strip() == printed.strip()
+
+
+def test_finished_runs_are_found_and_others_are_run(run, pretend):
+    run([PLAIN], '--seeds', '0')
+    first = ages(pretend)
+    run([PLAIN, BETTER], '--seeds', '0', '1')
+    second = ages(pretend)
+    assert len(second) == 4
+    assert first.items() <= second.items()
+    run([PLAIN], '--seeds', '0', '--cfg-options', 'train_cfg.max_epochs=3')  # the same row, configured otherwise
+    assert len(ages(pretend)) == 5
+
+
+def test_metrics_of_another_fingerprint_do_not_count(run, pretend):
+    run([PLAIN], '--seeds', '0')
+    (path,) = pretend.rglob('metrics.json')
+    good = json.loads(path.read_text())
+    assert good.keys() == {
+        'metrics', 'seed', 'fingerprint', 'config', 'cfg_options', 'version', 'date', 'seconds',
+    }  # fmt: skip
+    path.write_text(json.dumps(good | {'fingerprint': 'other', 'metrics': {}}))
+    run([PLAIN], '--seeds', '0')
+    assert json.loads(path.read_text())['metrics'] == good['metrics']
+
+
+def test_a_failed_run_is_told_and_the_table_goes_on(run, pretend):
+    rows = [PLAIN, ('unlucky', {'fail': 1}, {})]
+    status, printed, content = run(rows, '--seeds', '0', '1')
+    assert status == 1
+    assert content['rows'][1]['finished'] == [0]
+    assert content['rows'][1]['difference']['seeds'] == [0]  # compared where both have figures
+    assert '50.0 / missing' in printed
+    (message,) = content['failed'].values()
+    assert list(content['failed']) == ['small, unlucky, seed 1']
+    assert 'pretending to train' in message
+    assert 'out of luck' in message
+    assert 'out of luck' in printed
+    # Run again it fails again, and only it.
+    before = ages(pretend)
+    assert run(rows, '--seeds', '0', '1')[0] == 1
+    assert ages(pretend) == before
+
+
+def test_a_row_without_a_config_says_why(run, pretend):
+    status, printed, content = run([PLAIN, ('manual', 'no such points here')], '--seeds', '0')
+    assert status == 0
+    (line,) = (line for line in printed.splitlines() if '| manual' in line)
+    assert 'no such points here' in line
+    assert content['rows'][1]['config'] is None
+    assert len(ages(pretend)) == 1
+
+
+def test_print_only_runs_nothing(run, pretend):
+    status, printed, _ = run([PLAIN, BETTER], '--seeds', '0', '1', '--print-only')
+    assert status == 0
+    assert not ages(pretend)
+    assert '56.7' in printed
+    run([PLAIN], '--seeds', '0')
+    _, printed, content = run([PLAIN, BETTER], '--seeds', '0', '1', '--print-only')
+    assert '50.0 / missing' in printed
+    assert content['rows'][1]['difference'] is None
+
+
+def test_an_interrupted_run_ends_its_processes_and_leaves_no_metrics(tool, pretend, config_file):
+    script = pretend / 'script.py'
+    script.write_text(
+        f'import sys, signal; sys.path.insert(0, {str(TOOLS)!r})\n'
+        'import ablation, pathlib, table_runs, tables\n'
+        'table_runs.SCRIPTS = pathlib.Path(sys.argv[1])\n'
+        "row = tables.Row('slow', sys.argv[2], {'slow': True})\n"
+        "ablation.TABLES['trial'] = tables.Table('Trial', (row,), 'slow', data=('small',))\n"
+        'signal.signal(signal.SIGTERM, signal.default_int_handler)\n'
+        "ablation.main(['trial', '--work-dir', sys.argv[1], '--seeds', '0', '1', '--jobs', '1'])\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, str(script), str(pretend), str(config_file)], stderr=subprocess.PIPE, text=True
+    )
+    while not list(pretend.glob('runs/*/seed_0/started')) and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    _, messages = process.communicate(timeout=30)  # far less than the minute that the run would take
+    assert process.returncode == 1
+    assert 'interrupted' in messages
+    assert not ages(pretend)
+    assert not list(pretend.glob('runs/*/seed_1'))  # the second was never begun
+
+
+def test_a_missing_config_is_named_before_anything_runs(tool, tmp_path):
+    with pytest.raises(SystemExit, match=r"error: .*fsptal_elsewhere\.py: .*'FS-PTAL'.*--data") as error:
+        tool.main(['comparison', '--data', 'synthetic', 'elsewhere', '--work-dir', str(tmp_path / 'tables')])
+    assert '\n' not in str(error.value)
+    assert not (tmp_path / 'tables').exists()
+
+
+@pytest.mark.parametrize('option', ['model.head.num_classes', 'train_dataloader.dataset.pipeline.9.x=1'])
+def test_options_that_do_not_fit_are_an_error(option, tool, tmp_path):
+    with pytest.raises(InputError, match='cfg-options'):
+        tool.plan(tool.TABLES['modules'], ['synthetic'], [0], [option], tmp_path)

@@ -1,0 +1,113 @@
+"""The tables of ablation.py as they are delivered."""
+
+import importlib
+from pathlib import Path
+
+import pytest
+from mmaction.registry import HOOKS, MODELS, TRANSFORMS
+from mmengine.config import Config
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope='module')
+def tool():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / 'tools/analysis_tools')
+        yield importlib.import_module('ablation')
+
+
+def plan(tool, name, data, options=()):
+    return tool.plan(tool.TABLES[name], [data], None, options, 'tables')
+
+
+@pytest.mark.parametrize('name', ['modules', 'oic', 'labels', 'label_extension', 'thresholds', 'separation'])
+def test_every_row_changes_what_it_says_and_can_be_built(name, tool):
+    table = tool.TABLES[name]
+    assert table.reference in [row.label for row in table.rows]
+    for entry in plan(tool, name, 'synthetic'):
+        plain = Config.fromfile(ROOT / entry.row.config.format(data='synthetic'))
+        MODELS.build(entry.experiment.config.model)
+        for key in entry.row.options:
+            assert _get(plain, key) is not _MISSING, f'{key} is no field of the config: misspelt?'
+
+
+@pytest.mark.parametrize('name', ['choices', 'trunk'])
+def test_every_variant_differs_and_can_be_built(name, tool):
+    entries = plan(tool, name, tool.TABLES[name].data[0])
+    assert len({entry.experiment.fingerprint for entry in entries}) == len(entries)
+    for entry in entries:
+        config = entry.experiment.config
+        MODELS.build(config.model)
+        TRANSFORMS.build(config.train_dataloader.dataset.pipeline[2])
+        for hook in config.get('custom_hooks', ()):
+            HOOKS.build(hook)
+
+
+def test_module_a_is_the_third_step_everywhere():
+    for path in (ROOT / 'configs/fsptal').glob('*.py'):
+        steps = [step.type for step in Config.fromfile(path).train_dataloader.dataset.pipeline]
+        assert steps[2] == 'ExtendPointLabels', path
+
+
+def test_modules_are_off(tool):
+    full, without_a, without_b, without_c, without_d, base = (
+        entry.experiment.config for entry in plan(tool, 'modules', 'synthetic')
+    )
+    step = without_a.train_dataloader.dataset.pipeline[2]
+    assert (step.label_weight, step.neighbour_weight) == (1, 1)
+    assert full.train_dataloader.dataset.pipeline[2].label_weight > 1
+    miner = without_b.model.head.miner
+    assert (miner.background_threshold, miner.action_threshold) == (None, None)
+    assert without_c.model.head.score_loss is None
+    assert without_d.model.head.separation is None
+    assert base.model.head.type == 'PointTALHead'
+
+
+def test_a_row_wins_over_options_for_all_rows(tool):
+    entries = plan(tool, 'modules', 'synthetic', options=['model.head.separation.temperature=0.5'])
+    assert entries[0].experiment.config.model.head.separation.temperature == 0.5
+    assert entries[4].experiment.config.model.head.separation is None
+
+
+def test_rows_that_state_the_default_share_the_runs_of_the_full_model(tool):
+    full = plan(tool, 'modules', 'synthetic')[0].experiment
+    step = full.config.train_dataloader.dataset.pipeline[2]
+    tau_1, tau_2 = importlib.import_module('tables').TAU_1, importlib.import_module('tables').TAU_2
+    stated = [f'{tau_1}={step.label_weight}', f'{tau_2}={step.neighbour_weight}']
+    assert plan(tool, 'modules', 'synthetic', options=stated)[0].experiment.folder == full.folder
+    changed = [f'{tau_1}={step.label_weight + 1}']
+    assert plan(tool, 'modules', 'synthetic', options=changed)[0].experiment.folder != full.folder
+
+
+def test_a_set_without_manual_points_says_so(tool):
+    automatic, manual = plan(tool, 'labels', 'acc_50salads')
+    assert automatic.experiment is not None
+    assert manual.experiment is None
+    assert manual.row.absent == 'this set has no manual points'
+
+
+def test_comparison_lists_four_methods_on_four_sets(tool):
+    table = tool.TABLES['comparison']
+    assert [row.label for row in table.rows] == ['FS-PTAL', 'LACP', 'MIL', 'base']
+    assert [len(table.default_seeds(data)) for data in table.data] == [5, 5, 3, 3]
+
+
+def test_the_manual_points_of_thumos_are_sf_nets(tool, data_root):
+    _, manual = plan(tool, 'labels', 'i3d_thumos14')
+    for path in manual.experiment.config.train_dataloader.dataset.point_file:
+        assert (data_root / 'thumos14' / path).is_file()
+
+
+_MISSING = object()
+
+
+def _get(config, key):
+    for part in key.split('.'):
+        if isinstance(config, (list, tuple)):
+            config = config[int(part)]
+        elif part in config:
+            config = config[part]
+        else:
+            return _MISSING
+    return config

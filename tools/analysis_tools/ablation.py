@@ -1,0 +1,156 @@
+"""Run a table of experiments over seeds and print it; what is finished is not run again.
+
+Examples:
+    python tools/analysis_tools/ablation.py comparison
+    python tools/analysis_tools/ablation.py modules --data acc_50salads --seeds 0 1 2
+    python tools/analysis_tools/ablation.py modules --print-only
+
+The tables stand in tables.py. Each run is tools/train.py, then tools/test.py with the last checkpoint; its folder below
+WORK_DIR/runs holds log.txt with the commands, results.json and metrics.json. Experiments that are configured alike, in
+one table or in several, are run once. Only the configuration counts, not the code: after a change of the code choose
+another WORK_DIR, or delete the runs. The table is printed and written to WORK_DIR as Markdown and JSON. The exit
+status is 1 if a run failed.
+"""
+
+import argparse
+import contextlib
+import shlex
+import signal
+import sys
+from datetime import datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from table_report import Entry, summarize, to_markdown
+from table_runs import ROOT, Experiment, RunPool
+from tables import TABLES
+
+import fsptal_mm
+from fsptal_mm.errors import InputError
+from fsptal_mm.fileio import atomic_write, write_json
+
+
+def parse_args(argv):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('table', choices=TABLES, help='; '.join(f'{name}: {t.title}' for name, t in TABLES.items()))
+    parser.add_argument('--data', nargs='+', metavar='NAME', help='data sets, as in the names of the configs')
+    parser.add_argument('--seeds', nargs='+', type=int, metavar='S', help="default: the table's own, see tables.py")
+    parser.add_argument('--jobs', type=int, default=2, metavar='N', help='runs at once (default: %(default)s)')
+    parser.add_argument('--work-dir', default='work_dirs/tables', metavar='DIR', help='default: %(default)s')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help="for all rows, as in train.py; a row's own options come after them",
+    )
+    parser.add_argument('--print-only', action='store_true', help='print what is finished, run nothing')
+    args = parser.parse_args(argv)
+    if args.jobs < 1:
+        parser.error(f'argument --jobs: found {args.jobs}, expected at least 1')
+    return args
+
+
+def plan(table, data_sets, seeds, cfg_options, work_dir):
+    """Resolve all configs of a table, so that nothing is run before all of them are right.
+
+    Args:
+        table (Table): The table.
+        data_sets (Sequence[str]): Names of data sets.
+        seeds (Sequence[int], optional): Default: the table's own.
+        cfg_options (Sequence[str]): Options of all rows.
+        work_dir: Folder of all runs.
+
+    Returns:
+        list[Entry]: Data set by data set, the rows in their order.
+
+    Raises:
+        InputError: A config is missing, or an option does not fit.
+    """
+    entries = []
+    for data in data_sets:
+        for row in table.rows:
+            path = ROOT / row.config.format(data=data)
+            experiment = None
+            if path.is_file():
+                options = [*cfg_options, *(f'{key}={value}' for key, value in row.options.items())]
+                experiment = Experiment.resolve(path, options, work_dir)
+            elif row.absent is None:
+                expected = f'a config for the row {row.label!r} (other data sets: --data)'
+                raise InputError(expected, file=path, found='no file')
+            entries.append(Entry(data, row, tuple(dict.fromkeys(seeds or table.default_seeds(data))), experiment))
+    return entries
+
+
+def run_missing(entries, jobs):
+    """Run what is not finished, each experiment once, with a line for each that ends.
+
+    Returns:
+        dict[str, str]: What the log said of each run that failed.
+    """
+    runs = {}
+    for entry in entries:
+        for seed in entry.seeds:
+            if entry.experiment is not None and entry.experiment.metrics(seed) is None:
+                name = f'{entry.data}, {entry.row.label}, seed {seed}'
+                runs.setdefault((entry.experiment.fingerprint, seed), (name, entry.experiment, seed))
+    failed = {}
+    columns = TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=Console(stderr=True, soft_wrap=True, highlight=False)) as progress:
+        task = progress.add_task('runs', total=len(runs))
+        names = {key: name for key, (name, *_) in runs.items()}
+        for experiment, seed, error in RunPool(jobs).run([run for _, *run in runs.values()]):
+            name = names[experiment.fingerprint, seed]
+            progress.advance(task)
+            if error is None:
+                seconds = experiment.metrics(seed)['seconds']
+                progress.print(f'{name}: done in {seconds:.0f} s, {experiment.folder}', markup=False)
+            else:
+                failed[name] = str(error)
+                progress.print(f'{name}: failed\n{error}', markup=False)
+    return failed
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    table = TABLES[args.table]
+    data_sets = list(dict.fromkeys(args.data or table.data))
+    try:
+        # The host logs to stdout, which is the table's.
+        with contextlib.redirect_stdout(sys.stderr):
+            entries = plan(table, data_sets, args.seeds, args.cfg_options, args.work_dir)
+            failed = {} if args.print_only else run_missing(entries, args.jobs)
+            rows = []
+            for data in data_sets:
+                rows += summarize(table, [entry for entry in entries if entry.data == data])
+    except InputError as error:
+        sys.exit(f'error: {error}')
+    except KeyboardInterrupt:
+        sys.exit('interrupted: the same command goes on with what is missing')
+    content = {
+        'name': args.table,
+        'title': table.title,
+        'reference': table.reference,
+        'source': table.source,
+        'unit': 'percent',
+        'date': datetime.now().isoformat(timespec='seconds'),
+        'command': shlex.join(
+            ['python', 'tools/analysis_tools/ablation.py', *(sys.argv[1:] if argv is None else argv)]
+        ),
+        'version': fsptal_mm.__version__,
+        'rows': rows,
+        'failed': failed,
+    }
+    text = to_markdown(content)
+    stem = Path(args.work_dir, '-'.join([args.table, *(args.data or [])]))
+    with atomic_write(f'{stem}.md') as file:
+        file.write(text)
+    write_json(f'{stem}.json', content)
+    print(text)
+    raise SystemExit(int(bool(failed)))
+
+
+if __name__ == '__main__':
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the processes of the runs are to end, too
+    main()

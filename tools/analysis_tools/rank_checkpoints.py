@@ -1,0 +1,127 @@
+"""Rank checkpoints by the points of held-out videos, and compare with the true mAP.
+
+The config's validation reads a held-out fold of the training videos, as configs/fsptal/fsptal_synthetic_fold.py does.
+The columns marked "analysis" read true segments, of the held-out and of the test videos: they show how far the ranking
+can be trusted where segments are known, and must not choose anything. --points-only leaves them out.
+"""
+
+import argparse
+import sys
+
+import torch
+from mmaction.registry import MODELS
+from mmengine.config import Config, DictAction
+from mmengine.evaluator import Evaluator
+from mmengine.logging import MMLogger
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from mmengine.runner.checkpoint import load_checkpoint
+from scipy.stats import spearmanr
+
+from fsptal_mm.errors import InputError
+from fsptal_mm.evaluation.functional import summary_table
+
+_POINTS, _HELD_OUT, _TEST = 'point_mAP', 'held-out mAP (analysis)', 'test mAP (analysis)'
+
+
+def parse_args(argv):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='config file of an experiment with a held-out fold')
+    parser.add_argument('checkpoints', nargs='+', metavar='CHECKPOINT', help='in the order of training')
+    parser.add_argument('--points-only', action='store_true', help='read no true segment: the points alone')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='as in train.py, e.g. data_root=DIR')
+    return parser.parse_args(argv)
+
+
+def judge(model, loader, evaluators):
+    """Run a model over the videos of a loader.
+
+    Args:
+        model (PointTAL): In evaluation mode.
+        loader (DataLoader): Of the videos.
+        evaluators (list[dict]): Configs of the metrics.
+
+    Returns:
+        dict[str, float]: Figures of all metrics.
+    """
+    evaluator = Evaluator(evaluators)
+    evaluator.dataset_meta = loader.dataset.metainfo
+    with torch.no_grad():
+        for batch in loader:
+            evaluator.process(model.test_step(batch), batch)
+    return evaluator.evaluate(len(loader.dataset))
+
+
+def rank(config, checkpoints, points_only):
+    """Judge every checkpoint.
+
+    Args:
+        config (Config): Of the experiment.
+        checkpoints (list[str]): Files.
+        points_only: Whether to leave out what reads true segments.
+
+    Returns:
+        dict[str, dict[str, float]]: A row of figures for each checkpoint.
+
+    Raises:
+        InputError: The validation holds out no fold, or its videos carry no point, or segments are missing.
+    """
+    fold = config.val_dataloader.dataset.get('fold') or {}
+    if fold.get('part') != 'held_out':
+        raise InputError("'held_out'", field='val_dataloader.dataset.fold.part', found=fold.get('part', 'none'))
+    analysis = [] if points_only else [config.test_evaluator]
+    model = MODELS.build(config.model).to('cuda' if torch.cuda.is_available() else 'cpu').eval()
+    held_out = Runner.build_dataloader(config.val_dataloader)
+    test = None if points_only else Runner.build_dataloader(config.test_dataloader)
+    rows = {}
+    for path in checkpoints:
+        load_checkpoint(model, path, map_location='cpu', strict=True, logger='silent')
+        measures = judge(model, held_out, [dict(type='PointMetric'), *analysis])
+        if _POINTS not in measures:
+            raise InputError('points in the held-out videos', field='val_dataloader.dataset', found='none')
+        rows[path] = {_POINTS: measures[_POINTS]}
+        if not points_only:
+            rows[path][_HELD_OUT] = _main_figure(measures)
+            rows[path][_TEST] = _main_figure(judge(model, test, analysis))
+    return rows
+
+
+def _main_figure(measures):
+    """The mAP that a TALMetric names first: the average over tIoUs, where there is one."""
+    for key, value in measures.items():
+        if key.startswith('mAP'):
+            return value
+    raise InputError('true segments in the held-out and the test videos for an analysis, else --points-only')
+
+
+def report(rows):
+    """Say which checkpoint the points choose; with true mAP also how well they rank, and what the choice costs."""
+    best = max(rows, key=lambda path: rows[path][_POINTS])
+    lines = [summary_table(rows, 'checkpoint'), f'chosen by {_POINTS}: {best}']
+    scores = {key: [row[key] for row in rows.values()] for key in next(iter(rows.values()))}
+    if _TEST in scores:
+        truth = scores[_TEST]
+        if len(rows) > 1:
+            correlations = (f'{spearmanr(scores[key], truth).statistic:.2f} ({key})' for key in (_POINTS, _HELD_OUT))
+            lines.append(f'rank correlation with the test mAP (Spearman; analysis): {", ".join(correlations)}')
+        lines.append(
+            f'test mAP in percent (analysis): chosen {100 * rows[best][_TEST]:.2f}, best {100 * max(truth):.2f}, '
+            f'last {100 * truth[-1]:.2f}; regret {100 * (max(truth) - rows[best][_TEST]):.2f}'
+        )
+    return '\n'.join(lines)
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    config = Config.fromfile(args.config)
+    config.merge_from_dict(args.cfg_options or {})
+    init_default_scope(config.default_scope)
+    MMLogger.get_current_instance().setLevel('WARNING')  # the metrics' own tables would hide ours
+    try:
+        print(report(rank(config, args.checkpoints, args.points_only)))
+    except InputError as error:
+        sys.exit(f'error: {error}')
+
+
+if __name__ == '__main__':
+    main()

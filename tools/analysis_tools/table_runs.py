@@ -1,0 +1,196 @@
+"""Training and testing one experiment with one seed, once: what is finished is found again."""
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from filelock import FileLock
+from mmengine.config import Config, DictAction
+
+import fsptal_mm
+from fsptal_mm.errors import InputError
+from fsptal_mm.fileio import write_json
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = ROOT / 'tools'
+_LOG_LINES = 15
+# Only the last checkpoint is tested, so no other needs to stay.
+_ALWAYS = ('default_hooks.checkpoint.max_keep_ckpts=1',)
+
+
+class RunError(Exception):
+    """Training or testing failed; the message holds the last lines of the log."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A config with options: everything but the seed.
+
+    Attributes:
+        config_file: Path.
+        options: ``key=value`` as on the command line.
+        config (Config): What they come to.
+        fingerprint: Hash of that; experiments that are configured alike have one.
+        folder: Where its runs go, one folder per seed.
+    """
+
+    config_file: Path
+    options: tuple
+    config: Config
+    fingerprint: str
+    folder: Path
+
+    @classmethod
+    def resolve(cls, config_file, options, work_dir):
+        """Read the config and apply the options.
+
+        Args:
+            config_file: Path of a config.
+            options (Sequence[str]): ``key=value``; later ones win.
+            work_dir: Folder of all experiments.
+
+        Raises:
+            InputError: The options do not fit the config.
+        """
+        options = (*_ALWAYS, *options)
+        config = Config.fromfile(config_file)
+        parser = argparse.ArgumentParser(exit_on_error=False)
+        parser.add_argument('--cfg-options', nargs='+', action=DictAction)  # as train.py reads them
+        try:
+            config.merge_from_dict(parser.parse_args(['--cfg-options', *options]).cfg_options)
+        except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
+            expected = 'key=value for fields of the config'
+            raise InputError(expected, file=config_file, field='cfg-options', found=f'{options}: {error}') from error
+        text = json.dumps(config.to_dict(), sort_keys=True, default=str)
+        fingerprint = hashlib.sha256(text.encode()).hexdigest()
+        folder = Path(work_dir).absolute() / 'runs' / f'{Path(config_file).stem}-{fingerprint[:12]}'
+        return cls(Path(config_file), options, config, fingerprint, folder)
+
+    def metrics(self, seed):
+        """What a finished run left, see :meth:`RunPool.run_one`; ``None`` if there is none of this fingerprint."""
+        path = self.folder / f'seed_{seed}' / 'metrics.json'
+        found = json.loads(path.read_text()) if path.is_file() else {}
+        return found if found.get('fingerprint') == self.fingerprint else None
+
+    def results_file(self, seed):
+        """Detections of a finished run on the test videos."""
+        return self.folder / f'seed_{seed}' / 'results.json'
+
+
+class RunPool:
+    """Runs experiments in processes of their own, several at a time.
+
+    Each is what a user would type: ``tools/train.py``, then ``tools/test.py`` with the last checkpoint. The commands
+    stand in the run's ``log.txt``. ``OMP_NUM_THREADS`` is the number of cores over ``jobs``, unless it is set already.
+
+    Args:
+        jobs: How many run at once.
+    """
+
+    def __init__(self, jobs):
+        self.jobs = jobs
+        self.environment = {'OMP_NUM_THREADS': str(max(1, _num_cores() // jobs)), **os.environ}
+        self._processes = set()
+        self._lock = threading.Lock()
+        self._stopped = False
+
+    def run(self, runs):
+        """Run what is not finished; when this is interrupted, so are the processes.
+
+        Args:
+            runs (Sequence[tuple[Experiment, int]]): Experiments and seeds.
+
+        Yields:
+            tuple: Experiment, seed, and its :class:`RunError`, or ``None`` if it ended well; in the order of ending.
+        """
+        with ThreadPoolExecutor(self.jobs) as pool:
+            futures = {pool.submit(self.run_one, *run): run for run in runs}
+            try:
+                for future in as_completed(futures):
+                    error = future.exception()
+                    if error is not None and not isinstance(error, RunError):
+                        raise error
+                    yield *futures[future], error
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+                self._stop()
+
+    def run_one(self, experiment, seed):
+        """Train and test, unless that is done.
+
+        The run's folder then holds ``metrics.json``: ``metrics`` (fractions, see :class:`TALMetric`), ``seed``,
+        ``fingerprint``, ``config``, ``cfg_options``, ``version`` of the package, ``date`` and ``seconds``. It is
+        written last, so it is missing where a run was interrupted; such a run starts afresh.
+
+        Raises:
+            RunError: Training or testing failed.
+        """
+        folder = experiment.folder / f'seed_{seed}'
+        experiment.folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(experiment.folder / f'.seed_{seed}.lock'):  # another table may want the same run at this moment
+            if experiment.metrics(seed) is not None:
+                return
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            started = time.monotonic()
+            try:
+                self._train_and_test(experiment, seed, folder)
+                measures = json.loads((folder / 'results.json').read_text())['evaluation']['metrics']
+            except (subprocess.CalledProcessError, OSError, KeyError) as error:
+                lines = (folder / 'log.txt').read_text(errors='replace').splitlines()[-_LOG_LINES:]
+                raise RunError('\n'.join([f'{folder / "log.txt"}: {error!r}', *lines])) from error
+            write_json(
+                folder / 'metrics.json',
+                {
+                    'metrics': measures,
+                    'seed': seed,
+                    'fingerprint': experiment.fingerprint,
+                    'config': str(experiment.config_file),
+                    'cfg_options': experiment.options,
+                    'version': fsptal_mm.__version__,
+                    'date': datetime.now().isoformat(timespec='seconds'),
+                    'seconds': round(time.monotonic() - started, 1),
+                },
+            )
+
+    def _train_and_test(self, experiment, seed, folder):
+        common = ['--work-dir', folder, '--cfg-options', *experiment.options]
+        self._call(folder, SCRIPTS / 'train.py', experiment.config_file, '--seed', seed, *common)
+        checkpoint = (folder / 'last_checkpoint').read_text().strip()
+        self._call(folder, SCRIPTS / 'test.py', experiment.config_file, checkpoint, *common)
+
+    def _call(self, folder, *arguments):
+        command = [sys.executable, *map(str, arguments)]
+        with open(folder / 'log.txt', 'a') as log:
+            log.write(f'$ OMP_NUM_THREADS={self.environment["OMP_NUM_THREADS"]} {" ".join(command)}\n')
+            log.flush()
+            with self._lock:
+                if self._stopped:
+                    raise InterruptedError
+                process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=self.environment)
+                self._processes.add(process)
+            status = process.wait()
+        with self._lock:
+            self._processes.discard(process)
+        if status:
+            raise subprocess.CalledProcessError(status, Path(arguments[0]).name)
+
+    def _stop(self):
+        with self._lock:
+            self._stopped = True
+            for process in self._processes:
+                process.terminate()
+
+
+def _num_cores():
+    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1

@@ -1,0 +1,265 @@
+"""The tables that ablation.py can run: what is trained, and what the paper publishes for it.
+
+Figures are average mAP in percent, over tIoU 0.1:0.1:0.7 unless said otherwise.
+"""
+
+from dataclasses import dataclass, field
+
+FSPTAL = 'configs/fsptal/fsptal_{data}.py'
+BASE = 'configs/base/base_{data}.py'
+LACP = 'configs/lacp/lacp_{data}.py'
+
+# Module A: the third step of the training pipeline, ExtendPointLabels. Weights of 1 are exactly the identity.
+TAU_1 = 'train_dataloader.dataset.pipeline.2.label_weight'
+TAU_2 = 'train_dataloader.dataset.pipeline.2.neighbour_weight'
+# Module B, Appendix B.
+GAMMA_BACKGROUND = 'model.head.miner.background_threshold'
+GAMMA_ACTION = 'model.head.miner.action_threshold'
+BACKGROUND_MARGIN = 'model.head.background_margin'
+# Module C, Sec. 3.4.
+ORIGINAL_OIC = 'model.head.searcher.original'
+BACKGROUND_SEGMENTS = 'model.head.searcher.background_segments'
+# Module D, Sec. 3.5.
+PSI_SAME = 'model.head.separation_loss.psi_same'
+PSI_DIFF = 'model.head.separation_loss.psi_diff'
+# Settings that the paper leaves open, or that were tried beside its own.
+STAGE = 'train_dataloader.dataset.pipeline.2.stage'
+MINED_ACTIONS = 'model.head.mined_actions'
+LAMBDA_3 = 'model.head.score_loss.loss_weight'
+WIDE_TRUNK = {
+    'model.embedding.kernel_size': 7,
+    'model.data_preprocessor.type': 'SnippetDataPreprocessor',
+    'model.data_preprocessor.gap_snippets': 3,
+}
+CLASS_AWARE = 'model.head.separation_loss.class_aware'
+MINED_PER_EPOCH = {'custom_hooks.0.live': False, 'custom_hooks.0.interval': 1}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One experiment, trained with several seeds.
+
+    Attributes:
+        label: First column.
+        config: Path from the repository's root; ``{data}`` stands for the name of the data set.
+        options: What it changes, from dotted key to value, as in ``--cfg-options``.
+        published: Figures in percent under the name of what they were measured on.
+        absent: What the table says where a data set has no such config; ``None`` makes that an error.
+    """
+
+    label: str
+    config: str = FSPTAL
+    options: dict = field(default_factory=dict)
+    published: dict = field(default_factory=dict)
+    absent: str | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows, and how to run them.
+
+    Attributes:
+        title: What the table shows.
+        rows: From top to bottom.
+        reference: Label of the row that all others are compared with, seed by seed.
+        source: Where the published figures come from; empty where there are none.
+        data: Data sets unless the user names others.
+        seeds: Number of seeds on data sets outside ``REAL_DATA``.
+        real_seeds: Number of seeds on those in ``REAL_DATA``.
+    """
+
+    title: str
+    rows: tuple
+    reference: str
+    source: str = ''
+    data: tuple = ('synthetic',)
+    seeds: int = 3
+    real_seeds: int = 5
+
+    def default_seeds(self, data):
+        """Seeds on a data set, from 0."""
+        return list(range(self.real_seeds if data in REAL_DATA else self.seeds))
+
+
+REAL_DATA = ('spatialcnn_gtea', 'acc_50salads')
+
+
+def _on_thumos(figure):
+    return {'THUMOS14 I3D': figure}
+
+
+TABLES = {
+    'comparison': Table(
+        'Methods on equal terms: trunk, proposals and suppression are the same',
+        rows=(
+            Row('FS-PTAL', FSPTAL, published={'THUMOS14 I3D': 56.7, 'GTEA I3D': 44.3}),
+            Row('LACP', LACP, published={'THUMOS14 I3D': 52.8, 'GTEA I3D': 43.5}),
+            Row('MIL', 'configs/mil/mil_{data}.py'),
+            Row('base', BASE),
+        ),
+        reference='LACP',
+        source='the paper, Tables 5 and 6 (means of rows); with I3D features, so not comparable with ours',
+        data=('spatialcnn_gtea', 'acc_50salads', 'thumos14shaped', 'synthetic'),
+    ),
+    'modules': Table(
+        'What each module brings (Table 2)',
+        rows=(
+            Row('full', published=_on_thumos(56.7)),
+            Row('without A, label extension', options={TAU_1: 1, TAU_2: 1}, published=_on_thumos(54.8)),
+            Row(
+                'without B, mining',
+                options={GAMMA_BACKGROUND: None, GAMMA_ACTION: None, BACKGROUND_MARGIN: None},
+                published=_on_thumos(49.3),
+            ),
+            Row('without C, score contrast', options={'model.head.score_loss': None}, published=_on_thumos(52.5)),
+            Row('without D, feature separation', options={'model.head.separation': None}, published=_on_thumos(51.6)),
+            Row('base model, as it is configured', BASE),
+        ),
+        reference='full',
+        source='the paper, Table 2',
+    ),
+    'oic': Table(
+        'Outer ranges of the score contrast (Table 7), and background segments scored or not',
+        rows=(
+            Row(
+                'optimised',
+                options={ORIGINAL_OIC: False, BACKGROUND_SEGMENTS: False},
+                published=_on_thumos(56.7),
+            ),
+            Row(
+                'original',
+                options={ORIGINAL_OIC: True, BACKGROUND_SEGMENTS: False},
+                published=_on_thumos(55.8),
+            ),
+            Row('optimised, background segments too', options={ORIGINAL_OIC: False, BACKGROUND_SEGMENTS: True}),
+            Row('original, background segments too', options={ORIGINAL_OIC: True, BACKGROUND_SEGMENTS: True}),
+        ),
+        reference='optimised',
+        source='the paper, Table 7',
+    ),
+    'labels': Table(
+        'Kinds of point labels (Table 6)',
+        rows=(
+            Row('automatic points', published=_on_thumos(56.7)),
+            Row(
+                'manual points',
+                'configs/fsptal/fsptal_{data}_manual.py',
+                published=_on_thumos(55.8),
+                absent='this set has no manual points',
+            ),
+        ),
+        reference='automatic points',
+        source='the paper, Table 6 (for manual points the mean of its row)',
+    ),
+    'choices': Table(
+        'What method and paper leave open, and variants of the modules, on held-out training videos',
+        rows=(
+            Row('as configured'),
+            Row('A: features resampled, as in the paper', options={STAGE: 'features'}),
+            Row('B: mined actions are labels, too, as in the paper', options={MINED_ACTIONS: 'labels'}),
+            Row('B: labels mined once per epoch', options=MINED_PER_EPOCH),
+            Row('C: weight 1, as in the paper', options={LAMBDA_3: 1.0}),
+            Row('C: weight 6', options={LAMBDA_3: 6.0}),
+            Row('C: no background segments, as in the paper', options={BACKGROUND_SEGMENTS: False}),
+            Row('D: any two actions alike, as in the paper', options={CLASS_AWARE: False}),
+            Row(
+                'all of these as in the paper',
+                options={
+                    STAGE: 'features',
+                    MINED_ACTIONS: 'labels',
+                    LAMBDA_3: 1.0,
+                    BACKGROUND_SEGMENTS: False,
+                    CLASS_AWARE: False,
+                },
+            ),
+            Row(
+                'with the foreground branch, as in the paper',
+                options={'model.head.foreground.type': 'ForegroundBranch'},
+            ),
+            Row('absent classes pooled by the mean', options={'model.head.video_loss.absent_classes': 'mean'}),
+            Row('dropout of 0.5 on the snippet features', options={'model.embedding.input_dropout': 0.5}),
+            Row('trunk that sees 7 snippets', options=WIDE_TRUNK),
+        ),
+        reference='as configured',
+        data=('acc_50salads_fold',),
+    ),
+    'trunk': Table(
+        'A wider trunk: 7 snippets instead of 3',
+        rows=(
+            Row('FS-PTAL, 3 snippets'),
+            Row('FS-PTAL, 7 snippets', options=WIDE_TRUNK),
+            Row('LACP, 3 snippets', LACP),
+            Row('LACP, 7 snippets', LACP, options=WIDE_TRUNK),
+        ),
+        reference='LACP, 3 snippets',
+        data=REAL_DATA,
+        real_seeds=3,
+    ),
+    'label_extension': Table(
+        'Sampling weights of the label extension (Table 3)',
+        rows=tuple(
+            Row(f'tau_1 {tau_1}, tau_2 {tau_2}', options={TAU_1: tau_1, TAU_2: tau_2}, published=_on_thumos(figure))
+            for tau_1, tau_2, figure in (
+                (2.5, 1.67, 56.73),
+                (2.5, 2, 56.49),
+                (2.5, 1.5, 56.62),
+                (2, 1.67, 56.22),
+                (3, 1.67, 56.27),
+            )
+        ),
+        reference='tau_1 2.5, tau_2 1.67',
+        source='the paper, Table 3',
+        seeds=1,
+        real_seeds=1,
+    ),
+    'thresholds': Table(
+        'Thresholds of the mining (Appendix B); the paper states one pair and no grid',
+        rows=tuple(
+            Row(
+                f'gamma_bkg {background}, gamma_act {action}',
+                options={GAMMA_BACKGROUND: background, GAMMA_ACTION: action},
+                published=published,
+            )
+            for background, action, published in (
+                (0.85, 0.25, _on_thumos(56.73)),
+                (0.75, 0.25, {}),
+                (0.8, 0.25, {}),
+                (0.9, 0.25, {}),
+                (0.95, 0.25, {}),
+                (0.85, 0.1, {}),
+                (0.85, 0.15, {}),
+                (0.85, 0.35, {}),
+                (0.85, 0.5, {}),
+            )
+        ),
+        reference='gamma_bkg 0.85, gamma_act 0.25',
+        source='the paper, Table 3 (its best row)',
+        seeds=1,
+        real_seeds=1,
+    ),
+    'separation': Table(
+        'Thresholds of the feature separation (Table 3)',
+        rows=tuple(
+            Row(
+                f'psi_same {same}, psi_diff {different}',
+                options={PSI_SAME: same, PSI_DIFF: different},
+                published=_on_thumos(figure),
+            )
+            for same, different, figure in (
+                (0.95, 0.1, 56.73),
+                (0.75, 0.1, 55.67),
+                (0.8, 0.1, 56.02),
+                (0.85, 0.1, 56.38),
+                (0.9, 0.1, 56.09),
+                (0.95, 0.05, 56.64),
+                (0.95, 0.15, 56.27),
+                (0.95, 0.2, 55.81),
+                (0.95, 0.25, 55.52),
+            )
+        ),
+        reference='psi_same 0.95, psi_diff 0.1',
+        source='the paper, Table 3',
+        seeds=1,
+        real_seeds=1,
+    ),
+}
