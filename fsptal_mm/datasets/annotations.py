@@ -53,6 +53,12 @@ class VideoRecord:
         """Classes of the points, ascending, each once: what is known about the whole video in training."""
         return np.unique(self.point_labels)
 
+    @classmethod
+    def unlabelled(cls, video_id, duration_sec=None, fps=None):
+        """A video that nothing else is known about."""
+        times, labels, ranges = np.zeros(0), np.zeros(0, dtype=np.int64), np.zeros((0, 2))
+        return cls(video_id, None, duration_sec, fps, times, labels, labels, times, ranges, labels, ranges)
+
 
 @dataclass(eq=False)
 class Annotations:

@@ -110,9 +110,15 @@ class PointTALDataset(BaseDataset):
         self._metainfo['classes'] = annotations.classes
         videos = annotations.videos
         kept = videos if self.fold is None else self.fold.select(videos)
-        return [self._data_info(videos[video_id], len(annotations.classes)) for video_id in kept]
+        return [self.data_info(videos[video_id], len(annotations.classes)) for video_id in kept]
 
-    def _data_info(self, record, num_classes):
+    def data_info(self, record, num_classes):
+        """What the pipeline takes, for one video.
+
+        Args:
+            record (VideoRecord): The video; not necessarily one of this data set.
+            num_classes: C.
+        """
         grid = SnippetGrid.from_config(self.grid, record.fps, record.video_id)
         info = dict(
             video_id=record.video_id,

@@ -1,5 +1,6 @@
-"""Files of detections in ActivityNet's format: ``{"results": {video: [{"label", "score", "segment"}]}}``."""
+"""Files of detections: ActivityNet's format, ``{"results": {video: [{"label", "score", "segment"}]}}``, and csv."""
 
+import csv
 import json
 import logging
 from collections import Counter
@@ -8,7 +9,7 @@ import numpy as np
 from mmengine.logging import print_log
 
 from fsptal_mm.errors import InputError
-from fsptal_mm.fileio import write_json
+from fsptal_mm.fileio import atomic_write, write_json
 
 from .functional import Instances
 
@@ -54,6 +55,21 @@ def write_results(path, detections, **extra):
         for video, found in detections.items()
     }
     write_json(path, {'version': 'VERSION 1.3', 'results': results, 'external_data': {}, **extra})
+
+
+def write_csv(path, detections):
+    """Write detections as a table for spreadsheets, atomically: ``video,start_sec,end_sec,label,score``.
+
+    Args:
+        path: Where to.
+        detections (dict[str, dict]): As :func:`read_results` returns them.
+    """
+    with atomic_write(path, newline='') as file:
+        writer = csv.writer(file)
+        writer.writerow(['video', 'start_sec', 'end_sec', 'label', 'score'])
+        for video, found in detections.items():
+            for (start, end), label, score in zip(found['segments_sec'].tolist(), found['labels'], found['scores']):
+                writer.writerow([video, start, end, label, float(score)])
 
 
 def to_instances(detections, videos, classes, file=None):

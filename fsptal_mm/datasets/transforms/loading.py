@@ -24,8 +24,9 @@ class LoadSnippetFeatures(BaseTransform):
     mmaction2's BMN features), ``.h5``/``.hdf5`` (one file per video, or one for all with a data set per video).
     Any number type is read and becomes float32. Nothing in a file is ever executed (``allow_pickle=False``).
 
-    Required keys: ``video_id``, ``feature_paths``, ``grid``, ``duration_sec``. Added: ``features (T, D)``. Changed:
-    ``duration_sec``, where the annotations do not know it.
+    Required keys: ``video_id``, ``feature_paths``, ``grid``, ``duration_sec``. Added: ``features (T, D)``, which may be
+    there already: they are then checked as those of a file. Changed: ``duration_sec``, where the annotations do not
+    know it.
 
     Args:
         key: Name of the array in ``.npz`` and per-video HDF5 files; may be left out where there is only one.
@@ -48,7 +49,10 @@ class LoadSnippetFeatures(BaseTransform):
                 snippet at all, streams of different lengths, a length that does not fit the grid.
         """
         video, paths = results['video_id'], results['feature_paths']
-        streams = [self._read(path, video) for path in paths]
+        if 'features' in results:
+            streams = [_check(np.asarray(results['features']), paths[0], video)]
+        else:
+            streams = [self._read(path, video) for path in paths]
         lengths = [len(stream) for stream in streams]
         if max(lengths) - min(lengths) > 1:
             raise InputError('streams whose lengths differ by at most 1', file=paths, video=video, found=lengths)
@@ -66,17 +70,7 @@ class LoadSnippetFeatures(BaseTransform):
             raise
         except Exception as error:  # numpy and h5py raise half a dozen types for files that are not what they seem
             raise InputError('readable features', file=path, video=video, found=str(error)) from error
-        if array.ndim != 2 or not (np.issubdtype(array.dtype, np.number) or array.dtype == np.bool_):
-            found = f'shape {array.shape} of {array.dtype}'
-            raise InputError('numbers of shape (T, D)', file=path, video=video, field='features', found=found)
-        if 0 in array.shape:
-            raise InputError('at least one snippet', file=path, video=video, field='features', found=array.shape)
-        array = np.asarray(array, dtype=np.float32)
-        if not np.isfinite(array).all():
-            snippet = int(np.flatnonzero(~np.isfinite(array).all(1))[0])
-            found = f'NaN or Inf in snippet {snippet}'
-            raise InputError('finite numbers', file=path, video=video, field='features', found=found)
-        return array
+        return _check(array, path, video)
 
     def _decode(self, suffix, path, video):
         if suffix in _HDF5_SUFFIXES:
@@ -129,3 +123,18 @@ class LoadSnippetFeatures(BaseTransform):
             raise error
         self._has_warned = True
         print_log(f'{error} (said once; check_dataset lists all such videos)', 'current', logging.WARNING)
+
+
+def _check(array, path, video):
+    """Features as float32; InputError where they are none."""
+    if array.ndim != 2 or not (np.issubdtype(array.dtype, np.number) or array.dtype == np.bool_):
+        found = f'shape {array.shape} of {array.dtype}'
+        raise InputError('numbers of shape (T, D)', file=path, video=video, field='features', found=found)
+    if 0 in array.shape:
+        raise InputError('at least one snippet', file=path, video=video, field='features', found=array.shape)
+    array = np.asarray(array, dtype=np.float32)
+    if not np.isfinite(array).all():
+        snippet = int(np.flatnonzero(~np.isfinite(array).all(1))[0])
+        found = f'NaN or Inf in snippet {snippet}'
+        raise InputError('finite numbers', file=path, video=video, field='features', found=found)
+    return array

@@ -1,0 +1,3 @@
+from .tal_inferencer import TALInferencer
+
+__all__ = ['TALInferencer']

@@ -1,0 +1,124 @@
+"""What users hand to an inferencer, as one video after the other."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from fsptal_mm.errors import InputError
+
+HDF5_SUFFIXES = ('.h5', '.hdf5')
+FEATURE_SUFFIXES = ('.npy', '.npz', '.csv', *HDF5_SUFFIXES)
+VIDEO_SUFFIXES = ('.mp4', '.avi', '.mkv', '.mov', '.webm', '.m4v', '.mpg', '.mpeg', '.flv', '.ts', '.wmv', '.3gp')
+
+
+@dataclass(frozen=True, eq=False)
+class VideoInput:
+    """One video to localise actions in: a video file, feature files, or an array.
+
+    Attributes:
+        video_id: Its name in the results.
+        paths: The video file, or a feature file per stream; empty for an array.
+        features: ``(T, D)``, or None for files.
+        duration_sec: Where known.
+    """
+
+    video_id: str
+    paths: tuple = ()
+    features: np.ndarray | None = None
+    duration_sec: float | None = None
+
+    @property
+    def source(self):
+        """What to name in messages."""
+        return self.paths[0] if self.paths else 'array'
+
+    @property
+    def is_video(self):
+        """Whether this is a video file."""
+        return self.features is None and Path(self.paths[0]).suffix.lower() in VIDEO_SUFFIXES
+
+
+def list_inputs(inputs, streams=('feature',)):
+    """Every video that is meant by ``inputs``.
+
+    Args:
+        inputs: A path of a video file, a feature file or a folder of such files; an array or tensor ``(T, D)``; a dict
+            with ``features`` (an array, a path, or a dict from stream to path), ``video_id`` and ``duration_sec``,
+            both optional; or a list of these. An HDF5 file of several videos stands for all of them. Where the model
+            reads several streams, a folder holds a folder for each, or files of joined features.
+        streams (Sequence[str]): Names of the model's streams.
+
+    Returns:
+        list[VideoInput]: In the order given, those of a folder by name. Whether files exist and can be read is not
+        looked at.
+
+    Raises:
+        InputError: Something else, or a folder without any video or feature file.
+    """
+    entries = inputs if isinstance(inputs, (list, tuple)) else [inputs]
+    return [video for number, entry in enumerate(entries) for video in _expand(entry, number, tuple(streams))]
+
+
+def _expand(entry, number, streams):
+    if isinstance(entry, dict):
+        return [_from_dict(entry, number)]
+    if isinstance(entry, (np.ndarray, torch.Tensor)):
+        return [VideoInput(f'array_{number}', features=_to_array(entry))]
+    if not isinstance(entry, (str, Path)):
+        found = type(entry).__name__
+        raise InputError('a path, an array (T, D), a dict or a list of these', field='inputs', found=found)
+    path = Path(entry)
+    if path.is_dir():
+        return _list_folder(path, streams)
+    return _from_file(path)
+
+
+def _from_dict(entry, number):
+    known = {'features', 'video_id', 'duration_sec'}
+    features = entry.get('features')
+    if not set(entry) <= known or features is None:
+        raise InputError('features, and maybe video_id and duration_sec', field='inputs', found=sorted(entry))
+    duration_sec = entry.get('duration_sec')
+    if isinstance(features, (np.ndarray, torch.Tensor)):
+        return VideoInput(entry.get('video_id', f'array_{number}'), (), _to_array(features), duration_sec)
+    paths = tuple(map(str, features.values() if isinstance(features, dict) else [features]))
+    return VideoInput(entry.get('video_id', Path(paths[0]).stem), paths, None, duration_sec)
+
+
+def _to_array(features):
+    return features.detach().cpu().float().numpy() if torch.is_tensor(features) else features
+
+
+def _list_folder(folder, streams):
+    folders = [folder / stream for stream in streams]
+    if len(streams) > 1 and all(path.is_dir() for path in folders):
+        names = sorted({path.name for path in folders[0].iterdir() if _is_input(path)})
+        return [VideoInput(Path(name).stem, tuple(str(path / name) for path in folders)) for name in names]
+    files = sorted(path for path in folder.iterdir() if _is_input(path))
+    if not files:
+        expected = f'video files ({", ".join(VIDEO_SUFFIXES)}) or feature files ({", ".join(FEATURE_SUFFIXES)})'
+        raise InputError(expected, file=folder, found='a folder without any')
+    return [video for path in files for video in _from_file(path)]
+
+
+def _is_input(path):
+    is_known = path.suffix.lower() in (*VIDEO_SUFFIXES, *FEATURE_SUFFIXES)
+    return is_known and path.is_file() and not path.name.startswith('.')
+
+
+def _from_file(path):
+    videos = _videos_in(path) if path.suffix.lower() in HDF5_SUFFIXES else []
+    return [VideoInput(video_id, (str(path),)) for video_id in (videos if len(videos) > 1 else [path.stem])]
+
+
+def _videos_in(path):
+    """Names of the arrays in an HDF5 file; none where it cannot be read, which its loader will report."""
+    import h5py
+
+    try:
+        with h5py.File(path, 'r') as file:
+            return [name for name in file if isinstance(file[name], h5py.Dataset)]
+    except OSError:
+        return []

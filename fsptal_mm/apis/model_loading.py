@@ -1,0 +1,102 @@
+"""Finding a config by its name, and loading a checkpoint that fits it."""
+
+import copy
+import difflib
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.infer import BaseInferencer
+from mmengine.runner.checkpoint import _load_checkpoint_to_model
+
+from fsptal_mm.datasets.readers import read_classes
+from fsptal_mm.errors import InputError
+
+_INDEX_DIR = Path(__file__).parents[1] / '.mim'  # holds model-index.yml and configs/, in a clone and when installed
+_MAX_NAMED = 5
+
+
+def find_config(model):
+    """Return a config of its own for a :class:`Config`, the path of a config file, or a name of ``model-index.yml``.
+
+    Raises:
+        InputError: There is no such file or name; the message lists names that are near.
+    """
+    if isinstance(model, Config):
+        return copy.deepcopy(model)
+    path = Path(model)
+    if path.is_file():
+        return Config.fromfile(path)
+    if path.suffix == '.py' or len(path.parts) > 1:
+        raise InputError('a config file', file=path, found='no such file')
+    configs = {entry['Name']: entry['Config'] for entry in BaseInferencer._get_models_from_metafile(_INDEX_DIR)}
+    if str(model) not in configs:
+        near = difflib.get_close_matches(str(model), configs, n=_MAX_NAMED, cutoff=0.4)
+        expected = (
+            f'a config file, or a name of model-index.yml such as {", ".join(near or sorted(configs)[:_MAX_NAMED])}'
+        )
+        raise InputError(expected, field='model', found=str(model))
+    return Config.fromfile(_INDEX_DIR / configs[str(model)])
+
+
+def local_file(path):
+    """The path as a string; InputError unless it is a file on this machine, since nothing is downloaded."""
+    if not Path(path).is_file():
+        raise InputError('a local checkpoint', file=path, found='no such file')
+    return str(path)
+
+
+def load_weights(model, checkpoint, file):
+    """Load a checkpoint into a model, every weight of it.
+
+    Raises:
+        InputError: A weight is missing, left over or of another shape.
+    """
+    if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get('state_dict', checkpoint), dict):
+        raise InputError('a checkpoint with a state_dict', file=file, found=type(checkpoint).__name__)
+    try:
+        _load_checkpoint_to_model(model, checkpoint, strict=True, logger='silent')
+    except RuntimeError as error:
+        reasons = '; '.join(line.strip() for line in str(error).splitlines()[1:] if line.strip())
+        raise InputError('the weights of the model in the config', file=file, found=reasons or str(error)) from error
+
+
+def class_names(num_classes, sources, file):
+    """The names of the classes, on which all that know them must agree.
+
+    Args:
+        num_classes: C of the model.
+        sources (dict): From a word for who says so to a sequence of names, the path of a text file with one name per
+            line, or None.
+        file: The checkpoint, for errors.
+
+    Returns:
+        tuple[str]: In the order of the indices.
+
+    Raises:
+        InputError: Nobody knows them, or there are not C of them, or two disagree.
+    """
+    known = {source: _read_names(names) for source, names in sources.items() if names is not None}
+    if not known:
+        expected = f'the names of {num_classes} classes, from {", ".join(sources)}'
+        raise InputError(expected, file=file, field='classes', found='none')
+    for source, names in known.items():
+        if len(names) != num_classes:
+            expected = f'{num_classes}, the num_classes of the model in the config'
+            raise InputError(expected, file=file, field=f'classes of {source}', found=_short(names))
+    (first, names), *others = known.items()
+    for source, other in others:
+        if other != names:
+            differ = [f'{ours!r} and {theirs!r}' for ours, theirs in zip(names, other) if ours != theirs]
+            found = f'{len(differ)} that differ: {", ".join(differ[:_MAX_NAMED])}'
+            raise InputError(
+                'the same names in the same order', file=file, field=f'classes of {first} and of {source}', found=found
+            )
+    return names
+
+
+def _read_names(names):
+    return tuple(read_classes(names) if isinstance(names, (str, Path)) else names)
+
+
+def _short(names):
+    return f'{len(names)} ({", ".join(names[:_MAX_NAMED])}{", ..." if len(names) > _MAX_NAMED else ""})'

@@ -1,0 +1,204 @@
+"""From a user's videos or features to localised actions, in three lines of Python."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from mmaction.registry import INFERENCERS
+from mmaction.structures import ActionDataSample
+from mmengine.infer import BaseInferencer
+from mmengine.logging import print_log
+from mmengine.registry import DefaultScope
+from rich.progress import track
+
+from fsptal_mm.errors import InputError
+from fsptal_mm.evaluation import write_csv, write_results
+from fsptal_mm.evaluation.samples import collect_detections
+from fsptal_mm.structures import Detection
+from fsptal_mm.visualization import annotate_video, draw_timeline
+
+from .inference_inputs import VideoInput, list_inputs
+from .input_pipeline import InputPipeline, build_test_dataset
+from .model_loading import class_names, find_config, load_weights, local_file
+
+
+@INFERENCERS.register_module()
+class TALInferencer(BaseInferencer):
+    """Localises actions in videos, feature files and arrays.
+
+    Args:
+        model (str | Path | Config): Name in ``model-index.yml``, config file, or config.
+        weights (str | Path): Local checkpoint. Nothing is downloaded, and nothing in a checkpoint is executed.
+        device (str, optional): By default what mmengine finds.
+        classes (Sequence[str] | str | Path, optional): Names of the classes, or a text file with one per line, for
+            checkpoints that do not know them; where they do, both must agree.
+        grid (dict, optional): Feature grid instead of that of the config's test data: fields of
+            :meth:`~fsptal_mm.structures.SnippetGrid.from_config`.
+        nms (dict, optional): Suppression instead of the config's, e.g. ``dict(type='nms', iou_threshold=0.5)``.
+        cfg_options (dict, optional): Further changes of the config, as ``--cfg-options`` of ``tools/test.py``.
+        show_progress: Whether to show a progress bar.
+
+    Attributes:
+        classes (tuple[str]): Names of the classes.
+
+    Raises:
+        InputError: No such config or checkpoint, a checkpoint of another model or of other classes, a config without
+            a :class:`PointTALDataset` to test on.
+
+    Example:
+        >>> inferencer = TALInferencer('fsptal_synthetic', 'work_dirs/fsptal_synthetic/epoch_75.pth')
+        >>> inferencer('data/synthetic/features/test', top_k=5)['predictions']['test_000'][0]
+        Detection(start_sec=12.3, end_sec=15.6, label='dive', score=0.87)
+    """
+
+    def __init__(
+        self, model, weights, device=None, *, classes=None, grid=None, nms=None, cfg_options=None, show_progress=False
+    ):
+        config = find_config(model)
+        config.merge_from_dict(cfg_options or {})
+        if nms is not None:
+            config.model.head.setdefault('proposals', dict(type='ProposalGenerator')).nms = dict(nms)
+        self._weights, self._user_classes = local_file(weights), classes
+        with DefaultScope.overwrite_default_scope('mmaction'):  # here only: whatever scope the user has stays
+            self._dataset = build_test_dataset(config, grid)
+            super().__init__(config, self._weights, device, scope='mmaction', show_progress=show_progress)
+
+    def __call__(
+        self,
+        inputs,
+        return_datasamples=False,
+        *,
+        score_threshold=None,
+        top_k=None,
+        out_dir=None,
+        timeline=False,
+        annotate=False,
+    ):
+        """Localise actions in one video after the other; what is broken takes nothing from the others.
+
+        Args:
+            inputs: Videos, feature files, folders, arrays: see :func:`~fsptal_mm.apis.inference_inputs.list_inputs`.
+            return_datasamples: Whether to return data samples with all proposals instead of detections.
+            score_threshold: Detections of a lower score are left out.
+            top_k: At most this many detections per video, the best ones.
+            out_dir: Folder for ``results.json`` (ActivityNet's format) and ``results.csv``, written even if the work is
+                interrupted, and for pictures.
+            timeline: Whether to draw ``timelines/VIDEO.png``.
+            annotate: Whether to write ``videos/VIDEO.mp4`` for inputs that are video files.
+
+        Returns:
+            dict: ``predictions``, from video id to a list of :class:`~fsptal_mm.structures.Detection`, the best first;
+            ``visualization``, paths of the pictures and videos; ``failures``, an InputError for each input that could
+            not be used.
+
+        Raises:
+            InputError: The only input cannot be used, or there is none; pictures are wanted, but no ``out_dir`` given.
+        """
+        if (timeline or annotate) and out_dir is None:
+            raise InputError('a folder for the pictures', field='out_dir')
+        videos, results, failures = list_inputs(inputs, self._dataset.data_prefix), {}, []
+        try:
+            for video in track(videos, description='Inference', disable=not self.show_progress):
+                try:
+                    results[video.video_id] = self._localize(video, results, score_threshold, top_k)
+                except InputError as error:
+                    failures.append(_naming(error, video))
+        finally:
+            if out_dir is not None and results:
+                _write(Path(out_dir), results, failures)
+        if failures and len(videos) == 1:
+            raise failures[0]
+        pictures = self.visualize(videos, results, out_dir=out_dir, timeline=timeline, annotate=annotate)
+        for failure in failures:
+            print_log(f'left out: {failure}', 'current', logging.ERROR)
+        return self.postprocess(results, pictures, return_datasamples) | dict(failures=failures)
+
+    def visualize(self, inputs, preds, show=False, *, out_dir=None, timeline=False, annotate=False):
+        """Draw results.
+
+        Args:
+            inputs: Not used.
+            preds (dict[str, _Result]): Results by video id.
+            show: Not used: nothing is shown, only written.
+            out_dir, timeline, annotate: See :meth:`__call__`.
+
+        Returns:
+            list[str]: Paths of what was written.
+        """
+        paths = []
+        for video_id, result in preds.items():
+            if timeline:
+                path = Path(out_dir, 'timelines', f'{video_id}.png')
+                paths.append(draw_timeline(path, result.detections, result.sample.duration_sec, title=video_id))
+            if annotate and result.video.is_video:
+                path = Path(out_dir, 'videos', f'{video_id}.mp4')
+                paths.append(annotate_video(result.video.source, path, result.detections))
+        return paths
+
+    def postprocess(self, preds, visualization, return_datasample=False):
+        """What :meth:`__call__` returns, without the failures."""
+        kind = 'sample' if return_datasample else 'detections'
+        predictions = {video_id: getattr(result, kind) for video_id, result in preds.items()}
+        return dict(predictions=predictions, visualization=visualization)
+
+    def _localize(self, video, others, score_threshold, top_k):
+        if video.video_id in others:
+            raise InputError('inputs of different names', field='inputs', found=others[video.video_id].video.source)
+        (sample,) = self.forward(self.collate_fn([self.pipeline(video)]))
+        found = collect_detections(sample)
+        order = np.argsort(-found['scores'], kind='stable')
+        if score_threshold is not None:
+            order = order[found['scores'][order] >= score_threshold]
+        segments, scores = found['segments'].tolist(), found['scores'].tolist()
+        return _Result(
+            video,
+            sample,
+            [
+                Detection(*segments[index], self.classes[found['labels'][index]], scores[index])
+                for index in order[:top_k]
+            ],
+        )
+
+    def _load_weights_to_model(self, model, checkpoint, cfg):
+        """Learn the names of the classes from the checkpoint, then load every weight of it."""
+        meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
+        sources = {
+            'the checkpoint': ((meta or {}).get('dataset_meta') or {}).get('classes'),
+            'the config': self._dataset.metainfo.get('classes'),
+            'the argument classes': self._user_classes,
+        }
+        self.classes = class_names(model.head.num_classes, sources, self._weights)
+        load_weights(model, checkpoint, self._weights)
+
+    def _init_pipeline(self, cfg):
+        return InputPipeline(self._dataset, len(self.classes))
+
+    def _init_visualizer(self, cfg):
+        """No visualizer: the config's logs training."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Result:
+    video: VideoInput
+    sample: ActionDataSample
+    detections: list
+
+
+def _naming(error, video):
+    """The error with the input's name, where it does not say which one is at fault."""
+    file, video_id = error.file or video.source, error.video or video.video_id
+    return InputError(error.expected, file=file, video=video_id, field=error.field, found=error.found)
+
+
+def _write(folder, results, failures):
+    detections = {
+        video_id: {
+            'segments_sec': np.array([found[:2] for found in result.detections], np.float64).reshape(-1, 2),
+            'labels': [found.label for found in result.detections],
+            'scores': np.array([found.score for found in result.detections], np.float64),
+        }
+        for video_id, result in results.items()
+    }
+    write_results(folder / 'results.json', detections, failures=list(map(str, failures)))
+    write_csv(folder / 'results.csv', detections)

@@ -1,0 +1,92 @@
+"""Detections written onto the frames of their video."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import cv2
+
+from fsptal_mm.errors import InputError
+
+# Okabe and Ito's colours, which colour-blind people can tell apart, as blue, green, red; without their black.
+_PALETTE = (
+    (0, 159, 230), (233, 180, 86), (115, 158, 0), (66, 228, 240), (178, 114, 0), (0, 94, 213), (167, 121, 204),
+)  # fmt: skip
+_CHUNK_FRAMES = 16
+_MAX_LINES = 4
+_TEXT_SHARE, _BAR_SHARE = 0.06, 0.04  # of the height of a frame
+_FONT, _FONT_PIXELS = cv2.FONT_HERSHEY_SIMPLEX, 22  # height of its letters at scale 1
+
+
+def annotate_video(video, path, detections, min_share=0.5):
+    """Copy a video with the names and scores of what goes on, and a bar of its progress, on every frame.
+
+    The bar shows where detections lie. Frames are those of the source, at its frame rate (the mean, where it varies);
+    there is no sound.
+
+    Args:
+        video (VideoReader): The source, open: frames, and the second at which each is shown.
+        path: MP4 file, written atomically.
+        detections (Sequence[Detection]): Of this video.
+        min_share: Detections of a score below this share of the best one's are left out: weak ones lie nearly
+            everywhere.
+
+    Returns:
+        str: ``path``.
+
+    Raises:
+        InputError: A frame that cannot be decoded, or an OpenCV that cannot write MP4.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    best = max((found.score for found in detections), default=0)
+    shown = sorted((found for found in detections if found.score >= min_share * best), key=lambda found: found.score)
+    labels = sorted({found.label for found in shown})
+    colors = {label: _PALETTE[number % len(_PALETTE)] for number, label in enumerate(labels)}
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f'.{path.name}.') as folder:
+        temporary = Path(folder, path.name)  # its suffix tells OpenCV the container
+        _write_frames(temporary, video, shown, colors)
+        os.replace(temporary, path)
+    return str(path)
+
+
+def _write_frames(path, video, detections, colors):
+    writer = None
+    try:
+        for start in range(0, len(video), _CHUNK_FRAMES):
+            numbers = range(start, min(start + _CHUNK_FRAMES, len(video)))
+            for number, frame in zip(numbers, video.frames(numbers)):
+                if writer is None:
+                    writer = _open_writer(path, len(video) / video.duration_sec, frame.shape)
+                frame = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
+                _draw(frame, video.start_sec[number], video.duration_sec, detections, colors)
+                writer.write(frame)
+    finally:
+        if writer is not None:
+            writer.release()
+
+
+def _open_writer(path, fps, shape):
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'mp4v'), fps, (shape[1], shape[0]))
+    if not writer.isOpened():
+        raise InputError('an OpenCV with the codec mp4v', file=path, found='a writer that does not open')
+    return writer
+
+
+def _draw(frame, time_sec, duration_sec, detections, colors):
+    """Write what goes on at a time onto a frame, in place; of each class only the best, detections ascend by score."""
+    height, width = frame.shape[:2]
+    bar, line = max(4, round(_BAR_SHARE * height)), max(12, round(_TEXT_SHARE * height))
+    frame[-bar:] //= 4
+    for found in detections:
+        start, end = (round(sec / duration_sec * width) for sec in (found.start_sec, found.end_sec))
+        frame[-bar // 2 :, start:end] = colors[found.label]
+    done = frame[-bar:, : round(time_sec / duration_sec * width)]
+    done += (255 - done) // 3  # lighter: what has been shown
+    active = {found.label: found for found in detections if found.start_sec <= time_sec < found.end_sec}
+    best = sorted(active.values(), key=lambda found: -found.score)[:_MAX_LINES]
+    for row, found in enumerate(best, 1):
+        text, corner = f'{found.label} {found.score:.2f}', (line // 2, row * line * 3 // 2)
+        for color, thickness in (((0, 0, 0), 4), (colors[found.label], 1)):  # a dark rim, legible on any background
+            scale = line / _FONT_PIXELS
+            cv2.putText(frame, text, corner, _FONT, scale, color, max(1, round(thickness * scale)), cv2.LINE_AA)
