@@ -1,4 +1,4 @@
-"""The package's one direction: structures <- datasets | models | evaluation <- engine, apis."""
+"""The package's one direction: structures <- datasets | models | evaluation | visualization <- engine, apis."""
 
 import ast
 from pathlib import Path
@@ -18,8 +18,9 @@ MAY_IMPORT = {
     'datasets': BOTTOM | {'structures'},
     'models': BOTTOM | {'structures'},
     'evaluation': BOTTOM | {'structures'},
+    'visualization': BOTTOM | {'structures'},
     'engine': BOTTOM | {'structures', 'evaluation', 'models'},
-    'apis': BOTTOM | {'structures', 'datasets', 'models', 'evaluation'},
+    'apis': BOTTOM | {'structures', 'datasets', 'models', 'evaluation', 'visualization'},
     '__init__': {'compat', 'datasets', 'engine', 'evaluation', 'models'},
 }
 

@@ -12,6 +12,7 @@ from mmengine.logging import print_log
 from mmengine.registry import DefaultScope
 from rich.progress import track
 
+from fsptal_mm.datasets.video_reader import open_video
 from fsptal_mm.errors import InputError
 from fsptal_mm.evaluation import write_csv, write_results
 from fsptal_mm.evaluation.samples import collect_detections
@@ -19,7 +20,7 @@ from fsptal_mm.structures import Detection
 from fsptal_mm.visualization import annotate_video, draw_timeline
 
 from .inference_inputs import VideoInput, list_inputs
-from .input_pipeline import InputPipeline, build_test_dataset
+from .input_pipeline import InputPipeline, build_extractor, build_test_dataset
 from .model_loading import class_names, find_config, load_weights, local_file
 
 
@@ -36,6 +37,8 @@ class TALInferencer(BaseInferencer):
         grid (dict, optional): Feature grid instead of that of the config's test data: fields of
             :meth:`~fsptal_mm.structures.SnippetGrid.from_config`.
         nms (dict, optional): Suppression instead of the config's, e.g. ``dict(type='nms', iou_threshold=0.5)``.
+        extractor (FeatureExtractor | dict, optional): For video files, where the model reads features: an extractor, or
+            the arguments of one, ``dict(config=..., checkpoint=...)``; on which grid clips lie is known already.
         cfg_options (dict, optional): Further changes of the config, as ``--cfg-options`` of ``tools/test.py``.
         show_progress: Whether to show a progress bar.
 
@@ -53,13 +56,23 @@ class TALInferencer(BaseInferencer):
     """
 
     def __init__(
-        self, model, weights, device=None, *, classes=None, grid=None, nms=None, cfg_options=None, show_progress=False
+        self,
+        model,
+        weights,
+        device=None,
+        *,
+        classes=None,
+        grid=None,
+        nms=None,
+        extractor=None,
+        cfg_options=None,
+        show_progress=False,
     ):
         config = find_config(model)
         config.merge_from_dict(cfg_options or {})
         if nms is not None:
             config.model.head.setdefault('proposals', dict(type='ProposalGenerator')).nms = dict(nms)
-        self._weights, self._user_classes = local_file(weights), classes
+        self._weights, self._user_classes, self._extractor = local_file(weights), classes, extractor
         with DefaultScope.overwrite_default_scope('mmaction'):  # here only: whatever scope the user has stays
             self._dataset = build_test_dataset(config, grid)
             super().__init__(config, self._weights, device, scope='mmaction', show_progress=show_progress)
@@ -133,7 +146,7 @@ class TALInferencer(BaseInferencer):
                 paths.append(draw_timeline(path, result.detections, result.sample.duration_sec, title=video_id))
             if annotate and result.video.is_video:
                 path = Path(out_dir, 'videos', f'{video_id}.mp4')
-                paths.append(annotate_video(result.video.source, path, result.detections))
+                paths.append(annotate_video(open_video(result.video.source), path, result.detections))
         return paths
 
     def postprocess(self, preds, visualization, return_datasample=False):
@@ -146,19 +159,14 @@ class TALInferencer(BaseInferencer):
         if video.video_id in others:
             raise InputError('inputs of different names', field='inputs', found=others[video.video_id].video.source)
         (sample,) = self.forward(self.collate_fn([self.pipeline(video)]))
-        found = collect_detections(sample)
+        found = collect_detections(sample.to_dict())
         order = np.argsort(-found['scores'], kind='stable')
         if score_threshold is not None:
             order = order[found['scores'][order] >= score_threshold]
         segments, scores = found['segments'].tolist(), found['scores'].tolist()
-        return _Result(
-            video,
-            sample,
-            [
-                Detection(*segments[index], self.classes[found['labels'][index]], scores[index])
-                for index in order[:top_k]
-            ],
-        )
+        names = [self.classes[label] for label in found['labels']]
+        detections = [Detection(*segments[index], names[index], scores[index]) for index in order[:top_k]]
+        return _Result(video, sample, detections)
 
     def _load_weights_to_model(self, model, checkpoint, cfg):
         """Learn the names of the classes from the checkpoint, then load every weight of it."""
@@ -172,7 +180,10 @@ class TALInferencer(BaseInferencer):
         load_weights(model, checkpoint, self._weights)
 
     def _init_pipeline(self, cfg):
-        return InputPipeline(self._dataset, len(self.classes))
+        device = next(self.model.parameters()).device
+        return InputPipeline(
+            self._dataset, len(self.classes), build_extractor(self._extractor, self._dataset, cfg.model, device)
+        )
 
     def _init_visualizer(self, cfg):
         """No visualizer: the config's logs training."""

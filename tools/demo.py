@@ -1,0 +1,89 @@
+"""Localise actions in videos, or in files of snippet features.
+
+Prints the best detections of every video, and writes results.json (ActivityNet's format) and results.csv into
+--out-dir. Inputs that cannot be used are reported in the end, with exit status 1; the others' results are kept.
+
+Examples:
+    python tools/demo.py fsptal_synthetic work_dirs/demo/epoch_75.pth data/synthetic/features/test --timeline
+    python tools/demo.py my_config.py my.pth videos/ --extractor tsn_r50.py tsn_r50.pth --annotate
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from mmengine.config import DictAction
+from rich.console import Console
+from rich.table import Table
+
+from fsptal_mm.apis import TALInferencer
+from fsptal_mm.errors import InputError
+
+
+def parse_args(argv):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('model', help='config file, or name of a config in model-index.yml')
+    parser.add_argument('checkpoint', help='local checkpoint of this model')
+    parser.add_argument('inputs', nargs='+', help='video files, feature files (.npy, .npz, .csv, .h5), folders of them')
+    parser.add_argument('--out-dir', default='work_dirs/demo', help='where to write (default: %(default)s)')
+    parser.add_argument('--timeline', action='store_true', help='draw OUT_DIR/timelines/VIDEO.png')
+    parser.add_argument('--annotate', action='store_true', help='write OUT_DIR/videos/VIDEO.mp4 (for video files)')
+    parser.add_argument('--score-threshold', type=float, help='leave out detections of a lower score')
+    parser.add_argument('--top-k', type=int, help='at most so many detections per video')
+    parser.add_argument('--nms-iou', type=float, help="IoU of class-wise NMS instead of the config's suppression")
+    parser.add_argument('--extractor', nargs=2, metavar=('CONFIG', 'CHECKPOINT'), help='recogniser for video files')
+    parser.add_argument('--grid', nargs='+', action=DictAction, help="instead of the config's, e.g. snippet_sec=0.64")
+    parser.add_argument('--classes', help='text file, one name per line, if the checkpoint does not know the names')
+    parser.add_argument('--device', help='default: the best one at hand')
+    parser.add_argument('--show', type=int, default=5, help='detections to print per video (default: %(default)s)')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='as in test.py')
+    return parser.parse_args(argv)
+
+
+def print_best(predictions, count):
+    """Print the best detections of every video as a table."""
+    table = Table('video', 'start (s)', 'end (s)', 'label', 'score')
+    for video_id, detections in predictions.items():
+        for start_sec, end_sec, label, score in detections[:count]:
+            table.add_row(video_id, f'{start_sec:.2f}', f'{end_sec:.2f}', label, f'{score:.3f}')
+        if not detections:
+            table.add_row(video_id, 'nothing found')
+    Console().print(table)
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    nms = None if args.nms_iou is None else dict(type='nms', iou_threshold=args.nms_iou)
+    extractor = args.extractor and dict(zip(('config', 'checkpoint'), args.extractor))
+    try:
+        inferencer = TALInferencer(
+            args.model,
+            args.checkpoint,
+            args.device,
+            classes=args.classes,
+            grid=args.grid,
+            nms=nms,
+            extractor=extractor,
+            cfg_options=args.cfg_options,
+            show_progress=True,
+        )
+        result = inferencer(
+            args.inputs,
+            score_threshold=args.score_threshold,
+            top_k=args.top_k,
+            out_dir=args.out_dir,
+            timeline=args.timeline,
+            annotate=args.annotate,
+        )
+    except InputError as error:
+        sys.exit(f'error: {error}')
+    print_best(result['predictions'], args.show)
+    if result['predictions']:
+        print(f'written to {Path(args.out_dir)}: results.json, results.csv', *result['visualization'], sep='\n  ')
+    for failure in result['failures']:
+        print(f'error: {failure}')
+    sys.exit(int(bool(result['failures'])))
+
+
+if __name__ == '__main__':
+    main()
