@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from fsptal_mm.datasets.video_reader import VIDEO_SUFFIXES
 from fsptal_mm.errors import InputError
 
 HDF5_SUFFIXES = ('.h5', '.hdf5')
 FEATURE_SUFFIXES = ('.npy', '.npz', '.csv', *HDF5_SUFFIXES)
-VIDEO_SUFFIXES = ('.mp4', '.avi', '.mkv', '.mov', '.webm', '.m4v', '.mpg', '.mpeg', '.flv', '.ts', '.wmv', '.3gp')
 
 
 @dataclass(frozen=True, eq=False)

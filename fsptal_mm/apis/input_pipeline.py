@@ -1,11 +1,13 @@
 """From one input of an inferencer to what the model takes, through the config's own test pipeline."""
 
 import math
+from pathlib import Path
 
 from mmaction.registry import DATASETS
 
 from fsptal_mm.datasets import PointTALDataset
 from fsptal_mm.datasets.annotations import VideoRecord
+from fsptal_mm.datasets.feature_settings import SIDE_FILE, read_settings, stated_grid
 from fsptal_mm.datasets.video_reader import open_video
 from fsptal_mm.errors import InputError
 
@@ -14,62 +16,96 @@ from .feature_extractor import FeatureExtractor
 _GRID_TOLERANCE = 0.01  # share of a snippet: frames per second are rounded in configs (29.97 and 30)
 
 
-def build_test_dataset(config, grid=None):
-    """The config's test data set, of which no file is read: its grid, its streams, its pipeline.
+class ModelInputs:
+    """What a model reads, as its config says; no data file is opened for it.
 
     Args:
         config (Config): Of an experiment.
-        grid (dict, optional): Instead of the config's.
+        grid (dict, optional): Feature grid instead of the config's.
+
+    Attributes:
+        dataset (PointTALDataset): The test data set, empty: its grid, its streams, its pipeline.
+        settings (dict | None): What the side file of the test or training features says of how these were extracted.
+        is_clips: Whether the model reads clips of videos instead of features.
+        feature_dim: Dimension of the features, where the config states it.
 
     Raises:
-        InputError: The config has no test data set of snippet features.
+        InputError: The config has no test data set of snippets, or nobody knows their grid.
     """
-    dataset = config.get('test_dataloader', {}).get('dataset')
-    if dataset is None or not issubclass(DATASETS.get(dataset.type) or object, PointTALDataset):
-        found = dataset and dataset.type
-        raise InputError('a PointTALDataset', file=config.filename, field='test_dataloader.dataset', found=found)
-    changed = {} if grid is None else dict(grid=grid)
-    return DATASETS.build({**dataset, **changed, 'test_mode': True, 'lazy_init': True})
+
+    def __init__(self, config, grid=None):
+        dataset = config.get('test_dataloader', {}).get('dataset')
+        if dataset is None or not issubclass(DATASETS.get(dataset.type) or object, PointTALDataset):
+            found = dataset and dataset.type
+            raise InputError('a PointTALDataset', file=config.filename, field='test_dataloader.dataset', found=found)
+        self.dataset = DATASETS.build({**dataset, 'test_mode': True, 'lazy_init': True})
+        self.settings = _extraction_settings(config)
+        self.dataset.grid = grid or self.dataset.grid or (self.settings and self.settings['grid'])
+        if self.dataset.grid is None:
+            raise InputError(
+                f'a grid: in the config, as argument, or in {SIDE_FILE}', file=config.filename, field='grid'
+            )
+        self.is_clips = config.model.get('backbone') is not None
+        self.feature_dim = config.model.embedding.get('in_channels')
+
+    def build_extractor(self, extractor, device):
+        """A feature extractor for this model.
+
+        Args:
+            extractor (FeatureExtractor | dict | None): Ready, or arguments of one; on which grid clips lie, and how
+                many frames of them are seen, is known from the side file of the training features, or from the grid.
+            device (torch.device): For a new one.
+
+        Raises:
+            InputError: Features of another dimension than the model's, or made by another network than the training
+                features; whatever :class:`FeatureExtractor` finds wrong.
+        """
+        if isinstance(extractor, dict):
+            extractor = FeatureExtractor(**{'device': device, **self._clip_arguments(), **extractor})
+        if extractor is None:
+            return None
+        if self.feature_dim not in (None, extractor.feature_dim):
+            field = 'dimension of the extracted features'
+            raise InputError(f'{self.feature_dim}, as the model reads', field=field, found=extractor.feature_dim)
+        made, known = extractor.settings['model'], (self.settings or {}).get('model')
+        if known and any(made[name] != known[name] for name in ('config_sha256', 'checkpoint_sha256')):
+            raise InputError(f'{known}, which made the training features', field='extractor', found=made)
+        return extractor
+
+    def _clip_arguments(self):
+        """Arguments of a :class:`FeatureExtractor`, as far as they are known."""
+        grid = {key: value for key, value in self.dataset.grid.items() if key != 'offset_sec'}
+        if 'snippet_frames' in grid:
+            grid.setdefault('stride_frames', grid['snippet_frames'])
+        if grid.get('fps') == 'native' or 'fps' not in grid:
+            grid = {}
+        settings = self.settings or {}
+        known = {name: settings[name] for name in ('clip_len', 'half', 'source') if name in settings}
+        return grid | {name: value for name, value in known.items() if value != 'flow images'}  # these lie elsewhere
 
 
-def build_extractor(extractor, dataset, model, device):
-    """A feature extractor for the snippets of a data set.
-
-    Args:
-        extractor (FeatureExtractor | dict): Ready, or arguments of one; ``fps``, ``snippet_frames`` and
-            ``stride_frames`` are those of the grid, where it states them and the arguments do not.
-        dataset (PointTALDataset): Whose grid the features shall have.
-        model (dict): Config of the localizer that reads the features.
-        device (torch.device): For a new one.
-
-    Raises:
-        InputError: Features of another dimension than the model's; whatever :class:`FeatureExtractor` finds wrong.
-    """
-    if isinstance(extractor, dict):
-        stated = {key: dataset.grid[key] for key in ('fps', 'snippet_frames', 'stride_frames') if key in dataset.grid}
-        if 'snippet_frames' in stated:
-            stated.setdefault('stride_frames', stated['snippet_frames'])
-        if stated.get('fps') == 'native':
-            del stated['fps']
-        extractor = FeatureExtractor(**{'device': device, **stated, **extractor})
-    expected = model.embedding.get('in_channels')
-    if extractor is not None and expected not in (None, extractor.feature_dim):
-        field = 'dimension of the extracted features'
-        raise InputError(f'{expected}, the in_channels of the model', field=field, found=extractor.feature_dim)
-    return extractor
+def _extraction_settings(config):
+    """The side file of the test features, else of the training features; None if there is none."""
+    for name in ('test_dataloader', 'train_dataloader'):
+        dataset = config.get(name, {}).get('dataset', {})
+        for prefix in dataset.get('data_prefix', {}).values():
+            settings = read_settings(Path(dataset.get('data_root') or '', prefix))
+            if settings is not None:
+                return settings
+    return None
 
 
 class InputPipeline:
     """Turns a :class:`VideoInput` into packed inputs of the model.
 
     Args:
-        dataset (PointTALDataset): See :func:`build_test_dataset`.
+        reads (ModelInputs): What the model reads.
         num_classes: C.
         extractor (FeatureExtractor, optional): Makes features of videos, for models that read features.
     """
 
-    def __init__(self, dataset, num_classes, extractor=None):
-        self.dataset = dataset
+    def __init__(self, reads, num_classes, extractor=None):
+        self.reads = reads
         self.num_classes = num_classes
         self.extractor = extractor
 
@@ -78,22 +114,34 @@ class InputPipeline:
         duration_sec, fps = video.duration_sec, None
         if video.is_video:
             reader = open_video(video.source)
-            duration_sec, fps = reader.duration_sec, len(reader) / reader.duration_sec
-        record = VideoRecord.unlabelled(video.video_id, duration_sec, fps)
-        info = self.dataset.data_info(record, self.num_classes)
+            duration_sec, fps = reader.duration_sec, reader.mean_fps
+        elif self.reads.is_clips:
+            raise InputError('a video, since the model reads frames', file=video.source)
+        info = self.reads.dataset.data_info(VideoRecord.unlabelled(video.video_id, duration_sec, fps), self.num_classes)
         info['feature_paths'] = list(video.paths) or [video.source]
         if video.features is not None:
             info['features'] = video.features
-        elif video.is_video:
-            info.update(self._extract(video, info['grid']))
-        return self.dataset.pipeline(info)
+        elif video.is_video and not self.reads.is_clips:
+            info['features'] = self._extract(video, info['grid'])
+            info['grid'] = self.extractor.grid
+        elif not video.is_video:
+            _check_side_file(video, info['grid'])
+        return self.reads.dataset.pipeline(info)
 
     def _extract(self, video, grid):
         if self.extractor is None:
             expected = 'a feature extractor, since the model reads features and this is a video'
             raise InputError(expected, file=video.source, field='extractor')
-        made = self.extractor.grid
-        if not math.isclose(made.snippet_sec, grid.snippet_sec, rel_tol=_GRID_TOLERANCE):
-            expected = f'{grid.snippet_sec:.4f} s, as the features that the model was trained on'
-            raise InputError(expected, field='seconds per snippet of the extractor', found=round(made.snippet_sec, 4))
-        return dict(features=self.extractor.extract(video.source), grid=made)
+        found = self.extractor.grid.snippet_sec
+        if not math.isclose(found, grid.snippet_sec, rel_tol=_GRID_TOLERANCE):
+            expected = f'{grid.snippet_sec:.4g} s, as the features that the model was trained on'
+            raise InputError(expected, field='seconds per snippet of the extractor', found=round(found, 4))
+        return self.extractor.extract(video.source)
+
+
+def _check_side_file(video, grid):
+    """InputError if features were extracted on another grid than the model's."""
+    stated, file = stated_grid([Path(path).parent for path in video.paths]) or (grid, None)
+    if not math.isclose(stated.snippet_sec, grid.snippet_sec, rel_tol=_GRID_TOLERANCE):
+        expected = f'{grid.snippet_sec:.4g} s, as the features that the model was trained on'
+        raise InputError(expected, file=file, field='seconds per snippet', found=round(stated.snippet_sec, 4))

@@ -20,7 +20,7 @@ from fsptal_mm.structures import Detection
 from fsptal_mm.visualization import annotate_video, draw_timeline
 
 from .inference_inputs import VideoInput, list_inputs
-from .input_pipeline import InputPipeline, build_extractor, build_test_dataset
+from .input_pipeline import InputPipeline, ModelInputs
 from .model_loading import class_names, find_config, load_weights, local_file
 
 
@@ -74,7 +74,7 @@ class TALInferencer(BaseInferencer):
             config.model.head.setdefault('proposals', dict(type='ProposalGenerator')).nms = dict(nms)
         self._weights, self._user_classes, self._extractor = local_file(weights), classes, extractor
         with DefaultScope.overwrite_default_scope('mmaction'):  # here only: whatever scope the user has stays
-            self._dataset = build_test_dataset(config, grid)
+            self._reads = ModelInputs(config, grid)
             super().__init__(config, self._weights, device, scope='mmaction', show_progress=show_progress)
 
     def __call__(
@@ -110,7 +110,7 @@ class TALInferencer(BaseInferencer):
         """
         if (timeline or annotate) and out_dir is None:
             raise InputError('a folder for the pictures', field='out_dir')
-        videos, results, failures = list_inputs(inputs, self._dataset.data_prefix), {}, []
+        videos, results, failures = list_inputs(inputs, self._reads.dataset.data_prefix), {}, []
         try:
             for video in track(videos, description='Inference', disable=not self.show_progress):
                 try:
@@ -173,17 +173,15 @@ class TALInferencer(BaseInferencer):
         meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
         sources = {
             'the checkpoint': ((meta or {}).get('dataset_meta') or {}).get('classes'),
-            'the config': self._dataset.metainfo.get('classes'),
+            'the config': self._reads.dataset.metainfo.get('classes'),
             'the argument classes': self._user_classes,
         }
         self.classes = class_names(model.head.num_classes, sources, self._weights)
         load_weights(model, checkpoint, self._weights)
 
     def _init_pipeline(self, cfg):
-        device = next(self.model.parameters()).device
-        return InputPipeline(
-            self._dataset, len(self.classes), build_extractor(self._extractor, self._dataset, cfg.model, device)
-        )
+        extractor = self._reads.build_extractor(self._extractor, next(self.model.parameters()).device)
+        return InputPipeline(self._reads, len(self.classes), extractor)
 
     def _init_visualizer(self, cfg):
         """No visualizer: the config's logs training."""

@@ -1,6 +1,7 @@
 """Videos with one labelled frame per action instance."""
 
 import logging
+from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from fsptal_mm.errors import InputError
 from fsptal_mm.structures import SnippetGrid
 
 from .annotations import load_annotations
+from .feature_settings import SIDE_FILE, stated_grid
 from .folds import Fold
 
 
@@ -27,7 +29,8 @@ class PointTALDataset(BaseDataset):
         data_prefix (dict): One entry per feature stream, in the order in which they are joined; each value is a folder
             with a file per video (or one HDF5 file). ``dict(feature='features/train')``, or
             ``dict(rgb='features/train/rgb', flow='features/train/flow')``.
-        grid (dict): The feature grid, stated here and nowhere else: see :meth:`SnippetGrid.from_config`.
+        grid (dict, optional): The feature grid, stated here and nowhere else: see :meth:`SnippetGrid.from_config`. Not
+            needed where ``tools/data/extract_features.py`` made the features: their folder states it.
         suffix: Ending of the feature files.
         split_file: Text file with the ids of the videos, one per line; else ``subset`` or all videos.
         subset: Name of the subset in ``ann_file``.
@@ -52,12 +55,14 @@ class PointTALDataset(BaseDataset):
         InputError: For everything that is wrong with the files, naming file, video and field.
     """
 
+    _stated_grid = None  # what the side file of the features says, once files are read
+
     def __init__(
         self,
         ann_file='',
         data_prefix=dict(feature='features'),
         *,
-        grid,
+        grid=None,
         suffix='.npy',
         split_file=None,
         subset=None,
@@ -108,6 +113,7 @@ class PointTALDataset(BaseDataset):
             self.ann_file or None, classes=self._metainfo.get('classes'), **self._ann_paths, **self._ann_args
         )
         self._metainfo['classes'] = annotations.classes
+        self._stated_grid = stated_grid(self.data_prefix.values())
         videos = annotations.videos
         kept = videos if self.fold is None else self.fold.select(videos)
         return [self.data_info(videos[video_id], len(annotations.classes)) for video_id in kept]
@@ -119,7 +125,7 @@ class PointTALDataset(BaseDataset):
             record (VideoRecord): The video; not necessarily one of this data set.
             num_classes: C.
         """
-        grid = SnippetGrid.from_config(self.grid, record.fps, record.video_id)
+        grid = self._grid(record)
         info = dict(
             video_id=record.video_id,
             duration_sec=record.duration_sec,
@@ -142,6 +148,19 @@ class PointTALDataset(BaseDataset):
         of_segments = self.test_mode and len(record.segment_labels)
         info['video_labels'] = np.unique(record.segment_labels if of_segments else info['point_labels'])
         return info
+
+    def _grid(self, record):
+        """Grid of a video's features, by the config and by their side file, which must agree."""
+        stated, file = self._stated_grid or (None, None)
+        if self.grid is None:
+            if stated is None:
+                expected = f'a grid, since no {SIDE_FILE} beside the features states it'
+                raise InputError(expected, file=list(self.data_prefix.values()), field='grid')
+            return stated
+        grid = SnippetGrid.from_config(self.grid, record.fps, record.video_id)
+        if stated is not None and not np.allclose(astuple(grid), astuple(stated), rtol=1e-6, atol=1e-9):
+            raise InputError(f'{stated}, as {file} states', video=record.video_id, field='grid', found=grid)
+        return grid
 
     def _feature_path(self, prefix, video_id):
         if Path(prefix).suffix in ('.h5', '.hdf5'):

@@ -57,7 +57,7 @@ def _write_frames(path, video, detections, colors):
             numbers = range(start, min(start + _CHUNK_FRAMES, len(video)))
             for number, frame in zip(numbers, video.frames(numbers)):
                 if writer is None:
-                    writer = _open_writer(path, len(video) / video.duration_sec, frame.shape)
+                    writer = _open_writer(path, video.mean_fps, frame.shape)
                 frame = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
                 _draw(frame, video.start_sec[number], video.duration_sec, detections, colors)
                 writer.write(frame)
