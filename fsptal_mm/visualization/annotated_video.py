@@ -85,8 +85,9 @@ def _draw(frame, time_sec, duration_sec, detections, colors):
     done += (255 - done) // 3  # lighter: what has been shown
     active = {found.label: found for found in detections if found.start_sec <= time_sec < found.end_sec}
     best = sorted(active.values(), key=lambda found: -found.score)[:_MAX_LINES]
-    for row, found in enumerate(best, 1):
-        text, corner = f'{found.label} {found.score:.2f}', (line // 2, row * line * 3 // 2)
-        for color, thickness in (((0, 0, 0), 4), (colors[found.label], 1)):  # a dark rim, legible on any background
-            scale = line / _FONT_PIXELS
-            cv2.putText(frame, text, corner, _FONT, scale, color, max(1, round(thickness * scale)), cv2.LINE_AA)
+    for row, found in enumerate(best):
+        text, scale = f'{found.label} {found.score:.2f}', line / _FONT_PIXELS
+        text_width = cv2.getTextSize(text, _FONT, scale, 1)[0][0]
+        top = row * line * 2
+        frame[top : top + line * 2, : text_width + line] //= 4  # dark, so that letters are legible on any background
+        cv2.putText(frame, text, (line // 2, top + line * 3 // 2), _FONT, scale, colors[found.label], 1, cv2.LINE_AA)
