@@ -45,14 +45,19 @@ def local_file(path):
     return str(path)
 
 
+def state_dict_holder(checkpoint, file):
+    """The checkpoint; InputError unless it is a dict of weights, or of these and more."""
+    if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get('state_dict', checkpoint), dict):
+        raise InputError('a checkpoint with a state_dict', file=file, found=type(checkpoint).__name__)
+    return checkpoint
+
+
 def load_weights(model, checkpoint, file):
     """Load a checkpoint into a model, every weight of it.
 
     Raises:
         InputError: A weight is missing, left over or of another shape.
     """
-    if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get('state_dict', checkpoint), dict):
-        raise InputError('a checkpoint with a state_dict', file=file, found=type(checkpoint).__name__)
     try:
         _load_checkpoint_to_model(model, checkpoint, strict=True, logger='silent')
     except RuntimeError as error:

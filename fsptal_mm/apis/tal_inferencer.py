@@ -21,7 +21,7 @@ from fsptal_mm.visualization import annotate_video, draw_timeline
 
 from .inference_inputs import VideoInput, list_inputs
 from .input_pipeline import InputPipeline, ModelInputs
-from .model_loading import class_names, find_config, load_weights, local_file
+from .model_loading import class_names, find_config, load_weights, local_file, state_dict_holder
 
 
 @INFERENCERS.register_module()
@@ -170,7 +170,7 @@ class TALInferencer(BaseInferencer):
 
     def _load_weights_to_model(self, model, checkpoint, cfg):
         """Learn the names of the classes from the checkpoint, then load every weight of it."""
-        meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
+        meta = state_dict_holder(checkpoint, self._weights).get('meta')
         sources = {
             'the checkpoint': ((meta or {}).get('dataset_meta') or {}).get('classes'),
             'the config': self._reads.dataset.metainfo.get('classes'),
