@@ -1,0 +1,118 @@
+import cv2
+import numpy as np
+import pytest
+import torch
+from localizers import make_localizer
+from mmaction.registry import MODELS
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+
+from fsptal_mm.apis import FeatureExtractor, TALInferencer
+from fsptal_mm.errors import InputError
+
+GRID = 'dict(fps=25, snippet_frames=8)'
+RECOGNIZER = """
+default_scope = 'mmaction'
+model = dict(
+    type='Recognizer2D',
+    backbone=dict(type='ResNet', depth=18, pretrained=None, norm_eval=False),
+    cls_head=dict(type='TSNHead', num_classes=4, in_channels=512),
+    data_preprocessor=dict(type='ActionDataPreprocessor', mean=[120.0] * 3, std=[60.0] * 3, format_shape='NCHW'),
+)
+test_pipeline = [
+    dict(type='DecordInit'),
+    dict(type='SampleFrames', clip_len=1, frame_interval=1, num_clips=1, test_mode=True),
+    dict(type='DecordDecode'),
+    dict(type='Resize', scale=(-1, 32)),
+    dict(type='CenterCrop', crop_size=32),
+    dict(type='FormatShape', input_format='NCHW'),
+    dict(type='PackActionInputs'),
+]
+"""
+
+
+def write_video(path, fps, num_frames):
+    """Noise whose brightness changes every second, 64 x 48."""
+    rng = np.random.default_rng(0)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'mp4v'), fps, (64, 48))
+    for number in range(num_frames):
+        writer.write((rng.random((48, 64, 3)) * (60 + 190 * (number // fps % 2))).astype(np.uint8))
+    writer.release()
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    """A localizer on features of a small random recogniser, this recogniser, and two videos and a broken one."""
+    folder = tmp_path_factory.mktemp('videos')
+    make_localizer(folder, grid=GRID, dim=512)
+    (folder / 'recognizer.py').write_text(RECOGNIZER)
+    torch.manual_seed(0)
+    with DefaultScope.overwrite_default_scope('mmaction'):
+        model = MODELS.build(Config.fromfile(folder / 'recognizer.py').model)
+    torch.save(dict(state_dict=model.state_dict()), folder / 'recognizer.pth')
+    (folder / 'input').mkdir()
+    write_video(folder / 'input/slow.mp4', 10, 45)
+    write_video(folder / 'input/fast.mp4', 30, 120)
+    (folder / 'input/broken.mp4').write_bytes(b'no video')
+    return folder
+
+
+@pytest.fixture(scope='module')
+def extractor(folder):
+    return dict(config=folder / 'recognizer.py', checkpoint=folder / 'recognizer.pth')
+
+
+@pytest.fixture(scope='module')
+def inferencer(folder, extractor):
+    return TALInferencer(folder / 'model.py', folder / 'model.pth', 'cpu', extractor=extractor)
+
+
+def properties(path):
+    """Frames per second and number of frames of a video."""
+    capture, count = cv2.VideoCapture(str(path)), 0
+    while capture.grab():
+        count += 1
+    return capture.get(cv2.CAP_PROP_FPS), count
+
+
+def test_videos_equal_their_features(folder, inferencer, extractor):
+    result = inferencer(folder / 'input')
+    assert sorted(result['predictions']) == ['fast', 'slow']
+    assert [failure.video for failure in result['failures']] == ['broken']
+    made = FeatureExtractor(**extractor, fps=25, stride_frames=8, device='cpu')
+    for name, num_snippets, duration_sec in (('slow', 14, 4.5), ('fast', 12, 4.0)):  # 0.32 s each, to the nearest
+        features = made.extract(folder / f'input/{name}.mp4')
+        assert len(features) == num_snippets
+        (expected,) = inferencer(dict(features=features, duration_sec=duration_sec))['predictions'].values()
+        assert result['predictions'][name] == expected
+        assert len(expected) > 2
+
+
+def test_annotated_copies_keep_rate_and_length(folder, inferencer, tmp_path):
+    result = inferencer(folder / 'input/slow.mp4', out_dir=tmp_path, annotate=True, timeline=True)
+    assert result['visualization'] == [str(tmp_path / 'timelines/slow.png'), str(tmp_path / 'videos/slow.mp4')]
+    assert properties(tmp_path / 'videos/slow.mp4') == (10.0, 45)
+    assert [path.name for path in (tmp_path / 'videos').iterdir()] == ['slow.mp4']
+
+
+def test_models_on_features_need_an_extractor_for_videos(folder):
+    with pytest.raises(InputError, match=r'slow\.mp4: .*expected a feature extractor'):
+        TALInferencer(folder / 'model.py', folder / 'model.pth')(folder / 'input/slow.mp4')
+
+
+def test_extractors_that_do_not_fit(folder, extractor, tmp_path):
+    other = TALInferencer(folder / 'model.py', folder / 'model.pth', extractor=dict(extractor, stride_frames=16))
+    with pytest.raises(InputError, match=r'per snippet of the extractor: found 0\.64, expected 0\.32 s'):
+        other(folder / 'input/slow.mp4')
+    config, checkpoint = make_localizer(tmp_path, grid=GRID, dim=6)
+    with pytest.raises(InputError, match='dimension of the extracted features: found 512, expected 6'):
+        TALInferencer(config, checkpoint, extractor=extractor)
+
+
+def test_real_videos_of_other_frame_rates(data_root, inferencer, tmp_path):
+    result = inferencer(data_root / 'videos', out_dir=tmp_path, annotate=True)
+    assert not result['failures']
+    for name, duration_sec in (('demo', 10.0), ('demo_spatiotemporal_det', 9.5)):
+        assert result['predictions'][name]
+        assert max(found.end_sec for found in result['predictions'][name]) <= duration_sec
+        assert properties(tmp_path / f'videos/{name}.mp4') == properties(data_root / f'videos/{name}.mp4')

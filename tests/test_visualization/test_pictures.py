@@ -1,0 +1,36 @@
+import cv2
+import numpy as np
+
+from fsptal_mm.datasets.video_reader import open_video
+from fsptal_mm.structures import Detection
+from fsptal_mm.visualization import annotate_video, draw_timeline
+
+
+def test_timeline_shows_when_and_how_sure(tmp_path):
+    path = draw_timeline(tmp_path / 'new/a.png', [Detection(0, 5, 'x', 0.9), Detection(5, 10, 'y', 0.1)], 10.0)
+    image, empty = cv2.imread(path), cv2.imread(draw_timeline(tmp_path / 'b.png', [], 10.0, 'nothing'))
+    blue_minus_red = image[..., 0].astype(int) - image[..., 2]
+    half = image.shape[1] // 2
+    assert (blue_minus_red[:, : half - 100] > 30).sum() > 5000  # the sure one is dark blue, on the left
+    assert (blue_minus_red[:, : half - 100] < -100).sum() < 500
+    assert (blue_minus_red[:, half : half + 300] < -100).sum() > 5000  # the unsure one is yellow, on the right
+    assert empty.shape[0] < image.shape[0]
+
+
+def test_labels_stand_on_the_frames_of_their_time(tmp_path):
+    writer = cv2.VideoWriter(str(tmp_path / 'in.mp4'), cv2.VideoWriter_fourcc(*'mp4v'), 10, (160, 120))
+    for _ in range(30):
+        writer.write(np.full((120, 160, 3), 200, np.uint8))
+    writer.release()
+    detections = [Detection(1.0, 2.0, 'x', 0.9), Detection(0.0, 3.0, 'weak', 0.2)]  # under half of the best
+    path = annotate_video(open_video(tmp_path / 'in.mp4'), tmp_path / 'new/out.mp4', detections)
+    capture, frames = cv2.VideoCapture(path), []
+    while (read := capture.read())[0]:
+        frames.append(read[1].astype(int))
+    assert len(frames) == 30
+    has_label = [frame[:12, :30].mean() < 150 for frame in frames]  # the dark ground of the text
+    assert has_label == [10 <= number < 20 for number in range(30)]
+    is_orange = frames[0][-2:, :, 2] - frames[0][-2:, :, 0] > 60  # the bar, where the detection lies
+    assert is_orange[:, 60:100].all()
+    assert not is_orange[:, :48].any()
+    assert not is_orange[:, 115:].any()
