@@ -35,7 +35,7 @@ def draw_timeline(path, detections, duration_sec, title='', max_detections=100):
     for found in shown:
         width, color = found.end_sec - found.start_sec, colors.to_rgba(found.score)
         axes.barh(rows[found.label], width, _BAR_HEIGHT, found.start_sec, color=color, edgecolor='white', linewidth=0.3)
-    axes.set(xlim=(0, duration_sec), ylim=(len(rows) - 0.5, -0.5), xlabel='seconds')
+    axes.set(xlim=(0, duration_sec), ylim=(max(1, len(rows)) - 0.5, -0.5), xlabel='seconds')
     axes.set_title(title if shown else f'{title}: no detection', loc='left')
     axes.set_yticks(range(len(rows)), rows)
     if shown:
