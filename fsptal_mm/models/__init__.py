@@ -1,3 +1,4 @@
+from .clip_backbone import pool_clip_features
 from .data_preprocessor import SnippetDataPreprocessor
 from .detectors import PointTAL
 from .embeddings import PackedConv1d, SnippetEmbedding
@@ -24,4 +25,5 @@ __all__ = [
     'SnippetEmbedding',
     'SnippetScores',
     'VideoLevelLoss',
+    'pool_clip_features',
 ]
