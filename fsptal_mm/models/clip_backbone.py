@@ -81,15 +81,15 @@ def encode_clips(backbone, clips, prepare, chunk_size, checkpointed):
 @contextlib.contextmanager
 def running_statistics_kept(module):
     """Batch normalisation in training goes on to use the statistics of the batch, and leaves the running ones alone."""
-    tracking = [part for part in module.modules() if isinstance(part, _BatchNorm) and part.track_running_stats]
-    tracking = [part for part in tracking if part.training]
-    for part in tracking:
-        part.track_running_stats = False
+    norms = [part for part in module.modules() if isinstance(part, _BatchNorm) and part.training]
+    settings = [(part.momentum, part.num_batches_tracked) for part in norms]
+    for part in norms:  # not `track_running_stats`, with which other tensors would be saved for the backward pass
+        part.momentum, part.num_batches_tracked = 0.0, None
     try:
         yield
     finally:
-        for part in tracking:
-            part.track_running_stats = True
+        for part, (momentum, count) in zip(norms, settings):
+            part.momentum, part.num_batches_tracked = momentum, count
 
 
 def frozen_parts(backbone, freeze):

@@ -21,7 +21,8 @@ class SnippetDataPreprocessor(BaseDataPreprocessor):
         mean: Per channel of the frames, as in mmaction2's ``ActionDataPreprocessor``; ``None`` for no normalisation.
         std: The same.
         format_shape: Form of the clips, as mmaction2 names it: ``'NCHW'`` for 2D backbones, ``(T_i, C, H, W)`` or
-            ``(T_i, frames, C, H, W)``; ``'NCTHW'`` for 3D backbones, ``(T_i, C, frames, H, W)``.
+            ``(T_i, frames, C, H, W)``; ``'NCTHW'`` for 3D backbones, ``(T_i, C, frames, H, W)`` or
+            ``(T_i, views, C, frames, H, W)``.
         non_blocking: Kept for the base class; copies never block where memory is pinned.
 
     Raises:
@@ -56,9 +57,10 @@ class SnippetDataPreprocessor(BaseDataPreprocessor):
         """Clips ``(n, ...)`` as the backbone takes them.
 
         Returns:
-            Tensor: Normalised float32 on the model's device: ``(n * frames, C, H, W)``, or ``(n, C, frames, H, W)``.
+            Tensor: Normalised float32 on the model's device: ``(n * frames, C, H, W)``, or
+            ``(n * views, C, frames, H, W)``.
         """
-        dims = (4, 5) if self.format_shape == 'NCHW' else (5,)
+        dims = (1 - self._channel_dim, 2 - self._channel_dim)
         channels = clips.shape[self._channel_dim] if clips.ndim in dims else None
         if channels is None or (self.mean is not None and channels != len(self.mean)):
             expected = f'{self.format_shape} with {" or ".join(map(str, dims))} dimensions, the snippets first'
@@ -67,4 +69,4 @@ class SnippetDataPreprocessor(BaseDataPreprocessor):
         clips = clips.to(self.device, non_blocking=True).float()
         if self.mean is not None:
             clips = (clips - self.mean) / self.std
-        return clips.flatten(0, -4) if self.format_shape == 'NCHW' else clips
+        return clips.flatten(0, self._channel_dim - 1)

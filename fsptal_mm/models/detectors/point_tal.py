@@ -58,7 +58,8 @@ class PointTAL(BaseModel):
         super().train(mode)
         if self.backbone is not None:
             for part in frozen_parts(self.backbone, self.freeze_backbone):
-                part.eval().requires_grad_(False)
+                part.eval()  # backbones of the toolbox return None here, so that no call can follow
+                part.requires_grad_(False)
         return self
 
     def forward(self, inputs, data_samples=None, mode='tensor'):
