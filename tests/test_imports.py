@@ -1,4 +1,4 @@
-"""The package's one direction: structures <- datasets | models | evaluation <- engine."""
+"""The package's one direction: structures <- datasets | models | evaluation <- engine, apis."""
 
 import ast
 from pathlib import Path
@@ -19,6 +19,7 @@ MAY_IMPORT = {
     'models': BOTTOM | {'structures'},
     'evaluation': BOTTOM | {'structures'},
     'engine': BOTTOM | {'structures', 'evaluation', 'models'},
+    'apis': BOTTOM | {'structures', 'datasets', 'models', 'evaluation'},
     '__init__': {'compat', 'datasets', 'engine', 'evaluation', 'models'},
 }
 

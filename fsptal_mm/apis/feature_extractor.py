@@ -1,0 +1,207 @@
+"""Snippet features of videos, with any recogniser of mmaction2."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from mmengine.device import get_device
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from fsptal_mm.datasets.video_clips import ClipGrid, ClipPipeline, iterate_clips
+from fsptal_mm.datasets.video_reader import open_video
+from fsptal_mm.errors import InputError
+
+from .recognizer import load_recognizer, pool_features, sampled_clip
+
+_PROBE_SHAPE = (256, 340)  # height and width of the frames of a usual test pipeline
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """What became of one video.
+
+    Attributes:
+        path: The video.
+        features: ``(T, D)`` float32, or None if there is an error.
+        error: What is wrong with the video, or None.
+        note: What the user should know of a video whose features are there, or None.
+    """
+
+    path: str
+    features: np.ndarray | None = None
+    error: InputError | None = None
+    note: str | None = None
+
+
+class FeatureExtractor:
+    """Turns videos into snippet features ``(T, D)`` by the backbone, and the neck, of a recogniser.
+
+    Frames are scaled and cropped as the recogniser's test pipeline says (one view, the central crop) and normalised by
+    its data preprocessor. Feature maps are averaged over space and time; several of them (SlowFast) are joined.
+
+    Args:
+        config: Config of an mmaction2 recogniser: a file, or a ``Config``.
+        checkpoint: Its checkpoint, a local file.
+        fps: Frames per second at which every video is sampled, whatever its own rate.
+        stride_frames: Frames from one snippet to the next, at ``fps``.
+        snippet_frames: Length of a clip, at ``fps``; that of the config's clips by default, the stride for 2D models.
+        clip_len: Frames that the model sees of a clip; those of the config by default.
+        device: The best one at hand by default.
+        half: Half precision: float16, and bfloat16 on the CPU.
+        batch_size: Clips in one forward pass.
+        decoder: ``'decord'`` or ``'opencv'``.
+        open_source: Function that opens a path instead, as a :class:`VideoReader`: how flow is read.
+
+    Attributes:
+        clip_grid (ClipGrid): Where the clips lie.
+        grid (SnippetGrid): The same in seconds per snippet, as localizers need it.
+        feature_dim: D.
+
+    Raises:
+        InputError: A config, a checkpoint or a setting that does not fit; a model whose output is not one vector, or a
+            set of feature maps, per clip.
+
+    Example:
+        >>> extractor = FeatureExtractor('tsn_r50.py', 'tsn_r50.pth')  # doctest: +SKIP
+        >>> features, grid = extractor.extract('video.mp4'), extractor.grid  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        config,
+        checkpoint,
+        *,
+        fps=25.0,
+        stride_frames=16,
+        snippet_frames=None,
+        clip_len=None,
+        device=None,
+        half=False,
+        batch_size=8,
+        decoder='decord',
+        open_source=None,
+    ):
+        self.device = torch.device(get_device() if device is None else device)
+        self.half, self.batch_size = half, batch_size
+        self.model, config, test_pipeline = load_recognizer(config, checkpoint, self.device)
+        default_len, default_frames = sampled_clip(config, test_pipeline)
+        clip_len = clip_len or default_len
+        self.clip_grid = ClipGrid(
+            fps, snippet_frames or default_frames or max(clip_len, stride_frames), stride_frames, clip_len
+        )
+        self.pipeline = ClipPipeline(test_pipeline)
+        self.open_source = open_source or _Opener(decoder)
+        self.feature_dim = self._probe('Flow' if open_source else 'RGB')
+
+    @property
+    def grid(self):
+        """The snippet grid of all features, in seconds."""
+        return self.clip_grid.snippet_grid
+
+    def _probe(self, modality):
+        """Dimension of the features, from one clip of black frames."""
+        frames = [np.zeros((*_PROBE_SHAPE, 2 if modality == 'Flow' else 3), np.uint8)] * self.clip_grid.clip_len
+        try:
+            clips = self.pipeline.format([self.pipeline.scale(frames, modality)], modality)
+            return self.forward(clips).shape[1]
+        except InputError:
+            raise
+        except Exception as error:  # whatever a model says of inputs that are not its own
+            expected = f'a model that takes clips of {self.clip_grid.clip_len} {modality} frames'
+            raise InputError(expected, field='model', found=str(error).split('\n')[0]) from error
+
+    @torch.inference_mode()
+    def forward(self, clips):
+        """Features ``(S, D)``, float32 and on the device, of uint8 clips as :func:`iterate_clips` yields them."""
+        inputs = self.model.data_preprocessor(dict(inputs=list(clips), data_samples=None))['inputs']
+        half = torch.bfloat16 if self.device.type == 'cpu' else torch.float16
+        with torch.autocast(self.device.type, half, enabled=self.half):
+            maps, _ = self.model.extract_feat(inputs, stage='neck')
+        return pool_features(maps, len(clips))
+
+    def extract(self, path):
+        """Extract one video.
+
+        Args:
+            path: The video file.
+
+        Returns:
+            np.ndarray: ``(T, D)`` float32.
+
+        Raises:
+            InputError: A video that cannot be read.
+        """
+        (result,) = self.extract_all([path])
+        if result.error is not None:
+            raise result.error
+        return result.features
+
+    def extract_all(self, paths, num_workers=0, on_progress=None):
+        """Extract many videos; one that cannot be read does not stop the others.
+
+        Args:
+            paths: The video files.
+            num_workers: Processes that decode, each one video at a time; 0 decodes in this one.
+            on_progress: Called with a path and the share of it that is done, after every batch.
+
+        Yields:
+            Extraction: As videos get ready, in about the order of ``paths``.
+        """
+        paths = [str(path) for path in paths]
+        stream = _ClipStream(paths, self.open_source, self.clip_grid, self.pipeline, self.batch_size)
+        parts = [[] for _ in paths]
+        for number, clips, total, note in DataLoader(stream, batch_size=None, num_workers=num_workers):
+            path, done = paths[number], parts[number]
+            if isinstance(note, InputError):
+                done.clear()
+                yield Extraction(path, error=note)
+                continue
+            done.append(self.forward(clips).cpu().numpy())
+            count = sum(map(len, done))
+            if on_progress:
+                on_progress(path, count / total)
+            if count == total:
+                yield Extraction(path, np.concatenate(done), note=note)
+                done.clear()
+
+
+@dataclass(frozen=True)
+class _Opener:
+    """Opens a video with a certain decoder; unlike a closure, it can be sent to a worker."""
+
+    decoder: str
+
+    def __call__(self, path):
+        return open_video(path, self.decoder)
+
+
+@dataclass
+class _ClipStream(IterableDataset):
+    """Batches of clips of many videos; each worker reads whole videos, so that no frame is decoded twice.
+
+    Yields ``(number of the video, clips, T, note)``; the note of a video that cannot be read is its error.
+    """
+
+    paths: list
+    open_source: object
+    grid: ClipGrid
+    pipeline: ClipPipeline
+    batch_size: int
+
+    def __iter__(self):
+        worker = get_worker_info()
+        mine = range(len(self.paths))[worker.id :: worker.num_workers] if worker else range(len(self.paths))
+        for number in mine:
+            try:
+                yield from self._read(number)
+            except InputError as error:
+                yield number, None, None, error
+
+    def _read(self, number):
+        video = self.open_source(self.paths[number])
+        total, note = self.grid.num_snippets(video.duration_sec), None
+        clip_sec = self.grid.snippet_frames / self.grid.fps
+        if video.duration_sec < clip_sec:
+            note = f'{video.duration_sec:.2f} s, shorter than a clip of {clip_sec:.2f} s: its end frames are repeated'
+        for clips in iterate_clips(video, self.grid, self.pipeline, self.batch_size):
+            yield number, clips, total, note

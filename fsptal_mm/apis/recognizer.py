@@ -1,0 +1,113 @@
+"""Recognisers of mmaction2 as feature extractors: loading, what clips they take, pooling what they return."""
+
+from pathlib import Path
+
+import torch
+from mmaction.registry import MODELS
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmengine.runner import CheckpointLoader
+
+from fsptal_mm.errors import InputError
+
+
+def load_recognizer(config, checkpoint, device):
+    """Build a recogniser without its classifier and load its weights.
+
+    Args:
+        config: A config file or a ``Config``; left as it is.
+        checkpoint: A local checkpoint of mmengine, or a file of weights alone.
+        device: Where the model goes.
+
+    Returns:
+        tuple[nn.Module, Config, list[dict]]: The model in evaluation mode, its config, and its test pipeline.
+
+    Raises:
+        InputError: No such file, no recogniser, no test pipeline, or weights that do not fit the model: the classifier
+            may differ or be missing, nothing else.
+    """
+    config = config if isinstance(config, Config) else Config.fromfile(_existing(config, 'a config file'))
+    model_config = config.get('model', {}).copy()
+    backbone = model_config.get('backbone')
+    if not backbone or not str(model_config.get('type', '')).startswith('Recognizer'):
+        raise InputError(
+            'the config of a recogniser', file=config.filename, field='model', found=model_config.get('type')
+        )
+    model_config.pop('cls_head', None)
+    model_config.backbone = {**backbone, **({'pretrained': None} if 'pretrained' in backbone else {})}
+    # Recognisers leave it to the default scope where their parts are found.
+    with DefaultScope.overwrite_default_scope(config.get('default_scope', 'mmaction')):
+        model = MODELS.build(model_config)
+    weights = CheckpointLoader.load_checkpoint(_existing(checkpoint, 'a checkpoint'), map_location='cpu')
+    weights = weights.get('state_dict', weights)
+    weights = {name.removeprefix('module.'): value for name, value in weights.items()}
+    try:
+        result = model.load_state_dict(weights, strict=False)
+    except RuntimeError as error:  # sizes that differ
+        found = str(error).split('\n')[1].strip()
+        raise InputError(f'weights of {config.filename}', file=checkpoint, field='state_dict', found=found) from error
+    strange = [name for name in result.unexpected_keys if not name.startswith('cls_head.')]
+    if result.missing_keys:
+        found = f'without {result.missing_keys[:3]}, but with {strange[:3]}'
+        raise InputError(f'weights of {config.filename}', file=checkpoint, field='state_dict', found=found)
+    return model.to(device).eval(), config, _test_pipeline(config)
+
+
+def _existing(path, what):
+    if not Path(path).is_file():
+        raise InputError(what, file=path, found='no such file')
+    return str(path)
+
+
+def _test_pipeline(config):
+    if 'test_pipeline' in config:
+        return config.test_pipeline
+    try:
+        return config.test_dataloader.dataset.pipeline
+    except AttributeError as error:
+        raise InputError('test_pipeline, or test_dataloader', file=config.filename) from error
+
+
+def sampled_clip(config, test_pipeline):
+    """What clips a recogniser was made for.
+
+    Returns:
+        tuple[int, int | None]: Frames that it sees of a clip, and the frames that these are spread over; None for 2D
+        models, which look at single frames (or stacks of flow) from anywhere.
+
+    Raises:
+        InputError: A test pipeline that does not sample frames.
+    """
+    for step in test_pipeline:
+        if 'clip_len' in step:
+            break
+    else:
+        names = [str(step['type']) for step in test_pipeline]
+        raise InputError('a transform with clip_len', file=config.filename, field='test_pipeline', found=names)
+    if config.model.type == 'Recognizer2D':
+        return max(step['clip_len'], config.model.backbone.get('num_segments') or 1), None
+    return step['clip_len'], step['clip_len'] * step.get('frame_interval', 1)
+
+
+def pool_features(maps, num_clips):
+    """Average feature maps over everything but clips and channels.
+
+    Args:
+        maps (Tensor | Sequence): ``(S * segments, D, ...)``: the channels come second, and what follows is averaged:
+            space, or time and space. Maps of several pathways or stages, in nested sequences, are joined.
+        num_clips: S.
+
+    Returns:
+        Tensor: ``(S, D)`` float32.
+
+    Raises:
+        InputError: Anything else. Of three dimensions one cannot know which are the channels.
+    """
+    if isinstance(maps, (list, tuple)) and maps:
+        return torch.cat([pool_features(part, num_clips) for part in maps], dim=1)
+    if not torch.is_tensor(maps) or maps.ndim not in (2, 4, 5) or len(maps) % num_clips or not maps.is_floating_point():
+        found = f'shape {tuple(maps.shape)} for {num_clips} clips' if torch.is_tensor(maps) else type(maps).__name__
+        expected = 'feature maps (N, D), (N, D, H, W) or (N, D, T, H, W), or several of them: one vector per snippet'
+        raise InputError(expected, field='output of the backbone', found=found)
+    vectors = maps.float().flatten(2).mean(-1) if maps.ndim > 2 else maps.float()
+    return vectors.reshape(num_clips, -1, vectors.shape[1]).mean(1)
