@@ -1,14 +1,18 @@
 """Snippet features of videos, with any recogniser of mmaction2."""
 
-from dataclasses import dataclass
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import torch
 from mmengine.device import get_device
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
+from fsptal_mm.datasets.flow_reader import check_source, open_frames
 from fsptal_mm.datasets.video_clips import ClipGrid, ClipPipeline, iterate_clips
-from fsptal_mm.datasets.video_reader import open_video
 from fsptal_mm.errors import InputError
 
 from .recognizer import load_recognizer, pool_features, sampled_clip
@@ -49,8 +53,8 @@ class FeatureExtractor:
         device: The best one at hand by default.
         half: Half precision: float16, and bfloat16 on the CPU.
         batch_size: Clips in one forward pass.
-        decoder: ``'decord'`` or ``'opencv'``.
-        open_source: Function that opens a path instead, as a :class:`VideoReader`: how flow is read.
+        source: Where frames come from: ``'decord'`` or ``'opencv'`` decode the videos; for models of flow ``'tvl1'``,
+            or a folder of flow images: see :func:`open_frames`.
 
     Attributes:
         clip_grid (ClipGrid): Where the clips lie.
@@ -78,8 +82,7 @@ class FeatureExtractor:
         device=None,
         half=False,
         batch_size=8,
-        decoder='decord',
-        open_source=None,
+        source='decord',
     ):
         self.device = torch.device(get_device() if device is None else device)
         self.half, self.batch_size = half, batch_size
@@ -90,16 +93,40 @@ class FeatureExtractor:
             fps, snippet_frames or default_frames or max(clip_len, stride_frames), stride_frames, clip_len
         )
         self.pipeline = ClipPipeline(test_pipeline)
-        self.open_source = open_source or _Opener(decoder)
-        self.feature_dim = self._probe('Flow' if open_source else 'RGB')
+        self.source, self.modality = str(source), check_source(source)
+        self._config, self._checkpoint = config, checkpoint
+        self.feature_dim = self._probe()
 
     @property
     def grid(self):
         """The snippet grid of all features, in seconds."""
         return self.clip_grid.snippet_grid
 
-    def _probe(self, modality):
+    @cached_property
+    def settings(self):
+        """What a folder of these features must say of itself, as JSON: the grid, the dimension, and what made them."""
+        clips = asdict(self.clip_grid)
+        seen = dict(model=self._config.model.to_dict(), steps=self.pipeline.steps)
+        seen['model'].pop('cls_head', None)
+        return dict(
+            snippet_sec=self.grid.snippet_sec,
+            grid={name: clips[name] for name in ('fps', 'snippet_frames', 'stride_frames')} | {'offset_sec': 0.0},
+            clip_len=self.clip_grid.clip_len,
+            stream='rgb' if self.modality == 'RGB' else 'flow',
+            source='flow images' if Path(self.source).is_dir() else self.source,
+            feature_dim=self.feature_dim,
+            half=self.half,
+            model=dict(
+                config=Path(self._config.filename or '').name,
+                config_sha256=hashlib.sha256(json.dumps(seen, sort_keys=True, default=str).encode()).hexdigest()[:16],
+                checkpoint=Path(self._checkpoint).name,
+                checkpoint_sha256=_digest(self._checkpoint),
+            ),
+        )
+
+    def _probe(self):
         """Dimension of the features, from one clip of black frames."""
+        modality = self.modality
         frames = [np.zeros((*_PROBE_SHAPE, 2 if modality == 'Flow' else 3), np.uint8)] * self.clip_grid.clip_len
         try:
             clips = self.pipeline.format([self.pipeline.scale(frames, modality)], modality)
@@ -148,7 +175,7 @@ class FeatureExtractor:
             Extraction: As videos get ready, in about the order of ``paths``.
         """
         paths = [str(path) for path in paths]
-        stream = _ClipStream(paths, self.open_source, self.clip_grid, self.pipeline, self.batch_size)
+        stream = _ClipStream(paths, self.source, self.clip_grid, self.pipeline, self.batch_size)
         parts = [[] for _ in paths]
         for number, clips, total, note in DataLoader(stream, batch_size=None, num_workers=num_workers):
             path, done = paths[number], parts[number]
@@ -165,14 +192,12 @@ class FeatureExtractor:
                 done.clear()
 
 
-@dataclass(frozen=True)
-class _Opener:
-    """Opens a video with a certain decoder; unlike a closure, it can be sent to a worker."""
-
-    decoder: str
-
-    def __call__(self, path):
-        return open_video(path, self.decoder)
+def _digest(path):
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        while part := file.read(1 << 20):
+            digest.update(part)
+    return digest.hexdigest()[:16]
 
 
 @dataclass
@@ -183,7 +208,7 @@ class _ClipStream(IterableDataset):
     """
 
     paths: list
-    open_source: object
+    source: str
     grid: ClipGrid
     pipeline: ClipPipeline
     batch_size: int
@@ -196,9 +221,11 @@ class _ClipStream(IterableDataset):
                 yield from self._read(number)
             except InputError as error:
                 yield number, None, None, error
+            except Exception as error:  # whatever OpenCV says of odd frames must not stop the other videos
+                yield number, None, None, InputError('a readable video', file=self.paths[number], found=repr(error))
 
     def _read(self, number):
-        video = self.open_source(self.paths[number])
+        video = open_frames(self.paths[number], self.source, self.grid.fps)
         total, note = self.grid.num_snippets(video.duration_sec), None
         clip_sec = self.grid.snippet_frames / self.grid.fps
         if video.duration_sec < clip_sec:

@@ -1,6 +1,7 @@
 """Videos with one labelled frame per action instance."""
 
 import logging
+from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from fsptal_mm.errors import InputError
 from fsptal_mm.structures import SnippetGrid
 
 from .annotations import load_annotations
+from .feature_settings import SIDE_FILE, stated_grid
 from .folds import Fold
 
 
@@ -27,7 +29,8 @@ class PointTALDataset(BaseDataset):
         data_prefix (dict): One entry per feature stream, in the order in which they are joined; each value is a folder
             with a file per video (or one HDF5 file). ``dict(feature='features/train')``, or
             ``dict(rgb='features/train/rgb', flow='features/train/flow')``.
-        grid (dict): The feature grid, stated here and nowhere else: see :meth:`SnippetGrid.from_config`.
+        grid (dict, optional): The feature grid, stated here and nowhere else: see :meth:`SnippetGrid.from_config`. Not
+            needed where ``tools/data/extract_features.py`` made the features: their folder states it.
         suffix: Ending of the feature files.
         split_file: Text file with the ids of the videos, one per line; else ``subset`` or all videos.
         subset: Name of the subset in ``ann_file``.
@@ -57,7 +60,7 @@ class PointTALDataset(BaseDataset):
         ann_file='',
         data_prefix=dict(feature='features'),
         *,
-        grid,
+        grid=None,
         suffix='.npy',
         split_file=None,
         subset=None,
@@ -101,6 +104,14 @@ class PointTALDataset(BaseDataset):
             return path if not path or is_abs(path) else str(Path(self.data_root, path))
 
         self._ann_paths = {name: below_root(path) for name, path in self._ann_paths.items()}
+        folders = list(self.data_prefix.values())
+        self._stated_grid = stated_grid(folders)
+        if self.grid is None:
+            if self._stated_grid is None:
+                raise InputError(
+                    f'a grid, since no {SIDE_FILE} beside the features states it', file=folders, field='grid'
+                )
+            self.grid = self._stated_grid[0]
 
     def load_data_list(self):
         """Read the annotations; one dict per video, times in seconds."""
@@ -113,7 +124,7 @@ class PointTALDataset(BaseDataset):
         return [self._data_info(videos[video_id], len(annotations.classes)) for video_id in kept]
 
     def _data_info(self, record, num_classes):
-        grid = SnippetGrid.from_config(self.grid, record.fps, record.video_id)
+        grid = self._grid(record)
         info = dict(
             video_id=record.video_id,
             duration_sec=record.duration_sec,
@@ -136,6 +147,15 @@ class PointTALDataset(BaseDataset):
         of_segments = self.test_mode and len(record.segment_labels)
         info['video_labels'] = np.unique(record.segment_labels if of_segments else info['point_labels'])
         return info
+
+    def _grid(self, record):
+        """Grid of a video's features by the config, which must not contradict the side file."""
+        grid = SnippetGrid.from_config(self.grid, record.fps, record.video_id)
+        if self._stated_grid is not None:
+            stated, file = self._stated_grid
+            if not np.allclose(astuple(grid), astuple(SnippetGrid.from_config(stated)), rtol=1e-6, atol=1e-9):
+                raise InputError(f'{stated}, as {file} states', video=record.video_id, field='grid', found=self.grid)
+        return grid
 
     def _feature_path(self, prefix, video_id):
         if Path(prefix).suffix in ('.h5', '.hdf5'):

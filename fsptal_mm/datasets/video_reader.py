@@ -9,6 +9,7 @@ from fsptal_mm.errors import InputError
 
 # Containers round timestamps, often to milliseconds: a frame that starts this little after a time counts as shown.
 _CLOCK_SEC = 1e-3
+_LOST_SEC = 0.1  # what may be missing at the end of a video that is not damaged
 
 
 def open_video(path, decoder='decord'):
@@ -24,13 +25,13 @@ def open_video(path, decoder='decord'):
     Raises:
         InputError: A missing, empty or unreadable file, or one without a frame.
     """
-    if decoder not in _READERS:
-        raise InputError(f'one of {sorted(_READERS)}', field='decoder', found=decoder)
+    if decoder not in DECODERS:
+        raise InputError(f'one of {[*DECODERS]}', field='decoder', found=decoder)
     if not Path(path).is_file():
         raise InputError('a video file', file=path, found='no such file')
     if not Path(path).stat().st_size:
         raise InputError('a video', file=path, found='an empty file')
-    return _READERS[decoder](path)
+    return DECODERS[decoder](path)
 
 
 class VideoReader:
@@ -84,7 +85,7 @@ class DecordReader(VideoReader):
             self._reader = decord.VideoReader(str(path), num_threads=1)
             times = self._reader.get_frame_timestamp(range(len(self._reader))).reshape(-1, 2)
         except Exception as error:  # decord raises several types, all with a page of stack
-            raise InputError('a readable video', file=path, found=_first_line(error)) from error
+            raise InputError('a readable video', file=path, found=_reason(error)) from error
         super().__init__(path, times[:, 0], times[-1, 1] if len(times) else 0)
 
     def frames(self, indices):
@@ -92,7 +93,7 @@ class DecordReader(VideoReader):
         try:
             return list(self._reader.get_batch(list(map(int, indices))).asnumpy())
         except Exception as error:
-            found = f'{_first_line(error)} near frame {indices[0]}'
+            found = f'{_reason(error)} near frame {indices[0]}'
             raise InputError('a readable video', file=self.path, found=found) from error
 
 
@@ -103,11 +104,17 @@ class OpenCVReader(VideoReader):
         capture = cv2.VideoCapture(str(path))
         if not capture.isOpened():
             raise InputError('a readable video', file=path, found='OpenCV cannot open it')
+        fps, stated = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
         start_sec = []
         while capture.grab():
             start_sec.append(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
-        last_sec = 1 / fps if (fps := capture.get(cv2.CAP_PROP_FPS)) > 0 else 0.0
-        super().__init__(path, start_sec, start_sec[-1] + last_sec if start_sec else 0)
+        end_sec = start_sec[-1] + (1 / fps if fps > 0 else 0) if start_sec else 0
+        # OpenCV ends a damaged video early without a word. Stated numbers of frames may be estimates from the duration.
+        if len(start_sec) < stated - 2 and fps > 0 and end_sec - start_sec[0] < stated / fps - _LOST_SEC:
+            raise InputError(
+                f'{stated:.0f} frames', file=path, found=f'no readable frame after the first {len(start_sec)}'
+            )
+        super().__init__(path, start_sec, end_sec)
         self._rewind()
 
     def _rewind(self):
@@ -128,9 +135,9 @@ class OpenCVReader(VideoReader):
         return cv2.cvtColor(self._capture.retrieve()[1], cv2.COLOR_BGR2RGB)
 
 
-_READERS = {'decord': DecordReader, 'opencv': OpenCVReader}
+DECODERS = {'decord': DecordReader, 'opencv': OpenCVReader}
 
 
-def _first_line(error):
-    """The reason in an error of decord: its first line without the place in its sources and the process's number."""
-    return str(error).strip().split('\n')[0].split('] ', 1)[-1][:200]
+def _reason(error):
+    """What an error of decord says, without the places in its sources and the stack."""
+    return str(error).strip().split('\n')[0].split('Check failed: ')[-1][:200]

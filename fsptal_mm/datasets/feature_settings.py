@@ -1,0 +1,98 @@
+"""The side file of a folder of features: on which grid they lie, and what made them."""
+
+import json
+from pathlib import Path
+
+from fsptal_mm.errors import InputError
+from fsptal_mm.fileio import write_json
+from fsptal_mm.structures import SnippetGrid
+
+SIDE_FILE = 'features.json'
+_FORMAT, _VERSION = 'fsptal_mm_features', 1
+_NAMES_ONLY = (
+    'model.config',
+    'model.checkpoint',
+)  # may be moved or renamed: their digests tell whether they are the same
+
+
+def read_settings(folder):
+    """Read the side file of a folder of features.
+
+    Returns:
+        dict | None: None if there is none; else ``grid`` (fields of :meth:`SnippetGrid.from_config`), ``feature_dim``,
+        ``model``, ... as :attr:`FeatureExtractor.settings` has them.
+
+    Raises:
+        InputError: A file that is damaged, or of another format or version.
+    """
+    path = Path(folder, SIDE_FILE)
+    if not path.is_file():
+        return None
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+        found = (content['format'], content['version'])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError('JSON with format, version and grid', file=path, found=str(error)) from error
+    if found != (_FORMAT, _VERSION) or not isinstance(content.get('grid'), dict):
+        raise InputError(f'{(_FORMAT, _VERSION)} with a grid', file=path, field='format, version', found=found)
+    return content
+
+
+def keep_settings(folder, settings):
+    """Write the side file of a folder, or make sure that what is there was made with the same settings.
+
+    Raises:
+        InputError: A folder with features made with other settings, or with unknown ones.
+    """
+    folder = Path(folder)
+    settings = {'format': _FORMAT, 'version': _VERSION, **settings}
+    has_features = any(folder.glob('*.npy'))  # before the side file, which another process may write right now
+    old = read_settings(folder)
+    if old is None:
+        if has_features:
+            raise InputError('an empty folder, since how its features were made is not known', file=folder)
+        write_json(folder / SIDE_FILE, settings)
+        return
+    new, old = _flat(json.loads(json.dumps(settings))), _flat(old)
+    differing = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+    if differing:
+        raise InputError(
+            f'{ {name: old.get(name) for name in differing} }, as the features that are there; or another folder',
+            file=folder / SIDE_FILE,
+            field=', '.join(differing),
+            found={name: new.get(name) for name in differing},
+        )
+
+
+def _flat(settings):
+    """Settings of all levels under dotted names, without those that do not matter."""
+    flat = {}
+    for name, value in settings.items():
+        parts = {f'{name}.{key}': part for key, part in value.items()} if isinstance(value, dict) else {name: value}
+        flat.update({key: part for key, part in parts.items() if key not in _NAMES_ONLY})
+    return flat
+
+
+def stated_grid(folders):
+    """The grid that side files state.
+
+    Args:
+        folders: Folders (or files) of feature streams.
+
+    Returns:
+        tuple[dict, Path] | None: Fields of :meth:`SnippetGrid.from_config` and the side file that states them; None if
+        no stream has a side file.
+
+    Raises:
+        InputError: Streams whose side files state different grids.
+    """
+    stated = None
+    for folder in folders:
+        settings = read_settings(folder)
+        if settings is None:
+            continue
+        grid, path = settings['grid'], Path(folder, SIDE_FILE)
+        if stated is not None and SnippetGrid.from_config(grid) != SnippetGrid.from_config(stated[0]):
+            raise InputError(f'{stated[0]}, as in {stated[1]}', file=path, field='grid', found=grid)
+        stated = stated or (grid, path)
+    return stated

@@ -1,0 +1,175 @@
+"""Extract snippet features of videos with any recogniser of mmaction2.
+
+Writes OUT/VIDEO.npy, (T, D) float32, for every video, and OUT/features.json, which says on which grid the snippets lie
+and what made them; data sets read the grid there. What is there already is not done again. Videos that cannot be read
+are reported in the end, with exit status 1.
+
+Examples:
+    python tools/data/extract_features.py CONFIG CHECKPOINT data/mine/features/rgb data/mine/videos --workers 4
+    torchrun --nproc-per-node 8 tools/data/extract_features.py CONFIG CHECKPOINT OUT videos.txt --half
+    python tools/data/extract_features.py FLOW_CONFIG CHECKPOINT data/mine/features/flow data/mine/videos --flow tvl1
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.config import Config, DictAction
+from rich.progress import BarColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
+
+from fsptal_mm.apis.feature_extractor import FeatureExtractor
+from fsptal_mm.datasets.feature_settings import keep_settings
+from fsptal_mm.errors import InputError
+from fsptal_mm.fileio import atomic_write
+
+_VIDEO_SUFFIXES = {'.avi', '.flv', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.ts', '.webm', '.wmv'}
+
+
+def parse_args(argv):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='config of a recogniser')
+    parser.add_argument('checkpoint', help='its weights, a local file')
+    parser.add_argument('out', type=Path, help='folder of the features')
+    parser.add_argument('videos', nargs='+', type=Path, help='files, folders, or .txt lists of files, one per line')
+    parser.add_argument('--fps', type=float, default=25.0, help='rate at which all videos are sampled (default: 25)')
+    parser.add_argument('--stride-frames', type=int, default=16, help='from snippet to snippet, at --fps (default: 16)')
+    parser.add_argument(
+        '--snippet-frames', type=int, help="length of a clip, at --fps (default: of the config's clips; 2D: the stride)"
+    )
+    parser.add_argument('--clip-len', type=int, help="frames of a clip that the model sees (default: the config's)")
+    parser.add_argument('--batch-size', type=int, default=8, help='clips in one forward pass (default: 8)')
+    parser.add_argument('--workers', type=int, default=2, help='processes that decode (default: 2)')
+    parser.add_argument('--half', action='store_true', help='half precision (float16; bfloat16 on the CPU)')
+    parser.add_argument('--device', help='default: the best one at hand, one per process under torchrun')
+    parser.add_argument('--decoder', choices=['decord', 'opencv'], default='decord', help='default: decord')
+    parser.add_argument(
+        '--flow',
+        help='for models of optical flow: "tvl1", or a folder with a folder of flow_x_*, flow_y_* images per video',
+    )
+    parser.add_argument('--shard', help='i/n, i from 0: only each n-th video (default: from RANK and WORLD_SIZE)')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='changes of the config, as in train.py')
+    return parser.parse_args(argv)
+
+
+def find_videos(paths):
+    """All videos of files, folders and lists, by name.
+
+    Returns:
+        dict[str, Path]: From the name of a video, its file without suffix, to the file, in order of names.
+
+    Raises:
+        InputError: No video in a folder, no such list, or two files of one name.
+    """
+    found = {}
+    for path in paths:
+        if path.is_dir():
+            files = [file for file in path.rglob('*') if file.suffix.lower() in _VIDEO_SUFFIXES]
+        elif path.suffix == '.txt':
+            if not path.is_file():
+                raise InputError('a list of videos', file=path, found='no such file')
+            lines = path.read_text(encoding='utf-8-sig').splitlines()
+            files = [path.parent / line.strip() for line in lines if line.strip()]
+        else:
+            files = [path]
+        if not files:
+            raise InputError(f'videos ({", ".join(sorted(_VIDEO_SUFFIXES))})', file=path, found='none')
+        for file in files:
+            other = found.setdefault(file.stem, file)
+            if other.resolve() != file.resolve():
+                raise InputError(f'another name than that of {other}', file=file, video=file.stem)
+    return dict(sorted(found.items()))
+
+
+def parse_shard(text):
+    """Part of the videos that this process extracts, ``(index, count)``."""
+    text = text or f'{os.environ.get("RANK", 0)}/{os.environ.get("WORLD_SIZE", 1)}'
+    index, _, count = text.partition('/')
+    if not (index.isdecimal() and count.isdecimal() and int(index) < int(count)):
+        raise InputError('i/n with 0 <= i < n', field='shard', found=text)
+    return int(index), int(count)
+
+
+def choose_device(name):
+    """The device by its name; by default the GPU of this process under torchrun, else None."""
+    if name is None and torch.cuda.is_available() and 'LOCAL_RANK' in os.environ:
+        return f'cuda:{os.environ["LOCAL_RANK"]}'
+    return name
+
+
+def make_progress():
+    """A bar with the time left; its unit is the share of the bytes of all videos."""
+    texts = '{task.percentage:>3.0f} %', '{task.fields[done]}/{task.fields[videos]} videos'
+    columns = (BarColumn(), *texts, TimeElapsedColumn(), 'left', TimeRemainingColumn())
+    return Progress(*columns, speed_estimate_period=600)  # seconds: videos differ
+
+
+def run(extractor, videos, out, num_workers):
+    """Extract and write; returns the errors of the videos that could not be read."""
+    sizes = {str(path): path.stat().st_size if path.is_file() else 0 for path in videos.values()}
+    names = {str(path): name for name, path in videos.items()}
+    shares, errors = dict.fromkeys(sizes, 0.0), []
+    with make_progress() as progress:
+        task = progress.add_task('', total=sum(sizes.values()), done=0, videos=len(videos))
+
+        def show(path, share):
+            progress.advance(task, (share - shares[path]) * sizes[path])
+            shares[path] = share
+
+        for done, result in enumerate(extractor.extract_all(sizes, num_workers, show), 1):
+            show(result.path, 1.0)
+            progress.update(task, done=done)
+            if result.error is not None:
+                errors.append(result.error)
+                continue
+            with atomic_write(out / f'{names[result.path]}.npy', 'wb') as file:
+                np.save(file, result.features)
+            if result.note:
+                progress.console.print(f'{names[result.path]}: {result.note}', highlight=False, soft_wrap=True)
+            if not progress.console.is_terminal:
+                print(f'{done}/{len(videos)} {names[result.path]}: {len(result.features)} snippets', flush=True)
+    return errors
+
+
+def extract(args):
+    """Do what the command line says; returns the exit status."""
+    index, count = parse_shard(args.shard)
+    videos = dict(list(find_videos(args.videos).items())[index::count])
+    config = Config.fromfile(args.config)
+    config.merge_from_dict(args.cfg_options or {})
+    extractor = FeatureExtractor(
+        config,
+        args.checkpoint,
+        fps=args.fps,
+        stride_frames=args.stride_frames,
+        snippet_frames=args.snippet_frames,
+        clip_len=args.clip_len,
+        device=choose_device(args.device),
+        half=args.half,
+        batch_size=args.batch_size,
+        source=args.flow or args.decoder,
+    )
+    keep_settings(args.out, extractor.settings)
+    todo = {name: path for name, path in videos.items() if not (args.out / f'{name}.npy').is_file()}
+    print(
+        f'{len(todo)} videos, {len(videos) - len(todo)} done before; one snippet per {extractor.grid.snippet_sec:.4g} '
+        f's: {extractor.feature_dim} numbers, from {extractor.clip_grid.clip_len} frames each'
+    )
+    errors = run(extractor, todo, args.out, args.workers)
+    print(f'{len(todo) - len(errors)} videos extracted into {args.out}, {len(errors)} could not be read')
+    for error in errors:
+        print(f'error: {error}')
+    return int(bool(errors))
+
+
+def main(argv=None):
+    try:
+        sys.exit(extract(parse_args(argv)))
+    except InputError as error:
+        sys.exit(f'error: {error}')
+
+
+if __name__ == '__main__':
+    main()
