@@ -1,13 +1,15 @@
-# Everything from a bare clone with Python and pip alone: `make demo`, `make test`.
+# Everything from a bare clone with Python and pip alone: `make demo`, `make test`. `make test-full` needs a C++ compiler, too.
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
+FULL_VENV := .venv-full
+FULL_PY := $(FULL_VENV)/bin/python
 DEMO_CONFIG := configs/fsptal/fsptal_synthetic.py
 DEMO_DIR := work_dirs/demo
 # More arguments for the training of the demo, e.g. DEMO_ARGS='--cfg-options train_cfg.max_epochs=5'
 DEMO_ARGS ?=
 
-.PHONY: venv demo test lint bench
+.PHONY: venv demo test test-full lint bench
 
 venv: $(VENV)/.installed
 
@@ -26,6 +28,22 @@ demo: venv
 
 test: venv
 	$(PY) -m pytest
+
+# Compiled mmcv takes 12-20 minutes on two cores, once. It finds torch and an older setuptools only if they are there already.
+$(FULL_VENV)/.mmcv:
+	$(PYTHON) -m venv $(FULL_VENV)
+	$(FULL_PY) -m pip install --quiet --upgrade pip
+	$(FULL_PY) -m pip install 'setuptools==79.0.1' wheel ninja 'torch<2.14'
+	$(FULL_PY) -m pip install --no-build-isolation mmcv==2.1.0
+	touch $@
+
+$(FULL_VENV)/.installed: pyproject.toml $(FULL_VENV)/.mmcv
+	$(FULL_PY) -m pip install -e '.[full,test]'
+	touch $@
+
+# What only runs with compiled mmcv and mmdet: other tests are those of `make test`.
+test-full: $(FULL_VENV)/.installed
+	$(FULL_PY) -m pytest -m full
 
 lint: venv
 	$(VENV)/bin/ruff check

@@ -7,9 +7,10 @@ from mmaction.registry import DATASETS
 
 from fsptal_mm.datasets import PointTALDataset
 from fsptal_mm.datasets.annotations import VideoRecord
-from fsptal_mm.datasets.feature_settings import SIDE_FILE, read_settings, stated_grid
+from fsptal_mm.datasets.feature_settings import read_settings, stated_grid
 from fsptal_mm.datasets.video_reader import open_video
 from fsptal_mm.errors import InputError
+from fsptal_mm.structures import SnippetGrid
 
 from .feature_extractor import FeatureExtractor
 
@@ -38,13 +39,9 @@ class ModelInputs:
         if dataset is None or not issubclass(DATASETS.get(dataset.type) or object, PointTALDataset):
             found = dataset and dataset.type
             raise InputError('a PointTALDataset', file=config.filename, field='test_dataloader.dataset', found=found)
-        self.dataset = DATASETS.build({**dataset, 'test_mode': True, 'lazy_init': True})
         self.settings = _extraction_settings(config)
-        self.dataset.grid = grid or self.dataset.grid or (self.settings and self.settings['grid'])
-        if self.dataset.grid is None:
-            raise InputError(
-                f'a grid: in the config, as argument, or in {SIDE_FILE}', file=config.filename, field='grid'
-            )
+        grid = grid or dataset.get('grid') or (self.settings and self.settings['grid'])
+        self.dataset = DATASETS.build({**dataset, 'grid': grid, 'test_mode': True, 'lazy_init': True})
         self.is_clips = config.model.get('backbone') is not None
         self.feature_dim = config.model.embedding.get('in_channels')
 
@@ -141,7 +138,8 @@ class InputPipeline:
 
 def _check_side_file(video, grid):
     """InputError if features were extracted on another grid than the model's."""
-    stated, file = stated_grid([Path(path).parent for path in video.paths]) or (grid, None)
-    if not math.isclose(stated.snippet_sec, grid.snippet_sec, rel_tol=_GRID_TOLERANCE):
+    stated = stated_grid([Path(path).parent for path in video.paths])
+    found_sec = SnippetGrid.from_config(stated[0]).snippet_sec if stated else grid.snippet_sec
+    if not math.isclose(found_sec, grid.snippet_sec, rel_tol=_GRID_TOLERANCE):
         expected = f'{grid.snippet_sec:.4g} s, as the features that the model was trained on'
-        raise InputError(expected, file=file, field='seconds per snippet', found=round(stated.snippet_sec, 4))
+        raise InputError(expected, file=stated[1], field='seconds per snippet', found=round(found_sec, 4))

@@ -93,21 +93,23 @@ def pool_features(maps, num_clips):
     """Average feature maps over everything but clips and channels.
 
     Args:
-        maps (Tensor | Sequence): ``(S * segments, D, ...)``: the channels come second, and what follows is averaged:
-            space, or time and space. Maps of several pathways or stages, in nested sequences, are joined.
+        maps (Tensor | Sequence): ``(rows, D)``, tokens ``(rows, L, D)``, maps ``(rows, D, H, W)`` or
+            ``(rows, D, T, H, W)``, where ``rows`` is a multiple of the clips; those of several pathways or stages, in
+            nested sequences, are joined.
         num_clips: S.
 
     Returns:
         Tensor: ``(S, D)`` float32.
 
     Raises:
-        InputError: Anything else. Of three dimensions one cannot know which are the channels.
+        InputError: Anything else.
     """
     if isinstance(maps, (list, tuple)) and maps:
         return torch.cat([pool_features(part, num_clips) for part in maps], dim=1)
-    if not torch.is_tensor(maps) or maps.ndim not in (2, 4, 5) or len(maps) % num_clips or not maps.is_floating_point():
+    if not torch.is_tensor(maps) or not 2 <= maps.ndim <= 5 or len(maps) % num_clips or not maps.is_floating_point():
         found = f'shape {tuple(maps.shape)} for {num_clips} clips' if torch.is_tensor(maps) else type(maps).__name__
-        expected = 'feature maps (N, D), (N, D, H, W) or (N, D, T, H, W), or several of them: one vector per snippet'
+        expected = '(N, D), (N, tokens, D), (N, D, H, W) or (N, D, T, H, W), or several of them: one vector per snippet'
         raise InputError(expected, field='output of the backbone', found=found)
-    vectors = maps.float().flatten(2).mean(-1) if maps.ndim > 2 else maps.float()
+    maps = maps.float()
+    vectors = maps.mean(1) if maps.ndim == 3 else maps.flatten(2).mean(-1) if maps.ndim > 3 else maps
     return vectors.reshape(num_clips, -1, vectors.shape[1]).mean(1)

@@ -46,9 +46,10 @@ def keep_settings(folder, settings):
     """
     folder = Path(folder)
     settings = {'format': _FORMAT, 'version': _VERSION, **settings}
+    has_features = any(folder.glob('*.npy'))  # before the side file, which another process may write right now
     old = read_settings(folder)
     if old is None:
-        if any(folder.glob('*.npy')):
+        if has_features:
             raise InputError('an empty folder, since how its features were made is not known', file=folder)
         write_json(folder / SIDE_FILE, settings)
         return
@@ -79,7 +80,8 @@ def stated_grid(folders):
         folders: Folders (or files) of feature streams.
 
     Returns:
-        tuple[SnippetGrid, Path] | None: The grid and the side file that states it; None if no stream has a side file.
+        tuple[dict, Path] | None: Fields of :meth:`SnippetGrid.from_config` and the side file that states them; None if
+        no stream has a side file.
 
     Raises:
         InputError: Streams whose side files state different grids.
@@ -89,8 +91,8 @@ def stated_grid(folders):
         settings = read_settings(folder)
         if settings is None:
             continue
-        grid, path = SnippetGrid.from_config(settings['grid']), Path(folder, SIDE_FILE)
-        if stated is not None and grid != stated[0]:
+        grid, path = settings['grid'], Path(folder, SIDE_FILE)
+        if stated is not None and SnippetGrid.from_config(grid) != SnippetGrid.from_config(stated[0]):
             raise InputError(f'{stated[0]}, as in {stated[1]}', file=path, field='grid', found=grid)
         stated = stated or (grid, path)
     return stated

@@ -55,8 +55,6 @@ class PointTALDataset(BaseDataset):
         InputError: For everything that is wrong with the files, naming file, video and field.
     """
 
-    _stated_grid = None  # what the side file of the features says, once files are read
-
     def __init__(
         self,
         ann_file='',
@@ -106,6 +104,14 @@ class PointTALDataset(BaseDataset):
             return path if not path or is_abs(path) else str(Path(self.data_root, path))
 
         self._ann_paths = {name: below_root(path) for name, path in self._ann_paths.items()}
+        folders = list(self.data_prefix.values())
+        self._stated_grid = stated_grid(folders)
+        if self.grid is None:
+            if self._stated_grid is None:
+                raise InputError(
+                    f'a grid, since no {SIDE_FILE} beside the features states it', file=folders, field='grid'
+                )
+            self.grid = self._stated_grid[0]
 
     def load_data_list(self):
         """Read the annotations; one dict per video, times in seconds."""
@@ -113,7 +119,6 @@ class PointTALDataset(BaseDataset):
             self.ann_file or None, classes=self._metainfo.get('classes'), **self._ann_paths, **self._ann_args
         )
         self._metainfo['classes'] = annotations.classes
-        self._stated_grid = stated_grid(self.data_prefix.values())
         videos = annotations.videos
         kept = videos if self.fold is None else self.fold.select(videos)
         return [self.data_info(videos[video_id], len(annotations.classes)) for video_id in kept]
@@ -150,16 +155,12 @@ class PointTALDataset(BaseDataset):
         return info
 
     def _grid(self, record):
-        """Grid of a video's features, by the config and by their side file, which must agree."""
-        stated, file = self._stated_grid or (None, None)
-        if self.grid is None:
-            if stated is None:
-                expected = f'a grid, since no {SIDE_FILE} beside the features states it'
-                raise InputError(expected, file=list(self.data_prefix.values()), field='grid')
-            return stated
+        """Grid of a video's features by the config, which must not contradict the side file."""
         grid = SnippetGrid.from_config(self.grid, record.fps, record.video_id)
-        if stated is not None and not np.allclose(astuple(grid), astuple(stated), rtol=1e-6, atol=1e-9):
-            raise InputError(f'{stated}, as {file} states', video=record.video_id, field='grid', found=grid)
+        if self._stated_grid is not None:
+            stated, file = self._stated_grid
+            if not np.allclose(astuple(grid), astuple(SnippetGrid.from_config(stated)), rtol=1e-6, atol=1e-9):
+                raise InputError(f'{stated}, as {file} states', video=record.video_id, field='grid', found=self.grid)
         return grid
 
     def _feature_path(self, prefix, video_id):

@@ -1,9 +1,11 @@
+from .clip_backbone import pool_clip_features
 from .data_preprocessor import SnippetDataPreprocessor
 from .detectors import PointTAL
 from .embeddings import PackedConv1d, SnippetEmbedding
 from .heads import ForegroundBranch, FSPTALHead, LACPHead, MILHead, PointTALHead, SeparationBranch, SnippetScores
 from .losses import FeatureSeparationLoss, OICLoss, PointFocalLoss, VideoLevelLoss
 from .task_modules import ProposalGenerator, PseudoLabelMiner, SegmentSearcher
+from .transformer_embedding import TransformerEmbedding
 
 __all__ = [
     'FSPTALHead',
@@ -23,5 +25,7 @@ __all__ = [
     'SnippetDataPreprocessor',
     'SnippetEmbedding',
     'SnippetScores',
+    'TransformerEmbedding',
     'VideoLevelLoss',
+    'pool_clip_features',
 ]

@@ -1,26 +1,72 @@
+import torch
 from mmaction.registry import MODELS
 from mmengine.model import BaseDataPreprocessor
 
-from fsptal_mm.structures import SnippetBatch
+from fsptal_mm.errors import InputError
+from fsptal_mm.structures import ClipBatch, SnippetBatch
+
+_CHANNEL_DIM = dict(NCHW=-3, NCTHW=-4)
 
 
 @MODELS.register_module()
 class SnippetDataPreprocessor(BaseDataPreprocessor):
-    """Moves the features of a batch to the model's device as one packed sequence.
+    """Moves the features of a batch to the model's device as one packed sequence, or prepares clips for a backbone.
 
     ``inputs`` (a list of ``(T_i, D)`` tensors) become a :class:`SnippetBatch`; data samples stay on the host, where
-    heads turn what they need of them into one tensor per kind of target.
+    heads turn what they need of them into one tensor per kind of target. Clips (more than two dimensions) become a
+    :class:`ClipBatch` and stay bytes on the host until :meth:`prepare_clips` takes a few of them.
 
     Args:
         gap_snippets: Zero rows between videos: half the kernel of the widest convolution in the model.
+        mean: Per channel of the frames, as in mmaction2's ``ActionDataPreprocessor``; ``None`` for no normalisation.
+        std: The same.
+        format_shape: Form of the clips, as mmaction2 names it: ``'NCHW'`` for 2D backbones, ``(T_i, C, H, W)`` or
+            ``(T_i, frames, C, H, W)``; ``'NCTHW'`` for 3D backbones, ``(T_i, C, frames, H, W)`` or
+            ``(T_i, views, C, frames, H, W)``.
         non_blocking: Kept for the base class; copies never block where memory is pinned.
+
+    Raises:
+        InputError: A wrong argument, or clips that do not fit it.
     """
 
-    def __init__(self, gap_snippets=1, non_blocking=True):
+    def __init__(self, gap_snippets=1, mean=None, std=None, format_shape='NCHW', non_blocking=True):
         super().__init__(non_blocking=non_blocking)
+        if format_shape not in _CHANNEL_DIM:
+            field = 'SnippetDataPreprocessor.format_shape'
+            raise InputError(f'one of {sorted(_CHANNEL_DIM)}', field=field, found=format_shape)
+        if (mean is None) != (std is None) or (mean is not None and (len(mean) != len(std) or min(std) <= 0)):
+            expected = 'both or neither, one number per channel, std above 0'
+            raise InputError(expected, field='SnippetDataPreprocessor.mean, std', found=(mean, std))
         self.gap_snippets = gap_snippets
+        self.format_shape = format_shape
+        self._channel_dim = _CHANNEL_DIM[format_shape]
+        for name, value in (('mean', mean), ('std', std)):
+            value = None if value is None else torch.tensor(value).float().reshape(-1, *[1] * (-self._channel_dim - 1))
+            self.register_buffer(name, value, persistent=False)
 
     def forward(self, data, training=False):
         """See the class."""
-        inputs = SnippetBatch.from_videos(data['inputs'], self.gap_snippets, self.device)
+        inputs = data['inputs']
+        if inputs[0].ndim > 2:
+            inputs = ClipBatch(list(inputs), self.gap_snippets)
+        else:
+            inputs = SnippetBatch.from_videos(inputs, self.gap_snippets, self.device)
         return dict(inputs=inputs, data_samples=data.get('data_samples'))
+
+    def prepare_clips(self, clips):
+        """Clips ``(n, ...)`` as the backbone takes them.
+
+        Returns:
+            Tensor: Normalised float32 on the model's device: ``(n * frames, C, H, W)``, or
+            ``(n * views, C, frames, H, W)``.
+        """
+        dims = (1 - self._channel_dim, 2 - self._channel_dim)
+        channels = clips.shape[self._channel_dim] if clips.ndim in dims else None
+        if channels is None or (self.mean is not None and channels != len(self.mean)):
+            expected = f'{self.format_shape} with {" or ".join(map(str, dims))} dimensions, the snippets first'
+            expected += '' if self.mean is None else f', and {len(self.mean)} channels, as many as `mean` has'
+            raise InputError(expected, field='shape of the clips', found=tuple(clips.shape))
+        clips = clips.to(self.device, non_blocking=True).float()
+        if self.mean is not None:
+            clips = (clips - self.mean) / self.std
+        return clips.flatten(0, self._channel_dim - 1)

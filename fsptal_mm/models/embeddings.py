@@ -2,6 +2,7 @@
 
 import torch
 from mmaction.registry import MODELS
+from mmcv.cnn import build_norm_layer
 from mmengine.model import BaseModule
 from torch import nn
 from torch.nn import functional as F
@@ -61,14 +62,27 @@ class SnippetEmbedding(BaseModule):
         kernel_size: Snippets that one embedded feature sees.
         input_dropout: On the snippet features, in training. Helps where features tell more on training videos than
             on others, since they were learnt with labels of these.
+        norm_cfg (dict, optional): Normalisation before the ReLU, ``dict(type='LN')`` or ``dict(type='GN',
+            num_groups=...)``: of each snippet for itself, so that videos stay independent of one another.
         init_cfg: As in ``mmengine.model.BaseModule``.
+
+    Raises:
+        InputError: A ``norm_cfg`` of another type.
     """
 
-    def __init__(self, in_channels, out_channels=None, kernel_size=3, input_dropout=0.0, init_cfg=None):
+    def __init__(self, in_channels, out_channels=None, kernel_size=3, input_dropout=0.0, norm_cfg=None, init_cfg=None):
         super().__init__(init_cfg)
+        if norm_cfg and norm_cfg['type'] not in ('LN', 'GN'):
+            expected = 'LN or GN, which no other snippet changes'
+            raise InputError(expected, field='SnippetEmbedding.norm_cfg.type', found=norm_cfg['type'])
+        out_channels = out_channels or in_channels
         self.input_dropout = nn.Dropout(input_dropout)
-        self.conv = PackedConv1d(in_channels, out_channels or in_channels, kernel_size)
+        self.conv = PackedConv1d(in_channels, out_channels, kernel_size)
+        self.norm = build_norm_layer(norm_cfg, out_channels)[1] if norm_cfg else None
 
     def forward(self, batch: SnippetBatch) -> SnippetBatch:
         """Embed a batch; ``(R, D)`` to ``(R, D')``, zero gaps stay zero."""
-        return batch.with_features(F.relu(self.conv(batch.with_features(self.input_dropout(batch.features)))))
+        rows = self.conv(batch.with_features(self.input_dropout(batch.features)))
+        if self.norm is not None:
+            rows = batch.zero_gaps(self.norm(rows))
+        return batch.with_features(F.relu(rows))

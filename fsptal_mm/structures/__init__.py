@@ -1,6 +1,7 @@
+from .clip_batch import ClipBatch
 from .detection import Detection
 from .point_targets import NO_INSTANCE, PointTargets
 from .segments import SnippetGrid, segment_iou
 from .snippet_batch import SnippetBatch
 
-__all__ = ['NO_INSTANCE', 'Detection', 'PointTargets', 'SnippetBatch', 'SnippetGrid', 'segment_iou']
+__all__ = ['NO_INSTANCE', 'ClipBatch', 'Detection', 'PointTargets', 'SnippetBatch', 'SnippetGrid', 'segment_iou']

@@ -84,6 +84,11 @@ class SnippetBatch:
             cuts += [length, self.gap]
         return values.split(cuts)[1::2]
 
+    def join(self, videos):
+        """Lay the single videos' ``(T_i, K)`` values end to end, ``(R, K)`` with zero gaps: what :meth:`split` cuts."""
+        zeros = videos[0].new_zeros((self.gap, *videos[0].shape[1:]))
+        return torch.cat([zeros, *(part for video in videos for part in (video, zeros))])
+
     def resample(self, positions):
         """Interpolate the features of every video linearly.
 

@@ -109,6 +109,33 @@ def test_extractors_that_do_not_fit(folder, extractor, tmp_path):
         TALInferencer(config, checkpoint, extractor=extractor)
 
 
+def test_models_with_a_backbone_read_videos_as_they_are(folder, inferencer, tmp_path):
+    """The same network, once before the features and once in the model: the same detections."""
+    steps = Config.fromfile(folder / 'recognizer.py').test_pipeline
+    config, checkpoint = make_localizer(
+        tmp_path,
+        grid=GRID,
+        dim=512,
+        extra=f"""
+model.update(backbone=dict(type='mmaction.ResNet', depth=18, pretrained=None, norm_eval=False),
+             data_preprocessor=dict(type='SnippetDataPreprocessor', mean=[120.0] * 3, std=[60.0] * 3))
+test_dataloader['dataset']['pipeline'][0] = dict(type='LoadSnippetClips', clip_len=1, test_pipeline={steps})
+""",
+    )
+    weights = {**torch.load(checkpoint)['state_dict'], **torch.load(folder / 'model.pth')['state_dict']}
+    backbone = torch.load(folder / 'recognizer.pth')['state_dict']
+    weights.update({name: value for name, value in backbone.items() if name.startswith('backbone.')})
+    torch.save(dict(state_dict=weights), checkpoint)
+    whole = TALInferencer(config, checkpoint, classes=inferencer.classes)
+    video = folder / 'input/slow.mp4'
+    found, expected = whole(video)['predictions']['slow'], inferencer(video)['predictions']['slow']
+    assert [detection.label for detection in found] == [detection.label for detection in expected]
+    for field in (0, 1, 3):
+        assert [values[field] for values in found] == pytest.approx([values[field] for values in expected], abs=1e-4)
+    with pytest.raises(InputError, match='expected a video, since the model reads frames'):
+        whole(np.zeros((9, 512), np.float32))
+
+
 def test_real_videos_of_other_frame_rates(data_root, inferencer, tmp_path):
     result = inferencer(data_root / 'videos', out_dir=tmp_path, annotate=True)
     assert not result['failures']

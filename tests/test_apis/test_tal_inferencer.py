@@ -213,7 +213,7 @@ def test_grid_of_the_argument_and_of_side_files(folder, tmp_path, inferencer):
     assert found == pytest.approx(np.array(expected) * 2)
 
     config, checkpoint = make_localizer(tmp_path, grid='None')
-    with pytest.raises(InputError, match='grid: expected a grid: in the config'):
+    with pytest.raises(InputError, match='grid: expected a grid, since no'):
         TALInferencer(config, checkpoint)
     keep_settings(tmp_path / 'features', dict(grid=dict(fps=25, snippet_frames=32)))
     found = [(start, end) for start, end, *_ in TALInferencer(config, checkpoint)(features)['predictions']['array_0']]

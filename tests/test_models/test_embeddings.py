@@ -1,8 +1,11 @@
 import pytest
 import torch
+from mmaction.registry import MODELS
+from peak_memory import PeakMemory
 from torch import nn
 
-from fsptal_mm.models import PackedConv1d, SnippetEmbedding
+from fsptal_mm.errors import InputError
+from fsptal_mm.models import PackedConv1d, SnippetEmbedding, TransformerEmbedding
 from fsptal_mm.structures import SnippetBatch
 
 LENGTHS = (5, 1, 9, 2)
@@ -59,3 +62,90 @@ def test_input_dropout_acts_in_training_only():
     expected = SnippetEmbedding(3, 8)
     expected.load_state_dict(embedding.state_dict())  # dropout adds nothing to a checkpoint
     assert torch.equal(embedding(batch).features, expected(batch).features)
+
+
+TRUNKS = {
+    'convolution': dict(type='SnippetEmbedding'),
+    'layer norm': dict(type='SnippetEmbedding', norm_cfg=dict(type='LN')),
+    'group norm': dict(type='SnippetEmbedding', norm_cfg=dict(type='GN', num_groups=4)),
+    'transformer': dict(type='TransformerEmbedding', num_heads=2, dropout=0.0),
+    'local transformer': dict(type='TransformerEmbedding', num_heads=2, window=2, dropout=0.0),
+}
+
+
+@pytest.fixture(params=TRUNKS.values(), ids=TRUNKS)
+def trunk(request):
+    torch.manual_seed(0)
+    trunk = MODELS.build(request.param | dict(in_channels=6, out_channels=8)).double()
+    for parameter in trunk.parameters():  # norms begin with a bias of 0, which would hide what they do to gaps
+        nn.init.normal_(parameter)
+    return trunk
+
+
+def test_a_batch_is_embedded_as_its_videos_are(trunk):
+    videos = [torch.randn(length, 6, dtype=torch.float64) for length in LENGTHS]
+
+    def embed(videos):
+        trunk.zero_grad()
+        batch = trunk(SnippetBatch.from_videos(videos, gap=1))
+        assert batch.features.shape[1] == 8
+        assert (batch.features[~batch.is_snippet[:, 0]] == 0).all()
+        (batch.features**2).sum().backward()
+        return batch.split(batch.features), [parameter.grad.clone() for parameter in trunk.parameters()]
+
+    found, gradients = embed(videos)
+    single = [embed([video]) for video in videos]
+    for one, ((expected,), _) in zip(found, single, strict=True):
+        torch.testing.assert_close(one, expected)
+    for gradient, *parts in zip(gradients, *(part for _, part in single), strict=True):
+        torch.testing.assert_close(gradient, sum(parts))
+
+
+@pytest.mark.parametrize('length', [1, 2, 3, 4, 7, 8, 9])
+@pytest.mark.parametrize('window', [1, 3])
+def test_local_attention_is_attention_with_a_band_of_keys(length, window):
+    torch.manual_seed(0)
+    attention = TransformerEmbedding(8, num_heads=2, window=window).layers[0].attention
+    query, key, value = torch.randn(3, 2, length, 4)
+    distance = torch.arange(length)[:, None] - torch.arange(length)
+    expected = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=distance.abs() <= window)
+    torch.testing.assert_close(attention._attend(query, key, value), expected)
+
+
+@pytest.mark.parametrize('window, reached', [(None, 40), (3, 2 * 3 * 2 + 2 + 1)])
+def test_how_far_a_snippet_of_a_transformer_sees(window, reached):
+    torch.manual_seed(0)
+    trunk = TransformerEmbedding(4, num_heads=2, window=window)
+    batch = SnippetBatch.from_videos([torch.randn(40, 4)])
+    batch.features.requires_grad_()
+    trunk.eval()(batch).features[20, 0].backward()  # the sum over a layer norm is constant
+    # two layers of 3 snippets to each side and one of the convolution
+    assert (batch.features.grad[1:-1].abs().sum(1) > 0).sum() == reached
+
+
+@pytest.mark.parametrize('window', [None, 8])
+def test_memory_of_a_transformer_grows_linearly_with_the_video(window):
+    trunk = TransformerEmbedding(16, num_heads=2, window=window, num_layers=1)
+
+    def peak(length):
+        batch = SnippetBatch.from_videos([torch.randn(length, 16)])
+        with PeakMemory() as memory:
+            trunk(batch).features.sum().backward()
+        return memory.peak
+
+    # Attention weights alone, 2 heads of float32, would be 16 times as many, and more than all the rest.
+    assert peak(4096) < 4.4 * peak(1024)
+    assert peak(4096) < 2 * 4096**2 * 4
+
+
+@pytest.mark.parametrize(
+    'config, field',
+    [
+        (dict(type='SnippetEmbedding', norm_cfg=dict(type='BN1d')), r'norm_cfg\.type: found .BN1d.'),
+        (dict(type='TransformerEmbedding', num_heads=4), 'num_heads: found 4'),
+        (dict(type='TransformerEmbedding', num_heads=2, window=0), 'window: found 0'),
+    ],
+)
+def test_wrong_arguments_of_trunks_are_refused(config, field):
+    with pytest.raises(InputError, match=field):
+        MODELS.build(config | dict(in_channels=6))

@@ -11,7 +11,7 @@ from mmaction.registry import DATASETS
 from mmengine.config import Config, DictAction
 from mmengine.utils import track_iter_progress
 
-from fsptal_mm.datasets import LoadSnippetFeatures, PointsToSnippets
+from fsptal_mm.datasets import PointsToSnippets, SnippetLoader
 from fsptal_mm.errors import InputError
 
 
@@ -29,9 +29,7 @@ def check(dataset):
     Returns:
         tuple[dict, list[str], list[str]]: Counts, errors and warnings.
     """
-    checked = [
-        step for step in dataset.pipeline.transforms if isinstance(step, (LoadSnippetFeatures, PointsToSnippets))
-    ]
+    checked = [step for step in dataset.pipeline.transforms if isinstance(step, (SnippetLoader, PointsToSnippets))]
     lengths, dimensions, points, errors, warnings = [], Counter(), Counter(), [], []
     for index in track_iter_progress(range(len(dataset))):
         results = dataset.get_data_info(index)
@@ -44,7 +42,7 @@ def check(dataset):
             errors.append(str(error))
             continue
         lengths.append(len(results['features']))
-        dimensions[results['features'].shape[1]] += 1
+        dimensions[' x '.join(map(str, results['features'].shape[1:]))] += 1
         expected = known_duration and results['grid'].num_snippets(known_duration)
         if expected and abs(lengths[-1] - expected) > 1:
             warnings.append(
@@ -58,7 +56,7 @@ def check(dataset):
         'classes': len(classes),
         'points': sum(points.values()),
         'classes without a point': ', '.join(name for label, name in enumerate(classes) if not points[label]) or 'none',
-        'feature dimension': ', '.join(map(str, dimensions)),
+        'feature dimension': ', '.join(dimensions),
         'snippets per video (min, median, max)': np.percentile(lengths, [0, 50, 100]).tolist() if lengths else 'none',
     }
     return counts, errors, warnings

@@ -14,10 +14,11 @@ _POINT_KEYS = ('point_sec', 'point_labels', 'point_instances')
 class PackPointTALInputs(BaseTransform):
     """Packs features and labels.
 
-    ``inputs`` are the features ``(T, D)``; the data sample carries ``point_instances (T, C)``, ``point_background
-    (T,)`` and ``gt_video_labels (C,)`` as data, and as meta information what inference and evaluation need: the grid in
-    seconds, the duration, the points and the true segments. Segments travel with the sample so that every process of
-    a distributed test can give the metric what it needs; no part of training reads them.
+    ``inputs`` are the features ``(T, D)``, as float32, or clips as they are; the data sample carries
+    ``point_instances (T, C)``, ``point_background (T,)`` and ``gt_video_labels (C,)`` as data, and as meta information
+    what inference and evaluation need: the grid in seconds, the duration, the points and the true segments. Segments
+    travel with the sample so that every process of a distributed test can give the metric what it needs; no part of
+    training reads them.
 
     Required keys: ``features``, ``snippet_instances``, ``snippet_background``, ``grid``, ``duration_sec``,
     ``video_id``, ``video_labels``, ``num_classes`` and the evaluation keys.
@@ -47,5 +48,7 @@ class PackPointTALInputs(BaseTransform):
         sample.point_instances = torch.from_numpy(results['snippet_instances'])
         sample.point_background = torch.from_numpy(results['snippet_background'])
         sample.gt_video_labels = video_labels
-        features = np.ascontiguousarray(results['features'], dtype=np.float32)
+        features = results['features']
+        # Clips stay bytes, a quarter of the memory: the data preprocessor turns some of them into numbers at a time.
+        features = np.ascontiguousarray(features, dtype=np.float32 if features.ndim == 2 else features.dtype)
         return dict(inputs=torch.from_numpy(features), data_samples=sample)

@@ -147,7 +147,14 @@ class ResizeSnippets(BaseTransform):
 
 
 def interpolate(features, positions):
-    """Linear interpolation of ``(T, D)`` features at ``(N,)`` positions in snippets within ``[0, T - 1]``."""
+    """Linear interpolation of ``(T, D)`` features at ``(N,)`` positions in snippets within ``[0, T - 1]``.
+
+    Raises:
+        InputError: Clips instead of features.
+    """
+    if features.ndim != 2:
+        expected = "features (T, D); clips are resampled behind the embedding, by ExtendPointLabels(stage='embedding')"
+        raise InputError(expected, field='features', found=f'clips of shape {features.shape}')
     left = np.floor(positions).astype(np.int64)
     right = np.minimum(left + 1, len(features) - 1)
     share = (positions - left).astype(features.dtype)[:, None]

@@ -16,8 +16,43 @@ from fsptal_mm.errors import InputError
 _HDF5_SUFFIXES = ('.h5', '.hdf5')
 
 
+class SnippetLoader(BaseTransform):
+    """What reads the snippets of a video, and sees whether they are as many as its duration says.
+
+    Args:
+        length_tolerance: Share of the expected number of snippets by which T may differ from what the duration and the
+            grid say. Up to it there is a warning where it is more than one snippet; beyond it an error.
+    """
+
+    def __init__(self, length_tolerance):
+        self.length_tolerance = length_tolerance
+        self._has_warned = False
+
+    def check_grid(self, results):
+        """Tell apart rounding, a slightly short file, and a grid that is plainly not the one of these features."""
+        found, grid = len(results['features']), results['grid']
+        if results['duration_sec'] is None:
+            results['duration_sec'] = float(grid.to_sec(found))
+            return
+        expected = grid.num_snippets(results['duration_sec'])
+        off = abs(found - expected)
+        if off <= 1 or (off <= self.length_tolerance * expected and self._has_warned):
+            return
+        error = InputError(
+            f'about {expected:.1f} for {results["duration_sec"]:.2f} s at {grid.snippet_sec:.4f} s per snippet',
+            file=results['feature_paths'][0],
+            video=results['video_id'],
+            field='number of snippets',
+            found=found,
+        )
+        if off > self.length_tolerance * expected:
+            raise error
+        self._has_warned = True
+        print_log(f'{error} (said once; check_dataset lists all such videos)', 'current', logging.WARNING)
+
+
 @TRANSFORMS.register_module()
-class LoadSnippetFeatures(BaseTransform):
+class LoadSnippetFeatures(SnippetLoader):
     """Reads the snippet features of a video from one or several files and joins them along the feature dimension.
 
     Formats, by the file's suffix: ``.npy``, ``.npz``, ``.csv`` (one header line and one row per snippet, as
@@ -30,16 +65,14 @@ class LoadSnippetFeatures(BaseTransform):
 
     Args:
         key: Name of the array in ``.npz`` and per-video HDF5 files; may be left out where there is only one.
-        length_tolerance: Share of the expected number of snippets by which T may differ from what the duration and the
-            grid say. Up to it there is a warning where it is more than one snippet; beyond it an error.
+        length_tolerance: See :class:`SnippetLoader`.
         backend_args (dict, optional): File backend of mmengine, for features that are not on a local disk.
     """
 
     def __init__(self, key=None, length_tolerance=0.1, backend_args=None):
+        super().__init__(length_tolerance)
         self.key = key
-        self.length_tolerance = length_tolerance
         self.backend_args = backend_args
-        self._has_warned = False
 
     def transform(self, results):
         """Read, check and join.
@@ -58,7 +91,7 @@ class LoadSnippetFeatures(BaseTransform):
             raise InputError('streams whose lengths differ by at most 1', file=paths, video=video, found=lengths)
         features = np.concatenate([stream[: min(lengths)] for stream in streams], axis=1)
         results['features'] = features
-        self._check_grid(results)
+        self.check_grid(results)
         return results
 
     def _read(self, path, video):
@@ -101,28 +134,6 @@ class LoadSnippetFeatures(BaseTransform):
         if (self.key is not None and self.key not in names) or not wanted:
             raise InputError(self.key or f'one array, or {video}', file=path, video=video, field='key', found=names)
         return file[wanted[0]]
-
-    def _check_grid(self, results):
-        """Tell apart rounding, a slightly short file, and a grid that is plainly not the one of these features."""
-        found, grid = len(results['features']), results['grid']
-        if results['duration_sec'] is None:
-            results['duration_sec'] = float(grid.to_sec(found))
-            return
-        expected = grid.num_snippets(results['duration_sec'])
-        off = abs(found - expected)
-        if off <= 1 or (off <= self.length_tolerance * expected and self._has_warned):
-            return
-        error = InputError(
-            f'about {expected:.1f} for {results["duration_sec"]:.2f} s at {grid.snippet_sec:.4f} s per snippet',
-            file=results['feature_paths'][0],
-            video=results['video_id'],
-            field='number of snippets',
-            found=found,
-        )
-        if off > self.length_tolerance * expected:
-            raise error
-        self._has_warned = True
-        print_log(f'{error} (said once; check_dataset lists all such videos)', 'current', logging.WARNING)
 
 
 def _check(array, path, video):

@@ -4,7 +4,9 @@ import torch
 from mmaction.registry import MODELS
 from mmengine.model import BaseModel
 
-from fsptal_mm.structures import SnippetBatch
+from fsptal_mm.errors import InputError
+from fsptal_mm.models.clip_backbone import encode_clips, frozen_parts
+from fsptal_mm.structures import ClipBatch, SnippetBatch
 
 
 @MODELS.register_module()
@@ -15,24 +17,56 @@ class PointTAL(BaseModel):
         embedding (dict): Config of the trunk, e.g. ``SnippetEmbedding``: a module from a :class:`SnippetBatch` to one.
         head (dict): Config of the method's head, e.g. ``PointTALHead``.
         backbone (dict, optional): Config of a feature extractor such as ``mmaction.ResNet``: the inputs are then clips,
-            ``(T_i, ...)`` per video in the form that it takes, and its output is averaged over all but the first two
-            dimensions.
+            one per snippet, in the form that ``SnippetDataPreprocessor.format_shape`` states. What it returns is
+            pooled by :func:`pool_clip_features`. Its weights load from a checkpoint of a recogniser (``load_from``),
+            whose backbone has the same name.
+        freeze_backbone (bool | Sequence[str]): ``True``: the backbone is not trained; it runs as in evaluation and
+            without gradients. Names of its parts: these are not trained, and run as in evaluation. ``False``: only
+            what its own config freezes (``frozen_stages``, ``norm_eval``).
+        clip_chunk: Clips that the backbone takes at a time.
+        checkpoint_clips: Compute every chunk again in the backward pass instead of keeping its activations: a third
+            more work, and memory that does not grow with the video. Has no effect where nothing is trained.
         data_preprocessor (dict, optional): ``SnippetDataPreprocessor`` by default.
         init_cfg: As in ``mmengine.model.BaseModule``.
     """
 
-    def __init__(self, embedding, head, backbone=None, data_preprocessor=None, init_cfg=None):
+    def __init__(
+        self,
+        embedding,
+        head,
+        backbone=None,
+        freeze_backbone=False,
+        clip_chunk=8,
+        checkpoint_clips=True,
+        data_preprocessor=None,
+        init_cfg=None,
+    ):
         # Built here, not by the base class, which finds it only where the default scope is set.
         super().__init__(MODELS.build(data_preprocessor or dict(type='SnippetDataPreprocessor')), init_cfg)
+        if not isinstance(clip_chunk, int) or clip_chunk < 1:
+            raise InputError('a whole number of clips, at least 1', field='PointTAL.clip_chunk', found=clip_chunk)
         self.backbone = backbone and MODELS.build(backbone)
         self.embedding = MODELS.build(embedding)
         self.head = MODELS.build(head)
+        self.freeze_backbone = freeze_backbone
+        self.clip_chunk = clip_chunk
+        self.checkpoint_clips = checkpoint_clips
+        self.train()  # freezes before an optimizer or a distributed wrapper collects what is to be trained
+
+    def train(self, mode=True):
+        """As in ``nn.Module``; frozen parts of the backbone stay as in evaluation."""
+        super().train(mode)
+        if self.backbone is not None:
+            for part in frozen_parts(self.backbone, self.freeze_backbone):
+                part.eval()  # backbones of the toolbox return None here, so that no call can follow
+                part.requires_grad_(False)
+        return self
 
     def forward(self, inputs, data_samples=None, mode='tensor'):
         """Run the model.
 
         Args:
-            inputs (SnippetBatch): Snippet features, or clips, as the data preprocessor packs them.
+            inputs (SnippetBatch | ClipBatch): Snippet features, or clips, as the data preprocessor packs them.
             data_samples (list[ActionDataSample], optional): Labels and meta information.
             mode: ``'loss'``, ``'predict'`` or ``'tensor'``.
 
@@ -52,11 +86,14 @@ class PointTAL(BaseModel):
         """Embedded features F, which the head takes.
 
         Args:
-            inputs (SnippetBatch): As the data preprocessor packs it.
+            inputs (SnippetBatch | ClipBatch): As the data preprocessor packs it.
             data_samples (list[ActionDataSample], optional): Where they hold ``embedding_positions (T,)``, F is
                 resampled there, in snippets of the inputs: label extension behind the embedding, by
                 ``ExtendPointLabels``.
         """
+        if isinstance(inputs, ClipBatch) != (self.backbone is not None):
+            found = 'clips' if self.backbone is None else 'features (T, D) with a backbone'
+            raise InputError('features (T, D) without, or clips with `model.backbone`', field='inputs', found=found)
         embedded = self.embedding(inputs if self.backbone is None else self.extract_features(inputs))
         positions = [sample.get('embedding_positions') for sample in data_samples or ()]
         if all(place is None for place in positions):
@@ -67,9 +104,18 @@ class PointTAL(BaseModel):
         )
 
     def extract_features(self, inputs):
-        """Run the backbone over the clips of all videos; returns a :class:`SnippetBatch` of ``(R, D)`` features."""
-        features = self.backbone(torch.cat(inputs.split(inputs.features)))
-        if not torch.is_tensor(features) or features.ndim < 2:
-            raise ValueError(f'`backbone` must return one tensor of shape (clips, D, ...), but got {type(features)}')
-        features = features.flatten(2).mean(-1) if features.ndim > 2 else features
-        return SnippetBatch.from_videos(features.split(inputs.lengths), inputs.gap)
+        """Run the backbone over the clips of all videos, some at a time.
+
+        Args:
+            inputs (ClipBatch): As the data preprocessor packs it.
+
+        Returns:
+            SnippetBatch: Of ``(R, D)`` features.
+        """
+        is_trained = self.freeze_backbone is not True
+        with torch.set_grad_enabled(is_trained and torch.is_grad_enabled()):
+            prepare, chunk = self.data_preprocessor.prepare_clips, self.clip_chunk
+            videos = [
+                encode_clips(self.backbone, clips, prepare, chunk, self.checkpoint_clips) for clips in inputs.videos
+            ]
+            return SnippetBatch.from_videos(videos, inputs.gap)

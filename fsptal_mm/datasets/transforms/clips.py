@@ -1,0 +1,81 @@
+"""Reading clips of video files, for training through a backbone."""
+
+from mmaction.registry import TRANSFORMS
+
+from fsptal_mm.datasets.video_clips import ClipGrid, ClipPipeline, iterate_clips
+from fsptal_mm.datasets.video_reader import open_video
+from fsptal_mm.errors import InputError
+
+from .loading import SnippetLoader
+
+_CHUNK_SNIPPETS = 16  # clips are put together in such portions, so that frames are not kept twice
+_WHOLE_FRAMES = 1e-6  # seconds per snippet times frames per second, in floating point
+
+
+@TRANSFORMS.register_module()
+class LoadSnippetClips(SnippetLoader):
+    """Reads one clip per snippet from a video file, in place of ``LoadSnippetFeatures``.
+
+    The clips are those of offline extraction: they lie around the snippets of the data set's ``grid``, which begins
+    with the video; every video is sampled at ``fps``, whatever its own rate. The frames are kept as bytes.
+
+    Required keys: ``video_id``, ``feature_paths``, ``grid``, ``duration_sec``. Added: ``features (T, ...)`` uint8,
+    as ``FormatShape`` of the pipeline says. Changed: ``duration_sec``, where the annotations do not know it.
+
+    Args:
+        test_pipeline (list[dict]): That of the recogniser whose backbone is used, or its part from decoding to
+            ``FormatShape``: one view without randomness is taken, see :class:`ClipPipeline`.
+        fps: Frames per second at which videos are sampled.
+        snippet_frames: Frames that a clip is long, at ``fps``; one stride of the grid by default.
+        clip_len: How many of them, evenly spread, the backbone sees; all by default.
+        decoder: ``'decord'`` or ``'opencv'``; by default decord where it is installed.
+        length_tolerance: See :class:`SnippetLoader`.
+    """
+
+    def __init__(self, test_pipeline, fps=25.0, snippet_frames=None, clip_len=None, decoder=None, length_tolerance=0.1):
+        super().__init__(length_tolerance)
+        self.clip_pipeline = ClipPipeline(test_pipeline)
+        self.fps = fps
+        self.snippet_frames = snippet_frames
+        self.clip_len = clip_len
+        self.decoder = decoder or _default_decoder()
+
+    def transform(self, results):
+        """Read and check.
+
+        Raises:
+            InputError: A video that cannot be read or whose length does not fit its duration, several files for one
+                video, or a grid that is not one of whole frames from the beginning of the video.
+        """
+        paths, video_id = results['feature_paths'], results['video_id']
+        if len(paths) != 1:
+            raise InputError('one video file', video=video_id, field='data_prefix', found=paths)
+        grid = self.clip_grid(results['grid'], video_id)
+        video = open_video(paths[0], self.decoder)
+        num_snippets, clips = grid.num_snippets(video.duration_sec), None
+        for start, part in enumerate(iterate_clips(video, grid, self.clip_pipeline, _CHUNK_SNIPPETS)):
+            clips = part.new_empty((num_snippets, *part.shape[1:])) if clips is None else clips
+            clips[start * _CHUNK_SNIPPETS :][: len(part)] = part
+        results['features'] = clips.numpy()
+        self.check_grid(results)
+        return results
+
+    def clip_grid(self, grid, video_id=None):
+        """The :class:`ClipGrid` of a video's :class:`SnippetGrid`."""
+        stride = round(grid.snippet_sec * self.fps)
+        if abs(grid.snippet_sec * self.fps - stride) > _WHOLE_FRAMES or not stride or grid.offset_sec:
+            raise InputError(
+                f'a whole number of frames at {self.fps} per second, and an offset of 0',
+                video=video_id,
+                field='grid',
+                found=f'{grid.snippet_sec} s per snippet from {grid.offset_sec} s',
+            )
+        return ClipGrid(self.fps, self.snippet_frames or stride, stride, self.clip_len)
+
+
+def _default_decoder():
+    try:
+        import decord  # noqa: F401
+    except ImportError:
+        return 'opencv'
+    return 'decord'

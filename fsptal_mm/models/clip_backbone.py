@@ -1,0 +1,112 @@
+"""Clips through a backbone of the toolbox: one feature per snippet, in memory that does not grow with the video."""
+
+import contextlib
+import math
+
+import torch
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils.checkpoint import checkpoint
+
+from fsptal_mm.errors import InputError
+
+
+def pool_clip_features(outputs, num_clips):
+    """One vector per clip from whatever a backbone returns.
+
+    Several tensors (SlowFast's two pathways, several stages) are pooled one by one and joined along D. Where the
+    frames of a clip were folded into the batch (2D backbones), its rows are averaged.
+
+    Args:
+        outputs (Tensor | Sequence): ``(rows, D)``, tokens ``(rows, L, D)``, maps ``(rows, D, H, W)`` or
+            ``(rows, D, T, H, W)``; or a tuple or list of such. ``rows`` is a multiple of ``num_clips``, clip by clip.
+        num_clips: Number of clips that went in.
+
+    Returns:
+        Tensor: ``(num_clips, D)`` float32.
+
+    Raises:
+        InputError: An output of another form.
+    """
+    if isinstance(outputs, (tuple, list)) and outputs:
+        return torch.cat([pool_clip_features(part, num_clips) for part in outputs], 1)
+    is_poolable = torch.is_tensor(outputs) and outputs.is_floating_point() and 2 <= outputs.ndim <= 5
+    if not is_poolable or 0 in outputs.shape or len(outputs) % num_clips:
+        found = f'{tuple(outputs.shape)} of {outputs.dtype}' if torch.is_tensor(outputs) else type(outputs).__name__
+        raise InputError(
+            f'floating-point (rows, D), (rows, tokens, D), (rows, D, H, W) or (rows, D, T, H, W), or several of them, '
+            f'where rows is a multiple of the {num_clips} clips',
+            field='output of the backbone',
+            found=found,
+        )
+    if outputs.ndim == 3:
+        outputs = outputs.mean(1)
+    elif outputs.ndim > 3:
+        outputs = outputs.flatten(2).mean(-1)
+    return outputs.float().unflatten(0, (num_clips, -1)).mean(1)
+
+
+def encode_clips(backbone, clips, prepare, chunk_size, checkpointed):
+    """Features of the clips of one video, a few clips at a time.
+
+    Without gradients nothing of a chunk stays but its features. With gradients and ``checkpointed`` only the clips as
+    they came (bytes) stay; the backward pass computes every chunk again, with the same random numbers and without a
+    second update of the running statistics of batch normalisation.
+
+    Args:
+        backbone (nn.Module): From what ``prepare`` returns to what :func:`pool_clip_features` takes.
+        clips (Tensor): ``(T, ...)``, one per snippet, on any device.
+        prepare (Callable): Brings clips into the form and onto the device of the backbone.
+        chunk_size: At most so many clips at once; chunks of a video are of even size.
+        checkpointed: See above.
+
+    Returns:
+        Tensor: ``(T, D)`` float32.
+    """
+
+    def encode(part, _anchor):
+        return pool_clip_features(backbone(prepare(part)), len(part))
+
+    # Tells checkpoint() whose random state to keep: the clips themselves may still lie on the host.
+    anchor = next(backbone.parameters(), None)
+    features = []
+    for part in clips.tensor_split(math.ceil(len(clips) / chunk_size)):
+        if checkpointed and torch.is_grad_enabled():
+            context = lambda: (contextlib.nullcontext(), running_statistics_kept(backbone))  # noqa: E731
+            features.append(checkpoint(encode, part, anchor, use_reentrant=False, context_fn=context))
+        else:
+            features.append(encode(part, anchor))
+    return torch.cat(features)
+
+
+@contextlib.contextmanager
+def running_statistics_kept(module):
+    """Batch normalisation in training goes on to use the statistics of the batch, and leaves the running ones alone."""
+    norms = [part for part in module.modules() if isinstance(part, _BatchNorm) and part.training]
+    settings = [(part.momentum, part.num_batches_tracked) for part in norms]
+    for part in norms:  # not `track_running_stats`, with which other tensors would be saved for the backward pass
+        part.momentum, part.num_batches_tracked = 0.0, None
+    try:
+        yield
+    finally:
+        for part, (momentum, count) in zip(norms, settings):
+            part.momentum, part.num_batches_tracked = momentum, count
+
+
+def frozen_parts(backbone, freeze):
+    """The modules of a backbone that ``freeze`` names.
+
+    Args:
+        backbone (nn.Module): The backbone.
+        freeze (bool | Sequence[str]): All, none, or names of submodules such as ``('conv1', 'layer1.0')``.
+
+    Raises:
+        InputError: A name that is not one of a submodule.
+    """
+    if isinstance(freeze, bool):
+        return [backbone] if freeze else []
+    modules = dict(backbone.named_modules())
+    for name in (freeze,) if isinstance(freeze, str) else freeze:
+        if not name or name not in modules:
+            names = [child for child, _ in backbone.named_children()]
+            raise InputError(f'True, False, or names such as {names}', field='PointTAL.freeze_backbone', found=name)
+    return [modules[name] for name in freeze]

@@ -1,0 +1,21 @@
+"""A batch of videos as clips, one per snippet, before a backbone has seen them."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ClipBatch:
+    """Clips of videos, neither joined nor moved: they are large, and a backbone takes a few of them at a time.
+
+    Attributes:
+        videos: List of ``(T_i, ...)`` tensors, on any device.
+        gap: Zero rows between videos in the :class:`SnippetBatch` that is made of their features.
+    """
+
+    videos: list
+    gap: int = 1
+
+    @property
+    def lengths(self):
+        """Number of snippets of each video."""
+        return tuple(map(len, self.videos))

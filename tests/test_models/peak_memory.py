@@ -1,0 +1,38 @@
+"""How much memory tensors take, counted rather than read off the process."""
+
+import weakref
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+
+class PeakMemory(TorchDispatchMode):
+    """Counts the bytes of tensors that operators inside the block make and that are alive at the same time.
+
+    Attributes:
+        peak: The most that were alive at once, in bytes.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.live = self.peak = 0
+        self._storages = set()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        given = {leaf.untyped_storage()._cdata for leaf in tree_leaves((args, kwargs)) if torch.is_tensor(leaf)}
+        out = func(*args, **(kwargs or {}))
+        for leaf in tree_leaves(out):
+            if torch.is_tensor(leaf) and leaf.untyped_storage()._cdata not in given | self._storages:
+                self._count(leaf.untyped_storage())
+        return out
+
+    def _count(self, storage):
+        self._storages.add(storage._cdata)
+        self.live += storage.nbytes()
+        self.peak = max(self.peak, self.live)
+        weakref.finalize(storage, self._release, storage._cdata, storage.nbytes())
+
+    def _release(self, storage, num_bytes):
+        self._storages.discard(storage)
+        self.live -= num_bytes
