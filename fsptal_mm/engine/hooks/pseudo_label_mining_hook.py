@@ -74,7 +74,14 @@ class PseudoLabelMiningHook(Hook):
         """Mine if it is time, and set what the head trains on in this epoch."""
         head, mines = _model(runner).head, runner.epoch >= self.begin
         head.miner = self._miner if mines else PseudoLabelMiner(None, None)
-        if mines and (not self.store or (runner.epoch - self.begin) % self.interval == 0):
+        due = (runner.epoch - self.begin) % self.interval == 0
+        if mines and (due or not self.store):
+            if not (due or self.live):
+                runner.logger.warning(
+                    f'Resumed after epoch {runner.epoch}, which is not followed by a mining pass: labels are mined from '
+                    'its weights, while the interrupted run had older ones. A resume is exact where the checkpoint '
+                    f"interval is a multiple of the mining interval, {self.interval} epochs, and `begin` is, too."
+                )
             head.label_store = None  # a pass mines anew
             started = time.time()
             self.store = self._mine(runner)
