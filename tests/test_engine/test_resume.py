@@ -1,15 +1,14 @@
 """A run that is killed and resumed ends with the weights of one that never stopped, bit for bit."""
 
-import json
 import multiprocessing
 import os
 import random
 import signal
-import time
 
 import numpy as np
 import pytest
 import torch
+import torch._dynamo  # as optimizers do when they are built; here, so that not every forked process does it again
 from mmaction.registry import HOOKS, TRANSFORMS
 from mmcv.transforms import BaseTransform
 from mmengine.hooks import Hook
@@ -41,16 +40,25 @@ class KillHook(Hook):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+@pytest.fixture(scope='module', autouse=True)
+def imports(tmp_path_factory):
+    """What every runner imports is there before the first process is forked."""
+    make_runner(tmp_path_factory.mktemp('imports'))
+
+
 def run(folder, name, settings, kill=False, resume=False):
     """Train in a process of its own; return its exit code."""
-    settings = dict(
-        epochs=EPOCHS,
-        optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=0.01)),
-        default_hooks=dict(
-            checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=2), seed=dict(type='EpochSeedHook')
-        ),
-        param_scheduler=[dict(type='LinearLR', start_factor=0.5, by_epoch=False, end=8)],
-    ) | settings
+    settings = (
+        dict(
+            epochs=EPOCHS,
+            optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=0.01)),
+            default_hooks=dict(
+                checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=2), seed=dict(type='EpochSeedHook')
+            ),
+            param_scheduler=[dict(type='LinearLR', start_factor=0.5, by_epoch=False, end=8)],
+        )
+        | settings
+    )
     hooks = [*settings.pop('hooks', ()), *[dict(type='KillHook')] * kill]
 
     def target():
@@ -142,11 +150,49 @@ def test_without_a_seed_the_run_goes_on_with_the_one_it_drew(tmp_path):
     assert same_weights(saved(tmp_path, 'whole'), saved(tmp_path, 'killed'))
 
 
-def test_items_are_prepared_alike_by_any_number_of_workers_but_not_in_any_epoch(tmp_path):
+def test_items_are_prepared_alike_by_any_number_of_workers(tmp_path):
     write_data(tmp_path)
-    weights = {}
-    for workers in (0, 1, 2):
+    for workers in (0, 2):
         assert run(tmp_path, f'workers{workers}', dict(workers=workers, steps=['Jitter'])) == 0
-        weights[workers] = saved(tmp_path, f'workers{workers}')
-    assert same_weights(weights[0], weights[1])
-    assert same_weights(weights[0], weights[2])
+    assert same_weights(*(saved(tmp_path, f'workers{workers}') for workers in (0, 2)))
+
+
+def test_items_differ_from_epoch_to_epoch_from_one_another_and_with_the_seed(tmp_path):
+    drawn = []
+    for seed in (0, 1):
+        runner = make_runner(
+            tmp_path,
+            steps=['Jitter'],
+            name=str(seed),
+            default_hooks=dict(checkpoint=None, seed=dict(type='EpochSeedHook')),
+            randomness=dict(seed=seed),
+        )
+        plain = make_runner(tmp_path, name=f'plain{seed}').train_dataloader.dataset
+        runner.call_hook('before_train')
+        dataset = runner.train_dataloader.dataset
+        for epoch in (0, 1, 0):
+            runner.train_loop._epoch = epoch
+            runner.call_hook('before_train_epoch')
+            before = torch.get_rng_state(), np.random.get_state()[1], random.getstate()
+            noise = [(dataset[i]['inputs'] - plain[i]['inputs']).mean().item() for i in range(len(dataset))]
+            after = torch.get_rng_state(), np.random.get_state()[1], random.getstate()
+            assert torch.equal(before[0], after[0])
+            assert np.array_equal(before[1], after[1])
+            assert before[2] == after[2]
+            drawn.append(noise)
+    assert drawn[0] == drawn[2]
+    assert drawn[3] == drawn[5]
+    different = sorted(value for noise in (drawn[0], drawn[1], drawn[3], drawn[4]) for value in noise)
+    assert min(np.diff(different)) > 1e-5
+
+
+def test_ranks_draw_different_numbers(tmp_path, monkeypatch):
+    drawn = {}
+    for rank in (0, 1):
+        monkeypatch.setattr('fsptal_mm.engine.hooks.epoch_seed_hook.get_rank', lambda rank=rank: rank)
+        runner = make_runner(tmp_path, name=f'rank{rank}', default_hooks=dict(seed=dict(type='EpochSeedHook')))
+        runner.call_hook('before_train')
+        runner.call_hook('before_train_epoch')
+        drawn[rank] = torch.rand(1).item(), np.random.rand(), random.random(), runner.train_dataloader.sampler.seed
+    assert not set(drawn[0][:3]) & set(drawn[1][:3])
+    assert drawn[0][3] == drawn[1][3] == 0  # but they share the order of the videos

@@ -80,7 +80,7 @@ class PseudoLabelMiningHook(Hook):
                 runner.logger.warning(
                     f'Resumed after epoch {runner.epoch}, which is not followed by a mining pass: labels are mined from '
                     'its weights, while the interrupted run had older ones. A resume is exact where the checkpoint '
-                    f"interval is a multiple of the mining interval, {self.interval} epochs, and `begin` is, too."
+                    f'interval is a multiple of the mining interval, {self.interval} epochs, and `begin` is, too.'
                 )
             head.label_store = None  # a pass mines anew
             started = time.time()
