@@ -70,7 +70,7 @@ class _SeededPipeline:
 
 @contextmanager
 def _own_random_numbers(*entropy):
-    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
     _seed_host(*entropy)
     try:
         yield
@@ -83,6 +83,6 @@ def _seed_host(*entropy):
     """Seed Python, numpy and torch on the host by non-negative whole numbers; returns torch's seed."""
     of_python, of_numpy, of_torch = np.random.SeedSequence([int(part) for part in entropy]).generate_state(3).tolist()
     random.seed(of_python)
-    np.random.seed(of_numpy)
+    np.random.seed(of_numpy)  # noqa: NPY002  (what transforms of the toolbox draw from)
     torch.default_generator.manual_seed(of_torch)
     return of_torch
