@@ -78,9 +78,9 @@ class PseudoLabelMiningHook(Hook):
         if mines and (due or not self.store):
             if not (due or self.live):
                 runner.logger.warning(
-                    f'Resumed after epoch {runner.epoch}, where no mining pass is due: labels are mined from its weights, '
-                    'the interrupted run had those of an earlier pass. A resume is exact from epochs that begin with a '
-                    f'pass: save at multiples of the mining interval, {self.interval} epochs, past `begin`.'
+                    f'Resumed after epoch {runner.epoch}, where no mining pass is due: labels are mined from its '
+                    'weights, the interrupted run had those of an earlier pass. A resume is exact from epochs that begin '
+                    f'with a pass: save at multiples of the mining interval, {self.interval} epochs, past `begin`.'
                 )
             head.label_store = None  # a pass mines anew
             started = time.time()
