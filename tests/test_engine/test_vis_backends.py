@@ -52,6 +52,6 @@ def test_event_files_hold_losses_and_map(tmp_path):
     tags = written.Tags()['scalars']
     assert len(written.Scalars('loss')) == 6  # three steps in each of two epochs
     recorded = runner.message_hub.get_scalar('train/loss').data[0]
-    assert [event.value for event in written.Scalars('loss')][0] == pytest.approx(recorded[0])
+    assert written.Scalars('loss')[0].value == pytest.approx(recorded[0])
     (of_map, *_) = [tag for tag in tags if 'mAP' in tag]
     assert len(written.Scalars(of_map)) == 2

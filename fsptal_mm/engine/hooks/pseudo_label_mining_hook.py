@@ -81,7 +81,7 @@ class PseudoLabelMiningHook(Hook):
                 runner.logger.warning(
                     f'Resumed after epoch {runner.epoch}, where no mining pass is due: labels are mined from its '
                     'weights, the interrupted run had those of an earlier pass. A resume is exact from epochs that '
-                    f'begin with a pass: save at multiples of the mining interval ({self.interval} epochs) past `begin`.'
+                    f'begin with a pass: save at multiples of the mining interval, {self.interval}, past `begin`.'
                 )
             head.label_store = None  # a pass mines anew
             started = time.time()
