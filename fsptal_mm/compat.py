@@ -7,9 +7,6 @@ docstring when it can be deleted. ``fsptal_mm`` calls :func:`apply` before it im
 import functools
 import importlib.metadata
 import importlib.util
-import inspect
-import pickle
-import re
 import sys
 import types
 from contextlib import contextmanager
@@ -17,18 +14,20 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from mmengine.config import Config, ConfigDict
+from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.dist import utils as dist_utils
-from mmengine.logging import HistoryBuffer
 from mmengine.model import MMDistributedDataParallel
 from mmengine.optim import OptimWrapper
-from mmengine.runner import autocast, checkpoint
-from mmengine.utils import digit_version, package_utils
+from mmengine.runner import autocast
+from mmengine.utils import package_utils
 
+from fsptal_mm.compat_checkpoints import (
+    load_checkpoints_safely,
+    resume_from_a_whole_checkpoint,
+    write_checkpoints_whole,
+)
 from fsptal_mm.errors import InputError
-
-_DTYPE_CODES = ('b1', 'i1', 'i2', 'i4', 'i8', 'u1', 'u2', 'u4', 'u8', 'f2', 'f4', 'f8')  # may stand in checkpoints
 
 
 @functools.cache
@@ -68,70 +67,6 @@ def restore_numpy_trapz():
         return False
     np.trapz = np.trapezoid  # noqa: NPY201
     return True
-
-
-def load_checkpoints_safely():
-    """Let mmengine's own checkpoints pass torch's safe loading, and say clearly why another file does not.
-
-    Symptom: ``UnpicklingError: Weights only load failed`` on resume and test.
-    Cause: since torch 2.6 ``torch.load`` builds only listed types; mmengine's training log is made of others.
-    The names in :func:`_checkpoint_globals` join torch's list; everything else in a file stays refused unless the user
-    sets torch's own ``TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1``. A loader that somebody else registered is left alone.
-    Delete when: mmengine itself loads its checkpoints with ``weights_only=True``.
-    """
-    load, schemes = checkpoint.load_from_local, checkpoint.CheckpointLoader._schemes
-    replaced = schemes.get('') is not load or 'weights_only' in inspect.getsource(load)
-    if replaced or digit_version(torch.__version__) < digit_version('2.6'):
-        return False
-
-    @functools.wraps(load)
-    def load_from_local(filename, map_location):
-        try:
-            return load(filename, map_location)
-        except (FileNotFoundError, PermissionError):  # these name the file already
-            raise
-        except Exception as error:  # damaged data may raise any type of error
-            raise _checkpoint_error(filename, error) from error
-
-    torch.serialization.add_safe_globals(_checkpoint_globals())
-    checkpoint.CheckpointLoader.register_scheme(prefixes='', loader=load_from_local, force=True)
-    return True
-
-
-def _checkpoint_globals():
-    """What checkpoints of mmengine hold beyond torch's own list: objects, or pairs (object, its name in the file)."""
-    reconstruct, scalar = np.zeros(0).__reduce__()[0], np.float64(0).__reduce__()[0]
-    allowed = [HistoryBuffer, ConfigDict, np.ndarray, *{type(np.dtype(code)) for code in _DTYPE_CODES}]
-    allowed += [(_numeric_dtype, 'numpy.dtype'), (_history_method, 'builtins.getattr')]
-    for module in ('numpy.core.multiarray', 'numpy._core.multiarray'):  # its name under numpy 1 and under numpy 2
-        allowed += [(reconstruct, f'{module}._reconstruct'), (scalar, f'{module}.scalar')]
-    return allowed
-
-
-def _numeric_dtype(code, *_):
-    """Stand in for ``numpy.dtype``, which lets a file give a number a field that takes its bytes for a pointer."""
-    if code not in _DTYPE_CODES:
-        raise pickle.UnpicklingError(f'GLOBAL numpy.dtype({code!r})')
-    return np.dtype(code)  # numpy's own instance, which ignores the state that the file holds
-
-
-def _history_method(owner, name):
-    """Stand in for ``builtins.getattr``, by which a file could reach everything."""
-    if owner is not HistoryBuffer or name not in ('min', 'max', 'mean', 'current'):
-        raise pickle.UnpicklingError(f'GLOBAL builtins.getattr({name!r})')
-    return getattr(HistoryBuffer, name)
-
-
-def _checkpoint_error(filename, error):
-    refused = re.search(r'GLOBAL (\S+)', str(error))
-    if refused is None:
-        reason = error.__context__ or error  # torch wraps the reason in a page of advice
-        return InputError('a whole, undamaged checkpoint', file=filename, found=repr(reason)[:250])
-    expected = (
-        'only tensors, plain values and the training log of mmengine, since loading anything else can run code; if you '
-        'trust the file, set the environment variable TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1 for this one run'
-    )
-    return InputError(expected, file=filename, found=refused[1])
 
 
 def replace_pkg_resources():
@@ -296,4 +231,6 @@ REPAIRS = (
     launch_without_cuda,
     train_in_bf16_on_cpu,
     move_nested_data_root,
+    write_checkpoints_whole,
+    resume_from_a_whole_checkpoint,
 )

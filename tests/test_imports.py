@@ -13,7 +13,8 @@ BOTTOM = {'errors', 'fileio'}
 MAY_IMPORT = {
     'errors': set(),
     'fileio': set(),
-    'compat': BOTTOM,
+    'compat': BOTTOM | {'compat_checkpoints'},
+    'compat_checkpoints': BOTTOM,
     'structures': BOTTOM,
     'datasets': BOTTOM | {'structures'},
     'models': BOTTOM | {'structures'},

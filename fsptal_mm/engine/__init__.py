@@ -1,3 +1,3 @@
-from .hooks import FiniteLossHook, NonFiniteLossError, PseudoLabelMiningHook, ResultFileHook
+from .hooks import EpochSeedHook, FiniteLossHook, NonFiniteLossError, PseudoLabelMiningHook, ResultFileHook
 
-__all__ = ['FiniteLossHook', 'NonFiniteLossError', 'PseudoLabelMiningHook', 'ResultFileHook']
+__all__ = ['EpochSeedHook', 'FiniteLossHook', 'NonFiniteLossError', 'PseudoLabelMiningHook', 'ResultFileHook']

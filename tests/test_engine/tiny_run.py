@@ -31,12 +31,15 @@ def write_data(folder, segments=True):
     write_json(folder / 'ann.json', dict(format='fsptal_mm', version=1, classes=['a', 'b'], videos=videos))
 
 
-def make_runner(folder, hooks=(), head=(), epochs=1, lr=0.0, workers=0, name='run', **kwargs):
-    """A runner with random weights; thresholds that mine labels from these; its work directory is ``folder / name``."""
+def make_runner(folder, hooks=(), head=(), epochs=1, lr=0.0, workers=0, name='run', steps=(), **kwargs):
+    """A runner with random weights; thresholds that mine labels from these; its work directory is ``folder / name``.
+
+    ``steps`` are further transforms, behind the one that loads the features.
+    """
     register_all_modules()
     if not (folder / 'ann.json').is_file():
         write_data(folder)
-    pipeline = ['LoadSnippetFeatures', 'PointsToSnippets', 'ExtendPointLabels', 'PackPointTALInputs']
+    pipeline = ['LoadSnippetFeatures', *steps, 'PointsToSnippets', 'ExtendPointLabels', 'PackPointTALInputs']
     miner = dict(type='PseudoLabelMiner', background_threshold=0.5, action_threshold=0.5)
     head = dict(type='FSPTALHead', num_classes=2, in_channels=8, miner=miner) | dict(head)
     if head['type'] == 'LACPHead':

@@ -1,5 +1,6 @@
+from .epoch_seed_hook import EpochSeedHook
 from .finite_loss_hook import FiniteLossHook, NonFiniteLossError
 from .pseudo_label_mining_hook import PseudoLabelMiningHook
 from .result_file_hook import ResultFileHook
 
-__all__ = ['FiniteLossHook', 'NonFiniteLossError', 'PseudoLabelMiningHook', 'ResultFileHook']
+__all__ = ['EpochSeedHook', 'FiniteLossHook', 'NonFiniteLossError', 'PseudoLabelMiningHook', 'ResultFileHook']

@@ -25,7 +25,8 @@ class PseudoLabelMiningHook(Hook):
 
     The labels are those of the weights at that moment. They are kept by every process in :attr:`store`, never in the
     data set, whose copies in the workers of a loader nothing reaches, and never in a checkpoint: after a resume, the
-    first epoch starts with a pass.
+    first epoch starts with a pass. With ``live=False``, a resume is exact from epochs that begin with a pass anyway;
+    others are warned of.
 
     The head must mine with a method ``mine`` as :class:`PointTALHead` does.
 
@@ -74,7 +75,14 @@ class PseudoLabelMiningHook(Hook):
         """Mine if it is time, and set what the head trains on in this epoch."""
         head, mines = _model(runner).head, runner.epoch >= self.begin
         head.miner = self._miner if mines else PseudoLabelMiner(None, None)
-        if mines and (not self.store or (runner.epoch - self.begin) % self.interval == 0):
+        due = (runner.epoch - self.begin) % self.interval == 0
+        if mines and (due or not self.store):
+            if not (due or self.live):
+                runner.logger.warning(
+                    f'Resumed after epoch {runner.epoch}, where no mining pass is due: labels are mined from its '
+                    'weights, the interrupted run had those of an earlier pass. A resume is exact from epochs that '
+                    f'begin with a pass: save at multiples of the mining interval, {self.interval}, past `begin`.'
+                )
             head.label_store = None  # a pass mines anew
             started = time.time()
             self.store = self._mine(runner)

@@ -2,6 +2,7 @@
 
 import torch
 from mmaction.registry import MODELS
+from mmengine.dist import all_reduce, get_world_size
 from mmengine.model import BaseModel
 
 from fsptal_mm.errors import InputError
@@ -75,7 +76,7 @@ class PointTAL(BaseModel):
         """
         embedded = self.embed(inputs, data_samples)
         if mode == 'loss':
-            return self.head.loss(embedded, data_samples)
+            return _mean_over_ranks(self.head.loss(embedded, data_samples), embedded)
         if mode == 'predict':
             return self.head.predict(embedded, data_samples)
         if mode == 'tensor':
@@ -119,3 +120,18 @@ class PointTAL(BaseModel):
                 encode_clips(self.backbone, clips, prepare, chunk, self.checkpoint_clips) for clips in inputs.videos
             ]
             return SnippetBatch.from_videos(videos, inputs.gap)
+
+
+def _mean_over_ranks(losses, batch):
+    """Weigh the losses of a rank so that their mean over the ranks is the mean over the videos of all ranks.
+
+    Every loss is a mean over videos, and distributed training averages the gradients of the ranks. Where these have
+    equally many videos, as by mmengine's default, the weight is 1. Nothing waits for the device.
+    """
+    if get_world_size() == 1:
+        return losses
+    own = batch.mask.new_full((), len(batch.lengths), dtype=torch.float32)
+    total = own.clone()
+    all_reduce(total)
+    weight = own * get_world_size() / total
+    return {name: loss * weight if 'loss' in name else loss for name, loss in losses.items()}

@@ -1,0 +1,5 @@
+# Instead of default_runtime.py: curves for TensorBoard, too (pip install 'fsptal_mm[tensorboard]').
+_base_ = ['./default_runtime.py']
+
+vis_backends = [dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')]
+visualizer = dict(type='Visualizer', vis_backends=vis_backends)

@@ -1,0 +1,9 @@
+# Instead of default_runtime.py: curves for Weights & Biases, too (pip install 'fsptal_mm[wandb]'). They stay on this
+# machine, below the work directory, until `wandb sync` uploads them; mode='online' sends them at once.
+_base_ = ['./default_runtime.py']
+
+vis_backends = [
+    dict(type='LocalVisBackend'),
+    dict(type='WandbVisBackend', init_kwargs=dict(project='fsptal_mm', mode='offline')),
+]
+visualizer = dict(type='Visualizer', vis_backends=vis_backends)

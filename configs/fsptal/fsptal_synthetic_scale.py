@@ -1,0 +1,6 @@
+# Mixed precision (bfloat16 on the CPU), gradients of two batches of 8 per step, and a moving average of the weights.
+_base_ = ['./fsptal_synthetic.py']
+
+train_dataloader = dict(batch_size=8)
+optim_wrapper = dict(type='AmpOptimWrapper', accumulative_counts=2)
+default_hooks = dict(ema=dict(type='EMAHook', momentum=0.02))  # the last 50 batches or so

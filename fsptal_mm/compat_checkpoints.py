@@ -1,0 +1,191 @@
+"""Repairs of how mmengine writes, loads and resumes from checkpoints; :mod:`fsptal_mm.compat` makes them."""
+
+import functools
+import inspect
+import logging
+import pickle
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.config import ConfigDict
+from mmengine.fileio import LocalBackend
+from mmengine.hooks import CheckpointHook, checkpoint_hook
+from mmengine.logging import HistoryBuffer, print_log
+from mmengine.runner import checkpoint
+from mmengine.utils import digit_version
+
+from fsptal_mm.errors import InputError
+from fsptal_mm.fileio import atomic_write
+
+_DTYPE_CODES = ('b1', 'i1', 'i2', 'i4', 'i8', 'u1', 'u2', 'u4', 'u8', 'f2', 'f4', 'f8')  # may stand in checkpoints
+
+
+def load_checkpoints_safely():
+    """Let mmengine's own checkpoints pass torch's safe loading, and say clearly why another file does not.
+
+    Symptom: ``UnpicklingError: Weights only load failed`` on resume and test.
+    Cause: since torch 2.6 ``torch.load`` builds only listed types; mmengine's training log is made of others.
+    The names in :func:`_checkpoint_globals` join torch's list; everything else in a file stays refused unless the user
+    sets torch's own ``TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1``. A loader that somebody else registered is left alone.
+    Delete when: mmengine itself loads its checkpoints with ``weights_only=True``.
+    """
+    load, schemes = checkpoint.load_from_local, checkpoint.CheckpointLoader._schemes
+    replaced = schemes.get('') is not load or 'weights_only' in inspect.getsource(load)
+    if replaced or digit_version(torch.__version__) < digit_version('2.6'):
+        return False
+
+    @functools.wraps(load)
+    def load_from_local(filename, map_location):
+        try:
+            return load(filename, map_location)
+        except (FileNotFoundError, PermissionError):  # these name the file already
+            raise
+        except Exception as error:  # damaged data may raise any type of error
+            raise _checkpoint_error(filename, error) from error
+
+    torch.serialization.add_safe_globals(_checkpoint_globals())
+    checkpoint.CheckpointLoader.register_scheme(prefixes='', loader=load_from_local, force=True)
+    return True
+
+
+def _checkpoint_globals():
+    """What checkpoints of mmengine hold beyond torch's own list: objects, or pairs (object, its name in the file)."""
+    reconstruct, scalar = np.zeros(0).__reduce__()[0], np.float64(0).__reduce__()[0]
+    allowed = [HistoryBuffer, ConfigDict, np.ndarray, *{type(np.dtype(code)) for code in _DTYPE_CODES}]
+    allowed += [(_numeric_dtype, 'numpy.dtype'), (_history_method, 'builtins.getattr')]
+    for module in ('numpy.core.multiarray', 'numpy._core.multiarray'):  # its name under numpy 1 and under numpy 2
+        allowed += [(reconstruct, f'{module}._reconstruct'), (scalar, f'{module}.scalar')]
+    return allowed
+
+
+def _numeric_dtype(code, *_):
+    """Stand in for ``numpy.dtype``, which lets a file give a number a field that takes its bytes for a pointer."""
+    if code not in _DTYPE_CODES:
+        raise pickle.UnpicklingError(f'GLOBAL numpy.dtype({code!r})')
+    return np.dtype(code)  # numpy's own instance, which ignores the state that the file holds
+
+
+def _history_method(owner, name):
+    """Stand in for ``builtins.getattr``, by which a file could reach everything."""
+    if owner is not HistoryBuffer or name not in ('min', 'max', 'mean', 'current'):
+        raise pickle.UnpicklingError(f'GLOBAL builtins.getattr({name!r})')
+    return getattr(HistoryBuffer, name)
+
+
+def _checkpoint_error(filename, error):
+    refused = re.search(r'GLOBAL (\S+)', str(error))
+    if refused is None:
+        reason = error.__context__ or error  # torch wraps the reason in a page of advice
+        return InputError('a whole, undamaged checkpoint', file=filename, found=repr(reason)[:250])
+    expected = (
+        'only tensors, plain values and the training log of mmengine, since loading anything else can run code; if you '
+        'trust the file, set the environment variable TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1 for this one run'
+    )
+    return InputError(expected, file=filename, found=refused[1])
+
+
+def write_checkpoints_whole():
+    """Let a run that is killed while it saves keep every checkpoint that it had.
+
+    Symptom: half of an ``epoch_N.pth``, or an empty ``last_checkpoint``, at which ``--resume`` fails.
+    Cause: mmengine writes into the file itself, and deletes the oldest (or so far best) checkpoint before it saves the
+    new one. Local files are written under another name and moved, and outdated ones deleted afterwards.
+    Delete when: the oldest mmengine supported does so.
+    """
+    if 'open(' not in inspect.getsource(LocalBackend.put):
+        return False
+
+    def put(self, obj, filepath):
+        """Write bytes to a file, which is there only when it is whole."""
+        with atomic_write(filepath, 'wb') as file:
+            file.write(obj)
+
+    LocalBackend.put = put
+    checkpoint_hook.open = atomic_write  # its one use of open() writes last_checkpoint
+    for name in ('_save_checkpoint_with_step', '_save_best_checkpoint'):
+        setattr(CheckpointHook, name, _delete_afterwards(getattr(CheckpointHook, name)))
+    return True
+
+
+def _delete_afterwards(save):
+    @functools.wraps(save)
+    def save_then_delete(self, *args, **kwargs):
+        if not hasattr(self, 'file_backend'):  # validation without training: nothing is saved
+            return save(self, *args, **kwargs)
+        outdated, backend = [], self.file_backend
+        backend.remove = outdated.append  # hides the method
+        try:
+            save(self, *args, **kwargs)
+        finally:
+            vars(backend).pop('remove', None)  # gone already where saving the best one saved the last one again
+        for path in outdated:
+            backend.remove(path)
+
+    return save_then_delete
+
+
+def resume_from_a_whole_checkpoint():
+    """Let ``--resume`` pass over a damaged checkpoint to the one before.
+
+    Symptom: ``--resume`` fails at a checkpoint that cannot be read, although older ones lie beside it.
+    Cause: mmengine's ``find_latest_checkpoint`` returns whatever ``last_checkpoint`` says.
+    Delete when: the oldest mmengine supported looks whether the file can be read.
+    """
+    original = checkpoint.find_latest_checkpoint
+    if 'load' in inspect.getsource(original):
+        return False
+    for module in [m for m in sys.modules.values() if getattr(m, '__dict__', {}).get(original.__name__) is original]:
+        setattr(module, original.__name__, find_latest_checkpoint)
+    return True
+
+
+def find_latest_checkpoint(path):
+    """Return the latest checkpoint of a work directory that can be read.
+
+    Args:
+        path: The work directory; its file ``last_checkpoint`` names the checkpoint that was saved last.
+
+    Returns:
+        str | None: What ``last_checkpoint`` names, or the newest readable one of the same kind (``epoch_N.pth``) before
+        it, with a warning; None if there is no ``last_checkpoint``.
+
+    Raises:
+        InputError: None of them can be read.
+    """
+    listed = Path(path, 'last_checkpoint')
+    if not listed.is_file():
+        print_log('Did not find last_checkpoint to be resumed.', 'current')
+        return None
+    named = listed.read_text().strip()
+    if '://' in named:  # not on this machine
+        return named
+    reasons = {}
+    for candidate in [named, *_checkpoints_until(Path(named), Path(path))]:
+        try:
+            checkpoint.CheckpointLoader.load_checkpoint(candidate, map_location='cpu')
+        except Exception as error:  # damaged data may raise any type of error
+            reasons[candidate] = error
+            continue
+        for passed_over, reason in reasons.items():
+            print_log(f'Resume passes over {passed_over or listed}: {reason}', 'current', logging.WARNING)
+        if reasons:
+            print_log(f'Resume from an older checkpoint instead: {candidate}', 'current', logging.WARNING)
+        return candidate
+    found = '; '.join(f'{candidate!r}: {reason}' for candidate, reason in reasons.items())
+    raise InputError('a checkpoint that can be read, or training without --resume', file=str(listed), found=found)
+
+
+def _checkpoints_until(named, work_dir):
+    """Paths of the checkpoints of the named one's kind up to its number, in its folder and the work directory."""
+    kind = re.fullmatch(r'(.*?)(\d+)(\D*)', named.name)
+    prefix, last, suffix = kind.groups() if kind else ('epoch_', 'inf', '.pth')
+    numbered = []
+    for folder in {named.parent, work_dir} if kind else {work_dir}:  # it may have been moved since
+        for path in folder.glob('*'):
+            number = path.name.removeprefix(prefix).removesuffix(suffix)
+            if path.name == f'{prefix}{number}{suffix}' and number.isdigit() and int(number) <= float(last):
+                numbered.append((int(number), str(path)))
+    return [path for _, path in sorted(numbered, reverse=True) if Path(path) != named]

@@ -1,0 +1,88 @@
+"""A resumed run draws the random numbers that it would have drawn without the interruption."""
+
+import random
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from mmaction.registry import HOOKS
+from mmengine.dataset import BaseDataset
+from mmengine.dist import broadcast_object_list, get_rank
+from mmengine.hooks import Hook
+
+
+@HOOKS.register_module()
+class EpochSeedHook(Hook):
+    """Seeds Python, numpy and torch at the start of every epoch from the run's seed, the epoch and the rank.
+
+    mmengine stores no state of random numbers: a resumed run would begin again with those of epoch 0. With this hook,
+    a run that is resumed from a checkpoint of an epoch's end goes on as if it had never stopped; on the CPU, bit for
+    bit. What else draws random numbers is taken care of, too:
+
+    - The sampler was built before the checkpoint was read, maybe with another seed: it gets the run's.
+    - Workers of a loader are seeded once, by a number that the main process draws when they start, hence at different
+      epochs with and without a resume. That number gets a generator of its own, and every item of a
+      ``mmengine.dataset.BaseDataset`` is prepared with random numbers that depend on seed, epoch and item alone,
+      however many workers there are and however long they live.
+
+    The ranks' numbers differ: otherwise all would drop the same features. By iterations (``IterBasedTrainLoop``) there
+    is one epoch only, and a resume is not exact.
+    """
+
+    priority = 'VERY_HIGH'  # before hooks that prepare the epoch and may draw random numbers or read items for it
+
+    def before_train(self, runner):
+        """Seed sampler and workers by the run's seed, which a checkpoint may just have set."""
+        (self._seed,) = seeds = [runner.seed]  # differs from rank to rank with `diff_rank_seed`
+        broadcast_object_list(seeds)
+        loader = runner.train_dataloader
+        if hasattr(loader.sampler, 'seed'):
+            (loader.sampler.seed,) = seeds
+        loader.generator = torch.Generator()
+        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # workers that live on see it change
+        if isinstance(loader.dataset, BaseDataset):
+            loader.dataset.pipeline = _SeededPipeline(loader.dataset.pipeline, seeds[0], self._epoch)
+
+    def before_train_epoch(self, runner):
+        """See the class."""
+        self._epoch.fill_(runner.epoch)
+        torch.manual_seed(_seed_host(self._seed, runner.epoch, get_rank()))  # on every device
+
+
+class _SeededPipeline:
+    """Runs a pipeline on random numbers that belong to the item, and leaves those of the process as they were.
+
+    Args:
+        pipeline: Takes and returns the dict of an item, with its ``sample_idx``.
+        seed: Of the run.
+        epoch (Tensor): int64 in shared memory.
+    """
+
+    def __init__(self, pipeline, seed, epoch):
+        self.pipeline = pipeline
+        self.seed = seed
+        self.epoch = epoch
+
+    def __call__(self, data):
+        with _own_random_numbers(self.seed, self.epoch, data['sample_idx']):
+            return self.pipeline(data)
+
+
+@contextmanager
+def _own_random_numbers(*entropy):
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
+    _seed_host(*entropy)
+    try:
+        yield
+    finally:
+        for restore, state in zip((random.setstate, np.random.set_state, torch.set_rng_state), states):
+            restore(state)
+
+
+def _seed_host(*entropy):
+    """Seed Python, numpy and torch on the host by non-negative whole numbers; returns torch's seed."""
+    of_python, of_numpy, of_torch = np.random.SeedSequence([int(part) for part in entropy]).generate_state(3).tolist()
+    random.seed(of_python)
+    np.random.seed(of_numpy)  # noqa: NPY002  (what transforms of the toolbox draw from)
+    torch.default_generator.manual_seed(of_torch)
+    return of_torch
