@@ -1,5 +1,5 @@
 from .point_targets import NO_INSTANCE, PointTargets
-from .segments import SnippetGrid, segment_iou
+from .segments import SnippetGrid, segment_iou, segments_inside
 from .snippet_batch import SnippetBatch
 
-__all__ = ['NO_INSTANCE', 'PointTargets', 'SnippetBatch', 'SnippetGrid', 'segment_iou']
+__all__ = ['NO_INSTANCE', 'PointTargets', 'SnippetBatch', 'SnippetGrid', 'segment_iou', 'segments_inside']

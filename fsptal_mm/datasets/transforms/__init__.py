@@ -1,5 +1,13 @@
-from .formatting import PackPointTALInputs
-from .labels import ExtendPointLabels, PointsToSnippets, ResizeSnippets
+from .formatting import PackLocalizerInputs, PackPointTALInputs
+from .labels import CropToWindow, ExtendPointLabels, PointsToSnippets, ResizeSnippets
 from .loading import LoadSnippetFeatures
 
-__all__ = ['ExtendPointLabels', 'LoadSnippetFeatures', 'PackPointTALInputs', 'PointsToSnippets', 'ResizeSnippets']
+__all__ = [
+    'CropToWindow',
+    'ExtendPointLabels',
+    'LoadSnippetFeatures',
+    'PackLocalizerInputs',
+    'PackPointTALInputs',
+    'PointsToSnippets',
+    'ResizeSnippets',
+]
