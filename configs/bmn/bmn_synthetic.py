@@ -19,4 +19,4 @@ val_dataloader = test_dataloader
 test_evaluator = dict(_delete_=True, type='ProposalTALMetric', class_scores=None)
 val_evaluator = test_evaluator
 optim_wrapper = dict(optimizer=dict(lr=1e-3, weight_decay=1e-4))
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=12, val_interval=12)
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=16, val_interval=16)

@@ -1,6 +1,7 @@
 """Windows of long videos, for localizers of a fixed length."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -54,5 +55,5 @@ class Windows:
         edges = np.concatenate([[-np.inf], parts, [np.inf]]).tolist()
         return [
             info | {'window': (start, start + self.num_snippets), 'window_share_sec': share}
-            for start, share in zip(starts.tolist(), zip(edges[:-1], edges[1:]))
+            for start, share in zip(starts.tolist(), pairwise(edges))
         ]

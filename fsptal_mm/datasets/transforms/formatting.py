@@ -62,10 +62,10 @@ class PackLocalizerInputs(BaseTransform):
     ``feature_extraction_interval=1``. For one of a fixed length, ``CropToWindow`` or ``ResizeSnippets`` goes before.
 
     ``inputs`` are the features ``(D, T)``; the data sample carries ``gt_instances.gt_bbox (N, 2)``, the true segments
-    as shares from 0 to 1, without those of which less than half lies in what the features cover. Its meta information is ``video_name``,
-    ``duration_second`` (what the features cover), ``duration_frame`` and ``feature_frame`` (T) for the localizer, and
-    ``video_id``, ``duration_sec``, ``offset_sec`` (where the features begin), ``window_share_sec`` (of a window) and the
-    true segments for the metric.
+    as shares from 0 to 1, without those of which less than half lies in what the features cover. Its meta information
+    is ``video_name``, ``duration_second`` (what the features cover), ``duration_frame`` and ``feature_frame`` (T) for
+    the localizer, and ``video_id``, ``duration_sec``, ``offset_sec`` (where the features begin), ``window_share_sec``
+    (of a window) and the true segments for the metric.
 
     Required keys: ``features (T, D)``, ``grid``, ``duration_sec``, ``video_id`` and the evaluation keys.
     """
