@@ -36,8 +36,8 @@ def test_default_segments_have_the_usual_length_and_end_half_way():
     labelled = points([5, 8, 90, 50], [0, 0, 0, 1])
     pseudo = select_pseudo_segments(labelled, found((0, 6, 0, 0.9)))
     filled = add_default_segments(pseudo, labelled, [91.0])
-    # Length 6 round 8, 90 and 50: half-way between 5 and 8, the end of the video at 91, and nothing near 50, whose class
-    # has no segment of its own.
+    # Length 6 round 8, 90 and 50: half-way between 5 and 8, the end of the video at 91, and nothing near 50,
+    # whose class has no segment of its own.
     assert filled.segments.segments.tolist() == [[0, 6], [6.5, 11], [87, 91], [47, 53]]
     assert filled.segments.labels.tolist() == [0, 0, 0, 1]
     assert filled.missed.tolist() == [1, 2, 3]
