@@ -50,7 +50,11 @@ def test_a_localizer_on_pseudo_segments_from_one_command(tool, tmp_path, monkeyp
         f'data_root={str(root)!r}))\n'
         for part in ('train', 'val', 'test')
     )
-    settings = {'base': 'train_cfg = dict(max_epochs=15)', 'bmn': 'train_cfg = dict(max_epochs=1)'}
+    small = 'model = dict(temporal_dim=16)\ntrain_cfg = dict(max_epochs=1)\n' + ''.join(
+        f'{part}_dataloader["dataset"]["windows"] = dict(num_snippets=16, stride_snippets=16)\n'
+        for part in ('train', 'val', 'test')
+    )
+    settings = {'base': 'train_cfg = dict(max_epochs=15)', 'bmn': small}
     for name, extra in settings.items():
         base = ROOT / f'configs/{name}/{name}_synthetic.py'
         (tmp_path / f'{name}.py').write_text(f'_base_ = [{str(base)!r}]\n{data}{extra}\n')
