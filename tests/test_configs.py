@@ -64,7 +64,7 @@ def test_hooks_of_runtime_and_model_reach_every_config(config):
         for hook in (*config.default_hooks.values(), *config.get('custom_hooks', ()))
     ]
     assert 'FiniteLossHook' in types
-    assert ('PseudoLabelMiningHook' in types) == (config.model.head.type == 'FSPTALHead')
+    assert ('PseudoLabelMiningHook' in types) == (config.model.get('head', {}).get('type') == 'FSPTALHead')
 
 
 def test_data_root_option_reaches_every_loader(config):

@@ -1,9 +1,11 @@
 from .point_tal_dataset import PointTALDataset
 from .synthetic_dataset import SyntheticPointTALDataset
 from .transforms import (
+    CropToWindow,
     ExtendPointLabels,
     LoadSnippetClips,
     LoadSnippetFeatures,
+    PackLocalizerInputs,
     PackPointTALInputs,
     PointsToSnippets,
     ResizeSnippets,
@@ -11,9 +13,11 @@ from .transforms import (
 )
 
 __all__ = [
+    'CropToWindow',
     'ExtendPointLabels',
     'LoadSnippetClips',
     'LoadSnippetFeatures',
+    'PackLocalizerInputs',
     'PackPointTALInputs',
     'PointTALDataset',
     'PointsToSnippets',

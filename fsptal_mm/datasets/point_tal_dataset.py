@@ -11,11 +11,12 @@ from mmengine.logging import print_log
 from mmengine.utils import is_abs
 
 from fsptal_mm.errors import InputError
-from fsptal_mm.structures import SnippetGrid
+from fsptal_mm.structures import SnippetGrid, segments_inside
 
 from .annotations import load_annotations
 from .feature_settings import SIDE_FILE, stated_grid
 from .folds import Fold
+from .windows import Windows
 
 
 @DATASETS.register_module()
@@ -42,6 +43,8 @@ class PointTALDataset(BaseDataset):
         fold (dict, optional): Fields of :class:`Fold`, e.g. ``dict(index=0, count=4, part='held_out')``: keeps one of
             ``count`` folds of the videos (``'held_out'``) or all others (``'train'``), for choosing checkpoints and
             settings without test labels. Videos without points are dealt, too, before they are left out.
+        windows (dict, optional): Fields of :class:`Windows`: every window of a video becomes a sample of its own, for
+            ``CropToWindow`` and localizers that are trained on segments; those without any are left out in training.
         supervision: ``'points'``; or ``'segments'``, which labels every snippet from the true segments: the fully
             supervised ceiling, for analysis only.
         pointless: ``'skip'`` leaves training videos without any point out, since their actions are unlabelled, not
@@ -70,6 +73,7 @@ class PointTALDataset(BaseDataset):
         annotator=None,
         seed=0,
         fold=None,
+        windows=None,
         supervision='points',
         pointless='skip',
         pipeline=(),
@@ -85,6 +89,7 @@ class PointTALDataset(BaseDataset):
         self.grid = grid
         self.suffix = suffix
         self.fold = fold and Fold.from_config(fold)
+        self.windows = windows and Windows(**windows)
         self.supervision = supervision
         self.pointless = pointless
         self._ann_args = dict(subset=subset, annotator=annotator, seed=seed)
@@ -121,7 +126,8 @@ class PointTALDataset(BaseDataset):
         self._metainfo['classes'] = annotations.classes
         videos = annotations.videos
         kept = videos if self.fold is None else self.fold.select(videos)
-        return [self.data_info(videos[video_id], len(annotations.classes)) for video_id in kept]
+        infos = [self.data_info(videos[video_id], len(annotations.classes)) for video_id in kept]
+        return infos if self.windows is None else [window for info in infos for window in self.windows.cut(info)]
 
     def data_info(self, record, num_classes):
         """What the pipeline takes, for one video.
@@ -133,7 +139,9 @@ class PointTALDataset(BaseDataset):
         grid = self._grid(record)
         info = dict(
             video_id=record.video_id,
+            subset=record.subset,
             duration_sec=record.duration_sec,
+            fps=record.fps,
             grid=grid,
             num_classes=num_classes,
             feature_paths=[self._feature_path(prefix, record.video_id) for prefix in self.data_prefix.values()],
@@ -172,6 +180,8 @@ class PointTALDataset(BaseDataset):
         """Leave out training videos without any point, with one warning."""
         if self.test_mode or self.pointless == 'background':
             return self.data_list
+        if self.windows is not None:
+            return [info for info in self.data_list if _has_segment(info)]
         kept = [info for info in self.data_list if len(info['point_sec'])]
         left_out = len(self.data_list) - len(kept)
         if not kept:
@@ -185,6 +195,11 @@ class PointTALDataset(BaseDataset):
                 level=logging.WARNING,
             )
         return kept
+
+
+def _has_segment(info):
+    start, end = info['grid'].to_sec(info['window'])
+    return len(segments_inside(info['gt_segments_sec'], start, end)) > 0
 
 
 def _dense_points(record, grid):

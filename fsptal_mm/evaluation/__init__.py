@@ -1,5 +1,15 @@
 from .point_metric import PointMetric
-from .results import read_results, to_instances, write_csv, write_results
+from .proposal_metric import ProposalTALMetric
+from .results import read_results, read_video_scores, to_instances, write_csv, write_results
 from .tal_metric import TALMetric
 
-__all__ = ['PointMetric', 'TALMetric', 'read_results', 'to_instances', 'write_csv', 'write_results']
+__all__ = [
+    'PointMetric',
+    'ProposalTALMetric',
+    'TALMetric',
+    'read_results',
+    'read_video_scores',
+    'to_instances',
+    'write_csv',
+    'write_results',
+]

@@ -39,6 +39,29 @@ def read_results(path):
     return {video: _read_video(path, video, entries) for video, entries in videos.items()}
 
 
+def read_video_scores(path):
+    """Read what a test wrote about whole videos: the scores of all classes.
+
+    Args:
+        path: A results file that :class:`TALMetric` wrote for a model with video-level scores.
+
+    Returns:
+        dict[str, dict[str, float]]: Score of each class by its name, for each video.
+
+    Raises:
+        InputError: The file cannot be read, or holds no such scores.
+    """
+    content = _read_json(path)
+    videos = content.get('video_scores') if isinstance(content, dict) else None
+    expected = 'an object from video to scores of classes, as a test of a model with video-level scores writes it'
+    if not isinstance(videos, dict) or not videos:
+        raise InputError(expected, file=path, field='video_scores', found=_short(videos))
+    for video, scores in videos.items():
+        if not isinstance(scores, dict) or not all(_is_finite(score) for score in scores.values()):
+            raise InputError(expected, file=path, video=video, field='video_scores', found=_short(scores))
+    return videos
+
+
 def write_results(path, detections, **extra):
     """Write a results file, atomically.
 
@@ -94,7 +117,7 @@ def to_instances(detections, videos, classes, file=None):
     judged = set(videos)
     by_id, unknown_videos, unknown_labels = {}, [], Counter()
     for video, found in detections.items():
-        known = _known_id(video, judged)
+        known = known_id(video, judged)
         if known is None:
             unknown_videos.append(video)
         elif known in by_id:
@@ -191,6 +214,10 @@ def _to_number(value):
     return number
 
 
+def _is_finite(value):
+    return isinstance(value, (int, float)) and np.isfinite(value)
+
+
 def _to_segment(value):
     if not isinstance(value, list):
         raise TypeError
@@ -200,7 +227,8 @@ def _to_segment(value):
     return start, end
 
 
-def _known_id(video, known):
+def known_id(video, known):
+    """Spelling of a video's id among ``known`` ones, with or without ActivityNet's ``v_``; ``None`` for others."""
     return next((name for name in (video, video.removeprefix('v_'), f'v_{video}') if name in known), None)
 
 

@@ -53,7 +53,7 @@ class TALMetric(BaseMetric):
             ambiguous range (HR-Pro's), see :func:`~fsptal_mm.evaluation.functional.touches_any`. The log and the
             results file say which.
         result_file: Where to write all detections (the dropped ones too) as ActivityNet json, with the figures under
-            ``evaluation``.
+            ``evaluation`` and the scores of whole videos, where there are any, under ``video_scores``.
         per_class: Whether to log the average precision of each class.
         collect_device, prefix, collect_dir: As in ``mmengine.evaluator.BaseMetric``.
 
@@ -149,8 +149,15 @@ class TALMetric(BaseMetric):
             }
             for result in results
         }
-        evaluation = {'ambiguous': self.ambiguous, 'detections': how, 'metrics': measures}
-        write_results(self.result_file, detections, evaluation=evaluation)
+        extra = {'evaluation': {'ambiguous': self.ambiguous, 'detections': how, 'metrics': measures}}
+        video_scores = {
+            result['video_id']: dict(zip(classes, result['class_scores'].round(6).tolist()))
+            for result in results
+            if result['class_scores'] is not None
+        }
+        if video_scores:
+            extra['video_scores'] = video_scores
+        write_results(self.result_file, detections, **extra)
         print_log(f'Detections of {len(results)} videos written to {self.result_file}', logger='current')
 
 

@@ -1,7 +1,16 @@
 from .clip_batch import ClipBatch
 from .detection import Detection
 from .point_targets import NO_INSTANCE, PointTargets
-from .segments import SnippetGrid, segment_iou
+from .segments import SnippetGrid, segment_iou, segments_inside
 from .snippet_batch import SnippetBatch
 
-__all__ = ['NO_INSTANCE', 'ClipBatch', 'Detection', 'PointTargets', 'SnippetBatch', 'SnippetGrid', 'segment_iou']
+__all__ = [
+    'NO_INSTANCE',
+    'ClipBatch',
+    'Detection',
+    'PointTargets',
+    'SnippetBatch',
+    'SnippetGrid',
+    'segment_iou',
+    'segments_inside',
+]

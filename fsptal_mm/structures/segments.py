@@ -112,3 +112,20 @@ def segment_iou(first, second):
     intersection = np.clip(end - start, 0, None)
     union = np.diff(first) + np.diff(second)[:, 0] - intersection
     return np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
+
+
+def segments_inside(segments, start, end, min_share=0.5):
+    """Parts of segments that lie in a range.
+
+    Args:
+        segments (np.ndarray): ``(N, 2)`` starts and ends, in any one unit.
+        start (float): Start of the range, in the same unit.
+        end (float): Its end.
+        min_share: Segments are left out if less than this share of them lies inside, or nothing at all.
+
+    Returns:
+        np.ndarray: ``(M, 2)``, cut at the ends of the range.
+    """
+    inside = np.clip(segments, start, end)
+    length = np.diff(inside)[:, 0]
+    return inside[(length > 0) & (length >= min_share * np.diff(segments)[:, 0])]

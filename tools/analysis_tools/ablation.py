@@ -70,15 +70,18 @@ def plan(table, data_sets, seeds, cfg_options, work_dir):
     """
     entries = []
     for data in data_sets:
+        experiments = {}
         for row in table.rows:
             path = ROOT / row.config.format(data=data)
             experiment = None
             if path.is_file():
                 options = [*cfg_options, *(f'{key}={value}' for key, value in row.options.items())]
-                experiment = Experiment.resolve(path, options, work_dir)
+                source = row.source and experiments[row.source]
+                experiment = Experiment.resolve(path, options, work_dir, source, row.pseudo_segments)
             elif row.absent is None:
                 expected = f'a config for the row {row.label!r} (other data sets: --data)'
                 raise InputError(expected, file=path, found='no file')
+            experiments[row.label] = experiment
             entries.append(Entry(data, row, tuple(dict.fromkeys(seeds or table.default_seeds(data))), experiment))
     return entries
 

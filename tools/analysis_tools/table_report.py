@@ -58,7 +58,8 @@ class TestVideos:
     def __init__(self, config):
         dataset = DATASETS.build(config.test_dataloader.dataset)
         metric = METRICS.build(config.test_evaluator)
-        videos = [dataset.get_data_info(index) for index in range(len(dataset))]
+        infos = [dataset.get_data_info(index) for index in range(len(dataset))]
+        videos = list({info['video_id']: info for info in infos}.values())  # windows of one video are one
         self.protocol = metric.protocol
         self.ids = [video['video_id'] for video in videos]
         self.classes = dataset.metainfo['classes']

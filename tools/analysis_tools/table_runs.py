@@ -42,6 +42,8 @@ class Experiment:
         config (Config): What they come to.
         fingerprint: Hash of that; experiments that are configured alike have one.
         folder: Where its runs go, one folder per seed.
+        source (Experiment, optional): The one whose run of the same seed must be finished before.
+        pseudo_segments: Whether the source's model writes the segments to train on.
     """
 
     config_file: Path
@@ -49,15 +51,18 @@ class Experiment:
     config: Config
     fingerprint: str
     folder: Path
+    source: 'Experiment | None' = None
+    pseudo_segments: bool = False
 
     @classmethod
-    def resolve(cls, config_file, options, work_dir):
+    def resolve(cls, config_file, options, work_dir, source=None, pseudo_segments=False):
         """Read the config and apply the options.
 
         Args:
             config_file: Path of a config.
             options (Sequence[str]): ``key=value``; later ones win.
             work_dir: Folder of all experiments.
+            source (Experiment, optional), pseudo_segments: See the class.
 
         Raises:
             InputError: The options do not fit the config.
@@ -72,19 +77,39 @@ class Experiment:
             expected = 'key=value for fields of the config'
             raise InputError(expected, file=config_file, field='cfg-options', found=f'{options}: {error}') from error
         text = json.dumps(config.to_dict(), sort_keys=True, default=str)
+        if source is not None:
+            text += f'{source.fingerprint} {pseudo_segments}'
         fingerprint = hashlib.sha256(text.encode()).hexdigest()
         folder = Path(work_dir).absolute() / 'runs' / f'{Path(config_file).stem}-{fingerprint[:12]}'
-        return cls(Path(config_file), options, config, fingerprint, folder)
+        return cls(Path(config_file), options, config, fingerprint, folder, source, pseudo_segments)
+
+    def run_folder(self, seed):
+        """Folder of the run with a seed."""
+        return self.folder / f'seed_{seed}'
+
+    def run_options(self, seed):
+        """Options of the run with a seed: ``{run}`` and ``{source}`` become folders."""
+        folders = {'{run}': self.run_folder(seed)}
+        if self.source is not None:
+            folders['{source}'] = self.source.run_folder(seed)
+        options = list(self.options)
+        for name, folder in folders.items():
+            options = [option.replace(name, str(folder)) for option in options]
+        return options
+
+    def checkpoint(self, seed):
+        """Path of the last checkpoint of a run."""
+        return (self.run_folder(seed) / 'last_checkpoint').read_text().strip()
 
     def metrics(self, seed):
         """What a finished run left, see :meth:`RunPool.run_one`; ``None`` if there is none of this fingerprint."""
-        path = self.folder / f'seed_{seed}' / 'metrics.json'
+        path = self.run_folder(seed) / 'metrics.json'
         found = json.loads(path.read_text()) if path.is_file() else {}
         return found if found.get('fingerprint') == self.fingerprint else None
 
     def results_file(self, seed):
         """Detections of a finished run on the test videos."""
-        return self.folder / f'seed_{seed}' / 'results.json'
+        return self.run_folder(seed) / 'results.json'
 
 
 class RunPool:
@@ -135,7 +160,9 @@ class RunPool:
         Raises:
             RunError: Training or testing failed.
         """
-        folder = experiment.folder / f'seed_{seed}'
+        if experiment.source is not None:
+            self.run_one(experiment.source, seed)
+        folder = experiment.run_folder(seed)
         experiment.folder.mkdir(parents=True, exist_ok=True)
         with FileLock(experiment.folder / f'.seed_{seed}.lock'):  # another table may want the same run at this moment
             if experiment.metrics(seed) is not None:
@@ -164,10 +191,14 @@ class RunPool:
             )
 
     def _train_and_test(self, experiment, seed, folder):
-        common = ['--work-dir', folder, '--cfg-options', *experiment.options]
+        source = experiment.source
+        if experiment.pseudo_segments:
+            segments = [source.config_file, source.checkpoint(seed), folder / 'pseudo_segments.json']
+            options = ['--cfg-options', *source.run_options(seed)]
+            self._call(folder, SCRIPTS / 'data/export_pseudo_segments.py', *segments, *options)
+        common = ['--work-dir', folder, '--cfg-options', *experiment.run_options(seed)]
         self._call(folder, SCRIPTS / 'train.py', experiment.config_file, '--seed', seed, *common)
-        checkpoint = (folder / 'last_checkpoint').read_text().strip()
-        self._call(folder, SCRIPTS / 'test.py', experiment.config_file, checkpoint, *common)
+        self._call(folder, SCRIPTS / 'test.py', experiment.config_file, experiment.checkpoint(seed), *common)
 
     def _call(self, folder, *arguments):
         command = [sys.executable, *map(str, arguments)]

@@ -45,6 +45,10 @@ class Row:
         options: What it changes, from dotted key to value, as in ``--cfg-options``.
         published: Figures in percent under the name of what they were measured on.
         absent: What the table says where a data set has no such config; ``None`` makes that an error.
+        source: Label of the row whose run of the same seed this one builds on; in ``options``, ``{source}`` stands for
+            the folder of that run, and ``{run}`` for this one's.
+        pseudo_segments: Write ``{run}/pseudo_segments.json`` with the source's model before training.
+        supervision: What training knows, where the config cannot tell.
     """
 
     label: str
@@ -52,6 +56,9 @@ class Row:
     options: dict = field(default_factory=dict)
     published: dict = field(default_factory=dict)
     absent: str | None = None
+    source: str | None = None
+    pseudo_segments: bool = False
+    supervision: str | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +94,42 @@ REAL_DATA = ('spatialcnn_gtea', 'acc_50salads')
 def _on_thumos(figure):
     return {'THUMOS14 I3D': figure}
 
+
+# What compare.py runs: mmaction2's BMN labelled by the classifier of FS-PTAL, and localizers on segments that it found.
+CLASS_SCORES = {'test_evaluator.class_scores': '{source}/results.json'}
+PSEUDO_FILE = {'train_dataloader.dataset.ann_file': '{run}/pseudo_segments.json'}
+SUPERVISED = 'configs/base/supervised_{data}.py'
+BMN = 'configs/bmn/bmn_{data}.py'
+
+ALONGSIDE = Table(
+    "Beside mmaction2's BMN, and fully supervised localizers trained on pseudo segments",
+    rows=(
+        Row('FS-PTAL', FSPTAL),
+        Row('LACP', LACP),
+        Row('MIL', 'configs/mil/mil_{data}.py'),
+        Row('BMN', BMN, CLASS_SCORES, source='FS-PTAL', supervision='segments (classes of the video: points)'),
+        Row(
+            'BMN on pseudo segments',
+            BMN,
+            CLASS_SCORES | PSEUDO_FILE,
+            source='FS-PTAL',
+            pseudo_segments=True,
+            supervision='points',
+        ),
+        Row('snippet classifier', SUPERVISED),
+        Row(
+            'snippet classifier on pseudo segments',
+            SUPERVISED,
+            PSEUDO_FILE,
+            source='FS-PTAL',
+            pseudo_segments=True,
+            supervision='points',
+        ),
+    ),
+    reference='FS-PTAL',
+    seeds=1,
+    real_seeds=1,
+)
 
 TABLES = {
     'comparison': Table(

@@ -1,12 +1,14 @@
 from .clips import LoadSnippetClips
-from .formatting import PackPointTALInputs
-from .labels import ExtendPointLabels, PointsToSnippets, ResizeSnippets
+from .formatting import PackLocalizerInputs, PackPointTALInputs
+from .labels import CropToWindow, ExtendPointLabels, PointsToSnippets, ResizeSnippets
 from .loading import LoadSnippetFeatures, SnippetLoader
 
 __all__ = [
+    'CropToWindow',
     'ExtendPointLabels',
     'LoadSnippetClips',
     'LoadSnippetFeatures',
+    'PackLocalizerInputs',
     'PackPointTALInputs',
     'PointsToSnippets',
     'ResizeSnippets',

@@ -146,6 +146,29 @@ class ResizeSnippets(BaseTransform):
         return results
 
 
+@TRANSFORMS.register_module()
+class CropToWindow(BaseTransform):
+    """Cuts out the window that a sample of a data set with ``windows`` is, and pads it with zeros where the video ends.
+
+    The grid moves with it, so times stay right; goes before what packs.
+
+    Required keys: ``features``, ``grid``, ``window``. Changed: the first two.
+
+    Raises:
+        InputError: The data set cuts no windows.
+    """
+
+    def transform(self, results):
+        """See the class."""
+        if 'window' not in results:
+            raise InputError('windows of the data set, for CropToWindow', video=results['video_id'], field='windows')
+        (start, stop), grid = results['window'], results['grid']
+        inside = results['features'][start:stop]
+        results['features'] = np.pad(inside, ((0, stop - start - len(inside)), (0, 0)))
+        results['grid'] = SnippetGrid(grid.snippet_sec, float(grid.to_sec(start)))
+        return results
+
+
 def interpolate(features, positions):
     """Linear interpolation of ``(T, D)`` features at ``(N,)`` positions in snippets within ``[0, T - 1]``.
 

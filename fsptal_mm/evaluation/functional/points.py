@@ -29,7 +29,7 @@ def point_average_precision(points, det, num_classes):
         ``(C,)``, the share of instances that a detection is right for; NaN for classes without a point.
     """
     det = det[np.lexsort((-det.scores, det.labels))]
-    hits = match_points(points, det)
+    hits = match_points(points, det) >= 0
     num_points = np.bincount(points.labels, minlength=num_classes)
     num_hits = np.bincount(det.labels[hits], minlength=num_classes)
     recall = np.divide(num_hits, num_points, out=np.full(num_classes, np.nan), where=num_points > 0)
@@ -37,15 +37,16 @@ def point_average_precision(points, det, num_classes):
 
 
 def match_points(points, det):
-    """Which detections are right, as :func:`point_average_precision` defines it.
+    """Which labelled instance each detection is right for, as :func:`point_average_precision` defines it.
 
     Args:
         points (Instances): Labelled instances.
         det (Instances): Detections, within each class in the order in which they may choose.
 
     Returns:
-        np.ndarray: ``(N,)`` bool, in the order of ``det``.
+        np.ndarray: ``(N,)`` int64, index into ``points`` for each of ``det``; -1 for those that are not right.
     """
+    order = np.lexsort((points.videos, points.labels))  # as by_class_and_video sorts them
     points, point_group, det_group = by_class_and_video(points, det)
     fitting, taken = [], []
     for det_index, point_index in pairs_within_groups(det_group, point_group):
@@ -56,10 +57,10 @@ def match_points(points, det):
         fitting.append(det_index[fits])
         taken.append(point_index[fits])
     # Pairs are in the order of the detections, so the first of an instance is its best one.
-    first_of_instance = np.unique(np.concatenate(taken), return_index=True)[1]
-    hits = np.zeros(len(det), dtype=bool)
-    hits[np.concatenate(fitting)[first_of_instance]] = True
-    return hits
+    found, first_of_instance = np.unique(np.concatenate(taken), return_index=True)
+    matches = np.full(len(det), -1)
+    matches[np.concatenate(fitting)[first_of_instance]] = order[found]
+    return matches
 
 
 def point_extents(point_sec, labels, instances):

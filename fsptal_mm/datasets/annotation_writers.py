@@ -1,0 +1,69 @@
+"""Annotation files for other toolboxes."""
+
+from pathlib import Path
+
+from fsptal_mm.errors import InputError
+from fsptal_mm.fileio import atomic_write, write_json
+
+
+def save_activitynet(path, annotations, fps=None, covered_sec=None):
+    """Write ActivityNet's form, and the class names, one per line, into ``NAME_classes.txt`` beside it.
+
+    OpenTAD reads the two as ``ann_file`` and ``class_map``; most of its data sets need ``frame``, which stands there
+    where frames per second are known.
+
+    Args:
+        path: Where to.
+        annotations (Annotations): Videos with ``duration_sec`` and segments.
+        fps: Frames per second of videos that do not state their own.
+        covered_sec: Not used; as in :func:`save_mmaction2`.
+    """
+    database = {}
+    for video_id, record in annotations.videos.items():
+        database[video_id] = {'subset': record.subset, 'duration': record.duration_sec}
+        rate = record.fps or fps
+        if rate is not None:
+            database[video_id] |= {'fps': rate, 'frame': round(record.duration_sec * rate)}
+        database[video_id]['annotations'] = _segments(record, annotations.classes)
+    write_json(path, {'version': 'VERSION 1.3', 'taxonomy': [], 'database': database})
+    with atomic_write(Path(path).with_name(f'{Path(path).stem}_classes.txt')) as file:
+        file.writelines(f'{name}\n' for name in annotations.classes)
+
+
+def save_mmaction2(path, annotations, fps=None, covered_sec=None):
+    """Write the flat form of mmaction2's ``ActivityNetDataset``, for BMN and BSN.
+
+    Videos without any segment are left out: those networks cannot train on them.
+
+    Args:
+        path: Where to.
+        annotations (Annotations): Videos with ``duration_sec`` and segments.
+        fps: Frames per second of videos that do not state their own.
+        covered_sec (dict[str, float], optional): Seconds of each video that its features cover; default: all.
+
+    Raises:
+        InputError: A video's frames per second are not known.
+    """
+    videos = {}
+    for video_id, record in annotations.videos.items():
+        rate = record.fps or fps
+        if rate is None:
+            raise InputError("the video's frames per second (--fps)", file=path, video=video_id, field='fps')
+        if len(record.segments_sec):
+            frames = round(record.duration_sec * rate)
+            videos[video_id] = {
+                'duration_second': record.duration_sec,
+                'duration_frame': frames,
+                'feature_frame': frames if covered_sec is None else round(covered_sec[video_id] * rate),
+                'fps': rate,
+                'rfps': rate,
+                'annotations': _segments(record, annotations.classes),
+            }
+    write_json(path, videos)
+
+
+def _segments(record, classes):
+    return [
+        {'label': classes[label], 'segment': segment}
+        for label, segment in zip(record.segment_labels, record.segments_sec.tolist())
+    ]

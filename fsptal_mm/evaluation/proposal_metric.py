@@ -1,0 +1,106 @@
+"""Class-agnostic proposals, labelled by a classifier of whole videos and judged as localised actions."""
+
+from functools import cached_property
+
+import numpy as np
+from mmaction.registry import METRICS
+
+from fsptal_mm.errors import InputError
+
+from .results import known_id, read_video_scores
+from .samples import class_names
+from .tal_metric import TALMetric
+
+_UNLABELLED = 'proposal'
+
+
+@METRICS.register_module()
+class ProposalTALMetric(TALMetric):
+    """:class:`TALMetric` for mmaction2's proposal networks, such as BMN, on our data set.
+
+    A video's proposals get the classes that the whole video scores ``video_threshold`` or more in, else its best one,
+    as :class:`ProposalGenerator` chooses them; a proposal of several classes is a detection of each. Its score is its
+    own times that of the class. Windows of one video are joined: each gives the proposals whose middle lies in its
+    share of the video. The network's outputs are ``dict(video_name=..., proposal_list=[dict(score=...,
+    segment=[start, end])])``, and the data samples hold the meta information of :class:`PackLocalizerInputs`.
+
+    Args:
+        class_scores: Results file of a classifier's test on the same videos, with ``video_scores``: any of our models
+            writes one. ``None``: proposals carry no class, and only AR@AN is computed.
+        video_threshold: From which score on a video shows a class.
+        metrics: As in :class:`TALMetric`; by default all that can be known.
+        **kwargs: As in :class:`TALMetric`.
+
+    Raises:
+        InputError: A video or a class has no score, a proposal is no finite number, or an argument is wrong.
+    """
+
+    def __init__(self, class_scores=None, video_threshold=0.25, metrics=None, **kwargs):
+        super().__init__(metrics=metrics or (('AR@AN',) if class_scores is None else ('mAP', 'AR@AN')), **kwargs)
+        if class_scores is None and self.metrics != ('AR@AN',):
+            expected = 'the scores of a classifier, since proposals alone have no class'
+            raise InputError(expected, field='class_scores', found=f'None, and metrics {self.metrics}')
+        self.class_scores = class_scores
+        self.video_threshold = video_threshold
+
+    def process(self, data_batch, data_samples):
+        """Label the proposals of each video.
+
+        Args:
+            data_batch (dict): With ``data_samples``, in the same order.
+            data_samples (Sequence[dict]): Outputs of the network.
+        """
+        samples = [sample.metainfo for sample in data_batch['data_samples']]
+        first = len(self.results)
+        super().process(data_batch, [s | {'pred_segments': self._label(s, o)} for s, o in zip(samples, data_samples)])
+        for result, sample in zip(self.results[first:], samples):
+            result['offset_sec'] = sample['offset_sec']
+
+    def compute_metrics(self, results):
+        """Join the windows of each video; then as :class:`TALMetric`."""
+        windows = {}
+        for result in results:  # samplers of several processes repeat windows
+            windows.setdefault(result['video_id'], {}).setdefault(result['offset_sec'], result)
+        return super().compute_metrics([_join(list(parts.values())) for parts in windows.values()])
+
+    def _label(self, sample, output):
+        found = output['proposal_list']
+        segments = np.array([proposal['segment'] for proposal in found], dtype=np.float64).reshape(-1, 2)
+        scores = np.array([proposal['score'] for proposal in found], dtype=np.float64)
+        segments = np.clip(segments + sample['offset_sec'], 0, sample['duration_sec'])
+        start, end = sample.get('window_share_sec', (-np.inf, np.inf))
+        middles = segments.mean(1)
+        kept = (start <= middles) & (middles < end) & (segments[:, 0] < segments[:, 1])
+        segments, scores = segments[kept], scores[kept]
+        if self.class_scores is None:
+            return {'segments_sec': segments, 'scores': scores, 'labels': np.zeros(len(scores))}
+        of_classes = self._scores_of(sample['video_id'])
+        shown = np.flatnonzero(of_classes >= self.video_threshold)
+        shown = shown if len(shown) else of_classes.argmax(keepdims=True)
+        return {
+            'segments_sec': np.tile(segments, (len(shown), 1)),
+            'scores': np.outer(of_classes[shown], scores).ravel(),
+            'labels': np.repeat(shown, len(scores)),
+        }
+
+    @cached_property
+    def _video_scores(self):
+        return read_video_scores(self.class_scores)  # at first use: a config may be built before the file is there
+
+    def _scores_of(self, video_id):
+        known = known_id(video_id, self._video_scores)
+        classes = class_names(self.dataset_meta)
+        if known is None or not set(classes) <= self._video_scores[known].keys():
+            missing = 'nothing' if known is None else f'none of {sorted(set(classes) - set(self._video_scores[known]))}'
+            expected = f'scores of {len(classes)} classes'
+            raise InputError(expected, file=self.class_scores, video=video_id, field='video_scores', found=missing)
+        return np.array([self._video_scores[known][label] for label in classes])
+
+    def _write(self, results, classes, measures, how):
+        names = [_UNLABELLED] * len(classes) if self.class_scores is None else classes
+        super()._write(results, names, measures, how)
+
+
+def _join(windows):
+    joined = {field: np.concatenate([part[field] for part in windows]) for field in ('segments', 'scores', 'labels')}
+    return windows[0] | joined

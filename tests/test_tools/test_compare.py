@@ -1,0 +1,82 @@
+"""compare.py: what its rows build on, and what it measures."""
+
+import importlib
+from pathlib import Path
+
+import pytest
+
+from fsptal_mm.datasets.synthetic import ensure_synthetic
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope='module')
+def tool():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / 'tools/analysis_tools')
+        yield importlib.import_module('compare')
+
+
+def test_rows_build_on_the_run_of_the_same_seed(tool, tmp_path):
+    entries = {entry.row.label: entry for entry in tool.plan(tool.ALONGSIDE, ['synthetic'], [3], [], tmp_path)}
+    source, row = entries['FS-PTAL'].experiment, entries['BMN on pseudo segments'].experiment
+    options = row.run_options(3)
+    assert f'test_evaluator.class_scores={source.run_folder(3)}/results.json' in options
+    assert f'train_dataloader.dataset.ann_file={row.run_folder(3)}/pseudo_segments.json' in options
+    assert len({entry.experiment.fingerprint for entry in entries.values()}) == len(entries)
+    # Another source, another result: its configuration counts, too.
+    other = tool.plan(tool.ALONGSIDE, ['synthetic'], [3], ['model.init_cfg=None'], tmp_path)
+    assert other[0].experiment.fingerprint != source.fingerprint
+    # Methods of both tools share their runs.
+    tables = importlib.import_module('tables')
+    (first, *_) = tool.plan(tables.TABLES['comparison'], ['synthetic'], [3], [], tmp_path)
+    assert first.experiment.folder == source.folder
+
+
+def test_supervision_is_told(tool, tmp_path):
+    entries = {entry.row.label: entry for entry in tool.plan(tool.ALONGSIDE, ['synthetic'], [0], [], tmp_path)}
+    told = {label: tool.supervision(entry.experiment.config) for label, entry in entries.items()}
+    assert told['LACP'] == 'points'
+    assert told['MIL'] == 'video labels'
+    assert told['snippet classifier'] == told['BMN'] == 'segments'
+
+
+def test_a_localizer_on_pseudo_segments_from_one_command(tool, tmp_path, monkeypatch, capsys):
+    """A model on points, BMN labelled by it, and BMN on the segments that it found: one epoch each."""
+    tables = importlib.import_module('tables')
+    root = ensure_synthetic(tmp_path / 'set', train_videos=10, test_videos=10)
+    data = ''.join(
+        f"{part}_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict(type='PointTALDataset', "
+        f'data_root={str(root)!r}))\n'
+        for part in ('train', 'val', 'test')
+    )
+    small = 'model = dict(temporal_dim=16)\ntrain_cfg = dict(max_epochs=1)\n' + ''.join(
+        f'{part}_dataloader["dataset"]["windows"] = dict(num_snippets=16, stride_snippets=16)\n'
+        for part in ('train', 'val', 'test')
+    )
+    settings = {'base': 'train_cfg = dict(max_epochs=15)', 'bmn': small}
+    for name, extra in settings.items():
+        base = ROOT / f'configs/{name}/{name}_synthetic.py'
+        (tmp_path / f'{name}.py').write_text(f'_base_ = [{str(base)!r}]\n{data}{extra}\n')
+    bmn, base = str(tmp_path / 'bmn.py'), str(tmp_path / 'base.py')
+    pseudo = tables.CLASS_SCORES | tables.PSEUDO_FILE
+    rows = (
+        tables.Row('pseudo', bmn, pseudo, source='points', pseudo_segments=True, supervision='points'),
+        tables.Row('true', bmn, tables.CLASS_SCORES, source='points'),
+    )
+    table = tables.Table('Trial', (tables.Row('points', base), *rows), 'points')
+    monkeypatch.setattr(tool, 'ALONGSIDE', table)
+    with pytest.raises(SystemExit) as end:
+        tool.main(['--work-dir', str(tmp_path / 'tables')])
+    printed = capsys.readouterr().out
+    assert end.value.code == 0, (tmp_path / 'tables/compare-synthetic.json').read_text()
+    cells = {line.split('|')[1].strip(): line.split('|') for line in printed.splitlines()}
+    assert cells['pseudo'][2].strip() == 'points'
+    assert cells['true'][2].strip() == 'segments'
+    assert all(' s ' in cells[label][-4] + cells[label][-3] for label in ('points', 'pseudo', 'true'))
+    assert len(list(tmp_path.rglob('pseudo_segments.json'))) == 1
+    before = sorted(path.stat().st_mtime_ns for path in tmp_path.rglob('metrics.json'))
+    with pytest.raises(SystemExit):
+        tool.main(['--work-dir', str(tmp_path / 'tables')])
+    assert sorted(path.stat().st_mtime_ns for path in tmp_path.rglob('metrics.json')) == before
+    assert capsys.readouterr().out == printed  # times, too, are measured once

@@ -1,0 +1,101 @@
+"""The whole way: a trained model, its export, and the readers of others."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mmaction.datasets import ActivityNetDataset
+from mmaction.registry import DATASETS
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from fsptal_mm.datasets.annotations import load_annotations
+from fsptal_mm.datasets.synthetic import ensure_synthetic
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope='module')
+def tool():
+    spec = importlib.util.spec_from_file_location('export', ROOT / 'tools/data/export_pseudo_segments.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory):
+    """Folder of a small set and a model that was trained on it for a moment, and options that name them."""
+    folder = tmp_path_factory.mktemp('export')
+    root = ensure_synthetic(folder / 'set', train_videos=10, test_videos=10)
+    config = Config.fromfile(ROOT / 'configs/base/base_synthetic.py')
+    options = {'data_root': str(root), 'train_cfg.max_epochs': 15, 'train_cfg.val_interval': 100}
+    for part in ('train', 'val', 'test'):
+        options |= {f'{part}_dataloader.num_workers': 0, f'{part}_dataloader.persistent_workers': False}
+        options |= {f'{part}_dataloader.dataset.type': 'PointTALDataset'}
+    config.merge_from_dict(options | {'work_dir': str(folder / 'work'), 'randomness.seed': 0})
+    Runner.from_cfg(config).train()
+    config.dump(folder / 'config.py')
+    return folder
+
+
+def export(tool, trained, name, *arguments):
+    out = trained / name
+    tool.main([str(trained / 'config.py'), str(trained / 'work/epoch_15.pth'), str(out), *arguments])
+    return out
+
+
+def test_our_reader_gets_one_segment_around_each_point_at_most(tool, trained):
+    source = load_annotations(trained / 'set/annotations.json', subset='train').videos
+    pseudo = load_annotations(export(tool, trained, 'plain.json'), subset='train').videos
+    assert pseudo.keys() == source.keys()
+    kept = 0
+    for video_id, record in pseudo.items():
+        assert record.point_sec.tolist() == source[video_id].point_sec.tolist()
+        for (start, end), label in zip(record.segments_sec, record.segment_labels):
+            of_class = record.point_sec[record.point_labels == label]
+            assert ((start <= of_class) & (of_class <= end)).sum() == 1
+            kept += 1
+    missed = (trained / 'plain_missed.txt').read_text().splitlines()
+    assert kept > 10
+    assert kept + len(missed) == sum(len(record.point_sec) for record in source.values())
+
+
+def test_true_segments_do_not_reach_the_file(tool, trained):
+    honest = export(tool, trained, 'honest.json').read_bytes()
+    path = trained / 'set/annotations.json'
+    original = path.read_text()
+    content = json.loads(original)
+    for video in content['videos'].values():
+        video['segments'] = [{'start_sec': 0.0, 'end_sec': 1.0, 'label': content['classes'][0]}]
+    path.write_text(json.dumps(content))
+    try:
+        assert export(tool, trained, 'blind.json').read_bytes() == honest
+    finally:
+        path.write_text(original)
+
+
+def test_activitynet_and_mmaction2_say_the_same(tool, trained):
+    plain = load_annotations(export(tool, trained, 'plain.json', '--fill')).videos
+    activitynet = export(tool, trained, 'anet.json', '--fill', '--format', 'opentad', '--fps', '25')
+    read = load_annotations(activitynet, classes=trained / 'anet_classes.txt').videos
+    flat = export(tool, trained, 'flat.json', '--fill', '--format', 'mmaction2', '--fps', '25')
+    dataset = ActivityNetDataset(str(flat), pipeline=[dict(type='mmaction.GenerateLocalizationLabels')])
+    theirs = {info['video_name']: info for info in map(dataset.__getitem__, range(len(dataset)))}
+    for video_id, record in plain.items():
+        assert np.array_equal(read[video_id].segments_sec, record.segments_sec)
+        assert np.array_equal(read[video_id].segment_labels, record.segment_labels)
+        shares = theirs[video_id]['gt_bbox'] * 0.64 * int(record.duration_sec / 0.64)
+        covered = np.clip(record.segments_sec, 0, 0.64 * int(record.duration_sec / 0.64))
+        assert np.allclose(shares, covered, atol=0.05)  # frames are whole numbers
+    assert json.loads(activitynet.read_text())['database'][video_id]['frame'] == round(record.duration_sec * 25)
+
+
+def test_our_data_set_trains_on_the_file(tool, trained):
+    out = export(tool, trained, 'plain.json', '--fill')
+    config = Config.fromfile(trained / 'config.py').train_dataloader.dataset
+    dataset = DATASETS.build(config | dict(ann_file=str(out), supervision='segments'))
+    assert len(dataset) == 10
+    assert dataset[0]['data_samples'].point_instances.max() >= 0

@@ -1,0 +1,139 @@
+"""Train and test several localizers and print what each needs and gives; what is finished is not run again.
+
+Examples:
+    python tools/analysis_tools/compare.py
+    python tools/analysis_tools/compare.py --configs my_config.py configs/lacp/lacp_synthetic.py --seeds 0 1 2
+
+Without --configs: FS-PTAL, LACP, MIL, mmaction2's BMN, and fully supervised localizers on pseudo segments, see
+ALONGSIDE in tables.py. Runs are those of ablation.py, in the same folders.
+
+Training time is that of the steps, with reading of data, without validation. Inference time is from features in memory
+to localised actions, one video or window at a time. Both are of the machine that the command ran on: run one at a time.
+"""
+
+import argparse
+import contextlib
+import json
+import sys
+import time
+from datetime import date
+from pathlib import Path
+
+import torch
+from ablation import plan, run_missing
+from mmaction.apis import init_recognizer
+from mmengine.runner import Runner
+from mmengine.runner.checkpoint import CheckpointLoader
+from rich import box
+from rich.table import Table as RichTable
+from table_report import summarize
+from tables import ALONGSIDE, Row, Table
+
+from fsptal_mm.errors import InputError
+from fsptal_mm.evaluation.functional import render_markdown
+from fsptal_mm.fileio import atomic_write, write_json
+
+_MEASURES = ('mAP@0.5', 'AR@10', 'AR@50', 'AR@100')
+
+
+def parse_args(argv):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        '--configs', nargs='+', metavar='CONFIG', help='one row each; others are compared with the first'
+    )
+    parser.add_argument(
+        '--data', default='synthetic', metavar='NAME', help='data set of the rows (default: %(default)s)'
+    )
+    parser.add_argument('--seeds', nargs='+', type=int, default=[0], metavar='S', help='default: 0')
+    parser.add_argument('--jobs', type=int, default=1, metavar='N', help='runs at once; more blur the times')
+    parser.add_argument('--work-dir', default='work_dirs/tables', metavar='DIR', help='default: %(default)s')
+    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='for all rows')
+    parser.add_argument('--print-only', action='store_true', help='print what is finished, run nothing')
+    return parser.parse_args(argv)
+
+
+def supervision(config):
+    """What training on a config knows of its videos."""
+    if config.train_dataloader.dataset.get('supervision') == 'segments':
+        return 'segments'
+    return 'video labels' if config.model.get('head', {}).get('type') == 'MILHead' else 'points'
+
+
+def costs(experiment, seed):
+    """What a finished run needs; measured once and kept beside it.
+
+    Returns:
+        dict: ``parameters`` (trained ones), ``training_sec``, and ``inference_sec_per_minute``, seconds per minute of
+        video.
+    """
+    path = experiment.run_folder(seed) / 'costs.json'
+    if path.is_file():
+        return json.loads(path.read_text())
+    checkpoint = CheckpointLoader.load_checkpoint(experiment.checkpoint(seed), 'cpu', 'silent')
+    step_sec, _ = checkpoint['message_hub']['log_scalars']['train/time'].data
+    device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    model = init_recognizer(experiment.config, experiment.checkpoint(seed), device)
+    batches = list(Runner.build_dataloader(experiment.config.test_dataloader))
+    videos = {sample.video_id: sample.duration_sec for batch in batches for sample in batch['data_samples']}
+    with torch.no_grad():
+        model.test_step(batches[0])  # the first call is slower
+        started = time.perf_counter()
+        for batch in batches:
+            model.test_step(batch)  # ends on the host, so nothing is still under way
+    found = {
+        'parameters': sum(part.numel() for part in model.parameters() if part.requires_grad),
+        'training_sec': float(step_sec.sum()),
+        'inference_sec_per_minute': (time.perf_counter() - started) / sum(videos.values()) * 60,
+    }
+    write_json(path, found)
+    return found
+
+
+def to_markdown(rows, reference):
+    """The table as Markdown; figures are means over the finished seeds."""
+    table = RichTable('method', 'supervision', box=box.MARKDOWN)
+    headings = [rows[0]['main'], *_MEASURES, f'minus {reference}', 'parameters', 'training', 'inference per minute']
+    for heading in headings:
+        table.add_column(heading, justify='right', no_wrap=True)
+    for row in rows:
+        figures = [row['metrics'].get(key) for key in (row['main'], *_MEASURES)]
+        cells = [f'{figure["mean"]:.1f}' if figure else '-' for figure in figures]
+        minus = row['difference']
+        cells.append('{:+.1f} [{:+.1f}, {:+.1f}]'.format(minus['mean'], *minus['interval']) if minus else '')
+        if row['costs']:
+            mean = {key: sum(cost[key] for cost in row['costs']) / len(row['costs']) for key in row['costs'][0]}
+            cells += [f'{mean["parameters"] / 1e6:.2f} M', f'{mean["training_sec"]:.0f} s']
+            cells.append(f'{1000 * mean["inference_sec_per_minute"]:.1f} ms')
+        table.add_row(row['label'], row['supervision'], *cells)
+    return render_markdown(table)
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    table = ALONGSIDE
+    if args.configs:
+        rows = tuple(Row(Path(path).stem, str(Path(path).absolute())) for path in args.configs)
+        table = Table('Configs', rows, rows[0].label)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            entries = plan(table, [args.data], args.seeds, args.cfg_options, args.work_dir)
+            failed = {} if args.print_only else run_missing(entries, args.jobs)
+            rows = summarize(table, entries)
+            for entry, row in zip(entries, rows):
+                row['supervision'] = entry.row.supervision or supervision(entry.experiment.config)
+                row['costs'] = [costs(entry.experiment, seed) for seed in row['finished']]
+    except InputError as error:
+        sys.exit(f'error: {error}')
+    except KeyboardInterrupt:
+        sys.exit('interrupted: the same command goes on with what is missing')
+    text = to_markdown(rows, table.reference)
+    stem = Path(args.work_dir, f'compare-{args.data}')
+    write_json(f'{stem}.json', {'date': date.today().isoformat(), 'seeds': args.seeds, 'rows': rows, 'failed': failed})
+    with atomic_write(f'{stem}.md') as file:
+        file.write(f'{text}\n')
+    print(text)
+    raise SystemExit(int(bool(failed)))
+
+
+if __name__ == '__main__':
+    main()
