@@ -139,8 +139,9 @@ def test_memory_does_not_grow_with_the_video(config, changes, grows):
         model.zero_grad(set_to_none=True)
         return memory.peak
 
-    short, long = peak(6), peak(120)
-    assert long > 2 * short if grows else long < 1.1 * short, (short, long)
+    per_snippet, of_feature = (peak(120) - peak(6)) / 114, 512 * 4
+    # A snippet's feature is there a few times (joined, packed, gradients); its activations are much more.
+    assert per_snippet > 50 * of_feature if grows else per_snippet < 6 * of_feature
 
 
 def load_clips(videos, name='v0.mp4', grid=GRID, duration_sec=DURATION_SEC, **kwargs):
