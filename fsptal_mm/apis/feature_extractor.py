@@ -14,8 +14,9 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from fsptal_mm.datasets.flow_reader import check_source, open_frames
 from fsptal_mm.datasets.video_clips import ClipGrid, ClipPipeline, iterate_clips
 from fsptal_mm.errors import InputError
+from fsptal_mm.models import pool_clip_features
 
-from .recognizer import load_recognizer, pool_features, sampled_clip
+from .recognizer import load_recognizer, sampled_clip
 
 _PROBE_SHAPE = (256, 340)  # height and width of the frames of a usual test pipeline
 
@@ -144,7 +145,7 @@ class FeatureExtractor:
         half = torch.bfloat16 if self.device.type == 'cpu' else torch.float16
         with torch.autocast(self.device.type, half, enabled=self.half):
             maps, _ = self.model.extract_feat(inputs, stage='neck')
-        return pool_features(maps, len(clips))
+        return pool_clip_features(maps, len(clips))
 
     def extract(self, path):
         """Extract one video.

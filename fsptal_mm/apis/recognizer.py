@@ -1,8 +1,7 @@
-"""Recognisers of mmaction2 as feature extractors: loading, what clips they take, pooling what they return."""
+"""Recognisers of mmaction2 as feature extractors: loading, and what clips they take."""
 
 from pathlib import Path
 
-import torch
 from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
@@ -87,29 +86,3 @@ def sampled_clip(config, test_pipeline):
     if config.model.type == 'Recognizer2D':
         return max(step['clip_len'], config.model.backbone.get('num_segments') or 1), None
     return step['clip_len'], step['clip_len'] * step.get('frame_interval', 1)
-
-
-def pool_features(maps, num_clips):
-    """Average feature maps over everything but clips and channels.
-
-    Args:
-        maps (Tensor | Sequence): ``(rows, D)``, tokens ``(rows, L, D)``, maps ``(rows, D, H, W)`` or
-            ``(rows, D, T, H, W)``, where ``rows`` is a multiple of the clips; those of several pathways or stages, in
-            nested sequences, are joined.
-        num_clips: S.
-
-    Returns:
-        Tensor: ``(S, D)`` float32.
-
-    Raises:
-        InputError: Anything else.
-    """
-    if isinstance(maps, (list, tuple)) and maps:
-        return torch.cat([pool_features(part, num_clips) for part in maps], dim=1)
-    if not torch.is_tensor(maps) or not 2 <= maps.ndim <= 5 or len(maps) % num_clips or not maps.is_floating_point():
-        found = f'shape {tuple(maps.shape)} for {num_clips} clips' if torch.is_tensor(maps) else type(maps).__name__
-        expected = '(N, D), (N, tokens, D), (N, D, H, W) or (N, D, T, H, W), or several of them: one vector per snippet'
-        raise InputError(expected, field='output of the backbone', found=found)
-    maps = maps.float()
-    vectors = maps.mean(1) if maps.ndim == 3 else maps.flatten(2).mean(-1) if maps.ndim > 3 else maps
-    return vectors.reshape(num_clips, -1, vectors.shape[1]).mean(1)

@@ -3,11 +3,12 @@ from .data_preprocessor import SnippetDataPreprocessor
 from .detectors import PointTAL
 from .embeddings import PackedConv1d, SnippetEmbedding
 from .heads import ForegroundBranch, FSPTALHead, LACPHead, MILHead, PointTALHead, SeparationBranch, SnippetScores
-from .losses import FeatureSeparationLoss, OICLoss, PointFocalLoss, VideoLevelLoss
+from .losses import ElementwisePointLoss, FeatureSeparationLoss, OICLoss, PointFocalLoss, VideoLevelLoss
 from .task_modules import ProposalGenerator, PseudoLabelMiner, SegmentSearcher
 from .transformer_embedding import TransformerEmbedding
 
 __all__ = [
+    'ElementwisePointLoss',
     'FSPTALHead',
     'FeatureSeparationLoss',
     'ForegroundBranch',

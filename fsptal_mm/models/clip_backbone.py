@@ -33,8 +33,8 @@ def pool_clip_features(outputs, num_clips):
     if not is_poolable or 0 in outputs.shape or len(outputs) % num_clips:
         found = f'{tuple(outputs.shape)} of {outputs.dtype}' if torch.is_tensor(outputs) else type(outputs).__name__
         raise InputError(
-            f'floating-point (rows, D), (rows, tokens, D), (rows, D, H, W) or (rows, D, T, H, W), or several of them, '
-            f'where rows is a multiple of the {num_clips} clips',
+            f'one vector per snippet, or what can be averaged to it: floating-point (rows, D), (rows, tokens, D), '
+            f'(rows, D, H, W) or (rows, D, T, H, W), or several, where rows is a multiple of the {num_clips} clips',
             field='output of the backbone',
             found=found,
         )

@@ -6,7 +6,6 @@ from tiny_recognizers import config_of, write_recognizer
 from tiny_videos import write_variable_rate, write_video
 
 from fsptal_mm.apis.feature_extractor import FeatureExtractor
-from fsptal_mm.apis.recognizer import pool_features
 from fsptal_mm.errors import InputError
 
 
@@ -100,18 +99,6 @@ def test_another_classifier_does_not_matter(tmp_path, recognizer):
     np.testing.assert_array_equal(
         FeatureExtractor(config, checkpoint).extract(video), FeatureExtractor(path, checkpoint).extract(video)
     )
-
-
-@pytest.mark.parametrize('output', [dict(x=torch.ones(2, 3)), torch.ones(2), torch.ones(3, 4), torch.ones(2, 3).long()])
-def test_what_cannot_be_pooled(output):
-    with pytest.raises(InputError, match='one vector per snippet'):
-        pool_features(output, 2)
-
-
-def test_pooling_averages_space_and_time_and_joins_pathways():
-    maps = torch.arange(2 * 3 * 4.0).reshape(2, 3, 2, 1, 2)
-    pooled = pool_features((maps, torch.ones(4, 1)), 2)  # the second with two segments per clip
-    assert pooled.tolist() == [[1.5, 5.5, 9.5, 1.0], [13.5, 17.5, 21.5, 1.0]]
 
 
 def test_real_videos(data_root, recognizer):

@@ -46,7 +46,7 @@ def test_half_precision_becomes_float32():
     ],
 )
 def test_what_cannot_be_pooled_is_named(outputs, found):
-    with pytest.raises(InputError, match=f'output of the backbone: found .*{found}.*expected floating-point'):
+    with pytest.raises(InputError, match=f'output of the backbone: found .*{found}.*expected one vector per snippet'):
         pool_clip_features(outputs, 2)
 
 

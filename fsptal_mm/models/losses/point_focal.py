@@ -1,5 +1,6 @@
 """Point-level focal loss (method: Sec. 3.3, Eq. 5-7)."""
 
+import torch
 from mmaction.registry import MODELS
 from torch import nn
 
@@ -58,4 +59,31 @@ class PointFocalLoss(nn.Module):
         return dict(
             loss_point_action=self.loss_weight * on_action,
             loss_point_background=self.loss_weight * self.background_weight * on_background,
+        )
+
+
+@MODELS.register_module()
+class ElementwisePointLoss(nn.Module):
+    """Point-level loss by an element-wise loss of OpenMMLab, such as ``mmdet.FocalLoss``, averaged as Eq. 5-7.
+
+    Args:
+        loss (dict): Config of a module ``(pred, target, reduction_override='none')`` on ``(N, C + 1)`` probabilities
+            and 0/1 targets, background last; e.g. ``dict(type='mmdet.FocalLoss', activated=True)``.
+        background_weight: Of background snippets against action snippets.
+    """
+
+    def __init__(self, loss, background_weight=1.0):
+        super().__init__()
+        self.loss = MODELS.build(loss)
+        self.background_weight = background_weight
+
+    def forward(self, scores, background, targets):
+        """As :meth:`PointFocalLoss.forward`."""
+        pred = torch.cat([scores, background[..., None]], -1)
+        target = torch.cat([targets.labels, targets.background[..., None]], -1).to(pred.dtype)
+        loss = self.loss(pred.flatten(0, 1), target.flatten(0, 1), reduction_override='none').view_as(pred)
+        on_action, on_background = loss[..., :-1].sum(-1), loss.sum(-1)  # Eq. 5 leaves b alone
+        return dict(
+            loss_point_action=_snippet_mean(on_action, targets.labels.any(-1)),
+            loss_point_background=self.background_weight * _snippet_mean(on_background, targets.background),
         )

@@ -1,6 +1,27 @@
 """Non-maximum suppression of segments in seconds, on the host."""
 
+from functools import partial
+
 import numpy as np
+
+from fsptal_mm.errors import InputError
+
+
+def find_nms(name):
+    """The suppression of a name: ``'nms'``, ``'soft_nms'``, or compiled mmcv's ``'mmcv.nms'``, ``'mmcv.soft_nms'``.
+
+    Raises:
+        InputError: Another name, or one of mmcv's where it is not compiled.
+    """
+    if name in _OURS:
+        return _OURS[name]
+    if name not in _MMCV:
+        raise InputError(f'one of {[*_OURS, *_MMCV]}', field='nms.type', found=name)
+    try:
+        from mmcv import ops
+    except ImportError as error:
+        raise InputError('compiled mmcv for this type; mmcv-lite has none', field='nms.type', found=name) from error
+    return partial(_suppress_boxes, getattr(ops, name.removeprefix('mmcv.')))
 
 
 def nms(segments_sec, scores, iou_threshold):
@@ -61,3 +82,17 @@ def _iou_with_first(start, end):
     intersection = np.maximum(intersection, 0, out=intersection)
     union = (end - start) + (end[0] - start[0]) - intersection
     return intersection / np.maximum(union, np.finfo(union.dtype).tiny)
+
+
+def _suppress_boxes(operator, segments_sec, scores, **kwargs):
+    """Segments as boxes of height 1, whose IoU is that of the segments; arguments as of the operator of mmcv."""
+    if not len(scores):  # soft_nms of mmcv does not take that
+        return np.zeros(0, dtype=np.int64), scores
+    start, end = segments_sec.astype(np.float32).T
+    boxes = np.stack([start, np.zeros_like(start), end, np.ones_like(end)], 1)
+    kept, keep = operator(boxes, scores.astype(np.float32), **kwargs)
+    return np.asarray(keep, dtype=np.int64), kept[:, -1].astype(scores.dtype)
+
+
+_OURS = dict(nms=nms, soft_nms=soft_nms)
+_MMCV = ('mmcv.nms', 'mmcv.soft_nms')

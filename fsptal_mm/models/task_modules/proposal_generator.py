@@ -5,9 +5,7 @@ import torch
 from mmaction.registry import TASK_UTILS
 from torch.nn import functional as F
 
-from .nms import nms, soft_nms
-
-_NMS_TYPES = dict(nms=nms, soft_nms=soft_nms)
+from .nms import find_nms
 
 
 @TASK_UTILS.register_module()
@@ -22,7 +20,8 @@ class ProposalGenerator:
         outer_ratio: Outer range on each side as a share of the run, rounded up.
         video_weight: Weight of the class's video-level score that is added to a proposal's score.
         nms: ``dict(type='nms', iou_threshold=...)`` or ``dict(type='soft_nms', sigma=..., min_score=...)``,
-            class-wise. The best threshold depends on how short the actions are.
+            class-wise. The best threshold depends on how short the actions are. With compiled mmcv also
+            ``'mmcv.nms'`` and ``'mmcv.soft_nms'``, with the arguments of its operators.
         max_proposals: At most this many per video, the best ones; ``None`` for all.
     """
 
@@ -38,10 +37,7 @@ class ProposalGenerator:
         max_proposals=None,
     ):
         nms = dict(nms or dict(type='nms', iou_threshold=0.7))
-        name = nms.pop('type')
-        if name not in _NMS_TYPES:
-            raise ValueError(f'`nms.type` must be one of {sorted(_NMS_TYPES)}, but got {name!r}')
-        self.nms, self.nms_args = _NMS_TYPES[name], nms
+        self.nms, self.nms_args = find_nms(nms.pop('type')), nms
         self.video_threshold = video_threshold
         self.upsampling = upsampling
         self.score_levels = score_levels

@@ -1,0 +1,38 @@
+# Your own videos, read as clips in training and test: annotations.json (the plain format, with the subsets train and
+# test) and videos/ID.mp4 below data_root. Frames go through the test pipeline of the recogniser whose backbone is used.
+_base_ = ['./point_tal.py']
+
+data_root = '{{$FSPTAL_DATA_ROOT:data}}/mine'
+fps = 25  # at which every video is sampled, whatever its own rate
+grid = dict(snippet_sec=16 / fps)
+
+load_clips = dict(
+    type='LoadSnippetClips',
+    fps=fps,
+    clip_len=4,  # frames of the 16 that a 2D backbone looks at
+    test_pipeline=[
+        dict(type='DecordDecode'),
+        dict(type='Resize', scale=(-1, 256)),
+        dict(type='CenterCrop', crop_size=224),
+        dict(type='FormatShape', input_format='NCHW'),
+    ],
+)
+train_pipeline = [
+    load_clips,
+    dict(type='PointsToSnippets'),
+    # Clips cannot be interpolated, embedded features can. tau_1 and tau_2 of Table 3.
+    dict(type='ExtendPointLabels', label_weight=2.5, neighbour_weight=1.67, stage='embedding'),
+    dict(type='PackPointTALInputs'),
+]
+test_pipeline = [load_clips, dict(type='PointsToSnippets'), dict(type='PackPointTALInputs')]
+
+videos = dict(
+    data_root=data_root,
+    ann_file='annotations.json',
+    data_prefix=dict(feature='videos'),
+    suffix='.mp4',
+    grid=grid,
+)
+train_dataloader = dict(batch_size=1, dataset=dict(**videos, subset='train', pipeline=train_pipeline))
+test_dataloader = dict(dataset=dict(**videos, subset='test', pipeline=test_pipeline))
+val_dataloader = test_dataloader

@@ -1,0 +1,182 @@
+"""Training and testing through a backbone, from video files, by config alone."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from mmaction.registry import DATASETS, MODELS
+from mmengine.config import Config
+from mmengine.runner import Runner
+from peak_memory import PeakMemory
+from tiny_recognizers import config_of, write_recognizer
+from tiny_videos import write_video
+
+from fsptal_mm.apis.feature_extractor import FeatureExtractor
+from fsptal_mm.datasets import LoadSnippetClips
+from fsptal_mm.errors import InputError
+from fsptal_mm.structures import ClipBatch, SnippetGrid
+
+CONFIG = Path(__file__).parents[1] / 'configs/fsptal/fsptal_e2e-r50_own_videos.py'
+DURATION_SEC = 4.0
+GRID = SnippetGrid(0.32)
+
+
+@pytest.fixture(scope='module')
+def videos(tmp_path_factory):
+    """Folder of a data set of short videos, one of them at another frame rate."""
+    folder = tmp_path_factory.mktemp('mine')
+    (folder / 'videos').mkdir()
+    described = {}
+    for index, fps in enumerate((30, 12, 30, 30)):
+        name = f'v{index}'
+        write_video(folder / f'videos/{name}.mp4', DURATION_SEC, fps)
+        described[name] = dict(
+            subset='test' if index == 3 else 'train',
+            duration_sec=DURATION_SEC,
+            points=[dict(time_sec=1.0 + 0.1 * index, label='a'), dict(time_sec=2.6, label='b')],
+            segments=[dict(start_sec=0.6, end_sec=1.5, label='a'), dict(start_sec=2.2, end_sec=3.0, label='b')],
+        )
+    content = dict(format='fsptal_mm', version=1, classes=['a', 'b'], videos=described)
+    (folder / 'annotations.json').write_text(json.dumps(content))
+    return folder
+
+
+@pytest.fixture
+def config(videos, tmp_path):
+    """The experiment with a ResNet-18 on small frames, and a finer grid."""
+    config = Config.fromfile(CONFIG)
+    config.merge_from_dict(
+        dict(
+            data_root=str(videos),
+            work_dir=str(tmp_path / 'work'),
+            log_level='ERROR',
+            model=dict(backbone=dict(depth=18), embedding=dict(in_channels=512, out_channels=16), clip_chunk=3),
+            optim_wrapper=dict(accumulative_counts=1),
+            train_cfg=dict(max_epochs=1, val_interval=1),
+        )
+    )
+    config.model.head.update(in_channels=16)
+    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        loader = config[name]
+        loader.update(num_workers=0, persistent_workers=False)
+        loader.dataset.update(data_root=str(videos), grid=dict(snippet_sec=8 / 25))
+        loader.dataset.pipeline[0].update(clip_len=2, test_pipeline=config_of('tsn').test_pipeline)
+    config.train_dataloader.dataset.indices = [0, 1]  # two steps
+    return config
+
+
+@pytest.mark.parametrize('freeze', [False, ['conv1', 'layer1', 'layer2', 'layer3'], True])
+def test_two_steps_of_training_and_a_test(config, freeze, monkeypatch):
+    config.model.freeze_backbone = freeze
+    config.model.backbone.frozen_stages = -1
+    runner = Runner.from_cfg(config)
+    model = runner.model
+    monkeypatch.setattr(model, 'init_weights', lambda: None)  # else the runner draws them anew
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    runner.train()
+    assert runner.iter == 2
+    moved = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+    assert 'embedding.conv.weight' in moved
+    of_backbone = {name.split('.')[1] for name in moved if name.startswith('backbone.')}
+    every_stage = {'conv1', 'layer1', 'layer2', 'layer3', 'layer4'}
+    frozen = every_stage if freeze is True else set(freeze or ())
+    assert of_backbone == every_stage - frozen
+    runner.test()
+    results = json.loads(Path(config.work_dir, 'results.json').read_text())
+    assert list(results['results']) == ['v3']
+
+
+@pytest.mark.parametrize('name', ['tsn', 'slowfast', 'vit'])
+def test_a_frozen_backbone_makes_the_features_that_are_extracted(config, videos, tmp_path, name):
+    recognizer = config_of(name)
+    recognizer_file, checkpoint = write_recognizer(tmp_path, name)
+    extractor = FeatureExtractor(recognizer_file, checkpoint, fps=25, stride_frames=8, snippet_frames=8, clip_len=16)
+    extracted = extractor.extract(videos / 'videos/v1.mp4')
+
+    preprocessor = recognizer.model.data_preprocessor
+    config.model.backbone = recognizer.model.backbone
+    config.model.data_preprocessor.update({key: preprocessor[key] for key in ('mean', 'std', 'format_shape')})
+    config.model.embedding.in_channels = extracted.shape[1]
+    config.model.freeze_backbone = True
+    config.load_from = checkpoint
+    load = config.test_dataloader.dataset.pipeline[0]
+    load.update(test_pipeline=recognizer.test_pipeline, clip_len=16)
+    config.test_dataloader.dataset.subset = 'train'
+
+    runner = Runner.from_cfg(config)
+    runner.load_or_resume()
+    dataset = DATASETS.build(config.test_dataloader.dataset)
+    inputs = runner.model.data_preprocessor(dict(inputs=[dataset[1]['inputs']]))['inputs']
+    assert isinstance(inputs, ClipBatch)
+    assert inputs.videos[0].dtype == torch.uint8
+    features = runner.model.train().extract_features(inputs)
+    (found,) = features.split(features.features)
+    assert len(extracted) == 12  # 4 s at 0.32 s: the centre of a 13th would be the end of the video
+    torch.testing.assert_close(found, torch.from_numpy(extracted), rtol=1e-4, atol=1e-5)
+    assert not found.requires_grad
+
+
+@pytest.mark.parametrize(
+    'changes, grows',
+    [
+        (dict(freeze_backbone=True), False),
+        (dict(checkpoint_clips=True), False),
+        (dict(freeze_backbone=['conv1', 'layer1'], checkpoint_clips=True), False),
+        (dict(checkpoint_clips=False), True),
+    ],
+    ids=['frozen', 'trained', 'partly frozen', 'trained without checkpoints'],
+)
+def test_memory_does_not_grow_with_the_video(config, changes, grows):
+    config.model.update(changes)
+    config.model.backbone.frozen_stages = -1
+    model = MODELS.build(config.model)
+
+    def peak(num_snippets):
+        clips = torch.randint(0, 256, (num_snippets, 2, 3, 32, 32), dtype=torch.uint8)
+        with PeakMemory() as memory:
+            model.embed(model.data_preprocessor(dict(inputs=[clips]))['inputs']).features.sum().backward()
+        model.zero_grad(set_to_none=True)
+        return memory.peak
+
+    per_snippet, of_feature = (peak(120) - peak(6)) / 114, 512 * 4
+    # A snippet's feature is there a few times (joined, packed, gradients); its activations are much more.
+    assert per_snippet > 50 * of_feature if grows else per_snippet < 6 * of_feature
+
+
+def load_clips(videos, name='v0.mp4', grid=GRID, duration_sec=DURATION_SEC, **kwargs):
+    loader = LoadSnippetClips(config_of('tsn').test_pipeline, **kwargs)
+    paths = [str(videos / 'videos' / name)]
+    return loader(dict(video_id='v', feature_paths=paths, grid=grid, duration_sec=duration_sec))
+
+
+def test_clips_show_their_snippets_whatever_the_frame_rate(videos):
+    for name in ('v0.mp4', 'v1.mp4'):
+        clips = load_clips(videos, name, clip_len=1)['features']
+        assert clips.shape == (12, 1, 3, 32, 32)
+        seconds = (torch.from_numpy(clips).flatten(1).float().median(1).values - 20) / 20  # by the videos' brightness
+        assert (seconds - (torch.arange(12) + 0.5) * 0.32).abs().max() < 0.3
+
+
+def test_a_duration_that_is_not_known_is_that_of_the_clips(videos):
+    assert load_clips(videos, duration_sec=None)['duration_sec'] == pytest.approx(12 * 0.32)
+
+
+@pytest.mark.parametrize(
+    'changes, message',
+    [
+        (dict(name='missing.mp4'), 'missing.mp4: found .no such file'),
+        (dict(duration_sec=60.0), 'number of snippets: found 12, expected about 187.5'),
+        (dict(grid=SnippetGrid(0.33)), 'video v: grid: found .0.33 s per snippet.*whole number of frames at 25'),
+        (dict(grid=SnippetGrid(0.32, 0.1)), 'grid: found .*offset of 0'),
+    ],
+)
+def test_what_does_not_fit_is_named(videos, changes, message):
+    with pytest.raises(InputError, match=message):
+        load_clips(videos, **changes)
+
+
+def test_clips_are_not_interpolated(config):
+    config.train_dataloader.dataset.pipeline[2].stage = 'features'
+    with pytest.raises(InputError, match=r"found 'clips of shape .*behind the embedding"):
+        DATASETS.build(config.train_dataloader.dataset)[0]
