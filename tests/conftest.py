@@ -2,6 +2,7 @@ import os
 from pathlib import Path
 
 import pytest
+from mmengine.registry import DefaultScope
 
 import fsptal_mm  # noqa: F401  (repairs the host libraries before any of them is used)
 
@@ -13,3 +14,12 @@ def data_root():
     if not root:
         pytest.skip('FSPTAL_DATA_ROOT is not set: no real annotations and features at hand')
     return Path(root)
+
+
+@pytest.fixture(autouse=True)
+def own_scope():
+    """A runner leaves its default scope behind; the next test starts without it."""
+    before = DefaultScope._instance_dict.copy()
+    yield
+    DefaultScope._instance_dict.clear()
+    DefaultScope._instance_dict.update(before)

@@ -351,6 +351,6 @@ def test_what_was_found_before_an_interruption_is_written(folder, inferencer, tm
 
 
 def test_scope_of_the_user_stays(folder):
-    before = DefaultScope.get_current_instance()
+    before = DefaultScope.get_instance('mine', scope_name='mmengine')
     TALInferencer(folder / 'model.py', folder / 'model.pth')(folder / 'features/b.npy')
-    assert DefaultScope.get_current_instance() is before
+    assert DefaultScope.get_current_instance().scope_name == before.scope_name

@@ -1,0 +1,140 @@
+"""The whole way of the README: own videos, features, points, training, actions of videos never seen."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from tiny_recognizers import write_recognizer
+
+from fsptal_mm.datasets.annotations import load_annotations
+from fsptal_mm.evaluation import read_results
+from fsptal_mm.fileio import write_json
+
+ROOT = Path(__file__).parents[1]
+SIZE = 64
+VIDEO_SEC = 16.0
+ACTIONS = ('slide', 'drop')
+CONFIG = f"""
+_base_ = [
+    '{ROOT}/configs/_base_/models/fsptal_tuned.py',
+    '{ROOT}/configs/_base_/datasets/point_tal.py',
+    '{ROOT}/configs/_base_/schedules/adam.py',
+    '{ROOT}/configs/_base_/default_runtime.py',
+]
+model = dict(
+    embedding=dict(in_channels=512, out_channels=64),
+    head=dict(num_classes=2, in_channels=64, separation=dict(embed_channels=16)),
+)
+mine = dict(data_prefix=dict(rgb='features'), data_root='{{root}}')
+train_dataloader = dict(
+    batch_size=4, num_workers=0, persistent_workers=False,
+    dataset=dict(ann_file='points.json', subset='train', **mine),
+)
+test_dataloader = dict(
+    num_workers=0, persistent_workers=False, dataset=dict(ann_file='segments.json', subset='test', **mine)
+)
+val_dataloader = test_dataloader
+optim_wrapper = dict(optimizer=dict(lr=1e-3))
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=30, val_interval=30)
+"""
+
+
+def frame_at(time_sec, segments, texture):
+    """Quiet ground; during an action a bright bar walks to the right (slide) or, finely striped, down (drop)."""
+    frame = texture.copy()
+    for segment in segments:
+        if segment['start_sec'] <= time_sec < segment['end_sec']:
+            place = int(24 * (time_sec - segment['start_sec'])) % (SIZE - 16)
+            if segment['label'] == 'slide':
+                frame[:, place : place + 16] = (255, 255, 0)
+            else:
+                frame[place : place + 16, ::2] = (0, 0, 255)
+    return frame
+
+
+def write_video(path, segments, fps, rng):
+    texture = cv2.GaussianBlur(rng.integers(60, 140, (SIZE, SIZE, 3), np.uint8), (9, 9), 0)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'mp4v'), fps, (SIZE, SIZE))
+    assert writer.isOpened()
+    for index in range(int(VIDEO_SEC * fps)):
+        writer.write(frame_at(index / fps, segments, texture))
+    writer.release()
+
+
+def draw_segments(rng):
+    """Three actions of 2 to 3.5 s, one in each third of the video."""
+    thirds = np.arange(3) * VIDEO_SEC / 3
+    starts_sec = thirds + rng.uniform(0.2, 1.5, 3)
+    ends_sec = starts_sec + rng.uniform(2.0, 3.5, 3)
+    labels = rng.permutation([*ACTIONS, rng.choice(ACTIONS)]).tolist()
+    return [
+        dict(start_sec=round(start, 2), end_sec=round(end, 2), label=label)
+        for start, end, label in zip(starts_sec.tolist(), ends_sec.tolist(), labels)
+    ]
+
+
+@pytest.fixture(scope='module')
+def mine(tmp_path_factory):
+    """Sixteen videos of several frame rates, of which four are to be localised only."""
+    folder, rng = tmp_path_factory.mktemp('mine'), np.random.default_rng(0)
+    videos = {}
+    for index in range(16):
+        subset = 'test' if index >= 12 else 'train'
+        segments, path = draw_segments(rng), folder / f'videos/{subset}/v{index:02d}.mp4'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_video(path, segments, (24, 25, 30)[index % 3], rng)
+        videos[path.stem] = dict(subset=subset, duration_sec=VIDEO_SEC, segments=segments)
+    write_json(folder / 'segments.json', dict(format='fsptal_mm', version=1, classes=list(ACTIONS), videos=videos))
+    (folder / 'config.py').write_text(CONFIG.replace('{root}', str(folder)))
+    return folder
+
+
+def run(script, *args):
+    done = subprocess.run(
+        [sys.executable, str(ROOT / 'tools' / script), *map(str, args)], capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def mean_ap(results, annotations, folder):
+    """mAP@0.1:0.7 of the test videos, a fraction, by the tool of the README."""
+    out = folder / 'figures.json'
+    run('analysis_tools/eval_tal.py', results, annotations, '--subset', 'test', '--json', out)
+    (figures,) = json.loads(out.read_text()).values()
+    return figures['metrics']['mAP@0.1:0.7']
+
+
+def test_from_videos_to_actions_of_videos_never_seen(mine):
+    recognizer = write_recognizer(mine, 'tsn')
+    extract = ('--fps', 10, '--stride-frames', 4, '--workers', 0)
+    # Only the training videos: the others are seen for the first time when they are localised.
+    run('data/extract_features.py', *recognizer, mine / 'features', mine / 'videos/train', *extract)
+    run('data/make_points.py', mine / 'segments.json', mine / 'points.json', '--subset', 'train')
+    points = load_annotations(mine / 'points.json', subset='train')
+    assert all(len(video.point_sec) == 3 for video in points.videos.values())
+    report = run('data/check_dataset.py', mine / 'config.py', '--loaders', 'train_dataloader')
+    assert 'feature dimension: 512' in report and '[40.0, 40.0, 40.0]' in report  # snippets per video: 16 s of 0.4 s each
+    # No validation: the features of the test videos do not exist.
+    options = ('--cfg-options', 'val_cfg=None', 'val_dataloader=None', 'val_evaluator=None')
+    run('train.py', mine / 'config.py', '--work-dir', mine / 'work', '--seed', 0, *options)
+    checkpoint = mine / 'work/epoch_30.pth'
+    found = mine / 'found'
+    run('demo.py', mine / 'config.py', checkpoint, mine / 'videos/test', '--extractor', *recognizer,
+        '--out-dir', found, '--timeline')  # fmt: skip
+    assert len(list((found / 'timelines').glob('*.png'))) == 4
+    figure = mean_ap(found / 'results.json', mine / 'segments.json', mine)
+
+    # Chance: detections of the same number, lengths and scores that belong to another video.
+    content = json.loads((found / 'results.json').read_text())
+    names = sorted(content['results'])
+    shifted = dict(zip(names[1:] + names[:1], (content['results'][name] for name in names)))
+    write_json(mine / 'chance.json', content | dict(results=shifted))
+    assert set(read_results(mine / 'chance.json')) == set(names)
+    chance = mean_ap(mine / 'chance.json', mine / 'segments.json', mine)
+    assert figure > 0.5, (figure, chance)
+    assert figure > chance + 0.25, (figure, chance)
