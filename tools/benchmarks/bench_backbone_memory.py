@@ -1,7 +1,7 @@
 """Peak memory and time of a training step through a backbone, against the length of the video.
 
-Every row is a process of its own (ResNet-18, clips of 4 frames of 112 x 112, one video, forward and backward). ``MB`` is
-the most resident memory of the process beyond what it had before the step, when the clips, as bytes, were there already.
+Every row is a process of its own (ResNet-18, clips of 4 frames of 112 x 112, one video, forward and backward).
+``MB`` is the most resident memory beyond what there was before the step, when the clips, as bytes, were there already.
 """
 
 import argparse
