@@ -106,7 +106,7 @@ def mean_ap(results, annotations, folder):
     out = folder / 'figures.json'
     run('analysis_tools/eval_tal.py', results, annotations, '--subset', 'test', '--json', out)
     (figures,) = json.loads(out.read_text()).values()
-    return figures['metrics']['mAP@0.1:0.7']
+    return figures['metrics']['mAP@0.1-0.7']
 
 
 def test_from_videos_to_actions_of_videos_never_seen(mine):
@@ -118,7 +118,8 @@ def test_from_videos_to_actions_of_videos_never_seen(mine):
     points = load_annotations(mine / 'points.json', subset='train')
     assert all(len(video.point_sec) == 3 for video in points.videos.values())
     report = run('data/check_dataset.py', mine / 'config.py', '--loaders', 'train_dataloader')
-    assert 'feature dimension: 512' in report and '[40.0, 40.0, 40.0]' in report  # snippets per video: 16 s of 0.4 s each
+    assert 'feature dimension: 512' in report
+    assert '[40.0, 40.0, 40.0]' in report  # snippets per video: 16 s of 0.4 s each
     # No validation: the features of the test videos do not exist.
     options = ('--cfg-options', 'val_cfg=None', 'val_dataloader=None', 'val_evaluator=None')
     run('train.py', mine / 'config.py', '--work-dir', mine / 'work', '--seed', 0, *options)
