@@ -16,7 +16,7 @@ from fsptal_mm.fileio import write_json
 
 ROOT = Path(__file__).parents[1]
 SIZE = 64
-VIDEO_SEC = 16.0
+VIDEO_SEC = 24.0
 ACTIONS = ('slide', 'drop')
 CONFIG = f"""
 _base_ = [
@@ -66,14 +66,14 @@ def write_video(path, segments, fps, rng):
 
 
 def draw_segments(rng):
-    """Three actions of 2 to 3.5 s, one in each third of the video."""
-    thirds = np.arange(3) * VIDEO_SEC / 3
-    starts_sec = thirds + rng.uniform(0.2, 1.5, 3)
-    ends_sec = starts_sec + rng.uniform(2.0, 3.5, 3)
+    """Three actions of 2 to 4 s at random places."""
+    lengths_sec = rng.uniform(2.0, 4.0, 3)
+    gaps_sec = 1.0 + rng.dirichlet([1.0] * 4) * (VIDEO_SEC - lengths_sec.sum() - 4.0)
+    starts_sec = np.cumsum(gaps_sec[:3]) + np.cumsum(lengths_sec) - lengths_sec
     labels = rng.permutation([*ACTIONS, rng.choice(ACTIONS)]).tolist()
     return [
         dict(start_sec=round(start, 2), end_sec=round(end, 2), label=label)
-        for start, end, label in zip(starts_sec.tolist(), ends_sec.tolist(), labels)
+        for start, end, label in zip(starts_sec.tolist(), (starts_sec + lengths_sec).tolist(), labels)
     ]
 
 
@@ -119,7 +119,7 @@ def test_from_videos_to_actions_of_videos_never_seen(mine):
     assert all(len(video.point_sec) == 3 for video in points.videos.values())
     report = run('data/check_dataset.py', mine / 'config.py', '--loaders', 'train_dataloader')
     assert 'feature dimension: 512' in report
-    assert '[40.0, 40.0, 40.0]' in report  # snippets per video: 16 s of 0.4 s each
+    assert '[60.0, 60.0, 60.0]' in report  # snippets per video: 24 s of 0.4 s each
     # No validation: the features of the test videos do not exist.
     options = ('--cfg-options', 'val_cfg=None', 'val_dataloader=None', 'val_evaluator=None')
     run('train.py', mine / 'config.py', '--work-dir', mine / 'work', '--seed', 0, *options)
