@@ -121,9 +121,8 @@ def load_annotations(
     class_index = _class_index(classes, source, annotators, background_label)
 
     cleaner = RecordCleaner(class_index, background_label)
-    for video_id, rows in [item for groups in annotators for item in groups.items()]:
-        if source is not None and _find(source.videos, video_id) is None:
-            cleaner.note_unknown(video_id, len(rows))
+    if source is not None:
+        _note_unknown(cleaner, annotators, source.videos)
     videos = {}
     for video_id, video in selected.items():
         video_fps = _find(fps, video_id) or video.fps
@@ -140,6 +139,12 @@ def load_annotations(
         )
     cleaner.warn([path for path in (ann_file, *point_files) if path is not None])
     return Annotations(tuple(class_index), videos)
+
+
+def _note_unknown(cleaner, annotators, videos):
+    for video_id, rows in [item for groups in annotators for item in groups.items()]:
+        if _find(videos, video_id) is None:
+            cleaner.note_unknown(video_id, len(rows))
 
 
 def _point_files(point_file, annotator):

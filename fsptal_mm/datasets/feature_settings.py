@@ -9,10 +9,8 @@ from fsptal_mm.structures import SnippetGrid
 
 SIDE_FILE = 'features.json'
 _FORMAT, _VERSION = 'fsptal_mm_features', 1
-_NAMES_ONLY = (
-    'model.config',
-    'model.checkpoint',
-)  # may be moved or renamed: their digests tell whether they are the same
+# These may be moved or renamed: their digests tell whether they are the same.
+_NAMES_ONLY = ('model.config', 'model.checkpoint')
 
 
 def read_settings(folder):

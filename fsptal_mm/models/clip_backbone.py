@@ -97,16 +97,16 @@ def frozen_parts(backbone, freeze):
 
     Args:
         backbone (nn.Module): The backbone.
-        freeze (bool | Sequence[str]): All, none, or names of submodules such as ``('conv1', 'layer1.0')``.
+        freeze (bool | str | Sequence[str]): All, none, or submodules by name, such as ``('conv1', 'layer1.0')``.
 
     Raises:
         InputError: A name that is not one of a submodule.
     """
     if isinstance(freeze, bool):
         return [backbone] if freeze else []
-    modules = dict(backbone.named_modules())
-    for name in (freeze,) if isinstance(freeze, str) else freeze:
+    modules, wanted = dict(backbone.named_modules()), (freeze,) if isinstance(freeze, str) else freeze
+    for name in wanted:
         if not name or name not in modules:
             names = [child for child, _ in backbone.named_children()]
             raise InputError(f'True, False, or names such as {names}', field='PointTAL.freeze_backbone', found=name)
-    return [modules[name] for name in freeze]
+    return [modules[name] for name in wanted]

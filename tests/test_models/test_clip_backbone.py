@@ -181,6 +181,11 @@ def test_a_partly_frozen_backbone_gets_gradients_in_the_rest(changes):
     assert all(part.num_batches_tracked == (3 if part.training else 0) for part in norms.values())
 
 
+def test_one_part_is_frozen_by_its_bare_name():
+    moved, model = gradients_of(dict(freeze_backbone='layer1'))
+    assert moved == [name for name, _ in model.backbone.named_parameters() if not name.startswith('layer1')]
+
+
 def test_a_frozen_backbone_gets_no_gradient_and_stays_as_it_is():
     moved, model = gradients_of(dict(freeze_backbone=True))
     assert moved == []

@@ -21,8 +21,8 @@ class PointTAL(BaseModel):
             one per snippet, in the form that ``SnippetDataPreprocessor.format_shape`` states. What it returns is
             pooled by :func:`pool_clip_features`. Its weights load from a checkpoint of a recogniser (``load_from``),
             whose backbone has the same name.
-        freeze_backbone (bool | Sequence[str]): ``True``: the backbone is not trained; it runs as in evaluation and
-            without gradients. Names of its parts: these are not trained, and run as in evaluation. ``False``: only
+        freeze_backbone (bool | str | Sequence[str]): ``True``: the backbone is not trained; it runs as in evaluation
+            and without gradients. Names of its parts: these are not trained, and run as in evaluation. ``False``: only
             what its own config freezes (``frozen_stages``, ``norm_eval``).
         clip_chunk: Clips that the backbone takes at a time.
         checkpoint_clips: Compute every chunk again in the backward pass instead of keeping its activations: a third
