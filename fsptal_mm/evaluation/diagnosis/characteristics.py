@@ -4,8 +4,8 @@ import numpy as np
 
 BUCKET_NAMES = ('XS', 'S', 'M', 'L', 'XL')
 
-# Largest value of each bucket but the last, which is open. The bounds of DETAD (Sec. 2.3 and its scripts); there the
-# number of instances has no XL.
+# Largest value of each bucket but the last, which is open. The bounds of DETAD's scripts, where the number of
+# instances has no XL, either.
 BUCKET_PRESETS = {
     'thumos14': {'length': (3, 6, 12, 18), 'coverage': (0.02, 0.04, 0.06, 0.08), 'num_instances': (1, 40, 80)},
     'activitynet': {'length': (30, 60, 120, 180), 'coverage': (0.2, 0.4, 0.6, 0.8), 'num_instances': (1, 4, 8)},

@@ -38,14 +38,14 @@ class _Matched:
 def diagnose(gt, det, num_classes, durations_sec, tiou_thresholds, tiou=0.5, bounds=BUCKET_PRESETS['thumos14']):
     """Find out why a localizer errs, as DETAD (Alwassel et al., ECCV 2018) does.
 
-    **False positive profile** (Sec. 3.1): detections of each class, the best G of them (G: number of true instances of
+    **False positive profile**: detections of each class, the best G of them (G: number of true instances of
     the class), the next G and so on up to 10G, sorted by :func:`error_types` at one tIoU. Classes are pooled.
     **Gains**: average mAP and mAP_N of these detections without all errors of one type, minus that with them; types are
     determined anew at each of ``tiou_thresholds``.
-    **mAP_N** (Sec. 2.2): mAP with the precision of :func:`precision_curves`, N being the mean number of true
-    instances per class that has any. **By bucket** (Sec. 3.2) only the instances of the bucket count; detections that
+    **mAP_N**: mAP with the precision of :func:`precision_curves`, N being the mean number of true
+    instances per class that has any. **By bucket** only the instances of the bucket count; detections that
     take other instances are left out, false positives all stay; mean over the classes that have instances there.
-    **False negatives** (Sec. 3.3): true instances that no detection takes at ``tiou``. A detection that comes so late
+    **False negatives**: true instances that no detection takes at ``tiou``. A detection that comes so late
     that the normalised precision up to it is at most .05 finds nothing.
 
     Matching is that of :func:`detection_average_precision`, so that mAP is the same figure as everywhere in this

@@ -10,18 +10,18 @@ _TRUE_POSITIVE, _DOUBLE_DETECTION, _WRONG_LABEL, _LOCALIZATION, _CONFUSION, _BAC
 
 
 def error_types(gt, det, hits, tiou_thresholds, background_tiou=0.1):
-    """Sort detections into true positives and five kinds of error (DETAD, Sec. 3.1).
+    """Sort detections into true positives and five kinds of error, as in DETAD's false positive analysis.
 
     A detection that takes no true segment is judged by the true segment of its video, of whatever class, with which its
     tIoU is highest, at a threshold a:
 
-    ====================== ======================= =========================
-    highest tIoU           segment of its class    segment of another class
-    ====================== ======================= =========================
-    >= a                   double detection        wrong label
-    >= background_tiou, <a localization error      confusion error
-    < background_tiou      background error        background error
-    ====================== ======================= =========================
+    ======================== ======================= =========================
+    highest tIoU             segment of its class    segment of another class
+    ======================== ======================= =========================
+    a or more                double detection        wrong label
+    background_tiou or more  localization error      confusion error
+    less                     background error        background error
+    ======================== ======================= =========================
 
     It is a background error, too, if its video has no true segment. Where segments of its class and of others overlap
     it equally, the one of its class counts (every CliffDiving segment of THUMOS14 is a Diving segment, too); DETAD
@@ -66,8 +66,8 @@ def _nearest(gt, det):
 def score_ranks(labels, num_gt):
     """In which G-bin each detection lies: 0 for the best G of its class, 1 for the next G, ...
 
-    G is the number of true instances of the class (DETAD, Sec. 3.1), so a perfect localizer has all its true positives
-    in bin 0.
+    G is the number of true instances of the class, as in DETAD, so a perfect localizer has all its true positives in
+    bin 0.
 
     Args:
         labels (np.ndarray): ``(N,)`` classes of the detections, ascending; within a class the best detection first.
@@ -98,7 +98,7 @@ def error_profile(types, ranks, num_ranks):
 
 
 def precision_without(types, labels, num_gt, instances_per_class=None):
-    """Average precision if all detections of one error type were removed (DETAD, Sec. 3.1).
+    """Average precision if all detections of one error type were removed, as in DETAD.
 
     Which detections are true positives stays as it is: none of those that are removed had taken a segment.
 

@@ -84,7 +84,7 @@ class Diagnosis:
         return _shares(self.profile)
 
     def sensitivity(self, characteristic):
-        """How much mAP_N depends on a characteristic: highest minus lowest over its buckets (DETAD, Sec. 3.2)."""
+        """How much mAP_N depends on a characteristic: highest minus lowest over its buckets, as in DETAD."""
         values = self._normalized_aps(characteristic)
         return max(values) - min(values) if values else math.nan
 

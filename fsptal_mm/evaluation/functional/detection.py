@@ -77,13 +77,13 @@ def precision_curves(hits, labels, num_gt, counts=None, instances_per_class=None
         np.ndarray: ``(K, N)``; 0 for classes without a true instance.
     """
     found = hits if counts is None else hits & counts
-    false = ~hits if counts is None else ~hits & counts
     precision = np.zeros(hits.shape)
     for label, of_class in _class_slices(labels, num_gt):
+        num_found = np.cumsum(found[:, of_class], axis=1)
+        num_judged = np.arange(1, 1 + num_found.shape[1]) if counts is None else np.cumsum(counts[:, of_class], axis=1)
         weight = 1 if instances_per_class is None else instances_per_class / num_gt[label]
-        num_found = np.cumsum(found[:, of_class], axis=1) * weight
-        num_judged = num_found + np.cumsum(false[:, of_class], axis=1)
-        np.divide(num_found, num_judged, out=precision[:, of_class], where=num_judged > 0)
+        total = num_found * weight + (num_judged - num_found)
+        np.divide(num_found * weight, total, out=precision[:, of_class], where=total > 0)
     return precision
 
 

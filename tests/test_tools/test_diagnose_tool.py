@@ -63,6 +63,8 @@ def test_several_files(tool, folder, capsys):
     assert ['b', '2', '3', '75.0', '75.0', '0.0'] in lines
     assert ['b', 'share of the first G, tIoU 0.5', '50.0', '0.0', '0.0', '0.0', '0.0', '50.0'] in lines
     assert ['b', 'mAP gained without', '', '0.0', '0.0', '0.0', '0.0', '25.0'] in lines
+    ranges = ['XS <= 3', 'S (3, 6]', 'M (6, 12]', 'L (12, 18]', 'XL > 18']
+    assert ['length', '', *ranges, 'all', 'sensitivity', 'impact'] in lines
     # Lengths: 2 s and 10 s.
     assert ['', 'instances', '1', '0', '1', '0', '0', '2', '', ''] in lines
     assert ['b', 'mAP_N', '50.0', '-', '100.0', '-', '-', '75.0', '50.0', '25.0'] in lines
