@@ -38,21 +38,23 @@ class _Matched:
 def diagnose(gt, det, num_classes, durations_sec, tiou_thresholds, tiou=0.5, bounds=BUCKET_PRESETS['thumos14']):
     """Find out why a localizer errs, as DETAD (Alwassel et al., ECCV 2018) does.
 
-    **False positive profile**: detections of each class, the best G of them (G: number of true instances of
-    the class), the next G and so on up to 10G, sorted by :func:`error_types` at one tIoU. Classes are pooled.
-    **Gains**: average mAP and mAP_N of these detections without all errors of one type, minus that with them; types are
-    determined anew at each of ``tiou_thresholds``.
-    **mAP_N**: mAP with the precision of :func:`precision_curves`, N being the mean number of true
-    instances per class that has any. **By bucket** only the instances of the bucket count; detections that
-    take other instances are left out, false positives all stay; mean over the classes that have instances there.
-    **False negatives**: true instances that no detection takes at ``tiou``. A detection that comes so late
-    that the normalised precision up to it is at most .05 finds nothing.
+    - False positive profile: of each class the best G detections (G: number of its true instances), the next G and so
+      on up to 10G, sorted by :func:`error_types` at one tIoU. Classes are pooled.
+    - Gains: average mAP and mAP_N of these detections without all errors of one type, minus that with them; types are
+      determined anew at each of ``tiou_thresholds``.
+    - mAP_N: mAP with the precision of :func:`precision_curves`, N being the mean number of true instances per class
+      that has any.
+    - mAP_N by bucket: only the instances of the bucket count. Detections that take other instances are left out, false
+      positives all stay. A mean over the classes that have instances there.
+    - False negatives: true instances that no detection takes at ``tiou``. A detection that comes so late that the
+      normalised precision up to it is at most .05 finds nothing.
 
-    Matching is that of :func:`detection_average_precision`, so that mAP is the same figure as everywhere in this
-    package. Where this differs from DETAD's scripts: they average the profile and the false negatives over their
-    thresholds (which on THUMOS14 are .5 alone); N is cut to an integer there; true segments without length are left
-    out there, and count as missed here; a detection that takes an instance of another bucket at one threshold is left
-    out at all later ones there; see also :func:`error_types` and :func:`bucket_indices`.
+    Matching is that of :func:`detection_average_precision`, so mAP is the figure that all other tools give.
+
+    Where DETAD's scripts differ: they average the profile and the false negatives over their thresholds (on THUMOS14,
+    .5 alone); they cut N to an integer; they leave out true segments without length, which count as missed here; a
+    detection that takes an instance of another bucket at one threshold is left out at the later ones, too. See also
+    :func:`error_types` and :func:`bucket_indices`.
 
     Args:
         gt (Instances): True segments, seconds; at least one.

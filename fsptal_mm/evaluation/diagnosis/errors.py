@@ -15,13 +15,11 @@ def error_types(gt, det, hits, tiou_thresholds, background_tiou=0.1):
     A detection that takes no true segment is judged by the true segment of its video, of whatever class, with which its
     tIoU is highest, at a threshold a:
 
-    ======================== ======================= =========================
-    highest tIoU             segment of its class    segment of another class
-    ======================== ======================= =========================
-    a or more                double detection        wrong label
-    background_tiou or more  localization error      confusion error
-    less                     background error        background error
-    ======================== ======================= =========================
+    | highest tIoU            | segment of its class | segment of another class |
+    |-------------------------|----------------------|--------------------------|
+    | a or more               | double detection     | wrong label              |
+    | background_tiou or more | localization error   | confusion error          |
+    | less                    | background error     | background error         |
 
     It is a background error, too, if its video has no true segment. Where segments of its class and of others overlap
     it equally, the one of its class counts (every CliffDiving segment of THUMOS14 is a Diving segment, too); DETAD
