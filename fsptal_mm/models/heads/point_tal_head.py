@@ -1,6 +1,7 @@
 """The base model's head: what the paper's modules A-D are added to (method: Sec. 3.2 and 3.3)."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from mmaction.registry import MODELS, TASK_UTILS
@@ -8,6 +9,7 @@ from mmengine.model import BaseModule
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
+from fsptal_mm.models.directions import CosineLinear, directions
 from fsptal_mm.models.losses import pool_video_scores
 from fsptal_mm.models.task_modules import VideoLabels
 from fsptal_mm.structures import PointTargets, SnippetGrid
@@ -43,6 +45,8 @@ class PointTALHead(BaseModule):
         num_classes: C.
         in_channels: Dimension of the embedded features F.
         dropout: On F before the classifier.
+        cosine: Classify the direction of F, by :class:`CosineLinear`, and not F itself: how large features are differs
+            from video to video more than where they point.
         foreground (dict, optional): Config of a branch for Q_f such as ``ForegroundBranch``; ``None`` leaves
             ``L_fore`` (Eq. 2) out.
         video_loss (dict): Config of ``VideoLevelLoss``.
@@ -59,6 +63,7 @@ class PointTALHead(BaseModule):
         num_classes,
         in_channels,
         dropout=0.7,
+        cosine=False,
         foreground=None,
         video_loss=dict(type='VideoLevelLoss'),
         point_loss=dict(type='PointFocalLoss'),
@@ -69,7 +74,9 @@ class PointTALHead(BaseModule):
         super().__init__(init_cfg)
         self.num_classes = num_classes
         self.dropout = nn.Dropout(dropout)
-        self.classifier = nn.Linear(in_channels, num_classes + 1, bias=False)
+        self.cosine = cosine
+        classifier = CosineLinear if cosine else partial(nn.Linear, bias=False)
+        self.classifier = classifier(in_channels, num_classes + 1)
         self.foreground = foreground and MODELS.build(dict(in_channels=in_channels) | foreground)
         self.video_loss = MODELS.build(video_loss)
         self.point_loss = MODELS.build(point_loss)
@@ -78,7 +85,11 @@ class PointTALHead(BaseModule):
 
     def forward(self, batch):
         """Class activations M: ``(R, C + 1)`` rows, background last, of a :class:`SnippetBatch` of F."""
-        return self.classifier(self.dropout(batch.features))
+        return self.classifier(self.dropout(self.classified_features(batch)))
+
+    def classified_features(self, batch):
+        """What the classifier takes before dropout: F, or its directions; ``(R, D)`` rows."""
+        return directions(batch.features) if self.cosine else batch.features
 
     def loss(self, batch, data_samples):
         """Losses of a training batch.
@@ -119,7 +130,7 @@ class PointTALHead(BaseModule):
     @torch.no_grad()
     def clean_scores(self, batch):
         """Detached :class:`SnippetScores` without dropout, which labels are mined from."""
-        return SnippetScores.from_logits(batch.pad(self.classifier(batch.features)))
+        return SnippetScores.from_logits(batch.pad(self.classifier(self.classified_features(batch))))
 
     def loss_by_feat(self, scores, targets, foreground_scores=None):
         """Losses from scores.

@@ -6,9 +6,8 @@ from mmengine.model import BaseModule
 from torch.nn import functional as F
 
 from fsptal_mm.errors import InputError
+from fsptal_mm.models.directions import directions
 from fsptal_mm.models.embeddings import PackedConv1d
-
-_NORM_EPS = 1e-4  # shorter features count as similar to nothing, which bounds the gradient of their direction
 
 
 @MODELS.register_module()
@@ -46,8 +45,7 @@ class SeparationBranch(BaseModule):
 
     def _attend(self, video):
         """``A h`` of one video, ``(T, D_e)``."""
-        # In half precision a small norm would underflow to 0.
-        direction = F.normalize(video.float(), dim=-1, eps=_NORM_EPS).to(video.dtype)
+        direction = directions(video).to(video.dtype)
         # Only with batch and head dimension does the CPU kernel run that never holds the T x T weights.
         query, value = direction[None, None], video[None, None]
         return F.scaled_dot_product_attention(query, query, value, scale=1 / self.temperature)[0, 0]

@@ -6,8 +6,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from fsptal_mm.errors import InputError
+from fsptal_mm.models.directions import directions
 
-_NORM_EPS = 1e-4  # shorter embeddings count as similar to nothing, and their gradients fit into float16
 _PAIRS_AT_ONCE = 2**21  # cosines held at a time while hard pairs are searched: 8 MB
 
 
@@ -34,7 +34,7 @@ def feature_separation_loss(embedding, labels, background, psi_same=0.95, psi_di
     video_terms = []
     for video, features in enumerate(embedding.split(embedding.features)):
         own_labels, own_background = labels[video, : len(features)], background[video, : len(features)]
-        direction = F.normalize(features.float(), dim=-1, eps=_NORM_EPS)
+        direction = directions(features)
         partners = _hardest_partners(direction, own_labels, own_background, class_aware)
         same_background, same_action, between = ((direction * direction[partner]).sum(-1) for partner in partners)
         action = own_labels.any(-1)

@@ -1,0 +1,50 @@
+import pytest
+import torch
+
+import fsptal_mm.models  # noqa: F401  (registers the parts)
+from fsptal_mm.models.directions import CosineLinear, directions
+from fsptal_mm.models.heads import PointTALHead
+from fsptal_mm.structures import SnippetBatch
+
+
+def test_directions_have_length_one_and_nothing_has_none():
+    rows = directions(torch.tensor([[3.0, 4.0], [0.0, 0.0]], dtype=torch.float16))
+    torch.testing.assert_close(rows, torch.tensor([[0.6, 0.8], [0.0, 0.0]]))
+
+
+def test_cosine_to_the_direction_of_each_class():
+    classifier = CosineLinear(2, 2)
+    with torch.no_grad():
+        classifier.weight.copy_(torch.tensor([[5.0, 0.0], [1.0, 1.0]]))
+        classifier.bias.copy_(torch.tensor([0.0, -1.0]))
+    logits = classifier(directions(torch.tensor([[0.0, 7.0], [2.0, 0.0]])))
+    # cosines 0 and 1/sqrt(2), then 1 and 1/sqrt(2), times the initial scale of 10
+    torch.testing.assert_close(logits, torch.tensor([[0.0, 10 / 2**0.5 - 1], [10.0, 10 / 2**0.5 - 1]]))
+
+
+@pytest.mark.parametrize('cosine', [False, True])
+def test_a_head_by_cosine_does_not_see_how_large_features_are(cosine):
+    torch.manual_seed(0)
+    head = PointTALHead(num_classes=3, in_channels=8, cosine=cosine).eval()
+    batch = SnippetBatch.from_videos([torch.rand(5, 8) + 0.1])
+    same = torch.allclose(head(batch), head(batch.with_features(batch.features * 4)), atol=1e-5)
+    assert same is cosine
+    scores = head.clean_scores(batch)
+    torch.testing.assert_close(scores.classes, head(batch)[batch.rows][..., :-1].sigmoid())
+
+
+def test_mined_scores_are_of_cosines_without_dropout():
+    torch.manual_seed(0)
+    head = PointTALHead(num_classes=3, in_channels=8, cosine=True).train()
+    batch = SnippetBatch.from_videos([torch.rand(5, 8)])
+    dropped, clean = head(batch), head.clean_scores(batch).classes
+    head.eval()
+    torch.testing.assert_close(clean, head(batch)[batch.rows][..., :-1].sigmoid())
+    assert not torch.allclose(dropped, head(batch))
+
+
+def test_gradients_of_vanishing_features_are_bounded():
+    classifier = CosineLinear(4, 2)
+    rows = torch.full((3, 4), 1e-12, requires_grad=True)
+    classifier(directions(rows)).sum().backward()
+    assert rows.grad.abs().max() < 1e6
