@@ -1,4 +1,5 @@
 from .annotated_video import annotate_video
+from .diagnosis import draw_error_profile, draw_false_negatives, draw_sensitivity
 from .figure_files import SUFFIXES, save_figure
 from .label_quality import label_quality_figure
 from .tal_visualizer import TALVisualizer
@@ -16,6 +17,9 @@ __all__ = [
     'Timeline',
     'annotate_video',
     'axis_width_in',
+    'draw_error_profile',
+    'draw_false_negatives',
+    'draw_sensitivity',
     'draw_timeline',
     'label_quality_figure',
     'save_figure',

@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
-from .figure_files import DPI, STYLE, save_figure
+from .figure_files import STYLE, save_figure
 from .palette import Look
 from .timeline_data import NO_CLASS, Spans
 from .timeline_rows import (
@@ -24,6 +24,7 @@ from .timeline_rows import (
     spans_row,
 )
 
+_DPI = 120
 _WIDTHS_IN, _SEC_PER_IN = (9.0, 22.0), 80  # of the axis: at least, at most; in between it grows with the video
 _LETTER_IN, _MAX_LABEL = 0.066, 24  # width of a letter of the labels, and how many may stand there
 _GAP_IN, _BLOCK_GAP_IN, _RIGHT_IN, _AXIS_IN, _LINE_IN, _TITLE_IN = 0.05, 0.12, 0.35, 0.45, 0.16, 0.32
@@ -46,7 +47,7 @@ def draw_timeline(path, timeline, **kwargs):
     Raises:
         InputError: Another suffix.
     """
-    return save_figure(path, timeline_figure(timeline, **kwargs))
+    return save_figure(timeline_figure(timeline, **kwargs), path, _DPI)
 
 
 def timeline_image(timeline, **kwargs):
@@ -75,7 +76,7 @@ def timeline_figure(timeline, max_classes=20, max_proposals=100):
     classes = timeline.relevant_classes(limit=max_classes)
     looks = {int(label): Look.of_number(number) for number, label in enumerate(classes)}
     width_in = axis_width_in(timeline.duration_sec)
-    canvas = Canvas(looks, timeline.classes, timeline.duration_sec, width_in, DPI)
+    canvas = Canvas(looks, timeline.classes, timeline.duration_sec, width_in, _DPI)
     blocks = [_video_rows(timeline, canvas)]
     blocks += [_track_rows(track, timeline, canvas, max_proposals) for track in timeline.tracks]
     blocks = [rows for rows in blocks if rows] or [[Row('nothing to show', 0.2, lambda axes: None)]]
@@ -183,7 +184,7 @@ def _lay_out(blocks, title, handles, canvas):
     gaps_in = _GAP_IN * (len(rows) - 1) + _BLOCK_GAP_IN * (len(blocks) - 1)
     height_in = top_in + sum(row.height_in for row in rows) + gaps_in + _AXIS_IN
     total_in = left_in + canvas.width_in + _RIGHT_IN
-    figure = Figure(figsize=(total_in, height_in), dpi=DPI)
+    figure = Figure(figsize=(total_in, height_in), dpi=_DPI)
     left, width, y_in = left_in / total_in, canvas.width_in / total_in, height_in - top_in
     for block in blocks:
         for row in block:

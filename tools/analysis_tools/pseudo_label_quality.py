@@ -50,7 +50,7 @@ def main(argv=None):
     if args.json:
         write_json(args.json, runs)
     if args.plot:
-        print(save_figure(args.plot, label_quality_figure(runs)))
+        print(save_figure(label_quality_figure(runs), args.plot))
 
 
 if __name__ == '__main__':
