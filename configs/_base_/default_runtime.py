@@ -20,7 +20,7 @@ env_cfg = dict(
 )
 log_processor = dict(type='LogProcessor', window_size=20, by_epoch=True)
 vis_backends = [dict(type='LocalVisBackend')]
-visualizer = dict(type='Visualizer', vis_backends=vis_backends)
+visualizer = dict(type='TALVisualizer', vis_backends=vis_backends)
 log_level = 'INFO'
 load_from = None
 resume = False

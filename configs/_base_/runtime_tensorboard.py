@@ -2,4 +2,4 @@
 _base_ = ['./default_runtime.py']
 
 vis_backends = [dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')]
-visualizer = dict(type='Visualizer', vis_backends=vis_backends)
+visualizer = dict(type='TALVisualizer', vis_backends=vis_backends)

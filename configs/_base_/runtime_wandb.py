@@ -6,4 +6,4 @@ vis_backends = [
     dict(type='LocalVisBackend'),
     dict(type='WandbVisBackend', init_kwargs=dict(project='fsptal_mm', mode='offline')),
 ]
-visualizer = dict(type='Visualizer', vis_backends=vis_backends)
+visualizer = dict(type='TALVisualizer', vis_backends=vis_backends)

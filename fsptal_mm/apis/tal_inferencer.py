@@ -17,11 +17,12 @@ from fsptal_mm.errors import InputError
 from fsptal_mm.evaluation import write_csv, write_results
 from fsptal_mm.evaluation.samples import collect_detections
 from fsptal_mm.structures import Detection
-from fsptal_mm.visualization import annotate_video, draw_timeline
+from fsptal_mm.visualization import Timeline, annotate_video, draw_timeline
 
 from .inference_inputs import VideoInput, list_inputs
 from .input_pipeline import InputPipeline, ModelInputs
 from .model_loading import class_names, find_config, load_weights, local_file, state_dict_holder
+from .timelines import read_frames
 
 
 @INFERENCERS.register_module()
@@ -142,8 +143,10 @@ class TALInferencer(BaseInferencer):
         paths = []
         for video_id, result in preds.items():
             if timeline:
-                path = Path(out_dir, 'timelines', f'{video_id}.png')
-                paths.append(draw_timeline(path, result.detections, result.sample.duration_sec, title=video_id))
+                duration_sec, video = result.sample.duration_sec, result.video
+                frames = read_frames(video.source, duration_sec) if video.is_video else None
+                found = Timeline.from_detections(video_id, duration_sec, result.detections, frames=frames)
+                paths.append(draw_timeline(Path(out_dir, 'timelines', f'{video_id}.png'), found))
             if annotate and result.video.is_video:
                 path = Path(out_dir, 'videos', f'{video_id}.mp4')
                 paths.append(annotate_video(open_video(result.video.source), path, result.detections))

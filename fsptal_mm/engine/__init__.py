@@ -1,3 +1,17 @@
-from .hooks import EpochSeedHook, FiniteLossHook, NonFiniteLossError, PseudoLabelMiningHook, ResultFileHook
+from .hooks import (
+    EpochSeedHook,
+    FiniteLossHook,
+    NonFiniteLossError,
+    PseudoLabelMiningHook,
+    ResultFileHook,
+    TALVisualizationHook,
+)
 
-__all__ = ['EpochSeedHook', 'FiniteLossHook', 'NonFiniteLossError', 'PseudoLabelMiningHook', 'ResultFileHook']
+__all__ = [
+    'EpochSeedHook',
+    'FiniteLossHook',
+    'NonFiniteLossError',
+    'PseudoLabelMiningHook',
+    'ResultFileHook',
+    'TALVisualizationHook',
+]

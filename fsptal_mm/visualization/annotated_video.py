@@ -8,10 +8,8 @@ import cv2
 
 from fsptal_mm.errors import InputError
 
-# Okabe and Ito's colours, which colour-blind people can tell apart, as blue, green, red; without their black.
-_PALETTE = (
-    (0, 159, 230), (233, 180, 86), (115, 158, 0), (66, 228, 240), (178, 114, 0), (0, 94, 213), (167, 121, 204),
-)  # fmt: skip
+from .palette import OKABE_ITO
+
 _CHUNK_FRAMES = 16
 _MAX_LINES = 4
 _TEXT_SHARE, _BAR_SHARE = 0.06, 0.04  # of the height of a frame
@@ -42,7 +40,7 @@ def annotate_video(video, path, detections, min_share=0.5):
     best = max((found.score for found in detections), default=0)
     shown = sorted((found for found in detections if found.score >= min_share * best), key=lambda found: found.score)
     labels = sorted({found.label for found in shown})
-    colors = {label: _PALETTE[number % len(_PALETTE)] for number, label in enumerate(labels)}
+    colors = {label: OKABE_ITO[number % len(OKABE_ITO)][::-1] for number, label in enumerate(labels)}  # BGR
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f'.{path.name}.') as folder:
         temporary = Path(folder, path.name)  # its suffix tells OpenCV the container
         _write_frames(temporary, video, shown, colors)

@@ -6,7 +6,6 @@ no global state of matplotlib; :func:`save_figure` writes it.
 
 import itertools
 import math
-from pathlib import Path
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -14,9 +13,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
-
-from fsptal_mm.errors import InputError
-from fsptal_mm.fileio import atomic_write
 
 # Okabe and Ito's colours, which colour-blind people can tell apart.
 _ERROR_COLORS = {
@@ -39,24 +35,6 @@ _SMALL, _TINY = 8, 7
 _MIN_LABELLED_PERCENT = 8
 _MAX_NAME, _MAX_COLUMNS = 34, 4
 _HALO = withStroke(linewidth=2, foreground='white')  # letters stay legible on lines
-_SUFFIXES = ('.png', '.svg', '.pdf')
-
-
-def save_figure(figure, path):
-    """Write a figure, atomically.
-
-    Args:
-        figure (Figure): What to write.
-        path: PNG, SVG or PDF file, by its suffix.
-
-    Raises:
-        InputError: Another suffix.
-    """
-    path = Path(path)
-    if path.suffix not in _SUFFIXES:
-        raise InputError(f'one of the suffixes {", ".join(_SUFFIXES)}', file=path, found=path.suffix)
-    with atomic_write(path, 'wb') as file:
-        figure.savefig(file, format=path.suffix[1:], dpi=150)
 
 
 def draw_error_profile(diagnoses):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from fsptal_mm.engine.hooks.label_report import analyse_labels, count_labels, describe_labels
+from fsptal_mm.engine.hooks.label_report import count_labels, describe_labels, label_runs
 from fsptal_mm.models.task_modules import VideoLabels
 from fsptal_mm.models.task_modules.segment_search import SegmentLabels
 
@@ -65,44 +65,25 @@ def test_description_has_runs_and_action_segments_in_seconds():
             dict(label='jump', segment=[2.5, 3.0]),
             dict(label='throw', segment=[4.0, 5.0]),
         ],
+        given=[[0.0, 0.5], [1.5, 2.0], [2.5, 3.0]],
+        edges_sec=[0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0],
     )
     assert describe_labels(make_labels(None), CLASSES)['segments'] == []
 
 
-def record(video_id, *segments):
-    return dict(
-        video_id=video_id,
-        gt_segments_sec=np.array([row[:2] for row in segments], dtype=float).reshape(-1, 2),
-        gt_segment_labels=np.array([row[2] for row in segments], dtype=np.int64),
-    )
+def test_true_segments_are_written_only_where_the_record_is_given():
+    record = dict(gt_segments_sec=np.array([[0.123456, 2.0]]), gt_segment_labels=np.array([1]))
+    described = describe_labels(LABELS, CLASSES, record)
+    assert described.pop('true_segments') == [dict(label='throw', segment=[0.1235, 2.0])]
+    assert described == describe_labels(LABELS, CLASSES)
 
 
-def test_analysis():
-    # Snippets 0-3 (middles .25 ... 1.75), and 5 and 6, are jump; 7 and 8 are throw.
-    truth = record('v', (0, 2, 0), (2.5, 3.5, 0), (3.6, 4.4, 1))
-    assert analyse_labels(dict(v=LABELS), [truth, record('not mined', (0, 1, 0))]) == pytest.approx(
-        {
-            # Mined pairs: jump on 2 and 4, throw on 8; right are 2 and 8. True ones without 0, 3, 5: 1, 2, 6; 7, 8.
-            'analysis/action_precision': 2 / 3,
-            'analysis/action_recall': 2 / 5,
-            # Mined: 7, 9; right: 9. True ones: 4, 9.
-            'analysis/background_precision': 1 / 2,
-            'analysis/background_recall': 1 / 2,
-            # [1, 2.5] and [0, 2]: 1 / 2.5; [2.5, 3] and [2.5, 3.5]: 1 / 2; [4, 5] and [3.6, 4.4]: .4 / 1.4.
-            'analysis/segment_tiou': (0.4 + 0.5 + 0.4 / 1.4) / 3,
-        }
-    )
-
-
-def test_a_segment_without_a_true_one_of_its_class_counts_0():
-    assert analyse_labels(dict(v=LABELS), [record('v', (1, 2.5, 0))])['analysis/segment_tiou'] == pytest.approx(1 / 3)
-
-
-def test_nothing_is_said_about_videos_without_true_segments():
-    assert analyse_labels(dict(v=LABELS), [record('v')]) == {}
-
-
-def test_figures_without_anything_to_measure_are_left_out():
-    labels = make_labels(None)
-    labels.given[:] = True  # nothing is mined
-    assert analyse_labels(dict(v=labels), [record('v', (0, 2, 0))]) == {}
+def test_runs_of_some_snippets():
+    given = LABELS.given.numpy()
+    runs_sec, labels = label_runs(LABELS, given)
+    assert runs_sec.tolist() == [[1.5, 2.0], [2.5, 3.0], [0.0, 0.5]]
+    assert labels.tolist() == [0, 0, -1]
+    runs_sec, labels = label_runs(LABELS, ~given)
+    assert runs_sec.tolist() == [[1.0, 1.5], [2.0, 2.5], [4.0, 4.5], [3.5, 4.0], [4.5, 5.0]]
+    assert labels.tolist() == [0, 0, 1, -1, -1]
+    assert label_runs(LABELS, np.zeros(10, dtype=bool))[0].shape == (0, 2)

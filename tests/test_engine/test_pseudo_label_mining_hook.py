@@ -10,6 +10,7 @@ from torch import multiprocessing as mp
 
 from fsptal_mm.engine import PseudoLabelMiningHook
 from fsptal_mm.errors import InputError
+from fsptal_mm.evaluation.label_quality import MEASURES, quality_over_training
 from fsptal_mm.models.task_modules import VideoLabels
 
 
@@ -222,6 +223,8 @@ def test_dump_and_scalars(tmp_path):
     assert scalars['mining/mined_action'] > 0
     assert scalars['mining/segments'] == sum(len(labels['segments']) for labels in content.values())
     assert 0 < scalars['analysis/segment_tiou'] < 1
+    figures = quality_over_training(tmp_path / 'run')  # read back, what was logged
+    assert figures == {0: {name: scalars[f'analysis/{name}'] for name in MEASURES}}
     logged = [json.loads(line) for line in next((tmp_path / 'run').rglob('scalars.json')).read_text().splitlines()]
     assert any('mining/labelled_share' in line for line in logged)
 

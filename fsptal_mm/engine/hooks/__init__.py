@@ -2,5 +2,13 @@ from .epoch_seed_hook import EpochSeedHook
 from .finite_loss_hook import FiniteLossHook, NonFiniteLossError
 from .pseudo_label_mining_hook import PseudoLabelMiningHook
 from .result_file_hook import ResultFileHook
+from .tal_visualization_hook import TALVisualizationHook
 
-__all__ = ['EpochSeedHook', 'FiniteLossHook', 'NonFiniteLossError', 'PseudoLabelMiningHook', 'ResultFileHook']
+__all__ = [
+    'EpochSeedHook',
+    'FiniteLossHook',
+    'NonFiniteLossError',
+    'PseudoLabelMiningHook',
+    'ResultFileHook',
+    'TALVisualizationHook',
+]

@@ -3,18 +3,7 @@ import numpy as np
 
 from fsptal_mm.datasets.video_reader import open_video
 from fsptal_mm.structures import Detection
-from fsptal_mm.visualization import annotate_video, draw_timeline
-
-
-def test_timeline_shows_when_and_how_sure(tmp_path):
-    path = draw_timeline(tmp_path / 'new/a.png', [Detection(0, 5, 'x', 0.9), Detection(5, 10, 'y', 0.1)], 10.0)
-    image, empty = cv2.imread(path), cv2.imread(draw_timeline(tmp_path / 'b.png', [], 10.0, 'nothing'))
-    blue_minus_red = image[..., 0].astype(int) - image[..., 2]
-    half = image.shape[1] // 2
-    assert (blue_minus_red[:, : half - 100] > 30).sum() > 5000  # the sure one is dark blue, on the left
-    assert (blue_minus_red[:, : half - 100] < -100).sum() < 500
-    assert (blue_minus_red[:, half : half + 300] < -100).sum() > 5000  # the unsure one is yellow, on the right
-    assert empty.shape[0] < image.shape[0]
+from fsptal_mm.visualization import annotate_video
 
 
 def test_labels_stand_on_the_frames_of_their_time(tmp_path):

@@ -1,0 +1,89 @@
+"""Timelines of some videos while a model is trained."""
+
+from mmaction.registry import HOOKS
+from mmengine.dist import master_only
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+
+from fsptal_mm.errors import InputError
+from fsptal_mm.visualization import TALVisualizer
+
+from ..timeline_builder import check_has_timeline, find_videos, mining_timeline, prediction_timeline
+
+_SEPARATORS = str.maketrans('/\\', '__')  # a video id may name a folder, the name of an image may not
+
+
+@HOOKS.register_module()
+class TALVisualizationHook(Hook):
+    """Draws timelines of a few videos: of training videos what they are trained on, of others what is found in them.
+
+    Training videos are drawn every ``interval`` epochs, with scores, extended labels, mined labels and best segments;
+    their true segments stand there for analysis and reach nothing else. Validation videos are drawn after each
+    validation, with the weights that were validated (averaged ones, with ``EMAHook``). The main process alone draws.
+    Neither the model nor the random numbers of training are touched.
+
+    With the default runtime, in a config or on the command line, where the runtime's ``TALVisualizer`` hands pictures
+    to ``vis_image`` in the run's folder and, with ``runtime_tensorboard.py``, to TensorBoard::
+
+        default_hooks = dict(timelines=dict(type='TALVisualizationHook', interval=10))
+
+        python tools/train.py CONFIG --cfg-options default_hooks.timelines.type=TALVisualizationHook
+
+    Args:
+        interval: Epochs from one picture of training videos to the next.
+        train_videos: How many, the first ones of the training set; or their ids.
+        val_videos: The same of the validation set.
+
+    Raises:
+        InputError: A bad argument, a video that is not in the set, another visualizer, a model without snippet scores.
+    """
+
+    # EMAHook, of priority NORMAL, takes the averaged weights out of the model after a validation.
+    priority = 'ABOVE_NORMAL'
+
+    def __init__(self, interval=10, train_videos=2, val_videos=2):
+        if isinstance(interval, bool) or not isinstance(interval, int) or interval < 1:
+            raise InputError('a whole number of epochs >= 1', field='interval', found=interval)
+        for name, videos in (('train_videos', train_videos), ('val_videos', val_videos)):
+            if isinstance(videos, (str, bool)) or (isinstance(videos, int) and videos < 0):
+                raise InputError('a whole number >= 0, or a list of video ids', field=name, found=videos)
+        self.interval = interval
+        self.train_videos = train_videos
+        self.val_videos = val_videos
+
+    def before_run(self, runner):
+        """Check that visualizer and model fit."""
+        if not isinstance(runner.visualizer, TALVisualizer):
+            found = type(runner.visualizer).__name__
+            raise InputError("dict(type='TALVisualizer', ...)", field='visualizer', found=found)
+        check_has_timeline(_model(runner))
+
+    def before_train(self, runner):
+        """Find the videos before time is spent."""
+        find_videos(runner.train_dataloader.dataset, self.train_videos, 'train_videos')
+        if runner.val_loop is not None:
+            find_videos(runner.val_dataloader.dataset, self.val_videos, 'val_videos')
+
+    @master_only
+    def after_train_epoch(self, runner):
+        """Draw training videos, if it is time."""
+        epoch = runner.epoch + 1  # epochs done
+        if epoch % self.interval == 0:
+            with runner.optim_wrapper.optim_context(runner.model):  # labels are mined in the precision of training
+                self._draw(runner, 'train', mining_timeline, self.train_videos, epoch)
+
+    @master_only
+    def after_val_epoch(self, runner, metrics=None):
+        """Draw validation videos."""
+        self._draw(runner, 'val', prediction_timeline, self.val_videos, runner.epoch)
+
+    @staticmethod
+    def _draw(runner, split, build, videos, epoch):
+        dataset = getattr(runner, f'{split}_dataloader').dataset
+        for index in find_videos(dataset, videos, f'{split}_videos'):
+            timeline = build(_model(runner), dataset[index], dataset.metainfo['classes'])
+            runner.visualizer.add_timeline(f'{split}_{timeline.video_id.translate(_SEPARATORS)}', timeline, epoch)
+
+
+def _model(runner):
+    return runner.model.module if is_model_wrapper(runner.model) else runner.model

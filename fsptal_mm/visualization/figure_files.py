@@ -1,0 +1,34 @@
+"""Writing figures."""
+
+from pathlib import Path
+
+from matplotlib import rc_context
+
+from fsptal_mm.errors import InputError
+from fsptal_mm.fileio import atomic_write
+
+SUFFIXES = ('.png', '.svg', '.pdf')
+# Hatches take their line width when they are written. Text of an SVG stays text, which can be searched.
+STYLE = {'hatch.linewidth': 0.6, 'svg.fonttype': 'none'}
+
+
+def save_figure(figure, path, dpi=150):
+    """Write a figure, atomically.
+
+    Args:
+        figure (matplotlib.figure.Figure): What to write.
+        path: PNG, SVG or PDF, by its suffix.
+        dpi: Pixels per inch.
+
+    Returns:
+        str: ``path``.
+
+    Raises:
+        InputError: Another suffix.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in SUFFIXES:
+        raise InputError(f'one of {", ".join(SUFFIXES)}', file=path, field='suffix', found=suffix)
+    with atomic_write(path, 'wb') as file, rc_context(STYLE):
+        figure.savefig(file, format=suffix[1:], dpi=dpi)
+    return str(path)

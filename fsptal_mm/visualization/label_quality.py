@@ -1,0 +1,48 @@
+"""How right pseudo labels are over training, as a picture."""
+
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from .palette import Look
+
+# For each panel: its title, and the measures with the style of their lines.
+_PANELS = (
+    ('mined action labels', {'action_precision': '-', 'action_recall': '--'}),
+    ('mined background labels', {'background_precision': '-', 'background_recall': '--'}),
+    ('best segments: mean tIoU', {'segment_tiou': '-'}),
+)
+_LINES = {'precision, tIoU': '-', 'recall': '--'}
+_MARKERS = 'osD^vP*'
+
+
+def label_quality_figure(runs):
+    """Draw precision and recall of mined labels and tIoU of the best segments over the epochs.
+
+    Args:
+        runs (dict[str, dict[int, dict[str, float]]]): For each named run the figures by the number of epochs done, as
+            :func:`fsptal_mm.evaluation.label_quality.quality_over_training` returns them; what is missing is left out.
+
+    Returns:
+        matplotlib.figure.Figure: With three axes: actions, background, segments.
+    """
+    figure = Figure(figsize=(11, 3.6 + 0.16 * len(runs)), layout='constrained')
+    for axes, (title, styles) in zip(figure.subplots(1, len(_PANELS), sharey=True), _PANELS):
+        for number, (name, figures) in enumerate(runs.items()):
+            look, marker = Look.of_number(number), _MARKERS[number % len(_MARKERS)]
+            for measure, style in styles.items():
+                values = [figures[epoch].get(measure, float('nan')) for epoch in figures]  # a gap where there is none
+                label = f'{name}: {measure}'
+                axes.plot([*figures], values, style, color=look.color, marker=marker, markersize=4, label=label)
+        axes.set(title=title, xlabel='epochs done', ylim=(-0.02, 1.02))
+        axes.title.set_fontsize(10)
+        axes.grid(alpha=0.3)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.yaxis.set_major_formatter(PercentFormatter(1))
+    handles = [
+        Line2D([], [], color=Look.of_number(number).color, marker=_MARKERS[number % len(_MARKERS)], label=name)
+        for number, name in enumerate(runs)
+    ]
+    handles += [Line2D([], [], color='black', linestyle=style, label=name) for name, style in _LINES.items()]
+    figure.legend(handles=handles, loc='outside lower center', ncols=4, fontsize=8, frameon=False)
+    return figure

@@ -1,0 +1,133 @@
+import cv2
+import numpy as np
+import pytest
+import torch
+from tiny_run import make_runner, write_data
+
+from fsptal_mm.engine import TALVisualizationHook
+from fsptal_mm.errors import InputError
+
+
+def visualizer():
+    return dict(type='TALVisualizer', vis_backends=[dict(type='LocalVisBackend')])  # mmengine writes into it
+
+
+def hook(**kwargs):
+    return dict(type='TALVisualizationHook', **kwargs)
+
+
+def validation(folder):
+    """Settings that validate on the training videos."""
+    loader = dict(make_runner(folder, name='plain')._train_dataloader, batch_size=1)
+    loader['sampler'] = dict(type='DefaultSampler', shuffle=False)
+    steps = [step for step in loader['dataset']['pipeline'] if step['type'] != 'ExtendPointLabels']
+    loader['dataset'] = dict(loader['dataset'], test_mode=True, pipeline=steps)
+    return dict(val_dataloader=loader, val_evaluator=dict(type='TALMetric'), val_cfg=dict(type='ValLoop'))
+
+
+def pictures(folder, name='run'):
+    return sorted(path.name for path in (folder / name).rglob('*.png'))
+
+
+def test_pictures_of_both_kinds_at_their_epochs(tmp_path):
+    settings = validation(tmp_path)
+    settings['train_cfg'] = dict(type='EpochBasedTrainLoop', max_epochs=4, val_interval=3)
+    hooks = [hook(interval=2, train_videos=['v3'], val_videos=2)]
+    make_runner(tmp_path, hooks, visualizer=visualizer(), **settings).train()
+    assert pictures(tmp_path) == [
+        *('train_v3_2.png', 'train_v3_4.png'),
+        *('val_v0_3.png', 'val_v0_4.png', 'val_v1_3.png', 'val_v1_4.png'),  # mmengine validates after the last, too
+    ]
+    (path, *_) = (tmp_path / 'run').rglob('train_v3_2.png')
+    image = cv2.imread(str(path)).astype(int)
+    assert image.shape[1] > 1000
+    is_orange = (image == np.array([0, 159, 230])).all(-1)  # as OpenCV orders colours: class a of the first video
+    assert is_orange.sum() > 1000
+
+
+def test_what_is_drawn_is_what_the_model_says_then(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        'fsptal_mm.visualization.TALVisualizer.add_timeline',
+        lambda self, name, timeline, step: drawn.append((name, step, timeline)),
+    )
+    runner = make_runner(tmp_path, [hook(interval=1, train_videos=1)], epochs=2, lr=0.5, visualizer=visualizer())
+    runner.train()
+    assert [row[:2] for row in drawn] == [('train_v0', 1), ('train_v0', 2)]
+    first, second = (row[2].tracks[0].curves.scores for row in drawn)
+    assert np.abs(first - second).max() > 1e-4
+    assert len(drawn[0][2].tracks[0].mined) > 0
+
+
+def test_validation_shows_the_averaged_weights_that_were_validated(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        'fsptal_mm.visualization.TALVisualizer.add_timeline',
+        lambda self, name, timeline, step: seen.append(timeline.tracks[0].proposals.scores),
+    )
+    settings = validation(tmp_path)
+    settings['default_hooks'] = dict(checkpoint=None, ema=dict(type='EMAHook', momentum=0.5))
+    runner = make_runner(tmp_path, [hook(val_videos=1)], lr=0.5, visualizer=visualizer(), **settings)
+    predicted, predict = [], runner.model.head.predict_by_feat
+
+    def spy(scores, mask, data_samples):
+        predicted.append(predict(scores, mask, data_samples)[0].pred_segments.scores.numpy())
+        return data_samples
+
+    runner.model.head.predict_by_feat = spy
+    runner.train()
+    np.testing.assert_array_equal(seen[0], predicted[0].astype(np.float64))  # v0 comes first in the validation
+
+
+def test_training_goes_on_as_without_the_hook(tmp_path):
+    weights = []
+    for name, hooks in (('without', []), ('with', [hook(interval=1, train_videos=1)])):
+        hooks = [dict(type='EpochSeedHook'), *hooks]
+        runner = make_runner(tmp_path, hooks, epochs=2, lr=0.5, name=name, visualizer=visualizer())
+        runner.train()
+        weights.append(runner.model.state_dict())
+    assert len(pictures(tmp_path, 'with')) == 2
+    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+
+
+def test_video_ids_that_name_folders_stay_in_one(tmp_path):
+    write_data(tmp_path)
+    text = (tmp_path / 'ann.json').read_text()
+    (tmp_path / 'ann.json').write_text(text.replace('"v0"', '"deep/v0"'))
+    (tmp_path / 'features/deep').mkdir()
+    (tmp_path / 'features/v0.npy').rename(tmp_path / 'features/deep/v0.npy')
+    make_runner(tmp_path, [hook(interval=1, train_videos=['deep/v0'])], visualizer=visualizer()).train()
+    assert pictures(tmp_path) == ['train_deep_v0_1.png']
+
+
+def test_only_the_main_process_draws(tmp_path, monkeypatch):
+    runner = make_runner(tmp_path, [hook(interval=1, train_videos=1)], visualizer=visualizer())
+    monkeypatch.setattr('mmengine.dist.utils.get_rank', lambda group=None: 1)  # another process, as far as it knows
+    runner.train()
+    assert pictures(tmp_path) == []
+    monkeypatch.undo()
+    runner.call_hook('after_train_epoch')
+    assert len(pictures(tmp_path)) == 1
+
+
+@pytest.mark.parametrize(
+    'arguments, field',
+    [
+        (dict(interval=0), 'interval'),
+        (dict(interval=True), 'interval'),
+        (dict(train_videos=-1), 'train_videos'),
+        (dict(val_videos='v0'), 'val_videos'),
+    ],
+)
+def test_bad_arguments(arguments, field):
+    with pytest.raises(InputError, match=field):
+        TALVisualizationHook(**arguments)
+
+
+def test_unknown_videos_and_another_visualizer_are_refused_before_training(tmp_path):
+    with pytest.raises(InputError, match=r"train_videos: found \['x'\]"):
+        make_runner(tmp_path, [hook(train_videos=['x'])], visualizer=visualizer()).train()
+    with pytest.raises(InputError, match=r"val_videos: found \['y'\]"):
+        make_runner(tmp_path, [hook(val_videos=['y'])], visualizer=visualizer(), **validation(tmp_path)).train()
+    with pytest.raises(InputError, match=r"visualizer: found 'Visualizer', expected dict\(type='TALVisualizer'"):
+        make_runner(tmp_path, [hook()], name='other').train()

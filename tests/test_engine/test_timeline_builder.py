@@ -1,0 +1,111 @@
+import numpy as np
+import pytest
+import torch
+from mmengine.dataset import pseudo_collate
+from tiny_run import make_runner
+
+from fsptal_mm.engine.timeline_builder import check_has_timeline, find_videos, mining_timeline, prediction_timeline
+from fsptal_mm.errors import InputError
+from fsptal_mm.models.task_modules import VideoLabels
+
+CLASSES = ('a', 'b')
+
+
+@pytest.fixture
+def runner(tmp_path):
+    return make_runner(tmp_path)
+
+
+def plain_item(runner, index):
+    """An item of the training set without label extension, as a test pipeline makes it."""
+    dataset = runner.train_dataloader.dataset
+    steps = dataset.pipeline.transforms
+    data = dataset.get_data_info(index)
+    for step in steps[:2] + steps[3:]:
+        data = step(data)
+    return data
+
+
+def test_training_video_shows_what_the_head_mines_in_seconds(runner):
+    model, dataset = runner.model, runner.train_dataloader.dataset
+    model.train()
+    timeline = mining_timeline(model, dataset[2], CLASSES, 'A')  # v2, 23 s
+    assert model.training
+    (track,) = timeline.tracks
+    assert (timeline.video_id, timeline.duration_sec, timeline.is_training, track.name) == ('v2', 23, True, 'A')
+    assert timeline.points.segments_sec[:, 0].tolist() == [2.5, 11.5, 19.5]
+    assert timeline.points.labels.tolist() == [0, 0, 1]
+    assert timeline.truth.segments_sec.tolist() == [[1, 4], [18, 21], [10, 13]]
+
+    data = pseudo_collate([dataset[2]])
+    model.eval()
+    batch = model.embed(model.data_preprocessor(data)['inputs'], data['data_samples'])
+    labels = VideoLabels.from_batch(data['data_samples'], *model.head.mine(batch, data['data_samples']))['v2']
+    scores = model.head.clean_scores(batch)
+    np.testing.assert_allclose(track.curves.scores, scores.final[0], rtol=1e-6)
+    np.testing.assert_allclose(track.curves.background, scores.background[0], rtol=1e-6)
+    assert track.curves.edges_sec.tolist() == labels.edges_sec.tolist()
+    assert len(labels.edges_sec) > 24  # the extended video has more snippets, and ends where the video ends
+    assert (labels.edges_sec[0], labels.edges_sec[-1]) == (0, 23)
+
+    # Every run of extended labels lies around its point; what is mined lies elsewhere.
+    for (start, end), label in zip(track.extended.segments_sec, track.extended.labels):
+        inside = (start <= timeline.points.segments_sec[:, 0]) & (timeline.points.segments_sec[:, 0] < end)
+        assert timeline.points.labels[inside].tolist() == [label]
+    middles = (labels.edges_sec[1:] + labels.edges_sec[:-1]) / 2
+    for spans, snippets in ((track.extended, labels.given.numpy()), (track.mined, ~labels.given.numpy())):
+        labelled = (labels.point_instances.numpy() >= 0).any(1) | labels.point_background.numpy()
+        covered = [((start <= middles) & (middles < end)) for start, end in spans.segments_sec]
+        assert (np.any(covered, 0) == (labelled & snippets)).all()
+    assert -1 in track.mined.labels
+    assert len(track.best_segments) == (~labels.segments.background).sum()
+    assert track.proposals is None
+
+
+def test_mined_actions_are_shown(runner):
+    items = runner.train_dataloader.dataset
+    found = [mining_timeline(runner.model, item, CLASSES).tracks[0].mined.labels for item in items]
+    assert set(np.concatenate(found)) == {-1, 0, 1}
+
+
+def test_test_video_shows_scores_and_proposals(runner):
+    model, item = runner.model, plain_item(runner, 1)
+    timeline = prediction_timeline(model, item, CLASSES)
+    (track,) = timeline.tracks
+    assert not timeline.is_training
+    assert track.curves.edges_sec.tolist() == list(range(17))  # v1: 16 snippets of a second, not extended
+    (predicted,) = model.eval().test_step(pseudo_collate([plain_item(runner, 1)]))
+    assert track.proposals.segments_sec.tolist() == predicted.pred_segments.segments_sec.tolist()
+    assert track.proposals.labels.tolist() == predicted.pred_segments.labels.tolist()
+    np.testing.assert_allclose(track.proposals.scores, predicted.pred_segments.scores)
+    assert len(track.proposals) > 0
+    assert track.mined is track.extended is track.best_segments is None
+
+
+def test_a_head_that_mines_nothing_shows_scores_alone(tmp_path):
+    runner = make_runner(tmp_path, head=dict(type='MILHead'))
+    timeline = mining_timeline(runner.model, runner.train_dataloader.dataset[0], CLASSES)
+    (track,) = timeline.tracks
+    assert track.curves.scores.shape == (len(track.curves.background), 2)
+    assert track.extended is track.mined is track.best_segments is None
+
+
+def test_a_head_without_a_search_has_no_best_segments(tmp_path):
+    runner = make_runner(tmp_path, head=dict(score_loss=None))
+    (track,) = mining_timeline(runner.model, runner.train_dataloader.dataset[0], CLASSES).tracks
+    assert track.best_segments is None
+    assert len(track.mined) > 0
+
+
+def test_videos_are_found_by_number_and_by_id(runner):
+    dataset = runner.train_dataloader.dataset
+    assert find_videos(dataset, 2, 'videos') == [0, 1]
+    assert find_videos(dataset, 99, 'videos') == [0, 1, 2, 3, 4]
+    assert find_videos(dataset, ['v3', 'v0'], 'videos') == [3, 0]
+    with pytest.raises(InputError, match=r"videos: found \['x'\], expected ids of the 5 videos .* such as v0, v1"):
+        find_videos(dataset, ['v3', 'x'], 'videos')
+
+
+def test_a_model_without_scores_is_refused():
+    with pytest.raises(InputError, match="model: found 'Linear'"):
+        check_has_timeline(torch.nn.Linear(1, 1))

@@ -1,0 +1,57 @@
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+_TOOL = Path(__file__).resolve().parents[2] / 'tools/analysis_tools/pseudo_label_quality.py'
+
+
+@pytest.fixture(scope='module')
+def tool():
+    spec = importlib.util.spec_from_file_location('pseudo_label_quality', _TOOL)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def write_run(folder, name, ends):
+    """A run whose only segment ends at ``ends[epoch]``, of a true one from 0 to 4; the second half is background."""
+    for epoch, end in ends.items():
+        path = folder / name / f'pseudo_labels/epoch_{epoch}.json'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rows = [dict(label='jump', segment=[0, end])]
+        video = dict(action=rows, segments=rows, background=[[4, 8]], given=[], edges_sec=list(range(9)))
+        path.write_text(json.dumps({'v': video | dict(true_segments=[dict(label='jump', segment=[0, 4])])}))
+    return str(folder / name)
+
+
+def test_runs_are_compared_as_table_json_and_plot(tool, tmp_path, capsys):
+    runs = [write_run(tmp_path, 'a', {0: 1, 10: 2}), write_run(tmp_path, 'b', {10: 8})]
+    out = ['--json', str(tmp_path / 'q.json'), '--plot', str(tmp_path / 'q.svg')]
+    tool.main([*runs, '--names', 'first', 'second', *out])
+    table = {
+        cells[1].strip(): [cell.strip() for cell in cells[2:-1]]
+        for cells in (line.split('|') for line in capsys.readouterr().out.splitlines() if line.startswith('|'))
+    }
+    assert table['first, 0 epochs done'] == ['100.00', '25.00', '100.00', '100.00', '25.00']
+    assert table['first, 10 epochs done'] == ['100.00', '50.00', '100.00', '100.00', '50.00']
+    assert table['second, 10 epochs done'] == ['50.00', '100.00', '100.00', '100.00', '50.00']
+    figures = json.loads((tmp_path / 'q.json').read_text())
+    assert figures['first']['10']['action_recall'] == 0.5
+    assert figures['second']['10']['segment_tiou'] == 0.5
+    drawn = (tmp_path / 'q.svg').read_text()
+    assert all(f'>{text}<' in drawn for text in ('first', 'second', 'mined action labels', 'epochs done', 'recall'))
+
+
+def test_what_is_missing_is_said_in_one_line(tool, tmp_path):
+    (tmp_path / 'empty').mkdir()
+    with pytest.raises(SystemExit, match=r"^error: .*empty/pseudo_labels: .*type='PseudoLabelMiningHook', dump=True"):
+        tool.main([str(tmp_path / 'empty')])
+
+
+@pytest.mark.parametrize('arguments', [['--names', 'x', 'y'], ['--plot', 'a.jpg']], ids=['names', 'suffix'])
+def test_bad_arguments(tool, arguments, capsys):
+    with pytest.raises(SystemExit):
+        tool.main(['a', *arguments])
+    assert arguments[0] in capsys.readouterr().err or 'names are needed' in capsys.readouterr().err

@@ -1,0 +1,278 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+from matplotlib.image import imread
+
+from fsptal_mm.errors import InputError
+from fsptal_mm.structures import Detection
+from fsptal_mm.visualization import (
+    FrameStrip,
+    ModelTrack,
+    SnippetCurves,
+    Spans,
+    Timeline,
+    axis_width_in,
+    draw_timeline,
+    timeline_figure,
+)
+from fsptal_mm.visualization.palette import OKABE_ITO, Look
+from fsptal_mm.visualization.timeline_rows import assign_lanes, condense
+
+CLASSES = ('jump', 'throw', 'run')
+ORANGE, SKY = '#e69f00', '#56b4e9'
+
+
+def curves(duration_sec=20, snippets=10):
+    """jump scores 0.9 in snippet 2, throw .2 everywhere, run 0; b is 0.1 in snippet 2 and .8 elsewhere."""
+    scores = np.zeros((snippets, 3))
+    scores[2, 0], scores[:, 1] = 0.9, 0.2
+    background = np.full(snippets, 0.8)
+    background[2] = 0.1
+    return SnippetCurves(np.linspace(0, duration_sec, snippets + 1), scores, background)
+
+
+def training_video():
+    track = ModelTrack(
+        'A',
+        curves(),
+        extended=Spans.from_lists([[4.5, 5.5]], [0]),
+        mined=Spans.from_lists([[5.5, 6], [10, 18]], [0, -1]),
+        best_segments=Spans.from_lists([[4, 6.5]], [0]),
+        proposals=Spans.from_lists([[4, 6], [3, 9]], [0, 0], [0.8, 0.2]),
+    )
+    truth = Spans.from_lists([[4, 7], [12, 13]], [0, 1])
+    points = Spans.of_points(np.array([5.0, 12.5]), np.array([0, 1]), np.array([15.0]))
+    return Timeline('v', 20.0, CLASSES, truth, points, (track,), is_training=True)
+
+
+def rows_of(figure):
+    """The axes by the labels on their left."""
+    return {axes.get_ylabel(): axes for axes in figure.axes}
+
+
+def bars(axes):
+    """``(start, end, colour)`` of the bars, by start; without the shades of true segments."""
+    found = [
+        (path.vertices[:, 0].min(), path.vertices[:, 0].max(), to_hex(part.get_facecolor()[0]))
+        for part in axes.collections
+        for path in part.get_paths()
+        if part.get_zorder() > 0
+    ]
+    return sorted(found)
+
+
+def test_rows_stand_in_order_with_names():
+    labels = [axes.get_ylabel() for axes in timeline_figure(training_video()).axes]
+    q_hat = r'$\hat{q}$'
+    assert labels == [
+        'truth (analysis)',
+        'points',
+        '',  # the model's name
+        *('extended labels', 'mined labels', 'best segments'),
+        *(f'{q_hat} jump', f'{q_hat} throw', 'b'),  # run neither occurs nor scores
+        *('proposals jump', 'proposals throw'),
+    ]
+    figure = timeline_figure(training_video())
+    assert figure.axes[2].texts[0].get_text() == 'A'
+    assert figure.texts[0].get_text() == 'v, training video'
+    tops = [axes.get_position().y1 for axes in figure.axes]
+    assert tops == sorted(tops, reverse=True)
+    bottoms = [axes.get_position().y0 for axes in figure.axes]
+    assert all(bottom > top for bottom, top in zip(bottoms, tops[1:]))  # none overlaps the next
+
+
+def test_rows_of_nothing():
+    empty, track = Spans.from_lists([], []), training_video().tracks[0]
+    video = Timeline('v', 20.0, CLASSES, empty, empty, (ModelTrack(curves=track.curves, mined=empty),))
+    rows = rows_of(timeline_figure(video))
+    assert list(rows) == ['mined labels', r'$\hat{q}$ jump', 'b']  # no truth is known, but that nothing is mined
+    assert rows['mined labels'].texts[0].get_text() == 'none'
+    assert [axes.get_ylabel() for axes in timeline_figure(Timeline('v', 20.0, CLASSES)).axes] == ['nothing to show']
+
+
+def test_bars_stand_at_their_seconds_in_the_colour_of_their_class():
+    rows = rows_of(timeline_figure(training_video()))
+    assert bars(rows['truth (analysis)']) == [(4, 7, ORANGE), (12, 13, SKY)]
+    assert bars(rows['extended labels']) == [(4.5, 5.5, ORANGE)]
+    assert bars(rows['mined labels']) == [(5.5, 6, ORANGE), (10, 18, '#808080')]
+    assert bars(rows['best segments']) == [(4, 6.5, ORANGE)]
+    assert {axes.get_xlim() for axes in rows.values()} == {(0, 20)}
+
+
+def test_points_are_markers_and_background_clicks_are_crosses():
+    lines = rows_of(timeline_figure(training_video()))['points'].lines
+    found = {(line.get_marker(), line.get_color()): line.get_xdata().tolist() for line in lines}
+    assert found == {('v', ORANGE): [5], ('v', SKY): [12.5], ('x', '#808080'): [15]}
+
+
+def test_scores_are_steps_above_the_true_segments_of_their_class():
+    rows = rows_of(timeline_figure(training_video()))
+    axes = rows[r'$\hat{q}$ jump']
+    values, edges, _ = axes.patches[0].get_data()
+    assert values.tolist() == [0, 0, 0.9, 0, 0, 0, 0, 0, 0, 0]
+    assert edges.tolist() == list(range(0, 21, 2))
+    shade = [path.vertices[:, 0] for part in axes.collections for path in part.get_paths()]
+    assert [(vertices.min(), vertices.max()) for vertices in shade] == [(4, 7)]
+    values, _, _ = rows['b'].patches[0].get_data()
+    assert values.tolist() == [0.8, 0.8, 0.1, *[0.8] * 7]
+    assert len(rows['b'].collections[0].get_paths()) == 2  # all true segments
+    assert all(axes.get_ylim()[0] <= 0 < 1 < axes.get_ylim()[1] for axes in (axes, rows['b']))
+
+
+def test_proposals_stand_at_the_height_of_their_scores():
+    rows = rows_of(timeline_figure(training_video()))
+    (lines,) = [part for part in rows['proposals jump'].collections if part.get_zorder() > 0]
+    assert [segment.tolist() for segment in lines.get_segments()] == [[[3, 0.2], [9, 0.2]], [[4, 0.8], [6, 0.8]]]
+    weak, best = lines.get_colors()[:, 3]
+    assert (weak, best) == (pytest.approx(0.25 + 0.75 / 4), 1)
+    assert not [path for part in rows['proposals throw'].collections[1:] for path in part.get_paths()]
+
+
+def test_only_the_best_proposals_are_drawn_and_negative_scores_have_room():
+    found = Spans.from_lists([[0, 1], [1, 2], [2, 3]], [0, 0, 0], [-0.3, 0.5, 0.1])
+    video = Timeline('v', 10.0, CLASSES, tracks=(ModelTrack(proposals=found),))
+    axes = rows_of(timeline_figure(video))['proposals jump']
+    assert axes.get_ylim()[0] < -0.3
+    axes = rows_of(timeline_figure(video, max_proposals=1))['proposals jump']
+    assert [segment.tolist() for segment in axes.collections[-1].get_segments()] == [[[1, 0.5], [2, 0.5]]]
+
+
+def test_the_legend_explains_colours_and_signs():
+    figure = timeline_figure(training_video())
+    entries = {
+        text.get_text(): handle for text, handle in zip(figure.legends[0].texts, figure.legends[0].legend_handles)
+    }
+    assert list(entries) == [
+        'jump',
+        'throw',
+        'point',
+        'background point',
+        'background labels',
+        'true segments (analysis)',
+    ]
+    assert to_hex(entries['throw'].get_facecolor()) == SKY
+
+
+def test_a_long_video_has_minutes_a_wider_picture_and_bars_that_can_be_seen():
+    video = replace(training_video(), duration_sec=1800.0)
+    figure, short = timeline_figure(video), timeline_figure(training_video())
+    assert figure.axes[-1].get_xlabel() == 'minutes:seconds'
+    assert short.axes[-1].get_xlabel() == 'seconds'
+    ticks = dict(zip(figure.axes[-1].get_xticks(), [text.get_text() for text in figure.axes[-1].get_xticklabels()]))
+    assert ticks[600] == '10:00'
+    assert 2 * short.get_figwidth() < figure.get_figwidth() < 30
+    assert axis_width_in(1800) == axis_width_in(5 * 3600)  # grows to a bound
+    (start, end, _), *_ = bars(rows_of(figure)['extended labels'])
+    pixels = (end - start) / 1800 * axis_width_in(1800) * figure.dpi
+    assert pixels == pytest.approx(3)
+    assert (start + end) / 2 == pytest.approx(5)
+
+
+def test_snippets_that_share_a_pixel_are_joined_by_their_peak():
+    edges, values = condense(np.arange(8.0), np.array([0, 3, 1, 5, 2, 2, 4]), 3, np.maximum)
+    assert edges.tolist() == [0, 3, 6, 7]
+    assert values.tolist() == [3, 5, 4]
+    video = Timeline('v', 3600.0, CLASSES, tracks=(ModelTrack('A', curves(3600, 100_000)),))
+    values, edges, _ = rows_of(timeline_figure(video))[r'$\hat{q}$ jump'].patches[0].get_data()
+    assert len(values) <= axis_width_in(3600) * 120
+    assert (values.max(), edges[-1]) == (0.9, 3600)
+
+
+def test_overlapping_segments_lie_beneath_each_other():
+    assert assign_lanes(np.array([[0, 4], [1, 2], [2, 3], [4, 5]])) == [0, 1, 1, 0]
+    flat = Timeline('v', 9.0, CLASSES, truth=Spans.from_lists([[0, 4], [4, 5]], [0, 1]))
+    both = replace(flat, truth=Spans.from_lists([[0, 4], [0, 4]], [0, 1]))  # CliffDiving is Diving, too
+    axes = rows_of(timeline_figure(both))['truth']
+    middles = sorted(path.vertices[:, 1].mean() for part in axes.collections for path in part.get_paths())
+    assert middles[0] < 1 < middles[1]
+    heights = [
+        axes.get_position().height * axes.figure.get_figheight()
+        for axes in (axes, rows_of(timeline_figure(flat))['truth'])
+    ]
+    assert heights[0] > heights[1] + 0.1
+
+
+def test_wide_bars_carry_the_name_of_their_class():
+    figure = timeline_figure(replace(training_video(), duration_sec=60.0))
+    names = [text.get_text() for text in rows_of(figure)['truth (analysis)'].texts]
+    assert names == ['jump']  # 3 of 60 s are wide enough, 1 s is not
+
+
+def test_several_models_stand_beneath_each_other():
+    video = training_video()
+    other = ModelTrack('B', proposals=Spans.from_lists([[1, 2]], [2], [7.0]))
+    figure = timeline_figure(replace(video, tracks=(*video.tracks, other)))
+    labels = [axes.get_ylabel() for axes in figure.axes]
+    assert labels[-3:] == ['proposals jump', 'proposals throw', 'proposals run']
+    assert labels.count('proposals run') == 2  # the same classes for both, so that they can be compared
+    assert [text.get_text() for axes in figure.axes for text in axes.texts if not axes.axison] == ['A', 'B']
+
+
+def test_classes_that_matter():
+    video = training_video()
+    assert video.relevant_classes().tolist() == [0, 1]
+    loud = replace(video.tracks[0], curves=replace(curves(), scores=np.full((10, 3), 0.6)))
+    assert replace(video, tracks=(loud,)).relevant_classes().tolist() == [0, 1, 2]
+    found = ModelTrack(proposals=Spans.from_lists([[0, 1]] * 3, [2, 1, 0], [2.0, 1.2, 0.9]))
+    alone = Timeline('v', 20.0, CLASSES, tracks=(found,))
+    assert alone.relevant_classes().tolist() == [2, 1]  # 0.9 is less than half of the best
+    assert replace(alone, truth=Spans.from_lists([[0, 1]], [0])).relevant_classes(limit=2).tolist() == [0, 2]
+    figure = timeline_figure(alone, max_classes=1)
+    assert figure.texts[0].get_text() == 'v (1 further classes not shown)'
+
+
+def test_twenty_classes_look_different():
+    looks = [Look.of_number(number) for number in range(20)]
+    assert len({(look.color, look.hatch) for look in looks}) == 20
+    assert {look.color for look in looks} == {'#{:02x}{:02x}{:02x}'.format(*rgb) for rgb in OKABE_ITO}
+    assert (Look.of_number(3).text_color, Look.of_number(4).text_color) == ('black', 'white')  # yellow, blue
+    classes = tuple(f'class {number}' for number in range(20))
+    truth = Spans.from_lists([[number, number + 1] for number in range(20)], range(20))
+    figure = timeline_figure(Timeline('v', 20.0, classes, truth=truth))
+    assert [text.get_text() for text in figure.legends[0].texts] == list(classes)
+
+
+def test_frames_are_framed_while_an_action_goes_on():
+    images = [np.full((20, 30, 3), 10 * number, np.uint8) for number in range(4)]
+    strip = FrameStrip(np.array([2.5, 7.5, 12.5, 17.5]), images)
+    axes = rows_of(timeline_figure(replace(training_video(), frames=strip)))['frames']
+    assert [image.get_extent()[:2] for image in axes.images] == [[0, 5], [5, 10], [10, 15], [15, 20]]
+    assert [int(image.get_array().max()) for image in axes.images] == [0, 10, 20, 30]
+    framed = {round(patch.get_x()): to_hex(patch.get_edgecolor()) for patch in axes.patches}
+    assert framed == {10: SKY}  # of the four instants only 12.5 s lies in a true segment
+    shape = axes.get_window_extent()
+    assert shape.width / 4 / shape.height == pytest.approx(30 / 20, rel=0.01)
+
+
+def test_detections_alone_are_a_timeline(tmp_path):
+    video = Timeline.from_detections('clip', 10.0, [Detection(5, 10, 'y', 0.8), Detection(0, 5, 'x', 0.9)])
+    assert video.classes == ('x', 'y')
+    rows = rows_of(timeline_figure(video))
+    assert list(rows) == ['proposals x', 'proposals y']
+    image = imread(draw_timeline(tmp_path / 'new/a.png', video))
+    assert image.shape[1] > 1000
+    nothing = timeline_figure(Timeline.from_detections('clip', 10.0, []))
+    assert nothing.texts[0].get_text() == 'clip: no detection'
+
+
+def test_names_of_any_letters_are_written_as_they_are(tmp_path):
+    video = Timeline.from_detections('$v_1$', 10.0, [Detection(0, 5, 'win $1 or $2', 0.9), Detection(0, 5, '_x', 0.8)])
+    text = draw_svg(tmp_path, video)
+    assert 'win $1 or $2' in text
+    assert '$v_1$' in text
+
+
+def draw_svg(folder, video):
+    with open(draw_timeline(folder / 'a.svg', video), encoding='utf-8') as file:
+        return file.read()
+
+
+def test_suffix_decides_the_format(tmp_path):
+    assert draw_svg(tmp_path, training_video()).count('best segments') > 0
+    draw_timeline(tmp_path / 'a.PDF', training_video())
+    assert (tmp_path / 'a.PDF').read_bytes().startswith(b'%PDF')
+    with pytest.raises(InputError, match=r"a.jpg: suffix: found '.jpg', expected one of .png"):
+        draw_timeline(tmp_path / 'a.jpg', training_video())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['a.PDF', 'a.svg']

@@ -1,0 +1,107 @@
+"""Draw what models say about single videos, on one axis of seconds.
+
+Frames, true segments, points; then for each model extended labels, mined labels and best segments (training videos),
+q-hat of the classes that matter, b, and proposals at the height of their scores. True segments of training videos are
+there for analysis only.
+
+Examples:
+    python tools/analysis_tools/plot_timeline.py CONFIG CHECKPOINT
+    python tools/analysis_tools/plot_timeline.py CONFIG CHECKPOINT --split train --videos v1 v2 --out 'out/{video}.svg'
+    python tools/analysis_tools/plot_timeline.py FSPTAL_CONFIG FSPTAL_CHECKPOINT LACP_CONFIG LACP_CHECKPOINT
+    python tools/analysis_tools/plot_timeline.py --results a.json b.json --ann-file gt.json --video-dir videos
+"""
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from mmengine.config import DictAction
+
+from fsptal_mm.apis.model_loading import find_config
+from fsptal_mm.apis.timelines import (
+    add_results,
+    find_video_file,
+    join_tracks,
+    read_frames,
+    timelines_of_model,
+    timelines_of_results,
+)
+from fsptal_mm.datasets.annotations import load_annotations
+from fsptal_mm.errors import InputError
+from fsptal_mm.evaluation import read_results
+from fsptal_mm.visualization import SUFFIXES, draw_timeline
+
+_DEFAULT_VIDEOS = 3
+
+
+def parse_args(argv):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('models', nargs='*', metavar='CONFIG CHECKPOINT', help='pairs, drawn beneath each other')
+    parser.add_argument('--results', nargs='+', default=[], metavar='FILE', help="detections in ActivityNet's format")
+    parser.add_argument('--ann-file', help='annotations for results without a model, as the data set takes them')
+    parser.add_argument('--names', nargs='+', metavar='NAME', help='of the models, then of the results files')
+    parser.add_argument('--videos', nargs='+', metavar='ID', help=f'default: the first {_DEFAULT_VIDEOS}')
+    parser.add_argument(
+        '--split', choices=('train', 'test'), default='test', help='of the models; default: %(default)s'
+    )
+    parser.add_argument('--video-dir', metavar='DIR', help='video files, named by their ids, for a strip of frames')
+    default = 'work_dirs/timelines/{video}.png'
+    parser.add_argument('--out', default=default, metavar='PATH', help=f'PNG, SVG or PDF; default: {default}')
+    parser.add_argument('--max-classes', type=int, default=20, metavar='N', help='default: %(default)s')
+    parser.add_argument('--max-proposals', type=int, default=100, metavar='N', help='per model; default: %(default)s')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='of all configs, as in test.py')
+    args = parser.parse_args(argv)
+    if not args.models and not args.results:
+        parser.error('a config and a checkpoint, or --results, is needed')
+    if len(args.models) % 2:
+        parser.error(f'configs and checkpoints come in pairs, but there are {len(args.models)} paths')
+    sources = len(args.models) // 2 + len(args.results)
+    if args.names is not None and len(args.names) != sources:
+        parser.error(f'argument --names: {len(args.names)} for {sources} models and results files')
+    if Path(args.out).suffix.lower() not in SUFFIXES:
+        parser.error(f'argument --out: a path that ends with one of {", ".join(SUFFIXES)}, but got {args.out}')
+    return args
+
+
+def collect(args):
+    """Timelines of the videos asked for, by id, without frames."""
+    pairs = list(zip(args.models[::2], args.models[1::2]))
+    names = args.names or [Path(config).stem for config, _ in pairs] + args.results
+    if len({*names}) < len(names):
+        raise InputError('different names of the models and results files', field='--names', found=names)
+    files = {name: read_results(path) for name, path in zip(names[len(pairs) :], args.results)}
+    videos = args.videos or _DEFAULT_VIDEOS
+    if not pairs:
+        annotations = args.ann_file and load_annotations(args.ann_file)
+        return timelines_of_results(files, annotations, videos)
+    of_models = []
+    for (path, checkpoint), name in zip(pairs, names):
+        config = find_config(path)
+        config.merge_from_dict(args.cfg_options or {})
+        of_models.append(timelines_of_model(config, checkpoint, args.split, videos, name))
+        videos = list(of_models[0])  # the same ones of every model
+    joined = {video_id: join_tracks(*(timelines[video_id] for timelines in of_models)) for video_id in videos}
+    return add_results(joined, files)
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    try:
+        timelines = collect(args)
+        if len(timelines) > 1 and '{video}' not in args.out:
+            raise InputError("'{video}' in the path, since there are several", field='--out', found=args.out)
+        for video_id, timeline in timelines.items():
+            file = args.video_dir and find_video_file(args.video_dir, video_id)
+            if file:
+                timeline = replace(timeline, frames=read_frames(file, timeline.duration_sec))
+            elif args.video_dir:
+                print(f'{args.video_dir}: no video file of {video_id}, so there are no frames', file=sys.stderr)
+            path = args.out.replace('{video}', video_id)
+            print(draw_timeline(path, timeline, max_classes=args.max_classes, max_proposals=args.max_proposals))
+    except InputError as error:
+        sys.exit(f'error: {error}')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,57 @@
+"""How right the pseudo labels of runs are, epoch by epoch: mined labels and best segments against the true segments.
+
+Reads what dict(type='PseudoLabelMiningHook', dump=True) of custom_hooks writes while a model is trained. True segments
+are for this analysis only; training never sees them.
+
+Examples:
+    python tools/train.py CONFIG --cfg-options custom_hooks.0.dump=True
+    python tools/analysis_tools/pseudo_label_quality.py work_dirs/fsptal_synthetic
+    python tools/analysis_tools/pseudo_label_quality.py work_dirs/a work_dirs/b --plot quality.png --json quality.json
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from fsptal_mm.errors import InputError
+from fsptal_mm.evaluation.functional import summary_table
+from fsptal_mm.evaluation.label_quality import MEASURES, quality_over_training
+from fsptal_mm.fileio import write_json
+from fsptal_mm.visualization import SUFFIXES, label_quality_figure, save_figure
+
+
+def parse_args(argv):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('work_dirs', nargs='+', metavar='WORK_DIR', help='of runs, to be compared')
+    parser.add_argument('--names', nargs='+', metavar='NAME', help='of the runs; default: their folders')
+    parser.add_argument('--json', type=Path, metavar='OUT', help='write the figures (fractions) here')
+    parser.add_argument('--plot', type=Path, metavar='OUT', help='draw them into this PNG, SVG or PDF')
+    args = parser.parse_args(argv)
+    args.names = args.names or args.work_dirs
+    if len({*args.names}) < len(args.work_dirs) or len(args.names) != len(args.work_dirs):
+        parser.error(f'{len(args.work_dirs)} different names are needed, but got {", ".join(args.names)}')
+    if args.plot and args.plot.suffix.lower() not in SUFFIXES:
+        parser.error(f'argument --plot: a path that ends with one of {", ".join(SUFFIXES)}, but got {args.plot}')
+    return args
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    try:
+        runs = {name: quality_over_training(work_dir) for name, work_dir in zip(args.names, args.work_dirs)}
+    except InputError as error:
+        sys.exit(f'error: {error}')
+    rows = {
+        f'{name}, {epoch} epochs done': {measure: values.get(measure, float('nan')) for measure in MEASURES}
+        for name, figures in runs.items()
+        for epoch, values in figures.items()
+    }
+    print(summary_table(rows, 'in percent'))
+    if args.json:
+        write_json(args.json, runs)
+    if args.plot:
+        print(save_figure(label_quality_figure(runs), args.plot))
+
+
+if __name__ == '__main__':
+    main()
