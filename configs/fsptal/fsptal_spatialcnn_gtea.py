@@ -6,7 +6,7 @@ _base_ = [
 ]
 
 model = dict(
-    embedding=dict(in_channels=128, out_channels=512),
+    embedding=dict(in_channels=128, out_channels=512, kernel_size=7),
     head=dict(num_classes=7, in_channels=512),
 )
 

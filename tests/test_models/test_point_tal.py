@@ -47,6 +47,15 @@ def run(model, videos, mode):
     return model(**model.data_preprocessor(data, mode == 'loss'), mode=mode)
 
 
+@pytest.mark.parametrize('kernel_size, separation_kernel, gap', [(1, 1, 1), (3, 7, 3), (5, 3, 2)])
+def test_zero_rows_between_videos_fit_the_widest_convolution(videos, kernel_size, separation_kernel, gap):
+    separation = dict(type='SeparationBranch', embed_channels=8, kernel_size=separation_kernel)
+    head = dict(type='FSPTALHead', num_classes=3, in_channels=8, separation=separation)
+    model = MODELS.build(CONFIG | dict(embedding=CONFIG['embedding'] | dict(kernel_size=kernel_size), head=head))
+    assert model.data_preprocessor.gap_snippets == gap
+    assert all(loss.isfinite() for loss in run(model, videos, 'loss').values())
+
+
 def test_a_batch_has_the_scores_of_its_videos(model, videos):
     batch = run(model, videos, 'tensor')
     assert batch.shape == (4, 23, 4)

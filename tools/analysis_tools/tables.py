@@ -26,11 +26,8 @@ PSI_DIFF = 'model.head.separation_loss.psi_diff'
 STAGE = 'train_dataloader.dataset.pipeline.2.stage'
 MINED_ACTIONS = 'model.head.mined_actions'
 LAMBDA_3 = 'model.head.score_loss.loss_weight'
-WIDE_TRUNK = {
-    'model.embedding.kernel_size': 7,
-    'model.data_preprocessor.type': 'SnippetDataPreprocessor',
-    'model.data_preprocessor.gap_snippets': 3,
-}
+KERNEL = 'model.embedding.kernel_size'
+COSINE = 'model.head.cosine'
 CLASS_AWARE = 'model.head.separation_loss.class_aware'
 MINED_PER_EPOCH = {'custom_hooks.0.live': False, 'custom_hooks.0.interval': 1}
 
@@ -237,18 +234,19 @@ TABLES = {
             ),
             Row('absent classes pooled by the mean', options={'model.head.video_loss.absent_classes': 'mean'}),
             Row('dropout of 0.5 on the snippet features', options={'model.embedding.input_dropout': 0.5}),
-            Row('trunk that sees 7 snippets', options=WIDE_TRUNK),
+            Row('trunk that sees 3 snippets, as in the paper', options={KERNEL: 3}),
+            Row('classifier of F itself, as in the paper', options={COSINE: False}),
         ),
         reference='as configured',
         data=('acc_50salads_fold',),
     ),
     'trunk': Table(
-        'A wider trunk: 7 snippets instead of 3',
-        rows=(
-            Row('FS-PTAL, 3 snippets'),
-            Row('FS-PTAL, 7 snippets', options=WIDE_TRUNK),
-            Row('LACP, 3 snippets', LACP),
-            Row('LACP, 7 snippets', LACP, options=WIDE_TRUNK),
+        'Trunks of 3 and of 7 snippets, and the classifier by cosine with both methods',
+        rows=tuple(
+            Row(f'{method}, {kernel} snippets{note}', config, {KERNEL: kernel, COSINE: cosine})
+            for method, config in (('FS-PTAL', FSPTAL), ('LACP', LACP))
+            for kernel in (3, 7)
+            for cosine, note in ((False, ''), (True, ', cosine'))
         ),
         reference='LACP, 3 snippets',
         data=REAL_DATA,

@@ -8,6 +8,7 @@ model = dict(
         type='FSPTALHead',
         in_channels=feature_dim,
         dropout=0.7,  # Sec. 3.2
+        cosine=False,
         video_loss=dict(type='VideoLevelLoss', loss_weight=1.0),  # lambda_1
         point_loss=dict(type='PointFocalLoss', loss_weight=1.0),  # lambda_2
         miner=dict(type='PseudoLabelMiner', background_threshold=0.85, action_threshold=0.25),  # Appendix B

@@ -4,6 +4,7 @@ _base_ = ['./fsptal.py']
 
 model = dict(
     head=dict(
+        cosine=True,
         mined_actions='seeds',
         searcher=dict(background_segments=True),
         score_loss=dict(loss_weight=3.0),

@@ -7,6 +7,7 @@ from mmengine.model import BaseModel
 
 from fsptal_mm.errors import InputError
 from fsptal_mm.models.clip_backbone import encode_clips, frozen_parts
+from fsptal_mm.models.embeddings import PackedConv1d
 from fsptal_mm.structures import ClipBatch, SnippetBatch
 
 
@@ -27,7 +28,8 @@ class PointTAL(BaseModel):
         clip_chunk: Clips that the backbone takes at a time.
         checkpoint_clips: Compute every chunk again in the backward pass instead of keeping its activations: a third
             more work, and memory that does not grow with the video. Has no effect where nothing is trained.
-        data_preprocessor (dict, optional): ``SnippetDataPreprocessor`` by default.
+        data_preprocessor (dict, optional): By default ``SnippetDataPreprocessor``, with as many zero rows between
+            videos as the widest convolution needs.
         init_cfg: As in ``mmengine.model.BaseModule``.
     """
 
@@ -42,17 +44,24 @@ class PointTAL(BaseModel):
         data_preprocessor=None,
         init_cfg=None,
     ):
-        # Built here, not by the base class, which finds it only where the default scope is set.
-        super().__init__(MODELS.build(data_preprocessor or dict(type='SnippetDataPreprocessor')), init_cfg)
+        super().__init__(init_cfg=init_cfg)
         if not isinstance(clip_chunk, int) or clip_chunk < 1:
             raise InputError('a whole number of clips, at least 1', field='PointTAL.clip_chunk', found=clip_chunk)
         self.backbone = backbone and MODELS.build(backbone)
         self.embedding = MODELS.build(embedding)
         self.head = MODELS.build(head)
+        # Built here, not by the base class, which finds it only where the default scope is set.
+        self.data_preprocessor = MODELS.build(
+            dict(type='SnippetDataPreprocessor', gap_snippets=self._reach_snippets()) | (data_preprocessor or {})
+        )
         self.freeze_backbone = freeze_backbone
         self.clip_chunk = clip_chunk
         self.checkpoint_clips = checkpoint_clips
         self.train()  # freezes before an optimizer or a distributed wrapper collects what is to be trained
+
+    def _reach_snippets(self):
+        """Snippets that the widest convolution over packed videos sees on each side, at least 1."""
+        return max([1, *(part.padding[0] for part in self.modules() if isinstance(part, PackedConv1d))])
 
     def train(self, mode=True):
         """As in ``nn.Module``; frozen parts of the backbone stay as in evaluation."""
