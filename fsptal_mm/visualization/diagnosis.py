@@ -68,7 +68,7 @@ def draw_error_profile(diagnoses):
     for unused in axes[-2:, (len(diagnoses) - 1) % per_row + 1 :].flat:
         unused.remove()
     handles = [Patch(color=color, label=kind.replace('_', ' ')) for kind, color in _ERROR_COLORS.items()]
-    figure.legend(handles=handles, loc='outside upper center', ncols=6 if per_row > 1 else 3, frameon=False)
+    figure.legend(handles=handles, loc='outside upper center', ncols=6 if per_row > 2 else 3, frameon=False)
     return figure
 
 

@@ -12,6 +12,7 @@ from .detection import (
     detection_average_precision,
     match_detections,
     precision_curves,
+    video_average_precision,
 )
 from .evaluate import Evaluation, evaluate_detections
 from .instances import Instances, paired_iou, pairs_within_groups, touches_any
@@ -48,4 +49,5 @@ __all__ = [
     'summarize_recall',
     'summary_table',
     'touches_any',
+    'video_average_precision',
 ]
