@@ -131,6 +131,26 @@ def test_an_unfinished_run_says_how_to_go_on(folder):
     assert f'`python tools/train.py {folder}/mine.py --work-dir {folder} --resume`' in sentence
 
 
+def test_quality_of_pseudo_labels_from_dumps_where_the_log_has_none(folder):
+    lines = (folder / '20260101_000000/vis_data/scalars.json').read_text().splitlines()[1:]
+    (folder / '20260101_000000/vis_data/scalars.json').write_text('\n'.join(lines))
+    dump = {
+        'action': [{'label': 'jump', 'segment': [0, 2]}],
+        'true_segments': [{'label': 'jump', 'segment': [0, 1]}],
+        'segments': [{'label': 'jump', 'segment': [0, 2]}],
+        'background': [],
+        'given': [],
+        'edges_sec': [0, 1, 2, 3],
+    }
+    (folder / 'pseudo_labels').mkdir()
+    (folder / 'pseudo_labels/epoch_2.json').write_text(json.dumps({'video': dump}))
+    mining = read_run(folder, 'run').log.mining
+    assert mining['analysis/action_precision'] == {2: 0.5}, 'of two snippets one is right'
+    assert mining['analysis/segment_tiou'] == {2: 0.5}
+    (folder / 'pseudo_labels/epoch_2.json').write_text('{')
+    assert 'epoch_2.json' in said(read_run(folder, 'run'), 'dumps of pseudo labels cannot be judged')
+
+
 def test_results_older_than_the_checkpoint_are_named(folder):
     os.utime(folder / 'results.json', (1, 1))
     assert 'epoch_3.pth' in said(read_run(folder, 'run'), 'older than')
