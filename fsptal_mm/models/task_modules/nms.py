@@ -8,7 +8,7 @@ import numpy as np
 from fsptal_mm.errors import InputError
 
 # Segments settled at once: few at first, since the best ones suppress most others, then twice as many each time.
-_FIRST_BLOCK, _LARGEST_BLOCK = 256, 4096
+_FIRST_BLOCK, _LARGEST_BLOCK = 512, 4096
 # Pairs compared at once: some MB.
 _MAX_PAIRS = 1 << 18
 # Relative to a segment's place and length: more than rounding can move the start of one that reaches the threshold.
@@ -74,16 +74,17 @@ def nms(segments_sec, scores, iou_threshold, labels=None):
     """
     if not iou_threshold > 0:
         raise InputError('a number above 0', field='nms.iou_threshold', found=iou_threshold)
-    spans = _Spans.of_classes(segments_sec, labels)
-    rest, keep, block = np.argsort(-scores, kind='stable'), [], _FIRST_BLOCK
-    while len(rest):
-        head, rest = rest[:block], rest[block:]
-        head = head[_settle(spans[head], iou_threshold)]
-        keep.append(head)
-        if len(rest):
-            rest = rest[~_suppressed_by(spans[head], spans[rest], iou_threshold)]
+    order = np.argsort(-scores, kind='stable')
+    rest = _Spans.by_place(segments_sec, order, labels)
+    kept_ranks, block = [], _FIRST_BLOCK
+    while len(rest.rank):
+        head, rest = rest.split(block)
+        head = head[_settle(head, iou_threshold)]
+        kept_ranks.append(head.rank)
+        if len(rest.rank):
+            rest = rest[~_suppressed_by(head, rest, iou_threshold)]
         block = min(2 * block, _LARGEST_BLOCK)
-    keep = np.concatenate(keep) if keep else np.zeros(0, dtype=np.int64)
+    keep = order[np.sort(np.concatenate(kept_ranks))] if kept_ranks else order
     return keep, scores[keep]
 
 
@@ -129,35 +130,52 @@ def _iou(intersection, first_length, second_length):
 
 
 class _Spans(NamedTuple):
-    """Segments, and where a search along one axis finds them: each class has a stretch of its own there."""
+    """Segments in the order of their starts, class after class: a search for sorted values is the fastest.
+
+    Attributes:
+        start: ``(N,)``.
+        end: ``(N,)``.
+        place: ``(N,)`` ascending, the start on an axis on which every class has a stretch of its own.
+        rank: ``(N,)`` places in the order of falling scores.
+    """
 
     start: np.ndarray
     end: np.ndarray
     place: np.ndarray
+    rank: np.ndarray
 
     @classmethod
-    def of_classes(cls, segments, labels):
+    def by_place(cls, segments, order, labels):
         start, end = np.asarray(segments, dtype=np.float64).T
-        if labels is None or not len(start):
-            return cls(start, end, start)
-        return cls(start, end, start + labels * (2 * (end.max() - start.min()) + 1))
+        place = start
+        if labels is not None and len(start):
+            place = start + labels * (2 * (end.max() - start.min()) + 1)
+        rank = np.empty_like(order)
+        rank[order] = np.arange(len(order))
+        return cls(start, end, place, rank)[np.argsort(place)]
 
     def __getitem__(self, index):
-        return _Spans(self.start[index], self.end[index], self.place[index])
+        return _Spans(self.start[index], self.end[index], self.place[index], self.rank[index])
+
+    def split(self, count):
+        """The best ``count`` segments, and the others."""
+        if len(self.rank) <= count:
+            return self, self[:0]
+        is_best = self.rank < np.partition(self.rank, count)[count]
+        return self[is_best], self[~is_best]
 
 
 def _settle(spans, iou_threshold):
-    """Which of some segments stay, ``(N,)`` bool, the best first.
+    """Which of some segments stay, ``(N,)`` bool.
 
     Whom no one better overlaps stays, and whom it overlaps goes; then the same among those still open. A few rounds
     end in the same as going through the segments one by one.
     """
-    stays = np.ones(len(spans.start), dtype=bool)
-    by_place = np.argsort(spans.place)
-    first, second = _overlapping(spans, spans[by_place], iou_threshold)
-    second = by_place[second]
-    better, worse = np.minimum(first, second), np.maximum(first, second)
-    is_open = better < worse  # a segment overlaps itself, too
+    stays = np.ones(len(spans.rank), dtype=bool)
+    first, second = _overlapping(spans, spans, iou_threshold)
+    is_better = spans.rank[first] < spans.rank[second]
+    better, worse = np.where(is_better, first, second), np.where(is_better, second, first)
+    is_open = first != second
     while is_open.any():
         better, worse = better[is_open], worse[is_open]
         beaten = np.zeros(len(stays), dtype=bool)
@@ -170,11 +188,9 @@ def _settle(spans, iou_threshold):
 
 def _suppressed_by(kept, rest, iou_threshold):
     """Which segments of ``rest`` overlap one of ``kept``, ``(N,)`` bool."""
-    gone = np.zeros(len(rest.start), dtype=bool)
-    by_place = np.argsort(kept.place)
-    gone[_overlapping(rest, kept[by_place], iou_threshold)[0]] = True
-    by_place = np.argsort(rest.place)
-    gone[by_place[_overlapping(kept, rest[by_place], iou_threshold)[1]]] = True
+    gone = np.zeros(len(rest.rank), dtype=bool)
+    gone[_overlapping(kept, rest, iou_threshold)[1]] = True
+    gone[_overlapping(rest, kept, iou_threshold)[0]] = True
     return gone
 
 
@@ -182,31 +198,32 @@ def _overlapping(left, right, iou_threshold):
     """Pairs of a left and a right segment that starts no earlier, whose IoU reaches the threshold.
 
     Args:
-        left (_Spans): In any order.
-        right (_Spans): By ascending place.
+        left (_Spans): Some segments.
+        right (_Spans): The same or others.
 
     Returns:
-        list[np.ndarray]: Indices into ``left`` and into ``right``, ``(P,)`` each.
+        tuple[np.ndarray, np.ndarray]: Indices into ``left`` and into ``right``, ``(P,)`` each.
     """
     # What they share is at least the threshold times the left length, and ends with the left one at the latest.
     length = left.end - left.start
     reach = length * (1 - iou_threshold) + _SLACK * (np.abs(left.place) + length)
-    first = np.searchsorted(right.place, left.place, side='left')
-    count = np.maximum(np.searchsorted(right.place, left.place + reach, side='right') - first, 0)
-    total = np.cumsum(count)
-    num_pairs = int(total[-1]) if len(total) else 0
-    edges = np.searchsorted(total, np.arange(_MAX_PAIRS, num_pairs, _MAX_PAIRS))
-    blocks = []
-    for begin, stop in zip([0, *edges], [*edges, len(left.start)]):
+    first = right.place.searchsorted(left.place)
+    count = np.maximum(right.place.searchsorted(left.place + reach, side='right') - first, 0)
+    total = np.zeros(len(count) + 1, dtype=np.int64)  # pairs before each left segment
+    np.cumsum(count, out=total[1:])
+    offset = first - total[:-1]
+    edges = total.searchsorted(np.arange(_MAX_PAIRS, total[-1], _MAX_PAIRS))
+    pairs = []
+    for begin, stop in zip([0, *edges], [*edges, len(count)]):
         repeats = count[begin:stop]
-        left_index = np.repeat(np.arange(begin, stop), repeats)
-        offset = first[begin:stop] - (np.cumsum(repeats) - repeats)
-        right_index = np.arange(len(left_index)) + np.repeat(offset, repeats)
-        one, other = left[left_index], right[right_index]
-        intersection = np.minimum(one.end, other.end) - np.maximum(one.start, other.start)
-        near = _iou(intersection, one.end - one.start, other.end - other.start) >= iou_threshold
-        blocks.append((left_index[near], right_index[near]))
-    return [np.concatenate(parts) for parts in zip(*blocks)]
+        left_index = np.arange(begin, stop).repeat(repeats)
+        right_index = np.arange(total[begin], total[stop]) + offset[begin:stop].repeat(repeats)
+        start, end = left.start[left_index], left.end[left_index]
+        other_start, other_end = right.start[right_index], right.end[right_index]
+        intersection = np.minimum(end, other_end) - np.maximum(start, other_start)
+        near = _iou(intersection, end - start, other_end - other_start) >= iou_threshold
+        pairs.append((left_index[near], right_index[near]))
+    return tuple(np.concatenate(part) for part in zip(*pairs))
 
 
 def _suppress_boxes(operator, segments_sec, scores, **kwargs):
