@@ -104,6 +104,11 @@ def test_nothing_above_any_level_is_an_empty_result():
     assert found['scores'].shape == found['labels'].shape == (0,)
 
 
+def test_scores_that_are_no_numbers_are_above_no_level():
+    found = generate([[float('nan')]] * 5, [float('nan')] * 5, video_scores=(float('nan'),))
+    assert found['segments_sec'].shape == (0, 2)
+
+
 def test_best_first_and_at_most_so_many():
     rng = np.random.default_rng(0)
     scores = rng.random((80, 2)).tolist()

@@ -121,6 +121,7 @@ def _runs_above(curves, levels):
     end: only these places are looked at, not every point once for every level.
     """
     levels = np.sort(np.asarray(levels, dtype=curves.dtype))
+    curves = np.where(np.isnan(curves), -np.inf, curves)  # NaN is above no level
     above = np.searchsorted(levels[levels != 0], curves, side='right') + (levels == 0).sum() * (curves > 0)
     above = np.pad(above, ((0, 0), (1, 1)))  # how many levels a point is above; beyond the ends, none
     climb = np.diff(above, axis=1)
