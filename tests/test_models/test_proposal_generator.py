@@ -56,6 +56,31 @@ def test_low_background_makes_proposals_too():
     assert found['segments_sec'].tolist() == [[1.0, 2.0]]
 
 
+def test_every_level_makes_the_runs_above_it_each_once():
+    # Both lower levels lie under one run of four snippets; the highest is crossed by a step over all three, twice.
+    scores = [[0.0], [0.6], [0.3], [0.3], [0.6], [0.0]]
+    levels = dict(score_levels=(0.5, 0, 0.25), background_levels=())
+    found = generate(scores, upsampling=1, nms=dict(type='nms', iou_threshold=1.0), **levels)
+    assert sorted(found['segments_sec'].tolist()) == [[0.5, 1.0], [0.5, 2.5], [2.0, 2.5]]
+
+
+def test_a_level_is_reached_by_a_score_that_equals_it_but_zero_is_not():
+    found = generate([[0.0], [0.25], [0.0]], upsampling=1, score_levels=(0, 0.25), background_levels=())
+    assert found['segments_sec'].tolist() == [[0.5, 1.0]]
+
+
+def test_several_classes_are_localised_as_each_one_alone():
+    rng = np.random.default_rng(0)
+    scores, background = rng.random((60, 3)), rng.random(60).tolist()
+    together = generate(scores.tolist(), background, video_scores=(0.9, 0.3, 0.6))
+    for label, video_score in enumerate((0.9, 0.3, 0.6)):
+        alone = generate(scores[:, label : label + 1].tolist(), background, video_scores=(video_score,))
+        own = together['labels'] == label
+        assert len(alone['scores']) > 20
+        assert together['segments_sec'][own].tolist() == alone['segments_sec'].tolist()
+        assert together['scores'][own].tolist() == alone['scores'].tolist()
+
+
 @pytest.mark.parametrize(
     'video_scores, labels, reason',
     [
@@ -77,6 +102,11 @@ def test_nothing_above_any_level_is_an_empty_result():
     found = generate([[0.0]] * 5)
     assert found['segments_sec'].shape == (0, 2)
     assert found['scores'].shape == found['labels'].shape == (0,)
+
+
+def test_scores_that_are_no_numbers_are_above_no_level():
+    found = generate([[float('nan')]] * 5, [float('nan')] * 5, video_scores=(float('nan'),))
+    assert found['segments_sec'].shape == (0, 2)
 
 
 def test_best_first_and_at_most_so_many():

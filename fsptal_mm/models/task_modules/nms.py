@@ -1,10 +1,38 @@
 """Non-maximum suppression of segments in seconds, on the host."""
 
-from functools import partial
+from functools import partial, wraps
+from typing import NamedTuple
 
 import numpy as np
 
 from fsptal_mm.errors import InputError
+
+# Segments settled at once: few at first, since the best ones suppress most others, then twice as many each time.
+_FIRST_BLOCK, _LARGEST_BLOCK = 512, 4096
+# Pairs compared at once: some MB.
+_MAX_PAIRS = 1 << 18
+# Relative to a segment's place and length: more than rounding can move the start of one that reaches the threshold.
+_SLACK = 1e-9
+
+
+def _class_by_class(suppress):
+    """Give a suppression of segments of one class the argument ``labels``, as that of :func:`nms`."""
+
+    @wraps(suppress)
+    def suppress_classes(segments_sec, scores, *args, labels=None, **kwargs):
+        classes = np.unique(labels) if labels is not None else []
+        if len(classes) < 2:
+            return suppress(segments_sec, scores, *args, **kwargs)
+        parts = []
+        for label in classes:
+            own = np.flatnonzero(labels == label)
+            keep, kept_scores = suppress(segments_sec[own], scores[own], *args, **kwargs)
+            parts.append((own[keep], kept_scores))
+        keep, kept_scores = (np.concatenate(part) for part in zip(*parts))
+        best_first = np.argsort(-kept_scores, kind='stable')
+        return keep[best_first], kept_scores[best_first]
+
+    return suppress_classes
 
 
 def find_nms(name):
@@ -21,33 +49,46 @@ def find_nms(name):
         from mmcv import ops
     except ImportError as error:
         raise InputError('compiled mmcv for this type; mmcv-lite has none', field='nms.type', found=name) from error
-    return partial(_suppress_boxes, getattr(ops, name.removeprefix('mmcv.')))
+    return _class_by_class(partial(_suppress_boxes, getattr(ops, name.removeprefix('mmcv.'))))
 
 
-def nms(segments_sec, scores, iou_threshold):
-    """Greedy non-maximum suppression.
+def nms(segments_sec, scores, iou_threshold, labels=None):
+    """Greedy non-maximum suppression, of all classes at once.
+
+    Only pairs that start near each other are compared. The best block of segments is settled first; what it suppresses
+    of the rest is never looked at again, which bounds the memory, whatever the number of segments.
 
     Args:
         segments_sec (np.ndarray): ``(N, 2)`` starts and ends.
         scores (np.ndarray): ``(N,)``.
-        iou_threshold: A segment goes if its IoU with a better one that stays reaches this.
+        iou_threshold: A segment goes if its IoU with a better one of its class that stays reaches this; above 0.
+        labels (np.ndarray, optional): ``(N,)`` non-negative int, classes; all segments are of one where they are left
+            out.
 
     Returns:
         tuple[np.ndarray, np.ndarray]: Indices of the ``K`` segments that stay, best first, ties in the order given; and
         their scores.
+
+    Raises:
+        InputError: A threshold that is not above 0.
     """
-    rest = np.argsort(-scores, kind='stable')
-    start, end = segments_sec[rest, 0], segments_sec[rest, 1]
-    keep = []
-    while len(rest):
-        keep.append(rest[0])
-        stays = _iou_with_first(start, end) < iou_threshold
-        stays[0] = False
-        rest, start, end = rest[stays], start[stays], end[stays]
-    keep = np.array(keep, dtype=np.int64)
+    if not iou_threshold > 0:
+        raise InputError('a number above 0', field='nms.iou_threshold', found=iou_threshold)
+    order = np.argsort(-scores, kind='stable')
+    rest = _Spans.by_place(segments_sec, order, labels)
+    kept_ranks, block = [], _FIRST_BLOCK
+    while len(rest.rank):
+        head, rest = rest.split(block)
+        head = head[_settle(head, iou_threshold)]
+        kept_ranks.append(head.rank)
+        if len(rest.rank):
+            rest = rest[~_suppressed_by(head, rest, iou_threshold)]
+        block = min(2 * block, _LARGEST_BLOCK)
+    keep = order[np.sort(np.concatenate(kept_ranks))] if kept_ranks else order
     return keep, scores[keep]
 
 
+@_class_by_class
 def soft_nms(segments_sec, scores, sigma=0.5, min_score=0.001):
     """Gaussian soft non-maximum suppression (Bodla et al., ICCV 2017): overlap lowers a score instead of ending it.
 
@@ -79,9 +120,110 @@ def soft_nms(segments_sec, scores, sigma=0.5, min_score=0.001):
 
 def _iou_with_first(start, end):
     intersection = np.minimum(end, end[0]) - np.maximum(start, start[0])
+    return _iou(intersection, end - start, end[0] - start[0])
+
+
+def _iou(intersection, first_length, second_length):
     intersection = np.maximum(intersection, 0, out=intersection)
-    union = (end - start) + (end[0] - start[0]) - intersection
+    union = first_length + second_length - intersection
     return intersection / np.maximum(union, np.finfo(union.dtype).tiny)
+
+
+class _Spans(NamedTuple):
+    """Segments in the order of their starts, class after class: a search for sorted values is the fastest.
+
+    Attributes:
+        start: ``(N,)``.
+        end: ``(N,)``.
+        place: ``(N,)`` ascending, the start on an axis on which every class has a stretch of its own.
+        rank: ``(N,)`` places in the order of falling scores.
+    """
+
+    start: np.ndarray
+    end: np.ndarray
+    place: np.ndarray
+    rank: np.ndarray
+
+    @classmethod
+    def by_place(cls, segments, order, labels):
+        start, end = np.asarray(segments, dtype=np.float64).T
+        place = start
+        if labels is not None and len(start):
+            place = start + labels * (2 * (end.max() - start.min()) + 1)
+        rank = np.empty_like(order)
+        rank[order] = np.arange(len(order))
+        return cls(start, end, place, rank)[np.argsort(place)]
+
+    def __getitem__(self, index):
+        return _Spans(self.start[index], self.end[index], self.place[index], self.rank[index])
+
+    def split(self, count):
+        """The best ``count`` segments, and the others."""
+        if len(self.rank) <= count:
+            return self, self[:0]
+        is_best = self.rank < np.partition(self.rank, count)[count]
+        return self[is_best], self[~is_best]
+
+
+def _settle(spans, iou_threshold):
+    """Which of some segments stay, ``(N,)`` bool.
+
+    Whom no one better overlaps stays, and whom it overlaps goes; then the same among those still open. A few rounds
+    end in the same as going through the segments one by one.
+    """
+    stays = np.ones(len(spans.rank), dtype=bool)
+    first, second = _overlapping(spans, spans, iou_threshold)
+    is_better = spans.rank[first] < spans.rank[second]
+    better, worse = np.where(is_better, first, second), np.where(is_better, second, first)
+    is_open = first != second
+    while is_open.any():
+        better, worse = better[is_open], worse[is_open]
+        beaten = np.zeros(len(stays), dtype=bool)
+        beaten[worse] = True
+        wins = ~beaten[better]
+        stays[worse[wins]] = False
+        is_open = ~wins & stays[better] & stays[worse]
+    return stays
+
+
+def _suppressed_by(kept, rest, iou_threshold):
+    """Which segments of ``rest`` overlap one of ``kept``, ``(N,)`` bool."""
+    gone = np.zeros(len(rest.rank), dtype=bool)
+    gone[_overlapping(kept, rest, iou_threshold)[1]] = True
+    gone[_overlapping(rest, kept, iou_threshold)[0]] = True
+    return gone
+
+
+def _overlapping(left, right, iou_threshold):
+    """Pairs of a left and a right segment that starts no earlier, whose IoU reaches the threshold.
+
+    Args:
+        left (_Spans): Some segments.
+        right (_Spans): The same or others.
+
+    Returns:
+        tuple[np.ndarray, np.ndarray]: Indices into ``left`` and into ``right``, ``(P,)`` each.
+    """
+    # What they share is at least the threshold times the left length, and ends with the left one at the latest.
+    length = left.end - left.start
+    reach = length * (1 - iou_threshold) + _SLACK * (np.abs(left.place) + length)
+    first = right.place.searchsorted(left.place)
+    count = np.maximum(right.place.searchsorted(left.place + reach, side='right') - first, 0)
+    total = np.zeros(len(count) + 1, dtype=np.int64)  # pairs before each left segment
+    np.cumsum(count, out=total[1:])
+    offset = first - total[:-1]
+    edges = total.searchsorted(np.arange(_MAX_PAIRS, total[-1], _MAX_PAIRS))
+    pairs = []
+    for begin, stop in zip([0, *edges], [*edges, len(count)]):
+        repeats = count[begin:stop]
+        left_index = np.arange(begin, stop).repeat(repeats)
+        right_index = np.arange(total[begin], total[stop]) + offset[begin:stop].repeat(repeats)
+        start, end = left.start[left_index], left.end[left_index]
+        other_start, other_end = right.start[right_index], right.end[right_index]
+        intersection = np.minimum(end, other_end) - np.maximum(start, other_start)
+        near = _iou(intersection, end - start, other_end - other_start) >= iou_threshold
+        pairs.append((left_index[near], right_index[near]))
+    return tuple(np.concatenate(part) for part in zip(*pairs))
 
 
 def _suppress_boxes(operator, segments_sec, scores, **kwargs):

@@ -65,47 +65,78 @@ class ProposalGenerator:
         classes = (video_scores >= self.video_threshold).nonzero()[:, 0]
         if not len(classes):
             classes = video_scores.argmax(keepdim=True)
-        curves = self._upsample(torch.cat([scores[:, classes], background[:, None]], 1).float())
-        not_background = 1 - curves[-1]
-        proposals = []
-        for label, curve in zip(classes.tolist(), curves[:-1]):
-            start, end = self._runs(curve, not_background)
-            score = self._inner_minus_outer(curve, start, end) + self.video_weight * video_scores[label]
-            points = torch.stack([start, end], 1).cpu().numpy()
-            segments = np.clip(grid.to_sec(points / self.upsampling), 0, duration_sec)
-            score = score.float().cpu().numpy()
-            inside = segments[:, 1] > segments[:, 0]
-            segments, score = segments[inside], score[inside]
-            keep, score = self.nms(segments, score, **self.nms_args)
-            proposals.append((segments[keep], score, np.full(len(keep), label)))
-        segments, score, labels = (np.concatenate(parts) for parts in zip(*proposals))
-        best = np.argsort(-score, kind='stable')[: self.max_proposals]
+        curves = self._upsample(torch.cat([scores[:, classes], background[:, None]], 1).float().cpu())
+        video_scores, classes = video_scores[classes].cpu().numpy(), classes.cpu().numpy()
+        row, start, end = self._runs(curves)
+        score = self._inner_minus_outer(curves[:-1], row, start, end) + (self.video_weight * video_scores)[row]
+        segments = np.clip(grid.to_sec(np.stack([start, end], 1) / self.upsampling), 0, duration_sec)
+        inside = segments[:, 1] > segments[:, 0]
+        segments, score, labels = segments[inside], score[inside].astype(np.float32), classes[row[inside]]
+        keep, score = self.nms(segments, score, labels=labels, **self.nms_args)
+        keep, score = keep[: self.max_proposals], score[: self.max_proposals]
         return dict(
-            segments_sec=torch.from_numpy(segments[best]),
-            scores=torch.from_numpy(score[best]),
-            labels=torch.from_numpy(labels[best]),
+            segments_sec=torch.from_numpy(segments[keep]),
+            scores=torch.from_numpy(score),
+            labels=torch.from_numpy(labels[keep]),
         )
 
     def _upsample(self, scores):
         """``(T, K)`` to ``(K, T * u)`` at ``x_j = (j + 1/2) / u - 1/2``, constant beyond the end snippets' centres."""
-        return F.interpolate(scores.t()[None], scale_factor=float(self.upsampling), mode='linear')[0]
+        return F.interpolate(scores.t()[None], scale_factor=float(self.upsampling), mode='linear')[0].numpy()
 
-    def _runs(self, curve, not_background):
-        """Distinct runs ``start <= j < end`` of points above any level; each ``(N,)``."""
-        above = [curve > level if level == 0 else curve >= level for level in self.score_levels]
-        above += [not_background > level if level == 0 else not_background >= level for level in self.background_levels]
-        change = F.pad(torch.stack(above).to(torch.int8), (1, 1)).diff(dim=1)
-        start, end = (change == 1).nonzero()[:, 1], (change == -1).nonzero()[:, 1]
-        runs = torch.unique(start * (len(curve) + 1) + end)
-        return runs // (len(curve) + 1), runs % (len(curve) + 1)
+    def _runs(self, curves):
+        """Distinct runs of points above any level.
 
-    def _inner_minus_outer(self, curve, start, end):
+        Args:
+            curves (np.ndarray): ``(K + 1, J)``, q-hat of the classes to localise and b.
+
+        Returns:
+            tuple[np.ndarray, np.ndarray, np.ndarray]: Row of the class and ``start <= j < end`` of each run, ``(N,)``.
+        """
+        num_classes, num_points = len(curves) - 1, curves.shape[1]
+        row, start, end = _runs_above(curves[:-1], self.score_levels)
+        # Runs of little background count for every class.
+        _, *others = _runs_above(1 - curves[-1:], self.background_levels)
+        row = np.concatenate([row, np.repeat(np.arange(num_classes), len(others[0]))])
+        start, end = (np.concatenate([own, np.tile(other, num_classes)]) for own, other in zip((start, end), others))
+        shape = (num_classes, num_points, num_points + 1)
+        return np.unravel_index(np.unique(np.ravel_multi_index((row, start, end), shape)), shape)
+
+    def _inner_minus_outer(self, curves, row, start, end):
         """Mean score inside a run minus the mean over both outer ranges (0 if they are empty)."""
-        total = F.pad(curve.double().cumsum(0), (1, 0))
+        total = np.pad(np.cumsum(curves, axis=1, dtype=np.float64), ((0, 0), (1, 0)))
         # Rounded up, as in Eq. 8: with an empty outer range, runs of a few points would outrank whole actions.
-        reach = ((end - start) * self.outer_ratio).ceil().long()
-        left, right = (start - reach).clamp(min=0), (end + reach).clamp(max=len(curve))
-        inner_sum = total[end] - total[start]
-        outer_sum = total[right] - total[left] - inner_sum
+        reach = np.ceil((end - start) * self.outer_ratio).astype(np.int64)
+        left, right = np.maximum(start - reach, 0), np.minimum(end + reach, curves.shape[1])
+        inner_sum = total[row, end] - total[row, start]
+        outer_sum = total[row, right] - total[row, left] - inner_sum
         outer_length = (right - left) - (end - start)
-        return inner_sum / (end - start) - outer_sum / outer_length.clamp(min=1)
+        return inner_sum / (end - start) - outer_sum / np.maximum(outer_length, 1)
+
+
+def _runs_above(curves, levels):
+    """Row, start and end of every run of points above a level, for every level.
+
+    Where a curve climbs over several levels from one point to the next, as many runs begin, and where it falls, as many
+    end: only these places are looked at, not every point once for every level.
+    """
+    levels = np.sort(np.asarray(levels, dtype=curves.dtype))
+    curves = np.where(np.isnan(curves), -np.inf, curves)  # NaN is above no level
+    above = np.searchsorted(levels[levels != 0], curves, side='right') + (levels == 0).sum() * (curves > 0)
+    above = np.pad(above, ((0, 0), (1, 1)))  # how many levels a point is above; beyond the ends, none
+    climb = np.diff(above, axis=1)
+    begin, end = _crossings(climb, above[:, :-1]), _crossings(-climb, above[:, 1:])
+    shape = (len(curves), len(levels), climb.shape[1])
+    # By row, level and point: the n-th begin belongs to the n-th end.
+    begin, end = (np.sort(np.ravel_multi_index(crossings, shape)) for crossings in (begin, end))
+    row, _, start = np.unravel_index(begin, shape)
+    return row, start, end % shape[-1]
+
+
+def _crossings(climb, lower):
+    """Row, level and point of every level between ``lower`` and ``lower + climb``, where a curve climbs."""
+    row, point = np.nonzero(climb > 0)
+    count = climb[row, point]
+    first = np.cumsum(count) - count
+    level = np.repeat(lower[row, point] - first, count) + np.arange(count.sum())
+    return np.repeat(row, count), level, np.repeat(point, count)

@@ -1,0 +1,127 @@
+"""Post-processing as the specification tells it (method: Appendix C), in plain loops in the manner of LACP's code."""
+
+import ctypes
+import math
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+# What OpenTAD compiles, too: every segment that stays looks at all after it. Segments come by falling score.
+_LOOP = """
+#include <math.h>
+void suppress(const double *start, const double *end, long n, double threshold, char *gone) {
+    for (long i = 0; i < n; i++) {
+        if (gone[i]) continue;
+        double length = end[i] - start[i];
+        for (long j = i + 1; j < n; j++) {
+            if (gone[j]) continue;
+            double shared = fmin(end[i], end[j]) - fmax(start[i], start[j]);
+            shared = shared > 0 ? shared : 0;
+            gone[j] = shared / (length + (end[j] - start[j]) - shared) >= threshold;
+        }
+    }
+}
+"""
+
+
+def localise(settings, scores, background, video_scores, grid, duration_sec):
+    """Localise the actions of one video.
+
+    Args:
+        settings (ProposalGenerator): Its constants count.
+        scores (np.ndarray): ``(T, C)`` float32, q-hat.
+        background (np.ndarray): ``(T,)`` float32, b.
+        video_scores (np.ndarray): ``(C,)`` float32, Q_v.
+        grid (SnippetGrid): Where the video's snippets lie.
+        duration_sec (float): Proposals end here at the latest.
+
+    Returns:
+        tuple[np.ndarray, np.ndarray, np.ndarray]: ``(N, 2)`` segments in seconds, ``(N,)`` scores and labels, class by
+        class.
+    """
+    classes = np.flatnonzero(video_scores >= settings.video_threshold)
+    if not len(classes):
+        classes = [int(video_scores.argmax())]
+    not_background = 1 - upsample(background, settings.upsampling)
+    found = [(np.zeros((0, 2)), np.zeros(0), np.zeros(0, int))]
+    for label in classes:
+        curve = upsample(scores[:, label], settings.upsampling)
+        runs = {run for level in settings.score_levels for run in runs_above(curve, level)}
+        runs |= {run for level in settings.background_levels for run in runs_above(not_background, level)}
+        proposals, proposal_scores = [], []
+        for start, end in sorted(runs):
+            points = np.array([start, end]) / settings.upsampling
+            begin_sec, end_sec = np.clip(grid.to_sec(points), 0, duration_sec)
+            if end_sec > begin_sec:
+                contrast = inner_minus_outer(curve, start, end, settings.outer_ratio)
+                proposals.append((begin_sec, end_sec))
+                proposal_scores.append(contrast + settings.video_weight * video_scores[label])
+        if proposals:
+            keep = suppress(np.array(proposals), np.array(proposal_scores, np.float32), **settings.nms_args)
+            found.append((np.array(proposals)[keep], np.array(proposal_scores)[keep], np.full(len(keep), label)))
+    return tuple(np.concatenate(parts) for parts in zip(*found))
+
+
+def upsample(values, factor):
+    """``(T,)`` to ``(T * factor,)`` float32, linear between the centres of snippets, constant beyond the ends."""
+    position = (np.arange(len(values) * factor) + 0.5) / factor - 0.5
+    return np.interp(position, np.arange(len(values)), values).astype(np.float32)
+
+
+def runs_above(curve, level):
+    """``(start, end)`` of every run of points that reach a level, or are above it where that is 0."""
+    points = np.flatnonzero(curve > 0 if level == 0 else curve >= np.float32(level)).tolist()
+    runs = []
+    for point in points:
+        if runs and runs[-1][1] == point:
+            runs[-1][1] = point + 1
+        else:
+            runs.append([point, point + 1])
+    return [tuple(run) for run in runs]
+
+
+def inner_minus_outer(curve, start, end, outer_ratio):
+    """Mean of a run minus the mean of both its outer ranges."""
+    reach = math.ceil((end - start) * outer_ratio)
+    outer = [*range(max(0, start - reach), start), *range(end, min(len(curve), end + reach))]
+    return curve[start:end].mean(dtype=np.float64) - (curve[outer].mean(dtype=np.float64) if outer else 0)
+
+
+def suppress(segments_sec, scores, iou_threshold):
+    """Indices of what a greedy suppression leaves, best first: one pass over the rest for each that stays."""
+    rest, keep = np.argsort(-scores, kind='stable'), []
+    start, end = segments_sec.T
+    while len(rest):
+        best, rest = rest[0], rest[1:]
+        keep.append(best)
+        shared = np.maximum(np.minimum(end[best], end[rest]) - np.maximum(start[best], start[rest]), 0)
+        union = (end[best] - start[best]) + (end[rest] - start[rest]) - shared
+        rest = rest[shared / union < iou_threshold]
+    return np.array(keep, dtype=np.int64)
+
+
+def compiled_suppression():
+    """As :func:`suppress`, a loop in C; None where there is no C compiler."""
+    compiler = shutil.which('cc')
+    if compiler is None:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        source, library = Path(folder, 'loop.c'), Path(folder, 'loop.so')
+        source.write_text(_LOOP)
+        subprocess.run([compiler, '-O3', '-shared', '-fPIC', source, '-o', library, '-lm'], check=True)
+        loop = ctypes.CDLL(str(library)).suppress
+    doubles = np.ctypeslib.ndpointer(np.float64, flags='C_CONTIGUOUS')
+    loop.argtypes = [doubles, doubles, ctypes.c_long, ctypes.c_double, np.ctypeslib.ndpointer(np.int8)]
+    loop.restype = None
+
+    def run(segments_sec, scores, iou_threshold):
+        order = np.argsort(-scores, kind='stable')
+        start, end = np.ascontiguousarray(segments_sec[order].T)
+        gone = np.zeros(len(order), np.int8)
+        loop(start, end, len(order), iou_threshold, gone)
+        return order[gone == 0]
+
+    return run

@@ -1,0 +1,32 @@
+"""Timing functions side by side, so that a busy machine slows all of them alike."""
+
+import math
+import time
+
+import numpy as np
+
+_SHORTEST_SEC = 0.01
+
+
+def take_turns(*functions, repeats=5):
+    """Call functions in turn, again and again.
+
+    A function that takes less than a hundredth of a second is called several times at each turn.
+
+    Args:
+        *functions: Without arguments; each is called once before the clock starts.
+        repeats: How many turns each one has.
+
+    Returns:
+        np.ndarray: ``(F, repeats)`` seconds per call.
+    """
+    calls = [max(1, math.ceil(_SHORTEST_SEC / max(_seconds(function, 1), 1e-9))) for function in functions]
+    turns = [[_seconds(function, number) for function, number in zip(functions, calls)] for _ in range(repeats)]
+    return np.array(turns).T
+
+
+def _seconds(function, number):
+    start = time.perf_counter()
+    for _ in range(number):
+        function()
+    return (time.perf_counter() - start) / number
