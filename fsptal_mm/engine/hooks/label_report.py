@@ -66,7 +66,7 @@ def describe_labels(labels, classes, record=None):
     Args:
         labels (VideoLabels): Of the video.
         classes (Sequence[str]): Class names.
-        record (dict, optional): Of the data set, with ``gtsegments_sec (M, 2)`` and ``gt_segment_labels (M,)``, which
+        record (dict, optional): Of the data set, with ``gt_segments_sec (M, 2)`` and ``gt_segment_labels (M,)``, which
             are for analysis only.
 
     Returns:
