@@ -1,6 +1,5 @@
 """Trunks that turn snippet features into embedded features F (method: Sec. 3.2)."""
 
-import torch
 from mmaction.registry import MODELS
 from mmcv.cnn import build_norm_layer
 from mmengine.model import BaseModule
@@ -12,10 +11,11 @@ from fsptal_mm.structures import SnippetBatch
 
 
 class PackedConv1d(nn.Conv1d):
-    """Convolution over the rows of a packed sequence, written as the matrix product that it is.
+    """``nn.Conv1d`` over the rows of a packed sequence: to it, one long video.
 
-    Parameters are those of ``nn.Conv1d``. Rows lie one behind the other in memory, so the windows of a kernel are
-    a strided view of them and nothing is copied or transposed, which ``nn.Conv1d`` would have to do.
+    The library's convolution wants channels before time. Turning the rows round costs little beside what its kernels
+    save: forward and backward, on a CPU with AVX-512, they take two thirds of the time of the same sum written as
+    matrix products over windows of rows.
 
     Args:
         in_channels: D of the input rows.
@@ -40,16 +40,8 @@ class PackedConv1d(nn.Conv1d):
                 f'SnippetDataPreprocessor.gap_snippets must be at least {reach} for a kernel of {self.kernel_size[0]}, '
                 f'but got {batch.gap}'
             )
-        num_windows = len(rows) - 2 * reach
-        if rows.requires_grad:  # the gradient of overlapping views is slow; that of plain slices is not
-            out = self.bias
-            for tap in range(self.kernel_size[0]):
-                out = torch.addmm(out, rows[tap : tap + num_windows], self.weight[:, :, tap].t())
-        else:
-            rows = rows.contiguous()
-            windows = rows.as_strided((num_windows, self.kernel_size[0] * self.in_channels), (self.in_channels, 1))
-            out = F.linear(windows, self.weight.transpose(1, 2).flatten(1), self.bias)
-        return batch.zero_gaps(F.pad(out, (0, 0, reach, reach)))
+        out = super().forward(rows.t()[None])[0].t().contiguous()
+        return out.masked_fill_(~batch.is_snippet, 0)
 
 
 @MODELS.register_module()
@@ -85,4 +77,4 @@ class SnippetEmbedding(BaseModule):
         rows = self.conv(batch.with_features(self.input_dropout(batch.features)))
         if self.norm is not None:
             rows = batch.zero_gaps(self.norm(rows))
-        return batch.with_features(F.relu(rows))
+        return batch.with_features(F.relu(rows, inplace=True))

@@ -89,6 +89,20 @@ class SnippetBatch:
         zeros = videos[0].new_zeros((self.gap, *videos[0].shape[1:]))
         return torch.cat([zeros, *(part for video in videos for part in (video, zeros))])
 
+    def select(self, chosen):
+        """Some snippets of every video, in order, as a batch of its own; waits for the device twice.
+
+        Args:
+            chosen (Tensor): ``(B, T)`` bool, within ``mask``; none of a video is possible, too.
+
+        Returns:
+            tuple[SnippetBatch, Tensor]: The batch, and the rows ``(R',)`` int64 of this one that its rows are; zero
+            rows are row 0.
+        """
+        batch = self._empty(tuple(chosen.sum(1).tolist()), self.gap, self.features.device)
+        rows = batch.rows.new_zeros(len(batch.is_snippet)).masked_scatter(batch.is_snippet[:, 0], self.rows[chosen])
+        return batch.with_features(self.features.index_select(0, rows)), rows
+
     def resample(self, positions):
         """Interpolate the features of every video linearly.
 

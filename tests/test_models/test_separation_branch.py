@@ -122,3 +122,27 @@ def test_runs_under_autocast():
 def test_temperature_must_be_positive(temperature):
     with pytest.raises(InputError, match=r'SeparationBranch\.temperature: found .*, expected a number > 0'):
         SeparationBranch(2, temperature=temperature)
+
+
+@pytest.mark.parametrize('kernel_size', [1, 3, 5])
+def test_wanted_snippets_are_embedded_as_all_are(kernel_size):
+    torch.manual_seed(0)
+    branch = SeparationBranch(4, 8, kernel_size=kernel_size)
+    batch = SnippetBatch.from_videos([torch.randn(length, 4) for length in (30, 3, 1, 12)], gap=2)
+    wanted = batch.mask & (torch.arange(30) % 7 == torch.tensor([[6], [0], [0], [99]]))  # nothing of the last video
+    gradients = []
+    for asked in (None, wanted):
+        features = batch.features.clone().requires_grad_()
+        embedding = branch(batch.with_features(features), asked)
+        found = embedding.pad(embedding.features)[wanted]
+        gradients.append((found.detach(), *torch.autograd.grad(found.square().sum(), [features, *branch.parameters()])))
+    assert wanted.sum() == 6
+    for part, whole in zip(*gradients):
+        torch.testing.assert_close(part, whole, rtol=1e-5, atol=1e-6)
+
+
+def test_nothing_wanted_leaves_the_weights_connected():
+    branch = SeparationBranch(2, 4)
+    batch = SnippetBatch.from_videos([torch.randn(3, 2), torch.randn(1, 2)])
+    branch(batch, torch.zeros_like(batch.mask)).features.sum().backward()
+    assert all((weight.grad == 0).all() for weight in branch.parameters())

@@ -46,3 +46,14 @@ def test_resampling_carries_gradients():
     features = batch.features.requires_grad_()
     batch.with_features(features).resample([torch.tensor([0.25])]).features.sum().backward()
     assert features.grad[1:3, 0].tolist() == [0.75, 0.25]  # of the two snippets, which lie between two zero rows
+
+
+def test_chosen_snippets_become_a_batch_of_their_own():
+    batch = SnippetBatch.from_videos([torch.tensor([[1.0], [2.0], [3.0]]), torch.ones(2, 1), torch.tensor([[9.0]])])
+    chosen = torch.tensor([[True, False, True], [False] * 3, [True, False, False]])
+    near, rows = batch.select(chosen)
+    assert near.lengths == (2, 0, 1)
+    # gap, 1, 3, gap, nothing of the second video, gap, 9, gap
+    assert near.features[:, 0].tolist() == [0, 1, 3, 0, 0, 9, 0]
+    assert torch.equal(near.features, batch.features[rows])
+    assert [video[:, 0].tolist() for video in near.split(near.features)] == [[1, 3], [], [9]]

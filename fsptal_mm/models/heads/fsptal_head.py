@@ -70,7 +70,8 @@ class FSPTALHead(PointTALHead):
             losses.update(self.score_loss(scores.final, segments))
         if self.separation:
             # Of the actions only the points: mined ones are too uncertain to be pulled together (Sec. 3.5).
-            losses.update(self.separation_loss(self.separation(batch), given.labels, targets.background))
+            labelled = given.labels.any(-1) | targets.background
+            losses.update(self.separation_loss(self.separation(batch, labelled), given.labels, targets.background))
         return losses
 
     def mine(self, batch, data_samples):

@@ -1,6 +1,5 @@
 """Embedding E in which actions and background are to be told apart (method: Sec. 3.5)."""
 
-import torch
 from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from torch.nn import functional as F
@@ -34,18 +33,30 @@ class SeparationBranch(BaseModule):
         self.hidden = PackedConv1d(in_channels, embed_channels, kernel_size)
         self.embedding = PackedConv1d(embed_channels, embed_channels, kernel_size)
 
-    def forward(self, batch):
-        """Embed a :class:`SnippetBatch` of F: ``(R, D)`` to ``(R, D_e)`` rows, zero gaps stay zero."""
-        hidden = F.relu(self.hidden(batch))
-        gap = hidden.new_zeros(batch.gap, hidden.shape[1])
-        rows = [gap]
-        for video in batch.split(hidden):
-            rows += [video + self._attend(video), gap]
-        return batch.with_features(self.embedding(batch.with_features(torch.cat(rows))))
+    def forward(self, batch, wanted=None):
+        """Embed snippets.
 
-    def _attend(self, video):
-        """``A h`` of one video, ``(T, D_e)``."""
-        direction = directions(video).to(video.dtype)
-        # Only with batch and head dimension does the CPU kernel run that never holds the T x T weights.
-        query, value = direction[None, None], video[None, None]
-        return F.scaled_dot_product_attention(query, query, value, scale=1 / self.temperature)[0, 0]
+        Args:
+            batch (SnippetBatch): F, ``(R, D)`` rows.
+            wanted (Tensor, optional): ``(B, T)`` bool, snippets that are to be embedded, within ``batch.mask``. All
+                snippets are attended to, but no more is computed than these need.
+
+        Returns:
+            SnippetBatch: E, ``(R, D_e)`` rows, arbitrary but finite on snippets that are not wanted.
+        """
+        hidden = F.relu(self.hidden(batch), inplace=True)
+        direction = directions(hidden).to(hidden.dtype)
+        wanted = batch.mask if wanted is None else wanted
+        reach = self.embedding.padding[0]
+        needed = F.max_pool1d(wanted.float(), 2 * reach + 1, 1, reach).bool() & batch.mask
+        near, rows = batch.with_features(hidden).select(needed)
+        videos = zip(near.split(direction.index_select(0, rows)), batch.split(direction), batch.split(hidden))
+        attended = near.join([self._attend(*video) for video in videos])
+        embedded = self.embedding(near.with_features(near.features + attended))
+        return batch.with_features(embedded.new_zeros(len(hidden), embedded.shape[1]).index_add(0, rows, embedded))
+
+    def _attend(self, query, key, value):
+        """``A h`` at the ``(T', D_e)`` query rows of one video, whose key and value rows are ``(T, D_e)``."""
+        # Only with batch and head dimension does the CPU kernel run that never holds the T' x T weights.
+        query, key, value = (part[None, None] for part in (query, key, value))
+        return F.scaled_dot_product_attention(query, key, value, scale=1 / self.temperature)[0, 0]

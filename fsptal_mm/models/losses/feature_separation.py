@@ -16,7 +16,8 @@ def feature_separation_loss(embedding, labels, background, psi_same=0.95, psi_di
 
     The hardest partner is found without gradient, a block of pairs at a time, and only the cosines of the chosen
     pairs are computed again with gradient. A minimum or maximum has no gradient but through the chosen pair, so this
-    is exact, while memory grows linearly with T. Nothing waits for the device.
+    is exact, while memory grows linearly with T. The host waits for the device thrice a batch, to learn which snippets
+    are labelled: only these are compared.
 
     Args:
         embedding (SnippetBatch): E, ``(R, D_e)`` rows.
@@ -31,56 +32,88 @@ def feature_separation_loss(embedding, labels, background, psi_same=0.95, psi_di
         tuple[Tensor, Tensor, Tensor]: Eq. 11 (background), Eq. 12 (action) and Eq. 13 (between the two, anchored at
         the action snippets). Each is a mean over the anchors of a video, 0 if it has no pair, and a mean over videos.
     """
-    video_terms = []
-    for video, features in enumerate(embedding.split(embedding.features)):
-        own_labels, own_background = labels[video, : len(features)], background[video, : len(features)]
-        direction = directions(features)
-        partners = _hardest_partners(direction, own_labels, own_background, class_aware)
-        same_background, same_action, between = ((direction * direction[partner]).sum(-1) for partner in partners)
-        action = own_labels.any(-1)
-        terms = (
-            _anchor_mean(F.relu(psi_same - same_background), own_background),
-            _anchor_mean(F.relu(psi_same - same_action), action),
-            _anchor_mean(F.relu(between - psi_diff), action & own_background.any()),
-        )
-        video_terms.append(torch.stack(terms))
-    return torch.stack(video_terms).mean(0).unbind()
+    action = labels.any(-1)
+    counts = torch.stack([action.sum(1), background.sum(1)]).cpu()
+    of_action, of_background = counts
+    rows = torch.cat([embedding.rows[action], embedding.rows[background]])
+    direction = directions(embedding.features.index_select(0, rows))
+    actions, backgrounds = torch.arange(len(rows), device=rows.device).split(counts.sum(1).tolist())
+    least_background, least_action, most_background = _hardest_partners(
+        direction.detach(), actions, backgrounds, counts, labels[action] if class_aware else None
+    )
+
+    def cosine(anchors, partners):
+        return (direction.index_select(0, anchors) * direction.index_select(0, partners)).sum(-1)
+
+    return (
+        _video_mean(F.relu(psi_same - cosine(backgrounds, least_background)), of_background),
+        _video_mean(F.relu(psi_same - cosine(actions, least_action)), of_action),
+        _video_mean(F.relu(cosine(actions, most_background) - psi_diff), of_action, of_background > 0),
+    )
 
 
 @torch.no_grad()
-def _hardest_partners(direction, labels, background, class_aware):
-    """For every snippet the least similar background, least similar action and most similar background snippet.
+def _hardest_partners(direction, actions, backgrounds, counts, labels):
+    """For the background the least similar background, for the actions the least similar action and the most similar
+    background snippet of the same video.
 
     Args:
-        direction (Tensor): ``(T, D_e)`` normalised embeddings of one video.
-        labels (Tensor): ``(T, C)`` bool.
-        background (Tensor): ``(T,)`` bool.
-        class_aware: Action snippets must share a class with the anchor.
+        direction (Tensor): ``(N + M, D_e)`` normalised embeddings of the labelled snippets.
+        actions (Tensor): ``(N,)`` int64, which of them are action snippets, video after video.
+        backgrounds (Tensor): ``(M,)`` int64, which are background.
+        counts (Tensor): ``(2, B)`` how many of both each video has, on the host.
+        labels (Tensor, optional): ``(N, C)`` bool, where an action's partner must share a class with it.
 
     Returns:
-        tuple[Tensor, Tensor, Tensor]: ``(T,)`` int64 each; arbitrary where there is no snippet of the kind.
+        tuple[Tensor, Tensor, Tensor]: ``(M,)``, ``(N,)`` and ``(N,)`` int64, places in ``direction``; 0 for none.
     """
-    block = max(1, _PAIRS_AT_ONCE // len(direction))
-    classes = labels.float()
-    # Adding infinity excludes snippets several times faster than filling them in does.
-    no_background = torch.zeros_like(direction[:, 0]).masked_fill(~background, torch.inf)
-    no_action = torch.zeros_like(no_background).masked_fill(~labels.any(-1), torch.inf)
+    of_action, of_background = counts.tolist()
+    partners = torch.zeros_like(backgrounds), torch.zeros_like(actions), torch.zeros_like(actions)
+    per_video = zip(
+        actions.split(of_action),
+        backgrounds.split(of_background),
+        *(places.split(of_video) for places, of_video in zip(partners, (of_background, of_action, of_action))),
+        [None] * len(of_action) if labels is None else labels.float().split(of_action),
+    )
+    for its_actions, its_backgrounds, least_background, least_action, most_background, classes in per_video:
+        on_action, on_background = direction[its_actions], direction[its_backgrounds]
+        if len(its_backgrounds):
+            least_background.copy_(its_backgrounds[_least_similar(on_background, on_background)])
+            most_background.copy_(its_backgrounds[_least_similar(-on_action, on_background)])
+        if len(its_actions):
+            least_action.copy_(its_actions[_least_similar(on_action, on_action, classes)])
+    return partners
+
+
+def _least_similar(anchors, candidates, classes=None):
+    """Index of the candidate of the smallest cosine for each of ``(n, D_e)`` anchors, a block of them at a time.
+
+    ``classes (n, C)`` 0/1: anchors are the candidates, too, and a partner must share a class.
+    """
+    block = max(1, _PAIRS_AT_ONCE // len(candidates))
     # Small results that outlive a block would fragment the heap: one tensor holds them all.
-    partners = torch.empty((3, len(direction)), dtype=torch.int64, device=direction.device)
-    with torch.autocast(direction.device.type, enabled=False):  # a rounded cosine would choose the wrong partner
-        for rows, row_classes, found in zip(direction.split(block), classes.split(block), partners.split(block, 1)):
-            cosine = rows @ direction.t()
-            found[0] = (cosine + no_background).argmin(1)
-            found[2] = (cosine - no_background).argmax(1)
-            if class_aware:
-                cosine.masked_fill_(row_classes @ classes.t() == 0, torch.inf)
-            found[1] = (cosine + no_action).argmin(1)
-    return partners.unbind()
+    found = torch.empty(len(anchors), dtype=torch.int64, device=anchors.device)
+    with torch.autocast(anchors.device.type, enabled=False):  # a rounded cosine would choose the wrong partner
+        for start in range(0, len(anchors), block):
+            rows = slice(start, start + block)
+            cosine = anchors[rows] @ candidates.t()
+            if classes is not None:
+                cosine.masked_fill_(classes[rows] @ classes.t() == 0, torch.inf)
+            torch.argmin(cosine, 1, out=found[rows])
+    return found
 
 
-def _anchor_mean(hinge, chosen):
-    """Mean over the chosen snippets of one video; ``(T,)`` each."""
-    return hinge.masked_fill(~chosen, 0).sum() / chosen.sum().clamp(min=1)
+def _video_mean(hinge, counts, has_partner=None):
+    """Mean over the anchors of each video, then over videos.
+
+    Args:
+        hinge (Tensor): ``(N,)`` of the anchors, video after video.
+        counts (Tensor): ``(B,)`` how many each video has, on the host.
+        has_partner (Tensor, optional): ``(B,)`` bool, videos that do not count as 0.
+    """
+    share = 1 / (counts.clamp(min=1) * len(counts))
+    share = share if has_partner is None else share * has_partner
+    return (hinge * share.repeat_interleave(counts).to(hinge.device, non_blocking=True)).sum()
 
 
 @MODELS.register_module()

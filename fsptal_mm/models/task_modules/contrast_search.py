@@ -21,13 +21,18 @@ def search_switches(switches, max_combinations, beam_width):
     """
     if switches.weight[switches.background].any():
         return beam_search(switches, beam_width)
-    spans, _ = _spans(switches)
-    sizes = spans[:, 1] - spans[:, 0] + 1
+    sizes = span_sizes(switches)
     heavy = sizes.prod(0, dtype=np.float64) > max_combinations
     if heavy.any():
         chains = np.unique(switches.chain[switches.action[heavy]])
         switches = _narrow(switches, lacp_beam_search(switches, chains), sizes, heavy, max_combinations)
     return _exact_search(switches)
+
+
+def span_sizes(switches):
+    """How many places there are for the four switches that each segment's contrast depends on; ``(4, N)``."""
+    spans, _ = _spans(switches)
+    return spans[:, 1] - spans[:, 0] + 1
 
 
 def _narrow(switches, positions, sizes, heavy, max_combinations):

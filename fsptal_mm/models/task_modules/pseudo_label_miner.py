@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import torch
 from mmaction.registry import TASK_UTILS
+from torch.nn import functional as F
 
 from fsptal_mm.structures import NO_INSTANCE
 
@@ -58,8 +59,7 @@ class PseudoLabelMiner:
     def _best_of_empty_intervals(background_scores, background, free, targets, points):
         """Rule 2: the best background snippet of every interval between points that has none so far."""
         num_snippets = free.shape[1]
-        left, right = points.rows(targets.instances)
-        inside_instance = ((left == right) & (left != NO_INSTANCE)).any(-1)
+        inside_instance = _continue_the_last_point(targets, points).gather(1, points.right.clamp(max=num_snippets - 1))
         interval = points.here.cumsum(1)  # k for the snippets between the k-th and the next point
         bins = interval.new_zeros((len(free), num_snippets + 1))
         taken = bins.scatter_reduce(1, interval, background.long(), 'amax').gather(1, interval) > 0
@@ -75,14 +75,30 @@ class PseudoLabelMiner:
         """Rule 4: snippets that look like the nearest given point, with no background in between."""
         own = _Neighbours(background)
         candidate = targets.mask & ~points.here & ~background & (background_scores <= self.action_threshold)
-        top_class = scores.argmax(-1, keepdim=True)
-        instances = targets.instances
-        left, right = points.rows(instances)
+        instances, top_class = targets.instances, scores.argmax(-1)
+        num_snippets, num_classes = instances.shape[1:]
+        first_of_video = torch.arange(len(instances), device=instances.device)[:, None] * num_snippets
+        source = torch.arange(num_snippets, device=instances.device)  # the snippet whose label each one takes
         # The left neighbour is written last: the two can both apply only within one run of one instance.
-        for neighbour, reachable in ((right, own.right > points.right), (left, own.left < points.left)):
-            alike = neighbour.gather(-1, top_class)[..., 0] != NO_INSTANCE
-            instances = torch.where((candidate & reachable & alike)[..., None], neighbour, instances)
-        return instances
+        for point, reachable in ((points.right, own.right > points.right), (points.left, own.left < points.left)):
+            inside = first_of_video + point.clamp(0, num_snippets - 1)
+            alike = instances.take(inside * num_classes + top_class) != NO_INSTANCE
+            source = torch.where(candidate & reachable & alike, point, source)
+        return _rows(instances, source)
+
+
+def _continue_the_last_point(targets, points):
+    """``(B, T)`` bool: points that share an instance with the point before them."""
+    last = F.pad(points.left[:, :-1], (1, 0), value=-1)
+    same = _rows(targets.instances, last.clamp(min=0)) == targets.instances
+    return (same & targets.labels).any(-1) & (last >= 0)
+
+
+def _rows(instances, index):
+    """Rows ``(B, T, C)`` of ``(B, T, C)`` instances at the snippets ``(B, T)`` of the same video."""
+    num_videos, num_snippets, _ = instances.shape
+    index = index + torch.arange(num_videos, device=index.device)[:, None] * num_snippets
+    return instances.flatten(0, 1).index_select(0, index.flatten()).view_as(instances)
 
 
 class _Neighbours:
@@ -102,13 +118,3 @@ class _Neighbours:
         self.here = here
         self.left = index.masked_fill(~here, -1).cummax(1).values
         self.right = index.masked_fill(~here, num_snippets).flip(1).cummin(1).values.flip(1)
-
-    def rows(self, instances):
-        """Rows ``(B, T, C)`` of the left and of the right mark, -1 where there is no mark on that side."""
-        num_snippets, num_classes = instances.shape[1:]
-        picked = []
-        for index in (self.left, self.right):
-            outside = (index < 0) | (index >= num_snippets)
-            index = index.clamp(0, num_snippets - 1)[..., None].expand(-1, -1, num_classes)
-            picked.append(instances.gather(1, index).masked_fill(outside[..., None], NO_INSTANCE))
-        return picked

@@ -25,6 +25,11 @@ def take_turns(*functions, repeats=5):
     return np.array(turns).T
 
 
+def median_sec(functions, repeats):
+    """Median seconds per call of each function, by :func:`take_turns`."""
+    return np.median(take_turns(*functions, repeats=repeats), axis=1).tolist()
+
+
 def _seconds(function, number):
     start = time.perf_counter()
     for _ in range(number):

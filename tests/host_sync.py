@@ -1,0 +1,65 @@
+"""How often the host has to wait for the device, counted on any device."""
+
+import torch
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+_aten = torch.ops.aten
+# Their value or the shape of their result depends on what is in a tensor.
+_WAITING = {_aten._local_scalar_dense, _aten.nonzero, _aten.masked_select, _aten._unique2, _aten.bincount, _aten.equal}
+_INDEXING = {_aten.index, _aten.index_put, _aten.index_put_, _aten._index_put_impl_}
+_METHODS = {torch.Tensor.cpu, torch.Tensor.tolist, torch.Tensor.__array__}
+
+
+class HostSyncs:
+    """Counts operators inside the block that would make the host wait if their tensors were on a GPU.
+
+    These are single values (``item()``, ``float()``, ``if tensor:``), ``nonzero()`` and its like, indexing with a mask,
+    and ``cpu()`` and ``tolist()``, which do not reach the dispatcher where tensors are on the host already. A tensor
+    that is on the host on purpose is counted, too.
+
+    Attributes:
+        count: So far.
+        names: Of the operators, in order.
+    """
+
+    def __init__(self):
+        self.names = []
+        self._modes = _Methods(self.names), _Operators(self.names)
+
+    @property
+    def count(self):
+        return len(self.names)
+
+    def __enter__(self):
+        for mode in self._modes:
+            mode.__enter__()
+        return self
+
+    def __exit__(self, *error):
+        for mode in reversed(self._modes):
+            mode.__exit__(*error)
+
+
+class _Operators(TorchDispatchMode):
+    def __init__(self, names):
+        super().__init__()
+        self.names = names
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        packet = func.overloadpacket
+        by_mask = packet in _INDEXING and any(index is not None and index.dtype == torch.bool for index in args[1])
+        if packet in _WAITING or by_mask or func is _aten.repeat_interleave.Tensor:
+            self.names.append(str(func))
+        return func(*args, **(kwargs or {}))
+
+
+class _Methods(TorchFunctionMode):
+    def __init__(self, names):
+        super().__init__()
+        self.names = names
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if func in _METHODS:
+            self.names.append(func.__name__)
+        return func(*args, **(kwargs or {}))

@@ -1,0 +1,105 @@
+"""What a snippet costs in videos of 200 to 20,000 snippets, part by part, and the memory of feature separation.
+
+One video, FS-PTAL with the paper's config, D = 256, an instance for every 50 snippets, scores as of a trained model.
+Everything but module D, whose attention and pairs are quadratic by definition, should cost the same per snippet.
+"""
+
+import argparse
+import dataclasses
+from functools import partial
+
+import torch
+from mmaction.structures import ActionDataSample
+from reference.from_tests import PeakMemory
+from reference.step import build_model
+from reference.timing import median_sec
+
+import fsptal_mm.compat
+from fsptal_mm.models.heads.point_tal_head import SnippetScores
+from fsptal_mm.structures import NO_INSTANCE, PointTargets, SnippetGrid
+
+DIM, CLASSES = 256, 20
+
+
+def make_video(num_snippets):
+    """Features, targets and scores of a video with actions of about 12 snippets."""
+    generator = torch.Generator().manual_seed(num_snippets)
+    time_of = torch.arange(num_snippets)
+    number, phase = time_of // 50, time_of % 50
+    instances = torch.full((num_snippets, CLASSES), NO_INSTANCE, dtype=torch.int32)
+    points = (phase - 25).abs() <= 1  # extended labels
+    instances[points, 3] = number[points].int()
+    sample = ActionDataSample(metainfo=dict(video_id='v', num_snippets=num_snippets))
+    sample.point_instances, sample.point_background = instances, torch.zeros(num_snippets, dtype=torch.bool)
+    sample.gt_video_labels = (instances >= 0).any(0).float()
+    features = torch.rand((num_snippets, DIM), generator=generator)
+    is_action = ((phase - 25).abs() <= 6)[:, None]
+    noise = torch.rand((num_snippets, CLASSES + 1), generator=generator)
+    logits = torch.where(is_action, 2.0, -2.0) + noise
+    logits[:, :3] -= 4
+    logits[:, 4:-1] -= 4
+    logits[:, -1:] = torch.where(is_action, -2.0, 2.0) + noise[:, -1:]
+    return features, sample, SnippetScores.from_logits(logits[None])
+
+
+def parts_of(model, features, sample, scores):
+    """Functions that run one part of a step each, forward and backward."""
+    head = model.head
+    batch = model.data_preprocessor(dict(inputs=[features], data_samples=[sample]), True)['inputs']
+    given = PointTargets.from_samples([sample], batch.mask)
+    targets = head.miner(scores.final, scores.background, given)
+    segments = head.searcher(scores.final, targets)
+    embedded = batch.with_features(model.embedding(batch).features.detach().requires_grad_())
+    live = SnippetScores(*(part.clone().requires_grad_() for part in dataclasses.astuple(scores)))
+
+    def losses():
+        terms = head.loss_by_feat(live, targets) | head.score_loss(live.final, segments)
+        sum(terms.values()).backward()
+
+    def separation():
+        labelled = given.labels.any(-1) | targets.background
+        terms = head.separation_loss(head.separation(embedded, labelled), given.labels, targets.background)
+        sum(terms.values()).backward()
+
+    def proposals():
+        video_scores = torch.full((CLASSES,), 0.1)
+        grid, length = SnippetGrid(0.64), len(features)
+        return head.proposals(scores.final[0], scores.background[0], video_scores, grid, length * 0.64)
+
+    return {
+        'trunk': lambda: model.embedding(batch).features.sum().backward(),
+        'mining': partial(head.miner, scores.final, scores.background, given),
+        'search': partial(head.searcher, scores.final, targets),
+        'losses A-C': losses,
+        'proposals': proposals,
+        'module D': separation,
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--snippets', type=int, nargs='+', default=[200, 2000, 20_000], help='lengths of the video')
+    parser.add_argument('--repeats', type=int, default=5, help='runs of which the median counts')
+    args = parser.parse_args()
+    fsptal_mm.compat.apply()
+    model, _ = build_model(DIM, CLASSES)
+    table, memory = {}, []
+    for length in args.snippets:
+        parts = parts_of(model, *make_video(length))
+        with PeakMemory() as peak:
+            parts['module D']()
+        memory.append(peak.peak / length)
+        for name, function in parts.items():
+            repeats = 1 if name == 'module D' else args.repeats  # it takes half a minute in the longest video
+            table.setdefault(name, []).append(median_sec([function], repeats)[0] / length)
+    print(f'{"us a snippet, T =":20}' + ''.join(f'{length:>10}' for length in args.snippets) + '  last / first')
+    for name, costs in table.items():
+        print(f'{name:20}' + ''.join(f'{cost * 1e6:10.2f}' for cost in costs) + f'{costs[-1] / costs[0]:10.2f} x')
+    shares = [costs[-1] for costs in zip(*table.values())]
+    totals = [sum(costs) - costs[4] for costs in zip(*table.values())]
+    print(f'{"share of module D":20}' + ''.join(f'{share / total:10.0%}' for share, total in zip(shares, totals)))
+    print(f'{"its KB a snippet":20}' + ''.join(f'{share / 1024:10.2f}' for share in memory))
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,146 @@
+"""Time mining and segment search against plain loops over snippets, which must find the same.
+
+Mining: batch 16 x 5000 snippets x 20 classes; both loops are one function, given tensors or lists. Search: the segments
+of THUMOS14's training videos, with scores of an FS-PTAL model of D = 256 before and during its first epochs; how many
+of them the search solves exactly; and a beam search of budget 25, candidate by candidate, which it must not fall below.
+"""
+
+import argparse
+from functools import partial
+from unittest import mock
+
+import numpy as np
+import torch
+from reference.beam import beam_search
+from reference.from_tests import chains
+from reference.mining import mine_video, points_of
+from reference.step import build_model, train_step
+from reference.timing import median_sec
+from reference.videos import batches_of, pack_videos, read_annotations
+
+import fsptal_mm.compat
+from fsptal_mm.models import PseudoLabelMiner
+from fsptal_mm.models.task_modules import segment_search
+from fsptal_mm.models.task_modules.contrast_search import span_sizes
+from fsptal_mm.structures import PointTargets
+
+BATCH, LENGTH, CLASSES = 16, 5000, 20
+# Seconds of LACP's public code and of rewritings of it, on another 2-core machine.
+PEERS = {'trained': dict(LACP=0.641, lists=0.277), 'worst': dict(LACP=2.43, lists=0.284)}
+LACP_SEARCH = 25 / 200  # its beam search, a video, on one core
+TIMED = 3  # batches of which the search is timed
+MAX_COMBINATIONS = segment_search.SegmentSearcher().max_combinations
+
+
+def draw_scores(kind, generator):
+    """Scores, background scores and labels: ``trained`` keep to actions of 8 snippets, ``worst`` are all in between."""
+    instances = torch.full((BATCH, LENGTH, CLASSES), -1, dtype=torch.int32)
+    times = torch.arange(10, LENGTH, 20)
+    instances[:, times, torch.randint(CLASSES, (BATCH, 1), generator=generator)] = torch.arange(len(times)).int()
+    scores = torch.rand((BATCH, LENGTH, CLASSES), generator=generator)
+    noise = torch.rand((BATCH, LENGTH), generator=generator)
+    if kind == 'worst':  # no snippet is surely background, and all look like an action
+        return scores, 0.25 * noise, instances
+    near = ((torch.arange(LENGTH) + 4) % 20 - 10).abs() <= 4
+    return scores, torch.where(near, 0.4 * noise, 0.6 + 0.4 * noise), instances
+
+
+def loop(scores, background_scores, given, as_lists):
+    """Mine a batch with :func:`mine_video`; returns instances and background."""
+    mined = given.instances.clone(), torch.zeros_like(given.mask)
+    parts = (scores, background_scores, *mined)
+    if as_lists:
+        parts = mined = [part.tolist() for part in parts]
+    for video, instances in zip(zip(*parts), given.instances):
+        mine_video(*video[:2], points_of(instances), *video[2:])
+    return [torch.as_tensor(part) for part in mined[-2:]]
+
+
+def bench_mining(repeats):
+    """Print one line per kind of scores."""
+    miner, generator = PseudoLabelMiner(), torch.Generator().manual_seed(0)
+    mask = torch.ones(BATCH, LENGTH, dtype=torch.bool)
+    for kind, peers in PEERS.items():
+        scores, background, instances = draw_scores(kind, generator)
+        given = PointTargets(instances, torch.zeros_like(mask), (instances >= 0).any(1).float(), mask)
+        by_lists, by_tensors = (partial(loop, scores, background, given, as_lists) for as_lists in (True, False))
+        found = miner(scores, background, given)
+        for want in (by_lists(), by_tensors()):
+            assert torch.equal(found.instances, want[0].int()), kind
+            assert torch.equal(found.background, want[1]), kind
+        ours, lists = median_sec([partial(miner, scores, background, given), by_lists], repeats)
+        (tensors,) = median_sec([by_tensors], max(1, repeats // 3))
+        print(
+            f'mining, {kind}: ours {ours:.4f} s, loop over tensors {tensors:.2f} s = {tensors / ours:.0f} x, '
+            f'over lists {lists:.3f} s = {lists / ours:.0f} x; the same labels. Across runs: '
+            + ', '.join(f'{name} {seconds} s' for name, seconds in peers.items())
+        )
+
+
+def search_inputs(model, data):
+    """Scores and mined labels of a batch, and the :class:`Switches` that its search works on."""
+    model.eval()
+    with torch.no_grad():
+        batch = model.embed(model.data_preprocessor(data)['inputs'])
+        _, targets, _ = model.head.mine(batch, data['data_samples'])
+        scores = model.head.clean_scores(batch).final
+    model.train()
+    with mock.patch.object(segment_search, 'search_switches', wraps=segment_search.search_switches) as spy:
+        model.head.searcher(scores, targets)
+    return scores, targets, spy.call_args[0][0]
+
+
+def beam_word_by_word(scores, targets):
+    """The beam search of the tests, which scores every candidate from its first run on."""
+    return [chain.beam() for chain in chains(scores, targets).values()]
+
+
+def sums(switches, positions):
+    """Sum of contrasts of every chain."""
+    runs = switches.scored_runs(positions)
+    return np.bincount(switches.chain[runs[0]], switches.contrast(*runs))
+
+
+def bench_search(steps, repeats):
+    """Print one line per number of training steps."""
+    annotations, told = read_annotations()
+    batches = batches_of(pack_videos(annotations, dim=256))
+    print(f'search: {told}; {len(batches)} batches of {BATCH}')
+    model, optimizer = build_model(256, len(annotations.classes))
+    done = 0
+    for goal in steps:
+        for number in range(done, goal):
+            train_step(model, optimizer, batches[number % len(batches)])
+        done = goal
+        found = [search_inputs(model, data) for data in batches]
+        heavy = sum(int((span_sizes(switches).prod(0) > MAX_COMBINATIONS).sum()) for *_, switches in found)
+        count = sum(len(switches.action) for *_, switches in found)
+        times, worse = np.zeros(2), 0
+        for scores, targets, switches in found[:TIMED]:
+            best = segment_search.search_switches(switches, MAX_COMBINATIONS, 100)
+            worse += int((sums(switches, best) < sums(switches, beam_search(switches)) - 1e-9).sum())
+            search = partial(model.head.searcher, scores, targets)
+            times += median_sec([search, partial(beam_search, switches)], repeats)
+        (slow,) = median_sec([partial(beam_word_by_word, *found[0][:2])], 1)
+        (ours,) = median_sec([partial(model.head.searcher, *found[0][:2])], repeats)
+        print(
+            f'search after {done:3} steps: {count - heavy} of {count} segments exact = {1 - heavy / count:.2%}; '
+            f'{TIMED * BATCH} videos: ours {times[0]:.3f} s, beam search of budget 25 that keeps sums '
+            f'{times[1]:.2f} s = {times[1] / times[0]:.0f} x, that scores every candidate from its start '
+            f'{slow / ours:.0f} x; {worse} classes of a video below it. Across runs: LACP '
+            f'{LACP_SEARCH * TIMED * BATCH:.1f} s = {LACP_SEARCH * TIMED * BATCH / times[0]:.0f} x'
+        )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--repeats', type=int, default=5, help='runs of which the median counts')
+    parser.add_argument('--steps', type=int, nargs='+', default=[0, 3, 12, 36], help='training steps before a search')
+    args = parser.parse_args()
+    fsptal_mm.compat.apply()
+    bench_mining(args.repeats)
+    bench_search(args.steps, args.repeats)
+
+
+if __name__ == '__main__':
+    main()

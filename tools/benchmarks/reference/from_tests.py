@@ -1,0 +1,31 @@
+"""What the tests count and compare with, and the bytes that a backward pass is kept ready with."""
+
+import sys
+from pathlib import Path
+
+import torch
+
+_TESTS = Path(__file__).parents[3] / 'tests'
+sys.path += [str(_TESTS), str(_TESTS / 'test_models')]
+from host_sync import HostSyncs  # noqa: E402
+from peak_memory import PeakMemory  # noqa: E402
+from segment_reference import chains  # noqa: E402
+
+__all__ = ['HostSyncs', 'PeakMemory', 'chains', 'saved_bytes']
+
+
+def saved_bytes(function, model):
+    """Bytes of the storages that a forward pass saves for its backward pass, each once, without the weights."""
+    weights = {weight.untyped_storage().data_ptr() for weight in model.parameters()}
+    saved = {}
+
+    def keep(tensor):
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
+            saved[storage.data_ptr()] = storage  # held until it is counted, so that no address comes twice
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        result = function()
+    del result
+    return sum(storage.nbytes() for storage in saved.values())

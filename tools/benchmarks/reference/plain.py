@@ -1,0 +1,91 @@
+"""The training step as one would write it first: padded batches, loops over snippets, all pairs at once."""
+
+from dataclasses import replace
+from unittest import mock
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from fsptal_mm.models.task_modules import segment_search
+
+from .beam import beam_search
+from .mining import mine_video, points_of
+
+
+class PaddedConv1d(nn.Conv1d):
+    """``nn.Conv1d`` over a batch padded to its longest video; weights are taken from another convolution."""
+
+    def __init__(self, conv):
+        super().__init__(conv.in_channels, conv.out_channels, conv.kernel_size, padding=conv.padding)
+        self.load_state_dict(conv.state_dict())
+
+    def forward(self, batch):
+        """``(R, D_in)`` rows of a :class:`SnippetBatch` to ``(R, D_out)``."""
+        out = super().forward(batch.pad(batch.features).transpose(1, 2)).transpose(1, 2)
+        rows = out.new_zeros(len(batch.features), self.out_channels)
+        rows[batch.rows[batch.mask]] = out[batch.mask]
+        return rows
+
+
+def mine_batch(scores, background_scores, targets):
+    """:class:`PseudoLabelMiner`, snippet by snippet."""
+    instances, background = targets.instances.clone(), torch.zeros_like(targets.background)
+    for video, length in enumerate(targets.mask.sum(1).tolist()):
+        parts = (part[video, :length] for part in (scores, background_scores, instances, background))
+        scores_of, background_of, *written = parts
+        mine_video(scores_of, background_of, points_of(written[0]), *written)
+    return replace(targets, instances=instances, background=background)
+
+
+def attend(query, key, value, temperature):
+    """``A h`` with the whole matrix A."""
+    return (query @ key.t() / temperature).softmax(1) @ value
+
+
+class AllPairsLoss(nn.Module):
+    """:class:`FeatureSeparationLoss` with gradients through all pairs."""
+
+    def forward(self, embedding, labels, background):
+        """Eq. 11-13."""
+        terms = []
+        for video, features in enumerate(embedding.split(embedding.features)):
+            action, other = labels[video, : len(features)].any(-1), background[video, : len(features)]
+            direction = F.normalize(features, dim=-1, eps=1e-4)
+            cosine = direction @ direction.t()
+            zero = cosine.sum() * 0
+            hinges = (
+                (other, other, lambda pairs: F.relu(0.95 - pairs.amin(1))),
+                (action, action, lambda pairs: F.relu(0.95 - pairs.amin(1))),
+                (action, other, lambda pairs: F.relu(pairs.amax(1) - 0.1)),
+            )
+            terms.append(
+                torch.stack(
+                    [
+                        hinge(cosine[anchors][:, partners]).mean() if anchors.any() and partners.any() else zero
+                        for anchors, partners, hinge in hinges
+                    ]
+                )
+            )
+        names = ('background', 'action', 'between')
+        return {f'loss_separation_{name}': term for name, term in zip(names, torch.stack(terms).mean(0))}
+
+
+def make_plain(model):
+    """Replace the parts of a FS-PTAL model, in place; also needs :func:`beam_instead_of_search` around its steps."""
+    head = model.head
+    embed, temperature = head.separation.forward, head.separation.temperature
+    model.embedding.conv = PaddedConv1d(model.embedding.conv)
+    head.separation.hidden, head.separation.embedding = map(
+        PaddedConv1d, (head.separation.hidden, head.separation.embedding)
+    )
+    head.separation._attend = lambda query, key, value: attend(query, key, value, temperature)
+    head.separation.forward = lambda batch, wanted: embed(batch)
+    head.miner = mine_batch
+    head.separation_loss = AllPairsLoss()
+    return model
+
+
+def beam_instead_of_search():
+    """Context in which segments are searched by :func:`beam_search`."""
+    return mock.patch.object(segment_search, 'search_switches', lambda switches, *_: beam_search(switches))

@@ -1,0 +1,32 @@
+"""A training step of FS-PTAL with the paper's config, as the benchmarks run it."""
+
+from pathlib import Path
+
+import torch
+from mmaction.registry import MODELS
+from mmengine.config import Config
+
+_MODEL_FILE = Path(__file__).parents[3] / 'configs/_base_/models/fsptal.py'
+
+
+def build_model(dim, num_classes, seed=0):
+    """The model of the paper for features of dimension ``dim``, and its optimiser."""
+    model = Config.fromfile(_MODEL_FILE).model
+    model.embedding.in_channels = model.head.in_channels = dim
+    model.head.num_classes = num_classes
+    torch.manual_seed(seed)
+    model = MODELS.build(model).train()
+    return model, build_optimizer(model)
+
+
+def build_optimizer(model):
+    """Adam at the rate of the paper."""
+    return torch.optim.Adam(model.parameters(), lr=1e-4)
+
+
+def train_step(model, optimizer, data):
+    """Features to updated weights, mining and search included."""
+    losses = model(**model.data_preprocessor(data, True), mode='loss')
+    optimizer.zero_grad()
+    sum(losses.values()).backward()
+    optimizer.step()

@@ -1,0 +1,69 @@
+"""Training videos of THUMOS14's real lengths in memory: real annotations where they are at hand, else drawn ones."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+from mmengine.dataset import pseudo_collate
+
+from fsptal_mm.datasets.annotations import Annotations, load_annotations
+from fsptal_mm.datasets.synthetic import draw_annotations
+from fsptal_mm.datasets.synthetic_features import SyntheticParams, make_features
+from fsptal_mm.datasets.transforms import ExtendPointLabels, PackPointTALInputs, PointsToSnippets
+from fsptal_mm.structures import SnippetGrid
+
+_SNIPPET_SEC = 16 / 25
+_EXTENSION = dict(label_weight=2.5, neighbour_weight=1.67)  # tau_1 and tau_2 (Table 3)
+
+
+def read_annotations(count=200):
+    """Annotations of training videos and where they come from.
+
+    Real ones are those of THUMOS14's training split (``thumos14/`` below ``FSPTAL_DATA_ROOT``). Others are drawn by
+    the generator of the embedded set, whose lengths follow the same log-normal distribution, but end at 600 snippets.
+
+    Returns:
+        tuple[Annotations, str]: At most ``count`` videos, and a line that says whose they are.
+    """
+    folder = Path(os.environ.get('FSPTAL_DATA_ROOT', 'data'), 'thumos14')
+    if folder.is_dir():
+        annotations = load_annotations(
+            folder / 'gt_full.json',
+            split_file=folder / 'split_train.txt',
+            point_file=folder / 'point_gaussian/point_labels.csv',
+            fps_file=folder / 'fps_dict.json',
+        )
+        told = f'{len(annotations.videos)} training videos of THUMOS14, real annotations'
+    else:
+        annotations = draw_annotations(SyntheticParams(train_videos=count, test_videos=0))
+        told = 'drawn videos (log-normal lengths, median 235 snippets, spread 0.85, at most 600): no real ones found'
+    order = np.random.default_rng(0).permutation(list(annotations.videos))
+    videos = {str(video_id): annotations.videos[video_id] for video_id in order[:count]}
+    return Annotations(annotations.classes, videos), told
+
+
+def pack_videos(annotations, dim, extend=True):
+    """Samples of all videos: features ``(T, D)`` of the embedded set's generator; ``extend`` is module A."""
+    params = SyntheticParams(snippet_sec=_SNIPPET_SEC, dim=dim)
+    steps = [PointsToSnippets(), *([ExtendPointLabels(**_EXTENSION)] if extend else []), PackPointTALInputs()]
+    samples = []
+    for video_id, features in make_features(annotations, params):
+        record = annotations.videos[video_id]
+        results = dict(
+            vars(record),
+            features=features,
+            grid=SnippetGrid(_SNIPPET_SEC),
+            num_classes=len(annotations.classes),
+            video_labels=record.video_labels,
+            gt_segments_sec=record.segments_sec,
+            gt_segment_labels=record.segment_labels,
+        )
+        for step in steps:
+            results = step.transform(results)
+        samples.append(results)
+    return samples
+
+
+def batches_of(samples, size=16):
+    """Full batches, as a data loader gives them."""
+    return [pseudo_collate(samples[start : start + size]) for start in range(0, len(samples) - size + 1, size)]
