@@ -1,5 +1,8 @@
 """The one error type for user input: annotation files, features, configs, results."""
 
+import math
+import numbers
+
 
 class InputError(ValueError):
     """A user's file or setting that cannot be used as it is.
@@ -36,3 +39,28 @@ class InputError(ValueError):
 
 def _rebuild(expected, file, video, field, found):
     return InputError(expected, file=file, video=video, field=field, found=found)
+
+
+def check_numbers(owner, low, high=math.inf, *, whole=False, optional=False, **values):
+    """Make sure that arguments of a config are numbers in a range.
+
+    Args:
+        owner (str): The class whose arguments they are, for the error.
+        low: Smallest value.
+        high: Largest value; infinity means any finite number.
+        whole: Whether they must be whole numbers.
+        optional: Whether ``None`` will do, too.
+        **values: Values by the names of the arguments.
+
+    Raises:
+        InputError: One of them is none.
+    """
+    for name, value in values.items():
+        if value is None and optional:
+            continue
+        is_number = isinstance(value, int if whole else numbers.Real) and not isinstance(value, bool)
+        if not (is_number and low <= value <= high and abs(value) < math.inf):
+            bounds = f'>= {low}' if high == math.inf else f'from {low} to {high}'
+            expected = f'{"None or " * optional}a {"whole " * whole}number {bounds}'
+            found = 'None' if value is None else value  # to an InputError, None means that there is nothing to show
+            raise InputError(expected, field=f'{owner}.{name}', found=found)

@@ -11,12 +11,16 @@ from mmengine.logging import print_log
 from mmengine.utils import is_abs
 
 from fsptal_mm.errors import InputError
+from fsptal_mm.reading import path_below
 from fsptal_mm.structures import SnippetGrid, segments_inside
 
 from .annotations import load_annotations
 from .feature_settings import SIDE_FILE, stated_grid
 from .folds import Fold
 from .windows import Windows
+
+# A week at 15 snippets per second. A duration that makes more is a mistake, and arrays as long as it fill the memory.
+_MAX_SNIPPETS = 10**7
 
 
 @DATASETS.register_module()
@@ -88,8 +92,8 @@ class PointTALDataset(BaseDataset):
                 raise InputError(f'one of {choices}', field=name, found=value)
         self.grid = grid
         self.suffix = suffix
-        self.fold = fold and Fold.from_config(fold)
-        self.windows = windows and Windows(**windows)
+        self.fold = None if fold is None else Fold.from_config(fold)
+        self.windows = None if windows is None else Windows.from_config(windows)
         self.supervision = supervision
         self.pointless = pointless
         self._ann_args = dict(subset=subset, annotator=annotator, seed=seed)
@@ -137,6 +141,10 @@ class PointTALDataset(BaseDataset):
             num_classes: C.
         """
         grid = self._grid(record)
+        if record.duration_sec is not None and grid.num_snippets(record.duration_sec) > _MAX_SNIPPETS:
+            found = f'{record.duration_sec:g} s of snippets of {grid.snippet_sec:g} s'
+            expected = f'at most {_MAX_SNIPPETS} snippets'
+            raise InputError(expected, video=record.video_id, field='duration_sec', found=found)
         info = dict(
             video_id=record.video_id,
             subset=record.subset,
@@ -172,9 +180,8 @@ class PointTALDataset(BaseDataset):
         return grid
 
     def _feature_path(self, prefix, video_id):
-        if Path(prefix).suffix in ('.h5', '.hdf5'):
-            return str(prefix)
-        return str(Path(prefix, video_id + self.suffix))
+        path = path_below(prefix, video_id, self.suffix)
+        return str(prefix if Path(prefix).suffix in ('.h5', '.hdf5') else path)
 
     def filter_data(self):
         """Leave out training videos without any point, with one warning."""

@@ -66,7 +66,9 @@ class TestJson:
             pytest.param('[1, 2]', "found 'list', expected an object at the top level", id='a list'),
             pytest.param({'videos': {}}, "top level: found ['videos'], expected", id='neither form'),
             pytest.param({'database': []}, 'database: found [], expected an object', id='database is a list'),
-            pytest.param('{"database": {"v": {}, "v": {}}}', "found 'v twice', expected every key", id='video twice'),
+            pytest.param(
+                '{"database": {"v": {}, "v": {}}}', "v: found '2 times', expected every key", id='video twice'
+            ),
             pytest.param(
                 {'database': {'v': {'annotations': []}, 'v ': {'annotations': []}}}, 'twice', id='but a space'
             ),
