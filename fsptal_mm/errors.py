@@ -2,6 +2,10 @@
 
 import math
 import numbers
+import re
+
+# Control characters, line and paragraph separators, halves of surrogate pairs: they split lines or cannot be written.
+NOT_PRINTABLE = re.compile('[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]')
 
 
 class InputError(ValueError):
@@ -31,7 +35,7 @@ class InputError(ValueError):
             where.append(str(field))
         what = f'found {found!r}, expected {expected}' if found is not None else f'expected {expected}'
         message = ': '.join([*where, what if len(what) < 600 else what[:300] + ' ... ' + what[-280:]])
-        super().__init__(message.replace('\n', '\\n').replace('\r', '\\r'))  # always one line
+        super().__init__(NOT_PRINTABLE.sub(lambda match: ascii(match[0])[1:-1], message))  # always one line
 
     def __reduce__(self):  # workers of a data loader send their errors to the main process
         return _rebuild, (self.expected, self.file, self.video, self.field, self.found)

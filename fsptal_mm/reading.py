@@ -2,19 +2,16 @@
 
 import json
 import os
-import re
 import stat
 from collections import Counter
 from pathlib import Path
 
-from fsptal_mm.errors import InputError
+from fsptal_mm.errors import NOT_PRINTABLE, InputError
 
 # Text and JSON are held in memory as a whole, JSON at about ten times its size.
 _MAX_TEXT_BYTES = 1 << 30
 # File systems take 255; atomic_write adds some while it writes.
 _MAX_NAME_BYTES = 235
-# Control characters, line and paragraph separators, halves of surrogate pairs: they split lines or cannot be written.
-_NOT_PRINTABLE = re.compile('[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]')
 
 
 def regular_file(path, expected='a readable file', max_bytes=None, **where):
@@ -61,7 +58,7 @@ def path_below(folder, name, suffix='', field='video_id'):
     Raises:
         InputError: The name leads out of the folder, is empty, or no file can be named so.
     """
-    if not isinstance(name, str) or _NOT_PRINTABLE.search(name):
+    if not isinstance(name, str) or NOT_PRINTABLE.search(name):
         raise InputError('a text without control characters', field=field, found=name)
     parts = name.split('/')
     if not {'', '.', '..'}.isdisjoint(parts):  # an absolute path has an empty first part
@@ -80,7 +77,7 @@ def to_name(value, expected='a name', **where):
     name = value.strip() if isinstance(value, str) else ''
     if not name:
         raise InputError(expected, found='null' if value is None else value, **where)
-    if _NOT_PRINTABLE.search(name):
+    if NOT_PRINTABLE.search(name):
         raise InputError(f'{expected} without control characters', found=name, **where)
     return name
 

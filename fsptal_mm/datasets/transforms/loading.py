@@ -17,6 +17,7 @@ from fsptal_mm.errors import InputError, check_numbers
 from fsptal_mm.reading import regular_file
 
 _HDF5_SUFFIXES = ('.h5', '.hdf5')
+_SUFFIXES = ('.npy', '.npz', '.csv', *_HDF5_SUFFIXES)
 # A video's features, unpacked and as float32: 262,144 snippets of 2048 numbers. A file of a few bytes may claim more.
 _MAX_BYTES = 2 << 30
 
@@ -102,10 +103,13 @@ class LoadSnippetFeatures(SnippetLoader):
         return results
 
     def _read(self, path, video):
+        suffix = Path(path).suffix.lower()
+        if suffix not in _SUFFIXES:
+            raise InputError(f'one of {_SUFFIXES}', file=path, video=video, field='suffix', found=suffix)
         if self.backend_args is None:
             regular_file(path, 'a feature file', video=video)
         try:
-            array = self._decode(Path(path).suffix.lower(), path, video)
+            array = self._decode(suffix, path, video)
         except FileNotFoundError as error:  # of another backend
             raise InputError('a feature file', file=path, video=video, found='no such file') from error
         except InputError:
@@ -132,11 +136,9 @@ class LoadSnippetFeatures(SnippetLoader):
         if suffix == '.npz':
             with zipfile.ZipFile(path if self.backend_args is None else self._bytes(path)) as file:
                 return self._read_npz(file, path, video)
-        if suffix == '.npy':
-            if self.backend_args is None:  # pages are shared between workers and read once
-                return np.lib.format.open_memmap(path, mode='r')
-            return np.lib.format.read_array(self._bytes(path), allow_pickle=False)
-        raise InputError('.npy, .npz, .csv, .h5 or .hdf5', file=path, video=video, field='suffix', found=suffix)
+        if self.backend_args is None:  # pages are shared between workers and read once
+            return np.lib.format.open_memmap(path, mode='r')
+        return np.lib.format.read_array(self._bytes(path), allow_pickle=False)
 
     def _bytes(self, path):
         return io.BytesIO(get(str(path), backend_args=self.backend_args))
