@@ -132,7 +132,8 @@ class LoadSnippetFeatures(SnippetLoader):
                 regular_file(path, max_bytes=_MAX_BYTES, video=video)
             rows = csv.reader(io.StringIO(self._bytes(path).read().decode('utf-8-sig')))
             next(rows, None)
-            return np.array([np.array(row, dtype=np.float32) for row in rows if row], ndmin=2)
+            with np.errstate(over='ignore'):  # what float32 cannot hold is Inf, and refused as such
+                return np.array([np.array(row, dtype=np.float32) for row in rows if row], ndmin=2)
         if suffix == '.npz':
             with zipfile.ZipFile(path if self.backend_args is None else self._bytes(path)) as file:
                 return self._read_npz(file, path, video)
@@ -188,7 +189,7 @@ def _check_kind(array, path, video):
 def _check(array, path, video):
     """Features as float32; InputError where they are none."""
     _check_kind(array, path, video)
-    with np.errstate(over='ignore'):  # what float32 cannot hold is Inf then
+    with np.errstate(over='ignore'):
         array = np.asarray(array, dtype=np.float32)
     if not np.isfinite(array).all():
         snippet = int(np.flatnonzero(~np.isfinite(array).all(1))[0])
