@@ -213,8 +213,9 @@ def _write_set(folder, params):
 
 def save_split(folder, name, annotations, params):
     """Write ``features/NAME/ID.npy`` and ``split_NAME.txt`` below ``folder``, each file atomically."""
+    paths = {video_id: path_below(Path(folder, 'features', name), video_id, '.npy') for video_id in annotations.videos}
     for video_id, features in make_features(annotations, params):
-        with atomic_write(path_below(Path(folder, 'features', name), video_id, '.npy'), 'wb') as file:
+        with atomic_write(paths[video_id], 'wb') as file:
             np.save(file, features)
     with atomic_write(Path(folder, f'split_{name}.txt')) as file:
         file.writelines(f'{video_id}\n' for video_id in annotations.videos)
