@@ -1,9 +1,10 @@
 """The one error type for user input: annotation files, features, configs, results."""
 
-import math
 import numbers
 import re
 
+# No second, rate, count or weight is larger, and what is computed from such numbers does not overflow.
+LARGEST = 1e12
 # Control characters, line and paragraph separators, halves of surrogate pairs: they split lines or cannot be written.
 NOT_PRINTABLE = re.compile('[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]')
 
@@ -45,13 +46,13 @@ def _rebuild(expected, file, video, field, found):
     return InputError(expected, file=file, video=video, field=field, found=found)
 
 
-def check_numbers(owner, low, high=math.inf, *, whole=False, optional=False, **values):
+def check_numbers(owner, low, high=LARGEST, *, whole=False, optional=False, **values):
     """Make sure that arguments of a config are numbers in a range.
 
     Args:
         owner (str): The class whose arguments they are, for the error.
         low: Smallest value.
-        high: Largest value; infinity means any finite number.
+        high: Largest value.
         whole: Whether they must be whole numbers.
         optional: Whether ``None`` will do, too.
         **values: Values by the names of the arguments.
@@ -63,8 +64,8 @@ def check_numbers(owner, low, high=math.inf, *, whole=False, optional=False, **v
         if value is None and optional:
             continue
         is_number = isinstance(value, int if whole else numbers.Real) and not isinstance(value, bool)
-        if not (is_number and low <= value <= high and abs(value) < math.inf):
-            bounds = f'>= {low}' if high == math.inf else f'from {low} to {high}'
+        if not (is_number and low <= value <= high):
+            bounds = f'>= {low}' if high == LARGEST else f'from {low} to {high}'
             expected = f'{"None or " * optional}a {"whole " * whole}number {bounds}'
             found = 'None' if value is None else value  # to an InputError, None means that there is nothing to show
             raise InputError(expected, field=f'{owner}.{name}', found=found)

@@ -58,7 +58,7 @@ def path_below(folder, name, suffix='', field='video_id'):
     Raises:
         InputError: The name leads out of the folder, is empty, or no file can be named so.
     """
-    if not isinstance(name, str) or NOT_PRINTABLE.search(name):
+    if not isinstance(name, str) or NOT_PRINTABLE.search(name + suffix):
         raise InputError('a text without control characters', field=field, found=name)
     parts = name.split('/')
     if not {'', '.', '..'}.isdisjoint(parts):  # an absolute path has an empty first part

@@ -216,7 +216,7 @@ def _class_index(classes, source, annotators, background_label, file):
     if isinstance(classes, (str, os.PathLike)):
         file, names = classes, read_classes(classes)
     elif classes is not None:
-        file, names = None, list(classes)
+        file, names = None, list(classes) if isinstance(classes, (list, tuple)) else [classes]
     elif source is not None and source.classes is not None:
         names = source.classes
     else:

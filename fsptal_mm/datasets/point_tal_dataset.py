@@ -1,6 +1,7 @@
 """Videos with one labelled frame per action instance."""
 
 import logging
+import os
 from dataclasses import astuple
 from pathlib import Path
 
@@ -90,6 +91,8 @@ class PointTALDataset(BaseDataset):
         ):
             if value not in choices:
                 raise InputError(f'one of {choices}', field=name, found=value)
+        files = dict(split_file=split_file, point_file=point_file, fps_file=fps_file, ambiguous_file=ambiguous_file)
+        _check_paths(data_prefix, suffix, ann_file=ann_file, **files)
         self.grid = grid
         self.suffix = suffix
         self.fold = None if fold is None else Fold.from_config(fold)
@@ -97,12 +100,20 @@ class PointTALDataset(BaseDataset):
         self.supervision = supervision
         self.pointless = pointless
         self._ann_args = dict(subset=subset, annotator=annotator, seed=seed)
-        self._ann_paths = dict(
-            split_file=split_file, point_file=point_file, fps_file=fps_file, ambiguous_file=ambiguous_file
-        )
+        self._ann_paths = files
+        metainfo = kwargs.pop('metainfo', None)
+        if metainfo is not None and isinstance(metainfo.get('classes'), str):
+            metainfo = {**metainfo, 'classes': Path(metainfo['classes'])}  # read here, not by the base class
         # Built here, not by the base class, which finds our transforms only where the default scope is set.
         pipeline = [TRANSFORMS.build(step) if isinstance(step, dict) else step for step in pipeline]
-        super().__init__(ann_file=ann_file, data_prefix=data_prefix, pipeline=pipeline, test_mode=test_mode, **kwargs)
+        super().__init__(
+            ann_file=ann_file,
+            data_prefix=data_prefix,
+            pipeline=pipeline,
+            metainfo=metainfo,
+            test_mode=test_mode,
+            **kwargs,
+        )
 
     def _join_prefix(self):
         super()._join_prefix()
@@ -202,6 +213,19 @@ class PointTALDataset(BaseDataset):
                 level=logging.WARNING,
             )
         return kept
+
+
+def _check_paths(data_prefix, suffix, **files):
+    """InputError for what is no path of a file, or of several for the points."""
+    for name, path in files.items():
+        paths = path if name == 'point_file' and isinstance(path, (list, tuple)) else [path]
+        if not all(part is None or isinstance(part, (str, os.PathLike)) for part in paths):
+            raise InputError('the path of a file', field=name, found=path)
+    folders = data_prefix.values() if isinstance(data_prefix, dict) else ()
+    if not folders or not all(isinstance(folder, (str, os.PathLike)) for folder in folders):
+        raise InputError('a dict from stream to folder', field='data_prefix', found=data_prefix)
+    if not isinstance(suffix, str):
+        raise InputError('a suffix such as .npy', field='suffix', found=repr(suffix))
 
 
 def _has_segment(info):

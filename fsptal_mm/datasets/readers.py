@@ -4,11 +4,9 @@ import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from fsptal_mm.errors import InputError
+from fsptal_mm.errors import LARGEST, InputError
 from fsptal_mm.reading import read_json, read_text, to_name
 
-# No second, frame or rate is larger, and nothing that is computed from such numbers overflows.
-_LARGEST = 1e12
 _KINDS = {dict: 'an object', list: 'a list', str: 'a text'}
 
 
@@ -93,7 +91,7 @@ def to_number(value, minimum=-math.inf, **where):
         number = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError, OverflowError):
         number = math.nan
-    if not (abs(number) <= _LARGEST and number >= minimum):
+    if not (abs(number) <= LARGEST and number >= minimum):
         bound = '' if minimum == -math.inf else f' >= {minimum:g}'
         raise InputError(f'a finite number{bound}', found=shown(value), **where)
     return number

@@ -8,14 +8,13 @@ from collections import Counter
 import numpy as np
 from mmengine.logging import print_log
 
-from fsptal_mm.errors import InputError
+from fsptal_mm.errors import LARGEST, InputError
 from fsptal_mm.fileio import atomic_write, write_json
 from fsptal_mm.reading import read_json
 
 from .functional import Instances
 
 _MAX_NAMED = 5
-_LARGEST_SEC = 1e12  # what is computed from such seconds never overflows
 
 
 def read_results(path):
@@ -156,7 +155,7 @@ def _read_video(path, video, entries):
 
 
 def _are_good(segments, scores):
-    in_range = (np.abs(segments) <= _LARGEST_SEC).all()  # not so with NaN, either
+    in_range = (np.abs(segments) <= LARGEST).all()  # not so with NaN, either
     return in_range and np.isfinite(scores).all() and (segments[:, 0] <= segments[:, 1]).all()
 
 
@@ -203,7 +202,7 @@ def _to_segment(value):
     if not isinstance(value, list):
         raise TypeError
     start, end = map(_to_number, value)
-    if not -_LARGEST_SEC <= start <= end <= _LARGEST_SEC:
+    if not -LARGEST <= start <= end <= LARGEST:
         raise ValueError
     return start, end
 

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fsptal_mm.errors import InputError, check_numbers
+from fsptal_mm.errors import LARGEST, InputError, check_numbers
 
 # A time that is meant to be the start of a snippet may be a hair below it in floating point.
 _EDGE_SNIPPETS = 1e-6
-# Any time up to 1e12 s divided by any snippet is a whole number that int64 holds.
-_SMALLEST, _LARGEST = 1e-6, 1e12
+# Any time up to LARGEST divided by any snippet is a whole number that int64 holds.
+_SMALLEST = 1e-6
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class SnippetGrid:
         grid = dict(grid)
         offset_sec = grid.pop('offset_sec', None)
         if offset_sec is not None:
-            check_numbers('grid', -_LARGEST, _LARGEST, offset_sec=offset_sec)
+            check_numbers('grid', -LARGEST, offset_sec=offset_sec)
         if set(grid) == {'snippet_sec'}:
             return cls(_positive(grid, 'snippet_sec', video), float(offset_sec or 0))
         if not {'fps', 'snippet_frames'} <= set(grid) <= {'fps', 'snippet_frames', 'stride_frames'}:
@@ -98,7 +98,7 @@ class SnippetGrid:
 
 def _positive(grid, field, video):
     value = grid[field]
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not _SMALLEST <= value <= _LARGEST:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not _SMALLEST <= value <= LARGEST:
         raise InputError('a positive number', video=video, field=f'grid.{field}', found=value)
     return float(value)
 
