@@ -78,7 +78,9 @@ class TestJson:
                 database(annotations=[3]), "video v: found 3, expected an object with 'segment'", id='no pair'
             ),
             pytest.param(database(annotations=[{'segment': [1, 2]}]), "a text named 'label'", id='no label'),
-            pytest.param(segment(1, 2, label=' '), "video v: label: found ' ', expected the name of a class", id='empty label'),
+            pytest.param(
+                segment(1, 2, label=' '), "video v: label: found ' ', expected the name of a class", id='empty label'
+            ),
             pytest.param(segment(1, 2, label=7), 'video v: label: found 7, expected a text', id='label is a number'),
             pytest.param(segment(3, 2), 'annotations[0].segment: found [3.0, 2.0], expected an end', id='reversed'),
             pytest.param(
