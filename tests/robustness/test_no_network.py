@@ -41,9 +41,13 @@ write_data(folder)
 runner = make_runner(folder, hooks=[dict(type='PseudoLabelMiningHook')], epochs=2, lr=0.01, workers=1)
 runner.train()
 from mmengine.config import Config
-config = Config(dict(model=runner.cfg.model, test_dataloader=dict(dataset=runner.cfg.train_dataloader.dataset)))
-config.test_dataloader.dataset.pipeline = [dict(type=t) for t in
-    ('LoadSnippetFeatures', 'PointsToSnippets', 'PackPointTALInputs')]
+head = dict(type='FSPTALHead', num_classes=2, in_channels=8)
+embedding = dict(type='SnippetEmbedding', in_channels=6, out_channels=8)
+steps = ['LoadSnippetFeatures', 'PointsToSnippets', 'PackPointTALInputs']
+dataset = dict(type='PointTALDataset', grid=dict(snippet_sec=1.0), pipeline=[dict(type=step) for step in steps])
+config = Config(
+    dict(model=dict(type='PointTAL', embedding=embedding, head=head), test_dataloader=dict(dataset=dataset))
+)
 inferencer = fsptal_mm.apis.TALInferencer(config, folder / 'run/epoch_2.pth', 'cpu')
 found = inferencer(str(folder / 'features'), out_dir=str(folder / 'out'), timeline=True)
 print(len(found['predictions']), 'videos,', len(found['visualization']), 'pictures')
