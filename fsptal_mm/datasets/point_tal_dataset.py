@@ -102,7 +102,7 @@ class PointTALDataset(BaseDataset):
         self._ann_args = dict(subset=subset, annotator=annotator, seed=seed)
         self._ann_paths = files
         metainfo = kwargs.pop('metainfo', None)
-        if metainfo is not None and isinstance(metainfo.get('classes'), str):
+        if isinstance(metainfo, dict) and isinstance(metainfo.get('classes'), str):
             metainfo = {**metainfo, 'classes': Path(metainfo['classes'])}  # read here, not by the base class
         # Built here, not by the base class, which finds our transforms only where the default scope is set.
         pipeline = [TRANSFORMS.build(step) if isinstance(step, dict) else step for step in pipeline]

@@ -95,8 +95,9 @@ def special_files(folder, suffix):
         server.bind(os.path.relpath(paths['socket']))  # its name may have 108 bytes only
     paths['sparse'].touch()
     os.truncate(paths['sparse'], 1 << 42)
-    paths['zero'] = folder / f'zero{suffix}'
-    paths['zero'].symlink_to('/dev/zero')
+    for kind, target in (('zero', '/dev/zero'), ('unreadable', '/proc/self/mem')):  # reading the latter fails
+        paths[kind] = folder / f'{kind}{suffix}'
+        paths[kind].symlink_to(target)
     paths['below a file'] = folder / 'sparse.txt' / f'x{suffix}'
     paths['long'] = folder / ('x' * 300 + suffix)
     paths['NUL'] = f'{folder}/a\0b{suffix}'
