@@ -45,7 +45,7 @@ def load_checkpoints_safely():
         path = regular_file(os.path.expanduser(filename), 'a checkpoint')
         try:
             _check_archive(path)
-            return load(filename, map_location)
+            return _without_code(load(filename, map_location))
         except InputError:
             raise
         except Exception as error:  # damaged data may raise any type of error
@@ -53,8 +53,9 @@ def load_checkpoints_safely():
 
     torch.serialization.add_safe_globals(_checkpoint_globals())
     checkpoint.CheckpointLoader.register_scheme(prefixes='', loader=load_from_local, force=True)
+    load_url = checkpoint.load_url
     # What comes over http is unpickled without any check by default.
-    checkpoint.load_url = functools.partial(checkpoint.load_url, weights_only=True)
+    checkpoint.load_url = lambda *args, **kwargs: _without_code(load_url(*args, **{**kwargs, 'weights_only': True}))
     return True
 
 
@@ -67,6 +68,14 @@ def _check_archive(path):
     unpacked = sum(member.file_size for member in members)
     if unpacked > path.stat().st_size or any(member.compress_type != zipfile.ZIP_STORED for member in members):
         raise InputError('an archive that is not compressed', file=path, found=f'{unpacked} bytes when unpacked')
+
+
+def _without_code(content):
+    """The checkpoint without ``meta['config']``, a text of older toolboxes that mmengine's resume runs as Python."""
+    meta = content.get('meta') if isinstance(content, dict) else None
+    if isinstance(meta, dict):
+        meta.pop('config', None)
+    return content
 
 
 def _checkpoint_globals():

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader, checkpoint
 from nasty import damaged, special_files, spoilt, values
+from test_compat import toy_runner
 from torch import nn
 
 from fsptal_mm import compat
@@ -161,6 +162,19 @@ def test_code_is_never_run(place, as_zip, tmp_path, monkeypatch):
     refused(load, path, names=path)
     (tmp_path / 'last_checkpoint').write_text(str(path))
     refused(find_latest_checkpoint, tmp_path, names='last_checkpoint')
+    assert not (tmp_path / 'run').exists()
+
+
+def test_the_config_in_a_checkpoint_is_not_run_by_a_resume(tmp_path, monkeypatch):
+    """mmengine takes the text of ``meta['config']``, which only older toolboxes write, for a Python file."""
+    monkeypatch.chdir(tmp_path)
+    toy_runner(tmp_path, 'first', 1, default_scope='mmaction').train()
+    found = CheckpointLoader.load_checkpoint(str(tmp_path / 'epoch_1.pth'))
+    found['meta']['config'] = "import os\nos.mkdir('run')\n"
+    torch.save(found, tmp_path / 'epoch_1.pth')
+    runner = toy_runner(tmp_path, 'second', 2, resume=True, default_scope='mmaction')
+    runner.train()
+    assert runner.epoch == 2
     assert not (tmp_path / 'run').exists()
 
 
