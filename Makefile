@@ -9,7 +9,7 @@ DEMO_DIR := work_dirs/demo
 # More arguments for the training of the demo, e.g. DEMO_ARGS='--cfg-options train_cfg.max_epochs=5'
 DEMO_ARGS ?=
 
-.PHONY: venv demo test test-full lint bench
+.PHONY: venv demo test test-full robustness lint bench
 
 venv: $(VENV)/.installed
 
@@ -45,6 +45,10 @@ $(FULL_VENV)/.installed: pyproject.toml $(FULL_VENV)/.mmcv
 test-full: $(FULL_VENV)/.installed
 	$(FULL_PY) -c 'import mmcv.ops, mmdet'  # else its tests would only be skipped
 	$(FULL_PY) -m pytest -m full
+
+# Kills at random moments and damaged files at full count; `make test` runs a short choice of them.
+robustness: venv
+	FSPTAL_ROBUSTNESS=full $(PY) -m pytest tests/robustness
 
 lint: venv
 	$(VENV)/bin/ruff check
