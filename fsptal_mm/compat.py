@@ -26,6 +26,7 @@ from fsptal_mm.compat_checkpoints import (
     load_checkpoints_safely,
     resume_from_a_whole_checkpoint,
     write_checkpoints_whole,
+    write_configs_whole,
 )
 from fsptal_mm.errors import InputError
 
@@ -232,5 +233,6 @@ REPAIRS = (
     train_in_bf16_on_cpu,
     move_nested_data_root,
     write_checkpoints_whole,
+    write_configs_whole,
     resume_from_a_whole_checkpoint,
 )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.fileio import LocalBackend
 from mmengine.logging import MMLogger
 from mmengine.runner import CheckpointLoader, find_latest_checkpoint
@@ -67,6 +68,7 @@ def test_last_checkpoint_is_replaced_as_a_whole(trained, monkeypatch):
     replace = os.replace
     monkeypatch.setattr(os, 'replace', lambda source, target: replaced.append(Path(target)) or replace(source, target))
     toy_runner(trained, 'second', 3, resume=True, default_hooks=keep(2)).train()
+    replaced = [path for path in replaced if path.suffix != '.py']  # configs are, too
     assert replaced == [trained / 'epoch_3.pth', trained / 'last_checkpoint']  # it never names what is not there
 
 
@@ -99,6 +101,17 @@ def test_files_of_the_local_backend_are_written_whole(tmp_path):
     with pytest.raises(TypeError):
         LocalBackend().put(None, str(tmp_path / 'folder/file'))
     assert (tmp_path / 'folder/file').read_bytes() == b'new'
+
+
+@pytest.mark.parametrize('suffix', ['.py', '.json'])
+def test_configs_are_written_whole(tmp_path, suffix, monkeypatch):
+    path = tmp_path / f'config{suffix}'
+    Config(dict(a=1)).dump(path)
+    monkeypatch.setattr(os, 'replace', lambda source, target: (_ for _ in ()).throw(KilledError))
+    with pytest.raises(KilledError):
+        Config(dict(a=2)).dump(path)
+    assert Config.fromfile(path).a == 1
+    assert Config(dict(a=3)).dump().strip() == 'a = 3'
 
 
 def damage(path, how):

@@ -25,9 +25,9 @@ def save_activitynet(path, annotations, fps=None, covered_sec=None):
         if rate is not None:
             database[video_id] |= {'fps': rate, 'frame': round(record.duration_sec * rate)}
         database[video_id]['annotations'] = _segments(record, annotations.classes)
-    write_json(path, {'version': 'VERSION 1.3', 'taxonomy': [], 'database': database})
     with atomic_write(Path(path).with_name(f'{Path(path).stem}_classes.txt')) as file:
         file.writelines(f'{name}\n' for name in annotations.classes)
+    write_json(path, {'version': 'VERSION 1.3', 'taxonomy': [], 'database': database})  # last: where it is, both are
 
 
 def save_mmaction2(path, annotations, fps=None, covered_sec=None):

@@ -1,12 +1,11 @@
 """Detections written onto the frames of their video."""
 
-import os
-import tempfile
 from pathlib import Path
 
 import cv2
 
 from fsptal_mm.errors import InputError
+from fsptal_mm.fileio import atomic_path
 
 # Okabe and Ito's colours, which colour-blind people can tell apart, as blue, green, red; without their black.
 _PALETTE = (
@@ -38,15 +37,12 @@ def annotate_video(video, path, detections, min_share=0.5):
         InputError: A frame that cannot be decoded, or an OpenCV that cannot write MP4.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     best = max((found.score for found in detections), default=0)
     shown = sorted((found for found in detections if found.score >= min_share * best), key=lambda found: found.score)
     labels = sorted({found.label for found in shown})
     colors = {label: _PALETTE[number % len(_PALETTE)] for number, label in enumerate(labels)}
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f'.{path.name}.') as folder:
-        temporary = Path(folder, path.name)  # its suffix tells OpenCV the container
+    with atomic_path(path, path.suffix) as temporary:  # whose suffix tells OpenCV the container
         _write_frames(temporary, video, shown, colors)
-        os.replace(temporary, path)
     return str(path)
 
 

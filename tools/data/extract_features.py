@@ -65,7 +65,7 @@ def find_videos(paths):
     found = {}
     for path in paths:
         if path.is_dir():
-            files = [file for file in path.rglob('*') if file.suffix.lower() in VIDEO_SUFFIXES]
+            files = [file for file in path.rglob('*') if file.suffix.lower() in VIDEO_SUFFIXES and file.name[0] != '.']
         elif path.suffix == '.txt':
             if not path.is_file():
                 raise InputError('a list of videos', file=path, found='no such file')
