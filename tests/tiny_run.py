@@ -1,6 +1,7 @@
-"""A runner on five tiny videos, which the tests of hooks train with."""
+"""A runner on five tiny videos, which the tests of hooks train with, and a comparison of what it saves."""
 
 import numpy as np
+import torch
 from mmaction.utils import register_all_modules
 from mmengine.dataset import pseudo_collate
 from mmengine.runner import Runner
@@ -84,3 +85,21 @@ def batches(runner):
     for index in range(len(dataset)):
         data = pseudo_collate([dataset[index]])
         yield runner.model.data_preprocessor(data)['inputs'], data['data_samples']
+
+
+def tensors(node, path=''):
+    """Every tensor of a checkpoint with its place in it."""
+    if isinstance(node, torch.Tensor):
+        yield path, node
+    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, (list, tuple)) else ()
+    for key, value in items:
+        yield from tensors(value, f'{path}/{key}')
+
+
+def same_weights(first, second):
+    """Whether two checkpoints hold the same weights and state of the optimizer, to the last bit."""
+    keys = ('state_dict', 'ema_state_dict', 'optimizer')
+    first, second = (dict(tensors({key: ckpt[key] for key in keys if key in ckpt})) for ckpt in (first, second))
+    assert first.keys() == second.keys()
+    assert len(first) > 8
+    return all(torch.equal(value, second[path]) for path, value in first.items())

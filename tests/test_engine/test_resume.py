@@ -12,7 +12,7 @@ import torch._dynamo  # as optimizers do when they are built; here, so that not 
 from mmaction.registry import HOOKS, TRANSFORMS
 from mmcv.transforms import BaseTransform
 from mmengine.hooks import Hook
-from tiny_run import make_runner, write_data
+from tiny_run import make_runner, same_weights, write_data
 
 EPOCHS, KILLED_IN_EPOCH = 4, 2
 
@@ -73,24 +73,6 @@ def run(folder, name, settings, kill=False, resume=False):
 
 def saved(folder, name, epoch=EPOCHS):
     return torch.load(folder / name / f'epoch_{epoch}.pth')
-
-
-def tensors(node, path=''):
-    """Every tensor of a checkpoint with its place in it."""
-    if isinstance(node, torch.Tensor):
-        yield path, node
-    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, (list, tuple)) else ()
-    for key, value in items:
-        yield from tensors(value, f'{path}/{key}')
-
-
-def same_weights(first, second):
-    """Whether two checkpoints hold the same weights and state of the optimizer, to the last bit."""
-    keys = ('state_dict', 'ema_state_dict', 'optimizer')
-    first, second = (dict(tensors({key: ckpt[key] for key in keys if key in ckpt})) for ckpt in (first, second))
-    assert first.keys() == second.keys()
-    assert len(first) > 8
-    return all(torch.equal(value, second[path]) for path, value in first.items())
 
 
 def interrupted_equals_whole(folder, settings):
