@@ -1,4 +1,4 @@
-"""Repairs of how mmengine writes configs, and writes, loads and resumes from checkpoints, for :mod:`fsptal_mm.compat`."""
+"""Repairs of how mmengine treats checkpoints, and writes configs; :mod:`fsptal_mm.compat` makes them."""
 
 import functools
 import inspect

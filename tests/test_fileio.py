@@ -85,7 +85,7 @@ def test_errors_name_the_file_and_the_reason(tmp_path):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def of_another_file(file):
-        open(tmp_path / 'missing')
+        (tmp_path / 'missing').read_text()
 
     write_json(tmp_path / 'x.json', 'old')
     for step in (full, of_another_file):

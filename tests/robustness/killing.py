@@ -68,7 +68,7 @@ class Program:
                 stream.flush()
             os.dup2(log.fileno(), 1)
             os.dup2(log.fileno(), 2)
-        sys.stdout, sys.stderr = (open(number, 'w', buffering=1, closefd=False) for number in (1, 2))  # not pytest's
+        sys.stdout, sys.stderr = map(os.fdopen, (1, 2), 'ww')  # not those of pytest
         own = os.getpid()
 
         def watch(event, args):
