@@ -1,4 +1,4 @@
-"""Repairs of how mmengine treats checkpoints, and writes configs; :mod:`fsptal_mm.compat` makes them."""
+"""Repairs of how mmengine writes files, and of how it reads checkpoints; :mod:`fsptal_mm.compat` makes them."""
 
 import functools
 import inspect
@@ -16,9 +16,10 @@ from mmengine.hooks import CheckpointHook, checkpoint_hook
 from mmengine.logging import HistoryBuffer, print_log
 from mmengine.runner import checkpoint
 from mmengine.utils import digit_version
+from mmengine.visualization import LocalVisBackend
 
 from fsptal_mm.errors import InputError
-from fsptal_mm.fileio import atomic_path, atomic_write
+from fsptal_mm.fileio import atomic_path, atomic_write, naming
 
 _DTYPE_CODES = ('b1', 'i1', 'i2', 'i4', 'i8', 'u1', 'u2', 'u4', 'u8', 'f2', 'f4', 'f8')  # may stand in checkpoints
 
@@ -146,6 +147,26 @@ def write_configs_whole():
             write(self, temporary)
 
     Config.dump = dump
+    return True
+
+
+def name_the_scalars_of_a_full_disk():
+    """Let a run that cannot write its scalars any more say which file that is.
+
+    Symptom: ``OSError: [Errno 28] No space left on device``, and nothing else.
+    Cause: so the operating system says, and mmengine adds nothing.
+    Delete when: the oldest mmengine supported names the file.
+    """
+    dump = LocalVisBackend._dump
+    if 'open(' not in inspect.getsource(dump):
+        return False
+
+    @functools.wraps(dump)
+    def named_dump(self, value_dict, file_path, file_format):
+        with naming(Path(file_path)):
+            dump(self, value_dict, file_path, file_format)
+
+    LocalVisBackend._dump = named_dump
     return True
 
 

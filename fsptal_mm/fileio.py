@@ -57,7 +57,7 @@ def atomic_path(path, suffix=''):
         InputError: The file cannot be written: no space left, a read-only folder, ... What stood there stays.
     """
     path = Path(path)
-    with _naming(path), contextlib.ExitStack() as lock:
+    with naming(path), contextlib.ExitStack() as lock:
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path.parent)
         temporary = _make_temporary(path, suffix, lock)
@@ -76,8 +76,11 @@ def atomic_path(path, suffix=''):
 
 
 @contextlib.contextmanager
-def _naming(path):
-    """Name the file in errors of the operating system that name none, or a temporary one."""
+def naming(path):
+    """Turn the operating system's errors of writing ``path`` into an :class:`InputError` that names it.
+
+    They name no file where a disk is full, or a temporary one. Errors that name another file stay as they are.
+    """
     try:
         yield
     except OSError as error:
@@ -87,6 +90,12 @@ def _naming(path):
         found = error.strerror or f'a write cut short, as by a full disk ({error})'  # of numpy, which states no reason
         found += f': {culprit}' if culprit in path.parents else ''
         raise InputError('a place that can be written to', file=path, found=found) from error
+
+
+def write_json(path, content):
+    """Write ``content`` as JSON, atomically; NaN is refused, since JSON has none."""
+    with atomic_write(path) as file:
+        json.dump(content, file, allow_nan=False)
 
 
 def _make_temporary(path, suffix, lock):
@@ -122,9 +131,3 @@ def _remove_if_dead(path):
         os.unlink(path)
     finally:
         os.close(handle)
-
-
-def write_json(path, content):
-    """Write ``content`` as JSON, atomically; NaN is refused, since JSON has none."""
-    with atomic_write(path) as file:
-        json.dump(content, file, allow_nan=False)

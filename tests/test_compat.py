@@ -102,6 +102,7 @@ def test_nothing_is_patched_where_nothing_is_broken(tmp_path):
         'move_nested_data_root',
         'write_checkpoints_whole',
         'write_configs_whole',
+        'name_the_scalars_of_a_full_disk',
         'resume_from_a_whole_checkpoint',
     ]
     assert json.loads(result) == dict(applied=everywhere, patched=[])

@@ -10,6 +10,7 @@ from mmengine.fileio import LocalBackend
 from mmengine.logging import MMLogger
 from mmengine.runner import CheckpointLoader, find_latest_checkpoint
 from mmengine.runner import runner as runner_module
+from mmengine.visualization import LocalVisBackend
 from test_compat import toy_runner as scopeless_runner
 
 from fsptal_mm import compat
@@ -112,6 +113,13 @@ def test_configs_are_written_whole(tmp_path, suffix, monkeypatch):
         Config(dict(a=2)).dump(path)
     assert Config.fromfile(path).a == 1
     assert Config(dict(a=3)).dump().strip() == 'a = 3'
+
+
+@pytest.mark.skipif(not Path('/dev/full').exists(), reason='no device that is always full')
+def test_scalars_that_find_no_space_name_their_file(tmp_path):
+    (tmp_path / 'scalars.json').symlink_to('/dev/full')
+    with pytest.raises(InputError, match=rf"{tmp_path}/scalars\.json: found 'No space left on device'"):
+        LocalVisBackend(str(tmp_path)).add_scalar('loss', 1.0)
 
 
 def damage(path, how):

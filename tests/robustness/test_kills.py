@@ -70,6 +70,9 @@ class Case:
     def fresh(self):
         shutil.rmtree(self.program.folder, ignore_errors=True)
         self.program.folder.mkdir()
+        self.fill()
+
+    def fill(self):
         for name in self.stays:
             (self.program.folder / name).write_text('of an earlier run')
 

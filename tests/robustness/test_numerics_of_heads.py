@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from cases import DTYPES, NUM_CLASSES, draw_logits, draw_sample, label_kinds, lengths, make_targets, seeds
+from cases import DTYPES, NUM_CLASSES, draw_logits, draw_sample, heavy, label_kinds, lengths, make_targets, seeds
 from hypothesis import given
 from hypothesis import strategies as st
 from mmaction.registry import MODELS
@@ -51,6 +51,7 @@ def draw_videos(rng, lengths, kind):
 
 
 @pytest.mark.parametrize('head', HEADS)
+@heavy
 @given(seeds, lengths, label_kinds, st.sampled_from(SCALES), st.sampled_from([None, torch.bfloat16, torch.float16]))
 def test_losses_gradients_and_predictions_are_finite(head, seed, lengths, kind, scale, autocast):
     model = make_model(head)
@@ -70,6 +71,7 @@ def test_losses_gradients_and_predictions_are_finite(head, seed, lengths, kind, 
         assert ((start >= 0) & (start < end) & (end <= sample.duration_sec)).all()
 
 
+@heavy
 @given(seeds, lengths, label_kinds, st.sampled_from([0.0, 0.3, 1.0]), st.sampled_from(DTYPES))
 def test_mined_labels_keep_the_given_ones_and_the_mask(seed, lengths, kind, extreme_share, dtype):
     rng = np.random.default_rng(seed)
@@ -100,6 +102,7 @@ def check_segments(found, targets):
     assert (kept | ~targets.labels).all(), 'a seed in no segment'
 
 
+@heavy
 @given(seeds, st.integers(1, 40), st.sampled_from([0.0, 0.3, 1.0]), st.sampled_from(DTYPES))
 def test_proposals_are_ordered_and_in_the_video(seed, length, extreme_share, dtype):
     rng = np.random.default_rng(seed)
@@ -116,6 +119,7 @@ def test_proposals_are_ordered_and_in_the_video(seed, length, extreme_share, dty
 
 
 @pytest.mark.parametrize('head', HEADS)
+@heavy
 @given(seeds, st.permutations(range(4)))
 def test_order_and_company_of_a_batch_do_not_matter(head, seed, order):
     rng = np.random.default_rng(seed)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from cases import DTYPES, NUM_CLASSES, draw_logits, draw_sample, label_kinds, lengths, make_targets, seeds
+from cases import DTYPES, NUM_CLASSES, draw_logits, draw_sample, heavy, label_kinds, lengths, make_targets, seeds
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,6 +57,7 @@ def score_losses(scores, targets):
     return losses
 
 
+@heavy
 @given(seeds, lengths, label_kinds, st.sampled_from([0.0, 0.3, 1.0]), st.sampled_from(DTYPES))
 def test_losses_of_scores_are_finite(seed, lengths, kind, extreme_share, dtype):
     rng = np.random.default_rng(seed)
@@ -72,6 +73,7 @@ def test_losses_of_scores_are_finite(seed, lengths, kind, extreme_share, dtype):
         assert (grad[~targets.mask] == 0).all(), f'{name}: padding has a gradient'
 
 
+@heavy
 @given(seeds, lengths, label_kinds, st.sampled_from([0.0, 1e-42, 1e-30, 1e-5, 1.0, 3e4]), st.sampled_from(DTYPES))
 def test_losses_of_features_are_finite(seed, lengths, kind, scale, dtype):
     rng = np.random.default_rng(seed)
