@@ -6,6 +6,8 @@ from pathlib import Path
 from fsptal_mm.errors import InputError
 from fsptal_mm.fileio import atomic_write, write_json
 
+_ROUNDED_SEC = 2e-3  # containers round a frame's time, and the duration that makes the mean rate, to milliseconds
+
 
 def save_activitynet(path, annotations, fps=None, covered_sec=None):
     """Write ActivityNet's form, and the class names, one per line, into ``NAME_classes.txt`` beside it.
@@ -83,7 +85,7 @@ def save_lacp(folder, annotations):
         if record.fps is None:
             raise InputError("the video's frames per second", file=folder, video=video_id, field='fps')
         for sec, label in zip(record.point_sec.tolist(), record.point_labels.tolist()):
-            rows.append((annotations.classes[label], label, '', '', video_id, _frame_number(sec * record.fps)))
+            rows.append((annotations.classes[label], label, '', '', video_id, _frame_number(sec, record.fps)))
     with atomic_write(folder / 'point_labels.csv', newline='') as file:
         writer = csv.writer(file, lineterminator='\n')
         writer.writerow(('class', 'class_index', 'start_frame', 'stop_frame', 'video_id', 'point'))
@@ -94,10 +96,9 @@ def save_lacp(folder, annotations):
             file.writelines(f'{line}\n' for line in lines)
 
 
-def _frame_number(frames):
-    """A whole number where the time is that of a frame, which containers round to milliseconds."""
-    whole = round(frames)
-    return whole if abs(frames - whole) < 0.1 else round(frames, 6)
+def _frame_number(sec, fps):
+    whole = round(sec * fps)
+    return whole if abs(whole / fps - sec) <= _ROUNDED_SEC else round(sec * fps, 6)
 
 
 def _segments(record, classes):

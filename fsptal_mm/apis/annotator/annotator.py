@@ -10,6 +10,10 @@ from .export import export_project
 from .video_files import OpenVideos
 
 
+class OtherProjectError(InputError):
+    """A page wants to change another project than the one that is open."""
+
+
 class Annotator:
     """A project, its keys and its videos, as the page sees them.
 
@@ -67,7 +71,7 @@ class Annotator:
         # After a restart with other videos, a page that is still open must not write its labels into them.
         if get_field(body, 'project', str) != self.project.project_id:
             expected = f'the project {self.project.path.name}, which is open now: reload the page'
-            raise InputError(expected, field='project', found='another one')
+            raise OtherProjectError(expected, field='project', found='another one')
 
     def _summary(self, video_id):
         labels, file = self.project.labels(video_id), self.project.file(video_id)

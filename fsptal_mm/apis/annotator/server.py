@@ -12,6 +12,8 @@ from urllib.parse import parse_qs, unquote
 
 from fsptal_mm.errors import InputError
 
+from .annotator import OtherProjectError
+
 _KINDS = {'.html': 'text/html', '.css': 'text/css', '.js': 'text/javascript', '.svg': 'image/svg+xml'}
 _STATIC = {path.name: path for path in (Path(__file__).parent / 'static').iterdir()}
 _MOST_BODY_BYTES = 64 * 1024
@@ -97,7 +99,7 @@ class _Handler(BaseHTTPRequestHandler):
         except Refused as error:
             self._refuse(error.status, str(error), error.headers)
         except InputError as error:
-            self._refuse(400, str(error))
+            self._refuse(409 if isinstance(error, OtherProjectError) else 400, str(error))
         except ConnectionError:
             raise
         except OSError as error:

@@ -19,9 +19,10 @@ export class ServerError extends Error {
     this.status = status;
   }
 
-  // Whether the same request can be right later: the server is away, has started anew, or its disk was full.
+  // Whether the same request can be right later: the server is away, has started anew, with another project perhaps, or
+  // its disk was full.
   get passes() {
-    return this.status === 0 || this.status === 401 || this.status >= 500;
+    return [0, 401, 409].includes(this.status) || this.status >= 500;
   }
 }
 

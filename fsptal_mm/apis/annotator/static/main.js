@@ -268,7 +268,7 @@ class Page {
       if (entry) this.label(entry.name);
     });
     keyboard.fillHelp(byId('help-keys'), [
-      { shown: '1 – 9 a – z', text: 'a point of this class at the frame that is shown; another class for a selected point' },
+      { shown: '1–9 a–z', text: 'a point of this class at the frame that is shown; another class for a selected point' },
       { shown: '0', text: 'a background point: nothing happens here' },
     ]);
     const clicks = {

@@ -99,7 +99,7 @@ export function showPlayer(player) {
 }
 
 export function showFrame(times, frame) {
-  byId('time').textContent = `${clock(times.startSec[frame], 2)} / ${clock(times.durationSec)}`;
+  byId('time').textContent = `${clock(times.startSec[frame], 2)} / ${clock(times.durationSec, 2)}`;
   byId('frame-number').textContent = `frame ${frame}`;
 }
 

@@ -5,6 +5,7 @@ import { clock, nameOf } from './marks.js';
 const DRAG_PIXELS = 4; // a click may tremble that much
 const TICK_STEPS_SEC = [0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600];
 const TICK_PIXELS = 70;
+const DOT_PIXELS = 26;
 
 export class Timeline {
   // spanSec: how much is seen at once; null for all of the video.
@@ -48,6 +49,18 @@ export class Timeline {
       return place > -0.02 && place < 1.02;
     });
     this.dots.replaceChildren(...visible.map((point) => this.#dot(point)));
+    this.#spread(visible, lengthSec);
+  }
+
+  // Points that would cover one another go into a second row.
+  #spread(points, lengthSec) {
+    const apartSec = (DOT_PIXELS / this.element.clientWidth) * lengthSec;
+    let lastInFirstRow = -Infinity;
+    points.forEach((point, place) => {
+      const second = point.time_sec - lastInFirstRow < apartSec;
+      this.dots.children[place].classList.toggle('second', second);
+      lastInFirstRow = second ? -Infinity : point.time_sec;
+    });
   }
 
   #dot(point) {
