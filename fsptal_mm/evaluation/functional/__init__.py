@@ -6,7 +6,7 @@ from .bootstrap import (
     sample_deviation,
 )
 from .classification import classification_measures
-from .detection import detection_average_precision, match_detections
+from .detection import detection_average_precision, match_detections, video_average_precision
 from .evaluate import Evaluation, evaluate_detections
 from .instances import Instances, touches_any
 from .points import match_points, point_average_precision, point_extents
@@ -37,4 +37,5 @@ __all__ = [
     'summarize_recall',
     'summary_table',
     'touches_any',
+    'video_average_precision',
 ]

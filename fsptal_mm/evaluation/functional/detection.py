@@ -52,6 +52,27 @@ def average_precision(hits, labels, num_gt):
     return ap
 
 
+def video_average_precision(gt, det, tiou_threshold, num_videos):
+    """Interpolated average precision of each video on its own, over all classes together.
+
+    The detections of a video, whatever their class, are taken in the order of falling score; a true positive is one as
+    in :func:`detection_average_precision`, so that a wrong class costs as much as a wrong time. For telling which
+    videos a model does well on; no benchmark uses it.
+
+    Args:
+        gt (Instances): True segments.
+        det (Instances): Detections, with finite scores.
+        tiou_threshold: Above 0.
+        num_videos: V.
+
+    Returns:
+        np.ndarray: ``(V,)``; NaN for videos without a true segment, 0 for those without a detection.
+    """
+    det = det[np.lexsort((-det.scores, det.videos))]
+    hits = match_detections(gt, det, [tiou_threshold])
+    return average_precision(hits, det.videos, np.bincount(gt.videos, minlength=num_videos))[0]
+
+
 def match_detections(gt, det, tiou_thresholds):
     """Which detections are true positives.
 
