@@ -7,7 +7,9 @@ from mmaction.registry import DATASETS, METRICS
 
 from fsptal_mm.errors import InputError
 from fsptal_mm.evaluation import TALMetric, read_results, to_instances
+from fsptal_mm.evaluation.diagnosis import BUCKET_PRESETS, Diagnosis, diagnose
 from fsptal_mm.evaluation.functional import (
+    PRESETS,
     Evaluation,
     Instances,
     Protocol,
@@ -27,7 +29,7 @@ class TestSet:
     Attributes:
         ids: Of the V videos.
         classes: Their names.
-        durations_sec: ``(V,)``; where no file has it, the end of the last true segment.
+        durations_sec: ``(V,)``; NaN where no file has it.
         gt (Instances): True segments.
         points (Instances): Point labels, without length; none in most test sets.
         ambiguous (Instances, optional): Ranges; detections that overlap one are left out.
@@ -60,6 +62,7 @@ class Judged:
         hits (np.ndarray): ``(N,)`` bool: right at ``VIDEO_TIOU``.
         evaluation (Evaluation): Figures over all videos.
         video_ap (np.ndarray): ``(V,)``, see :func:`video_average_precision`; NaN without a true segment.
+        diagnosis (Diagnosis): Why it errs, at ``VIDEO_TIOU``.
     """
 
     test_set: TestSet
@@ -67,6 +70,7 @@ class Judged:
     hits: np.ndarray
     evaluation: Evaluation
     video_ap: np.ndarray
+    diagnosis: Diagnosis
 
 
 def load_test_set(config):
@@ -94,12 +98,11 @@ def load_test_set(config):
         [np.stack([times, times], axis=1) for times in point_sec],
         [video['point_labels'] for video in videos[: len(point_sec)]],
     )
-    ends = [video['duration_sec'] or video['gt_segments_sec'].max(initial=0) for video in videos]
     ambiguous = Instances.from_videos([video['ambiguous_sec'] for video in videos])
     return TestSet(
         [video['video_id'] for video in videos],
         tuple(dataset.metainfo['classes']),
-        np.array(ends, dtype=np.float64),
+        np.array([video['duration_sec'] for video in videos], dtype=np.float64),
         gt,
         points,
         ambiguous if metric.ambiguous == 'drop' else None,
@@ -120,12 +123,19 @@ def judge(results_file, test_set):
     det = to_instances(read_results(results_file), test_set.ids, test_set.classes, file=results_file)
     if not len(det):
         raise InputError('detections of the classes of the test videos', file=results_file, found='none')
-    evaluation = evaluate_detections(
-        test_set.gt, det, len(test_set.classes), test_set.protocol, test_set.ambiguous
-    )
+    evaluation = evaluate_detections(test_set.gt, det, len(test_set.classes), test_set.protocol, test_set.ambiguous)
     if test_set.ambiguous is not None:
         det = det[~touches_any(det, test_set.ambiguous)]
     det = det[np.argsort(-det.scores, kind='stable')]
     hits = match_detections(test_set.gt, det, [VIDEO_TIOU])[0]
     video_ap = video_average_precision(test_set.gt, det, VIDEO_TIOU, len(test_set.ids))
-    return Judged(test_set, det, hits, evaluation, video_ap)
+    diagnosis = diagnose(
+        test_set.gt,
+        det,
+        len(test_set.classes),
+        test_set.durations_sec,
+        test_set.protocol.tiou_thresholds,
+        VIDEO_TIOU,
+        BUCKET_PRESETS['activitynet' if test_set.protocol == PRESETS['activitynet'] else 'thumos14'],
+    )
+    return Judged(test_set, det, hits, evaluation, video_ap, diagnosis)

@@ -2,16 +2,20 @@
 
 import base64
 import hashlib
+import io
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import jinja2
+import matplotlib
 import numpy as np
 from markupsafe import Markup
 
 import fsptal_mm
+from fsptal_mm.evaluation.diagnosis import ERROR_TYPES
 from fsptal_mm.fileio import atomic_write
+from fsptal_mm.visualization.diagnosis import draw_error_profile, draw_false_negatives, draw_sensitivity
 
 from .judged import VIDEO_TIOU
 from .timelines import MAX_DETECTIONS, group_by_test_set, make_timelines
@@ -72,9 +76,11 @@ def write_report(path, runs, published=(), num_videos=3):
         version=fsptal_mm.__version__,
         date=datetime.now().strftime('%Y-%m-%d %H:%M'),
         runs=runs,
-        summary=_summary(runs),
+        summary=_summary(runs, published),
         published=published,
         class_tables=[_class_table(runs, numbers) for numbers in groups],
+        diagnoses=[_diagnosis(runs, numbers) for numbers in groups],
+        error_types=ERROR_TYPES,
         differences=_differences(runs),
         limits={'points': MAX_POINTS, 'detections': MAX_DETECTIONS, 'videos': num_videos, 'tiou': VIDEO_TIOU},
         content={
@@ -88,8 +94,8 @@ def write_report(path, runs, published=(), num_videos=3):
         file.write(html)
 
 
-def _summary(runs):
-    """Rows of the runs: what was measured when, and the figures."""
+def _summary(runs, published):
+    """Rows of the runs, what was measured on what; and the tables that show them: heading, columns, further rows."""
     rows = []
     for run in runs:
         measures, of = run.measures, 'test'
@@ -97,10 +103,16 @@ def _summary(runs):
             measures, of = found[1], f'validation, {run.log.unit} {found[0]}'
         rows.append({'run': run, 'measures': measures, 'of': of if measures else 'nothing measured yet'})
     keys = list(dict.fromkeys(key for row in rows for key in row['measures']))
-    kinds = {'mAP': [key for key in keys if key.startswith('mAP@')]}
-    kinds['other'] = [key for key in keys if key not in kinds['mAP']]
+    of_detections = [key for key in keys if key.startswith('mAP@')]
+    of_detections += dict.fromkeys(row.measure for row in published if row.measure not in of_detections)
+    further = [key for key in keys if key not in of_detections]
+    tables = [('Mean average precision', of_detections, published), ('Further measures', further, ())]
     best = {key: max(row['measures'].get(key, -np.inf) for row in rows) for key in keys}
-    return {'rows': rows, **kinds, 'best': best if len(runs) > 1 else {}}
+    return {
+        'rows': rows,
+        'tables': [table for table in tables if table[1] or table is tables[0]],
+        'best': best if len(runs) > 1 else {},
+    }
 
 
 def _class_table(runs, numbers):
@@ -124,6 +136,37 @@ def _class_table(runs, numbers):
         'videos': len(test_set.ids),
         'without': [name for name, count in zip(test_set.classes, counts) if not count],
     }
+
+
+def _diagnosis(runs, numbers):
+    """Figures and pictures of the runs on one test set."""
+    found = {runs[number].name: runs[number].judged.diagnosis.to_dict() for number in numbers}
+    drawn = {_drawable(name): diagnosis for name, diagnosis in found.items()}
+    return {
+        'runs': list(zip(numbers, found.values())),
+        'pictures': [
+            (
+                _svg(draw_error_profile(drawn)),
+                'What the best detections are, and what it would bring to cure each error',
+            ),
+            (_svg(draw_sensitivity(drawn)), 'mAP_N by length, coverage and number of the true instances'),
+            (_svg(draw_false_negatives(drawn)), 'Share of the true instances that is missed'),
+        ],
+    }
+
+
+def _drawable(text):
+    """A text that matplotlib takes for what it is: no formula, and no half of a surrogate pair."""
+    return text.replace('$', r'\$').encode(errors='backslashreplace').decode()
+
+
+def _svg(figure):
+    """A figure of matplotlib as SVG for HTML: texts stay texts, and nothing stands before the root element."""
+    file = io.StringIO()
+    with matplotlib.rc_context({'svg.fonttype': 'none'}):
+        figure.savefig(file, format='svg', metadata={'Date': None, 'Creator': None, 'Format': None, 'Type': None})
+    text = file.getvalue()
+    return Markup(text[text.index('<svg') :])
 
 
 def _charts(runs):

@@ -106,17 +106,24 @@ def _read_config(run, logs, options):
     latest = _configs(run.folder)[-1:] or of_training[-1:]
     if not latest:
         run.missing.append(
-            'There is no config: tools/train.py writes one into its work directory. Without it, neither the test videos '
-            'nor the planned length of training are known.'
+            'There is no config: tools/train.py writes one into its work directory. Without it, neither the test '
+            'videos nor the planned length of training are known.'
         )
         return
     run.config_file = (of_training[-1:] or latest)[0]
-    try:
-        run.config, run.test_config = (Config.fromfile(file) for file in (run.config_file, latest[0]))
+    run.config = run.test_config = _load(run, run.config_file)
+    if latest[0] != run.config_file:
+        run.test_config = _load(run, latest[0])
+    if run.test_config is not None:
         run.test_config.merge_from_dict(options or {})
+
+
+def _load(run, file):
+    try:
+        return Config.fromfile(file)
     except Exception as error:  # a config is a program: it can fail in any way
-        run.config = run.test_config = None
-        run.missing.append(f'The config {run.config_file} cannot be read ({_said(error)}): correct it there.')
+        run.missing.append(f'The config {file} cannot be read ({_said(error)}): correct it there.')
+        return None
 
 
 def _read_log(run, files):
@@ -154,11 +161,14 @@ def _read_results(run):
     test = f'python tools/test.py {run.config_name} {checkpoint or "CHECKPOINT"} --work-dir {run.folder}'
     if not file.is_file():
         run.missing.append(
-            f'There are no test results ({file}), so no AP of classes, no diagnosis and no timelines: {test} writes them.'
+            f'There are no test results ({file}), so no AP of classes, no diagnosis and no timelines: {test} writes '
+            'them.'
         )
         return
     if checkpoint is not None and file.stat().st_mtime < checkpoint.stat().st_mtime:
-        run.missing.append(f'The test results are older than the last checkpoint, {checkpoint.name}: {test} renews them.')
+        run.missing.append(
+            f'The test results are older than the last checkpoint, {checkpoint.name}: {test} renews them.'
+        )
     try:
         noted = read_json(file).get('evaluation')
         metrics = noted.get('metrics', {}) if isinstance(noted, dict) else {}

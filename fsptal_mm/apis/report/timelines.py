@@ -46,9 +46,12 @@ def _video(runs, numbers, index, kind):
     test_set = runs[numbers[0]].judged.test_set
     truth, points = (part[part.videos == index] for part in (test_set.gt, test_set.points))
     ambiguous = test_set.ambiguous
+    found = [runs[number].judged.det for number in numbers]
+    ends = [part.segments[part.videos == index].max(initial=0) for part in (test_set.gt, *found)]
+    duration = test_set.durations_sec[index]
     return {
         'id': test_set.ids[index],
-        'duration_sec': _sec(test_set.durations_sec[index]),
+        'duration_sec': _sec(max(ends) if np.isnan(duration) else duration),
         'kind': kind,
         'truth': [[_sec(start), _sec(end), int(label)] for (start, end), label in zip(truth.segments, truth.labels)],
         'points': [[_sec(time), int(label)] for (time, _), label in zip(points.segments, points.labels)],

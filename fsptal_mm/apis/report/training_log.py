@@ -44,7 +44,9 @@ def scalar_files(work_dir):
     """The logged scalars below a work directory, one file for each time that training was started, oldest first."""
     files = []
     for folder in sorted(Path(work_dir).glob('*/vis_data')):
-        file = next((file for file in [folder / 'scalars.json', *sorted(folder.glob('*.json'))] if file.is_file()), None)
+        file = next(
+            (file for file in [folder / 'scalars.json', *sorted(folder.glob('*.json'))] if file.is_file()), None
+        )
         if file is not None:
             files.append(file)
     return files

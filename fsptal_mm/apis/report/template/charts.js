@@ -21,7 +21,7 @@ function drawChart(parent, chart) {
 
 function makeScale(xs, ys) {
   let [low, high] = [Math.min(0, ...ys), Math.max(...ys)];
-  if (!ys.length || high <= low) high = low + 1;
+  high = ys.length && high > low ? low + (high - low) * 1.05 : low + 1;
   const [first, last] = [xs[0], xs.length > 1 ? xs[xs.length - 1] : xs[0] + 1];
   const [width, height] = [PLOT.width - PLOT.left - PLOT.right, PLOT.height - PLOT.top - PLOT.bottom];
   return {

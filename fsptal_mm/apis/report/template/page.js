@@ -19,5 +19,4 @@ for (const table of document.querySelectorAll('table.sortable')) {
   }));
 }
 
-addEventListener('scroll', hideTooltip, {passive: true});
 addEventListener('keydown', (event) => event.key === 'Escape' && hideTooltip());

@@ -1,6 +1,7 @@
 'use strict';
 
-const LANE = 40; // height of a run's part of a row, in pixels
+const LANE = 44; // height of a run's part of a row, in pixels
+const LOW_LANE = 24; // the same where the class has no true segment
 const BAR = 6;
 const STRIP = 8; // true segments, above the lanes
 const MAX_ZOOM = 64;
@@ -102,11 +103,13 @@ class VideoView {
       const capped = run.total > run.detections.length ? ` (the best of ${run.total})` : '';
       this.counts[lane].textContent = `${found.length} of ${run.detections.length} detections shown${capped}`;
     });
-    this.classes.forEach((name, index) => {
+    const rows = this.classes.map((name, index) => {
       const truth = this.video.truth.filter((one) => one[2] === index && (label === null || label === index));
       const lanes = shown.map((found) => found.filter((one) => one[3] === index));
-      if (truth.length || lanes.some((lane) => lane.length)) this.drawRow(name, index, truth, lanes);
-    });
+      return {name, index, truth, lanes};
+    }).filter(({truth, lanes}) => truth.length || lanes.some((lane) => lane.length));
+    rows.sort((one, other) => (other.truth.length > 0) - (one.truth.length > 0)); // those with true segments first
+    rows.forEach((row) => this.drawRow(row));
     if (!this.inner.childElementCount) add(this.inner, 'p', {class: 'row-label quiet'}, 'nothing to show with this filter');
     this.bars.sort((one, other) => one.found[0] - other.found[0] || one.found[1] - other.found[1]);
     if (this.bars.length) this.bars[0].element.setAttribute('tabindex', 0);
@@ -114,10 +117,11 @@ class VideoView {
     this.drawAxis();
   }
 
-  drawRow(name, index, truth, lanes) {
+  drawRow({name, index, truth, lanes}) {
+    const laneHeight = truth.length ? LANE : LOW_LANE;
     const row = add(this.inner, 'div', {class: 'row', 'data-class': name});
     add(row, 'span', {class: 'row-label'}, name);
-    const height = STRIP + LANE * lanes.length + 4;
+    const height = STRIP + laneHeight * lanes.length + 4;
     const svg = add(row, 'svg', {height});
     add(svg, 'g', {class: 'lines'});
     for (const [start, end] of this.video.ambiguous) this.addSpan(svg, 'ambiguous', start, end, 1, height - 2);
@@ -132,7 +136,7 @@ class VideoView {
     }
     lanes.forEach((found, lane) => {
       const group = add(svg, 'g', {class: runClass(this.video.runs[lane].run)});
-      for (const one of [...found].reverse()) this.addBar(group, name, lane, one); // the best last, hence on top
+      for (const one of [...found].reverse()) this.addBar(group, name, lane, laneHeight, one); // the best last, hence on top
     });
   }
 
@@ -141,11 +145,11 @@ class VideoView {
     return add(parent, 'rect', {class: kind, x: this.percent(start), width, y, height});
   }
 
-  addBar(parent, name, lane, found) {
+  addBar(parent, name, lane, laneHeight, found) {
     const [start, end, score, , right] = found;
     const [low, high] = this.ranges[lane];
-    const up = high > low ? (score - low) / (high - low) : 1;
-    const y = STRIP + LANE * lane + 3 + (1 - up) * (LANE - BAR - 4);
+    const up = high > low ? Math.sqrt((score - low) / (high - low)) : 1; // the root parts the many low ones
+    const y = STRIP + laneHeight * lane + 3 + (1 - up) * (laneHeight - BAR - 4);
     const element = this.addSpan(parent, `detection ${right ? 'right' : 'wrong'}`, start, end, y, BAR);
     const verdict = `${right ? 'right' : 'not right'} at tIoU ${content.tiou}`;
     const text = `${name}\nscore ${score.toFixed(3)}, ${seconds(start, end)}\n${content.runs[this.video.runs[lane].run]}, ${verdict}`;
@@ -159,9 +163,13 @@ class VideoView {
     element.setAttribute('aria-label', text.replaceAll('\n', ', '));
     element.addEventListener('pointermove', (event) => showTooltip(text, event.clientX, event.clientY));
     element.addEventListener('pointerleave', hideTooltip);
-    element.addEventListener('focus', () => {
+    const show = () => {
       const box = element.getBoundingClientRect();
-      showTooltip(text, Math.max(0, box.left), box.bottom);
+      if (document.activeElement === element) showTooltip(text, Math.max(0, box.left), box.bottom);
+    };
+    element.addEventListener('focus', () => {
+      show();
+      requestAnimationFrame(show); // Tab scrolls the bar into view only now
     });
     element.addEventListener('blur', hideTooltip);
   }
@@ -177,8 +185,8 @@ class VideoView {
     const at = order.findIndex((bar) => bar.element === document.activeElement);
     const next = order[Math.max(0, Math.min(order.length - 1, at + step))];
     this.bars.forEach((bar) => bar.element.setAttribute('tabindex', bar === next ? 0 : -1));
-    next.element.focus();
     next.element.scrollIntoView({block: 'nearest', inline: 'nearest'});
+    next.element.focus({preventScroll: true});
   }
 
   drawAxis() {
