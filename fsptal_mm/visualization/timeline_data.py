@@ -144,7 +144,11 @@ class Timeline:
             if track.proposals is not None and len(track.proposals):
                 share = track.proposals.scores / max(track.proposals.scores.max(), np.finfo(float).tiny)
                 np.maximum.at(importance, track.proposals.labels, np.minimum(share, 1))
-        for spans in (self.truth, self.points, *(t for track in self.tracks for t in (track.mined, track.best_segments))):
+        for spans in (
+            self.truth,
+            self.points,
+            *(t for track in self.tracks for t in (track.mined, track.best_segments)),
+        ):
             if spans is not None:
                 importance[spans.labels[spans.labels != NO_CLASS]] += 2  # scores are at most 1
         order = np.argsort(-importance, kind='stable')[:limit]

@@ -4,7 +4,7 @@ from .characteristics import BUCKET_PRESETS, characteristics
 from .diagnose import diagnose
 from .errors import ERROR_TYPES, error_types
 from .result import Bucket, Diagnosis, Gain
-from .tables import bucket_table, describe_range, error_table, figure_rows
+from .tables import bucket_table, describe_range, error_table, figure_rows, overview_table
 
 __all__ = [
     'BUCKET_PRESETS',
@@ -19,4 +19,5 @@ __all__ = [
     'error_table',
     'error_types',
     'figure_rows',
+    'overview_table',
 ]

@@ -9,6 +9,26 @@ from ..functional import render_markdown
 from .errors import ERROR_TYPES
 
 
+def overview_table(diagnoses):
+    """Main figures of each model.
+
+    Args:
+        diagnoses (dict[str, dict]): What :meth:`Diagnosis.to_dict` gives, by the name of the model.
+
+    Returns:
+        str: Markdown, in percent but for the numbers of instances and detections.
+    """
+    first = next(iter(diagnoses.values()))
+    tious = first['tiou_thresholds']
+    span = f'@{tious[0]:.4g}' + (f'-{tious[-1]:.4g}' if len(tious) > 1 else '')
+    missed = f'missed, tIoU {first["tiou"]:.4g}'
+    table = _table('model', 'instances', 'detections', f'mAP{span}', f'mAP_N{span}', missed)
+    for name, diagnosis in diagnoses.items():
+        counts = str(diagnosis['num_instances']), str(diagnosis['num_detections'])
+        table.add_row(name, *counts, *(_percent(diagnosis[key]) for key in ('mAP', 'mAP_N', 'missed_share')))
+    return render_markdown(table)
+
+
 def error_table(diagnoses):
     """Shares of each error type among the best detections, and what it would bring not to make it.
 
