@@ -200,15 +200,17 @@ def test_diagnosis_as_table_and_pictures(open_page):
 
 def test_settings_that_differ_and_the_whole_config(open_page):
     browser = open_page('two')  # noqa: F811
+    differing, _, second = browser.find_elements(By.CSS_SELECTOR, 'details summary')
+    differing.click()
     assert texts(browser, '#config tbody th') == ['note']
-    browser.find_elements(By.CSS_SELECTOR, 'details summary')[1].click()
+    second.click()
     assert "note = 'plain'" in texts(browser, '#config pre')[1]
 
 
 def test_an_empty_folder_gives_a_report_that_says_so(open_page):
     browser = open_page('empty')  # noqa: F811
     assert len(browser.find_elements(By.CSS_SELECTOR, '.missing li')) == 5
-    assert texts(browser, '#summary-1 td') == ['own', 'nothing measured yet']
+    assert texts(browser, '#summary-1 td') == ['own data: nothing measured yet']
 
 
 @pytest.mark.parametrize('width', [1280, 390])

@@ -10,12 +10,11 @@ from pathlib import Path
 import jinja2
 import matplotlib
 import numpy as np
-from markupsafe import Markup
 
 import fsptal_mm
 from fsptal_mm.evaluation.diagnosis import ERROR_TYPES
 from fsptal_mm.fileio import atomic_write
-from fsptal_mm.visualization.diagnosis import draw_error_profile, draw_false_negatives, draw_sensitivity
+from fsptal_mm.visualization import draw_error_profile, draw_false_negatives, draw_sensitivity
 
 from .judged import VIDEO_TIOU
 from .timelines import MAX_DETECTIONS, group_by_test_set, make_timelines
@@ -48,8 +47,8 @@ class Published:
 def write_report(path, runs, published=(), num_videos=3):
     """Write the report, atomically.
 
-    Every text that comes from a file is escaped; scripts other than the page's own are refused by its content security
-    policy, and so is every request.
+    Every text from a file is escaped. Should one slip through all the same, the content security policy of the page
+    refuses scripts other than its own, and any request.
 
     Args:
         path: HTML file.
@@ -70,9 +69,9 @@ def write_report(path, runs, published=(), num_videos=3):
     environment.filters['percent'] = _percent
     groups = group_by_test_set(runs)
     html = environment.get_template('report.html').render(
-        script=Markup(script),
+        script=script,
         script_digest=digest,
-        style=Markup((_TEMPLATE / 'report.css').read_text(encoding='utf-8')),
+        style=(_TEMPLATE / 'report.css').read_text(encoding='utf-8'),
         version=fsptal_mm.__version__,
         date=datetime.now().strftime('%Y-%m-%d %H:%M'),
         runs=runs,
@@ -90,7 +89,7 @@ def write_report(path, runs, published=(), num_videos=3):
             'tiou': VIDEO_TIOU,
         },
     )
-    with atomic_write(path, errors='backslashreplace') as file:  # a name from JSON may hold half a surrogate pair
+    with atomic_write(path, errors='backslashreplace') as file:  # the same names
         file.write(html)
 
 
@@ -141,7 +140,8 @@ def _class_table(runs, numbers):
 def _diagnosis(runs, numbers):
     """Figures and pictures of the runs on one test set."""
     found = {runs[number].name: runs[number].judged.diagnosis.to_dict() for number in numbers}
-    drawn = {_drawable(name): diagnosis for name, diagnosis in found.items()}
+    # matplotlib refuses half a surrogate pair, which Python makes of a folder's name that is no UTF-8.
+    drawn = {name.encode(errors='backslashreplace').decode(): diagnosis for name, diagnosis in found.items()}
     return {
         'runs': list(zip(numbers, found.values())),
         'pictures': [
@@ -155,18 +155,13 @@ def _diagnosis(runs, numbers):
     }
 
 
-def _drawable(text):
-    """A text that matplotlib takes for what it is: no formula, and no half of a surrogate pair."""
-    return text.replace('$', r'\$').encode(errors='backslashreplace').decode()
-
-
 def _svg(figure):
     """A figure of matplotlib as SVG for HTML: texts stay texts, and nothing stands before the root element."""
     file = io.StringIO()
     with matplotlib.rc_context({'svg.fonttype': 'none'}):
         figure.savefig(file, format='svg', metadata={'Date': None, 'Creator': None, 'Format': None, 'Type': None})
     text = file.getvalue()
-    return Markup(text[text.index('<svg') :])
+    return text[text.index('<svg') :]
 
 
 def _charts(runs):

@@ -8,6 +8,7 @@ from mmengine.config import Config
 from fsptal_mm.apis.model_loading import model_index
 from fsptal_mm.datasets.readers import read_json
 from fsptal_mm.errors import InputError
+from fsptal_mm.evaluation.label_quality import LABEL_FOLDER, quality_over_training
 
 from .judged import Judged, judge, load_test_set
 from .training_log import TrainingLog, read_training_log, scalar_files
@@ -148,11 +149,23 @@ def _read_log(run, files):
         run.missing.append(
             'There is no curve of mAP: no validation has run yet. train_cfg.val_interval says how often one does.'
         )
+    if not any(key.startswith('analysis/') for key in log.mining) and (run.folder / LABEL_FOLDER).is_dir():
+        _judge_dumps(run)
     if not log.mining:
         run.missing.append(
             'There are no curves of pseudo labels: PseudoLabelMiningHook (custom_hooks) logs them, for heads that mine '
             'labels such as FSPTALHead.'
         )
+
+
+def _judge_dumps(run):
+    """Quality of pseudo labels from the dumps of the hook, where its log is not at hand."""
+    try:
+        for epoch, figures in quality_over_training(run.folder).items():
+            for name, value in figures.items():
+                run.log.mining.setdefault(f'analysis/{name}', {})[epoch] = value
+    except InputError as error:
+        run.missing.append(f'The dumps of pseudo labels cannot be judged: {_said(error)}.')
 
 
 def _read_results(run):
