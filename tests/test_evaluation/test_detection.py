@@ -11,6 +11,7 @@ from fsptal_mm.evaluation.functional import (
     detection_average_precision,
     instances,
     touches_any,
+    video_average_precision,
 )
 from fsptal_mm.structures import segment_iou
 
@@ -216,3 +217,12 @@ def test_touches_any():
     found = Instances.from_videos([[[10, 20]], segments])
     # Video 0 has no range. In video 1: ends where a range starts; 1 s shared; covers both; between both; no length.
     assert touches_any(found, ranges).tolist() == [False, False, True, True, False, False]
+
+
+def test_average_precision_of_videos_is_over_all_classes_together():
+    gt = Instances.from_videos([[[0, 10], [20, 30]], [[0, 10]], [], [[0, 10]]], [[0, 1], [0], [], [1]])
+    found = [[[0, 10], [20, 30], [20, 30]], [[0, 10]], [[0, 5]], []]
+    det = Instances.from_videos(found, [[0, 0, 1], [1], [0], []], [[0.9, 0.8, 0.7], [0.9], [0.9], []])
+    # Video 0: right, of the wrong class, right: precision 1 and 2/3, each worth half the recall. Video 1: of the wrong
+    # class only. Video 2: without a true segment. Video 3: nothing found.
+    np.testing.assert_allclose(video_average_precision(gt, det, 0.5, 4), [5 / 6, 0, np.nan, 0])

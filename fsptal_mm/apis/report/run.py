@@ -1,5 +1,6 @@
 """Everything that a report says about one run, from its work directory; what is missing is said, not raised."""
 
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,9 +45,13 @@ class Run:
 
     @property
     def config_name(self):
-        """Name of the config, ``CONFIG`` where it is not known."""
-        files = _configs(self.folder)
-        return files[-1].stem if files else 'CONFIG'
+        """Name of the config; empty where it is not known."""
+        return ''.join(file.stem for file in _configs(self.folder)[-1:])
+
+    def command(self, script, *arguments):
+        """What makes something that is missing, as one types it."""
+        config = [*_configs(self.folder)[-1:], 'CONFIG'][0]
+        return shlex.join(map(str, ['python', f'tools/{script}.py', config, *arguments, '--work-dir', self.folder]))
 
     @property
     def method_and_data(self):
@@ -129,7 +134,7 @@ def _load(run, file):
 
 def _read_log(run, files):
     log = run.log = read_training_log(files)
-    train = f'python tools/train.py {run.config_name} --work-dir {run.folder}'
+    train = run.command('train')
     if log.broken_lines:
         run.missing.append(
             f'{len(log.broken_lines)} lines of the log are no JSON and left out (the first: {log.broken_lines[0]}); a '
@@ -138,12 +143,12 @@ def _read_log(run, files):
     if not log.losses:
         run.missing.append(
             'There are no curves of losses: vis_data/scalars.json below the work directory holds them, which '
-            f"LocalVisBackend (one of the config's vis_backends) writes during {train}."
+            f"LocalVisBackend (one of the config's vis_backends) writes during `{train}`."
         )
     elif run.planned and log.last < run.planned:
         run.missing.append(
-            f'Training is not finished, {log.last} of {run.planned} {log.unit}s are done: {train} --resume goes on, if '
-            'it is not running still.'
+            f'Training is not finished, {log.last} of {run.planned} {log.unit}s are done: `{train} --resume` goes on, '
+            'if it is not running still.'
         )
     if not log.measures:
         run.missing.append(
@@ -171,16 +176,16 @@ def _judge_dumps(run):
 def _read_results(run):
     file = _results_file(run)
     checkpoint = _last_checkpoint(run.folder)
-    test = f'python tools/test.py {run.config_name} {checkpoint or "CHECKPOINT"} --work-dir {run.folder}'
+    test = run.command('test', checkpoint or 'CHECKPOINT')
     if not file.is_file():
         run.missing.append(
-            f'There are no test results ({file}), so no AP of classes, no diagnosis and no timelines: {test} writes '
+            f'There are no test results ({file}), so no AP of classes, no diagnosis and no timelines: `{test}` writes '
             'them.'
         )
         return
     if checkpoint is not None and file.stat().st_mtime < checkpoint.stat().st_mtime:
         run.missing.append(
-            f'The test results are older than the last checkpoint, {checkpoint.name}: {test} renews them.'
+            f'The test results are older than the last checkpoint, {checkpoint.name}: `{test}` renews them.'
         )
     try:
         noted = read_json(file).get('evaluation')
@@ -197,10 +202,10 @@ def _read_results(run):
         return
     computed = run.judged.evaluation.measures if run.judged else {}
     differing = [key for key in computed.keys() & run.noted.keys() if abs(computed[key] - run.noted[key]) > _TOLERANCE]
-    if differing:
+    for key in sorted(differing)[:1]:
         run.missing.append(
-            f'{sorted(differing)[0]} is {computed[sorted(differing)[0]]:.4f} by the annotations of now, and was '
-            f'{run.noted[sorted(differing)[0]]:.4f} in the test: the annotations have changed since. {test} renews it.'
+            f'{key} is {computed[key]:.4f} by the annotations of now, and was {run.noted[key]:.4f} in the test: the '
+            f'annotations have changed since. `{test}` renews it.'
         )
 
 

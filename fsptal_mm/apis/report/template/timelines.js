@@ -5,6 +5,7 @@ const LOW_LANE = 24; // the same where the class has no true segment
 const BAR = 6;
 const STRIP = 8; // true segments, above the lanes
 const MAX_ZOOM = 64;
+const MAX_OTHERS = 8; // rows of classes without a true segment in the video
 
 /** All videos of one test set, with the filters that they share. */
 function drawTimelines(parent, set) {
@@ -54,7 +55,7 @@ class VideoView {
     const article = add(parent, 'article', {class: 'video', 'data-video': video.id});
     add(article, 'h4', {}, video.id);
     const facts = add(article, 'p', {class: 'facts'});
-    add(facts, 'span', {class: 'quiet'}, `${round(video.duration_sec)} s, ${video.truth.length} true segments`);
+    add(facts, 'span', {class: 'quiet'}, `${round(video.duration_sec)} s, ${counted(video.truth.length, 'true segment')}`);
     this.counts = video.runs.map((run) => {
       const fact = add(facts, 'span');
       add(fact, 'span', {class: `swatch ${runClass(run.run)}`, 'aria-hidden': 'true'});
@@ -108,9 +109,16 @@ class VideoView {
       const lanes = shown.map((found) => found.filter((one) => one[3] === index));
       return {name, index, truth, lanes};
     }).filter(({truth, lanes}) => truth.length || lanes.some((lane) => lane.length));
-    rows.sort((one, other) => (other.truth.length > 0) - (one.truth.length > 0)); // those with true segments first
-    rows.forEach((row) => this.drawRow(row));
-    if (!this.inner.childElementCount) add(this.inner, 'p', {class: 'row-label quiet'}, 'nothing to show with this filter');
+    const best = ({lanes}) => Math.max(...lanes.flat().map((one) => one[2]));
+    const others = rows.filter(({truth}) => !truth.length).sort((one, other) => best(other) - best(one));
+    rows.filter(({truth}) => truth.length).forEach((row) => this.drawRow(row));
+    others.slice(0, MAX_OTHERS).forEach((row) => this.drawRow(row));
+    const hidden = others.slice(MAX_OTHERS).map(({name}) => name);
+    if (hidden.length) {
+      const text = `${hidden.length} more classes without a true segment here; the class filter shows them: ${hidden.join(', ')}`;
+      add(this.inner, 'div', {class: 'row-note'}, text);
+    }
+    if (!rows.length) add(this.inner, 'div', {class: 'row-note'}, 'nothing to show with this filter');
     this.bars.sort((one, other) => one.found[0] - other.found[0] || one.found[1] - other.found[1]);
     if (this.bars.length) this.bars[0].element.setAttribute('tabindex', 0);
     this.axis = add(this.inner, 'div', {class: 'axis'});
@@ -204,6 +212,10 @@ class VideoView {
       add(svg, 'text', {x: this.percent(time), y: 14, 'text-anchor': anchor}, `${round(time)} s`);
     });
   }
+}
+
+function counted(number, thing) {
+  return `${number} ${thing}${number === 1 ? '' : 's'}`;
 }
 
 function seconds(start, end) {

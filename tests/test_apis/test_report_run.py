@@ -114,7 +114,7 @@ def test_an_empty_folder_names_all_that_is_missing(tmp_path):
     assert 'LocalVisBackend' in said(run, 'no curves of losses')
     assert 'val_interval' in said(run, 'no curve of mAP')
     assert 'PseudoLabelMiningHook' in said(run, 'no curves of pseudo labels')
-    assert f'--work-dir {tmp_path}' in said(run, 'no test results')
+    assert f'`python tools/test.py CONFIG CHECKPOINT --work-dir {tmp_path}`' in said(run, 'no test results')
     assert (run.measures, run.judged, run.progress) == ({}, None, 'not logged')
 
 
@@ -126,7 +126,27 @@ def test_a_folder_that_is_not_there_is_an_error(tmp_path):
 def test_an_unfinished_run_says_how_to_go_on(folder):
     sentence = said(read_run(folder, 'run'), 'not finished')
     assert '3 of 4 epochs' in sentence
-    assert f'python tools/train.py mine --work-dir {folder} --resume' in sentence
+    assert f'`python tools/train.py {folder}/mine.py --work-dir {folder} --resume`' in sentence
+
+
+def test_quality_of_pseudo_labels_from_dumps_where_the_log_has_none(folder):
+    lines = (folder / '20260101_000000/vis_data/scalars.json').read_text().splitlines()[1:]
+    (folder / '20260101_000000/vis_data/scalars.json').write_text('\n'.join(lines))
+    dump = {
+        'action': [{'label': 'jump', 'segment': [0, 2]}],
+        'true_segments': [{'label': 'jump', 'segment': [0, 1]}],
+        'segments': [{'label': 'jump', 'segment': [0, 2]}],
+        'background': [],
+        'given': [],
+        'edges_sec': [0, 1, 2, 3],
+    }
+    (folder / 'pseudo_labels').mkdir()
+    (folder / 'pseudo_labels/epoch_2.json').write_text(json.dumps({'video': dump}))
+    mining = read_run(folder, 'run').log.mining
+    assert mining['analysis/action_precision'] == {2: 0.5}, 'of two snippets one is right'
+    assert mining['analysis/segment_tiou'] == {2: 0.5}
+    (folder / 'pseudo_labels/epoch_2.json').write_text('{')
+    assert 'epoch_2.json' in said(read_run(folder, 'run'), 'dumps of pseudo labels cannot be judged')
 
 
 def test_results_older_than_the_checkpoint_are_named(folder):
