@@ -15,6 +15,11 @@ _INDEX_DIR = Path(__file__).parents[1] / '.mim'  # holds model-index.yml and con
 _MAX_NAMED = 5
 
 
+def model_index():
+    """Entries of ``model-index.yml`` by name, with ``Config``, ``In Collection`` and ``Metadata``."""
+    return {entry['Name']: entry for entry in BaseInferencer._get_models_from_metafile(_INDEX_DIR)}
+
+
 def find_config(model):
     """Return a config of its own for a :class:`Config`, the path of a config file, or a name of ``model-index.yml``.
 
@@ -28,7 +33,7 @@ def find_config(model):
         return Config.fromfile(path)
     if path.suffix == '.py' or len(path.parts) > 1:
         raise InputError('a config file', file=path, found='no such file')
-    configs = {entry['Name']: entry['Config'] for entry in BaseInferencer._get_models_from_metafile(_INDEX_DIR)}
+    configs = {name: entry['Config'] for name, entry in model_index().items()}
     if str(model) not in configs:
         near = difflib.get_close_matches(str(model), configs, n=_MAX_NAMED, cutoff=0.4)
         expected = (

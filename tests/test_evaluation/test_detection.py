@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from mmaction.evaluation.functional import eval_detection
 
-from fsptal_mm.evaluation.functional import PRESETS, Instances, detection_average_precision, instances, touches_any
+from fsptal_mm.evaluation.functional import (
+    PRESETS,
+    Instances,
+    assign_detections,
+    detection_average_precision,
+    instances,
+    touches_any,
+    video_average_precision,
+)
 from fsptal_mm.structures import segment_iou
 
 THUMOS_TIOUS = PRESETS['thumos14'].tiou_thresholds
@@ -59,6 +67,15 @@ def test_a_displaced_detection_falls_back_to_what_is_left():
     det = one_video([[0, 10], [4, 14], [0, 12]], scores=[3, 2, 1])
     ap = detection_average_precision(gt, det, [0.2], 1)
     assert ap[0, 0] == pytest.approx(2 / 3)  # two hits at precision 1, of three segments
+
+
+def test_assignment_names_segments_by_their_place_in_the_input():
+    # Neither classes nor videos of the segments are in order.
+    gt = Instances(np.array([1, 0, 0]), np.array([1, 1, 0]), np.array([[0.0, 10], [20, 30], [0, 10]]))
+    det = Instances(np.array([0, 0, 1]), np.array([0, 1, 1]), np.array([[0.0, 10], [20, 24], [0, 9]]), np.ones(3))
+    # The second detection has tIoU .4 with its segment.
+    assert assign_detections(gt, det, [0.4, 0.5]).tolist() == [[2, 1, 0], [2, -1, 0]]
+    assert assign_detections(gt[:0], det, [0.5]).tolist() == [[-1, -1, -1]]
 
 
 def test_classes_and_videos_do_not_mix():
@@ -200,3 +217,12 @@ def test_touches_any():
     found = Instances.from_videos([[[10, 20]], segments])
     # Video 0 has no range. In video 1: ends where a range starts; 1 s shared; covers both; between both; no length.
     assert touches_any(found, ranges).tolist() == [False, False, True, True, False, False]
+
+
+def test_average_precision_of_videos_is_over_all_classes_together():
+    gt = Instances.from_videos([[[0, 10], [20, 30]], [[0, 10]], [], [[0, 10]]], [[0, 1], [0], [], [1]])
+    found = [[[0, 10], [20, 30], [20, 30]], [[0, 10]], [[0, 5]], []]
+    det = Instances.from_videos(found, [[0, 0, 1], [1], [0], []], [[0.9, 0.8, 0.7], [0.9], [0.9], []])
+    # Video 0: right, of the wrong class, right: precision 1 and 2/3, each worth half the recall. Video 1: of the wrong
+    # class only. Video 2: without a true segment. Video 3: nothing found.
+    np.testing.assert_allclose(video_average_precision(gt, det, 0.5, 4), [5 / 6, 0, np.nan, 0])

@@ -10,7 +10,7 @@ from mmengine.structures import InstanceData
 from fsptal_mm.structures import segments_inside
 
 _EVALUATION_KEYS = ('gt_segments_sec', 'gt_segment_labels', 'ambiguous_sec')
-_POINT_KEYS = ('point_sec', 'point_labels', 'point_instances')
+_POINT_KEYS = ('point_sec', 'point_labels', 'point_instances', 'background_sec')
 
 
 @TRANSFORMS.register_module()

@@ -1,8 +1,11 @@
-"""What a mining pass found: counts for the log, a readable dump, and an analysis against true segments."""
+"""What a mining pass found: counts for the log, and a readable description in seconds."""
 
 import numpy as np
 
-from fsptal_mm.structures import NO_INSTANCE, segment_iou
+from fsptal_mm.structures import NO_INSTANCE
+from fsptal_mm.visualization import NO_CLASS
+
+_DIGITS = 4  # of seconds: a tenth of a millisecond
 
 
 def count_labels(store):
@@ -29,66 +32,25 @@ def count_labels(store):
     return {f'mining/{name}': value for name, value in counts.items()}
 
 
-def analyse_labels(store, records):
-    """Mined labels against the true segments. For analysis only: nothing of it may reach training.
-
-    A snippet is what it is in its middle. Given labels are left out of precision and recall, which are over all
-    snippets (for actions: pairs of snippet and class) of all videos with true segments.
+def label_runs(labels, snippets):
+    """Unbroken runs of snippets labelled with one instance, and of background.
 
     Args:
-        store (dict[str, VideoLabels]): Labels by video id.
-        records (Iterable[dict]): Of the data set, with ``video_id``, ``gt_segments_sec (M, 2)`` and
-            ``gt_segment_labels (M,)``.
+        labels (VideoLabels): Of one video of T snippets.
+        snippets (np.ndarray): ``(T,)`` bool; the others count as unlabelled.
 
     Returns:
-        dict[str, float]: ``analysis/`` and ``action_precision``, ``action_recall``, ``background_precision``,
-        ``background_recall``, and ``segment_tiou``: mean over the found segments of the tIoU with the nearest true one
-        of their class. What has nothing to be measured on is missing.
+        tuple: ``(N, 2)`` seconds, and ``(N,)`` int64 class indices, -1 for background.
     """
-    sums = {f'{kind}_{part}': 0 for kind in ('action', 'background') for part in ('hits', 'precision', 'recall')}
-    overlaps = [np.zeros(0)]
-    for record in records:
-        if not len(record['gt_segment_labels']) or record['video_id'] not in store:
-            continue
-        labels = store[record['video_id']]
-        mined = labels.point_instances.numpy() != NO_INSTANCE
-        true = _true_actions(record, labels.edges_sec, mined.shape[1])
-        free = ~labels.given.numpy()
-        for kind, found, right in (
-            ('action', mined[free], true[free]),
-            ('background', labels.point_background.numpy()[free], ~true[free].any(1)),
-        ):
-            sums[f'{kind}_hits'] += int((found & right).sum())
-            sums[f'{kind}_precision'] += int(found.sum())
-            sums[f'{kind}_recall'] += int(right.sum())
-        overlaps.append(_best_overlaps(record, labels))
-    figures = {
-        f'analysis/{kind}_{part}': sums[f'{kind}_hits'] / sums[f'{kind}_{part}']
-        for kind in ('action', 'background')
-        for part in ('precision', 'recall')
-        if sums[f'{kind}_{part}']
-    }
-    overlaps = np.concatenate(overlaps)
-    return figures | ({'analysis/segment_tiou': float(overlaps.mean())} if len(overlaps) else {})
+    instances = np.where(snippets[:, None], labels.point_instances.numpy(), NO_INSTANCE)
+    columns = [(label, instances[:, label], NO_INSTANCE) for label in np.flatnonzero((instances != NO_INSTANCE).any(0))]
+    columns.append((NO_CLASS, labels.point_background.numpy() & snippets, False))
+    runs = [(start, stop, label) for label, values, empty in columns for start, stop in _runs(values, empty)]
+    start, stop, label = np.array(runs, dtype=np.int64).reshape(-1, 3).T
+    return np.stack([labels.edges_sec[start], labels.edges_sec[stop]], 1), label
 
 
-def _true_actions(record, edges_sec, num_classes):
-    """``(T, C)`` bool: the middle of snippet t lies in a true segment of class c."""
-    middle = (edges_sec[1:] + edges_sec[:-1]) / 2
-    true = np.zeros((len(middle), num_classes), dtype=bool)
-    for (start, end), label in zip(record['gt_segments_sec'], record['gt_segment_labels']):
-        true[:, label] |= (start <= middle) & (middle < end)
-    return true
-
-
-def _best_overlaps(record, labels):
-    """Highest tIoU of every found action segment with a true one of its class, 0 without one."""
-    found, classes = _segments_sec(labels)
-    overlap = segment_iou(found, record['gt_segments_sec'])
-    return np.where(classes[:, None] == record['gt_segment_labels'], overlap, 0).max(1)
-
-
-def _segments_sec(labels):
+def segments_sec(labels):
     """Found action segments ``(N, 2)`` in seconds and their classes ``(N,)``."""
     if labels.segments is None:
         return np.zeros((0, 2)), np.zeros(0, dtype=np.int64)
@@ -98,28 +60,43 @@ def _segments_sec(labels):
     return segments, labels.segments.label[labels.segments.group[action]].numpy()
 
 
-def describe_labels(labels, classes):
+def describe_labels(labels, classes, record=None):
     """The labels of one video as JSON takes them, in seconds, ``[start, end]``.
 
     Args:
         labels (VideoLabels): Of the video.
         classes (Sequence[str]): Class names.
+        record (dict, optional): Of the data set, with ``gtsegments_sec (M, 2)`` and ``gt_segment_labels (M,)``, which
+            are for analysis only.
 
     Returns:
-        dict: ``action``, unbroken runs of snippets labelled with one instance, ``background``, runs of background, and
-        ``segments``, the best segments. Runs hold given and mined snippets.
+        dict: ``action``, unbroken runs of snippets labelled with one instance, ``background``, runs of background,
+        ``segments``, the best segments, ``given``, runs of snippets that the annotation labels (the other runs hold
+        given and mined snippets), ``edges_sec``, the ``T + 1`` ends of the snippets, and ``true_segments``, if there
+        is a record.
     """
-    instances = labels.point_instances.numpy()
-    action = [
-        dict(label=classes[label], segment=labels.edges_sec[[start, stop]].tolist())
-        for label in np.flatnonzero((instances != NO_INSTANCE).any(0))
-        for start, stop in _runs(instances[:, label], NO_INSTANCE)
-    ]
-    background = [
-        labels.edges_sec[[start, stop]].tolist() for start, stop in _runs(labels.point_background.numpy(), False)
-    ]
-    segments = [dict(label=classes[label], segment=segment.tolist()) for segment, label in zip(*_segments_sec(labels))]
-    return dict(action=action, background=background, segments=segments)
+    everywhere = np.ones(len(labels.given), dtype=bool)
+    runs_sec, run_labels = label_runs(labels, everywhere)
+    is_action = run_labels != NO_CLASS
+    given = np.array([labels.edges_sec[[start, stop]] for start, stop in _runs(labels.given.numpy(), False)])
+    described = dict(
+        action=_rows(runs_sec[is_action], run_labels[is_action], classes),
+        background=_seconds(runs_sec[~is_action]),
+        segments=_rows(*segments_sec(labels), classes),
+        given=_seconds(given),
+        edges_sec=_seconds(labels.edges_sec),
+    )
+    if record is not None:
+        described['true_segments'] = _rows(record['gt_segments_sec'], record['gt_segment_labels'], classes)
+    return described
+
+
+def _rows(runs_sec, labels, classes):
+    return [dict(label=classes[label], segment=segment) for segment, label in zip(_seconds(runs_sec), labels)]
+
+
+def _seconds(times):
+    return times.round(_DIGITS).tolist()
 
 
 def _runs(values, empty):

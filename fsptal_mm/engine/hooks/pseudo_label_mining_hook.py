@@ -13,10 +13,11 @@ from mmengine.runner import EpochBasedTrainLoop
 from torch.utils.data import DataLoader
 
 from fsptal_mm.errors import InputError
+from fsptal_mm.evaluation.label_quality import LABEL_FOLDER, label_quality
 from fsptal_mm.fileio import write_json
 from fsptal_mm.models.task_modules import PseudoLabelMiner, VideoLabels
 
-from .label_report import analyse_labels, count_labels, describe_labels
+from .label_report import count_labels, describe_labels
 
 
 @HOOKS.register_module()
@@ -37,10 +38,11 @@ class PseudoLabelMiningHook(Hook):
         live: True: the head mines what it trains on at every step, and passes are there to be looked at. False: it
             trains on the labels of the latest pass, which needs a pipeline that gives a video one length.
         dump: Write the labels of every pass into ``pseudo_labels/epoch_N.json`` in the work directory, N being the
-            number of epochs done: ``{video_id: {"action": ..., "background": ..., "segments": ...}}``, see
-            :func:`describe_labels`.
-        analysis: Also log how right the labels are, as ``analysis/...``, see :func:`analyse_labels`. This reads the
-            true segments of the training videos, where the annotation has any; nothing of it reaches training.
+            number of epochs done: ``{video_id: {"action": ..., "background": ..., "segments": ..., ...}}``, see
+            :func:`describe_labels`. ``tools/analysis_tools/pseudo_label_quality.py`` reads them.
+        analysis: Also log how right the labels are, as ``analysis/...``, see :func:`label_quality`, and add the true
+            segments to the dumps. This reads the true segments of the training videos, where the annotation has any;
+            nothing of it reaches training.
 
     Attributes:
         store (dict[str, VideoLabels]): Labels of the latest pass by video id; empty before the first.
@@ -123,18 +125,27 @@ class PseudoLabelMiningHook(Hook):
             '{mining/mined_background} of background, {mining/segments} segments; {mining/labelled_share:.1%} of the '
             'snippets of a video are labelled, on average'.format_map(scalars)
         )
+        described = self._describe(dataset) if self.analysis or self.dump else {}
         if self.analysis:
-            figures = analyse_labels(self.store, map(dataset.get_data_info, range(len(dataset))))
-            listed = ', '.join(f'{name.removeprefix("analysis/")} {value:.3f}' for name, value in figures.items())
+            figures = label_quality(described.values())
+            listed = ', '.join(f'{name} {value:.3f}' for name, value in figures.items())
             if figures:
                 runner.logger.info(f'Analysis with true segments, which training never sees, of mined labels: {listed}')
-            scalars |= figures
+            scalars |= {f'analysis/{name}': value for name, value in figures.items()}
         runner.message_hub.update_scalars(scalars)
         runner.visualizer.add_scalars(scalars, step=runner.epoch)
         if self.dump:
-            classes = dataset.metainfo['classes']
-            content = {video_id: describe_labels(labels, classes) for video_id, labels in sorted(self.store.items())}
-            write_json(Path(runner.work_dir, 'pseudo_labels', f'epoch_{runner.epoch}.json'), content)
+            write_json(Path(runner.work_dir, LABEL_FOLDER, f'epoch_{runner.epoch}.json'), described)
+
+    def _describe(self, dataset):
+        """The store in seconds, by video id."""
+        classes = dataset.metainfo['classes']
+        infos = map(dataset.get_data_info, range(len(dataset)) if self.analysis else ())
+        records = {info['video_id']: info for info in infos}
+        return {
+            video_id: describe_labels(labels, classes, records.get(video_id))
+            for video_id, labels in sorted(self.store.items())
+        }
 
 
 def _model(runner):

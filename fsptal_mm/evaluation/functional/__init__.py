@@ -6,9 +6,16 @@ from .bootstrap import (
     sample_deviation,
 )
 from .classification import classification_measures
-from .detection import detection_average_precision, match_detections
+from .detection import (
+    assign_detections,
+    average_precision,
+    detection_average_precision,
+    match_detections,
+    precision_curves,
+    video_average_precision,
+)
 from .evaluate import Evaluation, evaluate_detections
-from .instances import Instances, touches_any
+from .instances import Instances, paired_iou, pairs_within_groups, touches_any
 from .points import match_points, point_average_precision, point_extents
 from .proposals import average_recall, summarize_recall
 from .protocol import PRESETS, Protocol
@@ -20,6 +27,8 @@ __all__ = [
     'Instances',
     'PairedDifference',
     'Protocol',
+    'assign_detections',
+    'average_precision',
     'average_recall',
     'class_table',
     'classification_measures',
@@ -28,8 +37,11 @@ __all__ = [
     'match_detections',
     'match_points',
     'paired_difference',
+    'paired_iou',
+    'pairs_within_groups',
     'point_average_precision',
     'point_extents',
+    'precision_curves',
     'render_markdown',
     'resample_videos',
     'resampled_average_precision',
@@ -37,4 +49,5 @@ __all__ = [
     'summarize_recall',
     'summary_table',
     'touches_any',
+    'video_average_precision',
 ]

@@ -34,22 +34,84 @@ def detection_average_precision(gt, det, tiou_thresholds, num_classes):
     return average_precision(hits, det.labels, np.bincount(gt.labels, minlength=num_classes))
 
 
-def average_precision(hits, labels, num_gt):
+def average_precision(hits, labels, num_gt, counts=None, instances_per_class=None):
     """Interpolated average precision of each class from what is a hit.
 
     Args:
         hits (np.ndarray): ``(K, N)`` bool: which detections are true positives, in K ways of judging them.
         labels (np.ndarray): ``(N,)`` classes of the detections, ascending; within a class the best detection first.
         num_gt (np.ndarray): ``(C,)`` number of true instances of each class.
+        counts (np.ndarray, optional): ``(K, N)`` bool: which detections are looked at; the others are as if they were
+            not there. Default: all.
+        instances_per_class (float, optional): Normalise precision as if every class had so many true instances, see
+            :func:`precision_curves`.
 
     Returns:
         np.ndarray: ``(K, C)``; NaN for classes without a true instance.
     """
-    edges = np.searchsorted(labels, np.arange(len(num_gt) + 1))
+    precision = precision_curves(hits, labels, num_gt, counts, instances_per_class)
+    hits = hits if counts is None else hits & counts
     ap = np.full((len(hits), len(num_gt)), np.nan)
-    for label in np.flatnonzero(num_gt):
-        ap[:, label] = _interpolated_ap(hits[:, edges[label] : edges[label + 1]], num_gt[label])
+    for label, of_class in _class_slices(labels, num_gt):
+        # Area under the precision envelope (Pascal VOC 2010 and later).
+        envelope = np.maximum.accumulate(precision[:, of_class][:, ::-1], axis=1)[:, ::-1]
+        ap[:, label] = (envelope * hits[:, of_class]).sum(axis=1) / num_gt[label]
     return ap
+
+
+def video_average_precision(gt, det, tiou_threshold, num_videos):
+    """Interpolated average precision of each video on its own, over all classes together.
+
+    The detections of a video, whatever their class, are taken in the order of falling score; a true positive is one as
+    in :func:`detection_average_precision`, so that a wrong class costs as much as a wrong time. For telling which
+    videos a model does well on; no benchmark uses it.
+
+    Args:
+        gt (Instances): True segments.
+        det (Instances): Detections, with finite scores.
+        tiou_threshold: Above 0.
+        num_videos: V.
+
+    Returns:
+        np.ndarray: ``(V,)``; NaN for videos without a true segment, 0 for those without a detection.
+    """
+    det = det[np.lexsort((-det.scores, det.videos))]
+    hits = match_detections(gt, det, [tiou_threshold])
+    return average_precision(hits, det.videos, np.bincount(gt.videos, minlength=num_videos))[0]
+
+
+def precision_curves(hits, labels, num_gt, counts=None, instances_per_class=None):
+    """Precision of each class among its detections up to each one.
+
+    Classes with more true instances reach a higher precision with equally good detections. Precision is normalised
+    against that (Hoiem et al., ECCV 2012; DETAD's mAP_N) by ``R N / (R N + F)`` with recall R, F false positives and
+    the same N for all classes; with N the number of instances of the class itself it is the usual precision.
+
+    Args:
+        hits (np.ndarray): As for :func:`average_precision`, and so are the others.
+        labels (np.ndarray): ``(N,)``.
+        num_gt (np.ndarray): ``(C,)``.
+        counts (np.ndarray, optional): ``(K, N)``.
+        instances_per_class (float, optional): N of the formula; default: that of each class.
+
+    Returns:
+        np.ndarray: ``(K, N)``; 0 for classes without a true instance.
+    """
+    found = hits if counts is None else hits & counts
+    false = ~hits if counts is None else ~hits & counts
+    precision = np.zeros(hits.shape)
+    for label, of_class in _class_slices(labels, num_gt):
+        weight = 1 if instances_per_class is None else instances_per_class / num_gt[label]
+        num_found = np.cumsum(found[:, of_class], axis=1) * weight
+        num_judged = num_found + np.cumsum(false[:, of_class], axis=1)
+        np.divide(num_found, num_judged, out=precision[:, of_class], where=num_judged > 0)
+    return precision
+
+
+def _class_slices(labels, num_gt):
+    """Classes with a true instance, and where their detections lie."""
+    edges = np.searchsorted(labels, np.arange(len(num_gt) + 1))
+    return [(label, slice(edges[label], edges[label + 1])) for label in np.flatnonzero(num_gt)]
 
 
 def match_detections(gt, det, tiou_thresholds):
@@ -63,9 +125,25 @@ def match_detections(gt, det, tiou_thresholds):
     Returns:
         np.ndarray: ``(K, N)`` bool, in the order of ``det``.
     """
+    return assign_detections(gt, det, tiou_thresholds) >= 0
+
+
+def assign_detections(gt, det, tiou_thresholds):
+    """Which true segment each detection takes, as :func:`detection_average_precision` defines it.
+
+    Args:
+        gt (Instances): True segments.
+        det (Instances): Detections, within each class in the order in which they may choose.
+        tiou_thresholds (Sequence[float]): ``(K,)``.
+
+    Returns:
+        np.ndarray: ``(K, N)`` int64, index into ``gt`` for each of ``det``; -1 for false positives.
+    """
+    order = np.lexsort((gt.videos, gt.labels))  # as by_class_and_video sorts them
     gt, gt_group, det_group = by_class_and_video(gt, det)
     candidates = _candidates(gt, gt_group, det, det_group, min(tiou_thresholds))
-    return np.stack([_assign(*candidates, threshold, len(gt), len(det)) for threshold in tiou_thresholds])
+    taken = np.stack([_assign(*candidates, threshold, len(gt), len(det)) for threshold in tiou_thresholds])
+    return np.append(order, -1)[taken]
 
 
 def _candidates(gt, gt_group, det, det_group, min_tiou):
@@ -99,13 +177,7 @@ def _assign(det_index, gt_index, tiou, threshold, num_gt, num_det):
         np.minimum.at(holder, gt_index[asking], asking)
         following = asking[holder[gt_index[asking]] != asking] + 1
         asking = following[~is_first[following]]
-    hits = np.zeros(num_det, dtype=bool)
-    hits[det_index[holder[holder < nobody]]] = True
-    return hits
-
-
-def _interpolated_ap(hits, num_gt):
-    """Area under the precision envelope (Pascal VOC 2010 and later): ``(K, n)`` bool to ``(K,)``."""
-    precision = np.cumsum(hits, axis=1) / np.arange(1, hits.shape[1] + 1)
-    envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-    return (envelope * hits).sum(axis=1) / num_gt
+    taken = np.full(num_det, -1)
+    holding = holder[holder < nobody]
+    taken[det_index[holding]] = gt_index[holding]
+    return taken

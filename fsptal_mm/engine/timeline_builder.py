@@ -1,0 +1,98 @@
+"""What a model says about one video, as a timeline."""
+
+import numpy as np
+import torch
+from mmengine.dataset import pseudo_collate
+
+from fsptal_mm.errors import InputError
+from fsptal_mm.evaluation.samples import collect_detections, to_numpy
+from fsptal_mm.models.task_modules import VideoLabels
+from fsptal_mm.structures import SnippetGrid
+from fsptal_mm.visualization import NO_CLASS, ModelTrack, SnippetCurves, Spans, Timeline
+
+from .hooks.label_report import label_runs, segments_sec
+
+
+def check_has_timeline(model):
+    """Refuse a model without snippet scores.
+
+    Raises:
+        InputError: It has no method ``embed`` and no head with ``clean_scores``, as :class:`PointTAL` has.
+    """
+    if not (hasattr(model, 'embed') and hasattr(getattr(model, 'head', None), 'clean_scores')):
+        raise InputError('PointTAL, whose snippets have scores', field='model', found=type(model).__name__)
+
+
+@torch.no_grad()
+def mining_timeline(model, item, classes, name=''):
+    """A training video with the labels that the model would be trained on now.
+
+    Args:
+        model (PointTAL): In the mode of evaluation, or not: nothing here has dropout or changes the model.
+        item (dict): Of the training data set, ``inputs`` and ``data_samples``.
+        classes (Sequence[str]): Class names.
+        name: Of the model.
+
+    Returns:
+        Timeline: With scores, extended labels, mined labels and best segments, as far as the head mines any.
+    """
+    sample, batch = _embed(model, item)
+    curves = _curves(model, batch, sample)
+    if not callable(getattr(model.head, 'mine', None)):
+        return _timeline(sample, classes, ModelTrack(name, curves), is_training=True)
+    labels = VideoLabels.from_batch([sample], *model.head.mine(batch, [sample]))[sample.video_id]
+    given = labels.given.numpy()
+    extended, mined = (Spans.from_lists(*label_runs(labels, snippets)) for snippets in (given, ~given))
+    best = None if labels.segments is None else Spans.from_lists(*segments_sec(labels))
+    return _timeline(sample, classes, ModelTrack(name, curves, extended, mined, best), is_training=True)
+
+
+@torch.no_grad()
+def prediction_timeline(model, item, classes, name=''):
+    """A video as in a test, with scores and localised actions.
+
+    Args:
+        model, item, classes, name: As in :func:`mining_timeline`; the item comes from a test pipeline.
+
+    Returns:
+        Timeline: Of the video.
+    """
+    sample, batch = _embed(model, item)
+    curves = _curves(model, batch, sample)
+    model.head.predict_by_feat(model.head.clean_scores(batch), batch.mask, [sample])
+    found = collect_detections(sample.to_dict())
+    proposals = Spans.from_lists(found['segments'], found['labels'], found['scores'])
+    return _timeline(sample, classes, ModelTrack(name, curves, proposals=proposals))
+
+
+def _embed(model, item):
+    data = pseudo_collate([item])
+    (sample,) = data['data_samples']
+    was_training = model.training
+    model.eval()
+    batch = model.embed(model.data_preprocessor(data)['inputs'], [sample])
+    model.train(was_training)
+    return sample, batch
+
+
+def _curves(model, batch, sample):
+    scores = model.head.clean_scores(batch)
+    positions = sample.get('snippet_positions', np.arange(sample.num_snippets))
+    edges_sec = SnippetGrid(sample.snippet_sec, sample.offset_sec).edges_sec(positions).clip(0, sample.duration_sec)
+    return SnippetCurves(edges_sec, to_numpy(scores.final[0]), to_numpy(scores.background[0]))
+
+
+def _timeline(sample, classes, track, is_training=False):
+    clicks_sec = sample.gt_background_sec
+    times_sec = np.concatenate([sample.gt_point_sec, clicks_sec])
+    labels = np.concatenate([sample.gt_point_labels, np.full(len(clicks_sec), NO_CLASS)])
+    points = Spans.from_lists(np.stack([times_sec, times_sec], 1), labels)
+    return Timeline(
+        sample.video_id,
+        sample.duration_sec,
+        tuple(classes),
+        truth=Spans.from_lists(sample.gt_segments_sec, sample.gt_segment_labels),
+        points=points,
+        tracks=(track,),
+        is_training=is_training,
+    )

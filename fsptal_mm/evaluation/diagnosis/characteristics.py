@@ -1,0 +1,47 @@
+"""What makes a true instance easy or hard to find: its length, its coverage, and how many others there are."""
+
+import numpy as np
+
+BUCKET_NAMES = ('XS', 'S', 'M', 'L', 'XL')
+
+# Largest value of each bucket but the last, which is open. The bounds of DETAD (Sec. 2.3 and its scripts); there the
+# number of instances has no XL.
+BUCKET_PRESETS = {
+    'thumos14': {'length': (3, 6, 12, 18), 'coverage': (0.02, 0.04, 0.06, 0.08), 'num_instances': (1, 40, 80)},
+    'activitynet': {'length': (30, 60, 120, 180), 'coverage': (0.2, 0.4, 0.6, 0.8), 'num_instances': (1, 4, 8)},
+}
+
+# 33.1 - 30.1 is a little more than 3: lengths are compared as they were annotated.
+_DECIMALS = 6
+
+
+def characteristics(gt, durations_sec):
+    """DETAD's characteristics that follow from the true segments alone.
+
+    Args:
+        gt (Instances): True segments, seconds.
+        durations_sec (Sequence[float | None]): ``(V,)``, of each video; ``None`` or NaN where unknown.
+
+    Returns:
+        dict[str, np.ndarray]: ``(M,)`` each. ``length``: seconds. ``coverage``: share of the video, NaN where its
+        duration is unknown. ``num_instances``: true instances of the video, this one included and of whatever class, as
+        in DETAD's file of THUMOS14.
+    """
+    durations = np.array([np.nan if duration is None else duration for duration in durations_sec], dtype=np.float64)
+    length = gt.segments[:, 1] - gt.segments[:, 0]
+    counts = np.bincount(gt.videos, minlength=len(durations))
+    return {'length': length, 'coverage': length / durations[gt.videos], 'num_instances': counts[gt.videos]}
+
+
+def bucket_indices(values, bounds):
+    """Sort instances into buckets.
+
+    Args:
+        values (np.ndarray): ``(M,)``.
+        bounds (Sequence[float]): Ascending: the largest value of each bucket but the last. DETAD cuts in the same way,
+            but leaves out instances that cover more than the whole video; here they are in the last bucket.
+
+    Returns:
+        np.ndarray: ``(M,)`` int64, 0 to ``len(bounds)``; -1 for NaN.
+    """
+    return np.where(np.isnan(values), -1, np.searchsorted(bounds, np.round(values, _DECIMALS), side='left'))

@@ -1,0 +1,143 @@
+"""The whole diagnosis of one set of detections."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from fsptal_mm.errors import InputError
+
+from ..functional import Instances, assign_detections, average_precision, precision_curves
+from .characteristics import BUCKET_NAMES, BUCKET_PRESETS, bucket_indices, characteristics
+from .errors import ERROR_TYPES, error_profile, error_types, precision_without, score_ranks
+from .result import Bucket, Diagnosis, Gain
+
+NUM_RANKS = 10
+BACKGROUND_TIOU = 0.1
+MIN_PRECISION = 0.05
+
+
+@dataclass(frozen=True)
+class _Matched:
+    """Detections by class and falling score, and which true segment each one takes: ``(1 + K, N)``.
+
+    Row 0 of ``matches`` is that of the profile and of the false negatives, the others are averaged over.
+    """
+
+    gt: Instances
+    det: Instances
+    tious: tuple
+    matches: np.ndarray
+    num_gt: np.ndarray
+
+    @property
+    def instances_per_class(self):
+        return len(self.gt) / np.count_nonzero(self.num_gt)
+
+
+def diagnose(gt, det, num_classes, durations_sec, tiou_thresholds, tiou=0.5, bounds=BUCKET_PRESETS['thumos14']):
+    """Find out why a localizer errs, as DETAD (Alwassel et al., ECCV 2018) does.
+
+    **False positive profile** (Sec. 3.1): detections of each class, the best G of them (G: number of true instances of
+    the class), the next G and so on up to 10G, sorted by :func:`error_types` at one tIoU. Classes are pooled.
+    **Gains**: average mAP and mAP_N of these detections without all errors of one type, minus that with them; types are
+    determined anew at each of ``tiou_thresholds``.
+    **mAP_N** (Sec. 2.2): mAP with the precision of :func:`precision_curves`, N being the mean number of true
+    instances per class that has any. **By bucket** (Sec. 3.2) only the instances of the bucket count; detections that
+    take other instances are left out, false positives all stay; mean over the classes that have instances there.
+    **False negatives** (Sec. 3.3): true instances that no detection takes at ``tiou``. A detection that comes so late
+    that the normalised precision up to it is at most .05 finds nothing.
+
+    Matching is that of :func:`detection_average_precision`, so that mAP is the same figure as everywhere in this
+    package. Where this differs from DETAD's scripts: they average the profile and the false negatives over their
+    thresholds (which on THUMOS14 are .5 alone); N is cut to an integer there; true segments without length are left
+    out there, and count as missed here; a detection that takes an instance of another bucket at one threshold is left
+    out at all later ones there; see also :func:`error_types` and :func:`bucket_indices`.
+
+    Args:
+        gt (Instances): True segments, seconds; at least one.
+        det (Instances): Detections, seconds, with finite scores.
+        num_classes: C.
+        durations_sec (Sequence[float | None]): ``(V,)`` durations of the videos; where one is unknown, the instances of
+            the video are in no bucket of ``coverage``.
+        tiou_thresholds (Sequence[float]): ``(K,)`` ascending, each in (0, 1].
+        tiou: In (0, 1].
+        bounds (dict[str, Sequence[float]]): Bounds of the buckets of each characteristic, see
+            :data:`BUCKET_PRESETS`; three or four each, ascending.
+
+    Returns:
+        Diagnosis: All figures.
+
+    Raises:
+        InputError: No true segment.
+    """
+    if not len(gt):
+        raise InputError('at least one true segment', field='gt', found='none')
+    det = det[np.lexsort((-det.scores, det.labels))]
+    tious = (tiou, *tiou_thresholds)
+    matches = assign_detections(gt, det, tious)
+    matched = _Matched(gt, det, tious, matches, np.bincount(gt.labels, minlength=num_classes))
+    ap = average_precision(matches[1:] >= 0, det.labels, matched.num_gt)
+    missed = _missed(matched)
+    values = characteristics(gt, durations_sec)
+    return Diagnosis(
+        tiou=float(tiou),
+        tiou_thresholds=tuple(map(float, tiou_thresholds)),
+        num_instances=len(gt),
+        num_missed=int(missed.sum()),
+        num_detections=len(det),
+        mean_ap=float(np.nanmean(ap)),
+        normalized_ap=_normalized_ap(matched, np.ones(len(gt), dtype=bool)),
+        buckets={name: _buckets(matched, missed, values[name], bounds[name]) for name in values},
+        **_judge_errors(matched),
+    )
+
+
+def _judge_errors(matched):
+    """Profile and gains, as arguments of :class:`Diagnosis`."""
+    labels, num_gt = matched.det.labels, matched.num_gt
+    ranks = score_ranks(labels, num_gt)
+    top = (ranks >= 0) & (ranks < NUM_RANKS)
+    labels = labels[top]
+    types = error_types(matched.gt, matched.det[top], matched.matches[:, top] >= 0, matched.tious, BACKGROUND_TIOU)
+    plain = precision_without(types[1:], labels, num_gt)
+    normalized = precision_without(types[1:], labels, num_gt, matched.instances_per_class)
+    return {
+        'profile': error_profile(types[0], ranks[top], NUM_RANKS),
+        'top_mean_ap': plain[None],
+        'top_normalized_ap': normalized[None],
+        'gains': {
+            name: Gain(plain[name] - plain[None], normalized[name] - normalized[None]) for name in ERROR_TYPES[1:]
+        },
+    }
+
+
+def _missed(matched):
+    """False negatives, ``(M,)`` bool."""
+    matches = matched.matches[:1]
+    precision = precision_curves(matches >= 0, matched.det.labels, matched.num_gt, None, matched.instances_per_class)
+    found = matches[(matches >= 0) & (precision > MIN_PRECISION)]
+    return np.bincount(found, minlength=len(matched.gt)) == 0
+
+
+def _buckets(matched, missed, values, bounds):
+    """One :class:`Bucket` for each range of a characteristic."""
+    index = bucket_indices(values, bounds)
+    buckets = []
+    for number, (above, up_to) in enumerate(zip([0, *bounds], [*bounds, math.inf])):
+        inside = index == number
+        num_missed = int(missed[inside].sum())
+        normalized_ap = _normalized_ap(matched, inside)
+        buckets.append(Bucket(BUCKET_NAMES[number], above, up_to, int(inside.sum()), num_missed, normalized_ap))
+    return buckets
+
+
+def _normalized_ap(matched, inside):
+    """Average mAP_N on the true instances that the mask ``inside`` selects; NaN if these are none."""
+    if not inside.any():
+        return math.nan
+    matches = matched.matches[1:]
+    counts = np.append(inside, True)[matches]  # -1, the last: a false positive
+    num_gt = np.bincount(matched.gt.labels[inside], minlength=len(matched.num_gt))
+    ap = average_precision(matches >= 0, matched.det.labels, num_gt, counts, matched.instances_per_class)
+    return float(np.nanmean(ap))

@@ -1,0 +1,120 @@
+"""What kind of error each false positive is, and what it would bring not to make it."""
+
+import numpy as np
+
+from ..functional import average_precision, paired_iou, pairs_within_groups
+
+# The order is DETAD's; a type's index here is its number in the arrays.
+ERROR_TYPES = ('true_positive', 'double_detection', 'wrong_label', 'localization', 'confusion', 'background')
+_TRUE_POSITIVE, _DOUBLE_DETECTION, _WRONG_LABEL, _LOCALIZATION, _CONFUSION, _BACKGROUND = range(len(ERROR_TYPES))
+
+
+def error_types(gt, det, hits, tiou_thresholds, background_tiou=0.1):
+    """Sort detections into true positives and five kinds of error (DETAD, Sec. 3.1).
+
+    A detection that takes no true segment is judged by the true segment of its video, of whatever class, with which its
+    tIoU is highest, at a threshold a:
+
+    ====================== ======================= =========================
+    highest tIoU           segment of its class    segment of another class
+    ====================== ======================= =========================
+    >= a                   double detection        wrong label
+    >= background_tiou, <a localization error      confusion error
+    < background_tiou      background error        background error
+    ====================== ======================= =========================
+
+    It is a background error, too, if its video has no true segment. Where segments of its class and of others overlap
+    it equally, the one of its class counts (every CliffDiving segment of THUMOS14 is a Diving segment, too); DETAD
+    takes the first in its file there.
+
+    Args:
+        gt (Instances): True segments.
+        det (Instances): Detections.
+        hits (np.ndarray): ``(K, N)`` bool: which are true positives at each threshold.
+        tiou_thresholds (Sequence[float]): ``(K,)``.
+        background_tiou: Under this tIoU a detection has nothing to do with a segment.
+
+    Returns:
+        np.ndarray: ``(K, N)`` int8, indices into :data:`ERROR_TYPES`.
+    """
+    tiou, same_class = _nearest(gt, det)
+    reaches = tiou >= np.reshape(tiou_thresholds, (-1, 1))
+    types = np.where(
+        reaches,
+        np.where(same_class, _DOUBLE_DETECTION, _WRONG_LABEL),
+        np.where(tiou < background_tiou, _BACKGROUND, np.where(same_class, _LOCALIZATION, _CONFUSION)),
+    )
+    return np.where(hits, _TRUE_POSITIVE, types).astype(np.int8)
+
+
+def _nearest(gt, det):
+    """Highest tIoU of each detection with a segment of its video, and whether a segment of its class has it."""
+    gt = gt[np.argsort(gt.videos, kind='stable')]
+    best, same_class = np.zeros(len(det)), np.zeros(len(det), dtype=bool)
+    for det_index, gt_index in pairs_within_groups(det.videos, gt.videos):
+        if not len(det_index):
+            continue
+        tiou = paired_iou(det.segments[det_index], gt.segments[gt_index])
+        starts = np.flatnonzero(np.diff(det_index, prepend=-1))
+        judged = det_index[starts]
+        best[judged] = np.maximum.reduceat(tiou, starts)
+        is_same = (tiou == best[det_index]) & (det.labels[det_index] == gt.labels[gt_index])
+        same_class[judged] = np.logical_or.reduceat(is_same, starts)
+    return best, same_class
+
+
+def score_ranks(labels, num_gt):
+    """In which G-bin each detection lies: 0 for the best G of its class, 1 for the next G, ...
+
+    G is the number of true instances of the class (DETAD, Sec. 3.1), so a perfect localizer has all its true positives
+    in bin 0.
+
+    Args:
+        labels (np.ndarray): ``(N,)`` classes of the detections, ascending; within a class the best detection first.
+        num_gt (np.ndarray): ``(C,)`` number of true instances of each class.
+
+    Returns:
+        np.ndarray: ``(N,)`` int64; -1 for detections of classes without a true instance, which belong to no bin.
+    """
+    first = np.searchsorted(labels, np.arange(len(num_gt)))
+    rank = np.arange(len(labels)) - first[labels]
+    return np.where(num_gt[labels] > 0, rank // np.maximum(num_gt[labels], 1), -1)
+
+
+def error_profile(types, ranks, num_ranks):
+    """How many detections of each G-bin are of each type.
+
+    Args:
+        types (np.ndarray): ``(N,)`` indices into :data:`ERROR_TYPES`.
+        ranks (np.ndarray): ``(N,)`` as of :func:`score_ranks`.
+        num_ranks: G-bins to count.
+
+    Returns:
+        np.ndarray: ``(num_ranks, 6)`` int64.
+    """
+    inside = (ranks >= 0) & (ranks < num_ranks)
+    cells = ranks[inside] * len(ERROR_TYPES) + types[inside]
+    return np.bincount(cells, minlength=num_ranks * len(ERROR_TYPES)).reshape(num_ranks, -1)
+
+
+def precision_without(types, labels, num_gt, instances_per_class=None):
+    """Average precision if all detections of one error type were removed (DETAD, Sec. 3.1).
+
+    Which detections are true positives stays as it is: none of those that are removed had taken a segment.
+
+    Args:
+        types (np.ndarray): ``(K, N)`` indices into :data:`ERROR_TYPES`, one row per tIoU threshold.
+        labels (np.ndarray): ``(N,)`` classes, ascending; within a class the best detection first.
+        num_gt (np.ndarray): ``(C,)`` number of true instances of each class.
+        instances_per_class (float, optional): Normalise precision with it.
+
+    Returns:
+        dict[str | None, float]: Mean AP over thresholds and classes with a true instance, by the name of the error
+        type removed; under ``None`` with all errors kept.
+    """
+    hits = types == _TRUE_POSITIVE
+    removed = {None: _TRUE_POSITIVE, **{ERROR_TYPES[index]: index for index in range(1, len(ERROR_TYPES))}}
+    return {
+        name: float(np.nanmean(average_precision(hits, labels, num_gt, hits | (types != index), instances_per_class)))
+        for name, index in removed.items()
+    }

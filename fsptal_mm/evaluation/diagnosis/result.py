@@ -1,0 +1,156 @@
+"""What a diagnosis consists of, as objects and as JSON."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from .errors import ERROR_TYPES
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What it would bring not to make one kind of error: differences of fractions.
+
+    Args:
+        mean_ap: Of the average mAP.
+        normalized: Of the average mAP_N.
+    """
+
+    mean_ap: float
+    normalized: float
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """True instances that are alike in one characteristic.
+
+    Args:
+        name: ``XS``, ``S``, ``M``, ``L`` or ``XL``.
+        above: Their values lie above this ...
+        up_to: ... and up to this; infinite in the last bucket.
+        num_instances: How many there are.
+        num_missed: How many of them are false negatives.
+        normalized_ap: Average mAP_N on them alone; NaN where there are none.
+    """
+
+    name: str
+    above: float
+    up_to: float
+    num_instances: int
+    num_missed: int
+    normalized_ap: float
+
+    @property
+    def missed_share(self):
+        """Share of the instances that are missed; NaN where there are none."""
+        return self.num_missed / self.num_instances if self.num_instances else math.nan
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What :func:`diagnose` found.
+
+    Args:
+        tiou: Threshold of the profile and of the false negatives.
+        tiou_thresholds (tuple[float]): Those that all other figures are averages over.
+        num_instances: True instances.
+        num_missed: How many of them are false negatives.
+        num_detections: Detections judged.
+        mean_ap: Average mAP.
+        normalized_ap: Average mAP_N.
+        profile (np.ndarray): ``(10, 6)`` int64, detections of each type of :data:`ERROR_TYPES` in each G-bin.
+        top_mean_ap: Average mAP of the detections in these G-bins alone, which the gains start from.
+        top_normalized_ap: Their average mAP_N.
+        gains (dict[str, Gain]): For each error type.
+        buckets (dict[str, list[Bucket]]): For ``length`` (seconds), ``coverage`` and ``num_instances``.
+    """
+
+    tiou: float
+    tiou_thresholds: tuple
+    num_instances: int
+    num_missed: int
+    num_detections: int
+    mean_ap: float
+    normalized_ap: float
+    profile: np.ndarray
+    top_mean_ap: float
+    top_normalized_ap: float
+    gains: dict
+    buckets: dict
+
+    def shares(self):
+        """Share of each type in each G-bin, ``(10, 6)``; NaN for bins without detections."""
+        return _shares(self.profile)
+
+    def sensitivity(self, characteristic):
+        """How much mAP_N depends on a characteristic: highest minus lowest over its buckets (DETAD, Sec. 3.2)."""
+        values = self._normalized_aps(characteristic)
+        return max(values) - min(values) if values else math.nan
+
+    def impact(self, characteristic):
+        """What it would bring if all instances were as those of the best bucket: its mAP_N minus the overall one."""
+        values = self._normalized_aps(characteristic)
+        return max(values) - self.normalized_ap if values else math.nan
+
+    def _normalized_aps(self, characteristic):
+        return [bucket.normalized_ap for bucket in self.buckets[characteristic] if bucket.num_instances]
+
+    def to_dict(self):
+        """All figures, fit for JSON: fractions, counts, and ``None`` for what does not exist."""
+        shares = [_by_type(row) for row in self.shares()]
+        return {
+            'tiou': self.tiou,
+            'tiou_thresholds': list(self.tiou_thresholds),
+            'num_instances': self.num_instances,
+            'num_detections': self.num_detections,
+            'mAP': self.mean_ap,
+            'mAP_N': self.normalized_ap,
+            'profile': [
+                {'rank': f'{rank + 1}G', 'num_detections': int(self.profile[rank].sum()), 'shares': shares[rank]}
+                for rank in range(len(shares))
+            ],
+            'top_10G': {
+                'num_detections': int(self.profile.sum()),
+                'shares': _by_type(_shares(self.profile.sum(axis=0))),
+                'mAP': self.top_mean_ap,
+                'mAP_N': self.top_normalized_ap,
+            },
+            'gains': {name: {'mAP': gain.mean_ap, 'mAP_N': gain.normalized} for name, gain in self.gains.items()},
+            'num_missed': self.num_missed,
+            'missed_share': self.num_missed / self.num_instances,
+            'characteristics': {
+                name: {
+                    'sensitivity': _number(self.sensitivity(name)),
+                    'impact': _number(self.impact(name)),
+                    'buckets': [_bucket_dict(bucket) for bucket in buckets],
+                }
+                for name, buckets in self.buckets.items()
+            },
+        }
+
+
+def _shares(counts):
+    """``(..., 6)`` counts as shares."""
+    total = counts.sum(axis=-1, keepdims=True)
+    return np.divide(counts, total, out=np.full(counts.shape, np.nan), where=total > 0)
+
+
+def _by_type(shares):
+    return dict(zip(ERROR_TYPES, map(_number, shares.tolist())))
+
+
+def _bucket_dict(bucket):
+    return {
+        'bucket': bucket.name,
+        'above': bucket.above,
+        'up_to': _number(bucket.up_to),
+        'num_instances': bucket.num_instances,
+        'num_missed': bucket.num_missed,
+        'missed_share': _number(bucket.missed_share),
+        'mAP_N': _number(bucket.normalized_ap),
+    }
+
+
+def _number(value):
+    return value if math.isfinite(value) else None

@@ -1,0 +1,136 @@
+"""How right pseudo labels are, over training. For analysis only: true segments never reach training."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+
+from fsptal_mm.errors import InputError
+from fsptal_mm.structures import segment_iou
+
+LABEL_FOLDER = 'pseudo_labels'  # of a work directory, with a file epoch_N.json for each pass of PseudoLabelMiningHook
+MEASURES = ('action_precision', 'action_recall', 'background_precision', 'background_recall', 'segment_tiou')
+_WRITTEN_BY = "what custom_hooks=[dict(type='PseudoLabelMiningHook', dump=True, ...)] writes during training"
+_FIELDS = ('action', 'background', 'segments', 'given', 'edges_sec')
+
+
+def label_quality(videos):
+    """Mined labels against the true segments.
+
+    A snippet, as the model sees it after label extension, is what it is in its middle. Given labels are left out of
+    precision and recall, which are over all snippets (for actions: pairs of snippet and class) of all videos with true
+    segments.
+
+    Args:
+        videos (Iterable[dict]): Of one mining pass, each as ``PseudoLabelMiningHook`` writes it: runs of snippets in
+            seconds, ``action`` and ``background``, the best ``segments``, runs of ``given`` labels, ``edges_sec`` of
+            the snippets; and ``true_segments``, without which a video is passed over.
+
+    Returns:
+        dict[str, float]: ``action_precision``, ``action_recall``, ``background_precision``, ``background_recall``, and
+        ``segment_tiou``: mean over the found segments of the tIoU with the nearest true one of their class. What has
+        nothing to be measured on is missing.
+    """
+    sums = {f'{kind}_{part}': 0 for kind in ('action', 'background') for part in ('hits', 'precision', 'recall')}
+    overlaps = []
+    for video in videos:
+        if not video.get('true_segments'):
+            continue
+        classes = sorted({row['label'] for field in ('action', 'true_segments') for row in video[field]})
+        edges = np.asarray(video['edges_sec'])
+        free = ~_in_runs(edges, video['given'])
+        mined, true = (_in_segments(edges, video[field], classes)[free] for field in ('action', 'true_segments'))
+        background = _in_runs(edges, video['background'])[free]
+        for kind, found, right in (('action', mined, true), ('background', background, ~true.any(1))):
+            sums[f'{kind}_hits'] += int((found & right).sum())
+            sums[f'{kind}_precision'] += int(found.sum())
+            sums[f'{kind}_recall'] += int(right.sum())
+        overlaps += _best_overlaps(video['segments'], video['true_segments'])
+    figures = {
+        f'{kind}_{part}': sums[f'{kind}_hits'] / sums[f'{kind}_{part}']
+        for kind in ('action', 'background')
+        for part in ('precision', 'recall')
+        if sums[f'{kind}_{part}']
+    }
+    return figures | ({'segment_tiou': float(np.mean(overlaps))} if overlaps else {})
+
+
+def _in_runs(edges_sec, runs):
+    """``(T,)`` bool: the middle of snippet t lies in one of the ``[start, end]``."""
+    middle = (edges_sec[1:] + edges_sec[:-1]) / 2
+    inside = np.zeros(len(middle), dtype=bool)
+    for start, end in runs:
+        inside |= (start <= middle) & (middle < end)
+    return inside
+
+
+def _in_segments(edges_sec, rows, classes):
+    """``(T, C)`` bool: the middle of snippet t lies in a segment of class c."""
+    of_class = [[row['segment'] for row in rows if row['label'] == label] for label in classes]
+    return np.stack([_in_runs(edges_sec, runs) for runs in of_class], 1)
+
+
+def _best_overlaps(found, true):
+    """Highest tIoU of every found segment with a true one of its class, 0 without one."""
+    segments, true_segments = (np.reshape([row['segment'] for row in rows], (-1, 2)) for rows in (found, true))
+    labels, true_labels = (np.array([row['label'] for row in rows], dtype=object) for rows in (found, true))
+    overlap = segment_iou(segments, true_segments)
+    return np.where(labels[:, None] == true_labels, overlap, 0).max(1).tolist()
+
+
+def read_label_dumps(work_dir):
+    """What the mining passes of a run wrote.
+
+    Args:
+        work_dir: Of the run.
+
+    Returns:
+        dict[int, dict[str, dict]]: By the number of epochs done, ascending: the labels of each video, by its id, as
+        ``PseudoLabelMiningHook`` writes them.
+
+    Raises:
+        InputError: No such folder, no dumps in it, or a dump that cannot be read or is of an older version.
+    """
+    folder = Path(work_dir, LABEL_FOLDER)
+    if not Path(work_dir).is_dir():
+        raise InputError('a work directory', file=work_dir, found='no such folder')
+    numbers = {path: re.fullmatch(r'epoch_(\d+)\.json', path.name) for path in folder.glob('*.json')}
+    paths = {int(match[1]): path for path, match in numbers.items() if match}
+    if not paths:
+        raise InputError(f'epoch_N.json, {_WRITTEN_BY}', file=folder, found='none')
+    return {epoch: _read_dump(paths[epoch]) for epoch in sorted(paths)}
+
+
+def _read_dump(path):
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+    except (OSError, ValueError) as error:
+        raise InputError(_WRITTEN_BY, file=path, found=str(error)) from error
+    if not isinstance(content, dict):
+        raise InputError('an object from video to labels', file=path, found=type(content).__name__)
+    for video_id, video in content.items():
+        missing = [field for field in _FIELDS if not isinstance(video, dict) or not isinstance(video.get(field), list)]
+        if missing:
+            raise InputError(f'{_FIELDS}, {_WRITTEN_BY}', file=path, video=video_id, found=f'none of {missing}')
+    return content
+
+
+def quality_over_training(work_dir):
+    """:func:`label_quality` of every mining pass of a run.
+
+    Args:
+        work_dir: Of the run.
+
+    Returns:
+        dict[int, dict[str, float]]: By the number of epochs done, ascending.
+
+    Raises:
+        InputError: There are no dumps, see :func:`read_label_dumps`, or nothing in them can be judged, since they hold
+            no true segments.
+    """
+    figures = {epoch: label_quality(videos.values()) for epoch, videos in read_label_dumps(work_dir).items()}
+    if not any(figures.values()):
+        expected = 'true segments, which PseudoLabelMiningHook(analysis=True, dump=True) adds where annotations have any'
+        raise InputError(expected, file=Path(work_dir, LABEL_FOLDER), field='true_segments', found='none')
+    return figures

@@ -1,0 +1,231 @@
+"""Pictures of diagnoses, several models side by side.
+
+Each function takes what :meth:`Diagnosis.to_dict` gives, by the name of the model, and returns a figure that belongs to
+no global state of matplotlib; :func:`save_figure` writes it.
+"""
+
+import itertools
+import math
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
+
+from fsptal_mm.errors import InputError
+from fsptal_mm.fileio import atomic_write
+
+# Okabe and Ito's colours, which colour-blind people can tell apart.
+_ERROR_COLORS = {
+    'true_positive': '#009E73',
+    'double_detection': '#56B4E9',
+    'wrong_label': '#F0E442',
+    'localization': '#0072B2',
+    'confusion': '#CC79A7',
+    'background': '#D55E00',
+}
+_DARK = {'#009E73', '#0072B2', '#D55E00', '#000000'}  # white letters are legible on them
+_MODEL_COLORS = ('#0072B2', '#E69F00', '#009E73', '#CC79A7', '#56B4E9', '#D55E00', '#F0E442', '#000000')
+_TITLES = {
+    'length': 'Length of the instance',
+    'coverage': 'Share of the video that it covers',
+    'num_instances': 'Instances in the video',
+}
+_NORMALIZED = 'mAP$_N$'
+_SMALL, _TINY = 8, 7
+_MIN_LABELLED_PERCENT = 8
+_MAX_NAME, _MAX_COLUMNS = 34, 4
+_HALO = withStroke(linewidth=2, foreground='white')  # letters stay legible on lines
+_SUFFIXES = ('.png', '.svg', '.pdf')
+
+
+def save_figure(figure, path):
+    """Write a figure, atomically.
+
+    Args:
+        figure (Figure): What to write.
+        path: PNG, SVG or PDF file, by its suffix.
+
+    Raises:
+        InputError: Another suffix.
+    """
+    path = Path(path)
+    if path.suffix not in _SUFFIXES:
+        raise InputError(f'one of the suffixes {", ".join(_SUFFIXES)}', file=path, found=path.suffix)
+    with atomic_write(path, 'wb') as file:
+        figure.savefig(file, format=path.suffix[1:], dpi=150)
+
+
+def draw_error_profile(diagnoses):
+    """What kinds of errors the best detections are, and what it would bring to be rid of each kind.
+
+    One column per model, four of them in a row. Above, a bar for the best G detections of each class, one for the next
+    G, and so on, G being the number of true instances of the class. Below, the mAP_N gained by removing all errors of
+    one kind.
+
+    Args:
+        diagnoses (dict[str, dict]): At least one.
+
+    Returns:
+        Figure: See above.
+    """
+    per_row = min(len(diagnoses), _MAX_COLUMNS)
+    blocks = math.ceil(len(diagnoses) / per_row)
+    size = max(5.5, 4 * per_row), 0.6 + 6 * blocks
+    figure, axes = _figure(size, 2 * blocks, per_row, height_ratios=(3, 2) * blocks)
+    limit = 1.2 * max(1, *(gain for diagnosis in diagnoses.values() for gain in _gains(diagnosis)))
+    tious = _describe_tious(diagnoses)
+    for number, (name, diagnosis) in enumerate(diagnoses.items()):
+        above, below = axes[2 * (number // per_row) :, number % per_row][:2]
+        _draw_profile(above, diagnosis)
+        _draw_gains(below, diagnosis, limit)
+        title = f'{_short(name)}: {100 * diagnosis["mAP"]:.1f} % mAP{tious}'
+        above.set_title(title, loc='left', fontsize=10, fontweight='bold')
+        if number % per_row == 0:
+            above.set_ylabel(f'detections at tIoU {diagnosis["tiou"]:.4g}, in %')
+            below.set_title(f'{_NORMALIZED}{tious} gained without errors of a kind', loc='left', fontsize=10)
+    for unused in axes[-2:, (len(diagnoses) - 1) % per_row + 1 :].flat:
+        unused.remove()
+    handles = [Patch(color=color, label=kind.replace('_', ' ')) for kind, color in _ERROR_COLORS.items()]
+    figure.legend(handles=handles, loc='outside upper center', ncols=6 if per_row > 1 else 3, frameon=False)
+    return figure
+
+
+def draw_sensitivity(diagnoses):
+    """How well instances of each length, coverage and number are found: mAP_N on them alone.
+
+    Dashed lines are the figures of all instances. On the right, for each characteristic, the range from the worst to
+    the best bucket: the longer, the more sensitive is the model.
+
+    Args:
+        diagnoses (dict[str, dict]): At least one; of the same videos and with the same bounds.
+
+    Returns:
+        Figure: See above.
+    """
+    figure, (axes,) = _figure((14, 4.2), 1, 4, width_ratios=(5, 5, 4, 3))
+    _draw_buckets(axes[:3], diagnoses, 'mAP_N')
+    axes[0].set_ylabel(f'{_NORMALIZED}{_describe_tious(diagnoses)}, in %')
+    _draw_ranges(axes[3], diagnoses)
+    _add_model_legend(figure, diagnoses, 'all instances')
+    return figure
+
+
+def draw_false_negatives(diagnoses):
+    """Which share of the instances of each length, coverage and number is missed.
+
+    Args:
+        diagnoses (dict[str, dict]): At least one; of the same videos and with the same bounds.
+
+    Returns:
+        Figure: Dashed lines are the shares of all instances.
+    """
+    figure, (axes,) = _figure((12, 4.2), 1, 3, width_ratios=(5, 5, 4))
+    _draw_buckets(axes, diagnoses, 'missed_share')
+    first = next(iter(diagnoses.values()))
+    axes[0].set_ylabel(f'instances missed at tIoU {first["tiou"]:.4g}, in %')
+    _add_model_legend(figure, diagnoses, 'all instances')
+    return figure
+
+
+def _figure(size, rows, columns, **ratios):
+    figure = Figure(figsize=size, layout='constrained')  # no pyplot: no global state
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(rows, columns, sharey='row', squeeze=False, gridspec_kw=ratios)
+    for part in axes.flat:
+        part.spines[['top', 'right']].set_visible(False)
+        part.tick_params(length=0, labelsize=_SMALL)
+        part.set_axisbelow(True)
+    return figure, axes
+
+
+def _draw_profile(axes, diagnosis):
+    ranks = [entry['rank'] for entry in diagnosis['profile']]
+    bottom = np.zeros(len(ranks))
+    for kind, color in _ERROR_COLORS.items():
+        percent = np.array([100 * (entry['shares'][kind] or 0) for entry in diagnosis['profile']])
+        axes.bar(ranks, percent, 0.9, bottom, color=color, edgecolor='white', linewidth=0.5)
+        for x, (height, start) in enumerate(zip(percent, bottom)):
+            if height >= _MIN_LABELLED_PERCENT:
+                text_color = 'white' if color in _DARK else 'black'
+                place = {'ha': 'center', 'va': 'center', 'fontsize': _TINY, 'color': text_color}
+                axes.text(x, start + height / 2, f'{height:.0f}', **place)
+        bottom += percent
+    axes.set(ylim=(0, 100), xlabel='best G, next G, ... of each class')
+    axes.margins(x=0.01)
+
+
+def _draw_gains(axes, diagnosis, limit):
+    kinds = [kind.replace('_', ' ') for kind in diagnosis['gains']]
+    gains = _gains(diagnosis)
+    bars = axes.barh(range(len(kinds)), gains, 0.75, color=[_ERROR_COLORS[kind] for kind in diagnosis['gains']])
+    axes.bar_label(bars, [f'+{gain:.1f}' for gain in gains], padding=3, fontsize=_SMALL)
+    axes.set_yticks(range(len(kinds)), kinds)
+    axes.set(ylim=(len(kinds) - 0.5, -0.5), xlim=(0, limit), xlabel='percentage points')
+
+
+def _gains(diagnosis):
+    return [100 * gain['mAP_N'] for gain in diagnosis['gains'].values()]
+
+
+def _draw_buckets(axes, diagnoses, key):
+    """A panel for each characteristic: groups of bars for buckets, a bar for each model."""
+    width = 0.8 / len(diagnoses)
+    for part, characteristic in zip(axes, _TITLES):
+        buckets = next(iter(diagnoses.values()))['characteristics'][characteristic]['buckets']
+        for number, (color, diagnosis) in enumerate(zip(itertools.cycle(_MODEL_COLORS), diagnoses.values())):
+            values = [bucket[key] for bucket in diagnosis['characteristics'][characteristic]['buckets']]
+            x = np.arange(len(values)) + (number - (len(diagnoses) - 1) / 2) * width
+            bars = part.bar(x, [100 * (value or 0) for value in values], 0.9 * width, color=color)
+            part.axhline(100 * diagnosis[key], color=color, linestyle='--', linewidth=1, zorder=0)
+            labels = ['' if value is None else f'{100 * value:.0f}' for value in values]
+            part.bar_label(bars, labels, padding=1, fontsize=_TINY, path_effects=[_HALO])
+        part.set_xticks(range(len(buckets)), [_bucket_label(bucket, characteristic) for bucket in buckets])
+        part.set(ylim=(0, 105), title=_TITLES[characteristic])
+
+
+def _bucket_label(bucket, characteristic):
+    scale, unit = {'length': (1, ' s'), 'coverage': (100, ' %'), 'num_instances': (1, '')}[characteristic]
+    is_last = bucket['up_to'] is None
+    bound = scale * (bucket['above'] if is_last else bucket['up_to'])
+    values = f'{"> " if is_last else "≤ "}{bound:g}{unit}'
+    return f'{bucket["bucket"]}\n{values}\nn = {bucket["num_instances"]}'
+
+
+def _draw_ranges(axes, diagnoses):
+    """For each characteristic and model a line from the worst bucket to the best one."""
+    for number, (color, diagnosis) in enumerate(zip(itertools.cycle(_MODEL_COLORS), diagnoses.values())):
+        for x, characteristic in enumerate(_TITLES):
+            buckets = diagnosis['characteristics'][characteristic]['buckets']
+            values = [100 * bucket['mAP_N'] for bucket in buckets if bucket['mAP_N'] is not None]
+            if values:
+                x += (number - (len(diagnoses) - 1) / 2) * 0.8 / len(diagnoses)
+                axes.plot([x, x], [min(values), max(values)], color=color, linewidth=3, marker='_', markersize=9)
+                text = f'{max(values) - min(values):.0f}'
+                place = {'ha': 'center', 'va': 'bottom', 'fontsize': _TINY, 'textcoords': 'offset points'}
+                axes.annotate(text, (x, max(values)), xytext=(0, 4), path_effects=[_HALO], **place)
+        axes.axhline(100 * diagnosis['mAP_N'], color=color, linestyle='--', linewidth=1, zorder=0)
+    axes.set_xticks(range(len(_TITLES)), ['length', 'coverage', 'instances'])
+    axes.set(xlim=(-0.6, len(_TITLES) - 0.4), title='Sensitivity: best − worst')
+
+
+def _add_model_legend(figure, diagnoses, overall):
+    handles = [
+        Patch(color=_MODEL_COLORS[number % len(_MODEL_COLORS)], label=_short(name))
+        for number, name in enumerate(diagnoses)
+    ]
+    handles.append(Line2D([], [], color='black', linestyle='--', linewidth=1, label=overall))
+    figure.legend(handles=handles, loc='outside upper center', ncols=len(handles), frameon=False)
+
+
+def _short(name):
+    name = name if len(name) <= _MAX_NAME else f'...{name[3 - _MAX_NAME :]}'
+    return name.replace('$', r'\$')  # no formula
+
+
+def _describe_tious(diagnoses):
+    tious = next(iter(diagnoses.values()))['tiou_thresholds']
+    return f'@{tious[0]:.4g}' + (f'-{tious[-1]:.4g}' if len(tious) > 1 else '')

@@ -1,0 +1,248 @@
+"""The report in a real browser: what it shows, how it answers, and that it asks for nothing."""
+
+import json
+from pathlib import Path
+
+import pytest
+from browser import browser  # noqa: F401  (a fixture)
+from report_runs import BAD, EVIL, write_data, write_run
+from selenium.webdriver import ActionChains, Keys
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import Select
+
+from fsptal_mm.apis.report import Published, read_run, write_report
+
+BLUE = 'rgb(0, 114, 178)'  # of the first run
+
+
+@pytest.fixture(scope='module')
+def pages(tmp_path_factory):
+    """Reports on one run, on two, and on an empty folder, with evil texts wherever a file can bring them in."""
+    folder = tmp_path_factory.mktemp('report')
+    write_data(folder / 'data')
+    write_run(folder / 'run', folder / 'data', note=EVIL)
+    write_run(folder / 'second', folder / 'data', note='plain')
+    (folder / 'empty').mkdir()
+    published = [Published('Others', 'THUMOS14', 'mAP@0.1-0.7', 56.7, 'their paper')]
+    first, second = read_run(folder / 'run', EVIL), read_run(folder / 'second', '$second$')
+    write_report(folder / 'one.html', [first], published)
+    write_report(folder / 'two.html', [first, second], published)
+    write_report(folder / 'empty.html', [read_run(folder / 'empty', 'empty')])
+    return folder
+
+
+@pytest.fixture
+def open_page(browser, pages):  # noqa: F811
+    """Opens a page from disk; in the end nothing may have been asked for, or complained of."""
+
+    def get(name):
+        browser.get((pages / f'{name}.html').as_uri())
+        return browser
+
+    yield get
+    requests = browser.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
+    assert [request for request in requests if not request.startswith('data:')] == []
+    assert browser.get_log('browser') == []
+
+
+def texts(browser, selector):  # noqa: F811
+    return [element.text for element in browser.find_elements(By.CSS_SELECTOR, selector)]
+
+
+def tooltip(browser):  # noqa: F811
+    element = browser.find_element(By.ID, 'tooltip')
+    return element.text if element.is_displayed() else None
+
+
+def bars(browser, video):  # noqa: F811
+    """Visible detections of a video: what they say to those who do not see them."""
+    script = 'return [...document.querySelectorAll(arguments[0])].map(bar => bar.getAttribute("aria-label"))'
+    return browser.execute_script(script, f'[data-video={json.dumps(video)}] .detection')
+
+
+def test_figures_in_the_table(open_page):
+    browser = open_page('two')  # noqa: F811
+    assert texts(browser, '#summary-1 td[data-key="mAP@0.1-0.7"]') == ['83.3', '83.3', '56.7']
+    assert texts(browser, '#summary-1 td[data-key="mAP@0.5"]') == ['83.3', '83.3', '–']
+    assert texts(browser, '#summary-2 td[data-key="video_mAP"]') == ['75.0', '75.0']
+    assert texts(browser, '#summary-1 .published th') == ['Others published']
+    assert 'their paper' in browser.find_element(By.ID, 'summary').text
+
+
+def test_average_precision_of_classes_side_by_side_and_sorted(open_page):
+    browser = open_page('two')  # noqa: F811
+    rows = '#classes tbody tr'
+    assert texts(browser, f'{rows}:first-child td') == ['2', '66.7', '66.7', '66.7', '66.7']
+    assert texts(browser, f'{rows}:last-child td') == ['1', '100.0', '100.0', '100.0', '100.0']
+    assert 'never' in browser.find_element(By.CSS_SELECTOR, '#classes p').text, 'a class without a true segment'
+    heading = browser.find_elements(By.CSS_SELECTOR, '#classes th button')[2]
+    heading.click()
+    assert texts(browser, f'{rows} td:nth-child(3)') == ['100.0', '66.7']
+    heading.click()
+    assert texts(browser, f'{rows} td:nth-child(3)') == ['66.7', '100.0']
+    fill = browser.find_element(By.CSS_SELECTOR, '#classes .fill')
+    assert fill.value_of_css_property('background-color') == 'rgba(0, 114, 178, 1)'
+
+
+def test_evil_texts_are_texts(open_page):
+    browser = open_page('two')  # noqa: F811
+    assert browser.find_elements(By.CSS_SELECTOR, 'img, b') == []
+    assert browser.title.startswith('Report: </script>')
+    assert EVIL in texts(browser, '#classes tbody th')
+    assert EVIL in texts(browser, '#videos .row-label')
+    assert BAD in texts(browser, '#videos h4')
+    assert EVIL in texts(browser, '#summary-1 th')[-3]
+    browser.execute_script("document.querySelectorAll('details').forEach(part => part.open = true)")
+    assert 'owned' in browser.find_element(By.CSS_SELECTOR, '#config pre').text
+    assert any(EVIL in text.replace("\\'", "'") for text in texts(browser, '#config td'))
+
+
+def test_a_script_that_slips_in_does_not_run(browser, pages):  # noqa: F811
+    browser.get((pages / 'one.html').as_uri())
+    browser.execute_script("document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=\"document.title=1\">')")
+    browser.execute_async_script('setTimeout(arguments[0], 100)')
+    assert browser.title.startswith('Report')
+    assert 'Content Security Policy' in browser.get_log('browser')[0]['message']
+
+
+def test_hovering_tells_class_score_and_seconds(open_page):
+    browser = open_page('one')  # noqa: F811
+    best = browser.find_element(
+        By.CSS_SELECTOR, f'[data-video={json.dumps(BAD)}] .detection.wrong[aria-label*="0.900"]'
+    )
+    ActionChains(browser).scroll_to_element(best).move_to_element(best).perform()
+    assert tooltip(browser).splitlines() == ['jump', 'score 0.900, 40.25–50.50 s', f'{EVIL}, not right at tIoU 0.5']
+    assert best.value_of_css_property('stroke') != 'none'
+    right = browser.find_element(By.CSS_SELECTOR, '[data-video="good"] .detection.right')
+    assert right.value_of_css_property('fill') == BLUE
+    truth = browser.find_element(By.CSS_SELECTOR, '[data-video="good"] .truth')
+    ActionChains(browser).scroll_to_element(truth).move_to_element(truth).perform()
+    assert tooltip(browser).splitlines() == ['true segment: jump', '0.00–10.00 s']
+    point = browser.find_element(By.CSS_SELECTOR, '[data-video="good"] .point')
+    assert point.get_attribute('aria-label') == 'point label: jump, 4.50 s'
+
+
+def test_bars_lie_where_their_seconds_are(open_page):
+    browser = open_page('one')  # noqa: F811
+    row = browser.find_element(By.CSS_SELECTOR, '[data-video="good"] .row svg').rect
+    bar = browser.find_element(By.CSS_SELECTOR, '[data-video="good"] .detection').rect  # 0 to 10 of 60 seconds
+    assert bar['width'] == pytest.approx(row['width'] / 6, abs=2)
+    assert bar['x'] == pytest.approx(row['x'], abs=2)
+
+
+def test_filters_by_class_and_by_score(open_page):
+    browser = open_page('one')  # noqa: F811
+    assert (len(bars(browser, 'good')), len(bars(browser, BAD))) == (2, 200)
+    counts = '[data-video] .count'
+    assert texts(browser, counts) == ['2 of 2 detections shown', '200 of 200 detections shown (the best of 242)']
+    Select(browser.find_element(By.CSS_SELECTOR, '.class-filter')).select_by_visible_text(EVIL)
+    assert texts(browser, counts)[0] == '1 of 2 detections shown'
+    assert bars(browser, 'good')[0].startswith(EVIL)
+    assert bars(browser, BAD) == []
+    assert 'nothing to show' in browser.find_element(By.CSS_SELECTOR, f'[data-video={json.dumps(BAD)}]').text
+    Select(browser.find_element(By.CSS_SELECTOR, '.class-filter')).select_by_visible_text('all')
+    score = browser.find_element(By.CSS_SELECTOR, '.score-filter')
+    score.send_keys(Keys.CONTROL, 'a')
+    score.send_keys('0.75')
+    assert [label.split(', ')[1] for label in bars(browser, 'good')] == ['score 0.800']
+    assert [label.split(', ')[1] for label in bars(browser, BAD)] == ['score 0.900']
+    assert texts(browser, '[data-video="good"] .row-label') == ['jump', EVIL], 'true segments stay'
+
+
+def test_keys_go_through_the_detections(open_page):
+    browser = open_page('one')  # noqa: F811
+    browser.execute_script('document.querySelector(\'[data-video=good] .detection[tabindex="0"]\').focus()')
+    assert 'score 0.800' in tooltip(browser)
+    browser.switch_to.active_element.send_keys(Keys.ARROW_RIGHT)
+    assert '20.00–30.00 s' in tooltip(browser)
+    browser.switch_to.active_element.send_keys(Keys.ARROW_UP)
+    assert 'score 0.800' in tooltip(browser)
+    browser.switch_to.active_element.send_keys(Keys.ESCAPE)
+    assert tooltip(browser) is None
+
+
+def test_zoom_widens_the_time_axis(open_page):
+    browser = open_page('one')  # noqa: F811
+    video = browser.find_element(By.CSS_SELECTOR, '[data-video="good"]')
+    row = video.find_element(By.CSS_SELECTOR, '.row svg')
+    before, ticks = row.rect['width'], len(video.find_elements(By.CSS_SELECTOR, '.axis text'))
+    for _ in range(2):
+        video.find_element(By.CSS_SELECTOR, '[aria-label="Zoom in"]').click()
+    assert row.rect['width'] == pytest.approx(4 * before, rel=0.01)
+    assert len(video.find_elements(By.CSS_SELECTOR, '.axis text')) > ticks
+    video.find_element(By.CSS_SELECTOR, '[aria-label="Whole video"]').click()
+    assert row.rect['width'] == before
+
+
+def test_curves_of_losses_measures_and_pseudo_labels(open_page):
+    browser = open_page('two')  # noqa: F811
+    titles = {kind: texts(browser, f'[data-kind="{kind}"] figcaption') for kind in ('losses', 'measures', 'mining')}
+    assert titles['losses'] == ['loss', 'loss_video']
+    assert titles['measures'] == ['mAP@0.1-0.7', 'mAP@0.5'], 'of single tIoUs, one is enough'
+    assert titles['mining'] == ['mining/mined_action', 'analysis/action_precision']
+    chart = browser.find_element(By.CSS_SELECTOR, '[data-kind="losses"] svg')
+    assert len(chart.find_elements(By.CSS_SELECTOR, '.curve')) == 2
+    browser.execute_script('arguments[0].focus()', chart)
+    chart.send_keys(Keys.HOME)
+    assert tooltip(browser).splitlines()[:2] == ['loss, epoch 1', f'{EVIL}: 3']
+    chart.send_keys(Keys.END)
+    assert tooltip(browser).splitlines()[:2] == ['loss, epoch 3', f'{EVIL}: no number']
+
+
+def test_diagnosis_as_table_and_pictures(open_page):
+    browser = open_page('one')  # noqa: F811
+    rows = '#diagnosis tbody tr'
+    # The best G of each class: of 'jump' (G = 2) one is right, one far from any true segment; of the other, 1 of 1.
+    assert texts(browser, f'{rows}:first-child td')[1:] == ['66.7', '0.0', '0.0', '0.0', '0.0', '33.3']
+    assert len(browser.find_elements(By.CSS_SELECTOR, '#diagnosis .picture svg')) == 3
+    assert any('Length' in text for text in texts(browser, '#diagnosis svg'))
+
+
+def test_settings_that_differ_and_the_whole_config(open_page):
+    browser = open_page('two')  # noqa: F811
+    differing, _, second = browser.find_elements(By.CSS_SELECTOR, 'details summary')
+    differing.click()
+    assert texts(browser, '#config tbody th') == ['note']
+    second.click()
+    assert "note = 'plain'" in texts(browser, '#config pre')[1]
+
+
+def test_an_empty_folder_gives_a_report_that_says_so(open_page):
+    browser = open_page('empty')  # noqa: F811
+    assert len(browser.find_elements(By.CSS_SELECTOR, '.missing li')) == 5
+    assert texts(browser, '#summary-1 td') == ['own data: nothing measured yet']
+
+
+@pytest.mark.parametrize('width', [1280, 390])
+def test_the_page_never_scrolls_sideways(width, open_page):
+    browser = open_page('two')  # noqa: F811
+    metrics = {'width': width, 'height': 800, 'deviceScaleFactor': 1, 'mobile': False}
+    browser.execute_cdp_cmd('Emulation.setDeviceMetricsOverride', metrics)
+    try:
+        assert browser.execute_script('return document.documentElement.scrollWidth') <= width
+    finally:
+        browser.execute_cdp_cmd('Emulation.clearDeviceMetricsOverride', {})
+
+
+def test_names_that_are_no_text_do_no_harm(pages, tmp_path):
+    # A folder's name need not be UTF-8; Python keeps such bytes as halves of surrogate pairs.
+    write_report(tmp_path / 'report.html', [read_run(pages / 'run', 'odd \udcff')])
+    assert 'odd \\udcff' in (tmp_path / 'report.html').read_text(encoding='utf-8')
+
+
+def test_the_file_names_no_address(pages):
+    text = Path(pages / 'two.html').read_text(encoding='utf-8')
+    names = ('http://www.w3.org/',)  # of XML vocabularies, which nobody asks for
+    for name in names:
+        text = text.replace(name, '')
+    assert 'http://' not in text
+    assert 'https://' not in text
+
+
+def test_a_failed_report_leaves_the_old_one(pages, monkeypatch):
+    before = (pages / 'empty.html').read_text(encoding='utf-8')
+    monkeypatch.setattr('os.replace', lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        write_report(pages / 'empty.html', [read_run(pages / 'empty', 'again')])
+    assert (pages / 'empty.html').read_text(encoding='utf-8') == before
+    assert list(pages.glob('.*')) == []

@@ -1,0 +1,195 @@
+"""What a report gathers of a run."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+from report_runs import BAD, EVIL, NUM_WEAK, write_data, write_results, write_run
+
+from fsptal_mm.apis.report import read_run
+from fsptal_mm.apis.report.timelines import MAX_DETECTIONS, group_by_test_set, make_timelines
+from fsptal_mm.apis.report.training_log import read_training_log, thin
+from fsptal_mm.errors import InputError
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write_data(tmp_path / 'data')
+    write_run(tmp_path / 'run', tmp_path / 'data')
+    return tmp_path / 'run'
+
+
+def said(run, *words):
+    """The one sentence on what is missing that holds all the words."""
+    [sentence] = [sentence for sentence in run.missing if all(word in sentence for word in words)]
+    return sentence
+
+
+def test_figures_are_those_of_the_metric(folder):
+    run = read_run(folder, 'run')
+    ap = run.judged.evaluation.ap[:, :2]
+    # 'jump': the best of three detections is wrong; precision 1/2 and 2/3, lifted to 2/3.
+    np.testing.assert_allclose(ap, np.tile([2 / 3, 1], (7, 1)))
+    assert run.measures['mAP@0.1-0.7'] == pytest.approx(5 / 6)
+    assert run.measures['video_mAP'] == 0.75, 'what only the test can know is kept'
+    np.testing.assert_allclose(run.judged.video_ap, [1, 1 / 2, np.nan])
+    assert run.judged.diagnosis.mean_ap == pytest.approx(5 / 6)
+
+
+def test_losses_are_means_of_epochs_and_measures_stay_as_logged(folder):
+    log = read_run(folder, 'run').log
+    assert log.losses['loss_video'] == {1: 1.0, 2: 0.25}
+    assert log.losses['loss'][1] == 3.0
+    assert np.isnan(log.losses['loss'][3])
+    assert log.measures == {'mAP@0.1-0.7': {2: 0.25}, 'mAP@0.5': {2: 0.2}, 'mAP@0.6': {2: 0.1}}
+    assert log.mining == {'mining/mined_action': {0: 12}, 'analysis/action_precision': {0: 0.5}}
+    assert thin(log.losses['loss']) == ([1, 2, 3], [3.0, 1.0, None])
+
+
+def test_a_later_start_replaces_what_it_trained_again(folder):
+    for start, epochs in (('20260102_000000', [2, 3]), ('20260103_000000', [4])):
+        (folder / start / 'vis_data').mkdir(parents=True)
+        lines = [{'loss': 10.0 * epoch, 'epoch': epoch, 'iter': 2 * epoch, 'step': 2 * epoch} for epoch in epochs]
+        (folder / start / 'vis_data/scalars.json').write_text('\n'.join(map(json.dumps, lines)))
+    run = read_run(folder, 'run')
+    assert run.log.losses['loss'] == {1: 3.0, 2: 20.0, 3: 30.0, 4: 40.0}
+    assert run.log.losses['loss_video'] == {1: 1.0}
+    assert run.log.measures['mAP@0.5'] == {}, 'of epoch 2, which was trained again'
+    assert run.progress == '4 of 4 epochs'
+    assert not [sentence for sentence in run.missing if 'not finished' in sentence]
+
+
+def test_a_loop_over_iterations(tmp_path):
+    lines = [{'loss': 2.0, 'iter': 20, 'step': 20}, {'mAP@0.5': 0.5, 'step': 30}, {'loss': 1.0, 'iter': 40, 'step': 40}]
+    file = tmp_path / 'scalars.json'
+    file.write_text('\n'.join(map(json.dumps, lines)))
+    log = read_training_log([file])
+    assert (log.unit, log.losses, log.measures) == ('iteration', {'loss': {20: 2.0, 40: 1.0}}, {'mAP@0.5': {30: 0.5}})
+    assert log.last_measures() == (30, {'mAP@0.5': 0.5})
+
+
+def test_long_curves_are_thinned_to_their_ends():
+    x, y = thin({step: float(step) for step in range(5000)}, 100)
+    assert (len(x), x[0], x[-1], y[-1]) == (500, 0, 4999, 499900.0)
+
+
+def test_timelines_hold_the_best_detections_and_say_how_many_there_are(folder):
+    runs = [read_run(folder, 'run')]
+    content = make_timelines(runs, *group_by_test_set(runs), num_videos=3)
+    assert [(video['id'], video['kind']) for video in content['videos']] == [('good', 'best'), (BAD, 'worst')]
+    good, bad = content['videos']
+    assert good['truth'] == [[0, 10, 0], [20, 30, 1]]
+    assert good['points'] == [[4.5, 0]]
+    assert good['runs'][0]['detections'] == [[0, 10, 0.8, 0, 1], [20, 30, 0.7, 1, 1]]
+    [found] = bad['runs']
+    assert (found['ap'], found['total'], len(found['detections'])) == (0.5, NUM_WEAK + 2, MAX_DETECTIONS)
+    assert found['detections'][:2] == [[40.25, 50.5, 0.9, 0, 0], [5, 15, 0.6, 0, 1]]
+
+
+def test_runs_on_other_videos_have_timelines_of_their_own(folder, tmp_path):
+    write_run(tmp_path / 'second', tmp_path / 'data')
+    data = json.loads((tmp_path / 'data/annotations.json').read_text())
+    del data['videos'][BAD]
+    (tmp_path / 'less').mkdir()
+    (tmp_path / 'less/annotations.json').write_text(json.dumps(data))
+    write_run(tmp_path / 'third', tmp_path / 'less')
+    runs = [read_run(tmp_path / name, name) for name in ('run', 'third', 'second')]
+    assert group_by_test_set(runs) == [[0, 2], [1]]
+
+
+def test_the_options_say_where_the_data_lie_now(folder, tmp_path):
+    (tmp_path / 'data').rename(tmp_path / 'moved')
+    run = read_run(folder, 'run')
+    assert run.judged is None
+    assert 'test_dataloader.dataset.data_root=DIR' in said(run, 'cannot be judged', 'annotations.json')
+    assert run.measures['mAP@0.1-0.7'] == pytest.approx(5 / 6), 'as the test noted it'
+    options = {'test_dataloader.dataset.data_root': str(tmp_path / 'moved')}
+    assert read_run(folder, 'run', options).judged is not None
+
+
+def test_an_empty_folder_names_all_that_is_missing(tmp_path):
+    run = read_run(tmp_path, 'empty')
+    assert 'tools/train.py' in said(run, 'no config')
+    assert 'LocalVisBackend' in said(run, 'no curves of losses')
+    assert 'val_interval' in said(run, 'no curve of mAP')
+    assert 'PseudoLabelMiningHook' in said(run, 'no curves of pseudo labels')
+    assert f'`python tools/test.py CONFIG CHECKPOINT --work-dir {tmp_path}`' in said(run, 'no test results')
+    assert (run.measures, run.judged, run.progress) == ({}, None, 'not logged')
+
+
+def test_a_folder_that_is_not_there_is_an_error(tmp_path):
+    with pytest.raises(InputError, match='nowhere'):
+        read_run(tmp_path / 'nowhere', 'run')
+
+
+def test_an_unfinished_run_says_how_to_go_on(folder):
+    sentence = said(read_run(folder, 'run'), 'not finished')
+    assert '3 of 4 epochs' in sentence
+    assert f'`python tools/train.py {folder}/mine.py --work-dir {folder} --resume`' in sentence
+
+
+def test_quality_of_pseudo_labels_from_dumps_where_the_log_has_none(folder):
+    lines = (folder / '20260101_000000/vis_data/scalars.json').read_text().splitlines()[1:]
+    (folder / '20260101_000000/vis_data/scalars.json').write_text('\n'.join(lines))
+    dump = {
+        'action': [{'label': 'jump', 'segment': [0, 2]}],
+        'true_segments': [{'label': 'jump', 'segment': [0, 1]}],
+        'segments': [{'label': 'jump', 'segment': [0, 2]}],
+        'background': [],
+        'given': [],
+        'edges_sec': [0, 1, 2, 3],
+    }
+    (folder / 'pseudo_labels').mkdir()
+    (folder / 'pseudo_labels/epoch_2.json').write_text(json.dumps({'video': dump}))
+    mining = read_run(folder, 'run').log.mining
+    assert mining['analysis/action_precision'] == {2: 0.5}, 'of two snippets one is right'
+    assert mining['analysis/segment_tiou'] == {2: 0.5}
+    (folder / 'pseudo_labels/epoch_2.json').write_text('{')
+    assert 'epoch_2.json' in said(read_run(folder, 'run'), 'dumps of pseudo labels cannot be judged')
+
+
+def test_results_older_than_the_checkpoint_are_named(folder):
+    os.utime(folder / 'results.json', (1, 1))
+    assert 'epoch_3.pth' in said(read_run(folder, 'run'), 'older than')
+
+
+def test_results_that_disagree_with_the_annotations_are_named(folder, tmp_path):
+    data = json.loads((tmp_path / 'data/annotations.json').read_text())
+    data['videos']['good']['segments'].pop()  # the only one of the class with AP 1
+    (tmp_path / 'data/annotations.json').write_text(json.dumps(data))
+    sentence = said(read_run(folder, 'run'), 'annotations have changed')
+    assert 'mAP@0.1-0.7 is 0.6667' in sentence
+    assert '0.8333' in sentence
+
+
+@pytest.mark.parametrize(
+    'file, content, words',
+    [
+        ('results.json', '{', ('cannot be judged', 'results.json')),
+        ('results.json', json.dumps({'results': {'other': []}}), ('cannot be judged', 'other')),
+        ('results.json', json.dumps({'results': {'good': []}}), ('cannot be judged', 'detections of the classes')),
+        ('mine.py', 'test_dataloader = (', ('config', 'cannot be read', 'mine.py')),
+        ('20260101_000000/vis_data/scalars.json', '{"loss": 1, "step"', ('1 lines of the log', 'scalars.json:1')),
+    ],
+)
+def test_broken_files_are_named_and_the_rest_stays(file, content, words, folder):
+    (folder / file).write_text(content)
+    run = read_run(folder, 'run')
+    assert said(run, *words)
+    assert run.log.losses or 'scalars' in file
+    assert run.measures or 'results' in file
+
+
+def test_a_metric_with_a_file_of_its_own_is_followed(folder, tmp_path):
+    elsewhere = tmp_path / 'elsewhere'
+    elsewhere.mkdir()
+    write_results(elsewhere)
+    (folder / 'results.json').unlink()
+    config = (folder / 'mine.py').read_text() + f'test_evaluator["result_file"] = {str(elsewhere / "results.json")!r}\n'
+    (folder / 'mine.py').write_text(config)
+    assert read_run(folder, 'run').judged is not None
+
+
+def test_class_names_come_whole(folder):
+    assert read_run(folder, 'run').judged.test_set.classes == ('jump', EVIL, 'never')

@@ -1,0 +1,154 @@
+import numpy as np
+import pytest
+
+from fsptal_mm.evaluation.diagnosis import ERROR_TYPES, diagnose
+from fsptal_mm.evaluation.diagnosis.errors import error_profile, error_types, score_ranks
+from fsptal_mm.evaluation.functional import Instances, assign_detections
+
+# Two actions of different classes, far from each other.
+TRUTH = [([0, 10], 0), ([20, 30], 1)]
+
+
+def one_video(rows):
+    """``(segment, class)`` or ``(segment, class, score)`` rows, all in video 0."""
+    segments, labels, *scores = map(list, zip(*rows)) if rows else ([], [], [])
+    return Instances.from_videos([segments], [labels], [scores[0]] if scores else None)
+
+
+def types_of(truth, rows, tiou=0.5):
+    """Names of the types of detections that are given in the order of falling score."""
+    gt, det = one_video(truth), one_video(rows)
+    # As everywhere, detections choose class by class.
+    order = np.argsort(det.labels, kind='stable')
+    matches = np.empty((1, len(det)), dtype=int)
+    matches[:, order] = assign_detections(gt, det[order], [tiou])
+    return [ERROR_TYPES[index] for index in error_types(gt, det, matches >= 0, [tiou])[0]]
+
+
+@pytest.mark.parametrize(
+    'segment, label, expected, reason',
+    [
+        ([0, 9], 0, 'double_detection', 'tIoU .9 with a segment of its class that the first detection has'),
+        ([0, 5], 0, 'double_detection', 'tIoU of exactly the threshold'),
+        ([20, 29], 0, 'wrong_label', 'tIoU .9 with the segment of the other class'),
+        ([20, 25], 0, 'wrong_label', 'tIoU of exactly the threshold'),
+        ([0, 4.9], 0, 'localization', 'tIoU .49 with a segment of its class'),
+        ([0, 1], 0, 'localization', 'tIoU of exactly .1'),
+        ([26, 36], 0, 'confusion', 'tIoU 4/16 = .25 with the segment of the other class'),
+        ([20, 21], 0, 'confusion', 'tIoU of exactly .1'),
+        ([0, 0.9], 0, 'background', 'tIoU .09 with a segment of its class'),
+        ([20, 20.9], 0, 'background', 'tIoU .09 with the segment of the other class'),
+        ([12, 18], 0, 'background', 'between the segments'),
+        ([5, 5], 0, 'background', 'no length, no overlap'),
+        ([0, 9], 2, 'wrong_label', 'a class without any true segment'),
+    ],
+)
+def test_type_of_a_false_positive(segment, label, expected, reason):
+    # The first detection takes the only segment of class 0.
+    assert types_of(TRUTH, [([0, 10], 0), (segment, label)]) == ['true_positive', expected], reason
+
+
+@pytest.mark.parametrize(
+    'tiou, expected, reason',
+    [
+        (0.1, ['true_positive', 'double_detection'], 'no range is left for localization errors'),
+        (0.3, ['true_positive', 'localization'], 'the second has .25 with the first segment'),
+        (0.7, ['localization', 'localization'], 'the first has 6/10'),
+    ],
+)
+def test_the_threshold_moves_the_limits(tiou, expected, reason):
+    assert types_of(TRUTH, [([4, 10], 0), ([6, 16], 0)], tiou) == expected, reason
+
+
+def test_the_nearest_segment_decides_whatever_its_class():
+    truth = [([0, 10], 0), ([2, 12], 1)]
+    # [2, 11] has tIoU 8/11 = .73 with the segment of its class, 9/10 with the other one. As long as its own is free, it
+    # is right; then it is a wrong label, not a double detection.
+    assert types_of(truth, [([2, 11], 0)]) == ['true_positive']
+    assert types_of(truth, [([0, 10], 0), ([2, 11], 0)]) == ['true_positive', 'wrong_label']
+    # [8, 18]: 2/18 = .11 with its own, 4/16 = .25 with the other one: confusion, not localization.
+    assert types_of(truth, [([8, 18], 0)]) == ['confusion']
+
+
+@pytest.mark.parametrize('truth', [[([0, 10], 0), ([0, 10], 1)], [([0, 10], 1), ([0, 10], 0)]])
+def test_of_equally_near_segments_the_one_of_its_class_decides(truth):
+    # As Diving and CliffDiving in THUMOS14. The order in the file does not matter.
+    assert types_of(truth, [([0, 10], 0), ([0, 9], 0), ([0, 3], 0)]) == [
+        'true_positive',
+        'double_detection',
+        'localization',
+    ]
+
+
+def test_a_segment_listed_twice_is_found_twice():
+    truth = [([0, 10], 0), ([0, 10], 0)]
+    found = types_of(truth, [([0, 10], 0), ([0, 9], 0), ([0, 8], 0)])
+    assert found == ['true_positive', 'true_positive', 'double_detection']
+
+
+def test_videos_do_not_mix():
+    # Only video 1 has a true segment. In video 0 all is background, whatever lies at that time in video 1.
+    gt = Instances.from_videos([[], [[0, 10]], []], [[], [0], []])
+    det = Instances.from_videos([[[0, 10]], [[0, 10]], [[0, 10]]], [[0], [0], [0]], [[0.9], [0.8], [0.7]])
+    hits = assign_detections(gt, det, [0.5]) >= 0
+    assert error_types(gt, det, hits, [0.5])[0].tolist() == [5, 0, 5]
+
+
+def test_bins_hold_as_many_detections_of_a_class_as_it_has_segments():
+    # G is 2 for class 0, 0 for class 1, 1 for class 2.
+    ranks = score_ranks(np.array([0, 0, 0, 0, 0, 1, 1, 2, 2]), np.array([2, 0, 1]))
+    assert ranks.tolist() == [0, 0, 1, 1, 2, -1, -1, 0, 1]
+
+
+def test_profile_counts_types_in_bins():
+    types, ranks = np.array([0, 5, 3, 3, 0, 1]), np.array([0, 0, 1, 1, 2, -1])
+    # The last is in no bin, the one before is beyond the two that are asked for.
+    assert error_profile(types, ranks, 2).tolist() == [[1, 0, 0, 0, 0, 1], [0, 0, 0, 2, 0, 0]]
+
+
+def test_shares_pool_the_classes():
+    # G is 1 for both classes. 1G: class 0 right, class 1 a background error; 2G: class 0 a double detection, class 1
+    # nothing; 3G and on: nothing.
+    det = one_video([([0, 10], 0, 0.9), ([0, 9], 0, 0.8), ([50, 60], 1, 0.7)])
+    shares = diagnose(one_video(TRUTH), det, 2, [60], [0.5]).shares()
+    assert shares[0].tolist() == [0.5, 0, 0, 0, 0, 0.5]
+    assert shares[1].tolist() == [0, 1, 0, 0, 0, 0]
+    assert np.isnan(shares[2:]).all()
+
+
+def test_only_the_best_10g_are_looked_at():
+    # 1 segment, 10 background errors before the hit: the hit is in 11G.
+    det = one_video([([50, 60], 0, 2.0)] * 10 + [([0, 10], 0, 1.0)])
+    found = diagnose(one_video([([0, 10], 0)]), det, 1, [60], [0.5])
+    assert found.profile.sum() == found.profile[:, 5].sum() == 10
+    assert found.mean_ap == pytest.approx(1 / 11)  # of all detections
+    assert found.top_mean_ap == 0
+    assert found.gains['background'].mean_ap == 0  # no detection is left
+
+
+# Two segments; in the order of score: background, hit, localization error (tIoU .4), hit.
+GAIN_TRUTH = one_video([([0, 10], 0), ([20, 30], 0)])
+GAIN_DETECTIONS = one_video([([50, 60], 0, 4), ([0, 10], 0, 3), ([20, 24], 0, 2), ([20, 30], 0, 1)])
+
+
+def test_gain_is_average_precision_without_the_errors():
+    found = diagnose(GAIN_TRUTH, GAIN_DETECTIONS, 1, [60], [0.5])
+    # Precision at the hits 1/2 and 2/4, so AP 1/2.
+    assert found.mean_ap == found.top_mean_ap == 0.5
+    # Without the background error: 1 and 2/3, AP 5/6.
+    assert found.gains['background'].mean_ap == pytest.approx(5 / 6 - 1 / 2)
+    # Without the localization error: 1/2, lifted to 2/3, and 2/3.
+    assert found.gains['localization'].mean_ap == pytest.approx(2 / 3 - 1 / 2)
+    assert found.gains['double_detection'].mean_ap == found.gains['wrong_label'].mean_ap == 0
+    # One class: N is its number of segments, so nothing changes by normalising.
+    assert found.gains['background'].normalized == pytest.approx(found.gains['background'].mean_ap)
+
+
+def test_gain_is_an_average_over_thresholds_with_types_of_each():
+    found = diagnose(GAIN_TRUTH, GAIN_DETECTIONS, 1, [60], [0.3, 0.5])
+    # At .3, [20, 24] takes the second segment and [20, 30] is a double detection, after the last hit: it costs
+    # nothing. Hits at precision 1/2 and 2/3, so AP 2/3; without the background error 1.
+    assert found.top_mean_ap == pytest.approx((2 / 3 + 1 / 2) / 2)
+    assert found.gains['background'].mean_ap == pytest.approx((1 / 3 + 1 / 3) / 2)
+    assert found.gains['localization'].mean_ap == pytest.approx((0 + 1 / 6) / 2)
+    assert found.gains['double_detection'].mean_ap == 0

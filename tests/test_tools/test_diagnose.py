@@ -1,0 +1,163 @@
+import csv
+import importlib
+import json
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+_TOOLS = Path(__file__).resolve().parents[2] / 'tools' / 'analysis_tools'
+
+
+@pytest.fixture
+def tool(monkeypatch):
+    monkeypatch.syspath_prepend(_TOOLS)
+    return importlib.import_module('diagnose')
+
+
+def entry(label, start, end, score=None):
+    return {'label': label, 'segment': [start, end], **({} if score is None else {'score': score})}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two test videos, one of them without a segment, and one training video; three results files.
+
+    ``b.json`` has, besides what ``a.json`` has: a better scored mistake, and a video and a class that nobody knows.
+    """
+    database = {
+        'v1': {'subset': 'test', 'duration': 100, 'annotations': [entry('Dive', 0, 2), entry('Throw', 20, 30)]},
+        'v2': {'subset': 'test', 'duration': 100, 'annotations': []},
+        'v3': {'subset': 'training', 'duration': 100, 'annotations': [entry('Dive', 1, 2)]},
+    }
+    good = {'v1': [entry('Dive', 0, 2, 0.8), entry('Throw', 20, 30, 0.7)], 'v2': []}
+    extra = {'v2': [entry('Dive', 50, 60, 0.9)], 'v9': good['v1'], 'v1': [*good['v1'], entry('Sleep', 20, 30, 1.0)]}
+    (tmp_path / 'gt.json').write_text(json.dumps({'database': database}))
+    for name, results in (('a', good), ('b', {**good, **extra}), ('empty', {'v1': [], 'v2': []})):
+        (tmp_path / f'{name}.json').write_text(json.dumps({'results': results}))
+    (tmp_path / 'ambiguous.txt').write_text('v2  59 62\n')
+    return tmp_path
+
+
+def run(tool, folder, files, *options):
+    tool.main([*(str(folder / file) for file in files), str(folder / 'gt.json'), '-o', str(folder / 'out'), *options])
+    return json.loads((folder / 'out/diagnosis.json').read_text())
+
+
+def test_several_files(tool, folder, capsys):
+    found = run(tool, folder, ['a.json', 'b.json', 'empty.json'], '--subset', 'test', '--tiou', '0.5', '0.7')
+    assert list(found) == ['a', 'b', 'empty']
+    assert [found[name]['mAP'] for name in found] == pytest.approx([1, 0.75, 0])  # b: precision 1/2 for Dive
+    assert [found[name]['num_detections'] for name in found] == [2, 3, 0]
+    assert [found[name]['num_missed'] for name in found] == [0, 0, 2]
+    # Of class Dive, b has a background error in a video without a segment before its hit: 1G is one detection a class.
+    assert found['b']['profile'][0]['shares']['background'] == 0.5
+    assert found['b']['gains']['background']['mAP'] == pytest.approx(0.25)
+    assert found['empty']['profile'][0]['shares']['true_positive'] is None
+
+    table = capsys.readouterr().out
+    assert (folder / 'out/diagnosis.md').read_text() in table
+    lines = [[cell.strip() for cell in line.strip('|').split('|')] for line in table.splitlines()]
+    assert ['b', '2', '3', '75.0', '75.0', '0.0'] in lines
+    assert ['b', 'share of the first G, tIoU 0.5', '50.0', '0.0', '0.0', '0.0', '0.0', '50.0'] in lines
+    assert ['b', 'mAP gained without', '', '0.0', '0.0', '0.0', '0.0', '25.0'] in lines
+    # Lengths: 2 s and 10 s.
+    assert ['', 'instances', '1', '0', '1', '0', '0', '2', '', ''] in lines
+    assert ['b', 'mAP_N', '50.0', '-', '100.0', '-', '-', '75.0', '50.0', '25.0'] in lines
+    assert ['empty', 'missed, tIoU 0.5', '100.0', '-', '100.0', '-', '-', '100.0', '', ''] in lines
+
+    with open(folder / 'out/diagnosis.csv', newline='') as file:
+        rows = {tuple(row[:4]): row[4] for row in csv.reader(file)}
+    assert float(rows['b', 'share', '1G', 'background']) == 0.5
+    assert float(rows['b', 'mAP_N', 'length', 'XS']) == pytest.approx(0.5)
+    assert rows['b', 'mAP_N', 'length', 'S'] == ''
+    for name in ('error_profile', 'sensitivity', 'false_negatives'):
+        assert (
+            cv2.imread(str(folder / f'out/{name}.png')).min()
+            < 100
+            < 250
+            < cv2.imread(str(folder / f'out/{name}.png')).max()
+        )
+
+
+def test_options_reach_the_figures(tool, folder):
+    options = [
+        '--preset',
+        'activitynet',
+        '--alpha',
+        '0.3',
+        '--format',
+        'svg',
+        '--ambiguous',
+        str(folder / 'ambiguous.txt'),
+    ]
+    found = run(tool, folder, ['b.json'], '--names', 'mine', *options)['mine']
+    assert found['tiou'] == 0.3
+    assert found['tiou_thresholds'] == pytest.approx(np.linspace(0.5, 0.95, 10))
+    assert found['num_instances'] == 3  # no subset: all videos
+    assert found['num_detections'] == 2  # the mistake overlaps an ambiguous range
+    assert [bucket['up_to'] for bucket in found['characteristics']['length']['buckets']] == [30, 60, 120, 180, None]
+    assert 'mine' in (folder / 'out/false_negatives.svg').read_text()
+
+
+def test_unknown_videos_and_classes_are_left_out_with_a_warning(tool, folder, monkeypatch):
+    messages = []
+    monkeypatch.setattr('fsptal_mm.evaluation.results.print_log', lambda message, **_: messages.append(message))
+    run(tool, folder, ['b.json'], '--subset', 'test')
+    assert '1 videos that are not judged (v9)' in messages[0]
+    assert '1 detections of unknown classes (Sleep)' in messages[0]
+
+
+def test_names_are_of_folders_where_files_do_not_differ(tool, folder):
+    for name in ('ours', 'theirs'):
+        (folder / name).mkdir()
+        shutil.copy(folder / 'a.json', folder / name / 'results.json')
+    assert list(run(tool, folder, ['ours/results.json', 'theirs/results.json'])) == ['ours', 'theirs']
+
+
+@pytest.mark.parametrize(
+    'files, options, expected',
+    [
+        (['a.json', 'a.json'], [], '--names'),
+        (['a.json', 'b.json'], ['--names', 'one'], '2 different names'),
+        (['nowhere.json'], [], 'No such file'),
+        (['gt.json'], [], 'results'),
+        (['a.json'], ['--subset', 'nothing'], 'subset'),
+        (['a.json'], ['--tiou', '50'], 'tiou_thresholds'),
+        (['a.json'], ['--alpha', '0'], 'tiou_thresholds'),
+    ],
+)
+def test_errors_are_one_line(files, options, expected, tool, folder):
+    with pytest.raises(SystemExit) as error:
+        run(tool, folder, files, *options)
+    assert str(error.value).startswith('error: ')
+    assert expected in str(error.value)
+    assert '\n' not in str(error.value)
+    assert not (folder / 'out').exists()
+
+
+def test_no_segment_in_the_videos_is_an_error(tool, folder):
+    (folder / 'split.txt').write_text('v2\n')
+    with pytest.raises(SystemExit, match=r'error: .*gt.json: found .none., expected at least one segment'):
+        run(tool, folder, ['a.json'], '--split', str(folder / 'split.txt'))
+
+
+def test_real_truth_as_detections_is_perfect(tool, data_root, tmp_path):
+    folder = data_root / 'thumos14'
+    database = json.loads((folder / 'gt_full.json').read_text())['database']
+    ids = (folder / 'split_test.txt').read_text().split()
+    results = {video: [{**row, 'score': 1.0} for row in database[video]['annotations']] for video in ids}
+    (tmp_path / 'truth.json').write_text(json.dumps({'results': results}))
+    arguments = [str(tmp_path / 'truth.json'), str(folder / 'gt_full.json'), '--split', str(folder / 'split_test.txt')]
+    tool.main([*arguments, '-o', str(tmp_path / 'out')])
+    found = json.loads((tmp_path / 'out/diagnosis.json').read_text())['truth']
+    # Segments that lie past the end of a video are clipped in the truth only; one of them is wholly past it.
+    assert found['mAP'] == found['mAP_N'] == pytest.approx(1, abs=0.002)
+    assert found['profile'][0]['shares']['true_positive'] == pytest.approx(1, abs=0.002)
+    counts = {
+        name: [bucket['num_instances'] for bucket in entry['buckets']]
+        for name, entry in found['characteristics'].items()
+    }
+    assert sum(counts['coverage']) == sum(counts['length']) == sum(counts['num_instances']) == found['num_instances']

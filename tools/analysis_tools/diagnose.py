@@ -1,0 +1,146 @@
+"""Why localizers err, from files of detections in ActivityNet's format, whoever wrote them; after DETAD (ECCV 2018).
+
+Examples:
+    python tools/analysis_tools/diagnose.py work_dirs/fsptal_synthetic/results.json data/synthetic/annotations.json \\
+        --subset test -o work_dirs/diagnosis
+    python tools/analysis_tools/diagnose.py ours.json theirs.json gt.json --split test.txt --names ours theirs -o out
+
+Writes diagnosis.json, tables (diagnosis.md, diagnosis.csv) and pictures: error_profile, sensitivity, false_negatives.
+"""
+
+import argparse
+import csv
+import sys
+from pathlib import Path
+
+from eval_tal import true_instances
+
+from fsptal_mm.datasets.annotations import load_annotations
+from fsptal_mm.errors import InputError
+from fsptal_mm.evaluation import read_results, to_instances
+from fsptal_mm.evaluation.diagnosis import (
+    BUCKET_PRESETS,
+    bucket_table,
+    diagnose,
+    error_table,
+    figure_rows,
+    overview_table,
+)
+from fsptal_mm.evaluation.functional import Instances, Protocol, touches_any
+from fsptal_mm.fileio import atomic_write, write_json
+from fsptal_mm.visualization import draw_error_profile, draw_false_negatives, draw_sensitivity, save_figure
+
+
+def parse_args(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('results', nargs='+', metavar='RESULT', help='results files, one model each')
+    parser.add_argument('ground_truth', metavar='GT', help='annotations, as the data set takes them (ann_file)')
+    parser.add_argument('--names', nargs='+', metavar='NAME', help='of the models; default: from the paths')
+    videos = parser.add_mutually_exclusive_group()
+    videos.add_argument('--split', metavar='FILE', help='ids of the videos to judge, one per line')
+    videos.add_argument('--subset', metavar='NAME', help='subset of GT to judge; default: all its videos')
+    parser.add_argument(
+        '--preset', choices=sorted(BUCKET_PRESETS), default='thumos14', help='tIoUs and buckets; default: %(default)s'
+    )
+    parser.add_argument('--tiou', nargs='+', type=float, metavar='T', help='tIoUs to average over, not the preset')
+    parser.add_argument(
+        '--alpha',
+        type=float,
+        default=0.5,
+        metavar='T',
+        help='tIoU of profile and false negatives; default: %(default)s',
+    )
+    parser.add_argument('--ambiguous', metavar='FILE', help='ranges; detections that overlap one are left out')
+    parser.add_argument('-o', '--out', type=Path, required=True, metavar='DIR', help='folder of what is written')
+    parser.add_argument('--format', choices=('png', 'svg', 'pdf'), default='png', help='pictures; default: %(default)s')
+    return parser.parse_args(argv)
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    try:
+        files = dict(zip(model_names(args.results, args.names), args.results))
+        tious = Protocol.from_config(args.preset, args.tiou).tiou_thresholds
+        (alpha,) = Protocol.from_config(tiou_thresholds=args.alpha).tiou_thresholds
+        annotations = load_annotations(
+            args.ground_truth, split_file=args.split, subset=args.subset, ambiguous_file=args.ambiguous
+        )
+        if not any(len(record.segments_sec) for record in annotations.videos.values()):
+            raise InputError('at least one segment in the videos to judge', file=args.ground_truth, found='none')
+        settings = {'tiou_thresholds': tious, 'tiou': alpha, 'bounds': BUCKET_PRESETS[args.preset]}
+        diagnoses = diagnose_files(files, annotations, args.ambiguous is not None, **settings)
+        table = to_markdown(args.ground_truth, len(annotations.videos), diagnoses)
+        print(table)
+        write(args.out, args.format, table, diagnoses)
+    except InputError as error:
+        sys.exit(f'error: {error}')
+
+
+def model_names(paths, names=None):
+    """One name for each results file.
+
+    Args:
+        paths (Sequence[str]): The files.
+        names (Sequence[str], optional): Default: the names of the files, else of their folders, else the paths.
+
+    Returns:
+        list[str]: As many as files.
+
+    Raises:
+        InputError: Not as many names as files, or one twice.
+    """
+    if names is None:
+        files = [Path(path) for path in paths]
+        choices = [[file.stem for file in files], [file.resolve().parent.name for file in files], [*map(str, paths)]]
+        names = next((choice for choice in choices if len(set(choice)) == len(paths)), choices[-1])
+    if len(names) != len(paths) or len(set(names)) < len(names):
+        raise InputError(f'{len(paths)} different names, one for each results file', field='--names', found=names)
+    return names
+
+
+def diagnose_files(files, annotations, drop_ambiguous, **settings):
+    """Diagnose each results file.
+
+    Args:
+        files (dict[str, str]): Paths by the names of the models.
+        annotations (Annotations): The videos to judge.
+        drop_ambiguous: Whether to leave out detections that overlap an ambiguous range.
+        **settings: Of :func:`diagnose`.
+
+    Returns:
+        dict[str, dict]: What :meth:`Diagnosis.to_dict` gives, by the names of the models.
+    """
+    records, classes = list(annotations.videos.values()), annotations.classes
+    gt, durations_sec = true_instances(records), [record.duration_sec for record in records]
+    ranges = Instances.from_videos([record.ambiguous_sec for record in records])
+    diagnoses = {}
+    for name, path in files.items():
+        det = to_instances(read_results(path), list(annotations.videos), classes, file=path)
+        if drop_ambiguous:
+            det = det[~touches_any(det, ranges)]
+        diagnoses[name] = diagnose(gt, det, len(classes), durations_sec, **settings).to_dict()
+    return diagnoses
+
+
+def to_markdown(ground_truth, num_videos, diagnoses):
+    """All tables, under a line that says what they are about."""
+    tables = [f'{ground_truth}: {num_videos} videos', overview_table(diagnoses), error_table(diagnoses)]
+    tables += [bucket_table(diagnoses, name) for name in next(iter(diagnoses.values()))['characteristics']]
+    return '\n\n'.join(tables)
+
+
+def write(folder, suffix, table, diagnoses):
+    """Write figures, tables and pictures into a folder."""
+    write_json(folder / 'diagnosis.json', diagnoses)
+    with atomic_write(folder / 'diagnosis.md') as file:
+        file.write(table + '\n')
+    with atomic_write(folder / 'diagnosis.csv', newline='') as file:
+        writer = csv.writer(file)
+        writer.writerow(['model', 'measure', 'group', 'of', 'value'])
+        writer.writerows(figure_rows(diagnoses))
+    for draw in (draw_error_profile, draw_sensitivity, draw_false_negatives):
+        save_figure(draw(diagnoses), folder / f'{draw.__name__.removeprefix("draw_")}.{suffix}')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,79 @@
+"""Write one HTML file about one or several runs: figures, classes, curves, diagnosis, best and worst videos, config.
+
+Examples:
+    python tools/analysis_tools/report.py work_dirs/fsptal_synthetic
+    python tools/analysis_tools/report.py work_dirs/fsptal_synthetic work_dirs/lacp_synthetic -o compared.html
+
+A work directory is that of tools/train.py and tools/test.py. Unfinished runs will do; what is missing is named in the
+report, with how to get it. The file opens in any browser from disk and asks for nothing on the network.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from mmengine.config import DictAction
+from tables import TABLES
+
+from fsptal_mm.apis.report import Published, read_run, write_report
+from fsptal_mm.errors import InputError
+
+_MEASURE = 'mAP@0.1-0.7'  # of the figures in tables.py
+
+
+def parse_args(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('work_dirs', nargs='+', metavar='WORK_DIR', help='one run each')
+    parser.add_argument('-o', '--out', default='report.html', metavar='FILE', help='default: %(default)s')
+    parser.add_argument(
+        '--videos', type=int, default=3, metavar='N', help='timelines of the N best and N worst (default: %(default)s)'
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='changes of the configs, such as test_dataloader.dataset.data_root=DIR where the data have moved',
+    )
+    args = parser.parse_args(argv)
+    if args.videos < 0:
+        parser.error('argument --videos: must not be negative')
+    return args
+
+
+def run_names(work_dirs):
+    """The shortest ends of the paths that differ from each other."""
+    paths = [Path(folder).absolute() for folder in work_dirs]
+    for depth in range(1, max(len(path.parts) for path in paths) + 1):
+        names = ['/'.join(path.parts[-depth:]) for path in paths]
+        if len(set(names)) == len(names):
+            return names
+    raise InputError('different work directories', field='WORK_DIR', found=work_dirs)
+
+
+def published_figures():
+    """What others publish for the methods of the comparison."""
+    table = TABLES['comparison']
+    return [
+        Published(row.label, data, _MEASURE, percent, table.source)
+        for row in table.rows
+        for data, percent in row.published.items()
+    ]
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    try:
+        names = run_names(args.work_dirs)
+        runs = [read_run(folder, name, args.cfg_options) for folder, name in zip(args.work_dirs, names)]
+        write_report(args.out, runs, published_figures(), args.videos)
+    except InputError as error:
+        sys.exit(f'error: {error}')
+    for run in runs:
+        for sentence in run.missing:
+            print(f'{run.name}: {sentence}')
+    print(f'{args.out} written')
+
+
+if __name__ == '__main__':
+    main()
