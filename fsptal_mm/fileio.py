@@ -7,7 +7,7 @@ import re
 import tempfile
 from pathlib import Path
 
-from fsptal_mm.errors import InputError
+from fsptal_mm.errors import WriteError
 
 try:
     import fcntl
@@ -31,7 +31,7 @@ def atomic_write(path, mode='w', **kwargs):
         The open file.
 
     Raises:
-        InputError: See :func:`atomic_path`.
+        WriteError: See :func:`atomic_path`.
     """
     if 'b' not in mode:
         kwargs.setdefault('encoding', 'utf-8')
@@ -54,7 +54,7 @@ def atomic_path(path, suffix=''):
         str: Path of the temporary file.
 
     Raises:
-        InputError: The file cannot be written: no space left, a read-only folder, ... What stood there stays.
+        WriteError: The file cannot be written: no space left, a read-only folder, ... What stood there stays.
     """
     path = Path(path)
     with naming(path), contextlib.ExitStack() as lock:
@@ -77,19 +77,21 @@ def atomic_path(path, suffix=''):
 
 @contextlib.contextmanager
 def naming(path):
-    """Turn the operating system's errors of writing ``path`` into an :class:`InputError` that names it.
+    """Turn the operating system's errors of writing ``path`` into a :class:`WriteError`, which names it.
 
     They name no file where a disk is full, or a temporary one. Errors that name another file stay as they are.
     """
     try:
         yield
+    except WriteError:
+        raise
     except OSError as error:
         culprit = path if error.filename is None else Path(error.filename)
         if culprit != path and culprit not in path.parents and not _OURS.fullmatch(culprit.name):
             raise  # of some other file, which was read meanwhile
-        found = error.strerror or f'a write cut short, as by a full disk ({error})'  # of numpy, which states no reason
-        found += f': {culprit}' if culprit in path.parents else ''
-        raise InputError('a place that can be written to', file=path, found=found) from error
+        reason = error.strerror or f'a write cut short, as by a full disk ({error})'  # of numpy, which states no reason
+        reason += f': {culprit}' if culprit in path.parents else ''
+        raise WriteError(path, reason) from error
 
 
 def write_json(path, content):

@@ -12,10 +12,12 @@ import torch
 import torch._dynamo  # as optimizers do when they are built; here, so that not every forked process does it again
 from killing import Program, kill_at_random, leftovers
 from mmengine.config import Config
+from numbered_videos import write_numbered
 from tiny_recognizers import write_recognizer
 from tiny_run import same_weights
 from tiny_videos import write_video
 
+from fsptal_mm.apis.annotator.project_file import read_project
 from fsptal_mm.compat_checkpoints import find_latest_checkpoint
 from fsptal_mm.datasets.synthetic import ensure_synthetic
 from fsptal_mm.fileio import write_json
@@ -181,6 +183,48 @@ def export(material, folder):
     return case_of(folder, 'tools/data/export_pseudo_segments.py', arguments, stays)
 
 
+class Annotation(Case):
+    """What the server says is saved is there after a kill; the project file has a random name for itself in it."""
+
+    @property
+    def answers(self):
+        return Path(self.program.arguments[0])
+
+    def fresh(self):
+        super().fresh()
+        self.answers.unlink(missing_ok=True)
+
+    def files(self, folder):
+        return super().files(folder) - {Path('project.json')}
+
+    def check(self):
+        super().check()
+        path = self.program.folder / 'project.json'
+        saved = self.answers.read_text().splitlines() if self.answers.exists() else []
+        assert path.exists() or not saved
+        if path.exists():
+            points = [point.id for labels in read_project(path).labels.values() for point in labels.points]
+            assert points in (saved, [*saved, f'point-{len(saved):03}'])  # the last one maybe without an answer
+
+    def finish(self):
+        super().finish()
+        found, whole = (read_project(place / 'project.json') for place in (self.program.folder, self.whole))
+        assert (found.labels, found.recent_edits) == (whole.labels, whole.recent_edits)
+
+
+def annotation(material, folder):
+    write_numbered(folder / 'a.mp4')
+    (folder / 'classes.txt').write_text('jump\n')
+    arguments = [folder / 'answers.txt', 40, folder / 'a.mp4', '--classes', folder / 'classes.txt']
+    arguments += ['--out', folder / 'work/project.json', '--export-dir', folder / 'work/export']
+    return case_of(folder, 'tests/robustness/annotation_session.py', arguments, kind=Annotation)
+
+
+def report(material, folder):
+    arguments = [material / 'whole', '-o', folder / 'work/report.html']
+    return case_of(folder, 'tools/analysis_tools/report.py', arguments, ('report.html',))
+
+
 def case_of(folder, script, arguments, stays=(), kind=Case):
     """The case of a program that writes into ``folder / 'work'``, with what a whole run leaves."""
     program = Program(ROOT / script, arguments, folder / 'work', folder / 'log.txt')
@@ -190,7 +234,10 @@ def case_of(folder, script, arguments, stays=(), kind=Case):
     return kind(program, folder / 'whole', stays)
 
 
-@pytest.mark.parametrize('make', [training, localization, extraction, generation, conversion, point_drawing, export])
+@pytest.mark.parametrize(
+    'make',
+    [training, localization, extraction, generation, conversion, point_drawing, export, annotation, report],
+)
 def test_killed_at_random_moments(make, material, tmp_path, full_count):
     case = make(material, tmp_path)
     if not case.program.events:  # run with the material, in another folder

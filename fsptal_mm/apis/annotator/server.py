@@ -98,12 +98,12 @@ class _Handler(BaseHTTPRequestHandler):
             routes[first](*rest, **({'body': body} if self.command == 'POST' else {}))
         except Refused as error:
             self._refuse(error.status, str(error), error.headers)
-        except InputError as error:
-            self._refuse(409 if isinstance(error, OtherProjectError) else 400, str(error))
         except ConnectionError:
             raise
         except OSError as error:
             self._refuse(507, f'the computer says: {error.strerror or error}')
+        except InputError as error:
+            self._refuse(409 if isinstance(error, OtherProjectError) else 400, str(error))
         except Exception:  # the page gets no trace, the terminal does
             traceback.print_exc()
             self._refuse(500, 'a fault in the program; the terminal says more')
