@@ -4,7 +4,7 @@ from pathlib import Path
 
 import cv2
 
-from fsptal_mm.errors import InputError
+from fsptal_mm.errors import InputError, WriteError
 from fsptal_mm.fileio import atomic_path
 
 # Okabe and Ito's colours, which colour-blind people can tell apart, as blue, green, red; without their black.
@@ -43,6 +43,8 @@ def annotate_video(video, path, detections, min_share=0.5):
     colors = {label: _PALETTE[number % len(_PALETTE)] for number, label in enumerate(labels)}
     with atomic_path(path, path.suffix) as temporary:  # whose suffix tells OpenCV the container
         _write_frames(temporary, video, shown, colors)
+        if cv2.VideoCapture(temporary).get(cv2.CAP_PROP_FRAME_COUNT) != len(video):  # OpenCV tells of no error
+            raise WriteError(path, 'a video cut short, as by a full disk')
     return str(path)
 
 

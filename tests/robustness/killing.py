@@ -11,13 +11,16 @@ from pathlib import Path
 
 import torch
 
+# Processes are forked from a server of their own: a fork of this one would inherit locks that its threads hold.
+_CONTEXT = multiprocessing.get_context('forkserver')
+_CONTEXT.set_forkserver_preload(['fsptal_mm', 'mmaction.apis', 'torch._dynamo'])
 _FILE_EVENTS = ('open', 'os.chmod', 'os.mkdir', 'os.remove', 'os.rename', 'os.rmdir')
 _LONGEST_SEC = 1200  # machines are shared
 
 
 @dataclass
 class Program:
-    """A script with its arguments, run in forked processes: the libraries are imported already.
+    """A script with its arguments, run in processes of which the libraries are imported already.
 
     Attributes:
         script: Path of a Python script.
@@ -37,8 +40,8 @@ class Program:
 
     def run(self, kill_after_sec=None, kill_at_event=None):
         """Run it; returns the exit status, ``-signal.SIGKILL`` if it was killed (with all of its processes)."""
-        count = multiprocessing.RawValue('i')
-        process = multiprocessing.get_context('fork').Process(target=self._target, args=(count, kill_at_event))
+        count = _CONTEXT.RawValue('i')
+        process = _CONTEXT.Process(target=self._target, args=(count, kill_at_event))
         begin = time.monotonic()
         process.start()
         process.join(_LONGEST_SEC if kill_after_sec is None else kill_after_sec)

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from test_kills import (  # noqa: F401  (`material` is a fixture)
@@ -16,6 +17,11 @@ from test_kills import (  # noqa: F401  (`material` is a fixture)
     pytestmark,
     training,
 )
+from tiny_videos import write_video
+
+from fsptal_mm.datasets.video_reader import open_video
+from fsptal_mm.errors import WriteError
+from fsptal_mm.visualization import annotate_video
 
 
 def mount(*arguments):
@@ -61,3 +67,14 @@ def assert_named(case, reason):
     last = case.program.tail().splitlines()[-1]
     assert re.search(reason, last), case.program.tail()
     assert re.search(f'{case.program.folder}/[\\w.]', last), last
+
+
+def test_a_video_that_does_not_fit_is_not_taken_for_whole(tmp_path):
+    video = open_video(write_video(tmp_path / 'in.mp4', 4.0))
+    folder = tmp_path / 'work'
+    folder.mkdir()
+    whole = Path(annotate_video(video, tmp_path / 'whole.mp4', []))
+    with small_disk(folder, whole.stat().st_size // 2):
+        with pytest.raises(WriteError, match=r'work/out\.mp4: .*full disk'):
+            annotate_video(video, folder / 'out.mp4', [])
+        assert not list(folder.iterdir())
