@@ -3,9 +3,11 @@
 import functools
 import inspect
 import logging
+import os
 import pickle
 import re
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,7 @@ from mmengine.visualization import LocalVisBackend
 
 from fsptal_mm.errors import InputError
 from fsptal_mm.fileio import atomic_path, atomic_write, naming
+from fsptal_mm.reading import read_text, regular_file, to_name
 
 _DTYPE_CODES = ('b1', 'i1', 'i2', 'i4', 'i8', 'u1', 'u2', 'u4', 'u8', 'f2', 'f4', 'f8')  # may stand in checkpoints
 
@@ -40,16 +43,40 @@ def load_checkpoints_safely():
 
     @functools.wraps(load)
     def load_from_local(filename, map_location):
+        path = regular_file(os.path.expanduser(filename), 'a checkpoint')
         try:
-            return load(filename, map_location)
-        except (FileNotFoundError, PermissionError):  # these name the file already
+            _check_archive(path)
+            return _without_code(load(filename, map_location))
+        except InputError:
             raise
         except Exception as error:  # damaged data may raise any type of error
             raise _checkpoint_error(filename, error) from error
 
     torch.serialization.add_safe_globals(_checkpoint_globals())
     checkpoint.CheckpointLoader.register_scheme(prefixes='', loader=load_from_local, force=True)
+    load_url = checkpoint.load_url
+    # What comes over http is unpickled without any check by default.
+    checkpoint.load_url = lambda *args, **kwargs: _without_code(load_url(*args, **{**kwargs, 'weights_only': True}))
     return True
+
+
+def _check_archive(path):
+    """InputError if a file of torch unpacks to more than it is: torch compresses nothing."""
+    with open(path, 'rb') as file:
+        if file.read(4) != b'PK\x03\x04':
+            return
+        members = zipfile.ZipFile(file).infolist()
+    unpacked = sum(member.file_size for member in members)
+    if unpacked > path.stat().st_size or any(member.compress_type != zipfile.ZIP_STORED for member in members):
+        raise InputError('an archive that is not compressed', file=path, found=f'{unpacked} bytes when unpacked')
+
+
+def _without_code(content):
+    """The checkpoint without ``meta['config']``, a text of older toolboxes that mmengine's resume runs as Python."""
+    meta = content.get('meta') if isinstance(content, dict) else None
+    if isinstance(meta, dict):
+        meta.pop('config', None)
+    return content
 
 
 def _checkpoint_globals():
@@ -202,7 +229,10 @@ def find_latest_checkpoint(path):
     if not listed.is_file():
         print_log('Did not find last_checkpoint to be resumed.', 'current')
         return None
-    named = listed.read_text().strip()
+    try:
+        named = to_name(read_text(listed))
+    except InputError:  # a run that was killed may leave an empty file
+        named = ''
     if '://' in named:  # not on this machine
         return named
     reasons = {}
@@ -229,6 +259,6 @@ def _checkpoints_until(named, work_dir):
     for folder in {named.parent, work_dir} if kind else {work_dir}:  # it may have been moved since
         for path in folder.glob('*'):
             number = path.name.removeprefix(prefix).removesuffix(suffix)
-            if path.name == f'{prefix}{number}{suffix}' and number.isdigit() and int(number) <= float(last):
+            if path.name == f'{prefix}{number}{suffix}' and number.isdecimal() and int(number) <= float(last):
                 numbered.append((int(number), str(path)))
     return [path for _, path in sorted(numbered, reverse=True) if Path(path) != named]

@@ -1,5 +1,13 @@
 """The one error type for user input (annotation files, features, configs, results), and that of writing."""
 
+import numbers
+import re
+
+# No second, rate, count or weight is larger, and what is computed from such numbers does not overflow.
+LARGEST = 1e12
+# Control characters, line and paragraph separators, halves of surrogate pairs: they split lines or cannot be written.
+NOT_PRINTABLE = re.compile('[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]')
+
 
 class InputError(ValueError):
     """A user's file or setting that cannot be used as it is.
@@ -28,7 +36,7 @@ class InputError(ValueError):
             where.append(str(field))
         what = f'found {found!r}, expected {expected}' if found is not None else f'expected {expected}'
         message = ': '.join([*where, what if len(what) < 600 else what[:300] + ' ... ' + what[-280:]])
-        super().__init__(message.replace('\n', '\\n').replace('\r', '\\r'))  # always one line
+        super().__init__(NOT_PRINTABLE.sub(lambda match: ascii(match[0])[1:-1], message))  # always one line
 
     def __reduce__(self):  # workers of a data loader send their errors to the main process
         return _rebuild, (self.expected, self.file, self.video, self.field, self.found)
@@ -52,3 +60,28 @@ class WriteError(InputError, OSError):
 
     def __reduce__(self):
         return WriteError, (self.file, self.strerror)
+
+
+def check_numbers(owner, low, high=LARGEST, *, whole=False, optional=False, **values):
+    """Make sure that arguments of a config are numbers in a range.
+
+    Args:
+        owner (str): The class whose arguments they are, for the error.
+        low: Smallest value.
+        high: Largest value.
+        whole: Whether they must be whole numbers.
+        optional: Whether ``None`` will do, too.
+        **values: Values by the names of the arguments.
+
+    Raises:
+        InputError: One of them is none.
+    """
+    for name, value in values.items():
+        if value is None and optional:
+            continue
+        is_number = isinstance(value, int if whole else numbers.Real) and not isinstance(value, bool)
+        if not (is_number and low <= value <= high):
+            bounds = f'>= {low}' if high == LARGEST else f'from {low} to {high}'
+            expected = f'{"None or " * optional}a {"whole " * whole}number {bounds}'
+            found = 'None' if value is None else value  # to an InputError, None means that there is nothing to show
+            raise InputError(expected, field=f'{owner}.{name}', found=found)

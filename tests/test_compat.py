@@ -282,7 +282,7 @@ def test_other_files_are_no_checkpoints(tmp_path):
     path.write_text('<html>404</html>')  # what a failed download leaves behind
     with pytest.raises(InputError, match=r'page\.pth: found .*checkpoint'):
         CheckpointLoader.load_checkpoint(str(path))
-    with pytest.raises(FileNotFoundError, match=r'absent\.pth'):
+    with pytest.raises(InputError, match=r'absent\.pth: found .no such file'):
         CheckpointLoader.load_checkpoint(str(tmp_path / 'absent.pth'))
 
 

@@ -9,10 +9,11 @@ import fsptal_mm
 
 PACKAGE = Path(fsptal_mm.__file__).parent
 # What a part may import of the package besides itself.
-BOTTOM = {'errors', 'fileio'}
+BOTTOM = {'errors', 'fileio', 'reading'}
 MAY_IMPORT = {
     'errors': set(),
     'fileio': {'errors'},
+    'reading': {'errors'},
     'compat': BOTTOM | {'compat_checkpoints'},
     'compat_checkpoints': BOTTOM,
     'structures': BOTTOM,

@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from fsptal_mm.datasets.readers import to_positive
 from fsptal_mm.datasets.video_reader import VIDEO_SUFFIXES
 from fsptal_mm.errors import InputError
+from fsptal_mm.reading import regular_file, to_name
 
 HDF5_SUFFIXES = ('.h5', '.hdf5')
 FEATURE_SUFFIXES = ('.npy', '.npz', '.csv', *HDF5_SUFFIXES)
@@ -80,11 +82,13 @@ def _from_dict(entry, number):
     features = entry.get('features')
     if not set(entry) <= known or features is None:
         raise InputError('features, and maybe video_id and duration_sec', field='inputs', found=sorted(entry))
-    duration_sec = entry.get('duration_sec')
+    duration_sec = to_positive(entry.get('duration_sec'), field='duration_sec')
     if isinstance(features, (np.ndarray, torch.Tensor)):
-        return VideoInput(entry.get('video_id', f'array_{number}'), (), _to_array(features), duration_sec)
-    paths = tuple(map(str, features.values() if isinstance(features, dict) else [features]))
-    return VideoInput(entry.get('video_id', Path(paths[0]).stem), paths, None, duration_sec)
+        paths, name, features = (), f'array_{number}', _to_array(features)
+    else:
+        paths = tuple(map(str, features.values() if isinstance(features, dict) else [features]))
+        name, features = Path(paths[0]).stem if paths else None, None
+    return VideoInput(to_name(entry.get('video_id', name), field='video_id'), paths, features, duration_sec)
 
 
 def _to_array(features):
@@ -118,7 +122,8 @@ def _videos_in(path):
     import h5py
 
     try:
-        with h5py.File(path, 'r') as file:
-            return [name for name in file if isinstance(file[name], h5py.Dataset)]
-    except OSError:
+        with h5py.File(regular_file(path), 'r') as file:
+            own = [name for name in file if isinstance(file.get(name, getlink=True), h5py.HardLink)]
+            return [name for name in own if file.get(name, getclass=True) is h5py.Dataset]
+    except Exception:  # h5py raises half a dozen types for files that are not what they seem
         return []

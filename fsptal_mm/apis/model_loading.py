@@ -52,8 +52,11 @@ def local_file(path):
 
 def state_dict_holder(checkpoint, file):
     """The checkpoint; InputError unless it is a dict of weights, or of these and more."""
-    if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get('state_dict', checkpoint), dict):
+    weights = checkpoint.get('state_dict', checkpoint) if isinstance(checkpoint, dict) else None
+    if not isinstance(weights, dict):
         raise InputError('a checkpoint with a state_dict', file=file, found=type(checkpoint).__name__)
+    if not all(isinstance(name, str) for name in weights):
+        raise InputError('a state_dict from names to weights', file=file, found=f'{list(weights)[:_MAX_NAMED]}')
     return checkpoint
 
 
@@ -75,8 +78,8 @@ def class_names(num_classes, sources, file):
 
     Args:
         num_classes: C of the model.
-        sources (dict): From a word for who says so to a sequence of names, the path of a text file with one name per
-            line, or None.
+        sources (dict): From a word for who says so to a list or tuple of names, a ``Path`` of a text file with one name
+            per line, or None.
         file: The checkpoint, for errors.
 
     Returns:
@@ -85,7 +88,7 @@ def class_names(num_classes, sources, file):
     Raises:
         InputError: Nobody knows them, or there are not C of them, or two disagree.
     """
-    known = {source: _read_names(names) for source, names in sources.items() if names is not None}
+    known = {source: _read_names(names, file, source) for source, names in sources.items() if names is not None}
     if not known:
         expected = f'the names of {num_classes} classes, from {", ".join(sources)}'
         raise InputError(expected, file=file, field='classes', found='none')
@@ -104,8 +107,12 @@ def class_names(num_classes, sources, file):
     return names
 
 
-def _read_names(names):
-    return tuple(read_classes(names) if isinstance(names, (str, Path)) else names)
+def _read_names(names, file, source):
+    if isinstance(names, Path):
+        return tuple(read_classes(names))
+    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+        raise InputError('a list of names', file=file, field=f'classes of {source}', found=repr(names)[:80])
+    return tuple(names)
 
 
 def _short(names):

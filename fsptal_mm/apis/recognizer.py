@@ -9,6 +9,8 @@ from mmengine.runner import CheckpointLoader
 
 from fsptal_mm.errors import InputError
 
+from .model_loading import state_dict_holder
+
 
 def load_recognizer(config, checkpoint, device):
     """Build a recogniser without its classifier and load its weights.
@@ -38,7 +40,7 @@ def load_recognizer(config, checkpoint, device):
     with DefaultScope.overwrite_default_scope(config.get('default_scope', 'mmaction')):
         model = MODELS.build(model_config)
     weights = CheckpointLoader.load_checkpoint(_existing(checkpoint, 'a checkpoint'), map_location='cpu')
-    weights = weights.get('state_dict', weights)
+    weights = state_dict_holder(weights, checkpoint).get('state_dict', weights)
     weights = {name.removeprefix('module.'): value for name, value in weights.items()}
     try:
         result = model.load_state_dict(weights, strict=False)

@@ -16,6 +16,7 @@ from fsptal_mm.datasets.video_reader import open_video
 from fsptal_mm.errors import InputError
 from fsptal_mm.evaluation import write_csv, write_results
 from fsptal_mm.evaluation.samples import collect_detections
+from fsptal_mm.reading import path_below
 from fsptal_mm.structures import Detection
 from fsptal_mm.visualization import annotate_video, draw_timeline
 
@@ -142,10 +143,10 @@ class TALInferencer(BaseInferencer):
         paths = []
         for video_id, result in preds.items():
             if timeline:
-                path = Path(out_dir, 'timelines', f'{video_id}.png')
+                path = path_below(Path(out_dir, 'timelines'), video_id, '.png')
                 paths.append(draw_timeline(path, result.detections, result.sample.duration_sec, title=video_id))
             if annotate and result.video.is_video:
-                path = Path(out_dir, 'videos', f'{video_id}.mp4')
+                path = path_below(Path(out_dir, 'videos'), video_id, '.mp4')
                 paths.append(annotate_video(open_video(result.video.source), path, result.detections))
         return paths
 
@@ -170,11 +171,14 @@ class TALInferencer(BaseInferencer):
 
     def _load_weights_to_model(self, model, checkpoint, cfg):
         """Learn the names of the classes from the checkpoint, then load every weight of it."""
-        meta = state_dict_holder(checkpoint, self._weights).get('meta')
+        found = state_dict_holder(checkpoint, self._weights)
+        for field in ('meta', 'dataset_meta', 'classes'):
+            found = found.get(field) if isinstance(found, dict) else None
+        config, user = self._reads.dataset.metainfo.get('classes'), self._user_classes
         sources = {
-            'the checkpoint': ((meta or {}).get('dataset_meta') or {}).get('classes'),
-            'the config': self._reads.dataset.metainfo.get('classes'),
-            'the argument classes': self._user_classes,
+            'the checkpoint': found,  # of a stranger, maybe: never the path of a file
+            'the config': Path(config) if isinstance(config, str) else config,
+            'the argument classes': Path(user) if isinstance(user, str) else user,
         }
         self.classes = class_names(model.head.num_classes, sources, self._weights)
         load_weights(model, checkpoint, self._weights)

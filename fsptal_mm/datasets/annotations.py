@@ -118,7 +118,7 @@ def load_annotations(
     fps = read_fps(fps_file) if fps_file is not None else {}
     ambiguous = read_ambiguous(ambiguous_file) if ambiguous_file is not None else None
     selected = _select_videos(source, ann_file, split_file, subset)
-    class_index = _class_index(classes, source, annotators, background_label)
+    class_index = _class_index(classes, source, annotators, background_label, ann_file or point_file)
 
     cleaner = RecordCleaner(class_index, background_label)
     if source is not None:
@@ -211,13 +211,12 @@ def _of_subset(videos, subset, ann_file):
     return {video_id: video for video_id, video in videos.items() if canonical(video.subset) == wanted}
 
 
-def _class_index(classes, source, annotators, background_label):
-    """Dict from class name to index, in the order of the indices."""
-    file = classes if isinstance(classes, (str, os.PathLike)) else None
-    if file is not None:
-        names = read_classes(file)
+def _class_index(classes, source, annotators, background_label, file):
+    """Dict from class name to index, in the order of the indices; ``file`` is where labels come from."""
+    if isinstance(classes, (str, os.PathLike)):
+        file, names = classes, read_classes(classes)
     elif classes is not None:
-        names = list(classes)
+        file, names = None, list(classes) if isinstance(classes, (list, tuple)) else [classes]
     elif source is not None and source.classes is not None:
         names = source.classes
     else:

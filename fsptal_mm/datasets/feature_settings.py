@@ -5,12 +5,14 @@ from pathlib import Path
 
 from fsptal_mm.errors import InputError
 from fsptal_mm.fileio import write_json
+from fsptal_mm.reading import read_json
 from fsptal_mm.structures import SnippetGrid
 
 SIDE_FILE = 'features.json'
 _FORMAT, _VERSION = 'fsptal_mm_features', 1
 # These may be moved or renamed: their digests tell whether they are the same.
 _NAMES_ONLY = ('model.config', 'model.checkpoint')
+_DIGESTS = {'config_sha256', 'checkpoint_sha256'}
 
 
 def read_settings(folder):
@@ -26,13 +28,13 @@ def read_settings(folder):
     path = Path(folder, SIDE_FILE)
     if not path.is_file():
         return None
-    try:
-        content = json.loads(path.read_text(encoding='utf-8'))
-        found = (content['format'], content['version'])
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError('JSON with format, version and grid', file=path, found=str(error)) from error
+    content = read_json(path)
+    found = (content.get('format'), content.get('version'))
     if found != (_FORMAT, _VERSION) or not isinstance(content.get('grid'), dict):
         raise InputError(f'{(_FORMAT, _VERSION)} with a grid', file=path, field='format, version', found=found)
+    model = content.get('model')
+    if model is not None and not (isinstance(model, dict) and set(model) >= _DIGESTS):
+        raise InputError(f'an object with {sorted(_DIGESTS)}', file=path, field='model', found=model)
     return content
 
 

@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 from fsptal_mm.errors import InputError
 from fsptal_mm.fileio import write_json
+from fsptal_mm.reading import read_json, to_name
 
-from .readers import PointRow, SourceVideo, get_field, get_label, read_json, shown, to_number, to_positive, to_segment
+from .readers import PointRow, SourceVideo, get_field, get_label, shown, to_number, to_positive, to_segment
 
 PLAIN_FORMAT, PLAIN_VERSION = 'fsptal_mm', 1
 _PLAIN_FIELDS = {'subset', 'duration_sec', 'fps', 'points', 'background_points_sec', 'segments', 'ambiguous'}
@@ -82,12 +83,13 @@ def _plain_entry(record, classes):
 
 def _read_videos(content, key, read_video, path):
     videos = {}
-    for video_id, entry in get_field(content, key, dict, file=path).items():
-        if video_id.strip() in videos:
-            raise InputError('every video once', file=path, video=video_id.strip(), field=key, found='twice')
+    for name, entry in get_field(content, key, dict, file=path).items():
+        video_id = to_name(name, 'the id of a video', file=path, field=key)
+        if video_id in videos:
+            raise InputError('every video once', file=path, video=video_id, field=key, found='twice')
         if not isinstance(entry, dict):
             raise InputError('an object', file=path, video=video_id, field=key, found=shown(entry))
-        videos[video_id.strip()] = read_video(entry, video_id.strip(), path)
+        videos[video_id] = read_video(entry, video_id, path)
     return videos
 
 
@@ -127,6 +129,7 @@ def _read_plain(content, path):
     if content.get('version') != PLAIN_VERSION:
         raise InputError(PLAIN_VERSION, file=path, field='version', found=content.get('version', 'none'))
     classes = get_field(content, 'classes', list, file=path)
+    classes = [to_name(name, 'the name of a class', file=path, field='classes') for name in classes]
     return SourceAnnotations(classes, _read_videos(content, 'videos', _plain_video, path))
 
 

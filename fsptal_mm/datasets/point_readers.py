@@ -5,9 +5,10 @@ import io
 from pathlib import Path
 
 from fsptal_mm.errors import InputError
+from fsptal_mm.reading import read_text, to_name
 
 from .json_readers import read_plain_points
-from .readers import PointRow, read_lines, read_text, to_number
+from .readers import PointRow, read_lines, to_number
 
 
 def read_points(path):
@@ -55,16 +56,13 @@ def _csv_point(row, where):
         found = sum(value is not None for key, value in row.items() if key is not None) + len(row.get(None, []))
         raise InputError(f'{len(row) - (None in row)} fields', file=where, found=found)
     row = {name: value.strip() for name, value in row.items()}
-    video_id = row['video_id']
-    for name in ('class', 'video_id'):
-        if not row[name]:
-            raise InputError('a name', file=where, field=name, found='')
+    video_id, label = (to_name(row[field], file=where, field=field) for field in ('video_id', 'class'))
     bounds = (row.get('start_frame'), row.get('stop_frame'))
     index = row.get('class_index')
     return PointRow(
         where,
         video_id,
-        row['class'],
+        label,
         to_number(row['point'], 0, file=where, video=video_id, field='point'),
         in_frames=True,
         instance=bounds if all(bounds) else None,
@@ -83,6 +81,8 @@ def read_sfnet_txt(path):
         fields = [text.strip() for text in line.split(',', 2)]  # a class may have a comma in its name
         if len(fields) < 3 or not all(fields):
             raise InputError('three fields: video, seconds, label', file=where, found=line)
-        video_id, sec, label = fields
-        rows.append(PointRow(where, video_id, label, to_number(sec, 0, file=where, video=video_id, field='seconds')))
+        video_id, label = to_name(fields[0], file=where, field='video'), to_name(fields[2], file=where, field='label')
+        rows.append(
+            PointRow(where, video_id, label, to_number(fields[1], 0, file=where, video=video_id, field='seconds'))
+        )
     return rows

@@ -1,6 +1,7 @@
 """Videos with one labelled frame per action instance."""
 
 import logging
+import os
 from dataclasses import astuple
 from pathlib import Path
 
@@ -11,12 +12,16 @@ from mmengine.logging import print_log
 from mmengine.utils import is_abs
 
 from fsptal_mm.errors import InputError
+from fsptal_mm.reading import path_below
 from fsptal_mm.structures import SnippetGrid, segments_inside
 
 from .annotations import load_annotations
 from .feature_settings import SIDE_FILE, stated_grid
 from .folds import Fold
 from .windows import Windows
+
+# A week at 15 snippets per second. A duration that makes more is a mistake, and arrays as long as it fill the memory.
+_MAX_SNIPPETS = 10**7
 
 
 @DATASETS.register_module()
@@ -86,19 +91,29 @@ class PointTALDataset(BaseDataset):
         ):
             if value not in choices:
                 raise InputError(f'one of {choices}', field=name, found=value)
+        files = dict(split_file=split_file, point_file=point_file, fps_file=fps_file, ambiguous_file=ambiguous_file)
+        _check_paths(data_prefix, suffix, ann_file=ann_file, **files)
         self.grid = grid
         self.suffix = suffix
-        self.fold = fold and Fold.from_config(fold)
-        self.windows = windows and Windows(**windows)
+        self.fold = None if fold is None else Fold.from_config(fold)
+        self.windows = None if windows is None else Windows.from_config(windows)
         self.supervision = supervision
         self.pointless = pointless
         self._ann_args = dict(subset=subset, annotator=annotator, seed=seed)
-        self._ann_paths = dict(
-            split_file=split_file, point_file=point_file, fps_file=fps_file, ambiguous_file=ambiguous_file
-        )
+        self._ann_paths = files
+        metainfo = kwargs.pop('metainfo', None)
+        if isinstance(metainfo, dict) and isinstance(metainfo.get('classes'), str):
+            metainfo = {**metainfo, 'classes': Path(metainfo['classes'])}  # read here, not by the base class
         # Built here, not by the base class, which finds our transforms only where the default scope is set.
         pipeline = [TRANSFORMS.build(step) if isinstance(step, dict) else step for step in pipeline]
-        super().__init__(ann_file=ann_file, data_prefix=data_prefix, pipeline=pipeline, test_mode=test_mode, **kwargs)
+        super().__init__(
+            ann_file=ann_file,
+            data_prefix=data_prefix,
+            pipeline=pipeline,
+            metainfo=metainfo,
+            test_mode=test_mode,
+            **kwargs,
+        )
 
     def _join_prefix(self):
         super()._join_prefix()
@@ -137,6 +152,10 @@ class PointTALDataset(BaseDataset):
             num_classes: C.
         """
         grid = self._grid(record)
+        if record.duration_sec is not None and grid.num_snippets(record.duration_sec) > _MAX_SNIPPETS:
+            found = f'{record.duration_sec:g} s of snippets of {grid.snippet_sec:g} s'
+            expected = f'at most {_MAX_SNIPPETS} snippets'
+            raise InputError(expected, video=record.video_id, field='duration_sec', found=found)
         info = dict(
             video_id=record.video_id,
             subset=record.subset,
@@ -172,9 +191,8 @@ class PointTALDataset(BaseDataset):
         return grid
 
     def _feature_path(self, prefix, video_id):
-        if Path(prefix).suffix in ('.h5', '.hdf5'):
-            return str(prefix)
-        return str(Path(prefix, video_id + self.suffix))
+        path = path_below(prefix, video_id, self.suffix)
+        return str(prefix if Path(prefix).suffix in ('.h5', '.hdf5') else path)
 
     def filter_data(self):
         """Leave out training videos without any point, with one warning."""
@@ -195,6 +213,19 @@ class PointTALDataset(BaseDataset):
                 level=logging.WARNING,
             )
         return kept
+
+
+def _check_paths(data_prefix, suffix, **files):
+    """InputError for what is no path of a file, or of several for the points."""
+    for name, path in files.items():
+        paths = path if name == 'point_file' and isinstance(path, (list, tuple)) else [path]
+        if not all(part is None or isinstance(part, (str, os.PathLike)) for part in paths):
+            raise InputError('the path of a file', field=name, found=path)
+    folders = data_prefix.values() if isinstance(data_prefix, dict) else ()
+    if not folders or not all(isinstance(folder, (str, os.PathLike)) for folder in folders):
+        raise InputError('a dict from stream to folder', field='data_prefix', found=data_prefix)
+    if not isinstance(suffix, str):
+        raise InputError('a suffix such as .npy', field='suffix', found=repr(suffix))
 
 
 def _has_segment(info):

@@ -1,13 +1,11 @@
-"""Reading users' files: text, JSON and numbers with errors that say where, and the small lists beside annotations."""
+"""Fields and lines of users' files, with errors that say where, and the small lists beside annotations."""
 
-import json
 import math
-from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import NamedTuple
 
-from fsptal_mm.errors import InputError
+from fsptal_mm.errors import LARGEST, InputError
+from fsptal_mm.reading import read_json, read_text, to_name
 
 _KINDS = {dict: 'an object', list: 'a list', str: 'a text'}
 
@@ -51,48 +49,11 @@ class SourceVideo:
     ambiguous: list[tuple[float, float]] = field(default_factory=list)
 
 
-def read_text(path):
-    """Whole text of a UTF-8 file, with or without byte-order mark.
-
-    Raises:
-        InputError: There is no such file, or it is no UTF-8 text.
-    """
-    try:
-        return Path(path).read_text(encoding='utf-8-sig')
-    except UnicodeDecodeError as error:
-        raise InputError('UTF-8 text', file=path, found=str(error)) from None
-    except OSError as error:
-        raise InputError('a readable file', file=path, found=error.strerror) from None
-
-
 def read_lines(path):
     """Yield ``file:line`` and the stripped text of every line that is not blank."""
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
+    for number, line in enumerate(read_text(path).split('\n'), start=1):  # splitlines() also splits at rarer characters
         if line.strip():
             yield f'{path}:{number}', line.strip()
-
-
-def read_json(path):
-    """Content of a JSON file whose top level is an object.
-
-    Raises:
-        InputError: It is no JSON, the top level is something else, or a key stands twice in one object.
-    """
-
-    def unique_keys(pairs):
-        content = dict(pairs)
-        if len(content) < len(pairs):
-            twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
-            raise InputError('every key of an object once', file=path, found=f'{twice} twice')
-        return content
-
-    try:
-        content = json.loads(read_text(path), object_pairs_hook=unique_keys)
-    except json.JSONDecodeError as error:
-        raise InputError('JSON', file=f'{path}:{error.lineno}', found=error.msg) from None
-    if not isinstance(content, dict):
-        raise InputError('an object at the top level', file=path, found=type(content).__name__)
-    return content
 
 
 def get_field(entry, key, kind, **where):
@@ -117,23 +78,20 @@ def shown(value):
 
 def get_label(entry, **where):
     """Label of a point or segment, without white space around it."""
-    label = get_field(entry, 'label', str, **where).strip()
-    if not label:
-        raise InputError('the name of a class', field='label', found='', **where)
-    return label
+    return to_name(get_field(entry, 'label', str, **where), 'the name of a class', field='label', **where)
 
 
 def to_number(value, minimum=-math.inf, **where):
     """Float of a number or of a text that holds one.
 
     Raises:
-        InputError: It is no number, not finite, or below ``minimum``.
+        InputError: It is no number, not finite, beyond 1e12 on either side, or below ``minimum``.
     """
     try:
         number = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
-    if not (math.isfinite(number) and number >= minimum):
+    if not (abs(number) <= LARGEST and number >= minimum):
         bound = '' if minimum == -math.inf else f' >= {minimum:g}'
         raise InputError(f'a finite number{bound}', found=shown(value), **where)
     return number
@@ -182,9 +140,10 @@ def read_classes(path):
 def _unique_lines(path, what):
     places = {}
     for where, line in read_lines(path):
-        if line in places:
-            raise InputError('every line once', file=where, found=f'{line} (also at {places[line]})')
-        places[line] = where
+        name = to_name(line, what, file=where)
+        if name in places:
+            raise InputError('every line once', file=where, found=f'{name} (also at {places[name]})')
+        places[name] = where
     if not places:
         raise InputError(f'{what} in every line', file=path, found='an empty file')
     return list(places)

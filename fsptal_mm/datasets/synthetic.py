@@ -11,11 +11,11 @@ from filelock import FileLock
 
 from fsptal_mm.errors import InputError
 from fsptal_mm.fileio import atomic_write, write_json
+from fsptal_mm.reading import path_below, read_json
 
 from .annotations import Annotations, VideoRecord
 from .json_readers import save_plain
 from .point_sampling import draw_points, video_rng
-from .readers import read_json
 from .synthetic_features import SyntheticParams, make_features
 
 # Raise it whenever the same parameters give another set: folders of an older generator are then made anew.
@@ -213,8 +213,9 @@ def _write_set(folder, params):
 
 def save_split(folder, name, annotations, params):
     """Write ``features/NAME/ID.npy`` and ``split_NAME.txt`` below ``folder``, each file atomically."""
+    paths = {video_id: path_below(Path(folder, 'features', name), video_id, '.npy') for video_id in annotations.videos}
     for video_id, features in make_features(annotations, params):
-        with atomic_write(Path(folder, 'features', name, f'{video_id}.npy'), 'wb') as file:
+        with atomic_write(paths[video_id], 'wb') as file:
             np.save(file, features)
     with atomic_write(Path(folder, f'split_{name}.txt')) as file:
         file.writelines(f'{video_id}\n' for video_id in annotations.videos)

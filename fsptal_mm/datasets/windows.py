@@ -25,6 +25,13 @@ class Windows:
     num_snippets: int
     stride_snippets: int
 
+    @classmethod
+    def from_config(cls, config):
+        """Check a config ``dict(num_snippets=..., stride_snippets=...)``; InputError for other fields."""
+        if not isinstance(config, dict) or set(config) != {'num_snippets', 'stride_snippets'}:
+            raise InputError('num_snippets and stride_snippets', field='windows', found=config)
+        return cls(**config)
+
     def __post_init__(self):
         for name, most in (('num_snippets', np.inf), ('stride_snippets', self.num_snippets)):
             value = getattr(self, name)

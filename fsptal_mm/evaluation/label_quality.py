@@ -131,6 +131,8 @@ def quality_over_training(work_dir):
     """
     figures = {epoch: label_quality(videos.values()) for epoch, videos in read_label_dumps(work_dir).items()}
     if not any(figures.values()):
-        expected = 'true segments, which PseudoLabelMiningHook(analysis=True, dump=True) adds where annotations have any'
+        expected = (
+            'true segments, which PseudoLabelMiningHook(analysis=True, dump=True) adds where annotations have any'
+        )
         raise InputError(expected, file=Path(work_dir, LABEL_FOLDER), field='true_segments', found='none')
     return figures

@@ -1,15 +1,16 @@
 """Files of detections: ActivityNet's format, ``{"results": {video: [{"label", "score", "segment"}]}}``, and csv."""
 
 import csv
-import json
 import logging
+import math
 from collections import Counter
 
 import numpy as np
 from mmengine.logging import print_log
 
-from fsptal_mm.errors import InputError
+from fsptal_mm.errors import LARGEST, InputError
 from fsptal_mm.fileio import atomic_write, write_json
+from fsptal_mm.reading import read_json
 
 from .functional import Instances
 
@@ -32,8 +33,7 @@ def read_results(path):
         InputError: An unreadable file, a video that is listed twice, a missing field, anything that is no finite
             number, a segment that ends before it starts; the message names file, video and entry.
     """
-    content = _read_json(path)
-    videos = content.get('results') if isinstance(content, dict) else None
+    videos = read_json(path).get('results')
     if not isinstance(videos, dict):
         raise InputError('an object from video to list of detections', file=path, field='results', found=_short(videos))
     return {video: _read_video(path, video, entries) for video, entries in videos.items()}
@@ -51,8 +51,7 @@ def read_video_scores(path):
     Raises:
         InputError: The file cannot be read, or holds no such scores.
     """
-    content = _read_json(path)
-    videos = content.get('video_scores') if isinstance(content, dict) else None
+    videos = read_json(path).get('video_scores')
     expected = 'an object from video to scores of classes, as a test of a model with video-level scores writes it'
     if not isinstance(videos, dict) or not videos:
         raise InputError(expected, file=path, field='video_scores', found=_short(videos))
@@ -139,29 +138,6 @@ def to_instances(detections, videos, classes, file=None):
     return instances[instances.labels >= 0]
 
 
-def _read_json(path):
-    try:
-        with open(path, encoding='utf-8') as file:
-            return json.load(file, object_pairs_hook=lambda pairs: _object(path, pairs))
-    except InputError:
-        raise
-    except OSError as error:
-        raise InputError('a readable file', file=path, found=error.strerror) from error
-    except RecursionError as error:
-        raise InputError('JSON', file=path, found='too many nested brackets') from error
-    except ValueError as error:  # a JSONDecodeError names line and column
-        raise InputError('JSON', file=path, found=str(error)) from error
-
-
-def _object(path, pairs):
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise InputError('each key once', file=path, field=twice, found=f'{keys.count(twice)} times')
-    return content
-
-
 def _read_video(path, video, entries):
     if not isinstance(entries, list):
         raise InputError('a list of detections', file=path, video=video, found=_short(entries))
@@ -179,7 +155,8 @@ def _read_video(path, video, entries):
 
 
 def _are_good(segments, scores):
-    return np.isfinite(segments).all() and np.isfinite(scores).all() and (segments[:, 0] <= segments[:, 1]).all()
+    in_range = (np.abs(segments) <= LARGEST).all()  # not so with NaN, either
+    return in_range and np.isfinite(scores).all() and (segments[:, 0] <= segments[:, 1]).all()
 
 
 def _read_entry(path, video, index, entry):
@@ -189,7 +166,7 @@ def _read_entry(path, video, index, entry):
     converters = {
         'label': (_to_label, 'a class name'),
         'score': (_to_number, 'a finite number'),
-        'segment': (_to_segment, '[start, end] in seconds, finite, start <= end'),
+        'segment': (_to_segment, '[start, end] in seconds, start <= end, neither beyond 1e12'),
     }
     values = []
     for field, (convert, expected) in converters.items():
@@ -215,14 +192,17 @@ def _to_number(value):
 
 
 def _is_finite(value):
-    return isinstance(value, (int, float)) and np.isfinite(value)
+    try:
+        return isinstance(value, (int, float)) and math.isfinite(value)
+    except OverflowError:  # a whole number beyond all floats
+        return False
 
 
 def _to_segment(value):
     if not isinstance(value, list):
         raise TypeError
     start, end = map(_to_number, value)
-    if start > end:
+    if not -LARGEST <= start <= end <= LARGEST:
         raise ValueError
     return start, end
 

@@ -77,13 +77,13 @@ class TALMetric(BaseMetric):
         collect_dir=None,
     ):
         super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
-        metrics = (metrics,) if isinstance(metrics, str) else tuple(metrics)
-        if not metrics or not set(metrics) <= set(_METRICS):
+        names = [metrics] if isinstance(metrics, str) else metrics
+        if not names or not isinstance(names, (list, tuple)) or not all(name in _METRICS for name in names):
             raise InputError(f'some of {_METRICS}', field='metrics', found=metrics)
         if ambiguous not in ('keep', 'drop'):
             raise InputError("'keep' or 'drop'", field='ambiguous', found=ambiguous)
         self.protocol = Protocol.from_config(preset, tiou_thresholds, average_ranges)
-        self.metrics = metrics
+        self.metrics = tuple(names)
         self.ambiguous = ambiguous
         self.result_file = result_file
         self.per_class = per_class

@@ -7,7 +7,7 @@ from mmengine.model import BaseModule
 from torch import nn
 from torch.nn import functional as F
 
-from fsptal_mm.errors import InputError
+from fsptal_mm.errors import InputError, check_numbers
 from fsptal_mm.structures import SnippetBatch
 
 
@@ -24,6 +24,10 @@ class PackedConv1d(nn.Conv1d):
     """
 
     def __init__(self, in_channels, out_channels, kernel_size):
+        check_numbers('convolution', 1, whole=True, in_channels=in_channels, out_channels=out_channels)
+        check_numbers('convolution', 1, whole=True, kernel_size=kernel_size)
+        if kernel_size % 2 == 0:
+            raise InputError('an odd number', field='convolution.kernel_size', found=kernel_size)
         super().__init__(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
 
     def forward(self, batch):
@@ -72,6 +76,7 @@ class SnippetEmbedding(BaseModule):
 
     def __init__(self, in_channels, out_channels=None, kernel_size=3, input_dropout=0.0, norm_cfg=None, init_cfg=None):
         super().__init__(init_cfg)
+        check_numbers('SnippetEmbedding', 0, 1, input_dropout=input_dropout)
         if norm_cfg and norm_cfg['type'] not in ('LN', 'GN'):
             expected = 'LN or GN, which no other snippet changes'
             raise InputError(expected, field='SnippetEmbedding.norm_cfg.type', found=norm_cfg['type'])

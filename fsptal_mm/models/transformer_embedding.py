@@ -8,7 +8,7 @@ from mmengine.model import BaseModule
 from torch import nn
 from torch.nn import functional as F
 
-from fsptal_mm.errors import InputError
+from fsptal_mm.errors import InputError, check_numbers
 
 from .embeddings import PackedConv1d
 
@@ -52,11 +52,14 @@ class TransformerEmbedding(BaseModule):
     ):
         super().__init__(init_cfg)
         channels = out_channels or in_channels
+        counts = dict(channels=channels, num_layers=num_layers, num_heads=num_heads)
+        check_numbers('TransformerEmbedding', 1, whole=True, **counts)
+        check_numbers('TransformerEmbedding', 1, whole=True, optional=True, window=window)
+        check_numbers('TransformerEmbedding', 0, 1, dropout=dropout, input_dropout=input_dropout)
+        check_numbers('TransformerEmbedding', 1 / channels, mlp_ratio=mlp_ratio)
         if channels % num_heads:
             expected = f'a divisor of the {channels} channels'
             raise InputError(expected, field='TransformerEmbedding.num_heads', found=num_heads)
-        if window is not None and window < 1:
-            raise InputError('None, or at least 1 snippet', field='TransformerEmbedding.window', found=window)
         self.input_dropout = nn.Dropout(input_dropout)
         self.conv = PackedConv1d(in_channels, channels, kernel_size)
         self.layers = nn.ModuleList(_Layer(channels, num_heads, window, mlp_ratio, dropout) for _ in range(num_layers))

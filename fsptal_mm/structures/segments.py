@@ -4,10 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fsptal_mm.errors import InputError
+from fsptal_mm.errors import LARGEST, InputError, check_numbers
 
 # A time that is meant to be the start of a snippet may be a hair below it in floating point.
 _EDGE_SNIPPETS = 1e-6
+# Any time up to LARGEST divided by any snippet is a whole number that int64 holds.
+_SMALLEST = 1e-6
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,14 @@ class SnippetGrid:
         Raises:
             InputError: An unknown, missing or non-positive field, or no ``native_fps`` where it is needed.
         """
+        if not isinstance(grid, dict):
+            raise InputError('fields of a grid', field='grid', found=grid)
         grid = dict(grid)
         offset_sec = grid.pop('offset_sec', None)
+        if offset_sec is not None:
+            check_numbers('grid', -LARGEST, offset_sec=offset_sec)
         if set(grid) == {'snippet_sec'}:
-            return cls(_positive(grid, 'snippet_sec', video), 0.0 if offset_sec is None else float(offset_sec))
+            return cls(_positive(grid, 'snippet_sec', video), float(offset_sec or 0))
         if not {'fps', 'snippet_frames'} <= set(grid) <= {'fps', 'snippet_frames', 'stride_frames'}:
             raise InputError(
                 'snippet_sec, or fps and snippet_frames (and stride_frames), and offset_sec if needed',
@@ -58,7 +64,8 @@ class SnippetGrid:
             grid['fps'] = native_fps
         fps, frames = _positive(grid, 'fps', video), _positive(grid, 'snippet_frames', video)
         stride = _positive(grid, 'stride_frames', video) if 'stride_frames' in grid else frames
-        return cls(stride / fps, (frames - stride) / 2 / fps if offset_sec is None else float(offset_sec))
+        snippet_sec = _positive(dict(snippet_sec=stride / fps), 'snippet_sec', video)
+        return cls(snippet_sec, (frames - stride) / 2 / fps if offset_sec is None else float(offset_sec))
 
     def to_snippet(self, sec):
         """Index of the snippet that a time in seconds falls into (not clipped to the video)."""
@@ -91,7 +98,7 @@ class SnippetGrid:
 
 def _positive(grid, field, video):
     value = grid[field]
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float('inf'):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not _SMALLEST <= value <= LARGEST:
         raise InputError('a positive number', video=video, field=f'grid.{field}', found=value)
     return float(value)
 

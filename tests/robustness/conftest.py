@@ -10,7 +10,7 @@ _FULL = os.environ.get('FSPTAL_ROBUSTNESS') == 'full'
 # No deadline: machines are shared. Fixtures of a function serve all cases of its test, which overwrite their files.
 _COMMON = dict(deadline=None, database=None, suppress_health_check=list(HealthCheck))
 settings.register_profile('robustness-short', max_examples=20, derandomize=True, **_COMMON)
-settings.register_profile('robustness-full', max_examples=2000, print_blob=True, **_COMMON)
+settings.register_profile('robustness-full', max_examples=500, print_blob=True, **_COMMON)
 settings.load_profile('robustness-full' if _FULL else 'robustness-short')
 
 

@@ -66,7 +66,9 @@ class TestJson:
             pytest.param('[1, 2]', "found 'list', expected an object at the top level", id='a list'),
             pytest.param({'videos': {}}, "top level: found ['videos'], expected", id='neither form'),
             pytest.param({'database': []}, 'database: found [], expected an object', id='database is a list'),
-            pytest.param('{"database": {"v": {}, "v": {}}}', "found 'v twice', expected every key", id='video twice'),
+            pytest.param(
+                '{"database": {"v": {}, "v": {}}}', "v: found '2 times', expected every key", id='video twice'
+            ),
             pytest.param(
                 {'database': {'v': {'annotations': []}, 'v ': {'annotations': []}}}, 'twice', id='but a space'
             ),
@@ -76,7 +78,9 @@ class TestJson:
                 database(annotations=[3]), "video v: found 3, expected an object with 'segment'", id='no pair'
             ),
             pytest.param(database(annotations=[{'segment': [1, 2]}]), "a text named 'label'", id='no label'),
-            pytest.param(segment(1, 2, label=' '), "video v: label: found ''", id='empty label'),
+            pytest.param(
+                segment(1, 2, label=' '), "video v: label: found ' ', expected the name of a class", id='empty label'
+            ),
             pytest.param(segment(1, 2, label=7), 'video v: label: found 7, expected a text', id='label is a number'),
             pytest.param(segment(3, 2), 'annotations[0].segment: found [3.0, 2.0], expected an end', id='reversed'),
             pytest.param(

@@ -31,9 +31,9 @@ class TestLists:
             read_split(write('split.txt', content))
 
     def test_missing_file_and_folder(self, tmp_path):
-        with refused("nowhere.txt: found 'No such file or directory', expected a readable file"):
+        with refused("nowhere.txt: found 'no such file', expected a readable file"):
             read_split(tmp_path / 'nowhere.txt')
-        with refused("found 'Is a directory', expected a readable file"):
+        with refused("found 'a folder', expected a readable file"):
             read_split(tmp_path)
 
     def test_fps(self, write):

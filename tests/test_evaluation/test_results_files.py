@@ -128,10 +128,10 @@ def test_bad_files(content, expected, write):
 
 
 def test_missing_and_binary_files(tmp_path):
-    with pytest.raises(InputError, match='No such file'):
+    with pytest.raises(InputError, match='no such file'):
         read_results(tmp_path / 'absent.json')
     (tmp_path / 'binary.json').write_bytes(b'\x93NUMPY\xff\xfe')
-    with pytest.raises(InputError, match='JSON'):
+    with pytest.raises(InputError, match='UTF-8 text'):
         read_results(tmp_path / 'binary.json')
 
 

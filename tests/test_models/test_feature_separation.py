@@ -225,5 +225,5 @@ def test_module_names_the_terms_and_weighs_them():
 
 @pytest.mark.parametrize('name', ['psi_same', 'psi_diff'])
 def test_thresholds_must_be_cosines(name):
-    with pytest.raises(InputError, match=rf'FeatureSeparationLoss\.{name}: found 1\.5, expected a cosine'):
+    with pytest.raises(InputError, match=rf'FeatureSeparationLoss\.{name}: found 1\.5, expected a number from -1 to 1'):
         FeatureSeparationLoss(**{name: 1.5})

@@ -126,7 +126,7 @@ def test_equals_the_official_script_from_file_to_figure(name, tool, data_root, t
     'change, expected',
     [
         (lambda folder: (folder / 'perfect.json').write_text('{'), 'perfect.json'),
-        (lambda folder: (folder / 'perfect.json').unlink(), 'No such file'),
+        (lambda folder: (folder / 'perfect.json').unlink(), 'no such file'),
         (lambda folder: (folder / 'gt.json').write_text('{}'), 'gt.json'),
         (lambda folder: (folder / 'split.txt').write_text('nowhere'), 'split.txt'),
         (lambda folder: (folder / 'perfect.json').write_text('{"results": {"other": []}}'), 'other'),

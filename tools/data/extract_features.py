@@ -22,9 +22,11 @@ from rich.progress import BarColumn, Progress, TimeElapsedColumn, TimeRemainingC
 
 from fsptal_mm.apis.feature_extractor import FeatureExtractor
 from fsptal_mm.datasets.feature_settings import keep_settings
+from fsptal_mm.datasets.readers import read_lines
 from fsptal_mm.datasets.video_reader import VIDEO_SUFFIXES
 from fsptal_mm.errors import InputError
 from fsptal_mm.fileio import atomic_write
+from fsptal_mm.reading import path_below, to_name
 
 
 def parse_args(argv):
@@ -67,16 +69,13 @@ def find_videos(paths):
         if path.is_dir():
             files = [file for file in path.rglob('*') if file.suffix.lower() in VIDEO_SUFFIXES and file.name[0] != '.']
         elif path.suffix == '.txt':
-            if not path.is_file():
-                raise InputError('a list of videos', file=path, found='no such file')
-            lines = path.read_text(encoding='utf-8-sig').splitlines()
-            files = [path.parent / line.strip() for line in lines if line.strip()]
+            files = [path.parent / to_name(line, 'a path', file=where) for where, line in read_lines(path)]
         else:
             files = [path]
         if not files:
             raise InputError(f'videos ({", ".join(VIDEO_SUFFIXES)})', file=path, found='none')
         for file in files:
-            other = found.setdefault(file.stem, file)
+            other = found.setdefault(to_name(file.stem, 'a name without suffix', file=file), file)
             if other.resolve() != file.resolve():
                 raise InputError(f'another name than that of {other}', file=file, video=file.stem)
     return dict(sorted(found.items()))
@@ -123,7 +122,7 @@ def run(extractor, videos, out, num_workers):
             if result.error is not None:
                 errors.append(result.error)
                 continue
-            with atomic_write(out / f'{names[result.path]}.npy', 'wb') as file:
+            with atomic_write(path_below(out, names[result.path], '.npy'), 'wb') as file:
                 np.save(file, result.features)
             if result.note:
                 progress.console.print(f'{names[result.path]}: {result.note}', highlight=False, soft_wrap=True)

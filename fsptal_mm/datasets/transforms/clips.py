@@ -4,7 +4,7 @@ from mmaction.registry import TRANSFORMS
 
 from fsptal_mm.datasets.video_clips import ClipGrid, ClipPipeline, iterate_clips
 from fsptal_mm.datasets.video_reader import open_video
-from fsptal_mm.errors import InputError
+from fsptal_mm.errors import InputError, check_numbers
 
 from .loading import SnippetLoader
 
@@ -34,6 +34,9 @@ class LoadSnippetClips(SnippetLoader):
 
     def __init__(self, test_pipeline, fps=25.0, snippet_frames=None, clip_len=None, decoder=None, length_tolerance=0.1):
         super().__init__(length_tolerance)
+        check_numbers('LoadSnippetClips', 1e-3, fps=fps)
+        counts = dict(snippet_frames=snippet_frames, clip_len=clip_len)
+        check_numbers('LoadSnippetClips', 1, whole=True, optional=True, **counts)
         self.clip_pipeline = ClipPipeline(test_pipeline)
         self.fps = fps
         self.snippet_frames = snippet_frames

@@ -4,9 +4,10 @@ import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
-from fsptal_mm.errors import InputError
+from fsptal_mm.errors import InputError, check_numbers
 from fsptal_mm.structures import NO_INSTANCE, SnippetGrid
 
+_MAX_WEIGHT = 1000  # of Eq. 1: a labelled snippet becomes about so many
 _EXTENT = 0.5  # theta: an extended snippet belongs to the original one whose cell of +- half a snippet it lies in
 
 
@@ -75,9 +76,8 @@ class ExtendPointLabels(BaseTransform):
     """
 
     def __init__(self, label_weight=2.5, neighbour_weight=1.67, stage='features'):
-        for name, value in (('label_weight', label_weight), ('neighbour_weight', neighbour_weight)):
-            if not 1 <= value < float('inf'):
-                raise InputError('a number >= 1', field=f'ExtendPointLabels.{name}', found=value)
+        weights = dict(label_weight=label_weight, neighbour_weight=neighbour_weight)
+        check_numbers('ExtendPointLabels', 1, _MAX_WEIGHT, **weights)
         if stage not in ('features', 'embedding'):
             raise InputError("'features' or 'embedding'", field='ExtendPointLabels.stage', found=stage)
         self.label_weight = label_weight
@@ -131,8 +131,7 @@ class ResizeSnippets(BaseTransform):
     """
 
     def __init__(self, num_snippets):
-        if num_snippets < 1:
-            raise ValueError(f'`num_snippets` must be at least 1, but got {num_snippets}')
+        check_numbers('ResizeSnippets', 1, whole=True, num_snippets=num_snippets)
         self.num_snippets = num_snippets
 
     def transform(self, results):

@@ -3,6 +3,8 @@
 import csv
 import io
 import logging
+import math
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +13,13 @@ from mmcv.transforms import BaseTransform
 from mmengine.fileio import get
 from mmengine.logging import print_log
 
-from fsptal_mm.errors import InputError
+from fsptal_mm.errors import InputError, check_numbers
+from fsptal_mm.reading import regular_file
 
 _HDF5_SUFFIXES = ('.h5', '.hdf5')
+_SUFFIXES = ('.npy', '.npz', '.csv', *_HDF5_SUFFIXES)
+# A video's features, unpacked and as float32: 262,144 snippets of 2048 numbers. A file of a few bytes may claim more.
+_MAX_BYTES = 2 << 30
 
 
 class SnippetLoader(BaseTransform):
@@ -25,6 +31,7 @@ class SnippetLoader(BaseTransform):
     """
 
     def __init__(self, length_tolerance):
+        check_numbers(type(self).__name__, 0, length_tolerance=length_tolerance)
         self.length_tolerance = length_tolerance
         self._has_warned = False
 
@@ -57,7 +64,8 @@ class LoadSnippetFeatures(SnippetLoader):
 
     Formats, by the file's suffix: ``.npy``, ``.npz``, ``.csv`` (one header line and one row per snippet, as
     mmaction2's BMN features), ``.h5``/``.hdf5`` (one file per video, or one for all with a data set per video).
-    Any number type is read and becomes float32. Nothing in a file is ever executed (``allow_pickle=False``).
+    Any number type is read and becomes float32. Nothing in a file is ever executed (``allow_pickle=False``), an HDF5
+    file reaches no other file, and features of more than 2 GiB are refused before they are unpacked.
 
     Required keys: ``video_id``, ``feature_paths``, ``grid``, ``duration_sec``. Added: ``features (T, D)``, which may be
     there already: they are then checked as those of a file. Changed: ``duration_sec``, where the annotations do not
@@ -78,8 +86,8 @@ class LoadSnippetFeatures(SnippetLoader):
         """Read, check and join.
 
         Raises:
-            InputError: Missing, truncated or unreadable file, wrong number of dimensions or type, NaN or Inf, no
-                snippet at all, streams of different lengths, a length that does not fit the grid.
+            InputError: Missing, truncated or unreadable file, wrong number of dimensions or type, too large, NaN or
+                Inf, no snippet at all, streams of different lengths, a length that does not fit the grid.
         """
         video, paths = results['video_id'], results['feature_paths']
         if 'features' in results:
@@ -95,9 +103,14 @@ class LoadSnippetFeatures(SnippetLoader):
         return results
 
     def _read(self, path, video):
+        suffix = Path(path).suffix.lower()
+        if suffix not in _SUFFIXES:
+            raise InputError(f'one of {_SUFFIXES}', file=path, video=video, field='suffix', found=suffix)
+        if self.backend_args is None:
+            regular_file(path, 'a feature file', video=video)
         try:
-            array = self._decode(Path(path).suffix.lower(), path, video)
-        except FileNotFoundError as error:
+            array = self._decode(suffix, path, video)
+        except FileNotFoundError as error:  # of another backend
             raise InputError('a feature file', file=path, video=video, found='no such file') from error
         except InputError:
             raise
@@ -110,40 +123,74 @@ class LoadSnippetFeatures(SnippetLoader):
             import h5py
 
             with h5py.File(path if self.backend_args is None else self._bytes(path), 'r') as file:
-                return self._pick(file, file.keys(), path, video)[()]
+                name = self._pick(file.keys(), path, video)
+                if not isinstance(file.get(name, getlink=True), h5py.HardLink):
+                    raise InputError('an array in the file itself', file=path, video=video, field=name, found='a link')
+                return _read_hdf5(file[name], path, video)
         if suffix == '.csv':
-            text = io.StringIO(self._bytes(path).read().decode('utf-8-sig'))
-            rows = list(csv.reader(text))[1:]
-            return np.array([row for row in rows if row], dtype=np.float32, ndmin=2)
+            if self.backend_args is None:
+                regular_file(path, max_bytes=_MAX_BYTES, video=video)
+            rows = csv.reader(io.StringIO(self._bytes(path).read().decode('utf-8-sig')))
+            next(rows, None)
+            with np.errstate(over='ignore'):  # what float32 cannot hold is Inf, and refused as such
+                return np.array([np.array(row, dtype=np.float32) for row in rows if row], ndmin=2)
         if suffix == '.npz':
-            with np.load(self._bytes(path), allow_pickle=False) as file:
-                return self._pick(file, file.files, path, video)
-        if suffix == '.npy':
-            if self.backend_args is None:  # pages are shared between workers and read once
-                return np.load(path, mmap_mode='r', allow_pickle=False)
-            return np.load(self._bytes(path), allow_pickle=False)
-        raise InputError('.npy, .npz, .csv, .h5 or .hdf5', file=path, video=video, field='suffix', found=suffix)
+            with zipfile.ZipFile(path if self.backend_args is None else self._bytes(path)) as file:
+                return self._read_npz(file, path, video)
+        if self.backend_args is None:  # pages are shared between workers and read once
+            return np.lib.format.open_memmap(path, mode='r')
+        return np.lib.format.read_array(self._bytes(path), allow_pickle=False)
 
     def _bytes(self, path):
         return io.BytesIO(get(str(path), backend_args=self.backend_args))
 
-    def _pick(self, file, names, path, video):
-        """The array of a container: the named one, the video's, or the only one."""
+    def _read_npz(self, file, path, video):
+        members = {member.filename.removesuffix('.npy'): member for member in file.infolist()}
+        member = members[self._pick(members, path, video)]
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # others take memory by themselves
+            raise InputError("numpy's own compression", file=path, video=video, found=member.compress_type)
+        if member.file_size > _MAX_BYTES:
+            raise InputError(f'at most {_MAX_BYTES} bytes', file=path, video=video, found=f'{member.file_size} bytes')
+        with file.open(member) as content:
+            return np.lib.format.read_array(content, allow_pickle=False)
+
+    def _pick(self, names, path, video):
+        """Name of the array of a container: the one asked for, the video's, or the only one."""
         names = list(names)
         wanted = [name for name in (self.key, video) if name in names] or (names if len(names) == 1 else [])
         if (self.key is not None and self.key not in names) or not wanted:
             raise InputError(self.key or f'one array, or {video}', file=path, video=video, field='key', found=names)
-        return file[wanted[0]]
+        return wanted[0]
+
+
+def _read_hdf5(data, path, video):
+    """An HDF5 data set; InputError if it stands for what other files hold, or unpacks to more than it should."""
+    import h5py
+
+    if not isinstance(data, h5py.Dataset) or data.is_virtual or data.external:
+        found = 'a group' if isinstance(data, h5py.Group) else 'data in other files'
+        raise InputError('an array in the file itself', file=path, video=video, field='features', found=found)
+    _check_kind(data, path, video)
+    _check_kind(np.broadcast_to(np.zeros((), data.dtype), data.chunks or data.shape), path, video)
+    return data[()]
+
+
+def _check_kind(array, path, video):
+    """InputError if an array, which need not be in memory yet, cannot be features by its shape and type."""
+    where = dict(file=path, video=video, field='features')
+    if len(array.shape) != 2 or array.dtype.kind not in 'biuf':
+        raise InputError('numbers of shape (T, D)', found=f'shape {array.shape} of {array.dtype}', **where)
+    if 0 in array.shape:
+        raise InputError('at least one snippet', found=array.shape, **where)
+    if math.prod(array.shape) * max(array.dtype.itemsize, 4) > _MAX_BYTES:
+        raise InputError(f'at most {_MAX_BYTES} bytes', found=f'shape {array.shape} of {array.dtype}', **where)
 
 
 def _check(array, path, video):
     """Features as float32; InputError where they are none."""
-    if array.ndim != 2 or not (np.issubdtype(array.dtype, np.number) or array.dtype == np.bool_):
-        found = f'shape {array.shape} of {array.dtype}'
-        raise InputError('numbers of shape (T, D)', file=path, video=video, field='features', found=found)
-    if 0 in array.shape:
-        raise InputError('at least one snippet', file=path, video=video, field='features', found=array.shape)
-    array = np.asarray(array, dtype=np.float32)
+    _check_kind(array, path, video)
+    with np.errstate(over='ignore'):
+        array = np.asarray(array, dtype=np.float32)
     if not np.isfinite(array).all():
         snippet = int(np.flatnonzero(~np.isfinite(array).all(1))[0])
         found = f'NaN or Inf in snippet {snippet}'

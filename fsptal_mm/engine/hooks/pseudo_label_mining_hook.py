@@ -12,7 +12,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop
 from torch.utils.data import DataLoader
 
-from fsptal_mm.errors import InputError
+from fsptal_mm.errors import InputError, check_numbers
 from fsptal_mm.evaluation.label_quality import LABEL_FOLDER, label_quality
 from fsptal_mm.fileio import write_json
 from fsptal_mm.models.task_modules import PseudoLabelMiner, VideoLabels
@@ -52,9 +52,8 @@ class PseudoLabelMiningHook(Hook):
     """
 
     def __init__(self, begin=0, interval=10, live=True, dump=False, analysis=True):
-        for name, value, least in (('begin', begin, 0), ('interval', interval, 1)):
-            if not isinstance(value, int) or value < least:
-                raise InputError(f'a whole number of epochs >= {least}', field=name, found=value)
+        check_numbers('PseudoLabelMiningHook', 0, whole=True, begin=begin)
+        check_numbers('PseudoLabelMiningHook', 1, whole=True, interval=interval)
         self.begin = begin
         self.interval = interval
         self.live = live

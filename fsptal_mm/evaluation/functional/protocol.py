@@ -36,12 +36,14 @@ class Protocol:
             InputError: An unknown preset, thresholds outside (0, 1], or a range that holds no threshold.
         """
         if tiou_thresholds is None:
-            if preset not in PRESETS:
+            if not isinstance(preset, str) or preset not in PRESETS:
                 raise InputError(f'tiou_thresholds or one of {sorted(PRESETS)}', field='preset', found=preset)
             thresholds, ranges = PRESETS[preset].tiou_thresholds, average_ranges or PRESETS[preset].average_ranges
         else:
             thresholds = _thresholds(tiou_thresholds)
             ranges = average_ranges or ([(thresholds[0], thresholds[-1])] if len(thresholds) > 1 else [])
+        if not isinstance(ranges, (list, tuple)):
+            raise InputError('pairs (first, last) of tIoUs', field='average_ranges', found=ranges)
         protocol = cls(thresholds, tuple(_range(bounds) for bounds in ranges))
         for bounds in protocol.average_ranges:
             if not protocol._within(bounds).any():

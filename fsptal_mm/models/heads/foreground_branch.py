@@ -6,6 +6,8 @@ from mmengine.model import BaseModule
 from torch import nn
 from torch.nn import functional as F
 
+from fsptal_mm.errors import check_numbers
+
 _NORM_EPS = 1e-4  # shorter pooled features count as similar to nothing, and their gradients fit into float16
 
 
@@ -21,6 +23,8 @@ class ForegroundBranch(BaseModule):
 
     def __init__(self, in_channels, scale=10.0, init_cfg=None):
         super().__init__(init_cfg)
+        check_numbers('ForegroundBranch', 1, whole=True, in_channels=in_channels)
+        check_numbers('ForegroundBranch', 0, scale=scale)
         self.centre = nn.Parameter(torch.empty(in_channels))
         nn.init.normal_(self.centre, std=in_channels**-0.5)
         self.scale = nn.Parameter(torch.tensor(float(scale)))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from mmaction.registry import MODELS, TASK_UTILS
 
-from fsptal_mm.errors import InputError
+from fsptal_mm.errors import InputError, check_numbers
 
 from .point_tal_head import PointTALHead, SnippetScores
 
@@ -48,8 +48,7 @@ class FSPTALHead(PointTALHead):
     ):
         if mined_actions not in ('labels', 'seeds'):
             raise InputError("'labels' or 'seeds'", field='FSPTALHead.mined_actions', found=mined_actions)
-        if background_margin is not None and not background_margin >= 0:
-            raise InputError('None or a number >= 0', field='FSPTALHead.background_margin', found=background_margin)
+        check_numbers('FSPTALHead', 0, optional=True, background_margin=background_margin)
         super().__init__(num_classes, in_channels, **kwargs)
         self.searcher = TASK_UTILS.build(searcher)
         self.score_loss = score_loss and MODELS.build(score_loss)

@@ -11,6 +11,7 @@ from mmaction.registry import MODELS, TASK_UTILS
 from torch import nn
 from torch.nn import functional as F
 
+from fsptal_mm.errors import check_numbers
 from fsptal_mm.models.losses import VideoLevelLoss, point_focal_loss, pool_video_scores, segment_contrast
 from fsptal_mm.models.task_modules import PseudoLabelMiner
 from fsptal_mm.structures import NO_INSTANCE
@@ -84,6 +85,8 @@ class LACPPointLoss(nn.Module):
 
     def __init__(self, exponent=2, action_weight=0.5, background_weight=1.0):
         super().__init__()
+        weights = dict(action_weight=action_weight, background_weight=background_weight)
+        check_numbers('LACPPointLoss', 0, exponent=exponent, **weights)
         self.exponent = exponent
         self.action_weight = action_weight
         self.background_weight = background_weight
@@ -126,6 +129,8 @@ class LACPHead(PointTALHead):
         feature_weight=1.0,
         **kwargs,
     ):
+        check_numbers('LACPHead', 0, score_weight=score_weight, feature_weight=feature_weight)
+        check_numbers('LACPHead', 1e-6, temperature=temperature)
         super().__init__(*args, video_loss=video_loss, point_loss=point_loss, miner=miner, **kwargs)
         self.searcher = TASK_UTILS.build(searcher)
         self.temperature = temperature

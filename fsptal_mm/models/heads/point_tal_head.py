@@ -8,6 +8,7 @@ from mmengine.model import BaseModule
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
+from fsptal_mm.errors import check_numbers
 from fsptal_mm.models.losses import pool_video_scores
 from fsptal_mm.models.task_modules import VideoLabels
 from fsptal_mm.structures import PointTargets, SnippetGrid
@@ -67,6 +68,9 @@ class PointTALHead(BaseModule):
         init_cfg=None,
     ):
         super().__init__(init_cfg)
+        owner = type(self).__name__
+        check_numbers(owner, 1, whole=True, num_classes=num_classes, in_channels=in_channels)
+        check_numbers(owner, 0, 1, dropout=dropout)
         self.num_classes = num_classes
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(in_channels, num_classes + 1, bias=False)

@@ -5,7 +5,7 @@ from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from torch.nn import functional as F
 
-from fsptal_mm.errors import InputError
+from fsptal_mm.errors import check_numbers
 from fsptal_mm.models.embeddings import PackedConv1d
 
 _NORM_EPS = 1e-4  # shorter features count as similar to nothing, which bounds the gradient of their direction
@@ -29,8 +29,7 @@ class SeparationBranch(BaseModule):
 
     def __init__(self, in_channels, embed_channels=256, temperature=0.1, kernel_size=3, init_cfg=None):
         super().__init__(init_cfg)
-        if not temperature > 0:
-            raise InputError('a number > 0', field='SeparationBranch.temperature', found=temperature)
+        check_numbers('SeparationBranch', 1e-6, temperature=temperature)
         self.temperature = temperature
         self.hidden = PackedConv1d(in_channels, embed_channels, kernel_size)
         self.embedding = PackedConv1d(embed_channels, embed_channels, kernel_size)

@@ -5,7 +5,7 @@ from mmaction.registry import MODELS
 from torch import nn
 from torch.nn import functional as F
 
-from fsptal_mm.errors import InputError
+from fsptal_mm.errors import check_numbers
 
 _NORM_EPS = 1e-4  # shorter embeddings count as similar to nothing, and their gradients fit into float16
 _PAIRS_AT_ONCE = 2**21  # cosines held at a time while hard pairs are searched: 8 MB
@@ -99,9 +99,8 @@ class FeatureSeparationLoss(nn.Module):
 
     def __init__(self, psi_same=0.95, psi_diff=0.1, class_aware=False, loss_weight=1.0):
         super().__init__()
-        for name, value in dict(psi_same=psi_same, psi_diff=psi_diff).items():
-            if not -1 <= value <= 1:
-                raise InputError('a cosine, from -1 to 1', field=f'FeatureSeparationLoss.{name}', found=value)
+        check_numbers('FeatureSeparationLoss', -1, 1, psi_same=psi_same, psi_diff=psi_diff)  # cosines
+        check_numbers('FeatureSeparationLoss', 0, loss_weight=loss_weight)
         self.psi_same = psi_same
         self.psi_diff = psi_diff
         self.class_aware = class_aware

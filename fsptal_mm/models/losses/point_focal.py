@@ -4,6 +4,8 @@ import torch
 from mmaction.registry import MODELS
 from torch import nn
 
+from fsptal_mm.errors import check_numbers
+
 _SCORE_EPS = 1e-6  # scores are kept this far from 0 before a logarithm, and from 1 before a power
 
 
@@ -51,6 +53,8 @@ class PointFocalLoss(nn.Module):
 
     def __init__(self, exponent=2, background_weight=1.0, loss_weight=1.0):
         super().__init__()
+        weights = dict(background_weight=background_weight, loss_weight=loss_weight)
+        check_numbers('PointFocalLoss', 0, exponent=exponent, **weights)
         self.exponent = exponent
         self.background_weight = background_weight
         self.loss_weight = loss_weight
@@ -76,6 +80,7 @@ class ElementwisePointLoss(nn.Module):
 
     def __init__(self, loss, background_weight=1.0):
         super().__init__()
+        check_numbers('ElementwisePointLoss', 0, background_weight=background_weight)
         self.loss = MODELS.build(loss)
         self.background_weight = background_weight
 

@@ -5,6 +5,8 @@ from mmaction.registry import MODELS
 from torch import nn
 from torch.nn import functional as F
 
+from fsptal_mm.errors import check_numbers
+
 
 def outer_inner_contrast(scores, segments):
     """Outer-inner contrast ``R(SL_c)``, averaged over the segments of a group.
@@ -62,6 +64,7 @@ class OICLoss(nn.Module):
 
     def __init__(self, loss_weight=1.0):
         super().__init__()
+        check_numbers('OICLoss', 0, loss_weight=loss_weight)
         self.loss_weight = loss_weight
 
     def forward(self, scores, segments):

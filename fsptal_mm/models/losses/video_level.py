@@ -5,6 +5,8 @@ from mmaction.registry import MODELS
 from torch import nn
 from torch.nn import functional as F
 
+from fsptal_mm.errors import InputError, check_numbers
+
 _SCORE_EPS = 1e-6  # scores are kept this far from 0 and 1 before a logarithm
 
 
@@ -46,11 +48,12 @@ class VideoLevelLoss(nn.Module):
 
     def __init__(self, topk_divisor=8, absent_classes='topk', reduction='mean', loss_weight=1.0):
         super().__init__()
-        if absent_classes not in ('topk', 'mean') or reduction not in ('mean', 'sum'):
-            raise ValueError(
-                "`absent_classes` must be 'topk' or 'mean' and `reduction` 'mean' or 'sum', "
-                f'but got {absent_classes!r} and {reduction!r}'
-            )
+        check_numbers('VideoLevelLoss', 1, whole=True, topk_divisor=topk_divisor)
+        check_numbers('VideoLevelLoss', 0, loss_weight=loss_weight)
+        if absent_classes not in ('topk', 'mean'):
+            raise InputError("'topk' or 'mean'", field='VideoLevelLoss.absent_classes', found=absent_classes)
+        if reduction not in ('mean', 'sum'):
+            raise InputError("'mean' or 'sum'", field='VideoLevelLoss.reduction', found=reduction)
         self.topk_divisor = topk_divisor
         self.absent_classes = absent_classes
         self.reduction = reduction

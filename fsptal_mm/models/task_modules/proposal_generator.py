@@ -5,6 +5,8 @@ import torch
 from mmaction.registry import TASK_UTILS
 from torch.nn import functional as F
 
+from fsptal_mm.errors import InputError, check_numbers
+
 from .nms import find_nms
 
 
@@ -36,6 +38,14 @@ class ProposalGenerator:
         nms=None,
         max_proposals=None,
     ):
+        check_numbers('ProposalGenerator', 0, video_threshold=video_threshold, outer_ratio=outer_ratio)
+        check_numbers('ProposalGenerator', 0, 1, video_weight=video_weight)
+        check_numbers('ProposalGenerator', 1, whole=True, upsampling=upsampling)
+        check_numbers('ProposalGenerator', 1, whole=True, optional=True, max_proposals=max_proposals)
+        for name, levels in (('score_levels', score_levels), ('background_levels', background_levels)):
+            if not isinstance(levels, (list, tuple)):
+                raise InputError('a list of numbers', field=f'ProposalGenerator.{name}', found=levels)
+            check_numbers('ProposalGenerator', -1, **{f'{name}[{place}]': level for place, level in enumerate(levels)})
         nms = dict(nms or dict(type='nms', iou_threshold=0.7))
         self.nms, self.nms_args = find_nms(nms.pop('type')), nms
         self.video_threshold = video_threshold

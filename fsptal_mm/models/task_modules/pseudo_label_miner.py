@@ -5,6 +5,7 @@ from dataclasses import replace
 import torch
 from mmaction.registry import TASK_UTILS
 
+from fsptal_mm.errors import check_numbers
 from fsptal_mm.structures import NO_INSTANCE
 
 
@@ -22,6 +23,8 @@ class PseudoLabelMiner:
     """
 
     def __init__(self, background_threshold=0.85, action_threshold=0.25):
+        thresholds = dict(background_threshold=background_threshold, action_threshold=action_threshold)
+        check_numbers(type(self).__name__, 0, optional=True, **thresholds)
         self.background_threshold = background_threshold
         self.action_threshold = action_threshold
 

@@ -8,6 +8,8 @@ from mmaction.registry import TASK_UTILS
 from torch import Tensor
 from torch.nn import functional as F
 
+from fsptal_mm.errors import check_numbers
+
 from .contrast_search import search_switches
 from .switches import Switches
 
@@ -114,12 +116,8 @@ class SegmentSearcher:
         max_combinations=2**20,
         beam_width=100,
     ):
-        if not outer_ratio >= 0:
-            raise ValueError(f'`outer_ratio` must be at least 0, but got {outer_ratio}')
-        if max_combinations < 1 or beam_width < 1:
-            raise ValueError(
-                f'`max_combinations` and `beam_width` must be at least 1, but got {max_combinations} and {beam_width}'
-            )
+        check_numbers('SegmentSearcher', 0, outer_ratio=outer_ratio)
+        check_numbers('SegmentSearcher', 1, whole=True, max_combinations=max_combinations, beam_width=beam_width)
         self.outer_ratio = outer_ratio
         self.original = original
         self.background_segments = background_segments

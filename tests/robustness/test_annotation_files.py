@@ -1,0 +1,252 @@
+"""Annotations, splits, class lists, results: whatever stands in a file, there is a result or an InputError."""
+
+import json
+
+import numpy as np
+import pytest
+from bounded import outcome, refused
+from hypothesis import given
+from hypothesis import strategies as st
+from nasty import NASTY_TEXTS, damaged, special_files, spoilt, values
+
+from fsptal_mm.datasets import feature_settings
+from fsptal_mm.datasets.annotations import load_annotations
+from fsptal_mm.datasets.json_readers import read_annotations, read_plain_points, save_plain
+from fsptal_mm.datasets.point_readers import read_points
+from fsptal_mm.datasets.readers import read_ambiguous, read_classes, read_fps, read_split
+from fsptal_mm.errors import InputError
+from fsptal_mm.evaluation import read_results
+from fsptal_mm.evaluation.functional import PRESETS, Instances, evaluate_detections
+from fsptal_mm.evaluation.results import read_video_scores, to_instances
+
+ACTIVITYNET = {
+    'database': {
+        'v1': {'duration': 9.5, 'fps': 30, 'subset': 'train', 'annotations': [{'label': 'a', 'segment': [1, 2]}]},
+        'v_2': {'duration': '20', 'subset': 'test', 'annotations': [{'label': 'b', 'segment': ['0.5', '3']}]},
+    },
+    'taxonomy': [],
+}
+PLAIN = {
+    'format': 'fsptal_mm',
+    'version': 1,
+    'classes': ['a', 'b'],
+    'videos': {
+        'v1': {
+            'subset': 'train',
+            'duration_sec': 9.5,
+            'fps': 30.0,
+            'points': [{'time_sec': 1.5, 'label': 'a', 'instance': 0}, {'time_sec': 4, 'label': 'b'}],
+            'background_points_sec': [6.5],
+            'segments': [{'start_sec': 1.0, 'end_sec': 2.0, 'label': 'a'}],
+            'ambiguous': [{'start_sec': 8, 'end_sec': 9}],
+        },
+        'v2': {'subset': 'test'},
+    },
+}
+RESULTS = {
+    'version': 'VERSION 1.3',
+    'results': {
+        'v1': [{'label': 'a', 'score': 0.9, 'segment': [1.0, 2.5]}, {'label': 'b', 'score': '0.1', 'segment': [3, 4]}],
+        'v2': [],
+    },
+    'video_scores': {'v1': {'a': 0.5, 'b': 0.25}},
+}
+SIDE = {
+    'format': 'fsptal_mm_features',
+    'version': 1,
+    'grid': {'fps': 25.0, 'snippet_frames': 16, 'stride_frames': 16, 'offset_sec': 0.0},
+    'feature_dim': 4,
+    'model': {'config': 'c.py', 'config_sha256': 'ab', 'checkpoint': 'c.pth', 'checkpoint_sha256': 'cd'},
+}
+FPS = {'v1': 30, 'v2': '29.97'}
+LACP_CSV = (
+    'class,class_index,start_frame,stop_frame,video_id,point\r\n'
+    'a,0,30,60,v1,45\r\n"b, c",1,90.5,99.0,v1,95\r\na,0,,,v2,3\r\n'
+)
+SFNET_TXT = 'v1,1.5,a\r\n\r\nv1 , 4.25,b\r\nv2,0.0,a\r\n'
+
+
+def read_side(path):
+    return feature_settings.stated_grid([path.parent])
+
+
+def load_any(path):
+    return load_annotations(path)
+
+
+def read_and_judge(path):
+    """A results file up to the figures of its evaluation."""
+    det = to_instances(read_results(path), ['v1', 'v2'], ['a', 'b'], file=path)
+    true = Instances.from_videos([[[1.0, 2.0], [3.0, 4.0]], [[3.0, 4.0]]], [[0, 1], [1]])
+    figures = evaluate_detections(true, det, 2, PRESETS['thumos14']).measures
+    assert all(0 <= figure <= 1 for figure in figures.values())
+    return figures
+
+
+# Reader, name of the file, a good file.
+READERS = {
+    'activitynet json': (load_any, 'gt.json', json.dumps(ACTIVITYNET)),
+    'plain json': (load_any, 'gt.json', json.dumps(PLAIN)),
+    'plain points': (read_plain_points, 'points.json', json.dumps(PLAIN)),
+    'lacp csv': (read_points, 'points.csv', LACP_CSV),
+    'sfnet txt': (read_points, 'points.txt', SFNET_TXT),
+    'split': (read_split, 'split.txt', 'v1\nv2\r\nv_3'),
+    'classes': (read_classes, 'classes.txt', 'a\nb c\n\nd\n'),
+    'fps': (read_fps, 'fps.json', json.dumps(FPS)),
+    'ambiguous': (read_ambiguous, 'ambiguous.txt', 'v1  1.0 2.5\nv1 3 4\nv2 0 0\n'),
+    'results': (read_and_judge, 'results.json', json.dumps(RESULTS)),
+    'video scores': (read_video_scores, 'results.json', json.dumps(RESULTS)),
+    'side file': (read_side, 'features.json', json.dumps(SIDE)),
+}
+JSON_FILES = {
+    'activitynet json': ACTIVITYNET,
+    'plain json': PLAIN,
+    'plain points': PLAIN,
+    'fps': FPS,
+    'results': RESULTS,
+    'video scores': RESULTS,
+    'side file': SIDE,
+}
+
+
+@pytest.mark.parametrize('kind', READERS)
+def test_the_good_file_is_read(kind, tmp_path):
+    read, name, good = READERS[kind]
+    path = tmp_path / name
+    path.write_text(good, newline='')
+    assert not isinstance(outcome(read, path), InputError)
+
+
+@pytest.mark.parametrize('kind', READERS)
+@given(data=st.data())
+def test_damaged_files(kind, data, tmp_path):
+    read, name, good = READERS[kind]
+    path = tmp_path / name
+    path.write_bytes(data.draw(damaged(good.encode())))
+    outcome(read, path, names=path)
+
+
+@pytest.mark.parametrize('kind', JSON_FILES)
+@given(data=st.data())
+def test_spoilt_json(kind, data, tmp_path):
+    read, name, _ = READERS[kind]
+    path = tmp_path / name
+    path.write_text(json.dumps(data.draw(spoilt(JSON_FILES[kind]))))
+    outcome(read, path, names=path)
+
+
+@pytest.mark.parametrize('kind', READERS)
+@given(content=st.binary(max_size=200) | st.text(max_size=100).map(lambda text: text.encode('utf-8', 'surrogatepass')))
+def test_arbitrary_content(kind, content, tmp_path):
+    read, name, _ = READERS[kind]
+    (tmp_path / name).write_bytes(content)
+    outcome(read, tmp_path / name, names=tmp_path / name)
+
+
+@pytest.mark.parametrize('kind', ['lacp csv', 'sfnet txt', 'ambiguous'])
+@given(data=st.data())
+def test_nasty_fields_in_lines(kind, data, tmp_path):
+    read, name, good = READERS[kind]
+    separator = ' ' if kind == 'ambiguous' else ','
+    lines = [line.split(separator) for line in good.splitlines()]
+    line = data.draw(st.sampled_from(lines))
+    line[data.draw(st.integers(0, len(line) - 1))] = str(data.draw(values))
+    text = '\n'.join(separator.join(line) for line in lines)
+    (tmp_path / name).write_bytes(text.encode('utf-8', 'surrogatepass'))
+    outcome(read, tmp_path / name, names=tmp_path / name)
+
+
+NESTED = [
+    pytest.param(b'[' * 10**6, id='brackets'),
+    pytest.param(b'{"a":' * 10**6, id='braces'),
+    pytest.param(b'{"database": ' + b'[' * 10**5 + b']' * 10**5 + b'}', id='closed'),
+    pytest.param(b'{"database": 1' + b'0' * 10**6 + b'}', id='an endless whole number'),
+    pytest.param(
+        b'{"results": {"v": [{"label": "a", "segment": [0, 1], "score": 1' + b'0' * 4000 + b'}]}}', id='no float'
+    ),
+    pytest.param(b'{"results": 1' + b'0' * 10**6 + b'}', id='an endless result'),
+    pytest.param(b'{"a": 1, "a": 1}', id='a key twice'),
+    pytest.param('{"database": {}}'.encode('utf-16'), id='UTF-16'),
+    pytest.param(b'\x1f\x8b\x08\0' + b'\0' * 100, id='gzip'),
+    pytest.param(b'', id='empty'),
+    pytest.param(b'\0' * 1000, id='zeros'),
+]
+
+
+@pytest.mark.parametrize('content', NESTED)
+@pytest.mark.parametrize('kind', JSON_FILES)
+def test_hostile_json_is_refused(kind, content, tmp_path):
+    read, name, _ = READERS[kind]
+    (tmp_path / name).write_bytes(content)
+    refused(read, tmp_path / name, names=tmp_path / name)
+
+
+@pytest.mark.parametrize('kind', [kind for kind in READERS if kind != 'side file'])
+def test_what_is_no_regular_file_is_refused(kind, tmp_path):
+    read, name, _ = READERS[kind]
+    for what, path in special_files(tmp_path, name[name.index('.') :]).items():
+        error = refused(read, path)
+        assert what in str(error) or what in ('below a file', 'long', 'NUL')
+
+
+def test_a_mark_and_line_ends_of_other_systems_change_nothing(tmp_path):
+    for kind, (read, name, good) in READERS.items():
+        if kind == 'side file':
+            continue
+        (tmp_path / name).write_text(good, newline='')
+        plain = outcome(read, tmp_path / name)
+        unix = good.replace('\r\n', '\n')
+        for other in (
+            b'\xef\xbb\xbf' + good.encode(),
+            unix.replace('\n', '\r\n').encode(),
+            unix.replace('\n', '\r').encode(),
+        ):
+            (tmp_path / name).write_bytes(other)
+            assert str(outcome(read, tmp_path / name)) == str(plain), kind
+
+
+@pytest.mark.parametrize(
+    'name', [name for name in NASTY_TEXTS if name.strip() and any(c in name for c in '\0\n\r\x0b\u2028\ud800')]
+)
+def test_names_that_split_lines_are_refused(name, tmp_path):
+    """Else the id of a video would become two lines of a split file, or a file that nobody can write."""
+    (tmp_path / 'gt.json').write_text(json.dumps({'database': {name: ACTIVITYNET['database']['v1']}}))
+    assert 'control characters' in str(refused(read_annotations, tmp_path / 'gt.json', names='gt.json'))
+    annotation = {'label': name, 'segment': [1, 2]}
+    (tmp_path / 'gt.json').write_text(json.dumps({'database': {'v1': {'annotations': [annotation]}}}))
+    assert 'label: found' in str(refused(read_annotations, tmp_path / 'gt.json', names='video v1'))
+
+
+@given(data=st.data())
+def test_files_that_go_together(data, tmp_path):
+    """Any of the files of a data set may be spoilt: what is read is sound, and reads the same after it was written."""
+    ann, points = data.draw(st.sampled_from([ACTIVITYNET, PLAIN])), None
+    part = data.draw(st.sampled_from(['ann', 'points', 'fps', 'split']))
+    (tmp_path / 'gt.json').write_text(json.dumps(data.draw(spoilt(ann)) if part == 'ann' else ann))
+    points = tmp_path / data.draw(st.sampled_from(['points.csv', 'points.txt']))
+    good = (LACP_CSV.replace('b, c', 'b') if points.suffix == '.csv' else SFNET_TXT).encode()
+    points.write_bytes(data.draw(damaged(good)) if part == 'points' else good)
+    (tmp_path / 'fps.json').write_text(json.dumps(data.draw(spoilt(FPS)) if part == 'fps' else FPS))
+    split = b'v1\nv_2\n'
+    (tmp_path / 'split.txt').write_bytes(data.draw(damaged(split)) if part == 'split' else split)
+    read = outcome(
+        load_annotations,
+        tmp_path / 'gt.json',
+        split_file=tmp_path / 'split.txt',
+        point_file=points,
+        fps_file=tmp_path / 'fps.json',
+        names=tmp_path,
+    )
+    if isinstance(read, InputError):
+        return
+    for record in read.videos.values():
+        assert np.isfinite(record.point_sec).all()
+        assert (np.diff(record.point_sec) >= 0).all()
+        assert (record.segments_sec[:, 0] <= record.segments_sec[:, 1]).all()
+        assert set(record.point_labels) | set(record.segment_labels) <= set(range(len(read.classes)))
+    save_plain(tmp_path / 'plain.json', read)
+    again = load_annotations(tmp_path / 'plain.json')
+    assert again.classes == read.classes
+    for video_id, record in read.videos.items():
+        for field in ('point_sec', 'point_labels', 'segments_sec', 'segment_labels', 'background_sec'):
+            np.testing.assert_array_equal(getattr(again.videos[video_id], field), getattr(record, field))

@@ -1,0 +1,207 @@
+"""Checkpoints: damaged, of strange content, larger than they look, or holding code."""
+
+import io
+import os
+import pickle
+import zipfile
+from functools import cache
+from pathlib import Path
+
+import pytest
+import torch
+from bounded import outcome, refused
+from hypothesis import given
+from hypothesis import strategies as st
+from mmengine.logging import HistoryBuffer
+from mmengine.runner import CheckpointLoader, checkpoint
+from nasty import damaged, special_files, spoilt, values
+from test_compat import toy_runner
+from torch import nn
+
+from fsptal_mm import compat
+from fsptal_mm.apis.model_loading import class_names, load_weights, state_dict_holder
+from fsptal_mm.apis.recognizer import load_recognizer
+from fsptal_mm.compat_checkpoints import find_latest_checkpoint
+from fsptal_mm.errors import InputError
+
+compat.apply()
+
+
+def load(path):
+    """All that inference does with a checkpoint; what it gives is the model."""
+    model = nn.Linear(3, 2)
+    found = state_dict_holder(CheckpointLoader.load_checkpoint(str(path), map_location='cpu'), path)
+    load_weights(model, found, path)
+    return model
+
+
+def content():
+    history = HistoryBuffer([1.0, 2.0], [1, 1])
+    return dict(
+        meta=dict(epoch=3, dataset_meta=dict(classes=('a', 'b'))),
+        state_dict=nn.Linear(3, 2).state_dict(),
+        message_hub=dict(log_scalars=dict(loss=history), runtime_info=dict(lr=0.1), resumed_keys=dict(loss=True)),
+    )
+
+
+@cache
+def good_bytes(as_zip):
+    buffer = io.BytesIO()
+    torch.save(content(), buffer, _use_new_zipfile_serialization=as_zip)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize('as_zip', [True, False])
+def test_the_good_file_is_read(as_zip, tmp_path):
+    (tmp_path / 'epoch_3.pth').write_bytes(good_bytes(as_zip))
+    assert isinstance(load(tmp_path / 'epoch_3.pth'), nn.Linear)
+
+
+@pytest.mark.parametrize('as_zip', [True, False])
+@given(data=st.data())
+def test_damaged_files(as_zip, data, tmp_path):
+    path = tmp_path / 'epoch_3.pth'
+    path.write_bytes(data.draw(damaged(good_bytes(as_zip))))
+    outcome(load, path, names=path)
+
+
+@given(noise=st.binary(max_size=300))
+def test_arbitrary_content(noise, tmp_path):
+    (tmp_path / 'epoch_3.pth').write_bytes(noise)
+    refused(load, tmp_path / 'epoch_3.pth', names='epoch_3.pth')
+
+
+@given(data=st.data())
+def test_strange_content(data, tmp_path):
+    """Sound files that torch loads, but of anything else than a model of ours."""
+    strange = data.draw(spoilt(dict(content(), message_hub=None)))
+    torch.save(strange, tmp_path / 'epoch_3.pth')
+    outcome(load, tmp_path / 'epoch_3.pth', names='epoch_3.pth')
+
+
+@given(found=values)
+def test_strange_class_names(found, tmp_path):
+    """Those of a checkpoint are a stranger's: they are names, never the path of a file."""
+    (tmp_path / 'classes.txt').write_text('a\nb\n')
+    for names in (found, str(tmp_path / 'classes.txt')):
+        result = outcome(class_names, 2, {'the checkpoint': names}, 'epoch_3.pth', names='epoch_3.pth')
+        assert isinstance(result, InputError) or result == tuple(names)
+
+
+STATE_DICTS = [
+    pytest.param({'weight': torch.zeros(2, 3)}, id='a weight is missing'),
+    pytest.param({'weight': torch.zeros(3, 2), 'bias': torch.zeros(2)}, id='another shape'),
+    pytest.param({'weight': torch.zeros(1).expand(10**6, 10**6), 'bias': torch.zeros(2)}, id='a tensor of one number'),
+    pytest.param({'weight': 'x', 'bias': None}, id='no tensors'),
+    pytest.param({0: torch.zeros(2, 3)}, id='numbers for names'),
+    pytest.param({'weight': torch.zeros(2, 3), 'bias': torch.zeros(2), 'more': torch.zeros(1)}, id='one more'),
+    pytest.param([], id='a list'),
+    pytest.param(None, id='nothing'),
+]
+
+
+@pytest.mark.parametrize('weights', STATE_DICTS)
+def test_weights_of_another_model_are_refused(weights, tmp_path):
+    torch.save(dict(state_dict=weights), tmp_path / 'epoch_3.pth')
+    refused(load, tmp_path / 'epoch_3.pth', names='epoch_3.pth')
+
+
+@pytest.mark.parametrize('weights', ['text', [1], dict(state_dict=3), {1: 2}])
+def test_a_recogniser_of_strange_weights_is_refused(weights, tmp_path):
+    config = Path(tmp_path, 'config.py')
+    backbone = dict(type='ResNet', depth=18, pretrained=None)
+    config.write_text(f'model = dict(type="Recognizer2D", backbone={backbone})\ntest_pipeline = []\n')
+    torch.save(weights, tmp_path / 'weights.pth')
+    refused(load_recognizer, config, tmp_path / 'weights.pth', 'cpu', names='weights.pth')
+
+
+@pytest.mark.parametrize('how', ['compressed', 'overlapping'])
+def test_archives_that_unpack_to_more_than_they_are(how, tmp_path):
+    path = tmp_path / 'epoch_3.pth'
+    torch.save(dict(state_dict={'weight': torch.zeros(1 << 20)}), path)
+    with zipfile.ZipFile(path) as file:
+        members = [(member, file.read(member)) for member in file.infolist()]
+    if how == 'compressed':
+        with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as file:
+            for member, data in members:
+                file.writestr(member.filename, data)
+        assert path.stat().st_size < 1 << 16
+    else:  # the directory lists the same bytes a thousand times
+        with zipfile.ZipFile(path, 'w') as file:
+            file.writestr('archive/data.pkl', bytes(1 << 16))
+            file.filelist *= 1000
+            file._didModify = True
+    assert 'an archive that is not compressed' in str(refused(load, path, names=path))
+
+
+class Payload:
+    """Unpickled, it makes the file ``run`` in the working directory."""
+
+    def __reduce__(self):
+        return os.mkdir, ('run',)
+
+
+@pytest.mark.parametrize('place', ['alone', 'weight', 'log', 'name', 'class names', 'a pickle', 'a list of pickles'])
+@pytest.mark.parametrize('as_zip', [True, False])
+def test_code_is_never_run(place, as_zip, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found, path = content(), tmp_path / 'epoch_3.pth'
+    if place == 'weight':
+        found['state_dict']['weight'] = Payload()
+    elif place == 'log':
+        found['message_hub']['log_scalars']['loss'].more = Payload()
+    elif place == 'name':
+        found['state_dict'] = {Payload(): 1}
+    elif place == 'class names':
+        found['meta']['dataset_meta']['classes'] = [Payload()]
+    else:
+        found = Payload()
+    torch.save(found, path, _use_new_zipfile_serialization=as_zip)
+    if 'pickle' in place:
+        path.write_bytes(pickle.dumps([Payload()] * 5 if 'list' in place else Payload(), protocol=0))
+    refused(load, path, names=path)
+    (tmp_path / 'last_checkpoint').write_text(str(path))
+    refused(find_latest_checkpoint, tmp_path, names='last_checkpoint')
+    assert not (tmp_path / 'run').exists()
+
+
+def test_the_config_in_a_checkpoint_is_not_run_by_a_resume(tmp_path, monkeypatch):
+    """mmengine takes the text of ``meta['config']``, which only older toolboxes write, for a Python file."""
+    monkeypatch.chdir(tmp_path)
+    toy_runner(tmp_path, 'first', 1, default_scope='mmaction').train()
+    found = CheckpointLoader.load_checkpoint(str(tmp_path / 'epoch_1.pth'))
+    found['meta']['config'] = "import os\nos.mkdir('run')\n"
+    torch.save(found, tmp_path / 'epoch_1.pth')
+    runner = toy_runner(tmp_path, 'second', 2, resume=True, default_scope='mmaction')
+    runner.train()
+    assert runner.epoch == 2
+    assert not (tmp_path / 'run').exists()
+
+
+def test_code_that_comes_over_http_is_not_run(tmp_path, monkeypatch):
+    """torch.hub unpickles without a check unless it is told not to."""
+    monkeypatch.chdir(tmp_path)
+    torch.save(Payload(), tmp_path / 'evil.pth')
+    monkeypatch.setattr('torch.hub.download_url_to_file', lambda *args, **kwargs: pytest.fail('no network in a test'))
+    monkeypatch.setattr('torch.hub.get_dir', lambda: str(tmp_path))
+    (tmp_path / 'checkpoints').mkdir()
+    (tmp_path / 'evil.pth').rename(tmp_path / 'checkpoints/evil.pth')  # as if it had been downloaded
+    with pytest.raises(pickle.UnpicklingError, match='Weights only load failed'):
+        checkpoint.CheckpointLoader.load_checkpoint('http://example.org/evil.pth')
+    assert not (tmp_path / 'run').exists()
+
+
+def test_what_is_no_regular_file_is_refused(tmp_path):
+    for what, path in special_files(tmp_path, '.pth').items():
+        refused(load, path, names='' if what == 'NUL' else path)
+
+
+@given(
+    text=st.binary(max_size=80) | st.sampled_from([b'a\0b', b'/dev/zero', b'/', b'epoch_\xc2\xb2.pth', b'epoch_.pth'])
+)
+def test_what_last_checkpoint_says(text, tmp_path):
+    """It is the path of a checkpoint, or the newest one beside it is taken."""
+    (tmp_path / 'epoch_1.pth').write_bytes(good_bytes(True))
+    (tmp_path / 'epoch_\u00b2.pth').write_bytes(good_bytes(True))
+    (tmp_path / 'last_checkpoint').write_bytes(text)
+    outcome(find_latest_checkpoint, tmp_path, names='last_checkpoint')

@@ -1,0 +1,261 @@
+"""Feature files: damaged, lying about their size, holding code, or pointing elsewhere."""
+
+import io
+import os
+import zipfile
+import zlib
+from functools import cache
+
+import h5py
+import numpy as np
+import pytest
+from bounded import outcome, refused
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from nasty import damaged, special_files
+
+from fsptal_mm.apis.inference_inputs import list_inputs
+from fsptal_mm.datasets import LoadSnippetFeatures
+from fsptal_mm.structures import SnippetGrid
+
+FEATURES = np.arange(12, dtype=np.float32).reshape(4, 3)
+SUFFIXES = ('.npy', '.npz', '.csv', '.h5')
+
+
+def load(path, **kwargs):
+    results = dict(video_id='v1', feature_paths=[str(path)], grid=SnippetGrid(0.5), duration_sec=None)
+    features = LoadSnippetFeatures(**kwargs).transform(results)['features']
+    assert features.dtype == np.float32
+    assert features.ndim == 2
+    assert np.isfinite(features).all()
+    return features
+
+
+def write(path, array, **kwargs):
+    if path.suffix == '.npy':
+        np.save(path, array)
+    elif path.suffix == '.npz':
+        np.savez_compressed(path, v1=array)
+    elif path.suffix == '.csv':
+        np.savetxt(path, array, delimiter=',', header='a,b,c', comments='')
+    else:
+        with h5py.File(path, 'w') as file:
+            file.create_dataset('v1', data=array, **kwargs)
+    return path
+
+
+@cache
+def good_bytes(suffix, folder):
+    chunks = dict(chunks=(2, 3), compression='gzip') if suffix == '.h5' else {}
+    return write(folder / f'good{suffix}', FEATURES, **chunks).read_bytes()
+
+
+@pytest.mark.parametrize('suffix', SUFFIXES)
+@given(data=st.data())
+def test_damaged_files(suffix, data, tmp_path_factory):
+    folder = tmp_path_factory.getbasetemp()
+    path = folder / f'damaged{suffix}'
+    content = data.draw(damaged(good_bytes(suffix, folder)))
+    path.unlink(missing_ok=True)  # another inode: a file that is memory-mapped must not shrink
+    path.write_bytes(content)
+    outcome(load, path, names=path)
+    outcome(list_inputs, path)
+
+
+@pytest.mark.parametrize('suffix', SUFFIXES)
+@given(content=st.binary(max_size=300))
+def test_arbitrary_content(suffix, content, tmp_path):
+    path = tmp_path / f'v1{suffix}'
+    path.unlink(missing_ok=True)
+    path.write_bytes(content)
+    refused(load, path, names=f'{path}: video v1')
+
+
+@pytest.mark.parametrize('suffix', ['.npy', '.npz', '.h5'])
+@given(array=hnp.arrays(hnp.scalar_dtypes() | hnp.array_dtypes(), hnp.array_shapes(min_dims=0, max_dims=4, min_side=0)))
+def test_arrays_of_any_kind(suffix, array, tmp_path):
+    path = tmp_path / f'v1{suffix}'
+    path.unlink(missing_ok=True)
+    try:
+        write(path, array)
+    except (TypeError, ValueError):  # kinds that the format does not know
+        return
+    is_sound = array.ndim == 2 and array.size and array.dtype.kind in 'biuf'
+    with np.errstate(all='ignore'):
+        is_sound = is_sound and np.isfinite(array.astype(np.float32)).all()
+    if is_sound:
+        np.testing.assert_array_equal(load(path), array.astype(np.float32))
+    else:
+        refused(load, path, names=f'{path}: video v1')
+
+
+def npy_header(shape, descr='<f4', extra=''):
+    text = f"{{'descr': {descr!r}, 'fortran_order': False, 'shape': {shape}{extra}}}"
+    return b'\x93NUMPY\x01\x00' + len(text).to_bytes(2, 'little') + text.encode()
+
+
+@pytest.mark.parametrize(
+    'header',
+    [
+        pytest.param(npy_header('(1000000000000, 3)'), id='a trillion snippets'),
+        pytest.param(npy_header('(4, 1000000000000)'), id='a trillion numbers a snippet'),
+        pytest.param(npy_header('(10000000000, 0)'), id='no numbers, often'),
+        pytest.param(npy_header('(9223372036854775807, 9223372036854775807)'), id='overflow'),
+        pytest.param(npy_header('(-1, 3)'), id='negative'),
+        pytest.param(npy_header('(True, 3)'), id='truth'),
+        pytest.param(npy_header('(4, 3)', '|O'), id='objects'),
+        pytest.param(npy_header('(4, 3)', '|V1000000000'), id='void'),
+        pytest.param(npy_header('(4, 3)', '<f4', ", 'x': __import__('os').mkdir('run')"), id='code in the header'),
+        pytest.param(b'\x93NUMPY\x03\x00\xff\xff\xff\xff' + b'{' * 5000, id='a header without end'),
+        pytest.param(npy_header('(' * 200 + ')' * 200), id='nested'),
+    ],
+)
+@pytest.mark.parametrize('suffix', ['.npy', '.npz'])
+def test_headers_that_lie(header, suffix, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    content = header + b'\0' * 48
+    path = tmp_path / f'v1{suffix}'
+    if suffix == '.npz':
+        with zipfile.ZipFile(path, 'w') as file:
+            file.writestr('v1.npy', content)
+    else:
+        path.write_bytes(content)
+    refused(load, path, names=f'{path}: video v1')
+    assert not (tmp_path / 'run').exists()
+
+
+def npz_of_zeros(path, num_bytes, compression=zipfile.ZIP_DEFLATED):
+    """An archive that unpacks to a thousand times its size."""
+    with zipfile.ZipFile(path, 'w', compression) as file, file.open('v1.npy', 'w', force_zip64=True) as member:
+        member.write(npy_header(f'({num_bytes // 12}, 3)'))
+        for _ in range(num_bytes // (1 << 22)):
+            member.write(bytes(1 << 22))
+    return path
+
+
+def test_archives_that_unpack_to_more_than_fits(tmp_path, full_count):
+    # The directory of the archive is changed to claim 3 GiB, as a real one would: the short run packs 8 MiB only.
+    path = npz_of_zeros(tmp_path / 'v1.npz', 3 << 30 if full_count else 8 << 20)
+    if not full_count:
+        content = path.read_bytes()
+        place = content.rindex(b'PK\x01\x02') + 24
+        path.write_bytes(content[:place] + (3 << 30).to_bytes(4, 'little') + content[place + 4 :])
+    assert path.stat().st_size < 1 << 23
+    assert 'expected at most 2147483648 bytes' in str(refused(load, path, names=path))
+
+
+def test_an_archive_that_claims_less_than_it_unpacks_to_is_cut_off_there(tmp_path):
+    path = npz_of_zeros(tmp_path / 'v1.npz', 8 << 20)
+    content = path.read_bytes()
+    place = content.rindex(b'PK\x01\x02') + 24
+    path.write_bytes(content[:place] + (1 << 20).to_bytes(4, 'little') + content[place + 4 :])
+    refused(load, path, names=path)
+
+
+def test_other_compressions_are_refused(tmp_path):
+    """A few bytes of LZMA may ask for a dictionary of 4 GiB."""
+    path = npz_of_zeros(tmp_path / 'v1.npz', 4 << 20, zipfile.ZIP_LZMA)
+    assert "numpy's own compression" in str(refused(load, path, names=path))
+
+
+@pytest.mark.parametrize(
+    'shape, chunks',
+    [((10**12, 3), (1024, 3)), ((10**9, 4), (1024, 4)), ((4, 10**12), (1, 1024)), ((4, 3), (20_000, 50_000))],
+)
+def test_hdf5_that_unpacks_to_more_than_fits(shape, chunks, tmp_path):
+    with h5py.File(tmp_path / 'v1.h5', 'w') as file:
+        limits = tuple(max(pair) for pair in zip(shape, chunks))
+        file.create_dataset('v1', shape, 'f4', chunks=chunks, maxshape=limits, compression='gzip', fillvalue=1)
+    assert (tmp_path / 'v1.h5').stat().st_size < 1 << 20
+    assert 'at most 2147483648 bytes' in str(refused(load, tmp_path / 'v1.h5', names='v1.h5: video v1'))
+
+
+def secret(folder):
+    path = folder / 'secret.h5'
+    write(path, FEATURES)
+    return path
+
+
+@pytest.mark.parametrize(
+    'how', ['external link', 'soft link', 'link to a link', 'raw file', 'virtual', 'group', 'texts']
+)
+def test_hdf5_reaches_no_other_file(how, tmp_path):
+    outside = secret(tmp_path)
+    with h5py.File(tmp_path / 'v1.h5', 'w') as file:
+        if how == 'external link':
+            file['v1'] = h5py.ExternalLink(outside, 'v1')
+        elif how == 'soft link':
+            file['v1'] = h5py.SoftLink('/nowhere')
+        elif how == 'link to a link':
+            file['other'] = h5py.ExternalLink(outside, 'v1')
+            file['v1'] = h5py.SoftLink('/other')
+        elif how == 'raw file':
+            file.create_dataset('v1', (4, 3), 'f4', external=[('/etc/passwd', 0, 48)])
+        elif how == 'virtual':
+            layout = h5py.VirtualLayout((4, 3), 'f4')
+            layout[:] = h5py.VirtualSource(outside, 'v1', (4, 3))
+            file.create_virtual_dataset('v1', layout)
+        elif how == 'group':
+            file.create_group('v1/v1')
+        else:
+            file.create_dataset('v1', data=[['a', 'b']], dtype=h5py.string_dtype())
+    refused(load, tmp_path / 'v1.h5', names='v1.h5: video v1')
+    assert [video.video_id for video in outcome(list_inputs, tmp_path / 'v1.h5')] == ['v1']
+
+
+class Payload:
+    """Unpickled, it makes the file ``run`` in the working directory."""
+
+    def __reduce__(self):
+        return os.mkdir, ('run',)
+
+
+@pytest.mark.parametrize('how', ['objects', 'a pickle', 'a pickle in an archive', 'an archive', 'fields'])
+@pytest.mark.parametrize('suffix', ['.npy', '.npz', '.h5', '.csv'])
+def test_code_is_never_run(suffix, how, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    buffer = io.BytesIO()
+    if how == 'objects':
+        np.save(buffer, np.array([[Payload()]], dtype=object), allow_pickle=True)
+    elif how == 'a pickle':
+        buffer.write(np.array([[Payload()]], dtype=object).dumps())
+    elif how == 'a pickle in an archive':
+        with zipfile.ZipFile(buffer, 'w') as file:
+            file.writestr('v1.npy', np.array([[Payload()]], dtype=object).dumps())
+    elif how == 'an archive':
+        np.savez(buffer, v1=np.array([[Payload()]], dtype=object))
+    else:
+        np.save(buffer, np.array([[(1, Payload())]], dtype=[('a', 'f4'), ('b', 'O')]), allow_pickle=True)
+    path = tmp_path / f'v1{suffix}'
+    path.write_bytes(buffer.getvalue())
+    refused(load, path, names=f'{path}: video v1')
+    assert not (tmp_path / 'run').exists()
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        'a,b\n1,2\n3\n', 'a,b\n1,x\n', 'a,b\n1,\n', 'a,b\n1,1e39\n', 'a,b\n1,nan\n', 'a,b\n', '', '\n\n', 'a,b\n"1,2\n',
+        'a\n' + '1' * 200_000, 'a,b\n1,' + '9' * 5000, 'a,b\n\0,1\n', 'a,b\n' + ',' * 100_000 + '\n',
+    ],
+)  # fmt: skip
+def test_csv_that_holds_no_features(text, tmp_path):
+    (tmp_path / 'v1.csv').write_text(text)
+    refused(load, tmp_path / 'v1.csv', names='v1.csv: video v1')
+
+
+@pytest.mark.parametrize('suffix', SUFFIXES)
+def test_what_is_no_regular_file_is_refused(suffix, tmp_path):
+    for what, path in special_files(tmp_path, suffix).items():
+        refused(load, path, names='' if what == 'NUL' else f'{path}: video v1')
+
+
+def test_a_damaged_stream_of_a_sound_archive_is_refused(tmp_path):
+    """The sizes are right, only the compressed data are not."""
+    path = write(tmp_path / 'v1.npz', np.zeros((5000, 3)))
+    content = bytearray(path.read_bytes())
+    start = content.index(b'v1.npy') + 40
+    content[start : start + 8] = zlib.compress(b'x' * 64)[:8]
+    path.write_bytes(content)
+    refused(load, path, names=path)

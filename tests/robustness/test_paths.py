@@ -1,0 +1,136 @@
+"""Names that become paths: nothing is read or written outside the folder that it belongs to."""
+
+import importlib.util
+import os
+from collections import namedtuple
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bounded import outcome, refused
+from hypothesis import given
+from hypothesis import strategies as st
+from nasty import NASTY_TEXTS
+
+import fsptal_mm
+from fsptal_mm.apis import TALInferencer
+from fsptal_mm.datasets import PointTALDataset
+from fsptal_mm.datasets.annotations import Annotations, VideoRecord
+from fsptal_mm.datasets.synthetic import save_split
+from fsptal_mm.datasets.synthetic_features import SyntheticParams
+from fsptal_mm.errors import InputError
+from fsptal_mm.fileio import atomic_write
+from fsptal_mm.reading import path_below
+from fsptal_mm.structures import Detection
+
+ROOT = Path(fsptal_mm.__file__).parents[1]
+LEAVING = (
+    '..',
+    '.',
+    '',
+    '../outside',
+    '/etc/passwd',
+    'a/../../outside',
+    'a//b',
+    'a/',
+    './a',
+    '\0',
+    'a\nb',
+    '\ud800',
+    'x' * 300,
+)
+names = st.sampled_from(NASTY_TEXTS) | st.text(max_size=300) | st.text('./\\a\0', max_size=12)
+
+
+def files_of(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob('*') if path.is_file())
+
+
+@given(name=names)
+def test_a_name_is_refused_or_stays_in_its_folder(name, tmp_path):
+    folder = tmp_path / 'folder'
+    path = outcome(path_below, folder, name, '.npy')
+    if isinstance(path, InputError):
+        return
+    assert Path(os.path.realpath(path)).is_relative_to(folder)
+    with atomic_write(path) as file:  # no name that is let through is one that cannot be written
+        file.write(name)
+    assert path.read_text() == name
+    path.unlink()
+
+
+@pytest.mark.parametrize('name', [*LEAVING, None, 5, b'a', ['a']])
+def test_names_that_lead_out_are_refused(name, tmp_path):
+    refused(path_below, tmp_path, name, '.npy', names='video_id')
+
+
+def dataset(folder, **kwargs):
+    data = PointTALDataset(data_root=str(folder), grid=dict(snippet_sec=1.0), test_mode=True, lazy_init=True, **kwargs)
+    data.full_init()
+    return [data[index] for index in range(len(data))]
+
+
+@pytest.mark.parametrize('name', ['../outside', '/etc/passwd', 'a/../../outside', '..'])
+def test_features_outside_their_folder_are_not_read(name, tmp_path):
+    (tmp_path / 'features').mkdir()
+    np.save(tmp_path / 'outside.npy', np.zeros((4, 3)))
+    (tmp_path / 'split.txt').write_text(f'{name}\n')
+    options = dict(split_file='split.txt', data_prefix=dict(feature='features'), metainfo=dict(classes=['a']))
+    pipeline = [dict(type='LoadSnippetFeatures')]
+    error = refused(dataset, tmp_path, pipeline=pipeline, **options)
+    assert f'video_id: found {name!r}' in str(error)
+    (tmp_path / 'split.txt').write_text('folder/inside\n')  # while folders below it are fine
+    (tmp_path / 'features/folder').mkdir()
+    np.save(tmp_path / 'features/folder/inside.npy', np.ones((4, 3)))
+    assert dataset(tmp_path, pipeline=pipeline, **options)[0]['features'].sum() == 12
+
+
+Result = namedtuple('Result', 'video sample detections')
+Video = namedtuple('Video', 'is_video source')
+Sample = namedtuple('Sample', 'duration_sec')
+
+
+@pytest.mark.parametrize('name', LEAVING)
+@pytest.mark.parametrize('what', ['timeline', 'annotate'])
+def test_pictures_stay_in_the_output_folder(what, name, tmp_path):
+    inferencer = object.__new__(TALInferencer)
+    out_dir = tmp_path / 'deep/down/out'
+    video = Video(True, ROOT / 'none.mp4')
+    results = {name: Result(video, Sample(5.0), [Detection(0.0, 1.0, 'a', 0.5)])}
+    refused(inferencer.visualize, [], results, out_dir=out_dir, names='video_id', **{what: True})
+    assert not files_of(tmp_path)
+
+
+def record(video_id):
+    times, labels = np.array([2.5]), np.array([0])
+    segments = np.array([[2.0, 3.0]])
+    return VideoRecord(
+        video_id, 'train', 20.0, 25.0, times, labels, labels, np.zeros(0), segments, labels, np.zeros((0, 2))
+    )
+
+
+@pytest.mark.parametrize('name', LEAVING)
+def test_generated_features_stay_in_their_folder(name, tmp_path):
+    out = tmp_path / 'deep/down/out'
+    params = SyntheticParams.from_dict(dict(dim=16))
+    refused(save_split, out, 'train', Annotations(('a',), {name: record(name)}), params, names='video_id')
+    assert not files_of(tmp_path)
+
+
+@pytest.fixture(scope='module')
+def tool():
+    spec = importlib.util.spec_from_file_location('extract_features', ROOT / 'tools/data/extract_features.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@given(lines=st.lists(names, max_size=4))
+def test_lists_of_videos_name_no_other_folder(lines, tool, tmp_path):
+    """A line may name a video anywhere; its features are called by its last part."""
+    path = tmp_path / 'list.txt'
+    path.write_bytes('\n'.join(lines).encode('utf-8', 'surrogatepass'))
+    videos = outcome(tool.find_videos, [path])
+    if not isinstance(videos, InputError):
+        paths = [outcome(path_below, tmp_path, name, '.npy') for name in videos]
+        assert {path.parent for path in paths if not isinstance(path, InputError)} <= {tmp_path}
