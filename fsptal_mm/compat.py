@@ -24,8 +24,10 @@ from mmengine.utils import package_utils
 
 from fsptal_mm.compat_checkpoints import (
     load_checkpoints_safely,
+    name_the_scalars_of_a_full_disk,
     resume_from_a_whole_checkpoint,
     write_checkpoints_whole,
+    write_configs_whole,
 )
 from fsptal_mm.errors import InputError
 
@@ -232,5 +234,7 @@ REPAIRS = (
     train_in_bf16_on_cpu,
     move_nested_data_root,
     write_checkpoints_whole,
+    write_configs_whole,
+    name_the_scalars_of_a_full_disk,
     resume_from_a_whole_checkpoint,
 )

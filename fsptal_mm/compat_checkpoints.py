@@ -1,4 +1,4 @@
-"""Repairs of how mmengine writes, loads and resumes from checkpoints; :mod:`fsptal_mm.compat` makes them."""
+"""Repairs of how mmengine writes files, and of how it reads checkpoints; :mod:`fsptal_mm.compat` makes them."""
 
 import functools
 import inspect
@@ -12,15 +12,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from mmengine.config import ConfigDict
+from mmengine.config import Config, ConfigDict
 from mmengine.fileio import LocalBackend
 from mmengine.hooks import CheckpointHook, checkpoint_hook
 from mmengine.logging import HistoryBuffer, print_log
 from mmengine.runner import checkpoint
 from mmengine.utils import digit_version
+from mmengine.visualization import LocalVisBackend
 
 from fsptal_mm.errors import InputError
-from fsptal_mm.fileio import atomic_write
+from fsptal_mm.fileio import atomic_path, atomic_write, naming
 from fsptal_mm.reading import read_text, regular_file, to_name
 
 _DTYPE_CODES = ('b1', 'i1', 'i2', 'i4', 'i8', 'u1', 'u2', 'u4', 'u8', 'f2', 'f4', 'f8')  # may stand in checkpoints
@@ -152,6 +153,48 @@ def _delete_afterwards(save):
             backend.remove(path)
 
     return save_then_delete
+
+
+def write_configs_whole():
+    """Let a run that is killed while it writes its config leave none behind, rather than the first half of one.
+
+    Symptom: a config in the work directory that can be read, but lacks settings.
+    Cause: mmengine writes into the file itself.
+    Delete when: the oldest mmengine supported does not.
+    """
+    write = Config.dump
+    if 'open(' not in inspect.getsource(write):
+        return False
+
+    @functools.wraps(write)
+    def dump(self, file=None):
+        if file is None:
+            return write(self)
+        with atomic_path(file, Path(file).suffix) as temporary:
+            write(self, temporary)
+
+    Config.dump = dump
+    return True
+
+
+def name_the_scalars_of_a_full_disk():
+    """Let a run that cannot write its scalars any more say which file that is.
+
+    Symptom: ``OSError: [Errno 28] No space left on device``, and nothing else.
+    Cause: so the operating system says, and mmengine adds nothing.
+    Delete when: the oldest mmengine supported names the file.
+    """
+    dump = LocalVisBackend._dump
+    if 'open(' not in inspect.getsource(dump):
+        return False
+
+    @functools.wraps(dump)
+    def named_dump(self, value_dict, file_path, file_format):
+        with naming(Path(file_path)):
+            dump(self, value_dict, file_path, file_format)
+
+    LocalVisBackend._dump = named_dump
+    return True
 
 
 def resume_from_a_whole_checkpoint():

@@ -1,4 +1,4 @@
-"""The one error type for user input: annotation files, features, configs, results."""
+"""The one error type for user input (annotation files, features, configs, results), and that of writing."""
 
 import numbers
 import re
@@ -44,6 +44,22 @@ class InputError(ValueError):
 
 def _rebuild(expected, file, video, field, found):
     return InputError(expected, file=file, video=video, field=field, found=found)
+
+
+class WriteError(InputError, OSError):
+    """A file that cannot be written: no space is left, its folder is read-only, ...
+
+    Args:
+        file: The file.
+        reason: In the words of the operating system; :attr:`strerror`.
+    """
+
+    def __init__(self, file, reason):
+        super().__init__('a place that can be written to', file=file, found=reason)
+        self.strerror = reason
+
+    def __reduce__(self):
+        return WriteError, (self.file, self.strerror)
 
 
 def check_numbers(owner, low, high=LARGEST, *, whole=False, optional=False, **values):

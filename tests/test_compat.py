@@ -98,7 +98,13 @@ def test_nothing_is_patched_where_nothing_is_broken(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     result = run_python(WORKER, 'healthy', path=[tmp_path])
-    everywhere = ['move_nested_data_root', 'write_checkpoints_whole', 'resume_from_a_whole_checkpoint']
+    everywhere = [
+        'move_nested_data_root',
+        'write_checkpoints_whole',
+        'write_configs_whole',
+        'name_the_scalars_of_a_full_disk',
+        'resume_from_a_whole_checkpoint',
+    ]
     assert json.loads(result) == dict(applied=everywhere, patched=[])
 
 

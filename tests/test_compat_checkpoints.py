@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.fileio import LocalBackend
 from mmengine.logging import MMLogger
 from mmengine.runner import CheckpointLoader, find_latest_checkpoint
 from mmengine.runner import runner as runner_module
+from mmengine.visualization import LocalVisBackend
 from test_compat import toy_runner as scopeless_runner
 
 from fsptal_mm import compat
@@ -67,6 +69,7 @@ def test_last_checkpoint_is_replaced_as_a_whole(trained, monkeypatch):
     replace = os.replace
     monkeypatch.setattr(os, 'replace', lambda source, target: replaced.append(Path(target)) or replace(source, target))
     toy_runner(trained, 'second', 3, resume=True, default_hooks=keep(2)).train()
+    replaced = [path for path in replaced if path.suffix != '.py']  # configs are, too
     assert replaced == [trained / 'epoch_3.pth', trained / 'last_checkpoint']  # it never names what is not there
 
 
@@ -99,6 +102,24 @@ def test_files_of_the_local_backend_are_written_whole(tmp_path):
     with pytest.raises(TypeError):
         LocalBackend().put(None, str(tmp_path / 'folder/file'))
     assert (tmp_path / 'folder/file').read_bytes() == b'new'
+
+
+@pytest.mark.parametrize('suffix', ['.py', '.json'])
+def test_configs_are_written_whole(tmp_path, suffix, monkeypatch):
+    path = tmp_path / f'config{suffix}'
+    Config(dict(a=1)).dump(path)
+    monkeypatch.setattr(os, 'replace', lambda source, target: (_ for _ in ()).throw(KilledError))
+    with pytest.raises(KilledError):
+        Config(dict(a=2)).dump(path)
+    assert Config.fromfile(path).a == 1
+    assert Config(dict(a=3)).dump().strip() == 'a = 3'
+
+
+@pytest.mark.skipif(not Path('/dev/full').exists(), reason='no device that is always full')
+def test_scalars_that_find_no_space_name_their_file(tmp_path):
+    (tmp_path / 'scalars.json').symlink_to('/dev/full')
+    with pytest.raises(InputError, match=rf"{tmp_path}/scalars\.json: found 'No space left on device'"):
+        LocalVisBackend(str(tmp_path)).add_scalar('loss', 1.0)
 
 
 def damage(path, how):

@@ -1,6 +1,6 @@
 import pickle
 
-from fsptal_mm.errors import InputError
+from fsptal_mm.errors import InputError, WriteError
 
 
 def test_message_names_everything_in_one_line():
@@ -16,3 +16,13 @@ def test_error_survives_the_way_out_of_a_worker():
     error = pickle.loads(pickle.dumps(InputError('a number', file='gt.json', found=3)))
     assert isinstance(error, InputError)
     assert (str(error), error.file, error.found) == ('gt.json: found 3, expected a number', 'gt.json', 3)
+
+
+def test_an_error_of_writing_is_one_of_the_system_too():
+    error = pickle.loads(pickle.dumps(WriteError('a.json', 'No space left on device')))
+    assert isinstance(error, InputError)
+    assert isinstance(error, OSError)
+    assert (str(error), error.strerror) == (
+        "a.json: found 'No space left on device', expected a place that can be written to",
+        'No space left on device',
+    )

@@ -12,7 +12,7 @@ PACKAGE = Path(fsptal_mm.__file__).parent
 BOTTOM = {'errors', 'fileio', 'reading'}
 MAY_IMPORT = {
     'errors': set(),
-    'fileio': set(),
+    'fileio': {'errors'},
     'reading': {'errors'},
     'compat': BOTTOM | {'compat_checkpoints'},
     'compat_checkpoints': BOTTOM,

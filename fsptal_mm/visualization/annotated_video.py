@@ -1,12 +1,11 @@
 """Detections written onto the frames of their video."""
 
-import os
-import tempfile
 from pathlib import Path
 
 import cv2
 
-from fsptal_mm.errors import InputError
+from fsptal_mm.errors import InputError, WriteError
+from fsptal_mm.fileio import atomic_path
 
 from .palette import OKABE_ITO
 
@@ -36,15 +35,14 @@ def annotate_video(video, path, detections, min_share=0.5):
         InputError: A frame that cannot be decoded, or an OpenCV that cannot write MP4.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     best = max((found.score for found in detections), default=0)
     shown = sorted((found for found in detections if found.score >= min_share * best), key=lambda found: found.score)
     labels = sorted({found.label for found in shown})
     colors = {label: OKABE_ITO[number % len(OKABE_ITO)][::-1] for number, label in enumerate(labels)}  # BGR
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f'.{path.name}.') as folder:
-        temporary = Path(folder, path.name)  # its suffix tells OpenCV the container
+    with atomic_path(path, path.suffix) as temporary:  # whose suffix tells OpenCV the container
         _write_frames(temporary, video, shown, colors)
-        os.replace(temporary, path)
+        if cv2.VideoCapture(temporary).get(cv2.CAP_PROP_FRAME_COUNT) != len(video):  # OpenCV tells of no error
+            raise WriteError(path, 'a video cut short, as by a full disk')
     return str(path)
 
 

@@ -12,7 +12,7 @@ import torch._dynamo  # as optimizers do when they are built; here, so that not 
 from mmaction.registry import HOOKS, TRANSFORMS
 from mmcv.transforms import BaseTransform
 from mmengine.hooks import Hook
-from tiny_run import make_runner, write_data
+from tiny_run import make_runner, same_weights, write_data
 
 EPOCHS, KILLED_IN_EPOCH = 4, 2
 
@@ -75,24 +75,6 @@ def saved(folder, name, epoch=EPOCHS):
     return torch.load(folder / name / f'epoch_{epoch}.pth')
 
 
-def tensors(node, path=''):
-    """Every tensor of a checkpoint with its place in it."""
-    if isinstance(node, torch.Tensor):
-        yield path, node
-    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, (list, tuple)) else ()
-    for key, value in items:
-        yield from tensors(value, f'{path}/{key}')
-
-
-def same_weights(first, second):
-    """Whether two checkpoints hold the same weights and state of the optimizer, to the last bit."""
-    keys = ('state_dict', 'ema_state_dict', 'optimizer')
-    first, second = (dict(tensors({key: ckpt[key] for key in keys if key in ckpt})) for ckpt in (first, second))
-    assert first.keys() == second.keys()
-    assert len(first) > 8
-    return all(torch.equal(value, second[path]) for path, value in first.items())
-
-
 def interrupted_equals_whole(folder, settings):
     write_data(folder)
     assert run(folder, 'whole', settings) == 0
@@ -114,6 +96,8 @@ def mining(**kwargs):
         dict(steps=['Jitter']),
         dict(workers=2),
         dict(workers=2, steps=['Jitter']),
+        dict(workers=2, steps=['Jitter'], wrapper='RepeatDataset'),
+        dict(workers=2, steps=['Jitter'], wrapper='ConcatDataset'),
         dict(head=dict(type='LACPHead')),  # which draws snippets
         dict(hooks=mining(interval=3, begin=1)),
         dict(hooks=mining(live=False, interval=1), workers=2, steps=['Jitter']),
@@ -178,7 +162,8 @@ def test_items_differ_from_epoch_to_epoch_from_one_another_and_with_the_seed(tmp
             runner.train_loop._epoch = epoch
             runner.call_hook('before_train_epoch')
             before = states()
-            noise = [(dataset[i]['inputs'] - plain[i]['inputs']).mean().item() for i in range(len(dataset))]
+            items = dataset.__getitems__(range(len(dataset)))  # as loaders fetch them
+            noise = [(items[i]['inputs'] - plain[i]['inputs']).mean().item() for i in range(len(dataset))]
             after = states()
             assert before == after  # what is drawn beside the pipeline does not notice it
             drawn.append(noise)
@@ -186,6 +171,17 @@ def test_items_differ_from_epoch_to_epoch_from_one_another_and_with_the_seed(tmp
     assert drawn[3] == drawn[5]
     different = sorted(value for noise in (drawn[0], drawn[1], drawn[3], drawn[4]) for value in noise)
     assert min(np.diff(different)) > 1e-5
+
+
+@pytest.mark.parametrize('wrapper', ['RepeatDataset', 'ConcatDataset'])
+def test_copies_of_an_item_differ(tmp_path, wrapper):
+    settings = dict(default_hooks=dict(checkpoint=None, seed=dict(type='EpochSeedHook')), wrapper=wrapper)
+    runner = make_runner(tmp_path, steps=['Jitter'], **settings)
+    runner.call_hook('before_train')
+    items = runner.train_dataloader.dataset.__getitems__(range(10))
+    for first, second in zip(items[:5], items[5:]):
+        assert first['data_samples'].video_id == second['data_samples'].video_id
+        assert (first['inputs'] - second['inputs']).abs().min() > 1e-5
 
 
 def test_ranks_draw_different_numbers(tmp_path, monkeypatch):

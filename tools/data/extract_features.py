@@ -67,7 +67,7 @@ def find_videos(paths):
     found = {}
     for path in paths:
         if path.is_dir():
-            files = [file for file in path.rglob('*') if file.suffix.lower() in VIDEO_SUFFIXES]
+            files = [file for file in path.rglob('*') if file.suffix.lower() in VIDEO_SUFFIXES and file.name[0] != '.']
         elif path.suffix == '.txt':
             files = [path.parent / to_name(line, 'a path', file=where) for where, line in read_lines(path)]
         else:

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 from mmaction.registry import HOOKS
-from mmengine.dataset import BaseDataset
 from mmengine.dist import broadcast_object_list, get_rank
 from mmengine.hooks import Hook
 
@@ -21,9 +20,9 @@ class EpochSeedHook(Hook):
 
     - The sampler was built before the checkpoint was read, maybe with another seed: it gets the run's.
     - Workers of a loader are seeded once, by a number that the main process draws when they start, hence at different
-      epochs with and without a resume. That number gets a generator of its own, and every item of a
-      ``mmengine.dataset.BaseDataset`` is prepared with random numbers that depend on seed, epoch and item alone,
-      however many workers there are and however long they live.
+      epochs with and without a resume. That number gets a generator of its own, and every item of a batch is prepared
+      with random numbers that depend on seed, epoch and the item's index in the loader's data set alone (with
+      ``RepeatDataset`` every copy has an index), however many workers there are and however long they live.
 
     The ranks' numbers differ: otherwise all would drop the same features. By iterations (``IterBasedTrainLoop``) there
     is one epoch only, and a resume is not exact.
@@ -40,8 +39,9 @@ class EpochSeedHook(Hook):
             (loader.sampler.seed,) = seeds
         loader.generator = torch.Generator()
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # workers that live on see it change
-        if isinstance(loader.dataset, BaseDataset):
-            loader.dataset.pipeline = _SeededPipeline(loader.dataset.pipeline, seeds[0], self._epoch)
+        if not isinstance(loader.dataset, (list, tuple)):  # whose items are ready
+            # PyTorch's loaders fetch the items of a batch by this method where a data set has it.
+            loader.dataset.__getitems__ = _SeededItems(loader.dataset, seeds[0], self._epoch)
 
     def before_train_epoch(self, runner):
         """See the class."""
@@ -49,23 +49,26 @@ class EpochSeedHook(Hook):
         torch.manual_seed(_seed_host(self._seed, runner.epoch, get_rank()))  # on every device
 
 
-class _SeededPipeline:
-    """Runs a pipeline on random numbers that belong to the item, and leaves those of the process as they were.
+class _SeededItems:
+    """Takes items on random numbers that belong to each, and leaves those of the process as they were.
 
     Args:
-        pipeline: Takes and returns the dict of an item, with its ``sample_idx``.
+        dataset: Any that is read by index.
         seed: Of the run.
         epoch (Tensor): int64 in shared memory.
     """
 
-    def __init__(self, pipeline, seed, epoch):
-        self.pipeline = pipeline
+    def __init__(self, dataset, seed, epoch):
+        self.dataset = dataset
         self.seed = seed
         self.epoch = epoch
 
-    def __call__(self, data):
-        with _own_random_numbers(self.seed, self.epoch, data['sample_idx']):
-            return self.pipeline(data)
+    def __call__(self, indices):
+        items = []
+        for index in indices:
+            with _own_random_numbers(self.seed, self.epoch, index):
+                items.append(self.dataset[index])
+        return items
 
 
 @contextmanager

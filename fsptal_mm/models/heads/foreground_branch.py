@@ -8,6 +8,8 @@ from torch.nn import functional as F
 
 from fsptal_mm.errors import check_numbers
 
+_NORM_EPS = 1e-4  # shorter pooled features count as similar to nothing, and their gradients fit into float16
+
 
 @MODELS.register_module()
 class ForegroundBranch(BaseModule):
@@ -41,5 +43,5 @@ class ForegroundBranch(BaseModule):
             attention.softmax(0).t() @ features
             for features, attention in zip(batch.split(batch.features), batch.split(logits))
         ]
-        cosine = F.cosine_similarity(torch.stack(pooled).float(), self.centre, dim=-1)
+        cosine = F.cosine_similarity(torch.stack(pooled).float(), self.centre, dim=-1, eps=_NORM_EPS)
         return (self.scale * cosine).sigmoid()

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from fsptal_mm.errors import check_numbers
-from fsptal_mm.models.losses import VideoLevelLoss, outer_inner_contrast, point_focal_loss, pool_video_scores
+from fsptal_mm.models.losses import VideoLevelLoss, point_focal_loss, pool_video_scores, segment_contrast
 from fsptal_mm.models.task_modules import PseudoLabelMiner
 from fsptal_mm.structures import NO_INSTANCE
 
@@ -163,9 +163,7 @@ def score_contrast(scores, runs):
         Tensor: Scalar, mean over videos.
     """
     video = runs.video[runs.group]
-    index = torch.arange(len(video), device=video.device)
-    every_run = replace(runs, video=video, label=runs.label[runs.group], group=index)
-    incomplete = 1 - outer_inner_contrast(scores, every_run)
+    incomplete = 1 - segment_contrast(scores, runs).float()
     of_actions, of_background = (
         _group_mean(incomplete, video, len(scores), kind) for kind in (~runs.background, runs.background)
     )
@@ -189,7 +187,8 @@ def feature_contrast(batch, runs, temperature):
     group, is_action = runs.group, ~runs.background
     features = F.normalize(_sample_features(batch, runs), dim=1)
     excluded = (group[:, None] != group).fill_diagonal_(True)
-    logits = (features @ features.t() / temperature).masked_fill(excluded, _EXCLUDED)
+    with torch.autocast(features.device.type, enabled=False):  # float16 knows no such logit as _EXCLUDED
+        logits = (features @ features.t() / temperature).masked_fill(excluded, _EXCLUDED)
     contrast = logits.logsumexp(1) - logits.masked_fill(~is_action, _EXCLUDED).logsumexp(1)
     is_anchor = is_action & (is_action & ~excluded).any(1)
     per_class = _group_mean(contrast, group, len(runs.video), is_anchor)

@@ -6,7 +6,7 @@ from torch import nn
 
 from fsptal_mm.errors import check_numbers
 
-_SCORE_EPS = 1e-6  # scores are kept this far from 0 before a logarithm
+_SCORE_EPS = 1e-6  # scores are kept this far from 0 before a logarithm, and from 1 before a power
 
 
 def point_focal_loss(scores, background, targets, exponent=2):
@@ -23,14 +23,16 @@ def point_focal_loss(scores, background, targets, exponent=2):
         classes, a mean over the labelled snippets of a video (0 if it has none of the kind) and a mean over videos.
     """
     labels = targets.labels.to(scores.dtype)
-    not_class = scores**exponent * _minus_log(1 - scores)
-    action_loss = (labels * (1 - scores) ** exponent * _minus_log(scores) + (1 - labels) * not_class).sum(-1)
-    background_loss = not_class.sum(-1) + (1 - background) ** exponent * _minus_log(background)
+    not_class = _focal(1 - scores, exponent)
+    action_loss = (labels * _focal(scores, exponent) + (1 - labels) * not_class).sum(-1)
+    background_loss = not_class.sum(-1) + _focal(background, exponent)
     return _snippet_mean(action_loss, targets.labels.any(-1)), _snippet_mean(background_loss, targets.background)
 
 
-def _minus_log(scores):
-    return -scores.clamp(min=_SCORE_EPS).log()
+def _focal(scores, exponent):
+    """Loss of scores that are to be 1."""
+    # Of an exponent below 1 the slope is infinite where a score is 1.
+    return (1 - scores).clamp(min=_SCORE_EPS) ** exponent * -scores.clamp(min=_SCORE_EPS).log()
 
 
 def _snippet_mean(loss, chosen):

@@ -9,7 +9,20 @@ from fsptal_mm.errors import check_numbers
 
 
 def outer_inner_contrast(scores, segments):
-    """Outer-inner contrast ``R(SL_c)``: inner mean minus outer mean, averaged over the segments of a group.
+    """Outer-inner contrast ``R(SL_c)``, averaged over the segments of a group.
+
+    Args:
+        scores (Tensor): ``(B, T, C)`` final scores, q-hat.
+        segments (SegmentLabels): N segments in G groups.
+
+    Returns:
+        Tensor: ``(G,)`` float32 in [-1, 1]; see :func:`segment_contrast`.
+    """
+    return _group_mean(segment_contrast(scores, segments), segments.group, len(segments.video)).float()
+
+
+def segment_contrast(scores, segments):
+    """Inner mean minus outer mean of every segment; memory grows with G and T, not with N.
 
     Args:
         scores (Tensor): ``(B, T, C)`` final scores, q-hat.
@@ -17,7 +30,7 @@ def outer_inner_contrast(scores, segments):
             scored by 1 - q-hat.
 
     Returns:
-        Tensor: ``(G,)`` float32 in [-1, 1].
+        Tensor: ``(N,)`` float64 in [-1, 1].
     """
     rows = scores[segments.video, :, segments.label].double()  # differences of long sums: float32 is too coarse
     total = F.pad(rows.cumsum(1), (1, 0))
@@ -31,7 +44,7 @@ def outer_inner_contrast(scores, segments):
     outer = (right - end + start - left) / outer_length.clamp(min=1)
     inner = inner.where(~segments.background, 1 - inner)
     outer = outer.where(~segments.background | (outer_length == 0), 1 - outer)
-    return _group_mean(inner - outer, segments.group, len(segments.video)).float()
+    return inner - outer
 
 
 def _group_mean(values, group, num_groups):

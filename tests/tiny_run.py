@@ -1,6 +1,7 @@
-"""A runner on five tiny videos, which the tests of hooks train with."""
+"""A runner on five tiny videos, which the tests of hooks train with, and a comparison of what it saves."""
 
 import numpy as np
+import torch
 from mmaction.utils import register_all_modules
 from mmengine.dataset import pseudo_collate
 from mmengine.runner import Runner
@@ -8,6 +9,10 @@ from mmengine.runner import Runner
 from fsptal_mm.fileio import write_json
 
 LENGTHS = (9, 16, 23, 12, 30)  # an odd number of videos: two processes have unequal shares
+WRAPPERS = dict(
+    RepeatDataset=lambda dataset: dict(type='RepeatDataset', dataset=dataset, times=2),
+    ConcatDataset=lambda dataset: dict(type='ConcatDataset', datasets=[dataset, dataset]),
+)
 
 
 def write_data(folder, segments=True):
@@ -31,10 +36,10 @@ def write_data(folder, segments=True):
     write_json(folder / 'ann.json', dict(format='fsptal_mm', version=1, classes=['a', 'b'], videos=videos))
 
 
-def make_runner(folder, hooks=(), head=(), epochs=1, lr=0.0, workers=0, name='run', steps=(), **kwargs):
+def make_runner(folder, hooks=(), head=(), epochs=1, lr=0.0, workers=0, name='run', steps=(), wrapper=None, **kwargs):
     """A runner with random weights; thresholds that mine labels from these; its work directory is ``folder / name``.
 
-    ``steps`` are further transforms, behind the one that loads the features.
+    ``steps`` are further transforms, behind the one that loads the features; ``wrapper`` is one of ``WRAPPERS``.
     """
     register_all_modules()
     if not (folder / 'ann.json').is_file():
@@ -44,6 +49,14 @@ def make_runner(folder, hooks=(), head=(), epochs=1, lr=0.0, workers=0, name='ru
     head = dict(type='FSPTALHead', num_classes=2, in_channels=8, miner=miner) | dict(head)
     if head['type'] == 'LACPHead':
         head['miner'] = dict(type='LACPSeedMiner', background_threshold=0.5, action_threshold=0.5)
+    dataset = dict(
+        type='PointTALDataset',
+        data_root=str(folder),
+        ann_file='ann.json',
+        data_prefix=dict(feature='features'),
+        grid=dict(snippet_sec=1.0),
+        pipeline=[dict(type=step) for step in pipeline],
+    )
     settings = dict(
         model=dict(type='PointTAL', embedding=dict(type='SnippetEmbedding', in_channels=6, out_channels=8), head=head),
         train_dataloader=dict(
@@ -51,14 +64,7 @@ def make_runner(folder, hooks=(), head=(), epochs=1, lr=0.0, workers=0, name='ru
             num_workers=workers,
             persistent_workers=workers > 0,
             sampler=dict(type='DefaultSampler', shuffle=True),
-            dataset=dict(
-                type='PointTALDataset',
-                data_root=str(folder),
-                ann_file='ann.json',
-                data_prefix=dict(feature='features'),
-                grid=dict(snippet_sec=1.0),
-                pipeline=[dict(type=step) for step in pipeline],
-            ),
+            dataset=WRAPPERS[wrapper](dataset) if wrapper else dataset,
         ),
         optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=lr)),
         train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=epochs),
@@ -79,3 +85,21 @@ def batches(runner):
     for index in range(len(dataset)):
         data = pseudo_collate([dataset[index]])
         yield runner.model.data_preprocessor(data)['inputs'], data['data_samples']
+
+
+def tensors(node, path=''):
+    """Every tensor of a checkpoint with its place in it."""
+    if isinstance(node, torch.Tensor):
+        yield path, node
+    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, (list, tuple)) else ()
+    for key, value in items:
+        yield from tensors(value, f'{path}/{key}')
+
+
+def same_weights(first, second):
+    """Whether two checkpoints hold the same weights and state of the optimizer, to the last bit."""
+    keys = ('state_dict', 'ema_state_dict', 'optimizer')
+    first, second = (dict(tensors({key: ckpt[key] for key in keys if key in ckpt})) for ckpt in (first, second))
+    assert first.keys() == second.keys()
+    assert len(first) > 8
+    return all(torch.equal(value, second[path]) for path, value in first.items())

@@ -1,0 +1,109 @@
+// Talking to the server: questions, and changes that are sent again until they are saved.
+
+const STORED_TOKEN = 'fsptal_mm_token';
+const FIRST_WAIT_MS = 300;
+const MOST_WAIT_MS = 3000;
+
+// The address that the program prints carries the token behind '#'. It is kept for reloads, and for pages that are still
+// open when the server starts anew: they share this storage.
+if (location.hash.length > 1) {
+  localStorage.setItem(STORED_TOKEN, location.hash.slice(1));
+  history.replaceState(null, '', location.pathname);
+}
+
+const token = () => localStorage.getItem(STORED_TOKEN) ?? '';
+
+export class ServerError extends Error {
+  constructor(message, status) {
+    super(message);
+    this.status = status;
+  }
+
+  // Whether the same request can be right later: the server is away, has started anew, with another project perhaps, or
+  // its disk was full.
+  get passes() {
+    return [0, 401, 409].includes(this.status) || this.status >= 500;
+  }
+}
+
+export async function ask(path, body) {
+  const options = { headers: { 'X-Token': token() } };
+  if (body !== undefined) {
+    Object.assign(options, { method: 'POST', body: JSON.stringify(body) });
+  }
+  let response;
+  try {
+    response = await fetch(path, options);
+  } catch {
+    throw new ServerError('the server does not answer', 0);
+  }
+  if (!response.ok) {
+    const answer = await response.json().catch(() => ({ error: response.statusText }));
+    throw new ServerError(answer.error, response.status);
+  }
+  return response;
+}
+
+export async function askJson(path, body) {
+  const response = await ask(path, body);
+  try {
+    return await response.json();
+  } catch {
+    throw new ServerError('the answer broke off', 0);
+  }
+}
+
+export const videoPath = (id) => `/api/videos/${encodeURIComponent(id)}`;
+export const mediaUrl = (id) => `/media/${encodeURIComponent(id)}?token=${encodeURIComponent(token())}`;
+
+const randomId = () => Array.from(crypto.getRandomValues(new Uint8Array(8)), (x) => x.toString(16).padStart(2, '0')).join('');
+export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+// Changes on their way to the server, one at a time and in order. Each has an id, so that one which was saved but whose
+// answer got lost is not made twice.
+export class EditQueue {
+  constructor(project, { onStatus, onSaved, onRefused }) {
+    Object.assign(this, { project, onStatus, onSaved, onRefused });
+    this.waiting = [];
+    this.running = false;
+  }
+
+  push(video, edit) {
+    const change = { video, edit: { edit_id: randomId(), ...edit } };
+    this.waiting.push(change);
+    this.run();
+    return change.edit;
+  }
+
+  of(video) {
+    return this.waiting.filter((change) => change.video === video).map((change) => change.edit);
+  }
+
+  async run() {
+    if (this.running) return;
+    this.running = true;
+    let waitMs = FIRST_WAIT_MS;
+    while (this.waiting.length) {
+      const { video, edit } = this.waiting[0];
+      if (edit.action !== 'spent') this.onStatus('saving', this.waiting.length);
+      try {
+        const state = await askJson('/api/edits', { project: this.project, video, edit });
+        this.waiting.shift();
+        this.onSaved(video, state);
+        waitMs = FIRST_WAIT_MS;
+      } catch (error) {
+        if (!(error instanceof ServerError)) throw error;
+        if (error.passes) {
+          this.onStatus('unsaved', this.waiting.length, error.message);
+          await pause(waitMs);
+          waitMs = Math.min(2 * waitMs, MOST_WAIT_MS);
+        } else {
+          this.waiting.shift();
+          await this.onRefused(video, error.message);
+        }
+      }
+    }
+    this.running = false;
+    this.onStatus('saved', 0);
+  }
+}

@@ -1,0 +1,119 @@
+// Frames from the browser's own player, for the codecs that it knows.
+
+import { pause } from './api.js';
+
+const FIRST_FRAME_MS = 2000; // browsers that show no frame before they play do not tell its time either
+
+async function untold() {
+  do await pause(FIRST_FRAME_MS);
+  while (document.hidden); // frames are shown when the page is
+  return 0;
+}
+
+export class BrowserVideo {
+  constructor(element, { onFrame, onState, onFailure }) {
+    Object.assign(this, { element, onFrame, onState, onFailure });
+    this.ready = false;
+    this.tells = 'requestVideoFrameCallback' in element;
+    for (const name of ['play', 'pause', 'ended']) element.addEventListener(name, () => this.ready && onState());
+    element.addEventListener('seeked', () => this.ready && this.#seeked());
+    element.addEventListener('error', () => this.ready && onFailure());
+  }
+
+  // Resolves when the first frame is there, rejects if the browser cannot play this.
+  async load(url, times) {
+    this.stop();
+    this.times = times;
+    this.offsetSec = 0; // time of the first frame on the player's clock
+    this.frame = 0;
+    this.aim = null; // the frame that a seek is on the way to
+    this.next = null; // the frame to seek to after that
+    const opened = this.opening = {};
+    const told = new Promise((resolve) => {
+      if (this.tells) this.element.requestVideoFrameCallback((now, frame) => resolve(frame.mediaTime));
+    });
+    this.element.src = url;
+    await new Promise((resolve, reject) => {
+      this.element.onerror = () => reject(new Error('cannot be played'));
+      this.element.onloadeddata = resolve;
+    });
+    if (opened !== this.opening) throw new Error('another video was opened');
+    // Sound without a picture: the browser knows one codec of the file and not the other.
+    if (!this.element.videoWidth) throw new Error('no picture');
+    if (this.tells) this.offsetSec = await Promise.race([told, untold()]);
+    if (opened !== this.opening) throw new Error('another video was opened');
+    this.ready = true;
+    this.#watch(opened);
+    this.onFrame(0);
+  }
+
+  stop() {
+    this.ready = false;
+    this.opening = null;
+    this.element.onerror = this.element.onloadeddata = null;
+    this.element.pause();
+    this.element.removeAttribute('src');
+    this.element.load();
+  }
+
+  get playing() {
+    return !this.element.paused && !this.element.ended;
+  }
+
+  play() {
+    this.aim = this.next = null;
+    if (this.element.ended || this.frame === this.times.last) this.element.currentTime = this.offsetSec;
+    this.element.play().catch(() => this.onState());
+  }
+
+  pause() {
+    this.element.pause();
+  }
+
+  setSpeed(speed) {
+    this.element.playbackRate = this.element.defaultPlaybackRate = speed;
+  }
+
+  // Where steps start from: the frame that will be shown, which is not there yet while a key is held.
+  get target() {
+    return this.next ?? this.aim ?? this.frame;
+  }
+
+  show(frame) {
+    if (this.element.seeking && this.aim !== null) {
+      this.next = frame;
+      return;
+    }
+    this.aim = frame;
+    this.element.currentTime = this.offsetSec + this.times.middle(frame);
+  }
+
+  #seeked() {
+    if (this.next !== null) {
+      const frame = this.next;
+      this.next = this.aim = null;
+      this.show(frame);
+    } else if (!this.tells) this.#shown(this.element.currentTime);
+  }
+
+  #watch(opened) {
+    if (opened !== this.opening) return;
+    if (this.tells) {
+      this.element.requestVideoFrameCallback((now, frame) => {
+        if (opened === this.opening) this.#shown(frame.mediaTime);
+        this.#watch(opened);
+      });
+    } else {
+      requestAnimationFrame(() => {
+        if (opened === this.opening && this.playing) this.#shown(this.element.currentTime);
+        this.#watch(opened);
+      });
+    }
+  }
+
+  #shown(clockSec) {
+    this.frame = this.times.at(clockSec - this.offsetSec);
+    if (!this.element.seeking && this.next === null) this.aim = null;
+    this.onFrame(this.frame);
+  }
+}

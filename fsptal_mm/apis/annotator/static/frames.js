@@ -1,0 +1,34 @@
+// Which frame is shown when: the times of all frames of a video, as its container has them.
+
+const CLOCK_SEC = 1e-3; // containers round times, often to milliseconds
+
+export class FrameTimes {
+  constructor(startSec, durationSec) {
+    this.startSec = startSec;
+    this.durationSec = durationSec;
+  }
+
+  get last() {
+    return this.startSec.length - 1;
+  }
+
+  clamp(frame) {
+    return Math.max(0, Math.min(this.last, frame));
+  }
+
+  // Index of the frame that is shown at a time.
+  at(timeSec) {
+    let [low, high] = [0, this.startSec.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.startSec[middle] <= timeSec + CLOCK_SEC) low = middle + 1;
+      else high = middle;
+    }
+    return this.clamp(low - 1);
+  }
+
+  // A time at which nothing but this frame is shown, however a player rounds.
+  middle(frame) {
+    return (this.startSec[frame] + (this.startSec[frame + 1] ?? this.durationSec)) / 2;
+  }
+}

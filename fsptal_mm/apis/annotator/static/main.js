@@ -1,0 +1,320 @@
+// The page: a project, the video on it, and what keys and buttons do.
+
+import { Activity } from './activity.js';
+import { askJson, EditQueue, pause, videoPath } from './api.js';
+import { Keyboard } from './keyboard.js';
+import { Marks, nameOf } from './marks.js';
+import * as panels from './panels.js';
+import { Player } from './player.js';
+import { withEdits } from './points.js';
+import { Timeline } from './timeline.js';
+
+const { byId } = panels;
+const DETAIL_SEC = 10;
+const RETRY_MS = 1000;
+
+class Page {
+  constructor(overview) {
+    this.overview = overview;
+    this.marks = new Marks(overview.classes);
+    this.player = new Player(byId('video'), byId('canvas'), {
+      onFrame: (frame) => this.showFrame(frame),
+      onState: () => this.player && panels.showPlayer(this.player),
+      onWait: panels.message,
+    });
+    const seek = {
+      onSeek: (sec) => this.player.show(this.player.times.at(sec)),
+      onSelect: (id) => this.select(id),
+      onMove: (id, sec) => this.edit({ action: 'change', point_id: id, time_sec: sec }),
+    };
+    this.timelines = [new Timeline(byId('overview'), null, seek), new Timeline(byId('detail'), DETAIL_SEC, seek)];
+    this.queue = new EditQueue(overview.project, {
+      onStatus: panels.showSaved,
+      onSaved: (video, state) => this.saved(video, state),
+      onRefused: (video, why) => this.refused(video, why),
+    });
+    this.activity = new Activity(
+      () => this.player.playing,
+      (seconds) => this.queue.push(this.video, { action: 'spent', seconds }),
+    );
+    byId('annotator').textContent = overview.annotator ?? '';
+    panels.showClasses(this.marks, (name) => this.label(name));
+    this.listen();
+  }
+
+  get video() {
+    return this.overview.videos[this.index].id;
+  }
+
+  async open(index, playing = false) {
+    this.activity.report();
+    this.player.pause();
+    const opening = this.opening = {};
+    this.index = index;
+    this.state = null;
+    this.selected = null;
+    panels.showProgress(this.overview, index);
+    let state;
+    while (!state) {
+      try {
+        state = await askJson(videoPath(this.video));
+      } catch (error) {
+        if (opening !== this.opening) return;
+        panels.message(error.message);
+        if (!error.passes) return;
+        await pause(RETRY_MS);
+      }
+      if (opening !== this.opening) return;
+    }
+    panels.message(null);
+    this.state = state;
+    const loaded = this.player.load(this.video, state.start_sec, state.duration_sec);
+    for (const timeline of this.timelines) timeline.setVideo(this.player.times);
+    this.draw();
+    this.showFrame(0);
+    await loaded;
+    if (opening === this.opening && playing) this.player.play();
+  }
+
+  // Points as the page shows them: what is saved, with the changes that are on the way.
+  get points() {
+    return this.state ? withEdits(this.state.points, this.queue.of(this.video), this.player.times) : [];
+  }
+
+  draw() {
+    const { points } = this;
+    if (!points.some(({ id }) => id === this.selected)) this.selected = null;
+    for (const timeline of this.timelines) timeline.setPoints(points, this.selected, this.marks);
+    panels.showPoints(points, this.selected, this.marks, (id) => this.select(id));
+    panels.showCounts(points);
+    byId('undo').disabled = !this.state?.can_undo;
+    byId('redo').disabled = !this.state?.can_redo;
+  }
+
+  showFrame(frame) {
+    if (!this.state) return;
+    for (const timeline of this.timelines) timeline.setFrame(frame);
+    panels.showFrame(this.player.times, frame);
+  }
+
+  edit(edit) {
+    if (!this.state) return;
+    this.queue.push(this.video, edit);
+    this.draw();
+  }
+
+  saved(video, state) {
+    Object.assign(this.overview.videos.find(({ id }) => id === video), state.summary);
+    if (video === this.video && this.state) {
+      Object.assign(this.state, state);
+      this.draw();
+    }
+    panels.showProgress(this.overview, this.index);
+  }
+
+  async refused(video, why) {
+    panels.flash(why, '#ffffff');
+    const state = await askJson(videoPath(video)).catch(() => null);
+    if (state) this.saved(video, state);
+  }
+
+  // A key of a class: a point at the frame that is shown, or another class for the point that is selected there.
+  label(name) {
+    if (!this.state || !this.player.source.ready) return;
+    const { frame, times } = this.player;
+    const { points } = this;
+    const selected = points.find(({ id }) => id === this.selected);
+    if (points.some((point) => point.frame === frame && point.label === name)) {
+      panels.flash(`${nameOf(name)} is at this frame already`, '#ffffff');
+    } else if (selected?.frame === frame && !this.player.playing) {
+      this.edit({ action: 'change', point_id: selected.id, label: name });
+      panels.flash(`now ${nameOf(name)}`, this.marks.of(name).color);
+    } else {
+      this.selected = null;
+      this.edit({ action: 'add', time_sec: times.startSec[frame], label: name });
+      panels.flash(nameOf(name), this.marks.of(name).color);
+    }
+  }
+
+  search() {
+    this.player.pause();
+    panels.searchClass(this.marks, (name) => this.label(name));
+  }
+
+  select(id) {
+    const point = this.points.find((one) => one.id === id);
+    if (!point) return;
+    this.player.pause();
+    this.selected = id;
+    this.player.show(point.frame);
+    this.draw();
+  }
+
+  unselect() {
+    this.selected = null;
+    this.draw();
+  }
+
+  // The next point from here, or the one before; several at one frame come one after the other.
+  selectNext(direction) {
+    const { points } = this;
+    const place = points.findIndex(({ id }) => id === this.selected);
+    if (place >= 0) this.select(points[place + direction]?.id);
+    else if (direction > 0) this.select(points.find(({ frame }) => frame >= this.player.frame)?.id);
+    else this.select(points.findLast(({ frame }) => frame <= this.player.frame)?.id);
+  }
+
+  move(point, frame) {
+    if (!point || frame === point.frame) return;
+    this.player.pause();
+    this.player.show(frame);
+    this.edit({ action: 'change', point_id: point.id, time_sec: this.player.times.startSec[frame] });
+  }
+
+  moveBy(frames) {
+    const point = this.points.find(({ id }) => id === this.selected);
+    if (point) this.move(point, this.player.times.clamp(point.frame + frames));
+  }
+
+  moveHere() {
+    this.move(this.points.find(({ id }) => id === this.selected), this.player.frame);
+  }
+
+  delete() {
+    if (this.selected) this.edit({ action: 'delete', point_id: this.selected });
+  }
+
+  setDone(done) {
+    this.edit({ action: 'done', done });
+    byId('done').checked = done;
+  }
+
+  go(step, playing) {
+    const index = this.index + step;
+    if (index >= 0 && index < this.overview.videos.length) this.open(index, playing);
+    else panels.flash(step > 0 ? 'this was the last video' : 'this is the first video', '#ffffff');
+  }
+
+  finish() {
+    this.setDone(true);
+    this.go(1, true);
+  }
+
+  togglePlay() {
+    if (this.player.playing) this.player.pause();
+    else {
+      this.unselect();
+      this.player.play();
+    }
+  }
+
+  help() {
+    byId('help').showModal();
+  }
+
+  async export(unfinished) {
+    const result = byId('export-result');
+    result.textContent = 'writing …';
+    try {
+      const { folder, videos, points, background_points: background, left_out: leftOut } = await askJson('/api/export', {
+        project: this.overview.project,
+        unfinished,
+      });
+      result.textContent = [
+        `${points} points of ${videos} videos are in ${folder}.`,
+        background ? `${background} background points are in annotations.json only: LACP's form has none.` : '',
+        leftOut ? `${leftOut} videos with points are not done and not there.` : '',
+      ].join(' ');
+    } catch (error) {
+      result.textContent = `Nothing was written: ${error.message}`;
+    }
+  }
+
+  commands() {
+    const { player } = this;
+    return [
+      { keys: [' '], shown: 'Space', text: 'play or pause', run: () => this.togglePlay(), once: true },
+      { keys: ['.'], shown: '.', text: 'one frame on', run: () => player.step(1) },
+      { keys: [','], shown: ',', text: 'one frame back', run: () => player.step(-1) },
+      { keys: ['ArrowRight'], shown: '→', text: '1 second on', run: () => player.jump(1) },
+      { keys: ['ArrowLeft'], shown: '←', text: '1 second back', run: () => player.jump(-1) },
+      { keys: ['Shift+ArrowRight'], shown: 'Shift →', text: '5 seconds on', run: () => player.jump(5) },
+      { keys: ['Shift+ArrowLeft'], shown: 'Shift ←', text: '5 seconds back', run: () => player.jump(-5) },
+      { keys: ['Home'], shown: 'Home', text: 'start of the video', run: () => player.show(0) },
+      { keys: ['End'], shown: 'End', text: 'end of the video', run: () => player.show(player.times.last) },
+      { keys: ['ArrowUp'], shown: '↑', text: 'faster, up to 4×', run: () => player.faster(1) },
+      { keys: ['ArrowDown'], shown: '↓', text: 'slower', run: () => player.faster(-1) },
+      { keys: [']'], shown: ']', text: 'select the next point', run: () => this.selectNext(1) },
+      { keys: ['['], shown: '[', text: 'select the point before', run: () => this.selectNext(-1) },
+      { keys: ['>'], shown: '>', text: 'move the selected point by a frame', run: () => this.moveBy(1) },
+      { keys: ['<'], shown: '<', text: 'move it back by a frame', run: () => this.moveBy(-1) },
+      { keys: ['='], shown: '=', text: 'move it to the frame that is shown', run: () => this.moveHere() },
+      { keys: ['Delete', 'Backspace'], shown: 'Del', text: 'delete it', run: () => this.delete() },
+      { keys: ['Escape'], shown: 'Esc', text: 'select none', run: () => this.unselect() },
+      { keys: ['Ctrl+z'], shown: 'Ctrl Z', text: 'undo', run: () => this.edit({ action: 'undo' }) },
+      { keys: ['Ctrl+y', 'Ctrl+Shift+z'], shown: 'Ctrl Y', text: 'redo', run: () => this.edit({ action: 'redo' }) },
+      { keys: ['Enter'], shown: 'Enter', text: 'video done, play the next one', run: () => this.finish(), once: true },
+      { keys: ['Shift+Enter'], shown: 'Shift Enter', text: 'video done, or not', run: () => this.setDone(!byId('done').checked) },
+      { keys: ['PageDown'], shown: 'Page↓', text: 'next video', run: () => this.go(1) },
+      { keys: ['PageUp'], shown: 'Page↑', text: 'previous video', run: () => this.go(-1) },
+      { keys: ['/'], shown: '/', text: 'find a class by name', run: () => this.search(), once: true },
+      { keys: ['?'], shown: '?', text: 'this list', run: () => this.help(), once: true },
+    ];
+  }
+
+  listen() {
+    const keyboard = new Keyboard(this.commands(), (key) => {
+      const entry = this.marks.withKey(key);
+      if (entry) this.label(entry.name);
+    });
+    keyboard.fillHelp(byId('help-keys'), [
+      { shown: '1–9 a–z', text: 'a point of this class at the frame that is shown; another class for a selected point' },
+      { shown: '0', text: 'a background point: nothing happens here' },
+    ]);
+    const clicks = {
+      play: () => this.togglePlay(),
+      undo: () => this.edit({ action: 'undo' }),
+      redo: () => this.edit({ action: 'redo' }),
+      previous: () => this.go(-1),
+      next: () => this.go(1),
+      'help-button': () => this.help(),
+      'export-button': () => byId('export').showModal(),
+      'export-done': () => this.export(false),
+      'export-all': () => this.export(true),
+      'source-button': () => (this.player.source === this.player.server ? this.player.useBrowser() : this.player.useServer()),
+      'videos-button': () => this.listVideos(),
+      stage: () => this.togglePlay(),
+    };
+    for (const [id, run] of Object.entries(clicks)) byId(id).addEventListener('click', run);
+    byId('done').addEventListener('change', (event) => this.setDone(event.target.checked));
+    // The keyboard belongs to the page, not to the button that was clicked last.
+    document.addEventListener('click', () => !document.querySelector('dialog[open]') && document.activeElement.blur());
+    window.addEventListener('beforeunload', (event) => this.queue.waiting.length && event.preventDefault());
+  }
+
+  listVideos() {
+    panels.showVideos(this.overview, this.index, (index) => {
+      byId('videos').close();
+      this.open(index);
+    });
+    byId('videos').showModal();
+  }
+}
+
+async function start() {
+  let overview;
+  while (!overview) {
+    try {
+      overview = await askJson('/api/project');
+    } catch (error) {
+      panels.message(error.status === 401 ? 'Open the address that the program printed: it carries the key to this page.' : error.message);
+      await pause(RETRY_MS);
+    }
+  }
+  panels.message(null);
+  const page = new Page(overview);
+  const first = overview.videos.findIndex((video) => !video.done);
+  await page.open(Math.max(first, 0));
+}
+
+start();

@@ -1,0 +1,159 @@
+// Everything around the picture: what the page shows of a project and of the video on it.
+
+import { clock, nameOf } from './marks.js';
+
+export const byId = (id) => document.getElementById(id);
+
+const SAVED_TEXT = {
+  saved: () => 'saved',
+  saving: () => 'saving …',
+  unsaved: (count, why) => `${count} not saved, trying again: ${why}`,
+};
+
+export function showSaved(state, count, why) {
+  const element = byId('saved');
+  element.dataset.state = state;
+  element.textContent = SAVED_TEXT[state](count, why);
+}
+
+export function showClasses(marks, onClick) {
+  byId('classes').replaceChildren(
+    ...marks.all.map(({ name }) => {
+      const button = element('button', nameOf(name), { title: nameOf(name) });
+      button.dataset.label = nameOf(name);
+      button.prepend(marks.element(name));
+      button.append(element('span', '', { className: 'count' }));
+      button.addEventListener('click', () => onClick(name));
+      return button;
+    }),
+  );
+}
+
+export function showCounts(points) {
+  for (const button of byId('classes').children) {
+    const count = points.filter(({ label }) => nameOf(label) === button.dataset.label).length;
+    button.querySelector('.count').textContent = count || '';
+  }
+  byId('point-count').textContent = points.length ? `${points.length} in this video` : 'none yet';
+}
+
+export function showPoints(points, selected, marks, onClick) {
+  byId('points').replaceChildren(
+    ...points.map((point) => {
+      const item = document.createElement('li');
+      const button = element('button', nameOf(point.label));
+      button.prepend(marks.element(point.label), element('time', clock(point.time_sec, 2)));
+      button.dataset.point = point.id;
+      button.dataset.frame = point.frame;
+      button.classList.toggle('selected', point.id === selected);
+      button.classList.toggle('waiting', point.waiting === true);
+      button.addEventListener('click', () => onClick(point.id));
+      item.append(button);
+      return item;
+    }),
+  );
+  byId('points').querySelector('.selected')?.scrollIntoView({ block: 'nearest' });
+  byId('point-help').hidden = !points.some(({ id }) => id === selected);
+}
+
+export function showProgress(overview, index) {
+  const { videos } = overview;
+  const done = videos.filter((video) => video.done).length;
+  const sum = (name) => videos.reduce((total, video) => total + video[name], 0);
+  byId('progress-bar').style.width = `${(100 * done) / videos.length}%`;
+  const text = `${done} of ${videos.length} done, ${sum('points')} points, ${spent(sum('spent_sec'))}`;
+  byId('progress-text').textContent = text;
+  byId('progress').setAttribute('aria-label', text);
+  byId('video-name').textContent = videos[index].id;
+  byId('video-place').textContent = `${index + 1} / ${videos.length}`;
+  byId('done').checked = videos[index].done;
+  byId('previous').disabled = index === 0;
+  byId('next').disabled = index === videos.length - 1;
+  document.title = `${videos[index].id} – point labels`;
+}
+
+export function showVideos(overview, index, onClick) {
+  const rows = overview.videos.map((video, place) => {
+    const row = element('button', '', { className: place === index ? 'selected' : '' });
+    const cells = [
+      video.done ? '✓' : '',
+      video.id,
+      clock(video.duration_sec),
+      `${video.points} points`,
+      video.spent_sec ? spent(video.spent_sec) : '',
+    ];
+    row.append(...cells.map((text) => element('span', text)));
+    row.addEventListener('click', () => onClick(place));
+    return row;
+  });
+  byId('video-list').replaceChildren(...rows);
+}
+
+export function showPlayer(player) {
+  byId('play').textContent = player.playing ? 'Pause' : 'Play';
+  byId('paused').hidden = player.playing;
+  byId('speed').textContent = `${player.speed}×`;
+  const fromServer = player.source === player.server;
+  byId('source').textContent = fromServer ? 'frames decoded by the server' : '';
+  byId('source-button').textContent = fromServer ? "Try the browser's player" : 'Decode on the server';
+}
+
+export function showFrame(times, frame) {
+  byId('time').textContent = `${clock(times.startSec[frame], 2)} / ${clock(times.durationSec, 2)}`;
+  byId('frame-number').textContent = `frame ${frame}`;
+}
+
+let flashTimer;
+export function flash(text, color) {
+  const box = byId('flash');
+  Object.assign(box, { textContent: text, hidden: false });
+  box.style.setProperty('--color', color);
+  clearTimeout(flashTimer);
+  flashTimer = setTimeout(() => Object.assign(box, { hidden: true }), 900);
+}
+
+export function message(text) {
+  Object.assign(byId('message'), { textContent: text ?? '', hidden: !text });
+}
+
+// Chooses a class by a part of its name.
+export function searchClass(marks, onChoice) {
+  const [dialog, input, list] = [byId('search'), byId('search-text'), byId('search-found')];
+  const choose = (name) => {
+    dialog.close();
+    onChoice(name);
+  };
+  const found = () => {
+    const part = input.value.trim().toLowerCase();
+    const names = marks.all.map(({ name }) => name).filter((name) => nameOf(name).toLowerCase().includes(part));
+    return names.sort((one, other) => nameOf(other).toLowerCase().startsWith(part) - nameOf(one).toLowerCase().startsWith(part));
+  };
+  const fill = () => {
+    list.replaceChildren(
+      ...found().map((name) => {
+        const button = element('button', nameOf(name));
+        button.prepend(marks.element(name));
+        button.addEventListener('click', () => choose(name));
+        return button;
+      }),
+    );
+  };
+  input.oninput = fill;
+  input.onkeydown = (event) => {
+    if (event.key !== 'Enter') return;
+    event.preventDefault();
+    if (found().length) choose(found()[0]);
+  };
+  input.value = '';
+  fill();
+  dialog.showModal();
+  input.focus();
+}
+
+function spent(seconds) {
+  return seconds < 60 ? `${Math.round(seconds)} s` : `${Math.round(seconds / 60)} min`;
+}
+
+function element(name, text, properties = {}) {
+  return Object.assign(document.createElement(name), { textContent: text, ...properties });
+}

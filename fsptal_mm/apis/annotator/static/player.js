@@ -1,0 +1,106 @@
+// One player for both sources of frames.
+
+import { mediaUrl } from './api.js';
+import { BrowserVideo } from './browser_video.js';
+import { FrameTimes } from './frames.js';
+import { ServerFrames } from './server_frames.js';
+
+const SPEEDS = [0.25, 0.5, 1, 1.5, 2, 3, 4];
+
+export class Player {
+  constructor(video, canvas, { onFrame, onState, onWait }) {
+    Object.assign(this, { video, canvas, onState });
+    const shown = (source) => (frame) => source === this.source && onFrame(frame);
+    this.browser = new BrowserVideo(video, {
+      onFrame: (frame) => shown(this.browser)(frame),
+      onState: () => onState(),
+      onFailure: () => this.useServer(),
+    });
+    this.server = new ServerFrames(canvas, {
+      onFrame: (frame) => shown(this.server)(frame),
+      onState: () => onState(),
+      onWait,
+    });
+    this.speed = 1;
+    this.source = this.browser;
+  }
+
+  async load(id, startSec, durationSec) {
+    const loading = this.loading = {};
+    this.id = id;
+    this.times = new FrameTimes(startSec, durationSec);
+    this.#use(this.browser);
+    this.server.stop();
+    try {
+      await this.browser.load(mediaUrl(id), this.times);
+    } catch {
+      if (loading === this.loading) await this.useServer(0);
+    }
+    this.setSpeed(this.speed);
+  }
+
+  async useServer(frame = this.frame) {
+    this.browser.stop();
+    this.#use(this.server);
+    await this.server.load(this.id, this.times, frame);
+    this.setSpeed(this.speed);
+  }
+
+  async useBrowser() {
+    const frame = this.frame;
+    await this.load(this.id, this.times.startSec, this.times.durationSec);
+    this.show(frame);
+  }
+
+  #use(source) {
+    this.source = source;
+    this.video.hidden = source !== this.browser;
+    this.canvas.hidden = source !== this.server;
+    this.onState();
+  }
+
+  // Index of the frame that is shown.
+  get frame() {
+    return this.source.frame ?? 0;
+  }
+
+  get playing() {
+    return this.source.ready && this.source.playing;
+  }
+
+  play() {
+    if (this.source.ready) this.source.play();
+  }
+
+  pause() {
+    this.source.pause();
+  }
+
+  show(frame) {
+    if (this.source.ready) this.source.show(this.times.clamp(frame));
+  }
+
+  step(frames) {
+    this.pause();
+    if (this.source.ready) this.show(this.source.target + frames);
+  }
+
+  jump(seconds) {
+    if (!this.source.ready) return;
+    const from = this.source.target;
+    const to = this.times.at(this.times.startSec[from] + seconds);
+    this.show(to === from ? from + Math.sign(seconds) : to); // a frame may be longer than the jump
+  }
+
+  faster(steps) {
+    const place = SPEEDS.indexOf(this.speed) + steps;
+    this.setSpeed(SPEEDS[Math.max(0, Math.min(SPEEDS.length - 1, place))]);
+  }
+
+  setSpeed(speed) {
+    this.speed = speed;
+    this.browser.setSpeed(speed);
+    this.server.setSpeed(speed);
+    this.onState();
+  }
+}

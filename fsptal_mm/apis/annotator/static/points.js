@@ -1,0 +1,27 @@
+// Points as they will be once all changes that are on the way to the server are saved.
+
+function apply(points, edit, times) {
+  const timeSec = () => times.startSec[times.at(edit.time_sec)];
+  switch (edit.action) {
+    case 'add':
+      if (points.some(({ id }) => id === edit.edit_id)) return points;
+      return [...points, { id: edit.edit_id, time_sec: timeSec(), frame: times.at(edit.time_sec), label: edit.label, waiting: true }];
+    case 'change':
+      return points.map((point) => {
+        if (point.id !== edit.point_id) return point;
+        const changed = { ...point, waiting: true };
+        if ('label' in edit) changed.label = edit.label;
+        if ('time_sec' in edit) Object.assign(changed, { time_sec: timeSec(), frame: times.at(edit.time_sec) });
+        return changed;
+      });
+    case 'delete':
+      return points.filter(({ id }) => id !== edit.point_id);
+    default: // what undo and redo do, the server says
+      return points;
+  }
+}
+
+export function withEdits(points, edits, times) {
+  const after = edits.reduce((before, edit) => apply(before, edit, times), points);
+  return after.toSorted((one, other) => one.frame - other.frame);
+}

@@ -1,0 +1,137 @@
+// The points of a video on a time axis: all of it, or the seconds around the frame that is shown.
+
+import { clock, nameOf } from './marks.js';
+
+const DRAG_PIXELS = 4; // a click may tremble that much
+const TICK_STEPS_SEC = [0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600];
+const TICK_PIXELS = 70;
+const DOT_PIXELS = 26;
+
+export class Timeline {
+  // spanSec: how much is seen at once; null for all of the video.
+  constructor(element, spanSec, { onSeek, onSelect, onMove }) {
+    Object.assign(this, { element, spanSec, onSeek, onSelect, onMove });
+    this.ticks = this.#layer('ticks');
+    this.dots = this.#layer('dots');
+    this.head = this.#layer('head');
+    this.points = [];
+    element.addEventListener('pointerdown', (event) => this.#press(event));
+    new ResizeObserver(() => this.times && this.draw()).observe(element);
+  }
+
+  setVideo(times) {
+    this.times = times;
+    this.frame = 0;
+  }
+
+  setPoints(points, selected, marks) {
+    Object.assign(this, { points, selected, marks });
+    this.draw();
+  }
+
+  setFrame(frame) {
+    this.frame = frame;
+    if (this.spanSec) this.draw();
+    else this.#place(this.head, this.times.startSec[frame]);
+  }
+
+  get window() {
+    if (!this.spanSec) return { startSec: 0, lengthSec: Math.max(this.times.durationSec, 1e-3) };
+    return { startSec: this.times.startSec[this.frame] - this.spanSec / 2, lengthSec: this.spanSec };
+  }
+
+  draw() {
+    const { startSec, lengthSec } = this.window;
+    this.#place(this.head, this.times.startSec[this.frame]);
+    this.#drawTicks(startSec, lengthSec);
+    const visible = this.points.filter((point) => {
+      const place = (point.time_sec - startSec) / lengthSec;
+      return place > -0.02 && place < 1.02;
+    });
+    this.dots.replaceChildren(...visible.map((point) => this.#dot(point)));
+    this.#spread(visible, lengthSec);
+  }
+
+  // Points that would cover one another go into a second row.
+  #spread(points, lengthSec) {
+    const apartSec = (DOT_PIXELS / this.element.clientWidth) * lengthSec;
+    let lastInFirstRow = -Infinity;
+    points.forEach((point, place) => {
+      const second = point.time_sec - lastInFirstRow < apartSec;
+      this.dots.children[place].classList.toggle('second', second);
+      lastInFirstRow = second ? -Infinity : point.time_sec;
+    });
+  }
+
+  #dot(point) {
+    const dot = this.marks.element(point.label);
+    dot.dataset.point = point.id;
+    dot.title = `${nameOf(point.label)}, ${clock(point.time_sec, 2)}`;
+    dot.classList.toggle('selected', point.id === this.selected);
+    dot.classList.toggle('waiting', point.waiting === true);
+    this.#place(dot, point.id === this.dragged?.id ? this.dragged.timeSec : point.time_sec);
+    return dot;
+  }
+
+  #drawTicks(startSec, lengthSec) {
+    const stepSec = TICK_STEPS_SEC.find((sec) => (sec / lengthSec) * this.element.clientWidth >= TICK_PIXELS) ?? 7200;
+    const ticks = [];
+    const endSec = Math.min(startSec + lengthSec, this.times.durationSec);
+    for (let tick = Math.max(0, Math.ceil(startSec / stepSec)); tick * stepSec <= endSec; tick += 1) {
+      const element = document.createElement('span');
+      element.textContent = clock(tick * stepSec, stepSec < 1 ? 1 : 0);
+      this.#place(element, tick * stepSec);
+      ticks.push(element);
+    }
+    const film = document.createElement('div'); // where there is video
+    film.className = 'film';
+    this.#place(film, Math.max(0, startSec));
+    film.style.width = `${(100 * (endSec - Math.max(0, startSec))) / lengthSec}%`;
+    this.ticks.replaceChildren(film, ...ticks);
+  }
+
+  #place(element, sec) {
+    const { startSec, lengthSec } = this.window;
+    element.style.left = `${(100 * (sec - startSec)) / lengthSec}%`;
+  }
+
+  #layer(name) {
+    const layer = document.createElement('div');
+    layer.className = name;
+    this.element.append(layer);
+    return layer;
+  }
+
+  #press(event) {
+    if (!this.times || event.button !== 0) return;
+    event.preventDefault();
+    const { startSec, lengthSec } = this.window; // stays while the pointer is down, though the frame changes
+    const box = this.element.getBoundingClientRect();
+    const secAt = (x) => {
+      const sec = startSec + ((x - box.left) / box.width) * lengthSec;
+      return Math.max(0, Math.min(this.times.durationSec, sec));
+    };
+    const point = this.points.find(({ id }) => id === event.target.closest('[data-point]')?.dataset.point);
+    if (point) this.onSelect(point.id);
+    else this.onSeek(secAt(event.clientX));
+    let moved = false;
+    const move = (now) => {
+      moved ||= Math.abs(now.clientX - event.clientX) > DRAG_PIXELS;
+      if (!moved) return;
+      if (point) this.dragged = { id: point.id, timeSec: secAt(now.clientX) };
+      this.onSeek(secAt(now.clientX));
+    };
+    const end = (now) => {
+      this.element.removeEventListener('pointermove', move);
+      this.element.removeEventListener('pointerup', end);
+      this.element.removeEventListener('pointercancel', end);
+      this.dragged = null;
+      if (point && moved && now.type === 'pointerup') this.onMove(point.id, secAt(now.clientX));
+      this.draw();
+    };
+    this.element.setPointerCapture(event.pointerId);
+    this.element.addEventListener('pointermove', move);
+    this.element.addEventListener('pointerup', end);
+    this.element.addEventListener('pointercancel', end);
+  }
+}

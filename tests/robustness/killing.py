@@ -1,0 +1,126 @@
+"""Programs that are killed at random moments, and started again until they end by themselves."""
+
+import multiprocessing
+import os
+import runpy
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+# Processes are forked from a server of their own: a fork of this one would inherit locks that its threads hold.
+_CONTEXT = multiprocessing.get_context('forkserver')
+_CONTEXT.set_forkserver_preload(['fsptal_mm', 'mmaction.apis', 'torch._dynamo'])
+_FILE_EVENTS = ('open', 'os.chmod', 'os.mkdir', 'os.remove', 'os.rename', 'os.rmdir')
+_LONGEST_SEC = 1200  # machines are shared
+
+
+@dataclass
+class Program:
+    """A script with its arguments, run in processes of which the libraries are imported already.
+
+    Attributes:
+        script: Path of a Python script.
+        arguments: Of its command line.
+        folder: Where it writes.
+        log: File that gets what it prints.
+        seconds: How long the last whole run took.
+        events: How many times that run opened, moved or removed a file below ``folder``.
+    """
+
+    script: Path
+    arguments: list
+    folder: Path
+    log: Path
+    seconds: float = 0.0
+    events: int = 0
+
+    def run(self, kill_after_sec=None, kill_at_event=None):
+        """Run it; returns the exit status, ``-signal.SIGKILL`` if it was killed (with all of its processes)."""
+        count = _CONTEXT.RawValue('i')
+        process = _CONTEXT.Process(target=self._target, args=(count, kill_at_event))
+        begin = time.monotonic()
+        process.start()
+        process.join(_LONGEST_SEC if kill_after_sec is None else kill_after_sec)
+        if process.exitcode is None:
+            try:
+                os.killpg(process.pid, signal.SIGKILL)
+            except ProcessLookupError:  # it has not made its group yet
+                process.kill()
+            process.join()
+            assert kill_after_sec is not None, f'it hangs: {self.tail()}'
+        if process.exitcode == 0:
+            self.seconds, self.events = time.monotonic() - begin, count.value
+        return process.exitcode
+
+    def run_whole(self):
+        """Run it to its end, which must be a good one."""
+        assert self.run() == 0, self.tail()
+
+    def tail(self):
+        """The last of what it printed."""
+        return self.log.read_text()[-3000:]
+
+    def _target(self, count, kill_at_event):
+        os.setsid()
+        with open(self.log, 'a') as log:
+            for stream in (sys.stdout, sys.stderr):
+                stream.flush()
+            os.dup2(log.fileno(), 1)
+            os.dup2(log.fileno(), 2)
+        sys.stdout, sys.stderr = map(os.fdopen, (1, 2), 'ww')  # not those of pytest
+        own = os.getpid()
+
+        def watch(event, args):
+            if event in _FILE_EVENTS and os.getpid() == own and self._is_written(event, args):
+                count.value += 1
+                if count.value == kill_at_event:
+                    os.killpg(own, signal.SIGKILL)
+
+        sys.addaudithook(watch)
+        torch.set_num_threads(1)
+        sys.argv = [str(self.script), *map(str, self.arguments)]
+        sys.path.insert(0, str(self.script.parent))
+        runpy.run_path(str(self.script), run_name='__main__')
+
+    def _is_written(self, event, args):
+        if event == 'open' and not args[2] & (os.O_WRONLY | os.O_RDWR):
+            return False
+        return isinstance(args[0], (str, Path)) and str(args[0]).startswith(str(self.folder))
+
+
+def kill_at_random(program, rng, kills, fresh, check, finish):
+    """Kill a program some times; half of the moments are times, half are between two steps of writing its files.
+
+    Args:
+        program (Program): With ``seconds`` and ``events`` of a whole run.
+        rng (np.random.Generator): Draws the moments.
+        kills: How many kills.
+        fresh: Called before the first start, and for the next one after it has ended by itself.
+        check: Called after every kill: is what is there sound?
+        finish: Called when it has ended by itself: is all there?
+    """
+    killed = 0
+    while killed < kills:
+        fresh()
+        while killed < kills:
+            if rng.random() < 0.5:
+                status = program.run(kill_after_sec=rng.uniform(0, program.seconds))
+            else:
+                status = program.run(kill_at_event=rng.integers(1, program.events, endpoint=True))
+            if status != -signal.SIGKILL:
+                assert status == 0, program.tail()
+                break
+            killed += 1
+            check()
+        else:
+            program.run_whole()
+        finish()
+
+
+def leftovers(folder):
+    """Hidden files of writers that were killed."""
+    return sorted(path.relative_to(folder) for path in folder.rglob('.*') if 'fsptal-tmp' in path.name)

@@ -1,0 +1,80 @@
+"""A full or read-only disk ends in one clear error that names the file, and costs nothing that was there."""
+
+import os
+import re
+import subprocess
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from test_kills import (  # noqa: F401  (`material` is a fixture)
+    conversion,
+    extraction,
+    generation,
+    localization,
+    material,
+    point_drawing,
+    pytestmark,
+    training,
+)
+from tiny_videos import write_video
+
+from fsptal_mm.datasets.video_reader import open_video
+from fsptal_mm.errors import WriteError
+from fsptal_mm.visualization import annotate_video
+
+
+def mount(*arguments):
+    return subprocess.run(['mount', *map(str, arguments)], capture_output=True).returncode == 0
+
+
+@contextmanager
+def small_disk(folder, num_bytes):
+    """Have a folder be a disk of its own; skips the test where that is not allowed."""
+    if os.name != 'posix' or not mount('-t', 'tmpfs', '-o', f'size={num_bytes}', 'tmpfs', folder):
+        pytest.skip('mounting a small disk needs the rights of root')
+    try:
+        yield
+    finally:
+        subprocess.run(['umount', '--lazy', str(folder)], check=True)
+
+
+def size(case):
+    return sum((case.whole / name).stat().st_size for name in case.files(case.whole))
+
+
+@pytest.mark.parametrize('make', [training, localization, extraction, generation, conversion, point_drawing])
+def test_full_and_read_only_disks(make, material, tmp_path):  # noqa: F811
+    case = make(material, tmp_path)
+    folder = case.program.folder
+    case.fresh()
+    with small_disk(folder, size(case) // 2):
+        case.fill()
+        assert case.program.run() == 1
+        assert_named(case, 'No space left on device|full disk')
+        case.check()
+        mount('-o', 'remount,ro', folder)
+        assert case.program.run() == 1
+        assert_named(case, 'Read-only file system')
+        case.check()
+        mount('-o', 'remount,rw,size=100m', folder)
+        case.program.run_whole()
+        case.finish()
+
+
+def assert_named(case, reason):
+    """The last line says the reason and names the file."""
+    last = case.program.tail().splitlines()[-1]
+    assert re.search(reason, last), case.program.tail()
+    assert re.search(f'{case.program.folder}/[\\w.]', last), last
+
+
+def test_a_video_that_does_not_fit_is_not_taken_for_whole(tmp_path):
+    video = open_video(write_video(tmp_path / 'in.mp4', 4.0))
+    folder = tmp_path / 'work'
+    folder.mkdir()
+    whole = Path(annotate_video(video, tmp_path / 'whole.mp4', []))
+    with small_disk(folder, whole.stat().st_size // 2):
+        with pytest.raises(WriteError, match=r'work/out\.mp4: .*full disk'):
+            annotate_video(video, folder / 'out.mp4', [])
+        assert not list(folder.iterdir())

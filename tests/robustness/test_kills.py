@@ -1,0 +1,260 @@
+"""What is killed at random moments leaves no file that is half of one, and ends as if it had never been stopped."""
+
+import filecmp
+import json
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from killing import Program, kill_at_random, leftovers
+from mmengine.config import Config
+from numbered_videos import write_numbered
+from tiny_recognizers import write_recognizer
+from tiny_run import same_weights
+from tiny_videos import write_video
+
+from fsptal_mm.apis.annotator.project_file import read_project
+from fsptal_mm.compat_checkpoints import find_latest_checkpoint
+from fsptal_mm.datasets.synthetic import ensure_synthetic
+from fsptal_mm.fileio import write_json
+
+ROOT = Path(__file__).parents[2]
+EPOCHS = 4
+CONFIG = f"""
+_base_ = [{str(ROOT / 'configs/fsptal/fsptal_synthetic.py')!r}]
+data_root = DATA_ROOT
+train_dataloader = dict(batch_size=4, dataset=dict(type='PointTALDataset', data_root=data_root))
+test_dataloader = dict(
+    num_workers=0, persistent_workers=False, dataset=dict(type='PointTALDataset', data_root=data_root)
+)
+val_dataloader = test_dataloader
+model = dict(embedding=dict(out_channels=16), head=dict(in_channels=16))
+train_cfg = dict(max_epochs={EPOCHS}, val_interval=2)
+default_hooks = dict(checkpoint=dict(interval=1, max_keep_ckpts=2))
+"""
+
+pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason='forked processes, hence on the CPU only')
+
+
+@pytest.fixture(scope='module')
+def material(tmp_path_factory):
+    """A small data set, a config that reads it, and the work directory of a whole run with its test."""
+    folder = tmp_path_factory.mktemp('material')
+    root = ensure_synthetic(folder / 'set', train_videos=10, test_videos=10)
+    (folder / 'config.py').write_text(CONFIG.replace('DATA_ROOT', repr(str(root))))
+    train(folder, folder / 'whole').run_whole()
+    localize(folder, folder / 'whole', folder / 'whole').run_whole()
+    return folder
+
+
+def train(material, work_dir):
+    arguments = [material / 'config.py', '--work-dir', work_dir, '--seed', 0, '--resume']
+    return Program(ROOT / 'tools/train.py', arguments, work_dir, work_dir.with_suffix('.log'))
+
+
+def localize(material, trained, work_dir):
+    arguments = [material / 'config.py', trained / f'epoch_{EPOCHS}.pth', '--work-dir', work_dir]
+    return Program(ROOT / 'tools/test.py', arguments, work_dir, work_dir.with_suffix('.test_log'))
+
+
+@dataclass
+class Case:
+    """A program that writes into a folder, and that folder as a whole run leaves it."""
+
+    program: Program
+    whole: Path
+    stays: tuple = ()  # names of files that lie there from an earlier run, and are to be replaced
+
+    def fresh(self):
+        shutil.rmtree(self.program.folder, ignore_errors=True)
+        self.program.folder.mkdir()
+        self.fill()
+
+    def fill(self):
+        for name in self.stays:
+            (self.program.folder / name).write_text('of an earlier run')
+
+    def same(self, name):
+        return filecmp.cmp(self.program.folder / name, self.whole / name, shallow=False)
+
+    def files(self, folder):
+        return {path.relative_to(folder) for path in folder.rglob('*') if path.is_file() and path.name[0] != '.'}
+
+    def check(self):
+        for name in self.files(self.program.folder):
+            path = self.program.folder / name
+            earlier = str(name) in self.stays and path.read_text() == 'of an earlier run'
+            assert earlier or self.same(name), name
+
+    def finish(self):
+        assert self.files(self.program.folder) == self.files(self.whole)
+        for name in self.files(self.whole):
+            assert self.same(name), name
+        assert not leftovers(self.program.folder)
+
+
+class GeneratesData(Case):
+    """It writes below a hidden folder, of which nothing stays."""
+
+    def check(self):
+        if (self.program.folder / 'set').exists():
+            self.finish()
+
+    def finish(self):
+        super().finish()
+        assert {path.name for path in self.program.folder.iterdir()} == {'set', '.set.lock'}
+
+
+@dataclass
+class Training(Case):
+    material: Path = None
+
+    def check(self):
+        folder = self.program.folder
+        for path in folder.glob('*.pth'):
+            assert torch.load(path)['meta']['epoch'] == int(path.stem.removeprefix('epoch_'))
+        for path in folder.rglob('*.py'):  # in the work directory, and one for every start
+            if path.name[0] != '.':
+                assert Config.fromfile(path).train_cfg.max_epochs == EPOCHS
+        if (folder / 'last_checkpoint').exists():
+            assert find_latest_checkpoint(folder) == (folder / 'last_checkpoint').read_text()
+        else:
+            assert not (folder / 'epoch_2.pth').exists()  # the first one may stand there a moment before
+
+    def finish(self):
+        folder = self.program.folder
+        last = f'epoch_{EPOCHS}.pth'
+        assert same_weights(*(torch.load(place / last) for place in (folder, self.whole)))
+        assert sorted(path.name for path in folder.glob('*.pth')) == [f'epoch_{EPOCHS - 1}.pth', last]
+        localize(self.material, folder, folder).run_whole()
+        assert json.loads((folder / 'results.json').read_text()) == json.loads(
+            (self.whole / 'results.json').read_text()
+        )
+        assert not [name for name in leftovers(folder) if name.parent == Path()]
+        for name in leftovers(folder):  # of the folders of single starts, which no other writes into
+            assert name.name.startswith('.config.py.')
+
+
+class Localization(Case):
+    def files(self, folder):
+        return {Path('results.json')} & super().files(folder)  # the others are logs
+
+
+def training(material, folder):
+    return Training(train(material, folder / 'work'), material / 'whole', material=material)
+
+
+def localization(material, folder):
+    return Localization(localize(material, material / 'whole', folder / 'work'), material / 'whole', ('results.json',))
+
+
+def extraction(material, folder):
+    (folder / 'videos').mkdir()
+    for number in range(6):
+        write_video(folder / f'videos/v{number}.mp4', 1.0 + number)
+    arguments = [*write_recognizer(folder, 'tsn'), folder / 'work', folder / 'videos', '--workers', 2, '--fps', 20]
+    return case_of(folder, 'tools/data/extract_features.py', arguments)
+
+
+def generation(material, folder):
+    arguments = [folder / 'work/set', '--params', 'train_videos=10', 'test_videos=10', 'dim=256']
+    return case_of(folder, 'tools/data/make_synthetic.py', arguments, kind=GeneratesData)
+
+
+def conversion(material, folder):
+    segments = [{'label': 'run', 'segment': [second, second + 1.5]} for second in range(0, 60, 2)]
+    video = dict(subset='train', duration=60, annotations=segments)
+    write_json(folder / 'gt.json', dict(database={f'v{number}': video for number in range(300)}))
+    arguments = [folder / 'work/out.json', '--ann-file', folder / 'gt.json']
+    return case_of(folder, 'tools/data/convert_annotations.py', arguments, ('out.json',))
+
+
+def point_drawing(material, folder):
+    conversion(material, folder)
+    arguments = [folder / 'gt.json', folder / 'work/points.json']
+    return case_of(folder, 'tools/data/make_points.py', arguments, ('points.json',))
+
+
+def export(material, folder):
+    arguments = [material / 'config.py', material / f'whole/epoch_{EPOCHS}.pth', folder / 'work/out.json']
+    arguments += ['--format', 'activitynet']
+    stays = ('out.json', 'out_classes.txt', 'out_missed.txt')
+    return case_of(folder, 'tools/data/export_pseudo_segments.py', arguments, stays)
+
+
+class Annotation(Case):
+    """What the server says is saved is there after a kill; the project file has a random name for itself in it."""
+
+    @property
+    def answers(self):
+        return Path(self.program.arguments[0])
+
+    def fresh(self):
+        super().fresh()
+        self.answers.unlink(missing_ok=True)
+
+    def files(self, folder):
+        return super().files(folder) - {Path('project.json')}
+
+    def check(self):
+        super().check()
+        path = self.program.folder / 'project.json'
+        saved = self.answers.read_text().splitlines() if self.answers.exists() else []
+        assert path.exists() or not saved
+        if path.exists():
+            points = [point.id for labels in read_project(path).labels.values() for point in labels.points]
+            assert points in (saved, [*saved, f'point-{len(saved):03}'])  # the last one maybe without an answer
+
+    def finish(self):
+        super().finish()
+        found, whole = (read_project(place / 'project.json') for place in (self.program.folder, self.whole))
+        assert (found.labels, found.recent_edits) == (whole.labels, whole.recent_edits)
+
+
+def annotation(material, folder):
+    write_numbered(folder / 'a.mp4')
+    (folder / 'classes.txt').write_text('jump\n')
+    arguments = [folder / 'answers.txt', 40, folder / 'a.mp4', '--classes', folder / 'classes.txt']
+    arguments += ['--out', folder / 'work/project.json', '--export-dir', folder / 'work/export']
+    return case_of(folder, 'tests/robustness/annotation_session.py', arguments, kind=Annotation)
+
+
+class Report(Case):
+    """It says when it was written, and its pictures have random names for their parts."""
+
+    def same(self, name):
+        return self.read(self.program.folder / name) == self.read(self.whole / name)
+
+    @staticmethod
+    def read(path):
+        return re.sub(r'\b[mp][0-9a-f]{10}\b|Written [-\d]+ [:\d]+', '', path.read_text())
+
+
+def report(material, folder):
+    arguments = [material / 'whole', '-o', folder / 'work/report.html']
+    return case_of(folder, 'tools/analysis_tools/report.py', arguments, ('report.html',), Report)
+
+
+def case_of(folder, script, arguments, stays=(), kind=Case):
+    """The case of a program that writes into ``folder / 'work'``, with what a whole run leaves."""
+    program = Program(ROOT / script, arguments, folder / 'work', folder / 'log.txt')
+    shutil.rmtree(folder / 'whole', ignore_errors=True)
+    program.run_whole()
+    (folder / 'work').rename(folder / 'whole')
+    return kind(program, folder / 'whole', stays)
+
+
+@pytest.mark.parametrize(
+    'make',
+    [training, localization, extraction, generation, conversion, point_drawing, export, annotation, report],
+)
+def test_killed_at_random_moments(make, material, tmp_path, full_count):
+    case = make(material, tmp_path)
+    if not case.program.events:  # run with the material, in another folder
+        case.fresh()
+        case.program.run_whole()
+    kill_at_random(case.program, np.random.default_rng(0), 20 if full_count else 2, case.fresh, case.check, case.finish)

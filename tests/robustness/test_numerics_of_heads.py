@@ -1,0 +1,180 @@
+"""Every head, in whatever batch, precision and length: finite, the same twice, and no more memory than it must."""
+
+import numpy as np
+import pytest
+import torch
+from cases import DTYPES, NUM_CLASSES, draw_logits, draw_sample, heavy, label_kinds, lengths, make_targets, seeds
+from hypothesis import given
+from hypothesis import strategies as st
+from mmaction.registry import MODELS
+from peak_memory import PeakMemory
+from tiny_run import make_runner, same_weights
+
+from fsptal_mm.models import SnippetScores
+from fsptal_mm.models.heads import lacp_head
+from fsptal_mm.models.heads.lacp_head import LACPSeedMiner
+from fsptal_mm.models.task_modules import ProposalGenerator, PseudoLabelMiner, SegmentSearcher
+from fsptal_mm.structures import NO_INSTANCE, SnippetGrid
+
+HEADS = {
+    'base': dict(type='PointTALHead', foreground=dict(type='ForegroundBranch')),
+    'FS-PTAL': dict(
+        type='FSPTALHead',
+        foreground=dict(type='ForegroundBranch'),
+        background_margin=0.5,
+        separation=dict(type='SeparationBranch', embed_channels=8),
+    ),
+    'LACP': dict(type='LACPHead'),
+    'MIL': dict(type='MILHead'),
+}
+DIM = 6
+# Features of the trunk; float16 cannot hold the products of much larger ones.
+SCALES = (0.0, 1e-30, 1e-6, 1.0, 100.0)
+
+
+def make_model(head, **kwargs):
+    torch.manual_seed(0)
+    head = dict(HEADS[head], num_classes=NUM_CLASSES, in_channels=8, dropout=0.0, **kwargs)
+    return MODELS.build(
+        dict(type='PointTAL', embedding=dict(type='SnippetEmbedding', in_channels=DIM, out_channels=8), head=head)
+    )
+
+
+def run(model, videos, samples, mode):
+    data = model.data_preprocessor(dict(inputs=videos, data_samples=samples))
+    return model(**data, mode=mode)
+
+
+def draw_videos(rng, lengths, kind):
+    samples = [draw_sample(rng, length, kind, f'v{number}') for number, length in enumerate(lengths)]
+    return [torch.from_numpy(rng.standard_normal((length, DIM), dtype=np.float32)) for length in lengths], samples
+
+
+@pytest.mark.parametrize('head', HEADS)
+@heavy
+@given(seeds, lengths, label_kinds, st.sampled_from(SCALES), st.sampled_from([None, torch.bfloat16, torch.float16]))
+def test_losses_gradients_and_predictions_are_finite(head, seed, lengths, kind, scale, autocast):
+    model = make_model(head)
+    videos, samples = draw_videos(np.random.default_rng(seed), lengths, kind)
+    videos[0] = videos[0] * scale
+    with torch.autocast('cpu', autocast or torch.bfloat16, enabled=autocast is not None):
+        losses = run(model, videos, samples, 'loss')
+        with torch.no_grad():
+            found = run(model.eval(), videos, samples, 'predict')
+    sum(losses.values()).backward()
+    assert all(torch.isfinite(loss) for loss in losses.values()), losses
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is None or torch.isfinite(parameter.grad).all(), name
+    for sample in found:
+        assert torch.isfinite(sample.pred_segments.scores).all()
+        start, end = sample.pred_segments.segments_sec.T
+        assert ((start >= 0) & (start < end) & (end <= sample.duration_sec)).all()
+
+
+@heavy
+@given(seeds, lengths, label_kinds, st.sampled_from([0.0, 0.3, 1.0]), st.sampled_from(DTYPES))
+def test_mined_labels_keep_the_given_ones_and_the_mask(seed, lengths, kind, extreme_share, dtype):
+    rng = np.random.default_rng(seed)
+    targets = make_targets([draw_sample(rng, length, kind) for length in lengths])
+    logits = draw_logits(rng, (*targets.mask.shape, NUM_CLASSES + 1), extreme_share).to(dtype).sigmoid()
+    scores, background = logits[..., :-1] * (1 - logits[..., -1:]), logits[..., -1]
+    for miner in (PseudoLabelMiner(), PseudoLabelMiner(None, None), LACPSeedMiner()):
+        mined = miner(scores, background, targets)
+        assert torch.equal(mined.instances[targets.labels], targets.instances[targets.labels])
+        assert (mined.background & targets.background).sum() == targets.background.sum()
+        assert not (mined.background & mined.labels.any(-1)).any()
+        assert not ((mined.background | mined.labels.any(-1)) & ~targets.mask).any()
+        for searcher in (SegmentSearcher(), SegmentSearcher(original=True, background_segments=True)):
+            check_segments(searcher(scores, mined), mined)
+
+
+def check_segments(found, targets):
+    length = targets.mask.sum(1)[found.video[found.group]]
+    assert (found.left >= 0).all()
+    assert (found.left <= found.start).all()
+    assert (found.start <= found.end).all()
+    assert (found.end <= found.right).all()
+    assert (found.right < length).all()
+    kept = torch.zeros_like(targets.labels)
+    for group, start, end, background in zip(found.group, found.start, found.end, found.background):
+        if not background:
+            kept[found.video[group], start : end + 1, found.label[group]] = True
+    assert (kept | ~targets.labels).all(), 'a seed in no segment'
+
+
+@heavy
+@given(seeds, st.integers(1, 40), st.sampled_from([0.0, 0.3, 1.0]), st.sampled_from(DTYPES))
+def test_proposals_are_ordered_and_in_the_video(seed, length, extreme_share, dtype):
+    rng = np.random.default_rng(seed)
+    scores = SnippetScores.from_logits(draw_logits(rng, (1, length, NUM_CLASSES + 1), extreme_share).to(dtype))
+    duration_sec = length * 0.5 - rng.uniform(0, 0.4)
+    for nms in (dict(type='nms', iou_threshold=0.5), dict(type='soft_nms')):
+        found = ProposalGenerator(nms=nms)(
+            scores.final[0], scores.background[0], scores.classes[0].amax(0), SnippetGrid(0.5), duration_sec
+        )
+        start, end = found['segments_sec'].T
+        assert ((start >= 0) & (start < end) & (end <= duration_sec)).all()
+        assert torch.isfinite(found['scores']).all()
+        assert (found['scores'].diff() <= 0).all()
+
+
+@pytest.mark.parametrize('head', HEADS)
+@heavy
+@given(seeds, st.permutations(range(4)))
+def test_order_and_company_of_a_batch_do_not_matter(head, seed, order):
+    rng = np.random.default_rng(seed)
+    videos, samples = draw_videos(rng, rng.choice([1, 5, 9, 24], 4).tolist(), 'few')
+    model = make_model(head)
+    with pytest.MonkeyPatch.context() as patch:  # LACP samples snippets, in an order that depends on the batch
+        patch.setattr(lacp_head.torch, 'rand', lambda size, **kwargs: torch.full(size, 0.5, **kwargs))
+        losses = run(model, videos, samples, 'loss')
+        moved = run(model, *([part[index] for index in order] for part in (videos, samples)), 'loss')
+        alone = [run(model, [video], [sample], 'loss') for video, sample in zip(videos, samples)]
+    for name, loss in losses.items():
+        torch.testing.assert_close(moved[name], loss, rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(sum(one[name] for one in alone) / 4, loss, rtol=1e-5, atol=1e-6)
+    with torch.no_grad():
+        scores = run(model.eval(), videos, samples, 'tensor')
+        moved = run(model, *([part[index] for index in order] for part in (videos, samples)), 'tensor')
+        alone = [run(model, [video], [sample], 'tensor') for video, sample in zip(videos, samples)]
+    for place, index in enumerate(order):
+        length = len(videos[index])
+        torch.testing.assert_close(moved[place, :length], scores[index, :length], rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(alone[index][0], scores[index, :length], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize('head', HEADS)
+def test_two_runs_of_a_seed_have_the_same_bits(head, tmp_path):
+    for name in ('first', 'second'):
+        make_runner(
+            tmp_path,
+            head=dict(HEADS[head], dropout=0.5),
+            epochs=2,
+            name=name,
+            optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=0.01)),
+            default_hooks=dict(checkpoint=dict(type='CheckpointHook', interval=1), seed=dict(type='EpochSeedHook')),
+        ).train()
+        torch.rand(3)  # what else draws random numbers in the process does not matter
+    first, second = (torch.load(tmp_path / name / 'epoch_2.pth') for name in ('first', 'second'))
+    assert same_weights(first, second)
+    assert not same_weights(first, torch.load(tmp_path / 'second/epoch_1.pth'))
+
+
+@pytest.mark.parametrize('head', HEADS)
+def test_memory_of_a_training_step_grows_with_the_video_and_no_faster(head, full_count):
+    model, peaks = make_model(head), []
+    longest = 20_000 if full_count else 4_000
+    for length in (longest // 4, longest):
+        video = torch.from_numpy(np.random.default_rng(0).standard_normal((length, DIM), dtype=np.float32))
+        sample = draw_sample(np.random.default_rng(0), length, 'none')
+        every = torch.arange(50, length, 100)
+        sample.point_instances[every, every % NUM_CLASSES] = torch.arange(len(every), dtype=torch.int32)
+        sample.gt_video_labels = (sample.point_instances != NO_INSTANCE).any(0).float()
+        with PeakMemory() as memory:
+            losses = run(model, [video], [sample], 'loss')
+            sum(losses.values()).backward()
+        assert all(torch.isfinite(loss) for loss in losses.values())
+        peaks.append(memory.peak)
+    print(f'{head}: {peaks[1] / longest:.0f} bytes per snippet at {longest} snippets')
+    assert peaks[1] < 4.4 * peaks[0]
+    assert peaks[1] < longest * 4096 + 2**26

@@ -1,0 +1,149 @@
+"""Losses and gradients of every loss are finite whatever the scores are, and gradients those of finite differences."""
+
+import numpy as np
+import pytest
+import torch
+from cases import DTYPES, NUM_CLASSES, draw_logits, draw_sample, heavy, label_kinds, lengths, make_targets, seeds
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fsptal_mm.models import SnippetScores
+from fsptal_mm.models.heads.foreground_branch import ForegroundBranch
+from fsptal_mm.models.heads.lacp_head import (
+    LACPPointLoss,
+    LACPSeedMiner,
+    LACPVideoLoss,
+    feature_contrast,
+    score_contrast,
+)
+from fsptal_mm.models.heads.mil_head import MILHead
+from fsptal_mm.models.losses import FeatureSeparationLoss, OICLoss, PointFocalLoss, VideoLevelLoss
+from fsptal_mm.models.losses.feature_separation import feature_separation_loss
+from fsptal_mm.models.task_modules import PseudoLabelMiner, SegmentSearcher
+from fsptal_mm.structures import SnippetBatch
+
+SEARCHERS = (
+    SegmentSearcher(),
+    SegmentSearcher(original=True),
+    SegmentSearcher(background_segments=True),
+    SegmentSearcher(original=True, background_segments=True),
+)
+
+
+def score_losses(scores, targets):
+    """Every loss of scores ``{name: function of the scores}``; what they choose is fixed by the scores given."""
+    scores_now = SnippetScores(*(part.detach() for part in (scores.classes, scores.background, scores.final)))
+    mined = PseudoLabelMiner()(scores_now.final, scores_now.background, targets)
+    segments = [searcher(scores_now.final, mined) for searcher in SEARCHERS]
+    mil = MILHead(NUM_CLASSES, 2)
+    losses = {
+        f'point focal, exponent {exponent}': lambda s, e=exponent: PointFocalLoss(e)(s.final, s.background, mined)
+        for exponent in (0, 0.5, 1, 2, 5)
+    }
+    for absent in ('topk', 'mean'):
+        for reduction in ('mean', 'sum'):
+            loss = VideoLevelLoss(absent_classes=absent, reduction=reduction)
+            losses[f'video level, {absent}, {reduction}'] = lambda s, loss=loss: loss(
+                s.classes, s.background, targets.mask, targets.video_labels, s.classes[:, 0][:, [0, 1, 2, 2]]
+            )
+    losses['video level of LACP'] = lambda s: LACPVideoLoss()(
+        s.classes, s.background, targets.mask, targets.video_labels
+    )
+    losses['points of LACP'] = lambda s: LACPPointLoss()(s.final, s.background, mined)
+    losses['MIL'] = lambda s: mil.loss_by_feat(s, targets.mask, targets.video_labels)
+    for number, found in enumerate(segments):
+        losses[f'OIC {number}'] = lambda s, found=found: OICLoss()(s.final, found)
+        losses[f'score contrast {number}'] = lambda s, found=found: dict(loss=score_contrast(s.final, found))
+    return losses
+
+
+@heavy
+@given(seeds, lengths, label_kinds, st.sampled_from([0.0, 0.3, 1.0]), st.sampled_from(DTYPES))
+def test_losses_of_scores_are_finite(seed, lengths, kind, extreme_share, dtype):
+    rng = np.random.default_rng(seed)
+    targets = make_targets([draw_sample(rng, length, kind) for length in lengths])
+    logits = draw_logits(rng, (*targets.mask.shape, NUM_CLASSES + 1), extreme_share).to(dtype).requires_grad_()
+    scores = SnippetScores.from_logits(logits)
+    for name, loss in score_losses(scores, targets).items():
+        terms = loss(scores)
+        assert all(torch.isfinite(term) for term in terms.values()), (name, terms)
+        assert all(term >= 0 for term in terms.values()), (name, terms)
+        (grad,) = torch.autograd.grad(sum(terms.values()), logits, retain_graph=True)
+        assert torch.isfinite(grad).all(), name
+        assert (grad[~targets.mask] == 0).all(), f'{name}: padding has a gradient'
+
+
+@heavy
+@given(seeds, lengths, label_kinds, st.sampled_from([0.0, 1e-42, 1e-30, 1e-5, 1.0, 3e4]), st.sampled_from(DTYPES))
+def test_losses_of_features_are_finite(seed, lengths, kind, scale, dtype):
+    rng = np.random.default_rng(seed)
+    samples = [draw_sample(rng, length, kind) for length in lengths]
+    targets = make_targets(samples)
+    rows = [torch.from_numpy(rng.normal(size=(length, 5))).clamp(-1, 1) for length in lengths]
+    factors = torch.tensor([scale, 1.0], dtype=torch.float64)
+    videos = [(part * factors[torch.from_numpy(rng.integers(0, 2, (len(part), 1)))]).to(dtype) for part in rows]
+    batch = SnippetBatch.from_videos(videos)
+    batch = batch.with_features(batch.features.requires_grad_())
+    logits = draw_logits(rng, (len(batch.features), NUM_CLASSES + 1), 0.3).to(dtype).requires_grad_()
+    scores = SnippetScores.from_logits(batch.pad(logits.detach()))
+    mined = PseudoLabelMiner()(scores.final, scores.background, targets)
+    runs = SEARCHERS[3](scores.final, LACPSeedMiner()(scores.final, scores.background, targets))
+    foreground = ForegroundBranch(5)(batch, logits)
+    losses = FeatureSeparationLoss()(batch, targets.labels, mined.background) | dict(
+        feature_contrast=feature_contrast(batch, runs, 0.1),
+        foreground=VideoLevelLoss()(scores.classes, scores.background, targets.mask, targets.video_labels, foreground)[
+            'loss_foreground'
+        ],
+    )
+    for name, loss in losses.items():
+        assert torch.isfinite(loss), name
+        for grad in torch.autograd.grad(loss, [batch.features, logits], retain_graph=True, allow_unused=True):
+            assert grad is None or torch.isfinite(grad).all(), name
+
+
+def gradcheck(function, *inputs):
+    """Compare with finite differences in float64, as wide as the float32 inside of some losses needs."""
+    inputs = [part.double().requires_grad_() for part in inputs]
+    assert torch.autograd.gradcheck(function, inputs, eps=3e-4, atol=3e-3, rtol=2e-3)
+
+
+@pytest.mark.parametrize('kind', ['none', 'few', 'all', 'background'])
+def test_gradients_of_score_losses_are_those_of_finite_differences(kind, full_count):
+    for seed in range(20 if full_count else 1):
+        rng = np.random.default_rng(seed)
+        targets = make_targets([draw_sample(rng, length, kind) for length in (5, 1, 9)])
+        shape = targets.mask.shape
+        classes, background = (torch.from_numpy(rng.uniform(0.05, 0.95, size)) for size in ((*shape, 3), shape))
+
+        def scores_of(classes, background):
+            return SnippetScores(classes, background, classes * (1 - background[..., None]))
+
+        for loss in score_losses(scores_of(classes, background), targets).values():
+            gradcheck(lambda *parts, loss=loss: sum(loss(scores_of(*parts)).values()).double(), classes, background)
+
+
+@pytest.mark.parametrize('class_aware', [False, True])
+def test_gradients_of_feature_losses_are_those_of_finite_differences(class_aware, full_count, monkeypatch):
+    monkeypatch.setattr(torch, 'rand', lambda size, device=None: torch.full(size, 0.5))  # which snippets LACP samples
+    for seed in range(20 if full_count else 1):
+        check_feature_losses(np.random.default_rng(seed), class_aware)
+
+
+def check_feature_losses(rng, class_aware):
+    samples = [draw_sample(rng, length, 'few') for length in (9, 1, 14)]
+    targets = make_targets(samples)
+    batch = SnippetBatch.from_videos([torch.from_numpy(rng.normal(size=(s.num_snippets, 4))) for s in samples])
+    logits = torch.from_numpy(rng.normal(size=(len(batch.features), NUM_CLASSES + 1)))
+    scores = SnippetScores.from_logits(batch.pad(logits))
+    mined = PseudoLabelMiner()(scores.final, scores.background, targets)
+    runs = SEARCHERS[3](scores.final, LACPSeedMiner()(scores.final, scores.background, targets))
+    branch = ForegroundBranch(4).double()
+
+    def separation(rows):
+        embedding = batch.with_features(rows)
+        terms = feature_separation_loss(embedding, targets.labels, mined.background, class_aware=class_aware)
+        return sum(terms).double()
+
+    gradcheck(separation, batch.features)
+    gradcheck(lambda rows: feature_contrast(batch.with_features(rows), runs, 0.5).double(), batch.features)
+    gradcheck(lambda rows, maps: branch(batch.with_features(rows), maps).sum(), batch.features, logits)

@@ -1,0 +1,31 @@
+"""Two small videos and a project about them."""
+
+import pytest
+from numbered_videos import write_numbered
+
+from fsptal_mm.apis.annotator import Project, find_videos
+
+CLASSES = ('jump', 'throw, far', 'run')
+
+
+@pytest.fixture(scope='session')
+def video_folder(tmp_path_factory):
+    """``a.webm`` and ``b.mp4``, 60 frames each at 30 per second."""
+    folder = tmp_path_factory.mktemp('videos')
+    write_numbered(folder / 'a.webm')
+    write_numbered(folder / 'b.mp4')
+    return folder
+
+
+@pytest.fixture
+def open_project(video_folder, tmp_path):
+    """Open the project file of the test; those that are still open are closed in the end."""
+    opened = []
+
+    def open_project(classes=CLASSES, videos=None, annotator=None, path=tmp_path / 'project.json'):
+        opened.append(Project(path, classes, videos or find_videos([video_folder])[0], annotator))
+        return opened[-1]
+
+    yield open_project
+    for project in opened:
+        project.close()

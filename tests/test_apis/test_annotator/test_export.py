@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+from numbered_videos import write_numbered_variable
+
+from fsptal_mm.apis.annotator import Annotator, ClassKey
+from fsptal_mm.datasets import PointTALDataset
+from fsptal_mm.datasets.annotations import load_annotations
+from fsptal_mm.datasets.point_readers import read_lacp_csv
+from fsptal_mm.errors import InputError
+
+
+@pytest.fixture
+def annotate(open_project, tmp_path):
+    """Label videos; returns a function that exports."""
+
+    def annotate(points, done=('a', 'b'), videos=None):
+        project = open_project(videos=videos)
+        keys = [ClassKey(name, None) for name in project.classes]
+        annotator = Annotator(project, keys, tmp_path / 'export')
+
+        def send(video, **edit):
+            edit['edit_id'] = f'{video}-edit-{edit}'[:64]
+            annotator.edit({'project': project.project_id, 'video': video, 'edit': edit})
+
+        for video, time_sec, label in points:
+            send(video, action='add', time_sec=time_sec, label=label)
+        for video in done:
+            send(video, action='done', done=True)
+        return lambda **options: annotator.export({'project': project.project_id, **options})
+
+    return annotate
+
+
+def read_lacp(folder):
+    files = dict(split_file=folder / 'split_train.txt', fps_file=folder / 'fps_dict.json')
+    return load_annotations(None, point_file=folder / 'point_labels.csv', classes=folder / 'classes.txt', **files)
+
+
+POINTS = [
+    ('a', 1.51, 'run'),  # frame 45 of a .webm is shown from 1.5 s
+    ('a', 0.7, 'throw, far'),
+    ('a', 0.7, 'jump'),
+    ('a', 0.2, None),
+    ('b', 1.99, 'jump'),  # the last frame, from 59/30 s
+]
+
+
+def test_both_forms_read_back_to_the_same_points(annotate, tmp_path):
+    told = annotate(POINTS)()
+    counts = {'videos': 2, 'points': 4, 'background_points': 1, 'left_out': 0}
+    assert told == {'folder': str(tmp_path / 'export'), **counts}
+    plain = load_annotations(tmp_path / 'export/annotations.json', subset='train')
+    lacp = read_lacp(tmp_path / 'export')
+    for annotations in (plain, lacp):
+        assert annotations.classes == ('jump', 'throw, far', 'run')
+        a, b = annotations.videos['a'], annotations.videos['b']
+        np.testing.assert_allclose(a.point_sec, [0.7, 0.7, 1.5], atol=1e-6)
+        assert (a.point_labels.tolist(), a.point_instances.tolist()) == ([0, 1, 2], [0, 1, 2])
+        np.testing.assert_allclose(b.point_sec, [59 / 30], atol=1e-6)
+        assert b.point_labels.tolist() == [0]
+    assert plain.videos['a'].background_sec.tolist() == [0.2]
+    assert (plain.videos['a'].duration_sec, plain.videos['a'].fps) == (2.0, 30.0)
+    rows = [
+        (row.video_id, row.label, row.time, row.class_index)
+        for row in read_lacp_csv(tmp_path / 'export/point_labels.csv')
+    ]
+    assert rows == [('a', 'jump', 21, 0), ('a', 'throw, far', 21, 1), ('a', 'run', 45, 2), ('b', 'jump', 59, 0)]
+
+
+def test_times_stay_where_frames_are_not_equally_long(annotate, tmp_path):
+    times_ms = [*range(0, 990, 33), *range(1000, 4000, 100)]
+    videos = {'v': write_numbered_variable(tmp_path / 'v.webm', times_ms)}
+    points = [('v', 0.67, 'run'), ('v', 2.35, 'jump'), ('v', 3.95, 'run')]
+    annotate(points, done='v', videos=videos)()
+    plain = load_annotations(tmp_path / 'export/annotations.json')
+    assert plain.videos['v'].point_sec.tolist() == [0.66, 2.3, 3.9]
+    np.testing.assert_allclose(read_lacp(tmp_path / 'export').videos['v'].point_sec, [0.66, 2.3, 3.9], atol=0.002)
+
+
+def test_a_data_set_reads_the_export(annotate, tmp_path):
+    annotate(POINTS)()
+    files = dict(ann_file=str(tmp_path / 'export/annotations.json'), subset='train')
+    dataset = PointTALDataset(**files, data_prefix=dict(feature=str(tmp_path)), grid=dict(snippet_sec=0.5))
+    assert dataset.metainfo['classes'] == ('jump', 'throw, far', 'run')
+    points = {info['video_id']: info['point_sec'].tolist() for info in map(dataset.get_data_info, range(len(dataset)))}
+    assert points == {'a': [0.7, 0.7, 1.5], 'b': [1.966667]}
+
+
+def test_only_videos_that_are_done_unless_wanted(annotate, tmp_path):
+    export = annotate(POINTS, done=['b'])
+    assert export()['videos'] == export()['left_out'] == 1
+    assert list(load_annotations(tmp_path / 'export/annotations.json').videos) == ['b']
+    assert export(unfinished=True)['videos'] == 2
+    assert list(load_annotations(tmp_path / 'export/annotations.json').videos) == ['a', 'b']
+
+
+def test_nothing_to_export_is_said_and_nothing_written(annotate, tmp_path):
+    with pytest.raises(InputError, match='export: expected a video that is marked as done'):
+        annotate(POINTS, done=[])()
+    assert not (tmp_path / 'export').exists()

@@ -1,0 +1,233 @@
+import json
+import os
+
+import pytest
+from numbered_videos import write_numbered
+
+from fsptal_mm.apis.annotator import find_videos, labels
+from fsptal_mm.errors import InputError
+
+NUMBERS = iter(range(10**9))
+
+
+def snap(time_sec):
+    frame = int(time_sec * 30 + 0.01)
+    return frame, frame / 30
+
+
+def edit(project, action, video='a', **fields):
+    """Make a change; returns the points as (frame, label)."""
+    message = {'edit_id': f'edit-{next(NUMBERS):05d}', 'action': action, **fields}
+    return [(point.frame, point.label) for point in project.edit(video, message, snap).points]
+
+
+def point_id(project, place, video='a'):
+    return project.labels(video).points[place].id
+
+
+def test_points_are_kept_in_order_of_time_with_the_time_of_their_frame(open_project):
+    project = open_project()
+    edit(project, 'add', time_sec=1.02, label='jump')  # frame 30 is shown from 1.0 to 1.033 s
+    assert edit(project, 'add', time_sec=0.5, label=None) == [(15, None), (30, 'jump')]
+    assert [point.time_sec for point in project.labels('a').points] == [0.5, 1.0]
+    assert project.labels('b').points == ()
+
+
+def test_every_change_can_be_undone_and_redone(open_project):
+    project = open_project()
+    states = [[]]
+    states.append(edit(project, 'add', time_sec=1, label='jump'))
+    states.append(edit(project, 'add', time_sec=0.5, label='run'))
+    states.append(edit(project, 'change', point_id=point_id(project, 1), time_sec=0.2))
+    states.append(edit(project, 'change', point_id=point_id(project, 0), label='run'))
+    states.append(edit(project, 'delete', point_id=point_id(project, 1)))
+    assert states[3:] == [[(6, 'jump'), (15, 'run')], [(6, 'run'), (15, 'run')], [(6, 'run')]]
+    assert [edit(project, 'undo') for _ in range(5)] == states[-2::-1]
+    assert edit(project, 'undo') == []  # nothing is left to undo
+    assert [edit(project, 'redo') for _ in range(5)] == states[1:]
+    assert edit(project, 'redo') == states[-1]
+
+
+def test_a_new_change_ends_what_can_be_redone(open_project):
+    project = open_project()
+    edit(project, 'add', time_sec=1, label='jump')
+    edit(project, 'undo')
+    edit(project, 'add', time_sec=0, label='run')
+    assert edit(project, 'redo') == [(0, 'run')]
+
+
+def test_old_changes_are_forgotten(open_project, monkeypatch):
+    monkeypatch.setattr(labels, 'MOST_UNDO', 3)
+    project = open_project()
+    for second in range(5):
+        edit(project, 'add', time_sec=second / 10, label='jump')
+    for _ in range(4):
+        left = edit(project, 'undo')
+    assert left == [(0, 'jump'), (3, 'jump')]
+
+
+def test_all_of_it_is_there_again_after_a_restart(open_project):
+    project = open_project(annotator='ann')
+    edit(project, 'add', time_sec=1, label='jump')
+    edit(project, 'add', time_sec=0.5, label=None)
+    edit(project, 'undo')
+    edit(project, 'done', video='b', done=True)
+    edit(project, 'spent', seconds=12.5)
+    before = [project.labels(video) for video in 'ab']
+    project.close()
+    again = open_project()
+    assert [again.labels(video) for video in 'ab'] == before
+    assert (again.annotator, again.labels('b').done, again.labels('a').spent_sec) == ('ann', True, 12.5)
+    assert edit(again, 'redo') == [(15, None), (30, 'jump')]
+
+
+def test_a_change_that_is_sent_again_is_made_once_even_after_a_restart(open_project):
+    project = open_project()
+    message = {'edit_id': 'the-same-edit', 'action': 'add', 'time_sec': 1, 'label': 'jump'}
+    undo = {'edit_id': 'the-same-undo', 'action': 'undo'}
+    edit(project, 'add', time_sec=0, label='run')
+    project.edit('a', message, snap)
+    assert len(project.edit('a', message, snap).points) == 2
+    project.edit('a', undo, snap)
+    project.close()
+    again = open_project()
+    assert [point.label for point in again.edit('a', undo, snap).points] == ['run']
+    assert [point.label for point in again.edit('a', message, snap).points] == ['run']
+
+
+def test_what_cannot_be_written_has_not_happened(open_project, tmp_path, monkeypatch):
+    project = open_project()
+    edit(project, 'add', time_sec=1, label='jump')
+    before = (tmp_path / 'project.json').read_bytes()
+
+    def full(*args):
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(os, 'fsync', full)
+    with pytest.raises(OSError, match='No space'):
+        edit(project, 'add', time_sec=0, label='run')
+    monkeypatch.undo()
+    assert (tmp_path / 'project.json').read_bytes() == before
+    assert [point.label for point in project.labels('a').points] == ['jump']
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['.project.json.lock', 'project.json']
+    assert edit(project, 'add', time_sec=0, label='run') == [(0, 'run'), (30, 'jump')]
+
+
+@pytest.mark.parametrize(
+    'action, fields, message',
+    [
+        ('jump', {}, "action: found 'jump', expected one of add, change"),
+        ('add', {'time_sec': 1, 'label': 'swim'}, "label: found 'swim', expected one of the classes"),
+        ('add', {'time_sec': 1, 'label': ['jump']}, 'label: found'),
+        ('add', {'time_sec': 1}, "label: found ''"),
+        ('add', {'time_sec': float('nan'), 'label': 'jump'}, 'time_sec: found nan'),
+        ('add', {'time_sec': -1, 'label': 'jump'}, 'time_sec: found -1'),
+        ('add', {'label': 'jump'}, "time_sec: found 'null'"),
+        ('add', {'time_sec': 0.51, 'label': 'run'}, 'expected a frame without a point of run'),
+        ('delete', {'point_id': 'nobody'}, "point_id: found 'nobody'"),
+        ('change', {'time_sec': 1}, "point_id: found .*expected a text named 'point_id'"),
+        ('done', {'done': 'yes'}, "done: found 'yes', expected true or false"),
+        ('spent', {'seconds': -5}, 'seconds: found -5'),
+    ],
+)
+def test_wrong_changes_are_refused(open_project, action, fields, message):
+    project = open_project()
+    edit(project, 'add', time_sec=0.5, label='run')
+    before = project.labels('a')
+    with pytest.raises(InputError, match=message):
+        edit(project, action, **fields)
+    assert project.labels('a') == before
+
+
+def test_one_message_adds_a_minute_at_most(open_project):
+    project = open_project()
+    edit(project, 'spent', seconds=1e9)
+    assert project.labels('a').spent_sec == 60
+
+
+def test_other_classes_annotators_and_videos_are_refused(open_project, video_folder):
+    project = open_project(annotator='ann')
+    edit(project, 'add', time_sec=1, label='jump')
+    with pytest.raises(InputError, match='no other process has open'):
+        open_project()
+    project.close()
+    with pytest.raises(InputError, match=r"project.json: classes: found 'jump, throw, far, run', expected .*jump, run"):
+        open_project(classes=('jump', 'run'))
+    with pytest.raises(InputError, match="annotator: found 'ann', expected 'bob'"):
+        open_project(annotator='bob')
+    with pytest.raises(InputError, match=r'found .1 labelled videos that are not: a'):
+        open_project(videos={'b': video_folder / 'b.mp4'})
+    assert open_project().labels('a').points  # every refusal has let go of the file
+
+
+def test_videos_without_labels_may_go_and_others_come(open_project, video_folder):
+    open_project(videos={'a': video_folder / 'a.webm'}).close()
+    project = open_project(videos={'b': video_folder / 'b.mp4'})
+    assert project.video_ids == ['b']
+
+
+def test_unreadable_videos_are_named_and_the_others_go_on(open_project, video_folder, tmp_path):
+    (tmp_path / 'broken.mp4').write_bytes(b'no video')
+    videos = {
+        'a': video_folder / 'a.webm',
+        'broken': tmp_path / 'broken.mp4',
+        'gone': tmp_path / 'gone.mp4',
+    }
+    project = open_project(videos=videos)
+    assert project.video_ids == ['a']
+    broken, gone = project.problems
+    assert broken.startswith(f'{tmp_path / "broken.mp4"}: ')
+    assert gone.startswith(f"{tmp_path / 'gone.mp4'}: video gone: found 'no such file'")
+    project.close()
+    with pytest.raises(InputError, match='at least one readable video'):
+        open_project(videos={'gone': videos['gone']}, path=tmp_path / 'other.json')
+
+
+def test_another_video_of_the_same_name_is_not_labelled_but_labels_stay(open_project, video_folder, tmp_path):
+    videos = {'a': write_numbered(tmp_path / 'a.webm'), 'b': video_folder / 'b.mp4'}
+    project = open_project(videos=videos)
+    edit(project, 'add', time_sec=1, label='jump')
+    project.close()
+    write_numbered(tmp_path / 'a.webm', num_frames=45)
+    project = open_project(videos=videos)
+    assert project.video_ids == ['b']
+    assert "found '45 frames', expected the video " in project.problems[0]
+    project.close()
+    write_numbered(tmp_path / 'a.webm')
+    assert [point.label for point in open_project(videos=videos).labels('a').points] == ['jump']
+
+
+def test_duplicate_ids_are_named_and_the_first_counts(video_folder, tmp_path):
+    (tmp_path / 'a.mp4').write_bytes(b'')
+    found, problems = find_videos([video_folder, tmp_path / 'a.mp4', video_folder / 'b.mp4', tmp_path / 'none'])
+    assert [path.name for path in found.values()] == ['a.webm', 'b.mp4', 'none']
+    assert len(problems) == 1
+    assert problems[0].startswith(f'{tmp_path / "a.mp4"}: video a: expected another name than that of {video_folder}')
+    (tmp_path / 'empty').mkdir()
+    assert "found 'none', expected videos (.mp4" in find_videos([tmp_path / 'empty'])[1][0]
+
+
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        (lambda content: content.update(format='fsptal_mm'), "format: found 'fsptal_mm'"),
+        (lambda content: content.update(version=2), 'version: found 2, expected 1'),
+        (lambda content: content['videos']['a'].pop('undo'), "video a: undo: .*expected a list named 'undo'"),
+        (lambda content: content['videos']['a'].update(num_frames='60'), "video a: found '60', expected a whole"),
+        (lambda content: content['videos']['a'].update(done=None), "video a: done: found 'null'"),
+        (lambda content: content['videos']['a']['points'][0].update(label='swim'), "video a: points: found 'swim'"),
+        (lambda content: content['videos']['a']['points'][0].pop('frame'), "expected an object with 'frame'"),
+        (lambda content: content['videos']['a']['points'].append(content['videos']['a']['points'][0]), 'one twice'),
+    ],
+)
+def test_damaged_project_files_are_refused_and_stay_as_they_are(open_project, tmp_path, change, message):
+    project = open_project()
+    edit(project, 'add', time_sec=1, label='jump')
+    project.close()
+    path = tmp_path / 'project.json'
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=f'project.json: .*{message}'):
+        open_project()
+    assert json.loads(path.read_text()) == content

@@ -1,0 +1,83 @@
+"""Label one frame per action in your own videos, in a browser.
+
+Serves a page on this machine alone (127.0.0.1), opens it, and writes every change into the project file at once; the
+same command goes on with the work. "?" on the page shows all keys. Its export writes annotations.json, the plain form
+that a PointTALDataset reads as ann_file, and LACP's point_labels.csv with the files that belong to it.
+
+The class list has one name per line; the keys are 1-9, then a-z, or what stands behind a tab.
+
+Examples:
+    python tools/annotate.py data/mine/videos --classes data/mine/classes.txt
+    python tools/annotate.py a.mp4 b.mkv --classes classes.txt --out labels/ann.json --annotator ann --no-browser
+"""
+
+import argparse
+import errno
+import sys
+import webbrowser
+from pathlib import Path
+
+from fsptal_mm.apis.annotator import AnnotationServer, Annotator, Project, find_videos, read_class_keys
+from fsptal_mm.errors import InputError
+
+
+def parse_args(argv):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('videos', nargs='+', type=Path, help='video files, or folders of them')
+    parser.add_argument('--classes', required=True, help='class list, one name per line')
+    parser.add_argument('--out', type=Path, help='project file (default: point_project.json beside the first video)')
+    parser.add_argument('--export-dir', type=Path, help='where exported labels go (default: PROJECT_export)')
+    parser.add_argument('--annotator', help='your name, for the project file')
+    parser.add_argument('--port', type=int, default=8210, help='0 for any free one (default: %(default)s)')
+    parser.add_argument('--no-browser', action='store_true', help='only print the address')
+    return parser.parse_args(argv)
+
+
+def open_annotator(args):
+    """The project of the command line with its videos; prints what cannot be labelled."""
+    class_keys = read_class_keys(args.classes)
+    videos, problems = find_videos(args.videos)
+    first = args.videos[0]
+    out = args.out or (first if first.is_dir() else first.parent) / 'point_project.json'
+    project = Project(out, [key.name for key in class_keys], videos, args.annotator)
+    for problem in [*problems, *project.problems]:
+        print(f'left out: {problem}')
+    done = sum(project.labels(video_id).done for video_id in project.video_ids)
+    print(f'{out}: {len(project.video_ids)} videos, {done} of them done')
+    return Annotator(project, class_keys, args.export_dir or out.with_name(f'{out.stem}_export'))
+
+
+def start_server(annotator, port):
+    """Listen at the port, or at a free one if it is taken."""
+    try:
+        return AnnotationServer(annotator, port)
+    except OverflowError:
+        raise InputError('0 to 65535', field='--port', found=port) from None
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise InputError('a port that may be used', field='--port', found=f'{port}: {error.strerror}') from None
+        print(f'port {port} is taken, so the page has another one')
+        return AnnotationServer(annotator)
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    try:
+        annotator = open_annotator(args)
+        server = start_server(annotator, args.port)
+    except InputError as error:
+        sys.exit(f'error: {error}')
+    print(f'{server.url}\nCtrl-C ends it; everything is saved at once', flush=True)
+    if not args.no_browser:
+        webbrowser.open(server.url)
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        print('\nended')
+    finally:
+        server.server_close()
+        annotator.project.close()
+
+
+if __name__ == '__main__':
+    main()
