@@ -56,7 +56,11 @@ export async function askJson(path, body) {
 export const videoPath = (id) => `/api/videos/${encodeURIComponent(id)}`;
 export const mediaUrl = (id) => `/media/${encodeURIComponent(id)}?token=${encodeURIComponent(token())}`;
 
-const randomId = () => Array.from(crypto.getRandomValues(new Uint8Array(8)), (x) => x.toString(16).padStart(2, '0')).join('');
+function randomId() {
+  const bytes = crypto.getRandomValues(new Uint8Array(8));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
 export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 // Changes on their way to the server, one at a time and in order. Each has an id, so that one which was saved but whose

@@ -28,6 +28,7 @@ export class BrowserVideo {
     this.frame = 0;
     this.aim = null; // the frame that a seek is on the way to
     this.next = null; // the frame to seek to after that
+    this.seeking = false;
     const opened = this.opening = {};
     const told = new Promise((resolve) => {
       if (this.tells) this.element.requestVideoFrameCallback((now, frame) => resolve(frame.mediaTime));
@@ -79,21 +80,23 @@ export class BrowserVideo {
     return this.next ?? this.aim ?? this.frame;
   }
 
+  // One seek at a time, so that every frame on the way is seen while a key is held; the latest wish is the next seek.
   show(frame) {
-    if (this.element.seeking && this.aim !== null) {
+    if (this.seeking) {
       this.next = frame;
       return;
     }
+    this.seeking = true;
     this.aim = frame;
+    this.next = null;
     this.element.currentTime = this.offsetSec + this.times.middle(frame);
   }
 
   #seeked() {
-    if (this.next !== null) {
-      const frame = this.next;
-      this.next = this.aim = null;
-      this.show(frame);
-    } else if (!this.tells) this.#shown(this.element.currentTime);
+    if (this.element.seeking) return; // this was told late: another seek is on the way
+    this.seeking = false;
+    if (this.next !== null) this.show(this.next);
+    else if (!this.tells) this.#shown(this.element.currentTime);
   }
 
   #watch(opened) {
@@ -113,7 +116,7 @@ export class BrowserVideo {
 
   #shown(clockSec) {
     this.frame = this.times.at(clockSec - this.offsetSec);
-    if (!this.element.seeking && this.next === null) this.aim = null;
+    if (!this.seeking) this.aim = null;
     this.onFrame(this.frame);
   }
 }
