@@ -13,7 +13,7 @@ TOOL = Path(__file__).parents[2] / 'tools/annotate.py'
 
 @pytest.fixture
 def annotate(tmp_path, monkeypatch):
-    """Run the tool in a folder with a video and a class list, Ctrl-C as soon as it serves; gives the opened addresses."""
+    """Run the tool beside a video and a class list, with Ctrl-C as soon as it serves; gives the opened addresses."""
     spec = importlib.util.spec_from_file_location('annotate', TOOL)
     tool = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tool)

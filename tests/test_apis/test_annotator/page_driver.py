@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 from numbered_videos import BAR, BITS, SIZE
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
@@ -29,13 +30,14 @@ class Page:
     def __init__(self, browser):
         self.browser = browser
 
-    def open(self, url):
+    def open(self, url, numbered=True):
         self.browser.get('about:blank')  # else an address that differs behind '#' alone would not load the page
         self.browser.get(url)
-        self.wait_for_video()
+        self.wait_for_video(numbered)
 
-    def wait_for_video(self):
-        self.until(lambda: self.text('paused') == 'paused' and self.frame() == self.shown() == 0)
+    def wait_for_video(self, numbered=True):
+        self.until(lambda: self.text('paused') == 'paused' and self.frame() == 0)
+        self.until(lambda: not numbered or self.shown() == 0)
 
     def until(self, condition):
         return WebDriverWait(self.browser, 20, 0.05, ignored_exceptions=[Exception]).until(lambda _: condition())
@@ -62,6 +64,16 @@ class Page:
 
     def shown(self):
         return self.browser.execute_script(READ_NUMBER + 'return readNumber();')
+
+    def picture(self, width, height):
+        """What the player shows, as ``(height, width, 3)`` RGB."""
+        script = """const [width, height] = arguments;
+            const copy = Object.assign(document.createElement('canvas'), { width, height });
+            const context = copy.getContext('2d');
+            context.drawImage(document.getElementById('video'), 0, 0, width, height);
+            return [...context.getImageData(0, 0, width, height).data];"""
+        pixels = np.array(self.browser.execute_script(script, width, height))
+        return pixels.reshape(height, width, 4)[:, :, :3]
 
     def saved(self):
         """Wait until the page says so; the points that it shows, as (frame, label, time)."""

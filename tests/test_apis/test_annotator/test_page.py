@@ -4,6 +4,8 @@ import json
 import threading
 import time
 
+import cv2
+import numpy as np
 import pytest
 from numbered_videos import write_numbered_variable
 from page_driver import READ_NUMBER, stored
@@ -12,6 +14,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from fsptal_mm.apis.annotator import AnnotationServer, Annotator, ClassKey, Project, find_videos
+from fsptal_mm.datasets.video_reader import open_video
 
 CLASSES = ('jump', 'throw', 'run')
 VARIABLE_MS = [*range(0, 990, 33), *range(1000, 4000, 100)]  # 30 frames in the first second, then 10 in each
@@ -107,6 +110,21 @@ def test_so_it_is_where_frames_are_not_equally_long(page, serve, tmp_path):
     assert [point[::2] for point in page.saved()] == [(33, '0:01.30'), (43, '0:02.30')]
     points = json.loads((tmp_path / 'project.json').read_text())['videos']['v']['points']
     assert [point['time_sec'] for point in points] == [1.3, 2.3]
+
+
+def test_so_it_is_in_a_real_h264_video(page, serve, data_root, tmp_path):
+    path = data_root / 'videos/demo.mp4'
+    page.open(serve({'demo': path}), numbered=False)
+    assert page.text('source') == ''
+    page.press(*[Keys.ARROW_RIGHT] * 3, '.', '.', '1')
+    page.until(lambda: page.frame() == 86)  # 28 frames a second
+    page.press('1')
+    page.saved()
+    assert stored(tmp_path, 'demo')[-1] == (86, 'jump')
+    shown = page.picture(85, 64)
+    decoded = open_video(path).frames(range(84, 89))
+    errors = [np.abs(shown - cv2.resize(frame, (85, 64), interpolation=cv2.INTER_AREA)).mean() for frame in decoded]
+    assert np.argmin(errors) == 2, errors
 
 
 def test_edits_with_the_keyboard(page, serve, video_folder, tmp_path):
