@@ -38,8 +38,8 @@ def annotate(tmp_path, monkeypatch):
 def test_makes_a_project_opens_the_page_and_ends_cleanly(annotate, tmp_path, capsys):
     (address,) = annotate('.', '--annotator', 'ann', '--port', '0')
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == 'point_project.json: 1 videos, 0 of them done'
-    assert lines[1] == address
+    assert lines[:2] == ['videos to read: 1', 'point_project.json: 1 videos, 0 of them done']
+    assert lines[2] == address
     assert address.startswith('http://127.0.0.1:')
     assert lines[-1] == 'ended'
     project = json.loads((tmp_path / 'point_project.json').read_text())
@@ -54,9 +54,9 @@ def test_names_what_is_left_out(annotate, tmp_path, capsys):
     (tmp_path / 'more/empty.mp4').write_bytes(b'')
     annotate('a.mp4', 'more', '--out', 'labels/ann.json', '--no-browser', '--port', '0')
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith('left out: more/a.avi: video a: expected another name')
-    assert lines[1].endswith("more/empty.mp4: found 'an empty file', expected a video")
-    assert lines[2] == 'labels/ann.json: 1 videos, 0 of them done'
+    assert lines[1].startswith('left out: more/a.avi: video a: expected another name')
+    assert lines[2].endswith("more/empty.mp4: found 'an empty file', expected a video")
+    assert lines[3] == 'labels/ann.json: 1 videos, 0 of them done'
 
 
 def test_takes_another_port_if_its_own_is_taken(annotate, capsys):

@@ -13,7 +13,7 @@ from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from fsptal_mm.apis.annotator import AnnotationServer, Annotator, ClassKey, Project, find_videos
+from fsptal_mm.apis.annotator import AnnotationServer, ClassKey, PageApi, Project, find_videos
 from fsptal_mm.datasets.video_reader import open_video
 
 CLASSES = ('jump', 'throw', 'run')
@@ -28,7 +28,7 @@ def serve(tmp_path):
     def serve(videos):
         project = Project(tmp_path / 'project.json', CLASSES, videos)
         keys = [ClassKey(name, key) for name, key in zip(CLASSES, '12r')]
-        server = AnnotationServer(Annotator(project, keys, tmp_path / 'export'))
+        server = AnnotationServer(PageApi(project, keys, tmp_path / 'export'))
         threading.Thread(target=server.serve_forever, kwargs=dict(poll_interval=0.01), daemon=True).start()
         opened.append((server, project))
         return server.url
@@ -200,6 +200,9 @@ def test_from_video_to_video_with_the_progress(page, serve, video_folder, tmp_pa
     page.press(Keys.PAGE_UP)
     page.until(lambda: page.text('video-name') == 'a')
     page.wait_for_video()
+    page.browser.find_element(By.ID, 'videos-button').click()
+    page.press(Keys.ESCAPE, ' ')  # the key plays the video and does not open the list again
+    page.until(lambda: page.text('play') == 'Pause')
     assert [point[:2] for point in page.saved()] == [(0, 'jump')]
     assert page.browser.find_element(By.ID, 'done').is_selected()
     content = json.loads((tmp_path / 'project.json').read_text())['videos']

@@ -260,6 +260,9 @@ class Page {
     byId('done').addEventListener('change', (event) => this.setDone(event.target.checked));
     // The keyboard belongs to the page, not to the button that was clicked last.
     document.addEventListener('click', () => !document.querySelector('dialog[open]') && document.activeElement.blur());
+    for (const dialog of document.querySelectorAll('dialog')) {
+      dialog.addEventListener('close', () => document.activeElement.blur());
+    }
     window.addEventListener('beforeunload', (event) => this.queue.waiting.length && event.preventDefault());
   }
 
