@@ -66,7 +66,7 @@ def main(argv=None):
     try:
         api = open_project(args)
         server = start_server(api, args.port)
-    except InputError as error:
+    except (InputError, OSError) as error:  # a folder that cannot be written to, say
         sys.exit(f'error: {error}')
     print(f'{server.url}\nCtrl-C ends it; everything is saved at once', flush=True)
     if not args.no_browser:

@@ -78,6 +78,7 @@ def test_takes_another_port_if_its_own_is_taken(annotate, capsys):
             'error: videos: found "[^"]*none.mp4: video none: found \'no such file\'.*at least one readable',
         ),
         (['a.mp4', '--out', 'classes.txt'], 'error: classes.txt:1: found .*, expected JSON'),
+        (['a.mp4', '--out', 'a.mp4/project.json'], r'error: \[Errno 17\] File exists: .a.mp4.'),
     ],
 )
 def test_errors_are_one_line_with_status_1(annotate, arguments, message):
