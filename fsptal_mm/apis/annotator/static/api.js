@@ -83,13 +83,18 @@ export class EditQueue {
     return this.waiting.filter((change) => change.video === video).map((change) => change.edit);
   }
 
+  // Labels that are not saved; time at work does not count.
+  get unsaved() {
+    return this.waiting.filter(({ edit }) => edit.action !== 'spent').length;
+  }
+
   async run() {
     if (this.running) return;
     this.running = true;
     let waitMs = FIRST_WAIT_MS;
     while (this.waiting.length) {
       const { video, edit } = this.waiting[0];
-      if (edit.action !== 'spent') this.onStatus('saving', this.waiting.length);
+      if (edit.action !== 'spent') this.onStatus('saving', this.unsaved);
       try {
         const state = await askJson('/api/edits', { project: this.project, video, edit });
         this.waiting.shift();
@@ -98,7 +103,7 @@ export class EditQueue {
       } catch (error) {
         if (!(error instanceof ServerError)) throw error;
         if (error.passes) {
-          this.onStatus('unsaved', this.waiting.length, error.message);
+          this.onStatus('unsaved', this.unsaved, error.message);
           await pause(waitMs);
           waitMs = Math.min(2 * waitMs, MOST_WAIT_MS);
         } else {

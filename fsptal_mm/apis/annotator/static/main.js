@@ -263,7 +263,7 @@ class Page {
     for (const dialog of document.querySelectorAll('dialog')) {
       dialog.addEventListener('close', () => document.activeElement.blur());
     }
-    window.addEventListener('beforeunload', (event) => this.queue.waiting.length && event.preventDefault());
+    window.addEventListener('beforeunload', (event) => this.queue.unsaved && event.preventDefault());
   }
 
   listVideos() {

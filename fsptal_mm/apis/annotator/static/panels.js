@@ -7,7 +7,7 @@ export const byId = (id) => document.getElementById(id);
 const SAVED_TEXT = {
   saved: () => 'saved',
   saving: () => 'saving …',
-  unsaved: (count, why) => `${count} not saved, trying again: ${why}`,
+  unsaved: (count, why) => `${count ? `${count} not saved, ` : ''}trying again: ${why}`,
 };
 
 export function showSaved(state, count, why) {
