@@ -35,13 +35,13 @@ class Refused(Exception):
 
 
 class AnnotationServer(ThreadingHTTPServer):
-    """Serves an :class:`PageApi` on 127.0.0.1.
+    """Serves a :class:`PageApi` on 127.0.0.1.
 
     Whoever asks must name this host, so that no other name can be pointed here (DNS rebinding), must not be a page of
     another origin, and must know the token of this start, for everything but the page's own files.
 
     Args:
-        api (Annotator): What it serves.
+        api (PageApi): What it serves.
         port: 0 for any free one.
 
     Attributes:

@@ -42,7 +42,7 @@ class Page:
     def until(self, condition):
         return WebDriverWait(self.browser, 20, 0.05, ignored_exceptions=[Exception]).until(lambda _: condition())
 
-    def press(self, *keys, **held):
+    def press(self, *keys):
         for key in keys:
             ActionChains(self.browser).send_keys(key).perform()
 
