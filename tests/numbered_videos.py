@@ -39,14 +39,17 @@ def write_numbered_variable(path, times_ms, num_frames=60):
     """Write a .webm of 30 frames a second, then put the frames at ``times_ms`` (ascending, below 32768).
 
     OpenCV writes constant rates only. In the file, a frame begins with ``0xa3``, its size, ``0x81``, and two bytes of
-    time relative to a cluster; a video this short has one cluster, and its duration stands behind ``0x4489``.
+    time relative to a cluster; a video this short has one cluster. Places to seek to begin with ``0xbb``, their size,
+    and ``0xb382``, the duration with ``0x448988``.
     """
     content = bytearray(write_numbered(path, num_frames).read_bytes())
     blocks = re.finditer(rb'\xa3[\x80-\xff]\x81(..)[\x80\x00]', bytes(content), re.DOTALL)
     places = [block.start(1) for block in blocks]
     assert len(places) == num_frames
-    for place, time_ms in zip(places, times_ms):
-        content[place : place + 2] = int(time_ms).to_bytes(2, 'big')
+    moved = {bytes(content[place : place + 2]): int(new).to_bytes(2, 'big') for place, new in zip(places, times_ms)}
+    places += [cue.start(1) for cue in re.finditer(rb'\xbb[\x80-\xff]\xb3\x82(..)', bytes(content), re.DOTALL)]
+    for place in places:
+        content[place : place + 2] = moved[bytes(content[place : place + 2])]
     (duration,) = [match.start() + 3 for match in re.finditer(rb'\x44\x89\x88', bytes(content))]
     content[duration : duration + 8] = struct.pack('>d', times_ms[-1] + 100)
     path.write_bytes(content)

@@ -17,7 +17,7 @@ import sys
 import webbrowser
 from pathlib import Path
 
-from fsptal_mm.apis.annotator import AnnotationServer, Annotator, Project, find_videos, read_class_keys
+from fsptal_mm.apis.annotator import AnnotationServer, PageApi, Project, find_videos, read_class_keys
 from fsptal_mm.errors import InputError
 
 
@@ -33,39 +33,40 @@ def parse_args(argv):
     return parser.parse_args(argv)
 
 
-def open_annotator(args):
-    """The project of the command line with its videos; prints what cannot be labelled."""
+def open_project(args):
+    """Open the project of the command line with its videos; prints what cannot be labelled."""
     class_keys = read_class_keys(args.classes)
     videos, problems = find_videos(args.videos)
     first = args.videos[0]
+    print(f'videos to read: {len(videos)}', flush=True)
     out = args.out or (first if first.is_dir() else first.parent) / 'point_project.json'
     project = Project(out, [key.name for key in class_keys], videos, args.annotator)
     for problem in [*problems, *project.problems]:
         print(f'left out: {problem}')
     done = sum(project.labels(video_id).done for video_id in project.video_ids)
     print(f'{out}: {len(project.video_ids)} videos, {done} of them done')
-    return Annotator(project, class_keys, args.export_dir or out.with_name(f'{out.stem}_export'))
+    return PageApi(project, class_keys, args.export_dir or out.with_name(f'{out.stem}_export'))
 
 
-def start_server(annotator, port):
+def start_server(api, port):
     """Listen at the port, or at a free one if it is taken."""
     try:
-        return AnnotationServer(annotator, port)
+        return AnnotationServer(api, port)
     except OverflowError:
         raise InputError('0 to 65535', field='--port', found=port) from None
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise InputError('a port that may be used', field='--port', found=f'{port}: {error.strerror}') from None
         print(f'port {port} is taken, so the page has another one')
-        return AnnotationServer(annotator)
+        return AnnotationServer(api)
 
 
 def main(argv=None):
     args = parse_args(argv)
     try:
-        annotator = open_annotator(args)
-        server = start_server(annotator, args.port)
-    except InputError as error:
+        api = open_project(args)
+        server = start_server(api, args.port)
+    except (InputError, OSError) as error:  # a folder that cannot be written to, say
         sys.exit(f'error: {error}')
     print(f'{server.url}\nCtrl-C ends it; everything is saved at once', flush=True)
     if not args.no_browser:
@@ -76,7 +77,7 @@ def main(argv=None):
         print('\nended')
     finally:
         server.server_close()
-        annotator.project.close()
+        api.project.close()
 
 
 if __name__ == '__main__':

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, unquote
 
 from fsptal_mm.errors import InputError
 
-from .annotator import OtherProjectError
+from .page_api import OtherProjectError
 
 _KINDS = {'.html': 'text/html', '.css': 'text/css', '.js': 'text/javascript', '.svg': 'image/svg+xml'}
 _STATIC = {path.name: path for path in (Path(__file__).parent / 'static').iterdir()}
@@ -35,13 +35,13 @@ class Refused(Exception):
 
 
 class AnnotationServer(ThreadingHTTPServer):
-    """Serves an :class:`Annotator` on 127.0.0.1.
+    """Serves a :class:`PageApi` on 127.0.0.1.
 
     Whoever asks must name this host, so that no other name can be pointed here (DNS rebinding), must not be a page of
     another origin, and must know the token of this start, for everything but the page's own files.
 
     Args:
-        annotator (Annotator): What it serves.
+        api (PageApi): What it serves.
         port: 0 for any free one.
 
     Attributes:
@@ -51,9 +51,9 @@ class AnnotationServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, annotator, port=0):
+    def __init__(self, api, port=0):
         super().__init__(('127.0.0.1', port), _Handler)
-        self.annotator = annotator
+        self.api = api
         self.token = secrets.token_urlsafe(24)
         self.hosts = {f'{name}:{self.server_port}' for name in ('127.0.0.1', 'localhost')}
         self.url = f'http://127.0.0.1:{self.server_port}/#{self.token}'
@@ -138,19 +138,19 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(path.read_bytes(), kind, headers={'Cache-Control': 'no-cache'})
 
     def _api_get(self, *path):
-        annotator = self.server.annotator
+        api = self.server.api
         match path:
             case ['project']:
-                self._send_json(annotator.overview())
+                self._send_json(api.overview())
             case ['videos', video_id]:
-                self._send_json(annotator.video(self._known(video_id)))
+                self._send_json(api.video(self._known(video_id)))
             case ['videos', video_id, 'frames', frame] if re.fullmatch(r'\d{1,9}', frame, re.ASCII):
-                self._send(annotator.jpeg(self._known(video_id), int(frame)), 'image/jpeg')
+                self._send(api.jpeg(self._known(video_id), int(frame)), 'image/jpeg')
             case _:
                 raise Refused(404, 'no such page')
 
     def _api_post(self, *path, body):
-        actions = {('edits',): self.server.annotator.edit, ('export',): self.server.annotator.export}
+        actions = {('edits',): self.server.api.edit, ('export',): self.server.api.export}
         if path not in actions:
             raise Refused(404, 'no such page')
         if len(body) > _MOST_BODY_BYTES:
@@ -170,7 +170,7 @@ class _Handler(BaseHTTPRequestHandler):
         return int(length)
 
     def _known(self, video_id):
-        if video_id not in self.server.annotator.project.video_ids:
+        if video_id not in self.server.api.project.video_ids:
             raise Refused(404, 'no such video')
         return video_id
 
@@ -178,7 +178,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Send a video, or the bytes of it that ``Range`` asks for: browsers seek by that."""
         if len(path) != 1:
             raise Refused(404, 'no such video')
-        file_path = self.server.annotator.video_path(self._known(path[0]))
+        file_path = self.server.api.video_path(self._known(path[0]))
         try:
             file = file_path.open('rb')
         except OSError:

@@ -1,7 +1,9 @@
-"""Two small videos and a project about them."""
+"""Two small videos, a project about them, and the page in a browser."""
 
 import pytest
+from browser import browser  # noqa: F401  (a fixture)
 from numbered_videos import write_numbered
+from page_driver import Page
 
 from fsptal_mm.apis.annotator import Project, find_videos
 
@@ -29,3 +31,10 @@ def open_project(video_folder, tmp_path):
     yield open_project
     for project in opened:
         project.close()
+
+
+@pytest.fixture
+def page(browser):  # noqa: F811
+    page = Page(browser)
+    yield page
+    browser.get('about:blank')

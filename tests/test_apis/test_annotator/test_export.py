@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numbered_videos import write_numbered_variable
 
-from fsptal_mm.apis.annotator import Annotator, ClassKey
+from fsptal_mm.apis.annotator import ClassKey, PageApi
 from fsptal_mm.datasets import PointTALDataset
 from fsptal_mm.datasets.annotations import load_annotations
 from fsptal_mm.datasets.point_readers import read_lacp_csv
@@ -16,17 +16,17 @@ def annotate(open_project, tmp_path):
     def annotate(points, done=('a', 'b'), videos=None):
         project = open_project(videos=videos)
         keys = [ClassKey(name, None) for name in project.classes]
-        annotator = Annotator(project, keys, tmp_path / 'export')
+        api = PageApi(project, keys, tmp_path / 'export')
 
         def send(video, **edit):
             edit['edit_id'] = f'{video}-edit-{edit}'[:64]
-            annotator.edit({'project': project.project_id, 'video': video, 'edit': edit})
+            api.edit({'project': project.project_id, 'video': video, 'edit': edit})
 
         for video, time_sec, label in points:
             send(video, action='add', time_sec=time_sec, label=label)
         for video in done:
             send(video, action='done', done=True)
-        return lambda **options: annotator.export({'project': project.project_id, **options})
+        return lambda **options: api.export({'project': project.project_id, **options})
 
     return annotate
 

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from fsptal_mm.apis.annotator import AnnotationServer, Annotator, ClassKey
+from fsptal_mm.apis.annotator import AnnotationServer, ClassKey, PageApi
 
 ANY = object()
 
@@ -13,7 +13,7 @@ ANY = object()
 def server(open_project, tmp_path):
     project = open_project()
     keys = [ClassKey(name, str(number)) for number, name in enumerate(project.classes, 1)]
-    server = AnnotationServer(Annotator(project, keys, tmp_path / 'export'))
+    server = AnnotationServer(PageApi(project, keys, tmp_path / 'export'))
     threading.Thread(target=server.serve_forever, kwargs=dict(poll_interval=0.01), daemon=True).start()
     yield server
     server.shutdown()
@@ -53,14 +53,14 @@ def add(server, ask):
 
     def add(edit_id='first-edit', message=(), **options):
         edit = {'edit_id': edit_id, 'action': 'add', 'time_sec': 1.01, 'label': 'jump'}
-        body = {'project': server.annotator.project.project_id, 'video': 'a', 'edit': edit, **dict(message)}
+        body = {'project': server.api.project.project_id, 'video': 'a', 'edit': edit, **dict(message)}
         return ask('/api/edits', 'POST', body, **options)
 
     return add
 
 
 def points(server):
-    return [(point.frame, point.label) for point in server.annotator.project.labels('a').points]
+    return [(point.frame, point.label) for point in server.api.project.labels('a').points]
 
 
 def test_tells_classes_videos_and_times_of_frames(ask, server):
@@ -82,7 +82,7 @@ def test_saves_what_the_page_sends_at_the_time_of_the_frame(add, server):
     assert status == 200
     assert state['points'] == [{'id': 'first-edit', 'frame': 30, 'time_sec': 1.0, 'label': 'jump'}]
     assert (state['can_undo'], state['can_redo'], state['summary']['points']) == (True, False, 1)
-    assert json.loads(server.annotator.project.path.read_text())['videos']['a']['points'] == state['points']
+    assert json.loads(server.api.project.path.read_text())['videos']['a']['points'] == state['points']
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_static_files_and_headers_that_keep_others_out(ask):
 
 
 def test_sends_the_bytes_that_are_asked_for(ask, server):
-    content = server.annotator.video_path('a').read_bytes()
+    content = server.api.video_path('a').read_bytes()
     size = len(content)
     for wanted, first, last in (
         ('0-', 0, size - 1),
@@ -187,7 +187,7 @@ def test_sends_the_bytes_that_are_asked_for(ask, server):
 )
 def test_refuses_ranges_that_the_video_does_not_have(ask, server, wanted):
     status, headers, _ = ask('/media/a', Range=wanted)
-    assert (status, headers['Content-Range']) == (416, f'bytes */{server.annotator.video_path("a").stat().st_size}')
+    assert (status, headers['Content-Range']) == (416, f'bytes */{server.api.video_path("a").stat().st_size}')
 
 
 def test_decodes_frames(ask):
@@ -264,7 +264,7 @@ def test_what_cannot_be_saved_is_said_and_can_be_sent_again(add, server, monkeyp
 
 
 def test_faults_of_the_program_show_no_trace(ask, server, monkeypatch, capsys):
-    monkeypatch.setattr(server.annotator, 'overview', lambda: 1 / 0)
+    monkeypatch.setattr(server.api, 'overview', lambda: 1 / 0)
     status, _, body = ask('/api/project')
     assert (status, body) == (500, {'error': 'a fault in the program; the terminal says more'})
     assert 'ZeroDivisionError' in capsys.readouterr().err
@@ -281,5 +281,5 @@ def test_changes_from_several_pages_at_once_are_all_kept(add, server):
     for thread in threads:
         thread.join()
     assert points(server) == [(number, 'run') for number in range(12)]
-    saved = json.loads(server.annotator.project.path.read_text())['videos']['a']['points']
+    saved = json.loads(server.api.project.path.read_text())['videos']['a']['points']
     assert len(saved) == 12

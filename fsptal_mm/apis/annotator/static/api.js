@@ -56,7 +56,11 @@ export async function askJson(path, body) {
 export const videoPath = (id) => `/api/videos/${encodeURIComponent(id)}`;
 export const mediaUrl = (id) => `/media/${encodeURIComponent(id)}?token=${encodeURIComponent(token())}`;
 
-const randomId = () => Array.from(crypto.getRandomValues(new Uint8Array(8)), (x) => x.toString(16).padStart(2, '0')).join('');
+function randomId() {
+  const bytes = crypto.getRandomValues(new Uint8Array(8));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
 export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 // Changes on their way to the server, one at a time and in order. Each has an id, so that one which was saved but whose
@@ -79,13 +83,18 @@ export class EditQueue {
     return this.waiting.filter((change) => change.video === video).map((change) => change.edit);
   }
 
+  // Labels that are not saved; time at work does not count.
+  get unsaved() {
+    return this.waiting.filter(({ edit }) => edit.action !== 'spent').length;
+  }
+
   async run() {
     if (this.running) return;
     this.running = true;
     let waitMs = FIRST_WAIT_MS;
     while (this.waiting.length) {
       const { video, edit } = this.waiting[0];
-      if (edit.action !== 'spent') this.onStatus('saving', this.waiting.length);
+      if (edit.action !== 'spent') this.onStatus('saving', this.unsaved);
       try {
         const state = await askJson('/api/edits', { project: this.project, video, edit });
         this.waiting.shift();
@@ -94,7 +103,7 @@ export class EditQueue {
       } catch (error) {
         if (!(error instanceof ServerError)) throw error;
         if (error.passes) {
-          this.onStatus('unsaved', this.waiting.length, error.message);
+          this.onStatus('unsaved', this.unsaved, error.message);
           await pause(waitMs);
           waitMs = Math.min(2 * waitMs, MOST_WAIT_MS);
         } else {

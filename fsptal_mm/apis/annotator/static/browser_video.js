@@ -2,7 +2,9 @@
 
 import { pause } from './api.js';
 
-const FIRST_FRAME_MS = 2000; // browsers that show no frame before they play do not tell its time either
+const CONFIRM_MS = 150;
+const MOST_REPEATS = 2;
+const FIRST_FRAME_MS = 3000; // browsers that show no frame before they play do not tell its time either
 
 async function untold() {
   do await pause(FIRST_FRAME_MS);
@@ -16,6 +18,7 @@ export class BrowserVideo {
     this.ready = false;
     this.tells = 'requestVideoFrameCallback' in element;
     for (const name of ['play', 'pause', 'ended']) element.addEventListener(name, () => this.ready && onState());
+    element.addEventListener('pause', () => this.ready && this.#paused());
     element.addEventListener('seeked', () => this.ready && this.#seeked());
     element.addEventListener('error', () => this.ready && onFailure());
   }
@@ -26,8 +29,10 @@ export class BrowserVideo {
     this.times = times;
     this.offsetSec = 0; // time of the first frame on the player's clock
     this.frame = 0;
-    this.aim = null; // the frame that a seek is on the way to
+    this.aim = null; // the frame that a seek is on the way to, until the browser has told that it is shown
     this.next = null; // the frame to seek to after that
+    this.seeking = false;
+    this.repeats = 0;
     const opened = this.opening = {};
     const told = new Promise((resolve) => {
       if (this.tells) this.element.requestVideoFrameCallback((now, frame) => resolve(frame.mediaTime));
@@ -79,21 +84,41 @@ export class BrowserVideo {
     return this.next ?? this.aim ?? this.frame;
   }
 
+  // One seek at a time, so that every frame on the way is seen while a key is held; the latest wish is the next seek.
   show(frame) {
-    if (this.element.seeking && this.aim !== null) {
-      this.next = frame;
-      return;
-    }
+    this.repeats = 0;
+    if (this.seeking) this.next = frame;
+    else this.#seek(frame);
+  }
+
+  #seek(frame) {
+    this.seeking = true;
     this.aim = frame;
+    this.next = null;
     this.element.currentTime = this.offsetSec + this.times.middle(frame);
   }
 
   #seeked() {
-    if (this.next !== null) {
-      const frame = this.next;
-      this.next = this.aim = null;
-      this.show(frame);
-    } else if (!this.tells) this.#shown(this.element.currentTime);
+    if (this.element.seeking) return; // this was told late: another seek is on the way
+    this.seeking = false;
+    if (this.next !== null) this.#seek(this.next);
+    else if (!this.tells) this.#shown(this.element.currentTime);
+    else setTimeout(() => this.#confirm(), CONFIRM_MS);
+  }
+
+  // A browser may keep silent about a frame that comes on the screen while it tells of the one before: ask again. What
+  // it tells then counts, also if it is another frame.
+  #confirm() {
+    if (this.seeking || this.aim === null || this.playing) return;
+    this.repeats += 1;
+    if (this.repeats <= MOST_REPEATS) this.#seek(this.aim);
+    else this.aim = null;
+  }
+
+  // For the same reason, the frame at which the video stopped is sought.
+  #paused() {
+    if (!this.tells || this.seeking || this.aim !== null) return;
+    this.show(this.times.at(this.element.currentTime - this.offsetSec));
   }
 
   #watch(opened) {
@@ -113,7 +138,7 @@ export class BrowserVideo {
 
   #shown(clockSec) {
     this.frame = this.times.at(clockSec - this.offsetSec);
-    if (!this.element.seeking && this.next === null) this.aim = null;
+    if (!this.seeking && (this.playing || this.frame === this.aim)) this.aim = null;
     this.onFrame(this.frame);
   }
 }

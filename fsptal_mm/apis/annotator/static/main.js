@@ -2,6 +2,7 @@
 
 import { Activity } from './activity.js';
 import { askJson, EditQueue, pause, videoPath } from './api.js';
+import { commandsOf } from './commands.js';
 import { Keyboard } from './keyboard.js';
 import { Marks, nameOf } from './marks.js';
 import * as panels from './panels.js';
@@ -189,6 +190,10 @@ class Page {
     byId('done').checked = done;
   }
 
+  toggleDone() {
+    this.setDone(!byId('done').checked);
+  }
+
   go(step, playing) {
     const index = this.index + step;
     if (index >= 0 && index < this.overview.videos.length) this.open(index, playing);
@@ -216,59 +221,25 @@ class Page {
     const result = byId('export-result');
     result.textContent = 'writing …';
     try {
-      const { folder, videos, points, background_points: background, left_out: leftOut } = await askJson('/api/export', {
-        project: this.overview.project,
-        unfinished,
-      });
+      const told = await askJson('/api/export', { project: this.overview.project, unfinished });
+      const background = told.background_points;
       result.textContent = [
-        `${points} points of ${videos} videos are in ${folder}.`,
+        `${told.points} points of ${told.videos} videos are in ${told.folder}.`,
         background ? `${background} background points are in annotations.json only: LACP's form has none.` : '',
-        leftOut ? `${leftOut} videos with points are not done and not there.` : '',
+        told.left_out ? `${told.left_out} videos with points are not done and not there.` : '',
       ].join(' ');
     } catch (error) {
       result.textContent = `Nothing was written: ${error.message}`;
     }
   }
 
-  commands() {
-    const { player } = this;
-    return [
-      { keys: [' '], shown: 'Space', text: 'play or pause', run: () => this.togglePlay(), once: true },
-      { keys: ['.'], shown: '.', text: 'one frame on', run: () => player.step(1) },
-      { keys: [','], shown: ',', text: 'one frame back', run: () => player.step(-1) },
-      { keys: ['ArrowRight'], shown: '→', text: '1 second on', run: () => player.jump(1) },
-      { keys: ['ArrowLeft'], shown: '←', text: '1 second back', run: () => player.jump(-1) },
-      { keys: ['Shift+ArrowRight'], shown: 'Shift →', text: '5 seconds on', run: () => player.jump(5) },
-      { keys: ['Shift+ArrowLeft'], shown: 'Shift ←', text: '5 seconds back', run: () => player.jump(-5) },
-      { keys: ['Home'], shown: 'Home', text: 'start of the video', run: () => player.show(0) },
-      { keys: ['End'], shown: 'End', text: 'end of the video', run: () => player.show(player.times.last) },
-      { keys: ['ArrowUp'], shown: '↑', text: 'faster, up to 4×', run: () => player.faster(1) },
-      { keys: ['ArrowDown'], shown: '↓', text: 'slower', run: () => player.faster(-1) },
-      { keys: [']'], shown: ']', text: 'select the next point', run: () => this.selectNext(1) },
-      { keys: ['['], shown: '[', text: 'select the point before', run: () => this.selectNext(-1) },
-      { keys: ['>'], shown: '>', text: 'move the selected point by a frame', run: () => this.moveBy(1) },
-      { keys: ['<'], shown: '<', text: 'move it back by a frame', run: () => this.moveBy(-1) },
-      { keys: ['='], shown: '=', text: 'move it to the frame that is shown', run: () => this.moveHere() },
-      { keys: ['Delete', 'Backspace'], shown: 'Del', text: 'delete it', run: () => this.delete() },
-      { keys: ['Escape'], shown: 'Esc', text: 'select none', run: () => this.unselect() },
-      { keys: ['Ctrl+z'], shown: 'Ctrl Z', text: 'undo', run: () => this.edit({ action: 'undo' }) },
-      { keys: ['Ctrl+y', 'Ctrl+Shift+z'], shown: 'Ctrl Y', text: 'redo', run: () => this.edit({ action: 'redo' }) },
-      { keys: ['Enter'], shown: 'Enter', text: 'video done, play the next one', run: () => this.finish(), once: true },
-      { keys: ['Shift+Enter'], shown: 'Shift Enter', text: 'video done, or not', run: () => this.setDone(!byId('done').checked) },
-      { keys: ['PageDown'], shown: 'Page↓', text: 'next video', run: () => this.go(1) },
-      { keys: ['PageUp'], shown: 'Page↑', text: 'previous video', run: () => this.go(-1) },
-      { keys: ['/'], shown: '/', text: 'find a class by name', run: () => this.search(), once: true },
-      { keys: ['?'], shown: '?', text: 'this list', run: () => this.help(), once: true },
-    ];
-  }
-
   listen() {
-    const keyboard = new Keyboard(this.commands(), (key) => {
+    const keyboard = new Keyboard(commandsOf(this), (key) => {
       const entry = this.marks.withKey(key);
       if (entry) this.label(entry.name);
     });
     keyboard.fillHelp(byId('help-keys'), [
-      { shown: '1–9 a–z', text: 'a point of this class at the frame that is shown; another class for a selected point' },
+      { shown: '1–9 a–z', text: 'a point of this class at this frame; another class for the selected point' },
       { shown: '0', text: 'a background point: nothing happens here' },
     ]);
     const clicks = {
@@ -281,7 +252,7 @@ class Page {
       'export-button': () => byId('export').showModal(),
       'export-done': () => this.export(false),
       'export-all': () => this.export(true),
-      'source-button': () => (this.player.source === this.player.server ? this.player.useBrowser() : this.player.useServer()),
+      'source-button': () => this.player.useOther(),
       'videos-button': () => this.listVideos(),
       stage: () => this.togglePlay(),
     };
@@ -289,7 +260,10 @@ class Page {
     byId('done').addEventListener('change', (event) => this.setDone(event.target.checked));
     // The keyboard belongs to the page, not to the button that was clicked last.
     document.addEventListener('click', () => !document.querySelector('dialog[open]') && document.activeElement.blur());
-    window.addEventListener('beforeunload', (event) => this.queue.waiting.length && event.preventDefault());
+    for (const dialog of document.querySelectorAll('dialog')) {
+      dialog.addEventListener('close', () => document.activeElement.blur());
+    }
+    window.addEventListener('beforeunload', (event) => this.queue.unsaved && event.preventDefault());
   }
 
   listVideos() {
@@ -307,7 +281,8 @@ async function start() {
     try {
       overview = await askJson('/api/project');
     } catch (error) {
-      panels.message(error.status === 401 ? 'Open the address that the program printed: it carries the key to this page.' : error.message);
+      const locked = 'Open the address that the program printed: it carries the key to this page.';
+      panels.message(error.status === 401 ? locked : error.message);
       await pause(RETRY_MS);
     }
   }

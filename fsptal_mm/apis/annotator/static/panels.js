@@ -7,7 +7,7 @@ export const byId = (id) => document.getElementById(id);
 const SAVED_TEXT = {
   saved: () => 'saved',
   saving: () => 'saving …',
-  unsaved: (count, why) => `${count} not saved, trying again: ${why}`,
+  unsaved: (count, why) => `${count ? `${count} not saved, ` : ''}trying again: ${why}`,
 };
 
 export function showSaved(state, count, why) {
@@ -92,6 +92,7 @@ export function showVideos(overview, index, onClick) {
 export function showPlayer(player) {
   byId('play').textContent = player.playing ? 'Pause' : 'Play';
   byId('paused').hidden = player.playing;
+  byId('paused').textContent = player.source.ready ? 'paused' : 'loading …';
   byId('speed').textContent = `${player.speed}×`;
   const fromServer = player.source === player.server;
   byId('source').textContent = fromServer ? 'frames decoded by the server' : '';
@@ -125,8 +126,9 @@ export function searchClass(marks, onChoice) {
   };
   const found = () => {
     const part = input.value.trim().toLowerCase();
-    const names = marks.all.map(({ name }) => name).filter((name) => nameOf(name).toLowerCase().includes(part));
-    return names.sort((one, other) => nameOf(other).toLowerCase().startsWith(part) - nameOf(one).toLowerCase().startsWith(part));
+    const place = (name) => nameOf(name).toLowerCase().indexOf(part);
+    const names = marks.all.map(({ name }) => name).filter((name) => place(name) >= 0);
+    return names.sort((one, other) => place(one) - place(other)); // those that begin with it come first
   };
   const fill = () => {
     list.replaceChildren(

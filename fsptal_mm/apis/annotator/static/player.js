@@ -52,6 +52,10 @@ export class Player {
     this.show(frame);
   }
 
+  useOther() {
+    return this.source === this.server ? this.useBrowser() : this.useServer();
+  }
+
   #use(source) {
     this.source = source;
     this.video.hidden = source !== this.browser;

@@ -1,17 +1,20 @@
 // Points as they will be once all changes that are on the way to the server are saved.
 
 function apply(points, edit, times) {
-  const timeSec = () => times.startSec[times.at(edit.time_sec)];
+  const placed = () => {
+    const frame = times.at(edit.time_sec);
+    return { frame, time_sec: times.startSec[frame] };
+  };
   switch (edit.action) {
     case 'add':
       if (points.some(({ id }) => id === edit.edit_id)) return points;
-      return [...points, { id: edit.edit_id, time_sec: timeSec(), frame: times.at(edit.time_sec), label: edit.label, waiting: true }];
+      return [...points, { id: edit.edit_id, label: edit.label, ...placed(), waiting: true }];
     case 'change':
       return points.map((point) => {
         if (point.id !== edit.point_id) return point;
         const changed = { ...point, waiting: true };
         if ('label' in edit) changed.label = edit.label;
-        if ('time_sec' in edit) Object.assign(changed, { time_sec: timeSec(), frame: times.at(edit.time_sec) });
+        if ('time_sec' in edit) Object.assign(changed, placed());
         return changed;
       });
     case 'delete':

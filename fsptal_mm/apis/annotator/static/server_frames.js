@@ -8,12 +8,9 @@ export class ServerFrames {
   constructor(canvas, { onFrame, onState, onWait }) {
     Object.assign(this, { canvas, onFrame, onState, onWait });
     this.opened = null;
+    this.ready = false; // whether a frame is on the canvas
     this.playing = false;
     this.speed = 1;
-  }
-
-  get ready() {
-    return this.opened !== null;
   }
 
   async load(video, times, frame) {
@@ -28,6 +25,7 @@ export class ServerFrames {
 
   stop() {
     this.opened = null;
+    this.ready = false;
     this.playing = false;
   }
 
@@ -61,7 +59,7 @@ export class ServerFrames {
   }
 
   #startClock(frame) {
-    if (!this.ready) return;
+    if (!this.opened) return;
     this.clock = { nowMs: performance.now(), sec: this.times.startSec[frame] };
   }
 
@@ -110,6 +108,7 @@ export class ServerFrames {
       this.onWait(null);
       this.#draw(image);
       this.frame = frame;
+      this.ready = true;
       if (this.aim === frame) this.aim = null;
       this.onFrame(frame);
     }

@@ -14,7 +14,7 @@ class OtherProjectError(InputError):
     """A page wants to change another project than the one that is open."""
 
 
-class Annotator:
+class PageApi:
     """A project, its keys and its videos, as the page sees them.
 
     Args:

@@ -1,0 +1,33 @@
+// What keys do, except those of the classes; the help shows this table, see Keyboard.
+
+export function commandsOf(page) {
+  const { player } = page;
+  return [
+    { keys: [' '], shown: 'Space', text: 'play or pause', run: () => page.togglePlay(), once: true },
+    { keys: ['.'], shown: '.', text: 'one frame on', run: () => player.step(1) },
+    { keys: [','], shown: ',', text: 'one frame back', run: () => player.step(-1) },
+    { keys: ['ArrowRight'], shown: '→', text: '1 second on', run: () => player.jump(1) },
+    { keys: ['ArrowLeft'], shown: '←', text: '1 second back', run: () => player.jump(-1) },
+    { keys: ['Shift+ArrowRight'], shown: 'Shift →', text: '5 seconds on', run: () => player.jump(5) },
+    { keys: ['Shift+ArrowLeft'], shown: 'Shift ←', text: '5 seconds back', run: () => player.jump(-5) },
+    { keys: ['Home'], shown: 'Home', text: 'start of the video', run: () => player.show(0) },
+    { keys: ['End'], shown: 'End', text: 'end of the video', run: () => player.show(Infinity) },
+    { keys: ['ArrowUp'], shown: '↑', text: 'faster, up to 4×', run: () => player.faster(1) },
+    { keys: ['ArrowDown'], shown: '↓', text: 'slower', run: () => player.faster(-1) },
+    { keys: [']'], shown: ']', text: 'select the next point', run: () => page.selectNext(1) },
+    { keys: ['['], shown: '[', text: 'select the point before', run: () => page.selectNext(-1) },
+    { keys: ['>'], shown: '>', text: 'move the selected point by a frame', run: () => page.moveBy(1) },
+    { keys: ['<'], shown: '<', text: 'move it back by a frame', run: () => page.moveBy(-1) },
+    { keys: ['='], shown: '=', text: 'move it to the frame that is shown', run: () => page.moveHere() },
+    { keys: ['Delete', 'Backspace'], shown: 'Del', text: 'delete it', run: () => page.delete() },
+    { keys: ['Escape'], shown: 'Esc', text: 'select none', run: () => page.unselect() },
+    { keys: ['Ctrl+z'], shown: 'Ctrl Z', text: 'undo', run: () => page.edit({ action: 'undo' }) },
+    { keys: ['Ctrl+y', 'Ctrl+Shift+z'], shown: 'Ctrl Y', text: 'redo', run: () => page.edit({ action: 'redo' }) },
+    { keys: ['Enter'], shown: 'Enter', text: 'video done, play the next one', run: () => page.finish(), once: true },
+    { keys: ['Shift+Enter'], shown: 'Shift Enter', text: 'video done, or not', run: () => page.toggleDone() },
+    { keys: ['PageDown'], shown: 'Page↓', text: 'next video', run: () => page.go(1) },
+    { keys: ['PageUp'], shown: 'Page↑', text: 'previous video', run: () => page.go(-1) },
+    { keys: ['/'], shown: '/', text: 'find a class by name', run: () => page.search(), once: true },
+    { keys: ['?'], shown: '?', text: 'this list', run: () => page.help(), once: true },
+  ];
+}

@@ -1,0 +1,86 @@
+import importlib.util
+import json
+import socket
+from pathlib import Path
+
+import pytest
+from numbered_videos import write_numbered
+
+from fsptal_mm.apis.annotator import AnnotationServer
+
+TOOL = Path(__file__).parents[2] / 'tools/annotate.py'
+
+
+@pytest.fixture
+def annotate(tmp_path, monkeypatch):
+    """Run the tool beside a video and a class list, with Ctrl-C as soon as it serves; gives the opened addresses."""
+    spec = importlib.util.spec_from_file_location('annotate', TOOL)
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    write_numbered(tmp_path / 'a.mp4')
+    (tmp_path / 'classes.txt').write_text('jump\nthrow\tt\n')
+    opened = []
+
+    def interrupted(server):
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(AnnotationServer, 'serve_forever', interrupted)
+    monkeypatch.setattr(tool.webbrowser, 'open', opened.append)
+
+    def annotate(*arguments):
+        tool.main([*arguments, '--classes', 'classes.txt'])
+        return opened
+
+    return annotate
+
+
+def test_makes_a_project_opens_the_page_and_ends_cleanly(annotate, tmp_path, capsys):
+    (address,) = annotate('.', '--annotator', 'ann', '--port', '0')
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == ['videos to read: 1', 'point_project.json: 1 videos, 0 of them done']
+    assert lines[2] == address
+    assert address.startswith('http://127.0.0.1:')
+    assert lines[-1] == 'ended'
+    project = json.loads((tmp_path / 'point_project.json').read_text())
+    assert (project['annotator'], project['classes'], [*project['videos']]) == ('ann', ['jump', 'throw'], ['a'])
+    annotate('a.mp4', '--no-browser', '--port', '0')  # the file was let go of, and the project lies beside the video
+    assert json.loads((tmp_path / 'point_project.json').read_text()) == project
+
+
+def test_names_what_is_left_out(annotate, tmp_path, capsys):
+    (tmp_path / 'more').mkdir()
+    (tmp_path / 'more/a.avi').write_bytes(b'')
+    (tmp_path / 'more/empty.mp4').write_bytes(b'')
+    annotate('a.mp4', 'more', '--out', 'labels/ann.json', '--no-browser', '--port', '0')
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].startswith('left out: more/a.avi: video a: expected another name')
+    assert lines[2].endswith("more/empty.mp4: found 'an empty file', expected a video")
+    assert lines[3] == 'labels/ann.json: 1 videos, 0 of them done'
+
+
+def test_takes_another_port_if_its_own_is_taken(annotate, capsys):
+    with socket.socket() as other:
+        other.bind(('127.0.0.1', 0))
+        other.listen()
+        port = other.getsockname()[1]
+        (address,) = annotate('a.mp4', '--port', str(port))
+    assert f'port {port} is taken' in capsys.readouterr().out
+    assert f':{port}/' not in address
+
+
+@pytest.mark.parametrize(
+    'arguments, message',
+    [
+        (['a.mp4', '--port', '99999'], 'error: --port: found 99999, expected 0 to 65535'),
+        (
+            ['none.mp4'],
+            'error: videos: found "[^"]*none.mp4: video none: found \'no such file\'.*at least one readable',
+        ),
+        (['a.mp4', '--out', 'classes.txt'], 'error: classes.txt:1: found .*, expected JSON'),
+        (['a.mp4', '--out', 'a.mp4/project.json'], r'error: \[Errno 17\] File exists: .a.mp4.'),
+    ],
+)
+def test_errors_are_one_line_with_status_1(annotate, arguments, message):
+    with pytest.raises(SystemExit, match=message):
+        annotate(*arguments)
