@@ -9,7 +9,7 @@ DEMO_DIR := work_dirs/demo
 # More arguments for the training of the demo, e.g. DEMO_ARGS='--cfg-options train_cfg.max_epochs=5'
 DEMO_ARGS ?=
 
-.PHONY: venv demo test test-full robustness lint bench
+.PHONY: venv demo test test-full robustness lint bench docs pictures
 
 venv: $(VENV)/.installed
 
@@ -53,6 +53,34 @@ robustness: venv
 lint: venv
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
+
+# Warnings are errors, and nothing is fetched. Open site/index.html.
+docs: venv
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
+
+# The pictures of the guides, from models trained on the embedded set: some minutes, then docs/images is to be committed.
+PICTURES_DIR := work_dirs/pictures
+$(PICTURES_DIR)/fsptal/results.json: CONFIG := $(DEMO_CONFIG)
+$(PICTURES_DIR)/fsptal/results.json: OPTIONS := custom_hooks.0.dump=True
+$(PICTURES_DIR)/base/results.json: CONFIG := configs/base/base_synthetic.py
+$(PICTURES_DIR)/%/results.json: | venv
+	$(PY) tools/train.py $(CONFIG) --work-dir $(@D) --seed 0 --cfg-options default_hooks.checkpoint.interval=25 $(OPTIONS)
+	$(PY) tools/test.py $(CONFIG) "$$(cat $(@D)/last_checkpoint)" --work-dir $(@D)
+
+pictures: FSPTAL := $(PICTURES_DIR)/fsptal
+pictures: BASE := $(PICTURES_DIR)/base
+pictures: $(PICTURES_DIR)/fsptal/results.json $(PICTURES_DIR)/base/results.json
+	$(PY) tools/docs/plot_modules.py $(DEMO_CONFIG) $(FSPTAL)/epoch_25.pth $(FSPTAL)/epoch_75.pth
+	$(PY) tools/analysis_tools/plot_timeline.py $(DEMO_CONFIG) $(FSPTAL)/epoch_75.pth \
+	    configs/base/base_synthetic.py $(BASE)/epoch_75.pth --names FS-PTAL 'base model' \
+	    --videos test_007 --out docs/images/timeline.png
+	$(PY) tools/analysis_tools/plot_timeline.py $(DEMO_CONFIG) $(FSPTAL)/epoch_25.pth --names 'FS-PTAL, epoch 25' \
+	    --split train --videos train_022 --out docs/images/timeline_train.png
+	$(PY) tools/analysis_tools/diagnose.py $(FSPTAL)/results.json $(BASE)/results.json \
+	    $(or $(FSPTAL_DATA_ROOT),data)/synthetic/annotations.json --subset test --names FS-PTAL 'base model' \
+	    -o $(PICTURES_DIR)/diagnosis
+	cp $(foreach name,error_profile sensitivity false_negatives,$(PICTURES_DIR)/diagnosis/$(name).png) docs/images
+	$(PY) tools/analysis_tools/pseudo_label_quality.py $(FSPTAL) --names FS-PTAL --plot docs/images/label_quality.png
 
 bench: venv
 	for script in tools/benchmarks/*.py; do $(PY) $$script || exit 1; done

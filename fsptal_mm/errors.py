@@ -21,7 +21,7 @@ class InputError(ValueError):
         field: The field, column or config argument at fault.
         found: What stood there instead.
 
-    Example:
+    Examples:
         >>> str(InputError('a number of seconds >= 0', file='gt.json', video='v_1', field='segment', found=[-3, 4]))
         'gt.json: video v_1: segment: found [-3, 4], expected a number of seconds >= 0'
     """

@@ -66,7 +66,7 @@ class FeatureExtractor:
         InputError: A config, a checkpoint or a setting that does not fit; a model whose output is not one vector, or a
             set of feature maps, per clip.
 
-    Example:
+    Examples:
         >>> extractor = FeatureExtractor('tsn_r50.py', 'tsn_r50.pth')  # doctest: +SKIP
         >>> features, grid = extractor.extract('video.mp4'), extractor.grid  # doctest: +SKIP
     """

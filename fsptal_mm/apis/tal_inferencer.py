@@ -51,7 +51,7 @@ class TALInferencer(BaseInferencer):
         InputError: No such config or checkpoint, a checkpoint of another model or of other classes, a config without
             a :class:`PointTALDataset` to test on.
 
-    Example:
+    Examples:
         >>> inferencer = TALInferencer('fsptal_synthetic', 'work_dirs/fsptal_synthetic/epoch_75.pth')
         >>> inferencer('data/synthetic/features/test', top_k=5)['predictions']['test_000'][0]
         Detection(start_sec=12.3, end_sec=15.6, label='dive', score=0.87)
@@ -136,7 +136,9 @@ class TALInferencer(BaseInferencer):
             inputs: Not used.
             preds (dict[str, _Result]): Results by video id.
             show: Not used: nothing is shown, only written.
-            out_dir, timeline, annotate: See :meth:`__call__`.
+            out_dir: As in :meth:`__call__`.
+            timeline: As there.
+            annotate: As there.
 
         Returns:
             list[str]: Paths of what was written.

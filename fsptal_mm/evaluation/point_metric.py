@@ -32,8 +32,7 @@ class PointMetric(BaseMetric):
     ``gt_point_instances (P,)``, and the prediction ``pred_segments`` with ``segments_sec (N, 2)``, ``scores (N,)`` and
     ``labels (N,)``. The names of the classes come from the data set's meta information.
 
-    Args:
-        collect_device, prefix, collect_dir: As in ``mmengine.evaluator.BaseMetric``.
+    Arguments are those of ``mmengine.evaluator.BaseMetric``.
 
     Raises:
         InputError: Samples without points (the field, not its content), or predictions that are no finite numbers.

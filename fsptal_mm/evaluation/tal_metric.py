@@ -55,7 +55,9 @@ class TALMetric(BaseMetric):
         result_file: Where to write all detections (the dropped ones too) as ActivityNet json, with the figures under
             ``evaluation`` and the scores of whole videos, where there are any, under ``video_scores``.
         per_class: Whether to log the average precision of each class.
-        collect_device, prefix, collect_dir: As in ``mmengine.evaluator.BaseMetric``.
+        collect_device: As in ``mmengine.evaluator.BaseMetric``.
+        prefix: As there.
+        collect_dir: As there.
 
     Raises:
         InputError: A wrong argument, or predictions that are no finite numbers.

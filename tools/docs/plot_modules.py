@@ -1,0 +1,83 @@
+"""Draw what modules A-D of FS-PTAL do to one training video: the pictures of docs/guides/modules.md.
+
+Example (`make pictures` does all of it):
+    python tools/docs/plot_modules.py configs/fsptal/fsptal_synthetic.py work_dirs/pictures/fsptal/epoch_25.pth \\
+        work_dirs/pictures/fsptal/epoch_75.pth --out-dir docs/images
+
+The first checkpoint is one of early training, the second one of its end. True segments are drawn for comparison only.
+"""
+
+import argparse
+from pathlib import Path
+
+import module_figures
+import torch
+from mmaction.registry import DATASETS, MODELS
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import DefaultScope
+from mmengine.runner import load_checkpoint
+
+from fsptal_mm.visualization import save_figure
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config')
+    parser.add_argument('early', help='checkpoint of early training')
+    parser.add_argument('late', help='checkpoint of its end')
+    parser.add_argument('--video', default='train_022', help='of the training set; default: %(default)s')
+    parser.add_argument('--out-dir', type=Path, default='docs/images', help='default: %(default)s')
+    return parser.parse_args()
+
+
+@torch.no_grad()
+def run_modules(config, checkpoint, video_id):
+    """What the modules make of one training video.
+
+    Returns:
+        module_figures.ModuleStates: On the snippets as they were before label extension.
+    """
+    with DefaultScope.overwrite_default_scope('mmaction'):
+        # Without module A, so that all pictures share one axis; its own picture shows what it does.
+        pipeline = [step for step in config.train_pipeline if step['type'] != 'ExtendPointLabels']
+        dataset = DATASETS.build(config.train_dataloader.dataset | dict(pipeline=pipeline))
+        model = MODELS.build(config.model).eval()
+    load_checkpoint(model, checkpoint, 'cpu', logger='silent')
+    (index,) = (i for i in range(len(dataset)) if dataset.get_data_info(i)['video_id'] == video_id)
+    data = pseudo_collate([dataset[index]])
+    (sample,) = data['data_samples']
+    batch = model.embed(model.data_preprocessor(data)['inputs'], [sample])
+    given, mined, segments = model.head.mine(batch, [sample])
+    return module_figures.ModuleStates(
+        classes=dataset.metainfo['classes'],
+        sample=sample,
+        scores=model.head.clean_scores(batch),
+        given=given,
+        mined=mined,
+        segments=segments,
+        embedding=model.head.separation(batch).features[batch.rows[0]],
+    )
+
+
+def main():
+    args = parse_args()
+    config = Config.fromfile(args.config)
+    early, late = (run_modules(config, path, args.video) for path in (args.early, args.late))
+    (extension,) = (step for step in config.train_pipeline if step['type'] == 'ExtendPointLabels')
+    head = config.model.head
+    titles = [Path(path).stem.replace('_', ' ') for path in (args.early, args.late)]
+    figures = {
+        'label_extension': module_figures.draw_extension(early, extension),
+        'mining': module_figures.draw_mining(early, head.miner),
+        'score_contrast': module_figures.draw_contrast(early, head.searcher.outer_ratio),
+        'feature_separation': module_figures.draw_separation(early, late, titles, head.separation_loss),
+    }
+    for name, figure in figures.items():
+        path = args.out_dir / f'{name}.png'
+        save_figure(figure=figure, path=path)
+        print(path)
+
+
+if __name__ == '__main__':
+    main()
