@@ -12,12 +12,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2] / 'tools'))
 
-from annotate import open_annotator, parse_args, start_server
+from annotate import open_project, parse_args, start_server
 
 
-def post(server, path, **body):
+def post(server, project, path, **body):
     connection = http.client.HTTPConnection('127.0.0.1', server.server_port, timeout=30)
-    body = json.dumps({'project': server.annotator.project.project_id, **body})
+    body = json.dumps({'project': project.project_id, **body})
     connection.request('POST', path, body, {'X-Token': server.token})
     answer = connection.getresponse()
     content = answer.read()
@@ -26,20 +26,20 @@ def post(server, path, **body):
 
 
 def main(answers, count, *arguments):
-    annotator = open_annotator(parse_args(arguments))
-    server = start_server(annotator, 0)
+    api = open_project(parse_args(arguments))
+    server = start_server(api, 0)
     threading.Thread(target=server.serve_forever, kwargs=dict(poll_interval=0.01), daemon=True).start()
     with open(answers, 'a+') as file:
         file.seek(0)
         for number in range(len(file.readlines()), int(count)):
             edit = dict(edit_id=f'point-{number:03}', action='add', time_sec=number / 30, label='jump')
-            post(server, '/api/edits', video='a', edit=edit)
+            post(server, api.project, '/api/edits', video='a', edit=edit)
             file.write(f'{edit["edit_id"]}\n')
             file.flush()
-    post(server, '/api/export', unfinished=True)
+    post(server, api.project, '/api/export', unfinished=True)
     server.shutdown()
     server.server_close()
-    annotator.project.close()
+    api.project.close()
 
 
 if __name__ == '__main__':

@@ -58,7 +58,7 @@ def test_training_and_inference_use_no_network(tmp_path):
     log, site = tmp_path / 'network.log', tmp_path / 'site'
     site.mkdir()
     (site / 'sitecustomize.py').write_text(GUARD.format(log=str(log)))
-    path = os.pathsep.join(map(str, (site, ROOT, ROOT / 'tests/test_engine')))
+    path = os.pathsep.join(map(str, (site, ROOT, ROOT / 'tests')))
     environment = os.environ | dict(PYTHONPATH=path, CUDA_VISIBLE_DEVICES='', OMP_NUM_THREADS='1')
     command = [sys.executable, '-c', RUN, str(log), str(tmp_path)]
     done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=600)

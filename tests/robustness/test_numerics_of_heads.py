@@ -13,6 +13,7 @@ from tiny_run import make_runner, same_weights
 from fsptal_mm.models import SnippetScores
 from fsptal_mm.models.heads import lacp_head
 from fsptal_mm.models.heads.lacp_head import LACPSeedMiner
+from fsptal_mm.models.losses.feature_separation import _PAIRS_AT_ONCE
 from fsptal_mm.models.task_modules import ProposalGenerator, PseudoLabelMiner, SegmentSearcher
 from fsptal_mm.structures import NO_INSTANCE, SnippetGrid
 
@@ -176,5 +177,6 @@ def test_memory_of_a_training_step_grows_with_the_video_and_no_faster(head, full
         assert all(torch.isfinite(loss) for loss in losses.values())
         peaks.append(memory.peak)
     print(f'{head}: {peaks[1] / longest:.0f} bytes per snippet at {longest} snippets')
-    assert peaks[1] < 4.4 * peaks[0]
+    # A block of pairs in the feature separation is full in the longer video only.
+    assert peaks[1] < 4.4 * peaks[0] + 4 * _PAIRS_AT_ONCE
     assert peaks[1] < longest * 4096 + 2**26

@@ -95,7 +95,7 @@ Sample = namedtuple('Sample', 'duration_sec')
 def test_pictures_stay_in_the_output_folder(what, name, tmp_path):
     inferencer = object.__new__(TALInferencer)
     out_dir = tmp_path / 'deep/down/out'
-    video = Video(True, ROOT / 'none.mp4')
+    video = Video(what == 'annotate', ROOT / 'none.mp4')
     results = {name: Result(video, Sample(5.0), [Detection(0.0, 1.0, 'a', 0.5)])}
     refused(inferencer.visualize, [], results, out_dir=out_dir, names='video_id', **{what: True})
     assert not files_of(tmp_path)

@@ -124,7 +124,7 @@ def test_names_are_of_folders_where_files_do_not_differ(tool, folder):
     [
         (['a.json', 'a.json'], [], '--names'),
         (['a.json', 'b.json'], ['--names', 'one'], '2 different names'),
-        (['nowhere.json'], [], 'No such file'),
+        (['nowhere.json'], [], 'no such file'),
         (['gt.json'], [], 'results'),
         (['a.json'], ['--subset', 'nothing'], 'subset'),
         (['a.json'], ['--tiou', '50'], 'tiou_thresholds'),

@@ -246,8 +246,8 @@ def draw_separation(early, late, titles, loss):
         titles (Sequence[str]): Of the two.
         loss (dict): Config of ``FeatureSeparationLoss``.
     """
-    figure, (axes,) = _figure(4.6, columns=2)
-    figure.get_layout_engine().set(rect=(0, 0, 1, 0.93))  # the strips and titles above the panels stick out
+    figure, (axes,) = _figure(4.9, columns=2)
+    figure.get_layout_engine().set(rect=(0, 0.05, 1, 0.88))  # strips, titles and labels stick out
     truth = _truth_marks(early)
     for panel, states, title in zip(axes, (early, late), titles):
         direction = torch.nn.functional.normalize(states.embedding, dim=-1)

@@ -34,6 +34,7 @@ class Tool:
         self.process.start()
 
     def run(self, arguments):
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # else ignored where the tests run in the background
         with self.output.open('w') as output, contextlib.redirect_stdout(output):
             self.main.main(arguments)
 
