@@ -1,6 +1,8 @@
 """The package's one direction: structures <- datasets | models | evaluation | visualization <- engine <- apis."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -59,3 +61,15 @@ def test_the_check_sees_imports_of_every_form(tmp_path, monkeypatch):
         'import fsptal_mm.datasets\nfrom fsptal_mm import engine\nfrom ...evaluation import y\nfrom ..losses import z\n'
     )
     assert sorted(imported_parts(path)) == ['datasets', 'engine', 'evaluation', 'models']
+
+
+def test_what_draws_is_imported_at_its_first_use():
+    code = (
+        'import sys, fsptal_mm\n'
+        "assert 'matplotlib' not in sys.modules, 'it takes longer than all else that is imported here'\n"
+        'from fsptal_mm import visualization\n'
+        'drawn = [getattr(visualization, name) for name in visualization.__all__]\n'
+        "assert 'matplotlib' in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
