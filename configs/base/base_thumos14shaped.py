@@ -7,7 +7,12 @@ _base_ = [
 
 model = dict(
     embedding=dict(in_channels=256),
-    head=dict(num_classes=20, in_channels=256, proposals=dict(nms=dict(iou_threshold=0.4))),
+    head=dict(
+        num_classes=20,
+        in_channels=256,
+        dropout=0.3,  # configs/fsptal/README.md
+        proposals=dict(nms=dict(iou_threshold=0.4)),
+    ),
 )
 optim_wrapper = dict(optimizer=dict(lr=3e-4))
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=75, val_interval=75)

@@ -10,8 +10,10 @@ model = dict(
     head=dict(
         num_classes=20,
         in_channels=256,
-        point_loss=dict(background_weight=3.0),  # these three: see README.md
+        dropout=0.3,  # from here on: see README.md
+        point_loss=dict(background_weight=3.0),
         background_margin=0.5,
+        searcher=dict(background_segments=False),
         separation_loss=dict(loss_weight=0.1),
     ),
 )

@@ -17,15 +17,16 @@ class SeparationBranch(BaseModule):
 
     Args:
         in_channels: Dimension of F.
-        embed_channels: D_e, dimension of h and E; the paper gives none. A multiple of 8 where training runs on a GPU:
-            for others the attention kernels that need no T x T matrix are not available there.
+        embed_channels: D_e, dimension of h and E; the paper gives none, 256 were no better on held-out videos. A multiple
+            of 8 where training runs on a GPU: for others the attention kernels that need no T x T matrix are not
+            available there.
         temperature: Divides the cosines; the paper gives none. At 1 the weights are nearly uniform, and the attention
             adds the mean of the video.
         kernel_size: Snippets that each of the two convolutions sees.
         init_cfg: As in ``mmengine.model.BaseModule``.
     """
 
-    def __init__(self, in_channels, embed_channels=256, temperature=0.1, kernel_size=3, init_cfg=None):
+    def __init__(self, in_channels, embed_channels=128, temperature=0.1, kernel_size=3, init_cfg=None):
         super().__init__(init_cfg)
         check_numbers('SeparationBranch', 1e-6, temperature=temperature)
         self.temperature = temperature
