@@ -8,26 +8,28 @@ import numpy as np
 _SHORTEST_SEC = 0.01
 
 
-def take_turns(*functions, repeats=5):
+def take_turns(*functions, repeats=5, warm=False):
     """Call functions in turn, again and again.
 
     A function that takes less than a hundredth of a second is called several times at each turn.
 
     Args:
-        *functions: Without arguments; each is called once before the clock starts.
+        *functions: Without arguments.
         repeats: How many turns each one has.
+        warm: Whether they have run before and take long. Otherwise each is called once before the clock starts.
 
     Returns:
         np.ndarray: ``(F, repeats)`` seconds per call.
     """
-    calls = [max(1, math.ceil(_SHORTEST_SEC / max(_seconds(function, 1), 1e-9))) for function in functions]
+    first_secs = [_SHORTEST_SEC if warm else _seconds(function, 1) for function in functions]
+    calls = [max(1, math.ceil(_SHORTEST_SEC / max(sec, 1e-9))) for sec in first_secs]
     turns = [[_seconds(function, number) for function, number in zip(functions, calls)] for _ in range(repeats)]
     return np.array(turns).T
 
 
-def median_sec(functions, repeats):
+def median_sec(functions, repeats, warm=False):
     """Median seconds per call of each function, by :func:`take_turns`."""
-    return np.median(take_turns(*functions, repeats=repeats), axis=1).tolist()
+    return np.median(take_turns(*functions, repeats=repeats, warm=warm), axis=1).tolist()
 
 
 def _seconds(function, number):
