@@ -16,7 +16,7 @@ def directions(features):
 
 
 class _Normalize(torch.autograd.Function):
-    """``F.normalize`` with its gradient written as one formula: the library makes seven tensors of that size on the way.
+    """``F.normalize`` with its gradient written as one formula: the library makes seven tensors of its size on the way.
 
     Of ``y = x / |x|`` it is ``(g - y (y . g)) / |x|``; what is shorter than the least length is only divided by that.
     """

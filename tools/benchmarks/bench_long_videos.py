@@ -90,8 +90,10 @@ def main():
             parts['module D']()
         memory.append(peak.peak / length)
         for name, function in parts.items():
-            repeats = 1 if name == 'module D' else args.repeats  # it takes half a minute in the longest video
-            table.setdefault(name, []).append(median_sec([function], repeats)[0] / length)
+            once = name == 'module D' and length > 5000  # a quarter of a minute in the longest video
+            (seconds,) = median_sec([function], 1 if once else args.repeats, warm=once)
+            table.setdefault(name, []).append(seconds / length)
+    print(f'threads: {torch.get_num_threads()}')
     print(f'{"us a snippet, T =":20}' + ''.join(f'{length:>10}' for length in args.snippets) + '  last / first')
     for name, costs in table.items():
         print(f'{name:20}' + ''.join(f'{cost * 1e6:10.2f}' for cost in costs) + f'{costs[-1] / costs[0]:10.2f} x')
