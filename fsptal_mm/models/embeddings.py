@@ -34,7 +34,7 @@ class _RowConvolution(torch.autograd.Function):
         if ctx.needs_input_grad[1]:
             rows, turned = (part.t().contiguous()[None] for part in (rows, grad))
             of_weight = conv1d_weight(rows, weight.shape, turned, padding=weight.shape[2] // 2)
-        return of_rows, of_weight, grad.sum(0)
+        return of_rows, of_weight, grad.sum(0) if ctx.needs_input_grad[2] else None
 
     @staticmethod
     def _convolve(rows, weight, bias=None):
