@@ -15,7 +15,7 @@ from mmaction.registry import MODELS
 from reference.from_tests import HostSyncs, PeakMemory, saved_bytes
 from reference.plain import beam_instead_of_search, make_plain
 from reference.step import build_model, build_optimizer, train_step
-from reference.timing import median_sec
+from reference.timing import clock_of, median_sec
 from reference.videos import batches_of, pack_videos, read_annotations
 
 import fsptal_mm.compat
@@ -26,12 +26,13 @@ LACP_STEP = {2048: 3.10, 256: 0.339}
 LACP_SEARCH = {2048: (17.5 + 13.5) / 10, 256: 13.5 / 10}  # no figure for the forward pass of D = 256
 NUM_VIDEOS = 32
 WARM_UPS = {2048: (2,), 256: (2, 30)}  # steps of training before the clock starts
+TURNS = {2048: 2, 256: 5}  # of which the median counts
 
 
-def matmul_gflops(size=2048):
+def matmul_gflops(clock, size=2048):
     """Rate of a large matrix product on this machine, in GFLOP/s."""
     left, right = torch.rand(size, size), torch.rand(size, size)
-    return 2 * size**3 / median_sec([lambda: left @ right], 5)[0] / 1e9
+    return 2 * size**3 / median_sec([lambda: left @ right], 5, clock=clock)[0] / 1e9
 
 
 def trunk_step(model, data):
@@ -72,7 +73,7 @@ def lacp_step_of(num_classes, dim):
     return lambda data: train_step(model, optimizer, data)
 
 
-def bench_time(trained, plain, batches, warm_up, turns, matmul):
+def bench_time(trained, plain, batches, warm_up, seconds_of, matmul):
     """Print the times of a step.
 
     Args:
@@ -80,7 +81,7 @@ def bench_time(trained, plain, batches, warm_up, turns, matmul):
         plain: The same of the plain step; takes over the weights of the model.
         batches: Of videos with extended and with given labels.
         warm_up: How many steps.
-        turns: Of which the median counts.
+        seconds_of: Returns the median seconds per call of functions.
         matmul: See :func:`matmul_gflops`.
     """
     model, optimizer = trained
@@ -91,21 +92,22 @@ def bench_time(trained, plain, batches, warm_up, turns, matmul):
     lacp_step(batches[0][1])
     step, trunk, lacp = sum(
         np.array(
-            median_sec(
-                (
+            seconds_of(
+                [
                     partial(train_step, model, optimizer, data),
                     partial(trunk_step, model, data),
                     partial(lacp_step, unextended),
-                ),
-                turns,
-                warm=True,
+                ]
             )
         )
         for data, unextended in batches
     ) / len(batches)
-    with beam_instead_of_search():
-        (slow,) = median_sec([partial(train_step, *plain, batches[0][0])], 1 + turns // 3, warm=True)
-    (ours,) = median_sec([partial(train_step, model, optimizer, batches[0][0])], 1 + turns // 3, warm=True)
+
+    def plain_step():
+        with beam_instead_of_search():
+            train_step(*plain, batches[0][0])
+
+    ours, slow = seconds_of([partial(train_step, model, optimizer, batches[0][0]), plain_step])
     rate = sum(trunk_step(model, data) for data, _ in batches) / len(batches) / trunk / 1e9
     others = step - trunk
     print(
@@ -149,7 +151,7 @@ def bench_memory(model, optimizer, data):
     )
 
 
-def bench_dim(dim, annotations, embed_channels, turns, matmul):
+def bench_dim(dim, annotations, embed_channels, seconds_of, matmul):
     """Print all figures for features of one dimension."""
     batches = [batches_of(pack_videos(annotations, dim, extend)) for extend in (True, False)]
     build = partial(build_model, dim, len(annotations.classes), embed_channels)
@@ -163,12 +165,11 @@ def bench_dim(dim, annotations, embed_channels, turns, matmul):
         if not done:
             bench_memory(model, optimizer, batches[0][0])
         done = warm_up
-        bench_time((model, optimizer), (plain, plain_optimizer), list(zip(*batches)), warm_up, turns, matmul)
+        bench_time((model, optimizer), (plain, plain_optimizer), list(zip(*batches)), warm_up, seconds_of, matmul)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--turns', type=int, help='of which the median counts; 2 for D = 2048, 5 for D = 256')
     parser.add_argument('--dims', type=int, nargs='+', default=[2048, 256], choices=sorted(LACP_STEP))
     parser.add_argument('--embed-channels', type=int, help='D_e of module D instead of the one of the config')
     parser.add_argument('--threads', type=int, default=torch.get_num_threads(), help='as the machine has by default')
@@ -176,11 +177,13 @@ def main():
     torch.set_num_threads(args.threads)
     fsptal_mm.compat.apply()
     annotations, told = read_annotations(NUM_VIDEOS)
-    matmul = matmul_gflops()
-    print(f'{NUM_VIDEOS} of {told}; threads: {args.threads}, matrix product {matmul:.0f} GFLOP/s')
+    clock, told_clock = clock_of(args.threads)
+    matmul = matmul_gflops(clock)
+    print(f'{NUM_VIDEOS} of {told}\nthreads: {args.threads}, {told_clock}; matrix product {matmul:.0f} GFLOP/s')
     bench_padding(annotations)
     for dim in args.dims:
-        bench_dim(dim, annotations, args.embed_channels, args.turns or (2 if dim > 1000 else 5), matmul)
+        seconds_of = partial(median_sec, repeats=TURNS[dim], warm=True, clock=clock)
+        bench_dim(dim, annotations, args.embed_channels, seconds_of, matmul)
 
 
 if __name__ == '__main__':
