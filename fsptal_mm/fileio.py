@@ -96,8 +96,9 @@ def naming(path):
 
 def write_json(path, content):
     """Write ``content`` as JSON, atomically; NaN is refused, since JSON has none."""
+    text = json.dumps(content, allow_nan=False)  # in one go, which takes a fraction of json.dump's time
     with atomic_write(path) as file:
-        json.dump(content, file, allow_nan=False)
+        file.write(text)
 
 
 def _make_temporary(path, suffix, lock):

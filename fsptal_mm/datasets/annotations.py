@@ -2,7 +2,7 @@
 
 import os
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -125,20 +125,27 @@ def load_annotations(
         _note_unknown(cleaner, annotators, source.videos)
     videos = {}
     for video_id, video in selected.items():
-        video_fps = _find(fps, video_id) or video.fps
-        rows = _choose_rows(annotators, video_id, seed) if annotators else video.points
-        ranges = video.ambiguous if ambiguous is None else _find(ambiguous, video_id) or []
-        videos[video_id] = VideoRecord(
-            video_id,
-            video.subset,
-            video.duration_sec,
-            video_fps,
-            *cleaner.points(video_id, rows, video_fps, video.duration_sec),
-            *cleaner.segments(video_id, video, ann_file),
-            np.array(ranges, dtype=np.float64).reshape(-1, 2),
+        joined = replace(
+            video,
+            fps=_find(fps, video_id) or video.fps,
+            points=_choose_rows(annotators, video_id, seed) if annotators else video.points,
+            ambiguous=video.ambiguous if ambiguous is None else _find(ambiguous, video_id) or [],
         )
+        videos[video_id] = _clean(cleaner, video_id, joined, ann_file)
     cleaner.warn([path for path in (ann_file, *point_files) if path is not None])
     return Annotations(tuple(class_index), videos)
+
+
+def _clean(cleaner, video_id, video, ann_file):
+    return VideoRecord(
+        video_id,
+        video.subset,
+        video.duration_sec,
+        video.fps,
+        *cleaner.points(video_id, video.points, video.fps, video.duration_sec),
+        *cleaner.segments(video_id, video, ann_file),
+        np.array(video.ambiguous, dtype=np.float64).reshape(-1, 2),
+    )
 
 
 def _note_unknown(cleaner, annotators, videos):

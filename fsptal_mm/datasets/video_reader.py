@@ -13,6 +13,21 @@ _CLOCK_SEC = 1e-3
 _LOST_SEC = 0.1  # what may be missing at the end of a video that is not damaged
 
 
+def videos_below(path):
+    """Video files in a folder and its subfolders, hidden ones left out, in order of their paths; or ``path``, a file.
+
+    Raises:
+        InputError: A folder without videos.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return [path]
+    files = [file for file in path.rglob('*') if file.suffix.lower() in VIDEO_SUFFIXES and file.name[0] != '.']
+    if not files:
+        raise InputError(f'videos ({", ".join(VIDEO_SUFFIXES)})', file=path, found='none')
+    return sorted(files)
+
+
 def open_video(path, decoder='decord'):
     """Open a video file.
 

@@ -7,7 +7,7 @@ import cv2
 from fsptal_mm.errors import InputError, WriteError
 from fsptal_mm.fileio import atomic_path
 
-from .palette import OKABE_ITO
+from .palette import OKABE_ITO, to_rgb
 
 _CHUNK_FRAMES = 16
 _MAX_LINES = 4
@@ -38,7 +38,7 @@ def annotate_video(video, path, detections, min_share=0.5):
     best = max((found.score for found in detections), default=0)
     shown = sorted((found for found in detections if found.score >= min_share * best), key=lambda found: found.score)
     labels = sorted({found.label for found in shown})
-    colors = {label: OKABE_ITO[number % len(OKABE_ITO)][::-1] for number, label in enumerate(labels)}  # BGR
+    colors = {label: to_rgb(OKABE_ITO[number % len(OKABE_ITO)])[::-1] for number, label in enumerate(labels)}  # BGR
     with atomic_path(path, path.suffix) as temporary:  # whose suffix tells OpenCV the container
         _write_frames(temporary, video, shown, colors)
         if cv2.VideoCapture(temporary).get(cv2.CAP_PROP_FRAME_COUNT) != len(video):  # OpenCV tells of no error

@@ -14,17 +14,17 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
-# Okabe and Ito's colours, which colour-blind people can tell apart.
+from .palette import BLUE, GREEN, ORANGE, PURPLE, SKY_BLUE, VERMILION, YELLOW, text_color
+
 _ERROR_COLORS = {
-    'true_positive': '#009E73',
-    'double_detection': '#56B4E9',
-    'wrong_label': '#F0E442',
-    'localization': '#0072B2',
-    'confusion': '#CC79A7',
-    'background': '#D55E00',
+    'true_positive': GREEN,
+    'double_detection': SKY_BLUE,
+    'wrong_label': YELLOW,
+    'localization': BLUE,
+    'confusion': PURPLE,
+    'background': VERMILION,
 }
-_DARK = {'#009E73', '#0072B2', '#D55E00', '#000000'}  # white letters are legible on them
-_MODEL_COLORS = ('#0072B2', '#E69F00', '#009E73', '#CC79A7', '#56B4E9', '#D55E00', '#F0E442', '#000000')
+_MODEL_COLORS = (BLUE, ORANGE, GREEN, PURPLE, SKY_BLUE, VERMILION, YELLOW, 'black')
 _TITLES = {
     'length': 'Length of the instance',
     'coverage': 'Share of the video that it covers',
@@ -128,8 +128,7 @@ def _draw_profile(axes, diagnosis):
         axes.bar(ranks, percent, 0.9, bottom, color=color, edgecolor='white', linewidth=0.5)
         for x, (height, start) in enumerate(zip(percent, bottom)):
             if height >= _MIN_LABELLED_PERCENT:
-                text_color = 'white' if color in _DARK else 'black'
-                place = {'ha': 'center', 'va': 'center', 'fontsize': _TINY, 'color': text_color}
+                place = {'ha': 'center', 'va': 'center', 'fontsize': _TINY, 'color': text_color(color)}
                 axes.text(x, start + height / 2, f'{height:.0f}', **place)
         bottom += percent
     axes.set(ylim=(0, 100), xlabel='best G, next G, ... of each class')

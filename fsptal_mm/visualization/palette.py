@@ -1,14 +1,25 @@
-"""Colours of classes."""
+"""Colours of classes, models and kinds of errors."""
 
 from dataclasses import dataclass
 
-# Okabe and Ito's, which colour-blind people can tell apart, as red, green, blue; without their black.
-OKABE_ITO = (
-    (230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167),
+# Okabe and Ito's, which colour-blind people can tell apart; without their black.
+ORANGE, SKY_BLUE, GREEN, YELLOW, BLUE, VERMILION, PURPLE = OKABE_ITO = (
+    '#e69f00', '#56b4e9', '#009e73', '#f0e442', '#0072b2', '#d55e00', '#cc79a7',
 )  # fmt: skip
 _HATCHES = ('', '////', '----', 'xxxx')
 _LUMINANCE = (0.299, 0.587, 0.114)
 _DARK = 140  # of 255: white letters are legible below
+
+
+def to_rgb(color):
+    """Red, green and blue of ``'#rrggbb'``, 0 to 255."""
+    return tuple(bytes.fromhex(color[1:]))
+
+
+def text_color(color):
+    """``'white'`` or ``'black'``, whichever is legible on ``'#rrggbb'``."""
+    luminance = sum(weight * value for weight, value in zip(_LUMINANCE, to_rgb(color)))
+    return 'white' if luminance < _DARK else 'black'
 
 
 @dataclass(frozen=True)
@@ -28,7 +39,6 @@ class Look:
     @classmethod
     def of_number(cls, number):
         """Look of the n-th class."""
-        rgb = OKABE_ITO[number % len(OKABE_ITO)]
-        luminance = sum(weight * value for weight, value in zip(_LUMINANCE, rgb))
+        color = OKABE_ITO[number % len(OKABE_ITO)]
         hatch = _HATCHES[number // len(OKABE_ITO) % len(_HATCHES)]
-        return cls('#{:02x}{:02x}{:02x}'.format(*rgb), hatch, 'white' if luminance < _DARK else 'black')
+        return cls(color, hatch, text_color(color))

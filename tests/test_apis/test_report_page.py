@@ -1,7 +1,9 @@
 """The report in a real browser: what it shows, how it answers, and that it asks for nothing."""
 
 import json
+from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from browser import browser  # noqa: F401  (a fixture)
@@ -235,6 +237,14 @@ def test_the_file_names_no_address(pages):
         text = text.replace(name, '')
     assert 'http://' not in text
     assert 'https://' not in text
+
+
+def test_the_same_runs_give_the_same_page(pages, tmp_path, monkeypatch):
+    monkeypatch.setattr('fsptal_mm.apis.report.page.datetime', SimpleNamespace(now=lambda: datetime(2026, 1, 1)))
+    runs = [read_run(pages / 'run', 'one'), read_run(pages / 'second', 'two')]
+    for name in 'ab':
+        write_report(tmp_path / name, runs)
+    assert (tmp_path / 'a').read_bytes() == (tmp_path / 'b').read_bytes()
 
 
 def test_a_failed_report_leaves_the_old_one(pages, monkeypatch):

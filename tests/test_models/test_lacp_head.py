@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 from mmaction.registry import MODELS
-from test_point_tal import CONFIG, LENGTHS, make_video, run
+from test_point_tal import CONFIG, LENGTHS, checked_losses, make_video, run
 
 from fsptal_mm.models.heads.lacp_head import (
     LACPHead,
@@ -232,15 +232,7 @@ def test_mined_actions_are_seeds_but_no_points(model, videos):
 
 @pytest.mark.usefixtures('sampled_in_the_middle')
 def test_a_batch_has_the_losses_and_gradients_of_its_videos(model, videos):
-    def losses_and_gradients(videos):
-        model.zero_grad()
-        losses = run(model, videos, 'loss')
-        sum(losses.values()).backward()
-        gradients = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
-        return {name: loss.detach() for name, loss in losses.items()}, gradients
-
-    single = [losses_and_gradients([video]) for video in videos]
-    losses, gradients = losses_and_gradients(videos)
+    losses = checked_losses(model, videos)
     assert set(losses) == {
         'loss_video',
         'loss_point_action',
@@ -249,10 +241,6 @@ def test_a_batch_has_the_losses_and_gradients_of_its_videos(model, videos):
         'loss_feature',
     }
     assert all(loss > 0 for loss in losses.values())
-    for found, part in ((losses, 0), (gradients, 1)):
-        for name, value in found.items():
-            mean = sum(pair[part][name] for pair in single) / len(videos)
-            torch.testing.assert_close(value, mean, rtol=1e-5, atol=1e-5, msg=lambda text, name=name: f'{name}: {text}')
 
 
 def test_every_parameter_gets_a_gradient_even_where_nothing_is_labelled(model):

@@ -63,7 +63,9 @@ def test_a_batch_has_the_scores_of_its_videos(model, videos):
         torch.testing.assert_close(row[: len(video[0])], run(model, [video], 'tensor')[0], rtol=1e-5, atol=1e-5)
 
 
-def test_a_batch_has_the_losses_and_gradients_of_its_videos(model, videos):
+def checked_losses(model, videos):
+    """Losses of a batch; they and their gradients must be the means of those of its videos."""
+
     def losses_and_gradients(videos):
         model.zero_grad()
         losses = run(model, videos, 'loss')
@@ -73,11 +75,16 @@ def test_a_batch_has_the_losses_and_gradients_of_its_videos(model, videos):
 
     single = [losses_and_gradients([video]) for video in videos]
     losses, gradients = losses_and_gradients(videos)
-    assert set(losses) == {'loss_background', 'loss_foreground', 'loss_point_action', 'loss_point_background'}
     for found, part in ((losses, 0), (gradients, 1)):
         for name, value in found.items():
             mean = sum(pair[part][name] for pair in single) / len(videos)
             torch.testing.assert_close(value, mean, rtol=1e-5, atol=1e-5, msg=lambda text, name=name: f'{name}: {text}')
+    return losses
+
+
+def test_a_batch_has_the_losses_and_gradients_of_its_videos(model, videos):
+    losses = checked_losses(model, videos)
+    assert set(losses) == {'loss_background', 'loss_foreground', 'loss_point_action', 'loss_point_background'}
 
 
 def test_a_batch_has_the_proposals_of_its_videos(model, videos):

@@ -7,8 +7,7 @@ from fsptal_mm.errors import InputError
 from fsptal_mm.evaluation.diagnosis import diagnose
 from fsptal_mm.evaluation.functional import Instances
 from fsptal_mm.visualization import draw_error_profile, draw_false_negatives, draw_sensitivity, save_figure
-
-GREEN, VERMILLION = '#009e73', '#d55e00'  # true positives and background errors
+from fsptal_mm.visualization.palette import GREEN, VERMILION  # true positives and background errors
 
 
 @pytest.fixture(scope='module')
@@ -41,7 +40,7 @@ def test_profile_has_a_column_for_each_model(models):
     assert good.get_title('left').startswith('good: 100.0 % mAP@0.3-0.5')
     assert heights(good)[GREEN] == [100] + [0] * 9
     # The two detections of the bad one are both in the first bar: a hit and a background error.
-    assert heights(bad)[GREEN] == heights(bad)[VERMILLION] == [50] + [0] * 9
+    assert heights(bad)[GREEN] == heights(bad)[VERMILION] == [50] + [0] * 9
     assert texts(bad) == ['50', '50']
     # Without the mistake its AP rises from 1/4 to 1/2, and N is the number of its only class.
     assert [bar.get_width() for bar in gains.patches] == pytest.approx([0, 0, 0, 0, 25])

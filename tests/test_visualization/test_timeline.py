@@ -226,7 +226,7 @@ def test_classes_that_matter():
 def test_twenty_classes_look_different():
     looks = [Look.of_number(number) for number in range(20)]
     assert len({(look.color, look.hatch) for look in looks}) == 20
-    assert {look.color for look in looks} == {'#{:02x}{:02x}{:02x}'.format(*rgb) for rgb in OKABE_ITO}
+    assert {look.color for look in looks} == set(OKABE_ITO)
     assert (Look.of_number(3).text_color, Look.of_number(4).text_color) == ('black', 'white')  # yellow, blue
     classes = tuple(f'class {number}' for number in range(20))
     truth = Spans.from_lists([[number, number + 1] for number in range(20)], range(20))

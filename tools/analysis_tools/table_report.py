@@ -4,15 +4,14 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from mmaction.registry import DATASETS, METRICS
 from rich import box
 from rich.table import Table as RichTable
 from table_runs import Experiment
 from tables import Row
 
+from fsptal_mm.apis.report.judged import load_test_set
 from fsptal_mm.evaluation import read_results, to_instances
 from fsptal_mm.evaluation.functional import (
-    Instances,
     paired_difference,
     render_markdown,
     resample_videos,
@@ -46,39 +45,23 @@ class Entry:
         return {seed: entry['metrics'] for seed, entry in found.items() if entry is not None}
 
 
-class TestVideos:
-    """The test videos of a config, and how the config judges detections on them; reads the true segments.
+def resampled_main_average(test_set, counts, results_file):
+    """Main average mAP of a results file on resamples of the test videos.
 
     Args:
-        config (Config): A resolved config.
+        test_set (TestSet): The videos.
+        counts (np.ndarray): ``(B, V)``, how often each resample has each video.
+        results_file: In ActivityNet's format.
+
+    Returns:
+        np.ndarray: ``(B,)`` fractions.
     """
-
-    __test__ = False  # not a test, whatever pytest makes of the name
-
-    def __init__(self, config):
-        dataset = DATASETS.build(config.test_dataloader.dataset)
-        metric = METRICS.build(config.test_evaluator)
-        infos = [dataset.get_data_info(index) for index in range(len(dataset))]
-        videos = list({info['video_id']: info for info in infos}.values())  # windows of one video are one
-        self.protocol = metric.protocol
-        self.ids = [video['video_id'] for video in videos]
-        self.classes = dataset.metainfo['classes']
-        self.gt = Instances.from_videos(
-            [video['gt_segments_sec'] for video in videos], [video['gt_segment_labels'] for video in videos]
-        )
-        ambiguous = Instances.from_videos([video['ambiguous_sec'] for video in videos])
-        self.ambiguous = ambiguous if metric.ambiguous == 'drop' else None
-        self.counts = resample_videos(len(videos), NUM_RESAMPLES)
-
-    def resampled(self, results_file):
-        """Main average mAP of a results file on each of the resamples, ``(B,)`` fractions."""
-        det = to_instances(read_results(results_file), self.ids, self.classes, file=results_file)
-        if self.ambiguous is not None:
-            det = det[~touches_any(det, self.ambiguous)]
-        tious = self.protocol.tiou_thresholds
-        return self.protocol.main_average(
-            resampled_average_precision(self.gt, det, tious, len(self.classes), self.counts)
-        )
+    det = to_instances(read_results(results_file), test_set.ids, test_set.classes, file=results_file)
+    if test_set.ambiguous is not None:
+        det = det[~touches_any(det, test_set.ambiguous)]
+    tious = test_set.protocol.tiou_thresholds
+    ap = resampled_average_precision(test_set.gt, det, tious, len(test_set.classes), counts)
+    return test_set.protocol.main_average(ap)
 
 
 def summarize(table, entries):
@@ -95,14 +78,15 @@ def summarize(table, entries):
         ``None``, ``published``, ``note``.
     """
     reference = next(entry for entry in entries if entry.row.label == table.reference)
-    videos = TestVideos(reference.experiment.config)
-    main = videos.protocol.average_keys[0]
+    test_set = load_test_set(reference.experiment.config)
+    counts = resample_videos(len(test_set.ids), NUM_RESAMPLES)
+    main = test_set.protocol.average_keys[0]
     resampled = {}
 
     def resample(entry, seed):
         key = entry.experiment.fingerprint, seed
         if key not in resampled:
-            resampled[key] = videos.resampled(entry.experiment.results_file(seed))
+            resampled[key] = resampled_main_average(test_set, counts, entry.experiment.results_file(seed))
         return resampled[key]
 
     def compare(entry):

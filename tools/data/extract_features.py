@@ -23,7 +23,7 @@ from rich.progress import BarColumn, Progress, TimeElapsedColumn, TimeRemainingC
 from fsptal_mm.apis.feature_extractor import FeatureExtractor
 from fsptal_mm.datasets.feature_settings import keep_settings
 from fsptal_mm.datasets.readers import read_lines
-from fsptal_mm.datasets.video_reader import VIDEO_SUFFIXES
+from fsptal_mm.datasets.video_reader import videos_below
 from fsptal_mm.errors import InputError
 from fsptal_mm.fileio import atomic_write
 from fsptal_mm.reading import path_below, to_name
@@ -66,14 +66,12 @@ def find_videos(paths):
     """
     found = {}
     for path in paths:
-        if path.is_dir():
-            files = [file for file in path.rglob('*') if file.suffix.lower() in VIDEO_SUFFIXES and file.name[0] != '.']
-        elif path.suffix == '.txt':
+        if path.suffix == '.txt' and not path.is_dir():
             files = [path.parent / to_name(line, 'a path', file=where) for where, line in read_lines(path)]
         else:
-            files = [path]
+            files = videos_below(path)
         if not files:
-            raise InputError(f'videos ({", ".join(VIDEO_SUFFIXES)})', file=path, found='none')
+            raise InputError('paths of videos, one per line', file=path, found='none')
         for file in files:
             other = found.setdefault(to_name(file.stem, 'a name without suffix', file=file), file)
             if other.resolve() != file.resolve():

@@ -15,9 +15,9 @@ from fsptal_mm.models import SnippetScores
 from fsptal_mm.models.losses import outer_inner_contrast
 from fsptal_mm.models.task_modules.segment_search import SegmentLabels
 from fsptal_mm.structures import PointTargets, SnippetGrid
+from fsptal_mm.visualization.palette import BLUE, GREEN, ORANGE, SKY_BLUE, VERMILION
 
-# Of Okabe and Ito's colours, which colour-blind people can tell apart.
-_ACTION, _BACKGROUND, _NEIGHBOUR, _TRUTH, _MINED = '#D55E00', '#0072B2', '#E69F00', '#009E73', '#56B4E9'
+_ACTION, _BACKGROUND, _NEIGHBOUR, _TRUTH, _MINED = VERMILION, BLUE, ORANGE, GREEN, SKY_BLUE
 _PLAIN = '#DDDDDD'
 _WINDOW_SNIPPETS = 26  # of the picture of label extension: single snippets are to be seen
 _MAX_GAP_SNIPPETS = 12

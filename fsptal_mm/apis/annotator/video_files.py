@@ -2,11 +2,10 @@
 
 import threading
 from collections import OrderedDict
-from pathlib import Path
 
 import cv2
 
-from fsptal_mm.datasets.video_reader import VIDEO_SUFFIXES, open_video
+from fsptal_mm.datasets.video_reader import open_video, videos_below
 from fsptal_mm.errors import InputError
 
 _MAX_WIDTH = 960  # pixels of a decoded frame: enough to see an action, and quick to send
@@ -22,12 +21,12 @@ def find_videos(paths):
         order given; and what is wrong: a folder without videos, a second file of one id (the first one counts).
     """
     found, problems = {}, []
-    for path in map(Path, paths):
-        files = [path]
-        if path.is_dir():
-            files = sorted(file for file in path.rglob('*') if file.suffix.lower() in VIDEO_SUFFIXES)
-        if not files:
-            problems.append(str(InputError(f'videos ({", ".join(VIDEO_SUFFIXES)})', file=path, found='none')))
+    for path in paths:
+        try:
+            files = videos_below(path)
+        except InputError as error:
+            problems.append(str(error))
+            continue
         for file in files:
             video_id = file.stem.strip()
             other = found.setdefault(video_id, file.resolve())

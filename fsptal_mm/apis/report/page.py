@@ -145,17 +145,23 @@ def _diagnosis(runs, numbers):
     return {
         'runs': list(zip(numbers, found.values())),
         'pictures': [
-            (_svg(draw_error_profile(drawn)), 'What the best detections are, and the gain if each error were cured'),
-            (_svg(draw_sensitivity(drawn)), 'mAP_N by length, coverage and number of the true instances'),
-            (_svg(draw_false_negatives(drawn)), 'Share of the true instances that is missed'),
+            (_svg(draw(drawn), f'{draw.__name__} {numbers}'), caption)
+            for draw, caption in (
+                (draw_error_profile, 'What the best detections are, and the gain if each error were cured'),
+                (draw_sensitivity, 'mAP_N by length, coverage and number of the true instances'),
+                (draw_false_negatives, 'Share of the true instances that is missed'),
+            )
         ],
     }
 
 
-def _svg(figure):
-    """A figure of matplotlib as SVG for HTML: texts stay texts, and nothing stands before the root element."""
+def _svg(figure, name):
+    """A figure of matplotlib as SVG for HTML: texts stay texts, and nothing stands before the root element.
+
+    Its ids are made from ``name``, each time the same and other than those of the page's further figures.
+    """
     file = io.StringIO()
-    with matplotlib.rc_context({'svg.fonttype': 'none'}):
+    with matplotlib.rc_context({'svg.fonttype': 'none', 'svg.hashsalt': name}):
         figure.savefig(file, format='svg', metadata={'Date': None, 'Creator': None, 'Format': None, 'Type': None})
     text = file.getvalue()
     return text[text.index('<svg') :]

@@ -8,9 +8,9 @@ import numpy as np
 from fsptal_mm.errors import InputError
 
 # Segments settled at once: few at first, since the best ones suppress most others, then twice as many each time.
-_FIRST_BLOCK, _LARGEST_BLOCK = 512, 4096
-# Pairs compared at once: some MB.
-_MAX_PAIRS = 1 << 18
+_FIRST_BLOCK, _LARGEST_BLOCK = 1024, 4096
+# Pairs compared at once: some hundred kB for each of their values, which stay in the processor's cache.
+_MAX_PAIRS = 1 << 14
 # Relative to a segment's place and length: more than rounding can move the start of one that reaches the threshold.
 _SLACK = 1e-9
 
@@ -82,7 +82,7 @@ def nms(segments_sec, scores, iou_threshold, labels=None):
         head = head[_settle(head, iou_threshold)]
         kept_ranks.append(head.rank)
         if len(rest.rank):
-            rest = rest[~_suppressed_by(head, rest, iou_threshold)]
+            rest = rest[_not_suppressed_by(head, rest, iou_threshold)]
         block = min(2 * block, _LARGEST_BLOCK)
     keep = order[np.sort(np.concatenate(kept_ranks))] if kept_ranks else order
     return keep, scores[keep]
@@ -155,43 +155,42 @@ class _Spans(NamedTuple):
         return cls(start, end, place, rank)[np.argsort(place)]
 
     def __getitem__(self, index):
-        return _Spans(self.start[index], self.end[index], self.place[index], self.rank[index])
+        return _Spans(*(values[index] for values in self))
 
     def split(self, count):
         """The best ``count`` segments, and the others."""
         if len(self.rank) <= count:
             return self, self[:0]
         is_best = self.rank < np.partition(self.rank, count)[count]
-        return self[is_best], self[~is_best]
+        return self[np.flatnonzero(is_best)], self[np.flatnonzero(~is_best)]
 
 
 def _settle(spans, iou_threshold):
-    """Which of some segments stay, ``(N,)`` bool.
+    """Indices of those segments that stay.
 
     Whom no one better overlaps stays, and whom it overlaps goes; then the same among those still open. A few rounds
     end in the same as going through the segments one by one.
     """
-    stays = np.ones(len(spans.rank), dtype=bool)
+    rank = spans.rank - spans.rank.min()
     first, second = _overlapping(spans, spans, iou_threshold)
-    is_better = spans.rank[first] < spans.rank[second]
-    better, worse = np.where(is_better, first, second), np.where(is_better, second, first)
-    is_open = first != second
-    while is_open.any():
-        better, worse = better[is_open], worse[is_open]
+    first, second = rank.take(first), rank.take(second)
+    better, worse = np.minimum(first, second), np.maximum(first, second)
+    stays = np.ones(rank.max() + 1, dtype=bool)
+    while len(better):
         beaten = np.zeros(len(stays), dtype=bool)
         beaten[worse] = True
-        wins = ~beaten[better]
-        stays[worse[wins]] = False
-        is_open = ~wins & stays[better] & stays[worse]
-    return stays
+        stays[worse.compress(~beaten.take(better))] = False
+        is_open = stays.take(better) & stays.take(worse)
+        better, worse = better.compress(is_open), worse.compress(is_open)
+    return np.flatnonzero(stays.take(rank))
 
 
-def _suppressed_by(kept, rest, iou_threshold):
-    """Which segments of ``rest`` overlap one of ``kept``, ``(N,)`` bool."""
-    gone = np.zeros(len(rest.rank), dtype=bool)
-    gone[_overlapping(kept, rest, iou_threshold)[1]] = True
-    gone[_overlapping(rest, kept, iou_threshold)[0]] = True
-    return gone
+def _not_suppressed_by(kept, rest, iou_threshold):
+    """Indices of the segments of ``rest`` that overlap none of ``kept``."""
+    stays = np.ones(len(rest.rank), dtype=bool)
+    stays[_overlapping(kept, rest, iou_threshold)[1]] = False
+    stays[_overlapping(rest, kept, iou_threshold)[0]] = False
+    return np.flatnonzero(stays)
 
 
 def _overlapping(left, right, iou_threshold):
@@ -199,15 +198,15 @@ def _overlapping(left, right, iou_threshold):
 
     Args:
         left (_Spans): Some segments.
-        right (_Spans): The same or others.
+        right (_Spans): Others, or the same object; then each pair comes once, and none of a segment with itself.
 
     Returns:
         tuple[np.ndarray, np.ndarray]: Indices into ``left`` and into ``right``, ``(P,)`` each.
     """
+    length, other_length = left.end - left.start, right.end - right.start
     # What they share is at least the threshold times the left length, and ends with the left one at the latest.
-    length = left.end - left.start
     reach = length * (1 - iou_threshold) + _SLACK * (np.abs(left.place) + length)
-    first = right.place.searchsorted(left.place)
+    first = np.arange(1, len(length) + 1) if left is right else right.place.searchsorted(left.place)
     count = np.maximum(right.place.searchsorted(left.place + reach, side='right') - first, 0)
     total = np.zeros(len(count) + 1, dtype=np.int64)  # pairs before each left segment
     np.cumsum(count, out=total[1:])
@@ -216,13 +215,12 @@ def _overlapping(left, right, iou_threshold):
     pairs = []
     for begin, stop in zip([0, *edges], [*edges, len(count)]):
         repeats = count[begin:stop]
-        left_index = np.arange(begin, stop).repeat(repeats)
-        right_index = np.arange(total[begin], total[stop]) + offset[begin:stop].repeat(repeats)
-        start, end = left.start[left_index], left.end[left_index]
-        other_start, other_end = right.start[right_index], right.end[right_index]
-        intersection = np.minimum(end, other_end) - np.maximum(start, other_start)
-        near = _iou(intersection, end - start, other_end - other_start) >= iou_threshold
-        pairs.append((left_index[near], right_index[near]))
+        start, end, own = (values[begin:stop].repeat(repeats) for values in (left.start, left.end, length))
+        other = np.arange(total[begin], total[stop])
+        other += offset[begin:stop].repeat(repeats)
+        intersection = np.minimum(end, right.end.take(other)) - np.maximum(start, right.start.take(other))
+        near = np.flatnonzero(_iou(intersection, own, other_length.take(other)) >= iou_threshold)
+        pairs.append((np.arange(begin, stop).repeat(repeats).take(near), other.take(near)))
     return tuple(np.concatenate(part) for part in zip(*pairs))
 
 

@@ -204,6 +204,7 @@ def test_duplicate_ids_are_named_and_the_first_counts(video_folder, tmp_path):
     assert len(problems) == 1
     assert problems[0].startswith(f'{tmp_path / "a.mp4"}: video a: expected another name than that of {video_folder}')
     (tmp_path / 'empty').mkdir()
+    (tmp_path / 'empty/._a.mp4').touch()  # as macOS leaves beside a file
     assert "found 'none', expected videos (.mp4" in find_videos([tmp_path / 'empty'])[1][0]
 
 
