@@ -14,7 +14,7 @@ from fsptal_mm.structures import SnippetBatch
 
 
 class _RowConvolution(torch.autograd.Function):
-    """Convolution of ``(R, D_in)`` rows over time, to ``(R, D_out)``; gradients are differentiable, too.
+    """Convolution of ``(R, D_in)`` rows over time, to ``(R, D_out)``, for a CPU; gradients are differentiable, too.
 
     Rows are an image of height 1 with its channels last, and for that layout the library has kernels. Only for the
     gradient of the weights they are slow: there, channels are laid before time.
@@ -73,10 +73,12 @@ class PackedConv1d(nn.Conv1d):
                 f'SnippetDataPreprocessor.gap_snippets must be at least {reach} for a kernel of {self.kernel_size[0]}, '
                 f'but got {batch.gap}'
             )
-        device = rows.device.type
-        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else rows.dtype
-        parts = (part.to(dtype) for part in (rows, self.weight, self.bias))
-        return _RowConvolution.apply(*parts).masked_fill_(~batch.is_snippet, 0)
+        if rows.device.type == 'cpu':
+            dtype = torch.get_autocast_dtype('cpu') if torch.is_autocast_enabled('cpu') else rows.dtype
+            out = _RowConvolution.apply(*(part.to(dtype) for part in (rows, self.weight, self.bias)))
+        else:
+            out = super().forward(rows.t()[None])[0].t().contiguous()
+        return out.masked_fill_(~batch.is_snippet, 0)
 
 
 @MODELS.register_module()

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch import nn
 
 from fsptal_mm.models.dropout import Dropout
 
@@ -62,3 +63,11 @@ def test_type_of_the_features_stays(dtype):
 
 def test_no_elements():
     assert Dropout(0.5)(torch.zeros(0, 4)).shape == (0, 4)
+
+
+def test_other_devices_use_their_own_kernel(monkeypatch):
+    def forward(self, features):
+        return 'of the library'
+
+    monkeypatch.setattr(nn.Dropout, 'forward', forward)
+    assert Dropout(0.5)(torch.ones(4, device='meta')) == 'of the library'
