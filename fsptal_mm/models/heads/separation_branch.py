@@ -17,9 +17,9 @@ class SeparationBranch(BaseModule):
 
     Args:
         in_channels: Dimension of F.
-        embed_channels: D_e, dimension of h and E; the paper gives none, 256 were no better on held-out videos. A multiple
-            of 8 where training runs on a GPU: for others the attention kernels that need no T x T matrix are not
-            available there.
+        embed_channels: D_e, dimension of h and E; the paper gives none, and 256 were no better on held-out videos. A
+            multiple of 8 where training runs on a GPU: for others the attention kernels that need no T x T matrix are
+            not available there.
         temperature: Divides the cosines; the paper gives none. At 1 the weights are nearly uniform, and the attention
             adds the mean of the video.
         kernel_size: Snippets that each of the two convolutions sees.
