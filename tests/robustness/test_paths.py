@@ -1,6 +1,5 @@
 """Names that become paths: nothing is read or written outside the folder that it belongs to."""
 
-import importlib.util
 import os
 from collections import namedtuple
 from pathlib import Path
@@ -11,6 +10,7 @@ from bounded import outcome, refused
 from hypothesis import given
 from hypothesis import strategies as st
 from nasty import NASTY_TEXTS
+from tool_modules import load_tool
 
 import fsptal_mm
 from fsptal_mm.apis import TALInferencer
@@ -119,10 +119,7 @@ def test_generated_features_stay_in_their_folder(name, tmp_path):
 
 @pytest.fixture(scope='module')
 def tool():
-    spec = importlib.util.spec_from_file_location('extract_features', ROOT / 'tools/data/extract_features.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool('data/extract_features')
 
 
 @given(lines=st.lists(names, max_size=4))

@@ -1,5 +1,4 @@
 import csv
-import importlib.util
 import json
 import os
 import subprocess
@@ -13,6 +12,7 @@ import torch
 from localizers import CLASSES, ROOT, make_localizer
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
+from tool_modules import load_tool
 
 from fsptal_mm.apis import TALInferencer
 from fsptal_mm.datasets.feature_settings import SIDE_FILE, keep_settings
@@ -39,10 +39,7 @@ def inferencer(folder):
 
 @pytest.fixture(scope='module')
 def demo():
-    spec = importlib.util.spec_from_file_location('demo', ROOT / 'tools/demo.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool('demo')
 
 
 def run(code, *arguments, cwd):

@@ -1,22 +1,17 @@
-import importlib.util
 import json
 import socket
-from pathlib import Path
 
 import pytest
 from numbered_videos import write_numbered
+from tool_modules import load_tool
 
 from fsptal_mm.apis.annotator import AnnotationServer
-
-TOOL = Path(__file__).parents[2] / 'tools/annotate.py'
 
 
 @pytest.fixture
 def annotate(tmp_path, monkeypatch):
     """Run the tool beside a video and a class list, with Ctrl-C as soon as it serves; gives the opened addresses."""
-    spec = importlib.util.spec_from_file_location('annotate', TOOL)
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
+    tool = load_tool('annotate')
     write_numbered(tmp_path / 'a.mp4')
     (tmp_path / 'classes.txt').write_text('jump\nthrow\tt\n')
     opened = []

@@ -1,8 +1,8 @@
-import importlib.util
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tool_modules import load_tool
 
 from fsptal_mm.datasets.synthetic import ensure_synthetic
 
@@ -30,9 +30,7 @@ def config(root, tmp_path):
 @pytest.fixture
 def check(config, capsys):
     """Run the tool; return its exit status and the lines that it printed."""
-    spec = importlib.util.spec_from_file_location('check_dataset', ROOT / 'tools/data/check_dataset.py')
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
+    tool = load_tool('data/check_dataset')
 
     def check(*options):
         with pytest.raises(SystemExit) as end:

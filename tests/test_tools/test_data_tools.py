@@ -1,5 +1,4 @@
 import csv
-import importlib.util
 import json
 import runpy
 import sys
@@ -7,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tool_modules import load_tool
 
 from fsptal_mm.datasets.annotations import load_annotations
 from fsptal_mm.errors import InputError
@@ -17,14 +17,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope='module')
 def tool():
     """Load a tool of ``tools/data`` as a module."""
-
-    def load(name):
-        spec = importlib.util.spec_from_file_location(name, ROOT / 'tools' / 'data' / f'{name}.py')
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module
-
-    return load
+    return lambda name: load_tool(f'data/{name}')
 
 
 @pytest.fixture

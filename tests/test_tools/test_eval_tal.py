@@ -1,20 +1,15 @@
-import importlib.util
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from mmaction.evaluation.functional.eval_detection import ActivityNetLocalization
-
-_TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'analysis_tools' / 'eval_tal.py'
+from tool_modules import load_tool
 
 
 @pytest.fixture(scope='module')
 def tool():
-    spec = importlib.util.spec_from_file_location('eval_tal', _TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool('analysis_tools/eval_tal')
 
 
 @pytest.fixture

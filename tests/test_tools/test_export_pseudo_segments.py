@@ -1,6 +1,5 @@
 """The whole way: a trained model, its export, and the readers of others."""
 
-import importlib.util
 import json
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from mmaction.datasets import ActivityNetDataset
 from mmaction.registry import DATASETS
 from mmengine.config import Config
 from mmengine.runner import Runner
+from tool_modules import load_tool
 
 from fsptal_mm.datasets.annotations import load_annotations
 from fsptal_mm.datasets.synthetic import ensure_synthetic
@@ -19,10 +19,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope='module')
 def tool():
-    spec = importlib.util.spec_from_file_location('export', ROOT / 'tools/data/export_pseudo_segments.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool('data/export_pseudo_segments')
 
 
 @pytest.fixture(scope='module')

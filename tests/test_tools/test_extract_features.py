@@ -1,19 +1,15 @@
-import importlib.util
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 from tiny_recognizers import write_recognizer
 from tiny_videos import write_video
+from tool_modules import load_tool
 
 from fsptal_mm.datasets import PointTALDataset
 from fsptal_mm.errors import InputError
 
-TOOL = Path(__file__).parents[2] / 'tools/data/extract_features.py'
-spec = importlib.util.spec_from_file_location('extract_features', TOOL)
-tool = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(tool)
+tool = load_tool('data/extract_features')
 
 
 @pytest.fixture(scope='module')

@@ -1,22 +1,16 @@
-import importlib.util
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
+from tool_modules import load_tool
 
 from fsptal_mm.datasets.annotations import load_annotations
 from fsptal_mm.errors import InputError
 
-TOOL = Path(__file__).parents[2] / 'tools' / 'data' / 'make_synthetic.py'
-
 
 @pytest.fixture(scope='module')
 def tool():
-    spec = importlib.util.spec_from_file_location('make_synthetic', TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool('data/make_synthetic')
 
 
 def test_makes_the_embedded_set_with_other_parameters(tool, tmp_path):

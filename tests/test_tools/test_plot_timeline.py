@@ -1,6 +1,5 @@
 """The whole way: configs, checkpoints, results and videos to pictures."""
 
-import importlib.util
 import json
 from pathlib import Path
 
@@ -10,16 +9,14 @@ from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from tiny_videos import write_video
+from tool_modules import load_tool
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope='module')
 def tool():
-    spec = importlib.util.spec_from_file_location('plot_timeline', ROOT / 'tools/analysis_tools/plot_timeline.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool('analysis_tools/plot_timeline')
 
 
 @pytest.fixture(scope='module')

@@ -1,18 +1,12 @@
-import importlib.util
 import json
-from pathlib import Path
 
 import pytest
-
-_TOOL = Path(__file__).resolve().parents[2] / 'tools/analysis_tools/pseudo_label_quality.py'
+from tool_modules import load_tool
 
 
 @pytest.fixture(scope='module')
 def tool():
-    spec = importlib.util.spec_from_file_location('pseudo_label_quality', _TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool('analysis_tools/pseudo_label_quality')
 
 
 def write_run(folder, name, ends):

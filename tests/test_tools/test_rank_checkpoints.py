@@ -1,4 +1,3 @@
-import importlib.util
 import re
 from pathlib import Path
 
@@ -7,6 +6,7 @@ import torch
 from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
+from tool_modules import load_tool
 
 from fsptal_mm.errors import InputError
 
@@ -15,12 +15,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope='module')
 def tool():
-    spec = importlib.util.spec_from_file_location(
-        'rank_checkpoints', _ROOT / 'tools/analysis_tools/rank_checkpoints.py'
-    )
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool('analysis_tools/rank_checkpoints')
 
 
 @pytest.fixture

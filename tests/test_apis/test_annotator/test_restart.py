@@ -1,32 +1,27 @@
 """The tool in a process of its own is killed while the page is open."""
 
 import contextlib
-import importlib.util
 import multiprocessing
 import os
 import re
 import signal
-from pathlib import Path
 
 import numpy as np
 import pytest
 from page_driver import stored
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from tool_modules import load_tool
 
 from fsptal_mm.datasets import PointTALDataset
 from fsptal_mm.datasets.annotations import load_annotations
-
-TOOL = Path(__file__).parents[3] / 'tools/annotate.py'
 
 
 class Tool:
     """The command in a process of its own; a fork, which need not import everything once more."""
 
     def __init__(self, folder, videos, port):
-        spec = importlib.util.spec_from_file_location('annotate', TOOL)
-        self.main = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(self.main)
+        self.main = load_tool('annotate')
         self.output = folder / f'output of port {port}.txt'
         arguments = [str(videos), '--classes', str(folder / 'classes.txt'), '--out', str(folder / 'project.json')]
         arguments += ['--no-browser', '--port', str(port)]
