@@ -7,7 +7,7 @@ _base_ = [
 
 model = dict(
     embedding=dict(in_channels=64, out_channels=256),
-    head=dict(num_classes=10, in_channels=256),
+    head=dict(num_classes=10, in_channels=256, proposals=dict(nms=dict(iou_threshold=0.4))),
 )
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=75, val_interval=25)

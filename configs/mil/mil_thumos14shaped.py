@@ -14,5 +14,5 @@ model = dict(
         proposals=dict(nms=dict(iou_threshold=0.4)),
     ),
 )
-optim_wrapper = dict(optimizer=dict(lr=3e-4, weight_decay=5e-4))
+optim_wrapper = dict(optimizer=dict(lr=3e-4))
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=75, val_interval=75)

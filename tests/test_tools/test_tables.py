@@ -51,12 +51,15 @@ def test_module_a_is_the_third_step_everywhere():
 
 
 def test_modules_are_off(tool):
-    full, without_a, without_b, without_c, without_d, base = (
+    full, without_a, without_b, without_c, without_d, without_margin, base = (
         entry.experiment.config for entry in plan(tool, 'modules', 'synthetic')
     )
     step = without_a.train_dataloader.dataset.pipeline[2]
     assert (step.label_weight, step.neighbour_weight) == (1, 1)
     assert full.train_dataloader.dataset.pipeline[2].label_weight > 1
+    assert full.model.head.background_margin > 0
+    assert without_margin.model.head.pop('background_margin') is None
+    assert without_margin.model.head.score_loss == full.model.head.score_loss
     miner = without_b.model.head.miner
     assert (miner.background_threshold, miner.action_threshold) == (None, None)
     assert without_c.model.head.score_loss is None
@@ -111,3 +114,16 @@ def _get(config, key):
         else:
             return _MISSING
     return config
+
+
+@pytest.mark.parametrize('data', ['spatialcnn_gtea', 'acc_50salads', 'thumos14shaped', 'synthetic'])
+def test_methods_are_compared_on_equal_terms(tool, data):
+    configs = [entry.experiment.config for entry in plan(tool, 'comparison', data)]
+    assert len(configs) == 4
+    first = configs[0].model
+    for model in (config.model for config in configs):
+        assert model.embedding == first.embedding
+        assert model.head.dropout == first.head.dropout
+        assert model.head.proposals.nms == first.head.proposals.nms
+        built = MODELS.build(model).head.proposals
+        assert vars(built) == vars(MODELS.build(first).head.proposals)
