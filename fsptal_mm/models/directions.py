@@ -2,6 +2,7 @@
 
 import torch
 from torch import nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 # Shorter features count as similar to nothing, which bounds the gradient of their direction; it fits into float16.
@@ -11,7 +12,28 @@ _SCALE = 10.0  # at first, as of the foreground branch
 
 def directions(features):
     """Features ``(..., D)`` of length 1, in float32: in half precision a small norm would underflow to 0."""
-    return F.normalize(features.float(), dim=-1, eps=_NORM_EPS)
+    return _Normalize.apply(features.float())
+
+
+class _Normalize(torch.autograd.Function):
+    """``F.normalize`` with its gradient written as one formula: the library makes seven tensors of its size on the way.
+
+    Of ``y = x / |x|`` it is ``(g - y (y . g)) / |x|``; what is shorter than the least length is only divided by that.
+    """
+
+    @staticmethod
+    def forward(ctx, features):
+        length = features.norm(dim=-1, keepdim=True).clamp(min=_NORM_EPS)
+        direction = features / length
+        ctx.save_for_backward(direction, length)
+        return direction
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        direction, length = ctx.saved_tensors
+        along = (grad * direction).sum(-1, keepdim=True).masked_fill(length <= _NORM_EPS, 0)
+        return torch.addcmul(grad, direction, along, value=-1).div_(length)
 
 
 class CosineLinear(nn.Linear):

@@ -41,12 +41,7 @@ class SnippetBatch:
         """
         device = videos[0].device if device is None else torch.device(device)
         batch = cls._empty(tuple(map(len, videos)), gap, device)
-        features = torch.zeros((len(batch.is_snippet), *videos[0].shape[1:]), dtype=videos[0].dtype, device=device)
-        start = gap
-        for video in videos:
-            features[start : start + len(video)].copy_(video, non_blocking=True)
-            start += len(video) + gap
-        return batch.with_features(features)
+        return batch.with_features(batch.join([video.to(device, non_blocking=True) for video in videos]))
 
     @classmethod
     def _empty(cls, lengths, gap, device):

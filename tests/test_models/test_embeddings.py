@@ -38,6 +38,46 @@ def test_packed_convolution_is_zero_padded_convolution_of_every_video(kernel_siz
             torch.testing.assert_close(found, video.grad)
 
 
+def test_gradients_of_the_convolution_and_theirs_are_finite_differences():
+    torch.manual_seed(0)
+    packed = PackedConv1d(2, 3, 3).double()
+    batch = SnippetBatch.from_videos([torch.randn(length, 2, dtype=torch.float64) for length in (3, 1)])
+
+    def convolve(features, weight, bias):
+        return torch.func.functional_call(packed, dict(weight=weight, bias=bias), batch.with_features(features))
+
+    inputs = tuple(part.detach().requires_grad_() for part in (batch.features, packed.weight, packed.bias))
+    assert torch.autograd.gradcheck(convolve, inputs)
+    assert torch.autograd.gradgradcheck(convolve, inputs)
+
+
+def test_frozen_weights_get_no_gradient():
+    packed = PackedConv1d(2, 3, 3).requires_grad_(False)
+    batch = SnippetBatch.from_videos([torch.ones(3, 2)])
+    batch.features.requires_grad_()
+    packed(batch).sum().backward()
+    assert packed.weight.grad is None
+    assert packed.bias.grad is None
+    # All taps of the kernel meet the second snippet. The first is not met by the last: nothing before it looks ahead.
+    taps = packed.weight.sum(0)
+    torch.testing.assert_close(batch.features.grad[1:3], torch.stack([taps[:, :2].sum(1), taps.sum(1)]))
+
+
+def test_convolution_under_autocast_is_rounded_but_its_weights_are_not():
+    torch.manual_seed(0)
+    packed = PackedConv1d(6, 8, 3)
+    batch = SnippetBatch.from_videos([torch.randn(length, 6) for length in LENGTHS])
+    want = packed(batch)
+    with torch.autocast('cpu', torch.bfloat16):
+        found = packed(batch)
+    (found * found.detach()).sum().backward()
+    assert found.dtype == torch.bfloat16
+    assert packed.weight.grad.dtype == torch.float32
+    torch.testing.assert_close(found.float(), want, rtol=0.05, atol=0.05)  # bfloat16 holds 8 bits
+    expected = torch.autograd.grad((want * want.detach()).sum(), packed.weight)[0]
+    torch.testing.assert_close(packed.weight.grad, expected, rtol=0.05, atol=0.3)
+
+
 def test_kernel_wider_than_the_gap_is_refused():
     batch = SnippetBatch.from_videos([torch.ones(3, 2)], gap=1)
     with pytest.raises(ValueError, match='gap_snippets must be at least 2'):

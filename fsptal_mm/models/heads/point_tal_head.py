@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from fsptal_mm.errors import check_numbers
 from fsptal_mm.models.directions import CosineLinear, directions
+from fsptal_mm.models.dropout import Dropout
 from fsptal_mm.models.losses import pool_video_scores
 from fsptal_mm.models.task_modules import VideoLabels
 from fsptal_mm.structures import PointTargets, SnippetGrid
@@ -77,7 +78,7 @@ class PointTALHead(BaseModule):
         check_numbers(owner, 1, whole=True, num_classes=num_classes, in_channels=in_channels)
         check_numbers(owner, 0, 1, dropout=dropout)
         self.num_classes = num_classes
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.cosine = cosine
         classifier = CosineLinear if cosine else partial(nn.Linear, bias=False)
         self.classifier = classifier(in_channels, num_classes + 1)
