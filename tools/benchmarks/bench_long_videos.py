@@ -12,7 +12,7 @@ import torch
 from mmaction.structures import ActionDataSample
 from reference.from_tests import PeakMemory
 from reference.step import build_model
-from reference.timing import median_sec
+from reference.timing import clock_of, median_sec
 
 import fsptal_mm.compat
 from fsptal_mm.models.heads.point_tal_head import SnippetScores
@@ -83,6 +83,7 @@ def main():
     args = parser.parse_args()
     fsptal_mm.compat.apply()
     model, _ = build_model(DIM, CLASSES)
+    clock, told_clock = clock_of(torch.get_num_threads())
     table, memory = {}, []
     for length in args.snippets:
         parts = parts_of(model, *make_video(length))
@@ -90,8 +91,10 @@ def main():
             parts['module D']()
         memory.append(peak.peak / length)
         for name, function in parts.items():
-            repeats = 1 if name == 'module D' else args.repeats  # it takes half a minute in the longest video
-            table.setdefault(name, []).append(median_sec([function], repeats)[0] / length)
+            once = name == 'module D' and length > 5000  # a quarter of a minute in the longest video
+            (seconds,) = median_sec([function], 1 if once else args.repeats, warm=once, clock=clock)
+            table.setdefault(name, []).append(seconds / length)
+    print(f'threads: {torch.get_num_threads()}, {told_clock}')
     print(f'{"us a snippet, T =":20}' + ''.join(f'{length:>10}' for length in args.snippets) + '  last / first')
     for name, costs in table.items():
         print(f'{name:20}' + ''.join(f'{cost * 1e6:10.2f}' for cost in costs) + f'{costs[-1] / costs[0]:10.2f} x')

@@ -1,20 +1,21 @@
 """Time a training step at THUMOS14's real lengths, batch 16, and count its memory and the waits of the host.
 
 The step is FS-PTAL with the paper's config: label extension, mining, search, losses A-D, backward pass, Adam. Beside
-it, by turns in the same run: its trunk's convolution alone, forward and backward, and a plain step (padded batches,
-mining snippet by snippet on tensors, beam search in Python, all pairs at once) that must have the same losses.
+it, by turns in the same run: its trunk's convolution alone, forward and backward, our LACP, and a plain step (padded
+batches, mining snippet by snippet on tensors, beam search in Python, all pairs at once) that must have the same losses.
 """
 
 import argparse
 import itertools
 from functools import partial
 
+import numpy as np
 import torch
 from mmaction.registry import MODELS
 from reference.from_tests import HostSyncs, PeakMemory, saved_bytes
 from reference.plain import beam_instead_of_search, make_plain
 from reference.step import build_model, build_optimizer, train_step
-from reference.timing import median_sec
+from reference.timing import clock_of, median_sec
 from reference.videos import batches_of, pack_videos, read_annotations
 
 import fsptal_mm.compat
@@ -23,12 +24,15 @@ import fsptal_mm.compat
 # videos, and of that search: its forward pass and its beam search on two cores, for every tenth step.
 LACP_STEP = {2048: 3.10, 256: 0.339}
 LACP_SEARCH = {2048: (17.5 + 13.5) / 10, 256: 13.5 / 10}  # no figure for the forward pass of D = 256
+NUM_VIDEOS = 32
+WARM_UPS = {2048: (2,), 256: (2, 30)}  # steps of training before the clock starts
+TURNS = {2048: 2, 256: 3}  # of which the median counts
 
 
-def matmul_gflops(size=2048):
+def matmul_gflops(clock, size=2048):
     """Rate of a large matrix product on this machine, in GFLOP/s."""
     left, right = torch.rand(size, size), torch.rand(size, size)
-    return 2 * size**3 / median_sec([lambda: left @ right], 5)[0] / 1e9
+    return 2 * size**3 / median_sec([lambda: left @ right], 5, clock=clock)[0] / 1e9
 
 
 def trunk_step(model, data):
@@ -69,45 +73,50 @@ def lacp_step_of(num_classes, dim):
     return lambda data: train_step(model, optimizer, data)
 
 
-def bench_time(dim, annotations, warm_up, repeats, matmul):
-    """Print the times of a step."""
-    samples, given = pack_videos(annotations, dim), pack_videos(annotations, dim, extend=False)
-    batches, of_lacp = batches_of(samples), batches_of(given)
-    num_classes = len(annotations.classes)
-    model, optimizer = build_model(dim, num_classes)
-    plain, plain_optimizer = build_model(dim, num_classes)
-    make_plain(plain)
-    lacp_step = lacp_step_of(num_classes, dim)
-    for data in itertools.islice(itertools.cycle(batches), warm_up):
-        train_step(model, optimizer, data)
-    plain.load_state_dict(model.state_dict())
-    check_plain(model, plain, batches[0])
+def bench_time(trained, plain, batches, warm_up, seconds_of, matmul):
+    """Print the times of a step.
+
+    Args:
+        trained: Model and optimiser after ``warm_up`` steps.
+        plain: The same of the plain step; takes over the weights of the model.
+        batches: Of videos with extended and with given labels.
+        warm_up: How many steps.
+        seconds_of: :func:`median_sec` with all but the functions.
+        matmul: See :func:`matmul_gflops`.
+    """
+    model, optimizer = trained
+    plain[0].load_state_dict(model.state_dict())
+    check_plain(model, plain[0], batches[0][0])
+    dim = model.embedding.conv.in_channels
+    lacp_step = lacp_step_of(model.head.num_classes, dim)
+    lacp_step(batches[0][1])
+    step, trunk, lacp = sum(
+        np.array(
+            seconds_of(
+                [
+                    partial(train_step, model, optimizer, data),
+                    partial(trunk_step, model, data),
+                    partial(lacp_step, unextended),
+                ]
+            )
+        )
+        for data, unextended in batches
+    ) / len(batches)
 
     def plain_step():
         with beam_instead_of_search():
-            train_step(plain, plain_optimizer, batches[0])
+            train_step(*plain, batches[0][0])
 
-    step = trunk = lacp = slow = 0.0
-    for data, unextended in zip(batches, of_lacp):
-        steps = (
-            partial(train_step, model, optimizer, data),
-            partial(trunk_step, model, data),
-            partial(lacp_step, unextended),
-        )
-        times = median_sec(steps, repeats)
-        step, trunk, lacp = step + times[0], trunk + times[1], lacp + times[2]
-    ours, slow = median_sec([partial(train_step, model, optimizer, batches[0]), plain_step], 1 + repeats // 3)
-    count = len(batches)
-    flops = sum(trunk_step(model, data) for data in batches)
+    ours, slow = seconds_of([partial(train_step, model, optimizer, batches[0][0]), plain_step], repeats=1)
+    rate = sum(trunk_step(model, data) for data, _ in batches) / len(batches) / trunk / 1e9
     others = step - trunk
-    rate = flops / trunk / 1e9
     print(
-        f'D = {dim}, {count} batches, after {warm_up} steps: step {step / count:.3f} s, trunk {trunk / count:.3f} s; '
+        f'D = {dim}, {len(batches)} batches, after {warm_up} steps: step {step:.3f} s, trunk {trunk:.3f} s; '
         f'all but the trunk: {others / step:.0%} of the step, {others / trunk:.1f} x trunk; '
         f'plain step {slow / ours:.1f} x; trunk at {rate:.0f} GFLOP/s = {rate / matmul:.2f} x matrix product'
     )
     alone, searched = LACP_STEP[dim], LACP_STEP[dim] + LACP_SEARCH[dim]
-    for name, seconds in (('FS-PTAL', step / count), ('our LACPHead, labels not extended', lacp / count)):
+    for name, seconds in (('FS-PTAL', step), ('our LACPHead, labels not extended', lacp)):
         print(
             f'    across runs: {name} {seconds:.3f} s with search; LACP {alone} s = {alone / seconds:.1f} x, with its '
             f'share of the search {searched:.2f} s = {searched / seconds:.1f} x'
@@ -122,43 +131,59 @@ def bench_padding(annotations):
     print(f'padding: {1 - snippets / rows:.1%} of the rows; padded to the longest {padded / snippets:.1f} x the work')
 
 
-def bench_memory(dim, annotations):
+def bench_memory(model, optimizer, data):
     """Print peak memory against what a step has to keep, and how often the host waits."""
-    data = batches_of(pack_videos(annotations, dim))[0]
-    model, optimizer = build_model(dim, len(annotations.classes))
-    train_step(model, optimizer, data)
     optimizer.zero_grad()
     weights = sum(weight.numel() * weight.element_size() for weight in model.parameters())
     state = sum(part.numel() * part.element_size() for parts in optimizer.state.values() for part in parts.values())
     activations = saved_bytes(lambda: sum(model(**model.data_preprocessor(data, True), mode='loss').values()), model)
     with PeakMemory() as memory:
         train_step(model, optimizer, data)
-    optimizer.zero_grad()
     least = activations + 2 * weights + state
     peak = memory.peak + weights + state
+    optimizer.zero_grad()
     with HostSyncs() as syncs:
         sum(model(**model.data_preprocessor(data, True), mode='loss').values()).backward()
     print(
-        f'D = {dim}: peak memory {peak / 2**20:.0f} MB = {peak / least:.2f} x (activations {activations / 2**20:.0f} + '
-        f'weights and gradients {2 * weights / 2**20:.0f} + optimiser {state / 2**20:.0f} MB); the host waits '
-        f'{syncs.count} times a step'
+        f'D = {model.embedding.conv.in_channels}: peak memory {peak / 2**20:.0f} MB = {peak / least:.2f} x '
+        f'(activations {activations / 2**20:.0f} + weights and gradients {2 * weights / 2**20:.0f} + optimiser '
+        f'{state / 2**20:.0f} MB); the host waits {syncs.count} times a step'
     )
+
+
+def bench_dim(dim, annotations, embed_channels, seconds_of, matmul):
+    """Print all figures for features of one dimension."""
+    batches = [batches_of(pack_videos(annotations, dim, extend)) for extend in (True, False)]
+    build = partial(build_model, dim, len(annotations.classes), embed_channels)
+    model, optimizer = build()
+    plain, plain_optimizer = build()
+    make_plain(plain)
+    done = 0
+    for warm_up in WARM_UPS[dim]:
+        for data in itertools.islice(itertools.cycle(batches[0]), done, warm_up):
+            train_step(model, optimizer, data)
+        if not done:
+            bench_memory(model, optimizer, batches[0][0])
+        done = warm_up
+        bench_time((model, optimizer), (plain, plain_optimizer), list(zip(*batches)), warm_up, seconds_of, matmul)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--repeats', type=int, default=3, help='runs of which the median counts')
     parser.add_argument('--dims', type=int, nargs='+', default=[2048, 256], choices=sorted(LACP_STEP))
+    parser.add_argument('--embed-channels', type=int, help='D_e of module D instead of the one of the config')
+    parser.add_argument('--threads', type=int, default=torch.get_num_threads(), help='as the machine has by default')
     args = parser.parse_args()
+    torch.set_num_threads(args.threads)
     fsptal_mm.compat.apply()
-    annotations, told = read_annotations(48)
-    matmul = matmul_gflops()
-    print(f'48 of {told}; {torch.get_num_threads()} threads, matrix product {matmul:.0f} GFLOP/s')
+    annotations, told = read_annotations(NUM_VIDEOS)
+    clock, told_clock = clock_of(args.threads)
+    matmul = matmul_gflops(clock)
+    print(f'{NUM_VIDEOS} of {told}\nthreads: {args.threads}, {told_clock}; matrix product {matmul:.0f} GFLOP/s')
     bench_padding(annotations)
     for dim in args.dims:
-        bench_memory(dim, annotations)
-        for warm_up in (3, 60) if dim < 1000 else (3,):
-            bench_time(dim, annotations, warm_up, args.repeats, matmul)
+        seconds_of = partial(median_sec, repeats=TURNS[dim], warm=True, clock=clock)
+        bench_dim(dim, annotations, args.embed_channels, seconds_of, matmul)
 
 
 if __name__ == '__main__':

@@ -9,11 +9,13 @@ from mmengine.config import Config
 _MODEL_FILE = Path(__file__).parents[3] / 'configs/_base_/models/fsptal.py'
 
 
-def build_model(dim, num_classes, seed=0):
-    """The model of the paper for features of dimension ``dim``, and its optimiser."""
+def build_model(dim, num_classes, embed_channels=None, seed=0):
+    """The model of the paper for features of dimension ``dim``, and its optimiser; ``embed_channels`` is D_e."""
     model = Config.fromfile(_MODEL_FILE).model
     model.embedding.in_channels = model.head.in_channels = dim
     model.head.num_classes = num_classes
+    if embed_channels is not None:
+        model.head.separation.embed_channels = embed_channels
     torch.manual_seed(seed)
     model = MODELS.build(model).train()
     return model, build_optimizer(model)

@@ -8,30 +8,38 @@ import numpy as np
 _SHORTEST_SEC = 0.01
 
 
-def take_turns(*functions, repeats=5):
+def take_turns(*functions, repeats=5, warm=False, clock=time.perf_counter):
     """Call functions in turn, again and again.
 
     A function that takes less than a hundredth of a second is called several times at each turn.
 
     Args:
-        *functions: Without arguments; each is called once before the clock starts.
+        *functions: Without arguments.
         repeats: How many turns each one has.
+        warm: Whether they have run before and take long. Otherwise each is called once before the clock starts.
+        clock: ``time.process_time`` for functions of one thread: what else runs on the machine then does not count.
 
     Returns:
         np.ndarray: ``(F, repeats)`` seconds per call.
     """
-    calls = [max(1, math.ceil(_SHORTEST_SEC / max(_seconds(function, 1), 1e-9))) for function in functions]
-    turns = [[_seconds(function, number) for function, number in zip(functions, calls)] for _ in range(repeats)]
+    first_secs = [_SHORTEST_SEC if warm else _seconds(function, 1, clock) for function in functions]
+    calls = [max(1, math.ceil(_SHORTEST_SEC / max(sec, 1e-9))) for sec in first_secs]
+    turns = [[_seconds(function, number, clock) for function, number in zip(functions, calls)] for _ in range(repeats)]
     return np.array(turns).T
 
 
-def median_sec(functions, repeats):
+def median_sec(functions, repeats, **kwargs):
     """Median seconds per call of each function, by :func:`take_turns`."""
-    return np.median(take_turns(*functions, repeats=repeats), axis=1).tolist()
+    return np.median(take_turns(*functions, repeats=repeats, **kwargs), axis=1).tolist()
 
 
-def _seconds(function, number):
-    start = time.perf_counter()
+def clock_of(threads):
+    """Clock for work on so many threads, and its name."""
+    return (time.process_time, 'CPU time') if threads == 1 else (time.perf_counter, 'wall clock')
+
+
+def _seconds(function, number, clock):
+    start = clock()
     for _ in range(number):
         function()
-    return (time.perf_counter() - start) / number
+    return (clock() - start) / number
