@@ -24,11 +24,11 @@ from mmengine.utils import package_utils
 
 from fsptal_mm.compat_checkpoints import (
     load_checkpoints_safely,
-    name_the_scalars_of_a_full_disk,
+    name_what_cannot_be_resumed,
     resume_from_a_whole_checkpoint,
-    write_checkpoints_whole,
-    write_configs_whole,
+    run_no_config_of_a_checkpoint,
 )
+from fsptal_mm.compat_writing import name_the_scalars_of_a_full_disk, write_checkpoints_whole, write_configs_whole
 from fsptal_mm.errors import InputError
 
 
@@ -237,4 +237,6 @@ REPAIRS = (
     write_configs_whole,
     name_the_scalars_of_a_full_disk,
     resume_from_a_whole_checkpoint,
+    name_what_cannot_be_resumed,
+    run_no_config_of_a_checkpoint,
 )

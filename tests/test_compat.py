@@ -104,6 +104,8 @@ def test_nothing_is_patched_where_nothing_is_broken(tmp_path):
         'write_configs_whole',
         'name_the_scalars_of_a_full_disk',
         'resume_from_a_whole_checkpoint',
+        'name_what_cannot_be_resumed',
+        'run_no_config_of_a_checkpoint',
     ]
     assert json.loads(result) == dict(applied=everywhere, patched=[])
 
