@@ -19,13 +19,14 @@ MAY_IMPORT = {
     'compat': BOTTOM | {'compat_checkpoints', 'compat_writing'},
     'compat_checkpoints': BOTTOM,
     'compat_writing': BOTTOM,
+    'config_errors': {'errors'},
     'structures': BOTTOM,
     'datasets': BOTTOM | {'structures'},
     'models': BOTTOM | {'structures'},
     'evaluation': BOTTOM | {'structures'},
     'visualization': BOTTOM | {'structures'},
     'engine': BOTTOM | {'structures', 'evaluation', 'models', 'visualization'},
-    'apis': BOTTOM | {'structures', 'datasets', 'models', 'evaluation', 'visualization', 'engine'},
+    'apis': BOTTOM | {'config_errors', 'structures', 'datasets', 'models', 'evaluation', 'visualization', 'engine'},
     '__init__': {'compat', 'datasets', 'engine', 'evaluation', 'models'},
 }
 

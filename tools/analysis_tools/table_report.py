@@ -10,6 +10,7 @@ from rich.table import Table as RichTable
 from table_runs import Experiment
 from tables import Row
 
+from fsptal_mm.config_errors import config_errors
 from fsptal_mm.evaluation import read_results, to_instances
 from fsptal_mm.evaluation.functional import (
     Instances,
@@ -55,6 +56,7 @@ class TestVideos:
 
     __test__ = False  # not a test, whatever pytest makes of the name
 
+    @config_errors()
     def __init__(self, config):
         dataset = DATASETS.build(config.test_dataloader.dataset)
         metric = METRICS.build(config.test_evaluator)
