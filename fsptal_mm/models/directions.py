@@ -9,9 +9,14 @@ _NORM_EPS = 1e-4
 _SCALE = 10.0  # at first, as of the foreground branch
 
 
-def directions(features):
-    """Features ``(..., D)`` of length 1, in float32: in half precision a small norm would underflow to 0."""
-    return F.normalize(features.float(), dim=-1, eps=_NORM_EPS)
+def directions(features, scale=1.0):
+    """Features ``(..., D)`` of length 1, in float32: in half precision a small norm would underflow to 0.
+
+    Args:
+        features (Tensor): Any.
+        scale: What their cosines are multiplied by, and with them the gradient that is to stay bounded.
+    """
+    return F.normalize(features.float(), dim=-1, eps=_NORM_EPS * scale)
 
 
 class CosineLinear(nn.Linear):
