@@ -91,5 +91,5 @@ def test_memory_and_open_files_do_not_grow(tmp_path, full_count):
     )
     assert processes[settled] == processes[-1] == 5  # two workers of training and two of validation stay
     assert files[settled:].max() == files[settled:].min()
-    assert kept[1] - kept[0] < 16
+    assert kept[1] - kept[0] < 32  # of which workers, whose free memory is not given back, are a part
     assert heap[-5:].mean() < 1.4 * heap[:5].mean()
