@@ -7,6 +7,7 @@ docstring when it can be deleted. ``fsptal_mm`` calls :func:`apply` before it im
 import functools
 import importlib.metadata
 import importlib.util
+import os
 import sys
 import types
 from contextlib import contextmanager
@@ -24,12 +25,14 @@ from mmengine.utils import package_utils
 
 from fsptal_mm.compat_checkpoints import (
     load_checkpoints_safely,
-    name_the_scalars_of_a_full_disk,
+    name_what_cannot_be_resumed,
     resume_from_a_whole_checkpoint,
-    write_checkpoints_whole,
-    write_configs_whole,
+    run_no_config_of_a_checkpoint,
 )
+from fsptal_mm.compat_writing import name_the_scalars_of_a_full_disk, write_checkpoints_whole, write_configs_whole
 from fsptal_mm.errors import InputError
+
+_ONEDNN_CACHE = 'ONEDNN_PRIMITIVE_CACHE_CAPACITY'
 
 
 @functools.cache
@@ -186,6 +189,21 @@ class CPUAmpOptimWrapper(OptimWrapper):
             yield
 
 
+def keep_few_compiled_convolutions():
+    """Let the memory of a training on the CPU stay as it is after a few epochs.
+
+    Symptom: a training needs more with every epoch, several times as much in the end, though its tensors do not.
+    Cause: oneDNN keeps what it compiled for the last 1024 shapes of tensors. Batches of videos nearly always have new
+    ones, so these small blocks come to lie between the large ones of each step, which ``malloc`` then cannot give back.
+    oneDNN reads the variable at the first convolution of a process; where it is set already, it stays.
+    Delete when: torch compiles convolutions for any length at once.
+    """
+    if get_device() != 'cpu' or _ONEDNN_CACHE in os.environ:
+        return False
+    os.environ[_ONEDNN_CACHE] = '32'  # about as many as a step needs
+    return True
+
+
 def move_nested_data_root():
     """Make ``--cfg-options data_root=X`` reach every path below the old ``data_root``.
 
@@ -232,9 +250,12 @@ REPAIRS = (
     replace_pkg_resources,
     launch_without_cuda,
     train_in_bf16_on_cpu,
+    keep_few_compiled_convolutions,
     move_nested_data_root,
     write_checkpoints_whole,
     write_configs_whole,
     name_the_scalars_of_a_full_disk,
     resume_from_a_whole_checkpoint,
+    name_what_cannot_be_resumed,
+    run_no_config_of_a_checkpoint,
 )

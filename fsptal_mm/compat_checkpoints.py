@@ -1,4 +1,4 @@
-"""Repairs of how mmengine writes files, and of how it reads checkpoints; :mod:`fsptal_mm.compat` makes them."""
+"""Repairs of how mmengine reads checkpoints and resumes from them; :mod:`fsptal_mm.compat` makes them."""
 
 import functools
 import inspect
@@ -12,16 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from mmengine.config import Config, ConfigDict
-from mmengine.fileio import LocalBackend
-from mmengine.hooks import CheckpointHook, checkpoint_hook
+from mmengine.config import ConfigDict
 from mmengine.logging import HistoryBuffer, print_log
-from mmengine.runner import checkpoint
+from mmengine.runner import Runner, checkpoint
 from mmengine.utils import digit_version
-from mmengine.visualization import LocalVisBackend
 
 from fsptal_mm.errors import InputError
-from fsptal_mm.fileio import atomic_path, atomic_write, naming
 from fsptal_mm.reading import read_text, regular_file, to_name
 
 _DTYPE_CODES = ('b1', 'i1', 'i2', 'i4', 'i8', 'u1', 'u2', 'u4', 'u8', 'f2', 'f4', 'f8')  # may stand in checkpoints
@@ -46,7 +42,7 @@ def load_checkpoints_safely():
         path = regular_file(os.path.expanduser(filename), 'a checkpoint')
         try:
             _check_archive(path)
-            return _without_code(load(filename, map_location))
+            return load(filename, map_location)
         except InputError:
             raise
         except Exception as error:  # damaged data may raise any type of error
@@ -56,7 +52,7 @@ def load_checkpoints_safely():
     checkpoint.CheckpointLoader.register_scheme(prefixes='', loader=load_from_local, force=True)
     load_url = checkpoint.load_url
     # What comes over http is unpickled without any check by default.
-    checkpoint.load_url = lambda *args, **kwargs: _without_code(load_url(*args, **{**kwargs, 'weights_only': True}))
+    checkpoint.load_url = lambda *args, **kwargs: load_url(*args, **{**kwargs, 'weights_only': True})
     return True
 
 
@@ -69,14 +65,6 @@ def _check_archive(path):
     unpacked = sum(member.file_size for member in members)
     if unpacked > path.stat().st_size or any(member.compress_type != zipfile.ZIP_STORED for member in members):
         raise InputError('an archive that is not compressed', file=path, found=f'{unpacked} bytes when unpacked')
-
-
-def _without_code(content):
-    """The checkpoint without ``meta['config']``, a text of older toolboxes that mmengine's resume runs as Python."""
-    meta = content.get('meta') if isinstance(content, dict) else None
-    if isinstance(meta, dict):
-        meta.pop('config', None)
-    return content
 
 
 def _checkpoint_globals():
@@ -115,86 +103,71 @@ def _checkpoint_error(filename, error):
     return InputError(expected, file=filename, found=refused[1])
 
 
-def write_checkpoints_whole():
-    """Let a run that is killed while it saves keep every checkpoint that it had.
+def run_no_config_of_a_checkpoint():
+    """Let no resume run ``meta['config']``, wherever the checkpoint comes from: file, http, s3, petrel, openmmlab, ...
 
-    Symptom: half of an ``epoch_N.pth``, or an empty ``last_checkpoint``, at which ``--resume`` fails.
-    Cause: mmengine writes into the file itself, and deletes the oldest (or so far best) checkpoint before it saves the
-    new one. Local files are written under another name and moved, and outdated ones deleted afterwards.
-    Delete when: the oldest mmengine supported does so.
-    """
-    if 'open(' not in inspect.getsource(LocalBackend.put):
-        return False
-
-    def put(self, obj, filepath):
-        """Write bytes to a file, which is there only when it is whole."""
-        with atomic_write(filepath, 'wb') as file:
-            file.write(obj)
-
-    LocalBackend.put = put
-    checkpoint_hook.open = atomic_write  # its one use of open() writes last_checkpoint
-    for name in ('_save_checkpoint_with_step', '_save_best_checkpoint'):
-        setattr(CheckpointHook, name, _delete_afterwards(getattr(CheckpointHook, name)))
-    return True
-
-
-def _delete_afterwards(save):
-    @functools.wraps(save)
-    def save_then_delete(self, *args, **kwargs):
-        if not hasattr(self, 'file_backend'):  # validation without training: nothing is saved
-            return save(self, *args, **kwargs)
-        outdated, backend = [], self.file_backend
-        backend.remove = outdated.append  # hides the method
-        try:
-            save(self, *args, **kwargs)
-        finally:
-            vars(backend).pop('remove', None)  # gone already where saving the best one saved the last one again
-        for path in outdated:
-            backend.remove(path)
-
-    return save_then_delete
-
-
-def write_configs_whole():
-    """Let a run that is killed while it writes its config leave none behind, rather than the first half of one.
-
-    Symptom: a config in the work directory that can be read, but lacks settings.
-    Cause: mmengine writes into the file itself.
+    Symptom: a stranger's checkpoint runs code, although it holds but tensors and texts.
+    Cause: older toolboxes wrote their config there, and mmengine's resume runs that text as Python to read ``gpu_ids``.
     Delete when: the oldest mmengine supported does not.
     """
-    write = Config.dump
-    if 'open(' not in inspect.getsource(write):
+    if 'fromstring' not in inspect.getsource(Runner.resume):
         return False
+    load = checkpoint.CheckpointLoader.load_checkpoint.__func__
 
-    @functools.wraps(write)
-    def dump(self, file=None):
-        if file is None:
-            return write(self)
-        with atomic_path(file, Path(file).suffix) as temporary:
-            write(self, temporary)
+    @functools.wraps(load)
+    def load_checkpoint(cls, *args, **kwargs):
+        content = load(cls, *args, **kwargs)
+        meta = content.get('meta') if isinstance(content, dict) else None
+        if isinstance(meta, dict):
+            meta.pop('config', None)
+        return content
 
-    Config.dump = dump
+    checkpoint.CheckpointLoader.load_checkpoint = classmethod(load_checkpoint)
     return True
 
 
-def name_the_scalars_of_a_full_disk():
-    """Let a run that cannot write its scalars any more say which file that is.
+def name_what_cannot_be_resumed():
+    """Let a resume from something else than a training's checkpoint say what is missing there.
 
-    Symptom: ``OSError: [Errno 28] No space left on device``, and nothing else.
-    Cause: so the operating system says, and mmengine adds nothing.
-    Delete when: the oldest mmengine supported names the file.
+    Symptom: ``KeyError: 'meta'`` at ``--resume weights.pth``.
+    Cause: mmengine takes for granted that a checkpoint knows how far its training was.
+    Delete when: the oldest mmengine supported names the file and what it lacks.
     """
-    dump = LocalVisBackend._dump
-    if 'open(' not in inspect.getsource(dump):
+    resume = Runner.resume
+    if "checkpoint['meta']['epoch']" not in inspect.getsource(resume):
         return False
 
-    @functools.wraps(dump)
-    def named_dump(self, value_dict, file_path, file_format):
-        with naming(Path(file_path)):
-            dump(self, value_dict, file_path, file_format)
+    @functools.wraps(resume)
+    def resume_or_refuse(self, filename, *args, **kwargs):
+        load = self.load_checkpoint
 
-    LocalVisBackend._dump = named_dump
+        def load_and_check(*load_args, **load_kwargs):
+            content = load(*load_args, **load_kwargs)
+            _check_progress(content, filename)
+            return content
+
+        self.load_checkpoint = load_and_check  # hides the method
+        try:
+            return resume(self, filename, *args, **kwargs)
+        finally:
+            del self.load_checkpoint
+
+    Runner.resume = resume_or_refuse
     return True
+
+
+def _check_progress(content, file):
+    """InputError unless a checkpoint says after which epoch and step it was saved, and holds the training's log."""
+    meta = content.get('meta') if isinstance(content, dict) else None
+    counts = [meta.get('epoch'), meta.get('iter')] if isinstance(meta, dict) else [None]
+    known = all(isinstance(count, int) and count >= 0 for count in counts)
+    if not known or not isinstance(content.get('message_hub'), dict):
+        expected = (
+            'a checkpoint that a training saved, with epoch and iter in meta, and message_hub; with weights alone a '
+            'training can start (load_from=FILE without --resume), but not go on'
+        )
+        held = list(map(str, content)) if isinstance(content, dict) else type(content).__name__
+        raise InputError(expected, file=file, found=held[:5])
 
 
 def resume_from_a_whole_checkpoint():

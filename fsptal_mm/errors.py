@@ -7,6 +7,8 @@ import re
 LARGEST = 1e12
 # Control characters, line and paragraph separators, halves of surrogate pairs: they split lines or cannot be written.
 NOT_PRINTABLE = re.compile('[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]')
+# A data loader's worker sends an error as a text, a traceback that ends with the message, of which torch makes another.
+_OF_WORKER = re.compile(r'Caught InputError in DataLoader worker.*\n[\w.]*InputError: (.*?)\n?\Z', re.DOTALL)
 
 
 class InputError(ValueError):
@@ -36,6 +38,9 @@ class InputError(ValueError):
             where.append(str(field))
         what = f'found {found!r}, expected {expected}' if found is not None else f'expected {expected}'
         message = ': '.join([*where, what if len(what) < 600 else what[:300] + ' ... ' + what[-280:]])
+        of_worker = _OF_WORKER.match(str(expected))
+        if of_worker:
+            message = of_worker[1]
         super().__init__(NOT_PRINTABLE.sub(lambda match: ascii(match[0])[1:-1], message))  # always one line
 
     def __reduce__(self):  # workers of a data loader send their errors to the main process

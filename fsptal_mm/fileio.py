@@ -101,6 +101,21 @@ def write_json(path, content):
         file.write(text)
 
 
+def remove_leftovers(folder, below=''):
+    """Remove the temporary files of :func:`atomic_path` in a folder that no living process writes.
+
+    Args:
+        folder: Path of the folder.
+        below: Pattern of the folders below it to look into instead, such as ``'*/vis_data/'``.
+    """
+    if fcntl is None:
+        return
+    for path in Path(folder).glob(f'{below}.*.fsptal-tmp*'):
+        if _OURS.fullmatch(path.name):
+            with contextlib.suppress(OSError):  # gone, locked by a living process, or on a file system without locks
+                _remove_if_dead(path)
+
+
 def _make_temporary(path, suffix, lock):
     """Make an empty file that is locked until the exit stack ``lock`` ends."""
     while True:
@@ -118,13 +133,9 @@ def _make_temporary(path, suffix, lock):
 def _sweep(folder):
     """Remove what killed processes left in a folder, once per process."""
     key = os.getpid(), folder
-    if fcntl is None or key in _swept:
-        return
-    _swept.add(key)
-    for path in folder.glob('.*.fsptal-tmp*'):
-        if _OURS.fullmatch(path.name):
-            with contextlib.suppress(OSError):  # gone, locked by a living process, or on a file system without locks
-                _remove_if_dead(path)
+    if key not in _swept:
+        _swept.add(key)
+        remove_leftovers(folder)
 
 
 def _remove_if_dead(path):

@@ -94,7 +94,7 @@ def data_parallel(folder):
     import torch
     from mmengine.model import MMDistributedDataParallel
 
-    torch.distributed.init_process_group('gloo', init_method='tcp://127.0.0.1:0', rank=0, world_size=1)
+    torch.distributed.init_process_group('gloo', store=torch.distributed.HashStore(), rank=0, world_size=1)
     try:
         model = MMDistributedDataParallel(torch.nn.Linear(1, 1), device_ids=[0], find_unused_parameters=True)
         assert model.find_unused_parameters

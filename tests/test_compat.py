@@ -1,6 +1,7 @@
 import json
 import os
 import pickle
+import re
 import socket
 import subprocess
 import sys
@@ -79,8 +80,8 @@ def test_repair_removes_the_symptom(outcomes, probe, symptom):
     if before is None:
         pytest.skip(f'the installed host libraries do not have this fault: {probe}')
     if '_cuda_setDevice' in symptom and torch.backends.cuda.is_built():
-        symptom = 'CUDA'  # a CUDA build without a device words it in another way
-    assert symptom in before
+        symptom = 'NVIDIA|CUDA'  # a CUDA build without a device words it in another way
+    assert re.search(symptom, before)
 
 
 def test_apply_is_idempotent_and_names_its_repairs(outcomes):
@@ -104,6 +105,8 @@ def test_nothing_is_patched_where_nothing_is_broken(tmp_path):
         'write_configs_whole',
         'name_the_scalars_of_a_full_disk',
         'resume_from_a_whole_checkpoint',
+        'name_what_cannot_be_resumed',
+        'run_no_config_of_a_checkpoint',
     ]
     assert json.loads(result) == dict(applied=everywhere, patched=[])
 
@@ -234,7 +237,8 @@ def test_foreign_code_in_a_checkpoint_does_not_run(tmp_path, payload, refused, a
     with pytest.raises(InputError) as error:
         CheckpointLoader.load_checkpoint(str(path))
     assert not mark.exists()
-    assert str(error.value).startswith(f'{path}: found {refused!r}, expected')
+    assert error.value.found in (refused, f'builtins.{refused}')  # torch 2.6 names the module, too
+    assert str(error.value).startswith(f'{path}: found ')
     assert 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1' in str(error.value)
 
 

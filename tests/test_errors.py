@@ -1,5 +1,7 @@
 import pickle
 
+import pytest
+
 from fsptal_mm.errors import InputError, WriteError
 
 
@@ -26,3 +28,15 @@ def test_an_error_of_writing_is_one_of_the_system_too():
         "a.json: found 'No space left on device', expected a place that can be written to",
         'No space left on device',
     )
+
+
+class Broken(list):
+    def __getitem__(self, index):
+        raise InputError('a number', file='ann.json', video='v1', field='time_sec', found='x' * 50)
+
+
+def test_an_error_in_a_worker_says_the_same():
+    data = pytest.importorskip('torch.utils.data')
+    with pytest.raises(InputError) as error:
+        next(iter(data.DataLoader(Broken([1]), num_workers=1)))
+    assert str(error.value) == f'ann.json: video v1: time_sec: found {"x" * 50!r}, expected a number'

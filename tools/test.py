@@ -1,4 +1,4 @@
-"""Run mmaction2's own test script with this plugin importable: the same arguments, nothing added."""
+"""Run mmaction2's own test script with this plugin: the same arguments; an error of input is one line."""
 
 from train import run_host_tool
 

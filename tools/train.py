@@ -1,4 +1,4 @@
-"""Run mmaction2's own training script with this plugin importable: the same arguments, nothing added."""
+"""Run mmaction2's own training script with this plugin: the same arguments; an error of input is one line."""
 
 import importlib.util
 import runpy
@@ -17,7 +17,14 @@ def run_host_tool(name):
     if script is None:
         sys.exit(f'mmaction2 has no tools/{name}; looked for {", ".join(map(str, candidates))}')
     sys.argv[0] = str(script)
-    runpy.run_path(str(script), run_name='__main__')
+    from fsptal_mm.config_errors import config_errors  # a clone could not be imported before
+    from fsptal_mm.errors import InputError
+
+    try:
+        with config_errors():
+            runpy.run_path(str(script), run_name='__main__')
+    except InputError as error:
+        sys.exit(f'error: {error}')
 
 
 if __name__ == '__main__':

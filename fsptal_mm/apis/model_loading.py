@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmengine.infer import BaseInferencer
 from mmengine.runner.checkpoint import _load_checkpoint_to_model
 
+from fsptal_mm.config_errors import config_errors
 from fsptal_mm.datasets.readers import read_classes
 from fsptal_mm.errors import InputError
 
@@ -20,11 +21,12 @@ def model_index():
     return {entry['Name']: entry for entry in BaseInferencer._get_models_from_metafile(_INDEX_DIR)}
 
 
+@config_errors()
 def find_config(model):
     """Return a config of its own for a :class:`Config`, the path of a config file, or a name of ``model-index.yml``.
 
     Raises:
-        InputError: There is no such file or name; the message lists names that are near.
+        InputError: There is no such file or name (the message lists names that are near), or the file has mistakes.
     """
     if isinstance(model, Config):
         return copy.deepcopy(model)

@@ -7,11 +7,13 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmengine.runner import CheckpointLoader
 
+from fsptal_mm.config_errors import config_errors
 from fsptal_mm.errors import InputError
 
 from .model_loading import state_dict_holder
 
 
+@config_errors()
 def load_recognizer(config, checkpoint, device):
     """Build a recogniser without its classifier and load its weights.
 

@@ -12,6 +12,7 @@ from mmengine.logging import print_log
 from mmengine.registry import DefaultScope
 from rich.progress import track
 
+from fsptal_mm.config_errors import config_errors
 from fsptal_mm.datasets.video_reader import open_video
 from fsptal_mm.errors import InputError
 from fsptal_mm.evaluation import write_csv, write_results
@@ -57,6 +58,7 @@ class TALInferencer(BaseInferencer):
         Detection(start_sec=12.3, end_sec=15.6, label='dive', score=0.87)
     """
 
+    @config_errors()
     def __init__(
         self,
         model,

@@ -10,6 +10,7 @@ from mmengine.device import get_device
 from mmengine.registry import DefaultScope
 from mmengine.runner.checkpoint import CheckpointLoader
 
+from fsptal_mm.config_errors import config_errors
 from fsptal_mm.datasets.video_reader import VIDEO_SUFFIXES, open_video
 from fsptal_mm.engine.timeline_builder import check_has_timeline, find_videos, mining_timeline, prediction_timeline
 from fsptal_mm.errors import InputError
@@ -22,6 +23,7 @@ _FRAME_IN = 0.7  # height of a frame of the strip
 _FRAME_PX = 160
 
 
+@config_errors()
 def timelines_of_model(config, checkpoint, split='test', videos=3, name=''):
     """What a model says about videos of its own data set.
 

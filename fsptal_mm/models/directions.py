@@ -10,9 +10,14 @@ _NORM_EPS = 1e-4
 _SCALE = 10.0  # at first, as of the foreground branch
 
 
-def directions(features):
-    """Features ``(..., D)`` of length 1, in float32: in half precision a small norm would underflow to 0."""
-    return _Normalize.apply(features.float())
+def directions(features, scale=1.0):
+    """Features ``(..., D)`` of length 1, in float32: in half precision a small norm would underflow to 0.
+
+    Args:
+        features (Tensor): Any.
+        scale: What their cosines are multiplied by, and with them the gradient that is to stay bounded.
+    """
+    return _Normalize.apply(features.float(), _NORM_EPS * scale)
 
 
 class _Normalize(torch.autograd.Function):
@@ -22,18 +27,19 @@ class _Normalize(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, features):
-        length = features.norm(dim=-1, keepdim=True).clamp(min=_NORM_EPS)
+    def forward(ctx, features, least):
+        length = features.norm(dim=-1, keepdim=True).clamp(min=least)
         direction = features / length
         ctx.save_for_backward(direction, length)
+        ctx.least = least
         return direction
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad):
         direction, length = ctx.saved_tensors
-        along = (grad * direction).sum(-1, keepdim=True).masked_fill(length <= _NORM_EPS, 0)
-        return torch.addcmul(grad, direction, along, value=-1).div_(length)
+        along = (grad * direction).sum(-1, keepdim=True).masked_fill(length <= ctx.least, 0)
+        return torch.addcmul(grad, direction, along, value=-1).div_(length), None
 
 
 class CosineLinear(nn.Linear):

@@ -165,17 +165,58 @@ def test_code_is_never_run(place, as_zip, tmp_path, monkeypatch):
     assert not (tmp_path / 'run').exists()
 
 
-def test_the_config_in_a_checkpoint_is_not_run_by_a_resume(tmp_path, monkeypatch):
-    """mmengine takes the text of ``meta['config']``, which only older toolboxes write, for a Python file."""
+@pytest.fixture
+def trained(tmp_path, monkeypatch):
+    """The checkpoint of a training of one epoch in the working directory, with code for a config."""
     monkeypatch.chdir(tmp_path)
     toy_runner(tmp_path, 'first', 1, default_scope='mmaction').train()
     found = CheckpointLoader.load_checkpoint(str(tmp_path / 'epoch_1.pth'))
     found['meta']['config'] = "import os\nos.mkdir('run')\n"
     torch.save(found, tmp_path / 'epoch_1.pth')
-    runner = toy_runner(tmp_path, 'second', 2, resume=True, default_scope='mmaction')
+    return tmp_path / 'epoch_1.pth'
+
+
+@pytest.mark.parametrize(
+    'name', ['epoch_1.pth', 'https://example.org/epoch_1.pth', 's3://bucket/epoch_1.pth', 'my://1']
+)
+def test_the_config_in_a_checkpoint_is_not_run_by_a_resume(name, trained, monkeypatch):
+    """mmengine takes the text of ``meta['config']``, which only older toolboxes write, for a Python file."""
+
+    def load_from_elsewhere(filename, map_location):
+        return torch.load(trained, map_location)
+
+    if '://' in name:  # whatever fetches it: there is no network in a test
+        monkeypatch.setattr(CheckpointLoader, '_get_checkpoint_loader', lambda path: load_from_elsewhere)
+    runner = toy_runner(trained.parent, 'second', 2, default_scope='mmaction', resume=True, load_from=name)
     runner.train()
     assert runner.epoch == 2
-    assert not (tmp_path / 'run').exists()
+    assert not Path('run').exists()
+
+
+PROGRESS = dict(meta=dict(epoch=1, iter=2), message_hub={})
+
+
+@pytest.mark.parametrize(
+    'content',
+    [
+        pytest.param({}, id='weights alone'),
+        pytest.param(dict(state_dict={}), id='weights in a state_dict'),
+        pytest.param({**PROGRESS, 'meta': {}}, id='no progress'),
+        pytest.param({**PROGRESS, 'meta': 3}, id='meta is a number'),
+        pytest.param({**PROGRESS, 'meta': dict(epoch='x', iter=2)}, id='epoch is a text'),
+        pytest.param({**PROGRESS, 'meta': dict(epoch=1, iter=-2)}, id='negative steps'),
+        pytest.param({**PROGRESS, 'message_hub': None}, id='no log'),
+    ],
+)
+def test_a_resume_from_what_no_training_saved_is_refused(content, tmp_path):
+    runner = toy_runner(tmp_path, 'first', 1, default_scope='mmaction', resume=True, load_from=str(tmp_path / 'w.pth'))
+    weights = runner.model.state_dict()
+    torch.save({**content, 'state_dict': weights} if content else weights, tmp_path / 'w.pth')
+    message = str(refused(runner.train, names=tmp_path / 'w.pth'))
+    assert 'epoch and iter in meta' in message
+    assert 'without --resume' in message
+    assert next(iter(content or weights)) in message
+    assert 'load_checkpoint' not in vars(runner)
 
 
 def test_code_that_comes_over_http_is_not_run(tmp_path, monkeypatch):

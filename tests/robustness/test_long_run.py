@@ -1,5 +1,6 @@
 """A long training needs no more memory and no more open files than a short one."""
 
+import ctypes
 import json
 import multiprocessing
 import os
@@ -20,20 +21,28 @@ CONFIG = Path(__file__).parents[2] / 'configs/fsptal/fsptal_synthetic.py'
 
 pytestmark = [
     pytest.mark.skipif(torch.cuda.is_available(), reason='forked processes, hence on the CPU only'),
-    pytest.mark.skipif(not Path('/proc/self/smaps_rollup').exists(), reason='memory is read from Linux'),
+    pytest.mark.skipif(
+        not Path('/proc/self/smaps_rollup').exists() or not hasattr(ctypes.CDLL(None), 'malloc_trim'),
+        reason='memory is read from Linux, and given back by glibc',
+    ),
 ]
 
 
 @HOOKS.register_module()
 class ResourceHook(Hook):
-    """Notes after every epoch what the process and its workers use: MB of memory, open files, processes."""
+    """Notes after every epoch what the process and its workers use: MB of memory, open files, processes.
+
+    After the epochs ``trimmed`` it first gives back all that is free.
+    """
 
     priority = 'LOWEST'
 
-    def __init__(self, path):
-        self.path, self.rows = path, []
+    def __init__(self, path, trimmed):
+        self.path, self.trimmed, self.rows = path, trimmed, []
 
     def after_train_epoch(self, runner):
+        if len(self.rows) in self.trimmed:
+            ctypes.CDLL(None).malloc_trim(0)
         processes = [os.getpid(), *(child.pid for child in multiprocessing.active_children())]
         memory = [self.own_kilobytes(process) for process in processes]
         files = [len(os.listdir(f'/proc/{process}/fd')) for process in processes]
@@ -62,11 +71,12 @@ def train(root, work_dir, epochs, hooks):
 
 
 def test_memory_and_open_files_do_not_grow(tmp_path, full_count):
-    # Tensors of other sizes at every step spread over the heap: it is settled after some 120 epochs.
-    epochs, settled, growth_mb = (200, 120, 16) if full_count else (30, 12, 64)
+    # The heap grows with holes between what stays: fast until oneDNN's cache is full, and slowly after that. What a
+    # training keeps is what is left without the holes.
+    epochs, settled = (200, 40) if full_count else (30, 12)
     root = ensure_synthetic(tmp_path / 'set', **({} if full_count else dict(train_videos=10, test_videos=10)))
     hooks = [
-        dict(type='ResourceHook', path=str(tmp_path / 'use.json')),
+        dict(type='ResourceHook', path=str(tmp_path / 'use.json'), trimmed=(settled, epochs - 1)),
         dict(type='PseudoLabelMiningHook', interval=5, dump=True),  # starts workers for every pass
     ]
     process = multiprocessing.get_context('fork').Process(target=train, args=(root, tmp_path / 'work', epochs, hooks))
@@ -74,12 +84,12 @@ def test_memory_and_open_files_do_not_grow(tmp_path, full_count):
     process.join()
     assert process.exitcode == 0
     memory, files, processes = np.array(json.loads((tmp_path / 'use.json').read_text())).T
-    at = np.arange(settled, epochs)
-    slope = np.polyfit(at, memory[at], 1)[0]
+    kept, heap = memory[[settled, -1]], memory[settled + 3 : -1]
     print(
-        f'epochs {settled}-{epochs}: {memory[at].min():.0f} to {memory[at].max():.0f} MB, {1024 * slope:+.1f} KB per '
-        f'epoch; {files[at].min():.0f} to {files[at].max():.0f} open files in {processes[-1]:.0f} processes'
+        f'epochs {settled}-{epochs}: kept {kept[0]:.0f} and {kept[1]:.0f} MB, heap {heap[:5].mean():.0f} and '
+        f'{heap[-5:].mean():.0f} MB; {files[-1]:.0f} open files in {processes[-1]:.0f} processes'
     )
     assert processes[settled] == processes[-1] == 5  # two workers of training and two of validation stay
-    assert files[at].max() == files[at].min()
-    assert slope * (epochs - settled) < growth_mb
+    assert files[settled:].max() == files[settled:].min()
+    assert kept[1] - kept[0] < 32  # of which workers, whose free memory is not given back, are a part
+    assert heap[-5:].mean() < 1.4 * heap[:5].mean()

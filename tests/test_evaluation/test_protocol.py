@@ -58,6 +58,8 @@ def test_own_ranges_on_a_preset():
         (dict(tiou_thresholds=[]), 'tiou_thresholds'),
         (dict(tiou_thresholds=[0.5, 0]), 'tiou_thresholds'),
         (dict(tiou_thresholds=[50]), 'tiou_thresholds'),
+        (dict(tiou_thresholds=[10**400]), 'tiou_thresholds'),
+        (dict(preset='thumos14', average_ranges=[(0.1, 10**400)]), 'average_ranges'),
         (dict(tiou_thresholds=[0.5, 0.5]), 'tiou_thresholds'),
         (dict(tiou_thresholds='0.5:0.7'), 'tiou_thresholds'),
         (dict(tiou_thresholds=[float('nan')]), 'tiou_thresholds'),

@@ -176,6 +176,18 @@ def test_feature_contrast_by_hand():
     assert feature_contrast(batch, runs, 0.5).item() == pytest.approx(math.log(1 + math.exp(-2)) / 2)
 
 
+@pytest.mark.parametrize('dark', [0, 1])
+def test_gradients_of_feature_contrast_at_a_snippet_of_zeros_fit_into_float16(dark):
+    rows = torch.tensor([[1.0, 0.0], [0.0, 1.0], [2.0, 1.0]], dtype=torch.float16)
+    rows[dark] = 0  # an action, or the background that it is compared with
+    batch = SnippetBatch.from_videos([rows])
+    batch = batch.with_features(batch.features.requires_grad_())
+    runs = make_runs([0], [0], [0, 0, 0], [0, 1, 2], [0, 1, 2], [False, True, False], 3)
+    (grad,) = torch.autograd.grad(feature_contrast(batch, runs, 0.1), batch.features)
+    assert torch.isfinite(grad).all()
+    assert (grad[batch.rows[0, dark]] != 0).any()
+
+
 @pytest.mark.parametrize(
     'draw, snippets, reason',
     [(0.0, [2, 4, 6], 'the first of each third'), (0.999, [3, 5, 8], 'the last of each third')],

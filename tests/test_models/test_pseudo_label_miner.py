@@ -83,9 +83,10 @@ def test_background_clicks_are_kept_and_satisfy_their_interval():
     assert mined.background[0].tolist() == [True, False, False, True]
 
 
-def reference(scores, background_scores, instances, gamma_bkg=0.85, gamma_act=0.25):
+def reference(scores, background_scores, instances):
     """Algorithm 2 for one video, snippet by snippet, as the specification words it."""
     num_snippets = len(background_scores)
+    gamma_bkg, gamma_act = np.float32(0.85), np.float32(0.25)  # numpy 1 compares scalars in float64
     points = [t for t in range(num_snippets) if (instances[t] >= 0).any()]
     background = {t for t in range(num_snippets) if t not in points and background_scores[t] > gamma_bkg}
     for left, right in zip([-1, *points], [*points, num_snippets]):

@@ -29,6 +29,7 @@ from rich.table import Table as RichTable
 from table_report import summarize
 from tables import ALONGSIDE, Row, Table
 
+from fsptal_mm.config_errors import config_errors
 from fsptal_mm.errors import InputError
 from fsptal_mm.evaluation.functional import render_markdown
 from fsptal_mm.fileio import atomic_write, write_json
@@ -59,6 +60,7 @@ def supervision(config):
     return 'video labels' if config.model.get('head', {}).get('type') == 'MILHead' else 'points'
 
 
+@config_errors()
 def costs(experiment, seed):
     """What a finished run needs; measured once and kept beside it.
 

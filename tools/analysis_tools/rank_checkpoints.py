@@ -18,6 +18,7 @@ from mmengine.runner import Runner
 from mmengine.runner.checkpoint import load_checkpoint
 from scipy.stats import spearmanr
 
+from fsptal_mm.config_errors import config_errors
 from fsptal_mm.errors import InputError
 from fsptal_mm.evaluation.functional import summary_table
 
@@ -113,12 +114,13 @@ def report(rows):
 
 def main(argv=None):
     args = parse_args(argv)
-    config = Config.fromfile(args.config)
-    config.merge_from_dict(args.cfg_options or {})
-    init_default_scope(config.default_scope)
-    MMLogger.get_current_instance().setLevel('WARNING')  # the metrics' own tables would hide ours
     try:
-        print(report(rank(config, args.checkpoints, args.points_only)))
+        with config_errors():
+            config = Config.fromfile(args.config)
+            config.merge_from_dict(args.cfg_options or {})
+            init_default_scope(config.default_scope)
+            MMLogger.get_current_instance().setLevel('WARNING')  # the metrics' own tables would hide ours
+            print(report(rank(config, args.checkpoints, args.points_only)))
     except InputError as error:
         sys.exit(f'error: {error}')
 

@@ -18,6 +18,7 @@ from filelock import FileLock
 from mmengine.config import Config, DictAction
 
 import fsptal_mm
+from fsptal_mm.config_errors import config_errors
 from fsptal_mm.errors import InputError
 from fsptal_mm.fileio import write_json
 
@@ -65,10 +66,11 @@ class Experiment:
             source (Experiment, optional), pseudo_segments: See the class.
 
         Raises:
-            InputError: The options do not fit the config.
+            InputError: The config has mistakes, or the options do not fit it.
         """
         options = (*_ALWAYS, *options)
-        config = Config.fromfile(config_file)
+        with config_errors():
+            config = Config.fromfile(config_file)
         parser = argparse.ArgumentParser(exit_on_error=False)
         parser.add_argument('--cfg-options', nargs='+', action=DictAction)  # as train.py reads them
         try:

@@ -11,6 +11,7 @@ from mmaction.registry import DATASETS
 from mmengine.config import Config, DictAction
 from mmengine.utils import track_iter_progress
 
+from fsptal_mm.config_errors import config_errors
 from fsptal_mm.datasets import PointsToSnippets, SnippetLoader
 from fsptal_mm.errors import InputError
 
@@ -66,10 +67,13 @@ def main(argv=None):
     args = parse_args(argv)
     failed = False
     try:
-        config = Config.fromfile(args.config)
-        config.merge_from_dict(args.cfg_options or {})
+        with config_errors():
+            config = Config.fromfile(args.config)
+            config.merge_from_dict(args.cfg_options or {})
         for name in args.loaders:
-            counts, errors, warnings = check(DATASETS.build(config[name].dataset))
+            with config_errors():
+                dataset = DATASETS.build(config[name].dataset)
+            counts, errors, warnings = check(dataset)
             print(f'\n{name}')
             for key, value in counts.items():
                 print(f'  {key}: {value}')

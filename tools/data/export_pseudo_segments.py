@@ -18,6 +18,7 @@ from mmaction.apis import init_recognizer
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
+from fsptal_mm.config_errors import config_errors
 from fsptal_mm.datasets.annotation_writers import save_activitynet, save_mmaction2
 from fsptal_mm.datasets.annotations import Annotations, VideoRecord
 from fsptal_mm.datasets.json_readers import save_plain
@@ -108,6 +109,7 @@ def export(dataset, samples, min_score=-np.inf, fill=False):
     return Annotations(tuple(dataset.metainfo['classes']), videos), points, pseudo
 
 
+@config_errors()
 def main(argv=None):
     args = parse_args(argv)
     config = Config.fromfile(args.config)

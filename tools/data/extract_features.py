@@ -21,6 +21,7 @@ from mmengine.config import Config, DictAction
 from rich.progress import BarColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 
 from fsptal_mm.apis.feature_extractor import FeatureExtractor
+from fsptal_mm.config_errors import config_errors
 from fsptal_mm.datasets.feature_settings import keep_settings
 from fsptal_mm.datasets.readers import read_lines
 from fsptal_mm.datasets.video_reader import videos_below
@@ -129,6 +130,7 @@ def run(extractor, videos, out, num_workers):
     return errors
 
 
+@config_errors()
 def extract(args):
     """Do what the command line says; returns the exit status."""
     index, count = parse_shard(args.shard)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from mmaction.registry import DATASETS, METRICS
 
+from fsptal_mm.config_errors import config_errors
 from fsptal_mm.errors import InputError
 from fsptal_mm.evaluation import TALMetric, read_results, to_instances
 from fsptal_mm.evaluation.diagnosis import BUCKET_PRESETS, Diagnosis, diagnose
@@ -73,6 +74,7 @@ class Judged:
     diagnosis: Diagnosis
 
 
+@config_errors()
 def load_test_set(config):
     """The test videos that a config names, with their true segments; features are not read.
 

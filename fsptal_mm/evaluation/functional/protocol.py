@@ -97,7 +97,7 @@ class Protocol:
 def _thresholds(values):
     try:
         thresholds = tuple(sorted(float(value) for value in np.atleast_1d(values)))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         thresholds = ()
     if (
         not thresholds
@@ -111,7 +111,7 @@ def _thresholds(values):
 def _range(bounds):
     try:
         first, last = map(float, bounds)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InputError('pairs (first, last) of tIoUs', field='average_ranges', found=bounds) from None
     return first, last
 

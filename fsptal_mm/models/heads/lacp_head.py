@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from fsptal_mm.errors import check_numbers
+from fsptal_mm.models.directions import directions
 from fsptal_mm.models.losses import VideoLevelLoss, point_focal_loss, pool_video_scores, segment_contrast
 from fsptal_mm.models.task_modules import PseudoLabelMiner
 from fsptal_mm.structures import NO_INSTANCE
@@ -185,7 +186,7 @@ def feature_contrast(batch, runs, temperature):
         keeps the last class of each video only.)
     """
     group, is_action = runs.group, ~runs.background
-    features = F.normalize(_sample_features(batch, runs), dim=1)
+    features = directions(_sample_features(batch, runs), scale=1 / temperature)
     excluded = (group[:, None] != group).fill_diagonal_(True)
     with torch.autocast(features.device.type, enabled=False):  # float16 knows no such logit as _EXCLUDED
         logits = (features @ features.t() / temperature).masked_fill(excluded, _EXCLUDED)
