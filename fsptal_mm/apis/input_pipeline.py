@@ -31,7 +31,7 @@ class ModelInputs:
         feature_dim: Dimension of the features, where the config states it.
 
     Raises:
-        InputError: The config has no test data set of snippets, or nobody knows their grid.
+        InputError: The config has no test data set of snippets, nobody knows their grid, or the model embeds none.
     """
 
     def __init__(self, config, grid=None):
@@ -43,7 +43,7 @@ class ModelInputs:
         grid = grid or dataset.get('grid') or (self.settings and self.settings['grid'])
         self.dataset = DATASETS.build({**dataset, 'grid': grid, 'test_mode': True, 'lazy_init': True})
         self.is_clips = config.model.get('backbone') is not None
-        self.feature_dim = config.model.embedding.get('in_channels')
+        self.feature_dim = _trunk(config).get('in_channels')
 
     def build_extractor(self, extractor, device):
         """A feature extractor for this model.
@@ -79,6 +79,16 @@ class ModelInputs:
         settings = self.settings or {}
         known = {name: settings[name] for name in ('clip_len', 'half', 'source') if name in settings}
         return grid | {name: value for name, value in known.items() if value != 'flow images'}  # these lie elsewhere
+
+
+def _trunk(config):
+    """Config of what takes the features: the embedding of the model, or the first of several."""
+    embedding = config.model.get('embedding')
+    trunk = embedding[0] if isinstance(embedding, (list, tuple)) and embedding else embedding
+    if not isinstance(trunk, dict):
+        expected, found = 'a model with an embedding, such as PointTAL', config.model.get('type')
+        raise InputError(expected, file=config.filename, field='model.type', found=found)
+    return trunk
 
 
 def _extraction_settings(config):

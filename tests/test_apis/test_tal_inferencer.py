@@ -15,6 +15,7 @@ from mmengine.registry import DefaultScope
 from tool_modules import load_tool
 
 from fsptal_mm.apis import TALInferencer
+from fsptal_mm.apis.input_pipeline import ModelInputs
 from fsptal_mm.datasets.feature_settings import SIDE_FILE, keep_settings
 from fsptal_mm.errors import InputError
 from fsptal_mm.evaluation import read_results
@@ -109,6 +110,20 @@ def test_a_name_of_the_index_is_found_in_any_folder(tmp_path, monkeypatch):
 def test_unknown_models(folder, model, expected):
     with pytest.raises(InputError, match=expected):
         TALInferencer(model, folder / 'model.pth')
+
+
+def test_a_trunk_and_a_neck_behind_it(folder):
+    config = Config.fromfile(folder / 'model.py')
+    config.model.embedding = [config.model.embedding, dict(type='SnippetEmbedding', in_channels=16)]
+    with DefaultScope.overwrite_default_scope('mmaction'):
+        assert ModelInputs(config).feature_dim == 6
+
+
+def test_models_without_an_embedding(folder):
+    config = Config.fromfile(folder / 'model.py')
+    config.model = dict(type='BMN', temporal_dim=64)
+    with pytest.raises(InputError, match=r'model\.py: model\.type: found .BMN., expected a model with an embedding'):
+        TALInferencer(config, folder / 'model.pth', 'cpu')
 
 
 @pytest.mark.parametrize('checkpoint', ['none.pth', 'https://example.com/model.pth', 'torchvision://resnet18'])

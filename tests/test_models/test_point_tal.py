@@ -4,6 +4,7 @@ import torch
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 
+from fsptal_mm.errors import InputError
 from fsptal_mm.structures import PointTargets
 
 CONFIG = dict(
@@ -142,6 +143,14 @@ def test_embedded_features_are_resampled_where_labels_were_extended_behind_the_e
     for video, (before, after) in enumerate(zip(plain.split(plain.features), resampled.split(resampled.features))):
         expected = torch.stack([before[0], (before[0] + before[1]) / 2, before[1]]) if video == 0 else before
         torch.testing.assert_close(after, expected)
+
+
+@pytest.mark.parametrize('head', ['PointTALHead', 'FSPTALHead', 'LACPHead', 'MILHead'])
+@pytest.mark.parametrize('num_classes', [2, 4])
+def test_a_head_of_other_classes_than_the_data_set_is_refused(videos, head, num_classes):
+    model = MODELS.build(CONFIG | dict(head=dict(type=head, num_classes=num_classes, in_channels=8)))
+    with pytest.raises(InputError, match=rf'model\.head\.num_classes: found {num_classes}, expected 3, the classes of'):
+        run(model, videos, 'loss')
 
 
 def test_unknown_mode_is_refused(model, videos):

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from fsptal_mm.errors import InputError
 from fsptal_mm.models import ProposalGenerator
 from fsptal_mm.structures import SnippetGrid
 
@@ -125,6 +126,26 @@ def test_soft_nms_is_a_matter_of_config():
     assert len(soft['scores']) > len(hard['scores'])
     with pytest.raises(ValueError, match=r'nms.type: found .* expected one of'):
         ProposalGenerator(nms=dict(type='hard'))
+
+
+@pytest.mark.parametrize(
+    'nms, expected',
+    [
+        (dict(iou_threshold=0.5), r"nms\.type: found 'none', expected one of"),
+        ('nms', 'nms: found .nms., expected a dict with a type'),
+        (dict(type=['nms']), r'nms\.type: found .*, expected one of'),
+        (dict(type='nms', threshold=0.5), "nms: found 'threshold', expected arguments of nms, which are iou_threshold"),
+        (dict(type='soft_nms', labels=1), "found 'labels', expected arguments of soft_nms, which are sigma, min_score"),
+        (dict(type='nms'), r'nms\.iou_threshold: found .None., expected a number'),
+        (dict(type='nms', iou_threshold='a'), r"nms\.iou_threshold: found 'a', expected a number"),
+        (dict(type='nms', iou_threshold=0), r'nms\.iou_threshold: found 0, expected a number'),
+        (dict(type='soft_nms', sigma=0), r'nms\.sigma: found 0, expected a number'),
+        (dict(type='soft_nms', min_score='low'), r"nms\.min_score: found 'low', expected a number"),
+    ],
+)
+def test_suppression_that_cannot_be_used_is_refused_when_it_is_built(nms, expected):
+    with pytest.raises(InputError, match=expected):
+        ProposalGenerator(nms=nms)
 
 
 def test_half_precision_scores_are_taken():

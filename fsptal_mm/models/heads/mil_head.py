@@ -24,6 +24,7 @@ class MILHead(PointTALHead):
     def loss(self, batch, data_samples):
         """Losses of a training batch; of the labels only ``gt_video_labels (C,)`` of each data sample is read."""
         labels = torch.stack([sample.gt_video_labels for sample in data_samples]).to(batch.mask.device)
+        self.check_classes(labels)
         return self.loss_by_feat(SnippetScores.from_logits(batch.pad(self(batch))), batch.mask, labels)
 
     def loss_by_feat(self, scores, mask, video_labels):

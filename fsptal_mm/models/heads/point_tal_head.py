@@ -9,7 +9,7 @@ from mmengine.model import BaseModule
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
-from fsptal_mm.errors import check_numbers
+from fsptal_mm.errors import InputError, check_numbers
 from fsptal_mm.models.directions import CosineLinear, directions
 from fsptal_mm.models.dropout import Dropout
 from fsptal_mm.models.losses import pool_video_scores
@@ -120,13 +120,27 @@ class PointTALHead(BaseModule):
 
         Returns:
             tuple: Given labels and given and mined labels, both :class:`PointTargets`, and what :meth:`search` finds.
+
+        Raises:
+            InputError: The labels are of another number of classes than the head.
         """
         given = PointTargets.from_samples(data_samples, batch.mask)
+        self.check_classes(given.video_labels)
         if self.label_store is not None:
             return given, *VideoLabels.to_batch(self.label_store, data_samples, batch.mask)
         clean = self.clean_scores(batch)
         targets = self.miner(clean.final, clean.background, given)
         return given, targets, self.search(clean.final, targets)
+
+    def check_classes(self, video_labels):
+        """Make sure that the labels ``(B, C)`` of the data set are of as many classes as the head.
+
+        Raises:
+            InputError: They are not.
+        """
+        if video_labels.shape[1] != self.num_classes:
+            expected = f'{video_labels.shape[1]}, the classes of the data set'
+            raise InputError(expected, field='model.head.num_classes', found=self.num_classes)
 
     def search(self, scores, targets):
         """Best :class:`SegmentLabels` of mined labels, in ``(B, T, C)`` scores without dropout; None in this head."""

@@ -1,11 +1,13 @@
 """Non-maximum suppression of segments in seconds, on the host."""
 
+import inspect
+import math
 from functools import partial, wraps
 from typing import NamedTuple
 
 import numpy as np
 
-from fsptal_mm.errors import InputError
+from fsptal_mm.errors import InputError, check_numbers
 
 # Segments settled at once: few at first, since the best ones suppress most others, then twice as many each time.
 _FIRST_BLOCK, _LARGEST_BLOCK = 1024, 4096
@@ -13,6 +15,7 @@ _FIRST_BLOCK, _LARGEST_BLOCK = 1024, 4096
 _MAX_PAIRS = 1 << 14
 # Relative to a segment's place and length: more than rounding can move the start of one that reaches the threshold.
 _SLACK = 1e-9
+_SMALLEST = 1e-9  # of a threshold or a sigma, which are above 0
 
 
 def _class_by_class(suppress):
@@ -35,16 +38,47 @@ def _class_by_class(suppress):
     return suppress_classes
 
 
-def find_nms(name):
-    """The suppression of a name: ``'nms'``, ``'soft_nms'``, or compiled mmcv's ``'mmcv.nms'``, ``'mmcv.soft_nms'``.
+def find_nms(config):
+    """The suppression of a config, and its arguments besides segments, scores and labels.
+
+    Args:
+        config (dict): The arguments, and as ``type`` ``'nms'``, ``'soft_nms'``, or compiled mmcv's ``'mmcv.nms'``,
+            ``'mmcv.soft_nms'``, which looks at its arguments itself.
+
+    Returns:
+        tuple[Callable, dict]: Both.
 
     Raises:
-        InputError: Another name, or one of mmcv's where it is not compiled.
+        InputError: Another type, or one of mmcv's where it is not compiled; a wrong or missing argument.
     """
-    if name in _OURS:
-        return _OURS[name]
+    if not isinstance(config, dict):
+        raise InputError('a dict with a type', field='nms', found=config)
+    arguments = dict(config)
+    name = arguments.pop('type', None)
+    if isinstance(name, str) and name in _OURS:
+        _check_arguments(name, arguments)
+        return _OURS[name], arguments
+    return _find_in_mmcv(name), arguments
+
+
+def _check_arguments(name, arguments):
+    """InputError if a suppression of this module cannot be called with these arguments."""
+    parameters = list(inspect.signature(_OURS[name]).parameters.values())[2:]  # behind segments and scores
+    values = {
+        parameter.name: None if parameter.default is parameter.empty else parameter.default
+        for parameter in parameters
+        if parameter.name != 'labels'
+    }
+    for unknown in set(arguments) - set(values):
+        raise InputError(f'arguments of {name}, which are {", ".join(values)}', field='nms', found=unknown)
+    for key, value in (values | arguments).items():
+        check_numbers('nms', -math.inf if key == 'min_score' else _SMALLEST, **{key: value})
+
+
+def _find_in_mmcv(name):
     if name not in _MMCV:
-        raise InputError(f'one of {[*_OURS, *_MMCV]}', field='nms.type', found=name)
+        found = 'none' if name is None else name  # to an InputError, None means that there is nothing to show
+        raise InputError(f'one of {[*_OURS, *_MMCV]}', field='nms.type', found=found)
     try:
         from mmcv import ops
     except ImportError as error:

@@ -46,8 +46,7 @@ class ProposalGenerator:
             if not isinstance(levels, (list, tuple)):
                 raise InputError('a list of numbers', field=f'ProposalGenerator.{name}', found=levels)
             check_numbers('ProposalGenerator', -1, **{f'{name}[{place}]': level for place, level in enumerate(levels)})
-        nms = dict(nms or dict(type='nms', iou_threshold=0.7))
-        self.nms, self.nms_args = find_nms(nms.pop('type')), nms
+        self.nms, self.nms_args = find_nms(dict(type='nms', iou_threshold=0.7) if nms is None else nms)
         self.video_threshold = video_threshold
         self.upsampling = upsampling
         self.score_levels = score_levels
