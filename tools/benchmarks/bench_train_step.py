@@ -61,6 +61,14 @@ def check_plain(model, plain, data):
             torch.testing.assert_close(loss, want[name], rtol=1e-3, atol=1e-4)
 
 
+def mining_of(model, data):
+    """Mining and segment search of a batch, as a function without arguments."""
+    batch = model.data_preprocessor(data, True)
+    with torch.no_grad():
+        embedded = model.embed(**batch)
+    return lambda: model.head.mine(embedded, batch['data_samples'])
+
+
 def lacp_step_of(num_classes, dim):
     """LACP's head on our trunk; on features without label extension, as in its public code."""
     model = dict(
@@ -90,12 +98,13 @@ def bench_time(trained, plain, batches, warm_up, seconds_of, matmul):
     dim = model.embedding.conv.in_channels
     lacp_step = lacp_step_of(model.head.num_classes, dim)
     lacp_step(batches[0][1])
-    step, trunk, lacp = sum(
+    step, trunk, mining, lacp = sum(
         np.array(
             seconds_of(
                 [
                     partial(train_step, model, optimizer, data),
                     partial(trunk_step, model, data),
+                    mining_of(model, data),
                     partial(lacp_step, unextended),
                 ]
             )
@@ -113,7 +122,7 @@ def bench_time(trained, plain, batches, warm_up, seconds_of, matmul):
     print(
         f'D = {dim}, {len(batches)} batches, after {warm_up} steps: step {step:.3f} s, trunk {trunk:.3f} s; '
         f'all but the trunk: {others / step:.0%} of the step, {others / trunk:.1f} x trunk; '
-        f'plain step {slow / ours:.1f} x; trunk at {rate:.0f} GFLOP/s = {rate / matmul:.2f} x matrix product'
+        f'mining and search {mining / step:.0%}; plain step {slow / ours:.1f} x; trunk at {rate:.0f} GFLOP/s = {rate / matmul:.2f} x matrix product'
     )
     alone, searched = LACP_STEP[dim], LACP_STEP[dim] + LACP_SEARCH[dim]
     for name, seconds in (('FS-PTAL', step), ('our LACPHead, labels not extended', lacp)):
