@@ -26,7 +26,7 @@ class SnippetDataPreprocessor(BaseDataPreprocessor):
         non_blocking: Kept for the base class; copies never block where memory is pinned.
 
     Raises:
-        InputError: A wrong argument, or clips that do not fit it.
+        InputError: A wrong argument, clips that do not fit it, or videos whose features differ in dimension.
     """
 
     def __init__(self, gap_snippets=1, mean=None, std=None, format_shape='NCHW', non_blocking=True):
@@ -50,6 +50,7 @@ class SnippetDataPreprocessor(BaseDataPreprocessor):
         if inputs[0].ndim > 2:
             inputs = ClipBatch(list(inputs), self.gap_snippets)
         else:
+            _check_dimensions(inputs, data.get('data_samples'))
             inputs = SnippetBatch.from_videos(inputs, self.gap_snippets, self.device)
         return dict(inputs=inputs, data_samples=data.get('data_samples'))
 
@@ -70,3 +71,15 @@ class SnippetDataPreprocessor(BaseDataPreprocessor):
         if self.mean is not None:
             clips = (clips - self.mean) / self.std
         return clips.flatten(0, self._channel_dim - 1)
+
+
+def _check_dimensions(videos, data_samples):
+    """InputError if the features of a video are of another dimension than those of the first."""
+    for place, video in enumerate(videos):
+        if video.shape[1:] != videos[0].shape[1:]:
+            raise InputError(
+                f'{videos[0].shape[-1]}, as of the first video of the batch',
+                video=data_samples[place].get('video_id') if data_samples else f'{place} of the batch',
+                field='dimension of the snippet features',
+                found=video.shape[-1],
+            )

@@ -78,6 +78,7 @@ class PointTALHead(BaseModule):
         check_numbers(owner, 1, whole=True, num_classes=num_classes, in_channels=in_channels)
         check_numbers(owner, 0, 1, dropout=dropout)
         self.num_classes = num_classes
+        self.in_channels = in_channels
         self.dropout = Dropout(dropout)
         self.cosine = cosine
         classifier = CosineLinear if cosine else partial(nn.Linear, bias=False)
@@ -93,7 +94,14 @@ class PointTALHead(BaseModule):
         return self.classifier(self.dropout(self.classified_features(batch)))
 
     def classified_features(self, batch):
-        """What the classifier takes before dropout: F, or its directions; ``(R, D)`` rows."""
+        """What the classifier takes before dropout: F, or its directions; ``(R, D)`` rows.
+
+        Raises:
+            InputError: F is of another dimension than ``in_channels``.
+        """
+        if batch.features.shape[1] != self.in_channels:
+            expected = f'{batch.features.shape[1]}, the dimension of the embedded features'
+            raise InputError(expected, field='model.head.in_channels', found=self.in_channels)
         return directions(batch.features) if self.cosine else batch.features
 
     def loss(self, batch, data_samples):
