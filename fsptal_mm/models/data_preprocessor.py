@@ -1,8 +1,11 @@
+import math
+import numbers
+
 import torch
 from mmaction.registry import MODELS
 from mmengine.model import BaseDataPreprocessor
 
-from fsptal_mm.errors import InputError
+from fsptal_mm.errors import InputError, check_numbers
 from fsptal_mm.structures import ClipBatch, SnippetBatch
 
 _CHANNEL_DIM = dict(NCHW=-3, NCTHW=-4)
@@ -34,7 +37,9 @@ class SnippetDataPreprocessor(BaseDataPreprocessor):
         if format_shape not in _CHANNEL_DIM:
             field = 'SnippetDataPreprocessor.format_shape'
             raise InputError(f'one of {sorted(_CHANNEL_DIM)}', field=field, found=format_shape)
-        if (mean is None) != (std is None) or (mean is not None and (len(mean) != len(std) or min(std) <= 0)):
+        check_numbers('SnippetDataPreprocessor', 0, whole=True, gap_snippets=gap_snippets)
+        is_right = _are_numbers(mean) and _are_numbers(std) and len(mean) == len(std) and min(std) > 0
+        if not is_right and not (mean is None and std is None):
             expected = 'both or neither, one number per channel, std above 0'
             raise InputError(expected, field='SnippetDataPreprocessor.mean, std', found=(mean, std))
         self.gap_snippets = gap_snippets
@@ -71,6 +76,15 @@ class SnippetDataPreprocessor(BaseDataPreprocessor):
         if self.mean is not None:
             clips = (clips - self.mean) / self.std
         return clips.flatten(0, self._channel_dim - 1)
+
+
+def _are_numbers(values):
+    """Whether these are one finite number per channel."""
+    return (
+        isinstance(values, (list, tuple))
+        and len(values) > 0
+        and all(isinstance(value, numbers.Real) and math.isfinite(value) for value in values)
+    )
 
 
 def _check_dimensions(videos, data_samples):

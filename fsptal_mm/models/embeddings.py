@@ -69,10 +69,8 @@ class PackedConv1d(nn.Conv1d):
                 found=rows.shape[1],
             )
         if batch.gap < reach:
-            raise ValueError(
-                f'SnippetDataPreprocessor.gap_snippets must be at least {reach} for a kernel of {self.kernel_size[0]}, '
-                f'but got {batch.gap}'
-            )
+            expected = f'at least {reach}, for a kernel of {self.kernel_size[0]}'
+            raise InputError(expected, field='SnippetDataPreprocessor.gap_snippets', found=batch.gap)
         if rows.device.type == 'cpu':
             dtype = torch.get_autocast_dtype('cpu') if torch.is_autocast_enabled('cpu') else rows.dtype
             out = _RowConvolution.apply(*(part.to(dtype) for part in (rows, self.weight, self.bias)))

@@ -93,7 +93,7 @@ def test_other_devices_use_the_convolution_of_the_library(device, own):
 
 def test_kernel_wider_than_the_gap_is_refused():
     batch = SnippetBatch.from_videos([torch.ones(3, 2)], gap=1)
-    with pytest.raises(ValueError, match='gap_snippets must be at least 2'):
+    with pytest.raises(InputError, match='gap_snippets: found 1, expected at least 2, for a kernel of 5'):
         PackedConv1d(2, 2, 5)(batch)
 
 
