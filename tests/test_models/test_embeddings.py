@@ -195,6 +195,13 @@ def test_memory_of_a_transformer_grows_linearly_with_the_video(window):
     'config, field',
     [
         (dict(type='SnippetEmbedding', norm_cfg=dict(type='BN1d')), r'norm_cfg\.type: found .BN1d.'),
+        (dict(type='SnippetEmbedding', norm_cfg=dict(num_groups=2)), r"norm_cfg\.type: found 'none'"),
+        (dict(type='SnippetEmbedding', norm_cfg='LN'), r"norm_cfg: found 'LN', expected a dict"),
+        (dict(type='SnippetEmbedding', norm_cfg=dict(type='GN')), r"num_groups: found 'None', expected a whole"),
+        (dict(type='SnippetEmbedding', norm_cfg=dict(type='GN', num_groups='2')), r"num_groups: found '2'"),
+        (dict(type='SnippetEmbedding', norm_cfg=dict(type='GN', num_groups=4)), 'found 4, expected a divisor of the 6'),
+        (dict(type='SnippetEmbedding', out_channels=0), 'out_channels: found 0, expected a whole number >= 1'),
+        (dict(type='TransformerEmbedding', out_channels=0), 'channels: found 0, expected a whole number >= 1'),
         (dict(type='TransformerEmbedding', num_heads=4), 'num_heads: found 4'),
         (dict(type='TransformerEmbedding', num_heads=2, window=0), 'window: found 0'),
     ],
