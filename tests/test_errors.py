@@ -1,6 +1,8 @@
 import pickle
 
-from fsptal_mm.errors import InputError, WriteError
+import pytest
+
+from fsptal_mm.errors import InputError, WriteError, check_flags
 
 
 def test_message_names_everything_in_one_line():
@@ -26,3 +28,10 @@ def test_an_error_of_writing_is_one_of_the_system_too():
         "a.json: found 'No space left on device', expected a place that can be written to",
         'No space left on device',
     )
+
+
+@pytest.mark.parametrize('value, found', [('no', "'no'"), (0, '0'), (None, "'None'")])
+def test_flags_are_true_or_false(value, found):
+    check_flags('Head', cosine=True, live=False)
+    with pytest.raises(InputError, match=rf'^Head\.cosine: found {found}, expected True or False$'):
+        check_flags('Head', live=True, cosine=value)

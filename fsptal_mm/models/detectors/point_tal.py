@@ -5,7 +5,7 @@ from mmaction.registry import MODELS
 from mmengine.dist import all_reduce, get_world_size
 from mmengine.model import BaseModel
 
-from fsptal_mm.errors import InputError, check_numbers
+from fsptal_mm.errors import InputError, check_flags, check_numbers
 from fsptal_mm.models.clip_backbone import encode_clips, frozen_parts
 from fsptal_mm.models.embeddings import PackedConv1d
 from fsptal_mm.structures import ClipBatch, SnippetBatch
@@ -46,6 +46,7 @@ class PointTAL(BaseModel):
     ):
         super().__init__(init_cfg=init_cfg)
         check_numbers('PointTAL', 1, whole=True, clip_chunk=clip_chunk)
+        check_flags('PointTAL', checkpoint_clips=checkpoint_clips)
         self.backbone = backbone and MODELS.build(backbone)
         self.embedding = MODELS.build(embedding)
         self.head = MODELS.build(head)

@@ -9,7 +9,7 @@ from mmengine.model import BaseModule
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
-from fsptal_mm.errors import InputError, check_numbers
+from fsptal_mm.errors import InputError, check_flags, check_numbers
 from fsptal_mm.models.directions import CosineLinear, directions
 from fsptal_mm.models.dropout import Dropout
 from fsptal_mm.models.losses import pool_video_scores
@@ -58,6 +58,7 @@ class PointTALHead(BaseModule):
         init_cfg: As in ``mmengine.model.BaseModule``.
     """
 
+    uses_foreground = True  # whether one of the losses does
     label_store = None  # dict[str, VideoLabels] to train on instead of labels mined anew at every step
 
     def __init__(
@@ -77,6 +78,9 @@ class PointTALHead(BaseModule):
         owner = type(self).__name__
         check_numbers(owner, 1, whole=True, num_classes=num_classes, in_channels=in_channels)
         check_numbers(owner, 0, 1, dropout=dropout)
+        check_flags(owner, cosine=cosine)
+        if foreground and not self.uses_foreground:
+            raise InputError('None, since no loss of this head uses it', field=f'{owner}.foreground', found=foreground)
         self.num_classes = num_classes
         self.in_channels = in_channels
         self.dropout = Dropout(dropout)
