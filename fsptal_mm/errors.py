@@ -90,3 +90,19 @@ def check_numbers(owner, low, high=LARGEST, *, whole=False, optional=False, **va
             expected = f'{"None or " * optional}a {"whole " * whole}number {bounds}'
             found = 'None' if value is None else value  # to an InputError, None means that there is nothing to show
             raise InputError(expected, field=f'{owner}.{name}', found=found)
+
+
+def check_flags(owner, **flags):
+    """Make sure that switches of a config are ``True`` or ``False``: a word such as ``'no'`` would count as true.
+
+    Args:
+        owner (str): The class whose arguments they are, for the error.
+        **flags: Values by the names of the arguments.
+
+    Raises:
+        InputError: One of them is something else.
+    """
+    for name, value in flags.items():
+        if not isinstance(value, bool):
+            found = 'None' if value is None else value  # to an InputError, None means that there is nothing to show
+            raise InputError('True or False', field=f'{owner}.{name}', found=found)

@@ -2,7 +2,7 @@ import pickle
 
 import pytest
 
-from fsptal_mm.errors import InputError, WriteError
+from fsptal_mm.errors import InputError, WriteError, check_flags
 
 
 def test_message_names_everything_in_one_line():
@@ -40,3 +40,10 @@ def test_an_error_in_a_worker_says_the_same():
     with pytest.raises(InputError) as error:
         next(iter(data.DataLoader(Broken([1]), num_workers=1)))
     assert str(error.value) == f'ann.json: video v1: time_sec: found {"x" * 50!r}, expected a number'
+
+
+@pytest.mark.parametrize('value, found', [('no', "'no'"), (0, '0'), (None, "'None'")])
+def test_flags_are_true_or_false(value, found):
+    check_flags('Head', cosine=True, live=False)
+    with pytest.raises(InputError, match=rf'^Head\.cosine: found {found}, expected True or False$'):
+        check_flags('Head', live=True, cosine=value)

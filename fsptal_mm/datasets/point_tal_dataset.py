@@ -11,7 +11,7 @@ from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 from mmengine.utils import is_abs
 
-from fsptal_mm.errors import InputError
+from fsptal_mm.errors import InputError, check_flags
 from fsptal_mm.reading import path_below
 from fsptal_mm.structures import SnippetGrid, segments_inside
 
@@ -91,6 +91,7 @@ class PointTALDataset(BaseDataset):
         ):
             if value not in choices:
                 raise InputError(f'one of {choices}', field=name, found=value)
+        check_flags('PointTALDataset', test_mode=test_mode)
         files = dict(split_file=split_file, point_file=point_file, fps_file=fps_file, ambiguous_file=ambiguous_file)
         _check_paths(data_prefix, suffix, ann_file=ann_file, **files)
         self.grid = grid

@@ -5,7 +5,7 @@ from mmaction.registry import METRICS
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
-from fsptal_mm.errors import InputError
+from fsptal_mm.errors import InputError, check_flags
 
 from .functional import (
     Instances,
@@ -84,6 +84,7 @@ class TALMetric(BaseMetric):
             raise InputError(f'some of {_METRICS}', field='metrics', found=metrics)
         if ambiguous not in ('keep', 'drop'):
             raise InputError("'keep' or 'drop'", field='ambiguous', found=ambiguous)
+        check_flags('TALMetric', per_class=per_class)
         self.protocol = Protocol.from_config(preset, tiou_thresholds, average_ranges)
         self.metrics = tuple(names)
         self.ambiguous = ambiguous

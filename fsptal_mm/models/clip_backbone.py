@@ -104,9 +104,11 @@ def frozen_parts(backbone, freeze):
     """
     if isinstance(freeze, bool):
         return [backbone] if freeze else []
-    modules, wanted = dict(backbone.named_modules()), (freeze,) if isinstance(freeze, str) else freeze
+    modules, wanted = dict(backbone.named_modules()), freeze if isinstance(freeze, (list, tuple)) else (freeze,)
     for name in wanted:
-        if not name or name not in modules:
+        if not name or not isinstance(name, str) or name not in modules:
             names = [child for child, _ in backbone.named_children()]
-            raise InputError(f'True, False, or names such as {names}', field='PointTAL.freeze_backbone', found=name)
+            raise InputError(
+                f'True, False, or names such as {names}', field='PointTAL.freeze_backbone', found=str(name)
+            )
     return [modules[name] for name in wanted]

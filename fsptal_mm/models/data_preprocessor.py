@@ -1,8 +1,11 @@
+import math
+import numbers
+
 import torch
 from mmaction.registry import MODELS
 from mmengine.model import BaseDataPreprocessor
 
-from fsptal_mm.errors import InputError
+from fsptal_mm.errors import InputError, check_numbers
 from fsptal_mm.structures import ClipBatch, SnippetBatch
 
 _CHANNEL_DIM = dict(NCHW=-3, NCTHW=-4)
@@ -26,7 +29,7 @@ class SnippetDataPreprocessor(BaseDataPreprocessor):
         non_blocking: Kept for the base class; copies never block where memory is pinned.
 
     Raises:
-        InputError: A wrong argument, or clips that do not fit it.
+        InputError: A wrong argument, clips that do not fit it, or videos whose features differ in dimension.
     """
 
     def __init__(self, gap_snippets=1, mean=None, std=None, format_shape='NCHW', non_blocking=True):
@@ -34,7 +37,9 @@ class SnippetDataPreprocessor(BaseDataPreprocessor):
         if format_shape not in _CHANNEL_DIM:
             field = 'SnippetDataPreprocessor.format_shape'
             raise InputError(f'one of {sorted(_CHANNEL_DIM)}', field=field, found=format_shape)
-        if (mean is None) != (std is None) or (mean is not None and (len(mean) != len(std) or min(std) <= 0)):
+        check_numbers('SnippetDataPreprocessor', 0, whole=True, gap_snippets=gap_snippets)
+        is_right = _are_numbers(mean) and _are_numbers(std) and len(mean) == len(std) and min(std) > 0
+        if not is_right and not (mean is None and std is None):
             expected = 'both or neither, one number per channel, std above 0'
             raise InputError(expected, field='SnippetDataPreprocessor.mean, std', found=(mean, std))
         self.gap_snippets = gap_snippets
@@ -50,6 +55,7 @@ class SnippetDataPreprocessor(BaseDataPreprocessor):
         if inputs[0].ndim > 2:
             inputs = ClipBatch(list(inputs), self.gap_snippets)
         else:
+            _check_dimensions(inputs, data.get('data_samples'))
             inputs = SnippetBatch.from_videos(inputs, self.gap_snippets, self.device)
         return dict(inputs=inputs, data_samples=data.get('data_samples'))
 
@@ -70,3 +76,24 @@ class SnippetDataPreprocessor(BaseDataPreprocessor):
         if self.mean is not None:
             clips = (clips - self.mean) / self.std
         return clips.flatten(0, self._channel_dim - 1)
+
+
+def _are_numbers(values):
+    """Whether these are one finite number per channel."""
+    return (
+        isinstance(values, (list, tuple))
+        and len(values) > 0
+        and all(isinstance(value, numbers.Real) and math.isfinite(value) for value in values)
+    )
+
+
+def _check_dimensions(videos, data_samples):
+    """InputError if the features of a video are of another dimension than those of the first."""
+    for place, video in enumerate(videos):
+        if video.shape[1:] != videos[0].shape[1:]:
+            raise InputError(
+                f'{videos[0].shape[-1]}, as of the first video of the batch',
+                video=data_samples[place].get('video_id') if data_samples else f'{place} of the batch',
+                field='dimension of the snippet features',
+                found=video.shape[-1],
+            )

@@ -69,10 +69,8 @@ class PackedConv1d(nn.Conv1d):
                 found=rows.shape[1],
             )
         if batch.gap < reach:
-            raise ValueError(
-                f'SnippetDataPreprocessor.gap_snippets must be at least {reach} for a kernel of {self.kernel_size[0]}, '
-                f'but got {batch.gap}'
-            )
+            expected = f'at least {reach}, for a kernel of {self.kernel_size[0]}'
+            raise InputError(expected, field='SnippetDataPreprocessor.gap_snippets', found=batch.gap)
         if rows.device.type == 'cpu':
             dtype = torch.get_autocast_dtype('cpu') if torch.is_autocast_enabled('cpu') else rows.dtype
             out = _RowConvolution.apply(*(part.to(dtype) for part in (rows, self.weight, self.bias)))
@@ -96,19 +94,16 @@ class SnippetEmbedding(BaseModule):
         init_cfg: As in ``mmengine.model.BaseModule``.
 
     Raises:
-        InputError: A ``norm_cfg`` of another type.
+        InputError: A ``norm_cfg`` of another type, or ``num_groups`` that do not divide the channels.
     """
 
     def __init__(self, in_channels, out_channels=None, kernel_size=3, input_dropout=0.0, norm_cfg=None, init_cfg=None):
         super().__init__(init_cfg)
         check_numbers('SnippetEmbedding', 0, 1, input_dropout=input_dropout)
-        if norm_cfg and norm_cfg['type'] not in ('LN', 'GN'):
-            expected = 'LN or GN, which no other snippet changes'
-            raise InputError(expected, field='SnippetEmbedding.norm_cfg.type', found=norm_cfg['type'])
-        out_channels = out_channels or in_channels
+        out_channels = in_channels if out_channels is None else out_channels
         self.input_dropout = Dropout(input_dropout)
         self.conv = PackedConv1d(in_channels, out_channels, kernel_size)
-        self.norm = build_norm_layer(norm_cfg, out_channels)[1] if norm_cfg else None
+        self.norm = None if norm_cfg is None else _build_norm(norm_cfg, out_channels)
 
     def forward(self, batch: SnippetBatch) -> SnippetBatch:
         """Embed a batch; ``(R, D)`` to ``(R, D')``, zero gaps stay zero."""
@@ -116,3 +111,19 @@ class SnippetEmbedding(BaseModule):
         if self.norm is not None:
             rows = batch.zero_gaps(self.norm(rows))
         return batch.with_features(F.relu(rows, inplace=True))
+
+
+def _build_norm(config, channels):
+    """Normalisation of each snippet for itself; InputError if the config is of none."""
+    kind = config.get('type', 'none') if isinstance(config, dict) else config
+    if kind not in ('LN', 'GN') or kind is config:
+        expected = 'a dict with type LN or GN, which no other snippet changes'
+        field = 'SnippetEmbedding.norm_cfg' + '.type' * isinstance(config, dict)
+        raise InputError(expected, field=field, found=kind)
+    if kind == 'GN':
+        groups = config.get('num_groups')
+        check_numbers('SnippetEmbedding.norm_cfg', 1, whole=True, num_groups=groups)
+        if channels % groups:
+            field = 'SnippetEmbedding.norm_cfg.num_groups'
+            raise InputError(f'a divisor of the {channels} channels', field=field, found=groups)
+    return build_norm_layer(config, channels)[1]

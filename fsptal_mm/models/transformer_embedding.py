@@ -52,7 +52,7 @@ class TransformerEmbedding(BaseModule):
         init_cfg=None,
     ):
         super().__init__(init_cfg)
-        channels = out_channels or in_channels
+        channels = in_channels if out_channels is None else out_channels
         counts = dict(channels=channels, num_layers=num_layers, num_heads=num_heads)
         check_numbers('TransformerEmbedding', 1, whole=True, **counts)
         check_numbers('TransformerEmbedding', 1, whole=True, optional=True, window=window)

@@ -118,6 +118,40 @@ def test_what_is_no_such_number_is_refused(name, argument, value):
     refused(build, name, names=argument, **{argument: value})
 
 
+FLAGS = {
+    'PointTAL': (MODELS, ['checkpoint_clips']),
+    'PointTALHead': (MODELS, ['cosine']),
+    'FSPTALHead': (MODELS, ['cosine']),
+    'FeatureSeparationLoss': (MODELS, ['class_aware']),
+    'SegmentSearcher': (TASK_UTILS, ['original', 'background_segments']),
+    'PseudoLabelMiningHook': (HOOKS, ['live', 'dump', 'analysis']),
+    'PointTALDataset': (DATASETS, ['test_mode']),
+    'TALMetric': (METRICS, ['per_class']),
+}
+FLAGGED = dict(
+    PointTAL=dict(
+        embedding=dict(type='SnippetEmbedding', in_channels=6), head=dict(type='MILHead', num_classes=2, in_channels=6)
+    ),
+    PointTALHead=dict(num_classes=2, in_channels=8),
+    FSPTALHead=dict(num_classes=2, in_channels=8),
+    PointTALDataset=dict(ann_file='none.json', data_prefix=dict(feature='features'), grid=dict(snippet_sec=1.0)),
+)
+
+
+@pytest.mark.parametrize('value', ['False', 'no', 1, None])
+@pytest.mark.parametrize('name, flag', [(name, flag) for name, (_, flags) in FLAGS.items() for flag in flags])
+def test_words_are_no_flags(name, flag, value):
+    with DefaultScope.overwrite_default_scope('mmaction'), pytest.raises(InputError, match=f'{name}.{flag}: found'):
+        FLAGS[name][0].build(dict(type=name, **FLAGGED.get(name, {}), **{flag: value}))
+
+
+@pytest.mark.parametrize('head', ['LACPHead', 'MILHead'])
+def test_a_foreground_branch_without_a_loss_is_refused(head):
+    config = dict(type=head, num_classes=2, in_channels=8, foreground=dict(type='ForegroundBranch'))
+    with pytest.raises(InputError, match=rf'{head}\.foreground: found .*ForegroundBranch.*, expected None'):
+        MODELS.build(config)
+
+
 GRID = dict(fps=25.0, snippet_frames=16, stride_frames=8, offset_sec=0.1)
 FOLD = dict(index=0, count=2, part='train', group='(.)', seed=0)
 

@@ -212,8 +212,16 @@ def test_frames_are_normalised_as_in_the_toolbox():
     'changes, message',
     [
         (dict(freeze_backbone=['layer9']), r"freeze_backbone: found 'layer9', expected True, False, or names such as"),
+        (dict(freeze_backbone=None), r"freeze_backbone: found 'None', expected True, False, or names such as"),
+        (dict(freeze_backbone=1), r"freeze_backbone: found '1', expected True, False, or names such as"),
         (dict(clip_chunk=0), 'clip_chunk: found 0'),
+        (dict(clip_chunk=True), 'clip_chunk: found True'),
         (dict(data_preprocessor=dict(type='SnippetDataPreprocessor', mean=[1, 2, 3])), 'mean, std'),
+        (dict(data_preprocessor=dict(mean=1.0, std=2.0)), r'mean, std: found \(1\.0, 2\.0\)'),
+        (dict(data_preprocessor=dict(mean=[1], std=['b'])), r"mean, std: found \(\[1\], \['b'\]\)"),
+        (dict(data_preprocessor=dict(mean=[1], std=[0])), r'mean, std: .*std above 0'),
+        (dict(data_preprocessor=dict(gap_snippets='x')), r"gap_snippets: found 'x', expected a whole number >= 0"),
+        (dict(data_preprocessor=dict(gap_snippets=-3)), r'gap_snippets: found -3, expected a whole number >= 0'),
         (dict(data_preprocessor=dict(type='SnippetDataPreprocessor', format_shape='NPTCHW')), 'format_shape'),
     ],
 )

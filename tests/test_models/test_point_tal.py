@@ -153,6 +153,23 @@ def test_a_head_of_other_classes_than_the_data_set_is_refused(videos, head, num_
         run(model, videos, 'loss')
 
 
+def test_a_head_for_other_features_than_embedded_is_refused(videos):
+    model = MODELS.build(CONFIG | dict(head=dict(type='FSPTALHead', num_classes=3, in_channels=16)))
+    expected = r'model\.head\.in_channels: found 16, expected 8, the dimension of the embedded features'
+    with pytest.raises(InputError, match=expected):
+        run(model, videos, 'loss')
+    inputs, samples = model.data_preprocessor(dict(inputs=[videos[0][0]], data_samples=[videos[0][1]])).values()
+    with pytest.raises(InputError, match=expected):  # as a mining pass, which comes before all training
+        model.head.mine(model.embed(inputs), samples)
+
+
+def test_a_video_with_features_of_another_dimension_is_named(model, videos):
+    videos[2] = (videos[2][0][:, :4], videos[2][1])
+    expected = 'video v2: dimension of the snippet features: found 4, expected 6, as of the first video of the batch'
+    with pytest.raises(InputError, match=expected):
+        run(model, videos, 'loss')
+
+
 def test_unknown_mode_is_refused(model, videos):
     with pytest.raises(ValueError, match='`mode` must be'):
         run(model, videos, 'train')

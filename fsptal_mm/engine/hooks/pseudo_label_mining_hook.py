@@ -12,7 +12,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop
 from torch.utils.data import DataLoader
 
-from fsptal_mm.errors import InputError, check_numbers
+from fsptal_mm.errors import InputError, check_flags, check_numbers
 from fsptal_mm.evaluation.label_quality import LABEL_FOLDER, label_quality
 from fsptal_mm.fileio import write_json
 from fsptal_mm.models.task_modules import PseudoLabelMiner, VideoLabels
@@ -54,6 +54,7 @@ class PseudoLabelMiningHook(Hook):
     def __init__(self, begin=0, interval=10, live=True, dump=False, analysis=True):
         check_numbers('PseudoLabelMiningHook', 0, whole=True, begin=begin)
         check_numbers('PseudoLabelMiningHook', 1, whole=True, interval=interval)
+        check_flags('PseudoLabelMiningHook', live=live, dump=dump, analysis=analysis)
         self.begin = begin
         self.interval = interval
         self.live = live

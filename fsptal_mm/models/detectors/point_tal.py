@@ -5,7 +5,7 @@ from mmaction.registry import MODELS
 from mmengine.dist import all_reduce, get_world_size
 from mmengine.model import BaseModel
 
-from fsptal_mm.errors import InputError
+from fsptal_mm.errors import InputError, check_flags, check_numbers
 from fsptal_mm.models.clip_backbone import encode_clips, frozen_parts
 from fsptal_mm.models.embeddings import PackedConv1d
 from fsptal_mm.structures import ClipBatch, SnippetBatch
@@ -45,8 +45,8 @@ class PointTAL(BaseModel):
         init_cfg=None,
     ):
         super().__init__(init_cfg=init_cfg)
-        if not isinstance(clip_chunk, int) or clip_chunk < 1:
-            raise InputError('a whole number of clips, at least 1', field='PointTAL.clip_chunk', found=clip_chunk)
+        check_numbers('PointTAL', 1, whole=True, clip_chunk=clip_chunk)
+        check_flags('PointTAL', checkpoint_clips=checkpoint_clips)
         self.backbone = backbone and MODELS.build(backbone)
         self.embedding = MODELS.build(embedding)
         self.head = MODELS.build(head)

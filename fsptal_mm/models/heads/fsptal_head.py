@@ -29,8 +29,8 @@ class FSPTALHead(PointTALHead):
             high, and labels would make them surer still while their neighbours wait.
         background_margin: Every action has a point, so that what lies away from all segments found around the points
             is background: with a number, snippets further from them than this share of a segment's length are labelled
-            so, too, among them those that look like an action. ``None``: mined background only, as in the paper. Needs
-            module C.
+            so, too, among them those that look like an action. ``None``: mined background only, as in the paper.
+            Without module C it does nothing.
         **kwargs: As in :class:`PointTALHead`.
     """
 

@@ -109,7 +109,7 @@ class LACPHead(PointTALHead):
     """Point-level training completed by the best sequence of action and background runs of every class.
 
     Args:
-        *args: As in :class:`PointTALHead`.
+        *args: As in :class:`PointTALHead`, without a foreground branch.
         searcher (dict): Config of ``SegmentSearcher``; LACP scores background runs, too, with outer ranges that only
             the video limits.
         temperature: tau of the feature contrast.
@@ -117,6 +117,8 @@ class LACPHead(PointTALHead):
         feature_weight: Of the feature contrast.
         **kwargs: As in :class:`PointTALHead`.
     """
+
+    uses_foreground = False
 
     def __init__(
         self,

@@ -16,9 +16,11 @@ class MILHead(PointTALHead):
     suppressed, which here is the factor ``1 - b``, it shows the same classes and no background: the pooled
     ``[Q, b] (1 - b)`` are to be ``[y, 0]``. The second term keeps b low where an action shows.
 
-    Arguments are those of :class:`PointTALHead`; foreground branch, miner and point loss go unused.
+    Arguments are those of :class:`PointTALHead`; miner and point loss go unused, and there is
+    no foreground branch.
     """
 
+    uses_foreground = False
     mine = None  # there are no labels to mine between points
 
     def loss(self, batch, data_samples):

@@ -9,7 +9,7 @@ from mmengine.model import BaseModule
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
-from fsptal_mm.errors import InputError, check_numbers
+from fsptal_mm.errors import InputError, check_flags, check_numbers
 from fsptal_mm.models.directions import CosineLinear, directions
 from fsptal_mm.models.dropout import Dropout
 from fsptal_mm.models.losses import pool_video_scores
@@ -58,6 +58,7 @@ class PointTALHead(BaseModule):
         init_cfg: As in ``mmengine.model.BaseModule``.
     """
 
+    uses_foreground = True  # whether one of the losses does
     label_store = None  # dict[str, VideoLabels] to train on instead of labels mined anew at every step
 
     def __init__(
@@ -77,7 +78,11 @@ class PointTALHead(BaseModule):
         owner = type(self).__name__
         check_numbers(owner, 1, whole=True, num_classes=num_classes, in_channels=in_channels)
         check_numbers(owner, 0, 1, dropout=dropout)
+        check_flags(owner, cosine=cosine)
+        if foreground and not self.uses_foreground:
+            raise InputError('None, since no loss of this head uses it', field=f'{owner}.foreground', found=foreground)
         self.num_classes = num_classes
+        self.in_channels = in_channels
         self.dropout = Dropout(dropout)
         self.cosine = cosine
         classifier = CosineLinear if cosine else partial(nn.Linear, bias=False)
@@ -93,7 +98,14 @@ class PointTALHead(BaseModule):
         return self.classifier(self.dropout(self.classified_features(batch)))
 
     def classified_features(self, batch):
-        """What the classifier takes before dropout: F, or its directions; ``(R, D)`` rows."""
+        """What the classifier takes before dropout: F, or its directions; ``(R, D)`` rows.
+
+        Raises:
+            InputError: F is of another dimension than ``in_channels``.
+        """
+        if batch.features.shape[1] != self.in_channels:
+            expected = f'{batch.features.shape[1]}, the dimension of the embedded features'
+            raise InputError(expected, field='model.head.in_channels', found=self.in_channels)
         return directions(batch.features) if self.cosine else batch.features
 
     def loss(self, batch, data_samples):

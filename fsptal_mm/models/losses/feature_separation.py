@@ -5,7 +5,7 @@ from mmaction.registry import MODELS
 from torch import nn
 from torch.nn import functional as F
 
-from fsptal_mm.errors import check_numbers
+from fsptal_mm.errors import check_flags, check_numbers
 from fsptal_mm.models.directions import directions
 
 _PAIRS_AT_ONCE = 2**21  # cosines held at a time while hard pairs are searched: 8 MB
@@ -134,6 +134,7 @@ class FeatureSeparationLoss(nn.Module):
         super().__init__()
         check_numbers('FeatureSeparationLoss', -1, 1, psi_same=psi_same, psi_diff=psi_diff)  # cosines
         check_numbers('FeatureSeparationLoss', 0, loss_weight=loss_weight)
+        check_flags('FeatureSeparationLoss', class_aware=class_aware)
         self.psi_same = psi_same
         self.psi_diff = psi_diff
         self.class_aware = class_aware

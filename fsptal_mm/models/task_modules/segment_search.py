@@ -8,7 +8,7 @@ from mmaction.registry import TASK_UTILS
 from torch import Tensor
 from torch.nn import functional as F
 
-from fsptal_mm.errors import check_numbers
+from fsptal_mm.errors import check_flags, check_numbers
 
 from .contrast_search import search_switches
 from .switches import Switches
@@ -118,6 +118,7 @@ class SegmentSearcher:
     ):
         check_numbers('SegmentSearcher', 0, outer_ratio=outer_ratio)
         check_numbers('SegmentSearcher', 1, whole=True, max_combinations=max_combinations, beam_width=beam_width)
+        check_flags('SegmentSearcher', original=original, background_segments=background_segments)
         self.outer_ratio = outer_ratio
         self.original = original
         self.background_segments = background_segments
