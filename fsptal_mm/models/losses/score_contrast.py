@@ -7,6 +7,8 @@ from torch.nn import functional as F
 
 from fsptal_mm.errors import check_numbers
 
+_WITHOUT_FLOAT64 = ('mps',)
+
 
 def outer_inner_contrast(scores, segments):
     """Outer-inner contrast ``R(SL_c)``, averaged over the segments of a group.
@@ -30,9 +32,11 @@ def segment_contrast(scores, segments):
             scored by 1 - q-hat.
 
     Returns:
-        Tensor: ``(N,)`` float64 in [-1, 1].
+        Tensor: ``(N,)`` float64 in [-1, 1]; float32 on a device that has no float64.
     """
-    rows = scores[segments.video, :, segments.label].double()  # differences of long sums: float32 is too coarse
+    rows = scores[segments.video, :, segments.label]
+    # Differences of long sums, for which float32 is coarse.
+    rows = rows.float() if rows.device.type in _WITHOUT_FLOAT64 else rows.double()
     total = F.pad(rows.cumsum(1), (1, 0))
     left, start, end, right = (
         total[segments.group, position]
