@@ -20,7 +20,7 @@ def outer_inner_contrast(scores, segments):
     Returns:
         Tensor: ``(G,)`` float32 in [-1, 1]; see :func:`segment_contrast`.
     """
-    return _group_mean(segment_contrast(scores, segments), segments.group, len(segments.video)).float()
+    return group_mean(segment_contrast(scores, segments), segments.group, len(segments.video)).float()
 
 
 def segment_contrast(scores, segments):
@@ -51,11 +51,22 @@ def segment_contrast(scores, segments):
     return inner - outer
 
 
-def _group_mean(values, group, num_groups):
-    """Mean of the ``(N,)`` values of each group, 0 for an empty one; ``(num_groups,)``."""
-    zeros = values.new_zeros(num_groups)
-    counts = zeros.index_add(0, group, torch.ones_like(values))
-    return zeros.index_add(0, group, values) / counts.clamp(min=1)
+def group_mean(values, group, num_groups, chosen=None):
+    """Mean of the values of each group.
+
+    Args:
+        values (Tensor): ``(N,)``.
+        group (Tensor): ``(N,)`` int64, the group of each value.
+        num_groups: G.
+        chosen (Tensor, optional): ``(N,)`` bool, which values count; all by default.
+
+    Returns:
+        Tensor: ``(G,)``, 0 for a group without any.
+    """
+    zeros, counted = values.new_zeros(num_groups), torch.ones_like(values)
+    if chosen is not None:
+        values, counted = values.masked_fill(~chosen, 0), chosen.to(values.dtype)
+    return zeros.index_add(0, group, values) / zeros.index_add(0, group, counted).clamp(min=1)
 
 
 @MODELS.register_module()
@@ -83,4 +94,4 @@ class OICLoss(nn.Module):
             if there is none), and over videos.
         """
         distance = (1 - outer_inner_contrast(scores, segments)) ** 2
-        return dict(loss_score=self.loss_weight * _group_mean(distance, segments.video, len(scores)).mean())
+        return dict(loss_score=self.loss_weight * group_mean(distance, segments.video, len(scores)).mean())
