@@ -197,9 +197,7 @@ def test_a_frozen_backbone_gets_no_gradient_and_stays_as_it_is():
 
 def test_synchronised_norms_that_are_trained_cannot_be_computed_again():
     backbone = CONFIG['backbone'] | dict(norm_cfg=dict(type='SyncBN'))
-    with pytest.raises(
-        InputError, match=r'checkpoint_clips: found True, expected False, since conv1\.bn is Sync'
-    ):
+    with pytest.raises(InputError, match=r'checkpoint_clips: found True, expected False, since conv1\.bn is Sync'):
         MODELS.build(CONFIG | dict(backbone=backbone))
     for changes in (dict(checkpoint_clips=False), dict(freeze_backbone=True)):
         MODELS.build(CONFIG | dict(backbone=backbone) | changes)
