@@ -111,10 +111,10 @@ def _read_dump(path):
     return {video_id: _to_labels(video, file=path, video=video_id) for video_id, video in content.items()}
 
 
-def _to_labels(video, **where):
+def _to_labels(entry, **where):
     """The labels of a video, of which so far only the lists are known to be there."""
-    true = [] if video.get('true_segments') is None else get_field(video, 'true_segments', list, **where)
-    rows = dict(action=video['action'], segments=video['segments'], true_segments=true)
+    true = [] if entry.get('true_segments') is None else get_field(entry, 'true_segments', list, **where)
+    rows = dict(action=entry['action'], segments=entry['segments'], true_segments=true)
     labels = {
         field: [
             dict(
@@ -125,8 +125,8 @@ def _to_labels(video, **where):
         for field, of_field in rows.items()
     }
     for field in ('background', 'given'):
-        labels[field] = [_to_run(run, field, **where) for run in video[field]]
-    labels['edges_sec'] = [to_number(edge, field='edges_sec', **where) for edge in video['edges_sec']]
+        labels[field] = [_to_run(run, field, **where) for run in entry[field]]
+    labels['edges_sec'] = [to_number(edge, field='edges_sec', **where) for edge in entry['edges_sec']]
     return labels
 
 
