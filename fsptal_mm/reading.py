@@ -1,17 +1,19 @@
 """Reading users' files, which may be damaged, enormous, no files at all, or a stranger's."""
 
 import json
+import math
 import os
 import stat
 from collections import Counter
 from pathlib import Path
 
-from fsptal_mm.errors import NOT_PRINTABLE, InputError
+from fsptal_mm.errors import LARGEST, NOT_PRINTABLE, InputError
 
 # Text and JSON are held in memory as a whole, JSON at about ten times its size.
 _MAX_TEXT_BYTES = 1 << 30
 # File systems take 255; atomic_write adds some while it writes.
 _MAX_NAME_BYTES = 235
+_KINDS = {dict: 'an object', list: 'a list', str: 'a text'}
 
 
 def regular_file(path, expected='a readable file', max_bytes=None, **where):
@@ -124,3 +126,66 @@ def read_json(path):
     if not isinstance(content, dict):
         raise InputError('an object at the top level', file=path, found=type(content).__name__)
     return content
+
+
+def get_field(entry, key, kind, **where):
+    """``entry[key]`` if it is of the kind (dict, list or str) that it must be.
+
+    Raises:
+        InputError: It is missing or of another kind.
+    """
+    if not isinstance(entry, dict):
+        raise InputError(f'an object with {key!r}', found=entry, **where)
+    if key not in entry:
+        raise InputError(f'{_KINDS[kind]} named {key!r}', field=key, found=f'only {sorted(entry)}', **where)
+    if not isinstance(entry[key], kind):
+        raise InputError(_KINDS[kind], field=key, found=shown(entry[key]), **where)
+    return entry[key]
+
+
+def shown(value):
+    """What an :class:`InputError` is to show of a JSON value: to it, ``None`` means that there is nothing to show."""
+    return 'null' if value is None else value
+
+
+def get_label(entry, **where):
+    """Label of a point or segment, without white space around it."""
+    return to_name(get_field(entry, 'label', str, **where), 'the name of a class', field='label', **where)
+
+
+def to_number(value, minimum=-math.inf, **where):
+    """Float of a number or of a text that holds one.
+
+    Raises:
+        InputError: It is no number, not finite, beyond 1e12 on either side, or below ``minimum``.
+    """
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not (abs(number) <= LARGEST and number >= minimum):
+        bound = '' if minimum == -math.inf else f' >= {minimum:g}'
+        raise InputError(f'a finite number{bound}', found=shown(value), **where)
+    return number
+
+
+def to_positive(value, **where):
+    """Float greater than 0, or ``None`` for ``None``."""
+    if value is None:
+        return None
+    number = to_number(value, **where)
+    if number <= 0:
+        raise InputError('a number > 0', found=value, **where)
+    return number
+
+
+def to_segment(start, end, **where):
+    """Start and end in seconds; no length at all is let through, since ActivityNet's official file has such segments.
+
+    Raises:
+        InputError: One is no number, or negative, or the end comes before the start.
+    """
+    start, end = to_number(start, 0, **where), to_number(end, 0, **where)
+    if end < start:
+        raise InputError('an end after the start', found=[start, end], **where)
+    return start, end

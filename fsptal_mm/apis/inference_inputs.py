@@ -6,13 +6,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fsptal_mm.datasets.readers import to_positive
+from fsptal_mm.datasets.transforms.loading import FEATURE_SUFFIXES, HDF5_SUFFIXES
 from fsptal_mm.datasets.video_reader import VIDEO_SUFFIXES
 from fsptal_mm.errors import InputError
-from fsptal_mm.reading import regular_file, to_name
-
-HDF5_SUFFIXES = ('.h5', '.hdf5')
-FEATURE_SUFFIXES = ('.npy', '.npz', '.csv', *HDF5_SUFFIXES)
+from fsptal_mm.reading import regular_file, to_name, to_positive
 
 
 @dataclass(frozen=True, eq=False)

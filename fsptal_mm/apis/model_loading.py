@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.infer import BaseInferencer
-from mmengine.runner.checkpoint import _load_checkpoint_to_model
+from mmengine.runner.checkpoint import CheckpointLoader, _load_checkpoint_to_model
 
 from fsptal_mm.config_errors import config_errors
 from fsptal_mm.datasets.readers import read_classes
@@ -60,6 +60,16 @@ def state_dict_holder(checkpoint, file):
     if not all(isinstance(name, str) for name in weights):
         raise InputError('a state_dict from names to weights', file=file, found=f'{list(weights)[:_MAX_NAMED]}')
     return checkpoint
+
+
+def load_local_checkpoint(model, path):
+    """Load a checkpoint on this machine into a model; nothing in it is executed.
+
+    Raises:
+        InputError: No such file, no checkpoint, or one of another model; see :func:`load_weights`.
+    """
+    checkpoint = CheckpointLoader.load_checkpoint(local_file(path), 'cpu', 'silent')
+    load_weights(model, state_dict_holder(checkpoint, path), path)
 
 
 def load_weights(model, checkpoint, file):

@@ -8,7 +8,6 @@ import numpy as np
 from mmaction.registry import DATASETS, MODELS
 from mmengine.device import get_device
 from mmengine.registry import DefaultScope
-from mmengine.runner.checkpoint import CheckpointLoader
 
 from fsptal_mm.config_errors import config_errors
 from fsptal_mm.datasets.video_reader import VIDEO_SUFFIXES, open_video
@@ -17,7 +16,7 @@ from fsptal_mm.errors import InputError
 from fsptal_mm.evaluation.results import known_id
 from fsptal_mm.visualization import NO_CLASS, FrameStrip, ModelTrack, Spans, Timeline, axis_width_in
 
-from .model_loading import load_weights, local_file, state_dict_holder
+from .model_loading import load_local_checkpoint
 
 _FRAME_IN = 0.7  # height of a frame of the strip
 _FRAME_PX = 160
@@ -52,8 +51,7 @@ def timelines_of_model(config, checkpoint, split='test', videos=3, name=''):
         labelled = DATASETS.build(config.train_dataloader.dataset) if split == 'train' else None
         model = MODELS.build(config.model)
     check_has_timeline(model)
-    weights = CheckpointLoader.load_checkpoint(local_file(checkpoint), 'cpu', 'silent')
-    load_weights(model, state_dict_holder(weights, checkpoint), checkpoint)
+    load_local_checkpoint(model, checkpoint)
     model = model.to(get_device()).eval()
     found, classes = {}, dataset.metainfo['classes']
     for index in find_videos(dataset, videos, 'videos'):

@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 from fsptal_mm.errors import InputError
 from fsptal_mm.fileio import write_json
-from fsptal_mm.reading import read_json, to_name
+from fsptal_mm.reading import get_field, get_label, read_json, shown, to_name, to_number, to_positive, to_segment
 
-from .readers import PointRow, SourceVideo, get_field, get_label, shown, to_number, to_positive, to_segment
+from .readers import PointRow, SourceVideo
 
 PLAIN_FORMAT, PLAIN_VERSION = 'fsptal_mm', 1
 _PLAIN_FIELDS = {'subset', 'duration_sec', 'fps', 'points', 'background_points_sec', 'segments', 'ambiguous'}

@@ -5,10 +5,10 @@ import io
 from pathlib import Path
 
 from fsptal_mm.errors import InputError
-from fsptal_mm.reading import read_text, to_name
+from fsptal_mm.reading import read_text, to_name, to_number
 
 from .json_readers import read_plain_points
-from .readers import PointRow, read_lines, to_number
+from .readers import PointRow, read_lines
 
 
 def read_points(path):

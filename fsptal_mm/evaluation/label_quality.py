@@ -1,12 +1,12 @@
 """How right pseudo labels are, over training. For analysis only: true segments never reach training."""
 
-import json
 import re
 from pathlib import Path
 
 import numpy as np
 
 from fsptal_mm.errors import InputError
+from fsptal_mm.reading import get_field, get_label, read_json, shown, to_number
 from fsptal_mm.structures import segment_iou
 
 LABEL_FOLDER = 'pseudo_labels'  # of a work directory, with a file epoch_N.json for each pass of PseudoLabelMiningHook
@@ -103,17 +103,41 @@ def read_label_dumps(work_dir):
 
 
 def _read_dump(path):
-    try:
-        content = json.loads(path.read_text(encoding='utf-8'))
-    except (OSError, ValueError) as error:
-        raise InputError(_WRITTEN_BY, file=path, found=str(error)) from error
-    if not isinstance(content, dict):
-        raise InputError('an object from video to labels', file=path, found=type(content).__name__)
+    content = read_json(path)
     for video_id, video in content.items():
         missing = [field for field in _FIELDS if not isinstance(video, dict) or not isinstance(video.get(field), list)]
         if missing:
             raise InputError(f'{_FIELDS}, {_WRITTEN_BY}', file=path, video=video_id, found=f'none of {missing}')
-    return content
+    return {video_id: _to_labels(video, file=path, video=video_id) for video_id, video in content.items()}
+
+
+def _to_labels(entry, **where):
+    """The labels of a video, of which so far only the lists are known to be there."""
+    true = [] if entry.get('true_segments') is None else get_field(entry, 'true_segments', list, **where)
+    rows = dict(action=entry['action'], segments=entry['segments'], true_segments=true)
+    labels = {
+        field: [
+            dict(
+                label=get_label(row, **where), segment=_to_run(get_field(row, 'segment', list, **where), field, **where)
+            )
+            for row in of_field
+        ]
+        for field, of_field in rows.items()
+    }
+    for field in ('background', 'given'):
+        labels[field] = [_to_run(run, field, **where) for run in entry[field]]
+    labels['edges_sec'] = [to_number(edge, field='edges_sec', **where) for edge in entry['edges_sec']]
+    return labels
+
+
+def _to_run(run, field, **where):
+    """``[start, end]`` in seconds; the first snippets of a video may begin before it."""
+    if not isinstance(run, list) or len(run) != 2:
+        raise InputError('a start and an end in seconds', field=field, found=shown(run), **where)
+    start, end = (to_number(time, field=field, **where) for time in run)
+    if end < start:
+        raise InputError('an end after the start', field=field, found=run, **where)
+    return [start, end]
 
 
 def quality_over_training(work_dir):

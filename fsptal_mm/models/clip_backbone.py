@@ -4,7 +4,7 @@ import contextlib
 import math
 
 import torch
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.batchnorm import SyncBatchNorm, _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
 from fsptal_mm.errors import InputError
@@ -90,6 +90,18 @@ def running_statistics_kept(module):
     finally:
         for part, (momentum, count) in zip(norms, settings):
             part.momentum, part.num_batches_tracked = momentum, count
+
+
+def check_can_recompute(backbone):
+    """Make sure that a second pass over clips can leave running statistics alone.
+
+    Raises:
+        InputError: The backbone trains ``SyncBatchNorm``, which insists on counting its batches.
+    """
+    for name, part in backbone.named_modules():
+        if isinstance(part, SyncBatchNorm) and part.training:
+            expected = f'False, since {name} is SyncBatchNorm, or BN with norm_eval=True in the backbone'
+            raise InputError(expected, field='PointTAL.checkpoint_clips', found=True)
 
 
 def frozen_parts(backbone, freeze):

@@ -76,12 +76,12 @@ def test_stored_labels_train_as_live_ones_do_and_do_not_follow_the_weights(tmp_p
     for live in (True, False):
         runner = make_runner(tmp_path, [mining(live=live)], dict(dropout=0.0), name=str(live))
         runner.train()
+        runner.model.head.label_store = None if live else hook_of(runner).store
         losses[live] = [
             runner.model.head.loss(runner.model.embed(inputs), samples) for inputs, samples in batches(runner)
         ]
     assert losses[True] == losses[False]
     head, store = runner.model.head, hook_of(runner).store
-    assert head.label_store is store
     inputs, samples = next(batches(runner))
     batch = runner.model.embed(inputs)
     before = head.mine(batch, samples)
@@ -140,21 +140,35 @@ def test_begin_and_interval(tmp_path):
     assert head.miner is miner
 
 
+def test_the_head_is_left_as_it_was_built_and_forgets_an_earlier_run(tmp_path):
+    runner = make_runner(tmp_path, [mining(live=False, begin=1)], epochs=2)
+    head, seen = runner.model.head, []
+    head.label_store = dict(stale='of a run that was interrupted')
+    mine = head.mine
+    head.mine = lambda *args: seen.append((runner.epoch, head.label_store)) or mine(*args)
+    runner.train()
+    assert [store for epoch, store in seen if epoch == 0] == [None] * 3
+    assert seen[-1] == (1, hook_of(runner).store)
+    assert head.label_store is None
+
+
 def test_after_a_resume_the_store_is_made_from_the_weights(tmp_path):
     settings = dict(hooks=[mining(interval=10, live=False, dump=True)], lr=0.5)
     make_runner(tmp_path, **settings).train()
     assert [path.name for path in (tmp_path / 'run/pseudo_labels').iterdir()] == ['epoch_0.json']
     checkpoint = str(tmp_path / 'run/epoch_1.pth')
     runner = make_runner(tmp_path, **settings, epochs=2, name='resumed', load_from=checkpoint, resume=True)
+    head, used = runner.model.head, []
+    mine = head.mine
+    head.mine = lambda *args: used.append(head.label_store) or mine(*args)
     runner.train()
     # Epoch 1 is no multiple of the interval, but a resumed process has no labels.
     assert [path.name for path in (tmp_path / 'resumed/pseudo_labels').iterdir()] == ['epoch_1.json']
     model, store = runner.model, hook_of(runner).store
-    assert model.head.label_store is store
+    assert used == [None] * 3 + [store] * 3  # three batches in the pass and in the epoch
     saved = torch.load(checkpoint)
     assert not any('store' in key for key in (*saved, *saved['state_dict'], *saved['message_hub']['runtime_info']))
     model.load_state_dict(saved['state_dict'])
-    model.head.label_store = None
     for inputs, samples in batches(runner):
         labels = model.head.mine(model.embed(inputs), samples)
         assert_same(VideoLabels.to_batch(store, samples, inputs.mask), labels[1:])
@@ -254,6 +268,7 @@ def test_true_segments_change_no_label(tmp_path):
 def test_a_video_of_another_length_than_mined_is_named(tmp_path):
     runner = make_runner(tmp_path, [mining(live=False)])
     runner.train()
+    runner.model.head.label_store = hook_of(runner).store
     inputs, samples = next(batches(runner))
     samples[0].set_metainfo(dict(num_snippets=samples[0].num_snippets + 1))
     with pytest.raises(InputError, match='video v0: number of snippets'):

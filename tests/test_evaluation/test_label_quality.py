@@ -101,10 +101,31 @@ def test_what_cannot_be_judged_is_said(tmp_path, videos, message):
         quality_over_training(tmp_path)
 
 
+@pytest.mark.parametrize(
+    'changes, message',
+    [
+        (dict(action=[3]), "found 3, expected an object with 'label'"),
+        (dict(action=[dict(segment=[0, 1])]), "label: found .*expected a text named 'label'"),
+        (dict(segments=rows((None, 0, 1))), "label: found 'null', expected a text"),
+        (dict(segments=[dict(label='jump', segment=1)]), 'segment: found 1, expected a list'),
+        (dict(true_segments=rows(('jump', 'x', 1))), "true_segments: found 'x', expected a finite number"),
+        (dict(true_segments=rows(('jump', 2, 1))), r'true_segments: found \[2, 1\], expected an end after the start'),
+        (dict(true_segments={}), 'true_segments: found .*, expected a list'),
+        (dict(background=[[0]]), r'background: found \[0\], expected a start and an end'),
+        (dict(given=[None]), "given: found 'null', expected a start and an end"),
+        (dict(edges_sec=[0, None, 1]), "edges_sec: found 'null', expected a finite number"),
+    ],
+)
+def test_rows_of_a_dump_that_are_none_are_named(tmp_path, changes, message):
+    write(tmp_path, 3, {'v': video(**changes)})
+    with pytest.raises(InputError, match=f'epoch_3.json: video v: {message}'):
+        quality_over_training(tmp_path)
+
+
 def test_a_folder_that_is_missing_and_a_file_that_is_no_json(tmp_path):
     with pytest.raises(InputError, match='no such folder'):
         quality_over_training(tmp_path / 'nowhere')
     write(tmp_path, 3, {})
     (tmp_path / 'pseudo_labels/epoch_3.json').write_text('{')
-    with pytest.raises(InputError, match=r'epoch_3.json: found .Expecting'):
+    with pytest.raises(InputError, match=r'epoch_3.json:1: found .Expecting'):
         quality_over_training(tmp_path)

@@ -195,6 +195,15 @@ def test_a_frozen_backbone_gets_no_gradient_and_stays_as_it_is():
     assert all(count == 0 for count in statistics)
 
 
+def test_synchronised_norms_that_are_trained_cannot_be_computed_again():
+    backbone = CONFIG['backbone'] | dict(norm_cfg=dict(type='SyncBN'))
+    with pytest.raises(InputError, match=r'checkpoint_clips: found True, expected False, since conv1\.bn is Sync'):
+        MODELS.build(CONFIG | dict(backbone=backbone))
+    for changes in (dict(checkpoint_clips=False), dict(freeze_backbone=True)):
+        MODELS.build(CONFIG | dict(backbone=backbone) | changes)
+    MODELS.build(CONFIG | dict(backbone=backbone | dict(norm_eval=True)))
+
+
 def test_frames_are_normalised_as_in_the_toolbox():
     frames = torch.randint(0, 256, (2, 4, 3, 5, 6), dtype=torch.uint8)
     theirs = MODELS.build(CONFIG['data_preprocessor'] | dict(type='mmaction.ActionDataPreprocessor'))

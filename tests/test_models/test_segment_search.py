@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from segment_reference import chains
+from torch.overrides import TorchFunctionMode
 
 from fsptal_mm.models.losses.score_contrast import outer_inner_contrast
 from fsptal_mm.models.task_modules.segment_search import SegmentLabels, SegmentSearcher
@@ -46,6 +47,29 @@ def search(scores, targets, **kwargs):
     segments = SegmentSearcher(**kwargs)(scores, targets)
     keys = zip(segments.video.tolist(), segments.label.tolist())
     return segments, dict(zip(keys, outer_inner_contrast(scores, segments).tolist()))
+
+
+class DeviceWithoutFloat64(TorchFunctionMode):
+    """Lets only that become float64 which ``cpu()`` has returned, as on a device that has no such numbers."""
+
+    def __init__(self):
+        super().__init__()
+        self.on_host = []
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if func is torch.Tensor.double:
+            assert any(args[0] is tensor for tensor in self.on_host), 'float64 before the move to the host'
+        out = func(*args, **(kwargs or {}))
+        if func is torch.Tensor.cpu:
+            self.on_host.append(out)
+        return out
+
+
+def test_float64_is_used_on_the_host_only():
+    with DeviceWithoutFloat64() as device:
+        found = SegmentSearcher()(torch.tensor([0.1, 0.9, 0.8, 0.1])[None, :, None], one_class('b0 b'))
+    assert intervals(found) == [[1, 2]]
+    assert device.on_host
 
 
 def test_snippets_away_from_actions_by_hand():

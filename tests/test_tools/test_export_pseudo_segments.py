@@ -13,6 +13,7 @@ from tool_modules import load_tool
 
 from fsptal_mm.datasets.annotations import load_annotations
 from fsptal_mm.datasets.synthetic import ensure_synthetic
+from fsptal_mm.errors import InputError
 
 ROOT = Path(__file__).parents[2]
 
@@ -88,6 +89,16 @@ def test_activitynet_and_mmaction2_say_the_same(tool, trained):
         covered = np.clip(record.segments_sec, 0, 0.64 * int(record.duration_sec / 0.64))
         assert np.allclose(shares, covered, atol=0.05)  # frames are whole numbers
     assert json.loads(activitynet.read_text())['database'][video_id]['frame'] == round(record.duration_sec * 25)
+
+
+def test_a_checkpoint_that_is_missing_or_of_another_model_is_refused(tool, trained):
+    arguments = [str(trained / 'config.py'), str(trained / 'none.pth'), str(trained / 'no.json')]
+    with pytest.raises(InputError, match=r"none\.pth: found 'no such file', expected a local checkpoint"):
+        tool.main(arguments)
+    arguments[1] = str(trained / 'work/epoch_15.pth')
+    with pytest.raises(InputError, match=r'epoch_15\.pth: .*classifier.*expected the weights of the model'):
+        tool.main([*arguments, '--cfg-options', 'model.head.num_classes=3'])
+    assert not (trained / 'no.json').exists()
 
 
 def test_our_data_set_trains_on_the_file(tool, trained):

@@ -77,6 +77,14 @@ def test_a_validation_on_other_videos_is_refused(tool, config, checkpoints):
         tool.rank(config, checkpoints, points_only=True)
 
 
+def test_a_checkpoint_that_is_missing_or_of_another_model_is_refused(tool, config, checkpoints, tmp_path):
+    with pytest.raises(InputError, match=r"none\.pth: found 'no such file', expected a local checkpoint"):
+        tool.rank(config, [str(tmp_path / 'none.pth')], points_only=True)
+    config.model.head.num_classes = 3
+    with pytest.raises(InputError, match=r'epoch_0\.pth: .*classifier.*expected the weights of the model'):
+        tool.rank(config, checkpoints[:1], points_only=True)
+
+
 @pytest.mark.parametrize('measures, expected', [({'point_mAP': 0.5}, '--points-only'), ({'mAP@0.5': 0.5}, 'points in')])
 def test_missing_labels_are_named(tool, config, checkpoints, monkeypatch, measures, expected):
     monkeypatch.setattr(tool, 'judge', lambda *arguments: measures)  # what is left where labels of one kind are missing

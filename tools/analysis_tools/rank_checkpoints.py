@@ -15,9 +15,9 @@ from mmengine.evaluator import Evaluator
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
-from mmengine.runner.checkpoint import load_checkpoint
 from scipy.stats import spearmanr
 
+from fsptal_mm.apis.model_loading import load_local_checkpoint
 from fsptal_mm.config_errors import config_errors
 from fsptal_mm.errors import InputError
 from fsptal_mm.evaluation.functional import summary_table
@@ -65,7 +65,8 @@ def rank(config, checkpoints, points_only):
         dict[str, dict[str, float]]: A row of figures for each checkpoint.
 
     Raises:
-        InputError: The validation holds out no fold, or its videos carry no point, or segments are missing.
+        InputError: The validation holds out no fold, or its videos carry no point, or segments are missing; or a
+            checkpoint is missing or of another model.
     """
     fold = config.val_dataloader.dataset.get('fold') or {}
     if fold.get('part') != 'held_out':
@@ -76,7 +77,7 @@ def rank(config, checkpoints, points_only):
     test = None if points_only else Runner.build_dataloader(config.test_dataloader)
     rows = {}
     for path in checkpoints:
-        load_checkpoint(model, path, map_location='cpu', strict=True, logger='silent')
+        load_local_checkpoint(model, path)
         measures = judge(model, held_out, [dict(type='PointMetric'), *analysis])
         if _POINTS not in measures:
             raise InputError('points in the held-out videos', field='val_dataloader.dataset', found='none')

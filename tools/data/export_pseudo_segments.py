@@ -18,6 +18,7 @@ from mmaction.apis import init_recognizer
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
+from fsptal_mm.apis.model_loading import load_local_checkpoint
 from fsptal_mm.config_errors import config_errors
 from fsptal_mm.datasets.annotation_writers import save_activitynet, save_mmaction2
 from fsptal_mm.datasets.annotations import Annotations, VideoRecord
@@ -63,14 +64,15 @@ def predict(config, checkpoint):
         tuple: Training data set, and one data sample per video, in its order.
 
     Raises:
-        InputError: The experiment is trained on segments.
+        InputError: The experiment is trained on segments, or the checkpoint is missing or of another model.
     """
     dataset = config.train_dataloader.dataset
     if dataset.get('supervision', 'points') != 'points':
         raise InputError("'points'", field='train_dataloader.dataset.supervision', found=dataset.supervision)
     loader = config.test_dataloader.copy()
     loader.dataset = dataset | dict(pipeline=config.test_dataloader.dataset.pipeline)
-    model = init_recognizer(config, checkpoint, 'cuda' if torch.cuda.is_available() else 'cpu')
+    model = init_recognizer(config, device='cuda' if torch.cuda.is_available() else 'cpu')
+    load_local_checkpoint(model, checkpoint)
     loader = Runner.build_dataloader(loader)
     with torch.no_grad():
         return loader.dataset, [sample for batch in loader for sample in model.test_step(batch)]

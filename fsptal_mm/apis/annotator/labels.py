@@ -5,8 +5,8 @@ Both are values that never change: a change gives new labels, so that what could
 
 from dataclasses import dataclass, replace
 
-from fsptal_mm.datasets.readers import get_field, to_number
 from fsptal_mm.errors import InputError
+from fsptal_mm.reading import get_field, to_number
 
 MOST_UNDO = 100  # changes per video
 _MOST_SPENT_SEC = 60.0  # that one message of the page may add: it sends one every few seconds

@@ -3,8 +3,8 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from fsptal_mm.datasets.readers import get_field
 from fsptal_mm.errors import InputError
+from fsptal_mm.reading import get_field
 
 from .export import export_project
 from .video_files import OpenVideos

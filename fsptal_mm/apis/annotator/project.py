@@ -8,9 +8,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from fsptal_mm.datasets.readers import get_field
 from fsptal_mm.errors import InputError
 from fsptal_mm.fileio import atomic_write
+from fsptal_mm.reading import get_field
 
 from .labels import VideoLabels, apply_edit
 from .project_file import ProjectContent, VideoFile, read_project, to_json

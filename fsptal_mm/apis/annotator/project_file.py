@@ -3,8 +3,8 @@
 from dataclasses import asdict, dataclass, field
 from typing import NamedTuple
 
-from fsptal_mm.datasets.readers import get_field, read_json, shown, to_number, to_positive
 from fsptal_mm.errors import InputError
+from fsptal_mm.reading import get_field, read_json, shown, to_number, to_positive
 
 from .labels import Change, Point, VideoLabels
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from mmengine.config import Config
 
 from fsptal_mm.apis.model_loading import model_index
-from fsptal_mm.datasets.readers import read_json
 from fsptal_mm.errors import InputError
 from fsptal_mm.evaluation.label_quality import LABEL_FOLDER, quality_over_training
+from fsptal_mm.reading import read_json
 
 from .judged import Judged, judge, load_test_set
 from .training_log import TrainingLog, read_training_log, scalar_files

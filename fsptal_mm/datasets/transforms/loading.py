@@ -16,8 +16,8 @@ from mmengine.logging import print_log
 from fsptal_mm.errors import InputError, check_numbers
 from fsptal_mm.reading import regular_file
 
-_HDF5_SUFFIXES = ('.h5', '.hdf5')
-_SUFFIXES = ('.npy', '.npz', '.csv', *_HDF5_SUFFIXES)
+HDF5_SUFFIXES = ('.h5', '.hdf5')
+FEATURE_SUFFIXES = ('.npy', '.npz', '.csv', *HDF5_SUFFIXES)
 # A video's features, unpacked and as float32: 262,144 snippets of 2048 numbers. A file of a few bytes may claim more.
 _MAX_BYTES = 2 << 30
 
@@ -104,8 +104,8 @@ class LoadSnippetFeatures(SnippetLoader):
 
     def _read(self, path, video):
         suffix = Path(path).suffix.lower()
-        if suffix not in _SUFFIXES:
-            raise InputError(f'one of {_SUFFIXES}', file=path, video=video, field='suffix', found=suffix)
+        if suffix not in FEATURE_SUFFIXES:
+            raise InputError(f'one of {FEATURE_SUFFIXES}', file=path, video=video, field='suffix', found=suffix)
         if self.backend_args is None:
             regular_file(path, 'a feature file', video=video)
         try:
@@ -119,7 +119,7 @@ class LoadSnippetFeatures(SnippetLoader):
         return _check(array, path, video)
 
     def _decode(self, suffix, path, video):
-        if suffix in _HDF5_SUFFIXES:
+        if suffix in HDF5_SUFFIXES:
             import h5py
 
             with h5py.File(path if self.backend_args is None else self._bytes(path), 'r') as file:

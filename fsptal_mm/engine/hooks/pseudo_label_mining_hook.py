@@ -70,7 +70,7 @@ class PseudoLabelMiningHook(Hook):
         if not isinstance(runner.train_loop, EpochBasedTrainLoop):
             found = type(runner.train_loop).__name__
             raise InputError('EpochBasedTrainLoop, since mining goes by epochs', field='train_cfg.type', found=found)
-        self.store = {}
+        self.store, head.label_store = {}, None
         self._miner = head.miner
 
     def before_train_epoch(self, runner):
@@ -95,7 +95,8 @@ class PseudoLabelMiningHook(Hook):
 
     def after_train(self, runner):
         """Leave the head as it was built."""
-        _model(runner).head.miner = self._miner
+        head = _model(runner).head
+        head.miner, head.label_store = self._miner, None
 
     @torch.no_grad()
     def _mine(self, runner):

@@ -6,7 +6,7 @@ from mmengine.dist import all_reduce, get_world_size
 from mmengine.model import BaseModel
 
 from fsptal_mm.errors import InputError, check_flags, check_numbers
-from fsptal_mm.models.clip_backbone import encode_clips, frozen_parts
+from fsptal_mm.models.clip_backbone import check_can_recompute, encode_clips, frozen_parts
 from fsptal_mm.models.embeddings import PackedConv1d
 from fsptal_mm.structures import ClipBatch, SnippetBatch
 
@@ -58,6 +58,8 @@ class PointTAL(BaseModel):
         self.clip_chunk = clip_chunk
         self.checkpoint_clips = checkpoint_clips
         self.train()  # freezes before an optimizer or a distributed wrapper collects what is to be trained
+        if backbone and checkpoint_clips:
+            check_can_recompute(self.backbone)
 
     def _reach_snippets(self):
         """Snippets that the widest convolution over packed videos sees on each side, at least 1."""

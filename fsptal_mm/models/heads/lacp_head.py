@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from fsptal_mm.errors import check_numbers
 from fsptal_mm.models.directions import directions
 from fsptal_mm.models.losses import VideoLevelLoss, point_focal_loss, pool_video_scores, segment_contrast
+from fsptal_mm.models.losses.score_contrast import group_mean
 from fsptal_mm.models.task_modules import PseudoLabelMiner
 from fsptal_mm.structures import NO_INSTANCE
 
@@ -168,7 +169,7 @@ def score_contrast(scores, runs):
     video = runs.video[runs.group]
     incomplete = 1 - segment_contrast(scores, runs).float()
     of_actions, of_background = (
-        _group_mean(incomplete, video, len(scores), kind) for kind in (~runs.background, runs.background)
+        group_mean(incomplete, video, len(scores), kind) for kind in (~runs.background, runs.background)
     )
     return (of_actions + of_background).square().mean()
 
@@ -194,9 +195,9 @@ def feature_contrast(batch, runs, temperature):
         logits = (features @ features.t() / temperature).masked_fill(excluded, _EXCLUDED)
     contrast = logits.logsumexp(1) - logits.masked_fill(~is_action, _EXCLUDED).logsumexp(1)
     is_anchor = is_action & (is_action & ~excluded).any(1)
-    per_class = _group_mean(contrast, group, len(runs.video), is_anchor)
+    per_class = group_mean(contrast, group, len(runs.video), is_anchor)
     has_anchor = torch.zeros_like(runs.video).index_add(0, group, is_anchor.long()) > 0
-    return _group_mean(per_class, runs.video, len(batch.lengths), has_anchor).mean()
+    return group_mean(per_class, runs.video, len(batch.lengths), has_anchor).mean()
 
 
 def _sample_features(batch, runs):
@@ -207,10 +208,3 @@ def _sample_features(batch, runs):
     width = (length * (third + 1) // _SAMPLES_PER_RUN - low).clamp(min=1)
     snippet = runs.start[:, None] + low + (torch.rand(low.shape, device=low.device) * width).long()
     return batch.features[batch.rows[runs.video[runs.group][:, None], snippet]].float().mean(1)
-
-
-def _group_mean(values, group, num_groups, chosen):
-    """Mean of the chosen values of each group, ``(num_groups,)``; 0 for a group without any."""
-    zeros = values.new_zeros(num_groups)
-    count = zeros.index_add(0, group, chosen.to(values.dtype))
-    return zeros.index_add(0, group, values.masked_fill(~chosen, 0)) / count.clamp(min=1)

@@ -7,6 +7,8 @@ from torch.nn import functional as F
 
 from fsptal_mm.errors import check_numbers
 
+_WITHOUT_FLOAT64 = ('mps',)
+
 
 def outer_inner_contrast(scores, segments):
     """Outer-inner contrast ``R(SL_c)``, averaged over the segments of a group.
@@ -18,7 +20,7 @@ def outer_inner_contrast(scores, segments):
     Returns:
         Tensor: ``(G,)`` float32 in [-1, 1]; see :func:`segment_contrast`.
     """
-    return _group_mean(segment_contrast(scores, segments), segments.group, len(segments.video)).float()
+    return group_mean(segment_contrast(scores, segments), segments.group, len(segments.video)).float()
 
 
 def segment_contrast(scores, segments):
@@ -30,9 +32,11 @@ def segment_contrast(scores, segments):
             scored by 1 - q-hat.
 
     Returns:
-        Tensor: ``(N,)`` float64 in [-1, 1].
+        Tensor: ``(N,)`` float64 in [-1, 1]; float32 on a device that has no float64.
     """
-    rows = scores[segments.video, :, segments.label].double()  # differences of long sums: float32 is too coarse
+    rows = scores[segments.video, :, segments.label]
+    # Differences of long sums, for which float32 is coarse.
+    rows = rows.float() if rows.device.type in _WITHOUT_FLOAT64 else rows.double()
     total = F.pad(rows.cumsum(1), (1, 0))
     left, start, end, right = (
         total[segments.group, position]
@@ -47,11 +51,22 @@ def segment_contrast(scores, segments):
     return inner - outer
 
 
-def _group_mean(values, group, num_groups):
-    """Mean of the ``(N,)`` values of each group, 0 for an empty one; ``(num_groups,)``."""
-    zeros = values.new_zeros(num_groups)
-    counts = zeros.index_add(0, group, torch.ones_like(values))
-    return zeros.index_add(0, group, values) / counts.clamp(min=1)
+def group_mean(values, group, num_groups, chosen=None):
+    """Mean of the values of each group.
+
+    Args:
+        values (Tensor): ``(N,)``.
+        group (Tensor): ``(N,)`` int64, the group of each value.
+        num_groups: G.
+        chosen (Tensor, optional): ``(N,)`` bool, which values count; all by default.
+
+    Returns:
+        Tensor: ``(G,)``, 0 for a group without any.
+    """
+    zeros, counted = values.new_zeros(num_groups), torch.ones_like(values)
+    if chosen is not None:
+        values, counted = values.masked_fill(~chosen, 0), chosen.to(values.dtype)
+    return zeros.index_add(0, group, values) / zeros.index_add(0, group, counted).clamp(min=1)
 
 
 @MODELS.register_module()
@@ -79,4 +94,4 @@ class OICLoss(nn.Module):
             if there is none), and over videos.
         """
         distance = (1 - outer_inner_contrast(scores, segments)) ** 2
-        return dict(loss_score=self.loss_weight * _group_mean(distance, segments.video, len(scores)).mean())
+        return dict(loss_score=self.loss_weight * group_mean(distance, segments.video, len(scores)).mean())

@@ -140,7 +140,8 @@ class SegmentSearcher:
         video, label = seeded.nonzero(as_tuple=True)
         instances = targets.instances[video, :, label]
         others = (targets.background | targets.labels.any(-1))[video] & targets.mask[video] & (instances < 0)
-        total = F.pad(scores[video, :, label].double().nan_to_num(0).cumsum(1), (1, 0))
+        rows = scores[video, :, label].cpu().double()  # on the host: not every device has float64
+        total = F.pad(rows.nan_to_num(0).cumsum(1), (1, 0))
         lengths = targets.mask.sum(1)[video]
         switches = Switches.from_seeds(
             *(part.cpu().numpy() for part in (instances, others, lengths, total)),
