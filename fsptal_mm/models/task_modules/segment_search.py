@@ -144,7 +144,8 @@ class SegmentSearcher:
         total = F.pad(rows.nan_to_num(0).cumsum(1), (1, 0))
         lengths = targets.mask.sum(1)[video]
         switches = Switches.from_seeds(
-            *(part.cpu().numpy() for part in (instances, others, lengths, total)),
+            *(part.cpu().numpy() for part in (instances, others, lengths)),
+            total.numpy(),
             background_segments=self.background_segments,
             outer_ratio=self.outer_ratio,
             original=self.original,
