@@ -16,8 +16,8 @@ def feature_separation_loss(embedding, labels, background, psi_same=0.95, psi_di
 
     The hardest partner is found without gradient, a block of pairs at a time, and only the cosines of the chosen
     pairs are computed again with gradient. A minimum or maximum has no gradient but through the chosen pair, so this
-    is exact, while memory grows linearly with T. The host waits for the device three or four times a batch, to learn which snippets
-    are labelled: only these are compared.
+    is exact, while memory grows linearly with T. The host waits for the device three or four
+    times a batch, to learn which snippets are labelled: only these are compared.
 
     Args:
         embedding (SnippetBatch): E, ``(R, D_e)`` rows.
