@@ -40,7 +40,7 @@ class Page:
         self.until(lambda: not numbered or self.shown() == 0)
 
     def until(self, condition):
-        return WebDriverWait(self.browser, 20, 0.05, ignored_exceptions=[Exception]).until(lambda _: condition())
+        return WebDriverWait(self.browser, 60, 0.05, ignored_exceptions=[Exception]).until(lambda _: condition())
 
     def press(self, *keys):
         for key in keys:

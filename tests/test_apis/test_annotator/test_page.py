@@ -214,6 +214,18 @@ def test_from_video_to_video_with_the_progress(page, serve, video_folder, tmp_pa
     assert page.errors() == []
 
 
+def test_a_video_that_follows_another_is_said_to_load(page, serve, video_folder):
+    page.open(serve(find_videos([video_folder])[0]))
+    page.browser.execute_script("""window.told = [];
+        const element = document.getElementById('paused');
+        new MutationObserver(() => told.push(element.textContent)).observe(element, { childList: true });""")
+    page.press(Keys.PAGE_DOWN)
+    page.until(lambda: page.text('video-name') == 'b')
+    page.wait_for_video()
+    told = page.browser.execute_script('return told;')
+    assert 'loading …' in told and told[-1] == 'paused'
+
+
 def test_frames_may_come_from_the_server_on_demand(page, serve, video_folder):
     page.open(serve({'a': video_folder / 'a.webm'}))
     page.go_to(20)

@@ -23,9 +23,8 @@ export class BrowserVideo {
     element.addEventListener('error', () => this.ready && onFailure());
   }
 
-  // Resolves when the first frame is there, rejects if the browser cannot play this.
+  // Into a stopped player. Resolves when the first frame is there, rejects if the browser cannot play this.
   async load(url, times) {
-    this.stop();
     this.times = times;
     this.offsetSec = 0; // time of the first frame on the player's clock
     this.frame = 0;

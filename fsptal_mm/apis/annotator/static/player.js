@@ -29,8 +29,9 @@ export class Player {
     const loading = this.loading = {};
     this.id = id;
     this.times = new FrameTimes(startSec, durationSec);
-    this.#use(this.browser);
+    this.browser.stop(); // first, so that the page says that it loads
     this.server.stop();
+    this.#use(this.browser);
     try {
       await this.browser.load(mediaUrl(id), this.times);
     } catch {
