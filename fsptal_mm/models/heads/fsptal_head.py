@@ -69,7 +69,7 @@ class FSPTALHead(PointTALHead):
             losses.update(self.score_loss(scores.final, segments))
         if self.separation:
             # Of the actions only the points: mined ones are too uncertain to be pulled together (Sec. 3.5).
-            labelled = given.labels.any(-1) | targets.background
+            labelled = given.is_action | targets.background
             losses.update(self.separation_loss(self.separation(batch, labelled), given.labels, targets.background))
         return losses
 
@@ -77,7 +77,7 @@ class FSPTALHead(PointTALHead):
         """See :meth:`PointTALHead.mine`."""
         given, targets, segments = super().mine(batch, data_samples)
         if segments is not None and self.background_margin is not None:
-            away = segments.away_from_actions(targets.mask, self.background_margin) & ~given.labels.any(-1)
+            away = segments.away_from_actions(targets.mask, self.background_margin) & ~given.is_action
             targets = replace(targets, background=targets.background | away)
         return given, targets, segments
 

@@ -26,7 +26,7 @@ def point_focal_loss(scores, background, targets, exponent=2):
     not_class = _focal(1 - scores, exponent)
     action_loss = (labels * _focal(scores, exponent) + (1 - labels) * not_class).sum(-1)
     background_loss = not_class.sum(-1) + _focal(background, exponent)
-    return _snippet_mean(action_loss, targets.labels.any(-1)), _snippet_mean(background_loss, targets.background)
+    return _snippet_mean(action_loss, targets.is_action), _snippet_mean(background_loss, targets.background)
 
 
 def _focal(scores, exponent):
@@ -91,6 +91,6 @@ class ElementwisePointLoss(nn.Module):
         loss = self.loss(pred.flatten(0, 1), target.flatten(0, 1), reduction_override='none').view_as(pred)
         on_action, on_background = loss[..., :-1].sum(-1), loss.sum(-1)  # Eq. 5 leaves b alone
         return dict(
-            loss_point_action=_snippet_mean(on_action, targets.labels.any(-1)),
+            loss_point_action=_snippet_mean(on_action, targets.is_action),
             loss_point_background=self.background_weight * _snippet_mean(on_background, targets.background),
         )

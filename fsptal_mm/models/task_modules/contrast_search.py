@@ -5,7 +5,9 @@ from dataclasses import replace
 import numpy as np
 
 from .contrast_beam import beam_search, lacp_beam_search
-from .contrast_table import ContrastTable
+from .contrast_table import ContrastTable, Ways
+
+_WAYS_AT_ONCE = 2**18  # to place segments: some 30 MB
 
 
 def search_switches(switches, max_combinations, beam_width):
@@ -83,17 +85,29 @@ def _exact_search(switches):
     spans, linked = _spans(switches)
     index = np.arange(len(linked))
     depth = index - np.maximum.accumulate(np.where(linked, 0, index))
-    tables = []
-    for level in range(depth.max() + 1):
-        members = np.flatnonzero(depth == level)
-        tables.append(ContrastTable.of_segments(switches, members, spans[..., members], tables[-1] if tables else None))
+    order = np.argsort(depth, kind='stable')
+    levels = np.split(order, np.cumsum(np.bincount(depth))[:-1])
+    table = ContrastTable(switches, spans, order)
+    for block in _blocks(levels, spans):
+        members = np.concatenate([levels[level] for level in block])
+        ways = Ways.of_segments(switches, members, spans[..., members], table.first_cell)
+        cuts = np.searchsorted(ways.cell, [table.first_cell[levels[level][0]] for level in block]).tolist()
+        for level, start, stop in zip(block, cuts, [*cuts[1:], None]):
+            table.solve(levels[level], ways.take(slice(start, stop)), linked=level > 0)
     positions = switches.first.copy()
     cells = np.full(len(linked), -1)
-    for table in reversed(tables):
-        members, cell = table.members, cells[table.members]
-        entry = table.entry[np.where(cell < 0, table.best_end[table.last_cell], cell)]  # < 0: nothing linked follows
-        positions[switches.action[members]] = table.start[entry]
-        positions[switches.action[members] + 1] = table.end[entry]
+    for members in reversed(levels):
+        cell = cells[members]
+        cell = np.where(cell < 0, table.best_end[table.last_cell[members]], cell)  # < 0: nothing linked follows
+        positions[switches.action[members]] = table.start[cell]
+        positions[switches.action[members] + 1] = table.end[cell]
         has_before = linked[members]
-        cells[members[has_before] - 1] = table.before[entry[has_before]]
+        cells[members[has_before] - 1] = table.before[cell[has_before]]
     return positions
+
+
+def _blocks(levels, spans):
+    """Numbers of levels that follow each other, in lists, so that there are not too many ways at once."""
+    sizes = (spans[:3, 1] - spans[:3, 0] + 1).prod(0)
+    block = np.cumsum([sizes[members].sum() for members in levels]) // _WAYS_AT_ONCE
+    return np.split(np.arange(len(levels)), np.flatnonzero(np.diff(block)) + 1)

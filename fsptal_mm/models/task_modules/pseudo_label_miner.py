@@ -41,7 +41,7 @@ class PseudoLabelMiner:
         Returns:
             PointTargets: Given and mined labels.
         """
-        between = _Neighbours(targets.labels.any(-1))
+        between = _Neighbours(targets.is_action)
         background = self._mine_background(background_scores, targets, between)
         instances = targets.instances
         if self.action_threshold is not None:

@@ -130,18 +130,18 @@ class SegmentSearcher:
         """Search all videos of a batch.
 
         Args:
-            scores (Tensor): ``(B, T, C)`` final scores, q-hat, in [0, 1]; NaN counts as 0.
+            scores (Tensor): ``(B, T, C)`` final scores, q-hat, in [0, 1]; NaN counts as 0, others are clamped.
             targets (PointTargets): Given and mined labels.
 
         Returns:
             SegmentLabels: On the device of the scores.
         """
-        seeded = (targets.video_labels > 0) & targets.labels.any(1)
+        seeded = (targets.video_labels > 0) & (targets.instances.amax(1) >= 0)
         video, label = seeded.nonzero(as_tuple=True)
         instances = targets.instances[video, :, label]
-        others = (targets.background | targets.labels.any(-1))[video] & targets.mask[video] & (instances < 0)
+        others = (targets.background | targets.is_action)[video] & targets.mask[video] & (instances < 0)
         rows = scores[video, :, label].cpu().double()  # on the host: not every device has float64
-        total = F.pad(rows.nan_to_num(0).cumsum(1), (1, 0))
+        total = F.pad(rows.nan_to_num(0).clamp(0, 1).cumsum(1), (1, 0))
         lengths = targets.mask.sum(1)[video]
         switches = Switches.from_seeds(
             *(part.cpu().numpy() for part in (instances, others, lengths)),

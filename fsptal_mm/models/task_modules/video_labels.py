@@ -56,7 +56,7 @@ class VideoLabels:
             part.cpu() for part in (targets.instances, targets.background, targets.video_labels)
         )
         segments = segments and SegmentLabels(*(part.cpu() for part in vars(segments).values()))
-        is_given = (given.labels.any(-1) | given.background).cpu()
+        is_given = (given.is_action | given.background).cpu()
         store = {}
         for video, sample in enumerate(data_samples):
             length = sample.num_snippets
