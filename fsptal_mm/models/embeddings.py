@@ -76,7 +76,7 @@ class PackedConv1d(nn.Conv1d):
             out = _RowConvolution.apply(*(part.to(dtype) for part in (rows, self.weight, self.bias)))
         else:
             out = super().forward(rows.t()[None])[0].t().contiguous()
-        return out.masked_fill_(~batch.is_snippet, 0)
+        return out.index_fill_(0, batch.gaps, 0)
 
 
 @MODELS.register_module()

@@ -20,7 +20,7 @@ class SnippetBatch:
         gap: Zero rows before, between and after the videos.
         mask: ``(B, T)`` bool, true on real snippets; ``T = max(lengths)``.
         rows: ``(B, T)`` int64, the row of every snippet; padded snippets point to row 0, which is a zero row.
-        is_snippet: ``(R, 1)`` bool, false on the zero rows.
+        gaps: ``((B + 1) * gap,)`` int64, the zero rows.
     """
 
     features: Tensor
@@ -28,7 +28,7 @@ class SnippetBatch:
     gap: int
     mask: Tensor
     rows: Tensor
-    is_snippet: Tensor
+    gaps: Tensor
 
     @classmethod
     def from_videos(cls, videos, gap=1, device=None):
@@ -46,16 +46,20 @@ class SnippetBatch:
     @classmethod
     def _empty(cls, lengths, gap, device):
         """Batch of videos of the given lengths whose features are still missing."""
-        starts = [gap]
+        gap_starts = [0]
         for length in lengths:
-            starts.append(starts[-1] + length + gap)
+            gap_starts.append(gap_starts[-1] + gap + length)
+        gap_starts = torch.tensor(gap_starts)[:, None]
+        gaps = (gap_starts + torch.arange(gap)).flatten()
         time = torch.arange(max(lengths))
         mask = time < torch.tensor(lengths)[:, None]
-        rows = torch.where(mask, torch.tensor(starts[:-1])[:, None] + time, 0)
-        is_snippet = torch.zeros((starts[-1], 1), dtype=torch.bool)
-        is_snippet[rows[mask]] = True
-        mask, rows, is_snippet = (index.to(device, non_blocking=True) for index in (mask, rows, is_snippet))
-        return cls(None, lengths, gap, mask, rows, is_snippet)
+        rows = torch.where(mask, gap_starts[:-1] + gap + time, 0)
+        return cls(None, lengths, gap, *(index.to(device, non_blocking=True) for index in (mask, rows, gaps)))
+
+    @property
+    def num_rows(self):
+        """R."""
+        return sum(self.lengths) + len(self.gaps)
 
     def with_features(self, features):
         """The same videos with other features ``(R, D')``."""
@@ -63,7 +67,7 @@ class SnippetBatch:
 
     def zero_gaps(self, values):
         """Set the rows of ``(R, K)`` values that are no snippets back to zero."""
-        return values.masked_fill(~self.is_snippet, 0)
+        return values.index_fill(0, self.gaps, 0)
 
     def pad(self, values):
         """Spread ``(R, K)`` row values over ``(B, T, K)``; what stands on padded snippets is arbitrary but finite.
@@ -95,7 +99,9 @@ class SnippetBatch:
             rows are row 0.
         """
         batch = self._empty(tuple(chosen.sum(1).tolist()), self.gap, self.features.device)
-        rows = batch.rows.new_zeros(len(batch.is_snippet)).masked_scatter(batch.is_snippet[:, 0], self.rows[chosen])
+        rows = batch.rows.new_zeros(batch.num_rows)
+        is_snippet = torch.ones_like(rows, dtype=torch.bool).index_fill_(0, batch.gaps, False)
+        rows.masked_scatter_(is_snippet, self.rows[chosen])
         return batch.with_features(self.features.index_select(0, rows)), rows
 
     def resample(self, positions):
@@ -108,7 +114,7 @@ class SnippetBatch:
             SnippetBatch: Of lengths ``T_i'``.
         """
         batch = self._empty(tuple(map(len, positions)), self.gap, self.features.device)
-        left = torch.zeros(len(batch.is_snippet), dtype=torch.int64)  # zero rows are taken from zero rows
+        left = torch.zeros(batch.num_rows, dtype=torch.int64)  # zero rows are taken from zero rows
         right, share = torch.zeros_like(left), torch.zeros(len(left), 1, dtype=torch.float64)
         start = at = self.gap
         for length, place in zip(self.lengths, positions):
