@@ -35,9 +35,10 @@ def read_annotations(count=200):
         )
         told = f'{len(annotations.videos)} training videos of THUMOS14, real annotations'
     else:
-        annotations = draw_annotations(SyntheticParams(train_videos=count, test_videos=0))
+        annotations = draw_annotations(SyntheticParams(train_videos=count))
         told = 'drawn videos (log-normal lengths, median 235 snippets, spread 0.85, at most 600): no real ones found'
-    order = np.random.default_rng(0).permutation(list(annotations.videos))
+    train = [video_id for video_id, record in annotations.videos.items() if record.subset != 'test']
+    order = np.random.default_rng(0).permutation(train)
     videos = {str(video_id): annotations.videos[video_id] for video_id in order[:count]}
     return Annotations(annotations.classes, videos), told
 
