@@ -7,6 +7,7 @@ from segment_reference import chains
 from torch.overrides import TorchFunctionMode
 
 from fsptal_mm.models.losses.score_contrast import outer_inner_contrast
+from fsptal_mm.models.task_modules import contrast_search
 from fsptal_mm.models.task_modules.segment_search import SegmentLabels, SegmentSearcher
 from fsptal_mm.structures import PointTargets
 
@@ -161,6 +162,24 @@ def test_never_below_the_beam_search_of_lacp(variant):
         for key in want:
             assert found[key] >= least[key] - 1e-6, (max_combinations, key)
         assert_segments_are_a_candidate(segments, want, found)
+
+
+def test_the_same_however_many_segments_are_prepared_at_once(monkeypatch):
+    targets, scores = large_case()
+    assert (targets.instances.amax(1) >= 1).any()  # chains of several segments
+    at_once = search(scores, targets)[0]
+    monkeypatch.setattr(contrast_search, '_WAYS_AT_ONCE', 1)
+    one_by_one = search(scores, targets)[0]
+    for name, expected in vars(at_once).items():
+        assert torch.equal(getattr(one_by_one, name), expected), name
+
+
+def test_scores_beyond_their_range_count_as_its_ends():
+    targets, scores = large_case()
+    far = torch.where(scores < scores.median(), scores - 9, scores + 9)
+    far[0, :3] = torch.tensor([torch.nan, torch.inf, -torch.inf])[:, None]
+    wanted = search(far.nan_to_num(0).clamp(0, 1), targets)[0]
+    assert torch.equal(search(far, targets)[0].start, wanted.start)
 
 
 def test_exact_search_finds_what_the_beam_search_misses():
