@@ -39,7 +39,7 @@ class Fold:
         """
         fields = set(config) if isinstance(config, dict) else set()
         if not {'index', 'count', 'part'} <= fields <= {'index', 'count', 'part', 'group', 'seed'}:
-            found = sorted(fields) if isinstance(config, dict) else config
+            found = sorted(fields, key=str) if isinstance(config, dict) else config
             raise InputError('index, count and part (and group or seed)', field='fold', found=found)
         fold = cls(**config)
         if not _is_whole(fold.count) or fold.count < 2:
@@ -50,10 +50,8 @@ class Fold:
             raise InputError(f'one of {_PARTS}', field='fold.part', found=fold.part)
         if not _is_whole(fold.seed) or fold.seed < 0:
             raise InputError('a whole number >= 0', field='fold.seed', found=fold.seed)
-        try:
-            re.compile(fold.group or '')
-        except (TypeError, re.error):
-            raise InputError('a regular expression', field='fold.group', found=fold.group) from None
+        if not (fold.group is None or _is_expression(fold.group)):
+            raise InputError('a regular expression', field='fold.group', found=fold.group)
         return fold
 
     def select(self, video_ids):
@@ -92,6 +90,13 @@ class Fold:
         if not name:
             raise InputError(f'a match of {self.group!r} in every video id', video=video_id, field='fold.group')
         return name
+
+
+def _is_expression(value):
+    try:
+        return isinstance(value, str) and bool(re.compile(value))
+    except (re.error, OverflowError, RecursionError):  # of '(', of 'x{9999999999}', of '(' * 10000
+        return False
 
 
 def _is_whole(value):

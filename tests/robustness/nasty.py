@@ -23,7 +23,7 @@ _NASTY_BYTES = (
 )  # fmt: skip
 
 values = st.one_of(
-    st.sampled_from(NASTY_VALUES),
+    st.sampled_from(NASTY_VALUES).map(copy.deepcopy),  # a case may change what it has drawn
     st.floats(),
     st.integers(),
     st.text(max_size=20),

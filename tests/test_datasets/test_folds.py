@@ -60,7 +60,11 @@ def test_large_groups_do_not_unbalance_the_folds():
         (dict(index=0, count='4', part='train'), 'fold.count'),
         (dict(index=0, count=4, part='test'), 'fold.part'),
         (dict(index=0, count=4, part='train', group='('), 'fold.group'),
-        (dict(index=0, count=4, part='train', group=3), 'fold.group'),
+        *(
+            (dict(index=0, count=4, part='train', group=group), 'fold.group')
+            for group in (3, 0, False, b'x', 'x{9999999999}')
+        ),
+        ({'index': 0, 'count': 4, 'part': 'train', 5: 6}, 'fold'),
         (dict(index=0, count=4, part='train', seed=-1), 'fold.seed'),
         (dict(index=0, count=4, part='train', seed=None), 'fold.seed'),
     ],
