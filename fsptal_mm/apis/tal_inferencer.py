@@ -17,6 +17,8 @@ from fsptal_mm.datasets.video_reader import open_video
 from fsptal_mm.errors import InputError
 from fsptal_mm.evaluation import write_csv, write_results
 from fsptal_mm.evaluation.samples import collect_detections
+from fsptal_mm.models.task_modules import ProposalGenerator
+from fsptal_mm.models.task_modules.nms import find_nms
 from fsptal_mm.reading import path_below
 from fsptal_mm.structures import Detection
 from fsptal_mm.visualization import Timeline, annotate_video, draw_timeline
@@ -50,7 +52,7 @@ class TALInferencer(BaseInferencer):
 
     Raises:
         InputError: No such config or checkpoint, a checkpoint of another model or of other classes, a config without
-            a :class:`PointTALDataset` to test on.
+            a :class:`PointTALDataset` to test on, ``nms`` where the head has no :class:`ProposalGenerator`.
 
     Examples:
         >>> inferencer = TALInferencer('fsptal_synthetic', 'work_dirs/fsptal_synthetic/epoch_75.pth')
@@ -74,12 +76,12 @@ class TALInferencer(BaseInferencer):
     ):
         config = find_config(model)
         config.merge_from_dict(cfg_options or {})
-        if nms is not None:
-            config.model.head.setdefault('proposals', dict(type='ProposalGenerator')).nms = dict(nms)
         self._weights, self._user_classes, self._extractor = local_file(weights), classes, extractor
         with DefaultScope.overwrite_default_scope('mmaction'):  # here only: whatever scope the user has stays
             self._reads = ModelInputs(config, grid)
             super().__init__(config, self._weights, device, scope='mmaction', show_progress=show_progress)
+        if nms is not None:
+            self._suppress_by(nms)
 
     def __call__(
         self,
@@ -162,6 +164,13 @@ class TALInferencer(BaseInferencer):
         kind = 'sample' if return_datasample else 'detections'
         predictions = {video_id: getattr(result, kind) for video_id, result in preds.items()}
         return dict(predictions=predictions, visualization=visualization)
+
+    def _suppress_by(self, nms):
+        proposals = getattr(self.model.head, 'proposals', None)
+        if not isinstance(proposals, ProposalGenerator):
+            found = f'a model with {type(self.model.head).__name__}'
+            raise InputError('a model whose head has a ProposalGenerator', field='nms', found=found)
+        proposals.nms, proposals.nms_args = find_nms(nms)
 
     def _localize(self, video, others, score_threshold, top_k):
         if video.video_id in others:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from localizers import CLASSES, ROOT, make_localizer
+from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from tool_modules import load_tool
@@ -250,6 +251,27 @@ def test_thresholds_and_suppression(folder, inferencer):
         shared = min(first.end_sec, second.end_sec) - max(first.start_sec, second.start_sec)
         union = max(first.end_sec, second.end_sec) - min(first.start_sec, second.start_sec)
         assert first.label != second.label or shared < 0.1 * union
+
+
+def test_suppression_that_no_head_uses(folder, monkeypatch):
+    class Bare(torch.nn.Module):
+        num_classes = 3
+
+        def __init__(self):
+            super().__init__()
+            self.classifier = torch.nn.Linear(16, 4, bias=False)
+
+    monkeypatch.setitem(MODELS.module_dict, 'Bare', Bare)
+    config = Config.fromfile(folder / 'model.py')
+    config.model.head = dict(type='Bare')
+    nms = dict(type='nms', iou_threshold=0.1)
+    with pytest.raises(InputError, match="nms: found 'a model with Bare', expected a model whose head has a Pro"):
+        TALInferencer(config, folder / 'model.pth', 'cpu', nms=nms)
+    config.model = dict(type='BMN', temporal_dim=64)
+    with pytest.raises(InputError, match=r'model\.type: found .BMN., expected a model with an embedding'):
+        TALInferencer(config, folder / 'model.pth', 'cpu', nms=nms)
+    with pytest.raises(InputError, match="nms: found 'soft', expected a dict with a type"):
+        TALInferencer(folder / 'model.py', folder / 'model.pth', 'cpu', nms='soft')
 
 
 def test_data_samples_hold_all_proposals(folder, inferencer):
