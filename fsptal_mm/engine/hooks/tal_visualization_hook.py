@@ -3,12 +3,12 @@
 from mmaction.registry import HOOKS
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 
 from fsptal_mm.errors import InputError, check_numbers
 from fsptal_mm.visualization import TALVisualizer
 
 from ..timeline_builder import check_has_timeline, find_videos, mining_timeline, prediction_timeline
+from ..unwrapping import unwrapped_model
 
 _SEPARATORS = str.maketrans('/\\', '__')  # a video id may name a folder, the name of an image may not
 
@@ -56,7 +56,7 @@ class TALVisualizationHook(Hook):
         if not isinstance(runner.visualizer, TALVisualizer):
             found = type(runner.visualizer).__name__
             raise InputError("dict(type='TALVisualizer', ...)", field='visualizer', found=found)
-        check_has_timeline(_model(runner))
+        check_has_timeline(unwrapped_model(runner))
 
     def before_train(self, runner):
         """Find the videos before time is spent."""
@@ -81,9 +81,5 @@ class TALVisualizationHook(Hook):
     def _draw(runner, split, build, videos, epoch):
         dataset = getattr(runner, f'{split}_dataloader').dataset
         for index in find_videos(dataset, videos, f'{split}_videos'):
-            timeline = build(_model(runner), dataset[index], dataset.metainfo['classes'])
+            timeline = build(unwrapped_model(runner), dataset[index], dataset.metainfo['classes'])
             runner.visualizer.add_timeline(f'{split}_{timeline.video_id.translate(_SEPARATORS)}', timeline, epoch)
-
-
-def _model(runner):
-    return runner.model.module if is_model_wrapper(runner.model) else runner.model
