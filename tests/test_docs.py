@@ -201,6 +201,8 @@ def commands():
 @pytest.mark.parametrize('script, arguments', list(commands()))
 def test_commands_name_scripts_and_options_that_exist(script, arguments):
     text = (ROOT / script).read_text()
+    shared = [(ROOT / script).with_name(f'{name}.py') for name in re.findall(r'^from (\w+) import', text, re.MULTILINE)]
+    text += ''.join(path.read_text() for path in shared if path.is_file())
     options = re.findall(r'\s(--[a-z][\w-]*|-o)\b', arguments)
     if script in ('tools/train.py', 'tools/test.py'):  # mmaction2's own command line
         assert set(options) <= {'--amp', '--resume', '--seed', '--cfg-options', '--work-dir'}
