@@ -190,12 +190,12 @@ def test_the_config_for_own_videos_trains(tmp_path):
 
 def commands():
     """Every command of the pages that calls a script of ours: page, script, arguments."""
-    for page in [*PAGES, ROOT / 'README.md']:
+    for page in [*PAGES, ROOT / 'README.md', *ROOT.glob('configs/*/README.md')]:
         for block in re.findall(r'```bash\n(.*?)```', page.read_text(), re.DOTALL):
             for line in block.replace('\\\n', ' ').splitlines():
                 script = re.search(r'(?:^|\s)(tools/[\w/]+\.(?:py|sh))\b(.*)', line.partition(' #')[0])
                 if script:
-                    yield pytest.param(*script.groups(), id=f'{page.stem}: {script[1]}')
+                    yield pytest.param(*script.groups(), id=f'{page.relative_to(ROOT)}: {script[1]}')
 
 
 @pytest.mark.parametrize('script, arguments', list(commands()))
