@@ -14,7 +14,7 @@ from rich.progress import track
 
 from fsptal_mm.config_errors import config_errors
 from fsptal_mm.datasets.video_reader import open_video
-from fsptal_mm.errors import InputError
+from fsptal_mm.errors import LARGEST, InputError, check_numbers
 from fsptal_mm.evaluation import write_csv, write_results
 from fsptal_mm.evaluation.samples import collect_detections
 from fsptal_mm.models.task_modules import ProposalGenerator
@@ -25,7 +25,7 @@ from fsptal_mm.visualization import Timeline, annotate_video, draw_timeline
 
 from .inference_inputs import VideoInput, list_inputs
 from .input_pipeline import InputPipeline, ModelInputs
-from .model_loading import class_names, find_config, load_weights, local_file, state_dict_holder
+from .model_loading import class_names, find_config, load_weights, local_file, state_dict_holder, usable_device
 from .timelines import read_frames
 
 
@@ -52,7 +52,8 @@ class TALInferencer(BaseInferencer):
 
     Raises:
         InputError: No such config or checkpoint, a checkpoint of another model or of other classes, a config without
-            a :class:`PointTALDataset` to test on, ``nms`` where the head has no :class:`ProposalGenerator`.
+            a :class:`PointTALDataset` to test on, ``nms`` where the head has no :class:`ProposalGenerator`, no such
+            device.
 
     Examples:
         >>> inferencer = TALInferencer('fsptal_synthetic', 'work_dirs/fsptal_synthetic/epoch_75.pth')
@@ -79,6 +80,7 @@ class TALInferencer(BaseInferencer):
         self._weights, self._user_classes, self._extractor = local_file(weights), classes, extractor
         with DefaultScope.overwrite_default_scope('mmaction'):  # here only: whatever scope the user has stays
             self._reads = ModelInputs(config, grid)
+            device = usable_device(device)
             super().__init__(config, self._weights, device, scope='mmaction', show_progress=show_progress)
         if nms is not None:
             self._suppress_by(nms)
@@ -112,8 +114,11 @@ class TALInferencer(BaseInferencer):
             not be used.
 
         Raises:
-            InputError: The only input cannot be used, or there is none; pictures are wanted, but no ``out_dir`` given.
+            InputError: The only input cannot be used, or there is none; pictures are wanted, but no ``out_dir`` given;
+                ``score_threshold`` is no number, or ``top_k`` no positive one.
         """
+        check_numbers('TALInferencer', -LARGEST, optional=True, score_threshold=score_threshold)
+        check_numbers('TALInferencer', 1, whole=True, optional=True, top_k=top_k)
         if (timeline or annotate) and out_dir is None:
             raise InputError('a folder for the pictures', field='out_dir')
         videos, results, failures = list_inputs(inputs, self._reads.dataset.data_prefix), {}, []

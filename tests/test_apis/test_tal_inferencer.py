@@ -128,6 +128,12 @@ def test_models_without_an_embedding(folder):
         TALInferencer(config, folder / 'model.pth', 'cpu')
 
 
+@pytest.mark.parametrize('device', ['nosuch', 'cuda:99', 3.5])
+def test_devices_that_are_not_there(folder, device):
+    with pytest.raises(InputError, match=f"device: found '{device}', expected a device of this machine"):
+        TALInferencer(folder / 'model.py', folder / 'model.pth', device)
+
+
 @pytest.mark.parametrize('checkpoint', ['none.pth', 'https://example.com/model.pth', 'torchvision://resnet18'])
 def test_checkpoints_are_local_files(folder, checkpoint):
     with pytest.raises(InputError, match='expected a local checkpoint'):
@@ -301,6 +307,20 @@ def test_wrong_inputs(inferencer, features, expected):
         inferencer(features)
 
 
+@pytest.mark.parametrize(
+    'thinning, expected',
+    [
+        (dict(top_k=-1), 'TALInferencer.top_k: found -1, expected None or a whole number >= 1'),
+        (dict(top_k=2.5), 'top_k: found 2.5'),
+        (dict(score_threshold=float('nan')), 'TALInferencer.score_threshold: found nan, expected None or a number'),
+        (dict(score_threshold='high'), 'score_threshold: found .high'),
+    ],
+)
+def test_wrong_numbers(folder, inferencer, thinning, expected):
+    with pytest.raises(InputError, match=expected):
+        inferencer(folder / 'features/a.npy', **thinning)
+
+
 def test_folder_without_inputs(inferencer, tmp_path):
     (tmp_path / 'readme.txt').write_text('nothing')
     with pytest.raises(InputError, match=r'found .a folder without any'):
@@ -358,6 +378,10 @@ def test_demo_reports_and_keeps(partly_broken, folder, demo, tmp_path, capsys):
     with pytest.raises(SystemExit) as end:
         demo.main(['no_such_name', *arguments[1:]])
     assert 'no_such_name' in end.value.code
+    with pytest.raises(SystemExit) as end:
+        demo.main([*arguments[:3], '--show', '-1'])
+    assert end.value.code == 2
+    assert 'argument --show: found -1, expected at least 0' in capsys.readouterr().err
 
 
 def test_files_hold_the_predictions(folder, inferencer, tmp_path):
