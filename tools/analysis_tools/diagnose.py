@@ -13,10 +13,9 @@ import csv
 import sys
 from pathlib import Path
 
-from eval_tal import add_file_arguments, load_truth
+from eval_tal import add_file_arguments, load_truth, read_detections
 
 from fsptal_mm.errors import InputError
-from fsptal_mm.evaluation import read_results, to_instances
 from fsptal_mm.evaluation.diagnosis import (
     BUCKET_PRESETS,
     bucket_table,
@@ -101,15 +100,15 @@ def diagnose_files(files, annotations, gt, drop_ambiguous, **settings):
     Returns:
         dict[str, dict]: What :meth:`Diagnosis.to_dict` gives, by the names of the models.
     """
-    records, classes = list(annotations.videos.values()), annotations.classes
+    records = annotations.videos.values()
     durations_sec = [record.duration_sec for record in records]
     ranges = Instances.from_videos([record.ambiguous_sec for record in records])
     diagnoses = {}
     for name, path in files.items():
-        det = to_instances(read_results(path), list(annotations.videos), classes, file=path)
+        det = read_detections(path, annotations)
         if drop_ambiguous:
             det = det[~touches_any(det, ranges)]
-        diagnoses[name] = diagnose(gt, det, len(classes), durations_sec, **settings).to_dict()
+        diagnoses[name] = diagnose(gt, det, len(annotations.classes), durations_sec, **settings).to_dict()
     return diagnoses
 
 

@@ -61,6 +61,19 @@ def load_truth(args):
     return annotations, gt
 
 
+def read_detections(path, annotations):
+    """Detections of a results file in the videos to judge: none where it lists videos in which nothing was found.
+
+    Raises:
+        InputError: The file cannot be read, lists no video, or its detections are all of other videos or classes.
+    """
+    results = read_results(path)
+    det = to_instances(results, list(annotations.videos), annotations.classes, file=path)
+    if not len(det) and (not results or any(found['labels'] for found in results.values())):
+        raise InputError('detections of the classes of the videos to judge', file=path, found='none')
+    return det
+
+
 def judge(paths, annotations, gt, protocol, drop_ambiguous):
     """Evaluate results files against annotations.
 
@@ -74,12 +87,12 @@ def judge(paths, annotations, gt, protocol, drop_ambiguous):
     Returns:
         dict[str, Evaluation]: One for each file.
     """
-    videos, classes = annotations.videos, annotations.classes
-    ranges = Instances.from_videos([record.ambiguous_sec for record in videos.values()]) if drop_ambiguous else None
+    records = annotations.videos.values()
+    ranges = Instances.from_videos([record.ambiguous_sec for record in records]) if drop_ambiguous else None
     evaluations = {}
     for path in paths:
-        det = to_instances(read_results(path), list(videos), classes, file=path)
-        evaluations[path] = evaluate_detections(gt, det, len(classes), protocol, ranges)
+        det = read_detections(path, annotations)
+        evaluations[path] = evaluate_detections(gt, det, len(annotations.classes), protocol, ranges)
     return evaluations
 
 
