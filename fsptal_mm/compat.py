@@ -4,6 +4,7 @@ Every function in :data:`REPAIRS` mends one fault of mmaction2 or mmengine, retu
 docstring when it can be deleted. ``fsptal_mm`` calls :func:`apply` before it imports anything else.
 """
 
+import argparse
 import functools
 import importlib.metadata
 import importlib.util
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from mmengine.config import Config
+from mmengine.config import Config, DictAction
 from mmengine.device import get_device
 from mmengine.dist import utils as dist_utils
 from mmengine.model import MMDistributedDataParallel
@@ -243,6 +244,33 @@ def _move(node, old, new):
     return node
 
 
+def name_what_is_no_option():
+    """Say which text behind ``--cfg-options`` is none, and how one looks.
+
+    Symptom: a traceback that ends with ``ValueError: not enough values to unpack``, or with ``AssertionError``.
+    Cause: ``DictAction`` takes every text to be ``KEY=VALUE`` with balanced brackets; argparse reports its own errors.
+    Delete when: mmengine's action raises ``argparse.ArgumentError`` itself.
+    """
+    parse, option = DictAction.__call__, DictAction(['--cfg-options'], 'cfg_options', nargs='+')
+    try:
+        parse(option, None, argparse.Namespace(), ['nothing'])
+    except argparse.ArgumentError:
+        return False
+    except ValueError:
+        pass
+
+    @functools.wraps(parse)
+    def parse_or_report(self, parser, namespace, values, option_string=None):
+        try:
+            parse(self, parser, namespace, values, option_string)
+        except (ValueError, AssertionError) as error:
+            wrong = [value for value in values if '=' not in value] or values
+            raise argparse.ArgumentError(self, f'expected KEY=VALUE, but got {" ".join(wrong)}') from error
+
+    DictAction.__call__ = parse_or_report
+    return True
+
+
 REPAIRS = (
     stub_missing_drn,
     restore_numpy_trapz,
@@ -252,6 +280,7 @@ REPAIRS = (
     train_in_bf16_on_cpu,
     keep_few_compiled_convolutions,
     move_nested_data_root,
+    name_what_is_no_option,
     write_checkpoints_whole,
     write_configs_whole,
     name_the_scalars_of_a_full_disk,

@@ -10,12 +10,19 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.config import config as config_module
 from mmengine.registry import build_functions
+from mmengine.runner import Runner
 from mmengine.utils import manager
 
 from fsptal_mm.errors import InputError
 
 _READERS = ('fromfile', '_file2dict', '_parse_lazy_import')  # mmengine's; their argument ``filename`` is a config
 _BUILDERS = (build_functions.__file__, manager.__file__)
+# Functions of mmengine that take a value of the user as it is: how they fail at a wrong one, and what would be right.
+_TAKERS = {
+    'mkdir_or_exist': (OSError, 'a folder that can be made'),
+    'set_random_seed': (ValueError, 'a seed from 0 to 4294967295'),
+    'init_dist': (KeyError, 'the variables that this launcher sets'),
+}
 _NEAR = 3
 
 
@@ -24,8 +31,9 @@ def config_errors():
     """Let errors of reading a config in the block, and of building what it describes, say where the mistake is.
 
     These are: whatever goes wrong while a config is read (no such file, syntax, ``_base_``, ``custom_imports``, ...), a
-    ``type`` that is not registered, an argument that it does not take or that is missing, and a missing field. All
-    other errors stay as they are.
+    ``type`` that is not registered, an argument that it does not take or that is missing, a value that its constructor
+    refuses, a missing field, and a work directory, seed or launcher that cannot be used. All other errors stay as they
+    are.
 
     Raises:
         InputError: In place of such an error.
@@ -50,11 +58,12 @@ def _of_reading(error, steps):
     names = [os.path.normpath(steps[at][0].f_locals['filename']) for at in readers]
     file, below = names[-1], steps[readers[-1] + 1 :]
     parents = [name for name in names if os.path.abspath(name) != os.path.abspath(file)]
-    if not os.path.exists(file):
+    if not os.path.isfile(file):
+        is_folder = os.path.isdir(file)
         if not parents:
-            return InputError('a config file', file=file, found='no such file')
-        place = _place(parents[-1], '_base_')
-        return InputError('a config file', file=place, field='_base_', found=f'{file}, which does not exist')
+            return InputError('a config file', file=file, found='a folder' if is_folder else 'no such file')
+        found = f'{file}, which {"is a folder" if is_folder else "does not exist"}'
+        return InputError('a config file', file=_place(parents[-1], '_base_'), field='_base_', found=found)
     said = f'{type(error).__name__}: {error}'.splitlines()[0]
     lines = [line for frame, line in below if frame.f_code.co_filename in ('', os.path.abspath(file))]
     if isinstance(error, SyntaxError) and error.lineno and error.filename in ('<unknown>', os.path.abspath(file)):
@@ -86,8 +95,11 @@ def _of_building(error, steps):
     if isinstance(error, TypeError) and argument and _is_of_constructor(steps):
         place = _place(file, argument[1])
         return InputError('the arguments that this type takes', file=place, field=argument[1], found=str(error))
+    if isinstance(error, ValueError) and last.f_code.co_name == '__init__' and _is_of_constructor(steps):
+        name = type(last.f_locals[last.f_code.co_varnames[0]]).__name__  # of its first argument, itself
+        return InputError(f'values that {name} takes', file=file, found=str(error))
     if last.f_code.co_filename not in _BUILDERS:
-        return None
+        return _of_taker(error, steps)
     name, registry = last.f_locals.get('obj_type'), last.f_locals.get('registry')
     if not isinstance(name, str) or not isinstance(error, KeyError):
         return InputError('a dict with a type', file=file, found=f'{type(error).__name__}: {error}')
@@ -99,8 +111,23 @@ def _of_building(error, steps):
 
 def _is_of_constructor(steps):
     """Whether the error is of arguments that a builder gave: constructors may have handed them on."""
-    builders = [at for at, (frame, _) in enumerate(steps) if frame.f_code.co_filename in _BUILDERS]
+    builders = [at for at, (frame, _) in enumerate(steps) if _is_builder(frame)]
     return bool(builders) and all(frame.f_code.co_name == '__init__' for frame, _ in steps[builders[-1] + 1 :])
+
+
+def _is_builder(frame):
+    return frame.f_code.co_filename in _BUILDERS or frame.f_code is Runner.build_dataloader.__code__
+
+
+def _of_taker(error, steps):
+    """The InputError if one of mmengine's functions could not use a value."""
+    for frame, _ in steps:
+        name = frame.f_code.co_name
+        if frame.f_globals.get('__name__', '').startswith('mmengine.') and name in _TAKERS:
+            kind, expected = _TAKERS[name]
+            if isinstance(error, kind):
+                return InputError(expected, found=f'{type(error).__name__}: {error}')
+    return None
 
 
 def _file_of_config(steps):

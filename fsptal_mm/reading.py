@@ -70,6 +70,16 @@ def path_below(folder, name, suffix='', field='video_id'):
     return Path(folder, name + suffix)
 
 
+def spellings(video_id):
+    """The id of a video as it may stand in one file or another: as it is, without and with ActivityNet's ``v_``."""
+    return video_id, video_id.removeprefix('v_'), f'v_{video_id}'
+
+
+def known_id(video_id, known):
+    """Spelling of a video's id among ``known`` ones; ``None`` if it has none there."""
+    return next((name for name in spellings(video_id) if name in known), None)
+
+
 def to_name(value, expected='a name', **where):
     """A text without white space around it.
 

@@ -118,6 +118,22 @@ def nested_data_root(folder):
     assert cfg.train.ann_file == 'X/gt.json', 'the nested path did not follow'
 
 
+def no_option(folder):
+    import argparse
+    import re
+
+    import pytest
+    from mmengine.config import DictAction
+
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    assert parser.parse_args(['--cfg-options', 'a.b=1']).cfg_options == {'a.b': 1}
+    for wrong in ('nothing', 'a=[1,'):
+        expected = f'argument --cfg-options: expected KEY=VALUE, but got {wrong}'
+        with pytest.raises(argparse.ArgumentError, match=re.escape(expected)):
+            parser.parse_args(['--cfg-options', wrong])
+
+
 PROBES = {
     'drn': missing_drn,
     'drn_unregistered': drn_is_not_registered,
@@ -132,6 +148,7 @@ PROBES = {
     'data_parallel': data_parallel,
     'amp': amp,
     'data_root': nested_data_root,
+    'option': no_option,
 }
 
 

@@ -72,6 +72,7 @@ def outcomes(tmp_path_factory):
         ('data_parallel', 'device_ids'),
         ('amp', 'only available training on gpu'),
         ('data_root', 'did not follow'),
+        ('option', 'not enough values to unpack'),
     ],
 )
 def test_repair_removes_the_symptom(outcomes, probe, symptom):
@@ -101,6 +102,7 @@ def test_nothing_is_patched_where_nothing_is_broken(tmp_path):
     result = run_python(WORKER, 'healthy', path=[tmp_path])
     everywhere = [
         'move_nested_data_root',
+        'name_what_is_no_option',
         'write_checkpoints_whole',
         'write_configs_whole',
         'name_the_scalars_of_a_full_disk',

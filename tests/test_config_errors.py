@@ -8,9 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from mmaction.registry import DATASETS, MODELS
 from mmengine.config import Config
-from mmengine.registry import DefaultScope
+from mmengine.dist import init_dist
+from mmengine.registry import OPTIMIZERS, DefaultScope
+from mmengine.runner import Runner, set_random_seed
+from mmengine.utils import mkdir_or_exist
 
 from fsptal_mm.apis.model_loading import find_config
 from fsptal_mm.config_errors import config_errors
@@ -62,10 +66,12 @@ def test_files_that_are_no_configs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path('bytes.py').write_bytes(b'\xff\xfe')
     Path('config.txt').touch()
+    Path('folder.py').mkdir()
     Path('config.yml').write_text('a: [1')
     Path('config.json').write_text('{')
     for name, message in {
         'gone.py': 'found .no such file',
+        'folder.py': 'found .a folder',
         'gone.yml': 'found .no such file',
         'bytes.py': 'found .UnicodeDecodeError',
         'config.txt': 'found .*Only py/yml/yaml/json',
@@ -114,6 +120,38 @@ def test_parts_that_cannot_be_built(line, message, tmp_path):
     config = read(tmp_path / 'config.py')
     with pytest.raises(InputError, match=rf'^{tmp_path}/{message}'):
         build(config)
+
+
+def test_values_that_a_constructor_refuses(tmp_path):
+    (tmp_path / 'config.py').write_text("optimizer = dict(type='Adam', lr=-1)\nloader = dict(batch_size=0)\n")
+    config = read(tmp_path / 'config.py')
+    sampler = dict(type='DefaultSampler', shuffle=False)
+    message = "found 'batch_size should be a positive .*, expected values that BatchSampler takes"
+    with pytest.raises(InputError, match=message), config_errors():
+        Runner.build_dataloader(config.loader | dict(dataset=[1], sampler=sampler))
+    parameters = [torch.nn.Parameter(torch.zeros(1))]
+    message = "found 'Invalid learning rate: -1', expected values that Adam takes"
+    with pytest.raises(InputError, match=message), config_errors():
+        OPTIMIZERS.build(config.optimizer | dict(params=parameters))
+
+
+@pytest.mark.parametrize(
+    'taker, expected',
+    [
+        (
+            lambda folder: mkdir_or_exist(folder / 'file'),
+            'FileExistsError.*, expected a folder that can be made',
+        ),
+        (lambda folder: set_random_seed(-1), 'ValueError: Seed must .*, expected a seed from 0 to 4294967295'),
+        (lambda folder: init_dist('slurm'), 'SLURM_PROCID.*, expected the variables that this launcher sets'),
+    ],
+    ids=['work directory', 'seed', 'launcher'],
+)
+def test_values_that_the_host_takes_as_they_are(taker, expected, tmp_path, monkeypatch):
+    (tmp_path / 'file').touch()
+    monkeypatch.delenv('SLURM_PROCID', raising=False)
+    with pytest.raises(InputError, match=expected), config_errors():
+        taker(tmp_path)
 
 
 def test_arguments_that_are_handed_on_to_a_base_class(tmp_path):
@@ -175,6 +213,15 @@ def test_tools_end_with_one_line(tool, arguments, run):
 def test_the_check_of_a_data_set_ends_with_one_line(run, capsys):
     assert run('data/check_dataset', 'config.py') == 1
     assert re.search(SAID, capsys.readouterr().out.strip())
+
+
+def test_what_the_script_of_the_host_asserts_is_one_line(tmp_path):
+    environment = os.environ | dict(PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1')
+    command = [sys.executable, ROOT / 'tools/test.py', GOOD, 'x.pth', '--dump', 'x.txt']
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[-1] == 'error: The dump file must be a pkl file.'
+    assert 'Traceback' not in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -190,17 +190,19 @@ def test_the_config_for_own_videos_trains(tmp_path):
 
 def commands():
     """Every command of the pages that calls a script of ours: page, script, arguments."""
-    for page in [*PAGES, ROOT / 'README.md']:
+    for page in [*PAGES, ROOT / 'README.md', *ROOT.glob('configs/*/README.md')]:
         for block in re.findall(r'```bash\n(.*?)```', page.read_text(), re.DOTALL):
             for line in block.replace('\\\n', ' ').splitlines():
                 script = re.search(r'(?:^|\s)(tools/[\w/]+\.(?:py|sh))\b(.*)', line.partition(' #')[0])
                 if script:
-                    yield pytest.param(*script.groups(), id=f'{page.stem}: {script[1]}')
+                    yield pytest.param(*script.groups(), id=f'{page.relative_to(ROOT)}: {script[1]}')
 
 
 @pytest.mark.parametrize('script, arguments', list(commands()))
 def test_commands_name_scripts_and_options_that_exist(script, arguments):
     text = (ROOT / script).read_text()
+    shared = [(ROOT / script).with_name(f'{name}.py') for name in re.findall(r'^from (\w+) import', text, re.MULTILINE)]
+    text += ''.join(path.read_text() for path in shared if path.is_file())
     options = re.findall(r'\s(--[a-z][\w-]*|-o)\b', arguments)
     if script in ('tools/train.py', 'tools/test.py'):  # mmaction2's own command line
         assert set(options) <= {'--amp', '--resume', '--seed', '--cfg-options', '--work-dir'}

@@ -1,4 +1,4 @@
-"""What the README says, as far as a program can check it."""
+"""What the README, the guides and the pages of the configs say, as far as a program can check it."""
 
 import json
 import re
@@ -12,7 +12,8 @@ from fsptal_mm.datasets.annotations import load_annotations
 ROOT = Path(__file__).parents[1]
 README = (ROOT / 'README.md').read_text()
 PAGES = {
-    path.relative_to(ROOT).as_posix(): path.read_text() for path in [ROOT / 'README.md', *ROOT.glob('docs/**/*.md')]
+    path.relative_to(ROOT).as_posix(): path.read_text()
+    for path in [ROOT / 'README.md', *ROOT.glob('docs/**/*.md'), *ROOT.glob('configs/*/README.md')]
 }
 ALL_TEXT = '\n'.join(PAGES.values())
 REGISTRIES = (MODELS, DATASETS, METRICS, TRANSFORMS, TASK_UTILS, HOOKS, LOOPS)
@@ -31,10 +32,27 @@ def test_paths_exist(path):
     assert (ROOT / path).exists() or path.startswith('configs/mine/')  # files that guides tell their reader to write
 
 
+def anchors(path):
+    """Anchors of the headings of a page, as GitHub and mkdocs make them."""
+    titles = re.findall(r'^#+ (.+)', path.read_text(), re.MULTILINE)
+    return {re.sub(r'[^\w\- ]', '', title.lower()).replace(' ', '-') for title in titles}
+
+
 @pytest.mark.parametrize('page', PAGES)
-def test_links_to_files_lead_somewhere(page):
-    links = [link for link in re.findall(r'\]\(([^)]+)\)', PAGES[page]) if not link.startswith('http')]
-    assert [link for link in links if not (ROOT / page).parent.joinpath(link.partition('#')[0]).exists()] == []
+def test_links_lead_somewhere(page):
+    for link in re.findall(r'\]\(([^)]+)\)', PAGES[page]):
+        if not link.startswith('http'):
+            name, _, anchor = link.partition('#')
+            file = (ROOT / page).parent / name if name else ROOT / page
+            assert file.exists(), link
+            assert not anchor or anchor in anchors(file), link
+
+
+@pytest.mark.parametrize('page', [page for page in PAGES if page.startswith('configs/')])
+def test_configs_that_a_page_lists_exist(page):
+    names = re.findall(r'`([\w-]+\.py)`', PAGES[page])
+    assert names
+    assert [name for name in names if not (ROOT / page).with_name(name).is_file()] == []
 
 
 def test_make_targets_exist():

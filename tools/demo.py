@@ -37,7 +37,10 @@ def parse_args(argv):
     parser.add_argument('--device', help='default: the best one at hand')
     parser.add_argument('--show', type=int, default=5, help='detections to print per video (default: %(default)s)')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='as in test.py')
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.show < 0:
+        parser.error(f'argument --show: found {args.show}, expected at least 0')
+    return args
 
 
 def print_best(predictions, count):

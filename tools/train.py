@@ -3,6 +3,7 @@
 import importlib.util
 import runpy
 import sys
+import traceback
 from pathlib import Path
 
 
@@ -25,6 +26,10 @@ def run_host_tool(name):
             runpy.run_path(str(script), run_name='__main__')
     except InputError as error:
         sys.exit(f'error: {error}')
+    except AssertionError as error:
+        if traceback.extract_tb(error.__traceback__)[-1].filename != str(script):
+            raise
+        sys.exit(f'error: {error}')  # the script's own assertions are about its arguments
 
 
 if __name__ == '__main__':

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from mmengine.device import get_device
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from fsptal_mm.datasets.flow_reader import check_source, open_frames
 from fsptal_mm.datasets.video_clips import ClipGrid, ClipPipeline, iterate_clips
-from fsptal_mm.errors import InputError
+from fsptal_mm.errors import InputError, check_numbers
 from fsptal_mm.models import pool_clip_features
 
+from .model_loading import usable_device
 from .recognizer import load_recognizer, sampled_clip
 
 _PROBE_SHAPE = (256, 340)  # height and width of the frames of a usual test pipeline
@@ -85,7 +85,8 @@ class FeatureExtractor:
         batch_size=8,
         source='decord',
     ):
-        self.device = torch.device(get_device() if device is None else device)
+        check_numbers('FeatureExtractor', 1, whole=True, batch_size=batch_size)
+        self.device = usable_device(device)
         self.half, self.batch_size = half, batch_size
         self.model, config, test_pipeline = load_recognizer(config, checkpoint, self.device)
         default_len, default_frames = sampled_clip(config, test_pipeline)
@@ -175,6 +176,7 @@ class FeatureExtractor:
         Yields:
             Extraction: As videos get ready, in about the order of ``paths``.
         """
+        check_numbers('FeatureExtractor', 0, whole=True, num_workers=num_workers)
         paths = [str(path) for path in paths]
         stream = _ClipStream(paths, self.source, self.clip_grid, self.pipeline, self.batch_size)
         parts = [[] for _ in paths]

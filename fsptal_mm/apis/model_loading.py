@@ -4,13 +4,16 @@ import copy
 import difflib
 from pathlib import Path
 
+import torch
 from mmengine.config import Config
+from mmengine.device import get_device
 from mmengine.infer import BaseInferencer
 from mmengine.runner.checkpoint import CheckpointLoader, _load_checkpoint_to_model
 
 from fsptal_mm.config_errors import config_errors
 from fsptal_mm.datasets.readers import read_classes
 from fsptal_mm.errors import InputError
+from fsptal_mm.reading import regular_file
 
 _INDEX_DIR = Path(__file__).parents[1] / '.mim'  # holds model-index.yml and configs/, in a clone and when installed
 _MAX_NAMED = 5
@@ -47,9 +50,21 @@ def find_config(model):
 
 def local_file(path):
     """The path as a string; InputError unless it is a file on this machine, since nothing is downloaded."""
-    if not Path(path).is_file():
-        raise InputError('a local checkpoint', file=path, found='no such file')
-    return str(path)
+    return str(regular_file(path, 'a local checkpoint'))
+
+
+def usable_device(name=None):
+    """The device of that name, or the best one at hand.
+
+    Raises:
+        InputError: There is no such device, or not on this machine.
+    """
+    try:
+        device = torch.device(get_device() if name is None else name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, TypeError) as error:  # the last two: torch without CUDA, not even a name
+        raise InputError('a device of this machine, such as cpu', field='device', found=str(name)) from error
+    return device
 
 
 def state_dict_holder(checkpoint, file):

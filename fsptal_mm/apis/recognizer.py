@@ -1,7 +1,5 @@
 """Recognisers of mmaction2 as feature extractors: loading, and what clips they take."""
 
-from pathlib import Path
-
 from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
@@ -9,8 +7,9 @@ from mmengine.runner import CheckpointLoader
 
 from fsptal_mm.config_errors import config_errors
 from fsptal_mm.errors import InputError
+from fsptal_mm.reading import regular_file
 
-from .model_loading import state_dict_holder
+from .model_loading import local_file, state_dict_holder
 
 
 @config_errors()
@@ -29,7 +28,7 @@ def load_recognizer(config, checkpoint, device):
         InputError: No such file, no recogniser, no test pipeline, or weights that do not fit the model: the classifier
             may differ or be missing, nothing else.
     """
-    config = config if isinstance(config, Config) else Config.fromfile(_existing(config, 'a config file'))
+    config = config if isinstance(config, Config) else Config.fromfile(regular_file(config, 'a config file'))
     model_config = config.get('model', {}).copy()
     backbone = model_config.get('backbone')
     if not backbone or not str(model_config.get('type', '')).startswith('Recognizer'):
@@ -41,7 +40,7 @@ def load_recognizer(config, checkpoint, device):
     # Recognisers leave it to the default scope where their parts are found.
     with DefaultScope.overwrite_default_scope(config.get('default_scope', 'mmaction')):
         model = MODELS.build(model_config)
-    weights = CheckpointLoader.load_checkpoint(_existing(checkpoint, 'a checkpoint'), map_location='cpu')
+    weights = CheckpointLoader.load_checkpoint(local_file(checkpoint), map_location='cpu')
     weights = state_dict_holder(weights, checkpoint).get('state_dict', weights)
     weights = {name.removeprefix('module.'): value for name, value in weights.items()}
     try:
@@ -54,12 +53,6 @@ def load_recognizer(config, checkpoint, device):
         found = f'without {result.missing_keys[:3]}, but with {strange[:3]}'
         raise InputError(f'weights of {config.filename}', file=checkpoint, field='state_dict', found=found)
     return model.to(device).eval(), config, _test_pipeline(config)
-
-
-def _existing(path, what):
-    if not Path(path).is_file():
-        raise InputError(what, file=path, found='no such file')
-    return str(path)
 
 
 def _test_pipeline(config):

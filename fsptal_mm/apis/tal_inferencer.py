@@ -14,16 +14,18 @@ from rich.progress import track
 
 from fsptal_mm.config_errors import config_errors
 from fsptal_mm.datasets.video_reader import open_video
-from fsptal_mm.errors import InputError
+from fsptal_mm.errors import LARGEST, InputError, check_numbers
 from fsptal_mm.evaluation import write_csv, write_results
 from fsptal_mm.evaluation.samples import collect_detections
+from fsptal_mm.models.task_modules import ProposalGenerator
+from fsptal_mm.models.task_modules.nms import find_nms
 from fsptal_mm.reading import path_below
 from fsptal_mm.structures import Detection
 from fsptal_mm.visualization import Timeline, annotate_video, draw_timeline
 
 from .inference_inputs import VideoInput, list_inputs
 from .input_pipeline import InputPipeline, ModelInputs
-from .model_loading import class_names, find_config, load_weights, local_file, state_dict_holder
+from .model_loading import class_names, find_config, load_weights, local_file, state_dict_holder, usable_device
 from .timelines import read_frames
 
 
@@ -50,7 +52,8 @@ class TALInferencer(BaseInferencer):
 
     Raises:
         InputError: No such config or checkpoint, a checkpoint of another model or of other classes, a config without
-            a :class:`PointTALDataset` to test on.
+            a :class:`PointTALDataset` to test on, ``nms`` where the head has no :class:`ProposalGenerator`, no such
+            device.
 
     Examples:
         >>> inferencer = TALInferencer('fsptal_synthetic', 'work_dirs/fsptal_synthetic/epoch_75.pth')
@@ -74,12 +77,13 @@ class TALInferencer(BaseInferencer):
     ):
         config = find_config(model)
         config.merge_from_dict(cfg_options or {})
-        if nms is not None:
-            config.model.head.setdefault('proposals', dict(type='ProposalGenerator')).nms = dict(nms)
         self._weights, self._user_classes, self._extractor = local_file(weights), classes, extractor
         with DefaultScope.overwrite_default_scope('mmaction'):  # here only: whatever scope the user has stays
             self._reads = ModelInputs(config, grid)
+            device = usable_device(device)
             super().__init__(config, self._weights, device, scope='mmaction', show_progress=show_progress)
+        if nms is not None:
+            self._suppress_by(nms)
 
     def __call__(
         self,
@@ -110,8 +114,11 @@ class TALInferencer(BaseInferencer):
             not be used.
 
         Raises:
-            InputError: The only input cannot be used, or there is none; pictures are wanted, but no ``out_dir`` given.
+            InputError: The only input cannot be used, or there is none; pictures are wanted, but no ``out_dir`` given;
+                ``score_threshold`` is no number, or ``top_k`` no positive one.
         """
+        check_numbers('TALInferencer', -LARGEST, optional=True, score_threshold=score_threshold)
+        check_numbers('TALInferencer', 1, whole=True, optional=True, top_k=top_k)
         if (timeline or annotate) and out_dir is None:
             raise InputError('a folder for the pictures', field='out_dir')
         videos, results, failures = list_inputs(inputs, self._reads.dataset.data_prefix), {}, []
@@ -162,6 +169,13 @@ class TALInferencer(BaseInferencer):
         kind = 'sample' if return_datasample else 'detections'
         predictions = {video_id: getattr(result, kind) for video_id, result in preds.items()}
         return dict(predictions=predictions, visualization=visualization)
+
+    def _suppress_by(self, nms):
+        proposals = getattr(self.model.head, 'proposals', None)
+        if not isinstance(proposals, ProposalGenerator):
+            found = f'a model with {type(self.model.head).__name__}'
+            raise InputError('a model whose head has a ProposalGenerator', field='nms', found=found)
+        proposals.nms, proposals.nms_args = find_nms(nms)
 
     def _localize(self, video, others, score_threshold, top_k):
         if video.video_id in others:

@@ -13,7 +13,7 @@ from fsptal_mm.config_errors import config_errors
 from fsptal_mm.datasets.video_reader import VIDEO_SUFFIXES, open_video
 from fsptal_mm.engine.timeline_builder import check_has_timeline, find_videos, mining_timeline, prediction_timeline
 from fsptal_mm.errors import InputError
-from fsptal_mm.evaluation.results import known_id
+from fsptal_mm.reading import known_id, spellings
 from fsptal_mm.visualization import NO_CLASS, FrameStrip, ModelTrack, Spans, Timeline, axis_width_in
 
 from .model_loading import load_local_checkpoint
@@ -191,6 +191,5 @@ def find_video_file(folder, video_id):
     """
     if not Path(folder).is_dir():
         raise InputError('a folder of videos', file=folder, found='no such folder')
-    names = (video_id, video_id.removeprefix('v_'), f'v_{video_id}')
-    files = (Path(folder, name + suffix) for name in names for suffix in VIDEO_SUFFIXES)
+    files = (Path(folder, name + suffix) for name in spellings(video_id) for suffix in VIDEO_SUFFIXES)
     return next((path for path in files if path.is_file()), None)

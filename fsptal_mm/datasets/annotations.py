@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fsptal_mm.errors import InputError
+from fsptal_mm.reading import known_id
 
 from .json_readers import read_annotations
 from .point_readers import read_points
@@ -166,8 +167,7 @@ def _point_files(point_file, annotator):
 
 def _find(mapping, video_id):
     """Entry of a video, with or without ActivityNet's prefix; ``None`` if there is none."""
-    other = video_id[2:] if video_id.startswith('v_') else f'v_{video_id}'
-    return mapping.get(video_id, mapping.get(other))
+    return mapping.get(known_id(video_id, mapping))
 
 
 def _by_video(rows):

@@ -4,7 +4,7 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass
 
-from fsptal_mm.errors import InputError
+from fsptal_mm.errors import InputError, check_numbers
 
 from .point_sampling import video_rng
 
@@ -42,14 +42,11 @@ class Fold:
             found = sorted(fields, key=str) if isinstance(config, dict) else config
             raise InputError('index, count and part (and group or seed)', field='fold', found=found)
         fold = cls(**config)
-        if not _is_whole(fold.count) or fold.count < 2:
-            raise InputError('a whole number of folds, at least 2', field='fold.count', found=fold.count)
-        if not _is_whole(fold.index) or fold.index not in range(fold.count):
-            raise InputError(f'a whole number from 0 to {fold.count - 1}', field='fold.index', found=fold.index)
+        check_numbers('fold', 2, whole=True, count=fold.count)
+        check_numbers('fold', 0, fold.count - 1, whole=True, index=fold.index)
+        check_numbers('fold', 0, whole=True, seed=fold.seed)
         if fold.part not in _PARTS:
             raise InputError(f'one of {_PARTS}', field='fold.part', found=fold.part)
-        if not _is_whole(fold.seed) or fold.seed < 0:
-            raise InputError('a whole number >= 0', field='fold.seed', found=fold.seed)
         if not (fold.group is None or _is_expression(fold.group)):
             raise InputError('a regular expression', field='fold.group', found=fold.group)
         return fold
@@ -97,7 +94,3 @@ def _is_expression(value):
         return isinstance(value, str) and bool(re.compile(value))
     except (re.error, OverflowError, RecursionError):  # of '(', of 'x{9999999999}', of '(' * 10000
         return False
-
-
-def _is_whole(value):
-    return isinstance(value, int) and not isinstance(value, bool)

@@ -1,13 +1,12 @@
 """What a model says about one video, as a timeline."""
 
-import numpy as np
 import torch
 from mmengine.dataset import pseudo_collate
 
 from fsptal_mm.errors import InputError
 from fsptal_mm.evaluation.samples import collect_detections, to_numpy
 from fsptal_mm.models.task_modules import VideoLabels
-from fsptal_mm.structures import SnippetGrid
+from fsptal_mm.structures import snippet_edges_sec
 from fsptal_mm.visualization import ModelTrack, SnippetCurves, Spans, Timeline
 
 from .hooks.label_report import label_runs, segments_sec
@@ -103,9 +102,7 @@ def _embed(model, item):
 
 def _curves(model, batch, sample):
     scores = model.head.clean_scores(batch)
-    positions = sample.get('snippet_positions', np.arange(sample.num_snippets))
-    edges_sec = SnippetGrid(sample.snippet_sec, sample.offset_sec).edges_sec(positions).clip(0, sample.duration_sec)
-    return SnippetCurves(edges_sec, to_numpy(scores.final[0]), to_numpy(scores.background[0]))
+    return SnippetCurves(snippet_edges_sec(sample), to_numpy(scores.final[0]), to_numpy(scores.background[0]))
 
 
 def _timeline(sample, classes, track, is_training=False):

@@ -6,8 +6,9 @@ import numpy as np
 from mmaction.registry import METRICS
 
 from fsptal_mm.errors import InputError
+from fsptal_mm.reading import known_id
 
-from .results import known_id, read_video_scores
+from .results import read_video_scores
 from .samples import class_names
 from .tal_metric import TALMetric
 

@@ -10,7 +10,7 @@ from mmengine.logging import print_log
 
 from fsptal_mm.errors import LARGEST, InputError
 from fsptal_mm.fileio import atomic_write, write_json
-from fsptal_mm.reading import read_json
+from fsptal_mm.reading import known_id, read_json
 
 from .functional import Instances
 
@@ -205,11 +205,6 @@ def _to_segment(value):
     if not -LARGEST <= start <= end <= LARGEST:
         raise ValueError
     return start, end
-
-
-def known_id(video, known):
-    """Spelling of a video's id among ``known`` ones, with or without ActivityNet's ``v_``; ``None`` for others."""
-    return next((name for name in (video, video.removeprefix('v_'), f'v_{video}') if name in known), None)
 
 
 def _warn_of_unknown(file, unknown_videos, unknown_labels):

@@ -4,7 +4,7 @@ import contextlib
 import math
 
 import torch
-from torch.nn.modules.batchnorm import SyncBatchNorm, _BatchNorm
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
 from fsptal_mm.errors import InputError
@@ -96,10 +96,11 @@ def check_can_recompute(backbone):
     """Make sure that a second pass over clips can leave running statistics alone.
 
     Raises:
-        InputError: The backbone trains ``SyncBatchNorm``, which insists on counting its batches.
+        InputError: The backbone trains ``SyncBatchNorm``: PyTorch's insists on counting its batches, and compiled
+            mmcv's is no batch normalisation to :func:`running_statistics_kept`.
     """
     for name, part in backbone.named_modules():
-        if isinstance(part, SyncBatchNorm) and part.training:
+        if type(part).__name__ == 'SyncBatchNorm' and part.training:
             expected = f'False, since {name} is SyncBatchNorm, or BN with norm_eval=True in the backbone'
             raise InputError(expected, field='PointTAL.checkpoint_clips', found=True)
 

@@ -1,7 +1,7 @@
 from .clip_batch import ClipBatch
 from .detection import Detection
 from .point_targets import NO_INSTANCE, PointTargets
-from .segments import SnippetGrid, segment_iou, segments_inside
+from .segments import SnippetGrid, segment_iou, segments_inside, snippet_edges_sec
 from .snippet_batch import SnippetBatch
 
 __all__ = [
@@ -13,4 +13,5 @@ __all__ = [
     'SnippetGrid',
     'segment_iou',
     'segments_inside',
+    'snippet_edges_sec',
 ]

@@ -96,6 +96,21 @@ class SnippetGrid:
         return (duration_sec - self.offset_sec) / self.snippet_sec
 
 
+def snippet_edges_sec(data_sample):
+    """Where the snippets that a model sees of one video begin and end, inside the video.
+
+    Args:
+        data_sample (ActionDataSample): With metainfo ``num_snippets``, ``snippet_sec``, ``offset_sec``,
+            ``duration_sec`` and, after label extension, ``snippet_positions``.
+
+    Returns:
+        np.ndarray: ``(T + 1,)`` seconds; snippet t reaches from entry t to entry t + 1.
+    """
+    grid = SnippetGrid(data_sample.snippet_sec, data_sample.offset_sec)
+    positions = data_sample.get('snippet_positions', np.arange(data_sample.num_snippets))
+    return grid.edges_sec(positions).clip(0, data_sample.duration_sec)
+
+
 def _positive(grid, field, video):
     value = grid[field]
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not _SMALLEST <= value <= LARGEST:

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -89,6 +91,17 @@ def test_weights_of_another_model(recognizer):
         FeatureExtractor(recognizer('i3d')[0], recognizer('tsn')[1])
     with pytest.raises(InputError, match='no such file'):
         FeatureExtractor(recognizer('i3d')[0], 'missing.pth')
+    with pytest.raises(InputError, match="found 'a folder', expected a local checkpoint"):
+        FeatureExtractor(recognizer('i3d')[0], Path(recognizer('tsn')[1]).parent)
+
+
+def test_wrong_numbers_and_devices(recognizer):
+    with pytest.raises(InputError, match=r'FeatureExtractor\.batch_size: found 0, expected a whole number >= 1'):
+        FeatureExtractor(*recognizer('tsn'), batch_size=0)
+    with pytest.raises(InputError, match=r'num_workers: found -1, expected a whole number >= 0'):
+        next(FeatureExtractor(*recognizer('tsn')).extract_all(['a.mp4'], num_workers=-1))
+    with pytest.raises(InputError, match=r"device: found 'nosuch', expected a device of this machine"):
+        FeatureExtractor(*recognizer('tsn'), device='nosuch')
 
 
 def test_another_classifier_does_not_matter(tmp_path, recognizer):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from localizers import CLASSES, ROOT, make_localizer
+from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from tool_modules import load_tool
@@ -125,6 +126,12 @@ def test_models_without_an_embedding(folder):
     config.model = dict(type='BMN', temporal_dim=64)
     with pytest.raises(InputError, match=r'model\.py: model\.type: found .BMN., expected a model with an embedding'):
         TALInferencer(config, folder / 'model.pth', 'cpu')
+
+
+@pytest.mark.parametrize('device', ['nosuch', 'cuda:99', 3.5])
+def test_devices_that_are_not_there(folder, device):
+    with pytest.raises(InputError, match=f"device: found '{device}', expected a device of this machine"):
+        TALInferencer(folder / 'model.py', folder / 'model.pth', device)
 
 
 @pytest.mark.parametrize('checkpoint', ['none.pth', 'https://example.com/model.pth', 'torchvision://resnet18'])
@@ -252,6 +259,27 @@ def test_thresholds_and_suppression(folder, inferencer):
         assert first.label != second.label or shared < 0.1 * union
 
 
+def test_suppression_that_no_head_uses(folder, monkeypatch):
+    class Bare(torch.nn.Module):
+        num_classes = 3
+
+        def __init__(self):
+            super().__init__()
+            self.classifier = torch.nn.Linear(16, 4, bias=False)
+
+    monkeypatch.setitem(MODELS.module_dict, 'Bare', Bare)
+    config = Config.fromfile(folder / 'model.py')
+    config.model.head = dict(type='Bare')
+    nms = dict(type='nms', iou_threshold=0.1)
+    with pytest.raises(InputError, match="nms: found 'a model with Bare', expected a model whose head has a Pro"):
+        TALInferencer(config, folder / 'model.pth', 'cpu', nms=nms)
+    config.model = dict(type='BMN', temporal_dim=64)
+    with pytest.raises(InputError, match=r'model\.type: found .BMN., expected a model with an embedding'):
+        TALInferencer(config, folder / 'model.pth', 'cpu', nms=nms)
+    with pytest.raises(InputError, match="nms: found 'soft', expected a dict with a type"):
+        TALInferencer(folder / 'model.py', folder / 'model.pth', 'cpu', nms='soft')
+
+
 def test_data_samples_hold_all_proposals(folder, inferencer):
     sample = inferencer(folder / 'features/a.npy', return_datasamples=True, top_k=1)['predictions']['a']
     assert len(sample.pred_segments.segments_sec) > 5
@@ -277,6 +305,20 @@ def test_data_samples_hold_all_proposals(folder, inferencer):
 def test_wrong_inputs(inferencer, features, expected):
     with pytest.raises(InputError, match=expected):
         inferencer(features)
+
+
+@pytest.mark.parametrize(
+    'thinning, expected',
+    [
+        (dict(top_k=-1), 'TALInferencer.top_k: found -1, expected None or a whole number >= 1'),
+        (dict(top_k=2.5), 'top_k: found 2.5'),
+        (dict(score_threshold=float('nan')), 'TALInferencer.score_threshold: found nan, expected None or a number'),
+        (dict(score_threshold='high'), 'score_threshold: found .high'),
+    ],
+)
+def test_wrong_numbers(folder, inferencer, thinning, expected):
+    with pytest.raises(InputError, match=expected):
+        inferencer(folder / 'features/a.npy', **thinning)
 
 
 def test_folder_without_inputs(inferencer, tmp_path):
@@ -336,6 +378,10 @@ def test_demo_reports_and_keeps(partly_broken, folder, demo, tmp_path, capsys):
     with pytest.raises(SystemExit) as end:
         demo.main(['no_such_name', *arguments[1:]])
     assert 'no_such_name' in end.value.code
+    with pytest.raises(SystemExit) as end:
+        demo.main([*arguments[:3], '--show', '-1'])
+    assert end.value.code == 2
+    assert 'argument --show: found -1, expected at least 0' in capsys.readouterr().err
 
 
 def test_files_hold_the_predictions(folder, inferencer, tmp_path):

@@ -111,16 +111,18 @@ def test_only_the_main_process_draws(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    'arguments, field',
+    'arguments, message',
     [
-        (dict(interval=0), 'interval'),
-        (dict(interval=True), 'interval'),
+        (dict(interval=0), 'TALVisualizationHook.interval: found 0, expected a whole number >= 1'),
+        (dict(interval=True), 'TALVisualizationHook.interval'),
         (dict(train_videos=-1), 'train_videos'),
+        (dict(train_videos=2.5), 'train_videos'),
         (dict(val_videos='v0'), 'val_videos'),
+        (dict(val_videos=None), "val_videos: found 'None', expected a whole number >= 0, or a list of video ids"),
     ],
 )
-def test_bad_arguments(arguments, field):
-    with pytest.raises(InputError, match=field):
+def test_bad_arguments(arguments, message):
+    with pytest.raises(InputError, match=message):
         TALVisualizationHook(**arguments)
 
 

@@ -3,11 +3,12 @@
 import pytest
 import torch
 from mmaction.registry import MODELS
+from mmengine.model import convert_sync_batchnorm
 from torch import nn
 
 from fsptal_mm.errors import InputError
 from fsptal_mm.models import pool_clip_features
-from fsptal_mm.models.clip_backbone import encode_clips
+from fsptal_mm.models.clip_backbone import check_can_recompute, encode_clips
 
 
 def test_frames_folded_into_the_batch_are_averaged_clip_by_clip():
@@ -202,6 +203,23 @@ def test_synchronised_norms_that_are_trained_cannot_be_computed_again():
     for changes in (dict(checkpoint_clips=False), dict(freeze_backbone=True)):
         MODELS.build(CONFIG | dict(backbone=backbone) | changes)
     MODELS.build(CONFIG | dict(backbone=backbone | dict(norm_eval=True)))
+
+
+def test_norms_that_are_synchronised_after_building_cannot_be_computed_again():
+    for changes in (dict(checkpoint_clips=False), dict(freeze_backbone=True)):
+        convert_sync_batchnorm(MODELS.build(CONFIG | changes)).train()
+    model = convert_sync_batchnorm(MODELS.build(CONFIG))  # as the runner does with `sync_bn` of its config
+    model.eval()
+    with pytest.raises(InputError, match=r'checkpoint_clips: found True, expected False, since conv1\.bn is Sync'):
+        model.train()
+
+
+def test_the_synchronised_norm_of_mmcv_cannot_be_computed_again_either():
+    class SyncBatchNorm(nn.Module):  # mmcv's, where it is compiled, is a module of this name and of no other kinship
+        pass
+
+    with pytest.raises(InputError, match='since 1 is SyncBatchNorm'):
+        check_can_recompute(nn.Sequential(nn.Identity(), SyncBatchNorm()))
 
 
 def test_frames_are_normalised_as_in_the_toolbox():

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+from mmaction.structures import ActionDataSample
 
 from fsptal_mm.errors import InputError
-from fsptal_mm.structures import SnippetGrid, segment_iou
+from fsptal_mm.structures import SnippetGrid, segment_iou, snippet_edges_sec
 
 
 def test_grid_from_frames_is_the_spacing_of_snippets_in_seconds():
@@ -84,3 +85,11 @@ def test_edges_lie_half_way_between_sampled_snippets():
     assert grid.edges_sec(np.arange(3)) == pytest.approx([0.1, 0.6, 1.1, 1.6])  # not resampled: t and t + 1
     # Centres of 0.02, 1, 1.5 and 2.99 are at these + 0.5; the video has four snippets, which the ends belong to.
     assert grid.edges_sec([0.02, 1, 1.5, 2.99]) == pytest.approx(np.array([0, 1.01, 1.75, 2.745, 4]) * 0.5 + 0.1)
+
+
+def test_edges_of_a_sample_lie_in_its_video():
+    seen = dict(num_snippets=4, snippet_sec=0.5, offset_sec=0.1, duration_sec=2.0)
+    sample = ActionDataSample(metainfo=seen)
+    assert snippet_edges_sec(sample) == pytest.approx([0.1, 0.6, 1.1, 1.6, 2.0])  # the last one would end at 2.1
+    sample.set_metainfo(dict(snippet_positions=np.array([0.02, 1, 1.5, 2.99])))
+    assert snippet_edges_sec(sample) == pytest.approx([0.1, 0.605, 0.975, 1.4725, 2.0])

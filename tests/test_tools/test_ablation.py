@@ -256,6 +256,21 @@ def test_a_missing_config_is_named_before_anything_runs(tool, tmp_path):
     assert not (tmp_path / 'tables').exists()
 
 
+@pytest.mark.parametrize('option', ['--jobs=0', '--seeds=-1'])
+def test_numbers_that_no_run_takes(option, tool, capsys):
+    with pytest.raises(SystemExit):
+        tool.parse_args(['modules', option])
+    name, _, value = option.partition('=')
+    assert f'argument {name}: found {value}, expected at least' in capsys.readouterr().err
+
+
+def test_a_work_directory_that_is_a_file(tool, tmp_path, capsys):
+    (tmp_path / 'file').touch()
+    with pytest.raises(SystemExit, match=r'^error: .*/file/modules\.md: .*expected a place that can be written to$'):
+        tool.main(['modules', '--print-only', '--work-dir', str(tmp_path / 'file')])
+    assert 'What each module brings' in capsys.readouterr().out  # a table is not lost because it cannot be written
+
+
 @pytest.mark.parametrize('option', ['model.head.num_classes', 'train_dataloader.dataset.pipeline.9.x=1'])
 def test_options_that_do_not_fit_are_an_error(option, tool, tmp_path):
     with pytest.raises(InputError, match='cfg-options'):

@@ -17,6 +17,15 @@ def tool():
         yield importlib.import_module('compare')
 
 
+def test_mistakes_are_one_line(tool, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        tool.main(['--jobs', '-1'])
+    assert 'argument --jobs: found -1, expected at least 1' in capsys.readouterr().err
+    (tmp_path / 'file').touch()
+    with pytest.raises(SystemExit, match=r'^error: .*/file/compare-synthetic\.json: .*can be written to$'):
+        tool.main(['--print-only', '--work-dir', str(tmp_path / 'file')])
+
+
 def test_rows_build_on_the_run_of_the_same_seed(tool, tmp_path):
     entries = {entry.row.label: entry for entry in tool.plan(tool.ALONGSIDE, ['synthetic'], [3], [], tmp_path)}
     source, row = entries['FS-PTAL'].experiment, entries['BMN on pseudo segments'].experiment

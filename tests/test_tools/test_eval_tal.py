@@ -125,8 +125,9 @@ def test_equals_the_official_script_from_file_to_figure(name, tool, data_root, t
         (lambda folder: (folder / 'gt.json').write_text('{}'), 'gt.json'),
         (lambda folder: (folder / 'split.txt').write_text('nowhere'), 'split.txt'),
         (lambda folder: (folder / 'perfect.json').write_text('{"results": {"other": []}}'), 'other'),
+        (lambda folder: (folder / 'perfect.json').write_text('{"results": {}}'), 'expected detections of the classes'),
     ],
-    ids=['truncated', 'absent', 'no annotations', 'unknown id', 'other videos'],
+    ids=['truncated', 'absent', 'no annotations', 'unknown id', 'other videos', 'no detection'],
 )
 def test_errors_are_one_line(change, expected, tool, folder):
     change(folder)
@@ -135,6 +136,13 @@ def test_errors_are_one_line(change, expected, tool, folder):
     assert str(error.value).startswith('error: ')  # a text makes the exit status 1
     assert expected in str(error.value)
     assert '\n' not in str(error.value)
+
+
+def test_detections_of_other_classes_alone_are_an_error(tool, folder):
+    text = (folder / 'perfect.json').read_text().replace('Diving', 'Jumping').replace('Shotput', 'Throwing')
+    (folder / 'perfect.json').write_text(text)
+    with pytest.raises(SystemExit, match=r"perfect\.json: found 'none', expected detections of the classes of the vid"):
+        tool.main([str(folder / 'perfect.json'), str(folder / 'gt.json'), '--subset', 'test'])
 
 
 def test_bad_thresholds_are_an_error(tool, folder):

@@ -101,6 +101,11 @@ def test_a_checkpoint_that_is_missing_or_of_another_model_is_refused(tool, train
     assert not (trained / 'no.json').exists()
 
 
+def test_a_rate_that_is_none_is_refused_before_the_model_runs(tool, trained):
+    with pytest.raises(InputError, match=r'--fps: found -3\.0, expected a number > 0'):
+        tool.main([str(trained / 'config.py'), 'none.pth', 'no.json', '--format', 'opentad', '--fps', '-3'])
+
+
 def test_our_data_set_trains_on_the_file(tool, trained):
     out = export(tool, trained, 'plain.json', '--fill')
     config = Config.fromfile(trained / 'config.py').train_dataloader.dataset

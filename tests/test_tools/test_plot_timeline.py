@@ -121,6 +121,8 @@ def test_a_checkpoint_of_another_model_is_refused(tool, models):
         (['one.py'], 'come in pairs'),
         (['--results', 'a.json', '--out', '{video}.jpg'], 'ends with one of .png, .svg, .pdf'),
         (['--results', 'a.json', '--names', 'x', 'y'], '2 for 1 models'),
+        (['--results', 'a.json', '--max-classes', '-1'], '--max-classes: found -1, expected at least 0'),
+        (['--results', 'a.json', '--max-proposals', '-1'], '--max-proposals: found -1, expected at least 0'),
     ],
 )
 def test_bad_command_lines(tool, arguments, message, capsys):

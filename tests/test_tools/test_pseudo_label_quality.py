@@ -44,6 +44,13 @@ def test_what_is_missing_is_said_in_one_line(tool, tmp_path):
         tool.main([str(tmp_path / 'empty')])
 
 
+@pytest.mark.parametrize('option, name', [('--json', 'q.json'), ('--plot', 'q.png')])
+def test_what_cannot_be_written_is_said_in_one_line(tool, tmp_path, option, name):
+    (tmp_path / 'file').touch()
+    with pytest.raises(SystemExit, match=rf'^error: .*/file/{name}: found .*expected a place that can be written to$'):
+        tool.main([write_run(tmp_path, 'a', {0: 1}), option, str(tmp_path / 'file' / name)])
+
+
 @pytest.mark.parametrize('arguments', [['--names', 'x', 'y'], ['--plot', 'a.jpg']], ids=['names', 'suffix'])
 def test_bad_arguments(tool, arguments, capsys):
     with pytest.raises(SystemExit):

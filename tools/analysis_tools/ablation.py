@@ -47,9 +47,16 @@ def parse_args(argv):
     )
     parser.add_argument('--print-only', action='store_true', help='print what is finished, run nothing')
     args = parser.parse_args(argv)
+    check_numbers_of_runs(parser, args)
+    return args
+
+
+def check_numbers_of_runs(parser, args):
+    """End with a message unless ``--jobs`` is positive and no seed is negative."""
     if args.jobs < 1:
         parser.error(f'argument --jobs: found {args.jobs}, expected at least 1')
-    return args
+    if min(args.seeds or [0]) < 0:
+        parser.error(f'argument --seeds: found {min(args.seeds)}, expected at least 0')
 
 
 def plan(table, data_sets, seeds, cfg_options, work_dir):
@@ -127,30 +134,30 @@ def main(argv=None):
             rows = []
             for data in data_sets:
                 rows += summarize(table, [entry for entry in entries if entry.data == data])
+        content = {
+            'name': args.table,
+            'title': table.title,
+            'reference': table.reference,
+            'source': table.source,
+            'unit': 'percent',
+            'date': datetime.now().isoformat(timespec='seconds'),
+            'command': shlex.join(
+                ['python', 'tools/analysis_tools/ablation.py', *(sys.argv[1:] if argv is None else argv)]
+            ),
+            'version': fsptal_mm.__version__,
+            'rows': rows,
+            'failed': failed,
+        }
+        text = to_markdown(content)
+        print(text)
+        stem = Path(args.work_dir, '-'.join([args.table, *(args.data or [])]))
+        with atomic_write(f'{stem}.md') as file:
+            file.write(text)
+        write_json(f'{stem}.json', content)
     except InputError as error:
         sys.exit(f'error: {error}')
     except KeyboardInterrupt:
         sys.exit('interrupted: the same command goes on with what is missing')
-    content = {
-        'name': args.table,
-        'title': table.title,
-        'reference': table.reference,
-        'source': table.source,
-        'unit': 'percent',
-        'date': datetime.now().isoformat(timespec='seconds'),
-        'command': shlex.join(
-            ['python', 'tools/analysis_tools/ablation.py', *(sys.argv[1:] if argv is None else argv)]
-        ),
-        'version': fsptal_mm.__version__,
-        'rows': rows,
-        'failed': failed,
-    }
-    text = to_markdown(content)
-    stem = Path(args.work_dir, '-'.join([args.table, *(args.data or [])]))
-    with atomic_write(f'{stem}.md') as file:
-        file.write(text)
-    write_json(f'{stem}.json', content)
-    print(text)
     raise SystemExit(int(bool(failed)))
 
 

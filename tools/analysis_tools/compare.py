@@ -20,7 +20,7 @@ from datetime import date
 from pathlib import Path
 
 import torch
-from ablation import plan, run_missing
+from ablation import check_numbers_of_runs, plan, run_missing
 from mmaction.apis import init_recognizer
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import CheckpointLoader
@@ -50,7 +50,9 @@ def parse_args(argv):
     parser.add_argument('--work-dir', default='work_dirs/tables', metavar='DIR', help='default: %(default)s')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='for all rows')
     parser.add_argument('--print-only', action='store_true', help='print what is finished, run nothing')
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    check_numbers_of_runs(parser, args)
+    return args
 
 
 def supervision(config):
@@ -124,16 +126,17 @@ def main(argv=None):
             for entry, row in zip(entries, rows):
                 row['supervision'] = entry.row.supervision or supervision(entry.experiment.config)
                 row['costs'] = [costs(entry.experiment, seed) for seed in row['finished']]
+        text = to_markdown(rows, table.reference)
+        print(text)
+        stem = Path(args.work_dir, f'compare-{args.data}')
+        content = {'date': date.today().isoformat(), 'seeds': args.seeds, 'rows': rows, 'failed': failed}
+        write_json(f'{stem}.json', content)
+        with atomic_write(f'{stem}.md') as file:
+            file.write(f'{text}\n')
     except InputError as error:
         sys.exit(f'error: {error}')
     except KeyboardInterrupt:
         sys.exit('interrupted: the same command goes on with what is missing')
-    text = to_markdown(rows, table.reference)
-    stem = Path(args.work_dir, f'compare-{args.data}')
-    write_json(f'{stem}.json', {'date': date.today().isoformat(), 'seeds': args.seeds, 'rows': rows, 'failed': failed})
-    with atomic_write(f'{stem}.md') as file:
-        file.write(f'{text}\n')
-    print(text)
     raise SystemExit(int(bool(failed)))
 
 

@@ -13,11 +13,9 @@ import csv
 import sys
 from pathlib import Path
 
-from eval_tal import true_instances
+from eval_tal import add_file_arguments, load_truth, read_detections
 
-from fsptal_mm.datasets.annotations import load_annotations
 from fsptal_mm.errors import InputError
-from fsptal_mm.evaluation import read_results, to_instances
 from fsptal_mm.evaluation.diagnosis import (
     BUCKET_PRESETS,
     bucket_table,
@@ -33,12 +31,8 @@ from fsptal_mm.visualization import draw_error_profile, draw_false_negatives, dr
 
 def parse_args(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('results', nargs='+', metavar='RESULT', help='results files, one model each')
-    parser.add_argument('ground_truth', metavar='GT', help='annotations, as the data set takes them (ann_file)')
+    add_file_arguments(parser)
     parser.add_argument('--names', nargs='+', metavar='NAME', help='of the models; default: from the paths')
-    videos = parser.add_mutually_exclusive_group()
-    videos.add_argument('--split', metavar='FILE', help='ids of the videos to judge, one per line')
-    videos.add_argument('--subset', metavar='NAME', help='subset of GT to judge; default: all its videos')
     parser.add_argument(
         '--preset', choices=sorted(BUCKET_PRESETS), default='thumos14', help='tIoUs and buckets; default: %(default)s'
     )
@@ -50,7 +44,6 @@ def parse_args(argv=None):
         metavar='T',
         help='tIoU of profile and false negatives; default: %(default)s',
     )
-    parser.add_argument('--ambiguous', metavar='FILE', help='ranges; detections that overlap one are left out')
     parser.add_argument('-o', '--out', type=Path, required=True, metavar='DIR', help='folder of what is written')
     parser.add_argument('--format', choices=('png', 'svg', 'pdf'), default='png', help='pictures; default: %(default)s')
     return parser.parse_args(argv)
@@ -62,13 +55,9 @@ def main(argv=None):
         files = dict(zip(model_names(args.results, args.names), args.results))
         tious = Protocol.from_config(args.preset, args.tiou).tiou_thresholds
         (alpha,) = Protocol.from_config(tiou_thresholds=args.alpha).tiou_thresholds
-        annotations = load_annotations(
-            args.ground_truth, split_file=args.split, subset=args.subset, ambiguous_file=args.ambiguous
-        )
-        if not any(len(record.segments_sec) for record in annotations.videos.values()):
-            raise InputError('at least one segment in the videos to judge', file=args.ground_truth, found='none')
+        annotations, gt = load_truth(args)
         settings = {'tiou_thresholds': tious, 'tiou': alpha, 'bounds': BUCKET_PRESETS[args.preset]}
-        diagnoses = diagnose_files(files, annotations, args.ambiguous is not None, **settings)
+        diagnoses = diagnose_files(files, annotations, gt, args.ambiguous is not None, **settings)
         table = to_markdown(args.ground_truth, len(annotations.videos), diagnoses)
         print(table)
         write(args.out, args.format, table, diagnoses)
@@ -98,27 +87,28 @@ def model_names(paths, names=None):
     return names
 
 
-def diagnose_files(files, annotations, drop_ambiguous, **settings):
+def diagnose_files(files, annotations, gt, drop_ambiguous, **settings):
     """Diagnose each results file.
 
     Args:
         files (dict[str, str]): Paths by the names of the models.
         annotations (Annotations): The videos to judge.
+        gt (Instances): Their true segments.
         drop_ambiguous: Whether to leave out detections that overlap an ambiguous range.
         **settings: Of :func:`diagnose`.
 
     Returns:
         dict[str, dict]: What :meth:`Diagnosis.to_dict` gives, by the names of the models.
     """
-    records, classes = list(annotations.videos.values()), annotations.classes
-    gt, durations_sec = true_instances(records), [record.duration_sec for record in records]
+    records = annotations.videos.values()
+    durations_sec = [record.duration_sec for record in records]
     ranges = Instances.from_videos([record.ambiguous_sec for record in records])
     diagnoses = {}
     for name, path in files.items():
-        det = to_instances(read_results(path), list(annotations.videos), classes, file=path)
+        det = read_detections(path, annotations)
         if drop_ambiguous:
             det = det[~touches_any(det, ranges)]
-        diagnoses[name] = diagnose(gt, det, len(classes), durations_sec, **settings).to_dict()
+        diagnoses[name] = diagnose(gt, det, len(annotations.classes), durations_sec, **settings).to_dict()
     return diagnoses
 
 

@@ -22,59 +22,86 @@ from fsptal_mm.fileio import write_json
 
 def parse_args(argv=None):
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('results', nargs='+', metavar='RESULT', help='results files, one row of the table each')
-    parser.add_argument('ground_truth', metavar='GT', help='annotations, as the data set takes them (ann_file)')
-    videos = parser.add_mutually_exclusive_group()
-    videos.add_argument('--split', metavar='FILE', help='ids of the videos to judge, one per line')
-    videos.add_argument('--subset', metavar='NAME', help='subset of GT to judge; default: all its videos')
+    add_file_arguments(parser)
     parser.add_argument('--preset', choices=sorted(PRESETS), default='thumos14', help='tIoUs; default: %(default)s')
     parser.add_argument('--tiou', nargs='+', type=float, metavar='T', help='tIoUs instead of those of the preset')
-    parser.add_argument('--ambiguous', metavar='FILE', help='ranges; detections that overlap one are left out')
     parser.add_argument('--per-class', action='store_true', help='print the average precision of each class, too')
     parser.add_argument('--json', type=Path, metavar='OUT', help='write the figures (fractions) here')
     return parser.parse_args(argv)
 
 
-def judge(paths, annotations, protocol, drop_ambiguous):
+def add_file_arguments(parser):
+    """Let a parser take results files and what they are judged by, for :func:`load_truth`."""
+    parser.add_argument('results', nargs='+', metavar='RESULT', help='results files, one of each model')
+    parser.add_argument('ground_truth', metavar='GT', help='annotations, as the data set takes them (ann_file)')
+    videos = parser.add_mutually_exclusive_group()
+    videos.add_argument('--split', metavar='FILE', help='ids of the videos to judge, one per line')
+    videos.add_argument('--subset', metavar='NAME', help='subset of GT to judge; default: all its videos')
+    parser.add_argument('--ambiguous', metavar='FILE', help='ranges; detections that overlap one are left out')
+
+
+def load_truth(args):
+    """The videos that the command line names.
+
+    Returns:
+        tuple[Annotations, Instances]: The videos, and their true segments, in the same order.
+
+    Raises:
+        InputError: A file cannot be read, or there is no true segment in these videos.
+    """
+    annotations = load_annotations(
+        args.ground_truth, split_file=args.split, subset=args.subset, ambiguous_file=args.ambiguous
+    )
+    records = annotations.videos.values()
+    gt = Instances.from_videos(
+        [record.segments_sec for record in records], [record.segment_labels for record in records]
+    )
+    if not len(gt):
+        raise InputError('at least one segment in the videos to judge', file=args.ground_truth, found='none')
+    return annotations, gt
+
+
+def read_detections(path, annotations):
+    """Detections of a results file in the videos to judge: none where it lists videos in which nothing was found.
+
+    Raises:
+        InputError: The file cannot be read, lists no video, or its detections are all of other videos or classes.
+    """
+    results = read_results(path)
+    det = to_instances(results, list(annotations.videos), annotations.classes, file=path)
+    if not len(det) and (not results or any(found['labels'] for found in results.values())):
+        raise InputError('detections of the classes of the videos to judge', file=path, found='none')
+    return det
+
+
+def judge(paths, annotations, gt, protocol, drop_ambiguous):
     """Evaluate results files against annotations.
 
     Args:
         paths (list[str]): Results files.
         annotations (Annotations): The videos to judge.
+        gt (Instances): Their true segments.
         protocol (Protocol): tIoUs and averages.
         drop_ambiguous: Whether to leave out detections that overlap an ambiguous range.
 
     Returns:
         dict[str, Evaluation]: One for each file.
     """
-    records, classes = list(annotations.videos.values()), annotations.classes
-    gt = true_instances(records)
+    records = annotations.videos.values()
     ranges = Instances.from_videos([record.ambiguous_sec for record in records]) if drop_ambiguous else None
     evaluations = {}
     for path in paths:
-        det = to_instances(read_results(path), list(annotations.videos), classes, file=path)
-        evaluations[path] = evaluate_detections(gt, det, len(classes), protocol, ranges)
+        det = read_detections(path, annotations)
+        evaluations[path] = evaluate_detections(gt, det, len(annotations.classes), protocol, ranges)
     return evaluations
-
-
-def true_instances(records):
-    """Segments of the records, in their order."""
-    return Instances.from_videos(
-        [record.segments_sec for record in records], [record.segment_labels for record in records]
-    )
 
 
 def main(argv=None):
     args = parse_args(argv)
     try:
         protocol = Protocol.from_config(args.preset, args.tiou)
-        annotations = load_annotations(
-            args.ground_truth, split_file=args.split, subset=args.subset, ambiguous_file=args.ambiguous
-        )
-        gt = true_instances(list(annotations.videos.values()))
-        if not len(gt):
-            raise InputError('at least one segment in the videos to judge', file=args.ground_truth, found='none')
-        evaluations = judge(args.results, annotations, protocol, args.ambiguous is not None)
+        annotations, gt = load_truth(args)
+        evaluations = judge(args.results, annotations, gt, protocol, args.ambiguous is not None)
         report(args, annotations, gt, protocol, evaluations)
     except InputError as error:
         sys.exit(f'error: {error}')

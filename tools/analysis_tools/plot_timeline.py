@@ -59,6 +59,9 @@ def parse_args(argv):
     sources = len(args.models) // 2 + len(args.results)
     if args.names is not None and len(args.names) != sources:
         parser.error(f'argument --names: {len(args.names)} for {sources} models and results files')
+    for name in ('max_classes', 'max_proposals'):
+        if getattr(args, name) < 0:
+            parser.error(f'argument --{name.replace("_", "-")}: found {getattr(args, name)}, expected at least 0')
     if Path(args.out).suffix.lower() not in SUFFIXES:
         parser.error(f'argument --out: a path that ends with one of {", ".join(SUFFIXES)}, but got {args.out}')
     return args

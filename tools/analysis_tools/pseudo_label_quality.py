@@ -39,18 +39,28 @@ def main(argv=None):
     args = parse_args(argv)
     try:
         runs = {name: quality_over_training(work_dir) for name, work_dir in zip(args.names, args.work_dirs)}
+        report(runs, args.json, args.plot)
     except InputError as error:
         sys.exit(f'error: {error}')
+
+
+def report(runs, json_path, plot_path):
+    """Print the table, write the figures and draw them.
+
+    Args:
+        runs (dict[str, dict]): What :func:`quality_over_training` gives, by the names of the runs.
+        json_path, plot_path: Files, or None.
+    """
     rows = {
         f'{name}, {epoch} epochs done': {measure: values.get(measure, float('nan')) for measure in MEASURES}
         for name, figures in runs.items()
         for epoch, values in figures.items()
     }
     print(summary_table(rows, 'in percent'))
-    if args.json:
-        write_json(args.json, runs)
-    if args.plot:
-        print(save_figure(label_quality_figure(runs), args.plot))
+    if json_path:
+        write_json(json_path, runs)
+    if plot_path:
+        print(save_figure(label_quality_figure(runs), plot_path))
 
 
 if __name__ == '__main__':

@@ -75,7 +75,7 @@ class Experiment:
         parser.add_argument('--cfg-options', nargs='+', action=DictAction)  # as train.py reads them
         try:
             config.merge_from_dict(parser.parse_args(['--cfg-options', *options]).cfg_options)
-        except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
+        except (argparse.ArgumentError, ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
             expected = 'key=value for fields of the config'
             raise InputError(expected, file=config_file, field='cfg-options', found=f'{options}: {error}') from error
         text = json.dumps(config.to_dict(), sort_keys=True, default=str)

@@ -28,6 +28,7 @@ from fsptal_mm.evaluation.functional import Instances, point_extents
 from fsptal_mm.evaluation.pseudo_segments import add_default_segments, select_pseudo_segments
 from fsptal_mm.evaluation.samples import collect_detections, column
 from fsptal_mm.fileio import atomic_write
+from fsptal_mm.reading import to_positive
 
 FORMATS = {
     'plain': save_plain,
@@ -114,6 +115,7 @@ def export(dataset, samples, min_score=-np.inf, fill=False):
 @config_errors()
 def main(argv=None):
     args = parse_args(argv)
+    to_positive(args.fps, field='--fps')
     config = Config.fromfile(args.config)
     config.merge_from_dict(args.cfg_options or {})
     dataset, samples = predict(config, args.checkpoint)

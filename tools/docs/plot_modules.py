@@ -8,27 +8,30 @@ The first checkpoint is one of early training, the second one of its end. True s
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import module_figures
 import torch
 from mmaction.registry import DATASETS, MODELS
-from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
-from mmengine.runner import load_checkpoint
 
+from fsptal_mm.apis.model_loading import find_config, load_local_checkpoint
+from fsptal_mm.config_errors import config_errors
+from fsptal_mm.engine.timeline_builder import find_videos
+from fsptal_mm.errors import InputError
 from fsptal_mm.visualization import save_figure
 
 
-def parse_args():
+def parse_args(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config')
     parser.add_argument('early', help='checkpoint of early training')
     parser.add_argument('late', help='checkpoint of its end')
     parser.add_argument('--video', default='train_022', help='of the training set; default: %(default)s')
     parser.add_argument('--out-dir', type=Path, default='docs/images', help='default: %(default)s')
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 @torch.no_grad()
@@ -43,8 +46,8 @@ def run_modules(config, checkpoint, video_id):
         pipeline = [step for step in config.train_pipeline if step['type'] != 'ExtendPointLabels']
         dataset = DATASETS.build(config.train_dataloader.dataset | dict(pipeline=pipeline))
         model = MODELS.build(config.model).eval()
-    load_checkpoint(model, checkpoint, 'cpu', logger='silent')
-    (index,) = (i for i in range(len(dataset)) if dataset.get_data_info(i)['video_id'] == video_id)
+    load_local_checkpoint(model, checkpoint)
+    (index,) = find_videos(dataset, [video_id], '--video')
     data = pseudo_collate([dataset[index]])
     (sample,) = data['data_samples']
     batch = model.embed(model.data_preprocessor(data)['inputs'], [sample])
@@ -60,12 +63,15 @@ def run_modules(config, checkpoint, video_id):
     )
 
 
-def main():
-    args = parse_args()
-    config = Config.fromfile(args.config)
+@config_errors()
+def draw(args):
+    """Write the pictures that the command line asks for."""
+    config = find_config(args.config)
+    head = config.model.get('head', {})
+    extension = next((step for step in config.train_pipeline if step['type'] == 'ExtendPointLabels'), None)
+    if not (extension and head.get('searcher') and head.get('separation')):
+        raise InputError('modules A to D of FS-PTAL: ExtendPointLabels and FSPTALHead', file=args.config)
     early, late = (run_modules(config, path, args.video) for path in (args.early, args.late))
-    (extension,) = (step for step in config.train_pipeline if step['type'] == 'ExtendPointLabels')
-    head = config.model.head
     titles = [Path(path).stem.replace('_', ' ') for path in (args.early, args.late)]
     figures = {
         'label_extension': module_figures.draw_extension(early, extension),
@@ -74,9 +80,15 @@ def main():
         'feature_separation': module_figures.draw_separation(early, late, titles, head.separation_loss),
     }
     for name, figure in figures.items():
-        path = args.out_dir / f'{name}.png'
-        save_figure(figure=figure, path=path)
-        print(path)
+        print(save_figure(figure, args.out_dir / f'{name}.png'))
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    try:
+        draw(args)
+    except InputError as error:
+        sys.exit(f'error: {error}')
 
 
 if __name__ == '__main__':

@@ -51,7 +51,8 @@ class Project:
             self._content = self._open(tuple(classes), videos, annotator)
             self.video_ids, self.problems = self._look_at(videos)
             if not self.video_ids:
-                raise InputError('at least one readable video', field='videos', found='; '.join(self.problems))
+                found = '; '.join(self.problems) or 'none'
+                raise InputError('at least one readable video', field='videos', found=found)
             self._write(self._content)
         except BaseException:
             self.close()

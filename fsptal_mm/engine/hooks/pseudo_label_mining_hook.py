@@ -8,7 +8,6 @@ from mmaction.registry import HOOKS
 from mmengine.dataset import DefaultSampler
 from mmengine.dist import all_gather_object, is_main_process
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop
 from torch.utils.data import DataLoader
 
@@ -17,6 +16,7 @@ from fsptal_mm.evaluation.label_quality import LABEL_FOLDER, label_quality
 from fsptal_mm.fileio import write_json
 from fsptal_mm.models.task_modules import PseudoLabelMiner, VideoLabels
 
+from ..unwrapping import unwrapped_model
 from .label_report import count_labels, describe_labels
 
 
@@ -64,7 +64,7 @@ class PseudoLabelMiningHook(Hook):
 
     def before_train(self, runner):
         """Check that head and loop fit, and forget an earlier run."""
-        head = getattr(_model(runner), 'head', None)
+        head = getattr(unwrapped_model(runner), 'head', None)
         if not callable(getattr(head, 'mine', None)):
             raise InputError('one that mines labels, such as FSPTALHead', field='model.head', found=type(head).__name__)
         if not isinstance(runner.train_loop, EpochBasedTrainLoop):
@@ -75,7 +75,7 @@ class PseudoLabelMiningHook(Hook):
 
     def before_train_epoch(self, runner):
         """Mine if it is time, and set what the head trains on in this epoch."""
-        head, mines = _model(runner).head, runner.epoch >= self.begin
+        head, mines = unwrapped_model(runner).head, runner.epoch >= self.begin
         head.miner = self._miner if mines else PseudoLabelMiner(None, None)
         due = (runner.epoch - self.begin) % self.interval == 0
         if mines and (due or not self.store):
@@ -95,13 +95,13 @@ class PseudoLabelMiningHook(Hook):
 
     def after_train(self, runner):
         """Leave the head as it was built."""
-        head = _model(runner).head
+        head = unwrapped_model(runner).head
         head.miner, head.label_store = self._miner, None
 
     @torch.no_grad()
     def _mine(self, runner):
         """Labels of all training videos, in every process."""
-        model, mined = _model(runner), {}
+        model, mined = unwrapped_model(runner), {}
         was_training = model.training
         model.eval()
         with runner.optim_wrapper.optim_context(runner.model):  # in the precision of training
@@ -147,10 +147,6 @@ class PseudoLabelMiningHook(Hook):
             video_id: describe_labels(labels, classes, records.get(video_id))
             for video_id, labels in sorted(self.store.items())
         }
-
-
-def _model(runner):
-    return runner.model.module if is_model_wrapper(runner.model) else runner.model
 
 
 def _loader(of_training):

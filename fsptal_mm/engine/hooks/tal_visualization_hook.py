@@ -3,12 +3,12 @@
 from mmaction.registry import HOOKS
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 
-from fsptal_mm.errors import InputError
+from fsptal_mm.errors import InputError, check_numbers
 from fsptal_mm.visualization import TALVisualizer
 
 from ..timeline_builder import check_has_timeline, find_videos, mining_timeline, prediction_timeline
+from ..unwrapping import unwrapped_model
 
 _SEPARATORS = str.maketrans('/\\', '__')  # a video id may name a folder, the name of an image may not
 
@@ -42,11 +42,11 @@ class TALVisualizationHook(Hook):
     priority = 'ABOVE_NORMAL'
 
     def __init__(self, interval=10, train_videos=2, val_videos=2):
-        if isinstance(interval, bool) or not isinstance(interval, int) or interval < 1:
-            raise InputError('a whole number of epochs >= 1', field='interval', found=interval)
-        for name, videos in (('train_videos', train_videos), ('val_videos', val_videos)):
-            if isinstance(videos, (str, bool)) or (isinstance(videos, int) and videos < 0):
-                raise InputError('a whole number >= 0, or a list of video ids', field=name, found=videos)
+        check_numbers('TALVisualizationHook', 1, whole=True, interval=interval)
+        for name, videos in dict(train_videos=train_videos, val_videos=val_videos).items():
+            is_count = isinstance(videos, int) and not isinstance(videos, bool) and videos >= 0
+            if not (is_count or isinstance(videos, (list, tuple))):
+                raise InputError('a whole number >= 0, or a list of video ids', field=name, found=str(videos))
         self.interval = interval
         self.train_videos = train_videos
         self.val_videos = val_videos
@@ -56,7 +56,7 @@ class TALVisualizationHook(Hook):
         if not isinstance(runner.visualizer, TALVisualizer):
             found = type(runner.visualizer).__name__
             raise InputError("dict(type='TALVisualizer', ...)", field='visualizer', found=found)
-        check_has_timeline(_model(runner))
+        check_has_timeline(unwrapped_model(runner))
 
     def before_train(self, runner):
         """Find the videos before time is spent."""
@@ -81,9 +81,5 @@ class TALVisualizationHook(Hook):
     def _draw(runner, split, build, videos, epoch):
         dataset = getattr(runner, f'{split}_dataloader').dataset
         for index in find_videos(dataset, videos, f'{split}_videos'):
-            timeline = build(_model(runner), dataset[index], dataset.metainfo['classes'])
+            timeline = build(unwrapped_model(runner), dataset[index], dataset.metainfo['classes'])
             runner.visualizer.add_timeline(f'{split}_{timeline.video_id.translate(_SEPARATORS)}', timeline, epoch)
-
-
-def _model(runner):
-    return runner.model.module if is_model_wrapper(runner.model) else runner.model

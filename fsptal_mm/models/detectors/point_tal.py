@@ -58,8 +58,6 @@ class PointTAL(BaseModel):
         self.clip_chunk = clip_chunk
         self.checkpoint_clips = checkpoint_clips
         self.train()  # freezes before an optimizer or a distributed wrapper collects what is to be trained
-        if backbone and checkpoint_clips:
-            check_can_recompute(self.backbone)
 
     def _reach_snippets(self):
         """Snippets that the widest convolution over packed videos sees on each side, at least 1."""
@@ -72,6 +70,8 @@ class PointTAL(BaseModel):
             for part in frozen_parts(self.backbone, self.freeze_backbone):
                 part.eval()  # backbones of the toolbox return None here, so that no call can follow
                 part.requires_grad_(False)
+            if self.checkpoint_clips:  # here too, since `sync_bn` of a config changes a model that has been built
+                check_can_recompute(self.backbone)
         return self
 
     def forward(self, inputs, data_samples=None, mode='tensor'):

@@ -6,7 +6,7 @@ import numpy as np
 from torch import Tensor
 
 from fsptal_mm.errors import InputError
-from fsptal_mm.structures import NO_INSTANCE, PointTargets, SnippetGrid
+from fsptal_mm.structures import NO_INSTANCE, PointTargets, snippet_edges_sec
 
 from .segment_search import SegmentLabels
 
@@ -43,8 +43,7 @@ class VideoLabels:
         """Take the labels of a batch apart; waits for the device.
 
         Args:
-            data_samples (list[ActionDataSample]): With metainfo ``video_id``, ``num_snippets``, ``snippet_sec``,
-                ``offset_sec``, ``duration_sec`` and, after label extension, ``snippet_positions``.
+            data_samples (list[ActionDataSample]): With metainfo ``video_id`` and what :func:`snippet_edges_sec` reads.
             given (PointTargets): Given labels.
             targets (PointTargets): Given and mined labels.
             segments (SegmentLabels, optional): Best segments.
@@ -60,15 +59,12 @@ class VideoLabels:
         store = {}
         for video, sample in enumerate(data_samples):
             length = sample.num_snippets
-            edges = SnippetGrid(sample.snippet_sec, sample.offset_sec).edges_sec(
-                sample.get('snippet_positions', np.arange(length))
-            )
             store[sample.video_id] = VideoLabels(
                 (instances[video, :length] - NO_INSTANCE).to_sparse(),
                 background[video, :length].clone(),
                 video_labels[video].clone(),
                 is_given[video, :length].clone(),
-                edges.clip(0, sample.duration_sec),
+                snippet_edges_sec(sample),
                 segments and segments.of_video(video),
             )
         return store

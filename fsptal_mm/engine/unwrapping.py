@@ -1,0 +1,8 @@
+"""The model behind the wrapper of distributed training."""
+
+from mmengine.model import is_model_wrapper
+
+
+def unwrapped_model(runner):
+    """The model of a runner as its config describes it, whether or not it is wrapped."""
+    return runner.model.module if is_model_wrapper(runner.model) else runner.model
