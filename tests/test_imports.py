@@ -26,7 +26,9 @@ MAY_IMPORT = {
     'evaluation': BOTTOM | {'structures'},
     'visualization': BOTTOM | {'structures'},
     'engine': BOTTOM | {'structures', 'evaluation', 'models', 'visualization'},
-    'apis': BOTTOM | {'config_errors', 'structures', 'datasets', 'models', 'evaluation', 'visualization', 'engine'},
+    'apis': BOTTOM
+    | {'compat_checkpoints', 'config_errors'}
+    | {'structures', 'datasets', 'models', 'evaluation', 'visualization', 'engine'},
     '__init__': {'compat', 'datasets', 'engine', 'evaluation', 'models'},
 }
 

@@ -24,14 +24,14 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp('train')
 
 
-def run(script, *arguments, folder, launcher=()):
-    """Run a script in a folder that is not the repository; return what it printed."""
+def run(script, *arguments, folder, launcher=(), fails=False):
+    """Run a script in a folder that is not the repository; return what it printed. It works, or ``fails``."""
     environment = os.environ | dict(
         PYTHONPATH=str(ROOT), FSPTAL_DATA_ROOT=str(folder / 'data'), OMP_NUM_THREADS='1', CUDA_VISIBLE_DEVICES=''
     )
     command = [sys.executable, *launcher, str(script), *map(str, arguments)]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert (done.returncode != 0) == fails, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout + done.stderr
 
 
@@ -48,6 +48,16 @@ def test_training_learns_and_reports(trained):
     assert losses[-1] < losses[0]
     assert MAP.search(log)
     assert (work_dir / 'epoch_2.pth').is_file()
+
+
+def test_weights_of_another_model_are_not_judged(trained, folder):
+    """Nor those of a smaller trunk: the host would load what fits and judge random weights."""
+    checkpoint = trained[0] / 'epoch_2.pth'
+    command = [HOST_TOOLS / 'test.py', CONFIG, checkpoint, '--work-dir', folder / 'other', '--cfg-options']
+    output = run(*command, 'model.embedding.kernel_size=5', folder=folder, fails=True)
+    assert f"{checkpoint}: found 'size mismatch for embedding.conv.weight" in output
+    assert 'expected the weights of the model in the config' in output
+    assert not MAP.search(output)
 
 
 def test_resuming_continues(trained, folder):

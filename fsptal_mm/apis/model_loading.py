@@ -2,6 +2,7 @@
 
 import copy
 import difflib
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -10,6 +11,7 @@ from mmengine.device import get_device
 from mmengine.infer import BaseInferencer
 from mmengine.runner.checkpoint import CheckpointLoader, _load_checkpoint_to_model
 
+from fsptal_mm.compat_checkpoints import load_exactly
 from fsptal_mm.config_errors import config_errors
 from fsptal_mm.datasets.readers import read_classes
 from fsptal_mm.errors import InputError
@@ -93,11 +95,7 @@ def load_weights(model, checkpoint, file):
     Raises:
         InputError: A weight is missing, left over or of another shape.
     """
-    try:
-        _load_checkpoint_to_model(model, checkpoint, strict=True, logger='silent')
-    except RuntimeError as error:
-        reasons = '; '.join(line.strip() for line in str(error).splitlines()[1:] if line.strip())
-        raise InputError('the weights of the model in the config', file=file, found=reasons or str(error)) from error
+    load_exactly(partial(_load_checkpoint_to_model, model, checkpoint, strict=True, logger='silent'), file)
 
 
 def class_names(num_classes, sources, file):
