@@ -257,7 +257,7 @@ def name_what_is_no_option():
         parse(option, None, argparse.Namespace(), ['nothing'])
     except argparse.ArgumentError:
         return False
-    except ValueError:
+    except (ValueError, AssertionError):
         pass
 
     @functools.wraps(parse)

@@ -8,6 +8,7 @@ import pickle
 import re
 import sys
 import zipfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -146,11 +147,8 @@ def name_what_cannot_be_resumed():
             _check_progress(content, filename)
             return content
 
-        self.load_checkpoint = load_and_check  # hides the method
-        try:
+        with _replaced_loading(self, load_and_check):
             return resume(self, filename, *args, **kwargs)
-        finally:
-            del self.load_checkpoint
 
     Runner.resume = resume_or_refuse
     return True
@@ -186,16 +184,28 @@ def test_no_weights_of_another_model():
         if not getattr(getattr(self.model, 'module', self.model), 'is_tested_whole', False):
             return test(self)
         load = self.load_checkpoint
-        self.load_checkpoint = lambda filename, *args, **kwargs: load_exactly(
-            functools.partial(load, filename, *args, **{**kwargs, 'strict': True}), filename
-        )
-        try:
+
+        def load_all(filename, *args, **kwargs):
+            return load_exactly(functools.partial(load, filename, *args, **{**kwargs, 'strict': True}), filename)
+
+        with _replaced_loading(self, load_all):
             return test(self)
-        finally:
-            del self.load_checkpoint
 
     Runner.test = test_of_this_model
     return True
+
+
+@contextmanager
+def _replaced_loading(runner, load):
+    """Hide a runner's ``load_checkpoint`` by another function; such changes may be nested."""
+    hidden = vars(runner).get('load_checkpoint')
+    runner.load_checkpoint = load
+    try:
+        yield
+    finally:
+        del runner.load_checkpoint  # the method is seen again
+        if hidden is not None:
+            runner.load_checkpoint = hidden
 
 
 def load_exactly(load, file):
@@ -207,8 +217,11 @@ def load_exactly(load, file):
     try:
         return load()
     except RuntimeError as error:
-        reasons = '; '.join(line.strip() for line in str(error).splitlines()[1:] if line.strip())
-        raise InputError('the weights of the model in the config', file=file, found=reasons or str(error)) from error
+        first, *reasons = map(str.strip, str(error).splitlines() or [''])
+        if 'do not match' not in first:  # another fault, such as of the device
+            raise
+        found = '; '.join(filter(None, reasons))
+        raise InputError('the weights of the model in the config', file=file, found=found) from error
 
 
 def resume_from_a_whole_checkpoint():

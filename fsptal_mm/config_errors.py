@@ -96,8 +96,7 @@ def _of_building(error, steps):
         place = _place(file, argument[1])
         return InputError('the arguments that this type takes', file=place, field=argument[1], found=str(error))
     if isinstance(error, ValueError) and last.f_code.co_name == '__init__' and _is_of_constructor(steps):
-        name = type(last.f_locals[last.f_code.co_varnames[0]]).__name__  # of its first argument, itself
-        return InputError(f'values that {name} takes', file=file, found=str(error))
+        return InputError(f'values that {_class_of(last)} takes', file=file, found=str(error))
     if last.f_code.co_filename not in _BUILDERS:
         return _of_taker(error, steps)
     name, registry = last.f_locals.get('obj_type'), last.f_locals.get('registry')
@@ -107,6 +106,12 @@ def _of_building(error, steps):
     expected = f'a name in the registry {registry.name!r}'
     expected += f', such as {", ".join(near)}' if near else '; is the module that registers it in custom_imports?'
     return InputError(expected, file=_place(file, name), field='type', found=name)
+
+
+def _class_of(frame):
+    """Name of the class whose ``__init__`` runs in a frame, as far as its first argument still tells."""
+    named = frame.f_code.co_varnames[: frame.f_code.co_argcount]
+    return type(frame.f_locals[named[0]]).__name__ if named and named[0] in frame.f_locals else 'the type'
 
 
 def _is_of_constructor(steps):

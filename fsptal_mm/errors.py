@@ -84,7 +84,7 @@ def check_numbers(owner, low, high=LARGEST, *, whole=False, optional=False, **va
     for name, value in values.items():
         if value is None and optional:
             continue
-        is_number = isinstance(value, int if whole else numbers.Real) and not isinstance(value, bool)
+        is_number = isinstance(value, numbers.Integral if whole else numbers.Real) and not isinstance(value, bool)
         if not (is_number and low <= value <= high):
             bounds = f'>= {low}' if high == LARGEST else f'from {low} to {high}'
             expected = f'{"None or " * optional}a {"whole " * whole}number {bounds}'

@@ -150,6 +150,7 @@ def test_values_that_a_constructor_refuses(tmp_path):
 def test_values_that_the_host_takes_as_they_are(taker, expected, tmp_path, monkeypatch):
     (tmp_path / 'file').touch()
     monkeypatch.delenv('SLURM_PROCID', raising=False)
+    monkeypatch.setattr('torch.multiprocessing.set_start_method', lambda *args, **kwargs: None)  # of this whole process
     with pytest.raises(InputError, match=expected), config_errors():
         taker(tmp_path)
 

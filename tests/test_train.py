@@ -58,6 +58,8 @@ def test_weights_of_another_model_are_not_judged(trained, folder):
     assert f"{checkpoint}: found 'size mismatch for embedding.conv.weight" in output
     assert 'expected the weights of the model in the config' in output
     assert not MAP.search(output)
+    command = [*command[:3], '--work-dir', folder / 'resumed', '--cfg-options', 'resume=True']
+    assert MAP.search(run(*command, folder=folder))  # a resume checks what it loads, too
 
 
 def test_resuming_continues(trained, folder):

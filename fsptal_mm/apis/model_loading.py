@@ -64,7 +64,7 @@ def usable_device(name=None):
     try:
         device = torch.device(get_device() if name is None else name)
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, TypeError) as error:  # the last two: torch without CUDA, not even a name
+    except (RuntimeError, AssertionError, ImportError, TypeError) as error:  # as different builds of torch put it
         raise InputError('a device of this machine, such as cpu', field='device', found=str(name)) from error
     return device
 

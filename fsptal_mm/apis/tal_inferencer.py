@@ -1,6 +1,7 @@
 """From a user's videos or features to localised actions, in three lines of Python."""
 
 import logging
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from rich.progress import track
 
 from fsptal_mm.config_errors import config_errors
 from fsptal_mm.datasets.video_reader import open_video
-from fsptal_mm.errors import LARGEST, InputError, check_numbers
+from fsptal_mm.errors import InputError, check_numbers
 from fsptal_mm.evaluation import write_csv, write_results
 from fsptal_mm.evaluation.samples import collect_detections
 from fsptal_mm.models.task_modules import ProposalGenerator
@@ -81,6 +82,8 @@ class TALInferencer(BaseInferencer):
         with DefaultScope.overwrite_default_scope('mmaction'):  # here only: whatever scope the user has stays
             self._reads = ModelInputs(config, grid)
             device = usable_device(device)
+            if nms is not None and 'proposals' in (config.model.get('head') or {}):
+                config.model.head.proposals.nms = nms  # its own may need what is not installed
             super().__init__(config, self._weights, device, scope='mmaction', show_progress=show_progress)
         if nms is not None:
             self._suppress_by(nms)
@@ -117,7 +120,7 @@ class TALInferencer(BaseInferencer):
             InputError: The only input cannot be used, or there is none; pictures are wanted, but no ``out_dir`` given;
                 ``score_threshold`` is no number, or ``top_k`` no positive one.
         """
-        check_numbers('TALInferencer', -LARGEST, optional=True, score_threshold=score_threshold)
+        check_numbers('TALInferencer', -math.inf, optional=True, score_threshold=score_threshold)
         check_numbers('TALInferencer', 1, whole=True, optional=True, top_k=top_k)
         if (timeline or annotate) and out_dir is None:
             raise InputError('a folder for the pictures', field='out_dir')

@@ -1,3 +1,4 @@
+import copy
 import csv
 import itertools
 import json
@@ -257,6 +258,15 @@ def test_thresholds_and_suppression(folder, inferencer):
         shared = min(first.end_sec, second.end_sec) - max(first.start_sec, second.start_sec)
         union = max(first.end_sec, second.end_sec) - min(first.start_sec, second.start_sec)
         assert first.label != second.label or shared < 0.1 * union
+
+
+def test_suppression_takes_the_place_of_one_that_is_not_installed(folder):
+    config = Config.fromfile(folder / 'model.py')
+    config.model.head.proposals = dict(type='ProposalGenerator', nms=dict(type='mmcv.no_such_nms', iou_threshold=0.5))
+    with pytest.raises(InputError, match='no_such_nms'):
+        TALInferencer(copy.deepcopy(config), folder / 'model.pth', 'cpu')
+    inferencer = TALInferencer(config, folder / 'model.pth', 'cpu', nms=dict(type='nms', iou_threshold=0.1))
+    assert inferencer(folder / 'features/a.npy', top_k=np.int64(2), score_threshold=-np.inf)['predictions']['a']
 
 
 def test_suppression_that_no_head_uses(folder, monkeypatch):

@@ -145,6 +145,15 @@ def test_detections_of_other_classes_alone_are_an_error(tool, folder):
         tool.main([str(folder / 'perfect.json'), str(folder / 'gt.json'), '--subset', 'test'])
 
 
+def test_nothing_found_in_the_judged_videos_is_a_result(tool, folder, capsys):
+    results = json.loads((folder / 'perfect.json').read_text())['results']
+    judged = (folder / 'split.txt').read_text().split()
+    results = {video: [] for video in judged} | {'another': next(iter(filter(None, results.values())))}
+    (folder / 'perfect.json').write_text(json.dumps({'results': results}))
+    _, figures = run(tool, folder, capsys, ['perfect.json'], '--split', str(folder / 'split.txt'))
+    assert figures['perfect.json']['metrics']['mAP@0.1-0.7'] == 0
+
+
 def test_bad_thresholds_are_an_error(tool, folder):
     with pytest.raises(SystemExit, match='error: tiou_thresholds'):
         tool.main([str(folder / 'perfect.json'), str(folder / 'gt.json'), '--tiou', '50'])

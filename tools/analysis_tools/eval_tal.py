@@ -18,6 +18,7 @@ from fsptal_mm.evaluation.functional import (
     summary_table,
 )
 from fsptal_mm.fileio import write_json
+from fsptal_mm.reading import known_id
 
 
 def parse_args(argv=None):
@@ -62,14 +63,15 @@ def load_truth(args):
 
 
 def read_detections(path, annotations):
-    """Detections of a results file in the videos to judge: none where it lists videos in which nothing was found.
+    """Detections of a results file in the videos to judge: none where nothing was found in those that it lists.
 
     Raises:
-        InputError: The file cannot be read, lists no video, or its detections are all of other videos or classes.
+        InputError: The file cannot be read, lists none of the videos, or detects other classes only in them.
     """
     results = read_results(path)
     det = to_instances(results, list(annotations.videos), annotations.classes, file=path)
-    if not len(det) and (not results or any(found['labels'] for found in results.values())):
+    judged = [found for video, found in results.items() if known_id(video, annotations.videos) is not None]
+    if not len(det) and (not judged or any(found['labels'] for found in judged)):
         raise InputError('detections of the classes of the videos to judge', file=path, found='none')
     return det
 

@@ -7,7 +7,7 @@ import numpy as np
 from .contrast_beam import beam_search, lacp_beam_search
 from .contrast_table import ContrastTable, Ways
 
-_WAYS_AT_ONCE = 2**18  # to place segments: some 30 MB
+_WAYS_AT_ONCE = 2**18  # to place segments, some 30 MB, or those of a single level
 
 
 def search_switches(switches, max_combinations, beam_width):
