@@ -214,7 +214,7 @@ class Page {
   }
 
   help() {
-    byId('help').showModal();
+    openDialog('help');
   }
 
   async export(unfinished) {
@@ -249,7 +249,7 @@ class Page {
       previous: () => this.go(-1),
       next: () => this.go(1),
       'help-button': () => this.help(),
-      'export-button': () => byId('export').showModal(),
+      'export-button': () => openDialog('export'),
       'export-done': () => this.export(false),
       'export-all': () => this.export(true),
       'source-button': () => this.player.useOther(),
@@ -271,8 +271,15 @@ class Page {
       byId('videos').close();
       this.open(index);
     });
-    byId('videos').showModal();
+    openDialog('videos');
   }
+}
+
+// A dialog gives the focus back to what had it, and does so before it tells that it is closed: to no button, whose key
+// the next one would be.
+function openDialog(id) {
+  document.activeElement.blur();
+  byId(id).showModal();
 }
 
 async function start() {
