@@ -13,7 +13,9 @@ export class Keyboard {
   #press(event) {
     if (event.defaultPrevented || event.isComposing) return;
     if (document.querySelector('dialog[open]')) return;
-    if (event.target.closest('button, input') && [' ', 'Enter'].includes(event.key)) return;
+    // No dialog is open: a button in one has the focus only until the browser takes note that it is closed.
+    const control = event.target.closest('button, input');
+    if (control && !control.closest('dialog') && [' ', 'Enter'].includes(event.key)) return;
     const command = this.byKey.get(keyName(event));
     const classKey = classKeyOf(event);
     if (!command && !classKey) return;

@@ -260,9 +260,6 @@ class Page {
     byId('done').addEventListener('change', (event) => this.setDone(event.target.checked));
     // The keyboard belongs to the page, not to the button that was clicked last.
     document.addEventListener('click', () => !document.querySelector('dialog[open]') && document.activeElement.blur());
-    for (const dialog of document.querySelectorAll('dialog')) {
-      dialog.addEventListener('close', () => document.activeElement.blur());
-    }
     window.addEventListener('beforeunload', (event) => this.queue.unsaved && event.preventDefault());
   }
 
@@ -275,8 +272,7 @@ class Page {
   }
 }
 
-// A dialog gives the focus back to what had it, and does so before it tells that it is closed: to no button, whose key
-// the next one would be.
+// A dialog that is closed gives the focus back to what had it: not to a button, which would take the next key.
 function openDialog(id) {
   document.activeElement.blur();
   byId(id).showModal();
