@@ -27,9 +27,9 @@ from mmengine.utils import package_utils
 from fsptal_mm.compat_checkpoints import (
     load_checkpoints_safely,
     name_what_cannot_be_resumed,
+    refuse_weights_of_another_model,
     resume_from_a_whole_checkpoint,
     run_no_config_of_a_checkpoint,
-    test_no_weights_of_another_model,
 )
 from fsptal_mm.compat_writing import name_the_scalars_of_a_full_disk, write_checkpoints_whole, write_configs_whole
 from fsptal_mm.errors import InputError
@@ -288,5 +288,5 @@ REPAIRS = (
     resume_from_a_whole_checkpoint,
     name_what_cannot_be_resumed,
     run_no_config_of_a_checkpoint,
-    test_no_weights_of_another_model,
+    refuse_weights_of_another_model,
 )

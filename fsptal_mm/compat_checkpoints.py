@@ -168,7 +168,7 @@ def _check_progress(content, file):
         raise InputError(expected, file=file, found=held[:5])
 
 
-def test_no_weights_of_another_model():
+def refuse_weights_of_another_model():
     """Let the test of a model that ``is_tested_whole`` fail if the checkpoint is of another model.
 
     Symptom: ``The model and loaded state dict do not match exactly`` amid the log, then figures of random weights.

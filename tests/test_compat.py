@@ -109,7 +109,7 @@ def test_nothing_is_patched_where_nothing_is_broken(tmp_path):
         'resume_from_a_whole_checkpoint',
         'name_what_cannot_be_resumed',
         'run_no_config_of_a_checkpoint',
-        'test_no_weights_of_another_model',
+        'refuse_weights_of_another_model',
     ]
     assert json.loads(result) == dict(applied=everywhere, patched=[])
 

@@ -56,4 +56,4 @@ class PointTargets:
     @cached_property
     def is_action(self):
         """``(B, T)`` bool, snippets with a point label of any class."""
-        return self.instances.amax(-1) >= 0  # three times as fast as `any`
+        return self.instances.amax(-1) >= 0  # faster than `any`

@@ -39,9 +39,9 @@ def syncs_of_a_step(head, batch):
 @pytest.mark.parametrize(
     'head, most',
     [
-        (dict(type='PointTALHead'), 1),
-        (dict(type='FSPTALHead'), 17),
-        (dict(type='FSPTALHead', separation=None), 6),
+        (dict(type='PointTALHead'), 0),
+        (dict(type='FSPTALHead'), 15),
+        (dict(type='FSPTALHead', separation=None), 5),
         (
             dict(
                 type='FSPTALHead',
@@ -50,9 +50,9 @@ def syncs_of_a_step(head, batch):
                 foreground=dict(type='ForegroundBranch'),
                 background_margin=0.5,
             ),
-            18,
+            16,
         ),
-        (dict(type='LACPHead'), 6),
+        (dict(type='LACPHead'), 5),
     ],
     ids=['base', 'fsptal', 'fsptal without D', 'fsptal, other variants', 'lacp'],
 )
