@@ -3,6 +3,7 @@ from .hooks import (
     FiniteLossHook,
     NonFiniteLossError,
     PseudoLabelMiningHook,
+    RefinementHook,
     ResultFileHook,
     TALVisualizationHook,
 )
@@ -12,6 +13,7 @@ __all__ = [
     'FiniteLossHook',
     'NonFiniteLossError',
     'PseudoLabelMiningHook',
+    'RefinementHook',
     'ResultFileHook',
     'TALVisualizationHook',
 ]

@@ -1,10 +1,13 @@
-"""Segments for training a fully supervised localizer, from detections and points alone."""
+"""Segments for training a localizer of whole actions, from detections and points alone."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from fsptal_mm.errors import InputError, check_flags, check_numbers
+
 from .functional import Instances, match_points
+from .functional.instances import by_class_and_video, paired_iou, pairs_within_groups
 
 
 @dataclass(frozen=True)
@@ -44,35 +47,152 @@ def select_pseudo_segments(points, det, min_score=-np.inf):
     return PseudoSegments(det[chosen], matches[chosen], np.setdiff1d(np.arange(len(points)), matches))
 
 
-def add_default_segments(pseudo, points, durations_sec):
-    """Give each missed instance a segment round its points, as long as the segments of its class usually are.
+@dataclass(frozen=True)
+class PseudoSegmentRules:
+    """How detections become pseudo segments; every rule is a switch, and none reads a ground-truth segment.
 
-    The length is the median of the class's segments, or of all where the class has none; ends reach no further than
-    half-way to the next labelled instance of the class, and not beyond the video.
+    Attributes:
+        cut: End a segment half-way to the next labelled instance of its class, and at background points.
+        blend: Share by which a segment moves towards one round its point that is as long as the segments of its class
+            usually are; 0 for none.
+        fill: Give a labelled instance without a segment one of that usual length.
+        confidence: Weigh segments by their rank among those of their class: from 0.5 for the least certain one to 1.5.
+    """
+
+    cut: bool = True
+    blend: float = 0.25
+    fill: bool = True
+    confidence: bool = False
+
+    @classmethod
+    def from_config(cls, config):
+        """Check a config ``dict(cut=..., blend=..., fill=..., confidence=...)``.
+
+        Raises:
+            InputError: An unknown or wrong field.
+        """
+        unknown = set(config) - set(cls.__dataclass_fields__)
+        if unknown:
+            expected = f'some of {", ".join(cls.__dataclass_fields__)}'
+            raise InputError(expected, field='pseudo_segments', found=sorted(unknown))
+        rules = cls(**config)
+        check_flags('pseudo_segments', cut=rules.cut, fill=rules.fill, confidence=rules.confidence)
+        check_numbers('pseudo_segments', 0, 1, blend=rules.blend)
+        return rules
+
+    def __call__(self, points, det, durations_sec, background_sec=None):
+        """Select and improve pseudo segments.
+
+        Args:
+            points (Instances): All labelled instances, from the first to the last of their points, in seconds.
+            det (Instances): Scored detections in the same videos, in seconds.
+            durations_sec (Sequence[float]): Length of each video.
+            background_sec (Sequence[np.ndarray], optional): Background points of each video.
+
+        Returns:
+            PseudoSegments: In the order of the labelled instances; scores are those of the detections.
+        """
+        pseudo = select_pseudo_segments(points, det)
+        room = free_room(points, durations_sec, background_sec)
+        usual = usual_segments(pseudo, points, room)
+        own = pseudo.segments.segments
+        if self.cut:
+            own = np.clip(own, room[pseudo.instances, :1], room[pseudo.instances, 1:])
+        if self.blend and len(own):
+            own = (1 - self.blend) * own + self.blend * usual[pseudo.instances]
+        pseudo = replace(pseudo, segments=replace(pseudo.segments, segments=own))
+        return fill_missed(pseudo, points, usual) if self.fill else pseudo
+
+    def weights(self, pseudo):
+        """Weights ``(N,)`` of pseudo segments in training; those that were filled in count as the least certain."""
+        weights = np.ones(len(pseudo.segments))
+        if self.confidence:
+            scores = np.nan_to_num(pseudo.segments.scores, nan=-np.inf)
+            for label in np.unique(pseudo.segments.labels):
+                own = pseudo.segments.labels == label
+                weights[own] = 0.5 + scores[own].argsort().argsort() / max(own.sum() - 1, 1)
+        return weights
+
+
+def free_room(points, durations_sec, background_sec=None):
+    """How far a segment of each labelled instance may reach.
+
+    Args:
+        points, durations_sec, background_sec: As in :meth:`PseudoSegmentRules.__call__`.
+
+    Returns:
+        np.ndarray: ``(N, 2)`` seconds: half-way to the next labelled instances of the class before and after, to the
+        next background points, and not beyond the video.
+    """
+    room = np.empty((len(points), 2))
+    for index, (first, last) in enumerate(points.segments):
+        video = points.videos[index]
+        others = points.segments[(points.videos == video) & (points.labels == points.labels[index])]
+        walls = np.empty(0) if background_sec is None else np.asarray(background_sec[video], dtype=np.float64)
+        before = np.concatenate([[0], (others[others[:, 1] < first, 1] + first) / 2, walls[walls < first]])
+        after = [[durations_sec[video]], (others[others[:, 0] > last, 0] + last) / 2, walls[walls > last]]
+        room[index] = before.max(), np.concatenate(after).min()
+    return room
+
+
+def usual_segments(pseudo, points, room):
+    """Segments round each labelled instance, as long as the segments of its class usually are.
+
+    Args:
+        pseudo (PseudoSegments): What was found.
+        points (Instances): All labelled instances, in seconds.
+        room (np.ndarray): ``(N, 2)``, which they do not leave, see :func:`free_room`.
+
+    Returns:
+        np.ndarray: ``(N, 2)`` seconds: the median length of the class's segments, or of all where the class has none,
+        centred at the points, which always lie inside; as the instance itself where nothing was found at all.
+    """
+    lengths = np.diff(pseudo.segments.segments)[:, 0]
+    usual = points.segments.astype(np.float64)
+    for label in np.unique(points.labels) if len(lengths) else ():
+        own = points.labels == label
+        of_class = lengths[pseudo.segments.labels == label]
+        half = np.median(of_class if len(of_class) else lengths) / 2
+        middle = points.segments[own].mean(1)
+        start, end = np.minimum(middle - half, usual[own, 0]), np.maximum(middle + half, usual[own, 1])
+        usual[own] = np.clip(np.stack([start, end], 1), room[own, :1], room[own, 1:])
+    return usual
+
+
+def fill_missed(pseudo, points, usual):
+    """Give each missed instance its usual segment, without a score (NaN).
 
     Args:
         pseudo (PseudoSegments): What was found; where that is nothing, nothing is added.
         points (Instances): All labelled instances, in seconds.
-        durations_sec (Sequence[float]): Length of each video.
+        usual (np.ndarray): ``(N, 2)``, see :func:`usual_segments`.
 
     Returns:
         PseudoSegments: With a segment for every labelled instance, in their order; ``missed`` stays as it was.
     """
     if not len(pseudo.segments) or not len(pseudo.missed):
         return pseudo
-    lengths = np.diff(pseudo.segments.segments)[:, 0]
-    added = []
-    for index in pseudo.missed:
-        of_class = lengths[pseudo.segments.labels == points.labels[index]]
-        length = np.median(of_class if len(of_class) else lengths)
-        same = (points.videos == points.videos[index]) & (points.labels == points.labels[index])
-        (first, last), others = points.segments[index], points.segments[same]
-        low = np.max((others[others[:, 1] < first, 1] + first) / 2, initial=0)
-        high = np.min((others[others[:, 0] > last, 0] + last) / 2, initial=durations_sec[points.videos[index]])
-        middle = (first + last) / 2
-        added.append([max(low, min(first, middle - length / 2)), min(high, max(last, middle + length / 2))])
     instances = np.concatenate([pseudo.instances, pseudo.missed])
     order = np.argsort(instances)
-    segments = np.concatenate([pseudo.segments.segments, added])[order]
-    scores = np.concatenate([pseudo.segments.scores, np.full(len(added), np.nan)])[order]
+    segments = np.concatenate([pseudo.segments.segments, usual[pseudo.missed]])[order]
+    scores = np.concatenate([pseudo.segments.scores, np.full(len(pseudo.missed), np.nan)])[order]
     return PseudoSegments(Instances(points.videos, points.labels, segments, scores), instances[order], pseudo.missed)
+
+
+def segment_quality(segments, gt):
+    """Mean over segments of the tIoU with the best ground-truth segment of their class and video, for analysis.
+
+    Args:
+        segments (Instances): In seconds.
+        gt (Instances): Ground truth of the same videos.
+
+    Returns:
+        float | None: ``None`` where there are no segments, or no ground truth.
+    """
+    if not len(segments) or not len(gt):
+        return None
+    gt, gt_group, group = by_class_and_video(gt, segments)
+    best = np.zeros(len(segments))
+    for index, other in pairs_within_groups(group, gt_group):
+        np.maximum.at(best, index, paired_iou(segments.segments[index], gt.segments[other]))
+    return float(best.mean())

@@ -2,12 +2,31 @@ from .clip_backbone import pool_clip_features
 from .data_preprocessor import SnippetDataPreprocessor
 from .detectors import PointTAL
 from .embeddings import PackedConv1d, SnippetEmbedding
-from .heads import ForegroundBranch, FSPTALHead, LACPHead, MILHead, PointTALHead, SeparationBranch, SnippetScores
-from .losses import ElementwisePointLoss, FeatureSeparationLoss, OICLoss, PointFocalLoss, VideoLevelLoss
-from .task_modules import ProposalGenerator, PseudoLabelMiner, SegmentSearcher
+from .heads import (
+    ForegroundBranch,
+    FSPTALHead,
+    LACPHead,
+    MILHead,
+    PointTALHead,
+    RefinementHead,
+    SeparationBranch,
+    SnippetScores,
+)
+from .losses import (
+    ElementwisePointLoss,
+    FeatureSeparationLoss,
+    OICLoss,
+    PointFocalLoss,
+    QualityFocalLoss,
+    SegmentGIoULoss,
+    VideoLevelLoss,
+)
+from .segment_pooling import SegmentPooling
+from .task_modules import CandidateSampler, ProposalGenerator, PseudoLabelMiner, SegmentAssigner, SegmentSearcher
 from .transformer_embedding import TransformerEmbedding
 
 __all__ = [
+    'CandidateSampler',
     'ElementwisePointLoss',
     'FSPTALHead',
     'FeatureSeparationLoss',
@@ -21,6 +40,11 @@ __all__ = [
     'PointTALHead',
     'ProposalGenerator',
     'PseudoLabelMiner',
+    'QualityFocalLoss',
+    'RefinementHead',
+    'SegmentAssigner',
+    'SegmentGIoULoss',
+    'SegmentPooling',
     'SegmentSearcher',
     'SeparationBranch',
     'SnippetDataPreprocessor',

@@ -1,6 +1,7 @@
 from .epoch_seed_hook import EpochSeedHook
 from .finite_loss_hook import FiniteLossHook, NonFiniteLossError
 from .pseudo_label_mining_hook import PseudoLabelMiningHook
+from .refinement_hook import RefinementHook
 from .result_file_hook import ResultFileHook
 from .tal_visualization_hook import TALVisualizationHook
 
@@ -9,6 +10,7 @@ __all__ = [
     'FiniteLossHook',
     'NonFiniteLossError',
     'PseudoLabelMiningHook',
+    'RefinementHook',
     'ResultFileHook',
     'TALVisualizationHook',
 ]

@@ -3,19 +3,17 @@
 import time
 from pathlib import Path
 
-import torch
 from mmaction.registry import HOOKS
-from mmengine.dataset import DefaultSampler
-from mmengine.dist import all_gather_object, is_main_process
+from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop
-from torch.utils.data import DataLoader
 
 from fsptal_mm.errors import InputError, check_flags, check_numbers
 from fsptal_mm.evaluation.label_quality import LABEL_FOLDER, label_quality
 from fsptal_mm.fileio import write_json
 from fsptal_mm.models.task_modules import PseudoLabelMiner, VideoLabels
 
+from ..mining_pass import mining_pass
 from ..unwrapping import unwrapped_model
 from .label_report import count_labels, describe_labels
 
@@ -35,6 +33,7 @@ class PseudoLabelMiningHook(Hook):
         begin: First epoch, from 0, that is trained on mined labels. Up to then, the head trains on the given points and
             the best background snippet of each interval, as with module B switched off, and there is no pass.
         interval: Epochs from one pass to the next.
+        end: First epoch without passes, from which on a second stage is trained; ``None`` for none.
         live: True: the head mines what it trains on at every step, and passes are there to be looked at. False: it
             trains on the labels of the latest pass, which needs a pipeline that gives a video one length.
         dump: Write the labels of every pass into ``pseudo_labels/epoch_N.json`` in the work directory, N being the
@@ -51,12 +50,14 @@ class PseudoLabelMiningHook(Hook):
         InputError: A bad argument, a head that mines no labels, or a loop that does not go by epochs.
     """
 
-    def __init__(self, begin=0, interval=10, live=True, dump=False, analysis=True):
+    def __init__(self, begin=0, interval=10, end=None, live=True, dump=False, analysis=True):
         check_numbers('PseudoLabelMiningHook', 0, whole=True, begin=begin)
         check_numbers('PseudoLabelMiningHook', 1, whole=True, interval=interval)
+        check_numbers('PseudoLabelMiningHook', 1, whole=True, optional=True, end=end)
         check_flags('PseudoLabelMiningHook', live=live, dump=dump, analysis=analysis)
         self.begin = begin
         self.interval = interval
+        self.end = end
         self.live = live
         self.dump = dump
         self.analysis = analysis
@@ -75,6 +76,8 @@ class PseudoLabelMiningHook(Hook):
 
     def before_train_epoch(self, runner):
         """Mine if it is time, and set what the head trains on in this epoch."""
+        if self.end is not None and runner.epoch >= self.end:
+            return
         head, mines = unwrapped_model(runner).head, runner.epoch >= self.begin
         head.miner = self._miner if mines else PseudoLabelMiner(None, None)
         due = (runner.epoch - self.begin) % self.interval == 0
@@ -98,23 +101,18 @@ class PseudoLabelMiningHook(Hook):
         head = unwrapped_model(runner).head
         head.miner, head.label_store = self._miner, None
 
-    @torch.no_grad()
     def _mine(self, runner):
         """Labels of all training videos, in every process."""
-        model, mined = unwrapped_model(runner), {}
-        was_training = model.training
-        model.eval()
-        with runner.optim_wrapper.optim_context(runner.model):  # in the precision of training
-            for data in _loader(runner.train_dataloader):
-                # 1. Features of a batch of videos; without dropout, like everything here.
-                batch = model.embed(model.data_preprocessor(data)['inputs'], data['data_samples'])
-                # 2. Scores, 3. labels mined from them, 4. segments searched for these: as in a training step.
-                labels = model.head.mine(batch, data['data_samples'])
-                # 5. On the host, video by video.
-                mined.update(VideoLabels.from_batch(data['data_samples'], *labels))
-        model.train(was_training)
-        # 6. Every process mined a share of the videos and needs all, as it trains on others in every epoch.
-        return {video_id: labels for part in all_gather_object(mined) for video_id, labels in part.items()}
+
+        def mine(model, inputs, data_samples):
+            # 1. Features of a batch of videos; without dropout, like everything here.
+            batch = model.embed(inputs, data_samples)
+            # 2. Scores, 3. labels mined from them, 4. segments searched for these: as in a training step.
+            labels = model.head.mine(batch, data_samples)
+            # 5. On the host, video by video.
+            return VideoLabels.from_batch(data_samples, *labels)
+
+        return mining_pass(runner, mine)
 
     def _report(self, runner, seconds):
         """Log, analyse and dump the store."""
@@ -147,21 +145,3 @@ class PseudoLabelMiningHook(Hook):
             video_id: describe_labels(labels, classes, records.get(video_id))
             for video_id, labels in sorted(self.store.items())
         }
-
-
-def _loader(of_training):
-    """Loader over this process's share of the training videos, in order, each once.
-
-    Workers are started for the pass only; its generator is its own, so that a pass changes nothing in the order and the
-    random numbers of training.
-    """
-    return DataLoader(
-        of_training.dataset,
-        of_training.batch_size or 1,
-        sampler=DefaultSampler(of_training.dataset, shuffle=False, seed=0, round_up=False),
-        num_workers=of_training.num_workers,
-        collate_fn=of_training.collate_fn,
-        pin_memory=of_training.pin_memory,
-        worker_init_fn=of_training.worker_init_fn,
-        generator=torch.Generator(),
-    )

@@ -1,14 +1,18 @@
-"""The detector: snippet features (or clips) in, losses or localised actions out."""
+"""The detector: snippet features (or clips) in, losses or detections out."""
+
+import logging
 
 import torch
 from mmaction.registry import MODELS
+from mmaction.structures import ActionDataSample
 from mmengine.dist import all_reduce, get_world_size
+from mmengine.logging import print_log
 from mmengine.model import BaseModel
 
 from fsptal_mm.errors import InputError, check_flags, check_numbers
 from fsptal_mm.models.clip_backbone import check_can_recompute, encode_clips, frozen_parts
 from fsptal_mm.models.embeddings import PackedConv1d
-from fsptal_mm.structures import ClipBatch, SnippetBatch
+from fsptal_mm.structures import ClipBatch, SegmentBatch, SnippetBatch
 
 
 @MODELS.register_module()
@@ -18,6 +22,10 @@ class PointTAL(BaseModel):
     Args:
         embedding (dict): Config of the trunk, e.g. ``SnippetEmbedding``: a module from a :class:`SnippetBatch` to one.
         head (dict): Config of the method's head, e.g. ``PointTALHead``.
+        refinement (dict, optional): Config of a second stage behind it, ``RefinementHead``, which
+            ``RefinementHook`` trains once stage 1 is ready.
+        refine: Whether predictions come from the second stage where it has been trained; ``False``: from stage 1 alone,
+            with the same checkpoint.
         backbone (dict, optional): Config of a feature extractor such as ``mmaction.ResNet``: the inputs are then clips,
             one per snippet, in the form that ``SnippetDataPreprocessor.format_shape`` states. What it returns is
             pooled by :func:`pool_clip_features`. Its weights load from a checkpoint of a recogniser (``load_from``),
@@ -39,6 +47,8 @@ class PointTAL(BaseModel):
         self,
         embedding,
         head,
+        refinement=None,
+        refine=True,
         backbone=None,
         freeze_backbone=False,
         clip_chunk=8,
@@ -48,10 +58,14 @@ class PointTAL(BaseModel):
     ):
         super().__init__(init_cfg=init_cfg)
         check_numbers('PointTAL', 1, whole=True, clip_chunk=clip_chunk)
-        check_flags('PointTAL', checkpoint_clips=checkpoint_clips)
+        check_flags('PointTAL', checkpoint_clips=checkpoint_clips, refine=refine)
         self.backbone = backbone and MODELS.build(backbone)
         self.embedding = MODELS.build(embedding)
         self.head = MODELS.build(head)
+        self.refinement = refinement and MODELS.build(refinement)  # after stage 1, which draws its weights as if alone
+        self.refine = refine
+        self.refinement_store = None
+        self.register_load_state_dict_pre_hook(_check_second_stage)
         # Built here, not by the base class, which finds it only where the default scope is set.
         self.data_preprocessor = MODELS.build(
             dict(type='SnippetDataPreprocessor', gap_snippets=self._reach_snippets()) | (data_preprocessor or {})
@@ -68,6 +82,10 @@ class PointTAL(BaseModel):
     def train(self, mode=True):
         """As in ``nn.Module``; frozen parts of the backbone stay as in evaluation."""
         super().train(mode)
+        if self.refinement_store is not None:  # stage 1 is ready
+            for part in (self.backbone, self.embedding, self.head):
+                if part is not None:
+                    part.eval()
         if self.backbone is not None:
             for part in frozen_parts(self.backbone, self.freeze_backbone):
                 part.eval()  # backbones of the toolbox return None here, so that no call can follow
@@ -87,6 +105,10 @@ class PointTAL(BaseModel):
         Returns:
             The losses, the data samples with predictions, or the padded class activations ``(B, T, C + 1)``.
         """
+        if mode == 'loss' and self.refinement_store is not None:
+            return self._refinement_loss(inputs, data_samples)
+        if mode == 'predict' and self.refines:
+            return self._refined_predictions(inputs, data_samples)
         embedded = self.embed(inputs, data_samples)
         if mode == 'loss':
             return _mean_over_ranks(self.head.loss(embedded, data_samples), embedded)
@@ -95,6 +117,63 @@ class PointTAL(BaseModel):
         if mode == 'tensor':
             return embedded.pad(self.head(embedded))
         raise ValueError(f"`mode` must be 'loss', 'predict' or 'tensor', but got {mode!r}")
+
+    @property
+    def refines(self):
+        """Whether predictions come from the second stage; waits for the device."""
+        return self.refine and self.refinement is not None and bool(self.refinement.is_trained)
+
+    def start_refinement(self, store):
+        """Train the second stage from now on; stage 1 stays as it is.
+
+        Args:
+            store (dict[str, tuple[SegmentBatch, SegmentBatch]]): Proposals and pseudo segments of every training video,
+                by video id.
+        """
+        self.refinement_store = store
+        self.refinement.is_trained.fill_(True)
+        self.train(self.training)
+
+    @torch.no_grad()
+    def propose(self, inputs, data_samples):
+        """Proposals of stage 1 for the second one, on the time of the inputs: label extension is passed over.
+
+        Args:
+            inputs (SnippetBatch | ClipBatch): As the data preprocessor packs it.
+            data_samples (list[ActionDataSample]): With meta information only; they are not changed.
+
+        Returns:
+            tuple[SnippetBatch, list[ActionDataSample]]: Features for the second stage, and a data sample for each video
+            with ``pred_segments`` and ``pred_scores``.
+
+        Raises:
+            InputError: The features have been resampled.
+        """
+        features = self._snippet_features(inputs)
+        embedded = self.embedding(features)
+        samples = []
+        for sample, length in zip(data_samples, inputs.lengths):
+            if 'snippet_positions' in sample and 'embedding_positions' not in sample:
+                expected = "stage='embedding', since the second stage needs features as they are at test time"
+                raise InputError(expected, video=sample.video_id, field='ExtendPointLabels.stage', found='features')
+            meta = {key: sample.get(key) for key in ('video_id', 'snippet_sec', 'offset_sec', 'duration_sec')}
+            samples.append(ActionDataSample(metainfo=meta | dict(num_snippets=length)))
+        samples = self.head.predict(embedded, samples, self.refinement.proposals)
+        return (embedded if self.refinement.inputs == 'embedding' else features), samples
+
+    def _refinement_loss(self, inputs, data_samples):
+        with torch.no_grad():
+            features = self._snippet_features(inputs)
+            batch = self.embedding(features) if self.refinement.inputs == 'embedding' else features
+        videos = [self.refinement_store[sample.video_id] for sample in data_samples]
+        proposals, pseudo_segments = (SegmentBatch.join(part, batch.mask.device) for part in zip(*videos))
+        return _mean_over_ranks(self.refinement.loss(batch, proposals, pseudo_segments), batch)
+
+    def _refined_predictions(self, inputs, data_samples):
+        batch, proposed = self.propose(inputs, data_samples)
+        for sample, stage1 in zip(data_samples, proposed):
+            sample.pred_segments, sample.pred_scores = stage1.pred_segments, stage1.pred_scores
+        return self.refinement.predict(batch, data_samples)
 
     def embed(self, inputs, data_samples=None):
         """Embedded features F, which the head takes.
@@ -105,10 +184,7 @@ class PointTAL(BaseModel):
                 resampled there, in snippets of the inputs: label extension behind the embedding, by
                 ``ExtendPointLabels``.
         """
-        if isinstance(inputs, ClipBatch) != (self.backbone is not None):
-            found = 'clips' if self.backbone is None else 'features (T, D) with a backbone'
-            raise InputError('features (T, D) without, or clips with `model.backbone`', field='inputs', found=found)
-        embedded = self.embedding(inputs if self.backbone is None else self.extract_features(inputs))
+        embedded = self.embedding(self._snippet_features(inputs))
         positions = [sample.get('embedding_positions') for sample in data_samples or ()]
         if all(place is None for place in positions):
             return embedded
@@ -116,6 +192,13 @@ class PointTAL(BaseModel):
         return embedded.resample(
             [here if place is None else torch.as_tensor(place) for place, here in zip(positions, identity)]
         )
+
+    def _snippet_features(self, inputs):
+        """X: the inputs themselves, or what the backbone makes of clips."""
+        if isinstance(inputs, ClipBatch) != (self.backbone is not None):
+            found = 'clips' if self.backbone is None else 'features (T, D) with a backbone'
+            raise InputError('features (T, D) without, or clips with `model.backbone`', field='inputs', found=found)
+        return inputs if self.backbone is None else self.extract_features(inputs)
 
     def extract_features(self, inputs):
         """Run the backbone over the clips of all videos, some at a time.
@@ -133,6 +216,26 @@ class PointTAL(BaseModel):
                 encode_clips(self.backbone, clips, prepare, chunk, self.checkpoint_clips) for clips in inputs.videos
             ]
             return SnippetBatch.from_videos(videos, inputs.gap)
+
+
+def _check_second_stage(model, state_dict, prefix, *_):
+    """Before a checkpoint is loaded: one that lacks the second stage leaves it fresh, one that has too much is refused.
+
+    Raises:
+        InputError: The checkpoint has a second stage, and the model has none.
+    """
+    prefix += 'refinement.'
+    has_second_stage = any(name.startswith(prefix) for name in state_dict)
+    if model.refinement is None and has_second_stage:
+        expected = 'a config with `model.refinement`; `model.refine=False` there gives the predictions of stage 1 alone'
+        raise InputError(expected, field='checkpoint', found='weights of two stages')
+    if model.refinement is not None and state_dict and not has_second_stage:
+        message = (
+            'The checkpoint holds stage 1 alone: the second stage stays as it is, and predictions come from stage 1.'
+        )
+        print_log(message, 'current', logging.WARNING)
+        model.refinement.is_trained.fill_(False)
+        state_dict.update({prefix + name: value for name, value in model.refinement.state_dict().items()})
 
 
 def _mean_over_ranks(losses, batch):

@@ -3,6 +3,7 @@ from .fsptal_head import FSPTALHead
 from .lacp_head import LACPHead, LACPPointLoss, LACPSeedMiner, LACPVideoLoss
 from .mil_head import MILHead
 from .point_tal_head import PointTALHead, SnippetScores
+from .refinement_head import RefinementHead
 from .separation_branch import SeparationBranch
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     'LACPVideoLoss',
     'MILHead',
     'PointTALHead',
+    'RefinementHead',
     'SeparationBranch',
     'SnippetScores',
 ]

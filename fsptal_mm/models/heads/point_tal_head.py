@@ -177,11 +177,12 @@ class PointTALHead(BaseModule):
         losses.update(self.point_loss(scores.final, scores.background, targets))
         return losses
 
-    def predict(self, batch, data_samples):
-        """Localise the actions of a batch; adds ``pred_segments`` and ``pred_scores`` to the data samples."""
-        return self.predict_by_feat(SnippetScores.from_logits(batch.pad(self(batch))), batch.mask, data_samples)
+    def predict(self, batch, data_samples, proposals=None):
+        """Localise the actions of a batch; see :meth:`predict_by_feat`."""
+        scores = SnippetScores.from_logits(batch.pad(self(batch)))
+        return self.predict_by_feat(scores, batch.mask, data_samples, proposals)
 
-    def predict_by_feat(self, scores, mask, data_samples):
+    def predict_by_feat(self, scores, mask, data_samples, proposals=None):
         """Proposals from scores.
 
         Args:
@@ -189,20 +190,22 @@ class PointTALHead(BaseModule):
             mask (Tensor): ``(B, T)`` bool.
             data_samples (list[ActionDataSample]): With metainfo ``num_snippets``, ``snippet_sec``, ``offset_sec`` and
                 ``duration_sec``.
+            proposals (ProposalGenerator, optional): Instead of the head's own, for a second stage.
 
         Returns:
             list[ActionDataSample]: The same, each with ``pred_segments``, an InstanceData of ``segments_sec (N, 2)``,
             ``scores (N,)`` and ``labels (N,)``, and ``pred_scores (C,)``, the video-level scores.
         """
         video_scores = pool_video_scores(scores.classes, mask, self.video_loss.topk_divisor)
+        propose = proposals or self.proposals
         for video, sample in enumerate(data_samples):
-            proposals = self.proposals(
+            segments = propose(
                 scores.final[video, : sample.num_snippets],
                 scores.background[video, : sample.num_snippets],
                 video_scores[video],
                 SnippetGrid(sample.snippet_sec, sample.offset_sec),
                 sample.duration_sec,
             )
-            sample.pred_segments = InstanceData(**proposals)
+            sample.pred_segments = InstanceData(**segments)
             sample.pred_scores = video_scores[video]
         return data_samples

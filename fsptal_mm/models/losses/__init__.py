@@ -1,6 +1,7 @@
 from .feature_separation import FeatureSeparationLoss, feature_separation_loss
 from .point_focal import ElementwisePointLoss, PointFocalLoss, point_focal_loss
 from .score_contrast import OICLoss, outer_inner_contrast, segment_contrast
+from .segment_losses import QualityFocalLoss, SegmentGIoULoss, quality_focal_loss, segment_giou_loss
 from .video_level import VideoLevelLoss, pool_video_scores
 
 __all__ = [
@@ -8,10 +9,14 @@ __all__ = [
     'FeatureSeparationLoss',
     'OICLoss',
     'PointFocalLoss',
+    'QualityFocalLoss',
+    'SegmentGIoULoss',
     'VideoLevelLoss',
     'feature_separation_loss',
     'outer_inner_contrast',
     'point_focal_loss',
     'pool_video_scores',
+    'quality_focal_loss',
     'segment_contrast',
+    'segment_giou_loss',
 ]

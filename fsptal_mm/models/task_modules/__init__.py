@@ -1,7 +1,19 @@
+from .candidate_sampler import CandidateSampler
 from .nms import nms, soft_nms
 from .proposal_generator import ProposalGenerator
 from .pseudo_label_miner import PseudoLabelMiner
+from .segment_assigner import SegmentAssigner, SegmentTargets
 from .segment_search import SegmentSearcher
 from .video_labels import VideoLabels
 
-__all__ = ['ProposalGenerator', 'PseudoLabelMiner', 'SegmentSearcher', 'VideoLabels', 'nms', 'soft_nms']
+__all__ = [
+    'CandidateSampler',
+    'ProposalGenerator',
+    'PseudoLabelMiner',
+    'SegmentAssigner',
+    'SegmentSearcher',
+    'SegmentTargets',
+    'VideoLabels',
+    'nms',
+    'soft_nms',
+]

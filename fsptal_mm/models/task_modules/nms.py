@@ -135,26 +135,19 @@ def soft_nms(segments_sec, scores, sigma=0.5, min_score=0.001):
     Returns:
         tuple[np.ndarray, np.ndarray]: As :func:`nms`, with the lowered scores.
     """
-    rest = np.argsort(-scores, kind='stable')
-    start, end, level = segments_sec[rest, 0], segments_sec[rest, 1], scores[rest].copy()
+    order = np.argsort(-scores, kind='stable')
+    (start, end), level = segments_sec[order].T, scores[order].copy()
     keep, kept_scores = [], []
-    while len(rest):
+    while len(keep) < len(order):
         best = int(level.argmax())
-        if best:  # bring the best to the front, the others keep their order
-            order = np.r_[best, np.delete(np.arange(len(rest)), best)]
-            rest, start, end, level = rest[order], start[order], end[order], level[order]
-        if level[0] < min_score:
+        if level[best] < min_score:
             break
-        keep.append(rest[0])
-        kept_scores.append(level[0])
-        level = level[1:] * np.exp(-(_iou_with_first(start, end)[1:] ** 2) / sigma)
-        rest, start, end = rest[1:], start[1:], end[1:]
-    return np.array(keep, dtype=np.int64), np.array(kept_scores, dtype=scores.dtype)
-
-
-def _iou_with_first(start, end):
-    intersection = np.minimum(end, end[0]) - np.maximum(start, start[0])
-    return _iou(intersection, end - start, end[0] - start[0])
+        keep.append(best)
+        kept_scores.append(level[best])
+        intersection = np.minimum(end, end[best]) - np.maximum(start, start[best])
+        level *= np.exp(-(_iou(intersection, end - start, end[best] - start[best]) ** 2) / sigma)
+        level[best] = -np.inf
+    return order[np.array(keep, dtype=np.int64)], np.array(kept_scores, dtype=scores.dtype)
 
 
 def _iou(intersection, first_length, second_length):

@@ -1,0 +1,156 @@
+"""The change from stage 1 to the second stage, within one training run."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmaction.registry import HOOKS
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
+from mmengine.runner import EpochBasedTrainLoop
+
+from fsptal_mm.errors import InputError, check_flags, check_numbers
+from fsptal_mm.evaluation.functional import Instances, point_extents
+from fsptal_mm.evaluation.pseudo_segments import PseudoSegmentRules, segment_quality
+from fsptal_mm.evaluation.samples import collect_detections, column
+from fsptal_mm.fileio import write_json
+from fsptal_mm.models.heads.refinement_head import proposals_in_snippets
+from fsptal_mm.structures import SegmentBatch
+
+from ..mining_pass import mining_pass
+from ..unwrapping import unwrapped_model
+
+SEGMENT_FOLDER = 'pseudo_segments'  # of a work directory
+
+
+@HOOKS.register_module()
+class RefinementHook(Hook):
+    """Trains stage 1 until an epoch, then the second stage on pseudo segments of stage 1, which stays as it is.
+
+    Before the first epoch of the second stage, stage 1 proposes segments in all training videos, and the best one round
+    each labelled instance becomes its pseudo segment. Neither is kept in checkpoints: stage 1 no longer changes, so
+    that a resumed run finds the same ones again, and goes on exactly.
+
+    Args:
+        begin: First epoch, from 0, of the second stage: as many epochs as stage 1 is trained for.
+        pseudo_segments (dict): Fields of :class:`PseudoSegmentRules`.
+        dump: Write the pseudo segments into ``pseudo_segments/epoch_N.json`` in the work directory, in seconds.
+        analysis: Also log how good the pseudo segments are, as ``analysis/pseudo_segment_tiou``. This reads the
+            ground truth of the training videos, where the annotation has any; nothing of it reaches training.
+
+    Raises:
+        InputError: A bad argument, a model without a second stage, or a loop that does not go by epochs.
+    """
+
+    priority = 'NORMAL'
+
+    def __init__(self, begin, pseudo_segments=dict(), dump=False, analysis=True):
+        check_numbers('RefinementHook', 0, whole=True, begin=begin)
+        check_flags('RefinementHook', dump=dump, analysis=analysis)
+        self.begin = begin
+        self.rules = PseudoSegmentRules.from_config(pseudo_segments)
+        self.dump = dump
+        self.analysis = analysis
+
+    def before_train(self, runner):
+        """Check that model and loop fit, and forget an earlier run."""
+        model = unwrapped_model(runner)
+        if getattr(model, 'refinement', None) is None:
+            raise InputError('a second stage, such as RefinementHead, for RefinementHook', field='model.refinement')
+        if not isinstance(runner.train_loop, EpochBasedTrainLoop):
+            found = type(runner.train_loop).__name__
+            raise InputError('EpochBasedTrainLoop, since stages go by epochs', field='train_cfg.type', found=found)
+        if self.begin >= runner.max_epochs:
+            runner.logger.warning(
+                f'RefinementHook.begin is {self.begin}, and training ends after epoch {runner.max_epochs}: '
+                'the second stage will not be trained'
+            )
+        model.refinement_store = None
+
+    def before_train_epoch(self, runner):
+        """Begin the second stage if it is time, or if a run is resumed in it."""
+        model = unwrapped_model(runner)
+        if runner.epoch < self.begin or model.refinement_store is not None:
+            return
+        runner.optim_wrapper.zero_grad()  # what stage 1 has accumulated must not move it any more
+        started = time.time()
+        videos = dict(sorted(mining_pass(runner, _propose).items()))  # in one order, however many processes there are
+        pseudo = self.rules(
+            Instances.from_videos(column(videos.values(), 'points'), column(videos.values(), 'point_labels')),
+            Instances.from_videos(*(column(videos.values(), field) for field in ('segments', 'labels', 'scores'))),
+            column(videos.values(), 'duration_sec'),
+            column(videos.values(), 'background_sec'),
+        )
+        model.start_refinement(_to_store(videos, pseudo, self.rules.weights(pseudo)))
+        if is_main_process():
+            self._report(runner, videos, pseudo, time.time() - started)
+
+    def after_train(self, runner):
+        """Leave the model as it was built."""
+        unwrapped_model(runner).refinement_store = None
+
+    def _report(self, runner, videos, pseudo, seconds):
+        """Log, analyse and dump the pseudo segments."""
+        num_instances = sum(len(video['points']) for video in videos.values())
+        num_proposals = sum(len(video['segments']) for video in videos.values())
+        runner.logger.info(
+            f'Second stage from epoch {runner.epoch + 1} on: {len(pseudo.segments)} pseudo segments for '
+            f'{num_instances} labelled instances ({len(pseudo.missed)} without a proposal of their own), {num_proposals} proposals, '
+            f'{len(videos)} videos, in {seconds:.1f} s'
+        )
+        scalars = {'refinement/pseudo_segments': len(pseudo.segments), 'refinement/proposals': num_proposals}
+        if self.analysis:
+            gt = Instances.from_videos(column(videos.values(), 'gt_segments'), column(videos.values(), 'gt_labels'))
+            quality = segment_quality(pseudo.segments, gt)
+            if quality is not None:
+                runner.logger.info(
+                    'Analysis with the ground truth, which training never sees: mean tIoU of the pseudo segments '
+                    f'{quality:.3f}'
+                )
+                scalars['analysis/pseudo_segment_tiou'] = quality
+        runner.message_hub.update_scalars(scalars)
+        runner.visualizer.add_scalars(scalars, step=runner.epoch)
+        if self.dump:
+            classes = runner.train_dataloader.dataset.metainfo['classes']
+            content = {video_id: [] for video_id in videos}
+            ids = list(videos)
+            for video, label, segment in zip(pseudo.segments.videos, pseudo.segments.labels, pseudo.segments.segments):
+                content[ids[video]].append(dict(label=classes[label], segment=segment.round(4).tolist()))
+            write_json(Path(runner.work_dir, SEGMENT_FOLDER, f'epoch_{runner.epoch}.json'), content)
+
+
+def _propose(model, inputs, data_samples):
+    """Proposals of stage 1 and given points of a batch, on the host, by video id."""
+    _, proposed = model.propose(inputs, data_samples)
+    found = {}
+    for sample, stage1 in zip(data_samples, proposed):
+        points, labels = point_extents(
+            *(np.asarray(sample.get(f'gt_point_{field}')) for field in ('sec', 'labels', 'instances'))
+        )
+        found[sample.video_id] = collect_detections(stage1.to_dict()) | dict(
+            points=points,
+            point_labels=labels,
+            background_sec=np.asarray(sample.get('gt_background_sec', [])),
+            duration_sec=sample.duration_sec,
+            snippet_sec=sample.snippet_sec,
+            offset_sec=sample.offset_sec,
+            proposals=proposals_in_snippets(stage1),
+            gt_segments=np.asarray(sample.get('gt_segments_sec', [])),
+            gt_labels=np.asarray(sample.get('gt_segment_labels', [])),
+        )
+    return found
+
+
+def _to_store(videos, pseudo, weights):
+    """Proposals, each place once, and pseudo segments of every video, in snippets."""
+    store = {}
+    for index, (video_id, video) in enumerate(videos.items()):
+        places = torch.unique(video['proposals'].segments, dim=0)
+        own = pseudo.segments.videos == index
+        segments = (pseudo.segments.segments[own] - video['offset_sec']) / video['snippet_sec']
+        store[video_id] = (
+            SegmentBatch.of_video(places),
+            SegmentBatch.of_video(segments, pseudo.segments.labels[own], weights[own]),
+        )
+    return store

@@ -1,0 +1,50 @@
+"""A pass over the training videos before an epoch starts."""
+
+import torch
+from mmengine.dataset import DefaultSampler
+from mmengine.dist import all_gather_object
+from torch.utils.data import DataLoader
+
+from .unwrapping import unwrapped_model
+
+
+@torch.no_grad()
+def mining_pass(runner, mine):
+    """Mine something from every training video with the model as it is now.
+
+    Args:
+        runner (Runner): Of a training.
+        mine (Callable): From the model, in evaluation mode, the inputs of a batch and its data samples to a dict by
+            video id, on the host.
+
+    Returns:
+        dict: By video id, of all training videos, in every process: each mines a share of them, and trains on others in
+        every epoch.
+    """
+    model, mined = unwrapped_model(runner), {}
+    was_training = model.training
+    model.eval()
+    with runner.optim_wrapper.optim_context(runner.model):  # in the precision of training
+        for data in _loader(runner.train_dataloader):
+            inputs = model.data_preprocessor(data)['inputs']
+            mined.update(mine(model, inputs, data['data_samples']))
+    model.train(was_training)
+    return {video_id: found for part in all_gather_object(mined) for video_id, found in part.items()}
+
+
+def _loader(of_training):
+    """Loader over this process's share of the training videos, in order, each once.
+
+    Workers are started for the pass only; its generator is its own, so that a pass changes nothing in the order and the
+    random numbers of training.
+    """
+    return DataLoader(
+        of_training.dataset,
+        of_training.batch_size or 1,
+        sampler=DefaultSampler(of_training.dataset, shuffle=False, seed=0, round_up=False),
+        num_workers=of_training.num_workers,
+        collate_fn=of_training.collate_fn,
+        pin_memory=of_training.pin_memory,
+        worker_init_fn=of_training.worker_init_fn,
+        generator=torch.Generator(),
+    )

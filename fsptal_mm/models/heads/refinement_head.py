@@ -1,0 +1,218 @@
+"""The second stage: proposals are classified, scored and refined as whole segments."""
+
+import numpy as np
+import torch
+from mmaction.registry import MODELS, TASK_UTILS
+from mmengine.model import BaseModule
+from mmengine.structures import InstanceData
+from torch import nn
+from torch.nn import functional as F
+
+from fsptal_mm.errors import InputError, check_numbers
+from fsptal_mm.models.dropout import Dropout
+from fsptal_mm.models.embeddings import PackedConv1d
+from fsptal_mm.models.segment_pooling import SegmentPooling
+from fsptal_mm.models.task_modules.nms import find_nms
+from fsptal_mm.structures import SegmentBatch
+
+_MIN_SCORE = 1e-6  # of stage 1, before a power
+_CLASS_BIAS = -2.0  # at first, a candidate is most likely background
+
+
+@MODELS.register_module()
+class RefinementHead(BaseModule):
+    """Region network that classifies, scores and refines the proposals of stage 1, trained on pseudo segments.
+
+    A convolution embeds the snippet features; their means over ranges around and inside each candidate go through two
+    linear layers, which give a score for every class and two offsets, in lengths of the candidate. The score of a class
+    is to be the tIoU with its best pseudo segment. Of the same kind as R-C3D (Xu et al., ICCV 2017) and stage 2 of
+    HR-Pro (Zhang et al., AAAI 2024).
+
+    Args:
+        num_classes: C.
+        in_channels: Dimension of the features that it takes.
+        inputs: ``'features'``: the snippet features X; ``'embedding'``: F, what the trunk of stage 1 makes of them, for
+            features that are so noisy that a network would learn training videos by heart.
+        channels: Dimension of the embedded snippets.
+        kernel_size: Snippets that the convolution sees.
+        hidden_channels: Dimension of the two linear layers.
+        input_dropout: Share of the features that are dropped in training.
+        pooled_dropout: Share of the means that are dropped in training.
+        hidden_dropout: Share of the outputs of each linear layer that are dropped in training.
+        pooling (dict): Arguments of :class:`SegmentPooling`.
+        min_refined_tiou: Candidates learn offsets from this tIoU with a pseudo segment on.
+        sampler (dict): Config of ``CandidateSampler``.
+        assigner (dict): Config of ``SegmentAssigner``.
+        class_loss (dict): Config of ``QualityFocalLoss``, or of any module of the same arguments.
+        segment_loss (dict): Config of ``SegmentGIoULoss``, or of any module of the same arguments.
+        proposals (dict): Config of the ``ProposalGenerator`` for candidates: that of stage 1 with an NMS that leaves
+            all but copies.
+        stage1_power: a of the score ``s^a p``: s is the score of stage 1 and p that of this head.
+        refined_share: How far a segment moves from the proposal (0) to the refined one (1).
+        nms (dict): As in ``ProposalGenerator``, of the refined segments.
+        max_detections: At most this many per video, the best ones; ``None`` for all.
+        init_cfg: As in ``mmengine.model.BaseModule``.
+
+    Raises:
+        InputError: A wrong argument.
+    """
+
+    def __init__(
+        self,
+        num_classes,
+        in_channels,
+        inputs='features',
+        channels=96,
+        kernel_size=5,
+        hidden_channels=256,
+        input_dropout=0.3,
+        pooled_dropout=0.25,
+        hidden_dropout=0.5,
+        pooling=dict(),
+        min_refined_tiou=0.35,
+        sampler=dict(type='CandidateSampler'),
+        assigner=dict(type='SegmentAssigner'),
+        class_loss=dict(type='QualityFocalLoss', loss_weight=4.0),
+        segment_loss=dict(type='SegmentGIoULoss', loss_weight=1.0),
+        proposals=dict(type='ProposalGenerator', nms=dict(type='nms', iou_threshold=0.95)),
+        stage1_power=0.5,
+        refined_share=0.5,
+        nms=dict(type='soft_nms', sigma=0.3, min_score=0.001),
+        max_detections=400,
+        init_cfg=None,
+    ):
+        super().__init__(init_cfg)
+        counts = dict(num_classes=num_classes, in_channels=in_channels, channels=channels, hidden=hidden_channels)
+        check_numbers('RefinementHead', 1, whole=True, **counts)
+        check_numbers('RefinementHead', 1, whole=True, optional=True, max_detections=max_detections)
+        dropouts = dict(input_dropout=input_dropout, pooled_dropout=pooled_dropout, hidden_dropout=hidden_dropout)
+        shares = dict(min_refined_tiou=min_refined_tiou, refined_share=refined_share)
+        check_numbers('RefinementHead', 0, 1, **dropouts, **shares)
+        check_numbers('RefinementHead', 0, stage1_power=stage1_power)
+        if inputs not in ('features', 'embedding'):
+            raise InputError("'features' or 'embedding'", field='RefinementHead.inputs', found=inputs)
+        self.num_classes = num_classes
+        self.in_channels = in_channels
+        self.inputs = inputs
+        self.input_dropout = Dropout(input_dropout)
+        self.conv = PackedConv1d(in_channels, channels, kernel_size)
+        self.norm = nn.LayerNorm(channels)
+        self.pooling = SegmentPooling(**pooling)
+        pooled_channels = self.pooling.num_ranges * channels + 2  # and two of the length
+        self.hidden = nn.Sequential(
+            Dropout(pooled_dropout), nn.Linear(pooled_channels, hidden_channels), nn.ReLU(), Dropout(hidden_dropout)
+        )
+        self.residual = nn.Sequential(nn.Linear(hidden_channels, hidden_channels), nn.ReLU())
+        self.residual_dropout = Dropout(hidden_dropout)
+        self.classifier = nn.Linear(hidden_channels, num_classes)
+        self.regressor = nn.Linear(hidden_channels, 2)
+        nn.init.constant_(self.classifier.bias, _CLASS_BIAS)
+        nn.init.zeros_(self.regressor.weight)  # at first, nothing is refined
+        nn.init.zeros_(self.regressor.bias)
+        self.min_refined_tiou = min_refined_tiou
+        self.sampler = TASK_UTILS.build(sampler)
+        self.assigner = TASK_UTILS.build(assigner)
+        self.class_loss = MODELS.build(class_loss)
+        self.segment_loss = MODELS.build(segment_loss)
+        self.proposals = TASK_UTILS.build(proposals)
+        self.stage1_power = stage1_power
+        self.refined_share = refined_share
+        self.nms, self.nms_args = find_nms(nms)
+        self.max_detections = max_detections
+        # Whether there is anything to predict with; in the checkpoint, so that a fresh second stage is never used.
+        self.register_buffer('is_trained', torch.tensor(False))
+
+    def forward(self, batch, video, segments):
+        """Classify and refine segments.
+
+        Args:
+            batch (SnippetBatch): ``(R, D)`` features.
+            video (Tensor): ``(N,)`` int64, the video of each segment.
+            segments (Tensor): ``(N, 2)`` starts and ends in snippets.
+
+        Returns:
+            tuple[Tensor, Tensor]: Logits ``(N, C)`` and refined segments ``(N, 2)`` in snippets, both float32.
+        """
+        rows = self.norm(self.conv(batch.with_features(self.input_dropout(batch.features))))  # (R, D')
+        embedded = batch.with_features(batch.zero_gaps(F.relu(rows)))
+        means = self.pooling(embedded, video, segments).flatten(1)  # (N, K D')
+        length = segments[:, 1:] - segments[:, :1]
+        share = length / batch.mask.sum(1)[video, None]
+        hidden = self.hidden(torch.cat([means, length.log() / 3, share], 1))
+        hidden = self.residual_dropout(hidden + self.residual(hidden))
+        return self.classifier(hidden).float(), segments + self.regressor(hidden).float() * length
+
+    def loss(self, batch, proposals, pseudo_segments):
+        """Losses of a training batch.
+
+        Args:
+            batch (SnippetBatch): Features of B videos.
+            proposals (SegmentBatch): Of stage 1, one of each place.
+            pseudo_segments (SegmentBatch): Found from points; their scores are weights.
+
+        Returns:
+            dict[str, Tensor]: ``loss_refined_class`` and ``loss_refined_segment``: means over the candidates of a
+            video, then over videos.
+        """
+
+        def assign(video, candidates):
+            return self.assigner(video, candidates, pseudo_segments, self.num_classes)
+
+        video, candidates, exists = self.sampler(proposals, pseudo_segments, batch.mask.sum(1), assign)
+        targets = assign(video, candidates)
+        logits, refined = self(batch, video, candidates)
+        on_class = targets.weights * self.class_loss(logits, targets.quality)
+        on_segment = targets.weights * self.segment_loss(refined, targets.segments)
+        is_refined = exists & (targets.tiou >= self.min_refined_tiou)
+        num_videos = len(batch.lengths)
+        return dict(
+            loss_refined_class=_video_mean(on_class, video, exists, num_videos),
+            loss_refined_segment=_video_mean(on_segment, video, is_refined, num_videos),
+        )
+
+    def predict(self, batch, data_samples):
+        """Refine the proposals of stage 1.
+
+        Args:
+            batch (SnippetBatch): Features.
+            data_samples (list[ActionDataSample]): With the proposals of stage 1, not suppressed, in ``pred_segments``,
+                and metainfo ``snippet_sec``, ``offset_sec`` and ``duration_sec``.
+
+        Returns:
+            list[ActionDataSample]: The same; ``pred_segments`` are the refined ones, their scores in descending order.
+        """
+        proposals = SegmentBatch.join([proposals_in_snippets(sample) for sample in data_samples], batch.mask.device)
+        logits, refined = self(batch, proposals.video, proposals.segments)
+        own_scores = logits.gather(1, proposals.labels[:, None])[:, 0].sigmoid()
+        scores = proposals.scores.clamp(min=_MIN_SCORE) ** self.stage1_power * own_scores
+        segments = torch.lerp(proposals.segments, refined, self.refined_share)
+        parts = (part.cpu().split(proposals.counts) for part in (segments, scores, proposals.labels))
+        for sample, *found in zip(data_samples, *parts):
+            sample.pred_segments = self._suppress(sample, *(part.numpy() for part in found))
+        return data_samples
+
+    def _suppress(self, sample, segments, scores, labels):
+        """Refined segments ``(N, 2)`` of one video, in snippets, as detections in seconds."""
+        segments_sec = np.clip(
+            segments.astype(np.float64) * sample.snippet_sec + sample.offset_sec, 0, sample.duration_sec
+        )
+        is_segment = ~(segments_sec[:, 1] <= segments_sec[:, 0])  # NaN stays, for the metric to refuse
+        segments_sec, scores, labels = (part[is_segment] for part in (segments_sec, scores, labels))
+        keep, scores = self.nms(segments_sec, scores, labels=labels, **self.nms_args)
+        keep, scores = keep[: self.max_detections], scores[: self.max_detections]
+        parts = dict(segments_sec=segments_sec[keep], scores=scores, labels=labels[keep])
+        return InstanceData(**{name: torch.from_numpy(part) for name, part in parts.items()})
+
+
+def proposals_in_snippets(sample):
+    """The ``pred_segments`` of a data sample as a :class:`SegmentBatch` of one video, on the host."""
+    found = sample.pred_segments
+    segments = (found.segments_sec.double() - sample.offset_sec) / sample.snippet_sec
+    return SegmentBatch.of_video(segments, found.labels, found.scores)
+
+
+def _video_mean(values, video, chosen, num_videos):
+    """Mean of the chosen ones of ``(N,)`` values of each video, 0 where there is none, then over videos."""
+    zeros = values.new_zeros(num_videos)
+    total = zeros.index_add(0, video, values.masked_fill(~chosen, 0))
+    return (total / zeros.index_add(0, video, chosen.to(values.dtype)).clamp(min=1)).mean()

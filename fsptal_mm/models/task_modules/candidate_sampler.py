@@ -1,0 +1,124 @@
+"""Candidates that the refinement stage is trained on."""
+
+import math
+
+import torch
+from mmaction.registry import TASK_UTILS
+
+from fsptal_mm.errors import InputError, check_numbers
+
+
+@TASK_UTILS.register_module()
+class CandidateSampler:
+    """Draws candidates of every video: proposals of stage 1, jittered copies of its segments, and random segments.
+
+    They are drawn in as many parts as ``tiou_edges`` has ranges: as many from each, so that background does not drown
+    the few good ones. Every segment itself is a candidate, however many there are: no labelled instance goes without.
+
+    All is done for the whole batch at once, in a number of operations that is constant, and without waiting for the
+    device.
+
+    Args:
+        num_per_range: Candidates of a video in each range of tIoU, at most.
+        tiou_edges: Ascending edges between the ranges of the tIoU with the best segment.
+        num_jittered: Copies of every segment, besides itself.
+        jitter: Each end of a copy moves by at most this share of the segment's length.
+        num_random: Random segments of every video, at least 1.
+        random_snippets: Shortest and longest random segment; lengths are drawn uniformly on a logarithmic axis.
+    """
+
+    def __init__(
+        self,
+        num_per_range=85,
+        tiou_edges=(0.2, 0.5),
+        num_jittered=6,
+        jitter=0.5,
+        num_random=64,
+        random_snippets=(2, 80),
+    ):
+        check_numbers('CandidateSampler', 1, whole=True, num_per_range=num_per_range)
+        check_numbers('CandidateSampler', 0, whole=True, num_jittered=num_jittered)
+        check_numbers('CandidateSampler', 1, whole=True, num_random=num_random)
+        check_numbers('CandidateSampler', 0, 0.5, jitter=jitter)
+        edges, lengths = tuple(tiou_edges), tuple(random_snippets)
+        if sorted(set(edges)) != list(edges) or not all(0 < edge < 1 for edge in edges):
+            raise InputError('ascending numbers between 0 and 1', field='CandidateSampler.tiou_edges', found=tiou_edges)
+        if len(lengths) != 2 or not 0 < lengths[0] <= lengths[1]:
+            expected = 'two positive numbers, the smaller one first'
+            raise InputError(expected, field='CandidateSampler.random_snippets', found=random_snippets)
+        self.num_per_range = num_per_range
+        self.tiou_edges = edges
+        self.num_jittered = num_jittered
+        self.jitter = jitter
+        self.num_random = num_random
+        self.random_snippets = lengths
+
+    def __call__(self, proposals, segments, num_snippets, assign):
+        """Draw candidates and give them their targets.
+
+        Args:
+            proposals (SegmentBatch): Of stage 1, at most one of each place.
+            segments (SegmentBatch): Pseudo segments.
+            num_snippets (Tensor): ``(B,)`` lengths of the videos.
+            assign (Callable): From ``(N,)`` videos and ``(N, 2)`` candidates to :class:`SegmentTargets`.
+
+        Returns:
+            tuple[Tensor, Tensor, Tensor]: Videos ``(S,)`` int64, candidates ``(S, 2)`` in snippets, and ``(S,)`` bool,
+            false on those that only fill up: S depends on the number of videos alone (and on that of their segments,
+            where these are more than ``num_per_range``).
+        """
+        own, copies = self._jittered(segments)
+        random_video, random = self._random(num_snippets, segments.segments)
+        video = torch.cat([segments.video, segments.video.repeat(self.num_jittered), proposals.video, random_video])
+        candidates = torch.cat([own, copies, proposals.segments, random])
+        end = num_snippets.to(candidates.dtype)[video]
+        candidates = torch.minimum(candidates.clamp(min=0), end[:, None])
+        # A copy that was turned round, or that lies beyond the end, is none.
+        is_candidate = candidates[:, 1] > candidates[:, 0]
+        # Segments come first, the others in random order.
+        order = torch.rand(len(candidates), device=candidates.device)
+        order[: len(segments)] = 0
+        edges = candidates.new_tensor(self.tiou_edges)
+        tiou_range = torch.bucketize(assign(video, candidates).tiou, edges, right=True)
+        num_ranges = len(edges) + 1
+        group = torch.where(is_candidate, video * num_ranges + tiou_range, len(num_snippets) * num_ranges)
+        quota = max(self.num_per_range, *segments.counts, 0)
+        chosen, exists = _first_of_groups(group, order, len(num_snippets) * num_ranges, quota)
+        anything = candidates.new_tensor([0.0, 1.0])  # finite, so that no gradient of it can be NaN
+        return video[chosen], torch.where(exists[:, None], candidates[chosen], anything), exists
+
+    def _jittered(self, segments):
+        """Segments themselves ``(N, 2)`` and their copies ``(n N, 2)``."""
+        own = segments.segments
+        shift = torch.rand(self.num_jittered, *own.shape, device=own.device, dtype=own.dtype) * 2 - 1
+        return own, (own + self.jitter * shift * (own[:, 1:] - own[:, :1])).flatten(0, 1)
+
+    def _random(self, num_snippets, like):
+        """Random segments: videos ``(n B,)`` and segments ``(n B, 2)``."""
+        low, high = map(math.log, self.random_snippets)
+        shape = (len(num_snippets), self.num_random)
+        length, place = torch.rand(2, *shape, device=like.device, dtype=like.dtype)
+        length = torch.minimum((low + (high - low) * length).exp(), num_snippets[:, None].to(like.dtype))
+        start = place * (num_snippets[:, None] - length)
+        video = torch.arange(len(num_snippets), device=like.device).repeat_interleave(self.num_random)
+        return video, torch.stack([start, start + length], -1).flatten(0, 1)
+
+
+def _first_of_groups(group, order, num_groups, count):
+    """The first items of each group.
+
+    Args:
+        group (Tensor): ``(N,)`` int64; items of a group beyond ``num_groups`` are never taken.
+        order (Tensor): ``(N,)`` in [0, 1), by which the items of a group are sorted.
+        num_groups: G.
+        count: Items of each group, at most.
+
+    Returns:
+        tuple[Tensor, Tensor]: ``(G * count,)`` indices of the items, and whether there is such an item.
+    """
+    by_order = order.argsort()
+    index = by_order[group[by_order].argsort(stable=True)]
+    bounds = torch.searchsorted(group[index], torch.arange(num_groups + 1, device=group.device))
+    place = bounds[:-1, None] + torch.arange(count, device=group.device)
+    exists = place < bounds[1:, None]
+    return index[place.clamp(max=len(index) - 1)].flatten(), exists.flatten()

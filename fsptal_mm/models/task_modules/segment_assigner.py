@@ -1,0 +1,71 @@
+"""Targets of candidates from the segments that they overlap."""
+
+from dataclasses import dataclass
+
+import torch
+from mmaction.registry import TASK_UTILS
+from torch import Tensor
+
+from fsptal_mm.errors import check_numbers
+from fsptal_mm.structures import paired_tiou
+
+
+@dataclass(frozen=True)
+class SegmentTargets:
+    """What N candidates are to be.
+
+    Attributes:
+        quality: ``(N, C)`` in [0, 1]: target of each class, the largest tIoU with one of its segments.
+        segments: ``(N, 2)`` the segment of the largest tIoU, of any class, in snippets; the candidate itself where its
+            video has none.
+        tiou: ``(N,)`` with that segment.
+        weights: ``(N,)`` weight of that segment.
+    """
+
+    quality: Tensor
+    segments: Tensor
+    tiou: Tensor
+    weights: Tensor
+
+
+@TASK_UTILS.register_module()
+class SegmentAssigner:
+    """Gives each candidate the tIoU with the best (pseudo) segment of each class as its target.
+
+    Args:
+        min_quality: A smaller tIoU is a target of 0: the candidate is background to the class.
+    """
+
+    def __init__(self, min_quality=0.2):
+        check_numbers('SegmentAssigner', 0, 1, min_quality=min_quality)
+        self.min_quality = min_quality
+
+    def __call__(self, video, candidates, segments, num_classes):
+        """Compare candidates with the segments of their videos.
+
+        Args:
+            video (Tensor): ``(N,)`` int64, the video of each candidate.
+            candidates (Tensor): ``(N, 2)`` starts and ends in snippets.
+            segments (SegmentBatch): Of the same videos; their scores are weights.
+            num_classes: C.
+
+        Returns:
+            SegmentTargets: On the device of the candidates.
+        """
+        quality = candidates.new_zeros(len(candidates), num_classes)
+        if not len(segments):
+            nothing = candidates.new_zeros(len(candidates))
+            return SegmentTargets(quality, candidates, nothing, nothing + 1)
+        slots = segments.slots[video]  # (N, M)
+        is_segment, slots = slots >= 0, slots.clamp(min=0)
+        tiou = paired_tiou(candidates[:, None], segments.segments[slots]).masked_fill_(~is_segment, 0)
+        quality.scatter_reduce_(1, segments.labels[slots], tiou, 'amax')
+        best_tiou, place = tiou.max(1)
+        best = slots.gather(1, place[:, None])[:, 0]
+        has_segment = is_segment.any(1)
+        return SegmentTargets(
+            torch.where(quality >= self.min_quality, quality, 0),
+            torch.where(has_segment[:, None], segments.segments[best], candidates),
+            best_tiou,
+            torch.where(best_tiou > 0, segments.scores[best], 1),
+        )

@@ -1,0 +1,76 @@
+"""Segments of the videos of a batch, as tensors: proposals, candidates and pseudo segments."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class SegmentBatch:
+    """N segments of B videos, video after video.
+
+    Attributes:
+        counts: Number of segments of each of the B videos, known on the host: nothing here waits for the device.
+        segments: ``(N, 2)`` float32 starts and ends in snippets; snippet t covers ``[t, t + 1)``.
+        labels: ``(N,)`` int64 class indices.
+        scores: ``(N,)`` float32; of pseudo segments the weight that each has in training.
+    """
+
+    counts: tuple
+    segments: Tensor
+    labels: Tensor
+    scores: Tensor
+
+    @classmethod
+    def join(cls, videos, device=None):
+        """Join the segments of single videos, on the host, and move them to a device once.
+
+        Args:
+            videos (list[SegmentBatch]): Of any number of videos each.
+            device (torch.device, optional): By default where the first ones are.
+        """
+        parts = (torch.cat([getattr(video, name) for video in videos]) for name in ('segments', 'labels', 'scores'))
+        counts = tuple(count for video in videos for count in video.counts)
+        return cls(counts, *(part.to(device, non_blocking=True) for part in parts))
+
+    @classmethod
+    def of_video(cls, segments, labels=None, scores=None):
+        """Take the segments of one video, on the host.
+
+        Args:
+            segments (Tensor | np.ndarray): ``(N, 2)`` in snippets.
+            labels (Tensor | np.ndarray, optional): ``(N,)``; all 0 where classes do not matter.
+            scores (Tensor | np.ndarray, optional): ``(N,)``; by default 1.
+        """
+        segments = torch.as_tensor(segments, dtype=torch.float32).reshape(-1, 2)
+        labels = segments.new_zeros(len(segments)) if labels is None else torch.as_tensor(labels)
+        scores = segments.new_ones(len(segments)) if scores is None else torch.as_tensor(scores)
+        return cls((len(segments),), segments, labels.long(), scores.float())
+
+    def __len__(self):
+        return len(self.labels)
+
+    @cached_property
+    def video(self):
+        """``(N,)`` int64, the video of each segment."""
+        counts = torch.tensor(self.counts)
+        video = torch.arange(len(counts)).repeat_interleave(counts)
+        return video.to(self.labels.device, non_blocking=True)
+
+    @cached_property
+    def slots(self):
+        """``(B, M)`` int64, the segments of each video, M of the largest; -1 where a video has fewer."""
+        counts = torch.tensor(self.counts)
+        place = torch.arange(max(self.counts, default=0))
+        slots = torch.where(place < counts[:, None], (counts.cumsum(0) - counts)[:, None] + place, -1)
+        return slots.to(self.labels.device, non_blocking=True)
+
+
+def paired_tiou(first, second):
+    """Temporal IoU of segments ``(..., 2)`` with those at the same place of another tensor; 0 where both are empty."""
+    intersection = torch.minimum(first[..., 1], second[..., 1]) - torch.maximum(first[..., 0], second[..., 0])
+    intersection = intersection.clamp(min=0)
+    union = (first[..., 1] - first[..., 0]) + (second[..., 1] - second[..., 0]) - intersection
+    return intersection / union.clamp(min=torch.finfo(union.dtype).tiny)
