@@ -1,8 +1,8 @@
 """Draw what modules A-D of FS-PTAL do to one training video: the pictures of docs/guides/modules.md.
 
 Example (`make pictures` does all of it):
-    python tools/docs/plot_modules.py configs/fsptal/fsptal_synthetic.py work_dirs/pictures/fsptal/epoch_25.pth \\
-        work_dirs/pictures/fsptal/epoch_75.pth --out-dir docs/images
+    python tools/docs/plot_modules.py configs/fsptal_tuned/fsptal-tuned_synthetic.py \\
+        work_dirs/pictures/fsptal/epoch_25.pth work_dirs/pictures/fsptal/epoch_75.pth --out-dir docs/images
 
 The first checkpoint is one of early training, the second one of its end. True segments are drawn for comparison only.
 """

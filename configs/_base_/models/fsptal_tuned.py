@@ -1,4 +1,4 @@
-# FS-PTAL with the variants that were chosen over the paper's on held-out users of 50 Salads (configs/fsptal/README.md).
+# FS-PTAL tuned: variants chosen over the paper's on held-out users of 50 Salads, see configs/fsptal_tuned/README.md.
 # Label extension behind the embedding, which belongs to them, is set where the training pipeline is.
 _base_ = ['./fsptal.py']
 
