@@ -1,3 +1,4 @@
+from .affinity_embedding import AffinityEmbedding, MaskedConv1d
 from .clip_backbone import pool_clip_features
 from .data_preprocessor import SnippetDataPreprocessor
 from .detectors import PointTAL
@@ -8,12 +9,14 @@ from .task_modules import ProposalGenerator, PseudoLabelMiner, SegmentSearcher
 from .transformer_embedding import TransformerEmbedding
 
 __all__ = [
+    'AffinityEmbedding',
     'ElementwisePointLoss',
     'FSPTALHead',
     'FeatureSeparationLoss',
     'ForegroundBranch',
     'LACPHead',
     'MILHead',
+    'MaskedConv1d',
     'OICLoss',
     'PackedConv1d',
     'PointFocalLoss',

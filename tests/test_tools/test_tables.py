@@ -32,7 +32,7 @@ def test_every_row_changes_what_it_says_and_can_be_built(name, tool):
             assert _get(plain, key) is not _MISSING, f'{key} is no field of the config: misspelt?'
 
 
-@pytest.mark.parametrize('name', ['choices', 'trunk'])
+@pytest.mark.parametrize('name', ['choices', 'trunk', 'separation_form'])
 def test_every_variant_differs_and_can_be_built(name, tool):
     entries = plan(tool, name, tool.TABLES[name].data[0])
     assert len({entry.experiment.fingerprint for entry in entries}) == len(entries)
@@ -65,6 +65,8 @@ def test_modules_are_off(tool):
     full, without_a, without_b, without_c, without_d, without_margin, base = (
         entry.experiment.config for entry in plan(tool, 'modules', 'synthetic')
     )
+    paper_without_d = plan(tool, 'modules', 'synthetic', form='paper')[4].experiment.config.model
+    assert MODELS.build(paper_without_d).embedding.__class__.__name__ == 'SnippetEmbedding'
     step = without_a.train_dataloader.dataset.pipeline[2]
     assert (step.label_weight, step.neighbour_weight) == (1, 1)
     assert full.train_dataloader.dataset.pipeline[2].label_weight > 1
@@ -74,14 +76,16 @@ def test_modules_are_off(tool):
     miner = without_b.model.head.miner
     assert (miner.background_threshold, miner.action_threshold) == (None, None)
     assert without_c.model.head.score_loss is None
-    assert without_d.model.head.separation is None
+    assert without_d.model.head.separation_loss is None
+    assert without_d.model.embedding.type == 'SnippetEmbedding'
     assert base.model.head.type == 'PointTALHead'
 
 
 def test_a_row_wins_over_options_for_all_rows(tool):
-    entries = plan(tool, 'modules', 'synthetic', options=['model.head.separation.temperature=0.5'])
-    assert entries[0].experiment.config.model.head.separation.temperature == 0.5
-    assert entries[4].experiment.config.model.head.separation is None
+    psi_same = 'model.head.separation_loss.psi_same'
+    entries = plan(tool, 'modules', 'synthetic', options=[f'{psi_same}=0.5'])
+    assert entries[0].experiment.config.model.head.separation_loss.psi_same == 0.5
+    assert entries[4].experiment.config.model.head.separation_loss is None
 
 
 def test_rows_that_state_the_default_share_the_runs_of_the_full_model(tool):

@@ -59,7 +59,7 @@ def run_modules(config, checkpoint, video_id):
         given=given,
         mined=mined,
         segments=segments,
-        embedding=model.head.separation(batch).features[batch.rows[0]],
+        embedding=model.head.separation_embedding(batch).features[batch.rows[0]],
     )
 
 
@@ -69,7 +69,7 @@ def draw(args):
     config = find_config(args.config)
     head = config.model.get('head', {})
     extension = next((step for step in config.train_pipeline if step['type'] == 'ExtendPointLabels'), None)
-    if not (extension and head.get('searcher') and head.get('separation')):
+    if not (extension and head.get('searcher') and head.get('separation_loss')):
         raise InputError('modules A to D of FS-PTAL: ExtendPointLabels and FSPTALHead', file=args.config)
     early, late = (run_modules(config, path, args.video) for path in (args.early, args.late))
     titles = [Path(path).stem.replace('_', ' ') for path in (args.early, args.late)]

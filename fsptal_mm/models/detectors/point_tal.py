@@ -6,6 +6,7 @@ from mmengine.dist import all_reduce, get_world_size
 from mmengine.model import BaseModel
 
 from fsptal_mm.errors import InputError, check_flags, check_numbers
+from fsptal_mm.models.affinity_embedding import no_embedding_error
 from fsptal_mm.models.clip_backbone import check_can_recompute, encode_clips, frozen_parts
 from fsptal_mm.models.embeddings import PackedConv1d
 from fsptal_mm.structures import ClipBatch, SnippetBatch
@@ -17,6 +18,7 @@ class PointTAL(BaseModel):
 
     Args:
         embedding (dict): Config of the trunk, e.g. ``SnippetEmbedding``: a module from a :class:`SnippetBatch` to one.
+            A trunk that gives the batch an embedding E for module D says so by ``makes_affinity_embedding = True``.
         head (dict): Config of the method's head, e.g. ``PointTALHead``.
         backbone (dict, optional): Config of a feature extractor such as ``mmaction.ResNet``: the inputs are then clips,
             one per snippet, in the form that ``SnippetDataPreprocessor.format_shape`` states. What it returns is
@@ -52,6 +54,9 @@ class PointTAL(BaseModel):
         self.backbone = backbone and MODELS.build(backbone)
         self.embedding = MODELS.build(embedding)
         self.head = MODELS.build(head)
+        makes_embedding = getattr(self.embedding, 'makes_affinity_embedding', False)
+        if getattr(self.head, 'needs_affinity_embedding', False) and not makes_embedding:
+            raise no_embedding_error()
         # Built here, not by the base class, which finds it only where the default scope is set.
         self.data_preprocessor = MODELS.build(
             dict(type='SnippetDataPreprocessor', gap_snippets=self._reach_snippets()) | (data_preprocessor or {})
