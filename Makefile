@@ -4,7 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 FULL_VENV := .venv-full
 FULL_PY := $(FULL_VENV)/bin/python
-DEMO_CONFIG := configs/fsptal/fsptal_synthetic.py
+DEMO_CONFIG := configs/fsptal_tuned/fsptal-tuned_synthetic.py
 DEMO_DIR := work_dirs/demo
 # More arguments for the training of the demo, e.g. DEMO_ARGS='--cfg-options train_cfg.max_epochs=5'
 DEMO_ARGS ?=
@@ -72,15 +72,15 @@ pictures: BASE := $(PICTURES_DIR)/base
 pictures: $(PICTURES_DIR)/fsptal/results.json $(PICTURES_DIR)/base/results.json
 	$(PY) tools/docs/plot_modules.py $(DEMO_CONFIG) $(FSPTAL)/epoch_25.pth $(FSPTAL)/epoch_75.pth
 	$(PY) tools/analysis_tools/plot_timeline.py $(DEMO_CONFIG) $(FSPTAL)/epoch_75.pth \
-	    configs/base/base_synthetic.py $(BASE)/epoch_75.pth --names FS-PTAL 'base model' \
+	    configs/base/base_synthetic.py $(BASE)/epoch_75.pth --names 'FS-PTAL tuned' 'base model' \
 	    --videos test_007 --out docs/images/timeline.png
-	$(PY) tools/analysis_tools/plot_timeline.py $(DEMO_CONFIG) $(FSPTAL)/epoch_25.pth --names 'FS-PTAL, epoch 25' \
+	$(PY) tools/analysis_tools/plot_timeline.py $(DEMO_CONFIG) $(FSPTAL)/epoch_25.pth --names 'FS-PTAL tuned, epoch 25' \
 	    --split train --videos train_022 --out docs/images/timeline_train.png
 	$(PY) tools/analysis_tools/diagnose.py $(FSPTAL)/results.json $(BASE)/results.json \
-	    $(or $(FSPTAL_DATA_ROOT),data)/synthetic/annotations.json --subset test --names FS-PTAL 'base model' \
+	    $(or $(FSPTAL_DATA_ROOT),data)/synthetic/annotations.json --subset test --names 'FS-PTAL tuned' 'base model' \
 	    -o $(PICTURES_DIR)/diagnosis
 	cp $(foreach name,error_profile sensitivity false_negatives,$(PICTURES_DIR)/diagnosis/$(name).png) docs/images
-	$(PY) tools/analysis_tools/pseudo_label_quality.py $(FSPTAL) --names FS-PTAL --plot docs/images/label_quality.png
+	$(PY) tools/analysis_tools/pseudo_label_quality.py $(FSPTAL) --names 'FS-PTAL tuned' --plot docs/images/label_quality.png
 
 bench: venv
 	for script in tools/benchmarks/*.py; do $(PY) $$script || exit 1; done

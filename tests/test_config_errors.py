@@ -21,7 +21,7 @@ from fsptal_mm.config_errors import config_errors
 from fsptal_mm.errors import InputError
 
 ROOT = Path(__file__).parents[1]
-GOOD = ROOT / 'configs/fsptal/fsptal_synthetic.py'
+GOOD = ROOT / 'configs/fsptal_tuned/fsptal-tuned_synthetic.py'
 
 
 def read(path):

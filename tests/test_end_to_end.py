@@ -17,7 +17,7 @@ from fsptal_mm.datasets import LoadSnippetClips
 from fsptal_mm.errors import InputError
 from fsptal_mm.structures import ClipBatch, SnippetGrid
 
-CONFIG = Path(__file__).parents[1] / 'configs/fsptal/fsptal_e2e-r50_own_videos.py'
+CONFIG = Path(__file__).parents[1] / 'configs/fsptal_tuned/fsptal-tuned_e2e-r50_own_videos.py'
 DURATION_SEC = 4.0
 GRID = SnippetGrid(0.32)
 

@@ -4,7 +4,7 @@ Prints the best detections of every video, and writes results.json (ActivityNet'
 --out-dir. Inputs that cannot be used are reported in the end, with exit status 1; the others' results are kept.
 
 Examples:
-    python tools/demo.py fsptal_synthetic work_dirs/demo/epoch_75.pth data/synthetic/features/test --timeline
+    python tools/demo.py fsptal-tuned_synthetic work_dirs/demo/epoch_75.pth data/synthetic/features/test --timeline
     python tools/demo.py my_config.py my.pth videos/ --extractor tsn_r50.py tsn_r50.pth --annotate
 """
 

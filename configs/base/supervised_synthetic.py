@@ -1,4 +1,4 @@
-# Analysis only: the fully supervised ceiling of the same trunk and proposals, with every snippet labelled.
+# Analysis only: dense supervision, every snippet labelled, of the same trunk and proposals.
 _base_ = ['./base_synthetic.py']
 
 # Plain cross-entropy, and twice as long: labels are dense and certain, and learning goes on for longer.

@@ -1,4 +1,4 @@
-# What the variants were chosen on: a quarter of the training users is held out, and tested with their segments.
+# A quarter of the training users is held out, and tested with their segments: what settings may be chosen on.
 _base_ = ['./fsptal_acc_50salads.py']
 
 users = r'^(\d+)-'

@@ -1,5 +1,5 @@
 _base_ = [
-    '../_base_/models/fsptal_tuned.py',
+    '../_base_/models/fsptal.py',
     '../_base_/datasets/thumos14_shaped.py',
     '../_base_/schedules/adam.py',
     '../_base_/default_runtime.py',
@@ -10,19 +10,15 @@ model = dict(
     head=dict(
         num_classes=20,
         in_channels=256,
-        dropout=0.3,  # from here on: see README.md
-        point_loss=dict(background_weight=3.0),
-        background_margin=0.5,
-        searcher=dict(background_segments=False),
-        separation_loss=dict(loss_weight=0.1),
+        dropout=0.3,  # as for all methods on this set
+        proposals=dict(nms=dict(iou_threshold=0.4)),  # as for all methods on this set
     ),
 )
 
 train_pipeline = [
     dict(type='LoadSnippetFeatures'),
     dict(type='PointsToSnippets'),
-    # tau_1 and tau_2 of Table 3
-    dict(type='ExtendPointLabels', label_weight=2.5, neighbour_weight=1.67, stage='embedding'),
+    dict(type='ExtendPointLabels', label_weight=2.5, neighbour_weight=1.67),  # tau_1, tau_2 (Table 3)
     dict(type='PackPointTALInputs'),
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

@@ -57,7 +57,7 @@ class TALInferencer(BaseInferencer):
             device.
 
     Examples:
-        >>> inferencer = TALInferencer('fsptal_synthetic', 'work_dirs/fsptal_synthetic/epoch_75.pth')
+        >>> inferencer = TALInferencer('fsptal-tuned_synthetic', 'work_dirs/fsptal-tuned_synthetic/epoch_75.pth')
         >>> inferencer('data/synthetic/features/test', top_k=5)['predictions']['test_000'][0]
         Detection(start_sec=12.3, end_sec=15.6, label='dive', score=0.87)
     """

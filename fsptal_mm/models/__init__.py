@@ -1,3 +1,4 @@
+from .affinity_embedding import AffinityEmbedding, MaskedConv1d
 from .clip_backbone import pool_clip_features
 from .data_preprocessor import SnippetDataPreprocessor
 from .detectors import PointTAL
@@ -26,6 +27,7 @@ from .task_modules import CandidateSampler, ProposalGenerator, PseudoLabelMiner,
 from .transformer_embedding import TransformerEmbedding
 
 __all__ = [
+    'AffinityEmbedding',
     'CandidateSampler',
     'ElementwisePointLoss',
     'FSPTALHead',
@@ -33,6 +35,7 @@ __all__ = [
     'ForegroundBranch',
     'LACPHead',
     'MILHead',
+    'MaskedConv1d',
     'OICLoss',
     'PackedConv1d',
     'PointFocalLoss',

@@ -61,22 +61,24 @@ class PackedConv1d(nn.Conv1d):
 
     def forward(self, batch):
         """Convolve a :class:`SnippetBatch` of ``(R, D_in)`` features; returns ``(R, D_out)`` with zero gaps."""
-        rows, reach = batch.features, self.padding[0]
-        if rows.shape[1] != self.in_channels:
-            raise InputError(
-                f'{self.in_channels}, the `in_channels` of the model',
-                field='dimension of the snippet features',
-                found=rows.shape[1],
-            )
-        if batch.gap < reach:
-            expected = f'at least {reach}, for a kernel of {self.kernel_size[0]}'
-            raise InputError(expected, field='SnippetDataPreprocessor.gap_snippets', found=batch.gap)
+        self.check(batch)
+        rows = batch.features
         if rows.device.type == 'cpu':
             dtype = torch.get_autocast_dtype('cpu') if torch.is_autocast_enabled('cpu') else rows.dtype
             out = _RowConvolution.apply(*(part.to(dtype) for part in (rows, self.weight, self.bias)))
         else:
             out = super().forward(rows.t()[None])[0].t().contiguous()
         return out.index_fill_(0, batch.gaps, 0)
+
+    def check(self, batch):
+        """Make sure that a batch fits: InputError if its features are of another dimension, or its gaps too narrow."""
+        reach, dimension = self.padding[0], batch.features.shape[1]
+        if dimension != self.in_channels:
+            expected = f'{self.in_channels}, the `in_channels` of the model'
+            raise InputError(expected, field='dimension of the snippet features', found=dimension)
+        if batch.gap < reach:
+            expected = f'at least {reach}, for a kernel of {self.kernel_size[0]}'
+            raise InputError(expected, field='SnippetDataPreprocessor.gap_snippets', found=batch.gap)
 
 
 @MODELS.register_module()
@@ -97,17 +99,23 @@ class SnippetEmbedding(BaseModule):
         InputError: A ``norm_cfg`` of another type, or ``num_groups`` that do not divide the channels.
     """
 
+    convolution = PackedConv1d
+
     def __init__(self, in_channels, out_channels=None, kernel_size=3, input_dropout=0.0, norm_cfg=None, init_cfg=None):
         super().__init__(init_cfg)
-        check_numbers('SnippetEmbedding', 0, 1, input_dropout=input_dropout)
+        check_numbers(type(self).__name__, 0, 1, input_dropout=input_dropout)
         out_channels = in_channels if out_channels is None else out_channels
         self.input_dropout = Dropout(input_dropout)
-        self.conv = PackedConv1d(in_channels, out_channels, kernel_size)
+        self.conv = self.convolution(in_channels, out_channels, kernel_size)
         self.norm = None if norm_cfg is None else _build_norm(norm_cfg, out_channels)
 
     def forward(self, batch: SnippetBatch) -> SnippetBatch:
         """Embed a batch; ``(R, D)`` to ``(R, D')``, zero gaps stay zero."""
         rows = self.conv(batch.with_features(self.input_dropout(batch.features)))
+        return self.activate(batch, rows)
+
+    def activate(self, batch, rows):
+        """Normalise and rectify ``(R, D')`` rows of a convolution over a batch; they become its features."""
         if self.norm is not None:
             rows = batch.zero_gaps(self.norm(rows))
         return batch.with_features(F.relu(rows, inplace=True))

@@ -21,6 +21,8 @@ class SnippetBatch:
         mask: ``(B, T)`` bool, true on real snippets; ``T = max(lengths)``.
         rows: ``(B, T)`` int64, the row of every snippet; padded snippets point to row 0, which is a zero row.
         gaps: ``((B + 1) * gap,)`` int64, the zero rows.
+        affinity_embedding: ``(R, D_e)`` rows with zero gaps, E of Sec. 3.5, where a trunk such as ``AffinityEmbedding``
+            made it beside its features; ``None`` elsewhere.
     """
 
     features: Tensor
@@ -29,6 +31,7 @@ class SnippetBatch:
     mask: Tensor
     rows: Tensor
     gaps: Tensor
+    affinity_embedding: Tensor | None = None
 
     @classmethod
     def from_videos(cls, videos, gap=1, device=None):
@@ -64,6 +67,15 @@ class SnippetBatch:
     def with_features(self, features):
         """The same videos with other features ``(R, D')``."""
         return replace(self, features=features)
+
+    def with_affinity(self, embedding):
+        """The same videos with an affinity embedding E, ``(R, D_e)`` with zero gaps."""
+        return replace(self, affinity_embedding=embedding)
+
+    def _take(self, batch, function):
+        """Another batch with what a function makes of the rows of this one, of its features and of E."""
+        embedding = None if self.affinity_embedding is None else function(self.affinity_embedding)
+        return replace(batch, features=function(self.features), affinity_embedding=embedding)
 
     def zero_gaps(self, values):
         """Set the rows of ``(R, K)`` values that are no snippets back to zero."""
@@ -102,10 +114,10 @@ class SnippetBatch:
         rows = batch.rows.new_zeros(batch.num_rows)
         is_snippet = torch.ones_like(rows, dtype=torch.bool).index_fill_(0, batch.gaps, False)
         rows.masked_scatter_(is_snippet, self.rows[chosen])
-        return batch.with_features(self.features.index_select(0, rows)), rows
+        return self._take(batch, lambda values: values.index_select(0, rows)), rows
 
     def resample(self, positions):
-        """Interpolate the features of every video linearly.
+        """Interpolate the features of every video linearly, and E with them.
 
         Args:
             positions (list[Tensor]): ``(T_i',)`` places on the host, in snippets within ``[0, T_i - 1]``.
@@ -126,5 +138,9 @@ class SnippetBatch:
         device, dtype = self.features.device, self.features.dtype
         left, right = (rows.to(device, non_blocking=True) for rows in (left, right))
         share = share.to(dtype).to(device, non_blocking=True)
-        before, after = (self.features.index_select(0, rows) for rows in (left, right))
-        return batch.with_features(torch.lerp(before, after, share))
+
+        def interpolate(values):
+            before, after = (values.index_select(0, rows) for rows in (left, right))
+            return torch.lerp(before, after, share.to(values.dtype))
+
+        return self._take(batch, interpolate)

@@ -40,10 +40,26 @@ PARTS = {
     'PointFocalLoss': (MODELS, {}, ['exponent', 'background_weight', 'loss_weight']),
     'LACPPointLoss': (MODELS, {}, ['exponent', 'action_weight', 'background_weight']),
     'OICLoss': (MODELS, {}, ['loss_weight']),
-    'FeatureSeparationLoss': (MODELS, {}, ['psi_same', 'psi_diff', 'loss_weight']),
+    'FeatureSeparationLoss': (MODELS, {}, ['psi_same', 'psi_diff', 'class_aware', 'anchor_background', 'loss_weight']),
     'SeparationBranch': (MODELS, dict(in_channels=8), ['in_channels', 'embed_channels', 'temperature', 'kernel_size']),
     'ForegroundBranch': (MODELS, dict(in_channels=8), ['in_channels', 'scale']),
     'SnippetEmbedding': (MODELS, dict(in_channels=8), ['in_channels', 'out_channels', 'kernel_size', 'input_dropout']),
+    'AffinityEmbedding': (
+        MODELS,
+        dict(in_channels=8),
+        [
+            'in_channels',
+            'out_channels',
+            'kernel_size',
+            'hidden_channels',
+            'embed_channels',
+            'mask',
+            'masked_taps',
+            'clamp_negative',
+            'mask_gradient',
+            'input_dropout',
+        ],
+    ),
     'TransformerEmbedding': (
         MODELS,
         dict(in_channels=8),
@@ -68,7 +84,7 @@ PARTS = {
 ARGUMENTS = [pytest.param(name, argument, id=f'{name}.{argument}') for name in PARTS for argument in PARTS[name][2]]
 # A model of 10^8 channels is made as asked for: of sizes, only small ones are tried.
 SIZES = {'in_channels', 'out_channels', 'embed_channels', 'kernel_size', 'num_classes', 'num_layers', 'num_heads'}
-SIZES |= {'mlp_ratio', 'upsampling'}
+SIZES |= {'mlp_ratio', 'upsampling', 'hidden_channels'}
 _MAX_SIZE = 64
 
 

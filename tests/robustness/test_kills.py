@@ -25,7 +25,7 @@ from fsptal_mm.fileio import write_json
 ROOT = Path(__file__).parents[2]
 EPOCHS = 4
 CONFIG = f"""
-_base_ = [{str(ROOT / 'configs/fsptal/fsptal_synthetic.py')!r}]
+_base_ = [{str(ROOT / 'configs/fsptal_tuned/fsptal-tuned_synthetic.py')!r}]
 data_root = DATA_ROOT
 train_dataloader = dict(batch_size=4, dataset=dict(type='PointTALDataset', data_root=data_root))
 test_dataloader = dict(

@@ -17,7 +17,7 @@ from mmengine.runner import Runner
 
 from fsptal_mm.datasets.synthetic import ensure_synthetic
 
-CONFIG = Path(__file__).parents[2] / 'configs/fsptal/fsptal_synthetic.py'
+CONFIG = Path(__file__).parents[2] / 'configs/fsptal_tuned/fsptal-tuned_synthetic.py'
 
 pytestmark = [
     pytest.mark.skipif(torch.cuda.is_available(), reason='forked processes, hence on the CPU only'),

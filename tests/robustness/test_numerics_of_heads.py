@@ -25,9 +25,11 @@ HEADS = {
         background_margin=0.5,
         separation=dict(type='SeparationBranch', embed_channels=8),
     ),
+    "FS-PTAL, paper's form": dict(type='FSPTALHead', separation=None),
     'LACP': dict(type='LACPHead'),
     'MIL': dict(type='MILHead'),
 }
+TRUNKS = {"FS-PTAL, paper's form": 'AffinityEmbedding'}
 DIM = 6
 # Features of the trunk; float16 cannot hold the products of much larger ones.
 SCALES = (0.0, 1e-30, 1e-6, 1.0, 100.0)
@@ -35,10 +37,9 @@ SCALES = (0.0, 1e-30, 1e-6, 1.0, 100.0)
 
 def make_model(head, **kwargs):
     torch.manual_seed(0)
+    trunk = TRUNKS.get(head, 'SnippetEmbedding')
     head = dict(HEADS[head], num_classes=NUM_CLASSES, in_channels=8, dropout=0.0, **kwargs)
-    return MODELS.build(
-        dict(type='PointTAL', embedding=dict(type='SnippetEmbedding', in_channels=DIM, out_channels=8), head=head)
-    )
+    return MODELS.build(dict(type='PointTAL', embedding=dict(type=trunk, in_channels=DIM, out_channels=8), head=head))
 
 
 def run(model, videos, samples, mode):

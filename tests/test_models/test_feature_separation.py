@@ -50,7 +50,7 @@ def random_case(seed, lengths=LENGTHS, dim=5):
     return batch, labels, (kind == 3) & batch.mask
 
 
-def naive_loss(batch, labels, background, class_aware):
+def naive_loss(batch, labels, background, class_aware, anchor_background=False):
     """Eq. 11-13 from the whole matrix of cosines, video by video."""
     terms = []
     for video, rows in enumerate(batch.split(batch.features)):
@@ -67,6 +67,8 @@ def naive_loss(batch, labels, background, class_aware):
             sums[1] = (0.95 - alike.min(1).values).relu().mean()
         if action.any() and behind.any():
             sums[2] = (cosine[action][:, behind].max(1).values - 0.1).relu().mean()
+            if anchor_background:
+                sums[2] = sums[2] + (cosine[behind][:, action].max(1).values - 0.1).relu().mean()
         terms.append(sums)
     return torch.stack(terms).mean(0)
 
@@ -130,6 +132,12 @@ def test_class_aware_pairs_only_snippets_that_share_a_class():
     assert on_action.item() == pytest.approx(0.85 / 3, abs=1e-6)
 
 
+def test_background_anchors_are_a_fourth_term():
+    # The only action has cos 0.8 with the closer background: 0.7. From the background: 0.8 - 0.1 and 0, halved.
+    case = one_video([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]], [{0}, {}, {}], {1, 2})
+    assert feature_separation_loss(*case, anchor_background=True)[2].item() == pytest.approx(0.7 + 0.35, abs=1e-6)
+
+
 def test_videos_weigh_the_same_and_a_video_without_labels_counts_as_zero():
     # Video 0: the two action snippets give 0.95. Video 1, three times as long, has none.
     batch = SnippetBatch.from_videos([torch.eye(2), torch.ones(6, 2)])
@@ -148,14 +156,16 @@ def test_terms_without_pairs_are_zero_and_connected(classes, background):
         assert (grad == 0).all()
 
 
+@pytest.mark.parametrize('anchor_background', [False, True])
 @pytest.mark.parametrize('class_aware', [False, True])
 @pytest.mark.parametrize('pairs_at_once', [1, 100, 2**21], ids=['a row a block', 'few rows', 'one block'])
-def test_losses_and_gradients_are_those_of_the_whole_matrix(monkeypatch, class_aware, pairs_at_once):
+def test_losses_and_gradients_are_those_of_the_whole_matrix(monkeypatch, class_aware, anchor_background, pairs_at_once):
     monkeypatch.setattr(feature_separation, '_PAIRS_AT_ONCE', pairs_at_once)
     for seed in range(5):
         batch, labels, background = random_case(seed)
-        found = torch.stack(feature_separation_loss(batch, labels, background, class_aware=class_aware))
-        want = naive_loss(batch, labels, background, class_aware)
+        switches = dict(class_aware=class_aware, anchor_background=anchor_background)
+        found = torch.stack(feature_separation_loss(batch, labels, background, **switches))
+        want = naive_loss(batch, labels, background, **switches)
         torch.testing.assert_close(found, want, rtol=1e-5, atol=1e-6)
         weights = torch.tensor([1.0, 2.0, 3.0])  # an exchange of two terms would show
         (found_grad,) = torch.autograd.grad((found * weights).sum(), batch.features)
@@ -179,7 +189,7 @@ def test_memory_is_linear_and_nothing_waits_for_the_device(monkeypatch):
     monkeypatch.setattr(feature_separation, '_PAIRS_AT_ONCE', 2**16)
     batch, labels, background = random_case(0, lengths=(2000, 500), dim=4)
     with Watch() as watch:
-        sum(feature_separation_loss(batch, labels, background, class_aware=True)).backward()
+        sum(feature_separation_loss(batch, labels, background, class_aware=True, anchor_background=True)).backward()
     assert watch.numel <= 2**16  # 2000 x 2000 with the whole matrix
     assert not watch.waits
 

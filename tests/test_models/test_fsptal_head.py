@@ -16,12 +16,12 @@ TERMS = {
 }
 
 
-def build(**switches):
+def build(trunk='SnippetEmbedding', **switches):
     torch.manual_seed(0)
     return MODELS.build(
         dict(
             type='PointTAL',
-            embedding=dict(type='SnippetEmbedding', in_channels=6, out_channels=8),
+            embedding=dict(type=trunk, in_channels=6, out_channels=8),
             head=dict(type='FSPTALHead', num_classes=3, in_channels=8, dropout=0.0) | switches,
         )
     )
@@ -52,8 +52,12 @@ VIDEOS = [
 ]
 
 
-def test_a_batch_has_the_losses_and_gradients_of_its_videos():
-    model = build()
+AFFINITY = dict(trunk='AffinityEmbedding', separation=None)  # module D as in the paper
+
+
+@pytest.mark.parametrize('form', [{}, AFFINITY], ids=['branch', 'affinity convolution'])
+def test_a_batch_has_the_losses_and_gradients_of_its_videos(form):
+    model = build(**form)
 
     def run(videos):
         model.zero_grad()
@@ -108,7 +112,7 @@ def test_the_background_margin_is_no_negative_number():
     'switches, missing',
     [
         (dict(score_loss=None), {'loss_score'}),
-        (dict(separation=None), {term for term in TERMS if 'separation' in term}),
+        (dict(separation_loss=None), {term for term in TERMS if 'separation' in term}),
     ],
 )
 def test_modules_are_switched_off_one_by_one(switches, missing):
@@ -125,8 +129,9 @@ def test_modules_are_switched_off_one_by_one(switches, missing):
         pytest.param(make_video(5, [], range(5)), id='all background'),
     ],
 )
-def test_edges_give_finite_losses_and_a_gradient_for_every_parameter(video):
-    assert_trainable(build(), [video])
+@pytest.mark.parametrize('form', [{}, AFFINITY], ids=['branch', 'affinity convolution'])
+def test_edges_give_finite_losses_and_a_gradient_for_every_parameter(video, form):
+    assert_trainable(build(**form), [video])
 
 
 def assert_trainable(model, videos):
@@ -160,9 +165,10 @@ def test_saturated_scores_train_on(logit, background_segments):
     assert_trainable(model, VIDEOS)
 
 
+@pytest.mark.parametrize('form', [{}, AFFINITY], ids=['branch', 'affinity convolution'])
 @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16], ids=str)
-def test_half_precision_trains(dtype):
-    model = build()
+def test_half_precision_trains(dtype, form):
+    model = build(**form)
     with torch.autocast('cpu', dtype=dtype):
         assert_trainable(model, VIDEOS)
 
@@ -170,6 +176,7 @@ def test_half_precision_trains(dtype):
 def test_twenty_thousand_snippets():
     points = [(t, t // 100 % 3, t // 100) for t in range(50, 20_000, 100)]
     assert_trainable(build(separation=dict(type='SeparationBranch', embed_channels=8)), [make_video(20_000, points)])
+    assert_trainable(build(**AFFINITY), [make_video(20_000, points)])
 
 
 def test_segments_are_searched_in_scores_without_dropout():

@@ -21,12 +21,12 @@ def make_batch(num_videos, num_snippets, num_instances):
     return dict(inputs=inputs, data_samples=samples)
 
 
-def syncs_of_a_step(head, batch):
+def syncs_of_a_step(head, batch, trunk='SnippetEmbedding'):
     torch.manual_seed(0)
     model = MODELS.build(
         dict(
             type='PointTAL',
-            embedding=dict(type='SnippetEmbedding', in_channels=6, out_channels=8),
+            embedding=dict(type=trunk, in_channels=6, out_channels=8),
             head=dict(num_classes=3, in_channels=8) | head,
         )
     )
@@ -41,7 +41,7 @@ def syncs_of_a_step(head, batch):
     [
         (dict(type='PointTALHead'), 0),
         (dict(type='FSPTALHead'), 15),
-        (dict(type='FSPTALHead', separation=None), 5),
+        (dict(type='FSPTALHead', separation_loss=None), 5),
         (
             dict(
                 type='FSPTALHead',
@@ -63,6 +63,19 @@ def test_the_host_waits_as_often_for_few_as_for_many(head, most):
     for many in more:
         assert syncs_of_a_step(head, make_batch(**few | many)) == names
     assert len(names) <= most, names
+
+
+def test_the_host_waits_for_an_affinity_convolution_as_often_as_for_a_plain_one():
+    head = dict(type='FSPTALHead', separation=None)
+    many = dict(num_videos=9, num_snippets=400, num_instances=15)
+    few, more = (
+        syncs_of_a_step(head, make_batch(**sizes), trunk='AffinityEmbedding')
+        for sizes in (dict(num_videos=1, num_snippets=20, num_instances=2), many)
+    )
+    assert few == more
+    # The branch selects the snippets that it embeds, for which the host waits; the losses are the same.
+    branch = syncs_of_a_step(dict(type='FSPTALHead'), make_batch(**many))
+    assert len(more) < len(branch)
 
 
 def test_the_counter_sees_every_way_to_wait():

@@ -28,7 +28,7 @@ def test_mistakes_are_one_line(tool, tmp_path, capsys):
 
 def test_rows_build_on_the_run_of_the_same_seed(tool, tmp_path):
     entries = {entry.row.label: entry for entry in tool.plan(tool.ALONGSIDE, ['synthetic'], [3], [], tmp_path)}
-    source, row = entries['FS-PTAL'].experiment, entries['BMN on pseudo segments'].experiment
+    source, row = entries['FS-PTAL tuned'].experiment, entries['BMN on pseudo segments'].experiment
     options = row.run_options(3)
     assert f'test_evaluator.class_scores={source.run_folder(3)}/results.json' in options
     assert f'train_dataloader.dataset.ann_file={row.run_folder(3)}/pseudo_segments.json' in options
@@ -38,8 +38,8 @@ def test_rows_build_on_the_run_of_the_same_seed(tool, tmp_path):
     assert other[0].experiment.fingerprint != source.fingerprint
     # Methods of both tools share their runs.
     tables = importlib.import_module('tables')
-    (first, *_) = tool.plan(tables.TABLES['comparison'], ['synthetic'], [3], [], tmp_path)
-    assert first.experiment.folder == source.folder
+    compared = tool.plan(tables.TABLES['comparison'], ['synthetic'], [3], [], tmp_path)
+    assert source.folder in [entry.experiment.folder for entry in compared]
 
 
 def test_supervision_is_told(tool, tmp_path):

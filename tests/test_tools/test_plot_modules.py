@@ -23,7 +23,7 @@ def tool():
 def arguments(tmp_path_factory):
     """FS-PTAL on a small set, and two checkpoints of it."""
     folder = tmp_path_factory.mktemp('modules')
-    config = Config.fromfile(ROOT / 'configs/fsptal/fsptal_synthetic.py')
+    config = Config.fromfile(ROOT / 'configs/fsptal_tuned/fsptal-tuned_synthetic.py')
     config.merge_from_dict({'data_root': str(folder / 'set')})
     config.train_dataloader.dataset.generator = dict(train_videos=10, test_videos=10)
     config.dump(folder / 'fsptal.py')

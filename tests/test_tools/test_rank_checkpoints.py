@@ -21,7 +21,7 @@ def tool():
 @pytest.fixture
 def config(tmp_path):
     """The experiment on a smaller set, without worker processes."""
-    config = Config.fromfile(_ROOT / 'configs/fsptal/fsptal_synthetic_fold.py')
+    config = Config.fromfile(_ROOT / 'configs/fsptal_tuned/fsptal-tuned_synthetic_fold.py')
     config.merge_from_dict(dict(data_root=str(tmp_path / 'set')))
     for name in ('val_dataloader', 'test_dataloader'):
         config[name].update(num_workers=0, persistent_workers=False)

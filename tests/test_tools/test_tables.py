@@ -17,8 +17,8 @@ def tool():
         yield importlib.import_module('ablation')
 
 
-def plan(tool, name, data, options=()):
-    return tool.plan(tool.TABLES[name], [data], None, options, 'tables')
+def plan(tool, name, data, options=(), form='tuned'):
+    return tool.plan(tool.TABLES[name], [data], None, options, 'tables', form)
 
 
 @pytest.mark.parametrize('name', ['modules', 'oic', 'labels', 'label_extension', 'thresholds', 'separation'])
@@ -26,13 +26,13 @@ def test_every_row_changes_what_it_says_and_can_be_built(name, tool):
     table = tool.TABLES[name]
     assert table.reference in [row.label for row in table.rows]
     for entry in plan(tool, name, 'synthetic'):
-        plain = Config.fromfile(ROOT / entry.row.config.format(data='synthetic'))
+        plain = Config.fromfile(entry.experiment.config_file)
         MODELS.build(entry.experiment.config.model)
         for key in entry.row.options:
             assert _get(plain, key) is not _MISSING, f'{key} is no field of the config: misspelt?'
 
 
-@pytest.mark.parametrize('name', ['choices', 'trunk'])
+@pytest.mark.parametrize('name', ['choices', 'trunk', 'separation_form'])
 def test_every_variant_differs_and_can_be_built(name, tool):
     entries = plan(tool, name, tool.TABLES[name].data[0])
     assert len({entry.experiment.fingerprint for entry in entries}) == len(entries)
@@ -45,15 +45,28 @@ def test_every_variant_differs_and_can_be_built(name, tool):
 
 
 def test_module_a_is_the_third_step_everywhere():
-    for path in (ROOT / 'configs/fsptal').glob('*.py'):
+    for path in ROOT.glob('configs/fsptal*/*.py'):
         steps = [step.type for step in Config.fromfile(path).train_dataloader.dataset.pipeline]
         assert steps[2] == 'ExtendPointLabels', path
+
+
+def test_tables_run_in_either_form(tool):
+    for form, folder in (('tuned', 'fsptal_tuned'), ('paper', 'fsptal')):
+        files = {entry.experiment.config_file for entry in plan(tool, 'oic', 'acc_50salads', form=form)}
+        assert {path.parent.name for path in files} == {folder}
+        # What compares both forms has both, whatever is asked for.
+        compared = {
+            entry.experiment.config_file.parent.name for entry in plan(tool, 'comparison', 'synthetic', form=form)
+        }
+        assert {'fsptal', 'fsptal_tuned'} < compared
 
 
 def test_modules_are_off(tool):
     full, without_a, without_b, without_c, without_d, without_margin, base = (
         entry.experiment.config for entry in plan(tool, 'modules', 'synthetic')
     )
+    paper_without_d = plan(tool, 'modules', 'synthetic', form='paper')[4].experiment.config.model
+    assert MODELS.build(paper_without_d).embedding.__class__.__name__ == 'SnippetEmbedding'
     step = without_a.train_dataloader.dataset.pipeline[2]
     assert (step.label_weight, step.neighbour_weight) == (1, 1)
     assert full.train_dataloader.dataset.pipeline[2].label_weight > 1
@@ -63,14 +76,16 @@ def test_modules_are_off(tool):
     miner = without_b.model.head.miner
     assert (miner.background_threshold, miner.action_threshold) == (None, None)
     assert without_c.model.head.score_loss is None
-    assert without_d.model.head.separation is None
+    assert without_d.model.head.separation_loss is None
+    assert without_d.model.embedding.type == 'SnippetEmbedding'
     assert base.model.head.type == 'PointTALHead'
 
 
 def test_a_row_wins_over_options_for_all_rows(tool):
-    entries = plan(tool, 'modules', 'synthetic', options=['model.head.separation.temperature=0.5'])
-    assert entries[0].experiment.config.model.head.separation.temperature == 0.5
-    assert entries[4].experiment.config.model.head.separation is None
+    psi_same = 'model.head.separation_loss.psi_same'
+    entries = plan(tool, 'modules', 'synthetic', options=[f'{psi_same}=0.5'])
+    assert entries[0].experiment.config.model.head.separation_loss.psi_same == 0.5
+    assert entries[4].experiment.config.model.head.separation_loss is None
 
 
 def test_rows_that_state_the_default_share_the_runs_of_the_full_model(tool):
@@ -90,14 +105,14 @@ def test_a_set_without_manual_points_says_so(tool):
     assert manual.row.absent == 'this set has no manual points'
 
 
-def test_comparison_lists_four_methods_on_four_sets(tool):
+def test_comparison_lists_all_methods_on_four_sets(tool):
     table = tool.TABLES['comparison']
-    assert [row.label for row in table.rows] == ['FS-PTAL', 'LACP', 'MIL', 'base']
+    assert [row.label for row in table.rows] == ["FS-PTAL (paper's form)", 'FS-PTAL tuned', 'LACP', 'MIL', 'base']
     assert [len(table.default_seeds(data)) for data in table.data] == [5, 5, 3, 3]
 
 
 def test_the_manual_points_of_thumos_are_sf_nets(tool, data_root):
-    _, manual = plan(tool, 'labels', 'i3d_thumos14')
+    _, manual = plan(tool, 'labels', 'i3d_thumos14', form='paper')
     for path in manual.experiment.config.train_dataloader.dataset.point_file:
         assert (data_root / 'thumos14' / path).is_file()
 
@@ -118,11 +133,12 @@ def _get(config, key):
 
 @pytest.mark.parametrize('data', ['spatialcnn_gtea', 'acc_50salads', 'thumos14shaped', 'synthetic'])
 def test_methods_are_compared_on_equal_terms(tool, data):
-    configs = [entry.experiment.config for entry in plan(tool, 'comparison', data)]
-    assert len(configs) == 4
-    first = configs[0].model
-    for model in (config.model for config in configs):
-        assert model.embedding == first.embedding
+    paper, *others = (entry.experiment.config.model for entry in plan(tool, 'comparison', data))
+    assert len(others) == 4
+    first = others[0]
+    assert paper.embedding.get('kernel_size', 3) == 3  # the paper's, whatever the others' is
+    assert all(model.embedding == first.embedding for model in others)
+    for model in (paper, *others):
         assert model.head.dropout == first.head.dropout
         assert model.head.proposals.nms == first.head.proposals.nms
         built = MODELS.build(model).head.proposals

@@ -3,6 +3,7 @@
 Examples:
     python tools/analysis_tools/ablation.py comparison
     python tools/analysis_tools/ablation.py modules --data acc_50salads --seeds 0 1 2
+    python tools/analysis_tools/ablation.py modules --data i3d_thumos14 --form paper
     python tools/analysis_tools/ablation.py modules --print-only
 
 The tables stand in tables.py. Each run is tools/train.py, then tools/test.py with the last checkpoint; its folder below
@@ -24,7 +25,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from table_report import Entry, summarize, to_markdown
 from table_runs import ROOT, Experiment, RunPool
-from tables import TABLES
+from tables import FORMS, TABLES
 
 import fsptal_mm
 from fsptal_mm.errors import InputError
@@ -35,6 +36,12 @@ def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('table', choices=TABLES, help='; '.join(f'{name}: {t.title}' for name, t in TABLES.items()))
     parser.add_argument('--data', nargs='+', metavar='NAME', help='data sets, as in the names of the configs')
+    parser.add_argument(
+        '--form',
+        choices=FORMS,
+        default='tuned',
+        help="configs of FS-PTAL in tables that do not compare both: ours, or the paper's (default: %(default)s)",
+    )
     parser.add_argument('--seeds', nargs='+', type=int, metavar='S', help="default: the table's own, see tables.py")
     parser.add_argument('--jobs', type=int, default=2, metavar='N', help='runs at once (default: %(default)s)')
     parser.add_argument('--work-dir', default='work_dirs/tables', metavar='DIR', help='default: %(default)s')
@@ -59,7 +66,7 @@ def check_numbers_of_runs(parser, args):
         parser.error(f'argument --seeds: found {min(args.seeds)}, expected at least 0')
 
 
-def plan(table, data_sets, seeds, cfg_options, work_dir):
+def plan(table, data_sets, seeds, cfg_options, work_dir, form='tuned'):
     """Resolve all configs of a table, so that nothing is run before all of them are right.
 
     Args:
@@ -68,6 +75,7 @@ def plan(table, data_sets, seeds, cfg_options, work_dir):
         seeds (Sequence[int], optional): Default: the table's own.
         cfg_options (Sequence[str]): Options of all rows.
         work_dir: Folder of all runs.
+        form: Key of ``FORMS``, for the rows that leave it open.
 
     Returns:
         list[Entry]: Data set by data set, the rows in their order.
@@ -79,7 +87,7 @@ def plan(table, data_sets, seeds, cfg_options, work_dir):
     for data in data_sets:
         experiments = {}
         for row in table.rows:
-            path = ROOT / row.config.format(data=data)
+            path = ROOT / row.config.format(data=data, fsptal=FORMS[form])
             experiment = None
             if path.is_file():
                 options = [*cfg_options, *(f'{key}={value}' for key, value in row.options.items())]
@@ -129,7 +137,7 @@ def main(argv=None):
     try:
         # The host logs to stdout, which is the table's.
         with contextlib.redirect_stdout(sys.stderr):
-            entries = plan(table, data_sets, args.seeds, args.cfg_options, args.work_dir)
+            entries = plan(table, data_sets, args.seeds, args.cfg_options, args.work_dir, args.form)
             failed = {} if args.print_only else run_missing(entries, args.jobs)
             rows = []
             for data in data_sets:
@@ -150,7 +158,8 @@ def main(argv=None):
         }
         text = to_markdown(content)
         print(text)
-        stem = Path(args.work_dir, '-'.join([args.table, *(args.data or [])]))
+        form = [] if args.form == 'tuned' else [args.form]
+        stem = Path(args.work_dir, '-'.join([args.table, *(args.data or []), *form]))
         with atomic_write(f'{stem}.md') as file:
             file.write(text)
         write_json(f'{stem}.json', content)

@@ -1,8 +1,8 @@
 """Why localizers err, from files of detections in ActivityNet's format, whoever wrote them; after DETAD (ECCV 2018).
 
 Examples:
-    python tools/analysis_tools/diagnose.py work_dirs/fsptal_synthetic/results.json data/synthetic/annotations.json \\
-        --subset test -o work_dirs/diagnosis
+    python tools/analysis_tools/diagnose.py work_dirs/fsptal-tuned_synthetic/results.json \\
+        data/synthetic/annotations.json --subset test -o work_dirs/diagnosis
     python tools/analysis_tools/diagnose.py ours.json theirs.json gt.json --split test.txt --names ours theirs -o out
 
 Writes diagnosis.json, tables (diagnosis.md, diagnosis.csv) and pictures: error_profile, sensitivity, false_negatives.

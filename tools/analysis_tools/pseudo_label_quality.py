@@ -5,7 +5,7 @@ are for this analysis only; training never sees them.
 
 Examples:
     python tools/train.py CONFIG --cfg-options custom_hooks.0.dump=True
-    python tools/analysis_tools/pseudo_label_quality.py work_dirs/fsptal_synthetic
+    python tools/analysis_tools/pseudo_label_quality.py work_dirs/fsptal-tuned_synthetic
     python tools/analysis_tools/pseudo_label_quality.py work_dirs/a work_dirs/b --plot quality.png --json quality.json
 """
 

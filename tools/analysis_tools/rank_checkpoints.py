@@ -1,6 +1,6 @@
 """Rank checkpoints by the points of held-out videos, and compare with the true mAP.
 
-The config's validation reads a held-out fold of the training videos, as configs/fsptal/fsptal_synthetic_fold.py does.
+The config's validation reads a held-out fold of the training videos, as fsptal-tuned_synthetic_fold.py does.
 The columns marked "analysis" read true segments, of the held-out and of the test videos: they show how far the ranking
 can be trusted where segments are known, and must not choose anything. --points-only leaves them out.
 """

@@ -1,8 +1,8 @@
 """Write one HTML file about one or several runs: figures, classes, curves, diagnosis, best and worst videos, config.
 
 Examples:
-    python tools/analysis_tools/report.py work_dirs/fsptal_synthetic
-    python tools/analysis_tools/report.py work_dirs/fsptal_synthetic work_dirs/lacp_synthetic -o compared.html
+    python tools/analysis_tools/report.py work_dirs/fsptal-tuned_synthetic
+    python tools/analysis_tools/report.py work_dirs/fsptal-tuned_synthetic work_dirs/lacp_synthetic -o compared.html
 
 A work directory is that of tools/train.py and tools/test.py. Unfinished runs will do; what is missing is named in the
 report, with how to get it. The file opens in any browser from disk and asks for nothing on the network.

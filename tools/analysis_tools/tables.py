@@ -5,7 +5,9 @@ Figures are average mAP in percent, over tIoU 0.1:0.1:0.7 unless said otherwise.
 
 from dataclasses import dataclass, field
 
-FSPTAL = 'configs/fsptal/fsptal_{data}.py'
+# Forms of FS-PTAL: the configs' names up to that of the data set.
+FORMS = {'tuned': 'configs/fsptal_tuned/fsptal-tuned', 'paper': 'configs/fsptal/fsptal'}
+FSPTAL = '{fsptal}_{data}.py'  # in the form that the user asks for
 BASE = 'configs/base/base_{data}.py'
 LACP = 'configs/lacp/lacp_{data}.py'
 
@@ -22,6 +24,15 @@ BACKGROUND_SEGMENTS = 'model.head.searcher.background_segments'
 # Module D, Sec. 3.5.
 PSI_SAME = 'model.head.separation_loss.psi_same'
 PSI_DIFF = 'model.head.separation_loss.psi_diff'
+WITHOUT_D = {'model.head.separation_loss': None, 'model.embedding.type': 'SnippetEmbedding'}
+BRANCH = {
+    'model.head.separation._delete_': True,  # None in the paper's form
+    'model.head.separation.type': 'SeparationBranch',
+    'model.embedding.type': 'SnippetEmbedding',
+}
+MASK = 'model.embedding.mask'
+MASKED_TAPS = 'model.embedding.masked_taps'
+EMBED_CHANNELS = 'model.embedding.embed_channels'
 # Settings that the paper leaves open, or that were tried beside its own.
 STAGE = 'train_dataloader.dataset.pipeline.2.stage'
 MINED_ACTIONS = 'model.head.mined_actions'
@@ -38,7 +49,8 @@ class Row:
 
     Attributes:
         label: First column.
-        config: Path from the repository's root; ``{data}`` stands for the name of the data set.
+        config: Path from the repository's root; ``{data}`` stands for the name of the data set, ``{fsptal}``
+            for one of ``FORMS``.
         options: What it changes, from dotted key to value, as in ``--cfg-options``.
         published: Figures in percent under the name of what they were measured on.
         absent: What the table says where a data set has no such config; ``None`` makes that an error.
@@ -117,15 +129,15 @@ BMN = 'configs/bmn/bmn_{data}.py'
 ALONGSIDE = Table(
     "Beside mmaction2's BMN, and fully supervised localizers trained on pseudo segments",
     rows=(
-        Row('FS-PTAL', FSPTAL),
+        Row('FS-PTAL tuned'),
         Row('LACP', LACP),
         Row('MIL', 'configs/mil/mil_{data}.py'),
-        Row('BMN', BMN, CLASS_SCORES, source='FS-PTAL', supervision='segments (classes of the video: points)'),
+        Row('BMN', BMN, CLASS_SCORES, source='FS-PTAL tuned', supervision='segments (classes of the video: points)'),
         Row(
             'BMN on pseudo segments',
             BMN,
             CLASS_SCORES | PSEUDO_FILE,
-            source='FS-PTAL',
+            source='FS-PTAL tuned',
             pseudo_segments=True,
             supervision='points',
         ),
@@ -134,21 +146,26 @@ ALONGSIDE = Table(
             'snippet classifier on pseudo segments',
             SUPERVISED,
             PSEUDO_FILE,
-            source='FS-PTAL',
+            source='FS-PTAL tuned',
             pseudo_segments=True,
             supervision='points',
         ),
     ),
-    reference='FS-PTAL',
+    reference='FS-PTAL tuned',
     seeds=1,
     real_seeds=1,
 )
 
 TABLES = {
     'comparison': Table(
-        'Methods on equal terms: trunk, proposals and suppression are the same',
+        "Methods on equal terms: proposals and suppression are the same, and the trunk but that of the paper's form",
         rows=(
-            Row('FS-PTAL', FSPTAL, published={'THUMOS14 I3D': 56.7, 'GTEA I3D': 44.3}),
+            Row(
+                "FS-PTAL (paper's form)",
+                FORMS['paper'] + '_{data}.py',
+                published={'THUMOS14 I3D': 56.7, 'GTEA I3D': 44.3},
+            ),
+            Row('FS-PTAL tuned', FORMS['tuned'] + '_{data}.py'),
             Row('LACP', LACP, published={'THUMOS14 I3D': 52.8, 'GTEA I3D': 43.5}),
             Row('MIL', 'configs/mil/mil_{data}.py'),
             Row('base', BASE),
@@ -168,7 +185,7 @@ TABLES = {
                 published=_on_thumos(49.3),
             ),
             Row('without C, score contrast', options={'model.head.score_loss': None}, published=_on_thumos(52.5)),
-            Row('without D, feature separation', options={'model.head.separation': None}, published=_on_thumos(51.6)),
+            Row('without D, feature separation', options=WITHOUT_D, published=_on_thumos(51.6)),
             Row('without labels away from segments', options={BACKGROUND_MARGIN: None}),
             Row('base model, as it is configured', BASE),
         ),
@@ -194,13 +211,40 @@ TABLES = {
         reference='optimised',
         source='the paper, Table 7',
     ),
+    'separation_form': Table(
+        'Forms of the feature separation (module D), on held-out training videos',
+        rows=tuple(
+            Row(label, FORMS['paper'] + '_{data}.py', options)
+            for label, options in (
+                ('affinity convolution', {}),
+                ('without D', WITHOUT_D),
+                ('branch with global attention', BRANCH),
+                ('mask off, E learnt beside the trunk', {MASK: False}),
+                ('negative cosines as 0', {'model.embedding.clamp_negative': True}),
+                ('no gradient through the mask', {'model.embedding.mask_gradient': False}),
+                ('E of 16 dimensions', {EMBED_CHANNELS: 16}),
+                ('E of 128 dimensions', {EMBED_CHANNELS: 128}),
+                ('Eq. 13 anchored at the background, too', {'model.head.separation_loss.anchor_background': True}),
+                ('any two actions alike, as printed', {CLASS_AWARE: False}),
+                ('trunk of 7 snippets', {KERNEL: 7}),
+                ('trunk of 7, middle three taps masked', {KERNEL: 7, MASKED_TAPS: 3}),
+                ('trunk of 7, mask off', {KERNEL: 7, MASK: False}),
+                ('trunk of 7, branch with global attention', BRANCH | {KERNEL: 7}),
+                ('trunk of 7, without D', WITHOUT_D | {KERNEL: 7}),
+            )
+        ),
+        reference='affinity convolution',
+        data=('acc_50salads_fold',),
+        seeds=1,
+        real_seeds=1,
+    ),
     'labels': Table(
         'Kinds of point labels (Table 6)',
         rows=(
             Row('automatic points', published=_on_thumos(56.7)),
             Row(
                 'manual points',
-                'configs/fsptal/fsptal_{data}_manual.py',
+                '{fsptal}_{data}_manual.py',
                 published=_on_thumos(55.8),
                 absent='this set has no manual points',
             ),

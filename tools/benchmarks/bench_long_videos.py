@@ -1,7 +1,7 @@
 """What a snippet costs in videos of 200 to 20,000 snippets, part by part, and the memory of feature separation.
 
 One video, FS-PTAL with the paper's config, D = 256, an instance for every 50 snippets, scores as of a trained model.
-Everything but module D, whose attention and pairs are quadratic by definition, should cost the same per snippet.
+Everything but module D, whose pairs are quadratic by definition, should cost the same per snippet.
 """
 
 import argparse
@@ -49,7 +49,8 @@ def parts_of(model, features, sample, scores):
     given = PointTargets.from_samples([sample], batch.mask)
     targets = head.miner(scores.final, scores.background, given)
     segments = head.searcher(scores.final, targets)
-    embedded = batch.with_features(model.embedding(batch).features.detach().requires_grad_())
+    embedded = model.embedding(batch)
+    embedded = embedded.with_affinity(embedded.affinity_embedding.detach().requires_grad_())
     live = SnippetScores(*(part.clone().requires_grad_() for part in dataclasses.astuple(scores)))
 
     def losses():
@@ -58,7 +59,7 @@ def parts_of(model, features, sample, scores):
 
     def separation():
         labelled = given.labels.any(-1) | targets.background
-        terms = head.separation_loss(head.separation(embedded, labelled), given.labels, targets.background)
+        terms = head.separation_loss(head.separation_embedding(embedded, labelled), given.labels, targets.background)
         sum(terms.values()).backward()
 
     def proposals():

@@ -4,8 +4,8 @@ A segment is exported if it covers exactly one labelled action of its class and 
 segments are not read. Labelled actions without a segment go into NAME_missed.txt, as "video,seconds,label".
 
 Example:
-    python tools/data/export_pseudo_segments.py configs/fsptal/fsptal_synthetic.py \
-        work_dirs/fsptal_synthetic/epoch_75.pth data/synthetic/pseudo_segments.json
+    python tools/data/export_pseudo_segments.py configs/fsptal_tuned/fsptal-tuned_synthetic.py \
+        work_dirs/fsptal-tuned_synthetic/epoch_75.pth data/synthetic/pseudo_segments.json
 """
 
 import argparse

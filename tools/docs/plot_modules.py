@@ -1,8 +1,8 @@
 """Draw what modules A-D of FS-PTAL do to one training video: the pictures of docs/guides/modules.md.
 
 Example (`make pictures` does all of it):
-    python tools/docs/plot_modules.py configs/fsptal/fsptal_synthetic.py work_dirs/pictures/fsptal/epoch_25.pth \\
-        work_dirs/pictures/fsptal/epoch_75.pth --out-dir docs/images
+    python tools/docs/plot_modules.py configs/fsptal_tuned/fsptal-tuned_synthetic.py \\
+        work_dirs/pictures/fsptal/epoch_25.pth work_dirs/pictures/fsptal/epoch_75.pth --out-dir docs/images
 
 The first checkpoint is one of early training, the second one of its end. True segments are drawn for comparison only.
 """
@@ -59,7 +59,7 @@ def run_modules(config, checkpoint, video_id):
         given=given,
         mined=mined,
         segments=segments,
-        embedding=model.head.separation(batch).features[batch.rows[0]],
+        embedding=model.head.separation_embedding(batch).features[batch.rows[0]],
     )
 
 
@@ -69,7 +69,7 @@ def draw(args):
     config = find_config(args.config)
     head = config.model.get('head', {})
     extension = next((step for step in config.train_pipeline if step['type'] == 'ExtendPointLabels'), None)
-    if not (extension and head.get('searcher') and head.get('separation')):
+    if not (extension and head.get('searcher') and head.get('separation_loss')):
         raise InputError('modules A to D of FS-PTAL: ExtendPointLabels and FSPTALHead', file=args.config)
     early, late = (run_modules(config, path, args.video) for path in (args.early, args.late))
     titles = [Path(path).stem.replace('_', ' ') for path in (args.early, args.late)]

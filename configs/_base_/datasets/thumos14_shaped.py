@@ -1,5 +1,5 @@
 # Generated features for real THUMOS14 annotations: 60 + 30 videos of at most 400 s, all 20 classes in both, D = 256.
-# thumos14_shaped/ is written by tools/data/make_synthetic.py, once for each part; see configs/fsptal/README.md.
+# thumos14_shaped/ is written by tools/data/make_synthetic.py, once for each part; see configs/fsptal_tuned/README.md.
 _base_ = ['./point_tal.py']
 
 data_root = '{{$FSPTAL_DATA_ROOT:data}}/thumos14_shaped'

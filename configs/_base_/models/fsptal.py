@@ -3,7 +3,7 @@ feature_dim = 2048
 
 model = dict(
     type='PointTAL',
-    embedding=dict(type='SnippetEmbedding', in_channels=feature_dim),
+    embedding=dict(type='AffinityEmbedding', in_channels=feature_dim),  # module D: E, and the convolution masked by it
     head=dict(
         type='FSPTALHead',
         in_channels=feature_dim,
@@ -21,7 +21,7 @@ model = dict(
             background_segments=False,
         ),
         score_loss=dict(type='OICLoss', loss_weight=1.0),  # lambda_3
-        separation=dict(type='SeparationBranch'),
+        separation=None,  # E is the trunk's
         separation_loss=dict(
             type='FeatureSeparationLoss',
             psi_same=0.95,  # Table 3

@@ -96,8 +96,8 @@ class RefinementHook(Hook):
         num_proposals = sum(len(video['segments']) for video in videos.values())
         runner.logger.info(
             f'Second stage from epoch {runner.epoch + 1} on: {len(pseudo.segments)} pseudo segments for '
-            f'{num_instances} labelled instances ({len(pseudo.missed)} without a proposal of their own), {num_proposals} proposals, '
-            f'{len(videos)} videos, in {seconds:.1f} s'
+            f'{num_instances} labelled instances ({len(pseudo.missed)} without a proposal of their own), '
+            f'{num_proposals} proposals, {len(videos)} videos, in {seconds:.1f} s'
         )
         scalars = {'refinement/pseudo_segments': len(pseudo.segments), 'refinement/proposals': num_proposals}
         if self.analysis:

@@ -10,6 +10,7 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModel
 
 from fsptal_mm.errors import InputError, check_flags, check_numbers
+from fsptal_mm.models.affinity_embedding import no_embedding_error
 from fsptal_mm.models.clip_backbone import check_can_recompute, encode_clips, frozen_parts
 from fsptal_mm.models.embeddings import PackedConv1d
 from fsptal_mm.structures import ClipBatch, SegmentBatch, SnippetBatch
@@ -21,6 +22,7 @@ class PointTAL(BaseModel):
 
     Args:
         embedding (dict): Config of the trunk, e.g. ``SnippetEmbedding``: a module from a :class:`SnippetBatch` to one.
+            A trunk that gives the batch an embedding E for module D says so by ``makes_affinity_embedding = True``.
         head (dict): Config of the method's head, e.g. ``PointTALHead``.
         refinement (dict, optional): Config of a second stage behind it, ``RefinementHead``, which
             ``RefinementHook`` trains once stage 1 is ready.
@@ -66,6 +68,9 @@ class PointTAL(BaseModel):
         self.refine = refine
         self.refinement_store = None
         self.register_load_state_dict_pre_hook(_check_second_stage)
+        makes_embedding = getattr(self.embedding, 'makes_affinity_embedding', False)
+        if getattr(self.head, 'needs_affinity_embedding', False) and not makes_embedding:
+            raise no_embedding_error()
         # Built here, not by the base class, which finds it only where the default scope is set.
         self.data_preprocessor = MODELS.build(
             dict(type='SnippetDataPreprocessor', gap_snippets=self._reach_snippets()) | (data_preprocessor or {})

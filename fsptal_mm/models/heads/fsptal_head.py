@@ -5,6 +5,7 @@ from dataclasses import replace
 from mmaction.registry import MODELS, TASK_UTILS
 
 from fsptal_mm.errors import InputError, check_numbers
+from fsptal_mm.models.affinity_embedding import no_embedding_error
 
 from .point_tal_head import PointTALHead, SnippetScores
 
@@ -14,16 +15,18 @@ class FSPTALHead(PointTALHead):
     """``lambda_1 L_vid + lambda_2 L_point + lambda_3 L_score + lambda_4 L_fs`` (Eq. 15).
 
     Each lambda is the ``loss_weight`` of its term. Module A is a transform (``ExtendPointLabels``) and module B the
-    ``miner``; C and D are switched off by ``None``.
+    ``miner``; C and D are switched off by ``score_loss=None`` and ``separation_loss=None``.
 
     Args:
         num_classes: C.
         in_channels: Dimension of the embedded features F.
         searcher (dict): Config of ``SegmentSearcher``.
         score_loss (dict, optional): Config of ``OICLoss`` (module C).
-        separation (dict, optional): Config of the embedding in which features are separated, ``SeparationBranch``
-            (module D).
-        separation_loss (dict): Config of ``FeatureSeparationLoss``.
+        separation (dict, optional): Config of a branch behind F that makes the embedding E in which features are
+            separated, such as ``SeparationBranch``; ``None``: E is that of the trunk, which must be one that makes E,
+            such as ``AffinityEmbedding``.
+        separation_loss (dict, optional): Config of ``FeatureSeparationLoss`` (module D); with ``None`` there is no
+            branch either.
         mined_actions: What mined action snippets are used for: ``'labels'`` of the point loss (Eq. 5) and seeds of the
             segment search, as in the paper; or ``'seeds'`` only, as in LACP: they are the snippets that already score
             high, and labels would make them surer still while their neighbours wait.
@@ -52,8 +55,9 @@ class FSPTALHead(PointTALHead):
         super().__init__(num_classes, in_channels, **kwargs)
         self.searcher = TASK_UTILS.build(searcher)
         self.score_loss = score_loss and MODELS.build(score_loss)
-        self.separation = separation and MODELS.build(dict(in_channels=in_channels) | separation)
-        self.separation_loss = separation and MODELS.build(separation_loss)
+        has_branch = separation and separation_loss
+        self.separation = MODELS.build(dict(in_channels=in_channels) | separation) if has_branch else None
+        self.separation_loss = separation_loss and MODELS.build(separation_loss)
         self.mined_actions = mined_actions
         self.background_margin = background_margin
 
@@ -67,11 +71,36 @@ class FSPTALHead(PointTALHead):
         losses = self.loss_by_feat(scores, labelled, foreground_scores)
         if self.score_loss:
             losses.update(self.score_loss(scores.final, segments))
-        if self.separation:
+        if self.separation_loss:
             # Of the actions only the points: mined ones are too uncertain to be pulled together (Sec. 3.5).
             labelled = given.is_action | targets.background
-            losses.update(self.separation_loss(self.separation(batch, labelled), given.labels, targets.background))
+            embedding = self.separation_embedding(batch, labelled)
+            losses.update(self.separation_loss(embedding, given.labels, targets.background))
         return losses
+
+    @property
+    def needs_affinity_embedding(self):
+        """Whether E is to come from the trunk."""
+        return self.separation_loss is not None and self.separation is None
+
+    def separation_embedding(self, batch, wanted=None):
+        """The embedding E in which module D separates features.
+
+        Args:
+            batch (SnippetBatch): F, and E beside it if it is the trunk's.
+            wanted (Tensor, optional): ``(B, T)`` bool, snippets whose E is needed; it is arbitrary elsewhere.
+
+        Returns:
+            SnippetBatch: E, ``(R, D_e)`` rows.
+
+        Raises:
+            InputError: Neither a branch nor the trunk makes E.
+        """
+        if self.separation is not None:
+            return self.separation(batch, wanted)
+        if batch.affinity_embedding is None:
+            raise no_embedding_error()
+        return batch.with_features(batch.affinity_embedding)
 
     def mine(self, batch, data_samples):
         """See :meth:`PointTALHead.mine`."""

@@ -11,7 +11,9 @@ from fsptal_mm.models.directions import directions
 _PAIRS_AT_ONCE = 2**21  # cosines held at a time while hard pairs are searched: 8 MB
 
 
-def feature_separation_loss(embedding, labels, background, psi_same=0.95, psi_diff=0.1, class_aware=False):
+def feature_separation_loss(
+    embedding, labels, background, psi_same=0.95, psi_diff=0.1, class_aware=False, anchor_background=False
+):
     """Hinge on the cosine (Eq. 10) of every labelled snippet to its hardest partner in the video.
 
     The hardest partner is found without gradient, a block of pairs at a time, and only the cosines of the chosen
@@ -27,6 +29,8 @@ def feature_separation_loss(embedding, labels, background, psi_same=0.95, psi_di
         psi_diff: Cosine that an action snippet may have with the most similar background snippet.
         class_aware: Whether only action snippets that share a class are of one kind. Where a video holds many
             classes, the term as printed pulls all of them together. Off: as printed.
+        anchor_background: Whether Eq. 13 compares every background snippet with its most similar action snippet, too,
+            a fourth term that is added to the third, as in BackTAL (Yang et al., TPAMI 2022). Off: as printed.
 
     Returns:
         tuple[Tensor, Tensor, Tensor]: Eq. 11 (background), Eq. 12 (action) and Eq. 13 (between the two, anchored at
@@ -38,24 +42,27 @@ def feature_separation_loss(embedding, labels, background, psi_same=0.95, psi_di
     rows = torch.cat([embedding.rows[action], embedding.rows[background]])
     direction = directions(embedding.features.index_select(0, rows))
     actions, backgrounds = torch.arange(len(rows), device=rows.device).split(counts.sum(1).tolist())
-    least_background, least_action, most_background = _hardest_partners(
-        direction.detach(), actions, backgrounds, counts, labels[action] if class_aware else None
+    least_background, least_action, most_background, most_action = _hardest_partners(
+        direction.detach(), actions, backgrounds, counts, labels[action] if class_aware else None, anchor_background
     )
 
     def cosine(anchors, partners):
         return (direction.index_select(0, anchors) * direction.index_select(0, partners)).sum(-1)
 
+    between = _video_mean(F.relu(cosine(actions, most_background) - psi_diff), of_action, of_background > 0)
+    if anchor_background:
+        hinge = F.relu(cosine(backgrounds, most_action) - psi_diff)
+        between = between + _video_mean(hinge, of_background, of_action > 0)
     return (
         _video_mean(F.relu(psi_same - cosine(backgrounds, least_background)), of_background),
         _video_mean(F.relu(psi_same - cosine(actions, least_action)), of_action),
-        _video_mean(F.relu(cosine(actions, most_background) - psi_diff), of_action, of_background > 0),
+        between,
     )
 
 
 @torch.no_grad()
-def _hardest_partners(direction, actions, backgrounds, counts, labels):
-    """For the background the least similar background, for the actions the least similar action and the most similar
-    background snippet of the same video.
+def _hardest_partners(direction, actions, backgrounds, counts, labels, anchor_background):
+    """For every labelled snippet the least similar one of its kind and the most similar one of the other, in its video.
 
     Args:
         direction (Tensor): ``(N + M, D_e)`` normalised embeddings of the labelled snippets.
@@ -63,25 +70,31 @@ def _hardest_partners(direction, actions, backgrounds, counts, labels):
         backgrounds (Tensor): ``(M,)`` int64, which are background.
         counts (Tensor): ``(2, B)`` how many of both each video has, on the host.
         labels (Tensor, optional): ``(N, C)`` bool, where an action's partner must share a class with it.
+        anchor_background: Whether the most similar actions are wanted, too.
 
     Returns:
-        tuple[Tensor, Tensor, Tensor]: ``(M,)``, ``(N,)`` and ``(N,)`` int64, places in ``direction``; 0 for none.
+        tuple[Tensor, ...]: Places in ``direction``, int64, 0 for none: of the least similar background ``(M,)``, the
+        least similar action ``(N,)``, the most similar background ``(N,)`` and the most similar action ``(M,)``.
     """
     of_action, of_background = counts.tolist()
-    partners = torch.zeros_like(backgrounds), torch.zeros_like(actions), torch.zeros_like(actions)
+    partners = [torch.zeros_like(anchors) for anchors in (backgrounds, actions, actions, backgrounds)]
+    sizes = of_background, of_action, of_action, of_background
     per_video = zip(
         actions.split(of_action),
         backgrounds.split(of_background),
-        *(places.split(of_video) for places, of_video in zip(partners, (of_background, of_action, of_action))),
+        zip(*(places.split(of_video) for places, of_video in zip(partners, sizes))),
         [None] * len(of_action) if labels is None else labels.float().split(of_action),
     )
-    for its_actions, its_backgrounds, least_background, least_action, most_background, classes in per_video:
+    for its_actions, its_backgrounds, found, classes in per_video:
+        least_background, least_action, most_background, most_action = found
         on_action, on_background = direction[its_actions], direction[its_backgrounds]
         if len(its_backgrounds):
             least_background.copy_(its_backgrounds[_least_similar(on_background, on_background)])
             most_background.copy_(its_backgrounds[_least_similar(-on_action, on_background)])
         if len(its_actions):
             least_action.copy_(its_actions[_least_similar(on_action, on_action, classes)])
+            if anchor_background:
+                most_action.copy_(its_actions[_least_similar(-on_background, on_action)])
     return partners
 
 
@@ -123,21 +136,22 @@ class FeatureSeparationLoss(nn.Module):
     Args:
         psi_same: Of Eq. 11 and 12. Table 3's best row; the text's 0.9 contradicts it.
         psi_diff: Of Eq. 13 (Table 3).
-        class_aware: See :func:`feature_separation_loss`.
+        class_aware, anchor_background: See :func:`feature_separation_loss`.
         loss_weight: lambda_4 of Eq. 15.
 
     Raises:
         InputError: If a threshold is no cosine.
     """
 
-    def __init__(self, psi_same=0.95, psi_diff=0.1, class_aware=False, loss_weight=1.0):
+    def __init__(self, psi_same=0.95, psi_diff=0.1, class_aware=False, anchor_background=False, loss_weight=1.0):
         super().__init__()
         check_numbers('FeatureSeparationLoss', -1, 1, psi_same=psi_same, psi_diff=psi_diff)  # cosines
         check_numbers('FeatureSeparationLoss', 0, loss_weight=loss_weight)
-        check_flags('FeatureSeparationLoss', class_aware=class_aware)
+        check_flags('FeatureSeparationLoss', class_aware=class_aware, anchor_background=anchor_background)
         self.psi_same = psi_same
         self.psi_diff = psi_diff
         self.class_aware = class_aware
+        self.anchor_background = anchor_background
         self.loss_weight = loss_weight
 
     def forward(self, embedding, labels, background):
@@ -148,7 +162,7 @@ class FeatureSeparationLoss(nn.Module):
             ``loss_separation_between`` (Eq. 13), scalars.
         """
         on_background, on_action, between = feature_separation_loss(
-            embedding, labels, background, self.psi_same, self.psi_diff, self.class_aware
+            embedding, labels, background, self.psi_same, self.psi_diff, self.class_aware, self.anchor_background
         )
         return dict(
             loss_separation_background=self.loss_weight * on_background,

@@ -23,9 +23,25 @@ class PaddedConv1d(nn.Conv1d):
     def forward(self, batch):
         """``(R, D_in)`` rows of a :class:`SnippetBatch` to ``(R, D_out)``."""
         out = super().forward(batch.pad(batch.features).transpose(1, 2)).transpose(1, 2)
+        return self.to_rows(batch, out)
+
+    def to_rows(self, batch, out):
+        """Padded ``(B, T, D_out)`` to ``(R, D_out)``."""
         rows = out.new_zeros(len(batch.features), self.out_channels)
         rows[batch.rows[batch.mask]] = out[batch.mask]
         return rows
+
+
+class PaddedMaskedConv1d(PaddedConv1d):
+    """The same with a weight for each tap at each snippet, tap by tap."""
+
+    def forward(self, batch, weights):
+        """``(R, D_in)`` rows of a :class:`SnippetBatch` and weights ``(R, K)`` to ``(R, D_out)``."""
+        weights, length, reach = batch.pad(weights), batch.mask.shape[1], self.padding[0]
+        around = F.pad(batch.pad(batch.features), (0, 0, reach, reach))
+        taps = range(self.kernel_size[0])
+        seen = [F.linear(around[:, tap : tap + length], self.weight[:, :, tap]) for tap in taps]
+        return self.to_rows(batch, self.bias + sum(weights[..., [tap]] * seen[tap] for tap in taps))
 
 
 def mine_batch(scores, background_scores, targets):
@@ -36,11 +52,6 @@ def mine_batch(scores, background_scores, targets):
         scores_of, background_of, *written = parts
         mine_video(scores_of, background_of, points_of(written[0]), *written)
     return replace(targets, instances=instances, background=background)
-
-
-def attend(query, key, value, temperature):
-    """``A h`` with the whole matrix A."""
-    return (query @ key.t() / temperature).softmax(1) @ value
 
 
 class AllPairsLoss(nn.Module):
@@ -73,14 +84,9 @@ class AllPairsLoss(nn.Module):
 
 def make_plain(model):
     """Replace the parts of a FS-PTAL model, in place; also needs :func:`beam_instead_of_search` around its steps."""
-    head = model.head
-    embed, temperature = head.separation.forward, head.separation.temperature
-    model.embedding.conv = PaddedConv1d(model.embedding.conv)
-    head.separation.hidden, head.separation.embedding = map(
-        PaddedConv1d, (head.separation.hidden, head.separation.embedding)
-    )
-    head.separation._attend = lambda query, key, value: attend(query, key, value, temperature)
-    head.separation.forward = lambda batch, wanted: embed(batch)
+    trunk, head = model.embedding, model.head
+    trunk.conv = PaddedMaskedConv1d(trunk.conv)
+    trunk.affinity = nn.ModuleList(map(PaddedConv1d, trunk.affinity))
     head.miner = mine_batch
     head.separation_loss = AllPairsLoss()
     return model

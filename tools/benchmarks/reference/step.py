@@ -15,7 +15,7 @@ def build_model(dim, num_classes, embed_channels=None, seed=0):
     model.embedding.in_channels = model.head.in_channels = dim
     model.head.num_classes = num_classes
     if embed_channels is not None:
-        model.head.separation.embed_channels = embed_channels
+        model.embedding.embed_channels = embed_channels
     torch.manual_seed(seed)
     model = MODELS.build(model).train()
     return model, build_optimizer(model)

@@ -1,5 +1,5 @@
 # Mixed precision (bfloat16 on the CPU), gradients of two batches of 8 per step, and a moving average of the weights.
-_base_ = ['./fsptal_synthetic.py']
+_base_ = ['./fsptal-tuned_synthetic.py']
 
 train_dataloader = dict(batch_size=8)
 optim_wrapper = dict(type='AmpOptimWrapper', accumulative_counts=2)

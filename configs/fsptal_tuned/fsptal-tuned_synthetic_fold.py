@@ -1,5 +1,5 @@
 # A quarter of the training videos is held out, and the checkpoint is chosen by their points: no test label is read.
-_base_ = ['./fsptal_synthetic.py']
+_base_ = ['./fsptal-tuned_synthetic.py']
 
 train_dataloader = dict(dataset=dict(fold=dict(index=0, count=4, part='train')))
 val_dataloader = dict(

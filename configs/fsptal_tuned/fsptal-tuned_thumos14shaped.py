@@ -1,0 +1,30 @@
+_base_ = [
+    '../_base_/models/fsptal_tuned.py',
+    '../_base_/datasets/thumos14_shaped.py',
+    '../_base_/schedules/adam.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(
+    embedding=dict(in_channels=256),
+    head=dict(
+        num_classes=20,
+        in_channels=256,
+        dropout=0.3,  # from here on: see README.md
+        point_loss=dict(background_weight=3.0),
+        background_margin=0.5,
+        searcher=dict(background_segments=False),
+        separation_loss=dict(loss_weight=0.1),
+    ),
+)
+
+train_pipeline = [
+    dict(type='LoadSnippetFeatures'),
+    dict(type='PointsToSnippets'),
+    # tau_1 and tau_2 of Table 3
+    dict(type='ExtendPointLabels', label_weight=2.5, neighbour_weight=1.67, stage='embedding'),
+    dict(type='PackPointTALInputs'),
+]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+optim_wrapper = dict(optimizer=dict(lr=3e-4))
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=75, val_interval=75)
