@@ -41,6 +41,22 @@ class HostSyncs:
             mode.__exit__(*error)
 
 
+class Launches(TorchDispatchMode):
+    """Counts operators inside the block that compute something: all but views.
+
+    Attributes:
+        count: So far.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.count += not func.is_view
+        return func(*args, **(kwargs or {}))
+
+
 class _Operators(TorchDispatchMode):
     def __init__(self, names):
         super().__init__()

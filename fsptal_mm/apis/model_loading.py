@@ -15,6 +15,8 @@ from fsptal_mm.compat_checkpoints import load_exactly
 from fsptal_mm.config_errors import config_errors
 from fsptal_mm.datasets.readers import read_classes
 from fsptal_mm.errors import InputError
+from fsptal_mm.models.task_modules import ProposalGenerator
+from fsptal_mm.models.task_modules.nms import find_nms
 from fsptal_mm.reading import regular_file
 
 _INDEX_DIR = Path(__file__).parents[1] / '.mim'  # holds model-index.yml and configs/, in a clone and when installed
@@ -96,6 +98,24 @@ def load_weights(model, checkpoint, file):
         InputError: A weight is missing, left over or of another shape.
     """
     load_exactly(partial(_load_checkpoint_to_model, model, checkpoint, strict=True, logger='silent'), file)
+
+
+def set_nms(model, nms):
+    """Replace the NMS of a model's detections, of both stages where it has two.
+
+    Args:
+        model (PointTAL): Whose head has a ``ProposalGenerator``.
+        nms (dict): As in ``ProposalGenerator``.
+
+    Raises:
+        InputError: Another model, or a wrong ``nms``.
+    """
+    proposals = getattr(model.head, 'proposals', None)
+    if not isinstance(proposals, ProposalGenerator):
+        found = f'a model with {type(model.head).__name__}'
+        raise InputError('a model whose head has a ProposalGenerator', field='nms', found=found)
+    for stage in filter(None, (proposals, getattr(model, 'refinement', None))):
+        stage.nms, stage.nms_args = find_nms(nms)
 
 
 def class_names(num_classes, sources, file):

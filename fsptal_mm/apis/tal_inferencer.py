@@ -18,15 +18,13 @@ from fsptal_mm.datasets.video_reader import open_video
 from fsptal_mm.errors import InputError, check_numbers
 from fsptal_mm.evaluation import write_csv, write_results
 from fsptal_mm.evaluation.samples import collect_detections
-from fsptal_mm.models.task_modules import ProposalGenerator
-from fsptal_mm.models.task_modules.nms import find_nms
 from fsptal_mm.reading import path_below
 from fsptal_mm.structures import Detection
 from fsptal_mm.visualization import Timeline, annotate_video, draw_timeline
 
 from .inference_inputs import VideoInput, list_inputs
 from .input_pipeline import InputPipeline, ModelInputs
-from .model_loading import class_names, find_config, load_weights, local_file, state_dict_holder, usable_device
+from .model_loading import class_names, find_config, load_weights, local_file, set_nms, state_dict_holder, usable_device
 from .timelines import read_frames
 
 
@@ -82,11 +80,11 @@ class TALInferencer(BaseInferencer):
         with DefaultScope.overwrite_default_scope('mmaction'):  # here only: whatever scope the user has stays
             self._reads = ModelInputs(config, grid)
             device = usable_device(device)
-            if nms is not None and 'proposals' in (config.model.get('head') or {}):
-                config.model.head.proposals.nms = nms  # its own may need what is not installed
+            if nms is not None:
+                _replace_nms(config.model, nms)
             super().__init__(config, self._weights, device, scope='mmaction', show_progress=show_progress)
         if nms is not None:
-            self._suppress_by(nms)
+            set_nms(self.model, nms)
 
     def __call__(
         self,
@@ -173,13 +171,6 @@ class TALInferencer(BaseInferencer):
         predictions = {video_id: getattr(result, kind) for video_id, result in preds.items()}
         return dict(predictions=predictions, visualization=visualization)
 
-    def _suppress_by(self, nms):
-        proposals = getattr(self.model.head, 'proposals', None)
-        if not isinstance(proposals, ProposalGenerator):
-            found = f'a model with {type(self.model.head).__name__}'
-            raise InputError('a model whose head has a ProposalGenerator', field='nms', found=found)
-        proposals.nms, proposals.nms_args = find_nms(nms)
-
     def _localize(self, video, others, score_threshold, top_k):
         if video.video_id in others:
             raise InputError('inputs of different names', field='inputs', found=others[video.video_id].video.source)
@@ -220,6 +211,14 @@ class _Result:
     video: VideoInput
     sample: ActionDataSample
     detections: list
+
+
+def _replace_nms(model, nms):
+    """Set the NMS of the detections in the config of a model: its own may need what is not installed."""
+    if 'proposals' in (model.get('head') or {}):
+        model.head.proposals.nms = nms
+    if model.get('refinement'):
+        model.refinement.nms = nms
 
 
 def _naming(error, video):

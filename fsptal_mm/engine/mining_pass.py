@@ -5,17 +5,20 @@ from mmengine.dataset import DefaultSampler
 from mmengine.dist import all_gather_object
 from torch.utils.data import DataLoader
 
+from .random_numbers import own_random_numbers
 from .unwrapping import unwrapped_model
 
 
 @torch.no_grad()
-def mining_pass(runner, mine):
+def mining_pass(runner, mine, epoch=None):
     """Mine something from every training video with the model as it is now.
 
     Args:
         runner (Runner): Of a training.
         mine (Callable): From the model, in evaluation mode, the inputs of a batch and its data samples to a dict by
             video id, on the host.
+        epoch: Random transforms draw the numbers of this epoch instead of the current one, so that a resumed run finds
+            what the interrupted one found there.
 
     Returns:
         dict: By video id, of all training videos, in every process: each mines a share of them, and trains on others in
@@ -25,23 +28,40 @@ def mining_pass(runner, mine):
     was_training = model.training
     model.eval()
     with runner.optim_wrapper.optim_context(runner.model):  # in the precision of training
-        for data in _loader(runner.train_dataloader):
+        dataset = runner.train_dataloader.dataset
+        dataset = dataset if epoch is None else _SeededDataset(dataset, runner.seed, epoch)
+        for data in _loader(runner.train_dataloader, dataset):
             inputs = model.data_preprocessor(data)['inputs']
             mined.update(mine(model, inputs, data['data_samples']))
     model.train(was_training)
     return {video_id: found for part in all_gather_object(mined) for video_id, found in part.items()}
 
 
-def _loader(of_training):
+class _SeededDataset(torch.utils.data.Dataset):
+    """A dataset whose random transforms draw the same numbers for an item every time."""
+
+    def __init__(self, dataset, *entropy):
+        self.dataset = dataset
+        self.entropy = entropy
+
+    def __len__(self):
+        return len(self.dataset)
+
+    def __getitem__(self, index):
+        with own_random_numbers(*self.entropy, index):
+            return self.dataset[index]
+
+
+def _loader(of_training, dataset):
     """Loader over this process's share of the training videos, in order, each once.
 
     Workers are started for the pass only; its generator is its own, so that a pass changes nothing in the order and the
     random numbers of training.
     """
     return DataLoader(
-        of_training.dataset,
+        dataset,
         of_training.batch_size or 1,
-        sampler=DefaultSampler(of_training.dataset, shuffle=False, seed=0, round_up=False),
+        sampler=DefaultSampler(dataset, shuffle=False, seed=0, round_up=False),
         num_workers=of_training.num_workers,
         collate_fn=of_training.collate_fn,
         pin_memory=of_training.pin_memory,

@@ -1,5 +1,7 @@
 """What a model says about one video, as a timeline."""
 
+from contextlib import contextmanager
+
 import torch
 from mmengine.dataset import pseudo_collate
 
@@ -61,7 +63,9 @@ def mining_timeline(model, item, classes, name=''):
     Returns:
         Timeline: With scores, extended labels, mined labels and best segments, as far as the head mines any.
     """
-    sample, batch = _embed(model, item)
+    sample, inputs = _inputs(model, item)
+    with _evaluating(model):
+        batch = model.embed(inputs, [sample])
     curves = _curves(model, batch, sample)
     if not callable(getattr(model.head, 'mine', None)):
         return _timeline(sample, classes, ModelTrack(name, curves), is_training=True)
@@ -82,22 +86,27 @@ def prediction_timeline(model, item, classes, name=''):
     Returns:
         Timeline: Of the video.
     """
-    sample, batch = _embed(model, item)
-    curves = _curves(model, batch, sample)
-    model.head.predict_by_feat(model.head.clean_scores(batch), batch.mask, [sample])
+    sample, inputs = _inputs(model, item)
+    with _evaluating(model):
+        curves = _curves(model, model.embed(inputs), sample)
+        model(inputs, [sample], mode='predict')
     found = collect_detections(sample.to_dict())
     proposals = Spans.from_lists(found['segments'], found['labels'], found['scores'])
     return _timeline(sample, classes, ModelTrack(name, curves, proposals=proposals))
 
 
-def _embed(model, item):
+def _inputs(model, item):
     data = pseudo_collate([item])
     (sample,) = data['data_samples']
+    return sample, model.data_preprocessor(data)['inputs']
+
+
+@contextmanager
+def _evaluating(model):
     was_training = model.training
     model.eval()
-    batch = model.embed(model.data_preprocessor(data)['inputs'], [sample])
+    yield
     model.train(was_training)
-    return sample, batch
 
 
 def _curves(model, batch, sample):

@@ -57,12 +57,14 @@ class PseudoSegmentRules:
             usually are; 0 for none.
         fill: Give a labelled instance without a segment one of that usual length.
         confidence: Weigh segments by their rank among those of their class: from 0.5 for the least certain one to 1.5.
+        min_score: Detections of a lower score are left out.
     """
 
     cut: bool = True
     blend: float = 0.25
     fill: bool = True
     confidence: bool = False
+    min_score: float = -np.inf
 
     @classmethod
     def from_config(cls, config):
@@ -78,6 +80,7 @@ class PseudoSegmentRules:
         rules = cls(**config)
         check_flags('pseudo_segments', cut=rules.cut, fill=rules.fill, confidence=rules.confidence)
         check_numbers('pseudo_segments', 0, 1, blend=rules.blend)
+        check_numbers('pseudo_segments', -np.inf, min_score=rules.min_score)
         return rules
 
     def __call__(self, points, det, durations_sec, background_sec=None):
@@ -92,7 +95,7 @@ class PseudoSegmentRules:
         Returns:
             PseudoSegments: In the order of the labelled instances; scores are those of the detections.
         """
-        pseudo = select_pseudo_segments(points, det)
+        pseudo = select_pseudo_segments(points, det, self.min_score)
         room = free_room(points, durations_sec, background_sec)
         usual = usual_segments(pseudo, points, room)
         own = pseudo.segments.segments

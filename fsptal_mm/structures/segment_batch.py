@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -55,15 +56,13 @@ class SegmentBatch:
     @cached_property
     def video(self):
         """``(N,)`` int64, the video of each segment."""
-        counts = torch.tensor(self.counts)
-        video = torch.arange(len(counts)).repeat_interleave(counts)
+        video = torch.from_numpy(np.repeat(np.arange(len(self.counts)), self.counts))
         return video.to(self.labels.device, non_blocking=True)
 
     @cached_property
     def slots(self):
         """``(B, M)`` int64, the segments of each video, M of the largest; -1 where a video has fewer."""
-        counts = torch.tensor(self.counts)
-        place = torch.arange(max(self.counts, default=0))
+        counts, place = torch.tensor(self.counts), torch.arange(max(self.counts, default=0))
         slots = torch.where(place < counts[:, None], (counts.cumsum(0) - counts)[:, None] + place, -1)
         return slots.to(self.labels.device, non_blocking=True)
 

@@ -70,8 +70,8 @@ def test_validation_shows_the_averaged_weights_that_were_validated(tmp_path, mon
     runner = make_runner(tmp_path, [hook(val_videos=1)], lr=0.5, visualizer=visualizer(), **settings)
     predicted, predict = [], runner.model.head.predict_by_feat
 
-    def spy(scores, mask, data_samples):
-        predicted.append(predict(scores, mask, data_samples)[0].pred_segments.scores.numpy())
+    def spy(scores, mask, data_samples, *args):
+        predicted.append(predict(scores, mask, data_samples, *args)[0].pred_segments.scores.numpy())
         return data_samples
 
     runner.model.head.predict_by_feat = spy

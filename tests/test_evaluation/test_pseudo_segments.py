@@ -1,8 +1,16 @@
 import numpy as np
 import pytest
 
+from fsptal_mm.errors import InputError
 from fsptal_mm.evaluation.functional import Instances
-from fsptal_mm.evaluation.pseudo_segments import add_default_segments, select_pseudo_segments
+from fsptal_mm.evaluation.pseudo_segments import (
+    PseudoSegmentRules,
+    fill_missed,
+    free_room,
+    segment_quality,
+    select_pseudo_segments,
+    usual_segments,
+)
 
 
 def points(times, labels):
@@ -32,12 +40,65 @@ def test_selection(rows, segments, missed, reason):
     assert pseudo.missed.tolist() == missed
 
 
-def test_default_segments_have_the_usual_length_and_end_half_way():
+def test_missed_instances_get_segments_of_usual_length_that_end_half_way():
     labelled = points([5, 8, 90, 50], [0, 0, 0, 1])
     pseudo = select_pseudo_segments(labelled, found((0, 6, 0, 0.9)))
-    filled = add_default_segments(pseudo, labelled, [91.0])
+    filled = fill_missed(pseudo, labelled, usual_segments(pseudo, labelled, free_room(labelled, [91.0])))
     # Length 6 round 8, 90 and 50: half-way between 5 and 8, the end of the video at 91, and nothing near 50,
     # whose class has no segment of its own.
     assert filled.segments.segments.tolist() == [[0, 6], [6.5, 11], [87, 91], [47, 53]]
     assert filled.segments.labels.tolist() == [0, 0, 0, 1]
     assert filled.missed.tolist() == [1, 2, 3]
+
+
+OFF = dict(cut=False, blend=0.0, fill=False)
+
+
+@pytest.mark.parametrize(
+    'rules, segments, reason',
+    [
+        (dict(), [[2, 16], [18, 22]], 'detections as they are'),
+        (dict(cut=True), [[2, 12.5], [18, 22]], 'half-way from 5 to 20'),
+        # The median length of 14 and 4 is 9: [.5, 9.5] round 5, [15.5, 24.5] round 20.
+        (dict(blend=0.5), [[1.25, 12.75], [16.75, 23.25]], 'half-way to the usual segments'),
+        (dict(cut=True, blend=1.0), [[0.5, 9.5], [15.5, 24.5]], 'the usual segments themselves'),
+        (dict(min_score=0.8), [[2, 16]], 'too little confidence'),
+        (dict(min_score=0.8, fill=True), [[2, 16], [13, 27]], 'as long as the one that was found'),
+    ],
+)
+def test_rules(rules, segments, reason):
+    det = found((2, 16, 0, 0.9), (18, 22, 0, 0.7))
+    pseudo = PseudoSegmentRules(**OFF | rules)(points([5, 20], [0, 0]), det, [100.0])
+    np.testing.assert_allclose(pseudo.segments.segments, segments, err_msg=reason)
+
+
+def test_segments_end_at_background_points():
+    pseudo = PseudoSegmentRules(cut=True, blend=0.0)(points([5], [0]), found((0, 9, 0, 0.9)), [100.0], [[2.0, 8.0, 50]])
+    assert pseudo.segments.segments.tolist() == [[2, 8]]
+
+
+def test_nothing_found_gives_nothing():
+    labelled = points([5, 20], [0, 1])
+    pseudo = PseudoSegmentRules()(labelled, Instances.from_videos([[]], [[]], [[]]), [100.0])
+    assert len(pseudo.segments) == 0
+    assert pseudo.missed.tolist() == [0, 1]
+    assert segment_quality(pseudo.segments, labelled) is None
+
+
+def test_weights_go_by_the_rank_within_a_class():
+    det = found((0, 10, 0, 0.9), (11, 30, 0, 0.2), (30, 45, 0, 0.4), (46, 60, 1, 0.1))
+    rules = PseudoSegmentRules(**OFF | dict(confidence=True))
+    pseudo = rules(points([5, 20, 40, 50], [0, 0, 0, 1]), det, [100.0])
+    assert rules.weights(pseudo).tolist() == [1.5, 0.5, 1.0, 0.5]
+    assert PseudoSegmentRules().weights(pseudo).tolist() == [1.0] * 4
+
+
+def test_quality_is_the_mean_tiou_with_the_best_of_the_class():
+    segments, gt = found((0, 10, 0, 1), (20, 30, 1, 1)), found((0, 5, 0, 1), (5, 6, 0, 1), (20, 30, 0, 1))
+    assert segment_quality(segments, gt) == pytest.approx((0.5 + 0) / 2)
+
+
+@pytest.mark.parametrize('rules', [dict(blend=2), dict(cut='yes'), dict(unknown=1)])
+def test_wrong_rules(rules):
+    with pytest.raises(InputError, match='pseudo_segments'):
+        PseudoSegmentRules.from_config(rules)

@@ -1,7 +1,9 @@
 """Write what a trained model found on its training videos as annotations for a fully supervised localizer.
 
-A segment is exported if it covers exactly one labelled action of its class and is the best of those that do. True
-segments are not read. Labelled actions without a segment go into NAME_missed.txt, as "video,seconds,label".
+A segment is exported if it covers exactly one labelled instance of its class and is the best of those that do;
+--cut, --blend and --fill improve on them, as in the training of a second stage. Ground-truth segments are not read.
+Labelled instances without a segment go into NAME_missed.txt, as "video,seconds,label". --raw-proposals writes all
+scored proposals before NMS, too, in ActivityNet's format, of the training or the test videos.
 
 Example:
     python tools/data/export_pseudo_segments.py configs/fsptal_tuned/fsptal-tuned_synthetic.py \
@@ -18,17 +20,20 @@ from mmaction.apis import init_recognizer
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
-from fsptal_mm.apis.model_loading import load_local_checkpoint
+from fsptal_mm.apis.model_loading import load_local_checkpoint, set_nms
 from fsptal_mm.config_errors import config_errors
 from fsptal_mm.datasets.annotation_writers import save_activitynet, save_mmaction2
 from fsptal_mm.datasets.annotations import Annotations, VideoRecord
 from fsptal_mm.datasets.json_readers import save_plain
 from fsptal_mm.errors import InputError
+from fsptal_mm.evaluation import write_results
 from fsptal_mm.evaluation.functional import Instances, point_extents
-from fsptal_mm.evaluation.pseudo_segments import add_default_segments, select_pseudo_segments
+from fsptal_mm.evaluation.pseudo_segments import PseudoSegmentRules
 from fsptal_mm.evaluation.samples import collect_detections, column
 from fsptal_mm.fileio import atomic_write
 from fsptal_mm.reading import to_positive
+
+_NO_NMS = dict(type='nms', iou_threshold=2.0)  # which no tIoU reaches
 
 FORMATS = {
     'plain': save_plain,
@@ -45,7 +50,12 @@ def parse_args(argv):
     parser.add_argument('out', help='JSON file to write')
     parser.add_argument('--format', choices=FORMATS, default='plain', help='default: %(default)s, our own')
     parser.add_argument('--min-score', type=float, default=-np.inf, metavar='S', help='leave out less certain segments')
-    parser.add_argument('--fill', action='store_true', help='give missed actions a segment as long as is usual')
+    parser.add_argument('--cut', action='store_true', help='end segments half-way to the next point of their class')
+    share = 'move segments by this share towards one of usual length round the point'
+    parser.add_argument('--blend', type=float, default=0.0, metavar='SHARE', help=share)
+    parser.add_argument('--fill', action='store_true', help='give missed instances a segment of usual length')
+    parser.add_argument('--raw-proposals', metavar='FILE', help='JSON file for all scored proposals before NMS')
+    parser.add_argument('--split', choices=('train', 'test'), default='train', help='videos of --raw-proposals')
     parser.add_argument('--fps', type=float, help='of videos that do not state it; opentad and mmaction2 count frames')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='as in train.py, e.g. data_root=DIR')
     args = parser.parse_args(argv)
@@ -54,15 +64,17 @@ def parse_args(argv):
     return args
 
 
-def predict(config, checkpoint):
-    """Run a model over its training videos as in a test.
+def predict(config, checkpoint, split='train', nms=None):
+    """Run a model over its training or test videos as in a test.
 
     Args:
         config (Config): Of the experiment.
         checkpoint: File.
+        split: ``'train'`` or ``'test'``.
+        nms (dict, optional): Instead of the config's; of a model with two stages that of both, and all detections.
 
     Returns:
-        tuple: Training data set, and one data sample per video, in its order.
+        tuple: The dataset, and one data sample per video, in its order.
 
     Raises:
         InputError: The experiment is trained on segments, or the checkpoint is missing or of another model.
@@ -71,21 +83,26 @@ def predict(config, checkpoint):
     if dataset.get('supervision', 'points') != 'points':
         raise InputError("'points'", field='train_dataloader.dataset.supervision', found=dataset.supervision)
     loader = config.test_dataloader.copy()
-    loader.dataset = dataset | dict(pipeline=config.test_dataloader.dataset.pipeline)
+    if split == 'train':
+        loader.dataset = dataset | dict(pipeline=config.test_dataloader.dataset.pipeline)
     model = init_recognizer(config, device='cuda' if torch.cuda.is_available() else 'cpu')
     load_local_checkpoint(model, checkpoint)
+    if nms is not None:
+        set_nms(model, nms)
+        for stage in filter(None, (model.head.proposals, getattr(model, 'refinement', None))):
+            vars(stage).update({name: None for name in ('max_proposals', 'max_detections') if name in vars(stage)})
     loader = Runner.build_dataloader(loader)
     with torch.no_grad():
         return loader.dataset, [sample for batch in loader for sample in model.test_step(batch)]
 
 
-def export(dataset, samples, min_score=-np.inf, fill=False):
+def export(dataset, samples, rules):
     """Annotations of the training videos with segments from predictions and points alone.
 
     Args:
         dataset (PointTALDataset): Of the videos.
         samples (list[ActionDataSample]): Predictions, in its order.
-        min_score, fill: As in the command line.
+        rules (PseudoSegmentRules): How detections become segments.
 
     Returns:
         tuple[Annotations, Instances, PseudoSegments]: The annotations, the labelled instances, and their segments.
@@ -95,9 +112,8 @@ def export(dataset, samples, min_score=-np.inf, fill=False):
     extents = [point_extents(info['point_sec'], info['point_labels'], info['point_instances']) for info in infos]
     points = Instances.from_videos(*map(list, zip(*extents)))
     det = Instances.from_videos(column(found, 'segments'), column(found, 'labels'), column(found, 'scores'))
-    pseudo = select_pseudo_segments(points, det, min_score)
-    if fill:
-        pseudo = add_default_segments(pseudo, points, [sample.duration_sec for sample in samples])
+    durations_sec = [sample.duration_sec for sample in samples]
+    pseudo = rules(points, det, durations_sec, [info['background_sec'] for info in infos])
     videos = {}
     for index, (info, sample) in enumerate(zip(infos, samples)):
         own = pseudo.segments[pseudo.segments.videos == index]
@@ -112,26 +128,41 @@ def export(dataset, samples, min_score=-np.inf, fill=False):
     return Annotations(tuple(dataset.metainfo['classes']), videos), points, pseudo
 
 
+def write_raw_proposals(path, dataset, samples):
+    """Write all proposals of all videos with their scores, in ActivityNet's format."""
+    classes, detections = dataset.metainfo['classes'], {}
+    for sample in samples:
+        found = collect_detections(sample.to_dict())
+        labels = [classes[label] for label in found['labels']]
+        detections[sample.video_id] = dict(segments_sec=found['segments'], labels=labels, scores=found['scores'])
+    write_results(path, detections)
+    print(f'{path}: {sum(len(found["labels"]) for found in detections.values())} proposals before NMS')
+
+
 @config_errors()
 def main(argv=None):
     args = parse_args(argv)
     to_positive(args.fps, field='--fps')
     config = Config.fromfile(args.config)
     config.merge_from_dict(args.cfg_options or {})
+    rules = dict(min_score=args.min_score, cut=args.cut, blend=args.blend, fill=args.fill)
+    rules = PseudoSegmentRules.from_config(rules)
     dataset, samples = predict(config, args.checkpoint)
-    annotations, points, pseudo = export(dataset, samples, args.min_score, args.fill)
+    annotations, points, pseudo = export(dataset, samples, rules)
     if args.format == 'plain':
         save_plain(args.out, annotations)
     else:
         covered_sec = {sample.video_id: sample.num_snippets * sample.snippet_sec for sample in samples}
         FORMATS[args.format](args.out, annotations, args.fps, covered_sec)
+    if args.raw_proposals:
+        write_raw_proposals(args.raw_proposals, *predict(config, args.checkpoint, args.split, _NO_NMS))
     ids = list(annotations.videos)
     missed = points[pseudo.missed]
     with atomic_write(Path(args.out).with_name(f'{Path(args.out).stem}_missed.txt')) as file:
         for video, label, extent in zip(missed.videos, missed.labels, missed.segments):
             file.write(f'{ids[video]},{extent[0]},{annotations.classes[label]}\n')
     print(
-        f'{args.out}: {len(pseudo.segments)} segments for {len(points)} labelled actions in {len(ids)} videos; '
+        f'{args.out}: {len(pseudo.segments)} segments for {len(points)} labelled instances in {len(ids)} videos; '
         f'nothing was found for {len(missed)}' + (', which got segments of usual length' if args.fill else '')
     )
 

@@ -1,13 +1,11 @@
 """A resumed run draws the random numbers that it would have drawn without the interruption."""
 
-import random
-from contextlib import contextmanager
-
-import numpy as np
 import torch
 from mmaction.registry import HOOKS
 from mmengine.dist import broadcast_object_list, get_rank
 from mmengine.hooks import Hook
+
+from ..random_numbers import own_random_numbers, seed_host
 
 
 @HOOKS.register_module()
@@ -46,7 +44,7 @@ class EpochSeedHook(Hook):
     def before_train_epoch(self, runner):
         """See the class."""
         self._epoch.fill_(runner.epoch)
-        torch.manual_seed(_seed_host(self._seed, runner.epoch, get_rank()))  # on every device
+        torch.manual_seed(seed_host(self._seed, runner.epoch, get_rank()))  # on every device
 
 
 class _SeededItems:
@@ -66,26 +64,6 @@ class _SeededItems:
     def __call__(self, indices):
         items = []
         for index in indices:
-            with _own_random_numbers(self.seed, self.epoch, index):
+            with own_random_numbers(self.seed, self.epoch, index):
                 items.append(self.dataset[index])
         return items
-
-
-@contextmanager
-def _own_random_numbers(*entropy):
-    states = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
-    _seed_host(*entropy)
-    try:
-        yield
-    finally:
-        for restore, state in zip((random.setstate, np.random.set_state, torch.set_rng_state), states):
-            restore(state)
-
-
-def _seed_host(*entropy):
-    """Seed Python, numpy and torch on the host by non-negative whole numbers; returns torch's seed."""
-    of_python, of_numpy, of_torch = np.random.SeedSequence([int(part) for part in entropy]).generate_state(3).tolist()
-    random.seed(of_python)
-    np.random.seed(of_numpy)  # noqa: NPY002  (what transforms of the toolbox draw from)
-    torch.default_generator.manual_seed(of_torch)
-    return of_torch

@@ -75,7 +75,9 @@ class RefinementHook(Hook):
             return
         runner.optim_wrapper.zero_grad()  # what stage 1 has accumulated must not move it any more
         started = time.time()
-        videos = dict(sorted(mining_pass(runner, _propose).items()))  # in one order, however many processes there are
+        videos = dict(
+            sorted(mining_pass(runner, _propose, self.begin).items())
+        )  # in one order, however many processes there are
         pseudo = self.rules(
             Instances.from_videos(column(videos.values(), 'points'), column(videos.values(), 'point_labels')),
             Instances.from_videos(*(column(videos.values(), field) for field in ('segments', 'labels', 'scores'))),
@@ -83,6 +85,8 @@ class RefinementHook(Hook):
             column(videos.values(), 'background_sec'),
         )
         model.start_refinement(_to_store(videos, pseudo, self.rules.weights(pseudo)))
+        for name in [name for name in runner.message_hub.log_scalars if name.startswith('train/loss')]:
+            del runner.message_hub.log_scalars[name]  # the log would go on with the last losses of stage 1
         if is_main_process():
             self._report(runner, videos, pseudo, time.time() - started)
 

@@ -170,6 +170,7 @@ class RefinementHead(BaseModule):
             loss_refined_segment=_video_mean(on_segment, video, is_refined, num_videos),
         )
 
+    @torch.no_grad()
     def predict(self, batch, data_samples):
         """Refine the proposals of stage 1.
 

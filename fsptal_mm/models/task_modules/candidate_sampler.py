@@ -116,7 +116,7 @@ def _first_of_groups(group, order, num_groups, count):
     Returns:
         tuple[Tensor, Tensor]: ``(G * count,)`` indices of the items, and whether there is such an item.
     """
-    by_order = order.argsort()
+    by_order = order.argsort(stable=True)
     index = by_order[group[by_order].argsort(stable=True)]
     bounds = torch.searchsorted(group[index], torch.arange(num_groups + 1, device=group.device))
     place = bounds[:-1, None] + torch.arange(count, device=group.device)

@@ -1,0 +1,222 @@
+"""Both stages in one training run."""
+
+import json
+
+import pytest
+import torch
+from mmaction.registry import MODELS
+from tiny_run import make_runner, write_data
+
+from fsptal_mm.errors import InputError
+
+BEGIN = 2
+REFINEMENT = dict(type='RefinementHead', num_classes=2, in_channels=6, channels=8, hidden_channels=16, kernel_size=3)
+
+
+def refined_model(head='FSPTALHead', refinement=(), **options):
+    miner = 'LACPSeedMiner' if head == 'LACPHead' else 'PseudoLabelMiner'
+    head = dict(type=head, num_classes=2, in_channels=8) | dict(miner=dict(type=miner))
+    trunk = dict(type='SnippetEmbedding', in_channels=6, out_channels=8)
+    return dict(type='PointTAL', embedding=trunk, head=head, refinement=REFINEMENT | dict(refinement)) | options
+
+
+def make_refined_runner(folder, hook=(), model=None, epochs=4, stage='embedding', name='run', **kwargs):
+    """A runner whose second stage begins in its third epoch."""
+    runner_hooks = [dict(type='RefinementHook', begin=BEGIN) | dict(hook), *kwargs.pop('hooks', ())]
+    kwargs.setdefault(
+        'default_hooks', dict(checkpoint=dict(type='CheckpointHook', interval=1), seed=dict(type='EpochSeedHook'))
+    )
+    runner = make_runner(
+        folder, runner_hooks, epochs=epochs, lr=0.05, name=name, model=model or refined_model(), **kwargs
+    )
+    for step in runner.train_dataloader.dataset.pipeline.transforms:
+        if type(step).__name__ == 'ExtendPointLabels':
+            step.stage = stage
+    return runner
+
+
+def weights(runner, part):
+    return {name: value.clone() for name, value in getattr(runner.model, part).state_dict().items()}
+
+
+def equal(first, second):
+    return all(torch.equal(value, second[name]) for name, value in first.items())
+
+
+class Recorder:
+    """What the model is like at the end of every epoch, and the names of the losses in it."""
+
+    priority = 'LOWEST'
+
+    def __init__(self, runner):
+        self.epochs = []
+        step = runner.model.train_step
+
+        def train_step(*args, **kwargs):
+            losses = step(*args, **kwargs)
+            names = {name for name in losses if name.startswith('loss_')}
+            parts = {part: weights(runner, part) for part in ('embedding', 'head', 'refinement')}
+            self.epochs.append((runner.epoch, names, parts))
+            return losses
+
+        runner.model.train_step = train_step
+
+
+def test_one_stage_trains_after_the_other(tmp_path):
+    runner = make_refined_runner(tmp_path)
+    recorder, fresh = Recorder(runner), weights(runner, 'refinement')
+    runner.train()
+    first, second = ([row for row in recorder.epochs if (row[0] >= BEGIN) == late] for late in (False, True))
+    assert all('loss_refined_class' not in names for _, names, _ in first)
+    assert all(names == {'loss_refined_class', 'loss_refined_segment'} for _, names, _ in second)
+    of_stage1 = first[-1][2]
+    assert not equal(first[0][2]['head'], of_stage1['head'])
+    for part in ('embedding', 'head'):
+        assert all(equal(parts[part], of_stage1[part]) for _, _, parts in second)
+    assert equal(fresh, first[-1][2]['refinement'])
+    trained = weights(runner, 'refinement')
+    assert trained.pop('is_trained')
+    assert all((value != fresh[name]).any() for name, value in trained.items())
+
+
+def test_stage_1_is_trained_as_if_alone(tmp_path):
+    refined = make_refined_runner(tmp_path, epochs=BEGIN, name='refined')
+    alone = make_runner(
+        tmp_path,
+        epochs=BEGIN,
+        lr=0.05,
+        name='alone',
+        default_hooks=dict(seed=dict(type='EpochSeedHook')),
+        model=refined_model(refinement={}) | dict(refinement=None),
+    )
+    for step in alone.train_dataloader.dataset.pipeline.transforms:
+        if type(step).__name__ == 'ExtendPointLabels':
+            step.stage = 'embedding'
+    for runner in (refined, alone):
+        runner.train()
+    for part in ('embedding', 'head'):
+        assert equal(weights(refined, part), weights(alone, part))
+    assert not refined.model.refinement.is_trained
+
+
+@pytest.mark.parametrize(
+    'settings',
+    [
+        dict(),
+        dict(workers=2),
+        dict(hooks=[dict(type='EMAHook', momentum=0.1)]),
+        dict(optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=0.01), accumulative_counts=3)),
+        dict(optim_wrapper=dict(type='AmpOptimWrapper', optimizer=dict(type='Adam', lr=0.01), dtype='bfloat16')),
+    ],
+    ids=str,
+)
+def test_a_resume_is_exact_at_the_end_of_every_epoch(tmp_path, settings):
+    ends = []
+    whole = make_refined_runner(tmp_path, name='whole', **settings)
+    whole.train()
+    for epoch in range(1, 4):
+        checkpoint = str(tmp_path / f'whole/epoch_{epoch}.pth')
+        resumed = make_refined_runner(tmp_path, name=f'from{epoch}', load_from=checkpoint, resume=True, **settings)
+        resumed.train()
+        ends.append(resumed.model.state_dict())
+    assert all(equal(whole.model.state_dict(), end) for end in ends)
+
+
+def test_pseudo_segments_are_found_dumped_and_judged(tmp_path):
+    runner = make_refined_runner(tmp_path, hook=dict(dump=True))
+    runner.train()
+    dumped = json.loads((tmp_path / 'run/pseudo_segments/epoch_2.json').read_text())
+    assert sorted(dumped) == ['v0', 'v1', 'v2', 'v3', 'v4']
+    scalars = runner.message_hub.log_scalars
+    assert scalars['refinement/pseudo_segments'].current() == sum(map(len, dumped.values())) > 5
+    assert 0 < scalars['analysis/pseudo_segment_tiou'].current() <= 1
+    truth = json.loads((tmp_path / 'ann.json').read_text())['videos']
+    for video_id, segments in dumped.items():
+        for segment in segments:
+            points = [point['time_sec'] for point in truth[video_id]['points'] if point['label'] == segment['label']]
+            assert sum(segment['segment'][0] <= time <= segment['segment'][1] for time in points) == 1
+
+
+def test_training_never_reads_the_ground_truth(tmp_path):
+    ends = []
+    for segments in (True, False):
+        folder = tmp_path / str(segments)
+        folder.mkdir()
+        write_data(folder, segments=segments)
+        runner = make_refined_runner(folder)
+        runner.train()
+        ends.append(runner.model.state_dict())
+    assert equal(*ends)
+    assert 'analysis/pseudo_segment_tiou' not in runner.message_hub.log_scalars
+
+
+@pytest.mark.parametrize('head', ['PointTALHead', 'LACPHead', 'FSPTALHead'])
+@pytest.mark.parametrize('inputs, channels', [('features', 6), ('embedding', 8)])
+def test_it_stands_behind_any_stage_1(tmp_path, head, inputs, channels):
+    model = refined_model(head, refinement=dict(inputs=inputs, in_channels=channels))
+    runner = make_refined_runner(tmp_path, model=model)
+    runner.train()
+    data = next(iter(runner.train_dataloader))
+    runner.model.eval()
+    runner.model.data_preprocessor.training = False
+    (sample, *_), refined = runner.model.test_step(data), []
+    for refine in (True, False):
+        runner.model.refine = refine
+        refined.append(runner.model.test_step(data)[0].pred_segments.scores.clone())
+    assert len(sample.pred_segments.scores)
+    assert refined[0].shape != refined[1].shape or not torch.allclose(*refined)
+
+
+def test_resampled_features_are_refused(tmp_path):
+    runner = make_refined_runner(tmp_path, stage='features')
+    with pytest.raises(InputError, match=r'ExtendPointLabels\.stage'):
+        runner.train()
+
+
+@pytest.mark.parametrize(
+    'hook, model, field',
+    [
+        (dict(), refined_model() | dict(refinement=None), 'model.refinement'),
+        (dict(begin=-1), None, 'begin'),
+        (dict(pseudo_segments=dict(blend=3)), None, 'blend'),
+        (dict(dump='yes'), None, 'dump'),
+    ],
+)
+def test_wrong_settings(tmp_path, hook, model, field):
+    with pytest.raises(InputError, match=field):
+        make_refined_runner(tmp_path, hook=hook, model=model).train()
+
+
+def test_a_second_stage_that_never_begins_is_warned_of(tmp_path, capsys):
+    make_refined_runner(tmp_path, epochs=BEGIN).train()
+    assert capsys.readouterr().out.count('RefinementHook.begin') == 1
+
+
+class TestCheckpoints:
+    @pytest.fixture
+    def models(self):
+        torch.manual_seed(0)
+        return MODELS.build(refined_model()), MODELS.build(refined_model() | dict(refinement=None))
+
+    def test_one_of_stage_1_leaves_the_second_stage_fresh(self, models, caplog):
+        refined, stage1 = models
+        fresh = {name: value.clone() for name, value in refined.refinement.state_dict().items()}
+        refined.refinement.is_trained.fill_(True)
+        refined.load_state_dict(stage1.state_dict())
+        assert equal(refined.head.state_dict(), stage1.head.state_dict())
+        assert equal(refined.refinement.state_dict(), fresh)
+        assert not refined.refines
+
+    def test_one_of_two_stages_is_refused_by_a_model_of_one(self, models):
+        refined, stage1 = models
+        with pytest.raises(InputError, match='weights of two stages'):
+            stage1.load_state_dict(refined.state_dict())
+
+    def test_one_of_two_stages_is_whole(self, models):
+        refined, _ = models
+        refined.refinement.is_trained.fill_(True)
+        other = MODELS.build(refined_model())
+        other.load_state_dict(refined.state_dict())
+        assert other.refines
+        other.refine = False
+        assert not other.refines

@@ -1,0 +1,62 @@
+from itertools import pairwise
+
+import pytest
+import torch
+
+from fsptal_mm.errors import InputError
+from fsptal_mm.models import SegmentPooling
+from fsptal_mm.structures import SnippetBatch
+
+
+def mean_by_hand(video, start, end, steps=10000):
+    """Mean over a range of a curve that is constant within each snippet; 0 where the range lies outside."""
+    start, end = max(start, 0), min(end, len(video))
+    if end <= start:
+        return torch.zeros(video.shape[1], dtype=video.dtype)
+    places = start + (torch.arange(steps, dtype=torch.float64) + 0.5) * (end - start) / steps
+    return video[places.long().clamp(max=len(video) - 1)].mean(0)
+
+
+@pytest.mark.parametrize('gap', [1, 3])
+def test_means_equal_those_by_hand_in_every_video(gap):
+    generator = torch.Generator().manual_seed(0)
+    videos = [torch.randn(length, 4, generator=generator).double() for length in (1, 7, 30)]
+    pooling = SegmentPooling(places=(-1, -0.25, 0, 0.5, 1, 2), min_snippets=0.5)
+    video = torch.tensor([0, 1, 1, 2, 2, 2])
+    segments = torch.tensor([[0, 1], [0.3, 5.9], [6.2, 7], [0, 30], [12.25, 13.5], [29.5, 29.6]]).double()
+    found = pooling(SnippetBatch.from_videos(videos, gap), video, segments)
+    assert found.shape == (6, 5, 4)
+    for row, (index, (start, end)) in enumerate(zip(video, segments.tolist())):
+        middle, length = (start + end) / 2, max(end - start, 0.5)
+        edges = [middle + (place - 0.5) * length for place in (-1, -0.25, 0, 0.5, 1, 2)]
+        for column, (low, high) in enumerate(pairwise(edges)):
+            expected = mean_by_hand(videos[index], low, high)
+            torch.testing.assert_close(found[row, column], expected, atol=2e-3, rtol=1e-3)
+
+
+def test_long_videos_of_float32_lose_nothing():
+    values = torch.rand(20000, 2, generator=torch.Generator().manual_seed(0)) + 100
+    segments = torch.tensor([[19990.0, 19991.0]])
+    found = SegmentPooling(places=(0, 1))(SnippetBatch.from_videos([values]), torch.tensor([0]), segments)
+    torch.testing.assert_close(found[0, 0], values[19990], rtol=1e-6, atol=0)
+
+
+def test_gradients_are_those_of_the_means():
+    video = torch.randn(5, 2, dtype=torch.float64, requires_grad=True)
+    pooling = SegmentPooling(places=(-0.5, 0, 1))
+
+    def pool(video):
+        return pooling(SnippetBatch.from_videos([video]), torch.tensor([0]), torch.tensor([[1.3, 3.8]]).double())
+
+    assert torch.autograd.gradcheck(pool, video)
+
+
+def test_no_segments_give_no_means():
+    found = SegmentPooling()(SnippetBatch.from_videos([torch.rand(3, 2)]), torch.zeros(0).long(), torch.zeros(0, 2))
+    assert found.shape == (0, 8, 2)
+
+
+@pytest.mark.parametrize('places', [(0,), (0, 0), (1, 0)])
+def test_places_ascend(places):
+    with pytest.raises(InputError, match='places'):
+        SegmentPooling(places=places)

@@ -1,0 +1,37 @@
+import pytest
+import torch
+
+from fsptal_mm.structures import SegmentBatch, paired_tiou, segment_iou
+
+
+def test_joined_segments_know_their_videos():
+    first = SegmentBatch.of_video([[0, 2], [1, 5]], [1, 0], [0.5, 0.25])
+    empty, third = SegmentBatch.of_video([]), SegmentBatch.of_video([[3, 4]])
+    batch = SegmentBatch.join([first, empty, third])
+    assert batch.counts == (2, 0, 1)
+    assert batch.video.tolist() == [0, 0, 2]
+    assert batch.slots.tolist() == [[0, 1], [-1, -1], [2, -1]]
+    assert batch.labels.tolist() == [1, 0, 0]
+    assert batch.scores.tolist() == [0.5, 0.25, 1.0]
+    assert batch.segments.dtype == torch.float32
+
+
+def test_nothing_can_be_joined():
+    batch = SegmentBatch.join([SegmentBatch.of_video([]), SegmentBatch.of_video([])])
+    assert (len(batch), batch.slots.shape, batch.video.shape) == (0, (2, 0), (0,))
+
+
+@pytest.mark.parametrize(
+    'first, second, tiou, reason',
+    [
+        ([0, 4], [2, 6], 2 / 6, 'overlap of 2 in a union of 6'),
+        ([0, 4], [0, 4], 1, 'the same'),
+        ([0, 1], [1, 2], 0, 'touching'),
+        ([0, 1], [5, 6], 0, 'apart'),
+        ([3, 3], [3, 3], 0, 'both empty'),
+    ],
+)
+def test_paired_tiou(first, second, tiou, reason):
+    first, second = torch.tensor([first]).double(), torch.tensor([second]).double()
+    assert paired_tiou(first, second).item() == pytest.approx(tiou), reason
+    assert segment_iou(first.numpy(), second.numpy()).item() == pytest.approx(tiou)
