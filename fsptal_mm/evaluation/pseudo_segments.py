@@ -15,9 +15,9 @@ class PseudoSegments:
     """Segments that stand for labelled instances.
 
     Attributes:
-        segments (Instances): Seconds, with the scores of the detections that they come from; NaN for default ones.
+        segments (Instances): Seconds, with the scores of the detections that they come from; NaN without one.
         instances: ``(N,)`` int64, which of the labelled instances each stands for; each at most once.
-        missed: ``(K,)`` int64, labelled instances without a segment.
+        missed: ``(K,)`` int64, labelled instances without a detection of their own.
     """
 
     segments: Instances
@@ -52,6 +52,9 @@ class PseudoSegmentRules:
     """How detections become pseudo segments; every rule is a switch, and none reads a ground-truth segment.
 
     Attributes:
+        change_points: Share of the boundaries by :func:`decode_change_points` in a segment, against those of the best
+            detection: 1 where actions follow upon one another, so that the next point tells where one ends. Then an
+            instance without a detection has a segment, too.
         cut: End a segment half-way to the next labelled instance of its class, and at background points.
         blend: Share by which a segment moves towards one round its point that is as long as the segments of its class
             usually are; 0 for none.
@@ -60,6 +63,7 @@ class PseudoSegmentRules:
         min_score: Detections of a lower score are left out.
     """
 
+    change_points: float = 0.5
     cut: bool = True
     blend: float = 0.25
     fill: bool = True
@@ -79,11 +83,11 @@ class PseudoSegmentRules:
             raise InputError(expected, field='pseudo_segments', found=sorted(unknown))
         rules = cls(**config)
         check_flags('pseudo_segments', cut=rules.cut, fill=rules.fill, confidence=rules.confidence)
-        check_numbers('pseudo_segments', 0, 1, blend=rules.blend)
+        check_numbers('pseudo_segments', 0, 1, blend=rules.blend, change_points=rules.change_points)
         check_numbers('pseudo_segments', -np.inf, min_score=rules.min_score)
         return rules
 
-    def __call__(self, points, det, durations_sec, background_sec=None):
+    def __call__(self, points, det, durations_sec, background_sec=None, decode=None):
         """Select and improve pseudo segments.
 
         Args:
@@ -91,20 +95,35 @@ class PseudoSegmentRules:
             det (Instances): Scored detections in the same videos, in seconds.
             durations_sec (Sequence[float]): Length of each video.
             background_sec (Sequence[np.ndarray], optional): Background points of each video.
+            decode (Callable, optional): From segments ``(N, 2)`` of all labelled instances to their boundaries by
+                change points ``(N, 2)``, in seconds; without it there are none.
 
         Returns:
             PseudoSegments: In the order of the labelled instances; scores are those of the detections.
         """
         pseudo = select_pseudo_segments(points, det, self.min_score)
         room = free_room(points, durations_sec, background_sec)
-        usual = usual_segments(pseudo, points, room)
-        own = pseudo.segments.segments
+        if decode is not None and self.change_points:
+            pseudo = self._with_change_points(pseudo, points, decode)
         if self.cut:
-            own = np.clip(own, room[pseudo.instances, :1], room[pseudo.instances, 1:])
-        if self.blend and len(own):
-            own = (1 - self.blend) * own + self.blend * usual[pseudo.instances]
-        pseudo = replace(pseudo, segments=replace(pseudo.segments, segments=own))
+            pseudo = _moved(pseudo, np.clip(pseudo.segments.segments, *room[pseudo.instances].T[:, :, None]))
+        usual = usual_segments(pseudo, points, room)
+        if self.blend:
+            own = pseudo.segments.segments
+            pseudo = _moved(pseudo, own + self.blend * (usual[pseudo.instances] - own))
         return fill_missed(pseudo, points, usual) if self.fill else pseudo
+
+    def _with_change_points(self, pseudo, points, decode):
+        """The same with boundaries half detected, half decoded, or as the share says, for every labelled instance."""
+        found = points.segments.astype(np.float64)
+        found[pseudo.instances] = pseudo.segments.segments
+        decoded = decode(found)
+        mixed = found + self.change_points * (decoded - found)
+        mixed[pseudo.missed] = decoded[pseudo.missed]
+        scores = np.full(len(points), np.nan)
+        scores[pseudo.instances] = pseudo.segments.scores
+        segments = Instances(points.videos, points.labels, mixed, scores)
+        return PseudoSegments(segments, np.arange(len(points)), pseudo.missed)
 
     def weights(self, pseudo):
         """Weights ``(N,)`` of pseudo segments in training; those that were filled in count as the least certain."""
@@ -115,6 +134,10 @@ class PseudoSegmentRules:
                 own = pseudo.segments.labels == label
                 weights[own] = 0.5 + scores[own].argsort().argsort() / max(own.sum() - 1, 1)
         return weights
+
+
+def _moved(pseudo, segments):
+    return replace(pseudo, segments=replace(pseudo.segments, segments=segments))
 
 
 def free_room(points, durations_sec, background_sec=None):
@@ -173,12 +196,13 @@ def fill_missed(pseudo, points, usual):
     Returns:
         PseudoSegments: With a segment for every labelled instance, in their order; ``missed`` stays as it was.
     """
-    if not len(pseudo.segments) or not len(pseudo.missed):
+    missed = np.setdiff1d(pseudo.missed, pseudo.instances)
+    if not len(pseudo.segments) or not len(missed):
         return pseudo
-    instances = np.concatenate([pseudo.instances, pseudo.missed])
+    instances = np.concatenate([pseudo.instances, missed])
     order = np.argsort(instances)
-    segments = np.concatenate([pseudo.segments.segments, usual[pseudo.missed]])[order]
-    scores = np.concatenate([pseudo.segments.scores, np.full(len(pseudo.missed), np.nan)])[order]
+    segments = np.concatenate([pseudo.segments.segments, usual[missed]])[order]
+    scores = np.concatenate([pseudo.segments.scores, np.full(len(missed), np.nan)])[order]
     return PseudoSegments(Instances(points.videos, points.labels, segments, scores), instances[order], pseudo.missed)
 
 

@@ -100,6 +100,10 @@ class SnippetBatch:
         zeros = videos[0].new_zeros((self.gap, *videos[0].shape[1:]))
         return torch.cat([zeros, *(part for video in videos for part in (video, zeros))])
 
+    def with_gap(self, gap):
+        """The same videos with at least as many zero rows between them, for a wider convolution."""
+        return self if gap <= self.gap else self.from_videos(list(self.split(self.features)), gap)
+
     def select(self, chosen):
         """Some snippets of every video, in order, as a batch of its own; waits for the device twice.
 

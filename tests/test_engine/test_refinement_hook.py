@@ -10,7 +10,9 @@ from tiny_run import make_runner, write_data
 from fsptal_mm.errors import InputError
 
 BEGIN = 2
-REFINEMENT = dict(type='RefinementHead', num_classes=2, in_channels=6, channels=8, hidden_channels=16, kernel_size=3)
+REFINEMENT = dict(
+    type='RefinementHead', num_classes=2, in_channels=6, num_members=2, network=dict(channels=8, hidden_channels=16)
+)
 
 
 def refined_model(head='FSPTALHead', refinement=(), **options):

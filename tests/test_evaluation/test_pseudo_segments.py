@@ -61,7 +61,8 @@ OFF = dict(cut=False, blend=0.0, fill=False)
         (dict(cut=True), [[2, 12.5], [18, 22]], 'half-way from 5 to 20'),
         # The median length of 14 and 4 is 9: [.5, 9.5] round 5, [15.5, 24.5] round 20.
         (dict(blend=0.5), [[1.25, 12.75], [16.75, 23.25]], 'half-way to the usual segments'),
-        (dict(cut=True, blend=1.0), [[0.5, 9.5], [15.5, 24.5]], 'the usual segments themselves'),
+        # Of 10.5 and 4, it is 7.25.
+        (dict(cut=True, blend=1.0), [[1.375, 8.625], [16.375, 23.625]], 'the usual segments themselves'),
         (dict(min_score=0.8), [[2, 16]], 'too little confidence'),
         (dict(min_score=0.8, fill=True), [[2, 16], [13, 27]], 'as long as the one that was found'),
     ],

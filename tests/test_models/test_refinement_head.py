@@ -9,10 +9,13 @@ from fsptal_mm.errors import InputError
 from fsptal_mm.models import RefinementHead
 from fsptal_mm.structures import SegmentBatch, SnippetBatch
 
+NETWORK = dict(channels=8, hidden_channels=16)
+NO_DROPOUT = dict(input_dropout=0.0, pooled_dropout=0.0, hidden_dropout=0.0)
+
 
 def make_head(**options):
     torch.manual_seed(0)
-    return RefinementHead(**dict(num_classes=3, in_channels=6, channels=8, hidden_channels=16) | options)
+    return RefinementHead(**dict(num_classes=3, in_channels=6, num_members=2, network=NETWORK) | options)
 
 
 def make_batch(lengths=(20, 9, 1), num_segments=4, num_proposals=10, seed=0):
@@ -31,37 +34,39 @@ def make_batch(lengths=(20, 9, 1), num_segments=4, num_proposals=10, seed=0):
 
 def test_videos_of_a_batch_do_not_see_each_other():
     head = make_head().eval()
-    torch.nn.init.normal_(head.regressor.weight)
+    for member in head.members:
+        torch.nn.init.normal_(member.regressor.weight)
     batch, proposals, _ = make_batch()
     logits, refined = head(batch, proposals.video, proposals.segments)
     for video, features in enumerate(batch.split(batch.features)):
         own = proposals.video == video
         alone = SnippetBatch.from_videos([features], gap=2)
         expected = head(alone, torch.zeros(int(own.sum())).long(), proposals.segments[own])
-        torch.testing.assert_close(logits[own], expected[0])
-        torch.testing.assert_close(refined[own], expected[1])
+        torch.testing.assert_close(logits[:, own], expected[0])
+        torch.testing.assert_close(refined[:, own], expected[1])
 
 
 def test_a_fresh_head_refines_nothing():
     batch, proposals, _ = make_batch()
     _, refined = make_head()(batch, proposals.video, proposals.segments)
-    torch.testing.assert_close(refined, proposals.segments)
+    torch.testing.assert_close(refined, proposals.segments.expand(2, -1, -1))
 
 
 def test_it_learns_to_tell_and_to_refine_segments():
     """Videos with one action of class 0 or 1 on snippets whose features say so; candidates round it."""
     generator = torch.Generator().manual_seed(0)
     features, segments = [], []
-    for video in range(16):
+    for video in range(8):
         values, (start, size) = torch.zeros(40, 6), torch.randint(5, 15, (2,), generator=generator).tolist()
         values[start : start + size, video % 2] = 3
         features.append(values + 0.1 * torch.randn(40, 6, generator=generator))
         segments.append(SegmentBatch.of_video([[start, start + size]], [video % 2]))
-    batch, proposals = SnippetBatch.from_videos(features, 2), SegmentBatch.join([SegmentBatch.of_video([])] * 16)
+    batch, proposals = SnippetBatch.from_videos(features, 2), SegmentBatch.join([SegmentBatch.of_video([])] * 8)
     segments = SegmentBatch.join(segments)
-    head = make_head(input_dropout=0.0, pooled_dropout=0.0, hidden_dropout=0.0)
+    sampler = dict(type='CandidateSampler', num_per_range=20)
+    head = make_head(num_members=1, network=NETWORK | NO_DROPOUT, sampler=sampler)
     optimizer = torch.optim.Adam(head.parameters(), lr=0.01)
-    for _ in range(150):
+    for _ in range(100):
         optimizer.zero_grad()
         sum(head.loss(batch, proposals, segments).values()).backward()
         optimizer.step()
@@ -70,19 +75,21 @@ def test_it_learns_to_tell_and_to_refine_segments():
     moved = segments.segments + torch.tensor([[-0.2, 0.2]]) * length  # half again as long
     with torch.no_grad():
         exact, _ = head(batch, segments.video, segments.segments)
-        far, _ = head(batch, segments.video, torch.tensor([[30.0, 39.0]]).expand(16, 2))  # behind all actions
+        far, _ = head(batch, segments.video, torch.tensor([[30.0, 39.0]]).expand(8, 2))  # behind all actions
         _, refined = head(batch, segments.video, moved)
-    own = exact.sigmoid().gather(1, segments.labels[:, None])
+    exact, far, refined = exact.sigmoid().mean(0), far.sigmoid().mean(0), refined.mean(0)
+    own = exact.gather(1, segments.labels[:, None])
     assert own.min() > 0.6
-    assert exact.sigmoid().sum(1, keepdim=True).sub(own).max() < 0.3  # of the other classes
-    assert far.sigmoid().max(1).values.mean() < 0.5 * own.mean()
+    assert exact.sum(1, keepdim=True).sub(own).max() < 0.3  # of the other classes
+    assert far.max(1).values.mean() < 0.5 * own.mean()
     before, after = ((places - segments.segments).abs().mean() for places in (moved, refined))
     assert after < 0.6 * before
 
 
 def test_two_scores_make_one_and_classes_stay():
     head = make_head(stage1_power=0.5, refined_share=0.25, nms=dict(type='nms', iou_threshold=2.0)).eval()
-    torch.nn.init.normal_(head.regressor.weight, std=0.1)
+    for member in head.members:
+        torch.nn.init.normal_(member.regressor.weight, std=0.1)
     batch, proposals, _ = make_batch(lengths=(20,))
     sample = ActionDataSample(metainfo=dict(snippet_sec=0.5, offset_sec=0.25, duration_sec=10.0))
     scores = torch.rand(len(proposals)) + 0.1
@@ -91,7 +98,8 @@ def test_two_scores_make_one_and_classes_stay():
     with torch.no_grad():
         logits, refined = head(batch, proposals.video, proposals.segments)
         head.predict(batch, [sample])
-    own = logits.sigmoid()[torch.arange(len(proposals)), proposals.labels]
+    own = logits.sigmoid().mean(0)[torch.arange(len(proposals)), proposals.labels]
+    refined = refined.mean(0)
     expected = (scores.sqrt() * own).sort(descending=True)
     found = sample.pred_segments
     torch.testing.assert_close(found.scores, expected.values)
@@ -137,7 +145,7 @@ def test_losses_and_gradients_are_finite_at_the_edges(num_segments, num_proposal
 @pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
 def test_half_precision_stays_close(dtype):
     batch, proposals, segments = make_batch()
-    head = make_head(input_dropout=0.0, pooled_dropout=0.0, hidden_dropout=0.0)
+    head = make_head(network=NETWORK | NO_DROPOUT)
     found = []
     for enabled in (False, True):
         torch.manual_seed(0)
@@ -161,7 +169,7 @@ def test_nan_features_are_no_silent_zero():
 def test_the_host_never_waits_in_training_and_operations_do_not_grow():
     counts = []
     for lengths, num_segments, num_proposals in (((20,), 2, 5), ((400,) * 6, 30, 300)):
-        head, parts = make_head(), make_batch(lengths, num_segments, num_proposals)
+        head, parts = make_head(num_members=1), make_batch(lengths, num_segments, num_proposals)
         with HostSyncs() as syncs, Launches() as launches:
             sum(head.loss(*parts).values()).backward()
         assert syncs.names == []
@@ -173,9 +181,10 @@ def test_the_host_never_waits_in_training_and_operations_do_not_grow():
     'options, field',
     [
         (dict(num_classes=0), 'num_classes'),
+        (dict(num_members=0), 'num_members'),
         (dict(inputs='scores'), 'inputs'),
         (dict(refined_share=1.5), 'refined_share'),
-        (dict(hidden_dropout=2), 'hidden_dropout'),
+        (dict(network=dict(hidden_dropout=2)), 'hidden_dropout'),
         (dict(max_detections=0), 'max_detections'),
         (dict(nms=dict(type='other')), 'nms'),
     ],

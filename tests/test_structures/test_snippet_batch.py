@@ -57,3 +57,13 @@ def test_chosen_snippets_become_a_batch_of_their_own():
     assert near.features[:, 0].tolist() == [0, 1, 3, 0, 0, 9, 0]
     assert torch.equal(near.features, batch.features[rows])
     assert [video[:, 0].tolist() for video in near.split(near.features)] == [[1, 3], [], [9]]
+
+
+def test_a_wider_gap_keeps_the_videos():
+    videos = [torch.rand(length, 2) for length in (3, 1, 5)]
+    narrow = SnippetBatch.from_videos(videos, gap=1)
+    wide, expected = narrow.with_gap(3), SnippetBatch.from_videos(videos, gap=3)
+    assert narrow.with_gap(1) is narrow
+    assert (wide.gap, wide.lengths) == (3, narrow.lengths)
+    for name in ('features', 'rows', 'gaps', 'mask'):
+        assert torch.equal(getattr(wide, name), getattr(expected, name)), name

@@ -25,9 +25,10 @@ from fsptal_mm.config_errors import config_errors
 from fsptal_mm.datasets.annotation_writers import save_activitynet, save_mmaction2
 from fsptal_mm.datasets.annotations import Annotations, VideoRecord
 from fsptal_mm.datasets.json_readers import save_plain
+from fsptal_mm.engine.pseudo_segment_mining import find_pseudo_segments, propose
 from fsptal_mm.errors import InputError
 from fsptal_mm.evaluation import write_results
-from fsptal_mm.evaluation.functional import Instances, point_extents
+from fsptal_mm.evaluation.functional import Instances
 from fsptal_mm.evaluation.pseudo_segments import PseudoSegmentRules
 from fsptal_mm.evaluation.samples import collect_detections, column
 from fsptal_mm.fileio import atomic_write
@@ -50,6 +51,8 @@ def parse_args(argv):
     parser.add_argument('out', help='JSON file to write')
     parser.add_argument('--format', choices=FORMATS, default='plain', help='default: %(default)s, our own')
     parser.add_argument('--min-score', type=float, default=-np.inf, metavar='S', help='leave out less certain segments')
+    share = 'take this share of the boundaries from change points of the snippet scores'
+    parser.add_argument('--change-points', type=float, default=0.0, metavar='SHARE', help=share)
     parser.add_argument('--cut', action='store_true', help='end segments half-way to the next point of their class')
     share = 'move segments by this share towards one of usual length round the point'
     parser.add_argument('--blend', type=float, default=0.0, metavar='SHARE', help=share)
@@ -74,7 +77,8 @@ def predict(config, checkpoint, split='train', nms=None):
         nms (dict, optional): Instead of the config's; of a model with two stages that of both, and all detections.
 
     Returns:
-        tuple: The dataset, and one data sample per video, in its order.
+        tuple[PointTALDataset, dict[str, dict]]: The dataset, and its videos as ``propose`` finds them, with the
+        detections of the second stage where there is one.
 
     Raises:
         InputError: The experiment is trained on segments, or the checkpoint is missing or of another model.
@@ -91,36 +95,38 @@ def predict(config, checkpoint, split='train', nms=None):
         set_nms(model, nms)
         for stage in filter(None, (model.head.proposals, getattr(model, 'refinement', None))):
             vars(stage).update({name: None for name in ('max_proposals', 'max_detections') if name in vars(stage)})
-    loader = Runner.build_dataloader(loader)
+    loader, videos = Runner.build_dataloader(loader), {}
     with torch.no_grad():
-        return loader.dataset, [sample for batch in loader for sample in model.test_step(batch)]
+        for batch in loader:
+            inputs, samples = model.data_preprocessor(batch)['inputs'], batch['data_samples']
+            videos |= propose(model, inputs, samples)
+            if model.refines:
+                for sample in model(inputs, samples, mode='predict'):
+                    videos[sample.video_id] |= collect_detections(sample.to_dict())
+    return loader.dataset, videos
 
 
-def export(dataset, samples, rules):
+def export(dataset, found, rules):
     """Annotations of the training videos with segments from predictions and points alone.
 
     Args:
         dataset (PointTALDataset): Of the videos.
-        samples (list[ActionDataSample]): Predictions, in its order.
+        found (dict[str, dict]): Predictions, see :func:`predict`.
         rules (PseudoSegmentRules): How detections become segments.
 
     Returns:
         tuple[Annotations, Instances, PseudoSegments]: The annotations, the labelled instances, and their segments.
     """
-    found = [collect_detections(sample.to_dict()) for sample in samples]
-    infos = [dataset.get_data_info(index) for index in range(len(dataset))]
-    extents = [point_extents(info['point_sec'], info['point_labels'], info['point_instances']) for info in infos]
-    points = Instances.from_videos(*map(list, zip(*extents)))
-    det = Instances.from_videos(column(found, 'segments'), column(found, 'labels'), column(found, 'scores'))
-    durations_sec = [sample.duration_sec for sample in samples]
-    pseudo = rules(points, det, durations_sec, [info['background_sec'] for info in infos])
+    infos = {info['video_id']: info for info in map(dataset.get_data_info, range(len(dataset)))}
+    pseudo = find_pseudo_segments(list(found.values()), rules)
+    points = Instances.from_videos(column(found.values(), 'points'), column(found.values(), 'point_labels'))
     videos = {}
-    for index, (info, sample) in enumerate(zip(infos, samples)):
+    for index, (video_id, video) in enumerate(found.items()):
         own = pseudo.segments[pseudo.segments.videos == index]
-        videos[sample.video_id] = VideoRecord(
-            **{key: info[key] for key in ('video_id', 'subset', 'fps', 'point_sec', 'point_labels', 'point_instances')},
-            background_sec=info['background_sec'],
-            duration_sec=sample.duration_sec,
+        fields = ('video_id', 'subset', 'fps', 'point_sec', 'point_labels', 'point_instances', 'background_sec')
+        videos[video_id] = VideoRecord(
+            **{key: infos[video_id][key] for key in fields},
+            duration_sec=video['duration_sec'],
             segments_sec=own.segments,
             segment_labels=own.labels,
             ambiguous_sec=np.zeros((0, 2)),
@@ -128,15 +134,16 @@ def export(dataset, samples, rules):
     return Annotations(tuple(dataset.metainfo['classes']), videos), points, pseudo
 
 
-def write_raw_proposals(path, dataset, samples):
+def write_raw_proposals(path, dataset, found):
     """Write all proposals of all videos with their scores, in ActivityNet's format."""
-    classes, detections = dataset.metainfo['classes'], {}
-    for sample in samples:
-        found = collect_detections(sample.to_dict())
-        labels = [classes[label] for label in found['labels']]
-        detections[sample.video_id] = dict(segments_sec=found['segments'], labels=labels, scores=found['scores'])
+    classes, count = dataset.metainfo['classes'], 0
+    detections = {}
+    for video_id, video in found.items():
+        labels = [classes[label] for label in video['labels']]
+        detections[video_id] = dict(segments_sec=video['segments'], labels=labels, scores=video['scores'])
+        count += len(labels)
     write_results(path, detections)
-    print(f'{path}: {sum(len(found["labels"]) for found in detections.values())} proposals before NMS')
+    print(f'{path}: {count} proposals before NMS')
 
 
 @config_errors()
@@ -145,14 +152,14 @@ def main(argv=None):
     to_positive(args.fps, field='--fps')
     config = Config.fromfile(args.config)
     config.merge_from_dict(args.cfg_options or {})
-    rules = dict(min_score=args.min_score, cut=args.cut, blend=args.blend, fill=args.fill)
-    rules = PseudoSegmentRules.from_config(rules)
-    dataset, samples = predict(config, args.checkpoint)
-    annotations, points, pseudo = export(dataset, samples, rules)
+    rules = ('min_score', 'change_points', 'cut', 'blend', 'fill')
+    rules = PseudoSegmentRules.from_config({name: getattr(args, name) for name in rules})
+    dataset, found = predict(config, args.checkpoint)
+    annotations, points, pseudo = export(dataset, found, rules)
     if args.format == 'plain':
         save_plain(args.out, annotations)
     else:
-        covered_sec = {sample.video_id: sample.num_snippets * sample.snippet_sec for sample in samples}
+        covered_sec = {name: len(video['snippet_scores']) * video['snippet_sec'] for name, video in found.items()}
         FORMATS[args.format](args.out, annotations, args.fps, covered_sec)
     if args.raw_proposals:
         write_raw_proposals(args.raw_proposals, *predict(config, args.checkpoint, args.split, _NO_NMS))

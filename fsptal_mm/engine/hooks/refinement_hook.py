@@ -4,21 +4,20 @@ import time
 from pathlib import Path
 
 import numpy as np
-import torch
 from mmaction.registry import HOOKS
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop
 
 from fsptal_mm.errors import InputError, check_flags, check_numbers
-from fsptal_mm.evaluation.functional import Instances, point_extents
+from fsptal_mm.evaluation.functional import Instances
 from fsptal_mm.evaluation.pseudo_segments import PseudoSegmentRules, segment_quality
-from fsptal_mm.evaluation.samples import collect_detections, column
+from fsptal_mm.evaluation.samples import column
 from fsptal_mm.fileio import write_json
-from fsptal_mm.models.heads.refinement_head import proposals_in_snippets
 from fsptal_mm.structures import SegmentBatch
 
 from ..mining_pass import mining_pass
+from ..pseudo_segment_mining import find_pseudo_segments, propose
 from ..unwrapping import unwrapped_model
 
 SEGMENT_FOLDER = 'pseudo_segments'  # of a work directory
@@ -75,15 +74,9 @@ class RefinementHook(Hook):
             return
         runner.optim_wrapper.zero_grad()  # what stage 1 has accumulated must not move it any more
         started = time.time()
-        videos = dict(
-            sorted(mining_pass(runner, _propose, self.begin).items())
-        )  # in one order, however many processes there are
-        pseudo = self.rules(
-            Instances.from_videos(column(videos.values(), 'points'), column(videos.values(), 'point_labels')),
-            Instances.from_videos(*(column(videos.values(), field) for field in ('segments', 'labels', 'scores'))),
-            column(videos.values(), 'duration_sec'),
-            column(videos.values(), 'background_sec'),
-        )
+        videos = mining_pass(runner, propose, self.begin)
+        videos = dict(sorted(videos.items()))  # in one order, however many processes there are
+        pseudo = find_pseudo_segments(list(videos.values()), self.rules)
         model.start_refinement(_to_store(videos, pseudo, self.rules.weights(pseudo)))
         for name in [name for name in runner.message_hub.log_scalars if name.startswith('train/loss')]:
             del runner.message_hub.log_scalars[name]  # the log would go on with the last losses of stage 1
@@ -124,35 +117,15 @@ class RefinementHook(Hook):
             write_json(Path(runner.work_dir, SEGMENT_FOLDER, f'epoch_{runner.epoch}.json'), content)
 
 
-def _propose(model, inputs, data_samples):
-    """Proposals of stage 1 and given points of a batch, on the host, by video id."""
-    _, proposed = model.propose(inputs, data_samples)
-    found = {}
-    for sample, stage1 in zip(data_samples, proposed):
-        points, labels = point_extents(
-            *(np.asarray(sample.get(f'gt_point_{field}')) for field in ('sec', 'labels', 'instances'))
-        )
-        found[sample.video_id] = collect_detections(stage1.to_dict()) | dict(
-            points=points,
-            point_labels=labels,
-            background_sec=np.asarray(sample.get('gt_background_sec', [])),
-            duration_sec=sample.duration_sec,
-            snippet_sec=sample.snippet_sec,
-            offset_sec=sample.offset_sec,
-            proposals=proposals_in_snippets(stage1),
-            gt_segments=np.asarray(sample.get('gt_segments_sec', [])),
-            gt_labels=np.asarray(sample.get('gt_segment_labels', [])),
-        )
-    return found
-
-
 def _to_store(videos, pseudo, weights):
     """Proposals, each place once, and pseudo segments of every video, in snippets."""
     store = {}
     for index, (video_id, video) in enumerate(videos.items()):
-        places = torch.unique(video['proposals'].segments, dim=0)
         own = pseudo.segments.videos == index
-        segments = (pseudo.segments.segments[own] - video['offset_sec']) / video['snippet_sec']
+        places, segments = (
+            (segments_sec - video['offset_sec']) / video['snippet_sec']
+            for segments_sec in (np.unique(video['segments'], axis=0), pseudo.segments.segments[own])
+        )
         store[video_id] = (
             SegmentBatch.of_video(places),
             SegmentBatch.of_video(segments, pseudo.segments.labels[own], weights[own]),

@@ -64,10 +64,6 @@ class PointTAL(BaseModel):
         self.backbone = backbone and MODELS.build(backbone)
         self.embedding = MODELS.build(embedding)
         self.head = MODELS.build(head)
-        self.refinement = refinement and MODELS.build(refinement)  # after stage 1, which draws its weights as if alone
-        self.refine = refine
-        self.refinement_store = None
-        self.register_load_state_dict_pre_hook(_check_second_stage)
         makes_embedding = getattr(self.embedding, 'makes_affinity_embedding', False)
         if getattr(self.head, 'needs_affinity_embedding', False) and not makes_embedding:
             raise no_embedding_error()
@@ -75,6 +71,11 @@ class PointTAL(BaseModel):
         self.data_preprocessor = MODELS.build(
             dict(type='SnippetDataPreprocessor', gap_snippets=self._reach_snippets()) | (data_preprocessor or {})
         )
+        # After stage 1, which trains to the last digit as if it were alone.
+        self.refinement = refinement and MODELS.build(refinement)
+        self.refine = refine
+        self.refinement_store = None
+        self.register_load_state_dict_pre_hook(_check_second_stage)
         self.freeze_backbone = freeze_backbone
         self.clip_chunk = clip_chunk
         self.checkpoint_clips = checkpoint_clips
@@ -141,15 +142,17 @@ class PointTAL(BaseModel):
 
     @torch.no_grad()
     def propose(self, inputs, data_samples):
-        """Proposals of stage 1 for the second one, on the time of the inputs: label extension is passed over.
+        """Proposals of stage 1, on the time of the inputs: label extension is passed over.
+
+        With a second stage, they are the ones that it takes.
 
         Args:
             inputs (SnippetBatch | ClipBatch): As the data preprocessor packs it.
             data_samples (list[ActionDataSample]): With meta information only; they are not changed.
 
         Returns:
-            tuple[SnippetBatch, list[ActionDataSample]]: Features for the second stage, and a data sample for each video
-            with ``pred_segments`` and ``pred_scores``.
+            tuple[SnippetBatch, SnippetScores, list[ActionDataSample]]: Features for the second stage, scores, and for
+            each video a data sample with ``pred_segments`` and ``pred_scores``.
 
         Raises:
             InputError: The features have been resampled.
@@ -163,8 +166,12 @@ class PointTAL(BaseModel):
                 raise InputError(expected, video=sample.video_id, field='ExtendPointLabels.stage', found='features')
             meta = {key: sample.get(key) for key in ('video_id', 'snippet_sec', 'offset_sec', 'duration_sec')}
             samples.append(ActionDataSample(metainfo=meta | dict(num_snippets=length)))
-        samples = self.head.predict(embedded, samples, self.refinement.proposals)
-        return (embedded if self.refinement.inputs == 'embedding' else features), samples
+        scores = self.head.clean_scores(embedded)
+        samples = self.head.predict_by_feat(
+            scores, embedded.mask, samples, self.refinement and self.refinement.proposals
+        )
+        takes_embedding = self.refinement is not None and self.refinement.inputs == 'embedding'
+        return (embedded if takes_embedding else features), scores, samples
 
     def _refinement_loss(self, inputs, data_samples):
         with torch.no_grad():
@@ -175,7 +182,7 @@ class PointTAL(BaseModel):
         return _mean_over_ranks(self.refinement.loss(batch, proposals, pseudo_segments), batch)
 
     def _refined_predictions(self, inputs, data_samples):
-        batch, proposed = self.propose(inputs, data_samples)
+        batch, _, proposed = self.propose(inputs, data_samples)
         for sample, stage1 in zip(data_samples, proposed):
             sample.pred_segments, sample.pred_scores = stage1.pred_segments, stage1.pred_scores
         return self.refinement.predict(batch, data_samples)

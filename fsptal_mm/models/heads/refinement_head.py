@@ -6,40 +6,31 @@ from mmaction.registry import MODELS, TASK_UTILS
 from mmengine.model import BaseModule
 from mmengine.structures import InstanceData
 from torch import nn
-from torch.nn import functional as F
 
 from fsptal_mm.errors import InputError, check_numbers
-from fsptal_mm.models.dropout import Dropout
-from fsptal_mm.models.embeddings import PackedConv1d
-from fsptal_mm.models.segment_pooling import SegmentPooling
+from fsptal_mm.models.segment_network import SegmentNetwork
 from fsptal_mm.models.task_modules.nms import find_nms
 from fsptal_mm.structures import SegmentBatch
 
 _MIN_SCORE = 1e-6  # of stage 1, before a power
-_CLASS_BIAS = -2.0  # at first, a candidate is most likely background
 
 
 @MODELS.register_module()
 class RefinementHead(BaseModule):
     """Region network that classifies, scores and refines the proposals of stage 1, trained on pseudo segments.
 
-    A convolution embeds the snippet features; their means over ranges around and inside each candidate go through two
-    linear layers, which give a score for every class and two offsets, in lengths of the candidate. The score of a class
-    is to be the tIoU with its best pseudo segment. Of the same kind as R-C3D (Xu et al., ICCV 2017) and stage 2 of
-    HR-Pro (Zhang et al., AAAI 2024).
+    A few small networks (:class:`SegmentNetwork`) give each candidate a score for every class and a refined segment.
+    The score of a class is to be the tIoU with its best pseudo segment. Of the same kind as R-C3D (Xu et al., ICCV
+    2017) and stage 2 of HR-Pro (Zhang et al., AAAI 2024).
 
     Args:
         num_classes: C.
         in_channels: Dimension of the features that it takes.
         inputs: ``'features'``: the snippet features X; ``'embedding'``: F, what the trunk of stage 1 makes of them, for
             features that are so noisy that a network would learn training videos by heart.
-        channels: Dimension of the embedded snippets.
-        kernel_size: Snippets that the convolution sees.
-        hidden_channels: Dimension of the two linear layers.
-        input_dropout: Share of the features that are dropped in training.
-        pooled_dropout: Share of the means that are dropped in training.
-        hidden_dropout: Share of the outputs of each linear layer that are dropped in training.
-        pooling (dict): Arguments of :class:`SegmentPooling`.
+        num_members: Networks that learn side by side, from other first weights and with other dropout; their scores and
+            segments are averaged.
+        network (dict): Arguments of :class:`SegmentNetwork`.
         min_refined_tiou: Candidates learn offsets from this tIoU with a pseudo segment on.
         sampler (dict): Config of ``CandidateSampler``.
         assigner (dict): Config of ``SegmentAssigner``.
@@ -62,13 +53,8 @@ class RefinementHead(BaseModule):
         num_classes,
         in_channels,
         inputs='features',
-        channels=96,
-        kernel_size=5,
-        hidden_channels=256,
-        input_dropout=0.3,
-        pooled_dropout=0.25,
-        hidden_dropout=0.5,
-        pooling=dict(),
+        num_members=3,
+        network=dict(),
         min_refined_tiou=0.35,
         sampler=dict(type='CandidateSampler'),
         assigner=dict(type='SegmentAssigner'),
@@ -82,33 +68,19 @@ class RefinementHead(BaseModule):
         init_cfg=None,
     ):
         super().__init__(init_cfg)
-        counts = dict(num_classes=num_classes, in_channels=in_channels, channels=channels, hidden=hidden_channels)
+        counts = dict(num_classes=num_classes, in_channels=in_channels, num_members=num_members)
         check_numbers('RefinementHead', 1, whole=True, **counts)
         check_numbers('RefinementHead', 1, whole=True, optional=True, max_detections=max_detections)
-        dropouts = dict(input_dropout=input_dropout, pooled_dropout=pooled_dropout, hidden_dropout=hidden_dropout)
-        shares = dict(min_refined_tiou=min_refined_tiou, refined_share=refined_share)
-        check_numbers('RefinementHead', 0, 1, **dropouts, **shares)
+        check_numbers('RefinementHead', 0, 1, min_refined_tiou=min_refined_tiou, refined_share=refined_share)
         check_numbers('RefinementHead', 0, stage1_power=stage1_power)
         if inputs not in ('features', 'embedding'):
             raise InputError("'features' or 'embedding'", field='RefinementHead.inputs', found=inputs)
         self.num_classes = num_classes
         self.in_channels = in_channels
         self.inputs = inputs
-        self.input_dropout = Dropout(input_dropout)
-        self.conv = PackedConv1d(in_channels, channels, kernel_size)
-        self.norm = nn.LayerNorm(channels)
-        self.pooling = SegmentPooling(**pooling)
-        pooled_channels = self.pooling.num_ranges * channels + 2  # and two of the length
-        self.hidden = nn.Sequential(
-            Dropout(pooled_dropout), nn.Linear(pooled_channels, hidden_channels), nn.ReLU(), Dropout(hidden_dropout)
+        self.members = nn.ModuleList(
+            SegmentNetwork(num_classes, in_channels, **dict(network)) for _ in range(num_members)
         )
-        self.residual = nn.Sequential(nn.Linear(hidden_channels, hidden_channels), nn.ReLU())
-        self.residual_dropout = Dropout(hidden_dropout)
-        self.classifier = nn.Linear(hidden_channels, num_classes)
-        self.regressor = nn.Linear(hidden_channels, 2)
-        nn.init.constant_(self.classifier.bias, _CLASS_BIAS)
-        nn.init.zeros_(self.regressor.weight)  # at first, nothing is refined
-        nn.init.zeros_(self.regressor.bias)
         self.min_refined_tiou = min_refined_tiou
         self.sampler = TASK_UTILS.build(sampler)
         self.assigner = TASK_UTILS.build(assigner)
@@ -131,16 +103,11 @@ class RefinementHead(BaseModule):
             segments (Tensor): ``(N, 2)`` starts and ends in snippets.
 
         Returns:
-            tuple[Tensor, Tensor]: Logits ``(N, C)`` and refined segments ``(N, 2)`` in snippets, both float32.
+            tuple[Tensor, Tensor]: Of each of M members, logits ``(M, N, C)`` and refined segments ``(M, N, 2)`` in
+            snippets, both float32.
         """
-        rows = self.norm(self.conv(batch.with_features(self.input_dropout(batch.features))))  # (R, D')
-        embedded = batch.with_features(batch.zero_gaps(F.relu(rows)))
-        means = self.pooling(embedded, video, segments).flatten(1)  # (N, K D')
-        length = segments[:, 1:] - segments[:, :1]
-        share = length / batch.mask.sum(1)[video, None]
-        hidden = self.hidden(torch.cat([means, length.log() / 3, share], 1))
-        hidden = self.residual_dropout(hidden + self.residual(hidden))
-        return self.classifier(hidden).float(), segments + self.regressor(hidden).float() * length
+        found = [member(batch, video, segments) for member in self.members]
+        return tuple(torch.stack(part) for part in zip(*found))
 
     def loss(self, batch, proposals, pseudo_segments):
         """Losses of a training batch.
@@ -161,8 +128,8 @@ class RefinementHead(BaseModule):
         video, candidates, exists = self.sampler(proposals, pseudo_segments, batch.mask.sum(1), assign)
         targets = assign(video, candidates)
         logits, refined = self(batch, video, candidates)
-        on_class = targets.weights * self.class_loss(logits, targets.quality)
-        on_segment = targets.weights * self.segment_loss(refined, targets.segments)
+        on_class = targets.weights * self.class_loss(logits, targets.quality.expand_as(logits)).mean(0)
+        on_segment = targets.weights * self.segment_loss(refined, targets.segments.expand_as(refined)).mean(0)
         is_refined = exists & (targets.tiou >= self.min_refined_tiou)
         num_videos = len(batch.lengths)
         return dict(
@@ -184,9 +151,9 @@ class RefinementHead(BaseModule):
         """
         proposals = SegmentBatch.join([proposals_in_snippets(sample) for sample in data_samples], batch.mask.device)
         logits, refined = self(batch, proposals.video, proposals.segments)
-        own_scores = logits.gather(1, proposals.labels[:, None])[:, 0].sigmoid()
+        own_scores = logits.sigmoid().mean(0).gather(1, proposals.labels[:, None])[:, 0]
         scores = proposals.scores.clamp(min=_MIN_SCORE) ** self.stage1_power * own_scores
-        segments = torch.lerp(proposals.segments, refined, self.refined_share)
+        segments = torch.lerp(proposals.segments, refined.mean(0), self.refined_share)
         parts = (part.cpu().split(proposals.counts) for part in (segments, scores, proposals.labels))
         for sample, *found in zip(data_samples, *parts):
             sample.pred_segments = self._suppress(sample, *(part.numpy() for part in found))

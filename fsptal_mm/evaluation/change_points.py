@@ -1,0 +1,82 @@
+"""Boundaries of labelled instances from snippet scores: change points between one point and the next."""
+
+import numpy as np
+
+_MIN_SCORE = 1e-4  # before a logarithm
+_NEVER = -1e18  # log-likelihood of what cannot be
+
+
+def decode_change_points(scores, background_scores, points, labels, found=None, background_weight=2.0, temperature=2.0):
+    """Boundaries of every labelled instance of a video.
+
+    From a point to the next one of any class, a video goes through at most three states: the action of the point,
+    background, the action of the next point. Each snippet has a log-likelihood in each state, ``log q`` of the class or
+    ``log b``; before the first and behind the last point there is only background besides. The boundary is where the
+    first state ends: not at the best split, but at the mean over all splits, each weighted by its likelihood, so that
+    an uncertain boundary is placed between the places that it may lie at. Best splits come from cumulative sums, a
+    dynamic program in time linear in the number of snippets.
+
+    Args:
+        scores (np.ndarray): ``(T, C)`` final scores, q-hat.
+        background_scores (np.ndarray): ``(T,)``, b.
+        points (np.ndarray): ``(N, 2)`` first and last point of each instance, in snippets (fractions count).
+        labels (np.ndarray): ``(N,)`` classes.
+        found (np.ndarray, optional): ``(N, 2)`` segments found for the instances. Instances of different
+            classes whose segments hold each other's points happen at once, and are no neighbours.
+        background_weight: Factor on ``log b``: final scores are lower than background scores.
+        temperature: Divides log-likelihoods before they become weights: neighbouring snippets tell nearly the same.
+
+    Returns:
+        np.ndarray: ``(N, 2)`` starts and ends in snippets, each round its points.
+    """
+    of_class = np.log(np.clip(scores, _MIN_SCORE, 1 - _MIN_SCORE))
+    of_background = background_weight * np.log(np.clip(background_scores, _MIN_SCORE, 1 - _MIN_SCORE))
+    last = len(of_background) - 1
+    rows = np.clip(np.floor(points), 0, last).astype(np.int64)
+    segments = np.array(points, dtype=np.float64)
+    for index, (row, label) in enumerate(zip(rows, labels)):
+        is_neighbour = ~_at_once(index, points, labels, found) if found is not None else True
+        later = np.flatnonzero((points[:, 0] > points[index, 1]) & is_neighbour)
+        earlier = np.flatnonzero((points[:, 1] < points[index, 0]) & is_neighbour)
+        after = later[points[later, 0].argmin()] if len(later) else None
+        before = earlier[points[earlier, 1].argmax()] if len(earlier) else None
+        for side, neighbour, step in ((0, before, -1), (1, after, 1)):
+            stop = (0, last)[side] if neighbour is None else rows[neighbour, 1 - side]
+            snippets = np.arange(row[side], stop + step, step)
+            other = None if neighbour is None else of_class[snippets, labels[neighbour]]
+            count = _mean_count(of_class[snippets, label], of_background[snippets], other, temperature)
+            edge = row[1] + count if side else row[0] + 1 - count
+            segments[index, side] = (min, max)[side](edge, points[index, side])
+    return segments
+
+
+def _at_once(index, points, labels, found):
+    """Instances ``(N,)`` of other classes that happen at once with one of them."""
+    start, end = found[index]
+    inside = (start <= points[:, 0]) & (points[:, 1] <= end)
+    around = (found[:, 0] <= points[index, 0]) & (points[index, 1] <= found[:, 1])
+    return inside & around & (labels != labels[index])
+
+
+def _mean_count(own, background, other, temperature):
+    """How many snippets belong to the first of at most three states, on average over all splits.
+
+    Args:
+        own (np.ndarray): ``(N,)`` log-likelihood of the first state; snippet 0 is in it.
+        background (np.ndarray): ``(N,)`` of the second one.
+        other (np.ndarray, optional): ``(N,)`` of the third one, in which the last snippet is; ``None``: there is none.
+        temperature: See :func:`decode_change_points`.
+    """
+    own, background = (np.concatenate([[0], np.cumsum(part)]) for part in (own, background))
+    if other is None:
+        rest = np.full(len(own), _NEVER)
+        rest[-1] = background[-1]
+    else:
+        other = np.concatenate([[0], np.cumsum(other)])
+        rest = background - other + other[-1]  # if the second state ends before each snippet
+    best_rest = np.maximum.accumulate(rest[::-1])[::-1]
+    largest = len(own) - 1 if other is None else max(1, len(own) - 2)
+    counts = np.arange(1, largest + 1)
+    score = (own - background + best_rest)[counts] / temperature
+    weight = np.exp(score - score.max())
+    return float((weight * counts).sum() / weight.sum())

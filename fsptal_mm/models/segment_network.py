@@ -1,0 +1,83 @@
+"""A small network that looks at whole segments."""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from fsptal_mm.errors import check_numbers
+from fsptal_mm.models.dropout import Dropout
+from fsptal_mm.models.embeddings import PackedConv1d
+from fsptal_mm.models.segment_pooling import SegmentPooling
+
+_CLASS_BIAS = -2.0  # at first, a segment is most likely background
+
+
+class SegmentNetwork(nn.Module):
+    """Scores of all classes and two offsets for each of many segments.
+
+    A convolution embeds the snippets; their means over ranges around and inside a segment go through two linear layers.
+
+    Args:
+        num_classes: C.
+        in_channels: Dimension of the features.
+        channels: Dimension D' of the embedded snippets.
+        kernel_size: Snippets that the convolution sees.
+        hidden_channels: Dimension of the two linear layers.
+        input_dropout: Share of the features that are dropped in training.
+        pooled_dropout: Share of the means that are dropped in training.
+        hidden_dropout: Share of the outputs of each linear layer that are dropped in training.
+        **pooling: Arguments of :class:`SegmentPooling`.
+    """
+
+    def __init__(
+        self,
+        num_classes,
+        in_channels,
+        channels=96,
+        kernel_size=5,
+        hidden_channels=256,
+        input_dropout=0.3,
+        pooled_dropout=0.25,
+        hidden_dropout=0.5,
+        **pooling,
+    ):
+        super().__init__()
+        check_numbers('SegmentNetwork', 1, whole=True, channels=channels, hidden_channels=hidden_channels)
+        dropouts = dict(input_dropout=input_dropout, pooled_dropout=pooled_dropout, hidden_dropout=hidden_dropout)
+        check_numbers('SegmentNetwork', 0, 1, **dropouts)
+        self.input_dropout = Dropout(input_dropout)
+        self.conv = PackedConv1d(in_channels, channels, kernel_size)
+        self.norm = nn.LayerNorm(channels)
+        self.pooling = SegmentPooling(**pooling)
+        pooled_channels = self.pooling.num_ranges * channels + 2  # and two of the length
+        self.hidden = nn.Sequential(
+            Dropout(pooled_dropout), nn.Linear(pooled_channels, hidden_channels), nn.ReLU(), Dropout(hidden_dropout)
+        )
+        self.residual = nn.Sequential(nn.Linear(hidden_channels, hidden_channels), nn.ReLU())
+        self.residual_dropout = Dropout(hidden_dropout)
+        self.classifier = nn.Linear(hidden_channels, num_classes)
+        self.regressor = nn.Linear(hidden_channels, 2)
+        nn.init.constant_(self.classifier.bias, _CLASS_BIAS)
+        nn.init.zeros_(self.regressor.weight)  # at first, nothing is refined
+        nn.init.zeros_(self.regressor.bias)
+
+    def forward(self, batch, video, segments):
+        """Classify and refine segments.
+
+        Args:
+            batch (SnippetBatch): ``(R, D)`` features.
+            video (Tensor): ``(N,)`` int64, the video of each segment.
+            segments (Tensor): ``(N, 2)`` starts and ends in snippets, longer than 0.
+
+        Returns:
+            tuple[Tensor, Tensor]: Logits ``(N, C)`` and refined segments ``(N, 2)`` in snippets, both float32.
+        """
+        batch = batch.with_gap(self.conv.padding[0])  # which need not be that of stage 1
+        rows = self.norm(self.conv(batch.with_features(self.input_dropout(batch.features))))  # (R, D')
+        embedded = batch.with_features(batch.zero_gaps(F.relu(rows)))
+        means = self.pooling(embedded, video, segments).flatten(1)  # (N, K D')
+        length = segments[:, 1:] - segments[:, :1]
+        share = length / batch.mask.sum(1)[video, None]
+        hidden = self.hidden(torch.cat([means, length.log() / 3, share], 1))
+        hidden = self.residual_dropout(hidden + self.residual(hidden))
+        return self.classifier(hidden).float(), segments + self.regressor(hidden).float() * length
