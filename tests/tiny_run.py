@@ -36,7 +36,19 @@ def write_data(folder, segments=True):
     write_json(folder / 'ann.json', dict(format='fsptal_mm', version=1, classes=['a', 'b'], videos=videos))
 
 
-def make_runner(folder, hooks=(), head=(), epochs=1, lr=0.0, workers=0, name='run', steps=(), wrapper=None, **kwargs):
+def make_runner(
+    folder,
+    hooks=(),
+    head=(),
+    trunk='SnippetEmbedding',
+    epochs=1,
+    lr=0.0,
+    workers=0,
+    name='run',
+    steps=(),
+    wrapper=None,
+    **kwargs,
+):
     """A runner with random weights; thresholds that mine labels from these; its work directory is ``folder / name``.
 
     ``steps`` are further transforms, behind the one that loads the features; ``wrapper`` is one of ``WRAPPERS``.
@@ -58,7 +70,7 @@ def make_runner(folder, hooks=(), head=(), epochs=1, lr=0.0, workers=0, name='ru
         pipeline=[dict(type=step) for step in pipeline],
     )
     settings = dict(
-        model=dict(type='PointTAL', embedding=dict(type='SnippetEmbedding', in_channels=6, out_channels=8), head=head),
+        model=dict(type='PointTAL', embedding=dict(type=trunk, in_channels=6, out_channels=8), head=head),
         train_dataloader=dict(
             batch_size=2,
             num_workers=workers,

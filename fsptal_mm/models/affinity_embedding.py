@@ -56,7 +56,9 @@ class AffinityEmbedding(SnippetEmbedding):
         clamp_negative: Take negative cosines as 0: a neighbour that is unlike a snippet adds nothing to it, where
             otherwise it is subtracted.
         mask_gradient: Whether E learns through the mask, too, and not by Eq. 11-14 alone.
-        input_dropout, norm_cfg, init_cfg: As in :class:`SnippetEmbedding`.
+        input_dropout: As in :class:`SnippetEmbedding`.
+        norm_cfg (dict, optional): As there.
+        init_cfg: As in ``mmengine.model.BaseModule``.
 
     Raises:
         InputError: A ``masked_taps`` that is even or wider than the kernel.

@@ -151,6 +151,7 @@ def test_two_runs_of_a_seed_have_the_same_bits(head, tmp_path):
         make_runner(
             tmp_path,
             head=dict(HEADS[head], dropout=0.5),
+            trunk=TRUNKS.get(head, 'SnippetEmbedding'),
             epochs=2,
             name=name,
             optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=0.01)),

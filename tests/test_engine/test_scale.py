@@ -184,10 +184,11 @@ def test_moving_average_is_saved_resumed_and_tested(tmp_path):
     assert torch.equal(resumed.model.head.classifier.weight, seen[-1])
 
 
-def test_compiled_trunk_gives_the_same_losses_and_gradients(tmp_path):
+@pytest.mark.parametrize('trunk', ['SnippetEmbedding', 'AffinityEmbedding'])
+def test_compiled_trunk_gives_the_same_losses_and_gradients(tmp_path, trunk):
     found = []
     for name in ('eager', 'compiled'):
-        runner = make_runner(tmp_path, head=dict(dropout=0.0), name=name)
+        runner = make_runner(tmp_path, head=dict(dropout=0.0), trunk=trunk, name=name)
         model = runner.model
         if name == 'compiled':
             for module in (model.embedding, model.head.separation):  # batches differ in length: dynamic shapes

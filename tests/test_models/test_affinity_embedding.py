@@ -212,6 +212,16 @@ def test_feature_separation_without_an_embedding_is_refused_when_the_model_is_bu
     assert build('AffinityEmbedding', separation=None).head.separation is None
 
 
+def test_a_neck_hands_the_embedding_on():
+    trunk, head = (dict(type=name, in_channels=8) for name in ('AffinityEmbedding', 'FSPTALHead'))
+    neck = dict(type='SnippetEmbedding', in_channels=8)
+    model = MODELS.build(
+        dict(type='PointTAL', embedding=[trunk, neck], head=head | dict(num_classes=3, separation=None))
+    )
+    batch = model.embedding(SnippetBatch.from_videos([torch.randn(3, 8)]))
+    assert model.head.separation_embedding(batch).features.shape == (5, 32)
+
+
 def test_a_head_alone_refuses_a_batch_without_an_embedding():
     head = build('AffinityEmbedding', separation=None).head
     with pytest.raises(InputError, match=r'model\.head\.separation: .* AffinityEmbedding'):

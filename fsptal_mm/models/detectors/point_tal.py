@@ -64,7 +64,8 @@ class PointTAL(BaseModel):
         self.backbone = backbone and MODELS.build(backbone)
         self.embedding = MODELS.build(embedding)
         self.head = MODELS.build(head)
-        makes_embedding = getattr(self.embedding, 'makes_affinity_embedding', False)
+        # Any part of it: a trunk may have a neck behind it, which hands E on.
+        makes_embedding = any(getattr(part, 'makes_affinity_embedding', False) for part in self.embedding.modules())
         if getattr(self.head, 'needs_affinity_embedding', False) and not makes_embedding:
             raise no_embedding_error()
         # Built here, not by the base class, which finds it only where the default scope is set.

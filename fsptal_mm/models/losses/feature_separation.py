@@ -136,7 +136,8 @@ class FeatureSeparationLoss(nn.Module):
     Args:
         psi_same: Of Eq. 11 and 12. Table 3's best row; the text's 0.9 contradicts it.
         psi_diff: Of Eq. 13 (Table 3).
-        class_aware, anchor_background: See :func:`feature_separation_loss`.
+        class_aware: See :func:`feature_separation_loss`.
+        anchor_background: See there, too.
         loss_weight: lambda_4 of Eq. 15.
 
     Raises:
