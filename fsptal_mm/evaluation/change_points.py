@@ -74,6 +74,8 @@ def _mean_count(own, background, other, temperature):
     else:
         other = np.concatenate([[0], np.cumsum(other)])
         rest = background - other + other[-1]  # if the second state ends before each snippet
+        if len(own) > 2:  # else two points share a snippet
+            rest[-1] = _NEVER
     best_rest = np.maximum.accumulate(rest[::-1])[::-1]
     largest = len(own) - 1 if other is None else max(1, len(own) - 2)
     counts = np.arange(1, largest + 1)

@@ -92,7 +92,7 @@ def plan(table, data_sets, seeds, cfg_options, work_dir, form='tuned'):
             if path.is_file():
                 options = [*cfg_options, *(f'{key}={value}' for key, value in row.options.items())]
                 source = row.source and experiments[row.source]
-                experiment = Experiment.resolve(path, options, work_dir, source, row.pseudo_segments)
+                experiment = Experiment.resolve(path, options, work_dir, source, row.pseudo_segments, row.trains)
             elif row.absent is None:
                 expected = f'a config for the row {row.label!r} (other data sets: --data)'
                 raise InputError(expected, file=path, found='no file')

@@ -45,6 +45,7 @@ class Experiment:
         folder: Where its runs go, one folder per seed.
         source (Experiment, optional): The one whose run of the same seed must be finished before.
         pseudo_segments: Whether the source's model writes the segments to train on.
+        trains: Whether it is trained; else the source's last checkpoint is tested with its own options.
     """
 
     config_file: Path
@@ -54,16 +55,17 @@ class Experiment:
     folder: Path
     source: 'Experiment | None' = None
     pseudo_segments: bool = False
+    trains: bool = True
 
     @classmethod
-    def resolve(cls, config_file, options, work_dir, source=None, pseudo_segments=False):
+    def resolve(cls, config_file, options, work_dir, source=None, pseudo_segments=False, trains=True):
         """Read the config and apply the options.
 
         Args:
             config_file: Path of a config.
             options (Sequence[str]): ``key=value``; later ones win.
             work_dir: Folder of all experiments.
-            source (Experiment, optional), pseudo_segments: See the class.
+            source (Experiment, optional), pseudo_segments, trains: See the class.
 
         Raises:
             InputError: The config has mistakes, or the options do not fit it.
@@ -80,10 +82,10 @@ class Experiment:
             raise InputError(expected, file=config_file, field='cfg-options', found=f'{options}: {error}') from error
         text = json.dumps(config.to_dict(), sort_keys=True, default=str)
         if source is not None:
-            text += f'{source.fingerprint} {pseudo_segments}'
+            text += f'{source.fingerprint} {pseudo_segments}' + ' tested' * (not trains)
         fingerprint = hashlib.sha256(text.encode()).hexdigest()
         folder = Path(work_dir).absolute() / 'runs' / f'{Path(config_file).stem}-{fingerprint[:12]}'
-        return cls(Path(config_file), options, config, fingerprint, folder, source, pseudo_segments)
+        return cls(Path(config_file), options, config, fingerprint, folder, source, pseudo_segments, trains)
 
     def run_folder(self, seed):
         """Folder of the run with a seed."""
@@ -199,8 +201,10 @@ class RunPool:
             options = ['--cfg-options', *source.run_options(seed)]
             self._call(folder, SCRIPTS / 'data/export_pseudo_segments.py', *segments, *options)
         common = ['--work-dir', folder, '--cfg-options', *experiment.run_options(seed)]
-        self._call(folder, SCRIPTS / 'train.py', experiment.config_file, '--seed', seed, *common)
-        self._call(folder, SCRIPTS / 'test.py', experiment.config_file, experiment.checkpoint(seed), *common)
+        if experiment.trains:
+            self._call(folder, SCRIPTS / 'train.py', experiment.config_file, '--seed', seed, *common)
+        checkpoint = (experiment if experiment.trains else source).checkpoint(seed)
+        self._call(folder, SCRIPTS / 'test.py', experiment.config_file, checkpoint, *common)
 
     def _call(self, folder, *arguments):
         command = [sys.executable, *map(str, arguments)]

@@ -56,6 +56,7 @@ class Row:
         absent: What the table says where a data set has no such config; ``None`` makes that an error.
         source: Label of the row whose run of the same seed this one builds on; in ``options``, ``{source}`` stands for
             the folder of that run, and ``{run}`` for this one's.
+        trains: Whether to train; else the last checkpoint of ``source`` is tested with this row's config and options.
         pseudo_segments: Write ``{run}/pseudo_segments.json`` with the source's model before training.
         supervision: What training knows, where the config cannot tell.
     """
@@ -67,6 +68,7 @@ class Row:
     absent: str | None = None
     source: str | None = None
     pseudo_segments: bool = False
+    trains: bool = True
     supervision: str | None = None
 
 
@@ -156,7 +158,58 @@ ALONGSIDE = Table(
     real_seeds=1,
 )
 
+REFINED = 'configs/fsptal_refined/fsptal-refined_{data}.py'
+STAGE_1 = {'model.refine': False}
+SOFT_NMS = {
+    'model.head.proposals.nms': "{'type':'soft_nms','sigma':0.3,'min_score':0.001}",
+    'model.head.proposals.max_proposals': 400,
+}
+
+
+def _two_stages(method, config):
+    """A method with the second stage, and what stage 1 alone gives with the same checkpoints."""
+    return (
+        Row(f'{method} refined', config),
+        Row(f'{method}, stage 1 of these', config, STAGE_1, source=f'{method} refined', trains=False),
+        Row(f'{method}, stage 1 with soft-NMS', config, STAGE_1 | SOFT_NMS, source=f'{method} refined', trains=False),
+    )
+
+
 TABLES = {
+    'refinement': Table(
+        'The second stage behind FS-PTAL tuned, LACP and the base model, and supervised references',
+        rows=(
+            *_two_stages('FS-PTAL', REFINED),
+            *_two_stages('LACP', 'configs/lacp/lacp-refined_{data}.py'),
+            *_two_stages('base', 'configs/base/base-refined_{data}.py'),
+            Row(
+                'second stage on ground-truth segments',
+                REFINED,
+                {'custom_hooks.1.supervision': 'segments'},
+                supervision='segments',
+            ),
+        ),
+        reference='FS-PTAL, stage 1 of these',
+        data=('spatialcnn_gtea', 'acc_50salads', 'thumos14shaped', 'synthetic'),
+    ),
+    'second_stage': Table(
+        'Choices of the second stage, on held-out training videos',
+        rows=(
+            Row('as configured', REFINED),
+            Row('best proposal, no change points', REFINED, {'custom_hooks.1.pseudo_segments.change_points': 0.0}),
+            Row('half of the change points', REFINED, {'custom_hooks.1.pseudo_segments.change_points': 0.5}),
+            Row('no blend with usual lengths', REFINED, {'custom_hooks.1.pseudo_segments.blend': 0.0}),
+            Row('confidence weights', REFINED, {'custom_hooks.1.pseudo_segments.confidence': True}),
+            Row('one member', REFINED, {'model.refinement.num_members': 1}),
+            Row('five members', REFINED, {'model.refinement.num_members': 5}),
+            Row('score of stage 1 to the power 1', REFINED, {'model.refinement.stage1_power': 1.0}),
+            Row('without the score of stage 1', REFINED, {'model.refinement.stage1_power': 0.0}),
+            Row('refined half-way', REFINED, {'model.refinement.refined_share': 0.5}),
+        ),
+        reference='as configured',
+        data=('acc_50salads_fold',),
+        seeds=1,
+    ),
     'comparison': Table(
         "Methods on equal terms: proposals and suppression are the same, and the trunk but that of the paper's form",
         rows=(

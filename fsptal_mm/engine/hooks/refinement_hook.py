@@ -1,6 +1,7 @@
 """The change from stage 1 to the second stage, within one training run."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from mmengine.runner import EpochBasedTrainLoop
 
 from fsptal_mm.errors import InputError, check_flags, check_numbers
 from fsptal_mm.evaluation.functional import Instances
-from fsptal_mm.evaluation.pseudo_segments import PseudoSegmentRules, segment_quality
+from fsptal_mm.evaluation.pseudo_segments import PseudoSegmentRules, PseudoSegments, segment_quality
 from fsptal_mm.evaluation.samples import column
 from fsptal_mm.fileio import write_json
 from fsptal_mm.structures import SegmentBatch
@@ -34,6 +35,8 @@ class RefinementHook(Hook):
     Args:
         begin: First epoch, from 0, of the second stage: as many epochs as stage 1 is trained for.
         pseudo_segments (dict): Fields of :class:`PseudoSegmentRules`.
+        supervision: ``'points'``; or ``'segments'``, which trains on the ground truth instead of pseudo segments: a
+            reference, for analysis only.
         dump: Write the pseudo segments into ``pseudo_segments/epoch_N.json`` in the work directory, in seconds.
         analysis: Also log how good the pseudo segments are, as ``analysis/pseudo_segment_tiou``. This reads the
             ground truth of the training videos, where the annotation has any; nothing of it reaches training.
@@ -44,10 +47,13 @@ class RefinementHook(Hook):
 
     priority = 'NORMAL'
 
-    def __init__(self, begin, pseudo_segments=dict(), dump=False, analysis=True):
+    def __init__(self, begin, pseudo_segments=dict(), supervision='points', dump=False, analysis=True):
         check_numbers('RefinementHook', 0, whole=True, begin=begin)
         check_flags('RefinementHook', dump=dump, analysis=analysis)
+        if supervision not in ('points', 'segments'):
+            raise InputError("'points' or 'segments'", field='RefinementHook.supervision', found=supervision)
         self.begin = begin
+        self.supervision = supervision
         self.rules = PseudoSegmentRules.from_config(pseudo_segments)
         self.dump = dump
         self.analysis = analysis
@@ -76,7 +82,10 @@ class RefinementHook(Hook):
         started = time.time()
         videos = mining_pass(runner, propose, self.begin)
         videos = dict(sorted(videos.items()))  # in one order, however many processes there are
-        pseudo = find_pseudo_segments(list(videos.values()), self.rules)
+        if self.supervision == 'segments':
+            pseudo = _ground_truth(videos)
+        else:
+            pseudo = find_pseudo_segments(list(videos.values()), self.rules)
         model.start_refinement(_to_store(videos, pseudo, self.rules.weights(pseudo)))
         for name in [name for name in runner.message_hub.log_scalars if name.startswith('train/loss')]:
             del runner.message_hub.log_scalars[name]  # the log would go on with the last losses of stage 1
@@ -98,8 +107,7 @@ class RefinementHook(Hook):
         )
         scalars = {'refinement/pseudo_segments': len(pseudo.segments), 'refinement/proposals': num_proposals}
         if self.analysis:
-            gt = Instances.from_videos(column(videos.values(), 'gt_segments'), column(videos.values(), 'gt_labels'))
-            quality = segment_quality(pseudo.segments, gt)
+            quality = segment_quality(pseudo.segments, _ground_truth(videos).segments)
             if quality is not None:
                 runner.logger.info(
                     'Analysis with the ground truth, which training never sees: mean tIoU of the pseudo segments '
@@ -115,6 +123,12 @@ class RefinementHook(Hook):
             for video, label, segment in zip(pseudo.segments.videos, pseudo.segments.labels, pseudo.segments.segments):
                 content[ids[video]].append(dict(label=classes[label], segment=segment.round(4).tolist()))
             write_json(Path(runner.work_dir, SEGMENT_FOLDER, f'epoch_{runner.epoch}.json'), content)
+
+
+def _ground_truth(videos):
+    gt = Instances.from_videos(column(videos.values(), 'gt_segments'), column(videos.values(), 'gt_labels'))
+    gt = gt[gt.segments[:, 1] > gt.segments[:, 0]]
+    return PseudoSegments(replace(gt, scores=np.ones(len(gt))), np.arange(len(gt)), np.empty(0, dtype=np.int64))
 
 
 def _to_store(videos, pseudo, weights):

@@ -62,7 +62,7 @@ class RefinementHead(BaseModule):
         segment_loss=dict(type='SegmentGIoULoss', loss_weight=1.0),
         proposals=dict(type='ProposalGenerator', nms=dict(type='nms', iou_threshold=0.95)),
         stage1_power=0.5,
-        refined_share=0.5,
+        refined_share=1.0,
         nms=dict(type='soft_nms', sigma=0.3, min_score=0.001),
         max_detections=400,
         init_cfg=None,

@@ -29,7 +29,7 @@ class CandidateSampler:
 
     def __init__(
         self,
-        num_per_range=85,
+        num_per_range=48,
         tiou_edges=(0.2, 0.5),
         num_jittered=6,
         jitter=0.5,

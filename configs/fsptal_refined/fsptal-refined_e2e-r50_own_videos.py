@@ -1,0 +1,17 @@
+_base_ = ['../fsptal_tuned/fsptal-tuned_e2e-r50_own_videos.py']
+
+model = dict(refinement=dict(type='RefinementHead', num_classes=2, in_channels=2048))
+custom_hooks = [
+    dict(type='PseudoLabelMiningHook', interval=10, end=40),
+    dict(type='RefinementHook', begin=40),
+]
+# Stage 1 at its constant rate; the second stage at 1e-3, which rises over 5 epochs and falls to 0.
+optim_wrapper = dict(
+    paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.1), refinement=dict(lr_mult=1e-3 / 1e-4)))
+)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.1, begin=40, end=45),
+    dict(type='CosineAnnealingLR', eta_min=0, begin=45, end=60),
+]
+train_cfg = dict(max_epochs=60, val_interval=40)
+find_unused_parameters = True  # each stage trains without the other

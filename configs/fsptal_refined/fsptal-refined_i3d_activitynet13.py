@@ -1,0 +1,23 @@
+_base_ = ['../fsptal/fsptal_i3d_activitynet13.py']
+
+model = dict(refinement=dict(type='RefinementHead', num_classes=200, in_channels=2048, stage1_power=1.0))
+train_pipeline = [
+    dict(type='LoadSnippetFeatures'),
+    dict(type='PointsToSnippets'),
+    # tau_1 and tau_2 of Table 3; the second stage needs the features as they are
+    dict(type='ExtendPointLabels', label_weight=2.5, neighbour_weight=1.67, stage='embedding'),
+    dict(type='PackPointTALInputs'),
+]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+custom_hooks = [
+    dict(type='PseudoLabelMiningHook', interval=10, end=60),
+    dict(type='RefinementHook', begin=60),
+]
+# Stage 1 at its constant rate; the second stage at 1e-3, which rises over 1 epochs and falls to 0.
+optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(refinement=dict(lr_mult=1e-3 / 1e-4))))
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.1, begin=60, end=61),
+    dict(type='CosineAnnealingLR', eta_min=0, begin=61, end=70),
+]
+train_cfg = dict(max_epochs=70, val_interval=60)
+find_unused_parameters = True  # each stage trains without the other

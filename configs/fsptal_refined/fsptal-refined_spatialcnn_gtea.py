@@ -1,0 +1,15 @@
+_base_ = ['../fsptal_tuned/fsptal-tuned_spatialcnn_gtea.py']
+
+model = dict(refinement=dict(type='RefinementHead', num_classes=7, in_channels=128))
+custom_hooks = [
+    dict(type='PseudoLabelMiningHook', interval=10, end=40),
+    dict(type='RefinementHook', begin=40, pseudo_segments=dict(change_points=1.0)),
+]
+# Stage 1 at its constant rate; the second stage at 1e-3, which rises over 5 epochs and falls to 0.
+optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(refinement=dict(lr_mult=1e-3 / 3e-4))))
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.1, begin=40, end=45),
+    dict(type='CosineAnnealingLR', eta_min=0, begin=45, end=100),
+]
+train_cfg = dict(max_epochs=100, val_interval=40)
+find_unused_parameters = True  # each stage trains without the other

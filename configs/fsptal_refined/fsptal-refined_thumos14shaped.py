@@ -1,0 +1,15 @@
+_base_ = ['../fsptal_tuned/fsptal-tuned_thumos14shaped.py']
+
+model = dict(refinement=dict(type='RefinementHead', num_classes=20, in_channels=256, stage1_power=1.0))
+custom_hooks = [
+    dict(type='PseudoLabelMiningHook', interval=10, end=75),
+    dict(type='RefinementHook', begin=75),
+]
+# Stage 1 at its constant rate; the second stage at 1e-3, which rises over 5 epochs and falls to 0.
+optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(refinement=dict(lr_mult=1e-3 / 3e-4))))
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.1, begin=75, end=80),
+    dict(type='CosineAnnealingLR', eta_min=0, begin=80, end=150),
+]
+train_cfg = dict(max_epochs=150, val_interval=75)
+find_unused_parameters = True  # each stage trains without the other

@@ -1,0 +1,12 @@
+# The second stage as in configs/fsptal_refined.
+_base_ = ['./lacp_acc_50salads.py']
+
+model = dict(refinement=dict(type='RefinementHead', num_classes=10, in_channels=150))
+custom_hooks = [dict(type='RefinementHook', begin=60, pseudo_segments=dict(change_points=1.0))]
+optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(refinement=dict(lr_mult=1e-3 / 3e-4))))
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.1, begin=60, end=65),
+    dict(type='CosineAnnealingLR', eta_min=0, begin=65, end=100),
+]
+train_cfg = dict(max_epochs=100, val_interval=60)
+find_unused_parameters = True  # each stage trains without the other

@@ -1,0 +1,12 @@
+# The second stage as in configs/fsptal_refined.
+_base_ = ['./lacp_synthetic.py']
+
+model = dict(refinement=dict(type='RefinementHead', num_classes=10, in_channels=64, stage1_power=1.0))
+custom_hooks = [dict(type='RefinementHook', begin=75)]
+optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(refinement=dict(lr_mult=1e-3 / 1e-3))))
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.1, begin=75, end=80),
+    dict(type='CosineAnnealingLR', eta_min=0, begin=80, end=150),
+]
+train_cfg = dict(max_epochs=150, val_interval=75)
+find_unused_parameters = True  # each stage trains without the other
