@@ -4,9 +4,9 @@ VENV := .venv
 PY := $(VENV)/bin/python
 FULL_VENV := .venv-full
 FULL_PY := $(FULL_VENV)/bin/python
-DEMO_CONFIG := configs/fsptal_tuned/fsptal-tuned_synthetic.py
+DEMO_CONFIG := configs/fsptal_refined/fsptal-refined_synthetic.py
 DEMO_DIR := work_dirs/demo
-# More arguments for the training of the demo, e.g. DEMO_ARGS='--cfg-options train_cfg.max_epochs=5'
+# More arguments for the training of the demo, e.g. DEMO_ARGS='--cfg-options custom_hooks.1.begin=3 train_cfg.max_epochs=5'
 DEMO_ARGS ?=
 
 .PHONY: venv demo test test-full robustness lint bench docs pictures
@@ -60,26 +60,34 @@ docs: venv
 
 # The pictures of the guides, from models trained on the embedded set: some minutes, then docs/images is to be committed.
 PICTURES_DIR := work_dirs/pictures
-$(PICTURES_DIR)/fsptal/results.json: CONFIG := $(DEMO_CONFIG)
+TUNED_CONFIG := configs/fsptal_tuned/fsptal-tuned_synthetic.py
+$(PICTURES_DIR)/fsptal/results.json: CONFIG := $(TUNED_CONFIG)
 $(PICTURES_DIR)/fsptal/results.json: OPTIONS := custom_hooks.0.dump=True
 $(PICTURES_DIR)/base/results.json: CONFIG := configs/base/base_synthetic.py
+$(PICTURES_DIR)/refined/results.json: CONFIG := $(DEMO_CONFIG)
 $(PICTURES_DIR)/%/results.json: | venv
 	$(PY) tools/train.py $(CONFIG) --work-dir $(@D) --seed 0 --cfg-options default_hooks.checkpoint.interval=25 $(OPTIONS)
 	$(PY) tools/test.py $(CONFIG) "$$(cat $(@D)/last_checkpoint)" --work-dir $(@D)
 
 pictures: FSPTAL := $(PICTURES_DIR)/fsptal
 pictures: BASE := $(PICTURES_DIR)/base
-pictures: $(PICTURES_DIR)/fsptal/results.json $(PICTURES_DIR)/base/results.json
-	$(PY) tools/docs/plot_modules.py $(DEMO_CONFIG) $(FSPTAL)/epoch_25.pth $(FSPTAL)/epoch_75.pth
-	$(PY) tools/analysis_tools/plot_timeline.py $(DEMO_CONFIG) $(FSPTAL)/epoch_75.pth \
+pictures: REFINED := $(PICTURES_DIR)/refined
+pictures: ANNOTATIONS := $(or $(FSPTAL_DATA_ROOT),data)/synthetic/annotations.json
+pictures: $(foreach name,fsptal base refined,$(PICTURES_DIR)/$(name)/results.json)
+	$(PY) tools/docs/plot_modules.py $(TUNED_CONFIG) $(FSPTAL)/epoch_25.pth $(FSPTAL)/epoch_75.pth
+	$(PY) tools/analysis_tools/plot_timeline.py $(TUNED_CONFIG) $(FSPTAL)/epoch_75.pth \
 	    configs/base/base_synthetic.py $(BASE)/epoch_75.pth --names 'FS-PTAL tuned' 'base model' \
 	    --videos test_007 --out docs/images/timeline.png
-	$(PY) tools/analysis_tools/plot_timeline.py $(DEMO_CONFIG) $(FSPTAL)/epoch_25.pth --names 'FS-PTAL tuned, epoch 25' \
+	$(PY) tools/analysis_tools/plot_timeline.py $(TUNED_CONFIG) $(FSPTAL)/epoch_25.pth --names 'FS-PTAL tuned, epoch 25' \
 	    --split train --videos train_022 --out docs/images/timeline_train.png
 	$(PY) tools/analysis_tools/diagnose.py $(FSPTAL)/results.json $(BASE)/results.json \
-	    $(or $(FSPTAL_DATA_ROOT),data)/synthetic/annotations.json --subset test --names 'FS-PTAL tuned' 'base model' \
+	    $(ANNOTATIONS) --subset test --names 'FS-PTAL tuned' 'base model' \
 	    -o $(PICTURES_DIR)/diagnosis
 	cp $(foreach name,error_profile sensitivity false_negatives,$(PICTURES_DIR)/diagnosis/$(name).png) docs/images
+	$(PY) tools/test.py $(DEMO_CONFIG) "$$(cat $(REFINED)/last_checkpoint)" --work-dir $(REFINED)/stage1 \
+	    --cfg-options model.refine=False
+	$(PY) tools/analysis_tools/plot_timeline.py --results $(REFINED)/stage1/results.json $(REFINED)/results.json \
+	    --ann-file $(ANNOTATIONS) --names 'stage 1' 'both stages' --videos test_007 --out docs/images/second_stage.png
 	$(PY) tools/analysis_tools/pseudo_label_quality.py $(FSPTAL) --names 'FS-PTAL tuned' --plot docs/images/label_quality.png
 
 bench: venv

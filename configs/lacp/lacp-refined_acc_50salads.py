@@ -3,7 +3,7 @@ _base_ = ['./lacp_acc_50salads.py']
 
 model = dict(refinement=dict(type='RefinementHead', num_classes=10, in_channels=150))
 custom_hooks = [dict(type='RefinementHook', begin=60, pseudo_segments=dict(change_points=1.0))]
-optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(refinement=dict(lr_mult=1e-3 / 3e-4))))
+optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(refinement=dict(lr_mult=1e-3 / 3e-4, decay_mult=0))))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, begin=60, end=65),
     dict(type='CosineAnnealingLR', eta_min=0, begin=65, end=100),

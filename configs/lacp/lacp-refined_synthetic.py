@@ -3,7 +3,7 @@ _base_ = ['./lacp_synthetic.py']
 
 model = dict(refinement=dict(type='RefinementHead', num_classes=10, in_channels=64, stage1_power=1.0))
 custom_hooks = [dict(type='RefinementHook', begin=75)]
-optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(refinement=dict(lr_mult=1e-3 / 1e-3))))
+optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(refinement=dict(lr_mult=1e-3 / 1e-3, decay_mult=0))))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, begin=75, end=80),
     dict(type='CosineAnnealingLR', eta_min=0, begin=80, end=150),

@@ -1,12 +1,16 @@
+from .change_points import decode_change_points
 from .point_metric import PointMetric
 from .proposal_metric import ProposalTALMetric
+from .pseudo_segments import PseudoSegmentRules
 from .results import read_results, read_video_scores, to_instances, write_csv, write_results
 from .tal_metric import TALMetric
 
 __all__ = [
     'PointMetric',
     'ProposalTALMetric',
+    'PseudoSegmentRules',
     'TALMetric',
+    'decode_change_points',
     'read_results',
     'read_video_scores',
     'to_instances',

@@ -22,6 +22,7 @@ from .losses import (
     SegmentGIoULoss,
     VideoLevelLoss,
 )
+from .segment_network import SegmentNetwork
 from .segment_pooling import SegmentPooling
 from .task_modules import CandidateSampler, ProposalGenerator, PseudoLabelMiner, SegmentAssigner, SegmentSearcher
 from .transformer_embedding import TransformerEmbedding
@@ -47,6 +48,7 @@ __all__ = [
     'RefinementHead',
     'SegmentAssigner',
     'SegmentGIoULoss',
+    'SegmentNetwork',
     'SegmentPooling',
     'SegmentSearcher',
     'SeparationBranch',
