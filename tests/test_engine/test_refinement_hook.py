@@ -10,9 +10,8 @@ from tiny_run import make_runner, write_data
 from fsptal_mm.errors import InputError
 
 BEGIN = 2
-REFINEMENT = dict(
-    type='RefinementHead', num_classes=2, in_channels=6, num_members=2, network=dict(channels=8, hidden_channels=16)
-)
+NETWORK = dict(in_channels=6, channels=8, hidden_channels=16)
+REFINEMENT = dict(type='RefinementHead', num_classes=2, members=[NETWORK, NETWORK])
 
 
 def refined_model(head='FSPTALHead', refinement=(), **options):
@@ -155,7 +154,8 @@ def test_training_never_reads_the_ground_truth(tmp_path):
 @pytest.mark.parametrize('head', ['PointTALHead', 'LACPHead', 'FSPTALHead'])
 @pytest.mark.parametrize('inputs, channels', [('features', 6), ('embedding', 8)])
 def test_it_stands_behind_any_stage_1(tmp_path, head, inputs, channels):
-    model = refined_model(head, refinement=dict(inputs=inputs, in_channels=channels))
+    members = [NETWORK | dict(inputs=inputs, in_channels=channels)]
+    model = refined_model(head, refinement=dict(members=members))
     runner = make_refined_runner(tmp_path, model=model)
     runner.train()
     data = next(iter(runner.train_dataloader))

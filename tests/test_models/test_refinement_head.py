@@ -9,13 +9,13 @@ from fsptal_mm.errors import InputError
 from fsptal_mm.models import RefinementHead
 from fsptal_mm.structures import SegmentBatch, SnippetBatch
 
-NETWORK = dict(channels=8, hidden_channels=16)
+NETWORK = dict(in_channels=6, channels=8, hidden_channels=16)
 NO_DROPOUT = dict(input_dropout=0.0, pooled_dropout=0.0, hidden_dropout=0.0)
 
 
 def make_head(**options):
     torch.manual_seed(0)
-    return RefinementHead(**dict(num_classes=3, in_channels=6, num_members=2, network=NETWORK) | options)
+    return RefinementHead(**dict(num_classes=3, members=[NETWORK, NETWORK]) | options)
 
 
 def make_batch(lengths=(20, 9, 1), num_segments=4, num_proposals=10, seed=0):
@@ -29,7 +29,7 @@ def make_batch(lengths=(20, 9, 1), num_segments=4, num_proposals=10, seed=0):
             labels = torch.randint(3, (count,), generator=generator)
             videos.append(SegmentBatch.of_video(torch.stack([start, start + size + 0.1], 1), labels))
         parts.append(SegmentBatch.join(videos))
-    return SnippetBatch.from_videos(features, gap=2), *parts
+    return dict(features=SnippetBatch.from_videos(features, gap=2)), *parts
 
 
 def test_videos_of_a_batch_do_not_see_each_other():
@@ -38,12 +38,23 @@ def test_videos_of_a_batch_do_not_see_each_other():
         torch.nn.init.normal_(member.regressor.weight)
     batch, proposals, _ = make_batch()
     logits, refined = head(batch, proposals.video, proposals.segments)
-    for video, features in enumerate(batch.split(batch.features)):
+    together = batch['features']
+    for video, features in enumerate(together.split(together.features)):
         own = proposals.video == video
-        alone = SnippetBatch.from_videos([features], gap=2)
+        alone = dict(features=SnippetBatch.from_videos([features], gap=2))
         expected = head(alone, torch.zeros(int(own.sum())).long(), proposals.segments[own])
         torch.testing.assert_close(logits[:, own], expected[0])
         torch.testing.assert_close(refined[:, own], expected[1])
+
+
+def test_members_may_take_different_features():
+    batch, proposals, _ = make_batch()
+    embedding = batch['features'].with_features(torch.randn(batch['features'].num_rows, 5))
+    head = make_head(members=[NETWORK, NETWORK | dict(inputs='embedding', in_channels=5)]).eval()
+    logits, _ = head(batch | dict(embedding=embedding), proposals.video, proposals.segments)
+    first, _ = head.members[0](batch['features'], proposals.video, proposals.segments)
+    second, _ = head.members[1](embedding, proposals.video, proposals.segments)
+    assert torch.equal(logits, torch.stack([first, second]))
 
 
 def test_a_fresh_head_refines_nothing():
@@ -61,10 +72,11 @@ def test_it_learns_to_tell_and_to_refine_segments():
         values[start : start + size, video % 2] = 3
         features.append(values + 0.1 * torch.randn(40, 6, generator=generator))
         segments.append(SegmentBatch.of_video([[start, start + size]], [video % 2]))
-    batch, proposals = SnippetBatch.from_videos(features, 2), SegmentBatch.join([SegmentBatch.of_video([])] * 8)
+    batch = dict(features=SnippetBatch.from_videos(features, 2))
+    proposals = SegmentBatch.join([SegmentBatch.of_video([])] * 8)
     segments = SegmentBatch.join(segments)
     sampler = dict(type='CandidateSampler', num_per_range=20)
-    head = make_head(num_members=1, network=NETWORK | NO_DROPOUT, sampler=sampler)
+    head = make_head(members=[NETWORK | NO_DROPOUT], sampler=sampler)
     optimizer = torch.optim.Adam(head.parameters(), lr=0.01)
     for _ in range(100):
         optimizer.zero_grad()
@@ -145,7 +157,7 @@ def test_losses_and_gradients_are_finite_at_the_edges(num_segments, num_proposal
 @pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
 def test_half_precision_stays_close(dtype):
     batch, proposals, segments = make_batch()
-    head = make_head(network=NETWORK | NO_DROPOUT)
+    head = make_head(members=[NETWORK | NO_DROPOUT])
     found = []
     for enabled in (False, True):
         torch.manual_seed(0)
@@ -162,14 +174,14 @@ def test_half_precision_stays_close(dtype):
 
 def test_nan_features_are_no_silent_zero():
     batch, proposals, segments = make_batch()
-    batch.features[batch.rows[0, 3]] = torch.nan
+    batch['features'].features[batch['features'].rows[0, 3]] = torch.nan
     assert torch.isnan(make_head().loss(batch, proposals, segments)['loss_refined_class'])
 
 
 def test_the_host_never_waits_in_training_and_operations_do_not_grow():
     counts = []
     for lengths, num_segments, num_proposals in (((20,), 2, 5), ((400,) * 6, 30, 300)):
-        head, parts = make_head(num_members=1), make_batch(lengths, num_segments, num_proposals)
+        head, parts = make_head(members=[NETWORK]), make_batch(lengths, num_segments, num_proposals)
         with HostSyncs() as syncs, Launches() as launches:
             sum(head.loss(*parts).values()).backward()
         assert syncs.names == []
@@ -181,10 +193,10 @@ def test_the_host_never_waits_in_training_and_operations_do_not_grow():
     'options, field',
     [
         (dict(num_classes=0), 'num_classes'),
-        (dict(num_members=0), 'num_members'),
-        (dict(inputs='scores'), 'inputs'),
+        (dict(members=[]), 'members'),
+        (dict(members=[NETWORK | dict(inputs='scores')]), 'inputs'),
         (dict(refined_share=1.5), 'refined_share'),
-        (dict(network=dict(hidden_dropout=2)), 'hidden_dropout'),
+        (dict(members=[NETWORK | dict(hidden_dropout=2)]), 'hidden_dropout'),
         (dict(max_detections=0), 'max_detections'),
         (dict(nms=dict(type='other')), 'nms'),
     ],
@@ -195,5 +207,5 @@ def test_wrong_options(options, field):
 
 
 def test_it_is_registered():
-    config = dict(type='RefinementHead', num_classes=2, in_channels=4)
+    config = dict(type='RefinementHead', num_classes=2, members=[dict(in_channels=4)])
     assert isinstance(MODELS.build(config), RefinementHead)

@@ -200,8 +200,6 @@ TABLES = {
             Row('half of the change points', REFINED, {'custom_hooks.1.pseudo_segments.change_points': 0.5}),
             Row('no blend with usual lengths', REFINED, {'custom_hooks.1.pseudo_segments.blend': 0.0}),
             Row('confidence weights', REFINED, {'custom_hooks.1.pseudo_segments.confidence': True}),
-            Row('one member', REFINED, {'model.refinement.num_members': 1}),
-            Row('five members', REFINED, {'model.refinement.num_members': 5}),
             Row('score of stage 1 to the power 1', REFINED, {'model.refinement.stage1_power': 1.0}),
             Row('without the score of stage 1', REFINED, {'model.refinement.stage1_power': 0.0}),
             Row('refined half-way', REFINED, {'model.refinement.refined_share': 0.5}),

@@ -152,14 +152,13 @@ class PointTAL(BaseModel):
             data_samples (list[ActionDataSample]): With meta information only; they are not changed.
 
         Returns:
-            tuple[SnippetBatch, SnippetScores, list[ActionDataSample]]: Features for the second stage, scores, and for
-            each video a data sample with ``pred_segments`` and ``pred_scores``.
+            tuple[dict, SnippetScores, list[ActionDataSample]]: X and F as ``RefinementHead`` takes them, scores, and
+            for each video a data sample with ``pred_segments`` and ``pred_scores``.
 
         Raises:
             InputError: The features have been resampled.
         """
-        features = self._snippet_features(inputs)
-        embedded = self.embedding(features)
+        batches = self._batches(inputs)
         samples = []
         for sample, length in zip(data_samples, inputs.lengths):
             if 'snippet_positions' in sample and 'embedding_positions' not in sample:
@@ -167,26 +166,28 @@ class PointTAL(BaseModel):
                 raise InputError(expected, video=sample.video_id, field='ExtendPointLabels.stage', found='features')
             meta = {key: sample.get(key) for key in ('video_id', 'snippet_sec', 'offset_sec', 'duration_sec')}
             samples.append(ActionDataSample(metainfo=meta | dict(num_snippets=length)))
-        scores = self.head.clean_scores(embedded)
-        samples = self.head.predict_by_feat(
-            scores, embedded.mask, samples, self.refinement and self.refinement.proposals
-        )
-        takes_embedding = self.refinement is not None and self.refinement.inputs == 'embedding'
-        return (embedded if takes_embedding else features), scores, samples
+        scores = self.head.clean_scores(batches['embedding'])
+        proposals = None if self.refinement is None else self.refinement.proposals
+        return batches, scores, self.head.predict_by_feat(scores, batches['embedding'].mask, samples, proposals)
+
+    def _batches(self, inputs):
+        """X and F of a batch, without label extension."""
+        features = self._snippet_features(inputs)
+        return dict(features=features, embedding=self.embedding(features))
 
     def _refinement_loss(self, inputs, data_samples):
         with torch.no_grad():
-            features = self._snippet_features(inputs)
-            batch = self.embedding(features) if self.refinement.inputs == 'embedding' else features
+            batches = self._batches(inputs)
+        batch = batches['features']
         videos = [self.refinement_store[sample.video_id] for sample in data_samples]
         proposals, pseudo_segments = (SegmentBatch.join(part, batch.mask.device) for part in zip(*videos))
-        return _mean_over_ranks(self.refinement.loss(batch, proposals, pseudo_segments), batch)
+        return _mean_over_ranks(self.refinement.loss(batches, proposals, pseudo_segments), batch)
 
     def _refined_predictions(self, inputs, data_samples):
-        batch, _, proposed = self.propose(inputs, data_samples)
+        batches, _, proposed = self.propose(inputs, data_samples)
         for sample, stage1 in zip(data_samples, proposed):
             sample.pred_segments, sample.pred_scores = stage1.pred_segments, stage1.pred_scores
-        return self.refinement.predict(batch, data_samples)
+        return self.refinement.predict(batches, data_samples)
 
     def embed(self, inputs, data_samples=None):
         """Embedded features F, which the head takes.

@@ -25,12 +25,10 @@ class RefinementHead(BaseModule):
 
     Args:
         num_classes: C.
-        in_channels: Dimension of the features that it takes.
-        inputs: ``'features'``: the snippet features X; ``'embedding'``: F, what the trunk of stage 1 makes of them, for
-            features that are so noisy that a network would learn training videos by heart.
-        num_members: Networks that learn side by side, from other first weights and with other dropout; their scores and
-            segments are averaged.
-        network (dict): Arguments of :class:`SegmentNetwork`.
+        members (Sequence[dict]): Networks that learn side by side, from other first weights and with other dropout;
+            their scores and segments are averaged. Each is the arguments of :class:`SegmentNetwork` but
+            ``num_classes``, and ``inputs``: ``'features'``, the snippet features X, or ``'embedding'``, what the trunk
+            of stage 1 makes of them, F. Networks of both kinds err on different segments.
         min_refined_tiou: Candidates learn offsets from this tIoU with a pseudo segment on.
         sampler (dict): Config of ``CandidateSampler``.
         assigner (dict): Config of ``SegmentAssigner``.
@@ -51,10 +49,7 @@ class RefinementHead(BaseModule):
     def __init__(
         self,
         num_classes,
-        in_channels,
-        inputs='features',
-        num_members=3,
-        network=dict(),
+        members,
         min_refined_tiou=0.35,
         sampler=dict(type='CandidateSampler'),
         assigner=dict(type='SegmentAssigner'),
@@ -68,19 +63,19 @@ class RefinementHead(BaseModule):
         init_cfg=None,
     ):
         super().__init__(init_cfg)
-        counts = dict(num_classes=num_classes, in_channels=in_channels, num_members=num_members)
-        check_numbers('RefinementHead', 1, whole=True, **counts)
+        check_numbers('RefinementHead', 1, whole=True, num_classes=num_classes)
         check_numbers('RefinementHead', 1, whole=True, optional=True, max_detections=max_detections)
         check_numbers('RefinementHead', 0, 1, min_refined_tiou=min_refined_tiou, refined_share=refined_share)
         check_numbers('RefinementHead', 0, stage1_power=stage1_power)
-        if inputs not in ('features', 'embedding'):
-            raise InputError("'features' or 'embedding'", field='RefinementHead.inputs', found=inputs)
         self.num_classes = num_classes
-        self.in_channels = in_channels
-        self.inputs = inputs
-        self.members = nn.ModuleList(
-            SegmentNetwork(num_classes, in_channels, **dict(network)) for _ in range(num_members)
-        )
+        self.inputs, self.members = [], nn.ModuleList()
+        for member in members:
+            member = dict(member)
+            self.inputs.append(member.pop('inputs', 'features'))
+            self.members.append(SegmentNetwork(num_classes, **member))
+        if not self.inputs or set(self.inputs) - {'features', 'embedding'}:
+            expected = "'features' or 'embedding' for each of at least one"
+            raise InputError(expected, field='RefinementHead.members: inputs', found=self.inputs)
         self.min_refined_tiou = min_refined_tiou
         self.sampler = TASK_UTILS.build(sampler)
         self.assigner = TASK_UTILS.build(assigner)
@@ -94,11 +89,11 @@ class RefinementHead(BaseModule):
         # Whether there is anything to predict with; in the checkpoint, so that a fresh second stage is never used.
         self.register_buffer('is_trained', torch.tensor(False))
 
-    def forward(self, batch, video, segments):
+    def forward(self, batches, video, segments):
         """Classify and refine segments.
 
         Args:
-            batch (SnippetBatch): ``(R, D)`` features.
+            batches (dict[str, SnippetBatch]): ``features``, X, and ``embedding``, F, as far as members take them.
             video (Tensor): ``(N,)`` int64, the video of each segment.
             segments (Tensor): ``(N, 2)`` starts and ends in snippets.
 
@@ -106,14 +101,14 @@ class RefinementHead(BaseModule):
             tuple[Tensor, Tensor]: Of each of M members, logits ``(M, N, C)`` and refined segments ``(M, N, 2)`` in
             snippets, both float32.
         """
-        found = [member(batch, video, segments) for member in self.members]
+        found = [member(batches[inputs], video, segments) for inputs, member in zip(self.inputs, self.members)]
         return tuple(torch.stack(part) for part in zip(*found))
 
-    def loss(self, batch, proposals, pseudo_segments):
+    def loss(self, batches, proposals, pseudo_segments):
         """Losses of a training batch.
 
         Args:
-            batch (SnippetBatch): Features of B videos.
+            batches (dict[str, SnippetBatch]): As in :meth:`forward`, of B videos.
             proposals (SegmentBatch): Of stage 1, one of each place.
             pseudo_segments (SegmentBatch): Found from points; their scores are weights.
 
@@ -122,12 +117,14 @@ class RefinementHead(BaseModule):
             video, then over videos.
         """
 
+        batch = batches[self.inputs[0]]
+
         def assign(video, candidates):
             return self.assigner(video, candidates, pseudo_segments, self.num_classes)
 
         video, candidates, exists = self.sampler(proposals, pseudo_segments, batch.mask.sum(1), assign)
         targets = assign(video, candidates)
-        logits, refined = self(batch, video, candidates)
+        logits, refined = self(batches, video, candidates)
         on_class = targets.weights * self.class_loss(logits, targets.quality.expand_as(logits)).mean(0)
         on_segment = targets.weights * self.segment_loss(refined, targets.segments.expand_as(refined)).mean(0)
         is_refined = exists & (targets.tiou >= self.min_refined_tiou)
@@ -138,19 +135,20 @@ class RefinementHead(BaseModule):
         )
 
     @torch.no_grad()
-    def predict(self, batch, data_samples):
+    def predict(self, batches, data_samples):
         """Refine the proposals of stage 1.
 
         Args:
-            batch (SnippetBatch): Features.
+            batches (dict[str, SnippetBatch]): As in :meth:`forward`.
             data_samples (list[ActionDataSample]): With the proposals of stage 1, not suppressed, in ``pred_segments``,
                 and metainfo ``snippet_sec``, ``offset_sec`` and ``duration_sec``.
 
         Returns:
             list[ActionDataSample]: The same; ``pred_segments`` are the refined ones, their scores in descending order.
         """
-        proposals = SegmentBatch.join([proposals_in_snippets(sample) for sample in data_samples], batch.mask.device)
-        logits, refined = self(batch, proposals.video, proposals.segments)
+        device = batches[self.inputs[0]].mask.device
+        proposals = SegmentBatch.join([proposals_in_snippets(sample) for sample in data_samples], device)
+        logits, refined = self(batches, proposals.video, proposals.segments)
         own_scores = logits.sigmoid().mean(0).gather(1, proposals.labels[:, None])[:, 0]
         scores = proposals.scores.clamp(min=_MIN_SCORE) ** self.stage1_power * own_scores
         segments = torch.lerp(proposals.segments, refined.mean(0), self.refined_share)
