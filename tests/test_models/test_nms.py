@@ -79,6 +79,35 @@ def test_soft_nms_by_hand():
     assert soft_nms(segments, scores, sigma=0.5, min_score=0.3)[0].tolist() == [0, 2]
 
 
+def soft_nms_one_by_one(segments, scores, labels, sigma, min_score):
+    """The definition: again and again the best segment that is left, which lowers the others of its class."""
+    scores, rest, kept = scores.copy(), list(range(len(scores))), []
+    while rest:
+        best = max(rest, key=lambda index: scores[index])
+        if scores[best] < min_score:
+            break
+        rest.remove(best)
+        kept.append((best, scores[best]))
+        for index in rest:
+            if labels[index] == labels[best]:
+                tiou = segment_iou(segments[[index]], segments[[best]]).item()
+                scores[index] *= np.exp(-(tiou**2) / sigma)
+    return kept
+
+
+@pytest.mark.parametrize('num_classes', [1, 4])
+@pytest.mark.parametrize('max_count', [None, 1, 12])
+def test_soft_nms_equals_its_definition(num_classes, max_count):
+    rng = np.random.default_rng(num_classes)
+    start = rng.uniform(0, 30, 60)
+    segments, scores = np.stack([start, start + rng.uniform(1, 15, 60)], 1), rng.uniform(size=60)
+    labels = rng.integers(num_classes, size=60)
+    expected = soft_nms_one_by_one(segments, scores, labels, 0.3, 0.05)[:max_count]
+    keep, kept_scores = soft_nms(segments, scores, 0.3, 0.05, max_count, labels)
+    assert keep.tolist() == [index for index, _ in expected]
+    np.testing.assert_allclose(kept_scores, [score for _, score in expected])
+
+
 def test_soft_nms_lowers_scores_by_segments_of_their_class_only():
     segments = np.array([[0, 10], [1, 11], [0, 10], [1, 11]], dtype=float)
     keep, kept_scores = soft_nms(segments, np.array([0.9, 0.8, 0.85, 0.1]), labels=np.array([1, 1, 0, 0]))

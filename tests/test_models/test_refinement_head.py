@@ -121,7 +121,7 @@ def test_two_scores_make_one_and_classes_stay():
 
 
 def test_at_most_so_many_detections():
-    head = make_head(max_detections=3, nms=dict(type='nms', iou_threshold=2.0)).eval()
+    head = make_head(nms=dict(type='soft_nms', max_count=3)).eval()
     batch, proposals, _ = make_batch(lengths=(20,))
     sample = ActionDataSample(metainfo=dict(snippet_sec=1.0, offset_sec=0.0, duration_sec=20.0))
     sample.pred_segments = InstanceData(
@@ -197,7 +197,7 @@ def test_the_host_never_waits_in_training_and_operations_do_not_grow():
         (dict(members=[NETWORK | dict(inputs='scores')]), 'inputs'),
         (dict(refined_share=1.5), 'refined_share'),
         (dict(members=[NETWORK | dict(hidden_dropout=2)]), 'hidden_dropout'),
-        (dict(max_detections=0), 'max_detections'),
+        (dict(nms=dict(type='soft_nms', max_count=0)), 'max_count'),
         (dict(nms=dict(type='other')), 'nms'),
     ],
 )

@@ -74,7 +74,7 @@ def predict(config, checkpoint, split='train', nms=None):
         config (Config): Of the experiment.
         checkpoint: File.
         split: ``'train'`` or ``'test'``.
-        nms (dict, optional): Instead of the config's; of a model with two stages that of both, and all detections.
+        nms (dict, optional): Instead of the config's; of a model with two stages that of both, and all detections stay.
 
     Returns:
         tuple[PointTALDataset, dict[str, dict]]: The dataset, and its videos as ``propose`` finds them, with the
@@ -93,8 +93,7 @@ def predict(config, checkpoint, split='train', nms=None):
     load_local_checkpoint(model, checkpoint)
     if nms is not None:
         set_nms(model, nms)
-        for stage in filter(None, (model.head.proposals, getattr(model, 'refinement', None))):
-            vars(stage).update({name: None for name in ('max_proposals', 'max_detections') if name in vars(stage)})
+        model.head.proposals.max_proposals = None
     loader, videos = Runner.build_dataloader(loader), {}
     with torch.no_grad():
         for batch in loader:

@@ -39,7 +39,6 @@ class RefinementHead(BaseModule):
         stage1_power: a of the score ``s^a p``: s is the score of stage 1 and p that of this head.
         refined_share: How far a segment moves from the proposal (0) to the refined one (1).
         nms (dict): As in ``ProposalGenerator``, of the refined segments.
-        max_detections: At most this many per video, the best ones; ``None`` for all.
         init_cfg: As in ``mmengine.model.BaseModule``.
 
     Raises:
@@ -58,13 +57,11 @@ class RefinementHead(BaseModule):
         proposals=dict(type='ProposalGenerator', nms=dict(type='nms', iou_threshold=0.95)),
         stage1_power=0.5,
         refined_share=1.0,
-        nms=dict(type='soft_nms', sigma=0.3, min_score=0.001),
-        max_detections=400,
+        nms=dict(type='soft_nms', sigma=0.3, min_score=0.001, max_count=400),
         init_cfg=None,
     ):
         super().__init__(init_cfg)
         check_numbers('RefinementHead', 1, whole=True, num_classes=num_classes)
-        check_numbers('RefinementHead', 1, whole=True, optional=True, max_detections=max_detections)
         check_numbers('RefinementHead', 0, 1, min_refined_tiou=min_refined_tiou, refined_share=refined_share)
         check_numbers('RefinementHead', 0, stage1_power=stage1_power)
         self.num_classes = num_classes
@@ -85,7 +82,6 @@ class RefinementHead(BaseModule):
         self.stage1_power = stage1_power
         self.refined_share = refined_share
         self.nms, self.nms_args = find_nms(nms)
-        self.max_detections = max_detections
         # Whether there is anything to predict with; in the checkpoint, so that a fresh second stage is never used.
         self.register_buffer('is_trained', torch.tensor(False))
 
@@ -147,14 +143,18 @@ class RefinementHead(BaseModule):
             list[ActionDataSample]: The same; ``pred_segments`` are the refined ones, their scores in descending order.
         """
         device = batches[self.inputs[0]].mask.device
-        proposals = SegmentBatch.join([proposals_in_snippets(sample) for sample in data_samples], device)
-        logits, refined = self(batches, proposals.video, proposals.segments)
-        own_scores = logits.sigmoid().mean(0).gather(1, proposals.labels[:, None])[:, 0]
-        scores = proposals.scores.clamp(min=_MIN_SCORE) ** self.stage1_power * own_scores
-        segments = torch.lerp(proposals.segments, refined.mean(0), self.refined_share)
-        parts = (part.cpu().split(proposals.counts) for part in (segments, scores, proposals.labels))
-        for sample, *found in zip(data_samples, *parts):
-            sample.pred_segments = self._suppress(sample, *(part.numpy() for part in found))
+        proposals = [proposals_in_snippets(sample) for sample in data_samples]
+        # Runs of little background are proposals of every class: each place is looked at once.
+        places = [torch.unique(own.segments, dim=0, return_inverse=True) for own in proposals]
+        batch = SegmentBatch.join([SegmentBatch.of_video(own) for own, _ in places], device)
+        logits, refined = self(batches, batch.video, batch.segments)
+        class_scores = logits.sigmoid().mean(0).cpu().split(batch.counts)
+        refined = torch.lerp(batch.segments, refined.mean(0), self.refined_share).cpu().split(batch.counts)
+        for sample, own, (_, place), scores, segments in zip(data_samples, proposals, places, class_scores, refined):
+            scores = own.scores.clamp(min=_MIN_SCORE) ** self.stage1_power * scores[place, own.labels]
+            sample.pred_segments = self._suppress(
+                sample, *(part.numpy() for part in (segments[place], scores, own.labels))
+            )
         return data_samples
 
     def _suppress(self, sample, segments, scores, labels):
@@ -165,7 +165,6 @@ class RefinementHead(BaseModule):
         is_segment = ~(segments_sec[:, 1] <= segments_sec[:, 0])  # NaN stays, for the metric to refuse
         segments_sec, scores, labels = (part[is_segment] for part in (segments_sec, scores, labels))
         keep, scores = self.nms(segments_sec, scores, labels=labels, **self.nms_args)
-        keep, scores = keep[: self.max_detections], scores[: self.max_detections]
         parts = dict(segments_sec=segments_sec[keep], scores=scores, labels=labels[keep])
         return InstanceData(**{name: torch.from_numpy(part) for name, part in parts.items()})
 

@@ -72,7 +72,9 @@ def _check_arguments(name, arguments):
     for unknown in set(arguments) - set(values):
         raise InputError(f'arguments of {name}, which are {", ".join(values)}', field='nms', found=unknown)
     for key, value in (values | arguments).items():
-        check_numbers('nms', -math.inf if key == 'min_score' else _SMALLEST, **{key: value})
+        is_count = key == 'max_count'
+        least = 1 if is_count else -math.inf if key == 'min_score' else _SMALLEST
+        check_numbers('nms', least, whole=is_count, optional=is_count, **{key: value})
 
 
 def _find_in_mmcv(name):
@@ -122,31 +124,40 @@ def nms(segments_sec, scores, iou_threshold, labels=None):
     return keep, scores[keep]
 
 
-@_class_by_class
-def soft_nms(segments_sec, scores, sigma=0.5, min_score=0.001):
+def soft_nms(segments_sec, scores, sigma=0.5, min_score=0.001, max_count=None, labels=None):
     """Gaussian soft non-maximum suppression (Bodla et al., ICCV 2017): overlap lowers a score instead of ending it.
 
     Args:
         segments_sec (np.ndarray): ``(N, 2)`` starts and ends.
         scores (np.ndarray): ``(N,)``.
-        sigma: Scores are multiplied by ``exp(-IoU^2 / sigma)`` for every better segment.
+        sigma: Scores are multiplied by ``exp(-IoU^2 / sigma)`` for every better segment of the class.
         min_score: Segments that fall below this go.
+        max_count: At most this many stay, the best ones of all classes; ``None`` for all.
+        labels (np.ndarray, optional): As in :func:`nms`.
 
     Returns:
         tuple[np.ndarray, np.ndarray]: As :func:`nms`, with the lowered scores.
     """
-    order = np.argsort(-scores, kind='stable')
+    labels = np.zeros(len(scores), dtype=np.int64) if labels is None else labels
+    order = np.lexsort((-scores, labels))
     (start, end), level = segments_sec[order].T, scores[order].copy()
+    # Segments of a class lie together, and what is best in each class is known.
+    cuts = np.flatnonzero(np.diff(labels[order], prepend=-1, append=-1)) if len(order) else np.zeros(1, dtype=np.int64)
+    best = cuts[:-1].copy()
     keep, kept_scores = [], []
-    while len(keep) < len(order):
-        best = int(level.argmax())
-        if level[best] < min_score:
+    for _ in range(len(order) if max_count is None else min(len(order), max_count)):
+        group = int(level[best].argmax())
+        chosen = best[group]
+        if level[chosen] < min_score:
             break
-        keep.append(best)
-        kept_scores.append(level[best])
-        intersection = np.minimum(end, end[best]) - np.maximum(start, start[best])
-        level *= np.exp(-(_iou(intersection, end - start, end[best] - start[best]) ** 2) / sigma)
-        level[best] = -np.inf
+        keep.append(chosen)
+        kept_scores.append(level[chosen])
+        own = slice(cuts[group], cuts[group + 1])
+        intersection = np.minimum(end[own], end[chosen]) - np.maximum(start[own], start[chosen])
+        overlap = _iou(intersection, end[own] - start[own], end[chosen] - start[chosen])
+        level[own] *= np.exp(-(overlap**2) / sigma)
+        level[chosen] = -np.inf
+        best[group] = cuts[group] + level[own].argmax()
     return order[np.array(keep, dtype=np.int64)], np.array(kept_scores, dtype=scores.dtype)
 
 

@@ -1,0 +1,115 @@
+"""Time the second stage beside stage 1: a training step, inference of a video, and memory of long videos.
+
+FS-PTAL with the paper's config and four networks behind it, two on X and two on F, at THUMOS14's real lengths, batch
+16. Both sides take turns in one run. A training has far fewer steps of the second stage than of stage 1.
+"""
+
+import argparse
+from functools import partial
+
+import torch
+from mmaction.registry import MODELS
+from reference.from_tests import HostSyncs, PeakMemory
+from reference.step import build_model, build_optimizer, train_step
+from reference.timing import clock_of, median_sec
+from reference.videos import batches_of, pack_videos, read_annotations
+
+import fsptal_mm.compat
+from fsptal_mm.structures import SegmentBatch, SnippetBatch
+
+PROPOSALS = 400  # of a video, with NMS at .95, on the THUMOS-shaped set
+LONG_SNIPPETS, LONG_CANDIDATES = (2000, 20_000), 5000
+
+
+def build_second_stage(dim, num_classes):
+    """A ``RefinementHead`` as the configs have it."""
+    members = [dict(in_channels=dim), dict(inputs='embedding', in_channels=dim)] * 2
+    return MODELS.build(dict(type='RefinementHead', num_classes=num_classes, members=members))
+
+
+def draw_segments(count, num_snippets, num_classes, generator):
+    """Random segments of one video, of 2 to 40 snippets."""
+    length = 2 + 38 * torch.rand(count, generator=generator)
+    start = torch.rand(count, generator=generator) * (num_snippets - length).clamp(min=0)
+    labels = torch.randint(num_classes, (count,), generator=generator)
+    return SegmentBatch.of_video(torch.stack([start, start + length], 1), labels, torch.ones(count))
+
+
+def refined_model(dim, annotations, data):
+    """A model in its second stage, its optimiser, and the same model in its first one."""
+    num_classes, generator = len(annotations.classes), torch.Generator().manual_seed(0)
+    stage1, optimizer = build_model(dim, num_classes)
+    model, _ = build_model(dim, num_classes)
+    model.refinement = build_second_stage(dim, num_classes)
+    store = {}
+    for batch in data:
+        for features, sample in zip(batch['inputs'], batch['data_samples']):
+            points = len(sample.gt_point_sec)
+            store[sample.video_id] = tuple(
+                draw_segments(count, len(features), num_classes, generator) for count in (PROPOSALS, points)
+            )
+    model.start_refinement(store)
+    return model, build_optimizer(model.refinement), stage1, optimizer
+
+
+def compare_steps(dim, annotations, clock, repeats):
+    """Print the time of a training step and of inference."""
+    data = batches_of(pack_videos(annotations, dim, extend=False))[:2]
+    model, optimizer, stage1, stage1_optimizer = refined_model(dim, annotations, data)
+    steps = partial(train_step, model, optimizer, data[0]), partial(train_step, stage1, stage1_optimizer, data[0])
+    for step in steps:
+        step()
+    ours, theirs = median_sec(steps, repeats, clock=clock)
+    with HostSyncs() as syncs:
+        sum(model(**model.data_preprocessor(data[0], True), mode='loss').values()).backward()
+    print(
+        f'D = {dim}: a step of the second stage {ours * 1e3:.0f} ms, of stage 1 {theirs * 1e3:.0f} ms: '
+        f'{ours / theirs:.2f} x; the host waits {syncs.count} times'
+    )
+
+    def predict(refine):
+        model.refine = refine
+        with torch.no_grad():
+            for batch in data:
+                model.test_step(batch)
+
+    model.eval()
+    both, alone = median_sec([partial(predict, True), partial(predict, False)], repeats, clock=clock)
+    videos = 16 * len(data)
+    print(
+        f'  inference of a video {both / videos * 1e3:.1f} ms, of stage 1 alone {alone / videos * 1e3:.1f} ms: '
+        f'{both / alone:.2f} x'
+    )
+
+
+def count_memory(dim, num_classes):
+    """Print the peak of a forward pass over long videos."""
+    head, generator = build_second_stage(dim, num_classes).eval(), torch.Generator().manual_seed(0)
+    for num_snippets in LONG_SNIPPETS:
+        features = SnippetBatch.from_videos([torch.rand(num_snippets, dim, generator=generator)], gap=1)
+        candidates = draw_segments(LONG_CANDIDATES * num_snippets // LONG_SNIPPETS[-1], num_snippets, 1, generator)
+        with torch.no_grad(), PeakMemory() as peak:
+            head(dict(features=features, embedding=features), candidates.video, candidates.segments)
+        print(
+            f'D = {dim}, T = {num_snippets}, {len(candidates)} candidates: {peak.peak / 2**20:.0f} MB, '
+            f'{peak.peak / num_snippets / 1024:.1f} KB a snippet'
+        )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--dims', type=int, nargs='+', default=[256, 2048], metavar='D', help='of the features')
+    parser.add_argument('--repeats', type=int, default=3, help='turns of which the median counts')
+    args = parser.parse_args()
+    fsptal_mm.compat.apply()
+    clock, told_clock = clock_of(torch.get_num_threads())
+    annotations, told = read_annotations(32)
+    print(f'threads: {torch.get_num_threads()}, {told_clock}; {told}')
+    for dim in args.dims:
+        compare_steps(dim, annotations, clock, args.repeats)
+    for dim in args.dims:
+        count_memory(dim, len(annotations.classes))
+
+
+if __name__ == '__main__':
+    main()
