@@ -113,6 +113,8 @@ def run_missing(entries, jobs):
             if entry.experiment is not None and entry.experiment.metrics(seed) is None:
                 name = f'{entry.data}, {entry.row.label}, seed {seed}'
                 runs.setdefault((entry.experiment.fingerprint, seed), (name, entry.experiment, seed))
+    # First what is trained: what is only tested waits for it.
+    runs = dict(sorted(runs.items(), key=lambda item: not item[1][1].trains))
     failed = {}
     columns = TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     with Progress(*columns, console=Console(stderr=True, soft_wrap=True, highlight=False)) as progress:

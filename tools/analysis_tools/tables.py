@@ -161,8 +161,10 @@ ALONGSIDE = Table(
 REFINED = 'configs/fsptal_refined/fsptal-refined_{data}.py'
 STAGE_1 = {'model.refine': False}
 SOFT_NMS = {
-    'model.head.proposals.nms': "{'type':'soft_nms','sigma':0.3,'min_score':0.001}",
-    'model.head.proposals.max_proposals': 400,
+    'model.head.proposals.nms._delete_': True,
+    'model.head.proposals.nms.type': 'soft_nms',
+    'model.head.proposals.nms.sigma': 0.3,
+    'model.head.proposals.nms.max_count': 400,
 }
 
 
