@@ -180,3 +180,26 @@ def test_clips_are_not_interpolated(config):
     config.train_dataloader.dataset.pipeline[2].stage = 'features'
     with pytest.raises(InputError, match=r"found 'clips of shape .*behind the embedding"):
         DATASETS.build(config.train_dataloader.dataset)[0]
+
+
+def test_a_second_stage_trains_behind_a_backbone(config):
+    members = [dict(in_channels=512), dict(inputs='embedding', in_channels=16)]
+    config.model.refinement = dict(type='RefinementHead', num_classes=2, members=members)
+    config.custom_hooks = [dict(type='RefinementHook', begin=1)]
+    config.train_cfg.update(max_epochs=2, val_interval=2)
+    config.find_unused_parameters = True
+    runner = Runner.from_cfg(config)
+    model, frozen = runner.model, {}
+    start = model.start_refinement
+
+    def start_refinement(store):
+        frozen.update({name: value.clone() for name, value in model.state_dict().items()})
+        start(store)
+
+    model.start_refinement = start_refinement
+    runner.train()
+    moved = {name for name, value in model.state_dict().items() if not torch.equal(value, frozen[name])}
+    assert moved
+    assert all(name.startswith('refinement.') for name in moved)
+    runner.test()
+    assert json.loads(Path(config.work_dir, 'results.json').read_text())['results']['v3']

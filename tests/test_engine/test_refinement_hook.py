@@ -5,9 +5,11 @@ import json
 import pytest
 import torch
 from mmaction.registry import MODELS
+from test_scale import forked, in_two_processes, loader
 from tiny_run import make_runner, write_data
 
 from fsptal_mm.errors import InputError
+from fsptal_mm.models.task_modules import candidate_sampler
 
 BEGIN = 2
 NETWORK = dict(in_channels=6, channels=8, hidden_channels=16)
@@ -21,8 +23,12 @@ def refined_model(head='FSPTALHead', refinement=(), **options):
     return dict(type='PointTAL', embedding=trunk, head=head, refinement=REFINEMENT | dict(refinement)) | options
 
 
-def make_refined_runner(folder, hook=(), model=None, epochs=4, stage='embedding', name='run', **kwargs):
+def make_refined_runner(
+    folder, hook=(), model=None, epochs=4, stage='embedding', name='run', find_unused=False, **kwargs
+):
     """A runner whose second stage begins in its third epoch."""
+    if find_unused:
+        kwargs['cfg'] = dict(find_unused_parameters=True)
     runner_hooks = [dict(type='RefinementHook', begin=BEGIN) | dict(hook), *kwargs.pop('hooks', ())]
     kwargs.setdefault(
         'default_hooks', dict(checkpoint=dict(type='CheckpointHook', interval=1), seed=dict(type='EpochSeedHook'))
@@ -222,3 +228,46 @@ class TestCheckpoints:
         assert other.refines
         other.refine = False
         assert not other.refines
+
+
+def train_rank(rank, folder):
+    settings = dict(model=without_chance(), train_dataloader=loader(folder, 1, videos=4), launcher='pytorch')
+    runner = make_refined_runner(folder, dict(begin=1), epochs=3, name='two', find_unused=True, **settings)
+    runner.train()
+    torch.save(runner.model.module.state_dict(), folder / f'rank{rank}.pth')
+
+
+def without_chance():
+    """A model without dropout, and a sampler that draws the same candidates whatever the batch."""
+    dropout = dict(input_dropout=0.0, pooled_dropout=0.0, hidden_dropout=0.0)
+    sampler = dict(type='CandidateSampler', num_jittered=0, num_random=1, random_snippets=(4, 4), num_per_range=500)
+    model = refined_model(refinement=dict(members=[NETWORK | dropout], sampler=sampler))
+    model['head']['dropout'] = 0.0
+    return model
+
+
+@forked
+def test_two_processes_train_both_stages_as_one(tmp_path, monkeypatch):
+    # Random segments would differ from process to process: here they begin in the middle.
+    monkeypatch.setattr(candidate_sampler.torch, 'rand', lambda *args, **kwargs: torch.full(args, 0.5, **kwargs))
+    write_data(tmp_path)
+    in_two_processes(train_rank, tmp_path)
+    ranks = [torch.load(tmp_path / f'rank{rank}.pth') for rank in range(2)]
+    assert equal(*ranks)
+    one = make_refined_runner(
+        tmp_path,
+        dict(begin=1),
+        epochs=3,
+        name='one',
+        model=without_chance(),
+        train_dataloader=loader(tmp_path, 2, videos=4),
+    )
+    start = one.model.state_dict()
+    start = {name: value.clone() for name, value in start.items()}
+    one.train()
+    found = one.model.state_dict()
+    # Batches of other sizes round differently: a proposal may end a twenty-fourth of a snippet elsewhere.
+    for name, value in ranks[0].items():
+        torch.testing.assert_close(value, found[name], rtol=0, atol=5e-4)
+    moved = found['refinement.members.0.conv.weight'] - start['refinement.members.0.conv.weight']
+    assert moved.abs().max() > 0.01

@@ -112,3 +112,31 @@ def test_our_data_set_trains_on_the_file(tool, trained):
     dataset = DATASETS.build(config | dict(ann_file=str(out), supervision='segments'))
     assert len(dataset) == 10
     assert dataset[0]['data_samples'].point_instances.max() >= 0
+
+
+def test_rules_move_segments_but_not_off_their_points(tool, trained):
+    plain = load_annotations(export(tool, trained, 'plain.json')).videos
+    rules = ['--change-points', '0.5', '--cut', '--blend', '0.25']
+    moved = load_annotations(export(tool, trained, 'moved.json', *rules)).videos
+    for video_id, record in moved.items():
+        assert len(record.segments_sec) == len(record.point_sec) >= len(plain[video_id].segments_sec)
+        for (start, end), label in zip(record.segments_sec, record.segment_labels):
+            of_class = record.point_sec[record.point_labels == label]
+            assert ((start <= of_class) & (of_class <= end)).sum() == 1
+    assert any(not np.array_equal(record.segments_sec, plain[name].segments_sec) for name, record in moved.items())
+
+
+@pytest.mark.parametrize('split', ['train', 'test'])
+def test_raw_proposals_are_all_there_is_before_nms(tool, trained, split):
+    raw = trained / f'raw_{split}.json'
+    export(tool, trained, 'plain.json', '--raw-proposals', str(raw), '--split', split)
+    found = json.loads(raw.read_text())['results']
+    assert len(found) == 10
+    assert all(video_id.startswith(split) for video_id in found)
+    config = Config.fromfile(trained / 'config.py')
+    _, suppressed = tool.predict(config, trained / 'work/epoch_15.pth', split)
+    for video_id, rows in found.items():
+        kept = {(*segment, label) for segment, label in zip(*(suppressed[video_id][k] for k in ('segments', 'labels')))}
+        assert len(rows) > len(kept) > 0
+        classes = json.loads((trained / 'set/annotations.json').read_text())['classes']
+        assert kept <= {(*row['segment'], classes.index(row['label'])) for row in rows}
