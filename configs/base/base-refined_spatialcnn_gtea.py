@@ -2,7 +2,7 @@
 _base_ = ['./base_spatialcnn_gtea.py']
 
 inputs = [dict(in_channels=128), dict(inputs='embedding', in_channels=512)]  # X and F
-model = dict(refinement=dict(type='RefinementHead', num_classes=7, members=inputs * 2, stage1_power=0.3))
+model = dict(refinement=dict(type='RefinementHead', num_classes=7, members=inputs, stage1_power=0.3))
 custom_hooks = [dict(type='RefinementHook', begin=66, pseudo_segments=dict(change_points=1.0))]
 optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(refinement=dict(lr_mult=1e-3 / 1e-3))))
 param_scheduler = [

@@ -1,7 +1,7 @@
 _base_ = ['../fsptal_tuned/fsptal-tuned_e2e-r50_own_videos.py']
 
 inputs = [dict(in_channels=2048), dict(inputs='embedding', in_channels=512)]  # X and F
-model = dict(refinement=dict(type='RefinementHead', num_classes=2, members=inputs * 2))
+model = dict(refinement=dict(type='RefinementHead', num_classes=2, members=inputs))
 custom_hooks = [
     dict(type='PseudoLabelMiningHook', interval=10, end=40),
     dict(type='RefinementHook', begin=40),

@@ -1,7 +1,7 @@
 _base_ = ['../fsptal/fsptal_i3d_activitynet13.py']
 
 inputs = [dict(in_channels=2048), dict(inputs='embedding', in_channels=2048)]  # X and F
-model = dict(refinement=dict(type='RefinementHead', num_classes=200, members=inputs * 2, stage1_power=1.0))
+model = dict(refinement=dict(type='RefinementHead', num_classes=200, members=inputs, stage1_power=1.0))
 train_pipeline = [
     dict(type='LoadSnippetFeatures'),
     dict(type='PointsToSnippets'),

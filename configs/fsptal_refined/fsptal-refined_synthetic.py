@@ -1,7 +1,7 @@
 _base_ = ['../fsptal_tuned/fsptal-tuned_synthetic.py']
 
 inputs = [dict(in_channels=64), dict(inputs='embedding', in_channels=256)]  # X and F
-model = dict(refinement=dict(type='RefinementHead', num_classes=10, members=inputs * 2, stage1_power=1.0))
+model = dict(refinement=dict(type='RefinementHead', num_classes=10, members=inputs, stage1_power=1.0))
 custom_hooks = [
     dict(type='PseudoLabelMiningHook', interval=10, end=75),
     dict(type='RefinementHook', begin=75),

@@ -1,7 +1,7 @@
 _base_ = ['../fsptal_tuned/fsptal-tuned_thumos14shaped.py']
 
 inputs = [dict(in_channels=256), dict(inputs='embedding', in_channels=256)]  # X and F
-model = dict(refinement=dict(type='RefinementHead', num_classes=20, members=inputs * 2, stage1_power=1.0))
+model = dict(refinement=dict(type='RefinementHead', num_classes=20, members=inputs, stage1_power=1.0))
 custom_hooks = [
     dict(type='PseudoLabelMiningHook', interval=10, end=75),
     dict(type='RefinementHook', begin=75),

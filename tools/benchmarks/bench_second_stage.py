@@ -1,6 +1,6 @@
 """Time the second stage beside stage 1: a training step, inference of a video, and memory of long videos.
 
-FS-PTAL with the paper's config and four networks behind it, two on X and two on F, at THUMOS14's real lengths, batch
+FS-PTAL with the paper's config and two networks behind it, one on X and one on F, at THUMOS14's real lengths, batch
 16. Both sides take turns in one run. A training has far fewer steps of the second stage than of stage 1.
 """
 
@@ -23,7 +23,7 @@ LONG_SNIPPETS, LONG_CANDIDATES = (2000, 20_000), 5000
 
 def build_second_stage(dim, num_classes):
     """A ``RefinementHead`` as the configs have it."""
-    members = [dict(in_channels=dim), dict(inputs='embedding', in_channels=dim)] * 2
+    members = [dict(in_channels=dim), dict(inputs='embedding', in_channels=dim)]
     return MODELS.build(dict(type='RefinementHead', num_classes=num_classes, members=members))
 
 
