@@ -8,6 +8,7 @@ from mmaction.registry import MODELS
 from test_scale import forked, in_two_processes, loader
 from tiny_run import make_runner, write_data
 
+from fsptal_mm.apis.model_loading import load_local_checkpoint
 from fsptal_mm.errors import InputError
 from fsptal_mm.models.task_modules import candidate_sampler
 
@@ -271,3 +272,33 @@ def test_two_processes_train_both_stages_as_one(tmp_path, monkeypatch):
         torch.testing.assert_close(value, found[name], rtol=0, atol=5e-4)
     moved = found['refinement.members.0.conv.weight'] - start['refinement.members.0.conv.weight']
     assert moved.abs().max() > 0.01
+
+
+def test_a_file_of_stage_1_starts_a_second_stage(tmp_path, capsys):
+    one_stage = refined_model() | dict(refinement=None)
+    stage1 = make_runner(tmp_path, epochs=1, lr=0.05, name='stage1', model=one_stage)
+    stage1.train()
+    file = str(tmp_path / 'stage1/epoch_1.pth')
+    refined = make_refined_runner(tmp_path, dict(begin=0), epochs=1, name='refined', load_from=file)
+    capsys.readouterr()
+    refined.train()
+    assert capsys.readouterr().out.count('starts afresh') == 1
+    assert equal(weights(refined, 'head'), weights(stage1, 'head'))
+    assert refined.model.refines
+    # The other way round.
+    again = make_runner(tmp_path, name='again', model=one_stage, load_from=str(tmp_path / 'refined/epoch_1.pth'))
+    with pytest.raises(InputError, match='weights of two stages'):
+        again.train()
+
+
+def test_predictions_with_a_file_of_stage_1_are_its_own(tmp_path):
+    stage1 = MODELS.build(refined_model() | dict(refinement=None)).eval()
+    torch.save(dict(state_dict=stage1.state_dict()), tmp_path / 'stage1.pth')
+    refined = MODELS.build(refined_model()).eval()
+    load_local_checkpoint(refined, tmp_path / 'stage1.pth')
+    runner = make_runner(tmp_path)
+    found = []
+    for model in (stage1, refined):
+        data = next(iter(runner.train_dataloader))
+        found.append(model.test_step(data)[0].pred_segments.scores)
+    assert torch.equal(*found)

@@ -198,13 +198,28 @@ TABLES = {
         'Choices of the second stage, on held-out training videos',
         rows=(
             Row('as configured', REFINED),
-            Row('best proposal, no change points', REFINED, {'custom_hooks.1.pseudo_segments.change_points': 0.0}),
-            Row('half of the change points', REFINED, {'custom_hooks.1.pseudo_segments.change_points': 0.5}),
-            Row('no blend with usual lengths', REFINED, {'custom_hooks.1.pseudo_segments.blend': 0.0}),
-            Row('confidence weights', REFINED, {'custom_hooks.1.pseudo_segments.confidence': True}),
-            Row('score of stage 1 to the power 1', REFINED, {'model.refinement.stage1_power': 1.0}),
-            Row('without the score of stage 1', REFINED, {'model.refinement.stage1_power': 0.0}),
-            Row('refined half-way', REFINED, {'model.refinement.refined_share': 0.5}),
+            *(
+                Row(label, REFINED, {f'custom_hooks.1.pseudo_segments.{rule}': value})
+                for label, rule, value in (
+                    ('best proposals, no change points', 'change_points', 0.0),
+                    ('half of the change points', 'change_points', 0.5),
+                    ('no blend with usual lengths', 'blend', 0.0),
+                    ('no cuts between points', 'cut', False),
+                    ('confidence weights', 'confidence', True),
+                )
+            ),
+            Row('ground-truth segments', REFINED, {'custom_hooks.1.supervision': 'segments'}, supervision='segments'),
+            *(
+                Row(label, REFINED, {f'model.refinement.{key}': value}, source='as configured', trains=False)
+                for label, key, value in (
+                    ('without the score of stage 1', 'stage1_power', 0.0),
+                    ('score of stage 1 to the power .5', 'stage1_power', 0.5),
+                    ('score of stage 1 to the power 1', 'stage1_power', 1.0),
+                    ('refined half-way', 'refined_share', 0.5),
+                    ('soft-NMS with sigma .5', 'nms.sigma', 0.5),
+                )
+            ),
+            Row('stage 1 alone', REFINED, STAGE_1, source='as configured', trains=False),
         ),
         reference='as configured',
         data=('acc_50salads_fold',),

@@ -244,9 +244,7 @@ def _check_second_stage(model, state_dict, prefix, *_):
         expected = 'a config with `model.refinement`; `model.refine=False` there gives the predictions of stage 1 alone'
         raise InputError(expected, field='checkpoint', found='weights of two stages')
     if model.refinement is not None and state_dict and not has_second_stage:
-        message = (
-            'The checkpoint holds stage 1 alone: the second stage stays as it is, and predictions come from stage 1.'
-        )
+        message = 'The checkpoint holds stage 1 alone: the second stage starts afresh, until then stage 1 predicts'
         print_log(message, 'current', logging.WARNING)
         model.refinement.is_trained.fill_(False)
         state_dict.update({prefix + name: value for name, value in model.refinement.state_dict().items()})
