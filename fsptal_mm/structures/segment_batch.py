@@ -50,6 +50,21 @@ class SegmentBatch:
         scores = segments.new_ones(len(segments)) if scores is None else torch.as_tensor(scores)
         return cls((len(segments),), segments, labels.long(), scores.float())
 
+    def __getitem__(self, index):
+        """Some segments of one video, by a slice."""
+        labels = self.labels[index]
+        return SegmentBatch((len(labels),), self.segments[index], labels, self.scores[index])
+
+    def places(self):
+        """Where the segments lie, each place once, on the host.
+
+        Returns:
+            tuple[Tensor, Tensor]: ``(K, 2)`` segments, and for each of the N segments which of them it is.
+        """
+        pairs = self.segments.numpy().view(np.complex64)[:, 0]  # numpy sorts numbers faster than rows
+        places, inverse = np.unique(pairs, return_inverse=True)
+        return torch.from_numpy(places[:, None].view(np.float32)), torch.from_numpy(inverse)
+
     def __len__(self):
         return len(self.labels)
 

@@ -131,6 +131,19 @@ def test_at_most_so_many_detections():
     assert len(sample.pred_segments.scores) == 3
 
 
+def test_at_most_so_many_proposals_are_refined():
+    head = make_head(max_proposals=2, nms=dict(type='nms', iou_threshold=2.0)).eval()
+    batch, proposals, _ = make_batch(lengths=(20,))
+    sample = ActionDataSample(metainfo=dict(snippet_sec=1.0, offset_sec=0.0, duration_sec=20.0))
+    scores = torch.linspace(1, 0.1, len(proposals))
+    sample.pred_segments = InstanceData(
+        segments_sec=proposals.segments.double(), scores=scores, labels=proposals.labels
+    )
+    head.predict(batch, [sample])
+    found = sorted(sample.pred_segments.segments_sec.tolist())
+    torch.testing.assert_close(torch.tensor(found), torch.tensor(sorted(proposals.segments[:2].tolist())))
+
+
 def test_no_proposal_gives_no_detection():
     head = make_head().eval()
     batch, _, _ = make_batch(lengths=(5,))

@@ -21,6 +21,16 @@ def test_nothing_can_be_joined():
     assert (len(batch), batch.slots.shape, batch.video.shape) == (0, (2, 0), (0,))
 
 
+def test_places_are_each_there_once():
+    batch = SegmentBatch.of_video([[3, 4], [1, 5], [3, 4], [1, 2]])
+    places, which = batch.places()
+    assert places.tolist() == [[1, 2], [1, 5], [3, 4]]
+    assert places[which].tolist() == batch.segments.tolist()
+    nothing, which = SegmentBatch.of_video([]).places()
+    assert (nothing.shape, which.shape) == ((0, 2), (0,))
+    assert batch[:2].segments.tolist() == [[3, 4], [1, 5]]
+
+
 @pytest.mark.parametrize(
     'first, second, tiou, reason',
     [

@@ -36,6 +36,8 @@ class RefinementHead(BaseModule):
         segment_loss (dict): Config of ``SegmentGIoULoss``, or of any module of the same arguments.
         proposals (dict): Config of the ``ProposalGenerator`` for candidates: that of stage 1 with an NMS that leaves
             all but copies.
+        max_proposals: At most this many proposals of a video are refined in a test, the best ones of stage 1; ``None`` for
+            all.
         stage1_power: a of the score ``s^a p``: s is the score of stage 1 and p that of this head.
         refined_share: How far a segment moves from the proposal (0) to the refined one (1).
         nms (dict): As in ``ProposalGenerator``, of the refined segments.
@@ -55,6 +57,7 @@ class RefinementHead(BaseModule):
         class_loss=dict(type='QualityFocalLoss', loss_weight=4.0),
         segment_loss=dict(type='SegmentGIoULoss', loss_weight=1.0),
         proposals=dict(type='ProposalGenerator', nms=dict(type='nms', iou_threshold=0.95)),
+        max_proposals=1000,
         stage1_power=0.5,
         refined_share=1.0,
         nms=dict(type='soft_nms', sigma=0.3, min_score=0.001, max_count=400),
@@ -64,6 +67,7 @@ class RefinementHead(BaseModule):
         check_numbers('RefinementHead', 1, whole=True, num_classes=num_classes)
         check_numbers('RefinementHead', 0, 1, min_refined_tiou=min_refined_tiou, refined_share=refined_share)
         check_numbers('RefinementHead', 0, stage1_power=stage1_power)
+        check_numbers('RefinementHead', 1, whole=True, optional=True, max_proposals=max_proposals)
         self.num_classes = num_classes
         self.inputs, self.members = [], nn.ModuleList()
         for member in members:
@@ -79,6 +83,7 @@ class RefinementHead(BaseModule):
         self.class_loss = MODELS.build(class_loss)
         self.segment_loss = MODELS.build(segment_loss)
         self.proposals = TASK_UTILS.build(proposals)
+        self.max_proposals = max_proposals
         self.stage1_power = stage1_power
         self.refined_share = refined_share
         self.nms, self.nms_args = find_nms(nms)
@@ -143,9 +148,9 @@ class RefinementHead(BaseModule):
             list[ActionDataSample]: The same; ``pred_segments`` are the refined ones, their scores in descending order.
         """
         device = batches[self.inputs[0]].mask.device
-        proposals = [proposals_in_snippets(sample) for sample in data_samples]
+        proposals = [proposals_in_snippets(sample)[: self.max_proposals] for sample in data_samples]
         # Runs of little background are proposals of every class: each place is looked at once.
-        places = [torch.unique(own.segments, dim=0, return_inverse=True) for own in proposals]
+        places = [own.places() for own in proposals]
         batch = SegmentBatch.join([SegmentBatch.of_video(own) for own, _ in places], device)
         logits, refined = self(batches, batch.video, batch.segments)
         class_scores = logits.sigmoid().mean(0).cpu().split(batch.counts)
