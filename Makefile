@@ -87,7 +87,7 @@ pictures: $(foreach name,fsptal base refined,$(PICTURES_DIR)/$(name)/results.jso
 	$(PY) tools/test.py $(DEMO_CONFIG) "$$(cat $(REFINED)/last_checkpoint)" --work-dir $(REFINED)/stage1 \
 	    --cfg-options model.refine=False
 	$(PY) tools/analysis_tools/plot_timeline.py --results $(REFINED)/stage1/results.json $(REFINED)/results.json \
-	    --ann-file $(ANNOTATIONS) --names 'stage 1' 'both stages' --videos test_007 --out docs/images/second_stage.png
+	    --ann-file $(ANNOTATIONS) --names 'stage 1' 'both stages' --videos test_007 --max-proposals 30 --out docs/images/second_stage.png
 	$(PY) tools/analysis_tools/pseudo_label_quality.py $(FSPTAL) --names 'FS-PTAL tuned' --plot docs/images/label_quality.png
 
 bench: venv

@@ -36,8 +36,8 @@ class RefinementHead(BaseModule):
         segment_loss (dict): Config of ``SegmentGIoULoss``, or of any module of the same arguments.
         proposals (dict): Config of the ``ProposalGenerator`` for candidates: that of stage 1 with an NMS that leaves
             all but copies.
-        max_proposals: At most this many proposals of a video are refined in a test, the best ones of stage 1; ``None`` for
-            all.
+        max_proposals: At most this many proposals of a video are refined in a test, the best ones of stage 1; ``None``
+            for all.
         stage1_power: a of the score ``s^a p``: s is the score of stage 1 and p that of this head.
         refined_share: How far a segment moves from the proposal (0) to the refined one (1).
         nms (dict): As in ``ProposalGenerator``, of the refined segments.
