@@ -57,7 +57,7 @@ class RefinementHead(BaseModule):
         class_loss=dict(type='QualityFocalLoss', loss_weight=4.0),
         segment_loss=dict(type='SegmentGIoULoss', loss_weight=1.0),
         proposals=dict(type='ProposalGenerator', nms=dict(type='nms', iou_threshold=0.95)),
-        max_proposals=1000,
+        max_proposals=2000,
         stage1_power=0.5,
         refined_share=1.0,
         nms=dict(type='soft_nms', sigma=0.3, min_score=0.001, max_count=400),
