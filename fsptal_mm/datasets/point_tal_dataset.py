@@ -50,7 +50,7 @@ class PointTALDataset(BaseDataset):
             settings without test labels. Videos without points are dealt, too, before they are left out.
         windows (dict, optional): Fields of :class:`Windows`: every window of a video becomes a sample of its own, for
             ``CropToWindow`` and localizers that are trained on segments; those without any are left out in training.
-        supervision: ``'points'``; or ``'segments'``, which labels every snippet from the true segments: dense
+        supervision: ``'points'``; or ``'segments'``, which labels every snippet from the ground truth: dense
             supervision, for analysis only.
         pointless: ``'skip'`` leaves training videos without any point out, since their actions are unlabelled, not
             absent; ``'background'`` takes them as videos of background.

@@ -52,7 +52,7 @@ def equal(first, second):
 
 
 class Recorder:
-    """What the model is like at the end of every epoch, and the names of the losses in it."""
+    """Recorder of the weights and the names of the losses, step by step."""
 
     priority = 'LOWEST'
 

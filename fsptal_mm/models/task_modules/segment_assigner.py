@@ -12,7 +12,7 @@ from fsptal_mm.structures import paired_tiou
 
 @dataclass(frozen=True)
 class SegmentTargets:
-    """What N candidates are to be.
+    """Targets of N candidates.
 
     Attributes:
         quality: ``(N, C)`` in [0, 1]: target of each class, the largest tIoU with one of its segments.
