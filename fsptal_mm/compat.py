@@ -32,7 +32,7 @@ from fsptal_mm.compat_checkpoints import (
     run_no_config_of_a_checkpoint,
 )
 from fsptal_mm.compat_writing import name_the_scalars_of_a_full_disk, write_checkpoints_whole, write_configs_whole
-from fsptal_mm.errors import InputError
+from fsptal_mm.utils.errors import InputError
 
 _ONEDNN_CACHE = 'ONEDNN_PRIMITIVE_CACHE_CAPACITY'
 

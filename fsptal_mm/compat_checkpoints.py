@@ -18,8 +18,8 @@ from mmengine.logging import HistoryBuffer, print_log
 from mmengine.runner import Runner, checkpoint
 from mmengine.utils import digit_version
 
-from fsptal_mm.errors import InputError
-from fsptal_mm.reading import read_text, regular_file, to_name
+from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.reading import read_text, regular_file, to_name
 
 _DTYPE_CODES = ('b1', 'i1', 'i2', 'i4', 'i8', 'u1', 'u2', 'u4', 'u8', 'f2', 'f4', 'f8')  # may stand in checkpoints
 

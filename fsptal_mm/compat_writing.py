@@ -9,7 +9,7 @@ from mmengine.fileio import LocalBackend
 from mmengine.hooks import CheckpointHook, checkpoint_hook
 from mmengine.visualization import LocalVisBackend
 
-from fsptal_mm.fileio import atomic_path, atomic_write, naming, remove_leftovers
+from fsptal_mm.utils.writing import atomic_path, atomic_write, naming, remove_leftovers
 
 
 def write_checkpoints_whole():

@@ -13,7 +13,7 @@ from mmengine.registry import build_functions
 from mmengine.runner import Runner
 from mmengine.utils import manager
 
-from fsptal_mm.errors import InputError
+from fsptal_mm.utils.errors import InputError
 
 _READERS = ('fromfile', '_file2dict', '_parse_lazy_import')  # mmengine's; their argument ``filename`` is a config
 _BUILDERS = (build_functions.__file__, manager.__file__)

@@ -18,7 +18,7 @@ from mmengine.model import BaseModel
 from mmengine.runner import CheckpointLoader, Runner
 
 from fsptal_mm import compat
-from fsptal_mm.errors import InputError
+from fsptal_mm.utils.errors import InputError
 
 compat.apply()
 

@@ -14,7 +14,7 @@ from mmengine.visualization import LocalVisBackend
 from test_compat import toy_runner as scopeless_runner
 
 from fsptal_mm import compat
-from fsptal_mm.errors import InputError
+from fsptal_mm.utils.errors import InputError
 
 compat.apply()
 

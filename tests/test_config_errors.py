@@ -18,7 +18,7 @@ from mmengine.utils import mkdir_or_exist
 
 from fsptal_mm.apis.model_loading import find_config
 from fsptal_mm.config_errors import config_errors
-from fsptal_mm.errors import InputError
+from fsptal_mm.utils.errors import InputError
 
 ROOT = Path(__file__).parents[1]
 GOOD = ROOT / 'configs/fsptal_tuned/fsptal-tuned_synthetic.py'

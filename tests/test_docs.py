@@ -15,9 +15,9 @@ from mmaction.registry import MODELS
 from mmengine.config import Config
 
 from fsptal_mm.datasets.feature_settings import keep_settings
-from fsptal_mm.fileio import write_json
 from fsptal_mm.models import SnippetScores
 from fsptal_mm.structures import NO_INSTANCE, PointTargets
+from fsptal_mm.utils.writing import write_json
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / 'docs').rglob('*.md'))

@@ -14,8 +14,8 @@ from tiny_videos import write_video
 
 from fsptal_mm.apis.feature_extractor import FeatureExtractor
 from fsptal_mm.datasets import LoadSnippetClips
-from fsptal_mm.errors import InputError
 from fsptal_mm.structures import ClipBatch, SnippetGrid
+from fsptal_mm.utils.errors import InputError
 
 CONFIG = Path(__file__).parents[1] / 'configs/fsptal_tuned/fsptal-tuned_e2e-r50_own_videos.py'
 DURATION_SEC = 4.0

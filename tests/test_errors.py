@@ -2,7 +2,7 @@ import pickle
 
 import pytest
 
-from fsptal_mm.errors import InputError, WriteError, check_flags
+from fsptal_mm.utils.errors import InputError, WriteError, check_flags
 
 
 def test_message_names_everything_in_one_line():

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from fsptal_mm.errors import InputError
-from fsptal_mm.fileio import atomic_path, atomic_write, remove_leftovers, write_json
+from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.writing import atomic_path, atomic_write, remove_leftovers, write_json
 
 
 def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):

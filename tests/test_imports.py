@@ -11,24 +11,22 @@ import fsptal_mm
 
 PACKAGE = Path(fsptal_mm.__file__).parent
 # What a part may import of the package besides itself.
-BOTTOM = {'errors', 'fileio', 'reading'}
 MAY_IMPORT = {
-    'errors': set(),
-    'fileio': {'errors'},
-    'reading': {'errors'},
-    'compat': BOTTOM | {'compat_checkpoints', 'compat_writing'},
-    'compat_checkpoints': BOTTOM,
-    'compat_writing': BOTTOM,
-    'config_errors': {'errors'},
-    'structures': BOTTOM,
-    'datasets': BOTTOM | {'structures'},
-    'models': BOTTOM | {'structures'},
-    'evaluation': BOTTOM | {'structures'},
-    'visualization': BOTTOM | {'structures'},
-    'engine': BOTTOM | {'structures', 'evaluation', 'models', 'visualization'},
-    'apis': BOTTOM
-    | {'compat_checkpoints', 'config_errors'}
+    'utils': set(),
+    'compat': {'utils', 'compat_checkpoints', 'compat_writing'},
+    'compat_checkpoints': {'utils'},
+    'compat_writing': {'utils'},
+    'config_errors': {'utils'},
+    'structures': {'utils'},
+    'datasets': {'utils', 'structures'},
+    'models': {'utils', 'structures'},
+    'evaluation': {'utils', 'structures'},
+    'visualization': {'utils', 'structures'},
+    'engine': {'utils', 'structures', 'evaluation', 'models', 'visualization'},
+    'apis': {'utils', 'compat_checkpoints', 'config_errors'}
     | {'structures', 'datasets', 'models', 'evaluation', 'visualization', 'engine'},
+    'report': {'utils', 'config_errors', 'evaluation', 'visualization', 'apis'},
+    'annotator': {'utils', 'datasets'},
     '__init__': {'compat', 'datasets', 'engine', 'evaluation', 'models'},
 }
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from tiny_recognizers import write_recognizer
 
-from fsptal_mm.datasets.annotations import load_annotations
+from fsptal_mm.datasets.annotations.records import load_annotations
 from fsptal_mm.evaluation import read_results
-from fsptal_mm.fileio import write_json
+from fsptal_mm.utils.writing import write_json
 
 ROOT = Path(__file__).parents[1]
 SIZE = 64

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from mmaction.registry import DATASETS, HOOKS, LOOPS, METRICS, MODELS, PARAM_SCHEDULERS, TASK_UTILS, TRANSFORMS
 
-from fsptal_mm.datasets.annotations import load_annotations
+from fsptal_mm.datasets.annotations.records import load_annotations
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / 'README.md').read_text()

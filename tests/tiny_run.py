@@ -6,7 +6,7 @@ from mmaction.utils import register_all_modules
 from mmengine.dataset import pseudo_collate
 from mmengine.runner import Runner
 
-from fsptal_mm.fileio import write_json
+from fsptal_mm.utils.writing import write_json
 
 LENGTHS = (9, 16, 23, 12, 30)  # an odd number of videos: two processes have unequal shares
 WRAPPERS = dict(

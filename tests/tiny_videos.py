@@ -5,7 +5,7 @@ import re
 import cv2
 import numpy as np
 
-from fsptal_mm.datasets.video_reader import open_video
+from fsptal_mm.datasets.videos.reader import open_video
 
 _CODECS = {'.mp4': 'mp4v', '.avi': 'MJPG', '.mkv': 'MJPG'}
 SIZE = (64, 48)  # width, height

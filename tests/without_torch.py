@@ -44,7 +44,7 @@ def _package(name, path=None, **contents):
 def _stand_in():
     package = ROOT / 'fsptal_mm'
     _package('fsptal_mm', package)
-    for name in ('structures', 'datasets', 'evaluation'):
+    for name in ('utils', 'structures', 'datasets', 'evaluation'):
         setattr(sys.modules['fsptal_mm'], name, _package(f'fsptal_mm.{name}', package / name))
 
     def print_log(message, logger=None, level=logging.INFO):

@@ -17,8 +17,8 @@ import sys
 import webbrowser
 from pathlib import Path
 
-from fsptal_mm.apis.annotator import AnnotationServer, PageApi, Project, find_videos, read_class_keys
-from fsptal_mm.errors import InputError
+from fsptal_mm.annotator import AnnotationServer, PageApi, Project, find_videos, read_class_keys
+from fsptal_mm.utils.errors import InputError
 
 
 def parse_args(argv):

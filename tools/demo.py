@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fsptal_mm.apis import TALInferencer
-from fsptal_mm.errors import InputError
+from fsptal_mm.utils.errors import InputError
 
 
 def parse_args(argv):

@@ -19,7 +19,7 @@ def run_host_tool(name):
         sys.exit(f'mmaction2 has no tools/{name}; looked for {", ".join(map(str, candidates))}')
     sys.argv[0] = str(script)
     from fsptal_mm.config_errors import config_errors  # a clone could not be imported before
-    from fsptal_mm.errors import InputError
+    from fsptal_mm.utils.errors import InputError
 
     try:
         with config_errors():

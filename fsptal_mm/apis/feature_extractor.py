@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from fsptal_mm.datasets.flow_reader import check_source, open_frames
-from fsptal_mm.datasets.video_clips import ClipGrid, ClipPipeline, iterate_clips
-from fsptal_mm.errors import InputError, check_numbers
+from fsptal_mm.datasets.videos.clips import ClipGrid, ClipPipeline, iterate_clips
+from fsptal_mm.datasets.videos.flow import check_source, open_frames
 from fsptal_mm.models import pool_clip_features
+from fsptal_mm.utils.errors import InputError, check_numbers
 
 from .model_loading import usable_device
 from .recognizer import load_recognizer, sampled_clip

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 
 from fsptal_mm.datasets.transforms.loading import FEATURE_SUFFIXES, HDF5_SUFFIXES
-from fsptal_mm.datasets.video_reader import VIDEO_SUFFIXES
-from fsptal_mm.errors import InputError
-from fsptal_mm.reading import regular_file, to_name, to_positive
+from fsptal_mm.datasets.videos.reader import VIDEO_SUFFIXES
+from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.reading import regular_file, to_name, to_positive
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,11 +6,11 @@ from pathlib import Path
 from mmaction.registry import DATASETS
 
 from fsptal_mm.datasets import PointTALDataset
-from fsptal_mm.datasets.annotations import VideoRecord
+from fsptal_mm.datasets.annotations.records import VideoRecord
 from fsptal_mm.datasets.feature_settings import read_settings, stated_grid
-from fsptal_mm.datasets.video_reader import open_video
-from fsptal_mm.errors import InputError
+from fsptal_mm.datasets.videos.reader import open_video
 from fsptal_mm.structures import SnippetGrid
+from fsptal_mm.utils.errors import InputError
 
 from .feature_extractor import FeatureExtractor
 

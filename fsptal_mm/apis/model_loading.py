@@ -13,11 +13,11 @@ from mmengine.runner.checkpoint import CheckpointLoader, _load_checkpoint_to_mod
 
 from fsptal_mm.compat_checkpoints import load_exactly
 from fsptal_mm.config_errors import config_errors
-from fsptal_mm.datasets.readers import read_classes
-from fsptal_mm.errors import InputError
+from fsptal_mm.datasets.annotations.readers import read_classes
 from fsptal_mm.models.task_modules import ProposalGenerator
 from fsptal_mm.models.task_modules.nms import find_nms
-from fsptal_mm.reading import regular_file
+from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.reading import regular_file
 
 _INDEX_DIR = Path(__file__).parents[1] / '.mim'  # holds model-index.yml and configs/, in a clone and when installed
 _MAX_NAMED = 5

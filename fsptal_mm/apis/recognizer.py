@@ -6,8 +6,8 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import CheckpointLoader
 
 from fsptal_mm.config_errors import config_errors
-from fsptal_mm.errors import InputError
-from fsptal_mm.reading import regular_file
+from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.reading import regular_file
 
 from .model_loading import local_file, state_dict_holder
 

@@ -14,12 +14,12 @@ from mmengine.registry import DefaultScope
 from rich.progress import track
 
 from fsptal_mm.config_errors import config_errors
-from fsptal_mm.datasets.video_reader import open_video
-from fsptal_mm.errors import InputError, check_numbers
+from fsptal_mm.datasets.videos.reader import open_video
 from fsptal_mm.evaluation import write_csv, write_results
 from fsptal_mm.evaluation.samples import collect_detections
-from fsptal_mm.reading import path_below
 from fsptal_mm.structures import Detection
+from fsptal_mm.utils.errors import InputError, check_numbers
+from fsptal_mm.utils.reading import path_below
 from fsptal_mm.visualization import Timeline, annotate_video, draw_timeline
 
 from .inference_inputs import VideoInput, list_inputs

@@ -10,10 +10,10 @@ from mmengine.device import get_device
 from mmengine.registry import DefaultScope
 
 from fsptal_mm.config_errors import config_errors
-from fsptal_mm.datasets.video_reader import VIDEO_SUFFIXES, open_video
+from fsptal_mm.datasets.videos.reader import VIDEO_SUFFIXES, open_video
 from fsptal_mm.engine.timeline_builder import check_has_timeline, find_videos, mining_timeline, prediction_timeline
-from fsptal_mm.errors import InputError
-from fsptal_mm.reading import known_id, spellings
+from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.reading import known_id, spellings
 from fsptal_mm.visualization import NO_CLASS, FrameStrip, ModelTrack, Spans, Timeline, axis_width_in
 
 from .model_loading import load_local_checkpoint

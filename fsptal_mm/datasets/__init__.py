@@ -1,5 +1,5 @@
 from .point_tal_dataset import PointTALDataset
-from .synthetic_dataset import SyntheticPointTALDataset
+from .synthetic.dataset import SyntheticPointTALDataset
 from .transforms import (
     CropToWindow,
     ExtendPointLabels,

@@ -3,10 +3,10 @@
 import json
 from pathlib import Path
 
-from fsptal_mm.errors import InputError
-from fsptal_mm.fileio import write_json
-from fsptal_mm.reading import read_json
 from fsptal_mm.structures import SnippetGrid
+from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.reading import read_json
+from fsptal_mm.utils.writing import write_json
 
 SIDE_FILE = 'features.json'
 _FORMAT, _VERSION = 'fsptal_mm_features', 1

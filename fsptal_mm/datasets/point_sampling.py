@@ -4,7 +4,7 @@ import zlib
 
 import numpy as np
 
-from fsptal_mm.errors import InputError
+from fsptal_mm.utils.errors import InputError
 
 POINT_STYLES = ('centre', 'gaussian', 'uniform')
 

@@ -11,11 +11,11 @@ from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 from mmengine.utils import is_abs
 
-from fsptal_mm.errors import InputError, check_flags
-from fsptal_mm.reading import path_below
 from fsptal_mm.structures import SnippetGrid, segments_inside
+from fsptal_mm.utils.errors import InputError, check_flags
+from fsptal_mm.utils.reading import path_below
 
-from .annotations import load_annotations
+from .annotations.records import load_annotations
 from .feature_settings import SIDE_FILE, stated_grid
 from .folds import Fold
 from .windows import Windows

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from fsptal_mm.errors import InputError
+from fsptal_mm.utils.errors import InputError
 
 
 @dataclass(frozen=True)

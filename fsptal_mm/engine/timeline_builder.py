@@ -5,10 +5,10 @@ from contextlib import contextmanager
 import torch
 from mmengine.dataset import pseudo_collate
 
-from fsptal_mm.errors import InputError
 from fsptal_mm.evaluation.samples import collect_detections, to_numpy
 from fsptal_mm.models.task_modules import VideoLabels
 from fsptal_mm.structures import snippet_edges_sec
+from fsptal_mm.utils.errors import InputError
 from fsptal_mm.visualization import ModelTrack, SnippetCurves, Spans, Timeline
 
 from .hooks.label_report import label_runs, segments_sec

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fsptal_mm.errors import InputError
-from fsptal_mm.reading import get_field, get_label, read_json, shown, to_number
 from fsptal_mm.structures import segment_iou
+from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.reading import get_field, get_label, read_json, shown, to_number
 
 LABEL_FOLDER = 'pseudo_labels'  # of a work directory, with a file epoch_N.json for each pass of PseudoLabelMiningHook
 MEASURES = ('action_precision', 'action_recall', 'background_precision', 'background_recall', 'segment_tiou')

@@ -5,7 +5,7 @@ from mmaction.registry import METRICS
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
-from fsptal_mm.errors import InputError
+from fsptal_mm.utils.errors import InputError
 
 from .functional import Instances, point_average_precision, point_extents, summary_table
 from .samples import class_names, collect_detections, column, warn, without_repetition

@@ -5,8 +5,8 @@ from functools import cached_property
 import numpy as np
 from mmaction.registry import METRICS
 
-from fsptal_mm.errors import InputError
-from fsptal_mm.reading import known_id
+from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.reading import known_id
 
 from .results import read_video_scores
 from .samples import class_names

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fsptal_mm.errors import InputError, check_flags, check_numbers
+from fsptal_mm.utils.errors import InputError, check_flags, check_numbers
 
 from .functional import Instances, match_points
 from .functional.instances import by_class_and_video, paired_iou, pairs_within_groups

@@ -8,9 +8,9 @@ from collections import Counter
 import numpy as np
 from mmengine.logging import print_log
 
-from fsptal_mm.errors import LARGEST, InputError
-from fsptal_mm.fileio import atomic_write, write_json
-from fsptal_mm.reading import known_id, read_json
+from fsptal_mm.utils.errors import LARGEST, InputError
+from fsptal_mm.utils.reading import known_id, read_json
+from fsptal_mm.utils.writing import atomic_write, write_json
 
 from .functional import Instances
 

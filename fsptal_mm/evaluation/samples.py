@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from mmengine.logging import print_log
 
-from fsptal_mm.errors import InputError
+from fsptal_mm.utils.errors import InputError
 
 
 def collect_detections(sample):

@@ -5,7 +5,7 @@ from mmaction.registry import METRICS
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
-from fsptal_mm.errors import InputError, check_flags
+from fsptal_mm.utils.errors import InputError, check_flags
 
 from .functional import (
     Instances,

@@ -1,8 +1,6 @@
-from .affinity_embedding import AffinityEmbedding, MaskedConv1d
 from .clip_backbone import pool_clip_features
 from .data_preprocessor import SnippetDataPreprocessor
 from .detectors import PointTAL
-from .embeddings import PackedConv1d, SnippetEmbedding
 from .heads import (
     ForegroundBranch,
     FSPTALHead,
@@ -25,7 +23,7 @@ from .losses import (
 from .segment_network import SegmentNetwork
 from .segment_pooling import SegmentPooling
 from .task_modules import CandidateSampler, ProposalGenerator, PseudoLabelMiner, SegmentAssigner, SegmentSearcher
-from .transformer_embedding import TransformerEmbedding
+from .trunks import AffinityEmbedding, MaskedConv1d, PackedConv1d, SnippetEmbedding, TransformerEmbedding
 
 __all__ = [
     'AffinityEmbedding',

@@ -7,7 +7,7 @@ import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
-from fsptal_mm.errors import InputError
+from fsptal_mm.utils.errors import InputError
 
 
 def pool_clip_features(outputs, num_clips):

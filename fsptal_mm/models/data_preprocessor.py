@@ -5,8 +5,8 @@ import torch
 from mmaction.registry import MODELS
 from mmengine.model import BaseDataPreprocessor
 
-from fsptal_mm.errors import InputError, check_numbers
 from fsptal_mm.structures import ClipBatch, SnippetBatch
+from fsptal_mm.utils.errors import InputError, check_numbers
 
 _CHANNEL_DIM = dict(NCHW=-3, NCTHW=-4)
 

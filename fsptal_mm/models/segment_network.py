@@ -4,10 +4,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from fsptal_mm.errors import check_numbers
 from fsptal_mm.models.dropout import Dropout
-from fsptal_mm.models.embeddings import PackedConv1d
 from fsptal_mm.models.segment_pooling import SegmentPooling
+from fsptal_mm.models.trunks.snippet_embedding import PackedConv1d
+from fsptal_mm.utils.errors import check_numbers
 
 _CLASS_BIAS = -2.0  # at first, a segment is most likely background
 

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from fsptal_mm.errors import InputError, check_numbers
+from fsptal_mm.utils.errors import InputError, check_numbers
 
 _WITHOUT_FLOAT64 = ('mps',)
 _NO_WIDTH = 1e-6  # snippets, of a range beyond the ends of a video

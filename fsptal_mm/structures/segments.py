@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fsptal_mm.errors import LARGEST, InputError, check_numbers
+from fsptal_mm.utils.errors import LARGEST, InputError, check_numbers
 
 # A time that is meant to be the start of a snippet may be a hair below it in floating point.
 _EDGE_SNIPPETS = 1e-6

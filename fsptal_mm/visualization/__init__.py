@@ -2,21 +2,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from .tal_visualizer import TALVisualizer
-from .timeline_data import NO_CLASS, FrameStrip, ModelTrack, SnippetCurves, Spans, Timeline
+from .timeline.data import NO_CLASS, FrameStrip, ModelTrack, SnippetCurves, Spans, Timeline
 
 if TYPE_CHECKING:  # what draws is imported at its first use: matplotlib would double the time that our import takes
     from .annotated_video import annotate_video
     from .diagnosis import draw_error_profile, draw_false_negatives, draw_sensitivity
     from .figure_files import SUFFIXES, save_figure
     from .label_quality import label_quality_figure
-    from .timeline import axis_width_in, draw_timeline, timeline_figure, timeline_image
+    from .timeline.figure import axis_width_in, draw_timeline, timeline_figure, timeline_image
 
 _DRAWING = {
     'annotated_video': ('annotate_video',),
     'diagnosis': ('draw_error_profile', 'draw_false_negatives', 'draw_sensitivity'),
     'figure_files': ('SUFFIXES', 'save_figure'),
     'label_quality': ('label_quality_figure',),
-    'timeline': ('axis_width_in', 'draw_timeline', 'timeline_figure', 'timeline_image'),
+    'timeline.figure': ('axis_width_in', 'draw_timeline', 'timeline_figure', 'timeline_image'),
 }
 
 __all__ = [

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import cv2
 
-from fsptal_mm.errors import InputError, WriteError
-from fsptal_mm.fileio import atomic_path
+from fsptal_mm.utils.errors import InputError, WriteError
+from fsptal_mm.utils.writing import atomic_path
 
 from .palette import OKABE_ITO, to_rgb
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from matplotlib import rc_context
 
-from fsptal_mm.errors import InputError
-from fsptal_mm.fileio import atomic_write
+from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.writing import atomic_write
 
 SUFFIXES = ('.png', '.svg', '.pdf')
 # Hatches take their line width when they are written. Text of an SVG stays text, which can be searched.

@@ -30,7 +30,7 @@ class TALVisualizer(Visualizer):
             timeline (Timeline): What to show.
             step: Usually the number of epochs done.
         """
-        from .timeline import timeline_image  # here, since it loads matplotlib
+        from .timeline.figure import timeline_image  # here, since it loads matplotlib
 
         kwargs = dict(max_classes=self.max_classes, max_proposals=self.max_proposals)
         self.add_image(name, timeline_image(timeline, **kwargs), step)

@@ -5,7 +5,7 @@ import resource
 import signal
 from pathlib import Path
 
-from fsptal_mm.errors import InputError
+from fsptal_mm.utils.errors import InputError
 
 # Beyond what is in use. The largest features that are read have 2 GiB; small files should take a few MB.
 LIMIT_BYTES = 5 << 29

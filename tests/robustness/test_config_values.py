@@ -13,10 +13,10 @@ from nasty import NASTY_VALUES, spoilt, values
 
 from fsptal_mm.datasets.folds import Fold
 from fsptal_mm.datasets.windows import Windows
-from fsptal_mm.errors import InputError
 from fsptal_mm.evaluation.functional import Protocol
-from fsptal_mm.fileio import write_json
 from fsptal_mm.structures import SnippetGrid
+from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.writing import write_json
 
 # Registry, config, and the arguments that numbers or words are given for.
 PARTS = {

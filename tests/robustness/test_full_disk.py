@@ -19,8 +19,8 @@ from test_kills import (  # noqa: F401  (`material` is a fixture)
 )
 from tiny_videos import write_video
 
-from fsptal_mm.datasets.video_reader import open_video
-from fsptal_mm.errors import WriteError
+from fsptal_mm.datasets.videos.reader import open_video
+from fsptal_mm.utils.errors import WriteError
 from fsptal_mm.visualization import annotate_video
 
 

@@ -17,10 +17,10 @@ from tiny_recognizers import write_recognizer
 from tiny_run import same_weights
 from tiny_videos import write_video
 
-from fsptal_mm.apis.annotator.project_file import read_project
+from fsptal_mm.annotator.project_file import read_project
 from fsptal_mm.compat_checkpoints import find_latest_checkpoint
-from fsptal_mm.datasets.synthetic import ensure_synthetic
-from fsptal_mm.fileio import write_json
+from fsptal_mm.datasets.synthetic.generator import ensure_synthetic
+from fsptal_mm.utils.writing import write_json
 
 ROOT = Path(__file__).parents[2]
 EPOCHS = 4

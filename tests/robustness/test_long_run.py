@@ -15,7 +15,7 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from fsptal_mm.datasets.synthetic import ensure_synthetic
+from fsptal_mm.datasets.synthetic.generator import ensure_synthetic
 
 CONFIG = Path(__file__).parents[2] / 'configs/fsptal_tuned/fsptal-tuned_synthetic.py'
 

@@ -15,13 +15,13 @@ from tool_modules import load_tool
 import fsptal_mm
 from fsptal_mm.apis import TALInferencer
 from fsptal_mm.datasets import PointTALDataset
-from fsptal_mm.datasets.annotations import Annotations, VideoRecord
-from fsptal_mm.datasets.synthetic import save_split
-from fsptal_mm.datasets.synthetic_features import SyntheticParams
-from fsptal_mm.errors import InputError
-from fsptal_mm.fileio import atomic_write
-from fsptal_mm.reading import path_below
+from fsptal_mm.datasets.annotations.records import Annotations, VideoRecord
+from fsptal_mm.datasets.synthetic.features import SyntheticParams
+from fsptal_mm.datasets.synthetic.generator import save_split
 from fsptal_mm.structures import Detection
+from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.reading import path_below
+from fsptal_mm.utils.writing import atomic_write
 
 ROOT = Path(fsptal_mm.__file__).parents[1]
 LEAVING = (

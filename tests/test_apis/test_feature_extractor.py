@@ -8,7 +8,7 @@ from tiny_recognizers import config_of, write_recognizer
 from tiny_videos import write_variable_rate, write_video
 
 from fsptal_mm.apis.feature_extractor import FeatureExtractor
-from fsptal_mm.errors import InputError
+from fsptal_mm.utils.errors import InputError
 
 
 @pytest.fixture(scope='module')

@@ -8,7 +8,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from fsptal_mm.apis import FeatureExtractor, TALInferencer
-from fsptal_mm.errors import InputError
+from fsptal_mm.utils.errors import InputError
 
 GRID = 'dict(fps=25, snippet_frames=8)'
 RECOGNIZER = """

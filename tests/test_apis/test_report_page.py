@@ -12,7 +12,7 @@ from selenium.webdriver import ActionChains, Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select
 
-from fsptal_mm.apis.report import Published, read_run, write_report
+from fsptal_mm.report import Published, read_run, write_report
 
 BLUE = 'rgb(0, 114, 178)'  # of the first run
 
@@ -240,7 +240,7 @@ def test_the_file_names_no_address(pages):
 
 
 def test_the_same_runs_give_the_same_page(pages, tmp_path, monkeypatch):
-    monkeypatch.setattr('fsptal_mm.apis.report.page.datetime', SimpleNamespace(now=lambda: datetime(2026, 1, 1)))
+    monkeypatch.setattr('fsptal_mm.report.page.datetime', SimpleNamespace(now=lambda: datetime(2026, 1, 1)))
     runs = [read_run(pages / 'run', 'one'), read_run(pages / 'second', 'two')]
     for name in 'ab':
         write_report(tmp_path / name, runs)

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from report_runs import BAD, EVIL, NUM_WEAK, write_data, write_results, write_run
 
-from fsptal_mm.apis.report import read_run
-from fsptal_mm.apis.report.timelines import MAX_DETECTIONS, group_by_test_set, make_timelines
-from fsptal_mm.apis.report.training_log import read_training_log, thin
-from fsptal_mm.errors import InputError
+from fsptal_mm.report import read_run
+from fsptal_mm.report.timelines import MAX_DETECTIONS, group_by_test_set, make_timelines
+from fsptal_mm.report.training_log import read_training_log, thin
+from fsptal_mm.utils.errors import InputError
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ from tool_modules import load_tool
 from fsptal_mm.apis import TALInferencer
 from fsptal_mm.apis.input_pipeline import ModelInputs
 from fsptal_mm.datasets.feature_settings import SIDE_FILE, keep_settings
-from fsptal_mm.errors import InputError
 from fsptal_mm.evaluation import read_results
+from fsptal_mm.utils.errors import InputError
 
 
 @pytest.fixture(scope='module')

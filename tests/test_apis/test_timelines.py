@@ -5,8 +5,8 @@ import pytest
 from tiny_videos import brightness_to_sec, write_video
 
 from fsptal_mm.apis.timelines import add_results, find_video_file, join_tracks, read_frames, timelines_of_results
-from fsptal_mm.datasets.annotations import Annotations, VideoRecord
-from fsptal_mm.errors import InputError
+from fsptal_mm.datasets.annotations.records import Annotations, VideoRecord
+from fsptal_mm.utils.errors import InputError
 from fsptal_mm.visualization import ModelTrack, Spans, Timeline
 
 CLASSES = ('jump', 'run')

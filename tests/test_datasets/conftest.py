@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from fsptal_mm.datasets import record_cleaning
-from fsptal_mm.datasets.annotations import load_annotations
+from fsptal_mm.datasets.annotations import cleaning
+from fsptal_mm.datasets.annotations.records import load_annotations
 
 DATABASE = {
     'a': {'subset': 'Validation', 'duration': 20.0, 'fps': 10, 'annotations': [{'label': 'Run', 'segment': [1, 5]}]},
@@ -33,7 +33,7 @@ def write(tmp_path):
 def warnings(monkeypatch):
     """Messages of all the warnings that reading gives."""
     messages = []
-    monkeypatch.setattr(record_cleaning, 'print_log', lambda message, **kwargs: messages.append(message))
+    monkeypatch.setattr(cleaning, 'print_log', lambda message, **kwargs: messages.append(message))
     return messages
 
 

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from tiny_videos import SIZE, write_video
 
-from fsptal_mm.datasets.flow_reader import FlowFolderReader, TVL1Reader, check_source
-from fsptal_mm.errors import InputError
+from fsptal_mm.datasets.videos.flow import FlowFolderReader, TVL1Reader, check_source
+from fsptal_mm.utils.errors import InputError
 
 
 def write_flow(folder, pairs):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fsptal_mm.datasets.folds import Fold
-from fsptal_mm.errors import InputError
+from fsptal_mm.utils.errors import InputError
 
 IDS = [f'video_{number}' for number in range(11)]
 SALADS = [f'rgb-{user:02d}-{take}' for user in range(1, 9) for take in (1, 2)]

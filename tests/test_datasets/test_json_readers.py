@@ -2,8 +2,8 @@ import re
 
 import pytest
 
-from fsptal_mm.datasets.json_readers import read_annotations
-from fsptal_mm.errors import InputError
+from fsptal_mm.datasets.annotations.json_readers import read_annotations
+from fsptal_mm.utils.errors import InputError
 
 
 def refused(message):

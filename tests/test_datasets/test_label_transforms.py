@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from fsptal_mm.datasets import ExtendPointLabels, PointsToSnippets, ResizeSnippets
-from fsptal_mm.errors import InputError
 from fsptal_mm.structures import SnippetGrid
+from fsptal_mm.utils.errors import InputError
 
 
 def make_results(point_sec=(), labels=(), instances=None, num_snippets=5, grid=None, duration_sec=None, **extra):
@@ -117,7 +117,7 @@ def test_touching_instances_of_one_class_stay_two():
 
 
 def test_every_label_of_real_points_survives(data_root):
-    from fsptal_mm.datasets.annotations import load_annotations
+    from fsptal_mm.datasets.annotations.records import load_annotations
 
     root = data_root / 'thumos14'
     annotations = load_annotations(

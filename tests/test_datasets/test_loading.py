@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from fsptal_mm.datasets import LoadSnippetFeatures
-from fsptal_mm.errors import InputError
 from fsptal_mm.structures import SnippetGrid
+from fsptal_mm.utils.errors import InputError
 
 FEATURES = np.arange(12, dtype=np.float32).reshape(4, 3)
 

@@ -2,8 +2,8 @@ import re
 
 import pytest
 
-from fsptal_mm.datasets.point_readers import read_points
-from fsptal_mm.errors import InputError
+from fsptal_mm.datasets.annotations.point_readers import read_points
+from fsptal_mm.utils.errors import InputError
 
 PLAIN = {'format': 'fsptal_mm', 'version': 1, 'classes': ['Run']}
 CSV_HEAD = 'class,class_index,start_frame,stop_frame,video_id,point\n'

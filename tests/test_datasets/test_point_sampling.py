@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fsptal_mm.datasets.point_sampling import POINT_STYLES, draw_points, video_rng
-from fsptal_mm.errors import InputError
+from fsptal_mm.utils.errors import InputError
 
 
 def test_centre_is_the_middle_and_takes_no_chance():

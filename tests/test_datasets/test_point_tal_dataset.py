@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fsptal_mm.datasets import PointTALDataset
-from fsptal_mm.errors import InputError
+from fsptal_mm.utils.errors import InputError
 
 PIPELINE = [dict(type='LoadSnippetFeatures'), dict(type='PointsToSnippets'), dict(type='PackPointTALInputs')]
 

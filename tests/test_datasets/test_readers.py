@@ -2,8 +2,8 @@ import re
 
 import pytest
 
-from fsptal_mm.datasets.readers import read_ambiguous, read_classes, read_fps, read_split
-from fsptal_mm.errors import InputError
+from fsptal_mm.datasets.annotations.readers import read_ambiguous, read_classes, read_fps, read_split
+from fsptal_mm.utils.errors import InputError
 
 
 def refused(message):

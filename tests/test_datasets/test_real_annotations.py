@@ -6,11 +6,11 @@ import re
 import numpy as np
 import pytest
 
-from fsptal_mm.datasets.annotations import load_annotations
-from fsptal_mm.datasets.json_readers import read_annotations
-from fsptal_mm.datasets.point_readers import read_points
-from fsptal_mm.datasets.readers import read_ambiguous, read_fps, read_split
-from fsptal_mm.errors import InputError
+from fsptal_mm.datasets.annotations.json_readers import read_annotations
+from fsptal_mm.datasets.annotations.point_readers import read_points
+from fsptal_mm.datasets.annotations.readers import read_ambiguous, read_fps, read_split
+from fsptal_mm.datasets.annotations.records import load_annotations
+from fsptal_mm.utils.errors import InputError
 
 
 def refused(message):

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from fsptal_mm.errors import InputError
+from fsptal_mm.utils.errors import InputError
 
 
 def refused(message):

@@ -7,11 +7,12 @@ import time
 import numpy as np
 import pytest
 
-from fsptal_mm.datasets import SyntheticPointTALDataset, synthetic
-from fsptal_mm.datasets.annotations import Annotations, load_annotations
-from fsptal_mm.datasets.synthetic import draw_annotations, ensure_synthetic, select_videos
-from fsptal_mm.datasets.synthetic_features import SyntheticParams
-from fsptal_mm.errors import InputError
+from fsptal_mm.datasets import SyntheticPointTALDataset
+from fsptal_mm.datasets.annotations.records import Annotations, load_annotations
+from fsptal_mm.datasets.synthetic import generator
+from fsptal_mm.datasets.synthetic.features import SyntheticParams
+from fsptal_mm.datasets.synthetic.generator import draw_annotations, ensure_synthetic, select_videos
+from fsptal_mm.utils.errors import InputError
 
 # A set that is written in a fraction of a second.
 SMALL = dict(train_videos=10, test_videos=10, dim=8, latent_dim=6)
@@ -146,7 +147,7 @@ def test_other_parameters_or_an_older_generator_make_it_anew(tmp_path, monkeypat
     assert np.load(root / 'features' / 'train' / 'train_000.npy').shape[1] == 4
     assert json.loads((root / 'meta.json').read_text())['params']['dim'] == 4
     before = stamps(root)
-    monkeypatch.setattr(synthetic, 'GENERATOR_VERSION', synthetic.GENERATOR_VERSION + 1)
+    monkeypatch.setattr(generator, 'GENERATOR_VERSION', generator.GENERATOR_VERSION + 1)
     ensure_synthetic(root, **{**SMALL, 'dim': 4})
     assert not set(stamps(root).values()) & set(before.values())
 

@@ -3,10 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fsptal_mm.datasets.annotations import Annotations, VideoRecord, load_annotations
-from fsptal_mm.datasets.synthetic import draw_annotations, select_videos
-from fsptal_mm.datasets.synthetic_features import SyntheticParams, make_features
-from fsptal_mm.errors import InputError
+from fsptal_mm.datasets.annotations.records import Annotations, VideoRecord, load_annotations
+from fsptal_mm.datasets.synthetic.features import SyntheticParams, make_features
+from fsptal_mm.datasets.synthetic.generator import draw_annotations, select_videos
+from fsptal_mm.utils.errors import InputError
 
 
 @pytest.fixture(scope='module')

@@ -4,9 +4,9 @@ import torch
 from tiny_recognizers import config_of
 from tiny_videos import brightness_to_sec, write_video
 
-from fsptal_mm.datasets.video_clips import ClipGrid, ClipPipeline, iterate_clips
-from fsptal_mm.datasets.video_reader import DecordReader, open_video
-from fsptal_mm.errors import InputError
+from fsptal_mm.datasets.videos.clips import ClipGrid, ClipPipeline, iterate_clips
+from fsptal_mm.datasets.videos.reader import DecordReader, open_video
+from fsptal_mm.utils.errors import InputError
 
 
 def test_consecutive_frames_of_clips_that_do_not_overlap():

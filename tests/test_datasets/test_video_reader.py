@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from tiny_videos import SIZE, brightness_to_sec, write_variable_rate, write_video
 
-from fsptal_mm.datasets.video_reader import open_video
-from fsptal_mm.errors import InputError
+from fsptal_mm.datasets.videos.reader import open_video
+from fsptal_mm.utils.errors import InputError
 
 DECODERS = pytest.mark.parametrize('decoder', ['decord', 'opencv'])
 

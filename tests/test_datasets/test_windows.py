@@ -3,8 +3,8 @@ import pytest
 
 from fsptal_mm.datasets import CropToWindow, PackLocalizerInputs
 from fsptal_mm.datasets.windows import Windows
-from fsptal_mm.errors import InputError
 from fsptal_mm.structures import SnippetGrid, segments_inside
+from fsptal_mm.utils.errors import InputError
 
 
 def video(duration_sec):

@@ -5,7 +5,7 @@ import torch
 from tiny_run import make_runner
 
 from fsptal_mm.engine import FiniteLossHook, NonFiniteLossError
-from fsptal_mm.errors import InputError
+from fsptal_mm.utils.errors import InputError
 
 
 def spoil(runner, value, step, term='loss_point_action'):

@@ -9,9 +9,9 @@ from tiny_run import LENGTHS, batches, make_runner, write_data
 from torch import multiprocessing as mp
 
 from fsptal_mm.engine import PseudoLabelMiningHook
-from fsptal_mm.errors import InputError
 from fsptal_mm.evaluation.label_quality import MEASURES, quality_over_training
 from fsptal_mm.models.task_modules import VideoLabels
+from fsptal_mm.utils.errors import InputError
 
 
 def mining(**kwargs):

@@ -9,8 +9,8 @@ from test_scale import forked, in_two_processes, loader
 from tiny_run import make_runner, write_data
 
 from fsptal_mm.apis.model_loading import load_local_checkpoint
-from fsptal_mm.errors import InputError
 from fsptal_mm.models.task_modules import candidate_sampler
+from fsptal_mm.utils.errors import InputError
 
 BEGIN = 2
 NETWORK = dict(in_channels=6, channels=8, hidden_channels=16)

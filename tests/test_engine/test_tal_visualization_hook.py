@@ -5,7 +5,7 @@ import torch
 from tiny_run import make_runner, write_data
 
 from fsptal_mm.engine import TALVisualizationHook
-from fsptal_mm.errors import InputError
+from fsptal_mm.utils.errors import InputError
 
 
 def visualizer():

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from fsptal_mm.errors import InputError
 from fsptal_mm.evaluation.label_quality import label_quality, quality_over_training
+from fsptal_mm.utils.errors import InputError
 
 
 def rows(*segments):

@@ -9,8 +9,8 @@ from mmengine.evaluator import Evaluator
 from mmengine.structures import InstanceData
 
 from fsptal_mm.datasets import PointTALDataset
-from fsptal_mm.errors import InputError
 from fsptal_mm.evaluation import PointMetric, point_metric, samples
+from fsptal_mm.utils.errors import InputError
 
 CLASSES = ('Diving', 'CliffDiving')
 

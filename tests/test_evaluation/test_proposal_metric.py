@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from mmaction.structures import ActionDataSample
 
-from fsptal_mm.errors import InputError
 from fsptal_mm.evaluation import ProposalTALMetric, read_results
+from fsptal_mm.utils.errors import InputError
 
 
 def sample(video='v', offset=0.0, share=(-np.inf, np.inf)):

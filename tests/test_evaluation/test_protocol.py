@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from mmengine.hooks import CheckpointHook
 
-from fsptal_mm.errors import InputError
 from fsptal_mm.evaluation.functional import PRESETS, Protocol
+from fsptal_mm.utils.errors import InputError
 
 
 def test_thumos_keys_and_averages():

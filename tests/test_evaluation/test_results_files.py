@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from fsptal_mm.errors import InputError
 from fsptal_mm.evaluation import read_results, results, to_instances, write_results
+from fsptal_mm.utils.errors import InputError
 
 
 def entry(**changes):

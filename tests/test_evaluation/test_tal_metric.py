@@ -11,9 +11,9 @@ from mmaction.structures import ActionDataSample
 from mmengine.evaluator import Evaluator
 from mmengine.structures import InstanceData
 
-from fsptal_mm.errors import InputError
 from fsptal_mm.evaluation import TALMetric, read_results, samples, tal_metric, to_instances
 from fsptal_mm.evaluation.functional import Instances, detection_average_precision
+from fsptal_mm.utils.errors import InputError
 
 CLASSES = ('Diving', 'Shotput', 'Billiards')
 

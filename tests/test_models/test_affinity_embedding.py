@@ -4,9 +4,9 @@ from host_sync import HostSyncs
 from mmaction.registry import MODELS
 from torch.nn import functional as F
 
-from fsptal_mm.errors import InputError
 from fsptal_mm.models import AffinityEmbedding, MaskedConv1d, PackedConv1d, SnippetEmbedding
 from fsptal_mm.structures import SnippetBatch
+from fsptal_mm.utils.errors import InputError
 
 LENGTHS = (5, 1, 9, 2)
 

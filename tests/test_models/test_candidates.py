@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from fsptal_mm.errors import InputError
 from fsptal_mm.models import CandidateSampler, SegmentAssigner
 from fsptal_mm.structures import SegmentBatch, segment_iou
+from fsptal_mm.utils.errors import InputError
 
 
 def random_segments(generator, count, length, num_classes=3):

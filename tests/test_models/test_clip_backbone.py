@@ -6,9 +6,9 @@ from mmaction.registry import MODELS
 from mmengine.model import convert_sync_batchnorm
 from torch import nn
 
-from fsptal_mm.errors import InputError
 from fsptal_mm.models import pool_clip_features
 from fsptal_mm.models.clip_backbone import check_can_recompute, encode_clips
+from fsptal_mm.utils.errors import InputError
 
 
 def test_frames_folded_into_the_batch_are_averaged_clip_by_clip():

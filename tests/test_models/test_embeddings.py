@@ -4,9 +4,9 @@ from mmaction.registry import MODELS
 from peak_memory import PeakMemory
 from torch import nn
 
-from fsptal_mm.errors import InputError
 from fsptal_mm.models import PackedConv1d, SnippetEmbedding, TransformerEmbedding
 from fsptal_mm.structures import SnippetBatch
+from fsptal_mm.utils.errors import InputError
 
 LENGTHS = (5, 1, 9, 2)
 

@@ -3,10 +3,10 @@ import torch
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from fsptal_mm.errors import InputError
 from fsptal_mm.models.losses import feature_separation
 from fsptal_mm.models.losses.feature_separation import FeatureSeparationLoss, feature_separation_loss
 from fsptal_mm.structures import SnippetBatch
+from fsptal_mm.utils.errors import InputError
 
 LENGTHS = (40, 1, 23, 2)
 HOST_WAITS = ('aten::_local_scalar_dense', 'aten::nonzero', 'aten::is_nonzero', 'aten::masked_select')

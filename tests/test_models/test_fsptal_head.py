@@ -3,7 +3,7 @@ import torch
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 
-from fsptal_mm.errors import InputError
+from fsptal_mm.utils.errors import InputError
 
 TERMS = {
     'loss_background',

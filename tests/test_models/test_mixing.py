@@ -9,10 +9,10 @@ from mmengine.model import BaseModule
 from torch import nn
 from torch.nn import functional as F
 
-from fsptal_mm.errors import InputError
 from fsptal_mm.models import PointFocalLoss, SnippetScores
 from fsptal_mm.models.task_modules import nms, soft_nms
 from fsptal_mm.structures import PointTargets, SnippetBatch
+from fsptal_mm.utils.errors import InputError
 
 try:
     import mmcv.ops

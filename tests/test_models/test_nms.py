@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from fsptal_mm.errors import InputError
 from fsptal_mm.models.task_modules import nms, soft_nms
 from fsptal_mm.structures import segment_iou
+from fsptal_mm.utils.errors import InputError
 
 
 def test_nms_by_hand():

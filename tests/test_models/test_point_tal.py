@@ -4,8 +4,8 @@ import torch
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 
-from fsptal_mm.errors import InputError
 from fsptal_mm.structures import PointTargets
+from fsptal_mm.utils.errors import InputError
 
 CONFIG = dict(
     type='PointTAL',

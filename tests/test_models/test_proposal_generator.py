@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from fsptal_mm.errors import InputError
 from fsptal_mm.models import ProposalGenerator
 from fsptal_mm.structures import SnippetGrid
+from fsptal_mm.utils.errors import InputError
 
 GRID = SnippetGrid(0.5)
 

@@ -5,9 +5,9 @@ from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from mmengine.structures import InstanceData
 
-from fsptal_mm.errors import InputError
 from fsptal_mm.models import RefinementHead
 from fsptal_mm.structures import SegmentBatch, SnippetBatch
+from fsptal_mm.utils.errors import InputError
 
 NETWORK = dict(in_channels=6, channels=8, hidden_channels=16)
 NO_DROPOUT = dict(input_dropout=0.0, pooled_dropout=0.0, hidden_dropout=0.0)

@@ -3,9 +3,9 @@ from itertools import pairwise
 import pytest
 import torch
 
-from fsptal_mm.errors import InputError
 from fsptal_mm.models import SegmentPooling
 from fsptal_mm.structures import SnippetBatch
+from fsptal_mm.utils.errors import InputError
 
 
 def mean_by_hand(video, start, end, steps=10000):

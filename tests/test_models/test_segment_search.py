@@ -7,8 +7,7 @@ from segment_reference import chains
 from torch.overrides import TorchFunctionMode
 
 from fsptal_mm.models.losses.score_contrast import outer_inner_contrast
-from fsptal_mm.models.task_modules import contrast_search
-from fsptal_mm.models.task_modules.segment_search import SegmentLabels, SegmentSearcher
+from fsptal_mm.models.task_modules.segment_search import SegmentLabels, SegmentSearcher, exact
 from fsptal_mm.structures import PointTargets
 
 VARIANTS = [
@@ -168,7 +167,7 @@ def test_the_same_however_many_segments_are_prepared_at_once(monkeypatch):
     targets, scores = large_case()
     assert (targets.instances.amax(1) >= 1).any()  # chains of several segments
     at_once = search(scores, targets)[0]
-    monkeypatch.setattr(contrast_search, '_WAYS_AT_ONCE', 1)
+    monkeypatch.setattr(exact, '_WAYS_AT_ONCE', 1)
     one_by_one = search(scores, targets)[0]
     for name, expected in vars(at_once).items():
         assert torch.equal(getattr(one_by_one, name), expected), name

@@ -6,9 +6,9 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from fsptal_mm.errors import InputError
 from fsptal_mm.models.heads.separation_branch import SeparationBranch
 from fsptal_mm.structures import SnippetBatch
+from fsptal_mm.utils.errors import InputError
 
 LENGTHS = (5, 1, 9, 2)
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from mmaction.structures import ActionDataSample
 
-from fsptal_mm.errors import InputError
 from fsptal_mm.structures import SnippetGrid, segment_iou, snippet_edges_sec
+from fsptal_mm.utils.errors import InputError
 
 
 def test_grid_from_frames_is_the_spacing_of_snippets_in_seconds():

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fsptal_mm.apis.report.judged import load_test_set
-from fsptal_mm.datasets.synthetic import ensure_synthetic
-from fsptal_mm.errors import InputError
+from fsptal_mm.datasets.synthetic.generator import ensure_synthetic
+from fsptal_mm.report.judged import load_test_set
+from fsptal_mm.utils.errors import InputError
 
 ROOT = Path(__file__).parents[2]
 TOOLS = ROOT / 'tools/analysis_tools'

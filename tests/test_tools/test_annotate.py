@@ -5,7 +5,7 @@ import pytest
 from numbered_videos import write_numbered
 from tool_modules import load_tool
 
-from fsptal_mm.apis.annotator import AnnotationServer
+from fsptal_mm.annotator import AnnotationServer
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tool_modules import load_tool
 
-from fsptal_mm.datasets.synthetic import ensure_synthetic
+from fsptal_mm.datasets.synthetic.generator import ensure_synthetic
 
 ROOT = Path(__file__).parents[2]
 

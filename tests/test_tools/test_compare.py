@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fsptal_mm.datasets.synthetic import ensure_synthetic
+from fsptal_mm.datasets.synthetic.generator import ensure_synthetic
 
 ROOT = Path(__file__).parents[2]
 

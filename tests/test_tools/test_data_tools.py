@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from tool_modules import load_tool
 
-from fsptal_mm.datasets.annotations import load_annotations
-from fsptal_mm.errors import InputError
+from fsptal_mm.datasets.annotations.records import load_annotations
+from fsptal_mm.utils.errors import InputError
 
 ROOT = Path(__file__).parents[2]
 

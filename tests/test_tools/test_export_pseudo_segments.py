@@ -11,9 +11,9 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from tool_modules import load_tool
 
-from fsptal_mm.datasets.annotations import load_annotations
-from fsptal_mm.datasets.synthetic import ensure_synthetic
-from fsptal_mm.errors import InputError
+from fsptal_mm.datasets.annotations.records import load_annotations
+from fsptal_mm.datasets.synthetic.generator import ensure_synthetic
+from fsptal_mm.utils.errors import InputError
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,7 +7,7 @@ from tiny_videos import write_video
 from tool_modules import load_tool
 
 from fsptal_mm.datasets import PointTALDataset
-from fsptal_mm.errors import InputError
+from fsptal_mm.utils.errors import InputError
 
 tool = load_tool('data/extract_features')
 

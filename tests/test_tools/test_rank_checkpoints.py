@@ -8,7 +8,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from tool_modules import load_tool
 
-from fsptal_mm.errors import InputError
+from fsptal_mm.utils.errors import InputError
 
 _ROOT = Path(__file__).resolve().parents[2]
 

@@ -1,7 +1,7 @@
 import cv2
 import numpy as np
 
-from fsptal_mm.datasets.video_reader import open_video
+from fsptal_mm.datasets.videos.reader import open_video
 from fsptal_mm.structures import Detection
 from fsptal_mm.visualization import annotate_video
 

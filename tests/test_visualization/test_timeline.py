@@ -5,8 +5,8 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.image import imread
 
-from fsptal_mm.errors import InputError
 from fsptal_mm.structures import Detection
+from fsptal_mm.utils.errors import InputError
 from fsptal_mm.visualization import (
     FrameStrip,
     ModelTrack,
@@ -18,7 +18,7 @@ from fsptal_mm.visualization import (
     timeline_figure,
 )
 from fsptal_mm.visualization.palette import OKABE_ITO, Look
-from fsptal_mm.visualization.timeline_rows import assign_lanes, condense
+from fsptal_mm.visualization.timeline.rows import assign_lanes, condense
 
 CLASSES = ('jump', 'throw', 'run')
 ORANGE, SKY = '#e69f00', '#56b4e9'

@@ -28,8 +28,8 @@ from table_runs import ROOT, Experiment, RunPool
 from tables import FORMS, TABLES
 
 import fsptal_mm
-from fsptal_mm.errors import InputError
-from fsptal_mm.fileio import atomic_write, write_json
+from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.writing import atomic_write, write_json
 
 
 def parse_args(argv):

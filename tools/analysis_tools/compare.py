@@ -30,9 +30,9 @@ from table_report import summarize
 from tables import ALONGSIDE, Row, Table
 
 from fsptal_mm.config_errors import config_errors
-from fsptal_mm.errors import InputError
 from fsptal_mm.evaluation.functional import render_markdown
-from fsptal_mm.fileio import atomic_write, write_json
+from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.writing import atomic_write, write_json
 
 _MEASURES = ('mAP@0.5', 'AR@10', 'AR@50', 'AR@100')
 

@@ -15,7 +15,6 @@ from pathlib import Path
 
 from eval_tal import add_file_arguments, load_truth, read_detections
 
-from fsptal_mm.errors import InputError
 from fsptal_mm.evaluation.diagnosis import (
     BUCKET_PRESETS,
     bucket_table,
@@ -25,7 +24,8 @@ from fsptal_mm.evaluation.diagnosis import (
     overview_table,
 )
 from fsptal_mm.evaluation.functional import Instances, Protocol, touches_any
-from fsptal_mm.fileio import atomic_write, write_json
+from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.writing import atomic_write, write_json
 from fsptal_mm.visualization import draw_error_profile, draw_false_negatives, draw_sensitivity, save_figure
 
 

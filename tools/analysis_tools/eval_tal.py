@@ -6,8 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fsptal_mm.datasets.annotations import load_annotations
-from fsptal_mm.errors import InputError
+from fsptal_mm.datasets.annotations.records import load_annotations
 from fsptal_mm.evaluation import read_results, to_instances
 from fsptal_mm.evaluation.functional import (
     PRESETS,
@@ -17,8 +16,9 @@ from fsptal_mm.evaluation.functional import (
     evaluate_detections,
     summary_table,
 )
-from fsptal_mm.fileio import write_json
-from fsptal_mm.reading import known_id
+from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.reading import known_id
+from fsptal_mm.utils.writing import write_json
 
 
 def parse_args(argv=None):

@@ -27,9 +27,9 @@ from fsptal_mm.apis.timelines import (
     timelines_of_model,
     timelines_of_results,
 )
-from fsptal_mm.datasets.annotations import load_annotations
-from fsptal_mm.errors import InputError
+from fsptal_mm.datasets.annotations.records import load_annotations
 from fsptal_mm.evaluation import read_results
+from fsptal_mm.utils.errors import InputError
 from fsptal_mm.visualization import SUFFIXES, draw_timeline
 
 _DEFAULT_VIDEOS = 3

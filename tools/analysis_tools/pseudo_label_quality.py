@@ -13,10 +13,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from fsptal_mm.errors import InputError
 from fsptal_mm.evaluation.functional import summary_table
 from fsptal_mm.evaluation.label_quality import MEASURES, quality_over_training
-from fsptal_mm.fileio import write_json
+from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.writing import write_json
 from fsptal_mm.visualization import SUFFIXES, label_quality_figure, save_figure
 
 

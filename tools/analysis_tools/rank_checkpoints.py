@@ -19,8 +19,8 @@ from scipy.stats import spearmanr
 
 from fsptal_mm.apis.model_loading import load_local_checkpoint
 from fsptal_mm.config_errors import config_errors
-from fsptal_mm.errors import InputError
 from fsptal_mm.evaluation.functional import summary_table
+from fsptal_mm.utils.errors import InputError
 
 _POINTS, _HELD_OUT, _TEST = 'point_mAP', 'held-out mAP (analysis)', 'test mAP (analysis)'
 

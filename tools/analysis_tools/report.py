@@ -15,8 +15,8 @@ from pathlib import Path
 from mmengine.config import DictAction
 from tables import TABLES
 
-from fsptal_mm.apis.report import Published, read_run, write_report
-from fsptal_mm.errors import InputError
+from fsptal_mm.report import Published, read_run, write_report
+from fsptal_mm.utils.errors import InputError
 
 _MEASURE = 'mAP@0.1-0.7'  # of the figures in tables.py
 

@@ -9,7 +9,6 @@ from rich.table import Table as RichTable
 from table_runs import Experiment
 from tables import Row
 
-from fsptal_mm.apis.report.judged import load_test_set
 from fsptal_mm.evaluation import read_results, to_instances
 from fsptal_mm.evaluation.functional import (
     paired_difference,
@@ -19,6 +18,7 @@ from fsptal_mm.evaluation.functional import (
     sample_deviation,
     touches_any,
 )
+from fsptal_mm.report.judged import load_test_set
 
 NUM_RESAMPLES = 1000
 

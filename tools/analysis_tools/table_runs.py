@@ -19,8 +19,8 @@ from mmengine.config import Config, DictAction
 
 import fsptal_mm
 from fsptal_mm.config_errors import config_errors
-from fsptal_mm.errors import InputError
-from fsptal_mm.fileio import write_json
+from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.writing import write_json
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / 'tools'

@@ -20,8 +20,8 @@ from reference.videos import batches_of, pack_videos, read_annotations
 
 import fsptal_mm.compat
 from fsptal_mm.models import PseudoLabelMiner
-from fsptal_mm.models.task_modules import segment_search
-from fsptal_mm.models.task_modules.contrast_search import span_sizes
+from fsptal_mm.models.task_modules.segment_search import searcher
+from fsptal_mm.models.task_modules.segment_search.exact import span_sizes
 from fsptal_mm.structures import PointTargets
 
 BATCH, LENGTH, CLASSES = 16, 5000, 20
@@ -29,7 +29,7 @@ BATCH, LENGTH, CLASSES = 16, 5000, 20
 PEERS = {'trained': dict(LACP=0.641, lists=0.277), 'worst': dict(LACP=2.43, lists=0.284)}
 LACP_SEARCH = 25 / 200  # its beam search, a video, on one core
 TIMED = 3  # batches of which the search is timed
-MAX_COMBINATIONS = segment_search.SegmentSearcher().max_combinations
+MAX_COMBINATIONS = searcher.SegmentSearcher().max_combinations
 
 
 def draw_scores(kind, generator):
@@ -85,7 +85,7 @@ def search_inputs(model, data):
         _, targets, _ = model.head.mine(batch, data['data_samples'])
         scores = model.head.clean_scores(batch).final
     model.train()
-    with mock.patch.object(segment_search, 'search_switches', wraps=segment_search.search_switches) as spy:
+    with mock.patch.object(searcher, 'search_switches', wraps=searcher.search_switches) as spy:
         model.head.searcher(scores, targets)
     return scores, targets, spy.call_args[0][0]
 
@@ -117,7 +117,7 @@ def bench_search(steps, repeats):
         count = sum(len(switches.action) for *_, switches in found)
         times, worse = np.zeros(2), 0
         for scores, targets, switches in found[:TIMED]:
-            best = segment_search.search_switches(switches, MAX_COMBINATIONS, 100)
+            best = searcher.search_switches(switches, MAX_COMBINATIONS, 100)
             worse += int((sums(switches, best) < sums(switches, beam_search(switches)) - 1e-9).sum())
             search = partial(model.head.searcher, scores, targets)
             times += median_sec([search, partial(beam_search, switches)], repeats)

@@ -13,7 +13,7 @@ from mmengine.utils import track_iter_progress
 
 from fsptal_mm.config_errors import config_errors
 from fsptal_mm.datasets import PointsToSnippets, SnippetLoader
-from fsptal_mm.errors import InputError
+from fsptal_mm.utils.errors import InputError
 
 
 def parse_args(argv):

@@ -8,9 +8,9 @@ Example:
 import argparse
 import sys
 
-from fsptal_mm.datasets.annotations import load_annotations
-from fsptal_mm.datasets.json_readers import save_plain
-from fsptal_mm.errors import InputError
+from fsptal_mm.datasets.annotations.json_readers import save_plain
+from fsptal_mm.datasets.annotations.records import load_annotations
+from fsptal_mm.utils.errors import InputError
 
 
 def parse_args(argv):

@@ -22,17 +22,17 @@ from mmengine.runner import Runner
 
 from fsptal_mm.apis.model_loading import load_local_checkpoint, set_nms
 from fsptal_mm.config_errors import config_errors
-from fsptal_mm.datasets.annotation_writers import save_activitynet, save_mmaction2
-from fsptal_mm.datasets.annotations import Annotations, VideoRecord
-from fsptal_mm.datasets.json_readers import save_plain
+from fsptal_mm.datasets.annotations.json_readers import save_plain
+from fsptal_mm.datasets.annotations.records import Annotations, VideoRecord
+from fsptal_mm.datasets.annotations.writers import save_activitynet, save_mmaction2
 from fsptal_mm.engine.pseudo_segment_mining import find_pseudo_segments, propose
-from fsptal_mm.errors import InputError
 from fsptal_mm.evaluation import write_results
 from fsptal_mm.evaluation.functional import Instances
 from fsptal_mm.evaluation.pseudo_segments import PseudoSegmentRules
 from fsptal_mm.evaluation.samples import collect_detections, column
-from fsptal_mm.fileio import atomic_write
-from fsptal_mm.reading import to_positive
+from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.reading import to_positive
+from fsptal_mm.utils.writing import atomic_write
 
 _NO_NMS = dict(type='nms', iou_threshold=2.0)  # which no tIoU reaches
 

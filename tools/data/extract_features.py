@@ -22,12 +22,12 @@ from rich.progress import BarColumn, Progress, TimeElapsedColumn, TimeRemainingC
 
 from fsptal_mm.apis.feature_extractor import FeatureExtractor
 from fsptal_mm.config_errors import config_errors
+from fsptal_mm.datasets.annotations.readers import read_lines
 from fsptal_mm.datasets.feature_settings import keep_settings
-from fsptal_mm.datasets.readers import read_lines
-from fsptal_mm.datasets.video_reader import videos_below
-from fsptal_mm.errors import InputError
-from fsptal_mm.fileio import atomic_write
-from fsptal_mm.reading import path_below, to_name
+from fsptal_mm.datasets.videos.reader import videos_below
+from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.reading import path_below, to_name
+from fsptal_mm.utils.writing import atomic_write
 
 
 def parse_args(argv):

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from mmengine.config import DictAction
 
-from fsptal_mm.datasets.annotations import load_annotations
-from fsptal_mm.datasets.json_readers import save_plain
-from fsptal_mm.datasets.synthetic import ensure_synthetic, save_split, select_videos
-from fsptal_mm.datasets.synthetic_features import SyntheticParams
-from fsptal_mm.errors import InputError
+from fsptal_mm.datasets.annotations.json_readers import save_plain
+from fsptal_mm.datasets.annotations.records import load_annotations
+from fsptal_mm.datasets.synthetic.features import SyntheticParams
+from fsptal_mm.datasets.synthetic.generator import ensure_synthetic, save_split, select_videos
+from fsptal_mm.utils.errors import InputError
 
 
 def parse_args(argv):

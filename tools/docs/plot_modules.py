@@ -20,7 +20,7 @@ from mmengine.registry import DefaultScope
 from fsptal_mm.apis.model_loading import find_config, load_local_checkpoint
 from fsptal_mm.config_errors import config_errors
 from fsptal_mm.engine.timeline_builder import find_videos
-from fsptal_mm.errors import InputError
+from fsptal_mm.utils.errors import InputError
 from fsptal_mm.visualization import save_figure
 
 

@@ -1,5 +1,5 @@
 # The embedded data set: THUMOS-like, a few MB, generated below data_root at first use
-# (fsptal_mm/datasets/synthetic.py). annotations_manual.json holds points set anywhere in an instance.
+# (fsptal_mm/datasets/synthetic/generator.py). annotations_manual.json holds points set anywhere in an instance.
 _base_ = ['./point_tal.py']
 
 data_root = '{{$FSPTAL_DATA_ROOT:data}}/synthetic'

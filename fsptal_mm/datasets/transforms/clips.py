@@ -2,9 +2,9 @@
 
 from mmaction.registry import TRANSFORMS
 
-from fsptal_mm.datasets.video_clips import ClipGrid, ClipPipeline, iterate_clips
-from fsptal_mm.datasets.video_reader import open_video
-from fsptal_mm.errors import InputError, check_numbers
+from fsptal_mm.datasets.videos.clips import ClipGrid, ClipPipeline, iterate_clips
+from fsptal_mm.datasets.videos.reader import open_video
+from fsptal_mm.utils.errors import InputError, check_numbers
 
 from .loading import SnippetLoader
 

@@ -4,8 +4,8 @@ import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
-from fsptal_mm.errors import InputError, check_numbers
 from fsptal_mm.structures import NO_INSTANCE, SnippetGrid
+from fsptal_mm.utils.errors import InputError, check_numbers
 
 _MAX_WEIGHT = 1000  # of Eq. 1: a labelled snippet becomes about so many
 _EXTENT = 0.5  # theta: an extended snippet belongs to the original one whose cell of +- half a snippet it lies in

@@ -13,8 +13,8 @@ from mmcv.transforms import BaseTransform
 from mmengine.fileio import get
 from mmengine.logging import print_log
 
-from fsptal_mm.errors import InputError, check_numbers
-from fsptal_mm.reading import regular_file
+from fsptal_mm.utils.errors import InputError, check_numbers
+from fsptal_mm.utils.reading import regular_file
 
 HDF5_SUFFIXES = ('.h5', '.hdf5')
 FEATURE_SUFFIXES = ('.npy', '.npz', '.csv', *HDF5_SUFFIXES)

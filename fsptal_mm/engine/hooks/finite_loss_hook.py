@@ -5,7 +5,7 @@ import math
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook, RuntimeInfoHook
 
-from fsptal_mm.errors import InputError
+from fsptal_mm.utils.errors import InputError
 
 
 class NonFiniteLossError(RuntimeError):

@@ -8,10 +8,10 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop
 
-from fsptal_mm.errors import InputError, check_flags, check_numbers
 from fsptal_mm.evaluation.label_quality import LABEL_FOLDER, label_quality
-from fsptal_mm.fileio import write_json
 from fsptal_mm.models.task_modules import PseudoLabelMiner, VideoLabels
+from fsptal_mm.utils.errors import InputError, check_flags, check_numbers
+from fsptal_mm.utils.writing import write_json
 
 from ..mining_pass import mining_pass
 from ..unwrapping import unwrapped_model

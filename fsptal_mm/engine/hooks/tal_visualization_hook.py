@@ -4,7 +4,7 @@ from mmaction.registry import HOOKS
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
 
-from fsptal_mm.errors import InputError, check_numbers
+from fsptal_mm.utils.errors import InputError, check_numbers
 from fsptal_mm.visualization import TALVisualizer
 
 from ..timeline_builder import check_has_timeline, find_videos, mining_timeline, prediction_timeline

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fsptal_mm.errors import InputError
+from fsptal_mm.utils.errors import InputError
 
 from ..functional import Instances, assign_detections, average_precision, precision_curves
 from .characteristics import BUCKET_NAMES, BUCKET_PRESETS, bucket_indices, characteristics

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fsptal_mm.errors import InputError
+from fsptal_mm.utils.errors import InputError
 
 _TOLERANCE = 1e-6
 

@@ -9,11 +9,11 @@ from mmengine.dist import all_reduce, get_world_size
 from mmengine.logging import print_log
 from mmengine.model import BaseModel
 
-from fsptal_mm.errors import InputError, check_flags, check_numbers
-from fsptal_mm.models.affinity_embedding import no_embedding_error
 from fsptal_mm.models.clip_backbone import check_can_recompute, encode_clips, frozen_parts
-from fsptal_mm.models.embeddings import PackedConv1d
+from fsptal_mm.models.trunks.affinity_embedding import no_embedding_error
+from fsptal_mm.models.trunks.snippet_embedding import PackedConv1d
 from fsptal_mm.structures import ClipBatch, SegmentBatch, SnippetBatch
+from fsptal_mm.utils.errors import InputError, check_flags, check_numbers
 
 
 @MODELS.register_module()

@@ -6,7 +6,7 @@ from mmengine.model import BaseModule
 from torch import nn
 from torch.nn import functional as F
 
-from fsptal_mm.errors import check_numbers
+from fsptal_mm.utils.errors import check_numbers
 
 _NORM_EPS = 1e-4  # shorter pooled features count as similar to nothing, and their gradients fit into float16
 

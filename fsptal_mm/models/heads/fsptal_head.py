@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from mmaction.registry import MODELS, TASK_UTILS
 
-from fsptal_mm.errors import InputError, check_numbers
-from fsptal_mm.models.affinity_embedding import no_embedding_error
+from fsptal_mm.models.trunks.affinity_embedding import no_embedding_error
+from fsptal_mm.utils.errors import InputError, check_numbers
 
 from .point_tal_head import PointTALHead, SnippetScores
 

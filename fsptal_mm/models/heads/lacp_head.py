@@ -11,12 +11,12 @@ from mmaction.registry import MODELS, TASK_UTILS
 from torch import nn
 from torch.nn import functional as F
 
-from fsptal_mm.errors import check_numbers
 from fsptal_mm.models.directions import directions
 from fsptal_mm.models.losses import VideoLevelLoss, point_focal_loss, pool_video_scores, segment_contrast
 from fsptal_mm.models.losses.score_contrast import group_mean
 from fsptal_mm.models.task_modules import PseudoLabelMiner
 from fsptal_mm.structures import NO_INSTANCE
+from fsptal_mm.utils.errors import check_numbers
 
 from .point_tal_head import PointTALHead, SnippetScores
 

@@ -7,10 +7,10 @@ from mmengine.model import BaseModule
 from mmengine.structures import InstanceData
 from torch import nn
 
-from fsptal_mm.errors import InputError, check_numbers
 from fsptal_mm.models.segment_network import SegmentNetwork
 from fsptal_mm.models.task_modules.nms import find_nms
 from fsptal_mm.structures import SegmentBatch
+from fsptal_mm.utils.errors import InputError, check_numbers
 
 _MIN_SCORE = 1e-6  # of stage 1, before a power
 

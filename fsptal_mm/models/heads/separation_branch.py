@@ -4,9 +4,9 @@ from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from torch.nn import functional as F
 
-from fsptal_mm.errors import check_numbers
 from fsptal_mm.models.directions import directions
-from fsptal_mm.models.embeddings import PackedConv1d
+from fsptal_mm.models.trunks.snippet_embedding import PackedConv1d
+from fsptal_mm.utils.errors import check_numbers
 
 
 @MODELS.register_module()

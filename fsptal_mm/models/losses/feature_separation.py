@@ -5,8 +5,8 @@ from mmaction.registry import MODELS
 from torch import nn
 from torch.nn import functional as F
 
-from fsptal_mm.errors import check_flags, check_numbers
 from fsptal_mm.models.directions import directions
+from fsptal_mm.utils.errors import check_flags, check_numbers
 
 _PAIRS_AT_ONCE = 2**21  # cosines held at a time while hard pairs are searched: 8 MB
 

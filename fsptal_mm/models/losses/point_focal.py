@@ -4,7 +4,7 @@ import torch
 from mmaction.registry import MODELS
 from torch import nn
 
-from fsptal_mm.errors import check_numbers
+from fsptal_mm.utils.errors import check_numbers
 
 _SCORE_EPS = 1e-6  # scores are kept this far from 0 before a logarithm, and from 1 before a power
 

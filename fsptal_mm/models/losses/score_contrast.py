@@ -5,7 +5,7 @@ from mmaction.registry import MODELS
 from torch import nn
 from torch.nn import functional as F
 
-from fsptal_mm.errors import check_numbers
+from fsptal_mm.utils.errors import check_numbers
 
 _WITHOUT_FLOAT64 = ('mps',)
 

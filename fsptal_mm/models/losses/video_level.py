@@ -5,7 +5,7 @@ from mmaction.registry import MODELS
 from torch import nn
 from torch.nn import functional as F
 
-from fsptal_mm.errors import InputError, check_numbers
+from fsptal_mm.utils.errors import InputError, check_numbers
 
 _SCORE_EPS = 1e-6  # scores are kept this far from 0 and 1 before a logarithm
 

@@ -5,7 +5,7 @@ import math
 import torch
 from mmaction.registry import TASK_UTILS
 
-from fsptal_mm.errors import InputError, check_numbers
+from fsptal_mm.utils.errors import InputError, check_numbers
 
 
 @TASK_UTILS.register_module()

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fsptal_mm.errors import InputError, check_numbers
+from fsptal_mm.utils.errors import InputError, check_numbers
 
 # Segments settled at once: few at first, since the best ones suppress most others, then twice as many each time.
 _FIRST_BLOCK, _LARGEST_BLOCK = 1024, 4096

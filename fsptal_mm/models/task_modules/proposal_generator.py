@@ -5,7 +5,7 @@ import torch
 from mmaction.registry import TASK_UTILS
 from torch.nn import functional as F
 
-from fsptal_mm.errors import InputError, check_numbers
+from fsptal_mm.utils.errors import InputError, check_numbers
 
 from .nms import find_nms
 

@@ -6,8 +6,8 @@ import torch
 from mmaction.registry import TASK_UTILS
 from torch.nn import functional as F
 
-from fsptal_mm.errors import check_numbers
 from fsptal_mm.structures import NO_INSTANCE
+from fsptal_mm.utils.errors import check_numbers
 
 
 @TASK_UTILS.register_module()

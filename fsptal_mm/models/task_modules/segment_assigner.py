@@ -6,8 +6,8 @@ import torch
 from mmaction.registry import TASK_UTILS
 from torch import Tensor
 
-from fsptal_mm.errors import check_numbers
 from fsptal_mm.structures import paired_tiou
+from fsptal_mm.utils.errors import check_numbers
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from fsptal_mm.errors import InputError
 from fsptal_mm.structures import NO_INSTANCE, PointTargets, snippet_edges_sec
+from fsptal_mm.utils.errors import InputError
 
-from .segment_search import SegmentLabels
+from .segment_search.searcher import SegmentLabels
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from browser import browser  # noqa: F401  (a fixture)
 from numbered_videos import write_numbered
 from page_driver import Page
 
-from fsptal_mm.apis.annotator import Project, find_videos
+from fsptal_mm.annotator import Project, find_videos
 
 CLASSES = ('jump', 'throw, far', 'run')
 

@@ -1,7 +1,7 @@
 import pytest
 
-from fsptal_mm.apis.annotator import read_class_keys
-from fsptal_mm.errors import InputError
+from fsptal_mm.annotator import read_class_keys
+from fsptal_mm.utils.errors import InputError
 
 
 @pytest.fixture

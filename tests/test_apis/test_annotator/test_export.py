@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from numbered_videos import write_numbered_variable
 
-from fsptal_mm.apis.annotator import ClassKey, PageApi
+from fsptal_mm.annotator import ClassKey, PageApi
 from fsptal_mm.datasets import PointTALDataset
-from fsptal_mm.datasets.annotations import load_annotations
-from fsptal_mm.datasets.point_readers import read_lacp_csv
-from fsptal_mm.errors import InputError
+from fsptal_mm.datasets.annotations.point_readers import read_lacp_csv
+from fsptal_mm.datasets.annotations.records import load_annotations
+from fsptal_mm.utils.errors import InputError
 
 
 @pytest.fixture

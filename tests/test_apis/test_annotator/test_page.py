@@ -13,8 +13,8 @@ from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from fsptal_mm.apis.annotator import AnnotationServer, ClassKey, PageApi, Project, find_videos
-from fsptal_mm.datasets.video_reader import open_video
+from fsptal_mm.annotator import AnnotationServer, ClassKey, PageApi, Project, find_videos
+from fsptal_mm.datasets.videos.reader import open_video
 
 CLASSES = ('jump', 'throw', 'run')
 VARIABLE_MS = [*range(0, 990, 33), *range(1000, 4000, 100)]  # 30 frames in the first second, then 10 in each

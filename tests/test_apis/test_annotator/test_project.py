@@ -4,8 +4,8 @@ import os
 import pytest
 from numbered_videos import write_numbered
 
-from fsptal_mm.apis.annotator import find_videos, labels
-from fsptal_mm.errors import InputError
+from fsptal_mm.annotator import find_videos, labels
+from fsptal_mm.utils.errors import InputError
 
 NUMBERS = iter(range(10**9))
 

@@ -14,7 +14,7 @@ from selenium.webdriver.common.keys import Keys
 from tool_modules import load_tool
 
 from fsptal_mm.datasets import PointTALDataset
-from fsptal_mm.datasets.annotations import load_annotations
+from fsptal_mm.datasets.annotations.records import load_annotations
 
 
 class Tool:

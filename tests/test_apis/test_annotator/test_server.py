@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from fsptal_mm.apis.annotator import AnnotationServer, ClassKey, PageApi
+from fsptal_mm.annotator import AnnotationServer, ClassKey, PageApi
 
 ANY = object()
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from fsptal_mm.models.task_modules import segment_search
+from fsptal_mm.models.task_modules.segment_search import searcher
 
 from .beam import beam_search
 from .mining import mine_video, points_of
@@ -94,4 +94,4 @@ def make_plain(model):
 
 def beam_instead_of_search():
     """Context in which segments are searched by :func:`beam_search`."""
-    return mock.patch.object(segment_search, 'search_switches', lambda switches, *_: beam_search(switches))
+    return mock.patch.object(searcher, 'search_switches', lambda switches, *_: beam_search(switches))

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from mmengine.dataset import pseudo_collate
 
-from fsptal_mm.datasets.annotations import Annotations, load_annotations
-from fsptal_mm.datasets.synthetic import draw_annotations
-from fsptal_mm.datasets.synthetic_features import SyntheticParams, make_features
+from fsptal_mm.datasets.annotations.records import Annotations, load_annotations
+from fsptal_mm.datasets.synthetic.features import SyntheticParams, make_features
+from fsptal_mm.datasets.synthetic.generator import draw_annotations
 from fsptal_mm.datasets.transforms import ExtendPointLabels, PackPointTALInputs, PointsToSnippets
 from fsptal_mm.structures import SnippetGrid
 

@@ -1,0 +1,52 @@
+"""The classes of an annotation project, and the key of the keyboard that stands for each."""
+
+import string
+from typing import NamedTuple
+
+from fsptal_mm.datasets.annotations.readers import read_lines
+from fsptal_mm.utils.errors import InputError
+
+# The page keeps all other keys for itself; 0 is background.
+CLASS_KEYS = (*string.digits[1:], *string.ascii_lowercase)
+BACKGROUND_NAME = 'background'  # what readers of point files take for a click on background
+
+
+class ClassKey(NamedTuple):
+    """A class and its key, in lower case; ``None`` where there are more classes than keys."""
+
+    name: str
+    key: str | None
+
+
+def read_class_keys(path):
+    """Read a class list, one name per line, with a key behind a tab where the user wants a certain one.
+
+    The others get the digits 1-9, then the letters, as far as they are free; then there is none, only search by name.
+
+    Returns:
+        list[ClassKey]: In the order of the file, which is that of the class indices.
+
+    Raises:
+        InputError: The file is empty, a name or a key stands there twice, a key is no letter or digit from 1 to 9, or a
+            class has the name of background.
+    """
+    names, wanted, places = [], {}, {}
+    for where, line in read_lines(path):
+        name, _, key = (part.strip() for part in line.partition('\t'))
+        if name == BACKGROUND_NAME:
+            expected = f'names of actions only, since {name!r} marks clicks on background (key 0)'
+            raise InputError(expected, file=where, found=name)
+        if name in names:
+            raise InputError('every class once', file=where, found=name)
+        names.append(name)
+        if key:
+            key = key.lower()
+            if key not in CLASS_KEYS:
+                raise InputError('a letter or a digit from 1 to 9', file=where, field='key', found=key)
+            if key in places:
+                raise InputError('every key once', file=where, field='key', found=f'{key} (also at {places[key]})')
+            places[key], wanted[name] = where, key
+    if not names:
+        raise InputError('the name of a class in every line', file=path, found='an empty file')
+    free = iter([key for key in CLASS_KEYS if key not in places])
+    return [ClassKey(name, wanted[name] if name in wanted else next(free, None)) for name in names]

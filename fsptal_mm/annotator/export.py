@@ -1,0 +1,59 @@
+"""From a project to files that data sets read."""
+
+from pathlib import Path
+
+import numpy as np
+
+from fsptal_mm.datasets.annotations.json_readers import save_plain
+from fsptal_mm.datasets.annotations.records import Annotations, VideoRecord
+from fsptal_mm.datasets.annotations.writers import save_lacp
+from fsptal_mm.utils.errors import InputError
+
+
+def export_project(project, folder, unfinished=False):
+    """Write the labels in the plain form and in LACP's.
+
+    Args:
+        project (Project): Whose videos that are done are written.
+        folder: Gets ``annotations.json`` (all of it the subset ``train``), ``point_labels.csv``, ``fps_dict.json``,
+            ``split_train.txt`` and ``classes.txt``.
+        unfinished: Write videos that are not done, too, if they have a point.
+
+    Returns:
+        dict: ``folder``, and numbers of ``videos``, ``points``, ``background_points`` (only in the plain form) and
+        ``left_out``: videos with points that are not done.
+
+    Raises:
+        InputError: No video would be written.
+    """
+    videos, left_out = {}, 0
+    for video_id in project.video_ids:
+        labels = project.labels(video_id)
+        if labels.done or (unfinished and labels.points):
+            videos[video_id] = _record(video_id, project.file(video_id), labels, project.classes)
+        else:
+            left_out += bool(labels.points)
+    if not videos:
+        wanted = 'a video that is done or has a point' if unfinished else 'a video that is marked as done'
+        raise InputError(wanted, field='export')
+    annotations = Annotations(project.classes, videos)
+    save_plain(Path(folder) / 'annotations.json', annotations)
+    save_lacp(folder, annotations)
+    return {
+        'folder': str(Path(folder).resolve()),
+        'videos': len(videos),
+        'points': sum(len(record.point_sec) for record in videos.values()),
+        'background_points': sum(len(record.background_sec) for record in videos.values()),
+        'left_out': left_out,
+    }
+
+
+def _record(video_id, file, labels, classes):
+    record = VideoRecord.unlabelled(video_id, file.duration_sec, file.fps)
+    actions = [point for point in labels.points if point.label is not None]
+    record.subset = 'train'
+    record.point_sec = np.array([point.time_sec for point in actions], dtype=np.float64)
+    record.point_labels = np.array([classes.index(point.label) for point in actions], dtype=np.int64)
+    record.point_instances = np.arange(len(actions))
+    record.background_sec = np.array([point.time_sec for point in labels.points if point.label is None])
+    return record

@@ -1,0 +1,180 @@
+"""The labels of one video, and every change of them that can be made and undone.
+
+Both are values that never change: a change gives new labels, so that what could not be saved has not happened.
+"""
+
+from dataclasses import dataclass, replace
+
+from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.reading import get_field, to_number
+
+MOST_UNDO = 100  # changes per video
+_MOST_SPENT_SEC = 60.0  # that one message of the page may add: it sends one every few seconds
+
+
+@dataclass(frozen=True)
+class Point:
+    """One labelled frame.
+
+    Args:
+        id: Chosen by the page, unique within the video.
+        frame: Index of the frame, from 0.
+        time_sec: When the frame is shown first, from the first frame of the video.
+        label: Name of its class; ``None`` for background.
+    """
+
+    id: str
+    frame: int
+    time_sec: float
+    label: str | None
+
+
+@dataclass(frozen=True)
+class Change:
+    """A point before and after a change; ``None`` where it was not there yet, or is not any more."""
+
+    before: Point | None
+    after: Point | None
+
+    @property
+    def reverse(self):
+        """The change that takes this one back."""
+        return Change(self.after, self.before)
+
+
+@dataclass(frozen=True)
+class VideoLabels:
+    """Points of one video, in order of time, with the changes that can be undone and redone, the latest last.
+
+    Args:
+        done: The annotator has seen all of the video.
+        spent_sec: Time that the annotator was at work on it.
+    """
+
+    points: tuple[Point, ...] = ()
+    undo: tuple[Change, ...] = ()
+    redo: tuple[Change, ...] = ()
+    done: bool = False
+    spent_sec: float = 0.0
+
+
+def apply_edit(labels, edit, classes, snap):
+    """Make one change that the page asks for.
+
+    Args:
+        labels (VideoLabels): Before it.
+        edit (dict): ``edit_id`` and ``action``: ``add`` (``time_sec``, ``label``), ``change`` (``point_id``, with
+            ``time_sec`` or ``label`` or both), ``delete`` (``point_id``), ``undo``, ``redo``, ``done`` (``done``) or
+            ``spent`` (``seconds``). A label is the name of a class, or ``None`` for background. The ``edit_id`` of
+            ``add`` becomes the id of the point.
+        classes (Sequence[str]): Their names.
+        snap (Callable): From a time in seconds to the index and the start in seconds of the frame shown then.
+
+    Returns:
+        VideoLabels: After it.
+
+    Raises:
+        InputError: There is no such action, point or class, a time is no number >= 0, or a point of this class stands
+            at this frame already.
+    """
+    action = get_field(edit, 'action', str)
+    if action not in _ACTIONS:
+        raise InputError(f'one of {", ".join(_ACTIONS)}', field='action', found=action)
+    return _ACTIONS[action](labels, edit, classes, snap)
+
+
+def _add(labels, edit, classes, snap):
+    frame, time_sec = _frame(edit, snap)
+    if any(point.id == edit['edit_id'] for point in labels.points):
+        return labels
+    return _make(labels, Change(None, Point(edit['edit_id'], frame, time_sec, _label(edit, classes))))
+
+
+def _change(labels, edit, classes, snap):
+    before = after = _find(labels, edit)
+    if 'time_sec' in edit:
+        frame, time_sec = _frame(edit, snap)
+        after = replace(after, frame=frame, time_sec=time_sec)
+    if 'label' in edit:
+        after = replace(after, label=_label(edit, classes))
+    return labels if after == before else _make(labels, Change(before, after))
+
+
+def _delete(labels, edit, classes, snap):
+    return _make(labels, Change(_find(labels, edit), None))
+
+
+def _undo(labels, edit, classes, snap):
+    if not labels.undo:
+        return labels
+    *undo, change = labels.undo
+    return replace(_carry_out(labels, change.reverse), undo=tuple(undo), redo=(*labels.redo, change))
+
+
+def _redo(labels, edit, classes, snap):
+    if not labels.redo:
+        return labels
+    *redo, change = labels.redo
+    return replace(_carry_out(labels, change), undo=(*labels.undo, change), redo=tuple(redo))
+
+
+def _done(labels, edit, classes, snap):
+    if not isinstance(edit.get('done'), bool):
+        raise InputError('true or false', field='done', found=edit.get('done', 'nothing'))
+    return replace(labels, done=edit['done'])
+
+
+def _spent(labels, edit, classes, snap):
+    seconds = min(to_number(edit.get('seconds'), 0, field='seconds'), _MOST_SPENT_SEC)
+    return replace(labels, spent_sec=round(labels.spent_sec + seconds, 1))
+
+
+_ACTIONS = {
+    'add': _add,
+    'change': _change,
+    'delete': _delete,
+    'undo': _undo,
+    'redo': _redo,
+    'done': _done,
+    'spent': _spent,
+}
+
+
+def _make(labels, change):
+    twin = change.after and next((point for point in labels.points if _same_label(point, change.after)), None)
+    if twin:
+        name = change.after.label or 'background'
+        raise InputError(f'a frame without a point of {name}', field='time_sec', found=f'one at {twin.time_sec:.2f} s')
+    return replace(_carry_out(labels, change), undo=(*labels.undo, change)[-MOST_UNDO:], redo=())
+
+
+def _same_label(one, other):
+    return one.id != other.id and (one.frame, one.label) == (other.frame, other.label)
+
+
+def _carry_out(labels, change):
+    gone = change.before and change.before.id
+    points = [point for point in labels.points if point.id != gone]
+    if change.after:
+        points.append(change.after)
+    return replace(labels, points=tuple(sorted(points, key=lambda point: (point.frame, point.label or ''))))
+
+
+def _find(labels, edit):
+    point_id = get_field(edit, 'point_id', str)
+    for point in labels.points:
+        if point.id == point_id:
+            return point
+    raise InputError('a point of this video', field='point_id', found=point_id)
+
+
+def _frame(edit, snap):
+    frame, time_sec = snap(to_number(edit.get('time_sec'), 0, field='time_sec'))
+    return frame, round(time_sec, 6)
+
+
+def _label(edit, classes):
+    label = edit.get('label', '')
+    if label is not None and label not in classes:
+        raise InputError(f'one of the classes {", ".join(classes)}', field='label', found=label)
+    return label

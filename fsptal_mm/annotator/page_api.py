@@ -1,0 +1,94 @@
+"""What the page can ask for, as objects that JSON can hold."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.reading import get_field
+
+from .export import export_project
+from .video_files import OpenVideos
+
+
+class OtherProjectError(InputError):
+    """A page wants to change another project than the one that is open."""
+
+
+class PageApi:
+    """A project, its keys and its videos, as the page sees them.
+
+    Args:
+        project (Project): Open.
+        class_keys (Sequence[ClassKey]): Classes of the project with their keys.
+        export_folder: Where exported labels go.
+    """
+
+    def __init__(self, project, class_keys, export_folder):
+        self.project = project
+        self.class_keys = class_keys
+        self.export_folder = export_folder
+        self._videos = OpenVideos({name: Path(project.file(name).path) for name in project.video_ids})
+
+    def overview(self):
+        """Classes, and how far the work on every video is."""
+        return {
+            'project': self.project.project_id,
+            'name': self.project.path.name,
+            'annotator': self.project.annotator,
+            'classes': [key._asdict() for key in self.class_keys],
+            'videos': [self._summary(video_id) for video_id in self.project.video_ids],
+        }
+
+    def video(self, video_id):
+        """Points of a video, and the times of its frames."""
+        start_sec, duration_sec = self._videos.frame_times(video_id)
+        return {'start_sec': start_sec.round(6).tolist(), 'duration_sec': duration_sec, **self._state(video_id)}
+
+    def video_path(self, video_id):
+        """The file of a video."""
+        return Path(self.project.file(video_id).path)
+
+    def jpeg(self, video_id, frame):
+        """A frame as JPEG."""
+        return self._videos.jpeg(video_id, frame)
+
+    def edit(self, body):
+        """Make the change ``body['edit']`` in ``body['video']``; returns the state of this video."""
+        self._check_project(body)
+        video_id = get_field(body, 'video', str)
+        if video_id not in self.project.video_ids:
+            raise InputError('a video of this project', field='video', found=video_id)
+        edit = get_field(body, 'edit', dict)
+        self.project.edit(video_id, edit, lambda time_sec: self._videos.snap(video_id, time_sec))
+        return self._state(video_id)
+
+    def export(self, body):
+        """Write the labels; ``body['unfinished']``: those of videos that are not done, too."""
+        self._check_project(body)
+        return export_project(self.project, self.export_folder, unfinished=body.get('unfinished') is True)
+
+    def _check_project(self, body):
+        # After a restart with other videos, a page that is still open must not write its labels into them.
+        if get_field(body, 'project', str) != self.project.project_id:
+            expected = f'the project {self.project.path.name}, which is open now: reload the page'
+            raise OtherProjectError(expected, field='project', found='another one')
+
+    def _summary(self, video_id):
+        labels, file = self.project.labels(video_id), self.project.file(video_id)
+        return {
+            'id': video_id,
+            'duration_sec': file.duration_sec,
+            'fps': file.fps,
+            'done': labels.done,
+            'points': len(labels.points),
+            'spent_sec': labels.spent_sec,
+        }
+
+    def _state(self, video_id):
+        labels = self.project.labels(video_id)
+        return {
+            'summary': self._summary(video_id),
+            'points': [asdict(point) for point in labels.points],
+            'can_undo': bool(labels.undo),
+            'can_redo': bool(labels.redo),
+        }

@@ -1,0 +1,172 @@
+"""A project: videos, classes and points in one file that is written whole after every change."""
+
+import json
+import secrets
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.reading import get_field
+from fsptal_mm.utils.writing import atomic_write
+
+from .labels import VideoLabels, apply_edit
+from .project_file import ProjectContent, VideoFile, read_project, to_json
+from .video_files import open_readable
+
+_RECENT_EDITS = 200
+
+
+class Project:
+    """The labels of a set of videos; one process at a time has a project open, several of its threads may use it.
+
+    Args:
+        path: The project file. It is made if it is not there, otherwise the work goes on.
+        classes (Sequence[str]): Names in the order of their indices.
+        videos (dict[str, Path]): From video id to file, as :func:`find_videos` gives them. There may be more than when
+            the project was made.
+        annotator: Who labels; the project keeps the name.
+
+    Attributes:
+        video_ids: The videos that can be labelled now, in the order given.
+        problems: One line for each of the others: unreadable, or another video than when it was labelled.
+
+    Raises:
+        InputError: No video can be read, another process has the project open, or it is of other classes, of another
+            annotator, or has labels of videos that are not given.
+    """
+
+    def __init__(self, path, classes, videos, annotator=None):
+        self.path = Path(path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._writing = threading.Lock()
+        self._process_lock = FileLock(self.path.with_name(f'.{self.path.name}.lock'))
+        try:
+            self._process_lock.acquire(timeout=0)
+        except Timeout:
+            raise InputError('a project that no other process has open', file=path) from None
+        try:
+            self._content = self._open(tuple(classes), videos, annotator)
+            self.video_ids, self.problems = self._look_at(videos)
+            if not self.video_ids:
+                found = '; '.join(self.problems) or 'none'
+                raise InputError('at least one readable video', field='videos', found=found)
+            self._write(self._content)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self):
+        """Let other processes open the project, as soon as nothing is being written."""
+        with self._writing:
+            self._process_lock.release()
+
+    @property
+    def project_id(self):
+        """Random name that tells the page of this project from that of another."""
+        return self._content.project_id
+
+    @property
+    def annotator(self):
+        """Who labels, if known."""
+        return self._content.annotator
+
+    @property
+    def classes(self):
+        """Names in the order of their indices."""
+        return self._content.classes
+
+    def file(self, video_id):
+        """The :class:`VideoFile` of a video."""
+        return self._content.files[video_id]
+
+    def labels(self, video_id):
+        """The :class:`VideoLabels` of a video."""
+        return self._content.labels[video_id]
+
+    def edit(self, video_id, edit, snap):
+        """Make one change and write the project file; when this returns, the change is on the disk.
+
+        A change that was made already, by its ``edit_id``, is not made again.
+
+        Args:
+            video_id: One of ``video_ids``.
+            edit (dict): See :func:`apply_edit`.
+            snap (Callable): See there.
+
+        Returns:
+            VideoLabels: After it.
+
+        Raises:
+            InputError: The change cannot be made.
+            OSError: The file cannot be written; the change has not been made.
+        """
+        edit_id = get_field(edit, 'edit_id', str)
+        if not 8 <= len(edit_id) <= 64:
+            raise InputError('8 to 64 characters', field='edit_id', found=edit_id)
+        with self._writing:
+            before = self._content
+            if edit_id not in before.recent_edits:
+                labels = apply_edit(before.labels[video_id], edit, before.classes, snap)
+                after = replace(
+                    before,
+                    labels={**before.labels, video_id: labels},
+                    recent_edits=(*before.recent_edits, edit_id)[-_RECENT_EDITS:],
+                )
+                self._write(after)
+                self._content = after
+            return self._content.labels[video_id]
+
+    def _write(self, content):
+        with atomic_write(self.path) as file:
+            file.write(json.dumps(to_json(content), allow_nan=False))
+
+    def _open(self, classes, videos, annotator):
+        if not self.path.exists():
+            return ProjectContent(secrets.token_hex(8), annotator, classes)
+        content = read_project(self.path)
+        if content.classes != classes:
+            expected = f'the classes given, {", ".join(classes)} (other classes need another project: --out)'
+            raise InputError(expected, file=self.path, field='classes', found=', '.join(map(str, content.classes)))
+        if annotator is not None and content.annotator not in (None, annotator):
+            expected = f'{annotator!r} (another annotator needs another project: --out)'
+            raise InputError(expected, file=self.path, field='annotator', found=content.annotator)
+        idle = VideoLabels()
+        gone = [name for name in content.files if name not in videos]
+        labelled = [name for name in gone if replace(content.labels[name], spent_sec=0.0) != idle]
+        if labelled:
+            found = f'{len(labelled)} labelled videos that are not: {", ".join(labelled[:5])}'
+            raise InputError('videos that are given (others need another project: --out)', file=self.path, found=found)
+        for name in gone:
+            del content.files[name], content.labels[name]
+        return replace(content, annotator=annotator or content.annotator)
+
+    def _look_at(self, videos):
+        """Fill in what is not known about the files; returns ids of the readable ones and what is wrong with others."""
+        readable, problems = [], []
+        for video_id, path in videos.items():
+            known = self._content.files.get(video_id)
+            try:
+                self._content.files[video_id] = self._file(video_id, path, known)
+            except InputError as error:
+                problems.append(str(error))
+            else:
+                self._content.labels.setdefault(video_id, VideoLabels())
+                readable.append(video_id)
+        return readable, problems
+
+    def _file(self, video_id, path, known):
+        if not path.is_file():
+            raise InputError('a video file', file=path, video=video_id, found='no such file')
+        status = path.stat()
+        stamp = (str(path), status.st_size, status.st_mtime_ns)
+        if known is not None and known[1:3] == stamp[1:]:
+            return known._replace(path=str(path))
+        reader = open_readable(path)
+        file = VideoFile(*stamp, len(reader), round(reader.duration_sec, 6), reader.mean_fps)
+        if known is not None and known.num_frames != file.num_frames:
+            expected = f'the video that {self.path} is about, {known.num_frames} frames (others need another project)'
+            raise InputError(expected, file=path, video=video_id, found=f'{file.num_frames} frames')
+        return file

@@ -1,0 +1,138 @@
+"""The project file: JSON that holds classes, videos, points and what can be undone."""
+
+from dataclasses import asdict, dataclass, field
+from typing import NamedTuple
+
+from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.reading import get_field, read_json, shown, to_number, to_positive
+
+from .labels import Change, Point, VideoLabels
+
+PROJECT_FORMAT, PROJECT_VERSION = 'fsptal_mm_point_project', 1
+
+
+class VideoFile(NamedTuple):
+    """What is known about a video file; size and time of the file tell whether it must be looked at again."""
+
+    path: str
+    file_bytes: int
+    file_mtime_ns: int
+    num_frames: int
+    duration_sec: float
+    fps: float
+
+
+@dataclass
+class ProjectContent:
+    """Everything in a project file.
+
+    Args:
+        project_id: Random; tells the page of one project from that of another.
+        annotator: Who labels, if known.
+        classes: Names in the order of their indices.
+        files (dict[str, VideoFile]): By video id.
+        labels (dict[str, VideoLabels]): By video id; the same ids.
+        recent_edits: Ids of the latest changes: the page sends a change again if it got no answer.
+    """
+
+    project_id: str
+    annotator: str | None
+    classes: tuple[str, ...]
+    files: dict[str, VideoFile] = field(default_factory=dict)
+    labels: dict[str, VideoLabels] = field(default_factory=dict)
+    recent_edits: tuple[str, ...] = ()
+
+
+def to_json(content):
+    """The object to write for a :class:`ProjectContent`."""
+    videos = {name: {**file._asdict(), **asdict(content.labels[name])} for name, file in content.files.items()}
+    return {
+        'format': PROJECT_FORMAT,
+        'version': PROJECT_VERSION,
+        'project_id': content.project_id,
+        'annotator': content.annotator,
+        'classes': content.classes,
+        'recent_edits': content.recent_edits,
+        'videos': videos,
+    }
+
+
+def read_project(path):
+    """Read a project file.
+
+    Returns:
+        ProjectContent: What :func:`to_json` wrote.
+
+    Raises:
+        InputError: It is no project file, of another version, or something in it is missing or of the wrong kind.
+    """
+    content = read_json(path)
+    for name, expected in (('format', PROJECT_FORMAT), ('version', PROJECT_VERSION)):
+        if content.get(name) != expected:
+            raise InputError(repr(expected), file=path, field=name, found=content.get(name, 'none'))
+    annotator = content.get('annotator')
+    if annotator is not None:
+        annotator = get_field(content, 'annotator', str, file=path)
+    classes = tuple(get_field(content, 'classes', list, file=path))
+    project = ProjectContent(
+        get_field(content, 'project_id', str, file=path),
+        annotator,
+        classes,
+        recent_edits=tuple(get_field(content, 'recent_edits', list, file=path)),
+    )
+    for video_id, entry in get_field(content, 'videos', dict, file=path).items():
+        where = dict(file=path, video=video_id)
+        project.files[video_id] = _file(entry, where)
+        project.labels[video_id] = _labels(entry, classes, where)
+    return project
+
+
+def _file(entry, where):
+    return VideoFile(
+        get_field(entry, 'path', str, **where),
+        *(_count(entry, name, where) for name in ('file_bytes', 'file_mtime_ns', 'num_frames')),
+        *(to_positive(_present(entry, name, where), field=name, **where) for name in ('duration_sec', 'fps')),
+    )
+
+
+def _labels(entry, classes, where):
+    if not isinstance(entry.get('done'), bool):
+        raise InputError('true or false', field='done', found=shown(entry.get('done')), **where)
+    points = [_point(point, classes, 'points', where) for point in get_field(entry, 'points', list, **where)]
+    if len({point.id for point in points}) < len(points):
+        raise InputError('points with different ids', field='points', found='one twice', **where)
+    return VideoLabels(
+        tuple(points),
+        *(tuple(_changes(entry, name, classes, where)) for name in ('undo', 'redo')),
+        done=entry['done'],
+        spent_sec=to_number(_present(entry, 'spent_sec', where), 0, field='spent_sec', **where),
+    )
+
+
+def _changes(entry, name, classes, where):
+    for change in get_field(entry, name, list, **where):
+        sides = [_present(change, side, dict(field=name, **where)) for side in ('before', 'after')]
+        yield Change(*(side and _point(side, classes, name, where) for side in sides))
+
+
+def _point(entry, classes, name, where):
+    where = dict(field=name, **where)
+    label, time_sec = _present(entry, 'label', where), _present(entry, 'time_sec', where)
+    if label is not None and label not in classes:
+        raise InputError(f'one of the classes {", ".join(classes)}', found=label, **where)
+    if not isinstance(_present(entry, 'id', where), str):
+        raise InputError('a text as id', found=entry['id'], **where)
+    return Point(entry['id'], _count(entry, 'frame', where), to_number(time_sec, 0, **where), label)
+
+
+def _present(entry, name, where):
+    if not isinstance(entry, dict) or name not in entry:
+        raise InputError(f'an object with {name!r}', found=entry, **where)
+    return entry[name]
+
+
+def _count(entry, name, where):
+    value = _present(entry, name, where)
+    if type(value) is not int or value < 0:
+        raise InputError(f'a whole number >= 0 as {name}', found=shown(value), **where)
+    return value

@@ -1,0 +1,116 @@
+"""The videos that are to be labelled: which files, how long, and their frames one by one."""
+
+import threading
+from collections import OrderedDict
+
+import cv2
+
+from fsptal_mm.datasets.videos.reader import open_video, videos_below
+from fsptal_mm.utils.errors import InputError
+
+_MAX_WIDTH = 960  # pixels of a decoded frame: enough to see an action, and quick to send
+_JPEG_QUALITY = 85
+_MOST_OPEN = 3  # the video on the page, the one before and the one after
+
+
+def find_videos(paths):
+    """All videos among files and folders, the latter with their subfolders.
+
+    Returns:
+        tuple[dict[str, Path], list[str]]: From the id of a video, its file name without suffix, to the file, in the
+        order given; and what is wrong: a folder without videos, a second file of one id (the first one counts).
+    """
+    found, problems = {}, []
+    for path in paths:
+        try:
+            files = videos_below(path)
+        except InputError as error:
+            problems.append(str(error))
+            continue
+        for file in files:
+            video_id = file.stem.strip()
+            other = found.setdefault(video_id, file.resolve())
+            if other != file.resolve():
+                expected = f'another name than that of {other}, which has the same id'
+                problems.append(str(InputError(expected, file=file, video=video_id)))
+    return found, problems
+
+
+def open_readable(path):
+    """Open a video with whichever decoder can.
+
+    Returns:
+        VideoReader: Of RGB frames.
+
+    Raises:
+        InputError: None can.
+    """
+    try:
+        return open_video(path)
+    except InputError as error:
+        try:
+            return open_video(path, 'opencv')
+        except InputError:
+            raise error from None
+
+
+class OpenVideos:
+    """Readers of the videos that were asked for last; may be used by several threads.
+
+    Args:
+        paths (dict[str, Path]): From video id to file.
+    """
+
+    def __init__(self, paths):
+        self._paths = paths
+        self._readers = OrderedDict()  # the last used one comes last
+        self._lock = threading.Lock()
+
+    def frame_times(self, video_id):
+        """When each frame of a video is shown first, in seconds from the first frame, and when the last one ends.
+
+        Returns:
+            tuple[np.ndarray, float]: ``(N,)`` float64, ascending, and the duration.
+
+        Raises:
+            InputError: The video cannot be read any more.
+        """
+        with self._lock:
+            reader = self._reader(video_id)
+            return reader.start_sec, reader.duration_sec
+
+    def snap(self, video_id, time_sec):
+        """Index and start in seconds of the frame that is shown at a time."""
+        with self._lock:
+            reader = self._reader(video_id)
+            frame = int(reader.index_at(time_sec))
+            return frame, float(reader.start_sec[frame])
+
+    def jpeg(self, video_id, frame):
+        """Decode a frame, for browsers that cannot play the video.
+
+        Returns:
+            bytes: A JPEG, at most 960 pixels wide.
+
+        Raises:
+            InputError: There is no such frame, or it cannot be decoded.
+        """
+        with self._lock:
+            reader = self._reader(video_id)
+            if not 0 <= frame < len(reader):
+                raise InputError(f'0 to {len(reader) - 1}', video=video_id, field='frame', found=frame)
+            (image,) = reader.frames([frame])
+        height, width = image.shape[:2]
+        if width > _MAX_WIDTH:
+            size = (_MAX_WIDTH, max(round(height * _MAX_WIDTH / width), 1))
+            image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        quality = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
+        return cv2.imencode('.jpg', cv2.cvtColor(image, cv2.COLOR_RGB2BGR), quality)[1].tobytes()
+
+    def _reader(self, video_id):
+        if video_id not in self._readers:
+            self._readers[video_id] = open_readable(self._paths[video_id])
+            if len(self._readers) > _MOST_OPEN:
+                self._readers.popitem(last=False)
+        self._readers.move_to_end(video_id)
+        return self._readers[video_id]

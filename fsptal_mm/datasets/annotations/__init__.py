@@ -1,0 +1,16 @@
+from .json_readers import read_annotations, save_plain
+from .point_readers import read_points
+from .records import Annotations, VideoRecord, load_annotations
+from .writers import save_activitynet, save_lacp, save_mmaction2
+
+__all__ = [
+    'Annotations',
+    'VideoRecord',
+    'load_annotations',
+    'read_annotations',
+    'read_points',
+    'save_activitynet',
+    'save_lacp',
+    'save_mmaction2',
+    'save_plain',
+]

@@ -1,0 +1,128 @@
+"""From rows as files have them to the arrays of a record: names become indices, dirt is cleaned and counted."""
+
+import logging
+from collections import defaultdict
+
+import numpy as np
+from mmengine.logging import print_log
+
+from fsptal_mm.utils.errors import InputError
+
+# A point this little past the end is a click on the last frame with rounded times; more is a mistake.
+_END_TOLERANCE_SEC = 1.0
+
+
+class RecordCleaner:
+    """Cleans what public files are known to have wrong, refuses the rest, and warns once at the end.
+
+    Args:
+        class_index (dict): From class name to index.
+        background_label (str): Points of this name are background clicks.
+    """
+
+    def __init__(self, class_index, background_label):
+        self.class_index = class_index
+        self.background_label = background_label
+        self._dirt = defaultdict(list)  # kind -> a video id per case
+
+    def note_unknown(self, video_id, num_points):
+        """Count the points of a video that the annotation file does not know."""
+        self._dirt['points of unknown videos (left out)'] += [video_id] * num_points
+
+    def segments(self, video_id, video, file):
+        """Segments of a :class:`SourceVideo`.
+
+        Returns:
+            tuple: ``segments_sec (M, 2)`` float64 within the duration, and ``segment_labels (M,)`` int64.
+
+        Raises:
+            InputError: A label is in no class list.
+        """
+        kept = {}  # an ordered set
+        for start, end, label in video.segments:
+            segment = (start, end, self._index(label, file, video_id))
+            if start == end:
+                self._dirt['segments without length (kept, nothing can find them)'].append(video_id)
+            if segment in kept:
+                self._dirt['segments that stand there twice (one kept)'].append(video_id)
+            kept[segment] = None
+        segments_sec = np.array([segment[:2] for segment in kept], dtype=np.float64).reshape(-1, 2)
+        if video.duration_sec is not None:
+            past_end = segments_sec > video.duration_sec
+            if past_end.any():
+                kind = 'segments that run past the end of the video (clipped; kept where they lie wholly past it)'
+                self._dirt[kind] += [video_id] * int(past_end[:, 1].sum())
+            # One that lies wholly past the end stays as it is: official scripts count it as missed.
+            inside = segments_sec[:, 0] < video.duration_sec
+            segments_sec[inside] = np.minimum(segments_sec[inside], video.duration_sec)
+        return segments_sec, np.array([segment[2] for segment in kept], dtype=np.int64)
+
+    def points(self, video_id, rows, fps, duration_sec):
+        """Points of one video, from its :class:`PointRow` list.
+
+        Returns:
+            tuple: ``point_sec``, ``point_labels``, ``point_instances``, each ``(N,)``, and ``background_sec (K,)``.
+
+        Raises:
+            InputError: A label is in no class list or at another place of it than the file says, a point lies outside
+                the video, or points count frames and nobody knows their rate.
+        """
+        instance_of, background = {}, set()
+        for row in rows:
+            sec = self._sec(row, video_id, fps, duration_sec)
+            if row.label is None or row.label == self.background_label:
+                background.add(sec)
+                continue
+            label = self._index(row.label, row.where, video_id)
+            if row.class_index is not None and row.class_index != label:
+                expected = f'{label}, the place of {row.label!r} in the class list'
+                raise InputError(expected, file=row.where, video=video_id, field='class_index', found=row.class_index)
+            point = (sec, label, row.instance)
+            if point in instance_of:
+                self._dirt['points that stand there twice (one kept)'].append(video_id)
+            # The label takes part: one stretch of video may be an action of two classes, and these are two instances.
+            instance_of[point] = (label, object() if row.instance is None else row.instance)
+        points = sorted(instance_of, key=lambda point: point[:2])
+        numbers = {}
+        for point in points:
+            numbers.setdefault(instance_of[point], len(numbers))
+        return (
+            np.array([point[0] for point in points], dtype=np.float64),
+            np.array([point[1] for point in points], dtype=np.int64),
+            np.array([numbers[instance_of[point]] for point in points], dtype=np.int64),
+            np.array(sorted(background), dtype=np.float64),
+        )
+
+    def _index(self, label, where, video_id):
+        if label not in self.class_index:
+            expected = f'one of the classes {", ".join(self.class_index)}'
+            raise InputError(expected, file=where, video=video_id, field='label', found=label)
+        return self.class_index[label]
+
+    def _sec(self, row, video_id, fps, duration_sec):
+        sec = row.time
+        if row.in_frames:
+            if fps is None:
+                expected = (
+                    'its native frames per second in fps_file (JSON, id -> number), since the points count frames'
+                )
+                raise InputError(expected, file=row.where, video=video_id, field='fps')
+            sec = row.time / fps
+        if duration_sec is None or sec <= duration_sec:
+            return sec
+        if sec > duration_sec + _END_TOLERANCE_SEC:
+            expected = f'a time within the {duration_sec:g} s of the video'
+            raise InputError(expected, file=row.where, video=video_id, field='point', found=f'{sec:g} s')
+        self._dirt['points up to a second past the end of the video (moved there)'].append(video_id)
+        return duration_sec
+
+    def warn(self, files):
+        """Give the one warning about all that was cleaned, if anything was."""
+        if self._dirt:
+            found = '; '.join(f'{kind}: {len(videos)}, in {_some(videos)}' for kind, videos in self._dirt.items())
+            print_log(f'{", ".join(map(str, files))}: {found}', logger='current', level=logging.WARNING)
+
+
+def _some(videos):
+    names = list(dict.fromkeys(videos))
+    return ', '.join(names[:3]) + (f' and {len(names) - 3} more' if len(names) > 3 else '')

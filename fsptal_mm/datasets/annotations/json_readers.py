@@ -1,0 +1,189 @@
+"""JSON annotations: ActivityNet's form, which LACP and HR-Pro share, and the package's own plain form."""
+
+from typing import NamedTuple
+
+from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.reading import get_field, get_label, read_json, shown, to_name, to_number, to_positive, to_segment
+from fsptal_mm.utils.writing import write_json
+
+from .readers import PointRow, SourceVideo
+
+PLAIN_FORMAT, PLAIN_VERSION = 'fsptal_mm', 1
+_PLAIN_FIELDS = {'subset', 'duration_sec', 'fps', 'points', 'background_points_sec', 'segments', 'ambiguous'}
+
+
+class SourceAnnotations(NamedTuple):
+    """All videos of one JSON file; ``classes`` is ``None`` where the file has no class list."""
+
+    classes: list[str] | None
+    videos: dict[str, SourceVideo]
+
+
+def read_annotations(path):
+    """Read a JSON file of either form; its content tells which.
+
+    Returns:
+        SourceAnnotations: Every video of the file, in its order.
+
+    Raises:
+        InputError: It is of neither form, or something in it is missing, of the wrong kind or out of range.
+    """
+    content = read_json(path)
+    if content.get('format') == PLAIN_FORMAT:
+        return _read_plain(content, path)
+    if 'database' in content:
+        return SourceAnnotations(None, _read_videos(content, 'database', _activitynet_video, path))
+    raise InputError(
+        f'"database" (ActivityNet, LACP, HR-Pro) or "format": "{PLAIN_FORMAT}"',
+        file=path,
+        field='top level',
+        found=list(content)[:10],
+    )
+
+
+def read_plain_points(path):
+    """Points of every video of a file in the plain form, as :class:`PointRow`.
+
+    Raises:
+        InputError: The file is not of the plain form.
+    """
+    content = read_json(path)
+    if content.get('format') != PLAIN_FORMAT:
+        raise InputError(repr(PLAIN_FORMAT), file=path, field='format', found=content.get('format', 'none'))
+    return [row for video in _read_plain(content, path).videos.values() for row in video.points]
+
+
+def save_plain(path, annotations):
+    """Write annotations in the plain form (see :func:`_read_plain`), atomically.
+
+    Args:
+        path: Where to.
+        annotations (Annotations): What :func:`load_annotations` gave; reading the file gives the same again.
+    """
+    videos = {video_id: _plain_entry(record, annotations.classes) for video_id, record in annotations.videos.items()}
+    write_json(
+        path, {'format': PLAIN_FORMAT, 'version': PLAIN_VERSION, 'classes': list(annotations.classes), 'videos': videos}
+    )
+
+
+def _plain_entry(record, classes):
+    points = zip(record.point_sec.tolist(), record.point_labels, record.point_instances.tolist())
+    segments = zip(record.segments_sec.tolist(), record.segment_labels)
+    entry = {
+        'subset': record.subset,
+        'duration_sec': record.duration_sec,
+        'fps': record.fps,
+        'points': [{'time_sec': sec, 'label': classes[label], 'instance': inst} for sec, label, inst in points],
+        'background_points_sec': record.background_sec.tolist(),
+        'segments': [{'start_sec': s, 'end_sec': e, 'label': classes[label]} for (s, e), label in segments],
+        'ambiguous': [{'start_sec': start, 'end_sec': end} for start, end in record.ambiguous_sec.tolist()],
+    }
+    return {key: value for key, value in entry.items() if value is not None}
+
+
+def _read_videos(content, key, read_video, path):
+    videos = {}
+    for name, entry in get_field(content, key, dict, file=path).items():
+        video_id = to_name(name, 'the id of a video', file=path, field=key)
+        if video_id in videos:
+            raise InputError('every video once', file=path, video=video_id, field=key, found='twice')
+        if not isinstance(entry, dict):
+            raise InputError('an object', file=path, video=video_id, field=key, found=shown(entry))
+        videos[video_id] = read_video(entry, video_id, path)
+    return videos
+
+
+def _activitynet_video(entry, video_id, path):
+    """Read ``{"duration": 33.8, "fps": 30, "subset": "training", "annotations": [{"label", "segment": [s, e]}]}``.
+
+    LACP's file lacks durations and has texts for numbers; HR-Pro adds fields that nobody needs.
+    """
+    segments = []
+    for number, annotation in enumerate(get_field(entry, 'annotations', list, file=path, video=video_id)):
+        where = dict(file=path, video=video_id)
+        segment = get_field(annotation, 'segment', list, **where)
+        if len(segment) != 2:
+            raise InputError('a start and an end', field=f'annotations[{number}].segment', found=segment, **where)
+        start, end = to_segment(*segment, field=f'annotations[{number}].segment', **where)
+        segments.append((start, end, get_label(annotation, **where)))
+    return SourceVideo(**_head(entry, 'duration', video_id, path), segments=segments)
+
+
+def _read_plain(content, path):
+    """Read the plain form, where all times are seconds.
+
+    ::
+
+        {"format": "fsptal_mm", "version": 1, "classes": ["Diving", "Shotput"],
+         "videos": {"VIDEO_ID": {
+            "subset": "train", "duration_sec": 33.8, "fps": 30.0,
+            "points": [{"time_sec": 1.2, "label": "Diving", "instance": 0}],
+            "background_points_sec": [7.5],
+            "segments": [{"start_sec": 0.4, "end_sec": 2.1, "label": "Diving"}],
+            "ambiguous": [{"start_sec": 20.0, "end_sec": 22.5}]}}}
+
+    Every field of a video may be left out. Points of one class and one ``instance`` belong to one action; a point
+    without it is an action of its own. ``fps`` is the video's own rate. ``ambiguous`` ranges may be left out in
+    evaluation.
+    """
+    if content.get('version') != PLAIN_VERSION:
+        raise InputError(PLAIN_VERSION, file=path, field='version', found=content.get('version', 'none'))
+    classes = get_field(content, 'classes', list, file=path)
+    classes = [to_name(name, 'the name of a class', file=path, field='classes') for name in classes]
+    return SourceAnnotations(classes, _read_videos(content, 'videos', _plain_video, path))
+
+
+def _plain_video(entry, video_id, path):
+    where = dict(file=path, video=video_id)
+    unknown = sorted(set(entry) - _PLAIN_FIELDS)
+    if unknown:  # a misspelt field would else be a video without points, silently
+        raise InputError(f'fields among {sorted(_PLAIN_FIELDS)}', found=unknown, **where)
+    points = [
+        PointRow(
+            str(path),
+            video_id,
+            get_label(point, **where),
+            to_number(point.get('time_sec'), 0, field=f'points[{number}].time_sec', **where),
+            instance=_instance(point.get('instance'), number, where),
+        )
+        for number, point in enumerate(_optional_list(entry, 'points', where))
+    ]
+    points += [
+        PointRow(str(path), video_id, None, to_number(sec, 0, field=f'background_points_sec[{number}]', **where))
+        for number, sec in enumerate(_optional_list(entry, 'background_points_sec', where))
+    ]
+    segments = [
+        (*_plain_range(segment, f'segments[{number}]', where), get_label(segment, **where))
+        for number, segment in enumerate(_optional_list(entry, 'segments', where))
+    ]
+    ambiguous = [
+        _plain_range(ambiguous, f'ambiguous[{number}]', where)
+        for number, ambiguous in enumerate(_optional_list(entry, 'ambiguous', where))
+    ]
+    head = _head(entry, 'duration_sec', video_id, path)
+    return SourceVideo(**head, segments=segments, points=points, ambiguous=ambiguous)
+
+
+def _head(entry, duration_key, video_id, path):
+    where = dict(file=path, video=video_id)
+    return dict(
+        subset=get_field(entry, 'subset', str, **where).strip() if entry.get('subset') is not None else None,
+        duration_sec=to_positive(entry.get(duration_key), field=duration_key, **where),
+        fps=to_positive(entry.get('fps'), field='fps', **where),
+    )
+
+
+def _optional_list(entry, key, where):
+    return get_field(entry, key, list, **where) if key in entry else []
+
+
+def _plain_range(entry, name, where):
+    if not isinstance(entry, dict):
+        raise InputError('an object with start_sec and end_sec', field=name, found=shown(entry), **where)
+    return to_segment(entry.get('start_sec'), entry.get('end_sec'), field=name, **where)
+
+
+def _instance(instance, number, where):
+    if instance is not None and type(instance) is not int:
+        raise InputError('a whole number', field=f'points[{number}].instance', found=instance, **where)
+    return instance

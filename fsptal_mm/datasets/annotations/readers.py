@@ -1,0 +1,109 @@
+"""What annotation files have in common, and the small lists beside them."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.reading import read_json, read_text, to_name, to_number, to_segment
+
+
+class PointRow(NamedTuple):
+    """One point as its file has it: the label is still a name, the time may still be a frame number.
+
+    Args:
+        where: File, with the line where lines count.
+        video_id: Video, in the file's spelling.
+        label: Name of the class; ``None`` for a background click.
+        time: Seconds, or frames at the video's native rate, from 0.
+        in_frames: Whether ``time`` counts frames.
+        instance: What rows of one instance share; ``None`` where the file does not tell.
+        class_index: Class index that the file states, if any.
+    """
+
+    where: str
+    video_id: str
+    label: str | None
+    time: float
+    in_frames: bool = False
+    instance: object = None
+    class_index: float | None = None
+
+
+@dataclass
+class SourceVideo:
+    """One video as its file has it: labels are names, nothing is clipped or dropped; all times in seconds.
+
+    Args:
+        segments: ``(start, end, label)`` with ``0 <= start <= end``.
+        ambiguous: ``(start, end)``.
+    """
+
+    subset: str | None = None
+    duration_sec: float | None = None
+    fps: float | None = None
+    segments: list[tuple[float, float, str]] = field(default_factory=list)
+    points: list[PointRow] = field(default_factory=list)
+    ambiguous: list[tuple[float, float]] = field(default_factory=list)
+
+
+def read_lines(path):
+    """Yield ``file:line`` and the stripped text of every line that is not blank."""
+    for number, line in enumerate(read_text(path).split('\n'), start=1):  # splitlines() also splits at rarer characters
+        if line.strip():
+            yield f'{path}:{number}', line.strip()
+
+
+def read_split(path):
+    """Video ids of a split file, one per line.
+
+    Raises:
+        InputError: The file is empty, or an id stands there twice.
+    """
+    return _unique_lines(path, 'the id of a video')
+
+
+def read_classes(path):
+    """Class names of a class list, one per line, in the order of their indices.
+
+    Raises:
+        InputError: The file is empty, or a name stands there twice.
+    """
+    return _unique_lines(path, 'the name of a class')
+
+
+def _unique_lines(path, what):
+    places = {}
+    for where, line in read_lines(path):
+        name = to_name(line, what, file=where)
+        if name in places:
+            raise InputError('every line once', file=where, found=f'{name} (also at {places[name]})')
+        places[name] = where
+    if not places:
+        raise InputError(f'{what} in every line', file=path, found='an empty file')
+    return list(places)
+
+
+def read_fps(path):
+    """Native frames per second of every video, from LACP's ``fps_dict.json`` (id -> number)."""
+    return {
+        video_id.strip(): to_number(fps, 1e-3, file=path, video=video_id, field='fps')
+        for video_id, fps in read_json(path).items()
+    }
+
+
+def read_ambiguous(path):
+    """Ranges that evaluation may leave out, from THUMOS14's ``Ambiguous_test.txt``: id, start and end in seconds.
+
+    Returns:
+        dict: From video id to a list of ``(start, end)``.
+
+    Raises:
+        InputError: A line has other than three fields, or its numbers make no range.
+    """
+    ranges = {}
+    for where, line in read_lines(path):
+        fields = line.split()
+        if len(fields) != 3:
+            raise InputError('three fields: video, start, end', file=where, found=line)
+        ranges.setdefault(fields[0], []).append(to_segment(fields[1], fields[2], file=where, video=fields[0]))
+    return ranges

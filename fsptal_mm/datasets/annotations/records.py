@@ -1,0 +1,240 @@
+"""The one record of a video that everything else works on, joined from whatever files the user has."""
+
+import os
+from collections import defaultdict
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.reading import known_id
+
+from ..point_sampling import video_rng
+from .cleaning import RecordCleaner
+from .json_readers import read_annotations
+from .point_readers import read_points
+from .readers import SourceVideo, read_ambiguous, read_classes, read_fps, read_split
+
+_SUBSETS = {'training': 'train', 'validation': 'val', 'testing': 'test'}
+
+
+@dataclass(eq=False)
+class VideoRecord:
+    """One video. All times are in seconds from its start.
+
+    Args:
+        video_id: Its id, as the split file spells it, else as the annotation file does.
+        subset: Its subset as the annotation file spells it, if that says.
+        duration_sec: Length; ``None`` where no file has it.
+        fps: Native frames per second, where known.
+        point_sec (np.ndarray): ``(N,)`` float64, ascending.
+        point_labels (np.ndarray): ``(N,)`` int64 class indices.
+        point_instances (np.ndarray): ``(N,)`` int64: points of one action instance share a number, from 0.
+        background_sec (np.ndarray): ``(K,)`` float64, ascending: clicks on background.
+        segments_sec (np.ndarray): ``(M, 2)`` float64, in the order of the file: for evaluation and analysis, never for
+            training on points.
+        segment_labels (np.ndarray): ``(M,)`` int64 class indices.
+        ambiguous_sec (np.ndarray): ``(A, 2)`` float64 ranges that evaluation may leave out.
+    """
+
+    video_id: str
+    subset: str | None
+    duration_sec: float | None
+    fps: float | None
+    point_sec: np.ndarray
+    point_labels: np.ndarray
+    point_instances: np.ndarray
+    background_sec: np.ndarray
+    segments_sec: np.ndarray
+    segment_labels: np.ndarray
+    ambiguous_sec: np.ndarray
+
+    @property
+    def video_labels(self):
+        """Classes of the points, ascending, each once: what is known about the whole video in training."""
+        return np.unique(self.point_labels)
+
+    @classmethod
+    def unlabelled(cls, video_id, duration_sec=None, fps=None):
+        """A video that nothing else is known about."""
+        times, labels, ranges = np.zeros(0), np.zeros(0, dtype=np.int64), np.zeros((0, 2))
+        return cls(video_id, None, duration_sec, fps, times, labels, labels, times, ranges, labels, ranges)
+
+
+@dataclass(eq=False)
+class Annotations:
+    """Class names in the order of their indices, and the videos in the order of the split."""
+
+    classes: tuple[str, ...]
+    videos: dict[str, VideoRecord]
+
+
+def load_annotations(
+    ann_file,
+    *,
+    split_file=None,
+    subset=None,
+    point_file=None,
+    fps_file=None,
+    ambiguous_file=None,
+    classes=None,
+    annotator=None,
+    seed=0,
+    background_label='background',
+):
+    """Read the videos of one split with their points and segments.
+
+    Dirty data that are known from public files are cleaned, with one warning for all of them: segments past the end of
+    the video are clipped (one that lies wholly past it, or has no length, stays as it is and counts as missed, as in
+    official scripts), segments and points that stand there twice count once, points up to a second past the end move
+    there, points of unknown videos are left out.
+
+    Args:
+        ann_file: JSON in ActivityNet's form (also LACP's ``gt.json`` and HR-Pro's ``gt_full.json``) or in the plain
+            form. ``None`` where the true segments are not at hand: ``split_file`` and ``point_file`` then are all.
+        split_file: Video ids, one per line. It decides if ``subset`` is given, too. ActivityNet's ``v_`` may stand
+            before an id in one file and be missing in another.
+        subset: Subset of ``ann_file``, in any usual spelling. ``train`` means the validation videos of a file that has
+            these and test videos only (THUMOS14), ``test`` those of one that has these and training videos only (GTEA).
+        point_file: Points instead of those of ``ann_file``: LACP's csv, SF-Net's txt, or the plain form; or a list of
+            such files, one per annotator. Points of videos outside the split are left out.
+        fps_file: JSON from video id to native frames per second, for a csv whose points count frames.
+        ambiguous_file: THUMOS14's ``Ambiguous_test.txt``, instead of the ranges of ``ann_file``.
+        classes: Class names, or the path of a file with one per line. Default: the list of ``ann_file`` if it has one,
+            else its labels in alphabetical order (those of the points if there are no others).
+        annotator: Index of the one file of ``point_file`` to use. ``None``: one per video, drawn with ``seed`` among
+            the files that have points for it, whichever other videos there are (SF-Net's practice).
+        seed: For drawing annotators, >= 0.
+        background_label: Points of this name are background clicks, not actions.
+
+    Returns:
+        Annotations: Videos in the order of the split file, else of ``ann_file``.
+
+    Raises:
+        InputError: A file cannot be read, or files and arguments disagree.
+    """
+    source = read_annotations(ann_file) if ann_file is not None else None
+    point_files = _point_files(point_file, annotator)
+    annotators = [_by_video(read_points(path)) for path in point_files]
+    fps = read_fps(fps_file) if fps_file is not None else {}
+    ambiguous = read_ambiguous(ambiguous_file) if ambiguous_file is not None else None
+    selected = _select_videos(source, ann_file, split_file, subset)
+    class_index = _class_index(classes, source, annotators, background_label, ann_file or point_file)
+
+    cleaner = RecordCleaner(class_index, background_label)
+    if source is not None:
+        _note_unknown(cleaner, annotators, source.videos)
+    videos = {}
+    for video_id, video in selected.items():
+        joined = replace(
+            video,
+            fps=_find(fps, video_id) or video.fps,
+            points=_choose_rows(annotators, video_id, seed) if annotators else video.points,
+            ambiguous=video.ambiguous if ambiguous is None else _find(ambiguous, video_id) or [],
+        )
+        videos[video_id] = _clean(cleaner, video_id, joined, ann_file)
+    cleaner.warn([path for path in (ann_file, *point_files) if path is not None])
+    return Annotations(tuple(class_index), videos)
+
+
+def _clean(cleaner, video_id, video, ann_file):
+    return VideoRecord(
+        video_id,
+        video.subset,
+        video.duration_sec,
+        video.fps,
+        *cleaner.points(video_id, video.points, video.fps, video.duration_sec),
+        *cleaner.segments(video_id, video, ann_file),
+        np.array(video.ambiguous, dtype=np.float64).reshape(-1, 2),
+    )
+
+
+def _note_unknown(cleaner, annotators, videos):
+    for video_id, rows in [item for groups in annotators for item in groups.items()]:
+        if _find(videos, video_id) is None:
+            cleaner.note_unknown(video_id, len(rows))
+
+
+def _point_files(point_file, annotator):
+    single = point_file is None or isinstance(point_file, (str, os.PathLike))
+    paths = [path for path in ([point_file] if single else point_file) if path is not None]
+    if annotator is None:
+        return paths
+    if annotator not in range(len(paths)):
+        raise InputError(f'the index of one of {len(paths)} point files', field='annotator', found=annotator)
+    return [paths[annotator]]
+
+
+def _find(mapping, video_id):
+    """Entry of a video, with or without ActivityNet's prefix; ``None`` if there is none."""
+    return mapping.get(known_id(video_id, mapping))
+
+
+def _by_video(rows):
+    groups = defaultdict(list)
+    for row in rows:
+        groups[row.video_id].append(row)
+    return dict(groups)
+
+
+def _choose_rows(annotators, video_id, seed):
+    choices = [rows for rows in (_find(groups, video_id) for groups in annotators) if rows]
+    if len(choices) > 1:
+        return choices[video_rng(seed, video_id).integers(len(choices))]
+    return choices[0] if choices else []
+
+
+def _select_videos(source, ann_file, split_file, subset):
+    """Dict of the videos asked for, from id to :class:`SourceVideo`."""
+    if split_file is not None:
+        ids = read_split(split_file)
+        if source is None:
+            return {video_id: SourceVideo() for video_id in ids}
+        videos = {video_id: _find(source.videos, video_id) for video_id in ids}
+        missing = [video_id for video_id, video in videos.items() if video is None]
+        if missing:
+            found = f'{len(missing)} of {len(ids)} ids that it lacks: {", ".join(missing[:5])}'
+            raise InputError(f'ids of videos in {ann_file}', file=split_file, found=found)
+        return videos
+    if source is None:
+        raise InputError('a split file, since no annotation file lists the videos', field='split_file', found='None')
+    videos = source.videos if subset is None else _of_subset(source.videos, subset, ann_file)
+    if not videos:
+        raise InputError('at least one video', file=ann_file, found='none')
+    return videos
+
+
+def _of_subset(videos, subset, ann_file):
+    def canonical(name):
+        return _SUBSETS.get(str(name).lower(), str(name).lower())
+
+    present = {canonical(video.subset) for video in videos.values()}
+    wanted = canonical(subset)
+    if present == {'train', 'test', 'val'} - {wanted}:
+        wanted = 'val'
+    if wanted not in present:
+        found = sorted({str(video.subset) for video in videos.values()})
+        raise InputError(f'videos of the subset {subset!r}', file=ann_file, field='subset', found=found)
+    return {video_id: video for video_id, video in videos.items() if canonical(video.subset) == wanted}
+
+
+def _class_index(classes, source, annotators, background_label, file):
+    """Dict from class name to index, in the order of the indices; ``file`` is where labels come from."""
+    if isinstance(classes, (str, os.PathLike)):
+        file, names = classes, read_classes(classes)
+    elif classes is not None:
+        file, names = None, list(classes) if isinstance(classes, (list, tuple)) else [classes]
+    elif source is not None and source.classes is not None:
+        names = source.classes
+    else:
+        videos = source.videos.values() if source is not None else ()
+        names = sorted({label for video in videos for _, _, label in video.segments})
+        if not names:
+            rows = (row for groups in annotators for rows in groups.values() for row in rows)
+            names = sorted({row.label for row in rows} - {None, background_label})
+    if not names or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+        raise InputError('one or more names, each once', file=file, field='classes', found=names)
+    if background_label in names:
+        expected = f'names of actions only, since {background_label!r} marks background clicks'
+        raise InputError(expected, file=file, field='classes', found=background_label)
+    return {name: number for number, name in enumerate(names)}

@@ -1,0 +1,108 @@
+"""Annotation files for other toolboxes."""
+
+import csv
+from pathlib import Path
+
+from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.writing import atomic_write, write_json
+
+_ROUNDED_SEC = 2e-3  # containers round a frame's time, and the duration that makes the mean rate, to milliseconds
+
+
+def save_activitynet(path, annotations, fps=None, covered_sec=None):
+    """Write ActivityNet's form, and the class names, one per line, into ``NAME_classes.txt`` beside it.
+
+    OpenTAD reads the two as ``ann_file`` and ``class_map``; most of its data sets need ``frame``, which stands there
+    where frames per second are known.
+
+    Args:
+        path: Where to.
+        annotations (Annotations): Videos with ``duration_sec`` and segments.
+        fps: Frames per second of videos that do not state their own.
+        covered_sec: Not used; as in :func:`save_mmaction2`.
+    """
+    database = {}
+    for video_id, record in annotations.videos.items():
+        database[video_id] = {'subset': record.subset, 'duration': record.duration_sec}
+        rate = record.fps or fps
+        if rate is not None:
+            database[video_id] |= {'fps': rate, 'frame': round(record.duration_sec * rate)}
+        database[video_id]['annotations'] = _segments(record, annotations.classes)
+    with atomic_write(Path(path).with_name(f'{Path(path).stem}_classes.txt')) as file:
+        file.writelines(f'{name}\n' for name in annotations.classes)
+    write_json(path, {'version': 'VERSION 1.3', 'taxonomy': [], 'database': database})  # last: where it is, both are
+
+
+def save_mmaction2(path, annotations, fps=None, covered_sec=None):
+    """Write the flat form of mmaction2's ``ActivityNetDataset``, for BMN and BSN.
+
+    Videos without any segment are left out: those networks cannot train on them.
+
+    Args:
+        path: Where to.
+        annotations (Annotations): Videos with ``duration_sec`` and segments.
+        fps: Frames per second of videos that do not state their own.
+        covered_sec (dict[str, float], optional): Seconds of each video that its features cover; default: all.
+
+    Raises:
+        InputError: A video's frames per second are not known.
+    """
+    videos = {}
+    for video_id, record in annotations.videos.items():
+        rate = record.fps or fps
+        if rate is None:
+            raise InputError("the video's frames per second (--fps)", file=path, video=video_id, field='fps')
+        if len(record.segments_sec):
+            frames = round(record.duration_sec * rate)
+            videos[video_id] = {
+                'duration_second': record.duration_sec,
+                'duration_frame': frames,
+                'feature_frame': frames if covered_sec is None else round(covered_sec[video_id] * rate),
+                'fps': rate,
+                'rfps': rate,
+                'annotations': _segments(record, annotations.classes),
+            }
+    write_json(path, videos)
+
+
+def save_lacp(folder, annotations):
+    """Write the points as LACP has them: ``point_labels.csv``, ``fps_dict.json``, ``split_train.txt``, ``classes.txt``.
+
+    A point is a frame, from 0, at the video's own rate; where frames are not equally long, it is a fraction at the mean
+    rate, so that its time stays what it is. ``start_frame`` and ``stop_frame`` are left empty: nobody knows them. LACP
+    knows no clicks on background: they are left out.
+
+    Args:
+        folder: Where to.
+        annotations (Annotations): Videos with points and ``fps``.
+
+    Raises:
+        InputError: A video's frames per second are not known.
+    """
+    folder = Path(folder)
+    rows = []
+    for video_id, record in annotations.videos.items():
+        if record.fps is None:
+            raise InputError("the video's frames per second", file=folder, video=video_id, field='fps')
+        for sec, label in zip(record.point_sec.tolist(), record.point_labels.tolist()):
+            rows.append((annotations.classes[label], label, '', '', video_id, _frame_number(sec, record.fps)))
+    with atomic_write(folder / 'point_labels.csv', newline='') as file:
+        writer = csv.writer(file, lineterminator='\n')
+        writer.writerow(('class', 'class_index', 'start_frame', 'stop_frame', 'video_id', 'point'))
+        writer.writerows(rows)
+    write_json(folder / 'fps_dict.json', {video_id: record.fps for video_id, record in annotations.videos.items()})
+    for name, lines in (('split_train', annotations.videos), ('classes', annotations.classes)):
+        with atomic_write(folder / f'{name}.txt') as file:
+            file.writelines(f'{line}\n' for line in lines)
+
+
+def _frame_number(sec, fps):
+    whole = round(sec * fps)
+    return whole if abs(whole / fps - sec) <= _ROUNDED_SEC else round(sec * fps, 6)
+
+
+def _segments(record, classes):
+    return [
+        {'label': classes[label], 'segment': segment}
+        for label, segment in zip(record.segment_labels, record.segments_sec.tolist())
+    ]

@@ -1,0 +1,26 @@
+"""The embedded data set as a data set of the toolbox."""
+
+from mmaction.registry import DATASETS
+
+from ..point_tal_dataset import PointTALDataset
+from .generator import ensure_synthetic
+
+
+@DATASETS.register_module()
+class SyntheticPointTALDataset(PointTALDataset):
+    """:class:`PointTALDataset` that generates its files below ``data_root`` first, unless they are there already.
+
+    Args:
+        generator (dict, optional): Fields of :class:`SyntheticParams` that differ from the default.
+        **kwargs: As in :class:`PointTALDataset`; ``ann_file`` is ``'annotations.json'`` (automatic points) or
+            ``'annotations_manual.json'``.
+    """
+
+    def __init__(self, generator=None, **kwargs):
+        self.generator = generator or {}
+        super().__init__(**kwargs)
+
+    def load_data_list(self):
+        """Generate, then read."""
+        ensure_synthetic(self.data_root, **self.generator)
+        return super().load_data_list()

@@ -1,0 +1,250 @@
+"""Snippet features for annotations, drawn or real: what a frozen video network might have put out for them."""
+
+import math
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from fsptal_mm.structures import SnippetGrid
+from fsptal_mm.utils.errors import InputError
+
+from ..point_sampling import video_rng
+
+# Samples per snippet at which an instance is drawn before it is averaged: a snippet's 16 frames, every second one.
+_SAMPLES = 8
+# Instances differ from their labels by at most this share of their length, at each end.
+_MAX_JITTER = 0.3
+# Correlation times in snippets of the two kinds of smooth noise and of the drift between a video's scenes.
+_SLOW_SNIPPETS, _FAST_SNIPPETS, _DRIFT_SNIPPETS = 6.0, 1.5, 60.0
+# Steepness of the drift: most of the time one of the two scenes prevails.
+_DRIFT_STEEPNESS = 2.0
+# Length of background pieces in videos without any instance: THUMOS14's median.
+_PIECE_SNIPPETS = 4.5
+_NUM_PHASES = 3
+
+_POSITIVE = {
+    'train_videos',
+    'test_videos',
+    'snippet_sec',
+    'dim',
+    'latent_dim',
+    'gain',
+    'soft_end',
+    'snippets_per_piece',
+}
+_SHARES = {'phase_constancy', 'piece_likeness', 'own_pieces', 'class_context'}
+
+
+@dataclass(frozen=True)
+class SyntheticParams:
+    """What a generated data set depends on; the defaults are those of the embedded set.
+
+    Strengths are lengths of vectors in the latent space, noise as expected lengths; shares lie in [0, 1].
+
+    Args:
+        seed: Of everything drawn, >= 0.
+        train_videos: How many are drawn for training (not for real annotations).
+        test_videos: How many are drawn for testing.
+        snippet_sec: Length of a snippet in seconds: 16 frames at 25 per second, as on THUMOS14.
+        dim: D, dimensions of a feature.
+        latent_dim: Dimensions of the space in which actions, scenes and noise are added.
+        gain: Scale of the features.
+        action_strength: Of a class prototype.
+        common_motion: Weight, in a prototype, of the motion that all classes share, relative to that of its pair.
+        own_motion: Weight, in a prototype, of what only this class has, relative to that of its pair.
+        phase_constancy: Share (of the squared length) of a prototype that stays through its three phases.
+        instance_strength: Range of the factor that each instance has of its own.
+        style_strength: Of what each instance adds to its prototype.
+        soft_end: Length of the fade at either end, as a share of the instance.
+        boundary_jitter: Standard deviation of the distance from label to true end, as a share of the instance.
+        snippets_per_piece: One action-like background piece is drawn for so many snippets, on average.
+        piece_strength: Factor of a background piece.
+        piece_likeness: Share of its class's own motion that a background piece shows; the rest is related motion.
+        own_pieces: Share of the pieces whose class is one of the video's own.
+        context_strength: Of the scene, which action and background share.
+        class_context: Share (of the squared length) of a scene that is typical of the video's classes.
+        slow_noise: With a correlation time of 6 snippets.
+        fast_noise: With a correlation time of 1.5 snippets.
+        white_noise: Without correlation.
+
+    Raises:
+        InputError: A number is out of range.
+    """
+
+    seed: int = 0
+    train_videos: int = 60
+    test_videos: int = 30
+    snippet_sec: float = 0.64
+    dim: int = 64
+    latent_dim: int = 100
+    gain: float = 0.7
+    action_strength: float = 2.0
+    common_motion: float = 1.0
+    own_motion: float = 1.5
+    phase_constancy: float = 0.4
+    instance_strength: tuple = (0.6, 1.3)
+    style_strength: float = 1.0
+    soft_end: float = 0.15
+    boundary_jitter: float = 0.1
+    snippets_per_piece: float = 15.0
+    piece_strength: float = 1.2
+    piece_likeness: float = 0.0
+    own_pieces: float = 0.9
+    context_strength: float = 5.0
+    class_context: float = 0.85
+    slow_noise: float = 0.5
+    fast_noise: float = 0.5
+    white_noise: float = 0.5
+
+    @classmethod
+    def from_dict(cls, params):
+        """Build from a user's dict.
+
+        Raises:
+            InputError: It has an unknown field, or a number is out of range.
+        """
+        names = [field.name for field in fields(cls)]
+        unknown = [name for name in params if name not in names]
+        if unknown:
+            raise InputError(f'fields among {names}', field='generator', found=unknown)
+        return cls(**params)
+
+    def __post_init__(self):
+        object.__setattr__(self, 'instance_strength', tuple(np.atleast_1d(self.instance_strength).tolist()))
+        for field in fields(self):
+            value = getattr(self, field.name)
+            numbers = value if field.type is tuple else (value,)
+            if not all(_is_number(number, field) for number in numbers):
+                kind = 'whole number' if field.type is int else 'number'
+                limit = 'between 0 and 1' if field.name in _SHARES else '> 0' if field.name in _POSITIVE else '>= 0'
+                raise InputError(f'a {kind} {limit}', field=field.name, found=value)
+        if len(self.instance_strength) != 2 or self.instance_strength[0] > self.instance_strength[1]:
+            raise InputError('the ends of a range', field='instance_strength', found=self.instance_strength)
+
+
+def _is_number(value, field):
+    if isinstance(value, bool) or not isinstance(value, int if field.type is int else (int, float)):
+        return False
+    in_range = 0 < value < math.inf if field.name in _POSITIVE else 0 <= value < math.inf
+    return in_range and (value <= 1 or field.name not in _SHARES)
+
+
+def make_features(annotations, params):
+    """Make the features of one video after the other.
+
+    Those of a video depend on ``params``, on its own id, duration and segments and on the list of classes (neighbours
+    in it are related in pairs), not on other videos or their order. A latent vector per snippet is the sum of scene,
+    instances, action-like background pieces and noise; a fixed random map and a ReLU make it a feature.
+
+    Args:
+        annotations (Annotations): Videos with durations and segments; points are not looked at.
+        params (SyntheticParams): Strengths, D and seed.
+
+    Yields:
+        tuple[str, np.ndarray]: Video id and ``(T, D)`` float16 features, ``T = max(1, floor(duration / snippet_sec))``.
+
+    Raises:
+        InputError: A video has no duration.
+    """
+    world = _World(len(annotations.classes), params)
+    grid = SnippetGrid(params.snippet_sec)
+    for video_id, record in annotations.videos.items():
+        if record.duration_sec is None:
+            raise InputError('a duration, to make features', video=video_id, field='duration_sec')
+        num_snippets = max(1, int(grid.to_snippet(record.duration_sec)))
+        segments = record.segments_sec / params.snippet_sec
+        latent = _video_latent(num_snippets, segments, record.segment_labels, world, params, video_id)
+        yield video_id, np.maximum(params.gain * (latent @ world.lift), 0).astype(np.float16)
+
+
+class _World:
+    """What all videos share: class prototypes and background pieces ``(C, 3, K)``, class scenes, the map to D."""
+
+    def __init__(self, num_classes, params):
+        size = params.latent_dim
+        weights = np.array([params.common_motion, 1.0, params.own_motion])
+        common, pair, own = weights * params.action_strength / np.linalg.norm(weights)
+        of_pair = np.arange(num_classes) // 2
+        shared = common * self._motions('common motion', 1, params)
+        shared = shared + pair * self._motions('pairs', of_pair[-1] + 1, params)[of_pair]
+        special = own * self._motions('classes', num_classes, params)
+        self.actions = shared + special
+        feints = own * self._motions('background pieces', num_classes, params)
+        unlike = np.sqrt(1 - params.piece_likeness**2)
+        self.pieces = params.piece_strength * (shared + params.piece_likeness * special + unlike * feints)
+        self.scenes = _unit(video_rng(params.seed, 'scenes').standard_normal((num_classes, size)))
+        self.lift = video_rng(params.seed, 'lift').standard_normal((size, params.dim))
+
+    @staticmethod
+    def _motions(name, count, params):
+        """``(count, 3, K)`` of expected length 1, in part the same in all three phases."""
+        rng = video_rng(params.seed, name)
+        constant = _unit(rng.standard_normal((count, 1, params.latent_dim)))
+        phases = _unit(rng.standard_normal((count, _NUM_PHASES, params.latent_dim)))
+        return np.sqrt(params.phase_constancy) * constant + np.sqrt(1 - params.phase_constancy) * phases
+
+
+def _unit(vectors):
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+
+
+def _video_latent(num_snippets, segments, labels, world, params, video_id):
+    """Latent vectors ``(T, K)`` of one video; ``segments`` ``(M, 2)`` in snippets."""
+    rng = video_rng(params.seed, f'features of {video_id}')
+    own = np.unique(labels) if len(labels) else np.arange(len(world.scenes))
+    latent = _scene(num_snippets, own, world, params, rng) + _noise(num_snippets, params, rng)
+    is_background = np.ones((num_snippets, 1))
+    for (start, end), label in zip(segments, labels):
+        is_background[max(0, int(start)) : int(np.ceil(end))] = 0
+        jitter = np.clip(params.boundary_jitter * rng.standard_normal(2), -_MAX_JITTER, _MAX_JITTER) * (end - start)
+        strength = rng.uniform(*params.instance_strength)
+        _add_instance(latent, start + jitter[0], end + jitter[1], strength * world.actions[label], params, rng)
+    pieces = np.zeros_like(latent)
+    durations = np.diff(segments)[:, 0] if len(segments) else np.array([_PIECE_SNIPPETS])
+    for _ in range(rng.poisson(num_snippets / params.snippets_per_piece)):
+        label = rng.choice(own) if rng.random() < params.own_pieces else rng.integers(len(world.scenes))
+        start, duration = rng.uniform(0, num_snippets), rng.choice(durations) * rng.uniform(0.5, 1)
+        _add_instance(pieces, start, start + duration, world.pieces[label], params, rng)
+    return latent + is_background * pieces
+
+
+def _scene(num_snippets, own, world, params, rng):
+    scenes = np.sqrt(1 - params.class_context) * _unit(rng.standard_normal((2, params.latent_dim)))
+    scenes += np.sqrt(params.class_context) * world.scenes[own].mean(0)
+    drift = 1 / (1 + np.exp(-_DRIFT_STEEPNESS * _smooth_noise(num_snippets, 1, _DRIFT_SNIPPETS, rng)))
+    return params.context_strength * (drift * scenes[0] + (1 - drift) * scenes[1])
+
+
+def _noise(num_snippets, params, rng):
+    size = params.latent_dim
+    noise = params.slow_noise * _smooth_noise(num_snippets, size, _SLOW_SNIPPETS, rng)
+    noise += params.fast_noise * _smooth_noise(num_snippets, size, _FAST_SNIPPETS, rng)
+    noise += params.white_noise * rng.standard_normal((num_snippets, size))
+    return noise / np.sqrt(size)
+
+
+def _smooth_noise(num_snippets, size, correlation_snippets, rng):
+    """Stationary first-order noise ``(T, size)`` of variance 1."""
+    keep = np.exp(-1 / correlation_snippets)
+    noise = rng.standard_normal((num_snippets, size))
+    noise[1:] *= np.sqrt(1 - keep**2)
+    for snippet in range(1, num_snippets):
+        noise[snippet] += keep * noise[snippet - 1]
+    return noise
+
+
+def _add_instance(latent, start, end, motion, params, rng):
+    """Add an instance from ``start`` to ``end`` (snippets), ``motion`` ``(3, K)``, with a style of its own."""
+    style = params.style_strength * rng.standard_normal(motion.shape[1]) / np.sqrt(motion.shape[1])
+    fade = params.soft_end * (end - start) / 2
+    first, stop = max(0, int(np.floor(start - fade))), min(len(latent), int(np.ceil(end + fade)))
+    if first >= stop or start >= end:
+        return
+    time = first + (np.arange((stop - first) * _SAMPLES) + 0.5) / _SAMPLES
+    position = (time - start) / (end - start)
+    # Half strength at the ends; phases are hat functions about 1/6, 1/2 and 5/6 that add up to 1.
+    envelope = np.clip(np.minimum(position, 1 - position) / params.soft_end + 0.5, 0, 1)
+    centres = (np.arange(_NUM_PHASES) + 0.5) / _NUM_PHASES
+    distance = np.abs(np.clip(position, centres[0], centres[-1])[:, None] - centres)
+    weights = envelope[:, None] * np.maximum(1 - _NUM_PHASES * distance, 0)
+    latent[first:stop] += weights.reshape(-1, _SAMPLES, _NUM_PHASES).mean(1) @ (motion + style)

@@ -1,0 +1,221 @@
+"""The embedded data set: THUMOS-like annotations drawn by chance, with features made for them, at first use."""
+
+import json
+import os
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+
+from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.reading import path_below, read_json
+from fsptal_mm.utils.writing import atomic_write, write_json
+
+from ..annotations.json_readers import save_plain
+from ..annotations.records import Annotations, VideoRecord
+from ..point_sampling import draw_points, video_rng
+from .features import SyntheticParams, make_features
+
+# Raise it whenever the same parameters give another set: folders of an older generator are then made anew.
+GENERATOR_VERSION = 1
+
+# In related pairs: the features of neighbours have much in common.
+CLASSES = (
+    'dive', 'cliff_dive', 'serve', 'smash', 'high_jump', 'long_jump', 'javelin', 'hammer', 'pitch', 'bowl',
+)  # fmt: skip
+# Every segment of the one is a segment of the other, too, as CliffDiving and Diving on THUMOS14.
+_ALSO = {1: 0}
+# Videos of other classes that show both of a pair in turn, as CricketBowling and CricketShot; 27 of 410 on THUMOS14.
+_PAIR_SHARE = 0.1
+
+# The rest is fitted to THUMOS14's 410 videos, in snippets. Medians (lengths, gaps, durations) are those of log-normal
+# distributions, and each spread is a standard deviation of the logarithm.
+_VIDEO_MEDIAN, _VIDEO_SPREAD = 235, 0.85
+_VIDEO_MIN, _VIDEO_MAX = 20, 600  # THUMOS14's longest has 2615: too slow for a demo
+_CLASS_MEDIANS = (1.8, 14)  # of durations: from CricketShot to CleanAndJerk
+_DURATION_SPREAD_VIDEOS, _DURATION_SPREAD = 0.35, 0.4
+_DURATION_MIN, _DURATION_MAX = 0.4, 60
+_GAP_MEDIAN, _GAP_SPREAD_VIDEOS, _GAP_SPREAD = 9, 1.1, 0.9
+_MARGIN_MEDIAN, _MARGIN_SPREAD = 15, 1.2  # before the first and after the last instance
+
+# What meta.json names as its maker.
+_GENERATOR = 'fsptal_mm.synthetic'
+_POINT_FILES = {'annotations.json': 'gaussian', 'annotations_manual.json': 'uniform'}
+
+
+def draw_annotations(params, point_style='gaussian'):
+    """Draw videos with clustered instances of log-normal duration, mostly of one class each.
+
+    Args:
+        params (SyntheticParams): Of which ``seed``, ``snippet_sec``, ``train_videos`` and ``test_videos`` matter.
+        point_style: Style of the training videos' points: ``'gaussian'`` (near the middle, "automatic") or
+            ``'uniform'`` (anywhere, "manual"); it changes nothing else. Test videos carry no points.
+
+    Returns:
+        Annotations: 10 classes, each in both subsets; ids such as ``train_007``.
+    """
+    medians = np.geomspace(*_CLASS_MEDIANS, len(CLASSES))
+    video_rng(params.seed, 'class durations').shuffle(medians)
+    videos = {}
+    for subset, count in (('train', params.train_videos), ('test', params.test_videos)):
+        labels = video_rng(params.seed, f'classes of {subset}').permutation(count) % len(CLASSES)
+        for number, label in enumerate(labels):
+            record = _draw_video(f'{subset}_{number:03d}', subset, label, medians[label], params)
+            videos[record.video_id] = record if subset == 'test' else _with_points(record, point_style, params.seed)
+    return Annotations(CLASSES, videos)
+
+
+def _draw_video(video_id, subset, label, median_duration, params):
+    rng = video_rng(params.seed, f'annotations of {video_id}')
+    num_snippets = 0
+    while not _VIDEO_MIN <= num_snippets <= _VIDEO_MAX:
+        num_snippets = int(_VIDEO_MEDIAN * rng.lognormal(0, _VIDEO_SPREAD))
+    instances = _draw_instances(num_snippets, median_duration, rng)
+    partner = label ^ 1
+    if label in _ALSO:
+        instances, labels = np.repeat(instances, 2, axis=0), np.tile([label, _ALSO[label]], len(instances))
+    elif rng.random() < _PAIR_SHARE and partner not in _ALSO:
+        labels = rng.choice([label, partner], len(instances))
+    else:
+        labels = np.full(len(instances), label)
+    return VideoRecord(
+        video_id=video_id,
+        subset=subset,
+        duration_sec=(num_snippets + rng.random()) * params.snippet_sec,  # videos do not end where a snippet ends
+        fps=None,
+        point_sec=np.zeros(0),
+        point_labels=np.zeros(0, dtype=np.int64),
+        point_instances=np.zeros(0, dtype=np.int64),
+        background_sec=np.zeros(0),
+        segments_sec=instances * params.snippet_sec,
+        segment_labels=labels.astype(np.int64),
+        ambiguous_sec=np.zeros((0, 2)),
+    )
+
+
+def _draw_instances(num_snippets, median_duration, rng):
+    """Starts and ends ``(N, 2)`` in snippets, N >= 1, ascending and disjoint."""
+    median_duration *= rng.lognormal(0, _DURATION_SPREAD_VIDEOS)
+    median_gap = _GAP_MEDIAN * rng.lognormal(0, _GAP_SPREAD_VIDEOS)
+    start, tail = _MARGIN_MEDIAN * rng.lognormal(0, _MARGIN_SPREAD, 2)
+    instances = []
+    while True:
+        duration = np.clip(median_duration * rng.lognormal(0, _DURATION_SPREAD), _DURATION_MIN, _DURATION_MAX)
+        if start + duration > num_snippets - tail:
+            break
+        instances.append((start, start + duration))
+        start += duration + median_gap * rng.lognormal(0, _GAP_SPREAD)
+    if not instances:
+        duration = min(duration, num_snippets / 2)
+        start = rng.uniform(0, num_snippets - duration)
+        instances.append((start, start + duration))
+    return np.array(instances)
+
+
+def _with_points(record, style, seed):
+    """One click per action: classes that coincide in a segment share it."""
+    segments, of_segment = np.unique(record.segments_sec, axis=0, return_inverse=True)
+    points = draw_points(segments, style, video_rng(seed, f'{style} points of {record.video_id}'))
+    record.point_sec = points[of_segment.reshape(-1)]
+    record.point_labels = record.segment_labels
+    record.point_instances = np.arange(len(record.point_sec))
+    return record
+
+
+def select_videos(annotations, count, max_sec=np.inf, seed=0):
+    """Draw a small set of videos in which every class occurs.
+
+    In an order drawn with ``seed``: for each class the first video that has a segment of it, then whatever comes.
+
+    Args:
+        annotations (Annotations): Videos to draw from.
+        count: How many.
+        max_sec: Longest duration that is taken.
+        seed: Of the order, >= 0.
+
+    Returns:
+        Annotations: The chosen videos, in the order of ``annotations``.
+
+    Raises:
+        InputError: There are too few such videos, or a class has none.
+    """
+    short = [video_id for video_id, record in annotations.videos.items() if record.duration_sec <= max_sec]
+    order = sorted(short, key=lambda video_id: video_rng(seed, video_id).random())
+    first = {}
+    for video_id in order:
+        for label in annotations.videos[video_id].segment_labels.tolist():
+            first.setdefault(label, video_id)
+    missing = [name for label, name in enumerate(annotations.classes) if label not in first]
+    if missing or count > len(short) or count < len(set(first.values())):
+        found = f'{len(short)} of at most {max_sec} s, without one of {missing[:5]}'
+        raise InputError(f'{count} videos that show every class', field='count', found=found)
+    chosen = list(dict.fromkeys([*first.values(), *order]))[:count]
+    return Annotations(
+        annotations.classes, {video_id: annotations.videos[video_id] for video_id in short if video_id in chosen}
+    )
+
+
+def ensure_synthetic(root, **params):
+    """Generate the embedded data set unless it is there already, whole and made with these parameters.
+
+    The folder appears at once, when all of it is written; other processes that ask for it meanwhile wait. It holds
+    ``annotations.json`` ("automatic" points), ``annotations_manual.json`` (the same videos with "manual" points),
+    ``features/{train,test}/ID.npy`` ``(T, D)`` float16, ``split_{train,test}.txt`` and ``meta.json``.
+
+    Args:
+        root: The folder. One that this function made with other parameters or an older version is replaced.
+        **params: Fields of :class:`SyntheticParams`.
+
+    Returns:
+        Path: ``root``.
+
+    Raises:
+        InputError: A parameter is wrong, or ``root`` holds something else.
+    """
+    root, params = Path(root).absolute(), SyntheticParams.from_dict(params)
+    meta = {'generator': _GENERATOR, 'version': GENERATOR_VERSION, 'params': asdict(params)}
+    meta = json.loads(json.dumps(meta))  # as it will be read again: JSON has no tuples
+    if _read_meta(root) == meta:
+        return root
+    root.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(root.parent / f'.{root.name}.lock'):  # the system lets go of it when a process is killed
+        found = _read_meta(root)
+        if found == meta:
+            return root
+        if found is None and root.exists() and (root.is_file() or any(root.iterdir())):
+            raise InputError('no folder, or one that was generated', file=root, found='a folder without our meta.json')
+        partial = root.parent / f'.{root.name}.partial'
+        shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
+        _write_set(partial, params)
+        write_json(partial / 'meta.json', meta)
+        shutil.rmtree(root, ignore_errors=True)
+        os.replace(partial, root)
+    return root
+
+
+def _read_meta(root):
+    """What :func:`ensure_synthetic` noted in a folder; ``None`` where it did not make it."""
+    path = root / 'meta.json'
+    meta = read_json(path) if path.is_file() else {}
+    return meta if meta.get('generator') == _GENERATOR else None
+
+
+def _write_set(folder, params):
+    for name, style in _POINT_FILES.items():
+        annotations = draw_annotations(params, style)
+        save_plain(folder / name, annotations)
+    for subset in ('train', 'test'):
+        videos = {video_id: record for video_id, record in annotations.videos.items() if record.subset == subset}
+        save_split(folder, subset, Annotations(annotations.classes, videos), params)
+
+
+def save_split(folder, name, annotations, params):
+    """Write ``features/NAME/ID.npy`` and ``split_NAME.txt`` below ``folder``, each file atomically."""
+    paths = {video_id: path_below(Path(folder, 'features', name), video_id, '.npy') for video_id in annotations.videos}
+    for video_id, features in make_features(annotations, params):
+        with atomic_write(paths[video_id], 'wb') as file:
+            np.save(file, features)
+    with atomic_write(Path(folder, f'split_{name}.txt')) as file:
+        file.writelines(f'{video_id}\n' for video_id in annotations.videos)

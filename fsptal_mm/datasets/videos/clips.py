@@ -1,0 +1,136 @@
+"""Clips of a video on the snippet grid, as a recogniser takes them."""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from mmaction.registry import TRANSFORMS
+from mmengine.dataset import Compose
+
+from fsptal_mm.structures import SnippetGrid
+from fsptal_mm.utils.errors import InputError
+
+_DECODED_AT_ONCE = 16  # frames of full size in memory; they are scaled and cropped before the next ones are decoded
+_EDGE_SNIPPETS = 1e-3  # durations are rounded: a snippet whose centre is the very end of the video is none
+
+
+@dataclass(frozen=True)
+class ClipGrid:
+    """Which instants of a video make up the clip of each snippet.
+
+    The clip of snippet t lies around the stretch ``[t, t + 1) * stride_frames / fps`` that the snippet stands for, so
+    that the grid begins with the video, and its snippets end with it, however long a clip is. Beyond the ends of the
+    video, the first and the last frame are repeated.
+
+    Args:
+        fps: Frames per second at which every video is sampled, whatever its own rate.
+        snippet_frames: Length of a clip, in frames at ``fps``.
+        stride_frames: Frames at ``fps`` from one snippet to the next.
+        clip_len: How many of the ``snippet_frames`` frames the model sees, evenly spread; all by default.
+
+    Raises:
+        InputError: A number that is not positive, or is a fraction where frames are counted.
+    """
+
+    fps: float
+    snippet_frames: int
+    stride_frames: int
+    clip_len: int | None = None
+
+    def __post_init__(self):
+        if self.clip_len is None:
+            object.__setattr__(self, 'clip_len', self.snippet_frames)
+        for name, value in asdict(self).items():
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float('inf'):
+                raise InputError('a positive number', field=name, found=value)
+            if name != 'fps' and value != int(value):
+                raise InputError('a whole number of frames', field=name, found=value)
+
+    @property
+    def snippet_grid(self):
+        """The grid in seconds, the same for all videos."""
+        return SnippetGrid(self.stride_frames / self.fps)
+
+    def num_snippets(self, duration_sec):
+        """Snippets of a video: all whose centre lies in it, at least one."""
+        return max(1, int(self.snippet_grid.num_snippets(duration_sec) + 0.5 - _EDGE_SNIPPETS))
+
+    def times_sec(self, snippets):
+        """Instants of the clips of ``(S,)`` snippets: ``(S, clip_len)`` seconds, before 0 or after the end at times."""
+        spread = ((np.arange(self.clip_len) + 0.5) * self.snippet_frames / self.clip_len).astype(np.int64)
+        start = np.asarray(snippets)[:, None] * self.stride_frames - (self.snippet_frames - self.stride_frames) // 2
+        return (start + spread) / self.fps
+
+
+class ClipPipeline:
+    """The part of a recogniser's test pipeline that makes clips of decoded frames: one view, no randomness.
+
+    Args:
+        test_pipeline (list[dict]): The recogniser's. What finds, samples and decodes frames is left out, since the grid
+            decides that, and so is everything after ``FormatShape``; crops in several places become the central one.
+
+    Raises:
+        InputError: A pipeline without a transform that decodes, or without ``FormatShape``.
+    """
+
+    def __init__(self, test_pipeline):
+        names = [str(step['type']) for step in test_pipeline]
+        decode = [number for number, name in enumerate(names) if name.endswith('Decode')]
+        if not decode or 'FormatShape' not in names[decode[-1] :]:
+            raise InputError('a transform that decodes, and FormatShape after it', field='test_pipeline', found=names)
+        steps = test_pipeline[decode[-1] + 1 : names.index('FormatShape') + 1]
+        self.steps = [_one_view(dict(step)) for step in steps]
+        *spatial, self._format = [TRANSFORMS.build(dict(step)) for step in self.steps]
+        self._spatial = Compose(spatial)
+
+    def scale(self, frames, modality):
+        """Scale and crop single frames; a list as long as ``frames``."""
+        shape = frames[0].shape[:2]
+        results = dict(imgs=list(frames), img_shape=shape, original_shape=shape, modality=modality)
+        return list(self._spatial(results | dict(num_clips=1, clip_len=len(frames)))['imgs'])
+
+    def format(self, clips, modality):
+        """Bring scaled frames, ``S`` lists of ``clip_len``, to the model's form.
+
+        Returns:
+            Tensor: uint8, ``(S, 1, C, clip_len, H, W)`` for 3D models and ``(S, clip_len, C, H, W)`` for 2D ones; flow
+            of 2D models is stacked, ``(S, 1, 2 * clip_len, H, W)``.
+        """
+        images = np.stack([frame for clip in clips for frame in clip])
+        results = dict(imgs=images, num_clips=len(clips), clip_len=len(clips[0]), modality=modality)
+        images = self._format(results)['imgs']
+        return torch.from_numpy(np.ascontiguousarray(images)).reshape(len(clips), -1, *images.shape[1:])
+
+
+def _one_view(step):
+    if step['type'] in ('ThreeCrop', 'TenCrop'):
+        step['type'] = 'CenterCrop'
+    return step
+
+
+def iterate_clips(video, grid, pipeline, chunk_size, snippets=None):
+    """Read the clips of a video in chunks; every frame is decoded once, even where clips overlap.
+
+    Args:
+        video (VideoReader): The open video.
+        grid (ClipGrid): Where the clips lie.
+        pipeline (ClipPipeline): What is done to them.
+        chunk_size: Clips at a time.
+        snippets (Sequence[int], optional): Ascending; all of the video by default.
+
+    Yields:
+        Tensor: ``(S, ...)`` uint8 clips, ``S <= chunk_size``: see :meth:`ClipPipeline.format`.
+
+    Raises:
+        InputError: A frame that cannot be decoded.
+    """
+    snippets = np.arange(grid.num_snippets(video.duration_sec)) if snippets is None else np.asarray(snippets)
+    scaled = {}
+    for start in range(0, len(snippets), chunk_size):
+        indices = video.index_at(grid.times_sec(snippets[start : start + chunk_size]))
+        scaled = {index: frame for index, frame in scaled.items() if index >= indices.min()}
+        missing = [index for index in np.unique(indices).tolist() if index not in scaled]
+        for at in range(0, len(missing), _DECODED_AT_ONCE):
+            part = missing[at : at + _DECODED_AT_ONCE]
+            scaled.update(zip(part, pipeline.scale(video.frames(part), video.modality)))
+        yield pipeline.format([[scaled[index] for index in clip] for clip in indices.tolist()], video.modality)

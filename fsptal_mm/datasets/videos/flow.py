@@ -1,0 +1,127 @@
+"""Optical flow of a video as frames of two channels, x and y: from images on disk, or by TV-L1."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from fsptal_mm.utils.errors import InputError
+
+from .reader import DECODERS, VideoReader, open_video
+
+FLOW_SOURCES = ('tvl1',)
+_BOUND_PIXELS = 20  # the usual range of stored flow: -20 ... 20 pixels per frame become 0 ... 255
+_SHORT_SIDE = 256  # flow is computed at this size, to which models of flow scale their inputs
+
+
+def open_frames(path, source, fps):
+    """Open the frames of a video, whatever they are made of.
+
+    Args:
+        path: The video file.
+        source: A decoder of :func:`open_video`; or for flow ``'tvl1'``, or a folder with one folder per video (named as
+            its file, without suffix) of images ``flow_x_*`` and ``flow_y_*``.
+        fps: Frames per second of the grid; flow by TV-L1 is motion within one such frame.
+
+    Returns:
+        VideoReader: Of RGB frames, or of flow ``(H, W, 2)`` uint8.
+
+    Raises:
+        InputError: A video or a flow that cannot be read.
+    """
+    if source in DECODERS:
+        return open_video(path, source)
+    if source == 'tvl1':
+        return TVL1Reader(path, fps)
+    return FlowFolderReader(path, source)
+
+
+def check_source(source):
+    """Return the modality, ``'RGB'`` or ``'Flow'``, of a source; InputError if it cannot be used here."""
+    if source in DECODERS:
+        return 'RGB'
+    if source == 'tvl1':
+        _tvl1()
+    elif not Path(source).is_dir():
+        raise InputError(
+            f'one of {[*DECODERS, *FLOW_SOURCES]}, or a folder of flow images', field='source', found=str(source)
+        )
+    return 'Flow'
+
+
+def _tvl1():
+    optflow = getattr(cv2, 'optflow', None)
+    if not hasattr(optflow, 'DualTVL1OpticalFlow_create'):
+        expected = 'OpenCV with cv2.optflow: only opencv-contrib-python installed, no other build beside it'
+        raise InputError(expected, field='source', found=f'tvl1, but OpenCV {cv2.__version__} without it')
+    return optflow.DualTVL1OpticalFlow_create()
+
+
+class FlowFolderReader(VideoReader):
+    """Flow images that were made before, one pair per frame of the video, or one less; the video gives their times.
+
+    Args:
+        path: The video file.
+        folder: Folder of the folders of all videos.
+    """
+
+    modality = 'Flow'
+
+    def __init__(self, path, folder):
+        video, self._folder = open_video(path), Path(folder, Path(path).stem)
+        self._pairs = list(zip(*(sorted(self._folder.glob(f'flow_{axis}_*')) for axis in 'xy')))
+        if any(x.name.replace('flow_x', 'flow_y') != y.name for x, y in self._pairs):
+            raise InputError('an image flow_y_* for each flow_x_*', file=self._folder, video=Path(path).stem)
+        if not len(video) - 1 <= len(self._pairs) <= len(video) or not self._pairs:
+            expected = f'as many pairs flow_x_*, flow_y_* as the video has frames, {len(video)}, or one less'
+            raise InputError(expected, file=self._folder, video=Path(path).stem, found=len(self._pairs))
+        super().__init__(path, video.start_sec, video.duration_sec)
+
+    def frames(self, indices):
+        """See the base class."""
+        pairs = [self._pairs[min(index, len(self._pairs) - 1)] for index in indices]
+        return [np.stack([self._read(image) for image in pair], axis=-1) for pair in pairs]
+
+    @staticmethod
+    def _read(path):
+        image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        if image is None:
+            raise InputError('a readable image', file=path)
+        return image
+
+
+class TVL1Reader(VideoReader):
+    """Flow from each frame to the one that is shown a frame of the grid later, or to the next one.
+
+    It is scaled to motion within one frame of the grid, so that it does not depend on the video's own rate.
+
+    Args:
+        path: The video file.
+        fps: Frames per second of the grid.
+    """
+
+    modality = 'Flow'
+
+    def __init__(self, path, fps):
+        self._flow, self._step_sec, self._video = _tvl1(), 1 / fps, open_video(path)
+        super().__init__(path, self._video.start_sec, self._video.duration_sec)
+
+    def frames(self, indices):
+        """See the base class."""
+        indices, last = np.asarray(indices), len(self) - 1
+        later = np.minimum(np.maximum(self.index_at(self.start_sec[indices] + self._step_sec), indices + 1), last)
+        first = np.where(later > indices, indices, np.maximum(indices - 1, 0))  # the last frame moves on as before
+        needed = np.unique([first, later]).tolist()
+        grey = dict(zip(needed, map(_small_grey, self._video.frames(needed))))
+        return [self._between(grey, *pair) for pair in zip(first.tolist(), later.tolist())]
+
+    def _between(self, grey, first, later):
+        elapsed_sec = self.start_sec[later] - self.start_sec[first]
+        flow = self._flow.calc(grey[first], grey[later], None) * (self._step_sec / elapsed_sec if elapsed_sec else 0)
+        return np.rint(np.clip((flow / _BOUND_PIXELS + 1) / 2, 0, 1) * 255).astype(np.uint8)
+
+
+def _small_grey(frame):
+    scale = min(1, _SHORT_SIDE / min(frame.shape[:2]))
+    grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+    return grey if scale == 1 else cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)

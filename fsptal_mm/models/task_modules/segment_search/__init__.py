@@ -1,0 +1,3 @@
+from .searcher import SegmentLabels, SegmentSearcher
+
+__all__ = ['SegmentLabels', 'SegmentSearcher']

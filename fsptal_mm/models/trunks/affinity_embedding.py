@@ -1,0 +1,132 @@
+"""A trunk whose convolution is masked by the affinity of snippets, module D of the paper (method: Sec. 3.5)."""
+
+import torch
+from mmaction.registry import MODELS
+from torch import nn
+from torch.nn import functional as F
+
+from fsptal_mm.structures import SnippetBatch
+from fsptal_mm.utils.errors import InputError, check_flags, check_numbers
+
+from ..directions import directions
+from .snippet_embedding import PackedConv1d, SnippetEmbedding
+
+
+class MaskedConv1d(PackedConv1d):
+    """``out_t = sum_j a_tj W_j x_{t+j} + bias`` over the rows of a packed sequence: each tap has a weight per row."""
+
+    def forward(self, batch, weights=None):
+        """Convolve a :class:`SnippetBatch`.
+
+        Args:
+            batch (SnippetBatch): ``(R, D_in)`` features.
+            weights (Tensor, optional): a, ``(R, K)``, of the K taps from the earliest snippet to the latest; ``None``
+                for 1 everywhere.
+
+        Returns:
+            Tensor: ``(R, D_out)`` with zero gaps.
+        """
+        if weights is None:
+            return super().forward(batch)
+        self.check(batch)
+        seen = _neighbours(batch.features, self.kernel_size[0])  # (R, K, D_in)
+        masked = seen * weights.to(seen.dtype)[:, :, None]
+        kernel = self.weight.transpose(1, 2).flatten(1)  # (D_out, K * D_in)
+        return F.linear(masked.flatten(1), kernel, self.bias).index_fill_(0, batch.gaps, 0)
+
+
+@MODELS.register_module()
+class AffinityEmbedding(SnippetEmbedding):
+    """``F_t = ReLU(sum_j cos(e_t, e_{t+j}) W_j x_{t+j} + bias)``: neighbours count as far as they resemble a snippet.
+
+    The paper's feature masked attention, read as BackTAL's affinity module (Yang et al., TPAMI 2022), which Sec. 3.5
+    follows. E comes from the snippet features by two convolutions of 3 snippets; the output batch carries it as
+    ``affinity_embedding``, where ``FSPTALHead`` separates actions from background (Eq. 11-14). So E is learnt by these
+    losses and by what F is used for, and acts at test time, too. The centre of the kernel has the weight 1, snippets
+    beyond the ends of a video 0. Memory and time grow linearly with T.
+
+    Args:
+        in_channels: Dimension D of the snippet features.
+        out_channels: Dimension of F; ``in_channels`` by default.
+        kernel_size: Snippets that one embedded feature sees.
+        hidden_channels: Between the two convolutions of E; BackTAL's number, the paper gives none.
+        embed_channels: D_e, dimension of E; BackTAL's number, the paper gives none.
+        mask: Whether the convolution is masked; off, E is learnt beside the trunk, by Eq. 11-14 alone.
+        masked_taps: The middle taps of the kernel that are masked, an odd number; ``None`` for all.
+        clamp_negative: Take negative cosines as 0: a neighbour that is unlike a snippet adds nothing to it, where
+            otherwise it is subtracted.
+        mask_gradient: Whether E learns through the mask, too, and not by Eq. 11-14 alone.
+        input_dropout: As in :class:`SnippetEmbedding`.
+        norm_cfg (dict, optional): As there.
+        init_cfg: As in ``mmengine.model.BaseModule``.
+
+    Raises:
+        InputError: A ``masked_taps`` that is even or wider than the kernel.
+    """
+
+    convolution = MaskedConv1d
+    makes_affinity_embedding = True  # what a head without an embedding of its own asks of a trunk
+
+    def __init__(
+        self,
+        in_channels,
+        out_channels=None,
+        kernel_size=3,
+        hidden_channels=512,
+        embed_channels=32,
+        mask=True,
+        masked_taps=None,
+        clamp_negative=False,
+        mask_gradient=True,
+        input_dropout=0.0,
+        norm_cfg=None,
+        init_cfg=None,
+    ):
+        super().__init__(in_channels, out_channels, kernel_size, input_dropout, norm_cfg, init_cfg)
+        owner = type(self).__name__
+        check_numbers(owner, 1, whole=True, hidden_channels=hidden_channels, embed_channels=embed_channels)
+        check_numbers(owner, 1, whole=True, optional=True, masked_taps=masked_taps)
+        check_flags(owner, mask=mask, clamp_negative=clamp_negative, mask_gradient=mask_gradient)
+        masked_taps = kernel_size if masked_taps is None else masked_taps
+        if masked_taps % 2 == 0 or masked_taps > kernel_size:
+            expected = f'an odd number of the {kernel_size} taps'
+            raise InputError(expected, field=f'{owner}.masked_taps', found=masked_taps)
+        self.affinity = nn.ModuleList(
+            [PackedConv1d(in_channels, hidden_channels, 3), PackedConv1d(hidden_channels, embed_channels, 3)]
+        )
+        self.mask = mask
+        self.clamp_negative = clamp_negative
+        self.mask_gradient = mask_gradient
+        distance = (torch.arange(kernel_size) - kernel_size // 2).abs()
+        self.register_buffer('is_masked', (distance > 0) & (distance <= masked_taps // 2), persistent=False)
+
+    def forward(self, batch: SnippetBatch) -> SnippetBatch:
+        """Embed a batch; ``(R, D)`` to ``(R, D')`` with E ``(R, D_e)`` beside it, zero gaps stay zero."""
+        batch = batch.with_features(self.input_dropout(batch.features))
+        embedding = self.embed_affinity(batch)
+        weights = self.tap_weights(embedding) if self.mask else None
+        return self.activate(batch, self.conv(batch, weights)).with_affinity(embedding)
+
+    def embed_affinity(self, batch):
+        """E of a :class:`SnippetBatch` of snippet features, ``(R, D_e)`` rows with zero gaps."""
+        first, second = self.affinity
+        return second(batch.with_features(F.leaky_relu(first(batch))))
+
+    def tap_weights(self, embedding):
+        """Weights of the kernel's taps, ``(R, K)`` float32: cosines (Eq. 10) of each row of E and those around it."""
+        direction = directions(embedding if self.mask_gradient else embedding.detach())
+        # Zero rows between videos have no direction: their cosine is 0 to everything.
+        cosine = (direction[:, None] * _neighbours(direction, len(self.is_masked))).sum(-1)
+        return torch.where(self.is_masked, cosine.clamp(min=0) if self.clamp_negative else cosine, 1.0)
+
+
+def no_embedding_error():
+    """InputError of a head with a feature separation loss where nothing makes the embedding E."""
+    expected = 'a branch such as SeparationBranch, or a trunk that makes E, such as AffinityEmbedding'
+    return InputError(expected, field='model.head.separation', found='None')
+
+
+def _neighbours(rows, kernel_size):
+    """The rows that a kernel sees at each of ``(R, D)`` rows, ``(R, K, D)``, as a view of them between zero rows."""
+    reach = kernel_size // 2
+    return F.pad(rows, (0, 0, reach, reach)).unfold(0, kernel_size, 1).transpose(1, 2)

@@ -1,0 +1,137 @@
+"""Trunks that turn snippet features into embedded features F (method: Sec. 3.2)."""
+
+import torch
+from mmaction.registry import MODELS
+from mmcv.cnn import build_norm_layer
+from mmengine.model import BaseModule
+from torch import nn
+from torch.nn import functional as F
+from torch.nn.grad import conv1d_weight
+
+from fsptal_mm.models.dropout import Dropout
+from fsptal_mm.structures import SnippetBatch
+from fsptal_mm.utils.errors import InputError, check_numbers
+
+
+class _RowConvolution(torch.autograd.Function):
+    """Convolution of ``(R, D_in)`` rows over time, to ``(R, D_out)``, for a CPU; gradients are differentiable, too.
+
+    Rows are an image of height 1 with its channels last, and for that layout the library has kernels. Only for the
+    gradient of the weights they are slow: there, channels are laid before time.
+    """
+
+    @staticmethod
+    def forward(ctx, rows, weight, bias):
+        ctx.save_for_backward(rows, weight)
+        return _RowConvolution._convolve(rows, weight, bias).data  # no view, so that others may change it in place
+
+    @staticmethod
+    def backward(ctx, grad):
+        rows, weight = ctx.saved_tensors
+        of_rows = of_weight = None
+        if ctx.needs_input_grad[0]:
+            of_rows = _RowConvolution._convolve(grad, weight.flip(2).transpose(0, 1))
+        if ctx.needs_input_grad[1]:
+            rows, turned = (part.t().contiguous()[None] for part in (rows, grad))
+            of_weight = conv1d_weight(rows, weight.shape, turned, padding=weight.shape[2] // 2)
+        return of_rows, of_weight, grad.sum(0) if ctx.needs_input_grad[2] else None
+
+    @staticmethod
+    def _convolve(rows, weight, bias=None):
+        image = rows[None, None].permute(0, 3, 1, 2)
+        out = F.conv2d(image, weight[:, :, None], bias, padding=(0, weight.shape[2] // 2))
+        return out.permute(0, 2, 3, 1)[0, 0]
+
+
+class PackedConv1d(nn.Conv1d):
+    """``nn.Conv1d`` over the rows of a packed sequence: to it, one long video.
+
+    Args:
+        in_channels: D of the input rows.
+        out_channels: D of the output rows.
+        kernel_size: Odd number of rows.
+    """
+
+    def __init__(self, in_channels, out_channels, kernel_size):
+        check_numbers('convolution', 1, whole=True, in_channels=in_channels, out_channels=out_channels)
+        check_numbers('convolution', 1, whole=True, kernel_size=kernel_size)
+        if kernel_size % 2 == 0:
+            raise InputError('an odd number', field='convolution.kernel_size', found=kernel_size)
+        super().__init__(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+
+    def forward(self, batch):
+        """Convolve a :class:`SnippetBatch` of ``(R, D_in)`` features; returns ``(R, D_out)`` with zero gaps."""
+        self.check(batch)
+        rows = batch.features
+        if rows.device.type == 'cpu':
+            dtype = torch.get_autocast_dtype('cpu') if torch.is_autocast_enabled('cpu') else rows.dtype
+            out = _RowConvolution.apply(*(part.to(dtype) for part in (rows, self.weight, self.bias)))
+        else:
+            out = super().forward(rows.t()[None])[0].t().contiguous()
+        return out.index_fill_(0, batch.gaps, 0)
+
+    def check(self, batch):
+        """Make sure that a batch fits: InputError if its features are of another dimension, or its gaps too narrow."""
+        reach, dimension = self.padding[0], batch.features.shape[1]
+        if dimension != self.in_channels:
+            expected = f'{self.in_channels}, the `in_channels` of the model'
+            raise InputError(expected, field='dimension of the snippet features', found=dimension)
+        if batch.gap < reach:
+            expected = f'at least {reach}, for a kernel of {self.kernel_size[0]}'
+            raise InputError(expected, field='SnippetDataPreprocessor.gap_snippets', found=batch.gap)
+
+
+@MODELS.register_module()
+class SnippetEmbedding(BaseModule):
+    """``F = ReLU(Conv1d(X))``, the embedded features of Sec. 3.2.
+
+    Args:
+        in_channels: Dimension D of the snippet features.
+        out_channels: Dimension of F; ``in_channels`` by default (2048 -> 2048 in the paper).
+        kernel_size: Snippets that one embedded feature sees.
+        input_dropout: On the snippet features, in training. Helps where features tell more on training videos than
+            on others, since they were learnt with labels of these.
+        norm_cfg (dict, optional): Normalisation before the ReLU, ``dict(type='LN')`` or ``dict(type='GN',
+            num_groups=...)``: of each snippet for itself, so that videos stay independent of one another.
+        init_cfg: As in ``mmengine.model.BaseModule``.
+
+    Raises:
+        InputError: A ``norm_cfg`` of another type, or ``num_groups`` that do not divide the channels.
+    """
+
+    convolution = PackedConv1d
+
+    def __init__(self, in_channels, out_channels=None, kernel_size=3, input_dropout=0.0, norm_cfg=None, init_cfg=None):
+        super().__init__(init_cfg)
+        check_numbers(type(self).__name__, 0, 1, input_dropout=input_dropout)
+        out_channels = in_channels if out_channels is None else out_channels
+        self.input_dropout = Dropout(input_dropout)
+        self.conv = self.convolution(in_channels, out_channels, kernel_size)
+        self.norm = None if norm_cfg is None else _build_norm(norm_cfg, out_channels)
+
+    def forward(self, batch: SnippetBatch) -> SnippetBatch:
+        """Embed a batch; ``(R, D)`` to ``(R, D')``, zero gaps stay zero."""
+        rows = self.conv(batch.with_features(self.input_dropout(batch.features)))
+        return self.activate(batch, rows)
+
+    def activate(self, batch, rows):
+        """Normalise and rectify ``(R, D')`` rows of a convolution over a batch; they become its features."""
+        if self.norm is not None:
+            rows = batch.zero_gaps(self.norm(rows))
+        return batch.with_features(F.relu(rows, inplace=True))
+
+
+def _build_norm(config, channels):
+    """Normalisation of each snippet for itself; InputError if the config is of none."""
+    kind = config.get('type', 'none') if isinstance(config, dict) else config
+    if kind not in ('LN', 'GN') or kind is config:
+        expected = 'a dict with type LN or GN, which no other snippet changes'
+        field = 'SnippetEmbedding.norm_cfg' + '.type' * isinstance(config, dict)
+        raise InputError(expected, field=field, found=kind)
+    if kind == 'GN':
+        groups = config.get('num_groups')
+        check_numbers('SnippetEmbedding.norm_cfg', 1, whole=True, num_groups=groups)
+        if channels % groups:
+            field = 'SnippetEmbedding.norm_cfg.num_groups'
+            raise InputError(f'a divisor of the {channels} channels', field=field, found=groups)
+    return build_norm_layer(config, channels)[1]

@@ -1,0 +1,209 @@
+"""The report as one HTML file, which needs neither network nor anything beside it."""
+
+import base64
+import hashlib
+import io
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import jinja2
+import matplotlib
+import numpy as np
+
+import fsptal_mm
+from fsptal_mm.evaluation.diagnosis import ERROR_TYPES
+from fsptal_mm.utils.writing import atomic_write
+from fsptal_mm.visualization import draw_error_profile, draw_false_negatives, draw_sensitivity
+
+from .judged import VIDEO_TIOU
+from .timelines import MAX_DETECTIONS, group_by_test_set, make_timelines
+from .training_log import MAX_POINTS, thin
+
+_TEMPLATE = Path(__file__).parent / 'template'
+_IN_PERCENT = ('mAP@', 'AR@', 'AUC', 'video_', 'point_')  # measures that are fractions
+_SCRIPTS = ('common.js', 'charts.js', 'timelines.js', 'page.js')
+
+
+@dataclass(frozen=True)
+class Published:
+    """A figure of somebody else.
+
+    Attributes:
+        method: What was trained.
+        data: On which data and features.
+        measure: What was measured, under its name in :class:`TALMetric`.
+        percent: The figure.
+        source: Where it stands, and what it can be compared with.
+    """
+
+    method: str
+    data: str
+    measure: str
+    percent: float
+    source: str
+
+
+def write_report(path, runs, published=(), num_videos=3):
+    """Write the report, atomically.
+
+    Every text from a file is escaped. Should one slip through all the same, the content security policy of the page
+    refuses scripts other than its own, and any request.
+
+    Args:
+        path: HTML file.
+        runs (list[Run]): Side by side, each in a colour of its own.
+        published (Sequence[Published]): Figures that the summary lists below those of the runs.
+        num_videos: Number of best and of worst videos that get a timeline.
+    """
+    script = '\n'.join((_TEMPLATE / name).read_text(encoding='utf-8') for name in _SCRIPTS)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.policies['json.dumps_kwargs'] = {'allow_nan': False, 'separators': (',', ':')}
+    environment.filters['percent'] = _percent
+    groups = group_by_test_set(runs)
+    html = environment.get_template('report.html').render(
+        script=script,
+        script_digest=digest,
+        style=(_TEMPLATE / 'report.css').read_text(encoding='utf-8'),
+        version=fsptal_mm.__version__,
+        date=datetime.now().strftime('%Y-%m-%d %H:%M'),
+        runs=runs,
+        summary=_summary(runs, published),
+        published=published,
+        class_tables=[_class_table(runs, numbers) for numbers in groups],
+        diagnoses=[_diagnosis(runs, numbers) for numbers in groups],
+        error_types=ERROR_TYPES,
+        differences=_differences(runs),
+        limits={'points': MAX_POINTS, 'detections': MAX_DETECTIONS, 'videos': num_videos, 'tiou': VIDEO_TIOU},
+        content={
+            'runs': [run.name for run in runs],
+            'charts': _charts(runs),
+            'timelines': [make_timelines(runs, numbers, num_videos) for numbers in groups],
+            'tiou': VIDEO_TIOU,
+        },
+    )
+    with atomic_write(path, errors='backslashreplace') as file:  # a folder's name need not be UTF-8
+        file.write(html)
+
+
+def _summary(runs, published):
+    """Rows of the runs, what was measured on what; and the tables that show them: heading, columns, further rows."""
+    rows = []
+    for run in runs:
+        measures, of = run.measures, 'test'
+        if not measures and (found := run.log.last_measures()):
+            measures, of = found[1], f'validation, {run.log.unit} {found[0]}'
+        rows.append({'run': run, 'measures': measures, 'of': of if measures else 'nothing measured yet'})
+    keys = list(dict.fromkeys(key for row in rows for key in row['measures']))
+    of_detections = [key for key in keys if key.startswith('mAP@')]
+    of_detections += dict.fromkeys(row.measure for row in published if row.measure not in of_detections)
+    further = [key for key in keys if key not in of_detections]
+    tables = [('Mean average precision', of_detections, published), ('Further measures', further, ())]
+    best = {key: max(row['measures'].get(key, -np.inf) for row in rows) for key in keys}
+    return {
+        'rows': rows,
+        'tables': [table for table in tables if table[1] or table is tables[0]],
+        'best': best if len(runs) > 1 else {},
+    }
+
+
+def _class_table(runs, numbers):
+    """Average precision of every class on one test set: its mean over the main range of tIoUs, and at one tIoU."""
+    test_set = runs[numbers[0]].judged.test_set
+    counts = np.bincount(test_set.gt.labels, minlength=len(test_set.classes))
+    columns = []
+    for number in numbers:
+        protocol, ap = runs[number].judged.test_set.protocol, runs[number].judged.evaluation.ap
+        at = int(np.abs(np.subtract(protocol.tiou_thresholds, VIDEO_TIOU)).argmin())
+        mean = protocol.main_average(ap.T[:, :, None]) if protocol.average_ranges else ap.mean(axis=0)
+        name = protocol.average_keys[0] if protocol.average_ranges else 'mean'
+        columns.append((number, name.replace('mAP', 'AP'), mean))
+        columns.append((number, protocol.threshold_keys[at].replace('mAP', 'AP'), ap[at]))
+    order = np.flatnonzero(counts)
+    return {
+        'columns': [(number, name) for number, name, _ in columns],
+        'rows': [
+            (test_set.classes[label], int(counts[label]), [values[label] for *_, values in columns]) for label in order
+        ],
+        'videos': len(test_set.ids),
+        'without': [name for name, count in zip(test_set.classes, counts) if not count],
+    }
+
+
+def _diagnosis(runs, numbers):
+    """Figures and pictures of the runs on one test set."""
+    found = {runs[number].name: runs[number].judged.diagnosis.to_dict() for number in numbers}
+    # matplotlib refuses the halves of surrogate pairs that Python makes of a folder's name that is no UTF-8.
+    drawn = {name.encode(errors='backslashreplace').decode(): diagnosis for name, diagnosis in found.items()}
+    return {
+        'runs': list(zip(numbers, found.values())),
+        'pictures': [
+            (_svg(draw(drawn), f'{draw.__name__} {numbers}'), caption)
+            for draw, caption in (
+                (draw_error_profile, 'What the best detections are, and the gain if each error were cured'),
+                (draw_sensitivity, 'mAP_N by length, coverage and number of the true instances'),
+                (draw_false_negatives, 'Share of the true instances that is missed'),
+            )
+        ],
+    }
+
+
+def _svg(figure, name):
+    """A figure of matplotlib as SVG for HTML: texts stay texts, and nothing stands before the root element.
+
+    Its ids are made from ``name``, each time the same and other than those of the page's further figures.
+    """
+    file = io.StringIO()
+    with matplotlib.rc_context({'svg.fonttype': 'none', 'svg.hashsalt': name}):
+        figure.savefig(file, format='svg', metadata={'Date': None, 'Creator': None, 'Format': None, 'Type': None})
+    text = file.getvalue()
+    return text[text.index('<svg') :]
+
+
+def _charts(runs):
+    """Curves in the order of the page; each run is a series."""
+    charts = []
+    for kind in ('losses', 'measures', 'mining'):
+        for key in dict.fromkeys(key for run in runs for key in getattr(run.log, kind) if _is_drawn(key)):
+            series = []
+            for number, run in enumerate(runs):
+                if key in getattr(run.log, kind):
+                    x, y = thin(getattr(run.log, kind)[key], 100 if key.startswith(_IN_PERCENT) else 1)
+                    series.append({'run': number, 'x': x, 'y': y})
+            units = {runs[entry['run']].log.unit for entry in series}
+            charts.append({'kind': kind, 'title': key, 'x_title': ' or '.join(sorted(units)), 'series': series})
+    return charts
+
+
+def _is_drawn(key):
+    """Of the mAP at single tIoUs, one is enough: the others follow it."""
+    return not key.startswith(('mAP@', 'AR@', 'AUC')) or '-' in key or key in (f'mAP@{VIDEO_TIOU}', 'AR@100')
+
+
+def _differences(runs):
+    """Settings that the configs do not share: ``(key, [value of each run])``."""
+    flat = [_flatten(run.config.to_dict()) if run.config is not None else {} for run in runs]
+    keys = sorted({key for settings in flat for key in settings} - {'work_dir'})
+    rows = [(key, [settings.get(key, '') for settings in flat]) for key in keys]
+    return [row for row in rows if len(set(row[1])) > 1]
+
+
+def _flatten(value, prefix=''):
+    if isinstance(value, dict):
+        items = value.items()
+    elif isinstance(value, (list, tuple)) and any(isinstance(part, (dict, list, tuple)) for part in value):
+        items = enumerate(value)
+    else:
+        return {prefix: repr(value)}
+    return {k: v for key, part in items for k, v in _flatten(part, f'{prefix}.{key}' if prefix else str(key)).items()}
+
+
+def _percent(fraction):
+    return '–' if fraction is None or np.isnan(fraction) else f'{100 * fraction:.1f}'

@@ -1,0 +1,232 @@
+"""Everything that a report says about one run, from its work directory; what is missing is said, not raised."""
+
+import shlex
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from mmengine.config import Config
+
+from fsptal_mm.apis.model_loading import model_index
+from fsptal_mm.evaluation.label_quality import LABEL_FOLDER, quality_over_training
+from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.reading import read_json
+
+from .judged import Judged, judge, load_test_set
+from .training_log import TrainingLog, read_training_log, scalar_files
+
+_TOLERANCE = 1e-6  # of a figure that the test wrote, against the same one computed here
+
+
+@dataclass
+class Run:
+    """One work directory.
+
+    Attributes:
+        name: Of the run, unlike those of the others in a report.
+        folder: The work directory.
+        config_file (Path, optional): The config that training, else the test, wrote down.
+        config (Config, optional): The same, read.
+        test_config (Config, optional): The one that the latest command wrote down: of the test, where there was one.
+        log (TrainingLog): What training logged.
+        noted: Figures (fractions) that the test wrote into its results file.
+        judged (Judged, optional): The results file, against the annotations.
+        missing: One sentence for each thing that is not there, with how to get it.
+    """
+
+    name: str
+    folder: Path
+    config_file: Path | None = None
+    config: Config | None = None
+    test_config: Config | None = None
+    log: TrainingLog = field(default_factory=TrainingLog)
+    noted: dict = field(default_factory=dict)
+    judged: Judged | None = None
+    missing: list = field(default_factory=list)
+
+    @property
+    def config_name(self):
+        """Name of the config; empty where it is not known."""
+        return ''.join(file.stem for file in _configs(self.folder)[-1:])
+
+    def command(self, script, *arguments):
+        """What makes something that is missing, as one types it."""
+        config = [*_configs(self.folder)[-1:], 'CONFIG'][0]
+        return shlex.join(map(str, ['python', f'tools/{script}.py', config, *arguments, '--work-dir', self.folder]))
+
+    @cached_property
+    def method_and_data(self):
+        """What the metafile says of the config; empty for own configs."""
+        entry = model_index().get(self.config_name, {})
+        return entry.get('In Collection', ''), entry.get('Metadata', {}).get('Training Data', '')
+
+    @property
+    def planned(self):
+        """Epochs or iterations that the config asks for; ``None`` where unknown."""
+        loop = (self.config or {}).get('train_cfg') or {}
+        return loop.get('max_epochs', loop.get('max_iters'))
+
+    @property
+    def progress(self):
+        """How far training has come, in words."""
+        if not self.log.losses:
+            return 'not logged'
+        return f'{self.log.last} of {self.planned or "?"} {self.log.unit}s'
+
+    @property
+    def measures(self):
+        """Figures of the test (fractions): those computed here, beside what else the test wrote."""
+        return self.noted | (self.judged.evaluation.measures if self.judged else {})
+
+
+def read_run(folder, name, options=None):
+    """Gather what a work directory holds.
+
+    Args:
+        folder: The work directory, of ``tools/train.py``, ``tools/test.py`` or both.
+        name: What the report calls the run.
+        options (dict, optional): Changes of the config, as ``--cfg-options``: where the test data lie now, for example.
+
+    Returns:
+        Run: Whatever could be read.
+
+    Raises:
+        InputError: There is no such directory.
+    """
+    run = Run(name, Path(folder))
+    if not run.folder.is_dir():
+        raise InputError('a work directory, as tools/train.py makes it', file=folder, found='no such directory')
+    logs = scalar_files(run.folder)
+    _read_config(run, logs, options)
+    _read_log(run, logs)
+    _read_results(run)
+    return run
+
+
+def _configs(folder):
+    """Configs that training and tests wrote into a work directory, the latest last."""
+    return sorted(folder.glob('*.py'), key=lambda file: file.stat().st_mtime)
+
+
+def _read_config(run, logs, options):
+    of_training = [log.with_name('config.py') for log in logs if log.with_name('config.py').is_file()]
+    latest = _configs(run.folder)[-1:] or of_training[-1:]
+    if not latest:
+        run.missing.append(
+            'There is no config: tools/train.py writes one into its work directory. Without it, neither the test '
+            'videos nor the planned length of training are known.'
+        )
+        return
+    run.config_file = (of_training[-1:] or latest)[0]
+    run.config = run.test_config = _load(run, run.config_file)
+    if latest[0] != run.config_file:
+        run.test_config = _load(run, latest[0])
+    if run.test_config is not None:
+        run.test_config.merge_from_dict(options or {})
+
+
+def _load(run, file):
+    try:
+        return Config.fromfile(file)
+    except Exception as error:  # a config is a program: it can fail in any way
+        run.missing.append(f'The config {file} cannot be read ({_said(error)}): correct it there.')
+        return None
+
+
+def _read_log(run, files):
+    log = run.log = read_training_log(files)
+    train = run.command('train')
+    if log.broken_lines:
+        run.missing.append(
+            f'{len(log.broken_lines)} lines of the log are no JSON and left out (the first: {log.broken_lines[0]}); a '
+            'process that is killed while it writes leaves such a line.'
+        )
+    if not log.losses:
+        run.missing.append(
+            'There are no curves of losses: vis_data/scalars.json below the work directory holds them, which '
+            f"LocalVisBackend (one of the config's vis_backends) writes during `{train}`."
+        )
+    elif run.planned and log.last < run.planned:
+        run.missing.append(
+            f'Training is not finished, {log.last} of {run.planned} {log.unit}s are done: `{train} --resume` goes on, '
+            'if it is not running still.'
+        )
+    if not log.measures:
+        run.missing.append(
+            'There is no curve of mAP: no validation has run yet. train_cfg.val_interval says how often one does.'
+        )
+    if not any(key.startswith('analysis/') for key in log.mining) and (run.folder / LABEL_FOLDER).is_dir():
+        _judge_dumps(run)
+    if not log.mining:
+        run.missing.append(
+            'There are no curves of pseudo labels: PseudoLabelMiningHook (custom_hooks) logs them, for heads that mine '
+            'labels such as FSPTALHead.'
+        )
+
+
+def _judge_dumps(run):
+    """Quality of pseudo labels from the dumps of the hook, where its log is not at hand."""
+    try:
+        for epoch, figures in quality_over_training(run.folder).items():
+            for name, value in figures.items():
+                run.log.mining.setdefault(f'analysis/{name}', {})[epoch] = value
+    except InputError as error:
+        run.missing.append(f'The dumps of pseudo labels cannot be judged: {_said(error)}.')
+
+
+def _read_results(run):
+    file = _results_file(run)
+    checkpoint = _last_checkpoint(run.folder)
+    test = run.command('test', checkpoint or 'CHECKPOINT')
+    if not file.is_file():
+        run.missing.append(
+            f'There are no test results ({file}), so no AP of classes, no diagnosis and no timelines: `{test}` writes '
+            'them.'
+        )
+        return
+    if checkpoint is not None and file.stat().st_mtime < checkpoint.stat().st_mtime:
+        run.missing.append(
+            f'The test results are older than the last checkpoint, {checkpoint.name}: `{test}` renews them.'
+        )
+    try:
+        noted = read_json(file).get('evaluation')
+        metrics = noted.get('metrics', {}) if isinstance(noted, dict) else {}
+        run.noted = {key: value for key, value in metrics.items() if isinstance(value, (int, float))}
+        if run.test_config is not None:
+            run.judged = judge(file, load_test_set(run.test_config))
+    except Exception as error:  # building a data set from a config can fail in any way
+        run.missing.append(
+            f'The test results cannot be judged, so there are no AP of classes, no diagnosis and no timelines: '
+            f'{_said(error)}. Paths of the config count from the folder that the report was started in; --cfg-options '
+            'test_dataloader.dataset.data_root=DIR says where the data lie.'
+        )
+        return
+    computed = run.judged.evaluation.measures if run.judged else {}
+    differing = [key for key in computed.keys() & run.noted.keys() if abs(computed[key] - run.noted[key]) > _TOLERANCE]
+    for key in sorted(differing)[:1]:
+        run.missing.append(
+            f'{key} is {computed[key]:.4f} by the annotations of now, and was {run.noted[key]:.4f} in the test: the '
+            f'annotations have changed since. `{test}` renews it.'
+        )
+
+
+def _results_file(run):
+    """Where the test wrote: by default, where ResultFileHook has it write."""
+    evaluators = (run.test_config or {}).get('test_evaluator') or []
+    for evaluator in evaluators if isinstance(evaluators, list) else [evaluators]:
+        if isinstance(evaluator, dict) and evaluator.get('result_file'):
+            return Path(evaluator['result_file'])
+    return run.folder / 'results.json'
+
+
+def _last_checkpoint(folder):
+    """The checkpoint that mmengine notes as the last one, if it is still there."""
+    note = folder / 'last_checkpoint'
+    if not note.is_file():
+        return None
+    name = Path(note.read_text().strip()).name  # the folder may have moved since
+    return folder / name if (folder / name).is_file() else None
+
+
+def _said(error):
+    return f'{type(error).__name__}: {error}'.rstrip('.')

@@ -1,0 +1,201 @@
+"""Reading users' files, which may be damaged, enormous, no files at all, or a stranger's."""
+
+import json
+import math
+import os
+import stat
+from collections import Counter
+from pathlib import Path
+
+from fsptal_mm.utils.errors import LARGEST, NOT_PRINTABLE, InputError
+
+# Text and JSON are held in memory as a whole, JSON at about ten times its size.
+_MAX_TEXT_BYTES = 1 << 30
+# File systems take 255; atomic_write adds some while it writes.
+_MAX_NAME_BYTES = 235
+_KINDS = {dict: 'an object', list: 'a list', str: 'a text'}
+
+
+def regular_file(path, expected='a readable file', max_bytes=None, **where):
+    """Make sure that a path names a file that can be read to its end: a pipe never ends, a device may not either.
+
+    Args:
+        path: The file.
+        expected: What it should be, for the error.
+        max_bytes: Largest size that it may have.
+        **where: Further arguments of :class:`InputError`.
+
+    Returns:
+        Path: The file.
+
+    Raises:
+        InputError: Nothing is there, or it is something else, or it is too large.
+    """
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError) as error:  # a NUL in a path is a ValueError
+        missing = isinstance(error, FileNotFoundError)
+        found = 'no such file' if missing else getattr(error, 'strerror', None) or str(error)
+        raise InputError(expected, file=path, found=found, **where) from None
+    if not stat.S_ISREG(status.st_mode):
+        found = 'a folder' if stat.S_ISDIR(status.st_mode) else 'a pipe, socket or device'
+        raise InputError(expected, file=path, found=found, **where)
+    if max_bytes is not None and status.st_size > max_bytes:
+        raise InputError(f'at most {max_bytes} bytes', file=path, found=f'{status.st_size} bytes', **where)
+    return Path(path)
+
+
+def path_below(folder, name, suffix='', field='video_id'):
+    """Path of a file that a name stands for, such as the id of a video: in a folder, or in folders below it.
+
+    Args:
+        folder: The folder.
+        name (str): From a file or a user; ``a/b`` means a folder in the folder.
+        suffix: Added to the name.
+        field: What the name is, for the error.
+
+    Returns:
+        Path: The file, which need not be there.
+
+    Raises:
+        InputError: The name leads out of the folder, is empty, or no file can be named so.
+    """
+    if not isinstance(name, str) or NOT_PRINTABLE.search(name + suffix):
+        raise InputError('a text without control characters', field=field, found=name)
+    parts = name.split('/')
+    if not {'', '.', '..'}.isdisjoint(parts):  # an absolute path has an empty first part
+        raise InputError('a name of a file that does not lead out of its folder', field=field, found=name)
+    if any(len(os.fsencode(part + suffix)) > _MAX_NAME_BYTES for part in parts):
+        raise InputError(f'a name of at most {_MAX_NAME_BYTES} bytes, with its suffix', field=field, found=name)
+    return Path(folder, name + suffix)
+
+
+def spellings(video_id):
+    """The id of a video as it may stand in one file or another: as it is, without and with ActivityNet's ``v_``."""
+    return video_id, video_id.removeprefix('v_'), f'v_{video_id}'
+
+
+def known_id(video_id, known):
+    """Spelling of a video's id among ``known`` ones; ``None`` if it has none there."""
+    return next((name for name in spellings(video_id) if name in known), None)
+
+
+def to_name(value, expected='a name', **where):
+    """A text without white space around it.
+
+    Raises:
+        InputError: It is no text or empty, or has characters that split lines or cannot be written.
+    """
+    name = value.strip() if isinstance(value, str) else ''
+    if not name:
+        raise InputError(expected, found='null' if value is None else value, **where)
+    if NOT_PRINTABLE.search(name):
+        raise InputError(f'{expected} without control characters', found=name, **where)
+    return name
+
+
+def read_text(path):
+    """Whole text of a UTF-8 file, with or without byte-order mark.
+
+    Raises:
+        InputError: There is no such file, it is larger than 1 GiB, or it is no UTF-8 text.
+    """
+    try:
+        return regular_file(path, max_bytes=_MAX_TEXT_BYTES).read_text(encoding='utf-8-sig')
+    except UnicodeDecodeError as error:
+        raise InputError('UTF-8 text', file=path, found=str(error)) from None
+    except OSError as error:
+        raise InputError('a readable file', file=path, found=error.strerror) from None
+
+
+def read_json(path):
+    """Content of a JSON file whose top level is an object.
+
+    Raises:
+        InputError: It is no JSON, the top level is something else, or a key stands twice in one object.
+    """
+
+    def unique_keys(pairs):
+        content = dict(pairs)
+        if len(content) < len(pairs):
+            twice, count = Counter(key for key, _ in pairs).most_common(1)[0]
+            raise InputError('every key of an object once', file=path, field=twice, found=f'{count} times')
+        return content
+
+    text = read_text(path)
+    try:
+        content = json.loads(text, object_pairs_hook=unique_keys)
+    except InputError:
+        raise
+    except json.JSONDecodeError as error:
+        raise InputError('JSON', file=f'{path}:{error.lineno}', found=error.msg) from None
+    except RecursionError:
+        raise InputError('JSON', file=path, found='too many nested brackets') from None
+    except ValueError as error:  # whole numbers of thousands of digits
+        raise InputError('JSON', file=path, found=str(error)) from None
+    if not isinstance(content, dict):
+        raise InputError('an object at the top level', file=path, found=type(content).__name__)
+    return content
+
+
+def get_field(entry, key, kind, **where):
+    """``entry[key]`` if it is of the kind (dict, list or str) that it must be.
+
+    Raises:
+        InputError: It is missing or of another kind.
+    """
+    if not isinstance(entry, dict):
+        raise InputError(f'an object with {key!r}', found=entry, **where)
+    if key not in entry:
+        raise InputError(f'{_KINDS[kind]} named {key!r}', field=key, found=f'only {sorted(entry)}', **where)
+    if not isinstance(entry[key], kind):
+        raise InputError(_KINDS[kind], field=key, found=shown(entry[key]), **where)
+    return entry[key]
+
+
+def shown(value):
+    """What an :class:`InputError` is to show of a JSON value: to it, ``None`` means that there is nothing to show."""
+    return 'null' if value is None else value
+
+
+def get_label(entry, **where):
+    """Label of a point or segment, without white space around it."""
+    return to_name(get_field(entry, 'label', str, **where), 'the name of a class', field='label', **where)
+
+
+def to_number(value, minimum=-math.inf, **where):
+    """Float of a number or of a text that holds one.
+
+    Raises:
+        InputError: It is no number, not finite, beyond 1e12 on either side, or below ``minimum``.
+    """
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not (abs(number) <= LARGEST and number >= minimum):
+        bound = '' if minimum == -math.inf else f' >= {minimum:g}'
+        raise InputError(f'a finite number{bound}', found=shown(value), **where)
+    return number
+
+
+def to_positive(value, **where):
+    """Float greater than 0, or ``None`` for ``None``."""
+    if value is None:
+        return None
+    number = to_number(value, **where)
+    if number <= 0:
+        raise InputError('a number > 0', found=value, **where)
+    return number
+
+
+def to_segment(start, end, **where):
+    """Start and end in seconds; no length at all is let through, since ActivityNet's official file has such segments.
+
+    Raises:
+        InputError: One is no number, or negative, or the end comes before the start.
+    """
+    start, end = to_number(start, 0, **where), to_number(end, 0, **where)
+    if end < start:
+        raise InputError('an end after the start', found=[start, end], **where)
+    return start, end

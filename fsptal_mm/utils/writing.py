@@ -1,0 +1,147 @@
+"""Writing files so that a killed program never leaves a half-written one behind."""
+
+import contextlib
+import json
+import os
+import re
+import tempfile
+from pathlib import Path
+
+from fsptal_mm.utils.errors import WriteError
+
+try:
+    import fcntl
+except ImportError:  # Windows: files that a killed program left behind stay there, under names that nothing reads
+    fcntl = None
+
+_OURS = re.compile(r'\..+\.\w{8}\.fsptal-tmp(\.\w+)?')
+_swept = set()  # processes and folders that they have cleaned: a forked one knows those of its parent
+
+
+@contextlib.contextmanager
+def atomic_write(path, mode='w', **kwargs):
+    """Open a temporary file beside ``path`` and move it there only when the block ends without an error.
+
+    Args:
+        path: Where the file is to stand in the end; missing folders are made.
+        mode: ``'w'`` or ``'wb'``.
+        **kwargs: Further arguments of :func:`open` (``newline``, ...); text is UTF-8.
+
+    Yields:
+        The open file.
+
+    Raises:
+        WriteError: See :func:`atomic_path`.
+    """
+    if 'b' not in mode:
+        kwargs.setdefault('encoding', 'utf-8')
+    with atomic_path(path) as temporary, open(temporary, mode, **kwargs) as file:
+        yield file
+
+
+@contextlib.contextmanager
+def atomic_path(path, suffix=''):
+    """As :func:`atomic_write`, for libraries that open files themselves.
+
+    A program that is killed leaves its temporary file, a hidden one whose name nothing reads. The next process that
+    writes into the folder removes it; those of living processes, which hold a lock on them, stay.
+
+    Args:
+        path: Where the file is to stand in the end; missing folders are made.
+        suffix: Of the temporary file, where that tells a library the format.
+
+    Yields:
+        str: Path of the temporary file.
+
+    Raises:
+        WriteError: The file cannot be written: no space left, a read-only folder, ... What stood there stays.
+    """
+    path = Path(path)
+    with naming(path), contextlib.ExitStack() as lock:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path.parent)
+        temporary = _make_temporary(path, suffix, lock)
+        try:
+            yield temporary
+            with open(temporary, 'rb+') as file:
+                os.fsync(file.fileno())
+            umask = os.umask(0)
+            os.umask(umask)
+            os.chmod(temporary, 0o666 & ~umask)  # mkstemp makes files that only their owner can read
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
+            raise
+
+
+@contextlib.contextmanager
+def naming(path):
+    """Turn the operating system's errors of writing ``path`` into a :class:`WriteError`, which names it.
+
+    They name no file where a disk is full, or a temporary one. Errors that name another file stay as they are.
+    """
+    try:
+        yield
+    except WriteError:
+        raise
+    except OSError as error:
+        culprit = path if error.filename is None else Path(error.filename)
+        if culprit != path and culprit not in path.parents and not _OURS.fullmatch(culprit.name):
+            raise  # of some other file, which was read meanwhile
+        reason = error.strerror or f'a write cut short, as by a full disk ({error})'  # of numpy, which states no reason
+        reason += f': {culprit}' if culprit in path.parents else ''
+        raise WriteError(path, reason) from error
+
+
+def write_json(path, content):
+    """Write ``content`` as JSON, atomically; NaN is refused, since JSON has none."""
+    text = json.dumps(content, allow_nan=False)  # in one go, which takes a fraction of json.dump's time
+    with atomic_write(path) as file:
+        file.write(text)
+
+
+def remove_leftovers(folder, below=''):
+    """Remove the temporary files of :func:`atomic_path` in a folder that no living process writes.
+
+    Args:
+        folder: Path of the folder.
+        below: Pattern of the folders below it to look into instead, such as ``'*/vis_data/'``.
+    """
+    if fcntl is None:
+        return
+    for path in Path(folder).glob(f'{below}.*.fsptal-tmp*'):
+        if _OURS.fullmatch(path.name):
+            with contextlib.suppress(OSError):  # gone, locked by a living process, or on a file system without locks
+                _remove_if_dead(path)
+
+
+def _make_temporary(path, suffix, lock):
+    """Make an empty file that is locked until the exit stack ``lock`` ends."""
+    while True:
+        handle, temporary = tempfile.mkstemp(f'.fsptal-tmp{suffix}', f'.{path.name}.', path.parent)
+        if fcntl is None:
+            os.close(handle)  # there, open files cannot be moved
+            return temporary
+        lock.callback(os.close, handle)
+        with contextlib.suppress(OSError):  # a file system without locks: nobody else gets one, either
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.fstat(handle).st_nlink:  # not swept away between the two calls
+            return temporary
+
+
+def _sweep(folder):
+    """Remove what killed processes left in a folder, once per process."""
+    key = os.getpid(), folder
+    if key not in _swept:
+        _swept.add(key)
+        remove_leftovers(folder)
+
+
+def _remove_if_dead(path):
+    handle = os.open(path, os.O_RDWR)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.unlink(path)
+    finally:
+        os.close(handle)

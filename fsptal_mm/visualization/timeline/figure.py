@@ -1,0 +1,231 @@
+"""Timelines: everything that is known and found in a video, on one axis of seconds."""
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, Rectangle
+from matplotlib.ticker import FuncFormatter, MultipleLocator
+
+from ..figure_files import STYLE, save_figure
+from ..palette import Look
+from .data import NO_CLASS, Spans
+from .rows import (
+    BACKGROUND,
+    TRUTH_COLOR,
+    Canvas,
+    Row,
+    background_row,
+    frames_row,
+    points_row,
+    proposals_row,
+    score_row,
+    spans_row,
+)
+
+_DPI = 120
+_WIDTHS_IN, _SEC_PER_IN = (9.0, 22.0), 80  # of the axis: at least, at most; in between it grows with the video
+_LETTER_IN, _MAX_LABEL = 0.066, 24  # width of a letter of the labels, and how many may stand there
+_GAP_IN, _BLOCK_GAP_IN, _RIGHT_IN, _AXIS_IN, _LINE_IN, _TITLE_IN = 0.05, 0.12, 0.35, 0.45, 0.16, 0.32
+_Q_HAT = r'$\hat{q}$'
+_MANY_SEC = 120  # longer videos have minutes on their axis
+_TICK_SEC = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400)
+
+
+def draw_timeline(path, timeline, **kwargs):
+    """Draw a timeline into a file.
+
+    Args:
+        path: PNG, SVG or PDF, by its suffix; written atomically.
+        timeline (Timeline): What to show.
+        **kwargs: As in :func:`timeline_figure`.
+
+    Returns:
+        str: ``path``.
+
+    Raises:
+        InputError: Another suffix.
+    """
+    return save_figure(timeline_figure(timeline, **kwargs), path, _DPI)
+
+
+def timeline_image(timeline, **kwargs):
+    """A timeline as an image ``(H, W, 3)`` uint8, RGB; arguments as in :func:`timeline_figure`."""
+    canvas = FigureCanvasAgg(timeline_figure(timeline, **kwargs))
+    with rc_context(STYLE):
+        canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def timeline_figure(timeline, max_classes=20, max_proposals=100):
+    """Draw a timeline.
+
+    From top to bottom: frames, true segments, points; then for each model extended labels, mined labels, best
+    segments, q-hat of every class that matters, b, and proposals, each at the height of its score. Behind the scores of
+    a class stand its true segments. What there is nothing of has no row.
+
+    Args:
+        timeline (Timeline): What to show.
+        max_classes: At most so many classes, see :meth:`Timeline.relevant_classes`.
+        max_proposals: At most so many proposals of each model, the best ones.
+
+    Returns:
+        matplotlib.figure.Figure: It belongs to no window; every row is an axes, whose label is that of its y axis.
+    """
+    classes = timeline.relevant_classes(limit=max_classes)
+    looks = {int(label): Look.of_number(number) for number, label in enumerate(classes)}
+    width_in = axis_width_in(timeline.duration_sec)
+    canvas = Canvas(looks, timeline.classes, timeline.duration_sec, width_in, _DPI)
+    blocks = [_video_rows(timeline, canvas)]
+    blocks += [_track_rows(track, timeline, canvas, max_proposals) for track in timeline.tracks]
+    blocks = [rows for rows in blocks if rows] or [[Row('nothing to show', 0.2, lambda axes: None)]]
+    handles = _legend_handles(timeline, canvas)
+    return _lay_out(blocks, _title(timeline, canvas), handles, canvas)
+
+
+def axis_width_in(duration_sec):
+    """Inches of the axis of a video: what is long gets more room, up to a bound."""
+    return float(np.clip(duration_sec / _SEC_PER_IN, *_WIDTHS_IN))
+
+
+def _video_rows(timeline, canvas):
+    rows = []
+    if timeline.frames is not None:
+        rows.append(frames_row(timeline.frames, canvas.shown(_truth(timeline)), canvas))
+    if timeline.truth is not None and len(timeline.truth):
+        rows.append(spans_row('truth (analysis)' if timeline.is_training else 'truth', timeline.truth, canvas))
+    if timeline.points is not None and len(timeline.points):
+        rows.append(points_row(timeline.points, canvas))
+    return rows
+
+
+def _track_rows(track, timeline, canvas, max_proposals):
+    rows = [_heading(track.name)] if track.name else []
+    for label in ('extended', 'mined', 'best_segments'):
+        if getattr(track, label) is not None:
+            text = label.replace('_', ' ') + (' labels' if label != 'best_segments' else '')
+            rows.append(spans_row(text, getattr(track, label), canvas))
+    truth = _truth(timeline)
+    truth_of = {label: truth.segments_sec[truth.labels == label] for label in canvas.looks}
+    if track.curves is not None:
+        edges_sec = track.curves.edges_sec
+        for label, look in canvas.looks.items():
+            name, values = f'{_Q_HAT} {_short(canvas.names[label])}', track.curves.scores[:, label]
+            rows.append(score_row(name, edges_sec, values, canvas, truth_of[label], look))
+        rows.append(background_row('b', edges_sec, track.curves.background, canvas, truth.segments_sec))
+    if track.proposals is not None:
+        best = track.proposals[np.argsort(-track.proposals.scores, kind='stable')[:max_proposals]]
+        top = best.scores.max(initial=0)
+        for label, look in canvas.looks.items():
+            name, own = f'proposals {_short(canvas.names[label])}', best[best.labels == label]
+            rows.append(proposals_row(name, own, top if top > 0 else 1.0, canvas, truth_of[label], look))
+    return rows
+
+
+def _truth(timeline):
+    return Spans.from_lists([], []) if timeline.truth is None else timeline.truth
+
+
+def _heading(name):
+    def draw(axes):
+        axes.set_axis_off()
+        axes.text(0, 0.3, name, transform=axes.transAxes, fontsize=9, fontweight='bold', va='center', parse_math=False)
+
+    return Row('', 0.2, draw)
+
+
+def _short(name):
+    name = name if len(name) <= _MAX_LABEL else name[: _MAX_LABEL - 1] + '…'
+    return _plain(name)
+
+
+def _plain(name):
+    """A name of whatever letters, where matplotlib would read formulas."""
+    return name.replace('$', r'\$')
+
+
+def _title(timeline, canvas):
+    text = timeline.video_id + (', training video' if timeline.is_training else '')
+    found = any(track.proposals is not None and len(track.proposals) for track in timeline.tracks)
+    if any(track.proposals is not None for track in timeline.tracks) and not found:
+        text += ': no detection'
+    left_out = len(timeline.relevant_classes(limit=None)) - len(canvas.looks)
+    return text + (f' ({left_out} further classes not shown)' if left_out else '')
+
+
+def _legend_handles(timeline, canvas):
+    """What colours and signs mean."""
+    handles = [
+        Patch(facecolor=look.color, hatch=look.hatch, edgecolor='white', label=_short(canvas.names[label]))
+        for label, look in canvas.looks.items()
+    ]
+    if timeline.points is not None and len(timeline.points):
+        style = dict(marker='v', color='white', markeredgecolor='black', linestyle='none', markersize=6)
+        handles.append(Line2D([], [], **style, label='point'))
+        if (timeline.points.labels == NO_CLASS).any():
+            style = dict(marker='x', color=BACKGROUND.color, linestyle='none')
+            handles.append(Line2D([], [], **style, label='background point'))
+    if any(track.mined is not None for track in timeline.tracks):
+        handles.append(Patch(facecolor=BACKGROUND.color, label='background labels'))
+    if len(_truth(timeline)) and any(track.curves or track.proposals is not None for track in timeline.tracks):
+        label = 'true segments (analysis)' if timeline.is_training else 'true segments'
+        handles.append(Patch(facecolor=TRUTH_COLOR, label=label))
+    return handles
+
+
+def _lay_out(blocks, title, handles, canvas):
+    """Put the rows beneath one another, in inches, with a legend on top and the axis of seconds at the bottom."""
+    rows = [row for block in blocks for row in block]
+    left_in = 0.25 + _LETTER_IN * max(8, *(len(row.label.replace(_Q_HAT, 'q')) for row in rows))
+    longest = max((len(handle.get_label()) for handle in handles), default=1)
+    columns = max(1, int(canvas.width_in / (0.45 + 0.8 * _LETTER_IN * longest)))
+    top_in = _TITLE_IN + _LINE_IN * -(-len(handles) // columns)
+    gaps_in = _GAP_IN * (len(rows) - 1) + _BLOCK_GAP_IN * (len(blocks) - 1)
+    height_in = top_in + sum(row.height_in for row in rows) + gaps_in + _AXIS_IN
+    total_in = left_in + canvas.width_in + _RIGHT_IN
+    figure = Figure(figsize=(total_in, height_in), dpi=_DPI)
+    left, width, y_in = left_in / total_in, canvas.width_in / total_in, height_in - top_in
+    for block in blocks:
+        for row in block:
+            y_in -= row.height_in
+            axes = figure.add_axes((left, y_in / height_in, width, row.height_in / height_in))
+            _fill(axes, row, canvas)
+            y_in -= _GAP_IN
+        y_in -= _BLOCK_GAP_IN
+    _draw_time_axis(axes, canvas)
+    figure.text(left, 1 - 0.06 / height_in, title, fontsize=10, fontweight='bold', va='top', parse_math=False)
+    if handles:
+        place = dict(loc='upper left', bbox_to_anchor=(left, 1 - (_TITLE_IN - 0.03) / height_in))
+        look = dict(fontsize=7, frameon=False, handlelength=1.6, columnspacing=1.2, labelspacing=0.35)
+        figure.legend(handles=handles, ncols=min(columns, len(handles)), borderpad=0, borderaxespad=0, **place, **look)
+    return figure
+
+
+def _fill(axes, row, canvas):
+    axes.set_yticks([])
+    with rc_context(STYLE):  # hatches are made as they are drawn
+        row.draw(axes)
+    axes.set_xlim(0, canvas.duration_sec)
+    axes.set_xticks([])
+    axes.yaxis.set_label_position('left')  # scales stand on the right
+    axes.set_ylabel(row.label, rotation=0, ha='right', va='center', fontsize=7.5, labelpad=14 if row.look else 6)
+    for side in axes.spines.values():
+        side.set(linewidth=0.4, color='0.6')
+    if row.look:
+        place = dict(transform=axes.transAxes, clip_on=False, facecolor=row.look.color, edgecolor='white')
+        width = 0.09 / canvas.width_in
+        axes.add_patch(Rectangle((-0.13 / canvas.width_in, 0), width, 1, hatch=row.look.hatch, linewidth=0, **place))
+
+
+def _draw_time_axis(axes, canvas):
+    """Ticks of seconds, or of minutes and seconds, at round times, beneath the last row."""
+    most = max(4, int(canvas.width_in * 1.3))
+    step = next((step for step in _TICK_SEC if canvas.duration_sec / step <= most), _TICK_SEC[-1])
+    axes.xaxis.set_major_locator(MultipleLocator(step))
+    axes.tick_params(axis='x', labelsize=7, length=3)
+    if canvas.duration_sec > _MANY_SEC:
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda sec, _: f'{int(sec) // 60}:{int(sec) % 60:02d}'))
+        axes.set_xlabel('minutes:seconds', fontsize=7.5)
+    else:
+        axes.set_xlabel('seconds', fontsize=7.5)

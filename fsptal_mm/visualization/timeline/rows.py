@@ -1,0 +1,254 @@
+"""The rows of a timeline: what stands beneath one another on the axis of seconds."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.collections import LineCollection
+from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
+
+from ..palette import Look
+from .data import NO_CLASS
+
+BACKGROUND = Look('#808080', '', 'white')
+TRUTH_COLOR = '0.87'
+_BAR_IN, _LANE_IN, _CURVE_IN = 0.2, 0.11, 0.32  # heights: one bar, every further one in its row, a curve
+_LETTER_IN = 0.058  # width of a small letter
+_MIN_BAR_PX = 3
+_STROKE_PT = 2.2  # thickness of a proposal
+
+
+@dataclass(frozen=True)
+class Row:
+    """One axes of a timeline.
+
+    Attributes:
+        label: On the left.
+        height_in: Inches.
+        draw: Draws into the axes it is given.
+        look (Look, optional): Of the class that the whole row is about, as a swatch beside the label.
+    """
+
+    label: str
+    height_in: float
+    draw: Callable
+    look: Look | None = None
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """What rows need to know of the picture.
+
+    Attributes:
+        looks (dict[int, Look]): By class index; others are not drawn.
+        names (Sequence[str]): Class names.
+        duration_sec: What the axis shows.
+        width_in: Of the axis, in inches.
+        dpi: Pixels per inch.
+    """
+
+    looks: dict
+    names: tuple
+    duration_sec: float
+    width_in: float
+    dpi: int
+
+    def look(self, label):
+        """Look of a class, or of background."""
+        return BACKGROUND if label == NO_CLASS else self.looks[label]
+
+    def shown(self, spans):
+        """Those spans whose class is drawn, or that are background."""
+        return spans[np.isin(spans.labels, [NO_CLASS, *self.looks])]
+
+    def visible(self, segments_sec):
+        """Segments of at least the width that can be seen, around their middles."""
+        middle, half = segments_sec.mean(1), np.diff(segments_sec)[:, 0] / 2
+        half = np.maximum(half, _MIN_BAR_PX / 2 * self.duration_sec / (self.width_in * self.dpi))
+        return np.stack([middle - half, middle + half], 1)
+
+    @property
+    def width_px(self):
+        """Pixels of the axis."""
+        return int(self.width_in * self.dpi)
+
+    def length_in(self, length_sec):
+        """Inches that a stretch of time takes."""
+        return length_sec / self.duration_sec * self.width_in
+
+
+def spans_row(label, spans, canvas):
+    """Bars of labelled segments; those that overlap in time lie beneath one another."""
+    spans = canvas.shown(spans)
+    spans = spans[np.argsort(spans.segments_sec[:, 0], kind='stable')]
+    lanes = assign_lanes(spans.segments_sec)
+    num_lanes = max(lanes, default=0) + 1
+
+    def draw(axes):
+        axes.set_ylim(num_lanes, 0)
+        bars, lane_of = canvas.visible(spans.segments_sec), np.array(lanes)
+        for class_index in np.unique(spans.labels):
+            look = canvas.look(class_index)
+            for lane in np.unique(lane_of[spans.labels == class_index]):
+                start, end = bars[(spans.labels == class_index) & (lane_of == lane)].T
+                axes.broken_barh(
+                    np.stack([start, end - start], 1),
+                    (lane + 0.06, 0.88),
+                    facecolor=look.color,
+                    hatch=look.hatch,
+                    edgecolor='white',
+                    linewidth=0.3,
+                )
+        for segment, lane, class_index in zip(spans.segments_sec, lanes, spans.labels):
+            if class_index != NO_CLASS and num_lanes == 1:
+                _write_name(axes, segment, lane, class_index, canvas)
+        if not len(spans):
+            axes.text(0.003, 0.5, 'none', transform=axes.transAxes, va='center', fontsize=6.5, color='0.5')
+
+    return Row(label, _BAR_IN + (num_lanes - 1) * _LANE_IN, draw)
+
+
+def assign_lanes(segments_sec):
+    """Lane of every segment, ascending by start: the first one that is free."""
+    free_from, lanes = [], []
+    for start, end in segments_sec:
+        lane = next((lane for lane, free_sec in enumerate(free_from) if free_sec <= start + 1e-9), len(free_from))
+        free_from[lane : lane + 1] = [end]
+        lanes.append(lane)
+    return lanes
+
+
+def _write_name(axes, segment, lane, class_index, canvas):
+    """The name of the class onto its bar, where there is room."""
+    name, look = canvas.names[class_index], canvas.look(class_index)
+    if len(name) * _LETTER_IN < canvas.length_in(segment[1] - segment[0]):
+        effects = [withStroke(linewidth=2, foreground=look.color)] if look.hatch else None
+        axes.text(
+            *(segment.mean(), lane + 0.5, name),
+            **dict(ha='center', va='center_baseline', fontsize=6.5, color=look.text_color),
+            path_effects=effects,
+            clip_on=True,
+            parse_math=False,
+        )
+
+
+def points_row(points, canvas):
+    """Point labels as markers: filled ones of actions, crosses of background."""
+    points = canvas.shown(points)
+
+    def draw(axes):
+        axes.set_ylim(0, 1)
+        for class_index in np.unique(points.labels):
+            times_sec = points.segments_sec[points.labels == class_index, 0]
+            look, is_action = canvas.look(class_index), class_index != NO_CLASS
+            style = dict(marker='v', markeredgecolor='black', markeredgewidth=0.5) if is_action else dict(marker='x')
+            heights = np.full(len(times_sec), 0.5)
+            axes.plot(times_sec, heights, linestyle='none', markersize=6, color=look.color, **style)
+
+    return Row('points', _BAR_IN, draw)
+
+
+def score_row(label, edges_sec, scores, canvas, truth_sec, look):
+    """q-hat of a class as steps, above its true segments.
+
+    Args:
+        label: Of the row.
+        edges_sec: ``(T + 1,)``, where snippets begin and end.
+        scores: ``(T,)``.
+        canvas (Canvas): Of the picture.
+        truth_sec: ``(N, 2)`` true segments to shade.
+        look (Look): Of the class.
+    """
+    # Where several snippets share a pixel, peaks stay.
+    edges_sec, scores = condense(edges_sec, scores, canvas.width_px, np.maximum)
+
+    def draw(axes):
+        _shade(axes, truth_sec, canvas)
+        axes.stairs(scores, edges_sec, fill=True, color=look.color, alpha=0.55)
+        axes.stairs(scores, edges_sec, color=_darker(look.color), linewidth=0.6)
+        _scale(axes, 0, 1)
+
+    return Row(label, _CURVE_IN, draw, look)
+
+
+def background_row(label, edges_sec, scores, canvas, truth_sec):
+    """b as a line, above all true segments; arguments as in :func:`score_row`."""
+    # Where several snippets share a pixel, the dips stay, which are where actions are.
+    edges_sec, scores = condense(edges_sec, scores, canvas.width_px, np.minimum)
+
+    def draw(axes):
+        _shade(axes, truth_sec, canvas)
+        axes.stairs(scores, edges_sec, color='0.2', linewidth=0.8, baseline=None)
+        _scale(axes, 0, 1)
+
+    return Row(label, _CURVE_IN, draw)
+
+
+def condense(edges_sec, values, num_bins, reduce):
+    """Join neighbouring snippets until at most ``num_bins`` are left.
+
+    Returns:
+        tuple: ``(K + 1,)`` edges and ``(K,)`` values.
+    """
+    step = -(-len(values) // num_bins)
+    starts = np.arange(0, len(values), step)
+    return np.append(edges_sec[starts], edges_sec[-1]), reduce.reduceat(values, starts)
+
+
+def proposals_row(label, proposals, top_score, canvas, truth_sec, look):
+    """Localised actions of one class, each at the height of its score, above the true segments.
+
+    Args:
+        label: Of the row.
+        proposals (Spans): Of the class.
+        top_score: Upper end of the scale, the same for all classes of a model.
+        canvas, truth_sec, look: As in :func:`score_row`.
+    """
+    proposals = proposals[np.argsort(proposals.scores, kind='stable')]  # the best on top
+
+    def draw(axes):
+        _shade(axes, truth_sec, canvas)
+        bars = canvas.visible(proposals.segments_sec)
+        lines = [[(start, score), (end, score)] for (start, end), score in zip(bars, proposals.scores)]
+        colors = [(*_darker(look.color), 0.25 + 0.75 * max(0, score / top_score)) for score in proposals.scores]
+        axes.add_collection(LineCollection(lines, colors=colors, linewidths=_STROKE_PT, capstyle='butt'))
+        _scale(axes, min(0, proposals.scores.min(initial=0)), top_score)
+
+    return Row(label, _CURVE_IN, draw, look)
+
+
+def frames_row(frames, truth, canvas):
+    """Frames of the video, framed in the colour of the action that is going on."""
+    height, width = frames.images[0].shape[:2]
+    part_sec, part_in = canvas.duration_sec / len(frames.images), canvas.width_in / len(frames.images)
+
+    def draw(axes):
+        for number, (time_sec, image) in enumerate(zip(frames.times_sec, frames.images)):
+            start = number * part_sec
+            axes.imshow(image, extent=(start, start + part_sec, 0, 1), aspect='auto', interpolation='antialiased')
+            now = truth.labels[(truth.segments_sec[:, 0] <= time_sec) & (time_sec < truth.segments_sec[:, 1])]
+            if len(now):
+                edge = dict(fill=False, edgecolor=canvas.look(now[0]).color, linewidth=3)
+                axes.add_patch(Rectangle((start + 0.02 * part_sec, 0.02), 0.96 * part_sec, 0.96, **edge))
+        axes.set(xlim=(0, canvas.duration_sec), ylim=(0, 1))
+
+    return Row('frames', part_in * height / width, draw)
+
+
+def _shade(axes, truth_sec, canvas):
+    start, end = canvas.visible(truth_sec).T
+    axes.broken_barh(np.stack([start, end - start], 1), (-10, 20), facecolor=TRUTH_COLOR, zorder=0)
+
+
+def _scale(axes, bottom, top):
+    """The range of the scores, and its ends in small figures on the right."""
+    margin = 0.08 * (top - bottom)  # a line at the end of the range stays visible
+    axes.set_ylim(bottom - (margin if bottom < 0 else margin / 2), top + margin)
+    axes.yaxis.tick_right()
+    axes.set_yticks([0, top], ['0', f'{top:.2g}'], fontsize=5, color='0.4')
+    axes.tick_params(axis='y', length=1.5, pad=1, color='0.6')
+
+
+def _darker(color):
+    return tuple(0.7 * int(color[start : start + 2], 16) / 255 for start in (1, 3, 5))
