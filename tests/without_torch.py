@@ -18,6 +18,7 @@ TESTS = (
     'test_errors.py',
     'test_fileio.py',
     'test_imports.py',
+    'test_structures/test_grid.py',
     'test_structures/test_segments.py',
     'test_datasets/test_folds.py',
     'test_datasets/test_readers.py',
@@ -53,8 +54,9 @@ def _stand_in():
     _package('mmengine', ROOT / 'none')
     _package('mmengine.logging', print_log=print_log)
     _package('mmengine.registry', DefaultScope=SimpleNamespace(_instance_dict={}))
-    segments = importlib.import_module('fsptal_mm.structures.segments')
-    sys.modules['fsptal_mm.structures'].__dict__.update(vars(segments))
+    for name in ('grid', 'segments'):
+        contents = importlib.import_module(f'fsptal_mm.structures.{name}')
+        sys.modules['fsptal_mm.structures'].__dict__.update(vars(contents))
     results = importlib.import_module('fsptal_mm.evaluation.results')
     sys.modules['fsptal_mm.evaluation'].__dict__.update(vars(results))
 

@@ -6,8 +6,7 @@ import torch
 from mmengine.dataset import pseudo_collate
 
 from fsptal_mm.evaluation.samples import collect_detections, to_numpy
-from fsptal_mm.models.task_modules import VideoLabels
-from fsptal_mm.structures import snippet_edges_sec
+from fsptal_mm.structures import VideoLabels, snippet_edges_sec
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.visualization import ModelTrack, SnippetCurves, Spans, Timeline
 

@@ -1,8 +1,9 @@
 from .clip_batch import ClipBatch
 from .detection import Detection
-from .point_targets import NO_INSTANCE, PointTargets
+from .grid import SnippetGrid, snippet_edges_sec
+from .labels import NO_INSTANCE, PointTargets, SegmentLabels, VideoLabels
 from .segment_batch import SegmentBatch, paired_tiou
-from .segments import SnippetGrid, segment_iou, segments_inside, snippet_edges_sec
+from .segments import segment_iou, segments_inside
 from .snippet_batch import SnippetBatch
 
 __all__ = [
@@ -11,8 +12,10 @@ __all__ = [
     'Detection',
     'PointTargets',
     'SegmentBatch',
+    'SegmentLabels',
     'SnippetBatch',
     'SnippetGrid',
+    'VideoLabels',
     'paired_tiou',
     'segment_iou',
     'segments_inside',

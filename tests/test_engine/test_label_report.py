@@ -3,8 +3,7 @@ import pytest
 import torch
 
 from fsptal_mm.engine.hooks.label_report import count_labels, describe_labels, label_runs
-from fsptal_mm.models.task_modules import VideoLabels
-from fsptal_mm.models.task_modules.segment_search import SegmentLabels
+from fsptal_mm.structures import SegmentLabels, VideoLabels
 
 CLASSES = ('jump', 'throw')
 

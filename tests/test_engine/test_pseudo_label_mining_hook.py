@@ -10,7 +10,7 @@ from torch import multiprocessing as mp
 
 from fsptal_mm.engine import PseudoLabelMiningHook
 from fsptal_mm.evaluation.label_quality import MEASURES, quality_over_training
-from fsptal_mm.models.task_modules import VideoLabels
+from fsptal_mm.structures import VideoLabels
 from fsptal_mm.utils.errors import InputError
 
 

@@ -5,7 +5,7 @@ from mmengine.dataset import pseudo_collate
 from tiny_run import make_runner
 
 from fsptal_mm.engine.timeline_builder import check_has_timeline, find_videos, mining_timeline, prediction_timeline
-from fsptal_mm.models.task_modules import VideoLabels
+from fsptal_mm.structures import VideoLabels
 from fsptal_mm.utils.errors import InputError
 
 CLASSES = ('a', 'b')

@@ -15,8 +15,7 @@ from fsptal_mm.models.heads.lacp_head import (
     feature_contrast,
     score_contrast,
 )
-from fsptal_mm.models.task_modules.segment_search import SegmentLabels
-from fsptal_mm.structures import PointTargets, SnippetBatch
+from fsptal_mm.structures import PointTargets, SegmentLabels, SnippetBatch
 
 
 def make_targets(instances, background=None, mask=None):

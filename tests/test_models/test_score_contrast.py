@@ -3,7 +3,7 @@ import torch
 
 from fsptal_mm.models.losses import score_contrast
 from fsptal_mm.models.losses.score_contrast import OICLoss, outer_inner_contrast, segment_contrast
-from fsptal_mm.models.task_modules.segment_search import SegmentLabels
+from fsptal_mm.structures import SegmentLabels
 
 
 def make_segments(groups, rows):

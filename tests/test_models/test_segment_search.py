@@ -7,8 +7,8 @@ from segment_reference import chains
 from torch.overrides import TorchFunctionMode
 
 from fsptal_mm.models.losses.score_contrast import outer_inner_contrast
-from fsptal_mm.models.task_modules.segment_search import SegmentLabels, SegmentSearcher, exact
-from fsptal_mm.structures import PointTargets
+from fsptal_mm.models.task_modules.segment_search import SegmentSearcher, exact
+from fsptal_mm.structures import PointTargets, SegmentLabels
 
 VARIANTS = [
     dict(),

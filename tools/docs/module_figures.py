@@ -13,8 +13,7 @@ from mmaction.structures import ActionDataSample
 
 from fsptal_mm.models import SnippetScores
 from fsptal_mm.models.losses import outer_inner_contrast
-from fsptal_mm.models.task_modules.segment_search import SegmentLabels
-from fsptal_mm.structures import PointTargets, SnippetGrid
+from fsptal_mm.structures import PointTargets, SegmentLabels, SnippetGrid
 from fsptal_mm.visualization.palette import BLUE, GREEN, ORANGE, SKY_BLUE, VERMILION
 
 _ACTION, _BACKGROUND, _NEIGHBOUR, _TRUTH, _MINED = VERMILION, BLUE, ORANGE, GREEN, SKY_BLUE

@@ -9,7 +9,8 @@ from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop
 
 from fsptal_mm.evaluation.label_quality import LABEL_FOLDER, label_quality
-from fsptal_mm.models.task_modules import PseudoLabelMiner, VideoLabels
+from fsptal_mm.models.task_modules import PseudoLabelMiner
+from fsptal_mm.structures import VideoLabels
 from fsptal_mm.utils.errors import InputError, check_flags, check_numbers
 from fsptal_mm.utils.writing import write_json
 

@@ -12,8 +12,7 @@ from torch import Tensor, nn
 from fsptal_mm.models.directions import CosineLinear, directions
 from fsptal_mm.models.dropout import Dropout
 from fsptal_mm.models.losses import pool_video_scores
-from fsptal_mm.models.task_modules import VideoLabels
-from fsptal_mm.structures import PointTargets, SnippetGrid
+from fsptal_mm.structures import PointTargets, SnippetGrid, VideoLabels
 from fsptal_mm.utils.errors import InputError, check_flags, check_numbers
 
 

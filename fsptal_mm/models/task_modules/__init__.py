@@ -4,7 +4,6 @@ from .proposal_generator import ProposalGenerator
 from .pseudo_label_miner import PseudoLabelMiner
 from .segment_assigner import SegmentAssigner, SegmentTargets
 from .segment_search import SegmentSearcher
-from .video_labels import VideoLabels
 
 __all__ = [
     'CandidateSampler',
@@ -13,7 +12,6 @@ __all__ = [
     'SegmentAssigner',
     'SegmentSearcher',
     'SegmentTargets',
-    'VideoLabels',
     'nms',
     'soft_nms',
 ]

@@ -1,3 +1,3 @@
-from .searcher import SegmentLabels, SegmentSearcher
+from .searcher import SegmentSearcher
 
-__all__ = ['SegmentLabels', 'SegmentSearcher']
+__all__ = ['SegmentSearcher']

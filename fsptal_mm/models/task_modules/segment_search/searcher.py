@@ -1,87 +1,15 @@
 """Search for the segments of the highest outer-inner contrast (method: Sec. 3.4)."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from mmaction.registry import TASK_UTILS
-from torch import Tensor
 from torch.nn import functional as F
 
+from fsptal_mm.structures import SegmentLabels
 from fsptal_mm.utils.errors import check_flags, check_numbers
 
 from .exact import search_switches
 from .switches import Switches
-
-
-@dataclass(frozen=True)
-class SegmentLabels:
-    """Pseudo segment labels SL of a batch: N segments in G groups; a group is one class of one video.
-
-    Attributes:
-        video: ``(G,)`` int64 video of each group.
-        label: ``(G,)`` int64 class of each group.
-        group: ``(N,)`` int64 group of each segment, ascending; the segments of a group are in time order.
-        start: ``(N,)`` int64 first snippet.
-        end: ``(N,)`` int64 last snippet.
-        left: ``(N,)`` int64 first snippet of the outer range on the left, which is ``[left, start - 1]`` (Eq. 8).
-        right: ``(N,)`` int64 last snippet of the one on the right, ``[end + 1, right]``.
-        background: ``(N,)`` bool, a segment without the class: scored by 1 - q-hat.
-    """
-
-    video: Tensor
-    label: Tensor
-    group: Tensor
-    start: Tensor
-    end: Tensor
-    left: Tensor
-    right: Tensor
-    background: Tensor
-
-    def of_video(self, video):
-        """The segments of one video of the batch, numbered as those of a batch of it alone."""
-        groups = self.video == video
-        chosen = groups[self.group]
-        return SegmentLabels(
-            torch.zeros_like(self.video[groups]),
-            self.label[groups],
-            self.group[chosen] - (self.video < video).sum(),
-            *(getattr(self, name)[chosen] for name in ('start', 'end', 'left', 'right', 'background')),
-        )
-
-    @classmethod
-    def join(cls, videos, device=None):
-        """The segments of a batch from those of its videos, as :meth:`of_video` gives them."""
-        sizes = torch.tensor([len(segments.video) for segments in videos])
-        video = torch.arange(len(videos)).repeat_interleave(sizes)
-        before = (sizes.cumsum(0) - sizes).repeat_interleave(torch.tensor([len(segments.group) for segments in videos]))
-        group = torch.cat([segments.group for segments in videos]) + before
-        joined = {
-            name: torch.cat([getattr(segments, name) for segments in videos]).to(device, non_blocking=True)
-            for name in ('label', 'start', 'end', 'left', 'right', 'background')
-        }
-        return cls(video=video.to(device, non_blocking=True), group=group.to(device, non_blocking=True), **joined)
-
-    def away_from_actions(self, mask, margin):
-        """Snippets that are far from every action segment of their video.
-
-        Args:
-            mask (Tensor): ``(B, T)`` bool, true on real snippets.
-            margin: How far, as a share of the segment's length, rounded up.
-
-        Returns:
-            Tensor: ``(B, T)`` bool, within ``mask``.
-        """
-        num_videos, num_snippets = mask.shape
-        reach = ((self.end + 1 - self.start) * margin).ceil().long()
-        first = (self.start - reach).clamp(min=0)
-        stop = (self.end + 1 + reach).clamp(max=num_snippets)
-        # The number of segments that reach over a snippet is the sum of those that began minus those that ended.
-        row = self.video[self.group] * (num_snippets + 1)
-        step = (~self.background).long()
-        change = row.new_zeros(num_videos * (num_snippets + 1))
-        change = change.index_add(0, row + first, step).index_add(0, row + stop, -step)
-        return mask & (change.view(num_videos, -1).cumsum(1)[:, :-1] == 0)
 
 
 @TASK_UTILS.register_module()

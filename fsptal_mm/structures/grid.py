@@ -1,0 +1,118 @@
+"""The snippet grid: the only place that knows how snippets and seconds map onto each other."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fsptal_mm.utils.errors import LARGEST, InputError, check_numbers
+
+# A time that is meant to be the start of a snippet may be a hair below it in floating point.
+_EDGE_SNIPPETS = 1e-6
+# Any time up to LARGEST divided by any snippet is a whole number that int64 holds.
+_SMALLEST = 1e-6
+
+
+@dataclass(frozen=True)
+class SnippetGrid:
+    """Snippet ``t`` covers ``[t, t + 1) * snippet_sec + offset_sec``; its feature stands at the centre.
+
+    Args:
+        snippet_sec: Seconds from the start of one snippet to the start of the next (the stride, in seconds).
+        offset_sec: Start of snippet 0. It is not 0 where the frames of neighbouring snippets overlap: the snippet is
+            then the stretch of one stride in the middle of its frames.
+    """
+
+    snippet_sec: float
+    offset_sec: float = 0.0
+
+    @classmethod
+    def from_config(cls, grid, native_fps=None, video=None):
+        """Build the grid of one video from a dataset's ``grid`` config.
+
+        Args:
+            grid (dict): Either ``dict(snippet_sec=...)`` or ``dict(fps=..., snippet_frames=..., stride_frames=...)``:
+                frames per second at which features were extracted (``'native'`` for the video's own), frames per
+                snippet, frames from snippet to snippet (default: ``snippet_frames``). ``offset_sec`` may be added to
+                either and defaults to ``(snippet_frames - stride_frames) / 2 / fps``.
+            native_fps: The video's own frames per second, needed for ``fps='native'``.
+            video: Name of the video, for errors.
+
+        Raises:
+            InputError: An unknown, missing or non-positive field, or no ``native_fps`` where it is needed.
+        """
+        if not isinstance(grid, dict):
+            raise InputError('fields of a grid', field='grid', found=grid)
+        grid = dict(grid)
+        offset_sec = grid.pop('offset_sec', None)
+        if offset_sec is not None:
+            check_numbers('grid', -LARGEST, offset_sec=offset_sec)
+        if set(grid) == {'snippet_sec'}:
+            return cls(_positive(grid, 'snippet_sec', video), float(offset_sec or 0))
+        if not {'fps', 'snippet_frames'} <= set(grid) <= {'fps', 'snippet_frames', 'stride_frames'}:
+            raise InputError(
+                'snippet_sec, or fps and snippet_frames (and stride_frames), and offset_sec if needed',
+                field='grid',
+                found=sorted(grid),
+            )
+        if grid['fps'] == 'native':
+            if native_fps is None:
+                raise InputError(
+                    "the video's frames per second (from an fps file or the annotations), since grid.fps is 'native'",
+                    video=video,
+                    field='fps',
+                )
+            grid['fps'] = native_fps
+        fps, frames = _positive(grid, 'fps', video), _positive(grid, 'snippet_frames', video)
+        stride = _positive(grid, 'stride_frames', video) if 'stride_frames' in grid else frames
+        snippet_sec = _positive(dict(snippet_sec=stride / fps), 'snippet_sec', video)
+        return cls(snippet_sec, (frames - stride) / 2 / fps if offset_sec is None else float(offset_sec))
+
+    def to_snippet(self, sec):
+        """Index of the snippet that a time in seconds falls into (not clipped to the video)."""
+        position = (np.asarray(sec, dtype=np.float64) - self.offset_sec) / self.snippet_sec
+        return np.floor(position + _EDGE_SNIPPETS).astype(np.int64)
+
+    def to_sec(self, position):
+        """Seconds of a position in snippets: ``t`` is the start of snippet t, ``t + 0.5`` its centre."""
+        return np.asarray(position, dtype=np.float64) * self.snippet_sec + self.offset_sec
+
+    def edges_sec(self, positions):
+        """Where snippets that were sampled at ``positions`` begin and end.
+
+        Args:
+            positions (np.ndarray): ``(T,)`` ascending, in snippets of this grid, from its first to its last one:
+                ``snippet_positions`` of label extension, or ``0 ... T - 1``.
+
+        Returns:
+            np.ndarray: ``(T + 1,)`` seconds; snippet t reaches from entry t to entry t + 1, half-way to its neighbours.
+        """
+        positions = np.asarray(positions, dtype=np.float64)
+        middles = (positions[1:] + positions[:-1]) / 2 + 0.5
+        # Sampled ends may lie a little inside the first and the last snippet, which the video goes on to fill.
+        return self.to_sec(np.concatenate([np.rint(positions[:1]), middles, np.rint(positions[-1:]) + 1]))
+
+    def num_snippets(self, duration_sec):
+        """How many snippets a video of this duration should have (a float: extractors round either way)."""
+        return (duration_sec - self.offset_sec) / self.snippet_sec
+
+
+def snippet_edges_sec(data_sample):
+    """Where the snippets that a model sees of one video begin and end, inside the video.
+
+    Args:
+        data_sample (ActionDataSample): With metainfo ``num_snippets``, ``snippet_sec``, ``offset_sec``,
+            ``duration_sec`` and, after label extension, ``snippet_positions``.
+
+    Returns:
+        np.ndarray: ``(T + 1,)`` seconds; snippet t reaches from entry t to entry t + 1.
+    """
+    grid = SnippetGrid(data_sample.snippet_sec, data_sample.offset_sec)
+    positions = data_sample.get('snippet_positions', np.arange(data_sample.num_snippets))
+    return grid.edges_sec(positions).clip(0, data_sample.duration_sec)
+
+
+def _positive(grid, field, video):
+    value = grid[field]
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not _SMALLEST <= value <= LARGEST:
+        raise InputError('a positive number', video=video, field=f'grid.{field}', found=value)
+    return float(value)

@@ -1,0 +1,222 @@
+"""Labels that a model is trained on: of snippets, as segments, and of single videos to be kept."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fsptal_mm.utils.errors import InputError
+
+from .grid import snippet_edges_sec
+
+NO_INSTANCE = -1
+
+
+@dataclass(frozen=True)
+class PointTargets:
+    """Point labels of a batch, padded. Given ones from the annotation; mined ones are of the same form.
+
+    Attributes:
+        instances: ``(B, T, C)`` int32: the action instance of class c that snippet t is labelled with, or -1 for none.
+            Instances are numbered within a video. ``instances >= 0`` are the 0/1 point labels P of the paper.
+        background: ``(B, T)`` bool, snippets labelled as background (mined, or clicked by the annotator).
+        video_labels: ``(B, C)`` float, 1 for the classes that occur in the video.
+        mask: ``(B, T)`` bool, true on real snippets; labels stand only there.
+    """
+
+    instances: Tensor
+    background: Tensor
+    video_labels: Tensor
+    mask: Tensor
+
+    @classmethod
+    def from_samples(cls, data_samples, mask):
+        """Collect the targets of a batch, built on the host and moved once.
+
+        Args:
+            data_samples (list[ActionDataSample]): With ``point_instances (T, C)``, ``point_background (T,)`` and
+                ``gt_video_labels (C,)``, on the host.
+            mask (Tensor): ``(B, T)`` of the batch; targets go to its device.
+        """
+        num_videos, num_snippets = mask.shape
+        num_classes = data_samples[0].point_instances.shape[1]
+        instances = torch.full((num_videos, num_snippets, num_classes), NO_INSTANCE, dtype=torch.int32)
+        background = torch.zeros((num_videos, num_snippets), dtype=torch.bool)
+        for video, sample in enumerate(data_samples):
+            instances[video, : len(sample.point_instances)] = sample.point_instances
+            background[video, : len(sample.point_background)] = sample.point_background
+        video_labels = torch.stack([sample.gt_video_labels for sample in data_samples])
+        instances, background, video_labels = (
+            target.to(mask.device, non_blocking=True) for target in (instances, background, video_labels)
+        )
+        return cls(instances, background, video_labels, mask)
+
+    @cached_property
+    def labels(self):
+        """``(B, T, C)`` bool, the point labels P."""
+        return self.instances >= 0
+
+    @cached_property
+    def is_action(self):
+        """``(B, T)`` bool, snippets with a point label of any class."""
+        return self.instances.amax(-1) >= 0  # faster than `any`
+
+
+@dataclass(frozen=True)
+class SegmentLabels:
+    """Pseudo segment labels SL of a batch: N segments in G groups; a group is one class of one video.
+
+    Attributes:
+        video: ``(G,)`` int64 video of each group.
+        label: ``(G,)`` int64 class of each group.
+        group: ``(N,)`` int64 group of each segment, ascending; the segments of a group are in time order.
+        start: ``(N,)`` int64 first snippet.
+        end: ``(N,)`` int64 last snippet.
+        left: ``(N,)`` int64 first snippet of the outer range on the left, which is ``[left, start - 1]`` (Eq. 8).
+        right: ``(N,)`` int64 last snippet of the one on the right, ``[end + 1, right]``.
+        background: ``(N,)`` bool, a segment without the class: scored by 1 - q-hat.
+    """
+
+    video: Tensor
+    label: Tensor
+    group: Tensor
+    start: Tensor
+    end: Tensor
+    left: Tensor
+    right: Tensor
+    background: Tensor
+
+    def of_video(self, video):
+        """The segments of one video of the batch, numbered as those of a batch of it alone."""
+        groups = self.video == video
+        chosen = groups[self.group]
+        return SegmentLabels(
+            torch.zeros_like(self.video[groups]),
+            self.label[groups],
+            self.group[chosen] - (self.video < video).sum(),
+            *(getattr(self, name)[chosen] for name in ('start', 'end', 'left', 'right', 'background')),
+        )
+
+    @classmethod
+    def join(cls, videos, device=None):
+        """The segments of a batch from those of its videos, as :meth:`of_video` gives them."""
+        sizes = torch.tensor([len(segments.video) for segments in videos])
+        video = torch.arange(len(videos)).repeat_interleave(sizes)
+        before = (sizes.cumsum(0) - sizes).repeat_interleave(torch.tensor([len(segments.group) for segments in videos]))
+        group = torch.cat([segments.group for segments in videos]) + before
+        joined = {
+            name: torch.cat([getattr(segments, name) for segments in videos]).to(device, non_blocking=True)
+            for name in ('label', 'start', 'end', 'left', 'right', 'background')
+        }
+        return cls(video=video.to(device, non_blocking=True), group=group.to(device, non_blocking=True), **joined)
+
+    def away_from_actions(self, mask, margin):
+        """Snippets that are far from every action segment of their video.
+
+        Args:
+            mask (Tensor): ``(B, T)`` bool, true on real snippets.
+            margin: How far, as a share of the segment's length, rounded up.
+
+        Returns:
+            Tensor: ``(B, T)`` bool, within ``mask``.
+        """
+        num_videos, num_snippets = mask.shape
+        reach = ((self.end + 1 - self.start) * margin).ceil().long()
+        first = (self.start - reach).clamp(min=0)
+        stop = (self.end + 1 + reach).clamp(max=num_snippets)
+        # The number of segments that reach over a snippet is the sum of those that began minus those that ended.
+        row = self.video[self.group] * (num_snippets + 1)
+        step = (~self.background).long()
+        change = row.new_zeros(num_videos * (num_snippets + 1))
+        change = change.index_add(0, row + first, step).index_add(0, row + stop, -step)
+        return mask & (change.view(num_videos, -1).cumsum(1)[:, :-1] == 0)
+
+
+@dataclass(frozen=True)
+class VideoLabels:
+    """Given and mined labels of one video of T snippets, on the host.
+
+    Attributes named as in a data sample mean what they mean there, with the mined labels added.
+
+    Attributes:
+        actions: Sparse ``(T, C)`` int32, ``point_instances + 1``: few of a video's classes occur in it.
+        point_background: ``(T,)`` bool.
+        gt_video_labels: ``(C,)`` float.
+        given: ``(T,)`` bool, snippets that the annotation labels as action or as background.
+        edges_sec: ``(T + 1,)`` seconds: snippet t reaches from entry t to entry t + 1.
+        segments (SegmentLabels, optional): Best segments, of video 0.
+    """
+
+    actions: Tensor
+    point_background: Tensor
+    gt_video_labels: Tensor
+    given: Tensor
+    edges_sec: np.ndarray
+    segments: SegmentLabels | None
+
+    @property
+    def point_instances(self):
+        """``(T, C)`` int32, -1 for none."""
+        return self.actions.to_dense() + NO_INSTANCE
+
+    @staticmethod
+    def from_batch(data_samples, given, targets, segments):
+        """Take the labels of a batch apart; waits for the device.
+
+        Args:
+            data_samples (list[ActionDataSample]): With metainfo ``video_id`` and what :func:`snippet_edges_sec` reads.
+            given (PointTargets): Given labels.
+            targets (PointTargets): Given and mined labels.
+            segments (SegmentLabels, optional): Best segments.
+
+        Returns:
+            dict[str, VideoLabels]: By video id.
+        """
+        instances, background, video_labels = (
+            part.cpu() for part in (targets.instances, targets.background, targets.video_labels)
+        )
+        segments = segments and SegmentLabels(*(part.cpu() for part in vars(segments).values()))
+        is_given = (given.is_action | given.background).cpu()
+        store = {}
+        for video, sample in enumerate(data_samples):
+            length = sample.num_snippets
+            store[sample.video_id] = VideoLabels(
+                (instances[video, :length] - NO_INSTANCE).to_sparse(),
+                background[video, :length].clone(),
+                video_labels[video].clone(),
+                is_given[video, :length].clone(),
+                snippet_edges_sec(sample),
+                segments and segments.of_video(video),
+            )
+        return store
+
+    @staticmethod
+    def to_batch(store, data_samples, mask):
+        """Look up the labels of a batch.
+
+        Args:
+            store (dict[str, VideoLabels]): Labels by video id.
+            data_samples (list[ActionDataSample]): With metainfo ``video_id`` and ``num_snippets``.
+            mask (Tensor): ``(B, T)`` of the batch; labels go to its device.
+
+        Returns:
+            tuple: :class:`PointTargets`, and :class:`SegmentLabels` or None.
+
+        Raises:
+            InputError: A video is not as long as it was in the mining pass.
+        """
+        videos = [store[sample.video_id] for sample in data_samples]
+        for labels, sample in zip(videos, data_samples):
+            if len(labels.given) != sample.num_snippets:
+                raise InputError(
+                    f'{len(labels.given)} snippets, as when its labels were mined: labels can be kept only if the '
+                    'training pipeline gives a video the same length every time',
+                    video=sample.video_id,
+                    field='number of snippets',
+                    found=sample.num_snippets,
+                )
+        searched = all(labels.segments is not None for labels in videos)
+        segments = SegmentLabels.join([labels.segments for labels in videos], mask.device) if searched else None
+        return PointTargets.from_samples(videos, mask), segments
