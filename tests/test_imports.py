@@ -25,7 +25,7 @@ MAY_IMPORT = {
     'engine': {'utils', 'structures', 'evaluation', 'models', 'visualization'},
     'apis': {'utils', 'compat_checkpoints', 'config_errors'}
     | {'structures', 'datasets', 'models', 'evaluation', 'visualization', 'engine'},
-    'report': {'utils', 'config_errors', 'evaluation', 'visualization', 'apis'},
+    'report': {'utils', 'config_errors', 'structures', 'evaluation', 'visualization', 'apis'},
     'annotator': {'utils', 'datasets'},
     '__init__': {'compat', 'datasets', 'engine', 'evaluation', 'models'},
 }

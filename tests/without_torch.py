@@ -54,7 +54,7 @@ def _stand_in():
     _package('mmengine', ROOT / 'none')
     _package('mmengine.logging', print_log=print_log)
     _package('mmengine.registry', DefaultScope=SimpleNamespace(_instance_dict={}))
-    for name in ('grid', 'segments'):
+    for name in ('grid', 'segments', 'instances'):
         contents = importlib.import_module(f'fsptal_mm.structures.{name}')
         sys.modules['fsptal_mm.structures'].__dict__.update(vars(contents))
     results = importlib.import_module('fsptal_mm.evaluation.results')

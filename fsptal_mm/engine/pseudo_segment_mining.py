@@ -3,8 +3,9 @@
 import numpy as np
 
 from fsptal_mm.evaluation.change_points import decode_change_points
-from fsptal_mm.evaluation.functional import Instances, point_extents
+from fsptal_mm.evaluation.functional import point_extents
 from fsptal_mm.evaluation.samples import collect_detections, column, to_numpy
+from fsptal_mm.structures import Instances
 
 
 def propose(model, inputs, data_samples):

@@ -5,9 +5,10 @@ from mmaction.registry import METRICS
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
+from fsptal_mm.structures import Instances
 from fsptal_mm.utils.errors import InputError
 
-from .functional import Instances, point_average_precision, point_extents, summary_table
+from .functional import point_average_precision, point_extents, summary_table
 from .samples import class_names, collect_detections, column, warn, without_repetition
 
 _POINT_FIELDS = ('gt_point_sec', 'gt_point_labels', 'gt_point_instances')

@@ -8,11 +8,10 @@ from collections import Counter
 import numpy as np
 from mmengine.logging import print_log
 
+from fsptal_mm.structures import Instances
 from fsptal_mm.utils.errors import LARGEST, InputError
 from fsptal_mm.utils.reading import known_id, read_json
 from fsptal_mm.utils.writing import atomic_write, write_json
-
-from .functional import Instances
 
 _MAX_NAMED = 5
 

@@ -5,16 +5,10 @@ from mmaction.registry import METRICS
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
+from fsptal_mm.structures import Instances
 from fsptal_mm.utils.errors import InputError, check_flags
 
-from .functional import (
-    Instances,
-    Protocol,
-    class_table,
-    classification_measures,
-    evaluate_detections,
-    summary_table,
-)
+from .functional import Protocol, class_table, classification_measures, evaluate_detections, summary_table
 from .results import write_results
 from .samples import class_names, collect_detections, column, to_numpy, warn, without_repetition
 

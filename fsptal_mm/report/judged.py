@@ -11,13 +11,13 @@ from fsptal_mm.evaluation.diagnosis import BUCKET_PRESETS, Diagnosis, diagnose
 from fsptal_mm.evaluation.functional import (
     PRESETS,
     Evaluation,
-    Instances,
     Protocol,
     evaluate_detections,
     match_detections,
     touches_any,
     video_average_precision,
 )
+from fsptal_mm.structures import Instances
 from fsptal_mm.utils.errors import InputError
 
 VIDEO_TIOU = 0.5  # at which single videos are judged: in the protocols of all benchmarks here

@@ -1,6 +1,7 @@
 from .clip_batch import ClipBatch
 from .detection import Detection
 from .grid import SnippetGrid, snippet_edges_sec
+from .instances import Instances
 from .labels import NO_INSTANCE, PointTargets, SegmentLabels, VideoLabels
 from .segment_batch import SegmentBatch, paired_tiou
 from .segments import segment_iou, segments_inside
@@ -10,6 +11,7 @@ __all__ = [
     'NO_INSTANCE',
     'ClipBatch',
     'Detection',
+    'Instances',
     'PointTargets',
     'SegmentBatch',
     'SegmentLabels',

@@ -15,8 +15,9 @@ from fsptal_mm.datasets.annotations.point_readers import read_points
 from fsptal_mm.datasets.annotations.readers import read_ambiguous, read_classes, read_fps, read_split
 from fsptal_mm.datasets.annotations.records import load_annotations
 from fsptal_mm.evaluation import read_results
-from fsptal_mm.evaluation.functional import PRESETS, Instances, evaluate_detections
+from fsptal_mm.evaluation.functional import PRESETS, evaluate_detections
 from fsptal_mm.evaluation.results import read_video_scores, to_instances
+from fsptal_mm.structures import Instances
 from fsptal_mm.utils.errors import InputError
 
 ACTIVITYNET = {

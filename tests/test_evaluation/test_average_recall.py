@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from mmaction.evaluation.functional.accuracy import average_recall_at_avg_proposals
 
-from fsptal_mm.evaluation.functional import Instances, average_recall, summarize_recall
+from fsptal_mm.evaluation.functional import average_recall, summarize_recall
+from fsptal_mm.structures import Instances
 
 
 def test_recall_grows_with_the_proposals_used():

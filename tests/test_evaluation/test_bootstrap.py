@@ -3,13 +3,13 @@ import pytest
 
 from fsptal_mm.evaluation.functional import (
     PRESETS,
-    Instances,
     detection_average_precision,
     paired_difference,
     resample_videos,
     resampled_average_precision,
     sample_deviation,
 )
+from fsptal_mm.structures import Instances
 
 TIOUS = PRESETS['thumos14'].tiou_thresholds
 

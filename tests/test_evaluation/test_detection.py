@@ -6,14 +6,13 @@ from mmaction.evaluation.functional import eval_detection
 
 from fsptal_mm.evaluation.functional import (
     PRESETS,
-    Instances,
     assign_detections,
     detection_average_precision,
-    instances,
+    pairs,
     touches_any,
     video_average_precision,
 )
-from fsptal_mm.structures import segment_iou
+from fsptal_mm.structures import Instances, segment_iou
 
 THUMOS_TIOUS = PRESETS['thumos14'].tiou_thresholds
 
@@ -207,7 +206,7 @@ def test_blocks_of_pairs_change_nothing(monkeypatch):
     predictions = random_predictions(rng, truth, per_video=20)
     classes = sorted({row[2] for rows in truth.values() for row in rows})
     whole = our_ap(truth, predictions, THUMOS_TIOUS, classes)
-    monkeypatch.setattr(instances, '_MAX_PAIRS', 7)
+    monkeypatch.setattr(pairs, '_MAX_PAIRS', 7)
     np.testing.assert_array_equal(our_ap(truth, predictions, THUMOS_TIOUS, classes), whole)
 
 

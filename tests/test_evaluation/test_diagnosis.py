@@ -6,7 +6,8 @@ import pytest
 
 from fsptal_mm.evaluation.diagnosis import BUCKET_PRESETS, ERROR_TYPES, characteristics, diagnose
 from fsptal_mm.evaluation.diagnosis.characteristics import bucket_indices
-from fsptal_mm.evaluation.functional import Instances, assign_detections, detection_average_precision
+from fsptal_mm.evaluation.functional import assign_detections, detection_average_precision
+from fsptal_mm.structures import Instances
 from fsptal_mm.utils.errors import InputError
 
 NO_DETECTION = Instances.from_videos([[]], [[]], [[]])

@@ -3,7 +3,8 @@ import pytest
 
 from fsptal_mm.evaluation.diagnosis import ERROR_TYPES, diagnose
 from fsptal_mm.evaluation.diagnosis.errors import error_profile, error_types, score_ranks
-from fsptal_mm.evaluation.functional import Instances, assign_detections
+from fsptal_mm.evaluation.functional import assign_detections
+from fsptal_mm.structures import Instances
 
 # Two actions of different classes, far from each other.
 TRUTH = [([0, 10], 0), ([20, 30], 1)]

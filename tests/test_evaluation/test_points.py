@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from fsptal_mm.evaluation.functional import Instances, point_average_precision, point_extents
+from fsptal_mm.evaluation.functional import point_average_precision, point_extents
+from fsptal_mm.structures import Instances
 
 
 def labelled(times, labels=None, videos=1):
@@ -82,7 +83,7 @@ def test_neither_points_nor_detections():
 
 def test_many_detections_equal_the_definition(monkeypatch):
     """Against a loop over detections, in small blocks of pairs."""
-    monkeypatch.setattr('fsptal_mm.evaluation.functional.instances._MAX_PAIRS', 7)
+    monkeypatch.setattr('fsptal_mm.evaluation.functional.pairs._MAX_PAIRS', 7)
     rng = np.random.default_rng(0)
     times = [np.sort(rng.uniform(0, 50, count)) for count in (8, 0, 5)]
     points = Instances.from_videos(

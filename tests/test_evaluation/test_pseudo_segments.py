@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from fsptal_mm.evaluation.functional import Instances
 from fsptal_mm.evaluation.pseudo_segments import (
     PseudoSegmentRules,
     fill_missed,
@@ -10,6 +9,7 @@ from fsptal_mm.evaluation.pseudo_segments import (
     select_pseudo_segments,
     usual_segments,
 )
+from fsptal_mm.structures import Instances
 from fsptal_mm.utils.errors import InputError
 
 

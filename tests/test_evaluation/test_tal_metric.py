@@ -12,7 +12,8 @@ from mmengine.evaluator import Evaluator
 from mmengine.structures import InstanceData
 
 from fsptal_mm.evaluation import TALMetric, read_results, samples, tal_metric, to_instances
-from fsptal_mm.evaluation.functional import Instances, detection_average_precision
+from fsptal_mm.evaluation.functional import detection_average_precision
+from fsptal_mm.structures import Instances
 from fsptal_mm.utils.errors import InputError
 
 CLASSES = ('Diving', 'Shotput', 'Billiards')

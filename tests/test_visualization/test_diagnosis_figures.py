@@ -4,7 +4,7 @@ import pytest
 from matplotlib.colors import to_hex
 
 from fsptal_mm.evaluation.diagnosis import diagnose
-from fsptal_mm.evaluation.functional import Instances
+from fsptal_mm.structures import Instances
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.visualization import draw_error_profile, draw_false_negatives, draw_sensitivity, save_figure
 from fsptal_mm.visualization.palette import GREEN, VERMILION  # true positives and background errors

@@ -23,7 +23,8 @@ from fsptal_mm.evaluation.diagnosis import (
     figure_rows,
     overview_table,
 )
-from fsptal_mm.evaluation.functional import Instances, Protocol, touches_any
+from fsptal_mm.evaluation.functional import Protocol, touches_any
+from fsptal_mm.structures import Instances
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.writing import atomic_write, write_json
 from fsptal_mm.visualization import draw_error_profile, draw_false_negatives, draw_sensitivity, save_figure

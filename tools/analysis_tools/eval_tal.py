@@ -8,14 +8,8 @@ import numpy as np
 
 from fsptal_mm.datasets.annotations.records import load_annotations
 from fsptal_mm.evaluation import read_results, to_instances
-from fsptal_mm.evaluation.functional import (
-    PRESETS,
-    Instances,
-    Protocol,
-    class_table,
-    evaluate_detections,
-    summary_table,
-)
+from fsptal_mm.evaluation.functional import PRESETS, Protocol, class_table, evaluate_detections, summary_table
+from fsptal_mm.structures import Instances
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import known_id
 from fsptal_mm.utils.writing import write_json

@@ -17,7 +17,8 @@ from mmaction.evaluation.functional.eval_detection import ActivityNetLocalizatio
 from reference.timing import take_turns
 
 import fsptal_mm.compat
-from fsptal_mm.evaluation.functional import PRESETS, Instances, average_recall, detection_average_precision
+from fsptal_mm.evaluation.functional import PRESETS, average_recall, detection_average_precision
+from fsptal_mm.structures import Instances
 
 NUM_VIDEOS, NUM_CLASSES = 210, 20
 TIOUS = PRESETS['thumos14'].tiou_thresholds

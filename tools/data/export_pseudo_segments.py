@@ -27,9 +27,9 @@ from fsptal_mm.datasets.annotations.records import Annotations, VideoRecord
 from fsptal_mm.datasets.annotations.writers import save_activitynet, save_mmaction2
 from fsptal_mm.engine.pseudo_segment_mining import find_pseudo_segments, propose
 from fsptal_mm.evaluation import write_results
-from fsptal_mm.evaluation.functional import Instances
 from fsptal_mm.evaluation.pseudo_segments import PseudoSegmentRules
 from fsptal_mm.evaluation.samples import collect_detections, column
+from fsptal_mm.structures import Instances
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import to_positive
 from fsptal_mm.utils.writing import atomic_write

@@ -10,10 +10,9 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop
 
-from fsptal_mm.evaluation.functional import Instances
 from fsptal_mm.evaluation.pseudo_segments import PseudoSegmentRules, PseudoSegments, segment_quality
 from fsptal_mm.evaluation.samples import column
-from fsptal_mm.structures import SegmentBatch
+from fsptal_mm.structures import Instances, SegmentBatch
 from fsptal_mm.utils.errors import InputError, check_flags, check_numbers
 from fsptal_mm.utils.writing import write_json
 

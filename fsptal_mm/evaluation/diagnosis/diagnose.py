@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fsptal_mm.structures import Instances
 from fsptal_mm.utils.errors import InputError
 
-from ..functional import Instances, assign_detections, average_precision, precision_curves
+from ..functional import assign_detections, average_precision, precision_curves
 from .characteristics import BUCKET_NAMES, BUCKET_PRESETS, bucket_indices, characteristics
 from .errors import ERROR_TYPES, error_profile, error_types, precision_without, score_ranks
 from .result import Bucket, Diagnosis, Gain

@@ -15,7 +15,7 @@ from .detection import (
     video_average_precision,
 )
 from .evaluate import Evaluation, evaluate_detections
-from .instances import Instances, paired_iou, pairs_within_groups, touches_any
+from .pairs import paired_iou, pairs_within_groups, touches_any
 from .points import match_points, point_average_precision, point_extents
 from .proposals import average_recall, summarize_recall
 from .protocol import PRESETS, Protocol
@@ -24,7 +24,6 @@ from .tables import class_table, render_markdown, summary_table
 __all__ = [
     'PRESETS',
     'Evaluation',
-    'Instances',
     'PairedDifference',
     'Protocol',
     'assign_detections',

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .instances import by_class_and_video, paired_iou, pairs_within_groups
+from .pairs import by_class_and_video, paired_iou, pairs_within_groups
 
 
 def detection_average_precision(gt, det, tiou_thresholds, num_classes):

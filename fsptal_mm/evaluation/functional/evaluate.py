@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .detection import detection_average_precision
-from .instances import touches_any
+from .pairs import touches_any
 from .proposals import average_recall, summarize_recall
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .detection import average_precision
-from .instances import by_class_and_video, pairs_within_groups
+from .pairs import by_class_and_video, pairs_within_groups
 
 
 def point_average_precision(points, det, num_classes):
