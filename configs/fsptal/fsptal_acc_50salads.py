@@ -1,6 +1,7 @@
 _base_ = [
     '../_base_/models/fsptal.py',
     '../_base_/datasets/50salads_acc.py',
+    '../_base_/pipelines/label_extension.py',
     '../_base_/schedules/adam.py',
     '../_base_/default_runtime.py',
 ]
@@ -15,12 +16,7 @@ model = dict(
     ),
 )
 
-train_pipeline = [
-    dict(type='LoadSnippetFeatures'),
-    dict(type='PointsToSnippets'),
-    dict(type='ExtendPointLabels', label_weight=2.5, neighbour_weight=1.67),  # tau_1, tau_2 (Table 3)
-    dict(type='PackPointTALInputs'),
-]
+train_pipeline = {{_base_.features_extended}}
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 optim_wrapper = dict(optimizer=dict(lr=3e-4))
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=40, val_interval=40)

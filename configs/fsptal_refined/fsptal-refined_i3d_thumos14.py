@@ -2,13 +2,7 @@ _base_ = ['../fsptal/fsptal_i3d_thumos14.py']
 
 inputs = [dict(in_channels=2048), dict(inputs='embedding', in_channels=2048)]  # X and F
 model = dict(refinement=dict(type='RefinementHead', num_classes=20, members=inputs, stage1_power=1.0))
-train_pipeline = [
-    dict(type='LoadSnippetFeatures'),
-    dict(type='PointsToSnippets'),
-    # tau_1 and tau_2 of Table 3; the second stage needs the features as they are
-    dict(type='ExtendPointLabels', label_weight=2.5, neighbour_weight=1.67, stage='embedding'),
-    dict(type='PackPointTALInputs'),
-]
+train_pipeline = {{_base_.embedding_extended}}  # the second stage needs the features as they are
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 custom_hooks = [
     dict(type='PseudoLabelMiningHook', interval=10, end=1500),

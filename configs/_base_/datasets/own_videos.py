@@ -1,6 +1,6 @@
 # Your own videos, read as clips in training and test: annotations.json (the plain format, with the subsets train and
 # test) and videos/ID.mp4 below data_root. Frames go through the test pipeline of the recogniser whose backbone is used.
-_base_ = ['./point_tal.py']
+_base_ = ['./point_tal.py', '../pipelines/label_extension.py']
 
 data_root = '{{$FSPTAL_DATA_ROOT:data}}/mine'
 fps = 25  # at which every video is sampled, whatever its own rate
@@ -20,8 +20,7 @@ load_clips = dict(
 train_pipeline = [
     load_clips,
     dict(type='PointsToSnippets'),
-    # Clips cannot be interpolated, embedded features can. tau_1 and tau_2 of Table 3.
-    dict(type='ExtendPointLabels', label_weight=2.5, neighbour_weight=1.67, stage='embedding'),
+    {{_base_.extend_embedding}},  # clips cannot be interpolated, embedded features can
     dict(type='PackPointTALInputs'),
 ]
 test_pipeline = [load_clips, dict(type='PointsToSnippets'), dict(type='PackPointTALInputs')]

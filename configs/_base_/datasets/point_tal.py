@@ -1,4 +1,4 @@
-# What every data set shares; its own file adds where the data lie and their grid.
+# The part that all datasets share; the file of a dataset adds where its files lie, its classes and its grid.
 train_pipeline = [
     dict(type='LoadSnippetFeatures'),
     dict(type='PointsToSnippets'),

@@ -1,5 +1,5 @@
 # FS-PTAL tuned: variants chosen over the paper's on held-out users of 50 Salads, see configs/fsptal_tuned/README.md.
-# Label extension behind the embedding, which belongs to them, is set where the training pipeline is.
+# Label extension behind the embedding, which belongs to them, is in the training pipeline.
 _base_ = ['./fsptal.py']
 
 model = dict(

@@ -1,0 +1,18 @@
+# Module A of FS-PTAL: the training pipeline with label extension, tau_1 and tau_2 of Table 3. A config takes one of the
+# two as its train_pipeline.
+extend_labels = dict(type='ExtendPointLabels', label_weight=2.5, neighbour_weight=1.67)
+# Resample what the trunk makes of the features, not the features themselves.
+extend_embedding = dict(**extend_labels, stage='embedding')
+
+features_extended = [
+    dict(type='LoadSnippetFeatures'),
+    dict(type='PointsToSnippets'),
+    extend_labels,
+    dict(type='PackPointTALInputs'),
+]
+embedding_extended = [
+    dict(type='LoadSnippetFeatures'),
+    dict(type='PointsToSnippets'),
+    extend_embedding,
+    dict(type='PackPointTALInputs'),
+]
