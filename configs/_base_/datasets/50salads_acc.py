@@ -1,7 +1,7 @@
 # 50 Salads (Stein & McKenna, UbiComp 2013, CC BY-NC-SA 4.0), ten tool accelerometers, split 1 of Lea et al.'s TCN
 # release: github.com/colincsl/TemporalConvolutionalNetworks. One row of 150 numbers per 0.6 s.
 # 50salads_acc/ holds gt.json, point_labels.csv, split_train.txt, split_test.txt and features/{train,test}/ID.npy.
-_base_ = ['./point_tal.py']
+_base_ = ['./point_tal.py', '../classes/50salads.py']
 
 data_root = '{{$FSPTAL_DATA_ROOT:data}}/50salads_acc'
 grid = dict(snippet_sec=0.6)
@@ -10,6 +10,7 @@ train_dataloader = dict(
     batch_size=8,
     dataset=dict(
         data_root=data_root,
+        metainfo={{_base_.metainfo}},
         ann_file='gt.json',
         split_file='split_train.txt',
         point_file='point_labels.csv',
@@ -20,6 +21,7 @@ train_dataloader = dict(
 test_dataloader = dict(
     dataset=dict(
         data_root=data_root,
+        metainfo={{_base_.metainfo}},
         ann_file='gt.json',
         split_file='split_test.txt',
         data_prefix=dict(feature='features/test'),

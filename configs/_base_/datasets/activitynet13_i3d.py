@@ -3,7 +3,7 @@
 #                 features/{train,test}/ID.npy}, each (T, 2048).
 # Points are counted in frames of the original videos: gt_full.json must hold their fps, or fps_dict.json beside it
 # (named as fps_file below).
-_base_ = ['./point_tal.py']
+_base_ = ['./point_tal.py', '../classes/activitynet13.py']
 
 data_root = '{{$FSPTAL_DATA_ROOT:data}}/ActivityNet1.3'
 grid = dict(fps=25, snippet_frames=16)
@@ -12,6 +12,7 @@ train_dataloader = dict(
     batch_size=64,
     dataset=dict(
         data_root=data_root,
+        metainfo={{_base_.metainfo}},
         ann_file='gt_full.json',
         split_file='split_train.txt',
         point_file='point_labels/point_gaussian.csv',
@@ -22,6 +23,7 @@ train_dataloader = dict(
 test_dataloader = dict(
     dataset=dict(
         data_root=data_root,
+        metainfo={{_base_.metainfo}},
         ann_file='gt_full.json',
         split_file='split_test.txt',
         data_prefix=dict(feature='features/test'),

@@ -2,7 +2,7 @@
 # labels of the training videos): github.com/colincsl/TemporalConvolutionalNetworks, annotations of HR-Pro.
 # One row of 128 numbers per 1/3 s.
 # gtea_spatialcnn/ holds gt.json, point_labels.csv, split_train.txt, split_test.txt and features/{train,test}/ID.npy.
-_base_ = ['./point_tal.py']
+_base_ = ['./point_tal.py', '../classes/gtea.py']
 
 data_root = '{{$FSPTAL_DATA_ROOT:data}}/gtea_spatialcnn'
 grid = dict(snippet_sec=1 / 3)
@@ -11,6 +11,7 @@ train_dataloader = dict(
     batch_size=8,
     dataset=dict(
         data_root=data_root,
+        metainfo={{_base_.metainfo}},
         ann_file='gt.json',
         split_file='split_train.txt',
         point_file='point_labels.csv',
@@ -21,6 +22,7 @@ train_dataloader = dict(
 test_dataloader = dict(
     dataset=dict(
         data_root=data_root,
+        metainfo={{_base_.metainfo}},
         ann_file='gt.json',
         split_file='split_test.txt',
         data_prefix=dict(feature='features/test'),

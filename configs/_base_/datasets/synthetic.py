@@ -1,6 +1,6 @@
 # The embedded data set: THUMOS-like, a few MB, generated below data_root at first use
 # (fsptal_mm/datasets/synthetic/generator.py). annotations_manual.json holds points set anywhere in an instance.
-_base_ = ['./point_tal.py']
+_base_ = ['./point_tal.py', '../classes/synthetic.py']
 
 data_root = '{{$FSPTAL_DATA_ROOT:data}}/synthetic'
 grid = dict(snippet_sec=0.64)  # 16 frames at 25 per second, as on THUMOS14
@@ -8,6 +8,7 @@ grid = dict(snippet_sec=0.64)  # 16 frames at 25 per second, as on THUMOS14
 train_dataloader = dict(
     dataset=dict(
         data_root=data_root,
+        metainfo={{_base_.metainfo}},
         type='SyntheticPointTALDataset',
         ann_file='annotations.json',
         subset='train',
@@ -18,6 +19,7 @@ train_dataloader = dict(
 test_dataloader = dict(
     dataset=dict(
         data_root=data_root,
+        metainfo={{_base_.metainfo}},
         type='SyntheticPointTALDataset',
         ann_file='annotations.json',
         subset='test',

@@ -2,7 +2,7 @@
 # (github.com/Pilhyeon/Learning-Action-Completeness-from-Points; videos 270, 1292 and 1496 left out by convention):
 # THUMOS14/{gt.json, fps_dict.json, split_train.txt, split_test.txt, point_gaussian/point_labels.csv,
 #           features/{train,test}/{rgb,flow}/ID.npy}, each (T, 1024).
-_base_ = ['./point_tal.py']
+_base_ = ['./point_tal.py', '../classes/thumos14.py']
 
 data_root = '{{$FSPTAL_DATA_ROOT:data}}/THUMOS14'
 grid = dict(fps=25, snippet_frames=16)
@@ -10,6 +10,7 @@ grid = dict(fps=25, snippet_frames=16)
 train_dataloader = dict(
     dataset=dict(
         data_root=data_root,
+        metainfo={{_base_.metainfo}},
         ann_file='gt.json',
         split_file='split_train.txt',
         point_file='point_gaussian/point_labels.csv',
@@ -21,6 +22,7 @@ train_dataloader = dict(
 test_dataloader = dict(
     dataset=dict(
         data_root=data_root,
+        metainfo={{_base_.metainfo}},
         ann_file='gt.json',
         split_file='split_test.txt',
         data_prefix=dict(rgb='features/test/rgb', flow='features/test/flow'),

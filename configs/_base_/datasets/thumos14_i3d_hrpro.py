@@ -1,7 +1,7 @@
 # THUMOS14 with two-stream I3D features in the layout that HR-Pro publishes (github.com/pipixin321/HR-Pro):
 # THUMOS14/{gt_full.json, split_train.txt, split_test.txt, point_labels/point_gaussian.csv,
 #           features/{train,test}/ID.npy}, each (T, 2048).
-_base_ = ['./point_tal.py']
+_base_ = ['./point_tal.py', '../classes/thumos14.py']
 
 data_root = '{{$FSPTAL_DATA_ROOT:data}}/THUMOS14'
 grid = dict(fps=25, snippet_frames=16)
@@ -9,6 +9,7 @@ grid = dict(fps=25, snippet_frames=16)
 train_dataloader = dict(
     dataset=dict(
         data_root=data_root,
+        metainfo={{_base_.metainfo}},
         ann_file='gt_full.json',
         split_file='split_train.txt',
         point_file='point_labels/point_gaussian.csv',
@@ -19,6 +20,7 @@ train_dataloader = dict(
 test_dataloader = dict(
     dataset=dict(
         data_root=data_root,
+        metainfo={{_base_.metainfo}},
         ann_file='gt_full.json',
         split_file='split_test.txt',
         data_prefix=dict(feature='features/test'),

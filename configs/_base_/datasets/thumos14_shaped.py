@@ -1,6 +1,6 @@
 # Generated features for real THUMOS14 annotations: 60 + 30 videos of at most 400 s, all 20 classes in both, D = 256.
 # thumos14_shaped/ is written by tools/data/make_synthetic.py, once for each part; see configs/fsptal_tuned/README.md.
-_base_ = ['./point_tal.py']
+_base_ = ['./point_tal.py', '../classes/thumos14.py']
 
 data_root = '{{$FSPTAL_DATA_ROOT:data}}/thumos14_shaped'
 grid = dict(snippet_sec=0.64)  # 16 frames at 25 per second, as on THUMOS14
@@ -8,6 +8,7 @@ grid = dict(snippet_sec=0.64)  # 16 frames at 25 per second, as on THUMOS14
 train_dataloader = dict(
     dataset=dict(
         data_root=data_root,
+        metainfo={{_base_.metainfo}},
         ann_file='annotations_train.json',
         data_prefix=dict(feature='features/train'),
         grid=grid,
@@ -16,6 +17,7 @@ train_dataloader = dict(
 test_dataloader = dict(
     dataset=dict(
         data_root=data_root,
+        metainfo={{_base_.metainfo}},
         ann_file='annotations_test.json',
         data_prefix=dict(feature='features/test'),
         grid=grid,
