@@ -13,9 +13,7 @@ PACKAGE = Path(fsptal_mm.__file__).parent
 # What a part may import of the package besides itself.
 MAY_IMPORT = {
     'utils': set(),
-    'compat': {'utils', 'compat_checkpoints', 'compat_writing'},
-    'compat_checkpoints': {'utils'},
-    'compat_writing': {'utils'},
+    'compat': {'utils'},
     'config_errors': {'utils'},
     'structures': {'utils'},
     'datasets': {'utils', 'structures'},
@@ -23,7 +21,7 @@ MAY_IMPORT = {
     'evaluation': {'utils', 'structures'},
     'visualization': {'utils', 'structures'},
     'engine': {'utils', 'structures', 'evaluation', 'models', 'visualization'},
-    'apis': {'utils', 'compat_checkpoints', 'config_errors'}
+    'apis': {'utils', 'compat', 'config_errors'}
     | {'structures', 'datasets', 'models', 'evaluation', 'visualization', 'engine'},
     'report': {'utils', 'config_errors', 'structures', 'evaluation', 'visualization', 'apis'},
     'annotator': {'utils', 'datasets'},

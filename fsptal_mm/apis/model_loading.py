@@ -11,7 +11,7 @@ from mmengine.device import get_device
 from mmengine.infer import BaseInferencer
 from mmengine.runner.checkpoint import CheckpointLoader, _load_checkpoint_to_model
 
-from fsptal_mm.compat_checkpoints import load_exactly
+from fsptal_mm.compat.checkpoints import load_exactly
 from fsptal_mm.config_errors import config_errors
 from fsptal_mm.datasets.annotations.readers import read_classes
 from fsptal_mm.models.task_modules import ProposalGenerator

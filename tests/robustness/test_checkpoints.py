@@ -21,7 +21,7 @@ from torch import nn
 from fsptal_mm import compat
 from fsptal_mm.apis.model_loading import class_names, load_weights, state_dict_holder
 from fsptal_mm.apis.recognizer import load_recognizer
-from fsptal_mm.compat_checkpoints import find_latest_checkpoint
+from fsptal_mm.compat.checkpoints import find_latest_checkpoint
 from fsptal_mm.utils.errors import InputError
 
 compat.apply()

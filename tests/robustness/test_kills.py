@@ -18,7 +18,7 @@ from tiny_run import same_weights
 from tiny_videos import write_video
 
 from fsptal_mm.annotator.project_file import read_project
-from fsptal_mm.compat_checkpoints import find_latest_checkpoint
+from fsptal_mm.compat.checkpoints import find_latest_checkpoint
 from fsptal_mm.datasets.synthetic.generator import ensure_synthetic
 from fsptal_mm.utils.writing import write_json
 

@@ -43,7 +43,7 @@ class PointTAL(BaseModel):
         init_cfg: As in ``mmengine.model.BaseModule``.
     """
 
-    is_tested_whole = True  # with a checkpoint of all its weights and no others, see fsptal_mm/compat_checkpoints.py
+    is_tested_whole = True  # with a checkpoint of all its weights and no others, see fsptal_mm/compat/checkpoints.py
 
     def __init__(
         self,

@@ -1,0 +1,101 @@
+"""Repairs of training on the CPU; :mod:`fsptal_mm.compat` makes them."""
+
+import functools
+import os
+from contextlib import contextmanager
+
+import torch
+from mmengine.device import get_device
+from mmengine.dist import utils as dist_utils
+from mmengine.model import MMDistributedDataParallel
+from mmengine.optim import OptimWrapper
+from mmengine.runner import autocast
+
+from fsptal_mm.utils.errors import InputError
+
+_ONEDNN_CACHE = 'ONEDNN_PRIMITIVE_CACHE_CAPACITY'
+
+
+def launch_without_cuda():
+    """Let ``--launcher pytorch|slurm|mpi`` train on several CPU processes, with no change of the config.
+
+    Symptom: ``AttributeError: module 'torch._C' has no attribute '_cuda_setDevice'``; after that ``ValueError:
+    DistributedDataParallel device_ids ... got device_ids [0]``.
+    Cause: mmengine takes every machine without NPU, MLU or MUSA to have CUDA: device, nccl, ``device_ids``.
+    Delete when: the oldest mmengine supported asks for CUDA at both places.
+    """
+    if get_device() != 'cpu':
+        return False
+    for name in ('_init_dist_pytorch', '_init_dist_slurm', '_init_dist_mpi'):
+        setattr(dist_utils, name, _init_without_cuda(getattr(dist_utils, name)))
+    wrap = MMDistributedDataParallel.__init__
+
+    @functools.wraps(wrap)
+    def wrap_on_cpu(self, *args, **kwargs):
+        wrap(self, *args, **{**kwargs, 'device_ids': None})
+
+    MMDistributedDataParallel.__init__ = wrap_on_cpu
+    return True
+
+
+def _init_without_cuda(init):
+    @functools.wraps(init)
+    def init_on_cpu(backend, *args, **kwargs):
+        set_device, torch.cuda.set_device = torch.cuda.set_device, lambda device: None
+        try:
+            return init('gloo' if backend == 'nccl' else backend, *args, **kwargs)
+        finally:
+            torch.cuda.set_device = set_device
+
+    return init_on_cpu
+
+
+def train_in_bf16_on_cpu():
+    """Register an ``AmpOptimWrapper`` for the CPU, so that ``--amp`` works there too.
+
+    Symptom: ``AssertionError: AmpOptimizerWrapper is only available training on gpu, npu, mlu or musa``.
+    Cause: mmengine's class needs a loss scaler, which bfloat16 does not. ``train.py --amp`` insists on this type name.
+    Delete when: mmengine's own class runs on the CPU.
+    """
+    if get_device() != 'cpu':
+        return False
+    from mmaction.registry import OPTIM_WRAPPERS  # not needed, hence not imported, on other devices
+
+    if 'AmpOptimWrapper' in OPTIM_WRAPPERS.module_dict:
+        return False
+    OPTIM_WRAPPERS.register_module(name='AmpOptimWrapper', module=CPUAmpOptimWrapper)
+    return True
+
+
+class CPUAmpOptimWrapper(OptimWrapper):
+    """Train in bfloat16 on the CPU; takes the arguments of mmengine's ``AmpOptimWrapper``.
+
+    ``loss_scale`` and ``use_fsdp`` have no effect: bfloat16 has the range of float32 and needs no scaling. A ``dtype``
+    other than None or bfloat16 raises InputError.
+    """
+
+    def __init__(self, loss_scale='dynamic', dtype=None, use_fsdp=False, **kwargs):
+        if dtype not in (None, 'bfloat16', torch.bfloat16):
+            raise InputError("'bfloat16' or None on the CPU", field='optim_wrapper.dtype', found=dtype)
+        super().__init__(**kwargs)
+
+    @contextmanager
+    def optim_context(self, model):
+        """Run the model's forward pass in bfloat16, and gradient accumulation as ever."""
+        with super().optim_context(model), autocast(device_type='cpu', dtype=torch.bfloat16):
+            yield
+
+
+def keep_few_compiled_convolutions():
+    """Let the memory of a training on the CPU stay as it is after a few epochs.
+
+    Symptom: a training needs more with every epoch, several times as much in the end, though its tensors do not.
+    Cause: oneDNN keeps what it compiled for the last 1024 shapes of tensors. Batches of videos nearly always have new
+    ones, so these small blocks come to lie between the large ones of each step, which ``malloc`` then cannot give back.
+    oneDNN reads the variable at the first convolution of a process; where it is set already, it stays.
+    Delete when: torch compiles convolutions for any length at once.
+    """
+    if get_device() != 'cpu' or _ONEDNN_CACHE in os.environ:
+        return False
+    os.environ[_ONEDNN_CACHE] = '32'  # about as many as a step needs
+    return True

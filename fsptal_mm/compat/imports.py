@@ -1,0 +1,88 @@
+"""Repairs of what cannot be imported; :mod:`fsptal_mm.compat` makes them."""
+
+import importlib.metadata
+import importlib.util
+import sys
+import types
+from pathlib import Path
+
+import numpy as np
+from mmengine.utils import package_utils
+
+
+def stub_missing_drn():
+    """Let ``mmaction.models`` be imported although ``mmaction.models.localizers.drn`` is missing.
+
+    Symptom: ``ModuleNotFoundError: No module named 'mmaction.models.localizers.drn'`` as soon as a model is built.
+    Cause: the folder has no ``__init__.py`` upstream, so it is in neither the wheel nor the sdist on PyPI.
+    Upstream: https://github.com/open-mmlab/mmaction2/issues/2714.
+    The stand-in is not registered: a config that names DRN still gets the registry's KeyError.
+    Delete when: the oldest mmaction2 supported ships ``drn/drn.py``.
+    """
+    spec, name = importlib.util.find_spec('mmaction'), 'mmaction.models.localizers.drn'
+    folders = spec.submodule_search_locations if spec else []
+    if not folders or name in sys.modules or Path(folders[0], 'models/localizers/drn/drn.py').is_file():
+        return False
+    package, module = types.ModuleType(name), types.ModuleType(f'{name}.drn')
+    package.__path__ = []
+    module.DRN = type('DRN', (), {'__module__': module.__name__})
+    sys.modules.update({package.__name__: package, module.__name__: module})
+    return True
+
+
+def restore_numpy_trapz():
+    """Give numpy its ``trapz`` back.
+
+    Symptom: ``AttributeError: module 'numpy' has no attribute 'trapz'`` in mmaction2's AR@AN, after the first epoch.
+    Cause: numpy 2.4 dropped the name; ``trapezoid`` (since 2.0) is the same function.
+    Delete when: the oldest mmaction2 supported does not use ``np.trapz``.
+    """
+    if hasattr(np, 'trapz'):
+        return False
+    np.trapz = np.trapezoid  # noqa: NPY201
+    return True
+
+
+def replace_pkg_resources():
+    """Let mmengine look up installed packages without ``pkg_resources``.
+
+    Symptom: ``No module named 'pkg_resources'`` from ``_base_ = 'mmaction::...'``, ``mmengine.hub`` and lazy configs.
+    Cause: setuptools 82 dropped it. The three functions that need it are replaced wherever they have been imported.
+    A config's own ``custom_imports`` is read after its ``_base_``: there ``fsptal_mm`` must be imported beforehand.
+    Delete when: the oldest mmengine supported uses ``importlib.metadata``.
+    """
+    name = 'pkg_resources'  # not imported to see: that takes long and warns
+    if sys.modules[name] is not None if name in sys.modules else importlib.util.find_spec(name) is not None:
+        return False
+    for replacement in (is_installed, get_installed_path, package2module):
+        name = replacement.__name__
+        original = getattr(package_utils, name)
+        for module in [m for m in sys.modules.values() if getattr(m, '__dict__', {}).get(name) is original]:
+            setattr(module, name, replacement)
+    return True
+
+
+def is_installed(package):
+    """Return whether ``package``, a distribution or a module, is installed."""
+    try:
+        importlib.metadata.distribution(package)
+        return True
+    except importlib.metadata.PackageNotFoundError:
+        spec = importlib.util.find_spec(package)
+        return spec is not None and spec.origin is not None
+
+
+def get_installed_path(package):
+    """Return the folder of ``package``, a module or a distribution; PackageNotFoundError if there is none."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:  # None too where a clone, a folder of that name, stands in the way
+        spec = importlib.util.find_spec(package2module(package))
+    return str(Path(spec.origin).parent)
+
+
+def package2module(package):
+    """Return the module that the distribution ``package`` installs; ValueError if it does not say."""
+    modules = importlib.metadata.distribution(package).read_text('top_level.txt')
+    if not modules:
+        raise ValueError(f'can not infer the module name of {package}')
+    return modules.split('\n')[0]
