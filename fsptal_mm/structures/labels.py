@@ -12,6 +12,7 @@ from fsptal_mm.utils.errors import InputError
 from .grid import snippet_edges_sec
 
 NO_INSTANCE = -1
+_PER_SEGMENT = ('start', 'stop', 'outer_start', 'outer_stop', 'background')  # of SegmentLabels, besides the group
 
 
 @dataclass(frozen=True)
@@ -72,10 +73,11 @@ class SegmentLabels:
         video: ``(G,)`` int64 video of each group.
         label: ``(G,)`` int64 class of each group.
         group: ``(N,)`` int64 group of each segment, ascending; the segments of a group are in time order.
-        start: ``(N,)`` int64 first snippet.
-        end: ``(N,)`` int64 last snippet.
-        left: ``(N,)`` int64 first snippet of the outer range on the left, which is ``[left, start - 1]`` (Eq. 8).
-        right: ``(N,)`` int64 last snippet of the one on the right, ``[end + 1, right]``.
+        start: ``(N,)`` int64; a segment is the snippets ``[start, stop)``.
+        stop: ``(N,)`` int64.
+        outer_start: ``(N,)`` int64; the outer ranges are ``[outer_start, start)`` and
+            ``[stop, outer_stop)``: Eq. 8, which prints last snippets instead.
+        outer_stop: ``(N,)`` int64.
         background: ``(N,)`` bool, a segment without the class: scored by 1 - q-hat.
     """
 
@@ -83,9 +85,9 @@ class SegmentLabels:
     label: Tensor
     group: Tensor
     start: Tensor
-    end: Tensor
-    left: Tensor
-    right: Tensor
+    stop: Tensor
+    outer_start: Tensor
+    outer_stop: Tensor
     background: Tensor
 
     def of_video(self, video):
@@ -96,7 +98,7 @@ class SegmentLabels:
             torch.zeros_like(self.video[groups]),
             self.label[groups],
             self.group[chosen] - (self.video < video).sum(),
-            *(getattr(self, name)[chosen] for name in ('start', 'end', 'left', 'right', 'background')),
+            *(getattr(self, name)[chosen] for name in _PER_SEGMENT),
         )
 
     @classmethod
@@ -108,7 +110,7 @@ class SegmentLabels:
         group = torch.cat([segments.group for segments in videos]) + before
         joined = {
             name: torch.cat([getattr(segments, name) for segments in videos]).to(device, non_blocking=True)
-            for name in ('label', 'start', 'end', 'left', 'right', 'background')
+            for name in ('label', *_PER_SEGMENT)
         }
         return cls(video=video.to(device, non_blocking=True), group=group.to(device, non_blocking=True), **joined)
 
@@ -123,9 +125,9 @@ class SegmentLabels:
             Tensor: ``(B, T)`` bool, within ``mask``.
         """
         num_videos, num_snippets = mask.shape
-        reach = ((self.end + 1 - self.start) * margin).ceil().long()
+        reach = ((self.stop - self.start) * margin).ceil().long()
         first = (self.start - reach).clamp(min=0)
-        stop = (self.end + 1 + reach).clamp(max=num_snippets)
+        stop = (self.stop + reach).clamp(max=num_snippets)
         # The number of segments that reach over a snippet is the sum of those that began minus those that ended.
         row = self.video[self.group] * (num_snippets + 1)
         step = (~self.background).long()

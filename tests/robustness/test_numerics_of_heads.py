@@ -92,15 +92,15 @@ def test_mined_labels_keep_the_given_ones_and_the_mask(seed, lengths, kind, extr
 
 def check_segments(found, targets):
     length = targets.mask.sum(1)[found.video[found.group]]
-    assert (found.left >= 0).all()
-    assert (found.left <= found.start).all()
-    assert (found.start <= found.end).all()
-    assert (found.end <= found.right).all()
-    assert (found.right < length).all()
+    assert (found.outer_start >= 0).all()
+    assert (found.outer_start <= found.start).all()
+    assert (found.start < found.stop).all()
+    assert (found.stop <= found.outer_stop).all()
+    assert (found.outer_stop <= length).all()
     kept = torch.zeros_like(targets.labels)
-    for group, start, end, background in zip(found.group, found.start, found.end, found.background):
+    for group, start, stop, background in zip(found.group, found.start, found.stop, found.background):
         if not background:
-            kept[found.video[group], start : end + 1, found.label[group]] = True
+            kept[found.video[group], start:stop, found.label[group]] = True
     assert (kept | ~targets.labels).all(), 'a seed in no segment'
 
 

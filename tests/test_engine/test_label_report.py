@@ -9,17 +9,17 @@ CLASSES = ('jump', 'throw')
 
 
 def segments_of(*rows):
-    """Segment labels from (class, first snippet, last snippet, is background)."""
+    """Segment labels from (class, start, stop, is background)."""
     classes = sorted({row[0] for row in rows})
-    group, start, end, background = torch.tensor([[classes.index(c), s, e, b] for c, s, e, b in rows]).T
+    group, start, stop, background = torch.tensor([[classes.index(c), s, e, b] for c, s, e, b in rows]).T
     return SegmentLabels(
         torch.zeros(len(classes), dtype=torch.long),
         torch.tensor(classes),
         group,
         start,
-        end,
+        stop,
         start,
-        end,
+        stop,
         background > 0,
     )
 
@@ -35,7 +35,7 @@ def make_labels(segments):
     return VideoLabels((instances + 1).to_sparse(), background, torch.ones(2), given, np.arange(11) / 2, segments)
 
 
-LABELS = make_labels(segments_of((0, 2, 4, False), (0, 5, 5, False), (0, 6, 9, True), (1, 8, 9, False)))
+LABELS = make_labels(segments_of((0, 2, 5, False), (0, 5, 6, False), (0, 6, 10, True), (1, 8, 10, False)))
 
 
 def test_counts():

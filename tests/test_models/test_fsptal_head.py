@@ -188,4 +188,4 @@ def test_segments_are_searched_in_scores_without_dropout():
         torch.manual_seed(seed)
         losses_of(model, VIDEOS)
     assert torch.equal(seen[0].start, seen[1].start)
-    assert torch.equal(seen[0].end, seen[1].end)
+    assert torch.equal(seen[0].stop, seen[1].stop)

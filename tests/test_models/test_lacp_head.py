@@ -26,18 +26,18 @@ def make_targets(instances, background=None, mask=None):
     return PointTargets(instances, background, (instances >= 0).any(1).float(), mask)
 
 
-def make_runs(video, label, group, start, end, background, num_snippets):
+def make_runs(video, label, group, start, stop, background, num_snippets):
     """Runs with LACP's outer ranges, a quarter of the run rounded up, on one video length."""
-    group, start, end = torch.tensor(group), torch.tensor(start), torch.tensor(end)
-    reach = -(-(end - start + 1) // 4)
+    group, start, stop = torch.tensor(group), torch.tensor(start), torch.tensor(stop)
+    reach = -(-(stop - start) // 4)
     return SegmentLabels(
         torch.tensor(video),
         torch.tensor(label),
         group,
         start,
-        end,
+        stop,
         (start - reach).clamp(min=0),
-        (end + reach).clamp(max=num_snippets - 1),
+        (stop + reach).clamp(max=num_snippets),
         torch.tensor(background),
     )
 
@@ -137,8 +137,8 @@ def test_search_finds_the_best_of_all_sequences(seed):
     instances = np.where(kinds == 1, 0, -1)[None, :, None]
     runs = head.searcher(torch.tensor(scores)[None, :, None], make_targets(instances, (kinds == 0)[None]))
     found = np.full(num_snippets, -1)
-    for start, end, background in zip(runs.start.tolist(), runs.end.tolist(), runs.background.tolist()):
-        found[start : end + 1] = not background
+    for start, stop, background in zip(runs.start.tolist(), runs.stop.tolist(), runs.background.tolist()):
+        found[start:stop] = not background
     assert set(found.tolist()) <= {0, 1}, 'runs cover the video'
     assert lacp_objective(scores, found) == pytest.approx(lacp_objective(scores, best))
 
@@ -160,7 +160,7 @@ def test_score_contrast_by_hand():
     # Background 4-7: inner 0.9, outer 1 - 0.7: 0.6. Together (0.3 + (0.2 + 0.4) / 2)^2 = 0.36.
     # The second video has no run and adds 0.
     scores = torch.tensor([0.2, 0.0, 0.9, 0.7, 0.2, 0.0, 0.0, 0.2]).expand(2, 8)[..., None]
-    runs = make_runs([0], [0], [0, 0, 0], [0, 2, 4], [1, 3, 7], [True, False, True], num_snippets=8)
+    runs = make_runs([0], [0], [0, 0, 0], [0, 2, 4], [2, 4, 8], [True, False, True], num_snippets=8)
     assert score_contrast(scores, runs).item() == pytest.approx(0.36 / 2)
 
 
@@ -170,7 +170,7 @@ def test_feature_contrast_by_hand():
     video = torch.tensor([[1.0, 0.0], [0.0, 1.0], [2.0, 0.0]])
     batch = SnippetBatch.from_videos([video, video])
     runs = make_runs(
-        [0, 0], [0, 1], [0, 0, 0, 1, 1], [0, 1, 2, 0, 1], [0, 1, 2, 0, 2], [False, True, False, False, True], 3
+        [0, 0], [0, 1], [0, 0, 0, 1, 1], [0, 1, 2, 0, 1], [1, 2, 3, 1, 3], [False, True, False, False, True], 3
     )
     assert feature_contrast(batch, runs, 0.5).item() == pytest.approx(math.log(1 + math.exp(-2)) / 2)
 
@@ -181,7 +181,7 @@ def test_gradients_of_feature_contrast_at_a_snippet_of_zeros_fit_into_float16(da
     rows[dark] = 0  # an action, or the background that it is compared with
     batch = SnippetBatch.from_videos([rows])
     batch = batch.with_features(batch.features.requires_grad_())
-    runs = make_runs([0], [0], [0, 0, 0], [0, 1, 2], [0, 1, 2], [False, True, False], 3)
+    runs = make_runs([0], [0], [0, 0, 0], [0, 1, 2], [1, 2, 3], [False, True, False], 3)
     (grad,) = torch.autograd.grad(feature_contrast(batch, runs, 0.1), batch.features)
     assert torch.isfinite(grad).all()
     assert (grad[batch.rows[0, dark]] != 0).any()
@@ -199,7 +199,7 @@ def test_a_run_is_sampled_once_in_each_third(monkeypatch, draw, snippets, reason
         features = torch.eye(9)
         features[0] = features[snippet]
         batch = SnippetBatch.from_videos([features])
-        runs = make_runs([0], [0], [0, 0, 0], [0, 1, 2], [0, 1, 8], [False, True, False], 9)
+        runs = make_runs([0], [0], [0, 0, 0], [0, 1, 2], [1, 2, 9], [False, True, False], 9)
         cosine = 3**-0.5 if snippet in snippets else 0.0
         expected = [math.log(1 + math.exp(-cosine))] * 2  # the background's cosine is 0 to both
         assert feature_contrast(batch, runs, 1.0).item() == pytest.approx(np.mean(expected), rel=1e-5), reason

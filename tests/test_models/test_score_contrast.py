@@ -7,7 +7,7 @@ from fsptal_mm.structures import SegmentLabels
 
 
 def make_segments(groups, rows):
-    """Segments from ``(video, label)`` per group and ``(group, start, end, left, right, background)`` per segment."""
+    """Segments from ``(video, label)`` per group and ``(group, start, stop, outer_start, outer_stop, background)``."""
     video, label = torch.tensor(groups, dtype=torch.int64).reshape(-1, 2).t()
     columns = torch.tensor(rows, dtype=torch.int64).reshape(-1, 6).t()
     return SegmentLabels(video, label, *columns[:-1], columns[-1].bool())
@@ -20,14 +20,14 @@ def random_scores(*shape):
 @pytest.mark.parametrize(
     'row, expected, reason',
     [
-        ((0, 2, 3, 1, 4, 0), 0.85 - 0.3, 'inner (0.8 + 0.9) / 2, outer (0.2 + 0.4) / 2'),
-        ((0, 2, 3, 0, 3, 0), 0.85 - 0.15, 'outer range on the left only: (0.1 + 0.2) / 2'),
-        ((0, 2, 3, 2, 5, 0), 0.85 - 0.45, 'outer range on the right only: (0.4 + 0.5) / 2'),
-        ((0, 2, 4, 1, 5, 0), 0.7 - 0.35, 'the mean over the union of both: (0.2 + 0.5) / 2'),
-        ((0, 1, 3, 0, 5, 0), 1.9 / 3 - 1 / 3, 'not the mean of both means: (0.1 + 0.4 + 0.5) / 3'),
-        ((0, 0, 5, 0, 5, 0), 2.9 / 6, 'an empty outer range counts 0'),
-        ((0, 0, 1, 0, 2, 1), 0.85 - 0.2, 'background by 1 - q: 1 - 0.15 and 1 - 0.8'),
-        ((0, 0, 1, 0, 1, 1), 0.85, 'its empty outer range counts 0, too'),
+        ((0, 2, 4, 1, 5, 0), 0.85 - 0.3, 'inner (0.8 + 0.9) / 2, outer (0.2 + 0.4) / 2'),
+        ((0, 2, 4, 0, 4, 0), 0.85 - 0.15, 'outer range on the left only: (0.1 + 0.2) / 2'),
+        ((0, 2, 4, 2, 6, 0), 0.85 - 0.45, 'outer range on the right only: (0.4 + 0.5) / 2'),
+        ((0, 2, 5, 1, 6, 0), 0.7 - 0.35, 'the mean over the union of both: (0.2 + 0.5) / 2'),
+        ((0, 1, 4, 0, 6, 0), 1.9 / 3 - 1 / 3, 'not the mean of both means: (0.1 + 0.4 + 0.5) / 3'),
+        ((0, 0, 6, 0, 6, 0), 2.9 / 6, 'an empty outer range counts 0'),
+        ((0, 0, 2, 0, 3, 1), 0.85 - 0.2, 'background by 1 - q: 1 - 0.15 and 1 - 0.8'),
+        ((0, 0, 2, 0, 2, 1), 0.85, 'its empty outer range counts 0, too'),
     ],
 )
 def test_contrast_by_hand(row, expected, reason):
@@ -41,13 +41,13 @@ def test_contrast_is_the_mean_over_the_segments_of_each_group():
     scores = torch.zeros(2, 4, 2)
     scores[0, :, 1] = torch.tensor([1.0, 0.0, 0.5, 0.5])
     scores[1, :, 0] = torch.tensor([0.2, 0.2, 0.2, 0.6])
-    segments = make_segments([(0, 1), (1, 0)], [(0, 0, 0, 0, 1, 0), (0, 2, 2, 1, 3, 0), (1, 3, 3, 2, 3, 0)])
+    segments = make_segments([(0, 1), (1, 0)], [(0, 0, 1, 0, 2, 0), (0, 2, 3, 1, 4, 0), (1, 3, 4, 2, 4, 0)])
     # Group 0: 1 - 0 and 0.5 - (0 + 0.5) / 2. Group 1: 0.6 - 0.2.
     assert outer_inner_contrast(scores, segments).tolist() == pytest.approx([(1 + 0.25) / 2, 0.4])
 
 
 def test_a_device_without_float64_gets_float32(monkeypatch):
-    scores, segments = random_scores(1, 50, 1), make_segments([(0, 0)], [(0, 10, 30, 5, 35, 0), (0, 40, 42, 39, 43, 1)])
+    scores, segments = random_scores(1, 50, 1), make_segments([(0, 0)], [(0, 10, 31, 5, 36, 0), (0, 40, 43, 39, 44, 1)])
     exact = segment_contrast(scores, segments)
     assert exact.dtype == torch.float64
     monkeypatch.setattr(score_contrast, '_WITHOUT_FLOAT64', ('cpu',))
@@ -60,7 +60,7 @@ def test_loss_by_hand():
     # Video 0 has R = 0.5 and R = 0.8 for its two classes with seeds, video 1 has none, video 2 has R = 1.
     scores = torch.zeros(3, 2, 3)
     scores[0, 0, 0], scores[0, 1, 2], scores[2, 0, 1] = 0.5, 0.8, 1.0
-    segments = make_segments([(0, 0), (0, 2), (2, 1)], [(0, 0, 0, 0, 1, 0), (1, 1, 1, 0, 1, 0), (2, 0, 0, 0, 1, 0)])
+    segments = make_segments([(0, 0), (0, 2), (2, 1)], [(0, 0, 1, 0, 2, 0), (1, 1, 2, 0, 2, 0), (2, 0, 1, 0, 2, 0)])
     loss = OICLoss(loss_weight=2.0)(scores, segments)
     assert list(loss) == ['loss_score']
     assert loss['loss_score'].item() == pytest.approx(2 * ((0.25 + 0.04) / 2 + 0 + 0) / 3)
@@ -68,7 +68,7 @@ def test_loss_by_hand():
 
 def test_gradient_raises_the_inside_and_lowers_the_outside_only():
     scores = random_scores(1, 6, 2).requires_grad_()
-    OICLoss()(scores, make_segments([(0, 1)], [(0, 2, 3, 1, 4, 0)]))['loss_score'].backward()
+    OICLoss()(scores, make_segments([(0, 1)], [(0, 2, 4, 1, 5, 0)]))['loss_score'].backward()
     assert scores.grad[0, :, 1].sign().tolist() == [0, 1, -1, -1, 1, 0]
     assert not scores.grad[0, :, 0].any()
 
@@ -85,7 +85,7 @@ def test_no_segment_at_all_is_a_zero_that_stays_connected():
 @pytest.mark.parametrize('value', [0.0, 1.0])
 def test_saturated_scores_stay_finite(dtype, value):
     scores = torch.full((1, 5000, 1), value, dtype=dtype, requires_grad=True)
-    segments = make_segments([(0, 0)], [(0, 2000, 4000, 1500, 4500, 0)])
+    segments = make_segments([(0, 0)], [(0, 2000, 4001, 1500, 4501, 0)])
     loss = OICLoss()(scores, segments)['loss_score']
     loss.backward()
     assert loss.item() == 1  # inside as outside: R = 0
@@ -95,7 +95,7 @@ def test_saturated_scores_stay_finite(dtype, value):
 def test_long_sums_keep_their_precision():
     # In float32, sums of 20,000 scores are known to about 1e-3 only.
     scores = random_scores(1, 20_000, 1)
-    segments = make_segments([(0, 0)], [(0, 19_990, 19_990, 19_989, 19_991, 0)])
+    segments = make_segments([(0, 0)], [(0, 19_990, 19_991, 19_989, 19_992, 0)])
     outer, inner, other = scores[0, 19_989:19_992, 0].double().tolist()
     assert outer_inner_contrast(scores, segments).item() == pytest.approx(inner - (outer + other) / 2, abs=1e-6)
 
@@ -103,5 +103,5 @@ def test_long_sums_keep_their_precision():
 def test_padding_changes_nothing():
     scores = random_scores(1, 6, 2)
     padded = torch.cat([scores, torch.full((1, 3, 2), float('nan'))], 1)
-    segments = make_segments([(0, 1)], [(0, 2, 5, 1, 5, 0)])
+    segments = make_segments([(0, 1)], [(0, 2, 6, 1, 6, 0)])
     assert torch.equal(outer_inner_contrast(scores, segments), outer_inner_contrast(padded, segments))

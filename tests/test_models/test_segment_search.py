@@ -39,7 +39,7 @@ def one_class(kinds):
 
 def intervals(segments, background=False):
     chosen = segments.background == background
-    return torch.stack([segments.start, segments.end], 1)[chosen].tolist()
+    return torch.stack([segments.start, segments.stop], 1)[chosen].tolist()
 
 
 def search(scores, targets, **kwargs):
@@ -68,14 +68,14 @@ class DeviceWithoutFloat64(TorchFunctionMode):
 def test_float64_is_used_on_the_host_only():
     with DeviceWithoutFloat64() as device:
         found = SegmentSearcher()(torch.tensor([0.1, 0.9, 0.8, 0.1])[None, :, None], one_class('b0 b'))
-    assert intervals(found) == [[1, 2]]
+    assert intervals(found) == [[1, 3]]
     assert device.on_host
 
 
 def test_snippets_away_from_actions_by_hand():
     # Two segments of the first video, of two classes, and background between them; nothing in the second.
     segments = SegmentLabels(
-        *(torch.tensor(values) for values in ([0, 0], [0, 1], [0, 0, 1], [3, 5, 11], [4, 6, 11])),
+        *(torch.tensor(values) for values in ([0, 0], [0, 1], [0, 0, 1], [3, 5, 11], [5, 7, 12])),
         *(torch.zeros(3, dtype=torch.int64),) * 2,
         torch.tensor([False, True, False]),
     )
@@ -143,7 +143,7 @@ def assert_segments_are_a_candidate(segments, want, found):
     for group, key in enumerate(zip(segments.video.tolist(), segments.label.tolist())):
         chain = want[key]
         mine = (segments.group == group) & ~segments.background
-        bounds = np.stack([segments.start[mine].numpy(), segments.end[mine].numpy() + 1], 1)
+        bounds = np.stack([segments.start[mine].numpy(), segments.stop[mine].numpy()], 1)
         switches = [t for t in bounds.ravel() if t not in chain.cuts]
         assert len(switches) == len(chain.switches())
         assert all(position in gap for position, gap in zip(switches, chain.switches()))
@@ -195,16 +195,16 @@ def test_exact_search_finds_what_the_beam_search_misses():
         # Long action 2-9 beside the short one at 11. Its outer range of ceil(8 / 4) = 2 snippets is [0, 1] on the left
         # and on the right [10, 10], as the next segment begins at 11: outer mean (0 + 0.1 + 0.2) / 3 = 0.1, R = 0.8.
         # The short one has [10, 10] and [12, 12]: outer mean (0.2 + 0.1) / 2 = 0.15, R = 0.85.
-        (False, (0.8 + 0.85) / 2, [[0, 10], [10, 12]], 'Eq. 8'),
+        (False, (0.8 + 0.85) / 2, [[0, 11], [10, 13]], 'Eq. 8'),
         # Without limits the long one's right range is [10, 11]: (0 + 0.1 + 0.2 + 1) / 4 = 0.325, R = 0.575.
-        (True, (0.575 + 0.85) / 2, [[0, 11], [10, 12]], 'the short action lies in the outer range of the long one'),
+        (True, (0.575 + 0.85) / 2, [[0, 12], [10, 13]], 'the short action lies in the outer range of the long one'),
     ],
 )
 def test_contrast_by_hand(original, expected, limits, reason):
     scores = torch.tensor([0, 0.1, *[0.9] * 8, 0.2, 1, 0.1])[None, :, None]
     segments, found = search(scores, one_class('bb00000000b1b'), original=original)
-    assert intervals(segments) == [[2, 9], [11, 11]]
-    assert torch.stack([segments.left, segments.right], 1).tolist() == limits, reason
+    assert intervals(segments) == [[2, 10], [11, 12]]
+    assert torch.stack([segments.outer_start, segments.outer_stop], 1).tolist() == limits, reason
     assert found == {(0, 0): pytest.approx(expected)}
 
 
@@ -213,20 +213,20 @@ def test_limits_decide_where_a_segment_ends():
     # limited to [8, 8], 6.9 / 8 - 0.1 = 0.7625 is the best; without a limit it is 6.9 / 8 - 0.5 = 0.3625, and the end
     # at 6 is better: 6.1 / 7 - (0.8 + 0.1) / 2 = 0.4214.
     scores = torch.tensor([0.9] * 5 + [0.8, 0.8, 0.8, 0.1, 0.9])[None, :, None]
-    assert intervals(search(scores, one_class('00000...b1'))[0]) == [[0, 7], [9, 9]]
-    assert intervals(search(scores, one_class('00000...b1'), original=True)[0]) == [[0, 6], [9, 9]]
+    assert intervals(search(scores, one_class('00000...b1'))[0]) == [[0, 8], [9, 10]]
+    assert intervals(search(scores, one_class('00000...b1'), original=True)[0]) == [[0, 7], [9, 10]]
 
 
 @pytest.mark.parametrize(
     'kinds, expected, reason',
     [
-        ('b.00.b', [[1, 4]], 'the ends of the video count as background outside it'),
-        ('.0.', [[0, 2]], 'no background seed at all'),
-        ('0', [[0, 0]], 'a video of one snippet'),
-        ('b0011b', [[1, 2], [3, 4]], 'touching instances are two segments'),
-        ('b0..1b', [[1, 2], [3, 4]], 'cut in the middle if there is no background between instances'),
-        ('b0.0.b', [[1, 4]], 'no switch between seeds of one instance'),
-        ('b0b0.b', [[1, 1], [3, 4]], 'background parts even one instance'),
+        ('b.00.b', [[1, 5]], 'the ends of the video count as background outside it'),
+        ('.0.', [[0, 3]], 'no background seed at all'),
+        ('0', [[0, 1]], 'a video of one snippet'),
+        ('b0011b', [[1, 3], [3, 5]], 'touching instances are two segments'),
+        ('b0..1b', [[1, 3], [3, 5]], 'cut in the middle if there is no background between instances'),
+        ('b0.0.b', [[1, 5]], 'no switch between seeds of one instance'),
+        ('b0b0.b', [[1, 2], [3, 5]], 'background parts even one instance'),
     ],
 )
 def test_seeds(kinds, expected, reason):
@@ -238,7 +238,7 @@ def test_seeds(kinds, expected, reason):
 def test_cut_segments_have_no_outer_range_towards_each_other():
     for original in (False, True):
         segments, _ = search(torch.rand(1, 8, 1), one_class('bb0011bb'), original=original)
-        assert torch.stack([segments.left, segments.right], 1).tolist() == [[1, 3], [4, 6]]
+        assert torch.stack([segments.outer_start, segments.outer_stop], 1).tolist() == [[1, 4], [4, 7]]
 
 
 def test_snippets_of_other_classes_are_background():
@@ -259,8 +259,8 @@ def test_background_segments_by_hand():
     # Outer ranges are one snippet each: ceil(2 / 4) = ceil(3 / 4) = 1.
     scores = torch.tensor([0.1, 0.1, 0.9, 0.9, 0.2, 0.2, 0.2, 0.8, 0.1])[None, :, None]
     segments, found = search(scores, one_class('bb00bbb0.'), background_segments=True)
-    assert intervals(segments) == [[2, 3], [7, 7]]
-    assert intervals(segments, background=True) == [[0, 1], [4, 6]]
+    assert intervals(segments) == [[2, 4], [7, 8]]
+    assert intervals(segments, background=True) == [[0, 2], [4, 7]]
     # Action: 0.9 and 0.8 minus a mean of 0.15. Background, as 1 - q: 0.9 minus 0.1 and 0.8 minus a mean of 0.15.
     assert found == {(0, 0): pytest.approx((0.75 + 0.65 + 0.8 + 0.65) / 4)}
 
@@ -294,7 +294,7 @@ def test_padding_and_company_change_nothing(variant):
             scores[video : video + 1, : len(background)], make_targets([(instances, background)]), **variant
         )
         mine = (segments.video == video)[segments.group]
-        for name in ('start', 'end', 'left', 'right', 'background'):
+        for name in ('start', 'stop', 'outer_start', 'outer_stop', 'background'):
             assert torch.equal(getattr(segments, name)[mine], getattr(alone, name)), name
 
 

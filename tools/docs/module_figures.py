@@ -167,7 +167,7 @@ def draw_contrast(states, outer_ratio):
     group = int(counts.argmax())
     label = int(states.segments.label[group])
     chosen = actions & (states.segments.group == group)
-    best = np.stack([states.segments.start[chosen].numpy(), states.segments.end[chosen].numpy()], 1)
+    best = np.stack([states.segments.start[chosen].numpy(), states.segments.stop[chosen].numpy()], 1)
     seeds = states.mined.labels[0, :, label].numpy()
     others = (states.mined.background[0] | states.mined.labels[0].any(-1)).numpy() & ~seeds
     smallest, widest = _extreme_segments(best, seeds, others)
@@ -185,11 +185,11 @@ def draw_contrast(states, outer_ratio):
         outer = _outer_ranges(segments, outer_ratio, len(seeds))
         contrast = _contrast(states, label, segments, outer)
         names.append(f'{name}: R = {contrast:.2f}')
-        for (start, end), (left, right) in zip(segments, outer):
-            parts = ((left, start - 1, _NEIGHBOUR), (start, end, _ACTION), (end + 1, right, _NEIGHBOUR))
-            for first, last, color in parts:
-                begin, stop = states.grid.to_sec([first, last + 1])
-                strips.broken_barh([(begin, max(stop - begin, 0))], (row - 0.35, 0.7), color=color)
+        for (start, stop), (outer_start, outer_stop) in zip(segments, outer):
+            parts = ((outer_start, start, _NEIGHBOUR), (start, stop, _ACTION), (stop, outer_stop, _NEIGHBOUR))
+            for *ends, color in parts:
+                start_sec, end_sec = states.grid.to_sec(ends)
+                strips.broken_barh([(start_sec, end_sec - start_sec)], (row - 0.35, 0.7), color=color)
     strips.set_yticks(range(len(names)), names)
     strips.set(ylim=(len(names) - 0.5, -0.5), xlabel='seconds', xlim=(0, states.sample.duration_sec))
     strips.legend(
@@ -210,23 +210,22 @@ def _extreme_segments(best, seeds, others):
     """The candidates that hug the action seeds, and those that reach to the background seeds."""
     smallest, widest = [], []
     at, off = np.flatnonzero(seeds), np.concatenate([[-1], np.flatnonzero(others), [len(seeds)]])
-    for index, (start, end) in enumerate(best):
-        own = at[(at >= start) & (at <= end)]
-        smallest.append((own[0], own[-1]))
-        reach = off[off < own[0]].max() + 1, off[off > own[-1]].min() - 1
-        if index and best[index - 1, 1] + 1 == start:  # neighbouring instances: the border between them is given
+    for index, (start, stop) in enumerate(best):
+        own = at[(at >= start) & (at < stop)]
+        smallest.append((own[0], own[-1] + 1))
+        reach = off[off < own[0]].max() + 1, off[off > own[-1]].min()
+        if index and best[index - 1, 1] == start:  # neighbouring instances: the border between them is given
             reach = start, reach[1]
         widest.append(reach)
     return np.array(smallest), np.array(widest)
 
 
 def _outer_ranges(segments, outer_ratio, num_snippets):
-    """First and last snippet that the outer ranges of each segment reach to (Eq. 8), ``(N, 2)``."""
-    length = np.ceil((segments[:, 1] + 1 - segments[:, 0]) * outer_ratio).astype(int)
-    before = np.append(-1, segments[:-1, 1])
-    after = np.append(segments[1:, 0], num_snippets)
-    left, right = np.maximum(segments[:, 0] - length, before + 1), np.minimum(segments[:, 1] + length, after - 1)
-    return np.stack([left, right], 1)
+    """First snippet of the outer range on the left of each segment, and that after the one on the right; ``(N, 2)``."""
+    start, stop = segments.T
+    length = np.ceil((stop - start) * outer_ratio).astype(int)
+    before, after = np.append(0, stop[:-1]), np.append(start[1:], num_snippets)
+    return np.stack([np.maximum(start - length, before), np.minimum(stop + length, after)], 1)
 
 
 def _contrast(states, label, segments, outer):

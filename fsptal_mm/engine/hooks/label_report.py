@@ -55,8 +55,8 @@ def segments_sec(labels):
     if labels.segments is None:
         return np.zeros((0, 2)), np.zeros(0, dtype=np.int64)
     action = ~labels.segments.background
-    start, end = labels.segments.start[action].numpy(), labels.segments.end[action].numpy()
-    segments = np.stack([labels.edges_sec[start], labels.edges_sec[end + 1]], 1)
+    start, stop = labels.segments.start[action].numpy(), labels.segments.stop[action].numpy()
+    segments = np.stack([labels.edges_sec[start], labels.edges_sec[stop]], 1)
     return segments, labels.segments.label[labels.segments.group[action]].numpy()
 
 

@@ -203,7 +203,7 @@ def feature_contrast(batch, runs, temperature):
 def _sample_features(batch, runs):
     """``(N, D)`` mean of one random snippet of each third of every run."""
     third = torch.arange(_SAMPLES_PER_RUN, device=runs.start.device)
-    length = (runs.end - runs.start + 1)[:, None]
+    length = (runs.stop - runs.start)[:, None]
     low = length * third // _SAMPLES_PER_RUN
     width = (length * (third + 1) // _SAMPLES_PER_RUN - low).clamp(min=1)
     snippet = runs.start[:, None] + low + (torch.rand(low.shape, device=low.device) * width).long()

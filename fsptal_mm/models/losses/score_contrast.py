@@ -38,14 +38,14 @@ def segment_contrast(scores, segments):
     # Differences of long sums, for which float32 is coarse.
     rows = rows.float() if rows.device.type in _WITHOUT_FLOAT64 else rows.double()
     total = F.pad(rows.cumsum(1), (1, 0))
-    left, start, end, right = (
+    outer_start, start, stop, outer_stop = (
         total[segments.group, position]
-        for position in (segments.left, segments.start, segments.end + 1, segments.right + 1)
+        for position in (segments.outer_start, segments.start, segments.stop, segments.outer_stop)
     )
-    length = segments.end + 1 - segments.start
-    outer_length = segments.right + 1 - segments.left - length
-    inner = (end - start) / length
-    outer = (right - end + start - left) / outer_length.clamp(min=1)
+    length = segments.stop - segments.start
+    outer_length = segments.outer_stop - segments.outer_start - length
+    inner = (stop - start) / length
+    outer = (outer_stop - stop + start - outer_start) / outer_length.clamp(min=1)
     inner = inner.where(~segments.background, 1 - inner)
     outer = outer.where(~segments.background | (outer_length == 0), 1 - outer)
     return inner - outer

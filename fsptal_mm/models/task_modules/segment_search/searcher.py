@@ -83,6 +83,6 @@ class SegmentSearcher:
         else:
             positions = switches.first
         run, left, start, end, right = switches.scored_runs(positions)
-        found = np.stack([switches.chain[run], start, end - 1, left, right - 1, switches.background[run]])
+        found = np.stack([switches.chain[run], start, end, left, right, switches.background[run]])
         group, start, end, left, right, background = torch.from_numpy(found).to(scores.device, non_blocking=True)
         return SegmentLabels(video, label, group, start, end, left, right, background.bool())
