@@ -4,7 +4,7 @@ from .grid import SnippetGrid, snippet_edges_sec
 from .instances import Instances
 from .labels import NO_INSTANCE, PointTargets, SegmentLabels, VideoLabels
 from .segment_batch import SegmentBatch, paired_tiou
-from .segments import segment_iou, segments_inside
+from .segments import outer_length, segment_iou, segments_inside
 from .snippet_batch import SnippetBatch
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     'SnippetBatch',
     'SnippetGrid',
     'VideoLabels',
+    'outer_length',
     'paired_tiou',
     'segment_iou',
     'segments_inside',

@@ -10,6 +10,7 @@ from torch import Tensor
 from fsptal_mm.utils.errors import InputError
 
 from .grid import snippet_edges_sec
+from .segments import outer_length
 
 NO_INSTANCE = -1
 _PER_SEGMENT = ('start', 'stop', 'outer_start', 'outer_stop', 'background')  # of SegmentLabels, besides the group
@@ -119,13 +120,13 @@ class SegmentLabels:
 
         Args:
             mask (Tensor): ``(B, T)`` bool, true on real snippets.
-            margin: How far, as a share of the segment's length, rounded up.
+            margin: How far, as a share of the segment's length; see :func:`outer_length`.
 
         Returns:
             Tensor: ``(B, T)`` bool, within ``mask``.
         """
         num_videos, num_snippets = mask.shape
-        reach = ((self.stop - self.start) * margin).ceil().long()
+        reach = outer_length(self.stop - self.start, margin)
         first = (self.start - reach).clamp(min=0)
         stop = (self.stop + reach).clamp(max=num_snippets)
         # The number of segments that reach over a snippet is the sum of those that began minus those that ended.

@@ -1,6 +1,34 @@
-"""Segments on the time axis, in any one unit: how they overlap."""
+"""Segments on the time axis, in any one unit: what surrounds them and how they overlap."""
+
+from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
+
+_LARGEST_RATIO = 10**6  # of a length; an outer range of so many lengths reaches beyond every video
+_LARGEST_DENOMINATOR = 10**6  # the product of the two and a length of 9 million fits into int64
+
+
+def outer_length(length, ratio):
+    """Length of each outer range before anything limits it: ``ceil(ratio * length)`` (Eq. 8).
+
+    In whole numbers, since the product of two floats would be off: ``0.07 * 100`` is 7.000000000000001, and 8 rounded
+    up.
+
+    Args:
+        length (int | np.ndarray | Tensor): Lengths of segments, whole numbers of one unit.
+        ratio (float): delta; taken as the nearest fraction of a denominator up to a million.
+
+    Returns:
+        int | np.ndarray | Tensor: Of the same type and shape, in the same unit.
+    """
+    numerator, denominator = _as_fraction(ratio)
+    return -(-length * numerator // denominator)
+
+
+@lru_cache
+def _as_fraction(ratio):
+    return Fraction(min(ratio, _LARGEST_RATIO)).limit_denominator(_LARGEST_DENOMINATOR).as_integer_ratio()
 
 
 def segment_iou(first, second):

@@ -38,6 +38,14 @@ def test_the_shortest_run_has_an_outer_range_too():
     assert found['scores'] == pytest.approx([0.4 + 0.2])
 
 
+def test_outer_range_is_that_of_eq_8_in_spite_of_rounding():
+    # A run of 100 at 0.9 between 7 snippets at 0.5 and others at 0 on each side: 7% of it are the 7 snippets.
+    side = [[0.0]] * 3 + [[0.5]] * 7
+    scores = side + [[0.9]] * 100 + side[::-1]
+    found = generate(scores, upsampling=1, score_levels=(0.6,), background_levels=(), outer_ratio=0.07)
+    assert found['scores'] == pytest.approx([0.4 + 0.2])
+
+
 def test_outer_range_stops_at_the_end_of_the_video():
     # The run reaches the end; only the left outer range of one snippet (0.3) counts.
     found = generate([[0.3]] + [[0.9]] * 4, upsampling=1, score_levels=(0.5,), background_levels=())

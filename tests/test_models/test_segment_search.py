@@ -208,6 +208,16 @@ def test_contrast_by_hand(original, expected, limits, reason):
     assert found == {(0, 0): pytest.approx(expected)}
 
 
+def test_outer_range_is_rounded_up_from_the_exact_product():
+    # 100 * 0.07 is 7.000000000000001 in floating point, and 7 snippets are the outer range.
+    kinds = 'b' * 10 + '0' * 100 + 'b' * 10
+    segments, _ = search(torch.zeros(1, 120, 1), one_class(kinds), outer_ratio=0.07)
+    assert intervals(segments) == [[10, 110]]
+    assert torch.stack([segments.outer_start, segments.outer_stop], 1).tolist() == [[3, 117]]
+    away = segments.away_from_actions(torch.ones(1, 120, dtype=torch.bool), 0.07)
+    assert away[0].nonzero()[:, 0].tolist() == [0, 1, 2, 117, 118, 119]
+
+
 def test_limits_decide_where_a_segment_ends():
     # The first segment may end at 4 ... 7, the second begins at 9. Ended at 7, the first reaches ceil(8 / 4) = 2 on:
     # limited to [8, 8], 6.9 / 8 - 0.1 = 0.7625 is the best; without a limit it is 6.9 / 8 - 0.5 = 0.3625, and the end

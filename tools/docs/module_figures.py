@@ -13,7 +13,7 @@ from mmaction.structures import ActionDataSample
 
 from fsptal_mm.models import SnippetScores
 from fsptal_mm.models.losses import outer_inner_contrast
-from fsptal_mm.structures import PointTargets, SegmentLabels, SnippetGrid
+from fsptal_mm.structures import PointTargets, SegmentLabels, SnippetGrid, outer_length
 from fsptal_mm.visualization.palette import BLUE, GREEN, ORANGE, SKY_BLUE, VERMILION
 
 _ACTION, _BACKGROUND, _NEIGHBOUR, _TRUTH, _MINED = VERMILION, BLUE, ORANGE, GREEN, SKY_BLUE
@@ -223,7 +223,7 @@ def _extreme_segments(best, seeds, others):
 def _outer_ranges(segments, outer_ratio, num_snippets):
     """First snippet of the outer range on the left of each segment, and that after the one on the right; ``(N, 2)``."""
     start, stop = segments.T
-    length = np.ceil((stop - start) * outer_ratio).astype(int)
+    length = outer_length(stop - start, outer_ratio)
     before, after = np.append(0, stop[:-1]), np.append(start[1:], num_snippets)
     return np.stack([np.maximum(start - length, before), np.minimum(stop + length, after)], 1)
 

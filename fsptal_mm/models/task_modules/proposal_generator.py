@@ -5,6 +5,7 @@ import torch
 from mmaction.registry import TASK_UTILS
 from torch.nn import functional as F
 
+from fsptal_mm.structures import outer_length
 from fsptal_mm.utils.errors import InputError, check_numbers
 
 from .nms import find_nms
@@ -115,12 +116,12 @@ class ProposalGenerator:
         """Mean score inside a run minus the mean over both outer ranges (0 if they are empty)."""
         total = np.pad(np.cumsum(curves, axis=1, dtype=np.float64), ((0, 0), (1, 0)))
         # Rounded up, as in Eq. 8: with an empty outer range, runs of a few points would outrank whole actions.
-        reach = np.ceil((end - start) * self.outer_ratio).astype(np.int64)
+        reach = outer_length(end - start, self.outer_ratio)
         left, right = np.maximum(start - reach, 0), np.minimum(end + reach, curves.shape[1])
         inner_sum = total[row, end] - total[row, start]
         outer_sum = total[row, right] - total[row, left] - inner_sum
-        outer_length = (right - left) - (end - start)
-        return inner_sum / (end - start) - outer_sum / np.maximum(outer_length, 1)
+        num_outer = (right - left) - (end - start)
+        return inner_sum / (end - start) - outer_sum / np.maximum(num_outer, 1)
 
 
 def _runs_above(curves, levels):

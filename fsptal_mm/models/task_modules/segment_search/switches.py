@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_CEIL_SLACK = 1e-9  # 0.1 * 30 is 3.0000000000000004, which must not become 4
+from fsptal_mm.structures import outer_length
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Switches:
 
     def reach(self, start, end):
         """Length of the outer range on either side of runs ``[start, end)`` if nothing limits it."""
-        return np.ceil(self.outer_ratio * (end - start) - _CEIL_SLACK).astype(np.int64)
+        return outer_length(end - start, self.outer_ratio)
 
     def left(self, before, start, end):
         """First snippet of the outer range on the left; ``before`` is the switch before ``start``."""
