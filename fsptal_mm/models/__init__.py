@@ -9,6 +9,7 @@ from .heads import (
     PointTALHead,
     RefinementHead,
     SeparationBranch,
+    SnippetHead,
     SnippetScores,
 )
 from .losses import (
@@ -52,6 +53,7 @@ __all__ = [
     'SeparationBranch',
     'SnippetDataPreprocessor',
     'SnippetEmbedding',
+    'SnippetHead',
     'SnippetScores',
     'TransformerEmbedding',
     'VideoLevelLoss',

@@ -5,8 +5,7 @@ import torch
 from mmaction.registry import MODELS
 from test_point_tal import CONFIG, LENGTHS, checked_losses, make_video, run
 
-from fsptal_mm.models import SnippetScores
-from fsptal_mm.models.heads.mil_head import MILHead
+from fsptal_mm.models import MILHead, SnippetScores
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from reference.step import build_model
 from reference.timing import clock_of, median_sec
 
 import fsptal_mm.compat
-from fsptal_mm.models.heads.point_tal_head import SnippetScores
+from fsptal_mm.models import SnippetScores
 from fsptal_mm.structures import NO_INSTANCE, PointTargets, SnippetGrid
 
 DIM, CLASSES = 256, 20

@@ -2,9 +2,10 @@ from .foreground_branch import ForegroundBranch
 from .fsptal_head import FSPTALHead
 from .lacp_head import LACPHead, LACPPointLoss, LACPSeedMiner, LACPVideoLoss
 from .mil_head import MILHead
-from .point_tal_head import PointTALHead, SnippetScores
+from .point_tal_head import PointTALHead
 from .refinement_head import RefinementHead
 from .separation_branch import SeparationBranch
+from .snippet_head import SnippetHead, SnippetScores
 
 __all__ = [
     'FSPTALHead',
@@ -17,5 +18,6 @@ __all__ = [
     'PointTALHead',
     'RefinementHead',
     'SeparationBranch',
+    'SnippetHead',
     'SnippetScores',
 ]

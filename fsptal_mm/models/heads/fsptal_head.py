@@ -7,7 +7,8 @@ from mmaction.registry import MODELS, TASK_UTILS
 from fsptal_mm.models.trunks.affinity_embedding import no_embedding_error
 from fsptal_mm.utils.errors import InputError, check_numbers
 
-from .point_tal_head import PointTALHead, SnippetScores
+from .point_tal_head import PointTALHead
+from .snippet_head import SnippetScores
 
 
 @MODELS.register_module()

@@ -18,7 +18,8 @@ from fsptal_mm.models.task_modules import PseudoLabelMiner
 from fsptal_mm.structures import NO_INSTANCE
 from fsptal_mm.utils.errors import check_numbers
 
-from .point_tal_head import PointTALHead, SnippetScores
+from .point_tal_head import PointTALHead
+from .snippet_head import SnippetScores
 
 _SAMPLES_PER_RUN = 3  # a run is represented by the mean of one random snippet of each of its thirds
 _EXCLUDED = -1e9  # logit of a pair that takes no part

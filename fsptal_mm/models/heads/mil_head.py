@@ -5,23 +5,26 @@ from mmaction.registry import MODELS
 
 from fsptal_mm.models.losses import pool_video_scores
 
-from .point_tal_head import PointTALHead, SnippetScores
+from .snippet_head import SnippetHead, SnippetScores
 
 
 @MODELS.register_module()
-class MILHead(PointTALHead):
+class MILHead(SnippetHead):
     """Background-aware top-k pooling, trained with video labels alone, after BaS-Net (Lee, Uh & Byun, AAAI 2020).
 
     Every video shows its classes and background: the pooled scores ``[Q, b]`` are to be ``[y, 1]``. With background
     suppressed, which here is the factor ``1 - b``, it shows the same classes and no background: the pooled
     ``[Q, b] (1 - b)`` are to be ``[y, 0]``. The second term keeps b low where an action shows.
 
-    Arguments are those of :class:`PointTALHead`; miner and point loss go unused, and there is
-    no foreground branch.
+    Args:
+        *args: As in :class:`SnippetHead`.
+        video_loss (dict): Config of ``VideoLevelLoss``.
+        **kwargs: As in :class:`SnippetHead`.
     """
 
-    uses_foreground = False
-    mine = None  # there are no labels to mine between points
+    def __init__(self, *args, video_loss=dict(type='VideoLevelLoss'), **kwargs):
+        super().__init__(*args, **kwargs)
+        self.video_loss = MODELS.build(video_loss)
 
     def loss(self, batch, data_samples):
         """Losses of a training batch; of the labels only ``gt_video_labels (C,)`` of each data sample is read."""

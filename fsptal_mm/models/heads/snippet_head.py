@@ -1,0 +1,137 @@
+"""Base of the heads that classify snippets: scores, and proposals from them."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from mmaction.registry import TASK_UTILS
+from mmengine.model import BaseModule
+from mmengine.structures import InstanceData
+from torch import Tensor, nn
+
+from fsptal_mm.models.directions import CosineLinear, directions
+from fsptal_mm.models.dropout import Dropout
+from fsptal_mm.models.losses import pool_video_scores
+from fsptal_mm.structures import SnippetGrid
+from fsptal_mm.utils.errors import InputError, check_flags, check_numbers
+
+
+@dataclass(frozen=True)
+class SnippetScores:
+    """Scores of a batch, padded.
+
+    Attributes:
+        classes: ``(B, T, C)``, Q.
+        background: ``(B, T)``, b.
+        final: ``(B, T, C)``, q-hat = q (1 - b).
+    """
+
+    classes: Tensor
+    background: Tensor
+    final: Tensor
+
+    @classmethod
+    def from_logits(cls, logits):
+        """Scores from padded class activations M ``(B, T, C + 1)``, background last; always float32."""
+        scores = logits.float().sigmoid()
+        classes, background = scores[..., :-1], scores[..., -1]
+        return cls(classes, background, classes * (1 - background[..., None]))
+
+
+class SnippetHead(BaseModule):
+    """Snippet classifier, and proposals at test time. A method adds ``loss(batch, data_samples)``.
+
+    Args:
+        num_classes: C.
+        in_channels: Dimension of the embedded features F.
+        dropout: On F before the classifier.
+        cosine: Classify the direction of F, by :class:`CosineLinear`, and not F itself: how large features are differs
+            from video to video more than where they point.
+        proposals (dict): Config of ``ProposalGenerator``.
+        init_cfg: As in ``mmengine.model.BaseModule``.
+    """
+
+    def __init__(
+        self,
+        num_classes,
+        in_channels,
+        dropout=0.7,
+        cosine=False,
+        proposals=dict(type='ProposalGenerator'),
+        init_cfg=None,
+    ):
+        super().__init__(init_cfg)
+        owner = type(self).__name__
+        check_numbers(owner, 1, whole=True, num_classes=num_classes, in_channels=in_channels)
+        check_numbers(owner, 0, 1, dropout=dropout)
+        check_flags(owner, cosine=cosine)
+        self.num_classes = num_classes
+        self.in_channels = in_channels
+        self.dropout = Dropout(dropout)
+        self.cosine = cosine
+        classifier = CosineLinear if cosine else partial(nn.Linear, bias=False)
+        self.classifier = classifier(in_channels, num_classes + 1)
+        self.proposals = TASK_UTILS.build(proposals)
+
+    def forward(self, batch):
+        """Class activations M: ``(R, C + 1)`` rows, background last, of a :class:`SnippetBatch` of F."""
+        return self.classifier(self.dropout(self.classified_features(batch)))
+
+    def classified_features(self, batch):
+        """What the classifier takes before dropout: F, or its directions; ``(R, D)`` rows.
+
+        Raises:
+            InputError: F is of another dimension than ``in_channels``.
+        """
+        if batch.features.shape[1] != self.in_channels:
+            expected = f'{batch.features.shape[1]}, the dimension of the embedded features'
+            raise InputError(expected, field='model.head.in_channels', found=self.in_channels)
+        return directions(batch.features) if self.cosine else batch.features
+
+    def check_classes(self, video_labels):
+        """Make sure that the labels ``(B, C)`` of the data set are of as many classes as the head.
+
+        Raises:
+            InputError: They are not.
+        """
+        if video_labels.shape[1] != self.num_classes:
+            expected = f'{video_labels.shape[1]}, the classes of the data set'
+            raise InputError(expected, field='model.head.num_classes', found=self.num_classes)
+
+    @torch.no_grad()
+    def clean_scores(self, batch):
+        """Detached :class:`SnippetScores` without dropout, which labels are mined from."""
+        return SnippetScores.from_logits(batch.pad(self.classifier(self.classified_features(batch))))
+
+    def predict(self, batch, data_samples, proposals=None):
+        """Localise the actions of a batch; see :meth:`predict_by_feat`."""
+        scores = SnippetScores.from_logits(batch.pad(self(batch)))
+        return self.predict_by_feat(scores, batch.mask, data_samples, proposals)
+
+    def predict_by_feat(self, scores, mask, data_samples, proposals=None):
+        """Proposals from scores.
+
+        Args:
+            scores (SnippetScores): Scores without dropout.
+            mask (Tensor): ``(B, T)`` bool.
+            data_samples (list[ActionDataSample]): With metainfo ``num_snippets``, ``snippet_sec``, ``offset_sec`` and
+                ``duration_sec``.
+            proposals (ProposalGenerator, optional): Instead of the head's own, for a second stage.
+
+        Returns:
+            list[ActionDataSample]: The same, each with ``pred_segments``, an InstanceData of ``segments_sec (N, 2)``,
+            ``scores (N,)`` and ``labels (N,)``, and ``pred_scores (C,)``, the video-level scores.
+        """
+        video_scores = pool_video_scores(scores.classes, mask, self.video_loss.topk_divisor)
+        propose = proposals or self.proposals
+        for video, sample in enumerate(data_samples):
+            segments = propose(
+                scores.final[video, : sample.num_snippets],
+                scores.background[video, : sample.num_snippets],
+                video_scores[video],
+                SnippetGrid(sample.snippet_sec, sample.offset_sec),
+                sample.duration_sec,
+            )
+            sample.pred_segments = InstanceData(**segments)
+            sample.pred_scores = video_scores[video]
+        return data_samples
