@@ -68,7 +68,7 @@ PARTS = {
     'FSPTALHead': (
         MODELS,
         dict(num_classes=2, in_channels=8),
-        ['num_classes', 'in_channels', 'dropout', 'mined_actions', 'background_margin'],
+        ['num_classes', 'in_channels', 'dropout', 'topk_divisor', 'mined_actions', 'background_margin'],
     ),
     'LACPHead': (
         MODELS,

@@ -26,6 +26,12 @@ def test_video_scores_are_means_of_the_largest_eighth():
     assert pool_video_scores(scores, mask, labels=torch.tensor([[1.0], [0.0]]))[:, 0].tolist() == [31 / 32, 3 / 8]
 
 
+def test_video_scores_of_logits_leave_padding_out():
+    # Padding counts as less than any score, however low: the best of [-4, -3] is -3.
+    logits = torch.tensor([[[-4.0], [-3.0], [0.0]]])
+    assert pool_video_scores(logits, torch.tensor([[True, True, False]])).tolist() == [[-3.0]]
+
+
 @pytest.mark.parametrize('reduction, factor', [('mean', 1.0), ('sum', 2.0)])
 def test_video_level_loss_by_hand(reduction, factor):
     # One snippet, one present class: Q_v = [0.8, 0.5] against [1, 1], Q_f = [0.9, 0.2] against [1, 0].

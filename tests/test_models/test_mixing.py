@@ -53,6 +53,14 @@ def registered():
             return self.point_loss(scores.final, scores.background, self.mined)
 
     @MODELS.register_module(force=True)
+    class ForeignVideoLoss(nn.Module):
+        """Squared error of the mean scores."""
+
+        def forward(self, class_scores, background_scores, mask, video_labels, foreground_scores=None):
+            mean = class_scores.masked_fill(~mask[..., None], 0).sum(1) / mask.sum(1, keepdim=True)
+            return dict(loss_video=(mean - video_labels).square().mean())
+
+    @MODELS.register_module(force=True)
     class ForeignNeck(BaseModule):
         """Adds the mean of the video to every snippet."""
 
@@ -66,7 +74,7 @@ def registered():
             return F.binary_cross_entropy(pred, target, reduction=reduction_override) * (pred - target) ** 2
 
     yield
-    for name in ('ForeignHead', 'ForeignNeck', 'ForeignLoss'):
+    for name in ('ForeignHead', 'ForeignNeck', 'ForeignLoss', 'ForeignVideoLoss'):
         MODELS.module_dict.pop(name)
 
 
@@ -184,6 +192,18 @@ def compare_with_point_focal_loss(loss):
     assert set(found) == set(expected)
     for name in expected:
         torch.testing.assert_close(found[name], expected[name])
+
+
+@pytest.mark.parametrize('topk_divisor', [1, 4])
+def test_our_head_predicts_under_a_foreign_video_loss(registered, topk_divisor):
+    head = BASE['head'] | dict(video_loss=dict(type='ForeignVideoLoss'), topk_divisor=topk_divisor)
+    first, last, model = train(BASE | dict(head=head))
+    assert last < 0.5 * first
+    inputs, samples = zip(*make_videos())
+    data = model.data_preprocessor(dict(inputs=list(inputs), data_samples=list(samples)))
+    best = model.head.clean_scores(model.embed(data['inputs'])).classes.topk(12 // topk_divisor, dim=1).values
+    found = torch.stack([sample.pred_scores for sample in model(**data, mode='predict')])
+    torch.testing.assert_close(found, best.mean(1))
 
 
 def test_an_element_wise_loss_is_averaged_as_ours(registered):

@@ -17,7 +17,7 @@ class MILHead(SnippetHead):
     ``[Q, b] (1 - b)`` are to be ``[y, 0]``. The second term keeps b low where an action shows.
 
     Args:
-        *args: As in :class:`SnippetHead`.
+        *args: As in :class:`SnippetHead`; ``topk_divisor`` also pools the suppressed scores.
         video_loss (dict): Config of ``VideoLevelLoss``.
         **kwargs: As in :class:`SnippetHead`.
     """
@@ -45,5 +45,5 @@ class MILHead(SnippetHead):
         """
         background = scores.background[..., None]
         suppressed = torch.cat([scores.final, background * (1 - background)], -1)
-        pooled = pool_video_scores(suppressed, mask, self.video_loss.topk_divisor)
+        pooled = pool_video_scores(suppressed, mask, self.topk_divisor)
         return self.video_loss(scores.classes, scores.background, mask, video_labels, pooled)

@@ -47,6 +47,8 @@ class SnippetHead(BaseModule):
         dropout: On F before the classifier.
         cosine: Classify the direction of F, by :class:`CosineLinear`, and not F itself: how large features are differs
             from video to video more than where they point.
+        topk_divisor: A class's score of a video of T snippets is the mean of its ``max(1, T // topk_divisor)`` largest
+            snippet scores, at test time; what a loss pools is its own argument.
         proposals (dict): Config of ``ProposalGenerator``.
         init_cfg: As in ``mmengine.model.BaseModule``.
     """
@@ -57,18 +59,20 @@ class SnippetHead(BaseModule):
         in_channels,
         dropout=0.7,
         cosine=False,
+        topk_divisor=8,
         proposals=dict(type='ProposalGenerator'),
         init_cfg=None,
     ):
         super().__init__(init_cfg)
         owner = type(self).__name__
-        check_numbers(owner, 1, whole=True, num_classes=num_classes, in_channels=in_channels)
+        check_numbers(owner, 1, whole=True, num_classes=num_classes, in_channels=in_channels, topk_divisor=topk_divisor)
         check_numbers(owner, 0, 1, dropout=dropout)
         check_flags(owner, cosine=cosine)
         self.num_classes = num_classes
         self.in_channels = in_channels
         self.dropout = Dropout(dropout)
         self.cosine = cosine
+        self.topk_divisor = topk_divisor
         classifier = CosineLinear if cosine else partial(nn.Linear, bias=False)
         self.classifier = classifier(in_channels, num_classes + 1)
         self.proposals = TASK_UTILS.build(proposals)
@@ -122,7 +126,7 @@ class SnippetHead(BaseModule):
             list[ActionDataSample]: The same, each with ``pred_segments``, an InstanceData of ``segments_sec (N, 2)``,
             ``scores (N,)`` and ``labels (N,)``, and ``pred_scores (C,)``, the video-level scores.
         """
-        video_scores = pool_video_scores(scores.classes, mask, self.video_loss.topk_divisor)
+        video_scores = pool_video_scores(scores.classes, mask, self.topk_divisor)
         propose = proposals or self.proposals
         for video, sample in enumerate(data_samples):
             segments = propose(

@@ -14,7 +14,7 @@ def pool_video_scores(scores, mask, topk_divisor=8, labels=None):
     """Video-level scores: the mean of each class's ``max(1, T // topk_divisor)`` largest snippet scores.
 
     Args:
-        scores (Tensor): ``(B, T, K)`` in [0, 1].
+        scores (Tensor): ``(B, T, K)``, of any range.
         mask (Tensor): ``(B, T)`` bool, true on real snippets.
         topk_divisor: 8 in the paper's setting.
         labels (Tensor, optional): ``(B, K)`` 0/1. If given, a class that is absent from the video is pooled by the mean
@@ -25,7 +25,7 @@ def pool_video_scores(scores, mask, topk_divisor=8, labels=None):
     """
     num_snippets = mask.sum(1)
     top_counts = (num_snippets // topk_divisor).clamp(min=1)
-    top = scores.masked_fill(~mask[..., None], -1).topk(max(1, mask.shape[1] // topk_divisor), dim=1).values
+    top = scores.masked_fill(~mask[..., None], -torch.inf).topk(max(1, mask.shape[1] // topk_divisor), dim=1).values
     taken = torch.arange(top.shape[1], device=top.device) < top_counts[:, None]
     pooled = top.masked_fill(~taken[..., None], 0).sum(1) / top_counts[:, None]
     if labels is None:
