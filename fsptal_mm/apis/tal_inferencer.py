@@ -15,12 +15,12 @@ from rich.progress import track
 
 from fsptal_mm.config_errors import config_errors
 from fsptal_mm.datasets.videos.reader import open_video
-from fsptal_mm.evaluation import write_csv, write_results
+from fsptal_mm.evaluation import name_classes, write_csv, write_results
 from fsptal_mm.evaluation.samples import collect_detections
-from fsptal_mm.structures import Detection
+from fsptal_mm.structures import Detection, Instances
 from fsptal_mm.utils.errors import InputError, check_numbers
 from fsptal_mm.utils.reading import path_below
-from fsptal_mm.visualization import Timeline, annotate_video, draw_timeline
+from fsptal_mm.visualization import ModelTrack, Timeline, annotate_video, draw_timeline
 
 from .inference_inputs import VideoInput, list_inputs
 from .input_pipeline import InputPipeline, ModelInputs
@@ -158,11 +158,12 @@ class TALInferencer(BaseInferencer):
             if timeline:
                 duration_sec, video = result.sample.duration_sec, result.video
                 frames = read_frames(video.source, duration_sec) if video.is_video else None
-                found = Timeline.from_detections(video_id, duration_sec, result.detections, frames=frames)
-                paths.append(draw_timeline(path_below(Path(out_dir, 'timelines'), video_id, '.png'), found))
+                tracks = (ModelTrack(proposals=result.found),)
+                shown = Timeline(video_id, duration_sec, result.classes, tracks=tracks, frames=frames)
+                paths.append(draw_timeline(path_below(Path(out_dir, 'timelines'), video_id, '.png'), shown))
             if annotate and result.video.is_video:
                 path = path_below(Path(out_dir, 'videos'), video_id, '.mp4')
-                paths.append(annotate_video(open_video(result.video.source), path, result.detections))
+                paths.append(annotate_video(open_video(result.video.source), path, result.found, result.classes))
         return paths
 
     def postprocess(self, preds, visualization, return_datasample=False):
@@ -175,14 +176,11 @@ class TALInferencer(BaseInferencer):
         if video.video_id in others:
             raise InputError('inputs of different names', field='inputs', found=others[video.video_id].video.source)
         (sample,) = self.forward(self.collate_fn([self.pipeline(video)]))
-        found = collect_detections(sample.to_dict())
-        order = np.argsort(-found['scores'], kind='stable')
+        found = collect_detections(sample)
+        found = found[np.argsort(-found.scores, kind='stable')]
         if score_threshold is not None:
-            order = order[found['scores'][order] >= score_threshold]
-        segments, scores = found['segments'].tolist(), found['scores'].tolist()
-        names = [self.classes[label] for label in found['labels']]
-        detections = [Detection(*segments[index], names[index], scores[index]) for index in order[:top_k]]
-        return _Result(video, sample, detections)
+            found = found[found.scores >= score_threshold]
+        return _Result(video, sample, found[:top_k], self.classes)
 
     def _load_weights_to_model(self, model, checkpoint, cfg):
         """Learn the names of the classes from the checkpoint, then load every weight of it."""
@@ -208,9 +206,25 @@ class TALInferencer(BaseInferencer):
 
 @dataclass(frozen=True, eq=False)
 class _Result:
+    """What was found in a video.
+
+    Attributes:
+        video: The input.
+        sample: With all proposals.
+        found: Those that were asked for, the best first.
+        classes: Names of all classes.
+    """
+
     video: VideoInput
     sample: ActionDataSample
-    detections: list
+    found: Instances
+    classes: tuple
+
+    @property
+    def detections(self):
+        """What was found, by the names of the classes."""
+        rows = zip(self.found.segments.tolist(), self.found.labels, self.found.scores.tolist())
+        return [Detection(*segment, self.classes[label], score) for segment, label, score in rows]
 
 
 def _replace_nms(model, nms):
@@ -228,13 +242,6 @@ def _naming(error, video):
 
 
 def _write(folder, results, failures):
-    detections = {
-        video_id: {
-            'segments_sec': np.array([found[:2] for found in result.detections], np.float64).reshape(-1, 2),
-            'labels': [found.label for found in result.detections],
-            'scores': np.array([found.score for found in result.detections], np.float64),
-        }
-        for video_id, result in results.items()
-    }
+    detections = {video_id: name_classes(result.found, result.classes) for video_id, result in results.items()}
     write_results(folder / 'results.json', detections, failures=list(map(str, failures)))
     write_csv(folder / 'results.csv', detections)

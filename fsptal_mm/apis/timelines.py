@@ -12,9 +12,11 @@ from mmengine.registry import DefaultScope
 from fsptal_mm.config_errors import config_errors
 from fsptal_mm.datasets.videos.reader import VIDEO_SUFFIXES, open_video
 from fsptal_mm.engine.timeline_builder import check_has_timeline, find_videos, mining_timeline, prediction_timeline
+from fsptal_mm.evaluation import index_classes
+from fsptal_mm.structures import Instances
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import known_id, spellings
-from fsptal_mm.visualization import NO_CLASS, FrameStrip, ModelTrack, Spans, Timeline, axis_width_in
+from fsptal_mm.visualization import FrameStrip, ModelTrack, Timeline, axis_width_in
 
 from .model_loading import load_local_checkpoint
 
@@ -109,8 +111,8 @@ def _annotated(record, classes):
         record.video_id,
         record.duration_sec,
         classes,
-        truth=Spans.from_lists(record.segments_sec, record.segment_labels),
-        points=Spans.of_points(record.point_sec, record.point_labels, record.background_sec),
+        truth=Instances.of_video(record.segments_sec, record.segment_labels),
+        points=Instances.of_points(record.point_sec, record.point_labels, record.background_sec),
     )
 
 
@@ -136,10 +138,7 @@ def add_results(timelines, files):
 def _track(name, results, timeline):
     spelled = known_id(timeline.video_id, results)
     found = results[spelled] if spelled is not None else {'segments_sec': [], 'labels': [], 'scores': []}
-    index_of = {label: index for index, label in enumerate(timeline.classes)}
-    labels = np.array([index_of.get(label, NO_CLASS) for label in found['labels']], dtype=np.int64)
-    proposals = Spans.from_lists(found['segments_sec'], labels, found['scores'])
-    return ModelTrack(name, proposals=proposals[labels != NO_CLASS])
+    return ModelTrack(name, proposals=index_classes(found, timeline.classes))
 
 
 def join_tracks(first, *others):

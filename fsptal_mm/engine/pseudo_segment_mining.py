@@ -4,8 +4,8 @@ import numpy as np
 
 from fsptal_mm.evaluation.change_points import decode_change_points
 from fsptal_mm.evaluation.functional import point_extents
-from fsptal_mm.evaluation.samples import collect_detections, column, to_numpy
-from fsptal_mm.structures import Instances
+from fsptal_mm.evaluation.samples import collect_detections, column
+from fsptal_mm.structures import Instances, to_numpy
 
 
 def propose(model, inputs, data_samples):
@@ -17,28 +17,25 @@ def propose(model, inputs, data_samples):
         data_samples (list[ActionDataSample]): Of a training, with or without label extension.
 
     Returns:
-        dict[str, dict]: By video id: ``segments (N, 2)`` in seconds, ``labels`` and ``scores (N,)`` of proposals; final
-        ``snippet_scores (T, C)`` and ``background_scores (T,)``; ``points (M, 2)``, ``point_labels (M,)`` and
-        ``background_sec``; duration and grid; and for analysis the ground truth, ``gt_segments`` and ``gt_labels``.
+        dict[str, dict]: By video id: the proposals as ``detections`` and the labelled instances as ``points``
+        (Instances, in seconds); final ``snippet_scores (T, C)`` and ``background_scores (T,)``; ``background_sec``;
+        duration and grid; and for analysis the ground truth ``gt`` (Instances).
     """
     _, scores, proposed = model.propose(inputs, data_samples)
     found = {}
     for index, (sample, stage1) in enumerate(zip(data_samples, proposed)):
-        points, labels = point_extents(
-            *(np.asarray(sample.get(f'gt_point_{field}')) for field in ('sec', 'labels', 'instances'))
-        )
+        points = (np.asarray(sample.get(f'gt_point_{field}')) for field in ('sec', 'labels', 'instances'))
         length = stage1.num_snippets
-        found[sample.video_id] = collect_detections(stage1.to_dict()) | dict(
+        found[sample.video_id] = dict(
+            detections=collect_detections(stage1),
             snippet_scores=to_numpy(scores.final[index, :length]),
             background_scores=to_numpy(scores.background[index, :length]),
-            points=points,
-            point_labels=labels,
+            points=point_extents(*points),
             background_sec=np.asarray(sample.get('gt_background_sec', [])),
             duration_sec=sample.duration_sec,
             snippet_sec=sample.snippet_sec,
             offset_sec=sample.offset_sec,
-            gt_segments=np.asarray(sample.get('gt_segments_sec', [])),
-            gt_labels=np.asarray(sample.get('gt_segment_labels', [])),
+            gt=Instances.of_video(sample.get('gt_segments_sec', []), sample.get('gt_segment_labels', [])),
         )
     return found
 
@@ -53,8 +50,7 @@ def find_pseudo_segments(videos, rules):
     Returns:
         PseudoSegments: In seconds; the index of a video is its place in the list.
     """
-    points = Instances.from_videos(column(videos, 'points'), column(videos, 'point_labels'))
-    det = Instances.from_videos(column(videos, 'segments'), column(videos, 'labels'), column(videos, 'scores'))
+    points, det = (Instances.join(column(videos, field)) for field in ('points', 'detections'))
 
     def decode(found_sec):
         decoded = np.empty_like(found_sec)

@@ -5,10 +5,10 @@ from contextlib import contextmanager
 import torch
 from mmengine.dataset import pseudo_collate
 
-from fsptal_mm.evaluation.samples import collect_detections, to_numpy
-from fsptal_mm.structures import VideoLabels, snippet_edges_sec
+from fsptal_mm.evaluation.samples import collect_detections
+from fsptal_mm.structures import Instances, VideoLabels, snippet_edges_sec, to_numpy
 from fsptal_mm.utils.errors import InputError
-from fsptal_mm.visualization import ModelTrack, SnippetCurves, Spans, Timeline
+from fsptal_mm.visualization import ModelTrack, SnippetCurves, Timeline
 
 from .hooks.label_report import label_runs, segments_sec
 
@@ -70,8 +70,8 @@ def mining_timeline(model, item, classes, name=''):
         return _timeline(sample, classes, ModelTrack(name, curves), is_training=True)
     labels = VideoLabels.from_batch([sample], *model.head.mine(batch, [sample]))[sample.video_id]
     given = labels.given.numpy()
-    extended, mined = (Spans.from_lists(*label_runs(labels, snippets)) for snippets in (given, ~given))
-    best = None if labels.segments is None else Spans.from_lists(*segments_sec(labels))
+    extended, mined = (label_runs(labels, snippets) for snippets in (given, ~given))
+    best = None if labels.segments is None else segments_sec(labels)
     return _timeline(sample, classes, ModelTrack(name, curves, extended, mined, best), is_training=True)
 
 
@@ -89,9 +89,7 @@ def prediction_timeline(model, item, classes, name=''):
     with _evaluating(model):
         curves = _curves(model, model.embed(inputs), sample)
         model(inputs, [sample], mode='predict')
-    found = collect_detections(sample.to_dict())
-    proposals = Spans.from_lists(found['segments'], found['labels'], found['scores'])
-    return _timeline(sample, classes, ModelTrack(name, curves, proposals=proposals))
+    return _timeline(sample, classes, ModelTrack(name, curves, proposals=collect_detections(sample)))
 
 
 def _inputs(model, item):
@@ -118,8 +116,8 @@ def _timeline(sample, classes, track, is_training=False):
         sample.video_id,
         sample.duration_sec,
         tuple(classes),
-        truth=Spans.from_lists(sample.gt_segments_sec, sample.gt_segment_labels),
-        points=Spans.of_points(sample.gt_point_sec, sample.gt_point_labels, sample.gt_background_sec),
+        truth=Instances.of_video(sample.gt_segments_sec, sample.gt_segment_labels),
+        points=Instances.of_points(sample.gt_point_sec, sample.gt_point_labels, sample.gt_background_sec),
         tracks=(track,),
         is_training=is_training,
     )

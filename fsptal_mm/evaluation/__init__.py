@@ -2,7 +2,15 @@ from .change_points import decode_change_points
 from .point_metric import PointMetric
 from .proposal_metric import ProposalTALMetric
 from .pseudo_segments import PseudoSegmentRules
-from .results import read_results, read_video_scores, to_instances, write_csv, write_results
+from .results import (
+    index_classes,
+    name_classes,
+    read_results,
+    read_video_scores,
+    to_instances,
+    write_csv,
+    write_results,
+)
 from .tal_metric import TALMetric
 
 __all__ = [
@@ -11,6 +19,8 @@ __all__ = [
     'PseudoSegmentRules',
     'TALMetric',
     'decode_change_points',
+    'index_classes',
+    'name_classes',
     'read_results',
     'read_video_scores',
     'to_instances',

@@ -61,15 +61,12 @@ class PointMetric(BaseMetric):
         """
         num_classes = len(class_names(self.dataset_meta))
         results = without_repetition(results)
-        labelled = [result for result in results if len(result['point_labels'])]
+        labelled = [result for result in results if len(result['points'])]
         if len(labelled) < len(results):
             warn(f'{len(results) - len(labelled)} of {len(results)} videos carry no point and are not judged')
         if not labelled:
             return {}
-        points = Instances.from_videos(column(labelled, 'points'), column(labelled, 'point_labels'))
-        det = Instances.from_videos(
-            column(labelled, 'segments'), column(labelled, 'labels'), column(labelled, 'scores')
-        )
+        points, det = (Instances.join(column(labelled, field)) for field in ('points', 'detections'))
         ap, recall = point_average_precision(points, det, num_classes)
         measures = {'point_mAP': float(np.nanmean(ap)), 'point_recall': float(np.nanmean(recall))}
         how = f'{len(det)} detections, {len(points)} labelled instances in {len(labelled)} videos'
@@ -82,5 +79,5 @@ def _collect(sample):
         if field not in sample:
             expected = 'points in the data sample (PackPointTALInputs puts them there)'
             raise InputError(expected, video=sample['video_id'], field=field)
-    points, labels = point_extents(*(np.asarray(sample[field]) for field in _POINT_FIELDS))
-    return {**collect_detections(sample), 'points': points, 'point_labels': labels}
+    points = point_extents(*(np.asarray(sample[field]) for field in _POINT_FIELDS))
+    return {'video_id': sample['video_id'], 'detections': collect_detections(sample), 'points': points}

@@ -5,11 +5,12 @@ from functools import cached_property
 import numpy as np
 from mmaction.registry import METRICS
 
+from fsptal_mm.structures import Instances
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import known_id
 
 from .results import read_video_scores
-from .samples import class_names
+from .samples import class_names, column
 from .tal_metric import TALMetric
 
 _UNLABELLED = 'proposal'
@@ -103,5 +104,4 @@ class ProposalTALMetric(TALMetric):
 
 
 def _join(windows):
-    joined = {field: np.concatenate([part[field] for part in windows]) for field in ('segments', 'scores', 'labels')}
-    return windows[0] | joined
+    return windows[0] | {'detections': Instances.join(column(windows, 'detections'))}

@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 from mmengine.logging import print_log
 
-from fsptal_mm.structures import Instances
+from fsptal_mm.structures import NO_CLASS, Instances
 from fsptal_mm.utils.errors import LARGEST, InputError
 from fsptal_mm.utils.reading import known_id, read_json
 from fsptal_mm.utils.writing import atomic_write, write_json
@@ -111,8 +111,7 @@ def to_instances(detections, videos, classes, file=None):
     Raises:
         InputError: None of the videos is known, or one comes twice, with and without ``v_``.
     """
-    index_of = {label: index for index, label in enumerate(classes)}
-    judged = set(videos)
+    judged, known_labels = set(videos), set(classes)
     by_id, unknown_videos, unknown_labels = {}, [], Counter()
     for video, found in detections.items():
         known = known_id(video, judged)
@@ -129,12 +128,40 @@ def to_instances(detections, videos, classes, file=None):
     parts = []
     for video in videos:
         found = by_id.get(video, {'segments_sec': np.zeros((0, 2)), 'scores': np.zeros(0), 'labels': []})
-        labels = np.array([index_of.get(label, -1) for label in found['labels']], dtype=np.int64)
-        unknown_labels.update(label for label in found['labels'] if label not in index_of)
-        parts.append((found['segments_sec'], labels, found['scores']))
+        unknown_labels.update(label for label in found['labels'] if label not in known_labels)
+        parts.append(index_classes(found, classes))
     _warn_of_unknown(file, unknown_videos, unknown_labels)
-    instances = Instances.from_videos(*map(list, zip(*parts)))
-    return instances[instances.labels >= 0]
+    return Instances.join(parts)
+
+
+def index_classes(found, classes):
+    """Detections of one video with class indices.
+
+    Args:
+        found (dict): As :func:`read_results` returns it for a video.
+        classes (Sequence[str]): Names in the order of the indices.
+
+    Returns:
+        Instances: With scores; without detections of other classes.
+    """
+    index_of = {label: index for index, label in enumerate(classes)}
+    labels = [index_of.get(label, NO_CLASS) for label in found['labels']]
+    instances = Instances.of_video(found['segments_sec'], labels, found['scores'])
+    return instances[instances.labels != NO_CLASS]
+
+
+def name_classes(instances, classes):
+    """Detections of one video with class names: the inverse of :func:`index_classes`.
+
+    Args:
+        instances (Instances): Of one video, with scores.
+        classes (Sequence[str]): Names in the order of the indices.
+
+    Returns:
+        dict: As :func:`write_results` takes it for a video.
+    """
+    labels = [classes[label] for label in instances.labels]
+    return {'segments_sec': instances.segments, 'scores': instances.scores, 'labels': labels}
 
 
 def _read_video(path, video, entries):

@@ -1,46 +1,34 @@
-"""What the metrics keep of the data samples."""
+"""Data samples and results of metrics: what is read from them."""
 
 import logging
 
 import numpy as np
-import torch
 from mmengine.logging import print_log
 
+from fsptal_mm.structures import Instances, to_numpy
 from fsptal_mm.utils.errors import InputError
 
 
 def collect_detections(sample):
-    """Localised actions of one data sample, as small arrays.
+    """Detections of one data sample.
 
     Args:
-        sample (dict): With ``video_id`` and the prediction ``pred_segments`` with ``segments_sec (N, 2)``, ``scores
-            (N,)`` and ``labels (N,)``.
+        sample (ActionDataSample | dict): With ``video_id`` and the prediction ``pred_segments`` with ``segments_sec
+            (N, 2)``, ``scores (N,)`` and ``labels (N,)``.
 
     Returns:
-        dict: ``video_id``, ``segments (N, 2)`` float64 in seconds, ``scores (N,)`` float64 and ``labels (N,)`` int64.
+        Instances: In seconds, with scores.
 
     Raises:
         InputError: There is no prediction, or something in it is no finite number.
     """
-    video_id = sample['video_id']
-    found = sample.get('pred_segments')
+    video_id, found = sample.get('video_id'), sample.get('pred_segments')
     if found is None:
         raise InputError('a prediction pred_segments in the data sample', video=video_id)
-    segments, scores, labels = (to_numpy(found[field]) for field in ('segments_sec', 'scores', 'labels'))
-    for field, values in (('segments_sec', segments), ('scores', scores)):
-        if not np.isfinite(values).all():
+    for field in ('segments_sec', 'scores'):
+        if not np.isfinite(to_numpy(found[field])).all():
             raise InputError('finite numbers', video=video_id, field=f'pred_segments.{field}', found='NaN or infinity')
-    return {
-        'video_id': video_id,
-        'segments': segments.reshape(-1, 2),
-        'scores': scores,
-        'labels': labels.astype(np.int64),
-    }
-
-
-def to_numpy(values):
-    """Values as a float64 array, by way of the CPU: numpy has no bfloat16, and some devices no float64."""
-    return torch.as_tensor(values).detach().cpu().double().numpy()
+    return Instances.of_video(found['segments_sec'], found['labels'], found['scores'])
 
 
 def column(results, field):

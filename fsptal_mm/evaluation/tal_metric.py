@@ -5,12 +5,12 @@ from mmaction.registry import METRICS
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
-from fsptal_mm.structures import Instances
+from fsptal_mm.structures import Instances, to_numpy
 from fsptal_mm.utils.errors import InputError, check_flags
 
 from .functional import Protocol, class_table, classification_measures, evaluate_detections, summary_table
-from .results import write_results
-from .samples import class_names, collect_detections, column, to_numpy, warn, without_repetition
+from .results import name_classes, write_results
+from .samples import class_names, collect_detections, column, warn, without_repetition
 
 _METRICS = ('mAP', 'AR@AN', 'classification')
 
@@ -117,14 +117,14 @@ class TALMetric(BaseMetric):
         return measures
 
     def _detection_measures(self, results, classes):
-        gt = Instances.from_videos(column(results, 'gt_segments'), column(results, 'gt_labels'))
+        gt = Instances.join(column(results, 'gt'))
         if not len(gt):
             warn(f'None of {len(results)} videos has a true segment: mAP and AR@AN are left out')
             return {}, 'no detections judged'
-        det = Instances.from_videos(column(results, 'segments'), column(results, 'labels'), column(results, 'scores'))
+        det = Instances.join(column(results, 'detections'))
         ranges = None
         if self.ambiguous == 'drop':
-            ranges = Instances.from_videos(column(results, 'ambiguous'))
+            ranges = Instances.join(column(results, 'ambiguous'))
             if not len(ranges):
                 warn("ambiguous='drop', but no video has an ambiguous range (is the data set's ambiguous_file given?)")
         evaluation = evaluate_detections(gt, det, len(classes), self.protocol, ranges, 'AR@AN' in self.metrics)
@@ -138,14 +138,7 @@ class TALMetric(BaseMetric):
         return measures, evaluation.describe_filter()
 
     def _write(self, results, classes, measures, how):
-        detections = {
-            result['video_id']: {
-                'labels': [classes[label] for label in result['labels']],
-                'scores': result['scores'],
-                'segments_sec': result['segments'],
-            }
-            for result in results
-        }
+        detections = {result['video_id']: name_classes(result['detections'], classes) for result in results}
         extra = {'evaluation': {'ambiguous': self.ambiguous, 'detections': how, 'metrics': measures}}
         video_scores = {
             result['video_id']: dict(zip(classes, result['class_scores'].round(6).tolist()))
@@ -169,10 +162,10 @@ def _tables(measures):
 
 def _collect(sample):
     return {
-        **collect_detections(sample),
-        'gt_segments': np.asarray(sample.get('gt_segments_sec', np.zeros((0, 2)))),
-        'gt_labels': np.asarray(sample.get('gt_segment_labels', np.zeros(0, dtype=np.int64))),
-        'ambiguous': np.asarray(sample.get('ambiguous_sec', np.zeros((0, 2)))),
+        'video_id': sample['video_id'],
+        'detections': collect_detections(sample),
+        'gt': Instances.of_video(sample.get('gt_segments_sec', []), sample.get('gt_segment_labels', [])),
+        'ambiguous': Instances.of_video(sample.get('ambiguous_sec', [])),
         'class_scores': to_numpy(sample['pred_scores']) if 'pred_scores' in sample else None,
         'class_labels': to_numpy(sample['gt_video_labels']) if 'gt_video_labels' in sample else None,
     }

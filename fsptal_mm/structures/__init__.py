@@ -1,13 +1,14 @@
 from .clip_batch import ClipBatch
 from .detection import Detection
 from .grid import SnippetGrid, snippet_edges_sec
-from .instances import Instances
+from .instances import NO_CLASS, Instances, to_numpy
 from .labels import NO_INSTANCE, PointTargets, SegmentLabels, VideoLabels
 from .segment_batch import SegmentBatch, paired_tiou
 from .segments import outer_length, segment_iou, segments_inside
 from .snippet_batch import SnippetBatch
 
 __all__ = [
+    'NO_CLASS',
     'NO_INSTANCE',
     'ClipBatch',
     'Detection',
@@ -23,4 +24,5 @@ __all__ = [
     'segment_iou',
     'segments_inside',
     'snippet_edges_sec',
+    'to_numpy',
 ]

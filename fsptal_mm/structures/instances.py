@@ -1,19 +1,22 @@
-"""Segments of many videos in flat arrays: what every measure takes."""
+"""Segments with class, score and video: ground truth, points, mined labels and detections, in flat arrays."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
+NO_CLASS = -1  # label of background, and of classes that nobody asked for
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Instances:
-    """True or detected segments of a set of videos.
+    """N segments of a video or of many: the ground truth, point labels, mined labels, or detections.
 
-    Args:
-        videos (np.ndarray): ``(N,)`` int, index of each segment's video.
-        labels (np.ndarray): ``(N,)`` int, class index.
-        segments (np.ndarray): ``(N, 2)`` float64, start and end, in any one unit (seconds throughout this package).
-        scores (np.ndarray, optional): ``(N,)`` float64, confidences; ``None`` for true segments.
+    Attributes:
+        videos (np.ndarray): ``(N,)`` int64, index of each segment's video; all 0 for one video.
+        labels (np.ndarray): ``(N,)`` int64 class indices; ``NO_CLASS`` for background.
+        segments (np.ndarray): ``(N, 2)`` float64, start and end, in any one unit (seconds throughout this package). A
+            point is a segment without length.
+        scores (np.ndarray, optional): ``(N,)`` float64 confidences; ``None`` where there are none.
     """
 
     videos: np.ndarray
@@ -22,32 +25,66 @@ class Instances:
     scores: np.ndarray | None = None
 
     @classmethod
-    def from_videos(cls, segments, labels=None, scores=None):
-        """Join the arrays of single videos; a video's index is its place in the lists.
+    def of_video(cls, segments, labels=None, scores=None) -> 'Instances':
+        """Take the segments of one video.
+
+        Args:
+            segments (np.ndarray | Tensor | list): ``(N, 2)``.
+            labels (np.ndarray | Tensor | list, optional): ``(N,)``; all 0 where classes do not matter.
+            scores (np.ndarray | Tensor | list, optional): ``(N,)``.
+        """
+        segments = to_numpy(segments).reshape(-1, 2)
+        videos = np.zeros(len(segments), dtype=np.int64)
+        labels = videos if labels is None else to_numpy(labels, np.int64).reshape(-1)
+        return cls(videos, labels, segments, None if scores is None else to_numpy(scores).reshape(-1))
+
+    @classmethod
+    def of_points(cls, times_sec, labels, background_sec=()) -> 'Instances':
+        """Take the points of one video as segments without length: of actions, then clicks on background."""
+        times_sec = np.concatenate([times_sec, background_sec])
+        labels = np.concatenate([labels, np.full(len(background_sec), NO_CLASS)])
+        return cls.of_video(np.stack([times_sec, times_sec], 1), labels)
+
+    @classmethod
+    def join(cls, parts) -> 'Instances':
+        """Join videos; the index of a video is its place in the list, whatever indices it had.
+
+        Args:
+            parts (Iterable[Instances]): One per video; with scores, or all without.
+        """
+        parts = list(parts) or [cls.of_video([])]
+        videos = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+        labels, segments = (np.concatenate([getattr(part, name) for part in parts]) for name in ('labels', 'segments'))
+        has_scores = all(part.scores is not None for part in parts)
+        return cls(videos, labels, segments, np.concatenate([part.scores for part in parts]) if has_scores else None)
+
+    @classmethod
+    def from_videos(cls, segments, labels=None, scores=None) -> 'Instances':
+        """Join the arrays of single videos; the index of a video is its place in the lists.
 
         Args:
             segments (list[np.ndarray]): ``(N_v, 2)`` each.
             labels (list[np.ndarray], optional): ``(N_v,)`` each; all 0 where classes do not matter.
             scores (list[np.ndarray], optional): ``(N_v,)`` each.
         """
-        counts = np.array([len(part) for part in segments], dtype=np.int64)
-        videos = np.repeat(np.arange(len(counts)), counts)
-        return cls(
-            videos,
-            np.zeros_like(videos) if labels is None else _join(labels, np.int64),
-            _join(segments, np.float64, (2,)),
-            None if scores is None else _join(scores, np.float64),
-        )
+        columns = ([None] * len(segments) if part is None else part for part in (labels, scores))
+        return cls.join(cls.of_video(*video) for video in zip(segments, *columns))
+
+    def of_index(self, video) -> 'Instances':
+        """Segments of the video with this index, in their order."""
+        return self[self.videos == video]
 
     def __len__(self):
         return len(self.videos)
 
     def __getitem__(self, index):
-        """The segments that a mask or an index array selects."""
+        """Segments that a mask, a slice or an index array selects."""
         scores = None if self.scores is None else self.scores[index]
         return Instances(self.videos[index], self.labels[index], self.segments[index], scores)
 
 
-def _join(parts, dtype, tail=()):
-    parts = [np.asarray(part, dtype=dtype).reshape(-1, *tail) for part in parts]
-    return np.concatenate(parts) if parts else np.zeros((0, *tail), dtype=dtype)
+def to_numpy(values, dtype=np.float64) -> np.ndarray:
+    """Values as an array; a tensor goes by way of the CPU: numpy has no bfloat16, and some devices no float64."""
+    if hasattr(values, 'detach'):
+        values = values.detach().cpu().double().numpy()
+    return np.asarray(values, dtype=dtype)

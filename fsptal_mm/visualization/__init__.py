@@ -2,7 +2,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from .tal_visualizer import TALVisualizer
-from .timeline.data import NO_CLASS, FrameStrip, ModelTrack, SnippetCurves, Spans, Timeline
+from .timeline.data import FrameStrip, ModelTrack, SnippetCurves, Timeline
 
 if TYPE_CHECKING:  # what draws is imported at its first use: matplotlib would double the time that our import takes
     from .annotated_video import annotate_video
@@ -20,12 +20,10 @@ _DRAWING = {
 }
 
 __all__ = [
-    'NO_CLASS',
     'SUFFIXES',
     'FrameStrip',
     'ModelTrack',
     'SnippetCurves',
-    'Spans',
     'TALVisualizer',
     'Timeline',
     'annotate_video',

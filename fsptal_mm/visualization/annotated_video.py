@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from fsptal_mm.utils.errors import InputError, WriteError
 from fsptal_mm.utils.writing import atomic_path
 
-from .palette import OKABE_ITO, to_rgb
+from .palette import Look, to_rgb
 
 _CHUNK_FRAMES = 16
 _MAX_LINES = 4
@@ -15,7 +16,7 @@ _TEXT_SHARE, _BAR_SHARE = 0.06, 0.04  # of the height of a frame
 _FONT, _FONT_PIXELS = cv2.FONT_HERSHEY_SIMPLEX, 22  # height of its letters at scale 1
 
 
-def annotate_video(video, path, detections, min_share=0.5):
+def annotate_video(video, path, detections, classes, min_share=0.5):
     """Copy a video with the names and scores of what goes on, and a bar of its progress, on every frame.
 
     The bar shows where detections lie. Frames are those of the source, at its frame rate (the mean, where it varies);
@@ -24,7 +25,8 @@ def annotate_video(video, path, detections, min_share=0.5):
     Args:
         video (VideoReader): The source, open: frames, and the second at which each is shown.
         path: MP4 file, written atomically.
-        detections (Sequence[Detection]): Of this video.
+        detections (Instances): Of this video, in seconds.
+        classes (Sequence[str]): Names in the order of the indices; the colour of a class follows from its index.
         min_share: Detections of a score below this share of the best one's are left out: weak ones lie nearly
             everywhere.
 
@@ -35,18 +37,16 @@ def annotate_video(video, path, detections, min_share=0.5):
         InputError: A frame that cannot be decoded, or an OpenCV that cannot write MP4.
     """
     path = Path(path)
-    best = max((found.score for found in detections), default=0)
-    shown = sorted((found for found in detections if found.score >= min_share * best), key=lambda found: found.score)
-    labels = sorted({found.label for found in shown})
-    colors = {label: to_rgb(OKABE_ITO[number % len(OKABE_ITO)])[::-1] for number, label in enumerate(labels)}  # BGR
+    shown = detections[np.argsort(detections.scores, kind='stable')]
+    shown = shown[shown.scores >= min_share * shown.scores.max(initial=0)]
     with atomic_path(path, path.suffix) as temporary:  # whose suffix tells OpenCV the container
-        _write_frames(temporary, video, shown, colors)
+        _write_frames(temporary, video, shown, classes)
         if cv2.VideoCapture(temporary).get(cv2.CAP_PROP_FRAME_COUNT) != len(video):  # OpenCV tells of no error
             raise WriteError(path, 'a video cut short, as by a full disk')
     return str(path)
 
 
-def _write_frames(path, video, detections, colors):
+def _write_frames(path, video, detections, classes):
     writer = None
     try:
         for start in range(0, len(video), _CHUNK_FRAMES):
@@ -55,7 +55,7 @@ def _write_frames(path, video, detections, colors):
                 if writer is None:
                     writer = _open_writer(path, video.mean_fps, frame.shape)
                 frame = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
-                _draw(frame, video.start_sec[number], video.duration_sec, detections, colors)
+                _draw(frame, video.start_sec[number], video.duration_sec, detections, classes)
                 writer.write(frame)
     finally:
         if writer is not None:
@@ -69,21 +69,27 @@ def _open_writer(path, fps, shape):
     return writer
 
 
-def _draw(frame, time_sec, duration_sec, detections, colors):
+def _draw(frame, time_sec, duration_sec, detections, classes):
     """Write what goes on at a time onto a frame, in place; of each class only the best, detections ascend by score."""
     height, width = frame.shape[:2]
     bar, line = max(4, round(_BAR_SHARE * height)), max(12, round(_TEXT_SHARE * height))
     frame[-bar:] //= 4
-    for found in detections:
-        start, end = (round(sec / duration_sec * width) for sec in (found.start_sec, found.end_sec))
-        frame[-bar // 2 :, start:end] = colors[found.label]
+    columns = np.rint(detections.segments / duration_sec * width).astype(int)
+    for (start, end), label in zip(columns, detections.labels):
+        frame[-bar // 2 :, start:end] = _color(label)
     done = frame[-bar:, : round(time_sec / duration_sec * width)]
     done += (255 - done) // 3  # lighter: what has been shown
-    active = {found.label: found for found in detections if found.start_sec <= time_sec < found.end_sec}
-    best = sorted(active.values(), key=lambda found: -found.score)[:_MAX_LINES]
-    for row, found in enumerate(best):
-        text, scale = f'{found.label} {found.score:.2f}', line / _FONT_PIXELS
+    active = detections[(detections.segments[:, 0] <= time_sec) & (time_sec < detections.segments[:, 1])]
+    score_of = dict(zip(active.labels, active.scores))
+    best = sorted(score_of.items(), key=lambda entry: -entry[1])[:_MAX_LINES]
+    for row, (label, score) in enumerate(best):
+        text, scale = f'{classes[label]} {score:.2f}', line / _FONT_PIXELS
         text_width = cv2.getTextSize(text, _FONT, scale, 1)[0][0]
         top = row * line * 2
         frame[top : top + line * 2, : text_width + line] //= 4  # dark, so that letters are legible on any background
-        cv2.putText(frame, text, (line // 2, top + line * 3 // 2), _FONT, scale, colors[found.label], 1, cv2.LINE_AA)
+        cv2.putText(frame, text, (line // 2, top + line * 3 // 2), _FONT, scale, _color(label), 1, cv2.LINE_AA)
+
+
+def _color(label):
+    """Blue, green and red of a class."""
+    return to_rgb(Look.of_number(label).color)[::-1]

@@ -20,6 +20,7 @@ from test_kills import (  # noqa: F401  (`material` is a fixture)
 from tiny_videos import write_video
 
 from fsptal_mm.datasets.videos.reader import open_video
+from fsptal_mm.structures import Instances
 from fsptal_mm.utils.errors import WriteError
 from fsptal_mm.visualization import annotate_video
 
@@ -73,8 +74,9 @@ def test_a_video_that_does_not_fit_is_not_taken_for_whole(tmp_path):
     video = open_video(write_video(tmp_path / 'in.mp4', 4.0))
     folder = tmp_path / 'work'
     folder.mkdir()
-    whole = Path(annotate_video(video, tmp_path / 'whole.mp4', []))
+    arguments = Instances.of_video([], [], []), ()
+    whole = Path(annotate_video(video, tmp_path / 'whole.mp4', *arguments))
     with small_disk(folder, whole.stat().st_size // 2):
         with pytest.raises(WriteError, match=r'work/out\.mp4: .*full disk'):
-            annotate_video(video, folder / 'out.mp4', [])
+            annotate_video(video, folder / 'out.mp4', *arguments)
         assert not list(folder.iterdir())

@@ -18,7 +18,7 @@ from fsptal_mm.datasets import PointTALDataset
 from fsptal_mm.datasets.annotations.records import Annotations, VideoRecord
 from fsptal_mm.datasets.synthetic.features import SyntheticParams
 from fsptal_mm.datasets.synthetic.generator import save_split
-from fsptal_mm.structures import Detection
+from fsptal_mm.structures import Instances
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import path_below
 from fsptal_mm.utils.writing import atomic_write
@@ -85,7 +85,7 @@ def test_features_outside_their_folder_are_not_read(name, tmp_path):
     assert dataset(tmp_path, pipeline=pipeline, **options)[0]['features'].sum() == 12
 
 
-Result = namedtuple('Result', 'video sample detections')
+Result = namedtuple('Result', 'video sample found classes')
 Video = namedtuple('Video', 'is_video source')
 Sample = namedtuple('Sample', 'duration_sec')
 
@@ -96,7 +96,8 @@ def test_pictures_stay_in_the_output_folder(what, name, tmp_path):
     inferencer = object.__new__(TALInferencer)
     out_dir = tmp_path / 'deep/down/out'
     video = Video(what == 'annotate', ROOT / 'none.mp4')
-    results = {name: Result(video, Sample(5.0), [Detection(0.0, 1.0, 'a', 0.5)])}
+    found = Instances.of_video([[0, 1]], [0], [0.5])
+    results = {name: Result(video, Sample(5.0), found, ('a',))}
     refused(inferencer.visualize, [], results, out_dir=out_dir, names='video_id', **{what: True})
     assert not files_of(tmp_path)
 

@@ -6,8 +6,9 @@ from tiny_videos import brightness_to_sec, write_video
 
 from fsptal_mm.apis.timelines import add_results, find_video_file, join_tracks, read_frames, timelines_of_results
 from fsptal_mm.datasets.annotations.records import Annotations, VideoRecord
+from fsptal_mm.structures import Instances
 from fsptal_mm.utils.errors import InputError
-from fsptal_mm.visualization import ModelTrack, Spans, Timeline
+from fsptal_mm.visualization import ModelTrack, Timeline
 
 CLASSES = ('jump', 'run')
 
@@ -38,14 +39,14 @@ def test_results_with_annotations_show_truth_points_and_every_file():
     assert list(timelines) == ['a']  # nothing was found in b, and c is not annotated
     timeline = timelines['a']
     assert (timeline.duration_sec, timeline.classes, timeline.is_training) == (60, CLASSES, False)
-    assert timeline.truth.segments_sec.tolist() == [[5, 9]]
-    assert timeline.points.segments_sec.tolist() == [[7, 7], [30, 30]]
+    assert timeline.truth.segments.tolist() == [[5, 9]]
+    assert timeline.points.segments.tolist() == [[7, 7], [30, 30]]
     assert timeline.points.labels.tolist() == [1, -1]
     assert [track.name for track in timeline.tracks] == ['first', 'second']
     first, second = (track.proposals for track in timeline.tracks)
     assert first.labels.tolist() == [1, 0]  # the annotations know no "fly"
-    assert first.segments_sec.tolist() == [[5, 8], [1, 2]]
-    assert (second.scores.tolist(), second.segments_sec.tolist()) == ([0.5], [[6, 9]])
+    assert first.segments.tolist() == [[5, 8], [1, 2]]
+    assert (second.scores.tolist(), second.segments.tolist()) == ([0.5], [[6, 9]])
 
 
 def test_results_alone_end_with_the_last_detection():
@@ -71,7 +72,7 @@ def test_videos_that_nobody_knows_and_unknown_durations_are_said():
 
 
 def test_models_of_one_video_are_joined():
-    first = Timeline('v', 9.0, CLASSES, truth=Spans.from_lists([[0, 1]], [0]), tracks=(ModelTrack('A'),))
+    first = Timeline('v', 9.0, CLASSES, truth=Instances.of_video([[0, 1]], [0]), tracks=(ModelTrack('A'),))
     other = replace(first, truth=None, tracks=(ModelTrack('B'),))
     joined = join_tracks(first, other)
     assert [track.name for track in joined.tracks] == ['A', 'B']

@@ -79,10 +79,10 @@ def test_true_segments_are_written_only_where_the_record_is_given():
 
 def test_runs_of_some_snippets():
     given = LABELS.given.numpy()
-    runs_sec, labels = label_runs(LABELS, given)
-    assert runs_sec.tolist() == [[1.5, 2.0], [2.5, 3.0], [0.0, 0.5]]
-    assert labels.tolist() == [0, 0, -1]
-    runs_sec, labels = label_runs(LABELS, ~given)
-    assert runs_sec.tolist() == [[1.0, 1.5], [2.0, 2.5], [4.0, 4.5], [3.5, 4.0], [4.5, 5.0]]
-    assert labels.tolist() == [0, 0, 1, -1, -1]
-    assert label_runs(LABELS, np.zeros(10, dtype=bool))[0].shape == (0, 2)
+    runs = label_runs(LABELS, given)
+    assert runs.segments.tolist() == [[1.5, 2.0], [2.5, 3.0], [0.0, 0.5]]
+    assert runs.labels.tolist() == [0, 0, -1]
+    runs = label_runs(LABELS, ~given)
+    assert runs.segments.tolist() == [[1.0, 1.5], [2.0, 2.5], [4.0, 4.5], [3.5, 4.0], [4.5, 5.0]]
+    assert runs.labels.tolist() == [0, 0, 1, -1, -1]
+    assert len(label_runs(LABELS, np.zeros(10, dtype=bool))) == 0

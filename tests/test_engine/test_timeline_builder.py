@@ -33,9 +33,9 @@ def test_training_video_shows_what_the_head_mines_in_seconds(runner):
     assert model.training
     (track,) = timeline.tracks
     assert (timeline.video_id, timeline.duration_sec, timeline.is_training, track.name) == ('v2', 23, True, 'A')
-    assert timeline.points.segments_sec[:, 0].tolist() == [2.5, 11.5, 19.5]
+    assert timeline.points.segments[:, 0].tolist() == [2.5, 11.5, 19.5]
     assert timeline.points.labels.tolist() == [0, 0, 1]
-    assert timeline.truth.segments_sec.tolist() == [[1, 4], [18, 21], [10, 13]]
+    assert timeline.truth.segments.tolist() == [[1, 4], [18, 21], [10, 13]]
 
     data = pseudo_collate([dataset[2]])
     model.eval()
@@ -49,13 +49,13 @@ def test_training_video_shows_what_the_head_mines_in_seconds(runner):
     assert (labels.edges_sec[0], labels.edges_sec[-1]) == (0, 23)
 
     # Every run of extended labels lies around its point; what is mined lies elsewhere.
-    for (start, end), label in zip(track.extended.segments_sec, track.extended.labels):
-        inside = (start <= timeline.points.segments_sec[:, 0]) & (timeline.points.segments_sec[:, 0] < end)
+    for (start, end), label in zip(track.extended.segments, track.extended.labels):
+        inside = (start <= timeline.points.segments[:, 0]) & (timeline.points.segments[:, 0] < end)
         assert timeline.points.labels[inside].tolist() == [label]
     middles = (labels.edges_sec[1:] + labels.edges_sec[:-1]) / 2
     for spans, snippets in ((track.extended, labels.given.numpy()), (track.mined, ~labels.given.numpy())):
         labelled = (labels.point_instances.numpy() >= 0).any(1) | labels.point_background.numpy()
-        covered = [((start <= middles) & (middles < end)) for start, end in spans.segments_sec]
+        covered = [((start <= middles) & (middles < end)) for start, end in spans.segments]
         assert (np.any(covered, 0) == (labelled & snippets)).all()
     assert -1 in track.mined.labels
     assert len(track.best_segments) == (~labels.segments.background).sum()
@@ -75,7 +75,7 @@ def test_test_video_shows_scores_and_proposals(runner):
     assert not timeline.is_training
     assert track.curves.edges_sec.tolist() == list(range(17))  # v1: 16 snippets of a second, not extended
     (predicted,) = model.eval().test_step(pseudo_collate([plain_item(runner, 1)]))
-    assert track.proposals.segments_sec.tolist() == predicted.pred_segments.segments_sec.tolist()
+    assert track.proposals.segments.tolist() == predicted.pred_segments.segments_sec.tolist()
     assert track.proposals.labels.tolist() == predicted.pred_segments.labels.tolist()
     np.testing.assert_allclose(track.proposals.scores, predicted.pred_segments.scores)
     assert len(track.proposals) > 0

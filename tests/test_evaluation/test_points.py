@@ -110,9 +110,7 @@ def test_many_detections_equal_the_definition(monkeypatch):
 
 def test_extents_of_instances():
     # Instance 0 of class 1 has two points, which one of class 0 lies between; class 2 shares its number and its time.
-    extents, labels = point_extents(np.array([2.0, 3, 5, 5]), np.array([1, 0, 1, 2]), np.array([0, 1, 0, 0]))
-    assert extents.tolist() == [[3, 3], [2, 5], [5, 5]]
-    assert labels.tolist() == [0, 1, 2]
-    extents, labels = point_extents(*np.zeros((3, 0)))
-    assert extents.shape == (0, 2)
-    assert labels.shape == (0,)
+    extents = point_extents(np.array([2.0, 3, 5, 5]), np.array([1, 0, 1, 2]), np.array([0, 1, 0, 0]))
+    assert extents.segments.tolist() == [[3, 3], [2, 5], [5, 5]]
+    assert extents.labels.tolist() == [0, 1, 2]
+    assert len(point_extents(*np.zeros((3, 0)))) == 0

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 
 from fsptal_mm.datasets.videos.reader import open_video
-from fsptal_mm.structures import Detection
+from fsptal_mm.structures import Instances
 from fsptal_mm.visualization import annotate_video
 
 
@@ -11,8 +11,8 @@ def test_labels_stand_on_the_frames_of_their_time(tmp_path):
     for _ in range(30):
         writer.write(np.full((120, 160, 3), 200, np.uint8))
     writer.release()
-    detections = [Detection(1.0, 2.0, 'x', 0.9), Detection(0.0, 3.0, 'weak', 0.2)]  # under half of the best
-    path = annotate_video(open_video(tmp_path / 'in.mp4'), tmp_path / 'new/out.mp4', detections)
+    detections = Instances.of_video([[1, 2], [0, 3]], [0, 1], [0.9, 0.2])  # the second: under half of the best
+    path = annotate_video(open_video(tmp_path / 'in.mp4'), tmp_path / 'new/out.mp4', detections, ('x', 'weak'))
     capture, frames = cv2.VideoCapture(path), []
     while (read := capture.read())[0]:
         frames.append(read[1].astype(int))

@@ -5,13 +5,12 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.image import imread
 
-from fsptal_mm.structures import Detection
+from fsptal_mm.structures import Instances
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.visualization import (
     FrameStrip,
     ModelTrack,
     SnippetCurves,
-    Spans,
     Timeline,
     axis_width_in,
     draw_timeline,
@@ -37,13 +36,13 @@ def training_video():
     track = ModelTrack(
         'A',
         curves(),
-        extended=Spans.from_lists([[4.5, 5.5]], [0]),
-        mined=Spans.from_lists([[5.5, 6], [10, 18]], [0, -1]),
-        best_segments=Spans.from_lists([[4, 6.5]], [0]),
-        proposals=Spans.from_lists([[4, 6], [3, 9]], [0, 0], [0.8, 0.2]),
+        extended=Instances.of_video([[4.5, 5.5]], [0]),
+        mined=Instances.of_video([[5.5, 6], [10, 18]], [0, -1]),
+        best_segments=Instances.of_video([[4, 6.5]], [0]),
+        proposals=Instances.of_video([[4, 6], [3, 9]], [0, 0], [0.8, 0.2]),
     )
-    truth = Spans.from_lists([[4, 7], [12, 13]], [0, 1])
-    points = Spans.of_points(np.array([5.0, 12.5]), np.array([0, 1]), np.array([15.0]))
+    truth = Instances.of_video([[4, 7], [12, 13]], [0, 1])
+    points = Instances.of_points(np.array([5.0, 12.5]), np.array([0, 1]), np.array([15.0]))
     return Timeline('v', 20.0, CLASSES, truth, points, (track,), is_training=True)
 
 
@@ -84,7 +83,7 @@ def test_rows_stand_in_order_with_names():
 
 
 def test_rows_of_nothing():
-    empty, track = Spans.from_lists([], []), training_video().tracks[0]
+    empty, track = Instances.of_video([]), training_video().tracks[0]
     video = Timeline('v', 20.0, CLASSES, empty, empty, (ModelTrack(curves=track.curves, mined=empty),))
     rows = rows_of(timeline_figure(video))
     assert list(rows) == ['mined labels', r'$\hat{q}$ jump', 'b']  # no truth is known, but that nothing is mined
@@ -131,7 +130,7 @@ def test_proposals_stand_at_the_height_of_their_scores():
 
 
 def test_only_the_best_proposals_are_drawn_and_negative_scores_have_room():
-    found = Spans.from_lists([[0, 1], [1, 2], [2, 3]], [0, 0, 0], [-0.3, 0.5, 0.1])
+    found = Instances.of_video([[0, 1], [1, 2], [2, 3]], [0, 0, 0], [-0.3, 0.5, 0.1])
     video = Timeline('v', 10.0, CLASSES, tracks=(ModelTrack(proposals=found),))
     axes = rows_of(timeline_figure(video))['proposals jump']
     assert axes.get_ylim()[0] < -0.3
@@ -182,8 +181,8 @@ def test_snippets_that_share_a_pixel_are_joined_by_their_peak():
 
 def test_overlapping_segments_lie_beneath_each_other():
     assert assign_lanes(np.array([[0, 4], [1, 2], [2, 3], [4, 5]])) == [0, 1, 1, 0]
-    flat = Timeline('v', 9.0, CLASSES, truth=Spans.from_lists([[0, 4], [4, 5]], [0, 1]))
-    both = replace(flat, truth=Spans.from_lists([[0, 4], [0, 4]], [0, 1]))  # CliffDiving is Diving, too
+    flat = Timeline('v', 9.0, CLASSES, truth=Instances.of_video([[0, 4], [4, 5]], [0, 1]))
+    both = replace(flat, truth=Instances.of_video([[0, 4], [0, 4]], [0, 1]))  # CliffDiving is Diving, too
     axes = rows_of(timeline_figure(both))['truth']
     middles = sorted(path.vertices[:, 1].mean() for part in axes.collections for path in part.get_paths())
     assert middles[0] < 1 < middles[1]
@@ -202,7 +201,7 @@ def test_wide_bars_carry_the_name_of_their_class():
 
 def test_several_models_stand_beneath_each_other():
     video = training_video()
-    other = ModelTrack('B', proposals=Spans.from_lists([[1, 2]], [2], [7.0]))
+    other = ModelTrack('B', proposals=Instances.of_video([[1, 2]], [2], [7.0]))
     figure = timeline_figure(replace(video, tracks=(*video.tracks, other)))
     labels = [axes.get_ylabel() for axes in figure.axes]
     assert labels[-3:] == ['proposals jump', 'proposals throw', 'proposals run']
@@ -215,10 +214,10 @@ def test_classes_that_matter():
     assert video.relevant_classes().tolist() == [0, 1]
     loud = replace(video.tracks[0], curves=replace(curves(), scores=np.full((10, 3), 0.6)))
     assert replace(video, tracks=(loud,)).relevant_classes().tolist() == [0, 1, 2]
-    found = ModelTrack(proposals=Spans.from_lists([[0, 1]] * 3, [2, 1, 0], [2.0, 1.2, 0.9]))
+    found = ModelTrack(proposals=Instances.of_video([[0, 1]] * 3, [2, 1, 0], [2.0, 1.2, 0.9]))
     alone = Timeline('v', 20.0, CLASSES, tracks=(found,))
     assert alone.relevant_classes().tolist() == [2, 1]  # 0.9 is less than half of the best
-    assert replace(alone, truth=Spans.from_lists([[0, 1]], [0])).relevant_classes(limit=2).tolist() == [0, 2]
+    assert replace(alone, truth=Instances.of_video([[0, 1]], [0])).relevant_classes(limit=2).tolist() == [0, 2]
     figure = timeline_figure(alone, max_classes=1)
     assert figure.texts[0].get_text() == 'v (1 further classes not shown)'
 
@@ -229,7 +228,7 @@ def test_twenty_classes_look_different():
     assert {look.color for look in looks} == set(OKABE_ITO)
     assert (Look.of_number(3).text_color, Look.of_number(4).text_color) == ('black', 'white')  # yellow, blue
     classes = tuple(f'class {number}' for number in range(20))
-    truth = Spans.from_lists([[number, number + 1] for number in range(20)], range(20))
+    truth = Instances.of_video([[number, number + 1] for number in range(20)], range(20))
     figure = timeline_figure(Timeline('v', 20.0, classes, truth=truth))
     assert [text.get_text() for text in figure.legends[0].texts] == list(classes)
 
@@ -247,18 +246,19 @@ def test_frames_are_framed_while_an_action_goes_on():
 
 
 def test_detections_alone_are_a_timeline(tmp_path):
-    video = Timeline.from_detections('clip', 10.0, [Detection(5, 10, 'y', 0.8), Detection(0, 5, 'x', 0.9)])
-    assert video.classes == ('x', 'y')
+    found = Instances.of_video([[5, 10], [0, 5]], [1, 0], [0.8, 0.9])
+    video = Timeline('clip', 10.0, ('x', 'y'), tracks=(ModelTrack(proposals=found),))
     rows = rows_of(timeline_figure(video))
     assert list(rows) == ['proposals x', 'proposals y']
     image = imread(draw_timeline(tmp_path / 'new/a.png', video))
     assert image.shape[1] > 1000
-    nothing = timeline_figure(Timeline.from_detections('clip', 10.0, []))
+    nothing = timeline_figure(replace(video, tracks=(ModelTrack(proposals=found[:0]),)))
     assert nothing.texts[0].get_text() == 'clip: no detection'
 
 
 def test_names_of_any_letters_are_written_as_they_are(tmp_path):
-    video = Timeline.from_detections('$v_1$', 10.0, [Detection(0, 5, 'win $1 or $2', 0.9), Detection(0, 5, '_x', 0.8)])
+    found = Instances.of_video([[0, 5], [0, 5]], [0, 1], [0.9, 0.8])
+    video = Timeline('$v_1$', 10.0, ('win $1 or $2', '_x'), tracks=(ModelTrack(proposals=found),))
     text = draw_svg(tmp_path, video)
     assert 'win $1 or $2' in text
     assert '$v_1$' in text

@@ -26,7 +26,7 @@ from fsptal_mm.datasets.annotations.json_readers import save_plain
 from fsptal_mm.datasets.annotations.records import Annotations, VideoRecord
 from fsptal_mm.datasets.annotations.writers import save_activitynet, save_mmaction2
 from fsptal_mm.engine.pseudo_segment_mining import find_pseudo_segments, propose
-from fsptal_mm.evaluation import write_results
+from fsptal_mm.evaluation import name_classes, write_results
 from fsptal_mm.evaluation.pseudo_segments import PseudoSegmentRules
 from fsptal_mm.evaluation.samples import collect_detections, column
 from fsptal_mm.structures import Instances
@@ -101,7 +101,7 @@ def predict(config, checkpoint, split='train', nms=None):
             videos |= propose(model, inputs, samples)
             if model.refines:
                 for sample in model(inputs, samples, mode='predict'):
-                    videos[sample.video_id] |= collect_detections(sample.to_dict())
+                    videos[sample.video_id]['detections'] = collect_detections(sample)
     return loader.dataset, videos
 
 
@@ -118,7 +118,7 @@ def export(dataset, found, rules):
     """
     infos = {info['video_id']: info for info in map(dataset.get_data_info, range(len(dataset)))}
     pseudo = find_pseudo_segments(list(found.values()), rules)
-    points = Instances.from_videos(column(found.values(), 'points'), column(found.values(), 'point_labels'))
+    points = Instances.join(column(found.values(), 'points'))
     videos = {}
     for index, (video_id, video) in enumerate(found.items()):
         own = pseudo.segments[pseudo.segments.videos == index]
@@ -135,14 +135,9 @@ def export(dataset, found, rules):
 
 def write_raw_proposals(path, dataset, found):
     """Write all proposals of all videos with their scores, in ActivityNet's format."""
-    classes, count = dataset.metainfo['classes'], 0
-    detections = {}
-    for video_id, video in found.items():
-        labels = [classes[label] for label in video['labels']]
-        detections[video_id] = dict(segments_sec=video['segments'], labels=labels, scores=video['scores'])
-        count += len(labels)
-    write_results(path, detections)
-    print(f'{path}: {count} proposals before NMS')
+    classes = dataset.metainfo['classes']
+    write_results(path, {video_id: name_classes(video['detections'], classes) for video_id, video in found.items()})
+    print(f'{path}: {sum(len(video["detections"]) for video in found.values())} proposals before NMS')
 
 
 @config_errors()

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from fsptal_mm.structures import NO_INSTANCE
-from fsptal_mm.visualization import NO_CLASS
+from fsptal_mm.structures import NO_CLASS, NO_INSTANCE, Instances
 
 _DIGITS = 4  # of seconds: a tenth of a millisecond
 
@@ -40,24 +39,24 @@ def label_runs(labels, snippets):
         snippets (np.ndarray): ``(T,)`` bool; the others count as unlabelled.
 
     Returns:
-        tuple: ``(N, 2)`` seconds, and ``(N,)`` int64 class indices, -1 for background.
+        Instances: In seconds; background has the label ``NO_CLASS``.
     """
     instances = np.where(snippets[:, None], labels.point_instances.numpy(), NO_INSTANCE)
     columns = [(label, instances[:, label], NO_INSTANCE) for label in np.flatnonzero((instances != NO_INSTANCE).any(0))]
     columns.append((NO_CLASS, labels.point_background.numpy() & snippets, False))
     runs = [(start, stop, label) for label, values, empty in columns for start, stop in _runs(values, empty)]
     start, stop, label = np.array(runs, dtype=np.int64).reshape(-1, 3).T
-    return np.stack([labels.edges_sec[start], labels.edges_sec[stop]], 1), label
+    return Instances.of_video(np.stack([labels.edges_sec[start], labels.edges_sec[stop]], 1), label)
 
 
 def segments_sec(labels):
-    """Found action segments ``(N, 2)`` in seconds and their classes ``(N,)``."""
+    """Best action segments, as Instances in seconds; none where the head searches none."""
     if labels.segments is None:
-        return np.zeros((0, 2)), np.zeros(0, dtype=np.int64)
+        return Instances.of_video([])
     action = ~labels.segments.background
     start, stop = labels.segments.start[action].numpy(), labels.segments.stop[action].numpy()
     segments = np.stack([labels.edges_sec[start], labels.edges_sec[stop]], 1)
-    return segments, labels.segments.label[labels.segments.group[action]].numpy()
+    return Instances.of_video(segments, labels.segments.label[labels.segments.group[action]])
 
 
 def describe_labels(labels, classes, record=None):
@@ -76,23 +75,25 @@ def describe_labels(labels, classes, record=None):
         is a record.
     """
     everywhere = np.ones(len(labels.given), dtype=bool)
-    runs_sec, run_labels = label_runs(labels, everywhere)
-    is_action = run_labels != NO_CLASS
+    runs = label_runs(labels, everywhere)
+    is_action = runs.labels != NO_CLASS
     given = np.array([labels.edges_sec[[start, stop]] for start, stop in _runs(labels.given.numpy(), False)])
     described = dict(
-        action=_rows(runs_sec[is_action], run_labels[is_action], classes),
-        background=_seconds(runs_sec[~is_action]),
-        segments=_rows(*segments_sec(labels), classes),
+        action=_rows(runs[is_action], classes),
+        background=_seconds(runs[~is_action].segments),
+        segments=_rows(segments_sec(labels), classes),
         given=_seconds(given),
         edges_sec=_seconds(labels.edges_sec),
     )
     if record is not None:
-        described['true_segments'] = _rows(record['gt_segments_sec'], record['gt_segment_labels'], classes)
+        gt = Instances.of_video(record['gt_segments_sec'], record['gt_segment_labels'])
+        described['true_segments'] = _rows(gt, classes)
     return described
 
 
-def _rows(runs_sec, labels, classes):
-    return [dict(label=classes[label], segment=segment) for segment, label in zip(_seconds(runs_sec), labels)]
+def _rows(instances, classes):
+    rows = zip(_seconds(instances.segments), instances.labels)
+    return [dict(label=classes[label], segment=segment) for segment, label in rows]
 
 
 def _seconds(times):

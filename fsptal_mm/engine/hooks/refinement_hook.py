@@ -98,7 +98,7 @@ class RefinementHook(Hook):
     def _report(self, runner, videos, pseudo, seconds):
         """Log, analyse and dump the pseudo segments."""
         num_instances = sum(len(video['points']) for video in videos.values())
-        num_proposals = sum(len(video['segments']) for video in videos.values())
+        num_proposals = sum(len(video['detections']) for video in videos.values())
         runner.logger.info(
             f'Second stage from epoch {runner.epoch + 1} on: {len(pseudo.segments)} pseudo segments for '
             f'{num_instances} labelled instances ({len(pseudo.missed)} without a proposal of their own), '
@@ -125,7 +125,7 @@ class RefinementHook(Hook):
 
 
 def _ground_truth(videos):
-    gt = Instances.from_videos(column(videos.values(), 'gt_segments'), column(videos.values(), 'gt_labels'))
+    gt = Instances.join(column(videos.values(), 'gt'))
     gt = gt[gt.segments[:, 1] > gt.segments[:, 0]]
     return PseudoSegments(replace(gt, scores=np.ones(len(gt))), np.arange(len(gt)), np.empty(0, dtype=np.int64))
 
@@ -137,7 +137,7 @@ def _to_store(videos, pseudo, weights):
         own = pseudo.segments.videos == index
         places, segments = (
             (segments_sec - video['offset_sec']) / video['snippet_sec']
-            for segments_sec in (np.unique(video['segments'], axis=0), pseudo.segments.segments[own])
+            for segments_sec in (np.unique(video['detections'].segments, axis=0), pseudo.segments.segments[own])
         )
         store[video_id] = (
             SegmentBatch.of_video(places),

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from fsptal_mm.structures import Instances
+
 from .detection import average_precision
 from .pairs import by_class_and_video, pairs_within_groups
 
@@ -72,11 +74,10 @@ def point_extents(point_sec, labels, instances):
         instances (np.ndarray): ``(N,)``: points of one action instance share a number.
 
     Returns:
-        tuple[np.ndarray, np.ndarray]: ``(M, 2)`` first and last point of each instance of each class, the same time
-        twice where it has one point, and its class ``(M,)``.
+        Instances: From the first to the last point of each instance of each class, without length where it has one.
     """
     keys, inverse = np.unique(np.stack([labels, instances], axis=1).reshape(-1, 2), axis=0, return_inverse=True)
     extents = np.tile([np.inf, -np.inf], (len(keys), 1))
     np.minimum.at(extents[:, 0], inverse.reshape(-1), point_sec)
     np.maximum.at(extents[:, 1], inverse.reshape(-1), point_sec)
-    return extents, keys[:, 0].astype(np.int64)
+    return Instances.of_video(extents, keys[:, 0])

@@ -8,9 +8,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
+from fsptal_mm.structures import NO_CLASS, Instances
+
 from ..figure_files import STYLE, save_figure
 from ..palette import Look
-from .data import NO_CLASS, Spans
 from .rows import (
     BACKGROUND,
     TRUTH_COLOR,
@@ -74,7 +75,7 @@ def timeline_figure(timeline, max_classes=20, max_proposals=100):
         matplotlib.figure.Figure: It belongs to no window; every row is an axes, whose label is that of its y axis.
     """
     classes = timeline.relevant_classes(limit=max_classes)
-    looks = {int(label): Look.of_number(number) for number, label in enumerate(classes)}
+    looks = {int(label): Look.of_number(int(label)) for label in classes}
     width_in = axis_width_in(timeline.duration_sec)
     canvas = Canvas(looks, timeline.classes, timeline.duration_sec, width_in, _DPI)
     blocks = [_video_rows(timeline, canvas)]
@@ -107,13 +108,13 @@ def _track_rows(track, timeline, canvas, max_proposals):
             text = label.replace('_', ' ') + (' labels' if label != 'best_segments' else '')
             rows.append(spans_row(text, getattr(track, label), canvas))
     truth = _truth(timeline)
-    truth_of = {label: truth.segments_sec[truth.labels == label] for label in canvas.looks}
+    truth_of = {label: truth.segments[truth.labels == label] for label in canvas.looks}
     if track.curves is not None:
         edges_sec = track.curves.edges_sec
         for label, look in canvas.looks.items():
             name, values = f'{_Q_HAT} {_short(canvas.names[label])}', track.curves.scores[:, label]
             rows.append(score_row(name, edges_sec, values, canvas, truth_of[label], look))
-        rows.append(background_row('b', edges_sec, track.curves.background, canvas, truth.segments_sec))
+        rows.append(background_row('b', edges_sec, track.curves.background, canvas, truth.segments))
     if track.proposals is not None:
         best = track.proposals[np.argsort(-track.proposals.scores, kind='stable')[:max_proposals]]
         top = best.scores.max(initial=0)
@@ -124,7 +125,7 @@ def _track_rows(track, timeline, canvas, max_proposals):
 
 
 def _truth(timeline):
-    return Spans.from_lists([], []) if timeline.truth is None else timeline.truth
+    return Instances.of_video([]) if timeline.truth is None else timeline.truth
 
 
 def _heading(name):

@@ -8,8 +8,9 @@ from matplotlib.collections import LineCollection
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
+from fsptal_mm.structures import NO_CLASS
+
 from ..palette import Look
-from .data import NO_CLASS
 
 BACKGROUND = Look('#808080', '', 'white')
 TRUTH_COLOR = '0.87'
@@ -81,13 +82,13 @@ class Canvas:
 def spans_row(label, spans, canvas):
     """Bars of labelled segments; those that overlap in time lie beneath one another."""
     spans = canvas.shown(spans)
-    spans = spans[np.argsort(spans.segments_sec[:, 0], kind='stable')]
-    lanes = assign_lanes(spans.segments_sec)
+    spans = spans[np.argsort(spans.segments[:, 0], kind='stable')]
+    lanes = assign_lanes(spans.segments)
     num_lanes = max(lanes, default=0) + 1
 
     def draw(axes):
         axes.set_ylim(num_lanes, 0)
-        bars, lane_of = canvas.visible(spans.segments_sec), np.array(lanes)
+        bars, lane_of = canvas.visible(spans.segments), np.array(lanes)
         for class_index in np.unique(spans.labels):
             look = canvas.look(class_index)
             for lane in np.unique(lane_of[spans.labels == class_index]):
@@ -100,7 +101,7 @@ def spans_row(label, spans, canvas):
                     edgecolor='white',
                     linewidth=0.3,
                 )
-        for segment, lane, class_index in zip(spans.segments_sec, lanes, spans.labels):
+        for segment, lane, class_index in zip(spans.segments, lanes, spans.labels):
             if class_index != NO_CLASS and num_lanes == 1:
                 _write_name(axes, segment, lane, class_index, canvas)
         if not len(spans):
@@ -140,7 +141,7 @@ def points_row(points, canvas):
     def draw(axes):
         axes.set_ylim(0, 1)
         for class_index in np.unique(points.labels):
-            times_sec = points.segments_sec[points.labels == class_index, 0]
+            times_sec = points.segments[points.labels == class_index, 0]
             look, is_action = canvas.look(class_index), class_index != NO_CLASS
             style = dict(marker='v', markeredgecolor='black', markeredgewidth=0.5) if is_action else dict(marker='x')
             heights = np.full(len(times_sec), 0.5)
@@ -201,7 +202,7 @@ def proposals_row(label, proposals, top_score, canvas, truth_sec, look):
 
     Args:
         label: Of the row.
-        proposals (Spans): Of the class.
+        proposals (Instances): Of the class.
         top_score: Upper end of the scale, the same for all classes of a model.
         canvas, truth_sec, look: As in :func:`score_row`.
     """
@@ -209,7 +210,7 @@ def proposals_row(label, proposals, top_score, canvas, truth_sec, look):
 
     def draw(axes):
         _shade(axes, truth_sec, canvas)
-        bars = canvas.visible(proposals.segments_sec)
+        bars = canvas.visible(proposals.segments)
         lines = [[(start, score), (end, score)] for (start, end), score in zip(bars, proposals.scores)]
         colors = [(*_darker(look.color), 0.25 + 0.75 * max(0, score / top_score)) for score in proposals.scores]
         axes.add_collection(LineCollection(lines, colors=colors, linewidths=_STROKE_PT, capstyle='butt'))
@@ -227,7 +228,7 @@ def frames_row(frames, truth, canvas):
         for number, (time_sec, image) in enumerate(zip(frames.times_sec, frames.images)):
             start = number * part_sec
             axes.imshow(image, extent=(start, start + part_sec, 0, 1), aspect='auto', interpolation='antialiased')
-            now = truth.labels[(truth.segments_sec[:, 0] <= time_sec) & (time_sec < truth.segments_sec[:, 1])]
+            now = truth.labels[(truth.segments[:, 0] <= time_sec) & (time_sec < truth.segments[:, 1])]
             if len(now):
                 edge = dict(fill=False, edgecolor=canvas.look(now[0]).color, linewidth=3)
                 axes.add_patch(Rectangle((start + 0.02 * part_sec, 0.02), 0.96 * part_sec, 0.96, **edge))
