@@ -121,7 +121,7 @@ def test_two_scores_make_one_and_classes_stay():
 
 
 def test_at_most_so_many_detections():
-    head = make_head(nms=dict(type='soft_nms', max_count=3)).eval()
+    head = make_head(nms=dict(type='soft_nms', max_candidates=3)).eval()
     batch, proposals, _ = make_batch(lengths=(20,))
     sample = ActionDataSample(metainfo=dict(snippet_sec=1.0, offset_sec=0.0, duration_sec=20.0))
     sample.pred_segments = InstanceData(
@@ -210,7 +210,7 @@ def test_the_host_never_waits_in_training_and_operations_do_not_grow():
         (dict(members=[NETWORK | dict(inputs='scores')]), 'inputs'),
         (dict(refined_share=1.5), 'refined_share'),
         (dict(members=[NETWORK | dict(hidden_dropout=2)]), 'hidden_dropout'),
-        (dict(nms=dict(type='soft_nms', max_count=0)), 'max_count'),
+        (dict(nms=dict(type='soft_nms', max_candidates=0)), 'max_candidates'),
         (dict(nms=dict(type='other')), 'nms'),
     ],
 )

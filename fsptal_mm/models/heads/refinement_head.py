@@ -60,7 +60,7 @@ class RefinementHead(BaseModule):
         max_proposals=2000,
         stage1_power=0.5,
         refined_share=1.0,
-        nms=dict(type='soft_nms', sigma=0.3, min_score=0.001, max_count=400),
+        nms=dict(type='soft_nms', sigma=0.3, min_score=0.001, max_candidates=400),
         init_cfg=None,
     ):
         super().__init__(init_cfg)
