@@ -1,6 +1,7 @@
 """Programs that test_compat runs in processes of their own, where nothing has been repaired yet.
 
 ``symptoms FOLDER``: try everything that a repair is for, before and after the repairs; print both outcomes as JSON.
+``changes``: import the package, and print which attributes of the host are other objects afterwards.
 ``healthy``: apply the repairs to an installation without faults, of which the caller has put fakes on the path.
 ``train FOLDER``: train a toy model under torchrun; write the weights of every rank.
 """
@@ -110,30 +111,6 @@ def amp(folder):
     OPTIM_WRAPPERS.build(dict(type='AmpOptimWrapper', optimizer=optimizer, loss_scale='dynamic'))
 
 
-def nested_data_root(folder):
-    from mmengine.config import Config
-
-    cfg = Config(dict(data_root='data', train=dict(ann_file='data/gt.json')))
-    cfg.merge_from_dict(dict(data_root='X'))
-    assert cfg.train.ann_file == 'X/gt.json', 'the nested path did not follow'
-
-
-def no_option(folder):
-    import argparse
-    import re
-
-    import pytest
-    from mmengine.config import DictAction
-
-    parser = argparse.ArgumentParser(exit_on_error=False)
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
-    assert parser.parse_args(['--cfg-options', 'a.b=1']).cfg_options == {'a.b': 1}
-    for wrong in ('nothing', 'a=[1,'):
-        expected = f'argument --cfg-options: expected KEY=VALUE, but got {wrong}'
-        with pytest.raises(argparse.ArgumentError, match=re.escape(expected)):
-            parser.parse_args(['--cfg-options', wrong])
-
-
 PROBES = {
     'drn': missing_drn,
     'drn_unregistered': drn_is_not_registered,
@@ -147,8 +124,6 @@ PROBES = {
     'mpi': launch('mpi'),
     'data_parallel': data_parallel,
     'amp': amp,
-    'data_root': nested_data_root,
-    'option': no_option,
 }
 
 
@@ -179,6 +154,55 @@ def symptoms(folder):
     first = fsptal_mm.compat.apply()
     after = outcomes(folder)
     print(json.dumps(dict(before=before, after=after, applied=first, again=fsptal_mm.compat.apply())))
+
+
+def attributes():
+    """Every attribute of mmengine's modules and of the classes in these, and of numpy, by its full name."""
+    found = {}
+    for module in [module for name, module in sys.modules.items() if name.split('.')[0] == 'mmengine']:
+        for name, value in list(vars(module).items()):
+            place = f'{module.__name__}.{name}'
+            if not isinstance(value, (types.ModuleType, type)):
+                found[place] = value
+            elif isinstance(value, type) and value.__module__ == module.__name__:
+                found |= {f'{place}.{key}': part for key, part in list(vars(value).items())}
+    numpy = sys.modules['numpy']
+    found |= {f'numpy.{name}': getattr(numpy, name) for name in dir(numpy) if name != 'test'}
+    schemes = 'mmengine.runner.checkpoint.CheckpointLoader._schemes'
+    return found | {schemes: dict(found[schemes])}
+
+
+def changes():
+    import inspect
+    import pkgutil
+
+    sys.modules['pkg_resources'] = None
+    import torch  # noqa: F401
+
+    for part in ('config', 'dist', 'fileio', 'hooks', 'infer', 'model', 'optim', 'runner', 'visualization'):
+        package = importlib.import_module(f'mmengine.{part}')
+        for info in pkgutil.iter_modules(package.__path__):
+            importlib.import_module(f'mmengine.{part}.{info.name}')
+
+    def no_source(what):
+        raise OSError('could not get source code')
+
+    import mmaction.registry  # noqa: F401
+
+    inspect.getsource = no_source
+    variables = dict(os.environ)
+    before = attributes()
+    import fsptal_mm
+
+    after = attributes()
+    changed = [
+        name
+        for name in before.keys() | after.keys()
+        if name not in before or name not in after or not (before[name] is after[name] or before[name] == after[name])
+    ]
+    result = dict(applied=fsptal_mm.compat.apply(), changed=sorted(changed), watched=len(before))
+    result['environment'] = sorted(set(variables.items()) ^ set(os.environ.items()))
+    print(json.dumps(result))
 
 
 def healthy():
@@ -251,4 +275,4 @@ def train(folder):
 
 
 if __name__ == '__main__':
-    {'symptoms': symptoms, 'healthy': healthy, 'train': train}[sys.argv[1]](*sys.argv[2:])
+    {'symptoms': symptoms, 'changes': changes, 'healthy': healthy, 'train': train}[sys.argv[1]](*sys.argv[2:])

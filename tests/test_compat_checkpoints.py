@@ -1,192 +1,137 @@
-"""Checkpoints are written whole or not at all, and a damaged one is passed over."""
+"""mmengine's own checkpoints load, and no checkpoint runs code."""
 
 import os
-from pathlib import Path
+import pickle
 
+import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
-from mmengine.fileio import LocalBackend
-from mmengine.logging import MMLogger
-from mmengine.runner import CheckpointLoader, find_latest_checkpoint
-from mmengine.runner import runner as runner_module
-from mmengine.visualization import LocalVisBackend
-from test_compat import toy_runner as scopeless_runner
+from mmengine.hooks import Hook
+from mmengine.logging import HistoryBuffer
+from mmengine.runner import CheckpointLoader
+from toy_run import Points, toy_runner
 
-from fsptal_mm import compat
+import fsptal_mm  # noqa: F401
 from fsptal_mm.utils.errors import InputError
 
-compat.apply()
+
+class Epochs(Hook):
+    def __init__(self):
+        self.run = []
+
+    def before_train_epoch(self, runner):
+        self.run.append(runner.epoch)
 
 
-class KilledError(BaseException):
-    """Stands for a signal: nothing but `finally` runs after it."""
-
-
-def toy_runner(*args, **options):
-    """In the toolbox's scope, which a runner without one would take from the tests that come after."""
-    return scopeless_runner(*args, default_scope='mmaction', **options)
-
-
-def names(folder):
-    return sorted(path.name for path in folder.iterdir() if path.is_file() and path.suffix != '.py')  # configs
-
-
-@pytest.fixture
-def trained(tmp_path):
-    """Two checkpoints of a run that keeps two."""
-    toy_runner(tmp_path, 'first', 2, default_hooks=keep(2)).train()
-    return tmp_path
-
-
-def keep(number):
-    return dict(checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=number))
-
-
-@pytest.mark.parametrize('kept', [1, 2])
-def test_a_run_that_dies_while_saving_keeps_what_it_had(tmp_path, monkeypatch, kept):
-    toy_runner(tmp_path, 'first', 2, default_hooks=keep(kept)).train()
-    before = names(tmp_path)
-    assert before == [*['epoch_1.pth', 'epoch_2.pth'][-kept:], 'last_checkpoint']
-    written = {name: (tmp_path / name).read_bytes() for name in before}
-
-    def die(file):
-        raise KilledError
-
-    monkeypatch.setattr(os, 'fsync', die)  # all bytes of a temporary file are written, but it is not in its place
-    with pytest.raises(KilledError):
-        toy_runner(tmp_path, 'second', 3, resume=True, default_hooks=keep(kept)).train()
-    assert names(tmp_path) == before
-    assert {name: (tmp_path / name).read_bytes() for name in before} == written
-    monkeypatch.undo()
-    toy_runner(tmp_path, 'third', 3, resume=True, default_hooks=keep(kept)).train()
-    assert names(tmp_path) == [*['epoch_2.pth', 'epoch_3.pth'][-kept:], 'last_checkpoint']
-    assert (tmp_path / 'last_checkpoint').read_text() == str(tmp_path / 'epoch_3.pth')
-
-
-def test_last_checkpoint_is_replaced_as_a_whole(trained, monkeypatch):
-    replaced = []
-    replace = os.replace
-    monkeypatch.setattr(os, 'replace', lambda source, target: replaced.append(Path(target)) or replace(source, target))
-    toy_runner(trained, 'second', 3, resume=True, default_hooks=keep(2)).train()
-    replaced = [path for path in replaced if path.suffix != '.py']  # configs are, too
-    assert replaced == [trained / 'epoch_3.pth', trained / 'last_checkpoint']  # it never names what is not there
-
-
-def test_the_best_checkpoint_goes_only_when_a_better_one_is_there(tmp_path, monkeypatch):
-    scores = iter([1.0, 2.0, 3.0])
-    checkpoint = dict(type='CheckpointHook', save_best='score', rule='greater')
-    runner = toy_runner(tmp_path, 'best', 3, default_hooks=dict(checkpoint=checkpoint))
-    save, seen = runner.save_checkpoint, []
-    runner.save_checkpoint = lambda *args, **kwargs: (save(*args, **kwargs), seen.append(names(tmp_path)))[0]
-    hook = next(hook for hook in runner.hooks if type(hook).__name__ == 'CheckpointHook')
-
-    def after_epoch(self, runner):
-        save_epoch(runner)
-        runner.train_loop._epoch += 1
-        hook.after_val_epoch(runner, dict(score=next(scores)))
-        runner.train_loop._epoch -= 1
-
-    save_epoch = hook.after_train_epoch
-    monkeypatch.setattr(type(hook), 'after_train_epoch', after_epoch)
+def test_runner_resumes_from_its_own_checkpoint(tmp_path):
+    toy_runner(tmp_path, 'first', 1).train()
+    checkpoint = CheckpointLoader.load_checkpoint(str(tmp_path / 'epoch_1.pth'))
+    assert checkpoint['meta']['dataset_meta'] == Points([]).metainfo
+    epochs = Epochs()
+    runner = toy_runner(tmp_path, 'second', 2, resume=True, custom_hooks=[epochs])
     runner.train()
-    best = [[name for name in found if name.startswith('best')] for found in seen]
-    assert ['best_score_epoch_1.pth', 'best_score_epoch_2.pth'] in best  # the new one was there before the old one went
-    assert [name for name in names(tmp_path) if name.startswith('best')] == ['best_score_epoch_3.pth']
+    assert epochs.run == [1]  # the first epoch, number 0, is not run again
+    assert runner.iter == 4  # two batches an epoch
+    log, _ = runner.message_hub.get_scalar('train/loss').data
+    assert len(log) == 4  # the log of the first epoch was taken over
+    assert log[:2] == pytest.approx(checkpoint['message_hub']['log_scalars']['train/loss'].data[0])
 
 
-def test_files_of_the_local_backend_are_written_whole(tmp_path):
-    LocalBackend().put(b'new', str(tmp_path / 'folder/file'))
-    assert (tmp_path / 'folder/file').read_bytes() == b'new'
-    assert names(tmp_path / 'folder') == ['file']
-    with pytest.raises(TypeError):
-        LocalBackend().put(None, str(tmp_path / 'folder/file'))
-    assert (tmp_path / 'folder/file').read_bytes() == b'new'
+@pytest.mark.parametrize('core', ['numpy.core', 'numpy._core'])
+def test_checkpoint_written_under_either_numpy(tmp_path, core):
+    content = dict(history=HistoryBuffer([1.5, 2.5], [1, 2]), best=np.float64(0.25), names=('a',))
+    path = tmp_path / 'numpy.pth'
+    torch.save(content, path, _use_new_zipfile_serialization=False)  # not a zip: names can be exchanged in place
+    data = path.read_bytes()
+    written = b'numpy._core.multiarray' if b'numpy._core.multiarray' in data else b'numpy.core.multiarray'
+    assert written in data
+    path.write_bytes(data.replace(written, f'{core}.multiarray'.encode()))
+    loaded = CheckpointLoader.load_checkpoint(str(path))
+    assert loaded['history'].data[0].tolist() == [1.5, 2.5]
+    assert loaded['history'].statistics('mean') == pytest.approx(4 / 3)  # (1.5 + 2.5) / (1 + 2)
+    assert loaded['best'] == 0.25
 
 
-@pytest.mark.parametrize('suffix', ['.py', '.json'])
-def test_configs_are_written_whole(tmp_path, suffix, monkeypatch):
-    path = tmp_path / f'config{suffix}'
-    Config(dict(a=1)).dump(path)
-    monkeypatch.setattr(os, 'replace', lambda source, target: (_ for _ in ()).throw(KilledError))
-    with pytest.raises(KilledError):
-        Config(dict(a=2)).dump(path)
-    assert Config.fromfile(path).a == 1
-    assert Config(dict(a=3)).dump().strip() == 'a = 3'
+class Call:
+    """An object whose pickle is ``(function, arguments)`` or ``(function, arguments, state)``."""
+
+    def __init__(self, *reduced):
+        self.reduced = reduced
+
+    def __reduce__(self):
+        return self.reduced
 
 
-@pytest.mark.skipif(not Path('/dev/full').exists(), reason='no device that is always full')
-def test_scalars_that_find_no_space_name_their_file(tmp_path):
-    (tmp_path / 'scalars.json').symlink_to('/dev/full')
-    with pytest.raises(InputError, match=rf"{tmp_path}/scalars\.json: found 'No space left on device'"):
-        LocalVisBackend(str(tmp_path)).add_scalar('loss', 1.0)
+def touch(path):
+    return f'open({str(path)!r}, "w").close()'
 
 
-def damage(path, how):
-    if how == 'missing':
-        path.unlink()
-    else:
-        content = path.read_bytes()
-        path.write_bytes(dict(empty=b'', truncated=content[:-100], foreign=b'<html>')[how])
-
-
-@pytest.mark.parametrize('how', ['missing', 'empty', 'truncated', 'foreign'])
-def test_resume_passes_over_a_damaged_checkpoint(trained, how, monkeypatch):
-    damage(trained / 'epoch_2.pth', how)
-    warnings = []
-    monkeypatch.setattr(MMLogger, 'callHandlers', lambda self, record: warnings.append(record.getMessage()))
-    runner = toy_runner(trained, 'second', 3, resume=True, default_hooks=keep(2))
-    runner.load_or_resume()
-    assert runner.epoch == 1
-    (reason,) = [text for text in warnings if 'passes over' in text]
-    assert str(trained / 'epoch_2.pth') in reason
-    assert any('older checkpoint' in text and str(trained / 'epoch_1.pth') in text for text in warnings)
-
-
-def test_the_latest_checkpoint_is_taken_without_a_word_if_it_is_whole(trained, capfd):
-    assert find_latest_checkpoint(str(trained)) == str(trained / 'epoch_2.pth')
-    assert runner_module.find_latest_checkpoint is find_latest_checkpoint
-    assert 'passes over' not in ''.join(capfd.readouterr())
-
-
+@pytest.mark.parametrize('as_zip', [True, False])
 @pytest.mark.parametrize(
-    'listed, expected',
+    'payload, refused',
     [
-        ('', 'epoch_2.pth'),  # written by a run without the repair, and killed
-        ('gone/epoch_2.pth', 'epoch_2.pth'),  # the work directory was moved
-        ('epoch_30.pth', 'epoch_2.pth'),
-        ('epoch_1.pth', 'epoch_1.pth'),
+        (
+            lambda mark: Call(os.system, (f'touch "{mark}"',)),
+            f'{os.system.__module__}.system',
+        ),  # posix.system, nt.system
+        (lambda mark: Call(eval, (touch(mark),)), 'eval'),
+        (lambda mark: Call(exec, (touch(mark),)), 'exec'),
+        (lambda mark: Call(getattr, (Call(__import__, ('os',)), 'system')), '__import__'),
+        (lambda mark: Call(getattr, (HistoryBuffer, '__init__')), "builtins.getattr('__init__')"),  # four are allowed
+        (lambda mark: Call(np.load, (str(mark),)), 'numpy.load'),  # a function of an allowed module
     ],
 )
-def test_which_checkpoint_is_taken(trained, listed, expected, monkeypatch):
-    monkeypatch.chdir(trained)
-    (trained / 'last_checkpoint').write_text(listed)
-    for other in ('epoch_2.pth.tmp', 'best_mAP_epoch_2.pth', 'iter_9.pth', 'epoch_x.pth'):  # not of its kind
-        (trained / other).write_bytes((trained / 'epoch_1.pth').read_bytes())
-    assert Path(find_latest_checkpoint(str(trained))).resolve() == trained / expected
+def test_foreign_code_in_a_checkpoint_does_not_run(tmp_path, payload, refused, as_zip):
+    mark, path = tmp_path / 'ran', tmp_path / 'evil.pth'
+    evil = {'state_dict': {'w': torch.zeros(1)}, 'meta': payload(mark)}
+    torch.save(evil, path, _use_new_zipfile_serialization=as_zip)
+    with pytest.raises(InputError) as error:
+        CheckpointLoader.load_checkpoint(str(path))
+    assert not mark.exists()
+    assert error.value.found in (refused, f'builtins.{refused}')  # torch 2.6 names the module, too
+    assert str(error.value).startswith(f'{path}: found ')
+    assert 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1' in str(error.value)
 
 
-def test_newer_files_of_an_earlier_run_are_not_taken(trained):
-    (trained / 'epoch_75.pth').write_bytes((trained / 'epoch_1.pth').read_bytes())
-    damage(trained / 'epoch_2.pth', 'truncated')
-    assert find_latest_checkpoint(str(trained)) == str(trained / 'epoch_1.pth')
+def test_a_user_can_trust_a_file(tmp_path, monkeypatch):
+    mark, path = tmp_path / 'ran', tmp_path / 'trusted.pth'
+    torch.save({'meta': Call(exec, (touch(mark),))}, path)
+    monkeypatch.setenv('TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD', '1')
+    with pytest.warns(UserWarning, match='TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'):
+        CheckpointLoader.load_checkpoint(str(path))
+    assert mark.exists()  # which shows as well that the calls above would have worked
 
 
-def test_no_readable_checkpoint_is_an_error_and_none_at_all_a_start(trained):
-    for number in (1, 2):
-        damage(trained / f'epoch_{number}.pth', 'truncated')
-    with pytest.raises(InputError, match=r'last_checkpoint: found .*epoch_2.*epoch_1.*without --resume'):
-        find_latest_checkpoint(str(trained))
-    (trained / 'last_checkpoint').unlink()
-    assert find_latest_checkpoint(str(trained)) is None
+def test_raw_bytes_never_become_pointers(tmp_path):
+    """numpy's own dtype believes a file that gives a float a field which holds objects, or lies outside of it."""
+    path = tmp_path / 'evil.pth'
+    reconstruct = np.zeros(0).__reduce__()[0]
+    for field in ('O8', 'f8'):
+        state = (3, '<', None, ('x',), {'x': (Call(np.dtype, (field, False, True)), 80)}, 8, 8, 0)
+        dtype = Call(np.dtype, ('f8', False, True), state)
+        assert pickle.loads(pickle.dumps(dtype)).names == ('x',)  # the lie
+        torch.save(Call(reconstruct, (np.ndarray, (0,), b'b'), (1, (1,), dtype, False, bytes(8))), path)
+        if field == 'O8':
+            with pytest.raises(InputError, match=r"found .numpy\.dtype\('O8'\)"):
+                CheckpointLoader.load_checkpoint(str(path))
+        else:
+            assert CheckpointLoader.load_checkpoint(str(path)).dtype.names is None
 
 
-def test_remote_checkpoints_are_left_to_the_host(tmp_path):
-    (tmp_path / 'last_checkpoint').write_text('s3://bucket/epoch_3.pth')
-    assert find_latest_checkpoint(str(tmp_path)) == 's3://bucket/epoch_3.pth'
+@pytest.mark.parametrize('as_zip', [True, False])
+@pytest.mark.parametrize('kept', [0, 1, 100, 2000, -1])
+def test_truncated_checkpoint_is_named(tmp_path, kept, as_zip):
+    path = tmp_path / 'epoch_3.pth'
+    torch.save({'state_dict': torch.nn.Linear(50, 20).state_dict()}, path, _use_new_zipfile_serialization=as_zip)
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(InputError, match=r'epoch_3\.pth: found .*whole, undamaged checkpoint'):
+        CheckpointLoader.load_checkpoint(str(path))
 
 
-def test_a_whole_checkpoint_holds_what_was_saved(trained):
-    saved = CheckpointLoader.load_checkpoint(str(trained / 'epoch_2.pth'))
-    assert saved['meta']['epoch'] == 2
-    assert all(torch.isfinite(value).all() for value in saved['state_dict'].values())
+def test_other_files_are_no_checkpoints(tmp_path):
+    path = tmp_path / 'page.pth'
+    path.write_text('<html>404</html>')  # what a failed download leaves behind
+    with pytest.raises(InputError, match=r'page\.pth: found .*checkpoint'):
+        CheckpointLoader.load_checkpoint(str(path))
+    with pytest.raises(InputError, match=r'absent\.pth: found .no such file'):
+        CheckpointLoader.load_checkpoint(str(tmp_path / 'absent.pth'))

@@ -7,6 +7,8 @@ import yaml
 from mmaction.registry import DATASETS, HOOKS, METRICS, MODELS, TRANSFORMS
 from mmengine.config import Config
 
+from fsptal_mm.utils.configs import merge_options
+
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted(path for path in (ROOT / 'configs').rglob('*.py') if '_base_' not in path.parts)
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
@@ -68,7 +70,7 @@ def test_hooks_of_runtime_and_model_reach_every_config(config):
 
 
 def test_data_root_option_reaches_every_loader(config):
-    config.merge_from_dict(dict(data_root='/elsewhere/set'))
+    merge_options(config, dict(data_root='/elsewhere/set'))
     assert [config[name].dataset.data_root for name in LOADERS] == ['/elsewhere/set'] * 3
 
 

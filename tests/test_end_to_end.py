@@ -15,6 +15,7 @@ from tiny_videos import write_video
 from fsptal_mm.apis.feature_extractor import FeatureExtractor
 from fsptal_mm.datasets import LoadSnippetClips
 from fsptal_mm.structures import ClipBatch, SnippetGrid
+from fsptal_mm.utils.configs import merge_options
 from fsptal_mm.utils.errors import InputError
 
 CONFIG = Path(__file__).parents[1] / 'configs/fsptal_tuned/fsptal-tuned_e2e-r50_own_videos.py'
@@ -46,7 +47,8 @@ def videos(tmp_path_factory):
 def config(videos, tmp_path):
     """The experiment with a ResNet-18 on small frames, and a finer grid."""
     config = Config.fromfile(CONFIG)
-    config.merge_from_dict(
+    merge_options(
+        config,
         dict(
             data_root=str(videos),
             work_dir=str(tmp_path / 'work'),
@@ -54,7 +56,7 @@ def config(videos, tmp_path):
             model=dict(backbone=dict(depth=18), embedding=dict(in_channels=512, out_channels=16), clip_chunk=3),
             optim_wrapper=dict(accumulative_counts=1),
             train_cfg=dict(max_epochs=1, val_interval=1),
-        )
+        ),
     )
     config.model.head.update(in_channels=16)
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fsptal_mm.utils.errors import InputError
-from fsptal_mm.utils.writing import atomic_path, atomic_write, remove_leftovers, write_json
+from fsptal_mm.utils.writing import atomic_path, atomic_write, write_json
 
 
 def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -65,18 +65,6 @@ def test_what_a_killed_process_left_goes_and_that_of_a_living_one_stays(tmp_path
         write_in.join()
         assert sorted(tmp_path.iterdir()) == sorted([foreign, Path(mine), tmp_path / 'z.json'])
     assert sorted(path.name for path in tmp_path.iterdir()) == [foreign.name, 'y.json', 'z.json']
-
-
-def test_leftovers_in_folders_below(tmp_path):
-    (tmp_path / 'runs/1').mkdir(parents=True)
-    leave_behind(tmp_path / 'runs/1/x.json')
-    leave_behind(tmp_path / 'runs/x.json')
-    (tmp_path / 'runs/1/y.json').touch()
-    remove_leftovers(tmp_path, '*/1/')
-    assert [path.name for path in (tmp_path / 'runs/1').iterdir()] == ['y.json']
-    assert len(list((tmp_path / 'runs').glob('.x.json.*'))) == 1
-    remove_leftovers(tmp_path / 'runs')
-    assert not list((tmp_path / 'runs').glob('.*'))
 
 
 def test_a_temporary_file_can_have_a_suffix(tmp_path):

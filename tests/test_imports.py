@@ -14,16 +14,14 @@ PACKAGE = Path(fsptal_mm.__file__).parent
 MAY_IMPORT = {
     'utils': set(),
     'compat': {'utils'},
-    'config_errors': {'utils'},
     'structures': {'utils'},
     'datasets': {'utils', 'structures'},
     'models': {'utils', 'structures'},
     'evaluation': {'utils', 'structures'},
     'visualization': {'utils', 'structures'},
     'engine': {'utils', 'structures', 'evaluation', 'models', 'visualization'},
-    'apis': {'utils', 'compat', 'config_errors'}
-    | {'structures', 'datasets', 'models', 'evaluation', 'visualization', 'engine'},
-    'report': {'utils', 'config_errors', 'structures', 'evaluation', 'visualization', 'apis'},
+    'apis': {'utils'} | {'structures', 'datasets', 'models', 'evaluation', 'visualization', 'engine'},
+    'report': {'utils', 'structures', 'evaluation', 'visualization', 'apis'},
     'annotator': {'utils', 'datasets'},
     '__init__': {'compat', 'datasets', 'engine', 'evaluation', 'models'},
 }

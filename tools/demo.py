@@ -12,11 +12,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmengine.config import DictAction
 from rich.console import Console
 from rich.table import Table
 
 from fsptal_mm.apis import TALInferencer
+from fsptal_mm.utils.configs import OptionsAction
 from fsptal_mm.utils.errors import InputError
 
 
@@ -32,11 +32,13 @@ def parse_args(argv):
     parser.add_argument('--top-k', type=int, help='at most so many detections per video')
     parser.add_argument('--nms-iou', type=float, help="IoU of class-wise NMS instead of the config's suppression")
     parser.add_argument('--extractor', nargs=2, metavar=('CONFIG', 'CHECKPOINT'), help='recogniser for video files')
-    parser.add_argument('--grid', nargs='+', action=DictAction, help="instead of the config's, e.g. snippet_sec=0.64")
+    parser.add_argument(
+        '--grid', nargs='+', action=OptionsAction, help="instead of the config's, e.g. snippet_sec=0.64"
+    )
     parser.add_argument('--classes', help='text file, one name per line, if the checkpoint does not know the names')
     parser.add_argument('--device', help='default: the best one at hand')
     parser.add_argument('--show', type=int, default=5, help='detections to print per video (default: %(default)s)')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='as in test.py')
+    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, help='as in test.py')
     args = parser.parse_args(argv)
     if args.show < 0:
         parser.error(f'argument --show: found {args.show}, expected at least 0')

@@ -2,7 +2,6 @@
 
 import copy
 import difflib
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -11,11 +10,10 @@ from mmengine.device import get_device
 from mmengine.infer import BaseInferencer
 from mmengine.runner.checkpoint import CheckpointLoader, _load_checkpoint_to_model
 
-from fsptal_mm.compat.checkpoints import load_exactly
-from fsptal_mm.config_errors import config_errors
 from fsptal_mm.datasets.annotations.readers import read_classes
 from fsptal_mm.models.task_modules import ProposalGenerator
 from fsptal_mm.models.task_modules.nms import find_nms
+from fsptal_mm.utils.configs import read_config
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import regular_file
 
@@ -28,7 +26,6 @@ def model_index():
     return {entry['Name']: entry for entry in BaseInferencer._get_models_from_metafile(_INDEX_DIR)}
 
 
-@config_errors()
 def find_config(model):
     """Return a config of its own for a :class:`Config`, the path of a config file, or a name of ``model-index.yml``.
 
@@ -39,7 +36,7 @@ def find_config(model):
         return copy.deepcopy(model)
     path = Path(model)
     if path.is_file():
-        return Config.fromfile(path)
+        return read_config(path)
     if path.suffix == '.py' or len(path.parts) > 1:
         raise InputError('a config file', file=path, found='no such file')
     configs = {name: entry['Config'] for name, entry in model_index().items()}
@@ -49,7 +46,7 @@ def find_config(model):
             f'a config file, or a name of model-index.yml such as {", ".join(near or sorted(configs)[:_MAX_NAMED])}'
         )
         raise InputError(expected, field='model', found=str(model))
-    return Config.fromfile(_INDEX_DIR / configs[str(model)])
+    return read_config(_INDEX_DIR / configs[str(model)])
 
 
 def local_file(path):
@@ -97,7 +94,14 @@ def load_weights(model, checkpoint, file):
     Raises:
         InputError: A weight is missing, left over or of another shape.
     """
-    load_exactly(partial(_load_checkpoint_to_model, model, checkpoint, strict=True, logger='silent'), file)
+    try:
+        _load_checkpoint_to_model(model, checkpoint, strict=True, logger='silent')
+    except RuntimeError as error:
+        first, *reasons = map(str.strip, str(error).splitlines() or [''])
+        if 'do not match' not in first:  # another fault, such as of the device
+            raise
+        found = '; '.join(filter(None, reasons))
+        raise InputError('the weights of the model in the config', file=file, found=found) from error
 
 
 def set_nms(model, nms):

@@ -5,14 +5,13 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmengine.runner import CheckpointLoader
 
-from fsptal_mm.config_errors import config_errors
+from fsptal_mm.utils.configs import naming_types, read_config
 from fsptal_mm.utils.errors import InputError
-from fsptal_mm.utils.reading import regular_file
 
 from .model_loading import local_file, state_dict_holder
 
 
-@config_errors()
+@naming_types()
 def load_recognizer(config, checkpoint, device):
     """Build a recogniser without its classifier and load its weights.
 
@@ -28,7 +27,7 @@ def load_recognizer(config, checkpoint, device):
         InputError: No such file, no recogniser, no test pipeline, or weights that do not fit the model: the classifier
             may differ or be missing, nothing else.
     """
-    config = config if isinstance(config, Config) else Config.fromfile(regular_file(config, 'a config file'))
+    config = config if isinstance(config, Config) else read_config(config)
     model_config = config.get('model', {}).copy()
     backbone = model_config.get('backbone')
     if not backbone or not str(model_config.get('type', '')).startswith('Recognizer'):

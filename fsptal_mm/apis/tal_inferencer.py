@@ -13,11 +13,11 @@ from mmengine.logging import print_log
 from mmengine.registry import DefaultScope
 from rich.progress import track
 
-from fsptal_mm.config_errors import config_errors
 from fsptal_mm.datasets.videos.reader import open_video
 from fsptal_mm.evaluation import name_classes, write_csv, write_results
 from fsptal_mm.evaluation.samples import collect_detections
 from fsptal_mm.structures import Detection, Instances
+from fsptal_mm.utils.configs import merge_options, naming_types
 from fsptal_mm.utils.errors import InputError, check_numbers
 from fsptal_mm.utils.reading import path_below
 from fsptal_mm.visualization import ModelTrack, Timeline, annotate_video, draw_timeline
@@ -60,7 +60,7 @@ class TALInferencer(BaseInferencer):
         Detection(start_sec=12.3, end_sec=15.6, label='dive', score=0.87)
     """
 
-    @config_errors()
+    @naming_types()
     def __init__(
         self,
         model,
@@ -75,7 +75,7 @@ class TALInferencer(BaseInferencer):
         show_progress=False,
     ):
         config = find_config(model)
-        config.merge_from_dict(cfg_options or {})
+        merge_options(config, cfg_options)
         self._weights, self._user_classes, self._extractor = local_file(weights), classes, extractor
         with DefaultScope.overwrite_default_scope('mmaction'):  # here only: whatever scope the user has stays
             self._reads = ModelInputs(config, grid)

@@ -9,11 +9,11 @@ from mmaction.registry import DATASETS, MODELS
 from mmengine.device import get_device
 from mmengine.registry import DefaultScope
 
-from fsptal_mm.config_errors import config_errors
 from fsptal_mm.datasets.videos.reader import VIDEO_SUFFIXES, open_video
 from fsptal_mm.engine.timeline_builder import check_has_timeline, find_videos, mining_timeline, prediction_timeline
 from fsptal_mm.evaluation import index_classes
 from fsptal_mm.structures import Instances
+from fsptal_mm.utils.configs import naming_types
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import known_id, spellings
 from fsptal_mm.visualization import FrameStrip, ModelTrack, Timeline, axis_width_in
@@ -24,7 +24,7 @@ _FRAME_IN = 0.7  # height of a frame of the strip
 _FRAME_PX = 160
 
 
-@config_errors()
+@naming_types()
 def timelines_of_model(config, checkpoint, split='test', videos=3, name=''):
     """What a model says about videos of its own data set.
 

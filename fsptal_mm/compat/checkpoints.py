@@ -1,30 +1,25 @@
-"""Repairs of how mmengine reads checkpoints and resumes from them; :mod:`fsptal_mm.compat` makes them."""
+"""Repairs of how mmengine reads checkpoints: its own ones load, and no checkpoint runs code."""
 
 import functools
-import inspect
-import logging
 import os
 import pickle
 import re
-import sys
 import zipfile
-from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import torch
 from mmengine.config import ConfigDict
-from mmengine.logging import HistoryBuffer, print_log
-from mmengine.runner import Runner, checkpoint
+from mmengine.logging import HistoryBuffer
+from mmengine.runner import checkpoint
 from mmengine.utils import digit_version
 
 from fsptal_mm.utils.errors import InputError
-from fsptal_mm.utils.reading import read_text, regular_file, to_name
+from fsptal_mm.utils.reading import regular_file
 
 _DTYPE_CODES = ('b1', 'i1', 'i2', 'i4', 'i8', 'u1', 'u2', 'u4', 'u8', 'f2', 'f4', 'f8')  # may stand in checkpoints
 
 
-def load_checkpoints_safely():
+def load_checkpoints_safely() -> bool:
     """Let mmengine's own checkpoints pass torch's safe loading, and say clearly why another file does not.
 
     Symptom: ``UnpicklingError: Weights only load failed`` on resume and test.
@@ -34,8 +29,7 @@ def load_checkpoints_safely():
     Delete when: mmengine itself loads its checkpoints with ``weights_only=True``.
     """
     load, schemes = checkpoint.load_from_local, checkpoint.CheckpointLoader._schemes
-    replaced = schemes.get('') is not load or 'weights_only' in inspect.getsource(load)
-    if replaced or digit_version(torch.__version__) < digit_version('2.6'):
+    if schemes.get('') is not load or digit_version(torch.__version__) < digit_version('2.6'):
         return False
 
     @functools.wraps(load)
@@ -104,15 +98,13 @@ def _checkpoint_error(filename, error):
     return InputError(expected, file=filename, found=refused[1])
 
 
-def run_no_config_of_a_checkpoint():
+def run_no_config_of_a_checkpoint() -> bool:
     """Let no resume run ``meta['config']``, wherever the checkpoint comes from: file, http, s3, petrel, openmmlab, ...
 
     Symptom: a stranger's checkpoint runs code, although it holds but tensors and texts.
     Cause: older toolboxes wrote their config there, and mmengine's resume runs that text as Python to read ``gpu_ids``.
-    Delete when: the oldest mmengine supported does not.
+    Delete when: the oldest mmengine supported does not; all of 0.10 do.
     """
-    if 'fromstring' not in inspect.getsource(Runner.resume):
-        return False
     load = checkpoint.CheckpointLoader.load_checkpoint.__func__
 
     @functools.wraps(load)
@@ -125,167 +117,3 @@ def run_no_config_of_a_checkpoint():
 
     checkpoint.CheckpointLoader.load_checkpoint = classmethod(load_checkpoint)
     return True
-
-
-def name_what_cannot_be_resumed():
-    """Let a resume from something else than a training's checkpoint say what is missing there.
-
-    Symptom: ``KeyError: 'meta'`` at ``--resume weights.pth``.
-    Cause: mmengine takes for granted that a checkpoint knows how far its training was.
-    Delete when: the oldest mmengine supported names the file and what it lacks.
-    """
-    resume = Runner.resume
-    if "checkpoint['meta']['epoch']" not in inspect.getsource(resume):
-        return False
-
-    @functools.wraps(resume)
-    def resume_or_refuse(self, filename, *args, **kwargs):
-        load = self.load_checkpoint
-
-        def load_and_check(*load_args, **load_kwargs):
-            content = load(*load_args, **load_kwargs)
-            _check_progress(content, filename)
-            return content
-
-        with _replaced_loading(self, load_and_check):
-            return resume(self, filename, *args, **kwargs)
-
-    Runner.resume = resume_or_refuse
-    return True
-
-
-def _check_progress(content, file):
-    """InputError unless a checkpoint says after which epoch and step it was saved, and holds the training's log."""
-    meta = content.get('meta') if isinstance(content, dict) else None
-    counts = [meta.get('epoch'), meta.get('iter')] if isinstance(meta, dict) else [None]
-    known = all(isinstance(count, int) and count >= 0 for count in counts)
-    if not known or not isinstance(content.get('message_hub'), dict):
-        expected = (
-            'a checkpoint that a training saved, with epoch and iter in meta, and message_hub; with weights alone a '
-            'training can start (load_from=FILE without --resume), but not go on'
-        )
-        held = list(map(str, content)) if isinstance(content, dict) else type(content).__name__
-        raise InputError(expected, file=file, found=held[:5])
-
-
-def refuse_weights_of_another_model():
-    """Let the test of a model that ``is_tested_whole`` fail if the checkpoint is of another model.
-
-    Symptom: ``The model and loaded state dict do not match exactly`` amid the log, then figures of random weights.
-    Cause: mmengine loads what fits, and leaves the rest as it was drawn.
-    Delete when: ``Runner.test`` of the oldest mmengine supported loads every weight or fails.
-    """
-    test = Runner.test
-    if 'strict=True' in inspect.getsource(test):
-        return False
-
-    @functools.wraps(test)
-    def test_of_this_model(self):
-        if not getattr(getattr(self.model, 'module', self.model), 'is_tested_whole', False):
-            return test(self)
-        load = self.load_checkpoint
-
-        def load_all(filename, *args, **kwargs):
-            return load_exactly(functools.partial(load, filename, *args, **{**kwargs, 'strict': True}), filename)
-
-        with _replaced_loading(self, load_all):
-            return test(self)
-
-    Runner.test = test_of_this_model
-    return True
-
-
-@contextmanager
-def _replaced_loading(runner, load):
-    """Hide a runner's ``load_checkpoint`` by another function; such changes may be nested."""
-    hidden = vars(runner).get('load_checkpoint')
-    runner.load_checkpoint = load
-    try:
-        yield
-    finally:
-        del runner.load_checkpoint  # the method is seen again
-        if hidden is not None:
-            runner.load_checkpoint = hidden
-
-
-def load_exactly(load, file):
-    """What ``load()``, a strict loading of weights, returns.
-
-    Raises:
-        InputError: A weight is missing, left over or of another shape.
-    """
-    try:
-        return load()
-    except RuntimeError as error:
-        first, *reasons = map(str.strip, str(error).splitlines() or [''])
-        if 'do not match' not in first:  # another fault, such as of the device
-            raise
-        found = '; '.join(filter(None, reasons))
-        raise InputError('the weights of the model in the config', file=file, found=found) from error
-
-
-def resume_from_a_whole_checkpoint():
-    """Let ``--resume`` pass over a damaged checkpoint to the one before.
-
-    Symptom: ``--resume`` fails at a checkpoint that cannot be read, although older ones lie beside it.
-    Cause: mmengine's ``find_latest_checkpoint`` returns whatever ``last_checkpoint`` says.
-    Delete when: the oldest mmengine supported looks whether the file can be read.
-    """
-    original = checkpoint.find_latest_checkpoint
-    if 'load' in inspect.getsource(original):
-        return False
-    for module in [m for m in sys.modules.values() if getattr(m, '__dict__', {}).get(original.__name__) is original]:
-        setattr(module, original.__name__, find_latest_checkpoint)
-    return True
-
-
-def find_latest_checkpoint(path):
-    """Return the latest checkpoint of a work directory that can be read.
-
-    Args:
-        path: The work directory; its file ``last_checkpoint`` names the checkpoint that was saved last.
-
-    Returns:
-        str | None: What ``last_checkpoint`` names, or the newest readable one of the same kind (``epoch_N.pth``) before
-        it, with a warning; None if there is no ``last_checkpoint``.
-
-    Raises:
-        InputError: None of them can be read.
-    """
-    listed = Path(path, 'last_checkpoint')
-    if not listed.is_file():
-        print_log('Did not find last_checkpoint to be resumed.', 'current')
-        return None
-    try:
-        named = to_name(read_text(listed))
-    except InputError:  # a run that was killed may leave an empty file
-        named = ''
-    if '://' in named:  # not on this machine
-        return named
-    reasons = {}
-    for candidate in [named, *_checkpoints_until(Path(named), Path(path))]:
-        try:
-            checkpoint.CheckpointLoader.load_checkpoint(candidate, map_location='cpu')
-        except Exception as error:  # damaged data may raise any type of error
-            reasons[candidate] = error
-            continue
-        for passed_over, reason in reasons.items():
-            print_log(f'Resume passes over {passed_over or listed}: {reason}', 'current', logging.WARNING)
-        if reasons:
-            print_log(f'Resume from an older checkpoint instead: {candidate}', 'current', logging.WARNING)
-        return candidate
-    found = '; '.join(f'{candidate!r}: {reason}' for candidate, reason in reasons.items())
-    raise InputError('a checkpoint that can be read, or training without --resume', file=str(listed), found=found)
-
-
-def _checkpoints_until(named, work_dir):
-    """Paths of the checkpoints of the named one's kind up to its number, in its folder and the work directory."""
-    kind = re.fullmatch(r'(.*?)(\d+)(\D*)', named.name)
-    prefix, last, suffix = kind.groups() if kind else ('epoch_', 'inf', '.pth')
-    numbered = []
-    for folder in {named.parent, work_dir} if kind else {work_dir}:  # it may have been moved since
-        for path in folder.glob('*'):
-            number = path.name.removeprefix(prefix).removesuffix(suffix)
-            if path.name == f'{prefix}{number}{suffix}' and number.isdecimal() and int(number) <= float(last):
-                numbered.append((int(number), str(path)))
-    return [path for _, path in sorted(numbered, reverse=True) if Path(path) != named]

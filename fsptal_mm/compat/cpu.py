@@ -1,7 +1,6 @@
 """Repairs of training on the CPU; :mod:`fsptal_mm.compat` makes them."""
 
 import functools
-import os
 from contextlib import contextmanager
 
 import torch
@@ -13,10 +12,8 @@ from mmengine.runner import autocast
 
 from fsptal_mm.utils.errors import InputError
 
-_ONEDNN_CACHE = 'ONEDNN_PRIMITIVE_CACHE_CAPACITY'
 
-
-def launch_without_cuda():
+def launch_without_cuda() -> bool:
     """Let ``--launcher pytorch|slurm|mpi`` train on several CPU processes, with no change of the config.
 
     Symptom: ``AttributeError: module 'torch._C' has no attribute '_cuda_setDevice'``; after that ``ValueError:
@@ -50,7 +47,7 @@ def _init_without_cuda(init):
     return init_on_cpu
 
 
-def train_in_bf16_on_cpu():
+def train_in_bf16_on_cpu() -> bool:
     """Register an ``AmpOptimWrapper`` for the CPU, so that ``--amp`` works there too.
 
     Symptom: ``AssertionError: AmpOptimizerWrapper is only available training on gpu, npu, mlu or musa``.
@@ -84,18 +81,3 @@ class CPUAmpOptimWrapper(OptimWrapper):
         """Run the model's forward pass in bfloat16, and gradient accumulation as ever."""
         with super().optim_context(model), autocast(device_type='cpu', dtype=torch.bfloat16):
             yield
-
-
-def keep_few_compiled_convolutions():
-    """Let the memory of a training on the CPU stay as it is after a few epochs.
-
-    Symptom: a training needs more with every epoch, several times as much in the end, though its tensors do not.
-    Cause: oneDNN keeps what it compiled for the last 1024 shapes of tensors. Batches of videos nearly always have new
-    ones, so these small blocks come to lie between the large ones of each step, which ``malloc`` then cannot give back.
-    oneDNN reads the variable at the first convolution of a process; where it is set already, it stays.
-    Delete when: torch compiles convolutions for any length at once.
-    """
-    if get_device() != 'cpu' or _ONEDNN_CACHE in os.environ:
-        return False
-    os.environ[_ONEDNN_CACHE] = '32'  # about as many as a step needs
-    return True

@@ -10,7 +10,7 @@ import numpy as np
 from mmengine.utils import package_utils
 
 
-def stub_missing_drn():
+def stub_missing_drn() -> bool:
     """Let ``mmaction.models`` be imported although ``mmaction.models.localizers.drn`` is missing.
 
     Symptom: ``ModuleNotFoundError: No module named 'mmaction.models.localizers.drn'`` as soon as a model is built.
@@ -30,7 +30,7 @@ def stub_missing_drn():
     return True
 
 
-def restore_numpy_trapz():
+def restore_numpy_trapz() -> bool:
     """Give numpy its ``trapz`` back.
 
     Symptom: ``AttributeError: module 'numpy' has no attribute 'trapz'`` in mmaction2's AR@AN, after the first epoch.
@@ -43,7 +43,7 @@ def restore_numpy_trapz():
     return True
 
 
-def replace_pkg_resources():
+def replace_pkg_resources() -> bool:
     """Let mmengine look up installed packages without ``pkg_resources``.
 
     Symptom: ``No module named 'pkg_resources'`` from ``_base_ = 'mmaction::...'``, ``mmengine.hub`` and lazy configs.
@@ -62,7 +62,7 @@ def replace_pkg_resources():
     return True
 
 
-def is_installed(package):
+def is_installed(package: str) -> bool:
     """Return whether ``package``, a distribution or a module, is installed."""
     try:
         importlib.metadata.distribution(package)
@@ -72,7 +72,7 @@ def is_installed(package):
         return spec is not None and spec.origin is not None
 
 
-def get_installed_path(package):
+def get_installed_path(package: str) -> str:
     """Return the folder of ``package``, a module or a distribution; PackageNotFoundError if there is none."""
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:  # None too where a clone, a folder of that name, stands in the way
@@ -80,7 +80,7 @@ def get_installed_path(package):
     return str(Path(spec.origin).parent)
 
 
-def package2module(package):
+def package2module(package: str) -> str:
     """Return the module that the distribution ``package`` installs; ValueError if it does not say."""
     modules = importlib.metadata.distribution(package).read_text('top_level.txt')
     if not modules:

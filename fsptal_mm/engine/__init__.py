@@ -1,4 +1,5 @@
 from .hooks import (
+    AtomicCheckpointHook,
     EpochSeedHook,
     FiniteLossHook,
     NonFiniteLossError,
@@ -9,6 +10,7 @@ from .hooks import (
 )
 
 __all__ = [
+    'AtomicCheckpointHook',
     'EpochSeedHook',
     'FiniteLossHook',
     'NonFiniteLossError',

@@ -5,7 +5,7 @@ from mmengine.dataset import DefaultSampler
 from mmengine.dist import all_gather_object
 from torch.utils.data import DataLoader
 
-from .random_numbers import own_random_numbers
+from .random_numbers import SeededItems
 from .unwrapping import unwrapped_model
 
 
@@ -29,27 +29,14 @@ def mining_pass(runner, mine, epoch=None):
     model.eval()
     with runner.optim_wrapper.optim_context(runner.model):  # in the precision of training
         dataset = runner.train_dataloader.dataset
-        dataset = dataset if epoch is None else _SeededDataset(dataset, runner.seed, epoch)
+        if epoch is not None:
+            inner = dataset.dataset if isinstance(dataset, SeededItems) else dataset
+            dataset = SeededItems(inner, runner.seed, epoch)
         for data in _loader(runner.train_dataloader, dataset):
             inputs = model.data_preprocessor(data)['inputs']
             mined.update(mine(model, inputs, data['data_samples']))
     model.train(was_training)
     return {video_id: found for part in all_gather_object(mined) for video_id, found in part.items()}
-
-
-class _SeededDataset(torch.utils.data.Dataset):
-    """A dataset whose random transforms draw the same numbers for an item every time."""
-
-    def __init__(self, dataset, *entropy):
-        self.dataset = dataset
-        self.entropy = entropy
-
-    def __len__(self):
-        return len(self.dataset)
-
-    def __getitem__(self, index):
-        with own_random_numbers(*self.entropy, index):
-            return self.dataset[index]
 
 
 def _loader(of_training, dataset):

@@ -1,14 +1,16 @@
 """Random numbers of Python, numpy and torch on the host, seeded together."""
 
 import random
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
 import torch
+from torch.utils.data import Dataset
 
 
 @contextmanager
-def own_random_numbers(*entropy):
+def own_random_numbers(*entropy) -> Iterator[None]:
     """Draw random numbers that depend on non-negative whole numbers alone, and leave the process's as they were."""
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
     seed_host(*entropy)
@@ -19,10 +21,39 @@ def own_random_numbers(*entropy):
             restore(state)
 
 
-def seed_host(*entropy):
+def seed_host(*entropy) -> int:
     """Seed Python, numpy and torch on the host by non-negative whole numbers; returns torch's seed."""
     of_python, of_numpy, of_torch = np.random.SeedSequence([int(part) for part in entropy]).generate_state(3).tolist()
     random.seed(of_python)
     np.random.seed(of_numpy)  # noqa: NPY002  (what transforms of the toolbox draw from)
     torch.default_generator.manual_seed(of_torch)
     return of_torch
+
+
+class SeededItems(Dataset):
+    """View of a dataset whose items are prepared with random numbers of their own, and change nothing in others.
+
+    Everything else (``metainfo``, ``get_data_info``, ...) is the dataset's.
+
+    Args:
+        dataset: Any that is read by index.
+        *entropy: Non-negative whole numbers; with the index, an item's random numbers depend on them alone. A tensor in
+            shared memory may change while workers live.
+    """
+
+    def __init__(self, dataset, *entropy):
+        self.dataset = dataset
+        self.entropy = entropy
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int):
+        with own_random_numbers(*self.entropy, index):
+            return self.dataset[index]
+
+    def __getattr__(self, name):
+        # Not those of protocols: a loader fetches items by `__getitems__` where a dataset has it, past `__getitem__`.
+        if name.startswith('__') or name == 'dataset':  # the latter while a worker unpickles it
+            raise AttributeError(name)
+        return getattr(self.dataset, name)

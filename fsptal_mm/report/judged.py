@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from mmaction.registry import DATASETS, METRICS
 
-from fsptal_mm.config_errors import config_errors
 from fsptal_mm.evaluation import TALMetric, read_results, to_instances
 from fsptal_mm.evaluation.diagnosis import BUCKET_PRESETS, Diagnosis, diagnose
 from fsptal_mm.evaluation.functional import (
@@ -18,6 +17,7 @@ from fsptal_mm.evaluation.functional import (
     video_average_precision,
 )
 from fsptal_mm.structures import Instances
+from fsptal_mm.utils.configs import naming_types
 from fsptal_mm.utils.errors import InputError
 
 VIDEO_TIOU = 0.5  # at which single videos are judged: in the protocols of all benchmarks here
@@ -74,7 +74,7 @@ class Judged:
     diagnosis: Diagnosis
 
 
-@config_errors()
+@naming_types()
 def load_test_set(config):
     """The test videos that a config names, with their true segments; features are not read.
 

@@ -9,6 +9,7 @@ from mmengine.config import Config
 
 from fsptal_mm.apis.model_loading import model_index
 from fsptal_mm.evaluation.label_quality import LABEL_FOLDER, quality_over_training
+from fsptal_mm.utils.configs import merge_options, read_config
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import read_json
 
@@ -122,12 +123,12 @@ def _read_config(run, logs, options):
     if latest[0] != run.config_file:
         run.test_config = _load(run, latest[0])
     if run.test_config is not None:
-        run.test_config.merge_from_dict(options or {})
+        merge_options(run.test_config, options)
 
 
 def _load(run, file):
     try:
-        return Config.fromfile(file)
+        return read_config(file)
     except Exception as error:  # a config is a program: it can fail in any way
         run.missing.append(f'The config {file} cannot be read ({_said(error)}): correct it there.')
         return None

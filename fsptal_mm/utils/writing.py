@@ -101,16 +101,11 @@ def write_json(path, content):
         file.write(text)
 
 
-def remove_leftovers(folder, below=''):
-    """Remove the temporary files of :func:`atomic_path` in a folder that no living process writes.
-
-    Args:
-        folder: Path of the folder.
-        below: Pattern of the folders below it to look into instead, such as ``'*/vis_data/'``.
-    """
+def remove_leftovers(folder):
+    """Remove the temporary files of :func:`atomic_path` in a folder that no living process writes."""
     if fcntl is None:
         return
-    for path in Path(folder).glob(f'{below}.*.fsptal-tmp*'):
+    for path in Path(folder).glob('.*.fsptal-tmp*'):
         if _OURS.fullmatch(path.name):
             with contextlib.suppress(OSError):  # gone, locked by a living process, or on a file system without locks
                 _remove_if_dead(path)

@@ -15,16 +15,13 @@ from hypothesis import strategies as st
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader, checkpoint
 from nasty import damaged, special_files, spoilt, values
-from test_compat import toy_runner
 from torch import nn
+from toy_run import toy_runner
 
-from fsptal_mm import compat
 from fsptal_mm.apis.model_loading import class_names, load_weights, state_dict_holder
 from fsptal_mm.apis.recognizer import load_recognizer
-from fsptal_mm.compat.checkpoints import find_latest_checkpoint
+from fsptal_mm.engine.resuming import find_latest_checkpoint
 from fsptal_mm.utils.errors import InputError
-
-compat.apply()
 
 
 def load(path):
@@ -169,7 +166,7 @@ def test_code_is_never_run(place, as_zip, tmp_path, monkeypatch):
 def trained(tmp_path, monkeypatch):
     """The checkpoint of a training of one epoch in the working directory, with code for a config."""
     monkeypatch.chdir(tmp_path)
-    toy_runner(tmp_path, 'first', 1, default_scope='mmaction').train()
+    toy_runner(tmp_path, 'first', 1).train()
     found = CheckpointLoader.load_checkpoint(str(tmp_path / 'epoch_1.pth'))
     found['meta']['config'] = "import os\nos.mkdir('run')\n"
     torch.save(found, tmp_path / 'epoch_1.pth')
@@ -187,7 +184,7 @@ def test_the_config_in_a_checkpoint_is_not_run_by_a_resume(name, trained, monkey
 
     if '://' in name:  # whatever fetches it: there is no network in a test
         monkeypatch.setattr(CheckpointLoader, '_get_checkpoint_loader', lambda path: load_from_elsewhere)
-    runner = toy_runner(trained.parent, 'second', 2, default_scope='mmaction', resume=True, load_from=name)
+    runner = toy_runner(trained.parent, 'second', 2, resume=True, load_from=name)
     runner.train()
     assert runner.epoch == 2
     assert not Path('run').exists()
@@ -209,14 +206,14 @@ PROGRESS = dict(meta=dict(epoch=1, iter=2), message_hub={})
     ],
 )
 def test_a_resume_from_what_no_training_saved_is_refused(content, tmp_path):
-    runner = toy_runner(tmp_path, 'first', 1, default_scope='mmaction', resume=True, load_from=str(tmp_path / 'w.pth'))
+    hooks = dict(checkpoint=dict(type='AtomicCheckpointHook'))
+    runner = toy_runner(tmp_path, 'first', 1, resume=True, load_from=str(tmp_path / 'w.pth'), default_hooks=hooks)
     weights = runner.model.state_dict()
     torch.save({**content, 'state_dict': weights} if content else weights, tmp_path / 'w.pth')
     message = str(refused(runner.train, names=tmp_path / 'w.pth'))
     assert 'epoch and iter in meta' in message
     assert 'without --resume' in message
     assert next(iter(content or weights)) in message
-    assert 'load_checkpoint' not in vars(runner)
 
 
 def test_code_that_comes_over_http_is_not_run(tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import torch
 from test_kills import (  # noqa: F401  (`material` is a fixture)
     conversion,
     extraction,
@@ -14,7 +15,6 @@ from test_kills import (  # noqa: F401  (`material` is a fixture)
     localization,
     material,
     point_drawing,
-    pytestmark,
     training,
 )
 from tiny_videos import write_video
@@ -23,6 +23,12 @@ from fsptal_mm.datasets.videos.reader import open_video
 from fsptal_mm.structures import Instances
 from fsptal_mm.utils.errors import WriteError
 from fsptal_mm.visualization import annotate_video
+
+pytestmark = [
+    pytest.mark.disk,
+    pytest.mark.processes,
+    pytest.mark.skipif(torch.cuda.is_available(), reason='forked processes, hence on the CPU only'),
+]
 
 
 def mount(*arguments):

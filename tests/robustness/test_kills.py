@@ -11,15 +11,14 @@ import numpy as np
 import pytest
 import torch
 from killing import Program, kill_at_random, leftovers
-from mmengine.config import Config
 from numbered_videos import write_numbered
 from tiny_recognizers import write_recognizer
 from tiny_run import same_weights
 from tiny_videos import write_video
 
 from fsptal_mm.annotator.project_file import read_project
-from fsptal_mm.compat.checkpoints import find_latest_checkpoint
 from fsptal_mm.datasets.synthetic.generator import ensure_synthetic
+from fsptal_mm.engine.resuming import find_latest_checkpoint
 from fsptal_mm.utils.writing import write_json
 
 ROOT = Path(__file__).parents[2]
@@ -37,7 +36,11 @@ train_cfg = dict(max_epochs={EPOCHS}, val_interval=2)
 default_hooks = dict(checkpoint=dict(interval=1, max_keep_ckpts=2))
 """
 
-pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason='forked processes, hence on the CPU only')
+pytestmark = [
+    pytest.mark.kills,
+    pytest.mark.processes,
+    pytest.mark.skipif(torch.cuda.is_available(), reason='forked processes, hence on the CPU only'),
+]
 
 
 @pytest.fixture(scope='module')
@@ -117,11 +120,9 @@ class Training(Case):
         folder = self.program.folder
         for path in folder.glob('*.pth'):
             assert torch.load(path)['meta']['epoch'] == int(path.stem.removeprefix('epoch_'))
-        for path in folder.rglob('*.py'):  # in the work directory, and one for every start
-            if path.name[0] != '.':
-                assert Config.fromfile(path).train_cfg.max_epochs == EPOCHS
         if (folder / 'last_checkpoint').exists():
-            assert find_latest_checkpoint(folder) == (folder / 'last_checkpoint').read_text()
+            named = (folder / 'last_checkpoint').read_text()  # empty if killed, or the disk full, while it was written
+            assert find_latest_checkpoint(folder) == (named or str(max(folder.glob('epoch_*.pth'))))
         else:
             assert not (folder / 'epoch_2.pth').exists()  # the first one may stand there a moment before
 

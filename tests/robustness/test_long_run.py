@@ -16,10 +16,13 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from fsptal_mm.datasets.synthetic.generator import ensure_synthetic
+from fsptal_mm.utils.configs import merge_options
 
 CONFIG = Path(__file__).parents[2] / 'configs/fsptal_tuned/fsptal-tuned_synthetic.py'
 
 pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.slow,
     pytest.mark.skipif(torch.cuda.is_available(), reason='forked processes, hence on the CPU only'),
     pytest.mark.skipif(
         not Path('/proc/self/smaps_rollup').exists() or not hasattr(ctypes.CDLL(None), 'malloc_trim'),
@@ -60,11 +63,12 @@ class ResourceHook(Hook):
 
 def train(root, work_dir, epochs, hooks):
     torch.set_num_threads(1)
+    os.environ['ONEDNN_PRIMITIVE_CACHE_CAPACITY'] = '32'  # as tools/train.py sets it
     config = Config.fromfile(CONFIG)
     options = {'data_root': str(root), 'train_cfg.max_epochs': epochs, 'train_cfg.val_interval': 5}
     options |= {f'{part}_dataloader.dataset.type': 'PointTALDataset' for part in ('train', 'val', 'test')}
     options |= {'default_hooks.checkpoint.interval': 5, 'work_dir': str(work_dir), 'randomness.seed': 0}
-    config.merge_from_dict(options)
+    merge_options(config, options)
     config.custom_hooks = hooks
     config.log_level = 'WARNING'
     Runner.from_cfg(config).train()

@@ -16,7 +16,10 @@ from tiny_run import make_runner, same_weights, write_data
 
 EPOCHS, KILLED_IN_EPOCH = 4, 2
 
-pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason='forked processes, hence on the CPU only')
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.skipif(torch.cuda.is_available(), reason='forked processes, hence on the CPU only'),
+]
 
 
 @TRANSFORMS.register_module()
@@ -162,7 +165,7 @@ def test_items_differ_from_epoch_to_epoch_from_one_another_and_with_the_seed(tmp
             runner.train_loop._epoch = epoch
             runner.call_hook('before_train_epoch')
             before = states()
-            items = dataset.__getitems__(range(len(dataset)))  # as loaders fetch them
+            items = [dataset[index] for index in range(len(dataset))]
             noise = [(items[i]['inputs'] - plain[i]['inputs']).mean().item() for i in range(len(dataset))]
             after = states()
             assert before == after  # what is drawn beside the pipeline does not notice it
@@ -178,7 +181,7 @@ def test_copies_of_an_item_differ(tmp_path, wrapper):
     settings = dict(default_hooks=dict(checkpoint=None, seed=dict(type='EpochSeedHook')), wrapper=wrapper)
     runner = make_runner(tmp_path, steps=['Jitter'], **settings)
     runner.call_hook('before_train')
-    items = runner.train_dataloader.dataset.__getitems__(range(10))
+    items = [runner.train_dataloader.dataset[index] for index in range(10)]
     for first, second in zip(items[:5], items[5:]):
         assert first['data_samples'].video_id == second['data_samples'].video_id
         assert (first['inputs'] - second['inputs']).abs().min() > 1e-5
@@ -194,3 +197,17 @@ def test_ranks_draw_different_numbers(tmp_path, monkeypatch):
         drawn[rank] = *map(str, states()), runner.train_dataloader.sampler.seed
     assert not set(drawn[0][:3]) & set(drawn[1][:3])
     assert drawn[0][3] == drawn[1][3] == 0  # but they share the order of the videos
+
+
+def test_the_dataset_stays_as_it_is(tmp_path):
+    runner = make_runner(tmp_path, default_hooks=dict(checkpoint=None, seed=dict(type='EpochSeedHook')))
+    loader = runner.train_dataloader
+    dataset, before = loader.dataset, dict(vars(loader.dataset))
+    runner.call_hook('before_train')
+    assert vars(dataset) == before
+    seeded = runner.train_dataloader
+    assert seeded.dataset.dataset is dataset
+    assert seeded.dataset.metainfo == dataset.metainfo
+    same = ('batch_size', 'sampler', 'num_workers', 'collate_fn', 'pin_memory', 'worker_init_fn', 'persistent_workers')
+    assert all(getattr(seeded, name) == getattr(loader, name) for name in (*same, 'drop_last', 'prefetch_factor'))
+    assert len(seeded) == len(loader)

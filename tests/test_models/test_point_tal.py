@@ -3,6 +3,7 @@ import pytest
 import torch
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
+from mmengine.runner.checkpoint import load_state_dict
 
 from fsptal_mm.structures import PointTargets
 from fsptal_mm.utils.errors import InputError
@@ -189,3 +190,29 @@ def test_a_backbone_of_the_toolbox_makes_the_features():
         torch.testing.assert_close(row[: len(video[0])], run(model, [video], 'tensor')[0], rtol=1e-4, atol=1e-5)
     sum(run(model, clips, 'loss').values()).backward()
     assert model.backbone.conv1.conv.weight.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize(
+    'change, named',
+    [
+        (lambda weights: weights.popitem(), 'missing'),
+        (lambda weights: weights.update(more=torch.zeros(1)), 'more'),
+        (lambda weights: weights.update({'embedding.conv.weight': torch.zeros(1)}), 'embedding.conv.weight'),
+    ],
+)
+def test_weights_of_another_model_are_not_tested(model, videos, change, named):
+    """A runner loads what fits; figures of what stays as it was drawn would be worth nothing."""
+    data = dict(inputs=[video for video, _ in videos], data_samples=[sample for _, sample in videos])
+    whole = model.state_dict()
+    model.eval()
+    model.test_step(data)  # drawn weights, and nothing was loaded
+    weights = whole.copy()
+    change(weights)
+    load_state_dict(model, weights)
+    with pytest.raises(InputError, match=named):
+        model.test_step(data)
+    load_state_dict(model, whole)
+    model.test_step(data)
+    load_state_dict(model, weights)
+    run(model.train(), videos, 'loss')  # a training may start with them, and be tested
+    model.eval().test_step(data)

@@ -13,6 +13,7 @@ from tool_modules import load_tool
 
 from fsptal_mm.datasets.annotations.records import load_annotations
 from fsptal_mm.datasets.synthetic.generator import ensure_synthetic
+from fsptal_mm.utils.configs import merge_options
 from fsptal_mm.utils.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +34,7 @@ def trained(tmp_path_factory):
     for part in ('train', 'val', 'test'):
         options |= {f'{part}_dataloader.num_workers': 0, f'{part}_dataloader.persistent_workers': False}
         options |= {f'{part}_dataloader.dataset.type': 'PointTALDataset'}
-    config.merge_from_dict(options | {'work_dir': str(folder / 'work'), 'randomness.seed': 0})
+    merge_options(config, options | {'work_dir': str(folder / 'work'), 'randomness.seed': 0})
     Runner.from_cfg(config).train()
     config.dump(folder / 'config.py')
     return folder

@@ -9,6 +9,8 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from tool_modules import load_tool
 
+from fsptal_mm.utils.configs import merge_options
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -24,7 +26,7 @@ def arguments(tmp_path_factory):
     """FS-PTAL on a small set, and two checkpoints of it."""
     folder = tmp_path_factory.mktemp('modules')
     config = Config.fromfile(ROOT / 'configs/fsptal_tuned/fsptal-tuned_synthetic.py')
-    config.merge_from_dict({'data_root': str(folder / 'set')})
+    merge_options(config, {'data_root': str(folder / 'set')})
     config.train_dataloader.dataset.generator = dict(train_videos=10, test_videos=10)
     config.dump(folder / 'fsptal.py')
     init_default_scope('mmaction')

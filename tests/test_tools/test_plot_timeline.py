@@ -11,6 +11,8 @@ from mmengine.registry import init_default_scope
 from tiny_videos import write_video
 from tool_modules import load_tool
 
+from fsptal_mm.utils.configs import merge_options
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -25,7 +27,7 @@ def models(tmp_path_factory):
     folder, pairs = tmp_path_factory.mktemp('models'), []
     for seed, method in enumerate(('fsptal', 'lacp')):
         config = Config.fromfile(ROOT / f'configs/{method}/{method}_synthetic.py')
-        config.merge_from_dict({'data_root': str(folder / 'set')})
+        merge_options(config, {'data_root': str(folder / 'set')})
         for part in ('train', 'test'):
             config[f'{part}_dataloader'].dataset.generator = dict(train_videos=10, test_videos=10)
         config.dump(folder / f'{method}.py')

@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from tool_modules import load_tool
 
+from fsptal_mm.utils.configs import merge_options
 from fsptal_mm.utils.errors import InputError
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -22,7 +23,7 @@ def tool():
 def config(tmp_path):
     """The experiment on a smaller set, without worker processes."""
     config = Config.fromfile(_ROOT / 'configs/fsptal_tuned/fsptal-tuned_synthetic_fold.py')
-    config.merge_from_dict(dict(data_root=str(tmp_path / 'set')))
+    merge_options(config, dict(data_root=str(tmp_path / 'set')))
     for name in ('val_dataloader', 'test_dataloader'):
         config[name].update(num_workers=0, persistent_workers=False)
         config[name].dataset.generator = dict(train_videos=12, test_videos=10)

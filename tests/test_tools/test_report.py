@@ -9,6 +9,8 @@ import pytest
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+from fsptal_mm.utils.configs import merge_options
+
 _ROOT = Path(__file__).parents[2]
 
 
@@ -24,9 +26,10 @@ def work_dir(tmp_path_factory):
     """Two epochs of FS-PTAL on a small set, then a test."""
     folder = tmp_path_factory.mktemp('runs')
     config = Config.fromfile(_ROOT / 'configs/fsptal_tuned/fsptal-tuned_synthetic.py')
-    config.merge_from_dict(
+    merge_options(
+        config,
         {'data_root': str(folder / 'set'), 'work_dir': str(folder / 'work'), 'log_level': 'ERROR'}
-        | {'train_cfg.max_epochs': 2, 'train_cfg.val_interval': 1, 'custom_hooks.0.interval': 1}
+        | {'train_cfg.max_epochs': 2, 'train_cfg.val_interval': 1, 'custom_hooks.0.interval': 1},
     )
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         config[name].update(num_workers=0, persistent_workers=False)

@@ -29,8 +29,8 @@ from rich.table import Table as RichTable
 from table_report import summarize
 from tables import ALONGSIDE, Row, Table
 
-from fsptal_mm.config_errors import config_errors
 from fsptal_mm.evaluation.functional import render_markdown
+from fsptal_mm.utils.configs import naming_types
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.writing import atomic_write, write_json
 
@@ -62,7 +62,7 @@ def supervision(config):
     return 'video labels' if config.model.get('head', {}).get('type') == 'MILHead' else 'points'
 
 
-@config_errors()
+@naming_types()
 def costs(experiment, seed):
     """What a finished run needs; measured once and kept beside it.
 

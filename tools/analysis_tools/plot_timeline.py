@@ -16,8 +16,6 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from mmengine.config import DictAction
-
 from fsptal_mm.apis.model_loading import find_config
 from fsptal_mm.apis.timelines import (
     add_results,
@@ -29,6 +27,7 @@ from fsptal_mm.apis.timelines import (
 )
 from fsptal_mm.datasets.annotations.records import load_annotations
 from fsptal_mm.evaluation import read_results
+from fsptal_mm.utils.configs import OptionsAction, merge_options
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.visualization import SUFFIXES, draw_timeline
 
@@ -50,7 +49,7 @@ def parse_args(argv):
     parser.add_argument('--out', default=default, metavar='PATH', help=f'PNG, SVG or PDF; default: {default}')
     parser.add_argument('--max-classes', type=int, default=20, metavar='N', help='default: %(default)s')
     parser.add_argument('--max-proposals', type=int, default=100, metavar='N', help='per model; default: %(default)s')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='of all configs, as in test.py')
+    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, help='of all configs, as in test.py')
     args = parser.parse_args(argv)
     if not args.models and not args.results:
         parser.error('a config and a checkpoint, or --results, is needed')
@@ -81,7 +80,7 @@ def collect(args):
     of_models = []
     for (path, checkpoint), name in zip(pairs, names):
         config = find_config(path)
-        config.merge_from_dict(args.cfg_options or {})
+        merge_options(config, args.cfg_options)
         of_models.append(timelines_of_model(config, checkpoint, args.split, videos, name))
         videos = list(of_models[0])  # the same ones of every model
     joined = {video_id: join_tracks(*(timelines[video_id] for timelines in of_models)) for video_id in videos}

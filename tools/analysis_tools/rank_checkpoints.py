@@ -10,7 +10,6 @@ import sys
 
 import torch
 from mmaction.registry import MODELS
-from mmengine.config import Config, DictAction
 from mmengine.evaluator import Evaluator
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
@@ -18,8 +17,8 @@ from mmengine.runner import Runner
 from scipy.stats import spearmanr
 
 from fsptal_mm.apis.model_loading import load_local_checkpoint
-from fsptal_mm.config_errors import config_errors
 from fsptal_mm.evaluation.functional import summary_table
+from fsptal_mm.utils.configs import OptionsAction, merge_options, naming_types, read_config
 from fsptal_mm.utils.errors import InputError
 
 _POINTS, _HELD_OUT, _TEST = 'point_mAP', 'held-out mAP (analysis)', 'test mAP (analysis)'
@@ -30,7 +29,7 @@ def parse_args(argv):
     parser.add_argument('config', help='config file of an experiment with a held-out fold')
     parser.add_argument('checkpoints', nargs='+', metavar='CHECKPOINT', help='in the order of training')
     parser.add_argument('--points-only', action='store_true', help='read no true segment: the points alone')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='as in train.py, e.g. data_root=DIR')
+    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, help='as in train.py, e.g. data_root=DIR')
     return parser.parse_args(argv)
 
 
@@ -116,9 +115,9 @@ def report(rows):
 def main(argv=None):
     args = parse_args(argv)
     try:
-        with config_errors():
-            config = Config.fromfile(args.config)
-            config.merge_from_dict(args.cfg_options or {})
+        with naming_types(args.config):
+            config = read_config(args.config)
+            merge_options(config, args.cfg_options)
             init_default_scope(config.default_scope)
             MMLogger.get_current_instance().setLevel('WARNING')  # the metrics' own tables would hide ours
             print(report(rank(config, args.checkpoints, args.points_only)))

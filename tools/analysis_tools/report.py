@@ -12,10 +12,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmengine.config import DictAction
 from tables import TABLES
 
 from fsptal_mm.report import Published, read_run, write_report
+from fsptal_mm.utils.configs import OptionsAction
 from fsptal_mm.utils.errors import InputError
 
 _MEASURE = 'mAP@0.1-0.7'  # of the figures in tables.py
@@ -31,7 +31,7 @@ def parse_args(argv=None):
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=OptionsAction,
         metavar='KEY=VALUE',
         help='changes of the configs, such as test_dataloader.dataset.data_root=DIR where the data have moved',
     )

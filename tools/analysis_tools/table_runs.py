@@ -15,10 +15,10 @@ from datetime import datetime
 from pathlib import Path
 
 from filelock import FileLock
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
 import fsptal_mm
-from fsptal_mm.config_errors import config_errors
+from fsptal_mm.utils.configs import OptionsAction, merge_options, read_config
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.writing import write_json
 
@@ -71,12 +71,11 @@ class Experiment:
             InputError: The config has mistakes, or the options do not fit it.
         """
         options = (*_ALWAYS, *options)
-        with config_errors():
-            config = Config.fromfile(config_file)
+        config = read_config(config_file)
         parser = argparse.ArgumentParser(exit_on_error=False)
-        parser.add_argument('--cfg-options', nargs='+', action=DictAction)  # as train.py reads them
+        parser.add_argument('--cfg-options', nargs='+', action=OptionsAction)  # as train.py reads them
         try:
-            config.merge_from_dict(parser.parse_args(['--cfg-options', *options]).cfg_options)
+            merge_options(config, parser.parse_args(['--cfg-options', *options]).cfg_options)
         except (argparse.ArgumentError, ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
             expected = 'key=value for fields of the config'
             raise InputError(expected, file=config_file, field='cfg-options', found=f'{options}: {error}') from error

@@ -8,11 +8,10 @@ from collections import Counter
 
 import numpy as np
 from mmaction.registry import DATASETS
-from mmengine.config import Config, DictAction
 from mmengine.utils import track_iter_progress
 
-from fsptal_mm.config_errors import config_errors
 from fsptal_mm.datasets import PointsToSnippets, SnippetLoader
+from fsptal_mm.utils.configs import OptionsAction, merge_options, naming_types, read_config
 from fsptal_mm.utils.errors import InputError
 
 
@@ -20,7 +19,7 @@ def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config file of an experiment')
     parser.add_argument('--loaders', nargs='+', default=['train_dataloader', 'test_dataloader'], help='which to check')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='as in train.py, e.g. data_root=DIR')
+    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, help='as in train.py, e.g. data_root=DIR')
     return parser.parse_args(argv)
 
 
@@ -67,11 +66,10 @@ def main(argv=None):
     args = parse_args(argv)
     failed = False
     try:
-        with config_errors():
-            config = Config.fromfile(args.config)
-            config.merge_from_dict(args.cfg_options or {})
+        config = read_config(args.config)
+        merge_options(config, args.cfg_options)
         for name in args.loaders:
-            with config_errors():
+            with naming_types(args.config):
                 dataset = DATASETS.build(config[name].dataset)
             counts, errors, warnings = check(dataset)
             print(f'\n{name}')

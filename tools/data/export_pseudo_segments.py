@@ -17,11 +17,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from mmaction.apis import init_recognizer
-from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
 from fsptal_mm.apis.model_loading import load_local_checkpoint, set_nms
-from fsptal_mm.config_errors import config_errors
 from fsptal_mm.datasets.annotations.json_readers import save_plain
 from fsptal_mm.datasets.annotations.records import Annotations, VideoRecord
 from fsptal_mm.datasets.annotations.writers import save_activitynet, save_mmaction2
@@ -30,6 +28,7 @@ from fsptal_mm.evaluation import name_classes, write_results
 from fsptal_mm.evaluation.pseudo_segments import PseudoSegmentRules
 from fsptal_mm.evaluation.samples import collect_detections, column
 from fsptal_mm.structures import Instances
+from fsptal_mm.utils.configs import OptionsAction, merge_options, naming_types, read_config
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import to_positive
 from fsptal_mm.utils.writing import atomic_write
@@ -60,7 +59,7 @@ def parse_args(argv):
     parser.add_argument('--raw-proposals', metavar='FILE', help='JSON file for all scored proposals before NMS')
     parser.add_argument('--split', choices=('train', 'test'), default='train', help='videos of --raw-proposals')
     parser.add_argument('--fps', type=float, help='of videos that do not state it; opentad and mmaction2 count frames')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='as in train.py, e.g. data_root=DIR')
+    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, help='as in train.py, e.g. data_root=DIR')
     args = parser.parse_args(argv)
     if args.format == 'opentad' and args.fps is None:
         parser.error('argument --fps: the format opentad needs it')
@@ -140,12 +139,12 @@ def write_raw_proposals(path, dataset, found):
     print(f'{path}: {sum(len(video["detections"]) for video in found.values())} proposals before NMS')
 
 
-@config_errors()
+@naming_types()
 def main(argv=None):
     args = parse_args(argv)
     to_positive(args.fps, field='--fps')
-    config = Config.fromfile(args.config)
-    config.merge_from_dict(args.cfg_options or {})
+    config = read_config(args.config)
+    merge_options(config, args.cfg_options)
     rules = ('min_score', 'change_points', 'cut', 'blend', 'fill')
     rules = PseudoSegmentRules.from_config({name: getattr(args, name) for name in rules})
     dataset, found = predict(config, args.checkpoint)

@@ -17,14 +17,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from mmengine.config import Config, DictAction
 from rich.progress import BarColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 
 from fsptal_mm.apis.feature_extractor import FeatureExtractor
-from fsptal_mm.config_errors import config_errors
 from fsptal_mm.datasets.annotations.readers import read_lines
 from fsptal_mm.datasets.feature_settings import keep_settings
 from fsptal_mm.datasets.videos.reader import videos_below
+from fsptal_mm.utils.configs import OptionsAction, merge_options, naming_types, read_config
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import path_below, to_name
 from fsptal_mm.utils.writing import atomic_write
@@ -52,7 +51,7 @@ def parse_args(argv):
         help='for models of optical flow: "tvl1", or a folder with a folder of flow_x_*, flow_y_* images per video',
     )
     parser.add_argument('--shard', help='i/n, i from 0: only each n-th video (default: from RANK and WORLD_SIZE)')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='changes of the config, as in train.py')
+    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, help='changes of the config, as in train.py')
     return parser.parse_args(argv)
 
 
@@ -130,13 +129,13 @@ def run(extractor, videos, out, num_workers):
     return errors
 
 
-@config_errors()
+@naming_types()
 def extract(args):
     """Do what the command line says; returns the exit status."""
     index, count = parse_shard(args.shard)
     videos = dict(list(find_videos(args.videos).items())[index::count])
-    config = Config.fromfile(args.config)
-    config.merge_from_dict(args.cfg_options or {})
+    config = read_config(args.config)
+    merge_options(config, args.cfg_options)
     extractor = FeatureExtractor(
         config,
         args.checkpoint,

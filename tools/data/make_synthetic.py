@@ -11,19 +11,20 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmengine.config import DictAction
-
 from fsptal_mm.datasets.annotations.json_readers import save_plain
 from fsptal_mm.datasets.annotations.records import load_annotations
 from fsptal_mm.datasets.synthetic.features import SyntheticParams
 from fsptal_mm.datasets.synthetic.generator import ensure_synthetic, save_split, select_videos
+from fsptal_mm.utils.configs import OptionsAction
 from fsptal_mm.utils.errors import InputError
 
 
 def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('out', help='folder to write')
-    parser.add_argument('--params', nargs='+', action=DictAction, default={}, help='fields of SyntheticParams: dim=256')
+    parser.add_argument(
+        '--params', nargs='+', action=OptionsAction, default={}, help='fields of SyntheticParams: dim=256'
+    )
     real = parser.add_argument_group('features for real annotations, into OUT/features/PART')
     real.add_argument('--ann-file', help='gt.json of LACP, HR-Pro or ActivityNet, or the plain form; with segments')
     real.add_argument('--part', choices=('train', 'test'), default='train', help='(default: train)')

@@ -18,8 +18,8 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
 
 from fsptal_mm.apis.model_loading import find_config, load_local_checkpoint
-from fsptal_mm.config_errors import config_errors
 from fsptal_mm.engine.timeline_builder import find_videos
+from fsptal_mm.utils.configs import naming_types
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.visualization import save_figure
 
@@ -63,7 +63,7 @@ def run_modules(config, checkpoint, video_id):
     )
 
 
-@config_errors()
+@naming_types()
 def draw(args):
     """Write the pictures that the command line asks for."""
     config = find_config(args.config)

@@ -1,3 +1,4 @@
+from .atomic_checkpoint_hook import AtomicCheckpointHook
 from .epoch_seed_hook import EpochSeedHook
 from .finite_loss_hook import FiniteLossHook, NonFiniteLossError
 from .pseudo_label_mining_hook import PseudoLabelMiningHook
@@ -6,6 +7,7 @@ from .result_file_hook import ResultFileHook
 from .tal_visualization_hook import TALVisualizationHook
 
 __all__ = [
+    'AtomicCheckpointHook',
     'EpochSeedHook',
     'FiniteLossHook',
     'NonFiniteLossError',

@@ -43,8 +43,6 @@ class PointTAL(BaseModel):
         init_cfg: As in ``mmengine.model.BaseModule``.
     """
 
-    is_tested_whole = True  # with a checkpoint of all its weights and no others, see fsptal_mm/compat/checkpoints.py
-
     def __init__(
         self,
         embedding,
@@ -76,7 +74,9 @@ class PointTAL(BaseModel):
         self.refinement = refinement and MODELS.build(refinement)
         self.refine = refine
         self.refinement_store = None
+        self._misfit = None
         self.register_load_state_dict_pre_hook(_check_second_stage)
+        self.register_load_state_dict_pre_hook(_note_misfit)  # after the other one, which may complete the weights
         self.freeze_backbone = freeze_backbone
         self.clip_chunk = clip_chunk
         self.checkpoint_clips = checkpoint_clips
@@ -101,6 +101,18 @@ class PointTAL(BaseModel):
                 check_can_recompute(self.backbone)
         return self
 
+    def test_step(self, data):
+        """As in ``BaseModel``, with all weights of a checkpoint or none.
+
+        The runner loads what fits and leaves the rest as it was drawn, which is fine to start a training with.
+
+        Raises:
+            InputError: The weights that were loaded last are those of another model, and nothing was trained since.
+        """
+        if self._misfit is not None:
+            raise InputError('the weights of the model in the config', field='checkpoint', found=self._misfit)
+        return super().test_step(data)
+
     def forward(self, inputs, data_samples=None, mode='tensor'):
         """Run the model.
 
@@ -112,6 +124,8 @@ class PointTAL(BaseModel):
         Returns:
             The losses, the data samples with predictions, or the padded class activations ``(B, T, C + 1)``.
         """
+        if mode == 'loss':
+            self._misfit = None
         if mode == 'loss' and self.refinement_store is not None:
             return self._refinement_loss(inputs, data_samples)
         if mode == 'predict' and self.refines:
@@ -248,6 +262,19 @@ def _check_second_stage(model, state_dict, prefix, *_):
         print_log(message, 'current', logging.WARNING)
         model.refinement.is_trained.fill_(False)
         state_dict.update({prefix + name: value for name, value in model.refinement.state_dict().items()})
+
+
+def _note_misfit(model, state_dict, prefix, *_):
+    """Before a checkpoint is loaded: keep in what it differs from the model, for a test."""
+    own = model.state_dict(prefix=prefix)
+    given = {name: value for name, value in state_dict.items() if name.startswith(prefix)}
+    found = [f'{name} is missing' for name in own if name not in given]
+    found += [f'{name} is left over' for name in given if name not in own]
+    for name in given.keys() & own.keys():
+        shapes = [tuple(getattr(weights[name], 'shape', ())) for weights in (given, own)]
+        if shapes[0] != shapes[1]:
+            found.append(f'{name} is {shapes[0]} instead of {shapes[1]}')
+    model._misfit = '; '.join(sorted(found)) or None
 
 
 def _mean_over_ranks(losses, batch):

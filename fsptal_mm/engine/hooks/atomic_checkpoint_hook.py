@@ -1,0 +1,104 @@
+"""Checkpoints that are there only when they are whole, and a resume from the newest one that can be read."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
+from mmaction.registry import HOOKS
+from mmengine.fileio import LocalBackend, register_backend
+from mmengine.hooks import CheckpointHook
+from mmengine.runner import Runner
+
+from fsptal_mm.utils.writing import atomic_write
+
+from ..resuming import check_progress, find_latest_checkpoint
+
+_BACKEND = 'fsptal_mm.atomic'
+
+
+@register_backend(_BACKEND)
+class AtomicLocalBackend(LocalBackend):
+    """Local files that are moved into their place when all is written; mmengine's backend writes in place."""
+
+    def __init__(self):
+        self._outdated = None
+
+    def put(self, obj: bytes, filepath) -> None:
+        """Write bytes to a file.
+
+        Raises:
+            WriteError: No space left, a read-only folder, ... What stood there stays.
+        """
+        with atomic_write(filepath, 'wb') as file:
+            file.write(obj)
+
+    def remove(self, filepath) -> None:
+        """Delete a file, at the end of :meth:`deleting_afterwards` if one is under way."""
+        if self._outdated is None:
+            super().remove(filepath)
+        else:
+            self._outdated.append(filepath)
+
+    @contextmanager
+    def deleting_afterwards(self) -> Iterator[None]:
+        """Put off what the block deletes to its end; after an error, nothing is deleted. Such blocks may be nested."""
+        if self._outdated is not None:
+            yield
+            return
+        self._outdated = []
+        try:
+            yield
+        finally:
+            outdated, self._outdated = self._outdated, None
+        for path in outdated:
+            self.remove(path)
+
+
+@HOOKS.register_module()
+class AtomicCheckpointHook(CheckpointHook):
+    """mmengine's ``CheckpointHook``, with its arguments, for runs that may be killed or fill the disk.
+
+    - Local checkpoints are written under another name and moved. mmengine writes into the file itself.
+    - The oldest (or so far best) checkpoint goes after the new one is there. mmengine deletes it before.
+    - ``resume=True`` without ``load_from`` takes the newest checkpoint that can be read, with a warning if that is not
+      the one that ``last_checkpoint`` names. mmengine takes whatever is named there.
+    - A resume from a file that no training saved is refused.
+
+    Checkpoints on other storage (``out_dir='s3://...'``), and those with ``backend_args``, are left to mmengine.
+    """
+
+    def before_run(self, runner: Runner) -> None:
+        """Choose the checkpoint of a resume without a file.
+
+        Raises:
+            InputError: There are checkpoints, but none can be read.
+        """
+        if runner._resume and runner._load_from is None:
+            runner._load_from = find_latest_checkpoint(runner.work_dir)
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Check what a resume needs.
+
+        Raises:
+            InputError: The checkpoint does not say how far its training was.
+        """
+        if runner._resume:
+            check_progress(checkpoint, runner._load_from)
+
+    def before_train(self, runner: Runner) -> None:
+        """Choose how files are written; then as in mmengine."""
+        is_local = '://' not in str(self.out_dir or runner.work_dir)
+        if is_local and self.backend_args is None and self.file_client_args is None:
+            self.backend_args = dict(backend=_BACKEND)
+        super().before_train(runner)
+
+    def _save_checkpoint_with_step(self, runner, step, meta):
+        with self._deleting_afterwards():
+            super()._save_checkpoint_with_step(runner, step, meta)
+
+    def _save_best_checkpoint(self, runner, metrics):
+        with self._deleting_afterwards():
+            super()._save_best_checkpoint(runner, metrics)
+
+    def _deleting_afterwards(self):
+        backend = getattr(self, 'file_backend', None)  # there is none in a validation without training
+        return backend.deleting_afterwards() if isinstance(backend, AtomicLocalBackend) else nullcontext()

@@ -1,0 +1,81 @@
+"""Finding the checkpoint that a training goes on from."""
+
+import logging
+import os
+import re
+from pathlib import Path
+
+from mmengine.logging import print_log
+from mmengine.runner import CheckpointLoader
+
+from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.reading import read_text, to_name
+
+
+def find_latest_checkpoint(path: str | os.PathLike) -> str | None:
+    """Return the latest checkpoint of a work directory that can be read.
+
+    Args:
+        path: The work directory; its file ``last_checkpoint`` names the checkpoint that was saved last.
+
+    Returns:
+        What ``last_checkpoint`` names, or the newest readable one of the same kind (``epoch_N.pth``) before it, with a
+        warning; None if there is no ``last_checkpoint``.
+
+    Raises:
+        InputError: None of them can be read.
+    """
+    listed = Path(path, 'last_checkpoint')
+    if not listed.is_file():
+        return None
+    try:
+        named = to_name(read_text(listed))
+    except InputError:  # a run that was killed may leave an empty file
+        named = ''
+    if '://' in named:  # not on this machine
+        return named
+    reasons = {}
+    for candidate in [named, *_checkpoints_until(Path(named), Path(path))]:
+        try:
+            CheckpointLoader.load_checkpoint(candidate, map_location='cpu')
+        except Exception as error:  # damaged data may raise any type of error
+            reasons[candidate] = error
+            continue
+        for passed_over, reason in reasons.items():
+            print_log(f'Resume passes over {passed_over or listed}: {reason}', 'current', logging.WARNING)
+        if reasons:
+            print_log(f'Resume from an older checkpoint instead: {candidate}', 'current', logging.WARNING)
+        return candidate
+    found = '; '.join(f'{candidate!r}: {reason}' for candidate, reason in reasons.items())
+    raise InputError('a checkpoint that can be read, or training without --resume', file=str(listed), found=found)
+
+
+def _checkpoints_until(named, work_dir):
+    """Paths of the checkpoints of the named one's kind up to its number, in its folder and the work directory."""
+    kind = re.fullmatch(r'(.*?)(\d+)(\D*)', named.name)
+    prefix, last, suffix = kind.groups() if kind else ('epoch_', 'inf', '.pth')
+    numbered = []
+    for folder in {named.parent, work_dir} if kind else {work_dir}:  # it may have been moved since
+        for path in folder.glob('*'):
+            number = path.name.removeprefix(prefix).removesuffix(suffix)
+            if path.name == f'{prefix}{number}{suffix}' and number.isdecimal() and int(number) <= float(last):
+                numbered.append((int(number), str(path)))
+    return [path for _, path in sorted(numbered, reverse=True) if Path(path) != named]
+
+
+def check_progress(content: object, file: str | os.PathLike) -> None:
+    """Make sure that a checkpoint says after which epoch and step it was saved, and holds the training's log.
+
+    Raises:
+        InputError: It does not: such as weights alone.
+    """
+    meta = content.get('meta') if isinstance(content, dict) else None
+    counts = [meta.get('epoch'), meta.get('iter')] if isinstance(meta, dict) else [None]
+    known = all(isinstance(count, int) and count >= 0 for count in counts)
+    if not known or not isinstance(content.get('message_hub'), dict):
+        expected = (
+            'a checkpoint that a training saved, with epoch and iter in meta, and message_hub; with weights alone a '
+            'training can start (load_from=FILE without --resume), but not go on'
+        )
+        held = list(map(str, content)) if isinstance(content, dict) else type(content).__name__
+        raise InputError(expected, file=file, found=held[:5])

@@ -1,0 +1,137 @@
+"""Reading configs and their options: what cannot be parsed or found is an InputError with file and line."""
+
+import argparse
+import ast
+import contextlib
+import difflib
+import os
+import re
+from collections.abc import Iterator
+
+import mmaction.registry
+from mmengine.config import Config, DictAction
+
+from .errors import InputError
+from .reading import read_text, regular_file
+
+_NEAR = 3
+_UNKNOWN_TYPE = re.compile(r'(\S+) is not in the \S+::(.+?) registry\.')  # as mmengine's builder says it
+
+
+class OptionsAction(DictAction):
+    """mmengine's action for ``--cfg-options``; what is no ``KEY=VALUE`` is argparse's error of one line."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        """Read the options.
+
+        Raises:
+            argparse.ArgumentError: A text has no ``=``, or brackets that do not close.
+        """
+        try:
+            super().__call__(parser, namespace, values, option_string)
+        except (ValueError, AssertionError) as error:
+            wrong = [value for value in values if '=' not in value] or values
+            raise argparse.ArgumentError(self, f'expected KEY=VALUE, but got {" ".join(wrong)}') from error
+
+
+def read_config(path: str | os.PathLike) -> Config:
+    """Read a config file. Errors of what the config runs or imports keep their traceback.
+
+    Raises:
+        InputError: The file or one of its bases is not there, or is no Python.
+    """
+    regular_file(path, 'a config file')
+    try:
+        return Config.fromfile(path)
+    except Exception:  # mmengine names no file where one cannot be parsed
+        _check_files(str(path))
+        raise
+
+
+def _check_files(path):
+    """InputError for the first of a config and its bases that is not there, or cannot be parsed."""
+    if not path.endswith('.py'):
+        return
+    text = read_text(path)
+    try:
+        ast.parse(text)
+    except SyntaxError as error:
+        raise InputError('Python', file=f'{path}:{error.lineno}', found=error.msg) from None
+    except ValueError as error:  # null bytes
+        raise InputError('Python', file=path, found=str(error)) from None
+    for name in Config._get_base_files(path):
+        base, _ = Config._get_cfg_path(name, path)
+        if not os.path.isfile(base):
+            raise InputError('a config file', file=_place(path, '_base_'), field='_base_', found=name)
+        _check_files(base)
+
+
+@contextlib.contextmanager
+def naming_types(file: str | os.PathLike | None = None) -> Iterator[None]:
+    """Let a ``type`` that no registry holds be an InputError with names that are near; also a decorator.
+
+    Args:
+        file: The config, for the error.
+
+    Raises:
+        InputError: In place of mmengine's KeyError of such a type. Every other error stays as it is.
+    """
+    try:
+        yield
+    except KeyError as error:
+        unknown = _UNKNOWN_TYPE.match(str(error.args[0])) if error.args else None
+        if unknown is None:
+            raise
+        name, of = unknown.groups()
+        registries = [part for part in vars(mmaction.registry).values() if getattr(part, 'name', None) == of]
+        registries += [part.parent for part in registries if part.parent is not None]
+        known = {key for part in registries for key in part.module_dict}
+        near = difflib.get_close_matches(name, known, n=_NEAR)
+        hint = f', such as {", ".join(near)}' if near else '; is the module that registers it in custom_imports?'
+        place = file and _place(file, name)
+        raise InputError(f'a name in the registry {of!r}{hint}', file=place, field='type', found=name) from error
+
+
+def _place(file, word):
+    """``file:line`` of the first line with a word; ``file`` if that is elsewhere (in a base, on the command line)."""
+    for number, line in enumerate(read_text(file).splitlines(), 1):
+        if re.search(rf'\b{re.escape(word)}\b', line):
+            return f'{file}:{number}'
+    return str(file)
+
+
+def merge_options(config: Config, options: dict | None) -> None:
+    """Merge ``--cfg-options`` into a config; ``data_root`` reaches every path below the old one.
+
+    mmengine changes the top-level key only: the paths that the config made from it are plain strings by then.
+
+    Args:
+        config: Changed in place.
+        options: By dotted key. What they set explicitly stays as set.
+    """
+    move_data_root(config, options)
+    config.merge_from_dict(options or {})
+
+
+def move_data_root(config: Config, options: dict | None) -> None:
+    """Move every string of a config that is ``data_root``, or a path below it, at any depth.
+
+    Args:
+        config: Changed in place; without a ``data_root`` of one folder it stays as it is.
+        options: The new folder is their ``data_root``, where it is a string.
+    """
+    old, new = config.get('data_root'), (options or {}).get('data_root')
+    if isinstance(old, str) and isinstance(new, str):
+        _move(config._cfg_dict, old.rstrip('/'), (new or '.').rstrip('/'))
+
+
+def _move(node, old, new):
+    """Return ``node`` with the leading folder ``old`` of its strings replaced by ``new``; dicts change in place."""
+    if isinstance(node, (list, tuple)):
+        return type(node)(_move(value, old, new) for value in node)
+    if isinstance(node, dict):
+        for key, value in dict.items(node):  # ConfigDict.items would import and build the objects of a lazy config
+            dict.__setitem__(node, key, _move(value, old, new))
+    if isinstance(node, str) and old and f'{node}/'.startswith(f'{old}/'):
+        return new + node[len(old) :] or '/'
+    return node

@@ -1,0 +1,183 @@
+"""Checkpoints are written whole or not at all, and a damaged one is passed over."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.hooks import CheckpointHook
+from mmengine.logging import MMLogger
+from mmengine.runner import CheckpointLoader
+from toy_run import toy_runner
+
+from fsptal_mm.engine.hooks.atomic_checkpoint_hook import AtomicLocalBackend
+from fsptal_mm.engine.resuming import find_latest_checkpoint
+from fsptal_mm.utils.errors import InputError
+
+
+class KilledError(BaseException):
+    """Stands for a signal: nothing but `finally` runs after it."""
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir() if path.suffix in ('', '.pth') and path.is_file())
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """Two checkpoints of a run that keeps two."""
+    toy_runner(tmp_path, 'first', 2, default_hooks=keep(2)).train()
+    return tmp_path
+
+
+def keep(number):
+    return dict(checkpoint=dict(type='AtomicCheckpointHook', interval=1, max_keep_ckpts=number))
+
+
+@pytest.mark.parametrize('kept', [1, 2])
+def test_a_run_that_dies_while_saving_keeps_what_it_had(tmp_path, monkeypatch, kept):
+    toy_runner(tmp_path, 'first', 2, default_hooks=keep(kept)).train()
+    before = names(tmp_path)
+    assert before == [*['epoch_1.pth', 'epoch_2.pth'][-kept:], 'last_checkpoint']
+    written = {name: (tmp_path / name).read_bytes() for name in before}
+
+    def die(file):
+        raise KilledError
+
+    monkeypatch.setattr(os, 'fsync', die)  # all bytes of a temporary file are written, but it is not in its place
+    with pytest.raises(KilledError):
+        toy_runner(tmp_path, 'second', 3, resume=True, default_hooks=keep(kept)).train()
+    assert names(tmp_path) == before
+    assert {name: (tmp_path / name).read_bytes() for name in before} == written
+    monkeypatch.undo()
+    toy_runner(tmp_path, 'third', 3, resume=True, default_hooks=keep(kept)).train()
+    assert names(tmp_path) == [*['epoch_2.pth', 'epoch_3.pth'][-kept:], 'last_checkpoint']
+    assert (tmp_path / 'last_checkpoint').read_text() == str(tmp_path / 'epoch_3.pth')
+
+
+def test_the_best_checkpoint_goes_only_when_a_better_one_is_there(tmp_path, monkeypatch):
+    scores = iter([1.0, 2.0, 3.0])
+    checkpoint = dict(type='AtomicCheckpointHook', save_best='score', rule='greater')
+    runner = toy_runner(tmp_path, 'best', 3, default_hooks=dict(checkpoint=checkpoint))
+    save, seen = runner.save_checkpoint, []
+    runner.save_checkpoint = lambda *args, **kwargs: (save(*args, **kwargs), seen.append(names(tmp_path)))[0]
+    hook = next(hook for hook in runner.hooks if isinstance(hook, CheckpointHook))
+
+    def after_epoch(self, runner):
+        save_epoch(runner)
+        runner.train_loop._epoch += 1
+        hook.after_val_epoch(runner, dict(score=next(scores)))
+        runner.train_loop._epoch -= 1
+
+    save_epoch = hook.after_train_epoch
+    monkeypatch.setattr(type(hook), 'after_train_epoch', after_epoch)
+    runner.train()
+    best = [[name for name in found if name.startswith('best')] for found in seen]
+    assert ['best_score_epoch_1.pth', 'best_score_epoch_2.pth'] in best  # the new one was there before the old one went
+    assert [name for name in names(tmp_path) if name.startswith('best')] == ['best_score_epoch_3.pth']
+
+
+def test_files_are_written_whole(tmp_path):
+    AtomicLocalBackend().put(b'new', str(tmp_path / 'folder/file'))
+    with pytest.raises(TypeError):
+        AtomicLocalBackend().put(None, str(tmp_path / 'folder/file'))
+    assert (tmp_path / 'folder/file').read_bytes() == b'new'
+    assert len(list((tmp_path / 'folder').iterdir())) == 1
+
+
+def test_nothing_is_deleted_after_an_error(tmp_path):
+    backend, path = AtomicLocalBackend(), tmp_path / 'file'
+    path.touch()
+
+    def die():
+        with backend.deleting_afterwards():
+            backend.remove(path)
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        die()
+    assert path.exists()
+    with backend.deleting_afterwards():
+        with backend.deleting_afterwards():
+            backend.remove(path)
+        assert path.exists()
+    assert not path.exists()
+
+
+def test_what_the_user_chose_for_writing_stays(tmp_path):
+    checkpoint = dict(type='AtomicCheckpointHook', interval=1, backend_args=dict(backend='local'))
+    runner = toy_runner(tmp_path, 'own', 1, default_hooks=dict(checkpoint=checkpoint))
+    runner.train()
+    (hook,) = [hook for hook in runner.hooks if isinstance(hook, CheckpointHook)]
+    assert hook.backend_args == dict(backend='local')
+    assert not isinstance(hook.file_backend, AtomicLocalBackend)
+
+
+def damage(path, how):
+    if how == 'missing':
+        path.unlink()
+    else:
+        content = path.read_bytes()
+        path.write_bytes(dict(empty=b'', truncated=content[:-100], foreign=b'<html>')[how])
+
+
+@pytest.mark.parametrize('how', ['missing', 'empty', 'truncated', 'foreign'])
+def test_resume_passes_over_a_damaged_checkpoint(trained, how, monkeypatch):
+    damage(trained / 'epoch_2.pth', how)
+    warnings = []
+    monkeypatch.setattr(MMLogger, 'callHandlers', lambda self, record: warnings.append(record.getMessage()))
+    runner = toy_runner(trained, 'second', 3, resume=True, default_hooks=keep(2))
+    runner.call_hook('before_run')  # as a training begins
+    runner.load_or_resume()
+    assert runner.epoch == 1
+    (reason,) = [text for text in warnings if 'passes over' in text]
+    assert str(trained / 'epoch_2.pth') in reason
+    assert any('older checkpoint' in text and str(trained / 'epoch_1.pth') in text for text in warnings)
+
+
+def test_the_latest_checkpoint_is_taken_without_a_word_if_it_is_whole(trained, capfd):
+    assert find_latest_checkpoint(str(trained)) == str(trained / 'epoch_2.pth')
+    assert 'passes over' not in ''.join(capfd.readouterr())
+
+
+@pytest.mark.parametrize(
+    'listed, expected',
+    [
+        ('', 'epoch_2.pth'),  # of a run that was killed while it wrote this file
+        ('gone/epoch_2.pth', 'epoch_2.pth'),  # the work directory was moved
+        ('epoch_30.pth', 'epoch_2.pth'),
+        ('epoch_1.pth', 'epoch_1.pth'),
+    ],
+)
+def test_which_checkpoint_is_taken(trained, listed, expected, monkeypatch):
+    monkeypatch.chdir(trained)
+    (trained / 'last_checkpoint').write_text(listed)
+    for other in ('epoch_2.pth.tmp', 'best_mAP_epoch_2.pth', 'iter_9.pth', 'epoch_x.pth'):  # not of its kind
+        (trained / other).write_bytes((trained / 'epoch_1.pth').read_bytes())
+    assert Path(find_latest_checkpoint(str(trained))).resolve() == trained / expected
+
+
+def test_newer_files_of_an_earlier_run_are_not_taken(trained):
+    (trained / 'epoch_75.pth').write_bytes((trained / 'epoch_1.pth').read_bytes())
+    damage(trained / 'epoch_2.pth', 'truncated')
+    assert find_latest_checkpoint(str(trained)) == str(trained / 'epoch_1.pth')
+
+
+def test_no_readable_checkpoint_is_an_error_and_none_at_all_a_start(trained):
+    for number in (1, 2):
+        damage(trained / f'epoch_{number}.pth', 'truncated')
+    with pytest.raises(InputError, match=r'last_checkpoint: found .*epoch_2.*epoch_1.*without --resume'):
+        find_latest_checkpoint(str(trained))
+    (trained / 'last_checkpoint').unlink()
+    assert find_latest_checkpoint(str(trained)) is None
+
+
+def test_remote_checkpoints_are_left_to_the_host(tmp_path):
+    (tmp_path / 'last_checkpoint').write_text('s3://bucket/epoch_3.pth')
+    assert find_latest_checkpoint(str(tmp_path)) == 's3://bucket/epoch_3.pth'
+
+
+def test_a_whole_checkpoint_holds_what_was_saved(trained):
+    saved = CheckpointLoader.load_checkpoint(str(trained / 'epoch_2.pth'))
+    assert saved['meta']['epoch'] == 2
+    assert all(torch.isfinite(value).all() for value in saved['state_dict'].values())

@@ -1,0 +1,186 @@
+"""Mistakes in configs and options are named, and ``data_root`` reaches every path."""
+
+import argparse
+import re
+from pathlib import Path
+
+import pytest
+from mmaction.registry import MODELS, OPTIMIZERS
+from mmengine.config import Config, ConfigDict
+from mmengine.registry import DefaultScope
+from tool_modules import load_tool
+
+from fsptal_mm.utils.configs import OptionsAction, merge_options, naming_types, read_config
+from fsptal_mm.utils.errors import InputError
+
+ROOT = Path(__file__).parents[1]
+GOOD = ROOT / 'configs/fsptal_tuned/fsptal-tuned_synthetic.py'
+
+
+@pytest.mark.parametrize(
+    'text, message',
+    [
+        pytest.param('a = 1\nb = (2\n', r'config\.py:2: ', id='syntax'),
+        pytest.param('_base_ = ["half.py"]\n', r'/half\.py:3: ', id='syntax of a base'),
+        pytest.param('_base_ = ["middle.py"]\n', r'/half\.py:3: ', id='syntax of a base of a base'),
+        pytest.param('a = 1\n_base_ = ["gone.py"]\n', r'config\.py:2: _base_: .*gone\.py', id='base'),
+        pytest.param('a = "\0"\n', r'config\.py', id='null bytes'),
+    ],
+)
+def test_files_that_cannot_be_read_are_named(text, message, tmp_path):
+    (tmp_path / 'half.py').write_text('a = 1\n\nb = dict(\n')
+    (tmp_path / 'middle.py').write_text('_base_ = ["half.py"]\n')
+    (tmp_path / 'config.py').write_text(text)
+    with pytest.raises(InputError, match=rf'^{tmp_path}.*{message}'):
+        read_config(tmp_path / 'config.py')
+
+
+@pytest.mark.parametrize('name', ['gone.py', 'folder.py', 'bytes.py'])
+def test_files_that_are_no_configs(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path('bytes.py').write_bytes(b'\xff\xfe')
+    Path('folder.py').mkdir()
+    with pytest.raises(InputError, match=name):
+        read_config(name)
+
+
+@pytest.mark.parametrize(
+    'text, error',
+    [
+        ('a = 1\nb = a + c\n', NameError),
+        ('a = dict()["x"]\n', KeyError),
+        ('_base_ = ["fails.py"]\n', ZeroDivisionError),
+        ('custom_imports = dict(imports=["broken_plugin"])\n', ZeroDivisionError),
+        ('open("gone.txt")\n', FileNotFoundError),
+    ],
+)
+def test_errors_of_what_a_config_runs_stay_as_they_are(text, error, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / 'broken_plugin.py').write_text('1 / 0\n')
+    (tmp_path / 'fails.py').write_text('a = 0\nb = 1 / a\n')
+    (tmp_path / 'config.py').write_text(text)
+    with pytest.raises(error) as caught:
+        read_config(tmp_path / 'config.py')
+    assert not isinstance(caught.value, InputError)
+
+
+@pytest.mark.parametrize(
+    'line, message',
+    [
+        ("model = dict(type='PointTALL')", r"config\.py:2: type: found 'PointTALL', .*PointTAL\b"),
+        ("model = dict(head=dict(type='Xyzzy'))", r"config\.py:2: type: found 'Xyzzy', .*custom_imports"),
+    ],
+)
+def test_types_that_nobody_registered(line, message, tmp_path):
+    path = tmp_path / 'config.py'
+    path.write_text(f'_base_ = {str(GOOD)!r}\n{line}\n')
+    config = read_config(path)
+    with (
+        pytest.raises(InputError, match=message),
+        naming_types(path),
+        DefaultScope.overwrite_default_scope('mmaction'),
+    ):
+        MODELS.build(config.model)
+
+
+def test_types_of_the_host_are_near_ones():
+    with pytest.raises(InputError, match=r"^type: found 'SGDD', .*\bSGD\b"), naming_types():
+        OPTIMIZERS.build(dict(type='SGDD', lr=1))
+
+
+@pytest.mark.parametrize(
+    'error', [KeyError('x'), KeyError(), KeyError(3), TypeError('f() got x'), ValueError('rows'), InputError('more')]
+)
+def test_other_errors_of_building_stay_as_they_are(error):
+    with pytest.raises(type(error)) as caught, naming_types():
+        raise error
+    assert caught.value is error
+
+
+@pytest.mark.parametrize('wrong', ['nothing', 'a=[1,'])
+def test_what_is_no_option_is_named(wrong):
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction)
+    assert parser.parse_args(['--cfg-options', 'a.b=1', 'c=x,y']).cfg_options == {'a.b': 1, 'c': ['x', 'y']}
+    with pytest.raises(argparse.ArgumentError, match=f'--cfg-options: .*{re.escape(wrong)}$'):
+        parser.parse_args(['--cfg-options', wrong])
+
+
+@pytest.mark.parametrize(
+    'tool, arguments',
+    [
+        ('demo', 'config.py x.pth x.npy'),
+        ('analysis_tools/rank_checkpoints', 'config.py x.pth'),
+        ('analysis_tools/plot_timeline', 'config.py x.pth'),
+        ('data/extract_features', 'config.py x.pth out x.mp4'),
+        ('data/check_dataset', 'config.py'),
+    ],
+)
+def test_tools_end_with_one_line(tool, arguments, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path('config.py').write_text('a = 1\nb = (\n')
+    Path('x.mp4').touch()
+    with pytest.raises(SystemExit) as end:
+        load_tool(tool).main(arguments.split())
+    said = end.value.code if isinstance(end.value.code, str) else capsys.readouterr().out.strip()
+    assert re.fullmatch(r'error: (/.*/)?config\.py:2: .*', said)
+
+
+def dataset_config(root='data/set', **top):
+    dataset = dict(type='D', data_root=root, ann_file=f'{root}/gt.json', prefix=[f'{root}/rgb', (f'{root}/flow', 3)])
+    return Config(
+        dict(data_root=root, train=dict(dataset=dataset), val=[dict(evaluator=dict(gt=f'{root}/gt.json'))], **top)
+    )
+
+
+def test_data_root_reaches_every_depth():
+    cfg = dataset_config(work_dir='work', other='data/set2/x')
+    merge_options(cfg, dict(data_root='/new'))
+    assert cfg.data_root == cfg.train.dataset.data_root == '/new'
+    assert cfg.train.dataset.ann_file == '/new/gt.json'
+    assert cfg.train.dataset.prefix == ['/new/rgb', ('/new/flow', 3)]
+    assert cfg.val[0].evaluator.gt == '/new/gt.json'
+    assert (cfg.work_dir, cfg.other) == ('work', 'data/set2/x')  # another folder whose name begins alike
+    assert isinstance(cfg.train.dataset, ConfigDict)
+    assert isinstance(cfg.val[0].evaluator, ConfigDict)
+
+
+@pytest.mark.parametrize(
+    'options, found',
+    [
+        ({'train.dataset.data_root': 'mine'}, ('mine', '/new/gt.json')),  # given beside data_root: kept
+        ({'train.dataset.data_root': 'data/set'}, ('data/set', '/new/gt.json')),  # kept even where it is the old value
+        ({'train': dict(dataset=dict(ann_file='data/set/b.json'))}, ('/new', 'data/set/b.json')),  # given as a dict
+        ({'val.0.evaluator.gt': 'data/set/c'}, ('/new', '/new/gt.json')),  # in an element of a list
+    ],
+)
+@pytest.mark.parametrize('order', [1, -1])  # --cfg-options may name them in any order
+def test_explicit_options_have_the_last_word(options, found, order):
+    cfg = dataset_config()
+    merge_options(cfg, dict(list({'data_root': '/new', **options}.items())[::order]))
+    assert (cfg.train.dataset.data_root, cfg.train.dataset.ann_file) == found
+    assert cfg.val[0].evaluator.gt == options.get('val.0.evaluator.gt', '/new/gt.json')
+
+
+@pytest.mark.parametrize(
+    'old, options, path, expected',
+    [
+        ('data', dict(data_root='X/'), 'data/a', 'X/a'),  # no double slash
+        ('data/', dict(data_root='X'), 'data/a', 'X/a'),
+        ('data/', dict(data_root='X'), 'data', 'X'),
+        ('data/', dict(data_root='X/'), 'data/', 'X/'),
+        ('data', dict(data_root='/'), 'data/a', '/a'),
+        ('data', dict(data_root='data/new'), 'data/a', 'data/new/a'),  # below the old root: moved once only
+        ('', dict(data_root='X'), '/a', '/a'),  # no old root, nothing below it
+        ('/', dict(data_root='X'), '/a', '/a'),
+        ('data', dict(data_root=''), 'data/a', './a'),  # the working directory, not the root of the file system
+        ('data', dict(data_root='/'), 'data', '/'),
+        (None, dict(data_root='X'), 'data/a', 'data/a'),
+        ('data', dict(data_root=['X', 'Y']), 'data/a', 'data/a'),  # no single folder
+        ('data', {'nested.data_root': 'X'}, 'data/a', 'data/a'),  # not the top-level key
+    ],
+)
+def test_what_moves_with_data_root(old, options, path, expected):
+    cfg = Config(dict(data_root=old, nested=dict(path=path, data_root=old)))
+    merge_options(cfg, options)
+    assert cfg.nested.path == expected

@@ -1,0 +1,53 @@
+"""Running a script of the installed mmaction2 with this plugin; ``train.py`` and ``test.py`` call it."""
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+
+def run(name):
+    """Run a script of mmaction2's ``tools`` with the arguments of this process; an error of input is one line.
+
+    Beyond what mmaction2 does, ``--cfg-options data_root=DIR`` reaches all paths below the old one, and mistakes in
+    options and configs are named.
+    """
+    # oneDNN keeps what it compiled for the last 1024 shapes of tensors. Batches of videos nearly always have new ones,
+    # so these blocks come to lie between the large ones of each step, which malloc then cannot give back: memory grows.
+    os.environ.setdefault('ONEDNN_PRIMITIVE_CACHE_CAPACITY', '32')  # about as many as a step needs
+    root = Path(__file__).resolve().parents[1]
+    if (root / 'fsptal_mm').is_dir():  # a clone that is not installed
+        sys.path.insert(0, str(root))
+    import fsptal_mm  # noqa: F401  (repairs the host; a clone could not be imported before)
+    from fsptal_mm.utils.configs import OptionsAction, move_data_root, naming_types, read_config
+    from fsptal_mm.utils.errors import InputError
+
+    script = _load(name)
+    script.DictAction = OptionsAction
+    args = script.parse_args()
+
+    def fromfile(path):
+        config = read_config(path)
+        move_data_root(config, args.cfg_options)  # before the script merges the options, which have the last word
+        return config
+
+    script.parse_args, script.Config = lambda: args, SimpleNamespace(fromfile=fromfile)
+    try:
+        with naming_types(args.config):
+            script.main()
+    except InputError as error:
+        sys.exit(f'error: {error}')
+
+
+def _load(name):
+    """A script of mmaction2 as a module of its own, which nobody else sees."""
+    host = Path(importlib.util.find_spec('mmaction').submodule_search_locations[0])
+    candidates = [host / '.mim' / 'tools' / name, host.parent / 'tools' / name]
+    path = next((path for path in candidates if path.is_file()), None)
+    if path is None:
+        sys.exit(f'mmaction2 has no tools/{name}; looked for {", ".join(map(str, candidates))}')
+    spec = importlib.util.spec_from_file_location(f'mmaction_{path.stem}', path)
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    return script
