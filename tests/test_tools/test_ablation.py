@@ -16,7 +16,7 @@ from fsptal_mm.report.judged import load_test_set
 from fsptal_mm.utils.errors import InputError
 
 ROOT = Path(__file__).parents[2]
-TOOLS = ROOT / 'tools/analysis_tools'
+TOOLS = ROOT / 'tools/experiments'
 
 # Figures are .5 + seed / 10, and .2 more with an option; the detections are the same. Written without our package, so
 # that a run takes no time.

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope='module')
 def tool():
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT / 'tools/analysis_tools')
+        patch.syspath_prepend(ROOT / 'tools/experiments')
         yield importlib.import_module('ablation')
 
 

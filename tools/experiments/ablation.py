@@ -1,10 +1,10 @@
 """Run a table of experiments over seeds and print it; what is finished is not run again.
 
 Examples:
-    python tools/analysis_tools/ablation.py comparison
-    python tools/analysis_tools/ablation.py modules --data acc_50salads --seeds 0 1 2
-    python tools/analysis_tools/ablation.py modules --data i3d_thumos14 --form paper
-    python tools/analysis_tools/ablation.py modules --print-only
+    python tools/experiments/ablation.py comparison
+    python tools/experiments/ablation.py modules --data acc_50salads --seeds 0 1 2
+    python tools/experiments/ablation.py modules --data i3d_thumos14 --form paper
+    python tools/experiments/ablation.py modules --print-only
 
 The tables stand in tables.py. Each run is tools/train.py, then tools/test.py with the last checkpoint; its folder below
 WORK_DIR/runs holds log.txt with the commands, results.json and metrics.json. Experiments that are configured alike, in
@@ -152,7 +152,7 @@ def main(argv=None):
             'unit': 'percent',
             'date': datetime.now().isoformat(timespec='seconds'),
             'command': shlex.join(
-                ['python', 'tools/analysis_tools/ablation.py', *(sys.argv[1:] if argv is None else argv)]
+                ['python', 'tools/experiments/ablation.py', *(sys.argv[1:] if argv is None else argv)]
             ),
             'version': fsptal_mm.__version__,
             'rows': rows,

@@ -1,8 +1,8 @@
 """Train and test several localizers and print what each needs and gives; what is finished is not run again.
 
 Examples:
-    python tools/analysis_tools/compare.py
-    python tools/analysis_tools/compare.py --configs my_config.py configs/lacp/lacp_synthetic.py --seeds 0 1 2
+    python tools/experiments/compare.py
+    python tools/experiments/compare.py --configs my_config.py configs/lacp/lacp_synthetic.py --seeds 0 1 2
 
 Without --configs: FS-PTAL tuned, LACP, MIL, mmaction2's BMN, and fully supervised localizers on pseudo segments, see
 ALONGSIDE in tables.py. Runs are those of ablation.py, in the same folders.
