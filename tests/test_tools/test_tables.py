@@ -91,7 +91,8 @@ def test_a_row_wins_over_options_for_all_rows(tool):
 def test_rows_that_state_the_default_share_the_runs_of_the_full_model(tool):
     full = plan(tool, 'modules', 'synthetic')[0].experiment
     step = full.config.train_dataloader.dataset.pipeline[2]
-    tau_1, tau_2 = importlib.import_module('tables').TAU_1, importlib.import_module('tables').TAU_2
+    names = importlib.import_module('tables.options')
+    tau_1, tau_2 = names.TAU_1, names.TAU_2
     stated = [f'{tau_1}={step.label_weight}', f'{tau_2}={step.neighbour_weight}']
     assert plan(tool, 'modules', 'synthetic', options=stated)[0].experiment.folder == full.folder
     changed = [f'{tau_1}={step.label_weight + 1}']

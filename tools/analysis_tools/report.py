@@ -18,7 +18,7 @@ from fsptal_mm.report import Published, read_run, write_report
 from fsptal_mm.utils.configs import OptionsAction
 from fsptal_mm.utils.errors import InputError
 
-_MEASURE = 'mAP@0.1-0.7'  # of the figures in tables.py
+_MEASURE = 'mAP@0.1-0.7'  # of the figures in tools/experiments/tables
 
 
 def parse_args(argv=None):

@@ -6,7 +6,7 @@ Examples:
     python tools/experiments/ablation.py modules --data i3d_thumos14 --form paper
     python tools/experiments/ablation.py modules --print-only
 
-The tables stand in tables.py. Each run is tools/train.py, then tools/test.py with the last checkpoint; its folder below
+The tables stand in tables/. Each run is tools/train.py, then tools/test.py with the last checkpoint; its folder below
 WORK_DIR/runs holds log.txt with the commands, results.json and metrics.json. Experiments that are configured alike, in
 one table or in several, are run once. Only the configuration counts, not the code: after a change of the code choose
 another WORK_DIR, or delete the runs. The table is printed and written to WORK_DIR as Markdown and JSON. The exit
@@ -42,7 +42,7 @@ def parse_args(argv):
         default='tuned',
         help="configs of FS-PTAL in tables that do not compare both: ours, or the paper's (default: %(default)s)",
     )
-    parser.add_argument('--seeds', nargs='+', type=int, metavar='S', help="default: the table's own, see tables.py")
+    parser.add_argument('--seeds', nargs='+', type=int, metavar='S', help="default: the table's own, see tables/")
     parser.add_argument('--jobs', type=int, default=2, metavar='N', help='runs at once (default: %(default)s)')
     parser.add_argument('--work-dir', default='work_dirs/tables', metavar='DIR', help='default: %(default)s')
     parser.add_argument(

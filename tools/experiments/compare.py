@@ -5,7 +5,7 @@ Examples:
     python tools/experiments/compare.py --configs my_config.py configs/lacp/lacp_synthetic.py --seeds 0 1 2
 
 Without --configs: FS-PTAL tuned, LACP, MIL, mmaction2's BMN, and fully supervised localizers on pseudo segments, see
-ALONGSIDE in tables.py. Runs are those of ablation.py, in the same folders.
+ALONGSIDE in tables/methods.py. Runs are those of ablation.py, in the same folders.
 
 Training time is that of the steps, with reading of data, without validation. Inference time is from features in memory
 to localised actions, one video or window at a time. Both are of the machine that the command ran on: run one at a time.

@@ -1,0 +1,91 @@
+"""Methods beside one another, of one stage and of two; published figures are average mAP in percent, over tIoU 0.1:0.1:0.7."""
+
+from .options import STAGE_1
+from .table import BASE, BMN, FORMS, LACP, REFINED, SUPERVISED, Row, Table
+
+# What compare.py runs: mmaction2's BMN labelled by the classifier of FS-PTAL, and localizers on segments that it found.
+CLASS_SCORES = {'test_evaluator.class_scores': '{source}/results.json'}
+PSEUDO_FILE = {'train_dataloader.dataset.ann_file': '{run}/pseudo_segments.json'}
+
+ALONGSIDE = Table(
+    "Beside mmaction2's BMN, and fully supervised localizers trained on pseudo segments",
+    rows=(
+        Row('FS-PTAL tuned'),
+        Row('LACP', LACP),
+        Row('MIL', 'configs/mil/mil_{data}.py'),
+        Row('BMN', BMN, CLASS_SCORES, source='FS-PTAL tuned', supervision='segments (classes of the video: points)'),
+        Row(
+            'BMN on pseudo segments',
+            BMN,
+            CLASS_SCORES | PSEUDO_FILE,
+            source='FS-PTAL tuned',
+            pseudo_segments=True,
+            supervision='points',
+        ),
+        Row('snippet classifier', SUPERVISED),
+        Row(
+            'snippet classifier on pseudo segments',
+            SUPERVISED,
+            PSEUDO_FILE,
+            source='FS-PTAL tuned',
+            pseudo_segments=True,
+            supervision='points',
+        ),
+    ),
+    reference='FS-PTAL tuned',
+    seeds=1,
+    real_seeds=1,
+)
+
+SOFT_NMS = {
+    'model.head.proposals.nms._delete_': True,
+    'model.head.proposals.nms.type': 'soft_nms',
+    'model.head.proposals.nms.sigma': 0.3,
+    'model.head.proposals.nms.max_candidates': 400,
+}
+
+
+def _two_stages(method, config):
+    """A method with the second stage, and what stage 1 alone gives with the same checkpoints."""
+    return (
+        Row(f'{method} refined', config),
+        Row(f'{method}, stage 1 of these', config, STAGE_1, source=f'{method} refined', trains=False),
+        Row(f'{method}, stage 1 with soft-NMS', config, STAGE_1 | SOFT_NMS, source=f'{method} refined', trains=False),
+    )
+
+
+TABLES = {
+    'comparison': Table(
+        "Methods on equal terms: proposals and suppression are the same, and the trunk but that of the paper's form",
+        rows=(
+            Row(
+                "FS-PTAL (paper's form)",
+                FORMS['paper'] + '_{data}.py',
+                published={'THUMOS14 I3D': 56.7, 'GTEA I3D': 44.3},
+            ),
+            Row('FS-PTAL tuned', FORMS['tuned'] + '_{data}.py'),
+            Row('LACP', LACP, published={'THUMOS14 I3D': 52.8, 'GTEA I3D': 43.5}),
+            Row('MIL', 'configs/mil/mil_{data}.py'),
+            Row('base', BASE),
+        ),
+        reference='LACP',
+        source='the paper, Tables 5 and 6 (means of rows); with I3D features, so not comparable with ours',
+        data=('spatialcnn_gtea', 'acc_50salads', 'thumos14shaped', 'synthetic'),
+    ),
+    'refinement': Table(
+        'The second stage behind FS-PTAL tuned, LACP and the base model, and supervised references',
+        rows=(
+            *_two_stages('FS-PTAL', REFINED),
+            *_two_stages('LACP', 'configs/lacp/lacp-refined_{data}.py'),
+            *_two_stages('base', 'configs/base/base-refined_{data}.py'),
+            Row(
+                'second stage on ground-truth segments',
+                REFINED,
+                {'custom_hooks.1.supervision': 'segments'},
+                supervision='segments',
+            ),
+        ),
+        reference='FS-PTAL, stage 1 of these',
+        data=('spatialcnn_gtea', 'acc_50salads', 'thumos14shaped', 'synthetic'),
+    ),
+}
