@@ -1,4 +1,5 @@
 from .change_points import decode_change_points
+from .ground_truth import GroundTruth
 from .point_metric import PointMetric
 from .proposal_metric import ProposalTALMetric
 from .pseudo_segments import PseudoSegmentRules
@@ -14,6 +15,7 @@ from .results import (
 from .tal_metric import TALMetric
 
 __all__ = [
+    'GroundTruth',
     'PointMetric',
     'ProposalTALMetric',
     'PseudoSegmentRules',

@@ -8,10 +8,12 @@ from mmengine.logging import print_log
 from fsptal_mm.structures import Instances, to_numpy
 from fsptal_mm.utils.errors import InputError, check_flags
 
-from .functional import Protocol, class_table, classification_measures, evaluate_detections, summary_table
+from .functional import Protocol, class_table, classification_measures, summary_table
+from .ground_truth import GroundTruth
 from .results import name_classes, write_results
 from .samples import class_names, collect_detections, column, warn, without_repetition
 
+_GROUND_TRUTH_KEYS = ('gt_segments_sec', 'gt_segment_labels', 'ambiguous_sec')
 _METRICS = ('mAP', 'AR@AN', 'classification')
 
 
@@ -117,19 +119,16 @@ class TALMetric(BaseMetric):
         return measures
 
     def _detection_measures(self, results, classes):
-        gt = Instances.join(column(results, 'gt'))
-        if not len(gt):
+        ground_truth = GroundTruth.from_videos(results, classes, self.protocol, self.ambiguous == 'drop')
+        if not len(ground_truth.segments):
             warn(f'None of {len(results)} videos has a true segment: mAP and AR@AN are left out')
             return {}, 'no detections judged'
         det = Instances.join(column(results, 'detections'))
-        ranges = None
-        if self.ambiguous == 'drop':
-            ranges = Instances.join(column(results, 'ambiguous'))
-            if not len(ranges):
-                warn("ambiguous='drop', but no video has an ambiguous range (is the data set's ambiguous_file given?)")
-        evaluation = evaluate_detections(gt, det, len(classes), self.protocol, ranges, 'AR@AN' in self.metrics)
+        if self.ambiguous == 'drop' and not len(ground_truth.ambiguous):
+            warn("ambiguous='drop', but no video has an ambiguous range (is the dataset's ambiguous_file given?)")
+        evaluation = ground_truth.evaluate(det, 'AR@AN' in self.metrics)
         if self.per_class:
-            counts = np.bincount(gt.labels, minlength=len(classes))
+            counts = np.bincount(ground_truth.segments.labels, minlength=len(classes))
             table = class_table(evaluation.ap, counts, classes, self.protocol)
             print_log(f'Average precision in percent:\n{table}', logger='current')
         measures = evaluation.measures
@@ -164,8 +163,7 @@ def _collect(sample):
     return {
         'video_id': sample['video_id'],
         'detections': collect_detections(sample),
-        'gt': Instances.of_video(sample.get('gt_segments_sec', []), sample.get('gt_segment_labels', [])),
-        'ambiguous': Instances.of_video(sample.get('ambiguous_sec', [])),
+        **{key: sample[key] for key in _GROUND_TRUTH_KEYS if key in sample},
         'class_scores': to_numpy(sample['pred_scores']) if 'pred_scores' in sample else None,
         'class_labels': to_numpy(sample['gt_video_labels']) if 'gt_video_labels' in sample else None,
     }

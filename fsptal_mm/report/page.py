@@ -117,7 +117,7 @@ def _summary(runs, published):
 def _class_table(runs, numbers):
     """Average precision of every class on one test set: its mean over the main range of tIoUs, and at one tIoU."""
     test_set = runs[numbers[0]].judged.test_set
-    counts = np.bincount(test_set.gt.labels, minlength=len(test_set.classes))
+    counts = np.bincount(test_set.segments.labels, minlength=len(test_set.classes))
     columns = []
     for number in numbers:
         protocol, ap = runs[number].judged.test_set.protocol, runs[number].judged.evaluation.ap

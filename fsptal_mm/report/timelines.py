@@ -44,10 +44,10 @@ def make_timelines(runs, numbers, num_videos):
 
 def _video(runs, numbers, index, kind):
     test_set = runs[numbers[0]].judged.test_set
-    truth, points = (part[part.videos == index] for part in (test_set.gt, test_set.points))
+    truth, points = (part[part.videos == index] for part in (test_set.segments, test_set.points))
     ambiguous = test_set.ambiguous
     found = [runs[number].judged.det for number in numbers]
-    ends = [part.segments[part.videos == index].max(initial=0) for part in (test_set.gt, *found)]
+    ends = [part.segments[part.videos == index].max(initial=0) for part in (test_set.segments, *found)]
     duration = test_set.durations_sec[index]
     return {
         'id': test_set.ids[index],

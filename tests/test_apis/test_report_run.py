@@ -12,6 +12,8 @@ from fsptal_mm.report.timelines import MAX_DETECTIONS, group_by_test_set, make_t
 from fsptal_mm.report.training_log import read_training_log, thin
 from fsptal_mm.utils.errors import InputError
 
+UNKNOWN = json.dumps({'results': {'good': [{'label': 'unknown', 'score': 1, 'segment': [0, 1]}]}})
+
 
 @pytest.fixture
 def folder(tmp_path):
@@ -170,7 +172,7 @@ def test_results_that_disagree_with_the_annotations_are_named(folder, tmp_path):
     [
         ('results.json', '{', ('cannot be judged', 'results.json')),
         ('results.json', json.dumps({'results': {'other': []}}), ('cannot be judged', 'other')),
-        ('results.json', json.dumps({'results': {'good': []}}), ('cannot be judged', 'detections of the classes')),
+        ('results.json', UNKNOWN, ('cannot be judged', 'detections of the classes')),
         ('mine.py', 'test_dataloader = (', ('config', 'cannot be read', 'mine.py')),
         ('20260101_000000/vis_data/scalars.json', '{"loss": 1, "step"', ('1 lines of the log', 'scalars.json:1')),
     ],

@@ -13,18 +13,16 @@ import csv
 import sys
 from pathlib import Path
 
-from eval_tal import add_file_arguments, load_truth, read_detections
+from eval_tal import add_file_arguments, load_ground_truth
 
 from fsptal_mm.evaluation.diagnosis import (
     BUCKET_PRESETS,
     bucket_table,
-    diagnose,
     error_table,
     figure_rows,
     overview_table,
 )
-from fsptal_mm.evaluation.functional import Protocol, touches_any
-from fsptal_mm.structures import Instances
+from fsptal_mm.evaluation.functional import Protocol
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.writing import atomic_write, write_json
 from fsptal_mm.visualization import draw_error_profile, draw_false_negatives, draw_sensitivity, save_figure
@@ -54,12 +52,14 @@ def main(argv=None):
     args = parse_args(argv)
     try:
         files = dict(zip(model_names(args.results, args.names), args.results))
-        tious = Protocol.from_config(args.preset, args.tiou).tiou_thresholds
+        protocol = Protocol.from_config(args.preset, args.tiou)
         (alpha,) = Protocol.from_config(tiou_thresholds=args.alpha).tiou_thresholds
-        annotations, gt = load_truth(args)
-        settings = {'tiou_thresholds': tious, 'tiou': alpha, 'bounds': BUCKET_PRESETS[args.preset]}
-        diagnoses = diagnose_files(files, annotations, gt, args.ambiguous is not None, **settings)
-        table = to_markdown(args.ground_truth, len(annotations.videos), diagnoses)
+        ground_truth = load_ground_truth(args, protocol)
+        diagnoses = {
+            name: ground_truth.diagnose(ground_truth.read_detections(path), alpha, args.preset).to_dict()
+            for name, path in files.items()
+        }
+        table = to_markdown(args.ground_truth, len(ground_truth.ids), diagnoses)
         print(table)
         write(args.out, args.format, table, diagnoses)
     except InputError as error:
@@ -86,31 +86,6 @@ def model_names(paths, names=None):
     if len(names) != len(paths) or len(set(names)) < len(names):
         raise InputError(f'{len(paths)} different names, one for each results file', field='--names', found=names)
     return names
-
-
-def diagnose_files(files, annotations, gt, drop_ambiguous, **settings):
-    """Diagnose each results file.
-
-    Args:
-        files (dict[str, str]): Paths by the names of the models.
-        annotations (Annotations): The videos to judge.
-        gt (Instances): Their true segments.
-        drop_ambiguous: Whether to leave out detections that overlap an ambiguous range.
-        **settings: Of :func:`diagnose`.
-
-    Returns:
-        dict[str, dict]: What :meth:`Diagnosis.to_dict` gives, by the names of the models.
-    """
-    records = annotations.videos.values()
-    durations_sec = [record.duration_sec for record in records]
-    ranges = Instances.from_videos([record.ambiguous_sec for record in records])
-    diagnoses = {}
-    for name, path in files.items():
-        det = read_detections(path, annotations)
-        if drop_ambiguous:
-            det = det[~touches_any(det, ranges)]
-        diagnoses[name] = diagnose(gt, det, len(annotations.classes), durations_sec, **settings).to_dict()
-    return diagnoses
 
 
 def to_markdown(ground_truth, num_videos, diagnoses):

@@ -9,14 +9,12 @@ from rich.table import Table as RichTable
 from table_runs import Experiment
 from tables import Row
 
-from fsptal_mm.evaluation import read_results, to_instances
 from fsptal_mm.evaluation.functional import (
     paired_difference,
     render_markdown,
     resample_videos,
     resampled_average_precision,
     sample_deviation,
-    touches_any,
 )
 from fsptal_mm.report.judged import load_test_set
 
@@ -49,18 +47,16 @@ def resampled_main_average(test_set, counts, results_file):
     """Main average mAP of a results file on resamples of the test videos.
 
     Args:
-        test_set (TestSet): The videos.
+        test_set (GroundTruth): The videos.
         counts (np.ndarray): ``(B, V)``, how often each resample has each video.
         results_file: In ActivityNet's format.
 
     Returns:
         np.ndarray: ``(B,)`` fractions.
     """
-    det = to_instances(read_results(results_file), test_set.ids, test_set.classes, file=results_file)
-    if test_set.ambiguous is not None:
-        det = det[~touches_any(det, test_set.ambiguous)]
+    det = test_set.judged(test_set.read_detections(results_file))
     tious = test_set.protocol.tiou_thresholds
-    ap = resampled_average_precision(test_set.gt, det, tious, len(test_set.classes), counts)
+    ap = resampled_average_precision(test_set.segments, det, tious, len(test_set.classes), counts)
     return test_set.protocol.main_average(ap)
 
 

@@ -1,0 +1,159 @@
+"""Videos to judge: what is true in them, and what detections in them are worth."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fsptal_mm.structures import Instances
+from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.reading import known_id
+
+from .diagnosis import BUCKET_PRESETS, Diagnosis, diagnose
+from .functional import PRESETS, Evaluation, Protocol, evaluate_detections, touches_any, video_average_precision
+from .results import read_results, to_instances
+
+
+@dataclass(frozen=True, eq=False)
+class GroundTruth:
+    """Ground truth of V videos, and how detections in them are judged; times in seconds.
+
+    Attributes:
+        ids: Of the videos, in the order of their indices.
+        classes: C names, in the order of their indices.
+        durations_sec: ``(V,)``; NaN where unknown.
+        segments: Ground-truth segments.
+        points: Point labels, as segments without length; background clicks have the label ``NO_CLASS``.
+        protocol: tIoUs and averages.
+        ambiguous: Ranges; detections that overlap one are left out. ``None``: all detections are judged.
+    """
+
+    ids: list
+    classes: tuple
+    durations_sec: np.ndarray
+    segments: Instances
+    points: Instances
+    protocol: Protocol
+    ambiguous: Instances | None = None
+
+    @classmethod
+    def from_videos(cls, videos, classes, protocol=PRESETS['thumos14'], drop_ambiguous=False) -> 'GroundTruth':
+        """Collect what single videos say.
+
+        Args:
+            videos (Iterable[dict]): With ``video_id`` and, as far as known, ``duration_sec``,
+                ``gt_segments_sec (M, 2)``, ``gt_segment_labels (M,)``, ``point_sec (P,)``, ``point_labels (P,)``,
+                ``background_sec (K,)`` and ``ambiguous_sec (A, 2)``, as :class:`PointTALDataset` names them. Of
+                windows of one video the first counts.
+            classes (Sequence[str]): Names in the order of the indices.
+            protocol (Protocol): tIoUs and averages.
+            drop_ambiguous: Whether detections that overlap an ambiguous range are left out.
+        """
+        by_id = {}
+        for video in videos:
+            by_id.setdefault(video['video_id'], video)
+        videos = by_id.values()
+        durations = [np.nan if video.get('duration_sec') is None else video['duration_sec'] for video in videos]
+        segments = ((video.get('gt_segments_sec', []), video.get('gt_segment_labels', [])) for video in videos)
+        points = ([video.get(key, []) for key in ('point_sec', 'point_labels', 'background_sec')] for video in videos)
+        ranges = (video.get('ambiguous_sec', []) for video in videos)
+        return cls(
+            list(by_id),
+            tuple(classes),
+            np.array(durations, dtype=np.float64),
+            Instances.join(Instances.of_video(*parts) for parts in segments),
+            Instances.join(Instances.of_points(*parts) for parts in points),
+            protocol,
+            Instances.join(map(Instances.of_video, ranges)) if drop_ambiguous else None,
+        )
+
+    @classmethod
+    def from_dataset(cls, dataset, protocol=PRESETS['thumos14'], drop_ambiguous=False) -> 'GroundTruth':
+        """Take the videos of a dataset; features are not read.
+
+        Args:
+            dataset (PointTALDataset): Of the videos.
+            protocol, drop_ambiguous: As in :meth:`from_videos`.
+        """
+        videos = [dataset.get_data_info(index) for index in range(len(dataset))]
+        if dataset.supervision == 'segments':  # its points are made from the segments
+            videos = [{key: video[key] for key in video if not key.startswith('point_')} for video in videos]
+            videos = [video | {'background_sec': []} for video in videos]
+        return cls.from_videos(videos, dataset.metainfo['classes'], protocol, drop_ambiguous)
+
+    @classmethod
+    def from_annotations(cls, annotations, protocol=PRESETS['thumos14'], drop_ambiguous=False) -> 'GroundTruth':
+        """Take the videos of annotation files.
+
+        Args:
+            annotations (Annotations): As :func:`load_annotations` reads them.
+            protocol, drop_ambiguous: As in :meth:`from_videos`.
+        """
+        videos = [
+            vars(record) | {'gt_segments_sec': record.segments_sec, 'gt_segment_labels': record.segment_labels}
+            for record in annotations.videos.values()
+        ]
+        return cls.from_videos(videos, annotations.classes, protocol, drop_ambiguous)
+
+    @property
+    def key(self) -> tuple:
+        """Equal for ground truths that judge the same videos in the same way."""
+        segments, labels = self.segments.segments.tobytes(), self.segments.labels.tobytes()
+        return tuple(self.ids), self.classes, segments, labels, self.protocol
+
+    def check_has_segments(self, file):
+        """Refuse videos that cannot be judged.
+
+        Args:
+            file: Where the segments should stand, for the message.
+
+        Raises:
+            InputError: No video has a ground-truth segment.
+        """
+        if not len(self.segments):
+            raise InputError('at least one segment in the videos to judge', file=file, found='none')
+
+    def read_detections(self, path) -> Instances:
+        """Read the detections of a results file in these videos: none where nothing was found in those that it lists.
+
+        Args:
+            path: In ActivityNet's format.
+
+        Raises:
+            InputError: The file cannot be read, lists none of the videos, or detects other classes only in them.
+        """
+        results, ids = read_results(path), set(self.ids)
+        det = to_instances(results, self.ids, self.classes, file=path)
+        listed = [found for video, found in results.items() if known_id(video, ids) is not None]
+        if not len(det) and (not listed or any(found['labels'] for found in listed)):
+            raise InputError('detections of the classes of the videos to judge', file=path, found='none')
+        return det
+
+    def judged(self, det) -> Instances:
+        """Detections without those that overlap an ambiguous range, if such are left out."""
+        return det if self.ambiguous is None else det[~touches_any(det, self.ambiguous)]
+
+    def evaluate(self, det, proposals=True) -> Evaluation:
+        """Mean average precision and, with ``proposals``, AR@AN; ambiguous ranges are regarded."""
+        return evaluate_detections(
+            self.segments, det, len(self.classes), self.protocol, self.ambiguous, proposals=proposals
+        )
+
+    def diagnose(self, det, tiou=0.5, preset=None) -> Diagnosis:
+        """Find out why a localizer errs, see :func:`~fsptal_mm.evaluation.diagnosis.diagnose`.
+
+        Args:
+            det (Instances): Detections; ambiguous ranges are regarded.
+            tiou: Of profile and false negatives.
+            preset: Name of the buckets in ``BUCKET_PRESETS``; by default those of the protocol, else THUMOS14's.
+        """
+        if preset is None:
+            preset = 'activitynet' if self.protocol == PRESETS['activitynet'] else 'thumos14'
+        tious, bounds = self.protocol.tiou_thresholds, BUCKET_PRESETS[preset]
+        return diagnose(self.segments, self.judged(det), len(self.classes), self.durations_sec, tious, tiou, bounds)
+
+    def video_average_precision(self, det, tiou=0.5) -> np.ndarray:
+        """Average precision of each video on its own, ``(V,)``; ambiguous ranges are regarded.
+
+        See :func:`~fsptal_mm.evaluation.functional.video_average_precision`.
+        """
+        return video_average_precision(self.segments, self.judged(det), tiou, len(self.ids))
