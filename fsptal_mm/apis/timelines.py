@@ -10,7 +10,7 @@ from mmengine.device import get_device
 from mmengine.registry import DefaultScope
 
 from fsptal_mm.datasets.videos.reader import VIDEO_SUFFIXES, open_video
-from fsptal_mm.engine.timeline_builder import check_has_timeline, find_videos, mining_timeline, prediction_timeline
+from fsptal_mm.engine.timeline_samples import check_has_timeline, find_videos, mining_timeline, prediction_timeline
 from fsptal_mm.evaluation import index_classes
 from fsptal_mm.structures import Instances
 from fsptal_mm.utils.configs import naming_types

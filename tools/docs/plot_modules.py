@@ -18,7 +18,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
 
 from fsptal_mm.apis.model_loading import find_config, load_local_checkpoint
-from fsptal_mm.engine.timeline_builder import find_videos
+from fsptal_mm.engine.timeline_samples import find_videos
 from fsptal_mm.utils.configs import naming_types
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.visualization import save_figure

@@ -7,7 +7,7 @@ from mmengine.hooks import Hook
 from fsptal_mm.utils.errors import InputError, check_numbers
 from fsptal_mm.visualization import TALVisualizer
 
-from ..timeline_builder import check_has_timeline, find_videos, mining_timeline, prediction_timeline
+from ..timeline_samples import check_has_timeline, find_videos, mining_timeline, prediction_timeline
 from ..unwrapping import unwrapped_model
 
 _SEPARATORS = str.maketrans('/\\', '__')  # a video id may name a folder, the name of an image may not

@@ -4,7 +4,7 @@ import torch
 from mmengine.dataset import pseudo_collate
 from tiny_run import make_runner
 
-from fsptal_mm.engine.timeline_builder import check_has_timeline, find_videos, mining_timeline, prediction_timeline
+from fsptal_mm.engine.timeline_samples import check_has_timeline, find_videos, mining_timeline, prediction_timeline
 from fsptal_mm.structures import VideoLabels
 from fsptal_mm.utils.errors import InputError
 
