@@ -1,4 +1,4 @@
-# Everything from a bare clone with Python and pip alone: `make demo`, `make test`. `make test-full` needs a C++ compiler, too.
+# Everything from a bare clone with Python and pip alone: `make demo`, `make test`, `make test-all`. `make test-full` needs a C++ compiler, too.
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -6,10 +6,14 @@ FULL_VENV := .venv-full
 FULL_PY := $(FULL_VENV)/bin/python
 DEMO_CONFIG := configs/fsptal_refined/fsptal-refined_synthetic.py
 DEMO_DIR := work_dirs/demo
+# Processes that the tests are shared among, with one thread each
+JOBS ?= 2
+# A file stays in one process: its tests share what its fixtures trained
+PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS) --dist loadfile
 # More arguments for the training of the demo, e.g. DEMO_ARGS='--cfg-options custom_hooks.1.begin=3 train_cfg.max_epochs=5'
 DEMO_ARGS ?=
 
-.PHONY: venv demo test test-full robustness lint bench docs pictures
+.PHONY: venv demo test test-all test-full robustness lint bench docs pictures
 
 venv: $(VENV)/.installed
 
@@ -26,8 +30,13 @@ demo: venv
 	@echo "Checkpoint: $$(cat $(DEMO_DIR)/last_checkpoint)"
 	@echo "Localised actions of the test videos: $(DEMO_DIR)/results.json"
 
+# What is quick and starts nothing else.
 test: venv
-	$(PY) -m pytest
+	$(PYTEST)
+
+# All that needs no compiled mmcv: processes, kills, full disks, the wheel, the browser and longer trainings, too.
+test-all: venv
+	$(PYTEST) -m 'not full'
 
 # Compiled mmcv takes 12-20 minutes on two cores, once. It finds torch and an older setuptools only if they are there already.
 $(FULL_VENV)/.mmcv:
@@ -41,14 +50,14 @@ $(FULL_VENV)/.installed: pyproject.toml $(FULL_VENV)/.mmcv
 	$(FULL_PY) -m pip install -e '.[full,test]'
 	touch $@
 
-# What only runs with compiled mmcv and mmdet: other tests are those of `make test`.
+# What only runs with compiled mmcv and mmdet: other tests are those of `make test-all`.
 test-full: $(FULL_VENV)/.installed
 	$(FULL_PY) -c 'import mmcv.ops, mmdet'  # else its tests would only be skipped
 	$(FULL_PY) -m pytest -m full
 
-# Kills at random moments and damaged files at full count; `make test` runs a short choice of them.
+# Kills at random moments and damaged files at full count; `make test-all` runs a short choice of them.
 robustness: venv
-	FSPTAL_ROBUSTNESS=full $(PY) -m pytest tests/robustness
+	FSPTAL_ROBUSTNESS=full $(PY) -m pytest -m 'not full' tests/robustness
 
 lint: venv
 	$(VENV)/bin/ruff check

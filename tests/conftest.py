@@ -7,6 +7,14 @@ from mmengine.registry import DefaultScope
 import fsptal_mm  # noqa: F401  (repairs the host libraries before any of them is used)
 
 
+@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
+def pytest_collection_modifyitems(items):
+    """Mark the tests that ask for a browser."""
+    for item in items:
+        if 'browser' in getattr(item, 'fixturenames', ()):
+            item.add_marker(pytest.mark.browser)
+
+
 @pytest.fixture(scope='session')
 def data_root():
     """Folder of the real data sets, one folder each; tests that need it are skipped without it."""

@@ -1,5 +1,7 @@
 import subprocess
 import sys
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,10 +16,16 @@ CONFIGS = sorted(path for path in (ROOT / 'configs').rglob('*.py') if '_base_' n
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
+@cache
+def load(path):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv('FSPTAL_DATA_ROOT', raising=False)
+        return Config.fromfile(path)
+
+
 @pytest.fixture(params=CONFIGS, ids=lambda path: path.stem)
-def config(request, monkeypatch):
-    monkeypatch.delenv('FSPTAL_DATA_ROOT', raising=False)
-    return Config.fromfile(request.param)
+def config(request):
+    return deepcopy(load(request.param))
 
 
 def test_every_part_can_be_built(config):
@@ -102,6 +110,7 @@ def test_every_method_folder_is_described_and_indexed():
         assert path.stem in (path.parent / 'README.md').read_text()
 
 
+@pytest.mark.processes
 def test_configs_load_in_a_fresh_process_without_any_import_by_hand(tmp_path):
     code = 'import sys; from mmengine.config import Config; Config.fromfile(sys.argv[1]); import fsptal_mm'
     subprocess.run([sys.executable, '-c', code, str(CONFIGS[0])], check=True, cwd=ROOT)

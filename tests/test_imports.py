@@ -61,6 +61,7 @@ def test_the_check_sees_imports_of_every_form(tmp_path, monkeypatch):
     assert sorted(imported_parts(path)) == ['datasets', 'engine', 'evaluation', 'models']
 
 
+@pytest.mark.processes
 def test_what_draws_is_imported_at_its_first_use():
     pytest.importorskip('torch', reason='the whole package is imported')
     code = (

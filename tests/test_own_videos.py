@@ -1,18 +1,19 @@
 """The whole way of the README: own videos, features, points, training, actions of videos never seen."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from tiny_recognizers import write_recognizer
+from tool_modules import run_script
 
 from fsptal_mm.datasets.annotations.records import load_annotations
 from fsptal_mm.evaluation import read_results
 from fsptal_mm.utils.writing import write_json
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
 SIZE = 64
@@ -93,12 +94,8 @@ def mine(tmp_path_factory):
     return folder
 
 
-def run(script, *args):
-    done = subprocess.run(
-        [sys.executable, str(ROOT / 'tools' / script), *map(str, args)], capture_output=True, text=True, timeout=600
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+def run(tool, *args):
+    run_script(ROOT / 'tools' / tool, *args)
 
 
 def mean_ap(results, annotations, folder):
@@ -109,7 +106,7 @@ def mean_ap(results, annotations, folder):
     return figures['metrics']['mAP@0.1-0.7']
 
 
-def test_from_videos_to_actions_of_videos_never_seen(mine):
+def test_from_videos_to_actions_of_videos_never_seen(mine, capsys):
     recognizer = write_recognizer(mine, 'tsn')
     extract = ('--fps', 10, '--stride-frames', 4, '--workers', 0)
     # Only the training videos: the others are seen for the first time when they are localised.
@@ -117,7 +114,8 @@ def test_from_videos_to_actions_of_videos_never_seen(mine):
     run('data/make_points.py', mine / 'segments.json', mine / 'points.json', '--subset', 'train')
     points = load_annotations(mine / 'points.json', subset='train')
     assert all(len(video.point_sec) == 3 for video in points.videos.values())
-    report = run('data/check_dataset.py', mine / 'config.py', '--loaders', 'train_dataloader')
+    run('data/check_dataset.py', mine / 'config.py', '--loaders', 'train_dataloader')
+    report = capsys.readouterr().out
     assert 'feature dimension: 512' in report
     assert '[60.0, 60.0, 60.0]' in report  # snippets per video: 24 s of 0.4 s each
     # No validation: the features of the test videos do not exist.

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import zipfile
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 import yaml
 
 import fsptal_mm
+
+pytestmark = pytest.mark.wheel
 
 ROOT = Path(__file__).parents[1]
 SHORT = ('--cfg-options', 'train_cfg.max_epochs=1', 'train_cfg.val_interval=1')
@@ -49,10 +52,24 @@ def test_version_stands_in_one_place(distributions):
 
 
 def test_installed_wheel_trains_in_a_clean_environment(distributions, tmp_path):
+    """The dependencies are those that pip has chosen for the tests; the package is that of the wheel."""
     environment = {name: value for name, value in os.environ.items() if name not in ('PYTHONPATH', 'FSPTAL_DATA_ROOT')}
-    subprocess.run([sys.executable, '-m', 'venv', str(tmp_path / 'venv')], check=True)
+    subprocess.run([sys.executable, '-m', 'venv', '--without-pip', str(tmp_path / 'venv')], check=True)
     python = str(tmp_path / 'venv/bin/python')
-    install = [python, '-m', 'pip', 'install', '--quiet', f'{distributions[0]}[lite]']
+    (site_packages,) = (tmp_path / 'venv/lib').glob('python3*/site-packages')
+    # Behind its own; .pth files that lie there, such as those of editable installations, are not read.
+    (site_packages / 'dependencies.pth').write_text(sysconfig.get_path('purelib'))
+    install = [
+        sys.executable,
+        '-m',
+        'pip',
+        '--python',
+        python,
+        'install',
+        '--quiet',
+        '--no-deps',
+        str(distributions[0]),
+    ]
     subprocess.run(install, check=True, cwd=tmp_path, env=environment)
     where = subprocess.run(
         [python, '-c', 'import fsptal_mm; print(fsptal_mm.__path__[0])'],

@@ -1,7 +1,13 @@
 """The commands in ``tools/`` as modules; they are files outside of every package."""
 
 import importlib.util
+import os
+import runpy
+import sys
 from pathlib import Path
+from unittest import mock
+
+import pytest
 
 _TOOLS = Path(__file__).parents[1] / 'tools'
 
@@ -12,3 +18,15 @@ def load_tool(name):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def run_script(script, *arguments):
+    """Run a script in this process as if it had been called; its exit status must be 0."""
+    with pytest.MonkeyPatch.context() as patch, mock.patch.dict(os.environ):
+        patch.setattr(sys, 'argv', [str(script), *map(str, arguments)])
+        patch.syspath_prepend(Path(script).parent)
+        try:
+            runpy.run_path(str(script), run_name='__main__')
+        except SystemExit as end:
+            if end.code:
+                raise AssertionError(end.code) from end

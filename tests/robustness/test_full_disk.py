@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import torch
+from forks import on_cpu
 from test_kills import (  # noqa: F401  (`material` is a fixture)
     conversion,
     extraction,
@@ -24,11 +24,7 @@ from fsptal_mm.structures import Instances
 from fsptal_mm.utils.errors import WriteError
 from fsptal_mm.visualization import annotate_video
 
-pytestmark = [
-    pytest.mark.disk,
-    pytest.mark.processes,
-    pytest.mark.skipif(torch.cuda.is_available(), reason='forked processes, hence on the CPU only'),
-]
+pytestmark = [pytest.mark.disk, on_cpu]
 
 
 def mount(*arguments):

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from forks import on_cpu
 from killing import Program, kill_at_random, leftovers
 from numbered_videos import write_numbered
 from tiny_recognizers import write_recognizer
@@ -36,11 +37,7 @@ train_cfg = dict(max_epochs={EPOCHS}, val_interval=2)
 default_hooks = dict(checkpoint=dict(interval=1, max_keep_ckpts=2))
 """
 
-pytestmark = [
-    pytest.mark.kills,
-    pytest.mark.processes,
-    pytest.mark.skipif(torch.cuda.is_available(), reason='forked processes, hence on the CPU only'),
-]
+pytestmark = [pytest.mark.kills, on_cpu]
 
 
 @pytest.fixture(scope='module')

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-import torch._dynamo  # as optimizers do when they are built; here, so that not every forked process does it again
+from forks import on_cpu, run_forked
 from mmaction.registry import HOOKS
 from mmengine.config import Config
 from mmengine.hooks import Hook
@@ -21,9 +20,8 @@ from fsptal_mm.utils.configs import merge_options
 CONFIG = Path(__file__).parents[2] / 'configs/fsptal_tuned/fsptal-tuned_synthetic.py'
 
 pytestmark = [
-    pytest.mark.processes,
     pytest.mark.slow,
-    pytest.mark.skipif(torch.cuda.is_available(), reason='forked processes, hence on the CPU only'),
+    on_cpu,
     pytest.mark.skipif(
         not Path('/proc/self/smaps_rollup').exists() or not hasattr(ctypes.CDLL(None), 'malloc_trim'),
         reason='memory is read from Linux, and given back by glibc',
@@ -62,7 +60,6 @@ class ResourceHook(Hook):
 
 
 def train(root, work_dir, epochs, hooks):
-    torch.set_num_threads(1)
     os.environ['ONEDNN_PRIMITIVE_CACHE_CAPACITY'] = '32'  # as tools/train.py sets it
     config = Config.fromfile(CONFIG)
     options = {'data_root': str(root), 'train_cfg.max_epochs': epochs, 'train_cfg.val_interval': 5}
@@ -83,10 +80,7 @@ def test_memory_and_open_files_do_not_grow(tmp_path, full_count):
         dict(type='ResourceHook', path=str(tmp_path / 'use.json'), trimmed=(settled, epochs - 1)),
         dict(type='PseudoLabelMiningHook', interval=5, dump=True),  # starts workers for every pass
     ]
-    process = multiprocessing.get_context('fork').Process(target=train, args=(root, tmp_path / 'work', epochs, hooks))
-    process.start()
-    process.join()
-    assert process.exitcode == 0
+    assert run_forked(train, root, tmp_path / 'work', epochs, hooks) == 0
     memory, files, processes = np.array(json.loads((tmp_path / 'use.json').read_text())).T
     kept, heap = memory[[settled, -1]], memory[settled + 3 : -1]
     print(

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import fsptal_mm
 
 ROOT = Path(fsptal_mm.__file__).parents[1]
@@ -54,6 +56,7 @@ print(len(found['predictions']), 'videos,', len(found['visualization']), 'pictur
 """
 
 
+@pytest.mark.processes
 def test_training_and_inference_use_no_network(tmp_path):
     log, site = tmp_path / 'network.log', tmp_path / 'site'
     site.mkdir()

@@ -22,8 +22,7 @@ def relative_difference(first, second):
 
 
 @pytest.mark.parametrize(
-    'name, dim',
-    [('tsn', 512), ('tsm', 512), ('i3d', 64), ('slowonly', 64), ('slowfast', 144), ('vit', 32)],
+    'name, dim', [('tsn', 512), ('tsm', 512), ('i3d', 64), ('slowonly', 64), ('slowfast', 144), ('vit', 32)]
 )
 def test_any_recogniser(tmp_path, recognizer, name, dim):
     extractor = FeatureExtractor(*recognizer(name), fps=15, batch_size=3)
@@ -91,16 +90,16 @@ def test_weights_of_another_model(recognizer):
         FeatureExtractor(recognizer('i3d')[0], recognizer('tsn')[1])
     with pytest.raises(InputError, match='no such file'):
         FeatureExtractor(recognizer('i3d')[0], 'missing.pth')
-    with pytest.raises(InputError, match="found 'a folder', expected a local checkpoint"):
+    with pytest.raises(InputError, match="found 'a folder'"):
         FeatureExtractor(recognizer('i3d')[0], Path(recognizer('tsn')[1]).parent)
 
 
 def test_wrong_numbers_and_devices(recognizer):
-    with pytest.raises(InputError, match=r'FeatureExtractor\.batch_size: found 0, expected a whole number >= 1'):
+    with pytest.raises(InputError, match=r'FeatureExtractor\.batch_size: found 0'):
         FeatureExtractor(*recognizer('tsn'), batch_size=0)
-    with pytest.raises(InputError, match=r'num_workers: found -1, expected a whole number >= 0'):
+    with pytest.raises(InputError, match=r'num_workers: found -1'):
         next(FeatureExtractor(*recognizer('tsn')).extract_all(['a.mp4'], num_workers=-1))
-    with pytest.raises(InputError, match=r"device: found 'nosuch', expected a device of this machine"):
+    with pytest.raises(InputError, match=r"device: found 'nosuch'"):
         FeatureExtractor(*recognizer('tsn'), device='nosuch')
 
 

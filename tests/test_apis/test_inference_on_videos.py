@@ -102,10 +102,10 @@ def test_models_on_features_need_an_extractor_for_videos(folder):
 
 def test_extractors_that_do_not_fit(folder, extractor, tmp_path):
     other = TALInferencer(folder / 'model.py', folder / 'model.pth', extractor=dict(extractor, stride_frames=16))
-    with pytest.raises(InputError, match=r'per snippet of the extractor: found 0\.64, expected 0\.32 s'):
+    with pytest.raises(InputError, match=r'per snippet of the extractor: found 0\.64'):
         other(folder / 'input/slow.mp4')
     config, checkpoint = make_localizer(tmp_path, grid=GRID, dim=6)
-    with pytest.raises(InputError, match='dimension of the extracted features: found 512, expected 6'):
+    with pytest.raises(InputError, match='dimension of the extracted features: found 512'):
         TALInferencer(config, checkpoint, extractor=extractor)
 
 

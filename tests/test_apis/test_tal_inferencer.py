@@ -57,6 +57,7 @@ def run(code, *arguments, cwd):
     return done.stdout
 
 
+@pytest.mark.processes
 def test_three_lines_give_what_the_test_script_writes(tmp_path):
     config, checkpoint = tmp_path / 'config.py', tmp_path / 'model.pth'
     config.write_text(

@@ -63,38 +63,30 @@ class TestJson:
         ('content', 'message'),
         [
             pytest.param('{"database": ', 'gt.json:1: found', id='cut off'),
-            pytest.param('[1, 2]', "found 'list', expected an object at the top level", id='a list'),
-            pytest.param({'videos': {}}, "top level: found ['videos'], expected", id='neither form'),
-            pytest.param({'database': []}, 'database: found [], expected an object', id='database is a list'),
-            pytest.param(
-                '{"database": {"v": {}, "v": {}}}', "v: found '2 times', expected every key", id='video twice'
-            ),
+            pytest.param('[1, 2]', "found 'list'", id='a list'),
+            pytest.param({'videos': {}}, "top level: found ['videos']", id='neither form'),
+            pytest.param({'database': []}, 'database: found []', id='database is a list'),
+            pytest.param('{"database": {"v": {}, "v": {}}}', "v: found '2 times'", id='video twice'),
             pytest.param(
                 {'database': {'v': {'annotations': []}, 'v ': {'annotations': []}}}, 'twice', id='but a space'
             ),
-            pytest.param({'database': {'v': 3}}, 'video v: database: found 3, expected an object', id='no object'),
+            pytest.param({'database': {'v': 3}}, 'video v: database: found 3', id='no object'),
             pytest.param({'database': {'v': {'duration': 3}}}, "a list named 'annotations'", id='no annotations'),
-            pytest.param(
-                database(annotations=[3]), "video v: found 3, expected an object with 'segment'", id='no pair'
-            ),
+            pytest.param(database(annotations=[3]), 'video v: found 3', id='no pair'),
             pytest.param(database(annotations=[{'segment': [1, 2]}]), "a text named 'label'", id='no label'),
-            pytest.param(
-                segment(1, 2, label=' '), "video v: label: found ' ', expected the name of a class", id='empty label'
-            ),
-            pytest.param(segment(1, 2, label=7), 'video v: label: found 7, expected a text', id='label is a number'),
-            pytest.param(segment(3, 2), 'annotations[0].segment: found [3.0, 2.0], expected an end', id='reversed'),
-            pytest.param(
-                segment(-1, 2), 'annotations[0].segment: found -1, expected a finite number >= 0', id='negative'
-            ),
-            pytest.param(segment(1, float('nan')), 'annotations[0].segment: found nan, expected a finite', id='NaN'),
-            pytest.param(segment('1e999', 2), "segment: found '1e999', expected a finite number", id='infinite'),
-            pytest.param(segment('one', 2), "segment: found 'one', expected a finite number", id='a word'),
-            pytest.param(segment(None, 2), "segment: found 'null', expected a finite number", id='null'),
-            pytest.param(segment(True, 2), 'segment: found True, expected a finite number', id='a truth value'),
+            pytest.param(segment(1, 2, label=' '), "video v: label: found ' '", id='empty label'),
+            pytest.param(segment(1, 2, label=7), 'video v: label: found 7', id='label is a number'),
+            pytest.param(segment(3, 2), 'annotations[0].segment: found [3.0, 2.0]', id='reversed'),
+            pytest.param(segment(-1, 2), 'annotations[0].segment: found -1', id='negative'),
+            pytest.param(segment(1, float('nan')), 'annotations[0].segment: found nan', id='NaN'),
+            pytest.param(segment('1e999', 2), "segment: found '1e999'", id='infinite'),
+            pytest.param(segment('one', 2), "segment: found 'one'", id='a word'),
+            pytest.param(segment(None, 2), "segment: found 'null'", id='null'),
+            pytest.param(segment(True, 2), 'segment: found True', id='a truth value'),
             pytest.param(database(annotations=[{'label': 'a', 'segment': [1]}]), 'a start and an end', id='no end'),
-            pytest.param(database(duration=0), 'video v: duration: found 0, expected a number > 0', id='no length'),
-            pytest.param(database(fps=-1), 'video v: fps: found -1, expected a number > 0', id='negative fps'),
-            pytest.param(database(subset=1), 'video v: subset: found 1, expected a text', id='subset is a number'),
+            pytest.param(database(duration=0), 'video v: duration: found 0', id='no length'),
+            pytest.param(database(fps=-1), 'video v: fps: found -1', id='negative fps'),
+            pytest.param(database(subset=1), 'video v: subset: found 1', id='subset is a number'),
         ],
     )
     def test_refuses(self, write, content, message):
@@ -104,23 +96,21 @@ class TestJson:
     @pytest.mark.parametrize(
         ('content', 'message'),
         [
-            pytest.param({**plain(), 'version': 2}, 'version: found 2, expected 1', id='later version'),
-            pytest.param({**plain(), 'classes': 'Run'}, "classes: found 'Run', expected a list", id='class list'),
-            pytest.param(plain(point=[]), "video v: found ['point'], expected fields among", id='misspelt field'),
-            pytest.param(plain(points={}), 'video v: points: found {}, expected a list', id='points is an object'),
-            pytest.param(
-                plain(points=[1]), "video v: found 1, expected an object with 'label'", id='point is a number'
-            ),
+            pytest.param({**plain(), 'version': 2}, 'version: found 2', id='later version'),
+            pytest.param({**plain(), 'classes': 'Run'}, "classes: found 'Run'", id='class list'),
+            pytest.param(plain(point=[]), "video v: found ['point']", id='misspelt field'),
+            pytest.param(plain(points={}), 'video v: points: found {}', id='points is an object'),
+            pytest.param(plain(points=[1]), 'video v: found 1', id='point is a number'),
             pytest.param(plain(points=[{'label': 'Run'}]), "points[0].time_sec: found 'null'", id='no time'),
             pytest.param(
                 plain(points=[{'label': 'Run', 'time_sec': -1}]), 'points[0].time_sec: found -1', id='negative'
             ),
             pytest.param(plain(background_points_sec=['x']), "background_points_sec[0]: found 'x'", id='background'),
-            pytest.param(plain(segments=[[1, 2]]), 'segments[0]: found [1, 2], expected an object', id='pair'),
+            pytest.param(plain(segments=[[1, 2]]), 'segments[0]: found [1, 2]', id='pair'),
             pytest.param(plain(ambiguous=[{'start_sec': 1}]), "ambiguous[0]: found 'null'", id='no end'),
             pytest.param(
                 plain(points=[{'label': 'Run', 'time_sec': 1, 'instance': 'a'}]),
-                "points[0].instance: found 'a', expected a whole number",
+                "points[0].instance: found 'a'",
                 id='instance is a text',
             ),
         ],

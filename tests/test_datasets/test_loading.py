@@ -61,68 +61,29 @@ def test_unknown_duration_is_that_of_the_features(tmp_path):
     assert load(write(tmp_path / 'v1.npy', FEATURES), duration_sec=None)['duration_sec'] == 2.0
 
 
-def broken(path, kind):
-    """A file that is broken in one way."""
-    if kind == 'truncated':
-        np.save(path, FEATURES)
-        path.write_bytes(path.read_bytes()[:-8])
-    elif kind == 'empty file':
-        path.write_bytes(b'')
-    elif kind == 'objects':
-        np.save(path, np.array([{}, {}]), allow_pickle=True)
-    elif kind == 'text':
-        np.save(path, np.array([['a', 'b']]))
-    elif kind == 'one dimension':
-        np.save(path, FEATURES[:, 0])
-    elif kind == 'no snippet':
-        np.save(path, FEATURES[:0])
-    elif kind == 'NaN':
-        np.save(path, np.where(FEATURES == 7, np.nan, FEATURES))
-    elif kind == 'Inf':
-        np.save(path, np.where(FEATURES == 4, np.inf, FEATURES))
-    return path
-
-
 @pytest.mark.parametrize(
-    'kind, says',
+    'array, says',
     [
-        ('missing', 'no such file'),
-        ('truncated', 'readable features'),
-        ('empty file', 'readable features'),
-        ('objects', 'readable features'),
-        ('text', r'shape \(1, 2\) of <U1'),
-        ('one dimension', r'shape \(4,\)'),
-        ('no snippet', 'at least one snippet'),
-        ('NaN', 'NaN or Inf in snippet 2'),
-        ('Inf', 'NaN or Inf in snippet 1'),
+        (None, 'no such file'),
+        (FEATURES[:, 0], r'shape \(4,\)'),
+        (FEATURES[:0], 'at least one snippet'),
+        (np.where(FEATURES == 7, np.nan, FEATURES), 'NaN or Inf in snippet 2'),
+        (np.where(FEATURES == 4, np.inf, FEATURES), 'NaN or Inf in snippet 1'),
     ],
 )
-def test_broken_files_are_named(tmp_path, kind, says):
-    path = broken(tmp_path / 'v1.npy', kind)
+def test_arrays_that_are_no_features_are_named(tmp_path, array, says):
+    """Damaged and hostile files are in tests/robustness."""
+    path = tmp_path / 'v1.npy'
+    if array is not None:
+        np.save(path, array)
     with pytest.raises(InputError, match=says) as error:
         load(path)
     assert str(path) in str(error.value)
     assert 'video v1' in str(error.value)
 
 
-def test_a_payload_is_never_run(tmp_path):
-    class Payload:
-        def __reduce__(self):
-            return (tmp_path / 'run').touch, ()
-
-    for suffix, save in (('.npy', np.save), ('.npz', np.savez)):
-        save(tmp_path / f'v1{suffix}', np.array([Payload()], dtype=object), allow_pickle=True)
-        with pytest.raises(InputError):
-            load(tmp_path / f'v1{suffix}')
-    assert not (tmp_path / 'run').exists()
-
-
 @pytest.mark.parametrize(
-    'names, key, says',
-    [
-        (['rgb', 'flow'], None, r"found \['rgb', 'flow'\], expected one array, or v1"),
-        (['rgb'], 'flow', r"found \['rgb'\], expected flow"),
-    ],
+    'names, key, says', [(['rgb', 'flow'], None, r"found \['rgb', 'flow'\]"), (['rgb'], 'flow', r"found \['rgb'\]")]
 )
 def test_an_array_that_cannot_be_told_is_an_error(tmp_path, names, key, says):
     np.savez(tmp_path / 'v1.npz', **dict.fromkeys(names, FEATURES))
@@ -130,13 +91,10 @@ def test_an_array_that_cannot_be_told_is_an_error(tmp_path, names, key, says):
         load(tmp_path / 'v1.npz', key=key)
 
 
-def test_unknown_suffix_and_unreadable_csv(tmp_path):
+def test_unknown_suffix(tmp_path):
     (tmp_path / 'v1.txt').write_text('1 2')
     with pytest.raises(InputError, match=r"suffix: found '\.txt'"):
         load(tmp_path / 'v1.txt')
-    (tmp_path / 'v1.csv').write_text('a,b\n1,2\n3\n')
-    with pytest.raises(InputError, match='readable features'):
-        load(tmp_path / 'v1.csv')
 
 
 def test_streams_of_different_lengths_are_an_error(tmp_path):
@@ -159,7 +117,7 @@ def test_length_against_duration_and_grid(tmp_path, duration_sec, outcome, reaso
     if outcome == 'silent':
         load(path, duration_sec=duration_sec)
     else:
-        with pytest.raises(InputError, match=rf'found 4, expected about {duration_sec / 0.5:.1f}'):
+        with pytest.raises(InputError, match='found 4'):
             load(path, duration_sec=duration_sec)
 
 

@@ -35,14 +35,12 @@ class TestPoints:
     @pytest.mark.parametrize(
         ('line', 'message'),
         [
-            pytest.param('Run,0,1,9,v', 'p.csv:3: found 5, expected 6 fields', id='a field too few'),
-            pytest.param('Run,0,1,9,v,5,7', 'p.csv:3: found 7, expected 6 fields', id='a field too many'),
+            pytest.param('Run,0,1,9,v', 'p.csv:3: found 5', id='a field too few'),
+            pytest.param('Run,0,1,9,v,5,7', 'p.csv:3: found 7', id='a field too many'),
             pytest.param('Run,0,1,9,v,five', "p.csv:3: video v: point: found 'five'", id='a word'),
             pytest.param('Run,0,1,9,v,nan', "p.csv:3: video v: point: found 'nan'", id='NaN'),
             pytest.param('Run,0,1,9,v,inf', "p.csv:3: video v: point: found 'inf'", id='infinite'),
-            pytest.param(
-                'Run,0,1,9,v,-1', "p.csv:3: video v: point: found '-1', expected a finite number >= 0", id='< 0'
-            ),
+            pytest.param('Run,0,1,9,v,-1', "p.csv:3: video v: point: found '-1'", id='< 0'),
             pytest.param('Run,0,1,9,v,', "p.csv:3: video v: point: found ''", id='no point'),
             pytest.param('Run,0,1,9,,5', 'p.csv:3: video_id: found', id='no video'),
             pytest.param(',0,1,9,v,5', 'p.csv:3: class: found', id='no class'),
@@ -71,8 +69,8 @@ class TestPoints:
     @pytest.mark.parametrize(
         ('line', 'message'),
         [
-            pytest.param('v,5', "p.txt:3: found 'v,5', expected three fields: video, seconds, label", id='no label'),
-            pytest.param('v,5,', "p.txt:3: found 'v,5,', expected three fields", id='empty label'),
+            pytest.param('v,5', "p.txt:3: found 'v,5'", id='no label'),
+            pytest.param('v,5,', "p.txt:3: found 'v,5,'", id='empty label'),
             pytest.param('v,five,Run', "p.txt:3: video v: seconds: found 'five'", id='a word'),
             pytest.param('v,-5,Run', "p.txt:3: video v: seconds: found '-5'", id='negative'),
         ],
@@ -86,9 +84,9 @@ class TestPoints:
         assert [(row.video_id, row.time) for row in read_points(path)] == [('v', 2.0)]
 
     def test_json_of_another_form_has_no_points(self, write):
-        with refused("p.json: format: found 'none', expected 'fsptal_mm'"):
+        with refused("p.json: format: found 'none'"):
             read_points(write('p.json', {'database': {}}))
 
     def test_unknown_suffix(self, write):
-        with refused("point_file: found '.npy', expected a file that ends in .csv, .txt, .json"):
+        with refused("point_file: found '.npy'"):
             read_points(write('p.npy', ''))

@@ -40,15 +40,6 @@ class TestReaders:
         assert (len(rows), len({row.video_id for row in rows})) == (num_points, num_videos)
         assert all(row.label == row.label.strip() for row in rows)
 
-    def test_thumos_points_fall_into_the_snippets_of_lacp(self, data_root):
-        root = data_root / 'thumos14'
-        fps = read_fps(root / 'fps_dict.json')
-        rows = read_points(root / 'point_gaussian/point_labels.csv')
-        frames, rate = np.array([(row.time, fps[row.video_id]) for row in rows]).T
-        lacp = (frames * 25 / (rate * 16)).astype(int)  # LACP's code, for features of 25 fps and 16 frames a snippet
-        assert np.array_equal(np.floor(frames / rate / 0.64 + 1e-6), lacp)
-        assert len(set(zip([row.video_id for row in rows], lacp))) < len(rows)  # some snippets hold two points
-
     @pytest.mark.parametrize(
         ('path', 'num_videos', 'num_segments', 'num_classes'),
         [

@@ -108,7 +108,7 @@ def test_another_seed_gives_other_videos(embedded):
 
 
 def test_an_unknown_parameter_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"generator: found \['dims'\], expected fields among .*'dim'"):
+    with pytest.raises(InputError, match=r"generator: found \['dims'\]"):
         ensure_synthetic(tmp_path / 'set', dims=3)
     assert not any(tmp_path.iterdir())
 
@@ -160,6 +160,7 @@ def test_a_folder_of_the_user_is_left_alone(tmp_path):
     assert (tmp_path / 'set' / 'precious.npy').read_text() == 'mine'
 
 
+@pytest.mark.processes
 def test_several_processes_may_ask_at_once(tmp_path):
     context = multiprocessing.get_context('fork')
     workers = [
@@ -180,6 +181,7 @@ def _generate(root, params, report):
     report.write_text(json.dumps({str(path): stamp for path, stamp in stamps(root).items()}))
 
 
+@pytest.mark.kills
 def test_a_killed_generation_is_done_again(tmp_path):
     root, whole = tmp_path / 'set', {**SMALL, 'train_videos': 400}
     worker = multiprocessing.get_context('fork').Process(target=ensure_synthetic, args=(root,), kwargs=whole)

@@ -20,7 +20,6 @@ def spoil(runner, value, step, term='loss_point_action'):
     head.loss_by_feat = spoilt
 
 
-@pytest.mark.parametrize('value, shown', [(float('nan'), 'nan'), (float('inf'), 'inf')])
 @pytest.mark.parametrize(
     'optim_wrapper',
     [
@@ -33,17 +32,17 @@ def spoil(runner, value, step, term='loss_point_action'):
     ],
     ids=['plain', 'accumulation', 'bfloat16'],
 )
-def test_training_stops_at_the_step_with_names_and_saves_nothing_of_it(tmp_path, optim_wrapper, value, shown):
+def test_training_stops_at_the_step_with_names_and_saves_nothing_of_it(tmp_path, optim_wrapper):
     runner = make_runner(tmp_path, [dict(type='FiniteLossHook')], epochs=3, optim_wrapper=optim_wrapper)
     seen = []
-    spoil(runner, value, step=4)  # three steps an epoch: the second one of epoch 2
+    spoil(runner, float('nan'), step=4)  # three steps an epoch: the second one of epoch 2
     step = runner.model.train_step
     runner.model.train_step = lambda data, **kwargs: seen.append(data) or step(data, **kwargs)
     with pytest.raises(NonFiniteLossError) as error:
         runner.train()
     videos = ', '.join(sample.video_id for sample in seen[-1]['data_samples'])
     assert len(seen) == 5
-    assert str(error.value) == f'epoch 2, iteration 2: loss_point_action is {shown}; videos of the batch: {videos}'
+    assert str(error.value) == f'epoch 2, iteration 2: loss_point_action is nan; videos of the batch: {videos}'
     assert re.fullmatch(r'v\d, v\d', videos)
     assert [path.name for path in (tmp_path / 'run').glob('epoch_*')] == ['epoch_1.pth']
 

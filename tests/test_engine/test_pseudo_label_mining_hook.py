@@ -1,12 +1,11 @@
 import json
 import pickle
-import socket
 from dataclasses import fields, is_dataclass, replace
 
 import pytest
 import torch
+from forks import forked, in_two_processes
 from tiny_run import LENGTHS, batches, make_runner, write_data
-from torch import multiprocessing as mp
 
 from fsptal_mm.engine import PseudoLabelMiningHook
 from fsptal_mm.evaluation.label_quality import MEASURES, quality_over_training
@@ -193,27 +192,17 @@ def test_labels_reach_training_although_workers_persist(tmp_path):
     assert len({id(store) for store in stores}) == 3
 
 
-def run_rank(rank, port, folder):
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in dict(
-            MASTER_ADDR='127.0.0.1', MASTER_PORT=port, RANK=rank, LOCAL_RANK=rank, WORLD_SIZE=2
-        ).items():
-            patch.setenv(name, str(value))
-        runner = make_runner(folder, [mining(live=False, dump=True)], name='ranks', launcher='pytorch')
-        runner.train()
-        assert runner.distributed
-        (folder / f'store{rank}.pkl').write_bytes(pickle.dumps(hook_of(runner).store))
-        torch.distributed.destroy_process_group()
+def run_rank(rank, folder):
+    runner = make_runner(folder, [mining(live=False, dump=True)], name='ranks', launcher='pytorch')
+    runner.train()
+    assert runner.distributed
+    (folder / f'store{rank}.pkl').write_bytes(pickle.dumps(hook_of(runner).store))
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason='forked processes, hence on the CPU only')
+@forked
 def test_every_rank_holds_the_store_of_one(tmp_path):
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = free.getsockname()[1]
     write_data(tmp_path)
-    mp.start_processes(run_rank, (port, tmp_path), nprocs=2, start_method='fork')
+    in_two_processes(run_rank, tmp_path)
     runner = make_runner(tmp_path, [mining(dump=True)], name='alone')
     runner.train()
     for rank in range(2):

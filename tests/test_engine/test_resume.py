@@ -1,6 +1,5 @@
-"""A run that is killed and resumed ends with the weights of one that never stopped, bit for bit."""
+"""A run that is resumed ends with the weights of one that never stopped, bit for bit."""
 
-import multiprocessing
 import os
 import random
 import signal
@@ -8,18 +7,13 @@ import signal
 import numpy as np
 import pytest
 import torch
-import torch._dynamo  # as optimizers do when they are built; here, so that not every forked process does it again
+from forks import on_cpu, run_forked
 from mmaction.registry import HOOKS, TRANSFORMS
 from mmcv.transforms import BaseTransform
 from mmengine.hooks import Hook
 from tiny_run import make_runner, same_weights, write_data
 
 EPOCHS, KILLED_IN_EPOCH = 4, 2
-
-pytestmark = [
-    pytest.mark.processes,
-    pytest.mark.skipif(torch.cuda.is_available(), reason='forked processes, hence on the CPU only'),
-]
 
 
 @TRANSFORMS.register_module()
@@ -43,49 +37,34 @@ class KillHook(Hook):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-@pytest.fixture(scope='module', autouse=True)
-def imports(tmp_path_factory):
-    """What every runner imports is there before the first process is forked."""
-    make_runner(tmp_path_factory.mktemp('imports'))
+EPOCHS, KILLED_IN_EPOCH = 4, 2
 
 
-def run(folder, name, settings, kill=False, resume=False):
-    """Train in a process of its own; return its exit code."""
+def train(folder, name, settings, kill=False):
+    """A run that saves every epoch, and kills its process if wanted."""
     settings = (
         dict(
             epochs=EPOCHS,
             optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=0.01)),
-            default_hooks=dict(
-                checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=2), seed=dict(type='EpochSeedHook')
-            ),
+            default_hooks=dict(checkpoint=dict(type='CheckpointHook', interval=1), seed=dict(type='EpochSeedHook')),
             param_scheduler=[dict(type='LinearLR', start_factor=0.5, by_epoch=False, end=8)],
         )
         | settings
     )
     hooks = [*settings.pop('hooks', ()), *[dict(type='KillHook')] * kill]
-
-    def target():
-        torch.set_num_threads(1)
-        make_runner(folder, hooks, name=name, resume=resume, **settings).train()
-
-    process = multiprocessing.get_context('fork').Process(target=target)
-    process.start()
-    process.join(120)
-    return process.exitcode
+    make_runner(folder, hooks, name=name, **settings).train()
 
 
 def saved(folder, name, epoch=EPOCHS):
     return torch.load(folder / name / f'epoch_{epoch}.pth')
 
 
-def interrupted_equals_whole(folder, settings):
-    write_data(folder)
-    assert run(folder, 'whole', settings) == 0
-    assert run(folder, 'killed', settings, kill=True) == -signal.SIGKILL
-    assert (folder / 'killed/last_checkpoint').read_text() == str(folder / f'killed/epoch_{KILLED_IN_EPOCH}.pth')
-    assert not (folder / f'killed/epoch_{KILLED_IN_EPOCH + 1}.pth').exists()
-    assert run(folder, 'killed', settings, resume=True) == 0
-    return same_weights(saved(folder, 'whole'), saved(folder, 'killed'))
+def resumed_equals_whole(folder, settings):
+    """Whether a run that goes on from a checkpoint of another one, in the middle, ends as that one."""
+    train(folder, 'whole', settings)
+    checkpoint = str(folder / f'whole/epoch_{KILLED_IN_EPOCH}.pth')
+    train(folder, 'resumed', settings | dict(load_from=checkpoint, resume=True))
+    return same_weights(saved(folder, 'whole'), saved(folder, 'resumed'))
 
 
 def mining(**kwargs):
@@ -110,7 +89,7 @@ def mining(**kwargs):
     ids=str,
 )
 def test_resume_is_exact(tmp_path, settings):
-    assert interrupted_equals_whole(tmp_path, settings)
+    assert resumed_equals_whole(tmp_path, settings)
 
 
 @pytest.mark.parametrize(
@@ -122,26 +101,29 @@ def test_resume_is_exact(tmp_path, settings):
     ids=str,
 )
 def test_where_resume_is_not_exact(tmp_path, settings, capfd):
-    assert not interrupted_equals_whole(tmp_path, settings)
+    assert not resumed_equals_whole(tmp_path, settings)
     warned = 'where no mining pass is due' in ''.join(capfd.readouterr())
     assert warned == ('hooks' in settings)
 
 
-def test_without_a_seed_the_run_goes_on_with_the_one_it_drew(tmp_path):
+@pytest.mark.kills
+@on_cpu
+def test_a_killed_run_without_a_seed_goes_on_with_the_one_it_drew(tmp_path):
     settings = dict(randomness=dict(seed=None), workers=2, steps=['Jitter'])
     write_data(tmp_path)
-    assert run(tmp_path, 'killed', settings, kill=True) == -signal.SIGKILL
+    assert run_forked(train, tmp_path, 'killed', settings, True) == -signal.SIGKILL
+    assert (tmp_path / 'killed/last_checkpoint').read_text() == str(tmp_path / f'killed/epoch_{KILLED_IN_EPOCH}.pth')
+    assert not (tmp_path / f'killed/epoch_{KILLED_IN_EPOCH + 1}.pth').exists()
     seed = saved(tmp_path, 'killed', KILLED_IN_EPOCH)['meta']['seed']
-    assert run(tmp_path, 'killed', settings, resume=True) == 0
-    assert run(tmp_path, 'whole', settings | dict(randomness=dict(seed=seed))) == 0
+    assert run_forked(train, tmp_path, 'killed', settings | dict(resume=True)) == 0
+    train(tmp_path, 'whole', settings | dict(randomness=dict(seed=seed)))
     assert same_weights(saved(tmp_path, 'whole'), saved(tmp_path, 'killed'))
 
 
 def test_items_are_prepared_alike_by_any_number_of_workers(tmp_path):
-    write_data(tmp_path)
     for workers in (0, 2):
-        assert run(tmp_path, f'workers{workers}', dict(workers=workers, steps=['Jitter'])) == 0
-    assert same_weights(*(saved(tmp_path, f'workers{workers}') for workers in (0, 2)))
+        train(tmp_path, f'workers{workers}', dict(workers=workers, steps=['Jitter'], epochs=2))
+    assert same_weights(*(saved(tmp_path, f'workers{workers}', 2) for workers in (0, 2)))
 
 
 def states():

@@ -1,10 +1,8 @@
 """More than one process, batch, precision or set of weights: what of training stays the same."""
 
-import multiprocessing
-import socket
-
 import pytest
 import torch
+from forks import forked, in_two_processes
 from mmengine.dataset import pseudo_collate
 from mmengine.hooks import EMAHook
 from tiny_run import make_runner, write_data
@@ -12,7 +10,6 @@ from tiny_run import make_runner, write_data
 from fsptal_mm.models.heads import lacp_head
 
 HEADS = ('PointTALHead', 'FSPTALHead', 'LACPHead', 'MILHead')
-forked = pytest.mark.skipif(torch.cuda.is_available(), reason='forked processes, hence on the CPU only')
 
 
 def loader(folder, batch_size, videos=5, **sampler):
@@ -60,29 +57,6 @@ def moved(runner, start):
     return max((value - start[name]).abs().max().item() for name, value in weights(runner).items())
 
 
-def in_two_processes(target, *args):
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = free.getsockname()[1]
-
-    def rank_of_two(rank):
-        torch.set_num_threads(1)
-        with pytest.MonkeyPatch.context() as patch:
-            variables = dict(MASTER_ADDR='127.0.0.1', MASTER_PORT=port, RANK=rank, LOCAL_RANK=rank, WORLD_SIZE=2)
-            for name, value in variables.items():
-                patch.setenv(name, str(value))
-            target(rank, *args)
-            torch.distributed.destroy_process_group()
-
-    context = multiprocessing.get_context('fork')
-    processes = [context.Process(target=rank_of_two, args=(rank,)) for rank in range(2)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(120)
-    assert [process.exitcode for process in processes] == [0, 0]
-
-
 def train_rank(rank, folder, head, train_loader):
     runner = train(folder, 'two', head, train_dataloader=train_loader, launcher='pytorch')
     assert runner.distributed
@@ -90,8 +64,9 @@ def train_rank(rank, folder, head, train_loader):
 
 
 @forked
-@pytest.mark.parametrize('head', HEADS)
-@pytest.mark.parametrize('unequal', [False, True], ids=['2+2 videos', '3+2 videos'])
+@pytest.mark.parametrize(
+    'head, unequal', [*((head, True) for head in HEADS), ('FSPTALHead', False)], ids=lambda value: str(value)
+)
 def test_two_processes_train_as_one_on_the_same_batches(tmp_path, head, unequal, no_chance):
     write_data(tmp_path)
     # Rank r has videos r, r + 2, ...: together the same batches as one process with twice the batch size. Unequal
@@ -119,10 +94,9 @@ def test_accumulated_gradients_are_those_of_the_bigger_batch(tmp_path, head, no_
             train_dataloader=loader(tmp_path, 4 // count, videos=4),
             optim_wrapper=dict(type='OptimWrapper', optimizer=optimizer, accumulative_counts=count),
         )
-        for count in (1, 2, 4)
+        for count in (1, 4)
     ]
     assert_close(weights(trained[1]), weights(trained[0]))
-    assert_close(weights(trained[2]), weights(trained[0]))
 
 
 @pytest.mark.parametrize('head', HEADS)

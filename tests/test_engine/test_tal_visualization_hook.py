@@ -113,12 +113,12 @@ def test_only_the_main_process_draws(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     'arguments, message',
     [
-        (dict(interval=0), 'TALVisualizationHook.interval: found 0, expected a whole number >= 1'),
+        (dict(interval=0), 'TALVisualizationHook.interval: found 0'),
         (dict(interval=True), 'TALVisualizationHook.interval'),
         (dict(train_videos=-1), 'train_videos'),
         (dict(train_videos=2.5), 'train_videos'),
         (dict(val_videos='v0'), 'val_videos'),
-        (dict(val_videos=None), "val_videos: found 'None', expected a whole number >= 0, or a list of video ids"),
+        (dict(val_videos=None), "val_videos: found 'None'"),
     ],
 )
 def test_bad_arguments(arguments, message):
@@ -131,5 +131,5 @@ def test_unknown_videos_and_another_visualizer_are_refused_before_training(tmp_p
         make_runner(tmp_path, [hook(train_videos=['x'])], visualizer=visualizer()).train()
     with pytest.raises(InputError, match=r"val_videos: found \['y'\]"):
         make_runner(tmp_path, [hook(val_videos=['y'])], visualizer=visualizer(), **validation(tmp_path)).train()
-    with pytest.raises(InputError, match=r"visualizer: found 'Visualizer', expected dict\(type='TALVisualizer'"):
+    with pytest.raises(InputError, match=r"visualizer: found 'Visualizer'"):
         make_runner(tmp_path, [hook()], name='other').train()

@@ -74,12 +74,17 @@ def test_by_hand():
     assert ap[:, 0, 0].tolist() == [1 / 4, 1 / 16]
 
 
-def test_blocks_change_nothing(monkeypatch):
+def test_more_resamples_than_are_held_at_once():
     parts = random_set(np.random.default_rng(1))
-    arguments = Instances.from_videos(*parts[:2]), Instances.from_videos(*parts[2:]), TIOUS, 3, resample_videos(6, 50)
-    expected = resampled_average_precision(*arguments)
-    monkeypatch.setattr('fsptal_mm.evaluation.functional.bootstrap._MAX_WEIGHTS', 30)
-    np.testing.assert_allclose(resampled_average_precision(*arguments), expected, rtol=0, atol=1e-12)
+    counts = resample_videos(6, 200_000)
+    whole, first, last = (
+        resampled_average_precision(
+            Instances.from_videos(*parts[:2]), Instances.from_videos(*parts[2:]), TIOUS[:1], 3, rows
+        )
+        for rows in (counts, counts[:20], counts[-20:])
+    )
+    np.testing.assert_allclose(whole[:20], first, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(whole[-20:], last, rtol=0, atol=1e-12)
 
 
 def test_a_class_missing_from_a_resample_is_left_out_of_the_mean():

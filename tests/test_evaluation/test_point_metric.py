@@ -123,7 +123,7 @@ def test_is_registered_and_has_no_prefix():
 def test_samples_without_the_field_are_named():
     bare = sample('a').to_dict()
     del bare['gt_point_sec']
-    with pytest.raises(InputError, match='video a: gt_point_sec: expected points'):
+    with pytest.raises(InputError, match='video a: gt_point_sec'):
         PointMetric().process(None, [bare])
 
 

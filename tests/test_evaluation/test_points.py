@@ -81,9 +81,8 @@ def test_neither_points_nor_detections():
     assert np.isnan([ap, recall]).all()
 
 
-def test_many_detections_equal_the_definition(monkeypatch):
-    """Against a loop over detections, in small blocks of pairs."""
-    monkeypatch.setattr('fsptal_mm.evaluation.functional.pairs._MAX_PAIRS', 7)
+def test_many_detections_equal_the_definition():
+    """Against a loop over detections."""
     rng = np.random.default_rng(0)
     times = [np.sort(rng.uniform(0, 50, count)) for count in (8, 0, 5)]
     points = Instances.from_videos(

@@ -1,11 +1,9 @@
 import json
-import os
-import socket
 
 import numpy as np
 import pytest
 import torch
-import torch.multiprocessing as mp
+from forks import forked, in_two_processes
 from mmaction.registry import METRICS
 from mmaction.structures import ActionDataSample
 from mmengine.evaluator import Evaluator
@@ -227,9 +225,7 @@ def random_samples(rng, num_videos):
     return samples
 
 
-def run_rank(rank, port, folder):
-    os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port), OMP_NUM_THREADS='1')
-    torch.set_num_threads(1)
+def run_rank(rank, folder):
     torch.distributed.init_process_group('gloo', rank=rank, world_size=2)
     samples = random_samples(np.random.default_rng(1), 5)
     # As mmengine's DefaultSampler deals 5 samples to 2 processes: the first one again as padding.
@@ -237,15 +233,11 @@ def run_rank(rank, port, folder):
     measures = evaluate(mine, size=5, result_file=f'{folder}/result{rank}.json', collect_dir=f'{folder}/collect')
     with open(f'{folder}/measures{rank}.json', 'w') as file:
         json.dump(measures, file)
-    torch.distributed.destroy_process_group()
 
 
+@forked
 def test_two_processes_give_the_figures_of_one(tmp_path):
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = free.getsockname()[1]
-    # Forked, like the workers of a data loader: importing everything again would take many seconds.
-    mp.start_processes(run_rank, (port, str(tmp_path)), nprocs=2, start_method='fork')
+    in_two_processes(run_rank, tmp_path)
     alone = evaluate(random_samples(np.random.default_rng(1), 5), result_file=tmp_path / 'alone.json')
     assert 0.1 < alone['mAP@0.5'] < 0.9
     assert json.loads((tmp_path / 'measures0.json').read_text()) == alone

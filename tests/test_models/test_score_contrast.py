@@ -1,8 +1,7 @@
 import pytest
 import torch
 
-from fsptal_mm.models.losses import score_contrast
-from fsptal_mm.models.losses.score_contrast import OICLoss, outer_inner_contrast, segment_contrast
+from fsptal_mm.models.losses.score_contrast import OICLoss, outer_inner_contrast
 from fsptal_mm.structures import SegmentLabels
 
 
@@ -44,16 +43,6 @@ def test_contrast_is_the_mean_over_the_segments_of_each_group():
     segments = make_segments([(0, 1), (1, 0)], [(0, 0, 1, 0, 2, 0), (0, 2, 3, 1, 4, 0), (1, 3, 4, 2, 4, 0)])
     # Group 0: 1 - 0 and 0.5 - (0 + 0.5) / 2. Group 1: 0.6 - 0.2.
     assert outer_inner_contrast(scores, segments).tolist() == pytest.approx([(1 + 0.25) / 2, 0.4])
-
-
-def test_a_device_without_float64_gets_float32(monkeypatch):
-    scores, segments = random_scores(1, 50, 1), make_segments([(0, 0)], [(0, 10, 31, 5, 36, 0), (0, 40, 43, 39, 44, 1)])
-    exact = segment_contrast(scores, segments)
-    assert exact.dtype == torch.float64
-    monkeypatch.setattr(score_contrast, '_WITHOUT_FLOAT64', ('cpu',))
-    coarse = segment_contrast(scores, segments)
-    assert coarse.dtype == torch.float32
-    torch.testing.assert_close(coarse, exact.float(), rtol=0, atol=1e-5)
 
 
 def test_loss_by_hand():

@@ -119,6 +119,7 @@ PLAIN = ('plain', {}, {'THUMOS14 I3D': 56.7})
 BETTER = ('better', {'better': True}, {})
 
 
+@pytest.mark.processes
 def test_one_epoch_over_two_seeds(run, tool, config_file, tmp_path):
     options = ['--seeds', '0', '1', '--cfg-options', 'train_cfg.max_epochs=1']
     status, printed, content = run([PLAIN, ('the same', {}, {})], *options)
@@ -225,6 +226,7 @@ def test_print_only_runs_nothing(run, pretend):
     assert content['rows'][1]['difference'] is None
 
 
+@pytest.mark.processes
 def test_an_interrupted_run_ends_its_processes_and_leaves_no_metrics(tool, pretend, config_file):
     script = pretend / 'script.py'
     script.write_text(

@@ -67,12 +67,12 @@ def test_takes_another_port_if_its_own_is_taken(annotate, capsys):
 @pytest.mark.parametrize(
     'arguments, message',
     [
-        (['a.mp4', '--port', '99999'], 'error: --port: found 99999, expected 0 to 65535'),
+        (['a.mp4', '--port', '99999'], 'error: --port: found 99999'),
         (
             ['none.mp4'],
             'error: videos: found "[^"]*none.mp4: video none: found \'no such file\'.*at least one readable',
         ),
-        (['a.mp4', '--out', 'classes.txt'], 'error: classes.txt:1: found .*, expected JSON'),
+        (['a.mp4', '--out', 'classes.txt'], 'error: classes.txt:1: found .*'),
         (['a.mp4', '--out', 'a.mp4/project.json'], r'error: \[Errno 17\] File exists: .a.mp4.'),
     ],
 )

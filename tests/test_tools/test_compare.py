@@ -50,6 +50,7 @@ def test_supervision_is_told(tool, tmp_path):
     assert told['snippet classifier'] == told['BMN'] == 'segments'
 
 
+@pytest.mark.processes
 def test_a_localizer_on_pseudo_segments_from_one_command(tool, tmp_path, monkeypatch, capsys):
     """A model on points, BMN labelled by it, and BMN on the segments that it found: one epoch each."""
     tables = importlib.import_module('tables')

@@ -81,9 +81,8 @@ def test_bad_input_ends_in_one_line(name, arguments, tmp_path, monkeypatch):
     with pytest.raises(SystemExit) as end:
         runpy.run_path(str(ROOT / 'tools' / 'data' / f'{name}.py'), run_name='__main__')
     # Python prints a text code to stderr and leaves with status 1
-    assert end.value.code == (
-        'error: gt.json: video a: annotations[0].segment: found [3.0, 1.0], expected an end after the start'
-    )
+    assert end.value.code.startswith('error: gt.json: video a: annotations[0].segment: found [3.0, 1.0]')
+    assert '\n' not in end.value.code
     assert not (tmp_path / 'out.json').exists()
 
 
@@ -151,7 +150,7 @@ def test_make_points_needs_a_rate_for_a_csv_and_leaves_nothing_half_written(tool
     segment = {'label': 'Run', 'segment': [1, 5]}
     gt.write_text(json.dumps({'database': {'a': {'annotations': [segment]}, 'b': {'annotations': [segment]}}}))
     (tmp_path / 'fps.json').write_text('{"a": 30}')
-    with pytest.raises(InputError, match=r'video b: fps: expected its native frames per second \(--fps-file\)'):
+    with pytest.raises(InputError, match=r'video b: fps'):
         tool('make_points').main([str(gt), str(tmp_path / 'p.csv'), '--fps-file', str(tmp_path / 'fps.json')])
     assert sorted(path.name for path in tmp_path.iterdir()) == ['fps.json', 'gt.json']
 

@@ -142,13 +142,13 @@ def test_errors_are_one_line(files, options, expected, tool, folder):
 
 def test_no_detection_in_the_videos_is_an_error(tool, folder):
     (folder / 'a.json').write_text('{"results": {}}')
-    with pytest.raises(SystemExit, match=r"error: .*a.json: found 'none', expected detections of the classes"):
+    with pytest.raises(SystemExit, match=r"error: .*a.json: found 'none'"):
         run(tool, folder, ['a.json'])
 
 
 def test_no_segment_in_the_videos_is_an_error(tool, folder):
     (folder / 'split.txt').write_text('v2\n')
-    with pytest.raises(SystemExit, match=r'error: .*gt.json: found .none., expected at least one segment'):
+    with pytest.raises(SystemExit, match=r'error: .*gt.json: found .none'):
         run(tool, folder, ['a.json'], '--split', str(folder / 'split.txt'))
 
 

@@ -141,7 +141,7 @@ def test_errors_are_one_line(change, expected, tool, folder):
 def test_detections_of_other_classes_alone_are_an_error(tool, folder):
     text = (folder / 'perfect.json').read_text().replace('Diving', 'Jumping').replace('Shotput', 'Throwing')
     (folder / 'perfect.json').write_text(text)
-    with pytest.raises(SystemExit, match=r"perfect\.json: found 'none', expected detections of the classes of the vid"):
+    with pytest.raises(SystemExit, match=r"perfect\.json: found 'none'"):
         tool.main([str(folder / 'perfect.json'), str(folder / 'gt.json'), '--subset', 'test'])
 
 

@@ -16,6 +16,8 @@ from tool_modules import load_tool
 from fsptal_mm.datasets import PointTALDataset
 from fsptal_mm.datasets.annotations.records import load_annotations
 
+pytestmark = pytest.mark.kills
+
 
 class Tool:
     """The command in a process of its own; a fork, which need not import everything once more."""

@@ -1,0 +1,52 @@
+"""Processes that are forked from the one of the tests, so that they need not import everything once more."""
+
+import multiprocessing
+import socket
+
+import pytest
+import torch
+import torch._dynamo  # as optimizers do when they are built; here, so that not every process does it again
+
+on_cpu = pytest.mark.skipif(torch.cuda.is_available(), reason='forked processes, hence on the CPU only')
+
+
+def forked(test):
+    """Mark a test that forks."""
+    return pytest.mark.processes(on_cpu(test))
+
+
+def run_forked(target, *args):
+    """Run a function in a process with one thread; return its exit code."""
+
+    def run():
+        torch.set_num_threads(1)
+        target(*args)
+
+    process = multiprocessing.get_context('fork').Process(target=run)
+    process.start()
+    process.join(300)  # machines are shared
+    return process.exitcode
+
+
+def in_two_processes(target, *args):
+    """Run ``target(rank, *args)`` in two processes with what ``init_process_group`` and a launcher need."""
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+
+    def rank_of_two(rank):
+        torch.set_num_threads(1)
+        with pytest.MonkeyPatch.context() as patch:
+            variables = dict(MASTER_ADDR='127.0.0.1', MASTER_PORT=port, RANK=rank, LOCAL_RANK=rank, WORLD_SIZE=2)
+            for name, value in variables.items():
+                patch.setenv(name, str(value))
+            target(rank, *args)
+            torch.distributed.destroy_process_group()
+
+    context = multiprocessing.get_context('fork')
+    processes = [context.Process(target=rank_of_two, args=(rank,)) for rank in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(300)
+    assert [process.exitcode for process in processes] == [0, 0]
