@@ -61,6 +61,8 @@ def make_runner(
     head = dict(type='FSPTALHead', num_classes=2, in_channels=8, miner=miner) | dict(head)
     if head['type'] == 'LACPHead':
         head['miner'] = dict(type='LACPSeedMiner', background_threshold=0.5, action_threshold=0.5)
+    if head['type'] == 'MILHead':  # it has no points to mine from
+        del head['miner']
     dataset = dict(
         type='PointTALDataset',
         data_root=str(folder),
