@@ -20,7 +20,7 @@ MAY_IMPORT = {
     'evaluation': {'utils', 'structures'},
     'visualization': {'utils', 'structures'},
     'engine': {'utils', 'structures', 'evaluation', 'models', 'visualization'},
-    'apis': {'utils'} | {'structures', 'datasets', 'models', 'evaluation', 'visualization', 'engine'},
+    'apis': {'utils', 'structures', 'datasets', 'models', 'evaluation', 'visualization', 'engine'},
     'report': {'utils', 'structures', 'evaluation', 'visualization', 'apis'},
     'annotator': {'utils', 'datasets'},
     '__init__': {'compat', 'datasets', 'engine', 'evaluation', 'models'},
