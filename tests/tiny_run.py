@@ -57,12 +57,10 @@ def make_runner(
     if not (folder / 'ann.json').is_file():
         write_data(folder)
     pipeline = ['LoadSnippetFeatures', *steps, 'PointsToSnippets', 'ExtendPointLabels', 'PackPointTALInputs']
-    miner = dict(type='PseudoLabelMiner', background_threshold=0.5, action_threshold=0.5)
-    head = dict(type='FSPTALHead', num_classes=2, in_channels=8, miner=miner) | dict(head)
-    if head['type'] == 'LACPHead':
-        head['miner'] = dict(type='LACPSeedMiner', background_threshold=0.5, action_threshold=0.5)
-    if head['type'] == 'MILHead':  # it has no points to mine from
-        del head['miner']
+    head = dict(type='FSPTALHead', num_classes=2, in_channels=8) | dict(head)
+    if head['type'] != 'MILHead':
+        miner = 'LACPSeedMiner' if head['type'] == 'LACPHead' else 'PseudoLabelMiner'
+        head['miner'] = dict(type=miner, background_threshold=0.5, action_threshold=0.5)
     dataset = dict(
         type='PointTALDataset',
         data_root=str(folder),

@@ -39,6 +39,13 @@ def assert_same(found, expected):
             assert_same(getattr(found, field.name), getattr(expected, field.name))
 
 
+def follow(head):
+    """What the head is told to train on, in a list that grows."""
+    told, train_on = [], head.train_on
+    head.train_on = lambda labels: told.append(labels) or train_on(labels)
+    return told
+
+
 @pytest.mark.parametrize('head', ['FSPTALHead', 'PointTALHead', 'LACPHead'])
 def test_a_pass_mines_what_the_head_mines_at_a_step_with_the_same_weights(tmp_path, head):
     runner = make_runner(tmp_path, [mining()], dict(type=head))  # a learning rate of 0: the weights stay
@@ -76,7 +83,7 @@ def test_stored_labels_train_as_live_ones_do_and_do_not_follow_the_weights(tmp_p
     for live in (True, False):
         runner = make_runner(tmp_path, [mining(live=live)], dict(dropout=0.0), name=str(live))
         runner.train()
-        runner.model.head.label_store = None if live else hook_of(runner).store
+        runner.model.head.train_on('mined' if live else hook_of(runner).store)
         losses[live] = [
             runner.model.head.loss(runner.model.embed(inputs), samples) for inputs, samples in batches(runner)
         ]
@@ -88,9 +95,9 @@ def test_stored_labels_train_as_live_ones_do_and_do_not_follow_the_weights(tmp_p
     with torch.no_grad():
         head.classifier.weight.neg_()  # other scores
     assert_same(head.mine(batch, samples), before)
-    head.label_store = None
+    head.train_on('mined')
     assert not torch.equal(head.mine(batch, samples)[1].background, before[1].background)
-    head.label_store = store
+    head.train_on(store)
     head.clean_scores = head.miner = head.searcher = None
     head.loss(batch, samples)  # mines nothing, or it would fail
 
@@ -126,7 +133,7 @@ def test_begin_and_interval(tmp_path):
         mined.append((runner.epoch, int(targets.labels.any(-1).sum()), int(targets.background.sum())))
         return loss_by_feat(scores, targets, foreground_scores)
 
-    miner, head.loss_by_feat = head.miner, spy
+    head.loss_by_feat = spy
     runner.train()
     dumped = sorted(path.name for path in (tmp_path / 'run/pseudo_labels').iterdir())
     assert dumped == ['epoch_1.json', 'epoch_3.json']
@@ -137,19 +144,18 @@ def test_begin_and_interval(tmp_path):
     # One between two neighbouring points, one before the first and one after the last: 13 points in 5 videos.
     assert sum(background for *_, background in before) == 13 + len(LENGTHS)
     assert sum(actions for _, actions, _ in after) > 4 * points
-    assert head.miner is miner
 
 
 def test_the_head_is_left_as_it_was_built_and_forgets_an_earlier_run(tmp_path):
     runner = make_runner(tmp_path, [mining(live=False, begin=1)], epochs=2)
     head, seen = runner.model.head, []
-    head.label_store = dict(stale='of a run that was interrupted')
-    mine = head.mine
-    head.mine = lambda *args: seen.append((runner.epoch, head.label_store)) or mine(*args)
+    head.train_on(dict(stale='of a run that was interrupted'))
+    told, mine = follow(head), head.mine
+    head.mine = lambda *args: seen.append((runner.epoch, told[-1])) or mine(*args)
     runner.train()
-    assert [store for epoch, store in seen if epoch == 0] == [None] * 3
+    assert [labels for epoch, labels in seen if epoch == 0] == ['points'] * 3
     assert seen[-1] == (1, hook_of(runner).store)
-    assert head.label_store is None
+    assert told[-1] == 'mined'
 
 
 def test_after_a_resume_the_store_is_made_from_the_weights(tmp_path):
@@ -159,13 +165,13 @@ def test_after_a_resume_the_store_is_made_from_the_weights(tmp_path):
     checkpoint = str(tmp_path / 'run/epoch_1.pth')
     runner = make_runner(tmp_path, **settings, epochs=2, name='resumed', load_from=checkpoint, resume=True)
     head, used = runner.model.head, []
-    mine = head.mine
-    head.mine = lambda *args: used.append(head.label_store) or mine(*args)
+    told, mine = follow(head), head.mine
+    head.mine = lambda *args: used.append(told[-1]) or mine(*args)
     runner.train()
     # Epoch 1 is no multiple of the interval, but a resumed process has no labels.
     assert [path.name for path in (tmp_path / 'resumed/pseudo_labels').iterdir()] == ['epoch_1.json']
     model, store = runner.model, hook_of(runner).store
-    assert used == [None] * 3 + [store] * 3  # three batches in the pass and in the epoch
+    assert used == ['mined'] * 3 + [store] * 3  # three batches in the pass and in the epoch
     saved = torch.load(checkpoint)
     assert not any('store' in key for key in (*saved, *saved['state_dict'], *saved['message_hub']['runtime_info']))
     model.load_state_dict(saved['state_dict'])
@@ -177,12 +183,12 @@ def test_after_a_resume_the_store_is_made_from_the_weights(tmp_path):
 def test_labels_reach_training_although_workers_persist(tmp_path):
     runner = make_runner(tmp_path, [mining(interval=1, live=False)], epochs=3, lr=0.5, workers=1)
     head, stores = runner.model.head, []
-    mine = head.mine
+    told, mine = follow(head), head.mine
 
     def spy(batch, samples):
         labels = mine(batch, samples)
-        if head.label_store is not None:
-            stores.append(head.label_store)
+        if told[-1] != 'mined':
+            stores.append(told[-1])
             assert_same(labels[1:], VideoLabels.to_batch(hook_of(runner).store, samples, batch.mask))
         return labels
 
@@ -258,7 +264,7 @@ def test_true_segments_change_no_label(tmp_path):
 def test_a_video_of_another_length_than_mined_is_named(tmp_path):
     runner = make_runner(tmp_path, [mining(live=False)])
     runner.train()
-    runner.model.head.label_store = hook_of(runner).store
+    runner.model.head.train_on(hook_of(runner).store)
     inputs, samples = next(batches(runner))
     samples[0].set_metainfo(dict(num_snippets=samples[0].num_snippets + 1))
     with pytest.raises(InputError, match='video v0: number of snippets'):

@@ -9,8 +9,6 @@ from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop
 
 from fsptal_mm.evaluation.label_quality import LABEL_FOLDER, label_quality
-from fsptal_mm.models.task_modules import PseudoLabelMiner
-from fsptal_mm.structures import VideoLabels
 from fsptal_mm.utils.errors import InputError, check_flags, check_numbers
 from fsptal_mm.utils.writing import write_json
 
@@ -28,7 +26,8 @@ class PseudoLabelMiningHook(Hook):
     first epoch starts with a pass. With ``live=False``, a resume is exact from epochs that begin with a pass anyway;
     others are warned of.
 
-    The head must mine with a method ``mine`` as :class:`PointTALHead` does.
+    The model mines with ``mine``, as :class:`PointTAL` does, and its head is told by ``train_on`` what to train on, as
+    :class:`PointTALHead` is.
 
     Args:
         begin: First epoch, from 0, that is trained on mined labels. Up to then, the head trains on the given points and
@@ -67,53 +66,41 @@ class PseudoLabelMiningHook(Hook):
     def before_train(self, runner):
         """Check that head and loop fit, and forget an earlier run."""
         head = getattr(unwrapped_model(runner), 'head', None)
-        if not callable(getattr(head, 'mine', None)):
+        if not callable(getattr(head, 'train_on', None)):
             raise InputError('one that mines labels, such as FSPTALHead', field='model.head', found=type(head).__name__)
         if not isinstance(runner.train_loop, EpochBasedTrainLoop):
             found = type(runner.train_loop).__name__
             raise InputError('EpochBasedTrainLoop, since mining goes by epochs', field='train_cfg.type', found=found)
-        self.store, head.label_store = {}, None
-        self._miner = head.miner
+        self.store = {}
+        head.train_on('mined')
 
     def before_train_epoch(self, runner):
         """Mine if it is time, and set what the head trains on in this epoch."""
         if self.end is not None and runner.epoch >= self.end:
             return
-        head, mines = unwrapped_model(runner).head, runner.epoch >= self.begin
-        head.miner = self._miner if mines else PseudoLabelMiner(None, None)
+        head = unwrapped_model(runner).head
+        if runner.epoch < self.begin:
+            head.train_on('points')
+            return
         due = (runner.epoch - self.begin) % self.interval == 0
-        if mines and (due or not self.store):
+        if due or not self.store:
             if not (due or self.live):
                 runner.logger.warning(
                     f'Resumed after epoch {runner.epoch}, where no mining pass is due: labels are mined from its '
                     'weights, the interrupted run had those of an earlier pass. A resume is exact from epochs that '
                     f'begin with a pass: save at multiples of the mining interval, {self.interval}, past `begin`.'
                 )
-            head.label_store = None  # a pass mines anew
+            head.train_on('mined')  # a pass mines anew
             started = time.time()
-            self.store = self._mine(runner)
+            self.store = mining_pass(runner, lambda model, *batch: model.mine(*batch))
             if is_main_process():
                 self._report(runner, time.time() - started)
             if not self.live:
-                head.label_store = self.store
+                head.train_on(self.store)
 
     def after_train(self, runner):
         """Leave the head as it was built."""
-        head = unwrapped_model(runner).head
-        head.miner, head.label_store = self._miner, None
-
-    def _mine(self, runner):
-        """Labels of all training videos, in every process."""
-
-        def mine(model, inputs, data_samples):
-            # 1. Features of a batch of videos; without dropout, like everything here.
-            batch = model.embed(inputs, data_samples)
-            # 2. Scores, 3. labels mined from them, 4. segments searched for these: as in a training step.
-            labels = model.head.mine(batch, data_samples)
-            # 5. On the host, video by video.
-            return VideoLabels.from_batch(data_samples, *labels)
-
-        return mining_pass(runner, mine)
+        unwrapped_model(runner).head.train_on('mined')
 
     def _report(self, runner, seconds):
         """Log, analyse and dump the store."""

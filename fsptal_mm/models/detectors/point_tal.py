@@ -12,7 +12,7 @@ from mmengine.model import BaseModel
 from fsptal_mm.models.clip_backbone import check_can_recompute, encode_clips, frozen_parts
 from fsptal_mm.models.trunks.affinity_embedding import no_embedding_error
 from fsptal_mm.models.trunks.snippet_embedding import PackedConv1d
-from fsptal_mm.structures import ClipBatch, SegmentBatch, SnippetBatch
+from fsptal_mm.structures import ClipBatch, SegmentBatch, SnippetBatch, VideoLabels
 from fsptal_mm.utils.errors import InputError, check_flags, check_numbers
 
 
@@ -183,6 +183,19 @@ class PointTAL(BaseModel):
         scores = self.head.clean_scores(batches['embedding'])
         proposals = None if self.refinement is None else self.refinement.proposals
         return batches, scores, self.head.predict_by_feat(scores, batches['embedding'].mask, samples, proposals)
+
+    @torch.no_grad()
+    def mine(self, inputs, data_samples):
+        """Labels that the head would train on now, of single videos.
+
+        Args:
+            inputs (SnippetBatch | ClipBatch): As the data preprocessor packs it.
+            data_samples (list[ActionDataSample]): Of a training.
+
+        Returns:
+            dict[str, VideoLabels]: By video id, on the host.
+        """
+        return VideoLabels.from_batch(data_samples, *self.head.mine(self.embed(inputs, data_samples), data_samples))
 
     def _batches(self, inputs):
         """X and F of a batch, without label extension."""

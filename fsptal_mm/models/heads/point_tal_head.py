@@ -2,10 +2,13 @@
 
 from mmaction.registry import MODELS, TASK_UTILS
 
+from fsptal_mm.models.task_modules import PseudoLabelMiner
 from fsptal_mm.structures import PointTargets, VideoLabels
 from fsptal_mm.utils.errors import InputError
 
 from .snippet_head import SnippetHead, SnippetScores
+
+_WITHOUT_MODULE_B = PseudoLabelMiner(background_threshold=None, action_threshold=None)
 
 
 @MODELS.register_module()
@@ -23,7 +26,6 @@ class PointTALHead(SnippetHead):
     """
 
     uses_foreground = True  # whether one of the losses does
-    label_store = None  # dict[str, VideoLabels] to train on instead of labels mined anew at every step
 
     def __init__(
         self,
@@ -42,6 +44,18 @@ class PointTALHead(SnippetHead):
         self.video_loss = MODELS.build(video_loss)
         self.point_loss = MODELS.build(point_loss)
         self.miner = TASK_UTILS.build(miner)
+        self.train_on('mined')
+
+    def train_on(self, labels):
+        """Set the labels that the head trains on from now on, which :meth:`mine` gives.
+
+        Args:
+            labels (str | dict[str, VideoLabels]): ``'mined'``: mined anew at every step, as after building the head.
+                ``'points'``: the given points and the best background snippet of each interval between them, as with
+                module B switched off. A dict: the labels of a mining pass, by video id.
+        """
+        assert isinstance(labels, dict) or labels in ('mined', 'points'), labels
+        self._training_labels = labels
 
     def loss(self, batch, data_samples):
         """Losses of a training batch.
@@ -59,7 +73,7 @@ class PointTALHead(SnippetHead):
         return self.loss_by_feat(SnippetScores.from_logits(batch.pad(logits)), targets, foreground_scores)
 
     def mine(self, batch, data_samples):
-        """Labels to train on: mined from scores without dropout, or those of ``label_store``.
+        """Labels to train on: mined from scores without dropout, or as :meth:`train_on` has set them.
 
         Args:
             batch (SnippetBatch): Embedded features F.
@@ -73,10 +87,11 @@ class PointTALHead(SnippetHead):
         """
         given = PointTargets.from_samples(data_samples, batch.mask)
         self.check_classes(given.video_labels)
-        if self.label_store is not None:
-            return given, *VideoLabels.to_batch(self.label_store, data_samples, batch.mask)
+        if isinstance(self._training_labels, dict):
+            return given, *VideoLabels.to_batch(self._training_labels, data_samples, batch.mask)
         clean = self.clean_scores(batch)
-        targets = self.miner(clean.final, clean.background, given)
+        miner = self.miner if self._training_labels == 'mined' else _WITHOUT_MODULE_B
+        targets = miner(clean.final, clean.background, given)
         return given, targets, self.search(clean.final, targets)
 
     def search(self, scores, targets):
