@@ -12,7 +12,12 @@ BACKGROUND_NAME = 'background'  # what readers of point files take for a click o
 
 
 class ClassKey(NamedTuple):
-    """A class and its key, in lower case; ``None`` where there are more classes than keys."""
+    """A class and its key.
+
+    Attributes:
+        name (str): Name of the class.
+        key (str, optional): In lower case; ``None`` where there are more classes than keys.
+    """
 
     name: str
     key: str | None

@@ -79,11 +79,11 @@ class Project:
         return self._content.classes
 
     def file(self, video_id):
-        """The :class:`VideoFile` of a video."""
+        """The ``VideoFile`` of a video."""
         return self._content.files[video_id]
 
     def labels(self, video_id):
-        """The :class:`VideoLabels` of a video."""
+        """The ``VideoLabels`` of a video."""
         return self._content.labels[video_id]
 
     def edit(self, video_id, edit, snap):
@@ -93,7 +93,7 @@ class Project:
 
         Args:
             video_id: One of ``video_ids``.
-            edit (dict): See :func:`apply_edit`.
+            edit (dict): See ``apply_edit``.
             snap (Callable): See there.
 
         Returns:

@@ -55,12 +55,12 @@ class FeatureExtractor:
         half: Half precision: float16, and bfloat16 on the CPU.
         batch_size: Clips in one forward pass.
         source: Where frames come from: ``'decord'`` or ``'opencv'`` decode the videos; for models of flow ``'tvl1'``,
-            or a folder of flow images: see :func:`open_frames`.
+            or a folder of flow images: see ``open_frames``.
 
     Attributes:
         clip_grid (ClipGrid): Where the clips lie.
         grid (SnippetGrid): The same in seconds per snippet, as localizers need it.
-        feature_dim: D.
+        feature_dim: Numbers per snippet, D.
 
     Raises:
         InputError: A config, a checkpoint or a setting that does not fit; a model whose output is not one vector, or a
@@ -106,7 +106,7 @@ class FeatureExtractor:
 
     @cached_property
     def settings(self):
-        """What a folder of these features must say of itself, as JSON: the grid, the dimension, and what made them."""
+        """Entries of a feature folder's side file, as JSON values; they name grid, dimension, and maker."""
         clips = asdict(self.clip_grid)
         seen = dict(model=self._config.model.to_dict(), steps=self.pipeline.steps)
         seen['model'].pop('cls_head', None)
@@ -141,7 +141,7 @@ class FeatureExtractor:
 
     @torch.inference_mode()
     def forward(self, clips):
-        """Features ``(S, D)``, float32 and on the device, of uint8 clips as :func:`iterate_clips` yields them."""
+        """Features ``(S, D)``, float32 and on the device, of uint8 clips as ``iterate_clips`` yields them."""
         inputs = self.model.data_preprocessor(dict(inputs=list(clips), data_samples=None))['inputs']
         half = torch.bfloat16 if self.device.type == 'cpu' else torch.float16
         with torch.autocast(self.device.type, half, enabled=self.half):

@@ -107,7 +107,7 @@ class InputPipeline:
 
     Args:
         reads (ModelInputs): What the model reads.
-        num_classes: C.
+        num_classes: Number of classes, C.
         extractor (FeatureExtractor, optional): Makes features of videos, for models that read features.
     """
 

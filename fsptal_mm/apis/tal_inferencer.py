@@ -51,7 +51,7 @@ class TALInferencer(BaseInferencer):
 
     Raises:
         InputError: No such config or checkpoint, a checkpoint of another model or of other classes, a config without
-            a :class:`PointTALDataset` to test on, ``nms`` where the head has no :class:`ProposalGenerator`, no such
+            a :class:`.PointTALDataset` to test on, ``nms`` where the head has no :class:`.ProposalGenerator`, no such
             device.
 
     Examples:
@@ -100,7 +100,7 @@ class TALInferencer(BaseInferencer):
         """Localise actions in one video after the other; what is broken takes nothing from the others.
 
         Args:
-            inputs: Videos, feature files, folders, arrays: see :func:`~fsptal_mm.apis.inference_inputs.list_inputs`.
+            inputs: Videos, feature files, folders, arrays: see :func:`list_inputs`.
             return_datasamples: Whether to return data samples with all proposals instead of detections.
             score_threshold: Detections of a lower score are left out.
             top_k: At most this many detections per video, the best ones.

@@ -29,7 +29,7 @@ def timelines_of_model(config, checkpoint, split='test', videos=3, name=''):
     """What a model says about videos of its own data set.
 
     Args:
-        config (Config): Of an experiment with a :class:`PointTAL`.
+        config (Config): Of an experiment with a :class:`.PointTAL`.
         checkpoint: Local file; nothing in it is executed.
         split: ``'test'``: scores and proposals; ``'train'``: also extended labels, mined labels and best segments, and
             the scores are those of the extended video.
@@ -70,7 +70,7 @@ def timelines_of_results(files, annotations=None, videos=3):
     """Videos that files of results speak of, with what stands there.
 
     Args:
-        files (dict[str, dict]): From a name in the picture to detections, as :func:`read_results` returns them.
+        files (dict[str, dict]): From a name in the picture to detections, as :func:`.read_results` returns them.
         annotations (Annotations, optional): True segments, points, lengths and classes; without them, a video ends
             with the last detection.
         videos (int | Sequence[str]): How many, the first ones with detections; or their ids.

@@ -1,5 +1,7 @@
+from .folds import Fold
 from .point_tal_dataset import PointTALDataset
 from .synthetic.dataset import SyntheticPointTALDataset
+from .synthetic.features import SyntheticParams
 from .transforms import (
     CropToWindow,
     ExtendPointLabels,
@@ -11,10 +13,12 @@ from .transforms import (
     ResizeSnippets,
     SnippetLoader,
 )
+from .windows import Windows
 
 __all__ = [
     'CropToWindow',
     'ExtendPointLabels',
+    'Fold',
     'LoadSnippetClips',
     'LoadSnippetFeatures',
     'PackLocalizerInputs',
@@ -23,5 +27,7 @@ __all__ = [
     'PointsToSnippets',
     'ResizeSnippets',
     'SnippetLoader',
+    'SyntheticParams',
     'SyntheticPointTALDataset',
+    'Windows',
 ]

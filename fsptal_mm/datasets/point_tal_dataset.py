@@ -28,14 +28,14 @@ _MAX_SNIPPETS = 10**7
 class PointTALDataset(BaseDataset):
     """Data set of snippet features with point labels for training and segments for evaluation.
 
-    Relative paths lie below ``data_root``. What the annotation files may look like: :func:`load_annotations`.
+    Relative paths lie below ``data_root``. What the annotation files may look like: :func:`.load_annotations`.
 
     Args:
         ann_file: JSON with segments, durations and frames per second, or the package's own format.
         data_prefix (dict): One entry per feature stream, in the order in which they are joined; each value is a folder
             with a file per video (or one HDF5 file). ``dict(feature='features/train')``, or
             ``dict(rgb='features/train/rgb', flow='features/train/flow')``.
-        grid (dict, optional): The feature grid, stated here and nowhere else: see :meth:`SnippetGrid.from_config`. Not
+        grid (dict, optional): The feature grid, stated here and nowhere else: see :meth:`.SnippetGrid.from_config`. Not
             needed where ``tools/data/extract_features.py`` made the features: their folder states it.
         suffix: Ending of the feature files.
         split_file: Text file with the ids of the videos, one per line; else ``subset`` or all videos.
@@ -150,7 +150,7 @@ class PointTALDataset(BaseDataset):
 
         Args:
             record (VideoRecord): The video; not necessarily one of this data set.
-            num_classes: C.
+            num_classes: Number of classes, C.
         """
         grid = self._grid(record)
         if record.duration_sec is not None and grid.num_snippets(record.duration_sec) > _MAX_SNIPPETS:

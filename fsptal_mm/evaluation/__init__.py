@@ -2,7 +2,7 @@ from .change_points import decode_change_points
 from .ground_truth import GroundTruth
 from .point_metric import PointMetric
 from .proposal_metric import ProposalTALMetric
-from .pseudo_segments import PseudoSegmentRules
+from .pseudo_segments import PseudoSegmentRules, PseudoSegments
 from .results import (
     index_classes,
     name_classes,
@@ -19,6 +19,7 @@ __all__ = [
     'PointMetric',
     'ProposalTALMetric',
     'PseudoSegmentRules',
+    'PseudoSegments',
     'TALMetric',
     'decode_change_points',
     'index_classes',

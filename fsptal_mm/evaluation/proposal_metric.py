@@ -21,10 +21,10 @@ class ProposalTALMetric(TALMetric):
     """:class:`TALMetric` for mmaction2's proposal networks, such as BMN, on our data set.
 
     A video's proposals get the classes that the whole video scores ``video_threshold`` or more in, else its best one,
-    as :class:`ProposalGenerator` chooses them; a proposal of several classes is a detection of each. Its score is its
+    as :class:`.ProposalGenerator` chooses them; a proposal of several classes is a detection of each. Its score is its
     own times that of the class. Windows of one video are joined: each gives the proposals whose middle lies in its
     share of the video. The network's outputs are ``dict(video_name=..., proposal_list=[dict(score=...,
-    segment=[start, end])])``, and the data samples hold the meta information of :class:`PackLocalizerInputs`.
+    segment=[start, end])])``, and the data samples hold the meta information of :class:`.PackLocalizerInputs`.
 
     Args:
         class_scores: Results file of a classifier's test on the same videos, with ``video_scores``: any of our models

@@ -15,9 +15,9 @@ _CHANNEL_DIM = dict(NCHW=-3, NCTHW=-4)
 class SnippetDataPreprocessor(BaseDataPreprocessor):
     """Moves the features of a batch to the model's device as one packed sequence, or prepares clips for a backbone.
 
-    ``inputs`` (a list of ``(T_i, D)`` tensors) become a :class:`SnippetBatch`; data samples stay on the host, where
+    ``inputs`` (a list of ``(T_i, D)`` tensors) become a :class:`.SnippetBatch`; data samples stay on the host, where
     heads turn what they need of them into one tensor per kind of target. Clips (more than two dimensions) become a
-    :class:`ClipBatch` and stay bytes on the host until :meth:`prepare_clips` takes a few of them.
+    :class:`.ClipBatch` and stay bytes on the host until :meth:`prepare_clips` takes a few of them.
 
     Args:
         gap_snippets: Zero rows between videos: half the kernel of the widest convolution in the model.

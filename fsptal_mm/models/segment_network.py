@@ -18,7 +18,7 @@ class SegmentNetwork(nn.Module):
     A convolution embeds the snippets; their means over ranges around and inside a segment go through two linear layers.
 
     Args:
-        num_classes: C.
+        num_classes: Number of classes, C.
         in_channels: Dimension of the features.
         channels: Dimension D' of the embedded snippets.
         kernel_size: Snippets that the convolution sees.

@@ -31,7 +31,7 @@ class SegmentPooling(nn.Module):
 
     @property
     def num_ranges(self):
-        """K."""
+        """Number of ranges, K."""
         return len(self.places) - 1
 
     def forward(self, batch, video, segments):

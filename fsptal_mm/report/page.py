@@ -32,7 +32,7 @@ class Published:
     Attributes:
         method: What was trained.
         data: On which data and features.
-        measure: What was measured, under its name in :class:`TALMetric`.
+        measure: What was measured, under its name in :class:`.TALMetric`.
         percent: The figure.
         source: Where it stands, and what it can be compared with.
     """

@@ -76,7 +76,7 @@ class Run:
 
     @property
     def measures(self):
-        """Figures of the test (fractions): those computed here, beside what else the test wrote."""
+        """Figures of the test, as fractions; those computed here stand beside what else the test wrote."""
         return self.noted | (self.judged.evaluation.measures if self.judged else {})
 
 

@@ -61,7 +61,7 @@ class SnippetBatch:
 
     @property
     def num_rows(self):
-        """R."""
+        """Number of rows, R."""
         return sum(self.lengths) + len(self.gaps)
 
     def with_features(self, features):

@@ -56,7 +56,7 @@ class WriteError(InputError, OSError):
 
     Args:
         file: The file.
-        reason: In the words of the operating system; :attr:`strerror`.
+        reason: In the words of the operating system; ``strerror``.
     """
 
     def __init__(self, file, reason):

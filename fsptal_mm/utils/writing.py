@@ -25,7 +25,7 @@ def atomic_write(path, mode='w', **kwargs):
     Args:
         path: Where the file is to stand in the end; missing folders are made.
         mode: ``'w'`` or ``'wb'``.
-        **kwargs: Further arguments of :func:`open` (``newline``, ...); text is UTF-8.
+        **kwargs: Further arguments of ``open`` (``newline``, ...); text is UTF-8.
 
     Yields:
         The open file.
@@ -77,7 +77,7 @@ def atomic_path(path, suffix=''):
 
 @contextlib.contextmanager
 def naming(path):
-    """Turn the operating system's errors of writing ``path`` into a :class:`WriteError`, which names it.
+    """Turn the operating system's errors of writing ``path`` into a :class:`.WriteError`, which names it.
 
     They name no file where a disk is full, or a temporary one. Errors that name another file stay as they are.
     """

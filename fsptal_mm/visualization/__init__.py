@@ -44,3 +44,7 @@ def __getattr__(name):
         if name in names:
             return getattr(import_module(f'.{module}', __name__), name)
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+
+
+def __dir__():
+    return __all__

@@ -21,7 +21,7 @@ def label_quality_figure(runs):
 
     Args:
         runs (dict[str, dict[int, dict[str, float]]]): For each named run the figures by the number of epochs done, as
-            :func:`fsptal_mm.evaluation.label_quality.quality_over_training` returns them; what is missing is left out.
+            ``quality_over_training`` returns them; what is missing is left out.
 
     Returns:
         matplotlib.figure.Figure: With three axes: actions, background, segments.

@@ -11,7 +11,7 @@ class TALVisualizer(Visualizer):
 
     Args:
         name: Of this visualizer.
-        max_classes: At most so many classes, see :func:`timeline_figure`.
+        max_classes: At most so many classes, see :func:`.timeline_figure`.
         max_proposals: At most so many proposals, the best ones.
         **kwargs: As in ``mmengine.visualization.Visualizer``.
     """

@@ -1,10 +1,14 @@
-from .json_readers import read_annotations, save_plain
+from .json_readers import SourceAnnotations, read_annotations, save_plain
 from .point_readers import read_points
+from .readers import PointRow, SourceVideo
 from .records import Annotations, VideoRecord, load_annotations
 from .writers import save_activitynet, save_lacp, save_mmaction2
 
 __all__ = [
     'Annotations',
+    'PointRow',
+    'SourceAnnotations',
+    'SourceVideo',
     'VideoRecord',
     'load_annotations',
     'read_annotations',

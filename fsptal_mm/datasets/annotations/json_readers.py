@@ -13,7 +13,12 @@ _PLAIN_FIELDS = {'subset', 'duration_sec', 'fps', 'points', 'background_points_s
 
 
 class SourceAnnotations(NamedTuple):
-    """All videos of one JSON file; ``classes`` is ``None`` where the file has no class list."""
+    """All videos of one JSON file.
+
+    Attributes:
+        classes (list[str], optional): Names in the order of the indices; ``None`` where the file has no class list.
+        videos (dict[str, SourceVideo]): By id.
+    """
 
     classes: list[str] | None
     videos: dict[str, SourceVideo]
@@ -54,7 +59,7 @@ def read_plain_points(path):
 
 
 def save_plain(path, annotations):
-    """Write annotations in the plain form (see :func:`_read_plain`), atomically.
+    """Write annotations in the plain form (see ``_read_plain``), atomically.
 
     Args:
         path: Where to.

@@ -51,7 +51,7 @@ class VideoRecord:
 
     @property
     def video_labels(self):
-        """Classes of the points, ascending, each once: what is known about the whole video in training."""
+        """Classes of the points, ascending, each once; they are all that training knows about the whole video."""
         return np.unique(self.point_labels)
 
     @classmethod

@@ -24,7 +24,7 @@ class LoadSnippetClips(SnippetLoader):
 
     Args:
         test_pipeline (list[dict]): That of the recogniser whose backbone is used, or its part from decoding to
-            ``FormatShape``: one view without randomness is taken, see :class:`ClipPipeline`.
+            ``FormatShape``: one view without randomness is taken, see ``ClipPipeline``.
         fps: Frames per second at which videos are sampled.
         snippet_frames: Frames that a clip is long, at ``fps``; one stride of the grid by default.
         clip_len: How many of them, evenly spread, the backbone sees; all by default.
@@ -64,7 +64,7 @@ class LoadSnippetClips(SnippetLoader):
         return results
 
     def clip_grid(self, grid, video_id=None):
-        """The :class:`ClipGrid` of a video's :class:`SnippetGrid`."""
+        """The ``ClipGrid`` of a video's :class:`.SnippetGrid`."""
         stride = round(grid.snippet_sec * self.fps)
         if abs(grid.snippet_sec * self.fps - stride) > _WHOLE_FRAMES or not stride or grid.offset_sec:
             raise InputError(

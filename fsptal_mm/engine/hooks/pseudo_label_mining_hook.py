@@ -21,13 +21,13 @@ from .label_report import count_labels, describe_labels
 class PseudoLabelMiningHook(Hook):
     """Mines labels and searches segments in all training videos, before an epoch starts.
 
-    The labels are those of the weights at that moment. They are kept by every process in :attr:`store`, never in the
+    The labels are those of the weights at that moment. They are kept by every process in ``store``, never in the
     data set, whose copies in the workers of a loader nothing reaches, and never in a checkpoint: after a resume, the
     first epoch starts with a pass. With ``live=False``, a resume is exact from epochs that begin with a pass anyway;
     others are warned of.
 
-    The model mines with ``mine``, as :class:`PointTAL` does, and its head is told by ``train_on`` what to train on, as
-    :class:`PointTALHead` is.
+    The model mines with ``mine``, as :class:`.PointTAL` does, and its head is told by ``train_on`` what to train on, as
+    :class:`.PointTALHead` is.
 
     Args:
         begin: First epoch, from 0, that is trained on mined labels. Up to then, the head trains on the given points and
@@ -38,8 +38,8 @@ class PseudoLabelMiningHook(Hook):
             trains on the labels of the latest pass, which needs a pipeline that gives a video one length.
         dump: Write the labels of every pass into ``pseudo_labels/epoch_N.json`` in the work directory, N being the
             number of epochs done: ``{video_id: {"action": ..., "background": ..., "segments": ..., ...}}``, see
-            :func:`describe_labels`. ``tools/analysis_tools/pseudo_label_quality.py`` reads them.
-        analysis: Also log how right the labels are, as ``analysis/...``, see :func:`label_quality`, and add the true
+            ``describe_labels``. ``tools/analysis_tools/pseudo_label_quality.py`` reads them.
+        analysis: Also log how right the labels are, as ``analysis/...``, see ``label_quality``, and add the true
             segments to the dumps. This reads the true segments of the training videos, where the annotation has any;
             nothing of it reaches training.
 

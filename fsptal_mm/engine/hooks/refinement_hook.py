@@ -33,7 +33,7 @@ class RefinementHook(Hook):
 
     Args:
         begin: First epoch, from 0, of the second stage: as many epochs as stage 1 is trained for.
-        pseudo_segments (dict): Fields of :class:`PseudoSegmentRules`.
+        pseudo_segments (dict): Fields of :class:`.PseudoSegmentRules`.
         supervision: ``'points'``; or ``'segments'``, which trains on the ground truth instead of pseudo segments: a
             reference, for analysis only.
         dump: Write the pseudo segments into ``pseudo_segments/epoch_N.json`` in the work directory, in seconds.

@@ -10,7 +10,7 @@ from fsptal_mm.evaluation import TALMetric
 
 @HOOKS.register_module()
 class ResultFileHook(Hook):
-    """Has every :class:`TALMetric` of a test write the localised actions into the work directory.
+    """Has every :class:`.TALMetric` of a test write the localised actions into the work directory.
 
     A metric does not know the work directory; a ``result_file`` in its config is left as it is.
 

@@ -43,30 +43,30 @@ def diagnose(gt, det, num_classes, durations_sec, tiou_thresholds, tiou=0.5, bou
       on up to 10G, sorted by :func:`error_types` at one tIoU. Classes are pooled.
     - Gains: average mAP and mAP_N of these detections without all errors of one type, minus that with them; types are
       determined anew at each of ``tiou_thresholds``.
-    - mAP_N: mAP with the precision of :func:`precision_curves`, N being the mean number of true instances per class
+    - mAP_N: mAP with the precision of :func:`.precision_curves`, N being the mean number of true instances per class
       that has any.
     - mAP_N by bucket: only the instances of the bucket count. Detections that take other instances are left out, false
       positives all stay. A mean over the classes that have instances there.
     - False negatives: true instances that no detection takes at ``tiou``. A detection that comes so late that the
       normalised precision up to it is at most .05 finds nothing.
 
-    Matching is that of :func:`detection_average_precision`, so mAP is the figure that all other tools give.
+    Matching is that of :func:`.detection_average_precision`, so mAP is the figure that all other tools give.
 
     Where DETAD's scripts differ: they average the profile and the false negatives over their thresholds (on THUMOS14,
     .5 alone); they cut N to an integer; they leave out true segments without length, which count as missed here; a
     detection that takes an instance of another bucket at one threshold is left out at the later ones, too. See also
-    :func:`error_types` and :func:`bucket_indices`.
+    :func:`error_types` and ``bucket_indices``.
 
     Args:
         gt (Instances): True segments, seconds; at least one.
         det (Instances): Detections, seconds, with finite scores.
-        num_classes: C.
+        num_classes: Number of classes, C.
         durations_sec (Sequence[float | None]): ``(V,)`` durations of the videos; where one is unknown, the instances of
             the video are in no bucket of ``coverage``.
         tiou_thresholds (Sequence[float]): ``(K,)`` ascending, each in (0, 1].
         tiou: In (0, 1].
         bounds (dict[str, Sequence[float]]): Bounds of the buckets of each characteristic, see
-            :data:`BUCKET_PRESETS`; three or four each, ascending.
+            :data:`.BUCKET_PRESETS`; three or four each, ascending.
 
     Returns:
         Diagnosis: All figures.

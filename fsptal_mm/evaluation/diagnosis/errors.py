@@ -15,11 +15,13 @@ def error_types(gt, det, hits, tiou_thresholds, background_tiou=0.1):
     A detection that takes no true segment is judged by the true segment of its video, of whatever class, with which its
     tIoU is highest, at a threshold a:
 
-    | highest tIoU            | segment of its class | segment of another class |
-    |-------------------------|----------------------|--------------------------|
-    | a or more               | double detection     | wrong label              |
-    | background_tiou or more | localization error   | confusion error          |
-    | less                    | background error     | background error         |
+    ===========================  ====================  ========================
+    highest tIoU                 segment of its class  segment of another class
+    ===========================  ====================  ========================
+    a or more                    double detection      wrong label
+    ``background_tiou`` or more  localization error    confusion error
+    less                         background error      background error
+    ===========================  ====================  ========================
 
     It is a background error, too, if its video has no true segment. Where segments of its class and of others overlap
     it equally, the one of its class counts (every CliffDiving segment of THUMOS14 is a Diving segment, too); DETAD
@@ -33,7 +35,7 @@ def error_types(gt, det, hits, tiou_thresholds, background_tiou=0.1):
         background_tiou: Under this tIoU a detection has nothing to do with a segment.
 
     Returns:
-        np.ndarray: ``(K, N)`` int8, indices into :data:`ERROR_TYPES`.
+        np.ndarray: ``(K, N)`` int8, indices into :data:`.ERROR_TYPES`.
     """
     tiou, same_class = _nearest(gt, det)
     reaches = tiou >= np.reshape(tiou_thresholds, (-1, 1))
@@ -83,7 +85,7 @@ def error_profile(types, ranks, num_ranks):
     """How many detections of each G-bin are of each type.
 
     Args:
-        types (np.ndarray): ``(N,)`` indices into :data:`ERROR_TYPES`.
+        types (np.ndarray): ``(N,)`` indices into :data:`.ERROR_TYPES`.
         ranks (np.ndarray): ``(N,)`` as of :func:`score_ranks`.
         num_ranks: G-bins to count.
 
@@ -101,7 +103,7 @@ def precision_without(types, labels, num_gt, instances_per_class=None):
     Which detections are true positives stays as it is: none of those that are removed had taken a segment.
 
     Args:
-        types (np.ndarray): ``(K, N)`` indices into :data:`ERROR_TYPES`, one row per tIoU threshold.
+        types (np.ndarray): ``(K, N)`` indices into :data:`.ERROR_TYPES`, one row per tIoU threshold.
         labels (np.ndarray): ``(N,)`` classes, ascending; within a class the best detection first.
         num_gt (np.ndarray): ``(C,)`` number of true instances of each class.
         instances_per_class (float, optional): Normalise precision with it.

@@ -59,7 +59,7 @@ class Diagnosis:
         num_detections: Detections judged.
         mean_ap: Average mAP.
         normalized_ap: Average mAP_N.
-        profile (np.ndarray): ``(10, 6)`` int64, detections of each type of :data:`ERROR_TYPES` in each G-bin.
+        profile (np.ndarray): ``(10, 6)`` int64, detections of each type of :data:`.ERROR_TYPES` in each G-bin.
         top_mean_ap: Average mAP of the detections in these G-bins alone, which the gains start from.
         top_normalized_ap: Their average mAP_N.
         gains (dict[str, Gain]): For each error type.

@@ -37,7 +37,7 @@ def resample_videos(num_videos, num_resamples=1000, seed=0):
 
     Args:
         num_videos: V, at least 1.
-        num_resamples: B.
+        num_resamples: Number of resampled sets, B.
         seed: Of the draw, >= 0.
 
     Returns:
@@ -56,7 +56,7 @@ def resampled_average_precision(gt, det, tiou_thresholds, num_classes, counts):
         gt (Instances): True segments.
         det (Instances): Detections.
         tiou_thresholds (Sequence[float]): ``(K,)`` ascending.
-        num_classes: C.
+        num_classes: Number of classes, C.
         counts (np.ndarray): ``(B, V)`` int, see :func:`resample_videos`; a row of ones is the set itself.
 
     Returns:

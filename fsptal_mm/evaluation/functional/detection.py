@@ -24,7 +24,7 @@ def detection_average_precision(gt, det, tiou_thresholds, num_classes):
         gt (Instances): True segments.
         det (Instances): Detections, with finite scores.
         tiou_thresholds (Sequence[float]): ``(K,)`` ascending, each above 0.
-        num_classes: C.
+        num_classes: Number of classes, C.
 
     Returns:
         np.ndarray: ``(K, C)``; NaN for classes without a true segment, 0 for those without a detection.
@@ -70,7 +70,7 @@ def video_average_precision(gt, det, tiou_threshold, num_videos):
         gt (Instances): True segments.
         det (Instances): Detections, with finite scores.
         tiou_threshold: Above 0.
-        num_videos: V.
+        num_videos: Number of videos, V.
 
     Returns:
         np.ndarray: ``(V,)``; NaN for videos without a true segment, 0 for those without a detection.

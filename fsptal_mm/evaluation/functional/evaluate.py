@@ -38,7 +38,7 @@ def evaluate_detections(gt, det, num_classes, protocol, ambiguous=None, proposal
     Args:
         gt (Instances): True segments; at least one.
         det (Instances): Detections.
-        num_classes: C.
+        num_classes: Number of classes, C.
         protocol (Protocol): tIoUs and averages.
         ambiguous (Instances, optional): Ranges; detections that overlap one are dropped (see :func:`touches_any`).
         proposals: Whether to compute AR@AN, too.

@@ -24,7 +24,7 @@ def point_average_precision(points, det, num_classes):
     Args:
         points (Instances): Labelled instances, from the first to the last of their points: see :func:`point_extents`.
         det (Instances): Detections, with finite scores, in the same unit; equal scores count in the order of the input.
-        num_classes: C.
+        num_classes: Number of classes, C.
 
     Returns:
         tuple[np.ndarray, np.ndarray]: AP ``(C,)``, interpolated as in :func:`detection_average_precision`, and recall

@@ -21,7 +21,7 @@ class PointTAL(BaseModel):
     """Point-supervised temporal action localizer: an embedding of the snippet features and a head.
 
     Args:
-        embedding (dict): Config of the trunk, e.g. ``SnippetEmbedding``: a module from a :class:`SnippetBatch` to one.
+        embedding (dict): Config of the trunk, e.g. ``SnippetEmbedding``: a module from a :class:`.SnippetBatch` to one.
             A trunk that gives the batch an embedding E for module D says so by ``makes_affinity_embedding = True``.
         head (dict): Config of the method's head, e.g. ``PointTALHead``.
         refinement (dict, optional): Config of a second stage behind it, ``RefinementHead``, which

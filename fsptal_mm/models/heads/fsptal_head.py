@@ -19,7 +19,7 @@ class FSPTALHead(PointTALHead):
     ``miner``; C and D are switched off by ``score_loss=None`` and ``separation_loss=None``.
 
     Args:
-        num_classes: C.
+        num_classes: Number of classes, C.
         in_channels: Dimension of the embedded features F.
         searcher (dict): Config of ``SegmentSearcher``.
         score_loss (dict, optional): Config of ``OICLoss`` (module C).

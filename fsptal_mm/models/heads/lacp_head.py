@@ -29,7 +29,7 @@ _EXCLUDED = -1e9  # logit of a pair that takes no part
 class LACPSeedMiner(PseudoLabelMiner):
     """Background and action seeds of LACP.
 
-    Background as in rules 1-3 of :class:`PseudoLabelMiner`, and everything beyond the first and the last background
+    Background as in rules 1-3 of :class:`.PseudoLabelMiner`, and everything beyond the first and the last background
     outside the points. Action: snippets next to a point, in an unbroken row, whose background score is at most
     ``action_threshold``; they take the point's label whatever their class scores.
 
@@ -71,7 +71,7 @@ class LACPVideoLoss(VideoLevelLoss):
     """Cross-entropy of video-level scores without background; the mean, not the top k, for classes that are absent."""
 
     def forward(self, class_scores, background, mask, video_labels, foreground_scores=None):
-        """As in :class:`VideoLevelLoss`; returns a dict with ``loss_video``."""
+        """As in :class:`.VideoLevelLoss`; returns a dict with ``loss_video``."""
         pooled = pool_video_scores(class_scores, mask, self.topk_divisor, video_labels)
         return dict(loss_video=self._cross_entropy(pooled, video_labels))
 
@@ -95,7 +95,7 @@ class LACPPointLoss(nn.Module):
         self.background_weight = background_weight
 
     def forward(self, scores, background, targets):
-        """As in :class:`PointFocalLoss`."""
+        """As in :class:`.PointFocalLoss`."""
         extended = replace(targets, instances=F.pad(targets.instances, (0, 1), value=NO_INSTANCE))
         all_scores = torch.cat([scores, background[..., None]], -1)
         on_action, _ = point_focal_loss(all_scores, background, extended, self.exponent)

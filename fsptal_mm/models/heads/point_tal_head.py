@@ -62,7 +62,7 @@ class PointTALHead(SnippetHead):
 
         Args:
             batch (SnippetBatch): Embedded features F.
-            data_samples (list[ActionDataSample]): See :meth:`PointTargets.from_samples`.
+            data_samples (list[ActionDataSample]): See :meth:`.PointTargets.from_samples`.
 
         Returns:
             dict[str, Tensor]: One scalar per term.
@@ -77,10 +77,10 @@ class PointTALHead(SnippetHead):
 
         Args:
             batch (SnippetBatch): Embedded features F.
-            data_samples (list[ActionDataSample]): See :meth:`PointTargets.from_samples`.
+            data_samples (list[ActionDataSample]): See :meth:`.PointTargets.from_samples`.
 
         Returns:
-            tuple: Given labels and given and mined labels, both :class:`PointTargets`, and what :meth:`search` finds.
+            tuple: Given labels and given and mined labels, both :class:`.PointTargets`, and what :meth:`search` finds.
 
         Raises:
             InputError: The labels are of another number of classes than the head.
@@ -95,7 +95,7 @@ class PointTALHead(SnippetHead):
         return given, targets, self.search(clean.final, targets)
 
     def search(self, scores, targets):
-        """Best :class:`SegmentLabels` of mined labels, in ``(B, T, C)`` scores without dropout; None in this head."""
+        """Best :class:`.SegmentLabels` of mined labels, in ``(B, T, C)`` scores without dropout; None in this head."""
         return None
 
     def loss_by_feat(self, scores, targets, foreground_scores=None):

@@ -19,14 +19,14 @@ _MIN_SCORE = 1e-6  # of stage 1, before a power
 class RefinementHead(BaseModule):
     """Region network that classifies, scores and refines the proposals of stage 1, trained on pseudo segments.
 
-    A few small networks (:class:`SegmentNetwork`) give each candidate a score for every class and a refined segment.
+    A few small networks (:class:`.SegmentNetwork`) give each candidate a score for every class and a refined segment.
     The score of a class is to be the tIoU with its best pseudo segment. Of the same kind as R-C3D (Xu et al., ICCV
     2017) and stage 2 of HR-Pro (Zhang et al., AAAI 2024).
 
     Args:
-        num_classes: C.
+        num_classes: Number of classes, C.
         members (Sequence[dict]): Networks that learn side by side, from other first weights and with other dropout;
-            their scores and segments are averaged. Each is the arguments of :class:`SegmentNetwork` but
+            their scores and segments are averaged. Each is the arguments of :class:`.SegmentNetwork` but
             ``num_classes``, and ``inputs``: ``'features'``, the snippet features X, or ``'embedding'``, what the trunk
             of stage 1 makes of them, F. Networks of both kinds err on different segments.
         min_refined_tiou: Candidates learn offsets from this tIoU with a pseudo segment on.

@@ -47,7 +47,7 @@ class SegmentAssigner:
             video (Tensor): ``(N,)`` int64, the video of each candidate.
             candidates (Tensor): ``(N, 2)`` starts and ends in snippets.
             segments (SegmentBatch): Of the same videos; their scores are weights.
-            num_classes: C.
+            num_classes: Number of classes, C.
 
         Returns:
             SegmentTargets: On the device of the candidates.

@@ -16,7 +16,7 @@ class MaskedConv1d(PackedConv1d):
     """``out_t = sum_j a_tj W_j x_{t+j} + bias`` over the rows of a packed sequence: each tap has a weight per row."""
 
     def forward(self, batch, weights=None):
-        """Convolve a :class:`SnippetBatch`.
+        """Convolve a :class:`.SnippetBatch`.
 
         Args:
             batch (SnippetBatch): ``(R, D_in)`` features.
@@ -108,7 +108,7 @@ class AffinityEmbedding(SnippetEmbedding):
         return self.activate(batch, self.conv(batch, weights)).with_affinity(embedding)
 
     def embed_affinity(self, batch):
-        """E of a :class:`SnippetBatch` of snippet features, ``(R, D_e)`` rows with zero gaps."""
+        """E of a :class:`.SnippetBatch` of snippet features, ``(R, D_e)`` rows with zero gaps."""
         first, second = self.affinity
         return second(batch.with_features(F.leaky_relu(first(batch))))
 

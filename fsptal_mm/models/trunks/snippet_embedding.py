@@ -60,7 +60,7 @@ class PackedConv1d(nn.Conv1d):
         super().__init__(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
 
     def forward(self, batch):
-        """Convolve a :class:`SnippetBatch` of ``(R, D_in)`` features; returns ``(R, D_out)`` with zero gaps."""
+        """Convolve a :class:`.SnippetBatch` of ``(R, D_in)`` features; returns ``(R, D_out)`` with zero gaps."""
         self.check(batch)
         rows = batch.features
         if rows.device.type == 'cpu':

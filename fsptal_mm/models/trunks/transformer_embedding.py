@@ -67,7 +67,7 @@ class TransformerEmbedding(BaseModule):
         self.norm = nn.LayerNorm(channels)
 
     def forward(self, batch):
-        """Embed a :class:`SnippetBatch`; ``(R, D)`` to ``(R, D')``, zero gaps stay zero."""
+        """Embed a :class:`.SnippetBatch`; ``(R, D)`` to ``(R, D')``, zero gaps stay zero."""
         rows = F.relu(self.conv(batch.with_features(self.input_dropout(batch.features))))
         for layer in self.layers:
             rows = layer(rows, batch)
