@@ -63,9 +63,10 @@ lint: venv
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 
-# Warnings are errors, and nothing is fetched. Open site/index.html.
+# Warnings are errors, and nothing is fetched.
 docs: venv
-	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
+	$(PY) -m sphinx -W --keep-going -q docs site
+	@echo "Open site/index.html"
 
 # The pictures of the guides, from models trained on the embedded set: some minutes, then docs/images is to be committed.
 PICTURES_DIR := work_dirs/pictures

@@ -33,7 +33,7 @@ def test_paths_exist(path):
 
 
 def anchors(path):
-    """Anchors of the headings of a page, as GitHub and mkdocs make them."""
+    """Anchors of the headings of a page, as GitHub and Sphinx make them."""
     titles = re.findall(r'^#+ (.+)', path.read_text(), re.MULTILINE)
     return {re.sub(r'[^\w\- ]', '', title.lower()).replace(' ', '-') for title in titles}
 
