@@ -24,7 +24,7 @@ def load_checkpoints_safely() -> bool:
 
     Symptom: ``UnpicklingError: Weights only load failed`` on resume and test.
     Cause: since torch 2.6 ``torch.load`` builds only listed types; mmengine's training log is made of others.
-    The names in :func:`_checkpoint_globals` join torch's list; everything else in a file stays refused unless the user
+    The names in ``_checkpoint_globals`` join torch's list; everything else in a file stays refused unless the user
     sets torch's own ``TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1``. A loader that somebody else registered is left alone.
     Delete when: mmengine itself loads its checkpoints with ``weights_only=True``.
     """
