@@ -42,10 +42,10 @@ class SnippetHead(BaseModule):
     """Snippet classifier, and proposals at test time. A method adds ``loss(batch, data_samples)``.
 
     Args:
-        num_classes: C.
+        num_classes: Number of classes, C.
         in_channels: Dimension of the embedded features F.
         dropout: On F before the classifier.
-        cosine: Classify the direction of F, by :class:`CosineLinear`, and not F itself: how large features are differs
+        cosine: Classify the direction of F, by ``CosineLinear``, and not F itself: how large features are differs
             from video to video more than where they point.
         topk_divisor: A class's score of a video of T snippets is the mean of its ``max(1, T // topk_divisor)`` largest
             snippet scores, at test time; what a loss pools is its own argument.
@@ -78,7 +78,7 @@ class SnippetHead(BaseModule):
         self.proposals = TASK_UTILS.build(proposals)
 
     def forward(self, batch):
-        """Class activations M: ``(R, C + 1)`` rows, background last, of a :class:`SnippetBatch` of F."""
+        """Class activations M: ``(R, C + 1)`` rows, background last, of a :class:`.SnippetBatch` of F."""
         return self.classifier(self.dropout(self.classified_features(batch)))
 
     def classified_features(self, batch):
