@@ -21,7 +21,7 @@ class EpochSeedHook(Hook):
     - The sampler was built before the checkpoint was read, maybe with another seed: it gets the run's.
     - Workers of a loader are seeded once, by a number that the main process draws when they start, hence at different
       epochs with and without a resume. The training loop gets a loader with a generator of its own, over a
-      :class:`SeededItems` view of the dataset: the random numbers of an item depend on seed, epoch and its index in the
+      ``SeededItems`` view of the dataset: the random numbers of an item depend on seed, epoch and its index in the
       dataset alone (with ``RepeatDataset`` every copy has an index), however many workers there are and however long
       they live.
 
