@@ -72,6 +72,7 @@ def described(site):
     return {kind: set(names) for kind, names in inventory.items() if kind.startswith('py:')}
 
 
+@pytest.mark.processes
 def test_every_public_name_is_described(described):
     all_described, missing = set().union(*described.values()), []
     for full_name, item in public_names().items():
@@ -82,11 +83,13 @@ def test_every_public_name_is_described(described):
     assert missing == []
 
 
+@pytest.mark.processes
 def test_described_constants_exist(described):  # pages name these by hand, since they have no docstrings
     assert described['py:data']
     assert all(pkgutil.resolve_name(name) is not None for name in described['py:data'])
 
 
+@pytest.mark.processes
 def test_pages_fetch_nothing_from_elsewhere(site):
     fetched = set().union(*(Page(path.read_text()).fetched for path in site.rglob('*.html'))) - {None}
     assert fetched
