@@ -10,13 +10,12 @@ from mmengine.device import get_device
 from mmengine.registry import DefaultScope
 
 from fsptal_mm.datasets.videos.reader import VIDEO_SUFFIXES, open_video
-from fsptal_mm.engine.timeline_samples import check_has_timeline, find_videos, mining_timeline, prediction_timeline
-from fsptal_mm.evaluation import index_classes
-from fsptal_mm.structures import Instances
+from fsptal_mm.engine.timeline_samples import check_has_timeline, find_videos, mined_sample, predicted_sample
+from fsptal_mm.evaluation import GroundTruth, index_classes
 from fsptal_mm.utils.configs import naming_types
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import known_id, spellings
-from fsptal_mm.visualization import FrameStrip, ModelTrack, Timeline, axis_width_in
+from fsptal_mm.visualization import FrameStrip, ModelTrack, axis_width_in, sample_timeline, video_timeline
 
 from .model_loading import load_local_checkpoint
 
@@ -55,14 +54,14 @@ def timelines_of_model(config, checkpoint, split='test', videos=3, name=''):
     check_has_timeline(model)
     load_local_checkpoint(model, checkpoint)
     model = model.to(get_device()).eval()
-    found, classes = {}, dataset.metainfo['classes']
+    found = {}
     for index in find_videos(dataset, videos, 'videos'):
-        timeline = prediction_timeline(model, dataset[index], classes, name)
+        sample = predicted_sample(model, dataset[index])
         if labelled is not None:
-            mined = mining_timeline(model, labelled[index], classes, name)
-            track = replace(mined.tracks[0], proposals=timeline.tracks[0].proposals)
-            timeline = replace(mined, tracks=(track,))
-        found[timeline.video_id] = timeline
+            mined = mined_sample(model, labelled[index])
+            mined.pred_segments = sample.pred_segments
+            sample = mined
+        found[sample.video_id] = sample_timeline(sample, dataset.metainfo['classes'], name)
     return found
 
 
@@ -84,36 +83,19 @@ def timelines_of_results(files, annotations=None, videos=3):
     found_in = {video_id: None for results in files.values() for video_id in results}
     if annotations is None:
         labels = {label for results in files.values() for found in results.values() for label in found['labels']}
-        classes, listed = tuple(sorted(labels)), list(found_in)
+        ground_truth = GroundTruth.from_videos([dict(video_id=video_id) for video_id in found_in], sorted(labels))
     else:
-        classes = annotations.classes
-        listed = [video_id for video_id in annotations.videos if known_id(video_id, found_in) is not None]
+        ground_truth = GroundTruth.from_annotations(annotations)
+    index_of = {video_id: index for index, video_id in enumerate(ground_truth.ids)}
+    listed = [video_id for video_id in index_of if known_id(video_id, found_in) is not None]
     chosen = listed[:videos] if isinstance(videos, int) else [known_id(video_id, listed) for video_id in videos]
     if not chosen or None in chosen:
         expected = f'videos with detections, such as {", ".join(listed[:5]) or "(there is none)"}'
         raise InputError(expected, file=', '.join(files), field='videos', found=videos)
-    blank = {}
-    for video_id in chosen:
-        if annotations is None:
-            own = [results[video_id]['segments_sec'] for results in files.values() if video_id in results]
-            duration_sec = max((segments.max(initial=0) for segments in own), default=0)
-            blank[video_id] = Timeline(video_id, duration_sec or 1.0, classes)
-        else:
-            blank[video_id] = _annotated(annotations.videos[video_id], classes)
-    return add_results(blank, files)
-
-
-def _annotated(record, classes):
-    if record.duration_sec is None:
-        expected = 'a duration, or frames and frames per second, in the annotations'
-        raise InputError(expected, video=record.video_id, field='duration')
-    return Timeline(
-        record.video_id,
-        record.duration_sec,
-        classes,
-        truth=Instances.of_video(record.segments_sec, record.segment_labels),
-        points=Instances.of_points(record.point_sec, record.point_labels, record.background_sec),
-    )
+    return {
+        video_id: video_timeline(ground_truth, index_of[video_id], _tracks(files, video_id, ground_truth.classes))
+        for video_id in chosen
+    }
 
 
 def add_results(timelines, files):
@@ -127,18 +109,17 @@ def add_results(timelines, files):
         dict[str, Timeline]: With one more track per file.
     """
     return {
-        video_id: replace(
-            timeline,
-            tracks=(*timeline.tracks, *(_track(name, results, timeline) for name, results in files.items())),
-        )
+        video_id: replace(timeline, tracks=(*timeline.tracks, *_tracks(files, video_id, timeline.classes)))
         for video_id, timeline in timelines.items()
     }
 
 
-def _track(name, results, timeline):
-    spelled = known_id(timeline.video_id, results)
-    found = results[spelled] if spelled is not None else {'segments_sec': [], 'labels': [], 'scores': []}
-    return ModelTrack(name, proposals=index_classes(found, timeline.classes))
+def _tracks(files, video_id, classes):
+    nothing, tracks = {'segments_sec': [], 'labels': [], 'scores': []}, []
+    for name, results in files.items():
+        found = results.get(known_id(video_id, results), nothing)
+        tracks.append(ModelTrack(name, proposals=index_classes(found, classes)))
+    return tracks
 
 
 def join_tracks(first, *others):

@@ -1,14 +1,13 @@
-"""What a model says about one video, as a timeline."""
+"""Data samples of single videos with all that a timeline shows of a model."""
 
 from contextlib import contextmanager
 
 import torch
 from mmengine.dataset import pseudo_collate
 
-from fsptal_mm.evaluation.samples import collect_detections
-from fsptal_mm.structures import Instances, VideoLabels, snippet_edges_sec, to_numpy
+from fsptal_mm.structures import VideoLabels, snippet_edges_sec, to_numpy
 from fsptal_mm.utils.errors import InputError
-from fsptal_mm.visualization import ModelTrack, SnippetCurves, Timeline
+from fsptal_mm.visualization import SnippetCurves
 
 from .hooks.label_report import label_runs, segments_sec
 
@@ -24,7 +23,7 @@ def check_has_timeline(model):
 
 
 def find_videos(dataset, videos, field):
-    """Indices of videos in a data set.
+    """Indices of videos in a dataset.
 
     Args:
         dataset (PointTALDataset): Of videos.
@@ -35,7 +34,7 @@ def find_videos(dataset, videos, field):
         list[int]: In the order of ``videos``.
 
     Raises:
-        InputError: An id that the data set does not have.
+        InputError: An id that the dataset does not have.
     """
     if isinstance(videos, int):
         return list(range(min(videos, len(dataset))))
@@ -43,53 +42,50 @@ def find_videos(dataset, videos, field):
     missing = [video_id for video_id in videos if video_id not in indices]
     if missing:
         some = ', '.join([*indices][:5])
-        raise InputError(
-            f'ids of the {len(indices)} videos of the data set, such as {some}', field=field, found=missing
-        )
+        raise InputError(f'ids of the {len(indices)} videos of the dataset, such as {some}', field=field, found=missing)
     return [indices[video_id] for video_id in videos]
 
 
 @torch.no_grad()
-def mining_timeline(model, item, classes, name=''):
-    """A training video with the labels that the model would be trained on now.
+def mined_sample(model, item):
+    """Training video with the labels that the model would be trained on now.
 
     Args:
         model (PointTAL): In the mode of evaluation, or not: nothing here has dropout or changes the model.
-        item (dict): Of the training data set, ``inputs`` and ``data_samples``.
-        classes (Sequence[str]): Class names.
-        name: Of the model.
+        item (dict): Of the training dataset, ``inputs`` and ``data_samples``.
 
     Returns:
-        Timeline: With scores, extended labels, mined labels and best segments, as far as the head mines any.
+        ActionDataSample: That of the item, with ``is_training``, ``snippet_curves`` and, as far as the head mines any,
+        ``extended_labels``, ``mined_labels`` and ``best_segments``, as :func:`sample_timeline` takes them.
     """
     sample, inputs = _inputs(model, item)
+    sample.set_metainfo(dict(is_training=True))
     with _evaluating(model):
         batch = model.embed(inputs, [sample])
-    curves = _curves(model, batch, sample)
-    if not callable(getattr(model.head, 'mine', None)):
-        return _timeline(sample, classes, ModelTrack(name, curves), is_training=True)
-    labels = VideoLabels.from_batch([sample], *model.head.mine(batch, [sample]))[sample.video_id]
-    given = labels.given.numpy()
-    extended, mined = (label_runs(labels, snippets) for snippets in (given, ~given))
-    best = None if labels.segments is None else segments_sec(labels)
-    return _timeline(sample, classes, ModelTrack(name, curves, extended, mined, best), is_training=True)
+    sample.snippet_curves = _curves(model, batch, sample)
+    if callable(getattr(model.head, 'mine', None)):
+        labels = VideoLabels.from_batch([sample], *model.head.mine(batch, [sample]))[sample.video_id]
+        given = labels.given.numpy()
+        sample.extended_labels, sample.mined_labels = (label_runs(labels, snippets) for snippets in (given, ~given))
+        sample.best_segments = None if labels.segments is None else segments_sec(labels)
+    return sample
 
 
 @torch.no_grad()
-def prediction_timeline(model, item, classes, name=''):
-    """A video as in a test, with scores and localised actions.
+def predicted_sample(model, item):
+    """Video as in a test.
 
     Args:
-        model, item, classes, name: As in :func:`mining_timeline`; the item comes from a test pipeline.
+        model, item: As in :func:`mined_sample`; the item comes from a test pipeline.
 
     Returns:
-        Timeline: Of the video.
+        ActionDataSample: That of the item, with ``snippet_curves`` and ``pred_segments``.
     """
     sample, inputs = _inputs(model, item)
     with _evaluating(model):
-        curves = _curves(model, model.embed(inputs), sample)
+        sample.snippet_curves = _curves(model, model.embed(inputs), sample)
         model(inputs, [sample], mode='predict')
-    return _timeline(sample, classes, ModelTrack(name, curves, proposals=collect_detections(sample)))
+    return sample
 
 
 def _inputs(model, item):
@@ -109,15 +105,3 @@ def _evaluating(model):
 def _curves(model, batch, sample):
     scores = model.head.clean_scores(batch)
     return SnippetCurves(snippet_edges_sec(sample), to_numpy(scores.final[0]), to_numpy(scores.background[0]))
-
-
-def _timeline(sample, classes, track, is_training=False):
-    return Timeline(
-        sample.video_id,
-        sample.duration_sec,
-        tuple(classes),
-        truth=Instances.of_video(sample.gt_segments_sec, sample.gt_segment_labels),
-        points=Instances.of_points(sample.gt_point_sec, sample.gt_point_labels, sample.gt_background_sec),
-        tracks=(track,),
-        is_training=is_training,
-    )

@@ -1,6 +1,9 @@
-"""The best and the worst test videos, as the page's timelines take them."""
+"""Best and worst test videos, as the page's timelines take them."""
 
 import numpy as np
+
+from fsptal_mm.structures import NO_CLASS
+from fsptal_mm.visualization import ModelTrack, video_timeline
 
 MAX_DETECTIONS = 200  # per video and run: more would neither be told apart nor leave the file small
 
@@ -24,57 +27,71 @@ def make_timelines(runs, numbers, num_videos):
             video; fewer where there are not so many.
 
     Returns:
-        dict: ``classes`` (names), and ``videos``, the best ones first, each a dict with ``id``, ``duration_sec``,
-        ``kind`` (``'best'`` or ``'worst'``), ``truth`` (``[start, end, class]``), ``points`` (``[time, class]``),
-        ``ambiguous`` (``[start, end]``) and ``runs``, of each its number, its ``ap``, the ``total`` of its detections
-        and the best of them as ``[start, end, score, class, right]``. Times in seconds.
+        dict: ``classes`` (names), and ``videos``, the best ones first, each as of :func:`page_content`.
     """
-    test_set = runs[numbers[0]].judged.test_set
-    ap = np.mean([runs[number].judged.video_ap for number in numbers], axis=0)
+    judged = {number: runs[number].judged for number in numbers}
+    ap = np.mean([part.video_ap for part in judged.values()], axis=0)
     order = np.flatnonzero(~np.isnan(ap))
     order = order[np.argsort(-ap[order], kind='stable')]
     best = order[: min(num_videos, (len(order) + 1) // 2)]
     worst = order[len(best) :][-num_videos:] if num_videos else order[:0]
-    videos = [_video(runs, numbers, index, 'best') for index in best]
+    videos = [(index, 'best') for index in best] + [(index, 'worst') for index in worst[::-1]]
     return {
-        'classes': list(test_set.classes),
-        'videos': videos + [_video(runs, numbers, index, 'worst') for index in worst[::-1]],
+        'classes': list(judged[numbers[0]].test_set.classes),
+        'videos': [page_content(_timeline(judged, index), kind, numbers) for index, kind in videos],
     }
 
 
-def _video(runs, numbers, index, kind):
-    test_set = runs[numbers[0]].judged.test_set
-    truth, points = (part[part.videos == index] for part in (test_set.segments, test_set.points))
-    ambiguous = test_set.ambiguous
-    found = [runs[number].judged.det for number in numbers]
-    ends = [part.segments[part.videos == index].max(initial=0) for part in (test_set.segments, *found)]
-    duration = test_set.durations_sec[index]
+def _timeline(judged, index):
+    tracks = []
+    for part in judged.values():
+        own = part.det.videos == index
+        ap = float(part.video_ap[index])
+        tracks.append(ModelTrack(proposals=part.det[own], hits=part.hits[own], average_precision=ap))
+    return video_timeline(next(iter(judged.values())).test_set, index, tracks)
+
+
+def page_content(timeline, kind, numbers):
+    """Render a timeline for the page.
+
+    Args:
+        timeline (Timeline): With proposals, the best first, and their hits in every track.
+        kind: ``'best'`` or ``'worst'``.
+        numbers (Sequence[int]): Of the runs that the tracks belong to.
+
+    Returns:
+        dict: ``id``, ``duration_sec``, ``kind``, ``truth`` (``[start, end, class]``), ``points`` (``[time, class]``),
+        ``ambiguous`` (``[start, end]``) and ``runs``, of each its number, its ``ap``, the ``total`` of its detections
+        and the best of them as ``[start, end, score, class, hit]``. Times in seconds.
+    """
+    points = timeline.points[timeline.points.labels != NO_CLASS]
     return {
-        'id': test_set.ids[index],
-        'duration_sec': _sec(max(ends) if np.isnan(duration) else duration),
+        'id': timeline.video_id,
+        'duration_sec': _sec(timeline.duration_sec),
         'kind': kind,
-        'truth': [[_sec(start), _sec(end), int(label)] for (start, end), label in zip(truth.segments, truth.labels)],
-        'points': [[_sec(time), int(label)] for (time, _), label in zip(points.segments, points.labels)],
-        'ambiguous': []
-        if ambiguous is None
-        else [[_sec(start), _sec(end)] for start, end in ambiguous.segments[ambiguous.videos == index]],
-        'runs': [_detections(runs[number].judged, number, index) for number in numbers],
+        'truth': _rows(timeline.truth),
+        'points': [[time, label] for time, _, label in _rows(points)],
+        'ambiguous': [] if timeline.ambiguous is None else [row[:2] for row in _rows(timeline.ambiguous)],
+        'runs': [_run(number, track) for number, track in zip(numbers, timeline.tracks)],
     }
 
 
-def _detections(judged, number, index):
-    of_video = np.flatnonzero(judged.det.videos == index)  # best first
-    shown = judged.det[of_video[:MAX_DETECTIONS]]
-    rows = zip(shown.segments, shown.scores, shown.labels, judged.hits[of_video])
+def _run(number, track):
+    shown = track.proposals[:MAX_DETECTIONS]
+    scores = (float(f'{score:.4g}') for score in shown.scores)
     return {
         'run': number,
-        'ap': round(float(judged.video_ap[index]), 4),
-        'total': len(of_video),
+        'ap': round(track.average_precision, 4),
+        'total': len(track.proposals),
         'detections': [
-            [_sec(start), _sec(end), float(f'{score:.4g}'), int(label), int(right)]
-            for (start, end), score, label, right in rows
+            [start, end, score, label, int(hit)]
+            for (start, end, label), score, hit in zip(_rows(shown), scores, track.hits)
         ],
     }
+
+
+def _rows(instances):
+    return [[_sec(start), _sec(end), int(label)] for (start, end), label in zip(instances.segments, instances.labels)]
 
 
 def _sec(value):

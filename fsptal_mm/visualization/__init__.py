@@ -2,6 +2,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from .tal_visualizer import TALVisualizer
+from .timeline.builder import sample_timeline, video_timeline
 from .timeline.data import FrameStrip, ModelTrack, SnippetCurves, Timeline
 
 if TYPE_CHECKING:  # what draws is imported at its first use: matplotlib would double the time that our import takes
@@ -33,9 +34,11 @@ __all__ = [
     'draw_sensitivity',
     'draw_timeline',
     'label_quality_figure',
+    'sample_timeline',
     'save_figure',
     'timeline_figure',
     'timeline_image',
+    'video_timeline',
 ]
 
 

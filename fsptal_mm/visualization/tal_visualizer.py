@@ -4,6 +4,10 @@ from mmaction.registry import VISUALIZERS
 from mmengine.dist import master_only
 from mmengine.visualization import Visualizer
 
+from fsptal_mm.utils.errors import InputError
+
+from .timeline.builder import sample_timeline
+
 
 @VISUALIZERS.register_module()
 class TALVisualizer(Visualizer):
@@ -22,15 +26,44 @@ class TALVisualizer(Visualizer):
         self.max_proposals = max_proposals
 
     @master_only
-    def add_timeline(self, name, timeline, step=0):
-        """Draw a timeline and record it, in the main process only.
+    def add_datasample(
+        self,
+        name,
+        image,
+        data_sample,
+        draw_gt=True,
+        draw_pred=True,
+        show=False,
+        wait_time=0,
+        out_file=None,
+        step=0,
+    ):
+        """Draw the timeline of a video, in the main process only.
 
         Args:
             name: Of the series of images; ``LocalVisBackend`` writes ``vis_image/{name}_{step}.png``.
-            timeline (Timeline): What to show.
+            image (FrameStrip, optional): Frames of the video, as a row above the others.
+            data_sample (ActionDataSample): With what :func:`sample_timeline` reads.
+            draw_gt: Whether to show ground truth and points.
+            draw_pred: Whether to show what the model says.
+            show: Whether to open a window, too.
+            wait_time: Seconds until the window closes; 0: when a key is pressed.
+            out_file: PNG, SVG or PDF file to write instead of handing the picture to the backends.
             step: Usually the number of epochs done.
-        """
-        from .timeline.figure import timeline_image  # here, since it loads matplotlib
 
-        kwargs = dict(max_classes=self.max_classes, max_proposals=self.max_proposals)
-        self.add_image(name, timeline_image(timeline, **kwargs), step)
+        Raises:
+            InputError: ``dataset_meta`` does not name the classes, or ``out_file`` has another suffix.
+        """
+        from .timeline.figure import draw_timeline, timeline_image  # here, since it loads matplotlib
+
+        classes = (self.dataset_meta or {}).get('classes')
+        if classes is None:
+            raise InputError('the names of the classes', field='TALVisualizer.dataset_meta: classes')
+        timeline = sample_timeline(data_sample, classes, draw_gt=draw_gt, draw_pred=draw_pred, frames=image)
+        limits = dict(max_classes=self.max_classes, max_proposals=self.max_proposals)
+        if show:
+            self.show(timeline_image(timeline, **limits), win_name=name, wait_time=wait_time)
+        if out_file is not None:
+            draw_timeline(out_file, timeline, **limits)
+        else:
+            self.add_image(name, timeline_image(timeline, **limits), step)

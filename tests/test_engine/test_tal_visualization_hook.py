@@ -48,22 +48,22 @@ def test_pictures_of_both_kinds_at_their_epochs(tmp_path):
 def test_what_is_drawn_is_what_the_model_says_then(tmp_path, monkeypatch):
     drawn = []
     monkeypatch.setattr(
-        'fsptal_mm.visualization.TALVisualizer.add_timeline',
-        lambda self, name, timeline, step: drawn.append((name, step, timeline)),
+        'fsptal_mm.visualization.TALVisualizer.add_datasample',
+        lambda self, name, image, sample, step: drawn.append((name, step, sample)),
     )
     runner = make_runner(tmp_path, [hook(interval=1, train_videos=1)], epochs=2, lr=0.5, visualizer=visualizer())
     runner.train()
     assert [row[:2] for row in drawn] == [('train_v0', 1), ('train_v0', 2)]
-    first, second = (row[2].tracks[0].curves.scores for row in drawn)
+    first, second = (row[2].snippet_curves.scores for row in drawn)
     assert np.abs(first - second).max() > 1e-4
-    assert len(drawn[0][2].tracks[0].mined) > 0
+    assert len(drawn[0][2].mined_labels) > 0
 
 
 def test_validation_shows_the_averaged_weights_that_were_validated(tmp_path, monkeypatch):
     seen = []
     monkeypatch.setattr(
-        'fsptal_mm.visualization.TALVisualizer.add_timeline',
-        lambda self, name, timeline, step: seen.append(timeline.tracks[0].proposals.scores),
+        'fsptal_mm.visualization.TALVisualizer.add_datasample',
+        lambda self, name, image, sample, step: seen.append(sample.pred_segments.scores.numpy()),
     )
     settings = validation(tmp_path)
     settings['default_hooks'] = dict(checkpoint=None, ema=dict(type='EMAHook', momentum=0.5))
@@ -76,7 +76,7 @@ def test_validation_shows_the_averaged_weights_that_were_validated(tmp_path, mon
 
     runner.model.head.predict_by_feat = spy
     runner.train()
-    np.testing.assert_array_equal(seen[0], predicted[0].astype(np.float64))  # v0 comes first in the validation
+    np.testing.assert_array_equal(seen[0], predicted[0])  # v0 comes first in the validation
 
 
 def test_training_goes_on_as_without_the_hook(tmp_path):

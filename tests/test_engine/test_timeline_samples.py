@@ -4,9 +4,10 @@ import torch
 from mmengine.dataset import pseudo_collate
 from tiny_run import make_runner
 
-from fsptal_mm.engine.timeline_samples import check_has_timeline, find_videos, mining_timeline, prediction_timeline
+from fsptal_mm.engine.timeline_samples import check_has_timeline, find_videos, mined_sample, predicted_sample
 from fsptal_mm.structures import VideoLabels
 from fsptal_mm.utils.errors import InputError
+from fsptal_mm.visualization import sample_timeline
 
 CLASSES = ('a', 'b')
 
@@ -29,7 +30,7 @@ def plain_item(runner, index):
 def test_training_video_shows_what_the_head_mines_in_seconds(runner):
     model, dataset = runner.model, runner.train_dataloader.dataset
     model.train()
-    timeline = mining_timeline(model, dataset[2], CLASSES, 'A')  # v2, 23 s
+    timeline = sample_timeline(mined_sample(model, dataset[2]), CLASSES, 'A')  # v2, 23 s
     assert model.training
     (track,) = timeline.tracks
     assert (timeline.video_id, timeline.duration_sec, timeline.is_training, track.name) == ('v2', 23, True, 'A')
@@ -64,13 +65,13 @@ def test_training_video_shows_what_the_head_mines_in_seconds(runner):
 
 def test_mined_actions_are_shown(runner):
     items = runner.train_dataloader.dataset
-    found = [mining_timeline(runner.model, item, CLASSES).tracks[0].mined.labels for item in items]
+    found = [mined_sample(runner.model, item).mined_labels.labels for item in items]
     assert set(np.concatenate(found)) == {-1, 0, 1}
 
 
 def test_test_video_shows_scores_and_proposals(runner):
     model, item = runner.model, plain_item(runner, 1)
-    timeline = prediction_timeline(model, item, CLASSES)
+    timeline = sample_timeline(predicted_sample(model, item), CLASSES)
     (track,) = timeline.tracks
     assert not timeline.is_training
     assert track.curves.edges_sec.tolist() == list(range(17))  # v1: 16 snippets of a second, not extended
@@ -84,7 +85,7 @@ def test_test_video_shows_scores_and_proposals(runner):
 
 def test_a_head_that_mines_nothing_shows_scores_alone(tmp_path):
     runner = make_runner(tmp_path, head=dict(type='MILHead'))
-    timeline = mining_timeline(runner.model, runner.train_dataloader.dataset[0], CLASSES)
+    timeline = sample_timeline(mined_sample(runner.model, runner.train_dataloader.dataset[0]), CLASSES)
     (track,) = timeline.tracks
     assert track.curves.scores.shape == (len(track.curves.background), 2)
     assert track.extended is track.mined is track.best_segments is None
@@ -92,9 +93,9 @@ def test_a_head_that_mines_nothing_shows_scores_alone(tmp_path):
 
 def test_a_head_without_a_search_has_no_best_segments(tmp_path):
     runner = make_runner(tmp_path, head=dict(score_loss=None))
-    (track,) = mining_timeline(runner.model, runner.train_dataloader.dataset[0], CLASSES).tracks
-    assert track.best_segments is None
-    assert len(track.mined) > 0
+    sample = mined_sample(runner.model, runner.train_dataloader.dataset[0])
+    assert sample.best_segments is None
+    assert len(sample.mined_labels) > 0
 
 
 def test_videos_are_found_by_number_and_by_id(runner):

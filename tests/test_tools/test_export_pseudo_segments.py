@@ -137,7 +137,8 @@ def test_raw_proposals_are_all_there_is_before_nms(tool, trained, split):
     config = Config.fromfile(trained / 'config.py')
     _, suppressed = tool.predict(config, trained / 'work/epoch_15.pth', split)
     for video_id, rows in found.items():
-        kept = {(*segment, label) for segment, label in zip(*(suppressed[video_id][k] for k in ('segments', 'labels')))}
+        detections = suppressed[video_id]['detections']
+        kept = {(*segment, label) for segment, label in zip(detections.segments, detections.labels)}
         assert len(rows) > len(kept) > 0
         classes = json.loads((trained / 'set/annotations.json').read_text())['classes']
         assert kept <= {(*row['segment'], classes.index(row['label'])) for row in rows}

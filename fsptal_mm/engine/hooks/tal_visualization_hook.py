@@ -7,7 +7,7 @@ from mmengine.hooks import Hook
 from fsptal_mm.utils.errors import InputError, check_numbers
 from fsptal_mm.visualization import TALVisualizer
 
-from ..timeline_samples import check_has_timeline, find_videos, mining_timeline, prediction_timeline
+from ..timeline_samples import check_has_timeline, find_videos, mined_sample, predicted_sample
 from ..unwrapping import unwrapped_model
 
 _SEPARATORS = str.maketrans('/\\', '__')  # a video id may name a folder, the name of an image may not
@@ -70,16 +70,17 @@ class TALVisualizationHook(Hook):
         epoch = runner.epoch + 1  # epochs done
         if epoch % self.interval == 0:
             with runner.optim_wrapper.optim_context(runner.model):  # labels are mined in the precision of training
-                self._draw(runner, 'train', mining_timeline, self.train_videos, epoch)
+                self._draw(runner, 'train', mined_sample, self.train_videos, epoch)
 
     @master_only
     def after_val_epoch(self, runner, metrics=None):
         """Draw validation videos."""
-        self._draw(runner, 'val', prediction_timeline, self.val_videos, runner.epoch)
+        self._draw(runner, 'val', predicted_sample, self.val_videos, runner.epoch)
 
     @staticmethod
-    def _draw(runner, split, build, videos, epoch):
+    def _draw(runner, split, look_at, videos, epoch):
         dataset = getattr(runner, f'{split}_dataloader').dataset
         for index in find_videos(dataset, videos, f'{split}_videos'):
-            timeline = build(unwrapped_model(runner), dataset[index], dataset.metainfo['classes'])
-            runner.visualizer.add_timeline(f'{split}_{timeline.video_id.translate(_SEPARATORS)}', timeline, epoch)
+            sample = look_at(unwrapped_model(runner), dataset[index])
+            name = f'{split}_{sample.video_id.translate(_SEPARATORS)}'
+            runner.visualizer.add_datasample(name, None, sample, step=epoch)

@@ -32,7 +32,9 @@ class ModelTrack:
         extended (Instances, optional): Given labels after label extension (module A), given background among them.
         mined (Instances, optional): Mined labels, of actions and of background (module B).
         best_segments (Instances, optional): Segments of the highest outer-inner contrast (module C).
-        proposals (Instances, optional): Localised actions, with scores, in any order.
+        proposals (Instances, optional): Detections, with scores, in any order.
+        hits (np.ndarray, optional): ``(N,)`` bool, which of the proposals are true positives.
+        average_precision (float, optional): Of the video.
     """
 
     name: str = ''
@@ -41,6 +43,8 @@ class ModelTrack:
     mined: Instances | None = None
     best_segments: Instances | None = None
     proposals: Instances | None = None
+    hits: np.ndarray | None = None
+    average_precision: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +74,7 @@ class Timeline:
         tracks (Sequence[ModelTrack]): One per model.
         frames (FrameStrip, optional): Of the video.
         is_training: Whether this is a training video, whose truth is there for analysis only.
+        ambiguous (Instances, optional): Ranges that evaluation leaves out.
     """
 
     video_id: str
@@ -80,6 +85,7 @@ class Timeline:
     tracks: tuple = ()
     frames: FrameStrip | None = None
     is_training: bool = False
+    ambiguous: Instances | None = None
 
     def relevant_classes(self, min_score=0.5, limit=20):
         """Classes that matter: those that occur, ascending, then others with high scores, the highest first.

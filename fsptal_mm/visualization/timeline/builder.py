@@ -1,0 +1,80 @@
+"""Timelines from what holds their content: data samples, and the ground truth of videos with detections."""
+
+from collections.abc import Sequence
+
+from fsptal_mm.structures import Instances
+
+from .data import FrameStrip, ModelTrack, Timeline
+
+
+def sample_timeline(
+    data_sample,
+    classes: Sequence[str],
+    name: str = '',
+    draw_gt: bool = True,
+    draw_pred: bool = True,
+    frames: FrameStrip | None = None,
+) -> Timeline:
+    """Build a timeline from a data sample.
+
+    Args:
+        data_sample (ActionDataSample): Of one video, with the meta information ``video_id`` and ``duration_sec`` and,
+            as far as known, ``gt_segments_sec (M, 2)``, ``gt_segment_labels (M,)``, ``gt_point_sec (P,)``,
+            ``gt_point_labels (P,)``, ``gt_background_sec (K,)``, ``ambiguous_sec (A, 2)`` and ``is_training``; and with
+            any of the data ``pred_segments``, ``snippet_curves`` (SnippetCurves), ``extended_labels``,
+            ``mined_labels`` and ``best_segments`` (Instances, in seconds).
+        classes: Names in the order of the indices.
+        name: Of the model.
+        draw_gt: Whether to show ground truth and points.
+        draw_pred: Whether to show what the model says.
+        frames: Of the video.
+
+    Returns:
+        Timeline: With one track, or none without ``draw_pred``.
+    """
+    truth = points = ambiguous = None
+    if draw_gt:
+        truth = Instances.of_video(data_sample.get('gt_segments_sec', []), data_sample.get('gt_segment_labels', []))
+        keys = ('gt_point_sec', 'gt_point_labels', 'gt_background_sec')
+        points = Instances.of_points(*(data_sample.get(key, []) for key in keys))
+        ambiguous = Instances.of_video(data_sample.get('ambiguous_sec', []))
+    tracks, found = (), data_sample.get('pred_segments')
+    if draw_pred:
+        fields = ('snippet_curves', 'extended_labels', 'mined_labels', 'best_segments')
+        if found is not None:
+            found = Instances.of_video(found['segments_sec'], found['labels'], found['scores'])
+        tracks = (ModelTrack(name, *map(data_sample.get, fields), found),)
+    is_training = data_sample.get('is_training', False)
+    return Timeline(
+        data_sample.video_id,
+        data_sample.duration_sec,
+        tuple(classes),
+        truth,
+        points,
+        tracks,
+        frames,
+        is_training,
+        ambiguous,
+    )
+
+
+def video_timeline(ground_truth, index: int, tracks: Sequence[ModelTrack] = ()) -> Timeline:
+    """Build a timeline from the ground truth of a video and what models say about it.
+
+    Args:
+        ground_truth (GroundTruth): Of several videos.
+        index: Of the video.
+        tracks: One per model.
+
+    Returns:
+        Timeline: Of a video of unknown duration, it ends with the last segment.
+    """
+    truth, points = ground_truth.segments.of_index(index), ground_truth.points.of_index(index)
+    duration_sec = float(ground_truth.durations_sec[index])
+    if duration_sec != duration_sec:  # NaN
+        shown = [truth, points, *(track.proposals for track in tracks if track.proposals is not None)]
+        duration_sec = max(part.segments.max(initial=0) for part in shown) or 1.0
+    ambiguous = None if ground_truth.ambiguous is None else ground_truth.ambiguous.of_index(index)
+    return Timeline(
+        ground_truth.ids[index], duration_sec, ground_truth.classes, truth, points, tuple(tracks), ambiguous=ambiguous
+    )
