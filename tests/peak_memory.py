@@ -36,3 +36,20 @@ class PeakMemory(TorchDispatchMode):
     def _release(self, storage, num_bytes):
         self._storages.discard(storage)
         self.live -= num_bytes
+
+
+class LargestTensor(TorchDispatchMode):
+    """Keeps the size of the largest tensor that any operator inside the block returns.
+
+    Attributes:
+        numel: Of that tensor.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.numel = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        self.numel = max([self.numel, *(leaf.numel() for leaf in tree_leaves(out) if torch.is_tensor(leaf))])
+        return out

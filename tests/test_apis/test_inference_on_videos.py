@@ -3,32 +3,13 @@ import numpy as np
 import pytest
 import torch
 from localizers import make_localizer
-from mmaction.registry import MODELS
 from mmengine.config import Config
-from mmengine.registry import DefaultScope
+from tiny_recognizers import write_recognizer
 
 from fsptal_mm.apis import FeatureExtractor, TALInferencer
 from fsptal_mm.utils.errors import InputError
 
 GRID = 'dict(fps=25, snippet_frames=8)'
-RECOGNIZER = """
-default_scope = 'mmaction'
-model = dict(
-    type='Recognizer2D',
-    backbone=dict(type='ResNet', depth=18, pretrained=None, norm_eval=False),
-    cls_head=dict(type='TSNHead', num_classes=4, in_channels=512),
-    data_preprocessor=dict(type='ActionDataPreprocessor', mean=[120.0] * 3, std=[60.0] * 3, format_shape='NCHW'),
-)
-test_pipeline = [
-    dict(type='DecordInit'),
-    dict(type='SampleFrames', clip_len=1, frame_interval=1, num_clips=1, test_mode=True),
-    dict(type='DecordDecode'),
-    dict(type='Resize', scale=(-1, 32)),
-    dict(type='CenterCrop', crop_size=32),
-    dict(type='FormatShape', input_format='NCHW'),
-    dict(type='PackActionInputs'),
-]
-"""
 
 
 def write_video(path, fps, num_frames):
@@ -45,11 +26,7 @@ def folder(tmp_path_factory):
     """A localizer on features of a small random recogniser, this recogniser, and two videos and a broken one."""
     folder = tmp_path_factory.mktemp('videos')
     make_localizer(folder, grid=GRID, dim=512)
-    (folder / 'recognizer.py').write_text(RECOGNIZER)
-    torch.manual_seed(0)
-    with DefaultScope.overwrite_default_scope('mmaction'):
-        model = MODELS.build(Config.fromfile(folder / 'recognizer.py').model)
-    torch.save(dict(state_dict=model.state_dict()), folder / 'recognizer.pth')
+    write_recognizer(folder, 'tsn')
     (folder / 'input').mkdir()
     write_video(folder / 'input/slow.mp4', 10, 45)
     write_video(folder / 'input/fast.mp4', 30, 120)
@@ -59,7 +36,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def extractor(folder):
-    return dict(config=folder / 'recognizer.py', checkpoint=folder / 'recognizer.pth')
+    return dict(config=folder / 'tsn.py', checkpoint=folder / 'tsn.pth')
 
 
 @pytest.fixture(scope='module')
@@ -111,19 +88,20 @@ def test_extractors_that_do_not_fit(folder, extractor, tmp_path):
 
 def test_models_with_a_backbone_read_videos_as_they_are(folder, inferencer, tmp_path):
     """The same network, once before the features and once in the model: the same detections."""
-    steps = Config.fromfile(folder / 'recognizer.py').test_pipeline
+    recognizer = Config.fromfile(folder / 'tsn.py')
+    preprocessor, steps = recognizer.model.data_preprocessor, recognizer.test_pipeline
     config, checkpoint = make_localizer(
         tmp_path,
         grid=GRID,
         dim=512,
         extra=f"""
-model.update(backbone=dict(type='mmaction.ResNet', depth=18, pretrained=None, norm_eval=False),
-             data_preprocessor=dict(type='SnippetDataPreprocessor', mean=[120.0] * 3, std=[60.0] * 3))
+model.update(backbone=dict(type='mmaction.ResNet', depth=18, pretrained=None),
+             data_preprocessor=dict(type='SnippetDataPreprocessor', mean={preprocessor.mean}, std={preprocessor.std}))
 test_dataloader['dataset']['pipeline'][0] = dict(type='LoadSnippetClips', clip_len=1, test_pipeline={steps})
 """,
     )
     weights = {**torch.load(checkpoint)['state_dict'], **torch.load(folder / 'model.pth')['state_dict']}
-    backbone = torch.load(folder / 'recognizer.pth')['state_dict']
+    backbone = torch.load(folder / 'tsn.pth')['state_dict']
     weights.update({name: value for name, value in backbone.items() if name.startswith('backbone.')})
     torch.save(dict(state_dict=weights), checkpoint)
     whole = TALInferencer(config, checkpoint, classes=inferencer.classes)

@@ -4,7 +4,6 @@ import pytest
 import torch
 from forks import forked, in_two_processes
 from mmengine.dataset import pseudo_collate
-from mmengine.hooks import EMAHook
 from tiny_run import make_runner, write_data
 
 from fsptal_mm.models.heads import lacp_head
@@ -123,39 +122,6 @@ def test_bfloat16_on_the_cpu(tmp_path, head):
     for name in exact:
         assert torch.isfinite(rounded[name])
         assert rounded[name].item() == pytest.approx(exact[name].item(), rel=0.1, abs=0.05), name
-
-
-def test_moving_average_is_saved_resumed_and_tested(tmp_path):
-    momentum, seen = 0.25, []
-    settings = dict(lr=0.1, default_hooks=dict(
-        ema=dict(type='EMAHook', momentum=momentum), checkpoint=dict(type='CheckpointHook', interval=1)
-    ))  # fmt: skip
-    runner = make_runner(tmp_path, epochs=2, name='ema', **settings)
-    ema = next(hook for hook in runner.hooks if isinstance(hook, EMAHook))
-    after_step = ema.after_train_iter
-
-    def spy(*args, **kwargs):
-        after_step(*args, **kwargs)
-        seen.append(runner.model.head.classifier.weight.detach().clone())
-
-    ema.after_train_iter = spy
-    runner.train()
-    average = seen[0]  # the first step copies, every further one moves by the momentum
-    for value in seen[1:]:
-        average = (1 - momentum) * average + momentum * value
-    saved = torch.load(tmp_path / 'ema/epoch_2.pth')
-    key = 'head.classifier.weight'
-    torch.testing.assert_close(saved['state_dict'][key], average)
-    assert not torch.allclose(average, seen[-1], atol=1e-4)
-    torch.testing.assert_close(saved['ema_state_dict'][f'module.{key}'], seen[-1])  # swapped: to train on from
-
-    tested = make_runner(tmp_path, name='plain', load_from=str(tmp_path / 'ema/epoch_2.pth'))
-    tested.load_or_resume()  # without the hook, as by tools/test.py
-    assert torch.equal(tested.model.head.classifier.weight, saved['state_dict'][key])
-    resumed = make_runner(tmp_path, epochs=2, name='ema', resume=True, **settings)
-    resumed.call_hook('before_run')
-    resumed.load_or_resume()
-    assert torch.equal(resumed.model.head.classifier.weight, seen[-1])
 
 
 @pytest.mark.parametrize('trunk', ['SnippetEmbedding', 'AffinityEmbedding'])

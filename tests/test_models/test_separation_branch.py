@@ -2,28 +2,15 @@ import math
 
 import pytest
 import torch
+from peak_memory import LargestTensor
 from torch import nn
 from torch.nn import functional as F
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from fsptal_mm.models.heads.separation_branch import SeparationBranch
 from fsptal_mm.structures import SnippetBatch
 from fsptal_mm.utils.errors import InputError
 
 LENGTHS = (5, 1, 9, 2)
-
-
-class LargestTensor(TorchDispatchMode):
-    """Keeps the size of the largest tensor that any operation returns."""
-
-    numel = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        out = func(*args, **(kwargs or {}))
-        for tensor in out if isinstance(out, (tuple, list)) else [out]:
-            if isinstance(tensor, torch.Tensor):
-                self.numel = max(self.numel, tensor.numel())
-        return out
 
 
 def identity_branch(dim, **kwargs):
