@@ -42,7 +42,7 @@ class GroundTruth:
         Args:
             videos (Iterable[dict]): With ``video_id`` and, as far as known, ``duration_sec``,
                 ``gt_segments_sec (M, 2)``, ``gt_segment_labels (M,)``, ``point_sec (P,)``, ``point_labels (P,)``,
-                ``background_sec (K,)`` and ``ambiguous_sec (A, 2)``, as :class:`PointTALDataset` names them. Of
+                ``background_sec (K,)`` and ``ambiguous_sec (A, 2)``, as :class:`.PointTALDataset` names them. Of
                 windows of one video the first counts.
             classes (Sequence[str]): Names in the order of the indices.
             protocol (Protocol): tIoUs and averages.
@@ -85,7 +85,7 @@ class GroundTruth:
         """Take the videos of annotation files.
 
         Args:
-            annotations (Annotations): As :func:`load_annotations` reads them.
+            annotations (Annotations): As :func:`.load_annotations` reads them.
             protocol, drop_ambiguous: As in :meth:`from_videos`.
         """
         videos = [
