@@ -1,4 +1,4 @@
-"""Localise actions in videos, or in files of snippet features.
+"""Localize actions in videos, or in files of snippet features.
 
 Prints the best detections of every video, and writes results.json (ActivityNet's format) and results.csv into
 --out-dir. Inputs that cannot be used are reported in the end, with exit status 1; the others' results are kept.
@@ -28,10 +28,11 @@ def parse_args(argv):
     parser.add_argument('--out-dir', default='work_dirs/demo', help='where to write (default: %(default)s)')
     parser.add_argument('--timeline', action='store_true', help='draw OUT_DIR/timelines/VIDEO.png')
     parser.add_argument('--annotate', action='store_true', help='write OUT_DIR/videos/VIDEO.mp4 (for video files)')
+    parser.add_argument('--batch-size', type=int, default=1, help='videos in one forward pass (default: %(default)s)')
     parser.add_argument('--score-threshold', type=float, help='leave out detections of a lower score')
     parser.add_argument('--top-k', type=int, help='at most so many detections per video')
-    parser.add_argument('--nms-iou', type=float, help="IoU of class-wise NMS instead of the config's suppression")
-    parser.add_argument('--extractor', nargs=2, metavar=('CONFIG', 'CHECKPOINT'), help='recogniser for video files')
+    parser.add_argument('--nms-iou', type=float, help="IoU of class-wise NMS instead of the config's NMS")
+    parser.add_argument('--extractor', nargs=2, metavar=('CONFIG', 'CHECKPOINT'), help='recognizer for video files')
     parser.add_argument(
         '--grid', nargs='+', action=OptionsAction, help="instead of the config's, e.g. snippet_sec=0.64"
     )
@@ -74,6 +75,7 @@ def main(argv=None):
         )
         result = inferencer(
             args.inputs,
+            batch_size=args.batch_size,
             score_threshold=args.score_threshold,
             top_k=args.top_k,
             out_dir=args.out_dir,

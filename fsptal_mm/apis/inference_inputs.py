@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -10,6 +11,10 @@ from fsptal_mm.datasets.transforms.loading import FEATURE_SUFFIXES, HDF5_SUFFIXE
 from fsptal_mm.datasets.videos.reader import VIDEO_SUFFIXES
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import regular_file, to_name, to_positive
+
+# One input, or a list of them: see list_inputs.
+Input: TypeAlias = str | Path | np.ndarray | torch.Tensor | dict[str, Any]
+Inputs: TypeAlias = Input | list[Input] | tuple[Input, ...]
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,13 +1,16 @@
-"""From a user's videos or features to localised actions, in three lines of Python."""
+"""From a user's videos or features to localized actions, in three lines of Python."""
 
+import itertools
 import logging
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 from mmaction.registry import INFERENCERS
 from mmaction.structures import ActionDataSample
+from mmengine.config import Config
 from mmengine.infer import BaseInferencer
 from mmengine.logging import print_log
 from mmengine.registry import DefaultScope
@@ -16,13 +19,14 @@ from rich.progress import track
 from fsptal_mm.datasets.videos.reader import open_video
 from fsptal_mm.evaluation import name_classes, write_csv, write_results
 from fsptal_mm.evaluation.samples import collect_detections
-from fsptal_mm.structures import Detection, Instances
+from fsptal_mm.structures import Detection
 from fsptal_mm.utils.configs import merge_options, naming_types
 from fsptal_mm.utils.errors import InputError, check_numbers
 from fsptal_mm.utils.reading import path_below
 from fsptal_mm.visualization import ModelTrack, Timeline, annotate_video, draw_timeline
 
-from .inference_inputs import VideoInput, list_inputs
+from .feature_extractor import FeatureExtractor
+from .inference_inputs import Inputs, VideoInput, list_inputs
 from .input_pipeline import InputPipeline, ModelInputs
 from .model_loading import class_names, find_config, load_weights, local_file, set_nms, state_dict_holder, usable_device
 from .timelines import read_frames
@@ -30,7 +34,10 @@ from .timelines import read_frames
 
 @INFERENCERS.register_module()
 class TALInferencer(BaseInferencer):
-    """Localises actions in videos, feature files and arrays.
+    """Localizes actions in videos, feature files and arrays.
+
+    A ``BaseInferencer`` of mmengine: :meth:`__call__` runs :meth:`preprocess`, :meth:`forward`, :meth:`visualize` and
+    :meth:`postprocess`, and hands each the keyword arguments that its set names.
 
     Args:
         model (str | Path | Config): Name in ``model-index.yml``, config file, or config.
@@ -40,7 +47,7 @@ class TALInferencer(BaseInferencer):
             checkpoints that do not know them; where they do, both must agree.
         grid (dict, optional): Feature grid instead of that of the config's test data: fields of
             :meth:`~fsptal_mm.structures.SnippetGrid.from_config`.
-        nms (dict, optional): Suppression instead of the config's, e.g. ``dict(type='nms', iou_threshold=0.5)``.
+        nms (dict, optional): NMS instead of the config's, e.g. ``dict(type='nms', iou_threshold=0.5)``.
         extractor (FeatureExtractor | dict, optional): For video files, where the model reads features: an extractor, or
             the arguments of one, ``dict(config=..., checkpoint=...)``; on which grid clips lie is known already.
         cfg_options (dict, optional): Further changes of the config, as ``--cfg-options`` of ``tools/test.py``.
@@ -60,20 +67,23 @@ class TALInferencer(BaseInferencer):
         Detection(start_sec=12.3, end_sec=15.6, label='dive', score=0.87)
     """
 
+    forward_kwargs: ClassVar[set[str]] = {'score_threshold', 'top_k'}
+    visualize_kwargs: ClassVar[set[str]] = {'timeline', 'annotate'}
+
     @naming_types()
     def __init__(
         self,
-        model,
-        weights,
-        device=None,
+        model: str | Path | Config,
+        weights: str | Path,
+        device: str | None = None,
         *,
-        classes=None,
-        grid=None,
-        nms=None,
-        extractor=None,
-        cfg_options=None,
-        show_progress=False,
-    ):
+        classes: Sequence[str] | str | Path | None = None,
+        grid: dict[str, Any] | None = None,
+        nms: dict[str, Any] | None = None,
+        extractor: FeatureExtractor | dict[str, Any] | None = None,
+        cfg_options: dict[str, Any] | None = None,
+        show_progress: bool = False,
+    ) -> None:
         config = find_config(model)
         merge_options(config, cfg_options)
         self._weights, self._user_classes, self._extractor = local_file(weights), classes, extractor
@@ -88,26 +98,23 @@ class TALInferencer(BaseInferencer):
 
     def __call__(
         self,
-        inputs,
-        return_datasamples=False,
+        inputs: Inputs,
+        return_datasamples: bool = False,
+        batch_size: int = 1,
         *,
-        score_threshold=None,
-        top_k=None,
-        out_dir=None,
-        timeline=False,
-        annotate=False,
-    ):
-        """Localise actions in one video after the other; what is broken takes nothing from the others.
+        out_dir: str | Path | None = None,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """Localize actions in videos; an input that cannot be used takes nothing from the others.
 
         Args:
             inputs: Videos, feature files, folders, arrays: see :func:`list_inputs`.
             return_datasamples: Whether to return data samples with all proposals instead of detections.
-            score_threshold: Detections of a lower score are left out.
-            top_k: At most this many detections per video, the best ones.
+            batch_size: Videos in one forward pass; the predictions are the same up to rounding.
             out_dir: Folder for ``results.json`` (ActivityNet's format) and ``results.csv``, written even if the work is
                 interrupted, and for pictures.
-            timeline: Whether to draw ``timelines/VIDEO.png``.
-            annotate: Whether to write ``videos/VIDEO.mp4`` for inputs that are video files.
+            **kwargs: ``score_threshold`` and ``top_k`` of :meth:`forward`, ``timeline`` and ``annotate`` of
+                :meth:`visualize`.
 
         Returns:
             dict: ``predictions``, from video id to a list of :class:`~fsptal_mm.structures.Detection`, the best first;
@@ -116,71 +123,164 @@ class TALInferencer(BaseInferencer):
 
         Raises:
             InputError: The only input cannot be used, or there is none; pictures are wanted, but no ``out_dir`` given;
-                ``score_threshold`` is no number, or ``top_k`` no positive one.
+                ``score_threshold`` is no number, or ``batch_size`` or ``top_k`` no positive one.
         """
-        check_numbers('TALInferencer', -math.inf, optional=True, score_threshold=score_threshold)
-        check_numbers('TALInferencer', 1, whole=True, optional=True, top_k=top_k)
-        if (timeline or annotate) and out_dir is None:
+        _, forward_kwargs, visualize_kwargs, _ = self._dispatch_kwargs(**kwargs)
+        check_numbers('TALInferencer', 1, whole=True, batch_size=batch_size)
+        _check_limits(**forward_kwargs)
+        if any(visualize_kwargs.values()) and out_dir is None:
             raise InputError('a folder for the pictures', field='out_dir')
-        videos, results, failures = list_inputs(inputs, self._reads.dataset.data_prefix), {}, []
+        videos, used, preds, failures = self._inputs_to_list(inputs), [], [], []
+        batches = self.preprocess(videos, batch_size, failures)
+        total = math.ceil(len(videos) / batch_size)
         try:
-            for video in track(videos, description='Inference', disable=not self.show_progress):
-                try:
-                    results[video.video_id] = self._localize(video, results, score_threshold, top_k)
-                except InputError as error:
-                    failures.append(_naming(error, video))
+            for batch in track(batches, description='Inference', total=total, disable=not self.show_progress):
+                for video, sample in self._localize(*batch, failures, forward_kwargs):
+                    used.append(video)
+                    preds.append(sample)
         finally:
-            if out_dir is not None and results:
-                _write(Path(out_dir), results, failures)
+            if out_dir is not None and preds:
+                self._write(Path(out_dir), preds, failures)
         if failures and len(videos) == 1:
             raise failures[0]
-        pictures = self.visualize(videos, results, out_dir=out_dir, timeline=timeline, annotate=annotate)
+        pictures = self.visualize(used, preds, out_dir=out_dir, **visualize_kwargs)
         for failure in failures:
             print_log(f'left out: {failure}', 'current', logging.ERROR)
-        return self.postprocess(results, pictures, return_datasamples) | dict(failures=failures)
+        return self.postprocess(preds, pictures, return_datasamples) | dict(failures=failures)
 
-    def visualize(self, inputs, preds, show=False, *, out_dir=None, timeline=False, annotate=False):
+    def preprocess(
+        self, inputs: Sequence[VideoInput], batch_size: int = 1, failures: list[InputError] | None = None
+    ) -> Iterator[tuple[list[VideoInput], dict[str, Any]]]:
+        """Read inputs and run the test pipeline of the config on them.
+
+        Args:
+            inputs: As :meth:`_inputs_to_list` gives them.
+            batch_size: Videos in one batch.
+            failures: Where errors of single inputs go; without it, the first one is raised.
+
+        Yields:
+            tuple: The videos of a batch, and what ``model.test_step`` takes for them.
+
+        Raises:
+            InputError: An input cannot be used, and there are no ``failures``.
+        """
+        read = self._read_each(inputs, failures)
+        while chunk := list(itertools.islice(read, batch_size)):
+            videos, data = zip(*chunk)
+            yield list(videos), self.collate_fn(data)
+
+    def forward(
+        self, inputs: dict[str, Any], score_threshold: float | None = None, top_k: int | None = None
+    ) -> list[ActionDataSample]:
+        """Localize actions in a batch.
+
+        Args:
+            inputs: The batch, as :meth:`preprocess` makes it.
+            score_threshold: Detections of a lower score are left out.
+            top_k: At most this many detections per video, the best ones.
+
+        Returns:
+            list[ActionDataSample]: For each video all proposals in ``pred_segments``, the scores of the classes in
+            ``pred_scores``, and in ``detections`` the wanted :class:`~fsptal_mm.structures.Instances`, the best first.
+        """
+        samples = super().forward(inputs)
+        for sample in samples:
+            found = collect_detections(sample)
+            found = found[np.argsort(-found.scores, kind='stable')]
+            if score_threshold is not None:
+                found = found[found.scores >= score_threshold]
+            sample.detections = found[:top_k]
+        return samples
+
+    def visualize(
+        self,
+        inputs: Sequence[VideoInput],
+        preds: Sequence[ActionDataSample],
+        show: bool = False,
+        *,
+        out_dir: str | Path | None = None,
+        timeline: bool = False,
+        annotate: bool = False,
+    ) -> list[str]:
         """Draw results.
 
         Args:
-            inputs: Not used.
-            preds (dict[str, _Result]): Results by video id.
+            inputs: The videos.
+            preds: Their data samples, from :meth:`forward`.
             show: Not used: nothing is shown, only written.
-            out_dir: As in :meth:`__call__`.
-            timeline: As there.
-            annotate: As there.
+            out_dir: Folder for the pictures.
+            timeline: Whether to draw ``timelines/VIDEO.png``.
+            annotate: Whether to write ``videos/VIDEO.mp4`` for inputs that are video files.
 
         Returns:
-            list[str]: Paths of what was written.
+            list[str]: Paths of the written files.
         """
         paths = []
-        for video_id, result in preds.items():
+        for video, sample in zip(inputs, preds):
             if timeline:
-                duration_sec, video = result.sample.duration_sec, result.video
+                duration_sec = sample.duration_sec
                 frames = read_frames(video.source, duration_sec) if video.is_video else None
-                tracks = (ModelTrack(proposals=result.found),)
-                shown = Timeline(video_id, duration_sec, result.classes, tracks=tracks, frames=frames)
-                paths.append(draw_timeline(path_below(Path(out_dir, 'timelines'), video_id, '.png'), shown))
-            if annotate and result.video.is_video:
-                path = path_below(Path(out_dir, 'videos'), video_id, '.mp4')
-                paths.append(annotate_video(open_video(result.video.source), path, result.found, result.classes))
+                tracks = (ModelTrack(proposals=sample.detections),)
+                shown = Timeline(video.video_id, duration_sec, self.classes, tracks=tracks, frames=frames)
+                paths.append(draw_timeline(path_below(Path(out_dir, 'timelines'), video.video_id, '.png'), shown))
+            if annotate and video.is_video:
+                path = path_below(Path(out_dir, 'videos'), video.video_id, '.mp4')
+                paths.append(annotate_video(open_video(video.source), path, sample.detections, self.classes))
         return paths
 
-    def postprocess(self, preds, visualization, return_datasample=False):
-        """What :meth:`__call__` returns, without the failures."""
-        kind = 'sample' if return_datasample else 'detections'
-        predictions = {video_id: getattr(result, kind) for video_id, result in preds.items()}
+    def postprocess(
+        self, preds: Sequence[ActionDataSample], visualization: list[str], return_datasample: bool = False
+    ) -> dict[str, Any]:
+        """Pack ``predictions`` by video id, and ``visualization``, as :meth:`__call__` returns them."""
+        predictions = {
+            sample.video_id: sample if return_datasample else self._named(sample.detections) for sample in preds
+        }
         return dict(predictions=predictions, visualization=visualization)
 
-    def _localize(self, video, others, score_threshold, top_k):
-        if video.video_id in others:
-            raise InputError('inputs of different names', field='inputs', found=others[video.video_id].video.source)
-        (sample,) = self.forward(self.collate_fn([self.pipeline(video)]))
-        found = collect_detections(sample)
-        found = found[np.argsort(-found.scores, kind='stable')]
-        if score_threshold is not None:
-            found = found[found.scores >= score_threshold]
-        return _Result(video, sample, found[:top_k], self.classes)
+    def _inputs_to_list(self, inputs):
+        return list_inputs(inputs, self._reads.dataset.data_prefix)
+
+    def _read_each(self, videos, failures):
+        """Pairs of a video and its data; errors go to ``failures``, or are raised where that is None."""
+        sources = {}
+        for video in videos:
+            try:
+                if video.video_id in sources:
+                    found = sources[video.video_id]
+                    raise InputError('inputs of different names', field='inputs', found=found)
+                data = self.pipeline(video)
+            except InputError as error:
+                if failures is None:
+                    raise _naming(error, video) from error
+                failures.append(_naming(error, video))
+            else:
+                sources[video.video_id] = video.source
+                yield video, data
+
+    def _localize(self, videos, data, failures, forward_kwargs):
+        """Pairs of a video and its data sample; where the model refuses a batch, its videos are tried one by one."""
+        try:
+            return list(zip(videos, self.forward(data, **forward_kwargs)))
+        except InputError as error:
+            if len(videos) == 1:
+                failures.append(_naming(error, videos[0]))
+                return []
+        singles = [{key: values[place : place + 1] for key, values in data.items()} for place in range(len(videos))]
+        return [
+            pair
+            for video, single in zip(videos, singles)
+            for pair in self._localize([video], single, failures, forward_kwargs)
+        ]
+
+    def _named(self, instances):
+        """Detections by the names of the classes."""
+        rows = zip(instances.segments.tolist(), instances.labels, instances.scores.tolist())
+        return [Detection(*segment, self.classes[label], score) for segment, label, score in rows]
+
+    def _write(self, folder, samples, failures):
+        results = {sample.video_id: name_classes(sample.detections, self.classes) for sample in samples}
+        write_results(folder / 'results.json', results, failures=list(map(str, failures)))
+        write_csv(folder / 'results.csv', results)
 
     def _load_weights_to_model(self, model, checkpoint, cfg):
         """Learn the names of the classes from the checkpoint, then load every weight of it."""
@@ -204,27 +304,9 @@ class TALInferencer(BaseInferencer):
         """No visualizer: the config's logs training."""
 
 
-@dataclass(frozen=True, eq=False)
-class _Result:
-    """What was found in a video.
-
-    Attributes:
-        video: The input.
-        sample: With all proposals.
-        found: Those that were asked for, the best first.
-        classes: Names of all classes.
-    """
-
-    video: VideoInput
-    sample: ActionDataSample
-    found: Instances
-    classes: tuple
-
-    @property
-    def detections(self):
-        """What was found, by the names of the classes."""
-        rows = zip(self.found.segments.tolist(), self.found.labels, self.found.scores.tolist())
-        return [Detection(*segment, self.classes[label], score) for segment, label, score in rows]
+def _check_limits(score_threshold=None, top_k=None):
+    check_numbers('TALInferencer', -math.inf, optional=True, score_threshold=score_threshold)
+    check_numbers('TALInferencer', 1, whole=True, optional=True, top_k=top_k)
 
 
 def _replace_nms(model, nms):
@@ -239,9 +321,3 @@ def _naming(error, video):
     """The error with the input's name, where it does not say which one is at fault."""
     file, video_id = error.file or video.source, error.video or video.video_id
     return InputError(error.expected, file=file, video=video_id, field=error.field, found=error.found)
-
-
-def _write(folder, results, failures):
-    detections = {video_id: name_classes(result.found, result.classes) for video_id, result in results.items()}
-    write_results(folder / 'results.json', detections, failures=list(map(str, failures)))
-    write_csv(folder / 'results.csv', detections)

@@ -85,9 +85,8 @@ def test_features_outside_their_folder_are_not_read(name, tmp_path):
     assert dataset(tmp_path, pipeline=pipeline, **options)[0]['features'].sum() == 12
 
 
-Result = namedtuple('Result', 'video sample found classes')
-Video = namedtuple('Video', 'is_video source')
-Sample = namedtuple('Sample', 'duration_sec')
+Video = namedtuple('Video', 'video_id is_video source')
+Sample = namedtuple('Sample', 'duration_sec detections')
 
 
 @pytest.mark.parametrize('name', LEAVING)
@@ -95,10 +94,10 @@ Sample = namedtuple('Sample', 'duration_sec')
 def test_pictures_stay_in_the_output_folder(what, name, tmp_path):
     inferencer = object.__new__(TALInferencer)
     out_dir = tmp_path / 'deep/down/out'
-    video = Video(what == 'annotate', ROOT / 'none.mp4')
-    found = Instances.of_video([[0, 1]], [0], [0.5])
-    results = {name: Result(video, Sample(5.0), found, ('a',))}
-    refused(inferencer.visualize, [], results, out_dir=out_dir, names='video_id', **{what: True})
+    inferencer.classes = ('a',)
+    video = Video(name, what == 'annotate', ROOT / 'none.mp4')
+    sample = Sample(5.0, Instances.of_video([[0, 1]], [0], [0.5]))
+    refused(inferencer.visualize, [video], [sample], out_dir=out_dir, names='video_id', **{what: True})
     assert not files_of(tmp_path)
 
 

@@ -20,6 +20,7 @@ from tool_modules import load_tool
 from fsptal_mm.apis import TALInferencer
 from fsptal_mm.apis.input_pipeline import ModelInputs
 from fsptal_mm.datasets.feature_settings import SIDE_FILE, keep_settings
+from fsptal_mm.datasets.synthetic import generator
 from fsptal_mm.evaluation import read_results
 from fsptal_mm.utils.errors import InputError
 
@@ -95,12 +96,12 @@ def test_three_lines_give_what_the_test_script_writes(tmp_path):
 
 def test_a_name_of_the_index_is_found_in_any_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    _, checkpoint = make_localizer(tmp_path, dim=64, classes=tuple('abcdefghij'))
+    _, checkpoint = make_localizer(tmp_path, dim=64, classes=generator.CLASSES)
     with pytest.raises(InputError, match=r'embedding\.conv\.weight.*expected the weights of'):  # 16 channels, not 256
         TALInferencer('base_synthetic', checkpoint)
     options = {'model.embedding.out_channels': 16, 'model.head.in_channels': 16}
     found = TALInferencer('base_synthetic', checkpoint, cfg_options=options)
-    assert found.classes == tuple('abcdefghij')
+    assert found.classes == generator.CLASSES
 
 
 @pytest.mark.parametrize(
@@ -291,10 +292,46 @@ def test_suppression_that_no_head_uses(folder, monkeypatch):
         TALInferencer(folder / 'model.py', folder / 'model.pth', 'cpu', nms='soft')
 
 
+@pytest.mark.parametrize('batch_size', [2, 3, 8])
+def test_batches_change_no_prediction(folder, inferencer, batch_size, monkeypatch):
+    batches, forward = [], inferencer.forward
+    monkeypatch.setattr(inferencer, 'forward', lambda data, **kwargs: batches.append(data) or forward(data, **kwargs))
+    expected = inferencer(folder / 'features', top_k=20)['predictions']
+    batches.clear()
+    found = inferencer(folder / 'features', batch_size=batch_size, top_k=20)['predictions']
+    assert [len(batch['inputs']) for batch in batches] == {2: [2, 1], 3: [3], 8: [3]}[batch_size]
+    assert list(found) == list(expected)
+    for video, detections in expected.items():
+        assert len(detections) > 5
+        assert [detection.label for detection in found[video]] == [detection.label for detection in detections]
+        for start, end, label, score in detections:
+            near = min(found[video], key=lambda other: (other.label != label, abs(other.score - score)))
+            assert (near.start_sec, near.end_sec, near.score) == pytest.approx((start, end, score), abs=1e-4)
+
+
+def test_the_steps_of_the_host_give_what_a_call_gives(folder, inferencer):
+    videos = inferencer._inputs_to_list(folder / 'features')
+    samples = [
+        sample
+        for _, data in inferencer.preprocess(videos, batch_size=2)
+        for sample in inferencer.forward(data, top_k=3)
+    ]
+    found = inferencer.postprocess(samples, inferencer.visualize(videos, samples))
+    expected = inferencer(folder / 'features', batch_size=2, top_k=3)
+    assert found == {name: expected[name] for name in ('predictions', 'visualization')}
+    with pytest.raises(InputError, match=r'none\.npy: video none'):
+        list(inferencer.preprocess(inferencer._inputs_to_list('none.npy')))
+    with pytest.raises(ValueError, match='topk'):
+        inferencer(folder / 'features', topk=3)
+
+
 def test_data_samples_hold_all_proposals(folder, inferencer):
     sample = inferencer(folder / 'features/a.npy', return_datasamples=True, top_k=1)['predictions']['a']
     assert len(sample.pred_segments.segments_sec) > 5
     assert sample.pred_scores.shape == (3,)
+    (best,) = inferencer(folder / 'features/a.npy', top_k=1)['predictions']['a']
+    assert sample.detections.segments.tolist() == [[best.start_sec, best.end_sec]]
+    assert sample.detections.scores.tolist() == [best.score]
 
 
 @pytest.mark.parametrize(
@@ -323,6 +360,7 @@ def test_wrong_inputs(inferencer, features, expected):
     [
         (dict(top_k=-1), 'TALInferencer.top_k: found -1, expected None or a whole number >= 1'),
         (dict(top_k=2.5), 'top_k: found 2.5'),
+        (dict(batch_size=0), 'batch_size: found 0'),
         (dict(score_threshold=float('nan')), 'TALInferencer.score_threshold: found nan, expected None or a number'),
         (dict(score_threshold='high'), 'score_threshold: found .high'),
     ],
@@ -356,8 +394,9 @@ def partly_broken(folder, tmp_path):
     return target
 
 
-def test_broken_inputs_take_nothing_from_the_others(partly_broken, inferencer, tmp_path):
-    result = inferencer(partly_broken, out_dir=tmp_path / 'out')
+@pytest.mark.parametrize('batch_size', [1, 4])
+def test_broken_inputs_take_nothing_from_the_others(partly_broken, inferencer, tmp_path, batch_size):
+    result = inferencer(partly_broken, batch_size=batch_size, out_dir=tmp_path / 'out')
     assert list(result['predictions']) == ['good']
     messages = [str(failure) for failure in result['failures']]
     assert [failure.video for failure in result['failures']] == ['damaged', 'good', 'narrow']
@@ -412,11 +451,11 @@ def test_files_hold_the_predictions(folder, inferencer, tmp_path):
 def test_what_was_found_before_an_interruption_is_written(folder, inferencer, tmp_path, monkeypatch):
     forward, calls = inferencer.forward, []
 
-    def interrupted(inputs):
+    def interrupted(inputs, **kwargs):
         calls.append(1)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return forward(inputs)
+        return forward(inputs, **kwargs)
 
     monkeypatch.setattr(inferencer, 'forward', interrupted)
     with pytest.raises(KeyboardInterrupt):
