@@ -4,9 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fsptal_mm.datasets.annotations.json_readers import save_plain
 from fsptal_mm.datasets.annotations.records import Annotations, VideoRecord
-from fsptal_mm.datasets.annotations.writers import save_lacp
+from fsptal_mm.datasets.annotations.writers import save_lacp, save_plain
 from fsptal_mm.utils.errors import InputError
 
 

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from nasty import NASTY_TEXTS, damaged, special_files, spoilt, values
 
 from fsptal_mm.datasets import feature_settings
-from fsptal_mm.datasets.annotations.json_readers import read_annotations, read_plain_points, save_plain
+from fsptal_mm.datasets.annotations.json_readers import read_annotations, read_plain_points
 from fsptal_mm.datasets.annotations.point_readers import read_points
 from fsptal_mm.datasets.annotations.readers import read_ambiguous, read_classes, read_fps, read_split
 from fsptal_mm.datasets.annotations.records import load_annotations
+from fsptal_mm.datasets.annotations.writers import save_plain
 from fsptal_mm.evaluation import read_results
 from fsptal_mm.evaluation.functional import PRESETS, evaluate_detections
 from fsptal_mm.evaluation.results import read_video_scores, to_instances

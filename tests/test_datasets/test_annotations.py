@@ -3,8 +3,8 @@ import re
 import numpy as np
 import pytest
 
-from fsptal_mm.datasets.annotations.json_readers import save_plain
 from fsptal_mm.datasets.annotations.records import load_annotations
+from fsptal_mm.datasets.annotations.writers import save_plain
 from fsptal_mm.utils.errors import InputError
 
 NO_SEGMENTS = {'a': {'annotations': []}}

@@ -8,8 +8,8 @@ Example:
 import argparse
 import sys
 
-from fsptal_mm.datasets.annotations.json_readers import save_plain
 from fsptal_mm.datasets.annotations.records import load_annotations
+from fsptal_mm.datasets.annotations.writers import save_plain
 from fsptal_mm.utils.errors import InputError
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fsptal_mm.datasets.annotations.json_readers import save_plain
 from fsptal_mm.datasets.annotations.records import load_annotations
+from fsptal_mm.datasets.annotations.writers import save_plain
 from fsptal_mm.datasets.point_sampling import POINT_STYLES, draw_points, video_rng
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.writing import atomic_write

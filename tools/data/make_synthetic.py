@@ -11,8 +11,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from fsptal_mm.datasets.annotations.json_readers import save_plain
 from fsptal_mm.datasets.annotations.records import load_annotations
+from fsptal_mm.datasets.annotations.writers import save_plain
 from fsptal_mm.datasets.synthetic.features import SyntheticParams
 from fsptal_mm.datasets.synthetic.generator import ensure_synthetic, save_split, select_videos
 from fsptal_mm.utils.configs import OptionsAction

@@ -1,8 +1,8 @@
-from .json_readers import SourceAnnotations, read_annotations, save_plain
+from .json_readers import SourceAnnotations, read_annotations
 from .point_readers import read_points
 from .readers import PointRow, SourceVideo
 from .records import Annotations, VideoRecord, load_annotations
-from .writers import save_activitynet, save_lacp, save_mmaction2
+from .writers import save_activitynet, save_lacp, save_mmaction2, save_plain
 
 __all__ = [
     'Annotations',

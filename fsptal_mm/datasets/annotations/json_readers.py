@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import get_field, get_label, read_json, shown, to_name, to_number, to_positive, to_segment
-from fsptal_mm.utils.writing import write_json
 
 from .readers import PointRow, SourceVideo
 
@@ -13,12 +12,7 @@ _PLAIN_FIELDS = {'subset', 'duration_sec', 'fps', 'points', 'background_points_s
 
 
 class SourceAnnotations(NamedTuple):
-    """All videos of one JSON file.
-
-    Attributes:
-        classes (list[str], optional): Names in the order of the indices; ``None`` where the file has no class list.
-        videos (dict[str, SourceVideo]): By id.
-    """
+    """All videos of one JSON file; ``classes`` is ``None`` where the file has no class list."""
 
     classes: list[str] | None
     videos: dict[str, SourceVideo]
@@ -56,34 +50,6 @@ def read_plain_points(path):
     if content.get('format') != PLAIN_FORMAT:
         raise InputError(repr(PLAIN_FORMAT), file=path, field='format', found=content.get('format', 'none'))
     return [row for video in _read_plain(content, path).videos.values() for row in video.points]
-
-
-def save_plain(path, annotations):
-    """Write annotations in the plain form (see ``_read_plain``), atomically.
-
-    Args:
-        path: Where to.
-        annotations (Annotations): What :func:`load_annotations` gave; reading the file gives the same again.
-    """
-    videos = {video_id: _plain_entry(record, annotations.classes) for video_id, record in annotations.videos.items()}
-    write_json(
-        path, {'format': PLAIN_FORMAT, 'version': PLAIN_VERSION, 'classes': list(annotations.classes), 'videos': videos}
-    )
-
-
-def _plain_entry(record, classes):
-    points = zip(record.point_sec.tolist(), record.point_labels, record.point_instances.tolist())
-    segments = zip(record.segments_sec.tolist(), record.segment_labels)
-    entry = {
-        'subset': record.subset,
-        'duration_sec': record.duration_sec,
-        'fps': record.fps,
-        'points': [{'time_sec': sec, 'label': classes[label], 'instance': inst} for sec, label, inst in points],
-        'background_points_sec': record.background_sec.tolist(),
-        'segments': [{'start_sec': s, 'end_sec': e, 'label': classes[label]} for (s, e), label in segments],
-        'ambiguous': [{'start_sec': start, 'end_sec': end} for start, end in record.ambiguous_sec.tolist()],
-    }
-    return {key: value for key, value in entry.items() if value is not None}
 
 
 def _read_videos(content, key, read_video, path):

@@ -1,4 +1,4 @@
-"""Annotation files for other toolboxes."""
+"""Writers of annotation files: the plain form, and those of other toolboxes."""
 
 import csv
 from pathlib import Path
@@ -6,7 +6,37 @@ from pathlib import Path
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.writing import atomic_write, write_json
 
+from .json_readers import PLAIN_FORMAT, PLAIN_VERSION
+
 _ROUNDED_SEC = 2e-3  # containers round a frame's time, and the duration that makes the mean rate, to milliseconds
+
+
+def save_plain(path, annotations):
+    """Write annotations in the plain form (see :func:`~fsptal_mm.datasets.annotations.json_readers.read_annotations`), atomically.
+
+    Args:
+        path: Where to.
+        annotations (Annotations): What :func:`load_annotations` gave; reading the file gives the same again.
+    """
+    videos = {video_id: _plain_entry(record, annotations.classes) for video_id, record in annotations.videos.items()}
+    write_json(
+        path, {'format': PLAIN_FORMAT, 'version': PLAIN_VERSION, 'classes': list(annotations.classes), 'videos': videos}
+    )
+
+
+def _plain_entry(record, classes):
+    points = zip(record.point_sec.tolist(), record.point_labels, record.point_instances.tolist())
+    segments = zip(record.segments_sec.tolist(), record.segment_labels)
+    entry = {
+        'subset': record.subset,
+        'duration_sec': record.duration_sec,
+        'fps': record.fps,
+        'points': [{'time_sec': sec, 'label': classes[label], 'instance': inst} for sec, label, inst in points],
+        'background_points_sec': record.background_sec.tolist(),
+        'segments': [{'start_sec': s, 'end_sec': e, 'label': classes[label]} for (s, e), label in segments],
+        'ambiguous': [{'start_sec': start, 'end_sec': end} for start, end in record.ambiguous_sec.tolist()],
+    }
+    return {key: value for key, value in entry.items() if value is not None}
 
 
 def save_activitynet(path, annotations, fps=None, covered_sec=None):

@@ -13,8 +13,8 @@ from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import path_below, read_json
 from fsptal_mm.utils.writing import atomic_write, write_json
 
-from ..annotations.json_readers import save_plain
 from ..annotations.records import Annotations, VideoRecord
+from ..annotations.writers import save_plain
 from ..point_sampling import draw_points, video_rng
 from .features import SyntheticParams, make_features
 
