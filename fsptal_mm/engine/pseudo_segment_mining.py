@@ -33,8 +33,7 @@ def propose(model, inputs, data_samples):
             points=point_extents(*points),
             background_sec=np.asarray(sample.get('gt_background_sec', [])),
             duration_sec=sample.duration_sec,
-            snippet_sec=sample.snippet_sec,
-            offset_sec=sample.offset_sec,
+            grid=sample.grid,
             gt=Instances.of_video(sample.get('gt_segments_sec', []), sample.get('gt_segment_labels', [])),
         )
     return found
@@ -56,13 +55,10 @@ def find_pseudo_segments(videos, rules):
         decoded = np.empty_like(found_sec)
         for index, video in enumerate(videos):
             own = points.videos == index
-            in_snippets = (
-                (part[own] - video['offset_sec']) / video['snippet_sec'] for part in (points.segments, found_sec)
-            )
-            extents, found = in_snippets
+            extents, found = (video['grid'].to_position(part[own]) for part in (points.segments, found_sec))
             scores = video['snippet_scores'], video['background_scores']
             boundaries = decode_change_points(*scores, extents, points.labels[own], found)
-            decoded[own] = np.clip(boundaries * video['snippet_sec'] + video['offset_sec'], 0, video['duration_sec'])
+            decoded[own] = np.clip(video['grid'].to_sec(boundaries), 0, video['duration_sec'])
         return decoded
 
     return rules(points, det, column(videos, 'duration_sec'), column(videos, 'background_sec'), decode)

@@ -69,8 +69,11 @@ class SnippetGrid:
 
     def to_snippet(self, sec):
         """Index of the snippet that a time in seconds falls into (not clipped to the video)."""
-        position = (np.asarray(sec, dtype=np.float64) - self.offset_sec) / self.snippet_sec
-        return np.floor(position + _EDGE_SNIPPETS).astype(np.int64)
+        return np.floor(self.to_position(sec) + _EDGE_SNIPPETS).astype(np.int64)
+
+    def to_position(self, sec):
+        """Position in snippets of a time in seconds: what :meth:`to_sec` takes."""
+        return (np.asarray(sec, dtype=np.float64) - self.offset_sec) / self.snippet_sec
 
     def to_sec(self, position):
         """Seconds of a position in snippets: ``t`` is the start of snippet t, ``t + 0.5`` its centre."""
@@ -100,15 +103,14 @@ def snippet_edges_sec(data_sample):
     """Where the snippets that a model sees of one video begin and end, inside the video.
 
     Args:
-        data_sample (ActionDataSample): With metainfo ``num_snippets``, ``snippet_sec``, ``offset_sec``,
-            ``duration_sec`` and, after label extension, ``snippet_positions``.
+        data_sample (ActionDataSample): With metainfo ``num_snippets``, ``grid``, ``duration_sec`` and, after label
+            extension, ``snippet_positions``.
 
     Returns:
         np.ndarray: ``(T + 1,)`` seconds; snippet t reaches from entry t to entry t + 1.
     """
-    grid = SnippetGrid(data_sample.snippet_sec, data_sample.offset_sec)
     positions = data_sample.get('snippet_positions', np.arange(data_sample.num_snippets))
-    return grid.edges_sec(positions).clip(0, data_sample.duration_sec)
+    return data_sample.grid.edges_sec(positions).clip(0, data_sample.duration_sec)
 
 
 def _positive(grid, field, video):

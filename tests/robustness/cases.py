@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from mmaction.structures import ActionDataSample
 
-from fsptal_mm.structures import NO_INSTANCE, PointTargets
+from fsptal_mm.structures import NO_INSTANCE, PointTargets, SnippetGrid
 
 NUM_CLASSES = 3
 DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
@@ -39,7 +39,7 @@ def draw_sample(rng, length, kind, name='v'):
     elif kind == 'background':
         background[:] = True
     sample = ActionDataSample(
-        metainfo=dict(video_id=name, num_snippets=length, snippet_sec=0.5, offset_sec=0.0, duration_sec=length * 0.5)
+        metainfo=dict(video_id=name, num_snippets=length, grid=SnippetGrid(0.5), duration_sec=length * 0.5)
     )
     sample.point_instances = torch.from_numpy(instances)
     sample.point_background = torch.from_numpy(background)

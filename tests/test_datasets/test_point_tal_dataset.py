@@ -60,7 +60,7 @@ def test_a_training_video(root):
     assert (sample.point_instances >= 0).sum() == 2
     assert sample.point_background.tolist() == [False] * 5 + [True]
     assert sample.gt_video_labels.tolist() == [1, 1]
-    assert (sample.duration_sec, sample.snippet_sec, sample.num_snippets) == (6.0, 1.0, 6)
+    assert (sample.duration_sec, sample.grid.snippet_sec, sample.num_snippets) == (6.0, 1.0, 6)
 
 
 def test_a_test_video_is_labelled_by_its_segments(root):
@@ -152,7 +152,7 @@ def test_real_features_fit_their_annotations(data_root, name, sec, train, test):
             sample = item['data_samples']
             if split == 'train':
                 assert sample.point_instances.max() >= 0
-            expected = sample.duration_sec / sample.snippet_sec
+            expected = sample.duration_sec / sample.grid.snippet_sec
             assert abs(sample.num_snippets - expected) <= 1
 
 

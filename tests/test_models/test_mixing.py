@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from fsptal_mm.models import PointFocalLoss, SnippetScores
 from fsptal_mm.models.task_modules import nms, soft_nms
-from fsptal_mm.structures import PointTargets, SnippetBatch
+from fsptal_mm.structures import PointTargets, SnippetBatch, SnippetGrid
 from fsptal_mm.utils.errors import InputError
 
 try:
@@ -86,7 +86,7 @@ def make_videos():
         features[2:5, 0] += 2
         features[7:9, 1] += 2
         sample = ActionDataSample(
-            metainfo=dict(video_id=f'v{seed}', num_snippets=12, snippet_sec=1.0, offset_sec=0.0, duration_sec=12.0)
+            metainfo=dict(video_id=f'v{seed}', num_snippets=12, grid=SnippetGrid(1.0), duration_sec=12.0)
         )
         sample.point_instances = torch.full((12, NUM_CLASSES), -1, dtype=torch.int32)
         sample.point_instances[3, 0], sample.point_instances[8, 1] = 0, 1

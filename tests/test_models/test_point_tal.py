@@ -5,7 +5,7 @@ from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from mmengine.runner.checkpoint import load_state_dict
 
-from fsptal_mm.structures import PointTargets
+from fsptal_mm.structures import PointTargets, SnippetGrid
 from fsptal_mm.utils.errors import InputError
 
 CONFIG = dict(
@@ -23,9 +23,7 @@ def make_video(length, seed):
     instances[0, 1] = 0
     instances[length // 2, seed % 3] = 1
     sample = ActionDataSample(
-        metainfo=dict(
-            video_id=f'v{seed}', num_snippets=length, snippet_sec=0.5, offset_sec=0.0, duration_sec=length * 0.5
-        )
+        metainfo=dict(video_id=f'v{seed}', num_snippets=length, grid=SnippetGrid(0.5), duration_sec=length * 0.5)
     )
     sample.point_instances = instances
     sample.point_background = torch.arange(length) == length - 1

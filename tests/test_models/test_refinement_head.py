@@ -6,7 +6,7 @@ from mmaction.structures import ActionDataSample
 from mmengine.structures import InstanceData
 
 from fsptal_mm.models import RefinementHead
-from fsptal_mm.structures import SegmentBatch, SnippetBatch
+from fsptal_mm.structures import SegmentBatch, SnippetBatch, SnippetGrid
 from fsptal_mm.utils.errors import InputError
 
 NETWORK = dict(in_channels=6, channels=8, hidden_channels=16)
@@ -103,7 +103,7 @@ def test_two_scores_make_one_and_classes_stay():
     for member in head.members:
         torch.nn.init.normal_(member.regressor.weight, std=0.1)
     batch, proposals, _ = make_batch(lengths=(20,))
-    sample = ActionDataSample(metainfo=dict(snippet_sec=0.5, offset_sec=0.25, duration_sec=10.0))
+    sample = ActionDataSample(metainfo=dict(grid=SnippetGrid(0.5, 0.25), duration_sec=10.0))
     scores = torch.rand(len(proposals)) + 0.1
     segments_sec = proposals.segments.double() * 0.5 + 0.25
     sample.pred_segments = InstanceData(segments_sec=segments_sec, scores=scores, labels=proposals.labels)
@@ -123,7 +123,7 @@ def test_two_scores_make_one_and_classes_stay():
 def test_at_most_so_many_detections():
     head = make_head(nms=dict(type='soft_nms', max_candidates=3)).eval()
     batch, proposals, _ = make_batch(lengths=(20,))
-    sample = ActionDataSample(metainfo=dict(snippet_sec=1.0, offset_sec=0.0, duration_sec=20.0))
+    sample = ActionDataSample(metainfo=dict(grid=SnippetGrid(1.0), duration_sec=20.0))
     sample.pred_segments = InstanceData(
         segments_sec=proposals.segments.double(), scores=torch.rand(len(proposals)), labels=proposals.labels
     )
@@ -134,7 +134,7 @@ def test_at_most_so_many_detections():
 def test_at_most_so_many_proposals_are_refined():
     head = make_head(max_proposals=2, nms=dict(type='nms', iou_threshold=2.0)).eval()
     batch, proposals, _ = make_batch(lengths=(20,))
-    sample = ActionDataSample(metainfo=dict(snippet_sec=1.0, offset_sec=0.0, duration_sec=20.0))
+    sample = ActionDataSample(metainfo=dict(grid=SnippetGrid(1.0), duration_sec=20.0))
     scores = torch.linspace(1, 0.1, len(proposals))
     sample.pred_segments = InstanceData(
         segments_sec=proposals.segments.double(), scores=scores, labels=proposals.labels
@@ -147,7 +147,7 @@ def test_at_most_so_many_proposals_are_refined():
 def test_no_proposal_gives_no_detection():
     head = make_head().eval()
     batch, _, _ = make_batch(lengths=(5,))
-    sample = ActionDataSample(metainfo=dict(snippet_sec=1.0, offset_sec=0.0, duration_sec=5.0))
+    sample = ActionDataSample(metainfo=dict(grid=SnippetGrid(1.0), duration_sec=5.0))
     nothing = dict(segments_sec=torch.zeros(0, 2).double(), scores=torch.zeros(0), labels=torch.zeros(0).long())
     sample.pred_segments = InstanceData(**nothing)
     head.predict(batch, [sample])

@@ -48,6 +48,12 @@ def test_a_time_that_is_a_start_of_a_snippet_falls_into_it_in_spite_of_rounding(
     assert (grid.to_snippet(grid.to_sec(starts + 0.999)) == starts).all()
 
 
+def test_positions_and_seconds_by_hand():
+    grid = SnippetGrid(0.5, 0.1)
+    assert grid.to_sec([0, 1.5]) == pytest.approx([0.1, 0.85])
+    assert grid.to_position([[0.1, 0.85]]) == pytest.approx(np.array([[0, 1.5]]))
+
+
 def test_thumos_points_fall_into_the_snippets_of_the_published_formula(data_root):
     import csv
     import json
@@ -70,7 +76,7 @@ def test_edges_lie_half_way_between_sampled_snippets():
 
 
 def test_edges_of_a_sample_lie_in_its_video():
-    seen = dict(num_snippets=4, snippet_sec=0.5, offset_sec=0.1, duration_sec=2.0)
+    seen = dict(num_snippets=4, grid=SnippetGrid(0.5, 0.1), duration_sec=2.0)
     sample = ActionDataSample(metainfo=seen)
     assert snippet_edges_sec(sample) == pytest.approx([0.1, 0.6, 1.1, 1.6, 2.0])  # the last one would end at 2.1
     sample.set_metainfo(dict(snippet_positions=np.array([0.02, 1, 1.5, 2.99])))

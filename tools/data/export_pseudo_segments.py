@@ -151,7 +151,7 @@ def main(argv=None):
     if args.format == 'plain':
         save_plain(args.out, annotations)
     else:
-        covered_sec = {name: len(video['snippet_scores']) * video['snippet_sec'] for name, video in found.items()}
+        covered_sec = {name: len(video['snippet_scores']) * video['grid'].snippet_sec for name, video in found.items()}
         FORMATS[args.format](args.out, annotations, args.fps, covered_sec)
     if args.raw_proposals:
         write_raw_proposals(args.raw_proposals, *predict(config, args.checkpoint, args.split, _NO_NMS))

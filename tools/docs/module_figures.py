@@ -13,7 +13,7 @@ from mmaction.structures import ActionDataSample
 
 from fsptal_mm.models import SnippetScores
 from fsptal_mm.models.losses import outer_inner_contrast
-from fsptal_mm.structures import PointTargets, SegmentLabels, SnippetGrid, outer_length
+from fsptal_mm.structures import PointTargets, SegmentLabels, outer_length
 from fsptal_mm.visualization.palette import BLUE, GREEN, ORANGE, SKY_BLUE, VERMILION
 
 _ACTION, _BACKGROUND, _NEIGHBOUR, _TRUTH, _MINED = VERMILION, BLUE, ORANGE, GREEN, SKY_BLUE
@@ -47,7 +47,7 @@ class ModuleStates:
     @property
     def grid(self):
         """Seconds of the snippets."""
-        return SnippetGrid(self.sample.snippet_sec, self.sample.offset_sec)
+        return self.sample.grid
 
     @property
     def centres_sec(self):
@@ -139,7 +139,7 @@ def draw_mining(states, miner):
     }
     colors = (_TRUTH, 'black', _BACKGROUND, _BACKGROUND, _ACTION)
     for row, (marks, color) in enumerate(zip(rows.values(), colors)):
-        _draw_strip(strips, row, time_sec, marks, states.sample.snippet_sec, color)
+        _draw_strip(strips, row, time_sec, marks, states.grid.snippet_sec, color)
     strips.set_yticks(range(len(rows)), rows)
     strips.set(ylim=(len(rows) - 0.5, -0.5), xlabel='seconds', xlim=(0, states.sample.duration_sec))
     return figure
@@ -172,7 +172,7 @@ def draw_contrast(states, outer_ratio):
     others = (states.mined.background[0] | states.mined.labels[0].any(-1)).numpy() & ~seeds
     smallest, widest = _extreme_segments(best, seeds, others)
     figure, ((curves,), (strips,)) = _figure(4.6, (3, 2), sharex=True)
-    time_sec, width_sec = states.centres_sec, states.sample.snippet_sec
+    time_sec, width_sec = states.centres_sec, states.grid.snippet_sec
     curves.plot(time_sec, states.scores.final[0, :, label], color='black', label=f'q̂ of {states.classes[label]}')
     for marks, color, name in ((seeds, _ACTION, 'seed, action'), (others, _BACKGROUND, 'seed, background')):
         curves.plot(time_sec[marks], np.zeros(marks.sum()) - 0.04, '|', color=color, ms=8, label=name)
@@ -254,7 +254,7 @@ def draw_separation(early, late, titles, loss):
         image = panel.imshow(direction @ direction.t(), vmin=-1, vmax=1, cmap='PuOr_r', extent=extent)
         for marks, color in ((truth, _TRUTH), (states.mined.background[0].numpy(), _BACKGROUND)):
             offset = 0.02 if color == _TRUTH else 0.05
-            width_sec = states.sample.snippet_sec
+            width_sec = states.grid.snippet_sec
             bars = [(sec - width_sec / 2, width_sec) for sec in states.centres_sec[marks]]
             panel.broken_barh(bars, (-offset * end_sec, 0.025 * end_sec), color=color, clip_on=False)
         panel.set_title(title, fontsize=10, pad=22)

@@ -43,8 +43,7 @@ class PackPointTALInputs(BaseTransform):
         meta.update(
             video_id=results['video_id'],
             num_snippets=len(results['snippet_instances']),
-            snippet_sec=results['grid'].snippet_sec,
-            offset_sec=results['grid'].offset_sec,
+            grid=results['grid'],
             duration_sec=results['duration_sec'],
         )
         sample = ActionDataSample(metainfo=meta)

@@ -136,7 +136,7 @@ def _to_store(videos, pseudo, weights):
     for index, (video_id, video) in enumerate(videos.items()):
         own = pseudo.segments.videos == index
         places, segments = (
-            (segments_sec - video['offset_sec']) / video['snippet_sec']
+            video['grid'].to_position(segments_sec)
             for segments_sec in (np.unique(video['detections'].segments, axis=0), pseudo.segments.segments[own])
         )
         store[video_id] = (

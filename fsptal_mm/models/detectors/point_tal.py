@@ -178,7 +178,7 @@ class PointTAL(BaseModel):
             if 'snippet_positions' in sample and 'embedding_positions' not in sample:
                 expected = "stage='embedding', since the second stage needs features as they are at test time"
                 raise InputError(expected, video=sample.video_id, field='ExtendPointLabels.stage', found='features')
-            meta = {key: sample.get(key) for key in ('video_id', 'snippet_sec', 'offset_sec', 'duration_sec')}
+            meta = {key: sample.get(key) for key in ('video_id', 'grid', 'duration_sec')}
             samples.append(ActionDataSample(metainfo=meta | dict(num_snippets=length)))
         scores = self.head.clean_scores(batches['embedding'])
         proposals = None if self.refinement is None else self.refinement.proposals

@@ -142,7 +142,7 @@ class RefinementHead(BaseModule):
         Args:
             batches (dict[str, SnippetBatch]): As in :meth:`forward`.
             data_samples (list[ActionDataSample]): With the proposals of stage 1, not suppressed, in ``pred_segments``,
-                and metainfo ``snippet_sec``, ``offset_sec`` and ``duration_sec``.
+                and metainfo ``grid`` and ``duration_sec``.
 
         Returns:
             list[ActionDataSample]: The same; ``pred_segments`` are the refined ones, their scores in descending order.
@@ -164,9 +164,7 @@ class RefinementHead(BaseModule):
 
     def _suppress(self, sample, segments, scores, labels):
         """Refined segments ``(N, 2)`` of one video, in snippets, as detections in seconds."""
-        segments_sec = np.clip(
-            segments.astype(np.float64) * sample.snippet_sec + sample.offset_sec, 0, sample.duration_sec
-        )
+        segments_sec = np.clip(sample.grid.to_sec(segments), 0, sample.duration_sec)
         is_segment = ~(segments_sec[:, 1] <= segments_sec[:, 0])  # NaN stays, for the metric to refuse
         segments_sec, scores, labels = (part[is_segment] for part in (segments_sec, scores, labels))
         keep, scores = self.nms(segments_sec, scores, labels=labels, **self.nms_args)
@@ -177,8 +175,7 @@ class RefinementHead(BaseModule):
 def proposals_in_snippets(sample):
     """The ``pred_segments`` of a data sample as a :class:`SegmentBatch` of one video, on the host."""
     found = sample.pred_segments
-    segments = (found.segments_sec.double() - sample.offset_sec) / sample.snippet_sec
-    return SegmentBatch.of_video(segments, found.labels, found.scores)
+    return SegmentBatch.of_video(sample.grid.to_position(found.segments_sec), found.labels, found.scores)
 
 
 def _video_mean(values, video, chosen, num_videos):

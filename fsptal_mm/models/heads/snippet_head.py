@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from fsptal_mm.models.directions import CosineLinear, directions
 from fsptal_mm.models.dropout import Dropout
 from fsptal_mm.models.losses import pool_video_scores
-from fsptal_mm.structures import SnippetGrid
 from fsptal_mm.utils.errors import InputError, check_flags, check_numbers
 
 
@@ -118,8 +117,7 @@ class SnippetHead(BaseModule):
         Args:
             scores (SnippetScores): Scores without dropout.
             mask (Tensor): ``(B, T)`` bool.
-            data_samples (list[ActionDataSample]): With metainfo ``num_snippets``, ``snippet_sec``, ``offset_sec`` and
-                ``duration_sec``.
+            data_samples (list[ActionDataSample]): With metainfo ``num_snippets``, ``grid`` and ``duration_sec``.
             proposals (ProposalGenerator, optional): Instead of the head's own, for a second stage.
 
         Returns:
@@ -133,7 +131,7 @@ class SnippetHead(BaseModule):
                 scores.final[video, : sample.num_snippets],
                 scores.background[video, : sample.num_snippets],
                 video_scores[video],
-                SnippetGrid(sample.snippet_sec, sample.offset_sec),
+                sample.grid,
                 sample.duration_sec,
             )
             sample.pred_segments = InstanceData(**segments)
