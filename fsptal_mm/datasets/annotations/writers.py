@@ -12,7 +12,7 @@ _ROUNDED_SEC = 2e-3  # containers round a frame's time, and the duration that ma
 
 
 def save_plain(path, annotations):
-    """Write annotations in the plain form (see :func:`~fsptal_mm.datasets.annotations.json_readers.read_annotations`), atomically.
+    """Write annotations in the plain form, atomically; :func:`.read_annotations` reads it.
 
     Args:
         path: Where to.
