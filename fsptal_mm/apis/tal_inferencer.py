@@ -154,7 +154,7 @@ class TALInferencer(BaseInferencer):
         """Read inputs and run the test pipeline of the config on them.
 
         Args:
-            inputs: As :meth:`_inputs_to_list` gives them.
+            inputs: As ``_inputs_to_list`` gives them.
             batch_size: Videos in one batch.
             failures: Where errors of single inputs go; without it, the first one is raised.
 
