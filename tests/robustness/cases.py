@@ -13,7 +13,7 @@ DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 # Around the places where float32 and float16 saturate, underflow or lose all digits.
 _EXTREMES = (0.0, 1e4, -1e4, 88.0, -88.0, 17.0, -17.0, 1e-30, 1e-42, -1e-42)
 
-heavy = settings(max_examples=max(20, settings().max_examples // 8))  # for cases that run a whole model
+heavy = settings(max_examples=max(8, settings().max_examples // 8))  # for cases that run a whole model
 label_kinds = st.sampled_from(['none', 'few', 'all', 'background'])
 lengths = st.lists(st.sampled_from([1, 2, 3, 7, 8, 9, 24]), min_size=1, max_size=3)
 seeds = st.integers(0, 2**32 - 1)
