@@ -68,6 +68,7 @@ def config(videos, tmp_path):
     return config
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('freeze', [False, ['conv1', 'layer1', 'layer2', 'layer3'], True])
 def test_two_steps_of_training_and_a_test(config, freeze, monkeypatch):
     config.model.freeze_backbone = freeze
@@ -184,6 +185,7 @@ def test_clips_are_not_interpolated(config):
         DATASETS.build(config.train_dataloader.dataset)[0]
 
 
+@pytest.mark.slow
 def test_a_second_stage_trains_behind_a_backbone(config):
     members = [dict(in_channels=512), dict(inputs='embedding', in_channels=16)]
     config.model.refinement = dict(type='RefinementHead', num_classes=2, members=members)
