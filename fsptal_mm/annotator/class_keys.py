@@ -1,6 +1,7 @@
 """The classes of an annotation project, and the key of the keyboard that stands for each."""
 
 import string
+from pathlib import Path
 from typing import NamedTuple
 
 from fsptal_mm.datasets.annotations.readers import read_lines
@@ -23,7 +24,7 @@ class ClassKey(NamedTuple):
     key: str | None
 
 
-def read_class_keys(path):
+def read_class_keys(path: str | Path) -> list[ClassKey]:
     """Read a class list, one name per line, with a key behind a tab where the user wants a certain one.
 
     The others get the digits 1-9, then the letters, as far as they are free; then there is none, only search by name.

@@ -1,6 +1,7 @@
 """From a project to files that data sets read."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -8,8 +9,10 @@ from fsptal_mm.datasets.annotations.records import Annotations, VideoRecord
 from fsptal_mm.datasets.annotations.writers import save_lacp, save_plain
 from fsptal_mm.utils.errors import InputError
 
+from .project import Project
 
-def export_project(project, folder, unfinished=False):
+
+def export_project(project: Project, folder: str | Path, unfinished: bool = False) -> dict[str, Any]:
     """Write the labels in the plain form and in LACP's.
 
     Args:

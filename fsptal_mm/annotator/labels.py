@@ -3,13 +3,19 @@
 Both are values that never change: a change gives new labels, so that what could not be saved has not happened.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import get_field, to_number
 
 MOST_UNDO = 100  # changes per video
 _MOST_SPENT_SEC = 60.0  # that one message of the page may add: it sends one every few seconds
+
+
+# From a time in seconds to the index and the start in seconds of the frame shown then.
+Snap: TypeAlias = Callable[[float], tuple[int, float]]
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ class Change:
     after: Point | None
 
     @property
-    def reverse(self):
+    def reverse(self) -> 'Change':
         """The change that takes this one back."""
         return Change(self.after, self.before)
 
@@ -58,7 +64,7 @@ class VideoLabels:
     spent_sec: float = 0.0
 
 
-def apply_edit(labels, edit, classes, snap):
+def apply_edit(labels: VideoLabels, edit: dict[str, Any], classes: Sequence[str], snap: Snap) -> VideoLabels:
     """Make one change that the page asks for.
 
     Args:

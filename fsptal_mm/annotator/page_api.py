@@ -1,12 +1,16 @@
 """What the page can ask for, as objects that JSON can hold."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import get_field
 
+from .class_keys import ClassKey
 from .export import export_project
+from .project import Project
 from .video_files import OpenVideos
 
 
@@ -23,13 +27,13 @@ class PageApi:
         export_folder: Where exported labels go.
     """
 
-    def __init__(self, project, class_keys, export_folder):
+    def __init__(self, project: Project, class_keys: Sequence[ClassKey], export_folder: str | Path) -> None:
         self.project = project
         self.class_keys = class_keys
         self.export_folder = export_folder
         self._videos = OpenVideos({name: Path(project.file(name).path) for name in project.video_ids})
 
-    def overview(self):
+    def overview(self) -> dict[str, Any]:
         """Classes, and how far the work on every video is."""
         return {
             'project': self.project.project_id,
@@ -39,20 +43,20 @@ class PageApi:
             'videos': [self._summary(video_id) for video_id in self.project.video_ids],
         }
 
-    def video(self, video_id):
+    def video(self, video_id: str) -> dict[str, Any]:
         """Points of a video, and the times of its frames."""
         start_sec, duration_sec = self._videos.frame_times(video_id)
         return {'start_sec': start_sec.round(6).tolist(), 'duration_sec': duration_sec, **self._state(video_id)}
 
-    def video_path(self, video_id):
+    def video_path(self, video_id: str) -> Path:
         """The file of a video."""
         return Path(self.project.file(video_id).path)
 
-    def jpeg(self, video_id, frame):
+    def jpeg(self, video_id: str, frame: int) -> bytes:
         """A frame as JPEG."""
         return self._videos.jpeg(video_id, frame)
 
-    def edit(self, body):
+    def edit(self, body: dict[str, Any]) -> dict[str, Any]:
         """Make the change ``body['edit']`` in ``body['video']``; returns the state of this video."""
         self._check_project(body)
         video_id = get_field(body, 'video', str)
@@ -62,7 +66,7 @@ class PageApi:
         self.project.edit(video_id, edit, lambda time_sec: self._videos.snap(video_id, time_sec))
         return self._state(video_id)
 
-    def export(self, body):
+    def export(self, body: dict[str, Any]) -> dict[str, Any]:
         """Write the labels; ``body['unfinished']``: those of videos that are not done, too."""
         self._check_project(body)
         return export_project(self.project, self.export_folder, unfinished=body.get('unfinished') is True)

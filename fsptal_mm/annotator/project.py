@@ -3,8 +3,10 @@
 import json
 import secrets
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -12,7 +14,7 @@ from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import get_field
 from fsptal_mm.utils.writing import atomic_write
 
-from .labels import VideoLabels, apply_edit
+from .labels import Snap, VideoLabels, apply_edit
 from .project_file import ProjectContent, VideoFile, read_project, to_json
 from .video_files import open_readable
 
@@ -38,7 +40,9 @@ class Project:
             annotator, or has labels of videos that are not given.
     """
 
-    def __init__(self, path, classes, videos, annotator=None):
+    def __init__(
+        self, path: str | Path, classes: Sequence[str], videos: dict[str, Path], annotator: str | None = None
+    ) -> None:
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._writing = threading.Lock()
@@ -58,35 +62,35 @@ class Project:
             self.close()
             raise
 
-    def close(self):
+    def close(self) -> None:
         """Let other processes open the project, as soon as nothing is being written."""
         with self._writing:
             self._process_lock.release()
 
     @property
-    def project_id(self):
+    def project_id(self) -> str:
         """Random name that tells the page of this project from that of another."""
         return self._content.project_id
 
     @property
-    def annotator(self):
+    def annotator(self) -> str | None:
         """Who labels, if known."""
         return self._content.annotator
 
     @property
-    def classes(self):
+    def classes(self) -> tuple[str, ...]:
         """Names in the order of their indices."""
         return self._content.classes
 
-    def file(self, video_id):
+    def file(self, video_id: str) -> VideoFile:
         """The ``VideoFile`` of a video."""
         return self._content.files[video_id]
 
-    def labels(self, video_id):
+    def labels(self, video_id: str) -> VideoLabels:
         """The ``VideoLabels`` of a video."""
         return self._content.labels[video_id]
 
-    def edit(self, video_id, edit, snap):
+    def edit(self, video_id: str, edit: dict[str, Any], snap: Snap) -> VideoLabels:
         """Make one change and write the project file; when this returns, the change is on the disk.
 
         A change that was made already, by its ``edit_id``, is not made again.

@@ -1,7 +1,8 @@
 """The project file: JSON that holds classes, videos, points and what can be undone."""
 
 from dataclasses import asdict, dataclass, field
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import get_field, read_json, shown, to_number, to_positive
@@ -43,7 +44,7 @@ class ProjectContent:
     recent_edits: tuple[str, ...] = ()
 
 
-def to_json(content):
+def to_json(content: ProjectContent) -> dict[str, Any]:
     """The object to write for a :class:`ProjectContent`."""
     videos = {name: {**file._asdict(), **asdict(content.labels[name])} for name, file in content.files.items()}
     return {
@@ -57,7 +58,7 @@ def to_json(content):
     }
 
 
-def read_project(path):
+def read_project(path: str | Path) -> ProjectContent:
     """Read a project file.
 
     Returns:

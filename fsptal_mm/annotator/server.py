@@ -6,13 +6,15 @@ import re
 import secrets
 import sys
 import traceback
+from collections.abc import Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, unquote
 
 from fsptal_mm.utils.errors import InputError
 
-from .page_api import OtherProjectError
+from .page_api import OtherProjectError, PageApi
 
 _KINDS = {'.html': 'text/html', '.css': 'text/css', '.js': 'text/javascript', '.svg': 'image/svg+xml'}
 _STATIC = {path.name: path for path in (Path(__file__).parent / 'static').iterdir()}
@@ -29,7 +31,7 @@ _HEADERS = {
 class Refused(Exception):
     """A request that gets a status and a message instead of what it asked for."""
 
-    def __init__(self, status, message, headers=()):
+    def __init__(self, status: int, message: str, headers: Iterable[tuple[str, str]] = ()) -> None:
         super().__init__(message)
         self.status, self.headers = status, dict(headers)
 
@@ -51,14 +53,14 @@ class AnnotationServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, api, port=0):
+    def __init__(self, api: PageApi, port: int = 0) -> None:
         super().__init__(('127.0.0.1', port), _Handler)
         self.api = api
         self.token = secrets.token_urlsafe(24)
         self.hosts = {f'{name}:{self.server_port}' for name in ('127.0.0.1', 'localhost')}
         self.url = f'http://127.0.0.1:{self.server_port}/#{self.token}'
 
-    def handle_error(self, request, client_address):
+    def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing about a browser that went away in the middle of an answer."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)

@@ -2,10 +2,13 @@
 
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable
+from pathlib import Path
 
 import cv2
+import numpy as np
 
-from fsptal_mm.datasets.videos.reader import open_video, videos_below
+from fsptal_mm.datasets.videos.reader import VideoReader, open_video, videos_below
 from fsptal_mm.utils.errors import InputError
 
 _MAX_WIDTH = 960  # pixels of a decoded frame: enough to see an action, and quick to send
@@ -13,7 +16,7 @@ _JPEG_QUALITY = 85
 _MOST_OPEN = 3  # the video on the page, the one before and the one after
 
 
-def find_videos(paths):
+def find_videos(paths: Iterable[str | Path]) -> tuple[dict[str, Path], list[str]]:
     """All videos among files and folders, the latter with their subfolders.
 
     Returns:
@@ -36,7 +39,7 @@ def find_videos(paths):
     return found, problems
 
 
-def open_readable(path):
+def open_readable(path: str | Path) -> VideoReader:
     """Open a video with whichever decoder can.
 
     Returns:
@@ -61,12 +64,12 @@ class OpenVideos:
         paths (dict[str, Path]): From video id to file.
     """
 
-    def __init__(self, paths):
+    def __init__(self, paths: dict[str, Path]) -> None:
         self._paths = paths
         self._readers = OrderedDict()  # the last used one comes last
         self._lock = threading.Lock()
 
-    def frame_times(self, video_id):
+    def frame_times(self, video_id: str) -> tuple[np.ndarray, float]:
         """When each frame of a video is shown first, in seconds from the first frame, and when the last one ends.
 
         Returns:
@@ -79,14 +82,14 @@ class OpenVideos:
             reader = self._reader(video_id)
             return reader.start_sec, reader.duration_sec
 
-    def snap(self, video_id, time_sec):
+    def snap(self, video_id: str, time_sec: float) -> tuple[int, float]:
         """Index and start in seconds of the frame that is shown at a time."""
         with self._lock:
             reader = self._reader(video_id)
             frame = int(reader.index_at(time_sec))
             return frame, float(reader.start_sec[frame])
 
-    def jpeg(self, video_id, frame):
+    def jpeg(self, video_id: str, frame: int) -> bytes:
         """Decode a frame, for browsers that cannot play the video.
 
         Returns:

@@ -2,17 +2,21 @@
 
 import hashlib
 import json
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from mmengine.config import Config
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from fsptal_mm.datasets.videos.clips import ClipGrid, ClipPipeline, iterate_clips
 from fsptal_mm.datasets.videos.flow import check_source, open_frames
 from fsptal_mm.models import pool_clip_features
+from fsptal_mm.structures import SnippetGrid
 from fsptal_mm.utils.errors import InputError, check_numbers
 
 from .model_loading import usable_device
@@ -73,18 +77,18 @@ class FeatureExtractor:
 
     def __init__(
         self,
-        config,
-        checkpoint,
+        config: str | Path | Config,
+        checkpoint: str | Path,
         *,
-        fps=25.0,
-        stride_frames=16,
-        snippet_frames=None,
-        clip_len=None,
-        device=None,
-        half=False,
-        batch_size=8,
-        source='decord',
-    ):
+        fps: float = 25.0,
+        stride_frames: int = 16,
+        snippet_frames: int | None = None,
+        clip_len: int | None = None,
+        device: str | torch.device | None = None,
+        half: bool = False,
+        batch_size: int = 8,
+        source: str = 'decord',
+    ) -> None:
         check_numbers('FeatureExtractor', 1, whole=True, batch_size=batch_size)
         self.device = usable_device(device)
         self.half, self.batch_size = half, batch_size
@@ -100,12 +104,12 @@ class FeatureExtractor:
         self.feature_dim = self._probe()
 
     @property
-    def grid(self):
+    def grid(self) -> SnippetGrid:
         """The snippet grid of all features, in seconds."""
         return self.clip_grid.snippet_grid
 
     @cached_property
-    def settings(self):
+    def settings(self) -> dict[str, Any]:
         """Entries of a feature folder's side file, as JSON values; they name grid, dimension, and maker."""
         clips = asdict(self.clip_grid)
         seen = dict(model=self._config.model.to_dict(), steps=self.pipeline.steps)
@@ -140,7 +144,7 @@ class FeatureExtractor:
             raise InputError(expected, field='model', found=str(error).split('\n')[0]) from error
 
     @torch.inference_mode()
-    def forward(self, clips):
+    def forward(self, clips: torch.Tensor) -> torch.Tensor:
         """Features ``(S, D)``, float32 and on the device, of uint8 clips as ``iterate_clips`` yields them."""
         inputs = self.model.data_preprocessor(dict(inputs=list(clips), data_samples=None))['inputs']
         half = torch.bfloat16 if self.device.type == 'cpu' else torch.float16
@@ -148,7 +152,7 @@ class FeatureExtractor:
             maps, _ = self.model.extract_feat(inputs, stage='neck')
         return pool_clip_features(maps, len(clips))
 
-    def extract(self, path):
+    def extract(self, path: str | Path) -> np.ndarray:
         """Extract one video.
 
         Args:
@@ -165,7 +169,12 @@ class FeatureExtractor:
             raise result.error
         return result.features
 
-    def extract_all(self, paths, num_workers=0, on_progress=None):
+    def extract_all(
+        self,
+        paths: Iterable[str | Path],
+        num_workers: int = 0,
+        on_progress: Callable[[str, float], object] | None = None,
+    ) -> Iterator[Extraction]:
         """Extract many videos; one that cannot be read does not stop the others.
 
         Args:

@@ -1,5 +1,6 @@
 """What users hand to an inferencer, as one video after the other."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -34,17 +35,17 @@ class VideoInput:
     duration_sec: float | None = None
 
     @property
-    def source(self):
+    def source(self) -> str:
         """What to name in messages."""
         return self.paths[0] if self.paths else 'array'
 
     @property
-    def is_video(self):
+    def is_video(self) -> bool:
         """Whether this is a video file."""
         return self.features is None and Path(self.paths[0]).suffix.lower() in VIDEO_SUFFIXES
 
 
-def list_inputs(inputs, streams=('feature',)):
+def list_inputs(inputs: Inputs, streams: Iterable[str] = ('feature',)) -> list[VideoInput]:
     """Every video that is meant by ``inputs``.
 
     Args:

@@ -2,8 +2,11 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
+import torch
 from mmaction.registry import DATASETS
+from mmengine.config import Config
 
 from fsptal_mm.datasets import PointTALDataset
 from fsptal_mm.datasets.annotations.records import VideoRecord
@@ -13,6 +16,7 @@ from fsptal_mm.structures import SnippetGrid
 from fsptal_mm.utils.errors import InputError
 
 from .feature_extractor import FeatureExtractor
+from .inference_inputs import VideoInput
 
 _GRID_TOLERANCE = 0.01  # share of a snippet: frames per second are rounded in configs (29.97 and 30)
 
@@ -34,7 +38,7 @@ class ModelInputs:
         InputError: The config has no test data set of snippets, nobody knows their grid, or the model embeds none.
     """
 
-    def __init__(self, config, grid=None):
+    def __init__(self, config: Config, grid: dict[str, Any] | None = None) -> None:
         dataset = config.get('test_dataloader', {}).get('dataset')
         if dataset is None or not issubclass(DATASETS.get(dataset.type) or object, PointTALDataset):
             found = dataset and dataset.type
@@ -45,7 +49,9 @@ class ModelInputs:
         self.is_clips = config.model.get('backbone') is not None
         self.feature_dim = _trunk(config).get('in_channels')
 
-    def build_extractor(self, extractor, device):
+    def build_extractor(
+        self, extractor: FeatureExtractor | dict[str, Any] | None, device: torch.device
+    ) -> FeatureExtractor | None:
         """A feature extractor for this model.
 
         Args:
@@ -111,12 +117,12 @@ class InputPipeline:
         extractor (FeatureExtractor, optional): Makes features of videos, for models that read features.
     """
 
-    def __init__(self, reads, num_classes, extractor=None):
+    def __init__(self, reads: ModelInputs, num_classes: int, extractor: FeatureExtractor | None = None) -> None:
         self.reads = reads
         self.num_classes = num_classes
         self.extractor = extractor
 
-    def __call__(self, video):
+    def __call__(self, video: VideoInput) -> dict[str, Any]:
         """See the class; an InputError says what is wrong with the input."""
         duration_sec, fps = video.duration_sec, None
         if video.is_video:

@@ -2,15 +2,19 @@
 
 import copy
 import difflib
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.infer import BaseInferencer
 from mmengine.runner.checkpoint import CheckpointLoader, _load_checkpoint_to_model
+from torch import nn
 
 from fsptal_mm.datasets.annotations.readers import read_classes
+from fsptal_mm.models import PointTAL
 from fsptal_mm.models.task_modules import ProposalGenerator
 from fsptal_mm.models.task_modules.nms import find_nms
 from fsptal_mm.utils.configs import read_config
@@ -21,12 +25,12 @@ _INDEX_DIR = Path(__file__).parents[1] / '.mim'  # holds model-index.yml and con
 _MAX_NAMED = 5
 
 
-def model_index():
+def model_index() -> dict[str, dict[str, Any]]:
     """Entries of ``model-index.yml`` by name, with ``Config``, ``In Collection`` and ``Metadata``."""
     return {entry['Name']: entry for entry in BaseInferencer._get_models_from_metafile(_INDEX_DIR)}
 
 
-def find_config(model):
+def find_config(model: str | Path | Config) -> Config:
     """Return a config of its own for a :class:`Config`, the path of a config file, or a name of ``model-index.yml``.
 
     Raises:
@@ -49,12 +53,12 @@ def find_config(model):
     return read_config(_INDEX_DIR / configs[str(model)])
 
 
-def local_file(path):
+def local_file(path: str | Path) -> str:
     """The path as a string; InputError unless it is a file on this machine, since nothing is downloaded."""
     return str(regular_file(path, 'a local checkpoint'))
 
 
-def usable_device(name=None):
+def usable_device(name: str | torch.device | None = None) -> torch.device:
     """The device of that name, or the best one at hand.
 
     Raises:
@@ -68,7 +72,7 @@ def usable_device(name=None):
     return device
 
 
-def state_dict_holder(checkpoint, file):
+def state_dict_holder(checkpoint: Any, file: str | Path) -> dict[str, Any]:
     """The checkpoint; InputError unless it is a dict of weights, or of these and more."""
     weights = checkpoint.get('state_dict', checkpoint) if isinstance(checkpoint, dict) else None
     if not isinstance(weights, dict):
@@ -78,7 +82,7 @@ def state_dict_holder(checkpoint, file):
     return checkpoint
 
 
-def load_local_checkpoint(model, path):
+def load_local_checkpoint(model: nn.Module, path: str | Path) -> None:
     """Load a checkpoint on this machine into a model; nothing in it is executed.
 
     Raises:
@@ -88,7 +92,7 @@ def load_local_checkpoint(model, path):
     load_weights(model, state_dict_holder(checkpoint, path), path)
 
 
-def load_weights(model, checkpoint, file):
+def load_weights(model: nn.Module, checkpoint: dict[str, Any], file: str | Path) -> None:
     """Load a checkpoint into a model, every weight of it.
 
     Raises:
@@ -104,7 +108,7 @@ def load_weights(model, checkpoint, file):
         raise InputError('the weights of the model in the config', file=file, found=found) from error
 
 
-def set_nms(model, nms):
+def set_nms(model: PointTAL, nms: dict[str, Any]) -> None:
     """Replace the NMS of a model's detections, of both stages where it has two.
 
     Args:
@@ -122,7 +126,7 @@ def set_nms(model, nms):
         stage.nms, stage.nms_args = find_nms(nms)
 
 
-def class_names(num_classes, sources, file):
+def class_names(num_classes: int, sources: dict[str, Sequence[str] | Path | None], file: str | Path) -> tuple[str, ...]:
     """The names of the classes, on which all that know them must agree.
 
     Args:

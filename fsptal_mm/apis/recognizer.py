@@ -1,9 +1,15 @@
 """Recognisers of mmaction2 as feature extractors: loading, and what clips they take."""
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
 from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmengine.runner import CheckpointLoader
+from torch import nn
 
 from fsptal_mm.utils.configs import naming_types, read_config
 from fsptal_mm.utils.errors import InputError
@@ -12,7 +18,9 @@ from .model_loading import local_file, state_dict_holder
 
 
 @naming_types()
-def load_recognizer(config, checkpoint, device):
+def load_recognizer(
+    config: str | Path | Config, checkpoint: str | Path, device: str | torch.device
+) -> tuple[nn.Module, Config, list[dict[str, Any]]]:
     """Build a recogniser without its classifier and load its weights.
 
     Args:
@@ -63,7 +71,7 @@ def _test_pipeline(config):
         raise InputError('test_pipeline, or test_dataloader', file=config.filename) from error
 
 
-def sampled_clip(config, test_pipeline):
+def sampled_clip(config: Config, test_pipeline: Sequence[dict[str, Any]]) -> tuple[int, int | None]:
     """What clips a recogniser was made for.
 
     Returns:

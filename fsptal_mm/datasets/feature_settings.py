@@ -1,7 +1,9 @@
 """The side file of a folder of features: on which grid they lie, and what made them."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from fsptal_mm.structures import SnippetGrid
 from fsptal_mm.utils.errors import InputError
@@ -15,7 +17,7 @@ _NAMES_ONLY = ('model.config', 'model.checkpoint')
 _DIGESTS = {'config_sha256', 'checkpoint_sha256'}
 
 
-def read_settings(folder):
+def read_settings(folder: str | Path) -> dict[str, Any] | None:
     """Read the side file of a folder of features.
 
     Returns:
@@ -38,7 +40,7 @@ def read_settings(folder):
     return content
 
 
-def keep_settings(folder, settings):
+def keep_settings(folder: str | Path, settings: dict[str, Any]) -> None:
     """Write the side file of a folder, or make sure that what is there was made with the same settings.
 
     Raises:
@@ -73,7 +75,7 @@ def _flat(settings):
     return flat
 
 
-def stated_grid(folders):
+def stated_grid(folders: Iterable[str | Path]) -> tuple[dict[str, Any], Path] | None:
     """The grid that side files state.
 
     Args:

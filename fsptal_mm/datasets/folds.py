@@ -2,7 +2,9 @@
 
 import re
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from fsptal_mm.utils.errors import InputError, check_numbers
 
@@ -31,7 +33,7 @@ class Fold:
     seed: int = 0
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> 'Fold':
         """Check a config ``dict(index=..., count=..., part=..., [group=..., seed=...])``.
 
         Raises:
@@ -51,7 +53,7 @@ class Fold:
             raise InputError('a regular expression', field='fold.group', found=fold.group)
         return fold
 
-    def select(self, video_ids):
+    def select(self, video_ids: Iterable[str]) -> list[str]:
         """Deal the videos into folds and take this part.
 
         Whole groups are dealt, the largest first and those of one size in an order drawn with ``seed``, each to the

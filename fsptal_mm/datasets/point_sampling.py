@@ -17,7 +17,7 @@ _GAUSSIAN_SIGMA = 1 / 6
 _MARGIN = 0.01
 
 
-def draw_points(segments_sec, style, rng):
+def draw_points(segments_sec: np.ndarray, style: str, rng: np.random.Generator) -> np.ndarray:
     """Draw one point in each segment.
 
     Args:
@@ -46,7 +46,7 @@ def draw_points(segments_sec, style, rng):
     return start + position * (end - start)
 
 
-def video_rng(seed, video_id):
+def video_rng(seed: int, video_id: str) -> np.random.Generator:
     """Source of chance of one video, the same whichever other videos are read and in whatever order.
 
     Raises:

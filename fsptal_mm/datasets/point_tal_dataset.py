@@ -2,8 +2,10 @@
 
 import logging
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import astuple
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mmaction.registry import DATASETS, TRANSFORMS
@@ -15,7 +17,7 @@ from fsptal_mm.structures import SnippetGrid, segments_inside
 from fsptal_mm.utils.errors import InputError, check_flags
 from fsptal_mm.utils.reading import path_below
 
-from .annotations.records import load_annotations
+from .annotations.records import VideoRecord, load_annotations
 from .feature_settings import SIDE_FILE, stated_grid
 from .folds import Fold
 from .windows import Windows
@@ -65,26 +67,26 @@ class PointTALDataset(BaseDataset):
 
     def __init__(
         self,
-        ann_file='',
-        data_prefix=dict(feature='features'),
+        ann_file: str = '',
+        data_prefix: dict[str, str] = dict(feature='features'),
         *,
-        grid=None,
-        suffix='.npy',
-        split_file=None,
-        subset=None,
-        point_file=None,
-        fps_file=None,
-        ambiguous_file=None,
-        annotator=None,
-        seed=0,
-        fold=None,
-        windows=None,
-        supervision='points',
-        pointless='skip',
-        pipeline=(),
-        test_mode=False,
-        **kwargs,
-    ):
+        grid: dict[str, Any] | None = None,
+        suffix: str = '.npy',
+        split_file: str | None = None,
+        subset: str | None = None,
+        point_file: str | Sequence[str] | None = None,
+        fps_file: str | None = None,
+        ambiguous_file: str | None = None,
+        annotator: int | None = None,
+        seed: int = 0,
+        fold: dict[str, Any] | None = None,
+        windows: dict[str, int] | None = None,
+        supervision: str = 'points',
+        pointless: str = 'skip',
+        pipeline: Sequence[dict[str, Any] | Callable] = (),
+        test_mode: bool = False,
+        **kwargs: Any,
+    ) -> None:
         for name, value, choices in (
             ('supervision', supervision, ('points', 'segments')),
             ('pointless', pointless, ('skip', 'background')),
@@ -134,7 +136,7 @@ class PointTALDataset(BaseDataset):
                 )
             self.grid = self._stated_grid[0]
 
-    def load_data_list(self):
+    def load_data_list(self) -> list[dict[str, Any]]:
         """Read the annotations; one dict per video, times in seconds."""
         annotations = load_annotations(
             self.ann_file or None, classes=self._metainfo.get('classes'), **self._ann_paths, **self._ann_args
@@ -145,7 +147,7 @@ class PointTALDataset(BaseDataset):
         infos = [self.data_info(videos[video_id], len(annotations.classes)) for video_id in kept]
         return infos if self.windows is None else [window for info in infos for window in self.windows.cut(info)]
 
-    def data_info(self, record, num_classes):
+    def data_info(self, record: VideoRecord, num_classes: int) -> dict[str, Any]:
         """What the pipeline takes, for one video.
 
         Args:
@@ -195,7 +197,7 @@ class PointTALDataset(BaseDataset):
         path = path_below(prefix, video_id, self.suffix)
         return str(prefix if Path(prefix).suffix in ('.h5', '.hdf5') else path)
 
-    def filter_data(self):
+    def filter_data(self) -> list[dict[str, Any]]:
         """Leave out training videos without any point, with one warning."""
         if self.test_mode or self.pointless == 'background':
             return self.data_list

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +27,7 @@ class Windows:
     stride_snippets: int
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> 'Windows':
         """Check a config ``dict(num_snippets=..., stride_snippets=...)``; InputError for other fields."""
         if not isinstance(config, dict) or set(config) != {'num_snippets', 'stride_snippets'}:
             raise InputError('num_snippets and stride_snippets', field='windows', found=config)
@@ -39,7 +40,7 @@ class Windows:
                 expected = 'a whole number >= 1, the stride not longer than the window'
                 raise InputError(expected, field=f'windows.{name}', found=value)
 
-    def cut(self, info):
+    def cut(self, info: dict[str, Any]) -> list[dict[str, Any]]:
         """Windows of a video.
 
         Args:

@@ -21,7 +21,13 @@ _UNKNOWN_TYPE = re.compile(r'(\S+) is not in the \S+::(.+?) registry\.')  # as m
 class OptionsAction(DictAction):
     """mmengine's action for ``--cfg-options``; what is no ``KEY=VALUE`` is argparse's error of one line."""
 
-    def __call__(self, parser, namespace, values, option_string=None):
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: list[str],
+        option_string: str | None = None,
+    ) -> None:
         """Read the options.
 
         Raises:

@@ -2,6 +2,8 @@
 
 import numbers
 import re
+from pathlib import Path
+from typing import Any
 
 # No second, rate, count or weight is larger, and what is computed from such numbers does not overflow.
 LARGEST = 1e12
@@ -28,7 +30,9 @@ class InputError(ValueError):
         'gt.json: video v_1: segment: found [-3, 4], expected a number of seconds >= 0'
     """
 
-    def __init__(self, expected, *, file=None, video=None, field=None, found=None):
+    def __init__(
+        self, expected: str, *, file: Any = None, video: str | None = None, field: str | None = None, found: Any = None
+    ) -> None:
         self.file, self.video, self.field = file, video, field
         self.found, self.expected = found, expected
         where = [str(file)] if file is not None else []
@@ -59,7 +63,7 @@ class WriteError(InputError, OSError):
         reason: In the words of the operating system; ``strerror``.
     """
 
-    def __init__(self, file, reason):
+    def __init__(self, file: str | Path, reason: str) -> None:
         super().__init__('a place that can be written to', file=file, found=reason)
         self.strerror = reason
 
@@ -67,7 +71,9 @@ class WriteError(InputError, OSError):
         return WriteError, (self.file, self.strerror)
 
 
-def check_numbers(owner, low, high=LARGEST, *, whole=False, optional=False, **values):
+def check_numbers(
+    owner: str, low: float, high: float = LARGEST, *, whole: bool = False, optional: bool = False, **values: Any
+) -> None:
     """Make sure that arguments of a config are numbers in a range.
 
     Args:
@@ -92,7 +98,7 @@ def check_numbers(owner, low, high=LARGEST, *, whole=False, optional=False, **va
             raise InputError(expected, field=f'{owner}.{name}', found=found)
 
 
-def check_flags(owner, **flags):
+def check_flags(owner: str, **flags: Any) -> None:
     """Make sure that switches of a config are ``True`` or ``False``: a word such as ``'no'`` would count as true.
 
     Args:

@@ -5,7 +5,9 @@ import math
 import os
 import stat
 from collections import Counter
+from collections.abc import Container
 from pathlib import Path
+from typing import Any, TypeVar
 
 from fsptal_mm.utils.errors import LARGEST, NOT_PRINTABLE, InputError
 
@@ -13,10 +15,13 @@ from fsptal_mm.utils.errors import LARGEST, NOT_PRINTABLE, InputError
 _MAX_TEXT_BYTES = 1 << 30
 # File systems take 255; atomic_write adds some while it writes.
 _MAX_NAME_BYTES = 235
+T = TypeVar('T')
 _KINDS = {dict: 'an object', list: 'a list', str: 'a text'}
 
 
-def regular_file(path, expected='a readable file', max_bytes=None, **where):
+def regular_file(
+    path: str | Path, expected: str = 'a readable file', max_bytes: int | None = None, **where: Any
+) -> Path:
     """Make sure that a path names a file that can be read to its end: a pipe never ends, a device may not either.
 
     Args:
@@ -45,7 +50,7 @@ def regular_file(path, expected='a readable file', max_bytes=None, **where):
     return Path(path)
 
 
-def path_below(folder, name, suffix='', field='video_id'):
+def path_below(folder: str | Path, name: str, suffix: str = '', field: str = 'video_id') -> Path:
     """Path of a file that a name stands for, such as the id of a video: in a folder, or in folders below it.
 
     Args:
@@ -70,17 +75,17 @@ def path_below(folder, name, suffix='', field='video_id'):
     return Path(folder, name + suffix)
 
 
-def spellings(video_id):
+def spellings(video_id: str) -> tuple[str, str, str]:
     """The id of a video as it may stand in one file or another: as it is, without and with ActivityNet's ``v_``."""
     return video_id, video_id.removeprefix('v_'), f'v_{video_id}'
 
 
-def known_id(video_id, known):
+def known_id(video_id: str, known: Container[str]) -> str | None:
     """Spelling of a video's id among ``known`` ones; ``None`` if it has none there."""
     return next((name for name in spellings(video_id) if name in known), None)
 
 
-def to_name(value, expected='a name', **where):
+def to_name(value: Any, expected: str = 'a name', **where: Any) -> str:
     """A text without white space around it.
 
     Raises:
@@ -94,7 +99,7 @@ def to_name(value, expected='a name', **where):
     return name
 
 
-def read_text(path):
+def read_text(path: str | Path) -> str:
     """Whole text of a UTF-8 file, with or without byte-order mark.
 
     Raises:
@@ -108,7 +113,7 @@ def read_text(path):
         raise InputError('a readable file', file=path, found=error.strerror) from None
 
 
-def read_json(path):
+def read_json(path: str | Path) -> dict[str, Any]:
     """Content of a JSON file whose top level is an object.
 
     Raises:
@@ -138,7 +143,7 @@ def read_json(path):
     return content
 
 
-def get_field(entry, key, kind, **where):
+def get_field(entry: Any, key: str, kind: type[T], **where: Any) -> T:
     """``entry[key]`` if it is of the kind (dict, list or str) that it must be.
 
     Raises:
@@ -153,17 +158,17 @@ def get_field(entry, key, kind, **where):
     return entry[key]
 
 
-def shown(value):
+def shown(value: Any) -> Any:
     """What an :class:`InputError` is to show of a JSON value: to it, ``None`` means that there is nothing to show."""
     return 'null' if value is None else value
 
 
-def get_label(entry, **where):
+def get_label(entry: Any, **where: Any) -> str:
     """Label of a point or segment, without white space around it."""
     return to_name(get_field(entry, 'label', str, **where), 'the name of a class', field='label', **where)
 
 
-def to_number(value, minimum=-math.inf, **where):
+def to_number(value: Any, minimum: float = -math.inf, **where: Any) -> float:
     """Float of a number or of a text that holds one.
 
     Raises:
@@ -179,7 +184,7 @@ def to_number(value, minimum=-math.inf, **where):
     return number
 
 
-def to_positive(value, **where):
+def to_positive(value: Any, **where: Any) -> float | None:
     """Float greater than 0, or ``None`` for ``None``."""
     if value is None:
         return None
@@ -189,7 +194,7 @@ def to_positive(value, **where):
     return number
 
 
-def to_segment(start, end, **where):
+def to_segment(start: Any, end: Any, **where: Any) -> tuple[float, float]:
     """Start and end in seconds; no length at all is let through, since ActivityNet's official file has such segments.
 
     Raises:

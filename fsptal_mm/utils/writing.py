@@ -5,7 +5,9 @@ import json
 import os
 import re
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, Any
 
 from fsptal_mm.utils.errors import WriteError
 
@@ -19,7 +21,7 @@ _swept = set()  # processes and folders that they have cleaned: a forked one kno
 
 
 @contextlib.contextmanager
-def atomic_write(path, mode='w', **kwargs):
+def atomic_write(path: str | Path, mode: str = 'w', **kwargs: Any) -> Iterator[IO]:
     """Open a temporary file beside ``path`` and move it there only when the block ends without an error.
 
     Args:
@@ -40,7 +42,7 @@ def atomic_write(path, mode='w', **kwargs):
 
 
 @contextlib.contextmanager
-def atomic_path(path, suffix=''):
+def atomic_path(path: str | Path, suffix: str = '') -> Iterator[str]:
     """As :func:`atomic_write`, for libraries that open files themselves.
 
     A program that is killed leaves its temporary file, a hidden one whose name nothing reads. The next process that
@@ -76,7 +78,7 @@ def atomic_path(path, suffix=''):
 
 
 @contextlib.contextmanager
-def naming(path):
+def naming(path: str | Path) -> Iterator[None]:
     """Turn the operating system's errors of writing ``path`` into a :class:`.WriteError`, which names it.
 
     They name no file where a disk is full, or a temporary one. Errors that name another file stay as they are.
@@ -94,14 +96,14 @@ def naming(path):
         raise WriteError(path, reason) from error
 
 
-def write_json(path, content):
+def write_json(path: str | Path, content: Any) -> None:
     """Write ``content`` as JSON, atomically; NaN is refused, since JSON has none."""
     text = json.dumps(content, allow_nan=False)  # in one go, which takes a fraction of json.dump's time
     with atomic_write(path) as file:
         file.write(text)
 
 
-def remove_leftovers(folder):
+def remove_leftovers(folder: str | Path) -> None:
     """Remove the temporary files of :func:`atomic_path` in a folder that no living process writes."""
     if fcntl is None:
         return

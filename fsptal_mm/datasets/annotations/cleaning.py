@@ -2,11 +2,15 @@
 
 import logging
 from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 from mmengine.logging import print_log
 
 from fsptal_mm.utils.errors import InputError
+
+from .readers import PointRow, SourceVideo
 
 # A point this little past the end is a click on the last frame with rounded times; more is a mistake.
 _END_TOLERANCE_SEC = 1.0
@@ -20,16 +24,16 @@ class RecordCleaner:
         background_label (str): Points of this name are background clicks.
     """
 
-    def __init__(self, class_index, background_label):
+    def __init__(self, class_index: dict[str, int], background_label: str) -> None:
         self.class_index = class_index
         self.background_label = background_label
         self._dirt = defaultdict(list)  # kind -> a video id per case
 
-    def note_unknown(self, video_id, num_points):
+    def note_unknown(self, video_id: str, num_points: int) -> None:
         """Count the points of a video that the annotation file does not know."""
         self._dirt['points of unknown videos (left out)'] += [video_id] * num_points
 
-    def segments(self, video_id, video, file):
+    def segments(self, video_id: str, video: SourceVideo, file: str | Path | None) -> tuple[np.ndarray, np.ndarray]:
         """Segments of a :class:`SourceVideo`.
 
         Returns:
@@ -57,7 +61,9 @@ class RecordCleaner:
             segments_sec[inside] = np.minimum(segments_sec[inside], video.duration_sec)
         return segments_sec, np.array([segment[2] for segment in kept], dtype=np.int64)
 
-    def points(self, video_id, rows, fps, duration_sec):
+    def points(
+        self, video_id: str, rows: Iterable[PointRow], fps: float | None, duration_sec: float | None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Points of one video, from its :class:`PointRow` list.
 
         Returns:
@@ -116,7 +122,7 @@ class RecordCleaner:
         self._dirt['points up to a second past the end of the video (moved there)'].append(video_id)
         return duration_sec
 
-    def warn(self, files):
+    def warn(self, files: Iterable[str | Path]) -> None:
         """Give the one warning about all that was cleaned, if anything was."""
         if self._dirt:
             found = '; '.join(f'{kind}: {len(videos)}, in {_some(videos)}' for kind, videos in self._dirt.items())

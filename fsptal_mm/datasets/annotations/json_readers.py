@@ -1,5 +1,6 @@
 """JSON annotations: ActivityNet's form, which LACP and HR-Pro share, and the package's own plain form."""
 
+from pathlib import Path
 from typing import NamedTuple
 
 from fsptal_mm.utils.errors import InputError
@@ -18,7 +19,7 @@ class SourceAnnotations(NamedTuple):
     videos: dict[str, SourceVideo]
 
 
-def read_annotations(path):
+def read_annotations(path: str | Path) -> SourceAnnotations:
     """Read a JSON file of either form; its content tells which.
 
     Returns:
@@ -40,7 +41,7 @@ def read_annotations(path):
     )
 
 
-def read_plain_points(path):
+def read_plain_points(path: str | Path) -> list[PointRow]:
     """Points of every video of a file in the plain form, as :class:`PointRow`.
 
     Raises:

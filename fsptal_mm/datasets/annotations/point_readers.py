@@ -11,7 +11,7 @@ from .json_readers import read_plain_points
 from .readers import PointRow, read_lines
 
 
-def read_points(path):
+def read_points(path: str | Path) -> list[PointRow]:
     """Read a file of points; its suffix tells the form.
 
     Returns:
@@ -27,7 +27,7 @@ def read_points(path):
     return readers[suffix](path)
 
 
-def read_lacp_csv(path):
+def read_lacp_csv(path: str | Path) -> list[PointRow]:
     """Read a csv with the columns ``class``, ``video_id`` and ``point`` (a frame at the native rate, from 0).
 
     ``start_frame`` and ``stop_frame`` are compared with those of other rows, to tell that two points belong to one
@@ -70,7 +70,7 @@ def _csv_point(row, where):
     )
 
 
-def read_sfnet_txt(path):
+def read_sfnet_txt(path: str | Path) -> list[PointRow]:
     """Read lines of ``video,seconds,label``, without header, in any order.
 
     Raises:

@@ -1,6 +1,8 @@
 """What annotation files have in common, and the small lists beside them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple
 
 from fsptal_mm.utils.errors import InputError
@@ -46,14 +48,14 @@ class SourceVideo:
     ambiguous: list[tuple[float, float]] = field(default_factory=list)
 
 
-def read_lines(path):
+def read_lines(path: str | Path) -> Iterator[tuple[str, str]]:
     """Yield ``file:line`` and the stripped text of every line that is not blank."""
     for number, line in enumerate(read_text(path).split('\n'), start=1):  # splitlines() also splits at rarer characters
         if line.strip():
             yield f'{path}:{number}', line.strip()
 
 
-def read_split(path):
+def read_split(path: str | Path) -> list[str]:
     """Video ids of a split file, one per line.
 
     Raises:
@@ -62,7 +64,7 @@ def read_split(path):
     return _unique_lines(path, 'the id of a video')
 
 
-def read_classes(path):
+def read_classes(path: str | Path) -> list[str]:
     """Class names of a class list, one per line, in the order of their indices.
 
     Raises:
@@ -83,7 +85,7 @@ def _unique_lines(path, what):
     return list(places)
 
 
-def read_fps(path):
+def read_fps(path: str | Path) -> dict[str, float]:
     """Native frames per second of every video, from LACP's ``fps_dict.json`` (id -> number)."""
     return {
         video_id.strip(): to_number(fps, 1e-3, file=path, video=video_id, field='fps')
@@ -91,7 +93,7 @@ def read_fps(path):
     }
 
 
-def read_ambiguous(path):
+def read_ambiguous(path: str | Path) -> dict[str, list[tuple[float, float]]]:
     """Ranges that evaluation may leave out, from THUMOS14's ``Ambiguous_test.txt``: id, start and end in seconds.
 
     Returns:

@@ -2,7 +2,9 @@
 
 import os
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -50,12 +52,12 @@ class VideoRecord:
     ambiguous_sec: np.ndarray
 
     @property
-    def video_labels(self):
+    def video_labels(self) -> np.ndarray:
         """Classes of the points, ascending, each once; they are all that training knows about the whole video."""
         return np.unique(self.point_labels)
 
     @classmethod
-    def unlabelled(cls, video_id, duration_sec=None, fps=None):
+    def unlabelled(cls, video_id: str, duration_sec: float | None = None, fps: float | None = None) -> 'VideoRecord':
         """A video that nothing else is known about."""
         times, labels, ranges = np.zeros(0), np.zeros(0, dtype=np.int64), np.zeros((0, 2))
         return cls(video_id, None, duration_sec, fps, times, labels, labels, times, ranges, labels, ranges)
@@ -70,18 +72,18 @@ class Annotations:
 
 
 def load_annotations(
-    ann_file,
+    ann_file: str | Path | None,
     *,
-    split_file=None,
-    subset=None,
-    point_file=None,
-    fps_file=None,
-    ambiguous_file=None,
-    classes=None,
-    annotator=None,
-    seed=0,
-    background_label='background',
-):
+    split_file: str | Path | None = None,
+    subset: str | None = None,
+    point_file: str | Path | Sequence[str | Path] | None = None,
+    fps_file: str | Path | None = None,
+    ambiguous_file: str | Path | None = None,
+    classes: Sequence[str] | str | Path | None = None,
+    annotator: int | None = None,
+    seed: int = 0,
+    background_label: str = 'background',
+) -> Annotations:
     """Read the videos of one split with their points and segments.
 
     Dirty data that are known from public files are cleaned, with one warning for all of them: segments past the end of

@@ -7,11 +7,12 @@ from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.writing import atomic_write, write_json
 
 from .json_readers import PLAIN_FORMAT, PLAIN_VERSION
+from .records import Annotations
 
 _ROUNDED_SEC = 2e-3  # containers round a frame's time, and the duration that makes the mean rate, to milliseconds
 
 
-def save_plain(path, annotations):
+def save_plain(path: str | Path, annotations: Annotations) -> None:
     """Write annotations in the plain form, atomically; :func:`.read_annotations` reads it.
 
     Args:
@@ -39,7 +40,9 @@ def _plain_entry(record, classes):
     return {key: value for key, value in entry.items() if value is not None}
 
 
-def save_activitynet(path, annotations, fps=None, covered_sec=None):
+def save_activitynet(
+    path: str | Path, annotations: Annotations, fps: float | None = None, covered_sec: dict[str, float] | None = None
+) -> None:
     """Write ActivityNet's form, and the class names, one per line, into ``NAME_classes.txt`` beside it.
 
     OpenTAD reads the two as ``ann_file`` and ``class_map``; most of its data sets need ``frame``, which stands there
@@ -63,7 +66,9 @@ def save_activitynet(path, annotations, fps=None, covered_sec=None):
     write_json(path, {'version': 'VERSION 1.3', 'taxonomy': [], 'database': database})  # last: where it is, both are
 
 
-def save_mmaction2(path, annotations, fps=None, covered_sec=None):
+def save_mmaction2(
+    path: str | Path, annotations: Annotations, fps: float | None = None, covered_sec: dict[str, float] | None = None
+) -> None:
     """Write the flat form of mmaction2's ``ActivityNetDataset``, for BMN and BSN.
 
     Videos without any segment are left out: those networks cannot train on them.
@@ -95,7 +100,7 @@ def save_mmaction2(path, annotations, fps=None, covered_sec=None):
     write_json(path, videos)
 
 
-def save_lacp(folder, annotations):
+def save_lacp(folder: str | Path, annotations: Annotations) -> None:
     """Write the points as LACP has them: ``point_labels.csv``, ``fps_dict.json``, ``split_train.txt``, ``classes.txt``.
 
     A point is a frame, from 0, at the video's own rate; where frames are not equally long, it is a fraction at the mean

@@ -1,5 +1,7 @@
 """The embedded data set as a data set of the toolbox."""
 
+from typing import Any
+
 from mmaction.registry import DATASETS
 
 from ..point_tal_dataset import PointTALDataset
@@ -16,11 +18,11 @@ class SyntheticPointTALDataset(PointTALDataset):
             ``'annotations_manual.json'``.
     """
 
-    def __init__(self, generator=None, **kwargs):
+    def __init__(self, generator: dict[str, Any] | None = None, **kwargs: Any) -> None:
         self.generator = generator or {}
         super().__init__(**kwargs)
 
-    def load_data_list(self):
+    def load_data_list(self) -> list[dict[str, Any]]:
         """Generate, then read."""
         ensure_synthetic(self.data_root, **self.generator)
         return super().load_data_list()

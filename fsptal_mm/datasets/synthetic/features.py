@@ -1,13 +1,16 @@
 """Snippet features for annotations, drawn or real: what a frozen video network might have put out for them."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
 from fsptal_mm.structures import SnippetGrid
 from fsptal_mm.utils.errors import InputError
 
+from ..annotations.records import Annotations
 from ..point_sampling import video_rng
 
 # Samples per snippet at which an instance is drawn before it is averaged: a snippet's 16 frames, every second one.
@@ -97,7 +100,7 @@ class SyntheticParams:
     white_noise: float = 0.5
 
     @classmethod
-    def from_dict(cls, params):
+    def from_dict(cls, params: dict[str, Any]) -> 'SyntheticParams':
         """Build from a user's dict.
 
         Raises:
@@ -129,7 +132,7 @@ def _is_number(value, field):
     return in_range and (value <= 1 or field.name not in _SHARES)
 
 
-def make_features(annotations, params):
+def make_features(annotations: Annotations, params: SyntheticParams) -> Iterator[tuple[str, np.ndarray]]:
     """Make the features of one video after the other.
 
     Those of a video depend on ``params``, on its own id, duration and segments and on the list of classes (neighbours

@@ -5,6 +5,7 @@ import os
 import shutil
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from filelock import FileLock
@@ -45,7 +46,7 @@ _GENERATOR = 'fsptal_mm.synthetic'
 _POINT_FILES = {'annotations.json': 'gaussian', 'annotations_manual.json': 'uniform'}
 
 
-def draw_annotations(params, point_style='gaussian'):
+def draw_annotations(params: SyntheticParams, point_style: str = 'gaussian') -> Annotations:
     """Draw videos with clustered instances of log-normal duration, mostly of one class each.
 
     Args:
@@ -124,7 +125,7 @@ def _with_points(record, style, seed):
     return record
 
 
-def select_videos(annotations, count, max_sec=np.inf, seed=0):
+def select_videos(annotations: Annotations, count: int, max_sec: float = np.inf, seed: int = 0) -> Annotations:
     """Draw a small set of videos in which every class occurs.
 
     In an order drawn with ``seed``: for each class the first video that has a segment of it, then whatever comes.
@@ -157,7 +158,7 @@ def select_videos(annotations, count, max_sec=np.inf, seed=0):
     )
 
 
-def ensure_synthetic(root, **params):
+def ensure_synthetic(root: str | Path, **params: Any) -> Path:
     """Generate the embedded data set unless it is there already, whole and made with these parameters.
 
     The folder appears at once, when all of it is written; other processes that ask for it meanwhile wait. It holds
@@ -211,7 +212,7 @@ def _write_set(folder, params):
         save_split(folder, subset, Annotations(annotations.classes, videos), params)
 
 
-def save_split(folder, name, annotations, params):
+def save_split(folder: str | Path, name: str, annotations: Annotations, params: SyntheticParams) -> None:
     """Write ``features/NAME/ID.npy`` and ``split_NAME.txt`` below ``folder``, each file atomically."""
     paths = {video_id: path_below(Path(folder, 'features', name), video_id, '.npy') for video_id in annotations.videos}
     for video_id, features in make_features(annotations, params):

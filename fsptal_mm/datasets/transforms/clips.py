@@ -1,9 +1,13 @@
 """Reading clips of video files, for training through a backbone."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from mmaction.registry import TRANSFORMS
 
 from fsptal_mm.datasets.videos.clips import ClipGrid, ClipPipeline, iterate_clips
 from fsptal_mm.datasets.videos.reader import open_video
+from fsptal_mm.structures import SnippetGrid
 from fsptal_mm.utils.errors import InputError, check_numbers
 
 from .loading import SnippetLoader
@@ -32,7 +36,15 @@ class LoadSnippetClips(SnippetLoader):
         length_tolerance: See :class:`SnippetLoader`.
     """
 
-    def __init__(self, test_pipeline, fps=25.0, snippet_frames=None, clip_len=None, decoder=None, length_tolerance=0.1):
+    def __init__(
+        self,
+        test_pipeline: Sequence[dict[str, Any]],
+        fps: float = 25.0,
+        snippet_frames: int | None = None,
+        clip_len: int | None = None,
+        decoder: str | None = None,
+        length_tolerance: float = 0.1,
+    ) -> None:
         super().__init__(length_tolerance)
         check_numbers('LoadSnippetClips', 1e-3, fps=fps)
         counts = dict(snippet_frames=snippet_frames, clip_len=clip_len)
@@ -43,7 +55,7 @@ class LoadSnippetClips(SnippetLoader):
         self.clip_len = clip_len
         self.decoder = decoder or _default_decoder()
 
-    def transform(self, results):
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Read and check.
 
         Raises:
@@ -63,7 +75,7 @@ class LoadSnippetClips(SnippetLoader):
         self.check_grid(results)
         return results
 
-    def clip_grid(self, grid, video_id=None):
+    def clip_grid(self, grid: SnippetGrid, video_id: str | None = None) -> ClipGrid:
         """The ``ClipGrid`` of a video's :class:`.SnippetGrid`."""
         stride = round(grid.snippet_sec * self.fps)
         if abs(grid.snippet_sec * self.fps - stride) > _WHOLE_FRAMES or not stride or grid.offset_sec:

@@ -1,5 +1,8 @@
 """From a transform's dictionary to what the model takes."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import torch
 from mmaction.registry import TRANSFORMS
@@ -30,10 +33,10 @@ class PackPointTALInputs(BaseTransform):
         meta_keys: Further keys to keep as meta information where present.
     """
 
-    def __init__(self, meta_keys=('snippet_positions', 'embedding_positions')):
+    def __init__(self, meta_keys: Sequence[str] = ('snippet_positions', 'embedding_positions')) -> None:
         self.meta_keys = meta_keys
 
-    def transform(self, results):
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """See the class."""
         video_labels = torch.zeros(results['num_classes'])
         video_labels[torch.as_tensor(results['video_labels'], dtype=torch.long)] = 1
@@ -72,7 +75,7 @@ class PackLocalizerInputs(BaseTransform):
     Required keys: ``features (T, D)``, ``grid``, ``duration_sec``, ``video_id`` and the evaluation keys.
     """
 
-    def transform(self, results):
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """See the class."""
         num_snippets, grid = len(results['features']), results['grid']
         covered_sec = num_snippets * grid.snippet_sec

@@ -1,5 +1,7 @@
 """Point labels on the snippet grid, and their extension (method: Sec. 3.1, Appendix A)."""
 
+from typing import Any
+
 import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
@@ -23,7 +25,7 @@ class PointsToSnippets(BaseTransform):
     labelled with in snippet t or -1; ``snippet_background (T,)`` bool.
     """
 
-    def transform(self, results):
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """See the class.
 
         Raises:
@@ -75,7 +77,7 @@ class ExtendPointLabels(BaseTransform):
         InputError: A wrong argument.
     """
 
-    def __init__(self, label_weight=2.5, neighbour_weight=1.67, stage='features'):
+    def __init__(self, label_weight: float = 2.5, neighbour_weight: float = 1.67, stage: str = 'features') -> None:
         weights = dict(label_weight=label_weight, neighbour_weight=neighbour_weight)
         check_numbers('ExtendPointLabels', 1, _MAX_WEIGHT, **weights)
         if stage not in ('features', 'embedding'):
@@ -84,7 +86,7 @@ class ExtendPointLabels(BaseTransform):
         self.neighbour_weight = neighbour_weight
         self.stage = stage
 
-    def transform(self, results):
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """See the class."""
         instances = results['snippet_instances']
         positions = self.sampling_positions((instances != NO_INSTANCE).any(1))
@@ -97,7 +99,7 @@ class ExtendPointLabels(BaseTransform):
         results['snippet_positions'] = positions
         return results
 
-    def sampling_positions(self, labelled):
+    def sampling_positions(self, labelled: np.ndarray) -> np.ndarray:
         """Where the extended snippets lie among the original ones.
 
         Args:
@@ -130,11 +132,11 @@ class ResizeSnippets(BaseTransform):
         num_snippets: Length T of every video afterwards.
     """
 
-    def __init__(self, num_snippets):
+    def __init__(self, num_snippets: int) -> None:
         check_numbers('ResizeSnippets', 1, whole=True, num_snippets=num_snippets)
         self.num_snippets = num_snippets
 
-    def transform(self, results):
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """See the class."""
         original, grid = len(results['features']), results['grid']
         scale = original / self.num_snippets
@@ -157,7 +159,7 @@ class CropToWindow(BaseTransform):
         InputError: The data set cuts no windows.
     """
 
-    def transform(self, results):
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """See the class."""
         if 'window' not in results:
             raise InputError('windows of the data set, for CropToWindow', video=results['video_id'], field='windows')
@@ -168,7 +170,7 @@ class CropToWindow(BaseTransform):
         return results
 
 
-def interpolate(features, positions):
+def interpolate(features: np.ndarray, positions: np.ndarray) -> np.ndarray:
     """Linear interpolation of ``(T, D)`` features at ``(N,)`` positions in snippets within ``[0, T - 1]``.
 
     Raises:

@@ -6,6 +6,7 @@ import logging
 import math
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mmaction.registry import TRANSFORMS
@@ -30,12 +31,12 @@ class SnippetLoader(BaseTransform):
             grid say. Up to it there is a warning where it is more than one snippet; beyond it an error.
     """
 
-    def __init__(self, length_tolerance):
+    def __init__(self, length_tolerance: float) -> None:
         check_numbers(type(self).__name__, 0, length_tolerance=length_tolerance)
         self.length_tolerance = length_tolerance
         self._has_warned = False
 
-    def check_grid(self, results):
+    def check_grid(self, results: dict[str, Any]) -> None:
         """Tell apart rounding, a slightly short file, and a grid that is plainly not the one of these features."""
         found, grid = len(results['features']), results['grid']
         if results['duration_sec'] is None:
@@ -77,12 +78,14 @@ class LoadSnippetFeatures(SnippetLoader):
         backend_args (dict, optional): File backend of mmengine, for features that are not on a local disk.
     """
 
-    def __init__(self, key=None, length_tolerance=0.1, backend_args=None):
+    def __init__(
+        self, key: str | None = None, length_tolerance: float = 0.1, backend_args: dict[str, Any] | None = None
+    ) -> None:
         super().__init__(length_tolerance)
         self.key = key
         self.backend_args = backend_args
 
-    def transform(self, results):
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Read, check and join.
 
         Raises:

@@ -1,6 +1,8 @@
 """Clips of a video on the snippet grid, as a recogniser takes them."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,6 +11,8 @@ from mmengine.dataset import Compose
 
 from fsptal_mm.structures import SnippetGrid
 from fsptal_mm.utils.errors import InputError
+
+from .reader import VideoReader
 
 _DECODED_AT_ONCE = 16  # frames of full size in memory; they are scaled and cropped before the next ones are decoded
 _EDGE_SNIPPETS = 1e-3  # durations are rounded: a snippet whose centre is the very end of the video is none
@@ -47,15 +51,15 @@ class ClipGrid:
                 raise InputError('a whole number of frames', field=name, found=value)
 
     @property
-    def snippet_grid(self):
+    def snippet_grid(self) -> SnippetGrid:
         """The grid in seconds, the same for all videos."""
         return SnippetGrid(self.stride_frames / self.fps)
 
-    def num_snippets(self, duration_sec):
+    def num_snippets(self, duration_sec: float) -> int:
         """Snippets of a video: all whose centre lies in it, at least one."""
         return max(1, int(self.snippet_grid.num_snippets(duration_sec) + 0.5 - _EDGE_SNIPPETS))
 
-    def times_sec(self, snippets):
+    def times_sec(self, snippets: Sequence[int] | np.ndarray) -> np.ndarray:
         """Instants of the clips of ``(S,)`` snippets: ``(S, clip_len)`` seconds, before 0 or after the end at times."""
         spread = ((np.arange(self.clip_len) + 0.5) * self.snippet_frames / self.clip_len).astype(np.int64)
         start = np.asarray(snippets)[:, None] * self.stride_frames - (self.snippet_frames - self.stride_frames) // 2
@@ -73,7 +77,7 @@ class ClipPipeline:
         InputError: A pipeline without a transform that decodes, or without ``FormatShape``.
     """
 
-    def __init__(self, test_pipeline):
+    def __init__(self, test_pipeline: Sequence[dict[str, Any]]) -> None:
         names = [str(step['type']) for step in test_pipeline]
         decode = [number for number, name in enumerate(names) if name.endswith('Decode')]
         if not decode or 'FormatShape' not in names[decode[-1] :]:
@@ -83,13 +87,13 @@ class ClipPipeline:
         *spatial, self._format = [TRANSFORMS.build(dict(step)) for step in self.steps]
         self._spatial = Compose(spatial)
 
-    def scale(self, frames, modality):
+    def scale(self, frames: Sequence[np.ndarray], modality: str) -> list[np.ndarray]:
         """Scale and crop single frames; a list as long as ``frames``."""
         shape = frames[0].shape[:2]
         results = dict(imgs=list(frames), img_shape=shape, original_shape=shape, modality=modality)
         return list(self._spatial(results | dict(num_clips=1, clip_len=len(frames)))['imgs'])
 
-    def format(self, clips, modality):
+    def format(self, clips: Sequence[Sequence[np.ndarray]], modality: str) -> torch.Tensor:
         """Bring scaled frames, ``S`` lists of ``clip_len``, to the model's form.
 
         Returns:
@@ -108,7 +112,13 @@ def _one_view(step):
     return step
 
 
-def iterate_clips(video, grid, pipeline, chunk_size, snippets=None):
+def iterate_clips(
+    video: VideoReader,
+    grid: ClipGrid,
+    pipeline: ClipPipeline,
+    chunk_size: int,
+    snippets: Sequence[int] | np.ndarray | None = None,
+) -> Iterator[torch.Tensor]:
     """Read the clips of a video in chunks; every frame is decoded once, even where clips overlap.
 
     Args:

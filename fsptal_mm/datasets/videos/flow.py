@@ -1,5 +1,6 @@
 """Optical flow of a video as frames of two channels, x and y: from images on disk, or by TV-L1."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -14,7 +15,7 @@ _BOUND_PIXELS = 20  # the usual range of stored flow: -20 ... 20 pixels per fram
 _SHORT_SIDE = 256  # flow is computed at this size, to which models of flow scale their inputs
 
 
-def open_frames(path, source, fps):
+def open_frames(path: str | Path, source: str, fps: float) -> VideoReader:
     """Open the frames of a video, whatever they are made of.
 
     Args:
@@ -36,7 +37,7 @@ def open_frames(path, source, fps):
     return FlowFolderReader(path, source)
 
 
-def check_source(source):
+def check_source(source: str) -> str:
     """Return the modality, ``'RGB'`` or ``'Flow'``, of a source; InputError if it cannot be used here."""
     if source in DECODERS:
         return 'RGB'
@@ -67,7 +68,7 @@ class FlowFolderReader(VideoReader):
 
     modality = 'Flow'
 
-    def __init__(self, path, folder):
+    def __init__(self, path: str | Path, folder: str | Path) -> None:
         video, self._folder = open_video(path), Path(folder, Path(path).stem)
         self._pairs = list(zip(*(sorted(self._folder.glob(f'flow_{axis}_*')) for axis in 'xy')))
         if any(x.name.replace('flow_x', 'flow_y') != y.name for x, y in self._pairs):
@@ -77,7 +78,7 @@ class FlowFolderReader(VideoReader):
             raise InputError(expected, file=self._folder, video=Path(path).stem, found=len(self._pairs))
         super().__init__(path, video.start_sec, video.duration_sec)
 
-    def frames(self, indices):
+    def frames(self, indices: Sequence[int] | np.ndarray) -> list[np.ndarray]:
         """See the base class."""
         pairs = [self._pairs[min(index, len(self._pairs) - 1)] for index in indices]
         return [np.stack([self._read(image) for image in pair], axis=-1) for pair in pairs]
@@ -102,11 +103,11 @@ class TVL1Reader(VideoReader):
 
     modality = 'Flow'
 
-    def __init__(self, path, fps):
+    def __init__(self, path: str | Path, fps: float) -> None:
         self._flow, self._step_sec, self._video = _tvl1(), 1 / fps, open_video(path)
         super().__init__(path, self._video.start_sec, self._video.duration_sec)
 
-    def frames(self, indices):
+    def frames(self, indices: Sequence[int] | np.ndarray) -> list[np.ndarray]:
         """See the base class."""
         indices, last = np.asarray(indices), len(self) - 1
         later = np.minimum(np.maximum(self.index_at(self.start_sec[indices] + self._step_sec), indices + 1), last)

@@ -1,5 +1,6 @@
 """Frames of a video file by index, with the time at which each is shown."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -13,7 +14,7 @@ _CLOCK_SEC = 1e-3
 _LOST_SEC = 0.1  # what may be missing at the end of a video that is not damaged
 
 
-def videos_below(path):
+def videos_below(path: str | Path) -> list[Path]:
     """Video files in a folder and its subfolders, hidden ones left out, in order of their paths; or ``path``, a file.
 
     Raises:
@@ -28,7 +29,7 @@ def videos_below(path):
     return sorted(files)
 
 
-def open_video(path, decoder='decord'):
+def open_video(path: str | Path, decoder: str = 'decord') -> 'VideoReader':
     """Open a video file.
 
     Args:
@@ -66,7 +67,7 @@ class VideoReader:
 
     modality = 'RGB'
 
-    def __init__(self, path, start_sec, end_sec):
+    def __init__(self, path: str | Path, start_sec: Sequence[float] | np.ndarray, end_sec: float) -> None:
         if not len(start_sec):
             raise InputError('at least one frame', file=path, found='none')
         start_sec = np.asarray(start_sec, dtype=np.float64)
@@ -78,16 +79,16 @@ class VideoReader:
         return len(self.start_sec)
 
     @property
-    def mean_fps(self):
+    def mean_fps(self) -> float:
         """Frames per second, the mean where it varies."""
         return len(self) / max(self.duration_sec, _CLOCK_SEC)
 
-    def index_at(self, time_sec):
+    def index_at(self, time_sec: float | np.ndarray) -> np.ndarray:
         """Index of the frame shown at a time in seconds; the first or the last one outside the video."""
         index = np.searchsorted(self.start_sec, np.asarray(time_sec) + _CLOCK_SEC, side='right') - 1
         return np.clip(index, 0, len(self) - 1)
 
-    def frames(self, indices):
+    def frames(self, indices: Sequence[int] | np.ndarray) -> list[np.ndarray]:
         """Decode the frames of ascending ``indices``; a list of ``(H, W, C)`` uint8 arrays.
 
         Raises:
@@ -99,7 +100,7 @@ class VideoReader:
 class DecordReader(VideoReader):
     """Reads with decord, which knows the container's timestamps without decoding."""
 
-    def __init__(self, path):
+    def __init__(self, path: str | Path) -> None:
         import decord
 
         try:
@@ -109,7 +110,7 @@ class DecordReader(VideoReader):
             raise InputError('a readable video', file=path, found=_reason(error)) from error
         super().__init__(path, times[:, 0], times[-1, 1] if len(times) else 0)
 
-    def frames(self, indices):
+    def frames(self, indices: Sequence[int] | np.ndarray) -> list[np.ndarray]:
         """See the base class."""
         try:
             return list(self._reader.get_batch(list(map(int, indices))).asnumpy())
@@ -121,7 +122,7 @@ class DecordReader(VideoReader):
 class OpenCVReader(VideoReader):
     """Reads with OpenCV."""
 
-    def __init__(self, path):
+    def __init__(self, path: str | Path) -> None:
         capture = cv2.VideoCapture(str(path))
         if not capture.isOpened():
             raise InputError('a readable video', file=path, found='OpenCV cannot open it')
@@ -142,7 +143,7 @@ class OpenCVReader(VideoReader):
         # Seeking by frame number is inexact with some codecs: we only go forward, or back to the beginning.
         self._capture, self._next = cv2.VideoCapture(self.path), 0
 
-    def frames(self, indices):
+    def frames(self, indices: Sequence[int] | np.ndarray) -> list[np.ndarray]:
         """See the base class."""
         if len(indices) and indices[0] < self._next:
             self._rewind()
