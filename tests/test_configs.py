@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 from copy import deepcopy
@@ -9,6 +10,8 @@ import yaml
 from mmaction.registry import DATASETS, HOOKS, METRICS, MODELS, TRANSFORMS
 from mmengine.config import Config
 
+from fsptal_mm.datasets.annotations import load_annotations
+from fsptal_mm.datasets.synthetic import generator
 from fsptal_mm.utils.configs import merge_options
 
 ROOT = Path(__file__).parents[1]
@@ -49,6 +52,46 @@ def test_training_and_test_read_the_same_grid_and_root(config):
     assert not train.get('test_mode', False)
     assert val.test_mode
     assert test.test_mode
+
+
+def test_metainfo_names_the_classes_of_the_model(config):
+    if 'own_videos' in config.filename:  # their user names them
+        return
+    train, val, test = (config[name].dataset.metainfo.classes for name in LOADERS)
+    assert train == val == test
+    assert len(set(train)) == len(train)
+    if 'head' in config.model:  # BMN's proposals have no class
+        assert config.model.head.num_classes == len(train)
+
+
+ANNOTATIONS = {
+    'thumos14': dict(ann_file='thumos14/gt.json', split_file='thumos14/split_train.txt'),
+    'gtea': dict(ann_file='gtea/gt_full.json', split_file='gtea/split_train.txt'),
+    'beoid': dict(ann_file='beoid/gt_full.json', split_file='beoid/split_train.txt'),
+    '50salads': dict(ann_file='50salads_acc/gt.json', split_file='50salads_acc/split_train.txt'),
+    'activitynet13': dict(
+        ann_file=None,
+        split_file='activitynet13/split_train.txt',
+        point_file='activitynet13/point_gaussian/point_labels.csv',
+        fps_file='fps.json',
+    ),
+}
+
+
+@pytest.mark.parametrize('name', ANNOTATIONS)
+def test_classes_are_those_of_the_published_annotations(name, data_root, tmp_path):
+    # The order that an annotation file alone gives, which checkpoints without a class list rely on.
+    files = {field: file and str(data_root / file) for field, file in ANNOTATIONS[name].items()}
+    if 'fps_file' in files:
+        ids = Path(files['split_file']).read_text().split()
+        files['fps_file'] = tmp_path / 'fps.json'
+        files['fps_file'].write_text(json.dumps(dict.fromkeys(ids, 30)))
+    named = Config.fromfile(ROOT / f'configs/_base_/classes/{name}.py').metainfo.classes
+    assert load_annotations(**files).classes == named
+
+
+def test_classes_of_the_embedded_dataset():
+    assert Config.fromfile(ROOT / 'configs/_base_/classes/synthetic.py').metainfo.classes == generator.CLASSES
 
 
 def test_nothing_is_chosen_by_the_test_set(config):

@@ -5,7 +5,7 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-# Set your number of classes, and load_from: a checkpoint of a recogniser with this backbone, e.g. TSN with ResNet-50.
+# Set your number of classes, and load_from: a checkpoint of a recognizer with this backbone, e.g. TSN with ResNet-50.
 model = dict(
     backbone=dict(type='mmaction.ResNet', depth=50, pretrained=None, frozen_stages=2, norm_eval=True),
     freeze_backbone=False,  # True: only what comes behind it is trained

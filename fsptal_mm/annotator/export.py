@@ -1,4 +1,4 @@
-"""From a project to files that data sets read."""
+"""From a project to files that datasets read."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the page can ask for, as objects that JSON can hold."""
+"""Requests of the page and their answers, as objects that JSON can hold."""
 
 from collections.abc import Sequence
 from dataclasses import asdict

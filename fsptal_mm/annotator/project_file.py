@@ -13,7 +13,7 @@ PROJECT_FORMAT, PROJECT_VERSION = 'fsptal_mm_point_project', 1
 
 
 class VideoFile(NamedTuple):
-    """What is known about a video file; size and time of the file tell whether it must be looked at again."""
+    """Facts about a video file; size and time of the file tell whether it must be looked at again."""
 
     path: str
     file_bytes: int
@@ -62,7 +62,7 @@ def read_project(path: str | Path) -> ProjectContent:
     """Read a project file.
 
     Returns:
-        ProjectContent: What :func:`to_json` wrote.
+        ProjectContent: As :func:`to_json` wrote it.
 
     Raises:
         InputError: It is no project file, of another version, or something in it is missing or of the wrong kind.

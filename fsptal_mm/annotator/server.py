@@ -43,12 +43,12 @@ class AnnotationServer(ThreadingHTTPServer):
     another origin, and must know the token of this start, for everything but the page's own files.
 
     Args:
-        api (PageApi): What it serves.
+        api (PageApi): Answers the requests.
         port: 0 for any free one.
 
     Attributes:
         token: Stands in ``url`` behind ``#``, where only the page reads it.
-        url: What to open in a browser.
+        url: Address of the page, for a browser.
     """
 
     daemon_threads = True

@@ -1,4 +1,4 @@
-"""Snippet features of videos, with any recogniser of mmaction2."""
+"""Snippet features of videos, with any recognizer of mmaction2."""
 
 import hashlib
 import json
@@ -27,13 +27,13 @@ _PROBE_SHAPE = (256, 340)  # height and width of the frames of a usual test pipe
 
 @dataclass(frozen=True)
 class Extraction:
-    """What became of one video.
+    """The result for one video.
 
     Attributes:
         path: The video.
         features: ``(T, D)`` float32, or None if there is an error.
-        error: What is wrong with the video, or None.
-        note: What the user should know of a video whose features are there, or None.
+        error: Why the video cannot be used, or None.
+        note: A warning about a video whose features are there, or None.
     """
 
     path: str
@@ -43,13 +43,13 @@ class Extraction:
 
 
 class FeatureExtractor:
-    """Turns videos into snippet features ``(T, D)`` by the backbone, and the neck, of a recogniser.
+    """Turns videos into snippet features ``(T, D)`` by the backbone, and the neck, of a recognizer.
 
-    Frames are scaled and cropped as the recogniser's test pipeline says (one view, the central crop) and normalised by
+    Frames are scaled and cropped as the recognizer's test pipeline says (one view, the central crop) and normalised by
     its data preprocessor. Feature maps are averaged over space and time; several of them (SlowFast) are joined.
 
     Args:
-        config: Config of an mmaction2 recogniser: a file, or a ``Config``.
+        config: Config of an mmaction2 recognizer: a file, or a ``Config``.
         checkpoint: Its checkpoint, a local file.
         fps: Frames per second at which every video is sampled, whatever its own rate.
         stride_frames: Frames from one snippet to the next, at ``fps``.

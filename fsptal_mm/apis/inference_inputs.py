@@ -1,4 +1,4 @@
-"""What users hand to an inferencer, as one video after the other."""
+"""Inputs of an inferencer, as one video after the other."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ Inputs: TypeAlias = Input | list[Input] | tuple[Input, ...]
 
 @dataclass(frozen=True, eq=False)
 class VideoInput:
-    """One video to localise actions in: a video file, feature files, or an array.
+    """One video to localize actions in: a video file, feature files, or an array.
 
     Attributes:
         video_id: Its name in the results.
@@ -36,7 +36,7 @@ class VideoInput:
 
     @property
     def source(self) -> str:
-        """What to name in messages."""
+        """The input's name in messages."""
         return self.paths[0] if self.paths else 'array'
 
     @property

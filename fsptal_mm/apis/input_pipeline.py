@@ -22,20 +22,20 @@ _GRID_TOLERANCE = 0.01  # share of a snippet: frames per second are rounded in c
 
 
 class ModelInputs:
-    """What a model reads, as its config says; no data file is opened for it.
+    """The inputs that a model reads, as its config says; no data file is opened for it.
 
     Args:
         config (Config): Of an experiment.
         grid (dict, optional): Feature grid instead of the config's.
 
     Attributes:
-        dataset (PointTALDataset): The test data set, empty: its grid, its streams, its pipeline.
-        settings (dict | None): What the side file of the test or training features says of how these were extracted.
+        dataset (PointTALDataset): The test dataset, empty: its grid, its streams, its pipeline.
+        settings (dict | None): The side file of the test or training features, which says how these were extracted.
         is_clips: Whether the model reads clips of videos instead of features.
         feature_dim: Dimension of the features, where the config states it.
 
     Raises:
-        InputError: The config has no test data set of snippets, nobody knows their grid, or the model embeds none.
+        InputError: The config has no test dataset of snippets, nobody knows their grid, or the model embeds none.
     """
 
     def __init__(self, config: Config, grid: dict[str, Any] | None = None) -> None:
@@ -112,7 +112,7 @@ class InputPipeline:
     """Turns a :class:`VideoInput` into packed inputs of the model.
 
     Args:
-        reads (ModelInputs): What the model reads.
+        reads (ModelInputs): The inputs that the model reads.
         num_classes: Number of classes, C.
         extractor (FeatureExtractor, optional): Makes features of videos, for models that read features.
     """

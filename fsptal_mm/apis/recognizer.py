@@ -1,4 +1,4 @@
-"""Recognisers of mmaction2 as feature extractors: loading, and what clips they take."""
+"""Recognizers of mmaction2 as feature extractors: loading, and what clips they take."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +21,7 @@ from .model_loading import local_file, state_dict_holder
 def load_recognizer(
     config: str | Path | Config, checkpoint: str | Path, device: str | torch.device
 ) -> tuple[nn.Module, Config, list[dict[str, Any]]]:
-    """Build a recogniser without its classifier and load its weights.
+    """Build a recognizer without its classifier and load its weights.
 
     Args:
         config: A config file or a ``Config``; left as it is.
@@ -32,7 +32,7 @@ def load_recognizer(
         tuple[nn.Module, Config, list[dict]]: The model in evaluation mode, its config, and its test pipeline.
 
     Raises:
-        InputError: No such file, no recogniser, no test pipeline, or weights that do not fit the model: the classifier
+        InputError: No such file, no recognizer, no test pipeline, or weights that do not fit the model: the classifier
             may differ or be missing, nothing else.
     """
     config = config if isinstance(config, Config) else read_config(config)
@@ -40,11 +40,11 @@ def load_recognizer(
     backbone = model_config.get('backbone')
     if not backbone or not str(model_config.get('type', '')).startswith('Recognizer'):
         raise InputError(
-            'the config of a recogniser', file=config.filename, field='model', found=model_config.get('type')
+            'the config of a recognizer', file=config.filename, field='model', found=model_config.get('type')
         )
     model_config.pop('cls_head', None)
     model_config.backbone = {**backbone, **({'pretrained': None} if 'pretrained' in backbone else {})}
-    # Recognisers leave it to the default scope where their parts are found.
+    # Recognizers leave it to the default scope where their parts are found.
     with DefaultScope.overwrite_default_scope(config.get('default_scope', 'mmaction')):
         model = MODELS.build(model_config)
     weights = CheckpointLoader.load_checkpoint(local_file(checkpoint), map_location='cpu')
@@ -72,7 +72,7 @@ def _test_pipeline(config):
 
 
 def sampled_clip(config: Config, test_pipeline: Sequence[dict[str, Any]]) -> tuple[int, int | None]:
-    """What clips a recogniser was made for.
+    """Clip length that a recognizer was made for.
 
     Returns:
         tuple[int, int | None]: Frames that it sees of a clip, and the frames that these are spread over; None for 2D

@@ -1,4 +1,4 @@
-"""Folds of a data set, so that a part of the training videos can be held out."""
+"""Folds of a dataset, so that a part of the training videos can be held out."""
 
 import re
 from collections import defaultdict

@@ -28,7 +28,7 @@ _MAX_SNIPPETS = 10**7
 
 @DATASETS.register_module()
 class PointTALDataset(BaseDataset):
-    """Data set of snippet features with point labels for training and segments for evaluation.
+    """Dataset of snippet features with point labels for training and segments for evaluation.
 
     Relative paths lie below ``data_root``. What the annotation files may look like: :func:`.load_annotations`.
 
@@ -58,8 +58,9 @@ class PointTALDataset(BaseDataset):
             absent; ``'background'`` takes them as videos of background.
         pipeline: Transforms, as modules or configs.
         test_mode: Segments decide the video labels, and no video is left out.
-        **kwargs: As in ``mmengine.dataset.BaseDataset``: ``data_root``, ``metainfo=dict(classes=...)`` (a sequence or
-            the path of a text file), ``indices``, ...
+        **kwargs: As in ``mmengine.dataset.BaseDataset``: ``data_root``, ``indices``, ... and
+            ``metainfo=dict(classes=...)``, a sequence of names or the path of a text file. They are the classes of the
+            model, in this order, and a label of another name is an error; without it, see :func:`load_annotations`.
 
     Raises:
         InputError: For everything that is wrong with the files, naming file, video and field.
@@ -148,10 +149,10 @@ class PointTALDataset(BaseDataset):
         return infos if self.windows is None else [window for info in infos for window in self.windows.cut(info)]
 
     def data_info(self, record: VideoRecord, num_classes: int) -> dict[str, Any]:
-        """What the pipeline takes, for one video.
+        """Make the dict that the pipeline takes, for one video.
 
         Args:
-            record (VideoRecord): The video; not necessarily one of this data set.
+            record (VideoRecord): The video; not necessarily one of this dataset.
             num_classes: Number of classes, C.
         """
         grid = self._grid(record)

@@ -19,11 +19,11 @@ class InputError(ValueError):
     The message names the file, the video and the field, what was found there and what was expected.
 
     Args:
-        expected: What would have been right, in words.
+        expected: The right value, in words.
         file: The file at fault (with ``:line`` where lines count).
         video: The video at fault.
         field: The field, column or config argument at fault.
-        found: What stood there instead.
+        found: The value that stood there instead.
 
     Examples:
         >>> str(InputError('a number of seconds >= 0', file='gt.json', video='v_1', field='segment', found=[-3, 4]))

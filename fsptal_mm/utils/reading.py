@@ -26,7 +26,7 @@ def regular_file(
 
     Args:
         path: The file.
-        expected: What it should be, for the error.
+        expected: The kind of file that it should be, for the error.
         max_bytes: Largest size that it may have.
         **where: Further arguments of :class:`InputError`.
 
@@ -57,7 +57,7 @@ def path_below(folder: str | Path, name: str, suffix: str = '', field: str = 'vi
         folder: The folder.
         name (str): From a file or a user; ``a/b`` means a folder in the folder.
         suffix: Added to the name.
-        field: What the name is, for the error.
+        field: Field that the name stands in, for the error.
 
     Returns:
         Path: The file, which need not be there.
@@ -159,7 +159,7 @@ def get_field(entry: Any, key: str, kind: type[T], **where: Any) -> T:
 
 
 def shown(value: Any) -> Any:
-    """What an :class:`InputError` is to show of a JSON value: to it, ``None`` means that there is nothing to show."""
+    """A JSON value as an :class:`InputError` shows it: to that, ``None`` means that there is nothing to show."""
     return 'null' if value is None else value
 
 

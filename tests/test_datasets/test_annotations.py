@@ -162,7 +162,7 @@ class TestClasses:
         [
             pytest.param(
                 dict(classes=['Run']),
-                "gt.json: video b: label: found 'Hop', expected one of the classes Run",
+                "gt.json: video b: label: found 'Hop'",
                 id='segment',
             ),
             pytest.param(

@@ -180,6 +180,16 @@ def test_classes_do_not_depend_on_the_fold(root):
         assert dataset.metainfo['classes'] == ('hop', 'run')
 
 
+def test_metainfo_orders_the_classes_and_refuses_others(root):
+    dataset = build(root, metainfo=dict(classes=['hop', 'jump', 'run']))  # another order than that of the file
+    assert dataset.metainfo['classes'] == ('hop', 'jump', 'run')
+    assert dataset[0]['data_samples'].gt_video_labels.tolist() == [1, 0, 1]
+    with pytest.raises(InputError) as error:
+        build(root, metainfo=dict(classes=['run', 'jump']))
+    assert (error.value.file, error.value.video) == (str(root / 'ann.json'), 'a')
+    assert (error.value.field, error.value.found) == ('label', 'hop')
+
+
 def test_points_travel_with_the_sample(root):
     sample = build(root)[0]['data_samples']
     assert sample.gt_point_sec.tolist() == [1.5, 4.2]

@@ -1,4 +1,4 @@
-# The embedded data set: THUMOS-like, a few MB, generated below data_root at first use
+# The embedded dataset: THUMOS-like, a few MB, generated below data_root at first use
 # (fsptal_mm/datasets/synthetic/generator.py). annotations_manual.json holds points set anywhere in an instance.
 _base_ = ['./point_tal.py', '../classes/synthetic.py']
 

@@ -1,4 +1,4 @@
-# mmaction2's BMN (Lin et al., ICCV 2019) on our data set. Its proposals carry no class: test_evaluator.class_scores
+# mmaction2's BMN (Lin et al., ICCV 2019) on our dataset. Its proposals carry no class: test_evaluator.class_scores
 # names the results file of a classifier; without it, only AR@AN is computed.
 feature_dim = 2048
 

@@ -1,5 +1,6 @@
 """From rows as files have them to the arrays of a record: names become indices, dirt is cleaned and counted."""
 
+import difflib
 import logging
 from collections import defaultdict
 from collections.abc import Iterable
@@ -14,6 +15,7 @@ from .readers import PointRow, SourceVideo
 
 # A point this little past the end is a click on the last frame with rounded times; more is a mistake.
 _END_TOLERANCE_SEC = 1.0
+_MAX_NAMED = 10  # classes in an error, those of similar names first
 
 
 class RecordCleaner:
@@ -101,9 +103,13 @@ class RecordCleaner:
 
     def _index(self, label, where, video_id):
         if label not in self.class_index:
-            expected = f'one of the classes {", ".join(self.class_index)}'
+            expected = f'one of the {len(self.class_index)} classes (metainfo, or the class list): {self._near(label)}'
             raise InputError(expected, file=where, video=video_id, field='label', found=label)
         return self.class_index[label]
+
+    def _near(self, label):
+        near = difflib.get_close_matches(label, self.class_index, n=_MAX_NAMED, cutoff=0)
+        return ', '.join(near) + ', ...' * (len(self.class_index) > len(near))
 
     def _sec(self, row, video_id, fps, duration_sec):
         sec = row.time

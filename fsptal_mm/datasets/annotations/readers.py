@@ -1,4 +1,4 @@
-"""What annotation files have in common, and the small lists beside them."""
+"""Rows that all annotation files share, and readers of the small lists beside them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ class PointRow(NamedTuple):
         label: Name of the class; ``None`` for a background click.
         time: Seconds, or frames at the video's native rate, from 0.
         in_frames: Whether ``time`` counts frames.
-        instance: What rows of one instance share; ``None`` where the file does not tell.
+        instance: Equal for rows of one instance; ``None`` where the file does not tell.
         class_index: Class index that the file states, if any.
     """
 

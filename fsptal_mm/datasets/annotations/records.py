@@ -93,7 +93,7 @@ def load_annotations(
 
     Args:
         ann_file: JSON in ActivityNet's form (also LACP's ``gt.json`` and HR-Pro's ``gt_full.json``) or in the plain
-            form. ``None`` where the true segments are not at hand: ``split_file`` and ``point_file`` then are all.
+            form. ``None`` where nobody has the ground truth: ``split_file`` and ``point_file`` then are all.
         split_file: Video ids, one per line. It decides if ``subset`` is given, too. ActivityNet's ``v_`` may stand
             before an id in one file and be missing in another.
         subset: Subset of ``ann_file``, in any usual spelling. ``train`` means the validation videos of a file that has

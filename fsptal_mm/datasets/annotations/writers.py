@@ -17,7 +17,7 @@ def save_plain(path: str | Path, annotations: Annotations) -> None:
 
     Args:
         path: Where to.
-        annotations (Annotations): What :func:`load_annotations` gave; reading the file gives the same again.
+        annotations (Annotations): As :func:`load_annotations` gives them; reading the file gives the same again.
     """
     videos = {video_id: _plain_entry(record, annotations.classes) for video_id, record in annotations.videos.items()}
     write_json(
@@ -45,7 +45,7 @@ def save_activitynet(
 ) -> None:
     """Write ActivityNet's form, and the class names, one per line, into ``NAME_classes.txt`` beside it.
 
-    OpenTAD reads the two as ``ann_file`` and ``class_map``; most of its data sets need ``frame``, which stands there
+    OpenTAD reads the two as ``ann_file`` and ``class_map``; most of its datasets need ``frame``, which stands there
     where frames per second are known.
 
     Args:

@@ -1,4 +1,4 @@
-"""The embedded data set as a data set of the toolbox."""
+"""The embedded dataset as a dataset of the toolbox."""
 
 from typing import Any
 

@@ -40,7 +40,7 @@ _SHARES = {'phase_constancy', 'piece_likeness', 'own_pieces', 'class_context'}
 
 @dataclass(frozen=True)
 class SyntheticParams:
-    """What a generated data set depends on; the defaults are those of the embedded set.
+    """Parameters of a generated dataset; the defaults are those of the embedded one.
 
     Strengths are lengths of vectors in the latent space, noise as expected lengths; shares lie in [0, 1].
 
@@ -161,7 +161,7 @@ def make_features(annotations: Annotations, params: SyntheticParams) -> Iterator
 
 
 class _World:
-    """What all videos share: class prototypes and background pieces ``(C, 3, K)``, class scenes, the map to D."""
+    """Shared by all videos: class prototypes and background pieces ``(C, 3, K)``, class scenes, the map to D."""
 
     def __init__(self, num_classes, params):
         size = params.latent_dim

@@ -1,4 +1,4 @@
-"""The embedded data set: THUMOS-like annotations drawn by chance, with features made for them, at first use."""
+"""The embedded dataset: THUMOS-like annotations drawn by chance, with features made for them, at first use."""
 
 import json
 import os
@@ -159,7 +159,7 @@ def select_videos(annotations: Annotations, count: int, max_sec: float = np.inf,
 
 
 def ensure_synthetic(root: str | Path, **params: Any) -> Path:
-    """Generate the embedded data set unless it is there already, whole and made with these parameters.
+    """Generate the embedded dataset unless it is there already, whole and made with these parameters.
 
     The folder appears at once, when all of it is written; other processes that ask for it meanwhile wait. It holds
     ``annotations.json`` ("automatic" points), ``annotations_manual.json`` (the same videos with "manual" points),
@@ -197,7 +197,7 @@ def ensure_synthetic(root: str | Path, **params: Any) -> Path:
 
 
 def _read_meta(root):
-    """What :func:`ensure_synthetic` noted in a folder; ``None`` where it did not make it."""
+    """Note of :func:`ensure_synthetic` in a folder; ``None`` where it did not make it."""
     path = root / 'meta.json'
     meta = read_json(path) if path.is_file() else {}
     return meta if meta.get('generator') == _GENERATOR else None

@@ -20,14 +20,14 @@ _WHOLE_FRAMES = 1e-6  # seconds per snippet times frames per second, in floating
 class LoadSnippetClips(SnippetLoader):
     """Reads one clip per snippet from a video file, in place of ``LoadSnippetFeatures``.
 
-    The clips are those of offline extraction: they lie around the snippets of the data set's ``grid``, which begins
+    The clips are those of offline extraction: they lie around the snippets of the dataset's ``grid``, which begins
     with the video; every video is sampled at ``fps``, whatever its own rate. The frames are kept as bytes.
 
     Required keys: ``video_id``, ``feature_paths``, ``grid``, ``duration_sec``. Added: ``features (T, ...)`` uint8,
     as ``FormatShape`` of the pipeline says. Changed: ``duration_sec``, where the annotations do not know it.
 
     Args:
-        test_pipeline (list[dict]): That of the recogniser whose backbone is used, or its part from decoding to
+        test_pipeline (list[dict]): That of the recognizer whose backbone is used, or its part from decoding to
             ``FormatShape``: one view without randomness is taken, see ``ClipPipeline``.
         fps: Frames per second at which videos are sampled.
         snippet_frames: Frames that a clip is long, at ``fps``; one stride of the grid by default.

@@ -22,9 +22,9 @@ class PackPointTALInputs(BaseTransform):
 
     ``inputs`` are the features ``(T, D)``, as float32, or clips as they are; the data sample carries
     ``point_instances (T, C)``, ``point_background (T,)`` and ``gt_video_labels (C,)`` as data, and as meta information
-    what inference and evaluation need: the grid in seconds, the duration, the points and the true segments. Segments
-    travel with the sample so that every process of a distributed test can give the metric what it needs; no part of
-    training reads them.
+    what inference and evaluation need: the grid in seconds, the duration, the points and the ground-truth segments.
+    Segments travel with the sample so that every process of a distributed test can give the metric what it needs; no
+    part of training reads them.
 
     Required keys: ``features``, ``snippet_instances``, ``snippet_background``, ``grid``, ``duration_sec``,
     ``video_id``, ``video_labels``, ``num_classes`` and the evaluation keys.
@@ -61,16 +61,16 @@ class PackPointTALInputs(BaseTransform):
 
 @TRANSFORMS.register_module()
 class PackLocalizerInputs(BaseTransform):
-    """Packs features and true segments as mmaction2's own localizers take them, such as BMN.
+    """Packs features and ground-truth segments as mmaction2's own localizers take them, such as BMN.
 
     Localizers know time only as a share of what the features cover. "Frames" are snippets here, so the model needs
     ``feature_extraction_interval=1``. For one of a fixed length, ``CropToWindow`` or ``ResizeSnippets`` goes before.
 
-    ``inputs`` are the features ``(D, T)``; the data sample carries ``gt_instances.gt_bbox (N, 2)``, the true segments
-    as shares from 0 to 1, without those of which less than half lies in what the features cover. Its meta information
+    ``inputs`` are the features ``(D, T)``; the data sample carries ``gt_instances.gt_bbox (N, 2)``, the ground-truth
+    segments as shares from 0 to 1, without those of which less than half lies in what the features cover. Its metainfo
     is ``video_name``, ``duration_second`` (what the features cover), ``duration_frame`` and ``feature_frame`` (T) for
     the localizer, and ``video_id``, ``duration_sec``, ``offset_sec`` (where the features begin), ``window_share_sec``
-    (of a window) and the true segments for the metric.
+    (of a window) and the ground-truth segments for the metric.
 
     Required keys: ``features (T, D)``, ``grid``, ``duration_sec``, ``video_id`` and the evaluation keys.
     """

@@ -69,7 +69,7 @@ class ExtendPointLabels(BaseTransform):
     Args:
         label_weight: tau_1, sampling weight of labelled snippets (Table 3).
         neighbour_weight: tau_2, sampling weight of the snippets beside a run of labelled ones (Table 3).
-        stage: What is resampled: ``'features'`` (the paper), or ``'embedding'``: the features stay as they are, and the
+        stage: Resample ``'features'`` (the paper), or ``'embedding'``: the features stay as they are, and the
             model resamples the embedded ones. Its convolution then sees time as it will at test time, not stretched
             around the points, and has fewer snippets to embed; clips can be extended in this way, too.
 
@@ -149,20 +149,20 @@ class ResizeSnippets(BaseTransform):
 
 @TRANSFORMS.register_module()
 class CropToWindow(BaseTransform):
-    """Cuts out the window that a sample of a data set with ``windows`` is, and pads it with zeros where the video ends.
+    """Cuts out the window that a sample of a dataset with ``windows`` is, and pads it with zeros where the video ends.
 
     The grid moves with it, so times stay right; goes before what packs.
 
     Required keys: ``features``, ``grid``, ``window``. Changed: the first two.
 
     Raises:
-        InputError: The data set cuts no windows.
+        InputError: The dataset cuts no windows.
     """
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """See the class."""
         if 'window' not in results:
-            raise InputError('windows of the data set, for CropToWindow', video=results['video_id'], field='windows')
+            raise InputError('windows of the dataset, for CropToWindow', video=results['video_id'], field='windows')
         (start, stop), grid = results['window'], results['grid']
         inside = results['features'][start:stop]
         results['features'] = np.pad(inside, ((0, stop - start - len(inside)), (0, 0)))

@@ -24,7 +24,7 @@ _MAX_BYTES = 2 << 30
 
 
 class SnippetLoader(BaseTransform):
-    """What reads the snippets of a video, and sees whether they are as many as its duration says.
+    """Base class of what reads the snippets of a video; checks that they are as many as its duration says.
 
     Args:
         length_tolerance: Share of the expected number of snippets by which T may differ from what the duration and the
@@ -64,7 +64,7 @@ class LoadSnippetFeatures(SnippetLoader):
     """Reads the snippet features of a video from one or several files and joins them along the feature dimension.
 
     Formats, by the file's suffix: ``.npy``, ``.npz``, ``.csv`` (one header line and one row per snippet, as
-    mmaction2's BMN features), ``.h5``/``.hdf5`` (one file per video, or one for all with a data set per video).
+    mmaction2's BMN features), ``.h5``/``.hdf5`` (one file per video, or one for all with a dataset per video).
     Any number type is read and becomes float32. Nothing in a file is ever executed (``allow_pickle=False``), an HDF5
     file reaches no other file, and features of more than 2 GiB are refused before they are unpacked.
 
@@ -167,7 +167,7 @@ class LoadSnippetFeatures(SnippetLoader):
 
 
 def _read_hdf5(data, path, video):
-    """An HDF5 data set; InputError if it stands for what other files hold, or unpacks to more than it should."""
+    """An HDF5 dataset; InputError if it stands for what other files hold, or unpacks to more than it should."""
     import h5py
 
     if not isinstance(data, h5py.Dataset) or data.is_virtual or data.external:

@@ -1,4 +1,4 @@
-"""Clips of a video on the snippet grid, as a recogniser takes them."""
+"""Clips of a video on the snippet grid, as a recognizer takes them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -67,10 +67,10 @@ class ClipGrid:
 
 
 class ClipPipeline:
-    """The part of a recogniser's test pipeline that makes clips of decoded frames: one view, no randomness.
+    """The part of a recognizer's test pipeline that makes clips of decoded frames: one view, no randomness.
 
     Args:
-        test_pipeline (list[dict]): The recogniser's. What finds, samples and decodes frames is left out, since the grid
+        test_pipeline (list[dict]): The recognizer's. What finds, samples and decodes frames is left out, since the grid
             decides that, and so is everything after ``FormatShape``; crops in several places become the central one.
 
     Raises:
@@ -124,7 +124,7 @@ def iterate_clips(
     Args:
         video (VideoReader): The open video.
         grid (ClipGrid): Where the clips lie.
-        pipeline (ClipPipeline): What is done to them.
+        pipeline (ClipPipeline): Scales, crops and formats them.
         chunk_size: Clips at a time.
         snippets (Sequence[int], optional): Ascending; all of the video by default.
 

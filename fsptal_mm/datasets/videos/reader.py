@@ -161,5 +161,5 @@ DECODERS = {'decord': DecordReader, 'opencv': OpenCVReader}
 
 
 def _reason(error):
-    """What an error of decord says, without the places in its sources and the stack."""
+    """Message of an error of decord, without the places in its sources and the stack."""
     return str(error).strip().split('\n')[0].split('Check failed: ')[-1][:200]
