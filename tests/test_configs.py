@@ -6,7 +6,6 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-import yaml
 from mmaction.registry import DATASETS, HOOKS, METRICS, MODELS, TRANSFORMS
 from mmengine.config import Config
 
@@ -135,22 +134,6 @@ def test_data_root_variable_reaches_every_loader(path, monkeypatch):
 def test_leaves_hold_only_differences():
     for path in CONFIGS:
         assert len(path.read_text().splitlines()) <= 30, f'{path.name} repeats what belongs into _base_'
-
-
-def test_every_method_folder_is_described_and_indexed():
-    index = yaml.safe_load((ROOT / 'model-index.yml').read_text())
-    listed = []
-    for name in index['Import']:
-        metafile = yaml.safe_load((ROOT / name).read_text())
-        collections = {collection['Name'] for collection in metafile['Collections']}
-        assert all((ROOT / collection['README']).is_file() for collection in metafile['Collections'])
-        for model in metafile['Models']:
-            assert model['In Collection'] in collections
-            assert Path(model['Config']).stem == model['Name']
-            listed.append(model['Config'])
-    assert sorted(listed) == sorted(str(path.relative_to(ROOT)) for path in CONFIGS)
-    for path in CONFIGS:
-        assert path.stem in (path.parent / 'README.md').read_text()
 
 
 @pytest.mark.processes

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from markdown_tables import rows
 from mmaction.registry import DATASETS, HOOKS, LOOPS, METRICS, MODELS, PARAM_SCHEDULERS, TASK_UTILS, TRANSFORMS
 
 from fsptal_mm.datasets.annotations.records import load_annotations
@@ -65,11 +66,6 @@ def test_make_targets_exist():
 def test_the_two_commands_stand_first():
     first = re.search(r'```bash\n(.*?)```', README, re.DOTALL)[1]
     assert re.findall(r'^make (\w+)', first, re.MULTILINE) == ['demo', 'test']
-
-
-def rows(text):
-    """Cells of all rows of tables."""
-    return [[cell.strip() for cell in line.strip('|').split('|')] for line in text.splitlines() if line.startswith('|')]
 
 
 def test_results_are_those_of_the_benchmarks():

@@ -1,0 +1,98 @@
+"""Metafiles and method pages below configs/: complete, and with the figures of the benchmarks."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from markdown_tables import rows
+
+ROOT = Path(__file__).parents[1]
+CONFIGS = sorted(path for path in (ROOT / 'configs').rglob('*.py') if '_base_' not in path.parts)
+METAFILES = {
+    name: yaml.safe_load((ROOT / name).read_text())
+    for name in sorted(yaml.safe_load((ROOT / 'model-index.yml').read_text())['Import'])
+}
+MODELS = {model['Name']: model for metafile in METAFILES.values() for model in metafile['Models']}
+METHODS = {
+    'base': 'base',
+    'base-refined': 'base refined',
+    'fsptal': "FS-PTAL (paper's form)",
+    'fsptal-refined': 'FS-PTAL refined',
+    'fsptal-tuned': 'FS-PTAL tuned',
+    'lacp': 'LACP',
+    'lacp-refined': 'LACP refined',
+    'mil': 'MIL',
+}
+AVERAGE, SINGLE = 'mAP@0.1-0.7', '@0.5'
+
+
+def guide():
+    """From the data and the method of a row of the benchmarks to its cells by column; the first row of each counts."""
+    found, head = {}, None
+    for row in rows((ROOT / 'docs/guides/benchmarks.md').read_text()):
+        if row[:2] == ['data', 'row']:
+            head = row
+        elif head and len(row) == len(head) and AVERAGE in head:
+            found.setdefault((row[0], row[1]), dict(zip(head, row)))
+    return found
+
+
+GUIDE = guide()
+
+
+def of_guide(name):
+    """The row that a config was measured for, or None."""
+    method, _, data = name.partition('_')
+    return GUIDE.get((data, METHODS.get(method)))
+
+
+def test_every_config_is_indexed_and_described():
+    listed = []
+    for name, metafile in METAFILES.items():
+        collections = {collection['Name'] for collection in metafile['Collections']}
+        assert {model['In Collection'] for model in metafile['Models']} <= collections
+        listed += [model['Config'] for model in metafile['Models']]
+        for collection in metafile['Collections']:
+            assert collection['README'] == str(Path(name).with_name('README.md'))
+            assert (ROOT / collection['README']).is_file()
+            if 'Code' in collection:
+                assert (ROOT / collection['Code']['URL'].partition('/blob/main/')[2]).is_file()
+    assert sorted(listed) == sorted(str(path.relative_to(ROOT)) for path in CONFIGS)
+    assert all(Path(model['Config']).stem == name for name, model in MODELS.items())
+    for path in CONFIGS:
+        assert path.stem in (path.parent / 'README.md').read_text()
+
+
+@pytest.mark.parametrize('name', MODELS)
+def test_results_are_those_of_the_benchmarks(name):
+    row = of_guide(name)
+    results = MODELS[name].get('Results')
+    assert (results is None) == (row is None)
+    if row:
+        (result,) = results
+        assert result['Task'] == 'Temporal Action Localization'
+        assert result['Dataset'] == MODELS[name]['Metadata']['Training Data']
+        assert result['Metrics'] == {AVERAGE: float(row[AVERAGE].split()[0]), f'mAP{SINGLE}': float(row[SINGLE])}
+
+
+def test_most_methods_have_results():
+    assert sum(of_guide(name) is not None for name in MODELS) >= len(METHODS)
+    assert all(any(name.partition('_')[0] == method and of_guide(name) for name in MODELS) for method in METHODS)
+
+
+@pytest.mark.parametrize(
+    'page', sorted({path.with_name('README.md') for path in CONFIGS}), ids=lambda path: path.parent.name
+)
+def test_pages_give_the_figures_of_the_benchmarks(page):
+    figures = {}
+    for row in rows(page.read_text()):
+        if row[0] == 'config':
+            head = row
+        elif names := re.findall(r'`([\w-]+)\.py`', row[0]):
+            for name in names:
+                figures[name] = row[head.index(AVERAGE)] if AVERAGE in head else ''
+    for name, figure in figures.items():
+        row = of_guide(name)
+        assert figure == (row[AVERAGE] if row else ''), name
+    assert sorted(figures) == sorted(path.stem for path in page.parent.glob('*.py'))
