@@ -44,6 +44,11 @@ class VideoInput:
         """Whether this is a video file."""
         return self.features is None and Path(self.paths[0]).suffix.lower() in VIDEO_SUFFIXES
 
+    def naming(self, error: InputError) -> InputError:
+        """Return the error with this input's file and id, where it does not name others."""
+        file, video_id = error.file or self.source, error.video or self.video_id
+        return InputError(error.expected, file=file, video=video_id, field=error.field, found=error.found)
+
 
 def list_inputs(inputs: Inputs, streams: Iterable[str] = ('feature',)) -> list[VideoInput]:
     """Every video that is meant by ``inputs``.

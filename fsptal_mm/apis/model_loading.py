@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmengine.device import get_device
 from mmengine.infer import BaseInferencer
 from mmengine.runner.checkpoint import CheckpointLoader, _load_checkpoint_to_model
@@ -106,6 +106,14 @@ def load_weights(model: nn.Module, checkpoint: dict[str, Any], file: str | Path)
             raise
         found = '; '.join(filter(None, reasons))
         raise InputError('the weights of the model in the config', file=file, found=found) from error
+
+
+def replace_nms(model: ConfigDict, nms: dict[str, Any]) -> None:
+    """Set the NMS of the detections in the config of a model: its own may need what is not installed."""
+    if 'proposals' in (model.get('head') or {}):
+        model.head.proposals.nms = nms
+    if model.get('refinement'):
+        model.refinement.nms = nms
 
 
 def set_nms(model: PointTAL, nms: dict[str, Any]) -> None:

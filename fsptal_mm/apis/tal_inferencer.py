@@ -28,7 +28,16 @@ from fsptal_mm.visualization import ModelTrack, Timeline, annotate_video, draw_t
 from .feature_extractor import FeatureExtractor
 from .inference_inputs import Inputs, VideoInput, list_inputs
 from .input_pipeline import InputPipeline, ModelInputs
-from .model_loading import class_names, find_config, load_weights, local_file, set_nms, state_dict_holder, usable_device
+from .model_loading import (
+    class_names,
+    find_config,
+    load_weights,
+    local_file,
+    replace_nms,
+    set_nms,
+    state_dict_holder,
+    usable_device,
+)
 from .timelines import read_frames
 
 
@@ -91,7 +100,7 @@ class TALInferencer(BaseInferencer):
             self._reads = ModelInputs(config, grid)
             device = usable_device(device)
             if nms is not None:
-                _replace_nms(config.model, nms)
+                replace_nms(config.model, nms)
             super().__init__(config, self._weights, device, scope='mmaction', show_progress=show_progress)
         if nms is not None:
             set_nms(self.model, nms)
@@ -251,8 +260,8 @@ class TALInferencer(BaseInferencer):
                 data = self.pipeline(video)
             except InputError as error:
                 if failures is None:
-                    raise _naming(error, video) from error
-                failures.append(_naming(error, video))
+                    raise video.naming(error) from error
+                failures.append(video.naming(error))
             else:
                 sources[video.video_id] = video.source
                 yield video, data
@@ -263,7 +272,7 @@ class TALInferencer(BaseInferencer):
             return list(zip(videos, self.forward(data, **forward_kwargs)))
         except InputError as error:
             if len(videos) == 1:
-                failures.append(_naming(error, videos[0]))
+                failures.append(videos[0].naming(error))
                 return []
         singles = [{key: values[place : place + 1] for key, values in data.items()} for place in range(len(videos))]
         return [
@@ -307,17 +316,3 @@ class TALInferencer(BaseInferencer):
 def _check_limits(score_threshold=None, top_k=None):
     check_numbers('TALInferencer', -math.inf, optional=True, score_threshold=score_threshold)
     check_numbers('TALInferencer', 1, whole=True, optional=True, top_k=top_k)
-
-
-def _replace_nms(model, nms):
-    """Set the NMS of the detections in the config of a model: its own may need what is not installed."""
-    if 'proposals' in (model.get('head') or {}):
-        model.head.proposals.nms = nms
-    if model.get('refinement'):
-        model.refinement.nms = nms
-
-
-def _naming(error, video):
-    """The error with the input's name, where it does not say which one is at fault."""
-    file, video_id = error.file or video.source, error.video or video.video_id
-    return InputError(error.expected, file=file, video=video_id, field=error.field, found=error.found)

@@ -1,5 +1,6 @@
 # Your own videos, read as clips in training and test: annotations.json (the plain format, with the subsets train and
-# test) and videos/ID.mp4 below data_root. Frames go through the test pipeline of the recognizer whose backbone is used.
+# test) and videos/ID.mp4 below data_root. The list of classes in annotations.json is that of the model, in this order.
+# Frames go through the test pipeline of the recognizer whose backbone is used.
 _base_ = ['./point_tal.py', '../pipelines/label_extension.py']
 
 data_root = '{{$FSPTAL_DATA_ROOT:data}}/mine'
