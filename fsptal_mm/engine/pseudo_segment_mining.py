@@ -29,7 +29,7 @@ def propose(model, inputs, data_samples):
         found[sample.video_id] = dict(
             detections=collect_detections(stage1),
             snippet_scores=to_numpy(scores.final[index, :length]),
-            background_scores=to_numpy(scores.background[index, :length]),
+            background_scores=to_numpy(scores.background_scores[index, :length]),
             points=point_extents(*points),
             background_sec=np.asarray(sample.get('gt_background_sec', [])),
             duration_sec=sample.duration_sec,

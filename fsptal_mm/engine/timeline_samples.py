@@ -104,4 +104,4 @@ def _evaluating(model):
 
 def _curves(model, batch, sample):
     scores = model.head.clean_scores(batch)
-    return SnippetCurves(snippet_edges_sec(sample), to_numpy(scores.final[0]), to_numpy(scores.background[0]))
+    return SnippetCurves(snippet_edges_sec(sample), to_numpy(scores.final[0]), to_numpy(scores.background_scores[0]))

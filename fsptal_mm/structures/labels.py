@@ -13,7 +13,7 @@ from .grid import snippet_edges_sec
 from .segments import outer_length
 
 NO_INSTANCE = -1
-_PER_SEGMENT = ('start', 'stop', 'outer_start', 'outer_stop', 'background')  # of SegmentLabels, besides the group
+_PER_SEGMENT = ('start', 'stop', 'outer_start', 'outer_stop', 'is_background')  # of SegmentLabels, besides the group
 
 
 @dataclass(frozen=True)
@@ -21,15 +21,15 @@ class PointTargets:
     """Point labels of a batch, padded. Given ones from the annotation; mined ones are of the same form.
 
     Attributes:
-        instances: ``(B, T, C)`` int32: the action instance of class c that snippet t is labelled with, or -1 for none.
-            Instances are numbered within a video. ``instances >= 0`` are the 0/1 point labels P of the paper.
-        background: ``(B, T)`` bool, snippets labelled as background (mined, or clicked by the annotator).
+        snippet_instances: ``(B, T, C)`` int32: the action instance of class c that snippet t is labelled with, or -1
+            for none. Instances are numbered within a video. Those ``>= 0`` are the 0/1 point labels P of the paper.
+        background_labels: ``(B, T)`` bool, snippets labelled as background (mined, or clicked by the annotator).
         video_labels: ``(B, C)`` float, 1 for the classes that occur in the video.
         mask: ``(B, T)`` bool, true on real snippets; labels stand only there.
     """
 
-    instances: Tensor
-    background: Tensor
+    snippet_instances: Tensor
+    background_labels: Tensor
     video_labels: Tensor
     mask: Tensor
 
@@ -38,17 +38,17 @@ class PointTargets:
         """Collect the targets of a batch, built on the host and moved once.
 
         Args:
-            data_samples (list[ActionDataSample]): With ``point_instances (T, C)``, ``point_background (T,)`` and
+            data_samples (list[ActionDataSample]): With ``snippet_instances (T, C)``, ``background_labels (T,)`` and
                 ``gt_video_labels (C,)``, on the host.
             mask (Tensor): ``(B, T)`` of the batch; targets go to its device.
         """
         num_videos, num_snippets = mask.shape
-        num_classes = data_samples[0].point_instances.shape[1]
+        num_classes = data_samples[0].snippet_instances.shape[1]
         instances = torch.full((num_videos, num_snippets, num_classes), NO_INSTANCE, dtype=torch.int32)
         background = torch.zeros((num_videos, num_snippets), dtype=torch.bool)
         for video, sample in enumerate(data_samples):
-            instances[video, : len(sample.point_instances)] = sample.point_instances
-            background[video, : len(sample.point_background)] = sample.point_background
+            instances[video, : len(sample.snippet_instances)] = sample.snippet_instances
+            background[video, : len(sample.background_labels)] = sample.background_labels
         video_labels = torch.stack([sample.gt_video_labels for sample in data_samples])
         instances, background, video_labels = (
             target.to(mask.device, non_blocking=True) for target in (instances, background, video_labels)
@@ -58,12 +58,12 @@ class PointTargets:
     @cached_property
     def labels(self):
         """``(B, T, C)`` bool, the point labels P."""
-        return self.instances >= 0
+        return self.snippet_instances >= 0
 
     @cached_property
     def is_action(self):
         """``(B, T)`` bool, snippets with a point label of any class."""
-        return self.instances.amax(-1) >= 0  # faster than `any`
+        return self.snippet_instances.amax(-1) >= 0  # faster than `any`
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class SegmentLabels:
         outer_start: ``(N,)`` int64; the outer ranges are ``[outer_start, start)`` and
             ``[stop, outer_stop)``: Eq. 8, which prints last snippets instead.
         outer_stop: ``(N,)`` int64.
-        background: ``(N,)`` bool, a segment without the class: scored by 1 - q-hat.
+        is_background: ``(N,)`` bool, a segment without the class: scored by 1 - q-hat.
     """
 
     video: Tensor
@@ -89,7 +89,7 @@ class SegmentLabels:
     stop: Tensor
     outer_start: Tensor
     outer_stop: Tensor
-    background: Tensor
+    is_background: Tensor
 
     def of_video(self, video):
         """The segments of one video of the batch, numbered as those of a batch of it alone."""
@@ -131,7 +131,7 @@ class SegmentLabels:
         stop = (self.stop + reach).clamp(max=num_snippets)
         # The number of segments that reach over a snippet is the sum of those that began minus those that ended.
         row = self.video[self.group] * (num_snippets + 1)
-        step = (~self.background).long()
+        step = (~self.is_background).long()
         change = row.new_zeros(num_videos * (num_snippets + 1))
         change = change.index_add(0, row + first, step).index_add(0, row + stop, -step)
         return mask & (change.view(num_videos, -1).cumsum(1)[:, :-1] == 0)
@@ -144,8 +144,8 @@ class VideoLabels:
     Attributes named as in a data sample mean what they mean there, with the mined labels added.
 
     Attributes:
-        actions: Sparse ``(T, C)`` int32, ``point_instances + 1``: few of a video's classes occur in it.
-        point_background: ``(T,)`` bool.
+        actions: Sparse ``(T, C)`` int32, ``snippet_instances + 1``: few of a video's classes occur in it.
+        background_labels: ``(T,)`` bool.
         gt_video_labels: ``(C,)`` float.
         given: ``(T,)`` bool, snippets that the annotation labels as action or as background.
         edges_sec: ``(T + 1,)`` seconds: snippet t reaches from entry t to entry t + 1.
@@ -153,14 +153,14 @@ class VideoLabels:
     """
 
     actions: Tensor
-    point_background: Tensor
+    background_labels: Tensor
     gt_video_labels: Tensor
     given: Tensor
     edges_sec: np.ndarray
     segments: SegmentLabels | None
 
     @property
-    def point_instances(self):
+    def snippet_instances(self):
         """``(T, C)`` int32, -1 for none."""
         return self.actions.to_dense() + NO_INSTANCE
 
@@ -178,10 +178,10 @@ class VideoLabels:
             dict[str, VideoLabels]: By video id.
         """
         instances, background, video_labels = (
-            part.cpu() for part in (targets.instances, targets.background, targets.video_labels)
+            part.cpu() for part in (targets.snippet_instances, targets.background_labels, targets.video_labels)
         )
         segments = segments and SegmentLabels(*(part.cpu() for part in vars(segments).values()))
-        is_given = (given.is_action | given.background).cpu()
+        is_given = (given.is_action | given.background_labels).cpu()
         store = {}
         for video, sample in enumerate(data_samples):
             length = sample.num_snippets

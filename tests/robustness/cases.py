@@ -41,9 +41,9 @@ def draw_sample(rng, length, kind, name='v'):
     sample = ActionDataSample(
         metainfo=dict(video_id=name, num_snippets=length, grid=SnippetGrid(0.5), duration_sec=length * 0.5)
     )
-    sample.point_instances = torch.from_numpy(instances)
-    sample.point_background = torch.from_numpy(background)
-    sample.gt_video_labels = (sample.point_instances != NO_INSTANCE).any(0).float()
+    sample.snippet_instances = torch.from_numpy(instances)
+    sample.background_labels = torch.from_numpy(background)
+    sample.gt_video_labels = (sample.snippet_instances != NO_INSTANCE).any(0).float()
     return sample
 
 

@@ -272,9 +272,9 @@ def test_durations_that_no_video_has(duration, supervision, tmp_path):
 
 def tiny_batch():
     sample = ActionDataSample(metainfo=dict(video_id='v', num_snippets=9, grid=SnippetGrid(0.5), duration_sec=4.5))
-    sample.point_instances = torch.full((9, 2), -1, dtype=torch.int32)
-    sample.point_instances[2, 0], sample.point_instances[6, 1] = 0, 1
-    sample.point_background = torch.arange(9) == 4
+    sample.snippet_instances = torch.full((9, 2), -1, dtype=torch.int32)
+    sample.snippet_instances[2, 0], sample.snippet_instances[6, 1] = 0, 1
+    sample.background_labels = torch.arange(9) == 4
     sample.gt_video_labels = torch.ones(2)
     return dict(inputs=[torch.linspace(-1, 1, 54).reshape(9, 6)], data_samples=[sample])
 

@@ -81,10 +81,10 @@ def test_mined_labels_keep_the_given_ones_and_the_mask(seed, lengths, kind, extr
     scores, background = logits[..., :-1] * (1 - logits[..., -1:]), logits[..., -1]
     for miner in (PseudoLabelMiner(), PseudoLabelMiner(None, None), LACPSeedMiner()):
         mined = miner(scores, background, targets)
-        assert torch.equal(mined.instances[targets.labels], targets.instances[targets.labels])
-        assert (mined.background & targets.background).sum() == targets.background.sum()
-        assert not (mined.background & mined.labels.any(-1)).any()
-        assert not ((mined.background | mined.labels.any(-1)) & ~targets.mask).any()
+        assert torch.equal(mined.snippet_instances[targets.labels], targets.snippet_instances[targets.labels])
+        assert (mined.background_labels & targets.background_labels).sum() == targets.background_labels.sum()
+        assert not (mined.background_labels & mined.labels.any(-1)).any()
+        assert not ((mined.background_labels | mined.labels.any(-1)) & ~targets.mask).any()
         for searcher in (SegmentSearcher(), SegmentSearcher(original=True, background_segments=True)):
             check_segments(searcher(scores, mined), mined)
 
@@ -97,7 +97,7 @@ def check_segments(found, targets):
     assert (found.stop <= found.outer_stop).all()
     assert (found.outer_stop <= length).all()
     kept = torch.zeros_like(targets.labels)
-    for group, start, stop, background in zip(found.group, found.start, found.stop, found.background):
+    for group, start, stop, background in zip(found.group, found.start, found.stop, found.is_background):
         if not background:
             kept[found.video[group], start:stop, found.label[group]] = True
     assert (kept | ~targets.labels).all(), 'a seed in no segment'
@@ -111,7 +111,7 @@ def test_proposals_are_ordered_and_in_the_video(seed, length, extreme_share, dty
     duration_sec = length * 0.5 - rng.uniform(0, 0.4)
     for nms in (dict(type='nms', iou_threshold=0.5), dict(type='soft_nms')):
         found = ProposalGenerator(nms=nms)(
-            scores.final[0], scores.background[0], scores.classes[0].amax(0), SnippetGrid(0.5), duration_sec
+            scores.final[0], scores.background_scores[0], scores.classes[0].amax(0), SnippetGrid(0.5), duration_sec
         )
         start, end = found['segments_sec'].T
         assert ((start >= 0) & (start < end) & (end <= duration_sec)).all()
@@ -170,8 +170,8 @@ def test_memory_of_a_training_step_grows_with_the_video_and_no_faster(head, full
         video = torch.from_numpy(np.random.default_rng(0).standard_normal((length, DIM), dtype=np.float32))
         sample = draw_sample(np.random.default_rng(0), length, 'none')
         every = torch.arange(50, length, 100)
-        sample.point_instances[every, every % NUM_CLASSES] = torch.arange(len(every), dtype=torch.int32)
-        sample.gt_video_labels = (sample.point_instances != NO_INSTANCE).any(0).float()
+        sample.snippet_instances[every, every % NUM_CLASSES] = torch.arange(len(every), dtype=torch.int32)
+        sample.gt_video_labels = (sample.snippet_instances != NO_INSTANCE).any(0).float()
         with PeakMemory() as memory:
             losses = run(model, [video], [sample], 'loss')
             sum(losses.values()).backward()

@@ -32,24 +32,26 @@ SEARCHERS = (
 
 def score_losses(scores, targets):
     """Every loss of scores ``{name: function of the scores}``; what they choose is fixed by the scores given."""
-    scores_now = SnippetScores(*(part.detach() for part in (scores.classes, scores.background, scores.final)))
-    mined = PseudoLabelMiner()(scores_now.final, scores_now.background, targets)
+    scores_now = SnippetScores(*(part.detach() for part in (scores.classes, scores.background_scores, scores.final)))
+    mined = PseudoLabelMiner()(scores_now.final, scores_now.background_scores, targets)
     segments = [searcher(scores_now.final, mined) for searcher in SEARCHERS]
     mil = MILHead(NUM_CLASSES, 2)
     losses = {
-        f'point focal, exponent {exponent}': lambda s, e=exponent: PointFocalLoss(e)(s.final, s.background, mined)
+        f'point focal, exponent {exponent}': lambda s, e=exponent: PointFocalLoss(e)(
+            s.final, s.background_scores, mined
+        )
         for exponent in (0, 0.5, 1, 2, 5)
     }
     for absent in ('topk', 'mean'):
         for reduction in ('mean', 'sum'):
             loss = VideoLevelLoss(absent_classes=absent, reduction=reduction)
             losses[f'video level, {absent}, {reduction}'] = lambda s, loss=loss: loss(
-                s.classes, s.background, targets.mask, targets.video_labels, s.classes[:, 0][:, [0, 1, 2, 2]]
+                s.classes, s.background_scores, targets.mask, targets.video_labels, s.classes[:, 0][:, [0, 1, 2, 2]]
             )
     losses['video level of LACP'] = lambda s: LACPVideoLoss()(
-        s.classes, s.background, targets.mask, targets.video_labels
+        s.classes, s.background_scores, targets.mask, targets.video_labels
     )
-    losses['points of LACP'] = lambda s: LACPPointLoss()(s.final, s.background, mined)
+    losses['points of LACP'] = lambda s: LACPPointLoss()(s.final, s.background_scores, mined)
     losses['MIL'] = lambda s: mil.loss_by_feat(s, targets.mask, targets.video_labels)
     for number, found in enumerate(segments):
         losses[f'OIC {number}'] = lambda s, found=found: OICLoss()(s.final, found)
@@ -86,14 +88,14 @@ def test_losses_of_features_are_finite(seed, lengths, kind, scale, dtype):
     batch = batch.with_features(batch.features.requires_grad_())
     logits = draw_logits(rng, (len(batch.features), NUM_CLASSES + 1), 0.3).to(dtype).requires_grad_()
     scores = SnippetScores.from_logits(batch.pad(logits.detach()))
-    mined = PseudoLabelMiner()(scores.final, scores.background, targets)
-    runs = SEARCHERS[3](scores.final, LACPSeedMiner()(scores.final, scores.background, targets))
+    mined = PseudoLabelMiner()(scores.final, scores.background_scores, targets)
+    runs = SEARCHERS[3](scores.final, LACPSeedMiner()(scores.final, scores.background_scores, targets))
     foreground = ForegroundBranch(5)(batch, logits)
-    losses = FeatureSeparationLoss()(batch, targets.labels, mined.background) | dict(
+    losses = FeatureSeparationLoss()(batch, targets.labels, mined.background_labels) | dict(
         feature_contrast=feature_contrast(batch, runs, 0.1),
-        foreground=VideoLevelLoss()(scores.classes, scores.background, targets.mask, targets.video_labels, foreground)[
-            'loss_foreground'
-        ],
+        foreground=VideoLevelLoss()(
+            scores.classes, scores.background_scores, targets.mask, targets.video_labels, foreground
+        )['loss_foreground'],
     )
     for name, loss in losses.items():
         assert torch.isfinite(loss), name
@@ -147,13 +149,13 @@ def check_feature_losses(rng, class_aware):
     batch = SnippetBatch.from_videos([torch.from_numpy(rng.normal(size=(s.num_snippets, 4))) for s in samples])
     logits = torch.from_numpy(rng.normal(size=(len(batch.features), NUM_CLASSES + 1)))
     scores = SnippetScores.from_logits(batch.pad(logits))
-    mined = PseudoLabelMiner()(scores.final, scores.background, targets)
-    runs = SEARCHERS[3](scores.final, LACPSeedMiner()(scores.final, scores.background, targets))
+    mined = PseudoLabelMiner()(scores.final, scores.background_scores, targets)
+    runs = SEARCHERS[3](scores.final, LACPSeedMiner()(scores.final, scores.background_scores, targets))
     branch = ForegroundBranch(4).double()
 
     def separation(rows):
         embedding = batch.with_features(rows)
-        terms = feature_separation_loss(embedding, targets.labels, mined.background, class_aware=class_aware)
+        terms = feature_separation_loss(embedding, targets.labels, mined.background_labels, class_aware=class_aware)
         return sum(terms).double()
 
     gradcheck(separation, batch.features)

@@ -31,7 +31,7 @@ def extended(instances, num_classes=1, **kwargs):
         dict(
             features=np.arange(len(instances), dtype=np.float32)[:, None],
             snippet_instances=instances,
-            snippet_background=np.zeros(len(instances), dtype=bool),
+            background_labels=np.zeros(len(instances), dtype=bool),
         )
     )
 
@@ -49,7 +49,7 @@ def test_two_points_of_a_class_in_a_snippet_are_the_first_instance():
 
 def test_background_clicks_become_background_snippets():
     results = PointsToSnippets().transform(make_results(background_sec=np.array([2.4, 0.6])))
-    assert results['snippet_background'].tolist() == [False, True, False, False, True]
+    assert results['background_labels'].tolist() == [False, True, False, False, True]
 
 
 def test_a_point_beyond_features_that_end_early_goes_to_the_last_snippet():

@@ -56,9 +56,9 @@ def test_a_training_video(root):
     assert sample.video_id == 'a'
     assert item['inputs'].shape == (6, 3)
     assert (item['inputs'] == ord('a')).all()
-    assert sample.point_instances.argmax(0).tolist() == [1, 4]  # snippet of the point of each class
-    assert (sample.point_instances >= 0).sum() == 2
-    assert sample.point_background.tolist() == [False] * 5 + [True]
+    assert sample.snippet_instances.argmax(0).tolist() == [1, 4]  # snippet of the point of each class
+    assert (sample.snippet_instances >= 0).sum() == 2
+    assert sample.background_labels.tolist() == [False] * 5 + [True]
     assert sample.gt_video_labels.tolist() == [1, 1]
     assert (sample.duration_sec, sample.grid.snippet_sec, sample.num_snippets) == (6.0, 1.0, 6)
 
@@ -96,14 +96,14 @@ def test_supervision_by_segments_labels_even_the_shortest(root):
     text['videos']['a']['segments'] = [dict(start_sec=2.6, end_sec=2.9, label='hop')]  # between the centres 2.5 and 3.5
     (root / 'ann.json').write_text(json.dumps(text))
     sample = build(root, supervision='segments')[0]['data_samples']
-    assert sample.point_instances.tolist() == [[-1, -1]] * 2 + [[-1, 0]] + [[-1, -1]] * 3
-    assert sample.point_background.tolist() == [True, True, False, True, True, True]
+    assert sample.snippet_instances.tolist() == [[-1, -1]] * 2 + [[-1, 0]] + [[-1, -1]] * 3
+    assert sample.background_labels.tolist() == [True, True, False, True, True, True]
 
 
 def test_supervision_by_segments_labels_every_snippet(root):
     sample = build(root, supervision='segments')[0]['data_samples']
-    assert sample.point_instances.tolist() == [[-1, -1], [0, -1], [0, -1], [-1, -1], [-1, 1], [-1, -1]]
-    assert sample.point_background.tolist() == [True, False, False, True, False, True]
+    assert sample.snippet_instances.tolist() == [[-1, -1], [0, -1], [0, -1], [-1, -1], [-1, 1], [-1, -1]]
+    assert sample.background_labels.tolist() == [True, False, False, True, False, True]
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_annotators_are_paths_below_the_root(root):
     (root / 'two.txt').write_text('a,5.0,run\n')
     files = ['one.txt', 'two.txt']
     chosen = [build(root, point_file=files, annotator=number)[0]['data_samples'] for number in (0, 1)]
-    assert [sample.point_instances[:, 0].argmax().item() for sample in chosen] == [1, 5]
+    assert [sample.snippet_instances[:, 0].argmax().item() for sample in chosen] == [1, 5]
 
 
 @pytest.mark.parametrize('name, sec, train, test', [('gtea_spatialcnn', 1 / 3, 21, 7), ('50salads_acc', 0.6, 40, 10)])
@@ -151,7 +151,7 @@ def test_real_features_fit_their_annotations(data_root, name, sec, train, test):
         for item in dataset:
             sample = item['data_samples']
             if split == 'train':
-                assert sample.point_instances.max() >= 0
+                assert sample.snippet_instances.max() >= 0
             expected = sample.duration_sec / sample.grid.snippet_sec
             assert abs(sample.num_snippets - expected) <= 1
 

@@ -40,7 +40,7 @@ LABELS = make_labels(segments_of((0, 2, 5, False), (0, 5, 6, False), (0, 6, 10, 
 
 def test_counts():
     other = make_labels(None)
-    other.point_background[:] = True  # every snippet has a label
+    other.background_labels[:] = True  # every snippet has a label
     assert count_labels(dict(v=LABELS, w=other)) == {
         'mining/given_action': 4,  # 3 and 5, in either video
         'mining/given_background': 4,  # 0; in the other video also the two points, which no miner would do

@@ -58,7 +58,7 @@ def test_a_pass_mines_what_the_head_mines_at_a_step_with_the_same_weights(tmp_pa
         stored = VideoLabels.to_batch(store, samples, inputs.mask)
         assert_same(stored, (targets, segments))
         assert (stored[1] is None) == (head == 'PointTALHead')
-        mined += int(targets.labels.sum() > (samples[0].point_instances >= 0).sum())
+        mined += int(targets.labels.sum() > (samples[0].snippet_instances >= 0).sum())
     assert mined >= 3  # or the test would compare little more than given points
 
 
@@ -72,9 +72,10 @@ def test_labels_are_taken_apart_and_joined_without_change(tmp_path):
     assert_same(VideoLabels.to_batch(store, data['data_samples'], batch.mask), (targets, segments))
     first, second = data['data_samples']
     swapped = VideoLabels.to_batch(store, [second, first], batch.mask)
-    assert_same(
-        swapped[0], replace(targets, instances=targets.instances.flip(0), background=targets.background.flip(0))
+    flipped = dict(
+        snippet_instances=targets.snippet_instances.flip(0), background_labels=targets.background_labels.flip(0)
     )
+    assert_same(swapped[0], replace(targets, **flipped))
     assert set(swapped[1].video.tolist()) == {0, 1}
 
 
@@ -96,7 +97,7 @@ def test_stored_labels_train_as_live_ones_do_and_do_not_follow_the_weights(tmp_p
         head.classifier.weight.neg_()  # other scores
     assert_same(head.mine(batch, samples), before)
     head.train_on('mined')
-    assert not torch.equal(head.mine(batch, samples)[1].background, before[1].background)
+    assert not torch.equal(head.mine(batch, samples)[1].background_labels, before[1].background_labels)
     head.train_on(store)
     head.clean_scores = head.miner = head.searcher = None
     head.loss(batch, samples)  # mines nothing, or it would fail
@@ -130,7 +131,7 @@ def test_begin_and_interval(tmp_path):
     loss_by_feat = head.loss_by_feat
 
     def spy(scores, targets, foreground_scores):
-        mined.append((runner.epoch, int(targets.labels.any(-1).sum()), int(targets.background.sum())))
+        mined.append((runner.epoch, int(targets.labels.any(-1).sum()), int(targets.background_labels.sum())))
         return loss_by_feat(scores, targets, foreground_scores)
 
     head.loss_by_feat = spy
@@ -138,7 +139,7 @@ def test_begin_and_interval(tmp_path):
     dumped = sorted(path.name for path in (tmp_path / 'run/pseudo_labels').iterdir())
     assert dumped == ['epoch_1.json', 'epoch_3.json']
     dataset = runner.train_dataloader.dataset
-    points = sum(int((sample['data_samples'].point_instances >= 0).any(1).sum()) for sample in dataset)
+    points = sum(int((sample['data_samples'].snippet_instances >= 0).any(1).sum()) for sample in dataset)
     before, after = ([row for row in mined if (row[0] == 0) == first] for first in (True, False))
     assert sum(actions for _, actions, _ in before) == points
     # One between two neighbouring points, one before the first and one after the last: 13 points in 5 videos.

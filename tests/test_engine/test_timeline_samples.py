@@ -44,7 +44,7 @@ def test_training_video_shows_what_the_head_mines_in_seconds(runner):
     labels = VideoLabels.from_batch(data['data_samples'], *model.head.mine(batch, data['data_samples']))['v2']
     scores = model.head.clean_scores(batch)
     np.testing.assert_allclose(track.curves.scores, scores.final[0], rtol=1e-6)
-    np.testing.assert_allclose(track.curves.background, scores.background[0], rtol=1e-6)
+    np.testing.assert_allclose(track.curves.background, scores.background_scores[0], rtol=1e-6)
     assert track.curves.edges_sec.tolist() == labels.edges_sec.tolist()
     assert len(labels.edges_sec) > 24  # the extended video has more snippets, and ends where the video ends
     assert (labels.edges_sec[0], labels.edges_sec[-1]) == (0, 23)
@@ -55,11 +55,11 @@ def test_training_video_shows_what_the_head_mines_in_seconds(runner):
         assert timeline.points.labels[inside].tolist() == [label]
     middles = (labels.edges_sec[1:] + labels.edges_sec[:-1]) / 2
     for spans, snippets in ((track.extended, labels.given.numpy()), (track.mined, ~labels.given.numpy())):
-        labelled = (labels.point_instances.numpy() >= 0).any(1) | labels.point_background.numpy()
+        labelled = (labels.snippet_instances.numpy() >= 0).any(1) | labels.background_labels.numpy()
         covered = [((start <= middles) & (middles < end)) for start, end in spans.segments]
         assert (np.any(covered, 0) == (labelled & snippets)).all()
     assert -1 in track.mined.labels
-    assert len(track.best_segments) == (~labels.segments.background).sum()
+    assert len(track.best_segments) == (~labels.segments.is_background).sum()
     assert track.proposals is None
 
 

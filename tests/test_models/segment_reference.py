@@ -99,8 +99,8 @@ def chains(scores, targets, **variant):
     found = {}
     for video, mask in enumerate(targets.mask):
         length = int(mask.sum())
-        instances = targets.instances[video, :length].numpy()
+        instances = targets.snippet_instances[video, :length].numpy()
         for label in np.flatnonzero(((instances >= 0).any(0)) & (targets.video_labels[video].numpy() > 0)):
-            background = targets.background[video, :length].numpy()
+            background = targets.background_labels[video, :length].numpy()
             found[video, label] = Chain(scores[video, :length], instances, background, label, **variant)
     return found

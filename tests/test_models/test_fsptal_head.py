@@ -33,9 +33,9 @@ def make_video(length, points, background=()):
     for snippet, label, instance in points:
         instances[snippet, label] = instance
     sample = ActionDataSample(metainfo=dict(video_id='v', num_snippets=length))
-    sample.point_instances = instances
-    sample.point_background = torch.zeros(length, dtype=torch.bool)
-    sample.point_background[list(background)] = True
+    sample.snippet_instances = instances
+    sample.background_labels = torch.zeros(length, dtype=torch.bool)
+    sample.background_labels[list(background)] = True
     sample.gt_video_labels = (instances >= 0).any(0).float()
     return torch.randn(length, 6, generator=torch.Generator().manual_seed(length)), sample
 
@@ -90,12 +90,12 @@ def test_away_from_all_segments_is_background():
     batch = model.embed(model.data_preprocessor(dict(inputs=[video for video, _ in VIDEOS]))['inputs'])
     given, targets, segments = model.head.mine(batch, samples)
     away = segments.away_from_actions(batch.mask, 0.5)
-    assert targets.background[away].all()
+    assert targets.background_labels[away].all()
     model.head.background_margin = None
-    mined = model.head.mine(batch, samples)[1].background
+    mined = model.head.mine(batch, samples)[1].background_labels
     assert (away & ~mined).any()
-    assert torch.equal(targets.background, mined | away)  # mined background stays what it was
-    assert not (targets.background & given.labels.any(-1)).any()
+    assert torch.equal(targets.background_labels, mined | away)  # mined background stays what it was
+    assert not (targets.background_labels & given.labels.any(-1)).any()
 
 
 def test_mined_actions_are_labels_or_seeds():

@@ -14,7 +14,7 @@ def make_batch(num_videos, num_snippets, num_instances):
         times = torch.arange(num_instances) * length // num_instances
         instances[times, times % 3] = torch.arange(num_instances).int()
         sample = ActionDataSample(metainfo=dict(video_id=f'v{video}', num_snippets=length))
-        sample.point_instances, sample.point_background = instances, torch.zeros(length, dtype=torch.bool)
+        sample.snippet_instances, sample.background_labels = instances, torch.zeros(length, dtype=torch.bool)
         sample.gt_video_labels = (instances >= 0).any(0).float()
         inputs.append(torch.rand(length, 6, generator=torch.Generator().manual_seed(video)))
         samples.append(sample)

@@ -51,7 +51,7 @@ def model():
 @pytest.fixture
 def videos():
     videos = [make_video(length, seed) for seed, length in enumerate(LENGTHS)]
-    videos[2][1].point_instances[[5, 18], 1] = torch.tensor([2, 3], dtype=torch.int32)  # a class of several actions
+    videos[2][1].snippet_instances[[5, 18], 1] = torch.tensor([2, 3], dtype=torch.int32)  # a class of several actions
     return videos
 
 
@@ -77,7 +77,7 @@ def test_seeds_by_hand(background_scores, points, background, actions, reason):
     instances[0, points, 0] = np.arange(len(points))
     scores = torch.zeros(1, len(background_scores), 1)
     seeds = LACPSeedMiner()(scores, torch.tensor([background_scores]), make_targets(instances))
-    assert seeds.background[0].nonzero()[:, 0].tolist() == background, reason
+    assert seeds.background_labels[0].nonzero()[:, 0].tolist() == background, reason
     assert seeds.labels[0].nonzero()[:, 0].tolist() == actions, reason
 
 
@@ -90,7 +90,7 @@ def test_action_seeds_take_the_label_of_their_point_whatever_the_class_scores():
     background_scores = torch.tensor([[0.9, 0.0, 0.05, 0.9, 0.05, 0.0]])
     seeds = LACPSeedMiner()(scores, background_scores, make_targets(instances))
     nothing, first, second = [-1, -1, -1], [0, 1, -1], [-1, -1, 2]
-    assert seeds.instances[0].tolist() == [nothing, first, first, nothing, second, second]
+    assert seeds.snippet_instances[0].tolist() == [nothing, first, first, nothing, second, second]
 
 
 def test_a_video_without_points_is_background():
@@ -99,7 +99,7 @@ def test_a_video_without_points_is_background():
         torch.tensor([[0.2, 0.9, 0.2, 0.9]]),
         make_targets(np.full((1, 4, 1), -1), mask=[[True, True, True, False]]),
     )
-    assert seeds.background.tolist() == [[True, True, True, False]]
+    assert seeds.background_labels.tolist() == [[True, True, True, False]]
     assert not seeds.labels.any()
 
 
@@ -137,7 +137,7 @@ def test_search_finds_the_best_of_all_sequences(seed):
     instances = np.where(kinds == 1, 0, -1)[None, :, None]
     runs = head.searcher(torch.tensor(scores)[None, :, None], make_targets(instances, (kinds == 0)[None]))
     found = np.full(num_snippets, -1)
-    for start, stop, background in zip(runs.start.tolist(), runs.stop.tolist(), runs.background.tolist()):
+    for start, stop, background in zip(runs.start.tolist(), runs.stop.tolist(), runs.is_background.tolist()):
         found[start:stop] = not background
     assert set(found.tolist()) <= {0, 1}, 'runs cover the video'
     assert lacp_objective(scores, found) == pytest.approx(lacp_objective(scores, best))
@@ -145,14 +145,14 @@ def test_search_finds_the_best_of_all_sequences(seed):
 
 def test_adjacent_seeds_of_one_class_are_one_action(model):
     video, sample = make_video(9, 0)
-    sample.point_instances.fill_(-1)
-    sample.point_instances[3, 0], sample.point_instances[4, 0] = 0, 1
+    sample.snippet_instances.fill_(-1)
+    sample.snippet_instances[3, 0], sample.snippet_instances[4, 0] = 0, 1
     sample.gt_video_labels = torch.tensor([1.0, 0.0, 0.0])
     found = []
     search = model.head.searcher
     model.head.searcher = lambda *args: found.append(search(*args)) or found[-1]
     run(model, [(video, sample)], 'loss')
-    assert found[0].background.tolist().count(False) == 1
+    assert found[0].is_background.tolist().count(False) == 1
 
 
 def test_score_contrast_by_hand():
@@ -236,9 +236,9 @@ def test_mined_actions_are_seeds_but_no_points(model, videos):
     model.head.searcher = lambda scores, targets: seen.update(search=targets) or search(scores, targets)
     model.head.miner = lambda s, b, targets: mine(s, torch.zeros_like(b), targets)  # the lowest b: many action seeds
     run(model, videos, 'loss')
-    given = sum(int((sample.point_instances >= 0).sum()) for _, sample in videos)
+    given = sum(int((sample.snippet_instances >= 0).sum()) for _, sample in videos)
     assert int(seen['loss'].labels.sum()) == given < int(seen['search'].labels.sum())
-    assert torch.equal(seen['loss'].background, seen['search'].background)
+    assert torch.equal(seen['loss'].background_labels, seen['search'].background_labels)
 
 
 @pytest.mark.usefixtures('sampled_in_the_middle')
@@ -256,8 +256,8 @@ def test_a_batch_has_the_losses_and_gradients_of_its_videos(model, videos):
 
 def test_every_parameter_gets_a_gradient_even_where_nothing_is_labelled(model):
     video, sample = make_video(5, 0)
-    sample.point_instances.fill_(-1)
-    sample.point_background.fill_(False)
+    sample.snippet_instances.fill_(-1)
+    sample.background_labels.fill_(False)
     sample.gt_video_labels.zero_()
     losses = run(model, [(video, sample)], 'loss')
     sum(losses.values()).backward()

@@ -34,7 +34,7 @@ def test_losses_by_hand():
 def test_points_are_not_read(model, videos):
     losses = run(model, videos, 'loss')
     for _, sample in videos:
-        del sample.point_instances, sample.point_background
+        del sample.snippet_instances, sample.background_labels
     without = run(model, videos, 'loss')
     assert all(torch.equal(losses[name], without[name]) for name in losses)
 

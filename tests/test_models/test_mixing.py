@@ -49,8 +49,8 @@ def registered():
         def loss(self, batch, data_samples):
             scores = SnippetScores.from_logits(batch.pad(self(batch)))
             given = PointTargets.from_samples(data_samples, batch.mask)
-            self.mined = self.miner(scores.final.detach(), scores.background.detach(), given)
-            return self.point_loss(scores.final, scores.background, self.mined)
+            self.mined = self.miner(scores.final.detach(), scores.background_scores.detach(), given)
+            return self.point_loss(scores.final, scores.background_scores, self.mined)
 
     @MODELS.register_module(force=True)
     class ForeignVideoLoss(nn.Module):
@@ -88,9 +88,9 @@ def make_videos():
         sample = ActionDataSample(
             metainfo=dict(video_id=f'v{seed}', num_snippets=12, grid=SnippetGrid(1.0), duration_sec=12.0)
         )
-        sample.point_instances = torch.full((12, NUM_CLASSES), -1, dtype=torch.int32)
-        sample.point_instances[3, 0], sample.point_instances[8, 1] = 0, 1
-        sample.point_background = torch.zeros(12, dtype=torch.bool)
+        sample.snippet_instances = torch.full((12, NUM_CLASSES), -1, dtype=torch.int32)
+        sample.snippet_instances[3, 0], sample.snippet_instances[8, 1] = 0, 1
+        sample.background_labels = torch.zeros(12, dtype=torch.bool)
         sample.gt_video_labels = torch.ones(NUM_CLASSES)
         videos.append((torch.from_numpy(features), sample))
     return videos
@@ -140,8 +140,8 @@ def test_a_foreign_head_learns_with_our_miner_and_loss(registered, embedding):
     assert last < 0.3 * first
     mined, given = model.head.mined, PointTargets.from_samples([s for _, s in make_videos()], model.head.mined.mask)
     assert mined.labels.sum() > given.labels.sum()  # snippets beside a point
-    assert mined.background[:, [0, 6]].all()
-    assert not mined.background[:, [3, 8]].any()
+    assert mined.background_labels[:, [0, 6]].all()
+    assert not mined.background_labels[:, [3, 8]].any()
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def compare_with_point_focal_loss(loss):
         torch.ones(2, NUM_CLASSES),
         torch.ones(2, 6, dtype=torch.bool),
     )
-    targets.background[targets.labels.any(-1)] = False
+    targets.background_labels[targets.labels.any(-1)] = False
     scores, background = torch.rand(2, 6, NUM_CLASSES), torch.rand(2, 6)
     adapter = MODELS.build(dict(type='ElementwisePointLoss', loss=loss, background_weight=3.0))
     found, expected = (

@@ -25,8 +25,8 @@ def make_video(length, seed):
     sample = ActionDataSample(
         metainfo=dict(video_id=f'v{seed}', num_snippets=length, grid=SnippetGrid(0.5), duration_sec=length * 0.5)
     )
-    sample.point_instances = instances
-    sample.point_background = torch.arange(length) == length - 1
+    sample.snippet_instances = instances
+    sample.background_labels = torch.arange(length) == length - 1
     sample.gt_video_labels = (instances >= 0).any(0).float()
     return torch.from_numpy(rng.standard_normal((length, 6), dtype=np.float32)), sample
 
@@ -108,14 +108,14 @@ def test_mined_labels_do_not_depend_on_dropout(videos):
     for seed in (1, 2):
         torch.manual_seed(seed)
         run(model, videos, 'loss')
-    assert torch.equal(seen[0].background, seen[1].background)
-    assert torch.equal(seen[0].instances, seen[1].instances)
+    assert torch.equal(seen[0].background_labels, seen[1].background_labels)
+    assert torch.equal(seen[0].snippet_instances, seen[1].snippet_instances)
 
 
 def test_every_parameter_gets_a_gradient_even_where_nothing_is_labelled(model):
     video, sample = make_video(5, 0)
-    sample.point_instances.fill_(-1)
-    sample.point_background.fill_(False)
+    sample.snippet_instances.fill_(-1)
+    sample.background_labels.fill_(False)
     sample.gt_video_labels.zero_()
     losses = run(model, [(video, sample)], 'loss')
     sum(losses.values()).backward()
@@ -127,9 +127,9 @@ def test_targets_are_padded_with_no_label():
     samples = [make_video(length, seed)[1] for seed, length in enumerate((2, 4))]
     mask = torch.arange(4) < torch.tensor([[2], [4]])
     targets = PointTargets.from_samples(samples, mask)
-    assert targets.instances.shape == (2, 4, 3)
-    assert (targets.instances[0, 2:] == -1).all()
-    assert not targets.background[0, 2:].any()
+    assert targets.snippet_instances.shape == (2, 4, 3)
+    assert (targets.snippet_instances[0, 2:] == -1).all()
+    assert not targets.background_labels[0, 2:].any()
     assert targets.video_labels.tolist() == [[1, 1, 0], [0, 1, 0]]
 
 

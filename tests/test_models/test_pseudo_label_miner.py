@@ -39,14 +39,14 @@ def test_background_by_hand(background_scores, points, expected, reason):
     scores = np.zeros((1, num_snippets, 1), dtype=np.float32)
     background_scores = np.array([background_scores], dtype=np.float32)
     mined = mine(PseudoLabelMiner(), scores, background_scores, one_class(points, num_snippets))
-    assert mined.background[0].nonzero()[:, 0].tolist() == expected, reason
+    assert mined.background_labels[0].nonzero()[:, 0].tolist() == expected, reason
 
 
 def test_module_off_leaves_one_background_per_interval_and_no_action():
     scores = np.ones((1, 7, 1), dtype=np.float32)
     background_scores = np.array([[0.9, 0.95, 0.1, 0.2, 0.1, 0.99, 0.9]], dtype=np.float32)
     mined = mine(PseudoLabelMiner(None, None), scores, background_scores, one_class([2, 4], 7))
-    assert mined.background[0].nonzero()[:, 0].tolist() == [1, 3, 5]
+    assert mined.background_labels[0].nonzero()[:, 0].tolist() == [1, 3, 5]
     assert mined.labels[0].nonzero()[:, 0].tolist() == [2, 4]
 
 
@@ -54,7 +54,7 @@ def test_no_background_inside_the_run_of_one_instance():
     instances = one_class([1, 3], 5)
     instances[0, 3, 0] = 0  # both labels belong to instance 0
     mined = mine(PseudoLabelMiner(), np.zeros((1, 5, 1), np.float32), np.full((1, 5), 0.5, np.float32), instances)
-    assert mined.background[0].tolist() == [True, False, False, False, True]
+    assert mined.background_labels[0].tolist() == [True, False, False, False, True]
 
 
 def test_actions_take_the_whole_label_of_the_nearest_point():
@@ -70,8 +70,8 @@ def test_actions_take_the_whole_label_of_the_nearest_point():
     expected = np.full((9, 3), -1)
     expected[[1, 2, 3], :2] = [0, 1]  # 3 stands at the threshold exactly: still action
     expected[[5, 7], 2] = 2  # 6 is above the threshold; 8 is the only candidate for background after the last point
-    assert mined.instances[0].tolist() == expected.tolist()
-    assert mined.background[0].nonzero()[:, 0].tolist() == [0, 4, 8]
+    assert mined.snippet_instances[0].tolist() == expected.tolist()
+    assert mined.background_labels[0].nonzero()[:, 0].tolist() == [0, 4, 8]
 
 
 def test_background_clicks_are_kept_and_satisfy_their_interval():
@@ -80,7 +80,7 @@ def test_background_clicks_are_kept_and_satisfy_their_interval():
     mined = mine(
         PseudoLabelMiner(), np.zeros((1, 4, 1), np.float32), background_scores, one_class([2], 4), background=clicks
     )
-    assert mined.background[0].tolist() == [True, False, False, True]
+    assert mined.background_labels[0].tolist() == [True, False, False, True]
 
 
 def reference(scores, background_scores, instances):
@@ -132,6 +132,6 @@ def test_batch_equals_the_algorithm_read_snippet_by_snippet(seed):
         want_instances, want_background = reference(
             scores[video, :length], background_scores[video, :length], instances[video, :length]
         )
-        assert mined.instances[video, :length].tolist() == want_instances.tolist()
-        assert set(mined.background[video].nonzero()[:, 0].tolist()) == want_background
-        assert (mined.instances[video, length:] == -1).all()
+        assert mined.snippet_instances[video, :length].tolist() == want_instances.tolist()
+        assert set(mined.background_labels[video].nonzero()[:, 0].tolist()) == want_background
+        assert (mined.snippet_instances[video, length:] == -1).all()

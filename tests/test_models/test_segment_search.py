@@ -39,7 +39,7 @@ def one_class(kinds):
 
 
 def intervals(segments, background=False):
-    chosen = segments.background == background
+    chosen = segments.is_background == background
     return torch.stack([segments.start, segments.stop], 1)[chosen].tolist()
 
 
@@ -143,7 +143,7 @@ def assert_segments_are_a_candidate(segments, want, found):
     """They agree with all seeds, switch only where they may, and score what the searcher says they do."""
     for group, key in enumerate(zip(segments.video.tolist(), segments.label.tolist())):
         chain = want[key]
-        mine = (segments.group == group) & ~segments.background
+        mine = (segments.group == group) & ~segments.is_background
         bounds = np.stack([segments.start[mine].numpy(), segments.stop[mine].numpy()], 1)
         switches = [t for t in bounds.ravel() if t not in chain.cuts]
         assert len(switches) == len(chain.switches())
@@ -167,7 +167,7 @@ def test_never_below_the_beam_search_of_lacp(variant):
 def test_a_batch_of_more_segments_than_are_prepared_at_once_is_searched_as_its_parts():
     num_videos = 400
     targets, scores = large_case(num_videos)
-    assert (targets.instances.amax(1) >= 1).any()  # chains of several segments
+    assert (targets.snippet_instances.amax(1) >= 1).any()  # chains of several segments
     whole = search(scores, targets)[0]
     for part in (slice(0, 6), slice(num_videos - 6, num_videos)):
         of_part = PointTargets(*(getattr(targets, field.name)[part] for field in fields(targets)))
@@ -308,7 +308,7 @@ def test_padding_and_company_change_nothing(variant):
             scores[video : video + 1, : len(background)], make_targets([(instances, background)]), **variant
         )
         mine = (segments.video == video)[segments.group]
-        for name in ('start', 'stop', 'outer_start', 'outer_stop', 'background'):
+        for name in ('start', 'stop', 'outer_start', 'outer_stop', 'is_background'):
             assert torch.equal(getattr(segments, name)[mine], getattr(alone, name)), name
 
 

@@ -112,7 +112,7 @@ def test_our_data_set_trains_on_the_file(tool, trained):
     config = Config.fromfile(trained / 'config.py').train_dataloader.dataset
     dataset = DATASETS.build(config | dict(ann_file=str(out), supervision='segments'))
     assert len(dataset) == 10
-    assert dataset[0]['data_samples'].point_instances.max() >= 0
+    assert dataset[0]['data_samples'].snippet_instances.max() >= 0
 
 
 def test_rules_move_segments_but_not_off_their_points(tool, trained):

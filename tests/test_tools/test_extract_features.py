@@ -116,7 +116,7 @@ def test_a_data_set_reads_the_grid(tmp_path, recognizer, videos):
     arguments = dict(data_root=str(tmp_path), ann_file='ann.json', data_prefix=dict(rgb='out'), pipeline=pipeline)
     sample = PointTALDataset(**arguments)[0]['data_samples']
     assert sample.grid.snippet_sec == 0.8
-    assert sample.point_instances[:, 0].tolist() == [-1, -1, 0, -1, -1]  # 1.7 s lies in snippet 2
+    assert sample.snippet_instances[:, 0].tolist() == [-1, -1, 0, -1, -1]  # 1.7 s lies in snippet 2
     PointTALDataset(**arguments, grid=dict(snippet_sec=0.8))
     with pytest.raises(InputError, match=r'grid: .*features\.json states'):
         PointTALDataset(**arguments, grid=dict(snippet_sec=0.64))

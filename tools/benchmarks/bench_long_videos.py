@@ -30,7 +30,7 @@ def make_video(num_snippets):
     points = (phase - 25).abs() <= 1  # extended labels
     instances[points, 3] = number[points].int()
     sample = ActionDataSample(metainfo=dict(video_id='v', num_snippets=num_snippets))
-    sample.point_instances, sample.point_background = instances, torch.zeros(num_snippets, dtype=torch.bool)
+    sample.snippet_instances, sample.background_labels = instances, torch.zeros(num_snippets, dtype=torch.bool)
     sample.gt_video_labels = (instances >= 0).any(0).float()
     features = torch.rand((num_snippets, DIM), generator=generator)
     is_action = ((phase - 25).abs() <= 6)[:, None]
@@ -47,7 +47,7 @@ def parts_of(model, features, sample, scores):
     head = model.head
     batch = model.data_preprocessor(dict(inputs=[features], data_samples=[sample]), True)['inputs']
     given = PointTargets.from_samples([sample], batch.mask)
-    targets = head.miner(scores.final, scores.background, given)
+    targets = head.miner(scores.final, scores.background_scores, given)
     segments = head.searcher(scores.final, targets)
     embedded = model.embedding(batch)
     embedded = embedded.with_affinity(embedded.affinity_embedding.detach().requires_grad_())
@@ -58,18 +58,19 @@ def parts_of(model, features, sample, scores):
         sum(terms.values()).backward()
 
     def separation():
-        labelled = given.labels.any(-1) | targets.background
-        terms = head.separation_loss(head.separation_embedding(embedded, labelled), given.labels, targets.background)
+        labelled = given.labels.any(-1) | targets.background_labels
+        embedding = head.separation_embedding(embedded, labelled)
+        terms = head.separation_loss(embedding, given.labels, targets.background_labels)
         sum(terms.values()).backward()
 
     def proposals():
         video_scores = torch.full((CLASSES,), 0.1)
         grid, length = SnippetGrid(0.64), len(features)
-        return head.proposals(scores.final[0], scores.background[0], video_scores, grid, length * 0.64)
+        return head.proposals(scores.final[0], scores.background_scores[0], video_scores, grid, length * 0.64)
 
     return {
         'trunk': lambda: model.embedding(batch).features.sum().backward(),
-        'mining': partial(head.miner, scores.final, scores.background, given),
+        'mining': partial(head.miner, scores.final, scores.background_scores, given),
         'search': partial(head.searcher, scores.final, targets),
         'losses A-C': losses,
         'proposals': proposals,

@@ -47,11 +47,11 @@ def draw_scores(kind, generator):
 
 def loop(scores, background_scores, given, as_lists):
     """Mine a batch with :func:`mine_video`; returns instances and background."""
-    mined = given.instances.clone(), torch.zeros_like(given.mask)
+    mined = given.snippet_instances.clone(), torch.zeros_like(given.mask)
     parts = (scores, background_scores, *mined)
     if as_lists:
         parts = mined = [part.tolist() for part in parts]
-    for video, instances in zip(zip(*parts), given.instances):
+    for video, instances in zip(zip(*parts), given.snippet_instances):
         mine_video(*video[:2], points_of(instances), *video[2:])
     return [torch.as_tensor(part) for part in mined[-2:]]
 
@@ -66,8 +66,8 @@ def bench_mining(repeats):
         by_lists, by_tensors = (partial(loop, scores, background, given, as_lists) for as_lists in (True, False))
         found = miner(scores, background, given)
         for want in (by_lists(), by_tensors()):
-            assert torch.equal(found.instances, want[0].int()), kind
-            assert torch.equal(found.background, want[1]), kind
+            assert torch.equal(found.snippet_instances, want[0].int()), kind
+            assert torch.equal(found.background_labels, want[1]), kind
         ours, lists = median_sec([partial(miner, scores, background, given), by_lists], repeats)
         (tensors,) = median_sec([by_tensors], max(1, repeats // 3))
         print(

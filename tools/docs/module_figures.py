@@ -119,7 +119,7 @@ def draw_mining(states, miner):
         miner (dict): Config of ``PseudoLabelMiner``.
     """
     given, mined = states.given.labels[0], states.mined.labels[0]
-    background_score = states.scores.background[0].numpy()
+    background_score = states.scores.background_scores[0].numpy()
     time_sec = states.centres_sec
     figure, ((curves,), (strips,)) = _figure(4.4, (3, 2), sharex=True)
     curves.plot(time_sec, background_score, color=_BACKGROUND, label='b, background')
@@ -134,7 +134,7 @@ def draw_mining(states, miner):
         'true segments': _truth_marks(states),
         'points': given.any(-1).numpy(),
         'rule 1: b above γ$_{bkg}$': sure,
-        'rules 1-3: background': states.mined.background[0].numpy(),
+        'rules 1-3: background': states.mined.background_labels[0].numpy(),
         'rule 4: mined actions': (mined & ~given).any(-1).numpy(),
     }
     colors = (_TRUTH, 'black', _BACKGROUND, _BACKGROUND, _ACTION)
@@ -162,14 +162,14 @@ def draw_contrast(states, outer_ratio):
         states (ModuleStates): Of the video, of early training.
         outer_ratio: delta of Eq. 8.
     """
-    actions = ~states.segments.background
+    actions = ~states.segments.is_background
     counts = torch.bincount(states.segments.group[actions], minlength=len(states.segments.video))
     group = int(counts.argmax())
     label = int(states.segments.label[group])
     chosen = actions & (states.segments.group == group)
     best = np.stack([states.segments.start[chosen].numpy(), states.segments.stop[chosen].numpy()], 1)
     seeds = states.mined.labels[0, :, label].numpy()
-    others = (states.mined.background[0] | states.mined.labels[0].any(-1)).numpy() & ~seeds
+    others = (states.mined.background_labels[0] | states.mined.labels[0].any(-1)).numpy() & ~seeds
     smallest, widest = _extreme_segments(best, seeds, others)
     figure, ((curves,), (strips,)) = _figure(4.6, (3, 2), sharex=True)
     time_sec, width_sec = states.centres_sec, states.grid.snippet_sec
@@ -252,7 +252,7 @@ def draw_separation(early, late, titles, loss):
         end_sec = float(states.grid.to_sec(len(direction)))
         extent = (0, end_sec, end_sec, 0)
         image = panel.imshow(direction @ direction.t(), vmin=-1, vmax=1, cmap='PuOr_r', extent=extent)
-        for marks, color in ((truth, _TRUTH), (states.mined.background[0].numpy(), _BACKGROUND)):
+        for marks, color in ((truth, _TRUTH), (states.mined.background_labels[0].numpy(), _BACKGROUND)):
             offset = 0.02 if color == _TRUTH else 0.05
             width_sec = states.grid.snippet_sec
             bars = [(sec - width_sec / 2, width_sec) for sec in states.centres_sec[marks]]

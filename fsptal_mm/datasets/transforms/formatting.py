@@ -21,12 +21,12 @@ class PackPointTALInputs(BaseTransform):
     """Packs features and labels.
 
     ``inputs`` are the features ``(T, D)``, as float32, or clips as they are; the data sample carries
-    ``point_instances (T, C)``, ``point_background (T,)`` and ``gt_video_labels (C,)`` as data, and as meta information
-    what inference and evaluation need: the grid in seconds, the duration, the points and the ground-truth segments.
-    Segments travel with the sample so that every process of a distributed test can give the metric what it needs; no
-    part of training reads them.
+    ``snippet_instances (T, C)``, ``background_labels (T,)`` and ``gt_video_labels (C,)`` as data, and as meta
+    information what inference and evaluation need: the grid, the duration, the points and the ground-truth
+    segments. Segments travel with the sample so that every process of a distributed test can give the metric what it needs; no part of
+    training reads them.
 
-    Required keys: ``features``, ``snippet_instances``, ``snippet_background``, ``grid``, ``duration_sec``,
+    Required keys: ``features``, ``snippet_instances``, ``background_labels``, ``grid``, ``duration_sec``,
     ``video_id``, ``video_labels``, ``num_classes`` and the evaluation keys.
 
     Args:
@@ -41,7 +41,7 @@ class PackPointTALInputs(BaseTransform):
         video_labels = torch.zeros(results['num_classes'])
         video_labels[torch.as_tensor(results['video_labels'], dtype=torch.long)] = 1
         meta = {key: results[key] for key in (*_EVALUATION_KEYS, *self.meta_keys) if key in results}
-        # Under names of their own: `point_instances` of a sample are those of its snippets.
+        # With the prefix of the segments and video labels: what the annotation gives.
         meta.update({f'gt_{key}': results[key] for key in _POINT_KEYS if key in results})
         meta.update(
             video_id=results['video_id'],
@@ -50,8 +50,8 @@ class PackPointTALInputs(BaseTransform):
             duration_sec=results['duration_sec'],
         )
         sample = ActionDataSample(metainfo=meta)
-        sample.point_instances = torch.from_numpy(results['snippet_instances'])
-        sample.point_background = torch.from_numpy(results['snippet_background'])
+        sample.snippet_instances = torch.from_numpy(results['snippet_instances'])
+        sample.background_labels = torch.from_numpy(results['background_labels'])
         sample.gt_video_labels = video_labels
         features = results['features']
         # Clips stay bytes, a quarter of the memory: the data preprocessor turns some of them into numbers at a time.

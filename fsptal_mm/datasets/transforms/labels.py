@@ -22,7 +22,7 @@ class PointsToSnippets(BaseTransform):
 
     Required keys: ``features``, ``grid``, ``duration_sec``, ``num_classes``, ``point_sec``, ``point_labels``,
     ``point_instances``, ``background_sec``. Added: ``snippet_instances (T, C)`` int32, the instance that class c is
-    labelled with in snippet t or -1; ``snippet_background (T,)`` bool.
+    labelled with in snippet t or -1; ``background_labels (T,)`` bool.
     """
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
@@ -36,9 +36,9 @@ class PointsToSnippets(BaseTransform):
         rows, labels = self._rows(results, 'point_sec', num_snippets), results['point_labels']
         first = np.unique(rows * results['num_classes'] + labels, return_index=True)[1]
         instances[rows[first], labels[first]] = results['point_instances'][first]
-        background = np.zeros(num_snippets, dtype=bool)
-        background[self._rows(results, 'background_sec', num_snippets)] = True
-        results['snippet_instances'], results['snippet_background'] = instances, background
+        background_labels = np.zeros(num_snippets, dtype=bool)
+        background_labels[self._rows(results, 'background_sec', num_snippets)] = True
+        results['snippet_instances'], results['background_labels'] = instances, background_labels
         return results
 
     @staticmethod
@@ -62,7 +62,7 @@ class ExtendPointLabels(BaseTransform):
 
     For training only: at test time nothing is labelled and nothing may be resampled.
 
-    Required keys: ``features (T_ori, D)``, ``snippet_instances``, ``snippet_background``. Changed: the labels, to
+    Required keys: ``features (T_ori, D)``, ``snippet_instances``, ``background_labels``. Changed: the labels, to
     length T, and with ``stage='features'`` the features. Added: ``snippet_positions (T,)``: the original snippet, in
     fractions, that an extended one was sampled at; with ``stage='embedding'`` the same as ``embedding_positions``.
 
@@ -95,7 +95,7 @@ class ExtendPointLabels(BaseTransform):
         else:
             results['embedding_positions'] = positions
         results['snippet_instances'] = _carry_labels(instances, positions, NO_INSTANCE)
-        results['snippet_background'] = _carry_labels(results['snippet_background'][:, None], positions, False)[:, 0]
+        results['background_labels'] = _carry_labels(results['background_labels'][:, None], positions, False)[:, 0]
         results['snippet_positions'] = positions
         return results
 

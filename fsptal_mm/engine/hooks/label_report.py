@@ -21,7 +21,7 @@ def count_labels(store):
     counts = dict.fromkeys(('given_action', 'given_background', 'mined_action', 'mined_background', 'segments'), 0)
     shares = []
     for labels in store.values():
-        action, background = (labels.point_instances != NO_INSTANCE).any(1), labels.point_background
+        action, background = (labels.snippet_instances != NO_INSTANCE).any(1), labels.background_labels
         for origin, snippets in (('given', labels.given), ('mined', ~labels.given)):
             counts[f'{origin}_action'] += int((action & snippets).sum())
             counts[f'{origin}_background'] += int((background & snippets).sum())
@@ -41,9 +41,9 @@ def label_runs(labels, snippets):
     Returns:
         Instances: In seconds; background has the label ``NO_CLASS``.
     """
-    instances = np.where(snippets[:, None], labels.point_instances.numpy(), NO_INSTANCE)
+    instances = np.where(snippets[:, None], labels.snippet_instances.numpy(), NO_INSTANCE)
     columns = [(label, instances[:, label], NO_INSTANCE) for label in np.flatnonzero((instances != NO_INSTANCE).any(0))]
-    columns.append((NO_CLASS, labels.point_background.numpy() & snippets, False))
+    columns.append((NO_CLASS, labels.background_labels.numpy() & snippets, False))
     runs = [(start, stop, label) for label, values, empty in columns for start, stop in _runs(values, empty)]
     start, stop, label = np.array(runs, dtype=np.int64).reshape(-1, 3).T
     return Instances.of_video(np.stack([labels.edges_sec[start], labels.edges_sec[stop]], 1), label)
@@ -53,7 +53,7 @@ def segments_sec(labels):
     """Best action segments, as Instances in seconds; none where the head searches none."""
     if labels.segments is None:
         return Instances.of_video([])
-    action = ~labels.segments.background
+    action = ~labels.segments.is_background
     start, stop = labels.segments.start[action].numpy(), labels.segments.stop[action].numpy()
     segments = np.stack([labels.edges_sec[start], labels.edges_sec[stop]], 1)
     return Instances.of_video(segments, labels.segments.label[labels.segments.group[action]])

@@ -68,15 +68,17 @@ class FSPTALHead(PointTALHead):
         given, targets, segments = self.mine(batch, data_samples)
         foreground_scores = self.foreground and self.foreground(batch, logits)
         scores = SnippetScores.from_logits(batch.pad(logits))
-        labelled = targets if self.mined_actions == 'labels' else replace(targets, instances=given.instances)
+        labelled = targets
+        if self.mined_actions == 'seeds':
+            labelled = replace(targets, snippet_instances=given.snippet_instances)
         losses = self.loss_by_feat(scores, labelled, foreground_scores)
         if self.score_loss:
             losses.update(self.score_loss(scores.final, segments))
         if self.separation_loss:
             # Of the actions only the points: mined ones are too uncertain to be pulled together (Sec. 3.5).
-            labelled = given.is_action | targets.background
+            labelled = given.is_action | targets.background_labels
             embedding = self.separation_embedding(batch, labelled)
-            losses.update(self.separation_loss(embedding, given.labels, targets.background))
+            losses.update(self.separation_loss(embedding, given.labels, targets.background_labels))
         return losses
 
     @property
@@ -108,7 +110,7 @@ class FSPTALHead(PointTALHead):
         given, targets, segments = super().mine(batch, data_samples)
         if segments is not None and self.background_margin is not None:
             away = segments.away_from_actions(targets.mask, self.background_margin) & ~given.is_action
-            targets = replace(targets, background=targets.background | away)
+            targets = replace(targets, background_labels=targets.background_labels | away)
         return given, targets, segments
 
     def search(self, scores, targets):

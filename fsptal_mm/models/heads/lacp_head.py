@@ -53,7 +53,7 @@ class LACPSeedMiner(PseudoLabelMiner):
     def _mine_actions(self, scores, background_scores, background, targets, points):
         passable = targets.mask & ~background & (background_scores <= self.action_threshold)
         # No snippet is reached from two points: where two are not adjacent, there is background in between.
-        instances = _spread_to_right(targets.instances, points.here, passable)
+        instances = _spread_to_right(targets.snippet_instances, points.here, passable)
         return _spread_to_right(instances.flip(1), points.here.flip(1), passable.flip(1)).flip(1)
 
 
@@ -70,7 +70,7 @@ def _spread_to_right(instances, is_point, passable):
 class LACPVideoLoss(VideoLevelLoss):
     """Cross-entropy of video-level scores without background; the mean, not the top k, for classes that are absent."""
 
-    def forward(self, class_scores, background, mask, video_labels, foreground_scores=None):
+    def forward(self, class_scores, background_scores, mask, video_labels, foreground_scores=None):
         """As in :class:`.VideoLevelLoss`; returns a dict with ``loss_video``."""
         pooled = pool_video_scores(class_scores, mask, self.topk_divisor, video_labels)
         return dict(loss_video=self._cross_entropy(pooled, video_labels))
@@ -94,12 +94,12 @@ class LACPPointLoss(nn.Module):
         self.action_weight = action_weight
         self.background_weight = background_weight
 
-    def forward(self, scores, background, targets):
+    def forward(self, scores, background_scores, targets):
         """As in :class:`.PointFocalLoss`."""
-        extended = replace(targets, instances=F.pad(targets.instances, (0, 1), value=NO_INSTANCE))
-        all_scores = torch.cat([scores, background[..., None]], -1)
-        on_action, _ = point_focal_loss(all_scores, background, extended, self.exponent)
-        _, on_background = point_focal_loss(scores, background, targets, self.exponent)
+        extended = replace(targets, snippet_instances=F.pad(targets.snippet_instances, (0, 1), value=NO_INSTANCE))
+        all_scores = torch.cat([scores, background_scores[..., None]], -1)
+        on_action, _ = point_focal_loss(all_scores, background_scores, extended, self.exponent)
+        _, on_background = point_focal_loss(scores, background_scores, targets, self.exponent)
         return dict(
             loss_point_action=self.action_weight * on_action,
             loss_point_background=self.background_weight * on_background,
@@ -146,7 +146,7 @@ class LACPHead(PointTALHead):
         """As in :class:`PointTALHead`, with ``loss_score`` and ``loss_feature``."""
         scores = SnippetScores.from_logits(batch.pad(self(batch)))
         given, seeds, runs = self.mine(batch, data_samples)
-        losses = self.loss_by_feat(scores, replace(given, background=seeds.background))
+        losses = self.loss_by_feat(scores, replace(given, background_labels=seeds.background_labels))
         losses['loss_score'] = self.score_weight * score_contrast(scores.final, runs)
         losses['loss_feature'] = self.feature_weight * feature_contrast(batch, runs, self.temperature)
         return losses
@@ -154,7 +154,7 @@ class LACPHead(PointTALHead):
     def search(self, scores, targets):
         """See :meth:`PointTALHead.search`; runs of action and of background."""
         # To LACP, adjacent seeds of one class are one action: as if a class had a single instance.
-        return self.searcher(scores, replace(targets, instances=torch.where(targets.labels, 0, NO_INSTANCE)))
+        return self.searcher(scores, replace(targets, snippet_instances=torch.where(targets.labels, 0, NO_INSTANCE)))
 
 
 def score_contrast(scores, runs):
@@ -170,7 +170,7 @@ def score_contrast(scores, runs):
     video = runs.video[runs.group]
     incomplete = 1 - segment_contrast(scores, runs).float()
     of_actions, of_background = (
-        group_mean(incomplete, video, len(scores), kind) for kind in (~runs.background, runs.background)
+        group_mean(incomplete, video, len(scores), kind) for kind in (~runs.is_background, runs.is_background)
     )
     return (of_actions + of_background).square().mean()
 
@@ -189,7 +189,7 @@ def feature_contrast(batch, runs, temperature):
         Tensor: Scalar, mean over the anchors of a class, over the classes of a video, over videos. (The public code
         keeps the last class of each video only.)
     """
-    group, is_action = runs.group, ~runs.background
+    group, is_action = runs.group, ~runs.is_background
     features = directions(_sample_features(batch, runs), scale=1 / temperature)
     excluded = (group[:, None] != group).fill_diagonal_(True)
     with torch.autocast(features.device.type, enabled=False):  # float16 knows no such logit as _EXCLUDED

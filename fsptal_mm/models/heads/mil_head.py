@@ -43,7 +43,7 @@ class MILHead(SnippetHead):
         Returns:
             dict[str, Tensor]: ``loss_background`` and, from the suppressed scores, ``loss_foreground``.
         """
-        background = scores.background[..., None]
-        suppressed = torch.cat([scores.final, background * (1 - background)], -1)
+        b = scores.background_scores[..., None]
+        suppressed = torch.cat([scores.final, b * (1 - b)], -1)
         pooled = pool_video_scores(suppressed, mask, self.topk_divisor)
-        return self.video_loss(scores.classes, scores.background, mask, video_labels, pooled)
+        return self.video_loss(scores.classes, scores.background_scores, mask, video_labels, pooled)

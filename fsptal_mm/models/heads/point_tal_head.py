@@ -91,7 +91,7 @@ class PointTALHead(SnippetHead):
             return given, *VideoLabels.to_batch(self._training_labels, data_samples, batch.mask)
         clean = self.clean_scores(batch)
         miner = self.miner if self._training_labels == 'mined' else _WITHOUT_MODULE_B
-        targets = miner(clean.final, clean.background, given)
+        targets = miner(clean.final, clean.background_scores, given)
         return given, targets, self.search(clean.final, targets)
 
     def search(self, scores, targets):
@@ -107,7 +107,7 @@ class PointTALHead(SnippetHead):
             foreground_scores (Tensor, optional): ``(B, C + 1)``, Q_f.
         """
         losses = self.video_loss(
-            scores.classes, scores.background, targets.mask, targets.video_labels, foreground_scores
+            scores.classes, scores.background_scores, targets.mask, targets.video_labels, foreground_scores
         )
-        losses.update(self.point_loss(scores.final, scores.background, targets))
+        losses.update(self.point_loss(scores.final, scores.background_scores, targets))
         return losses

@@ -21,12 +21,12 @@ class SnippetScores:
 
     Attributes:
         classes: ``(B, T, C)``, Q.
-        background: ``(B, T)``, b.
+        background_scores: ``(B, T)``, b.
         final: ``(B, T, C)``, q-hat = q (1 - b).
     """
 
     classes: Tensor
-    background: Tensor
+    background_scores: Tensor
     final: Tensor
 
     @classmethod
@@ -129,7 +129,7 @@ class SnippetHead(BaseModule):
         for video, sample in enumerate(data_samples):
             segments = propose(
                 scores.final[video, : sample.num_snippets],
-                scores.background[video, : sample.num_snippets],
+                scores.background_scores[video, : sample.num_snippets],
                 video_scores[video],
                 sample.grid,
                 sample.duration_sec,

@@ -12,7 +12,7 @@ _PAIRS_AT_ONCE = 2**21  # cosines held at a time while hard pairs are searched: 
 
 
 def feature_separation_loss(
-    embedding, labels, background, psi_same=0.95, psi_diff=0.1, class_aware=False, anchor_background=False
+    embedding, labels, background_labels, psi_same=0.95, psi_diff=0.1, class_aware=False, anchor_background=False
 ):
     """Hinge on the cosine (Eq. 10) of every labelled snippet to its hardest partner in the video.
 
@@ -24,7 +24,7 @@ def feature_separation_loss(
     Args:
         embedding (SnippetBatch): E, ``(R, D_e)`` rows.
         labels (Tensor): ``(B, T, C)`` bool, action labels.
-        background (Tensor): ``(B, T)`` bool, background labels.
+        background_labels (Tensor): ``(B, T)`` bool, background labels.
         psi_same: Cosine that a snippet is to reach with the least similar one of its own kind.
         psi_diff: Cosine that an action snippet may have with the most similar background snippet.
         class_aware: Whether only action snippets that share a class are of one kind. Where a video holds many
@@ -37,9 +37,9 @@ def feature_separation_loss(
         the action snippets). Each is a mean over the anchors of a video, 0 if it has no pair, and a mean over videos.
     """
     action = labels.any(-1)
-    counts = torch.stack([action.sum(1), background.sum(1)]).cpu()
+    counts = torch.stack([action.sum(1), background_labels.sum(1)]).cpu()
     of_action, of_background = counts
-    rows = torch.cat([embedding.rows[action], embedding.rows[background]])
+    rows = torch.cat([embedding.rows[action], embedding.rows[background_labels]])
     direction = directions(embedding.features.index_select(0, rows))
     actions, backgrounds = torch.arange(len(rows), device=rows.device).split(counts.sum(1).tolist())
     least_background, least_action, most_background, most_action = _hardest_partners(
@@ -155,7 +155,7 @@ class FeatureSeparationLoss(nn.Module):
         self.anchor_background = anchor_background
         self.loss_weight = loss_weight
 
-    def forward(self, embedding, labels, background):
+    def forward(self, embedding, labels, background_labels):
         """Compute the three terms, see :func:`feature_separation_loss`.
 
         Returns:
@@ -163,7 +163,7 @@ class FeatureSeparationLoss(nn.Module):
             ``loss_separation_between`` (Eq. 13), scalars.
         """
         on_background, on_action, between = feature_separation_loss(
-            embedding, labels, background, self.psi_same, self.psi_diff, self.class_aware, self.anchor_background
+            embedding, labels, background_labels, self.psi_same, self.psi_diff, self.class_aware, self.anchor_background
         )
         return dict(
             loss_separation_background=self.loss_weight * on_background,

@@ -9,12 +9,12 @@ from fsptal_mm.utils.errors import check_numbers
 _SCORE_EPS = 1e-6  # scores are kept this far from 0 before a logarithm, and from 1 before a power
 
 
-def point_focal_loss(scores, background, targets, exponent=2):
+def point_focal_loss(scores, background_scores, targets, exponent=2):
     """Focal binary cross-entropy on labelled snippets.
 
     Args:
         scores (Tensor): ``(B, T, C)`` final scores, q-hat.
-        background (Tensor): ``(B, T)`` background scores, b.
+        background_scores (Tensor): ``(B, T)`` background scores, b.
         targets (PointTargets): Given and mined labels.
         exponent: Focusing exponent.
 
@@ -25,8 +25,8 @@ def point_focal_loss(scores, background, targets, exponent=2):
     labels = targets.labels.to(scores.dtype)
     not_class = _focal(1 - scores, exponent)
     action_loss = (labels * _focal(scores, exponent) + (1 - labels) * not_class).sum(-1)
-    background_loss = not_class.sum(-1) + _focal(background, exponent)
-    return _snippet_mean(action_loss, targets.is_action), _snippet_mean(background_loss, targets.background)
+    background_loss = not_class.sum(-1) + _focal(background_scores, exponent)
+    return _snippet_mean(action_loss, targets.is_action), _snippet_mean(background_loss, targets.background_labels)
 
 
 def _focal(scores, exponent):
@@ -59,9 +59,9 @@ class PointFocalLoss(nn.Module):
         self.background_weight = background_weight
         self.loss_weight = loss_weight
 
-    def forward(self, scores, background, targets):
+    def forward(self, scores, background_scores, targets):
         """See :func:`point_focal_loss`; returns a dict with ``loss_point_action`` and ``loss_point_background``."""
-        on_action, on_background = point_focal_loss(scores, background, targets, self.exponent)
+        on_action, on_background = point_focal_loss(scores, background_scores, targets, self.exponent)
         return dict(
             loss_point_action=self.loss_weight * on_action,
             loss_point_background=self.loss_weight * self.background_weight * on_background,
@@ -84,13 +84,13 @@ class ElementwisePointLoss(nn.Module):
         self.loss = MODELS.build(loss)
         self.background_weight = background_weight
 
-    def forward(self, scores, background, targets):
+    def forward(self, scores, background_scores, targets):
         """As :meth:`PointFocalLoss.forward`."""
-        pred = torch.cat([scores, background[..., None]], -1)
-        target = torch.cat([targets.labels, targets.background[..., None]], -1).to(pred.dtype)
+        pred = torch.cat([scores, background_scores[..., None]], -1)
+        target = torch.cat([targets.labels, targets.background_labels[..., None]], -1).to(pred.dtype)
         loss = self.loss(pred.flatten(0, 1), target.flatten(0, 1), reduction_override='none').view_as(pred)
         on_action, on_background = loss[..., :-1].sum(-1), loss.sum(-1)  # Eq. 5 leaves b alone
         return dict(
             loss_point_action=_snippet_mean(on_action, targets.is_action),
-            loss_point_background=self.background_weight * _snippet_mean(on_background, targets.background),
+            loss_point_background=self.background_weight * _snippet_mean(on_background, targets.background_labels),
         )

@@ -46,8 +46,8 @@ def segment_contrast(scores, segments):
     outer_length = segments.outer_stop - segments.outer_start - length
     inner = (stop - start) / length
     outer = (outer_stop - stop + start - outer_start) / outer_length.clamp(min=1)
-    inner = inner.where(~segments.background, 1 - inner)
-    outer = outer.where(~segments.background | (outer_length == 0), 1 - outer)
+    inner = inner.where(~segments.is_background, 1 - inner)
+    outer = outer.where(~segments.is_background | (outer_length == 0), 1 - outer)
     return inner - outer
 
 

@@ -59,12 +59,12 @@ class VideoLevelLoss(nn.Module):
         self.reduction = reduction
         self.loss_weight = loss_weight
 
-    def forward(self, class_scores, background, mask, video_labels, foreground_scores=None):
+    def forward(self, class_scores, background_scores, mask, video_labels, foreground_scores=None):
         """Compute the two terms.
 
         Args:
             class_scores (Tensor): ``(B, T, C)``, Q.
-            background (Tensor): ``(B, T)``, b.
+            background_scores (Tensor): ``(B, T)``, b.
             mask (Tensor): ``(B, T)`` bool.
             video_labels (Tensor): ``(B, C)`` 0/1, y.
             foreground_scores (Tensor, optional): ``(B, C + 1)``, Q_f; without it there is no ``loss_foreground``.
@@ -73,7 +73,7 @@ class VideoLevelLoss(nn.Module):
             dict[str, Tensor]: ``loss_background`` (Eq. 3) and ``loss_foreground`` (Eq. 2), scalars.
         """
         labels = F.pad(video_labels, (0, 1), value=1.0)
-        scores = torch.cat([class_scores, background[..., None]], -1)
+        scores = torch.cat([class_scores, background_scores[..., None]], -1)
         pooling_labels = labels if self.absent_classes == 'mean' else None
         losses = dict(
             loss_background=self._cross_entropy(

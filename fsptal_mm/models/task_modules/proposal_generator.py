@@ -57,12 +57,12 @@ class ProposalGenerator:
         self.max_proposals = max_proposals
 
     @torch.no_grad()
-    def __call__(self, scores, background, video_scores, grid, duration_sec):
+    def __call__(self, scores, background_scores, video_scores, grid, duration_sec):
         """Localise the actions of one video.
 
         Args:
             scores (Tensor): ``(T, C)``, q-hat.
-            background (Tensor): ``(T,)``, b.
+            background_scores (Tensor): ``(T,)``, b.
             video_scores (Tensor): ``(C,)``, Q_v.
             grid (SnippetGrid): Where the video's snippets lie.
             duration_sec (float): Proposals end here at the latest.
@@ -75,7 +75,7 @@ class ProposalGenerator:
         classes = (video_scores >= self.video_threshold).nonzero()[:, 0]
         if not len(classes):
             classes = video_scores.argmax(keepdim=True)
-        curves = self._upsample(torch.cat([scores[:, classes], background[:, None]], 1).float().cpu())
+        curves = self._upsample(torch.cat([scores[:, classes], background_scores[:, None]], 1).float().cpu())
         video_scores, classes = video_scores[classes].cpu().numpy(), classes.cpu().numpy()
         row, start, end = self._runs(curves)
         score = self._inner_minus_outer(curves[:-1], row, start, end) + (self.video_weight * video_scores)[row]

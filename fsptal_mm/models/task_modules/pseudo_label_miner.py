@@ -43,14 +43,14 @@ class PseudoLabelMiner:
         """
         between = _Neighbours(targets.is_action)
         background = self._mine_background(background_scores, targets, between)
-        instances = targets.instances
+        instances = targets.snippet_instances
         if self.action_threshold is not None:
             instances = self._mine_actions(scores, background_scores, background, targets, between)
-        return replace(targets, instances=instances, background=background)
+        return replace(targets, snippet_instances=instances, background_labels=background)
 
     def _mine_background(self, background_scores, targets, points):
         free = targets.mask & ~points.here
-        background = targets.background & free
+        background = targets.background_labels & free
         if self.background_threshold is not None:
             background = background | (free & (background_scores > self.background_threshold))
         background = background | self._best_of_empty_intervals(background_scores, background, free, targets, points)
@@ -78,7 +78,7 @@ class PseudoLabelMiner:
         """Rule 4: snippets that look like the nearest given point, with no background in between."""
         own = _Neighbours(background)
         candidate = targets.mask & ~points.here & ~background & (background_scores <= self.action_threshold)
-        instances, top_class = targets.instances, scores.argmax(-1)
+        instances, top_class = targets.snippet_instances, scores.argmax(-1)
         num_snippets, num_classes = instances.shape[1:]
         first_of_video = torch.arange(len(instances), device=instances.device)[:, None] * num_snippets
         source = torch.arange(num_snippets, device=instances.device)  # the snippet whose label each one takes
@@ -93,7 +93,7 @@ class PseudoLabelMiner:
 def _continue_the_last_point(targets, points):
     """``(B, T)`` bool: points that share an instance with the point before them."""
     last = F.pad(points.left[:, :-1], (1, 0), value=-1)
-    same = _rows(targets.instances, last.clamp(min=0)) == targets.instances
+    same = _rows(targets.snippet_instances, last.clamp(min=0)) == targets.snippet_instances
     return (same & targets.labels).any(-1) & (last >= 0)
 
 

@@ -46,12 +46,12 @@ class PaddedMaskedConv1d(PaddedConv1d):
 
 def mine_batch(scores, background_scores, targets):
     """:class:`PseudoLabelMiner`, snippet by snippet."""
-    instances, background = targets.instances.clone(), torch.zeros_like(targets.background)
+    instances, background = targets.snippet_instances.clone(), torch.zeros_like(targets.background_labels)
     for video, length in enumerate(targets.mask.sum(1).tolist()):
         parts = (part[video, :length] for part in (scores, background_scores, instances, background))
         scores_of, background_of, *written = parts
         mine_video(scores_of, background_of, points_of(written[0]), *written)
-    return replace(targets, instances=instances, background=background)
+    return replace(targets, snippet_instances=instances, background_labels=background)
 
 
 class AllPairsLoss(nn.Module):

@@ -64,10 +64,10 @@ class SegmentSearcher:
         Returns:
             SegmentLabels: On the device of the scores.
         """
-        seeded = (targets.video_labels > 0) & (targets.instances.amax(1) >= 0)
+        seeded = (targets.video_labels > 0) & (targets.snippet_instances.amax(1) >= 0)
         video, label = seeded.nonzero(as_tuple=True)
-        instances = targets.instances[video, :, label]
-        others = (targets.background | targets.is_action)[video] & targets.mask[video] & (instances < 0)
+        instances = targets.snippet_instances[video, :, label]
+        others = (targets.background_labels | targets.is_action)[video] & targets.mask[video] & (instances < 0)
         rows = scores[video, :, label].cpu().double()  # on the host: not every device has float64
         total = F.pad(rows.nan_to_num(0).clamp(0, 1).cumsum(1), (1, 0))
         lengths = targets.mask.sum(1)[video]
