@@ -1,8 +1,10 @@
 """The snippet grid: the only place that knows how snippets and seconds map onto each other."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fsptal_mm.utils.errors import LARGEST, InputError, check_numbers
 
@@ -26,7 +28,9 @@ class SnippetGrid:
     offset_sec: float = 0.0
 
     @classmethod
-    def from_config(cls, grid, native_fps=None, video=None):
+    def from_config(
+        cls, grid: dict[str, Any], native_fps: float | None = None, video: str | None = None
+    ) -> 'SnippetGrid':
         """Build the grid of one video from a dataset's ``grid`` config.
 
         Args:
@@ -67,19 +71,19 @@ class SnippetGrid:
         snippet_sec = _positive(dict(snippet_sec=stride / fps), 'snippet_sec', video)
         return cls(snippet_sec, (frames - stride) / 2 / fps if offset_sec is None else float(offset_sec))
 
-    def to_snippet(self, sec):
+    def to_snippet(self, sec: ArrayLike) -> np.ndarray:
         """Index of the snippet that a time in seconds falls into (not clipped to the video)."""
         return np.floor(self.to_position(sec) + _EDGE_SNIPPETS).astype(np.int64)
 
-    def to_position(self, sec):
+    def to_position(self, sec: ArrayLike) -> np.ndarray:
         """Position in snippets of a time in seconds: what :meth:`to_sec` takes."""
         return (np.asarray(sec, dtype=np.float64) - self.offset_sec) / self.snippet_sec
 
-    def to_sec(self, position):
+    def to_sec(self, position: ArrayLike) -> np.ndarray:
         """Seconds of a position in snippets: ``t`` is the start of snippet t, ``t + 0.5`` its centre."""
         return np.asarray(position, dtype=np.float64) * self.snippet_sec + self.offset_sec
 
-    def edges_sec(self, positions):
+    def edges_sec(self, positions: ArrayLike) -> np.ndarray:
         """Where snippets that were sampled at ``positions`` begin and end.
 
         Args:
@@ -94,12 +98,12 @@ class SnippetGrid:
         # Sampled ends may lie a little inside the first and the last snippet, which the video goes on to fill.
         return self.to_sec(np.concatenate([np.rint(positions[:1]), middles, np.rint(positions[-1:]) + 1]))
 
-    def num_snippets(self, duration_sec):
+    def num_snippets(self, duration_sec: float) -> float:
         """How many snippets a video of this duration should have (a float: extractors round either way)."""
         return (duration_sec - self.offset_sec) / self.snippet_sec
 
 
-def snippet_edges_sec(data_sample):
+def snippet_edges_sec(data_sample: Any) -> np.ndarray:
     """Where the snippets that a model sees of one video begin and end, inside the video.
 
     Args:

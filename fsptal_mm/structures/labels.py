@@ -1,10 +1,12 @@
 """Labels that a model is trained on: of snippets, as segments, and of single videos to be kept."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import torch
+from mmaction.structures import ActionDataSample
 from torch import Tensor
 
 from fsptal_mm.utils.errors import InputError
@@ -34,7 +36,7 @@ class PointTargets:
     mask: Tensor
 
     @classmethod
-    def from_samples(cls, data_samples, mask):
+    def from_samples(cls, data_samples: Sequence[ActionDataSample], mask: Tensor) -> 'PointTargets':
         """Collect the targets of a batch, built on the host and moved once.
 
         Args:
@@ -56,12 +58,12 @@ class PointTargets:
         return cls(instances, background, video_labels, mask)
 
     @cached_property
-    def labels(self):
+    def labels(self) -> Tensor:
         """``(B, T, C)`` bool, the point labels P."""
         return self.snippet_instances >= 0
 
     @cached_property
-    def is_action(self):
+    def is_action(self) -> Tensor:
         """``(B, T)`` bool, snippets with a point label of any class."""
         return self.snippet_instances.amax(-1) >= 0  # faster than `any`
 
@@ -91,7 +93,7 @@ class SegmentLabels:
     outer_stop: Tensor
     is_background: Tensor
 
-    def of_video(self, video):
+    def of_video(self, video: int) -> 'SegmentLabels':
         """The segments of one video of the batch, numbered as those of a batch of it alone."""
         groups = self.video == video
         chosen = groups[self.group]
@@ -103,7 +105,7 @@ class SegmentLabels:
         )
 
     @classmethod
-    def join(cls, videos, device=None):
+    def join(cls, videos: Sequence['SegmentLabels'], device: torch.device | None = None) -> 'SegmentLabels':
         """The segments of a batch from those of its videos, as :meth:`of_video` gives them."""
         sizes = torch.tensor([len(segments.video) for segments in videos])
         video = torch.arange(len(videos)).repeat_interleave(sizes)
@@ -115,7 +117,7 @@ class SegmentLabels:
         }
         return cls(video=video.to(device, non_blocking=True), group=group.to(device, non_blocking=True), **joined)
 
-    def away_from_actions(self, mask, margin):
+    def away_from_actions(self, mask: Tensor, margin: float) -> Tensor:
         """Snippets that are far from every action segment of their video.
 
         Args:
@@ -160,12 +162,17 @@ class VideoLabels:
     segments: SegmentLabels | None
 
     @property
-    def snippet_instances(self):
+    def snippet_instances(self) -> Tensor:
         """``(T, C)`` int32, -1 for none."""
         return self.actions.to_dense() + NO_INSTANCE
 
     @staticmethod
-    def from_batch(data_samples, given, targets, segments):
+    def from_batch(
+        data_samples: Sequence[ActionDataSample],
+        given: PointTargets,
+        targets: PointTargets,
+        segments: SegmentLabels | None,
+    ) -> dict[str, 'VideoLabels']:
         """Take the labels of a batch apart; waits for the device.
 
         Args:
@@ -196,7 +203,9 @@ class VideoLabels:
         return store
 
     @staticmethod
-    def to_batch(store, data_samples, mask):
+    def to_batch(
+        store: dict[str, 'VideoLabels'], data_samples: Sequence[ActionDataSample], mask: Tensor
+    ) -> tuple[PointTargets, SegmentLabels | None]:
         """Look up the labels of a batch.
 
         Args:

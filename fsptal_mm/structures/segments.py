@@ -2,14 +2,16 @@
 
 from fractions import Fraction
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 _LARGEST_RATIO = 10**6  # of a length; an outer range of so many lengths reaches beyond every video
 _LARGEST_DENOMINATOR = 10**6  # the product of the two and a length of 9 million fits into int64
 
 
-def outer_length(length, ratio):
+def outer_length(length: Any, ratio: float) -> Any:
     """Length of each outer range before anything limits it: ``ceil(ratio * length)`` (Eq. 8).
 
     In whole numbers, since the product of two floats would be off: ``0.07 * 100`` is 7.000000000000001, and 8 rounded
@@ -31,7 +33,7 @@ def _as_fraction(ratio):
     return Fraction(min(ratio, _LARGEST_RATIO)).limit_denominator(_LARGEST_DENOMINATOR).as_integer_ratio()
 
 
-def segment_iou(first, second):
+def segment_iou(first: ArrayLike, second: ArrayLike) -> np.ndarray:
     """Temporal intersection over union of every pair of segments.
 
     Args:
@@ -49,7 +51,7 @@ def segment_iou(first, second):
     return np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
 
 
-def segments_inside(segments, start, end, min_share=0.5):
+def segments_inside(segments: np.ndarray, start: float, end: float, min_share: float = 0.5) -> np.ndarray:
     """Parts of segments that lie in a range.
 
     Args:

@@ -185,7 +185,7 @@ class PointTAL(BaseModel):
         return batches, scores, self.head.predict_by_feat(scores, batches['embedding'].mask, samples, proposals)
 
     @torch.no_grad()
-    def mine(self, inputs, data_samples):
+    def mine(self, inputs: SnippetBatch | ClipBatch, data_samples: list[ActionDataSample]) -> dict[str, VideoLabels]:
         """Labels that the head would train on now, of single videos.
 
         Args:

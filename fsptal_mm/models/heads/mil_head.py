@@ -1,9 +1,14 @@
 """Video-level multiple-instance learning, a baseline on the same trunk and proposals that never sees a point."""
 
+from typing import Any
+
 import torch
 from mmaction.registry import MODELS
+from mmaction.structures import ActionDataSample
+from torch import Tensor
 
 from fsptal_mm.models.losses import pool_video_scores
+from fsptal_mm.structures import SnippetBatch
 
 from .snippet_head import SnippetHead, SnippetScores
 
@@ -22,17 +27,17 @@ class MILHead(SnippetHead):
         **kwargs: As in :class:`SnippetHead`.
     """
 
-    def __init__(self, *args, video_loss=dict(type='VideoLevelLoss'), **kwargs):
+    def __init__(self, *args: Any, video_loss: dict[str, Any] = dict(type='VideoLevelLoss'), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.video_loss = MODELS.build(video_loss)
 
-    def loss(self, batch, data_samples):
+    def loss(self, batch: SnippetBatch, data_samples: list[ActionDataSample]) -> dict[str, Tensor]:
         """Losses of a training batch; of the labels only ``gt_video_labels (C,)`` of each data sample is read."""
         labels = torch.stack([sample.gt_video_labels for sample in data_samples]).to(batch.mask.device)
         self.check_classes(labels)
         return self.loss_by_feat(SnippetScores.from_logits(batch.pad(self(batch))), batch.mask, labels)
 
-    def loss_by_feat(self, scores, mask, video_labels):
+    def loss_by_feat(self, scores: SnippetScores, mask: Tensor, video_labels: Tensor) -> dict[str, Tensor]:
         """Losses from scores.
 
         Args:

@@ -1,9 +1,13 @@
 """The base model's head: what the paper's modules A-D are added to (method: Sec. 3.2 and 3.3)."""
 
+from typing import Any
+
 from mmaction.registry import MODELS, TASK_UTILS
+from mmaction.structures import ActionDataSample
+from torch import Tensor
 
 from fsptal_mm.models.task_modules import PseudoLabelMiner
-from fsptal_mm.structures import PointTargets, VideoLabels
+from fsptal_mm.structures import PointTargets, SegmentLabels, SnippetBatch, VideoLabels
 from fsptal_mm.utils.errors import InputError
 
 from .snippet_head import SnippetHead, SnippetScores
@@ -29,13 +33,13 @@ class PointTALHead(SnippetHead):
 
     def __init__(
         self,
-        *args,
-        foreground=None,
-        video_loss=dict(type='VideoLevelLoss'),
-        point_loss=dict(type='PointFocalLoss'),
-        miner=dict(type='PseudoLabelMiner'),
-        **kwargs,
-    ):
+        *args: Any,
+        foreground: dict[str, Any] | None = None,
+        video_loss: dict[str, Any] = dict(type='VideoLevelLoss'),
+        point_loss: dict[str, Any] = dict(type='PointFocalLoss'),
+        miner: dict[str, Any] = dict(type='PseudoLabelMiner'),
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         if foreground and not self.uses_foreground:
             field = f'{type(self).__name__}.foreground'
@@ -46,7 +50,7 @@ class PointTALHead(SnippetHead):
         self.miner = TASK_UTILS.build(miner)
         self.train_on('mined')
 
-    def train_on(self, labels):
+    def train_on(self, labels: str | dict[str, VideoLabels]) -> None:
         """Set the labels that the head trains on from now on, which :meth:`mine` gives.
 
         Args:
@@ -57,7 +61,7 @@ class PointTALHead(SnippetHead):
         assert isinstance(labels, dict) or labels in ('mined', 'points'), labels
         self._training_labels = labels
 
-    def loss(self, batch, data_samples):
+    def loss(self, batch: SnippetBatch, data_samples: list[ActionDataSample]) -> dict[str, Tensor]:
         """Losses of a training batch.
 
         Args:
@@ -72,7 +76,9 @@ class PointTALHead(SnippetHead):
         foreground_scores = self.foreground and self.foreground(batch, logits)
         return self.loss_by_feat(SnippetScores.from_logits(batch.pad(logits)), targets, foreground_scores)
 
-    def mine(self, batch, data_samples):
+    def mine(
+        self, batch: SnippetBatch, data_samples: list[ActionDataSample]
+    ) -> tuple[PointTargets, PointTargets, SegmentLabels | None]:
         """Labels to train on: mined from scores without dropout, or as :meth:`train_on` has set them.
 
         Args:
@@ -94,11 +100,13 @@ class PointTALHead(SnippetHead):
         targets = miner(clean.final, clean.background_scores, given)
         return given, targets, self.search(clean.final, targets)
 
-    def search(self, scores, targets):
+    def search(self, scores: Tensor, targets: PointTargets) -> SegmentLabels | None:
         """Best :class:`.SegmentLabels` of mined labels, in ``(B, T, C)`` scores without dropout; None in this head."""
         return None
 
-    def loss_by_feat(self, scores, targets, foreground_scores=None):
+    def loss_by_feat(
+        self, scores: SnippetScores, targets: PointTargets, foreground_scores: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """Losses from scores.
 
         Args:

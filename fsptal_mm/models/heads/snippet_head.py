@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from mmaction.registry import TASK_UTILS
+from mmaction.structures import ActionDataSample
 from mmengine.model import BaseModule
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
@@ -12,6 +14,8 @@ from torch import Tensor, nn
 from fsptal_mm.models.directions import CosineLinear, directions
 from fsptal_mm.models.dropout import Dropout
 from fsptal_mm.models.losses import pool_video_scores
+from fsptal_mm.models.task_modules import ProposalGenerator
+from fsptal_mm.structures import SnippetBatch
 from fsptal_mm.utils.errors import InputError, check_flags, check_numbers
 
 
@@ -30,7 +34,7 @@ class SnippetScores:
     final: Tensor
 
     @classmethod
-    def from_logits(cls, logits):
+    def from_logits(cls, logits: Tensor) -> 'SnippetScores':
         """Scores from padded class activations M ``(B, T, C + 1)``, background last; always float32."""
         scores = logits.float().sigmoid()
         classes, background = scores[..., :-1], scores[..., -1]
@@ -54,14 +58,14 @@ class SnippetHead(BaseModule):
 
     def __init__(
         self,
-        num_classes,
-        in_channels,
-        dropout=0.7,
-        cosine=False,
-        topk_divisor=8,
-        proposals=dict(type='ProposalGenerator'),
-        init_cfg=None,
-    ):
+        num_classes: int,
+        in_channels: int,
+        dropout: float = 0.7,
+        cosine: bool = False,
+        topk_divisor: int = 8,
+        proposals: dict[str, Any] = dict(type='ProposalGenerator'),
+        init_cfg: dict[str, Any] | None = None,
+    ) -> None:
         super().__init__(init_cfg)
         owner = type(self).__name__
         check_numbers(owner, 1, whole=True, num_classes=num_classes, in_channels=in_channels, topk_divisor=topk_divisor)
@@ -76,11 +80,11 @@ class SnippetHead(BaseModule):
         self.classifier = classifier(in_channels, num_classes + 1)
         self.proposals = TASK_UTILS.build(proposals)
 
-    def forward(self, batch):
+    def forward(self, batch: SnippetBatch) -> Tensor:
         """Class activations M: ``(R, C + 1)`` rows, background last, of a :class:`.SnippetBatch` of F."""
         return self.classifier(self.dropout(self.classified_features(batch)))
 
-    def classified_features(self, batch):
+    def classified_features(self, batch: SnippetBatch) -> Tensor:
         """What the classifier takes before dropout: F, or its directions; ``(R, D)`` rows.
 
         Raises:
@@ -91,7 +95,7 @@ class SnippetHead(BaseModule):
             raise InputError(expected, field='model.head.in_channels', found=self.in_channels)
         return directions(batch.features) if self.cosine else batch.features
 
-    def check_classes(self, video_labels):
+    def check_classes(self, video_labels: Tensor) -> None:
         """Make sure that the labels ``(B, C)`` of the data set are of as many classes as the head.
 
         Raises:
@@ -102,16 +106,27 @@ class SnippetHead(BaseModule):
             raise InputError(expected, field='model.head.num_classes', found=self.num_classes)
 
     @torch.no_grad()
-    def clean_scores(self, batch):
+    def clean_scores(self, batch: SnippetBatch) -> SnippetScores:
         """Detached :class:`SnippetScores` without dropout, which labels are mined from."""
         return SnippetScores.from_logits(batch.pad(self.classifier(self.classified_features(batch))))
 
-    def predict(self, batch, data_samples, proposals=None):
+    def predict(
+        self,
+        batch: SnippetBatch,
+        data_samples: list[ActionDataSample],
+        proposals: ProposalGenerator | None = None,
+    ) -> list[ActionDataSample]:
         """Localise the actions of a batch; see :meth:`predict_by_feat`."""
         scores = SnippetScores.from_logits(batch.pad(self(batch)))
         return self.predict_by_feat(scores, batch.mask, data_samples, proposals)
 
-    def predict_by_feat(self, scores, mask, data_samples, proposals=None):
+    def predict_by_feat(
+        self,
+        scores: SnippetScores,
+        mask: Tensor,
+        data_samples: list[ActionDataSample],
+        proposals: ProposalGenerator | None = None,
+    ) -> list[ActionDataSample]:
         """Proposals from scores.
 
         Args:
