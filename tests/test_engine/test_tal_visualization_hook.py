@@ -106,6 +106,8 @@ def test_only_the_main_process_draws(tmp_path, monkeypatch):
     runner.train()
     assert pictures(tmp_path) == []
     monkeypatch.undo()
+    # mmengine's setter does nothing in other processes, either.
+    runner.visualizer.dataset_meta = runner.train_dataloader.dataset.metainfo
     runner.call_hook('after_train_epoch')
     assert len(pictures(tmp_path)) == 1
 

@@ -62,7 +62,7 @@ def test_two_models_and_results_beneath_each_other_on_test_videos(tool, models, 
     assert len(ours.curves.scores) == len(lacp.curves.scores)
     assert abs(ours.curves.scores - lacp.curves.scores).max() > 0
     assert ours.mined is None
-    assert (file.curves, file.proposals.segments_sec.tolist()) == (None, [[1, 2]])
+    assert (file.curves, file.proposals.segments.tolist()) == (None, [[1, 2]])
     assert timeline.classes[file.proposals.labels[0]] == 'javelin'
 
 
@@ -75,7 +75,7 @@ def test_training_videos_show_what_they_are_trained_on(tool, models, drawn, tmp_
     assert len(track.best_segments) >= 1
     assert -1 in track.mined.labels
     assert len(track.proposals) > 0  # from the test pipeline: on the extended video, times would be wrong
-    assert track.proposals.segments_sec.max() <= timeline.duration_sec
+    assert track.proposals.segments.max() <= timeline.duration_sec
     assert len(track.curves.scores) > timeline.duration_sec / 0.64  # extended
 
 
