@@ -115,7 +115,7 @@ def test_nothing_is_chosen_by_the_test_set(config):
     train, val = (dict(config[name].dataset) for name in ('train_dataloader', 'val_dataloader'))
     train_fold, val_fold = dict(train.pop('fold')), dict(val.pop('fold'))
     assert config.val_evaluator == dict(type='PointMetric')
-    assert config.default_hooks.checkpoint.save_best == 'point_mAP'
+    assert config.default_hooks.checkpoint.save_best == 'point/mAP'
     assert (train_fold.pop('part'), val_fold.pop('part')) == ('train', 'held_out')
     assert train_fold == val_fold
     for field in ('pipeline', 'test_mode'):

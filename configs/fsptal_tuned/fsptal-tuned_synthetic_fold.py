@@ -9,4 +9,4 @@ val_dataloader = dict(
 )
 val_evaluator = dict(_delete_=True, type='PointMetric')
 train_cfg = dict(val_interval=5)
-default_hooks = dict(checkpoint=dict(save_best='point_mAP'))
+default_hooks = dict(checkpoint=dict(save_best='point/mAP'))

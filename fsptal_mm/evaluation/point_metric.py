@@ -23,8 +23,8 @@ class PointMetric(BaseMetric):
     :func:`~fsptal_mm.evaluation.functional.point_average_precision`, also for what points cannot tell. All figures are
     fractions:
 
-    - ``point_mAP``: mean of the average precision over the classes that have a point. Use it for ``save_best``.
-    - ``point_recall``: share of the labelled instances that a localised action is right for, a mean over these classes.
+    - ``point/mAP``: mean of the average precision over the classes that have a point. Use it for ``save_best``.
+    - ``point/recall``: share of the labelled instances that a localised action is right for, a mean over these classes.
 
     Videos without any point are left out, with a warning: their actions are unlabelled, not absent. If no video has a
     point there are no figures. A video that arrives twice counts once.
@@ -39,7 +39,7 @@ class PointMetric(BaseMetric):
         InputError: Samples without points (the field, not its content), or predictions that are no finite numbers.
     """
 
-    default_prefix = ''
+    default_prefix = 'point'
 
     def process(self, data_batch, data_samples):
         """Keep what the measure needs of each sample, as small arrays.
@@ -68,7 +68,7 @@ class PointMetric(BaseMetric):
             return {}
         points, det = (Instances.join(column(labelled, field)) for field in ('points', 'detections'))
         ap, recall = point_average_precision(points, det, num_classes)
-        measures = {'point_mAP': float(np.nanmean(ap)), 'point_recall': float(np.nanmean(recall))}
+        measures = {'mAP': float(np.nanmean(ap)), 'recall': float(np.nanmean(recall))}
         how = f'{len(det)} detections, {len(points)} labelled instances in {len(labelled)} videos'
         print_log(f'Results ({how}):\n{summary_table({"in percent": measures}, "points")}', logger='current')
         return measures

@@ -22,7 +22,8 @@ class TALMetric(BaseMetric):
     """Mean average precision of localised actions, AR@AN, and video-level classification.
 
     The true segments travel with the samples, so that several processes give the numbers of one; a video that arrives
-    twice counts once. All figures are fractions:
+    twice counts once. All figures are fractions; logs and ``save_best`` name them with a prefix (``tal/mAP@0.5``),
+    results files without:
 
     - ``mAP@0.1-0.7``, ``mAP@0.1-0.5``, ``mAP@0.3-0.7`` (``'thumos14'``) or ``mAP@0.5-0.95`` (``'activitynet'``): mAP
       averaged over the tIoUs from the first to the last number. Use one of them for ``save_best``; ``save_best='auto'``
@@ -59,7 +60,7 @@ class TALMetric(BaseMetric):
         InputError: A wrong argument, or predictions that are no finite numbers.
     """
 
-    default_prefix = ''
+    default_prefix = 'tal'
 
     def __init__(
         self,

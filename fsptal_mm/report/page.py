@@ -21,7 +21,7 @@ from .timelines import MAX_DETECTIONS, group_by_test_set, make_timelines
 from .training_log import MAX_POINTS, thin
 
 _TEMPLATE = Path(__file__).parent / 'template'
-_IN_PERCENT = ('mAP@', 'AR@', 'AUC', 'video_', 'point_')  # measures that are fractions
+_IN_PERCENT = ('mAP@', 'AR@', 'AUC', 'video_', 'point/', 'point_')  # measures that are fractions
 _SCRIPTS = ('common.js', 'charts.js', 'timelines.js', 'page.js')
 
 

@@ -82,7 +82,8 @@ def read_training_log(files):
         for entry in others:
             for key in [key for key in entry if key not in _NO_MEASURES]:
                 kind = log.mining if key.startswith(('mining/', 'analysis/')) else log.measures
-                kind.setdefault(key, {})[entry['step']] = entry[key]
+                # The log names figures of TALMetric with its prefix, results files do not.
+                kind.setdefault(key.removeprefix('tal/'), {})[entry['step']] = entry[key]
     return log
 
 

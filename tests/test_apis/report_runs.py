@@ -62,7 +62,7 @@ def write_run(folder, data_root, note='plain', start='20260101_000000'):
         {'lr': 0.1, 'loss': 4.0, 'loss_video': 1.5, 'epoch': 1, 'iter': 1, 'step': 1},
         {'lr': 0.1, 'loss': 2.0, 'loss_video': 0.5, 'epoch': 1, 'iter': 2, 'step': 2},
         {'lr': 0.1, 'loss': 1.0, 'loss_video': 0.25, 'epoch': 2, 'iter': 4, 'step': 4},
-        {'mAP@0.1-0.7': 0.25, 'mAP@0.5': 0.2, 'mAP@0.6': 0.1, 'time': 0.1, 'step': 2},
+        {'tal/mAP@0.1-0.7': 0.25, 'tal/mAP@0.5': 0.2, 'tal/mAP@0.6': 0.1, 'time': 0.1, 'step': 2},
         {'lr': 0.1, 'loss': float('nan'), 'epoch': 3, 'iter': 6, 'step': 6},
     ]
     (vis_data / 'scalars.json').write_text('\n'.join(map(json.dumps, lines)) + '\n')

@@ -66,17 +66,17 @@ FOUND = (
 
 def test_mean_over_the_classes_of_all_videos(messages):
     measures = evaluate(FOUND)
-    assert measures == {'point_mAP': pytest.approx(5 / 12), 'point_recall': 1 / 2}
+    assert measures == {'point/mAP': pytest.approx(5 / 12), 'point/recall': 1 / 2}
     assert all(type(value) is float for value in measures.values())
     assert '3 detections, 3 labelled instances in 2 videos' in messages[-1]
 
 
 def test_a_class_without_a_point_does_not_count():
-    assert evaluate([sample('a', [[5, 0, 0]], [[3, 7, 0, 0.75], [3, 7, 1, 0.9]])])['point_mAP'] == 1
+    assert evaluate([sample('a', [[5, 0, 0]], [[3, 7, 0, 0.75], [3, 7, 1, 0.9]])])['point/mAP'] == 1
 
 
 def test_no_prediction():
-    assert evaluate([sample('a', [[5, 0, 0]])]) == {'point_mAP': 0, 'point_recall': 0}
+    assert evaluate([sample('a', [[5, 0, 0]])]) == {'point/mAP': 0, 'point/recall': 0}
 
 
 def test_videos_without_points_are_left_out(messages):
@@ -93,8 +93,8 @@ def test_no_point_at_all(messages):
 
 def test_several_points_of_one_instance_are_one():
     both = [[4, 0, 0], [6, 0, 0]]
-    assert evaluate([sample('a', both, [[3, 7, 0, 0.75]])])['point_mAP'] == 1
-    assert evaluate([sample('a', [[4, 0, 0], [6, 0, 1]], [[3, 7, 0, 0.75]])])['point_mAP'] == 0
+    assert evaluate([sample('a', both, [[3, 7, 0, 0.75]])])['point/mAP'] == 1
+    assert evaluate([sample('a', [[4, 0, 0], [6, 0, 1]], [[3, 7, 0, 0.75]])])['point/mAP'] == 0
 
 
 def test_segments_are_never_read():
@@ -107,7 +107,7 @@ def test_segments_are_never_read():
 
     hidden = dict(gt_segments_sec=Unreadable(), gt_segment_labels=Unreadable(), ambiguous_sec=Unreadable())
     with_segments = [sample('a', [[5, 0, 0]], [[3, 7, 0, 0.75], [9, 12, 0, 0.9]], **hidden)]
-    assert evaluate(with_segments) == {'point_mAP': 0.5, 'point_recall': 1}
+    assert evaluate(with_segments) == {'point/mAP': 0.5, 'point/recall': 1}
 
 
 def test_a_repeated_video_counts_once(messages):
@@ -116,8 +116,8 @@ def test_a_repeated_video_counts_once(messages):
     assert any('2 videos came more than once' in message for message in messages)
 
 
-def test_is_registered_and_has_no_prefix():
-    assert METRICS.build(dict(type='PointMetric')).prefix == ''
+def test_is_registered_with_a_prefix():
+    assert METRICS.build(dict(type='PointMetric')).prefix == 'point'
 
 
 def test_samples_without_the_field_are_named():
@@ -154,4 +154,4 @@ def test_a_data_set_without_segments_gives_the_same(tmp_path):
         data_sample.pred_segments = sample('a', found=[[1, 4, 0, 0.5]]).pred_segments
         assert len(data_sample.gt_segments_sec) == (2 if name == 'with' else 0)
         measures.append(evaluate([data_sample]))
-    assert measures == [{'point_mAP': 0.5, 'point_recall': 0.5}] * 2  # one of two points
+    assert measures == [{'point/mAP': 0.5, 'point/recall': 0.5}] * 2  # one of two points

@@ -47,7 +47,7 @@ def test_proposals_take_the_classes_of_their_video(scores, tmp_path):
     # Two classes reach .25; a score is the proposal's times that of the class.
     assert found['labels'] == ['b', 'b', 'c', 'c']
     assert found['scores'] == pytest.approx([0.72, 0.54, 0.4, 0.3])
-    assert measures['mAP@0.1-0.7'] == 1
+    assert measures['tal/mAP@0.1-0.7'] == 1
 
 
 def test_windows_of_a_video_are_joined_and_nothing_is_found_twice(scores, tmp_path):
@@ -61,8 +61,8 @@ def test_windows_of_a_video_are_joined_and_nothing_is_found_twice(scores, tmp_pa
 def test_without_classes_only_recall_is_known(tmp_path):
     metric = ProposalTALMetric(result_file=str(tmp_path / 'out.json'))
     measures = judge(metric, [(sample(), output((2, 4, 0.8)))])
-    assert measures['AR@100'] == 0.5
-    assert not any(key.startswith('mAP') for key in measures)
+    assert measures['tal/AR@100'] == 0.5
+    assert not any(key.startswith('tal/mAP') for key in measures)
     assert read_results(tmp_path / 'out.json')['v']['labels'] == ['proposal']
     with pytest.raises(InputError, match='class_scores'):
         ProposalTALMetric(metrics='mAP')

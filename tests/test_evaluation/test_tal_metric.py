@@ -47,11 +47,13 @@ def sample(video_id, truth=(), found=(), ambiguous=(), dtype=torch.float32):
 
 
 def evaluate(samples, size=None, **arguments):
+    """Figures by their names without the prefix."""
     metric = TALMetric(**arguments)
     evaluator = Evaluator(metric)
     evaluator.dataset_meta = dict(classes=CLASSES)
     evaluator.process(samples)
-    return evaluator.evaluate(len(samples) if size is None else size)
+    measures = evaluator.evaluate(len(samples) if size is None else size)
+    return {key.removeprefix('tal/'): value for key, value in measures.items()}
 
 
 @pytest.fixture
@@ -97,9 +99,15 @@ def test_metrics_can_be_chosen(metrics, expected):
     assert evaluate(PERFECT, metrics=metrics, tiou_thresholds=[0.5]).keys() == expected
 
 
-def test_is_registered_and_has_no_prefix():
-    metric = METRICS.build(dict(type='TALMetric'))
-    assert metric.prefix == ''  # mmengine warns about None, and puts nothing before the names for ''
+@pytest.mark.parametrize('prefix, expected', [(None, 'tal/mAP@0.5'), ('mine', 'mine/mAP@0.5')])
+def test_names_have_a_prefix_in_the_log_and_none_in_the_results_file(prefix, expected, tmp_path):
+    path = tmp_path / 'result.json'
+    config = dict(type='TALMetric', metrics='mAP', tiou_thresholds=[0.5], prefix=prefix, result_file=path)
+    metric = METRICS.build(config)
+    metric.dataset_meta = dict(classes=CLASSES)
+    metric.process(None, [PERFECT[0].to_dict()])
+    assert metric.evaluate(1) == {expected: 1}
+    assert json.loads(path.read_text())['evaluation']['metrics'] == {'mAP@0.5': 1}
 
 
 def test_half_precision_predictions():

@@ -46,7 +46,7 @@ def test_rows_of_checkpoints(tool, config, checkpoints):
     rows = tool.rank(config, checkpoints, points_only=False)
     assert list(rows) == checkpoints
     for row in rows.values():
-        assert list(row) == ['point_mAP', 'held-out mAP (analysis)', 'test mAP (analysis)']
+        assert list(row) == ['point/mAP', 'held-out mAP (analysis)', 'test mAP (analysis)']
         assert all(0 < value < 1 for value in row.values())
     assert rows[checkpoints[0]] != rows[checkpoints[1]]
 
@@ -54,20 +54,20 @@ def test_rows_of_checkpoints(tool, config, checkpoints):
 def test_without_segments_of_any_kind(tool, config, checkpoints):
     config.test_dataloader = config.test_evaluator = None
     rows = tool.rank(config, checkpoints[:1], points_only=True)
-    assert [list(row) for row in rows.values()] == [['point_mAP']]
+    assert [list(row) for row in rows.values()] == [['point/mAP']]
     assert 'analysis' not in tool.report(rows)
 
 
 def test_what_is_reported(tool):
     def row(*values):
-        return dict(zip(['point_mAP', 'held-out mAP (analysis)', 'test mAP (analysis)'], values))
+        return dict(zip(['point/mAP', 'held-out mAP (analysis)', 'test mAP (analysis)'], values))
 
     # Ranks by points 1 3 2, by test videos 1 2 3: correlation 1 - 6 * (0 + 1 + 1) / (3 * 8) = 0.5. By the segments of
     # the held-out videos 3 2 1: -1.
     rows = {'early': row(0.1, 0.3, 0.2), 'middle': row(0.3, 0.2, 0.4), 'late': row(0.2, 0.1, 0.45)}
     text = tool.report(rows)
-    assert 'chosen by point_mAP: middle' in text
-    assert '0.50 (point_mAP), -1.00 (held-out mAP (analysis))' in text
+    assert 'chosen by point/mAP: middle' in text
+    assert '0.50 (point/mAP), -1.00 (held-out mAP (analysis))' in text
     assert 'chosen 40.00, best 45.00, last 45.00; regret 5.00' in text
     assert re.search(r'\| middle +\| +30\.00 \| +20\.00 \| +40\.00 \|', text)
 
@@ -86,7 +86,9 @@ def test_a_checkpoint_that_is_missing_or_of_another_model_is_refused(tool, confi
         tool.rank(config, checkpoints[:1], points_only=True)
 
 
-@pytest.mark.parametrize('measures, expected', [({'point_mAP': 0.5}, '--points-only'), ({'mAP@0.5': 0.5}, 'points in')])
+@pytest.mark.parametrize(
+    'measures, expected', [({'point/mAP': 0.5}, '--points-only'), ({'tal/mAP@0.5': 0.5}, 'points in')]
+)
 def test_missing_labels_are_named(tool, config, checkpoints, monkeypatch, measures, expected):
     monkeypatch.setattr(tool, 'judge', lambda *arguments: measures)  # what is left where labels of one kind are missing
     with pytest.raises(InputError, match=expected):

@@ -21,7 +21,7 @@ from fsptal_mm.evaluation.functional import summary_table
 from fsptal_mm.utils.configs import OptionsAction, merge_options, naming_types, read_config
 from fsptal_mm.utils.errors import InputError
 
-_POINTS, _HELD_OUT, _TEST = 'point_mAP', 'held-out mAP (analysis)', 'test mAP (analysis)'
+_POINTS, _HELD_OUT, _TEST = 'point/mAP', 'held-out mAP (analysis)', 'test mAP (analysis)'
 
 
 def parse_args(argv):
@@ -90,7 +90,7 @@ def rank(config, checkpoints, points_only):
 def _main_figure(measures):
     """The mAP that a TALMetric names first: the average over tIoUs, where there is one."""
     for key, value in measures.items():
-        if key.startswith('mAP'):
+        if key.startswith('tal/mAP'):
             return value
     raise InputError('true segments in the held-out and the test videos for an analysis, else --points-only')
 

@@ -57,7 +57,7 @@ class Protocol:
 
     @property
     def average_keys(self):
-        """Names of the averages, e.g. ``mAP@0.1-0.7``: legal in file names everywhere, so fit for ``save_best``."""
+        """Names of the averages, e.g. ``mAP@0.1-0.7``: legal in file names, as of a best checkpoint."""
         return ['mAP@{:.4g}-{:.4g}'.format(*bounds) for bounds in self.average_ranges]
 
     def summarize(self, ap):
