@@ -20,23 +20,24 @@ def beam_search(switches, budget=25):
     """
     size = np.bincount(switches.chain)
     stops = np.cumsum(size)
-    positions = [_Chain(switches, stop - its_size, stop).search(budget) for stop, its_size in zip(stops, size)]
+    total = switches.total.tolist()
+    positions = [_Chain(switches, total, stop - its_size, stop).search(budget) for stop, its_size in zip(stops, size)]
     return np.array([position for chain in positions for position in chain])
 
 
 class _Chain:
     """One class of one video, as plain lists."""
 
-    def __init__(self, switches, start, stop):
+    def __init__(self, switches, total, start, stop):
         self.first, self.last = switches.first[start:stop].tolist(), switches.last[start:stop].tolist()
-        self.weight = switches.weight[start:stop].tolist()
-        self.length = int(switches.length[start])
-        self.total = switches.total[switches.chain[start]].tolist()
+        self.scored = switches.scored[start:stop].tolist()
+        self.video_stop = int(switches.stop[start])
+        self.total = total
         self.ratio = switches.outer_ratio
 
     def contrast(self, run, before, start, end, after):
         """Inner minus outer mean of the run ``[start, end)`` between two other switches, 0 if it is not scored."""
-        if not self.weight[run]:
+        if not self.scored[run]:
             return 0.0
         reach = math.ceil(self.ratio * (end - start) - 1e-9)
         left, right = max(start - reach, before), min(end + reach, after)
@@ -69,5 +70,5 @@ class _Chain:
 
     def _rank(self, run, partial, stop):
         value, before, start, end, _ = partial
-        last = self.contrast(run, before, start, end, self.length)
-        return value + last + self.contrast(run + 1, start, end, stop, self.length)
+        last = self.contrast(run, before, start, end, self.video_stop)
+        return value + last + self.contrast(run + 1, start, end, stop, self.video_stop)

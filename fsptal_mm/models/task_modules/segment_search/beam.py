@@ -8,20 +8,21 @@ _LACP_BUDGET = 25  # Lee & Byun, ICCV 2021, implementation details
 
 
 def beam_search(switches, width):
-    """Search all chains from left to right, with the candidates united that differ in nothing that later runs need.
+    """Search all chains from left to right, with dominance pruning: of candidates in one state, the best is kept.
 
-    Exact where there are never more than ``width`` such candidates; where there are, the result is replaced by that of
+    The state is all that later runs depend on: the last two switches, and how far the outer range before them reaches.
+    Exact where there are never more than ``width`` states; where there are, the result is replaced by that of
     :func:`lacp_beam_search` if that is better.
 
     Args:
         switches (Switches): M switches.
-        width: Candidates kept.
+        width: Candidates kept at every switch.
 
     Returns:
         np.ndarray: ``(M,)`` positions.
     """
     begin, final = _parts(switches)
-    positions, dropped = _search(switches, begin, final, width, unite=True)
+    positions, dropped = _search(switches, begin, final, width, dominance=True)
     chains = np.unique(switches.chain[begin[dropped]])
     if len(chains):
         other = lacp_beam_search(switches, chains)
@@ -45,7 +46,7 @@ def lacp_beam_search(switches, chains):
     """
     size = np.bincount(switches.chain)
     begin = np.cumsum(size) - size
-    return _search(switches, begin[chains], (begin + size - 1)[chains], _LACP_BUDGET, unite=False)[0]
+    return _search(switches, begin[chains], (begin + size - 1)[chains], _LACP_BUDGET, dominance=False)[0]
 
 
 def _parts(switches):
@@ -62,7 +63,7 @@ def _parts(switches):
     return begin, last
 
 
-def _search(switches, begin, final, width, unite):
+def _search(switches, begin, final, width, dominance):
     """Search parts of chains side by side, each from the switch ``begin`` to the switch ``final``; ``(P,)``.
 
     Returns:
@@ -80,11 +81,11 @@ def _search(switches, begin, final, width, unite):
         after += switches.first[following][parent]
         part, run, left, start, end, value = (array[parent] for array in (part, run, left, start, end, value))
         scored = (begin[part] < run) & (run + 2 <= final[part])
-        right = switches.right(start, end, after, switches.length[run])
+        right = switches.right(run, start, end, after)
         value = value + scored * switches.contrast(run, left, start, end, right)
         run = np.minimum(run + 1, final[part])
-        left = np.where(switches.weight[run] > 0, switches.left(start, end, after), 0)
-        keep = _unite((part, left, end, after), value) if unite else np.arange(len(part))
+        left = np.where(switches.scored[run], switches.left(run, start, end, after), 0)
+        keep = _dominant((part, left, end, after), value) if dominance else np.arange(len(part))
         too_many = np.bincount(part[keep]) > width
         if too_many.any():
             dropped |= too_many
@@ -102,15 +103,15 @@ def _search(switches, begin, final, width, unite):
 
 def _outlook(switches, run, left, start, end, final):
     """Contrast of the last run and of the one that has just begun, see :func:`lacp_beam_search`."""
-    length = switches.length[run]
+    video_stop, following = switches.stop[run], np.minimum(run + 1, final)
     stop = switches.first[np.minimum(run + 2, final)]
-    last = switches.contrast(run, left, start, end, switches.right(start, end, length, length))
-    left, right = switches.left(start, end, stop), switches.right(end, stop, length, length)
-    return last + switches.contrast(np.minimum(run + 1, final), left, end, stop, right)
+    last = switches.contrast(run, left, start, end, switches.right(run, start, end, video_stop))
+    left, right = switches.left(following, start, end, stop), switches.right(following, end, stop, video_stop)
+    return last + switches.contrast(following, left, end, stop, right)
 
 
-def _unite(keys, value):
-    """Indices, ascending, of the best of the items that have all keys in common."""
+def _dominant(keys, value):
+    """Indices, ascending, of the best of all candidates in the same state, which the keys name."""
     order = np.lexsort((-value, *keys[::-1]))
     changes = [part[order][1:] != part[order][:-1] for part in keys]
     return np.sort(order[np.append(True, np.logical_or.reduce(changes))])

@@ -29,9 +29,10 @@ class SegmentSearcher:
         outer_ratio: delta, length of each outer range as a share of the segment (Sec. 3.4), rounded up.
         original: Outer ranges that do not stop at the neighbouring segments (Table 7).
         background_segments: Score the runs of background that hold a seed, too, by 1 - q-hat (LACP's practice).
-        max_combinations: A segment is heavy if its start, its end, the end before and the start after can be placed in
-            more ways than this. Heavy segments are searched around the best that a beam search finds. A million is 32
-            places for each; on THUMOS14 at most 1 % of the segments are heavier in the first steps, and none later.
+        max_combinations: A segment is heavy if its start, its end, the end before and the start after have more
+            combinations of places than this. Heavy segments are searched around the best that a beam search finds. A
+            million is 32 places for each; on THUMOS14 at most 1 % of the segments are heavier in the first steps, and
+            none later. It bounds the memory of the search, too.
         beam_width: Candidates that the search with background segments keeps at every switch; it is exact where there
             are never more that differ in what later segments depend on.
     """
@@ -82,7 +83,8 @@ class SegmentSearcher:
             positions = search_switches(switches, self.max_combinations, self.beam_width)
         else:
             positions = switches.first
-        run, left, start, end, right = switches.scored_runs(positions)
+        run, *bounds = switches.scored_runs(positions)
+        left, start, end, right = bounds - switches.begin[run]
         found = np.stack([switches.chain[run], start, end, left, right, switches.background[run]])
         group, start, end, left, right, background = torch.from_numpy(found).to(scores.device, non_blocking=True)
         return SegmentLabels(video, label, group, start, end, left, right, background.bool())

@@ -1,4 +1,4 @@
-"""Candidate sequences of the score contrast (method: Sec. 3.4): where each may switch, and what a run of it scores."""
+"""Candidate segments of the score contrast (method: Sec. 3.4): where each may begin and end, and what it scores."""
 
 from dataclasses import dataclass
 
@@ -9,22 +9,25 @@ from fsptal_mm.structures import outer_length
 
 @dataclass(frozen=True)
 class Switches:
-    """Where the candidates of all chains may switch; a chain is one class of one video.
+    """Where the candidates of all chains may switch between background and action; a chain is one class of one video.
 
     Runs of background and action alternate: run i is ``[x_i, x_{i+1})`` between two switches. A chain of N action
     segments has the switches ``0, 0, s_1, t_1, ..., s_N, t_N, T, T`` (``t`` is the snippet after the segment), so that
     every run has neighbours. Between two segments that are cut apart lies a background run of length 0. The outer range
     of a run stays within its neighbours (Eq. 8): its contrast depends on ``x_{i-1} ... x_{i+2}``.
 
+    Positions are indices of ``total``, in which the chains lie one after another, ``T + 1`` entries each.
+
     Attributes:
         first: ``(M,)`` smallest position of each switch, chain after chain, in time order.
         last: ``(M,)`` largest position.
-        chain: ``(M,)`` row of ``total``, ascending.
-        length: ``(M,)`` snippets of the video.
-        weight: ``(M,)`` 1 if the run that begins at the switch is scored, else 0.
-        background: ``(M,)`` bool: that run is scored by 1 - q-hat.
+        chain: ``(M,)`` chain of each switch, ascending.
+        begin: ``(M,)`` position of the first snippet of the video.
+        stop: ``(M,)`` position after its last snippet.
+        scored: ``(M,)`` bool: the contrast of the run that begins at the switch counts.
+        background: ``(M,)`` bool: that run is background, which is scored by 1 - q-hat.
         action: ``(N,)`` the switches that begin an action segment.
-        total: ``(K, T + 1)`` float64: sum of the scores of all snippets before a position.
+        total: ``(K * (T + 1),)`` float64: sum of the scores of the chain before a position.
         outer_ratio: delta.
         original: Outer ranges end at the video and at cuts only (Table 7).
     """
@@ -32,8 +35,9 @@ class Switches:
     first: np.ndarray
     last: np.ndarray
     chain: np.ndarray
-    length: np.ndarray
-    weight: np.ndarray
+    begin: np.ndarray
+    stop: np.ndarray
+    scored: np.ndarray
     background: np.ndarray
     action: np.ndarray
     total: np.ndarray
@@ -45,76 +49,84 @@ class Switches:
         """Lay out the candidates that agree with the seeds.
 
         Args:
-            instances (np.ndarray): ``(K, T)`` instance of each action seed, -1 elsewhere.
+            instances (np.ndarray): ``(K, T)`` instance of each action seed, -1 elsewhere; no row without a seed.
             background (np.ndarray): ``(K, T)`` bool background seeds, none of them an action seed.
             lengths (np.ndarray): ``(K,)`` snippets of the videos; no seed lies beyond.
-            total (np.ndarray): ``(K, T + 1)``, see the class.
+            total (np.ndarray): ``(K, T + 1)`` sums of the scores before each snippet.
             background_segments: Score the background runs that hold a seed, too.
             kwargs: ``outer_ratio`` and ``original``.
         """
-        time = np.arange(instances.shape[1])
-        left = np.maximum.accumulate(np.where(background, time, -1), 1)
-        right = np.minimum.accumulate(np.where(background, time, lengths[:, None])[:, ::-1], 1)[:, ::-1]
-        chain, seed = np.nonzero(instances >= 0)
-        # Seeds with background before them begin a segment, and those of another instance: there the run is cut.
-        together = (chain[1:] == chain[:-1]) & (left[chain[1:], seed[1:]] < seed[:-1])
-        same = instances[chain[1:], seed[1:]] == instances[chain[:-1], seed[:-1]]
-        begins = np.append(True, ~(together & same))[: len(seed)]
-        cut = np.append(False, together)[: len(seed)][begins]
-        chain, head, tail = chain[begins], seed[begins], seed[np.append(begins[1:], True)[: len(seed)]]
-        cut_at = (np.append(0, tail[:-1])[: len(tail)] + head) // 2 + 1  # in the middle; such seeds touch as a rule
+        # Outside the video lies background. Neighbouring seeds of different kind make one switch between them; those of
+        # different instances are cut apart by two, in the middle (such seeds touch as a rule).
+        edges = ((0, 0), (1, 1))
+        instances = np.pad(instances, edges, constant_values=-1)
+        is_seed = np.pad(background, edges) | (instances >= 0)
+        rows = np.arange(len(lengths))
+        is_seed[rows, 0] = is_seed[rows, lengths + 1] = True
+        chain, column = np.nonzero(is_seed)
+        pair = np.flatnonzero(chain[1:] == chain[:-1])
+        instance, seed = instances[chain, column], column - 1
+        is_cut = (instance[pair] >= 0) & (instance[pair + 1] >= 0) & (instance[pair] != instance[pair + 1])
+        is_change = (instance[pair] >= 0) != (instance[pair + 1] >= 0)
+        pair, is_cut = (np.repeat(part, is_change + 2 * is_cut) for part in (pair, is_cut))
+        middle = (seed[pair] + seed[pair + 1]) // 2 + 1
 
-        opens = np.append(True, chain[1:] != chain[:-1])[: len(chain)]
-        closes = np.append(opens[1:], True)[: len(chain)]
-        action = 2 * np.arange(len(chain)) + 4 * np.cumsum(opens) - 2
-        size = 2 * len(chain) + 4 * int(opens.sum())
-        first, last = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64)
-        first[action], last[action] = np.where(cut, cut_at, left[chain, head] + 1), np.where(cut, cut_at, head)
-        first[action + 1], last[action + 1] = tail + 1, right[chain, tail]
-        cuts = np.flatnonzero(cut)
-        first[action[cuts - 1] + 1] = last[action[cuts - 1] + 1] = cut_at[cuts]
-        for shift in (2, 3):
-            first[action[closes] + shift] = last[action[closes] + shift] = lengths[chain[closes]]
-        weight = np.zeros(size)
-        weight[action] = 1
+        switch = np.arange(len(pair)) + 4 * chain[pair] + 2  # each chain has two more at either end
+        chain = np.repeat(rows, np.bincount(chain[pair], minlength=len(rows)) + 4)
+        first = lengths[chain]
+        opens = np.searchsorted(chain, rows)
+        first[opens] = first[opens + 1] = 0
+        last = first.copy()
+        first[switch], last[switch] = np.where(is_cut, middle, seed[pair] + 1), np.where(is_cut, middle, seed[pair + 1])
+        action, closes = switch[::2], switch[1::2]
+        scored = np.zeros(len(chain), dtype=bool)
         if background_segments:
-            weight[action[opens] - 1] = left[chain[opens], head[opens]] >= 0
-            weight[action + 1] = ~closes | (right[chain, tail] < lengths[chain])
-            weight[action[cuts] - 1] = 0
-        is_background = np.ones(size, dtype=bool)
-        is_background[action] = False
-        row = np.repeat(chain, 2 + 2 * opens + 2 * closes)
-        return cls(first, last, row, lengths[row], weight, is_background, action, total, **kwargs)
+            scored[opens + 1] = first[opens + 2] > 0
+            scored[closes] = (last[closes] < lengths[chain[closes]]) & ~is_cut[1::2]
+        is_background = np.ones(len(chain), dtype=bool)
+        scored[action], is_background[action] = True, False
+        begin = chain * total.shape[1]
+        edges = first + begin, last + begin, chain, begin, begin + lengths[chain]
+        return cls(*edges, scored, is_background, action, total.ravel(), **kwargs)
 
     def reach(self, start, end):
-        """Length of the outer range on either side of runs ``[start, end)`` if nothing limits it."""
+        """Length of the outer range on either side of runs ``[start, end)`` if no neighbour limits it."""
         return outer_length(end - start, self.outer_ratio)
 
-    def left(self, before, start, end):
-        """First snippet of the outer range on the left; ``before`` is the switch before ``start``."""
-        limit = np.where(before == start, start, 0) if self.original else before
+    def left(self, run, before, start, end):
+        """First snippet of the outer range on the left of runs; ``before`` is the switch before ``start``."""
+        limit = np.where(before == start, start, self.begin[run]) if self.original else before
         return np.maximum(start - self.reach(start, end), limit)
 
-    def right(self, start, end, after, length):
-        """Snippet after the outer range on the right; ``after`` is the switch after ``end``."""
-        limit = np.where(after == end, end, length) if self.original else after
+    def right(self, run, start, end, after):
+        """Snippet after the outer range on the right of runs; ``after`` is the switch after ``end``."""
+        limit = np.where(after == end, end, self.stop[run]) if self.original else after
         return np.minimum(end + self.reach(start, end), limit)
 
+    def inner_mean(self, start, end):
+        """Mean score of runs ``[start, end)``, 0 for empty ones."""
+        return (self.total[end] - self.total[start]) / np.maximum(end - start, 1)
+
+    def outer_mean(self, left, start, end, right):
+        """Mean score of ``[left, start)`` and ``[end, right)``, 0 if both are empty."""
+        total = self.total
+        length = (right - left) - (end - start)
+        return (total[right] - total[left] - (total[end] - total[start])) / np.maximum(length, 1)
+
     def contrast(self, run, left, start, end, right):
-        """Weighted contrast of runs ``[start, end)`` with the outer ranges ``[left, start)`` and ``[end, right)``.
+        """Outer-inner contrast of runs ``[start, end)`` with the outer ranges ``[left, start)`` and ``[end, right)``.
 
         Args:
-            run: The switches that the runs begin at, which know their kind and weight.
+            run (np.ndarray): The switches that the runs begin at.
+
+        Returns:
+            np.ndarray: 0 for runs that are not scored.
         """
-        total, row = self.total.ravel(), self.chain[run] * self.total.shape[1]
-        inner_sum = total[row + end] - total[row + start]
-        inner = inner_sum / np.maximum(end - start, 1)
-        outer_length = (right - left) - (end - start)
-        outer = (total[row + right] - total[row + left] - inner_sum) / np.maximum(outer_length, 1)
-        background = self.background[run]
+        inner, outer = self.inner_mean(start, end), self.outer_mean(left, start, end, right)
+        background, has_outer = self.background[run], right - left > end - start
         inner = np.where(background, 1 - inner, inner)
-        outer = np.where(background & (outer_length > 0), 1 - outer, outer)
-        return self.weight[run] * (inner - outer)
+        outer = np.where(background & has_outer, 1 - outer, outer)
+        return self.scored[run] * (inner - outer)
 
     def scored_runs(self, positions):
         """The runs that are scored, given the positions ``(M,)`` of all switches.
@@ -123,10 +135,10 @@ class Switches:
             tuple[np.ndarray, ...]: Their switches ``run (N,)`` and ``left``, ``start``, ``end``, ``right`` as in
             :meth:`contrast`.
         """
-        run = np.flatnonzero(self.weight)
+        run = np.flatnonzero(self.scored)
         start, end = positions[run], positions[run + 1]
-        left = self.left(positions[run - 1], start, end)
-        return run, left, start, end, self.right(start, end, positions[run + 2], self.length[run])
+        left = self.left(run, positions[run - 1], start, end)
+        return run, left, start, end, self.right(run, start, end, positions[run + 2])
 
 
 def ragged(counts):
