@@ -2,6 +2,7 @@
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from fsptal_mm.utils.errors import InputError, check_numbers
 
@@ -49,14 +50,22 @@ class SegmentPooling(nn.Module):
         edges = middle + (self.places.to(segments.dtype) - 0.5) * length.clamp(min=self.min_snippets)
         num_snippets = batch.mask.sum(1)[video].to(edges.dtype)[:, None]
         edges = torch.minimum(edges.clamp(min=0), num_snippets)
-        width = edges.diff(dim=1)[..., None]
-        return self._sums_up_to(batch, video, edges).diff(dim=1).to(width.dtype) / width.clamp(min=_NO_WIDTH)
+        return self._means_between(batch, video, edges)
 
-    def _sums_up_to(self, batch, video, places):
-        """Sums of the features from the start of the batch to ``(N, K)`` places in snippets; ``(N, K, D)``."""
-        features = batch.features
-        exact = torch.float32 if features.device.type in _WITHOUT_FLOAT64 else torch.float64
-        total = features.to(exact).cumsum(0)  # long sums, for which float32 is coarse
-        whole = places.floor()
-        rows = batch.rows[video, :1] + whole.long()  # in which the places lie: a zero row behind the last snippet
-        return total[rows] - (whole + 1 - places)[..., None] * features[rows]
+    def _means_between(self, batch, video, edges):
+        """Means ``(N, K, D)`` of the features between consecutive edges ``(N, K + 1)`` in snippets.
+
+        The sum up to an edge is the cumulative sum with the snippet that it lies in, minus the part of that snippet
+        behind it. So each mean is a weighted sum of four rows, which one call gathers.
+        """
+        exact = torch.float32 if edges.device.type in _WITHOUT_FLOAT64 else torch.float64
+        features = batch.features.to(exact)
+        table = torch.cat([features.cumsum(0), features])  # long sums, for which float32 is coarse
+        whole = edges.floor()
+        rows = batch.rows[video, :1] + whole.long()  # in which the edges lie: a zero row behind the last snippet
+        behind, weight = (whole + 1 - edges).to(exact), 1 / edges.diff(dim=1).clamp(min=_NO_WIDTH).to(exact)
+        start, stop = rows[:, :-1], rows[:, 1:]
+        terms = torch.stack([stop, stop + len(features), start, start + len(features)], -1)
+        factors = torch.stack([weight, -weight * behind[:, 1:], -weight, weight * behind[:, :-1]], -1)
+        means = F.embedding_bag(terms.flatten(0, 1), table, mode='sum', per_sample_weights=factors.flatten(0, 1))
+        return means.to(edges.dtype).unflatten(0, start.shape)

@@ -51,7 +51,7 @@ class SegmentBatch:
         return cls((len(segments),), segments, labels.long(), scores.float())
 
     def __getitem__(self, index):
-        """Some segments of one video, by a slice."""
+        """Some segments of one video, by a slice or a tensor of indices."""
         labels = self.labels[index]
         return SegmentBatch((len(labels),), self.segments[index], labels, self.scores[index])
 

@@ -131,17 +131,18 @@ def test_at_most_so_many_detections():
     assert len(sample.pred_segments.scores) == 3
 
 
-def test_at_most_so_many_proposals_are_refined():
-    head = make_head(max_proposals=2, nms=dict(type='nms', iou_threshold=2.0)).eval()
-    batch, proposals, _ = make_batch(lengths=(20,))
+def test_the_best_proposals_of_each_class_are_refined():
+    head = make_head(max_proposals_per_class=2, nms=dict(type='nms', iou_threshold=2.0)).eval()
+    batch, proposals, _ = make_batch(lengths=(20,), num_proposals=6)
     sample = ActionDataSample(metainfo=dict(grid=SnippetGrid(1.0), duration_sec=20.0))
-    scores = torch.linspace(1, 0.1, len(proposals))
+    labels = torch.tensor([1, 0, 1, 1, 1, 2])  # the best one first
     sample.pred_segments = InstanceData(
-        segments_sec=proposals.segments.double(), scores=scores, labels=proposals.labels
+        segments_sec=proposals.segments.double(), scores=torch.linspace(1, 0.1, 6), labels=labels
     )
     head.predict(batch, [sample])
     found = sorted(sample.pred_segments.segments_sec.tolist())
-    torch.testing.assert_close(torch.tensor(found), torch.tensor(sorted(proposals.segments[:2].tolist())))
+    expected = sorted(proposals.segments[[0, 1, 2, 5]].tolist())
+    torch.testing.assert_close(torch.tensor(found), torch.tensor(expected))
 
 
 def test_no_proposal_gives_no_detection():

@@ -23,8 +23,8 @@ class PackPointTALInputs(BaseTransform):
     ``inputs`` are the features ``(T, D)``, as float32, or clips as they are; the data sample carries
     ``snippet_instances (T, C)``, ``background_labels (T,)`` and ``gt_video_labels (C,)`` as data, and as meta
     information what inference and evaluation need: the grid, the duration, the points and the ground-truth
-    segments. Segments travel with the sample so that every process of a distributed test can give the metric what it needs; no part of
-    training reads them.
+    segments. Segments travel with the sample so that every process of a distributed test can give the metric what
+    it needs; no part of training reads them.
 
     Required keys: ``features``, ``snippet_instances``, ``background_labels``, ``grid``, ``duration_sec``,
     ``video_id``, ``video_labels``, ``num_classes`` and the evaluation keys.

@@ -36,8 +36,8 @@ class RefinementHead(BaseModule):
         segment_loss (dict): Config of ``SegmentGIoULoss``, or of any module of the same arguments.
         proposals (dict): Config of the ``ProposalGenerator`` for candidates: that of stage 1 with an NMS that leaves
             all but copies.
-        max_proposals: At most this many proposals of a video are refined in a test, the best ones of stage 1; ``None``
-            for all.
+        max_proposals_per_class: At most this many proposals of each class of a video are refined in a test, the best
+            ones of stage 1; ``None`` for all. Fewer are enough where a class seldom happens twice in a video.
         stage1_power: a of the score ``s^a p``: s is the score of stage 1 and p that of this head.
         refined_share: How far a segment moves from the proposal (0) to the refined one (1).
         nms (dict): As in ``ProposalGenerator``, of the refined segments.
@@ -57,17 +57,18 @@ class RefinementHead(BaseModule):
         class_loss=dict(type='QualityFocalLoss', loss_weight=4.0),
         segment_loss=dict(type='SegmentGIoULoss', loss_weight=1.0),
         proposals=dict(type='ProposalGenerator', nms=dict(type='nms', iou_threshold=0.95)),
-        max_proposals=2000,
+        max_proposals_per_class=500,
         stage1_power=0.5,
         refined_share=1.0,
-        nms=dict(type='soft_nms', sigma=0.3, min_score=0.001, max_candidates=400),
+        nms=dict(type='soft_nms', sigma=0.3, min_score=0.001, max_candidates=1000),
         init_cfg=None,
     ):
         super().__init__(init_cfg)
         check_numbers('RefinementHead', 1, whole=True, num_classes=num_classes)
         check_numbers('RefinementHead', 0, 1, min_refined_tiou=min_refined_tiou, refined_share=refined_share)
         check_numbers('RefinementHead', 0, stage1_power=stage1_power)
-        check_numbers('RefinementHead', 1, whole=True, optional=True, max_proposals=max_proposals)
+        limit = dict(max_proposals_per_class=max_proposals_per_class)
+        check_numbers('RefinementHead', 1, whole=True, optional=True, **limit)
         self.num_classes = num_classes
         self.inputs, self.members = [], nn.ModuleList()
         for member in members:
@@ -83,7 +84,7 @@ class RefinementHead(BaseModule):
         self.class_loss = MODELS.build(class_loss)
         self.segment_loss = MODELS.build(segment_loss)
         self.proposals = TASK_UTILS.build(proposals)
-        self.max_proposals = max_proposals
+        self.max_proposals_per_class = max_proposals_per_class
         self.stage1_power = stage1_power
         self.refined_share = refined_share
         self.nms, self.nms_args = find_nms(nms)
@@ -148,7 +149,7 @@ class RefinementHead(BaseModule):
             list[ActionDataSample]: The same; ``pred_segments`` are the refined ones, their scores in descending order.
         """
         device = batches[self.inputs[0]].mask.device
-        proposals = [proposals_in_snippets(sample)[: self.max_proposals] for sample in data_samples]
+        proposals = [self._to_refine(proposals_in_snippets(sample)) for sample in data_samples]
         # Runs of little background are proposals of every class: each place is looked at once.
         places = [own.places() for own in proposals]
         batch = SegmentBatch.join([SegmentBatch.of_video(own) for own, _ in places], device)
@@ -161,6 +162,15 @@ class RefinementHead(BaseModule):
                 sample, *(part.numpy() for part in (segments[place], scores, own.labels))
             )
         return data_samples
+
+    def _to_refine(self, proposals):
+        """Those of the proposals of a video, a :class:`SegmentBatch` with the best one first, that are refined."""
+        if self.max_proposals_per_class is None:
+            return proposals
+        by_class = proposals.labels.argsort(stable=True)
+        labels = proposals.labels[by_class]
+        place = torch.arange(len(labels)) - torch.searchsorted(labels, labels)  # among those of the class
+        return proposals[by_class[place < self.max_proposals_per_class].sort().values]
 
     def _suppress(self, sample, segments, scores, labels):
         """Refined segments ``(N, 2)`` of one video, in snippets, as detections in seconds."""

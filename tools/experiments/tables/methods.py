@@ -1,4 +1,4 @@
-"""Methods beside one another, of one stage and of two; published: average mAP in percent, tIoU 0.1:0.1:0.7."""
+"""Methods beside one another, of one stage and of two; published: average mAP in percent, over tIoU 0.1:0.1:0.7."""
 
 from .options import STAGE_1
 from .table import BASE, BMN, FORMS, LACP, REFINED, SUPERVISED, Row, Table
