@@ -2,7 +2,8 @@
 _base_ = ['./base_acc_50salads.py']
 
 inputs = [dict(in_channels=150), dict(inputs='embedding', in_channels=512)]  # X and F
-model = dict(refinement=dict(type='RefinementHead', num_classes=10, members=inputs, stage1_power=0.3))
+second_stage = dict(num_classes=10, members=inputs, stage1_power=0.3, max_proposals_per_class=100)
+model = dict(refinement=dict(type='RefinementHead', **second_stage))
 custom_hooks = [dict(type='RefinementHook', begin=60, pseudo_segments=dict(change_points=1.0))]
 optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(refinement=dict(lr_mult=1e-3 / 1e-3))))
 param_scheduler = [

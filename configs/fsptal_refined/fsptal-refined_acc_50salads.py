@@ -1,7 +1,8 @@
 _base_ = ['../fsptal_tuned/fsptal-tuned_acc_50salads.py']
 
 inputs = [dict(in_channels=150), dict(inputs='embedding', in_channels=512)]  # X and F
-model = dict(refinement=dict(type='RefinementHead', num_classes=10, members=inputs, stage1_power=0.3))
+second_stage = dict(num_classes=10, members=inputs, stage1_power=0.3, max_proposals_per_class=100)
+model = dict(refinement=dict(type='RefinementHead', **second_stage))
 custom_hooks = [
     dict(type='PseudoLabelMiningHook', interval=10, end=40),
     dict(type='RefinementHook', begin=40, pseudo_segments=dict(change_points=1.0)),

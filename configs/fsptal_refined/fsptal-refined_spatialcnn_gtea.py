@@ -1,7 +1,8 @@
 _base_ = ['../fsptal_tuned/fsptal-tuned_spatialcnn_gtea.py']
 
 inputs = [dict(in_channels=128), dict(inputs='embedding', in_channels=512)]  # X and F
-model = dict(refinement=dict(type='RefinementHead', num_classes=7, members=inputs, stage1_power=0.3))
+second_stage = dict(num_classes=7, members=inputs, stage1_power=0.3, max_proposals_per_class=100)
+model = dict(refinement=dict(type='RefinementHead', **second_stage))
 custom_hooks = [
     dict(type='PseudoLabelMiningHook', interval=10, end=40),
     dict(type='RefinementHook', begin=40, pseudo_segments=dict(change_points=1.0)),
@@ -10,7 +11,7 @@ custom_hooks = [
 optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(refinement=dict(lr_mult=1e-3 / 3e-4))))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, begin=40, end=45),
-    dict(type='CosineAnnealingLR', eta_min=0, begin=45, end=100),
+    dict(type='CosineAnnealingLR', eta_min=0, begin=45, end=80),
 ]
-train_cfg = dict(max_epochs=100, val_interval=40)
+train_cfg = dict(max_epochs=80, val_interval=40)
 find_unused_parameters = True  # each stage trains without the other
