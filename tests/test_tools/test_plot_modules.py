@@ -49,7 +49,7 @@ def test_four_pictures_of_a_video(tool, arguments, tmp_path, capsys):
         ('none.py', 'train_003', "none.py: found 'no such file', expected a config file"),
         ('base_synthetic', 'train_003', 'base_synthetic: expected modules A to D of FS-PTAL'),
         ('bmn_synthetic', 'train_003', 'bmn_synthetic: expected modules A to D of FS-PTAL'),
-        (None, 'test_000', r"--video: found \['test_000'\], expected ids of the 10 videos of the data set"),
+        (None, 'test_000', r"--video: found \['test_000'\], expected ids of the 10 videos"),
     ],
 )
 def test_mistakes_are_one_line(tool, arguments, config, video, expected):
