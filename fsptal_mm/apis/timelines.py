@@ -25,7 +25,7 @@ _FRAME_PX = 160
 
 @naming_types()
 def timelines_of_model(config, checkpoint, split='test', videos=3, name=''):
-    """What a model says about videos of its own data set.
+    """Show what a model says about videos of its own dataset.
 
     Args:
         config (Config): Of an experiment with a :class:`.PointTAL`.
@@ -39,7 +39,7 @@ def timelines_of_model(config, checkpoint, split='test', videos=3, name=''):
         dict[str, Timeline]: By video id.
 
     Raises:
-        InputError: No such data set, checkpoint or video, a checkpoint of another model, or a model whose snippets
+        InputError: No such dataset, checkpoint or video, a checkpoint of another model, or a model whose snippets
             have no scores.
     """
     for part in {'test', split}:
@@ -70,8 +70,8 @@ def timelines_of_results(files, annotations=None, videos=3):
 
     Args:
         files (dict[str, dict]): From a name in the picture to detections, as :func:`.read_results` returns them.
-        annotations (Annotations, optional): True segments, points, lengths and classes; without them, a video ends
-            with the last detection.
+        annotations (Annotations, optional): Ground-truth segments, points, lengths and classes; without them, a video
+            ends with the last detection.
         videos (int | Sequence[str]): How many, the first ones with detections; or their ids.
 
     Returns:

@@ -1,4 +1,4 @@
-"""How right pseudo labels are, over training. For analysis only: true segments never reach training."""
+"""Quality of pseudo labels over training. For analysis only: ground-truth segments never reach training."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ _FIELDS = ('action', 'background', 'segments', 'given', 'edges_sec')
 
 
 def label_quality(videos):
-    """Mined labels against the true segments.
+    """Mined labels against the ground-truth segments.
 
     A snippet, as the model sees it after label extension, is what it is in its middle. Given labels are left out of
     precision and recall, which are over all snippets (for actions: pairs of snippet and class) of all videos with true
@@ -80,7 +80,7 @@ def _best_overlaps(found, true):
 
 
 def read_label_dumps(work_dir):
-    """What the mining passes of a run wrote.
+    """Read what the mining passes of a run wrote.
 
     Args:
         work_dir: Of the run.
@@ -151,12 +151,12 @@ def quality_over_training(work_dir):
 
     Raises:
         InputError: There are no dumps, see :func:`read_label_dumps`, or nothing in them can be judged, since they hold
-            no true segments.
+            no ground-truth segments.
     """
     figures = {epoch: label_quality(videos.values()) for epoch, videos in read_label_dumps(work_dir).items()}
     if not any(figures.values()):
         expected = (
-            'true segments, which PseudoLabelMiningHook(analysis=True, dump=True) adds where annotations have any'
+            'ground-truth segments, which PseudoLabelMiningHook(analysis=True, dump=True) adds where there are any'
         )
         raise InputError(expected, file=Path(work_dir, LABEL_FOLDER), field='true_segments', found='none')
     return figures

@@ -16,22 +16,23 @@ _POINT_FIELDS = ('gt_point_sec', 'gt_point_labels', 'gt_point_instances')
 
 @METRICS.register_module()
 class PointMetric(BaseMetric):
-    """How well localised actions fit the points of held-out videos: for choosing checkpoints and settings.
+    """Average precision by the points of held-out videos: for choosing checkpoints and settings.
 
-    True segments are not read. A localised action is right if it covers one labelled instance of its class, no other
-    one of its class, and none that a better scored one has taken: see
+    Ground-truth segments are not read. A detection is a true positive if it covers one labelled instance of its class,
+    no other one of its class, and none that a better scored one has taken: see
     :func:`~fsptal_mm.evaluation.functional.point_average_precision`, also for what points cannot tell. All figures are
     fractions:
 
     - ``point/mAP``: mean of the average precision over the classes that have a point. Use it for ``save_best``.
-    - ``point/recall``: share of the labelled instances that a localised action is right for, a mean over these classes.
+    - ``point/recall``: share of the labelled instances that a detection is a true positive for, a mean over these
+      classes.
 
     Videos without any point are left out, with a warning: their actions are unlabelled, not absent. If no video has a
     point there are no figures. A video that arrives twice counts once.
 
     Each data sample holds the meta information ``video_id``, ``gt_point_sec (P,)``, ``gt_point_labels (P,)`` and
     ``gt_point_instances (P,)``, and the prediction ``pred_segments`` with ``segments_sec (N, 2)``, ``scores (N,)`` and
-    ``labels (N,)``. The names of the classes come from the data set's meta information.
+    ``labels (N,)``. The names of the classes come from the dataset's meta information.
 
     Arguments are those of ``mmengine.evaluator.BaseMetric``.
 

@@ -1,4 +1,4 @@
-"""Class-agnostic proposals, labelled by a classifier of whole videos and judged as localised actions."""
+"""Class-agnostic proposals, labelled by a classifier of whole videos and judged as detections."""
 
 from functools import cached_property
 
@@ -18,7 +18,7 @@ _UNLABELLED = 'proposal'
 
 @METRICS.register_module()
 class ProposalTALMetric(TALMetric):
-    """:class:`TALMetric` for mmaction2's proposal networks, such as BMN, on our data set.
+    """:class:`TALMetric` for mmaction2's proposal networks, such as BMN, on our dataset.
 
     A video's proposals get the classes that the whole video scores ``video_threshold`` or more in, else its best one,
     as :class:`.ProposalGenerator` chooses them; a proposal of several classes is a detection of each. Its score is its

@@ -47,10 +47,10 @@ def without_repetition(results):
 
 
 def class_names(dataset_meta):
-    """Names of the classes from the meta information of a data set; an InputError if it has none."""
+    """Names of the classes from the meta information of a dataset; an InputError if it has none."""
     classes = (dataset_meta or {}).get('classes')
     if classes is None:
-        raise InputError('the names of the classes', field="the data set's metainfo: classes")
+        raise InputError('the names of the classes', field="the dataset's metainfo: classes")
     return classes
 
 

@@ -19,11 +19,11 @@ _METRICS = ('mAP', 'AR@AN', 'classification')
 
 @METRICS.register_module()
 class TALMetric(BaseMetric):
-    """Mean average precision of localised actions, AR@AN, and video-level classification.
+    """Mean average precision of detections, AR@AN, and video-level classification.
 
-    The true segments travel with the samples, so that several processes give the numbers of one; a video that arrives
-    twice counts once. All figures are fractions; logs and ``save_best`` name them with a prefix (``tal/mAP@0.5``),
-    results files without:
+    The ground-truth segments travel with the samples, so that several processes give the numbers of one; a video that
+    arrives twice counts once. All figures are fractions; logs and ``save_best`` name them with a prefix
+    (``tal/mAP@0.5``), results files without:
 
     - ``mAP@0.1-0.7``, ``mAP@0.1-0.5``, ``mAP@0.3-0.7`` (``'thumos14'``) or ``mAP@0.5-0.95`` (``'activitynet'``): mAP
       averaged over the tIoUs from the first to the last number. Use one of them for ``save_best``; ``save_best='auto'``
@@ -33,13 +33,13 @@ class TALMetric(BaseMetric):
       0.5:0.05:0.95, whatever their class; ``AUC``: the area under that curve.
     - ``video_mAP`` and ``video_top1``: whether the classes of the whole video are told.
 
-    Without any true segment or video label (a user's own videos) the figures that need them are left out, with a
-    warning.
+    Without any ground-truth segment or video label (a user's own videos) the figures that need them are left out, with
+    a warning.
 
     Each data sample holds the meta information ``video_id``, ``gt_segments_sec (M, 2)``, ``gt_segment_labels (M,)`` and
     ``ambiguous_sec (A, 2)``, the prediction ``pred_segments`` with ``segments_sec (N, 2)``, ``scores (N,)`` and
     ``labels (N,)``, and for the classification ``pred_scores (C,)`` and ``gt_video_labels (C,)``. The names of the
-    classes come from the data set's meta information.
+    classes come from the dataset's meta information.
 
     Args:
         preset: ``'thumos14'`` (tIoU 0.1:0.1:0.7) or ``'activitynet'`` (0.5:0.05:0.95).
@@ -122,7 +122,7 @@ class TALMetric(BaseMetric):
     def _detection_measures(self, results, classes):
         ground_truth = GroundTruth.from_videos(results, classes, self.protocol, self.ambiguous == 'drop')
         if not len(ground_truth.segments):
-            warn(f'None of {len(results)} videos has a true segment: mAP and AR@AN are left out')
+            warn(f'None of {len(results)} videos has a ground-truth segment: mAP and AR@AN are left out')
             return {}, 'no detections judged'
         det = Instances.join(column(results, 'detections'))
         if self.ambiguous == 'drop' and not len(ground_truth.ambiguous):

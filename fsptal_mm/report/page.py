@@ -148,8 +148,8 @@ def _diagnosis(runs, numbers):
             (_svg(draw(drawn), f'{draw.__name__} {numbers}'), caption)
             for draw, caption in (
                 (draw_error_profile, 'What the best detections are, and the gain if each error were cured'),
-                (draw_sensitivity, 'mAP_N by length, coverage and number of the true instances'),
-                (draw_false_negatives, 'Share of the true instances that is missed'),
+                (draw_sensitivity, 'mAP_N by length, coverage and number of the ground-truth instances'),
+                (draw_false_negatives, 'Share of the ground-truth instances that is missed'),
             )
         ],
     }

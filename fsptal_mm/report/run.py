@@ -1,4 +1,4 @@
-"""Everything that a report says about one run, from its work directory; what is missing is said, not raised."""
+"""Content of a report about one run, from its work directory; what is missing is said, not raised."""
 
 import shlex
 from dataclasses import dataclass, field
@@ -51,13 +51,13 @@ class Run:
         return ''.join(file.stem for file in _configs(self.folder)[-1:])
 
     def command(self, script, *arguments):
-        """What makes something that is missing, as one types it."""
+        """Command that makes something that is missing."""
         config = [*_configs(self.folder)[-1:], 'CONFIG'][0]
         return shlex.join(map(str, ['python', f'tools/{script}.py', config, *arguments, '--work-dir', self.folder]))
 
     @cached_property
     def method_and_data(self):
-        """What the metafile says of the config; empty for own configs."""
+        """Method and training data by the metafile; empty for own configs."""
         entry = model_index().get(self.config_name, {})
         return entry.get('In Collection', ''), entry.get('Metadata', {}).get('Training Data', '')
 
@@ -69,7 +69,7 @@ class Run:
 
     @property
     def progress(self):
-        """How far training has come, in words."""
+        """Progress of training, in words."""
         if not self.log.losses:
             return 'not logged'
         return f'{self.log.last} of {self.planned or "?"} {self.log.unit}s'
@@ -195,7 +195,7 @@ def _read_results(run):
         run.noted = {key: value for key, value in metrics.items() if isinstance(value, (int, float))}
         if run.test_config is not None:
             run.judged = judge(file, load_test_set(run.test_config))
-    except Exception as error:  # building a data set from a config can fail in any way
+    except Exception as error:  # building a dataset from a config can fail in any way
         run.missing.append(
             f'The test results cannot be judged, so there are no AP of classes, no diagnosis and no timelines: '
             f'{_said(error)}. Paths of the config count from the folder that the report was started in; --cfg-options '
@@ -212,7 +212,7 @@ def _read_results(run):
 
 
 def _results_file(run):
-    """Where the test wrote: by default, where ResultFileHook has it write."""
+    """Results file of the test: by default, where ResultFileHook has it write."""
     evaluators = (run.test_config or {}).get('test_evaluator') or []
     for evaluator in evaluators if isinstance(evaluators, list) else [evaluators]:
         if isinstance(evaluator, dict) and evaluator.get('result_file'):

@@ -1,4 +1,4 @@
-"""What a run logged while it was trained, from the files of mmengine's ``LocalVisBackend``."""
+"""Log of a training, from the files of mmengine's ``LocalVisBackend``."""
 
 import json
 import math

@@ -38,11 +38,11 @@ _HALO = withStroke(linewidth=2, foreground='white')  # letters stay legible on l
 
 
 def draw_error_profile(diagnoses):
-    """What kinds of errors the best detections are, and what it would bring to be rid of each kind.
+    """Draw the kinds of errors among the best detections, and the gain without each kind.
 
     One column per model, four of them in a row. Above, a bar for the best G detections of each class, one for the next
-    G, and so on, G being the number of true instances of the class. Below, the mAP_N gained by removing all errors of
-    one kind.
+    G, and so on, G being the number of ground-truth instances of the class. Below, the mAP_N gained by removing all
+    errors of one kind.
 
     Args:
         diagnoses (dict[str, dict]): At least one.
@@ -73,7 +73,7 @@ def draw_error_profile(diagnoses):
 
 
 def draw_sensitivity(diagnoses):
-    """How well instances of each length, coverage and number are found: mAP_N on them alone.
+    """Draw mAP_N on the instances of each length, coverage and number alone.
 
     Dashed lines are the figures of all instances. On the right, for each characteristic, the range from the worst to
     the best bucket: the longer, the more sensitive is the model.
@@ -93,7 +93,7 @@ def draw_sensitivity(diagnoses):
 
 
 def draw_false_negatives(diagnoses):
-    """Which share of the instances of each length, coverage and number is missed.
+    """Draw the share of missed instances of each length, coverage and number.
 
     Args:
         diagnoses (dict[str, dict]): At least one; of the same videos and with the same bounds.

@@ -1,4 +1,4 @@
-"""How right pseudo labels are over training, as a picture."""
+"""Picture of the quality of pseudo labels over training."""
 
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D

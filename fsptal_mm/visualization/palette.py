@@ -24,7 +24,7 @@ def text_color(color):
 
 @dataclass(frozen=True)
 class Look:
-    """How a class is drawn: colours repeat after seven classes, with another hatching.
+    """Look of a class: colours repeat after seven classes, with another hatching.
 
     Attributes:
         color: As matplotlib writes it.

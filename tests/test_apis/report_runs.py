@@ -27,7 +27,7 @@ test_evaluator = dict(type='TALMetric', preset='thumos14')
 
 
 def write_data(folder):
-    """Two test videos with true segments, one without, and a training video."""
+    """Two test videos with ground-truth segments, one without, and a training video."""
 
     def segment(label, start, end):
         return {'label': label, 'start_sec': start, 'end_sec': end}

@@ -76,7 +76,7 @@ def test_average_precision_of_classes_side_by_side_and_sorted(open_page):
     rows = '#classes tbody tr'
     assert texts(page, f'{rows}:first-child td') == ['2', '66.7', '66.7', '66.7', '66.7']
     assert texts(page, f'{rows}:last-child td') == ['1', '100.0', '100.0', '100.0', '100.0']
-    assert 'never' in page.find_element(By.CSS_SELECTOR, '#classes p').text, 'a class without a true segment'
+    assert 'never' in page.find_element(By.CSS_SELECTOR, '#classes p').text, 'a class without a ground-truth segment'
     heading = page.find_elements(By.CSS_SELECTOR, '#classes th button')[2]
     heading.click()
     assert texts(page, f'{rows} td:nth-child(3)') == ['100.0', '66.7']
@@ -117,7 +117,7 @@ def test_hovering_tells_class_score_and_seconds(open_page):
     assert right.value_of_css_property('fill') == BLUE
     truth = page.find_element(By.CSS_SELECTOR, '[data-video="good"] .truth')
     ActionChains(page).scroll_to_element(truth).move_to_element(truth).perform()
-    assert tooltip(page).splitlines() == ['true segment: jump', '0.00–10.00 s']
+    assert tooltip(page).splitlines() == ['ground-truth segment: jump', '0.00–10.00 s']
     point = page.find_element(By.CSS_SELECTOR, '[data-video="good"] .point')
     assert point.get_attribute('aria-label') == 'point label: jump, 4.50 s'
 
@@ -146,7 +146,7 @@ def test_filters_by_class_and_by_score(open_page):
     score.send_keys('0.75')
     assert [label.split(', ')[1] for label in bars(page, 'good')] == ['score 0.800']
     assert [label.split(', ')[1] for label in bars(page, BAD)] == ['score 0.900']
-    assert texts(page, '[data-video="good"] .row-label') == ['jump', EVIL], 'true segments stay'
+    assert texts(page, '[data-video="good"] .row-label') == ['jump', EVIL], 'ground-truth segments stay'
 
 
 def test_keys_go_through_the_detections(open_page):
@@ -192,7 +192,7 @@ def test_curves_of_losses_measures_and_pseudo_labels(open_page):
 def test_diagnosis_as_table_and_pictures(open_page):
     page = open_page('one')
     rows = '#diagnosis tbody tr'
-    # The best G of each class: of 'jump' (G = 2) one is right, one far from any true segment; of the other, 1 of 1.
+    # The best G of each class: of 'jump' (G = 2) one is right, one far from any segment; of the other, 1 of 1.
     assert texts(page, f'{rows}:first-child td')[1:] == ['66.7', '0.0', '0.0', '0.0', '0.0', '33.3']
     assert len(page.find_elements(By.CSS_SELECTOR, '#diagnosis .picture svg')) == 3
     assert any('Length' in text for text in texts(page, '#diagnosis svg'))

@@ -15,7 +15,7 @@ TIOUS = PRESETS['thumos14'].tiou_thresholds
 
 
 def random_set(rng, num_videos=6, num_classes=3):
-    """True segments of some classes in some videos, and detections near them and elsewhere, none of equal score."""
+    """Segments of some classes in some videos, and detections near them and elsewhere, none of equal score."""
     starts = [rng.uniform(0, 80, rng.integers(0, 5)) for _ in range(num_videos)]
     segments = [np.stack([start, start + rng.uniform(2, 15, len(start))], axis=1) for start in starts]
     labels = [rng.integers(num_classes, size=len(start)) for start in starts]
@@ -44,7 +44,7 @@ def test_all_videos_once_is_the_measure_itself():
     gt, det = Instances.from_videos(segments, labels), Instances.from_videos(*detections)
     ap = resampled_average_precision(gt, det, TIOUS, 4, np.ones((1, 20), dtype=int))
     expected = detection_average_precision(gt, det, TIOUS, 4)
-    assert np.isnan(expected[:, 3]).all()  # a class without a true segment stays NaN
+    assert np.isnan(expected[:, 3]).all()  # a class without a ground-truth segment stays NaN
     assert 0.1 < np.nanmean(expected) < 0.9
     np.testing.assert_allclose(ap[0], expected, rtol=0, atol=1e-12)
 

@@ -98,7 +98,7 @@ def random_truth(rng, num_videos=12, num_classes=4, length=60.0, most=14):
 
 
 def random_predictions(rng, truth, per_video, spread=0.25):
-    """Displaced true segments, a quarter of them with another class; all scores differ."""
+    """Displaced ground-truth segments, a quarter of them with another class; all scores differ."""
     names = sorted({label for segments in truth.values() for *_, label in segments})
     predictions = {}
     for video, segments in truth.items():
@@ -221,5 +221,5 @@ def test_average_precision_of_videos_is_over_all_classes_together():
     found = [[[0, 10], [20, 30], [20, 30]], [[0, 10]], [[0, 5]], []]
     det = Instances.from_videos(found, [[0, 0, 1], [1], [0], []], [[0.9, 0.8, 0.7], [0.9], [0.9], []])
     # Video 0: right, of the wrong class, right: precision 1 and 2/3, each worth half the recall. Video 1: of the wrong
-    # class only. Video 2: without a true segment. Video 3: nothing found.
+    # class only. Video 2: without a ground-truth segment. Video 3: nothing found.
     np.testing.assert_allclose(video_average_precision(gt, det, 0.5, 4), [5 / 6, 0, np.nan, 0])

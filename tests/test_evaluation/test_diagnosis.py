@@ -143,7 +143,7 @@ def test_no_detection():
 
 
 def test_no_truth_is_an_error():
-    with pytest.raises(InputError, match='at least one true segment'):
+    with pytest.raises(InputError, match='at least one ground-truth segment'):
         diagnose(NO_DETECTION, falling([[0, 10]]), 1, [60], [0.5])
 
 

@@ -41,7 +41,7 @@ def types_of(truth, rows, tiou=0.5):
         ([20, 20.9], 0, 'background', 'tIoU .09 with the segment of the other class'),
         ([12, 18], 0, 'background', 'between the segments'),
         ([5, 5], 0, 'background', 'no length, no overlap'),
-        ([0, 9], 2, 'wrong_label', 'a class without any true segment'),
+        ([0, 9], 2, 'wrong_label', 'a class without any ground-truth segment'),
     ],
 )
 def test_type_of_a_false_positive(segment, label, expected, reason):
@@ -88,7 +88,7 @@ def test_a_segment_listed_twice_is_found_twice():
 
 
 def test_videos_do_not_mix():
-    # Only video 1 has a true segment. In video 0 all is background, whatever lies at that time in video 1.
+    # Only video 1 has a ground-truth segment. In video 0 all is background, whatever lies at that time in video 1.
     gt = Instances.from_videos([[], [[0, 10]], []], [[], [0], []])
     det = Instances.from_videos([[[0, 10]], [[0, 10]], [[0, 10]]], [[0], [0], [0]], [[0.9], [0.8], [0.7]])
     hits = assign_detections(gt, det, [0.5]) >= 0

@@ -86,7 +86,7 @@ def test_all_videos_without_split_or_subset(tool, folder, capsys):
 
 @pytest.mark.parametrize('name', ['thumos14', 'gtea'])
 def test_equals_the_official_script_from_file_to_figure(name, tool, data_root, tmp_path):
-    # Reading counts, too: THUMOS14 has true segments past the end of a video, which must count as missed.
+    # Reading counts, too: THUMOS14 has ground-truth segments past the end of a video, which must count as missed.
     rng = np.random.default_rng(0)
     database = json.loads((data_root / name / 'gt_full.json').read_text())['database']
     truth = {id_: database[id_]['annotations'] for id_ in (data_root / name / 'split_test.txt').read_text().split()}

@@ -52,7 +52,7 @@ def rows_of(figure):
 
 
 def bars(axes):
-    """``(start, end, colour)`` of the bars, by start; without the shades of true segments."""
+    """``(start, end, colour)`` of the bars, by start; without the shades of ground-truth segments."""
     found = [
         (path.vertices[:, 0].min(), path.vertices[:, 0].max(), to_hex(part.get_facecolor()[0]))
         for part in axes.collections
@@ -116,7 +116,7 @@ def test_scores_are_steps_above_the_true_segments_of_their_class():
     assert [(vertices.min(), vertices.max()) for vertices in shade] == [(4, 7)]
     values, _, _ = rows['b'].patches[0].get_data()
     assert values.tolist() == [0.8, 0.8, 0.1, *[0.8] * 7]
-    assert len(rows['b'].collections[0].get_paths()) == 2  # all true segments
+    assert len(rows['b'].collections[0].get_paths()) == 2  # all ground-truth segments
     assert all(axes.get_ylim()[0] <= 0 < 1 < axes.get_ylim()[1] for axes in (axes, rows['b']))
 
 
@@ -149,7 +149,7 @@ def test_the_legend_explains_colours_and_signs():
         'point',
         'background point',
         'background labels',
-        'true segments (analysis)',
+        'ground truth (analysis)',
     ]
     assert to_hex(entries['throw'].get_facecolor()) == SKY
 
@@ -240,7 +240,7 @@ def test_frames_are_framed_while_an_action_goes_on():
     assert [image.get_extent()[:2] for image in axes.images] == [[0, 5], [5, 10], [10, 15], [15, 20]]
     assert [int(image.get_array().max()) for image in axes.images] == [0, 10, 20, 30]
     framed = {round(patch.get_x()): to_hex(patch.get_edgecolor()) for patch in axes.patches}
-    assert framed == {10: SKY}  # of the four instants only 12.5 s lies in a true segment
+    assert framed == {10: SKY}  # of the four instants only 12.5 s lies in a ground-truth segment
     shape = axes.get_window_extent()
     assert shape.width / 4 / shape.height == pytest.approx(30 / 20, rel=0.01)
 

@@ -1,4 +1,4 @@
-"""Why localizers err, from files of detections in ActivityNet's format, whoever wrote them; after DETAD (ECCV 2018).
+"""Diagnose localizers from files of detections in ActivityNet's format, whoever wrote them; after DETAD (ECCV 2018).
 
 Examples:
     python tools/analysis_tools/diagnose.py work_dirs/fsptal-tuned_synthetic/results.json \\

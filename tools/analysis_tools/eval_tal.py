@@ -26,7 +26,7 @@ def parse_args(argv=None):
 def add_file_arguments(parser):
     """Let a parser take results files and what they are judged by, for :func:`load_ground_truth`."""
     parser.add_argument('results', nargs='+', metavar='RESULT', help='results files, one of each model')
-    parser.add_argument('ground_truth', metavar='GT', help='annotations, as the data set takes them (ann_file)')
+    parser.add_argument('ground_truth', metavar='GT', help='annotations, as the dataset takes them (ann_file)')
     videos = parser.add_mutually_exclusive_group()
     videos.add_argument('--split', metavar='FILE', help='ids of the videos to judge, one per line')
     videos.add_argument('--subset', metavar='NAME', help='subset of GT to judge; default: all its videos')

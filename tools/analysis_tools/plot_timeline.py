@@ -1,8 +1,8 @@
 """Draw what models say about single videos, on one axis of seconds.
 
-Frames, true segments, points; then for each model extended labels, mined labels and best segments (training videos),
-q-hat of the classes that matter, b, and proposals at the height of their scores. True segments of training videos are
-there for analysis only.
+Frames, ground-truth segments, points; then for each model extended labels, mined labels and best segments (training
+videos), q-hat of the classes that matter, b, and proposals at the height of their scores. Ground-truth segments of
+training videos are there for analysis only.
 
 Examples:
     python tools/analysis_tools/plot_timeline.py CONFIG CHECKPOINT
@@ -38,7 +38,7 @@ def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('models', nargs='*', metavar='CONFIG CHECKPOINT', help='pairs, drawn beneath each other')
     parser.add_argument('--results', nargs='+', default=[], metavar='FILE', help="detections in ActivityNet's format")
-    parser.add_argument('--ann-file', help='annotations for results without a model, as the data set takes them')
+    parser.add_argument('--ann-file', help='annotations for results without a model, as the dataset takes them')
     parser.add_argument('--names', nargs='+', metavar='NAME', help='of the models, then of the results files')
     parser.add_argument('--videos', nargs='+', metavar='ID', help=f'default: the first {_DEFAULT_VIDEOS}')
     parser.add_argument(

@@ -1,7 +1,7 @@
-"""How right the pseudo labels of runs are, epoch by epoch: mined labels and best segments against the true segments.
+"""Judge the pseudo labels of runs, epoch by epoch: mined labels and best segments against the ground-truth segments.
 
-Reads what dict(type='PseudoLabelMiningHook', dump=True) of custom_hooks writes while a model is trained. True segments
-are for this analysis only; training never sees them.
+Reads what dict(type='PseudoLabelMiningHook', dump=True) of custom_hooks writes while a model is trained. Ground-truth
+segments are for this analysis only; training never sees them.
 
 Examples:
     python tools/train.py CONFIG --cfg-options custom_hooks.0.dump=True

@@ -1,8 +1,8 @@
 """Rank checkpoints by the points of held-out videos, and compare with the true mAP.
 
 The config's validation reads a held-out fold of the training videos, as fsptal-tuned_synthetic_fold.py does.
-The columns marked "analysis" read true segments, of the held-out and of the test videos: they show how far the ranking
-can be trusted where segments are known, and must not choose anything. --points-only leaves them out.
+The columns marked "analysis" read ground-truth segments, of the held-out and of the test videos: they show how far the
+ranking can be trusted where segments are known, and must not choose anything. --points-only leaves them out.
 """
 
 import argparse
@@ -28,7 +28,7 @@ def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config file of an experiment with a held-out fold')
     parser.add_argument('checkpoints', nargs='+', metavar='CHECKPOINT', help='in the order of training')
-    parser.add_argument('--points-only', action='store_true', help='read no true segment: the points alone')
+    parser.add_argument('--points-only', action='store_true', help='read no ground-truth segment: the points alone')
     parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, help='as in train.py, e.g. data_root=DIR')
     return parser.parse_args(argv)
 
@@ -58,7 +58,7 @@ def rank(config, checkpoints, points_only):
     Args:
         config (Config): Of the experiment.
         checkpoints (list[str]): Files.
-        points_only: Whether to leave out what reads true segments.
+        points_only: Whether to leave out what reads ground-truth segments.
 
     Returns:
         dict[str, dict[str, float]]: A row of figures for each checkpoint.
@@ -92,7 +92,7 @@ def _main_figure(measures):
     for key, value in measures.items():
         if key.startswith('tal/mAP'):
             return value
-    raise InputError('true segments in the held-out and the test videos for an analysis, else --points-only')
+    raise InputError('ground-truth segments in the held-out and the test videos for an analysis, else --points-only')
 
 
 def report(rows):

@@ -53,7 +53,7 @@ def run_names(work_dirs):
 
 
 def published_figures():
-    """What others publish for the methods of the comparison."""
+    """Figures that others publish for the methods of the comparison."""
     table = TABLES['comparison']
     return [
         Published(row.label, data, _MEASURE, percent, table.source)

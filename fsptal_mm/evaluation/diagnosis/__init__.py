@@ -1,4 +1,4 @@
-"""Why a localizer errs, after Alwassel et al., "Diagnosing Error in Temporal Action Detectors" (DETAD), ECCV 2018."""
+"""Diagnosis after Alwassel et al., "Diagnosing Error in Temporal Action Detectors" (DETAD), ECCV 2018."""
 
 from .characteristics import BUCKET_PRESETS, characteristics
 from .diagnose import diagnose

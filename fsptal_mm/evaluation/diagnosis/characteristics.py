@@ -1,4 +1,4 @@
-"""What makes a true instance easy or hard to find: its length, its coverage, and how many others there are."""
+"""Characteristics of ground-truth instances: length, coverage, and the number of others in the video."""
 
 import numpy as np
 
@@ -16,16 +16,16 @@ _DECIMALS = 6
 
 
 def characteristics(gt, durations_sec):
-    """DETAD's characteristics that follow from the true segments alone.
+    """DETAD's characteristics that follow from the ground-truth segments alone.
 
     Args:
-        gt (Instances): True segments, seconds.
+        gt (Instances): Ground truth, seconds.
         durations_sec (Sequence[float | None]): ``(V,)``, of each video; ``None`` or NaN where unknown.
 
     Returns:
         dict[str, np.ndarray]: ``(M,)`` each. ``length``: seconds. ``coverage``: share of the video, NaN where its
-        duration is unknown. ``num_instances``: true instances of the video, this one included and of whatever class, as
-        in DETAD's file of THUMOS14.
+        duration is unknown. ``num_instances``: ground-truth instances of the video, this one included and of whatever
+        class, as in DETAD's file of THUMOS14.
     """
     durations = np.array([np.nan if duration is None else duration for duration in durations_sec], dtype=np.float64)
     length = gt.segments[:, 1] - gt.segments[:, 0]

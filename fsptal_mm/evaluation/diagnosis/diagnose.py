@@ -20,7 +20,7 @@ MIN_PRECISION = 0.05
 
 @dataclass(frozen=True)
 class _Matched:
-    """Detections by class and falling score, and which true segment each one takes: ``(1 + K, N)``.
+    """Detections by class and falling score, and which ground-truth segment each one takes: ``(1 + K, N)``.
 
     Row 0 of ``matches`` is that of the profile and of the false negatives, the others are averaged over.
     """
@@ -39,26 +39,26 @@ class _Matched:
 def diagnose(gt, det, num_classes, durations_sec, tiou_thresholds, tiou=0.5, bounds=BUCKET_PRESETS['thumos14']):
     """Find out why a localizer errs, as DETAD (Alwassel et al., ECCV 2018) does.
 
-    - False positive profile: of each class the best G detections (G: number of its true instances), the next G and so
-      on up to 10G, sorted by :func:`error_types` at one tIoU. Classes are pooled.
+    - False positive profile: of each class the best G detections (G: number of its ground-truth instances), the next G
+      and so on up to 10G, sorted by :func:`error_types` at one tIoU. Classes are pooled.
     - Gains: average mAP and mAP_N of these detections without all errors of one type, minus that with them; types are
       determined anew at each of ``tiou_thresholds``.
-    - mAP_N: mAP with the precision of :func:`.precision_curves`, N being the mean number of true instances per class
-      that has any.
+    - mAP_N: mAP with the precision of :func:`.precision_curves`, N being the mean number of ground-truth instances per
+      class that has any.
     - mAP_N by bucket: only the instances of the bucket count. Detections that take other instances are left out, false
       positives all stay. A mean over the classes that have instances there.
-    - False negatives: true instances that no detection takes at ``tiou``. A detection that comes so late that the
-      normalised precision up to it is at most .05 finds nothing.
+    - False negatives: ground-truth instances that no detection takes at ``tiou``. A detection that comes so late that
+      the normalised precision up to it is at most .05 finds nothing.
 
     Matching is that of :func:`.detection_average_precision`, so mAP is the figure that all other tools give.
 
     Where DETAD's scripts differ: they average the profile and the false negatives over their thresholds (on THUMOS14,
-    .5 alone); they cut N to an integer; they leave out true segments without length, which count as missed here; a
-    detection that takes an instance of another bucket at one threshold is left out at the later ones, too. See also
-    :func:`error_types` and ``bucket_indices``.
+    .5 alone); they cut N to an integer; they leave out ground-truth segments without length, which count as missed
+    here; a detection that takes an instance of another bucket at one threshold is left out at the later ones, too. See
+    also :func:`error_types` and ``bucket_indices``.
 
     Args:
-        gt (Instances): True segments, seconds; at least one.
+        gt (Instances): Ground truth, seconds; at least one segment.
         det (Instances): Detections, seconds, with finite scores.
         num_classes: Number of classes, C.
         durations_sec (Sequence[float | None]): ``(V,)`` durations of the videos; where one is unknown, the instances of
@@ -72,10 +72,10 @@ def diagnose(gt, det, num_classes, durations_sec, tiou_thresholds, tiou=0.5, bou
         Diagnosis: All figures.
 
     Raises:
-        InputError: No true segment.
+        InputError: No ground-truth segment.
     """
     if not len(gt):
-        raise InputError('at least one true segment', field='gt', found='none')
+        raise InputError('at least one ground-truth segment', field='gt', found='none')
     det = det[np.lexsort((-det.scores, det.labels))]
     tious = (tiou, *tiou_thresholds)
     matches = assign_detections(gt, det, tious)
@@ -136,7 +136,7 @@ def _buckets(matched, missed, values, bounds):
 
 
 def _normalized_ap(matched, inside):
-    """Average mAP_N on the true instances that the mask ``inside`` selects; NaN if these are none."""
+    """Average mAP_N on the ground-truth instances that the mask ``inside`` selects; NaN if these are none."""
     if not inside.any():
         return math.nan
     matches = matched.matches[1:]

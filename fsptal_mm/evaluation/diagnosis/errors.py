@@ -1,4 +1,4 @@
-"""What kind of error each false positive is, and what it would bring not to make it."""
+"""Types of errors of false positives, and the gain without each."""
 
 import numpy as np
 
@@ -12,8 +12,8 @@ _TRUE_POSITIVE, _DOUBLE_DETECTION, _WRONG_LABEL, _LOCALIZATION, _CONFUSION, _BAC
 def error_types(gt, det, hits, tiou_thresholds, background_tiou=0.1):
     """Sort detections into true positives and five kinds of error, as in DETAD's false positive analysis.
 
-    A detection that takes no true segment is judged by the true segment of its video, of whatever class, with which its
-    tIoU is highest, at a threshold a:
+    A detection that takes no ground-truth segment is judged by the ground-truth segment of its video, of whatever
+    class, with which its tIoU is highest, at a threshold a:
 
     ===========================  ====================  ========================
     highest tIoU                 segment of its class  segment of another class
@@ -23,12 +23,12 @@ def error_types(gt, det, hits, tiou_thresholds, background_tiou=0.1):
     less                         background error      background error
     ===========================  ====================  ========================
 
-    It is a background error, too, if its video has no true segment. Where segments of its class and of others overlap
-    it equally, the one of its class counts (every CliffDiving segment of THUMOS14 is a Diving segment, too); DETAD
-    takes the first in its file there.
+    It is a background error, too, if its video has no ground-truth segment. Where segments of its class and of others
+    overlap it equally, the one of its class counts (every CliffDiving segment of THUMOS14 is a Diving segment, too);
+    DETAD takes the first in its file there.
 
     Args:
-        gt (Instances): True segments.
+        gt (Instances): Ground truth.
         det (Instances): Detections.
         hits (np.ndarray): ``(K, N)`` bool: which are true positives at each threshold.
         tiou_thresholds (Sequence[float]): ``(K,)``.
@@ -66,15 +66,16 @@ def _nearest(gt, det):
 def score_ranks(labels, num_gt):
     """In which G-bin each detection lies: 0 for the best G of its class, 1 for the next G, ...
 
-    G is the number of true instances of the class, as in DETAD, so a perfect localizer has all its true positives in
-    bin 0.
+    G is the number of ground-truth instances of the class, as in DETAD, so a perfect localizer has all its true
+    positives in bin 0.
 
     Args:
         labels (np.ndarray): ``(N,)`` classes of the detections, ascending; within a class the best detection first.
-        num_gt (np.ndarray): ``(C,)`` number of true instances of each class.
+        num_gt (np.ndarray): ``(C,)`` number of ground-truth instances of each class.
 
     Returns:
-        np.ndarray: ``(N,)`` int64; -1 for detections of classes without a true instance, which belong to no bin.
+        np.ndarray: ``(N,)`` int64; -1 for detections of classes without a ground-truth instance, which belong to no
+        bin.
     """
     first = np.searchsorted(labels, np.arange(len(num_gt)))
     rank = np.arange(len(labels)) - first[labels]
@@ -82,7 +83,7 @@ def score_ranks(labels, num_gt):
 
 
 def error_profile(types, ranks, num_ranks):
-    """How many detections of each G-bin are of each type.
+    """Count the detections of each type in each G-bin.
 
     Args:
         types (np.ndarray): ``(N,)`` indices into :data:`.ERROR_TYPES`.
@@ -105,12 +106,12 @@ def precision_without(types, labels, num_gt, instances_per_class=None):
     Args:
         types (np.ndarray): ``(K, N)`` indices into :data:`.ERROR_TYPES`, one row per tIoU threshold.
         labels (np.ndarray): ``(N,)`` classes, ascending; within a class the best detection first.
-        num_gt (np.ndarray): ``(C,)`` number of true instances of each class.
+        num_gt (np.ndarray): ``(C,)`` number of ground-truth instances of each class.
         instances_per_class (float, optional): Normalise precision with it.
 
     Returns:
-        dict[str | None, float]: Mean AP over thresholds and classes with a true instance, by the name of the error
-        type removed; under ``None`` with all errors kept.
+        dict[str | None, float]: Mean AP over thresholds and classes with a ground-truth instance, by the name of the
+        error type removed; under ``None`` with all errors kept.
     """
     hits = types == _TRUE_POSITIVE
     removed = {None: _TRUE_POSITIVE, **{ERROR_TYPES[index]: index for index in range(1, len(ERROR_TYPES))}}

@@ -1,4 +1,4 @@
-"""What a diagnosis consists of, as objects and as JSON."""
+"""Figures of a diagnosis, as objects and as JSON."""
 
 import math
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from .errors import ERROR_TYPES
 
 @dataclass(frozen=True)
 class Gain:
-    """What it would bring not to make one kind of error: differences of fractions.
+    """Gain without one kind of error: differences of fractions.
 
     Args:
         mean_ap: Of the average mAP.
@@ -23,7 +23,7 @@ class Gain:
 
 @dataclass(frozen=True)
 class Bucket:
-    """True instances that are alike in one characteristic.
+    """Ground-truth instances that are alike in one characteristic.
 
     Args:
         name: ``XS``, ``S``, ``M``, ``L`` or ``XL``.
@@ -49,12 +49,12 @@ class Bucket:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What :func:`diagnose` found.
+    """Result of :func:`diagnose`.
 
     Args:
         tiou: Threshold of the profile and of the false negatives.
         tiou_thresholds (tuple[float]): Those that all other figures are averages over.
-        num_instances: True instances.
+        num_instances: Ground-truth instances.
         num_missed: How many of them are false negatives.
         num_detections: Detections judged.
         mean_ap: Average mAP.
@@ -84,12 +84,12 @@ class Diagnosis:
         return _shares(self.profile)
 
     def sensitivity(self, characteristic):
-        """How much mAP_N depends on a characteristic: highest minus lowest over its buckets, as in DETAD."""
+        """Dependence of mAP_N on a characteristic: highest minus lowest over its buckets, as in DETAD."""
         values = self._normalized_aps(characteristic)
         return max(values) - min(values) if values else math.nan
 
     def impact(self, characteristic):
-        """What it would bring if all instances were as those of the best bucket: its mAP_N minus the overall one."""
+        """Gain if all instances were as those of the best bucket: its mAP_N minus the overall one."""
         values = self._normalized_aps(characteristic)
         return max(values) - self.normalized_ap if values else math.nan
 

@@ -1,4 +1,4 @@
-"""How far a difference of mAP between two methods depends on the test videos and on the seeds."""
+"""Paired bootstrap: the part of test videos and seeds in a difference of mAP between two methods."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ _MAX_WEIGHTS = 1 << 22
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """What :func:`paired_difference` found, as fractions like the values it was given.
+    """Result of :func:`paired_difference`, in fractions like the values that it was given.
 
     Attributes:
         mean: Over the seeds.
@@ -50,17 +50,18 @@ def resampled_average_precision(gt, det, tiou_thresholds, num_classes, counts):
     """Average precision as in :func:`detection_average_precision`, on resampled sets of videos.
 
     Whether a detection is a true positive is decided within its video, so matching is done once; of each resample only
-    the cumulated sums are taken anew, in which a video that was drawn n times counts n times, its true segments too.
+    the cumulated sums are taken anew, in which a video that was drawn n times counts n times, its ground-truth segments
+    too.
 
     Args:
-        gt (Instances): True segments.
+        gt (Instances): Ground truth.
         det (Instances): Detections.
         tiou_thresholds (Sequence[float]): ``(K,)`` ascending.
         num_classes: Number of classes, C.
         counts (np.ndarray): ``(B, V)`` int, see :func:`resample_videos`; a row of ones is the set itself.
 
     Returns:
-        np.ndarray: ``(B, K, C)``; NaN where a resample has no true segment of a class.
+        np.ndarray: ``(B, K, C)``; NaN where a resample has no ground-truth segment of a class.
     """
     det = det[np.lexsort((-det.scores, det.labels))]
     hits = match_detections(gt, det, tiou_thresholds)
@@ -87,7 +88,7 @@ def paired_difference(values, reference, resampled, resampled_reference, level=0
         values (Sequence[float]): ``(S,)`` figures of the first method, one per seed.
         reference (Sequence[float]): ``(S,)`` those of the other one, with the same seeds.
         resampled (np.ndarray): ``(S, B)`` figures of the first method on each resample.
-        resampled_reference (np.ndarray): ``(S, B)``; NaN stands for a resample without any true segment.
+        resampled_reference (np.ndarray): ``(S, B)``; NaN stands for a resample without any ground-truth segment.
         level: Share of the resamples that lies in the interval.
 
     Returns:

@@ -1,4 +1,4 @@
-"""How well the classes of whole videos are told."""
+"""Measures of video-level classification."""
 
 import numpy as np
 

@@ -10,24 +10,26 @@ def detection_average_precision(gt, det, tiou_thresholds, num_classes):
 
     Detections of a class are taken in the order of falling score, equal scores in the order of the input. Each one
     takes the segment of its video and class with the highest tIoU among those not yet taken, if that tIoU reaches the
-    threshold; it is a true positive then, and a false positive otherwise. Detections in videos without a true segment
-    are false positives. A segment without length matches nothing; a true segment that is listed twice counts twice.
+    threshold; it is a true positive then, and a false positive otherwise. Detections in videos without a ground-truth
+    segment are false positives. A segment without length matches nothing; a ground-truth segment that is listed twice
+    counts twice.
 
     The numbers are those of ActivityNet's official ``eval_detection.py``, except where that leaves the order to the
-    sort of the machine: between equal scores of a class, and between two true segments that a detection overlaps
-    equally (here the later one is taken). THUMOS14 has such segments: short ones, annotated in tenths of a second, that
-    one long detection covers. mmaction2's port of the script computes tIoUs in float32 and so has more of these cases.
+    sort of the machine: between equal scores of a class, and between two ground-truth segments that a detection
+    overlaps equally (here the later one is taken). THUMOS14 has such segments: short ones, annotated in tenths of a
+    second, that one long detection covers. mmaction2's port of the script computes tIoUs in float32 and so has more of
+    these cases.
 
     Cost: linear in the detections, apart from sorting them.
 
     Args:
-        gt (Instances): True segments.
+        gt (Instances): Ground truth.
         det (Instances): Detections, with finite scores.
         tiou_thresholds (Sequence[float]): ``(K,)`` ascending, each above 0.
         num_classes: Number of classes, C.
 
     Returns:
-        np.ndarray: ``(K, C)``; NaN for classes without a true segment, 0 for those without a detection.
+        np.ndarray: ``(K, C)``; NaN for classes without a ground-truth segment, 0 for those without a detection.
     """
     det = det[np.lexsort((-det.scores, det.labels))]
     hits = match_detections(gt, det, tiou_thresholds)
@@ -40,14 +42,14 @@ def average_precision(hits, labels, num_gt, counts=None, instances_per_class=Non
     Args:
         hits (np.ndarray): ``(K, N)`` bool: which detections are true positives, in K ways of judging them.
         labels (np.ndarray): ``(N,)`` classes of the detections, ascending; within a class the best detection first.
-        num_gt (np.ndarray): ``(C,)`` number of true instances of each class.
+        num_gt (np.ndarray): ``(C,)`` number of ground-truth instances of each class.
         counts (np.ndarray, optional): ``(K, N)`` bool: which detections are looked at; the others are as if they were
             not there. Default: all.
-        instances_per_class (float, optional): Normalise precision as if every class had so many true instances, see
-            :func:`precision_curves`.
+        instances_per_class (float, optional): Normalise precision as if every class had so many ground-truth instances,
+            see :func:`precision_curves`.
 
     Returns:
-        np.ndarray: ``(K, C)``; NaN for classes without a true instance.
+        np.ndarray: ``(K, C)``; NaN for classes without a ground-truth instance.
     """
     precision = precision_curves(hits, labels, num_gt, counts, instances_per_class)
     hits = hits if counts is None else hits & counts
@@ -67,13 +69,13 @@ def video_average_precision(gt, det, tiou_threshold, num_videos):
     videos a model does well on; no benchmark uses it.
 
     Args:
-        gt (Instances): True segments.
+        gt (Instances): Ground truth.
         det (Instances): Detections, with finite scores.
         tiou_threshold: Above 0.
         num_videos: Number of videos, V.
 
     Returns:
-        np.ndarray: ``(V,)``; NaN for videos without a true segment, 0 for those without a detection.
+        np.ndarray: ``(V,)``; NaN for videos without a ground-truth segment, 0 for those without a detection.
     """
     det = det[np.lexsort((-det.scores, det.videos))]
     hits = match_detections(gt, det, [tiou_threshold])
@@ -83,9 +85,10 @@ def video_average_precision(gt, det, tiou_threshold, num_videos):
 def precision_curves(hits, labels, num_gt, counts=None, instances_per_class=None):
     """Precision of each class among its detections up to each one.
 
-    Classes with more true instances reach a higher precision with equally good detections. Precision is normalised
-    against that (Hoiem et al., ECCV 2012; DETAD's mAP_N) by ``R N / (R N + F)`` with recall R, F false positives and
-    the same N for all classes; with N the number of instances of the class itself it is the usual precision.
+    Classes with more ground-truth instances reach a higher precision with equally good detections. Precision is
+    normalised against that (Hoiem et al., ECCV 2012; DETAD's mAP_N) by ``R N / (R N + F)`` with recall R, F false
+    positives and the same N for all classes; with N the number of instances of the class itself it is the usual
+    precision.
 
     Args:
         hits (np.ndarray): As for :func:`average_precision`, and so are the others.
@@ -95,7 +98,7 @@ def precision_curves(hits, labels, num_gt, counts=None, instances_per_class=None
         instances_per_class (float, optional): N of the formula; default: that of each class.
 
     Returns:
-        np.ndarray: ``(K, N)``; 0 for classes without a true instance.
+        np.ndarray: ``(K, N)``; 0 for classes without a ground-truth instance.
     """
     found = hits if counts is None else hits & counts
     precision = np.zeros(hits.shape)
@@ -109,16 +112,16 @@ def precision_curves(hits, labels, num_gt, counts=None, instances_per_class=None
 
 
 def _class_slices(labels, num_gt):
-    """Classes with a true instance, and where their detections lie."""
+    """Classes with a ground-truth instance, and where their detections lie."""
     edges = np.searchsorted(labels, np.arange(len(num_gt) + 1))
     return [(label, slice(edges[label], edges[label + 1])) for label in np.flatnonzero(num_gt)]
 
 
 def match_detections(gt, det, tiou_thresholds):
-    """Which detections are true positives.
+    """Find the true positives.
 
     Args:
-        gt (Instances): True segments.
+        gt (Instances): Ground truth.
         det (Instances): Detections, within each class in the order in which they may choose.
         tiou_thresholds (Sequence[float]): ``(K,)``.
 
@@ -129,10 +132,10 @@ def match_detections(gt, det, tiou_thresholds):
 
 
 def assign_detections(gt, det, tiou_thresholds):
-    """Which true segment each detection takes, as :func:`detection_average_precision` defines it.
+    """Find the ground-truth segment that each detection takes, as :func:`detection_average_precision` defines it.
 
     Args:
-        gt (Instances): True segments.
+        gt (Instances): Ground truth.
         det (Instances): Detections, within each class in the order in which they may choose.
         tiou_thresholds (Sequence[float]): ``(K,)``.
 

@@ -11,11 +11,11 @@ from .proposals import average_recall, summarize_recall
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What :func:`evaluate_detections` found.
+    """Result of :func:`evaluate_detections`.
 
     Args:
         measures (dict[str, float]): Fractions under the names of :class:`Protocol` and :func:`summarize_recall`.
-        ap (np.ndarray): ``(K, C)`` average precisions; NaN for classes without a true segment.
+        ap (np.ndarray): ``(K, C)`` average precisions; NaN for classes without a ground-truth segment.
         num_detections: Number of detections judged.
         num_dropped: Number of detections left out since they overlap an ambiguous range; ``None`` if all were kept.
     """
@@ -36,7 +36,7 @@ def evaluate_detections(gt, det, num_classes, protocol, ambiguous=None, proposal
     """Mean average precision and AR@AN.
 
     Args:
-        gt (Instances): True segments; at least one.
+        gt (Instances): Ground truth; at least one segment.
         det (Instances): Detections.
         num_classes: Number of classes, C.
         protocol (Protocol): tIoUs and averages.
@@ -44,7 +44,7 @@ def evaluate_detections(gt, det, num_classes, protocol, ambiguous=None, proposal
         proposals: Whether to compute AR@AN, too.
 
     Returns:
-        Evaluation: The measures; mAP is a mean over the classes that have a true segment.
+        Evaluation: The measures; mAP is a mean over the classes that have a ground-truth segment.
     """
     num_dropped = None
     if ambiguous is not None:

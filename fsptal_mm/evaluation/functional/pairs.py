@@ -47,12 +47,13 @@ def by_class_and_video(gt, det):
 
 
 def touches_any(instances, ranges):
-    """Which segments share some time with a range of their video, whatever the class.
+    """Find the segments that share some time with a range of their video, whatever the class.
 
     This is the filter for *ambiguous* ranges (THUMOS14's ``Ambiguous_test.txt``), where annotators could not tell.
     HR-Pro, CO2-Net and others drop every prediction with a tIoU above 0 to such a range, and so does this function, in
     exact seconds; HR-Pro itself compares whole seconds (ends cut, ranges rounded) and so misses some short overlaps.
-    THUMOS14's own evaluation kit spares less: it drops only those overlapping predictions that match no true segment.
+    THUMOS14's own evaluation kit spares less: it drops only those overlapping predictions that match no ground-truth
+    segment.
 
     Args:
         instances (Instances): The segments to judge.

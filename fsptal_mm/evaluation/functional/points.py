@@ -1,4 +1,4 @@
-"""How well localised actions fit labelled points, where no true segment is known."""
+"""Average precision of detections by labelled points, where no ground-truth segment is known."""
 
 import numpy as np
 
@@ -28,7 +28,7 @@ def point_average_precision(points, det, num_classes):
 
     Returns:
         tuple[np.ndarray, np.ndarray]: AP ``(C,)``, interpolated as in :func:`detection_average_precision`, and recall
-        ``(C,)``, the share of instances that a detection is right for; NaN for classes without a point.
+        ``(C,)``, the share of instances that a detection is a true positive for; NaN for classes without a point.
     """
     det = det[np.lexsort((-det.scores, det.labels))]
     hits = match_points(points, det) >= 0
@@ -39,7 +39,8 @@ def point_average_precision(points, det, num_classes):
 
 
 def match_points(points, det):
-    """Which labelled instance each detection is right for, as :func:`point_average_precision` defines it.
+    """Find the labelled instance that each detection is a true positive for, as :func:`point_average_precision` defines
+    it.
 
     Args:
         points (Instances): Labelled instances.

@@ -14,11 +14,11 @@ def average_recall(gt, det, max_average_proposals=MAX_AVERAGE_PROPOSALS, tiou_th
 
     As in ActivityNet's ``eval_proposal.py``, each video may use the same share of *its* proposals, best scores first,
     such that the average over videos is what is allowed; several proposals may cover one segment, and one several.
-    Only videos with a true segment count, and only their proposals (the official script also counts the proposals of
-    other videos as used; the two agree where every video has a segment). Labels are not looked at.
+    Only videos with a ground-truth segment count, and only their proposals (the official script also counts the
+    proposals of other videos as used; the two agree where every video has a segment). Labels are not looked at.
 
     Args:
-        gt (Instances): True segments; at least one.
+        gt (Instances): Ground truth; at least one segment.
         det (Instances): Proposals; ties in score break by position.
         max_average_proposals: Average number of proposals per video at 100 %.
         tiou_thresholds (Sequence[float]): ``(K,)``.

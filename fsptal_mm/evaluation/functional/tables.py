@@ -28,8 +28,8 @@ def class_table(ap, num_gt, classes, protocol):
     """Average precision of every class, in percent.
 
     Args:
-        ap (np.ndarray): ``(K, C)``; NaN (shown as ``-``) for classes without a true segment.
-        num_gt (np.ndarray): ``(C,)`` number of true segments.
+        ap (np.ndarray): ``(K, C)``; NaN (shown as ``-``) for classes without a ground-truth segment.
+        num_gt (np.ndarray): ``(C,)`` number of ground-truth segments.
         classes (Sequence[str]): ``(C,)`` names.
         protocol (Protocol): What the K thresholds are.
 

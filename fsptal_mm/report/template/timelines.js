@@ -1,11 +1,11 @@
 'use strict';
 
 const LANE = 44; // height of a run's part of a row, in pixels
-const LOW_LANE = 24; // the same where the class has no true segment
+const LOW_LANE = 24; // the same where the class has no ground-truth segment
 const BAR = 6;
-const STRIP = 8; // true segments, above the lanes
+const STRIP = 8; // ground-truth segments, above the lanes
 const MAX_ZOOM = 64;
-const MAX_OTHERS = 8; // rows of classes without a true segment in the video
+const MAX_OTHERS = 8; // rows of classes without a ground-truth segment in the video
 
 /** All videos of one test set, with the filters that they share. */
 function drawTimelines(parent, set) {
@@ -55,7 +55,7 @@ class VideoView {
     const article = add(parent, 'article', {class: 'video', 'data-video': video.id});
     add(article, 'h4', {}, video.id);
     const facts = add(article, 'p', {class: 'facts'});
-    add(facts, 'span', {class: 'quiet'}, `${round(video.duration_sec)} s, ${counted(video.truth.length, 'true segment')}`);
+    add(facts, 'span', {class: 'quiet'}, `${round(video.duration_sec)} s, ${counted(video.truth.length, 'ground-truth segment')}`);
     this.counts = video.runs.map((run) => {
       const fact = add(facts, 'span');
       add(fact, 'span', {class: `swatch ${runClass(run.run)}`, 'aria-hidden': 'true'});
@@ -115,7 +115,7 @@ class VideoView {
     others.slice(0, MAX_OTHERS).forEach((row) => this.drawRow(row));
     const hidden = others.slice(MAX_OTHERS).map(({name}) => name);
     if (hidden.length) {
-      const text = `${hidden.length} more classes without a true segment here; the class filter shows them: ${hidden.join(', ')}`;
+      const text = `${hidden.length} more classes without a ground-truth segment here; the class filter shows them: ${hidden.join(', ')}`;
       add(this.inner, 'div', {class: 'row-note'}, text);
     }
     if (!rows.length) add(this.inner, 'div', {class: 'row-note'}, 'nothing to show with this filter');
@@ -136,7 +136,7 @@ class VideoView {
     for (const [start, end] of truth) {
       this.addSpan(svg, 'truth-shade', start, end, 0, height);
       const strip = this.addSpan(svg, 'truth', start, end, 1, STRIP - 3);
-      this.explain(strip, `true segment: ${name}\n${seconds(start, end)}`);
+      this.explain(strip, `ground-truth segment: ${name}\n${seconds(start, end)}`);
     }
     for (const [time] of this.video.points.filter((point) => point[1] === index)) {
       const point = add(svg, 'circle', {class: 'point', cx: this.percent(time), cy: STRIP / 2, r: 4});

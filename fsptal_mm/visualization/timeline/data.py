@@ -24,7 +24,7 @@ class SnippetCurves:
 
 @dataclass(frozen=True, eq=False)
 class ModelTrack:
-    """What one model says about a video. What is None is not shown; what is empty is shown as an empty row.
+    """Output of one model for a video. ``None`` is not shown; what is empty is shown as an empty row.
 
     Attributes:
         name: Of the model; may be empty where there is one only.
@@ -90,7 +90,7 @@ class Timeline:
     def relevant_classes(self, min_score=0.5, limit=20):
         """Classes that matter: those that occur, ascending, then others with high scores, the highest first.
 
-        A class occurs if a true segment, a point or a pseudo label has it.
+        A class occurs if a ground-truth segment, a point or a pseudo label has it.
 
         Args:
             min_score: Another class matters where its q-hat reaches this, or where a proposal's score reaches this

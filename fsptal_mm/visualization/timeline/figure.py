@@ -62,9 +62,9 @@ def timeline_image(timeline, **kwargs):
 def timeline_figure(timeline, max_classes=20, max_proposals=100):
     """Draw a timeline.
 
-    From top to bottom: frames, true segments, points; then for each model extended labels, mined labels, best
+    From top to bottom: frames, ground-truth segments, points; then for each model extended labels, mined labels, best
     segments, q-hat of every class that matters, b, and proposals, each at the height of its score. Behind the scores of
-    a class stand its true segments. What there is nothing of has no row.
+    a class stand its ground-truth segments. What there is nothing of has no row.
 
     Args:
         timeline (Timeline): What to show.
@@ -156,7 +156,7 @@ def _title(timeline, canvas):
 
 
 def _legend_handles(timeline, canvas):
-    """What colours and signs mean."""
+    """Legend of colours and signs."""
     handles = [
         Patch(facecolor=look.color, hatch=look.hatch, edgecolor='white', label=_short(canvas.names[label]))
         for label, look in canvas.looks.items()
@@ -170,7 +170,7 @@ def _legend_handles(timeline, canvas):
     if any(track.mined is not None for track in timeline.tracks):
         handles.append(Patch(facecolor=BACKGROUND.color, label='background labels'))
     if len(_truth(timeline)) and any(track.curves or track.proposals is not None for track in timeline.tracks):
-        label = 'true segments (analysis)' if timeline.is_training else 'true segments'
+        label = 'ground truth (analysis)' if timeline.is_training else 'ground truth'
         handles.append(Patch(facecolor=TRUTH_COLOR, label=label))
     return handles
 

@@ -39,7 +39,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Canvas:
-    """What rows need to know of the picture.
+    """Properties of the picture that rows need.
 
     Attributes:
         looks (dict[int, Look]): By class index; others are not drawn.
@@ -151,14 +151,14 @@ def points_row(points, canvas):
 
 
 def score_row(label, edges_sec, scores, canvas, truth_sec, look):
-    """q-hat of a class as steps, above its true segments.
+    """q-hat of a class as steps, above its ground-truth segments.
 
     Args:
         label: Of the row.
         edges_sec: ``(T + 1,)``, where snippets begin and end.
         scores: ``(T,)``.
         canvas (Canvas): Of the picture.
-        truth_sec: ``(N, 2)`` true segments to shade.
+        truth_sec: ``(N, 2)`` ground-truth segments to shade.
         look (Look): Of the class.
     """
     # Where several snippets share a pixel, peaks stay.
@@ -174,7 +174,7 @@ def score_row(label, edges_sec, scores, canvas, truth_sec, look):
 
 
 def background_row(label, edges_sec, scores, canvas, truth_sec):
-    """b as a line, above all true segments; arguments as in :func:`score_row`."""
+    """b as a line, above all ground-truth segments; arguments as in :func:`score_row`."""
     # Where several snippets share a pixel, the dips stay, which are where actions are.
     edges_sec, scores = condense(edges_sec, scores, canvas.width_px, np.minimum)
 
@@ -198,7 +198,7 @@ def condense(edges_sec, values, num_bins, reduce):
 
 
 def proposals_row(label, proposals, top_score, canvas, truth_sec, look):
-    """Localised actions of one class, each at the height of its score, above the true segments.
+    """Detections of one class, each at the height of its score, above the ground-truth segments.
 
     Args:
         label: Of the row.
