@@ -15,8 +15,8 @@ from types import ModuleType, SimpleNamespace
 
 ROOT = Path(__file__).parents[1]
 TESTS = (
-    'test_errors.py',
-    'test_fileio.py',
+    'test_utils/test_errors.py',
+    'test_utils/test_writing.py',
     'test_imports.py',
     'test_structures/test_grid.py',
     'test_structures/test_segments.py',

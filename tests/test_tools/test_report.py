@@ -1,4 +1,4 @@
-"""The command on a run of mmengine's own making; what the page holds is tested in test_apis/test_report_page.py."""
+"""The command on a run of mmengine's own making; what the page holds is tested in test_report/test_report_page.py."""
 
 import importlib
 import json

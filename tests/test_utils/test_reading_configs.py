@@ -13,7 +13,7 @@ from tool_modules import load_tool
 from fsptal_mm.utils.configs import OptionsAction, merge_options, naming_types, read_config
 from fsptal_mm.utils.errors import InputError
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 GOOD = ROOT / 'configs/fsptal_tuned/fsptal-tuned_synthetic.py'
 
 

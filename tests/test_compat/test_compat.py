@@ -18,8 +18,8 @@ from fsptal_mm.utils.errors import InputError
 compat.apply()
 
 on_cpu = pytest.mark.skipif(get_device() != 'cpu', reason='this machine has an accelerator: its own AMP is used')
-ROOT = Path(__file__).parents[1]
-WORKER = str(ROOT / 'tests' / 'compat_worker.py')
+ROOT = Path(__file__).parents[2]
+WORKER = str(ROOT / 'tests/test_compat/compat_worker.py')
 
 
 def free_port():

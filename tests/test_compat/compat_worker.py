@@ -130,7 +130,7 @@ PROBES = {
 def compat_alone():
     """Import ``fsptal_mm.compat`` without the rest of the package, which would import the host's models."""
     package = types.ModuleType('fsptal_mm')
-    package.__path__ = [str(Path(__file__).parents[1] / 'fsptal_mm')]
+    package.__path__ = [str(Path(__file__).parents[2] / 'fsptal_mm')]
     sys.modules['fsptal_mm'] = package
     return importlib.import_module('fsptal_mm.compat')
 
