@@ -161,10 +161,9 @@ def test_words_are_no_flags(name, flag, value):
         FLAGS[name][0].build(dict(type=name, **FLAGGED.get(name, {}), **{flag: value}))
 
 
-@pytest.mark.parametrize('head', ['LACPHead', 'MILHead'])
-def test_a_foreground_branch_without_a_loss_is_refused(head):
-    config = dict(type=head, num_classes=2, in_channels=8, foreground=dict(type='ForegroundBranch'))
-    with pytest.raises(InputError, match=rf'{head}\.foreground: found .*ForegroundBranch.*, expected None'):
+def test_a_foreground_branch_without_a_loss_is_refused():
+    config = dict(type='LACPHead', num_classes=2, in_channels=8, foreground=dict(type='ForegroundBranch'))
+    with pytest.raises(InputError, match=r'LACPHead\.foreground: found .*ForegroundBranch'):
         MODELS.build(config)
 
 
