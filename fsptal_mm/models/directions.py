@@ -2,7 +2,6 @@
 
 import torch
 from torch import nn
-from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 # Shorter features count as similar to nothing, which bounds the gradient of their direction; it fits into float16.
@@ -17,29 +16,7 @@ def directions(features, scale=1.0):
         features (Tensor): Any.
         scale: What their cosines are multiplied by, and with them the gradient that is to stay bounded.
     """
-    return _Normalize.apply(features.float(), _NORM_EPS * scale)
-
-
-class _Normalize(torch.autograd.Function):
-    """``F.normalize`` with its gradient written as one formula: the library makes seven tensors of its size on the way.
-
-    Of ``y = x / |x|`` it is ``(g - y (y . g)) / |x|``; what is shorter than the least length is only divided by that.
-    """
-
-    @staticmethod
-    def forward(ctx, features, least):
-        length = features.norm(dim=-1, keepdim=True).clamp(min=least)
-        direction = features / length
-        ctx.save_for_backward(direction, length)
-        ctx.least = least
-        return direction
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, grad):
-        direction, length = ctx.saved_tensors
-        along = (grad * direction).sum(-1, keepdim=True).masked_fill(length <= ctx.least, 0)
-        return torch.addcmul(grad, direction, along, value=-1).div_(length), None
+    return F.normalize(features.float(), dim=-1, eps=_NORM_EPS * scale)
 
 
 class CosineLinear(nn.Linear):
