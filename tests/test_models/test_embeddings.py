@@ -78,19 +78,6 @@ def test_convolution_under_autocast_is_rounded_but_its_weights_are_not():
     torch.testing.assert_close(packed.weight.grad, expected, rtol=0.05, atol=0.3)
 
 
-@pytest.mark.parametrize('device, own', [('cpu', True), ('meta', False)])
-def test_other_devices_use_the_convolution_of_the_library(device, own):
-    packed = PackedConv1d(6, 4, 3).to(device)
-    found = packed(SnippetBatch.from_videos([torch.ones(length, 6, device=device) for length in LENGTHS]))
-    assert found.shape == (sum(LENGTHS) + len(LENGTHS) + 1, 4)
-    step, names = found.grad_fn, []
-    while step:
-        names.append(step.name())
-        step = step.next_functions and step.next_functions[0][0]
-    assert ('_RowConvolutionBackward' in names) == own
-    assert ('ConvolutionBackward0' in names) != own
-
-
 def test_kernel_wider_than_the_gap_is_refused():
     batch = SnippetBatch.from_videos([torch.ones(3, 2)], gap=1)
     with pytest.raises(InputError, match='gap_snippets: found 1'):

@@ -1,46 +1,14 @@
 """Trunks that turn snippet features into embedded features F (method: Sec. 3.2)."""
 
-import torch
 from mmaction.registry import MODELS
 from mmcv.cnn import build_norm_layer
 from mmengine.model import BaseModule
 from torch import nn
 from torch.nn import functional as F
-from torch.nn.grad import conv1d_weight
 
 from fsptal_mm.models.dropout import Dropout
 from fsptal_mm.structures import SnippetBatch
 from fsptal_mm.utils.errors import InputError, check_numbers
-
-
-class _RowConvolution(torch.autograd.Function):
-    """Convolution of ``(R, D_in)`` rows over time, to ``(R, D_out)``, for a CPU; gradients are differentiable, too.
-
-    Rows are an image of height 1 with its channels last, and for that layout the library has kernels. Only for the
-    gradient of the weights they are slow: there, channels are laid before time.
-    """
-
-    @staticmethod
-    def forward(ctx, rows, weight, bias):
-        ctx.save_for_backward(rows, weight)
-        return _RowConvolution._convolve(rows, weight, bias).data  # no view, so that others may change it in place
-
-    @staticmethod
-    def backward(ctx, grad):
-        rows, weight = ctx.saved_tensors
-        of_rows = of_weight = None
-        if ctx.needs_input_grad[0]:
-            of_rows = _RowConvolution._convolve(grad, weight.flip(2).transpose(0, 1))
-        if ctx.needs_input_grad[1]:
-            rows, turned = (part.t().contiguous()[None] for part in (rows, grad))
-            of_weight = conv1d_weight(rows, weight.shape, turned, padding=weight.shape[2] // 2)
-        return of_rows, of_weight, grad.sum(0) if ctx.needs_input_grad[2] else None
-
-    @staticmethod
-    def _convolve(rows, weight, bias=None):
-        image = rows[None, None].permute(0, 3, 1, 2)
-        out = F.conv2d(image, weight[:, :, None], bias, padding=(0, weight.shape[2] // 2))
-        return out.permute(0, 2, 3, 1)[0, 0]
 
 
 class PackedConv1d(nn.Conv1d):
@@ -62,12 +30,7 @@ class PackedConv1d(nn.Conv1d):
     def forward(self, batch):
         """Convolve a :class:`.SnippetBatch` of ``(R, D_in)`` features; returns ``(R, D_out)`` with zero gaps."""
         self.check(batch)
-        rows = batch.features
-        if rows.device.type == 'cpu':
-            dtype = torch.get_autocast_dtype('cpu') if torch.is_autocast_enabled('cpu') else rows.dtype
-            out = _RowConvolution.apply(*(part.to(dtype) for part in (rows, self.weight, self.bias)))
-        else:
-            out = super().forward(rows.t()[None])[0].t().contiguous()
+        out = super().forward(batch.features.t()[None])[0].t().contiguous()
         return out.index_fill_(0, batch.gaps, 0)
 
     def check(self, batch):
