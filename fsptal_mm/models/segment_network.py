@@ -4,7 +4,6 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from fsptal_mm.models.dropout import Dropout
 from fsptal_mm.models.segment_pooling import SegmentPooling
 from fsptal_mm.models.trunks.snippet_embedding import PackedConv1d
 from fsptal_mm.utils.errors import check_numbers
@@ -45,16 +44,19 @@ class SegmentNetwork(nn.Module):
         check_numbers('SegmentNetwork', 1, whole=True, channels=channels, hidden_channels=hidden_channels)
         dropouts = dict(input_dropout=input_dropout, pooled_dropout=pooled_dropout, hidden_dropout=hidden_dropout)
         check_numbers('SegmentNetwork', 0, 1, **dropouts)
-        self.input_dropout = Dropout(input_dropout)
+        self.input_dropout = nn.Dropout(input_dropout)
         self.conv = PackedConv1d(in_channels, channels, kernel_size)
         self.norm = nn.LayerNorm(channels)
         self.pooling = SegmentPooling(**pooling)
         pooled_channels = self.pooling.num_ranges * channels + 2  # and two of the length
         self.hidden = nn.Sequential(
-            Dropout(pooled_dropout), nn.Linear(pooled_channels, hidden_channels), nn.ReLU(), Dropout(hidden_dropout)
+            nn.Dropout(pooled_dropout),
+            nn.Linear(pooled_channels, hidden_channels),
+            nn.ReLU(),
+            nn.Dropout(hidden_dropout),
         )
         self.residual = nn.Sequential(nn.Linear(hidden_channels, hidden_channels), nn.ReLU())
-        self.residual_dropout = Dropout(hidden_dropout)
+        self.residual_dropout = nn.Dropout(hidden_dropout)
         self.classifier = nn.Linear(hidden_channels, num_classes)
         self.regressor = nn.Linear(hidden_channels, 2)
         nn.init.constant_(self.classifier.bias, _CLASS_BIAS)

@@ -12,7 +12,6 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from fsptal_mm.models.directions import CosineLinear, directions
-from fsptal_mm.models.dropout import Dropout
 from fsptal_mm.models.losses import pool_video_scores
 from fsptal_mm.models.task_modules import ProposalGenerator
 from fsptal_mm.structures import SnippetBatch
@@ -73,7 +72,7 @@ class SnippetHead(BaseModule):
         check_flags(owner, cosine=cosine)
         self.num_classes = num_classes
         self.in_channels = in_channels
-        self.dropout = Dropout(dropout)
+        self.dropout = nn.Dropout(dropout)
         self.cosine = cosine
         self.topk_divisor = topk_divisor
         classifier = CosineLinear if cosine else partial(nn.Linear, bias=False)

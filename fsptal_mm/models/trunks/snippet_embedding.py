@@ -6,7 +6,6 @@ from mmengine.model import BaseModule
 from torch import nn
 from torch.nn import functional as F
 
-from fsptal_mm.models.dropout import Dropout
 from fsptal_mm.structures import SnippetBatch
 from fsptal_mm.utils.errors import InputError, check_numbers
 
@@ -68,7 +67,7 @@ class SnippetEmbedding(BaseModule):
         super().__init__(init_cfg)
         check_numbers(type(self).__name__, 0, 1, input_dropout=input_dropout)
         out_channels = in_channels if out_channels is None else out_channels
-        self.input_dropout = Dropout(input_dropout)
+        self.input_dropout = nn.Dropout(input_dropout)
         self.conv = self.convolution(in_channels, out_channels, kernel_size)
         self.norm = None if norm_cfg is None else _build_norm(norm_cfg, out_channels)
 

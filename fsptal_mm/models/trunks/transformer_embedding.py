@@ -10,7 +10,6 @@ from torch.nn import functional as F
 
 from fsptal_mm.utils.errors import InputError, check_numbers
 
-from ..dropout import Dropout
 from .snippet_embedding import PackedConv1d
 
 
@@ -61,7 +60,7 @@ class TransformerEmbedding(BaseModule):
         if channels % num_heads:
             expected = f'a divisor of the {channels} channels'
             raise InputError(expected, field='TransformerEmbedding.num_heads', found=num_heads)
-        self.input_dropout = Dropout(input_dropout)
+        self.input_dropout = nn.Dropout(input_dropout)
         self.conv = PackedConv1d(in_channels, channels, kernel_size)
         self.layers = nn.ModuleList(_Layer(channels, num_heads, window, mlp_ratio, dropout) for _ in range(num_layers))
         self.norm = nn.LayerNorm(channels)
@@ -83,7 +82,7 @@ class _Layer(nn.Module):
         self.attention = _VideoAttention(channels, num_heads, window)
         hidden = int(channels * mlp_ratio)
         self.mlp = nn.Sequential(nn.Linear(channels, hidden), nn.GELU(), nn.Linear(hidden, channels))
-        self.dropout = Dropout(dropout)  # not on attention weights, which would then have to be kept
+        self.dropout = nn.Dropout(dropout)  # not on attention weights, which would then have to be kept
 
     def forward(self, rows, batch):
         rows = rows + self.dropout(self.attention(self.attention_norm(rows), batch))
