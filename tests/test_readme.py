@@ -85,7 +85,7 @@ def test_named_types_are_registered(name):
 
 
 def test_the_example_annotation_is_read(tmp_path):
-    (example,) = re.findall(r'```json\n(.*?)```', README, re.DOTALL)
+    (example,) = re.findall(r'```json\n(.*?)```', PAGES['docs/guides/own_data.md'], re.DOTALL)
     (tmp_path / 'ann.json').write_text(json.dumps(json.loads(example)))
     annotations = load_annotations(tmp_path / 'ann.json')
     assert annotations.videos['my_video'].point_sec.tolist() == [12.4]
