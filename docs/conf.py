@@ -27,7 +27,9 @@ nitpick_ignore_regex = [
     ('py:.*', r'(?!fsptal_mm\.)[a-z]\w*\..*'),
     ('py:class', 'ActionDataSample|Config|Figure|Path|Tensor'),
     ('py:class', 'optional'),  # in `name (type, optional):`
-    ('py:class', 'ClipGrid|Judged|TrainingLog|VideoReader|_Result'),  # made and read by the package alone
+    # Made and read by the package alone
+    ('py:class', r'(.*\.)?(ClipGrid|Judged|TrainingLog|VideoFile|VideoReader|_Result)'),
+    ('py:class', r'fsptal_mm\.annotator\.labels\.VideoLabels'),
 ]
 
 html_theme = 'furo'

@@ -60,7 +60,7 @@ class PointTALDataset(BaseDataset):
         test_mode: Segments decide the video labels, and no video is left out.
         **kwargs: As in ``mmengine.dataset.BaseDataset``: ``data_root``, ``indices``, ... and
             ``metainfo=dict(classes=...)``, a sequence of names or the path of a text file. They are the classes of the
-            model, in this order, and a label of another name is an error; without it, see :func:`load_annotations`.
+            model, in this order, and a label of another name is an error; without it, see :func:`.load_annotations`.
 
     Raises:
         InputError: For everything that is wrong with the files, naming file, video and field.
