@@ -28,7 +28,7 @@ demo: venv
 	$(PY) tools/train.py $(DEMO_CONFIG) --work-dir $(DEMO_DIR) --seed 0 $(DEMO_ARGS)
 	$(PY) tools/test.py $(DEMO_CONFIG) "$$(cat $(DEMO_DIR)/last_checkpoint)" --work-dir $(DEMO_DIR)
 	@echo "Checkpoint: $$(cat $(DEMO_DIR)/last_checkpoint)"
-	@echo "Localised actions of the test videos: $(DEMO_DIR)/results.json"
+	@echo "Detections in the test videos: $(DEMO_DIR)/results.json"
 
 # What is quick and starts nothing else.
 test: venv
