@@ -1,4 +1,4 @@
-"""The classes of an annotation project, and the key of the keyboard that stands for each."""
+"""Classes of an annotation project, and their keys on the keyboard."""
 
 import string
 from pathlib import Path
@@ -9,7 +9,7 @@ from fsptal_mm.utils.errors import InputError
 
 # The page keeps all other keys for itself; 0 is background.
 CLASS_KEYS = (*string.digits[1:], *string.ascii_lowercase)
-BACKGROUND_NAME = 'background'  # what readers of point files take for a click on background
+BACKGROUND_NAME = 'background'  # readers of point files take this label for a click on background
 
 
 class ClassKey(NamedTuple):
@@ -17,7 +17,7 @@ class ClassKey(NamedTuple):
 
     Attributes:
         name (str): Name of the class.
-        key (str, optional): In lower case; ``None`` where there are more classes than keys.
+        key (str, optional): Key in lower case; ``None`` if there are more classes than keys.
     """
 
     name: str
@@ -25,16 +25,17 @@ class ClassKey(NamedTuple):
 
 
 def read_class_keys(path: str | Path) -> list[ClassKey]:
-    """Read a class list, one name per line, with a key behind a tab where the user wants a certain one.
+    """Read a class list: one name per line, optionally followed by a tab and a key.
 
-    The others get the digits 1-9, then the letters, as far as they are free; then there is none, only search by name.
+    Classes without a key of their own get the free digits 1-9, then the free letters. When all keys are taken, the
+    remaining classes have none: they are found by name.
 
     Returns:
-        list[ClassKey]: In the order of the file, which is that of the class indices.
+        list[ClassKey]: In the order of the file, which is the order of the class indices.
 
     Raises:
-        InputError: The file is empty, a name or a key stands there twice, a key is no letter or digit from 1 to 9, or a
-            class has the name of background.
+        InputError: The file is empty, a name or a key occurs twice, a key is neither a letter nor a digit from 1 to 9,
+            or a class is named ``background``.
     """
     names, wanted, places = [], {}, {}
     for where, line in read_lines(path):

@@ -1,4 +1,4 @@
-"""From a project to files that datasets read."""
+"""Export of a project to annotation files."""
 
 from pathlib import Path
 from typing import Any
@@ -13,20 +13,20 @@ from .project import Project
 
 
 def export_project(project: Project, folder: str | Path, unfinished: bool = False) -> dict[str, Any]:
-    """Write the labels in the plain form and in LACP's.
+    """Write the labels as plain JSON and in LACP's format.
 
     Args:
-        project (Project): Whose videos that are done are written.
-        folder: Gets ``annotations.json`` (all of it the subset ``train``), ``point_labels.csv``, ``fps_dict.json``,
-            ``split_train.txt`` and ``classes.txt``.
-        unfinished: Write videos that are not done, too, if they have a point.
+        project (Project): The project; its videos that are marked as done are written.
+        folder: Folder for ``annotations.json`` (all videos in the subset ``train``), ``point_labels.csv``,
+            ``fps_dict.json``, ``split_train.txt`` and ``classes.txt``.
+        unfinished: Whether to write videos that are not done, too, if they have a point.
 
     Returns:
-        dict: ``folder``, and numbers of ``videos``, ``points``, ``background_points`` (only in the plain form) and
-        ``left_out``: videos with points that are not done.
+        dict: ``folder``; the numbers of ``videos``, ``points`` and ``background_points`` that were written, the last
+        ones to ``annotations.json`` only; and ``left_out``, the number of videos with points that are not done.
 
     Raises:
-        InputError: No video would be written.
+        InputError: There is no video to write.
     """
     videos, left_out = {}, 0
     for video_id in project.video_ids:

@@ -1,6 +1,6 @@
-"""The labels of one video, and every change of them that can be made and undone.
+"""Labels of one video, and the edits that change them.
 
-Both are values that never change: a change gives new labels, so that what could not be saved has not happened.
+Labels are immutable: an edit returns new ones. If these cannot be saved, the old ones are still in force.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import get_field, to_number
 
 MOST_UNDO = 100  # changes per video
-_MOST_SPENT_SEC = 60.0  # that one message of the page may add: it sends one every few seconds
+_MOST_SPENT_SEC = 60.0  # at most, per message of the page: it sends one every few seconds
 
 
 # From a time in seconds to the index and the start in seconds of the frame shown then.
@@ -25,7 +25,7 @@ class Point:
     Args:
         id: Chosen by the page, unique within the video.
         frame: Index of the frame, from 0.
-        time_sec: When the frame is shown first, from the first frame of the video.
+        time_sec: Start of the frame, in seconds from the first frame of the video.
         label: Name of its class; ``None`` for background.
     """
 
@@ -37,24 +37,24 @@ class Point:
 
 @dataclass(frozen=True)
 class Change:
-    """A point before and after a change; ``None`` where it was not there yet, or is not any more."""
+    """A point before and after a change. ``before`` is ``None`` for a new point, ``after`` for a deleted one."""
 
     before: Point | None
     after: Point | None
 
     @property
     def reverse(self) -> 'Change':
-        """The change that takes this one back."""
+        """Change that undoes this one."""
         return Change(self.after, self.before)
 
 
 @dataclass(frozen=True)
 class VideoLabels:
-    """Points of one video, in order of time, with the changes that can be undone and redone, the latest last.
+    """Points of one video, in order of time, and the changes that can be undone and redone, the latest last.
 
     Args:
-        done: The annotator has seen all of the video.
-        spent_sec: Time that the annotator was at work on it.
+        done: Whether the annotator has seen the whole video.
+        spent_sec: Working time of the annotator on this video.
     """
 
     points: tuple[Point, ...] = ()
@@ -65,23 +65,23 @@ class VideoLabels:
 
 
 def apply_edit(labels: VideoLabels, edit: dict[str, Any], classes: Sequence[str], snap: Snap) -> VideoLabels:
-    """Make one change that the page asks for.
+    """Make one edit that the page asks for.
 
     Args:
-        labels (VideoLabels): Before it.
+        labels (VideoLabels): Labels before the edit.
         edit (dict): ``edit_id`` and ``action``: ``add`` (``time_sec``, ``label``), ``change`` (``point_id``, with
             ``time_sec`` or ``label`` or both), ``delete`` (``point_id``), ``undo``, ``redo``, ``done`` (``done``) or
             ``spent`` (``seconds``). A label is the name of a class, or ``None`` for background. The ``edit_id`` of
             ``add`` becomes the id of the point.
-        classes (Sequence[str]): Their names.
+        classes (Sequence[str]): Names of the classes.
         snap (Callable): From a time in seconds to the index and the start in seconds of the frame shown then.
 
     Returns:
-        VideoLabels: After it.
+        VideoLabels: Labels after the edit.
 
     Raises:
-        InputError: There is no such action, point or class, a time is no number >= 0, or a point of this class stands
-            at this frame already.
+        InputError: There is no such action, point or class; a time is not a number >= 0; or the frame has a point of
+            this class already.
     """
     action = get_field(edit, 'action', str)
     if action not in _ACTIONS:

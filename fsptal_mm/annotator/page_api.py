@@ -15,16 +15,16 @@ from .video_files import OpenVideos
 
 
 class OtherProjectError(InputError):
-    """A page wants to change another project than the one that is open."""
+    """The page belongs to another project than the one that is open."""
 
 
 class PageApi:
-    """A project, its keys and its videos, as the page sees them.
+    """Project, keys and videos, as the page sees them.
 
     Args:
-        project (Project): Open.
+        project (Project): The open project.
         class_keys (Sequence[ClassKey]): Classes of the project with their keys.
-        export_folder: Where exported labels go.
+        export_folder: Folder for exported labels.
     """
 
     def __init__(self, project: Project, class_keys: Sequence[ClassKey], export_folder: str | Path) -> None:
@@ -34,7 +34,7 @@ class PageApi:
         self._videos = OpenVideos({name: Path(project.file(name).path) for name in project.video_ids})
 
     def overview(self) -> dict[str, Any]:
-        """Classes, and how far the work on every video is."""
+        """Classes, and the progress of every video."""
         return {
             'project': self.project.project_id,
             'name': self.project.path.name,
@@ -44,12 +44,12 @@ class PageApi:
         }
 
     def video(self, video_id: str) -> dict[str, Any]:
-        """Points of a video, and the times of its frames."""
+        """Points of a video, and the start of each frame in seconds."""
         start_sec, duration_sec = self._videos.frame_times(video_id)
         return {'start_sec': start_sec.round(6).tolist(), 'duration_sec': duration_sec, **self._state(video_id)}
 
     def video_path(self, video_id: str) -> Path:
-        """The file of a video."""
+        """Path of the video file."""
         return Path(self.project.file(video_id).path)
 
     def jpeg(self, video_id: str, frame: int) -> bytes:
@@ -57,7 +57,7 @@ class PageApi:
         return self._videos.jpeg(video_id, frame)
 
     def edit(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Make the change ``body['edit']`` in ``body['video']``; returns the state of this video."""
+        """Make the edit ``body['edit']`` in ``body['video']``, and return the new state of this video."""
         self._check_project(body)
         video_id = get_field(body, 'video', str)
         if video_id not in self.project.video_ids:
@@ -67,7 +67,7 @@ class PageApi:
         return self._state(video_id)
 
     def export(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Write the labels; ``body['unfinished']``: those of videos that are not done, too."""
+        """Write the labels; with ``body['unfinished']`` those of videos that are not done, too."""
         self._check_project(body)
         return export_project(self.project, self.export_folder, unfinished=body.get('unfinished') is True)
 

@@ -1,4 +1,4 @@
-"""A project: videos, classes and points in one file that is written whole after every change."""
+"""Annotation project: videos, classes and points in one file, which is rewritten after every change."""
 
 import json
 import secrets
@@ -22,22 +22,24 @@ _RECENT_EDITS = 200
 
 
 class Project:
-    """The labels of a set of videos; one process at a time has a project open, several of its threads may use it.
+    """Labels of a set of videos.
+
+    Only one process at a time can open a project; several of its threads may use it.
 
     Args:
-        path: The project file. It is made if it is not there, otherwise the work goes on.
+        path: The project file. It is created if it does not exist; otherwise its labels are loaded.
         classes (Sequence[str]): Names in the order of their indices.
-        videos (dict[str, Path]): From video id to file, as :func:`find_videos` gives them. There may be more than when
-            the project was made.
-        annotator: Who labels; the project keeps the name.
+        videos (dict[str, Path]): From video id to file, as :func:`find_videos` gives them. Videos may be added to an
+            existing project.
+        annotator: Name of the annotator, kept in the project.
 
     Attributes:
         video_ids: The videos that can be labelled now, in the order given.
-        problems: One line for each of the others: unreadable, or another video than when it was labelled.
+        problems: One line for each of the other videos: it is unreadable, or not the video that was labelled.
 
     Raises:
-        InputError: No video can be read, another process has the project open, or it is of other classes, of another
-            annotator, or has labels of videos that are not given.
+        InputError: No video can be read; another process has the project open; or the project has other classes,
+            another annotator, or labels of videos that are not given.
     """
 
     def __init__(
@@ -63,18 +65,18 @@ class Project:
             raise
 
     def close(self) -> None:
-        """Let other processes open the project, as soon as nothing is being written."""
+        """Wait for the current write, then let other processes open the project."""
         with self._writing:
             self._process_lock.release()
 
     @property
     def project_id(self) -> str:
-        """Random name that tells the page of this project from that of another."""
+        """Random id, by which the page of another project is recognized and refused."""
         return self._content.project_id
 
     @property
     def annotator(self) -> str | None:
-        """Who labels, if known."""
+        """Name of the annotator, if known."""
         return self._content.annotator
 
     @property
@@ -91,21 +93,21 @@ class Project:
         return self._content.labels[video_id]
 
     def edit(self, video_id: str, edit: dict[str, Any], snap: Snap) -> VideoLabels:
-        """Make one change and write the project file; when this returns, the change is on the disk.
+        """Make one edit and write the project file; when this returns, the edit is on the disk.
 
-        A change that was made already, by its ``edit_id``, is not made again.
+        An edit whose ``edit_id`` is among the latest ones is not made again.
 
         Args:
             video_id: One of ``video_ids``.
-            edit (dict): See ``apply_edit``.
-            snap (Callable): See there.
+            edit (dict): As in ``apply_edit``.
+            snap (Callable): As in ``apply_edit``.
 
         Returns:
-            VideoLabels: After it.
+            VideoLabels: Labels after the edit.
 
         Raises:
-            InputError: The change cannot be made.
-            OSError: The file cannot be written; the change has not been made.
+            InputError: The edit cannot be made.
+            OSError: The file cannot be written; the labels stay as they were.
         """
         edit_id = get_field(edit, 'edit_id', str)
         if not 8 <= len(edit_id) <= 64:
@@ -148,7 +150,7 @@ class Project:
         return replace(content, annotator=annotator or content.annotator)
 
     def _look_at(self, videos):
-        """Fill in what is not known about the files; returns ids of the readable ones and what is wrong with others."""
+        """Read facts about new files; return the ids of the readable videos, and the problems of the others."""
         readable, problems = [], []
         for video_id, path in videos.items():
             known = self._content.files.get(video_id)

@@ -1,4 +1,4 @@
-"""The project file: JSON that holds classes, videos, points and what can be undone."""
+"""The project file: JSON with classes, videos, points and the changes that can be undone."""
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,7 +13,7 @@ PROJECT_FORMAT, PROJECT_VERSION = 'fsptal_mm_point_project', 1
 
 
 class VideoFile(NamedTuple):
-    """Facts about a video file; size and time of the file tell whether it must be looked at again."""
+    """Facts about a video file. It is read again only if its size or modification time has changed."""
 
     path: str
     file_bytes: int
@@ -25,15 +25,15 @@ class VideoFile(NamedTuple):
 
 @dataclass
 class ProjectContent:
-    """Everything in a project file.
+    """Content of a project file.
 
     Args:
-        project_id: Random; tells the page of one project from that of another.
-        annotator: Who labels, if known.
+        project_id: Random id, by which the page of another project is recognized.
+        annotator: Name of the annotator, if known.
         classes: Names in the order of their indices.
         files (dict[str, VideoFile]): By video id.
-        labels (dict[str, VideoLabels]): By video id; the same ids.
-        recent_edits: Ids of the latest changes: the page sends a change again if it got no answer.
+        labels (dict[str, VideoLabels]): By video id, of the same videos.
+        recent_edits: Ids of the latest edits. The page sends an edit again if it got no answer.
     """
 
     project_id: str
@@ -45,7 +45,7 @@ class ProjectContent:
 
 
 def to_json(content: ProjectContent) -> dict[str, Any]:
-    """The object to write for a :class:`ProjectContent`."""
+    """Convert a :class:`ProjectContent` to JSON values."""
     videos = {name: {**file._asdict(), **asdict(content.labels[name])} for name, file in content.files.items()}
     return {
         'format': PROJECT_FORMAT,
@@ -65,7 +65,7 @@ def read_project(path: str | Path) -> ProjectContent:
         ProjectContent: As :func:`to_json` wrote it.
 
     Raises:
-        InputError: It is no project file, of another version, or something in it is missing or of the wrong kind.
+        InputError: It is no project file, has another version, or a field is missing or of the wrong type.
     """
     content = read_json(path)
     for name, expected in (('format', PROJECT_FORMAT), ('version', PROJECT_VERSION)):

@@ -1,4 +1,4 @@
-"""The page's server: HTTP on 127.0.0.1, for this machine's user and nobody else."""
+"""HTTP server of the page, on 127.0.0.1: only the user of this machine can reach it."""
 
 import json
 import mimetypes
@@ -29,7 +29,7 @@ _HEADERS = {
 
 
 class Refused(Exception):
-    """A request that gets a status and a message instead of what it asked for."""
+    """Request that is answered with an error status and a message."""
 
     def __init__(self, status: int, message: str, headers: Iterable[tuple[str, str]] = ()) -> None:
         super().__init__(message)
@@ -37,17 +37,17 @@ class Refused(Exception):
 
 
 class AnnotationServer(ThreadingHTTPServer):
-    """Serves a :class:`PageApi` on 127.0.0.1.
+    """Server of a :class:`PageApi` on 127.0.0.1.
 
-    Whoever asks must name this host, so that no other name can be pointed here (DNS rebinding), must not be a page of
-    another origin, and must know the token of this start, for everything but the page's own files.
+    A request must name this host in ``Host`` (against DNS rebinding), and must not come from a page of another origin.
+    All but the page's own files also needs the token of this server.
 
     Args:
         api (PageApi): Answers the requests.
-        port: 0 for any free one.
+        port: Port to listen on; 0 for any free one.
 
     Attributes:
-        token: Stands in ``url`` behind ``#``, where only the page reads it.
+        token: Random secret, new at every start. It stands in ``url`` behind ``#``, where only the page reads it.
         url: Address of the page, for a browser.
     """
 
@@ -61,7 +61,7 @@ class AnnotationServer(ThreadingHTTPServer):
         self.url = f'http://127.0.0.1:{self.server_port}/#{self.token}'
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing about a browser that went away in the middle of an answer."""
+        """Ignore a browser that disconnects during an answer; print all other errors."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 
@@ -80,15 +80,15 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer({'api': self._api_post})
 
     def send_error(self, code, message=None, explain=None):
-        """Errors that the standard library finds: an unreadable request, an unknown method."""
+        """Answer errors that the standard library finds: an unreadable request, an unknown method."""
         self._send_json({'error': message or 'not a request that this server knows'}, code, {'Connection': 'close'})
 
     def log_message(self, *args):
-        """Nothing: a playing video makes a line per second."""
+        """Log nothing: a playing video would write a line per second."""
 
     def _answer(self, routes):
         try:
-            # First of all: a browser that cannot send all of its body does not read what is wrong with it.
+            # Read the body first: a browser that cannot send all of it does not read the error message.
             body = self.rfile.read(min(self._body_bytes(), 2 * _MOST_BODY_BYTES))
             self._check_sender()
             path, _, query = self.path.partition('?')
@@ -103,12 +103,12 @@ class _Handler(BaseHTTPRequestHandler):
         except ConnectionError:
             raise
         except OSError as error:
-            self._refuse(507, f'the computer says: {error.strerror or error}')
+            self._refuse(507, f'the operating system says: {error.strerror or error}')
         except InputError as error:
             self._refuse(409 if isinstance(error, OtherProjectError) else 400, str(error))
-        except Exception:  # the page gets no trace, the terminal does
+        except Exception:  # the traceback goes to the terminal, not to the page
             traceback.print_exc()
-            self._refuse(500, 'a fault in the program; the terminal says more')
+            self._refuse(500, 'an error in the program; the terminal shows more')
 
     def _refuse(self, status, message, headers=()):
         self._send_json({'error': message}, status, {'Connection': 'close', **dict(headers)})
@@ -125,7 +125,7 @@ class _Handler(BaseHTTPRequestHandler):
         if token is None and self.command != 'POST':  # <video> cannot send headers
             token = parse_qs(query).get('token', [''])[0]
         if not secrets.compare_digest((token or '').encode(), self.server.token.encode()):
-            raise Refused(401, 'another start of the server: open the address that it printed')
+            raise Refused(401, 'the server was started anew: open the address that it printed')
 
     def _page(self, *rest):
         if rest:
@@ -177,7 +177,7 @@ class _Handler(BaseHTTPRequestHandler):
         return video_id
 
     def _media(self, *path):
-        """Send a video, or the bytes of it that ``Range`` asks for: browsers seek by that."""
+        """Send a video, or the bytes that the ``Range`` header asks for; browsers need it to seek."""
         if len(path) != 1:
             raise Refused(404, 'no such video')
         file_path = self.server.api.video_path(self._known(path[0]))
@@ -203,7 +203,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(chunk)
                 left -= len(chunk)
         except OSError:
-            pass  # the browser went away, which is how it stops a video, or the file did
+            pass  # the browser closed the connection, as it does to stop a video, or the file is gone
         self.close_connection |= left > 0
 
     def _send_json(self, content, status=200, headers=()):

@@ -1,4 +1,4 @@
-"""The videos that are to be labelled: which files, how long, and their frames one by one."""
+"""Videos to label: finding the files, and reading their frames."""
 
 import threading
 from collections import OrderedDict
@@ -17,11 +17,11 @@ _MOST_OPEN = 3  # the video on the page, the one before and the one after
 
 
 def find_videos(paths: Iterable[str | Path]) -> tuple[dict[str, Path], list[str]]:
-    """All videos among files and folders, the latter with their subfolders.
+    """Find all videos among files and folders, with their subfolders.
 
     Returns:
-        tuple[dict[str, Path], list[str]]: From the id of a video, its file name without suffix, to the file, in the
-        order given; and what is wrong: a folder without videos, a second file of one id (the first one counts).
+        tuple[dict[str, Path], list[str]]: From video id (the file name without suffix) to file, in the order given; and
+        a list of problems: a folder without videos, or a second file of one id, which is ignored.
     """
     found, problems = {}, []
     for path in paths:
@@ -40,13 +40,13 @@ def find_videos(paths: Iterable[str | Path]) -> tuple[dict[str, Path], list[str]
 
 
 def open_readable(path: str | Path) -> VideoReader:
-    """Open a video with whichever decoder can.
+    """Open a video with decord, or with OpenCV if decord cannot read it.
 
     Returns:
         VideoReader: Of RGB frames.
 
     Raises:
-        InputError: None can.
+        InputError: Neither can read it.
     """
     try:
         return open_video(path)
@@ -58,7 +58,7 @@ def open_readable(path: str | Path) -> VideoReader:
 
 
 class OpenVideos:
-    """Readers of the videos that were asked for last; may be used by several threads.
+    """Readers of the videos that were used last; several threads may use them.
 
     Args:
         paths (dict[str, Path]): From video id to file.
@@ -70,10 +70,10 @@ class OpenVideos:
         self._lock = threading.Lock()
 
     def frame_times(self, video_id: str) -> tuple[np.ndarray, float]:
-        """When each frame of a video is shown first, in seconds from the first frame, and when the last one ends.
+        """Start of each frame of a video and end of the last one, in seconds from the first frame.
 
         Returns:
-            tuple[np.ndarray, float]: ``(N,)`` float64, ascending, and the duration.
+            tuple[np.ndarray, float]: ``(N,)`` float64 starts, ascending, and the duration.
 
         Raises:
             InputError: The video cannot be read any more.

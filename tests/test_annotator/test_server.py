@@ -257,7 +257,7 @@ def test_what_cannot_be_saved_is_said_and_can_be_sent_again(add, server, monkeyp
 
     monkeypatch.setattr('os.fsync', full)
     status, _, body = add()
-    assert (status, body['error']) == (507, 'the computer says: No space left on device')
+    assert (status, body['error']) == (507, 'the operating system says: No space left on device')
     monkeypatch.undo()
     assert add()[0] == 200
     assert points(server) == [(30, 'jump')]
@@ -266,7 +266,7 @@ def test_what_cannot_be_saved_is_said_and_can_be_sent_again(add, server, monkeyp
 def test_faults_of_the_program_show_no_trace(ask, server, monkeypatch, capsys):
     monkeypatch.setattr(server.api, 'overview', lambda: 1 / 0)
     status, _, body = ask('/api/project')
-    assert (status, body) == (500, {'error': 'a fault in the program; the terminal says more'})
+    assert (status, body) == (500, {'error': 'an error in the program; the terminal shows more'})
     assert 'ZeroDivisionError' in capsys.readouterr().err
 
 

@@ -1,4 +1,4 @@
-// Time at work: while the video plays, or shortly after a key or the mouse was used.
+// Working time: while the video plays, and shortly after a key or the mouse was used.
 
 const IDLE_MS = 30_000;
 const REPORT_SEC = 10;

@@ -1,4 +1,4 @@
-// Talking to the server: questions, and changes that are sent again until they are saved.
+// Requests to the server, and edits, which are sent again until they are saved.
 
 const STORED_TOKEN = 'fsptal_mm_token';
 const FIRST_WAIT_MS = 300;
@@ -19,8 +19,8 @@ export class ServerError extends Error {
     this.status = status;
   }
 
-  // Whether the same request can be right later: the server is away, has started anew, with another project perhaps, or
-  // its disk was full.
+  // Whether the same request may succeed later: the server is away or was started anew, perhaps with another project,
+  // or its disk is full.
   get passes() {
     return [0, 401, 409].includes(this.status) || this.status >= 500;
   }
@@ -49,7 +49,7 @@ export async function askJson(path, body) {
   try {
     return await response.json();
   } catch {
-    throw new ServerError('the answer broke off', 0);
+    throw new ServerError('the connection was lost during the answer', 0);
   }
 }
 
@@ -63,8 +63,8 @@ function randomId() {
 
 export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-// Changes on their way to the server, one at a time and in order. Each has an id, so that one which was saved but whose
-// answer got lost is not made twice.
+// Edits on their way to the server, one at a time and in order. Each has an id: an edit that was saved but whose answer
+// got lost is sent again, and not made twice.
 export class EditQueue {
   constructor(project, { onStatus, onSaved, onRefused }) {
     Object.assign(this, { project, onStatus, onSaved, onRefused });

@@ -4,7 +4,7 @@ import { pause } from './api.js';
 
 const CONFIRM_MS = 150;
 const MOST_REPEATS = 2;
-const FIRST_FRAME_MS = 3000; // browsers that show no frame before they play do not tell its time either
+const FIRST_FRAME_MS = 3000; // a browser that shows no frame before it plays does not report its time either
 
 async function untold() {
   do await pause(FIRST_FRAME_MS);
@@ -23,12 +23,12 @@ export class BrowserVideo {
     element.addEventListener('error', () => this.ready && onFailure());
   }
 
-  // Into a stopped player. Resolves when the first frame is there, rejects if the browser cannot play this.
+  // Load a video into a stopped player. Resolves when the first frame is there, rejects if the browser cannot play it.
   async load(url, times) {
     this.times = times;
     this.offsetSec = 0; // time of the first frame on the player's clock
     this.frame = 0;
-    this.aim = null; // the frame that a seek is on the way to, until the browser has told that it is shown
+    this.aim = null; // the frame that is being sought, until the browser reports that it is shown
     this.next = null; // the frame to seek to after that
     this.seeking = false;
     this.repeats = 0;
@@ -78,12 +78,12 @@ export class BrowserVideo {
     this.element.playbackRate = this.element.defaultPlaybackRate = speed;
   }
 
-  // Where steps start from: the frame that will be shown, which is not there yet while a key is held.
+  // Steps start from the frame that is being sought. While a key is held, it is not on the screen yet.
   get target() {
     return this.next ?? this.aim ?? this.frame;
   }
 
-  // One seek at a time, so that every frame on the way is seen while a key is held; the latest wish is the next seek.
+  // One seek at a time, so that every frame is seen while a key is held. The latest request is the next seek.
   show(frame) {
     this.repeats = 0;
     if (this.seeking) this.next = frame;
@@ -98,15 +98,15 @@ export class BrowserVideo {
   }
 
   #seeked() {
-    if (this.element.seeking) return; // this was told late: another seek is on the way
+    if (this.element.seeking) return; // a late report: another seek is running
     this.seeking = false;
     if (this.next !== null) this.#seek(this.next);
     else if (!this.tells) this.#shown(this.element.currentTime);
     else setTimeout(() => this.#confirm(), CONFIRM_MS);
   }
 
-  // A browser may keep silent about a frame that comes on the screen while it tells of the one before: ask again. What
-  // it tells then counts, also if it is another frame.
+  // A browser may not report a frame that appears while it reports the one before: ask again. The second answer counts,
+  // even if it is another frame.
   #confirm() {
     if (this.seeking || this.aim === null || this.playing) return;
     this.repeats += 1;
@@ -114,7 +114,7 @@ export class BrowserVideo {
     else this.aim = null;
   }
 
-  // For the same reason, the frame at which the video stopped is sought.
+  // For the same reason, seek the frame at which the video stopped.
   #paused() {
     if (!this.tells || this.seeking || this.aim !== null) return;
     this.show(this.times.at(this.element.currentTime - this.offsetSec));

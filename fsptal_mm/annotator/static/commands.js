@@ -1,4 +1,4 @@
-// What keys do, except those of the classes; the help shows this table, see Keyboard.
+// Commands of the keys, except those of the classes; the help shows this table, see Keyboard.
 
 export function commandsOf(page) {
   const { player } = page;

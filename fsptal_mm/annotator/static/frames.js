@@ -1,4 +1,4 @@
-// Which frame is shown when: the times of all frames of a video, as its container has them.
+// Start times of all frames of a video, as its container states them.
 
 const CLOCK_SEC = 1e-3; // containers round times, often to milliseconds
 
@@ -27,7 +27,7 @@ export class FrameTimes {
     return this.clamp(low - 1);
   }
 
-  // A time at which nothing but this frame is shown, however a player rounds.
+  // A time well inside this frame, so that a player shows it however it rounds.
   middle(frame) {
     return (this.startSec[frame] + (this.startSec[frame + 1] ?? this.durationSec)) / 2;
   }

@@ -77,7 +77,7 @@ class Page {
     if (opening === this.opening && playing) this.player.play();
   }
 
-  // Points as the page shows them: what is saved, with the changes that are on the way.
+  // Points as the page shows them: those that are saved, with the edits that are on the way.
   get points() {
     return this.state ? withEdits(this.state.points, this.queue.of(this.video), this.player.times) : [];
   }
@@ -225,8 +225,8 @@ class Page {
       const background = told.background_points;
       result.textContent = [
         `${told.points} points of ${told.videos} videos are in ${told.folder}.`,
-        background ? `${background} background points are in annotations.json only: LACP's form has none.` : '',
-        told.left_out ? `${told.left_out} videos with points are not done and not there.` : '',
+        background ? `${background} background points are in annotations.json only: LACP's format has none.` : '',
+        told.left_out ? `${told.left_out} videos with points are not done and were left out.` : '',
       ].join(' ');
     } catch (error) {
       result.textContent = `Nothing was written: ${error.message}`;
@@ -272,7 +272,7 @@ class Page {
   }
 }
 
-// A dialog that is closed gives the focus back to what had it: not to a button, which would take the next key.
+// A closed dialog returns the focus. It must not go to a button, which would take the next key.
 function openDialog(id) {
   document.activeElement.blur();
   byId(id).showModal();

@@ -1,5 +1,5 @@
-// How classes look. Colours are those of Okabe and Ito, which people with any colour vision can tell apart, the dark ones
-// lighter for the dark page; after eight classes the shape changes, and every mark carries the key of its class.
+// Marks of classes. Colours are those of Okabe and Ito, which people with any colour vision can tell apart; the dark ones
+// are lighter here, for the dark page. After eight classes the shape changes. Every mark shows the key of its class.
 
 const COLORS = ['#e69f00', '#56b4e9', '#00b183', '#f0e442', '#3d8fd9', '#e2681b', '#d98ab5', '#e8e8e8'];
 const SHAPES = ['round', 'square', 'diamond', 'pentagon'];

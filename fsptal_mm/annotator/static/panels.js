@@ -1,4 +1,4 @@
-// Everything around the picture: what the page shows of a project and of the video on it.
+// Everything around the picture: classes, points, videos and progress.
 
 import { clock, nameOf } from './marks.js';
 

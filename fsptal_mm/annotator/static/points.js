@@ -1,4 +1,4 @@
-// Points as they will be once all changes that are on the way to the server are saved.
+// Points as they will be when all edits on their way to the server are saved.
 
 function apply(points, edit, times) {
   const placed = () => {
@@ -19,7 +19,7 @@ function apply(points, edit, times) {
       });
     case 'delete':
       return points.filter(({ id }) => id !== edit.point_id);
-    default: // what undo and redo do, the server says
+    default: // the server knows the result of undo and redo
       return points;
   }
 }

@@ -77,7 +77,7 @@ export class ServerFrames {
     }
   }
 
-  // Show the frame aimed at, and the one aimed at meanwhile, until nothing is left.
+  // Show the requested frame. If another one is requested meanwhile, show that next.
   async #fetchAim() {
     if (this.fetching) return this.fetching;
     this.fetching = this.#fetchAll().finally(() => {
