@@ -27,13 +27,13 @@ _PROBE_SHAPE = (256, 340)  # height and width of the frames of a usual test pipe
 
 @dataclass(frozen=True)
 class Extraction:
-    """The result for one video.
+    """Result of one video.
 
     Attributes:
-        path: The video.
+        path: Path of the video.
         features: ``(T, D)`` float32, or None if there is an error.
-        error: Why the video cannot be used, or None.
-        note: A warning about a video whose features are there, or None.
+        error: Reason why the video cannot be used, or None.
+        note: Warning about a video that was extracted all the same, or None.
     """
 
     path: str
@@ -43,32 +43,33 @@ class Extraction:
 
 
 class FeatureExtractor:
-    """Turns videos into snippet features ``(T, D)`` by the backbone, and the neck, of a recognizer.
+    """Extractor of snippet features ``(T, D)`` by the backbone, and the neck, of a recognizer.
 
-    Frames are scaled and cropped as the recognizer's test pipeline says (one view, the central crop) and normalised by
-    its data preprocessor. Feature maps are averaged over space and time; several of them (SlowFast) are joined.
+    The recognizer's test pipeline scales and crops the frames (one view, the centre crop), and its data preprocessor
+    normalizes them. Feature maps are averaged over space and time; several of them (SlowFast) are concatenated.
 
     Args:
         config: Config of an mmaction2 recognizer: a file, or a ``Config``.
         checkpoint: Its checkpoint, a local file.
         fps: Frames per second at which every video is sampled, whatever its own rate.
         stride_frames: Frames from one snippet to the next, at ``fps``.
-        snippet_frames: Length of a clip, at ``fps``; that of the config's clips by default, the stride for 2D models.
-        clip_len: Frames that the model sees of a clip; those of the config by default.
-        device: The best one at hand by default.
-        half: Half precision: float16, and bfloat16 on the CPU.
+        snippet_frames: Frames from the start of a clip to its end, at ``fps``. Default: as in the config; for 2D models
+            the stride.
+        clip_len: Number of frames of a clip that the model sees. Default: as in the config.
+        device: Default: the best one at hand.
+        half: Whether to compute in half precision: float16, on the CPU bfloat16.
         batch_size: Clips in one forward pass.
-        source: Where frames come from: ``'decord'`` or ``'opencv'`` decode the videos; for models of flow ``'tvl1'``,
-            or a folder of flow images: see ``open_frames``.
+        source: Source of the frames. ``'decord'`` or ``'opencv'``: decodes the videos. For models of optical flow
+            ``'tvl1'``, or a folder of flow images: see ``open_frames``.
 
     Attributes:
-        clip_grid (ClipGrid): Where the clips lie.
-        grid (SnippetGrid): The same in seconds per snippet, as localizers need it.
+        clip_grid (ClipGrid): Position and length of the clips.
+        grid (SnippetGrid): The snippet grid in seconds, as localizers need it.
         feature_dim: Numbers per snippet, D.
 
     Raises:
-        InputError: A config, a checkpoint or a setting that does not fit; a model whose output is not one vector, or a
-            set of feature maps, per clip.
+        InputError: The config, the checkpoint or a setting does not fit; or the model does not give one vector, or
+            feature maps, per clip.
 
     Examples:
         >>> extractor = FeatureExtractor('tsn_r50.py', 'tsn_r50.pth')  # doctest: +SKIP
@@ -105,12 +106,12 @@ class FeatureExtractor:
 
     @property
     def grid(self) -> SnippetGrid:
-        """The snippet grid of all features, in seconds."""
+        """Snippet grid of all features, in seconds."""
         return self.clip_grid.snippet_grid
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        """Entries of a feature folder's side file, as JSON values; they name grid, dimension, and maker."""
+        """Content of a feature folder's side file, as JSON values: grid, dimension, and the model that made them."""
         clips = asdict(self.clip_grid)
         seen = dict(model=self._config.model.to_dict(), steps=self.pipeline.steps)
         seen['model'].pop('cls_head', None)
@@ -139,13 +140,13 @@ class FeatureExtractor:
             return self.forward(clips).shape[1]
         except InputError:
             raise
-        except Exception as error:  # whatever a model says of inputs that are not its own
+        except Exception as error:  # models raise any type of error for inputs that do not fit
             expected = f'a model that takes clips of {self.clip_grid.clip_len} {modality} frames'
             raise InputError(expected, field='model', found=str(error).split('\n')[0]) from error
 
     @torch.inference_mode()
     def forward(self, clips: torch.Tensor) -> torch.Tensor:
-        """Features ``(S, D)``, float32 and on the device, of uint8 clips as ``iterate_clips`` yields them."""
+        """Compute features ``(S, D)``, float32 on the device, of uint8 clips as ``iterate_clips`` yields them."""
         inputs = self.model.data_preprocessor(dict(inputs=list(clips), data_samples=None))['inputs']
         half = torch.bfloat16 if self.device.type == 'cpu' else torch.float16
         with torch.autocast(self.device.type, half, enabled=self.half):
@@ -162,7 +163,7 @@ class FeatureExtractor:
             np.ndarray: ``(T, D)`` float32.
 
         Raises:
-            InputError: A video that cannot be read.
+            InputError: The video cannot be read.
         """
         (result,) = self.extract_all([path])
         if result.error is not None:
@@ -179,11 +180,11 @@ class FeatureExtractor:
 
         Args:
             paths: The video files.
-            num_workers: Processes that decode, each one video at a time; 0 decodes in this one.
-            on_progress: Called with a path and the share of it that is done, after every batch.
+            num_workers: Processes that decode, each one video at a time. 0: this process decodes.
+            on_progress: Called after every batch with the path of a video and the share of it that is done.
 
         Yields:
-            Extraction: As videos get ready, in about the order of ``paths``.
+            Extraction: One per video, as soon as it is done: roughly in the order of ``paths``.
         """
         check_numbers('FeatureExtractor', 0, whole=True, num_workers=num_workers)
         paths = [str(path) for path in paths]
@@ -216,7 +217,7 @@ def _digest(path):
 class _ClipStream(IterableDataset):
     """Batches of clips of many videos; each worker reads whole videos, so that no frame is decoded twice.
 
-    Yields ``(number of the video, clips, T, note)``; the note of a video that cannot be read is its error.
+    Yields ``(number of the video, clips, T, note)``. For a video that cannot be read, the note is the error.
     """
 
     paths: list
@@ -233,7 +234,7 @@ class _ClipStream(IterableDataset):
                 yield from self._read(number)
             except InputError as error:
                 yield number, None, None, error
-            except Exception as error:  # whatever OpenCV says of odd frames must not stop the other videos
+            except Exception as error:  # any error of OpenCV, which must not stop the other videos
                 yield number, None, None, InputError('a readable video', file=self.paths[number], found=repr(error))
 
     def _read(self, number):

@@ -1,4 +1,4 @@
-"""Inputs of an inferencer, as one video after the other."""
+"""Inputs of an inferencer, one entry per video."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class VideoInput:
         video_id: Its name in the results.
         paths: The video file, or a feature file per stream; empty for an array.
         features: ``(T, D)``, or None for files.
-        duration_sec: Where known.
+        duration_sec: Duration, if known.
     """
 
     video_id: str
@@ -36,36 +36,36 @@ class VideoInput:
 
     @property
     def source(self) -> str:
-        """The input's name in messages."""
+        """Name of the input in messages."""
         return self.paths[0] if self.paths else 'array'
 
     @property
     def is_video(self) -> bool:
-        """Whether this is a video file."""
+        """True for a video file, False for features."""
         return self.features is None and Path(self.paths[0]).suffix.lower() in VIDEO_SUFFIXES
 
     def naming(self, error: InputError) -> InputError:
-        """Return the error with this input's file and id, where it does not name others."""
+        """Return the error with the file and id of this input, unless it names others."""
         file, video_id = error.file or self.source, error.video or self.video_id
         return InputError(error.expected, file=file, video=video_id, field=error.field, found=error.found)
 
 
 def list_inputs(inputs: Inputs, streams: Iterable[str] = ('feature',)) -> list[VideoInput]:
-    """Every video that is meant by ``inputs``.
+    """List the videos that ``inputs`` stands for.
 
     Args:
         inputs: A path of a video file, a feature file or a folder of such files; an array or tensor ``(T, D)``; a dict
-            with ``features`` (an array, a path, or a dict from stream to path), ``video_id`` and ``duration_sec``,
-            both optional; or a list of these. An HDF5 file of several videos stands for all of them. Where the model
-            reads several streams, a folder holds a folder for each, or files of joined features.
+            with ``features`` (an array, a path, or a dict from stream to path) and, if known, ``video_id`` and
+            ``duration_sec``; or a list of these. An HDF5 file of several videos stands for all of them. If the model
+            reads several streams, a folder holds one folder per stream, or files of joined features.
         streams (Sequence[str]): Names of the model's streams.
 
     Returns:
-        list[VideoInput]: In the order given, those of a folder by name. Whether files exist and can be read is not
-        looked at.
+        list[VideoInput]: In the order given, those of a folder sorted by name. Whether files exist and can be read is
+        not checked here.
 
     Raises:
-        InputError: Something else, or a folder without any video or feature file.
+        InputError: An input is something else, or a folder without any video or feature file.
     """
     entries = inputs if isinstance(inputs, (list, tuple)) else [inputs]
     return [video for number, entry in enumerate(entries) for video in _expand(entry, number, tuple(streams))]
@@ -126,7 +126,7 @@ def _from_file(path):
 
 
 def _videos_in(path):
-    """Names of the arrays in an HDF5 file; none where it cannot be read, which its loader will report."""
+    """Names of the arrays in an HDF5 file; none if it cannot be read, which its loader reports later."""
     import h5py
 
     try:

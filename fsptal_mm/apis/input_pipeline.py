@@ -1,4 +1,4 @@
-"""From one input of an inferencer to what the model takes, through the config's own test pipeline."""
+"""Preparation of one input for the model, by the config's own test pipeline."""
 
 import math
 from pathlib import Path
@@ -22,20 +22,21 @@ _GRID_TOLERANCE = 0.01  # share of a snippet: frames per second are rounded in c
 
 
 class ModelInputs:
-    """The inputs that a model reads, as its config says; no data file is opened for it.
+    """Description of the inputs that a model reads, from its config; no annotations or features are read for it.
 
     Args:
-        config (Config): Of an experiment.
-        grid (dict, optional): Feature grid instead of the config's.
+        config (Config): Config of an experiment.
+        grid (dict, optional): Feature grid. Default: that of the config.
 
     Attributes:
-        dataset (PointTALDataset): The test dataset, empty: its grid, its streams, its pipeline.
-        settings (dict | None): The side file of the test or training features, which says how these were extracted.
+        dataset (PointTALDataset): The test dataset without videos, for its grid, streams and pipeline.
+        settings (dict | None): Content of the side file of the test or training features, which says how they were
+            extracted; None if there is none.
         is_clips: Whether the model reads clips of videos instead of features.
-        feature_dim: Dimension of the features, where the config states it.
+        feature_dim: Dimension of the features, if the config states it.
 
     Raises:
-        InputError: The config has no test dataset of snippets, nobody knows their grid, or the model embeds none.
+        InputError: The config has no test dataset of snippets, its grid is unknown, or the model has no embedding.
     """
 
     def __init__(self, config: Config, grid: dict[str, Any] | None = None) -> None:
@@ -52,16 +53,16 @@ class ModelInputs:
     def build_extractor(
         self, extractor: FeatureExtractor | dict[str, Any] | None, device: torch.device
     ) -> FeatureExtractor | None:
-        """A feature extractor for this model.
+        """Build a feature extractor for this model, or check one.
 
         Args:
-            extractor (FeatureExtractor | dict | None): Ready, or arguments of one; on which grid clips lie, and how
-                many frames of them are seen, is known from the side file of the training features, or from the grid.
-            device (torch.device): For a new one.
+            extractor (FeatureExtractor | dict | None): An extractor, or the arguments of one. By default, grid and
+                length of the clips are those of the training features, from their side file or from the grid.
+            device (torch.device): Device of a new one.
 
         Raises:
-            InputError: Features of another dimension than the model's, or made by another network than the training
-                features; whatever :class:`FeatureExtractor` finds wrong.
+            InputError: The features have another dimension than the model's; another network made the training
+                features; or an argument of :class:`FeatureExtractor` is wrong.
         """
         if isinstance(extractor, dict):
             extractor = FeatureExtractor(**{'device': device, **self._clip_arguments(), **extractor})
@@ -76,7 +77,7 @@ class ModelInputs:
         return extractor
 
     def _clip_arguments(self):
-        """Arguments of a :class:`FeatureExtractor`, as far as they are known."""
+        """Known arguments of a :class:`FeatureExtractor`."""
         grid = {key: value for key, value in self.dataset.grid.items() if key != 'offset_sec'}
         if 'snippet_frames' in grid:
             grid.setdefault('stride_frames', grid['snippet_frames'])
@@ -88,7 +89,7 @@ class ModelInputs:
 
 
 def _trunk(config):
-    """Config of what takes the features: the embedding of the model, or the first of several."""
+    """Config of the module that takes the features: the embedding of the model, or the first of several."""
     embedding = config.model.get('embedding')
     trunk = embedding[0] if isinstance(embedding, (list, tuple)) and embedding else embedding
     if not isinstance(trunk, dict):
@@ -98,7 +99,7 @@ def _trunk(config):
 
 
 def _extraction_settings(config):
-    """The side file of the test features, else of the training features; None if there is none."""
+    """Content of the side file of the test features, else of the training features; None if there is none."""
     for name in ('test_dataloader', 'train_dataloader'):
         dataset = config.get(name, {}).get('dataset', {})
         for prefix in dataset.get('data_prefix', {}).values():
@@ -109,12 +110,12 @@ def _extraction_settings(config):
 
 
 class InputPipeline:
-    """Turns a :class:`VideoInput` into packed inputs of the model.
+    """Pipeline from a :class:`VideoInput` to packed inputs of the model.
 
     Args:
-        reads (ModelInputs): The inputs that the model reads.
+        reads (ModelInputs): Description of the inputs that the model reads.
         num_classes: Number of classes, C.
-        extractor (FeatureExtractor, optional): Makes features of videos, for models that read features.
+        extractor (FeatureExtractor, optional): Extractor for video files, if the model reads features.
     """
 
     def __init__(self, reads: ModelInputs, num_classes: int, extractor: FeatureExtractor | None = None) -> None:
@@ -123,7 +124,7 @@ class InputPipeline:
         self.extractor = extractor
 
     def __call__(self, video: VideoInput) -> dict[str, Any]:
-        """See the class; an InputError says what is wrong with the input."""
+        """Read and pack one video; InputError if it cannot be used."""
         duration_sec, fps = video.duration_sec, None
         if video.is_video:
             reader = open_video(video.source)

@@ -1,4 +1,4 @@
-"""Finding a config by its name, and loading a checkpoint that fits it."""
+"""Lookup of configs by name, and loading of checkpoints that fit them."""
 
 import copy
 import difflib
@@ -31,10 +31,10 @@ def model_index() -> dict[str, dict[str, Any]]:
 
 
 def find_config(model: str | Path | Config) -> Config:
-    """Return a config of its own for a :class:`Config`, the path of a config file, or a name of ``model-index.yml``.
+    """Return the config that a config file or a name of ``model-index.yml`` stands for; a copy of a :class:`Config`.
 
     Raises:
-        InputError: There is no such file or name (the message lists names that are near), or the file has mistakes.
+        InputError: There is no such file or name (the message lists similar names), or the file has mistakes.
     """
     if isinstance(model, Config):
         return copy.deepcopy(model)
@@ -54,15 +54,15 @@ def find_config(model: str | Path | Config) -> Config:
 
 
 def local_file(path: str | Path) -> str:
-    """The path as a string; InputError unless it is a file on this machine, since nothing is downloaded."""
+    """Return the path as a string; InputError unless it is a file on this machine. Nothing is downloaded."""
     return str(regular_file(path, 'a local checkpoint'))
 
 
 def usable_device(name: str | torch.device | None = None) -> torch.device:
-    """The device of that name, or the best one at hand.
+    """Return the device of this name. Default: the best one at hand.
 
     Raises:
-        InputError: There is no such device, or not on this machine.
+        InputError: There is no such device on this machine.
     """
     try:
         device = torch.device(get_device() if name is None else name)
@@ -73,7 +73,7 @@ def usable_device(name: str | torch.device | None = None) -> torch.device:
 
 
 def state_dict_holder(checkpoint: Any, file: str | Path) -> dict[str, Any]:
-    """The checkpoint; InputError unless it is a dict of weights, or of these and more."""
+    """Return the checkpoint; InputError unless it is a dict of weights, or holds one as ``state_dict``."""
     weights = checkpoint.get('state_dict', checkpoint) if isinstance(checkpoint, dict) else None
     if not isinstance(weights, dict):
         raise InputError('a checkpoint with a state_dict', file=file, found=type(checkpoint).__name__)
@@ -83,20 +83,20 @@ def state_dict_holder(checkpoint: Any, file: str | Path) -> dict[str, Any]:
 
 
 def load_local_checkpoint(model: nn.Module, path: str | Path) -> None:
-    """Load a checkpoint on this machine into a model; nothing in it is executed.
+    """Load a local checkpoint into a model; nothing in it is executed.
 
     Raises:
-        InputError: No such file, no checkpoint, or one of another model; see :func:`load_weights`.
+        InputError: There is no such file, or it is no checkpoint, or one of another model: see :func:`load_weights`.
     """
     checkpoint = CheckpointLoader.load_checkpoint(local_file(path), 'cpu', 'silent')
     load_weights(model, state_dict_holder(checkpoint, path), path)
 
 
 def load_weights(model: nn.Module, checkpoint: dict[str, Any], file: str | Path) -> None:
-    """Load a checkpoint into a model, every weight of it.
+    """Load all weights of a checkpoint into a model.
 
     Raises:
-        InputError: A weight is missing, left over or of another shape.
+        InputError: A weight is missing, unexpected or of another shape.
     """
     try:
         _load_checkpoint_to_model(model, checkpoint, strict=True, logger='silent')
@@ -109,7 +109,7 @@ def load_weights(model: nn.Module, checkpoint: dict[str, Any], file: str | Path)
 
 
 def replace_nms(model: ConfigDict, nms: dict[str, Any]) -> None:
-    """Set the NMS of the detections in the config of a model: its own may need what is not installed."""
+    """Replace the NMS in the config of a model before it is built: its own NMS may need a missing package."""
     if 'proposals' in (model.get('head') or {}):
         model.head.proposals.nms = nms
     if model.get('refinement'):
@@ -117,14 +117,14 @@ def replace_nms(model: ConfigDict, nms: dict[str, Any]) -> None:
 
 
 def set_nms(model: PointTAL, nms: dict[str, Any]) -> None:
-    """Replace the NMS of a model's detections, of both stages where it has two.
+    """Replace the NMS of a model, of both stages if it has two.
 
     Args:
-        model (PointTAL): Whose head has a ``ProposalGenerator``.
+        model (PointTAL): Model whose head has a ``ProposalGenerator``.
         nms (dict): As in ``ProposalGenerator``.
 
     Raises:
-        InputError: Another model, or a wrong ``nms``.
+        InputError: The model has no ``ProposalGenerator``, or ``nms`` is wrong.
     """
     proposals = getattr(model.head, 'proposals', None)
     if not isinstance(proposals, ProposalGenerator):
@@ -135,19 +135,19 @@ def set_nms(model: PointTAL, nms: dict[str, Any]) -> None:
 
 
 def class_names(num_classes: int, sources: dict[str, Sequence[str] | Path | None], file: str | Path) -> tuple[str, ...]:
-    """The names of the classes, on which all that know them must agree.
+    """Return the names of the classes. All sources that know them must agree.
 
     Args:
         num_classes: C of the model.
-        sources (dict): From a word for who says so to a list or tuple of names, a ``Path`` of a text file with one name
-            per line, or None.
+        sources (dict): From the description of a source to a list or tuple of names, the ``Path`` of a text file with
+            one name per line, or None if the source does not know them.
         file: The checkpoint, for errors.
 
     Returns:
         tuple[str]: In the order of the indices.
 
     Raises:
-        InputError: Nobody knows them, or there are not C of them, or two disagree.
+        InputError: No source knows them, their number is not C, or two sources disagree.
     """
     known = {source: _read_names(names, file, source) for source, names in sources.items() if names is not None}
     if not known:

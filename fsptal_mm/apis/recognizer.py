@@ -1,4 +1,4 @@
-"""Recognizers of mmaction2 as feature extractors: loading, and what clips they take."""
+"""Recognizers of mmaction2 as feature extractors: loading, and the length of their clips."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,8 +32,8 @@ def load_recognizer(
         tuple[nn.Module, Config, list[dict]]: The model in evaluation mode, its config, and its test pipeline.
 
     Raises:
-        InputError: No such file, no recognizer, no test pipeline, or weights that do not fit the model: the classifier
-            may differ or be missing, nothing else.
+        InputError: There is no such file; the config has no recognizer or no test pipeline; or the weights do not fit
+            the model. Only the classifier may differ or be missing.
     """
     config = config if isinstance(config, Config) else read_config(config)
     model_config = config.get('model', {}).copy()
@@ -44,7 +44,7 @@ def load_recognizer(
         )
     model_config.pop('cls_head', None)
     model_config.backbone = {**backbone, **({'pretrained': None} if 'pretrained' in backbone else {})}
-    # Recognizers leave it to the default scope where their parts are found.
+    # The parts of a recognizer are looked up in the registry of the default scope.
     with DefaultScope.overwrite_default_scope(config.get('default_scope', 'mmaction')):
         model = MODELS.build(model_config)
     weights = CheckpointLoader.load_checkpoint(local_file(checkpoint), map_location='cpu')
@@ -72,14 +72,14 @@ def _test_pipeline(config):
 
 
 def sampled_clip(config: Config, test_pipeline: Sequence[dict[str, Any]]) -> tuple[int, int | None]:
-    """Clip length that a recognizer was made for.
+    """Clip length of a recognizer, from its test pipeline.
 
     Returns:
-        tuple[int, int | None]: Frames that it sees of a clip, and the frames that these are spread over; None for 2D
-        models, which look at single frames (or stacks of flow) from anywhere.
+        tuple[int, int | None]: Number of frames that it sees of a clip, and number of frames that these are spread
+        over. The latter is None for 2D models, which see single frames (or stacks of flow) of the whole video.
 
     Raises:
-        InputError: A test pipeline that does not sample frames.
+        InputError: The test pipeline does not sample frames.
     """
     for step in test_pipeline:
         if 'clip_len' in step:

@@ -1,4 +1,4 @@
-"""From a user's videos or features to localized actions, in three lines of Python."""
+"""Inferencer: detections for videos, feature files and arrays, in three lines of Python."""
 
 import itertools
 import logging
@@ -43,22 +43,23 @@ from .timelines import read_frames
 
 @INFERENCERS.register_module()
 class TALInferencer(BaseInferencer):
-    """Localizes actions in videos, feature files and arrays.
+    """Localize actions in videos, feature files and arrays.
 
     A ``BaseInferencer`` of mmengine: :meth:`__call__` runs :meth:`preprocess`, :meth:`forward`, :meth:`visualize` and
-    :meth:`postprocess`, and hands each the keyword arguments that its set names.
+    :meth:`postprocess`, and passes each one its own keyword arguments (``forward_kwargs``, ``visualize_kwargs``).
 
     Args:
         model (str | Path | Config): Name in ``model-index.yml``, config file, or config.
         weights (str | Path): Local checkpoint. Nothing is downloaded, and nothing in a checkpoint is executed.
-        device (str, optional): By default what mmengine finds.
-        classes (Sequence[str] | str | Path, optional): Names of the classes, or a text file with one per line, for
-            checkpoints that do not know them; where they do, both must agree.
-        grid (dict, optional): Feature grid instead of that of the config's test data: fields of
-            :meth:`~fsptal_mm.structures.SnippetGrid.from_config`.
-        nms (dict, optional): NMS instead of the config's, e.g. ``dict(type='nms', iou_threshold=0.5)``.
-        extractor (FeatureExtractor | dict, optional): For video files, where the model reads features: an extractor, or
-            the arguments of one, ``dict(config=..., checkpoint=...)``; on which grid clips lie is known already.
+        device (str, optional): Default: the best one at hand.
+        classes (Sequence[str] | str | Path, optional): Names of the classes, or a text file with one per line. Needed
+            if the checkpoint does not hold them; if it does, both must agree.
+        grid (dict, optional): Feature grid: fields of :meth:`~fsptal_mm.structures.SnippetGrid.from_config`. Default:
+            the grid of the config's test data.
+        nms (dict, optional): NMS, e.g. ``dict(type='nms', iou_threshold=0.5)``. Default: that of the config.
+        extractor (FeatureExtractor | dict, optional): For video files, if the model reads features: an extractor, or
+            the arguments of one, ``dict(config=..., checkpoint=...)``. Its clips lie on the grid of the training
+            features by default.
         cfg_options (dict, optional): Further changes of the config, as ``--cfg-options`` of ``tools/test.py``.
         show_progress: Whether to show a progress bar.
 
@@ -66,9 +67,9 @@ class TALInferencer(BaseInferencer):
         classes (tuple[str]): Names of the classes.
 
     Raises:
-        InputError: No such config or checkpoint, a checkpoint of another model or of other classes, a config without
-            a :class:`.PointTALDataset` to test on, ``nms`` where the head has no :class:`.ProposalGenerator`, no such
-            device.
+        InputError: There is no such config, checkpoint or device; the checkpoint is of another model or of other
+            classes; the config has no :class:`.PointTALDataset` to test on; or ``nms`` is given and the head has no
+            :class:`.ProposalGenerator`.
 
     Examples:
         >>> inferencer = TALInferencer('fsptal-tuned_synthetic', 'work_dirs/fsptal-tuned_synthetic/epoch_75.pth')
@@ -96,7 +97,7 @@ class TALInferencer(BaseInferencer):
         config = find_config(model)
         merge_options(config, cfg_options)
         self._weights, self._user_classes, self._extractor = local_file(weights), classes, extractor
-        with DefaultScope.overwrite_default_scope('mmaction'):  # here only: whatever scope the user has stays
+        with DefaultScope.overwrite_default_scope('mmaction'):  # here only: the user's own scope stays as it is
             self._reads = ModelInputs(config, grid)
             device = usable_device(device)
             if nms is not None:
@@ -114,14 +115,14 @@ class TALInferencer(BaseInferencer):
         out_dir: str | Path | None = None,
         **kwargs: Any,
     ) -> dict[str, Any]:
-        """Localize actions in videos; an input that cannot be used takes nothing from the others.
+        """Localize actions in videos. An input that cannot be used does not stop the others.
 
         Args:
-            inputs: Videos, feature files, folders, arrays: see :func:`list_inputs`.
+            inputs: Videos, feature files, folders, arrays: see :func:`.list_inputs`.
             return_datasamples: Whether to return data samples with all proposals instead of detections.
             batch_size: Videos in one forward pass; the predictions are the same up to rounding.
-            out_dir: Folder for ``results.json`` (ActivityNet's format) and ``results.csv``, written even if the work is
-                interrupted, and for pictures.
+            out_dir: Folder for ``results.json`` (ActivityNet's format), ``results.csv`` and pictures. The two files are
+                written even if the work is interrupted.
             **kwargs: ``score_threshold`` and ``top_k`` of :meth:`forward`, ``timeline`` and ``annotate`` of
                 :meth:`visualize`.
 
@@ -131,8 +132,8 @@ class TALInferencer(BaseInferencer):
             not be used.
 
         Raises:
-            InputError: The only input cannot be used, or there is none; pictures are wanted, but no ``out_dir`` given;
-                ``score_threshold`` is no number, or ``batch_size`` or ``top_k`` no positive one.
+            InputError: The only input cannot be used; pictures are wanted without an ``out_dir``; ``score_threshold``
+                is no number; or ``batch_size`` or ``top_k`` is not positive.
         """
         _, forward_kwargs, visualize_kwargs, _ = self._dispatch_kwargs(**kwargs)
         check_numbers('TALInferencer', 1, whole=True, batch_size=batch_size)
@@ -163,12 +164,12 @@ class TALInferencer(BaseInferencer):
         """Read inputs and run the test pipeline of the config on them.
 
         Args:
-            inputs: As ``_inputs_to_list`` gives them.
+            inputs: The videos, as :func:`.list_inputs` gives them.
             batch_size: Videos in one batch.
-            failures: Where errors of single inputs go; without it, the first one is raised.
+            failures: List to which errors of single inputs are added. Without it, the first one is raised.
 
         Yields:
-            tuple: The videos of a batch, and what ``model.test_step`` takes for them.
+            tuple: The videos of a batch, and their input for ``model.test_step``.
 
         Raises:
             InputError: An input cannot be used, and there are no ``failures``.
@@ -190,7 +191,8 @@ class TALInferencer(BaseInferencer):
 
         Returns:
             list[ActionDataSample]: For each video all proposals in ``pred_segments``, the scores of the classes in
-            ``pred_scores``, and in ``detections`` the wanted :class:`~fsptal_mm.structures.Instances`, the best first.
+            ``pred_scores``, and in ``detections`` the remaining :class:`~fsptal_mm.structures.Instances`, the best
+            first.
         """
         samples = super().forward(inputs)
         for sample in samples:
@@ -216,7 +218,7 @@ class TALInferencer(BaseInferencer):
         Args:
             inputs: The videos.
             preds: Their data samples, from :meth:`forward`.
-            show: Not used: nothing is shown, only written.
+            show: Ignored: pictures are written, no window is opened.
             out_dir: Folder for the pictures.
             timeline: Whether to draw ``timelines/VIDEO.png``.
             annotate: Whether to write ``videos/VIDEO.mp4`` for inputs that are video files.
@@ -250,7 +252,7 @@ class TALInferencer(BaseInferencer):
         return list_inputs(inputs, self._reads.dataset.data_prefix)
 
     def _read_each(self, videos, failures):
-        """Pairs of a video and its data; errors go to ``failures``, or are raised where that is None."""
+        """Yield pairs of a video and its data; errors go to ``failures``, or are raised if that is None."""
         sources = {}
         for video in videos:
             try:
@@ -267,7 +269,7 @@ class TALInferencer(BaseInferencer):
                 yield video, data
 
     def _localize(self, videos, data, failures, forward_kwargs):
-        """Pairs of a video and its data sample; where the model refuses a batch, its videos are tried one by one."""
+        """Pairs of a video and its data sample. If the model refuses a batch, its videos are tried one by one."""
         try:
             return list(zip(videos, self.forward(data, **forward_kwargs)))
         except InputError as error:
@@ -292,13 +294,13 @@ class TALInferencer(BaseInferencer):
         write_csv(folder / 'results.csv', results)
 
     def _load_weights_to_model(self, model, checkpoint, cfg):
-        """Learn the names of the classes from the checkpoint, then load every weight of it."""
+        """Take the names of the classes from the checkpoint, then load all its weights."""
         found = state_dict_holder(checkpoint, self._weights)
         for field in ('meta', 'dataset_meta', 'classes'):
             found = found.get(field) if isinstance(found, dict) else None
         config, user = self._reads.dataset.metainfo.get('classes'), self._user_classes
         sources = {
-            'the checkpoint': found,  # of a stranger, maybe: never the path of a file
+            'the checkpoint': found,  # not trusted: never taken for the path of a file
             'the config': Path(config) if isinstance(config, str) else config,
             'the argument classes': Path(user) if isinstance(user, str) else user,
         }
@@ -310,7 +312,7 @@ class TALInferencer(BaseInferencer):
         return InputPipeline(self._reads, len(self.classes), extractor)
 
     def _init_visualizer(self, cfg):
-        """No visualizer: the config's logs training."""
+        """Build no visualizer: that of the config is for the log of training."""
 
 
 def _check_limits(score_threshold=None, top_k=None):

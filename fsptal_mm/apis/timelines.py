@@ -1,4 +1,4 @@
-"""Timelines from what a user has: configs and checkpoints, files of results, videos."""
+"""Timelines from configs and checkpoints, results files, and videos."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -25,22 +25,22 @@ _FRAME_PX = 160
 
 @naming_types()
 def timelines_of_model(config, checkpoint, split='test', videos=3, name=''):
-    """Show what a model says about videos of its own dataset.
+    """Build timelines of a model on videos of its own dataset.
 
     Args:
-        config (Config): Of an experiment with a :class:`.PointTAL`.
+        config (Config): Config of an experiment with a :class:`.PointTAL`.
         checkpoint: Local file; nothing in it is executed.
-        split: ``'test'``: scores and proposals; ``'train'``: also extended labels, mined labels and best segments, and
-            the scores are those of the extended video.
-        videos (int | Sequence[str]): How many, the first ones; or their ids.
-        name: Of the model, in the picture.
+        split: ``'test'``: scores and proposals. ``'train'``: also extended labels, mined labels and best segments; the
+            scores are then those after label extension.
+        videos (int | Sequence[str]): Number of videos, the first ones; or their ids.
+        name: Name of the model in the picture.
 
     Returns:
         dict[str, Timeline]: By video id.
 
     Raises:
-        InputError: No such dataset, checkpoint or video, a checkpoint of another model, or a model whose snippets
-            have no scores.
+        InputError: There is no such dataset, checkpoint or video; the checkpoint is of another model; or the snippets
+            of the model have no scores.
     """
     for part in {'test', split}:
         if config.get(f'{part}_dataloader') is None:
@@ -66,19 +66,19 @@ def timelines_of_model(config, checkpoint, split='test', videos=3, name=''):
 
 
 def timelines_of_results(files, annotations=None, videos=3):
-    """Videos that files of results speak of, with what stands there.
+    """Build timelines of the videos in results files.
 
     Args:
         files (dict[str, dict]): From a name in the picture to detections, as :func:`.read_results` returns them.
-        annotations (Annotations, optional): Ground-truth segments, points, lengths and classes; without them, a video
-            ends with the last detection.
-        videos (int | Sequence[str]): How many, the first ones with detections; or their ids.
+        annotations (Annotations, optional): Ground truth, points, durations and classes. Without them, a video ends
+            with the last detection.
+        videos (int | Sequence[str]): Number of videos, the first ones with detections; or their ids.
 
     Returns:
         dict[str, Timeline]: By video id, with one track per file.
 
     Raises:
-        InputError: There is no such video, or none at all.
+        InputError: A video has no detections, or the files hold none at all.
     """
     found_in = {video_id: None for results in files.values() for video_id in results}
     if annotations is None:
@@ -99,10 +99,10 @@ def timelines_of_results(files, annotations=None, videos=3):
 
 
 def add_results(timelines, files):
-    """Put detections of files beneath what timelines show.
+    """Add the detections of results files to timelines.
 
     Args:
-        timelines (dict[str, Timeline]): By video id, not changed.
+        timelines (dict[str, Timeline]): By video id; they stay as they are.
         files (dict[str, dict]): As in :func:`timelines_of_results`. Detections of other classes are left out.
 
     Returns:
@@ -123,7 +123,7 @@ def _tracks(files, video_id, classes):
 
 
 def join_tracks(first, *others):
-    """The models of several timelines of one video beneath each other, on the first one's truth and points.
+    """Join timelines of one video into one that shows all models, with ground truth and points of the first.
 
     Raises:
         InputError: The timelines are not of the same video, or their classes differ.
@@ -132,22 +132,22 @@ def join_tracks(first, *others):
         for field in ('video_id', 'classes'):
             expected, found = getattr(first, field), getattr(other, field)
             if expected != found:
-                raise InputError(f'{expected}, as of the other model', video=other.video_id, field=field, found=found)
+                raise InputError(f'{expected}, as in the first one', video=other.video_id, field=field, found=found)
     return replace(first, tracks=tuple(track for timeline in (first, *others) for track in timeline.tracks))
 
 
 def read_frames(path, duration_sec):
-    """A strip of frames for a timeline of this length.
+    """Read a strip of frames for a timeline.
 
     Args:
         path: Video file.
-        duration_sec: What the timeline shows.
+        duration_sec: Duration that the timeline shows.
 
     Returns:
         FrameStrip: As many frames as fit beside each other.
 
     Raises:
-        InputError: A video that cannot be read.
+        InputError: The video cannot be read.
     """
     video = open_video(path)
     (first,) = video.frames([0])
@@ -164,7 +164,7 @@ def read_frames(path, duration_sec):
 
 
 def find_video_file(folder, video_id):
-    """The file of a video in a folder, None if there is none.
+    """Find the file of a video in a folder; None if there is none.
 
     Raises:
         InputError: There is no such folder.
