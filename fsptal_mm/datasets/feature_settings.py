@@ -1,4 +1,4 @@
-"""The side file of a folder of features: on which grid they lie, and what made them."""
+"""Side file of a feature folder: the snippet grid, and the model that made the features."""
 
 import json
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from fsptal_mm.utils.writing import write_json
 
 SIDE_FILE = 'features.json'
 _FORMAT, _VERSION = 'fsptal_mm_features', 1
-# These may be moved or renamed: their digests tell whether they are the same.
+# These files may be moved or renamed: their digests show whether they are the same.
 _NAMES_ONLY = ('model.config', 'model.checkpoint')
 _DIGESTS = {'config_sha256', 'checkpoint_sha256'}
 
@@ -25,7 +25,7 @@ def read_settings(folder: str | Path) -> dict[str, Any] | None:
         ``model``, ... as :attr:`FeatureExtractor.settings` has them.
 
     Raises:
-        InputError: A file that is damaged, or of another format or version.
+        InputError: The file is damaged, or has another format or version.
     """
     path = Path(folder, SIDE_FILE)
     if not path.is_file():
@@ -41,10 +41,10 @@ def read_settings(folder: str | Path) -> dict[str, Any] | None:
 
 
 def keep_settings(folder: str | Path, settings: dict[str, Any]) -> None:
-    """Write the side file of a folder, or make sure that what is there was made with the same settings.
+    """Write the side file of a folder; if there is one, make sure that it holds the same settings.
 
     Raises:
-        InputError: A folder with features made with other settings, or with unknown ones.
+        InputError: The folder has features that were made with other settings, or with unknown ones.
     """
     folder = Path(folder)
     settings = {'format': _FORMAT, 'version': _VERSION, **settings}
@@ -52,7 +52,7 @@ def keep_settings(folder: str | Path, settings: dict[str, Any]) -> None:
     old = read_settings(folder)
     if old is None:
         if has_features:
-            raise InputError('an empty folder, since how its features were made is not known', file=folder)
+            raise InputError('an empty folder, since it is unknown how its features were made', file=folder)
         write_json(folder / SIDE_FILE, settings)
         return
     new, old = _flat(json.loads(json.dumps(settings))), _flat(old)
@@ -67,7 +67,7 @@ def keep_settings(folder: str | Path, settings: dict[str, Any]) -> None:
 
 
 def _flat(settings):
-    """Settings of all levels under dotted names, without those that do not matter."""
+    """Settings of all levels under dotted names, without those that may differ."""
     flat = {}
     for name, value in settings.items():
         parts = {f'{name}.{key}': part for key, part in value.items()} if isinstance(value, dict) else {name: value}
@@ -76,7 +76,7 @@ def _flat(settings):
 
 
 def stated_grid(folders: Iterable[str | Path]) -> tuple[dict[str, Any], Path] | None:
-    """The grid that side files state.
+    """Read the grid that side files state.
 
     Args:
         folders: Folders (or files) of feature streams.
@@ -86,7 +86,7 @@ def stated_grid(folders: Iterable[str | Path]) -> tuple[dict[str, Any], Path] | 
         no stream has a side file.
 
     Raises:
-        InputError: Streams whose side files state different grids.
+        InputError: The side files of the streams state different grids.
     """
     stated = None
     for folder in folders:

@@ -1,4 +1,4 @@
-"""Folds of a dataset, so that a part of the training videos can be held out."""
+"""Folds of a dataset, to hold out a part of the training videos."""
 
 import re
 from collections import defaultdict
@@ -18,12 +18,12 @@ class Fold:
     """One of several folds of a set of videos.
 
     Args:
-        index: Which fold, from 0.
+        index: Index of the fold, from 0.
         count: Number of folds, >= 2.
         part: ``'held_out'``: the videos of the fold; ``'train'``: all others.
-        group: Regular expression, searched in the video id; videos whose match (its first group, if it has one) is the
-            same, say of one person, stay together. ``None``: every video may be dealt alone.
-        seed: Other seeds deal the videos in another way, >= 0.
+        group: Regular expression, searched in the video id. Videos with the same match (its first group, if it has
+            one) stay together, for example all videos of one person. ``None``: every video is a group of its own.
+        seed: Seed of the order in which groups are dealt, >= 0.
     """
 
     index: int
@@ -34,10 +34,10 @@ class Fold:
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> 'Fold':
-        """Check a config ``dict(index=..., count=..., part=..., [group=..., seed=...])``.
+        """Build from a config ``dict(index=..., count=..., part=..., [group=..., seed=...])``.
 
         Raises:
-            InputError: A missing, unknown or wrong field.
+            InputError: A field is missing, unknown or wrong.
         """
         fields = set(config) if isinstance(config, dict) else set()
         if not {'index', 'count', 'part'} <= fields <= {'index', 'count', 'part', 'group', 'seed'}:
@@ -56,8 +56,8 @@ class Fold:
     def select(self, video_ids: Iterable[str]) -> list[str]:
         """Deal the videos into folds and take this part.
 
-        Whole groups are dealt, the largest first and those of one size in an order drawn with ``seed``, each to the
-        fold that has the fewest videos so far. The order of ``video_ids`` does not matter.
+        Groups are dealt one by one, the largest first; groups of one size come in an order drawn with ``seed``. Each
+        goes to the fold that has the fewest videos so far. The order of ``video_ids`` does not matter.
 
         Args:
             video_ids (Iterable[str]): Ids, each once.

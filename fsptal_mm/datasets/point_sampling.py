@@ -1,4 +1,4 @@
-"""Drawing point labels from segment annotations, as an annotator's clicks or an automatic rule would set them."""
+"""Point labels drawn from segment annotations, similar to those of annotators or of automatic rules."""
 
 import zlib
 
@@ -22,9 +22,9 @@ def draw_points(segments_sec: np.ndarray, style: str, rng: np.random.Generator) 
 
     Args:
         segments_sec (np.ndarray): ``(M, 2)`` starts and ends in seconds, each of positive length.
-        style (str): ``'centre'``: the middle, without chance; ``'gaussian'``: around the middle, with a standard
-            deviation of 1/6 of the length; ``'uniform'``: anywhere.
-        rng (np.random.Generator): Source of chance.
+        style (str): ``'centre'``: the middle; ``'gaussian'``: normally distributed around the middle, with a standard
+            deviation of 1/6 of the length; ``'uniform'``: anywhere in the segment.
+        rng (np.random.Generator): Random generator.
 
     Returns:
         np.ndarray: ``(M,)`` float64 seconds, strictly inside the segments.
@@ -47,7 +47,7 @@ def draw_points(segments_sec: np.ndarray, style: str, rng: np.random.Generator) 
 
 
 def video_rng(seed: int, video_id: str) -> np.random.Generator:
-    """Source of chance of one video, the same whichever other videos are read and in whatever order.
+    """Random generator of one video; it does not depend on which other videos are read, or in which order.
 
     Raises:
         InputError: The seed is negative or no whole number.

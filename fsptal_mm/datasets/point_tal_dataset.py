@@ -1,4 +1,4 @@
-"""Videos with one labelled frame per action instance."""
+"""Dataset of videos with one labelled frame per action instance."""
 
 import logging
 import os
@@ -30,40 +30,41 @@ _MAX_SNIPPETS = 10**7
 class PointTALDataset(BaseDataset):
     """Dataset of snippet features with point labels for training and segments for evaluation.
 
-    Relative paths lie below ``data_root``. What the annotation files may look like: :func:`.load_annotations`.
+    Relative paths lie below ``data_root``. :func:`.load_annotations` describes the formats of the annotation files.
 
     Args:
         ann_file: JSON with segments, durations and frames per second, or the package's own format.
         data_prefix (dict): One entry per feature stream, in the order in which they are joined; each value is a folder
             with a file per video (or one HDF5 file). ``dict(feature='features/train')``, or
             ``dict(rgb='features/train/rgb', flow='features/train/flow')``.
-        grid (dict, optional): The feature grid, stated here and nowhere else: see :meth:`.SnippetGrid.from_config`. Not
-            needed where ``tools/data/extract_features.py`` made the features: their folder states it.
+        grid (dict, optional): The feature grid: fields of :meth:`.SnippetGrid.from_config`. Not needed for features
+            made by ``tools/data/extract_features.py``, whose folder states it. Nothing else in a config sets it.
         suffix: Ending of the feature files.
-        split_file: Text file with the ids of the videos, one per line; else ``subset`` or all videos.
+        split_file: Text file with the ids of the videos, one per line. Default: the videos of ``subset``, or all.
         subset: Name of the subset in ``ann_file``.
-        point_file: Point labels, where they are not in ``ann_file``; a list means several annotators.
+        point_file: Point labels, if they are not in ``ann_file``; a list means several annotators.
         fps_file: JSON from video to frames per second, for point files that count frames.
         ambiguous_file: Ranges that evaluation may leave out.
         annotator: Index of the annotator in a list of ``point_file``; ``None`` draws one per video with ``seed``.
         seed: For drawing annotators.
         fold (dict, optional): Fields of :class:`Fold`, e.g. ``dict(index=0, count=4, part='held_out')``: keeps one of
-            ``count`` folds of the videos (``'held_out'``) or all others (``'train'``), for choosing checkpoints and
-            settings without test labels. Videos without points are dealt, too, before they are left out.
+            ``count`` folds of the videos (``'held_out'``) or all others (``'train'``), to choose checkpoints and
+            settings without test labels. Folds are made before videos without points are left out.
         windows (dict, optional): Fields of :class:`Windows`: every window of a video becomes a sample of its own, for
-            ``CropToWindow`` and localizers that are trained on segments; those without any are left out in training.
-        supervision: ``'points'``; or ``'segments'``, which labels every snippet from the ground truth: dense
-            supervision, for analysis only.
-        pointless: ``'skip'`` leaves training videos without any point out, since their actions are unlabelled, not
-            absent; ``'background'`` takes them as videos of background.
+            ``CropToWindow`` and localizers that are trained on segments. In training, windows without a segment are
+            left out.
+        supervision: ``'points'``; or ``'segments'``, which labels every snippet from the ground truth (dense
+            supervision, for analysis only).
+        pointless: ``'skip'`` leaves out training videos without any point, since their actions are unlabelled, not
+            absent. ``'background'`` keeps them as videos that show background only.
         pipeline: Transforms, as modules or configs.
-        test_mode: Segments decide the video labels, and no video is left out.
+        test_mode: Whether this is a test dataset: the video labels are those of the segments, and no video is left out.
         **kwargs: As in ``mmengine.dataset.BaseDataset``: ``data_root``, ``indices``, ... and
             ``metainfo=dict(classes=...)``, a sequence of names or the path of a text file. They are the classes of the
-            model, in this order, and a label of another name is an error; without it, see :func:`.load_annotations`.
+            model, in this order, and a label of another name is an error. Default: see :func:`.load_annotations`.
 
     Raises:
-        InputError: For everything that is wrong with the files, naming file, video and field.
+        InputError: A file or an argument is wrong; the message names file, video and field.
     """
 
     def __init__(
@@ -138,7 +139,7 @@ class PointTALDataset(BaseDataset):
             self.grid = self._stated_grid[0]
 
     def load_data_list(self) -> list[dict[str, Any]]:
-        """Read the annotations; one dict per video, times in seconds."""
+        """Read the annotations into one dict per video (or window), with times in seconds."""
         annotations = load_annotations(
             self.ann_file or None, classes=self._metainfo.get('classes'), **self._ann_paths, **self._ann_args
         )
@@ -149,10 +150,10 @@ class PointTALDataset(BaseDataset):
         return infos if self.windows is None else [window for info in infos for window in self.windows.cut(info)]
 
     def data_info(self, record: VideoRecord, num_classes: int) -> dict[str, Any]:
-        """Make the dict that the pipeline takes, for one video.
+        """Build the input of the pipeline for one video.
 
         Args:
-            record (VideoRecord): The video; not necessarily one of this dataset.
+            record (VideoRecord): The video; it need not be one of this dataset.
             num_classes: Number of classes, C.
         """
         grid = self._grid(record)
@@ -186,7 +187,7 @@ class PointTALDataset(BaseDataset):
         return info
 
     def _grid(self, record):
-        """Grid of a video's features by the config, which must not contradict the side file."""
+        """Feature grid of a video, from the config; InputError if the side file states another one."""
         grid = SnippetGrid.from_config(self.grid, record.fps, record.video_id)
         if self._stated_grid is not None:
             stated, file = self._stated_grid
@@ -199,7 +200,7 @@ class PointTALDataset(BaseDataset):
         return str(prefix if Path(prefix).suffix in ('.h5', '.hdf5') else path)
 
     def filter_data(self) -> list[dict[str, Any]]:
-        """Leave out training videos without any point, with one warning."""
+        """Leave out training videos without a point, with one warning, or windows without a segment."""
         if self.test_mode or self.pointless == 'background':
             return self.data_list
         if self.windows is not None:
@@ -211,7 +212,7 @@ class PointTALDataset(BaseDataset):
         if left_out:
             names = [info['video_id'] for info in self.data_list if not len(info['point_sec'])]
             print_log(
-                f'{self.ann_file}: {left_out} of {len(self.data_list)} training videos carry no point and are left out '
+                f'{self.ann_file}: {left_out} of {len(self.data_list)} training videos have no point and are left out '
                 f"(pointless='background' keeps them): {names[:5]}",
                 logger='current',
                 level=logging.WARNING,
@@ -220,7 +221,7 @@ class PointTALDataset(BaseDataset):
 
 
 def _check_paths(data_prefix, suffix, **files):
-    """InputError for what is no path of a file, or of several for the points."""
+    """InputError unless every entry is a path; only the points may have several."""
     for name, path in files.items():
         paths = path if name == 'point_file' and isinstance(path, (list, tuple)) else [path]
         if not all(part is None or isinstance(part, (str, os.PathLike)) for part in paths):
@@ -238,9 +239,9 @@ def _has_segment(info):
 
 
 def _dense_points(record, grid):
-    """A point in every snippet whose centre lies in a segment, and a background click in every other one.
+    """Point in every snippet whose centre lies in a segment, and background click in every other snippet.
 
-    A segment that holds no centre, since it is shorter than a snippet, has its point in the snippet of its middle.
+    A segment may be so short that it holds no centre: its point then lies in the snippet of its middle.
     """
     if record.duration_sec is None:
         raise InputError("a duration, for supervision='segments'", video=record.video_id, field='duration_sec')

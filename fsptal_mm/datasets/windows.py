@@ -11,16 +11,17 @@ from fsptal_mm.utils.errors import InputError
 
 @dataclass(frozen=True)
 class Windows:
-    """How a video is cut; windows overlap where the stride is shorter than they are.
+    """Length and stride of the windows that a video is cut into.
 
-    The last window ends with the video; a video shorter than a window is one window, which is padded later on.
+    Windows overlap if the stride is shorter than the window. The last window ends with the video. A video shorter than
+    a window is one window, which is padded later.
 
     Args:
         num_snippets: Length of a window.
         stride_snippets: From the start of one window to that of the next, at most their length.
 
     Raises:
-        InputError: One of them is no whole number, not positive, or the stride longer than the window.
+        InputError: One of them is not a whole number >= 1, or the stride is longer than the window.
     """
 
     num_snippets: int
@@ -28,7 +29,7 @@ class Windows:
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> 'Windows':
-        """Check a config ``dict(num_snippets=..., stride_snippets=...)``; InputError for other fields."""
+        """Build from a config ``dict(num_snippets=..., stride_snippets=...)``; InputError for other fields."""
         if not isinstance(config, dict) or set(config) != {'num_snippets', 'stride_snippets'}:
             raise InputError('num_snippets and stride_snippets', field='windows', found=config)
         return cls(**config)
@@ -41,15 +42,15 @@ class Windows:
                 raise InputError(expected, field=f'windows.{name}', found=value)
 
     def cut(self, info: dict[str, Any]) -> list[dict[str, Any]]:
-        """Windows of a video.
+        """Cut a video into windows.
 
         Args:
             info (dict): The video, with ``duration_sec`` and ``grid``.
 
         Returns:
-            list[dict]: For each window the fields of the video and ``window``, its first snippet and the one after its
-            last, and ``window_share_sec``: the proposals whose middle lies in this range are this window's. The ranges
-            part the video half-way between the middles of neighbouring windows, so that no action is found twice.
+            list[dict]: For each window the fields of the video and ``window``, its snippets ``[start, stop)``, and
+            ``window_share_sec``, a time range: a window keeps only proposals whose middle lies in it. Neighbouring
+            ranges meet half-way between the middles of their windows, so that no action is found twice.
 
         Raises:
             InputError: The video has no duration.

@@ -82,7 +82,7 @@ class TestJoined:
         assert self.count(annotations) == (3003, 3007)
         (warning,) = warnings
         assert warning.endswith(
-            'segments that run past the end of the video (clipped; kept where they lie wholly past it): 4, '
+            'segments that end after the video (clipped; kept if they also start after it): 4, '
             'in video_validation_0000364, video_validation_0000856'
         )
 
@@ -153,7 +153,7 @@ class TestJoined:
         assert self.count(train) == (num_train, num_train)
         assert self.count(test) == (0, num_test)
         assert len(warnings) == num_dirty
-        assert all('wholly past it): 1, in S3_CofHoney_C1' in warning for warning in warnings)
+        assert all('start after it): 1, in S3_CofHoney_C1' in warning for warning in warnings)
         assert train.classes == test.classes
 
     def test_activitynet_points_without_ground_truth(self, data_root, warnings, tmp_path):
@@ -170,7 +170,7 @@ class TestJoined:
         assert self.count(annotations) == (13903, 0)
         assert sum(len(set(video.point_instances)) for video in annotations.videos.values()) == 13876
         assert sum(not len(video.point_sec) for video in annotations.videos.values()) == 8
-        assert warnings == [f'{files["point_file"]}: points that stand there twice (one kept): 1, in v_LdAT5MEBkuQ']
+        assert warnings == [f'{files["point_file"]}: duplicate points (one kept): 1, in v_LdAT5MEBkuQ']
 
     @pytest.mark.parametrize(
         ('name', 'num_train', 'num_test'), [('gtea_spatialcnn', 370, 127), ('50salads_acc', 513, 136)]

@@ -31,17 +31,17 @@ class TestSegments:
             pytest.param(
                 [(18, 25)],
                 [[18, 20]],
-                'run past the end of the video (clipped; kept where they lie wholly past it): 1, in a',
+                'end after the video (clipped; kept if they also start after it): 1, in a',
                 id='past the end',
             ),
-            pytest.param([(20, 25)], [[20, 25]], 'run past the end of the video (clipped; kept', id='wholly past it'),
+            pytest.param([(20, 25)], [[20, 25]], 'end after the video (clipped; kept', id='wholly past it'),
             pytest.param(
                 [(3, 3), (4, 5)],
                 [[3, 3], [4, 5]],
-                'without length (kept, nothing can find them): 1',
+                'without length (kept; no detection can match them): 1',
                 id='as in ActivityNet',
             ),
-            pytest.param([(1, 2), (1, 2)], [[1, 2]], 'stand there twice (one kept): 1, in a', id='repeated'),
+            pytest.param([(1, 2), (1, 2)], [[1, 2]], 'duplicate segments (one kept): 1, in a', id='repeated'),
             pytest.param([(18, 20), (1, 2)], [[18, 20], [1, 2]], None, id='order of the file'),
         ],
     )
@@ -69,7 +69,7 @@ class TestSegments:
         }
         load(database, point_file='a,20.5,Run\nunknown,1,Run\nunknown,2,Run\n')
         (warning,) = warnings
-        assert 'segments without length (kept, nothing can find them): 5, in a, b, c and 2 more; ' in warning
+        assert 'segments without length (kept; no detection can match them): 5, in a, b, c and 2 more; ' in warning
         assert 'points of unknown videos (left out): 2, in unknown; ' in warning
         assert 'gt.json, ' in warning
 

@@ -1,4 +1,4 @@
-"""From rows as files have them to the arrays of a record: names become indices, dirt is cleaned and counted."""
+"""Conversion of file rows to the arrays of a record: names become indices, known faults are corrected and counted."""
 
 import difflib
 import logging
@@ -19,7 +19,7 @@ _MAX_NAMED = 10  # classes in an error, those of similar names first
 
 
 class RecordCleaner:
-    """Cleans what public files are known to have wrong, refuses the rest, and warns once at the end.
+    """Correct faults that are known from public files, refuse others, and warn once at the end.
 
     Args:
         class_index (dict): From class name to index.
@@ -36,29 +36,29 @@ class RecordCleaner:
         self._dirt['points of unknown videos (left out)'] += [video_id] * num_points
 
     def segments(self, video_id: str, video: SourceVideo, file: str | Path | None) -> tuple[np.ndarray, np.ndarray]:
-        """Segments of a :class:`SourceVideo`.
+        """Convert the segments of a :class:`SourceVideo`.
 
         Returns:
             tuple: ``segments_sec (M, 2)`` float64 within the duration, and ``segment_labels (M,)`` int64.
 
         Raises:
-            InputError: A label is in no class list.
+            InputError: A label is not in the class list.
         """
         kept = {}  # an ordered set
         for start, end, label in video.segments:
             segment = (start, end, self._index(label, file, video_id))
             if start == end:
-                self._dirt['segments without length (kept, nothing can find them)'].append(video_id)
+                self._dirt['segments without length (kept; no detection can match them)'].append(video_id)
             if segment in kept:
-                self._dirt['segments that stand there twice (one kept)'].append(video_id)
+                self._dirt['duplicate segments (one kept)'].append(video_id)
             kept[segment] = None
         segments_sec = np.array([segment[:2] for segment in kept], dtype=np.float64).reshape(-1, 2)
         if video.duration_sec is not None:
             past_end = segments_sec > video.duration_sec
             if past_end.any():
-                kind = 'segments that run past the end of the video (clipped; kept where they lie wholly past it)'
+                kind = 'segments that end after the video (clipped; kept if they also start after it)'
                 self._dirt[kind] += [video_id] * int(past_end[:, 1].sum())
-            # One that lies wholly past the end stays as it is: official scripts count it as missed.
+            # One that starts after the end stays as it is: official scripts count it as missed.
             inside = segments_sec[:, 0] < video.duration_sec
             segments_sec[inside] = np.minimum(segments_sec[inside], video.duration_sec)
         return segments_sec, np.array([segment[2] for segment in kept], dtype=np.int64)
@@ -66,14 +66,14 @@ class RecordCleaner:
     def points(
         self, video_id: str, rows: Iterable[PointRow], fps: float | None, duration_sec: float | None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Points of one video, from its :class:`PointRow` list.
+        """Convert the points of one video, a list of :class:`PointRow`.
 
         Returns:
             tuple: ``point_sec``, ``point_labels``, ``point_instances``, each ``(N,)``, and ``background_sec (K,)``.
 
         Raises:
-            InputError: A label is in no class list or at another place of it than the file says, a point lies outside
-                the video, or points count frames and nobody knows their rate.
+            InputError: A label is not in the class list, or not at the place that the file states; a point lies
+                outside the video; or points count frames and the frame rate is unknown.
         """
         instance_of, background = {}, set()
         for row in rows:
@@ -87,8 +87,8 @@ class RecordCleaner:
                 raise InputError(expected, file=row.where, video=video_id, field='class_index', found=row.class_index)
             point = (sec, label, row.instance)
             if point in instance_of:
-                self._dirt['points that stand there twice (one kept)'].append(video_id)
-            # The label takes part: one stretch of video may be an action of two classes, and these are two instances.
+                self._dirt['duplicate points (one kept)'].append(video_id)
+            # With the label: where actions of two classes coincide, they are two instances.
             instance_of[point] = (label, object() if row.instance is None else row.instance)
         points = sorted(instance_of, key=lambda point: point[:2])
         numbers = {}
@@ -125,11 +125,11 @@ class RecordCleaner:
         if sec > duration_sec + _END_TOLERANCE_SEC:
             expected = f'a time within the {duration_sec:g} s of the video'
             raise InputError(expected, file=row.where, video=video_id, field='point', found=f'{sec:g} s')
-        self._dirt['points up to a second past the end of the video (moved there)'].append(video_id)
+        self._dirt['points up to a second after the end of the video (moved to the end)'].append(video_id)
         return duration_sec
 
     def warn(self, files: Iterable[str | Path]) -> None:
-        """Give the one warning about all that was cleaned, if anything was."""
+        """Log one warning about all corrected faults, if there were any."""
         if self._dirt:
             found = '; '.join(f'{kind}: {len(videos)}, in {_some(videos)}' for kind, videos in self._dirt.items())
             print_log(f'{", ".join(map(str, files))}: {found}', logger='current', level=logging.WARNING)

@@ -1,4 +1,4 @@
-"""JSON annotations: ActivityNet's form, which LACP and HR-Pro share, and the package's own plain form."""
+"""JSON annotations: ActivityNet's format, which LACP and HR-Pro share, and the package's own plain format."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -20,13 +20,13 @@ class SourceAnnotations(NamedTuple):
 
 
 def read_annotations(path: str | Path) -> SourceAnnotations:
-    """Read a JSON file of either form; its content tells which.
+    """Read a JSON file of either format, which is recognized by its content.
 
     Returns:
         SourceAnnotations: Every video of the file, in its order.
 
     Raises:
-        InputError: It is of neither form, or something in it is missing, of the wrong kind or out of range.
+        InputError: The file has neither format, or a field is missing, of the wrong type or out of range.
     """
     content = read_json(path)
     if content.get('format') == PLAIN_FORMAT:
@@ -42,10 +42,10 @@ def read_annotations(path: str | Path) -> SourceAnnotations:
 
 
 def read_plain_points(path: str | Path) -> list[PointRow]:
-    """Points of every video of a file in the plain form, as :class:`PointRow`.
+    """Read the points of all videos of a file in the plain format, as :class:`PointRow`.
 
     Raises:
-        InputError: The file is not of the plain form.
+        InputError: The file does not have the plain format.
     """
     content = read_json(path)
     if content.get('format') != PLAIN_FORMAT:
@@ -68,7 +68,7 @@ def _read_videos(content, key, read_video, path):
 def _activitynet_video(entry, video_id, path):
     """Read ``{"duration": 33.8, "fps": 30, "subset": "training", "annotations": [{"label", "segment": [s, e]}]}``.
 
-    LACP's file lacks durations and has texts for numbers; HR-Pro adds fields that nobody needs.
+    LACP's file has no durations, and texts for numbers. HR-Pro adds fields, which are ignored.
     """
     segments = []
     for number, annotation in enumerate(get_field(entry, 'annotations', list, file=path, video=video_id)):
@@ -82,7 +82,7 @@ def _activitynet_video(entry, video_id, path):
 
 
 def _read_plain(content, path):
-    """Read the plain form, where all times are seconds.
+    """Read the plain format, where all times are seconds.
 
     ::
 
@@ -94,9 +94,9 @@ def _read_plain(content, path):
             "segments": [{"start_sec": 0.4, "end_sec": 2.1, "label": "Diving"}],
             "ambiguous": [{"start_sec": 20.0, "end_sec": 22.5}]}}}
 
-    Every field of a video may be left out. Points of one class and one ``instance`` belong to one action; a point
-    without it is an action of its own. ``fps`` is the video's own rate. ``ambiguous`` ranges may be left out in
-    evaluation.
+    All fields of a video are optional. Points of the same class and ``instance`` belong to one action; a point without
+    ``instance`` is an action of its own. ``fps`` is the video's native rate. Evaluation may leave out ``ambiguous``
+    ranges.
     """
     if content.get('version') != PLAIN_VERSION:
         raise InputError(PLAIN_VERSION, file=path, field='version', found=content.get('version', 'none'))
@@ -108,7 +108,7 @@ def _read_plain(content, path):
 def _plain_video(entry, video_id, path):
     where = dict(file=path, video=video_id)
     unknown = sorted(set(entry) - _PLAIN_FIELDS)
-    if unknown:  # a misspelt field would else be a video without points, silently
+    if unknown:  # otherwise a misspelt field would silently give a video without points
         raise InputError(f'fields among {sorted(_PLAIN_FIELDS)}', found=unknown, **where)
     points = [
         PointRow(

@@ -12,13 +12,13 @@ from .readers import PointRow, read_lines
 
 
 def read_points(path: str | Path) -> list[PointRow]:
-    """Read a file of points; its suffix tells the form.
+    """Read a file of points; its suffix decides the format.
 
     Returns:
         list[PointRow]: In the order of the file.
 
     Raises:
-        InputError: Another suffix, or a line that cannot be read.
+        InputError: The suffix is unknown, or a line cannot be read.
     """
     readers = {'.csv': read_lacp_csv, '.txt': read_sfnet_txt, '.json': read_plain_points}
     suffix = Path(path).suffix.lower()
@@ -30,12 +30,12 @@ def read_points(path: str | Path) -> list[PointRow]:
 def read_lacp_csv(path: str | Path) -> list[PointRow]:
     """Read a csv with the columns ``class``, ``video_id`` and ``point`` (a frame at the native rate, from 0).
 
-    ``start_frame`` and ``stop_frame`` are compared with those of other rows, to tell that two points belong to one
-    instance, and used for nothing else: a method that trains on points must not see boundaries. ``class_index`` is
-    checked against the class list where it is given.
+    Points of one class with the same ``start_frame`` and ``stop_frame`` belong to one instance. These columns are used
+    for nothing else, since a method that trains on points must not see boundaries. ``class_index``, if given, is
+    checked against the class list.
 
     Raises:
-        InputError: A column is missing, or a line has too many or too few fields or something that is no number.
+        InputError: A column is missing, or a line has a wrong number of fields or a value that is no number.
     """
     reader = csv.DictReader(io.StringIO(read_text(path), newline=''), strict=True, skipinitialspace=True)
     rows = []
@@ -46,7 +46,7 @@ def read_lacp_csv(path: str | Path) -> list[PointRow]:
             raise InputError(f'the columns {sorted(missing)}, too', file=f'{path}:1', found=reader.fieldnames)
         rows.extend(_csv_point(row, f'{path}:{reader.line_num}') for row in reader)
     except csv.Error as error:
-        # line_num is the last line that was read well: the next one may open a quote that only ends with the file
+        # line_num is the last line that could be read: the next one may open a quote that is never closed
         raise InputError('a readable csv line', file=f'{path}:{reader.line_num + 1}', found=str(error)) from None
     return rows
 
@@ -74,7 +74,7 @@ def read_sfnet_txt(path: str | Path) -> list[PointRow]:
     """Read lines of ``video,seconds,label``, without header, in any order.
 
     Raises:
-        InputError: A line has other than three fields, or its second is no number.
+        InputError: A line does not have three fields, or the second one is no number.
     """
     rows = []
     for where, line in read_lines(path):

@@ -1,4 +1,4 @@
-"""Rows that all annotation files share, and readers of the small lists beside them."""
+"""Rows that all annotation readers return, and readers of further lists: splits, classes, frame rates, ranges."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,15 +10,15 @@ from fsptal_mm.utils.reading import read_json, read_text, to_name, to_number, to
 
 
 class PointRow(NamedTuple):
-    """One point as its file has it: the label is still a name, the time may still be a frame number.
+    """One point as it stands in its file: the label is a name, the time may be a frame number.
 
     Args:
-        where: File, with the line where lines count.
+        where: File, with the line number if it has lines.
         video_id: Video, in the file's spelling.
         label: Name of the class; ``None`` for a background click.
         time: Seconds, or frames at the video's native rate, from 0.
         in_frames: Whether ``time`` counts frames.
-        instance: Equal for rows of one instance; ``None`` where the file does not tell.
+        instance: Equal for rows of one instance; ``None`` if the file does not state it.
         class_index: Class index that the file states, if any.
     """
 
@@ -33,7 +33,7 @@ class PointRow(NamedTuple):
 
 @dataclass
 class SourceVideo:
-    """One video as its file has it: labels are names, nothing is clipped or dropped; all times in seconds.
+    """One video as it stands in its file: labels are names, nothing is clipped or dropped; all times in seconds.
 
     Args:
         segments: ``(start, end, label)`` with ``0 <= start <= end``.
@@ -56,19 +56,19 @@ def read_lines(path: str | Path) -> Iterator[tuple[str, str]]:
 
 
 def read_split(path: str | Path) -> list[str]:
-    """Video ids of a split file, one per line.
+    """Read the video ids of a split file, one per line.
 
     Raises:
-        InputError: The file is empty, or an id stands there twice.
+        InputError: The file is empty, or an id occurs twice.
     """
     return _unique_lines(path, 'the id of a video')
 
 
 def read_classes(path: str | Path) -> list[str]:
-    """Class names of a class list, one per line, in the order of their indices.
+    """Read the names of a class list, one per line, in the order of their indices.
 
     Raises:
-        InputError: The file is empty, or a name stands there twice.
+        InputError: The file is empty, or a name occurs twice.
     """
     return _unique_lines(path, 'the name of a class')
 
@@ -86,7 +86,7 @@ def _unique_lines(path, what):
 
 
 def read_fps(path: str | Path) -> dict[str, float]:
-    """Native frames per second of every video, from LACP's ``fps_dict.json`` (id -> number)."""
+    """Read the native frames per second of every video, from LACP's ``fps_dict.json`` (id -> number)."""
     return {
         video_id.strip(): to_number(fps, 1e-3, file=path, video=video_id, field='fps')
         for video_id, fps in read_json(path).items()
@@ -94,13 +94,13 @@ def read_fps(path: str | Path) -> dict[str, float]:
 
 
 def read_ambiguous(path: str | Path) -> dict[str, list[tuple[float, float]]]:
-    """Ranges that evaluation may leave out, from THUMOS14's ``Ambiguous_test.txt``: id, start and end in seconds.
+    """Read ranges that evaluation may leave out, from THUMOS14's ``Ambiguous_test.txt``: id, start and end in seconds.
 
     Returns:
         dict: From video id to a list of ``(start, end)``.
 
     Raises:
-        InputError: A line has other than three fields, or its numbers make no range.
+        InputError: A line does not have three fields, or its numbers are no range.
     """
     ranges = {}
     for where, line in read_lines(path):

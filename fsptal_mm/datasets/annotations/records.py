@@ -1,4 +1,4 @@
-"""The one record of a video that everything else works on, joined from whatever files the user has."""
+"""Record of a video, and its assembly from the annotation files of the user."""
 
 import os
 from collections import defaultdict
@@ -25,16 +25,16 @@ class VideoRecord:
     """One video. All times are in seconds from its start.
 
     Args:
-        video_id: Its id, as the split file spells it, else as the annotation file does.
-        subset: Its subset as the annotation file spells it, if that says.
-        duration_sec: Length; ``None`` where no file has it.
-        fps: Native frames per second, where known.
+        video_id: Its id in the spelling of the split file, else of the annotation file.
+        subset: Its subset in the spelling of the annotation file, if that states it.
+        duration_sec: Length; ``None`` if no file states it.
+        fps: Native frames per second, if known.
         point_sec (np.ndarray): ``(N,)`` float64, ascending.
         point_labels (np.ndarray): ``(N,)`` int64 class indices.
         point_instances (np.ndarray): ``(N,)`` int64: points of one action instance share a number, from 0.
         background_sec (np.ndarray): ``(K,)`` float64, ascending: clicks on background.
-        segments_sec (np.ndarray): ``(M, 2)`` float64, in the order of the file: for evaluation and analysis, never for
-            training on points.
+        segments_sec (np.ndarray): ``(M, 2)`` float64, in the order of the file: ground truth for evaluation and
+            analysis, never for training on points.
         segment_labels (np.ndarray): ``(M,)`` int64 class indices.
         ambiguous_sec (np.ndarray): ``(A, 2)`` float64 ranges that evaluation may leave out.
     """
@@ -53,12 +53,12 @@ class VideoRecord:
 
     @property
     def video_labels(self) -> np.ndarray:
-        """Classes of the points, ascending, each once; they are all that training knows about the whole video."""
+        """Classes of the points, ascending and unique: the video-level labels of training."""
         return np.unique(self.point_labels)
 
     @classmethod
     def unlabelled(cls, video_id: str, duration_sec: float | None = None, fps: float | None = None) -> 'VideoRecord':
-        """A video that nothing else is known about."""
+        """Build the record of a video without labels."""
         times, labels, ranges = np.zeros(0), np.zeros(0, dtype=np.int64), np.zeros((0, 2))
         return cls(video_id, None, duration_sec, fps, times, labels, labels, times, ranges, labels, ranges)
 
@@ -86,34 +86,38 @@ def load_annotations(
 ) -> Annotations:
     """Read the videos of one split with their points and segments.
 
-    Dirty data that are known from public files are cleaned, with one warning for all of them: segments past the end of
-    the video are clipped (one that lies wholly past it, or has no length, stays as it is and counts as missed, as in
-    official scripts), segments and points that stand there twice count once, points up to a second past the end move
-    there, points of unknown videos are left out.
+    Faults that are known from public files are corrected, with one warning for all of them:
+
+    - Segments that end after the video are clipped. One that also starts after it, or has no length, stays as it is and
+      counts as missed, as in official scripts.
+    - Duplicate segments and points count once.
+    - Points up to a second after the end of the video are moved to the end.
+    - Points of unknown videos are left out.
 
     Args:
-        ann_file: JSON in ActivityNet's form (also LACP's ``gt.json`` and HR-Pro's ``gt_full.json``) or in the plain
-            form. ``None`` where nobody has the ground truth: ``split_file`` and ``point_file`` then are all.
-        split_file: Video ids, one per line. It decides if ``subset`` is given, too. ActivityNet's ``v_`` may stand
+        ann_file: JSON in ActivityNet's format (also LACP's ``gt.json`` and HR-Pro's ``gt_full.json``) or in the plain
+            format. ``None`` if there is no ground truth: ``split_file`` and ``point_file`` are then needed.
+        split_file: Video ids, one per line; it takes precedence over ``subset``. ActivityNet's prefix ``v_`` may stand
             before an id in one file and be missing in another.
-        subset: Subset of ``ann_file``, in any usual spelling. ``train`` means the validation videos of a file that has
-            these and test videos only (THUMOS14), ``test`` those of one that has these and training videos only (GTEA).
-        point_file: Points instead of those of ``ann_file``: LACP's csv, SF-Net's txt, or the plain form; or a list of
-            such files, one per annotator. Points of videos outside the split are left out.
+        subset: Subset of ``ann_file``, in any usual spelling. In a file that has validation and test videos only
+            (THUMOS14), ``train`` means the validation videos. In a file that has training and validation videos only
+            (GTEA), ``test`` means the validation videos.
+        point_file: Points that replace those of ``ann_file``: LACP's csv, SF-Net's txt, or the plain format; or a list
+            of such files, one per annotator. Points of videos outside the split are left out.
         fps_file: JSON from video id to native frames per second, for a csv whose points count frames.
-        ambiguous_file: THUMOS14's ``Ambiguous_test.txt``, instead of the ranges of ``ann_file``.
-        classes: Class names, or the path of a file with one per line. Default: the list of ``ann_file`` if it has one,
-            else its labels in alphabetical order (those of the points if there are no others).
-        annotator: Index of the one file of ``point_file`` to use. ``None``: one per video, drawn with ``seed`` among
-            the files that have points for it, whichever other videos there are (SF-Net's practice).
-        seed: For drawing annotators, >= 0.
+        ambiguous_file: THUMOS14's ``Ambiguous_test.txt``, which replaces the ranges of ``ann_file``.
+        classes: Class names, or the path of a file with one per line. Default: the class list of ``ann_file`` if it has
+            one, else its labels in alphabetical order (without segments: the labels of the points).
+        annotator: Index of the file of ``point_file`` to use. ``None``: for each video one of the files that have
+            points for it, drawn with ``seed`` and independent of other videos (SF-Net's practice).
+        seed: Seed for drawing annotators, >= 0.
         background_label: Points of this name are background clicks, not actions.
 
     Returns:
         Annotations: Videos in the order of the split file, else of ``ann_file``.
 
     Raises:
-        InputError: A file cannot be read, or files and arguments disagree.
+        InputError: A file cannot be read, or files and arguments contradict each other.
     """
     source = read_annotations(ann_file) if ann_file is not None else None
     point_files = _point_files(point_file, annotator)
@@ -187,7 +191,7 @@ def _choose_rows(annotators, video_id, seed):
 
 
 def _select_videos(source, ann_file, split_file, subset):
-    """Dict of the videos asked for, from id to :class:`SourceVideo`."""
+    """Select the wanted videos; dict from id to :class:`SourceVideo`."""
     if split_file is not None:
         ids = read_split(split_file)
         if source is None:
@@ -221,7 +225,7 @@ def _of_subset(videos, subset, ann_file):
 
 
 def _class_index(classes, source, annotators, background_label, file):
-    """Dict from class name to index, in the order of the indices; ``file`` is where labels come from."""
+    """Dict from class name to index, in the order of the indices; ``file``, the source of the labels, is for errors."""
     if isinstance(classes, (str, os.PathLike)):
         file, names = classes, read_classes(classes)
     elif classes is not None:

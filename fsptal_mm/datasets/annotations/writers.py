@@ -1,4 +1,4 @@
-"""Writers of annotation files: the plain form, and those of other toolboxes."""
+"""Writers of annotation files: the plain format, and those of other toolboxes."""
 
 import csv
 from pathlib import Path
@@ -13,11 +13,11 @@ _ROUNDED_SEC = 2e-3  # containers round a frame's time, and the duration that ma
 
 
 def save_plain(path: str | Path, annotations: Annotations) -> None:
-    """Write annotations in the plain form, atomically; :func:`.read_annotations` reads it.
+    """Write annotations in the plain format, atomically; :func:`.read_annotations` reads it.
 
     Args:
-        path: Where to.
-        annotations (Annotations): As :func:`load_annotations` gives them; reading the file gives the same again.
+        path: JSON file to write.
+        annotations (Annotations): As :func:`.load_annotations` gives them. Reading the file gives the same again.
     """
     videos = {video_id: _plain_entry(record, annotations.classes) for video_id, record in annotations.videos.items()}
     write_json(
@@ -43,16 +43,16 @@ def _plain_entry(record, classes):
 def save_activitynet(
     path: str | Path, annotations: Annotations, fps: float | None = None, covered_sec: dict[str, float] | None = None
 ) -> None:
-    """Write ActivityNet's form, and the class names, one per line, into ``NAME_classes.txt`` beside it.
+    """Write ActivityNet's format, and the class names, one per line, into ``NAME_classes.txt`` beside it.
 
-    OpenTAD reads the two as ``ann_file`` and ``class_map``; most of its datasets need ``frame``, which stands there
-    where frames per second are known.
+    OpenTAD reads the two as ``ann_file`` and ``class_map``; most of its datasets need ``frame``, which is
+    written if the frames per second are known.
 
     Args:
-        path: Where to.
+        path: JSON file to write.
         annotations (Annotations): Videos with ``duration_sec`` and segments.
         fps: Frames per second of videos that do not state their own.
-        covered_sec: Not used; as in :func:`save_mmaction2`.
+        covered_sec: Ignored: the arguments are those of :func:`save_mmaction2`.
     """
     database = {}
     for video_id, record in annotations.videos.items():
@@ -69,12 +69,12 @@ def save_activitynet(
 def save_mmaction2(
     path: str | Path, annotations: Annotations, fps: float | None = None, covered_sec: dict[str, float] | None = None
 ) -> None:
-    """Write the flat form of mmaction2's ``ActivityNetDataset``, for BMN and BSN.
+    """Write the flat format of mmaction2's ``ActivityNetDataset``, for BMN and BSN.
 
     Videos without any segment are left out: those networks cannot train on them.
 
     Args:
-        path: Where to.
+        path: JSON file to write.
         annotations (Annotations): Videos with ``duration_sec`` and segments.
         fps: Frames per second of videos that do not state their own.
         covered_sec (dict[str, float], optional): Seconds of each video that its features cover; default: all.
@@ -101,14 +101,14 @@ def save_mmaction2(
 
 
 def save_lacp(folder: str | Path, annotations: Annotations) -> None:
-    """Write the points as LACP has them: ``point_labels.csv``, ``fps_dict.json``, ``split_train.txt``, ``classes.txt``.
+    """Write the points in LACP's format: ``point_labels.csv``, ``fps_dict.json``, ``split_train.txt``, ``classes.txt``.
 
-    A point is a frame, from 0, at the video's own rate; where frames are not equally long, it is a fraction at the mean
-    rate, so that its time stays what it is. ``start_frame`` and ``stop_frame`` are left empty: nobody knows them. LACP
-    knows no clicks on background: they are left out.
+    A point is a frame number, from 0, at the video's native rate. If frames are not equally long, it is a fraction at
+    the mean rate, so that its time stays exact. ``start_frame`` and ``stop_frame`` are unknown and left empty. LACP has
+    no clicks on background: they are left out.
 
     Args:
-        folder: Where to.
+        folder: Folder to write into.
         annotations (Annotations): Videos with points and ``fps``.
 
     Raises:

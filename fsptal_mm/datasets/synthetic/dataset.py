@@ -1,4 +1,4 @@
-"""The embedded dataset as a dataset of the toolbox."""
+"""Dataset class of the embedded dataset, which generates its files."""
 
 from typing import Any
 
@@ -23,6 +23,6 @@ class SyntheticPointTALDataset(PointTALDataset):
         super().__init__(**kwargs)
 
     def load_data_list(self) -> list[dict[str, Any]]:
-        """Generate, then read."""
+        """Generate the files if they are missing, then read them."""
         ensure_synthetic(self.data_root, **self.generator)
         return super().load_data_list()

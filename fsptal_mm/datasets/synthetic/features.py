@@ -1,4 +1,4 @@
-"""Snippet features for annotations, drawn or real: what a frozen video network might have put out for them."""
+"""Synthetic snippet features for drawn or real annotations, similar to those of a frozen video network."""
 
 import math
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from ..point_sampling import video_rng
 
 # Samples per snippet at which an instance is drawn before it is averaged: a snippet's 16 frames, every second one.
 _SAMPLES = 8
-# Instances differ from their labels by at most this share of their length, at each end.
+# The visible end of an instance differs from the annotated one by at most this share of its length.
 _MAX_JITTER = 0.3
 # Correlation times in snippets of the two kinds of smooth noise and of the drift between a video's scenes.
 _SLOW_SNIPPETS, _FAST_SNIPPETS, _DRIFT_SNIPPETS = 6.0, 1.5, 60.0
@@ -42,33 +42,33 @@ _SHARES = {'phase_constancy', 'piece_likeness', 'own_pieces', 'class_context'}
 class SyntheticParams:
     """Parameters of a generated dataset; the defaults are those of the embedded one.
 
-    Strengths are lengths of vectors in the latent space, noise as expected lengths; shares lie in [0, 1].
+    Strengths are lengths of vectors in the latent space; those of noise are expected lengths. Shares lie in [0, 1].
 
     Args:
-        seed: Of everything drawn, >= 0.
-        train_videos: How many are drawn for training (not for real annotations).
-        test_videos: How many are drawn for testing.
+        seed: Seed of everything that is drawn, >= 0.
+        train_videos: Number of videos drawn for training (not for real annotations).
+        test_videos: Number of videos drawn for testing.
         snippet_sec: Length of a snippet in seconds: 16 frames at 25 per second, as on THUMOS14.
         dim: D, dimensions of a feature.
         latent_dim: Dimensions of the space in which actions, scenes and noise are added.
         gain: Scale of the features.
-        action_strength: Of a class prototype.
+        action_strength: Strength of a class prototype.
         common_motion: Weight, in a prototype, of the motion that all classes share, relative to that of its pair.
-        own_motion: Weight, in a prototype, of what only this class has, relative to that of its pair.
+        own_motion: Weight, in a prototype, of the motion of this class alone, relative to that of its pair.
         phase_constancy: Share (of the squared length) of a prototype that stays through its three phases.
-        instance_strength: Range of the factor that each instance has of its own.
-        style_strength: Of what each instance adds to its prototype.
+        instance_strength: Range of the factor by which the strength of each instance is multiplied.
+        style_strength: Strength of the random vector that each instance adds to its prototype.
         soft_end: Length of the fade at either end, as a share of the instance.
-        boundary_jitter: Standard deviation of the distance from label to true end, as a share of the instance.
-        snippets_per_piece: One action-like background piece is drawn for so many snippets, on average.
-        piece_strength: Factor of a background piece.
-        piece_likeness: Share of its class's own motion that a background piece shows; the rest is related motion.
-        own_pieces: Share of the pieces whose class is one of the video's own.
-        context_strength: Of the scene, which action and background share.
+        boundary_jitter: Standard deviation of the distance from annotated to visible end, as a share of the instance.
+        snippets_per_piece: Mean number of snippets for which one action-like background piece is drawn.
+        piece_strength: Factor of the strength of a background piece.
+        piece_likeness: Share of the own motion of its class that a background piece shows; the rest is other motion.
+        own_pieces: Share of the pieces whose class occurs in the video.
+        context_strength: Strength of the scene, which action and background share.
         class_context: Share (of the squared length) of a scene that is typical of the video's classes.
-        slow_noise: With a correlation time of 6 snippets.
-        fast_noise: With a correlation time of 1.5 snippets.
-        white_noise: Without correlation.
+        slow_noise: Strength of noise with a correlation time of 6 snippets.
+        fast_noise: Strength of noise with a correlation time of 1.5 snippets.
+        white_noise: Strength of noise without correlation.
 
     Raises:
         InputError: A number is out of range.
@@ -104,7 +104,7 @@ class SyntheticParams:
         """Build from a user's dict.
 
         Raises:
-            InputError: It has an unknown field, or a number is out of range.
+            InputError: A field is unknown, or a number is out of range.
         """
         names = [field.name for field in fields(cls)]
         unknown = [name for name in params if name not in names]
@@ -135,12 +135,12 @@ def _is_number(value, field):
 def make_features(annotations: Annotations, params: SyntheticParams) -> Iterator[tuple[str, np.ndarray]]:
     """Make the features of one video after the other.
 
-    Those of a video depend on ``params``, on its own id, duration and segments and on the list of classes (neighbours
-    in it are related in pairs), not on other videos or their order. A latent vector per snippet is the sum of scene,
-    instances, action-like background pieces and noise; a fixed random map and a ReLU make it a feature.
+    The latent vector of a snippet is the sum of scene, instances, action-like background pieces and noise. A fixed
+    random map and a ReLU turn it into a feature. The features of a video depend on ``params``, its id, duration and
+    segments, and on the list of classes (neighbours in it are related in pairs), not on other videos or their order.
 
     Args:
-        annotations (Annotations): Videos with durations and segments; points are not looked at.
+        annotations (Annotations): Videos with durations and segments; points are not used.
         params (SyntheticParams): Strengths, D and seed.
 
     Yields:

@@ -1,4 +1,4 @@
-"""The embedded dataset: THUMOS-like annotations drawn by chance, with features made for them, at first use."""
+"""The embedded dataset: random THUMOS-like annotations and their features, generated at first use."""
 
 import json
 import os
@@ -19,14 +19,14 @@ from ..annotations.writers import save_plain
 from ..point_sampling import draw_points, video_rng
 from .features import SyntheticParams, make_features
 
-# Raise it whenever the same parameters give another set: folders of an older generator are then made anew.
+# To be raised when the same parameters give other data: folders of an older generator are then made anew.
 GENERATOR_VERSION = 1
 
 # In related pairs: the features of neighbours have much in common.
 CLASSES = (
     'dive', 'cliff_dive', 'serve', 'smash', 'high_jump', 'long_jump', 'javelin', 'hammer', 'pitch', 'bowl',
 )  # fmt: skip
-# Every segment of the one is a segment of the other, too, as CliffDiving and Diving on THUMOS14.
+# Every segment of the first class is also one of the second, as CliffDiving and Diving on THUMOS14.
 _ALSO = {1: 0}
 # Videos of other classes that show both of a pair in turn, as CricketBowling and CricketShot; 27 of 410 on THUMOS14.
 _PAIR_SHARE = 0.1
@@ -41,7 +41,7 @@ _DURATION_MIN, _DURATION_MAX = 0.4, 60
 _GAP_MEDIAN, _GAP_SPREAD_VIDEOS, _GAP_SPREAD = 9, 1.1, 0.9
 _MARGIN_MEDIAN, _MARGIN_SPREAD = 15, 1.2  # before the first and after the last instance
 
-# What meta.json names as its maker.
+# Name of the generator in meta.json.
 _GENERATOR = 'fsptal_mm.synthetic'
 _POINT_FILES = {'annotations.json': 'gaussian', 'annotations_manual.json': 'uniform'}
 
@@ -50,9 +50,9 @@ def draw_annotations(params: SyntheticParams, point_style: str = 'gaussian') -> 
     """Draw videos with clustered instances of log-normal duration, mostly of one class each.
 
     Args:
-        params (SyntheticParams): Of which ``seed``, ``snippet_sec``, ``train_videos`` and ``test_videos`` matter.
-        point_style: Style of the training videos' points: ``'gaussian'`` (near the middle, "automatic") or
-            ``'uniform'`` (anywhere, "manual"); it changes nothing else. Test videos carry no points.
+        params (SyntheticParams): Only ``seed``, ``snippet_sec``, ``train_videos`` and ``test_videos`` are used.
+        point_style: Style of the points in training videos: ``'gaussian'`` (near the middle, "automatic") or
+            ``'uniform'`` (anywhere, "manual"). It changes nothing else. Test videos have no points.
 
     Returns:
         Annotations: 10 classes, each in both subsets; ids such as ``train_007``.
@@ -116,7 +116,7 @@ def _draw_instances(num_snippets, median_duration, rng):
 
 
 def _with_points(record, style, seed):
-    """One click per action: classes that coincide in a segment share it."""
+    """Draw one click per segment; classes that have the same segment share it."""
     segments, of_segment = np.unique(record.segments_sec, axis=0, return_inverse=True)
     points = draw_points(segments, style, video_rng(seed, f'{style} points of {record.video_id}'))
     record.point_sec = points[of_segment.reshape(-1)]
@@ -128,13 +128,13 @@ def _with_points(record, style, seed):
 def select_videos(annotations: Annotations, count: int, max_sec: float = np.inf, seed: int = 0) -> Annotations:
     """Draw a small set of videos in which every class occurs.
 
-    In an order drawn with ``seed``: for each class the first video that has a segment of it, then whatever comes.
+    The videos are put into a random order. The first video of each class is taken, then further ones in this order.
 
     Args:
         annotations (Annotations): Videos to draw from.
-        count: How many.
-        max_sec: Longest duration that is taken.
-        seed: Of the order, >= 0.
+        count: Number of videos.
+        max_sec: Videos of longer duration are left out.
+        seed: Seed of the order, >= 0.
 
     Returns:
         Annotations: The chosen videos, in the order of ``annotations``.
@@ -159,9 +159,10 @@ def select_videos(annotations: Annotations, count: int, max_sec: float = np.inf,
 
 
 def ensure_synthetic(root: str | Path, **params: Any) -> Path:
-    """Generate the embedded dataset unless it is there already, whole and made with these parameters.
+    """Generate the embedded dataset, unless the folder holds it already, made with these parameters.
 
-    The folder appears at once, when all of it is written; other processes that ask for it meanwhile wait. It holds
+    The files are written elsewhere and moved into place when all are there. Other processes wait for them. The folder
+    then holds
     ``annotations.json`` ("automatic" points), ``annotations_manual.json`` (the same videos with "manual" points),
     ``features/{train,test}/ID.npy`` ``(T, D)`` float16, ``split_{train,test}.txt`` and ``meta.json``.
 
@@ -197,7 +198,7 @@ def ensure_synthetic(root: str | Path, **params: Any) -> Path:
 
 
 def _read_meta(root):
-    """Note of :func:`ensure_synthetic` in a folder; ``None`` where it did not make it."""
+    """Content of ``meta.json`` in a folder; ``None`` unless :func:`ensure_synthetic` made it."""
     path = root / 'meta.json'
     meta = read_json(path) if path.is_file() else {}
     return meta if meta.get('generator') == _GENERATOR else None

@@ -1,4 +1,4 @@
-"""Reading clips of video files, for training through a backbone."""
+"""Loading of clips from video files, for training through a backbone."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,27 +12,27 @@ from fsptal_mm.utils.errors import InputError, check_numbers
 
 from .loading import SnippetLoader
 
-_CHUNK_SNIPPETS = 16  # clips are put together in such portions, so that frames are not kept twice
+_CHUNK_SNIPPETS = 16  # clips are built in portions of so many, so that frames are not kept twice
 _WHOLE_FRAMES = 1e-6  # seconds per snippet times frames per second, in floating point
 
 
 @TRANSFORMS.register_module()
 class LoadSnippetClips(SnippetLoader):
-    """Reads one clip per snippet from a video file, in place of ``LoadSnippetFeatures``.
+    """Load one clip per snippet from a video file, in place of ``LoadSnippetFeatures``.
 
     The clips are those of offline extraction: they lie around the snippets of the dataset's ``grid``, which begins
-    with the video; every video is sampled at ``fps``, whatever its own rate. The frames are kept as bytes.
+    with the video. Every video is sampled at ``fps``, whatever its own rate. The frames are kept as bytes.
 
     Required keys: ``video_id``, ``feature_paths``, ``grid``, ``duration_sec``. Added: ``features (T, ...)`` uint8,
-    as ``FormatShape`` of the pipeline says. Changed: ``duration_sec``, where the annotations do not know it.
+    in the shape that ``FormatShape`` of the pipeline gives. Changed: ``duration_sec``, if the annotations lack it.
 
     Args:
-        test_pipeline (list[dict]): That of the recognizer whose backbone is used, or its part from decoding to
-            ``FormatShape``: one view without randomness is taken, see ``ClipPipeline``.
+        test_pipeline (list[dict]): Test pipeline of the recognizer whose backbone is used, or its part from decoding to
+            ``FormatShape``. One view without randomness is taken, see ``ClipPipeline``.
         fps: Frames per second at which videos are sampled.
-        snippet_frames: Frames that a clip is long, at ``fps``; one stride of the grid by default.
-        clip_len: How many of them, evenly spread, the backbone sees; all by default.
-        decoder: ``'decord'`` or ``'opencv'``; by default decord where it is installed.
+        snippet_frames: Length of a clip in frames, at ``fps``. Default: one stride of the grid.
+        clip_len: Number of these frames, evenly spread, that the backbone sees. Default: all.
+        decoder: ``'decord'`` or ``'opencv'``. Default: decord if it is installed, else OpenCV.
         length_tolerance: See :class:`SnippetLoader`.
     """
 
@@ -56,11 +56,11 @@ class LoadSnippetClips(SnippetLoader):
         self.decoder = decoder or _default_decoder()
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Read and check.
+        """Read the clips, and check their number against the duration.
 
         Raises:
-            InputError: A video that cannot be read or whose length does not fit its duration, several files for one
-                video, or a grid that is not one of whole frames from the beginning of the video.
+            InputError: The video cannot be read, or its length does not fit its duration; there are several files for
+                one video; or the grid does not begin with the video, or has no whole number of frames per snippet.
         """
         paths, video_id = results['feature_paths'], results['video_id']
         if len(paths) != 1:
@@ -76,7 +76,7 @@ class LoadSnippetClips(SnippetLoader):
         return results
 
     def clip_grid(self, grid: SnippetGrid, video_id: str | None = None) -> ClipGrid:
-        """The ``ClipGrid`` of a video's :class:`.SnippetGrid`."""
+        """Convert a video's :class:`.SnippetGrid` to a ``ClipGrid``; InputError if it has no whole number of frames."""
         stride = round(grid.snippet_sec * self.fps)
         if abs(grid.snippet_sec * self.fps - stride) > _WHOLE_FRAMES or not stride or grid.offset_sec:
             raise InputError(

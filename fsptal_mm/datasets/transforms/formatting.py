@@ -1,4 +1,4 @@
-"""From a transform's dictionary to what the model takes."""
+"""Packing of a transform's dictionary into the input of the model."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,30 +18,29 @@ _POINT_KEYS = ('point_sec', 'point_labels', 'point_instances', 'background_sec')
 
 @TRANSFORMS.register_module()
 class PackPointTALInputs(BaseTransform):
-    """Packs features and labels.
+    """Pack features and labels.
 
-    ``inputs`` are the features ``(T, D)``, as float32, or clips as they are; the data sample carries
-    ``snippet_instances (T, C)``, ``background_labels (T,)`` and ``gt_video_labels (C,)`` as data, and as meta
-    information what inference and evaluation need: the grid, the duration, the points and the ground-truth
-    segments. Segments travel with the sample so that every process of a distributed test can give the metric what
-    it needs; no part of training reads them.
+    ``inputs`` are the features ``(T, D)``, as float32, or the clips, unchanged. The data sample holds
+    ``snippet_instances (T, C)``, ``background_labels (T,)`` and ``gt_video_labels (C,)`` as data. Its meta information
+    is for inference and evaluation: the grid, the duration, the points and the ground-truth segments. Each process of
+    a distributed test gives these segments to the metric; no part of training reads them.
 
     Required keys: ``features``, ``snippet_instances``, ``background_labels``, ``grid``, ``duration_sec``,
     ``video_id``, ``video_labels``, ``num_classes`` and the evaluation keys.
 
     Args:
-        meta_keys: Further keys to keep as meta information where present.
+        meta_keys: Further keys to keep as meta information, if present.
     """
 
     def __init__(self, meta_keys: Sequence[str] = ('snippet_positions', 'embedding_positions')) -> None:
         self.meta_keys = meta_keys
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """See the class."""
+        """Pack one video."""
         video_labels = torch.zeros(results['num_classes'])
         video_labels[torch.as_tensor(results['video_labels'], dtype=torch.long)] = 1
         meta = {key: results[key] for key in (*_EVALUATION_KEYS, *self.meta_keys) if key in results}
-        # With the prefix of the segments and video labels: what the annotation gives.
+        # With the prefix of the segments and video labels: they come from the annotations, too.
         meta.update({f'gt_{key}': results[key] for key in _POINT_KEYS if key in results})
         meta.update(
             video_id=results['video_id'],
@@ -61,22 +60,23 @@ class PackPointTALInputs(BaseTransform):
 
 @TRANSFORMS.register_module()
 class PackLocalizerInputs(BaseTransform):
-    """Packs features and ground-truth segments as mmaction2's own localizers take them, such as BMN.
+    """Pack features and ground-truth segments for mmaction2's own localizers, such as BMN.
 
-    Localizers know time only as a share of what the features cover. "Frames" are snippets here, so the model needs
-    ``feature_extraction_interval=1``. For one of a fixed length, ``CropToWindow`` or ``ResizeSnippets`` goes before.
+    These localizers express time as a share of the range that the features cover. "Frames" are snippets here, so the
+    model needs ``feature_extraction_interval=1``. If it needs a fixed length, put ``CropToWindow`` or
+    ``ResizeSnippets`` before.
 
-    ``inputs`` are the features ``(D, T)``; the data sample carries ``gt_instances.gt_bbox (N, 2)``, the ground-truth
-    segments as shares from 0 to 1, without those of which less than half lies in what the features cover. Its metainfo
-    is ``video_name``, ``duration_second`` (what the features cover), ``duration_frame`` and ``feature_frame`` (T) for
-    the localizer, and ``video_id``, ``duration_sec``, ``offset_sec`` (where the features begin), ``window_share_sec``
-    (of a window) and the ground-truth segments for the metric.
+    ``inputs`` are the features ``(D, T)``. The data sample holds ``gt_instances.gt_bbox (N, 2)``, the ground-truth
+    segments as shares from 0 to 1; segments of which less than half is covered by features are left out. Meta
+    information for the localizer: ``video_name``, ``duration_second`` (covered by features), ``duration_frame`` and
+    ``feature_frame`` (both T). For the metric: ``video_id``, ``duration_sec``, ``offset_sec`` (start of the features),
+    ``window_share_sec`` (of a window) and the ground-truth segments.
 
     Required keys: ``features (T, D)``, ``grid``, ``duration_sec``, ``video_id`` and the evaluation keys.
     """
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """See the class."""
+        """Pack one video."""
         num_snippets, grid = len(results['features']), results['grid']
         covered_sec = num_snippets * grid.snippet_sec
         offset_sec = grid.offset_sec

@@ -1,4 +1,4 @@
-"""Point labels on the snippet grid, and their extension (method: Sec. 3.1, Appendix A)."""
+"""Transforms of point labels: onto the snippet grid, extension (Sec. 3.1, Appendix A), and changes of the grid."""
 
 from typing import Any
 
@@ -9,27 +9,27 @@ from mmcv.transforms import BaseTransform
 from fsptal_mm.structures import NO_INSTANCE, SnippetGrid
 from fsptal_mm.utils.errors import InputError, check_numbers
 
-_MAX_WEIGHT = 1000  # of Eq. 1: a labelled snippet becomes about so many
-_EXTENT = 0.5  # theta: an extended snippet belongs to the original one whose cell of +- half a snippet it lies in
+_MAX_WEIGHT = 1000  # of Eq. 1: a labelled snippet becomes about as many
+_EXTENT = 0.5  # theta: an extended snippet belongs to the original one if it lies within half a snippet of its centre
 
 
 @TRANSFORMS.register_module()
 class PointsToSnippets(BaseTransform):
-    """Puts points in seconds onto the snippets: the one place where seconds become snippets.
+    """Label the snippets in which points lie: the only place where label times in seconds become snippets.
 
-    Two points of one class in one snippet are one instance (the first). A point at the very end that the features no
-    longer reach, since extractors drop the last incomplete snippet, goes to the last snippet.
+    Two points of one class in one snippet count as one instance, the first. Extractors drop the last incomplete
+    snippet: a point there goes to the last snippet that has features.
 
     Required keys: ``features``, ``grid``, ``duration_sec``, ``num_classes``, ``point_sec``, ``point_labels``,
-    ``point_instances``, ``background_sec``. Added: ``snippet_instances (T, C)`` int32, the instance that class c is
-    labelled with in snippet t or -1; ``background_labels (T,)`` bool.
+    ``point_instances``, ``background_sec``. Added: ``snippet_instances (T, C)`` int32, the instance of class c that
+    is labelled in snippet t, or -1; ``background_labels (T,)`` bool.
     """
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """See the class.
+        """Add the labels of the snippets.
 
         Raises:
-            InputError: A point after the end of the video.
+            InputError: A point lies outside the video.
         """
         num_snippets = len(results['features'])
         instances = np.full((num_snippets, results['num_classes']), NO_INSTANCE, dtype=np.int32)
@@ -58,23 +58,23 @@ class PointsToSnippets(BaseTransform):
 
 @TRANSFORMS.register_module()
 class ExtendPointLabels(BaseTransform):
-    """Label extension, module A: stretches time around the points, so that more snippets carry labels (Eq. 1).
+    """Label extension, module A: stretch time around the points, so that more snippets have labels (Eq. 1).
 
     For training only: at test time nothing is labelled and nothing may be resampled.
 
     Required keys: ``features (T_ori, D)``, ``snippet_instances``, ``background_labels``. Changed: the labels, to
-    length T, and with ``stage='features'`` the features. Added: ``snippet_positions (T,)``: the original snippet, in
-    fractions, that an extended one was sampled at; with ``stage='embedding'`` the same as ``embedding_positions``.
+    length T, and with ``stage='features'`` the features. Added: ``snippet_positions (T,)``, the fractional index of the
+    original snippet at which each extended one is sampled; with ``stage='embedding'`` also as ``embedding_positions``.
 
     Args:
         label_weight: tau_1, sampling weight of labelled snippets (Table 3).
         neighbour_weight: tau_2, sampling weight of the snippets beside a run of labelled ones (Table 3).
-        stage: Resample ``'features'`` (the paper), or ``'embedding'``: the features stay as they are, and the
-            model resamples the embedded ones. Its convolution then sees time as it will at test time, not stretched
-            around the points, and has fewer snippets to embed; clips can be extended in this way, too.
+        stage: ``'features'`` (the paper): resample the features. ``'embedding'``: the features stay as they are, and
+            the model resamples the embedded ones. Its convolution then sees the same time scale as in a test, and has
+            fewer snippets to embed. This also works for clips.
 
     Raises:
-        InputError: A wrong argument.
+        InputError: An argument is wrong.
     """
 
     def __init__(self, label_weight: float = 2.5, neighbour_weight: float = 1.67, stage: str = 'features') -> None:
@@ -87,7 +87,7 @@ class ExtendPointLabels(BaseTransform):
         self.stage = stage
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """See the class."""
+        """Extend the labels and resample the features."""
         instances = results['snippet_instances']
         positions = self.sampling_positions((instances != NO_INSTANCE).any(1))
         if self.stage == 'features':
@@ -100,7 +100,7 @@ class ExtendPointLabels(BaseTransform):
         return results
 
     def sampling_positions(self, labelled: np.ndarray) -> np.ndarray:
-        """Where the extended snippets lie among the original ones.
+        """Positions of the extended snippets among the original ones.
 
         Args:
             labelled (np.ndarray): ``(T_ori,)`` bool.
@@ -121,10 +121,10 @@ class ExtendPointLabels(BaseTransform):
 
 @TRANSFORMS.register_module()
 class ResizeSnippets(BaseTransform):
-    """Resamples the features of a video to a fixed number of snippets by linear interpolation.
+    """Resample the features of a video to a fixed number of snippets by linear interpolation.
 
-    As usual on ActivityNet, whose videos are short and of one action each. The grid changes with it, so labels and
-    proposals stay right; goes before ``PointsToSnippets``.
+    This is usual on ActivityNet, whose videos are short and mostly show one action. The grid is changed accordingly, so
+    times of labels and proposals stay correct. Put it before ``PointsToSnippets``.
 
     Required keys: ``features``, ``grid``. Changed: both.
 
@@ -137,7 +137,7 @@ class ResizeSnippets(BaseTransform):
         self.num_snippets = num_snippets
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """See the class."""
+        """Resample the features and adapt the grid."""
         original, grid = len(results['features']), results['grid']
         scale = original / self.num_snippets
         # Centre to centre, so that the ends of the video stay where they are.
@@ -149,9 +149,9 @@ class ResizeSnippets(BaseTransform):
 
 @TRANSFORMS.register_module()
 class CropToWindow(BaseTransform):
-    """Cuts out the window that a sample of a dataset with ``windows`` is, and pads it with zeros where the video ends.
+    """Crop the features to the window of a sample, and pad them with zeros behind the end of the video.
 
-    The grid moves with it, so times stay right; goes before what packs.
+    For datasets with ``windows``. The grid is shifted accordingly, so times stay correct. Put it before packing.
 
     Required keys: ``features``, ``grid``, ``window``. Changed: the first two.
 
@@ -160,7 +160,7 @@ class CropToWindow(BaseTransform):
     """
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """See the class."""
+        """Crop the features and shift the grid."""
         if 'window' not in results:
             raise InputError('windows of the dataset, for CropToWindow', video=results['video_id'], field='windows')
         (start, stop), grid = results['window'], results['grid']
@@ -171,10 +171,10 @@ class CropToWindow(BaseTransform):
 
 
 def interpolate(features: np.ndarray, positions: np.ndarray) -> np.ndarray:
-    """Linear interpolation of ``(T, D)`` features at ``(N,)`` positions in snippets within ``[0, T - 1]``.
+    """Interpolate ``(T, D)`` features linearly at ``(N,)`` positions in snippets within ``[0, T - 1]``.
 
     Raises:
-        InputError: Clips instead of features.
+        InputError: The features are clips.
     """
     if features.ndim != 2:
         expected = "features (T, D); clips are resampled behind the embedding, by ExtendPointLabels(stage='embedding')"
@@ -186,10 +186,10 @@ def interpolate(features: np.ndarray, positions: np.ndarray) -> np.ndarray:
 
 
 def _carry_labels(labels, positions, empty):
-    """Labels ``(T_ori, K)`` of original snippets onto the extended ones, ``(T, K)``.
+    """Carry labels ``(T_ori, K)`` of original snippets over to the extended ones, ``(T, K)``.
 
-    An extended snippet takes the labels of the original snippet in whose cell it lies; a labelled snippet whose cell
-    is empty marks the nearest extended snippet, the left one of two.
+    An extended snippet takes the labels of the original snippet within half a snippet of it. A labelled snippet without
+    such a neighbour labels the nearest extended snippet; of two at the same distance, the left one.
     """
     carried = np.full((len(positions), labels.shape[1]), empty, dtype=labels.dtype)
     labelled = np.flatnonzero((labels != empty).any(1))

@@ -1,4 +1,4 @@
-"""Reading snippet features."""
+"""Loading of snippet features."""
 
 import csv
 import io
@@ -19,16 +19,16 @@ from fsptal_mm.utils.reading import regular_file
 
 HDF5_SUFFIXES = ('.h5', '.hdf5')
 FEATURE_SUFFIXES = ('.npy', '.npz', '.csv', *HDF5_SUFFIXES)
-# A video's features, unpacked and as float32: 262,144 snippets of 2048 numbers. A file of a few bytes may claim more.
+# A video's features, unpacked and as float32: 262,144 snippets of 2048 numbers. A file of a few bytes may state more.
 _MAX_BYTES = 2 << 30
 
 
 class SnippetLoader(BaseTransform):
-    """Base class of what reads the snippets of a video; checks that they are as many as its duration says.
+    """Base class of transforms that load the snippets of a video; checks their number against the duration.
 
     Args:
-        length_tolerance: Share of the expected number of snippets by which T may differ from what the duration and the
-            grid say. Up to it there is a warning where it is more than one snippet; beyond it an error.
+        length_tolerance: Share of the expected number of snippets by which T may differ. Within it, a difference of
+            more than one snippet gives a warning; beyond it an error.
     """
 
     def __init__(self, length_tolerance: float) -> None:
@@ -37,7 +37,7 @@ class SnippetLoader(BaseTransform):
         self._has_warned = False
 
     def check_grid(self, results: dict[str, Any]) -> None:
-        """Tell apart rounding, a slightly short file, and a grid that is plainly not the one of these features."""
+        """Compare T with the duration: accept rounding, warn of a slightly wrong length, refuse a wrong grid."""
         found, grid = len(results['features']), results['grid']
         if results['duration_sec'] is None:
             results['duration_sec'] = float(grid.to_sec(found))
@@ -61,19 +61,18 @@ class SnippetLoader(BaseTransform):
 
 @TRANSFORMS.register_module()
 class LoadSnippetFeatures(SnippetLoader):
-    """Reads the snippet features of a video from one or several files and joins them along the feature dimension.
+    """Load the snippet features of a video from one or several files and concatenate them along dimension D.
 
     Formats, by the file's suffix: ``.npy``, ``.npz``, ``.csv`` (one header line and one row per snippet, as
     mmaction2's BMN features), ``.h5``/``.hdf5`` (one file per video, or one for all with a dataset per video).
-    Any number type is read and becomes float32. Nothing in a file is ever executed (``allow_pickle=False``), an HDF5
-    file reaches no other file, and features of more than 2 GiB are refused before they are unpacked.
+    Any number type is read and becomes float32. Nothing in a file is executed (``allow_pickle=False``), links of HDF5
+    files to other files are refused, and so are features of more than 2 GiB, before they are unpacked.
 
-    Required keys: ``video_id``, ``feature_paths``, ``grid``, ``duration_sec``. Added: ``features (T, D)``, which may be
-    there already: they are then checked as those of a file. Changed: ``duration_sec``, where the annotations do not
-    know it.
+    Required keys: ``video_id``, ``feature_paths``, ``grid``, ``duration_sec``. Added: ``features (T, D)``; if they are
+    there already, they are only checked. Changed: ``duration_sec``, if the annotations lack it.
 
     Args:
-        key: Name of the array in ``.npz`` and per-video HDF5 files; may be left out where there is only one.
+        key: Name of the array in ``.npz`` and per-video HDF5 files; not needed if there is only one.
         length_tolerance: See :class:`SnippetLoader`.
         backend_args (dict, optional): File backend of mmengine, for features that are not on a local disk.
     """
@@ -86,11 +85,11 @@ class LoadSnippetFeatures(SnippetLoader):
         self.backend_args = backend_args
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Read, check and join.
+        """Read, check and concatenate the streams.
 
         Raises:
-            InputError: Missing, truncated or unreadable file, wrong number of dimensions or type, too large, NaN or
-                Inf, no snippet at all, streams of different lengths, a length that does not fit the grid.
+            InputError: A file is missing, truncated, unreadable or too large; an array has a wrong shape or type, NaN
+                or Inf, or no snippet; the streams differ in length; or the length does not fit the grid.
         """
         video, paths = results['video_id'], results['feature_paths']
         if 'features' in results:
@@ -117,7 +116,7 @@ class LoadSnippetFeatures(SnippetLoader):
             raise InputError('a feature file', file=path, video=video, found='no such file') from error
         except InputError:
             raise
-        except Exception as error:  # numpy and h5py raise half a dozen types for files that are not what they seem
+        except Exception as error:  # numpy and h5py raise many types of error for damaged files
             raise InputError('readable features', file=path, video=video, found=str(error)) from error
         return _check(array, path, video)
 
@@ -158,7 +157,7 @@ class LoadSnippetFeatures(SnippetLoader):
             return np.lib.format.read_array(content, allow_pickle=False)
 
     def _pick(self, names, path, video):
-        """Name of the array of a container: the one asked for, the video's, or the only one."""
+        """Name of the array in a container: ``key``, else the video id, else the only one."""
         names = list(names)
         wanted = [name for name in (self.key, video) if name in names] or (names if len(names) == 1 else [])
         if (self.key is not None and self.key not in names) or not wanted:
@@ -167,7 +166,7 @@ class LoadSnippetFeatures(SnippetLoader):
 
 
 def _read_hdf5(data, path, video):
-    """An HDF5 dataset; InputError if it stands for what other files hold, or unpacks to more than it should."""
+    """Read an HDF5 dataset; InputError if its data lie in other files, or are too large when unpacked."""
     import h5py
 
     if not isinstance(data, h5py.Dataset) or data.is_virtual or data.external:
@@ -179,7 +178,7 @@ def _read_hdf5(data, path, video):
 
 
 def _check_kind(array, path, video):
-    """InputError if an array, which need not be in memory yet, cannot be features by its shape and type."""
+    """InputError if shape or type of an array cannot be those of features; the data need not be in memory yet."""
     where = dict(file=path, video=video, field='features')
     if len(array.shape) != 2 or array.dtype.kind not in 'biuf':
         raise InputError('numbers of shape (T, D)', found=f'shape {array.shape} of {array.dtype}', **where)
@@ -190,7 +189,7 @@ def _check_kind(array, path, video):
 
 
 def _check(array, path, video):
-    """Features as float32; InputError where they are none."""
+    """Convert features to float32; InputError if they are not valid."""
     _check_kind(array, path, video)
     with np.errstate(over='ignore'):
         array = np.asarray(array, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Clips of a video on the snippet grid, as a recognizer takes them."""
+"""Clips of a video on the snippet grid, as input of a recognizer."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -20,20 +20,20 @@ _EDGE_SNIPPETS = 1e-3  # durations are rounded: a snippet whose centre is the ve
 
 @dataclass(frozen=True)
 class ClipGrid:
-    """Which instants of a video make up the clip of each snippet.
+    """Grid of clips: the instants of a video that form the clip of each snippet.
 
-    The clip of snippet t lies around the stretch ``[t, t + 1) * stride_frames / fps`` that the snippet stands for, so
-    that the grid begins with the video, and its snippets end with it, however long a clip is. Beyond the ends of the
-    video, the first and the last frame are repeated.
+    Snippet t stands for the seconds ``[t, t + 1) * stride_frames / fps``, and its clip is centred on them. So the grid
+    begins and ends with the video, however long a clip is. Beyond the ends of the video, the first and the last frame
+    are repeated.
 
     Args:
         fps: Frames per second at which every video is sampled, whatever its own rate.
         snippet_frames: Length of a clip, in frames at ``fps``.
         stride_frames: Frames at ``fps`` from one snippet to the next.
-        clip_len: How many of the ``snippet_frames`` frames the model sees, evenly spread; all by default.
+        clip_len: Number of the ``snippet_frames`` frames that the model sees, evenly spread. Default: all.
 
     Raises:
-        InputError: A number that is not positive, or is a fraction where frames are counted.
+        InputError: A number is not positive, or a number of frames is not whole.
     """
 
     fps: float
@@ -52,29 +52,30 @@ class ClipGrid:
 
     @property
     def snippet_grid(self) -> SnippetGrid:
-        """The grid in seconds, the same for all videos."""
+        """Snippet grid in seconds, the same for all videos."""
         return SnippetGrid(self.stride_frames / self.fps)
 
     def num_snippets(self, duration_sec: float) -> int:
-        """Snippets of a video: all whose centre lies in it, at least one."""
+        """Number of snippets of a video: those whose centre lies in it, at least one."""
         return max(1, int(self.snippet_grid.num_snippets(duration_sec) + 0.5 - _EDGE_SNIPPETS))
 
     def times_sec(self, snippets: Sequence[int] | np.ndarray) -> np.ndarray:
-        """Instants of the clips of ``(S,)`` snippets: ``(S, clip_len)`` seconds, before 0 or after the end at times."""
+        """Instants of the clips of ``(S,)`` snippets: ``(S, clip_len)`` seconds, also before 0 and after the end."""
         spread = ((np.arange(self.clip_len) + 0.5) * self.snippet_frames / self.clip_len).astype(np.int64)
         start = np.asarray(snippets)[:, None] * self.stride_frames - (self.snippet_frames - self.stride_frames) // 2
         return (start + spread) / self.fps
 
 
 class ClipPipeline:
-    """The part of a recognizer's test pipeline that makes clips of decoded frames: one view, no randomness.
+    """Part of a recognizer's test pipeline that turns decoded frames into clips: one view, no randomness.
 
     Args:
-        test_pipeline (list[dict]): The recognizer's. What finds, samples and decodes frames is left out, since the grid
-            decides that, and so is everything after ``FormatShape``; crops in several places become the central one.
+        test_pipeline (list[dict]): Test pipeline of the recognizer. Steps that find, sample and decode frames are left
+            out, since the grid decides that, and so are those after ``FormatShape``. Crops at several places become
+            the centre crop.
 
     Raises:
-        InputError: A pipeline without a transform that decodes, or without ``FormatShape``.
+        InputError: The pipeline has no transform that decodes, or no ``FormatShape`` after it.
     """
 
     def __init__(self, test_pipeline: Sequence[dict[str, Any]]) -> None:
@@ -94,7 +95,7 @@ class ClipPipeline:
         return list(self._spatial(results | dict(num_clips=1, clip_len=len(frames)))['imgs'])
 
     def format(self, clips: Sequence[Sequence[np.ndarray]], modality: str) -> torch.Tensor:
-        """Bring scaled frames, ``S`` lists of ``clip_len``, to the model's form.
+        """Pack scaled frames, ``S`` lists of ``clip_len``, into the shape that the model takes.
 
         Returns:
             Tensor: uint8, ``(S, 1, C, clip_len, H, W)`` for 3D models and ``(S, clip_len, C, H, W)`` for 2D ones; flow
@@ -123,16 +124,16 @@ def iterate_clips(
 
     Args:
         video (VideoReader): The open video.
-        grid (ClipGrid): Where the clips lie.
-        pipeline (ClipPipeline): Scales, crops and formats them.
-        chunk_size: Clips at a time.
-        snippets (Sequence[int], optional): Ascending; all of the video by default.
+        grid (ClipGrid): Position and length of the clips.
+        pipeline (ClipPipeline): Scales, crops and packs them.
+        chunk_size: Number of clips in a chunk.
+        snippets (Sequence[int], optional): Ascending indices. Default: all snippets of the video.
 
     Yields:
         Tensor: ``(S, ...)`` uint8 clips, ``S <= chunk_size``: see :meth:`ClipPipeline.format`.
 
     Raises:
-        InputError: A frame that cannot be decoded.
+        InputError: A frame cannot be decoded.
     """
     snippets = np.arange(grid.num_snippets(video.duration_sec)) if snippets is None else np.asarray(snippets)
     scaled = {}

@@ -16,11 +16,11 @@ _SHORT_SIDE = 256  # flow is computed at this size, to which models of flow scal
 
 
 def open_frames(path: str | Path, source: str, fps: float) -> VideoReader:
-    """Open the frames of a video, whatever they are made of.
+    """Open the frames of a video: RGB images, or optical flow.
 
     Args:
         path: The video file.
-        source: A decoder of :func:`open_video`; or for flow ``'tvl1'``, or a folder with one folder per video (named as
+        source: A decoder of :func:`open_video`. For flow: ``'tvl1'``, or a folder with one folder per video (named as
             its file, without suffix) of images ``flow_x_*`` and ``flow_y_*``.
         fps: Frames per second of the grid; flow by TV-L1 is motion within one such frame.
 
@@ -28,7 +28,7 @@ def open_frames(path: str | Path, source: str, fps: float) -> VideoReader:
         VideoReader: Of RGB frames, or of flow ``(H, W, 2)`` uint8.
 
     Raises:
-        InputError: A video or a flow that cannot be read.
+        InputError: The video or the flow cannot be read.
     """
     if source in DECODERS:
         return open_video(path, source)
@@ -59,11 +59,11 @@ def _tvl1():
 
 
 class FlowFolderReader(VideoReader):
-    """Flow images that were made before, one pair per frame of the video, or one less; the video gives their times.
+    """Reader of stored flow images, one pair per frame of the video, or one pair less; the video gives the times.
 
     Args:
         path: The video file.
-        folder: Folder of the folders of all videos.
+        folder: Folder with one folder per video.
     """
 
     modality = 'Flow'
@@ -79,7 +79,7 @@ class FlowFolderReader(VideoReader):
         super().__init__(path, video.start_sec, video.duration_sec)
 
     def frames(self, indices: Sequence[int] | np.ndarray) -> list[np.ndarray]:
-        """See the base class."""
+        """Read the flow of ascending ``indices``; a list of ``(H, W, 2)`` uint8 arrays."""
         pairs = [self._pairs[min(index, len(self._pairs) - 1)] for index in indices]
         return [np.stack([self._read(image) for image in pair], axis=-1) for pair in pairs]
 
@@ -92,9 +92,9 @@ class FlowFolderReader(VideoReader):
 
 
 class TVL1Reader(VideoReader):
-    """Flow from each frame to the one that is shown a frame of the grid later, or to the next one.
+    """Reader that computes flow by TV-L1, from each frame to the one shown ``1 / fps`` later, or to the next one.
 
-    It is scaled to motion within one frame of the grid, so that it does not depend on the video's own rate.
+    The flow is scaled to motion within ``1 / fps`` seconds, so that it does not depend on the video's own rate.
 
     Args:
         path: The video file.
@@ -108,10 +108,10 @@ class TVL1Reader(VideoReader):
         super().__init__(path, self._video.start_sec, self._video.duration_sec)
 
     def frames(self, indices: Sequence[int] | np.ndarray) -> list[np.ndarray]:
-        """See the base class."""
+        """Compute the flow of ascending ``indices``; a list of ``(H, W, 2)`` uint8 arrays."""
         indices, last = np.asarray(indices), len(self) - 1
         later = np.minimum(np.maximum(self.index_at(self.start_sec[indices] + self._step_sec), indices + 1), last)
-        first = np.where(later > indices, indices, np.maximum(indices - 1, 0))  # the last frame moves on as before
+        first = np.where(later > indices, indices, np.maximum(indices - 1, 0))  # the last frame: flow towards it
         needed = np.unique([first, later]).tolist()
         grey = dict(zip(needed, map(_small_grey, self._video.frames(needed))))
         return [self._between(grey, *pair) for pair in zip(first.tolist(), later.tolist())]

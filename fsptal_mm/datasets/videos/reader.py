@@ -15,10 +15,10 @@ _LOST_SEC = 0.1  # what may be missing at the end of a video that is not damaged
 
 
 def videos_below(path: str | Path) -> list[Path]:
-    """Video files in a folder and its subfolders, hidden ones left out, in order of their paths; or ``path``, a file.
+    """List the video files below a folder, without hidden ones, sorted by path; or ``path`` itself, if it is a file.
 
     Raises:
-        InputError: A folder without videos.
+        InputError: The folder has no videos.
     """
     path = Path(path)
     if not path.is_dir():
@@ -34,13 +34,13 @@ def open_video(path: str | Path, decoder: str = 'decord') -> 'VideoReader':
 
     Args:
         path: The file.
-        decoder: ``'decord'``, or ``'opencv'``, which takes longer since it decodes the file once more for its times.
+        decoder: ``'decord'``, or ``'opencv'``, which is slower: it decodes the file once more to know its times.
 
     Returns:
         VideoReader: Of frames ``(H, W, 3)``, RGB uint8.
 
     Raises:
-        InputError: A missing, empty or unreadable file, or one without a frame.
+        InputError: The file is missing, empty or unreadable, or has no frame.
     """
     if decoder not in DECODERS:
         raise InputError(f'one of {[*DECODERS]}', field='decoder', found=decoder)
@@ -52,13 +52,13 @@ def open_video(path: str | Path, decoder: str = 'decord') -> 'VideoReader':
 
 
 class VideoReader:
-    """Frames of one video; subclasses decode.
+    """Base class for reading frames of one video; subclasses decode.
 
     Args:
         path: The file, for errors.
-        start_sec (np.ndarray): ``(N,)`` when each frame is shown first, ascending, as the container says: frames need
-            not be equally long.
-        end_sec: When the last frame ends.
+        start_sec (np.ndarray): ``(N,)`` start of each frame, ascending, from the container: frames need not be equally
+            long.
+        end_sec: End of the last frame.
 
     Attributes:
         duration_sec: From the first frame to the end of the last one.
@@ -80,11 +80,11 @@ class VideoReader:
 
     @property
     def mean_fps(self) -> float:
-        """Frames per second, the mean where it varies."""
+        """Mean frames per second."""
         return len(self) / max(self.duration_sec, _CLOCK_SEC)
 
     def index_at(self, time_sec: float | np.ndarray) -> np.ndarray:
-        """Index of the frame shown at a time in seconds; the first or the last one outside the video."""
+        """Index of the frame shown at a time in seconds; outside the video the first or the last one."""
         index = np.searchsorted(self.start_sec, np.asarray(time_sec) + _CLOCK_SEC, side='right') - 1
         return np.clip(index, 0, len(self) - 1)
 
@@ -92,13 +92,13 @@ class VideoReader:
         """Decode the frames of ascending ``indices``; a list of ``(H, W, C)`` uint8 arrays.
 
         Raises:
-            InputError: A frame that cannot be decoded.
+            InputError: A frame cannot be decoded.
         """
         raise NotImplementedError
 
 
 class DecordReader(VideoReader):
-    """Reads with decord, which knows the container's timestamps without decoding."""
+    """Reader with decord, which knows the container's timestamps without decoding."""
 
     def __init__(self, path: str | Path) -> None:
         import decord
@@ -111,7 +111,7 @@ class DecordReader(VideoReader):
         super().__init__(path, times[:, 0], times[-1, 1] if len(times) else 0)
 
     def frames(self, indices: Sequence[int] | np.ndarray) -> list[np.ndarray]:
-        """See the base class."""
+        """Decode the frames of ascending ``indices`` with decord."""
         try:
             return list(self._reader.get_batch(list(map(int, indices))).asnumpy())
         except Exception as error:
@@ -120,7 +120,7 @@ class DecordReader(VideoReader):
 
 
 class OpenCVReader(VideoReader):
-    """Reads with OpenCV."""
+    """Reader with OpenCV."""
 
     def __init__(self, path: str | Path) -> None:
         capture = cv2.VideoCapture(str(path))
@@ -131,7 +131,7 @@ class OpenCVReader(VideoReader):
         while capture.grab():
             start_sec.append(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
         end_sec = start_sec[-1] + (1 / fps if fps > 0 else 0) if start_sec else 0
-        # OpenCV ends a damaged video early without a word. Stated numbers of frames may be estimates from the duration.
+        # OpenCV ends a damaged video early without an error. The stated number of frames may be estimated from the duration.
         if len(start_sec) < stated - 2 and fps > 0 and end_sec - start_sec[0] < stated / fps - _LOST_SEC:
             raise InputError(
                 f'{stated:.0f} frames', file=path, found=f'no readable frame after the first {len(start_sec)}'
@@ -144,7 +144,7 @@ class OpenCVReader(VideoReader):
         self._capture, self._next = cv2.VideoCapture(self.path), 0
 
     def frames(self, indices: Sequence[int] | np.ndarray) -> list[np.ndarray]:
-        """See the base class."""
+        """Decode the frames of ascending ``indices`` with OpenCV."""
         if len(indices) and indices[0] < self._next:
             self._rewind()
         return [self._decode(int(index)) for index in indices]
@@ -161,5 +161,5 @@ DECODERS = {'decord': DecordReader, 'opencv': OpenCVReader}
 
 
 def _reason(error):
-    """Message of an error of decord, without the places in its sources and the stack."""
+    """Message of an error of decord, without its source positions and stack."""
     return str(error).strip().split('\n')[0].split('Check failed: ')[-1][:200]
