@@ -1,3 +1,4 @@
+from .change_points import decode_change_points
 from .hooks import (
     AtomicCheckpointHook,
     EpochSeedHook,
@@ -8,6 +9,7 @@ from .hooks import (
     ResultFileHook,
     TALVisualizationHook,
 )
+from .pseudo_segments import PseudoSegmentRules, PseudoSegments
 
 __all__ = [
     'AtomicCheckpointHook',
@@ -15,7 +17,10 @@ __all__ = [
     'FiniteLossHook',
     'NonFiniteLossError',
     'PseudoLabelMiningHook',
+    'PseudoSegmentRules',
+    'PseudoSegments',
     'RefinementHook',
     'ResultFileHook',
     'TALVisualizationHook',
+    'decode_change_points',
 ]

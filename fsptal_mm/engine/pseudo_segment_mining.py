@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from fsptal_mm.evaluation.change_points import decode_change_points
 from fsptal_mm.evaluation.functional import point_extents
 from fsptal_mm.evaluation.samples import collect_detections, column
 from fsptal_mm.structures import Instances, to_numpy
+
+from .change_points import decode_change_points
 
 
 def propose(model, inputs, data_samples):

@@ -23,8 +23,8 @@ from fsptal_mm.apis.model_loading import load_local_checkpoint, set_nms
 from fsptal_mm.datasets.annotations.records import Annotations, VideoRecord
 from fsptal_mm.datasets.annotations.writers import save_activitynet, save_mmaction2, save_plain
 from fsptal_mm.engine.pseudo_segment_mining import find_pseudo_segments, propose
+from fsptal_mm.engine.pseudo_segments import PseudoSegmentRules
 from fsptal_mm.evaluation import name_classes, write_results
-from fsptal_mm.evaluation.pseudo_segments import PseudoSegmentRules
 from fsptal_mm.evaluation.samples import collect_detections, column
 from fsptal_mm.structures import Instances
 from fsptal_mm.utils.configs import OptionsAction, merge_options, naming_types, read_config

@@ -131,7 +131,7 @@ class OpenCVReader(VideoReader):
         while capture.grab():
             start_sec.append(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
         end_sec = start_sec[-1] + (1 / fps if fps > 0 else 0) if start_sec else 0
-        # OpenCV ends a damaged video early without an error. The stated number of frames may be estimated from the duration.
+        # OpenCV ends a damaged video early without an error. The stated number of frames may come from the duration.
         if len(start_sec) < stated - 2 and fps > 0 and end_sec - start_sec[0] < stated / fps - _LOST_SEC:
             raise InputError(
                 f'{stated:.0f} frames', file=path, found=f'no readable frame after the first {len(start_sec)}'

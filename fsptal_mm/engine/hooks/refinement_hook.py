@@ -10,7 +10,6 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop
 
-from fsptal_mm.evaluation.pseudo_segments import PseudoSegmentRules, PseudoSegments, segment_quality
 from fsptal_mm.evaluation.samples import column
 from fsptal_mm.structures import Instances, SegmentBatch
 from fsptal_mm.utils.errors import InputError, check_flags, check_numbers
@@ -18,6 +17,7 @@ from fsptal_mm.utils.writing import write_json
 
 from ..mining_pass import mining_pass
 from ..pseudo_segment_mining import find_pseudo_segments, propose
+from ..pseudo_segments import PseudoSegmentRules, PseudoSegments, segment_quality
 from ..unwrapping import unwrapped_model
 
 SEGMENT_FOLDER = 'pseudo_segments'  # of a work directory

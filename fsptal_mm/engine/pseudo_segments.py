@@ -4,11 +4,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from fsptal_mm.evaluation.functional import match_points
+from fsptal_mm.evaluation.functional.pairs import by_class_and_video, paired_iou, pairs_within_groups
 from fsptal_mm.structures import Instances
 from fsptal_mm.utils.errors import InputError, check_flags, check_numbers
-
-from .functional import match_points
-from .functional.pairs import by_class_and_video, paired_iou, pairs_within_groups
 
 
 @dataclass(frozen=True)

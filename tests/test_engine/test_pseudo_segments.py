@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fsptal_mm.evaluation.pseudo_segments import (
+from fsptal_mm.engine.pseudo_segments import (
     PseudoSegmentRules,
     fill_missed,
     free_room,

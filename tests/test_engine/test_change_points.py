@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from fsptal_mm.evaluation.change_points import decode_change_points
+from fsptal_mm.engine.change_points import decode_change_points
 
 
 def brute_force(own, background, other, temperature):
