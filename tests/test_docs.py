@@ -165,6 +165,7 @@ def test_the_config_of_the_guide_builds_the_head(smooth_head, tmp_path):
     assert model.head.smooth_weight == 0.1
 
 
+@pytest.mark.slow
 def test_the_config_for_own_videos_trains(tmp_path):
     rng = np.random.default_rng(0)
     videos, folder = {}, tmp_path / 'data/mine/features'

@@ -73,13 +73,13 @@ def mining(**kwargs):
     [
         dict(),
         dict(steps=['Jitter']),
-        dict(workers=2),
+        pytest.param(dict(workers=2), marks=pytest.mark.slow),
         dict(workers=2, steps=['Jitter']),
-        dict(workers=2, steps=['Jitter'], wrapper='RepeatDataset'),
-        dict(workers=2, steps=['Jitter'], wrapper='ConcatDataset'),
+        pytest.param(dict(workers=2, steps=['Jitter'], wrapper='RepeatDataset'), marks=pytest.mark.slow),
+        pytest.param(dict(workers=2, steps=['Jitter'], wrapper='ConcatDataset'), marks=pytest.mark.slow),
         dict(head=dict(type='LACPHead')),  # which draws snippets
         dict(hooks=mining(interval=3, begin=1)),
-        dict(hooks=mining(live=False, interval=1), workers=2, steps=['Jitter']),
+        pytest.param(dict(hooks=mining(live=False, interval=1), workers=2, steps=['Jitter']), marks=pytest.mark.slow),
         dict(hooks=mining(live=False, interval=KILLED_IN_EPOCH)),
         dict(hooks=[dict(type='EMAHook', momentum=0.1)]),
     ],

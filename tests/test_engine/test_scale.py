@@ -124,6 +124,7 @@ def test_bfloat16_on_the_cpu(tmp_path, head):
         assert rounded[name].item() == pytest.approx(exact[name].item(), rel=0.1, abs=0.05), name
 
 
+@pytest.mark.slow  # compiling takes most of a minute
 @pytest.mark.parametrize('trunk', ['SnippetEmbedding', 'AffinityEmbedding'])
 def test_compiled_trunk_gives_the_same_losses_and_gradients(tmp_path, trunk):
     found = []
