@@ -111,7 +111,7 @@ class FeatureExtractor:
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        """Content of a feature folder's side file, as JSON values: grid, dimension, and the model that made them."""
+        """Content of a feature folder's side file, as JSON values (grid, dimension, and the model that made them)."""
         clips = asdict(self.clip_grid)
         seen = dict(model=self._config.model.to_dict(), steps=self.pipeline.steps)
         seen['model'].pop('cls_head', None)

@@ -53,7 +53,7 @@ class VideoRecord:
 
     @property
     def video_labels(self) -> np.ndarray:
-        """Classes of the points, ascending and unique: the video-level labels of training."""
+        """Classes of the points, ascending and unique, which are the video-level labels of training."""
         return np.unique(self.point_labels)
 
     @classmethod
