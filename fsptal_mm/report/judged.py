@@ -11,20 +11,20 @@ from fsptal_mm.evaluation.functional import Evaluation, match_detections
 from fsptal_mm.structures import Instances
 from fsptal_mm.utils.configs import naming_types
 
-VIDEO_TIOU = 0.5  # at which single videos are judged: in the protocols of all benchmarks here
+VIDEO_TIOU = 0.5  # tIoU at which single videos are evaluated: part of the protocols of all benchmarks here
 
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """Value of a results file.
+    """Evaluation of a results file.
 
     Attributes:
-        test_set: The videos.
-        det: The judged detections, best first.
+        test_set: Ground truth of the test videos.
+        det: The evaluated detections, best first.
         hits: ``(N,)`` bool: true positives at ``VIDEO_TIOU``.
-        evaluation: Figures over all videos.
+        evaluation: Measures over all videos.
         video_ap: ``(V,)``, see :func:`video_average_precision`; NaN without a ground-truth segment.
-        diagnosis: Why it errs, at ``VIDEO_TIOU``.
+        diagnosis: Error analysis, at ``VIDEO_TIOU``.
     """
 
     test_set: GroundTruth
@@ -37,13 +37,13 @@ class Judged:
 
 @naming_types()
 def load_test_set(config) -> GroundTruth:
-    """Take the test videos that a config names, judged as its metric judges them; features are not read.
+    """Build the ground truth of a config's test videos, with the protocol of its metric; features are not read.
 
     Args:
         config (Config): With ``test_dataloader`` and ``test_evaluator``.
 
     Raises:
-        InputError: No video has a ground-truth segment; further errors where files of the dataset are missing.
+        InputError: No video has a ground-truth segment, or a file of the dataset is missing.
     """
     dataset = DATASETS.build(config.test_dataloader.dataset)
     evaluators = config.test_evaluator
@@ -55,11 +55,11 @@ def load_test_set(config) -> GroundTruth:
 
 
 def judge(results_file, test_set) -> Judged:
-    """Evaluate a results file as the test did, and every video on its own.
+    """Evaluate a results file as the test did, and each video alone.
 
     Args:
         results_file: In ActivityNet's format.
-        test_set (GroundTruth): The videos.
+        test_set (GroundTruth): Ground truth of the test videos.
 
     Raises:
         InputError: The file cannot be read, holds other videos, or detections of unknown classes only.

@@ -1,4 +1,4 @@
-"""The report as one HTML file, which needs neither network nor anything beside it."""
+"""The report as one HTML file, which needs no network and no other file."""
 
 import base64
 import hashlib
@@ -27,14 +27,14 @@ _SCRIPTS = ('common.js', 'charts.js', 'timelines.js', 'page.js')
 
 @dataclass(frozen=True)
 class Published:
-    """A figure of somebody else.
+    """Published figure of another method.
 
     Attributes:
-        method: What was trained.
-        data: On which data and features.
-        measure: What was measured, under its name in :class:`.TALMetric`.
-        percent: The figure.
-        source: Where it stands, and what it can be compared with.
+        method: Name of the method.
+        data: Dataset and features.
+        measure: Name of the measure in :class:`.TALMetric`.
+        percent: The figure, in percent.
+        source: Where it is published, and what it can be compared with.
     """
 
     method: str
@@ -47,14 +47,14 @@ class Published:
 def write_report(path, runs, published=(), num_videos=3):
     """Write the report, atomically.
 
-    Every text from a file is escaped. Should one slip through all the same, the content security policy of the page
-    refuses scripts other than its own, and any request.
+    All texts from files are escaped. As a second protection, the content security policy of the page blocks all scripts
+    but its own, and every request.
 
     Args:
-        path: HTML file.
-        runs (list[Run]): Side by side, each in a colour of its own.
-        published (Sequence[Published]): Figures that the summary lists below those of the runs.
-        num_videos: Number of best and of worst videos that get a timeline.
+        path: HTML file to write.
+        runs (list[Run]): Runs to show side by side, each in a colour of its own.
+        published (Sequence[Published]): Figures to list below those of the runs.
+        num_videos: Number of best and of worst videos to draw as timelines.
     """
     script = '\n'.join((_TEMPLATE / name).read_text(encoding='utf-8') for name in _SCRIPTS)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -94,7 +94,7 @@ def write_report(path, runs, published=(), num_videos=3):
 
 
 def _summary(runs, published):
-    """Rows of the runs, what was measured on what; and the tables that show them: heading, columns, further rows."""
+    """Rows: the measures of each run, and on what they were measured. Tables: heading, columns, further rows."""
     rows = []
     for run in runs:
         measures, of = run.measures, 'test'
@@ -147,18 +147,18 @@ def _diagnosis(runs, numbers):
         'pictures': [
             (_svg(draw(drawn), f'{draw.__name__} {numbers}'), caption)
             for draw, caption in (
-                (draw_error_profile, 'What the best detections are, and the gain if each error were cured'),
-                (draw_sensitivity, 'mAP_N by length, coverage and number of the ground-truth instances'),
-                (draw_false_negatives, 'Share of the ground-truth instances that is missed'),
+                (draw_error_profile, 'Error types of the best detections, and the gain without each of them'),
+                (draw_sensitivity, 'mAP_N by length, coverage and number of the ground-truth segments'),
+                (draw_false_negatives, 'Share of the ground-truth segments that no detection finds'),
             )
         ],
     }
 
 
 def _svg(figure, name):
-    """A figure of matplotlib as SVG for HTML: texts stay texts, and nothing stands before the root element.
+    """Convert a figure of matplotlib to SVG for HTML: texts stay texts, and nothing stands before the root element.
 
-    Its ids are made from ``name``, each time the same and other than those of the page's further figures.
+    The ids in the SVG are derived from ``name``: reproducible, and different for each figure of the page.
     """
     file = io.StringIO()
     with matplotlib.rc_context({'svg.fonttype': 'none', 'svg.hashsalt': name}):
@@ -183,12 +183,12 @@ def _charts(runs):
 
 
 def _is_drawn(key):
-    """Of the mAP at single tIoUs, one is enough: the others follow it."""
+    """Whether a curve is drawn. Of the mAP at single tIoUs one is enough: the others look alike."""
     return not key.startswith(('mAP@', 'AR@', 'AUC')) or '-' in key or key in (f'mAP@{VIDEO_TIOU}', 'AR@100')
 
 
 def _differences(runs):
-    """Settings that the configs do not share: ``(key, [value of each run])``."""
+    """Settings that differ between the configs: ``(key, [value of each run])``."""
     flat = [_flatten(run.config.to_dict()) if run.config is not None else {} for run in runs]
     keys = sorted({key for settings in flat for key in settings} - {'work_dir'})
     rows = [(key, [settings.get(key, '') for settings in flat]) for key in keys]

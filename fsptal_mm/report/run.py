@@ -1,4 +1,4 @@
-"""Content of a report about one run, from its work directory; what is missing is said, not raised."""
+"""Content of a report about one run, from its work directory. Missing parts are listed, not raised."""
 
 import shlex
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from fsptal_mm.utils.reading import read_json
 from .judged import Judged, judge, load_test_set
 from .training_log import TrainingLog, read_training_log, scalar_files
 
-_TOLERANCE = 1e-6  # of a figure that the test wrote, against the same one computed here
+_TOLERANCE = 1e-6  # for the difference of a measure in the results file and the same one computed here
 
 
 @dataclass
@@ -24,15 +24,15 @@ class Run:
     """One work directory.
 
     Attributes:
-        name: Of the run, unlike those of the others in a report.
+        name: Name of the run, unique in a report.
         folder: The work directory.
-        config_file (Path, optional): The config that training, else the test, wrote down.
-        config (Config, optional): The same, read.
-        test_config (Config, optional): The one that the latest command wrote down: of the test, where there was one.
-        log (TrainingLog): What training logged.
-        noted: Figures (fractions) that the test wrote into its results file.
-        judged (Judged, optional): The results file, against the annotations.
-        missing: One sentence for each thing that is not there, with how to get it.
+        config_file (Path, optional): Config file that the training wrote, else the test.
+        config (Config, optional): Its content.
+        test_config (Config, optional): Config that the latest command wrote: that of the test, if there was one.
+        log (TrainingLog): Log of the training.
+        noted: Measures (fractions) that the test wrote into its results file.
+        judged (Judged, optional): Evaluation of the results file.
+        missing: One sentence for each missing part, which says how to get it.
     """
 
     name: str
@@ -51,13 +51,13 @@ class Run:
         return ''.join(file.stem for file in _configs(self.folder)[-1:])
 
     def command(self, script, *arguments):
-        """Command that makes something that is missing."""
+        """Command line that makes a missing part."""
         config = [*_configs(self.folder)[-1:], 'CONFIG'][0]
         return shlex.join(map(str, ['python', f'tools/{script}.py', config, *arguments, '--work-dir', self.folder]))
 
     @cached_property
     def method_and_data(self):
-        """Method and training data by the metafile; empty for own configs."""
+        """Method and training data of the config, from the metafile; empty for own configs."""
         entry = model_index().get(self.config_name, {})
         return entry.get('In Collection', ''), entry.get('Metadata', {}).get('Training Data', '')
 
@@ -69,27 +69,27 @@ class Run:
 
     @property
     def progress(self):
-        """Progress of training, in words."""
+        """Progress of the training, in words."""
         if not self.log.losses:
             return 'not logged'
         return f'{self.log.last} of {self.planned or "?"} {self.log.unit}s'
 
     @property
     def measures(self):
-        """Figures of the test, as fractions; those computed here stand beside what else the test wrote."""
+        """Measures of the test, as fractions: those computed here, else those that the test wrote."""
         return self.noted | (self.judged.evaluation.measures if self.judged else {})
 
 
 def read_run(folder, name, options=None):
-    """Gather what a work directory holds.
+    """Read the content of a work directory.
 
     Args:
         folder: The work directory, of ``tools/train.py``, ``tools/test.py`` or both.
-        name: What the report calls the run.
-        options (dict, optional): Changes of the config, as ``--cfg-options``: where the test data lie now, for example.
+        name: Name of the run in the report.
+        options (dict, optional): Changes of the config, as ``--cfg-options``, such as the present folder of the data.
 
     Returns:
-        Run: Whatever could be read.
+        Run: Everything that could be read.
 
     Raises:
         InputError: There is no such directory.
@@ -139,34 +139,34 @@ def _read_log(run, files):
     train = run.command('train')
     if log.broken_lines:
         run.missing.append(
-            f'{len(log.broken_lines)} lines of the log are no JSON and left out (the first: {log.broken_lines[0]}); a '
-            'process that is killed while it writes leaves such a line.'
+            f'{len(log.broken_lines)} lines of the log are not JSON and left out (the first: {log.broken_lines[0]}). '
+            'A process that is killed while it writes leaves such a line.'
         )
     if not log.losses:
         run.missing.append(
-            'There are no curves of losses: vis_data/scalars.json below the work directory holds them, which '
+            'There are no curves of losses. They stand in vis_data/scalars.json below the work directory, which '
             f"LocalVisBackend (one of the config's vis_backends) writes during `{train}`."
         )
     elif run.planned and log.last < run.planned:
         run.missing.append(
-            f'Training is not finished, {log.last} of {run.planned} {log.unit}s are done: `{train} --resume` goes on, '
-            'if it is not running still.'
+            f'Training is not finished, {log.last} of {run.planned} {log.unit}s are done. Unless it is still running, '
+            f'`{train} --resume` continues it.'
         )
     if not log.measures:
         run.missing.append(
-            'There is no curve of mAP: no validation has run yet. train_cfg.val_interval says how often one does.'
+            'There is no curve of mAP: no validation has run yet. train_cfg.val_interval sets how often it runs.'
         )
     if not any(key.startswith('analysis/') for key in log.mining) and (run.folder / LABEL_FOLDER).is_dir():
         _judge_dumps(run)
     if not log.mining:
         run.missing.append(
-            'There are no curves of pseudo labels: PseudoLabelMiningHook (custom_hooks) logs them, for heads that mine '
-            'labels such as FSPTALHead.'
+            'There are no curves of pseudo labels. PseudoLabelMiningHook (custom_hooks) logs them, for heads that mine '
+            'labels, such as FSPTALHead.'
         )
 
 
 def _judge_dumps(run):
-    """Quality of pseudo labels from the dumps of the hook, where its log is not at hand."""
+    """Add the quality of pseudo labels from the dumps of the hook, if it is not in the log."""
     try:
         for epoch, figures in quality_over_training(run.folder).items():
             for name, value in figures.items():
@@ -198,21 +198,21 @@ def _read_results(run):
     except Exception as error:  # building a dataset from a config can fail in any way
         run.missing.append(
             f'The test results cannot be judged, so there are no AP of classes, no diagnosis and no timelines: '
-            f'{_said(error)}. Paths of the config count from the folder that the report was started in; --cfg-options '
-            'test_dataloader.dataset.data_root=DIR says where the data lie.'
+            f'{_said(error)}. Relative paths start from the folder in which the report is made; --cfg-options '
+            'test_dataloader.dataset.data_root=DIR sets the folder of the data.'
         )
         return
     computed = run.judged.evaluation.measures if run.judged else {}
     differing = [key for key in computed.keys() & run.noted.keys() if abs(computed[key] - run.noted[key]) > _TOLERANCE]
     for key in sorted(differing)[:1]:
         run.missing.append(
-            f'{key} is {computed[key]:.4f} by the annotations of now, and was {run.noted[key]:.4f} in the test: the '
+            f'{key} is {computed[key]:.4f} with the present annotations, but was {run.noted[key]:.4f} in the test: the '
             f'annotations have changed since. `{test}` renews it.'
         )
 
 
 def _results_file(run):
-    """Results file of the test: by default, where ResultFileHook has it write."""
+    """Results file of the test: the ``result_file`` of the metric, else the default of ``ResultFileHook``."""
     evaluators = (run.test_config or {}).get('test_evaluator') or []
     for evaluator in evaluators if isinstance(evaluators, list) else [evaluators]:
         if isinstance(evaluator, dict) and evaluator.get('result_file'):

@@ -1,15 +1,15 @@
-"""Best and worst test videos, as the page's timelines take them."""
+"""Content of the page's timelines: the best and the worst test videos."""
 
 import numpy as np
 
 from fsptal_mm.structures import NO_CLASS
 from fsptal_mm.visualization import ModelTrack, video_timeline
 
-MAX_DETECTIONS = 200  # per video and run: more would neither be told apart nor leave the file small
+MAX_DETECTIONS = 200  # per video and run: more could not be distinguished, and would make the file large
 
 
 def group_by_test_set(runs):
-    """Runs that were tested on the same videos, in lists of their numbers."""
+    """Group runs that were tested on the same videos; lists of their numbers."""
     groups = {}
     for number, run in enumerate(runs):
         if run.judged is not None:
@@ -18,13 +18,13 @@ def group_by_test_set(runs):
 
 
 def make_timelines(runs, numbers, num_videos):
-    """Content of the timelines of one test set.
+    """Make the content of the timelines of one test set.
 
     Args:
         runs (list[Run]): All runs of the report.
-        numbers (list[int]): Which of them share this test set.
-        num_videos: How many of the best and as many of the worst videos: by the mean over the runs of the AP of the
-            video; fewer where there are not so many.
+        numbers (list[int]): Numbers of the runs that share this test set.
+        num_videos: Number of best and of worst videos, by the AP of the video, averaged over the runs. If there are
+            not enough videos, fewer.
 
     Returns:
         dict: ``classes`` (names), and ``videos``, the best ones first, each as of :func:`page_content`.
@@ -52,17 +52,17 @@ def _timeline(judged, index):
 
 
 def page_content(timeline, kind, numbers):
-    """Render a timeline for the page.
+    """Convert a timeline to JSON values for the page.
 
     Args:
         timeline (Timeline): With proposals, the best first, and their hits in every track.
         kind: ``'best'`` or ``'worst'``.
-        numbers (Sequence[int]): Of the runs that the tracks belong to.
+        numbers (Sequence[int]): Numbers of the runs that the tracks belong to.
 
     Returns:
         dict: ``id``, ``duration_sec``, ``kind``, ``truth`` (``[start, end, class]``), ``points`` (``[time, class]``),
-        ``ambiguous`` (``[start, end]``) and ``runs``, of each its number, its ``ap``, the ``total`` of its detections
-        and the best of them as ``[start, end, score, class, hit]``. Times in seconds.
+        ``ambiguous`` (``[start, end]``) and ``runs``: for each run its number, its ``ap``, the ``total`` number of its
+        detections, and the best ``detections`` as ``[start, end, score, class, hit]``. Times in seconds.
     """
     points = timeline.points[timeline.points.labels != NO_CLASS]
     return {

@@ -16,10 +16,10 @@ class TrainingLog:
     """Scalars of a run by name, each a dict from x to value.
 
     Attributes:
-        unit: What x counts: ``'epoch'`` or ``'iteration'``.
+        unit: Unit of x: ``'epoch'`` or ``'iteration'``.
         losses: Means over the logged iterations of an epoch.
-        measures: Of validation, fractions.
-        mining: Of the mining passes, ``mining/...`` and ``analysis/...``; x is the number of epochs done.
+        measures: Measures of validation, as fractions.
+        mining: Measures of the mining passes, ``mining/...`` and ``analysis/...``; x is the number of epochs done.
         broken_lines: Lines that could not be read, as ``file:line``.
     """
 
@@ -31,17 +31,17 @@ class TrainingLog:
 
     @property
     def last(self):
-        """Largest x with a loss; 0 where nothing was trained."""
+        """Largest x with a loss; 0 without any."""
         return max((x for values in self.losses.values() for x in values), default=0)
 
     def last_measures(self):
-        """Figures of the latest validation, and when it was: ``(x, {name: fraction})``, or ``None``."""
+        """Measures of the latest validation and its x, ``(x, {name: fraction})``; ``None`` without any."""
         at = max((x for values in self.measures.values() for x in values), default=None)
         return None if at is None else (at, {key: values[at] for key, values in self.measures.items() if at in values})
 
 
 def scalar_files(work_dir):
-    """The logged scalars below a work directory, one file for each time that training was started, oldest first."""
+    """List the files of logged scalars below a work directory: one per start of the training, oldest first."""
     files = []
     for folder in sorted(Path(work_dir).glob('*/vis_data')):
         file = next(
@@ -55,13 +55,13 @@ def scalar_files(work_dir):
 def read_training_log(files):
     """Join the logs of a run that was interrupted and resumed, or started anew.
 
-    A later start replaces what earlier ones logged from its first epoch on: that was trained again.
+    From its first epoch on, a later start replaces what earlier ones logged: these epochs were trained again.
 
     Args:
         files (list[Path]): JSON, one object per line, oldest file first.
 
     Returns:
-        TrainingLog: With the unit ``'epoch'`` unless nothing tells epochs (a loop over iterations).
+        TrainingLog: With the unit ``'epoch'``; with ``'iteration'`` if no epochs were logged (a loop over iterations).
     """
     log = TrainingLog()
     for file in files:
@@ -82,20 +82,20 @@ def read_training_log(files):
         for entry in others:
             for key in [key for key in entry if key not in _NO_MEASURES]:
                 kind = log.mining if key.startswith(('mining/', 'analysis/')) else log.measures
-                # The log names figures of TALMetric with its prefix, results files do not.
+                # In the log, measures of TALMetric have its prefix; in results files they have none.
                 kind.setdefault(key.removeprefix('tal/'), {})[entry['step']] = entry[key]
     return log
 
 
 def thin(values, factor=1):
-    """A curve, times a factor, as two lists of at most ``MAX_POINTS``, x ascending; ``None`` for what is not finite."""
+    """Scale a curve and thin it to two lists of at most ``MAX_POINTS``, x ascending; ``None`` for NaN and Inf."""
     x = sorted(values)
     x = [x[index] for index in np.unique(np.linspace(0, len(x) - 1, min(len(x), MAX_POINTS)).round().astype(int))]
     return x, [factor * values[at] if math.isfinite(values[at]) else None for at in x]
 
 
 def _read_lines(file, broken_lines):
-    """Objects with a step and numbers; a killed process leaves half a line behind."""
+    """Yield objects with a step and numbers; a killed process leaves half a line behind."""
     for number, line in enumerate(file.read_text(encoding='utf-8', errors='replace').splitlines(), start=1):
         try:
             entry = json.loads(line)

@@ -111,13 +111,13 @@ def test_hovering_tells_class_score_and_seconds(open_page):
     page = open_page('one')
     best = page.find_element(By.CSS_SELECTOR, f'[data-video={json.dumps(BAD)}] .detection.wrong[aria-label*="0.900"]')
     ActionChains(page).scroll_to_element(best).move_to_element(best).perform()
-    assert tooltip(page).splitlines() == ['jump', 'score 0.900, 40.25–50.50 s', f'{EVIL}, not right at tIoU 0.5']
+    assert tooltip(page).splitlines() == ['jump', 'score 0.900, 40.25–50.50 s', f'{EVIL}, false positive at tIoU 0.5']
     assert best.value_of_css_property('stroke') != 'none'
     right = page.find_element(By.CSS_SELECTOR, '[data-video="good"] .detection.right')
     assert right.value_of_css_property('fill') == BLUE
     truth = page.find_element(By.CSS_SELECTOR, '[data-video="good"] .truth')
     ActionChains(page).scroll_to_element(truth).move_to_element(truth).perform()
-    assert tooltip(page).splitlines() == ['ground-truth segment: jump', '0.00–10.00 s']
+    assert tooltip(page).splitlines() == ['ground truth: jump', '0.00–10.00 s']
     point = page.find_element(By.CSS_SELECTOR, '[data-video="good"] .point')
     assert point.get_attribute('aria-label') == 'point label: jump, 4.50 s'
 

@@ -1,10 +1,10 @@
 'use strict';
 
 const PLOT = {width: 360, height: 190, left: 46, right: 10, top: 8, bottom: 34};
-const DASHES = ['', '6 3', '2 3', '8 3 2 3']; // tell runs apart where colours do not
+const DASHES = ['', '6 3', '2 3', '8 3 2 3']; // distinguish runs also without colours
 const MAX_DOTS = 40; // points of a curve that are drawn as dots, too
 
-/** One figure, a curve for each run; values are read by pointing, or by the arrow keys. */
+/** One chart with a curve for each run; pointing at it or the arrow keys show values. */
 function drawChart(parent, chart) {
   const xs = [...new Set(chart.series.flatMap((series) => series.x))].sort((a, b) => a - b);
   const ys = chart.series.flatMap((series) => series.y).filter((y) => y !== null);
@@ -48,7 +48,7 @@ function drawCurve(svg, scale, series) {
   const group = add(svg, 'g', {class: runClass(series.run)});
   let path = '';
   series.x.forEach((x, index) => {
-    if (series.y[index] === null) return; // a loss that was no number: the curve has a gap
+    if (series.y[index] === null) return; // the loss was NaN or Inf: the curve has a gap
     const joined = index > 0 && series.y[index - 1] !== null;
     path += `${joined ? 'L' : 'M'}${scale.x(x).toFixed(1)} ${scale.y(series.y[index]).toFixed(1)}`;
     if (series.x.length <= MAX_DOTS) add(group, 'circle', {class: 'dot', cx: scale.x(x), cy: scale.y(series.y[index]), r: 2.5});

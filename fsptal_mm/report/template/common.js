@@ -4,7 +4,7 @@ const SVG = 'http://www.w3.org/2000/svg';
 const content = JSON.parse(document.getElementById('content').textContent);
 const tooltip = document.getElementById('tooltip');
 
-/** A new element below `parent`; texts are set as text, never as HTML. */
+/** Add an element below `parent`; texts are set as text, never as HTML. */
 function add(parent, name, attributes = {}, text = null) {
   const svg = name === 'svg' || parent.namespaceURI === SVG;
   const element = svg ? document.createElementNS(SVG, name) : document.createElement(name);

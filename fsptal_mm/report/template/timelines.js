@@ -1,7 +1,7 @@
 'use strict';
 
 const LANE = 44; // height of a run's part of a row, in pixels
-const LOW_LANE = 24; // the same where the class has no ground-truth segment
+const LOW_LANE = 24; // the same for a class without a ground-truth segment
 const BAR = 6;
 const STRIP = 8; // ground-truth segments, above the lanes
 const MAX_ZOOM = 64;
@@ -93,7 +93,7 @@ class VideoView {
     return `${Math.max(0, Math.min(100, (100 * time) / this.video.duration_sec))}%`;
   }
 
-  /** All rows anew, for what the filter lets through. */
+  /** Draw all rows anew, with the detections that the filter lets through. */
   draw() {
     const {label, score} = this.filter;
     this.inner.replaceChildren();
@@ -136,7 +136,7 @@ class VideoView {
     for (const [start, end] of truth) {
       this.addSpan(svg, 'truth-shade', start, end, 0, height);
       const strip = this.addSpan(svg, 'truth', start, end, 1, STRIP - 3);
-      this.explain(strip, `ground-truth segment: ${name}\n${seconds(start, end)}`);
+      this.explain(strip, `ground truth: ${name}\n${seconds(start, end)}`);
     }
     for (const [time] of this.video.points.filter((point) => point[1] === index)) {
       const point = add(svg, 'circle', {class: 'point', cx: this.percent(time), cy: STRIP / 2, r: 4});
@@ -156,10 +156,10 @@ class VideoView {
   addBar(parent, name, lane, laneHeight, found) {
     const [start, end, score, , right] = found;
     const [low, high] = this.ranges[lane];
-    const up = high > low ? Math.sqrt((score - low) / (high - low)) : 1; // the root parts the many low ones
+    const up = high > low ? Math.sqrt((score - low) / (high - low)) : 1; // the square root spreads the many low scores
     const y = STRIP + laneHeight * lane + 3 + (1 - up) * (laneHeight - BAR - 4);
     const element = this.addSpan(parent, `detection ${right ? 'right' : 'wrong'}`, start, end, y, BAR);
-    const verdict = `${right ? 'right' : 'not right'} at tIoU ${content.tiou}`;
+    const verdict = `${right ? 'true' : 'false'} positive at tIoU ${content.tiou}`;
     const text = `${name}\nscore ${Math.abs(score) < 0.001 ? score.toPrecision(2) : score.toFixed(3)}, ${seconds(start, end)}\n${content.runs[this.video.runs[lane].run]}, ${verdict}`;
     element.setAttribute('tabindex', -1);
     this.explain(element, text);
