@@ -1,4 +1,4 @@
-"""Repairs of how mmengine reads checkpoints: its own ones load, and no checkpoint runs code."""
+"""Repairs of the loading of checkpoints: those of mmengine load, and none runs code."""
 
 import functools
 import os
@@ -16,16 +16,16 @@ from mmengine.utils import digit_version
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import regular_file
 
-_DTYPE_CODES = ('b1', 'i1', 'i2', 'i4', 'i8', 'u1', 'u2', 'u4', 'u8', 'f2', 'f4', 'f8')  # may stand in checkpoints
+_DTYPE_CODES = ('b1', 'i1', 'i2', 'i4', 'i8', 'u1', 'u2', 'u4', 'u8', 'f2', 'f4', 'f8')  # allowed in checkpoints
 
 
 def load_checkpoints_safely() -> bool:
-    """Let mmengine's own checkpoints pass torch's safe loading, and say clearly why another file does not.
+    """Let mmengine's own checkpoints pass torch's safe loading, and say why another file does not.
 
     Symptom: ``UnpicklingError: Weights only load failed`` on resume and test.
     Cause: since torch 2.6 ``torch.load`` builds only listed types; mmengine's training log is made of others.
-    The names in ``_checkpoint_globals`` join torch's list; everything else in a file stays refused unless the user
-    sets torch's own ``TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1``. A loader that somebody else registered is left alone.
+    The names in ``_checkpoint_globals`` are added to torch's list. Everything else in a file is refused, unless the
+    user sets torch's own ``TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1``. A loader registered by other code stays as it is.
     Delete when: mmengine itself loads its checkpoints with ``weights_only=True``.
     """
     load, schemes = checkpoint.load_from_local, checkpoint.CheckpointLoader._schemes
@@ -46,13 +46,13 @@ def load_checkpoints_safely() -> bool:
     torch.serialization.add_safe_globals(_checkpoint_globals())
     checkpoint.CheckpointLoader.register_scheme(prefixes='', loader=load_from_local, force=True)
     load_url = checkpoint.load_url
-    # What comes over http is unpickled without any check by default.
+    # By default, files from http are unpickled without any check.
     checkpoint.load_url = lambda *args, **kwargs: load_url(*args, **{**kwargs, 'weights_only': True})
     return True
 
 
 def _check_archive(path):
-    """InputError if a file of torch unpacks to more than it is: torch compresses nothing."""
+    """InputError if a file of torch is compressed, which torch never does: it could unpack to any size."""
     with open(path, 'rb') as file:
         if file.read(4) != b'PK\x03\x04':
             return
@@ -63,7 +63,7 @@ def _check_archive(path):
 
 
 def _checkpoint_globals():
-    """What checkpoints of mmengine hold beyond torch's own list: objects, or pairs (object, its name in the file)."""
+    """Types in mmengine's checkpoints that torch's list lacks: objects, or pairs (object, its name in the file)."""
     reconstruct, scalar = np.zeros(0).__reduce__()[0], np.float64(0).__reduce__()[0]
     allowed = [HistoryBuffer, ConfigDict, np.ndarray, *{type(np.dtype(code)) for code in _DTYPE_CODES}]
     allowed += [(_numeric_dtype, 'numpy.dtype'), (_history_method, 'builtins.getattr')]
@@ -73,14 +73,14 @@ def _checkpoint_globals():
 
 
 def _numeric_dtype(code, *_):
-    """Stand in for ``numpy.dtype``, which lets a file give a number a field that takes its bytes for a pointer."""
+    """Stand in for ``numpy.dtype``, with which a file could make numpy take its bytes for a pointer."""
     if code not in _DTYPE_CODES:
         raise pickle.UnpicklingError(f'GLOBAL numpy.dtype({code!r})')
     return np.dtype(code)  # numpy's own instance, which ignores the state that the file holds
 
 
 def _history_method(owner, name):
-    """Stand in for ``builtins.getattr``, by which a file could reach everything."""
+    """Stand in for ``builtins.getattr``, with which a file could reach any object."""
     if owner is not HistoryBuffer or name not in ('min', 'max', 'mean', 'current'):
         raise pickle.UnpicklingError(f'GLOBAL builtins.getattr({name!r})')
     return getattr(HistoryBuffer, name)
@@ -99,11 +99,11 @@ def _checkpoint_error(filename, error):
 
 
 def run_no_config_of_a_checkpoint() -> bool:
-    """Let no resume run ``meta['config']``, wherever the checkpoint comes from: file, http, s3, petrel, openmmlab, ...
+    """Keep a resume from running ``meta['config']`` of a checkpoint from any source: file, http, s3, petrel, ...
 
-    Symptom: a stranger's checkpoint runs code, although it holds but tensors and texts.
+    Symptom: an untrusted checkpoint runs code, although it holds only tensors and texts.
     Cause: older toolboxes wrote their config there, and mmengine's resume runs that text as Python to read ``gpu_ids``.
-    Delete when: the oldest mmengine supported does not; all of 0.10 do.
+    Delete when: the oldest mmengine supported does not run it; all versions 0.10 do.
     """
     load = checkpoint.CheckpointLoader.load_checkpoint.__func__
 

@@ -14,12 +14,12 @@ from fsptal_mm.utils.errors import InputError
 
 
 def launch_without_cuda() -> bool:
-    """Let ``--launcher pytorch|slurm|mpi`` train on several CPU processes, with no change of the config.
+    """Let ``--launcher pytorch|slurm|mpi`` train in several processes on the CPU, without a change of the config.
 
     Symptom: ``AttributeError: module 'torch._C' has no attribute '_cuda_setDevice'``; after that ``ValueError:
     DistributedDataParallel device_ids ... got device_ids [0]``.
-    Cause: mmengine takes every machine without NPU, MLU or MUSA to have CUDA: device, nccl, ``device_ids``.
-    Delete when: the oldest mmengine supported asks for CUDA at both places.
+    Cause: mmengine assumes CUDA on every machine without NPU, MLU or MUSA: device, nccl, ``device_ids``.
+    Delete when: the oldest mmengine supported checks for CUDA at both places.
     """
     if get_device() != 'cpu':
         return False
@@ -65,7 +65,7 @@ def train_in_bf16_on_cpu() -> bool:
 
 
 class CPUAmpOptimWrapper(OptimWrapper):
-    """Train in bfloat16 on the CPU; takes the arguments of mmengine's ``AmpOptimWrapper``.
+    """Optimizer wrapper for bfloat16 on the CPU, with the arguments of mmengine's ``AmpOptimWrapper``.
 
     ``loss_scale`` and ``use_fsdp`` have no effect: bfloat16 has the range of float32 and needs no scaling. A ``dtype``
     other than None or bfloat16 raises InputError.
@@ -78,6 +78,6 @@ class CPUAmpOptimWrapper(OptimWrapper):
 
     @contextmanager
     def optim_context(self, model):
-        """Run the model's forward pass in bfloat16, and gradient accumulation as ever."""
+        """Run the model's forward pass in bfloat16; gradient accumulation stays as it is."""
         with super().optim_context(model), autocast(device_type='cpu', dtype=torch.bfloat16):
             yield

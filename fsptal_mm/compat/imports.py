@@ -1,4 +1,4 @@
-"""Repairs of what cannot be imported; :mod:`fsptal_mm.compat` makes them."""
+"""Repairs of imports that fail; :mod:`fsptal_mm.compat` makes them."""
 
 import importlib.metadata
 import importlib.util
@@ -51,7 +51,7 @@ def replace_pkg_resources() -> bool:
     A config's own ``custom_imports`` is read after its ``_base_``: there ``fsptal_mm`` must be imported beforehand.
     Delete when: the oldest mmengine supported uses ``importlib.metadata``.
     """
-    name = 'pkg_resources'  # not imported to see: that takes long and warns
+    name = 'pkg_resources'  # not imported for the check: that takes long and warns
     if sys.modules[name] is not None if name in sys.modules else importlib.util.find_spec(name) is not None:
         return False
     for replacement in (is_installed, get_installed_path, package2module):
@@ -75,13 +75,13 @@ def is_installed(package: str) -> bool:
 def get_installed_path(package: str) -> str:
     """Return the folder of ``package``, a module or a distribution; PackageNotFoundError if there is none."""
     spec = importlib.util.find_spec(package)
-    if spec is None or spec.origin is None:  # None too where a clone, a folder of that name, stands in the way
+    if spec is None or spec.origin is None:  # None also if a folder of that name, such as a clone, hides the module
         spec = importlib.util.find_spec(package2module(package))
     return str(Path(spec.origin).parent)
 
 
 def package2module(package: str) -> str:
-    """Return the module that the distribution ``package`` installs; ValueError if it does not say."""
+    """Return the module that the distribution ``package`` installs; ValueError if it does not state one."""
     modules = importlib.metadata.distribution(package).read_text('top_level.txt')
     if not modules:
         raise ValueError(f'can not infer the module name of {package}')

@@ -1,4 +1,4 @@
-"""Reading configs and their options: what cannot be parsed or found is an InputError with file and line."""
+"""Reading of configs and their options; mistakes become an InputError with file and line."""
 
 import argparse
 import ast
@@ -19,7 +19,7 @@ _UNKNOWN_TYPE = re.compile(r'(\S+) is not in the \S+::(.+?) registry\.')  # as m
 
 
 class OptionsAction(DictAction):
-    """mmengine's action for ``--cfg-options``; what is no ``KEY=VALUE`` is argparse's error of one line."""
+    """mmengine's argparse action for ``--cfg-options``; a text other than ``KEY=VALUE`` gives an error of one line."""
 
     def __call__(
         self,
@@ -31,7 +31,7 @@ class OptionsAction(DictAction):
         """Read the options.
 
         Raises:
-            argparse.ArgumentError: A text has no ``=``, or brackets that do not close.
+            argparse.ArgumentError: A text has no ``=``, or an unclosed bracket.
         """
         try:
             super().__call__(parser, namespace, values, option_string)
@@ -41,21 +41,21 @@ class OptionsAction(DictAction):
 
 
 def read_config(path: str | os.PathLike) -> Config:
-    """Read a config file. Errors of what the config runs or imports keep their traceback.
+    """Read a config file. Errors in code that the config runs or imports keep their traceback.
 
     Raises:
-        InputError: The file or one of its bases is not there, or is no Python.
+        InputError: The file or one of its bases is missing, or is not valid Python.
     """
     regular_file(path, 'a config file')
     try:
         return Config.fromfile(path)
-    except Exception:  # mmengine names no file where one cannot be parsed
+    except Exception:  # mmengine does not name the file that cannot be parsed
         _check_files(str(path))
         raise
 
 
 def _check_files(path):
-    """InputError for the first of a config and its bases that is not there, or cannot be parsed."""
+    """InputError for the first file, of a config and its bases, that is missing or cannot be parsed."""
     if not path.endswith('.py'):
         return
     text = read_text(path)
@@ -74,13 +74,13 @@ def _check_files(path):
 
 @contextlib.contextmanager
 def naming_types(file: str | os.PathLike | None = None) -> Iterator[None]:
-    """Let a ``type`` that no registry holds be an InputError with names that are near; also a decorator.
+    """Turn mmengine's KeyError for an unknown ``type`` into an InputError with similar names; also a decorator.
 
     Args:
         file: The config, for the error.
 
     Raises:
-        InputError: In place of mmengine's KeyError of such a type. Every other error stays as it is.
+        InputError: A ``type`` is in no registry. Every other error stays as it is.
     """
     try:
         yield
@@ -99,7 +99,7 @@ def naming_types(file: str | os.PathLike | None = None) -> Iterator[None]:
 
 
 def _place(file, word):
-    """``file:line`` of the first line with a word; ``file`` if that is elsewhere (in a base, on the command line)."""
+    """``file:line`` of the first line with a word; ``file`` if no line has it (it stands in a base, say)."""
     for number, line in enumerate(read_text(file).splitlines(), 1):
         if re.search(rf'\b{re.escape(word)}\b', line):
             return f'{file}:{number}'
@@ -107,24 +107,24 @@ def _place(file, word):
 
 
 def merge_options(config: Config, options: dict | None) -> None:
-    """Merge ``--cfg-options`` into a config; ``data_root`` reaches every path below the old one.
+    """Merge ``--cfg-options`` into a config; a new ``data_root`` replaces the old one in every path.
 
-    mmengine changes the top-level key only: the paths that the config made from it are plain strings by then.
+    mmengine would change the top-level key only: paths that the config built from it are plain strings by then.
 
     Args:
         config: Changed in place.
-        options: By dotted key. What they set explicitly stays as set.
+        options: Values by dotted key. They take precedence over paths that ``data_root`` changes.
     """
     move_data_root(config, options)
     config.merge_from_dict(options or {})
 
 
 def move_data_root(config: Config, options: dict | None) -> None:
-    """Move every string of a config that is ``data_root``, or a path below it, at any depth.
+    """Replace ``data_root`` in every string of a config that is this folder, or a path below it, at any depth.
 
     Args:
-        config: Changed in place; without a ``data_root`` of one folder it stays as it is.
-        options: The new folder is their ``data_root``, where it is a string.
+        config: Changed in place; it stays as it is if its ``data_root`` is not one folder.
+        options: Their ``data_root`` is the new folder, if it is a string.
     """
     old, new = config.get('data_root'), (options or {}).get('data_root')
     if isinstance(old, str) and isinstance(new, str):

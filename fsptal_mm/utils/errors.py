@@ -1,29 +1,29 @@
-"""The one error type for user input (annotation files, features, configs, results), and that of writing."""
+"""Errors of user input (annotation files, features, configs, results), and of writing files."""
 
 import numbers
 import re
 from pathlib import Path
 from typing import Any
 
-# No second, rate, count or weight is larger, and what is computed from such numbers does not overflow.
+# Upper limit of seconds, rates, counts and weights: results computed from such numbers do not overflow.
 LARGEST = 1e12
 # Control characters, line and paragraph separators, halves of surrogate pairs: they split lines or cannot be written.
 NOT_PRINTABLE = re.compile('[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]')
-# A data loader's worker sends an error as a text, a traceback that ends with the message, of which torch makes another.
+# A worker of a data loader sends an error as text: a traceback that ends with the message. torch rebuilds it from that.
 _OF_WORKER = re.compile(r'Caught InputError in DataLoader worker.*\n[\w.]*InputError: (.*?)\n?\Z', re.DOTALL)
 
 
 class InputError(ValueError):
-    """A user's file or setting that cannot be used as it is.
+    """A user's file or setting that cannot be used.
 
-    The message names the file, the video and the field, what was found there and what was expected.
+    The message names the file, the video and the field, the value found and the value expected.
 
     Args:
-        expected: The right value, in words.
-        file: The file at fault (with ``:line`` where lines count).
-        video: The video at fault.
-        field: The field, column or config argument at fault.
-        found: The value that stood there instead.
+        expected: The expected value, in words.
+        file: The wrong file, if possible with ``:line``.
+        video: The wrong video.
+        field: The wrong field, column or config argument.
+        found: The value that stands there.
 
     Examples:
         >>> str(InputError('a number of seconds >= 0', file='gt.json', video='v_1', field='segment', found=[-3, 4]))
@@ -56,11 +56,11 @@ def _rebuild(expected, file, video, field, found):
 
 
 class WriteError(InputError, OSError):
-    """A file that cannot be written: no space is left, its folder is read-only, ...
+    """A file that cannot be written, because no space is left, its folder is read-only, ...
 
     Args:
         file: The file.
-        reason: In the words of the operating system; ``strerror``.
+        reason: Message of the operating system; also ``strerror``.
     """
 
     def __init__(self, file: str | Path, reason: str) -> None:
@@ -77,15 +77,15 @@ def check_numbers(
     """Make sure that arguments of a config are numbers in a range.
 
     Args:
-        owner (str): The class whose arguments they are, for the error.
+        owner (str): Class with these arguments, for the error.
         low: Smallest value.
         high: Largest value.
         whole: Whether they must be whole numbers.
-        optional: Whether ``None`` will do, too.
+        optional: Whether ``None`` is allowed, too.
         **values: Values by the names of the arguments.
 
     Raises:
-        InputError: One of them is none.
+        InputError: A value is not such a number.
     """
     for name, value in values.items():
         if value is None and optional:
@@ -102,11 +102,11 @@ def check_flags(owner: str, **flags: Any) -> None:
     """Make sure that switches of a config are ``True`` or ``False``: a word such as ``'no'`` would count as true.
 
     Args:
-        owner (str): The class whose arguments they are, for the error.
+        owner (str): Class with these arguments, for the error.
         **flags: Values by the names of the arguments.
 
     Raises:
-        InputError: One of them is something else.
+        InputError: A value is something else.
     """
     for name, value in flags.items():
         if not isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""Reading users' files, which may be damaged, enormous, no files at all, or a stranger's."""
+"""Reading of user files, which may be damaged, huge, missing, or from an untrusted source."""
 
 import json
 import math
@@ -13,7 +13,7 @@ from fsptal_mm.utils.errors import LARGEST, NOT_PRINTABLE, InputError
 
 # Text and JSON are held in memory as a whole, JSON at about ten times its size.
 _MAX_TEXT_BYTES = 1 << 30
-# File systems take 255; atomic_write adds some while it writes.
+# File systems allow 255; atomic_write needs some of them for its temporary file.
 _MAX_NAME_BYTES = 235
 T = TypeVar('T')
 _KINDS = {dict: 'an object', list: 'a list', str: 'a text'}
@@ -22,19 +22,19 @@ _KINDS = {dict: 'an object', list: 'a list', str: 'a text'}
 def regular_file(
     path: str | Path, expected: str = 'a readable file', max_bytes: int | None = None, **where: Any
 ) -> Path:
-    """Make sure that a path names a file that can be read to its end: a pipe never ends, a device may not either.
+    """Make sure that a path is a regular file. A pipe or a device may never end.
 
     Args:
         path: The file.
-        expected: The kind of file that it should be, for the error.
-        max_bytes: Largest size that it may have.
+        expected: The expected kind of file, for the error.
+        max_bytes: Largest size. Default: no limit.
         **where: Further arguments of :class:`InputError`.
 
     Returns:
         Path: The file.
 
     Raises:
-        InputError: Nothing is there, or it is something else, or it is too large.
+        InputError: There is no such file, it is a folder, pipe or device, or it is too large.
     """
     try:
         status = os.stat(path)
@@ -51,19 +51,19 @@ def regular_file(
 
 
 def path_below(folder: str | Path, name: str, suffix: str = '', field: str = 'video_id') -> Path:
-    """Path of a file that a name stands for, such as the id of a video: in a folder, or in folders below it.
+    """Path of the file of a name, such as a video id, in a folder or below it.
 
     Args:
         folder: The folder.
-        name (str): From a file or a user; ``a/b`` means a folder in the folder.
+        name (str): Name, from a file or a user; ``a/b`` means a subfolder.
         suffix: Added to the name.
-        field: Field that the name stands in, for the error.
+        field: Field of the name, for the error.
 
     Returns:
-        Path: The file, which need not be there.
+        Path: The file, which need not exist.
 
     Raises:
-        InputError: The name leads out of the folder, is empty, or no file can be named so.
+        InputError: The name leads out of the folder, is empty, or cannot be the name of a file.
     """
     if not isinstance(name, str) or NOT_PRINTABLE.search(name + suffix):
         raise InputError('a text without control characters', field=field, found=name)
@@ -76,20 +76,20 @@ def path_below(folder: str | Path, name: str, suffix: str = '', field: str = 'vi
 
 
 def spellings(video_id: str) -> tuple[str, str, str]:
-    """The id of a video as it may stand in one file or another: as it is, without and with ActivityNet's ``v_``."""
+    """Spellings of a video id in different files: as given, without and with ActivityNet's prefix ``v_``."""
     return video_id, video_id.removeprefix('v_'), f'v_{video_id}'
 
 
 def known_id(video_id: str, known: Container[str]) -> str | None:
-    """Spelling of a video's id among ``known`` ones; ``None`` if it has none there."""
+    """Spelling of a video id that is among the ``known`` ones; ``None`` if there is none."""
     return next((name for name in spellings(video_id) if name in known), None)
 
 
 def to_name(value: Any, expected: str = 'a name', **where: Any) -> str:
-    """A text without white space around it.
+    """Strip white space from a name.
 
     Raises:
-        InputError: It is no text or empty, or has characters that split lines or cannot be written.
+        InputError: It is not a text, is empty, or has control characters.
     """
     name = value.strip() if isinstance(value, str) else ''
     if not name:
@@ -100,7 +100,7 @@ def to_name(value: Any, expected: str = 'a name', **where: Any) -> str:
 
 
 def read_text(path: str | Path) -> str:
-    """Whole text of a UTF-8 file, with or without byte-order mark.
+    """Read a UTF-8 file, with or without byte-order mark.
 
     Raises:
         InputError: There is no such file, it is larger than 1 GiB, or it is no UTF-8 text.
@@ -114,10 +114,10 @@ def read_text(path: str | Path) -> str:
 
 
 def read_json(path: str | Path) -> dict[str, Any]:
-    """Content of a JSON file whose top level is an object.
+    """Read a JSON file whose top level is an object.
 
     Raises:
-        InputError: It is no JSON, the top level is something else, or a key stands twice in one object.
+        InputError: It is not JSON, the top level is something else, or a key occurs twice in one object.
     """
 
     def unique_keys(pairs):
@@ -144,10 +144,10 @@ def read_json(path: str | Path) -> dict[str, Any]:
 
 
 def get_field(entry: Any, key: str, kind: type[T], **where: Any) -> T:
-    """``entry[key]`` if it is of the kind (dict, list or str) that it must be.
+    """Return ``entry[key]``, which must have the type ``kind``: dict, list or str.
 
     Raises:
-        InputError: It is missing or of another kind.
+        InputError: It is missing or of another type.
     """
     if not isinstance(entry, dict):
         raise InputError(f'an object with {key!r}', found=entry, **where)
@@ -159,20 +159,20 @@ def get_field(entry: Any, key: str, kind: type[T], **where: Any) -> T:
 
 
 def shown(value: Any) -> Any:
-    """A JSON value as an :class:`InputError` shows it: to that, ``None`` means that there is nothing to show."""
+    """Convert a JSON value for the ``found`` of an :class:`InputError`, which shows nothing for ``None``."""
     return 'null' if value is None else value
 
 
 def get_label(entry: Any, **where: Any) -> str:
-    """Label of a point or segment, without white space around it."""
+    """Read the label of a point or segment, without white space around it."""
     return to_name(get_field(entry, 'label', str, **where), 'the name of a class', field='label', **where)
 
 
 def to_number(value: Any, minimum: float = -math.inf, **where: Any) -> float:
-    """Float of a number or of a text that holds one.
+    """Convert a number, or a text that holds one, to float.
 
     Raises:
-        InputError: It is no number, not finite, beyond 1e12 on either side, or below ``minimum``.
+        InputError: It is not a number, not finite, beyond 1e12 on either side, or below ``minimum``.
     """
     try:
         number = math.nan if isinstance(value, bool) else float(value)
@@ -185,7 +185,7 @@ def to_number(value: Any, minimum: float = -math.inf, **where: Any) -> float:
 
 
 def to_positive(value: Any, **where: Any) -> float | None:
-    """Float greater than 0, or ``None`` for ``None``."""
+    """Convert to a float greater than 0; ``None`` stays ``None``."""
     if value is None:
         return None
     number = to_number(value, **where)
@@ -195,10 +195,10 @@ def to_positive(value: Any, **where: Any) -> float | None:
 
 
 def to_segment(start: Any, end: Any, **where: Any) -> tuple[float, float]:
-    """Start and end in seconds; no length at all is let through, since ActivityNet's official file has such segments.
+    """Convert start and end to seconds. Segments without length are allowed: ActivityNet's official file has some.
 
     Raises:
-        InputError: One is no number, or negative, or the end comes before the start.
+        InputError: One is not a number, or negative, or the end comes before the start.
     """
     start, end = to_number(start, 0, **where), to_number(end, 0, **where)
     if end < start:

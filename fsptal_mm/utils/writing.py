@@ -1,4 +1,4 @@
-"""Writing files so that a killed program never leaves a half-written one behind."""
+"""Atomic writing: a killed program leaves the old file or the new one, never a half-written one."""
 
 import contextlib
 import json
@@ -17,15 +17,15 @@ except ImportError:  # Windows: files that a killed program left behind stay the
     fcntl = None
 
 _OURS = re.compile(r'\..+\.\w{8}\.fsptal-tmp(\.\w+)?')
-_swept = set()  # processes and folders that they have cleaned: a forked one knows those of its parent
+_swept = set()  # pairs of a process and a folder that it has cleaned: a forked process also knows those of its parent
 
 
 @contextlib.contextmanager
 def atomic_write(path: str | Path, mode: str = 'w', **kwargs: Any) -> Iterator[IO]:
-    """Open a temporary file beside ``path`` and move it there only when the block ends without an error.
+    """Open a temporary file, and move it to ``path`` only if the block ends without an error.
 
     Args:
-        path: Where the file is to stand in the end; missing folders are made.
+        path: Final path; missing folders are made.
         mode: ``'w'`` or ``'wb'``.
         **kwargs: Further arguments of ``open`` (``newline``, ...); text is UTF-8.
 
@@ -43,20 +43,20 @@ def atomic_write(path: str | Path, mode: str = 'w', **kwargs: Any) -> Iterator[I
 
 @contextlib.contextmanager
 def atomic_path(path: str | Path, suffix: str = '') -> Iterator[str]:
-    """As :func:`atomic_write`, for libraries that open files themselves.
+    """Give the path of a temporary file; as :func:`atomic_write`, for libraries that open files themselves.
 
-    A program that is killed leaves its temporary file, a hidden one whose name nothing reads. The next process that
-    writes into the folder removes it; those of living processes, which hold a lock on them, stay.
+    A killed program leaves its temporary file, a hidden one that is never read. The next process that writes into the
+    folder removes it. Temporary files of running processes are locked by them, and stay.
 
     Args:
-        path: Where the file is to stand in the end; missing folders are made.
-        suffix: Of the temporary file, where that tells a library the format.
+        path: Final path; missing folders are made.
+        suffix: Suffix of the temporary file, for libraries that derive the format from it.
 
     Yields:
         str: Path of the temporary file.
 
     Raises:
-        WriteError: The file cannot be written: no space left, a read-only folder, ... What stood there stays.
+        WriteError: The file cannot be written: no space left, a read-only folder, ... An old file stays.
     """
     path = Path(path)
     with naming(path), contextlib.ExitStack() as lock:
@@ -81,7 +81,7 @@ def atomic_path(path: str | Path, suffix: str = '') -> Iterator[str]:
 def naming(path: str | Path) -> Iterator[None]:
     """Turn the operating system's errors of writing ``path`` into a :class:`.WriteError`, which names it.
 
-    They name no file where a disk is full, or a temporary one. Errors that name another file stay as they are.
+    Those of a full disk name no file, or the temporary one. Errors that name another file stay as they are.
     """
     try:
         yield
@@ -90,26 +90,26 @@ def naming(path: str | Path) -> Iterator[None]:
     except OSError as error:
         culprit = path if error.filename is None else Path(error.filename)
         if culprit != path and culprit not in path.parents and not _OURS.fullmatch(culprit.name):
-            raise  # of some other file, which was read meanwhile
+            raise  # an error of another file, which was read in the block
         reason = error.strerror or f'a write cut short, as by a full disk ({error})'  # of numpy, which states no reason
         reason += f': {culprit}' if culprit in path.parents else ''
         raise WriteError(path, reason) from error
 
 
 def write_json(path: str | Path, content: Any) -> None:
-    """Write ``content`` as JSON, atomically; NaN is refused, since JSON has none."""
+    """Write ``content`` as JSON, atomically; NaN raises ValueError, since JSON has none."""
     text = json.dumps(content, allow_nan=False)  # in one go, which takes a fraction of json.dump's time
     with atomic_write(path) as file:
         file.write(text)
 
 
 def remove_leftovers(folder: str | Path) -> None:
-    """Remove the temporary files of :func:`atomic_path` in a folder that no living process writes."""
+    """Remove temporary files of :func:`atomic_path` from a folder, except those of running processes."""
     if fcntl is None:
         return
     for path in Path(folder).glob('.*.fsptal-tmp*'):
         if _OURS.fullmatch(path.name):
-            with contextlib.suppress(OSError):  # gone, locked by a living process, or on a file system without locks
+            with contextlib.suppress(OSError):  # gone, locked by a running process, or on a file system without locks
                 _remove_if_dead(path)
 
 
@@ -128,7 +128,7 @@ def _make_temporary(path, suffix, lock):
 
 
 def _sweep(folder):
-    """Remove what killed processes left in a folder, once per process."""
+    """Remove files that killed processes left in a folder, once per process."""
     key = os.getpid(), folder
     if key not in _swept:
         _swept.add(key)

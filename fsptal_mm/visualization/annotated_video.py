@@ -1,4 +1,4 @@
-"""Detections written onto the frames of their video."""
+"""Video with its detections written onto the frames."""
 
 from pathlib import Path
 
@@ -17,31 +17,30 @@ _FONT, _FONT_PIXELS = cv2.FONT_HERSHEY_SIMPLEX, 22  # height of its letters at s
 
 
 def annotate_video(video, path, detections, classes, min_share=0.5):
-    """Copy a video with the names and scores of what goes on, and a bar of its progress, on every frame.
+    """Copy a video, with labels and scores of the current detections and a progress bar on every frame.
 
-    The bar shows where detections lie. Frames are those of the source, at its frame rate (the mean, where it varies);
-    there is no sound.
+    The bar shows all detections. The frames are those of the source, at its mean frame rate. There is no sound.
 
     Args:
-        video (VideoReader): The source, open: frames, and the second at which each is shown.
+        video (VideoReader): The open source, with its frames and their times.
         path: MP4 file, written atomically.
         detections (Instances): Of this video, in seconds.
         classes (Sequence[str]): Names in the order of the indices; the colour of a class follows from its index.
-        min_share: Detections of a score below this share of the best one's are left out: weak ones lie nearly
-            everywhere.
+        min_share: Detections with a score below this share of the best score are left out: weak detections lie
+            nearly everywhere.
 
     Returns:
         str: ``path``.
 
     Raises:
-        InputError: A frame that cannot be decoded, or an OpenCV that cannot write MP4.
+        InputError: A frame cannot be decoded, or OpenCV cannot write MP4.
     """
     path = Path(path)
     shown = detections[np.argsort(detections.scores, kind='stable')]
     shown = shown[shown.scores >= min_share * shown.scores.max(initial=0)]
-    with atomic_path(path, path.suffix) as temporary:  # whose suffix tells OpenCV the container
+    with atomic_path(path, path.suffix) as temporary:  # OpenCV derives the container from the suffix
         _write_frames(temporary, video, shown, classes)
-        if cv2.VideoCapture(temporary).get(cv2.CAP_PROP_FRAME_COUNT) != len(video):  # OpenCV tells of no error
+        if cv2.VideoCapture(temporary).get(cv2.CAP_PROP_FRAME_COUNT) != len(video):  # OpenCV reports no error
             raise WriteError(path, 'a video cut short, as by a full disk')
     return str(path)
 
@@ -70,7 +69,7 @@ def _open_writer(path, fps, shape):
 
 
 def _draw(frame, time_sec, duration_sec, detections, classes):
-    """Write what goes on at a time onto a frame, in place; of each class only the best, detections ascend by score."""
+    """Write the detections at a time onto a frame, in place: the best of each class. ``detections`` ascend by score."""
     height, width = frame.shape[:2]
     bar, line = max(4, round(_BAR_SHARE * height)), max(12, round(_TEXT_SHARE * height))
     frame[-bar:] //= 4

@@ -1,7 +1,7 @@
-"""Pictures of diagnoses, several models side by side.
+"""Figures of diagnoses, for several models side by side.
 
-Each function takes what :meth:`Diagnosis.to_dict` gives, by the name of the model, and returns a figure that belongs to
-no global state of matplotlib; :func:`save_figure` writes it.
+Each function takes the dicts of :meth:`.Diagnosis.to_dict` by the name of the model. It returns a figure that does not
+belong to the global state of matplotlib; :func:`.save_figure` writes it.
 """
 
 import itertools
@@ -38,17 +38,17 @@ _HALO = withStroke(linewidth=2, foreground='white')  # letters stay legible on l
 
 
 def draw_error_profile(diagnoses):
-    """Draw the kinds of errors among the best detections, and the gain without each kind.
+    """Draw the error types of the best detections, and the gain without each type.
 
-    One column per model, four of them in a row. Above, a bar for the best G detections of each class, one for the next
-    G, and so on, G being the number of ground-truth instances of the class. Below, the mAP_N gained by removing all
-    errors of one kind.
+    Each model has a column, up to four in a row. G is the number of ground-truth segments of a class. Above: a bar for
+    the best G detections of each class, one for the next G, and so on. Below: the mAP_N gained by removing all errors
+    of one type.
 
     Args:
         diagnoses (dict[str, dict]): At least one.
 
     Returns:
-        Figure: See above.
+        matplotlib.figure.Figure: Two axes per model.
     """
     per_row = min(len(diagnoses), _MAX_COLUMNS)
     blocks = math.ceil(len(diagnoses) / per_row)
@@ -73,16 +73,16 @@ def draw_error_profile(diagnoses):
 
 
 def draw_sensitivity(diagnoses):
-    """Draw mAP_N on the instances of each length, coverage and number alone.
+    """Draw mAP_N on the ground-truth segments of each length, coverage and number.
 
-    Dashed lines are the figures of all instances. On the right, for each characteristic, the range from the worst to
-    the best bucket: the longer, the more sensitive is the model.
+    Dashed lines are the mAP_N on all segments. On the right: for each characteristic the range from the worst to the
+    best bucket. The longer it is, the more sensitive is the model to this characteristic.
 
     Args:
         diagnoses (dict[str, dict]): At least one; of the same videos and with the same bounds.
 
     Returns:
-        Figure: See above.
+        matplotlib.figure.Figure: Four axes: length, coverage, number, and the ranges.
     """
     figure, (axes,) = _figure((14, 4.2), 1, 4, width_ratios=(5, 5, 4, 3))
     _draw_buckets(axes[:3], diagnoses, 'mAP_N')
@@ -93,13 +93,13 @@ def draw_sensitivity(diagnoses):
 
 
 def draw_false_negatives(diagnoses):
-    """Draw the share of missed instances of each length, coverage and number.
+    """Draw the share of the ground-truth segments of each length, coverage and number that is missed.
 
     Args:
         diagnoses (dict[str, dict]): At least one; of the same videos and with the same bounds.
 
     Returns:
-        Figure: Dashed lines are the shares of all instances.
+        matplotlib.figure.Figure: Three axes; dashed lines are the shares among all segments.
     """
     figure, (axes,) = _figure((12, 4.2), 1, 3, width_ratios=(5, 5, 4))
     _draw_buckets(axes, diagnoses, 'missed_share')
@@ -149,7 +149,7 @@ def _gains(diagnosis):
 
 
 def _draw_buckets(axes, diagnoses, key):
-    """A panel for each characteristic: groups of bars for buckets, a bar for each model."""
+    """Draw a panel for each characteristic: a group of bars for each bucket, a bar for each model."""
     width = 0.8 / len(diagnoses)
     for part, characteristic in zip(axes, _TITLES):
         buckets = next(iter(diagnoses.values()))['characteristics'][characteristic]['buckets']
@@ -173,7 +173,7 @@ def _bucket_label(bucket, characteristic):
 
 
 def _draw_ranges(axes, diagnoses):
-    """For each characteristic and model a line from the worst bucket to the best one."""
+    """Draw a line from the worst bucket to the best one, for each characteristic and model."""
     for number, (color, diagnosis) in enumerate(zip(itertools.cycle(_MODEL_COLORS), diagnoses.values())):
         for x, characteristic in enumerate(_TITLES):
             buckets = diagnosis['characteristics'][characteristic]['buckets']

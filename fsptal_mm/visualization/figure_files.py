@@ -1,4 +1,4 @@
-"""Writing figures."""
+"""Writing of figures to files."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def save_figure(figure, path, dpi=150):
     """Write a figure, atomically.
 
     Args:
-        figure (matplotlib.figure.Figure): What to write.
+        figure (matplotlib.figure.Figure): The figure.
         path: PNG, SVG or PDF, by its suffix.
         dpi: Pixels per inch.
 
@@ -24,7 +24,7 @@ def save_figure(figure, path, dpi=150):
         str: ``path``.
 
     Raises:
-        InputError: Another suffix.
+        InputError: The suffix is another one.
     """
     suffix = Path(path).suffix.lower()
     if suffix not in SUFFIXES:

@@ -1,4 +1,4 @@
-"""Picture of the quality of pseudo labels over training."""
+"""Figure of the quality of pseudo labels over training."""
 
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -20,8 +20,8 @@ def label_quality_figure(runs):
     """Draw precision and recall of mined labels and tIoU of the best segments over the epochs.
 
     Args:
-        runs (dict[str, dict[int, dict[str, float]]]): For each named run the figures by the number of epochs done, as
-            ``quality_over_training`` returns them; what is missing is left out.
+        runs (dict[str, dict[int, dict[str, float]]]): By the name of the run, the measures by number of epochs done, as
+            ``quality_over_training`` returns them. Missing measures are not drawn.
 
     Returns:
         matplotlib.figure.Figure: With three axes: actions, background, segments.

@@ -1,4 +1,4 @@
-"""Colours of classes, models and kinds of errors."""
+"""Colours of classes, models and error types."""
 
 from dataclasses import dataclass
 
@@ -24,12 +24,12 @@ def text_color(color):
 
 @dataclass(frozen=True)
 class Look:
-    """Look of a class: colours repeat after seven classes, with another hatching.
+    """Colour and hatching of a class; colours repeat after seven classes, with another hatching.
 
     Attributes:
-        color: As matplotlib writes it.
-        hatch: Of matplotlib.
-        text_color: For letters on the colour.
+        color: Colour, ``'#rrggbb'``.
+        hatch: Hatching of matplotlib.
+        text_color: Colour of text on it.
     """
 
     color: str

@@ -11,12 +11,12 @@ from .timeline.builder import sample_timeline
 
 @VISUALIZERS.register_module()
 class TALVisualizer(Visualizer):
-    """Hands timelines to the backends: files (``LocalVisBackend``), TensorBoard, Weights & Biases.
+    """Visualizer that sends timelines to its backends: files (``LocalVisBackend``), TensorBoard, Weights & Biases.
 
     Args:
-        name: Of this visualizer.
-        max_classes: At most so many classes, see :func:`.timeline_figure`.
-        max_proposals: At most so many proposals, the best ones.
+        name: Name of the visualizer.
+        max_classes: Largest number of classes, see :func:`.timeline_figure`.
+        max_proposals: Largest number of proposals; the best ones are shown.
         **kwargs: As in ``mmengine.visualization.Visualizer``.
     """
 
@@ -41,11 +41,11 @@ class TALVisualizer(Visualizer):
         """Draw the timeline of a video, in the main process only.
 
         Args:
-            name: Of the series of images; ``LocalVisBackend`` writes ``vis_image/{name}_{step}.png``.
+            name: Name of the series of images; ``LocalVisBackend`` writes ``vis_image/{name}_{step}.png``.
             image (FrameStrip, optional): Frames of the video, as a row above the others.
-            data_sample (ActionDataSample): With what :func:`sample_timeline` reads.
+            data_sample (ActionDataSample): With the fields that :func:`.sample_timeline` reads.
             draw_gt: Whether to show ground truth and points.
-            draw_pred: Whether to show what the model says.
+            draw_pred: Whether to show scores, pseudo labels and proposals of the model.
             show: Whether to open a window, too.
             wait_time: Seconds until the window closes; 0: when a key is pressed.
             out_file: PNG, SVG or PDF file to write instead of handing the picture to the backends.

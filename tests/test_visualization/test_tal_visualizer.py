@@ -26,14 +26,14 @@ def test_a_picture_goes_to_the_backends(visualizer, tmp_path):
 def test_a_file_of_its_own_goes_to_no_backend(visualizer, tmp_path):
     visualizer.add_datasample('v', None, sample(), out_file=tmp_path / 'out/v.svg')
     text = (tmp_path / 'out/v.svg').read_text()
-    assert 'truth' in text
+    assert 'ground truth' in text
     assert 'proposals run' in text
     assert not list((tmp_path / 'run').rglob('*.png'))
 
 
 @pytest.mark.parametrize(
     'options, shown, hidden',
-    [(dict(draw_gt=False), 'proposals run', 'truth'), (dict(draw_pred=False), 'truth', 'proposals run')],
+    [(dict(draw_gt=False), 'proposals run', 'ground truth'), (dict(draw_pred=False), 'ground truth', 'proposals run')],
 )
 def test_parts_can_be_left_out(options, shown, hidden, visualizer, tmp_path):
     visualizer.add_datasample('v', None, sample(), out_file=tmp_path / 'v.svg', **options)

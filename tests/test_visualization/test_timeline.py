@@ -52,7 +52,7 @@ def rows_of(figure):
 
 
 def bars(axes):
-    """``(start, end, colour)`` of the bars, by start; without the shades of ground-truth segments."""
+    """``(start, end, colour)`` of the bars, by start; without the shades of the ground truth."""
     found = [
         (path.vertices[:, 0].min(), path.vertices[:, 0].max(), to_hex(part.get_facecolor()[0]))
         for part in axes.collections
@@ -66,7 +66,7 @@ def test_rows_stand_in_order_with_names():
     labels = [axes.get_ylabel() for axes in timeline_figure(training_video()).axes]
     q_hat = r'$\hat{q}$'
     assert labels == [
-        'truth (analysis)',
+        'ground truth (analysis)',
         'points',
         '',  # the model's name
         *('extended labels', 'mined labels', 'best segments'),
@@ -93,7 +93,7 @@ def test_rows_of_nothing():
 
 def test_bars_stand_at_their_seconds_in_the_colour_of_their_class():
     rows = rows_of(timeline_figure(training_video()))
-    assert bars(rows['truth (analysis)']) == [(4, 7, ORANGE), (12, 13, SKY)]
+    assert bars(rows['ground truth (analysis)']) == [(4, 7, ORANGE), (12, 13, SKY)]
     assert bars(rows['extended labels']) == [(4.5, 5.5, ORANGE)]
     assert bars(rows['mined labels']) == [(5.5, 6, ORANGE), (10, 18, '#808080')]
     assert bars(rows['best segments']) == [(4, 6.5, ORANGE)]
@@ -183,19 +183,19 @@ def test_overlapping_segments_lie_beneath_each_other():
     assert assign_lanes(np.array([[0, 4], [1, 2], [2, 3], [4, 5]])) == [0, 1, 1, 0]
     flat = Timeline('v', 9.0, CLASSES, truth=Instances.of_video([[0, 4], [4, 5]], [0, 1]))
     both = replace(flat, truth=Instances.of_video([[0, 4], [0, 4]], [0, 1]))  # CliffDiving is Diving, too
-    axes = rows_of(timeline_figure(both))['truth']
+    axes = rows_of(timeline_figure(both))['ground truth']
     middles = sorted(path.vertices[:, 1].mean() for part in axes.collections for path in part.get_paths())
     assert middles[0] < 1 < middles[1]
     heights = [
         axes.get_position().height * axes.figure.get_figheight()
-        for axes in (axes, rows_of(timeline_figure(flat))['truth'])
+        for axes in (axes, rows_of(timeline_figure(flat))['ground truth'])
     ]
     assert heights[0] > heights[1] + 0.1
 
 
 def test_wide_bars_carry_the_name_of_their_class():
     figure = timeline_figure(replace(training_video(), duration_sec=60.0))
-    names = [text.get_text() for text in rows_of(figure)['truth (analysis)'].texts]
+    names = [text.get_text() for text in rows_of(figure)['ground truth (analysis)'].texts]
     assert names == ['jump']  # 3 of 60 s are wide enough, 1 s is not
 
 

@@ -1,4 +1,4 @@
-"""Timelines from what holds their content: data samples, and the ground truth of videos with detections."""
+"""Builders of timelines, from data samples, or from ground truth and detections."""
 
 from collections.abc import Sequence
 
@@ -24,10 +24,10 @@ def sample_timeline(
             any of the data ``pred_segments``, ``snippet_curves`` (SnippetCurves), ``extended_labels``,
             ``mined_labels`` and ``best_segments`` (Instances, in seconds).
         classes: Names in the order of the indices.
-        name: Of the model.
+        name: Name of the model.
         draw_gt: Whether to show ground truth and points.
-        draw_pred: Whether to show what the model says.
-        frames: Of the video.
+        draw_pred: Whether to show scores, pseudo labels and proposals of the model.
+        frames: Frames of the video.
 
     Returns:
         Timeline: With one track, or none without ``draw_pred``.
@@ -59,15 +59,15 @@ def sample_timeline(
 
 
 def video_timeline(ground_truth, index: int, tracks: Sequence[ModelTrack] = ()) -> Timeline:
-    """Build a timeline from the ground truth of a video and what models say about it.
+    """Build a timeline from the ground truth of a video and the tracks of models.
 
     Args:
-        ground_truth (GroundTruth): Of several videos.
-        index: Of the video.
+        ground_truth (GroundTruth): Ground truth of several videos.
+        index: Index of the video.
         tracks: One per model.
 
     Returns:
-        Timeline: Of a video of unknown duration, it ends with the last segment.
+        Timeline: If the duration is unknown, it ends with the last segment.
     """
     truth, points = ground_truth.segments.of_index(index), ground_truth.points.of_index(index)
     duration_sec = float(ground_truth.durations_sec[index])

@@ -24,17 +24,17 @@ class SnippetCurves:
 
 @dataclass(frozen=True, eq=False)
 class ModelTrack:
-    """Output of one model for a video. ``None`` is not shown; what is empty is shown as an empty row.
+    """Results of one model on a video. A field that is None has no row; an empty one has an empty row.
 
     Attributes:
-        name: Of the model; may be empty where there is one only.
-        curves (SnippetCurves, optional): Scores.
-        extended (Instances, optional): Given labels after label extension (module A), given background among them.
+        name: Name of the model; may be empty if there is only one.
+        curves (SnippetCurves, optional): Scores of the snippets.
+        extended (Instances, optional): Given labels after label extension (module A), including given background.
         mined (Instances, optional): Mined labels, of actions and of background (module B).
         best_segments (Instances, optional): Segments of the highest outer-inner contrast (module C).
         proposals (Instances, optional): Detections, with scores, in any order.
         hits (np.ndarray, optional): ``(N,)`` bool, which of the proposals are true positives.
-        average_precision (float, optional): Of the video.
+        average_precision (float, optional): AP of the video.
     """
 
     name: str = ''
@@ -52,7 +52,7 @@ class FrameStrip:
     """Frames of a video, evenly spread: frame i of N stands for the i-th N-th of the video.
 
     Attributes:
-        times_sec: ``(N,)`` when each frame is shown, in the middle of its part.
+        times_sec: ``(N,)`` time of each frame, in the middle of its part.
         images: N arrays ``(H, W, 3)`` uint8, RGB.
     """
 
@@ -68,12 +68,12 @@ class Timeline:
         video_id: Its id.
         duration_sec: Its length.
         classes: Class names in the order of the indices.
-        truth (Instances, optional): Ground truth. Training never sees it. None or empty where there is none.
-        points (Instances, optional): Point labels, as segments without length; background clicks among them. None
-            or empty where there are none.
+        truth (Instances, optional): Ground truth. Training never sees it. None or empty if there is none.
+        points (Instances, optional): Point labels, as segments without length; including background clicks. None
+            or empty if there are none.
         tracks (Sequence[ModelTrack]): One per model.
-        frames (FrameStrip, optional): Of the video.
-        is_training: Whether this is a training video, whose truth is there for analysis only.
+        frames (FrameStrip, optional): Frames of the video.
+        is_training: Whether this is a training video, whose ground truth is shown for analysis only.
         ambiguous (Instances, optional): Ranges that evaluation leaves out.
     """
 
@@ -88,14 +88,14 @@ class Timeline:
     ambiguous: Instances | None = None
 
     def relevant_classes(self, min_score=0.5, limit=20):
-        """Classes that matter: those that occur, ascending, then others with high scores, the highest first.
+        """Classes to show: those that occur, ascending, then others with high scores, the highest first.
 
         A class occurs if a ground-truth segment, a point or a pseudo label has it.
 
         Args:
-            min_score: Another class matters where its q-hat reaches this, or where a proposal's score reaches this
-                share of the model's best one.
-            limit: At most so many.
+            min_score: Another class is shown if its q-hat reaches this value, or if the score of a proposal reaches
+                this share of the model's best score.
+            limit: Largest number of classes.
 
         Returns:
             np.ndarray: ``(K,)`` int64 class indices.

@@ -1,4 +1,4 @@
-"""Timelines: everything that is known and found in a video, on one axis of seconds."""
+"""Figures of timelines: labels, scores and proposals of a video on one time axis."""
 
 import numpy as np
 from matplotlib import rc_context
@@ -26,8 +26,8 @@ from .rows import (
 )
 
 _DPI = 120
-_WIDTHS_IN, _SEC_PER_IN = (9.0, 22.0), 80  # of the axis: at least, at most; in between it grows with the video
-_LETTER_IN, _MAX_LABEL = 0.066, 24  # width of a letter of the labels, and how many may stand there
+_WIDTHS_IN, _SEC_PER_IN = (9.0, 22.0), 80  # of the axis: smallest, largest; in between it grows with the video
+_LETTER_IN, _MAX_LABEL = 0.066, 24  # width of a letter of the labels, and their largest number
 _GAP_IN, _BLOCK_GAP_IN, _RIGHT_IN, _AXIS_IN, _LINE_IN, _TITLE_IN = 0.05, 0.12, 0.35, 0.45, 0.16, 0.32
 _Q_HAT = r'$\hat{q}$'
 _MANY_SEC = 120  # longer videos have minutes on their axis
@@ -39,20 +39,20 @@ def draw_timeline(path, timeline, **kwargs):
 
     Args:
         path: PNG, SVG or PDF, by its suffix; written atomically.
-        timeline (Timeline): What to show.
+        timeline (Timeline): The timeline.
         **kwargs: As in :func:`timeline_figure`.
 
     Returns:
         str: ``path``.
 
     Raises:
-        InputError: Another suffix.
+        InputError: The suffix is another one.
     """
     return save_figure(timeline_figure(timeline, **kwargs), path, _DPI)
 
 
 def timeline_image(timeline, **kwargs):
-    """A timeline as an image ``(H, W, 3)`` uint8, RGB; arguments as in :func:`timeline_figure`."""
+    """Draw a timeline as an image ``(H, W, 3)`` uint8, RGB; arguments as in :func:`timeline_figure`."""
     canvas = FigureCanvasAgg(timeline_figure(timeline, **kwargs))
     with rc_context(STYLE):
         canvas.draw()
@@ -62,17 +62,17 @@ def timeline_image(timeline, **kwargs):
 def timeline_figure(timeline, max_classes=20, max_proposals=100):
     """Draw a timeline.
 
-    From top to bottom: frames, ground-truth segments, points; then for each model extended labels, mined labels, best
-    segments, q-hat of every class that matters, b, and proposals, each at the height of its score. Behind the scores of
-    a class stand its ground-truth segments. What there is nothing of has no row.
+    From top to bottom: frames, ground truth, points. Then for each model: extended labels, mined labels, best
+    segments, q-hat of every relevant class, b, and proposals, each at the height of its score. The ground-truth
+    segments of a class are shaded behind its scores. Rows without content are left out.
 
     Args:
-        timeline (Timeline): What to show.
-        max_classes: At most so many classes, see :meth:`Timeline.relevant_classes`.
-        max_proposals: At most so many proposals of each model, the best ones.
+        timeline (Timeline): The timeline.
+        max_classes: Largest number of classes, see :meth:`.Timeline.relevant_classes`.
+        max_proposals: Largest number of proposals of each model; the best ones are shown.
 
     Returns:
-        matplotlib.figure.Figure: It belongs to no window; every row is an axes, whose label is that of its y axis.
+        matplotlib.figure.Figure: It belongs to no window. Every row is an axes, with its name as label of the y axis.
     """
     classes = timeline.relevant_classes(limit=max_classes)
     looks = {int(label): Look.of_number(int(label)) for label in classes}
@@ -86,7 +86,7 @@ def timeline_figure(timeline, max_classes=20, max_proposals=100):
 
 
 def axis_width_in(duration_sec):
-    """Inches of the axis of a video: what is long gets more room, up to a bound."""
+    """Width of the time axis in inches: longer videos get a wider one, within bounds."""
     return float(np.clip(duration_sec / _SEC_PER_IN, *_WIDTHS_IN))
 
 
@@ -95,7 +95,9 @@ def _video_rows(timeline, canvas):
     if timeline.frames is not None:
         rows.append(frames_row(timeline.frames, canvas.shown(_truth(timeline)), canvas))
     if timeline.truth is not None and len(timeline.truth):
-        rows.append(spans_row('truth (analysis)' if timeline.is_training else 'truth', timeline.truth, canvas))
+        rows.append(
+            spans_row('ground truth (analysis)' if timeline.is_training else 'ground truth', timeline.truth, canvas)
+        )
     if timeline.points is not None and len(timeline.points):
         rows.append(points_row(timeline.points, canvas))
     return rows
@@ -142,7 +144,7 @@ def _short(name):
 
 
 def _plain(name):
-    """A name of whatever letters, where matplotlib would read formulas."""
+    """Escape a name, in which matplotlib would read formulas."""
     return name.replace('$', r'\$')
 
 
@@ -156,7 +158,7 @@ def _title(timeline, canvas):
 
 
 def _legend_handles(timeline, canvas):
-    """Legend of colours and signs."""
+    """Legend of colours and markers."""
     handles = [
         Patch(facecolor=look.color, hatch=look.hatch, edgecolor='white', label=_short(canvas.names[label]))
         for label, look in canvas.looks.items()
@@ -176,7 +178,7 @@ def _legend_handles(timeline, canvas):
 
 
 def _lay_out(blocks, title, handles, canvas):
-    """Put the rows beneath one another, in inches, with a legend on top and the axis of seconds at the bottom."""
+    """Arrange the rows below each other, with the legend on top and the time axis at the bottom."""
     rows = [row for block in blocks for row in block]
     left_in = 0.25 + _LETTER_IN * max(8, *(len(row.label.replace(_Q_HAT, 'q')) for row in rows))
     longest = max((len(handle.get_label()) for handle in handles), default=1)
@@ -220,7 +222,7 @@ def _fill(axes, row, canvas):
 
 
 def _draw_time_axis(axes, canvas):
-    """Ticks of seconds, or of minutes and seconds, at round times, beneath the last row."""
+    """Draw ticks in seconds, or in minutes and seconds, at round times below the last row."""
     most = max(4, int(canvas.width_in * 1.3))
     step = next((step for step in _TICK_SEC if canvas.duration_sec / step <= most), _TICK_SEC[-1])
     axes.xaxis.set_major_locator(MultipleLocator(step))

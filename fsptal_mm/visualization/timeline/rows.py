@@ -1,4 +1,4 @@
-"""The rows of a timeline: what stands beneath one another on the axis of seconds."""
+"""Rows of a timeline, which lie below each other on one time axis."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,10 +25,10 @@ class Row:
     """One axes of a timeline.
 
     Attributes:
-        label: On the left.
-        height_in: Inches.
-        draw: Draws into the axes it is given.
-        look (Look, optional): Of the class that the whole row is about, as a swatch beside the label.
+        label: Text on the left.
+        height_in: Height in inches.
+        draw: Function that draws into the given axes.
+        look (Look, optional): Look of the class of the row, drawn as a swatch beside the label.
     """
 
     label: str
@@ -39,13 +39,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Canvas:
-    """Properties of the picture that rows need.
+    """Settings of the picture that all rows share.
 
     Attributes:
-        looks (dict[int, Look]): By class index; others are not drawn.
+        looks (dict[int, Look]): By class index; other classes are not drawn.
         names (Sequence[str]): Class names.
-        duration_sec: What the axis shows.
-        width_in: Of the axis, in inches.
+        duration_sec: Duration that the axis shows.
+        width_in: Width of the axis, in inches.
         dpi: Pixels per inch.
     """
 
@@ -60,27 +60,27 @@ class Canvas:
         return BACKGROUND if label == NO_CLASS else self.looks[label]
 
     def shown(self, spans):
-        """Those spans whose class is drawn, or that are background."""
+        """Spans of background and of the classes that are drawn."""
         return spans[np.isin(spans.labels, [NO_CLASS, *self.looks])]
 
     def visible(self, segments_sec):
-        """Segments of at least the width that can be seen, around their middles."""
+        """Segments, widened around their middles to a visible width if they are shorter."""
         middle, half = segments_sec.mean(1), np.diff(segments_sec)[:, 0] / 2
         half = np.maximum(half, _MIN_BAR_PX / 2 * self.duration_sec / (self.width_in * self.dpi))
         return np.stack([middle - half, middle + half], 1)
 
     @property
     def width_px(self):
-        """Pixels of the axis."""
+        """Width of the axis in pixels."""
         return int(self.width_in * self.dpi)
 
     def length_in(self, length_sec):
-        """Inches that a stretch of time takes."""
+        """Length of a time span on the axis, in inches."""
         return length_sec / self.duration_sec * self.width_in
 
 
 def spans_row(label, spans, canvas):
-    """Bars of labelled segments; those that overlap in time lie beneath one another."""
+    """Row of labelled segments as bars; those that overlap in time lie below each other."""
     spans = canvas.shown(spans)
     spans = spans[np.argsort(spans.segments[:, 0], kind='stable')]
     lanes = assign_lanes(spans.segments)
@@ -111,7 +111,7 @@ def spans_row(label, spans, canvas):
 
 
 def assign_lanes(segments_sec):
-    """Lane of every segment, ascending by start: the first one that is free."""
+    """Lane of every segment, in order of start: the first lane that is free."""
     free_from, lanes = [], []
     for start, end in segments_sec:
         lane = next((lane for lane, free_sec in enumerate(free_from) if free_sec <= start + 1e-9), len(free_from))
@@ -121,7 +121,7 @@ def assign_lanes(segments_sec):
 
 
 def _write_name(axes, segment, lane, class_index, canvas):
-    """The name of the class onto its bar, where there is room."""
+    """Write the name of the class onto its bar, if there is room."""
     name, look = canvas.names[class_index], canvas.look(class_index)
     if len(name) * _LETTER_IN < canvas.length_in(segment[1] - segment[0]):
         effects = [withStroke(linewidth=2, foreground=look.color)] if look.hatch else None
@@ -135,7 +135,7 @@ def _write_name(axes, segment, lane, class_index, canvas):
 
 
 def points_row(points, canvas):
-    """Point labels as markers: filled ones of actions, crosses of background."""
+    """Row of point labels: filled markers for actions, crosses for background."""
     points = canvas.shown(points)
 
     def draw(axes):
@@ -151,17 +151,17 @@ def points_row(points, canvas):
 
 
 def score_row(label, edges_sec, scores, canvas, truth_sec, look):
-    """q-hat of a class as steps, above its ground-truth segments.
+    """Row of q-hat of a class as steps, with its ground-truth segments shaded.
 
     Args:
-        label: Of the row.
-        edges_sec: ``(T + 1,)``, where snippets begin and end.
+        label: Label of the row.
+        edges_sec: ``(T + 1,)`` edges of the snippets.
         scores: ``(T,)``.
-        canvas (Canvas): Of the picture.
+        canvas (Canvas): Settings of the picture.
         truth_sec: ``(N, 2)`` ground-truth segments to shade.
-        look (Look): Of the class.
+        look (Look): Look of the class.
     """
-    # Where several snippets share a pixel, peaks stay.
+    # If several snippets share a pixel, the highest score stays.
     edges_sec, scores = condense(edges_sec, scores, canvas.width_px, np.maximum)
 
     def draw(axes):
@@ -174,8 +174,8 @@ def score_row(label, edges_sec, scores, canvas, truth_sec, look):
 
 
 def background_row(label, edges_sec, scores, canvas, truth_sec):
-    """b as a line, above all ground-truth segments; arguments as in :func:`score_row`."""
-    # Where several snippets share a pixel, the dips stay, which are where actions are.
+    """Row of b as a line, with all ground-truth segments shaded; arguments as in :func:`score_row`."""
+    # If several snippets share a pixel, the lowest score stays: low scores are those of actions.
     edges_sec, scores = condense(edges_sec, scores, canvas.width_px, np.minimum)
 
     def draw(axes):
@@ -198,11 +198,11 @@ def condense(edges_sec, values, num_bins, reduce):
 
 
 def proposals_row(label, proposals, top_score, canvas, truth_sec, look):
-    """Detections of one class, each at the height of its score, above the ground-truth segments.
+    """Row of proposals of one class, each at the height of its score, with the ground-truth segments shaded.
 
     Args:
-        label: Of the row.
-        proposals (Instances): Of the class.
+        label: Label of the row.
+        proposals (Instances): Proposals of the class.
         top_score: Upper end of the scale, the same for all classes of a model.
         canvas, truth_sec, look: As in :func:`score_row`.
     """
@@ -220,7 +220,7 @@ def proposals_row(label, proposals, top_score, canvas, truth_sec, look):
 
 
 def frames_row(frames, truth, canvas):
-    """Frames of the video, framed in the colour of the action that is going on."""
+    """Row of frames of the video, each framed in the colour of the ground-truth action at its time."""
     height, width = frames.images[0].shape[:2]
     part_sec, part_in = canvas.duration_sec / len(frames.images), canvas.width_in / len(frames.images)
 
@@ -243,7 +243,7 @@ def _shade(axes, truth_sec, canvas):
 
 
 def _scale(axes, bottom, top):
-    """The range of the scores, and its ends in small figures on the right."""
+    """Set the range of the scores, and write its ends in small figures on the right."""
     margin = 0.08 * (top - bottom)  # a line at the end of the range stays visible
     axes.set_ylim(bottom - (margin if bottom < 0 else margin / 2), top + margin)
     axes.yaxis.tick_right()
