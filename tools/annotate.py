@@ -1,10 +1,10 @@
 """Label one frame per action in your own videos, in a browser.
 
-Serves a page on this machine alone (127.0.0.1), opens it, and writes every change into the project file at once; the
-same command goes on with the work. "?" on the page shows all keys. Its export writes annotations.json, the plain form
-that a PointTALDataset reads as ann_file, and LACP's point_labels.csv with the files that belong to it.
+Serves a page that only this machine can reach (127.0.0.1), opens it, and writes every change into the project file at
+once. Run the same command again to continue. "?" on the page shows all keys. The export writes annotations.json, which
+a PointTALDataset reads as ann_file, and LACP's point_labels.csv with the files that belong to it.
 
-The class list has one name per line; the keys are 1-9, then a-z, or what stands behind a tab.
+The class list has one name per line. Its keys are 1-9, then a-z; another key may stand behind the name and a tab.
 
 Examples:
     python tools/annotate.py data/mine/videos --classes data/mine/classes.txt
@@ -26,7 +26,7 @@ def parse_args(argv):
     parser.add_argument('videos', nargs='+', type=Path, help='video files, or folders of them')
     parser.add_argument('--classes', required=True, help='class list, one name per line')
     parser.add_argument('--out', type=Path, help='project file (default: point_project.json beside the first video)')
-    parser.add_argument('--export-dir', type=Path, help='where exported labels go (default: PROJECT_export)')
+    parser.add_argument('--export-dir', type=Path, help='folder for exported labels (default: PROJECT_export)')
     parser.add_argument('--annotator', help='your name, for the project file')
     parser.add_argument('--port', type=int, default=8210, help='0 for any free one (default: %(default)s)')
     parser.add_argument('--no-browser', action='store_true', help='only print the address')
@@ -57,7 +57,7 @@ def start_server(api, port):
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise InputError('a port that may be used', field='--port', found=f'{port}: {error.strerror}') from None
-        print(f'port {port} is taken, so the page has another one')
+        print(f'port {port} is taken; another one is used')
         return AnnotationServer(api)
 
 
@@ -68,7 +68,7 @@ def main(argv=None):
         server = start_server(api, args.port)
     except (InputError, OSError) as error:  # a folder that cannot be written to, say
         sys.exit(f'error: {error}')
-    print(f'{server.url}\nCtrl-C ends it; everything is saved at once', flush=True)
+    print(f'{server.url}\nCtrl-C ends the program; every change is saved at once', flush=True)
     if not args.no_browser:
         webbrowser.open(server.url)
     try:

@@ -1,7 +1,7 @@
 """Localize actions in videos, or in files of snippet features.
 
 Prints the best detections of every video, and writes results.json (ActivityNet's format) and results.csv into
---out-dir. Inputs that cannot be used are reported in the end, with exit status 1; the others' results are kept.
+--out-dir. Inputs that cannot be used are reported in the end, with exit status 1; the results of the others are kept.
 
 Examples:
     python tools/demo.py fsptal-tuned_synthetic work_dirs/demo/epoch_75.pth data/synthetic/features/test --timeline
@@ -25,18 +25,18 @@ def parse_args(argv):
     parser.add_argument('model', help='config file, or name of a config in model-index.yml')
     parser.add_argument('checkpoint', help='local checkpoint of this model')
     parser.add_argument('inputs', nargs='+', help='video files, feature files (.npy, .npz, .csv, .h5), folders of them')
-    parser.add_argument('--out-dir', default='work_dirs/demo', help='where to write (default: %(default)s)')
+    parser.add_argument('--out-dir', default='work_dirs/demo', help='output folder (default: %(default)s)')
     parser.add_argument('--timeline', action='store_true', help='draw OUT_DIR/timelines/VIDEO.png')
     parser.add_argument('--annotate', action='store_true', help='write OUT_DIR/videos/VIDEO.mp4 (for video files)')
     parser.add_argument('--batch-size', type=int, default=1, help='videos in one forward pass (default: %(default)s)')
     parser.add_argument('--score-threshold', type=float, help='leave out detections of a lower score')
-    parser.add_argument('--top-k', type=int, help='at most so many detections per video')
-    parser.add_argument('--nms-iou', type=float, help="IoU of class-wise NMS instead of the config's NMS")
+    parser.add_argument('--top-k', type=int, help='largest number of detections per video')
+    parser.add_argument('--nms-iou', type=float, help="tIoU of class-wise NMS, which replaces the config's NMS")
     parser.add_argument('--extractor', nargs=2, metavar=('CONFIG', 'CHECKPOINT'), help='recognizer for video files')
     parser.add_argument(
-        '--grid', nargs='+', action=OptionsAction, help="instead of the config's, e.g. snippet_sec=0.64"
+        '--grid', nargs='+', action=OptionsAction, help="feature grid instead of the config's, e.g. snippet_sec=0.64"
     )
-    parser.add_argument('--classes', help='text file, one name per line, if the checkpoint does not know the names')
+    parser.add_argument('--classes', help='class names, one per line, if the checkpoint does not hold them')
     parser.add_argument('--device', help='default: the best one at hand')
     parser.add_argument('--show', type=int, default=5, help='detections to print per video (default: %(default)s)')
     parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, help='as in test.py')

@@ -1,4 +1,4 @@
-"""Running a script of the installed mmaction2 with this plugin; ``train.py`` and ``test.py`` call it."""
+"""Run a script of the installed mmaction2 with this plugin; ``train.py`` and ``test.py`` call it."""
 
 import importlib.util
 import os
@@ -8,13 +8,13 @@ from types import SimpleNamespace
 
 
 def run(name):
-    """Run a script of mmaction2's ``tools`` with the arguments of this process; an error of input is one line.
+    """Run a script of mmaction2's ``tools`` with the arguments of this process; wrong input gives an error of one line.
 
-    Beyond what mmaction2 does, ``--cfg-options data_root=DIR`` reaches all paths below the old one, and mistakes in
-    options and configs are named.
+    Two things are added to mmaction2: ``--cfg-options data_root=DIR`` changes all paths below the old folder, and
+    messages name the mistakes in options and configs.
     """
-    # oneDNN keeps what it compiled for the last 1024 shapes of tensors. Batches of videos nearly always have new ones,
-    # so these blocks come to lie between the large ones of each step, which malloc then cannot give back: memory grows.
+    # oneDNN caches compiled code for the last 1024 shapes of tensors. Batches of videos nearly always have new shapes.
+    # The cached blocks then lie between the large blocks of each step, which malloc cannot give back: memory grows.
     os.environ.setdefault('ONEDNN_PRIMITIVE_CACHE_CAPACITY', '32')  # about as many as a step needs
     root = Path(__file__).resolve().parents[1]
     if (root / 'fsptal_mm').is_dir():  # a clone that is not installed
@@ -41,7 +41,7 @@ def run(name):
 
 
 def _load(name):
-    """A script of mmaction2 as a module of its own, which nobody else sees."""
+    """Load a script of mmaction2 as a module that no other code sees."""
     host = Path(importlib.util.find_spec('mmaction').submodule_search_locations[0])
     candidates = [host / '.mim' / 'tools' / name, host.parent / 'tools' / name]
     path = next((path for path in candidates if path.is_file()), None)

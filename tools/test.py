@@ -1,4 +1,4 @@
-"""Run mmaction2's own test script with this plugin: the same arguments; an error of input is one line."""
+"""Run mmaction2's own test script with this plugin: the same arguments; wrong input gives an error of one line."""
 
 import host_script
 

@@ -1,4 +1,4 @@
-"""Diagnose localizers from files of detections in ActivityNet's format, whoever wrote them; after DETAD (ECCV 2018).
+"""Analyse the errors of localizers by DETAD (ECCV 2018), from detections of any program in ActivityNet's format.
 
 Examples:
     python tools/analysis_tools/diagnose.py work_dirs/fsptal-tuned_synthetic/results.json \\
@@ -31,20 +31,24 @@ from fsptal_mm.visualization import draw_error_profile, draw_false_negatives, dr
 def parse_args(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_file_arguments(parser)
-    parser.add_argument('--names', nargs='+', metavar='NAME', help='of the models; default: from the paths')
+    parser.add_argument('--names', nargs='+', metavar='NAME', help='names of the models; default: from the paths')
     parser.add_argument(
         '--preset', choices=sorted(BUCKET_PRESETS), default='thumos14', help='tIoUs and buckets; default: %(default)s'
     )
-    parser.add_argument('--tiou', nargs='+', type=float, metavar='T', help='tIoUs to average over, not the preset')
+    parser.add_argument(
+        '--tiou', nargs='+', type=float, metavar='T', help='tIoUs to average over, instead of those of the preset'
+    )
     parser.add_argument(
         '--alpha',
         type=float,
         default=0.5,
         metavar='T',
-        help='tIoU of profile and false negatives; default: %(default)s',
+        help='tIoU of error profile and false negatives; default: %(default)s',
     )
-    parser.add_argument('-o', '--out', type=Path, required=True, metavar='DIR', help='folder of what is written')
-    parser.add_argument('--format', choices=('png', 'svg', 'pdf'), default='png', help='pictures; default: %(default)s')
+    parser.add_argument('-o', '--out', type=Path, required=True, metavar='DIR', help='output folder')
+    parser.add_argument(
+        '--format', choices=('png', 'svg', 'pdf'), default='png', help='format of the pictures; default: %(default)s'
+    )
     return parser.parse_args(argv)
 
 
@@ -67,7 +71,7 @@ def main(argv=None):
 
 
 def model_names(paths, names=None):
-    """One name for each results file.
+    """Choose a name for each results file.
 
     Args:
         paths (Sequence[str]): The files.
@@ -77,7 +81,7 @@ def model_names(paths, names=None):
         list[str]: As many as files.
 
     Raises:
-        InputError: Not as many names as files, or one twice.
+        InputError: The number of names is not that of the files, or a name occurs twice.
     """
     if names is None:
         files = [Path(path) for path in paths]
@@ -89,7 +93,7 @@ def model_names(paths, names=None):
 
 
 def to_markdown(ground_truth, num_videos, diagnoses):
-    """All tables, under a line that says what they are about."""
+    """Format all tables, below a line with ground truth and number of videos."""
     tables = [f'{ground_truth}: {num_videos} videos', overview_table(diagnoses), error_table(diagnoses)]
     tables += [bucket_table(diagnoses, name) for name in next(iter(diagnoses.values()))['characteristics']]
     return '\n\n'.join(tables)

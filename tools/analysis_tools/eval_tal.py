@@ -1,4 +1,4 @@
-"""Judge files of detections in ActivityNet's format, whoever wrote them."""
+"""Evaluate detections of any program in ActivityNet's format: mAP, AR@AN and further measures."""
 
 import argparse
 import sys
@@ -24,24 +24,26 @@ def parse_args(argv=None):
 
 
 def add_file_arguments(parser):
-    """Let a parser take results files and what they are judged by, for :func:`load_ground_truth`."""
-    parser.add_argument('results', nargs='+', metavar='RESULT', help='results files, one of each model')
-    parser.add_argument('ground_truth', metavar='GT', help='annotations, as the dataset takes them (ann_file)')
+    """Add the arguments for results files and ground truth, for :func:`load_ground_truth`."""
+    parser.add_argument('results', nargs='+', metavar='RESULT', help='results files, one per model')
+    parser.add_argument('ground_truth', metavar='GT', help='annotations, in any format of ann_file of the dataset')
     videos = parser.add_mutually_exclusive_group()
-    videos.add_argument('--split', metavar='FILE', help='ids of the videos to judge, one per line')
-    videos.add_argument('--subset', metavar='NAME', help='subset of GT to judge; default: all its videos')
-    parser.add_argument('--ambiguous', metavar='FILE', help='ranges; detections that overlap one are left out')
+    videos.add_argument('--split', metavar='FILE', help='ids of the videos to evaluate, one per line')
+    videos.add_argument('--subset', metavar='NAME', help='subset of GT to evaluate; default: all its videos')
+    parser.add_argument(
+        '--ambiguous', metavar='FILE', help='ambiguous ranges; detections that overlap one are left out'
+    )
 
 
 def load_ground_truth(args, protocol):
     """Read the videos that the command line names.
 
     Args:
-        args (Namespace): With what :func:`add_file_arguments` adds.
+        args (Namespace): Arguments of :func:`add_file_arguments`.
         protocol (Protocol): tIoUs and averages.
 
     Returns:
-        GroundTruth: Of these videos; ambiguous ranges are regarded if their file is given.
+        GroundTruth: Of these videos, with ambiguous ranges if their file is given.
 
     Raises:
         InputError: A file cannot be read, or there is no ground-truth segment in these videos.

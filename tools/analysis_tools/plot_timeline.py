@@ -1,8 +1,8 @@
-"""Draw what models say about single videos, on one axis of seconds.
+"""Draw labels, scores and proposals of single videos on a time axis, for one or several models.
 
-Frames, ground-truth segments, points; then for each model extended labels, mined labels and best segments (training
-videos), q-hat of the classes that matter, b, and proposals at the height of their scores. Ground-truth segments of
-training videos are there for analysis only.
+The rows are frames, ground truth and points. Then for each model: extended labels, mined labels and best segments (of
+training videos), q-hat of the relevant classes, b, and proposals at the height of their scores. The ground truth of
+training videos is shown for analysis only.
 
 Examples:
     python tools/analysis_tools/plot_timeline.py CONFIG CHECKPOINT
@@ -36,13 +36,13 @@ _DEFAULT_VIDEOS = 3
 
 def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('models', nargs='*', metavar='CONFIG CHECKPOINT', help='pairs, drawn beneath each other')
+    parser.add_argument('models', nargs='*', metavar='CONFIG CHECKPOINT', help='pairs, drawn below each other')
     parser.add_argument('--results', nargs='+', default=[], metavar='FILE', help="detections in ActivityNet's format")
-    parser.add_argument('--ann-file', help='annotations for results without a model, as the dataset takes them')
-    parser.add_argument('--names', nargs='+', metavar='NAME', help='of the models, then of the results files')
+    parser.add_argument('--ann-file', help='annotations for results without a model, in any format of the dataset')
+    parser.add_argument('--names', nargs='+', metavar='NAME', help='names of the models, then of the results files')
     parser.add_argument('--videos', nargs='+', metavar='ID', help=f'default: the first {_DEFAULT_VIDEOS}')
     parser.add_argument(
-        '--split', choices=('train', 'test'), default='test', help='of the models; default: %(default)s'
+        '--split', choices=('train', 'test'), default='test', help='videos of the models; default: %(default)s'
     )
     parser.add_argument('--video-dir', metavar='DIR', help='video files, named by their ids, for a strip of frames')
     default = 'work_dirs/timelines/{video}.png'
@@ -67,7 +67,7 @@ def parse_args(argv):
 
 
 def collect(args):
-    """Timelines of the videos asked for, by id, without frames."""
+    """Build the timelines of the wanted videos, by id, without frames."""
     pairs = list(zip(args.models[::2], args.models[1::2]))
     names = args.names or [Path(config).stem for config, _ in pairs] + args.results
     if len({*names}) < len(names):

@@ -1,7 +1,7 @@
-"""Judge the pseudo labels of runs, epoch by epoch: mined labels and best segments against the ground-truth segments.
+"""Compare the pseudo labels of runs with the ground truth, epoch by epoch: mined labels and best segments.
 
-Reads what dict(type='PseudoLabelMiningHook', dump=True) of custom_hooks writes while a model is trained. Ground-truth
-segments are for this analysis only; training never sees them.
+Reads the files that dict(type='PseudoLabelMiningHook', dump=True) of custom_hooks writes during training. The ground
+truth is for this analysis only; training never sees it.
 
 Examples:
     python tools/train.py CONFIG --cfg-options custom_hooks.0.dump=True
@@ -22,10 +22,10 @@ from fsptal_mm.visualization import SUFFIXES, label_quality_figure, save_figure
 
 def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('work_dirs', nargs='+', metavar='WORK_DIR', help='of runs, to be compared')
-    parser.add_argument('--names', nargs='+', metavar='NAME', help='of the runs; default: their folders')
+    parser.add_argument('work_dirs', nargs='+', metavar='WORK_DIR', help='work directories of the runs')
+    parser.add_argument('--names', nargs='+', metavar='NAME', help='names of the runs; default: their folders')
     parser.add_argument('--json', type=Path, metavar='OUT', help='write the figures (fractions) here')
-    parser.add_argument('--plot', type=Path, metavar='OUT', help='draw them into this PNG, SVG or PDF')
+    parser.add_argument('--plot', type=Path, metavar='OUT', help='draw the figures into this PNG, SVG or PDF file')
     args = parser.parse_args(argv)
     args.names = args.names or args.work_dirs
     if len({*args.names}) < len(args.work_dirs) or len(args.names) != len(args.work_dirs):
@@ -48,7 +48,7 @@ def report(runs, json_path, plot_path):
     """Print the table, write the figures and draw them.
 
     Args:
-        runs (dict[str, dict]): What :func:`quality_over_training` gives, by the names of the runs.
+        runs (dict[str, dict]): Results of :func:`quality_over_training` by the names of the runs.
         json_path, plot_path: Files, or None.
     """
     rows = {

@@ -1,8 +1,8 @@
-"""Rank checkpoints by the points of held-out videos, and compare with the true mAP.
+"""Rank checkpoints by the points of held-out videos, and compare the ranking with the mAP.
 
-The config's validation reads a held-out fold of the training videos, as fsptal-tuned_synthetic_fold.py does.
-The columns marked "analysis" read ground-truth segments, of the held-out and of the test videos: they show how far the
-ranking can be trusted where segments are known, and must not choose anything. --points-only leaves them out.
+The validation of the config must read a held-out fold of the training videos, as fsptal-tuned_synthetic_fold.py does.
+The columns marked "analysis" read the ground-truth segments of the held-out and of the test videos. They show how far
+the ranking can be trusted, and must not choose anything. --points-only leaves them out.
 """
 
 import argparse
@@ -28,7 +28,7 @@ def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config file of an experiment with a held-out fold')
     parser.add_argument('checkpoints', nargs='+', metavar='CHECKPOINT', help='in the order of training')
-    parser.add_argument('--points-only', action='store_true', help='read no ground-truth segment: the points alone')
+    parser.add_argument('--points-only', action='store_true', help='read the points only, no ground-truth segments')
     parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, help='as in train.py, e.g. data_root=DIR')
     return parser.parse_args(argv)
 
@@ -53,18 +53,18 @@ def judge(model, loader, evaluators):
 
 
 def rank(config, checkpoints, points_only):
-    """Judge every checkpoint.
+    """Evaluate every checkpoint.
 
     Args:
         config (Config): Of the experiment.
         checkpoints (list[str]): Files.
-        points_only: Whether to leave out what reads ground-truth segments.
+        points_only: Whether to leave out the columns that read ground-truth segments.
 
     Returns:
         dict[str, dict[str, float]]: A row of figures for each checkpoint.
 
     Raises:
-        InputError: The validation holds out no fold, or its videos carry no point, or segments are missing; or a
+        InputError: The validation reads no held-out fold, its videos have no points, or segments are missing; or a
             checkpoint is missing or of another model.
     """
     fold = config.val_dataloader.dataset.get('fold') or {}
@@ -88,7 +88,7 @@ def rank(config, checkpoints, points_only):
 
 
 def _main_figure(measures):
-    """The mAP that a TALMetric names first: the average over tIoUs, where there is one."""
+    """First mAP of a TALMetric: the average over tIoUs, if there is one."""
     for key, value in measures.items():
         if key.startswith('tal/mAP'):
             return value
@@ -96,7 +96,7 @@ def _main_figure(measures):
 
 
 def report(rows):
-    """Say which checkpoint the points choose; with true mAP also how well they rank, and what the choice costs."""
+    """Name the checkpoint that the points choose; with mAP also the rank correlation, and the loss by this choice."""
     best = max(rows, key=lambda path: rows[path][_POINTS])
     lines = [summary_table(rows, 'checkpoint'), f'chosen by {_POINTS}: {best}']
     scores = {key: [row[key] for row in rows.values()] for key in next(iter(rows.values()))}

@@ -4,8 +4,8 @@ Examples:
     python tools/analysis_tools/report.py work_dirs/fsptal-tuned_synthetic
     python tools/analysis_tools/report.py work_dirs/fsptal-tuned_synthetic work_dirs/lacp_synthetic -o compared.html
 
-A work directory is that of tools/train.py and tools/test.py. Unfinished runs will do; what is missing is named in the
-report, with how to get it. The file opens in any browser from disk and asks for nothing on the network.
+A work directory is that of tools/train.py and tools/test.py. Unfinished runs are allowed: the report lists missing
+parts and how to get them. The file opens in any browser from disk and needs no network.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from fsptal_mm.report import Published, read_run, write_report
 from fsptal_mm.utils.configs import OptionsAction
 from fsptal_mm.utils.errors import InputError
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'experiments'))  # its tables quote what others publish
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'experiments'))  # its tables quote published figures
 from tables import TABLES
 
 _MEASURE = 'mAP@0.1-0.7'  # of the figures in tools/experiments/tables
@@ -34,7 +34,7 @@ def parse_args(argv=None):
         nargs='+',
         action=OptionsAction,
         metavar='KEY=VALUE',
-        help='changes of the configs, such as test_dataloader.dataset.data_root=DIR where the data have moved',
+        help='changes of the configs, such as test_dataloader.dataset.data_root=DIR if the data have moved',
     )
     args = parser.parse_args(argv)
     if args.videos < 0:
@@ -43,7 +43,7 @@ def parse_args(argv=None):
 
 
 def run_names(work_dirs):
-    """The shortest ends of the paths that differ from each other."""
+    """Name runs by the shortest ends of their paths that differ."""
     paths = [Path(folder).absolute() for folder in work_dirs]
     for depth in range(1, max(len(path.parts) for path in paths) + 1):
         names = ['/'.join(path.parts[-depth:]) for path in paths]
@@ -53,7 +53,7 @@ def run_names(work_dirs):
 
 
 def published_figures():
-    """Figures that others publish for the methods of the comparison."""
+    """Published figures of the methods of the comparison."""
     table = TABLES['comparison']
     return [
         Published(row.label, data, _MEASURE, percent, table.source)

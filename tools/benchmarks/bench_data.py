@@ -28,7 +28,7 @@ PIPELINE = [dict(type='LoadSnippetFeatures'), dict(type='PointsToSnippets'), dic
 
 
 def write_set(folder, count, dim, median_snippets, spread, rng):
-    """Write so many videos with points, and features of zeros; returns the arguments of their data set."""
+    """Write so many videos with points, and features of zeros; returns the arguments of their dataset."""
     folder = Path(folder)
     (folder / 'features').mkdir(parents=True)
     videos = {}

@@ -1,8 +1,8 @@
-"""Time post-processing (scores to localised actions) and its suppression against plain loops and peers.
+"""Time post-processing (scores to detections) and its NMS against plain loops and peers.
 
 One thread, videos of the lengths of THUMOS14's 210 test videos (log-normal, median 252 snippets, mean 338), scores that
 give about as many proposals as LACP's public code has there. The loops in ``reference/`` are written from the
-specification in the manner of LACP; what they localise is compared, too. Ratios are medians of one run, in which both
+specification in the manner of LACP; their detections are compared, too. Ratios are medians of one run, in which both
 sides take turns; times are those of the processor, which other programs hardly change. Figures of peers 'across runs'
 are those of their public code, once, on another two-core machine.
 """
@@ -22,7 +22,7 @@ from fsptal_mm.structures import SnippetGrid
 
 NUM_VIDEOS, NUM_CLASSES, IOU = 210, 20, 0.7
 GRID = SnippetGrid(0.64)
-LACP_VIDEO_SEC = (3.4 + 0.18 + 0.26) / NUM_VIDEOS  # thresholds and proposals, upsampling, suppression
+LACP_VIDEO_SEC = (3.4 + 0.18 + 0.26) / NUM_VIDEOS  # thresholds and proposals, upsampling, NMS
 LACP_COUNTS = 73046 / NUM_VIDEOS, 14187 / NUM_VIDEOS
 OPENTAD_SEC = {200: 0.00005, 2000: 0.0013, 20000: 0.028}
 
@@ -57,12 +57,12 @@ def compare_post_processing(repeats):
         return [generator(*video) for video in tensors]
 
     def theirs():
-        return [reference.localise(generator, *video) for video in videos]
+        return [reference.localize(generator, *video) for video in videos]
 
     own_sec, loop_sec = take_turns(ours, theirs, repeats=repeats, clock=time.process_time) / NUM_VIDEOS
     before = [counted(generator, video) for video in tensors]
     print(f'post-processing: {np.mean(before):.0f} proposals a video (LACP {LACP_COUNTS[0]:.0f}),', end=' ')
-    print(f'{np.mean([len(found["scores"]) for found in ours()]):.0f} after suppression (LACP {LACP_COUNTS[1]:.0f})')
+    print(f'{np.mean([len(found["scores"]) for found in ours()]):.0f} after NMS (LACP {LACP_COUNTS[1]:.0f})')
     ratio, across = np.median(loop_sec / own_sec), LACP_VIDEO_SEC / np.median(own_sec)
     print(
         f'  ours {1e3 * np.median(own_sec):.2f} ms a video, loops {1e3 * np.median(loop_sec):.2f} ms: ratio {ratio:.1f}'
@@ -73,14 +73,14 @@ def compare_post_processing(repeats):
 
 
 def counted(generator, video):
-    """Number of proposals before suppression."""
+    """Number of proposals before NMS."""
     counting = ProposalGenerator(nms=dict(type='soft_nms', min_score=-np.inf))
     counting.nms = lambda segments, scores, labels, **kwargs: (np.arange(len(scores)), scores)
     return len(counting(*video)['scores'])
 
 
 def agree(video):
-    """Whether both sides localise the same.
+    """Compare the detections of both sides.
 
     Both get the interpolated curves: torch interpolates at points in single precision, so that a few values of millions
     lie on the other side of a level.
@@ -90,7 +90,7 @@ def agree(video):
     grid = SnippetGrid(grid.snippet_sec / factor)
     scores = np.stack([reference.upsample(column, factor) for column in scores.T], 1)
     background = reference.upsample(background, factor)
-    expected = reference.localise(generator, scores, background, video_scores, grid, duration_sec)
+    expected = reference.localize(generator, scores, background, video_scores, grid, duration_sec)
     found = generator(*map(torch.from_numpy, (scores, background, video_scores)), grid, duration_sec)
     rows = [np.column_stack(side) for side in ([part.numpy() for part in found.values()], expected)]
     first, second = (side[np.lexsort((side[:, 0], side[:, 1], side[:, 3]))] for side in rows)
@@ -106,8 +106,8 @@ def draw_segments(rng, count):
     return np.sort(ends, axis=1), rng.random(count)
 
 
-def compare_suppression(num_classes, per_class, repeats):
-    """Print suppression of one video with so many segments of every class."""
+def compare_nms(num_classes, per_class, repeats):
+    """Print the NMS of one video with so many segments of every class."""
     rng = np.random.default_rng(0)
     parts = [draw_segments(rng, per_class) for _ in range(num_classes)]
     segments, scores = (np.concatenate(part) for part in zip(*parts))
@@ -116,11 +116,11 @@ def compare_suppression(num_classes, per_class, repeats):
     def ours():
         return nms(segments, scores, IOU, labels)[0]
 
-    def class_by_class(suppress):
-        return [suppress(*part, IOU) for part in parts]
+    def class_by_class(greedy_nms):
+        return [greedy_nms(*part, IOU) for part in parts]
 
-    compiled = reference.compiled_suppression()
-    loops = [partial(class_by_class, loop) for loop in (reference.suppress, compiled) if loop is not None]
+    compiled = reference.compiled_nms()
+    loops = [partial(class_by_class, loop) for loop in (reference.greedy_nms, compiled) if loop is not None]
     own_sec, *loop_secs = take_turns(ours, *loops, repeats=repeats, clock=time.process_time)
     own_ms = 1e3 * np.median(own_sec)
     peer_ms = 1e3 * OPENTAD_SEC[per_class] * num_classes
@@ -140,10 +140,10 @@ def main():
     args = parser.parse_args()
     torch.set_num_threads(1)
     compare_post_processing(args.repeats)
-    print(f'suppression of a video at IoU {IOU}, all classes at once: times of others as ratios to ours (target 1)')
+    print(f'NMS of a video at IoU {IOU}, all classes at once: times of others as ratios to ours (target 1)')
     print(f'{"classes":>7}{"segments":>10}{"ours":>12}{"loop":>7}{"C loop":>9}{"OpenTAD*":>16}   same')
     for num_classes, per_class in ((1, 200), (5, 200), (20, 200), (1, 2000), (20, 2000), (1, 20000)):
-        compare_suppression(num_classes, per_class, args.repeats)
+        compare_nms(num_classes, per_class, args.repeats)
     print('* across runs: the sum of one compiled call per class')
 
 

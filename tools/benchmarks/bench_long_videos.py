@@ -1,4 +1,4 @@
-"""What a snippet costs in videos of 200 to 20,000 snippets, part by part, and the memory of feature separation.
+"""Time per snippet in videos of 200 to 20,000 snippets, part by part, and the memory of feature separation.
 
 One video, FS-PTAL with the paper's config, D = 256, an instance for every 50 snippets, scores as of a trained model.
 Everything but module D, whose pairs are quadratic by definition, should cost the same per snippet.

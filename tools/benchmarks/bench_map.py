@@ -1,4 +1,4 @@
-"""Time mAP and AR@AN against mmaction2's ports of ActivityNet's scripts, on truth of THUMOS14's shape.
+"""Time mAP and AR@AN against mmaction2's ports of ActivityNet's scripts, on ground truth of THUMOS14's shape.
 
 Both sides start from data in memory and end with the figures, in one process and one run, taking turns: look at the
 median of the ratios. The AP of every class and threshold is compared, too. The port works as the script does, on arrays
@@ -25,7 +25,7 @@ TIOUS = PRESETS['thumos14'].tiou_thresholds
 
 
 def make_data(rng, per_video):
-    """True segments (16 per video on average, one class in most videos), and detections near them."""
+    """Draw ground-truth segments (16 per video on average, one class in most videos), and detections near them."""
     true_segments, true_labels, segments, labels = [], [], [], []
     for _ in range(NUM_VIDEOS):
         count = 1 + int(rng.lognormal(2.3, 0.9))

@@ -18,13 +18,15 @@ from fsptal_mm.utils.errors import InputError
 def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config file of an experiment')
-    parser.add_argument('--loaders', nargs='+', default=['train_dataloader', 'test_dataloader'], help='which to check')
+    parser.add_argument(
+        '--loaders', nargs='+', default=['train_dataloader', 'test_dataloader'], help='data loaders to check'
+    )
     parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, help='as in train.py, e.g. data_root=DIR')
     return parser.parse_args(argv)
 
 
 def check(dataset):
-    """Read every video of a data set.
+    """Read every video of a dataset.
 
     Returns:
         tuple[dict, list[str], list[str]]: Counts, errors and warnings.

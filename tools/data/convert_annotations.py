@@ -1,4 +1,4 @@
-"""Convert annotations of any supported form into the plain JSON form of fsptal_mm.
+"""Convert annotations of any supported format into the plain JSON format of fsptal_mm.
 
 Example:
     python tools/data/convert_annotations.py OUT.json --ann-file gt.json --split-file split_train.txt \
@@ -16,7 +16,7 @@ from fsptal_mm.utils.errors import InputError
 def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('out', help='JSON file to write')
-    parser.add_argument('--ann-file', help='gt.json of LACP, HR-Pro or ActivityNet, or the plain form')
+    parser.add_argument('--ann-file', help='gt.json of LACP, HR-Pro or ActivityNet, or the plain format')
     parser.add_argument('--split-file', help='video ids, one per line (default: --subset, else all videos)')
     parser.add_argument('--subset', help='subset of the annotation file, where there is no split file')
     parser.add_argument('--point-file', nargs='+', help='csv, txt or plain JSON; several files are several annotators')

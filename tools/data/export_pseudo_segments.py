@@ -1,9 +1,9 @@
-"""Write what a trained model found on its training videos as annotations for a fully supervised localizer.
+"""Export detections of a trained model on its training videos as annotations for a fully supervised localizer.
 
-A segment is exported if it covers exactly one labelled instance of its class and is the best of those that do;
---cut, --blend and --fill improve on them, as in the training of a second stage. Ground-truth segments are not read.
-Labelled instances without a segment go into NAME_missed.txt, as "video,seconds,label". --raw-proposals writes all
-scored proposals before NMS, too, in ActivityNet's format, of the training or the test videos.
+A detection is exported if it covers exactly one labelled instance of its class and has the highest score of those that
+do. --cut, --blend and --fill improve the segments, as in the training of a second stage. Ground-truth segments are not
+read. Labelled instances without a segment go into NAME_missed.txt, as "video,seconds,label". --raw-proposals also
+writes all scored proposals before NMS, in ActivityNet's format, of the training or the test videos.
 
 Example:
     python tools/data/export_pseudo_segments.py configs/fsptal_tuned/fsptal-tuned_synthetic.py \
@@ -32,7 +32,7 @@ from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import to_positive
 from fsptal_mm.utils.writing import atomic_write
 
-_NO_NMS = dict(type='nms', iou_threshold=2.0)  # which no tIoU reaches
+_NO_NMS = dict(type='nms', iou_threshold=2.0)  # above the largest tIoU, 1: keeps all
 
 FORMATS = {
     'plain': save_plain,
@@ -48,16 +48,20 @@ def parse_args(argv):
     parser.add_argument('checkpoint')
     parser.add_argument('out', help='JSON file to write')
     parser.add_argument('--format', choices=FORMATS, default='plain', help='default: %(default)s, our own')
-    parser.add_argument('--min-score', type=float, default=-np.inf, metavar='S', help='leave out less certain segments')
+    parser.add_argument(
+        '--min-score', type=float, default=-np.inf, metavar='S', help='leave out segments of a lower score'
+    )
     share = 'take this share of the boundaries from change points of the snippet scores'
     parser.add_argument('--change-points', type=float, default=0.0, metavar='SHARE', help=share)
     parser.add_argument('--cut', action='store_true', help='end segments half-way to the next point of their class')
-    share = 'move segments by this share towards one of usual length round the point'
+    share = 'move segments by this share towards one of usual length around the point'
     parser.add_argument('--blend', type=float, default=0.0, metavar='SHARE', help=share)
     parser.add_argument('--fill', action='store_true', help='give missed instances a segment of usual length')
     parser.add_argument('--raw-proposals', metavar='FILE', help='JSON file for all scored proposals before NMS')
     parser.add_argument('--split', choices=('train', 'test'), default='train', help='videos of --raw-proposals')
-    parser.add_argument('--fps', type=float, help='of videos that do not state it; opentad and mmaction2 count frames')
+    parser.add_argument(
+        '--fps', type=float, help='frame rate of videos that do not state it, for opentad and mmaction2'
+    )
     parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, help='as in train.py, e.g. data_root=DIR')
     args = parser.parse_args(argv)
     if args.format == 'opentad' and args.fps is None:

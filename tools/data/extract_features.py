@@ -1,8 +1,8 @@
-"""Extract snippet features of videos with any recogniser of mmaction2.
+"""Extract snippet features of videos with any recognizer of mmaction2.
 
-Writes OUT/VIDEO.npy, (T, D) float32, for every video, and OUT/features.json, which says on which grid the snippets lie
-and what made them; data sets read the grid there. What is there already is not done again. Videos that cannot be read
-are reported in the end, with exit status 1.
+Writes OUT/VIDEO.npy, (T, D) float32, for every video, and OUT/features.json, which states the snippet grid and the
+model; datasets read the grid there. Existing features are not extracted again. Videos that cannot be read are reported
+in the end, with exit status 1.
 
 Examples:
     python tools/data/extract_features.py CONFIG CHECKPOINT data/mine/features/rgb data/mine/videos --workers 4
@@ -31,7 +31,7 @@ from fsptal_mm.utils.writing import atomic_write
 
 def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='config of a recogniser')
+    parser.add_argument('config', help='config of a recognizer')
     parser.add_argument('checkpoint', help='its weights, a local file')
     parser.add_argument('out', type=Path, help='folder of the features')
     parser.add_argument('videos', nargs='+', type=Path, help='files, folders, or .txt lists of files, one per line')
@@ -56,7 +56,7 @@ def parse_args(argv):
 
 
 def find_videos(paths):
-    """All videos of files, folders and lists, by name.
+    """Find all videos of files, folders and lists, by name.
 
     Returns:
         dict[str, Path]: From the name of a video, its file without suffix, to the file, in order of names.
@@ -80,7 +80,7 @@ def find_videos(paths):
 
 
 def parse_shard(text):
-    """Part of the videos that this process extracts, ``(index, count)``."""
+    """Share of the videos that this process extracts, ``(index, count)``."""
     text = text or f'{os.environ.get("RANK", 0)}/{os.environ.get("WORLD_SIZE", 1)}'
     index, _, count = text.partition('/')
     if not (index.isdecimal() and count.isdecimal() and int(index) < int(count)):
@@ -131,7 +131,7 @@ def run(extractor, videos, out, num_workers):
 
 @naming_types()
 def extract(args):
-    """Do what the command line says; returns the exit status."""
+    """Extract features as the command line says; return the exit status."""
     index, count = parse_shard(args.shard)
     videos = dict(list(find_videos(args.videos).items())[index::count])
     config = read_config(args.config)

@@ -1,4 +1,4 @@
-"""Draw point labels from segment annotations: the points that a data set with segments would have had.
+"""Draw point labels from segment annotations: point labels for datasets that have segments.
 
 Example:
     python tools/data/make_points.py gt_full.json point_labels.csv --split-file split_train.txt --style gaussian
@@ -21,9 +21,9 @@ from fsptal_mm.utils.writing import atomic_write
 
 def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('ann_file', help='gt.json of LACP, HR-Pro or ActivityNet, or the plain form')
-    parser.add_argument('out', help='.json for the plain form (with the segments), .csv for that of LACP')
-    parser.add_argument('--style', choices=POINT_STYLES, default='gaussian', help='where in the segment')
+    parser.add_argument('ann_file', help='gt.json of LACP, HR-Pro or ActivityNet, or the plain format')
+    parser.add_argument('out', help='.json for the plain format (with the segments), .csv for that of LACP')
+    parser.add_argument('--style', choices=POINT_STYLES, default='gaussian', help='position of a point in its segment')
     parser.add_argument('--per-instance', type=int, default=1, help='points per segment (default: 1)')
     parser.add_argument('--seed', type=int, default=0, help='the same seed gives the same points (default: 0)')
     parser.add_argument('--split-file', help='video ids, one per line (default: --subset, else all videos)')
@@ -34,7 +34,7 @@ def parse_args(argv):
 
 
 def with_drawn_points(record, style, per_instance, seed):
-    """Copy of a video whose points are ``per_instance`` points drawn in each of its segments."""
+    """Copy a video, with ``per_instance`` points drawn in each of its segments."""
     start, end = record.segments_sec.T
     visible = (start < end) & (start < (record.duration_sec or np.inf))
     instances = np.repeat(np.flatnonzero(visible), per_instance)

@@ -1,4 +1,4 @@
-"""Make the embedded data set, or features of its kind for real annotations.
+"""Make the embedded dataset, or synthetic features of the same kind for real annotations.
 
 Examples:
     python tools/data/make_synthetic.py data/synthetic
@@ -26,7 +26,7 @@ def parse_args(argv):
         '--params', nargs='+', action=OptionsAction, default={}, help='fields of SyntheticParams: dim=256'
     )
     real = parser.add_argument_group('features for real annotations, into OUT/features/PART')
-    real.add_argument('--ann-file', help='gt.json of LACP, HR-Pro or ActivityNet, or the plain form; with segments')
+    real.add_argument('--ann-file', help='gt.json of LACP, HR-Pro or ActivityNet, or the plain format; with segments')
     real.add_argument('--part', choices=('train', 'test'), default='train', help='(default: train)')
     real.add_argument('--split-file', help='video ids, one per line (default: --subset, else all videos)')
     real.add_argument('--subset', help='subset of the annotation file, where there is no split file')

@@ -24,11 +24,11 @@ _MAX_GAP_SNIPPETS = 12
 
 @dataclass(frozen=True)
 class ModuleStates:
-    """What the modules make of one training video of T snippets.
+    """Results of the modules on one training video of T snippets.
 
     Attributes:
         classes: Names of the C classes.
-        sample: The video, with its points and, for comparison, its true segments.
+        sample: The video, with its points and, for comparison, its ground truth.
         scores: Without dropout, of a batch of this video alone.
         given: Point labels.
         mined: Given and mined labels.
@@ -131,7 +131,7 @@ def draw_mining(states, miner):
     curves.legend(loc='lower left', bbox_to_anchor=(0, 1), ncols=2, frameon=False)
     sure = (background_score > miner.background_threshold) & ~given.any(-1).numpy()
     rows = {
-        'true segments': _truth_marks(states),
+        'ground truth': _truth_marks(states),
         'points': given.any(-1).numpy(),
         'rule 1: b above γ$_{bkg}$': sure,
         'rules 1-3: background': states.mined.background_labels[0].numpy(),
@@ -179,7 +179,7 @@ def draw_contrast(states, outer_ratio):
     curves.set(ylabel='score', ylim=(-0.1, 1.02))
     curves.legend(loc='lower left', bbox_to_anchor=(0, 1), ncols=3, frameon=False)
     rows = {'smallest': smallest, 'widest': widest, 'best, SL': best}
-    names = ['true segments']
+    names = ['ground truth']
     _draw_strip(strips, 0, time_sec, _truth_marks_of(states, label), width_sec, _TRUTH)
     for row, (name, segments) in enumerate(rows.items(), start=1):
         outer = _outer_ranges(segments, outer_ratio, len(seeds))
@@ -265,7 +265,7 @@ def draw_separation(early, late, titles, loss):
         bar.ax.axhline(value, color='black', lw=1)
         bar.ax.annotate(name, (0, value), xytext=(-26, -3), textcoords='offset points', fontsize=9)
     figure.legend(
-        handles=[Line2D([], [], color=_TRUTH, lw=5, label='true segments'),
+        handles=[Line2D([], [], color=_TRUTH, lw=5, label='ground truth'),
                  Line2D([], [], color=_BACKGROUND, lw=5, label='mined background')],
         loc='outside lower center', ncols=2, frameon=False,
     )  # fmt: skip

@@ -4,7 +4,7 @@ Example (`make pictures` does all of it):
     python tools/docs/plot_modules.py configs/fsptal_tuned/fsptal-tuned_synthetic.py \\
         work_dirs/pictures/fsptal/epoch_25.pth work_dirs/pictures/fsptal/epoch_75.pth --out-dir docs/images
 
-The first checkpoint is one of early training, the second one of its end. True segments are drawn for comparison only.
+The first checkpoint is one of early training, the second one of its end. Ground truth is drawn for comparison only.
 """
 
 import argparse
@@ -36,7 +36,7 @@ def parse_args(argv=None):
 
 @torch.no_grad()
 def run_modules(config, checkpoint, video_id):
-    """What the modules make of one training video.
+    """Run the modules on one training video.
 
     Returns:
         module_figures.ModuleStates: On the snippets as they were before label extension.

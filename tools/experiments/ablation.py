@@ -6,10 +6,10 @@ Examples:
     python tools/experiments/ablation.py modules --data i3d_thumos14 --form paper
     python tools/experiments/ablation.py modules --print-only
 
-The tables stand in tables/. Each run is tools/train.py, then tools/test.py with the last checkpoint; its folder below
-WORK_DIR/runs holds log.txt with the commands, results.json and metrics.json. Experiments that are configured alike, in
-one table or in several, are run once. Only the configuration counts, not the code: after a change of the code choose
-another WORK_DIR, or delete the runs. The table is printed and written to WORK_DIR as Markdown and JSON. The exit
+The tables are defined in tables/. Each run is tools/train.py, then tools/test.py with the last checkpoint; its folder
+below WORK_DIR/runs holds log.txt with the commands, results.json and metrics.json. Experiments with the same
+configuration, in one table or in several, are run once. A change of the code is not noticed: choose another WORK_DIR
+then, or delete the runs. The table is printed and written to WORK_DIR as Markdown and JSON. The exit
 status is 1 if a run failed.
 """
 
@@ -35,7 +35,7 @@ from fsptal_mm.utils.writing import atomic_write, write_json
 def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('table', choices=TABLES, help='; '.join(f'{name}: {t.title}' for name, t in TABLES.items()))
-    parser.add_argument('--data', nargs='+', metavar='NAME', help='data sets, as in the names of the configs')
+    parser.add_argument('--data', nargs='+', metavar='NAME', help='datasets, as in the names of the configs')
     parser.add_argument(
         '--form',
         choices=FORMS,
@@ -71,14 +71,14 @@ def plan(table, data_sets, seeds, cfg_options, work_dir, form='tuned'):
 
     Args:
         table (Table): The table.
-        data_sets (Sequence[str]): Names of data sets.
+        data_sets (Sequence[str]): Names of datasets.
         seeds (Sequence[int], optional): Default: the table's own.
         cfg_options (Sequence[str]): Options of all rows.
         work_dir: Folder of all runs.
         form: Key of ``FORMS``, for the rows that leave it open.
 
     Returns:
-        list[Entry]: Data set by data set, the rows in their order.
+        list[Entry]: Dataset by dataset, the rows in their order.
 
     Raises:
         InputError: A config is missing, or an option does not fit.
@@ -94,7 +94,7 @@ def plan(table, data_sets, seeds, cfg_options, work_dir, form='tuned'):
                 source = row.source and experiments[row.source]
                 experiment = Experiment.resolve(path, options, work_dir, source, row.pseudo_segments, row.trains)
             elif row.absent is None:
-                expected = f'a config for the row {row.label!r} (other data sets: --data)'
+                expected = f'a config for the row {row.label!r} (other datasets: --data)'
                 raise InputError(expected, file=path, found='no file')
             experiments[row.label] = experiment
             entries.append(Entry(data, row, tuple(dict.fromkeys(seeds or table.default_seeds(data))), experiment))
@@ -102,10 +102,10 @@ def plan(table, data_sets, seeds, cfg_options, work_dir, form='tuned'):
 
 
 def run_missing(entries, jobs):
-    """Run what is not finished, each experiment once, with a line for each that ends.
+    """Run unfinished experiments, each once, and print a line for each that ends.
 
     Returns:
-        dict[str, str]: What the log said of each run that failed.
+        dict[str, str]: Last lines of the log of each failed run.
     """
     runs = {}
     for entry in entries:

@@ -1,4 +1,4 @@
-"""Train and test several localizers and print what each needs and gives; what is finished is not run again.
+"""Train and test several localizers and compare accuracy and cost; finished runs are not repeated.
 
 Examples:
     python tools/experiments/compare.py
@@ -8,7 +8,7 @@ Without --configs: FS-PTAL tuned, LACP, MIL, mmaction2's BMN, and fully supervis
 ALONGSIDE in tables/methods.py. Runs are those of ablation.py, in the same folders.
 
 Training time is that of the steps, with reading of data, without validation. Inference time is from features in memory
-to localised actions, one video or window at a time. Both are of the machine that the command ran on: run one at a time.
+to detections, one video or window at a time. Both hold for the machine of the command: run one job at a time.
 """
 
 import argparse
@@ -43,7 +43,7 @@ def parse_args(argv):
         '--configs', nargs='+', metavar='CONFIG', help='one row each; others are compared with the first'
     )
     parser.add_argument(
-        '--data', default='synthetic', metavar='NAME', help='data set of the rows (default: %(default)s)'
+        '--data', default='synthetic', metavar='NAME', help='dataset of the rows (default: %(default)s)'
     )
     parser.add_argument('--seeds', nargs='+', type=int, default=[0], metavar='S', help='default: 0')
     parser.add_argument('--jobs', type=int, default=1, metavar='N', help='runs at once; more blur the times')
@@ -56,7 +56,7 @@ def parse_args(argv):
 
 
 def supervision(config):
-    """What training on a config knows of its videos."""
+    """Kind of labels that a config trains on."""
     if config.train_dataloader.dataset.get('supervision') == 'segments':
         return 'segments'
     return 'video labels' if config.model.get('head', {}).get('type') == 'MILHead' else 'points'
@@ -64,7 +64,7 @@ def supervision(config):
 
 @naming_types()
 def costs(experiment, seed):
-    """What a finished run needs; measured once and kept beside it.
+    """Costs of a finished run; measured once and kept beside it.
 
     Returns:
         dict: ``parameters`` (trained ones), ``training_sec``, and ``inference_sec_per_minute``, seconds per minute of

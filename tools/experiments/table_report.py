@@ -23,13 +23,13 @@ NUM_RESAMPLES = 1000
 
 @dataclass(frozen=True)
 class Entry:
-    """A row of a table on one data set.
+    """Row of a table on one dataset.
 
     Attributes:
-        data: Name of the data set.
+        data: Name of the dataset.
         row (Row): The row.
         seeds: Seeds of its runs.
-        experiment (Experiment, optional): ``None`` where the data set has no such config.
+        experiment (Experiment, optional): ``None`` if the dataset has no such config.
     """
 
     data: str
@@ -61,11 +61,11 @@ def resampled_main_average(test_set, counts, results_file):
 
 
 def summarize(table, entries):
-    """Figures of all rows on one data set.
+    """Collect the figures of all rows on one dataset.
 
     Args:
         table (Table): The table.
-        entries (list[Entry]): Its rows on this data set.
+        entries (list[Entry]): Its rows on this dataset.
 
     Returns:
         list[dict]: One per row, percent: ``label``, ``data``, ``config``, ``cfg_options``, ``seeds``, ``finished``
@@ -137,7 +137,7 @@ def to_markdown(content):
 
     Args:
         content (dict): ``name``, ``title``, ``reference``, ``source``, ``date``, ``command``, ``version``, ``rows`` as
-            of :func:`summarize`, and ``failed``, a dict from run to what its log said.
+            of :func:`summarize`, and ``failed``, a dict from run to the last lines of its log.
 
     Returns:
         str: Markdown.

@@ -40,9 +40,9 @@ class Experiment:
     Attributes:
         config_file: Path.
         options: ``key=value`` as on the command line.
-        config (Config): What they come to.
-        fingerprint: Hash of that; experiments that are configured alike have one.
-        folder: Where its runs go, one folder per seed.
+        config (Config): The config with the options.
+        fingerprint: Hash of the config; experiments with the same config share it.
+        folder: Folder of its runs, one subfolder per seed.
         source (Experiment, optional): The one whose run of the same seed must be finished before.
         pseudo_segments: Whether the source's model writes the segments to train on.
         trains: Whether it is trained; else the source's last checkpoint is tested with its own options.
@@ -65,7 +65,7 @@ class Experiment:
             config_file: Path of a config.
             options (Sequence[str]): ``key=value``; later ones win.
             work_dir: Folder of all experiments.
-            source (Experiment, optional), pseudo_segments, trains: See the class.
+            source (Experiment, optional), pseudo_segments, trains: As the attributes of the class.
 
         Raises:
             InputError: The config has mistakes, or the options do not fit it.
@@ -105,7 +105,7 @@ class Experiment:
         return (self.run_folder(seed) / 'last_checkpoint').read_text().strip()
 
     def metrics(self, seed):
-        """What a finished run left, see :meth:`RunPool.run_one`; ``None`` if there is none of this fingerprint."""
+        """Content of ``metrics.json``, see :meth:`RunPool.run_one`; ``None`` if no such run is finished."""
         path = self.run_folder(seed) / 'metrics.json'
         found = json.loads(path.read_text()) if path.is_file() else {}
         return found if found.get('fingerprint') == self.fingerprint else None

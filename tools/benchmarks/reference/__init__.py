@@ -1,1 +1,1 @@
-"""What the benchmarks measure against and with: data of THUMOS14's shape, and plain loops written from the method."""
+"""Data and references of the benchmarks: videos of THUMOS14's shape, and plain loops written from the method."""

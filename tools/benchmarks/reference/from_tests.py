@@ -1,4 +1,4 @@
-"""What the tests count and compare with, and the bytes that a backward pass is kept ready with."""
+"""Counters and references of the tests, and the bytes that are kept for a backward pass."""
 
 import sys
 from pathlib import Path

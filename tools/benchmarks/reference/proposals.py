@@ -1,4 +1,4 @@
-"""Post-processing as the specification tells it (method: Appendix C), in plain loops in the manner of LACP's code."""
+"""Post-processing as the specification describes it (method: Appendix C), in plain loops, as in LACP's code."""
 
 import ctypes
 import math
@@ -27,8 +27,8 @@ void suppress(const double *start, const double *end, long n, double threshold, 
 """
 
 
-def localise(settings, scores, background, video_scores, grid, duration_sec):
-    """Localise the actions of one video.
+def localize(settings, scores, background, video_scores, grid, duration_sec):
+    """Localize the actions of one video.
 
     Args:
         settings (ProposalGenerator): Its constants count.
@@ -60,7 +60,7 @@ def localise(settings, scores, background, video_scores, grid, duration_sec):
                 proposals.append((begin_sec, end_sec))
                 proposal_scores.append(contrast + settings.video_weight * video_scores[label])
         if proposals:
-            keep = suppress(np.array(proposals), np.array(proposal_scores, np.float32), **settings.nms_args)
+            keep = greedy_nms(np.array(proposals), np.array(proposal_scores, np.float32), **settings.nms_args)
             found.append((np.array(proposals)[keep], np.array(proposal_scores)[keep], np.full(len(keep), label)))
     return tuple(np.concatenate(parts) for parts in zip(*found))
 
@@ -90,8 +90,8 @@ def inner_minus_outer(curve, start, end, outer_ratio):
     return curve[start:end].mean(dtype=np.float64) - (curve[outer].mean(dtype=np.float64) if outer else 0)
 
 
-def suppress(segments_sec, scores, iou_threshold):
-    """Indices of what a greedy suppression leaves, best first: one pass over the rest for each that stays."""
+def greedy_nms(segments_sec, scores, iou_threshold):
+    """Indices of what greedy NMS keeps, best first: one pass over the rest for each that stays."""
     rest, keep = np.argsort(-scores, kind='stable'), []
     start, end = segments_sec.T
     while len(rest):
@@ -103,8 +103,8 @@ def suppress(segments_sec, scores, iou_threshold):
     return np.array(keep, dtype=np.int64)
 
 
-def compiled_suppression():
-    """As :func:`suppress`, a loop in C; None where there is no C compiler."""
+def compiled_nms():
+    """As :func:`greedy_nms`, a loop in C; None where there is no C compiler."""
     compiler = shutil.which('cc')
     if compiler is None:
         return None

@@ -1,4 +1,4 @@
-"""What method and paper leave open, on held-out training videos and with both trunks."""
+"""Choices that method and paper leave open, on held-out training videos and with both trunks."""
 
 from .options import (
     BACKGROUND_SEGMENTS,

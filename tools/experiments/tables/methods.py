@@ -56,7 +56,7 @@ def _two_stages(method, config):
 
 TABLES = {
     'comparison': Table(
-        "Methods on equal terms: proposals and suppression are the same, and the trunk but that of the paper's form",
+        "Methods on equal terms: proposals and NMS are the same, and the trunk but that of the paper's form",
         rows=(
             Row(
                 "FS-PTAL (paper's form)",

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-# Forms of FS-PTAL: the configs' names up to that of the data set.
+# Forms of FS-PTAL: the configs' names up to that of the dataset.
 FORMS = {'tuned': 'configs/fsptal_tuned/fsptal-tuned', 'paper': 'configs/fsptal/fsptal'}
 FSPTAL = '{fsptal}_{data}.py'  # in the form that the user asks for
 BASE = 'configs/base/base_{data}.py'
@@ -19,11 +19,11 @@ class Row:
 
     Attributes:
         label: First column.
-        config: Path from the repository's root; ``{data}`` stands for the name of the data set, ``{fsptal}``
+        config: Path from the repository's root; ``{data}`` stands for the name of the dataset, ``{fsptal}``
             for one of ``FORMS``.
         options: What it changes, from dotted key to value, as in ``--cfg-options``.
         published: Figures in percent under the name of what they were measured on.
-        absent: What the table says where a data set has no such config; ``None`` makes that an error.
+        absent: Text of the table if a dataset has no such config; ``None`` makes that an error.
         source: Label of the row whose run of the same seed this one builds on; in ``options``, ``{source}`` stands for
             the folder of that run, and ``{run}`` for this one's.
         trains: Whether to train; else the last checkpoint of ``source`` is tested with this row's config and options.
@@ -51,8 +51,8 @@ class Table:
         rows: From top to bottom.
         reference: Label of the row that all others are compared with, seed by seed.
         source: Where the published figures come from; empty where there are none.
-        data: Data sets unless the user names others.
-        seeds: Number of seeds on data sets outside ``REAL_DATA``.
+        data: Datasets unless the user names others.
+        seeds: Number of seeds on datasets outside ``REAL_DATA``.
         real_seeds: Number of seeds on those in ``REAL_DATA``.
     """
 
@@ -65,5 +65,5 @@ class Table:
     real_seeds: int = 5
 
     def default_seeds(self, data):
-        """Seeds on a data set, from 0."""
+        """Seeds on a dataset, from 0."""
         return list(range(self.real_seeds if data in REAL_DATA else self.seeds))
