@@ -183,7 +183,7 @@ def _charts(runs):
 
 
 def _is_drawn(key):
-    """Whether a curve is drawn. Of the mAP at single tIoUs one is enough: the others look alike."""
+    """Choose the curves to draw. Of the mAP at single tIoUs one is enough: the others look alike."""
     return not key.startswith(('mAP@', 'AR@', 'AUC')) or '-' in key or key in (f'mAP@{VIDEO_TIOU}', 'AR@100')
 
 

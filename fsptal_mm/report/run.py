@@ -76,7 +76,7 @@ class Run:
 
     @property
     def measures(self):
-        """Measures of the test, as fractions: those computed here, else those that the test wrote."""
+        """Measures of the test, as fractions, computed here or else as the test wrote them."""
         return self.noted | (self.judged.evaluation.measures if self.judged else {})
 
 

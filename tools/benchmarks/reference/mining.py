@@ -45,7 +45,7 @@ def mine_video(scores, background_scores, points, instances, background, thresho
 
 
 def _share_instance(instances, left, right, length):
-    """Whether the two labelled snippets around an interval share an instance."""
+    """Check whether the two labelled snippets around an interval share an instance."""
     if left < 0 or right == length:
         return False
     return any(one == other != NO_INSTANCE for one, other in zip(instances[left], instances[right]))
