@@ -1,7 +1,9 @@
 """Repairs of training on the CPU; :mod:`fsptal_mm.compat` makes them."""
 
 import functools
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from mmengine.device import get_device
@@ -71,13 +73,19 @@ class CPUAmpOptimWrapper(OptimWrapper):
     other than None or bfloat16 raises InputError.
     """
 
-    def __init__(self, loss_scale='dynamic', dtype=None, use_fsdp=False, **kwargs):
+    def __init__(
+        self,
+        loss_scale: str | float | dict = 'dynamic',
+        dtype: str | torch.dtype | None = None,
+        use_fsdp: bool = False,
+        **kwargs: Any,
+    ) -> None:
         if dtype not in (None, 'bfloat16', torch.bfloat16):
             raise InputError("'bfloat16' or None on the CPU", field='optim_wrapper.dtype', found=dtype)
         super().__init__(**kwargs)
 
     @contextmanager
-    def optim_context(self, model):
+    def optim_context(self, model: torch.nn.Module) -> Iterator[None]:
         """Run the model's forward pass in bfloat16; gradient accumulation stays as it is."""
         with super().optim_context(model), autocast(device_type='cpu', dtype=torch.bfloat16):
             yield
