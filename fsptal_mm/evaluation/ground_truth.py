@@ -1,6 +1,9 @@
 """Videos to judge: what is true in them, and what detections in them are worth."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -36,7 +39,13 @@ class GroundTruth:
     ambiguous: Instances | None = None
 
     @classmethod
-    def from_videos(cls, videos, classes, protocol=PRESETS['thumos14'], drop_ambiguous=False) -> 'GroundTruth':
+    def from_videos(
+        cls,
+        videos: Iterable[dict],
+        classes: Sequence[str],
+        protocol: Protocol = PRESETS['thumos14'],
+        drop_ambiguous: bool = False,
+    ) -> 'GroundTruth':
         """Collect what single videos say.
 
         Args:
@@ -67,7 +76,9 @@ class GroundTruth:
         )
 
     @classmethod
-    def from_dataset(cls, dataset, protocol=PRESETS['thumos14'], drop_ambiguous=False) -> 'GroundTruth':
+    def from_dataset(
+        cls, dataset: Any, protocol: Protocol = PRESETS['thumos14'], drop_ambiguous: bool = False
+    ) -> 'GroundTruth':
         """Take the videos of a dataset; features are not read.
 
         Args:
@@ -81,7 +92,9 @@ class GroundTruth:
         return cls.from_videos(videos, dataset.metainfo['classes'], protocol, drop_ambiguous)
 
     @classmethod
-    def from_annotations(cls, annotations, protocol=PRESETS['thumos14'], drop_ambiguous=False) -> 'GroundTruth':
+    def from_annotations(
+        cls, annotations: Any, protocol: Protocol = PRESETS['thumos14'], drop_ambiguous: bool = False
+    ) -> 'GroundTruth':
         """Take the videos of annotation files.
 
         Args:
@@ -100,7 +113,7 @@ class GroundTruth:
         segments, labels = self.segments.segments.tobytes(), self.segments.labels.tobytes()
         return tuple(self.ids), self.classes, segments, labels, self.protocol
 
-    def check_has_segments(self, file):
+    def check_has_segments(self, file: str | Path) -> None:
         """Refuse videos that cannot be judged.
 
         Args:
@@ -112,7 +125,7 @@ class GroundTruth:
         if not len(self.segments):
             raise InputError('at least one segment in the videos to judge', file=file, found='none')
 
-    def read_detections(self, path) -> Instances:
+    def read_detections(self, path: str | Path) -> Instances:
         """Read the detections of a results file in these videos: none where nothing was found in those that it lists.
 
         Args:
@@ -128,17 +141,17 @@ class GroundTruth:
             raise InputError('detections of the classes of the videos to judge', file=path, found='none')
         return det
 
-    def judged(self, det) -> Instances:
+    def judged(self, det: Instances) -> Instances:
         """Detections without those that overlap an ambiguous range, if such are left out."""
         return det if self.ambiguous is None else det[~touches_any(det, self.ambiguous)]
 
-    def evaluate(self, det, proposals=True) -> Evaluation:
+    def evaluate(self, det: Instances, proposals: bool = True) -> Evaluation:
         """Mean average precision and, with ``proposals``, AR@AN; ambiguous ranges are regarded."""
         return evaluate_detections(
             self.segments, det, len(self.classes), self.protocol, self.ambiguous, proposals=proposals
         )
 
-    def diagnose(self, det, tiou=0.5, preset=None) -> Diagnosis:
+    def diagnose(self, det: Instances, tiou: float = 0.5, preset: str | None = None) -> Diagnosis:
         """Find out why a localizer errs, see :func:`~fsptal_mm.evaluation.diagnosis.diagnose`.
 
         Args:
@@ -151,7 +164,7 @@ class GroundTruth:
         tious, bounds = self.protocol.tiou_thresholds, BUCKET_PRESETS[preset]
         return diagnose(self.segments, self.judged(det), len(self.classes), self.durations_sec, tious, tiou, bounds)
 
-    def video_average_precision(self, det, tiou=0.5) -> np.ndarray:
+    def video_average_precision(self, det: Instances, tiou: float = 0.5) -> np.ndarray:
         """Average precision of each video on its own, ``(V,)``; ambiguous ranges are regarded.
 
         See :func:`~fsptal_mm.evaluation.functional.video_average_precision`.

@@ -1,6 +1,7 @@
 """Quality of pseudo labels over training. For analysis only: ground-truth segments never reach training."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ _WRITTEN_BY = "what custom_hooks=[dict(type='PseudoLabelMiningHook', dump=True, 
 _FIELDS = ('action', 'background', 'segments', 'given', 'edges_sec')
 
 
-def label_quality(videos):
+def label_quality(videos: Iterable[dict]) -> dict[str, float]:
     """Mined labels against the ground-truth segments.
 
     A snippet, as the model sees it after label extension, is what it is in its middle. Given labels are left out of
@@ -79,7 +80,7 @@ def _best_overlaps(found, true):
     return np.where(labels[:, None] == true_labels, overlap, 0).max(1).tolist()
 
 
-def read_label_dumps(work_dir):
+def read_label_dumps(work_dir: str | Path) -> dict[int, dict[str, dict]]:
     """Read what the mining passes of a run wrote.
 
     Args:
@@ -140,7 +141,7 @@ def _to_run(run, field, **where):
     return [start, end]
 
 
-def quality_over_training(work_dir):
+def quality_over_training(work_dir: str | Path) -> dict[int, dict[str, float]]:
     """:func:`label_quality` of every mining pass of a run.
 
     Args:

@@ -1,5 +1,8 @@
 """A metric for held-out videos that carry points, but no segments."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from mmaction.registry import METRICS
 from mmengine.evaluator import BaseMetric
@@ -42,7 +45,7 @@ class PointMetric(BaseMetric):
 
     default_prefix = 'point'
 
-    def process(self, data_batch, data_samples):
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Keep what the measure needs of each sample, as small arrays.
 
         Args:
@@ -51,7 +54,7 @@ class PointMetric(BaseMetric):
         """
         self.results.extend(_collect(sample) for sample in data_samples)
 
-    def compute_metrics(self, results):
+    def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         """Compute the figures and log them.
 
         Args:

@@ -1,6 +1,9 @@
 """Class-agnostic proposals, labelled by a classifier of whole videos and judged as detections."""
 
+from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mmaction.registry import METRICS
@@ -37,7 +40,13 @@ class ProposalTALMetric(TALMetric):
         InputError: A video or a class has no score, a proposal is no finite number, or an argument is wrong.
     """
 
-    def __init__(self, class_scores=None, video_threshold=0.25, metrics=None, **kwargs):
+    def __init__(
+        self,
+        class_scores: str | Path | None = None,
+        video_threshold: float = 0.25,
+        metrics: str | Sequence[str] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(metrics=metrics or (('AR@AN',) if class_scores is None else ('mAP', 'AR@AN')), **kwargs)
         if class_scores is None and self.metrics != ('AR@AN',):
             expected = 'the scores of a classifier, since proposals alone have no class'
@@ -45,7 +54,7 @@ class ProposalTALMetric(TALMetric):
         self.class_scores = class_scores
         self.video_threshold = video_threshold
 
-    def process(self, data_batch, data_samples):
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Label the proposals of each video.
 
         Args:
@@ -58,7 +67,7 @@ class ProposalTALMetric(TALMetric):
         for result, sample in zip(self.results[first:], samples):
             result['offset_sec'] = sample['offset_sec']
 
-    def compute_metrics(self, results):
+    def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         """Join the windows of each video; then as :class:`TALMetric`."""
         windows = {}
         for result in results:  # samplers of several processes repeat windows

@@ -4,6 +4,9 @@ import csv
 import logging
 import math
 from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mmengine.logging import print_log
@@ -16,7 +19,7 @@ from fsptal_mm.utils.writing import atomic_write, write_json
 _MAX_NAMED = 5
 
 
-def read_results(path):
+def read_results(path: str | Path) -> dict[str, dict]:
     """Read a results file, whoever wrote it.
 
     Keys other than ``results``, and other than ``label``, ``score`` and ``segment`` in an entry, are ignored. Numbers
@@ -38,7 +41,7 @@ def read_results(path):
     return {video: _read_video(path, video, entries) for video, entries in videos.items()}
 
 
-def read_video_scores(path):
+def read_video_scores(path: str | Path) -> dict[str, dict[str, float]]:
     """Read what a test wrote about whole videos: the scores of all classes.
 
     Args:
@@ -60,7 +63,7 @@ def read_video_scores(path):
     return videos
 
 
-def write_results(path, detections, **extra):
+def write_results(path: str | Path, detections: dict[str, dict], **extra: Any) -> None:
     """Write a results file, atomically.
 
     Args:
@@ -78,7 +81,7 @@ def write_results(path, detections, **extra):
     write_json(path, {'version': 'VERSION 1.3', 'results': results, 'external_data': {}, **extra})
 
 
-def write_csv(path, detections):
+def write_csv(path: str | Path, detections: dict[str, dict]) -> None:
     """Write detections as a table for spreadsheets, atomically: ``video,start_sec,end_sec,label,score``.
 
     Args:
@@ -93,7 +96,9 @@ def write_csv(path, detections):
                 writer.writerow([video, start, end, label, float(score)])
 
 
-def to_instances(detections, videos, classes, file=None):
+def to_instances(
+    detections: dict[str, dict], videos: Sequence[str], classes: Sequence[str], file: str | Path | None = None
+) -> Instances:
     """Detections of known videos and classes as flat arrays.
 
     Ids match with or without ActivityNet's ``v_``. Detections in videos or of classes that are not asked for are left
@@ -134,7 +139,7 @@ def to_instances(detections, videos, classes, file=None):
     return Instances.join(parts)
 
 
-def index_classes(found, classes):
+def index_classes(found: dict, classes: Sequence[str]) -> Instances:
     """Detections of one video with class indices.
 
     Args:
@@ -150,7 +155,7 @@ def index_classes(found, classes):
     return instances[instances.labels != NO_CLASS]
 
 
-def name_classes(instances, classes):
+def name_classes(instances: Instances, classes: Sequence[str]) -> dict:
     """Detections of one video with class names: the inverse of :func:`index_classes`.
 
     Args:

@@ -1,15 +1,17 @@
 """Data samples and results of metrics: what is read from them."""
 
 import logging
+from collections.abc import Sequence
 
 import numpy as np
+from mmaction.structures import ActionDataSample
 from mmengine.logging import print_log
 
 from fsptal_mm.structures import Instances, to_numpy
 from fsptal_mm.utils.errors import InputError
 
 
-def collect_detections(sample):
+def collect_detections(sample: ActionDataSample | dict) -> Instances:
     """Detections of one data sample.
 
     Args:
@@ -31,12 +33,12 @@ def collect_detections(sample):
     return Instances.of_video(found['segments_sec'], found['labels'], found['scores'])
 
 
-def column(results, field):
+def column(results: list[dict], field: str) -> list:
     """One field of all results, as a list."""
     return [result[field] for result in results]
 
 
-def without_repetition(results):
+def without_repetition(results: list[dict]) -> list[dict]:
     """The first result of every video: samplers of several processes repeat videos."""
     by_video = {}
     for result in results:
@@ -46,7 +48,7 @@ def without_repetition(results):
     return list(by_video.values())
 
 
-def class_names(dataset_meta):
+def class_names(dataset_meta: dict | None) -> Sequence[str]:
     """Names of the classes from the meta information of a dataset; an InputError if it has none."""
     classes = (dataset_meta or {}).get('classes')
     if classes is None:
@@ -54,6 +56,6 @@ def class_names(dataset_meta):
     return classes
 
 
-def warn(message):
+def warn(message: str) -> None:
     """Log a warning."""
     print_log(message, logger='current', level=logging.WARNING)

@@ -1,5 +1,9 @@
 """The metric of temporal action localization."""
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 from mmaction.registry import METRICS
 from mmengine.evaluator import BaseMetric
@@ -64,17 +68,17 @@ class TALMetric(BaseMetric):
 
     def __init__(
         self,
-        preset='thumos14',
-        tiou_thresholds=None,
-        average_ranges=None,
-        metrics=_METRICS,
-        ambiguous='keep',
-        result_file=None,
-        per_class=False,
-        collect_device='cpu',
-        prefix=None,
-        collect_dir=None,
-    ):
+        preset: str = 'thumos14',
+        tiou_thresholds: Sequence[float] | None = None,
+        average_ranges: Sequence[Sequence[float]] | None = None,
+        metrics: str | Sequence[str] = _METRICS,
+        ambiguous: str = 'keep',
+        result_file: str | Path | None = None,
+        per_class: bool = False,
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+        collect_dir: str | None = None,
+    ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
         names = [metrics] if isinstance(metrics, str) else metrics
         if not names or not isinstance(names, (list, tuple)) or not all(name in _METRICS for name in names):
@@ -88,7 +92,7 @@ class TALMetric(BaseMetric):
         self.result_file = result_file
         self.per_class = per_class
 
-    def process(self, data_batch, data_samples):
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Keep what the measures need of each sample, as small arrays.
 
         Args:
@@ -97,7 +101,7 @@ class TALMetric(BaseMetric):
         """
         self.results.extend(_collect(sample) for sample in data_samples)
 
-    def compute_metrics(self, results):
+    def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         """Compute the figures, log them, and write the results file.
 
         Args:

@@ -1,6 +1,10 @@
 """Characteristics of ground-truth instances: length, coverage, and the number of others in the video."""
 
+from collections.abc import Sequence
+
 import numpy as np
+
+from fsptal_mm.structures import Instances
 
 BUCKET_NAMES = ('XS', 'S', 'M', 'L', 'XL')
 
@@ -15,7 +19,7 @@ BUCKET_PRESETS = {
 _DECIMALS = 6
 
 
-def characteristics(gt, durations_sec):
+def characteristics(gt: Instances, durations_sec: Sequence[float | None]) -> dict[str, np.ndarray]:
     """DETAD's characteristics that follow from the ground-truth segments alone.
 
     Args:
@@ -33,7 +37,7 @@ def characteristics(gt, durations_sec):
     return {'length': length, 'coverage': length / durations[gt.videos], 'num_instances': counts[gt.videos]}
 
 
-def bucket_indices(values, bounds):
+def bucket_indices(values: np.ndarray, bounds: Sequence[float]) -> np.ndarray:
     """Sort instances into buckets.
 
     Args:

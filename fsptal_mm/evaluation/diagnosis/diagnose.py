@@ -1,6 +1,7 @@
 """The whole diagnosis of one set of detections."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,11 +33,19 @@ class _Matched:
     num_gt: np.ndarray
 
     @property
-    def instances_per_class(self):
+    def instances_per_class(self) -> float:
         return len(self.gt) / np.count_nonzero(self.num_gt)
 
 
-def diagnose(gt, det, num_classes, durations_sec, tiou_thresholds, tiou=0.5, bounds=BUCKET_PRESETS['thumos14']):
+def diagnose(
+    gt: Instances,
+    det: Instances,
+    num_classes: int,
+    durations_sec: Sequence[float | None],
+    tiou_thresholds: Sequence[float],
+    tiou: float = 0.5,
+    bounds: dict[str, Sequence[float]] = BUCKET_PRESETS['thumos14'],
+) -> Diagnosis:
     """Find out why a localizer errs, as DETAD (Alwassel et al., ECCV 2018) does.
 
     - False positive profile: of each class the best G detections (G: number of its ground-truth instances), the next G

@@ -1,6 +1,10 @@
 """Types of errors of false positives, and the gain without each."""
 
+from collections.abc import Sequence
+
 import numpy as np
+
+from fsptal_mm.structures import Instances
 
 from ..functional import average_precision, paired_iou, pairs_within_groups
 
@@ -9,7 +13,9 @@ ERROR_TYPES = ('true_positive', 'double_detection', 'wrong_label', 'localization
 _TRUE_POSITIVE, _DOUBLE_DETECTION, _WRONG_LABEL, _LOCALIZATION, _CONFUSION, _BACKGROUND = range(len(ERROR_TYPES))
 
 
-def error_types(gt, det, hits, tiou_thresholds, background_tiou=0.1):
+def error_types(
+    gt: Instances, det: Instances, hits: np.ndarray, tiou_thresholds: Sequence[float], background_tiou: float = 0.1
+) -> np.ndarray:
     """Sort detections into true positives and five kinds of error, as in DETAD's false positive analysis.
 
     A detection that takes no ground-truth segment is judged by the ground-truth segment of its video, of whatever
@@ -63,7 +69,7 @@ def _nearest(gt, det):
     return best, same_class
 
 
-def score_ranks(labels, num_gt):
+def score_ranks(labels: np.ndarray, num_gt: np.ndarray) -> np.ndarray:
     """In which G-bin each detection lies: 0 for the best G of its class, 1 for the next G, ...
 
     G is the number of ground-truth instances of the class, as in DETAD, so a perfect localizer has all its true
@@ -82,7 +88,7 @@ def score_ranks(labels, num_gt):
     return np.where(num_gt[labels] > 0, rank // np.maximum(num_gt[labels], 1), -1)
 
 
-def error_profile(types, ranks, num_ranks):
+def error_profile(types: np.ndarray, ranks: np.ndarray, num_ranks: int) -> np.ndarray:
     """Count the detections of each type in each G-bin.
 
     Args:
@@ -98,7 +104,9 @@ def error_profile(types, ranks, num_ranks):
     return np.bincount(cells, minlength=num_ranks * len(ERROR_TYPES)).reshape(num_ranks, -1)
 
 
-def precision_without(types, labels, num_gt, instances_per_class=None):
+def precision_without(
+    types: np.ndarray, labels: np.ndarray, num_gt: np.ndarray, instances_per_class: float | None = None
+) -> dict[str | None, float]:
     """Average precision if all detections of one error type were removed, as in DETAD.
 
     Which detections are true positives stays as it is: none of those that are removed had taken a segment.

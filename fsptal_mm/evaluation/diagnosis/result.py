@@ -42,7 +42,7 @@ class Bucket:
     normalized_ap: float
 
     @property
-    def missed_share(self):
+    def missed_share(self) -> float:
         """Share of the instances that are missed; NaN where there are none."""
         return self.num_missed / self.num_instances if self.num_instances else math.nan
 
@@ -79,16 +79,16 @@ class Diagnosis:
     gains: dict
     buckets: dict
 
-    def shares(self):
+    def shares(self) -> np.ndarray:
         """Share of each type in each G-bin, ``(10, 6)``; NaN for bins without detections."""
         return _shares(self.profile)
 
-    def sensitivity(self, characteristic):
+    def sensitivity(self, characteristic: str) -> float:
         """Dependence of mAP_N on a characteristic: highest minus lowest over its buckets, as in DETAD."""
         values = self._normalized_aps(characteristic)
         return max(values) - min(values) if values else math.nan
 
-    def impact(self, characteristic):
+    def impact(self, characteristic: str) -> float:
         """Gain if all instances were as those of the best bucket: its mAP_N minus the overall one."""
         values = self._normalized_aps(characteristic)
         return max(values) - self.normalized_ap if values else math.nan
@@ -96,7 +96,7 @@ class Diagnosis:
     def _normalized_aps(self, characteristic):
         return [bucket.normalized_ap for bucket in self.buckets[characteristic] if bucket.num_instances]
 
-    def to_dict(self):
+    def to_dict(self) -> dict:
         """All figures, fit for JSON: fractions, counts, and ``None`` for what does not exist."""
         shares = [_by_type(row) for row in self.shares()]
         return {

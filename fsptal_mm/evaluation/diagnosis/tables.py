@@ -1,6 +1,7 @@
 """Diagnoses as tables, several models beneath each other."""
 
 import math
+from collections.abc import Iterator
 
 from rich import box
 from rich.table import Table
@@ -9,7 +10,7 @@ from ..functional import render_markdown
 from .errors import ERROR_TYPES
 
 
-def overview_table(diagnoses):
+def overview_table(diagnoses: dict[str, dict]) -> str:
     """Main figures of each model.
 
     Args:
@@ -29,7 +30,7 @@ def overview_table(diagnoses):
     return render_markdown(table)
 
 
-def error_table(diagnoses):
+def error_table(diagnoses: dict[str, dict]) -> str:
     """Shares of each error type among the best detections, and what it would bring not to make it.
 
     Args:
@@ -52,7 +53,7 @@ def error_table(diagnoses):
     return render_markdown(table)
 
 
-def bucket_table(diagnoses, characteristic):
+def bucket_table(diagnoses: dict[str, dict], characteristic: str) -> str:
     """Missed instances and mAP_N for each bucket of a characteristic.
 
     Args:
@@ -79,14 +80,14 @@ def bucket_table(diagnoses, characteristic):
     return render_markdown(table)
 
 
-def describe_range(bucket):
+def describe_range(bucket: dict) -> str:
     """Values that a bucket holds, e.g. ``(3, 6]``."""
     if bucket['up_to'] is None:
         return f'> {bucket["above"]:g}'
     return f'({bucket["above"]:g}, {bucket["up_to"]:g}]' if bucket['above'] else f'<= {bucket["up_to"]:g}'
 
 
-def figure_rows(diagnoses):
+def figure_rows(diagnoses: dict[str, dict]) -> Iterator[tuple]:
     """All figures one by one, for spreadsheets and data frames.
 
     Args:

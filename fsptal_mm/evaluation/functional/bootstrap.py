@@ -1,8 +1,11 @@
 """Paired bootstrap: the part of test videos and seeds in a difference of mAP between two methods."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from fsptal_mm.structures import Instances
 
 from .detection import match_detections
 
@@ -27,12 +30,12 @@ class PairedDifference:
     by_seed: np.ndarray
 
     @property
-    def spread(self):
+    def spread(self) -> float:
         """Sample standard deviation over the seeds; NaN for a single one."""
         return sample_deviation(self.by_seed)
 
 
-def resample_videos(num_videos, num_resamples=1000, seed=0):
+def resample_videos(num_videos: int, num_resamples: int = 1000, seed: int = 0) -> np.ndarray:
     """Draw as many videos as there are, with replacement, again and again.
 
     Args:
@@ -46,7 +49,9 @@ def resample_videos(num_videos, num_resamples=1000, seed=0):
     return np.random.default_rng(seed).multinomial(num_videos, np.full(num_videos, 1 / num_videos), size=num_resamples)
 
 
-def resampled_average_precision(gt, det, tiou_thresholds, num_classes, counts):
+def resampled_average_precision(
+    gt: Instances, det: Instances, tiou_thresholds: Sequence[float], num_classes: int, counts: np.ndarray
+) -> np.ndarray:
     """Average precision as in :func:`detection_average_precision`, on resampled sets of videos.
 
     Whether a detection is a true positive is decided within its video, so matching is done once; of each resample only
@@ -78,7 +83,13 @@ def resampled_average_precision(gt, det, tiou_thresholds, num_classes, counts):
     return ap
 
 
-def paired_difference(values, reference, resampled, resampled_reference, level=0.95):
+def paired_difference(
+    values: Sequence[float],
+    reference: Sequence[float],
+    resampled: np.ndarray,
+    resampled_reference: np.ndarray,
+    level: float = 0.95,
+) -> PairedDifference:
     """Mean over seeds of the difference between two methods, with an interval for other test videos.
 
     The interval holds the middle of the resampled differences (percentile bootstrap). Both methods and all seeds must
@@ -100,7 +111,7 @@ def paired_difference(values, reference, resampled, resampled_reference, level=0
     return PairedDifference(float(by_seed.mean()), float(low), float(high), by_seed)
 
 
-def sample_deviation(values):
+def sample_deviation(values: Sequence[float] | np.ndarray) -> float:
     """Standard deviation with n - 1 in the denominator; NaN for a single value."""
     return float(np.std(values, ddof=1)) if len(values) > 1 else float('nan')
 

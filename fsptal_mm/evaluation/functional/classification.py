@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def classification_measures(scores, labels):
+def classification_measures(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """Mean average precision and top-1 accuracy of video-level class scores.
 
     The average precision is the plain area under the precision-recall curve; videos of equal score enter it together,

@@ -1,11 +1,17 @@
 """Average precision of detections, as ActivityNet's official script defines it, in one vectorised pass."""
 
+from collections.abc import Sequence
+
 import numpy as np
+
+from fsptal_mm.structures import Instances
 
 from .pairs import by_class_and_video, paired_iou, pairs_within_groups
 
 
-def detection_average_precision(gt, det, tiou_thresholds, num_classes):
+def detection_average_precision(
+    gt: Instances, det: Instances, tiou_thresholds: Sequence[float], num_classes: int
+) -> np.ndarray:
     """Interpolated average precision per threshold and class.
 
     Detections of a class are taken in the order of falling score, equal scores in the order of the input. Each one
@@ -36,7 +42,13 @@ def detection_average_precision(gt, det, tiou_thresholds, num_classes):
     return average_precision(hits, det.labels, np.bincount(gt.labels, minlength=num_classes))
 
 
-def average_precision(hits, labels, num_gt, counts=None, instances_per_class=None):
+def average_precision(
+    hits: np.ndarray,
+    labels: np.ndarray,
+    num_gt: np.ndarray,
+    counts: np.ndarray | None = None,
+    instances_per_class: float | None = None,
+) -> np.ndarray:
     """Interpolated average precision of each class from what is a hit.
 
     Args:
@@ -61,7 +73,7 @@ def average_precision(hits, labels, num_gt, counts=None, instances_per_class=Non
     return ap
 
 
-def video_average_precision(gt, det, tiou_threshold, num_videos):
+def video_average_precision(gt: Instances, det: Instances, tiou_threshold: float, num_videos: int) -> np.ndarray:
     """Interpolated average precision of each video on its own, over all classes together.
 
     The detections of a video, whatever their class, are taken in the order of falling score; a true positive is one as
@@ -82,7 +94,13 @@ def video_average_precision(gt, det, tiou_threshold, num_videos):
     return average_precision(hits, det.videos, np.bincount(gt.videos, minlength=num_videos))[0]
 
 
-def precision_curves(hits, labels, num_gt, counts=None, instances_per_class=None):
+def precision_curves(
+    hits: np.ndarray,
+    labels: np.ndarray,
+    num_gt: np.ndarray,
+    counts: np.ndarray | None = None,
+    instances_per_class: float | None = None,
+) -> np.ndarray:
     """Precision of each class among its detections up to each one.
 
     Classes with more ground-truth instances reach a higher precision with equally good detections. Precision is
@@ -117,7 +135,7 @@ def _class_slices(labels, num_gt):
     return [(label, slice(edges[label], edges[label + 1])) for label in np.flatnonzero(num_gt)]
 
 
-def match_detections(gt, det, tiou_thresholds):
+def match_detections(gt: Instances, det: Instances, tiou_thresholds: Sequence[float]) -> np.ndarray:
     """Find the true positives.
 
     Args:
@@ -131,7 +149,7 @@ def match_detections(gt, det, tiou_thresholds):
     return assign_detections(gt, det, tiou_thresholds) >= 0
 
 
-def assign_detections(gt, det, tiou_thresholds):
+def assign_detections(gt: Instances, det: Instances, tiou_thresholds: Sequence[float]) -> np.ndarray:
     """Find the ground-truth segment that each detection takes, as :func:`detection_average_precision` defines it.
 
     Args:

@@ -4,9 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fsptal_mm.structures import Instances
+
 from .detection import detection_average_precision
 from .pairs import touches_any
 from .proposals import average_recall, summarize_recall
+from .protocol import Protocol
 
 
 @dataclass(frozen=True)
@@ -25,14 +28,21 @@ class Evaluation:
     num_detections: int
     num_dropped: int | None
 
-    def describe_filter(self):
+    def describe_filter(self) -> str:
         """Say in words which detections were judged."""
         if self.num_dropped is None:
             return f'all {self.num_detections} detections judged, ambiguous ranges not regarded'
         return f'{self.num_dropped} detections that overlap ambiguous ranges dropped, {self.num_detections} judged'
 
 
-def evaluate_detections(gt, det, num_classes, protocol, ambiguous=None, proposals=True):
+def evaluate_detections(
+    gt: Instances,
+    det: Instances,
+    num_classes: int,
+    protocol: Protocol,
+    ambiguous: Instances | None = None,
+    proposals: bool = True,
+) -> Evaluation:
     """Mean average precision and AR@AN.
 
     Args:

@@ -1,12 +1,16 @@
 """Pairs of segments of the same video, and what two segments have in common."""
 
+from collections.abc import Iterator
+
 import numpy as np
+
+from fsptal_mm.structures import Instances
 
 # Pairs of segments compared at once: bounds the memory at some tens of MB, whatever the number of detections.
 _MAX_PAIRS = 1 << 20
 
 
-def pairs_within_groups(left, right):
+def pairs_within_groups(left: np.ndarray, right: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """All pairs of a left and a right item of the same group, in blocks of bounded size.
 
     Args:
@@ -30,7 +34,7 @@ def pairs_within_groups(left, right):
         yield left_index, first[left_index] + within
 
 
-def by_class_and_video(gt, det):
+def by_class_and_video(gt: Instances, det: Instances) -> tuple[Instances, np.ndarray, np.ndarray]:
     """Number the pairs of a class and a video, for :func:`pairs_within_groups`.
 
     Args:
@@ -46,7 +50,7 @@ def by_class_and_video(gt, det):
     return gt[order], gt_group[order], det.labels * num_videos + det.videos
 
 
-def touches_any(instances, ranges):
+def touches_any(instances: Instances, ranges: Instances) -> np.ndarray:
     """Find the segments that share some time with a range of their video, whatever the class.
 
     This is the filter for *ambiguous* ranges (THUMOS14's ``Ambiguous_test.txt``), where annotators could not tell.
@@ -69,7 +73,7 @@ def touches_any(instances, ranges):
     return touches
 
 
-def paired_iou(first, second):
+def paired_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Temporal IoU of the n-th segment of one array with the n-th of another.
 
     Args:

@@ -8,7 +8,7 @@ from .detection import average_precision
 from .pairs import by_class_and_video, pairs_within_groups
 
 
-def point_average_precision(points, det, num_classes):
+def point_average_precision(points: Instances, det: Instances, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
     """Average precision and recall of detections, judged by labelled points alone.
 
     A detection is right if it covers one labelled instance of its class and touches no other one of its class, and if
@@ -38,7 +38,7 @@ def point_average_precision(points, det, num_classes):
     return average_precision(hits[None], det.labels, num_points)[0], recall
 
 
-def match_points(points, det):
+def match_points(points: Instances, det: Instances) -> np.ndarray:
     """Find the labelled instance that each detection is a true positive for, as :func:`point_average_precision` defines
     it.
 
@@ -66,7 +66,7 @@ def match_points(points, det):
     return matches
 
 
-def point_extents(point_sec, labels, instances):
+def point_extents(point_sec: np.ndarray, labels: np.ndarray, instances: np.ndarray) -> Instances:
     """Labelled instances of one video: what of each action is known from its points.
 
     Args:

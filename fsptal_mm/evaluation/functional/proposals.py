@@ -1,15 +1,22 @@
 """Average recall against the average number of proposals (AR@AN), ActivityNet's measure for proposals."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from fsptal_mm.structures import segment_iou
+from fsptal_mm.structures import Instances, segment_iou
 
 # ActivityNet's proposal task: up to 100 proposals per video on average, at these tIoUs.
 MAX_AVERAGE_PROPOSALS = 100
 RECALL_TIOUS = np.linspace(0.5, 0.95, 10)
 
 
-def average_recall(gt, det, max_average_proposals=MAX_AVERAGE_PROPOSALS, tiou_thresholds=RECALL_TIOUS):
+def average_recall(
+    gt: Instances,
+    det: Instances,
+    max_average_proposals: int = MAX_AVERAGE_PROPOSALS,
+    tiou_thresholds: Sequence[float] | np.ndarray = RECALL_TIOUS,
+) -> tuple[np.ndarray, np.ndarray]:
     """Recall of class-agnostic proposals at 1 %, 2 %, ... 100 % of the allowed number of proposals.
 
     As in ActivityNet's ``eval_proposal.py``, each video may use the same share of *its* proposals, best scores first,
@@ -45,7 +52,7 @@ def average_recall(gt, det, max_average_proposals=MAX_AVERAGE_PROPOSALS, tiou_th
     return recalled / len(gt), steps * retrieved.sum() / len(videos)
 
 
-def summarize_recall(recall, at=(5, 10, 50, 100)):
+def summarize_recall(recall: np.ndarray, at: Sequence[int] = (5, 10, 50, 100)) -> dict[str, float]:
     """The usual figures of AR@AN, as fractions.
 
     Args:

@@ -1,5 +1,6 @@
 """At which tIoUs a benchmark is scored, over which of them it averages, and what the figures are called."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +23,12 @@ class Protocol:
     average_ranges: tuple
 
     @classmethod
-    def from_config(cls, preset=None, tiou_thresholds=None, average_ranges=None):
+    def from_config(
+        cls,
+        preset: str | None = None,
+        tiou_thresholds: Sequence[float] | None = None,
+        average_ranges: Sequence[Sequence[float]] | None = None,
+    ) -> 'Protocol':
         """Build a protocol from config values.
 
         Args:
@@ -51,16 +57,16 @@ class Protocol:
         return protocol
 
     @property
-    def threshold_keys(self):
+    def threshold_keys(self) -> list[str]:
         """Names of the mAP at each threshold, e.g. ``mAP@0.5``."""
         return [f'mAP@{threshold:.4g}' for threshold in self.tiou_thresholds]
 
     @property
-    def average_keys(self):
+    def average_keys(self) -> list[str]:
         """Names of the averages, e.g. ``mAP@0.1-0.7``: legal in file names, as of a best checkpoint."""
         return ['mAP@{:.4g}-{:.4g}'.format(*bounds) for bounds in self.average_ranges]
 
-    def summarize(self, ap):
+    def summarize(self, ap: np.ndarray) -> dict[str, float]:
         """Means over classes and thresholds.
 
         Args:
@@ -74,7 +80,7 @@ class Protocol:
         averages = [mean_ap[self._within(bounds)].mean() for bounds in self.average_ranges]
         return dict(zip([*self.average_keys, *self.threshold_keys], map(float, [*averages, *mean_ap])))
 
-    def main_average(self, ap):
+    def main_average(self, ap: np.ndarray) -> np.ndarray:
         """The first of the averages, of many sets at once.
 
         Args:

@@ -1,12 +1,16 @@
 """Results as text tables, which are Markdown too."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from .protocol import Protocol
 
-def summary_table(rows, title):
+
+def summary_table(rows: dict[str, dict[str, float]], title: str) -> str:
     """One line per result, one column per measure, in percent.
 
     Args:
@@ -24,7 +28,7 @@ def summary_table(rows, title):
     return render_markdown(table)
 
 
-def class_table(ap, num_gt, classes, protocol):
+def class_table(ap: np.ndarray, num_gt: np.ndarray, classes: Sequence[str], protocol: Protocol) -> str:
     """Average precision of every class, in percent.
 
     Args:
@@ -48,7 +52,7 @@ def _percent(fraction):
     return '-' if np.isnan(fraction) else f'{100 * fraction:.2f}'
 
 
-def render_markdown(table):
+def render_markdown(table: Table) -> str:
     """Lines of a ``rich`` table, each row on one line however wide it is."""
     # Wide enough for any table: a log has no width, and rich would wrap at 80.
     console = Console(width=1000, color_system=None, markup=False, emoji=False, highlight=False)
