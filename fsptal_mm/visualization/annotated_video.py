@@ -1,10 +1,13 @@
 """Video with its detections written onto the frames."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
+from fsptal_mm.structures import Instances
 from fsptal_mm.utils.errors import InputError, WriteError
 from fsptal_mm.utils.writing import atomic_path
 
@@ -16,7 +19,9 @@ _TEXT_SHARE, _BAR_SHARE = 0.06, 0.04  # of the height of a frame
 _FONT, _FONT_PIXELS = cv2.FONT_HERSHEY_SIMPLEX, 22  # height of its letters at scale 1
 
 
-def annotate_video(video, path, detections, classes, min_share=0.5):
+def annotate_video(
+    video: Any, path: str | Path, detections: Instances, classes: Sequence[str], min_share: float = 0.5
+) -> str:
     """Copy a video, with labels and scores of the current detections and a progress bar on every frame.
 
     The bar shows all detections. The frames are those of the source, at its mean frame rate. There is no sound.

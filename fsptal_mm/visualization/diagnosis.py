@@ -37,7 +37,7 @@ _MAX_NAME, _MAX_COLUMNS = 34, 4
 _HALO = withStroke(linewidth=2, foreground='white')  # letters stay legible on lines
 
 
-def draw_error_profile(diagnoses):
+def draw_error_profile(diagnoses: dict[str, dict]) -> Figure:
     """Draw the error types of the best detections, and the gain without each type.
 
     Each model has a column, up to four in a row. G is the number of ground-truth segments of a class. Above: a bar for
@@ -72,7 +72,7 @@ def draw_error_profile(diagnoses):
     return figure
 
 
-def draw_sensitivity(diagnoses):
+def draw_sensitivity(diagnoses: dict[str, dict]) -> Figure:
     """Draw mAP_N on the ground-truth segments of each length, coverage and number.
 
     Dashed lines are the mAP_N on all segments. On the right: for each characteristic the range from the worst to the
@@ -92,7 +92,7 @@ def draw_sensitivity(diagnoses):
     return figure
 
 
-def draw_false_negatives(diagnoses):
+def draw_false_negatives(diagnoses: dict[str, dict]) -> Figure:
     """Draw the share of the ground-truth segments of each length, coverage and number that is missed.
 
     Args:

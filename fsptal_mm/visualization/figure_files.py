@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from matplotlib import rc_context
+from matplotlib.figure import Figure
 
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.writing import atomic_write
@@ -12,7 +13,7 @@ SUFFIXES = ('.png', '.svg', '.pdf')
 STYLE = {'hatch.linewidth': 0.6, 'svg.fonttype': 'none'}
 
 
-def save_figure(figure, path, dpi=150):
+def save_figure(figure: Figure, path: str | Path, dpi: int = 150) -> str:
     """Write a figure, atomically.
 
     Args:

@@ -16,7 +16,7 @@ _LINES = {'precision, tIoU': '-', 'recall': '--'}
 _MARKERS = 'osD^vP*'
 
 
-def label_quality_figure(runs):
+def label_quality_figure(runs: dict[str, dict[int, dict[str, float]]]) -> Figure:
     """Draw precision and recall of mined labels and tIoU of the best segments over the epochs.
 
     Args:

@@ -11,12 +11,12 @@ _LUMINANCE = (0.299, 0.587, 0.114)
 _DARK = 140  # of 255: white letters are legible below
 
 
-def to_rgb(color):
+def to_rgb(color: str) -> tuple[int, ...]:
     """Red, green and blue of ``'#rrggbb'``, 0 to 255."""
     return tuple(bytes.fromhex(color[1:]))
 
 
-def text_color(color):
+def text_color(color: str) -> str:
     """``'white'`` or ``'black'``, whichever is legible on ``'#rrggbb'``."""
     luminance = sum(weight * value for weight, value in zip(_LUMINANCE, to_rgb(color)))
     return 'white' if luminance < _DARK else 'black'
@@ -37,7 +37,7 @@ class Look:
     text_color: str
 
     @classmethod
-    def of_number(cls, number):
+    def of_number(cls, number: int) -> 'Look':
         """Look of the n-th class."""
         color = OKABE_ITO[number % len(OKABE_ITO)]
         hatch = _HATCHES[number // len(OKABE_ITO) % len(_HATCHES)]

@@ -1,12 +1,17 @@
 """mmengine's visualizer, with timelines."""
 
+from pathlib import Path
+from typing import Any
+
 from mmaction.registry import VISUALIZERS
+from mmaction.structures import ActionDataSample
 from mmengine.dist import master_only
 from mmengine.visualization import Visualizer
 
 from fsptal_mm.utils.errors import InputError
 
 from .timeline.builder import sample_timeline
+from .timeline.data import FrameStrip
 
 
 @VISUALIZERS.register_module()
@@ -20,7 +25,9 @@ class TALVisualizer(Visualizer):
         **kwargs: As in ``mmengine.visualization.Visualizer``.
     """
 
-    def __init__(self, name='visualizer', max_classes=20, max_proposals=100, **kwargs):
+    def __init__(
+        self, name: str = 'visualizer', max_classes: int | None = 20, max_proposals: int = 100, **kwargs: Any
+    ) -> None:
         super().__init__(name, **kwargs)
         self.max_classes = max_classes
         self.max_proposals = max_proposals
@@ -28,16 +35,16 @@ class TALVisualizer(Visualizer):
     @master_only
     def add_datasample(
         self,
-        name,
-        image,
-        data_sample,
-        draw_gt=True,
-        draw_pred=True,
-        show=False,
-        wait_time=0,
-        out_file=None,
-        step=0,
-    ):
+        name: str,
+        image: FrameStrip | None,
+        data_sample: ActionDataSample,
+        draw_gt: bool = True,
+        draw_pred: bool = True,
+        show: bool = False,
+        wait_time: float = 0,
+        out_file: str | Path | None = None,
+        step: int = 0,
+    ) -> None:
         """Draw the timeline of a video, in the main process only.
 
         Args:

@@ -1,6 +1,9 @@
 """Builders of timelines, from data samples, or from ground truth and detections."""
 
 from collections.abc import Sequence
+from typing import Any
+
+from mmaction.structures import ActionDataSample
 
 from fsptal_mm.structures import Instances
 
@@ -8,7 +11,7 @@ from .data import FrameStrip, ModelTrack, Timeline
 
 
 def sample_timeline(
-    data_sample,
+    data_sample: ActionDataSample,
     classes: Sequence[str],
     name: str = '',
     draw_gt: bool = True,
@@ -58,7 +61,7 @@ def sample_timeline(
     )
 
 
-def video_timeline(ground_truth, index: int, tracks: Sequence[ModelTrack] = ()) -> Timeline:
+def video_timeline(ground_truth: Any, index: int, tracks: Sequence[ModelTrack] = ()) -> Timeline:
     """Build a timeline from the ground truth of a video and the tracks of models.
 
     Args:

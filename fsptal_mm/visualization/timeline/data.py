@@ -87,7 +87,7 @@ class Timeline:
     is_training: bool = False
     ambiguous: Instances | None = None
 
-    def relevant_classes(self, min_score=0.5, limit=20):
+    def relevant_classes(self, min_score: float = 0.5, limit: int | None = 20) -> np.ndarray:
         """Classes to show: those that occur, ascending, then others with high scores, the highest first.
 
         A class occurs if a ground-truth segment, a point or a pseudo label has it.

@@ -1,5 +1,8 @@
 """Figures of timelines: labels, scores and proposals of a video on one time axis."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -12,6 +15,7 @@ from fsptal_mm.structures import NO_CLASS, Instances
 
 from ..figure_files import STYLE, save_figure
 from ..palette import Look
+from .data import Timeline
 from .rows import (
     BACKGROUND,
     TRUTH_COLOR,
@@ -34,7 +38,7 @@ _MANY_SEC = 120  # longer videos have minutes on their axis
 _TICK_SEC = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400)
 
 
-def draw_timeline(path, timeline, **kwargs):
+def draw_timeline(path: str | Path, timeline: Timeline, **kwargs: Any) -> str:
     """Draw a timeline into a file.
 
     Args:
@@ -51,7 +55,7 @@ def draw_timeline(path, timeline, **kwargs):
     return save_figure(timeline_figure(timeline, **kwargs), path, _DPI)
 
 
-def timeline_image(timeline, **kwargs):
+def timeline_image(timeline: Timeline, **kwargs: Any) -> np.ndarray:
     """Draw a timeline as an image ``(H, W, 3)`` uint8, RGB; arguments as in :func:`timeline_figure`."""
     canvas = FigureCanvasAgg(timeline_figure(timeline, **kwargs))
     with rc_context(STYLE):
@@ -59,7 +63,7 @@ def timeline_image(timeline, **kwargs):
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-def timeline_figure(timeline, max_classes=20, max_proposals=100):
+def timeline_figure(timeline: Timeline, max_classes: int | None = 20, max_proposals: int = 100) -> Figure:
     """Draw a timeline.
 
     From top to bottom: frames, ground truth, points. Then for each model: extended labels, mined labels, best
@@ -85,7 +89,7 @@ def timeline_figure(timeline, max_classes=20, max_proposals=100):
     return _lay_out(blocks, _title(timeline, canvas), handles, canvas)
 
 
-def axis_width_in(duration_sec):
+def axis_width_in(duration_sec: float) -> float:
     """Width of the time axis in inches: longer videos get a wider one, within bounds."""
     return float(np.clip(duration_sec / _SEC_PER_IN, *_WIDTHS_IN))
 

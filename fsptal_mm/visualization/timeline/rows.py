@@ -8,9 +8,10 @@ from matplotlib.collections import LineCollection
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
-from fsptal_mm.structures import NO_CLASS
+from fsptal_mm.structures import NO_CLASS, Instances
 
 from ..palette import Look
+from .data import FrameStrip
 
 BACKGROUND = Look('#808080', '', 'white')
 TRUTH_COLOR = '0.87'
@@ -55,31 +56,31 @@ class Canvas:
     width_in: float
     dpi: int
 
-    def look(self, label):
+    def look(self, label: int) -> Look:
         """Look of a class, or of background."""
         return BACKGROUND if label == NO_CLASS else self.looks[label]
 
-    def shown(self, spans):
+    def shown(self, spans: Instances) -> Instances:
         """Spans of background and of the classes that are drawn."""
         return spans[np.isin(spans.labels, [NO_CLASS, *self.looks])]
 
-    def visible(self, segments_sec):
+    def visible(self, segments_sec: np.ndarray) -> np.ndarray:
         """Segments, widened around their middles to a visible width if they are shorter."""
         middle, half = segments_sec.mean(1), np.diff(segments_sec)[:, 0] / 2
         half = np.maximum(half, _MIN_BAR_PX / 2 * self.duration_sec / (self.width_in * self.dpi))
         return np.stack([middle - half, middle + half], 1)
 
     @property
-    def width_px(self):
+    def width_px(self) -> int:
         """Width of the axis in pixels."""
         return int(self.width_in * self.dpi)
 
-    def length_in(self, length_sec):
+    def length_in(self, length_sec: float) -> float:
         """Length of a time span on the axis, in inches."""
         return length_sec / self.duration_sec * self.width_in
 
 
-def spans_row(label, spans, canvas):
+def spans_row(label: str, spans: Instances, canvas: Canvas) -> Row:
     """Row of labelled segments as bars; those that overlap in time lie below each other."""
     spans = canvas.shown(spans)
     spans = spans[np.argsort(spans.segments[:, 0], kind='stable')]
@@ -110,7 +111,7 @@ def spans_row(label, spans, canvas):
     return Row(label, _BAR_IN + (num_lanes - 1) * _LANE_IN, draw)
 
 
-def assign_lanes(segments_sec):
+def assign_lanes(segments_sec: np.ndarray) -> list[int]:
     """Lane of every segment, in order of start: the first lane that is free."""
     free_from, lanes = [], []
     for start, end in segments_sec:
@@ -134,7 +135,7 @@ def _write_name(axes, segment, lane, class_index, canvas):
         )
 
 
-def points_row(points, canvas):
+def points_row(points: Instances, canvas: Canvas) -> Row:
     """Row of point labels: filled markers for actions, crosses for background."""
     points = canvas.shown(points)
 
@@ -150,7 +151,9 @@ def points_row(points, canvas):
     return Row('points', _BAR_IN, draw)
 
 
-def score_row(label, edges_sec, scores, canvas, truth_sec, look):
+def score_row(
+    label: str, edges_sec: np.ndarray, scores: np.ndarray, canvas: Canvas, truth_sec: np.ndarray, look: Look
+) -> Row:
     """Row of q-hat of a class as steps, with its ground-truth segments shaded.
 
     Args:
@@ -173,7 +176,7 @@ def score_row(label, edges_sec, scores, canvas, truth_sec, look):
     return Row(label, _CURVE_IN, draw, look)
 
 
-def background_row(label, edges_sec, scores, canvas, truth_sec):
+def background_row(label: str, edges_sec: np.ndarray, scores: np.ndarray, canvas: Canvas, truth_sec: np.ndarray) -> Row:
     """Row of b as a line, with all ground-truth segments shaded; arguments as in :func:`score_row`."""
     # If several snippets share a pixel, the lowest score stays: low scores are those of actions.
     edges_sec, scores = condense(edges_sec, scores, canvas.width_px, np.minimum)
@@ -186,7 +189,9 @@ def background_row(label, edges_sec, scores, canvas, truth_sec):
     return Row(label, _CURVE_IN, draw)
 
 
-def condense(edges_sec, values, num_bins, reduce):
+def condense(
+    edges_sec: np.ndarray, values: np.ndarray, num_bins: int, reduce: np.ufunc
+) -> tuple[np.ndarray, np.ndarray]:
     """Join neighbouring snippets until at most ``num_bins`` are left.
 
     Returns:
@@ -197,7 +202,9 @@ def condense(edges_sec, values, num_bins, reduce):
     return np.append(edges_sec[starts], edges_sec[-1]), reduce.reduceat(values, starts)
 
 
-def proposals_row(label, proposals, top_score, canvas, truth_sec, look):
+def proposals_row(
+    label: str, proposals: Instances, top_score: float, canvas: Canvas, truth_sec: np.ndarray, look: Look
+) -> Row:
     """Row of proposals of one class, each at the height of its score, with the ground-truth segments shaded.
 
     Args:
@@ -219,7 +226,7 @@ def proposals_row(label, proposals, top_score, canvas, truth_sec, look):
     return Row(label, _CURVE_IN, draw, look)
 
 
-def frames_row(frames, truth, canvas):
+def frames_row(frames: FrameStrip, truth: Instances, canvas: Canvas) -> Row:
     """Row of frames of the video, each framed in the colour of the ground-truth action at its time."""
     height, width = frames.images[0].shape[:2]
     part_sec, part_in = canvas.duration_sec / len(frames.images), canvas.width_in / len(frames.images)
