@@ -1,21 +1,24 @@
 """Timelines from configs and checkpoints, results files, and videos."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 from mmaction.registry import DATASETS, MODELS
+from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.registry import DefaultScope
 
+from fsptal_mm.datasets.annotations.records import Annotations
 from fsptal_mm.datasets.videos.reader import VIDEO_SUFFIXES, open_video
 from fsptal_mm.engine.timeline_samples import check_has_timeline, find_videos, mined_sample, predicted_sample
 from fsptal_mm.evaluation import GroundTruth, index_classes
 from fsptal_mm.utils.configs import naming_types
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import known_id, spellings
-from fsptal_mm.visualization import FrameStrip, ModelTrack, axis_width_in, sample_timeline, video_timeline
+from fsptal_mm.visualization import FrameStrip, ModelTrack, Timeline, axis_width_in, sample_timeline, video_timeline
 
 from .model_loading import load_local_checkpoint
 
@@ -24,7 +27,9 @@ _FRAME_PX = 160
 
 
 @naming_types()
-def timelines_of_model(config, checkpoint, split='test', videos=3, name=''):
+def timelines_of_model(
+    config: Config, checkpoint: str | Path, split: str = 'test', videos: int | Sequence[str] = 3, name: str = ''
+) -> dict[str, Timeline]:
     """Build timelines of a model on videos of its own dataset.
 
     Args:
@@ -65,7 +70,9 @@ def timelines_of_model(config, checkpoint, split='test', videos=3, name=''):
     return found
 
 
-def timelines_of_results(files, annotations=None, videos=3):
+def timelines_of_results(
+    files: dict[str, dict], annotations: Annotations | None = None, videos: int | Sequence[str] = 3
+) -> dict[str, Timeline]:
     """Build timelines of the videos in results files.
 
     Args:
@@ -98,7 +105,7 @@ def timelines_of_results(files, annotations=None, videos=3):
     }
 
 
-def add_results(timelines, files):
+def add_results(timelines: dict[str, Timeline], files: dict[str, dict]) -> dict[str, Timeline]:
     """Add the detections of results files to timelines.
 
     Args:
@@ -122,7 +129,7 @@ def _tracks(files, video_id, classes):
     return tracks
 
 
-def join_tracks(first, *others):
+def join_tracks(first: Timeline, *others: Timeline) -> Timeline:
     """Join timelines of one video into one that shows all models, with ground truth and points of the first.
 
     Raises:
@@ -136,7 +143,7 @@ def join_tracks(first, *others):
     return replace(first, tracks=tuple(track for timeline in (first, *others) for track in timeline.tracks))
 
 
-def read_frames(path, duration_sec):
+def read_frames(path: str | Path, duration_sec: float) -> FrameStrip:
     """Read a strip of frames for a timeline.
 
     Args:
@@ -163,7 +170,7 @@ def read_frames(path, duration_sec):
     return FrameStrip(times_sec, images)
 
 
-def find_video_file(folder, video_id):
+def find_video_file(folder: str | Path, video_id: str) -> Path | None:
     """Find the file of a video in a folder; None if there is none.
 
     Raises:

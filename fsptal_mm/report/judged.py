@@ -1,9 +1,11 @@
 """Detections of a run against the ground truth of its test videos."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from mmaction.registry import DATASETS, METRICS
+from mmengine.config import Config
 
 from fsptal_mm.evaluation import GroundTruth, TALMetric
 from fsptal_mm.evaluation.diagnosis import Diagnosis
@@ -36,7 +38,7 @@ class Judged:
 
 
 @naming_types()
-def load_test_set(config) -> GroundTruth:
+def load_test_set(config: Config) -> GroundTruth:
     """Build the ground truth of a config's test videos, with the protocol of its metric; features are not read.
 
     Args:
@@ -54,7 +56,7 @@ def load_test_set(config) -> GroundTruth:
     return test_set
 
 
-def judge(results_file, test_set) -> Judged:
+def judge(results_file: str | Path, test_set: GroundTruth) -> Judged:
     """Evaluate a results file as the test did, and each video alone.
 
     Args:

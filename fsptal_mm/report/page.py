@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from fsptal_mm.utils.writing import atomic_write
 from fsptal_mm.visualization import draw_error_profile, draw_false_negatives, draw_sensitivity
 
 from .judged import VIDEO_TIOU
+from .run import Run
 from .timelines import MAX_DETECTIONS, group_by_test_set, make_timelines
 from .training_log import MAX_POINTS, thin
 
@@ -44,7 +46,9 @@ class Published:
     source: str
 
 
-def write_report(path, runs, published=(), num_videos=3):
+def write_report(
+    path: str | Path, runs: Sequence[Run], published: Sequence[Published] = (), num_videos: int = 3
+) -> None:
     """Write the report, atomically.
 
     All texts from files are escaped. As a second protection, the content security policy of the page blocks all scripts

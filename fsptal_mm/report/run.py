@@ -46,41 +46,41 @@ class Run:
     missing: list = field(default_factory=list)
 
     @property
-    def config_name(self):
+    def config_name(self) -> str:
         """Name of the config; empty where it is not known."""
         return ''.join(file.stem for file in _configs(self.folder)[-1:])
 
-    def command(self, script, *arguments):
+    def command(self, script: str, *arguments: str | Path) -> str:
         """Command line that makes a missing part."""
         config = [*_configs(self.folder)[-1:], 'CONFIG'][0]
         return shlex.join(map(str, ['python', f'tools/{script}.py', config, *arguments, '--work-dir', self.folder]))
 
     @cached_property
-    def method_and_data(self):
+    def method_and_data(self) -> tuple[str, str]:
         """Method and training data of the config, from the metafile; empty for own configs."""
         entry = model_index().get(self.config_name, {})
         return entry.get('In Collection', ''), entry.get('Metadata', {}).get('Training Data', '')
 
     @property
-    def planned(self):
+    def planned(self) -> int | None:
         """Epochs or iterations that the config asks for; ``None`` where unknown."""
         loop = (self.config or {}).get('train_cfg') or {}
         return loop.get('max_epochs', loop.get('max_iters'))
 
     @property
-    def progress(self):
+    def progress(self) -> str:
         """Progress of the training, in words."""
         if not self.log.losses:
             return 'not logged'
         return f'{self.log.last} of {self.planned or "?"} {self.log.unit}s'
 
     @property
-    def measures(self):
+    def measures(self) -> dict[str, float]:
         """Measures of the test, as fractions, computed here or else as the test wrote them."""
         return self.noted | (self.judged.evaluation.measures if self.judged else {})
 
 
-def read_run(folder, name, options=None):
+def read_run(folder: str | Path, name: str, options: dict | None = None) -> Run:
     """Read the content of a work directory.
 
     Args:

@@ -1,14 +1,18 @@
 """Content of the page's timelines: the best and the worst test videos."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from fsptal_mm.structures import NO_CLASS
-from fsptal_mm.visualization import ModelTrack, video_timeline
+from fsptal_mm.visualization import ModelTrack, Timeline, video_timeline
+
+from .run import Run
 
 MAX_DETECTIONS = 200  # per video and run: more could not be distinguished, and would make the file large
 
 
-def group_by_test_set(runs):
+def group_by_test_set(runs: Sequence[Run]) -> list[list[int]]:
     """Group runs that were tested on the same videos; lists of their numbers."""
     groups = {}
     for number, run in enumerate(runs):
@@ -17,7 +21,7 @@ def group_by_test_set(runs):
     return list(groups.values())
 
 
-def make_timelines(runs, numbers, num_videos):
+def make_timelines(runs: Sequence[Run], numbers: Sequence[int], num_videos: int) -> dict:
     """Make the content of the timelines of one test set.
 
     Args:
@@ -51,7 +55,7 @@ def _timeline(judged, index):
     return video_timeline(next(iter(judged.values())).test_set, index, tracks)
 
 
-def page_content(timeline, kind, numbers):
+def page_content(timeline: Timeline, kind: str, numbers: Sequence[int]) -> dict:
     """Convert a timeline to JSON values for the page.
 
     Args:

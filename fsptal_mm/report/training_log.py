@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,17 +31,17 @@ class TrainingLog:
     broken_lines: list = field(default_factory=list)
 
     @property
-    def last(self):
+    def last(self) -> int:
         """Largest x with a loss; 0 without any."""
         return max((x for values in self.losses.values() for x in values), default=0)
 
-    def last_measures(self):
+    def last_measures(self) -> tuple[int, dict[str, float]] | None:
         """Measures of the latest validation and its x, ``(x, {name: fraction})``; ``None`` without any."""
         at = max((x for values in self.measures.values() for x in values), default=None)
         return None if at is None else (at, {key: values[at] for key, values in self.measures.items() if at in values})
 
 
-def scalar_files(work_dir):
+def scalar_files(work_dir: str | Path) -> list[Path]:
     """List the files of logged scalars below a work directory: one per start of the training, oldest first."""
     files = []
     for folder in sorted(Path(work_dir).glob('*/vis_data')):
@@ -52,7 +53,7 @@ def scalar_files(work_dir):
     return files
 
 
-def read_training_log(files):
+def read_training_log(files: Sequence[Path]) -> TrainingLog:
     """Join the logs of a run that was interrupted and resumed, or started anew.
 
     From its first epoch on, a later start replaces what earlier ones logged: these epochs were trained again.
@@ -87,7 +88,7 @@ def read_training_log(files):
     return log
 
 
-def thin(values, factor=1):
+def thin(values: dict[int, float], factor: float = 1) -> tuple[list[int], list[float | None]]:
     """Scale a curve and thin it to two lists of at most ``MAX_POINTS``, x ascending; ``None`` for NaN and Inf."""
     x = sorted(values)
     x = [x[index] for index in np.unique(np.linspace(0, len(x) - 1, min(len(x), MAX_POINTS)).round().astype(int))]
