@@ -59,7 +59,7 @@ def _at_once(index, points, labels, found):
 
 
 def _mean_count(own, background, other, temperature):
-    """How many snippets belong to the first of at most three states, on average over all splits.
+    """Number of snippets that belong to the first of at most three states, on average over all splits.
 
     Args:
         own (np.ndarray): ``(N,)`` log-likelihood of the first state; snippet 0 is in it.

@@ -141,7 +141,7 @@ def _moved(pseudo, segments):
 
 
 def free_room(points, durations_sec, background_sec=None):
-    """How far a segment of each labelled instance may reach.
+    """Room that the segment of each labelled instance may take.
 
     Args:
         points, durations_sec, background_sec: As in :meth:`PseudoSegmentRules.__call__`.

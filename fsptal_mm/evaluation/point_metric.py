@@ -61,7 +61,7 @@ class PointMetric(BaseMetric):
             results (list[dict]): What :meth:`process` kept, of all processes.
 
         Returns:
-            dict[str, float]: See the class.
+            dict[str, float]: Figures by name, without the prefix.
         """
         num_classes = len(class_names(self.dataset_meta))
         results = without_repetition(results)

@@ -108,7 +108,7 @@ class TALMetric(BaseMetric):
             results (list[dict]): What :meth:`process` kept, of all processes.
 
         Returns:
-            dict[str, float]: See the class.
+            dict[str, float]: Figures by name, without the prefix.
         """
         results = without_repetition(results)
         classes = class_names(self.dataset_meta)

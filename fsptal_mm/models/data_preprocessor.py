@@ -50,7 +50,7 @@ class SnippetDataPreprocessor(BaseDataPreprocessor):
             self.register_buffer(name, value, persistent=False)
 
     def forward(self, data, training=False):
-        """See the class."""
+        """Pack the inputs of a batch and move them to the device of the model."""
         inputs = data['inputs']
         if inputs[0].ndim > 2:
             inputs = ClipBatch(list(inputs), self.gap_snippets)

@@ -1,4 +1,4 @@
-"""What a localizer says about a video, in the words of its user."""
+"""Detections of a localizer by the names of the classes."""
 
 from typing import NamedTuple
 

@@ -99,7 +99,7 @@ class SnippetGrid:
         return self.to_sec(np.concatenate([np.rint(positions[:1]), middles, np.rint(positions[-1:]) + 1]))
 
     def num_snippets(self, duration_sec: float) -> float:
-        """How many snippets a video of this duration should have (a float: extractors round either way)."""
+        """Number of snippets that a video of this duration should have (a float, since extractors round either way)."""
         return (duration_sec - self.offset_sec) / self.snippet_sec
 
 

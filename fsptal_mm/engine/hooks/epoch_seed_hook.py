@@ -42,7 +42,7 @@ class EpochSeedHook(Hook):
         runner.train_loop.dataloader = _like(loader, SeededItems(loader.dataset, seeds[0], self._epoch))
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """See the class."""
+        """Seed this epoch, on the host and on every device."""
         self._epoch.fill_(runner.epoch)
         torch.manual_seed(seed_host(self._seed, runner.epoch, get_rank()))  # on every device
 

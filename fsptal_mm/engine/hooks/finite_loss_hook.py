@@ -28,12 +28,12 @@ class FiniteLossHook(Hook):
     priority = 'ABOVE_NORMAL'  # after RuntimeInfoHook, before LoggerHook and CheckpointHook
 
     def before_train(self, runner):
-        """See the class."""
+        """Make sure that the losses can be read."""
         if not any(isinstance(hook, RuntimeInfoHook) for hook in runner.hooks):
             raise InputError('RuntimeInfoHook, which FiniteLossHook reads the losses from', field='default_hooks')
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-        """See the class."""
+        """Stop the training at the first loss that is NaN or infinite."""
         values = {
             name: runner.message_hub.get_scalar(f'train/{name}').current() for name in outputs or () if 'loss' in name
         }

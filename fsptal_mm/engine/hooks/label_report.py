@@ -1,4 +1,4 @@
-"""What a mining pass found: counts for the log, and a readable description in seconds."""
+"""Results of a mining pass: counts for the log, and a readable description in seconds."""
 
 import numpy as np
 
@@ -65,7 +65,7 @@ def describe_labels(labels, classes, record=None):
     Args:
         labels (VideoLabels): Of the video.
         classes (Sequence[str]): Class names.
-        record (dict, optional): Of the data set, with ``gt_segments_sec (M, 2)`` and ``gt_segment_labels (M,)``, which
+        record (dict, optional): Of the dataset, with ``gt_segments_sec (M, 2)`` and ``gt_segment_labels (M,)``, which
             are for analysis only.
 
     Returns:

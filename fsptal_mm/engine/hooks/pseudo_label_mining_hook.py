@@ -22,7 +22,7 @@ class PseudoLabelMiningHook(Hook):
     """Mines labels and searches segments in all training videos, before an epoch starts.
 
     The labels are those of the weights at that moment. They are kept by every process in ``store``, never in the
-    data set, whose copies in the workers of a loader nothing reaches, and never in a checkpoint: after a resume, the
+    dataset, whose copies in the workers of a loader nothing reaches, and never in a checkpoint: after a resume, the
     first epoch starts with a pass. With ``live=False``, a resume is exact from epochs that begin with a pass anyway;
     others are warned of.
 
@@ -39,9 +39,9 @@ class PseudoLabelMiningHook(Hook):
         dump: Write the labels of every pass into ``pseudo_labels/epoch_N.json`` in the work directory, N being the
             number of epochs done: ``{video_id: {"action": ..., "background": ..., "segments": ..., ...}}``, see
             ``describe_labels``. ``tools/analysis_tools/pseudo_label_quality.py`` reads them.
-        analysis: Also log how right the labels are, as ``analysis/...``, see ``label_quality``, and add the true
-            segments to the dumps. This reads the true segments of the training videos, where the annotation has any;
-            nothing of it reaches training.
+        analysis: Also log how right the labels are, as ``analysis/...``, see ``label_quality``, and add the
+            ground-truth segments to the dumps. This reads the segments of the training videos, where the annotation has
+            any; nothing of it reaches training.
 
     Attributes:
         store (dict[str, VideoLabels]): Labels of the latest pass by video id; empty before the first.
@@ -117,7 +117,9 @@ class PseudoLabelMiningHook(Hook):
             figures = label_quality(described.values())
             listed = ', '.join(f'{name} {value:.3f}' for name, value in figures.items())
             if figures:
-                runner.logger.info(f'Analysis with true segments, which training never sees, of mined labels: {listed}')
+                runner.logger.info(
+                    f'Analysis of mined labels with the ground truth, which training never sees: {listed}'
+                )
             scalars |= {f'analysis/{name}': value for name, value in figures.items()}
         runner.message_hub.update_scalars(scalars)
         runner.visualizer.add_scalars(scalars, step=runner.epoch)

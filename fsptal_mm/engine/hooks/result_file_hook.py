@@ -10,7 +10,7 @@ from fsptal_mm.evaluation import TALMetric
 
 @HOOKS.register_module()
 class ResultFileHook(Hook):
-    """Has every :class:`.TALMetric` of a test write the localised actions into the work directory.
+    """Make every :class:`.TALMetric` of a test write its detections into the work directory.
 
     A metric does not know the work directory; a ``result_file`` in its config is left as it is.
 
@@ -22,7 +22,7 @@ class ResultFileHook(Hook):
         self.name = name
 
     def before_test(self, runner):
-        """See the class."""
+        """Give each metric without a file of its own one in the work directory."""
         for metric in runner.test_loop.evaluator.metrics:
             if isinstance(metric, TALMetric) and metric.result_file is None:
                 metric.result_file = str(Path(runner.work_dir, self.name))

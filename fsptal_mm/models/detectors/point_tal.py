@@ -30,7 +30,7 @@ class PointTAL(BaseModel):
             with the same checkpoint.
         backbone (dict, optional): Config of a feature extractor such as ``mmaction.ResNet``: the inputs are then clips,
             one per snippet, in the form that ``SnippetDataPreprocessor.format_shape`` states. What it returns is
-            pooled by :func:`pool_clip_features`. Its weights load from a checkpoint of a recogniser (``load_from``),
+            pooled by :func:`pool_clip_features`. Its weights load from a checkpoint of a recognizer (``load_from``),
             whose backbone has the same name.
         freeze_backbone (bool | str | Sequence[str]): ``True``: the backbone is not trained; it runs as in evaluation
             and without gradients. Names of its parts: these are not trained, and run as in evaluation. ``False``: only

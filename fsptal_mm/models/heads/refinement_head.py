@@ -142,7 +142,7 @@ class RefinementHead(BaseModule):
 
         Args:
             batches (dict[str, SnippetBatch]): As in :meth:`forward`.
-            data_samples (list[ActionDataSample]): With the proposals of stage 1, not suppressed, in ``pred_segments``,
+            data_samples (list[ActionDataSample]): With the proposals of stage 1, before NMS, in ``pred_segments``,
                 and metainfo ``grid`` and ``duration_sec``.
 
         Returns:
@@ -158,7 +158,7 @@ class RefinementHead(BaseModule):
         refined = torch.lerp(batch.segments, refined.mean(0), self.refined_share).cpu().split(batch.counts)
         for sample, own, (_, place), scores, segments in zip(data_samples, proposals, places, class_scores, refined):
             scores = own.scores.clamp(min=_MIN_SCORE) ** self.stage1_power * scores[place, own.labels]
-            sample.pred_segments = self._suppress(
+            sample.pred_segments = self._run_nms(
                 sample, *(part.numpy() for part in (segments[place], scores, own.labels))
             )
         return data_samples
@@ -172,7 +172,7 @@ class RefinementHead(BaseModule):
         place = torch.arange(len(labels)) - torch.searchsorted(labels, labels)  # among those of the class
         return proposals[by_class[place < self.max_proposals_per_class].sort().values]
 
-    def _suppress(self, sample, segments, scores, labels):
+    def _run_nms(self, sample, segments, scores, labels):
         """Refined segments ``(N, 2)`` of one video, in snippets, as detections in seconds."""
         segments_sec = np.clip(sample.grid.to_sec(segments), 0, sample.duration_sec)
         is_segment = ~(segments_sec[:, 1] <= segments_sec[:, 0])  # NaN stays, for the metric to refuse

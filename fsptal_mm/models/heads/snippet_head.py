@@ -84,7 +84,7 @@ class SnippetHead(BaseModule):
         return self.classifier(self.dropout(self.classified_features(batch)))
 
     def classified_features(self, batch: SnippetBatch) -> Tensor:
-        """What the classifier takes before dropout: F, or its directions; ``(R, D)`` rows.
+        """Take the rows ``(R, D)`` that the classifier sees before dropout: F, or the directions of F.
 
         Raises:
             InputError: F is of another dimension than ``in_channels``.
@@ -95,13 +95,13 @@ class SnippetHead(BaseModule):
         return directions(batch.features) if self.cosine else batch.features
 
     def check_classes(self, video_labels: Tensor) -> None:
-        """Make sure that the labels ``(B, C)`` of the data set are of as many classes as the head.
+        """Make sure that the labels ``(B, C)`` of the dataset are of as many classes as the head.
 
         Raises:
             InputError: They are not.
         """
         if video_labels.shape[1] != self.num_classes:
-            expected = f'{video_labels.shape[1]}, the classes of the data set'
+            expected = f'{video_labels.shape[1]}, the classes of the dataset'
             raise InputError(expected, field='model.head.num_classes', found=self.num_classes)
 
     @torch.no_grad()

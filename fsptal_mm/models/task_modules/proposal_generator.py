@@ -16,7 +16,7 @@ class ProposalGenerator:
     """Thresholds the scores of one video at many levels and scores every run above a level by inner minus outer.
 
     Args:
-        video_threshold: theta_vid; classes whose video-level score reaches it are localised, else the best one alone.
+        video_threshold: theta_vid; classes whose video-level score reaches it are detected, else the best one alone.
         upsampling: u, points per snippet that scores are interpolated at.
         score_levels: Levels of q-hat; a level of 0 means "above 0", others "at least".
         background_levels: Levels of ``1 - b``, in the same sense.
