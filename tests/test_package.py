@@ -38,7 +38,7 @@ def test_wheel_and_sdist_carry_configs_and_tools(distributions):
     wanted += [str(path.relative_to(ROOT)) for path in (ROOT / 'configs').rglob('*.py')]
     for names in (in_wheel, in_sdist):
         assert {f'fsptal_mm/.mim/{name}' for name in wanted} <= names
-        pages = {f'fsptal_mm/apis/{name}' for name in ('annotator/static/index.html', 'report/template/report.html')}
+        pages = {f'fsptal_mm/{name}' for name in ('annotator/static/index.html', 'report/template/report.html')}
         assert pages | {'fsptal_mm/py.typed'} <= names
         assert not any('__pycache__' in name for name in names)
     assert not any(name.startswith('tests/') for name in in_wheel)
