@@ -1,4 +1,4 @@
-"""Videos to judge: what is true in them, and what detections in them are worth."""
+"""Ground truth of videos, and evaluation of detections against it."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,16 +18,16 @@ from .results import read_results, to_instances
 
 @dataclass(frozen=True, eq=False)
 class GroundTruth:
-    """Ground truth of V videos, and how detections in them are judged; times in seconds.
+    """Ground truth of V videos and the rules of their evaluation; times in seconds.
 
     Attributes:
-        ids: Of the videos, in the order of their indices.
+        ids: Video ids, in the order of their indices.
         classes: C names, in the order of their indices.
         durations_sec: ``(V,)``; NaN where unknown.
         segments: Ground-truth segments.
         points: Point labels, as segments without length; background clicks have the label ``NO_CLASS``.
         protocol: tIoUs and averages.
-        ambiguous: Ranges; detections that overlap one are left out. ``None``: all detections are judged.
+        ambiguous: Ranges; detections that overlap one are left out. ``None``: all detections are evaluated.
     """
 
     ids: list
@@ -46,7 +46,7 @@ class GroundTruth:
         protocol: Protocol = PRESETS['thumos14'],
         drop_ambiguous: bool = False,
     ) -> 'GroundTruth':
-        """Collect what single videos say.
+        """Collect the ground truth of single videos.
 
         Args:
             videos (Iterable[dict]): With ``video_id`` and, as far as known, ``duration_sec``,
@@ -109,15 +109,15 @@ class GroundTruth:
 
     @property
     def key(self) -> tuple:
-        """Equal for ground truths that judge the same videos in the same way."""
+        """Key that is the same for equal videos, classes, segments and protocols."""
         segments, labels = self.segments.segments.tobytes(), self.segments.labels.tobytes()
         return tuple(self.ids), self.classes, segments, labels, self.protocol
 
     def check_has_segments(self, file: str | Path) -> None:
-        """Refuse videos that cannot be judged.
+        """Check that there is a ground-truth segment.
 
         Args:
-            file: Where the segments should stand, for the message.
+            file: File that should hold the segments, for the message.
 
         Raises:
             InputError: No video has a ground-truth segment.
@@ -152,11 +152,11 @@ class GroundTruth:
         )
 
     def diagnose(self, det: Instances, tiou: float = 0.5, preset: str | None = None) -> Diagnosis:
-        """Find out why a localizer errs, see :func:`~fsptal_mm.evaluation.diagnosis.diagnose`.
+        """Analyse the errors of a localizer, see :func:`~fsptal_mm.evaluation.diagnosis.diagnose`.
 
         Args:
             det (Instances): Detections; ambiguous ranges are regarded.
-            tiou: Of profile and false negatives.
+            tiou: tIoU of the profile and of the false negatives.
             preset: Name of the buckets in ``BUCKET_PRESETS``; by default those of the protocol, else THUMOS14's.
         """
         if preset is None:

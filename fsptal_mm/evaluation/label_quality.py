@@ -17,21 +17,21 @@ _FIELDS = ('action', 'background', 'segments', 'given', 'edges_sec')
 
 
 def label_quality(videos: Iterable[dict]) -> dict[str, float]:
-    """Mined labels against the ground-truth segments.
+    """Evaluate mined labels against ground-truth segments.
 
-    A snippet, as the model sees it after label extension, is what it is in its middle. Given labels are left out of
-    precision and recall, which are over all snippets (for actions: pairs of snippet and class) of all videos with true
-    segments.
+    Snippets are those that the model sees, after label extension. The ground truth of a snippet is that at its middle.
+    Given labels are left out of precision and recall. Both are taken over all snippets (for actions: pairs of snippet
+    and class) of all videos with ground-truth segments.
 
     Args:
         videos (Iterable[dict]): Of one mining pass, each as ``PseudoLabelMiningHook`` writes it: runs of snippets in
             seconds, ``action`` and ``background``, the best ``segments``, runs of ``given`` labels, ``edges_sec`` of
-            the snippets; and ``true_segments``, without which a video is passed over.
+            the snippets; and ``true_segments`` (ground truth); a video without them is left out.
 
     Returns:
         dict[str, float]: ``action_precision``, ``action_recall``, ``background_precision``, ``background_recall``, and
-        ``segment_tiou``: mean over the found segments of the tIoU with the nearest true one of their class. What has
-        nothing to be measured on is missing.
+        ``segment_tiou``: mean over the best segments of their highest tIoU with a ground-truth segment of their class.
+        A measure is missing if there is nothing to compute it from.
     """
     sums = {f'{kind}_{part}': 0 for kind in ('action', 'background') for part in ('hits', 'precision', 'recall')}
     overlaps = []
@@ -73,7 +73,7 @@ def _in_segments(edges_sec, rows, classes):
 
 
 def _best_overlaps(found, true):
-    """Highest tIoU of every found segment with a true one of its class, 0 without one."""
+    """Highest tIoU of every found segment with a ground-truth segment of its class, 0 without one."""
     segments, true_segments = (np.reshape([row['segment'] for row in rows], (-1, 2)) for rows in (found, true))
     labels, true_labels = (np.array([row['label'] for row in rows], dtype=object) for rows in (found, true))
     overlap = segment_iou(segments, true_segments)
@@ -81,10 +81,10 @@ def _best_overlaps(found, true):
 
 
 def read_label_dumps(work_dir: str | Path) -> dict[int, dict[str, dict]]:
-    """Read what the mining passes of a run wrote.
+    """Read the pseudo labels that the mining passes of a run wrote.
 
     Args:
-        work_dir: Of the run.
+        work_dir: Work directory of the run.
 
     Returns:
         dict[int, dict[str, dict]]: By the number of epochs done, ascending: the labels of each video, by its id, as
@@ -113,7 +113,7 @@ def _read_dump(path):
 
 
 def _to_labels(entry, **where):
-    """The labels of a video, of which so far only the lists are known to be there."""
+    """Convert the labels of a video; its fields are known to be lists."""
     true = [] if entry.get('true_segments') is None else get_field(entry, 'true_segments', list, **where)
     rows = dict(action=entry['action'], segments=entry['segments'], true_segments=true)
     labels = {
@@ -142,17 +142,16 @@ def _to_run(run, field, **where):
 
 
 def quality_over_training(work_dir: str | Path) -> dict[int, dict[str, float]]:
-    """:func:`label_quality` of every mining pass of a run.
+    """Evaluate the labels of every mining pass of a run, see :func:`label_quality`.
 
     Args:
-        work_dir: Of the run.
+        work_dir: Work directory of the run.
 
     Returns:
         dict[int, dict[str, float]]: By the number of epochs done, ascending.
 
     Raises:
-        InputError: There are no dumps, see :func:`read_label_dumps`, or nothing in them can be judged, since they hold
-            no ground-truth segments.
+        InputError: There are no dumps, see :func:`read_label_dumps`, or they hold no ground-truth segments.
     """
     figures = {epoch: label_quality(videos.values()) for epoch, videos in read_label_dumps(work_dir).items()}
     if not any(figures.values()):

@@ -1,4 +1,4 @@
-"""A metric for held-out videos that carry points, but no segments."""
+"""Metric for held-out videos that have point labels, but no segments."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,7 +23,7 @@ class PointMetric(BaseMetric):
 
     Ground-truth segments are not read. A detection is a true positive if it covers one labelled instance of its class,
     no other one of its class, and none that a better scored one has taken: see
-    :func:`~fsptal_mm.evaluation.functional.point_average_precision`, also for what points cannot tell. All figures are
+    :func:`~fsptal_mm.evaluation.functional.point_average_precision`, also for the limits of points. All figures are
     fractions:
 
     - ``point/mAP``: mean of the average precision over the classes that have a point. Use it for ``save_best``.
@@ -46,7 +46,7 @@ class PointMetric(BaseMetric):
     default_prefix = 'point'
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Keep what the measure needs of each sample, as small arrays.
+        """Collect predictions and points of each sample, as small arrays.
 
         Args:
             data_batch: Not used.
@@ -58,10 +58,10 @@ class PointMetric(BaseMetric):
         """Compute the figures and log them.
 
         Args:
-            results (list[dict]): What :meth:`process` kept, of all processes.
+            results (list[dict]): Entries that :meth:`process` collected, of all processes.
 
         Returns:
-            dict[str, float]: Figures by name, without the prefix.
+            dict[str, float]: Fractions, ``mAP`` and ``recall``, without the prefix; empty if no video has a point.
         """
         num_classes = len(class_names(self.dataset_meta))
         results = without_repetition(results)

@@ -1,4 +1,4 @@
-"""Class-agnostic proposals, labelled by a classifier of whole videos and judged as detections."""
+"""Metric of class-agnostic proposals, which get their classes from a video-level classifier."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -23,17 +23,19 @@ _UNLABELLED = 'proposal'
 class ProposalTALMetric(TALMetric):
     """:class:`TALMetric` for mmaction2's proposal networks, such as BMN, on our dataset.
 
-    A video's proposals get the classes that the whole video scores ``video_threshold`` or more in, else its best one,
-    as :class:`.ProposalGenerator` chooses them; a proposal of several classes is a detection of each. Its score is its
-    own times that of the class. Windows of one video are joined: each gives the proposals whose middle lies in its
-    share of the video. The network's outputs are ``dict(video_name=..., proposal_list=[dict(score=...,
+    The proposals of a video get all classes with a video-level score of at least ``video_threshold``, or else the class
+    with the highest score, as in :class:`.ProposalGenerator`. A proposal with several classes gives one detection of
+    each. The score of a detection is that of the proposal times that of the class. Windows of one video are joined:
+    each gives the proposals whose middle lies in its share of the video.
+
+    The network's outputs are ``dict(video_name=..., proposal_list=[dict(score=...,
     segment=[start, end])])``, and the data samples hold the meta information of :class:`.PackLocalizerInputs`.
 
     Args:
         class_scores: Results file of a classifier's test on the same videos, with ``video_scores``: any of our models
             writes one. ``None``: proposals carry no class, and only AR@AN is computed.
-        video_threshold: From which score on a video shows a class.
-        metrics: As in :class:`TALMetric`; by default all that can be known.
+        video_threshold: Lowest score at which a video gets a class.
+        metrics: As in :class:`TALMetric`; by default ``'AR@AN'`` and, with ``class_scores``, ``'mAP'``.
         **kwargs: As in :class:`TALMetric`.
 
     Raises:
@@ -68,7 +70,7 @@ class ProposalTALMetric(TALMetric):
             result['offset_sec'] = sample['offset_sec']
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
-        """Join the windows of each video; then as :class:`TALMetric`."""
+        """Join the windows of each video, then compute the figures as :class:`TALMetric` does."""
         windows = {}
         for result in results:  # samplers of several processes repeat windows
             windows.setdefault(result['video_id'], {}).setdefault(result['offset_sec'], result)

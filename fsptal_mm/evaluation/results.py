@@ -20,7 +20,7 @@ _MAX_NAMED = 5
 
 
 def read_results(path: str | Path) -> dict[str, dict]:
-    """Read a results file, whoever wrote it.
+    """Read a results file in ActivityNet's format.
 
     Keys other than ``results``, and other than ``label``, ``score`` and ``segment`` in an entry, are ignored. Numbers
     may be strings.
@@ -42,7 +42,7 @@ def read_results(path: str | Path) -> dict[str, dict]:
 
 
 def read_video_scores(path: str | Path) -> dict[str, dict[str, float]]:
-    """Read what a test wrote about whole videos: the scores of all classes.
+    """Read the video-level class scores that a test wrote.
 
     Args:
         path: A results file that :class:`TALMetric` wrote for a model with video-level scores.
@@ -67,7 +67,7 @@ def write_results(path: str | Path, detections: dict[str, dict], **extra: Any) -
     """Write a results file, atomically.
 
     Args:
-        path: Where to.
+        path: File to write.
         detections (dict[str, dict]): As :func:`read_results` returns them.
         **extra: Further top-level entries, which readers of the format ignore.
     """
@@ -85,7 +85,7 @@ def write_csv(path: str | Path, detections: dict[str, dict]) -> None:
     """Write detections as a table for spreadsheets, atomically: ``video,start_sec,end_sec,label,score``.
 
     Args:
-        path: Where to.
+        path: File to write.
         detections (dict[str, dict]): As :func:`read_results` returns them.
     """
     with atomic_write(path, newline='') as file:
@@ -99,16 +99,16 @@ def write_csv(path: str | Path, detections: dict[str, dict]) -> None:
 def to_instances(
     detections: dict[str, dict], videos: Sequence[str], classes: Sequence[str], file: str | Path | None = None
 ) -> Instances:
-    """Detections of known videos and classes as flat arrays.
+    """Convert detections of known videos and classes to flat arrays.
 
-    Ids match with or without ActivityNet's ``v_``. Detections in videos or of classes that are not asked for are left
-    out, with one warning.
+    Ids match with or without ActivityNet's ``v_``. Detections in other videos or of other classes are left out,
+    with one warning.
 
     Args:
         detections (dict[str, dict]): As :func:`read_results` returns them.
         videos (Sequence[str]): Ids in the order of the indices.
         classes (Sequence[str]): Names in the order of the indices.
-        file: Where the detections come from, for messages.
+        file: File that the detections come from, for messages.
 
     Returns:
         Instances: With scores.
@@ -140,7 +140,7 @@ def to_instances(
 
 
 def index_classes(found: dict, classes: Sequence[str]) -> Instances:
-    """Detections of one video with class indices.
+    """Convert detections of one video to class indices.
 
     Args:
         found (dict): As :func:`read_results` returns it for a video.
@@ -156,7 +156,7 @@ def index_classes(found: dict, classes: Sequence[str]) -> Instances:
 
 
 def name_classes(instances: Instances, classes: Sequence[str]) -> dict:
-    """Detections of one video with class names: the inverse of :func:`index_classes`.
+    """Convert detections of one video to class names: the inverse of :func:`index_classes`.
 
     Args:
         instances (Instances): Of one video, with scores.

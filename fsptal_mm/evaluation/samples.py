@@ -1,4 +1,4 @@
-"""Data samples and results of metrics: what is read from them."""
+"""Reading of data samples and of the collected results of metrics."""
 
 import logging
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ def collect_detections(sample: ActionDataSample | dict) -> Instances:
         Instances: In seconds, with scores.
 
     Raises:
-        InputError: There is no prediction, or something in it is no finite number.
+        InputError: There is no prediction, or a number in it is not finite.
     """
     video_id, found = sample.get('video_id'), sample.get('pred_segments')
     if found is None:
@@ -34,12 +34,12 @@ def collect_detections(sample: ActionDataSample | dict) -> Instances:
 
 
 def column(results: list[dict], field: str) -> list:
-    """One field of all results, as a list."""
+    """List one field of all results."""
     return [result[field] for result in results]
 
 
 def without_repetition(results: list[dict]) -> list[dict]:
-    """The first result of every video: samplers of several processes repeat videos."""
+    """Keep the first result of every video: samplers of several processes repeat videos."""
     by_video = {}
     for result in results:
         by_video.setdefault(result['video_id'], result)

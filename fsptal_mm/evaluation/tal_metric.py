@@ -1,4 +1,4 @@
-"""The metric of temporal action localization."""
+"""Metric of temporal action localization."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,7 +35,7 @@ class TALMetric(BaseMetric):
     - ``mAP@0.5``, ...: mean over classes of the average precision at one tIoU, equal to ActivityNet's official script.
     - ``AR@5``, ``AR@10``, ``AR@50``, ``AR@100``: recall of the first n proposals per video on average, over tIoUs
       0.5:0.05:0.95, whatever their class; ``AUC``: the area under that curve.
-    - ``video_mAP`` and ``video_top1``: whether the classes of the whole video are told.
+    - ``video_mAP`` and ``video_top1``: mean average precision and top-1 accuracy of video-level class scores.
 
     Without any ground-truth segment or video label (a user's own videos) the figures that need them are left out, with
     a warning.
@@ -50,15 +50,15 @@ class TALMetric(BaseMetric):
         tiou_thresholds (Sequence[float], optional): Instead of those of the preset.
         average_ranges (Sequence[Sequence[float]], optional): First and last tIoU of each average.
         metrics: Which of ``'mAP'``, ``'AR@AN'`` and ``'classification'`` to compute.
-        ambiguous: ``'keep'`` judges every detection (LACP's practice); ``'drop'`` leaves out those that overlap an
+        ambiguous: ``'keep'`` evaluates every detection (LACP's practice); ``'drop'`` leaves out those that overlap an
             ambiguous range (HR-Pro's), see :func:`~fsptal_mm.evaluation.functional.touches_any`. The log and the
             results file say which.
-        result_file: Where to write all detections (the dropped ones too) as ActivityNet json, with the figures under
+        result_file: Where to write all detections (the dropped ones too) as ActivityNet JSON, with the figures under
             ``evaluation`` and the scores of whole videos, where there are any, under ``video_scores``.
         per_class: Whether to log the average precision of each class.
         collect_device: As in ``mmengine.evaluator.BaseMetric``.
-        prefix: As there.
-        collect_dir: As there.
+        prefix: As in ``BaseMetric``.
+        collect_dir: As in ``BaseMetric``.
 
     Raises:
         InputError: A wrong argument, or predictions that are no finite numbers.
@@ -93,7 +93,7 @@ class TALMetric(BaseMetric):
         self.per_class = per_class
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Keep what the measures need of each sample, as small arrays.
+        """Collect predictions and ground truth of each sample, as small arrays.
 
         Args:
             data_batch: Not used.
@@ -105,10 +105,10 @@ class TALMetric(BaseMetric):
         """Compute the figures, log them, and write the results file.
 
         Args:
-            results (list[dict]): What :meth:`process` kept, of all processes.
+            results (list[dict]): Entries that :meth:`process` collected, of all processes.
 
         Returns:
-            dict[str, float]: Figures by name, without the prefix.
+            dict[str, float]: Fractions, by the names that :class:`TALMetric` lists, without the prefix.
         """
         results = without_repetition(results)
         classes = class_names(self.dataset_meta)

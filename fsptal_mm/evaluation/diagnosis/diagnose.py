@@ -1,4 +1,4 @@
-"""The whole diagnosis of one set of detections."""
+"""Diagnosis of one set of detections."""
 
 import math
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ MIN_PRECISION = 0.05
 
 @dataclass(frozen=True)
 class _Matched:
-    """Detections by class and falling score, and which ground-truth segment each one takes: ``(1 + K, N)``.
+    """Detections by class and falling score, and the ground-truth segment that each one takes: ``(1 + K, N)``.
 
     Row 0 of ``matches`` is that of the profile and of the false negatives, the others are averaged over.
     """
@@ -46,7 +46,7 @@ def diagnose(
     tiou: float = 0.5,
     bounds: dict[str, Sequence[float]] = BUCKET_PRESETS['thumos14'],
 ) -> Diagnosis:
-    """Find out why a localizer errs, as DETAD (Alwassel et al., ECCV 2018) does.
+    """Analyse the errors of a localizer, as DETAD (Alwassel et al., ECCV 2018) does.
 
     - False positive profile: of each class the best G detections (G: number of its ground-truth instances), the next G
       and so on up to 10G, sorted by :func:`error_types` at one tIoU. Classes are pooled.
@@ -73,7 +73,7 @@ def diagnose(
         durations_sec (Sequence[float | None]): ``(V,)`` durations of the videos; where one is unknown, the instances of
             the video are in no bucket of ``coverage``.
         tiou_thresholds (Sequence[float]): ``(K,)`` ascending, each in (0, 1].
-        tiou: In (0, 1].
+        tiou: tIoU of the profile and of the false negatives, in (0, 1].
         bounds (dict[str, Sequence[float]]): Bounds of the buckets of each characteristic, see
             :data:`.BUCKET_PRESETS`; three or four each, ascending.
 

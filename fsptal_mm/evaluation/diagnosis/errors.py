@@ -1,4 +1,4 @@
-"""Types of errors of false positives, and the gain without each."""
+"""Error types of false positives, and the gain without each."""
 
 from collections.abc import Sequence
 
@@ -36,9 +36,9 @@ def error_types(
     Args:
         gt (Instances): Ground truth.
         det (Instances): Detections.
-        hits (np.ndarray): ``(K, N)`` bool: which are true positives at each threshold.
+        hits (np.ndarray): ``(K, N)`` bool: true positives at each threshold.
         tiou_thresholds (Sequence[float]): ``(K,)``.
-        background_tiou: Under this tIoU a detection has nothing to do with a segment.
+        background_tiou: Below this highest tIoU a false positive is a background error.
 
     Returns:
         np.ndarray: ``(K, N)`` int8, indices into :data:`.ERROR_TYPES`.
@@ -70,7 +70,7 @@ def _nearest(gt, det):
 
 
 def score_ranks(labels: np.ndarray, num_gt: np.ndarray) -> np.ndarray:
-    """In which G-bin each detection lies: 0 for the best G of its class, 1 for the next G, ...
+    """G-bin of each detection: 0 for the best G of its class, 1 for the next G, ...
 
     G is the number of ground-truth instances of the class, as in DETAD, so a perfect localizer has all its true
     positives in bin 0.
@@ -94,7 +94,7 @@ def error_profile(types: np.ndarray, ranks: np.ndarray, num_ranks: int) -> np.nd
     Args:
         types (np.ndarray): ``(N,)`` indices into :data:`.ERROR_TYPES`.
         ranks (np.ndarray): ``(N,)`` as of :func:`score_ranks`.
-        num_ranks: G-bins to count.
+        num_ranks: Number of G-bins.
 
     Returns:
         np.ndarray: ``(num_ranks, 6)`` int64.
@@ -107,7 +107,7 @@ def error_profile(types: np.ndarray, ranks: np.ndarray, num_ranks: int) -> np.nd
 def precision_without(
     types: np.ndarray, labels: np.ndarray, num_gt: np.ndarray, instances_per_class: float | None = None
 ) -> dict[str | None, float]:
-    """Average precision if all detections of one error type were removed, as in DETAD.
+    """Mean average precision without the detections of one error type, as in DETAD.
 
     Which detections are true positives stays as it is: none of those that are removed had taken a segment.
 
@@ -115,7 +115,7 @@ def precision_without(
         types (np.ndarray): ``(K, N)`` indices into :data:`.ERROR_TYPES`, one row per tIoU threshold.
         labels (np.ndarray): ``(N,)`` classes, ascending; within a class the best detection first.
         num_gt (np.ndarray): ``(C,)`` number of ground-truth instances of each class.
-        instances_per_class (float, optional): Normalise precision with it.
+        instances_per_class (float, optional): Normalise precision with it, see :func:`.precision_curves`.
 
     Returns:
         dict[str | None, float]: Mean AP over thresholds and classes with a ground-truth instance, by the name of the

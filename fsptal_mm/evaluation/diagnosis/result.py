@@ -23,13 +23,13 @@ class Gain:
 
 @dataclass(frozen=True)
 class Bucket:
-    """Ground-truth instances that are alike in one characteristic.
+    """Ground-truth instances with similar values of one characteristic.
 
     Args:
         name: ``XS``, ``S``, ``M``, ``L`` or ``XL``.
         above: Their values lie above this ...
         up_to: ... and up to this; infinite in the last bucket.
-        num_instances: How many there are.
+        num_instances: Number of instances.
         num_missed: How many of them are false negatives.
         normalized_ap: Average mAP_N on them alone; NaN where there are none.
     """
@@ -56,7 +56,7 @@ class Diagnosis:
         tiou_thresholds (tuple[float]): Those that all other figures are averages over.
         num_instances: Ground-truth instances.
         num_missed: How many of them are false negatives.
-        num_detections: Detections judged.
+        num_detections: Detections evaluated.
         mean_ap: Average mAP.
         normalized_ap: Average mAP_N.
         profile (np.ndarray): ``(10, 6)`` int64, detections of each type of :data:`.ERROR_TYPES` in each G-bin.

@@ -14,7 +14,7 @@ def overview_table(diagnoses: dict[str, dict]) -> str:
     """Main figures of each model.
 
     Args:
-        diagnoses (dict[str, dict]): What :meth:`Diagnosis.to_dict` gives, by the name of the model.
+        diagnoses (dict[str, dict]): Results of :meth:`Diagnosis.to_dict`, by the name of the model.
 
     Returns:
         str: Markdown, in percent but for the numbers of instances and detections.
@@ -31,10 +31,10 @@ def overview_table(diagnoses: dict[str, dict]) -> str:
 
 
 def error_table(diagnoses: dict[str, dict]) -> str:
-    """Shares of each error type among the best detections, and what it would bring not to make it.
+    """Shares of each error type among the best detections, and the gain without it.
 
     Args:
-        diagnoses (dict[str, dict]): What :meth:`Diagnosis.to_dict` gives, by the name of the model.
+        diagnoses (dict[str, dict]): Results of :meth:`Diagnosis.to_dict`, by the name of the model.
 
     Returns:
         str: Markdown, in percent and percentage points; four rows per model.
@@ -57,7 +57,7 @@ def bucket_table(diagnoses: dict[str, dict], characteristic: str) -> str:
     """Missed instances and mAP_N for each bucket of a characteristic.
 
     Args:
-        diagnoses (dict[str, dict]): What :meth:`Diagnosis.to_dict` gives, by the name of the model; of the same videos
+        diagnoses (dict[str, dict]): Results of :meth:`Diagnosis.to_dict`, by the name of the model; of the same videos
             and with the same bounds.
         characteristic: ``length``, ``coverage`` or ``num_instances``.
 
@@ -91,7 +91,7 @@ def figure_rows(diagnoses: dict[str, dict]) -> Iterator[tuple]:
     """All figures one by one, for spreadsheets and data frames.
 
     Args:
-        diagnoses (dict[str, dict]): What :meth:`Diagnosis.to_dict` gives, by the name of the model.
+        diagnoses (dict[str, dict]): Results of :meth:`Diagnosis.to_dict`, by the name of the model.
 
     Yields:
         tuple: ``(model, measure, group, of, value)``: e.g. ``('ours', 'share', '1G', 'background', 0.2)``,

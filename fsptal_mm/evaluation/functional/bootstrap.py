@@ -1,4 +1,4 @@
-"""Paired bootstrap: the part of test videos and seeds in a difference of mAP between two methods."""
+"""Paired bootstrap: how far a difference of mAP between two methods depends on test videos and seeds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ _MAX_WEIGHTS = 1 << 22
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """Result of :func:`paired_difference`, in fractions like the values that it was given.
+    """Result of :func:`paired_difference`, in the unit of its input.
 
     Attributes:
-        mean: Over the seeds.
+        mean: Mean over the seeds.
         low: Lower end of the interval.
-        high: Its upper end.
-        by_seed (np.ndarray): ``(S,)``.
+        high: Upper end of the interval.
+        by_seed (np.ndarray): ``(S,)`` difference for each seed.
     """
 
     mean: float
@@ -36,12 +36,12 @@ class PairedDifference:
 
 
 def resample_videos(num_videos: int, num_resamples: int = 1000, seed: int = 0) -> np.ndarray:
-    """Draw as many videos as there are, with replacement, again and again.
+    """Draw bootstrap resamples of the videos, with replacement, each as large as the whole set.
 
     Args:
         num_videos: V, at least 1.
         num_resamples: Number of resampled sets, B.
-        seed: Of the draw, >= 0.
+        seed: Seed of the random draw, >= 0.
 
     Returns:
         np.ndarray: ``(B, V)`` int, how often each video was drawn; every row sums to V.
@@ -54,9 +54,8 @@ def resampled_average_precision(
 ) -> np.ndarray:
     """Average precision as in :func:`detection_average_precision`, on resampled sets of videos.
 
-    Whether a detection is a true positive is decided within its video, so matching is done once; of each resample only
-    the cumulated sums are taken anew, in which a video that was drawn n times counts n times, its ground-truth segments
-    too.
+    Detections are matched within their video, so matching is done once. For each resample only the cumulated sums are
+    computed again. A video that was drawn n times counts n times in them, and so do its ground-truth segments.
 
     Args:
         gt (Instances): Ground truth.
@@ -93,7 +92,7 @@ def paired_difference(
     """Mean over seeds of the difference between two methods, with an interval for other test videos.
 
     The interval holds the middle of the resampled differences (percentile bootstrap). Both methods and all seeds must
-    have been judged on the same resamples: videos that are hard for all then cancel out.
+    have been evaluated on the same resamples: the effect of videos that are hard for all then cancels out.
 
     Args:
         values (Sequence[float]): ``(S,)`` figures of the first method, one per seed.
@@ -117,7 +116,9 @@ def sample_deviation(values: Sequence[float] | np.ndarray) -> float:
 
 
 def _weighted_ap(hits, weight, num_gt):
-    """``(K, n)`` hits in the order of falling score, ``(B, n)`` times each counts, ``(B,)`` segments: ``(B, K)``.
+    """Average precision ``(B, K)`` of one class on B resamples.
+
+    From ``(K, n)`` hits in the order of falling score, ``(B, n)`` times that each counts, and ``(B,)`` segments.
 
     The copies of one detection are tied; among copies of a hit precision only rises, so that the envelope is the same
     for all of them: that of the last one.

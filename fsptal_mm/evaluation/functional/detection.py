@@ -20,11 +20,11 @@ def detection_average_precision(
     segment are false positives. A segment without length matches nothing; a ground-truth segment that is listed twice
     counts twice.
 
-    The numbers are those of ActivityNet's official ``eval_detection.py``, except where that leaves the order to the
-    sort of the machine: between equal scores of a class, and between two ground-truth segments that a detection
-    overlaps equally (here the later one is taken). THUMOS14 has such segments: short ones, annotated in tenths of a
-    second, that one long detection covers. mmaction2's port of the script computes tIoUs in float32 and so has more of
-    these cases.
+    The numbers are those of ActivityNet's official ``eval_detection.py``, except where the script leaves the
+    order to the sorting routine: between equal scores of a class, and between two ground-truth segments that a
+    detection overlaps equally (here the later one is taken). THUMOS14 has such segments: short ones, annotated in
+    tenths of a second, that one long detection covers. mmaction2's port of the script computes tIoUs in float32
+    and so has more of these cases.
 
     Cost: linear in the detections, apart from sorting them.
 
@@ -49,14 +49,14 @@ def average_precision(
     counts: np.ndarray | None = None,
     instances_per_class: float | None = None,
 ) -> np.ndarray:
-    """Interpolated average precision of each class from what is a hit.
+    """Interpolated average precision of each class, from the true positives.
 
     Args:
-        hits (np.ndarray): ``(K, N)`` bool: which detections are true positives, in K ways of judging them.
+        hits (np.ndarray): ``(K, N)`` bool: true positives, in K evaluations, such as one per tIoU threshold.
         labels (np.ndarray): ``(N,)`` classes of the detections, ascending; within a class the best detection first.
         num_gt (np.ndarray): ``(C,)`` number of ground-truth instances of each class.
-        counts (np.ndarray, optional): ``(K, N)`` bool: which detections are looked at; the others are as if they were
-            not there. Default: all.
+        counts (np.ndarray, optional): ``(K, N)`` bool: detections that are evaluated; the others are ignored.
+            Default: all.
         instances_per_class (float, optional): Normalise precision as if every class had so many ground-truth instances,
             see :func:`precision_curves`.
 
@@ -77,8 +77,8 @@ def video_average_precision(gt: Instances, det: Instances, tiou_threshold: float
     """Interpolated average precision of each video on its own, over all classes together.
 
     The detections of a video, whatever their class, are taken in the order of falling score; a true positive is one as
-    in :func:`detection_average_precision`, so that a wrong class costs as much as a wrong time. For telling which
-    videos a model does well on; no benchmark uses it.
+    in :func:`detection_average_precision`, so that a wrong class costs as much as a wrong time. It shows on
+    which videos a model does well; no benchmark uses it.
 
     Args:
         gt (Instances): Ground truth.
@@ -101,7 +101,7 @@ def precision_curves(
     counts: np.ndarray | None = None,
     instances_per_class: float | None = None,
 ) -> np.ndarray:
-    """Precision of each class among its detections up to each one.
+    """Precision of each class at each of its detections, in the order of falling score.
 
     Classes with more ground-truth instances reach a higher precision with equally good detections. Precision is
     normalised against that (Hoiem et al., ECCV 2012; DETAD's mAP_N) by ``R N / (R N + F)`` with recall R, F false
@@ -109,7 +109,7 @@ def precision_curves(
     precision.
 
     Args:
-        hits (np.ndarray): As for :func:`average_precision`, and so are the others.
+        hits (np.ndarray): ``(K, N)``; this and the next three are as in :func:`average_precision`.
         labels (np.ndarray): ``(N,)``.
         num_gt (np.ndarray): ``(C,)``.
         counts (np.ndarray, optional): ``(K, N)``.
@@ -130,7 +130,7 @@ def precision_curves(
 
 
 def _class_slices(labels, num_gt):
-    """Classes with a ground-truth instance, and where their detections lie."""
+    """Classes with a ground-truth instance, and the slices of their detections."""
     edges = np.searchsorted(labels, np.arange(len(num_gt) + 1))
     return [(label, slice(edges[label], edges[label + 1])) for label in np.flatnonzero(num_gt)]
 
@@ -140,7 +140,7 @@ def match_detections(gt: Instances, det: Instances, tiou_thresholds: Sequence[fl
 
     Args:
         gt (Instances): Ground truth.
-        det (Instances): Detections, within each class in the order in which they may choose.
+        det (Instances): Detections, within each class in the order in which they are matched.
         tiou_thresholds (Sequence[float]): ``(K,)``.
 
     Returns:
@@ -154,7 +154,7 @@ def assign_detections(gt: Instances, det: Instances, tiou_thresholds: Sequence[f
 
     Args:
         gt (Instances): Ground truth.
-        det (Instances): Detections, within each class in the order in which they may choose.
+        det (Instances): Detections, within each class in the order in which they are matched.
         tiou_thresholds (Sequence[float]): ``(K,)``.
 
     Returns:
@@ -181,11 +181,11 @@ def _candidates(gt, gt_group, det, det_group, min_tiou):
 
 
 def _assign(det_index, gt_index, tiou, threshold, num_gt, num_det):
-    """Let every detection take the best segment that no earlier one takes.
+    """Assign to every detection the best segment that no earlier one takes.
 
-    All detections ask for their best segment at once; the earliest keeps it, until a still earlier one asks; who is
-    turned away asks for the next on its list. As all segments prefer the earlier detection, this ends in the same
-    assignment as going through the detections one by one (Gale & Shapley 1962), in few rounds.
+    Deferred acceptance (Gale & Shapley 1962), in rounds to a fixed point: all detections ask for their best segment at
+    once. The earliest keeps it, until a still earlier one asks. A rejected detection asks for the next on its list. All
+    segments prefer the earlier detection, so the result is that of going through the detections one by one.
     """
     reaches = tiou >= threshold
     det_index, gt_index = det_index[reaches], gt_index[reaches]

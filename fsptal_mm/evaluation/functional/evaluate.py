@@ -19,7 +19,7 @@ class Evaluation:
     Args:
         measures (dict[str, float]): Fractions under the names of :class:`Protocol` and :func:`summarize_recall`.
         ap (np.ndarray): ``(K, C)`` average precisions; NaN for classes without a ground-truth segment.
-        num_detections: Number of detections judged.
+        num_detections: Number of detections evaluated.
         num_dropped: Number of detections left out since they overlap an ambiguous range; ``None`` if all were kept.
     """
 
@@ -29,7 +29,7 @@ class Evaluation:
     num_dropped: int | None
 
     def describe_filter(self) -> str:
-        """Say in words which detections were judged."""
+        """Describe in words which detections were evaluated."""
         if self.num_dropped is None:
             return f'all {self.num_detections} detections judged, ambiguous ranges not regarded'
         return f'{self.num_dropped} detections that overlap ambiguous ranges dropped, {self.num_detections} judged'
@@ -43,7 +43,7 @@ def evaluate_detections(
     ambiguous: Instances | None = None,
     proposals: bool = True,
 ) -> Evaluation:
-    """Mean average precision and AR@AN.
+    """Compute mean average precision and AR@AN.
 
     Args:
         gt (Instances): Ground truth; at least one segment.

@@ -1,4 +1,4 @@
-"""Pairs of segments of the same video, and what two segments have in common."""
+"""Pairs of segments of the same video, and their overlap."""
 
 from collections.abc import Iterator
 
@@ -38,8 +38,8 @@ def by_class_and_video(gt: Instances, det: Instances) -> tuple[Instances, np.nda
     """Number the pairs of a class and a video, for :func:`pairs_within_groups`.
 
     Args:
-        gt (Instances): Sorted by class and video in what is returned.
-        det (Instances): Stays as it is.
+        gt (Instances): Ground truth; it is returned sorted by class and video.
+        det (Instances): Detections; their order stays.
 
     Returns:
         tuple[Instances, np.ndarray, np.ndarray]: ``gt``, sorted, and the group of each item of it and of ``det``.
@@ -56,11 +56,10 @@ def touches_any(instances: Instances, ranges: Instances) -> np.ndarray:
     This is the filter for *ambiguous* ranges (THUMOS14's ``Ambiguous_test.txt``), where annotators could not tell.
     HR-Pro, CO2-Net and others drop every prediction with a tIoU above 0 to such a range, and so does this function, in
     exact seconds; HR-Pro itself compares whole seconds (ends cut, ranges rounded) and so misses some short overlaps.
-    THUMOS14's own evaluation kit spares less: it drops only those overlapping predictions that match no ground-truth
-    segment.
+    THUMOS14's own evaluation kit drops less: only those overlapping predictions that match no ground-truth segment.
 
     Args:
-        instances (Instances): The segments to judge.
+        instances (Instances): The segments to check.
         ranges (Instances): The ranges, in the same unit.
 
     Returns:

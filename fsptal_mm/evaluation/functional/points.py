@@ -9,15 +9,17 @@ from .pairs import by_class_and_video, pairs_within_groups
 
 
 def point_average_precision(points: Instances, det: Instances, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Average precision and recall of detections, judged by labelled points alone.
+    """Average precision and recall of detections, evaluated with labelled points alone.
 
-    A detection is right if it covers one labelled instance of its class and touches no other one of its class, and if
-    no better scored detection has taken that instance. It is a false positive if it touches none, cuts or joins
-    instances, or repeats one. Instances of other classes are not looked at: actions of different classes may overlap.
+    A detection is a true positive if it covers one labelled instance of its class and touches no other one of its
+    class, and if no detection with a higher score has taken that instance. It is a false positive if it touches none,
+    cuts or joins instances, or repeats one. Instances of other classes are ignored: actions of different classes may
+    overlap.
 
-    What points cannot tell: a detection that is too short, or that is too long but ends before the next point, is right
-    as long as it covers its own. Stricter rules were tried (room on both sides, the point near the middle, ends no
-    further than a share of the way to the next point): none orders checkpoints by their true mAP better throughout.
+    Limits of points: a detection that is too short, or that is too long but ends before the next point, is a true
+    positive as long as it covers its own. Stricter rules were tried (room on both sides, the point near the middle,
+    ends no further than a share of the way to the next point): none orders checkpoints better
+    throughout by the mAP on ground-truth segments.
 
     Cost: linear in the pairs of detections and points of one class and video.
 
@@ -44,10 +46,10 @@ def match_points(points: Instances, det: Instances) -> np.ndarray:
 
     Args:
         points (Instances): Labelled instances.
-        det (Instances): Detections, within each class in the order in which they may choose.
+        det (Instances): Detections, within each class in the order in which they are matched.
 
     Returns:
-        np.ndarray: ``(N,)`` int64, index into ``points`` for each of ``det``; -1 for those that are not right.
+        np.ndarray: ``(N,)`` int64, index into ``points`` for each of ``det``; -1 for false positives.
     """
     order = np.lexsort((points.videos, points.labels))  # as by_class_and_video sorts them
     points, point_group, det_group = by_class_and_video(points, det)
@@ -67,7 +69,7 @@ def match_points(points: Instances, det: Instances) -> np.ndarray:
 
 
 def point_extents(point_sec: np.ndarray, labels: np.ndarray, instances: np.ndarray) -> Instances:
-    """Labelled instances of one video: what of each action is known from its points.
+    """Labelled instances of one video, each from its first to its last point.
 
     Args:
         point_sec (np.ndarray): ``(N,)`` seconds.

@@ -22,7 +22,7 @@ def average_recall(
     As in ActivityNet's ``eval_proposal.py``, each video may use the same share of *its* proposals, best scores first,
     such that the average over videos is what is allowed; several proposals may cover one segment, and one several.
     Only videos with a ground-truth segment count, and only their proposals (the official script also counts the
-    proposals of other videos as used; the two agree where every video has a segment). Labels are not looked at.
+    proposals of other videos as used; the two agree where every video has a segment). Labels are ignored.
 
     Args:
         gt (Instances): Ground truth; at least one segment.
@@ -53,7 +53,7 @@ def average_recall(
 
 
 def summarize_recall(recall: np.ndarray, at: Sequence[int] = (5, 10, 50, 100)) -> dict[str, float]:
-    """The usual figures of AR@AN, as fractions.
+    """Summarize AR@AN in its usual figures, as fractions.
 
     Args:
         recall (np.ndarray): ``(K, 100)`` recall at 1, 2, ... 100 proposals per video on average.

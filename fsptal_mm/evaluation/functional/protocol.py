@@ -1,4 +1,4 @@
-"""At which tIoUs a benchmark is scored, over which of them it averages, and what the figures are called."""
+"""Evaluation protocols of benchmarks: tIoU thresholds, averages over them, and names of the figures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -67,7 +67,7 @@ class Protocol:
         return ['mAP@{:.4g}-{:.4g}'.format(*bounds) for bounds in self.average_ranges]
 
     def summarize(self, ap: np.ndarray) -> dict[str, float]:
-        """Means over classes and thresholds.
+        """Compute the means over classes and thresholds.
 
         Args:
             ap (np.ndarray): ``(K, C)``, NaN for classes that do not count.
@@ -81,7 +81,7 @@ class Protocol:
         return dict(zip([*self.average_keys, *self.threshold_keys], map(float, [*averages, *mean_ap])))
 
     def main_average(self, ap: np.ndarray) -> np.ndarray:
-        """The first of the averages, of many sets at once.
+        """Compute the first of the averages, for many sets at once.
 
         Args:
             ap (np.ndarray): ``(..., K, C)``, NaN for classes that do not count.

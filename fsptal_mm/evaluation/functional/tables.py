@@ -15,7 +15,7 @@ def summary_table(rows: dict[str, dict[str, float]], title: str) -> str:
 
     Args:
         rows (dict[str, dict[str, float]]): Measures of each named result, all with the same keys.
-        title: First column's heading.
+        title: Heading of the first column.
 
     Returns:
         str: The table.
@@ -35,7 +35,7 @@ def class_table(ap: np.ndarray, num_gt: np.ndarray, classes: Sequence[str], prot
         ap (np.ndarray): ``(K, C)``; NaN (shown as ``-``) for classes without a ground-truth segment.
         num_gt (np.ndarray): ``(C,)`` number of ground-truth segments.
         classes (Sequence[str]): ``(C,)`` names.
-        protocol (Protocol): What the K thresholds are.
+        protocol (Protocol): Protocol with the K thresholds.
 
     Returns:
         str: The table.
@@ -53,7 +53,7 @@ def _percent(fraction):
 
 
 def render_markdown(table: Table) -> str:
-    """Lines of a ``rich`` table, each row on one line however wide it is."""
+    """Render a ``rich`` table as Markdown, each row on one line however wide it is."""
     # Wide enough for any table: a log has no width, and rich would wrap at 80.
     console = Console(width=1000, color_system=None, markup=False, emoji=False, highlight=False)
     with console.capture() as capture:
