@@ -117,9 +117,7 @@ class PseudoLabelMiningHook(Hook):
             figures = label_quality(described.values())
             listed = ', '.join(f'{name} {value:.3f}' for name, value in figures.items())
             if figures:
-                runner.logger.info(
-                    f'Analysis of mined labels with the ground truth, unseen by training: {listed}'
-                )
+                runner.logger.info(f'Analysis of mined labels with the ground truth, unseen by training: {listed}')
             scalars |= {f'analysis/{name}': value for name, value in figures.items()}
         runner.message_hub.update_scalars(scalars)
         runner.visualizer.add_scalars(scalars, step=runner.epoch)
