@@ -69,10 +69,10 @@ def test_a_localizer_on_pseudo_segments_from_one_command(tool, tmp_path, monkeyp
         base = ROOT / f'configs/{name}/{name}_synthetic.py'
         (tmp_path / f'{name}.py').write_text(f'_base_ = [{str(base)!r}]\n{data}{extra}\n')
     bmn, base = str(tmp_path / 'bmn.py'), str(tmp_path / 'base.py')
-    pseudo = tables.CLASS_SCORES | tables.PSEUDO_FILE
+    pseudo = tables.methods.CLASS_SCORES | tables.methods.PSEUDO_FILE
     rows = (
         tables.Row('pseudo', bmn, pseudo, source='points', pseudo_segments=True, supervision='points'),
-        tables.Row('true', bmn, tables.CLASS_SCORES, source='points'),
+        tables.Row('true', bmn, tables.methods.CLASS_SCORES, source='points'),
     )
     table = tables.Table('Trial', (tables.Row('points', base), *rows), 'points')
     monkeypatch.setattr(tool, 'ALONGSIDE', table)
