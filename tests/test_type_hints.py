@@ -10,7 +10,7 @@ import pytest
 
 PACKAGES = tuple(
     f'fsptal_mm.{name}'
-    for name in ('annotator', 'apis', 'compat', 'datasets', 'evaluation', 'report', 'utils', 'visualization')
+    for name in ('annotator', 'apis', 'compat', 'datasets', 'evaluation', 'models', 'report', 'utils', 'visualization')
 )
 
 

@@ -2,15 +2,17 @@
 
 import contextlib
 import math
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
 from fsptal_mm.utils.errors import InputError
 
 
-def pool_clip_features(outputs, num_clips):
+def pool_clip_features(outputs: Tensor | Sequence, num_clips: int) -> Tensor:
     """One vector per clip from whatever a backbone returns.
 
     Several tensors (SlowFast's two pathways, several stages) are pooled one by one and joined along D. Where the
@@ -45,7 +47,7 @@ def pool_clip_features(outputs, num_clips):
     return outputs.float().unflatten(0, (num_clips, -1)).mean(1)
 
 
-def encode_clips(backbone, clips, prepare, chunk_size, checkpointed):
+def encode_clips(backbone: nn.Module, clips: Tensor, prepare: Callable, chunk_size: int, checkpointed: bool) -> Tensor:
     """Features of the clips of one video, a few clips at a time.
 
     Without gradients nothing of a chunk stays but its features. With gradients and ``checkpointed`` only the clips as
@@ -79,7 +81,7 @@ def encode_clips(backbone, clips, prepare, chunk_size, checkpointed):
 
 
 @contextlib.contextmanager
-def running_statistics_kept(module):
+def running_statistics_kept(module: nn.Module) -> Iterator[None]:
     """Batch normalisation in training goes on to use the statistics of the batch, and leaves the running ones alone."""
     norms = [part for part in module.modules() if isinstance(part, _BatchNorm) and part.training]
     settings = [(part.momentum, part.num_batches_tracked) for part in norms]
@@ -92,7 +94,7 @@ def running_statistics_kept(module):
             part.momentum, part.num_batches_tracked = momentum, count
 
 
-def check_can_recompute(backbone):
+def check_can_recompute(backbone: nn.Module) -> None:
     """Make sure that a second pass over clips can leave running statistics alone.
 
     Raises:
@@ -105,7 +107,7 @@ def check_can_recompute(backbone):
             raise InputError(expected, field='PointTAL.checkpoint_clips', found=True)
 
 
-def frozen_parts(backbone, freeze):
+def frozen_parts(backbone: nn.Module, freeze: bool | str | Sequence[str]) -> list[nn.Module]:
     """The modules of a backbone that ``freeze`` names.
 
     Args:

@@ -1,9 +1,11 @@
 import math
 import numbers
+from collections.abc import Sequence
 
 import torch
 from mmaction.registry import MODELS
 from mmengine.model import BaseDataPreprocessor
+from torch import Tensor
 
 from fsptal_mm.structures import ClipBatch, SnippetBatch
 from fsptal_mm.utils.errors import InputError, check_numbers
@@ -32,7 +34,14 @@ class SnippetDataPreprocessor(BaseDataPreprocessor):
         InputError: A wrong argument, clips that do not fit it, or videos whose features differ in dimension.
     """
 
-    def __init__(self, gap_snippets=1, mean=None, std=None, format_shape='NCHW', non_blocking=True):
+    def __init__(
+        self,
+        gap_snippets: int = 1,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        format_shape: str = 'NCHW',
+        non_blocking: bool = True,
+    ) -> None:
         super().__init__(non_blocking=non_blocking)
         if format_shape not in _CHANNEL_DIM:
             field = 'SnippetDataPreprocessor.format_shape'
@@ -49,7 +58,7 @@ class SnippetDataPreprocessor(BaseDataPreprocessor):
             value = None if value is None else torch.tensor(value).float().reshape(-1, *[1] * (-self._channel_dim - 1))
             self.register_buffer(name, value, persistent=False)
 
-    def forward(self, data, training=False):
+    def forward(self, data: dict, training: bool = False) -> dict:
         """Pack the inputs of a batch and move them to the device of the model."""
         inputs = data['inputs']
         if inputs[0].ndim > 2:
@@ -59,7 +68,7 @@ class SnippetDataPreprocessor(BaseDataPreprocessor):
             inputs = SnippetBatch.from_videos(inputs, self.gap_snippets, self.device)
         return dict(inputs=inputs, data_samples=data.get('data_samples'))
 
-    def prepare_clips(self, clips):
+    def prepare_clips(self, clips: Tensor) -> Tensor:
         """Clips ``(n, ...)`` as the backbone takes them.
 
         Returns:

@@ -1,7 +1,7 @@
 """Directions of features, which cosines compare, and a classifier by cosine."""
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 # Shorter features count as similar to nothing, which bounds the gradient of their direction; it fits into float16.
@@ -9,7 +9,7 @@ _NORM_EPS = 1e-4
 _SCALE = 10.0  # at first, as of the foreground branch
 
 
-def directions(features, scale=1.0):
+def directions(features: Tensor, scale: float = 1.0) -> Tensor:
     """Features ``(..., D)`` of length 1, in float32: in half precision a small norm would underflow to 0.
 
     Args:
@@ -27,11 +27,11 @@ class CosineLinear(nn.Linear):
         out_channels: Number of outputs c.
     """
 
-    def __init__(self, in_channels, out_channels):
+    def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__(in_channels, out_channels)
         nn.init.zeros_(self.bias)
         self.scale = nn.Parameter(torch.tensor(_SCALE))
 
-    def forward(self, rows):
+    def forward(self, rows: Tensor) -> Tensor:
         """Classify ``(R, D)`` rows, as :func:`directions` makes them; dropout may come in between."""
         return self.scale * F.linear(rows, F.normalize(self.weight, dim=-1)) + self.bias

@@ -1,11 +1,14 @@
 """A small network that looks at whole segments."""
 
+from typing import Any
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fsptal_mm.models.segment_pooling import SegmentPooling
 from fsptal_mm.models.trunks.snippet_embedding import PackedConv1d
+from fsptal_mm.structures import SnippetBatch
 from fsptal_mm.utils.errors import check_numbers
 
 _CLASS_BIAS = -2.0  # at first, a segment is most likely background
@@ -30,16 +33,16 @@ class SegmentNetwork(nn.Module):
 
     def __init__(
         self,
-        num_classes,
-        in_channels,
-        channels=96,
-        kernel_size=5,
-        hidden_channels=256,
-        input_dropout=0.3,
-        pooled_dropout=0.25,
-        hidden_dropout=0.5,
-        **pooling,
-    ):
+        num_classes: int,
+        in_channels: int,
+        channels: int = 96,
+        kernel_size: int = 5,
+        hidden_channels: int = 256,
+        input_dropout: float = 0.3,
+        pooled_dropout: float = 0.25,
+        hidden_dropout: float = 0.5,
+        **pooling: Any,
+    ) -> None:
         super().__init__()
         check_numbers('SegmentNetwork', 1, whole=True, channels=channels, hidden_channels=hidden_channels)
         dropouts = dict(input_dropout=input_dropout, pooled_dropout=pooled_dropout, hidden_dropout=hidden_dropout)
@@ -63,7 +66,7 @@ class SegmentNetwork(nn.Module):
         nn.init.zeros_(self.regressor.weight)  # at first, nothing is refined
         nn.init.zeros_(self.regressor.bias)
 
-    def forward(self, batch, video, segments):
+    def forward(self, batch: SnippetBatch, video: Tensor, segments: Tensor) -> tuple[Tensor, Tensor]:
         """Classify and refine segments.
 
         Args:

@@ -1,9 +1,12 @@
 """Features of whole segments: exact means over ranges around and inside them."""
 
+from collections.abc import Sequence
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fsptal_mm.structures import SnippetBatch
 from fsptal_mm.utils.errors import InputError, check_numbers
 
 _WITHOUT_FLOAT64 = ('mps',)
@@ -21,7 +24,9 @@ class SegmentPooling(nn.Module):
         min_snippets: Shorter segments are widened about their middle for pooling.
     """
 
-    def __init__(self, places=(-1, -0.25, 0, 0.25, 0.5, 0.75, 1, 1.25, 2), min_snippets=1.0):
+    def __init__(
+        self, places: Sequence[float] = (-1, -0.25, 0, 0.25, 0.5, 0.75, 1, 1.25, 2), min_snippets: float = 1.0
+    ) -> None:
         super().__init__()
         places = list(places)
         if len(places) < 2 or sorted(set(places)) != places:
@@ -31,11 +36,11 @@ class SegmentPooling(nn.Module):
         self.min_snippets = min_snippets
 
     @property
-    def num_ranges(self):
+    def num_ranges(self) -> int:
         """Number of ranges, K."""
         return len(self.places) - 1
 
-    def forward(self, batch, video, segments):
+    def forward(self, batch: SnippetBatch, video: Tensor, segments: Tensor) -> Tensor:
         """Pool segments.
 
         Args:

@@ -1,6 +1,7 @@
 """The detector: snippet features (or clips) in, losses or detections out."""
 
 import logging
+from collections.abc import Sequence
 
 import torch
 from mmaction.registry import MODELS
@@ -8,8 +9,10 @@ from mmaction.structures import ActionDataSample
 from mmengine.dist import all_reduce, get_world_size
 from mmengine.logging import print_log
 from mmengine.model import BaseModel
+from torch import Tensor
 
 from fsptal_mm.models.clip_backbone import check_can_recompute, encode_clips, frozen_parts
+from fsptal_mm.models.heads.snippet_head import SnippetScores
 from fsptal_mm.models.trunks.affinity_embedding import no_embedding_error
 from fsptal_mm.models.trunks.snippet_embedding import PackedConv1d
 from fsptal_mm.structures import ClipBatch, SegmentBatch, SnippetBatch, VideoLabels
@@ -45,17 +48,17 @@ class PointTAL(BaseModel):
 
     def __init__(
         self,
-        embedding,
-        head,
-        refinement=None,
-        refine=True,
-        backbone=None,
-        freeze_backbone=False,
-        clip_chunk=8,
-        checkpoint_clips=True,
-        data_preprocessor=None,
-        init_cfg=None,
-    ):
+        embedding: dict,
+        head: dict,
+        refinement: dict | None = None,
+        refine: bool = True,
+        backbone: dict | None = None,
+        freeze_backbone: bool | str | Sequence[str] = False,
+        clip_chunk: int = 8,
+        checkpoint_clips: bool = True,
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
         super().__init__(init_cfg=init_cfg)
         check_numbers('PointTAL', 1, whole=True, clip_chunk=clip_chunk)
         check_flags('PointTAL', checkpoint_clips=checkpoint_clips, refine=refine)
@@ -86,7 +89,7 @@ class PointTAL(BaseModel):
         """Snippets that the widest convolution over packed videos sees on each side, at least 1."""
         return max([1, *(part.padding[0] for part in self.modules() if isinstance(part, PackedConv1d))])
 
-    def train(self, mode=True):
+    def train(self, mode: bool = True) -> 'PointTAL':
         """As in ``nn.Module``; frozen parts of the backbone stay as in evaluation."""
         super().train(mode)
         if self.refinement_store is not None:  # stage 1 is ready
@@ -101,7 +104,7 @@ class PointTAL(BaseModel):
                 check_can_recompute(self.backbone)
         return self
 
-    def test_step(self, data):
+    def test_step(self, data: dict | tuple | list) -> list[ActionDataSample]:
         """As in ``BaseModel``, with all weights of a checkpoint or none.
 
         The runner loads what fits and leaves the rest as it was drawn, which is fine to start a training with.
@@ -113,7 +116,9 @@ class PointTAL(BaseModel):
             raise InputError('the weights of the model in the config', field='checkpoint', found=self._misfit)
         return super().test_step(data)
 
-    def forward(self, inputs, data_samples=None, mode='tensor'):
+    def forward(
+        self, inputs: SnippetBatch | ClipBatch, data_samples: list[ActionDataSample] | None = None, mode: str = 'tensor'
+    ) -> dict[str, Tensor] | list[ActionDataSample] | Tensor:
         """Run the model.
 
         Args:
@@ -140,11 +145,11 @@ class PointTAL(BaseModel):
         raise ValueError(f"`mode` must be 'loss', 'predict' or 'tensor', but got {mode!r}")
 
     @property
-    def refines(self):
+    def refines(self) -> bool:
         """Whether predictions come from the second stage; waits for the device."""
         return self.refine and self.refinement is not None and bool(self.refinement.is_trained)
 
-    def start_refinement(self, store):
+    def start_refinement(self, store: dict[str, tuple[SegmentBatch, SegmentBatch]]) -> None:
         """Train the second stage from now on; stage 1 stays as it is.
 
         Args:
@@ -156,7 +161,9 @@ class PointTAL(BaseModel):
         self.train(self.training)
 
     @torch.no_grad()
-    def propose(self, inputs, data_samples):
+    def propose(
+        self, inputs: SnippetBatch | ClipBatch, data_samples: list[ActionDataSample]
+    ) -> tuple[dict[str, SnippetBatch], SnippetScores, list[ActionDataSample]]:
         """Proposals of stage 1, on the time of the inputs: label extension is passed over.
 
         With a second stage, they are the ones that it takes.
@@ -216,7 +223,9 @@ class PointTAL(BaseModel):
             sample.pred_segments, sample.pred_scores = stage1.pred_segments, stage1.pred_scores
         return self.refinement.predict(batches, data_samples)
 
-    def embed(self, inputs, data_samples=None):
+    def embed(
+        self, inputs: SnippetBatch | ClipBatch, data_samples: list[ActionDataSample] | None = None
+    ) -> SnippetBatch:
         """Embedded features F, which the head takes.
 
         Args:
@@ -241,7 +250,7 @@ class PointTAL(BaseModel):
             raise InputError('features (T, D) without, or clips with `model.backbone`', field='inputs', found=found)
         return inputs if self.backbone is None else self.extract_features(inputs)
 
-    def extract_features(self, inputs):
+    def extract_features(self, inputs: ClipBatch) -> SnippetBatch:
         """Run the backbone over the clips of all videos, some at a time.
 
         Args:

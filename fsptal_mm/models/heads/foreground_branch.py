@@ -3,9 +3,10 @@
 import torch
 from mmaction.registry import MODELS
 from mmengine.model import BaseModule
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fsptal_mm.structures import SnippetBatch
 from fsptal_mm.utils.errors import check_numbers
 
 _NORM_EPS = 1e-4  # shorter pooled features count as similar to nothing, and their gradients fit into float16
@@ -21,7 +22,7 @@ class ForegroundBranch(BaseModule):
         init_cfg: As in ``mmengine.model.BaseModule``.
     """
 
-    def __init__(self, in_channels, scale=10.0, init_cfg=None):
+    def __init__(self, in_channels: int, scale: float = 10.0, init_cfg: dict | list[dict] | None = None) -> None:
         super().__init__(init_cfg)
         check_numbers('ForegroundBranch', 1, whole=True, in_channels=in_channels)
         check_numbers('ForegroundBranch', 0, scale=scale)
@@ -29,7 +30,7 @@ class ForegroundBranch(BaseModule):
         nn.init.normal_(self.centre, std=in_channels**-0.5)
         self.scale = nn.Parameter(torch.tensor(float(scale)))
 
-    def forward(self, batch, logits):
+    def forward(self, batch: SnippetBatch, logits: Tensor) -> Tensor:
         """Score the classes of every video.
 
         Args:

@@ -1,10 +1,14 @@
 """FS-PTAL: the base model with pseudo-label mining, score contrast and feature separation (method: Eq. 15)."""
 
 from dataclasses import replace
+from typing import Any
 
 from mmaction.registry import MODELS, TASK_UTILS
+from mmaction.structures import ActionDataSample
+from torch import Tensor
 
 from fsptal_mm.models.trunks.affinity_embedding import no_embedding_error
+from fsptal_mm.structures import PointTargets, SegmentLabels, SnippetBatch
 from fsptal_mm.utils.errors import InputError, check_numbers
 
 from .point_tal_head import PointTALHead
@@ -40,16 +44,16 @@ class FSPTALHead(PointTALHead):
 
     def __init__(
         self,
-        num_classes,
-        in_channels,
-        searcher=dict(type='SegmentSearcher'),
-        score_loss=dict(type='OICLoss'),
-        separation=dict(type='SeparationBranch'),
-        separation_loss=dict(type='FeatureSeparationLoss'),
-        mined_actions='labels',
-        background_margin=None,
-        **kwargs,
-    ):
+        num_classes: int,
+        in_channels: int,
+        searcher: dict = dict(type='SegmentSearcher'),
+        score_loss: dict | None = dict(type='OICLoss'),
+        separation: dict | None = dict(type='SeparationBranch'),
+        separation_loss: dict | None = dict(type='FeatureSeparationLoss'),
+        mined_actions: str = 'labels',
+        background_margin: float | None = None,
+        **kwargs: Any,
+    ) -> None:
         if mined_actions not in ('labels', 'seeds'):
             raise InputError("'labels' or 'seeds'", field='FSPTALHead.mined_actions', found=mined_actions)
         check_numbers('FSPTALHead', 0, optional=True, background_margin=background_margin)
@@ -62,7 +66,7 @@ class FSPTALHead(PointTALHead):
         self.mined_actions = mined_actions
         self.background_margin = background_margin
 
-    def loss(self, batch, data_samples):
+    def loss(self, batch: SnippetBatch, data_samples: list[ActionDataSample]) -> dict[str, Tensor]:
         """See :meth:`PointTALHead.loss`; adds the terms of modules C (Eq. 9) and D (Eq. 14)."""
         logits = self(batch)
         given, targets, segments = self.mine(batch, data_samples)
@@ -82,11 +86,11 @@ class FSPTALHead(PointTALHead):
         return losses
 
     @property
-    def needs_affinity_embedding(self):
+    def needs_affinity_embedding(self) -> bool:
         """Whether E is to come from the trunk."""
         return self.separation_loss is not None and self.separation is None
 
-    def separation_embedding(self, batch, wanted=None):
+    def separation_embedding(self, batch: SnippetBatch, wanted: Tensor | None = None) -> SnippetBatch:
         """The embedding E in which module D separates features.
 
         Args:
@@ -105,7 +109,9 @@ class FSPTALHead(PointTALHead):
             raise no_embedding_error()
         return batch.with_features(batch.affinity_embedding)
 
-    def mine(self, batch, data_samples):
+    def mine(
+        self, batch: SnippetBatch, data_samples: list[ActionDataSample]
+    ) -> tuple[PointTargets, PointTargets, SegmentLabels | None]:
         """See :meth:`PointTALHead.mine`."""
         given, targets, segments = super().mine(batch, data_samples)
         if segments is not None and self.background_margin is not None:
@@ -113,6 +119,6 @@ class FSPTALHead(PointTALHead):
             targets = replace(targets, background_labels=targets.background_labels | away)
         return given, targets, segments
 
-    def search(self, scores, targets):
+    def search(self, scores: Tensor, targets: PointTargets) -> SegmentLabels | None:
         """See :meth:`PointTALHead.search`; None if module C is off."""
         return self.score_loss and self.searcher(scores, targets)

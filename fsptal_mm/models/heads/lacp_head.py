@@ -5,17 +5,19 @@ sequences come from the dropout-free scores of the current step, not from a sear
 """
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 from mmaction.registry import MODELS, TASK_UTILS
-from torch import nn
+from mmaction.structures import ActionDataSample
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fsptal_mm.models.directions import directions
 from fsptal_mm.models.losses import VideoLevelLoss, point_focal_loss, pool_video_scores, segment_contrast
 from fsptal_mm.models.losses.score_contrast import group_mean
 from fsptal_mm.models.task_modules import PseudoLabelMiner
-from fsptal_mm.structures import NO_INSTANCE
+from fsptal_mm.structures import NO_INSTANCE, PointTargets, SegmentLabels, SnippetBatch
 from fsptal_mm.utils.errors import check_numbers
 
 from .point_tal_head import PointTALHead
@@ -38,7 +40,7 @@ class LACPSeedMiner(PseudoLabelMiner):
         action_threshold: Of the public code.
     """
 
-    def __init__(self, background_threshold=0.95, action_threshold=0.1):
+    def __init__(self, background_threshold: float | None = 0.95, action_threshold: float | None = 0.1) -> None:
         super().__init__(background_threshold, action_threshold)
 
     def _mine_background(self, background_scores, targets, points):
@@ -70,7 +72,14 @@ def _spread_to_right(instances, is_point, passable):
 class LACPVideoLoss(VideoLevelLoss):
     """Cross-entropy of video-level scores without background; the mean, not the top k, for classes that are absent."""
 
-    def forward(self, class_scores, background_scores, mask, video_labels, foreground_scores=None):
+    def forward(
+        self,
+        class_scores: Tensor,
+        background_scores: Tensor,
+        mask: Tensor,
+        video_labels: Tensor,
+        foreground_scores: Tensor | None = None,
+    ) -> dict[str, Tensor]:
         """As in :class:`.VideoLevelLoss`; returns a dict with ``loss_video``."""
         pooled = pool_video_scores(class_scores, mask, self.topk_divisor, video_labels)
         return dict(loss_video=self._cross_entropy(pooled, video_labels))
@@ -86,7 +95,7 @@ class LACPPointLoss(nn.Module):
         background_weight: Of the term on background seeds.
     """
 
-    def __init__(self, exponent=2, action_weight=0.5, background_weight=1.0):
+    def __init__(self, exponent: float = 2, action_weight: float = 0.5, background_weight: float = 1.0) -> None:
         super().__init__()
         weights = dict(action_weight=action_weight, background_weight=background_weight)
         check_numbers('LACPPointLoss', 0, exponent=exponent, **weights)
@@ -94,7 +103,7 @@ class LACPPointLoss(nn.Module):
         self.action_weight = action_weight
         self.background_weight = background_weight
 
-    def forward(self, scores, background_scores, targets):
+    def forward(self, scores: Tensor, background_scores: Tensor, targets: PointTargets) -> dict[str, Tensor]:
         """As in :class:`.PointFocalLoss`."""
         extended = replace(targets, snippet_instances=F.pad(targets.snippet_instances, (0, 1), value=NO_INSTANCE))
         all_scores = torch.cat([scores, background_scores[..., None]], -1)
@@ -124,16 +133,16 @@ class LACPHead(PointTALHead):
 
     def __init__(
         self,
-        *args,
-        video_loss=dict(type='LACPVideoLoss'),
-        point_loss=dict(type='LACPPointLoss'),
-        miner=dict(type='LACPSeedMiner'),
-        searcher=dict(type='SegmentSearcher', original=True, background_segments=True),
-        temperature=0.1,
-        score_weight=1.0,
-        feature_weight=1.0,
-        **kwargs,
-    ):
+        *args: Any,
+        video_loss: dict = dict(type='LACPVideoLoss'),
+        point_loss: dict = dict(type='LACPPointLoss'),
+        miner: dict = dict(type='LACPSeedMiner'),
+        searcher: dict = dict(type='SegmentSearcher', original=True, background_segments=True),
+        temperature: float = 0.1,
+        score_weight: float = 1.0,
+        feature_weight: float = 1.0,
+        **kwargs: Any,
+    ) -> None:
         check_numbers('LACPHead', 0, score_weight=score_weight, feature_weight=feature_weight)
         check_numbers('LACPHead', 1e-6, temperature=temperature)
         super().__init__(*args, video_loss=video_loss, point_loss=point_loss, miner=miner, **kwargs)
@@ -142,7 +151,7 @@ class LACPHead(PointTALHead):
         self.score_weight = score_weight
         self.feature_weight = feature_weight
 
-    def loss(self, batch, data_samples):
+    def loss(self, batch: SnippetBatch, data_samples: list[ActionDataSample]) -> dict[str, Tensor]:
         """As in :class:`PointTALHead`, with ``loss_score`` and ``loss_feature``."""
         scores = SnippetScores.from_logits(batch.pad(self(batch)))
         given, seeds, runs = self.mine(batch, data_samples)
@@ -151,13 +160,13 @@ class LACPHead(PointTALHead):
         losses['loss_feature'] = self.feature_weight * feature_contrast(batch, runs, self.temperature)
         return losses
 
-    def search(self, scores, targets):
+    def search(self, scores: Tensor, targets: PointTargets) -> SegmentLabels:
         """See :meth:`PointTALHead.search`; runs of action and of background."""
         # To LACP, adjacent seeds of one class are one action: as if a class had a single instance.
         return self.searcher(scores, replace(targets, snippet_instances=torch.where(targets.labels, 0, NO_INSTANCE)))
 
 
-def score_contrast(scores, runs):
+def score_contrast(scores: Tensor, runs: SegmentLabels) -> Tensor:
     """Squared incompleteness: (mean over action runs + mean over background runs of ``1 - contrast``)^2.
 
     Args:
@@ -175,7 +184,7 @@ def score_contrast(scores, runs):
     return (of_actions + of_background).square().mean()
 
 
-def feature_contrast(batch, runs, temperature):
+def feature_contrast(batch: SnippetBatch, runs: SegmentLabels, temperature: float) -> Tensor:
     """InfoNCE between the runs of one class of one video: action runs resemble each other, background runs do not.
 
     Anchors are the action runs of classes with two of them at least.

@@ -1,15 +1,18 @@
 """The second stage: proposals are classified, scored and refined as whole segments."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from mmaction.registry import MODELS, TASK_UTILS
+from mmaction.structures import ActionDataSample
 from mmengine.model import BaseModule
 from mmengine.structures import InstanceData
-from torch import nn
+from torch import Tensor, nn
 
 from fsptal_mm.models.segment_network import SegmentNetwork
 from fsptal_mm.models.task_modules.nms import find_nms
-from fsptal_mm.structures import SegmentBatch
+from fsptal_mm.structures import SegmentBatch, SnippetBatch
 from fsptal_mm.utils.errors import InputError, check_numbers
 
 _MIN_SCORE = 1e-6  # of stage 1, before a power
@@ -49,20 +52,20 @@ class RefinementHead(BaseModule):
 
     def __init__(
         self,
-        num_classes,
-        members,
-        min_refined_tiou=0.35,
-        sampler=dict(type='CandidateSampler'),
-        assigner=dict(type='SegmentAssigner'),
-        class_loss=dict(type='QualityFocalLoss', loss_weight=4.0),
-        segment_loss=dict(type='SegmentGIoULoss', loss_weight=1.0),
-        proposals=dict(type='ProposalGenerator', nms=dict(type='nms', iou_threshold=0.95)),
-        max_proposals_per_class=500,
-        stage1_power=0.5,
-        refined_share=1.0,
-        nms=dict(type='soft_nms', sigma=0.3, min_score=0.001, max_candidates=1000),
-        init_cfg=None,
-    ):
+        num_classes: int,
+        members: Sequence[dict],
+        min_refined_tiou: float = 0.35,
+        sampler: dict = dict(type='CandidateSampler'),
+        assigner: dict = dict(type='SegmentAssigner'),
+        class_loss: dict = dict(type='QualityFocalLoss', loss_weight=4.0),
+        segment_loss: dict = dict(type='SegmentGIoULoss', loss_weight=1.0),
+        proposals: dict = dict(type='ProposalGenerator', nms=dict(type='nms', iou_threshold=0.95)),
+        max_proposals_per_class: int | None = 500,
+        stage1_power: float = 0.5,
+        refined_share: float = 1.0,
+        nms: dict = dict(type='soft_nms', sigma=0.3, min_score=0.001, max_candidates=1000),
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
         super().__init__(init_cfg)
         check_numbers('RefinementHead', 1, whole=True, num_classes=num_classes)
         check_numbers('RefinementHead', 0, 1, min_refined_tiou=min_refined_tiou, refined_share=refined_share)
@@ -91,7 +94,7 @@ class RefinementHead(BaseModule):
         # Whether there is anything to predict with; in the checkpoint, so that a fresh second stage is never used.
         self.register_buffer('is_trained', torch.tensor(False))
 
-    def forward(self, batches, video, segments):
+    def forward(self, batches: dict[str, SnippetBatch], video: Tensor, segments: Tensor) -> tuple[Tensor, Tensor]:
         """Classify and refine segments.
 
         Args:
@@ -106,7 +109,9 @@ class RefinementHead(BaseModule):
         found = [member(batches[inputs], video, segments) for inputs, member in zip(self.inputs, self.members)]
         return tuple(torch.stack(part) for part in zip(*found))
 
-    def loss(self, batches, proposals, pseudo_segments):
+    def loss(
+        self, batches: dict[str, SnippetBatch], proposals: SegmentBatch, pseudo_segments: SegmentBatch
+    ) -> dict[str, Tensor]:
         """Losses of a training batch.
 
         Args:
@@ -137,7 +142,7 @@ class RefinementHead(BaseModule):
         )
 
     @torch.no_grad()
-    def predict(self, batches, data_samples):
+    def predict(self, batches: dict[str, SnippetBatch], data_samples: list[ActionDataSample]) -> list[ActionDataSample]:
         """Refine the proposals of stage 1.
 
         Args:
@@ -182,7 +187,7 @@ class RefinementHead(BaseModule):
         return InstanceData(**{name: torch.from_numpy(part) for name, part in parts.items()})
 
 
-def proposals_in_snippets(sample):
+def proposals_in_snippets(sample: ActionDataSample) -> SegmentBatch:
     """The ``pred_segments`` of a data sample as a :class:`SegmentBatch` of one video, on the host."""
     found = sample.pred_segments
     return SegmentBatch.of_video(sample.grid.to_position(found.segments_sec), found.labels, found.scores)

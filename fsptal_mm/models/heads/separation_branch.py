@@ -2,10 +2,12 @@
 
 from mmaction.registry import MODELS
 from mmengine.model import BaseModule
+from torch import Tensor
 from torch.nn import functional as F
 
 from fsptal_mm.models.directions import directions
 from fsptal_mm.models.trunks.snippet_embedding import PackedConv1d
+from fsptal_mm.structures import SnippetBatch
 from fsptal_mm.utils.errors import check_numbers
 
 
@@ -26,14 +28,21 @@ class SeparationBranch(BaseModule):
         init_cfg: As in ``mmengine.model.BaseModule``.
     """
 
-    def __init__(self, in_channels, embed_channels=128, temperature=0.1, kernel_size=3, init_cfg=None):
+    def __init__(
+        self,
+        in_channels: int,
+        embed_channels: int = 128,
+        temperature: float = 0.1,
+        kernel_size: int = 3,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
         super().__init__(init_cfg)
         check_numbers('SeparationBranch', 1e-6, temperature=temperature)
         self.temperature = temperature
         self.hidden = PackedConv1d(in_channels, embed_channels, kernel_size)
         self.embedding = PackedConv1d(embed_channels, embed_channels, kernel_size)
 
-    def forward(self, batch, wanted=None):
+    def forward(self, batch: SnippetBatch, wanted: Tensor | None = None) -> SnippetBatch:
         """Embed snippets.
 
         Args:

@@ -2,18 +2,25 @@
 
 import torch
 from mmaction.registry import MODELS
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fsptal_mm.models.directions import directions
+from fsptal_mm.structures import SnippetBatch
 from fsptal_mm.utils.errors import check_flags, check_numbers
 
 _PAIRS_AT_ONCE = 2**21  # cosines held at a time while hard pairs are searched: 8 MB
 
 
 def feature_separation_loss(
-    embedding, labels, background_labels, psi_same=0.95, psi_diff=0.1, class_aware=False, anchor_background=False
-):
+    embedding: SnippetBatch,
+    labels: Tensor,
+    background_labels: Tensor,
+    psi_same: float = 0.95,
+    psi_diff: float = 0.1,
+    class_aware: bool = False,
+    anchor_background: bool = False,
+) -> tuple[Tensor, Tensor, Tensor]:
     """Hinge on the cosine (Eq. 10) of every labelled snippet to its hardest partner in the video.
 
     The hardest partner is found without gradient, a block of pairs at a time, and only the cosines of the chosen
@@ -144,7 +151,14 @@ class FeatureSeparationLoss(nn.Module):
         InputError: If a threshold is no cosine.
     """
 
-    def __init__(self, psi_same=0.95, psi_diff=0.1, class_aware=False, anchor_background=False, loss_weight=1.0):
+    def __init__(
+        self,
+        psi_same: float = 0.95,
+        psi_diff: float = 0.1,
+        class_aware: bool = False,
+        anchor_background: bool = False,
+        loss_weight: float = 1.0,
+    ) -> None:
         super().__init__()
         check_numbers('FeatureSeparationLoss', -1, 1, psi_same=psi_same, psi_diff=psi_diff)  # cosines
         check_numbers('FeatureSeparationLoss', 0, loss_weight=loss_weight)
@@ -155,7 +169,7 @@ class FeatureSeparationLoss(nn.Module):
         self.anchor_background = anchor_background
         self.loss_weight = loss_weight
 
-    def forward(self, embedding, labels, background_labels):
+    def forward(self, embedding: SnippetBatch, labels: Tensor, background_labels: Tensor) -> dict[str, Tensor]:
         """Compute the three terms, see :func:`feature_separation_loss`.
 
         Returns:

@@ -2,14 +2,17 @@
 
 import torch
 from mmaction.registry import MODELS
-from torch import nn
+from torch import Tensor, nn
 
+from fsptal_mm.structures import PointTargets
 from fsptal_mm.utils.errors import check_numbers
 
 _SCORE_EPS = 1e-6  # scores are kept this far from 0 before a logarithm, and from 1 before a power
 
 
-def point_focal_loss(scores, background_scores, targets, exponent=2):
+def point_focal_loss(
+    scores: Tensor, background_scores: Tensor, targets: PointTargets, exponent: float = 2
+) -> tuple[Tensor, Tensor]:
     """Focal binary cross-entropy on labelled snippets.
 
     Args:
@@ -51,7 +54,7 @@ class PointFocalLoss(nn.Module):
         loss_weight: lambda_2 of Eq. 15.
     """
 
-    def __init__(self, exponent=2, background_weight=1.0, loss_weight=1.0):
+    def __init__(self, exponent: float = 2, background_weight: float = 1.0, loss_weight: float = 1.0) -> None:
         super().__init__()
         weights = dict(background_weight=background_weight, loss_weight=loss_weight)
         check_numbers('PointFocalLoss', 0, exponent=exponent, **weights)
@@ -59,7 +62,7 @@ class PointFocalLoss(nn.Module):
         self.background_weight = background_weight
         self.loss_weight = loss_weight
 
-    def forward(self, scores, background_scores, targets):
+    def forward(self, scores: Tensor, background_scores: Tensor, targets: PointTargets) -> dict[str, Tensor]:
         """See :func:`point_focal_loss`; returns a dict with ``loss_point_action`` and ``loss_point_background``."""
         on_action, on_background = point_focal_loss(scores, background_scores, targets, self.exponent)
         return dict(
@@ -78,13 +81,13 @@ class ElementwisePointLoss(nn.Module):
         background_weight: Of background snippets against action snippets.
     """
 
-    def __init__(self, loss, background_weight=1.0):
+    def __init__(self, loss: dict, background_weight: float = 1.0) -> None:
         super().__init__()
         check_numbers('ElementwisePointLoss', 0, background_weight=background_weight)
         self.loss = MODELS.build(loss)
         self.background_weight = background_weight
 
-    def forward(self, scores, background_scores, targets):
+    def forward(self, scores: Tensor, background_scores: Tensor, targets: PointTargets) -> dict[str, Tensor]:
         """As :meth:`PointFocalLoss.forward`."""
         pred = torch.cat([scores, background_scores[..., None]], -1)
         target = torch.cat([targets.labels, targets.background_labels[..., None]], -1).to(pred.dtype)

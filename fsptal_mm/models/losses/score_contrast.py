@@ -2,15 +2,16 @@
 
 import torch
 from mmaction.registry import MODELS
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fsptal_mm.structures import SegmentLabels
 from fsptal_mm.utils.errors import check_numbers
 
 _WITHOUT_FLOAT64 = ('mps',)
 
 
-def outer_inner_contrast(scores, segments):
+def outer_inner_contrast(scores: Tensor, segments: SegmentLabels) -> Tensor:
     """Outer-inner contrast ``R(SL_c)``, averaged over the segments of a group.
 
     Args:
@@ -23,7 +24,7 @@ def outer_inner_contrast(scores, segments):
     return group_mean(segment_contrast(scores, segments), segments.group, len(segments.video)).float()
 
 
-def segment_contrast(scores, segments):
+def segment_contrast(scores: Tensor, segments: SegmentLabels) -> Tensor:
     """Inner mean minus outer mean of every segment; memory grows with G and T, not with N.
 
     Args:
@@ -51,7 +52,7 @@ def segment_contrast(scores, segments):
     return inner - outer
 
 
-def group_mean(values, group, num_groups, chosen=None):
+def group_mean(values: Tensor, group: Tensor, num_groups: int, chosen: Tensor | None = None) -> Tensor:
     """Mean of the values of each group.
 
     Args:
@@ -77,12 +78,12 @@ class OICLoss(nn.Module):
         loss_weight: lambda_3 of Eq. 15.
     """
 
-    def __init__(self, loss_weight=1.0):
+    def __init__(self, loss_weight: float = 1.0) -> None:
         super().__init__()
         check_numbers('OICLoss', 0, loss_weight=loss_weight)
         self.loss_weight = loss_weight
 
-    def forward(self, scores, segments):
+    def forward(self, scores: Tensor, segments: SegmentLabels) -> dict[str, Tensor]:
         """Compute the loss on live scores.
 
         Args:

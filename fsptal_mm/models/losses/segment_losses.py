@@ -2,13 +2,13 @@
 
 import torch
 from mmaction.registry import MODELS
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fsptal_mm.utils.errors import check_numbers
 
 
-def quality_focal_loss(logits, quality, exponent=2.0):
+def quality_focal_loss(logits: Tensor, quality: Tensor, exponent: float = 2.0) -> Tensor:
     """Binary cross-entropy with soft targets, weighted by the distance from them (Li et al., NeurIPS 2020, Eq. 4).
 
     Args:
@@ -24,7 +24,7 @@ def quality_focal_loss(logits, quality, exponent=2.0):
     return (cross_entropy * (quality - logits.sigmoid()).abs() ** exponent).sum(-1)
 
 
-def segment_giou_loss(segments, targets):
+def segment_giou_loss(segments: Tensor, targets: Tensor) -> Tensor:
     """``1 - GIoU`` of segments and targets (Rezatofighi et al., CVPR 2019, in one dimension).
 
     Args:
@@ -52,13 +52,13 @@ class QualityFocalLoss(nn.Module):
         loss_weight: Factor.
     """
 
-    def __init__(self, exponent=2.0, loss_weight=1.0):
+    def __init__(self, exponent: float = 2.0, loss_weight: float = 1.0) -> None:
         super().__init__()
         check_numbers('QualityFocalLoss', 0, exponent=exponent, loss_weight=loss_weight)
         self.exponent = exponent
         self.loss_weight = loss_weight
 
-    def forward(self, logits, quality):
+    def forward(self, logits: Tensor, quality: Tensor) -> Tensor:
         """Loss ``(N,)`` of each candidate from logits and targets ``(N, C)``."""
         return self.loss_weight * quality_focal_loss(logits, quality, self.exponent)
 
@@ -71,11 +71,11 @@ class SegmentGIoULoss(nn.Module):
         loss_weight: Factor.
     """
 
-    def __init__(self, loss_weight=1.0):
+    def __init__(self, loss_weight: float = 1.0) -> None:
         super().__init__()
         check_numbers('SegmentGIoULoss', 0, loss_weight=loss_weight)
         self.loss_weight = loss_weight
 
-    def forward(self, segments, targets):
+    def forward(self, segments: Tensor, targets: Tensor) -> Tensor:
         """Loss ``(N,)`` of each segment from segments and targets ``(N, 2)``."""
         return self.loss_weight * segment_giou_loss(segments, targets)

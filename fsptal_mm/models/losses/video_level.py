@@ -2,7 +2,7 @@
 
 import torch
 from mmaction.registry import MODELS
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fsptal_mm.utils.errors import InputError, check_numbers
@@ -10,7 +10,7 @@ from fsptal_mm.utils.errors import InputError, check_numbers
 _SCORE_EPS = 1e-6  # scores are kept this far from 0 and 1 before a logarithm
 
 
-def pool_video_scores(scores, mask, topk_divisor=8, labels=None):
+def pool_video_scores(scores: Tensor, mask: Tensor, topk_divisor: int = 8, labels: Tensor | None = None) -> Tensor:
     """Video-level scores: the mean of each class's ``max(1, T // topk_divisor)`` largest snippet scores.
 
     Args:
@@ -46,7 +46,9 @@ class VideoLevelLoss(nn.Module):
         loss_weight: lambda_1 of Eq. 15.
     """
 
-    def __init__(self, topk_divisor=8, absent_classes='topk', reduction='mean', loss_weight=1.0):
+    def __init__(
+        self, topk_divisor: int = 8, absent_classes: str = 'topk', reduction: str = 'mean', loss_weight: float = 1.0
+    ) -> None:
         super().__init__()
         check_numbers('VideoLevelLoss', 1, whole=True, topk_divisor=topk_divisor)
         check_numbers('VideoLevelLoss', 0, loss_weight=loss_weight)
@@ -59,7 +61,14 @@ class VideoLevelLoss(nn.Module):
         self.reduction = reduction
         self.loss_weight = loss_weight
 
-    def forward(self, class_scores, background_scores, mask, video_labels, foreground_scores=None):
+    def forward(
+        self,
+        class_scores: Tensor,
+        background_scores: Tensor,
+        mask: Tensor,
+        video_labels: Tensor,
+        foreground_scores: Tensor | None = None,
+    ) -> dict[str, Tensor]:
         """Compute the two terms.
 
         Args:

@@ -1,10 +1,13 @@
 """Candidates that the refinement stage is trained on."""
 
 import math
+from collections.abc import Callable, Sequence
 
 import torch
 from mmaction.registry import TASK_UTILS
+from torch import Tensor
 
+from fsptal_mm.structures import SegmentBatch
 from fsptal_mm.utils.errors import InputError, check_numbers
 
 
@@ -29,13 +32,13 @@ class CandidateSampler:
 
     def __init__(
         self,
-        num_per_range=48,
-        tiou_edges=(0.2, 0.5),
-        num_jittered=6,
-        jitter=0.5,
-        num_random=64,
-        random_snippets=(2, 80),
-    ):
+        num_per_range: int = 48,
+        tiou_edges: Sequence[float] = (0.2, 0.5),
+        num_jittered: int = 6,
+        jitter: float = 0.5,
+        num_random: int = 64,
+        random_snippets: Sequence[float] = (2, 80),
+    ) -> None:
         check_numbers('CandidateSampler', 1, whole=True, num_per_range=num_per_range)
         check_numbers('CandidateSampler', 0, whole=True, num_jittered=num_jittered)
         check_numbers('CandidateSampler', 1, whole=True, num_random=num_random)
@@ -53,7 +56,9 @@ class CandidateSampler:
         self.num_random = num_random
         self.random_snippets = lengths
 
-    def __call__(self, proposals, segments, num_snippets, assign):
+    def __call__(
+        self, proposals: SegmentBatch, segments: SegmentBatch, num_snippets: Tensor, assign: Callable
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Draw candidates and give them their targets.
 
         Args:

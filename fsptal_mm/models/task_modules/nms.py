@@ -2,6 +2,7 @@
 
 import inspect
 import math
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -16,7 +17,7 @@ _SLACK = 1e-9
 _SMALLEST = 1e-9  # of a threshold or a sigma, which are above 0
 
 
-def find_nms(config):
+def find_nms(config: dict) -> tuple[Callable, dict]:
     """Look up the NMS of a config.
 
     Args:
@@ -66,7 +67,9 @@ def _find_in_mmcv(name):
     return partial(_nms_of_boxes, getattr(ops, name.removeprefix('mmcv.')))
 
 
-def nms(segments_sec, scores, iou_threshold, labels=None):
+def nms(
+    segments_sec: np.ndarray, scores: np.ndarray, iou_threshold: float, labels: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Greedy NMS, in rounds to a fixed point.
 
     In each round, whom no better segment overlaps stays, and whom it overlaps goes. A few rounds end in the same as
@@ -131,7 +134,14 @@ def _iou(intersection, first_length, second_length):
     return intersection / np.maximum(union, np.finfo(union.dtype).tiny)
 
 
-def soft_nms(segments_sec, scores, sigma=0.5, min_score=0.001, max_candidates=1000, labels=None):
+def soft_nms(
+    segments_sec: np.ndarray,
+    scores: np.ndarray,
+    sigma: float = 0.5,
+    min_score: float = 0.001,
+    max_candidates: int | None = 1000,
+    labels: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
     """Gaussian soft-NMS (Bodla et al., ICCV 2017): overlap lowers a score instead of ending it.
 
     Args:

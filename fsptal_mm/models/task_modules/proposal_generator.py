@@ -1,11 +1,14 @@
 """From snippet scores to scored segments in seconds (method: Appendix C)."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from mmaction.registry import TASK_UTILS
+from torch import Tensor
 from torch.nn import functional as F
 
-from fsptal_mm.structures import outer_length
+from fsptal_mm.structures import SnippetGrid, outer_length
 from fsptal_mm.utils.errors import InputError, check_numbers
 
 from .nms import find_nms
@@ -30,15 +33,15 @@ class ProposalGenerator:
 
     def __init__(
         self,
-        video_threshold=0.25,
-        upsampling=24,
-        score_levels=(0, 0.025, 0.05, 0.075, 0.1, 0.125, 0.15, 0.175, 0.2, 0.225),
-        background_levels=(0.5, 0.525, 0.55, 0.575, 0.6, 0.625, 0.65, 0.675, 0.7),
-        outer_ratio=0.25,
-        video_weight=0.2,
-        nms=None,
-        max_proposals=None,
-    ):
+        video_threshold: float = 0.25,
+        upsampling: int = 24,
+        score_levels: Sequence[float] = (0, 0.025, 0.05, 0.075, 0.1, 0.125, 0.15, 0.175, 0.2, 0.225),
+        background_levels: Sequence[float] = (0.5, 0.525, 0.55, 0.575, 0.6, 0.625, 0.65, 0.675, 0.7),
+        outer_ratio: float = 0.25,
+        video_weight: float = 0.2,
+        nms: dict | None = None,
+        max_proposals: int | None = None,
+    ) -> None:
         check_numbers('ProposalGenerator', 0, video_threshold=video_threshold, outer_ratio=outer_ratio)
         check_numbers('ProposalGenerator', 0, 1, video_weight=video_weight)
         check_numbers('ProposalGenerator', 1, whole=True, upsampling=upsampling)
@@ -57,7 +60,9 @@ class ProposalGenerator:
         self.max_proposals = max_proposals
 
     @torch.no_grad()
-    def __call__(self, scores, background_scores, video_scores, grid, duration_sec):
+    def __call__(
+        self, scores: Tensor, background_scores: Tensor, video_scores: Tensor, grid: SnippetGrid, duration_sec: float
+    ) -> dict[str, Tensor]:
         """Localise the actions of one video.
 
         Args:

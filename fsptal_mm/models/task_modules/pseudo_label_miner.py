@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import torch
 from mmaction.registry import TASK_UTILS
+from torch import Tensor
 from torch.nn import functional as F
 
-from fsptal_mm.structures import NO_INSTANCE
+from fsptal_mm.structures import NO_INSTANCE, PointTargets
 from fsptal_mm.utils.errors import check_numbers
 
 
@@ -23,14 +24,14 @@ class PseudoLabelMiner:
             ``None`` mines no action. Both ``None`` is module B switched off.
     """
 
-    def __init__(self, background_threshold=0.85, action_threshold=0.25):
+    def __init__(self, background_threshold: float | None = 0.85, action_threshold: float | None = 0.25) -> None:
         thresholds = dict(background_threshold=background_threshold, action_threshold=action_threshold)
         check_numbers(type(self).__name__, 0, optional=True, **thresholds)
         self.background_threshold = background_threshold
         self.action_threshold = action_threshold
 
     @torch.no_grad()
-    def __call__(self, scores, background_scores, targets):
+    def __call__(self, scores: Tensor, background_scores: Tensor, targets: PointTargets) -> PointTargets:
         """Mine labels from scores that saw no dropout.
 
         Args:

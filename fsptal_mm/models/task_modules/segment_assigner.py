@@ -6,7 +6,7 @@ import torch
 from mmaction.registry import TASK_UTILS
 from torch import Tensor
 
-from fsptal_mm.structures import paired_tiou
+from fsptal_mm.structures import SegmentBatch, paired_tiou
 from fsptal_mm.utils.errors import check_numbers
 
 
@@ -36,11 +36,11 @@ class SegmentAssigner:
         min_quality: A smaller tIoU is a target of 0: the candidate is background to the class.
     """
 
-    def __init__(self, min_quality=0.2):
+    def __init__(self, min_quality: float = 0.2) -> None:
         check_numbers('SegmentAssigner', 0, 1, min_quality=min_quality)
         self.min_quality = min_quality
 
-    def __call__(self, video, candidates, segments, num_classes):
+    def __call__(self, video: Tensor, candidates: Tensor, segments: SegmentBatch, num_classes: int) -> SegmentTargets:
         """Compare candidates with the segments of their videos.
 
         Args:

@@ -2,7 +2,7 @@
 
 import torch
 from mmaction.registry import MODELS
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fsptal_mm.structures import SnippetBatch
@@ -15,7 +15,7 @@ from .snippet_embedding import PackedConv1d, SnippetEmbedding
 class MaskedConv1d(PackedConv1d):
     """``out_t = sum_j a_tj W_j x_{t+j} + bias`` over the rows of a packed sequence: each tap has a weight per row."""
 
-    def forward(self, batch, weights=None):
+    def forward(self, batch: SnippetBatch, weights: Tensor | None = None) -> Tensor:
         """Convolve a :class:`.SnippetBatch`.
 
         Args:
@@ -69,19 +69,19 @@ class AffinityEmbedding(SnippetEmbedding):
 
     def __init__(
         self,
-        in_channels,
-        out_channels=None,
-        kernel_size=3,
-        hidden_channels=512,
-        embed_channels=32,
-        mask=True,
-        masked_taps=None,
-        clamp_negative=False,
-        mask_gradient=True,
-        input_dropout=0.0,
-        norm_cfg=None,
-        init_cfg=None,
-    ):
+        in_channels: int,
+        out_channels: int | None = None,
+        kernel_size: int = 3,
+        hidden_channels: int = 512,
+        embed_channels: int = 32,
+        mask: bool = True,
+        masked_taps: int | None = None,
+        clamp_negative: bool = False,
+        mask_gradient: bool = True,
+        input_dropout: float = 0.0,
+        norm_cfg: dict | None = None,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
         super().__init__(in_channels, out_channels, kernel_size, input_dropout, norm_cfg, init_cfg)
         owner = type(self).__name__
         check_numbers(owner, 1, whole=True, hidden_channels=hidden_channels, embed_channels=embed_channels)
@@ -107,12 +107,12 @@ class AffinityEmbedding(SnippetEmbedding):
         weights = self.tap_weights(embedding) if self.mask else None
         return self.activate(batch, self.conv(batch, weights)).with_affinity(embedding)
 
-    def embed_affinity(self, batch):
+    def embed_affinity(self, batch: SnippetBatch) -> Tensor:
         """E of a :class:`.SnippetBatch` of snippet features, ``(R, D_e)`` rows with zero gaps."""
         first, second = self.affinity
         return second(batch.with_features(F.leaky_relu(first(batch))))
 
-    def tap_weights(self, embedding):
+    def tap_weights(self, embedding: Tensor) -> Tensor:
         """Weights of the kernel's taps, ``(R, K)`` float32: cosines (Eq. 10) of each row of E and those around it."""
         direction = directions(embedding if self.mask_gradient else embedding.detach())
         # Zero rows between videos have no direction: their cosine is 0 to everything.
@@ -120,7 +120,7 @@ class AffinityEmbedding(SnippetEmbedding):
         return torch.where(self.is_masked, cosine.clamp(min=0) if self.clamp_negative else cosine, 1.0)
 
 
-def no_embedding_error():
+def no_embedding_error() -> InputError:
     """InputError of a head with a feature separation loss where nothing makes the embedding E."""
     expected = 'a branch such as SeparationBranch, or a trunk that makes E, such as AffinityEmbedding'
     return InputError(expected, field='model.head.separation', found='None')

@@ -3,7 +3,7 @@
 from mmaction.registry import MODELS
 from mmcv.cnn import build_norm_layer
 from mmengine.model import BaseModule
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fsptal_mm.structures import SnippetBatch
@@ -19,20 +19,20 @@ class PackedConv1d(nn.Conv1d):
         kernel_size: Odd number of rows.
     """
 
-    def __init__(self, in_channels, out_channels, kernel_size):
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int) -> None:
         check_numbers('convolution', 1, whole=True, in_channels=in_channels, out_channels=out_channels)
         check_numbers('convolution', 1, whole=True, kernel_size=kernel_size)
         if kernel_size % 2 == 0:
             raise InputError('an odd number', field='convolution.kernel_size', found=kernel_size)
         super().__init__(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
 
-    def forward(self, batch):
+    def forward(self, batch: SnippetBatch) -> Tensor:
         """Convolve a :class:`.SnippetBatch` of ``(R, D_in)`` features; returns ``(R, D_out)`` with zero gaps."""
         self.check(batch)
         out = super().forward(batch.features.t()[None])[0].t().contiguous()
         return out.index_fill_(0, batch.gaps, 0)
 
-    def check(self, batch):
+    def check(self, batch: SnippetBatch) -> None:
         """Make sure that a batch fits: InputError if its features are of another dimension, or its gaps too narrow."""
         reach, dimension = self.padding[0], batch.features.shape[1]
         if dimension != self.in_channels:
@@ -63,7 +63,15 @@ class SnippetEmbedding(BaseModule):
 
     convolution = PackedConv1d
 
-    def __init__(self, in_channels, out_channels=None, kernel_size=3, input_dropout=0.0, norm_cfg=None, init_cfg=None):
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int | None = None,
+        kernel_size: int = 3,
+        input_dropout: float = 0.0,
+        norm_cfg: dict | None = None,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
         super().__init__(init_cfg)
         check_numbers(type(self).__name__, 0, 1, input_dropout=input_dropout)
         out_channels = in_channels if out_channels is None else out_channels
@@ -76,7 +84,7 @@ class SnippetEmbedding(BaseModule):
         rows = self.conv(batch.with_features(self.input_dropout(batch.features)))
         return self.activate(batch, rows)
 
-    def activate(self, batch, rows):
+    def activate(self, batch: SnippetBatch, rows: Tensor) -> SnippetBatch:
         """Normalise and rectify ``(R, D')`` rows of a convolution over a batch; they become its features."""
         if self.norm is not None:
             rows = batch.zero_gaps(self.norm(rows))

@@ -8,6 +8,7 @@ from mmengine.model import BaseModule
 from torch import nn
 from torch.nn import functional as F
 
+from fsptal_mm.structures import SnippetBatch
 from fsptal_mm.utils.errors import InputError, check_numbers
 
 from .snippet_embedding import PackedConv1d
@@ -39,17 +40,17 @@ class TransformerEmbedding(BaseModule):
 
     def __init__(
         self,
-        in_channels,
-        out_channels=None,
-        num_layers=2,
-        num_heads=8,
-        window=None,
-        mlp_ratio=2,
-        kernel_size=3,
-        dropout=0.1,
-        input_dropout=0.0,
-        init_cfg=None,
-    ):
+        in_channels: int,
+        out_channels: int | None = None,
+        num_layers: int = 2,
+        num_heads: int = 8,
+        window: int | None = None,
+        mlp_ratio: float = 2,
+        kernel_size: int = 3,
+        dropout: float = 0.1,
+        input_dropout: float = 0.0,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
         super().__init__(init_cfg)
         channels = in_channels if out_channels is None else out_channels
         counts = dict(channels=channels, num_layers=num_layers, num_heads=num_heads)
@@ -65,7 +66,7 @@ class TransformerEmbedding(BaseModule):
         self.layers = nn.ModuleList(_Layer(channels, num_heads, window, mlp_ratio, dropout) for _ in range(num_layers))
         self.norm = nn.LayerNorm(channels)
 
-    def forward(self, batch):
+    def forward(self, batch: SnippetBatch) -> SnippetBatch:
         """Embed a :class:`.SnippetBatch`; ``(R, D)`` to ``(R, D')``, zero gaps stay zero."""
         rows = F.relu(self.conv(batch.with_features(self.input_dropout(batch.features))))
         for layer in self.layers:

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from .switches import ragged
+from .switches import Switches, ragged
 
 _LACP_BUDGET = 25  # Lee & Byun, ICCV 2021, implementation details
 
 
-def beam_search(switches, width):
+def beam_search(switches: Switches, width: int) -> np.ndarray:
     """Search all chains from left to right, with dominance pruning: of candidates in one state, the best is kept.
 
     The state is all that later runs depend on: the last two switches, and how far the outer range before them reaches.
@@ -31,7 +31,7 @@ def beam_search(switches, width):
     return positions
 
 
-def lacp_beam_search(switches, chains):
+def lacp_beam_search(switches: Switches, chains: np.ndarray) -> np.ndarray:
     """Search some chains from left to right as LACP does, with a budget of 25 candidates.
 
     Partial candidates are ranked by the contrasts of their runs so far: of the last run as if nothing limited its right

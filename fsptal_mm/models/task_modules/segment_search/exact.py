@@ -22,10 +22,10 @@ from dataclasses import replace
 import numpy as np
 
 from .beam import beam_search, lacp_beam_search
-from .switches import ragged
+from .switches import Switches, ragged
 
 
-def search_switches(switches, max_combinations, beam_width):
+def search_switches(switches: Switches, max_combinations: int, beam_width: int) -> np.ndarray:
     """Positions of all switches of the highest contrast; see ``SegmentSearcher``.
 
     Args:
@@ -46,7 +46,7 @@ def search_switches(switches, max_combinations, beam_width):
     return _exact_search(switches, max_combinations)
 
 
-def span_sizes(switches):
+def span_sizes(switches: Switches) -> np.ndarray:
     """Number of places for the four switches that the contrast of each segment depends on; ``(4, N)``."""
     first, last, _ = _spans(switches)
     return last - first + 1

@@ -3,9 +3,10 @@
 import numpy as np
 import torch
 from mmaction.registry import TASK_UTILS
+from torch import Tensor
 from torch.nn import functional as F
 
-from fsptal_mm.structures import SegmentLabels
+from fsptal_mm.structures import PointTargets, SegmentLabels
 from fsptal_mm.utils.errors import check_flags, check_numbers
 
 from .exact import search_switches
@@ -39,12 +40,12 @@ class SegmentSearcher:
 
     def __init__(
         self,
-        outer_ratio=0.25,
-        original=False,
-        background_segments=False,
-        max_combinations=2**20,
-        beam_width=100,
-    ):
+        outer_ratio: float = 0.25,
+        original: bool = False,
+        background_segments: bool = False,
+        max_combinations: int = 2**20,
+        beam_width: int = 100,
+    ) -> None:
         check_numbers('SegmentSearcher', 0, outer_ratio=outer_ratio)
         check_numbers('SegmentSearcher', 1, whole=True, max_combinations=max_combinations, beam_width=beam_width)
         check_flags('SegmentSearcher', original=original, background_segments=background_segments)
@@ -55,7 +56,7 @@ class SegmentSearcher:
         self.beam_width = beam_width
 
     @torch.no_grad()
-    def __call__(self, scores, targets):
+    def __call__(self, scores: Tensor, targets: PointTargets) -> SegmentLabels:
         """Search all videos of a batch.
 
         Args:

@@ -1,6 +1,7 @@
 """Candidate segments of the score contrast (method: Sec. 3.4): where each may begin and end, and what it scores."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -45,7 +46,15 @@ class Switches:
     original: bool = False
 
     @classmethod
-    def from_seeds(cls, instances, background, lengths, total, background_segments=False, **kwargs):
+    def from_seeds(
+        cls,
+        instances: np.ndarray,
+        background: np.ndarray,
+        lengths: np.ndarray,
+        total: np.ndarray,
+        background_segments: bool = False,
+        **kwargs: Any,
+    ) -> 'Switches':
         """Lay out the candidates that agree with the seeds.
 
         Args:
@@ -89,31 +98,33 @@ class Switches:
         edges = first + begin, last + begin, chain, begin, begin + lengths[chain]
         return cls(*edges, scored, is_background, action, total.ravel(), **kwargs)
 
-    def reach(self, start, end):
+    def reach(self, start: np.ndarray, end: np.ndarray) -> np.ndarray:
         """Length of the outer range on either side of runs ``[start, end)`` if no neighbour limits it."""
         return outer_length(end - start, self.outer_ratio)
 
-    def left(self, run, before, start, end):
+    def left(self, run: np.ndarray, before: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
         """First snippet of the outer range on the left of runs; ``before`` is the switch before ``start``."""
         limit = np.where(before == start, start, self.begin[run]) if self.original else before
         return np.maximum(start - self.reach(start, end), limit)
 
-    def right(self, run, start, end, after):
+    def right(self, run: np.ndarray, start: np.ndarray, end: np.ndarray, after: np.ndarray) -> np.ndarray:
         """Snippet after the outer range on the right of runs; ``after`` is the switch after ``end``."""
         limit = np.where(after == end, end, self.stop[run]) if self.original else after
         return np.minimum(end + self.reach(start, end), limit)
 
-    def inner_mean(self, start, end):
+    def inner_mean(self, start: np.ndarray, end: np.ndarray) -> np.ndarray:
         """Mean score of runs ``[start, end)``, 0 for empty ones."""
         return (self.total[end] - self.total[start]) / np.maximum(end - start, 1)
 
-    def outer_mean(self, left, start, end, right):
+    def outer_mean(self, left: np.ndarray, start: np.ndarray, end: np.ndarray, right: np.ndarray) -> np.ndarray:
         """Mean score of ``[left, start)`` and ``[end, right)``, 0 if both are empty."""
         total = self.total
         length = (right - left) - (end - start)
         return (total[right] - total[left] - (total[end] - total[start])) / np.maximum(length, 1)
 
-    def contrast(self, run, left, start, end, right):
+    def contrast(
+        self, run: np.ndarray, left: np.ndarray, start: np.ndarray, end: np.ndarray, right: np.ndarray
+    ) -> np.ndarray:
         """Outer-inner contrast of runs ``[start, end)`` with the outer ranges ``[left, start)`` and ``[end, right)``.
 
         Args:
@@ -128,7 +139,7 @@ class Switches:
         outer = np.where(background & has_outer, 1 - outer, outer)
         return self.scored[run] * (inner - outer)
 
-    def scored_runs(self, positions):
+    def scored_runs(self, positions: np.ndarray) -> tuple[np.ndarray, ...]:
         """The runs that are scored, given the positions ``(M,)`` of all switches.
 
         Returns:
@@ -141,7 +152,7 @@ class Switches:
         return run, left, start, end, self.right(run, start, end, positions[run + 2])
 
 
-def ragged(counts):
+def ragged(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Group number, and number within its group, of all items of groups of ``counts`` items; int64."""
     group = np.repeat(np.arange(len(counts)), counts)
     return group, np.arange(len(group)) - np.repeat(np.cumsum(counts) - counts, counts)
