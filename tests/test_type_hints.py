@@ -10,7 +10,10 @@ import pytest
 
 PACKAGES = tuple(
     f'fsptal_mm.{name}'
-    for name in ('annotator', 'apis', 'compat', 'datasets', 'evaluation', 'models', 'report', 'utils', 'visualization')
+    for name in (
+        *('annotator', 'apis', 'compat', 'datasets', 'engine', 'evaluation', 'models', 'report', 'structures', 'utils'),
+        'visualization',
+    )
 )
 
 

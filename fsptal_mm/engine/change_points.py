@@ -6,7 +6,15 @@ _MIN_SCORE = 1e-4  # before a logarithm
 _NEVER = -1e18  # log-likelihood of what cannot be
 
 
-def decode_change_points(scores, background_scores, points, labels, found=None, background_weight=2.0, temperature=2.0):
+def decode_change_points(
+    scores: np.ndarray,
+    background_scores: np.ndarray,
+    points: np.ndarray,
+    labels: np.ndarray,
+    found: np.ndarray | None = None,
+    background_weight: float = 2.0,
+    temperature: float = 2.0,
+) -> np.ndarray:
     """Boundaries of every labelled instance of a video.
 
     From a point to the next one of any class, a video goes through at most three states: the action of the point,

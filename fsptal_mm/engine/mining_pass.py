@@ -1,8 +1,12 @@
 """A pass over the training videos before an epoch starts."""
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from mmengine.dataset import DefaultSampler
 from mmengine.dist import all_gather_object
+from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from .random_numbers import SeededItems
@@ -10,7 +14,7 @@ from .unwrapping import unwrapped_model
 
 
 @torch.no_grad()
-def mining_pass(runner, mine, epoch=None):
+def mining_pass(runner: Runner, mine: Callable, epoch: int | None = None) -> dict[str, Any]:
     """Mine something from every training video with the model as it is now.
 
     Args:

@@ -1,15 +1,18 @@
 """Pseudo segments of videos from proposals, snippet scores and points."""
 
 import numpy as np
+from mmaction.structures import ActionDataSample
 
 from fsptal_mm.evaluation.functional import point_extents
 from fsptal_mm.evaluation.samples import collect_detections, column
-from fsptal_mm.structures import Instances, to_numpy
+from fsptal_mm.models import PointTAL
+from fsptal_mm.structures import ClipBatch, Instances, SnippetBatch, to_numpy
 
 from .change_points import decode_change_points
+from .pseudo_segments import PseudoSegmentRules, PseudoSegments
 
 
-def propose(model, inputs, data_samples):
+def propose(model: PointTAL, inputs: SnippetBatch | ClipBatch, data_samples: list[ActionDataSample]) -> dict[str, dict]:
     """Proposals, snippet scores and given points of a batch, on the host.
 
     Args:
@@ -40,7 +43,7 @@ def propose(model, inputs, data_samples):
     return found
 
 
-def find_pseudo_segments(videos, rules):
+def find_pseudo_segments(videos: list[dict], rules: PseudoSegmentRules) -> PseudoSegments:
     """Pseudo segments of videos.
 
     Args:

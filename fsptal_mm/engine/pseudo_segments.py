@@ -1,5 +1,6 @@
 """Segments for training a localizer of whole actions, from detections and points alone."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,7 +26,7 @@ class PseudoSegments:
     missed: np.ndarray
 
 
-def select_pseudo_segments(points, det, min_score=-np.inf):
+def select_pseudo_segments(points: Instances, det: Instances, min_score: float = -np.inf) -> PseudoSegments:
     """The best detection of each labelled instance.
 
     A detection counts if it covers exactly one labelled instance of its class, touches no other one of its class, and
@@ -49,7 +50,7 @@ def select_pseudo_segments(points, det, min_score=-np.inf):
 
 @dataclass(frozen=True)
 class PseudoSegmentRules:
-    """How detections become pseudo segments; every rule is a switch, and none reads a ground-truth segment.
+    """Rules that turn detections into pseudo segments. Each rule is a switch; none reads the ground truth.
 
     Attributes:
         change_points: Share of the boundaries by :func:`decode_change_points` in a segment, against those of the best
@@ -71,7 +72,7 @@ class PseudoSegmentRules:
     min_score: float = -np.inf
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict) -> 'PseudoSegmentRules':
         """Check a config ``dict(cut=..., blend=..., fill=..., confidence=...)``.
 
         Raises:
@@ -87,7 +88,14 @@ class PseudoSegmentRules:
         check_numbers('pseudo_segments', -np.inf, min_score=rules.min_score)
         return rules
 
-    def __call__(self, points, det, durations_sec, background_sec=None, decode=None):
+    def __call__(
+        self,
+        points: Instances,
+        det: Instances,
+        durations_sec: Sequence[float],
+        background_sec: Sequence[np.ndarray] | None = None,
+        decode: Callable[[np.ndarray], np.ndarray] | None = None,
+    ) -> PseudoSegments:
         """Select and improve pseudo segments.
 
         Args:
@@ -125,7 +133,7 @@ class PseudoSegmentRules:
         segments = Instances(points.videos, points.labels, mixed, scores)
         return PseudoSegments(segments, np.arange(len(points)), pseudo.missed)
 
-    def weights(self, pseudo):
+    def weights(self, pseudo: PseudoSegments) -> np.ndarray:
         """Weights ``(N,)`` of pseudo segments in training; those that were filled in count as the least certain."""
         weights = np.ones(len(pseudo.segments))
         if self.confidence:
@@ -140,7 +148,9 @@ def _moved(pseudo, segments):
     return replace(pseudo, segments=replace(pseudo.segments, segments=segments))
 
 
-def free_room(points, durations_sec, background_sec=None):
+def free_room(
+    points: Instances, durations_sec: Sequence[float], background_sec: Sequence[np.ndarray] | None = None
+) -> np.ndarray:
     """Room that the segment of each labelled instance may take.
 
     Args:
@@ -161,7 +171,7 @@ def free_room(points, durations_sec, background_sec=None):
     return room
 
 
-def usual_segments(pseudo, points, room):
+def usual_segments(pseudo: PseudoSegments, points: Instances, room: np.ndarray) -> np.ndarray:
     """Segments round each labelled instance, as long as the segments of its class usually are.
 
     Args:
@@ -185,7 +195,7 @@ def usual_segments(pseudo, points, room):
     return usual
 
 
-def fill_missed(pseudo, points, usual):
+def fill_missed(pseudo: PseudoSegments, points: Instances, usual: np.ndarray) -> PseudoSegments:
     """Give each missed instance its usual segment, without a score (NaN).
 
     Args:
@@ -206,7 +216,7 @@ def fill_missed(pseudo, points, usual):
     return PseudoSegments(Instances(points.videos, points.labels, segments, scores), instances[order], pseudo.missed)
 
 
-def segment_quality(segments, gt):
+def segment_quality(segments: Instances, gt: Instances) -> float | None:
     """Mean over segments of the tIoU with the best ground-truth segment of their class and video, for analysis.
 
     Args:

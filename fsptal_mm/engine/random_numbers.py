@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,7 +11,7 @@ from torch.utils.data import Dataset
 
 
 @contextmanager
-def own_random_numbers(*entropy) -> Iterator[None]:
+def own_random_numbers(*entropy: Any) -> Iterator[None]:
     """Draw random numbers that depend on non-negative whole numbers alone, and leave the process's as they were."""
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
     seed_host(*entropy)
@@ -21,7 +22,7 @@ def own_random_numbers(*entropy) -> Iterator[None]:
             restore(state)
 
 
-def seed_host(*entropy) -> int:
+def seed_host(*entropy: Any) -> int:
     """Seed Python, numpy and torch on the host by non-negative whole numbers; returns torch's seed."""
     of_python, of_numpy, of_torch = np.random.SeedSequence([int(part) for part in entropy]).generate_state(3).tolist()
     random.seed(of_python)
@@ -41,14 +42,14 @@ class SeededItems(Dataset):
             shared memory may change while workers live.
     """
 
-    def __init__(self, dataset, *entropy):
+    def __init__(self, dataset: Dataset, *entropy: Any) -> None:
         self.dataset = dataset
         self.entropy = entropy
 
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitem__(self, index: int):
+    def __getitem__(self, index: int) -> Any:
         with own_random_numbers(*self.entropy, index):
             return self.dataset[index]
 

@@ -1,9 +1,11 @@
 """Data samples of single videos with all that a timeline shows of a model."""
 
+from collections.abc import Sequence
 from contextlib import contextmanager
 
 import torch
-from mmengine.dataset import pseudo_collate
+from mmaction.structures import ActionDataSample
+from mmengine.dataset import BaseDataset, pseudo_collate
 
 from fsptal_mm.structures import VideoLabels, snippet_edges_sec, to_numpy
 from fsptal_mm.utils.errors import InputError
@@ -12,7 +14,7 @@ from fsptal_mm.visualization import SnippetCurves
 from .hooks.label_report import label_runs, segments_sec
 
 
-def check_has_timeline(model):
+def check_has_timeline(model: torch.nn.Module) -> None:
     """Refuse a model without snippet scores.
 
     Raises:
@@ -22,7 +24,7 @@ def check_has_timeline(model):
         raise InputError('PointTAL, whose snippets have scores', field='model', found=type(model).__name__)
 
 
-def find_videos(dataset, videos, field):
+def find_videos(dataset: BaseDataset, videos: int | Sequence[str], field: str) -> list[int]:
     """Indices of videos in a dataset.
 
     Args:
@@ -47,7 +49,7 @@ def find_videos(dataset, videos, field):
 
 
 @torch.no_grad()
-def mined_sample(model, item):
+def mined_sample(model: torch.nn.Module, item: dict) -> ActionDataSample:
     """Training video with the labels that the model would be trained on now.
 
     Args:
@@ -72,7 +74,7 @@ def mined_sample(model, item):
 
 
 @torch.no_grad()
-def predicted_sample(model, item):
+def predicted_sample(model: torch.nn.Module, item: dict) -> ActionDataSample:
     """Video as in a test.
 
     Args:

@@ -1,8 +1,10 @@
 """The model behind the wrapper of distributed training."""
 
 from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from torch import nn
 
 
-def unwrapped_model(runner):
+def unwrapped_model(runner: Runner) -> nn.Module:
     """The model of a runner as its config describes it, whether or not it is wrapped."""
     return runner.model.module if is_model_wrapper(runner.model) else runner.model

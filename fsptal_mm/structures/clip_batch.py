@@ -16,6 +16,6 @@ class ClipBatch:
     gap: int = 1
 
     @property
-    def lengths(self):
+    def lengths(self) -> tuple[int, ...]:
         """Number of snippets of each video."""
         return tuple(map(len, self.videos))

@@ -84,7 +84,7 @@ class SnippetGrid:
         return np.asarray(position, dtype=np.float64) * self.snippet_sec + self.offset_sec
 
     def edges_sec(self, positions: ArrayLike) -> np.ndarray:
-        """Where snippets that were sampled at ``positions`` begin and end.
+        """Begin and end of the snippets that were sampled at ``positions``.
 
         Args:
             positions (np.ndarray): ``(T,)`` ascending, in snippets of this grid, from its first to its last one:
@@ -104,7 +104,7 @@ class SnippetGrid:
 
 
 def snippet_edges_sec(data_sample: Any) -> np.ndarray:
-    """Where the snippets that a model sees of one video begin and end, inside the video.
+    """Begin and end, inside the video, of the snippets that a model sees.
 
     Args:
         data_sample (ActionDataSample): With metainfo ``num_snippets``, ``grid``, ``duration_sec`` and, after label

@@ -1,8 +1,11 @@
 """Segments with class, score and video: ground truth, points, mined labels and detections, in flat arrays."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 NO_CLASS = -1  # label of background, and of classes that nobody asked for
 
@@ -25,7 +28,9 @@ class Instances:
     scores: np.ndarray | None = None
 
     @classmethod
-    def of_video(cls, segments, labels=None, scores=None) -> 'Instances':
+    def of_video(
+        cls, segments: ArrayLike, labels: ArrayLike | None = None, scores: ArrayLike | None = None
+    ) -> 'Instances':
         """Take the segments of one video.
 
         Args:
@@ -39,14 +44,14 @@ class Instances:
         return cls(videos, labels, segments, None if scores is None else to_numpy(scores).reshape(-1))
 
     @classmethod
-    def of_points(cls, times_sec, labels, background_sec=()) -> 'Instances':
+    def of_points(cls, times_sec: ArrayLike, labels: ArrayLike, background_sec: ArrayLike = ()) -> 'Instances':
         """Take the points of one video as segments without length: of actions, then clicks on background."""
         times_sec = np.concatenate([times_sec, background_sec])
         labels = np.concatenate([labels, np.full(len(background_sec), NO_CLASS)])
         return cls.of_video(np.stack([times_sec, times_sec], 1), labels)
 
     @classmethod
-    def join(cls, parts) -> 'Instances':
+    def join(cls, parts: Iterable['Instances']) -> 'Instances':
         """Join videos; the index of a video is its place in the list, whatever indices it had.
 
         Args:
@@ -59,7 +64,12 @@ class Instances:
         return cls(videos, labels, segments, np.concatenate([part.scores for part in parts]) if has_scores else None)
 
     @classmethod
-    def from_videos(cls, segments, labels=None, scores=None) -> 'Instances':
+    def from_videos(
+        cls,
+        segments: Sequence[ArrayLike],
+        labels: Sequence[ArrayLike] | None = None,
+        scores: Sequence[ArrayLike] | None = None,
+    ) -> 'Instances':
         """Join the arrays of single videos; the index of a video is its place in the lists.
 
         Args:
@@ -70,20 +80,20 @@ class Instances:
         columns = ([None] * len(segments) if part is None else part for part in (labels, scores))
         return cls.join(cls.of_video(*video) for video in zip(segments, *columns))
 
-    def of_index(self, video) -> 'Instances':
+    def of_index(self, video: int) -> 'Instances':
         """Segments of the video with this index, in their order."""
         return self[self.videos == video]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.videos)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: slice | np.ndarray) -> 'Instances':
         """Segments that a mask, a slice or an index array selects."""
         scores = None if self.scores is None else self.scores[index]
         return Instances(self.videos[index], self.labels[index], self.segments[index], scores)
 
 
-def to_numpy(values, dtype=np.float64) -> np.ndarray:
+def to_numpy(values: ArrayLike | Any, dtype: type = np.float64) -> np.ndarray:
     """Values as an array; a tensor goes by way of the CPU: numpy has no bfloat16, and some devices no float64."""
     if hasattr(values, 'detach'):
         values = values.detach().cpu().double().numpy()

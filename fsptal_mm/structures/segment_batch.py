@@ -25,7 +25,7 @@ class SegmentBatch:
     scores: Tensor
 
     @classmethod
-    def join(cls, videos, device=None):
+    def join(cls, videos: list['SegmentBatch'], device: torch.device | None = None) -> 'SegmentBatch':
         """Join the segments of single videos, on the host, and move them to a device once.
 
         Args:
@@ -37,7 +37,12 @@ class SegmentBatch:
         return cls(counts, *(part.to(device, non_blocking=True) for part in parts))
 
     @classmethod
-    def of_video(cls, segments, labels=None, scores=None):
+    def of_video(
+        cls,
+        segments: Tensor | np.ndarray,
+        labels: Tensor | np.ndarray | None = None,
+        scores: Tensor | np.ndarray | None = None,
+    ) -> 'SegmentBatch':
         """Take the segments of one video, on the host.
 
         Args:
@@ -50,13 +55,13 @@ class SegmentBatch:
         scores = segments.new_ones(len(segments)) if scores is None else torch.as_tensor(scores)
         return cls((len(segments),), segments, labels.long(), scores.float())
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: slice | Tensor) -> 'SegmentBatch':
         """Some segments of one video, by a slice or a tensor of indices."""
         labels = self.labels[index]
         return SegmentBatch((len(labels),), self.segments[index], labels, self.scores[index])
 
-    def places(self):
-        """Where the segments lie, each place once, on the host.
+    def places(self) -> tuple[Tensor, Tensor]:
+        """Distinct places of the segments, on the host.
 
         Returns:
             tuple[Tensor, Tensor]: ``(K, 2)`` segments, and for each of the N segments which of them it is.
@@ -65,24 +70,24 @@ class SegmentBatch:
         places, inverse = np.unique(pairs, return_inverse=True)
         return torch.from_numpy(places[:, None].view(np.float32)), torch.from_numpy(inverse)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.labels)
 
     @cached_property
-    def video(self):
+    def video(self) -> Tensor:
         """``(N,)`` int64, the video of each segment."""
         video = torch.from_numpy(np.repeat(np.arange(len(self.counts)), self.counts))
         return video.to(self.labels.device, non_blocking=True)
 
     @cached_property
-    def slots(self):
+    def slots(self) -> Tensor:
         """``(B, M)`` int64, the segments of each video, M of the largest; -1 where a video has fewer."""
         counts, place = torch.tensor(self.counts), torch.arange(max(self.counts, default=0))
         slots = torch.where(place < counts[:, None], (counts.cumsum(0) - counts)[:, None] + place, -1)
         return slots.to(self.labels.device, non_blocking=True)
 
 
-def paired_tiou(first, second):
+def paired_tiou(first: Tensor, second: Tensor) -> Tensor:
     """Temporal IoU of segments ``(..., 2)`` with those at the same place of another tensor; 0 where both are empty."""
     intersection = torch.minimum(first[..., 1], second[..., 1]) - torch.maximum(first[..., 0], second[..., 0])
     intersection = intersection.clamp(min=0)

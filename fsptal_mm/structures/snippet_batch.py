@@ -34,7 +34,9 @@ class SnippetBatch:
     affinity_embedding: Tensor | None = None
 
     @classmethod
-    def from_videos(cls, videos, gap=1, device=None):
+    def from_videos(
+        cls, videos: list[Tensor], gap: int = 1, device: torch.device | str | None = None
+    ) -> 'SnippetBatch':
         """Pack a list of ``(T_i, D)`` features.
 
         Args:
@@ -60,15 +62,15 @@ class SnippetBatch:
         return cls(None, lengths, gap, *(index.to(device, non_blocking=True) for index in (mask, rows, gaps)))
 
     @property
-    def num_rows(self):
+    def num_rows(self) -> int:
         """Number of rows, R."""
         return sum(self.lengths) + len(self.gaps)
 
-    def with_features(self, features):
+    def with_features(self, features: Tensor) -> 'SnippetBatch':
         """The same videos with other features ``(R, D')``."""
         return replace(self, features=features)
 
-    def with_affinity(self, embedding):
+    def with_affinity(self, embedding: Tensor) -> 'SnippetBatch':
         """The same videos with an affinity embedding E, ``(R, D_e)`` with zero gaps."""
         return replace(self, affinity_embedding=embedding)
 
@@ -77,34 +79,34 @@ class SnippetBatch:
         embedding = None if self.affinity_embedding is None else function(self.affinity_embedding)
         return replace(batch, features=function(self.features), affinity_embedding=embedding)
 
-    def zero_gaps(self, values):
+    def zero_gaps(self, values: Tensor) -> Tensor:
         """Set the rows of ``(R, K)`` values that are no snippets back to zero."""
         return values.index_fill(0, self.gaps, 0)
 
-    def pad(self, values):
+    def pad(self, values: Tensor) -> Tensor:
         """Spread ``(R, K)`` row values over ``(B, T, K)``; what stands on padded snippets is arbitrary but finite.
 
         Meant for scores, which are small: features stay packed.
         """
         return values[self.rows]
 
-    def split(self, values):
+    def split(self, values: Tensor) -> tuple[Tensor, ...]:
         """Cut ``(R, K)`` row values into the single videos' ``(T_i, K)``, as views."""
         cuts = [self.gap]
         for length in self.lengths:
             cuts += [length, self.gap]
         return values.split(cuts)[1::2]
 
-    def join(self, videos):
+    def join(self, videos: list[Tensor]) -> Tensor:
         """Lay the single videos' ``(T_i, K)`` values end to end, ``(R, K)`` with zero gaps: what :meth:`split` cuts."""
         zeros = videos[0].new_zeros((self.gap, *videos[0].shape[1:]))
         return torch.cat([zeros, *(part for video in videos for part in (video, zeros))])
 
-    def with_gap(self, gap):
+    def with_gap(self, gap: int) -> 'SnippetBatch':
         """The same videos with at least as many zero rows between them, for a wider convolution."""
         return self if gap <= self.gap else self.from_videos(list(self.split(self.features)), gap)
 
-    def select(self, chosen):
+    def select(self, chosen: Tensor) -> tuple['SnippetBatch', Tensor]:
         """Some snippets of every video, in order, as a batch of its own; waits for the device twice.
 
         Args:
@@ -120,7 +122,7 @@ class SnippetBatch:
         rows.masked_scatter_(is_snippet, self.rows[chosen])
         return self._take(batch, lambda values: values.index_select(0, rows)), rows
 
-    def resample(self, positions):
+    def resample(self, positions: list[Tensor]) -> 'SnippetBatch':
         """Interpolate the features of every video linearly, and E with them.
 
         Args:

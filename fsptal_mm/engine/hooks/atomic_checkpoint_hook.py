@@ -19,10 +19,10 @@ _BACKEND = 'fsptal_mm.atomic'
 class AtomicLocalBackend(LocalBackend):
     """Local files that are moved into their place when all is written; mmengine's backend writes in place."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._outdated = None
 
-    def put(self, obj: bytes, filepath) -> None:
+    def put(self, obj: bytes, filepath: str) -> None:
         """Write bytes to a file.
 
         Raises:
@@ -31,7 +31,7 @@ class AtomicLocalBackend(LocalBackend):
         with atomic_write(filepath, 'wb') as file:
             file.write(obj)
 
-    def remove(self, filepath) -> None:
+    def remove(self, filepath: str) -> None:
         """Delete a file, at the end of :meth:`deleting_afterwards` if one is under way."""
         if self._outdated is None:
             super().remove(filepath)

@@ -4,6 +4,7 @@ import math
 
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook, RuntimeInfoHook
+from mmengine.runner import Runner
 
 from fsptal_mm.utils.errors import InputError
 
@@ -27,12 +28,14 @@ class FiniteLossHook(Hook):
 
     priority = 'ABOVE_NORMAL'  # after RuntimeInfoHook, before LoggerHook and CheckpointHook
 
-    def before_train(self, runner):
+    def before_train(self, runner: Runner) -> None:
         """Make sure that the losses can be read."""
         if not any(isinstance(hook, RuntimeInfoHook) for hook in runner.hooks):
             raise InputError('RuntimeInfoHook, which FiniteLossHook reads the losses from', field='default_hooks')
 
-    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
+    ) -> None:
         """Stop the training at the first loss that is NaN or infinite."""
         values = {
             name: runner.message_hub.get_scalar(f'train/{name}').current() for name in outputs or () if 'loss' in name

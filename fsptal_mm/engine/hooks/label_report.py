@@ -1,13 +1,16 @@
 """Results of a mining pass: counts for the log, and a readable description in seconds."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
-from fsptal_mm.structures import NO_CLASS, NO_INSTANCE, Instances
+from fsptal_mm.structures import NO_CLASS, NO_INSTANCE, Instances, VideoLabels
 
 _DIGITS = 4  # of seconds: a tenth of a millisecond
 
 
-def count_labels(store):
+def count_labels(store: dict[str, VideoLabels]) -> dict[str, float]:
     """Scalars of a pass.
 
     Args:
@@ -31,7 +34,7 @@ def count_labels(store):
     return {f'mining/{name}': value for name, value in counts.items()}
 
 
-def label_runs(labels, snippets):
+def label_runs(labels: VideoLabels, snippets: np.ndarray) -> Instances:
     """Unbroken runs of snippets labelled with one instance, and of background.
 
     Args:
@@ -49,7 +52,7 @@ def label_runs(labels, snippets):
     return Instances.of_video(np.stack([labels.edges_sec[start], labels.edges_sec[stop]], 1), label)
 
 
-def segments_sec(labels):
+def segments_sec(labels: VideoLabels) -> Instances:
     """Best action segments, as Instances in seconds; none where the head searches none."""
     if labels.segments is None:
         return Instances.of_video([])
@@ -59,7 +62,7 @@ def segments_sec(labels):
     return Instances.of_video(segments, labels.segments.label[labels.segments.group[action]])
 
 
-def describe_labels(labels, classes, record=None):
+def describe_labels(labels: VideoLabels, classes: Sequence[str], record: dict | None = None) -> dict[str, Any]:
     """The labels of one video as JSON takes them, in seconds, ``[start, end]``.
 
     Args:

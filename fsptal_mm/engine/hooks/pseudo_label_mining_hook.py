@@ -6,7 +6,7 @@ from pathlib import Path
 from mmaction.registry import HOOKS
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
-from mmengine.runner import EpochBasedTrainLoop
+from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from fsptal_mm.evaluation.label_quality import LABEL_FOLDER, label_quality
 from fsptal_mm.utils.errors import InputError, check_flags, check_numbers
@@ -50,7 +50,15 @@ class PseudoLabelMiningHook(Hook):
         InputError: A bad argument, a head that mines no labels, or a loop that does not go by epochs.
     """
 
-    def __init__(self, begin=0, interval=10, end=None, live=True, dump=False, analysis=True):
+    def __init__(
+        self,
+        begin: int = 0,
+        interval: int = 10,
+        end: int | None = None,
+        live: bool = True,
+        dump: bool = False,
+        analysis: bool = True,
+    ) -> None:
         check_numbers('PseudoLabelMiningHook', 0, whole=True, begin=begin)
         check_numbers('PseudoLabelMiningHook', 1, whole=True, interval=interval)
         check_numbers('PseudoLabelMiningHook', 1, whole=True, optional=True, end=end)
@@ -63,7 +71,7 @@ class PseudoLabelMiningHook(Hook):
         self.analysis = analysis
         self.store = {}
 
-    def before_train(self, runner):
+    def before_train(self, runner: Runner) -> None:
         """Check that head and loop fit, and forget an earlier run."""
         head = getattr(unwrapped_model(runner), 'head', None)
         if not callable(getattr(head, 'train_on', None)):
@@ -74,7 +82,7 @@ class PseudoLabelMiningHook(Hook):
         self.store = {}
         head.train_on('mined')
 
-    def before_train_epoch(self, runner):
+    def before_train_epoch(self, runner: Runner) -> None:
         """Mine if it is time, and set what the head trains on in this epoch."""
         if self.end is not None and runner.epoch >= self.end:
             return
@@ -98,7 +106,7 @@ class PseudoLabelMiningHook(Hook):
             if not self.live:
                 head.train_on(self.store)
 
-    def after_train(self, runner):
+    def after_train(self, runner: Runner) -> None:
         """Leave the head as it was built."""
         unwrapped_model(runner).head.train_on('mined')
 

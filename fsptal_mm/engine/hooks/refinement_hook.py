@@ -8,7 +8,7 @@ import numpy as np
 from mmaction.registry import HOOKS
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
-from mmengine.runner import EpochBasedTrainLoop
+from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from fsptal_mm.evaluation.samples import column
 from fsptal_mm.structures import Instances, SegmentBatch
@@ -46,7 +46,14 @@ class RefinementHook(Hook):
 
     priority = 'NORMAL'
 
-    def __init__(self, begin, pseudo_segments=dict(), supervision='points', dump=False, analysis=True):
+    def __init__(
+        self,
+        begin: int,
+        pseudo_segments: dict = dict(),
+        supervision: str = 'points',
+        dump: bool = False,
+        analysis: bool = True,
+    ) -> None:
         check_numbers('RefinementHook', 0, whole=True, begin=begin)
         check_flags('RefinementHook', dump=dump, analysis=analysis)
         if supervision not in ('points', 'segments'):
@@ -57,7 +64,7 @@ class RefinementHook(Hook):
         self.dump = dump
         self.analysis = analysis
 
-    def before_train(self, runner):
+    def before_train(self, runner: Runner) -> None:
         """Check that model and loop fit, and forget an earlier run."""
         model = unwrapped_model(runner)
         if getattr(model, 'refinement', None) is None:
@@ -72,7 +79,7 @@ class RefinementHook(Hook):
             )
         model.refinement_store = None
 
-    def before_train_epoch(self, runner):
+    def before_train_epoch(self, runner: Runner) -> None:
         """Begin the second stage if it is time, or if a run is resumed in it."""
         model = unwrapped_model(runner)
         if runner.epoch < self.begin or model.refinement_store is not None:
@@ -91,7 +98,7 @@ class RefinementHook(Hook):
         if is_main_process():
             self._report(runner, videos, pseudo, time.time() - started)
 
-    def after_train(self, runner):
+    def after_train(self, runner: Runner) -> None:
         """Leave the model as it was built."""
         unwrapped_model(runner).refinement_store = None
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
+from mmengine.runner import Runner
 
 from fsptal_mm.evaluation import TALMetric
 
@@ -18,10 +19,10 @@ class ResultFileHook(Hook):
         name: File name of the results, in ActivityNet's format.
     """
 
-    def __init__(self, name='results.json'):
+    def __init__(self, name: str = 'results.json') -> None:
         self.name = name
 
-    def before_test(self, runner):
+    def before_test(self, runner: Runner) -> None:
         """Give each metric without a file of its own one in the work directory."""
         for metric in runner.test_loop.evaluator.metrics:
             if isinstance(metric, TALMetric) and metric.result_file is None:

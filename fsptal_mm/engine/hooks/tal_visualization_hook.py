@@ -1,8 +1,11 @@
 """Timelines of some videos while a model is trained."""
 
+from collections.abc import Sequence
+
 from mmaction.registry import HOOKS
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
+from mmengine.runner import Runner
 
 from fsptal_mm.utils.errors import InputError, check_numbers
 from fsptal_mm.visualization import TALVisualizer
@@ -41,7 +44,9 @@ class TALVisualizationHook(Hook):
     # EMAHook, of priority NORMAL, takes the averaged weights out of the model after a validation.
     priority = 'ABOVE_NORMAL'
 
-    def __init__(self, interval=10, train_videos=2, val_videos=2):
+    def __init__(
+        self, interval: int = 10, train_videos: int | Sequence[str] = 2, val_videos: int | Sequence[str] = 2
+    ) -> None:
         check_numbers('TALVisualizationHook', 1, whole=True, interval=interval)
         for name, videos in dict(train_videos=train_videos, val_videos=val_videos).items():
             is_count = isinstance(videos, int) and not isinstance(videos, bool) and videos >= 0
@@ -51,21 +56,21 @@ class TALVisualizationHook(Hook):
         self.train_videos = train_videos
         self.val_videos = val_videos
 
-    def before_run(self, runner):
+    def before_run(self, runner: Runner) -> None:
         """Check that visualizer and model fit."""
         if not isinstance(runner.visualizer, TALVisualizer):
             found = type(runner.visualizer).__name__
             raise InputError("dict(type='TALVisualizer', ...)", field='visualizer', found=found)
         check_has_timeline(unwrapped_model(runner))
 
-    def before_train(self, runner):
+    def before_train(self, runner: Runner) -> None:
         """Find the videos before time is spent."""
         find_videos(runner.train_dataloader.dataset, self.train_videos, 'train_videos')
         if runner.val_loop is not None:
             find_videos(runner.val_dataloader.dataset, self.val_videos, 'val_videos')
 
     @master_only
-    def after_train_epoch(self, runner):
+    def after_train_epoch(self, runner: Runner) -> None:
         """Draw training videos, if it is time."""
         epoch = runner.epoch + 1  # epochs done
         if epoch % self.interval == 0:
@@ -73,7 +78,7 @@ class TALVisualizationHook(Hook):
                 self._draw(runner, 'train', mined_sample, self.train_videos, epoch)
 
     @master_only
-    def after_val_epoch(self, runner, metrics=None):
+    def after_val_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
         """Draw validation videos."""
         self._draw(runner, 'val', predicted_sample, self.val_videos, runner.epoch)
 

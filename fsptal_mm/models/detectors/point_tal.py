@@ -146,7 +146,7 @@ class PointTAL(BaseModel):
 
     @property
     def refines(self) -> bool:
-        """Whether predictions come from the second stage; waits for the device."""
+        """True if predictions come from the second stage; waits for the device."""
         return self.refine and self.refinement is not None and bool(self.refinement.is_trained)
 
     def start_refinement(self, store: dict[str, tuple[SegmentBatch, SegmentBatch]]) -> None:

@@ -87,7 +87,7 @@ class FSPTALHead(PointTALHead):
 
     @property
     def needs_affinity_embedding(self) -> bool:
-        """Whether E is to come from the trunk."""
+        """True if the trunk must supply E."""
         return self.separation_loss is not None and self.separation is None
 
     def separation_embedding(self, batch: SnippetBatch, wanted: Tensor | None = None) -> SnippetBatch:

@@ -10,7 +10,7 @@ from fsptal_mm.structures import outer_length
 
 @dataclass(frozen=True)
 class Switches:
-    """Where the candidates of all chains may switch between background and action; a chain is one class of one video.
+    """Positions at which the candidates may switch between background and action; a chain is one class of one video.
 
     Runs of background and action alternate: run i is ``[x_i, x_{i+1})`` between two switches. A chain of N action
     segments has the switches ``0, 0, s_1, t_1, ..., s_N, t_N, T, T`` (``t`` is the snippet after the segment), so that
