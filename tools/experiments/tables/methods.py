@@ -41,7 +41,6 @@ SOFT_NMS = {
     'model.head.proposals.nms._delete_': True,
     'model.head.proposals.nms.type': 'soft_nms',
     'model.head.proposals.nms.sigma': 0.3,
-    'model.head.proposals.nms.max_candidates': 400,
 }
 
 
