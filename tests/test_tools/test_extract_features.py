@@ -98,7 +98,7 @@ def test_other_settings_do_not_mix(tmp_path, recognizer, videos):
     assert 'grid.stride_frames' in message
     assert sorted(arrays(tmp_path / 'out')) == ['v0']
     (tmp_path / 'out/features.json').unlink()
-    assert 'not known' in run(recognizer, tmp_path / 'out', videos)
+    assert 'unknown' in run(recognizer, tmp_path / 'out', videos)
 
 
 def test_two_videos_of_one_name(tmp_path, recognizer, videos):
