@@ -26,17 +26,18 @@ class ModelInputs:
 
     Args:
         config (Config): Config of an experiment.
-        grid (dict, optional): Feature grid. Default: that of the config.
+        grid (dict, optional): Feature grid. Default: that of the config, else that of the side file.
 
     Attributes:
-        dataset (PointTALDataset): The test dataset without videos, for its grid, streams and pipeline.
-        settings (dict | None): Content of the side file of the test or training features, which says how they were
-            extracted; None if there is none.
+        dataset (PointTALDataset): The test dataset, built but not loaded: only its grid, streams and pipeline are used.
+        settings (dict | None): Content of the side file that :class:`.FeatureExtractor` writes beside features; None if
+            the test and training features have none.
         is_clips: Whether the model reads clips of videos instead of features.
         feature_dim: Dimension of the features, if the config states it.
 
     Raises:
-        InputError: The config has no test dataset of snippets, its grid is unknown, or the model has no embedding.
+        InputError: The test dataset is no :class:`.PointTALDataset`, its grid is unknown, or the config has no
+            ``model.embedding``.
     """
 
     def __init__(self, config: Config, grid: dict[str, Any] | None = None) -> None:

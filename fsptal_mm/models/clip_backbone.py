@@ -50,16 +50,16 @@ def pool_clip_features(outputs: Tensor | Sequence, num_clips: int) -> Tensor:
 def encode_clips(backbone: nn.Module, clips: Tensor, prepare: Callable, chunk_size: int, checkpointed: bool) -> Tensor:
     """Features of the clips of one video, a few clips at a time.
 
-    Without gradients nothing of a chunk stays but its features. With gradients and ``checkpointed`` only the clips as
-    they came (bytes) stay; the backward pass computes every chunk again, with the same random numbers and without a
-    second update of the running statistics of batch normalisation.
+    Without gradients, only the features of a chunk are kept. With gradients, all activations are kept, unless
+    ``checkpointed``: then only the input clips (uint8) are, and the backward pass computes every chunk again, with the
+    same random numbers and without a second update of the running statistics of batch normalization.
 
     Args:
-        backbone (nn.Module): From what ``prepare`` returns to what :func:`pool_clip_features` takes.
+        backbone (nn.Module): It takes the output of ``prepare``; :func:`pool_clip_features` takes its output.
         clips (Tensor): ``(T, ...)``, one per snippet, on any device.
         prepare (Callable): Brings clips into the form and onto the device of the backbone.
-        chunk_size: At most so many clips at once; chunks of a video are of even size.
-        checkpointed: See above.
+        chunk_size: Largest number of clips at once; the chunks of a video differ in size by at most one clip.
+        checkpointed: Whether the backward pass computes every chunk again.
 
     Returns:
         Tensor: ``(T, D)`` float32.

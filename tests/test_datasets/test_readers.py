@@ -22,7 +22,7 @@ class TestLists:
         ('content', 'message'),
         [
             pytest.param('\n \n', "split.txt: found 'an empty file'", id='blank lines only'),
-            pytest.param('a\nb\na\n', "split.txt:3: found 'a (also at ", id='id twice'),
+            pytest.param('a\nb\na\n', "split.txt:3: found 'a'", id='id twice'),
             pytest.param(b'caf\xe9\n', 'expected UTF-8 text', id='Latin-1'),
         ],
     )

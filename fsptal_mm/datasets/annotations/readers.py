@@ -78,7 +78,7 @@ def _unique_lines(path, what):
     for where, line in read_lines(path):
         name = to_name(line, what, file=where)
         if name in places:
-            raise InputError('every line once', file=where, found=f'{name} (also at {places[name]})')
+            raise InputError(f'each name once; it also stands at {places[name]}', file=where, found=name)
         places[name] = where
     if not places:
         raise InputError(f'{what} in every line', file=path, found='an empty file')

@@ -37,7 +37,14 @@ class SnippetLoader(BaseTransform):
         self._has_warned = False
 
     def check_grid(self, results: dict[str, Any]) -> None:
-        """Compare T with the duration: accept rounding, warn of a slightly wrong length, refuse a wrong grid."""
+        """Compare the number of snippets T with the number expected from the duration.
+
+        A difference of at most 1 is accepted. One within ``length_tolerance`` gives a warning, once per loader. An
+        unknown duration is set from T.
+
+        Raises:
+            InputError: The difference is larger.
+        """
         found, grid = len(results['features']), results['grid']
         if results['duration_sec'] is None:
             results['duration_sec'] = float(grid.to_sec(found))

@@ -101,7 +101,7 @@ class SnippetHead(BaseModule):
             InputError: They are not.
         """
         if video_labels.shape[1] != self.num_classes:
-            expected = f'{video_labels.shape[1]}, the classes of the dataset'
+            expected = f'{video_labels.shape[1]}, the number of classes of the dataset'
             raise InputError(expected, field='model.head.num_classes', found=self.num_classes)
 
     @torch.no_grad()
@@ -115,7 +115,7 @@ class SnippetHead(BaseModule):
         data_samples: list[ActionDataSample],
         proposals: ProposalGenerator | None = None,
     ) -> list[ActionDataSample]:
-        """Localise the actions of a batch; see :meth:`predict_by_feat`."""
+        """Detect the actions of a batch; see :meth:`predict_by_feat`."""
         scores = SnippetScores.from_logits(batch.pad(self(batch)))
         return self.predict_by_feat(scores, batch.mask, data_samples, proposals)
 

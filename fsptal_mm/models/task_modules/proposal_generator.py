@@ -63,7 +63,7 @@ class ProposalGenerator:
     def __call__(
         self, scores: Tensor, background_scores: Tensor, video_scores: Tensor, grid: SnippetGrid, duration_sec: float
     ) -> dict[str, Tensor]:
-        """Localise the actions of one video.
+        """Detect the actions of one video.
 
         Args:
             scores (Tensor): ``(T, C)``, q-hat.
@@ -103,7 +103,7 @@ class ProposalGenerator:
         """Distinct runs of points above any level.
 
         Args:
-            curves (np.ndarray): ``(K + 1, J)``, q-hat of the classes to localise and b.
+            curves (np.ndarray): ``(K + 1, J)``, q-hat of the classes to detect and b.
 
         Returns:
             tuple[np.ndarray, np.ndarray, np.ndarray]: Row of the class and ``start <= j < end`` of each run, ``(N,)``.
