@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fsptal_mm.models.precision import dtype_of_sums
 from fsptal_mm.structures import SnippetBatch
 from fsptal_mm.utils.errors import InputError, check_numbers
 
-_WITHOUT_FLOAT64 = ('mps',)
 _NO_WIDTH = 1e-6  # snippets, of a range beyond the ends of a video
 
 
@@ -63,9 +63,9 @@ class SegmentPooling(nn.Module):
         The sum up to an edge is the cumulative sum with the snippet that it lies in, minus the part of that snippet
         behind it. So each mean is a weighted sum of four rows, which one call gathers.
         """
-        exact = torch.float32 if edges.device.type in _WITHOUT_FLOAT64 else torch.float64
+        exact = dtype_of_sums(edges.device)
         features = batch.features.to(exact)
-        table = torch.cat([features.cumsum(0), features])  # long sums, for which float32 is coarse
+        table = torch.cat([features.cumsum(0), features])
         whole = edges.floor()
         rows = batch.rows[video, :1] + whole.long()  # in which the edges lie: a zero row behind the last snippet
         behind, weight = (whole + 1 - edges).to(exact), 1 / edges.diff(dim=1).clamp(min=_NO_WIDTH).to(exact)

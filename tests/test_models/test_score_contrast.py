@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from fsptal_mm.models.losses.score_contrast import OICLoss, outer_inner_contrast
+from fsptal_mm.models.precision import dtype_of_sums
 from fsptal_mm.structures import SegmentLabels
 
 
@@ -43,6 +44,11 @@ def test_contrast_is_the_mean_over_the_segments_of_each_group():
     segments = make_segments([(0, 1), (1, 0)], [(0, 0, 1, 0, 2, 0), (0, 2, 3, 1, 4, 0), (1, 3, 4, 2, 4, 0)])
     # Group 0: 1 - 0 and 0.5 - (0 + 0.5) / 2. Group 1: 0.6 - 0.2.
     assert outer_inner_contrast(scores, segments).tolist() == pytest.approx([(1 + 0.25) / 2, 0.4])
+
+
+@pytest.mark.parametrize('device, dtype', [('cpu', torch.float64), ('cuda', torch.float64), ('mps', torch.float32)])
+def test_sums_are_as_exact_as_the_device_allows(device, dtype):
+    assert dtype_of_sums(torch.device(device)) is dtype
 
 
 def test_loss_by_hand():

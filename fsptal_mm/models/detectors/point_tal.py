@@ -1,13 +1,11 @@
 """The detector: snippet features (or clips) in, losses or detections out."""
 
-import logging
 from collections.abc import Sequence
 
 import torch
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from mmengine.dist import all_reduce, get_world_size
-from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from torch import Tensor
 
@@ -17,6 +15,8 @@ from fsptal_mm.models.trunks.affinity_embedding import no_embedding_error
 from fsptal_mm.models.trunks.snippet_embedding import PackedConv1d
 from fsptal_mm.structures import ClipBatch, SegmentBatch, SnippetBatch, VideoLabels
 from fsptal_mm.utils.errors import InputError, check_flags, check_numbers
+
+from .checkpoint_checks import check_second_stage, note_misfit
 
 
 @MODELS.register_module()
@@ -77,9 +77,9 @@ class PointTAL(BaseModel):
         self.refinement = refinement and MODELS.build(refinement)
         self.refine = refine
         self.refinement_store = None
-        self._misfit = None
-        self.register_load_state_dict_pre_hook(_check_second_stage)
-        self.register_load_state_dict_pre_hook(_note_misfit)  # after the other one, which may complete the weights
+        self.misfit = None
+        self.register_load_state_dict_pre_hook(check_second_stage)
+        self.register_load_state_dict_pre_hook(note_misfit)  # after the other one, which may complete the weights
         self.freeze_backbone = freeze_backbone
         self.clip_chunk = clip_chunk
         self.checkpoint_clips = checkpoint_clips
@@ -112,8 +112,8 @@ class PointTAL(BaseModel):
         Raises:
             InputError: The weights that were loaded last are those of another model, and nothing was trained since.
         """
-        if self._misfit is not None:
-            raise InputError('the weights of the model in the config', field='checkpoint', found=self._misfit)
+        if self.misfit is not None:
+            raise InputError('the weights of the model in the config', field='checkpoint', found=self.misfit)
         return super().test_step(data)
 
     def forward(
@@ -130,7 +130,7 @@ class PointTAL(BaseModel):
             The losses, the data samples with predictions, or the padded class activations ``(B, T, C + 1)``.
         """
         if mode == 'loss':
-            self._misfit = None
+            self.misfit = None
         if mode == 'loss' and self.refinement_store is not None:
             return self._refinement_loss(inputs, data_samples)
         if mode == 'predict' and self.refines:
@@ -266,37 +266,6 @@ class PointTAL(BaseModel):
                 encode_clips(self.backbone, clips, prepare, chunk, self.checkpoint_clips) for clips in inputs.videos
             ]
             return SnippetBatch.from_videos(videos, inputs.gap)
-
-
-def _check_second_stage(model, state_dict, prefix, *_):
-    """Before a checkpoint is loaded: one that lacks the second stage leaves it fresh, one that has too much is refused.
-
-    Raises:
-        InputError: The checkpoint has a second stage, and the model has none.
-    """
-    prefix += 'refinement.'
-    has_second_stage = any(name.startswith(prefix) for name in state_dict)
-    if model.refinement is None and has_second_stage:
-        expected = 'a config with `model.refinement`; `model.refine=False` there gives the predictions of stage 1 alone'
-        raise InputError(expected, field='checkpoint', found='weights of two stages')
-    if model.refinement is not None and state_dict and not has_second_stage:
-        message = 'The checkpoint holds stage 1 alone: the second stage starts afresh, until then stage 1 predicts'
-        print_log(message, 'current', logging.WARNING)
-        model.refinement.is_trained.fill_(False)
-        state_dict.update({prefix + name: value for name, value in model.refinement.state_dict().items()})
-
-
-def _note_misfit(model, state_dict, prefix, *_):
-    """Before a checkpoint is loaded: keep in what it differs from the model, for a test."""
-    own = model.state_dict(prefix=prefix)
-    given = {name: value for name, value in state_dict.items() if name.startswith(prefix)}
-    found = [f'{name} is missing' for name in own if name not in given]
-    found += [f'{name} is left over' for name in given if name not in own]
-    for name in given.keys() & own.keys():
-        shapes = [tuple(getattr(weights[name], 'shape', ())) for weights in (given, own)]
-        if shapes[0] != shapes[1]:
-            found.append(f'{name} is {shapes[0]} instead of {shapes[1]}')
-    model._misfit = '; '.join(sorted(found)) or None
 
 
 def _mean_over_ranks(losses, batch):

@@ -5,10 +5,9 @@ from mmaction.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fsptal_mm.models.precision import dtype_of_sums
 from fsptal_mm.structures import SegmentLabels
 from fsptal_mm.utils.errors import check_numbers
-
-_WITHOUT_FLOAT64 = ('mps',)
 
 
 def outer_inner_contrast(scores: Tensor, segments: SegmentLabels) -> Tensor:
@@ -36,9 +35,7 @@ def segment_contrast(scores: Tensor, segments: SegmentLabels) -> Tensor:
         Tensor: ``(N,)`` float64 in [-1, 1]; float32 on a device that has no float64.
     """
     rows = scores[segments.video, :, segments.label]
-    # Differences of long sums, for which float32 is coarse.
-    rows = rows.float() if rows.device.type in _WITHOUT_FLOAT64 else rows.double()
-    total = F.pad(rows.cumsum(1), (1, 0))
+    total = F.pad(rows.to(dtype_of_sums(rows.device)).cumsum(1), (1, 0))
     outer_start, start, stop, outer_stop = (
         total[segments.group, position]
         for position in (segments.outer_start, segments.start, segments.stop, segments.outer_stop)

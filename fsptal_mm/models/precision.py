@@ -1,0 +1,10 @@
+"""Precision of long sums."""
+
+import torch
+
+_WITHOUT_FLOAT64 = ('mps',)
+
+
+def dtype_of_sums(device: torch.device) -> torch.dtype:
+    """float64, since float32 is coarse for differences of long sums; float32 on a device that has no float64."""
+    return torch.float32 if device.type in _WITHOUT_FLOAT64 else torch.float64
