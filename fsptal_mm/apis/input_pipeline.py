@@ -1,6 +1,7 @@
 """Preparation of one input for the model, by the config's own test pipeline."""
 
 import math
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,32 @@ class InputPipeline:
         elif not video.is_video:
             _check_side_file(video, info['grid'])
         return self.reads.dataset.pipeline(info)
+
+    def read_each(
+        self, videos: Iterable[VideoInput], failures: list[InputError] | None = None
+    ) -> Iterator[tuple[VideoInput, dict[str, Any]]]:
+        """Read and pack videos, one after the other.
+
+        Args:
+            videos: Videos of different ids.
+            failures: List to which errors of single videos are added. Without it, the first one is raised.
+
+        Yields:
+            tuple: A video and its packed inputs.
+        """
+        sources = {}
+        for video in videos:
+            try:
+                if video.video_id in sources:
+                    raise InputError('inputs of different names', field='inputs', found=sources[video.video_id])
+                data = self(video)
+            except InputError as error:
+                if failures is None:
+                    raise video.naming(error) from error
+                failures.append(video.naming(error))
+            else:
+                sources[video.video_id] = video.source
+                yield video, data
 
     def _extract(self, video, grid):
         if self.extractor is None:

@@ -134,6 +134,14 @@ def set_nms(model: PointTAL, nms: dict[str, Any]) -> None:
         stage.nms, stage.nms_args = find_nms(nms)
 
 
+def classes_of_checkpoint(checkpoint: dict[str, Any]) -> Any:
+    """Names of the classes that mmengine stores in a checkpoint, unchecked; None if it holds none."""
+    found = checkpoint
+    for field in ('meta', 'dataset_meta', 'classes'):
+        found = found.get(field) if isinstance(found, dict) else None
+    return found
+
+
 def class_names(num_classes: int, sources: dict[str, Sequence[str] | Path | None], file: str | Path) -> tuple[str, ...]:
     """Return the names of the classes. All sources that know them must agree.
 

@@ -19,7 +19,7 @@ from rich.progress import track
 from fsptal_mm.datasets.videos.reader import open_video
 from fsptal_mm.evaluation import name_classes, write_csv, write_results
 from fsptal_mm.evaluation.samples import collect_detections
-from fsptal_mm.structures import Detection
+from fsptal_mm.structures import name_detections
 from fsptal_mm.utils.configs import merge_options, naming_types
 from fsptal_mm.utils.errors import InputError, check_numbers
 from fsptal_mm.utils.reading import path_below
@@ -30,6 +30,7 @@ from .inference_inputs import Inputs, VideoInput, list_inputs
 from .input_pipeline import InputPipeline, ModelInputs
 from .model_loading import (
     class_names,
+    classes_of_checkpoint,
     find_config,
     load_weights,
     local_file,
@@ -174,7 +175,7 @@ class TALInferencer(BaseInferencer):
         Raises:
             InputError: An input cannot be used, and there are no ``failures``.
         """
-        read = self._read_each(inputs, failures)
+        read = self.pipeline.read_each(inputs, failures)
         while chunk := list(itertools.islice(read, batch_size)):
             videos, data = zip(*chunk)
             yield list(videos), self.collate_fn(data)
@@ -244,29 +245,13 @@ class TALInferencer(BaseInferencer):
     ) -> dict[str, Any]:
         """Pack ``predictions`` by video id, and ``visualization``, as :meth:`__call__` returns them."""
         predictions = {
-            sample.video_id: sample if return_datasample else self._named(sample.detections) for sample in preds
+            sample.video_id: sample if return_datasample else name_detections(sample.detections, self.classes)
+            for sample in preds
         }
         return dict(predictions=predictions, visualization=visualization)
 
     def _inputs_to_list(self, inputs):
         return list_inputs(inputs, self._reads.dataset.data_prefix)
-
-    def _read_each(self, videos, failures):
-        """Yield pairs of a video and its data; errors go to ``failures``, or are raised if that is None."""
-        sources = {}
-        for video in videos:
-            try:
-                if video.video_id in sources:
-                    found = sources[video.video_id]
-                    raise InputError('inputs of different names', field='inputs', found=found)
-                data = self.pipeline(video)
-            except InputError as error:
-                if failures is None:
-                    raise video.naming(error) from error
-                failures.append(video.naming(error))
-            else:
-                sources[video.video_id] = video.source
-                yield video, data
 
     def _localize(self, videos, data, failures, forward_kwargs):
         """Pairs of a video and its data sample. If the model refuses a batch, its videos are tried one by one."""
@@ -283,11 +268,6 @@ class TALInferencer(BaseInferencer):
             for pair in self._localize([video], single, failures, forward_kwargs)
         ]
 
-    def _named(self, instances):
-        """Detections by the names of the classes."""
-        rows = zip(instances.segments.tolist(), instances.labels, instances.scores.tolist())
-        return [Detection(*segment, self.classes[label], score) for segment, label, score in rows]
-
     def _write(self, folder, samples, failures):
         results = {sample.video_id: name_classes(sample.detections, self.classes) for sample in samples}
         write_results(folder / 'results.json', results, failures=list(map(str, failures)))
@@ -295,15 +275,10 @@ class TALInferencer(BaseInferencer):
 
     def _load_weights_to_model(self, model, checkpoint, cfg):
         """Take the names of the classes from the checkpoint, then load all its weights."""
-        found = state_dict_holder(checkpoint, self._weights)
-        for field in ('meta', 'dataset_meta', 'classes'):
-            found = found.get(field) if isinstance(found, dict) else None
+        found = classes_of_checkpoint(state_dict_holder(checkpoint, self._weights))  # never taken for a path
         config, user = self._reads.dataset.metainfo.get('classes'), self._user_classes
-        sources = {
-            'the checkpoint': found,  # not trusted: never taken for the path of a file
-            'the config': Path(config) if isinstance(config, str) else config,
-            'the argument classes': Path(user) if isinstance(user, str) else user,
-        }
+        config, user = (Path(names) if isinstance(names, str) else names for names in (config, user))
+        sources = {'the checkpoint': found, 'the config': config, 'the argument classes': user}
         self.classes = class_names(model.head.num_classes, sources, self._weights)
         load_weights(model, checkpoint, self._weights)
 

@@ -1,5 +1,5 @@
 from .clip_batch import ClipBatch
-from .detection import Detection
+from .detection import Detection, name_detections
 from .grid import SnippetGrid, snippet_edges_sec
 from .instances import NO_CLASS, Instances, to_numpy
 from .labels import NO_INSTANCE, PointTargets, SegmentLabels, VideoLabels
@@ -19,6 +19,7 @@ __all__ = [
     'SnippetBatch',
     'SnippetGrid',
     'VideoLabels',
+    'name_detections',
     'outer_length',
     'paired_tiou',
     'segment_iou',

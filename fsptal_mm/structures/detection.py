@@ -1,6 +1,9 @@
 """Detections of a localizer by the names of the classes."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
+
+from .instances import Instances
 
 
 class Detection(NamedTuple):
@@ -17,3 +20,9 @@ class Detection(NamedTuple):
     end_sec: float
     label: str
     score: float
+
+
+def name_detections(instances: Instances, classes: Sequence[str]) -> list[Detection]:
+    """Detections from scored instances in seconds, in their order, by the names of the classes."""
+    rows = zip(instances.segments.tolist(), instances.labels, instances.scores.tolist())
+    return [Detection(*segment, classes[label], score) for segment, label, score in rows]
