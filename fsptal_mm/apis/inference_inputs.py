@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 
-from fsptal_mm.datasets.transforms.loading import FEATURE_SUFFIXES, HDF5_SUFFIXES
+from fsptal_mm.datasets.feature_files import FEATURE_SUFFIXES, HDF5_SUFFIXES
 from fsptal_mm.datasets.videos.reader import VIDEO_SUFFIXES
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import regular_file, to_name, to_positive
