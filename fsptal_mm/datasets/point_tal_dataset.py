@@ -57,11 +57,15 @@ class PointTALDataset(BaseDataset):
             supervision, for analysis only).
         pointless: ``'skip'`` leaves out training videos without any point, since their actions are unlabelled, not
             absent. ``'background'`` keeps them as videos that show background only.
+        background_label: Points of this name are background clicks.
+        other_labels: ``'error'``: a label that is not among the classes is an error. ``'leave out'``: its points and
+            segments are left out, with a warning, to train on some of the classes of a file. Their actions then count
+            as background.
         pipeline: Transforms, as modules or configs.
         test_mode: Whether this is a test dataset: the video labels are those of the segments, and no video is left out.
         **kwargs: As in ``mmengine.dataset.BaseDataset``: ``data_root``, ``indices``, ... and
             ``metainfo=dict(classes=...)``, a sequence of names or the path of a text file. They are the classes of the
-            model, in this order, and a label of another name is an error. Default: see :func:`.load_annotations`.
+            model, in this order; see ``other_labels``. Default: see :func:`.load_annotations`.
 
     Raises:
         InputError: A file or an argument is wrong; the message names file, video and field.
@@ -85,6 +89,8 @@ class PointTALDataset(BaseDataset):
         windows: dict[str, int] | None = None,
         supervision: str = 'points',
         pointless: str = 'skip',
+        background_label: str = 'background',
+        other_labels: str = 'error',
         pipeline: Sequence[dict[str, Any] | Callable] = (),
         test_mode: bool = False,
         **kwargs: Any,
@@ -104,7 +110,16 @@ class PointTALDataset(BaseDataset):
         self.windows = None if windows is None else Windows.from_config(windows)
         self.supervision = supervision
         self.pointless = pointless
-        self._ann_args = dict(subset=subset, annotator=annotator, seed=seed)
+        self.other_labels = other_labels
+        self._ann_args = dict(
+            subset=subset,
+            annotator=annotator,
+            seed=seed,
+            background_label=background_label,
+            other_labels=other_labels,
+            # Where only points are read, segments need not be clean.
+            check_segments=test_mode or supervision == 'segments' or windows is not None,
+        )
         self._ann_paths = files
         metainfo = kwargs.pop('metainfo', None)
         if isinstance(metainfo, dict) and isinstance(metainfo.get('classes'), str):
@@ -149,6 +164,20 @@ class PointTALDataset(BaseDataset):
         infos = [self.data_info(videos[video_id], len(annotations.classes)) for video_id in kept]
         return infos if self.windows is None else [window for info in infos for window in self.windows.cut(info)]
 
+    def use_classes(self, classes: Sequence[str]) -> None:
+        """Read the annotations again with another class list, such as that of a checkpoint.
+
+        Args:
+            classes: Names in the order of the indices.
+
+        Raises:
+            InputError: The annotations have a label of another name.
+        """
+        self._metainfo['classes'] = tuple(classes)
+        if self._fully_initialized:
+            self._fully_initialized = False
+            self.full_init()
+
     def data_info(self, record: VideoRecord, num_classes: int) -> dict[str, Any]:
         """Build the input of the pipeline for one video.
 
@@ -168,6 +197,7 @@ class PointTALDataset(BaseDataset):
             fps=record.fps,
             grid=grid,
             num_classes=num_classes,
+            is_training=not self.test_mode,
             feature_paths=[self._feature_path(prefix, record.video_id) for prefix in self.data_prefix.values()],
             gt_segments_sec=record.segments_sec,
             gt_segment_labels=record.segment_labels,

@@ -85,6 +85,12 @@ def known_id(video_id: str, known: Container[str]) -> str | None:
     return next((name for name in spellings(video_id) if name in known), None)
 
 
+def known_file(path: str | Path) -> Path:
+    """Path of a file whose name may have ActivityNet's prefix ``v_`` or not; unchanged if there is no such file."""
+    path = Path(path)
+    return next((near for near in map(path.with_name, spellings(path.name)) if os.path.exists(near)), path)
+
+
 def to_name(value: Any, expected: str = 'a name', **where: Any) -> str:
     """Strip white space from a name.
 
@@ -113,8 +119,12 @@ def read_text(path: str | Path) -> str:
         raise InputError('a readable file', file=path, found=error.strerror) from None
 
 
-def read_json(path: str | Path) -> dict[str, Any]:
+def read_json(path: str | Path, kinds: tuple[type, ...] = (dict,)) -> Any:
     """Read a JSON file whose top level is an object.
+
+    Args:
+        path: The file.
+        kinds: Types that the top level may have.
 
     Raises:
         InputError: It is not JSON, the top level is something else, or a key occurs twice in one object.
@@ -138,7 +148,7 @@ def read_json(path: str | Path) -> dict[str, Any]:
         raise InputError('JSON', file=path, found='too many nested brackets') from None
     except ValueError as error:  # whole numbers of thousands of digits
         raise InputError('JSON', file=path, found=str(error)) from None
-    if not isinstance(content, dict):
+    if not isinstance(content, kinds):
         raise InputError('an object at the top level', file=path, found=type(content).__name__)
     return content
 

@@ -66,6 +66,32 @@ LACP_CSV = (
     'a,0,30,60,v1,45\r\n"b, c",1,90.5,99.0,v1,95\r\na,0,,,v2,3\r\n'
 )
 SFNET_TXT = 'v1,1.5,a\r\n\r\nv1 , 4.25,b\r\nv2,0.0,a\r\n'
+VIA_CSV = (
+    '# ATTRIBUTE = {"1":{"options":{"0":"a","1":"b"}}}\n# CSV_HEADER = metadata_id,file_list,flags\n'
+    '"1_a","[""v1.mp4""]",0,"[1,2]","[]","{""1"":""0""}"\n"1_b","[""v2.mp4""]",0,"[3]","[]","{""1"":""1""}"\n'
+)
+BORIS_CSV = 'Media file,Behavior,Status,Time\nv1.mp4,a,START,1\nv1.mp4,a,STOP,0:02\nv2.mp4,b,POINT,3\n'
+ELAN_TXT = 'a\t\t00:00:01.000\t1.0\t00:00:02.000\t2.0\tb\na\t\t1500\t2500\t\n'
+LABEL_STUDIO = [
+    {
+        'data': {'video': '/data/upload/1/1a2b3c4d-v1.mp4'},
+        'annotations': [
+            {
+                'result': [
+                    {'value': {'ranges': [{'start': 1, 'end': 3}], 'timelinelabels': ['a']}},
+                    {'value': {'start': 1.5, 'end': 2.5, 'labels': ['b']}},
+                ]
+            }
+        ],
+    }
+]
+SOCCERNET = {
+    'UrlLocal': 'x/y/',
+    'annotations': [
+        {'gameTime': '1 - 00:28', 'label': 'a', 'position': '28500'},
+        {'gameTime': '2 - 00:28', 'label': 'b'},
+    ],
+}
 
 
 def read_side(path):
@@ -92,6 +118,11 @@ READERS = {
     'plain points': (read_plain_points, 'points.json', json.dumps(PLAIN)),
     'lacp csv': (read_points, 'points.csv', LACP_CSV),
     'sfnet txt': (read_points, 'points.txt', SFNET_TXT),
+    'via csv': (read_points, 'points.csv', VIA_CSV),
+    'boris csv': (read_points, 'points.csv', BORIS_CSV),
+    'elan txt': (read_points, 'points.txt', ELAN_TXT),
+    'label studio': (read_points, 'points.json', json.dumps(LABEL_STUDIO)),
+    'soccernet': (read_points, 'points.json', json.dumps(SOCCERNET)),
     'split': (read_split, 'split.txt', 'v1\nv2\r\nv_3'),
     'classes': (read_classes, 'classes.txt', 'a\nb c\n\nd\n'),
     'fps': (read_fps, 'fps.json', json.dumps(FPS)),
@@ -104,6 +135,8 @@ JSON_FILES = {
     'activitynet json': ACTIVITYNET,
     'plain json': PLAIN,
     'plain points': PLAIN,
+    'label studio': LABEL_STUDIO,
+    'soccernet': SOCCERNET,
     'fps': FPS,
     'results': RESULTS,
     'video scores': RESULTS,
@@ -145,7 +178,7 @@ def test_arbitrary_content(kind, content, tmp_path):
     outcome(read, tmp_path / name, names=tmp_path / name)
 
 
-@pytest.mark.parametrize('kind', ['lacp csv', 'sfnet txt', 'ambiguous'])
+@pytest.mark.parametrize('kind', ['lacp csv', 'sfnet txt', 'via csv', 'boris csv', 'ambiguous'])
 @given(data=st.data())
 def test_nasty_fields_in_lines(kind, data, tmp_path):
     read, name, good = READERS[kind]

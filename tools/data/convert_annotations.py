@@ -3,6 +3,8 @@
 Example:
     python tools/data/convert_annotations.py OUT.json --ann-file gt.json --split-file split_train.txt \
         --point-file point_gaussian/point_labels.csv --fps-file fps_dict.json
+    python tools/data/convert_annotations.py OUT.json --point-file marks.csv --split-file ids.txt \
+        --columns video=File time=Begin label=Class
 """
 
 import argparse
@@ -13,26 +15,46 @@ from fsptal_mm.datasets.annotations.writers import save_plain
 from fsptal_mm.utils.errors import InputError
 
 
+def _column(text):
+    field, equals, name = text.partition('=')
+    if not equals:
+        raise argparse.ArgumentTypeError(f'expected FIELD=COLUMN, but got {text}')
+    return field.strip(), name.strip()
+
+
 def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('out', help='JSON file to write')
-    parser.add_argument('--ann-file', help='gt.json of LACP, HR-Pro or ActivityNet, or the plain format')
+    parser.add_argument('--ann-file', help='JSON of LACP, HR-Pro, ActivityNet or mmaction2, or the plain format')
     parser.add_argument('--split-file', help='video ids, one per line (default: --subset, else all videos)')
     parser.add_argument('--subset', help='subset of the annotation file, where there is no split file')
-    parser.add_argument('--point-file', nargs='+', help='csv, txt or plain JSON; several files are several annotators')
+    parser.add_argument(
+        '--point-file', nargs='+', help='csv, txt or JSON, exports of tools too; several files are several annotators'
+    )
+    parser.add_argument(
+        '--columns',
+        nargs='+',
+        type=_column,
+        metavar='FIELD=COLUMN',
+        help='columns of any other table: label=, time= (seconds or clock times) or frame=, and maybe video=, end=; '
+        'their numbers from 1 where there is no header',
+    )
     parser.add_argument('--fps-file', help='JSON from video id to native frames per second')
     parser.add_argument('--ambiguous-file', help='ranges that evaluation may leave out (id, start, end)')
     parser.add_argument('--classes', help='class names, one per line, in the order of their indices')
     parser.add_argument('--annotator', type=int, help='index of the point file to use (default: drawn per video)')
     parser.add_argument('--seed', type=int, default=0, help='for drawing annotators (default: 0)')
+    parser.add_argument(
+        '--other-labels', choices=('error', 'leave out'), default='error', help='labels that are not in --classes'
+    )
     parser.add_argument('--background-label', default='background', help='label of background clicks')
     return parser.parse_args(argv)
 
 
 def main(argv=None):
     args = vars(parse_args(argv))
-    out = args.pop('out')
-    annotations = load_annotations(args.pop('ann_file'), **args)
+    out, columns = args.pop('out'), args.pop('columns')
+    annotations = load_annotations(args.pop('ann_file'), columns=columns and dict(columns), **args)
     save_plain(out, annotations)
     videos = annotations.videos.values()
     print(

@@ -24,11 +24,16 @@ class RecordCleaner:
     Args:
         class_index (dict): From class name to index.
         background_label (str): Points of this name are background clicks.
+        other_labels (str): ``'error'``: a label that is not in the class list is an error; ``'leave out'``: its points
+            and segments are left out.
     """
 
-    def __init__(self, class_index: dict[str, int], background_label: str) -> None:
+    def __init__(self, class_index: dict[str, int], background_label: str, other_labels: str = 'error') -> None:
+        if other_labels not in ('error', 'leave out'):
+            raise InputError("'error' or 'leave out'", field='other_labels', found=other_labels)
         self.class_index = class_index
         self.background_label = background_label
+        self.other_labels = other_labels
         self._dirt = defaultdict(list)  # kind -> a video id per case
 
     def note_unknown(self, video_id: str, num_points: int) -> None:
@@ -45,8 +50,14 @@ class RecordCleaner:
             InputError: A label is not in the class list.
         """
         kept = {}  # an ordered set
+        if video.wrong_segments:
+            kind = 'segments that are reversed or start before 0 (left out: training on points reads none)'
+            self._dirt[kind] += [video_id] * video.wrong_segments
         for start, end, label in video.segments:
-            segment = (start, end, self._index(label, file, video_id))
+            index = self._index(label, file, video_id)
+            if index is None:
+                continue
+            segment = (start, end, index)
             if start == end:
                 self._dirt['segments without length (kept; no detection can match them)'].append(video_id)
             if segment in kept:
@@ -82,7 +93,9 @@ class RecordCleaner:
                 background.add(sec)
                 continue
             label = self._index(row.label, row.where, video_id)
-            if row.class_index is not None and row.class_index != label:
+            if label is None:
+                continue
+            if self.other_labels == 'error' and row.class_index is not None and row.class_index != label:
                 expected = f'{label}, the place of {row.label!r} in the class list'
                 raise InputError(expected, file=row.where, video=video_id, field='class_index', found=row.class_index)
             point = (sec, label, row.instance)
@@ -102,8 +115,14 @@ class RecordCleaner:
         )
 
     def _index(self, label, where, video_id):
+        if label not in self.class_index and self.other_labels == 'leave out':
+            self._dirt['labels of other classes (left out)'].append(video_id)
+            return None
         if label not in self.class_index:
-            expected = f'one of the {len(self.class_index)} classes (metainfo, or the class list): {self._near(label)}'
+            expected = (
+                f'one of the {len(self.class_index)} classes (metainfo, or the class list): {self._near(label)}; '
+                "other_labels='leave out' trains or evaluates a subset"
+            )
             raise InputError(expected, file=where, video=video_id, field='label', found=label)
         return self.class_index[label]
 

@@ -1,5 +1,6 @@
-"""JSON annotations: ActivityNet's format, which LACP and HR-Pro share, and the package's own plain format."""
+"""JSON annotations: ActivityNet's format, which LACP and HR-Pro share, mmaction2's, and the package's own."""
 
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,22 +20,31 @@ class SourceAnnotations(NamedTuple):
     videos: dict[str, SourceVideo]
 
 
-def read_annotations(path: str | Path) -> SourceAnnotations:
-    """Read a JSON file of either format, which is recognized by its content.
+def read_annotations(path: str | Path, check_segments: bool = True) -> SourceAnnotations:
+    """Read a JSON file of one of the formats, which is recognized by its content.
+
+    Args:
+        path: The file.
+        check_segments: Whether a segment that is reversed or starts before 0 is an error. Otherwise it is left out and
+            counted.
 
     Returns:
         SourceAnnotations: Every video of the file, in its order.
 
     Raises:
-        InputError: The file has neither format, or a field is missing, of the wrong type or out of range.
+        InputError: The file has none of the formats, or a field is missing, of the wrong type or out of range.
     """
     content = read_json(path)
     if content.get('format') == PLAIN_FORMAT:
-        return _read_plain(content, path)
+        return _read_plain(content, path, check_segments)
     if 'database' in content:
-        return SourceAnnotations(None, _read_videos(content, 'database', _activitynet_video, path))
+        read_video = partial(_activitynet_video, check_segments=check_segments)
+        return SourceAnnotations(None, _read_videos(content, 'database', read_video, path))
+    if content and all(isinstance(entry, dict) and 'duration_second' in entry for entry in content.values()):
+        read_video = partial(_activitynet_video, check_segments=check_segments, duration='duration_second')
+        return SourceAnnotations(None, _read_videos({'videos': content}, 'videos', read_video, path))
     raise InputError(
-        f'"database" (ActivityNet, LACP, HR-Pro) or "format": "{PLAIN_FORMAT}"',
+        f'"database" (ActivityNet, LACP, HR-Pro), "format": "{PLAIN_FORMAT}" or duration_second of videos (mmaction2)',
         file=path,
         field='top level',
         found=list(content)[:10],
@@ -65,23 +75,33 @@ def _read_videos(content, key, read_video, path):
     return videos
 
 
-def _activitynet_video(entry, video_id, path):
+def _activitynet_video(entry, video_id, path, check_segments, duration='duration'):
     """Read ``{"duration": 33.8, "fps": 30, "subset": "training", "annotations": [{"label", "segment": [s, e]}]}``.
 
-    LACP's file has no durations, and texts for numbers. HR-Pro adds fields, which are ignored.
+    LACP's file has no durations, and texts for numbers. HR-Pro and mmaction2 add fields, which are ignored.
     """
-    segments = []
+    segments, wrong = [], 0
     for number, annotation in enumerate(get_field(entry, 'annotations', list, file=path, video=video_id)):
         where = dict(file=path, video=video_id)
         segment = get_field(annotation, 'segment', list, **where)
         if len(segment) != 2:
             raise InputError('a start and an end', field=f'annotations[{number}].segment', found=segment, **where)
-        start, end = to_segment(*segment, field=f'annotations[{number}].segment', **where)
-        segments.append((start, end, get_label(annotation, **where)))
-    return SourceVideo(**_head(entry, 'duration', video_id, path), segments=segments)
+        label = get_label(annotation, **where)
+        times_sec = _segment(*segment, check_segments, field=f'annotations[{number}].segment', **where)
+        wrong += times_sec is None
+        if times_sec is not None:
+            segments.append((*times_sec, label))
+    return SourceVideo(**_head(entry, duration, video_id, path), segments=segments, wrong_segments=wrong)
 
 
-def _read_plain(content, path):
+def _segment(start, end, check, **where):
+    """Start and end in seconds; None for a wrong segment that is not checked."""
+    if not check and not 0 <= to_number(start, **where) <= to_number(end, **where):
+        return None
+    return to_segment(start, end, **where)
+
+
+def _read_plain(content, path, check_segments=True):
     """Read the plain format, where all times are seconds.
 
     ::
@@ -102,10 +122,12 @@ def _read_plain(content, path):
         raise InputError(PLAIN_VERSION, file=path, field='version', found=content.get('version', 'none'))
     classes = get_field(content, 'classes', list, file=path)
     classes = [to_name(name, 'the name of a class', file=path, field='classes') for name in classes]
-    return SourceAnnotations(classes, _read_videos(content, 'videos', _plain_video, path))
+    return SourceAnnotations(
+        classes, _read_videos(content, 'videos', partial(_plain_video, check_segments=check_segments), path)
+    )
 
 
-def _plain_video(entry, video_id, path):
+def _plain_video(entry, video_id, path, check_segments):
     where = dict(file=path, video=video_id)
     unknown = sorted(set(entry) - _PLAIN_FIELDS)
     if unknown:  # otherwise a misspelt field would silently give a video without points
@@ -125,15 +147,17 @@ def _plain_video(entry, video_id, path):
         for number, sec in enumerate(_optional_list(entry, 'background_points_sec', where))
     ]
     segments = [
-        (*_plain_range(segment, f'segments[{number}]', where), get_label(segment, **where))
+        (_plain_range(segment, f'segments[{number}]', where, check_segments), get_label(segment, **where))
         for number, segment in enumerate(_optional_list(entry, 'segments', where))
     ]
+    kept = [(*times_sec, label) for times_sec, label in segments if times_sec is not None]
     ambiguous = [
         _plain_range(ambiguous, f'ambiguous[{number}]', where)
         for number, ambiguous in enumerate(_optional_list(entry, 'ambiguous', where))
     ]
     head = _head(entry, 'duration_sec', video_id, path)
-    return SourceVideo(**head, segments=segments, points=points, ambiguous=ambiguous)
+    wrong = len(segments) - len(kept)
+    return SourceVideo(**head, segments=kept, points=points, ambiguous=ambiguous, wrong_segments=wrong)
 
 
 def _head(entry, duration_key, video_id, path):
@@ -149,10 +173,10 @@ def _optional_list(entry, key, where):
     return get_field(entry, key, list, **where) if key in entry else []
 
 
-def _plain_range(entry, name, where):
+def _plain_range(entry, name, where, check=True):
     if not isinstance(entry, dict):
         raise InputError('an object with start_sec and end_sec', field=name, found=shown(entry), **where)
-    return to_segment(entry.get('start_sec'), entry.get('end_sec'), field=name, **where)
+    return _segment(entry.get('start_sec'), entry.get('end_sec'), check, field=name, **where)
 
 
 def _instance(instance, number, where):

@@ -1,18 +1,29 @@
-"""Files of point labels: the csv of LACP and HR-Pro, SF-Net's text files, the package's own plain JSON."""
+"""Files of point labels: the csv of LACP and HR-Pro, SF-Net's text files, the package's own JSON, exports of tools."""
 
-import csv
-import io
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from fsptal_mm.utils.errors import InputError
-from fsptal_mm.utils.reading import read_text, to_name, to_number
+from fsptal_mm.utils.reading import to_name, to_number
 
 from .json_readers import read_plain_points
 from .readers import PointRow, read_lines
+from .tables import read_rows, read_table, to_seconds
+from .tool_exports import is_boris, read_boris_csv, read_elan_txt, read_json_export, read_via_csv
+
+_LACP_COLUMNS = {'class', 'video_id', 'point'}
+_HEAD_ROWS = 40  # BORIS writes facts about the observation before its table
+_SUFFIXES = ('.csv', '.tsv', '.txt', '.json')
 
 
-def read_points(path: str | Path) -> list[PointRow]:
-    """Read a file of points; its suffix decides the format.
+def read_points(path: str | Path, columns: Mapping[str, str] | None = None) -> list[PointRow]:
+    """Read a file of points; its suffix and content decide the format.
+
+    Args:
+        path: A csv of LACP or HR-Pro, VIA or BORIS; a txt of SF-Net or ELAN; a JSON file in the plain format, of Label
+            Studio or of SoccerNet.
+        columns: Names of the columns of any other table, see :func:`.read_table`.
 
     Returns:
         list[PointRow]: In the order of the file.
@@ -20,11 +31,23 @@ def read_points(path: str | Path) -> list[PointRow]:
     Raises:
         InputError: The suffix is unknown, or a line cannot be read.
     """
-    readers = {'.csv': read_lacp_csv, '.txt': read_sfnet_txt, '.json': read_plain_points}
+    if columns is not None:
+        return read_table(path, columns)
     suffix = Path(path).suffix.lower()
-    if suffix not in readers:
-        raise InputError(f'a file that ends in {", ".join(readers)}', file=path, field='point_file', found=suffix)
-    return readers[suffix](path)
+    if suffix not in _SUFFIXES:
+        expected = f'a file that ends in {", ".join(_SUFFIXES)} (other tables need the names of their columns)'
+        raise InputError(expected, file=path, field='point_file', found=suffix)
+    if suffix == '.json':
+        exported = read_json_export(path)
+        return read_plain_points(path) if exported is None else exported
+    head = [line for _, (_, line) in zip(range(_HEAD_ROWS), read_lines(path))]
+    if any(line.lstrip('"').startswith('#') and 'CSV_HEADER' in line for line in head):
+        return read_via_csv(path)
+    if any(is_boris(re.split(r'[,;\t]', line.replace('"', ''))) for line in head):
+        return read_boris_csv(path)
+    if suffix == '.csv':
+        return read_lacp_csv(path)
+    return read_elan_txt(path) if any('\t' in line for line in head) else read_sfnet_txt(path)
 
 
 def read_lacp_csv(path: str | Path) -> list[PointRow]:
@@ -37,25 +60,23 @@ def read_lacp_csv(path: str | Path) -> list[PointRow]:
     Raises:
         InputError: A column is missing, or a line has a wrong number of fields or a value that is no number.
     """
-    reader = csv.DictReader(io.StringIO(read_text(path), newline=''), strict=True, skipinitialspace=True)
-    rows = []
-    try:
-        reader.fieldnames = [name.strip() for name in reader.fieldnames or []]
-        missing = {'class', 'video_id', 'point'} - set(reader.fieldnames)
-        if missing:
-            raise InputError(f'the columns {sorted(missing)}, too', file=f'{path}:1', found=reader.fieldnames)
-        rows.extend(_csv_point(row, f'{path}:{reader.line_num}') for row in reader)
-    except csv.Error as error:
-        # line_num is the last line that could be read: the next one may open a quote that is never closed
-        raise InputError('a readable csv line', file=f'{path}:{reader.line_num + 1}', found=str(error)) from None
-    return rows
+    rows = read_rows(path)
+    _, names = next(rows, (None, []))
+    missing = _LACP_COLUMNS - set(names)
+    if missing:
+        expected = f'the columns {sorted(missing)}, too (or --columns of convert_annotations.py)'
+        raise InputError(expected, file=f'{path}:1', found=names)
+    points = []
+    for where, cells in rows:
+        while len(cells) > len(names) and not cells[-1]:  # of a column that was emptied in a spreadsheet
+            cells.pop()
+        if len(cells) != len(names):
+            raise InputError(f'{len(names)} fields', file=where, found=len(cells))
+        points.append(_csv_point(dict(zip(names, cells)), where))
+    return points
 
 
 def _csv_point(row, where):
-    if None in row or None in row.values():
-        found = sum(value is not None for key, value in row.items() if key is not None) + len(row.get(None, []))
-        raise InputError(f'{len(row) - (None in row)} fields', file=where, found=found)
-    row = {name: value.strip() for name, value in row.items()}
     video_id, label = (to_name(row[field], file=where, field=field) for field in ('video_id', 'class'))
     bounds = (row.get('start_frame'), row.get('stop_frame'))
     index = row.get('class_index')
@@ -71,18 +92,19 @@ def _csv_point(row, where):
 
 
 def read_sfnet_txt(path: str | Path) -> list[PointRow]:
-    """Read lines of ``video,seconds,label``, without header, in any order.
+    """Read lines of ``video,seconds,label``, without header, in any order; times may be clock times, ``1:02.5``.
 
     Raises:
         InputError: A line does not have three fields, or the second one is no number.
     """
     rows = []
     for where, line in read_lines(path):
+        if not line.strip(', '):  # a row whose cells were emptied
+            continue
         fields = [text.strip() for text in line.split(',', 2)]  # a class may have a comma in its name
         if len(fields) < 3 or not all(fields):
             raise InputError('three fields: video, seconds, label', file=where, found=line)
         video_id, label = to_name(fields[0], file=where, field='video'), to_name(fields[2], file=where, field='label')
-        rows.append(
-            PointRow(where, video_id, label, to_number(fields[1], 0, file=where, video=video_id, field='seconds'))
-        )
+        sec = to_seconds(fields[1], file=where, video=video_id, field='seconds')
+        rows.append(PointRow(where, video_id, label, sec))
     return rows

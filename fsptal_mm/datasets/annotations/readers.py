@@ -38,6 +38,7 @@ class SourceVideo:
     Args:
         segments: ``(start, end, label)`` with ``0 <= start <= end``.
         ambiguous: ``(start, end)``.
+        wrong_segments: Number of segments that were left out, since they are reversed or start before 0.
     """
 
     subset: str | None = None
@@ -46,6 +47,7 @@ class SourceVideo:
     segments: list[tuple[float, float, str]] = field(default_factory=list)
     points: list[PointRow] = field(default_factory=list)
     ambiguous: list[tuple[float, float]] = field(default_factory=list)
+    wrong_segments: int = 0
 
 
 def read_lines(path: str | Path) -> Iterator[tuple[str, str]]:
@@ -67,6 +69,8 @@ def read_split(path: str | Path) -> list[str]:
 def read_classes(path: str | Path) -> list[str]:
     """Read the names of a class list, one per line, in the order of their indices.
 
+    What stands behind a tab is left out: the key of the class in ``tools/annotate.py``.
+
     Raises:
         InputError: The file is empty, or a name occurs twice.
     """
@@ -76,7 +80,7 @@ def read_classes(path: str | Path) -> list[str]:
 def _unique_lines(path, what):
     places = {}
     for where, line in read_lines(path):
-        name = to_name(line, what, file=where)
+        name = to_name(line.partition('\t')[0], what, file=where)
         if name in places:
             raise InputError(f'each name once; it also stands at {places[name]}', file=where, found=name)
         places[name] = where

@@ -2,7 +2,7 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -83,6 +83,9 @@ def load_annotations(
     annotator: int | None = None,
     seed: int = 0,
     background_label: str = 'background',
+    other_labels: str = 'error',
+    check_segments: bool = True,
+    columns: Mapping[str, str] | None = None,
 ) -> Annotations:
     """Read the videos of one split with their points and segments.
 
@@ -95,15 +98,18 @@ def load_annotations(
     - Points of unknown videos are left out.
 
     Args:
-        ann_file: JSON in ActivityNet's format (also LACP's ``gt.json`` and HR-Pro's ``gt_full.json``) or in the plain
-            format. ``None`` if there is no ground truth: ``split_file`` and ``point_file`` are then needed.
+        ann_file: JSON in ActivityNet's format (also LACP's ``gt.json`` and HR-Pro's ``gt_full.json``), in mmaction2's
+            (``anet_anno_train.json``) or in the plain format. ``None`` if there is no ground truth: ``split_file`` and
+            ``point_file`` are then needed.
         split_file: Video ids, one per line; it takes precedence over ``subset``. ActivityNet's prefix ``v_`` may stand
             before an id in one file and be missing in another.
         subset: Subset of ``ann_file``, in any usual spelling. In a file that has validation and test videos only
             (THUMOS14), ``train`` means the validation videos. In a file that has training and validation videos only
             (GTEA), ``test`` means the validation videos.
-        point_file: Points that replace those of ``ann_file``: LACP's csv, SF-Net's txt, or the plain format; or a list
-            of such files, one per annotator. Points of videos outside the split are left out.
+        point_file: Points that replace those of ``ann_file``: LACP's csv, SF-Net's txt, the plain format, or an export
+            of ELAN (tab-delimited text), VIA or BORIS (csv), Label Studio or SoccerNet (json), see
+            :func:`.read_points`; or a list of such files, one per annotator. Points of videos outside the split are
+            left out.
         fps_file: JSON from video id to native frames per second, for a csv whose points count frames.
         ambiguous_file: THUMOS14's ``Ambiguous_test.txt``, which replaces the ranges of ``ann_file``.
         classes: Class names, or the path of a file with one per line. Default: the class list of ``ann_file`` if it has
@@ -112,6 +118,11 @@ def load_annotations(
             points for it, drawn with ``seed`` and independent of other videos (SF-Net's practice).
         seed: Seed for drawing annotators, >= 0.
         background_label: Points of this name are background clicks, not actions.
+        other_labels: ``'error'``, or ``'leave out'``: labels that are not among ``classes`` are left out, with a
+            warning, to train or evaluate some of the classes of a file.
+        check_segments: Whether segments that are reversed or start before 0 are an error. Otherwise they are left out,
+            with a warning.
+        columns: Names of the columns of ``point_file``, for any other table: see :func:`.read_table`.
 
     Returns:
         Annotations: Videos in the order of the split file, else of ``ann_file``.
@@ -119,15 +130,15 @@ def load_annotations(
     Raises:
         InputError: A file cannot be read, or files and arguments contradict each other.
     """
-    source = read_annotations(ann_file) if ann_file is not None else None
+    source = read_annotations(ann_file, check_segments) if ann_file is not None else None
     point_files = _point_files(point_file, annotator)
-    annotators = [_by_video(read_points(path)) for path in point_files]
+    annotators = [_by_video(read_points(path, columns)) for path in point_files]
     fps = read_fps(fps_file) if fps_file is not None else {}
     ambiguous = read_ambiguous(ambiguous_file) if ambiguous_file is not None else None
     selected = _select_videos(source, ann_file, split_file, subset)
     class_index = _class_index(classes, source, annotators, background_label, ann_file or point_file)
 
-    cleaner = RecordCleaner(class_index, background_label)
+    cleaner = RecordCleaner(class_index, background_label, other_labels)
     if source is not None:
         _note_unknown(cleaner, annotators, source.videos)
     videos = {}

@@ -1,0 +1,119 @@
+"""Tables of points: any csv or tab-delimited text whose columns the user names, and what all such tables share."""
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.reading import read_text, to_name, to_number
+
+from .readers import PointRow
+
+_CLOCK = re.compile(r'(?:(\d{1,6}):([0-5]?\d)|(\d{1,6})):([0-5]?\d(?:[.,]\d+)?)', re.ASCII)  # h:mm:ss.s or m:ss.s
+_MEDIA = re.compile(r'\.(mp4|m4v|mov|avi|mkv|webm|mpe?g|m?ts|m2ts|wmv|flv|3gp|ogv|wav|mp3)$', re.IGNORECASE)
+_COLUMNS = ('video', 'time', 'end', 'frame', 'label')
+
+
+def to_seconds(value: Any, **where: Any) -> float:
+    """Convert a time to seconds: a number (``62.5``, ``62,5``) or a clock time (``1:02.5``, ``00:01:02,500``).
+
+    Raises:
+        InputError: It is neither, or negative.
+    """
+    text = str(value).strip()
+    clock = _CLOCK.fullmatch(text)
+    if clock:
+        hours, minutes, minutes_alone, seconds = clock.groups()
+        return 3600.0 * int(hours or 0) + 60.0 * int(minutes or minutes_alone) + float(seconds.replace(',', '.'))
+    if ':' in text:
+        raise InputError('seconds, or a clock time such as 1:02.5 or 00:01:02.5', found=value, **where)
+    return to_number(re.sub(r'^(\d+),(\d+)$', r'\1.\2', text), 0, **where)
+
+
+def video_name(path: str, **where: Any) -> str:
+    """Id of a video from its path or address: the name of the file without its suffix."""
+    name = to_name(re.split(r'[\\/]', to_name(path, **where))[-1], **where)
+    return _MEDIA.sub('', name) or name
+
+
+def read_rows(
+    path: str | Path, delimiter: str | None = None, comments: bool = False
+) -> Iterator[tuple[str, list[str]]]:
+    """Yield ``file:line`` and the stripped cells of every row that has any: rows of emptied cells are left out.
+
+    Args:
+        path: The file.
+        delimiter: Default: that of tab, semicolon and comma which stands most often in the first line. In a table whose
+            delimiter is given as a tab, quotes are plain characters.
+        comments: Whether lines that begin with ``#`` are left out.
+
+    Raises:
+        InputError: A quote is never closed.
+    """
+    text = read_text(path)
+    text = re.sub(r'^"?#.*$', '', text, flags=re.MULTILINE) if comments else text  # the line stays, and counts
+    first = next(filter(str.strip, text.splitlines()), '')
+    quoting = csv.QUOTE_NONE if delimiter == '\t' else csv.QUOTE_MINIMAL
+    options = dict(delimiter=delimiter or max(',;\t', key=first.count), quoting=quoting)
+    reader = csv.reader(io.StringIO(text, newline=''), strict=True, skipinitialspace=True, **options)
+    line = 0  # the last one that could be read: the next one may open a quote that is never closed
+    try:
+        for row in reader:
+            line = reader.line_num
+            cells = [cell.strip() for cell in row]
+            if any(cells):
+                yield f'{path}:{line}', cells
+    except csv.Error as error:
+        raise InputError('a readable csv line', file=f'{path}:{line + 1}', found=str(error)) from None
+
+
+def read_table(path: str | Path, columns: Mapping[str, str]) -> list[PointRow]:
+    """Read the points of a table.
+
+    Args:
+        path: A csv or tab-delimited text.
+        columns (dict[str, str]): Names of the columns, or their numbers from 1 in a table without a header:
+            ``label``; ``time``, seconds or clock times, or ``frame``, at the native rate from 0; ``end``, where a row
+            is a stretch of time, whose middle is then the point; ``video``, where the file is not about one video of
+            its own name.
+
+    Raises:
+        InputError: A column is missing or unknown, or a cell cannot be read.
+    """
+    unknown = set(columns) - set(_COLUMNS)
+    if unknown or 'label' not in columns or ('time' in columns) == ('frame' in columns):
+        expected = 'label=, either time= or frame=, and maybe end= and video='
+        raise InputError(expected, field='columns', found=dict(columns))
+    rows = read_rows(path)
+    if all(str(name).isdecimal() for name in columns.values()):
+        places = {field: int(name) - 1 for field, name in columns.items()}
+    else:
+        where, header = next(rows, (f'{path}:1', []))
+        missing = sorted(name for name in columns.values() if name not in header)
+        if missing:
+            raise InputError(f'the columns {missing}, too', file=where, field='columns', found=header)
+        places = {field: header.index(name) for field, name in columns.items()}
+    found = []
+    for where, cells in rows:
+        if max(places.values()) >= len(cells) or min(places.values()) < 0:
+            raise InputError(f'{max(places.values()) + 1} fields', file=where, found=len(cells))
+        found.append(_point({field: cells[place] for field, place in places.items()}, where, path))
+    return found
+
+
+def _point(row, where, path):
+    video_id = video_name(row.get('video', Path(path).stem), file=where, field='video')
+    key = 'time' if 'time' in row else 'frame'
+    convert = to_seconds if key == 'time' else _to_frame
+    times = [convert(row[field], file=where, video=video_id, field=field) for field in (key, 'end') if row.get(field)]
+    if not times:
+        raise InputError('a time', file=where, video=video_id, field=key, found=row[key])
+    label = to_name(row['label'], 'the name of a class', file=where, video=video_id, field='label')
+    return PointRow(where, video_id, label, sum(times) / len(times), in_frames=key == 'frame')
+
+
+def _to_frame(value, **where):
+    return to_number(value, 0, **where)

@@ -1,0 +1,254 @@
+"""Exports of annotation tools: ELAN, VIA, BORIS, Label Studio, SoccerNet.
+
+Where a tool marks a stretch of time instead of a point, its middle is taken.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.reading import get_field, read_json, read_text, to_name, to_number
+
+from .readers import PointRow
+from .tables import read_rows, to_seconds, video_name
+
+_UPLOADED = re.compile(r'(?<=/)[0-9a-f]{8}-')  # Label Studio puts eight digits before the name of an uploaded file
+_BORIS_VIDEO = ('Media file name', 'Media file path', 'Media file', 'Source', 'Observation id')
+_ELAN_TIME = re.compile(r'\d{1,12}(:\d\d)*([.,]\d+)?', re.ASCII)
+
+
+def read_via_csv(path: str | Path) -> list[PointRow]:
+    """Read the csv of VIA 3: ``temporal_coordinates`` are one time, or start and end. Rows without time are left out.
+
+    The label is the value of the first attribute that is set; of an attribute with options, the name of the option, and
+    one point for each chosen one.
+
+    Raises:
+        InputError: A row cannot be read, or has a time and no label.
+    """
+    rows, stated = [], re.search(r'^("?)# ATTRIBUTE = (.*?)"?,*$', read_text(path), re.MULTILINE)
+    # A spreadsheet quotes the line, and doubles the quotes in it.
+    attributes = stated[2].replace('""', '"') if stated and stated[1] else stated[2] if stated else '{}'
+    attributes = _json(attributes, dict, path, 'ATTRIBUTE')
+    for where, cells in read_rows(path, ',', comments=True):
+        if len(cells) < 6:
+            raise InputError('six fields', file=where, found=len(cells))
+        times = _json(cells[3], list, where, 'temporal_coordinates')
+        if not times:
+            continue
+        video_id = video_name(''.join(map(str, _json(cells[1], list, where, 'file_list')[:1])), file=where)
+        place = dict(file=where, video=video_id)
+        seconds = [to_number(time, 0, field='temporal_coordinates', **place) for time in times]
+        for label in _via_labels(_json(cells[5], dict, where, 'metadata'), attributes, place):
+            rows.append(PointRow(where, video_id, label, (seconds[0] + seconds[-1]) / 2))
+    return rows
+
+
+def _via_labels(metadata, attributes, place):
+    for number, value in metadata.items():
+        attribute = attributes.get(number)
+        options = attribute.get('options') if isinstance(attribute, dict) else None
+        options = options if isinstance(options, dict) else {}
+        chosen = [part for part in str(value).split(',') if part in options]
+        labels = [str(options[part]) for part in chosen] or [str(value)]
+        if labels[0].strip():
+            return [to_name(label, 'the name of a class', field='metadata', **place) for label in labels]
+    raise InputError('an attribute that names the class', field='metadata', found=metadata, **place)
+
+
+def _json(text, kind, where, field):
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = None
+    return get_field({field: value}, field, kind, file=where)
+
+
+def read_boris_csv(path: str | Path) -> list[PointRow]:
+    """Read the table of events of BORIS, tabular or aggregated: its point events, and the middle of its state events.
+
+    Raises:
+        InputError: A column is missing, or a time cannot be read.
+    """
+    header, rows, begun = None, [], {}
+    for where, cells in read_rows(path):
+        if header is None:
+            header = cells if is_boris(cells) else None
+            continue
+        row = dict(zip(header, cells))
+        video = next((row[name] for name in _BORIS_VIDEO if row.get(name)), '')
+        video_id = video_name(re.sub(r'^player #\d+:', '', video), file=where, field='Media file name')
+        place = dict(file=where, video=video_id)
+        label = to_name(row.get('Behavior'), 'the name of a class', field='Behavior', **place)
+        start = next((name for name in header if name.startswith('Start (s')), 'Time')
+        sec = to_seconds(row.get(start), field=start, **place)
+        stop = next((row[name] for name in header if name.startswith('Stop (s') and row.get(name)), None)
+        if stop is not None:
+            sec = (sec + to_seconds(stop, field='Stop (s)', **place)) / 2
+        kind, key = row.get('Status') or row.get('Behavior type'), (video_id, row.get('Subject'), label)
+        if kind == 'STOP' and key in begun:  # else it has no START, and counts as a point
+            earlier = begun.pop(key)
+            rows[earlier] = rows[earlier]._replace(time=(rows[earlier].time + sec) / 2)
+            continue
+        if kind == 'START':
+            begun[key] = len(rows)
+        rows.append(PointRow(where, video_id, label, sec))
+    return rows
+
+
+def is_boris(cells: list[str]) -> bool:
+    """Whether the cells of a row are the header of BORIS."""
+    return 'Behavior' in cells and ('Time' in cells or any(name.startswith('Start (s') for name in cells))
+
+
+def read_elan_txt(path: str | Path) -> list[PointRow]:
+    """Read ELAN's tab-delimited text, with or without its header.
+
+    The label is the text of an annotation, else the name of its tier. The video is the media file of the lines before
+    the table, the file of a column, or else the text file's own name.
+
+    Raises:
+        InputError: A row has no time or no label.
+    """
+    media = re.search(r'^"?#.*?([^\\/\s"]+\.(?!eaf)\w{2,4})\b', read_text(path), re.MULTILINE)
+    video_id = video_name(unquote(media[1]), file=path) if media else Path(path).stem
+    rows, header = [], None
+    for where, cells in read_rows(path, '\t', comments=True):
+        if any(cell.startswith('Begin Time') for cell in cells):
+            header = cells
+            continue
+        read = _elan_row if header is None else _elan_named_row
+        times, labels, file = read(cells, header)
+        own = video_name(file.removesuffix('.eaf'), file=where) if file else video_id
+        if not times or not labels:
+            raise InputError('a begin time and a text or tier', file=where, video=own, found='\t'.join(cells))
+        seconds = [to_seconds(time, file=where, video=own, field='time') for time in times]
+        rows += [PointRow(where, own, label, sum(seconds) / len(seconds)) for label in labels]
+    return rows
+
+
+def _elan_named_row(cells, header):
+    """Times, labels and file of a row below a header: ``Begin Time - ss.msec``, ..., a text or a column per tier."""
+    row = dict(zip(header, cells))
+    times = []
+    for kind in ('Begin Time', 'End Time'):
+        forms = {name.removeprefix(kind).strip(' -'): row[name] for name in row if name.startswith(kind) and row[name]}
+        form = next((form for form in ('ss.msec', 'hh:mm:ss.ms', '') if form in forms), None)
+        if form is None and 'msec' in forms:
+            times.append(_of_ms(forms['msec']))
+        elif form is not None:
+            times.append(forms[form])
+    known = ('Begin Time', 'End Time', 'Duration', 'Tier', 'Participant', 'File')
+    texts = [cell for name, cell in row.items() if cell and not name.startswith(known)]
+    file = next((row[name] for name in row if name.startswith('File') and row[name]), None)
+    return times, texts or list(filter(None, [row.get('Tier')])), file
+
+
+def _elan_row(cells, _):
+    """Times, labels and file of a row without a header: tier, participant, begin, end, duration, text, or file."""
+    first = next((place for place, cell in enumerate(cells) if place and _ELAN_TIME.fullmatch(cell)), len(cells))
+    last = next((place for place in range(first, len(cells)) if not _ELAN_TIME.fullmatch(cells[place])), len(cells))
+    clocks = [place for place in range(first, last) if ':' in cells[place]]
+    if len(clocks) > 1:  # a text behind them may be a number, too
+        last = min(last, clocks[0] + len(clocks) * (clocks[1] - clocks[0]))
+    # Clock times stand for themselves; without any, the one form is seconds with a fraction, or milliseconds.
+    times = [cells[place] for place in clocks[:2]]
+    times = times or [cell if '.' in cell else _of_ms(cell) for cell in cells[first:last][:2]]
+    texts = [cell for cell in cells[last:] if cell]
+    file = texts.pop() if texts and texts[-1].endswith('.eaf') else None
+    return times, texts[:1] or list(filter(None, cells[:1])), file
+
+
+def _of_ms(text):
+    """Seconds of whole milliseconds; any other text stays, and is refused where times are read."""
+    return str(int(text) / 1000) if re.fullmatch(r'\d{1,12}', text, re.ASCII) else f'{text} ms'
+
+
+def read_label_studio(tasks: list[Any], path: str | Path) -> list[PointRow]:
+    """Read the content of Label Studio's JSON or JSON-MIN: timeline labels (frames, from 1) and regions in seconds.
+
+    Of several annotations of a task, the first that was not cancelled counts.
+
+    Raises:
+        InputError: A region has no time or label, or a task names no video.
+    """
+    rows = []
+    for number, task in enumerate(tasks):
+        where = f'{path}: task {number}'
+        if not isinstance(task, dict):
+            raise InputError('an object', file=where, found=task)
+        data = task['data'] if isinstance(task.get('data'), dict) else task
+        texts = [value for value in data.values() if isinstance(value, str)]
+        regions = list(_label_studio_regions(task))
+        if not regions:
+            continue
+        address = next((text for text in texts if re.search(r'\.\w{2,4}$', text)), '')
+        video_id = video_name(_UPLOADED.sub('', unquote(address)), file=where, field='data')
+        for labels, value in regions:
+            in_frames = isinstance(value.get('ranges'), list)  # else seconds
+            for stretch in value['ranges'] if in_frames else [value]:
+                if not isinstance(stretch, dict):
+                    raise InputError('start and end', file=where, video=video_id, field='ranges', found=stretch)
+                place = dict(file=where, video=video_id)
+                times = [to_number(stretch.get(key), 0, field=key, **place) for key in ('start', 'end')]
+                time = max(sum(times) / 2 - in_frames, 0)  # its first frame is 1
+                names = [to_name(label, 'the name of a class', field='label', **place) for label in labels]
+                rows += [PointRow(where, video_id, name, time, in_frames=in_frames) for name in names]
+    return rows
+
+
+def _label_studio_regions(task) -> Iterator[tuple[list, dict]]:
+    """Labels and value of every region that has a time."""
+    results = [entry for value in task.values() if isinstance(value, list) for entry in value]  # JSON-MIN
+    if isinstance(task.get('annotations'), list):
+        annotations = [part for part in task['annotations'] if isinstance(part, dict) and not part.get('was_cancelled')]
+        regions = annotations[0].get('result') if annotations else None
+        regions = regions if isinstance(regions, list) else []
+        results = [region.get('value') for region in regions if isinstance(region, dict)]
+    for value in results:
+        if isinstance(value, dict) and (isinstance(value.get('ranges'), list) or {'start', 'end'} <= value.keys()):
+            parts = [part for key, part in value.items() if key.endswith('labels') and isinstance(part, list)]
+            if any(parts):
+                yield [label for part in parts for label in part], value
+
+
+def read_soccernet(content: dict[str, Any], path: str | Path) -> list[PointRow]:
+    """Read the content of SoccerNet's ``Labels-v2.json``; the video is ``UrlLocal/HALF``, such as ``league/game/1``.
+
+    The dataset finds the features with ``suffix='_ResNET_TF2.npy'``.
+
+    Raises:
+        InputError: An event has no label, half or position.
+    """
+    game = to_name(content.get('UrlLocal', Path(path).parent.name), file=path, field='UrlLocal').strip('/')
+    rows = []
+    for number, event in enumerate(get_field(content, 'annotations', list, file=path)):
+        where = f'{path}: annotations[{number}]'
+        place = re.fullmatch(r'(\d+) - (.*)', get_field(event, 'gameTime', str, file=where))
+        if place is None:
+            raise InputError(
+                "a half and a time, such as '1 - 00:28'", file=where, field='gameTime', found=event['gameTime']
+            )
+        label = to_name(event.get('label'), 'the name of a class', file=where, field='label')
+        if event.get('position') is not None:
+            sec = to_number(event['position'], 0, file=where, field='position') / 1000
+        else:
+            sec = to_seconds(place[2], file=where, field='gameTime')
+        rows.append(PointRow(where, f'{game}/{place[1]}', label, sec))
+    return rows
+
+
+def read_json_export(path: str | Path) -> list[PointRow] | None:
+    """Read the points of Label Studio or SoccerNet; ``None`` for a JSON file of another kind.
+
+    Raises:
+        InputError: See :func:`read_label_studio` and :func:`read_soccernet`.
+    """
+    content = read_json(path, (dict, list))
+    if isinstance(content, list):
+        return read_label_studio(content, path)
+    return read_soccernet(content, path) if 'annotations' in content and 'format' not in content else None

@@ -1,0 +1,80 @@
+"""Checks of a run before it starts: what would give numbers without meaning, in silence."""
+
+from mmaction.registry import HOOKS
+from mmengine.hooks import CheckpointHook, Hook
+from mmengine.runner import BaseLoop, Runner
+
+from fsptal_mm.utils.errors import InputError
+
+from ..class_lists import align_classes, classes_of_checkpoint
+from ..unwrapping import unwrapped_model
+
+
+@HOOKS.register_module()
+class RunChecksHook(Hook):
+    """Compare the class lists of the data and of the checkpoint, and refuse a training that cannot train.
+
+    - The classes of test data get the order of the checkpoint's, those of validation data the order of the training
+      data's, and those of training data, on a resume, that of the checkpoint's. Names decide; an unknown one is an
+      error. A checkpoint without names is not compared.
+    - A training without one step per epoch (fewer videos than a batch, and ``drop_last``) is an error.
+    - A resume from the checkpoint of another model, such as one of other classes, is an error.
+    - A ``save_best`` that no metric gives is an error, where all metrics state their figures (``keys``).
+    """
+
+    priority = 'HIGHEST'  # before any other hook reads the datasets
+
+    def __init__(self) -> None:
+        self._classes = None
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Remember the classes of the checkpoint."""
+        self._classes = classes_of_checkpoint(checkpoint)
+
+    def before_test(self, runner: Runner) -> None:
+        """Put the classes of the test data in the checkpoint's order.
+
+        Raises:
+            InputError: The test data have a class that the checkpoint does not know.
+        """
+        _align(runner, runner.test_loop, self._classes, 'the checkpoint', 'test_dataloader')
+
+    def before_train(self, runner: Runner) -> None:
+        """Check the training.
+
+        Raises:
+            InputError: The class lists do not fit, there is nothing to train on, the checkpoint of a resume is of
+                another model, or ``save_best`` is unknown.
+        """
+        loader, model = runner.train_dataloader, unwrapped_model(runner)
+        if not len(loader):
+            batch = getattr(loader.batch_sampler, 'batch_size', None) or loader.batch_size
+            found = f'{batch} with drop_last, and {len(loader.dataset)} videos: no step'
+            raise InputError('at most the number of videos', field='train_dataloader.batch_size', found=found)
+        if runner._resume:
+            align_classes(loader.dataset, self._classes, 'the checkpoint', 'train_dataloader')
+            misfit = getattr(model, 'misfit', None)
+            if misfit is not None:
+                raise InputError('the weights of the model in the config, to resume', field='checkpoint', found=misfit)
+        if runner.val_loop is not None:
+            classes = getattr(loader.dataset, 'metainfo', {}).get('classes')
+            _align(runner, runner.val_loop, classes, 'the training data', 'val_dataloader')
+            _check_save_best(runner)
+
+
+def _align(runner: Runner, loop: BaseLoop, classes, of, name):
+    dataset = loop.dataloader.dataset
+    if getattr(dataset, 'metainfo', None) and align_classes(dataset, classes, of, name):
+        loop.evaluator.dataset_meta = runner.visualizer.dataset_meta = dataset.metainfo  # copies
+
+
+def _check_save_best(runner):
+    metrics = runner.val_loop.evaluator.metrics
+    if not all(hasattr(metric, 'keys') for metric in metrics):
+        return
+    known = [f'{metric.prefix}/{key}' if metric.prefix else key for metric in metrics for key in metric.keys]
+    for hook in runner.hooks:
+        wanted = hook.save_best if isinstance(hook, CheckpointHook) else None
+        for key in [wanted] if isinstance(wanted, str) else wanted or ():
+            if key != 'auto' and key not in known:
+                raise InputError(f'auto or one of {known}', field='save_best', found=key)

@@ -1,0 +1,169 @@
+"""Class lists are joined by name; a run that cannot train or resume, or has an unknown ``save_best``, does not start."""
+
+import json
+
+import pytest
+from mmengine.runner import CheckpointLoader, save_checkpoint
+from tiny_run import make_runner, write_data
+
+from fsptal_mm.utils.errors import InputError
+
+HOOK = [dict(type='RunChecksHook')]
+
+
+def rewritten(folder, change):
+    """A copy of the annotations, changed; its name."""
+    content = json.loads((folder / 'ann.json').read_text())
+    change(content)
+    (folder / 'other.json').write_text(json.dumps(content))
+    return 'other.json'
+
+
+def loader(folder, ann_file='ann.json', wrapper=None, **options):
+    pipeline = ['LoadSnippetFeatures', 'PointsToSnippets', 'PackPointTALInputs']
+    dataset = dict(
+        type='PointTALDataset',
+        data_root=str(folder),
+        ann_file=ann_file,
+        data_prefix=dict(feature='features'),
+        grid=dict(snippet_sec=1.0),
+        pipeline=[dict(type=step) for step in pipeline],
+        test_mode=True,
+    )
+    dataset = dict(type=wrapper, datasets=[dataset]) if wrapper else dataset
+    return dict(batch_size=1, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False), dataset=dataset)
+
+
+def test_run(folder, ann_file, name, wrapper=None):
+    """Figures of a test, and its dataset."""
+    runner = make_runner(
+        folder,
+        HOOK,
+        name=name,
+        test_dataloader=loader(folder, ann_file, wrapper),
+        test_evaluator=dict(type='TALMetric'),
+        test_cfg=dict(type='TestLoop'),
+        load_from=str(folder / 'run/epoch_1.pth'),
+    )
+    return runner.test(), runner.test_dataloader.dataset
+
+
+test_run.__test__ = False
+
+
+@pytest.fixture
+def trained(tmp_path):
+    make_runner(tmp_path, HOOK, epochs=1, lr=0.1).train()
+    return tmp_path
+
+
+@pytest.mark.parametrize('wrapper', [None, 'ConcatDataset'])
+@pytest.mark.parametrize('listed', [['b', 'a'], ['b']], ids=['other order', 'some of them'])
+def test_classes_of_test_data_are_mapped_by_name(trained, listed, wrapper):
+    def change(content):
+        content['classes'] = listed
+        for video in content['videos'].values():
+            for field in ('points', 'segments'):
+                video[field] = [entry for entry in video[field] if entry['label'] in listed]
+
+    def keep_list(content):
+        change(content)
+        content['classes'] = ['a', 'b']
+
+    same, _ = test_run(trained, rewritten(trained, keep_list), 'same')
+    other, dataset = test_run(trained, rewritten(trained, change), 'other', wrapper)
+    assert dataset.metainfo['classes'] == ('a', 'b')
+    assert other == same
+    assert same['tal/AR@100'] > 0
+
+
+def test_a_class_that_the_checkpoint_does_not_know_is_an_error(trained):
+    def change(content):
+        content['classes'] = ['a', 'B']
+        for video in content['videos'].values():
+            video['points'] = video['segments'] = []
+
+    with pytest.raises(InputError, match='classes of test_dataloader: .*B.*a, b'):
+        test_run(trained, rewritten(trained, change), 'other')
+
+
+def test_classes_of_validation_data_follow_the_training_data(tmp_path):
+    write_data(tmp_path)
+    ann_file = rewritten(tmp_path, lambda content: content.update(classes=['b', 'a']))
+    val = dict(val_evaluator=dict(type='TALMetric'), val_cfg=dict(type='ValLoop'))
+    runner = make_runner(tmp_path, HOOK, val_dataloader=loader(tmp_path, ann_file), **val)
+    runner.train()
+    assert runner.val_dataloader.dataset.metainfo['classes'] == ('a', 'b')
+    (metric,) = runner.val_loop.evaluator.metrics
+    assert metric.dataset_meta['classes'] == ('a', 'b')
+    infos = map(runner.val_dataloader.dataset.get_data_info, range(5))
+    assert [info['gt_segment_labels'].tolist() for info in infos][:2] == [[0, 1], [0, 1, 0]]
+
+
+def test_no_step_per_epoch_is_an_error(tmp_path):
+    write_data(tmp_path)
+    runner = make_runner(tmp_path, HOOK, train_dataloader=loader(tmp_path) | dict(batch_size=6, drop_last=True))
+    with pytest.raises(InputError, match='batch_size: .*6 with drop_last.*5 videos'):
+        runner.train()
+
+
+def test_a_resume_with_another_number_of_classes_is_an_error(trained):
+    checkpoint = str(trained / 'run/epoch_1.pth')
+    runner = make_runner(trained, HOOK, head=dict(num_classes=3), name='three', epochs=2, resume=True, load_from=checkpoint)
+    with pytest.raises(InputError, match='checkpoint: .*head'):
+        runner.train()
+
+
+def test_a_resume_keeps_the_order_of_the_classes(trained):
+    content = CheckpointLoader.load_checkpoint(str(trained / 'run/epoch_1.pth'))
+    content['meta']['dataset_meta']['classes'] = ('b', 'a')
+    save_checkpoint(content, str(trained / 'swapped.pth'))
+    runner = make_runner(trained, HOOK, name='on', epochs=2, resume=True, load_from=str(trained / 'swapped.pth'))
+    runner.train()
+    assert runner.train_dataloader.dataset.metainfo['classes'] == ('b', 'a')
+
+
+@pytest.mark.parametrize(
+    'metric, wanted, known',
+    [
+        ('TALMetric', 'mAP', 'tal/mAP@0.1-0.7'),
+        ('TALMetric', 'tal/mAP', 'tal/AR@50'),
+        ('PointMetric', 'mAP', 'point/mAP'),
+    ],
+)
+def test_an_unknown_save_best_is_an_error_before_training(tmp_path, metric, wanted, known):
+    write_data(tmp_path)
+    hooks = dict(checkpoint=dict(type='AtomicCheckpointHook', interval=1, save_best=wanted, rule='greater'))
+    val = dict(val_dataloader=loader(tmp_path), val_evaluator=dict(type=metric), val_cfg=dict(type='ValLoop'))
+    runner = make_runner(tmp_path, HOOK, default_hooks=hooks, **val)
+    with pytest.raises(InputError, match=f'save_best: found {wanted!r}.*{known}'):
+        runner.train()
+    assert not list((tmp_path / 'run').glob('*.pth'))
+
+
+@pytest.mark.parametrize('wanted', ['tal/mAP@0.5', 'auto'])
+def test_a_figure_that_the_videos_do_not_give(tmp_path, wanted):
+    write_data(tmp_path, segments=False)
+    hooks = dict(checkpoint=dict(type='AtomicCheckpointHook', interval=1, save_best=wanted, rule='greater'))
+    val = dict(val_dataloader=loader(tmp_path), val_cfg=dict(type='ValLoop'))
+    runner = make_runner(tmp_path, HOOK, default_hooks=hooks, val_evaluator=dict(type='TALMetric', metrics='mAP'), **val)
+    with pytest.raises(InputError, match='save_best'):
+        runner.train()
+
+
+@pytest.mark.parametrize('metric', ['TALMetric', 'PointMetric'])
+def test_metrics_state_the_figures_that_they_give(tmp_path, metric):
+    write_data(tmp_path)
+    val = dict(val_dataloader=loader(tmp_path), val_evaluator=dict(type=metric), val_cfg=dict(type='ValLoop'))
+    runner = make_runner(tmp_path, HOOK, **val)
+    figures = runner.val()
+    (metric,) = runner.val_loop.evaluator.metrics
+    assert [f'{metric.prefix}/{key}' for key in metric.keys] == list(figures)
+
+
+def test_training_samples_hold_points_and_no_segments(tmp_path):
+    runner = make_runner(tmp_path)
+    sample = runner.train_dataloader.dataset[2]['data_samples']
+    assert sample.gt_point_sec.tolist() == [2.5, 11.5, 19.5]
+    assert not [key for key in sample.metainfo_keys() if 'segment' in key or 'ambiguous' in key]
+    assert runner.train_dataloader.dataset.get_data_info(2)['gt_segments_sec'].shape == (3, 2)
