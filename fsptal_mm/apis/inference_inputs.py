@@ -126,12 +126,12 @@ def _from_file(path):
 
 
 def _videos_in(path):
-    """Names of the arrays in an HDF5 file; none if it cannot be read, which its loader reports later."""
+    """Names of the arrays and groups in an HDF5 file; none if it cannot be read, which its loader reports later."""
     import h5py
 
     try:
         with h5py.File(regular_file(path), 'r') as file:
             own = [name for name in file if isinstance(file.get(name, getlink=True), h5py.HardLink)]
-            return [name for name in own if file.get(name, getclass=True) is h5py.Dataset]
+            return [name for name in own if file.get(name, getclass=True) in (h5py.Dataset, h5py.Group)]
     except Exception:  # h5py raises half a dozen types for files that are not what they seem
         return []

@@ -3,33 +3,54 @@
 import csv
 import io
 import math
+import re
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from mmengine.fileio import get
 
-from fsptal_mm.utils.errors import InputError
-from fsptal_mm.utils.reading import regular_file
+from fsptal_mm.utils.errors import InputError, check_numbers
+from fsptal_mm.utils.reading import known_file, known_id, regular_file
 
 HDF5_SUFFIXES = ('.h5', '.hdf5')
 FEATURE_SUFFIXES = ('.npy', '.npz', '.csv', *HDF5_SUFFIXES)
 # A video's features, unpacked and as float32: 262,144 snippets of 2048 numbers. A file of a few bytes may state more.
 _MAX_BYTES = 2 << 30
+_MAX_DEPTH = 8  # of groups in an HDF5 file: one may contain itself
+_CONVERTER = 'tools/data/convert_features.py'
 
 
 class FeatureReader:
     """Reader of feature files; their suffix decides the format.
 
     Args:
-        key: Name of the array in ``.npz`` and per-video HDF5 files; not needed if there is only one.
+        key: Name of the array in ``.npz`` and HDF5 files, in the file or in the group of a video; not needed if there
+            is only one.
         backend_args (dict, optional): File backend of mmengine, for features that are not on a local disk.
+        crops (int | str, optional): For arrays of three dimensions: the index of the crop to take, or ``'mean'``.
+        crop_axis: Axis of the crops: 1 for ``(T, crops, D)``, 0 for ``(crops, T, D)``.
+
+    Raises:
+        InputError: ``crops`` or ``crop_axis`` is something else.
     """
 
-    def __init__(self, key: str | None = None, backend_args: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        key: str | None = None,
+        backend_args: dict[str, Any] | None = None,
+        crops: int | str | None = None,
+        crop_axis: int = 1,
+    ) -> None:
+        if crops != 'mean':
+            check_numbers('LoadSnippetFeatures', 0, whole=True, optional=True, crops=crops)
+        check_numbers('LoadSnippetFeatures', 0, 1, whole=True, crop_axis=crop_axis)
         self.key = key
         self.backend_args = backend_args
+        self.crops = crops
+        self.crop_axis = crop_axis
 
     def read(self, path: str | Path, video: str) -> np.ndarray:
         """Read the features of a video, ``(T, D)`` float32.
@@ -39,9 +60,10 @@ class FeatureReader:
         """
         suffix = Path(path).suffix.lower()
         if suffix not in FEATURE_SUFFIXES:
-            raise InputError(f'one of {FEATURE_SUFFIXES}', file=path, video=video, field='suffix', found=suffix)
+            expected = f'one of {FEATURE_SUFFIXES}; {_CONVERTER} converts .pt, .pth and .pkl'
+            raise InputError(expected, file=path, video=video, field='suffix', found=suffix)
         if self.backend_args is None:
-            regular_file(path, 'a feature file', video=video)
+            path = regular_file(known_file(path), 'a feature file', video=video)
         try:
             array = self._decode(suffix, path, video)
         except FileNotFoundError as error:  # of another backend
@@ -49,25 +71,39 @@ class FeatureReader:
         except InputError:
             raise
         except Exception as error:  # numpy and h5py raise many types of error for damaged files
+            if re.search('Python objects|Object arrays', str(error)):  # as numpy puts it
+                expected = f'an array of numbers; {_CONVERTER} converts dicts and lists that were saved with pickle'
+                found = 'an array of Python objects'
+                raise InputError(expected, file=path, video=video, field='features', found=found) from error
             raise InputError('readable features', file=path, video=video, found=str(error)) from error
-        return check_features(array, path, video)
+        return check_features(self._one_crop(array, path, video), path, video)
+
+    def _one_crop(self, array, path, video):
+        """``(T, D)`` of an array that may have an axis of crops."""
+        if self.crops is None or array.ndim != 3:
+            return array
+        self._check_kind(array, path, video)
+        if self.crops == 'mean':
+            return array.mean(self.crop_axis, dtype=np.float32)
+        count = array.shape[self.crop_axis]
+        if self.crops >= count:
+            where = dict(file=path, video=video, field='LoadSnippetFeatures.crops')
+            raise InputError(f'one of {count} crops, from 0', found=self.crops, **where)
+        return array.take(self.crops, self.crop_axis)
+
+    def _check_kind(self, array, path, video):
+        check_kind(array, path, video, (2, 3) if self.crops is not None else (2,))
 
     def _decode(self, suffix, path, video):
         if suffix in HDF5_SUFFIXES:
             import h5py
 
             with h5py.File(path if self.backend_args is None else self._bytes(path), 'r') as file:
-                name = self._pick(file.keys(), path, video)
-                if not isinstance(file.get(name, getlink=True), h5py.HardLink):
-                    raise InputError('an array in the file itself', file=path, video=video, field=name, found='a link')
-                return _read_hdf5(file[name], path, video)
+                return self._read_hdf5(file, path, video)
         if suffix == '.csv':
             if self.backend_args is None:
                 regular_file(path, max_bytes=_MAX_BYTES, video=video)
-            rows = csv.reader(io.StringIO(self._bytes(path).read().decode('utf-8-sig')))
-            next(rows, None)
-            with np.errstate(over='ignore'):  # what float32 cannot hold is Inf, and refused as such
-                return np.array([np.array(row, dtype=np.float32) for row in rows if row], ndmin=2)
+            return _read_csv(self._bytes(path).read().decode('utf-8-sig'))
         if suffix == '.npz':
             with zipfile.ZipFile(path if self.backend_args is None else self._bytes(path)) as file:
                 return self._read_npz(file, path, video)
@@ -91,29 +127,76 @@ class FeatureReader:
     def _pick(self, names, path, video):
         """Name of the array in a container: ``key``, else the video id, else the only one."""
         names = list(names)
-        wanted = [name for name in (self.key, video) if name in names] or (names if len(names) == 1 else [])
+        wanted = [name for name in (self.key, known_id(video, names)) if name in names]
+        wanted = wanted or (names if len(names) == 1 else [])
         if (self.key is not None and self.key not in names) or not wanted:
             raise InputError(self.key or f'one array, or {video}', file=path, video=video, field='key', found=names)
         return wanted[0]
 
+    def _read_hdf5(self, file, path, video):
+        """Read an HDF5 dataset; InputError if its data lie in other files, or are too large when unpacked."""
+        import h5py
 
-def _read_hdf5(data, path, video):
-    """Read an HDF5 dataset; InputError if its data lie in other files, or are too large when unpacked."""
-    import h5py
+        data = self._find_hdf5(file, path, video)
+        if not isinstance(data, h5py.Dataset) or data.is_virtual or data.external:
+            found = 'a group' if isinstance(data, h5py.Group) else 'data in other files'
+            raise InputError('an array in the file itself', file=path, video=video, field='features', found=found)
+        self._check_kind(data, path, video)
+        self._check_kind(np.broadcast_to(np.zeros((), data.dtype), data.chunks or data.shape), path, video)
+        return data[()]
 
-    if not isinstance(data, h5py.Dataset) or data.is_virtual or data.external:
-        found = 'a group' if isinstance(data, h5py.Group) else 'data in other files'
-        raise InputError('an array in the file itself', file=path, video=video, field='features', found=found)
-    _check_kind(data, path, video)
-    _check_kind(np.broadcast_to(np.zeros((), data.dtype), data.chunks or data.shape), path, video)
-    return data[()]
+    def _find_hdf5(self, file, path, video):
+        """Go from group to group: along ``key``, if it is there, else to the video, else to the only member."""
+        import h5py
+
+        node, keys = file, [] if self.key is None else self.key.split('/')
+        for _ in range(_MAX_DEPTH):
+            if not isinstance(node, h5py.Group):
+                break
+            names = list(node)
+            inner = known_id(video, names) or (names[0] if len(names) == 1 else None)
+            if keys and keys[0] in names:
+                name = keys.pop(0)
+            elif inner is None or (keys and node.get(inner, getclass=True) is not h5py.Group):
+                raise InputError(self.key or f'one array, or {video}', file=path, video=video, field='key', found=names)
+            else:
+                name = inner
+            if not isinstance(node.get(name, getlink=True), h5py.HardLink):
+                raise InputError('an array in the file itself', file=path, video=video, field=name, found='a link')
+            node = node[name]
+        return node
 
 
-def _check_kind(array, path, video):
+def _read_csv(text):
+    """Read a row per snippet; the first one is a header unless it holds numbers that are not 0, 1, 2, ..."""
+    rows = [row for row in csv.reader(io.StringIO(text)) if any(cell.strip() for cell in row)]
+    first = [cell.strip() for cell in rows[0]] if rows else []
+    counted = len(first) > 1 and first == [str(number) for number in range(len(first))]  # of pandas
+    if counted or not all(map(_is_number, first)):
+        rows = rows[1:]
+    with np.errstate(over='ignore'):  # what float32 cannot hold is Inf, and refused as such
+        array = np.array([np.array(row, dtype=np.float32) for row in rows], ndmin=2)
+    if first[:1] == [''] and np.array_equal(array[:, 0], np.arange(len(array))):  # pandas' index, without a name
+        return array[:, 1:]
+    return array
+
+
+def _is_number(cell):
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def check_kind(array: Any, path: str | Path, video: str, dimensions: Sequence[int] = (2,)) -> None:
     """InputError if shape or type of an array cannot be those of features; the data need not be in memory yet."""
     where = dict(file=path, video=video, field='features')
-    if len(array.shape) != 2 or array.dtype.kind not in 'biuf':
-        raise InputError('numbers of shape (T, D)', found=f'shape {array.shape} of {array.dtype}', **where)
+    if len(array.shape) not in dimensions or array.dtype.kind not in 'biuf':
+        expected = 'numbers of shape (T, D)'
+        if len(array.shape) == 3:
+            expected += "; LoadSnippetFeatures(crops='mean', crop_axis=1) takes the mean of crops (T, crops, D)"
+        raise InputError(expected, found=f'shape {array.shape} of {array.dtype}', **where)
     if 0 in array.shape:
         raise InputError('at least one snippet', found=array.shape, **where)
     if math.prod(array.shape) * max(array.dtype.itemsize, 4) > _MAX_BYTES:
@@ -122,7 +205,7 @@ def _check_kind(array, path, video):
 
 def check_features(array: np.ndarray, path: str | Path, video: str) -> np.ndarray:
     """Convert features to float32; InputError if they are not valid."""
-    _check_kind(array, path, video)
+    check_kind(array, path, video)
     with np.errstate(over='ignore'):
         array = np.asarray(array, dtype=np.float32)
     if not np.isfinite(array).all():

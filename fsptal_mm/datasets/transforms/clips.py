@@ -9,6 +9,7 @@ from fsptal_mm.datasets.videos.clips import ClipGrid, ClipPipeline, iterate_clip
 from fsptal_mm.datasets.videos.reader import open_video
 from fsptal_mm.structures import SnippetGrid
 from fsptal_mm.utils.errors import InputError, check_numbers
+from fsptal_mm.utils.reading import known_file
 
 from .loading import SnippetLoader
 
@@ -66,7 +67,7 @@ class LoadSnippetClips(SnippetLoader):
         if len(paths) != 1:
             raise InputError('one video file', video=video_id, field='data_prefix', found=paths)
         grid = self.clip_grid(results['grid'], video_id)
-        video = open_video(paths[0], self.decoder)
+        video = open_video(known_file(paths[0]), self.decoder)
         num_snippets, clips = grid.num_snippets(video.duration_sec), None
         for start, part in enumerate(iterate_clips(video, grid, self.clip_pipeline, _CHUNK_SNIPPETS)):
             clips = part.new_empty((num_snippets, *part.shape[1:])) if clips is None else clips

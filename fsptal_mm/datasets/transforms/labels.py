@@ -44,8 +44,10 @@ class PointsToSnippets(BaseTransform):
     @staticmethod
     def _rows(results, field, num_snippets):
         rows = results['grid'].to_snippet(results[field])
-        last = max(num_snippets, int(results['grid'].num_snippets(results['duration_sec'])))
-        outside = (rows < 0) | (rows > last)
+        last = max(num_snippets, int(results['grid'].to_snippet(results['duration_sec'])))
+        # Overlapping clips: the first snippet begins after the video, and takes what lies before it.
+        first = 0 if 'window' in results else min(0, int(results['grid'].to_snippet(0.0)))
+        outside = (rows < first) | (rows > last)
         if outside.any():
             raise InputError(
                 f'times within the video of {results["duration_sec"]:.2f} s and {num_snippets} snippets',
@@ -53,7 +55,7 @@ class PointsToSnippets(BaseTransform):
                 field=field,
                 found=np.asarray(results[field])[outside][:5].tolist(),
             )
-        return np.minimum(rows, num_snippets - 1)
+        return rows.clip(0, num_snippets - 1)
 
 
 @TRANSFORMS.register_module()

@@ -29,8 +29,9 @@ class SnippetLoader(BaseTransform):
     def check_grid(self, results: dict[str, Any]) -> None:
         """Compare the number of snippets T with the number expected from the duration.
 
-        A difference of at most 1 is accepted. One within ``length_tolerance`` gives a warning, once per loader. An
-        unknown duration is set from T.
+        A difference of at most 1 is accepted. Where clips overlap, there are fewer by the offset of the grid if all are
+        whole, and more by it if the last ones are padded: both are accepted. A difference within ``length_tolerance``
+        gives a warning, once per loader. An unknown duration is set from T.
 
         Raises:
             InputError: The difference is larger.
@@ -40,11 +41,18 @@ class SnippetLoader(BaseTransform):
             results['duration_sec'] = float(grid.to_sec(found))
             return
         expected = grid.num_snippets(results['duration_sec'])
-        off = abs(found - expected)
+        overlap = max(grid.offset_sec, 0) / grid.snippet_sec
+        off = max(max(expected - overlap, 1) - found, found - max(expected + overlap, 1))
         if off <= 1 or (off <= self.length_tolerance * expected and self._has_warned):
             return
+        shape = results['features'].shape
+        if off > self.length_tolerance * expected and abs(shape[1] - expected) <= self.length_tolerance * expected + 1:
+            wanted = f'(T, D) with T about {expected:.1f}; (D, T) is to be transposed: np.save(path, array.T)'
+            where = dict(file=results['feature_paths'][0], video=results['video_id'], field='shape of the features')
+            raise InputError(wanted, found=shape, **where)
         error = InputError(
-            f'about {expected:.1f} for {results["duration_sec"]:.2f} s at {grid.snippet_sec:.4f} s per snippet',
+            f'about {expected:.1f} for {results["duration_sec"]:.2f} s at {grid.snippet_sec:.4f} s per snippet (the '
+            f'grid); length_tolerance={self.length_tolerance:g} of {type(self).__name__} is the share that may differ',
             file=results['feature_paths'][0],
             video=results['video_id'],
             field='number of snippets',
@@ -60,25 +68,33 @@ class SnippetLoader(BaseTransform):
 class LoadSnippetFeatures(SnippetLoader):
     """Load the snippet features of a video from one or several files and concatenate them along dimension D.
 
-    Formats, by the file's suffix: ``.npy``, ``.npz``, ``.csv`` (one header line and one row per snippet, as
-    mmaction2's BMN features), ``.h5``/``.hdf5`` (one file per video, or one for all with a dataset per video).
-    Any number type is read and becomes float32. Nothing in a file is executed (``allow_pickle=False``), links of HDF5
-    files to other files are refused, and so are features of more than 2 GiB, before they are unpacked.
+    Formats, by the file's suffix: ``.npy``, ``.npz``, ``.csv`` (one row per snippet, with or without a header, as
+    mmaction2's BMN features), ``.h5``/``.hdf5`` (one file per video, or one for all with an array or a group per
+    video). ActivityNet's prefix ``v_`` may stand before the name of a file or be missing. Any number type is read and
+    becomes float32. Nothing in a file is executed (``allow_pickle=False``), links of HDF5 files to other files are
+    refused, and so are features of more than 2 GiB, before they are unpacked.
 
     Required keys: ``video_id``, ``feature_paths``, ``grid``, ``duration_sec``. Added: ``features (T, D)``; if they are
     there already, they are only checked. Changed: ``duration_sec``, if the annotations lack it.
 
     Args:
-        key: Name of the array in ``.npz`` and per-video HDF5 files; not needed if there is only one.
+        key: Name of the array in ``.npz`` and HDF5 files; not needed if there is only one.
         length_tolerance: See :class:`SnippetLoader`.
         backend_args (dict, optional): File backend of mmengine, for features that are not on a local disk.
+        crops (int | str, optional): For arrays of several crops, ``(T, crops, D)``: the index of one, or ``'mean'``.
+        crop_axis: Axis of the crops: 1, or 0 for ``(crops, T, D)``.
     """
 
     def __init__(
-        self, key: str | None = None, length_tolerance: float = 0.1, backend_args: dict[str, Any] | None = None
+        self,
+        key: str | None = None,
+        length_tolerance: float = 0.1,
+        backend_args: dict[str, Any] | None = None,
+        crops: int | str | None = None,
+        crop_axis: int = 1,
     ) -> None:
         super().__init__(length_tolerance)
-        self.reader = FeatureReader(key, backend_args)
+        self.reader = FeatureReader(key, backend_args, crops, crop_axis)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Read, check and concatenate the streams.

@@ -1,0 +1,196 @@
+"""Forms of feature files that people have: crops, groups, headers, prefixes, overlapping clips, wrong axes."""
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+
+from fsptal_mm.apis.inference_inputs import list_inputs
+from fsptal_mm.datasets import LoadSnippetFeatures, PointTALDataset
+from fsptal_mm.structures import SnippetGrid
+from fsptal_mm.utils.errors import InputError
+
+FEATURES = np.arange(12, dtype=np.float32).reshape(4, 3) + 0.5
+CROPS = np.stack([FEATURES, FEATURES + 2], axis=1)  # (T, crops, D)
+
+
+def load(path, duration_sec=2.0, video_id='v1', **kwargs):
+    info = dict(video_id=video_id, feature_paths=[str(path)], grid=SnippetGrid(0.5), duration_sec=duration_sec)
+    return LoadSnippetFeatures(**kwargs).transform(info)['features']
+
+
+@pytest.mark.parametrize(
+    'text, expected',
+    [
+        pytest.param('0.5,1.5\n2.5,3.5\n', [[0.5, 1.5], [2.5, 3.5]], id='no header'),
+        pytest.param('1,2\n3,4\n', [[1, 2], [3, 4]], id='whole numbers'),
+        pytest.param('0.5,nanometres\n1,2\n', [[1, 2]], id='a word'),
+        pytest.param('# f0,f1\n1,2\n', [[1, 2]], id="numpy's comment"),
+        pytest.param('0,1\n5,6\n7,8\n', [[5, 6], [7, 8]], id="pandas' names"),
+        pytest.param(',0,1\n0,5,6\n1,7,8\n', [[5, 6], [7, 8]], id="pandas' index"),
+        pytest.param('"rgb, a","rgb, b"\n1,2\n', [[1, 2]], id='quoted names'),
+        pytest.param('1,2\n,\n3,4\n\n , \n', [[1, 2], [3, 4]], id='emptied rows'),
+        pytest.param('\ufeff1,2\r\n3,4\r\n', [[1, 2], [3, 4]], id='byte-order mark'),
+        pytest.param('0\n5\n', [[0], [5]], id='one number a row'),
+    ],
+)
+def test_rows_of_csv(tmp_path, text, expected):
+    (tmp_path / 'v1.csv').write_text(text, encoding='utf-8', newline='')
+    assert load(tmp_path / 'v1.csv', duration_sec=None).tolist() == expected
+
+
+def test_a_csv_whose_first_row_is_not_finite_is_no_header(tmp_path):
+    (tmp_path / 'v1.csv').write_text('nan,1\n2,3\n')
+    with pytest.raises(InputError, match='NaN or Inf in snippet 0'):
+        load(tmp_path / 'v1.csv', duration_sec=None)
+
+
+@pytest.mark.parametrize('suffix', ['.npy', '.npz', '.h5'])
+@pytest.mark.parametrize(
+    'options, expected',
+    [
+        (dict(crops='mean'), FEATURES + 1),
+        (dict(crops=1), FEATURES + 2),
+        (dict(crops=0, crop_axis=1), FEATURES),
+    ],
+)
+@pytest.mark.parametrize('first', [False, True])
+def test_crops(tmp_path, suffix, options, expected, first):
+    array = CROPS.swapaxes(0, 1) if first else CROPS
+    path = tmp_path / f'v1{suffix}'
+    if suffix == '.npy':
+        np.save(path, array)
+    elif suffix == '.npz':
+        np.savez(path, v1=array)
+    else:
+        with h5py.File(path, 'w') as file:
+            file['v1'] = array
+    found = (
+        load(path, **options, **({'crop_axis': 0} if first else {})) if not (first and 'crop_axis' in options) else None
+    )
+    if found is not None:
+        np.testing.assert_allclose(found, expected)
+    with pytest.raises(InputError, match='crops'):
+        load(path)
+
+
+def test_a_crop_that_is_not_there(tmp_path):
+    np.save(tmp_path / 'v1.npy', CROPS)
+    with pytest.raises(InputError, match='crops: found 2'):
+        load(tmp_path / 'v1.npy', crops=2)
+    with pytest.raises(InputError, match='crops'):
+        LoadSnippetFeatures(crops='median')
+    with pytest.raises(InputError, match='crop_axis'):
+        LoadSnippetFeatures(crops=0, crop_axis=2)
+
+
+@pytest.mark.parametrize(
+    'places, key',
+    [
+        (['v_v1/c3d', 'v_b/c3d'], 'c3d'),
+        (['v_v1/c3d', 'v_b/c3d'], None),
+        (['v1/rgb', 'v1/flow', 'b/rgb'], 'rgb'),
+        (['features/v1', 'features/b'], None),
+        (['features/v1', 'features/b'], 'features'),
+        (['v1/a/b', 'v2/a/b'], 'a/b'),
+        (['v1/a/b', 'v2/a/b'], 'v1/a/b'),
+        (['v_v1', 'v_b'], None),
+    ],
+)
+def test_groups_of_hdf5(tmp_path, places, key):
+    with h5py.File(tmp_path / 'all.h5', 'w') as file:
+        for number, place in enumerate(places):
+            file[place] = FEATURES + number
+    np.testing.assert_array_equal(load(tmp_path / 'all.h5', key=key), FEATURES)
+
+
+@pytest.mark.parametrize('key, found', [(None, 'rgb'), ('depth', 'rgb'), ('b/rgb', 'rgb')])
+def test_groups_of_hdf5_that_cannot_be_told(tmp_path, key, found):
+    with h5py.File(tmp_path / 'all.h5', 'w') as file:
+        file['v1/rgb'] = file['v1/flow'] = file['w/rgb'] = FEATURES
+    with pytest.raises(InputError, match=f'key: found .*{found}'):
+        load(tmp_path / 'all.h5', key=key)
+
+
+def test_groups_of_hdf5_without_end_or_elsewhere(tmp_path):
+    with h5py.File(tmp_path / 'round.h5', 'w') as file:
+        file['v1'] = file['/']
+    with pytest.raises(InputError, match='a group'):
+        load(tmp_path / 'round.h5')
+    with h5py.File(tmp_path / 'link.h5', 'w') as file:
+        file['v1/rgb'] = h5py.ExternalLink(str(tmp_path / 'round.h5'), '/x')
+        file['v2'] = h5py.SoftLink('/v1')
+    for video_id in ('v1', 'v2'):
+        with pytest.raises(InputError, match='a link'):
+            load(tmp_path / 'link.h5', video_id=video_id)
+
+
+def test_videos_of_groups_are_listed(tmp_path):
+    with h5py.File(tmp_path / 'all.h5', 'w') as file:
+        file['v_a/c3d'] = file['v_b/c3d'] = FEATURES
+    assert [video.video_id for video in list_inputs(str(tmp_path / 'all.h5'))] == ['v_a', 'v_b']
+
+
+@pytest.mark.parametrize('name, video', [('v_abc.npy', 'abc'), ('abc.npy', 'v_abc'), ('abc.npy', 'abc')])
+def test_a_prefix_of_activitynet_before_the_name_of_a_file(tmp_path, name, video):
+    np.save(tmp_path / name, FEATURES)
+    entry = dict(duration=2.0, subset='training', annotations=[dict(label='a', segment=[0, 1])])
+    (tmp_path / 'gt.json').write_text(json.dumps(dict(database={video: entry})))
+    (tmp_path / 'points.txt').write_text('abc,0.5,a\n')
+    files = dict(ann_file='gt.json', point_file='points.txt', data_root=str(tmp_path), data_prefix=dict(rgb=''))
+    steps = [dict(type='LoadSnippetFeatures')]
+    dataset = PointTALDataset(**files, subset='train', grid=dict(snippet_sec=0.5), pipeline=steps)
+    np.testing.assert_array_equal(dataset[0]['features'], FEATURES)
+
+
+@pytest.mark.parametrize('fps, frames, stride', [(5, 5, 1), (30, 16, 4), (30, 32, 16), (25, 64, 8)])
+@pytest.mark.parametrize('whole', [True, False], ids=['whole clips', 'all clips'])
+def test_short_videos_of_overlapping_clips(tmp_path, fps, frames, stride, whole):
+    steps = [dict(type=step) for step in ('LoadSnippetFeatures', 'PointsToSnippets')]
+    videos = {}
+    for sec in (0.5, 1.5, 2, 3, 4, 6, 25):
+        clips = (int(sec * fps) - frames * whole) // stride + 1
+        np.save(tmp_path / f'v{sec}.npy', np.ones((max(clips, 1), 4), 'f4'))
+        points = [
+            dict(time_sec=share * sec, label='a', instance=number) for number, share in enumerate((0.0, 0.5, 1.0))
+        ]
+        videos[f'v{sec}'] = dict(duration_sec=sec, points=points)
+    (tmp_path / 'a.json').write_text(json.dumps(dict(format='fsptal_mm', version=1, classes=['a'], videos=videos)))
+    grid = dict(fps=fps, snippet_frames=frames, stride_frames=stride)
+    dataset = PointTALDataset('a.json', dict(f=''), data_root=str(tmp_path), grid=grid, pipeline=steps)
+    for index in range(len(dataset)):
+        labelled = np.flatnonzero(dataset[index]['snippet_instances'][:, 0] >= 0)
+        assert labelled[0] == 0  # a point before the first snippet goes to it
+        assert labelled[-1] == len(dataset[index]['features']) - 1 or not whole
+
+
+def test_a_wrong_number_of_overlapping_clips_is_still_an_error(tmp_path):
+    np.save(tmp_path / 'v1.npy', np.ones((90, 4), 'f4'))
+    grid = SnippetGrid.from_config(dict(fps=5, snippet_frames=5, stride_frames=1))
+    info = dict(video_id='v1', feature_paths=[str(tmp_path / 'v1.npy')], grid=grid, duration_sec=25.0)
+    with pytest.raises(InputError, match=r'found 90.*length_tolerance'):
+        LoadSnippetFeatures().transform(info)
+
+
+@pytest.mark.parametrize('shape', [(16, 103), (1024, 103)])
+def test_transposed_features_are_named(tmp_path, shape):
+    np.save(tmp_path / 'v1.npy', np.ones(shape, 'f4'))
+    with pytest.raises(InputError, match=rf'found \({shape[0]}, 103\).*transposed'):
+        load(tmp_path / 'v1.npy', duration_sec=51.5)
+
+
+@pytest.mark.parametrize('suffix', ['.npy', '.npz'])
+def test_arrays_of_objects_are_named(tmp_path, suffix):
+    content = np.array({'feat': FEATURES}, dtype=object)
+    path = tmp_path / f'v1{suffix}'
+    (np.save if suffix == '.npy' else np.savez)(path, content)
+    with pytest.raises(InputError, match=r'Python objects.*convert_features'):
+        load(path)
+
+
+@pytest.mark.parametrize('suffix', ['.pkl', '.pt'])
+def test_other_suffixes_name_the_converter(tmp_path, suffix):
+    (tmp_path / f'v1{suffix}').write_bytes(b'')
+    with pytest.raises(InputError, match=r'suffix.*convert_features'):
+        load(tmp_path / f'v1{suffix}')
