@@ -1,0 +1,202 @@
+"""Features in files of torch and pickle, read without running any code of theirs."""
+
+import io
+import math
+import pickle
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.runner import CheckpointLoader
+
+from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.reading import regular_file
+
+from .feature_files import check_kind
+
+PICKLE_SUFFIXES = ('.pkl', '.pickle', '.npy')
+TORCH_SUFFIXES = ('.pt', '.pth')
+_MAX_BYTES = 4 << 30
+
+
+def read_pickled(path: str | Path, key: str | None = None, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+    """Read the features in a file of ``torch.save``, ``pickle.dump`` or ``numpy.save`` of Python objects.
+
+    A file holds an array or tensor ``(T, D)`` or with crops; a list of T rows; a dict with such an array under ``key``
+    (not needed if it is the only array); a dict from video to array; or a list of arrays, one per video of ``names``.
+
+    Args:
+        path: File that ends in .pt, .pth, .pkl, .pickle or .npy.
+        key: Name of the array in a dict.
+        names: Ids of the videos of a list, in its order.
+
+    Returns:
+        dict[str, np.ndarray]: Features by video id; the id of a single one is the name of the file.
+
+    Raises:
+        InputError: The file is damaged, holds anything but numbers and texts, or its content cannot be told.
+    """
+    path = regular_file(path, 'a file of features', _MAX_BYTES)
+    suffix = path.suffix.lower()
+    if suffix in TORCH_SUFFIXES:
+        content = CheckpointLoader.load_checkpoint(str(path), 'cpu', 'silent')
+    elif suffix in PICKLE_SUFFIXES:
+        content = _read_pickle(path)
+    else:
+        raise InputError(f'one of {(*TORCH_SUFFIXES, *PICKLE_SUFFIXES)}', file=path, field='suffix', found=suffix)
+    found = {}
+    for video_id, array in _arrays(content, path, key, names):
+        is_tensor = isinstance(array, torch.Tensor)
+        shaped = np.broadcast_to(np.zeros((), np.float32), tuple(array.shape)) if is_tensor else array
+        check_kind(shaped, path, video_id, (2, 3))
+        found[video_id] = _to_numpy(array)
+    return found
+
+
+def _arrays(content, path, key, names) -> Iterator[tuple[str, Any]]:
+    content = _open(content)
+    if isinstance(content, dict):
+        content = {str(name): _open(value) for name, value in content.items()}
+    elif isinstance(content, (list, tuple)):
+        content = [_open(value) for value in content]
+    if isinstance(content, dict) and key is None and all(map(_is_array, content.values())):
+        arrays = list(content.values())
+        yield from content.items() if len(content) > 1 else [(path.stem, *arrays)]
+    elif isinstance(content, dict):
+        inside = [name for name, value in content.items() if _is_array(value)]
+        wanted = key if key is not None else inside[0] if len(inside) == 1 else None
+        if wanted not in content:
+            raise InputError(key or 'one array, or --key', file=path, field='key', found=list(content)[:10])
+        yield from _arrays(content[wanted], path, None, names)
+    elif isinstance(content, list) and content and all(_is_row(row) for row in content):
+        yield path.stem, np.stack([np.asarray(_to_numpy(row), dtype=np.float32) for row in content])
+    elif isinstance(content, list) and all(map(_is_array, content)):
+        if names is None or len(names) != len(content):
+            found = 'no names' if names is None else f'{len(names)} names'
+            raise InputError(f'the ids of {len(content)} arrays (--names)', file=path, field='names', found=found)
+        yield from zip(names, content)
+    elif _is_array(content):
+        yield path.stem, content
+    else:
+        raise InputError('an array of numbers, a dict or a list of some', file=path, found=type(content).__name__)
+
+
+def _open(value):
+    """The array or object behind what stands in for it while a pickle is read."""
+    while isinstance(value, _Array):
+        value = value.value
+    return value
+
+
+def _is_array(value):
+    return isinstance(value, (np.ndarray, torch.Tensor)) and value.ndim > 1
+
+
+def _is_row(value):
+    return isinstance(value, (np.ndarray, torch.Tensor)) and value.ndim == 1
+
+
+def _to_numpy(array):
+    return array.detach().cpu().float().numpy() if isinstance(array, torch.Tensor) else array
+
+
+def _read_pickle(path):
+    try:
+        with path.open('rb') as file:
+            if path.suffix.lower() == '.npy':
+                version = np.lib.format.read_magic(file)
+                header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+                if not header[version](file)[2].hasobject:
+                    return np.load(path, mmap_mode='r', allow_pickle=False)
+            return _NumbersOnly(file, encoding='latin1').load()
+    except InputError:
+        raise
+    except Exception as error:  # damaged data may raise any type of error
+        raise InputError('a pickle of numbers, texts, lists and dicts', file=path, found=repr(error)[:250]) from error
+
+
+class _Dtype:
+    """Stands in for ``numpy.dtype``, whose state may hold anything."""
+
+    def __init__(self, code, *_):
+        self.value = np.dtype(code if isinstance(code, str) else '')
+        if self.value.kind not in 'biufO' or self.value.names:
+            raise pickle.UnpicklingError(f'numbers of type {code!r}')
+
+    def __setstate__(self, state):
+        if state[1] in ('<', '>'):
+            self.value = self.value.newbyteorder(state[1])
+
+
+class _Array:
+    """Stands in for ``numpy.ndarray``: takes shape, type and bytes, and checks that they fit."""
+
+    def __setstate__(self, state):
+        _, shape, dtype, is_fortran, data = state
+        self.fill(data, dtype, shape, 'F' if is_fortran else 'C')
+
+    def fill(self, data, dtype, shape, order='C'):
+        if dtype.value.hasobject:
+            self.value = data[0] if shape == () else list(data)
+            return
+        data = data.encode('latin1') if isinstance(data, str) else data
+        self.value = np.frombuffer(data, dtype.value).reshape(shape, order=order)
+
+
+class _Storage:
+    """Stands in for a storage of torch, which ``torch.load`` reads safely."""
+
+    def __init__(self, data):
+        self.value = torch.load(io.BytesIO(data), map_location='cpu', weights_only=True)
+
+
+class _NumbersOnly(pickle.Unpickler):
+    """Unpickler that knows arrays, tensors and plain values, and finds nothing else."""
+
+    def find_class(self, module, name):
+        """Return what stands in for a name; UnpicklingError for all others."""
+        known = _KNOWN.get((module.replace('numpy._core', 'numpy.core'), name))
+        if known is None:
+            raise pickle.UnpicklingError(f'{module}.{name}, which could run code')
+        return known
+
+
+def _from_buffer(data, dtype, shape, order):
+    array = _Array()
+    array.fill(bytes(data), dtype, shape, order)
+    return array
+
+
+def _scalar(dtype, data):
+    array = _Array()
+    array.fill(data, dtype, (1,))
+    return array.value[0].item()
+
+
+def _tensor(storage, offset, size, stride, *_):
+    last = offset + sum((length - 1) * step for length, step in zip(size, stride)) if math.prod(size) else -1
+    if min((0, offset, *size, *stride)) < 0 or max(last + 1, math.prod(size)) > len(storage.value):
+        raise pickle.UnpicklingError('a tensor that is larger than its storage')
+    return torch._utils._rebuild_tensor_v2(storage.value, offset, size, stride, False, {})
+
+
+def _encode(text, encoding):
+    if encoding != 'latin1':
+        raise pickle.UnpicklingError(f'bytes as {encoding!r}')
+    return text.encode('latin1')
+
+
+_KNOWN = {
+    ('numpy', 'ndarray'): _Array,
+    ('numpy', 'dtype'): _Dtype,
+    ('numpy.core.multiarray', '_reconstruct'): lambda *_: _Array(),
+    ('numpy.core.multiarray', 'scalar'): _scalar,
+    ('numpy.core.numeric', '_frombuffer'): _from_buffer,
+    ('torch._utils', '_rebuild_tensor_v2'): _tensor,
+    ('torch.storage', '_load_from_bytes'): _Storage,
+    ('collections', 'OrderedDict'): OrderedDict,
+    ('_codecs', 'encode'): _encode,  # how bytes look in older protocols
+}

@@ -1,0 +1,49 @@
+"""Convert features in files of torch (.pt, .pth) and pickle (.pkl, .npy of objects) to .npy, one file per video.
+
+No code in a file is run: it may hold numbers, texts, lists and dicts, and anything else is an error. A file with
+several videos gives a file for each of them.
+
+Example:
+    python tools/data/convert_features.py data/mine/features old/*.pkl --key rgb
+"""
+
+import argparse
+import sys
+
+import numpy as np
+
+from fsptal_mm.datasets.annotations.readers import read_split
+from fsptal_mm.datasets.pickled_features import read_pickled
+from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.reading import path_below
+from fsptal_mm.utils.writing import atomic_write
+
+
+def parse_args(argv):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('out_dir', help='folder for ID.npy')
+    parser.add_argument('files', nargs='+', help='.pt, .pth, .pkl, .pickle or .npy')
+    parser.add_argument('--key', help='name of the array in a dict (default: the only one)')
+    parser.add_argument('--names', help='video ids of a list of arrays, one per line, in its order')
+    return parser.parse_args(argv)
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    names = args.names and read_split(args.names)
+    written = {}
+    for file in args.files:
+        for video_id, array in read_pickled(file, args.key, names).items():
+            if video_id in written:
+                raise InputError('every video once', file=file, video=video_id, found=f'also in {written[video_id]}')
+            written[video_id] = file
+            with atomic_write(path_below(args.out_dir, video_id, '.npy'), 'wb') as out:
+                np.save(out, np.asarray(array, dtype=np.float32), allow_pickle=False)
+    print(f'{args.out_dir}: {len(written)} videos')
+
+
+if __name__ == '__main__':
+    try:
+        main()
+    except InputError as error:
+        sys.exit(f'error: {error}')
