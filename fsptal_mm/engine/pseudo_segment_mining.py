@@ -23,7 +23,7 @@ def propose(model: PointTAL, inputs: SnippetBatch | ClipBatch, data_samples: lis
     Returns:
         dict[str, dict]: By video id: the proposals as ``detections`` and the labelled instances as ``points``
         (Instances, in seconds); final ``snippet_scores (T, C)`` and ``background_scores (T,)``; ``background_sec``;
-        duration and grid; and for analysis the ground truth ``gt`` (Instances).
+        duration and grid.
     """
     _, scores, proposed = model.propose(inputs, data_samples)
     found = {}
@@ -38,7 +38,6 @@ def propose(model: PointTAL, inputs: SnippetBatch | ClipBatch, data_samples: lis
             background_sec=np.asarray(sample.get('gt_background_sec', [])),
             duration_sec=sample.duration_sec,
             grid=sample.grid,
-            gt=Instances.of_video(sample.get('gt_segments_sec', []), sample.get('gt_segment_labels', [])),
         )
     return found
 

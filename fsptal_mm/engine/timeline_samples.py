@@ -7,6 +7,7 @@ import torch
 from mmaction.structures import ActionDataSample
 from mmengine.dataset import BaseDataset, pseudo_collate
 
+from fsptal_mm.evaluation.tal_metric import GROUND_TRUTH_KEYS
 from fsptal_mm.structures import VideoLabels, snippet_edges_sec, to_numpy
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.visualization import SnippetCurves
@@ -46,6 +47,18 @@ def find_videos(dataset: BaseDataset, videos: int | Sequence[str], field: str) -
         some = ', '.join([*indices][:5])
         raise InputError(f'ids of the {len(indices)} videos of the dataset, such as {some}', field=field, found=missing)
     return [indices[video_id] for video_id in videos]
+
+
+def item_with_truth(dataset: BaseDataset, index: int) -> dict:
+    """Item of a dataset whose data sample also holds the ground truth, for pictures: in a training it does not.
+
+    Args:
+        dataset (PointTALDataset): Of training or test videos.
+        index: Of the video.
+    """
+    item, info = dataset[index], dataset.get_data_info(index)
+    item['data_samples'].set_metainfo({key: info[key] for key in GROUND_TRUTH_KEYS if key in info})
+    return item
 
 
 @torch.no_grad()

@@ -12,12 +12,12 @@ from mmengine.logging import print_log
 from fsptal_mm.structures import Instances, to_numpy
 from fsptal_mm.utils.errors import InputError, check_flags
 
-from .functional import Protocol, class_table, classification_measures, summary_table
+from .functional import RECALL_AT, Protocol, class_table, classification_measures, summary_table
 from .ground_truth import GroundTruth
 from .results import name_classes, write_results
 from .samples import class_names, collect_detections, column, warn, without_repetition
 
-_GROUND_TRUTH_KEYS = ('gt_segments_sec', 'gt_segment_labels', 'ambiguous_sec')
+GROUND_TRUTH_KEYS = ('gt_segments_sec', 'gt_segment_labels', 'ambiguous_sec')
 _METRICS = ('mAP', 'AR@AN', 'classification')
 
 
@@ -92,6 +92,16 @@ class TALMetric(BaseMetric):
         self.result_file = result_file
         self.per_class = per_class
 
+    @property
+    def keys(self) -> list[str]:
+        """Names of the figures, without the prefix."""
+        named = {
+            'mAP': [*self.protocol.average_keys, *self.protocol.threshold_keys],
+            'AR@AN': [*(f'AR@{n}' for n in RECALL_AT), 'AUC'],
+            'classification': ['video_mAP', 'video_top1'],
+        }
+        return [key for metric in _METRICS if metric in self.metrics for key in named[metric]]
+
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Collect predictions and ground truth of each sample, as small arrays.
 
@@ -126,7 +136,7 @@ class TALMetric(BaseMetric):
     def _detection_measures(self, results, classes):
         ground_truth = GroundTruth.from_videos(results, classes, self.protocol, self.ambiguous == 'drop')
         if not len(ground_truth.segments):
-            warn(f'None of {len(results)} videos has a ground-truth segment: mAP and AR@AN are left out')
+            warn(f'None of {len(results)} videos has a ground-truth segment (test_mode?): mAP and AR@AN are left out')
             return {}, 'no detections judged'
         det = Instances.join(column(results, 'detections'))
         if self.ambiguous == 'drop' and not len(ground_truth.ambiguous):
@@ -168,7 +178,7 @@ def _collect(sample):
     return {
         'video_id': sample['video_id'],
         'detections': collect_detections(sample),
-        **{key: sample[key] for key in _GROUND_TRUTH_KEYS if key in sample},
+        **{key: sample[key] for key in GROUND_TRUTH_KEYS if key in sample},
         'class_scores': to_numpy(sample['pred_scores']) if 'pred_scores' in sample else None,
         'class_labels': to_numpy(sample['gt_video_labels']) if 'gt_video_labels' in sample else None,
     }

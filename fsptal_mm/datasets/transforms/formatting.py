@@ -22,8 +22,9 @@ class PackPointTALInputs(BaseTransform):
 
     ``inputs`` are the features ``(T, D)``, as float32, or the clips, unchanged. The data sample holds
     ``snippet_instances (T, C)``, ``background_labels (T,)`` and ``gt_video_labels (C,)`` as data. Its meta information
-    is for inference and evaluation: the grid, the duration, the points and the ground-truth segments. Each process of
-    a distributed test gives these segments to the metric; no part of training reads them.
+    is for inference and evaluation: the grid, the duration, the points and, in a dataset with ``test_mode``, the
+    ground-truth segments, which each process of a distributed test gives to the metric. Training samples hold no
+    segment.
 
     Required keys: ``features``, ``snippet_instances``, ``background_labels``, ``grid``, ``duration_sec``,
     ``video_id``, ``video_labels``, ``num_classes`` and the evaluation keys.
@@ -39,7 +40,8 @@ class PackPointTALInputs(BaseTransform):
         """Pack one video."""
         video_labels = torch.zeros(results['num_classes'])
         video_labels[torch.as_tensor(results['video_labels'], dtype=torch.long)] = 1
-        meta = {key: results[key] for key in (*_EVALUATION_KEYS, *self.meta_keys) if key in results}
+        truth = () if results.get('is_training') else _EVALUATION_KEYS
+        meta = {key: results[key] for key in (*truth, *self.meta_keys) if key in results}
         # With the prefix of the segments and video labels: they come from the annotations, too.
         meta.update({f'gt_{key}': results[key] for key in _POINT_KEYS if key in results})
         meta.update(

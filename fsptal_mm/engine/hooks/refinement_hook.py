@@ -10,7 +10,6 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
-from fsptal_mm.evaluation.samples import column
 from fsptal_mm.structures import Instances, SegmentBatch
 from fsptal_mm.utils.errors import InputError, check_flags, check_numbers
 from fsptal_mm.utils.writing import write_json
@@ -89,7 +88,7 @@ class RefinementHook(Hook):
         videos = mining_pass(runner, propose, self.begin)
         videos = dict(sorted(videos.items()))  # in one order, however many processes there are
         if self.supervision == 'segments':
-            pseudo = _ground_truth(videos)
+            pseudo = _ground_truth(runner, videos)
         else:
             pseudo = find_pseudo_segments(list(videos.values()), self.rules)
         model.start_refinement(_to_store(videos, pseudo, self.rules.weights(pseudo)))
@@ -113,7 +112,7 @@ class RefinementHook(Hook):
         )
         scalars = {'refinement/pseudo_segments': len(pseudo.segments), 'refinement/proposals': num_proposals}
         if self.analysis:
-            quality = segment_quality(pseudo.segments, _ground_truth(videos).segments)
+            quality = segment_quality(pseudo.segments, _ground_truth(runner, videos).segments)
             if quality is not None:
                 runner.logger.info(
                     'Analysis with the ground truth, which training never sees: mean tIoU of the pseudo segments '
@@ -131,8 +130,13 @@ class RefinementHook(Hook):
             write_json(Path(runner.work_dir, SEGMENT_FOLDER, f'epoch_{runner.epoch}.json'), content)
 
 
-def _ground_truth(videos):
-    gt = Instances.join(column(videos.values(), 'gt'))
+def _ground_truth(runner, videos):
+    """Segments of the dataset: data samples of a training do not hold them."""
+    dataset = runner.train_dataloader.dataset
+    infos = {info['video_id']: info for info in map(dataset.get_data_info, range(len(dataset)))}
+    gt = Instances.join(
+        [Instances.of_video(infos[name]['gt_segments_sec'], infos[name]['gt_segment_labels']) for name in videos]
+    )
     gt = gt[gt.segments[:, 1] > gt.segments[:, 0]]
     return PseudoSegments(replace(gt, scores=np.ones(len(gt))), np.arange(len(gt)), np.empty(0, dtype=np.int64))
 

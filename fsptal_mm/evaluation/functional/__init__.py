@@ -17,12 +17,13 @@ from .detection import (
 from .evaluate import Evaluation, evaluate_detections
 from .pairs import paired_iou, pairs_within_groups, touches_any
 from .points import match_points, point_average_precision, point_extents
-from .proposals import average_recall, summarize_recall
+from .proposals import RECALL_AT, average_recall, summarize_recall
 from .protocol import PRESETS, Protocol
 from .tables import class_table, render_markdown, summary_table
 
 __all__ = [
     'PRESETS',
+    'RECALL_AT',
     'Evaluation',
     'PairedDifference',
     'Protocol',

@@ -9,6 +9,7 @@ from fsptal_mm.structures import Instances, segment_iou
 # ActivityNet's proposal task: up to 100 proposals per video on average, at these tIoUs.
 MAX_AVERAGE_PROPOSALS = 100
 RECALL_TIOUS = np.linspace(0.5, 0.95, 10)
+RECALL_AT = (5, 10, 50, 100)  # proposals per video on average, of the usual figures
 
 
 def average_recall(
@@ -52,7 +53,7 @@ def average_recall(
     return recalled / len(gt), steps * retrieved.sum() / len(videos)
 
 
-def summarize_recall(recall: np.ndarray, at: Sequence[int] = (5, 10, 50, 100)) -> dict[str, float]:
+def summarize_recall(recall: np.ndarray, at: Sequence[int] = RECALL_AT) -> dict[str, float]:
     """Summarize AR@AN in its usual figures, as fractions.
 
     Args:
