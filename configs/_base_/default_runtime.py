@@ -11,6 +11,7 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
     epoch_seed=dict(type='EpochSeedHook'),
     results=dict(type='ResultFileHook'),
+    run_checks=dict(type='RunChecksHook'),
     finite_loss=dict(type='FiniteLossHook'),
 )
 env_cfg = dict(

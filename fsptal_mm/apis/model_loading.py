@@ -8,12 +8,14 @@ from typing import Any
 
 import torch
 from mmengine.config import Config, ConfigDict
+from mmengine.dataset import BaseDataset
 from mmengine.device import get_device
 from mmengine.infer import BaseInferencer
 from mmengine.runner.checkpoint import CheckpointLoader, _load_checkpoint_to_model
 from torch import nn
 
 from fsptal_mm.datasets.annotations.readers import read_classes
+from fsptal_mm.engine.class_lists import align_classes, classes_of_checkpoint
 from fsptal_mm.models import PointTAL
 from fsptal_mm.models.task_modules import ProposalGenerator
 from fsptal_mm.models.task_modules.nms import find_nms
@@ -82,14 +84,22 @@ def state_dict_holder(checkpoint: Any, file: str | Path) -> dict[str, Any]:
     return checkpoint
 
 
-def load_local_checkpoint(model: nn.Module, path: str | Path) -> None:
+def load_local_checkpoint(model: nn.Module, path: str | Path, *datasets: BaseDataset) -> None:
     """Load a local checkpoint into a model; nothing in it is executed.
 
+    Args:
+        model: The model.
+        path: File of the checkpoint.
+        *datasets: Datasets that the model will see: they get the classes of the checkpoint, in its order, by name.
+
     Raises:
-        InputError: There is no such file, or it is no checkpoint, or one of another model: see :func:`load_weights`.
+        InputError: There is no such file, or it is no checkpoint, or one of another model (see :func:`load_weights`) or
+            of other classes.
     """
     checkpoint = CheckpointLoader.load_checkpoint(local_file(path), 'cpu', 'silent')
     load_weights(model, state_dict_holder(checkpoint, path), path)
+    for dataset in datasets:
+        align_classes(dataset, classes_of_checkpoint(checkpoint), str(path), 'the dataset')
 
 
 def load_weights(model: nn.Module, checkpoint: dict[str, Any], file: str | Path) -> None:
@@ -132,14 +142,6 @@ def set_nms(model: PointTAL, nms: dict[str, Any]) -> None:
         raise InputError('a model whose head has a ProposalGenerator', field='nms', found=found)
     for stage in filter(None, (proposals, getattr(model, 'refinement', None))):
         stage.nms, stage.nms_args = find_nms(nms)
-
-
-def classes_of_checkpoint(checkpoint: dict[str, Any]) -> Any:
-    """Names of the classes that mmengine stores in a checkpoint, unchecked; None if it holds none."""
-    found = checkpoint
-    for field in ('meta', 'dataset_meta', 'classes'):
-        found = found.get(field) if isinstance(found, dict) else None
-    return found
 
 
 def class_names(num_classes: int, sources: dict[str, Sequence[str] | Path | None], file: str | Path) -> tuple[str, ...]:

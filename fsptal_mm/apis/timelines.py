@@ -13,7 +13,13 @@ from mmengine.registry import DefaultScope
 
 from fsptal_mm.datasets.annotations.records import Annotations
 from fsptal_mm.datasets.videos.reader import VIDEO_SUFFIXES, open_video
-from fsptal_mm.engine.timeline_samples import check_has_timeline, find_videos, mined_sample, predicted_sample
+from fsptal_mm.engine.timeline_samples import (
+    check_has_timeline,
+    find_videos,
+    item_with_truth,
+    mined_sample,
+    predicted_sample,
+)
 from fsptal_mm.evaluation import GroundTruth, index_classes
 from fsptal_mm.utils.configs import naming_types
 from fsptal_mm.utils.errors import InputError
@@ -57,13 +63,13 @@ def timelines_of_model(
         labelled = DATASETS.build(config.train_dataloader.dataset) if split == 'train' else None
         model = MODELS.build(config.model)
     check_has_timeline(model)
-    load_local_checkpoint(model, checkpoint)
+    load_local_checkpoint(model, checkpoint, *filter(None, (dataset, labelled)))
     model = model.to(get_device()).eval()
     found = {}
     for index in find_videos(dataset, videos, 'videos'):
-        sample = predicted_sample(model, dataset[index])
+        sample = predicted_sample(model, item_with_truth(dataset, index))
         if labelled is not None:
-            mined = mined_sample(model, labelled[index])
+            mined = mined_sample(model, item_with_truth(labelled, index))
             mined.pred_segments = sample.pred_segments
             sample = mined
         found[sample.video_id] = sample_timeline(sample, dataset.metainfo['classes'], name)

@@ -7,6 +7,7 @@ from .hooks import (
     PseudoLabelMiningHook,
     RefinementHook,
     ResultFileHook,
+    RunChecksHook,
     TALVisualizationHook,
 )
 from .pseudo_segments import PseudoSegmentRules, PseudoSegments
@@ -21,6 +22,7 @@ __all__ = [
     'PseudoSegments',
     'RefinementHook',
     'ResultFileHook',
+    'RunChecksHook',
     'TALVisualizationHook',
     'decode_change_points',
 ]

@@ -24,7 +24,7 @@ def align_classes(dataset: BaseDataset, classes: Any, of: str, name: str) -> boo
 
     Args:
         dataset (PointTALDataset): The dataset, or a wrapper around some; it changes in place.
-        classes (Sequence[str]): Names in the order of the model. Anything else is taken for unknown and changes nothing.
+        classes (Sequence[str]): Names in the order of the model. Anything else counts as unknown and changes nothing.
         of: Source of the names, for messages.
         name: Name of the dataset, for messages.
 
@@ -39,7 +39,8 @@ def align_classes(dataset: BaseDataset, classes: Any, of: str, name: str) -> boo
     classes, own = tuple(classes), dataset.metainfo.get('classes')
     if own is None or tuple(own) == classes:
         return False
-    unknown = [label for label in own if label not in classes]
+    leaves_out = getattr(dataset, 'other_labels', None) == 'leave out'
+    unknown = [] if leaves_out else [label for label in own if label not in classes]
     parts = getattr(dataset, 'datasets', None) or ([dataset.dataset] if hasattr(dataset, 'dataset') else [])
     if unknown or not (parts or hasattr(dataset, 'use_classes')):
         found = f'{_short(unknown)}, which is not among them' if unknown else f'another order: {_short(own)}'

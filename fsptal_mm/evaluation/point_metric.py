@@ -44,6 +44,7 @@ class PointMetric(BaseMetric):
     """
 
     default_prefix = 'point'
+    keys = ('mAP', 'recall')
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Collect predictions and points of each sample, as small arrays.

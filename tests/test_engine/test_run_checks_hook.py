@@ -1,4 +1,4 @@
-"""Class lists are joined by name; a run that cannot train or resume, or has an unknown ``save_best``, does not start."""
+"""Class lists are joined by name; a run that cannot train or resume does not start."""
 
 import json
 
@@ -6,6 +6,7 @@ import pytest
 from mmengine.runner import CheckpointLoader, save_checkpoint
 from tiny_run import make_runner, write_data
 
+import fsptal_mm.evaluation  # noqa: F401  (registers the metrics)
 from fsptal_mm.utils.errors import InputError
 
 HOOK = [dict(type='RunChecksHook')]
@@ -34,7 +35,7 @@ def loader(folder, ann_file='ann.json', wrapper=None, **options):
     return dict(batch_size=1, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False), dataset=dataset)
 
 
-def test_run(folder, ann_file, name, wrapper=None):
+def judge(folder, ann_file, name, wrapper=None):
     """Figures of a test, and its dataset."""
     runner = make_runner(
         folder,
@@ -46,9 +47,6 @@ def test_run(folder, ann_file, name, wrapper=None):
         load_from=str(folder / 'run/epoch_1.pth'),
     )
     return runner.test(), runner.test_dataloader.dataset
-
-
-test_run.__test__ = False
 
 
 @pytest.fixture
@@ -70,8 +68,8 @@ def test_classes_of_test_data_are_mapped_by_name(trained, listed, wrapper):
         change(content)
         content['classes'] = ['a', 'b']
 
-    same, _ = test_run(trained, rewritten(trained, keep_list), 'same')
-    other, dataset = test_run(trained, rewritten(trained, change), 'other', wrapper)
+    same, _ = judge(trained, rewritten(trained, keep_list), 'same')
+    other, dataset = judge(trained, rewritten(trained, change), 'other', wrapper)
     assert dataset.metainfo['classes'] == ('a', 'b')
     assert other == same
     assert same['tal/AR@100'] > 0
@@ -83,8 +81,8 @@ def test_a_class_that_the_checkpoint_does_not_know_is_an_error(trained):
         for video in content['videos'].values():
             video['points'] = video['segments'] = []
 
-    with pytest.raises(InputError, match='classes of test_dataloader: .*B.*a, b'):
-        test_run(trained, rewritten(trained, change), 'other')
+    with pytest.raises(InputError, match=r'classes of test_dataloader: .*B.*a, b'):
+        judge(trained, rewritten(trained, change), 'other')
 
 
 def test_classes_of_validation_data_follow_the_training_data(tmp_path):
@@ -103,14 +101,16 @@ def test_classes_of_validation_data_follow_the_training_data(tmp_path):
 def test_no_step_per_epoch_is_an_error(tmp_path):
     write_data(tmp_path)
     runner = make_runner(tmp_path, HOOK, train_dataloader=loader(tmp_path) | dict(batch_size=6, drop_last=True))
-    with pytest.raises(InputError, match='batch_size: .*6 with drop_last.*5 videos'):
+    with pytest.raises(InputError, match=r'batch_size: .*6 with drop_last.*5 videos'):
         runner.train()
 
 
 def test_a_resume_with_another_number_of_classes_is_an_error(trained):
     checkpoint = str(trained / 'run/epoch_1.pth')
-    runner = make_runner(trained, HOOK, head=dict(num_classes=3), name='three', epochs=2, resume=True, load_from=checkpoint)
-    with pytest.raises(InputError, match='checkpoint: .*head'):
+    runner = make_runner(
+        trained, HOOK, head=dict(num_classes=3), name='three', epochs=2, resume=True, load_from=checkpoint
+    )
+    with pytest.raises(InputError, match=r'checkpoint: .*head'):
         runner.train()
 
 
@@ -146,7 +146,9 @@ def test_a_figure_that_the_videos_do_not_give(tmp_path, wanted):
     write_data(tmp_path, segments=False)
     hooks = dict(checkpoint=dict(type='AtomicCheckpointHook', interval=1, save_best=wanted, rule='greater'))
     val = dict(val_dataloader=loader(tmp_path), val_cfg=dict(type='ValLoop'))
-    runner = make_runner(tmp_path, HOOK, default_hooks=hooks, val_evaluator=dict(type='TALMetric', metrics='mAP'), **val)
+    runner = make_runner(
+        tmp_path, HOOK, default_hooks=hooks, val_evaluator=[dict(type='TALMetric', metrics='mAP')], **val
+    )
     with pytest.raises(InputError, match='save_best'):
         runner.train()
 
@@ -167,3 +169,11 @@ def test_training_samples_hold_points_and_no_segments(tmp_path):
     assert sample.gt_point_sec.tolist() == [2.5, 11.5, 19.5]
     assert not [key for key in sample.metainfo_keys() if 'segment' in key or 'ambiguous' in key]
     assert runner.train_dataloader.dataset.get_data_info(2)['gt_segments_sec'].shape == (3, 2)
+
+
+def test_a_validation_that_would_leave_videos_out_is_an_error(tmp_path):
+    write_data(tmp_path)
+    val = dict(val_evaluator=dict(type='TALMetric'), val_cfg=dict(type='ValLoop'))
+    runner = make_runner(tmp_path, HOOK, val_dataloader=loader(tmp_path) | dict(batch_size=2, drop_last=True), **val)
+    with pytest.raises(InputError, match=r'val_dataloader.drop_last: .*1 of 5'):
+        runner.train()

@@ -76,7 +76,7 @@ def rank(config, checkpoints, points_only):
     test = None if points_only else Runner.build_dataloader(config.test_dataloader)
     rows = {}
     for path in checkpoints:
-        load_local_checkpoint(model, path)
+        load_local_checkpoint(model, path, *(loader.dataset for loader in (held_out, test) if loader is not None))
         measures = judge(model, held_out, [dict(type='PointMetric'), *analysis])
         if _POINTS not in measures:
             raise InputError('points in the held-out videos', field='val_dataloader.dataset', found='none')

@@ -92,11 +92,11 @@ def predict(config, checkpoint, split='train', nms=None):
     if split == 'train':
         loader.dataset = dataset | dict(pipeline=config.test_dataloader.dataset.pipeline)
     model = init_recognizer(config, device='cuda' if torch.cuda.is_available() else 'cpu')
-    load_local_checkpoint(model, checkpoint)
+    loader, videos = Runner.build_dataloader(loader), {}
+    load_local_checkpoint(model, checkpoint, loader.dataset)
     if nms is not None:
         set_nms(model, nms)
         model.head.proposals.max_proposals = None
-    loader, videos = Runner.build_dataloader(loader), {}
     with torch.no_grad():
         for batch in loader:
             inputs, samples = model.data_preprocessor(batch)['inputs'], batch['data_samples']

@@ -4,6 +4,7 @@ from .finite_loss_hook import FiniteLossHook, NonFiniteLossError
 from .pseudo_label_mining_hook import PseudoLabelMiningHook
 from .refinement_hook import RefinementHook
 from .result_file_hook import ResultFileHook
+from .run_checks_hook import RunChecksHook
 from .tal_visualization_hook import TALVisualizationHook
 
 __all__ = [
@@ -14,5 +15,6 @@ __all__ = [
     'PseudoLabelMiningHook',
     'RefinementHook',
     'ResultFileHook',
+    'RunChecksHook',
     'TALVisualizationHook',
 ]

@@ -8,6 +8,7 @@ from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
+from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.writing import atomic_write
 
 from ..resuming import check_progress, find_latest_checkpoint
@@ -96,6 +97,9 @@ class AtomicCheckpointHook(CheckpointHook):
             super()._save_checkpoint_with_step(runner, step, meta)
 
     def _save_best_checkpoint(self, runner, metrics):
+        wanted = self.key_indicators if self.save_best else ()
+        if any(key not in metrics and (key != 'auto' or not metrics) for key in wanted):
+            raise InputError(f'a figure of the validation, of {sorted(metrics)}', field='save_best', found=wanted)
         with self._deleting_afterwards():
             super()._save_best_checkpoint(runner, metrics)
 

@@ -17,7 +17,8 @@ class RunChecksHook(Hook):
     - The classes of test data get the order of the checkpoint's, those of validation data the order of the training
       data's, and those of training data, on a resume, that of the checkpoint's. Names decide; an unknown one is an
       error. A checkpoint without names is not compared.
-    - A training without one step per epoch (fewer videos than a batch, and ``drop_last``) is an error.
+    - A training without one step per epoch (fewer videos than a batch, and ``drop_last``) is an error; so is a
+      validation or test that ``drop_last`` takes videos from.
     - A resume from the checkpoint of another model, such as one of other classes, is an error.
     - A ``save_best`` that no metric gives is an error, where all metrics state their figures (``keys``).
     """
@@ -63,7 +64,11 @@ class RunChecksHook(Hook):
 
 
 def _align(runner: Runner, loop: BaseLoop, classes, of, name):
-    dataset = loop.dataloader.dataset
+    loader = loop.dataloader
+    dataset, batch = loader.dataset, loader.batch_size
+    if loader.drop_last and batch and len(dataset) % batch:
+        found = f'True: {len(dataset) % batch} of {len(dataset)} videos would be left out'
+        raise InputError('False, to judge all videos', field=f'{name}.drop_last', found=found)
     if getattr(dataset, 'metainfo', None) and align_classes(dataset, classes, of, name):
         loop.evaluator.dataset_meta = runner.visualizer.dataset_meta = dataset.metainfo  # copies
 

@@ -16,6 +16,7 @@ default_hooks = dict(
     logger=dict(ignore_last=False, interval=20, type='LoggerHook'),
     param_scheduler=dict(type='ParamSchedulerHook'),
     results=dict(type='ResultFileHook'),
+    run_checks=dict(type='RunChecksHook'),
     runtime_info=dict(type='RuntimeInfoHook'),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     timer=dict(type='IterTimerHook'),
