@@ -26,6 +26,8 @@ def run(name):
     script = _load(name)
     script.DictAction = OptionsAction
     args = script.parse_args()
+    if getattr(args, 'show', False) or getattr(args, 'show_dir', None):  # mmaction2 draws labels of short clips only
+        sys.exit('error: --show, --show-dir: tools/analysis_tools/plot_timeline.py draws timelines of a checkpoint')
 
     def fromfile(path):
         config = read_config(path)

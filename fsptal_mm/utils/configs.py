@@ -16,10 +16,15 @@ from .reading import read_text, regular_file
 
 _NEAR = 3
 _UNKNOWN_TYPE = re.compile(r'(\S+) is not in the \S+::(.+?) registry\.')  # as mmengine's builder says it
+_OPENED = {'[': list, '(': tuple, '{': dict}  # first characters of Python literals
 
 
 class OptionsAction(DictAction):
-    """mmengine's argparse action for ``--cfg-options``; a text other than ``KEY=VALUE`` gives an error of one line."""
+    """mmengine's argparse action for ``--cfg-options``, for values that mmengine changes or misreads.
+
+    A value keeps its spaces, and in quotes its commas. One in brackets or braces may be a Python literal: a list of
+    dicts, texts with commas. All else is read as mmengine does: ``1,2`` and ``[a,b]`` are lists of numbers or texts.
+    """
 
     def __call__(
         self,
@@ -31,13 +36,50 @@ class OptionsAction(DictAction):
         """Read the options.
 
         Raises:
-            argparse.ArgumentError: A text has no ``=``, or an unclosed bracket.
+            argparse.ArgumentError: A text has no ``=``, an unclosed bracket, or ``dict(...)`` in it.
         """
         try:
             super().__call__(parser, namespace, values, option_string)
         except (ValueError, AssertionError) as error:
             wrong = [value for value in values if '=' not in value] or values
-            raise argparse.ArgumentError(self, f'expected KEY=VALUE, but got {" ".join(wrong)}') from error
+            expected = "KEY=VALUE, a list of dicts as KEY=[{'a':1},{'a':2}]"
+            raise argparse.ArgumentError(self, f'expected {expected}, but got {" ".join(wrong)}') from error
+
+    @staticmethod
+    def _parse_iterable(val):
+        val = val.strip()
+        quoted = len(val) > 1 and val[0] == val[-1] and val[0] in '\'"' and val[0] not in val[1:-1]
+        if not quoted and (val.startswith('dict(') or (val[:1] in _OPENED and re.search(r'\bdict\(', val))):
+            raise ValueError(val)
+        val = val[1:-1] if quoted else val
+        if val[:1] not in ('[', '(', '{') and (quoted or ',' not in val):
+            return DictAction._parse_int_float_bool(val)
+        with contextlib.suppress(ValueError, SyntaxError, MemoryError, RecursionError):
+            literal = ast.literal_eval(val)
+            if isinstance(literal, _OPENED.get(val[0], ())):
+                return literal
+        if val[0] in _OPENED and '{' in val:
+            raise ValueError(val)
+        inside = val[0] in '[(' and val[-1] in ')]'
+        parts = [part for part in _split(val[1:-1] if inside else val) if part.strip()]
+        values = [OptionsAction._parse_iterable(part) for part in parts]
+        return tuple(values) if inside and val[0] == '(' else values
+
+
+def _split(text):
+    """Parts between the commas that stand outside of brackets; ValueError for one that is not closed."""
+    parts, depth = [''], 0
+    for char in text:
+        depth += (char in '([') - (char in ')]')
+        if depth < 0:
+            break
+        if char == ',' and not depth:
+            parts.append('')
+        else:
+            parts[-1] += char
+    if depth:
+        raise ValueError(text)
+    return parts
 
 
 def read_config(path: str | os.PathLike) -> Config:

@@ -96,3 +96,14 @@ def test_a_bug_keeps_its_traceback(error, run, monkeypatch):
 def test_what_is_no_option_is_an_error_of_the_command_line(run, capsys):
     assert said(run, 'train.py', CONFIG, '--cfg-options', 'nothing') == 2
     assert re.search('--cfg-options: .*nothing$', capsys.readouterr().err.strip())
+
+
+@pytest.mark.parametrize('option', [['--show'], ['--show-dir', 'pictures']])
+def test_pictures_of_mmaction2_are_refused_with_the_tool_that_draws(run, option):
+    assert 'plot_timeline.py' in said(run, 'test.py', CONFIG, 'x.pth', *option)
+
+
+def test_spaces_of_option_values_reach_the_runner(run):
+    config = run('train.py', CONFIG, '--cfg-options', 'data_root=/x/my data', "work_dir='/x/a, b'")
+    assert config.train_dataloader.dataset.data_root == '/x/my data'
+    assert config.work_dir == '/x/a, b'

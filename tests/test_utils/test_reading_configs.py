@@ -97,7 +97,7 @@ def test_other_errors_of_building_stay_as_they_are(error):
     assert caught.value is error
 
 
-@pytest.mark.parametrize('wrong', ['nothing', 'a=[1,'])
+@pytest.mark.parametrize('wrong', ['nothing', 'a=[1,', 'a=[dict(x=1),dict(y=2)]', 'a=dict(x=1)', 'a=[{x:1},{y:2}]'])
 def test_what_is_no_option_is_named(wrong):
     parser = argparse.ArgumentParser(exit_on_error=False)
     parser.add_argument('--cfg-options', nargs='+', action=OptionsAction)
@@ -184,3 +184,31 @@ def test_what_moves_with_data_root(old, options, path, expected):
     cfg = Config(dict(data_root=old, nested=dict(path=path, data_root=old)))
     merge_options(cfg, options)
     assert cfg.nested.path == expected
+
+
+@pytest.mark.parametrize(
+    'text, value',
+    [
+        pytest.param('/x/my data', '/x/my data', id='spaces of a path'),
+        pytest.param("'/x/a, b'", '/x/a, b', id='comma in quotes'),
+        pytest.param('/x/data (old)/a', '/x/data (old)/a', id='brackets in a path'),
+        pytest.param('long jump, throw', ['long jump', 'throw'], id='spaces of names'),
+        pytest.param('[long jump,  throw]', ['long jump', 'throw'], id='spaces of names in brackets'),
+        pytest.param("['long, jump', 'throw']", ['long, jump', 'throw'], id='comma of a name'),
+        pytest.param("'a b','c d'", ['a b', 'c d'], id='quoted names'),
+        pytest.param("[{'type': 'A', 'x': 1}, {'type': 'B'}]", [dict(type='A', x=1), dict(type='B')], id='dicts'),
+        pytest.param("{'a': 1}", dict(a=1), id='dict'),
+        pytest.param('epoch_{}.pth', 'epoch_{}.pth', id='braces inside a text'),
+        pytest.param('[(1, 2, 3), [a, b], c]', [(1, 2, 3), ['a', 'b'], 'c'], id="mmengine's example"),
+        pytest.param('1,2', [1, 2], id='numbers'),
+        pytest.param('(1)', (1,), id='tuple of one'),
+        pytest.param('[true,None,1e-3]', [True, None, 0.001], id='words'),
+        pytest.param('"[1,2]"', [1, 2], id='list in quotes'),
+        pytest.param('', '', id='nothing'),
+        pytest.param('[]', [], id='empty list'),
+    ],
+)
+def test_values_of_options(text, value):
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction)
+    assert parser.parse_args(['--cfg-options', f'a={text}']).cfg_options == {'a': value}
