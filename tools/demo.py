@@ -19,13 +19,15 @@ from fsptal_mm.apis import TALInferencer
 from fsptal_mm.utils.configs import OptionsAction
 from fsptal_mm.utils.errors import InputError
 
+_OF_RUNS = ('epoch_*.pth', 'iter_*.pth', 'last_checkpoint', '*/vis_data')  # what mmengine leaves in the folder of a run
+
 
 def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('model', help='config file, or name of a config in model-index.yml')
     parser.add_argument('checkpoint', help='local checkpoint of this model')
     parser.add_argument('inputs', nargs='+', help='video files, feature files (.npy, .npz, .csv, .h5), folders of them')
-    parser.add_argument('--out-dir', default='work_dirs/demo', help='output folder (default: %(default)s)')
+    parser.add_argument('--out-dir', default='work_dirs/found', help='output folder (default: %(default)s)')
     parser.add_argument('--timeline', action='store_true', help='draw OUT_DIR/timelines/VIDEO.png')
     parser.add_argument('--annotate', action='store_true', help='write OUT_DIR/videos/VIDEO.mp4 (for video files)')
     parser.add_argument('--batch-size', type=int, default=1, help='videos in one forward pass (default: %(default)s)')
@@ -57,11 +59,19 @@ def print_best(predictions, count):
     Console().print(table)
 
 
+def check_is_no_run(folder):
+    """InputError if a folder is that of a training or a test, whose results.json would be replaced."""
+    found = next((path.name for name in _OF_RUNS for path in Path(folder).glob(name)), None)
+    if found is not None:
+        raise InputError('a folder without a run', file=folder, field='--out-dir', found=found)
+
+
 def main(argv=None):
     args = parse_args(argv)
     nms = None if args.nms_iou is None else dict(type='nms', iou_threshold=args.nms_iou)
     extractor = args.extractor and dict(zip(('config', 'checkpoint'), args.extractor))
     try:
+        check_is_no_run(args.out_dir)
         inferencer = TALInferencer(
             args.model,
             args.checkpoint,

@@ -17,6 +17,7 @@ from mmengine.registry import DefaultScope
 from rich.progress import track
 
 from fsptal_mm.datasets.videos.reader import open_video
+from fsptal_mm.engine.class_lists import classes_of_checkpoint
 from fsptal_mm.evaluation import name_classes, write_csv, write_results
 from fsptal_mm.evaluation.samples import collect_detections
 from fsptal_mm.structures import name_detections
@@ -30,7 +31,6 @@ from .inference_inputs import Inputs, VideoInput, list_inputs
 from .input_pipeline import InputPipeline, ModelInputs
 from .model_loading import (
     class_names,
-    classes_of_checkpoint,
     find_config,
     load_weights,
     local_file,
@@ -130,7 +130,7 @@ class TALInferencer(BaseInferencer):
         Returns:
             dict: ``predictions``, from video id to a list of :class:`~fsptal_mm.structures.Detection`, the best first;
             ``visualization``, paths of the pictures and videos; ``failures``, an InputError for each input that could
-            not be used.
+            not be used, and for each picture that could not be made.
 
         Raises:
             InputError: The only input cannot be used; pictures are wanted without an ``out_dir``; ``score_threshold``
@@ -154,9 +154,9 @@ class TALInferencer(BaseInferencer):
                 self._write(Path(out_dir), preds, failures)
         if failures and len(videos) == 1:
             raise failures[0]
-        pictures = self.visualize(used, preds, out_dir=out_dir, **visualize_kwargs)
         for failure in failures:
             print_log(f'left out: {failure}', 'current', logging.ERROR)
+        pictures = self.visualize(used, preds, out_dir=out_dir, failures=failures, **visualize_kwargs)
         return self.postprocess(preds, pictures, return_datasamples) | dict(failures=failures)
 
     def preprocess(
@@ -213,6 +213,7 @@ class TALInferencer(BaseInferencer):
         out_dir: str | Path | None = None,
         timeline: bool = False,
         annotate: bool = False,
+        failures: list[InputError] | None = None,
     ) -> list[str]:
         """Draw results.
 
@@ -223,22 +224,34 @@ class TALInferencer(BaseInferencer):
             out_dir: Folder for the pictures.
             timeline: Whether to draw ``timelines/VIDEO.png``.
             annotate: Whether to write ``videos/VIDEO.mp4`` for inputs that are video files.
+            failures: List to which errors of single pictures are added. Without it, the first one is raised.
 
         Returns:
             list[str]: Paths of the written files.
+
+        Raises:
+            InputError: A picture cannot be made, and there are no ``failures``.
         """
         paths = []
         for video, sample in zip(inputs, preds):
-            if timeline:
-                duration_sec = sample.duration_sec
-                frames = read_frames(video.source, duration_sec) if video.is_video else None
-                tracks = (ModelTrack(proposals=sample.detections),)
-                shown = Timeline(video.video_id, duration_sec, self.classes, tracks=tracks, frames=frames)
-                paths.append(draw_timeline(path_below(Path(out_dir, 'timelines'), video.video_id, '.png'), shown))
-            if annotate and video.is_video:
-                path = path_below(Path(out_dir, 'videos'), video.video_id, '.mp4')
-                paths.append(annotate_video(open_video(video.source), path, sample.detections, self.classes))
+            for draw in [self._draw_timeline] * timeline + [self._annotate] * (annotate and video.is_video):
+                try:
+                    paths.append(draw(video, sample, out_dir))
+                except InputError as error:
+                    if failures is None:
+                        raise video.naming(error) from error
+                    failures.append(video.naming(error))
         return paths
+
+    def _draw_timeline(self, video, sample, out_dir):
+        frames = read_frames(video.source, sample.duration_sec) if video.is_video else None
+        tracks = (ModelTrack(proposals=sample.detections),)
+        shown = Timeline(video.video_id, sample.duration_sec, self.classes, tracks=tracks, frames=frames)
+        return draw_timeline(path_below(Path(out_dir, 'timelines'), video.video_id, '.png'), shown)
+
+    def _annotate(self, video, sample, out_dir):
+        path = path_below(Path(out_dir, 'videos'), video.video_id, '.mp4')
+        return annotate_video(open_video(video.source), path, sample.detections, self.classes)
 
     def postprocess(
         self, preds: Sequence[ActionDataSample], visualization: list[str], return_datasample: bool = False

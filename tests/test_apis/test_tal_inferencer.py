@@ -467,3 +467,27 @@ def test_scope_of_the_user_stays(folder):
     before = DefaultScope.get_instance('mine', scope_name='mmengine')
     TALInferencer(folder / 'model.py', folder / 'model.pth')(folder / 'features/b.npy')
     assert DefaultScope.get_current_instance().scope_name == before.scope_name
+
+
+def test_a_picture_that_cannot_be_made_takes_nothing_from_the_others(folder, inferencer, tmp_path):
+    features = np.load(folder / 'features/a.npy')
+    inputs = [dict(features=features, video_id=name) for name in ('first', 'second')]
+    (tmp_path / 'timelines/first.png').mkdir(parents=True)  # where a picture should go
+    result = inferencer(inputs, out_dir=tmp_path, timeline=True)
+    assert list(result['predictions']) == ['first', 'second']
+    assert result['visualization'] == [str(tmp_path / 'timelines/second.png')]
+    assert [failure.video for failure in result['failures']] == ['first']
+    assert 'first.png' in str(result['failures'][0])
+    assert (tmp_path / 'results.json').is_file()
+
+
+@pytest.mark.parametrize('left', ['epoch_3.pth', 'last_checkpoint', '20260101_000000/vis_data/config.py'])
+def test_demo_writes_into_no_folder_of_a_run(folder, demo, tmp_path, left):
+    (tmp_path / left).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / left).touch()
+    (tmp_path / 'results.json').write_text('of the run')
+    inputs = [str(folder / name) for name in ('model.py', 'model.pth', 'features/a.npy')]
+    with pytest.raises(SystemExit, match='--out-dir') as end:
+        demo.main([*inputs, '--out-dir', str(tmp_path)])
+    assert str(end.value).startswith('error: ')
+    assert (tmp_path / 'results.json').read_text() == 'of the run'
