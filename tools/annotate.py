@@ -45,7 +45,7 @@ def open_project(args):
         print(f'left out: {problem}')
     done = sum(project.labels(video_id).done for video_id in project.video_ids)
     print(f'{out}: {len(project.video_ids)} videos, {done} of them done')
-    return PageApi(project, class_keys, args.export_dir or out.with_name(f'{out.stem}_export'))
+    return PageApi(project, class_keys, args.export_dir or out.with_name(f'{out.stem}_export'), args.classes)
 
 
 def start_server(api, port):
@@ -68,7 +68,9 @@ def main(argv=None):
         server = start_server(api, args.port)
     except (InputError, OSError) as error:  # a folder that cannot be written to, say
         sys.exit(f'error: {error}')
-    print(f'{server.url}\nCtrl-C ends the program; every change is saved at once', flush=True)
+    port = server.server_port
+    print(f'{server.url}\non another machine: ssh -L {port}:127.0.0.1:{port} THIS_MACHINE, then open the same address')
+    print('Ctrl-C ends the program; every change is saved at once', flush=True)
     if not args.no_browser:
         webbrowser.open(server.url)
     try:

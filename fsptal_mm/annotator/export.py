@@ -12,7 +12,9 @@ from fsptal_mm.utils.errors import InputError
 from .project import Project
 
 
-def export_project(project: Project, folder: str | Path, unfinished: bool = False) -> dict[str, Any]:
+def export_project(
+    project: Project, folder: str | Path, unfinished: bool = False, class_file: str | Path | None = None
+) -> dict[str, Any]:
     """Write the labels as plain JSON and in LACP's format.
 
     Args:
@@ -20,10 +22,12 @@ def export_project(project: Project, folder: str | Path, unfinished: bool = Fals
         folder: Folder for ``annotations.json`` (all videos in the subset ``train``), ``point_labels.csv``,
             ``fps_dict.json``, ``split_train.txt`` and ``classes.txt``.
         unfinished: Whether to write videos that are not done, too, if they have a point.
+        class_file: Class list that the user gave, with its keys: it is never written over.
 
     Returns:
         dict: ``folder``; the numbers of ``videos``, ``points`` and ``background_points`` that were written, the last
-        ones to ``annotations.json`` only; and ``left_out``, the number of videos with points that are not done.
+        ones to ``annotations.json`` only; ``left_out``, the number of videos with points that are not done; and
+        ``kept``, the path of a ``class_file`` that stands where ``classes.txt`` would be written, else None.
 
     Raises:
         InputError: There is no video to write.
@@ -40,13 +44,16 @@ def export_project(project: Project, folder: str | Path, unfinished: bool = Fals
         raise InputError(wanted, field='export')
     annotations = Annotations(project.classes, videos)
     save_plain(Path(folder) / 'annotations.json', annotations)
-    save_lacp(folder, annotations)
+    own = Path(folder, 'classes.txt')
+    kept = class_file is not None and own.exists() and own.samefile(class_file)
+    save_lacp(folder, annotations, write_classes=not kept)
     return {
         'folder': str(Path(folder).resolve()),
         'videos': len(videos),
         'points': sum(len(record.point_sec) for record in videos.values()),
         'background_points': sum(len(record.background_sec) for record in videos.values()),
         'left_out': left_out,
+        'kept': str(class_file) if kept else None,
     }
 
 

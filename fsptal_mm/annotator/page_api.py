@@ -25,12 +25,20 @@ class PageApi:
         project (Project): The open project.
         class_keys (Sequence[ClassKey]): Classes of the project with their keys.
         export_folder: Folder for exported labels.
+        class_file: File of the class list; no export writes over it.
     """
 
-    def __init__(self, project: Project, class_keys: Sequence[ClassKey], export_folder: str | Path) -> None:
+    def __init__(
+        self,
+        project: Project,
+        class_keys: Sequence[ClassKey],
+        export_folder: str | Path,
+        class_file: str | Path | None = None,
+    ) -> None:
         self.project = project
         self.class_keys = class_keys
         self.export_folder = export_folder
+        self.class_file = class_file
         self._videos = OpenVideos({name: Path(project.file(name).path) for name in project.video_ids})
 
     def overview(self) -> dict[str, Any]:
@@ -69,7 +77,8 @@ class PageApi:
     def export(self, body: dict[str, Any]) -> dict[str, Any]:
         """Write the labels; with ``body['unfinished']`` those of videos that are not done, too."""
         self._check_project(body)
-        return export_project(self.project, self.export_folder, unfinished=body.get('unfinished') is True)
+        unfinished = body.get('unfinished') is True
+        return export_project(self.project, self.export_folder, unfinished, self.class_file)
 
     def _check_project(self, body):
         # After a restart with other videos, a page that is still open must not write its labels into them.

@@ -15,7 +15,7 @@ from fsptal_mm.utils.reading import get_field
 from fsptal_mm.utils.writing import atomic_write
 
 from .labels import Snap, VideoLabels, apply_edit
-from .project_file import ProjectContent, VideoFile, read_project, to_json
+from .project_file import ProjectContent, VideoFile, check_entry, read_project, to_json
 from .video_files import open_readable
 
 _RECENT_EDITS = 200
@@ -35,7 +35,8 @@ class Project:
 
     Attributes:
         video_ids: The videos that can be labelled now, in the order given.
-        problems: One line for each of the other videos: it is unreadable, or not the video that was labelled.
+        problems: One line for each of the other videos: it is unreadable, not the video that was labelled, or its
+            entry in the project file is damaged (and stays there).
 
     Raises:
         InputError: No video can be read; another process has the project open; or the project has other classes,
@@ -121,9 +122,15 @@ class Project:
                     labels={**before.labels, video_id: labels},
                     recent_edits=(*before.recent_edits, edit_id)[-_RECENT_EDITS:],
                 )
+                self._check(after, video_id)
                 self._write(after)
                 self._content = after
             return self._content.labels[video_id]
+
+    def _check(self, content, video_id):
+        """InputError before something is written that could not be read again."""
+        where = dict(file=self.path, video=video_id)
+        check_entry(content.files[video_id], content.labels[video_id], content.classes, **where)
 
     def _write(self, content):
         with atomic_write(self.path) as file:
@@ -151,15 +158,18 @@ class Project:
 
     def _look_at(self, videos):
         """Read facts about new files; return the ids of the readable videos, and the problems of the others."""
-        readable, problems = [], []
+        content, readable, problems = self._content, [], list(self._content.problems)
         for video_id, path in videos.items():
-            known = self._content.files.get(video_id)
+            if video_id in content.unread:
+                continue
+            known = content.files.get(video_id)
             try:
-                self._content.files[video_id] = self._file(video_id, path, known)
+                file, labels = self._file(video_id, path, known), content.labels.get(video_id, VideoLabels())
+                check_entry(file, labels, content.classes, file=path, video=video_id)
             except InputError as error:
                 problems.append(str(error))
             else:
-                self._content.labels.setdefault(video_id, VideoLabels())
+                content.files[video_id], content.labels[video_id] = file, labels
                 readable.append(video_id)
         return readable, problems
 

@@ -1,5 +1,7 @@
 """The project file: JSON with classes, videos, points and the changes that can be undone."""
 
+import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,6 +36,8 @@ class ProjectContent:
         files (dict[str, VideoFile]): By video id.
         labels (dict[str, VideoLabels]): By video id, of the same videos.
         recent_edits: Ids of the latest edits. The page sends an edit again if it got no answer.
+        unread (dict): Entries of videos that could not be read, as they stand in the file; they are written back.
+        problems: One line for each of these.
     """
 
     project_id: str
@@ -42,11 +46,13 @@ class ProjectContent:
     files: dict[str, VideoFile] = field(default_factory=dict)
     labels: dict[str, VideoLabels] = field(default_factory=dict)
     recent_edits: tuple[str, ...] = ()
+    unread: dict[str, Any] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
 
 
 def to_json(content: ProjectContent) -> dict[str, Any]:
     """Convert a :class:`ProjectContent` to JSON values."""
-    videos = {name: {**file._asdict(), **asdict(content.labels[name])} for name, file in content.files.items()}
+    videos = {name: _entry(file, content.labels[name]) for name, file in content.files.items()}
     return {
         'format': PROJECT_FORMAT,
         'version': PROJECT_VERSION,
@@ -54,8 +60,28 @@ def to_json(content: ProjectContent) -> dict[str, Any]:
         'annotator': content.annotator,
         'classes': content.classes,
         'recent_edits': content.recent_edits,
-        'videos': videos,
+        'videos': {**content.unread, **videos},
     }
+
+
+def check_entry(file: VideoFile, labels: VideoLabels, classes: Sequence[str], /, **where: Any) -> None:
+    """Make sure that what would be written about a video can be read again.
+
+    Args:
+        file (VideoFile): Facts about the file.
+        labels (VideoLabels): Its labels.
+        classes: Names of the classes.
+        **where: Of the :class:`InputError`.
+
+    Raises:
+        InputError: It cannot be read, or reads as something else.
+    """
+    if _read_entry(json.loads(json.dumps(_entry(file, labels))), classes, where) != (file, labels):
+        raise InputError('labels that read as they were written', **where)
+
+
+def _entry(file, labels):
+    return {**file._asdict(), **asdict(labels)}
 
 
 def read_project(path: str | Path) -> ProjectContent:
@@ -65,7 +91,8 @@ def read_project(path: str | Path) -> ProjectContent:
         ProjectContent: As :func:`to_json` wrote it.
 
     Raises:
-        InputError: It is no project file, has another version, or a field is missing or of the wrong type.
+        InputError: It is no project file, has another version, or a field is missing or of the wrong type. A damaged
+            entry of a video does not stop the others.
     """
     content = read_json(path)
     for name, expected in (('format', PROJECT_FORMAT), ('version', PROJECT_VERSION)):
@@ -82,10 +109,18 @@ def read_project(path: str | Path) -> ProjectContent:
         recent_edits=tuple(get_field(content, 'recent_edits', list, file=path)),
     )
     for video_id, entry in get_field(content, 'videos', dict, file=path).items():
-        where = dict(file=path, video=video_id)
-        project.files[video_id] = _file(entry, where)
-        project.labels[video_id] = _labels(entry, classes, where)
+        try:
+            read = _read_entry(entry, classes, dict(file=path, video=video_id))
+        except InputError as error:
+            project.unread[video_id] = entry
+            project.problems += (f'{error} (its labels stay in the file)',)
+        else:
+            project.files[video_id], project.labels[video_id] = read
     return project
+
+
+def _read_entry(entry, classes, where):
+    return _file(entry, where), _labels(entry, classes, where)
 
 
 def _file(entry, where):

@@ -5,6 +5,7 @@ from numbered_videos import write_numbered_variable
 from fsptal_mm.annotator import ClassKey, PageApi
 from fsptal_mm.datasets import PointTALDataset
 from fsptal_mm.datasets.annotations.point_readers import read_lacp_csv
+from fsptal_mm.datasets.annotations.readers import read_classes
 from fsptal_mm.datasets.annotations.records import load_annotations
 from fsptal_mm.utils.errors import InputError
 
@@ -47,7 +48,7 @@ POINTS = [
 
 def test_both_forms_read_back_to_the_same_points(annotate, tmp_path):
     told = annotate(POINTS)()
-    counts = {'videos': 2, 'points': 4, 'background_points': 1, 'left_out': 0}
+    counts = {'videos': 2, 'points': 4, 'background_points': 1, 'left_out': 0, 'kept': None}
     assert told == {'folder': str(tmp_path / 'export'), **counts}
     plain = load_annotations(tmp_path / 'export/annotations.json', subset='train')
     lacp = read_lacp(tmp_path / 'export')
@@ -98,3 +99,25 @@ def test_nothing_to_export_is_said_and_nothing_written(annotate, tmp_path):
     with pytest.raises(InputError, match='export:'):
         annotate(POINTS, done=[])()
     assert not (tmp_path / 'export').exists()
+
+
+@pytest.mark.parametrize('is_own', [True, False])
+def test_the_class_list_of_the_user_is_not_written_over(open_project, tmp_path, is_own):
+    project, folder = open_project(), tmp_path / 'export'
+    folder.mkdir()
+    text = 'run\tr\njump\n'
+    (folder / 'classes.txt').write_text(text)
+    class_file = folder / '../export/classes.txt' if is_own else tmp_path / 'other.txt'
+    class_file.touch()
+    api = PageApi(project, [ClassKey(name, None) for name in project.classes], folder, class_file)
+    edit = {'edit_id': 'an-edit-of-8', 'action': 'add', 'time_sec': 1, 'label': 'run'}
+    api.edit({'project': project.project_id, 'video': 'a', 'edit': edit})
+    told = api.export({'project': project.project_id, 'unfinished': True})
+    assert told['kept'] == (str(class_file) if is_own else None)
+    assert ((folder / 'classes.txt').read_text() == text) == is_own
+    assert (folder / 'annotations.json').is_file()
+
+
+def test_a_class_list_with_keys_is_read_as_names(tmp_path):
+    (tmp_path / 'classes.txt').write_text('long jump\tj\nthrow\n')
+    assert read_classes(tmp_path / 'classes.txt') == ['long jump', 'throw']

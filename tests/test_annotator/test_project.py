@@ -1,10 +1,11 @@
 import json
 import os
+import re
 
 import pytest
 from numbered_videos import write_numbered
 
-from fsptal_mm.annotator import find_videos, labels
+from fsptal_mm.annotator import find_videos, labels, project
 from fsptal_mm.utils.errors import InputError
 
 NUMBERS = iter(range(10**9))
@@ -209,12 +210,6 @@ def test_duplicate_ids_are_named_and_the_first_counts(video_folder, tmp_path):
     [
         (lambda content: content.update(format='fsptal_mm'), "format: found 'fsptal_mm'"),
         (lambda content: content.update(version=2), 'version: found 2'),
-        (lambda content: content['videos']['a'].pop('undo'), "video a: undo: .*expected a list named 'undo'"),
-        (lambda content: content['videos']['a'].update(num_frames='60'), "video a: found '60'"),
-        (lambda content: content['videos']['a'].update(done=None), "video a: done: found 'null'"),
-        (lambda content: content['videos']['a']['points'][0].update(label='swim'), "video a: points: found 'swim'"),
-        (lambda content: content['videos']['a']['points'][0].pop('frame'), "expected an object with 'frame'"),
-        (lambda content: content['videos']['a']['points'].append(content['videos']['a']['points'][0]), 'one twice'),
     ],
 )
 def test_damaged_project_files_are_refused_and_stay_as_they_are(open_project, tmp_path, change, message):
@@ -228,3 +223,57 @@ def test_damaged_project_files_are_refused_and_stay_as_they_are(open_project, tm
     with pytest.raises(InputError, match=f'project.json: .*{message}'):
         open_project()
     assert json.loads(path.read_text()) == content
+
+
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        (lambda content: content['videos']['a'].pop('undo'), "video a: undo: .*expected a list named 'undo'"),
+        (lambda content: content['videos']['a'].update(num_frames='60'), "video a: found '60'"),
+        (lambda content: content['videos']['a'].update(done=None), "video a: done: found 'null'"),
+        (lambda content: content['videos']['a']['points'][0].update(label='swim'), "video a: points: found 'swim'"),
+        (lambda content: content['videos']['a']['points'][0].pop('frame'), "expected an object with 'frame'"),
+        (lambda content: content['videos']['a']['points'].append(content['videos']['a']['points'][0]), 'one twice'),
+        (lambda content: content['videos']['a'].update(fps=0), 'video a: fps: found 0'),
+    ],
+)
+def test_a_damaged_entry_stays_in_the_file_and_the_other_videos_open(open_project, tmp_path, change, message):
+    project = open_project()
+    edit(project, 'add', time_sec=1, label='jump')
+    project.close()
+    path = tmp_path / 'project.json'
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+    project = open_project()
+    assert project.video_ids == ['b']
+    assert re.search(f'project.json: .*{message}', project.problems[0])
+    edit(project, 'add', video='b', time_sec=1, label='jump')
+    project.close()
+    written = json.loads(path.read_text())['videos']
+    assert written['a'] == content['videos']['a']
+    assert len(written['b']['points']) == 1
+
+
+def test_what_could_not_be_read_again_is_not_written(open_project, tmp_path):
+    project = open_project()
+    before = (tmp_path / 'project.json').read_bytes()
+    message = {'edit_id': 'an-edit-of-8', 'action': 'add', 'time_sec': 1, 'label': 'jump'}
+    with pytest.raises(InputError, match='video a'):
+        project.edit('a', message, lambda sec: (-1, sec))  # a frame that no reader accepts
+    assert (tmp_path / 'project.json').read_bytes() == before
+    assert not project.labels('a').points
+
+
+def test_a_video_of_unusable_facts_is_left_out(open_project, tmp_path, monkeypatch):
+    class Endless(list):
+        duration_sec, mean_fps = 2.0, float('inf')
+
+    real = project.open_readable
+    monkeypatch.setattr(project, 'open_readable', lambda path: Endless([0]) if path.stem == 'a' else real(path))
+    opened = open_project()
+    assert opened.video_ids == ['b']
+    assert 'fps' in opened.problems[0]
+    opened.close()
+    monkeypatch.undo()
+    assert open_project().video_ids == ['a', 'b']

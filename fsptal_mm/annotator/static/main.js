@@ -202,7 +202,9 @@ class Page {
 
   finish() {
     this.setDone(true);
-    this.go(1, true);
+    const others = this.overview.videos.filter((video, index) => index !== this.index);
+    if (others.every((video) => video.done)) panels.flash('all videos are done: Export writes the labels', '#ffffff');
+    else this.go(1, true);
   }
 
   togglePlay() {
@@ -227,6 +229,7 @@ class Page {
         `${told.points} points of ${told.videos} videos are in ${told.folder}.`,
         background ? `${background} background points are in annotations.json only: LACP's format has none.` : '',
         told.left_out ? `${told.left_out} videos with points are not done and were left out.` : '',
+        told.kept ? `The class list ${told.kept} was left as it is.` : '',
       ].join(' ');
     } catch (error) {
       result.textContent = `Nothing was written: ${error.message}`;

@@ -100,7 +100,7 @@ def save_mmaction2(
     write_json(path, videos)
 
 
-def save_lacp(folder: str | Path, annotations: Annotations) -> None:
+def save_lacp(folder: str | Path, annotations: Annotations, write_classes: bool = True) -> None:
     """Write the points in LACP's format: ``point_labels.csv``, ``fps_dict.json``, ``split_train.txt``, ``classes.txt``.
 
     A point is a frame number, from 0, at the video's native rate. If frames are not equally long, it is a fraction at
@@ -110,6 +110,7 @@ def save_lacp(folder: str | Path, annotations: Annotations) -> None:
     Args:
         folder: Folder to write into.
         annotations (Annotations): Videos with points and ``fps``.
+        write_classes: Whether to write ``classes.txt``, too.
 
     Raises:
         InputError: A video's frames per second are not known.
@@ -126,7 +127,8 @@ def save_lacp(folder: str | Path, annotations: Annotations) -> None:
         writer.writerow(('class', 'class_index', 'start_frame', 'stop_frame', 'video_id', 'point'))
         writer.writerows(rows)
     write_json(folder / 'fps_dict.json', {video_id: record.fps for video_id, record in annotations.videos.items()})
-    for name, lines in (('split_train', annotations.videos), ('classes', annotations.classes)):
+    lists = {'split_train': annotations.videos} | ({'classes': annotations.classes} if write_classes else {})
+    for name, lines in lists.items():
         with atomic_write(folder / f'{name}.txt') as file:
             file.writelines(f'{line}\n' for line in lines)
 
