@@ -1,3 +1,4 @@
+from .exports import strongest, write_elan, write_subtitles, write_via
 from .ground_truth import GroundTruth
 from .point_metric import PointMetric
 from .proposal_metric import ProposalTALMetric
@@ -21,7 +22,11 @@ __all__ = [
     'name_classes',
     'read_results',
     'read_video_scores',
+    'strongest',
     'to_instances',
     'write_csv',
+    'write_elan',
     'write_results',
+    'write_subtitles',
+    'write_via',
 ]
