@@ -5,8 +5,7 @@ import torch
 from mmaction.utils import register_all_modules
 from mmengine.dataset import pseudo_collate
 from mmengine.runner import Runner
-
-from fsptal_mm.utils.writing import write_json
+from plain_files import plain_video, write_plain
 
 LENGTHS = (9, 16, 23, 12, 30)  # an odd number of videos: two processes have unequal shares
 WRAPPERS = dict(
@@ -23,17 +22,10 @@ def write_data(folder, segments=True):
         (folder / 'features').mkdir(exist_ok=True)
         np.save(folder / f'features/v{number}.npy', rng.normal(size=(length, 6)).astype(np.float32))
         times = [2.5, length - 3.5] + [length / 2] * (length > 14)
-        videos[f'v{number}'] = dict(
-            subset='train',
-            duration_sec=float(length),
-            points=[dict(time_sec=time, label='ab'[index % 2]) for index, time in enumerate(times)],
-        )
-        if segments:
-            videos[f'v{number}']['segments'] = [
-                dict(start_sec=time - 1.5, end_sec=time + 1.5, label='ab'[index % 2])
-                for index, time in enumerate(times)
-            ]
-    write_json(folder / 'ann.json', dict(format='fsptal_mm', version=1, classes=['a', 'b'], videos=videos))
+        rows = [(time, 'ab'[index % 2]) for index, time in enumerate(times)]
+        of_video = [(time - 1.5, time + 1.5, label) for time, label in rows] if segments else []
+        videos[f'v{number}'] = plain_video(of_video, rows, subset='train', duration_sec=float(length))
+    write_plain(folder / 'ann.json', 'ab', videos)
 
 
 def make_runner(

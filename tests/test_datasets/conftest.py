@@ -19,12 +19,9 @@ def write(tmp_path):
     """Write a file below the test's folder: text, bytes, or what becomes JSON."""
 
     def write(name, content):
-        path = tmp_path / name
-        if isinstance(content, bytes):
-            path.write_bytes(content)
-        else:
-            path.write_text(content if isinstance(content, str) else json.dumps(content), encoding='utf-8', newline='')
-        return path
+        content = content if isinstance(content, (str, bytes)) else json.dumps(content)
+        (tmp_path / name).write_bytes(content.encode() if isinstance(content, str) else content)
+        return tmp_path / name
 
     return write
 
@@ -41,24 +38,20 @@ def warnings(monkeypatch):
 def load(write, warnings):
     """Write what is given for the file arguments (text or what becomes JSON) to files, then load."""
 
-    def write_file(name, content):
+    def to_file(name, content):
         if not isinstance(content, (str, dict)):
             return content
         suffix = '.json' if isinstance(content, dict) else '.csv' if content.startswith('class,') else '.txt'
         return write(name + suffix, content)
 
     def load(database=DATABASE, **kwargs):
-
         if database is not None and 'format' not in database:
             database = {'database': database}
-        points = kwargs.pop('point_file', None)
-        if isinstance(points, list):
-            points = [write_file(f'points{number}', content) for number, content in enumerate(points)]
-        elif points is not None:
-            points = write_file('points', points)
-        files = {
-            name: write_file(name, text) for name, text in kwargs.items() if name.endswith('_file') or name == 'classes'
-        }
-        return load_annotations(write_file('gt', database), point_file=points, **{**kwargs, **files})
+        for name, content in kwargs.items():
+            if name == 'point_file' and isinstance(content, list):
+                kwargs[name] = [to_file(f'points{number}', part) for number, part in enumerate(content)]
+            elif name.endswith('_file') or name == 'classes':
+                kwargs[name] = to_file(name, content)
+        return load_annotations(to_file('gt', database), **kwargs)
 
     return load

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from refusals import refused
 
 from fsptal_mm.datasets.folds import Fold
 from fsptal_mm.utils.errors import InputError
@@ -16,19 +17,12 @@ def test_every_video_is_held_out_once_and_trained_on_otherwise():
     held_out = [fold(index).select(IDS) for index in range(4)]
     assert sorted(video for videos in held_out for video in videos) == sorted(IDS)
     assert sorted(map(len, held_out)) == [2, 3, 3, 3]  # 11 videos in 4 folds
-    for index in range(4):
-        # Each part keeps the order of the files.
+    for index in range(4):  # each part keeps the order of the files
         assert fold(index, part='train').select(IDS) == [video for video in IDS if video not in held_out[index]]
-
-
-def test_the_order_of_the_files_does_not_matter():
-    assert sorted(fold().select(IDS[::-1])) == sorted(fold().select(IDS))
-    shuffled = np.random.default_rng(0).permutation(IDS).tolist()
-    assert sorted(fold().select(shuffled)) == sorted(fold().select(IDS))
-
-
-def test_other_seeds_deal_in_another_way():
-    assert {tuple(fold(seed=seed).select(IDS)) for seed in range(5)} != {tuple(fold().select(IDS))}
+    # The order of the files does not change the folds; another seed does.
+    for ids in (IDS[::-1], np.random.default_rng(0).permutation(IDS).tolist()):
+        assert sorted(fold().select(ids)) == sorted(held_out[0])
+    assert {tuple(fold(seed=seed).select(IDS)) for seed in range(5)} != {tuple(held_out[0])}
 
 
 @pytest.mark.parametrize('group', [r'rgb-(\d+)-', r'rgb-\d+'])  # the first group of the match, or the whole match
@@ -52,35 +46,29 @@ def test_large_groups_do_not_unbalance_the_folds():
         ([0, 4], 'fold'),
         (dict(index=0, count=4), 'fold'),
         (dict(index=0, count=4, part='train', size=3), 'fold'),
+        ({'index': 0, 'count': 4, 'part': 'train', 5: 6}, 'fold'),
         (dict(index=4, count=4, part='train'), 'fold.index'),
         (dict(index=-1, count=4, part='train'), 'fold.index'),
         (dict(index=0.0, count=4, part='train'), 'fold.index'),
         (dict(index=0, count=1, part='train'), 'fold.count'),
         (dict(index=0, count=True, part='train'), 'fold.count'),
-        (dict(index=0, count='4', part='train'), 'fold.count'),
         (dict(index=0, count=4, part='test'), 'fold.part'),
         (dict(index=0, count=4, part='train', group='('), 'fold.group'),
-        *(
-            (dict(index=0, count=4, part='train', group=group), 'fold.group')
-            for group in (3, 0, False, b'x', 'x{9999999999}')
-        ),
-        ({'index': 0, 'count': 4, 'part': 'train', 5: 6}, 'fold'),
+        (dict(index=0, count=4, part='train', group='x{9999999999}'), 'fold.group'),
+        (dict(index=0, count=4, part='train', group=3), 'fold.group'),
         (dict(index=0, count=4, part='train', seed=-1), 'fold.seed'),
         (dict(index=0, count=4, part='train', seed=None), 'fold.seed'),
     ],
 )
-def test_wrong_fields_are_named(config, field):
+def test_bad_fields_are_named(config, field):
     with pytest.raises(InputError) as error:
         Fold.from_config(config)
     assert error.value.field == field
 
 
-def test_more_folds_than_groups():
-    with pytest.raises(InputError, match=r'fold\.count: found 3'):
+def test_groups_that_do_not_fit_the_ids():
+    with refused('fold.count: found 3'):  # more folds than groups
         fold(count=3, group=r'^.').select(['a1', 'a2', 'b1', 'b2'])
-
-
-@pytest.mark.parametrize('group', [r'user(\d+)', r'(x)?'])  # no match; a match of nothing
-def test_an_id_without_a_group_is_named(group):
-    with pytest.raises(InputError, match=r'video video_0: fold\.group'):
-        fold(group=group).select(IDS)
+    for group in (r'user(\d+)', r'(x)?'):  # no match; a match of nothing
+        with refused('video video_0: fold.group'):
+            fold(group=group).select(IDS)
