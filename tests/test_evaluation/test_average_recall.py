@@ -1,8 +1,10 @@
+"""Measures of proposals and of whole videos."""
+
 import numpy as np
 import pytest
-from mmaction.evaluation.functional.accuracy import average_recall_at_avg_proposals
+from mmaction.evaluation.functional.accuracy import average_recall_at_avg_proposals, mean_average_precision
 
-from fsptal_mm.evaluation.functional import average_recall, summarize_recall
+from fsptal_mm.evaluation.functional import average_recall, classification_measures, summarize_recall
 from fsptal_mm.structures import Instances
 
 
@@ -15,28 +17,28 @@ def test_recall_grows_with_the_proposals_used():
     np.testing.assert_allclose(num_proposals, np.arange(1, 101) / 50)
 
 
-def test_perfect_proposals_and_their_summary():
+def test_perfect_proposals_and_none():
     gt = Instances.from_videos([[[0, 10]], [[5, 9]]], [[0], [1]])
     det = Instances.from_videos([[[0, 10]], [[5, 9]]], [[1], [0]], [[0.5], [0.5]])  # classes are not looked at
-    recall, _ = average_recall(gt, det)
-    # One proposal per video where 100 are allowed: all are used from 1 % on.
-    assert summarize_recall(recall) == pytest.approx(
-        {'AR@5': 1, 'AR@10': 1, 'AR@50': 1, 'AR@100': 1, 'AUC': 0.99}
-    )  # the area from 1 to 100 is 99, of 100
+    # One proposal per video where 100 are allowed: all are used from 1 % on. The area from 1 to 100 is 99, of 100.
+    expected = {'AR@5': 1, 'AR@10': 1, 'AR@50': 1, 'AR@100': 1, 'AUC': 0.99}
+    assert summarize_recall(average_recall(gt, det)[0]) == pytest.approx(expected)
+    for segments in ([], [[50, 60]]):
+        det = Instances.from_videos([segments, []], scores=[np.ones(len(segments)), []])
+        recall, _ = average_recall(gt, det)
+        assert not recall.any()
+        assert summarize_recall(recall)['AUC'] == 0
 
 
-@pytest.mark.parametrize('segments', [[], [[50, 60]]], ids=['no proposal', 'no proposal near'])
-def test_nothing_found(segments):
-    gt = Instances.from_videos([[[0, 10]]])
-    recall, _ = average_recall(gt, Instances.from_videos([segments], scores=[np.ones(len(segments))]))
-    assert not recall.any()
-    assert summarize_recall(recall)['AUC'] == 0
+def test_videos_without_truth_do_not_count():
+    gt = Instances.from_videos([[[0, 10]], []])
+    det = Instances.from_videos([[[0, 10], [1, 3]], [[0, 10]] * 50], scores=[[0.9, 0.1], np.ones(50)])
+    alone = Instances.from_videos([[[0, 10], [1, 3]]], scores=[[0.9, 0.1]])
+    np.testing.assert_array_equal(average_recall(gt, det)[0], average_recall(gt, alone)[0])
 
 
-@pytest.mark.parametrize(
-    'per_video, reason', [(30, 'fewer proposals than allowed'), (180, 'more'), (100, 'exactly as many')]
-)
-def test_equals_mmaction(per_video, reason):
+@pytest.mark.parametrize('per_video', [30, 100, 180])  # fewer proposals than allowed, exactly as many, more
+def test_recall_equals_mmaction(per_video):
     rng = np.random.default_rng(per_video)
     truth, proposals = {}, {}
     for video in range(9):
@@ -53,13 +55,26 @@ def test_equals_mmaction(per_video, reason):
     det = Instances.from_videos([p[:, :2] for p in proposals.values()], scores=[p[:, 2] for p in proposals.values()])
     recall, number = average_recall(gt, det)
     assert 0 < expected.mean() < 1
-    np.testing.assert_allclose(recall, expected, rtol=0, atol=1e-9, err_msg=reason)
+    np.testing.assert_allclose(recall, expected, rtol=0, atol=1e-9)
     np.testing.assert_allclose(number, expected_number)
     assert summarize_recall(recall)['AUC'] * 100 == pytest.approx(auc, abs=1e-9)
 
 
-def test_videos_without_truth_do_not_count():
-    gt = Instances.from_videos([[[0, 10]], []])
-    det = Instances.from_videos([[[0, 10], [1, 3]], [[0, 10]] * 50], scores=[[0.9, 0.1], np.ones(50)])
-    alone = Instances.from_videos([[[0, 10], [1, 3]]], scores=[[0.9, 0.1]])
-    np.testing.assert_array_equal(average_recall(gt, det)[0], average_recall(gt, alone)[0])
+def test_classification_by_hand():
+    scores = np.array([[0.9, 0.5, 0.7], [0.8, 0.5, 0.1], [0.1, 0.2, 0.0]])
+    labels = np.array([[1, 0, 0], [0, 1, 0], [1, 0, 0]])
+    # Class 0: right, wrong, right: (1 + 2/3) / 2 = 5/6. Class 1: its video shares the first place: 1/2. Class 2: none.
+    # Top-1: the first video only (the second's best class is 0, the third's 1).
+    expected = {'video_mAP': (5 / 6 + 1 / 2) / 2, 'video_top1': 1 / 3}
+    assert classification_measures(scores, labels) == pytest.approx(expected)
+    labels = np.array([[1, 0], [0, 1], [1, 1], [0, 0]])
+    assert classification_measures(labels + 0.0, labels) == {'video_mAP': 1, 'video_top1': 1}
+    assert classification_measures(np.ones((2, 3)), np.zeros((2, 3))) == {}
+
+
+def test_classification_equals_mmaction():
+    rng = np.random.default_rng(0)
+    labels = rng.random((40, 5)) < 0.3
+    scores = np.round(rng.random((40, 5)) + 0.3 * labels, 1)  # rounded: many ties
+    expected = mean_average_precision(list(scores), list(labels.astype(int)))
+    assert classification_measures(scores, labels)['video_mAP'] == pytest.approx(expected, abs=1e-9)

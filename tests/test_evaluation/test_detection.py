@@ -13,8 +13,6 @@ from fsptal_mm.evaluation.functional import (
 )
 from fsptal_mm.structures import Instances, segment_iou
 
-THUMOS_TIOUS = PRESETS['thumos14'].tiou_thresholds
-
 
 def one_video(segments, labels=None, scores=None):
     """All segments in video 0 and, unless said otherwise, of class 0."""
@@ -40,31 +38,18 @@ def one_video(segments, labels=None, scores=None):
         ([[0, 10]], [[50, 60], [0, 10]], [0.9, 0.8], 0.5, 0.5, 'a better scored false positive'),
         # Hits: no, yes, yes: precision 1/2, 2/3; the envelope lifts the first to 2/3.
         ([[0, 10], [20, 30]], [[50, 60], [0, 10], [20, 30]], [3, 2, 1], 0.5, 2 / 3, 'interpolation'),
+        # All like the first best. By score: the first takes it, the second its second choice (tIoU .25), nothing is
+        # left for the third. Two hits at precision 1, of three segments.
+        ([[0, 10], [8, 18], [30, 40]], [[0, 10], [4, 14], [0, 12]], [3, 2, 1], 0.2, 2 / 3, 'falls back'),
         ([[0, 10], [0, 10]], [[0, 10]], [0.5], 0.5, 0.5, 'an instance listed twice counts twice'),
         ([[5, 5], [0, 10]], [[5, 5], [0, 10]], [0.9, 0.8], 0.1, 0.25, 'no length, no match: hit 1 of 2, precision 1/2'),
         ([[0, 10]], [[0, 10], [50, 60]], [0.5, 0.5], 0.5, 1, 'tie: the first in the file comes first'),
-        (
-            [[0, 10]],
-            [[50, 60], [0, 10]],
-            [0.5, 0.5],
-            0.5,
-            0.5,
-            'tie: the first in the file comes first, here a false one',
-        ),
+        ([[0, 10]], [[50, 60], [0, 10]], [0.5, 0.5], 0.5, 0.5, 'tie: likewise, here a false one'),
     ],
 )
 def test_average_precision(gt, segments, scores, tiou, expected, reason):
     ap = detection_average_precision(one_video(gt), one_video(segments, scores=scores), [tiou], 1)
     assert ap == pytest.approx(np.array([[expected]]), abs=1e-12), reason
-
-
-def test_a_displaced_detection_falls_back_to_what_is_left():
-    # All three like g0 best. In order of score: the first takes g0, the second its second choice g1 (tIoU .25), so that
-    # nothing is left for the third, whose tIoU with g2 is 0.
-    gt = one_video([[0, 10], [8, 18], [30, 40]])
-    det = one_video([[0, 10], [4, 14], [0, 12]], scores=[3, 2, 1])
-    ap = detection_average_precision(gt, det, [0.2], 1)
-    assert ap[0, 0] == pytest.approx(2 / 3)  # two hits at precision 1, of three segments
 
 
 def test_assignment_names_segments_by_their_place_in_the_input():
@@ -144,16 +129,19 @@ def our_ap(truth, predictions, tious, classes):
     return detection_average_precision(to_instances(truth, False), to_instances(predictions, True), tious, len(classes))
 
 
+def assert_equals_official(truth, predictions, tious, folder):
+    expected, classes = official_ap(truth, predictions, tious, folder)
+    assert 0.01 < expected.mean() < 0.99  # else it would prove little
+    np.testing.assert_allclose(our_ap(truth, predictions, tious, classes), expected, rtol=0, atol=1e-9)
+
+
 @pytest.mark.parametrize('seed', range(5))
 @pytest.mark.parametrize('preset', sorted(PRESETS))
 def test_equals_the_official_script_on_generated_truth(seed, preset, tmp_path):
     rng = np.random.default_rng(seed)
     truth = random_truth(rng)
     predictions = random_predictions(rng, truth, per_video=40)
-    tious = PRESETS[preset].tiou_thresholds
-    expected, classes = official_ap(truth, predictions, tious, tmp_path)
-    assert 0.01 < expected.mean() < 0.99  # else it would prove little
-    np.testing.assert_allclose(our_ap(truth, predictions, tious, classes), expected, rtol=0, atol=1e-9)
+    assert_equals_official(truth, predictions, PRESETS[preset].tiou_thresholds, tmp_path)
 
 
 class StableOrder(np.ndarray):
@@ -180,9 +168,7 @@ def test_equals_the_official_script_on_real_truth(name, per_video, data_root, tm
     database = json.loads((data_root / name / 'gt_full.json').read_text())['database']
     truth = {video: [(*row['segment'], row['label']) for row in database[video]['annotations']] for video in ids}
     predictions = random_predictions(np.random.default_rng(0), truth, per_video, spread=1)
-    expected, classes = official_ap(truth, predictions, THUMOS_TIOUS, tmp_path)
-    assert 0.05 < expected.mean() < 0.95
-    np.testing.assert_allclose(our_ap(truth, predictions, THUMOS_TIOUS, classes), expected, rtol=0, atol=1e-9)
+    assert_equals_official(truth, predictions, PRESETS['thumos14'].tiou_thresholds, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -202,10 +188,8 @@ def test_equal_overlaps_are_settled_as_by_the_official_script(segments, expected
 def test_more_pairs_than_are_held_at_once(tmp_path):
     rng = np.random.default_rng(3)
     truth = random_truth(rng, num_videos=1, num_classes=1, length=5000, most=2400)
-    predictions = random_predictions(rng, truth, per_video=1000)
     assert len(truth['video0']) * 1000 > 1 << 20
-    expected, classes = official_ap(truth, predictions, [0.3, 0.5], tmp_path)
-    np.testing.assert_allclose(our_ap(truth, predictions, [0.3, 0.5], classes), expected, rtol=0, atol=1e-9)
+    assert_equals_official(truth, random_predictions(rng, truth, per_video=1000), [0.3, 0.5], tmp_path)
 
 
 def test_touches_any():

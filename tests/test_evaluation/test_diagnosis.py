@@ -3,12 +3,12 @@ import math
 
 import numpy as np
 import pytest
+from refusals import refused
 
 from fsptal_mm.evaluation.diagnosis import BUCKET_PRESETS, ERROR_TYPES, characteristics, diagnose
 from fsptal_mm.evaluation.diagnosis.characteristics import bucket_indices
 from fsptal_mm.evaluation.functional import assign_detections, detection_average_precision
 from fsptal_mm.structures import Instances
-from fsptal_mm.utils.errors import InputError
 
 NO_DETECTION = Instances.from_videos([[]], [[]], [[]])
 
@@ -24,33 +24,21 @@ def falling(segments):
 
 
 @pytest.mark.parametrize(
-    'preset, characteristic, value, expected',
+    'preset, characteristic, values',
     [
-        ('thumos14', 'length', 0, 'XS'),
-        ('thumos14', 'length', 3, 'XS'),  # the upper bound belongs to the bucket
-        ('thumos14', 'length', 33.1 - 30.1, 'XS'),  # 3.0000000000000036
-        ('thumos14', 'length', 3.001, 'S'),
-        ('thumos14', 'length', 12, 'M'),
-        ('thumos14', 'length', 18, 'L'),
-        ('thumos14', 'length', 18.1, 'XL'),
-        ('thumos14', 'coverage', 0.02, 'XS'),
-        ('thumos14', 'coverage', 0.05, 'M'),
-        ('thumos14', 'coverage', 1.2, 'XL'),  # longer than the video
-        ('thumos14', 'num_instances', 1, 'XS'),
-        ('thumos14', 'num_instances', 2, 'S'),
-        ('thumos14', 'num_instances', 80, 'M'),
-        ('thumos14', 'num_instances', 81, 'L'),
-        ('activitynet', 'length', 30, 'XS'),
-        ('activitynet', 'length', 181, 'XL'),
-        ('activitynet', 'coverage', 0.2, 'XS'),
-        ('activitynet', 'coverage', 0.81, 'XL'),
-        ('activitynet', 'num_instances', 4, 'S'),
-        ('activitynet', 'num_instances', 9, 'L'),
+        # Smallest and largest values of each bucket; the upper bound belongs to the bucket.
+        ('thumos14', 'length', dict(XS=[0, 3, 33.1 - 30.1], S=[3.001, 6], M=[12], L=[18], XL=[18.1])),
+        ('thumos14', 'coverage', dict(XS=[0.02], M=[0.05], XL=[1.2])),  # longer than the video
+        ('thumos14', 'num_instances', dict(XS=[1], S=[2, 40], M=[80], L=[81])),
+        ('activitynet', 'length', dict(XS=[30], XL=[181])),
+        ('activitynet', 'coverage', dict(XS=[0.2], XL=[0.81])),
+        ('activitynet', 'num_instances', dict(S=[4], L=[9])),
     ],
 )
-def test_bucket_edges(preset, characteristic, value, expected):
-    (index,) = bucket_indices(np.array([value], dtype=float), BUCKET_PRESETS[preset][characteristic])
-    assert ('XS', 'S', 'M', 'L', 'XL')[index] == expected
+def test_bucket_edges(preset, characteristic, values):
+    for bucket, part in values.items():
+        found = bucket_indices(np.array(part, dtype=float), BUCKET_PRESETS[preset][characteristic])
+        assert [('XS', 'S', 'M', 'L', 'XL')[index] for index in found] == [bucket] * len(part)
 
 
 def test_characteristics_of_instances():
@@ -134,34 +122,24 @@ def test_a_detection_that_comes_too_late_finds_nothing(num_false, expected):
     assert found.mean_ap == pytest.approx(1 / (1 + num_false))  # mAP knows no such limit
 
 
-def test_no_detection():
+def test_no_detection_and_no_truth():
     found = diagnose(one_class([[0, 10]]), NO_DETECTION, 1, [60], [0.5])
     assert found.mean_ap == found.normalized_ap == found.top_mean_ap == 0
     assert all(gain.mean_ap == gain.normalized == 0 for gain in found.gains.values())
     assert found.num_missed == 1
     assert np.isnan(found.shares()).all()
-
-
-def test_no_truth_is_an_error():
-    with pytest.raises(InputError, match='at least one ground-truth segment'):
+    with refused('ground-truth segment'):
         diagnose(NO_DETECTION, falling([[0, 10]]), 1, [60], [0.5])
 
 
 def test_json_has_null_for_what_does_not_exist():
-    content = json.loads(
-        json.dumps(diagnose(one_class([[0, 10]]), NO_DETECTION, 1, [None], [0.5]).to_dict(), allow_nan=False)
-    )
+    found = diagnose(one_class([[0, 10]]), NO_DETECTION, 1, [None], [0.5])
+    content = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert content['profile'][0] == {'rank': '1G', 'num_detections': 0, 'shares': dict.fromkeys(ERROR_TYPES)}
     assert content['characteristics']['coverage']['sensitivity'] is None  # no duration, no coverage
-    assert content['characteristics']['coverage']['buckets'][-1] == {
-        'bucket': 'XL',
-        'above': 0.08,
-        'up_to': None,
-        'num_instances': 0,
-        'num_missed': 0,
-        'missed_share': None,
-        'mAP_N': None,
-    }
+    last = content['characteristics']['coverage']['buckets'][-1]
+    assert (last['bucket'], last['above'], last['num_instances'], last['num_missed']) == ('XL', 0.08, 0, 0)
+    assert last['up_to'] is last['missed_share'] is last['mAP_N'] is None
     assert content['characteristics']['length']['buckets'][2]['missed_share'] == 1
     assert content['characteristics']['length']['sensitivity'] == 0
 

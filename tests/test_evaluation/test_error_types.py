@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fsptal_mm.evaluation.diagnosis import ERROR_TYPES, diagnose
-from fsptal_mm.evaluation.diagnosis.errors import error_profile, error_types, score_ranks
+from fsptal_mm.evaluation.diagnosis.errors import error_types
 from fsptal_mm.evaluation.functional import assign_detections
 from fsptal_mm.structures import Instances
 
@@ -49,42 +49,29 @@ def test_type_of_a_false_positive(segment, label, expected, reason):
     assert types_of(TRUTH, [([0, 10], 0), (segment, label)]) == ['true_positive', expected], reason
 
 
+NEAR, SAME = [([0, 10], 0), ([2, 12], 1)], [([0, 10], 0), ([0, 10], 1)]
+TP, DOUBLE, LOCALIZATION = 'true_positive', 'double_detection', 'localization'
+
+
 @pytest.mark.parametrize(
-    'tiou, expected, reason',
+    'reason, truth, found, tiou, expected',
     [
-        (0.1, ['true_positive', 'double_detection'], 'no range is left for localization errors'),
-        (0.3, ['true_positive', 'localization'], 'the second has .25 with the first segment'),
-        (0.7, ['localization', 'localization'], 'the first has 6/10'),
+        ('at .1 no range is left for localization errors', TRUTH, [[4, 10], [6, 16]], 0.1, [TP, DOUBLE]),
+        ('the second has .25 with the first segment', TRUTH, [[4, 10], [6, 16]], 0.3, [TP, LOCALIZATION]),
+        ('the first has 6/10', TRUTH, [[4, 10], [6, 16]], 0.7, [LOCALIZATION, LOCALIZATION]),
+        # [2, 11] has tIoU 8/11 = .73 with the segment of its class, 9/10 with the other one. The nearest decides,
+        # whatever its class.
+        ('as long as its own is free, it is right', NEAR, [[2, 11]], 0.5, [TP]),
+        ('then it is a wrong label, no double detection', NEAR, [[0, 10], [2, 11]], 0.5, [TP, 'wrong_label']),
+        ('2/18 = .11 with its own, 4/16 = .25 with the other', NEAR, [[8, 18]], 0.5, ['confusion']),
+        # As Diving and CliffDiving in THUMOS14: of equally near segments the one of its class decides.
+        ('equally near', SAME, [[0, 10], [0, 9], [0, 3]], 0.5, [TP, DOUBLE, LOCALIZATION]),
+        ('in any order of the file', SAME[::-1], [[0, 10], [0, 9], [0, 3]], 0.5, [TP, DOUBLE, LOCALIZATION]),
+        ('a segment listed twice is found twice', SAME[:1] * 2, [[0, 10], [0, 9], [0, 8]], 0.5, [TP, TP, DOUBLE]),
     ],
 )
-def test_the_threshold_moves_the_limits(tiou, expected, reason):
-    assert types_of(TRUTH, [([4, 10], 0), ([6, 16], 0)], tiou) == expected, reason
-
-
-def test_the_nearest_segment_decides_whatever_its_class():
-    truth = [([0, 10], 0), ([2, 12], 1)]
-    # [2, 11] has tIoU 8/11 = .73 with the segment of its class, 9/10 with the other one. As long as its own is free, it
-    # is right; then it is a wrong label, not a double detection.
-    assert types_of(truth, [([2, 11], 0)]) == ['true_positive']
-    assert types_of(truth, [([0, 10], 0), ([2, 11], 0)]) == ['true_positive', 'wrong_label']
-    # [8, 18]: 2/18 = .11 with its own, 4/16 = .25 with the other one: confusion, not localization.
-    assert types_of(truth, [([8, 18], 0)]) == ['confusion']
-
-
-@pytest.mark.parametrize('truth', [[([0, 10], 0), ([0, 10], 1)], [([0, 10], 1), ([0, 10], 0)]])
-def test_of_equally_near_segments_the_one_of_its_class_decides(truth):
-    # As Diving and CliffDiving in THUMOS14. The order in the file does not matter.
-    assert types_of(truth, [([0, 10], 0), ([0, 9], 0), ([0, 3], 0)]) == [
-        'true_positive',
-        'double_detection',
-        'localization',
-    ]
-
-
-def test_a_segment_listed_twice_is_found_twice():
-    truth = [([0, 10], 0), ([0, 10], 0)]
-    found = types_of(truth, [([0, 10], 0), ([0, 9], 0), ([0, 8], 0)])
-    assert found == ['true_positive', 'true_positive', 'double_detection']
+def test_types_of_detections_of_class_0(reason, truth, found, tiou, expected):
+    assert types_of(truth, [(segment, 0) for segment in found], tiou) == expected, reason
 
 
 def test_videos_do_not_mix():
@@ -93,18 +80,6 @@ def test_videos_do_not_mix():
     det = Instances.from_videos([[[0, 10]], [[0, 10]], [[0, 10]]], [[0], [0], [0]], [[0.9], [0.8], [0.7]])
     hits = assign_detections(gt, det, [0.5]) >= 0
     assert error_types(gt, det, hits, [0.5])[0].tolist() == [5, 0, 5]
-
-
-def test_bins_hold_as_many_detections_of_a_class_as_it_has_segments():
-    # G is 2 for class 0, 0 for class 1, 1 for class 2.
-    ranks = score_ranks(np.array([0, 0, 0, 0, 0, 1, 1, 2, 2]), np.array([2, 0, 1]))
-    assert ranks.tolist() == [0, 0, 1, 1, 2, -1, -1, 0, 1]
-
-
-def test_profile_counts_types_in_bins():
-    types, ranks = np.array([0, 5, 3, 3, 0, 1]), np.array([0, 0, 1, 1, 2, -1])
-    # The last is in no bin, the one before is beyond the two that are asked for.
-    assert error_profile(types, ranks, 2).tolist() == [[1, 0, 0, 0, 0, 1], [0, 0, 0, 2, 0, 0]]
 
 
 def test_shares_pool_the_classes():
@@ -127,13 +102,11 @@ def test_only_the_best_10g_are_looked_at():
     assert found.gains['background'].mean_ap == 0  # no detection is left
 
 
-# Two segments; in the order of score: background, hit, localization error (tIoU .4), hit.
-GAIN_TRUTH = one_video([([0, 10], 0), ([20, 30], 0)])
-GAIN_DETECTIONS = one_video([([50, 60], 0, 4), ([0, 10], 0, 3), ([20, 24], 0, 2), ([20, 30], 0, 1)])
-
-
 def test_gain_is_average_precision_without_the_errors():
-    found = diagnose(GAIN_TRUTH, GAIN_DETECTIONS, 1, [60], [0.5])
+    # Two segments; in the order of score: background, hit, localization error (tIoU .4), hit.
+    truth = one_video([([0, 10], 0), ([20, 30], 0)])
+    det = one_video([([50, 60], 0, 4), ([0, 10], 0, 3), ([20, 24], 0, 2), ([20, 30], 0, 1)])
+    found = diagnose(truth, det, 1, [60], [0.5])
     # Precision at the hits 1/2 and 2/4, so AP 1/2.
     assert found.mean_ap == found.top_mean_ap == 0.5
     # Without the background error: 1 and 2/3, AP 5/6.
@@ -143,12 +116,10 @@ def test_gain_is_average_precision_without_the_errors():
     assert found.gains['double_detection'].mean_ap == found.gains['wrong_label'].mean_ap == 0
     # One class: N is its number of segments, so nothing changes by normalising.
     assert found.gains['background'].normalized == pytest.approx(found.gains['background'].mean_ap)
-
-
-def test_gain_is_an_average_over_thresholds_with_types_of_each():
-    found = diagnose(GAIN_TRUTH, GAIN_DETECTIONS, 1, [60], [0.3, 0.5])
-    # At .3, [20, 24] takes the second segment and [20, 30] is a double detection, after the last hit: it costs
-    # nothing. Hits at precision 1/2 and 2/3, so AP 2/3; without the background error 1.
+    # An average over thresholds, with the types of each. At .3, [20, 24] takes the second segment and [20, 30] is a
+    # double detection, after the last hit: it costs nothing. Hits at precision 1/2 and 2/3, so AP 2/3; without the
+    # background error 1.
+    found = diagnose(truth, det, 1, [60], [0.3, 0.5])
     assert found.top_mean_ap == pytest.approx((2 / 3 + 1 / 2) / 2)
     assert found.gains['background'].mean_ap == pytest.approx((1 / 3 + 1 / 3) / 2)
     assert found.gains['localization'].mean_ap == pytest.approx((0 + 1 / 6) / 2)

@@ -2,13 +2,14 @@ import json
 
 import numpy as np
 import pytest
+from plain_files import plain_video, write_plain
+from refusals import refused
 
 from fsptal_mm.datasets import PointTALDataset
 from fsptal_mm.datasets.annotations.records import load_annotations
 from fsptal_mm.evaluation import GroundTruth
 from fsptal_mm.evaluation.functional import Protocol
 from fsptal_mm.structures import NO_CLASS, Instances
-from fsptal_mm.utils.errors import InputError
 
 PROTOCOL = Protocol((0.5,), ())
 
@@ -17,22 +18,13 @@ PROTOCOL = Protocol((0.5,), ())
 def ann_file(tmp_path):
     """Three test videos: two segments and a point; a segment and an ambiguous range; nothing, of unknown duration."""
 
-    def segment(label, start, end):
-        return dict(label=label, start_sec=start, end_sec=end)
-
+    points = [(25.5, 'run'), (40.5, 'background')]
     videos = {
-        'a': dict(
-            duration_sec=60,
-            segments=[segment('jump', 0, 10), segment('run', 20, 30)],
-            points=[dict(time_sec=25.5, label='run'), dict(time_sec=40.5, label='background')],
-        ),
-        'b': dict(duration_sec=50, segments=[segment('jump', 5, 15)], ambiguous=[dict(start_sec=49, end_sec=50)]),
-        'c': dict(duration_sec=40, segments=[]),
+        'a': plain_video([(0, 10, 'jump'), (20, 30, 'run')], points, duration_sec=60),
+        'b': plain_video([(5, 15, 'jump')], duration_sec=50, ambiguous=[dict(start_sec=49, end_sec=50)]),
+        'c': plain_video(duration_sec=40),
     }
-    content = dict(format='fsptal_mm', version=1, classes=['jump', 'run'], videos=videos)
-    path = tmp_path / 'annotations.json'
-    path.write_text(json.dumps(content))
-    return path
+    return write_plain(tmp_path / 'annotations.json', ['jump', 'run'], videos)
 
 
 def from_annotations(ann_file, **kwargs):
@@ -71,18 +63,14 @@ def test_a_dataset_and_its_file_hold_the_same(source, ann_file):
     assert truth.key == from_annotations(ann_file).key
 
 
-def test_points_that_are_made_from_segments_are_none(ann_file):
+def test_what_is_unknown_is_empty(ann_file):
     truth = from_dataset(ann_file, supervision='segments')
-    assert len(truth.points) == 0
-    assert len(truth.segments) == 3
-
-
-def test_windows_of_a_video_are_one_and_what_is_unknown_is_empty():
+    assert (len(truth.points), len(truth.segments)) == (0, 3)  # points that are made from segments are none
     truth = GroundTruth.from_videos([dict(video_id='a'), dict(video_id='b'), dict(video_id='a')], ('x',))
-    assert truth.ids == ['a', 'b']
+    assert truth.ids == ['a', 'b']  # windows of a video are one
     assert np.isnan(truth.durations_sec).all()
     assert len(truth.segments) == len(truth.points) == 0
-    with pytest.raises(InputError, match=r'gt\.json'):
+    with refused('gt.json'):
         truth.check_has_segments('gt.json')
 
 
@@ -105,27 +93,23 @@ def test_buckets_are_those_of_the_protocol(protocol, preset, bound, ann_file):
     assert truth.diagnose(detections(), preset=preset).buckets['length'][0].up_to == bound
 
 
-def test_detections_are_read_in_the_order_of_the_videos(ann_file, tmp_path):
-    row = dict(label='run', score=0.5, segment=[1, 2])
-    path = tmp_path / 'results.json'
-    path.write_text(json.dumps(dict(results={'v_b': [row], 'other': [row]})))
-    assert from_annotations(ann_file).read_detections(path).videos.tolist() == [1]
+ROW = dict(label='run', score=0.5, segment=[1, 2])
 
 
 @pytest.mark.parametrize(
-    'results, is_refused, reason',
+    'reason, results, videos',
     [
-        ({'a': []}, False, 'nothing was found in a video that is judged'),
-        ({}, True, 'no video at all'),
-        ({'a': [dict(label='fly', score=0.5, segment=[1, 2])]}, True, 'other classes only'),
-        ({'a': [], 'z': [dict(label='run', score=0.5, segment=[1, 2])]}, False, 'another video is beside the point'),
+        ('in the order of the videos; another one is beside the point', {'v_b': [ROW], 'other': [ROW]}, [1]),
+        ('nothing was found in a video that is judged', {'a': [], 'z': [ROW]}, []),
+        ('no video at all', {}, None),
+        ('other classes only', {'a': [ROW | dict(label='fly')]}, None),
     ],
 )
-def test_files_that_say_nothing_of_the_videos_are_refused(results, is_refused, reason, ann_file, tmp_path):
+def test_reading_of_detections(reason, results, videos, ann_file, tmp_path):
     path = tmp_path / 'results.json'
     path.write_text(json.dumps(dict(results=results)))
-    if is_refused:
-        with pytest.raises(InputError, match=r'results\.json'):
+    if videos is None:
+        with refused('results.json'):
             from_annotations(ann_file).read_detections(path)
     else:
-        assert len(from_annotations(ann_file).read_detections(path)) == 0, reason
+        assert from_annotations(ann_file).read_detections(path).videos.tolist() == videos, reason

@@ -1,6 +1,14 @@
+"""Detections judged by points alone: the measure, and the metric, which never reads a segment."""
+
 import numpy as np
 import pytest
+from metric_samples import CLASSES, evaluate, sample
+from mmaction.registry import METRICS
+from plain_files import plain_video, write_plain
+from refusals import refused
 
+from fsptal_mm.datasets import PointTALDataset
+from fsptal_mm.evaluation import PointMetric
 from fsptal_mm.evaluation.functional import point_average_precision, point_extents
 from fsptal_mm.structures import Instances
 
@@ -35,30 +43,25 @@ def found(segments, labels=None):
         ([5, 25], [[0, 30], [0, 10], [20, 30]], 2 / 3, 1, 'a joined detection takes no point'),
         # Both lie on the same point; the second one can not take that of the first.
         ([5, 25], [[0, 10], [4, 11]], 1 / 2, 1 / 2, 'a duplicate does not find the other point'),
+        ([], [], np.nan, np.nan, 'neither points nor detections'),
     ],
 )
 def test_detections_against_points(times, segments, ap, recall, reason):
     result = point_average_precision(labelled(times), found(segments), 1)
-    assert np.allclose(result, [[ap], [recall]]), reason
+    np.testing.assert_allclose(result, [[ap], [recall]], err_msg=reason)
 
 
-def test_classes_are_judged_alone():
+def test_classes_and_videos_are_judged_alone():
     # Two classes at one point, and a third point of class 1 inside the detection of class 0.
     points = labelled([5, 5, 8], [0, 1, 1])
     ap, recall = point_average_precision(points, found([[0, 10], [3, 6], [7, 9]], [0, 1, 1]), 4)
     assert ap[:2].tolist() == recall[:2].tolist() == [1, 1]
     # Class 1 does not fit where class 0 does: [0, 10] joins its two points. Classes 2 and 3 have no point.
     ap, recall = point_average_precision(points, found([[0, 10], [0, 10], [0, 10]], [0, 1, 2]), 4)
-    assert np.array_equal(ap, [1, 0, np.nan, np.nan], equal_nan=True)
-    assert np.array_equal(recall, ap, equal_nan=True)
-
-
-def test_videos_are_judged_alone_and_ranked_together():
-    points = labelled([5], videos=2)
+    np.testing.assert_array_equal([ap, recall], [[1, 0, np.nan, np.nan]] * 2)
+    # Videos are ranked together: the better scored detection lies where there is no point.
     det = Instances.from_videos([[[0, 10]], [[0, 10]]], [[0], [0]], [[0.5], [0.75]])
-    ap, recall = point_average_precision(points, det, 1)
-    assert ap == [0.5]  # the better scored detection lies in the other video, where there is no point
-    assert recall == [1]
+    assert point_average_precision(labelled([5], videos=2), det, 1) == ([0.5], [1])
 
 
 def test_an_instance_of_several_points_is_found_whole():
@@ -70,24 +73,12 @@ def test_an_instance_of_several_points_is_found_whole():
     assert point_average_precision(points, found([[7, 13]]), 1)[1] == 0
 
 
-def test_a_detection_of_no_class_with_points_changes_nothing():
-    points = labelled([5])
-    with_others = point_average_precision(points, found([[0, 10], [4, 6]], [1, 0]), 2)
-    assert with_others[0][0] == point_average_precision(points, found([[4, 6]]), 2)[0][0] == 1
-
-
-def test_neither_points_nor_detections():
-    ap, recall = point_average_precision(labelled([]), found([]), 2)
-    assert np.isnan([ap, recall]).all()
-
-
 def test_many_detections_equal_the_definition():
     """Against a loop over detections."""
     rng = np.random.default_rng(0)
     times = [np.sort(rng.uniform(0, 50, count)) for count in (8, 0, 5)]
-    points = Instances.from_videos(
-        [np.repeat(part[:, None], 2, 1) for part in times], [np.zeros(len(t)) for t in times]
-    )
+    extents = [np.repeat(part[:, None], 2, 1) for part in times]
+    points = Instances.from_videos(extents, [np.zeros(len(part)) for part in times])
     start = [rng.uniform(0, 50, (40, 1)) for _ in times]
     segments = [np.hstack([part, part + rng.uniform(1, 12, part.shape)]) for part in start]
     scores = rng.permutation(120).reshape(3, 40)
@@ -113,3 +104,67 @@ def test_extents_of_instances():
     assert extents.segments.tolist() == [[3, 3], [2, 5], [5, 5]]
     assert extents.labels.tolist() == [0, 1, 2]
     assert len(point_extents(*np.zeros((3, 0)))) == 0
+
+
+# Class 0: both points are found, after one mistake: hits yes, no, yes, AP (1 + 2/3) / 2. Class 1 at the same time as a
+# point of class 0: not found.
+FOUND = (
+    sample('a', points=[[5, 0, 0], [5, 1, 1]], found=[[3, 7, 0, 0.75]]),
+    sample('b', points=[[5, 0, 0]], found=[[3, 7, 0, 0.25], [10, 20, 0, 0.5]]),
+)
+
+
+def test_metric_is_the_mean_over_the_classes_of_all_videos(messages):
+    measures = evaluate(METRICS.build(dict(type='PointMetric')), FOUND)
+    assert measures == {'point/mAP': pytest.approx(5 / 12), 'point/recall': 1 / 2}
+    assert all(type(value) is float for value in measures.values())
+    assert '3 detections, 3 labelled instances in 2 videos' in messages[-1]
+    # A repeated video counts once. In a video without points, actions are unlabelled: a detection is no mistake.
+    unlabelled = sample('c', found=[[0, 10, 0, 0.9]])
+    assert evaluate(PointMetric(), [*FOUND, unlabelled, FOUND[0], FOUND[0]]) == measures
+    assert any('2 videos came more than once' in message for message in messages)
+    assert any('1 of 3 videos' in message for message in messages)
+    assert evaluate(PointMetric(), [unlabelled]) == {}
+
+
+def test_segments_are_never_read():
+    class Unreadable:
+        def __array__(self, *args, **kwargs):
+            raise AssertionError('segments were read')
+
+        __len__ = __array__
+
+    hidden = dict.fromkeys(('gt_segments_sec', 'gt_segment_labels', 'ambiguous_sec'), Unreadable())
+    samples = [sample('a', points=[[5, 0, 0]], found=[[3, 7, 0, 0.75], [9, 12, 0, 0.9]], **hidden)]
+    assert evaluate(PointMetric(), samples) == {'point/mAP': 0.5, 'point/recall': 1}
+
+
+def test_what_the_metric_lacks_is_named():
+    bare = sample('a').to_dict()
+    del bare['gt_point_sec']
+    with refused('video a: gt_point_sec'):
+        PointMetric().process(None, [bare])
+    metric = PointMetric()
+    metric.process(None, [sample('a').to_dict()])
+    with refused('classes'):
+        metric.evaluate(1)
+
+
+def test_a_dataset_without_segments_gives_the_same(tmp_path):
+    (tmp_path / 'features').mkdir()
+    np.save(tmp_path / 'features/a.npy', np.zeros((10, 3)))
+    segments = [(2, 3, 'Diving'), (6, 9, 'Shotput')]
+    for given in (segments, []):
+        video = plain_video(given, [(2.5, 'Diving'), (7.5, 'Diving')], duration_sec=10.0)
+        write_plain(tmp_path / 'ann.json', CLASSES, dict(a=video))
+        dataset = PointTALDataset(
+            ann_file='ann.json',
+            data_root=str(tmp_path),
+            grid=dict(snippet_sec=1.0),
+            test_mode=True,
+            pipeline=[dict(type='LoadSnippetFeatures'), dict(type='PointsToSnippets'), dict(type='PackPointTALInputs')],
+        )
+        data_sample = dataset[0]['data_samples']
+        data_sample.pred_segments = sample('a', found=[[1, 4, 0, 0.5]]).pred_segments
+        assert len(data_sample.gt_segments_sec) == len(given)
+        assert evaluate(PointMetric(), [data_sample]) == {'point/mAP': 0.5, 'point/recall': 0.5}  # one of two points

@@ -3,51 +3,33 @@ import re
 import numpy as np
 import pytest
 from mmengine.hooks import CheckpointHook
+from refusals import refused
 
 from fsptal_mm.evaluation.functional import PRESETS, Protocol
-from fsptal_mm.utils.errors import InputError
 
 
 def test_thumos_keys_and_averages():
     protocol = Protocol.from_config('thumos14')
-    ap = np.array(
-        [[0.7, np.nan], [0.6, np.nan], [0.5, np.nan], [0.4, np.nan], [0.3, np.nan], [0.2, np.nan], [0.1, np.nan]]
-    )
+    ap = np.array([[value, np.nan] for value in (0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)])
     # A class without truth does not count, so the mAPs are the column; .1-.7 averages all, .1-.5 the first five,
     # .3-.7 the last five.
-    assert protocol.summarize(ap) == pytest.approx(
-        {
-            'mAP@0.1-0.7': 0.4,
-            'mAP@0.1-0.5': 0.5,
-            'mAP@0.3-0.7': 0.3,
-            **{f'mAP@0.{i}': (8 - i) / 10 for i in range(1, 8)},
-        }
-    )
-    assert next(iter(protocol.summarize(ap))) == 'mAP@0.1-0.7'  # what save_best='auto' takes
+    averages = {'mAP@0.1-0.7': 0.4, 'mAP@0.1-0.5': 0.5, 'mAP@0.3-0.7': 0.3}
+    measures = protocol.summarize(ap)
+    assert measures == pytest.approx(averages | {f'mAP@0.{i}': (8 - i) / 10 for i in range(1, 8)})
+    assert next(iter(measures)) == 'mAP@0.1-0.7'  # what save_best='auto' takes
 
 
-def test_activitynet_keys():
+def test_other_thresholds():
     protocol = Protocol.from_config('activitynet')
     assert protocol.average_keys == ['mAP@0.5-0.95']
-    assert protocol.threshold_keys == [
-        f'mAP@{tiou}' for tiou in (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
-    ]
-
-
-def test_own_thresholds():
+    tious = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
+    assert protocol.threshold_keys == [f'mAP@{tiou}' for tiou in tious]
     protocol = Protocol.from_config('thumos14', tiou_thresholds=[0.5, 0.25])
-    assert protocol.summarize(np.array([[0.8], [0.4]])) == pytest.approx(
-        {'mAP@0.25-0.5': 0.6, 'mAP@0.25': 0.8, 'mAP@0.5': 0.4}
-    )
-
-
-def test_one_threshold_needs_no_average():
+    expected = {'mAP@0.25-0.5': 0.6, 'mAP@0.25': 0.8, 'mAP@0.5': 0.4}
+    assert protocol.summarize(np.array([[0.8], [0.4]])) == pytest.approx(expected)
+    # One threshold needs no average.
     assert Protocol.from_config(tiou_thresholds=0.5).summarize(np.array([[0.25]])) == {'mAP@0.5': 0.25}
-
-
-def test_own_ranges_on_a_preset():
-    protocol = Protocol.from_config('thumos14', average_ranges=[(0.3, 0.5)])
-    assert protocol.average_keys == ['mAP@0.3-0.5']
+    assert Protocol.from_config('thumos14', average_ranges=[(0.3, 0.5)]).average_keys == ['mAP@0.3-0.5']
 
 
 @pytest.mark.parametrize(
@@ -58,17 +40,16 @@ def test_own_ranges_on_a_preset():
         (dict(tiou_thresholds=[]), 'tiou_thresholds'),
         (dict(tiou_thresholds=[0.5, 0]), 'tiou_thresholds'),
         (dict(tiou_thresholds=[50]), 'tiou_thresholds'),
-        (dict(tiou_thresholds=[10**400]), 'tiou_thresholds'),
-        (dict(preset='thumos14', average_ranges=[(0.1, 10**400)]), 'average_ranges'),
         (dict(tiou_thresholds=[0.5, 0.5]), 'tiou_thresholds'),
         (dict(tiou_thresholds='0.5:0.7'), 'tiou_thresholds'),
         (dict(tiou_thresholds=[float('nan')]), 'tiou_thresholds'),
+        (dict(preset='thumos14', average_ranges=[(0.1, 10**400)]), 'average_ranges'),
         (dict(preset='thumos14', average_ranges=[(0.8, 0.9)]), 'average_ranges'),
         (dict(preset='thumos14', average_ranges=[0.5]), 'average_ranges'),
     ],
 )
 def test_bad_arguments(arguments, field):
-    with pytest.raises(InputError, match=field):
+    with refused(field):
         Protocol.from_config(**arguments)
 
 
