@@ -11,10 +11,7 @@ CLASSES = ('run', 'jump', 'sit')
 
 
 def make_localizer(folder, grid='dict(snippet_sec=0.64)', dim=6, classes=CLASSES, stem='model', extra=''):
-    """Write a config and a checkpoint of a base model on features; returns both paths.
-
-    Its classifier has large weights, so that scores vary from snippet to snippet and something is found.
-    """
+    """Write a config and a checkpoint of a base model on features; returns both paths."""
     config, checkpoint = folder / f'{stem}.py', folder / f'{stem}.pth'
     config.write_text(
         f'_base_ = {str(ROOT / "configs/base/base_synthetic.py")!r}\n'
@@ -26,9 +23,17 @@ def make_localizer(folder, grid='dict(snippet_sec=0.64)', dim=6, classes=CLASSES
         '              dict(type="PackPointTALInputs")]))\n'
         f'{extra}'
     )
+    save_localizer(Config.fromfile(config), checkpoint, classes)
+    return config, checkpoint
+
+
+def save_localizer(config, checkpoint, classes=None):
+    """Write a checkpoint of the model of a config.
+
+    Its classifier has large weights, so that scores vary from snippet to snippet and something is found.
+    """
     torch.manual_seed(0)
-    model = MODELS.build(Config.fromfile(config).model)
+    model = MODELS.build(config.model)
     model.head.classifier.weight.data.mul_(20)
     meta = dict(dataset_meta=dict(classes=classes)) if classes else {}
     torch.save(dict(state_dict=model.state_dict(), meta=meta), checkpoint)
-    return config, checkpoint
