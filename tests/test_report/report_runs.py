@@ -2,6 +2,8 @@
 
 import json
 
+from plain_files import plain_video, write_plain
+
 EVIL = '</script><img src=x onerror="document.title=\'owned\'">'
 BAD = '<b>bad</b>&amp;'  # id of a video
 NUM_WEAK = 240  # more than a timeline draws
@@ -29,22 +31,15 @@ test_evaluator = dict(type='TALMetric', preset='thumos14')
 def write_data(folder):
     """Two test videos with ground-truth segments, one without, and a training video."""
 
-    def segment(label, start, end):
-        return {'label': label, 'start_sec': start, 'end_sec': end}
-
-    def video(subset, segments, points=()):
-        return {'subset': subset, 'duration_sec': 60, 'segments': segments, 'points': list(points)}
-
-    point = {'time_sec': 4.5, 'label': 'jump'}
     videos = {
-        'good': video('test', [segment('jump', 0, 10), segment(EVIL, 20, 30)], [point]),
-        BAD: video('test', [segment('jump', 5, 15)]),
-        'nothing': video('test', []),
-        'training': video('train', [segment('jump', 1, 2)]),
+        'good': plain_video([(0, 10, 'jump'), (20, 30, EVIL)], [(4.5, 'jump')], subset='test'),
+        BAD: plain_video([(5, 15, 'jump')], subset='test'),
+        'nothing': plain_video(subset='test'),
+        'training': plain_video([(1, 2, 'jump')], subset='train'),
     }
-    content = {'format': 'fsptal_mm', 'version': 1, 'classes': ['jump', EVIL, 'never'], 'videos': videos}
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / 'annotations.json').write_text(json.dumps(content))
+    for video in videos.values():
+        video['duration_sec'] = 60
+    write_plain(folder / 'annotations.json', ['jump', EVIL, 'never'], videos)
 
 
 def write_run(folder, data_root, note='plain', start='20260101_000000'):

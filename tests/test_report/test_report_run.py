@@ -5,12 +5,12 @@ import os
 
 import numpy as np
 import pytest
+from refusals import refused
 from report_runs import BAD, EVIL, NUM_WEAK, write_data, write_results, write_run
 
 from fsptal_mm.report import read_run
 from fsptal_mm.report.timelines import MAX_DETECTIONS, group_by_test_set, make_timelines
 from fsptal_mm.report.training_log import read_training_log, thin
-from fsptal_mm.utils.errors import InputError
 
 UNKNOWN = json.dumps({'results': {'good': [{'label': 'unknown', 'score': 1, 'segment': [0, 1]}]}})
 
@@ -37,6 +37,7 @@ def test_figures_are_those_of_the_metric(folder):
     assert run.measures['video_mAP'] == 0.75, 'what only the test can know is kept'
     np.testing.assert_allclose(run.judged.video_ap, [1, 1 / 2, np.nan])
     assert run.judged.diagnosis.mean_ap == pytest.approx(5 / 6)
+    assert run.judged.test_set.classes == ('jump', EVIL, 'never')
 
 
 def test_losses_are_means_of_epochs_and_measures_stay_as_logged(folder):
@@ -71,10 +72,7 @@ def test_a_loop_over_iterations(tmp_path):
     assert log.last_measures() == (30, {'mAP@0.5': 0.5})
     (tmp_path / 'started_again.json').write_text('')
     assert read_training_log([file, tmp_path / 'started_again.json']) == log, 'a start that logged nothing'
-
-
-def test_long_curves_are_thinned_to_their_ends():
-    x, y = thin({step: float(step) for step in range(5000)}, 100)
+    x, y = thin({step: float(step) for step in range(5000)}, 100)  # long curves keep their ends
     assert (len(x), x[0], x[-1], y[-1]) == (500, 0, 4999, 499900.0)
 
 
@@ -114,38 +112,30 @@ def test_the_options_say_where_the_data_lie_now(folder, tmp_path):
 
 def test_an_empty_folder_names_all_that_is_missing(tmp_path):
     run = read_run(tmp_path, 'empty')
-    assert 'tools/train.py' in said(run, 'no config')
-    assert 'LocalVisBackend' in said(run, 'no curves of losses')
-    assert 'val_interval' in said(run, 'no curve of mAP')
-    assert 'PseudoLabelMiningHook' in said(run, 'no curves of pseudo labels')
-    assert f'`python tools/test.py CONFIG CHECKPOINT --work-dir {tmp_path}`' in said(run, 'no test results')
+    for words in (
+        ('no config', 'tools/train.py'),
+        ('no curves of losses', 'LocalVisBackend'),
+        ('no curve of mAP', 'val_interval'),
+        ('no curves of pseudo labels', 'PseudoLabelMiningHook'),
+        ('no test results', f'tools/test.py CONFIG CHECKPOINT --work-dir {tmp_path}'),
+    ):
+        said(run, *words)
     assert (run.measures, run.judged, run.progress) == ({}, None, 'not logged')
-
-
-def test_a_folder_that_is_not_there_is_an_error(tmp_path):
-    with pytest.raises(InputError, match='nowhere'):
+    with refused('nowhere'):
         read_run(tmp_path / 'nowhere', 'run')
 
 
 def test_an_unfinished_run_says_how_to_go_on(folder):
-    sentence = said(read_run(folder, 'run'), 'not finished')
-    assert '3 of 4 epochs' in sentence
-    assert f'`python tools/train.py {folder}/mine.py --work-dir {folder} --resume`' in sentence
+    said(read_run(folder, 'run'), '3 of 4 epochs', f'tools/train.py {folder}/mine.py --work-dir {folder} --resume')
 
 
 def test_quality_of_pseudo_labels_from_dumps_where_the_log_has_none(folder):
     lines = (folder / '20260101_000000/vis_data/scalars.json').read_text().splitlines()[1:]
     (folder / '20260101_000000/vis_data/scalars.json').write_text('\n'.join(lines))
-    dump = {
-        'action': [{'label': 'jump', 'segment': [0, 2]}],
-        'true_segments': [{'label': 'jump', 'segment': [0, 1]}],
-        'segments': [{'label': 'jump', 'segment': [0, 2]}],
-        'background': [],
-        'given': [],
-        'edges_sec': [0, 1, 2, 3],
-    }
+    jump = {'label': 'jump', 'segment': [0, 2]}
+    dump = dict(action=[jump], segments=[jump], true_segments=[{**jump, 'segment': [0, 1]}], background=[], given=[])
     (folder / 'pseudo_labels').mkdir()
-    (folder / 'pseudo_labels/epoch_2.json').write_text(json.dumps({'video': dump}))
+    (folder / 'pseudo_labels/epoch_2.json').write_text(json.dumps({'video': dump | dict(edges_sec=[0, 1, 2, 3])}))
     mining = read_run(folder, 'run').log.mining
     assert mining['analysis/action_precision'] == {2: 0.5}, 'of two snippets one is right'
     assert mining['analysis/segment_tiou'] == {2: 0.5}
@@ -193,7 +183,3 @@ def test_a_metric_with_a_file_of_its_own_is_followed(folder, tmp_path):
     config = (folder / 'mine.py').read_text() + f'test_evaluator["result_file"] = {str(elsewhere / "results.json")!r}\n'
     (folder / 'mine.py').write_text(config)
     assert read_run(folder, 'run').judged is not None
-
-
-def test_class_names_come_whole(folder):
-    assert read_run(folder, 'run').judged.test_set.classes == ('jump', EVIL, 'never')

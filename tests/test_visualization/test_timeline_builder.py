@@ -39,16 +39,13 @@ def test_a_sample_shows_what_it_holds():
     assert not timeline.is_training
 
 
-def test_ground_truth_and_predictions_can_be_left_out():
+def test_parts_that_are_left_out_or_missing():
     timeline = sample_timeline(sample(), CLASSES, draw_gt=False)
     assert timeline.truth is timeline.points is None
     assert len(timeline.tracks) == 1
     timeline = sample_timeline(sample(), CLASSES, draw_pred=False)
     assert len(timeline.truth) == 1
     assert timeline.tracks == ()
-
-
-def test_a_sample_without_annotation_or_prediction_shows_nothing():
     timeline = sample_timeline(ActionDataSample(metainfo=dict(video_id='v', duration_sec=1.0)), CLASSES)
     assert len(timeline.truth) == len(timeline.points) == 0
     assert timeline.tracks[0].proposals is None
