@@ -9,6 +9,8 @@ from mmaction.registry import DATASETS, MODELS
 from mmengine.config import Config
 from mmengine.runner import Runner
 from peak_memory import PeakMemory
+from plain_files import plain_video, write_plain
+from refusals import refused
 from tiny_recognizers import config_of, write_recognizer
 from tiny_videos import write_video
 
@@ -16,7 +18,6 @@ from fsptal_mm.apis.feature_extractor import FeatureExtractor
 from fsptal_mm.datasets import LoadSnippetClips
 from fsptal_mm.structures import ClipBatch, SnippetGrid
 from fsptal_mm.utils.configs import merge_options
-from fsptal_mm.utils.errors import InputError
 
 CONFIG = Path(__file__).parents[1] / 'configs/fsptal_tuned/fsptal-tuned_e2e-r50_own_videos.py'
 DURATION_SEC = 4.0
@@ -32,14 +33,13 @@ def videos(tmp_path_factory):
     for index, fps in enumerate((30, 12, 30, 30)):
         name = f'v{index}'
         write_video(folder / f'videos/{name}.mp4', DURATION_SEC, fps)
-        described[name] = dict(
+        described[name] = plain_video(
+            [(0.6, 1.5, 'a'), (2.2, 3.0, 'b')],
+            [(1.0 + 0.1 * index, 'a'), (2.6, 'b')],
             subset='test' if index == 3 else 'train',
             duration_sec=DURATION_SEC,
-            points=[dict(time_sec=1.0 + 0.1 * index, label='a'), dict(time_sec=2.6, label='b')],
-            segments=[dict(start_sec=0.6, end_sec=1.5, label='a'), dict(start_sec=2.2, end_sec=3.0, label='b')],
         )
-    content = dict(format='fsptal_mm', version=1, classes=['a', 'b'], videos=described)
-    (folder / 'annotations.json').write_text(json.dumps(content))
+    write_plain(folder / 'annotations.json', ['a', 'b'], described)
     return folder
 
 
@@ -68,26 +68,32 @@ def config(videos, tmp_path):
     return config
 
 
+def moved_from(before, model):
+    """Names of the weights that have changed."""
+    return {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+
+
+def copied(model):
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('freeze', [False, ['conv1', 'layer1', 'layer2', 'layer3'], True])
 def test_two_steps_of_training_and_a_test(config, freeze, monkeypatch):
     config.model.freeze_backbone = freeze
     config.model.backbone.frozen_stages = -1
     runner = Runner.from_cfg(config)
-    model = runner.model
-    monkeypatch.setattr(model, 'init_weights', lambda: None)  # else the runner draws them anew
-    before = {name: value.clone() for name, value in model.state_dict().items()}
+    monkeypatch.setattr(runner.model, 'init_weights', lambda: None)  # else the runner draws them anew
+    before = copied(runner.model)
     runner.train()
     assert runner.iter == 2
-    moved = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+    moved = moved_from(before, runner.model)
     assert 'embedding.conv.weight' in moved
-    of_backbone = {name.split('.')[1] for name in moved if name.startswith('backbone.')}
     every_stage = {'conv1', 'layer1', 'layer2', 'layer3', 'layer4'}
     frozen = every_stage if freeze is True else set(freeze or ())
-    assert of_backbone == every_stage - frozen
+    assert {name.split('.')[1] for name in moved if name.startswith('backbone.')} == every_stage - frozen
     runner.test()
-    results = json.loads(Path(config.work_dir, 'results.json').read_text())
-    assert list(results['results']) == ['v3']
+    assert list(json.loads(Path(config.work_dir, 'results.json').read_text())['results']) == ['v3']
 
 
 @pytest.mark.parametrize('name', ['tsn', 'slowfast', 'vit'])
@@ -159,29 +165,26 @@ def test_clips_show_their_snippets_whatever_the_frame_rate(videos):
         assert clips.shape == (12, 1, 3, 32, 32)
         seconds = (torch.from_numpy(clips).flatten(1).float().median(1).values - 20) / 20  # by the videos' brightness
         assert (seconds - (torch.arange(12) + 0.5) * 0.32).abs().max() < 0.3
-
-
-def test_a_duration_that_is_not_known_is_that_of_the_clips(videos):
-    assert load_clips(videos, duration_sec=None)['duration_sec'] == pytest.approx(12 * 0.32)
+    assert load_clips(videos, duration_sec=None)['duration_sec'] == pytest.approx(12 * 0.32)  # that of the clips
 
 
 @pytest.mark.parametrize(
-    'changes, message',
+    'changes, named',
     [
-        (dict(name='missing.mp4'), 'missing.mp4: found .no such file'),
-        (dict(duration_sec=60.0), 'number of snippets: found 12, expected about 187.5'),
-        (dict(grid=SnippetGrid(0.33)), 'video v: grid: found .0.33 s per snippet.*whole number of frames at 25'),
-        (dict(grid=SnippetGrid(0.32, 0.1)), 'grid: found .*offset of 0'),
+        (dict(name='missing.mp4'), 'missing.mp4'),
+        (dict(duration_sec=60.0), 'number of snippets: found 12'),
+        (dict(grid=SnippetGrid(0.33)), "video v: grid: found '0.33 s"),  # no whole number of frames at 25 a second
+        (dict(grid=SnippetGrid(0.32, 0.1)), 'grid: found'),
     ],
 )
-def test_what_does_not_fit_is_named(videos, changes, message):
-    with pytest.raises(InputError, match=message):
+def test_what_does_not_fit_is_named(videos, changes, named):
+    with refused(named):
         load_clips(videos, **changes)
 
 
 def test_clips_are_not_interpolated(config):
     config.train_dataloader.dataset.pipeline[2].stage = 'features'
-    with pytest.raises(InputError, match=r"found 'clips of shape .*behind the embedding"):
+    with refused('clips of shape'):
         DATASETS.build(config.train_dataloader.dataset)[0]
 
 
@@ -193,16 +196,15 @@ def test_a_second_stage_trains_behind_a_backbone(config):
     config.train_cfg.update(max_epochs=2, val_interval=2)
     config.find_unused_parameters = True
     runner = Runner.from_cfg(config)
-    model, frozen = runner.model, {}
-    start = model.start_refinement
+    start, frozen = runner.model.start_refinement, {}
 
     def start_refinement(store):
-        frozen.update({name: value.clone() for name, value in model.state_dict().items()})
+        frozen.update(copied(runner.model))
         start(store)
 
-    model.start_refinement = start_refinement
+    runner.model.start_refinement = start_refinement
     runner.train()
-    moved = {name for name, value in model.state_dict().items() if not torch.equal(value, frozen[name])}
+    moved = moved_from(frozen, runner.model)
     assert moved
     assert all(name.startswith('refinement.') for name in moved)
     runner.test()

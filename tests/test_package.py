@@ -59,35 +59,15 @@ def test_installed_wheel_trains_in_a_clean_environment(distributions, tmp_path):
     (site_packages,) = (tmp_path / 'venv/lib').glob('python3*/site-packages')
     # Behind its own; .pth files that lie there, such as those of editable installations, are not read.
     (site_packages / 'dependencies.pth').write_text(sysconfig.get_path('purelib'))
-    install = [
-        sys.executable,
-        '-m',
-        'pip',
-        '--python',
-        python,
-        'install',
-        '--quiet',
-        '--no-deps',
-        str(distributions[0]),
-    ]
-    subprocess.run(install, check=True, cwd=tmp_path, env=environment)
-    where = subprocess.run(
-        [python, '-c', 'import fsptal_mm; print(fsptal_mm.__path__[0])'],
-        check=True,
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-    ).stdout.split('\n')[-2]
+    options = dict(cwd=tmp_path, env=environment, capture_output=True, text=True)
+    pip = [sys.executable, '-m', 'pip', '--python', python, 'install', '--quiet', '--no-deps']
+    subprocess.run([*pip, str(distributions[0])], check=True, **options)
+    command = [python, '-c', 'import fsptal_mm; print(fsptal_mm.__path__[0])']
+    where = subprocess.run(command, check=True, **options).stdout.split('\n')[-2]
     assert Path(where).is_relative_to(tmp_path)
     mim = Path(where, '.mim')
-    done = subprocess.run(
-        [python, str(mim / 'tools/train.py'), str(mim / 'configs/base/base_synthetic.py'), *SHORT],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
+    command = [python, str(mim / 'tools/train.py'), str(mim / 'configs/base/base_synthetic.py'), *SHORT]
+    done = subprocess.run(command, **options)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert re.search(r'mAP@0\.1-0\.7: [\d.]+', done.stdout + done.stderr)
     assert (tmp_path / 'work_dirs/base_synthetic/epoch_1.pth').is_file()

@@ -1,6 +1,7 @@
 """What the README, the guides and the pages of the configs say, as far as a program can check it."""
 
 import json
+import pkgutil
 import re
 from pathlib import Path
 
@@ -11,7 +12,6 @@ from mmaction.registry import DATASETS, HOOKS, LOOPS, METRICS, MODELS, PARAM_SCH
 from fsptal_mm.datasets.annotations.records import load_annotations
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / 'README.md').read_text()
 PAGES = {
     path.relative_to(ROOT).as_posix(): path.read_text()
     for path in [ROOT / 'README.md', *ROOT.glob('docs/**/*.md'), *ROOT.glob('configs/*/README.md')]
@@ -24,13 +24,17 @@ DATA_NAMES = {
     'THUMOS-shaped': 'thumos14shaped',
     'embedded': 'synthetic',
 }
+MAX_IMAGE_KB = 150
 
 
-@pytest.mark.parametrize(
-    'path', sorted(set(re.findall(r'(?<![\w/])(?:configs|tools|tests|fsptal_mm)/[\w/.-]*\w(?:/|\.\w+)', ALL_TEXT)))
-)
-def test_paths_exist(path):
-    assert (ROOT / path).exists() or path.startswith('configs/mine/')  # files that guides tell their reader to write
+def test_paths_and_names_exist():
+    paths = set(re.findall(r'(?<![\w/])(?:configs|tools|tests|fsptal_mm)/[\w/.-]*\w(?:/|\.\w+)', ALL_TEXT))
+    # configs/mine: files that guides tell their reader to write
+    assert [path for path in paths if not (ROOT / path).exists() and not path.startswith('configs/mine/')] == []
+    for name in set(re.findall(r'\bfsptal_mm(?:\.[A-Za-z_]\w*)+', ALL_TEXT)):
+        assert pkgutil.resolve_name(name) is not None
+    for name in set(re.findall(r"type='([A-Z]\w+)'", ALL_TEXT)) - {'SmoothHead'}:
+        assert any(registry.get(name) for registry in REGISTRIES), name
 
 
 def anchors(path):
@@ -49,39 +53,33 @@ def test_links_lead_somewhere(page):
             assert not anchor or anchor in anchors(file), link
 
 
-@pytest.mark.parametrize('page', [page for page in PAGES if page.startswith('configs/')])
-def test_configs_that_a_page_lists_exist(page):
-    names = re.findall(r'`([\w-]+\.py)`', PAGES[page])
-    assert names
-    assert [name for name in names if not (ROOT / page).with_name(name).is_file()] == []
+def test_pictures_are_small_and_shown():
+    shown = {Path(name).name for name in re.findall(r'!\[.*?\]\((.*?)\)', ALL_TEXT)}
+    files = list((ROOT / 'docs/images').iterdir())
+    assert {file.name for file in files} == shown
+    assert all(file.stat().st_size < MAX_IMAGE_KB * 1000 for file in files)
 
 
-def test_make_targets_exist():
+def test_make_targets_and_extras_exist():
     targets = set(re.findall(r'(?:^|`)make ([\w-]+)', ALL_TEXT, re.MULTILINE))
     assert {'demo', 'test', 'docs', 'pictures'} <= targets
-    rules = set(re.findall(r'^([\w-]+):', (ROOT / 'Makefile').read_text(), re.MULTILINE))
-    assert targets <= rules
-
-
-def test_the_two_commands_stand_first():
-    first = re.search(r'```bash\n(.*?)```', README, re.DOTALL)[1]
+    assert targets <= set(re.findall(r'^([\w-]+):', (ROOT / 'Makefile').read_text(), re.MULTILINE))
+    first = re.search(r'```bash\n(.*?)```', PAGES['README.md'], re.DOTALL)[1]
     assert re.findall(r'^make (\w+)', first, re.MULTILINE) == ['demo', 'test']
+    extras = set(re.findall(r"\.\[(\w+)\]'", ALL_TEXT))
+    assert extras
+    assert extras <= set(re.findall(r'^(\w+) = \[', (ROOT / 'pyproject.toml').read_text(), re.MULTILINE))
 
 
 def test_results_are_those_of_the_benchmarks():
     found = rows(PAGES['docs/guides/benchmarks.md'])
     (column,) = {row.index('mAP@0.1-0.7') for row in found if row[:2] == ['data', 'row']}
     of_guide = {tuple(row[:2]): row[column] for row in reversed(found) if len(row) > column}  # the first of each
-    table = [row for row in rows(README) if row[0] in DATA_NAMES]
+    table = [row for row in rows(PAGES['README.md']) if row[0] in DATA_NAMES]
     assert len(table) == len(DATA_NAMES)
     methods = ('FS-PTAL refined', 'FS-PTAL tuned', "FS-PTAL (paper's form)", 'LACP', 'base', 'MIL')
     for data, *figures in table:
         assert figures == [of_guide[DATA_NAMES[data], method] for method in methods]
-
-
-@pytest.mark.parametrize('name', sorted(set(re.findall(r"type='([A-Z]\w+)'", ALL_TEXT)) - {'SmoothHead'}))
-def test_named_types_are_registered(name):
-    assert any(registry.get(name) for registry in REGISTRIES)
 
 
 def test_the_example_annotation_is_read(tmp_path):
@@ -92,8 +90,23 @@ def test_the_example_annotation_is_read(tmp_path):
     assert annotations.videos['my_video'].segments_sec.tolist() == [[11.0, 14.2]]
 
 
-def test_extras_exist():
-    extras = set(re.findall(r"\.\[(\w+)\]'", ALL_TEXT))
-    text = (ROOT / 'pyproject.toml').read_text()
-    assert extras
-    assert all(re.search(rf'^{extra} = \[', text, re.MULTILINE) for extra in extras)
+def commands():
+    """Every command of the pages that calls a script of ours: page, script, arguments."""
+    for page, text in PAGES.items():
+        for block in re.findall(r'```bash\n(.*?)```', text, re.DOTALL):
+            for line in block.replace('\\\n', ' ').splitlines():
+                script = re.search(r'(?:^|\s)(tools/[\w/]+\.(?:py|sh))\b(.*)', line.partition(' #')[0])
+                if script:
+                    yield page, *script.groups()
+
+
+def test_commands_name_scripts_and_options_that_exist():
+    for page, script, arguments in commands():
+        text = (ROOT / script).read_text()
+        shared = re.findall(r'^from (\w+) import', text, re.MULTILINE)
+        paths = [(ROOT / script).with_name(f'{name}.py') for name in shared]
+        text += ''.join(path.read_text() for path in paths if path.is_file())
+        if script in ('tools/train.py', 'tools/test.py'):  # mmaction2's own command line
+            text += "'--amp' '--resume' '--seed' '--cfg-options' '--work-dir'"
+        options = re.findall(r'\s(--[a-z][\w-]*|-o)\b', arguments)
+        assert [option for option in options if f"'{option}'" not in text] == [], (page, script)
