@@ -7,9 +7,8 @@ from fsptal_mm.utils.errors import InputError
 @pytest.fixture
 def read(tmp_path):
     def read(text):
-        path = tmp_path / 'classes.txt'
-        path.write_text(text)
-        return read_class_keys(path)
+        (tmp_path / 'classes.txt').write_text(text)
+        return read_class_keys(tmp_path / 'classes.txt')
 
     return read
 
@@ -24,22 +23,17 @@ def test_wanted_keys_are_kept_and_the_others_fill_up(read):
 
 
 @pytest.mark.parametrize(
-    'text, place, message',
+    'text, place',
     [
-        ('', '', 'the name of a class'),
-        ('a\na\n', ':2', 'every class once'),
-        ('a\tx\nb\tx\n', ':2', 'every key once'),
-        ('a\t0\n', ':1', 'a letter or a digit from 1 to 9'),  # 0 is background
-        ('a\t12\n', ':1', 'a letter or a digit from 1 to 9'),
-        ('a\tä\n', ':1', 'a letter or a digit from 1 to 9'),
-        ('background\n', ':1', 'names of actions only'),
+        pytest.param('', '', id='no class'),
+        pytest.param('a\na\n', ':2', id='a class twice'),
+        pytest.param('a\tx\nb\tx\n', ':2', id='a key twice'),
+        pytest.param('a\t0\n', ':1', id='the key of background'),
+        pytest.param('a\t12\n', ':1', id='two keys'),
+        pytest.param('a\tä\n', ':1', id='no ASCII'),
+        pytest.param('background\n', ':1', id='background'),
     ],
 )
-def test_says_what_is_wrong_and_where(read, text, place, message):
-    with pytest.raises(InputError, match=rf'classes\.txt{place}: .*{message}'):
+def test_a_bad_line_is_named(read, text, place):
+    with pytest.raises(InputError, match=rf'classes\.txt{place}: '):
         read(text)
-
-
-def test_class_lists_of_data_sets_are_read(data_root):
-    keys = read_class_keys(data_root / '50salads_acc/classes.txt')
-    assert (keys[0], keys[9]) == (('add_dressing', '1'), ('serve_salad_onto_plate', 'a'))

@@ -214,19 +214,6 @@ def test_from_video_to_video_with_the_progress(page, serve, video_folder, tmp_pa
     assert page.errors() == []
 
 
-def test_a_video_that_follows_another_is_said_to_load(page, serve, video_folder):
-    page.open(serve(find_videos([video_folder])[0]))
-    page.browser.execute_script("""window.told = [];
-        const element = document.getElementById('paused');
-        new MutationObserver(() => told.push(element.textContent)).observe(element, { childList: true });""")
-    page.press(Keys.PAGE_DOWN)
-    page.until(lambda: page.text('video-name') == 'b')
-    page.wait_for_video()
-    told = page.browser.execute_script('return told;')
-    assert 'loading …' in told
-    assert told[-1] == 'paused'
-
-
 def test_frames_may_come_from_the_server_on_demand(page, serve, video_folder):
     page.open(serve({'a': video_folder / 'a.webm'}))
     page.go_to(20)
@@ -238,8 +225,15 @@ def test_frames_may_come_from_the_server_on_demand(page, serve, video_folder):
     page.until(lambda: page.text('source') == '' and page.shown() == page.frame() == 21)
 
 
-def test_time_at_work_is_counted(page, serve, video_folder, tmp_path):
+def test_the_next_video_is_said_to_load_and_time_at_work_is_counted(page, serve, video_folder, tmp_path):
     page.open(serve(find_videos([video_folder])[0]))
     time.sleep(2.2)
+    page.browser.execute_script("""window.told = [];
+        const element = document.getElementById('paused');
+        new MutationObserver(() => told.push(element.textContent)).observe(element, { childList: true });""")
     page.press(Keys.PAGE_DOWN)
+    page.until(lambda: page.text('video-name') == 'b')
+    page.wait_for_video()
+    told = page.browser.execute_script('return told;')
+    assert (told[0], told[-1]) == ('loading …', 'paused')
     page.until(lambda: 1 <= json.loads((tmp_path / 'project.json').read_text())['videos']['a']['spent_sec'] <= 10)

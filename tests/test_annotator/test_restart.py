@@ -13,7 +13,6 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from tool_modules import load_tool
 
-from fsptal_mm.datasets import PointTALDataset
 from fsptal_mm.datasets.annotations.records import load_annotations
 
 pytestmark = pytest.mark.kills
@@ -97,13 +96,6 @@ def test_a_killed_server_loses_nothing_and_the_page_goes_on(page, start, tmp_pat
     page.browser.find_element(By.ID, 'export-button').click()
     page.browser.find_element(By.ID, 'export-done').click()
     page.until(lambda: page.text('export-result').startswith('2 points of 1 videos are in '))
-    files = dict(ann_file=str(tmp_path / 'project_export/annotations.json'), subset='train')
-    dataset = PointTALDataset(**files, data_prefix=dict(feature=str(tmp_path)), grid=dict(snippet_sec=0.5))
-    info = dataset.get_data_info(0)
-    assert (info['video_id'], dataset.metainfo['classes']) == ('a', ('jump', 'throw', 'run'))
-    np.testing.assert_allclose(info['point_sec'], [15 / 30, 16 / 30], atol=1e-3)
-    folder = tmp_path / 'project_export'
-    files = dict(point_file=folder / 'point_labels.csv', fps_file=folder / 'fps_dict.json')
-    lacp = load_annotations(None, split_file=folder / 'split_train.txt', classes=folder / 'classes.txt', **files)
-    np.testing.assert_allclose(lacp.videos['a'].point_sec, [15 / 30, 16 / 30], atol=1e-3)
+    record = load_annotations(tmp_path / 'project_export/annotations.json').videos['a']
+    np.testing.assert_allclose(record.point_sec, [15 / 30, 16 / 30], atol=1e-3)
     assert again.end(signal.SIGINT) == 0
