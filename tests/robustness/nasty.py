@@ -4,6 +4,7 @@ import copy
 import os
 import socket
 
+from hypothesis import settings
 from hypothesis import strategies as st
 
 NASTY_TEXTS = (
@@ -22,6 +23,7 @@ _NASTY_BYTES = (
     b'\xe2\x80\xa8', b'\xc0\xaf', b'\xed\xa0\x80', b'PK\x05\x06', b'\x7f' * 64, b' ' * 10_000,
 )  # fmt: skip
 
+more = settings(max_examples=3 * settings().max_examples)  # for cases that several strategies draw
 values = st.one_of(
     st.sampled_from(NASTY_VALUES).map(copy.deepcopy),  # a case may change what it has drawn
     st.floats(),
@@ -31,6 +33,13 @@ values = st.one_of(
         st.none() | st.booleans() | st.floats() | st.text(max_size=5), lambda part: st.lists(part, max_size=3)
     ),
 )
+
+
+class Payload:
+    """Unpickled, it makes the folder ``run`` in the working directory."""
+
+    def __reduce__(self):
+        return os.mkdir, ('run',)
 
 
 @st.composite

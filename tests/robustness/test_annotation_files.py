@@ -7,7 +7,7 @@ import pytest
 from bounded import outcome, refused
 from hypothesis import given
 from hypothesis import strategies as st
-from nasty import NASTY_TEXTS, damaged, special_files, spoilt, values
+from nasty import NASTY_TEXTS, damaged, more, special_files, spoilt, values
 
 from fsptal_mm.datasets import feature_settings
 from fsptal_mm.datasets.annotations.json_readers import read_annotations, read_plain_points
@@ -113,82 +113,70 @@ def read_and_judge(path):
 
 # Reader, name of the file, a good file.
 READERS = {
-    'activitynet json': (load_any, 'gt.json', json.dumps(ACTIVITYNET)),
-    'plain json': (load_any, 'gt.json', json.dumps(PLAIN)),
-    'plain points': (read_plain_points, 'points.json', json.dumps(PLAIN)),
+    'activitynet json': (load_any, 'gt.json', ACTIVITYNET),
+    'plain json': (load_any, 'gt.json', PLAIN),
+    'plain points': (read_plain_points, 'points.json', PLAIN),
     'lacp csv': (read_points, 'points.csv', LACP_CSV),
     'sfnet txt': (read_points, 'points.txt', SFNET_TXT),
     'via csv': (read_points, 'points.csv', VIA_CSV),
     'boris csv': (read_points, 'points.csv', BORIS_CSV),
     'elan txt': (read_points, 'points.txt', ELAN_TXT),
-    'label studio': (read_points, 'points.json', json.dumps(LABEL_STUDIO)),
-    'soccernet': (read_points, 'points.json', json.dumps(SOCCERNET)),
+    'label studio': (read_points, 'points.json', LABEL_STUDIO),
+    'soccernet': (read_points, 'points.json', SOCCERNET),
     'split': (read_split, 'split.txt', 'v1\nv2\r\nv_3'),
     'classes': (read_classes, 'classes.txt', 'a\nb c\n\nd\n'),
-    'fps': (read_fps, 'fps.json', json.dumps(FPS)),
+    'fps': (read_fps, 'fps.json', FPS),
     'ambiguous': (read_ambiguous, 'ambiguous.txt', 'v1  1.0 2.5\nv1 3 4\nv2 0 0\n'),
-    'results': (read_and_judge, 'results.json', json.dumps(RESULTS)),
-    'video scores': (read_video_scores, 'results.json', json.dumps(RESULTS)),
-    'side file': (read_side, 'features.json', json.dumps(SIDE)),
+    'results': (read_and_judge, 'results.json', RESULTS),
+    'video scores': (read_video_scores, 'results.json', RESULTS),
+    'side file': (read_side, 'features.json', SIDE),
 }
-JSON_FILES = {
-    'activitynet json': ACTIVITYNET,
-    'plain json': PLAIN,
-    'plain points': PLAIN,
-    'label studio': LABEL_STUDIO,
-    'soccernet': SOCCERNET,
-    'fps': FPS,
-    'results': RESULTS,
-    'video scores': RESULTS,
-    'side file': SIDE,
-}
+JSON_FILES = [kind for kind, (_, _, good) in READERS.items() if not isinstance(good, str)]
+FIELDS = {'lacp csv': ',', 'sfnet txt': ',', 'via csv': ',', 'boris csv': ',', 'ambiguous': ' '}
+noise = st.binary(max_size=200) | st.text(max_size=100).map(lambda text: text.encode('utf-8', 'surrogatepass'))
 
 
-@pytest.mark.parametrize('kind', READERS)
-def test_the_good_file_is_read(kind, tmp_path):
-    read, name, good = READERS[kind]
-    path = tmp_path / name
-    path.write_text(good, newline='')
-    assert not isinstance(outcome(read, path), InputError)
+def text_of(kind):
+    good = READERS[kind][2]
+    return good if isinstance(good, str) else json.dumps(good)
 
 
-@pytest.mark.parametrize('kind', READERS)
-@given(data=st.data())
-def test_damaged_files(kind, data, tmp_path):
-    read, name, good = READERS[kind]
-    path = tmp_path / name
-    path.write_bytes(data.draw(damaged(good.encode())))
-    outcome(read, path, names=path)
-
-
-@pytest.mark.parametrize('kind', JSON_FILES)
-@given(data=st.data())
-def test_spoilt_json(kind, data, tmp_path):
-    read, name, _ = READERS[kind]
-    path = tmp_path / name
-    path.write_text(json.dumps(data.draw(spoilt(JSON_FILES[kind]))))
-    outcome(read, path, names=path)
-
-
-@pytest.mark.parametrize('kind', READERS)
-@given(content=st.binary(max_size=200) | st.text(max_size=100).map(lambda text: text.encode('utf-8', 'surrogatepass')))
-def test_arbitrary_content(kind, content, tmp_path):
-    read, name, _ = READERS[kind]
-    (tmp_path / name).write_bytes(content)
-    outcome(read, tmp_path / name, names=tmp_path / name)
-
-
-@pytest.mark.parametrize('kind', ['lacp csv', 'sfnet txt', 'via csv', 'boris csv', 'ambiguous'])
-@given(data=st.data())
-def test_nasty_fields_in_lines(kind, data, tmp_path):
-    read, name, good = READERS[kind]
-    separator = ' ' if kind == 'ambiguous' else ','
+@st.composite
+def with_a_nasty_field(draw, good, separator):
     lines = [line.split(separator) for line in good.splitlines()]
-    line = data.draw(st.sampled_from(lines))
-    line[data.draw(st.integers(0, len(line) - 1))] = str(data.draw(values))
-    text = '\n'.join(separator.join(line) for line in lines)
-    (tmp_path / name).write_bytes(text.encode('utf-8', 'surrogatepass'))
+    line = draw(st.sampled_from(lines))
+    line[draw(st.integers(0, len(line) - 1))] = str(draw(values))
+    return '\n'.join(separator.join(line) for line in lines).encode('utf-8', 'surrogatepass')
+
+
+def contents(kind):
+    """Strategy: a good file of a kind that was damaged or spoilt, or anything else."""
+    good = READERS[kind][2]
+    if not isinstance(good, str):
+        return damaged(text_of(kind).encode()) | noise | spoilt(good).map(lambda content: json.dumps(content).encode())
+    spoilt_lines = [with_a_nasty_field(good, FIELDS[kind])] if kind in FIELDS else []
+    return st.one_of(damaged(good.encode()), noise, *spoilt_lines)
+
+
+@pytest.mark.parametrize('kind', READERS)
+@more
+@given(data=st.data())
+def test_whatever_stands_in_a_file(kind, data, tmp_path):
+    read, name, _ = READERS[kind]
+    (tmp_path / name).write_bytes(data.draw(contents(kind)))
     outcome(read, tmp_path / name, names=tmp_path / name)
+
+
+@pytest.mark.parametrize('kind', READERS)
+def test_a_mark_and_line_ends_of_other_systems_change_nothing(kind, tmp_path):
+    read, name, _ = READERS[kind]
+    path, good = tmp_path / name, text_of(kind)
+    path.write_text(good, newline='')
+    plain, unix = outcome(read, path), good.replace('\r\n', '\n')
+    assert not isinstance(plain, InputError)
+    for other in ('\ufeff' + good, unix.replace('\n', '\r\n'), unix.replace('\n', '\r')):
+        path.write_text(other, newline='')
+        assert str(outcome(read, path)) == str(plain)
 
 
 NESTED = [
@@ -222,22 +210,6 @@ def test_what_is_no_regular_file_is_refused(kind, tmp_path):
     for what, path in special_files(tmp_path, name[name.index('.') :]).items():
         error = refused(read, path)
         assert what in str(error) or what in ('below a file', 'long', 'NUL')
-
-
-def test_a_mark_and_line_ends_of_other_systems_change_nothing(tmp_path):
-    for kind, (read, name, good) in READERS.items():
-        if kind == 'side file':
-            continue
-        (tmp_path / name).write_text(good, newline='')
-        plain = outcome(read, tmp_path / name)
-        unix = good.replace('\r\n', '\n')
-        for other in (
-            b'\xef\xbb\xbf' + good.encode(),
-            unix.replace('\n', '\r\n').encode(),
-            unix.replace('\n', '\r').encode(),
-        ):
-            (tmp_path / name).write_bytes(other)
-            assert str(outcome(read, tmp_path / name)) == str(plain), kind
 
 
 @pytest.mark.parametrize(

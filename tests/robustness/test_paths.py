@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from nasty import NASTY_TEXTS
 from tool_modules import load_tool
 
-import fsptal_mm
 from fsptal_mm.apis import TALInferencer
 from fsptal_mm.datasets import PointTALDataset
 from fsptal_mm.datasets.annotations.records import Annotations, VideoRecord
@@ -23,27 +22,9 @@ from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import path_below
 from fsptal_mm.utils.writing import atomic_write
 
-ROOT = Path(fsptal_mm.__file__).parents[1]
-LEAVING = (
-    '..',
-    '.',
-    '',
-    '../outside',
-    '/etc/passwd',
-    'a/../../outside',
-    'a//b',
-    'a/',
-    './a',
-    '\0',
-    'a\nb',
-    '\ud800',
-    'x' * 300,
-)
+LEAVING = ['..', '.', '', '../outside', '/etc/passwd', 'a/../../outside', 'a//b', 'a/', './a', '\0', 'a\nb', '\ud800']
+LEAVING += ['x' * 300]
 names = st.sampled_from(NASTY_TEXTS) | st.text(max_size=300) | st.text('./\\a\0', max_size=12)
-
-
-def files_of(folder):
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob('*') if path.is_file())
 
 
 @given(name=names)
@@ -59,9 +40,9 @@ def test_a_name_is_refused_or_stays_in_its_folder(name, tmp_path):
     path.unlink()
 
 
-@pytest.mark.parametrize('name', [*LEAVING, None, 5, b'a', ['a']])
-def test_names_that_lead_out_are_refused(name, tmp_path):
-    refused(path_below, tmp_path, name, '.npy', names='video_id')
+def test_names_that_lead_out_are_refused(tmp_path):
+    for name in (*LEAVING, None, 5, b'a', ['a']):
+        refused(path_below, tmp_path, name, '.npy', names='video_id')
 
 
 def dataset(folder, **kwargs):
@@ -70,17 +51,14 @@ def dataset(folder, **kwargs):
     return [data[index] for index in range(len(data))]
 
 
-@pytest.mark.parametrize('name', ['../outside', '/etc/passwd', 'a/../../outside', '..'])
-def test_features_outside_their_folder_are_not_read(name, tmp_path):
-    (tmp_path / 'features').mkdir()
+def test_features_outside_their_folder_are_not_read(tmp_path):
     np.save(tmp_path / 'outside.npy', np.zeros((4, 3)))
-    (tmp_path / 'split.txt').write_text(f'{name}\n')
+    (tmp_path / 'split.txt').write_text('../outside\n')
     options = dict(split_file='split.txt', data_prefix=dict(feature='features'), metainfo=dict(classes=['a']))
     pipeline = [dict(type='LoadSnippetFeatures')]
-    error = refused(dataset, tmp_path, pipeline=pipeline, **options)
-    assert f'video_id: found {name!r}' in str(error)
+    refused(dataset, tmp_path, pipeline=pipeline, **options, names="video_id: found '../outside'")
     (tmp_path / 'split.txt').write_text('folder/inside\n')  # while folders below it are fine
-    (tmp_path / 'features/folder').mkdir()
+    (tmp_path / 'features/folder').mkdir(parents=True)
     np.save(tmp_path / 'features/folder/inside.npy', np.ones((4, 3)))
     assert dataset(tmp_path, pipeline=pipeline, **options)[0]['features'].sum() == 12
 
@@ -89,32 +67,27 @@ Video = namedtuple('Video', 'video_id is_video source')
 Sample = namedtuple('Sample', 'duration_sec detections')
 
 
-@pytest.mark.parametrize('name', LEAVING)
 @pytest.mark.parametrize('what', ['timeline', 'annotate'])
-def test_pictures_stay_in_the_output_folder(what, name, tmp_path):
+def test_pictures_stay_in_the_output_folder(what, tmp_path):
     inferencer = object.__new__(TALInferencer)
-    out_dir = tmp_path / 'deep/down/out'
     inferencer.classes = ('a',)
-    video = Video(name, what == 'annotate', ROOT / 'none.mp4')
     sample = Sample(5.0, Instances.of_video([[0, 1]], [0], [0.5]))
-    refused(inferencer.visualize, [video], [sample], out_dir=out_dir, names='video_id', **{what: True})
-    assert not files_of(tmp_path)
+    for name in LEAVING:
+        video = Video(name, what == 'annotate', tmp_path / 'none.mp4')
+        options = {'out_dir': tmp_path / 'deep/down/out', what: True}
+        refused(inferencer.visualize, [video], [sample], names='video_id', **options)
+    assert not [path for path in tmp_path.rglob('*') if path.is_file()]
 
 
-def record(video_id):
-    times, labels = np.array([2.5]), np.array([0])
-    segments = np.array([[2.0, 3.0]])
-    return VideoRecord(
-        video_id, 'train', 20.0, 25.0, times, labels, labels, np.zeros(0), segments, labels, np.zeros((0, 2))
-    )
-
-
-@pytest.mark.parametrize('name', LEAVING)
-def test_generated_features_stay_in_their_folder(name, tmp_path):
-    out = tmp_path / 'deep/down/out'
-    params = SyntheticParams.from_dict(dict(dim=16))
-    refused(save_split, out, 'train', Annotations(('a',), {name: record(name)}), params, names='video_id')
-    assert not files_of(tmp_path)
+def test_generated_features_stay_in_their_folder(tmp_path):
+    labels, none = np.array([0]), np.zeros(0)
+    points = (np.array([2.5]), labels, labels, none)
+    for name in LEAVING:
+        record = VideoRecord(name, 'train', 20.0, 25.0, *points, np.array([[2.0, 3.0]]), labels, none.reshape(0, 2))
+        found = Annotations(('a',), {name: record})
+        params = SyntheticParams.from_dict(dict(dim=16))
+        refused(save_split, tmp_path / 'deep/down/out', 'train', found, params, names='video_id')
+    assert not [path for path in tmp_path.rglob('*') if path.is_file()]
 
 
 @pytest.fixture(scope='module')
