@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from forks import on_cpu
-from test_kills import conversion, extraction, generation, material, training  # noqa: F401  (`material` is a fixture)
+from test_kills import conversion, generation, material, training  # noqa: F401  (`material` is a fixture)
 from tiny_videos import write_video
 
 from fsptal_mm.datasets.videos.reader import open_video
@@ -34,7 +34,7 @@ def small_disk(folder, num_bytes):
         subprocess.run(['umount', '--lazy', str(folder)], check=True)
 
 
-@pytest.mark.parametrize('make', [training, extraction, generation, conversion])
+@pytest.mark.parametrize('make', [training, generation, conversion])
 def test_full_and_read_only_disks(make, material, tmp_path):  # noqa: F811
     case = make(material, tmp_path)
     folder = case.program.folder

@@ -11,7 +11,6 @@ from peak_memory import PeakMemory
 from tiny_run import make_runner, same_weights
 
 from fsptal_mm.models import SnippetScores
-from fsptal_mm.models.heads import lacp_head
 from fsptal_mm.models.heads.lacp_head import LACPSeedMiner
 from fsptal_mm.models.task_modules import ProposalGenerator, PseudoLabelMiner, SegmentSearcher
 from fsptal_mm.structures import NO_INSTANCE, SnippetGrid
@@ -34,21 +33,19 @@ DIM = 6
 SCALES = (0.0, 1e-30, 1e-6, 1.0, 100.0)
 
 
-def make_model(head, **kwargs):
+def make_model(head):
     torch.manual_seed(0)
-    trunk = TRUNKS.get(head, 'SnippetEmbedding')
-    head = dict(HEADS[head], num_classes=NUM_CLASSES, in_channels=8, dropout=0.0, **kwargs)
-    return MODELS.build(dict(type='PointTAL', embedding=dict(type=trunk, in_channels=DIM, out_channels=8), head=head))
+    trunk = dict(type=TRUNKS.get(head, 'SnippetEmbedding'), in_channels=DIM, out_channels=8)
+    head = dict(HEADS[head], num_classes=NUM_CLASSES, in_channels=8, dropout=0.0)
+    return MODELS.build(dict(type='PointTAL', embedding=trunk, head=head))
 
 
 def run(model, videos, samples, mode):
-    data = model.data_preprocessor(dict(inputs=videos, data_samples=samples))
-    return model(**data, mode=mode)
+    return model(**model.data_preprocessor(dict(inputs=videos, data_samples=samples)), mode=mode)
 
 
-def draw_videos(rng, lengths, kind):
-    samples = [draw_sample(rng, length, kind, f'v{number}') for number, length in enumerate(lengths)]
-    return [torch.from_numpy(rng.standard_normal((length, DIM), dtype=np.float32)) for length in lengths], samples
+def draw_video(rng, length):
+    return torch.from_numpy(rng.standard_normal((length, DIM), dtype=np.float32))
 
 
 @pytest.mark.parametrize('head', HEADS)
@@ -56,7 +53,9 @@ def draw_videos(rng, lengths, kind):
 @given(seeds, lengths, label_kinds, st.sampled_from(SCALES), st.sampled_from([None, torch.bfloat16, torch.float16]))
 def test_losses_gradients_and_predictions_are_finite(head, seed, lengths, kind, scale, autocast):
     model = make_model(head)
-    videos, samples = draw_videos(np.random.default_rng(seed), lengths, kind)
+    rng = np.random.default_rng(seed)
+    samples = [draw_sample(rng, length, kind, f'v{number}') for number, length in enumerate(lengths)]
+    videos = [draw_video(rng, length) for length in lengths]
     videos[0] = videos[0] * scale
     with torch.autocast('cpu', autocast or torch.bfloat16, enabled=autocast is not None):
         losses = run(model, videos, samples, 'loss')
@@ -120,42 +119,12 @@ def test_proposals_are_ordered_and_in_the_video(seed, length, extreme_share, dty
 
 
 @pytest.mark.parametrize('head', HEADS)
-@heavy
-@given(seeds, st.permutations(range(4)))
-def test_order_and_company_of_a_batch_do_not_matter(head, seed, order):
-    rng = np.random.default_rng(seed)
-    videos, samples = draw_videos(rng, rng.choice([1, 5, 9, 24], 4).tolist(), 'few')
-    model = make_model(head)
-    with pytest.MonkeyPatch.context() as patch:  # LACP samples snippets, in an order that depends on the batch
-        patch.setattr(lacp_head.torch, 'rand', lambda size, **kwargs: torch.full(size, 0.5, **kwargs))
-        losses = run(model, videos, samples, 'loss')
-        moved = run(model, *([part[index] for index in order] for part in (videos, samples)), 'loss')
-        alone = [run(model, [video], [sample], 'loss') for video, sample in zip(videos, samples)]
-    for name, loss in losses.items():
-        torch.testing.assert_close(moved[name], loss, rtol=1e-5, atol=1e-6)
-        torch.testing.assert_close(sum(one[name] for one in alone) / 4, loss, rtol=1e-5, atol=1e-6)
-    with torch.no_grad():
-        scores = run(model.eval(), videos, samples, 'tensor')
-        moved = run(model, *([part[index] for index in order] for part in (videos, samples)), 'tensor')
-        alone = [run(model, [video], [sample], 'tensor') for video, sample in zip(videos, samples)]
-    for place, index in enumerate(order):
-        length = len(videos[index])
-        torch.testing.assert_close(moved[place, :length], scores[index, :length], rtol=1e-5, atol=1e-6)
-        torch.testing.assert_close(alone[index][0], scores[index, :length], rtol=1e-5, atol=1e-6)
-
-
-@pytest.mark.parametrize('head', HEADS)
 def test_two_runs_of_a_seed_have_the_same_bits(head, tmp_path):
     for name in ('first', 'second'):
-        make_runner(
-            tmp_path,
-            head=dict(HEADS[head], dropout=0.5),
-            trunk=TRUNKS.get(head, 'SnippetEmbedding'),
-            epochs=2,
-            name=name,
-            optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=0.01)),
-            default_hooks=dict(checkpoint=dict(type='CheckpointHook', interval=1), seed=dict(type='EpochSeedHook')),
-        ).train()
+        hooks = dict(checkpoint=dict(type='CheckpointHook', interval=1), seed=dict(type='EpochSeedHook'))
+        adam = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=0.01))
+        parts = dict(head=dict(HEADS[head], dropout=0.5), trunk=TRUNKS.get(head, 'SnippetEmbedding'))
+        make_runner(tmp_path, epochs=2, name=name, optim_wrapper=adam, default_hooks=hooks, **parts).train()
         torch.rand(3)  # what else draws random numbers in the process does not matter
     first, second = (torch.load(tmp_path / name / 'epoch_2.pth') for name in ('first', 'second'))
     assert same_weights(first, second)
@@ -167,8 +136,8 @@ def test_memory_of_a_training_step_grows_with_the_video_and_no_faster(head, full
     model, peaks = make_model(head), []
     longest = 20_000 if full_count else 4_000
     for length in (longest // 4, longest):
-        video = torch.from_numpy(np.random.default_rng(0).standard_normal((length, DIM), dtype=np.float32))
-        sample = draw_sample(np.random.default_rng(0), length, 'none')
+        rng = np.random.default_rng(0)
+        video, sample = draw_video(rng, length), draw_sample(rng, length, 'none')
         every = torch.arange(50, length, 100)
         sample.snippet_instances[every, every % NUM_CLASSES] = torch.arange(len(every), dtype=torch.int32)
         sample.gt_video_labels = (sample.snippet_instances != NO_INSTANCE).any(0).float()

@@ -1,5 +1,7 @@
 """Losses and gradients of every loss are finite whatever the scores are, and gradients those of finite differences."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
@@ -22,12 +24,11 @@ from fsptal_mm.models.losses.feature_separation import feature_separation_loss
 from fsptal_mm.models.task_modules import PseudoLabelMiner, SegmentSearcher
 from fsptal_mm.structures import SnippetBatch
 
-SEARCHERS = (
-    SegmentSearcher(),
-    SegmentSearcher(original=True),
-    SegmentSearcher(background_segments=True),
-    SegmentSearcher(original=True, background_segments=True),
-)
+# By the original score or ours, without and with segments of background
+SEARCHERS = [
+    SegmentSearcher(original=original, background_segments=background)
+    for background, original in product((False, True), repeat=2)
+]
 
 
 def score_losses(scores, targets):
@@ -36,23 +37,20 @@ def score_losses(scores, targets):
     mined = PseudoLabelMiner()(scores_now.final, scores_now.background_scores, targets)
     segments = [searcher(scores_now.final, mined) for searcher in SEARCHERS]
     mil = MILHead(NUM_CLASSES, 2)
+    video = (targets.mask, targets.video_labels)
     losses = {
-        f'point focal, exponent {exponent}': lambda s, e=exponent: PointFocalLoss(e)(
-            s.final, s.background_scores, mined
-        )
-        for exponent in (0, 0.5, 1, 2, 5)
+        'video level of LACP': lambda s: LACPVideoLoss()(s.classes, s.background_scores, *video),
+        'points of LACP': lambda s: LACPPointLoss()(s.final, s.background_scores, mined),
+        'MIL': lambda s: mil.loss_by_feat(s, *video),
     }
-    for absent in ('topk', 'mean'):
-        for reduction in ('mean', 'sum'):
-            loss = VideoLevelLoss(absent_classes=absent, reduction=reduction)
-            losses[f'video level, {absent}, {reduction}'] = lambda s, loss=loss: loss(
-                s.classes, s.background_scores, targets.mask, targets.video_labels, s.classes[:, 0][:, [0, 1, 2, 2]]
-            )
-    losses['video level of LACP'] = lambda s: LACPVideoLoss()(
-        s.classes, s.background_scores, targets.mask, targets.video_labels
-    )
-    losses['points of LACP'] = lambda s: LACPPointLoss()(s.final, s.background_scores, mined)
-    losses['MIL'] = lambda s: mil.loss_by_feat(s, targets.mask, targets.video_labels)
+    for exponent in (0, 0.5, 1, 2, 5):
+        focal = PointFocalLoss(exponent)
+        losses[f'point focal, {exponent}'] = lambda s, loss=focal: loss(s.final, s.background_scores, mined)
+    for absent, reduction in product(('topk', 'mean'), ('mean', 'sum')):
+        loss = VideoLevelLoss(absent_classes=absent, reduction=reduction)
+        losses[f'video level, {absent}, {reduction}'] = lambda s, loss=loss: loss(
+            s.classes, s.background_scores, *video, s.classes[:, 0][:, [0, 1, 2, 2]]
+        )
     for number, found in enumerate(segments):
         losses[f'OIC {number}'] = lambda s, found=found: OICLoss()(s.final, found)
         losses[f'score contrast {number}'] = lambda s, found=found: dict(loss=score_contrast(s.final, found))
@@ -91,12 +89,10 @@ def test_losses_of_features_are_finite(seed, lengths, kind, scale, dtype):
     mined = PseudoLabelMiner()(scores.final, scores.background_scores, targets)
     runs = SEARCHERS[3](scores.final, LACPSeedMiner()(scores.final, scores.background_scores, targets))
     foreground = ForegroundBranch(5)(batch, logits)
-    losses = FeatureSeparationLoss()(batch, targets.labels, mined.background_labels) | dict(
-        feature_contrast=feature_contrast(batch, runs, 0.1),
-        foreground=VideoLevelLoss()(
-            scores.classes, scores.background_scores, targets.mask, targets.video_labels, foreground
-        )['loss_foreground'],
-    )
+    video = (scores.classes, scores.background_scores, targets.mask, targets.video_labels)
+    losses = FeatureSeparationLoss()(batch, targets.labels, mined.background_labels)
+    losses['feature contrast'] = feature_contrast(batch, runs, 0.1)
+    losses['foreground'] = VideoLevelLoss()(*video, foreground)['loss_foreground']
     for name, loss in losses.items():
         assert torch.isfinite(loss), name
         for grad in torch.autograd.grad(loss, [batch.features, logits], retain_graph=True, allow_unused=True):
