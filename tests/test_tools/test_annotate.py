@@ -23,23 +23,20 @@ def annotate(tmp_path, monkeypatch):
     monkeypatch.setattr(AnnotationServer, 'serve_forever', interrupted)
     monkeypatch.setattr(tool.webbrowser, 'open', opened.append)
 
-    def annotate(*arguments):
-        tool.main([*arguments, '--classes', 'classes.txt'])
+    def annotate(*arguments, port=0):
+        tool.main([*arguments, '--classes', 'classes.txt', '--port', str(port)])
         return opened
 
     return annotate
 
 
 def test_makes_a_project_opens_the_page_and_ends_cleanly(annotate, tmp_path, capsys):
-    (address,) = annotate('.', '--annotator', 'ann', '--port', '0')
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[:2] == ['videos to read: 1', 'point_project.json: 1 videos, 0 of them done']
-    assert lines[2] == address
+    (address,) = annotate('.', '--annotator', 'ann')
     assert address.startswith('http://127.0.0.1:')
-    assert lines[-1] == 'ended'
+    assert address in capsys.readouterr().out.splitlines()
     project = json.loads((tmp_path / 'point_project.json').read_text())
     assert (project['annotator'], project['classes'], [*project['videos']]) == ('ann', ['jump', 'throw'], ['a'])
-    annotate('a.mp4', '--no-browser', '--port', '0')  # the file was let go of, and the project lies beside the video
+    annotate('a.mp4', '--no-browser')  # the file was let go of, and the project lies beside the video
     assert json.loads((tmp_path / 'point_project.json').read_text()) == project
 
 
@@ -47,11 +44,11 @@ def test_names_what_is_left_out(annotate, tmp_path, capsys):
     (tmp_path / 'more').mkdir()
     (tmp_path / 'more/a.avi').write_bytes(b'')
     (tmp_path / 'more/empty.mp4').write_bytes(b'')
-    annotate('a.mp4', 'more', '--out', 'labels/ann.json', '--no-browser', '--port', '0')
+    annotate('a.mp4', 'more', '--out', 'labels/ann.json', '--no-browser')
     lines = capsys.readouterr().out.splitlines()
-    assert lines[1].startswith('left out: more/a.avi: video a: expected another name')
-    assert lines[2].endswith("more/empty.mp4: found 'an empty file', expected a video")
-    assert lines[3] == 'labels/ann.json: 1 videos, 0 of them done'
+    assert lines[1].startswith('left out: more/a.avi: video a: ')
+    assert 'more/empty.mp4: ' in lines[2]
+    assert lines[3].startswith('labels/ann.json: 1 videos')
 
 
 def test_takes_another_port_if_its_own_is_taken(annotate, capsys):
@@ -59,23 +56,20 @@ def test_takes_another_port_if_its_own_is_taken(annotate, capsys):
         other.bind(('127.0.0.1', 0))
         other.listen()
         port = other.getsockname()[1]
-        (address,) = annotate('a.mp4', '--port', str(port))
-    assert f'port {port} is taken' in capsys.readouterr().out
+        (address,) = annotate('a.mp4', port=port)
+    assert str(port) in capsys.readouterr().out
     assert f':{port}/' not in address
 
 
 @pytest.mark.parametrize(
-    'arguments, message',
+    'arguments, port, expected',
     [
-        (['a.mp4', '--port', '99999'], 'error: --port: found 99999'),
-        (
-            ['none.mp4'],
-            'error: videos: found "[^"]*none.mp4: video none: found \'no such file\'.*at least one readable',
-        ),
-        (['a.mp4', '--out', 'classes.txt'], 'error: classes.txt:1: found .*'),
-        (['a.mp4', '--out', 'a.mp4/project.json'], r'error: \[Errno 17\] File exists: .a.mp4.'),
+        (['a.mp4'], 99999, '--port: found 99999'),
+        (['none.mp4'], 0, 'none.mp4: video none'),
+        (['a.mp4', '--out', 'classes.txt'], 0, 'classes.txt:1'),
+        (['a.mp4', '--out', 'a.mp4/project.json'], 0, 'a.mp4'),
     ],
 )
-def test_errors_are_one_line_with_status_1(annotate, arguments, message):
-    with pytest.raises(SystemExit, match=message):
-        annotate(*arguments)
+def test_errors_are_one_line_with_status_1(annotate, arguments, port, expected):
+    with pytest.raises(SystemExit, match=f'^error: .*{expected}'):
+        annotate(*arguments, port=port)

@@ -1,13 +1,11 @@
 """compare.py: what its rows build on, and what it measures."""
 
 import importlib
-from pathlib import Path
 
 import pytest
+from small_sets import ROOT, small_config
 
-from fsptal_mm.datasets.synthetic.generator import ensure_synthetic
-
-ROOT = Path(__file__).parents[2]
+WINDOWS = dict(num_snippets=16, stride_snippets=16)
 
 
 @pytest.fixture(scope='module')
@@ -15,15 +13,6 @@ def tool():
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(ROOT / 'tools/experiments')
         yield importlib.import_module('compare')
-
-
-def test_mistakes_are_one_line(tool, tmp_path, capsys):
-    with pytest.raises(SystemExit):
-        tool.main(['--jobs', '-1'])
-    assert 'argument --jobs: found -1, expected at least 1' in capsys.readouterr().err
-    (tmp_path / 'file').touch()
-    with pytest.raises(SystemExit, match=r'^error: .*/file/compare-synthetic\.json: .*can be written to$'):
-        tool.main(['--print-only', '--work-dir', str(tmp_path / 'file')])
 
 
 def test_rows_build_on_the_run_of_the_same_seed(tool, tmp_path):
@@ -36,38 +25,25 @@ def test_rows_build_on_the_run_of_the_same_seed(tool, tmp_path):
     # Another source, another result: its configuration counts, too.
     other = tool.plan(tool.ALONGSIDE, ['synthetic'], [3], ['model.init_cfg=None'], tmp_path)
     assert other[0].experiment.fingerprint != source.fingerprint
+    told = {label: tool.supervision(entry.experiment.config) for label, entry in entries.items()}
+    assert (told['LACP'], told['MIL']) == ('points', 'video labels')
+    assert told['snippet classifier'] == told['BMN'] == 'segments'
     # Methods of both tools share their runs.
     tables = importlib.import_module('tables')
     compared = tool.plan(tables.TABLES['comparison'], ['synthetic'], [3], [], tmp_path)
     assert source.folder in [entry.experiment.folder for entry in compared]
 
 
-def test_supervision_is_told(tool, tmp_path):
-    entries = {entry.row.label: entry for entry in tool.plan(tool.ALONGSIDE, ['synthetic'], [0], [], tmp_path)}
-    told = {label: tool.supervision(entry.experiment.config) for label, entry in entries.items()}
-    assert told['LACP'] == 'points'
-    assert told['MIL'] == 'video labels'
-    assert told['snippet classifier'] == told['BMN'] == 'segments'
-
-
 @pytest.mark.processes
 def test_a_localizer_on_pseudo_segments_from_one_command(tool, tmp_path, monkeypatch, capsys):
     """A model on points, BMN labelled by it, and BMN on the segments that it found: one epoch each."""
     tables = importlib.import_module('tables')
-    root = ensure_synthetic(tmp_path / 'set', train_videos=10, test_videos=10)
-    data = ''.join(
-        f"{part}_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict(type='PointTALDataset', "
-        f'data_root={str(root)!r}))\n'
-        for part in ('train', 'val', 'test')
-    )
-    small = 'model = dict(temporal_dim=16)\ntrain_cfg = dict(max_epochs=1)\n' + ''.join(
-        f'{part}_dataloader["dataset"]["windows"] = dict(num_snippets=16, stride_snippets=16)\n'
-        for part in ('train', 'val', 'test')
-    )
-    settings = {'base': 'train_cfg = dict(max_epochs=15)', 'bmn': small}
-    for name, extra in settings.items():
-        base = ROOT / f'configs/{name}/{name}_synthetic.py'
-        (tmp_path / f'{name}.py').write_text(f'_base_ = [{str(base)!r}]\n{data}{extra}\n')
+    windows = {f'{part}_dataloader.dataset.windows': WINDOWS for part in ('train', 'val', 'test')}
+    for name, options in (
+        ('base', {'train_cfg.max_epochs': 15}),
+        ('bmn', {'train_cfg.max_epochs': 1, 'model.temporal_dim': 16, **windows}),
+    ):
+        small_config(tmp_path, f'{name}/{name}_synthetic', **options).dump(tmp_path / f'{name}.py')
     bmn, base = str(tmp_path / 'bmn.py'), str(tmp_path / 'base.py')
     pseudo = tables.methods.CLASS_SCORES | tables.methods.PSEUDO_FILE
     rows = (

@@ -7,13 +7,13 @@ from types import SimpleNamespace
 
 import pytest
 from mmengine.runner import Runner
+from small_sets import ROOT
 from tool_modules import load_tool
 
-import fsptal_mm
 from fsptal_mm.utils.errors import InputError
 
-ROOT = Path(fsptal_mm.__file__).parents[1]
 CONFIG = ROOT / 'configs/base/base_synthetic.py'
+UNKNOWN_TYPE = KeyError('PointTALL is not in the mmaction::model registry. Please check ...')
 
 
 @pytest.fixture
@@ -25,12 +25,16 @@ def run(tmp_path, monkeypatch):
         monkeypatch.delenv(name)
     configs = []
     built = SimpleNamespace(train=lambda: None, test=lambda: None)
-    monkeypatch.setattr(Runner, 'from_cfg', lambda config: configs.append(config) or built)
-    tool = load_tool('host_script')
 
-    def run(name, *arguments):
+    def run(name, *arguments, error=None):
+        def build(config):
+            if error is not None:
+                raise error
+            return configs.append(config) or built
+
+        monkeypatch.setattr(Runner, 'from_cfg', build)
         monkeypatch.setattr('sys.argv', [name, *map(str, arguments)])
-        tool.run(name)
+        load_tool('host_script').run(name)
         return configs.pop()
 
     return run
@@ -52,49 +56,32 @@ def test_what_the_user_set_for_onednn_stays(run, monkeypatch):
     assert os.environ['ONEDNN_PRIMITIVE_CACHE_CAPACITY'] == '7'
 
 
-def said(run, *arguments):
-    with pytest.raises(SystemExit) as end:
-        run(*arguments)
-    return end.value.code
-
-
-@pytest.mark.parametrize('name, more', [('train.py', ()), ('test.py', ('x.pth',))])
-def test_a_mistake_in_a_config_is_one_line(name, more, run):
-    Path('config.py').write_text('a = 1\nb = (\n')
-    assert re.fullmatch(r'error: config\.py:2: .*', said(run, name, 'config.py', *more))
-
-
-def raising(error):
-    def build(config):
-        raise error
-
-    return staticmethod(build)
-
-
-def test_an_error_of_input_is_one_line(run, monkeypatch):
-    monkeypatch.setattr(Runner, 'from_cfg', raising(InputError('a number', file='ann.json', found='x')))
-    assert re.fullmatch('error: ann.json: .*', said(run, 'train.py', CONFIG))
-
-
-def test_an_unknown_type_is_one_line(run, monkeypatch):
-    Path('config.py').write_text('_base_ = []\nmodel = dict(type="PointTALL")\n')
-    error = KeyError('PointTALL is not in the mmaction::model registry. Please check ...')
-    monkeypatch.setattr(Runner, 'from_cfg', raising(error))
-    assert re.fullmatch(r'error: config\.py:2: type: .*PointTALL.*PointTAL\b.*', said(run, 'train.py', 'config.py'))
-
-
 @pytest.mark.parametrize(
-    'error', [ValueError('not enough values to unpack (expected 3, got 2)'), AssertionError('x'), KeyError('head')]
+    'arguments, content, error, expected',
+    [
+        (['train.py', 'config.py'], 'a = 1\nb = (\n', None, r'config\.py:2: '),
+        (['test.py', 'config.py', 'x.pth'], 'a = 1\nb = (\n', None, r'config\.py:2: '),
+        (['train.py', 'config.py'], '', InputError('a number', file='ann.json', found='x'), 'ann.json: '),
+        (['train.py', 'config.py'], 'a = 1\nmodel = dict(type="PointTALL")\n', UNKNOWN_TYPE, r'config\.py:2: type: '),
+    ],
 )
-def test_a_bug_keeps_its_traceback(error, run, monkeypatch):
-    monkeypatch.setattr(Runner, 'from_cfg', raising(error))
+def test_an_error_of_input_is_one_line(arguments, content, error, expected, run):
+    Path('config.py').write_text(content)
+    with pytest.raises(SystemExit) as end:
+        run(*arguments, error=error)
+    assert re.fullmatch(f'error: {expected}.*', end.value.code)
+
+
+@pytest.mark.parametrize('error', [ValueError('expected 3, got 2'), AssertionError('x'), KeyError('head')])
+def test_a_bug_keeps_its_traceback(error, run):
     with pytest.raises(type(error)) as caught:
-        run('train.py', CONFIG)
+        run('train.py', CONFIG, error=error)
     assert caught.value is error
 
 
 def test_what_is_no_option_is_an_error_of_the_command_line(run, capsys):
-    assert said(run, 'train.py', CONFIG, '--cfg-options', 'nothing') == 2
+    with pytest.raises(SystemExit, match='2'):
+        run('train.py', CONFIG, '--cfg-options', 'nothing')
     assert re.search('--cfg-options: .*nothing$', capsys.readouterr().err.strip())
 
 

