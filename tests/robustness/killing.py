@@ -20,23 +20,14 @@ _LONGEST_SEC = 1200  # machines are shared
 
 @dataclass
 class Program:
-    """A script with its arguments, run in processes of which the libraries are imported already.
-
-    Attributes:
-        script: Path of a Python script.
-        arguments: Of its command line.
-        folder: Where it writes.
-        log: File that gets what it prints.
-        seconds: How long the last whole run took.
-        events: How many times that run opened, moved or removed a file below ``folder``.
-    """
+    """A script with its arguments, run in processes of which the libraries are imported already."""
 
     script: Path
     arguments: list
-    folder: Path
-    log: Path
-    seconds: float = 0.0
-    events: int = 0
+    folder: Path  # where it writes
+    log: Path  # gets what it prints
+    seconds: float = 0.0  # of the last whole run
+    events: int = 0  # how many times that run opened, moved or removed a file below ``folder``
 
     def run(self, kill_after_sec=None, kill_at_event=None):
         """Run it; returns the exit status, ``-signal.SIGKILL`` if it was killed (with all of its processes)."""
@@ -95,13 +86,8 @@ class Program:
 def kill_at_random(program, rng, kills, fresh, check, finish):
     """Kill a program some times; half of the moments are times, half are between two steps of writing its files.
 
-    Args:
-        program (Program): With ``seconds`` and ``events`` of a whole run.
-        rng (np.random.Generator): Draws the moments.
-        kills: How many kills.
-        fresh: Called before the first start, and for the next one after it has ended by itself.
-        check: Called after every kill: is what is there sound?
-        finish: Called when it has ended by itself: is all there?
+    ``fresh`` is called before the first start, and for the next one after it has ended by itself; ``check`` after every
+    kill: is what is there sound? ``finish`` when it has ended by itself: is all there?
     """
     killed = 0
     while killed < kills:

@@ -10,12 +10,10 @@ import pytest
 import torch
 from forks import on_cpu
 from killing import Program, kill_at_random, leftovers
-from numbered_videos import write_numbered
 from tiny_recognizers import write_recognizer
 from tiny_run import same_weights
 from tiny_videos import write_video
 
-from fsptal_mm.annotator.project_file import read_project
 from fsptal_mm.datasets.synthetic.generator import ensure_synthetic
 from fsptal_mm.engine.resuming import find_latest_checkpoint
 from fsptal_mm.utils.writing import write_json
@@ -145,43 +143,6 @@ def conversion(material, folder):
     return case_of(folder, 'tools/data/convert_annotations.py', arguments, ('out.json',))
 
 
-class Annotation(Case):
-    """What the server says is saved is there after a kill; the project file has a random name for itself in it."""
-
-    @property
-    def answers(self):
-        return Path(self.program.arguments[0])
-
-    def fresh(self):
-        super().fresh()
-        self.answers.unlink(missing_ok=True)
-
-    def files(self, folder):
-        return super().files(folder) - {Path('project.json')}
-
-    def check(self):
-        super().check()
-        path = self.program.folder / 'project.json'
-        saved = self.answers.read_text().splitlines() if self.answers.exists() else []
-        assert path.exists() or not saved
-        if path.exists():
-            points = [point.id for labels in read_project(path).labels.values() for point in labels.points]
-            assert points in (saved, [*saved, f'point-{len(saved):03}'])  # the last one maybe without an answer
-
-    def finish(self):
-        super().finish()
-        found, whole = (read_project(place / 'project.json') for place in (self.program.folder, self.whole))
-        assert (found.labels, found.recent_edits) == (whole.labels, whole.recent_edits)
-
-
-def annotation(material, folder):
-    write_numbered(folder / 'a.mp4')
-    (folder / 'classes.txt').write_text('jump\n')
-    arguments = [folder / 'answers.txt', 40, folder / 'a.mp4', '--classes', folder / 'classes.txt']
-    arguments += ['--out', folder / 'work/project.json', '--export-dir', folder / 'work/export']
-    return case_of(folder, 'tests/robustness/annotation_session.py', arguments, kind=Annotation)
-
-
 def case_of(folder, script, arguments, stays=(), kind=Case):
     """The case of a program that writes into ``folder / 'work'``, with what a whole run leaves."""
     program = Program(ROOT / script, arguments, folder / 'work', folder / 'log.txt')
@@ -191,8 +152,9 @@ def case_of(folder, script, arguments, stays=(), kind=Case):
     return kind(program, folder / 'whole', stays)
 
 
-# One file in place of an older one, many files by several workers, a folder as a whole, checkpoints, a server.
-@pytest.mark.parametrize('make', [conversion, extraction, generation, training, annotation])
+# One file in place of an older one, many files by several workers, a folder as a whole, checkpoints. The annotator is
+# killed in tests/test_annotator/test_restart.py.
+@pytest.mark.parametrize('make', [conversion, extraction, generation, training])
 def test_killed_at_random_moments(make, material, tmp_path, full_count):
     case = make(material, tmp_path)
     if not case.program.events:  # run with the material, in another folder

@@ -34,12 +34,9 @@ try:  # the guard itself works
 except RuntimeError:
     print('guarded')
 Path(sys.argv[1]).unlink()
-import numpy as np
-import fsptal_mm
 import fsptal_mm.apis, fsptal_mm.visualization
-from tiny_run import make_runner, write_data
+from tiny_run import make_runner
 folder = Path(sys.argv[2])
-write_data(folder)
 runner = make_runner(folder, hooks=[dict(type='PseudoLabelMiningHook')], epochs=2, lr=0.01, workers=1)
 runner.train()
 from mmengine.config import Config

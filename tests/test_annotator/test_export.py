@@ -42,31 +42,36 @@ POINTS = [
     ('a', 0.7, 'throw, far'),
     ('a', 0.7, 'jump'),
     ('a', 0.2, None),
+    ('a', 1.8, 'run'),
     ('b', 1.99, 'jump'),  # the last frame, from 59/30 s
 ]
 
 
 def test_both_forms_read_back_to_the_same_points(annotate, tmp_path):
     told = annotate(POINTS)()
-    counts = {'videos': 2, 'points': 4, 'background_points': 1, 'left_out': 0, 'kept': None}
+    counts = {'videos': 2, 'points': 5, 'background_points': 1, 'left_out': 0, 'kept': None}
     assert told == {'folder': str(tmp_path / 'export'), **counts}
     plain = load_annotations(tmp_path / 'export/annotations.json', subset='train')
     lacp = read_lacp(tmp_path / 'export')
     for annotations in (plain, lacp):
         assert annotations.classes == ('jump', 'throw, far', 'run')
         a, b = annotations.videos['a'], annotations.videos['b']
-        np.testing.assert_allclose(a.point_sec, [0.7, 0.7, 1.5], atol=1e-6)
-        assert (a.point_labels.tolist(), a.point_instances.tolist()) == ([0, 1, 2], [0, 1, 2])
+        np.testing.assert_allclose(a.point_sec, [0.7, 0.7, 1.5, 1.8], atol=1e-6)
+        assert (a.point_labels.tolist(), a.point_instances.tolist()) == ([0, 1, 2, 2], [0, 1, 2, 3])
         np.testing.assert_allclose(b.point_sec, [59 / 30], atol=1e-6)
         assert b.point_labels.tolist() == [0]
     assert plain.videos['a'].background_sec.tolist() == [0.2]
     assert (plain.videos['a'].duration_sec, plain.videos['a'].fps) == (2.0, 30.0)
     files = dict(ann_file=str(tmp_path / 'export/annotations.json'), subset='train')
     dataset = PointTALDataset(**files, data_prefix=dict(feature=str(tmp_path)), grid=dict(snippet_sec=0.5))
-    assert [dataset.get_data_info(index)['point_sec'].tolist() for index in range(2)] == [[0.7, 0.7, 1.5], [1.966667]]
+    assert [dataset.get_data_info(index)['point_sec'].tolist() for index in range(2)] == [
+        [0.7, 0.7, 1.5, 1.8],
+        [1.966667],
+    ]
     csv = read_lacp_csv(tmp_path / 'export/point_labels.csv')
     rows = [(row.video_id, row.label, row.time, row.class_index) for row in csv]
-    assert rows == [('a', 'jump', 21, 0), ('a', 'throw, far', 21, 1), ('a', 'run', 45, 2), ('b', 'jump', 59, 0)]
+    assert rows[:4] == [('a', 'jump', 21, 0), ('a', 'throw, far', 21, 1), ('a', 'run', 45, 2), ('a', 'run', 54, 2)]
+    assert rows[4:] == [('b', 'jump', 59, 0)]
 
 
 def test_times_stay_where_frames_are_not_equally_long(annotate, tmp_path):
