@@ -46,13 +46,6 @@ def test_targets_equal_those_by_hand(batch):
             assert targets.weights[index] == segments.scores[own[tiou.argmax()]]
 
 
-def test_without_any_segment_all_is_background():
-    candidates, nothing = torch.tensor([[0.0, 3.0]]), SegmentBatch.of_video([])
-    targets = SegmentAssigner()(torch.tensor([0]), candidates, nothing, 2)
-    assert targets.quality.tolist() == [[0, 0]]
-    assert targets.tiou.tolist() == [0]
-
-
 def draw(sampler, batch):
     proposals, segments, lengths = batch
 
@@ -107,10 +100,8 @@ def test_copies_move_by_no_more_than_the_jitter():
 @pytest.mark.parametrize(
     'options, field',
     [
-        (dict(num_per_range=0), 'num_per_range'),
         (dict(tiou_edges=(0.5, 0.2)), 'tiou_edges'),
         (dict(tiou_edges=(0.2, 1.5)), 'tiou_edges'),
-        (dict(jitter=0.7), 'jitter'),
         (dict(random_snippets=(5, 2)), 'random_snippets'),
     ],
 )

@@ -7,7 +7,6 @@ from torch.nn import functional as F
 
 from fsptal_mm.models.losses.feature_separation import FeatureSeparationLoss, feature_separation_loss
 from fsptal_mm.structures import SnippetBatch
-from fsptal_mm.utils.errors import InputError
 
 LENGTHS = (40, 1, 23, 2)
 
@@ -54,78 +53,41 @@ def naive_loss(batch, labels, background, class_aware, anchor_background=False):
     return torch.stack(terms).mean(0)
 
 
+FAN = [[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]]  # cosines 0.8 of the first two, 0.6 of the last two, 0 of the ends
+
+
 @pytest.mark.parametrize(
-    'rows, classes, background, expected',
+    'rows, classes, background, switches, expected, reason',
     [
-        pytest.param(
+        (
             # cos of the two background snippets: 0.6, hinge 0.35 for both. Of the two action snippets: 0, hinge 0.95.
             # Between: the most similar background has cos 1 and 0.8, hinges 0.9 and 0.7. The last row is unlabelled;
             # were it anybody's partner, its cosines of -1 would show.
-            [[2.0, 0.0], [0.0, 1.0], [3.0, 4.0], [3.0, 0.0], [-1.0, 0.0]],
-            [{0}, {0}, {}, {}, {}],
-            {2, 3},
+            *([[2.0, 0.0], [0.0, 1.0], [3.0, 4.0], [3.0, 0.0], [-1.0, 0.0]], [{0}, {0}, {}, {}, {}], {2, 3}, {}),
             (0.35, 0.95, 0.8),
-            id='all three terms; lengths do not matter',
+            'all three terms; lengths do not matter',
         ),
-        pytest.param(
-            # Least similar of (1, 0), (0.8, 0.6), (0, 1): 0, 0.6, 0: hinges 0.95, 0.35, 0.95. The hardest pair: 0.95.
-            [[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]],
-            [{0}, {0}, {1}],
-            {},
-            (0.0, 0.75, 0.0),
-            id='every snippet is an anchor; no background',
-        ),
-        pytest.param(
-            [[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]], [{}, {}, {}], {0, 1, 2}, (0.75, 0.0, 0.0), id='the same as background'
-        ),
-        pytest.param(
-            # Action rows are the anchors of Eq. 13: one, cos 0.8 with the closer background. Anchored at the
-            # background rows it would be the mean of 0.7 and 0, that is 0.35.
-            [[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]],
-            [{0}, {}, {}],
-            {1, 2},
-            (0.35, 0.0, 0.7),
-            id='action rows are the anchors between kinds',
-        ),
-        pytest.param(
+        # Least similar: 0, 0.6, 0: hinges 0.95, 0.35, 0.95. The hardest pair: 0.95.
+        (FAN, [{0}, {0}, {1}], {}, {}, (0, 0.75, 0), 'every snippet is an anchor; no background'),
+        (FAN, [{}, {}, {}], {0, 1, 2}, {}, (0.75, 0, 0), 'the same as background'),
+        # One anchor, cos 0.8 with the closer background. Anchored at the background rows: the mean of 0.7 and 0.
+        (FAN, [{0}, {}, {}], {1, 2}, {}, (0.35, 0, 0.7), 'action rows are the anchors between kinds'),
+        (FAN, [{0}, {}, {}], {1, 2}, dict(anchor_background=True), (0.35, 0, 0.7 + 0.35), 'a fourth term'),
+        # Class 0: cos 0.8, hinge 0.15 for both. The third snippet is alone in class 1: cos 1 with itself, hinge 0.
+        (FAN, [{0}, {0}, {1}], {}, dict(class_aware=True), (0, 0.1, 0), 'pairs share a class'),
+        # Least 0.8, 0.6, 0.6: hinges 0.15, 0.35, 0.35.
+        (FAN, [{0}, {0, 1}, {1}], {}, dict(class_aware=True), (0, 0.85 / 3, 0), 'two classes pair with either'),
+        (
             # cos 0.96 >= 0.95 within the kind, 0 and 0.28 against the other kind: only 0.28 - 0.1 is left, halved.
-            [[0.0, 1.0], [0.28, 0.96], [1.0, 0.0]],
-            [{0}, {0}, {}],
-            {2},
-            (0.0, 0.0, 0.09),
-            id='nothing beyond the thresholds; a snippet alone in its kind is its own partner',
+            *([[0.0, 1.0], [0.28, 0.96], [1.0, 0.0]], [{0}, {0}, {}], {2}, {}),
+            (0, 0, 0.09),
+            'nothing beyond the thresholds; a snippet alone in its kind is its own partner',
         ),
     ],
 )
-def test_terms_by_hand(rows, classes, background, expected):
-    found = feature_separation_loss(*one_video(rows, classes, background))
-    assert [term.item() for term in found] == pytest.approx(expected, abs=1e-6)
-
-
-def test_class_aware_pairs_only_snippets_that_share_a_class():
-    # Class 0: cos 0.8, hinge 0.15 for both. The third snippet is alone in class 1: cos 1 with itself, hinge 0.
-    rows, classes = [[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]], [{0}, {0}, {1}]
-    _, on_action, _ = feature_separation_loss(*one_video(rows, classes, {}), class_aware=True)
-    assert on_action.item() == pytest.approx(0.1, abs=1e-6)
-    # The second now has both classes and pairs with either: least 0.8, 0.6, 0.6: hinges 0.15, 0.35, 0.35.
-    classes = [{0}, {0, 1}, {1}]
-    _, on_action, _ = feature_separation_loss(*one_video(rows, classes, {}), class_aware=True)
-    assert on_action.item() == pytest.approx(0.85 / 3, abs=1e-6)
-
-
-def test_background_anchors_are_a_fourth_term():
-    # The only action has cos 0.8 with the closer background: 0.7. From the background: 0.8 - 0.1 and 0, halved.
-    case = one_video([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]], [{0}, {}, {}], {1, 2})
-    assert feature_separation_loss(*case, anchor_background=True)[2].item() == pytest.approx(0.7 + 0.35, abs=1e-6)
-
-
-def test_videos_weigh_the_same_and_a_video_without_labels_counts_as_zero():
-    # Video 0: the two action snippets give 0.95. Video 1, three times as long, has none.
-    batch = SnippetBatch.from_videos([torch.eye(2), torch.ones(6, 2)])
-    labels = torch.zeros(2, 6, 1, dtype=torch.bool)
-    labels[0, :2] = True
-    _, on_action, _ = feature_separation_loss(batch, labels, torch.zeros(2, 6, dtype=torch.bool))
-    assert on_action.item() == pytest.approx(0.95 / 2)
+def test_terms_by_hand(rows, classes, background, switches, expected, reason):
+    found = feature_separation_loss(*one_video(rows, classes, background), **switches)
+    assert [term.item() for term in found] == pytest.approx(expected, abs=1e-6), reason
 
 
 @pytest.mark.parametrize('classes, background', [([{}, {}], {}), ([{0}, {}], {}), ([{}, {}], {0})])
@@ -158,17 +120,6 @@ def test_losses_and_gradients_are_those_of_the_whole_matrix(class_aware, anchor_
         assert found_grad.abs().max() > 0.01 / len(found_grad)
 
 
-def test_batch_is_the_mean_of_its_single_videos():
-    batch, labels, background = random_case(0)
-    total = torch.stack(feature_separation_loss(batch, labels, background))
-    singles = []
-    for video, rows in enumerate(batch.split(batch.features)):
-        own = slice(video, video + 1), slice(len(rows))
-        terms = feature_separation_loss(SnippetBatch.from_videos([rows]), labels[own], background[own])
-        singles.append(torch.stack(terms))
-    torch.testing.assert_close(total, torch.stack(singles).mean(0), rtol=1e-5, atol=1e-6)
-
-
 def test_no_tensor_grows_with_the_square_of_the_length():
     batch, labels, background = random_case(0, lengths=(6000, 500), dim=4)
     with LargestTensor() as largest:
@@ -183,19 +134,14 @@ def test_half_precision_and_zero_embeddings_stay_finite(dtype):
         batch.features[3:6] = 0
         batch.features[6:9] = 3e4  # squares overflow in float16
         batch.features[9:12] = 1e-5  # and underflow
-    batch = batch.with_features(batch.features.detach().to(dtype).requires_grad_())
-    terms = feature_separation_loss(batch, labels, background)
-    sum(terms).backward()
-    assert all(torch.isfinite(term) and term.dtype == torch.float32 for term in terms)
-    assert torch.isfinite(batch.features.grad).all()
-
-
-def test_gradient_of_a_zero_embedding_fits_into_float16():
     # The second snippet pulls at the first, which has no direction: half of 1 / (norm taken for it).
-    batch, labels, background = one_video([[0.0, 0.0], [1.0, 0.0]], [{}, {}], {0, 1})
-    batch = batch.with_features(batch.features.detach().half().requires_grad_())
-    sum(feature_separation_loss(batch, labels, background)).backward()
-    assert torch.isfinite(batch.features.grad).all()
+    of_two = one_video([[0.0, 0.0], [1.0, 0.0]], [{}, {}], {0, 1})
+    for case, *its_labels in ((batch, labels, background), of_two):
+        case = case.with_features(case.features.detach().to(dtype).requires_grad_())
+        terms = feature_separation_loss(case, *its_labels)
+        sum(terms).backward()
+        assert all(torch.isfinite(term) and term.dtype == torch.float32 for term in terms)
+        assert torch.isfinite(case.features.grad).all()
 
 
 def test_autocast_does_not_change_the_choice_of_partners():
@@ -213,9 +159,3 @@ def test_module_names_the_terms_and_weighs_them():
     assert {name: value.item() for name, value in losses.items()} == pytest.approx(
         dict(loss_separation_background=0.6, loss_separation_action=1.8, loss_separation_between=1.4)
     )
-
-
-@pytest.mark.parametrize('name', ['psi_same', 'psi_diff'])
-def test_thresholds_must_be_cosines(name):
-    with pytest.raises(InputError, match=rf'FeatureSeparationLoss\.{name}: found 1\.5'):
-        FeatureSeparationLoss(**{name: 1.5})

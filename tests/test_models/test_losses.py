@@ -2,18 +2,10 @@ import math
 
 import pytest
 import torch
+from model_builders import make_targets
 
 from fsptal_mm.models import PointFocalLoss, VideoLevelLoss
 from fsptal_mm.models.losses import point_focal_loss, pool_video_scores
-from fsptal_mm.structures import PointTargets
-
-
-def make_targets(instances, background, mask=None):
-    """Targets of one or several videos from nested lists; instances ``(B, T, C)``."""
-    instances = torch.tensor(instances, dtype=torch.int32)
-    background = torch.tensor(background, dtype=torch.bool)
-    mask = torch.ones_like(background) if mask is None else torch.tensor(mask)
-    return PointTargets(instances, background, (instances >= 0).any(1).float(), mask)
 
 
 def test_video_scores_are_means_of_the_largest_eighth():
@@ -44,12 +36,7 @@ def test_video_level_loss_by_hand(reduction, factor):
     )
     assert losses['loss_background'].item() == pytest.approx(factor * -(math.log(0.8) + math.log(0.5)) / 2)
     assert losses['loss_foreground'].item() == pytest.approx(factor * -(math.log(0.9) + math.log(0.8)) / 2)
-
-
-def test_video_level_loss_without_foreground_branch_has_no_such_term():
-    scores = torch.full((1, 3, 2), 0.5)
-    losses = VideoLevelLoss()(scores, scores[..., 0], torch.ones(1, 3, dtype=torch.bool), torch.ones(1, 2))
-    assert set(losses) == {'loss_background'}
+    assert len(losses) == 2
 
 
 def test_point_focal_loss_by_hand():
@@ -82,13 +69,3 @@ def test_weights_of_the_point_loss():
     weighted = PointFocalLoss(loss_weight=2.0, background_weight=3.0)(scores, background, targets)
     assert weighted['loss_point_action'].item() == pytest.approx(2 * plain['loss_point_action'].item())
     assert weighted['loss_point_background'].item() == pytest.approx(6 * plain['loss_point_background'].item())
-
-
-def test_saturated_scores_give_finite_losses_and_gradients():
-    logits = torch.tensor([[[1e4, -1e4], [-1e4, 1e4]]], requires_grad=True)
-    scores = logits.sigmoid()
-    targets = make_targets([[[-1, 0], [-1, -1]]], [[False, True]])  # each label contradicts its score
-    losses = PointFocalLoss(loss_weight=2.0)(scores, torch.zeros(1, 2), targets)
-    sum(losses.values()).backward()
-    assert all(torch.isfinite(loss) for loss in losses.values())
-    assert torch.isfinite(logits.grad).all()

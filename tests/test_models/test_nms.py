@@ -5,41 +5,33 @@ from fsptal_mm.models.task_modules import nms, soft_nms
 from fsptal_mm.structures import segment_iou
 from fsptal_mm.utils.errors import InputError
 
-
-def test_nms_by_hand():
-    segments = np.array([[0, 10], [1, 11], [5, 15], [20, 30]], dtype=float)
-    scores = np.array([0.8, 0.9, 0.7, 0.1])
-    # IoU of 0 and 1 is 9/11 = 0.82, of 1 and 2 6/14 = 0.43: 1 wins over 0, and 2 stays.
-    keep, kept_scores = nms(segments, scores, 0.7)
-    assert keep.tolist() == [1, 2, 3]
-    assert kept_scores.tolist() == [0.9, 0.7, 0.1]
-    assert nms(segments, scores, 0.4)[0].tolist() == [1, 3]
+CHAIN = [[0, 10], [3, 13], [6, 16], [9, 19]]  # IoU of neighbours 7/13 = 0.54, else < 0.3
 
 
-def test_iou_at_the_threshold_suppresses_and_ties_keep_their_order():
-    segments = np.array([[0, 2], [1, 2], [0, 2]], dtype=float)  # IoU of the first with the second is 0.5
-    assert nms(segments, np.ones(3), 0.5)[0].tolist() == [0]
-    assert nms(segments, np.ones(3), 0.51)[0].tolist() == [0, 1]
+@pytest.mark.parametrize(
+    'segments, scores, labels, threshold, keep, reason',
+    [
+        # IoU of 0 and 1 is 9/11 = 0.82, of 1 and 2 6/14 = 0.43.
+        ([[0, 10], [1, 11], [5, 15], [20, 30]], [0.8, 0.9, 0.7, 0.1], None, 0.7, [1, 2, 3], '1 wins over 0, 2 stays'),
+        ([[0, 10], [1, 11], [5, 15], [20, 30]], [0.8, 0.9, 0.7, 0.1], None, 0.4, [1, 3], 'a lower threshold'),
+        ([[0, 2], [1, 2], [0, 2]], [1, 1, 1], None, 0.5, [0], 'an IoU at the threshold is enough'),
+        ([[0, 2], [1, 2], [0, 2]], [1, 1, 1], None, 0.51, [0, 1], 'ties keep their order'),
+        (CHAIN, [0.9, 0.8, 0.7, 0.6], None, 0.5, [0, 2], 'a segment that has gone beats nothing'),
+        (CHAIN, [0.6, 0.9, 0.7, 0.8], None, 0.5, [1, 3], 'in any order'),
+        ([[0, 10], [0, 10], [1, 11], [0, 10]], [0.5, 0.7, 0.9, 0.7], [0, 1, 0, 2], 0.7, [2, 1, 3], 'class by class'),
+    ],
+)
+def test_nms_by_hand(segments, scores, labels, threshold, keep, reason):
+    scores, labels = np.array(scores), None if labels is None else np.array(labels)
+    found, kept_scores = nms(np.array(segments, dtype=float), scores, threshold, labels)
+    assert found.tolist() == keep, reason
+    assert kept_scores.tolist() == scores[keep].tolist()
 
 
-def test_a_suppressed_segment_suppresses_nothing():
-    segments = np.array([[0, 10], [3, 13], [6, 16], [9, 19]], dtype=float)  # IoU of neighbours 7/13 = 0.54, else < 0.3
-    assert nms(segments, np.array([0.9, 0.8, 0.7, 0.6]), 0.5)[0].tolist() == [0, 2]
-    assert nms(segments, np.array([0.6, 0.9, 0.7, 0.8]), 0.5)[0].tolist() == [1, 3]
-
-
-def test_classes_are_suppressed_apart_and_come_best_first():
-    segments = np.array([[0, 10], [0, 10], [1, 11], [0, 10]], dtype=float)
-    scores = np.array([0.5, 0.7, 0.9, 0.7])
-    keep, kept_scores = nms(segments, scores, 0.7, labels=np.array([0, 1, 0, 2]))
-    assert keep.tolist() == [2, 1, 3]
-    assert kept_scores.tolist() == [0.9, 0.7, 0.7]
-
-
-@pytest.mark.parametrize('wrong', [0, -0.5, float('nan')])
-def test_a_threshold_that_everything_or_nothing_reaches_is_refused(wrong):
-    with pytest.raises(InputError, match=r'nms.iou_threshold: found .* expected a number above 0'):
-        nms(np.zeros((1, 2)), np.ones(1), wrong)
+@pytest.mark.parametrize('threshold', [0, float('nan')])
+def test_a_threshold_that_everything_or_nothing_reaches_is_refused(threshold):
+    with pytest.raises(InputError, match=r'nms.iou_threshold'):
+        nms(np.zeros((1, 2)), np.ones(1), threshold)
 
 
 DRAWN = {
@@ -107,14 +99,6 @@ def test_soft_nms_equals_its_definition(num_classes, max_candidates):
     keep, kept_scores = soft_nms(segments, scores, 0.3, 0.05, max_candidates, labels)
     assert keep.tolist() == [index for index, _ in expected]
     np.testing.assert_allclose(kept_scores, [score for _, score in expected])
-
-
-def test_soft_nms_lowers_scores_by_segments_of_their_class_only():
-    segments = np.array([[0, 10], [1, 11], [0, 10], [1, 11]], dtype=float)
-    keep, kept_scores = soft_nms(segments, np.array([0.9, 0.8, 0.85, 0.1]), labels=np.array([1, 1, 0, 0]))
-    lowered = np.exp(-((9 / 11) ** 2) / 0.5)
-    assert keep.tolist() == [0, 2, 1, 3]
-    assert kept_scores == pytest.approx([0.9, 0.85, 0.8 * lowered, 0.1 * lowered])
 
 
 @pytest.mark.parametrize('labels', [None, np.zeros(0, dtype=np.int64)])

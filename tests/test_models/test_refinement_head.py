@@ -1,7 +1,6 @@
 import pytest
 import torch
 from host_sync import HostSyncs, Launches
-from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from mmengine.structures import InstanceData
 
@@ -10,6 +9,8 @@ from fsptal_mm.structures import SegmentBatch, SnippetBatch, SnippetGrid
 from fsptal_mm.utils.errors import InputError
 
 NETWORK = dict(in_channels=6, channels=8, hidden_channels=16)
+GRID = SnippetGrid(1.0)
+KEEP_ALL = dict(type='nms', iou_threshold=2.0)
 NO_DROPOUT = dict(input_dropout=0.0, pooled_dropout=0.0, hidden_dropout=0.0)
 
 
@@ -21,14 +22,14 @@ def make_head(**options):
 def make_batch(lengths=(20, 9, 1), num_segments=4, num_proposals=10, seed=0):
     generator = torch.Generator().manual_seed(seed)
     features = [torch.randn(length, 6, generator=generator) for length in lengths]
-    parts = []
-    for count in (num_proposals, num_segments):
-        videos = []
-        for length in lengths:
-            start, size = torch.rand(2, count, generator=generator) * length / 2
-            labels = torch.randint(3, (count,), generator=generator)
-            videos.append(SegmentBatch.of_video(torch.stack([start, start + size + 0.1], 1), labels))
-        parts.append(SegmentBatch.join(videos))
+
+    def segments(count, length):
+        start, size = torch.rand(2, count, generator=generator) * length / 2
+        labels = torch.randint(3, (count,), generator=generator)
+        return SegmentBatch.of_video(torch.stack([start, start + size + 0.1], 1), labels)
+
+    counts = num_proposals, num_segments
+    parts = [SegmentBatch.join([segments(count, length) for length in lengths]) for count in counts]
     return dict(features=SnippetBatch.from_videos(features, gap=2)), *parts
 
 
@@ -63,96 +64,74 @@ def test_a_fresh_head_refines_nothing():
     torch.testing.assert_close(refined, proposals.segments.expand(2, -1, -1))
 
 
-def test_it_learns_to_tell_and_to_refine_segments():
-    """Videos with one action of class 0 or 1 on snippets whose features say so; candidates round it."""
-    generator = torch.Generator().manual_seed(0)
-    features, segments = [], []
-    for video in range(8):
-        values, (start, size) = torch.zeros(40, 6), torch.randint(5, 15, (2,), generator=generator).tolist()
-        values[start : start + size, video % 2] = 3
-        features.append(values + 0.1 * torch.randn(40, 6, generator=generator))
-        segments.append(SegmentBatch.of_video([[start, start + size]], [video % 2]))
-    batch = dict(features=SnippetBatch.from_videos(features, 2))
-    proposals = SegmentBatch.join([SegmentBatch.of_video([])] * 8)
-    segments = SegmentBatch.join(segments)
-    sampler = dict(type='CandidateSampler', num_per_range=20)
-    head = make_head(members=[NETWORK | NO_DROPOUT], sampler=sampler)
-    optimizer = torch.optim.Adam(head.parameters(), lr=0.01)
-    for _ in range(100):
-        optimizer.zero_grad()
-        sum(head.loss(batch, proposals, segments).values()).backward()
-        optimizer.step()
-    head.eval()
-    length = segments.segments[:, 1:] - segments.segments[:, :1]
-    moved = segments.segments + torch.tensor([[-0.2, 0.2]]) * length  # half again as long
+def test_losses_by_loops_over_candidates():
+    """Every candidate counts by the weight of its segment: means over those of a video, then over videos."""
+    head = make_head(members=[NETWORK | NO_DROPOUT] * 2, min_refined_tiou=0.4)
+    for member in head.members:
+        torch.nn.init.normal_(member.regressor.weight, std=0.1)
+    batch, candidates, segments = make_batch(num_segments=2)
+    segments.scores.copy_(torch.tensor([0.5, 1, 1.5, 1, 1, 1]))
+    exists = torch.arange(len(candidates)) % 4 != 3
+    head.sampler = lambda *_: (candidates.video, candidates.segments, exists)
+    found = head.loss(batch, candidates, segments)
     with torch.no_grad():
-        exact, _ = head(batch, segments.video, segments.segments)
-        far, _ = head(batch, segments.video, torch.tensor([[30.0, 39.0]]).expand(8, 2))  # behind all actions
-        _, refined = head(batch, segments.video, moved)
-    exact, far, refined = exact.sigmoid().mean(0), far.sigmoid().mean(0), refined.mean(0)
-    own = exact.gather(1, segments.labels[:, None])
-    assert own.min() > 0.6
-    assert exact.sum(1, keepdim=True).sub(own).max() < 0.3  # of the other classes
-    assert far.max(1).values.mean() < 0.5 * own.mean()
-    before, after = ((places - segments.segments).abs().mean() for places in (moved, refined))
-    assert after < 0.6 * before
+        logits, refined = head(batch, candidates.video, candidates.segments)
+    targets = head.assigner(candidates.video, candidates.segments, segments, 3)
+    means, weights = [], targets.weights
+    for video in range(3):
+        chosen = [n for n in range(len(candidates)) if candidates.video[n] == video and exists[n]]
+        near = [n for n in chosen if targets.tiou[n] >= 0.4]
+        chosen, near = ([(n, member) for n in rows for member in (0, 1)] for rows in (chosen, near))
+        on_class = [weights[n] * head.class_loss(logits[m, n, None], targets.quality[n, None]) for n, m in chosen]
+        on_segment = [weights[n] * head.segment_loss(refined[m, n, None], targets.segments[n, None]) for n, m in near]
+        means.append([torch.cat(part).mean() if part else torch.zeros(()) for part in (on_class, on_segment)])
+    on_class, on_segment = torch.tensor(means).mean(0)
+    assert found['loss_refined_class'].item() == pytest.approx(on_class.item(), rel=1e-5)
+    assert found['loss_refined_segment'].item() == pytest.approx(on_segment.item(), rel=1e-5)
+    assert on_segment > 0
+
+
+def predict(head, batch, proposals, scores=None, labels=None, grid=GRID):
+    """Detections of one video of 20 snippets from proposals in snippets."""
+    sample = ActionDataSample(metainfo=dict(grid=grid, duration_sec=20 * grid.snippet_sec))
+    scores = torch.linspace(1, 0.1, len(proposals)) if scores is None else scores
+    labels = proposals.labels if labels is None else labels
+    segments_sec = torch.from_numpy(grid.to_sec(proposals.segments.double().numpy()))
+    sample.pred_segments = InstanceData(segments_sec=segments_sec, scores=scores, labels=labels)
+    head.eval().predict(batch, [sample])
+    return sample.pred_segments
 
 
 def test_two_scores_make_one_and_classes_stay():
-    head = make_head(stage1_power=0.5, refined_share=0.25, nms=dict(type='nms', iou_threshold=2.0)).eval()
+    head = make_head(stage1_power=0.5, refined_share=0.25, nms=KEEP_ALL).eval()
     for member in head.members:
         torch.nn.init.normal_(member.regressor.weight, std=0.1)
     batch, proposals, _ = make_batch(lengths=(20,))
-    sample = ActionDataSample(metainfo=dict(grid=SnippetGrid(0.5, 0.25), duration_sec=10.0))
     scores = torch.rand(len(proposals)) + 0.1
-    segments_sec = proposals.segments.double() * 0.5 + 0.25
-    sample.pred_segments = InstanceData(segments_sec=segments_sec, scores=scores, labels=proposals.labels)
     with torch.no_grad():
         logits, refined = head(batch, proposals.video, proposals.segments)
-        head.predict(batch, [sample])
+    found = predict(head, batch, proposals, scores, grid=SnippetGrid(0.5, 0.25))
     own = logits.sigmoid().mean(0)[torch.arange(len(proposals)), proposals.labels]
-    refined = refined.mean(0)
     expected = (scores.sqrt() * own).sort(descending=True)
-    found = sample.pred_segments
     torch.testing.assert_close(found.scores, expected.values)
     assert found.labels.tolist() == proposals.labels[expected.indices].tolist()
-    quarter = (0.75 * proposals.segments + 0.25 * refined)[expected.indices].double() * 0.5 + 0.25
-    torch.testing.assert_close(found.segments_sec, quarter.clamp(0, 10), atol=1e-5, rtol=0)
-
-
-def test_at_most_so_many_detections():
-    head = make_head(nms=dict(type='soft_nms', max_candidates=3)).eval()
-    batch, proposals, _ = make_batch(lengths=(20,))
-    sample = ActionDataSample(metainfo=dict(grid=SnippetGrid(1.0), duration_sec=20.0))
-    sample.pred_segments = InstanceData(
-        segments_sec=proposals.segments.double(), scores=torch.rand(len(proposals)), labels=proposals.labels
-    )
-    head.predict(batch, [sample])
-    assert len(sample.pred_segments.scores) == 3
+    moved = (0.75 * proposals.segments + 0.25 * refined.mean(0))[expected.indices].double() * 0.5 + 0.25
+    torch.testing.assert_close(found.segments_sec, moved.clamp(0, 10), atol=1e-5, rtol=0)
 
 
 def test_the_best_proposals_of_each_class_are_refined():
-    head = make_head(max_proposals_per_class=2, nms=dict(type='nms', iou_threshold=2.0)).eval()
     batch, proposals, _ = make_batch(lengths=(20,), num_proposals=6)
-    sample = ActionDataSample(metainfo=dict(grid=SnippetGrid(1.0), duration_sec=20.0))
     labels = torch.tensor([1, 0, 1, 1, 1, 2])  # the best one first
-    sample.pred_segments = InstanceData(
-        segments_sec=proposals.segments.double(), scores=torch.linspace(1, 0.1, 6), labels=labels
-    )
-    head.predict(batch, [sample])
-    found = sorted(sample.pred_segments.segments_sec.tolist())
+    found = predict(make_head(max_proposals_per_class=2, nms=KEEP_ALL), batch, proposals, labels=labels)
     expected = sorted(proposals.segments[[0, 1, 2, 5]].tolist())
-    torch.testing.assert_close(torch.tensor(found), torch.tensor(expected))
+    torch.testing.assert_close(torch.tensor(sorted(found.segments_sec.tolist())), torch.tensor(expected))
 
 
-def test_no_proposal_gives_no_detection():
-    head = make_head().eval()
-    batch, _, _ = make_batch(lengths=(5,))
-    sample = ActionDataSample(metainfo=dict(grid=SnippetGrid(1.0), duration_sec=5.0))
-    nothing = dict(segments_sec=torch.zeros(0, 2).double(), scores=torch.zeros(0), labels=torch.zeros(0).long())
-    sample.pred_segments = InstanceData(**nothing)
-    head.predict(batch, [sample])
-    assert sample.pred_segments.segments_sec.shape == (0, 2)
+@pytest.mark.parametrize('num_proposals, expected', [(10, 3), (0, 0)])
+def test_at_most_so_many_detections(num_proposals, expected):
+    batch, proposals, _ = make_batch(lengths=(20,), num_proposals=num_proposals)
+    found = predict(make_head(nms=dict(type='soft_nms', max_candidates=3)), batch, proposals)
+    assert found.segments_sec.shape == (expected, 2)
 
 
 @pytest.mark.parametrize('num_segments, num_proposals', [(0, 0), (0, 5), (4, 0), (40, 5)])
@@ -206,20 +185,11 @@ def test_the_host_never_waits_in_training_and_operations_do_not_grow():
 @pytest.mark.parametrize(
     'options, field',
     [
-        (dict(num_classes=0), 'num_classes'),
         (dict(members=[]), 'members'),
         (dict(members=[NETWORK | dict(inputs='scores')]), 'inputs'),
-        (dict(refined_share=1.5), 'refined_share'),
-        (dict(members=[NETWORK | dict(hidden_dropout=2)]), 'hidden_dropout'),
-        (dict(nms=dict(type='soft_nms', max_candidates=0)), 'max_candidates'),
         (dict(nms=dict(type='other')), 'nms'),
     ],
 )
 def test_wrong_options(options, field):
     with pytest.raises(InputError, match=field):
         make_head(**options)
-
-
-def test_it_is_registered():
-    config = dict(type='RefinementHead', num_classes=2, members=[dict(in_channels=4)])
-    assert isinstance(MODELS.build(config), RefinementHead)

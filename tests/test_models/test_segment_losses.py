@@ -20,27 +20,10 @@ def test_giou_loss(segment, loss, reason):
     assert found.item() == pytest.approx(loss, abs=1e-6), reason
 
 
-def test_giou_loss_leads_to_the_target():
-    segment = torch.tensor([[9.0, 10.0]], requires_grad=True)
-    optimizer = torch.optim.Adam([segment], lr=0.1)
-    for _ in range(300):
-        optimizer.zero_grad()
-        segment_giou_loss(segment, torch.tensor([[2.0, 6.0]])).sum().backward()
-        optimizer.step()
-    torch.testing.assert_close(segment.detach(), torch.tensor([[2.0, 6.0]]), atol=0.3, rtol=0)
-
-
 def test_quality_focal_loss_by_hand():
     # sigmoid(0) = 1/2: cross-entropy log 2 for any target, times the squared distance from it.
     found = quality_focal_loss(torch.zeros(1, 3), torch.tensor([[0.0, 0.5, 0.8]]))
     assert found.item() == pytest.approx(torch.tensor(2.0).log().item() * (0.25 + 0 + 0.09), rel=1e-5)
-
-
-def test_quality_focal_loss_is_least_at_the_quality():
-    quality = torch.full((1, 1), 0.7)
-    logits = torch.linspace(-4, 4, 801)[:, None]
-    losses = quality_focal_loss(logits, quality.expand(801, 1))
-    assert logits[losses.argmin()].sigmoid().item() == pytest.approx(0.7, abs=0.01)
 
 
 @pytest.mark.parametrize('size', [1e-8, 1e4])

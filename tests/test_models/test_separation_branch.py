@@ -8,7 +8,6 @@ from torch.nn import functional as F
 
 from fsptal_mm.models.heads.separation_branch import SeparationBranch
 from fsptal_mm.structures import SnippetBatch
-from fsptal_mm.utils.errors import InputError
 
 LENGTHS = (5, 1, 9, 2)
 
@@ -93,24 +92,6 @@ def test_half_precision_and_zero_features_stay_finite(dtype):
     assert embedding[3, 0].item() == pytest.approx(1, rel=0.01)
 
 
-def test_runs_under_autocast():
-    torch.manual_seed(0)
-    branch = SeparationBranch(6, 8)
-    batch = SnippetBatch.from_videos([torch.randn(length, 6) for length in LENGTHS])
-    want = branch(batch).features
-    with torch.autocast('cpu', torch.bfloat16):
-        found = branch(batch).features
-    found.sum().backward()
-    torch.testing.assert_close(found.float(), want, rtol=0.05, atol=0.05)  # bfloat16 holds 8 bits
-    assert all(torch.isfinite(parameter.grad).all() for parameter in branch.parameters())
-
-
-@pytest.mark.parametrize('temperature', [0, -0.1, float('nan')])
-def test_temperature_must_be_positive(temperature):
-    with pytest.raises(InputError, match=r'SeparationBranch\.temperature: found .*'):
-        SeparationBranch(2, temperature=temperature)
-
-
 @pytest.mark.parametrize('kernel_size', [1, 3, 5])
 def test_wanted_snippets_are_embedded_as_all_are(kernel_size):
     torch.manual_seed(0)
@@ -126,10 +107,3 @@ def test_wanted_snippets_are_embedded_as_all_are(kernel_size):
     assert wanted.sum() == 6
     for part, whole in zip(*gradients):
         torch.testing.assert_close(part, whole, rtol=1e-5, atol=1e-6)
-
-
-def test_nothing_wanted_leaves_the_weights_connected():
-    branch = SeparationBranch(2, 4)
-    batch = SnippetBatch.from_videos([torch.randn(3, 2), torch.randn(1, 2)])
-    branch(batch, torch.zeros_like(batch.mask)).features.sum().backward()
-    assert all((weight.grad == 0).all() for weight in branch.parameters())

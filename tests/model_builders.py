@@ -1,0 +1,84 @@
+"""Small models, videos and labels, which the tests of heads, losses and miners share."""
+
+import torch
+from mmaction.registry import MODELS
+from mmaction.structures import ActionDataSample
+
+from fsptal_mm.structures import PointTargets, SegmentLabels, SnippetGrid
+
+FEATURES, EMBEDDED, CLASSES = 6, 8, 3
+
+
+def make_targets(instances, background=None, mask=None):
+    """Targets from nested lists or arrays: instances ``(B, T, C)``, background and mask ``(B, T)``."""
+    instances = torch.as_tensor(instances, dtype=torch.int32)
+    shape = instances.shape[:2]
+    background = torch.zeros(shape) if background is None else torch.as_tensor(background)
+    mask = torch.ones(shape) if mask is None else torch.as_tensor(mask)
+    return PointTargets(instances, background.bool(), (instances >= 0).any(1).float(), mask.bool())
+
+
+def make_segments(groups, rows):
+    """Segments from ``(video, label)`` per group and ``(group, start, stop, outer_start, outer_stop, background)``."""
+    video, label = torch.tensor(groups, dtype=torch.int64).reshape(-1, 2).t()
+    columns = torch.tensor(rows, dtype=torch.int64).reshape(-1, 6).t()
+    return SegmentLabels(video, label, *columns[:-1], columns[-1].bool())
+
+
+def make_video(length, points=(), background=(), clip=(FEATURES,)):
+    """Random features (or clips) and the data sample of a video with ``points`` of (snippet, class, instance)."""
+    instances = torch.full((length, CLASSES), -1, dtype=torch.int32)
+    for snippet, label, instance in points:
+        instances[snippet, label] = instance
+    meta = dict(video_id=f'v{length}', num_snippets=length, grid=SnippetGrid(0.5), duration_sec=length * 0.5)
+    sample = ActionDataSample(metainfo=meta)
+    sample.snippet_instances = instances
+    sample.background_labels = torch.zeros(length, dtype=torch.bool)
+    sample.background_labels[list(background)] = True
+    sample.gt_video_labels = (instances >= 0).any(0).float()
+    return torch.randn(length, *clip, generator=torch.Generator().manual_seed(length)), sample
+
+
+VIDEOS = [
+    make_video(40, [(5, 0, 0), (6, 0, 0), (20, 1, 1), (30, 0, 2)], [39]),
+    make_video(9, [(4, 2, 0)]),
+    make_video(1, [(0, 1, 0)]),
+    make_video(23, [(3, 0, 0), (4, 0, 1), (3, 2, 2), (15, 1, 3)]),
+]
+
+
+def build_model(head='FSPTALHead', trunk='SnippetEmbedding', model=(), **options):
+    """A detector; ``model`` are options of it, ``options`` those of its head."""
+    torch.manual_seed(0)
+    head = dict(type=head, num_classes=CLASSES, in_channels=EMBEDDED, dropout=0.0) | options
+    embedding = dict(type=trunk, in_channels=FEATURES, out_channels=EMBEDDED)
+    return MODELS.build(dict(type='PointTAL', embedding=embedding, head=head) | dict(model))
+
+
+def run(model, videos, mode='loss'):
+    data = dict(inputs=[video for video, _ in videos], data_samples=[sample for _, sample in videos])
+    return model(**model.data_preprocessor(data, mode == 'loss'), mode=mode)
+
+
+def embed(model, videos):
+    """F of a batch, and its data samples."""
+    data = dict(inputs=[video for video, _ in videos], data_samples=[sample for _, sample in videos])
+    return model.embed(model.data_preprocessor(data)['inputs']), data['data_samples']
+
+
+def losses_and_gradients(model, videos):
+    """Both by name; ``None`` where a parameter has no gradient."""
+    model.zero_grad()
+    losses = run(model, videos)
+    sum(losses.values()).backward()
+    gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
+    return {name: loss.detach() for name, loss in losses.items()}, gradients
+
+
+def assert_trainable(model, videos):
+    """All losses and gradients are finite, and every parameter has one; returns the losses."""
+    losses, gradients = losses_and_gradients(model, videos)
+    for name, value in (losses | gradients).items():
+        assert value is not None, name  # distributed training waits for all of them
+        assert torch.isfinite(value).all(), name
+    return losses

@@ -1,0 +1,176 @@
+"""Heads within the detector: a batch against its single videos, edges, precision, options."""
+
+import math
+
+import pytest
+import torch
+from model_builders import VIDEOS, assert_trainable, build_model, embed, losses_and_gradients, make_video, run
+
+from fsptal_mm.models import MILHead, SnippetScores
+from fsptal_mm.utils.errors import InputError
+
+VIDEO_LEVEL = {'loss_background', 'loss_foreground'}
+POINT_LEVEL = {'loss_point_action', 'loss_point_background'}
+SEPARATION = {f'loss_separation_{kind}' for kind in ('background', 'action', 'between')}
+FSPTAL = {'loss_background', 'loss_score', *POINT_LEVEL, *SEPARATION}
+AFFINITY = dict(trunk='AffinityEmbedding', separation=None)  # module D as in the paper
+FORMS = {
+    'base': (dict(head='PointTALHead', foreground=dict(type='ForegroundBranch')), VIDEO_LEVEL | POINT_LEVEL),
+    'fsptal': (dict(), FSPTAL),
+    'affinity convolution': (AFFINITY, FSPTAL),
+    'without C': (dict(score_loss=None), FSPTAL - {'loss_score'}),
+    'without D': (dict(separation_loss=None), FSPTAL - SEPARATION),
+    'lacp': (dict(head='LACPHead'), {'loss_video', 'loss_score', 'loss_feature', *POINT_LEVEL}),
+    'mil': (dict(head='MILHead'), VIDEO_LEVEL),
+}
+each_form = pytest.mark.parametrize('form, terms', FORMS.values(), ids=FORMS)
+
+
+@pytest.fixture(autouse=True)
+def sampled_in_the_middle(monkeypatch):
+    """LACP draws snippets; here always the same ones."""
+    monkeypatch.setattr(torch, 'rand', lambda size, device=None: torch.full(size, 0.5, device=device))
+
+
+@each_form
+def test_a_batch_has_the_losses_and_gradients_of_its_videos(form, terms):
+    model = build_model(**form)
+    single = [losses_and_gradients(model, [video]) for video in VIDEOS]
+    losses, gradients = losses_and_gradients(model, VIDEOS)
+    assert set(losses) == terms
+    assert all(losses.values())
+    for found, part in ((losses, 0), (gradients, 1)):
+        for name, value in found.items():
+            mean = sum(pair[part][name] for pair in single) / len(VIDEOS)
+            torch.testing.assert_close(value, mean, rtol=1e-4, atol=1e-5, msg=lambda text, name=name: f'{name}: {text}')
+
+
+def test_a_batch_has_the_scores_and_proposals_of_its_videos():
+    model = build_model('PointTALHead').eval()
+    scores = run(model, VIDEOS, 'tensor')
+    assert scores.shape == (4, 40, 4)
+    found = [(sample.pred_segments.segments_sec, sample.pred_scores) for sample in run(model, VIDEOS, 'predict')]
+    for row, (segments, video_scores), video in zip(scores, found, VIDEOS, strict=True):
+        torch.testing.assert_close(row[: len(video[0])], run(model, [video], 'tensor')[0], rtol=1e-5, atol=1e-5)
+        (sample,) = run(model, [video], 'predict')
+        assert torch.equal(segments, sample.pred_segments.segments_sec)
+        torch.testing.assert_close(video_scores, sample.pred_scores)
+        assert 0 <= segments.min() <= segments.max() <= sample.duration_sec
+
+
+@each_form
+def test_edges_are_trainable(form, terms):
+    model = build_model(**form)
+    of_two_classes = make_video(6, [(2, 0, 0), (2, 1, 1)])
+    all_labelled_and_touching = make_video(3, [(t, 0, t) for t in range(3)])
+    for video in (VIDEOS[2], of_two_classes, all_labelled_and_touching, make_video(5), make_video(5, [], range(5))):
+        assert_trainable(model, [video])
+
+
+@pytest.mark.parametrize('form', ['fsptal', 'affinity convolution', 'lacp'])
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16], ids=str)
+def test_half_precision_trains(dtype, form):
+    with torch.autocast('cpu', dtype=dtype):
+        assert_trainable(build_model(**FORMS[form][0]), VIDEOS)
+
+
+@pytest.mark.parametrize('logit', [-1e4, 1e4], ids=['scores 0', 'scores 1'])
+def test_saturated_scores_train_on(logit):
+    class Constant(torch.nn.Linear):
+        def forward(self, features):
+            return super().forward(features) + logit  # sigmoid gives exactly 0 or 1, for b and all classes
+
+    for background_segments in (False, True):
+        model = build_model(searcher=dict(type='SegmentSearcher', background_segments=background_segments))
+        model.head.classifier = Constant(8, 4)
+        assert_trainable(model, VIDEOS)
+
+
+@pytest.mark.parametrize('head', ['PointTALHead', 'FSPTALHead', 'LACPHead'])
+def test_mined_labels_do_not_depend_on_dropout(head):
+    model, mined = build_model(head, dropout=0.7), []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        _, targets, segments = model.head.mine(*embed(model.train(), VIDEOS))
+        mined.append([targets.background_labels, targets.snippet_instances])
+        mined[-1] += [] if segments is None else [segments.start, segments.stop]
+    assert all(torch.equal(*pair) for pair in zip(*mined, strict=True))
+
+
+def test_video_scores_of_a_test_are_the_heads_own_whatever_the_loss_pools():
+    model = build_model('PointTALHead', video_loss=dict(type='VideoLevelLoss', topk_divisor=1), topk_divisor=5).eval()
+    batch, _ = embed(model, VIDEOS[:1])
+    (sample,) = run(model, VIDEOS[:1], 'predict')
+    best = model.head.clean_scores(batch).classes[0].topk(40 // 5, dim=0).values
+    torch.testing.assert_close(sample.pred_scores, best.mean(0))
+
+
+def test_mined_actions_can_be_seeds_only():
+    switches = dict(miner=dict(type='PseudoLabelMiner', background_threshold=None, action_threshold=1.0))
+    losses, seeds = (run(build_model(mined_actions=use, **switches), VIDEOS) for use in ('labels', 'seeds'))
+    given = run(build_model(miner=switches['miner'] | dict(action_threshold=None)), VIDEOS)
+    assert losses['loss_point_action'] != seeds['loss_point_action']
+    assert seeds['loss_point_action'] == given['loss_point_action']  # only the given points are labels
+    assert seeds['loss_score'] == losses['loss_score']  # the search starts from mined ones all the same
+    assert seeds['loss_point_background'] == losses['loss_point_background']
+
+
+def test_away_from_all_segments_is_background():
+    model = build_model(background_margin=0.5)
+    batch, samples = embed(model, VIDEOS)
+    given, targets, segments = model.head.mine(batch, samples)
+    away = segments.away_from_actions(batch.mask, 0.5)
+    model.head.background_margin = None
+    mined = model.head.mine(batch, samples)[1].background_labels
+    assert (away & ~mined).any()
+    assert torch.equal(targets.background_labels, mined | away)  # mined background stays what it was
+    assert not (targets.background_labels & given.labels.any(-1)).any()
+
+
+def test_a_class_without_seeds_has_no_segments():
+    features, sample = make_video(30, [(5, 0, 0)])
+    sample.gt_video_labels[2] = 1.0  # known to occur, but nobody has clicked it
+    model = build_model()
+    assert model.head.mine(*embed(model, [(features, sample)]))[2].label.tolist() == [0]
+    assert_trainable(model, [(features, sample)])
+
+
+def test_losses_of_mil_by_hand():
+    # The largest of each: Q 0.8, b 0.5 against [1, 1]; suppressed, q (1 - b) 0.6 and b (1 - b) 0.25 against [1, 0].
+    classes, background = torch.tensor([[[0.8], [0.4]]]), torch.tensor([[0.25, 0.5]])
+    scores = SnippetScores(classes, background, classes * (1 - background[..., None]))
+    head = MILHead(num_classes=1, in_channels=2)
+    losses = head.loss_by_feat(scores, torch.ones(1, 2, dtype=torch.bool), torch.ones(1, 1))
+    assert losses['loss_background'].item() == pytest.approx(-(math.log(0.8) + math.log(0.5)) / 2)
+    assert losses['loss_foreground'].item() == pytest.approx(-(math.log(0.6) + math.log(0.75)) / 2)
+
+
+def test_mil_reads_no_points():
+    model = build_model('MILHead')
+    losses = run(model, [make_video(9, [(4, 2, 0)])])
+    features, sample = make_video(9, [(4, 2, 0)])
+    del sample.snippet_instances, sample.background_labels
+    assert run(model, [(features, sample)]) == losses
+
+
+@pytest.mark.parametrize(
+    'options, field',
+    [
+        *((dict(head=FORMS[form][0].get('head', 'FSPTALHead'), num_classes=2), r'num_classes: found 2, expected 3')
+          for form in ('base', 'fsptal', 'lacp', 'mil')),
+        (dict(num_classes=4), r'model\.head\.num_classes: found 4, expected 3'),
+        (dict(in_channels=16), r'model\.head\.in_channels: found 16, expected 8'),
+        (dict(mined_actions='none'), r"FSPTALHead\.mined_actions: found 'none'"),
+        (dict(separation=None), r'model\.head\.separation: .* AffinityEmbedding'),
+        (dict(separation=None, trunk='TransformerEmbedding'), r'model\.head\.separation: .* AffinityEmbedding'),
+    ],
+)  # fmt: skip
+def test_options_that_do_not_fit_are_refused(options, field):
+    with pytest.raises(InputError, match=field):
+        run(build_model(**options), VIDEOS)
+
+
+def test_a_mining_pass_checks_the_dimension_too():
+    model = build_model(in_channels=16)
+    with pytest.raises(InputError, match=r'model\.head\.in_channels: found 16, expected 8'):
+        model.head.mine(*embed(model, VIDEOS))
