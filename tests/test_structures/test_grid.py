@@ -1,3 +1,6 @@
+import csv
+import json
+
 import numpy as np
 import pytest
 from mmaction.structures import ActionDataSample
@@ -6,23 +9,19 @@ from fsptal_mm.structures import SnippetGrid, snippet_edges_sec
 from fsptal_mm.utils.errors import InputError
 
 
-def test_grid_from_frames_is_the_spacing_of_snippets_in_seconds():
-    grid = SnippetGrid.from_config(dict(fps=25, snippet_frames=16))
-    assert grid == SnippetGrid(0.64, 0.0)  # 16 frames at 25 per second, one behind the other
-
-
-def test_overlapping_snippets_stand_for_the_middle_of_their_frames():
-    # 16 frames every 4 frames at 10 fps: snippet 0 sees [0, 1.6) s and stands for 0.4 s around its centre 0.8 s.
-    grid = SnippetGrid.from_config(dict(fps=10, snippet_frames=16, stride_frames=4))
-    assert grid.snippet_sec == pytest.approx(0.4)
-    assert grid.to_sec(0.5) == pytest.approx(0.8)
-
-
-def test_native_grid_takes_the_fps_of_the_video():
-    config = dict(fps='native', snippet_frames=16)
-    assert SnippetGrid.from_config(config, native_fps=32).snippet_sec == 0.5
-    with pytest.raises(InputError, match=r'video v1: fps'):
-        SnippetGrid.from_config(config, video='v1')
+@pytest.mark.parametrize(
+    'config, expected, reason',
+    [
+        (dict(fps=25, snippet_frames=16), (0.64, 0), '16 frames at 25 per second, one behind the other'),
+        # 16 frames every 4 frames at 10 fps: snippet 0 sees [0, 1.6) s and stands for 0.4 s around its centre 0.8 s.
+        (dict(fps=10, snippet_frames=16, stride_frames=4), (0.4, 0.6), 'the middle of overlapping snippets'),
+        (dict(fps='native', snippet_frames=16), (0.5, 0), 'the 32 frames per second of the video'),
+        (dict(snippet_sec=0.5), (0.5, 0), 'in seconds'),
+    ],
+)
+def test_grids_by_hand(config, expected, reason):
+    grid = SnippetGrid.from_config(config, native_fps=32)
+    assert (grid.snippet_sec, grid.offset_sec) == pytest.approx(expected), reason
 
 
 @pytest.mark.parametrize(
@@ -33,12 +32,13 @@ def test_native_grid_takes_the_fps_of_the_video():
         (dict(snippet_sec=0), r'grid\.snippet_sec'),
         (dict(snippet_sec=float('nan')), r'grid\.snippet_sec'),
         (dict(fps='25', snippet_frames=16), r'grid\.fps'),
+        (dict(fps='native', snippet_frames=16), r'video v1: fps'),
         (dict(fps=25, snippet_frames=True), r'grid\.snippet_frames'),
     ],
 )
 def test_wrong_grid_is_named(config, field):
     with pytest.raises(InputError, match=field):
-        SnippetGrid.from_config(config)
+        SnippetGrid.from_config(config, video='v1')
 
 
 def test_a_time_that_is_a_start_of_a_snippet_falls_into_it_in_spite_of_rounding():
@@ -48,16 +48,7 @@ def test_a_time_that_is_a_start_of_a_snippet_falls_into_it_in_spite_of_rounding(
     assert (grid.to_snippet(grid.to_sec(starts + 0.999)) == starts).all()
 
 
-def test_positions_and_seconds_by_hand():
-    grid = SnippetGrid(0.5, 0.1)
-    assert grid.to_sec([0, 1.5]) == pytest.approx([0.1, 0.85])
-    assert grid.to_position([[0.1, 0.85]]) == pytest.approx(np.array([[0, 1.5]]))
-
-
 def test_thumos_points_fall_into_the_snippets_of_the_published_formula(data_root):
-    import csv
-    import json
-
     fps = json.loads((data_root / 'thumos14/fps_dict.json').read_text())
     grid = SnippetGrid.from_config(dict(fps=25, snippet_frames=16))
     with open(data_root / 'thumos14/point_gaussian/point_labels.csv') as file:
@@ -68,8 +59,10 @@ def test_thumos_points_fall_into_the_snippets_of_the_published_formula(data_root
     assert grid.to_snippet(frames / rates).tolist() == expected
 
 
-def test_edges_lie_half_way_between_sampled_snippets():
+def test_positions_and_edges_by_hand():
     grid = SnippetGrid(0.5, 0.1)
+    assert grid.to_sec([0, 1.5]) == pytest.approx([0.1, 0.85])
+    assert grid.to_position([[0.1, 0.85]]) == pytest.approx(np.array([[0, 1.5]]))
     assert grid.edges_sec(np.arange(3)) == pytest.approx([0.1, 0.6, 1.1, 1.6])  # not resampled: t and t + 1
     # Centres of 0.02, 1, 1.5 and 2.99 are at these + 0.5; the video has four snippets, which the ends belong to.
     assert grid.edges_sec([0.02, 1, 1.5, 2.99]) == pytest.approx(np.array([0, 1.01, 1.75, 2.745, 4]) * 0.5 + 0.1)

@@ -29,12 +29,8 @@ def test_joined_videos_are_numbered_by_their_places():
     again = Instances.join([joined, last])  # windows of one video, then the next video
     assert again.videos.tolist() == [0, 0, 0, 1]
     assert len(Instances.join([])) == 0
-
-
-def test_scores_are_kept_only_if_all_parts_have_some():
-    scored, plain = Instances.of_video([[0, 1]], scores=[0.5]), Instances.of_video([[0, 1]])
-    assert Instances.join([scored, scored]).scores.tolist() == [0.5, 0.5]
-    assert Instances.join([scored, plain]).scores is None
+    assert joined.scores.tolist() == [0.5] * 3
+    assert Instances.join([first, Instances.of_video([[0, 1]])]).scores is None  # kept only if all parts have some
 
 
 def test_lists_of_arrays_are_videos():

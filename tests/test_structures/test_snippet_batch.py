@@ -24,11 +24,6 @@ def test_zero_gaps_clears_just_the_rows_between_videos():
     assert batch.zero_gaps(torch.full((6, 1), 5.0))[:, 0].tolist() == [0, 5, 5, 0, 5, 0]
 
 
-def test_half_precision_features_stay_half():
-    batch = SnippetBatch.from_videos([torch.ones(2, 3, dtype=torch.float16)])
-    assert batch.features.dtype == torch.float16
-
-
 def test_resampling_interpolates_within_each_video():
     videos = [torch.tensor([[0.0], [10.0], [30.0]]), torch.tensor([[7.0]])]
     positions = [torch.tensor([0.0, 0.25, 1.5, 2.0], dtype=torch.float64), torch.tensor([0.0, 0.0])]
@@ -39,13 +34,6 @@ def test_resampling_interpolates_within_each_video():
         assert first[:, 0].tolist() == [0, 2.5, 20, 30]  # a quarter of the way from 0 to 10, half from 10 to 30
         assert second[:, 0].tolist() == [7, 7]  # the last snippet has no right neighbour, and needs none
         assert batch.features.sum() == 66.5  # all other rows are zero
-
-
-def test_resampling_carries_gradients():
-    batch = SnippetBatch.from_videos([torch.zeros(2, 1)])
-    features = batch.features.requires_grad_()
-    batch.with_features(features).resample([torch.tensor([0.25])]).features.sum().backward()
-    assert features.grad[1:3, 0].tolist() == [0.75, 0.25]  # of the two snippets, which lie between two zero rows
 
 
 def test_chosen_snippets_become_a_batch_of_their_own():
