@@ -5,10 +5,9 @@ import re
 from pathlib import Path
 
 import pytest
-from mmaction.registry import MODELS, OPTIMIZERS
+from mmaction.registry import MODELS
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import DefaultScope
-from tool_modules import load_tool
 
 from fsptal_mm.utils.configs import OptionsAction, merge_options, naming_types, read_config
 from fsptal_mm.utils.errors import InputError
@@ -25,33 +24,25 @@ GOOD = ROOT / 'configs/fsptal_tuned/fsptal-tuned_synthetic.py'
         pytest.param('_base_ = ["middle.py"]\n', r'/half\.py:3: ', id='syntax of a base of a base'),
         pytest.param('a = 1\n_base_ = ["gone.py"]\n', r'config\.py:2: _base_: .*gone\.py', id='base'),
         pytest.param('a = "\0"\n', r'config\.py', id='null bytes'),
+        pytest.param(b'\xff\xfe', r'config\.py', id='bytes'),
+        pytest.param(None, r'config\.py', id='no file'),
     ],
 )
 def test_files_that_cannot_be_read_are_named(text, message, tmp_path):
     (tmp_path / 'half.py').write_text('a = 1\n\nb = dict(\n')
     (tmp_path / 'middle.py').write_text('_base_ = ["half.py"]\n')
-    (tmp_path / 'config.py').write_text(text)
+    if text is not None:
+        (tmp_path / 'config.py').write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(InputError, match=rf'^{tmp_path}.*{message}'):
         read_config(tmp_path / 'config.py')
-
-
-@pytest.mark.parametrize('name', ['gone.py', 'folder.py', 'bytes.py'])
-def test_files_that_are_no_configs(name, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    Path('bytes.py').write_bytes(b'\xff\xfe')
-    Path('folder.py').mkdir()
-    with pytest.raises(InputError, match=name):
-        read_config(name)
 
 
 @pytest.mark.parametrize(
     'text, error',
     [
         ('a = 1\nb = a + c\n', NameError),
-        ('a = dict()["x"]\n', KeyError),
         ('_base_ = ["fails.py"]\n', ZeroDivisionError),
         ('custom_imports = dict(imports=["broken_plugin"])\n', ZeroDivisionError),
-        ('open("gone.txt")\n', FileNotFoundError),
     ],
 )
 def test_errors_of_what_a_config_runs_stay_as_they_are(text, error, tmp_path, monkeypatch):
@@ -69,6 +60,7 @@ def test_errors_of_what_a_config_runs_stay_as_they_are(text, error, tmp_path, mo
     [
         ("model = dict(type='PointTALL')", r"config\.py:2: type: found 'PointTALL', .*PointTAL\b"),
         ("model = dict(head=dict(type='Xyzzy'))", r"config\.py:2: type: found 'Xyzzy', .*custom_imports"),
+        ("model = dict(type='ActionDataPreprocesor')", r'type: found .*, .*ActionDataPreprocessor\b'),  # of the host
     ],
 )
 def test_types_that_nobody_registered(line, message, tmp_path):
@@ -83,14 +75,7 @@ def test_types_that_nobody_registered(line, message, tmp_path):
         MODELS.build(config.model)
 
 
-def test_types_of_the_host_are_near_ones():
-    with pytest.raises(InputError, match=r"^type: found 'SGDD', .*\bSGD\b"), naming_types():
-        OPTIMIZERS.build(dict(type='SGDD', lr=1))
-
-
-@pytest.mark.parametrize(
-    'error', [KeyError('x'), KeyError(), KeyError(3), TypeError('f() got x'), ValueError('rows'), InputError('more')]
-)
+@pytest.mark.parametrize('error', [KeyError('x'), KeyError(), KeyError(3), ValueError('rows'), InputError('more')])
 def test_other_errors_of_building_stay_as_they_are(error):
     with pytest.raises(type(error)) as caught, naming_types():
         raise error
@@ -104,26 +89,6 @@ def test_what_is_no_option_is_named(wrong):
     assert parser.parse_args(['--cfg-options', 'a.b=1', 'c=x,y']).cfg_options == {'a.b': 1, 'c': ['x', 'y']}
     with pytest.raises(argparse.ArgumentError, match=f'--cfg-options: .*{re.escape(wrong)}$'):
         parser.parse_args(['--cfg-options', wrong])
-
-
-@pytest.mark.parametrize(
-    'tool, arguments',
-    [
-        ('demo', 'config.py x.pth x.npy'),
-        ('analysis_tools/rank_checkpoints', 'config.py x.pth'),
-        ('analysis_tools/plot_timeline', 'config.py x.pth'),
-        ('data/extract_features', 'config.py x.pth out x.mp4'),
-        ('data/check_dataset', 'config.py'),
-    ],
-)
-def test_tools_end_with_one_line(tool, arguments, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    Path('config.py').write_text('a = 1\nb = (\n')
-    Path('x.mp4').touch()
-    with pytest.raises(SystemExit) as end:
-        load_tool(tool).main(arguments.split())
-    said = end.value.code if isinstance(end.value.code, str) else capsys.readouterr().out.strip()
-    assert re.fullmatch(r'error: (/.*/)?config\.py:2: .*', said)
 
 
 def dataset_config(root='data/set', **top):
@@ -167,14 +132,11 @@ def test_explicit_options_have_the_last_word(options, found, order):
     [
         ('data', dict(data_root='X/'), 'data/a', 'X/a'),  # no double slash
         ('data/', dict(data_root='X'), 'data/a', 'X/a'),
-        ('data/', dict(data_root='X'), 'data', 'X'),
         ('data/', dict(data_root='X/'), 'data/', 'X/'),
         ('data', dict(data_root='/'), 'data/a', '/a'),
         ('data', dict(data_root='data/new'), 'data/a', 'data/new/a'),  # below the old root: moved once only
         ('', dict(data_root='X'), '/a', '/a'),  # no old root, nothing below it
-        ('/', dict(data_root='X'), '/a', '/a'),
         ('data', dict(data_root=''), 'data/a', './a'),  # the working directory, not the root of the file system
-        ('data', dict(data_root='/'), 'data', '/'),
         (None, dict(data_root='X'), 'data/a', 'data/a'),
         ('data', dict(data_root=['X', 'Y']), 'data/a', 'data/a'),  # no single folder
         ('data', {'nested.data_root': 'X'}, 'data/a', 'data/a'),  # not the top-level key
