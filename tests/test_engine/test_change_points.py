@@ -42,14 +42,6 @@ def test_boundaries_equal_those_of_all_cuts(seed):
         assert start == pytest.approx(min(row + 1 - count, points[index, 0]))
 
 
-def test_sharp_scores_give_sharp_boundaries():
-    scores, background = np.full((20, 2), 0.01), np.full(20, 0.95)
-    scores[3:8, 0], background[3:8] = 0.9, 0.05
-    scores[8:15, 1], background[8:15] = 0.9, 0.05
-    found = decode_change_points(scores, background, np.array([[5.5, 5.5], [10.5, 10.5]]), np.array([0, 1]))
-    np.testing.assert_allclose(found, [[3, 8], [8, 15]], atol=0.2)
-
-
 def test_actions_at_once_are_no_neighbours():
     """Classes 0 and 1 show on the same snippets: neither ends at the other's point."""
     scores, background = np.full((20, 2), 0.01), np.full(20, 0.95)

@@ -1,27 +1,12 @@
 import numpy as np
 import pytest
 import torch
+from model_builders import make_segments
 
 from fsptal_mm.engine.hooks.label_report import count_labels, describe_labels, label_runs
-from fsptal_mm.structures import SegmentLabels, VideoLabels
+from fsptal_mm.structures import VideoLabels
 
 CLASSES = ('jump', 'throw')
-
-
-def segments_of(*rows):
-    """Segment labels from (class, start, stop, is background)."""
-    classes = sorted({row[0] for row in rows})
-    group, start, stop, background = torch.tensor([[classes.index(c), s, e, b] for c, s, e, b in rows]).T
-    return SegmentLabels(
-        torch.zeros(len(classes), dtype=torch.long),
-        torch.tensor(classes),
-        group,
-        start,
-        stop,
-        start,
-        stop,
-        background > 0,
-    )
 
 
 def make_labels(segments):
@@ -35,7 +20,8 @@ def make_labels(segments):
     return VideoLabels((instances + 1).to_sparse(), background, torch.ones(2), given, np.arange(11) / 2, segments)
 
 
-LABELS = make_labels(segments_of((0, 2, 5, False), (0, 5, 6, False), (0, 6, 10, True), (1, 8, 10, False)))
+ROWS = [(0, 2, 5, 2, 5, False), (0, 5, 6, 5, 6, False), (0, 6, 10, 6, 10, True), (1, 8, 10, 8, 10, False)]
+LABELS = make_labels(make_segments([(0, 0), (0, 1)], ROWS))
 
 
 def test_counts():
@@ -52,7 +38,9 @@ def test_counts():
 
 
 def test_description_has_runs_and_action_segments_in_seconds():
-    assert describe_labels(LABELS, CLASSES) == dict(
+    described = describe_labels(LABELS, CLASSES)
+    assert described.pop('edges_sec') == (np.arange(11) / 2).tolist()
+    assert described == dict(
         action=[  # instances that touch stay apart
             dict(label='jump', segment=[1.0, 2.5]),
             dict(label='jump', segment=[2.5, 3.0]),
@@ -65,16 +53,10 @@ def test_description_has_runs_and_action_segments_in_seconds():
             dict(label='throw', segment=[4.0, 5.0]),
         ],
         given=[[0.0, 0.5], [1.5, 2.0], [2.5, 3.0]],
-        edges_sec=[0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0],
     )
     assert describe_labels(make_labels(None), CLASSES)['segments'] == []
-
-
-def test_true_segments_are_written_only_where_the_record_is_given():
     record = dict(gt_segments_sec=np.array([[0.123456, 2.0]]), gt_segment_labels=np.array([1]))
-    described = describe_labels(LABELS, CLASSES, record)
-    assert described.pop('true_segments') == [dict(label='throw', segment=[0.1235, 2.0])]
-    assert described == describe_labels(LABELS, CLASSES)
+    assert describe_labels(LABELS, CLASSES, record)['true_segments'] == [dict(label='throw', segment=[0.1235, 2.0])]
 
 
 def test_runs_of_some_snippets():

@@ -1,10 +1,11 @@
 import json
 import pickle
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass
 
 import pytest
 import torch
 from forks import forked, in_two_processes
+from mmengine.dataset import pseudo_collate
 from tiny_run import LENGTHS, batches, make_runner, write_data
 
 from fsptal_mm.engine import PseudoLabelMiningHook
@@ -62,21 +63,17 @@ def test_a_pass_mines_what_the_head_mines_at_a_step_with_the_same_weights(tmp_pa
     assert mined >= 3  # or the test would compare little more than given points
 
 
-def test_labels_are_taken_apart_and_joined_without_change(tmp_path):
+def test_labels_of_a_batch_are_taken_apart_and_joined_in_any_order(tmp_path):
     runner = make_runner(tmp_path)
-    runner.train()
-    data = next(iter(runner.train_dataloader))
-    batch = runner.model.embed(runner.model.data_preprocessor(data)['inputs'])
-    given, targets, segments = runner.model.head.mine(batch, data['data_samples'])
-    store = VideoLabels.from_batch(data['data_samples'], given, targets, segments)
-    assert_same(VideoLabels.to_batch(store, data['data_samples'], batch.mask), (targets, segments))
-    first, second = data['data_samples']
-    swapped = VideoLabels.to_batch(store, [second, first], batch.mask)
-    flipped = dict(
-        snippet_instances=targets.snippet_instances.flip(0), background_labels=targets.background_labels.flip(0)
-    )
-    assert_same(swapped[0], replace(targets, **flipped))
-    assert set(swapped[1].video.tolist()) == {0, 1}
+    model, data = runner.model, pseudo_collate([runner.train_dataloader.dataset[index] for index in (1, 2)])
+    samples, batch = data['data_samples'], model.embed(model.data_preprocessor(data)['inputs'])
+    given, targets, segments = model.head.mine(batch, samples)
+    store = VideoLabels.from_batch(samples, given, targets, segments)
+    assert_same(VideoLabels.to_batch(store, samples, batch.mask), (targets, segments))
+    swapped, its_segments = VideoLabels.to_batch(store, samples[::-1], batch.mask)
+    assert torch.equal(swapped.snippet_instances, targets.snippet_instances.flip(0))
+    assert torch.equal(swapped.background_labels, targets.background_labels.flip(0))
+    assert set(its_segments.video.tolist()) == {0, 1}
 
 
 def test_stored_labels_train_as_live_ones_do_and_do_not_follow_the_weights(tmp_path):
@@ -101,18 +98,6 @@ def test_stored_labels_train_as_live_ones_do_and_do_not_follow_the_weights(tmp_p
     head.train_on(store)
     head.clean_scores = head.miner = head.searcher = None
     head.loss(batch, samples)  # mines nothing, or it would fail
-
-
-def test_a_pass_runs_in_evaluation_mode_and_leaves_the_model_in_training_mode(tmp_path):
-    runner = make_runner(tmp_path, [mining()])
-    head, modes = runner.model.head, []
-    mine = head.mine
-    head.mine = lambda *args: modes.append((head.training, torch.is_grad_enabled())) or mine(*args)
-    hook = hook_of(runner)
-    before_epoch = hook.before_train_epoch
-    hook.before_train_epoch = lambda runner: before_epoch(runner) or modes.append(runner.model.training)
-    runner.train()
-    assert modes == [(False, False)] * 3 + [True] + [(True, True)] * 3  # three batches in the pass and in the epoch
 
 
 def test_a_pass_changes_nothing_in_training(tmp_path):
@@ -181,24 +166,6 @@ def test_after_a_resume_the_store_is_made_from_the_weights(tmp_path):
         assert_same(VideoLabels.to_batch(store, samples, inputs.mask), labels[1:])
 
 
-def test_labels_reach_training_although_workers_persist(tmp_path):
-    runner = make_runner(tmp_path, [mining(interval=1, live=False)], epochs=3, lr=0.5, workers=1)
-    head, stores = runner.model.head, []
-    told, mine = follow(head), head.mine
-
-    def spy(batch, samples):
-        labels = mine(batch, samples)
-        if told[-1] != 'mined':
-            stores.append(told[-1])
-            assert_same(labels[1:], VideoLabels.to_batch(hook_of(runner).store, samples, batch.mask))
-        return labels
-
-    head.mine = spy
-    runner.train()
-    assert len(stores) == 9  # three steps an epoch, none of them on labels of its own
-    assert len({id(store) for store in stores}) == 3
-
-
 def run_rank(rank, folder):
     runner = make_runner(folder, [mining(live=False, dump=True)], name='ranks', launcher='pytorch')
     runner.train()
@@ -240,26 +207,20 @@ def test_dump_and_scalars(tmp_path):
     assert any('mining/labelled_share' in line for line in logged)
 
 
-@pytest.mark.parametrize('segments, analysis', [(False, True), (True, False)])
-def test_training_without_segments_or_analysis_has_no_analysis(tmp_path, segments, analysis):
-    write_data(tmp_path, segments)
-    runner = make_runner(tmp_path, [mining(analysis=analysis)])
-    runner.train()
-    names = list(runner.message_hub.log_scalars)
-    assert any(name.startswith('mining/') for name in names)
-    assert not any(name.startswith('analysis/') for name in names)
-
-
-def test_true_segments_change_no_label(tmp_path):
+def test_true_segments_are_for_analysis_alone(tmp_path):
     stores = []
-    for segments in (True, False):
-        folder = tmp_path / str(segments)
+    for name, segments, analysis in (('all', True, True), ('without analysis', True, False), ('none', False, True)):
+        folder = tmp_path / name
         folder.mkdir()
         write_data(folder, segments)
-        runner = make_runner(folder, [mining()])
+        runner = make_runner(folder, [mining(analysis=analysis)])
         runner.train()
         stores.append(hook_of(runner).store)
-    assert_same(*stores)
+        names = list(runner.message_hub.log_scalars)
+        assert any(name.startswith('mining/') for name in names)
+        assert any(name.startswith('analysis/') for name in names) == (segments and analysis)
+    assert_same(stores[0], stores[1])
+    assert_same(stores[0], stores[2])
 
 
 def test_a_video_of_another_length_than_mined_is_named(tmp_path):
@@ -272,19 +233,15 @@ def test_a_video_of_another_length_than_mined_is_named(tmp_path):
         runner.model.head.mine(runner.model.embed(inputs), samples)
 
 
-@pytest.mark.parametrize('field, value', [('begin', -1), ('begin', 0.5), ('interval', 0)])
-def test_bad_arguments(field, value):
-    with pytest.raises(InputError, match=field):
-        PseudoLabelMiningHook(**{field: value})
-
-
 @pytest.mark.parametrize(
-    'settings, message',
+    'hook, settings, field',
     [
-        (dict(head=dict(type='MILHead')), 'model.head: found .MILHead.'),
-        (dict(train_cfg=dict(type='IterBasedTrainLoop', max_iters=2)), 'train_cfg.type: found .IterBasedTrainLoop.'),
+        (dict(begin=0.5), {}, r'begin: found 0\.5'),
+        (dict(interval=0), {}, 'interval: found 0'),
+        (dict(), dict(head=dict(type='MILHead')), 'model.head: found .MILHead.'),
+        (dict(), dict(train_cfg=dict(type='IterBasedTrainLoop', max_iters=2)), 'train_cfg.type'),
     ],
 )
-def test_head_and_loop_must_fit(tmp_path, settings, message):
-    with pytest.raises(InputError, match=message):
-        make_runner(tmp_path, [mining()], **settings).train()
+def test_options_head_and_loop_must_fit(tmp_path, hook, settings, field):
+    with pytest.raises(InputError, match=field):
+        make_runner(tmp_path, [mining(**hook)], **settings).train()

@@ -24,19 +24,16 @@ def refined_model(head='FSPTALHead', refinement=(), **options):
     return dict(type='PointTAL', embedding=trunk, head=head, refinement=REFINEMENT | dict(refinement)) | options
 
 
-def make_refined_runner(
-    folder, hook=(), model=None, epochs=4, stage='embedding', name='run', find_unused=False, **kwargs
-):
-    """A runner whose second stage begins in its third epoch."""
-    if find_unused:
-        kwargs['cfg'] = dict(find_unused_parameters=True)
-    runner_hooks = [dict(type='RefinementHook', begin=BEGIN) | dict(hook), *kwargs.pop('hooks', ())]
-    kwargs.setdefault(
-        'default_hooks', dict(checkpoint=dict(type='CheckpointHook', interval=1), seed=dict(type='EpochSeedHook'))
-    )
-    runner = make_runner(
-        folder, runner_hooks, epochs=epochs, lr=0.05, name=name, model=model or refined_model(), **kwargs
-    )
+ONE_STAGE = refined_model() | dict(refinement=None)
+
+
+def make_refined_runner(folder, hook=(), model=None, epochs=4, stage='embedding', name='run', **kwargs):
+    """A runner whose second stage begins in its third epoch; without a hook where that is None."""
+    hooks = [] if hook is None else [dict(type='RefinementHook', begin=BEGIN) | dict(hook)]
+    hooks += kwargs.pop('hooks', ())
+    default_hooks = dict(checkpoint=dict(type='CheckpointHook', interval=1), seed=dict(type='EpochSeedHook'))
+    settings = dict(epochs=epochs, lr=0.05, name=name, model=model or refined_model(), default_hooks=default_hooks)
+    runner = make_runner(folder, hooks, **settings | kwargs)
     for step in runner.train_dataloader.dataset.pipeline.transforms:
         if type(step).__name__ == 'ExtendPointLabels':
             step.stage = stage
@@ -51,60 +48,39 @@ def equal(first, second):
     return all(torch.equal(value, second[name]) for name, value in first.items())
 
 
-class Recorder:
-    """Recorder of the weights and the names of the losses, step by step."""
-
-    priority = 'LOWEST'
-
-    def __init__(self, runner):
-        self.epochs = []
-        step = runner.model.train_step
-
-        def train_step(*args, **kwargs):
-            losses = step(*args, **kwargs)
-            names = {name for name in losses if name.startswith('loss_')}
-            parts = {part: weights(runner, part) for part in ('embedding', 'head', 'refinement')}
-            self.epochs.append((runner.epoch, names, parts))
-            return losses
-
-        runner.model.train_step = train_step
-
-
 def test_one_stage_trains_after_the_other(tmp_path):
     runner = make_refined_runner(tmp_path)
-    recorder, fresh = Recorder(runner), weights(runner, 'refinement')
+    fresh, steps, step = weights(runner, 'refinement'), [], runner.model.train_step
+
+    def train_step(*args, **kwargs):
+        losses = step(*args, **kwargs)
+        parts = {part: weights(runner, part) for part in ('embedding', 'head', 'refinement')}
+        steps.append((runner.epoch, {name for name in losses if name.startswith('loss_')}, parts))
+        return losses
+
+    runner.model.train_step = train_step
     runner.train()
-    first, second = ([row for row in recorder.epochs if (row[0] >= BEGIN) == late] for late in (False, True))
-    assert all('loss_refined_class' not in names for _, names, _ in first)
-    assert all(names == {'loss_refined_class', 'loss_refined_segment'} for _, names, _ in second)
-    of_stage1 = first[-1][2]
-    assert not equal(first[0][2]['head'], of_stage1['head'])
+    first, second = ([row[1:] for row in steps if (row[0] >= BEGIN) == late] for late in (False, True))
+    assert all('loss_refined_class' not in names for names, _ in first)
+    assert all(names == {'loss_refined_class', 'loss_refined_segment'} for names, _ in second)
+    of_stage1 = first[-1][1]
+    assert not equal(first[0][1]['head'], of_stage1['head'])
     for part in ('embedding', 'head'):
-        assert all(equal(parts[part], of_stage1[part]) for _, _, parts in second)
-    assert equal(fresh, first[-1][2]['refinement'])
+        assert all(equal(parts[part], of_stage1[part]) for _, parts in second)
+    assert equal(fresh, of_stage1['refinement'])
     trained = weights(runner, 'refinement')
     assert trained.pop('is_trained')
     assert all((value != fresh[name]).any() for name, value in trained.items())
 
 
-def test_stage_1_is_trained_as_if_alone(tmp_path):
+def test_stage_1_is_trained_as_if_alone_and_a_stage_that_never_begins_is_warned_of(tmp_path, capsys):
     refined = make_refined_runner(tmp_path, epochs=BEGIN, name='refined')
-    alone = make_runner(
-        tmp_path,
-        epochs=BEGIN,
-        lr=0.05,
-        name='alone',
-        default_hooks=dict(seed=dict(type='EpochSeedHook')),
-        model=refined_model(refinement={}) | dict(refinement=None),
-    )
-    for step in alone.train_dataloader.dataset.pipeline.transforms:
-        if type(step).__name__ == 'ExtendPointLabels':
-            step.stage = 'embedding'
+    alone = make_refined_runner(tmp_path, None, ONE_STAGE, epochs=BEGIN, name='alone')
     for runner in (refined, alone):
         runner.train()
-    for part in ('embedding', 'head'):
-        assert equal(weights(refined, part), weights(alone, part))
+    assert all(equal(weights(refined, part), weights(alone, part)) for part in ('embedding', 'head'))
     assert not refined.model.refinement.is_trained
+    assert capsys.readouterr().out.count('RefinementHook.begin') == 1
 
 
 @pytest.mark.parametrize(
@@ -158,8 +134,10 @@ def test_training_never_reads_the_ground_truth(tmp_path):
     assert 'analysis/pseudo_segment_tiou' not in runner.message_hub.log_scalars
 
 
-@pytest.mark.parametrize('head', ['PointTALHead', 'LACPHead', 'FSPTALHead'])
-@pytest.mark.parametrize('inputs, channels', [('features', 6), ('embedding', 8)])
+@pytest.mark.parametrize(
+    'head, inputs, channels',
+    [('PointTALHead', 'features', 6), ('LACPHead', 'embedding', 8), ('FSPTALHead', 'embedding', 8)],
+)
 def test_it_stands_behind_any_stage_1(tmp_path, head, inputs, channels):
     members = [NETWORK | dict(inputs=inputs, in_channels=channels)]
     model = refined_model(head, refinement=dict(members=members))
@@ -176,64 +154,48 @@ def test_it_stands_behind_any_stage_1(tmp_path, head, inputs, channels):
     assert refined[0].shape != refined[1].shape or not torch.allclose(*refined)
 
 
-def test_resampled_features_are_refused(tmp_path):
-    runner = make_refined_runner(tmp_path, stage='features')
-    with pytest.raises(InputError, match=r'ExtendPointLabels\.stage'):
-        runner.train()
-
-
 @pytest.mark.parametrize(
-    'hook, model, field',
+    'settings, field',
     [
-        (dict(), refined_model() | dict(refinement=None), 'model.refinement'),
-        (dict(begin=-1), None, 'begin'),
-        (dict(pseudo_segments=dict(blend=3)), None, 'blend'),
-        (dict(dump='yes'), None, 'dump'),
+        (dict(stage='features'), r'ExtendPointLabels\.stage'),
+        (dict(model=ONE_STAGE), 'model.refinement'),
+        (dict(hook=dict(begin=-1)), 'begin'),
+        (dict(hook=dict(pseudo_segments=dict(blend=3))), 'blend'),
+        (dict(hook=dict(dump='yes')), 'dump'),
     ],
 )
-def test_wrong_settings(tmp_path, hook, model, field):
+def test_wrong_settings(tmp_path, settings, field):
     with pytest.raises(InputError, match=field):
-        make_refined_runner(tmp_path, hook=hook, model=model).train()
+        make_refined_runner(tmp_path, **settings).train()
 
 
-def test_a_second_stage_that_never_begins_is_warned_of(tmp_path, capsys):
-    make_refined_runner(tmp_path, epochs=BEGIN).train()
-    assert capsys.readouterr().out.count('RefinementHook.begin') == 1
-
-
-class TestCheckpoints:
-    @pytest.fixture
-    def models(self):
-        torch.manual_seed(0)
-        return MODELS.build(refined_model()), MODELS.build(refined_model() | dict(refinement=None))
-
-    def test_one_of_stage_1_leaves_the_second_stage_fresh(self, models, caplog):
-        refined, stage1 = models
-        fresh = {name: value.clone() for name, value in refined.refinement.state_dict().items()}
-        refined.refinement.is_trained.fill_(True)
-        refined.load_state_dict(stage1.state_dict())
-        assert equal(refined.head.state_dict(), stage1.head.state_dict())
-        assert equal(refined.refinement.state_dict(), fresh)
-        assert not refined.refines
-
-    def test_one_of_two_stages_is_refused_by_a_model_of_one(self, models):
-        refined, stage1 = models
-        with pytest.raises(InputError, match='weights of two stages'):
-            stage1.load_state_dict(refined.state_dict())
-
-    def test_one_of_two_stages_is_whole(self, models):
-        refined, _ = models
-        refined.refinement.is_trained.fill_(True)
-        other = MODELS.build(refined_model())
-        other.load_state_dict(refined.state_dict())
-        assert other.refines
-        other.refine = False
-        assert not other.refines
+def test_a_checkpoint_of_two_stages_is_whole_and_one_of_stage_1_leaves_the_second_fresh(tmp_path):
+    torch.manual_seed(0)
+    refined, other, stage1 = (MODELS.build(config).eval() for config in (refined_model(), refined_model(), ONE_STAGE))
+    fresh = {name: value.clone() for name, value in refined.refinement.state_dict().items()}
+    refined.refinement.is_trained.fill_(True)
+    other.load_state_dict(refined.state_dict())
+    assert other.refines
+    other.refine = False
+    assert not other.refines
+    with pytest.raises(InputError, match='weights of two stages'):
+        stage1.load_state_dict(refined.state_dict())
+    torch.save(dict(state_dict=stage1.state_dict()), tmp_path / 'stage1.pth')
+    load_local_checkpoint(refined, tmp_path / 'stage1.pth')
+    assert equal(refined.head.state_dict(), stage1.head.state_dict())
+    assert equal(refined.refinement.state_dict(), fresh)
+    assert not refined.refines
+    runner = make_runner(tmp_path)
+    found = [
+        model.test_step(next(iter(runner.train_dataloader)))[0].pred_segments.scores for model in (stage1, refined)
+    ]
+    assert torch.equal(*found)
 
 
 def train_rank(rank, folder):
     settings = dict(model=without_chance(), train_dataloader=loader(folder, 1, videos=4), launcher='pytorch')
-    runner = make_refined_runner(folder, dict(begin=1), epochs=3, name='two', find_unused=True, **settings)
+    settings['cfg'] = dict(find_unused_parameters=True)
+    runner = make_refined_runner(folder, dict(begin=1), epochs=3, name='two', **settings)
     runner.train()
     torch.save(runner.model.module.state_dict(), folder / f'rank{rank}.pth')
 
@@ -255,14 +217,8 @@ def test_two_processes_train_both_stages_as_one(tmp_path, monkeypatch):
     in_two_processes(train_rank, tmp_path)
     ranks = [torch.load(tmp_path / f'rank{rank}.pth') for rank in range(2)]
     assert equal(*ranks)
-    one = make_refined_runner(
-        tmp_path,
-        dict(begin=1),
-        epochs=3,
-        name='one',
-        model=without_chance(),
-        train_dataloader=loader(tmp_path, 2, videos=4),
-    )
+    batches_of_two = dict(train_dataloader=loader(tmp_path, 2, videos=4))
+    one = make_refined_runner(tmp_path, dict(begin=1), without_chance(), epochs=3, name='one', **batches_of_two)
     start = one.model.state_dict()
     start = {name: value.clone() for name, value in start.items()}
     one.train()
@@ -275,8 +231,7 @@ def test_two_processes_train_both_stages_as_one(tmp_path, monkeypatch):
 
 
 def test_a_file_of_stage_1_starts_a_second_stage(tmp_path, capsys):
-    one_stage = refined_model() | dict(refinement=None)
-    stage1 = make_runner(tmp_path, epochs=1, lr=0.05, name='stage1', model=one_stage)
+    stage1 = make_refined_runner(tmp_path, None, ONE_STAGE, epochs=1, name='stage1')
     stage1.train()
     file = str(tmp_path / 'stage1/epoch_1.pth')
     refined = make_refined_runner(tmp_path, dict(begin=0), epochs=1, name='refined', load_from=file)
@@ -285,20 +240,3 @@ def test_a_file_of_stage_1_starts_a_second_stage(tmp_path, capsys):
     assert capsys.readouterr().out.count('starts afresh') == 1
     assert equal(weights(refined, 'head'), weights(stage1, 'head'))
     assert refined.model.refines
-    # The other way round.
-    again = make_runner(tmp_path, name='again', model=one_stage, load_from=str(tmp_path / 'refined/epoch_1.pth'))
-    with pytest.raises(InputError, match='weights of two stages'):
-        again.train()
-
-
-def test_predictions_with_a_file_of_stage_1_are_its_own(tmp_path):
-    stage1 = MODELS.build(refined_model() | dict(refinement=None)).eval()
-    torch.save(dict(state_dict=stage1.state_dict()), tmp_path / 'stage1.pth')
-    refined = MODELS.build(refined_model()).eval()
-    load_local_checkpoint(refined, tmp_path / 'stage1.pth')
-    runner = make_runner(tmp_path)
-    found = []
-    for model in (stage1, refined):
-        data = next(iter(runner.train_dataloader))
-        found.append(model.test_step(data)[0].pred_segments.scores)
-    assert torch.equal(*found)

@@ -39,15 +39,13 @@ class KillHook(Hook):
 
 def train(folder, name, settings, kill=False):
     """A run that saves every epoch, and kills its process if wanted."""
-    settings = (
-        dict(
-            epochs=EPOCHS,
-            optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=0.01)),
-            default_hooks=dict(checkpoint=dict(type='CheckpointHook', interval=1), seed=dict(type='EpochSeedHook')),
-            param_scheduler=[dict(type='LinearLR', start_factor=0.5, by_epoch=False, end=8)],
-        )
-        | settings
+    defaults = dict(
+        epochs=EPOCHS,
+        optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=0.01)),
+        default_hooks=dict(checkpoint=dict(type='CheckpointHook', interval=1), seed=dict(type='EpochSeedHook')),
+        param_scheduler=[dict(type='LinearLR', start_factor=0.5, by_epoch=False, end=8)],
     )
+    settings = defaults | settings
     hooks = [*settings.pop('hooks', ()), *[dict(type='KillHook')] * kill]
     make_runner(folder, hooks, name=name, **settings).train()
 
@@ -123,6 +121,9 @@ def test_items_are_prepared_alike_by_any_number_of_workers(tmp_path):
     assert same_weights(*(saved(tmp_path, f'workers{workers}', 2) for workers in (0, 2)))
 
 
+SEEDED = dict(default_hooks=dict(checkpoint=None, seed=dict(type='EpochSeedHook')))
+
+
 def states():
     return torch.get_rng_state().tolist(), np.random.get_state()[1].tolist(), random.getstate()  # noqa: NPY002
 
@@ -130,13 +131,7 @@ def states():
 def test_items_differ_from_epoch_to_epoch_from_one_another_and_with_the_seed(tmp_path):
     drawn = []
     for seed in (0, 1):
-        runner = make_runner(
-            tmp_path,
-            steps=['Jitter'],
-            name=str(seed),
-            default_hooks=dict(checkpoint=None, seed=dict(type='EpochSeedHook')),
-            randomness=dict(seed=seed),
-        )
+        runner = make_runner(tmp_path, steps=['Jitter'], name=str(seed), randomness=dict(seed=seed), **SEEDED)
         plain = make_runner(tmp_path, name=f'plain{seed}').train_dataloader.dataset
         runner.call_hook('before_train')
         dataset = runner.train_dataloader.dataset
@@ -157,8 +152,7 @@ def test_items_differ_from_epoch_to_epoch_from_one_another_and_with_the_seed(tmp
 
 @pytest.mark.parametrize('wrapper', ['RepeatDataset', 'ConcatDataset'])
 def test_copies_of_an_item_differ(tmp_path, wrapper):
-    settings = dict(default_hooks=dict(checkpoint=None, seed=dict(type='EpochSeedHook')), wrapper=wrapper)
-    runner = make_runner(tmp_path, steps=['Jitter'], **settings)
+    runner = make_runner(tmp_path, steps=['Jitter'], wrapper=wrapper, **SEEDED)
     runner.call_hook('before_train')
     items = [runner.train_dataloader.dataset[index] for index in range(10)]
     for first, second in zip(items[:5], items[5:]):
@@ -170,7 +164,7 @@ def test_ranks_draw_different_numbers(tmp_path, monkeypatch):
     drawn = {}
     for rank in (0, 1):
         monkeypatch.setattr('fsptal_mm.engine.hooks.epoch_seed_hook.get_rank', lambda rank=rank: rank)
-        runner = make_runner(tmp_path, name=f'rank{rank}', default_hooks=dict(seed=dict(type='EpochSeedHook')))
+        runner = make_runner(tmp_path, name=f'rank{rank}', **SEEDED)
         runner.call_hook('before_train')
         runner.call_hook('before_train_epoch')
         drawn[rank] = *map(str, states()), runner.train_dataloader.sampler.seed
@@ -179,7 +173,7 @@ def test_ranks_draw_different_numbers(tmp_path, monkeypatch):
 
 
 def test_the_dataset_stays_as_it_is(tmp_path):
-    runner = make_runner(tmp_path, default_hooks=dict(checkpoint=None, seed=dict(type='EpochSeedHook')))
+    runner = make_runner(tmp_path, **SEEDED)
     loader = runner.train_dataloader
     dataset, before = loader.dataset, dict(vars(loader.dataset))
     runner.call_hook('before_train')

@@ -125,11 +125,10 @@ def test_bfloat16_on_the_cpu(tmp_path, head):
 
 
 @pytest.mark.slow  # compiling takes most of a minute
-@pytest.mark.parametrize('trunk', ['SnippetEmbedding', 'AffinityEmbedding'])
-def test_compiled_trunk_gives_the_same_losses_and_gradients(tmp_path, trunk):
+def test_compiled_trunk_gives_the_same_losses_and_gradients(tmp_path):
     found = []
     for name in ('eager', 'compiled'):
-        runner = make_runner(tmp_path, head=dict(dropout=0.0), trunk=trunk, name=name)
+        runner = make_runner(tmp_path, head=dict(dropout=0.0), trunk='AffinityEmbedding', name=name)
         model = runner.model
         if name == 'compiled':
             for module in (model.embedding, model.head.separation):  # batches differ in length: dynamic shapes

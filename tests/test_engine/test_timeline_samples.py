@@ -64,15 +64,10 @@ def test_training_video_shows_what_the_head_mines_in_seconds(runner):
         labelled = (labels.snippet_instances.numpy() >= 0).any(1) | labels.background_labels.numpy()
         covered = [((start <= middles) & (middles < end)) for start, end in spans.segments]
         assert (np.any(covered, 0) == (labelled & snippets)).all()
-    assert -1 in track.mined.labels
+    of_all = [mined_sample(model, dataset[index]).mined_labels.labels for index in range(5)]
+    assert set(np.concatenate(of_all)) == {-1, 0, 1}
     assert len(track.best_segments) == (~labels.segments.is_background).sum()
     assert track.proposals is None
-
-
-def test_mined_actions_are_shown(runner):
-    items = runner.train_dataloader.dataset
-    found = [mined_sample(runner.model, item).mined_labels.labels for item in items]
-    assert set(np.concatenate(found)) == {-1, 0, 1}
 
 
 def test_test_video_shows_scores_and_proposals(runner):
@@ -89,30 +84,23 @@ def test_test_video_shows_scores_and_proposals(runner):
     assert track.mined is track.extended is track.best_segments is None
 
 
-def test_a_head_that_mines_nothing_shows_scores_alone(tmp_path):
-    runner = make_runner(tmp_path, head=dict(type='MILHead'))
+@pytest.mark.parametrize(
+    'head', [dict(type='MILHead'), dict(score_loss=None)], ids=['mines nothing', 'searches nothing']
+)
+def test_heads_show_what_they_have(tmp_path, head):
+    runner = make_runner(tmp_path, head=head)
     timeline = sample_timeline(mined_sample(runner.model, runner.train_dataloader.dataset[0]), CLASSES)
     (track,) = timeline.tracks
     assert track.curves.scores.shape == (len(track.curves.background), 2)
-    assert track.extended is track.mined is track.best_segments is None
-
-
-def test_a_head_without_a_search_has_no_best_segments(tmp_path):
-    runner = make_runner(tmp_path, head=dict(score_loss=None))
-    sample = mined_sample(runner.model, runner.train_dataloader.dataset[0])
-    assert sample.best_segments is None
-    assert len(sample.mined_labels) > 0
+    assert track.best_segments is None
+    assert (track.extended is None) == (track.mined is None) == ('type' in head)
 
 
 def test_videos_are_found_by_number_and_by_id(runner):
     dataset = runner.train_dataloader.dataset
-    assert find_videos(dataset, 2, 'videos') == [0, 1]
-    assert find_videos(dataset, 99, 'videos') == [0, 1, 2, 3, 4]
+    assert [find_videos(dataset, number, 'videos') for number in (2, 99)] == [[0, 1], [0, 1, 2, 3, 4]]
     assert find_videos(dataset, ['v3', 'v0'], 'videos') == [3, 0]
-    with pytest.raises(InputError, match=r"videos: found \['x'\], expected ids of the 5 videos .* such as v0, v1"):
+    with pytest.raises(InputError, match=r"videos: found \['x'\], .* v0, v1"):
         find_videos(dataset, ['v3', 'x'], 'videos')
-
-
-def test_a_model_without_scores_is_refused():
     with pytest.raises(InputError, match="model: found 'Linear'"):
         check_has_timeline(torch.nn.Linear(1, 1))
