@@ -98,7 +98,7 @@ class AtomicCheckpointHook(CheckpointHook):
 
     def _save_best_checkpoint(self, runner, metrics):
         wanted = self.key_indicators if self.save_best else ()
-        if any(key not in metrics and (key != 'auto' or not metrics) for key in wanted):
+        if any(key not in (*metrics, 'auto') for key in wanted):
             raise InputError(f'a figure of the validation, of {sorted(metrics)}', field='save_best', found=wanted)
         with self._deleting_afterwards():
             super()._save_best_checkpoint(runner, metrics)
