@@ -90,6 +90,14 @@ def test_options_reach_the_figures(tool, folder):
     assert 'mine' in (folder / 'out/false_negatives.svg').read_text()
 
 
+def test_unknown_videos_and_classes_are_left_out_with_a_warning(tool, folder, monkeypatch):
+    messages = []
+    monkeypatch.setattr('fsptal_mm.evaluation.results.print_log', lambda message, **_: messages.append(message))
+    run(tool, folder, ['b.json'], '--subset', 'test')
+    assert 'v9' in messages[0]
+    assert 'Sleep' in messages[0]
+
+
 def test_names_are_of_folders_where_files_do_not_differ(tool, folder):
     for name in ('ours', 'theirs'):
         (folder / name).mkdir()
