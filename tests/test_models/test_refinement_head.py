@@ -70,7 +70,7 @@ def test_losses_by_loops_over_candidates():
     for member in head.members:
         torch.nn.init.normal_(member.regressor.weight, std=0.1)
     batch, candidates, segments = make_batch(num_segments=2)
-    segments.scores.copy_(torch.tensor([0.5, 1, 1.5, 1, 1, 1]))
+    segments.scores.copy_(torch.linspace(0.5, 1.5, 6))
     exists = torch.arange(len(candidates)) % 4 != 3
     head.sampler = lambda *_: (candidates.video, candidates.segments, exists)
     found = head.loss(batch, candidates, segments)
