@@ -95,6 +95,8 @@ BAD_FILES = {  # name of the file, whose stem chooses the reader; its content; w
     'a word for a rate': ('fps.json', {'a': 'fast'}, 'fps.json: video a: fps'),
     'range without end': ('ambiguous.txt', 'b 1 2\na 1', 'ambiguous.txt:2'),
     'range reversed': ('ambiguous.txt', 'b 1 2\na 3 2', 'ambiguous.txt:2: video a: found [3.0, 2.0]'),
+    'video is no object': ('gt.json', {'database': {'v': 3}}, 'video v: database'),
+    'plain, pair': ('gt.json', plain(segments=[[1, 2]]), 'segments[0]'),
     'csv, no point column': ('p.csv', 'class,video_id\n', 'p.csv:1'),
     'csv, a field too few': ('p.csv', ROW + 'Run,0,1,9,v', 'p.csv:3: found 5'),
     'csv, a word': ('p.csv', ROW + 'Run,0,1,9,v,five', 'p.csv:3: video v: point'),
