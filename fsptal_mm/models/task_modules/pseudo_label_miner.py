@@ -5,10 +5,11 @@ from dataclasses import replace
 import torch
 from mmaction.registry import TASK_UTILS
 from torch import Tensor
-from torch.nn import functional as F
 
 from fsptal_mm.structures import NO_INSTANCE, PointTargets
 from fsptal_mm.utils.errors import check_numbers
+
+from .neighbours import Neighbours
 
 
 @TASK_UTILS.register_module()
@@ -42,7 +43,7 @@ class PseudoLabelMiner:
         Returns:
             PointTargets: Given and mined labels.
         """
-        between = _Neighbours(targets.is_action)
+        between = Neighbours(targets.is_action)
         background = self._mine_background(background_scores, targets, between)
         instances = targets.snippet_instances
         if self.action_threshold is not None:
@@ -55,7 +56,7 @@ class PseudoLabelMiner:
         if self.background_threshold is not None:
             background = background | (free & (background_scores > self.background_threshold))
         background = background | self._best_of_empty_intervals(background_scores, background, free, targets, points)
-        own = _Neighbours(background)
+        own = Neighbours(background)
         joined = (own.left > points.left) & (own.right < points.right)  # rule 3: no point in between
         return background | (joined & free)
 
@@ -77,7 +78,7 @@ class PseudoLabelMiner:
 
     def _mine_actions(self, scores, background_scores, background, targets, points):
         """Rule 4: snippets that look like the nearest given point, with no background in between."""
-        own = _Neighbours(background)
+        own = Neighbours(background)
         candidate = targets.mask & ~points.here & ~background & (background_scores <= self.action_threshold)
         instances, top_class = targets.snippet_instances, scores.argmax(-1)
         num_snippets, num_classes = instances.shape[1:]
@@ -93,7 +94,7 @@ class PseudoLabelMiner:
 
 def _continue_the_last_point(targets, points):
     """``(B, T)`` bool: points that share an instance with the point before them."""
-    last = F.pad(points.left[:, :-1], (1, 0), value=-1)
+    last = points.before
     same = _rows(targets.snippet_instances, last.clamp(min=0)) == targets.snippet_instances
     return (same & targets.labels).any(-1) & (last >= 0)
 
@@ -103,22 +104,3 @@ def _rows(instances, index):
     num_videos, num_snippets, _ = instances.shape
     index = index + torch.arange(num_videos, device=index.device)[:, None] * num_snippets
     return instances.flatten(0, 1).index_select(0, index.flatten()).view_as(instances)
-
-
-class _Neighbours:
-    """Nearest marked snippet at or before, and at or after, every snippet.
-
-    Args:
-        here (Tensor): ``(B, T)`` bool marks.
-
-    Attributes:
-        left: ``(B, T)`` index of the nearest mark on the left, -1 if there is none.
-        right: the same on the right, T if there is none.
-    """
-
-    def __init__(self, here):
-        num_snippets = here.shape[1]
-        index = torch.arange(num_snippets, device=here.device).expand(here.shape)
-        self.here = here
-        self.left = index.masked_fill(~here, -1).cummax(1).values
-        self.right = index.masked_fill(~here, num_snippets).flip(1).cummin(1).values.flip(1)

@@ -1,0 +1,35 @@
+"""Nearest marked snippets on both sides of every snippet."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+class Neighbours:
+    """Nearest marked snippets of every snippet, in a fixed number of operations.
+
+    Args:
+        here (Tensor): ``(B, T)`` bool marks.
+
+    Attributes:
+        here: The marks.
+        left: ``(B, T)`` index of the nearest mark at or before each snippet, -1 if there is none.
+        right: ``(B, T)`` index of the nearest mark at or after it, T if there is none.
+    """
+
+    def __init__(self, here: Tensor) -> None:
+        num_snippets = here.shape[1]
+        index = torch.arange(num_snippets, device=here.device).expand(here.shape)
+        self.here = here
+        self.left = index.masked_fill(~here, -1).cummax(1).values
+        self.right = index.masked_fill(~here, num_snippets).flip(1).cummin(1).values.flip(1)
+
+    @property
+    def before(self) -> Tensor:
+        """``(B, T)`` as ``left``, but of the snippets strictly before."""
+        return F.pad(self.left[:, :-1], (1, 0), value=-1)
+
+    @property
+    def after(self) -> Tensor:
+        """``(B, T)`` as ``right``, but of the snippets strictly after."""
+        return F.pad(self.right[:, 1:], (0, 1), value=self.right.shape[1])
