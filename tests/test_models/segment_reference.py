@@ -30,6 +30,17 @@ class Chain:
         """Positions of each switch from kind to kind."""
         return [range(i + 1, j + 1) for (i, kind), (j, other) in itertools.pairwise(self.seeds) if kind != other]
 
+    def gaps_of_segments(self):
+        """Of every action segment, which of the switches bound it and where these may lie: none, one or both of two."""
+        switches, bounds = iter(enumerate(self.switches())), []
+        for (i, kind), (j, other) in itertools.pairwise(self.seeds):
+            if kind != other:
+                bounds.append([next(switches)])
+            elif any(i < cut <= j for cut in self.cuts):
+                bounds += [[], []]
+        pairs = [start + end for start, end in zip(bounds[::2], bounds[1::2])]
+        return [([number for number, _ in pair], [gap for _, gap in pair]) for pair in pairs]
+
     def runs(self, switches):
         """``(kind, start, end, is scored)`` with exclusive ends; cuts divide runs of action."""
         bounds = [0, *switches, self.length]

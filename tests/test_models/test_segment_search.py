@@ -1,13 +1,14 @@
-import time
+import itertools
 
 import numpy as np
 import pytest
 import torch
+from host_sync import HostSyncs, Launches
+from peak_memory import PeakMemory
 from segment_reference import chains
-from torch.overrides import TorchFunctionMode
 
 from fsptal_mm.models.losses.score_contrast import outer_inner_contrast
-from fsptal_mm.models.task_modules.segment_search import SegmentSearcher
+from fsptal_mm.models.task_modules.segment_searcher import SegmentSearcher
 from fsptal_mm.structures import PointTargets, SegmentLabels
 
 VARIANTS = [
@@ -47,29 +48,6 @@ def search(scores, targets, **kwargs):
     segments = SegmentSearcher(**kwargs)(scores, targets)
     keys = zip(segments.video.tolist(), segments.label.tolist())
     return segments, dict(zip(keys, outer_inner_contrast(scores, segments).tolist()))
-
-
-class DeviceWithoutFloat64(TorchFunctionMode):
-    """Lets only that become float64 which ``cpu()`` has returned, as on a device that has no such numbers."""
-
-    def __init__(self):
-        super().__init__()
-        self.on_host = []
-
-    def __torch_function__(self, func, types, args=(), kwargs=None):
-        if func is torch.Tensor.double:
-            assert any(args[0] is tensor for tensor in self.on_host), 'float64 before the move to the host'
-        out = func(*args, **(kwargs or {}))
-        if func is torch.Tensor.cpu:
-            self.on_host.append(out)
-        return out
-
-
-def test_float64_is_used_on_the_host_only():
-    with DeviceWithoutFloat64() as device:
-        found = SegmentSearcher()(torch.tensor([0.1, 0.9, 0.8, 0.1])[None, :, None], one_class('b0 b'))
-    assert intervals(found) == [[1, 3]]
-    assert device.on_host
 
 
 def test_snippets_away_from_actions_by_hand():
@@ -121,55 +99,72 @@ def large_case():
     return targets, torch.from_numpy(noise.astype(np.float32))[..., None]
 
 
-@pytest.mark.parametrize('variant', VARIANTS)
-@pytest.mark.parametrize('seed', range(6))
-def test_equals_the_best_of_all_candidates(variant, seed):
+def tiny_case(seed):
+    """Targets and scores of 32 videos of at most 14 snippets."""
     rng = np.random.default_rng(seed)
     share = [0.2, 0.4, 0.7][seed % 3]
     targets = make_targets([random_video(rng, rng.integers(1, 15), share) for _ in range(32)])
-    scores = torch.from_numpy(rng.random((*targets.mask.shape, 2), dtype=np.float32))
+    return targets, torch.from_numpy(rng.random((*targets.mask.shape, 2), dtype=np.float32))
+
+
+@pytest.mark.parametrize('variant', VARIANTS)
+@pytest.mark.parametrize('seed', range(6))
+def test_close_to_the_best_of_all_candidates(variant, seed):
+    targets, scores = tiny_case(seed)
     variant = dict(variant, outer_ratio=[0.25, 0.6][seed % 2])
-    segments, found = search(scores, targets, **variant, beam_width=10_000)
+    segments, found = search(scores, targets, **variant)
     want = chains(scores, targets, **variant)
     assert found.keys() == want.keys()
     assert len(found) > 8  # the batch is not trivial
+    best = {key: chain.best() for key, chain in want.items()}
     for key, chain in want.items():
-        assert found[key] == pytest.approx(chain.best(), abs=1e-6), key
+        assert found[key] <= best[key] + 1e-6, key
+        if len(chain.gaps_of_segments()) == 1:
+            assert found[key] == pytest.approx(best[key], abs=1e-6), key
+    assert sum(found.values()) >= 0.99 * sum(best.values())
     assert_segments_are_a_candidate(segments, want, found)
+
+
+@pytest.mark.parametrize('variant', VARIANTS)
+def test_no_other_place_of_a_single_segment_is_better(variant):
+    targets, scores = tiny_case(4)
+    segments, found = search(scores, targets, **variant, num_rounds=8)
+    want = chains(scores, targets, **variant)
+    compared = 0
+    for group, (key, chain) in enumerate(want.items()):
+        switches = switches_of(segments, group, chain)
+        for its_switches, gaps in chain.gaps_of_segments():
+            for places in itertools.product(*gaps):
+                moved = dict(enumerate(switches)) | dict(zip(its_switches, places))
+                assert np.mean(chain.contrasts(list(moved.values()))) <= found[key] + 1e-6, key
+                compared += 1
+    assert compared > 100
+
+
+def switches_of(segments, group, chain):
+    """Boundaries of the segments of one group without those at which instances are cut apart."""
+    mine = (segments.group == group) & ~segments.is_background
+    bounds = torch.stack([segments.start[mine], segments.stop[mine]], 1).flatten().tolist()
+    return [position for position in bounds if position not in chain.cuts]
 
 
 def assert_segments_are_a_candidate(segments, want, found):
     """They agree with all seeds, switch only where they may, and score what the searcher says they do."""
     for group, key in enumerate(zip(segments.video.tolist(), segments.label.tolist())):
         chain = want[key]
-        mine = (segments.group == group) & ~segments.is_background
-        bounds = np.stack([segments.start[mine].numpy(), segments.stop[mine].numpy()], 1)
-        switches = [t for t in bounds.ravel() if t not in chain.cuts]
+        switches = switches_of(segments, group, chain)
         assert len(switches) == len(chain.switches())
         assert all(position in gap for position, gap in zip(switches, chain.switches()))
         assert np.mean(chain.contrasts(switches)) == pytest.approx(found[key], abs=1e-6)
 
 
 @pytest.mark.parametrize('variant', VARIANTS)
-def test_never_below_the_beam_search_of_lacp(variant):
-    targets, scores = large_case()
+def test_close_to_the_beam_search_of_lacp(variant):
+    targets, scores = large_case()  # noise with gaps of more places than a round tries
     want = chains(scores, targets, **variant)
-    least = {key: chain.beam() for key, chain in want.items()}
-    # The defaults; most segments too heavy for the exact search; nothing but the beam search of LACP.
-    for max_combinations, beam_width in ((2**20, 100), (200, 25), (1, 1)):
-        segments, found = search(scores, targets, **variant, max_combinations=max_combinations, beam_width=beam_width)
-        for key in want:
-            assert found[key] >= least[key] - 1e-6, (max_combinations, key)
-        assert_segments_are_a_candidate(segments, want, found)
-
-
-def test_the_same_however_many_segments_are_solved_at_once():
-    targets, scores = large_case()
-    assert (targets.snippet_instances.amax(1) >= 1).any()  # chains of several segments
-    at_once = search(scores, targets, max_combinations=2**30)[0]
-    in_parts = search(scores, targets, max_combinations=25**4)[0]  # gaps have up to 25 places: no segment is heavy
-    for name, expected in vars(at_once).items():
-        assert torch.equal(getattr(in_parts, name), expected), name
+    segments, found = search(scores, targets, **variant)
+    assert sum(found.values()) >= 0.99 * sum(chain.beam() for chain in want.values())
+    assert_segments_are_a_candidate(segments, want, found)
 
 
 def test_scores_beyond_their_range_count_as_its_ends():
@@ -179,13 +174,6 @@ def test_scores_beyond_their_range_count_as_its_ends():
     assert torch.equal(search(far, targets)[0].start, wanted.start)
     far[0, :3] = torch.tensor([torch.nan, torch.inf, -torch.inf])[:, None]
     assert len(search(far, targets)[0].start) == len(wanted.start)
-
-
-def test_exact_search_finds_what_the_beam_search_misses():
-    # Else the test above could not tell one from the other.
-    targets, scores = large_case()
-    found = search(scores, targets)[1]
-    assert max(found[key] - chain.beam() for key, chain in chains(scores, targets).items()) > 0.01
 
 
 @pytest.mark.parametrize(
@@ -318,22 +306,36 @@ def test_saturated_and_missing_scores(variant, dtype, value):
 
 @pytest.mark.parametrize('variant', [dict(), dict(background_segments=True)])
 def test_very_long_videos_are_affordable(variant):
-    # One action in 20,000 snippets, with gaps of thousands; and many with gaps of about a hundred.
+    # One action in 20,000 snippets, with gaps of thousands; and very many with small ones.
     rng = np.random.default_rng(0)
     few, many = (np.full((20_000, 1), -1) for _ in range(2))
-    few[8_000], many[100::200] = 0, np.arange(100)[:, None]
+    few[8_000], many[2::5] = 0, np.arange(4_000)[:, None]
     background = np.zeros((2, 20_000), dtype=bool)
-    background[0, 19_000] = background[1, ::200] = True
+    background[0, 19_000] = background[1, ::5] = True
     targets = make_targets([(few, background[0]), (many, background[1])])
     scores = torch.from_numpy(rng.random((2, 20_000, 1), dtype=np.float32))
-    begin = time.process_time()
-    _, found = search(scores, targets, **variant)
-    assert time.process_time() - begin < 60
+    with PeakMemory() as memory:
+        _, found = search(scores, targets, **variant)
     assert len(found) == 2
+    assert memory.peak < 100 * 2**20
+
+
+@pytest.mark.parametrize('variant', VARIANTS)
+def test_operations_and_waits_do_not_grow(variant):
+    def counts(num_videos, length):
+        rng = np.random.default_rng(0)
+        targets = make_targets([random_video(rng, length, 0.5) for _ in range(num_videos)])
+        scores = torch.from_numpy(rng.random((num_videos, length, 2), dtype=np.float32))
+        with Launches() as launches, HostSyncs() as syncs:
+            SegmentSearcher(**variant)(scores, targets)
+        return launches.count, syncs.count
+
+    assert counts(1, 20) == counts(9, 20) == counts(1, 900)
+    assert counts(1, 20)[1] == 2
 
 
 @pytest.mark.parametrize(
-    'wrong', [dict(outer_ratio=-0.1), dict(outer_ratio=float('nan')), dict(max_combinations=0), dict(beam_width=0)]
+    'wrong', [dict(outer_ratio=-0.1), dict(outer_ratio=float('nan')), dict(num_places=1), dict(num_rounds=0)]
 )
 def test_rejects_senseless_arguments(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):

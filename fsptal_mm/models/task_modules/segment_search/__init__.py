@@ -1,3 +1,0 @@
-from .searcher import SegmentSearcher
-
-__all__ = ['SegmentSearcher']
