@@ -22,7 +22,7 @@ from fsptal_mm.utils.writing import write_json
 PARTS = {
     'PseudoLabelMiner': (TASK_UTILS, 'background_threshold action_threshold'),
     'LACPSeedMiner': (TASK_UTILS, 'background_threshold action_threshold'),
-    'SegmentSearcher': (TASK_UTILS, 'outer_ratio max_combinations beam_width'),
+    'SegmentSearcher': (TASK_UTILS, 'outer_ratio num_places num_rounds'),
     'ProposalGenerator': (
         TASK_UTILS,
         'video_threshold score_levels background_levels outer_ratio video_weight upsampling max_proposals',
@@ -78,7 +78,7 @@ def arguments_of(parts):
 
 # A model of 10^8 channels is made as asked for: of sizes, only small ones are tried.
 SIZES = {'in_channels', 'out_channels', 'embed_channels', 'hidden_channels', 'kernel_size', 'num_classes'}
-SIZES |= {'num_layers', 'num_heads', 'mlp_ratio', 'upsampling'}
+SIZES |= {'num_layers', 'num_heads', 'mlp_ratio', 'upsampling', 'num_places', 'num_rounds'}
 _MAX_SIZE = 64
 
 
@@ -112,7 +112,7 @@ NUMBERS = {
     'ProposalGenerator': (TASK_UTILS, 'outer_ratio'),
     'PointFocalLoss': (MODELS, 'loss_weight'),
     'ExtendPointLabels': (TRANSFORMS, 'label_weight'),
-    'SegmentSearcher': (TASK_UTILS, 'beam_width'),
+    'SegmentSearcher': (TASK_UTILS, 'num_places'),
     'PseudoLabelMiningHook': (HOOKS, 'interval'),
 }
 

@@ -18,9 +18,9 @@ def syncs_of_a_step(form, num_videos=1, num_snippets=20, num_instances=2):
 
 FORMS = {
     'base': (dict(head='PointTALHead'), 0),
-    'fsptal': (dict(), 15),
-    'fsptal without D': (dict(separation_loss=None), 5),
-    'fsptal, affinity convolution': (dict(trunk='AffinityEmbedding', separation=None), 14),
+    'fsptal': (dict(), 12),
+    'fsptal without D': (dict(separation_loss=None), 2),
+    'fsptal, affinity convolution': (dict(trunk='AffinityEmbedding', separation=None), 11),
     'fsptal, other variants': (
         dict(
             searcher=dict(type='SegmentSearcher', background_segments=True),
@@ -28,9 +28,9 @@ FORMS = {
             foreground=dict(type='ForegroundBranch'),
             background_margin=0.5,
         ),
-        16,
+        13,
     ),
-    'lacp': (dict(head='LACPHead'), 5),
+    'lacp': (dict(head='LACPHead'), 2),
     'mil': (dict(head='MILHead'), 0),
 }
 

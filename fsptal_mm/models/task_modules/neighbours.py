@@ -1,5 +1,7 @@
 """Nearest marked snippets on both sides of every snippet."""
 
+from functools import cached_property
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -24,12 +26,12 @@ class Neighbours:
         self.left = index.masked_fill(~here, -1).cummax(1).values
         self.right = index.masked_fill(~here, num_snippets).flip(1).cummin(1).values.flip(1)
 
-    @property
+    @cached_property
     def before(self) -> Tensor:
         """``(B, T)`` as ``left``, but of the snippets strictly before."""
         return F.pad(self.left[:, :-1], (1, 0), value=-1)
 
-    @property
+    @cached_property
     def after(self) -> Tensor:
         """``(B, T)`` as ``right``, but of the snippets strictly after."""
         return F.pad(self.right[:, 1:], (0, 1), value=self.right.shape[1])

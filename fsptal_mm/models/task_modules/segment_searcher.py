@@ -28,19 +28,19 @@ class SegmentSearcher:
     no outer range towards each other. A class without action seeds has no segments.
 
     The search is block coordinate ascent. Start and end of a segment are placed together, where the sum of contrasts is
-    the highest as long as its neighbours stay: every other segment of the batch at once, and then the rest. The first
-    round tries places spread evenly over each gap, later ones lie closer around the best so far. A segment without
-    neighbours is placed exactly if its gaps have at most ``num_places`` places. All runs on the device of the scores,
-    in a number of operations that depends on the arguments alone; the host waits twice, to learn how many classes and
-    how many segments there are. Memory grows with the number of segments and of snippets.
+    the highest as long as its neighbours stay. All segments of odd number in their row, a class of a video, are placed
+    at once, then all of even number. The first round tries places spread evenly over each gap, later ones lie closer
+    around the best so far. A single segment whose gaps have at most ``num_places`` places is placed exactly.
+
+    All runs on the device of the scores, in a fixed number of operations; the host waits twice, to learn how many
+    classes and how many segments there are. Memory grows linearly with both and with the snippets of the classes.
 
     Args:
         outer_ratio: delta, length of each outer range as a share of the segment (Sec. 3.4), rounded up.
         original: Outer ranges that do not stop at the neighbouring segments (Table 7).
         background_segments: Score the runs of background that hold a seed, too, by 1 - q-hat (LACP's practice).
-        num_places: Places that a round tries for each boundary. 15 or fewer are all places of 97 % of the gaps
-            in a training on 50 Salads.
-        num_rounds: More than two change the contrast by less than 0.1 % there.
+        num_places: Places that a round tries for each boundary, K.
+        num_rounds: How often all segments are placed.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class SegmentSearcher:
         num_rounds: int = 2,
     ) -> None:
         check_numbers('SegmentSearcher', 0, outer_ratio=outer_ratio)
-        check_numbers('SegmentSearcher', 2, whole=True, num_places=num_places)
+        check_numbers('SegmentSearcher', 3, whole=True, num_places=num_places)
         check_numbers('SegmentSearcher', 1, whole=True, num_rounds=num_rounds)
         check_flags('SegmentSearcher', original=original, background_segments=background_segments)
         self.outer_ratio = outer_ratio
@@ -60,6 +60,10 @@ class SegmentSearcher:
         self.background_segments = background_segments
         self.num_places = num_places
         self.num_rounds = num_rounds
+        # Five runs depend on the boundaries of a segment: itself in the middle, background on both sides of it and the
+        # segments beside that. In the original variant, the latter do not.
+        edge = original * (1 if background_segments else 2)
+        self._runs = slice(edge, 5 - edge, 1 if background_segments else 2)
 
     @torch.no_grad()
     def __call__(self, scores: Tensor, targets: PointTargets) -> SegmentLabels:
@@ -77,49 +81,47 @@ class SegmentSearcher:
         instances = targets.snippet_instances[video, :, label]
         others = (targets.background_labels | targets.is_action)[video] & targets.mask[video] & (instances < 0)
         gaps = _Gaps.between(instances, others, targets.mask.sum(1)[video])
-        levels = (scores[video, :, label].float().nan_to_num(0).clamp(0, 1) * _LEVELS).round().long()
-        sums = [  # of q-hat and of 1 - q-hat before each position, row after row
-            F.pad(part.cumsum(1), (1, 0)).flatten().to(dtype_of_sums(scores.device)) / _LEVELS
-            for part in (levels, _LEVELS - levels)
-        ]
+        levels = (scores[video, :, label].float().nan_to_num(0).clamp(0, 1) * _LEVELS).round().long().cumsum(1)
+        sums = F.pad(levels, (1, 0)).flatten().to(dtype_of_sums(scores.device)) / _LEVELS  # of all before a position
         boundaries = torch.stack([gaps.last[:, 0], gaps.first[:, 1]], 1)  # at first, segments are their seeds alone
         reach = gaps.last - gaps.first
         for _ in range(self.num_rounds):
+            low = torch.maximum(boundaries - reach, gaps.first)
+            high = torch.minimum(boundaries + reach, gaps.last)
+            share = torch.arange(self.num_places, device=low.device)
+            tried = low[..., None] + (high - low)[..., None] * share // (self.num_places - 1)  # (N, 2, K)
             for half in gaps.halves:
-                boundaries[half] = self._place(half, boundaries, reach, gaps, sums)
+                boundaries[half] = self._place(half, tried, boundaries, gaps, sums)
             reach = (2 * reach // (self.num_places - 1)).clamp(min=self.num_places // 2)
         return self._labels(video, label, boundaries, gaps)
 
-    def _place(self, half, boundaries, reach, gaps, sums):
+    def _place(self, half, tried, boundaries, gaps, sums):
         """Best boundaries ``(n, 2)`` of half of the segments, no two of which are neighbours.
 
         Args:
             half (Tensor): ``(n,)`` which ones of the N segments.
+            tried (Tensor): ``(N, 2, K)`` places for their starts and ends.
             boundaries (Tensor): ``(N, 2)`` start and end of all segments so far.
-            reach (Tensor): ``(N, 2)`` how far from there others are tried.
             gaps (_Gaps): Of all segments.
-            sums (list[Tensor]): See :meth:`__call__`.
+            sums (Tensor): ``(G * (T + 1),)`` sums of the scores, row after row.
         """
-        around = gaps.around(boundaries)[half]
-        low = torch.maximum(boundaries[half] - reach[half], gaps.first[half])
-        high = torch.minimum(boundaries[half] + reach[half], gaps.last[half])
-        share = torch.arange(self.num_places, device=low.device)
-        tried = low[..., None] + (high - low)[..., None] * share // (self.num_places - 1)  # (n, 2, K)
-        around = list(around[..., None, None].unbind(1))
-        around[3:5] = tried[:, 0, :, None], tried[:, 1, None, :]
-        # Five runs depend on the two: the segment, the background beside it and the segments beside that.
-        value = 0
-        for shift in range(-2, 3):
-            is_background = shift % 2
-            if (is_background and not self.background_segments) or (abs(shift) == 2 and self.original):
-                continue
-            run = around[shift + 2 : shift + 6]
-            left, right = self._outer_range(*run, gaps.begin[half, None, None], gaps.stop[half, None, None])
-            contrast = _contrast(sums[is_background], left, *run[1:3], right)
-            if is_background:
-                contrast = contrast * gaps.has_background[half, shift // 2 + 1, None, None]
-            value = value + contrast  # (n, K, K): start by end
-        best = value.expand(-1, *[self.num_places] * 2).flatten(1).argmax(1)
+        tried = tried[half]
+        pairs = len(half), 1, self.num_places, self.num_places  # start by end
+        places = tried[:, 0, None, :, None].expand(pairs), tried[:, 1, None, None].expand(pairs)
+        around = gaps.around(boundaries)[half, :, None, None].expand(-1, -1, *pairs[2:])
+        around = torch.cat([around[:, :3], *places, around[:, 5:]], 1)
+        before, start, end, after = (around[:, shift : shift + 5][:, self._runs] for shift in range(4))
+        left, right = self._outer_range(before, start, end, after, gaps.begin[half], gaps.stop[half])
+        length = end - start
+        outer_length = right - left - length
+        inner = sums[end] - sums[start]
+        outer = sums[right] - sums[left] - inner
+        contrast = inner / length.clamp(min=1) - outer / outer_length.clamp(min=1)
+        if self.background_segments:  # of 1 - q-hat
+            opposite = (outer_length == 0).to(contrast.dtype) - contrast
+            contrast = torch.where(gaps.is_background[self._runs, None, None], opposite, contrast)
+            contrast = contrast * gaps.is_scored[half][:, self._runs, None, None]
+        best = contrast.sum(1).flatten(1).argmax(1)
         best = torch.stack([best // self.num_places, best % self.num_places], 1)
         return tried.gather(2, best[..., None])[..., 0]
 
@@ -130,6 +132,7 @@ class SegmentSearcher:
         ``[end, after)``; the video is ``[begin, stop)``.
         """
         if self.original:
+            begin, stop = (edge.view(-1, *[1] * (start.dim() - 1)) for edge in (begin, stop))
             before, after = torch.where(before == start, start, begin), torch.where(after == end, end, stop)
         reach = outer_length(end - start, self.outer_ratio)
         return torch.maximum(start - reach, before), torch.minimum(end + reach, after)
@@ -140,11 +143,11 @@ class SegmentSearcher:
         # the background after it.
         around = gaps.around(boundaries)
         runs = around.unfold(1, 4, 1)[:, 1:4].unbind(2)
-        left, right = self._outer_range(*runs, gaps.begin[:, None], gaps.stop[:, None])
+        left, right = self._outer_range(*runs, gaps.begin, gaps.stop)
         index = 3 * torch.arange(len(left), device=left.device) + 1
         if self.background_segments:
-            before, after = gaps.has_background.unbind(1)
-            scored = torch.stack([before, torch.ones_like(before), after & (around[:, 5] == gaps.stop)], 1)
+            is_last = around[:, 5] == gaps.stop
+            scored = torch.cat([gaps.is_scored[:, 1:3], (gaps.is_scored[:, 3] & is_last)[:, None]], 1)
             index = _indices(scored.flatten(), gaps.num_runs)
         segment = index // 3
         bounds = (part.flatten()[index] - gaps.begin[segment] for part in (*runs[1:3], left, right))
@@ -163,7 +166,9 @@ class _Gaps:
         last: ``(N, 2)`` last position.
         begin: ``(N,)`` position of the first snippet of the video.
         stop: ``(N,)`` position after its last snippet.
-        has_background: ``(N, 2)`` bool: there is a background seed between it and the segment before or after it.
+        is_background: ``(5,)`` bool, see ``is_scored``.
+        is_scored: ``(N, 5)`` bool: that a run counts: the segment before, background, the segment, background and the
+            next segment. Background counts where it has a seed.
         halves: The segments of odd and of even number in their row.
         num_runs: Number of segments and of runs of background seeds, on the host.
     """
@@ -173,7 +178,8 @@ class _Gaps:
     last: Tensor
     begin: Tensor
     stop: Tensor
-    has_background: Tensor
+    is_background: Tensor
+    is_scored: Tensor
     halves: tuple[Tensor, Tensor]
     num_runs: int
 
@@ -208,9 +214,11 @@ class _Gaps:
         begin = group * (num_snippets + 1)
         is_cut, middle = beside > NO_INSTANCE, (earlier + later) // 2 + 1
         first, last = (torch.where(is_cut, middle, gap) + begin[:, None] for gap in (earlier + 1, later))
-        return cls(
-            group, first, last, begin, begin + lengths[group], beside == _BACKGROUND, halves, count + num_background
-        )
+        is_background = torch.arange(5, device=group.device) % 2 == 1
+        is_scored = is_cut.new_ones(count, 5)
+        is_scored[:, 1::2] = beside == _BACKGROUND
+        stop = begin + lengths[group]
+        return cls(group, first, last, begin, stop, is_background, is_scored, halves, count + num_background)
 
     def around(self, boundaries: Tensor) -> Tensor:
         """Eight boundaries around each segment.
@@ -225,14 +233,6 @@ class _Gaps:
         padded = F.pad(F.pad(boundaries.flatten(), (3, 0)), (0, 5), value=_BEYOND)
         # What lies in other rows is beyond the ends of the video, too.
         return padded.unfold(0, 8, 2)[:-1].maximum(self.begin[:, None]).minimum(self.stop[:, None])
-
-
-def _contrast(sums, left, start, end, right):
-    """Inner mean minus outer mean of runs ``[start, end)``; an empty one counts 0."""
-    inner = sums[end] - sums[start]
-    outer = sums[right] - sums[left] - inner
-    length = end - start
-    return inner / length.clamp(min=1) - outer / (right - left - length).clamp(min=1)
 
 
 def _indices(mask, count):

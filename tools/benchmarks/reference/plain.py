@@ -1,15 +1,11 @@
 """The training step as one would write it first: padded batches, loops over snippets, all pairs at once."""
 
 from dataclasses import replace
-from unittest import mock
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from fsptal_mm.models.task_modules.segment_search import searcher
-
-from .beam import beam_search
 from .mining import mine_video, points_of
 
 
@@ -83,15 +79,10 @@ class AllPairsLoss(nn.Module):
 
 
 def make_plain(model):
-    """Replace the parts of a FS-PTAL model, in place; also needs :func:`beam_instead_of_search` around its steps."""
+    """Replace the parts of a FS-PTAL model, in place; it keeps its segment search."""
     trunk, head = model.embedding, model.head
     trunk.conv = PaddedMaskedConv1d(trunk.conv)
     trunk.affinity = nn.ModuleList(map(PaddedConv1d, trunk.affinity))
     head.miner = mine_batch
     head.separation_loss = AllPairsLoss()
     return model
-
-
-def beam_instead_of_search():
-    """Context in which segments are searched by :func:`beam_search`."""
-    return mock.patch.object(searcher, 'search_switches', lambda switches, *_: beam_search(switches))
