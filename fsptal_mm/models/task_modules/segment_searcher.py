@@ -83,7 +83,7 @@ class SegmentSearcher:
         gaps = _Gaps.between(instances, others, targets.mask.sum(1)[video])
         levels = (scores[video, :, label].float().nan_to_num(0).clamp(0, 1) * _LEVELS).round().long().cumsum(1)
         sums = F.pad(levels, (1, 0)).flatten().to(dtype_of_sums(scores.device)) / _LEVELS  # of all before a position
-        boundaries = torch.stack([gaps.last[:, 0], gaps.first[:, 1]], 1)  # at first, segments are their seeds alone
+        boundaries = torch.stack([gaps.first[:, 0], gaps.last[:, 1]], 1)  # at first as long as possible
         reach = gaps.last - gaps.first
         for _ in range(self.num_rounds):
             low = torch.maximum(boundaries - reach, gaps.first)
