@@ -8,6 +8,7 @@ _aten = torch.ops.aten
 # Their value or the shape of their result depends on what is in a tensor.
 _WAITING = {_aten._local_scalar_dense, _aten.nonzero, _aten.masked_select, _aten._unique2, _aten.bincount, _aten.equal}
 _INDEXING = {_aten.index, _aten.index_put, _aten.index_put_, _aten._index_put_impl_}
+_WITHOUT_WORK = {_aten.empty, _aten.empty_like, _aten.new_empty, _aten.empty_strided}
 _METHODS = {torch.Tensor.cpu, torch.Tensor.tolist, torch.Tensor.__array__}
 
 
@@ -42,7 +43,7 @@ class HostSyncs:
 
 
 class Launches(TorchDispatchMode):
-    """Counts operators inside the block that compute something: all but views.
+    """Counts operators inside the block that give the device work: all but views and the reservation of memory.
 
     Attributes:
         count: So far.
@@ -53,8 +54,13 @@ class Launches(TorchDispatchMode):
         self.count = 0
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        self.count += not func.is_view
+        self.count += gives_work(func)
         return func(*args, **(kwargs or {}))
+
+
+def gives_work(func):
+    """Whether an operator is neither a view, nor reserves memory, nor marks a place for the profiler."""
+    return not (func.is_view or func.overloadpacket in _WITHOUT_WORK or func.namespace == 'profiler')
 
 
 class _Operators(TorchDispatchMode):

@@ -1,9 +1,13 @@
 """A batch of videos of different lengths without padding: the packed sequence, and the way to padded score tensors."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from .rows import take_rows
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,7 @@ class SnippetBatch:
         mask: ``(B, T)`` bool, true on real snippets; ``T = max(lengths)``.
         rows: ``(B, T)`` int64, the row of every snippet; padded snippets point to row 0, which is a zero row.
         gaps: ``((B + 1) * gap,)`` int64, the zero rows.
+        places: ``(R,)`` int64, the place of every row in the flattened ``rows``; 0 for zero rows.
         affinity_embedding: ``(R, D_e)`` rows with zero gaps, E of Sec. 3.5, where a trunk such as ``AffinityEmbedding``
             made it beside its features; ``None`` elsewhere.
     """
@@ -31,6 +36,7 @@ class SnippetBatch:
     mask: Tensor
     rows: Tensor
     gaps: Tensor
+    places: Tensor
     affinity_embedding: Tensor | None = None
 
     @classmethod
@@ -51,15 +57,16 @@ class SnippetBatch:
     @classmethod
     def _empty(cls, lengths, gap, device):
         """Batch of videos of the given lengths whose features are still missing."""
-        gap_starts = [0]
-        for length in lengths:
-            gap_starts.append(gap_starts[-1] + gap + length)
-        gap_starts = torch.tensor(gap_starts)[:, None]
-        gaps = (gap_starts + torch.arange(gap)).flatten()
-        time = torch.arange(max(lengths))
-        mask = time < torch.tensor(lengths)[:, None]
-        rows = torch.where(mask, gap_starts[:-1] + gap + time, 0)
-        return cls(None, lengths, gap, *(index.to(device, non_blocking=True) for index in (mask, rows, gaps)))
+        # All on the host, in numpy: a tensor operation costs ten times as much, and the device has none to do.
+        length = np.array(lengths)
+        gap_starts = np.append(0, (length + gap).cumsum())[:, None]
+        gaps = (gap_starts + np.arange(gap)).ravel()
+        time = np.arange(length.max())
+        mask = time < length[:, None]
+        rows = np.where(mask, gap_starts[:-1] + gap + time, 0)
+        places = np.zeros(length.sum() + len(gaps), dtype=np.int64)
+        places[rows[mask]] = np.flatnonzero(mask)
+        return cls(None, lengths, gap, *to_device(device, mask, rows, gaps, places))
 
     @property
     def num_rows(self) -> int:
@@ -88,7 +95,8 @@ class SnippetBatch:
 
         Meant for scores, which are small: features stay packed.
         """
-        return values[self.rows]
+        rows = take_rows(values, self.rows.flatten(), self.places, self.gaps)
+        return rows.unflatten(0, self.rows.shape)
 
     def split(self, values: Tensor) -> tuple[Tensor, ...]:
         """Cut ``(R, K)`` row values into the single videos' ``(T_i, K)``, as views."""
@@ -106,47 +114,63 @@ class SnippetBatch:
         """The same videos with at least as many zero rows between them, for a wider convolution."""
         return self if gap <= self.gap else self.from_videos(list(self.split(self.features)), gap)
 
-    def select(self, chosen: Tensor) -> tuple['SnippetBatch', Tensor]:
-        """Some snippets of every video, in order, as a batch of its own; waits for the device twice.
+    def select(self, chosen: Tensor, counts: Sequence[int] | None = None) -> tuple['SnippetBatch', Tensor]:
+        """Some snippets of every video, in order, as a batch of its own.
 
         Args:
             chosen (Tensor): ``(B, T)`` bool, within ``mask``; none of a video is possible, too.
+            counts (Sequence[int], optional): How many of each video; by default they are fetched from the device, for
+                which the host waits.
 
         Returns:
             tuple[SnippetBatch, Tensor]: The batch, and the rows ``(R',)`` int64 of this one that its rows are; zero
             rows are row 0.
         """
-        batch = self._empty(tuple(chosen.sum(1).tolist()), self.gap, self.features.device)
-        rows = batch.rows.new_zeros(batch.num_rows)
-        is_snippet = torch.ones_like(rows, dtype=torch.bool).index_fill_(0, batch.gaps, False)
-        rows.masked_scatter_(is_snippet, self.rows[chosen])
+        counts = np.array(chosen.sum(1).tolist() if counts is None else counts)
+        device = self.features.device
+        batch = self._empty(tuple(counts.tolist()), self.gap, device)
+        # The n-th chosen snippet of a video becomes its n-th row; all others are written behind the last row.
+        start = self.gap * np.arange(1, len(counts) + 1) + counts.cumsum() - counts
+        place = chosen.cumsum(1).add_(to_device(device, start[:, None] - 1)[0])
+        place = torch.where(chosen, place, batch.num_rows).flatten()
+        rows = self.rows.new_zeros(batch.num_rows + 1).scatter_(0, place, self.rows.flatten())[:-1]
         return self._take(batch, lambda values: values.index_select(0, rows)), rows
 
-    def resample(self, positions: list[Tensor]) -> 'SnippetBatch':
+    def resample(self, positions: Sequence[np.ndarray | Tensor | None]) -> 'SnippetBatch':
         """Interpolate the features of every video linearly, and E with them.
 
         Args:
-            positions (list[Tensor]): ``(T_i',)`` places on the host, in snippets within ``[0, T_i - 1]``.
+            positions (Sequence): ``(T_i',)`` places on the host, in snippets within ``[0, T_i - 1]``; ``None`` for
+                a video that stays as it is.
 
         Returns:
             SnippetBatch: Of lengths ``T_i'``.
         """
+        positions = [
+            np.arange(length, dtype=np.float64) if place is None else np.asarray(place)
+            for length, place in zip(self.lengths, positions)
+        ]
         batch = self._empty(tuple(map(len, positions)), self.gap, self.features.device)
-        left = torch.zeros(batch.num_rows, dtype=torch.int64)  # zero rows are taken from zero rows
-        right, share = torch.zeros_like(left), torch.zeros(len(left), 1, dtype=torch.float64)
+        left = np.zeros(batch.num_rows, dtype=np.int64)  # zero rows are taken from zero rows
+        right, share = left.copy(), np.zeros((len(left), 1))
         start = at = self.gap
         for length, place in zip(self.lengths, positions):
-            rows, before = slice(at, at + len(place)), place.floor().long()
+            rows, before = slice(at, at + len(place)), np.floor(place).astype(np.int64)
             left[rows] = start + before
-            right[rows] = start + (before + 1).clamp(max=length - 1)
-            share[rows, 0] = (place - before).double()
+            right[rows] = start + np.minimum(before + 1, length - 1)
+            share[rows, 0] = place - before
             start, at = start + length + self.gap, rows.stop + self.gap
-        device, dtype = self.features.device, self.features.dtype
-        left, right = (rows.to(device, non_blocking=True) for rows in (left, right))
-        share = share.to(dtype).to(device, non_blocking=True)
+        device, share = self.features.device, torch.from_numpy(share).to(self.features.dtype)
+        left, right = to_device(device, left, right)
+        share = share.to(device, non_blocking=True)
 
         def interpolate(values):
             before, after = (values.index_select(0, rows) for rows in (left, right))
             return torch.lerp(before, after, share.to(values.dtype))
 
         return self._take(batch, interpolate)
+
+
+def to_device(device: torch.device | str, *arrays: np.ndarray) -> tuple[Tensor, ...]:
+    """Arrays of the host as tensors on a device; the host does not wait."""
+    return tuple(torch.from_numpy(array).to(device, non_blocking=True) for array in arrays)

@@ -88,15 +88,36 @@ def test_a_batch_is_embedded_as_its_videos_are(trunk):
         torch.testing.assert_close(gradient, sum(parts))
 
 
-@pytest.mark.parametrize('length', [1, 2, 3, 4, 7, 8, 9])
-@pytest.mark.parametrize('window', [1, 3])
-def test_local_attention_is_attention_with_a_band_of_keys(length, window):
+def attention_by_video(attention, batch, rows):
+    """Attention of single videos, with a mask of the whole T x T."""
+    attended = []
+    for video in batch.split(attention.query_key_value(rows).unflatten(1, (3, attention.num_heads, -1))):
+        query, key, value = video.permute(1, 2, 0, 3)
+        distance = torch.arange(len(video))[:, None] - torch.arange(len(video))
+        seen = None if attention.window is None else distance.abs() <= attention.window
+        found = nn.functional.scaled_dot_product_attention(query[None], key[None], value[None], attn_mask=seen)[0]
+        attended.append(attention.out(found.transpose(0, 1).flatten(1)))
+    return attended
+
+
+@pytest.mark.parametrize('lengths', [(1,), (7,), (8, 9), (1, 40, 2, 3, 4), (5,) * 3, tuple(range(1, 60, 2))], ids=str)
+@pytest.mark.parametrize('window', [None, 1, 3, 50])
+def test_attention_of_a_batch_is_that_of_its_videos(lengths, window):
     torch.manual_seed(0)
     attention = TransformerEmbedding(8, num_heads=2, window=window).layers[0].attention
-    query, key, value = torch.randn(3, 2, length, 4)
-    distance = torch.arange(length)[:, None] - torch.arange(length)
-    expected = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=distance.abs() <= window)
-    torch.testing.assert_close(attention._attend(query, key, value), expected)
+    batch = SnippetBatch.from_videos([torch.randn(length, 8) for length in lengths], gap=2)
+    found, expected = [], []
+    for results, attend in ((found, attention), (expected, None)):
+        rows = batch.features.clone().requires_grad_()
+        if attend is None:
+            videos = attention_by_video(attention, batch, rows)
+        else:
+            videos = batch.split(attend(rows, batch))
+        weights = torch.Generator().manual_seed(1)
+        loss = sum((video * torch.randn(video.shape, generator=weights)).sum() for video in videos)
+        results += [*videos, *torch.autograd.grad(loss, [rows, *attention.parameters()])]
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize('window', [None, 8])

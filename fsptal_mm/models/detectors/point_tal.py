@@ -238,10 +238,7 @@ class PointTAL(BaseModel):
         positions = [sample.get('embedding_positions') for sample in data_samples or ()]
         if all(place is None for place in positions):
             return embedded
-        identity = (torch.arange(length, dtype=torch.float64) for length in inputs.lengths)
-        return embedded.resample(
-            [here if place is None else torch.as_tensor(place) for place, here in zip(positions, identity)]
-        )
+        return embedded.resample(positions)
 
     def _snippet_features(self, inputs):
         """X: the inputs themselves, or what the backbone makes of clips."""

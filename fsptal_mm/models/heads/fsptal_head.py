@@ -1,8 +1,10 @@
 """FS-PTAL: the base model with pseudo-label mining, score contrast and feature separation (method: Eq. 15)."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import torch
 from mmaction.registry import MODELS, TASK_UTILS
 from mmaction.structures import ActionDataSample
 from torch import Tensor
@@ -79,23 +81,34 @@ class FSPTALHead(PointTALHead):
         if self.score_loss:
             losses.update(self.score_loss(scores.final, segments))
         if self.separation_loss:
-            # Of the actions only the points: mined ones are too uncertain to be pulled together (Sec. 3.5).
-            labelled = given.is_action | targets.background_labels
-            embedding = self.separation_embedding(batch, labelled)
-            losses.update(self.separation_loss(embedding, given.labels, targets.background_labels))
+            losses.update(self._separate(batch, given, targets))
         return losses
+
+    def _separate(self, batch, given, targets):
+        """Terms of module D. The host waits once, to learn how many snippets are labelled."""
+        # Of the actions only the points: mined ones are too uncertain to be pulled together (Sec. 3.5).
+        wanted = given.is_action | targets.background_labels
+        chosen = [given.is_action, targets.background_labels]
+        if self.separation is not None:
+            chosen.append(self.separation.needed(wanted, batch.mask))
+        counts = torch.stack(chosen).sum(-1).cpu().numpy()
+        embedding = self.separation_embedding(batch, wanted, counts[-1])
+        return self.separation_loss(embedding, given.labels, targets.background_labels, counts[:2])
 
     @property
     def needs_affinity_embedding(self) -> bool:
         """True if the trunk must supply E."""
         return self.separation_loss is not None and self.separation is None
 
-    def separation_embedding(self, batch: SnippetBatch, wanted: Tensor | None = None) -> SnippetBatch:
+    def separation_embedding(
+        self, batch: SnippetBatch, wanted: Tensor | None = None, counts: Sequence[int] | None = None
+    ) -> SnippetBatch:
         """The embedding E in which module D separates features.
 
         Args:
             batch (SnippetBatch): F, and E beside it if it is the trunk's.
             wanted (Tensor, optional): ``(B, T)`` bool, snippets whose E is needed; it is arbitrary elsewhere.
+            counts (Sequence[int], optional): As in :meth:`SeparationBranch.forward`.
 
         Returns:
             SnippetBatch: E, ``(R, D_e)`` rows.
@@ -104,7 +117,7 @@ class FSPTALHead(PointTALHead):
             InputError: Neither a branch nor the trunk makes E.
         """
         if self.separation is not None:
-            return self.separation(batch, wanted)
+            return self.separation(batch, wanted, counts)
         if batch.affinity_embedding is None:
             raise no_embedding_error()
         return batch.with_features(batch.affinity_embedding)

@@ -1,5 +1,8 @@
 """Embedding E in which actions and background are to be told apart (method: Sec. 3.5)."""
 
+from collections.abc import Sequence
+
+import torch
 from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor
@@ -7,6 +10,7 @@ from torch.nn import functional as F
 
 from fsptal_mm.models.directions import directions
 from fsptal_mm.models.trunks.snippet_embedding import PackedConv1d
+from fsptal_mm.models.video_attention import video_attention
 from fsptal_mm.structures import SnippetBatch
 from fsptal_mm.utils.errors import check_numbers
 
@@ -42,30 +46,32 @@ class SeparationBranch(BaseModule):
         self.hidden = PackedConv1d(in_channels, embed_channels, kernel_size)
         self.embedding = PackedConv1d(embed_channels, embed_channels, kernel_size)
 
-    def forward(self, batch: SnippetBatch, wanted: Tensor | None = None) -> SnippetBatch:
+    def forward(
+        self, batch: SnippetBatch, wanted: Tensor | None = None, counts: Sequence[int] | None = None
+    ) -> SnippetBatch:
         """Embed snippets.
 
         Args:
             batch (SnippetBatch): F, ``(R, D)`` rows.
             wanted (Tensor, optional): ``(B, T)`` bool, snippets that are to be embedded, within ``batch.mask``. All
                 snippets are attended to, but no more is computed than these need.
+            counts (Sequence[int], optional): How many snippets of each video :meth:`needed` names; by default they are
+                fetched from the device, for which the host waits.
 
         Returns:
             SnippetBatch: E, ``(R, D_e)`` rows, arbitrary but finite on snippets that are not wanted.
         """
         hidden = F.relu(self.hidden(batch), inplace=True)
-        direction = directions(hidden).to(hidden.dtype)
-        wanted = batch.mask if wanted is None else wanted
-        reach = self.embedding.padding[0]
-        needed = F.max_pool1d(wanted.float(), 2 * reach + 1, 1, reach).bool() & batch.mask
-        near, rows = batch.with_features(hidden).select(needed)
-        videos = zip(near.split(direction.index_select(0, rows)), batch.split(direction), batch.split(hidden))
-        attended = near.join([self._attend(*video) for video in videos])
-        embedded = self.embedding(near.with_features(near.features + attended))
+        key_value = torch.stack([directions(hidden).to(hidden.dtype), hidden], 1)  # (R, 2, D_e)
+        needed = self.needed(batch.mask if wanted is None else wanted, batch.mask)
+        near, rows = batch.with_features(key_value).select(needed, counts)
+        query, own = near.features.unbind(1)
+        scale = 1 / self.temperature
+        attended = video_attention(batch, query[:, None], key_value[:, :, None], asking=near, scale=scale)[:, 0]
+        embedded = self.embedding(near.with_features(own + attended))
         return batch.with_features(embedded.new_zeros(len(hidden), embedded.shape[1]).index_add(0, rows, embedded))
 
-    def _attend(self, query, key, value):
-        """``A h`` at the ``(T', D_e)`` query rows of one video, whose key and value rows are ``(T, D_e)``."""
-        # Only with batch and head dimension does the CPU kernel run that never holds the T' x T weights.
-        query, key, value = (part[None, None] for part in (query, key, value))
-        return F.scaled_dot_product_attention(query, key, value, scale=1 / self.temperature)[0, 0]
+    def needed(self, wanted: Tensor, mask: Tensor) -> Tensor:
+        """Snippets ``(B, T)`` bool that the embedding of the wanted ones depends on, beside those attended to."""
+        reach = self.embedding.padding[0]
+        return F.max_pool1d(wanted.float(), 2 * reach + 1, 1, reach).bool() & mask

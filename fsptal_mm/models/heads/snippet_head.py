@@ -36,8 +36,8 @@ class SnippetScores:
     def from_logits(cls, logits: Tensor) -> 'SnippetScores':
         """Scores from padded class activations M ``(B, T, C + 1)``, background last; always float32."""
         scores = logits.float().sigmoid()
-        classes, background = scores[..., :-1], scores[..., -1]
-        return cls(classes, background, classes * (1 - background[..., None]))
+        classes, background = scores.split([scores.shape[-1] - 1, 1], -1)
+        return cls(classes, background[..., 0], classes * (1 - background))
 
 
 class SnippetHead(BaseModule):

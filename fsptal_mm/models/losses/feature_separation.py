@@ -1,15 +1,28 @@
 """Feature separation loss (method: Sec. 3.5, Eq. 10-14)."""
 
+from dataclasses import replace
+
+import numpy as np
 import torch
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fsptal_mm.models.directions import directions
-from fsptal_mm.structures import SnippetBatch
+from fsptal_mm.structures import SnippetBatch, to_device
 from fsptal_mm.utils.errors import check_flags, check_numbers
 
-_PAIRS_AT_ONCE = 2**21  # cosines held at a time while hard pairs are searched: 8 MB
+from .hardest_partners import Relation, hardest_partners
+
+_ACTION, _BACKGROUND = 0, 1
+_AMONG_ACTIONS = Relation(_ACTION, _ACTION)
+# The first one is BackTAL's addition.
+_RELATIONS = [
+    Relation(_BACKGROUND, _ACTION, most=True),
+    Relation(_ACTION, _BACKGROUND, most=True),
+    Relation(_BACKGROUND, _BACKGROUND),
+    _AMONG_ACTIONS,
+]
 
 
 def feature_separation_loss(
@@ -20,13 +33,14 @@ def feature_separation_loss(
     psi_diff: float = 0.1,
     class_aware: bool = False,
     anchor_background: bool = False,
+    counts: np.ndarray | None = None,
+    loss_weight: float = 1.0,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Hinge on the cosine (Eq. 10) of every labelled snippet to its hardest partner in the video.
 
-    The hardest partner is found without gradient, a block of pairs at a time, and only the cosines of the chosen
-    pairs are computed again with gradient. A minimum or maximum has no gradient but through the chosen pair, so this
-    is exact, while memory grows linearly with T. The host waits for the device three or four
-    times a batch, to learn which snippets are labelled: only these are compared.
+    The hardest partner is found without gradient, and only the cosines of the chosen pairs are computed again with
+    gradient. A minimum or maximum has no gradient but through the chosen pair, so this is exact, while memory grows
+    linearly with T.
 
     Args:
         embedding (SnippetBatch): E, ``(R, D_e)`` rows.
@@ -38,102 +52,45 @@ def feature_separation_loss(
             classes, the term as printed pulls all of them together. Off: as printed.
         anchor_background: Whether Eq. 13 compares every background snippet with its most similar action snippet, too,
             a fourth term that is added to the third, as in BackTAL (Yang et al., TPAMI 2022). Off: as printed.
+        counts (np.ndarray, optional): ``(2, B)`` number of action and of background snippets of each video; by default
+            they are fetched from the device, for which the host waits.
+        loss_weight: Factor of all terms.
 
     Returns:
         tuple[Tensor, Tensor, Tensor]: Eq. 11 (background), Eq. 12 (action) and Eq. 13 (between the two, anchored at
         the action snippets). Each is a mean over the anchors of a video, 0 if it has no pair, and a mean over videos.
     """
     action = labels.any(-1)
-    counts = torch.stack([action.sum(1), background_labels.sum(1)]).cpu()
-    of_action, of_background = counts
-    rows = torch.cat([embedding.rows[action], embedding.rows[background_labels]])
-    direction = directions(embedding.features.index_select(0, rows))
-    actions, backgrounds = torch.arange(len(rows), device=rows.device).split(counts.sum(1).tolist())
-    least_background, least_action, most_background, most_action = _hardest_partners(
-        direction.detach(), actions, backgrounds, counts, labels[action] if class_aware else None, anchor_background
-    )
+    kinds = torch.stack([action, background_labels])
+    counts = np.asarray(kinds.sum(-1).cpu() if counts is None else counts)
+    place = _places(kinds, counts.sum())
+    direction = directions(embedding.features.index_select(0, embedding.rows.flatten().index_select(0, place)))
+    classes = labels.flatten(0, 1).index_select(0, place) if class_aware else None
+    relations = _RELATIONS if anchor_background else _RELATIONS[1:]
+    relations = [replace(part, share_class=class_aware and part is _AMONG_ACTIONS) for part in relations]
+    anchors, partners, videos = hardest_partners(direction.detach(), counts, relations, classes)
+    cosine = (direction.index_select(0, anchors) * direction.index_select(0, partners)).sum(-1)
 
-    def cosine(anchors, partners):
-        return (direction.index_select(0, anchors) * direction.index_select(0, partners)).sum(-1)
-
-    between = _video_mean(F.relu(cosine(actions, most_background) - psi_diff), of_action, of_background > 0)
-    if anchor_background:
-        hinge = F.relu(cosine(backgrounds, most_action) - psi_diff)
-        between = between + _video_mean(hinge, of_background, of_action > 0)
-    return (
-        _video_mean(F.relu(psi_same - cosine(backgrounds, least_background)), of_background),
-        _video_mean(F.relu(psi_same - cosine(actions, least_action)), of_action),
-        between,
-    )
-
-
-@torch.no_grad()
-def _hardest_partners(direction, actions, backgrounds, counts, labels, anchor_background):
-    """For every labelled snippet the least similar one of its kind and the most similar one of the other, in its video.
-
-    Args:
-        direction (Tensor): ``(N + M, D_e)`` normalised embeddings of the labelled snippets.
-        actions (Tensor): ``(N,)`` int64, which of them are action snippets, video after video.
-        backgrounds (Tensor): ``(M,)`` int64, which are background.
-        counts (Tensor): ``(2, B)`` how many of both each video has, on the host.
-        labels (Tensor, optional): ``(N, C)`` bool, where an action's partner must share a class with it.
-        anchor_background: Whether the most similar actions are wanted, too.
-
-    Returns:
-        tuple[Tensor, ...]: Places in ``direction``, int64, 0 for none: of the least similar background ``(M,)``, the
-        least similar action ``(N,)``, the most similar background ``(N,)`` and the most similar action ``(M,)``.
-    """
-    of_action, of_background = counts.tolist()
-    partners = [torch.zeros_like(anchors) for anchors in (backgrounds, actions, actions, backgrounds)]
-    sizes = of_background, of_action, of_action, of_background
-    per_video = zip(
-        actions.split(of_action),
-        backgrounds.split(of_background),
-        zip(*(places.split(of_video) for places, of_video in zip(partners, sizes))),
-        [None] * len(of_action) if labels is None else labels.float().split(of_action),
-    )
-    for its_actions, its_backgrounds, found, classes in per_video:
-        least_background, least_action, most_background, most_action = found
-        on_action, on_background = direction[its_actions], direction[its_backgrounds]
-        if len(its_backgrounds):
-            least_background.copy_(its_backgrounds[_least_similar(on_background, on_background)])
-            most_background.copy_(its_backgrounds[_least_similar(-on_action, on_background)])
-        if len(its_actions):
-            least_action.copy_(its_actions[_least_similar(on_action, on_action, classes)])
-            if anchor_background:
-                most_action.copy_(its_actions[_least_similar(-on_background, on_action)])
-    return partners
+    # Hinges of all relations at once: the cosine with a sign, a threshold and a weight.
+    sizes = list(map(len, videos))
+    sizes_of_terms = [sum(sizes[:-2]), *sizes[-2:]]
+    share = loss_weight / (counts.clip(min=1) * counts.shape[1])
+    most = np.array([part.most for part in relations]).repeat(sizes)
+    weights = [share[part.anchors][video] for part, video in zip(relations, videos)]
+    factors = np.stack([np.where(most, 1, -1), np.where(most, -psi_diff, psi_same), np.concatenate(weights)])
+    (factors,) = to_device(direction.device, factors.astype(np.float32))
+    sign, threshold, weight = factors
+    hinges = F.relu(torch.addcmul(threshold, sign, cosine)) * weight
+    between, on_background, on_action = (part.sum() for part in hinges.split(sizes_of_terms))
+    return on_background, on_action, between
 
 
-def _least_similar(anchors, candidates, classes=None):
-    """Index of the candidate of the smallest cosine for each of ``(n, D_e)`` anchors, a block of them at a time.
-
-    ``classes (n, C)`` 0/1: anchors are the candidates, too, and a partner must share a class.
-    """
-    block = max(1, _PAIRS_AT_ONCE // len(candidates))
-    # Small results that outlive a block would fragment the heap: one tensor holds them all.
-    found = torch.empty(len(anchors), dtype=torch.int64, device=anchors.device)
-    with torch.autocast(anchors.device.type, enabled=False):  # a rounded cosine would choose the wrong partner
-        for start in range(0, len(anchors), block):
-            rows = slice(start, start + block)
-            cosine = anchors[rows] @ candidates.t()
-            if classes is not None:
-                cosine.masked_fill_(classes[rows] @ classes.t() == 0, torch.inf)
-            torch.argmin(cosine, 1, out=found[rows])
-    return found
-
-
-def _video_mean(hinge, counts, has_partner=None):
-    """Mean over the anchors of each video, then over videos.
-
-    Args:
-        hinge (Tensor): ``(N,)`` of the anchors, video after video.
-        counts (Tensor): ``(B,)`` how many each video has, on the host.
-        has_partner (Tensor, optional): ``(B,)`` bool, videos that do not count as 0.
-    """
-    share = 1 / (counts.clamp(min=1) * len(counts))
-    share = share if has_partner is None else share * has_partner
-    return (hinge * share.repeat_interleave(counts).to(hinge.device, non_blocking=True)).sum()
+def _places(kinds, total):
+    """Places ``(N,)`` in the flattened ``(B, T)`` of the snippets of each kind, kind after kind."""
+    chosen = kinds.flatten()
+    order = torch.where(chosen, chosen.cumsum(0) - 1, int(total))  # all others are written behind the last one
+    place = torch.arange(kinds[0].numel(), device=kinds.device).repeat(len(kinds))
+    return place.new_zeros(int(total) + 1).scatter_(0, order, place)[:-1]
 
 
 @MODELS.register_module()
@@ -169,18 +126,21 @@ class FeatureSeparationLoss(nn.Module):
         self.anchor_background = anchor_background
         self.loss_weight = loss_weight
 
-    def forward(self, embedding: SnippetBatch, labels: Tensor, background_labels: Tensor) -> dict[str, Tensor]:
+    def forward(
+        self, embedding: SnippetBatch, labels: Tensor, background_labels: Tensor, counts: np.ndarray | None = None
+    ) -> dict[str, Tensor]:
         """Compute the three terms, see :func:`feature_separation_loss`.
 
         Returns:
             dict[str, Tensor]: ``loss_separation_background`` (Eq. 11), ``loss_separation_action`` (Eq. 12) and
             ``loss_separation_between`` (Eq. 13), scalars.
         """
+        switches = self.psi_same, self.psi_diff, self.class_aware, self.anchor_background
         on_background, on_action, between = feature_separation_loss(
-            embedding, labels, background_labels, self.psi_same, self.psi_diff, self.class_aware, self.anchor_background
+            embedding, labels, background_labels, *switches, counts, self.loss_weight
         )
         return dict(
-            loss_separation_background=self.loss_weight * on_background,
-            loss_separation_action=self.loss_weight * on_action,
-            loss_separation_between=self.loss_weight * between,
+            loss_separation_background=on_background,
+            loss_separation_action=on_action,
+            loss_separation_between=between,
         )

@@ -34,19 +34,22 @@ def segment_contrast(scores: Tensor, segments: SegmentLabels) -> Tensor:
     Returns:
         Tensor: ``(N,)`` float64 in [-1, 1]; float32 on a device that has no float64.
     """
-    rows = scores[segments.video, :, segments.label]
+    _, num_snippets, num_classes = scores.shape
+    rows = scores.mT.flatten(0, 1).index_select(0, segments.video * num_classes + segments.label)
     total = F.pad(rows.to(dtype_of_sums(rows.device)).cumsum(1), (1, 0))
-    outer_start, start, stop, outer_stop = (
-        total[segments.group, position]
-        for position in (segments.outer_start, segments.start, segments.stop, segments.outer_stop)
-    )
-    length = segments.stop - segments.start
-    outer_length = segments.outer_stop - segments.outer_start - length
-    inner = (stop - start) / length
-    outer = (outer_stop - stop + start - outer_start) / outer_length.clamp(min=1)
-    inner = inner.where(~segments.is_background, 1 - inner)
-    outer = outer.where(~segments.is_background | (outer_length == 0), 1 - outer)
-    return inner - outer
+    edges = torch.stack([segments.outer_start, segments.start, segments.stop, segments.outer_stop])
+    place = segments.group * (num_snippets + 1) + edges
+    sums = total.flatten().index_select(0, place.flatten()).view_as(place)
+    left, length, right = edges.diff(dim=0).to(total.dtype)
+    outer_length = left + right
+    # Both means are differences of sums: each sum counts with the lengths that it is divided by.
+    outer = 1 / outer_length.clamp(min=1)
+    both = 1 / length + outer
+    # With 1 - q-hat in place of q-hat, both means change their sign, and 1 is left where the outer range is empty.
+    factors = torch.stack([outer, -both, both, -outer])
+    factors = torch.where(segments.is_background, -factors, factors)
+    constant = segments.is_background & (outer_length == 0)
+    return (sums * factors).sum(0) + constant
 
 
 def group_mean(values: Tensor, group: Tensor, num_groups: int, chosen: Tensor | None = None) -> Tensor:

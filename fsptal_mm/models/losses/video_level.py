@@ -25,12 +25,13 @@ def pool_video_scores(scores: Tensor, mask: Tensor, topk_divisor: int = 8, label
     """
     num_snippets = mask.sum(1)
     top_counts = (num_snippets // topk_divisor).clamp(min=1)
-    top = scores.masked_fill(~mask[..., None], -torch.inf).topk(max(1, mask.shape[1] // topk_divisor), dim=1).values
-    taken = torch.arange(top.shape[1], device=top.device) < top_counts[:, None]
-    pooled = top.masked_fill(~taken[..., None], 0).sum(1) / top_counts[:, None]
+    is_padding = ~mask[..., None]
+    top = scores.masked_fill(is_padding, -torch.inf).topk(max(1, mask.shape[1] // topk_divisor), dim=1).values
+    left_out = torch.arange(top.shape[1], device=top.device) >= top_counts[:, None]
+    pooled = top.masked_fill(left_out[..., None], 0).sum(1) / top_counts[:, None]
     if labels is None:
         return pooled
-    mean = scores.masked_fill(~mask[..., None], 0).sum(1) / num_snippets[:, None]
+    mean = scores.masked_fill(is_padding, 0).sum(1) / num_snippets[:, None]
     return torch.where(labels > 0, pooled, mean)
 
 
@@ -95,7 +96,8 @@ class VideoLevelLoss(nn.Module):
         return losses
 
     def _cross_entropy(self, scores, labels):
-        scores = scores.clamp(_SCORE_EPS, 1 - _SCORE_EPS)
-        loss = -(labels * scores.log() + (1 - labels) * (1 - scores).log())
-        per_video = loss.mean(1) if self.reduction == 'mean' else loss.sum(1)
-        return self.loss_weight * per_video.mean()
+        scores = F.hardtanh(scores, _SCORE_EPS, 1 - _SCORE_EPS)  # a clamp with a short backward pass
+        with torch.autocast(scores.device.type, enabled=False):  # which refuses scores; they are float32 as they are
+            loss = F.binary_cross_entropy(scores, labels.to(scores.dtype))
+        # Every video has as many classes.
+        return self.loss_weight * (loss if self.reduction == 'mean' else loss * labels.shape[1])

@@ -8,6 +8,7 @@ from mmengine.model import BaseModule
 from torch import nn
 from torch.nn import functional as F
 
+from fsptal_mm.models.video_attention import video_attention
 from fsptal_mm.structures import SnippetBatch
 from fsptal_mm.utils.errors import InputError, check_numbers
 
@@ -102,26 +103,28 @@ class _VideoAttention(nn.Module):
 
     def forward(self, rows, batch):
         """``(R, D)`` to ``(R, D)``; what stands in the gaps is arbitrary, and nothing attends to it."""
-        heads = self.query_key_value(rows).unflatten(1, (3, self.num_heads, -1))
-        attended = [self._attend(*video.permute(1, 2, 0, 3)) for video in batch.split(heads)]
-        return self.out(batch.join([video.transpose(0, 1).flatten(1) for video in attended]))
+        query, key_value = self.query_key_value(rows).unflatten(1, (3, self.num_heads, -1)).split([1, 2], 1)
+        if self.window is not None and self.window < max(batch.lengths) - 1:
+            return self.out(self._attend_locally(batch, query[:, 0], *key_value.unbind(1)).flatten(1))
+        return self.out(video_attention(batch, query[:, 0], key_value).flatten(1))
 
-    def _attend(self, query, key, value):
-        """``(heads, T, d)`` each."""
-        if self.window is not None and self.window < query.shape[1] - 1:
-            return self._attend_locally(query, key, value)
-        return F.scaled_dot_product_attention(query[None], key[None], value[None])[0]
+    def _attend_locally(self, batch, query, key, value):
+        """Rows in blocks of ``window``, each of which sees its own and the two adjacent blocks; ``(R, heads, d)`` each.
 
-    def _attend_locally(self, query, key, value):
-        """Queries in blocks of ``window`` snippets, each of which sees its own and the two adjacent blocks of keys."""
-        size, length, device = self.window, query.shape[1], query.device
+        Blocks pay no heed to where a video ends: what is masked does.
+        """
+        size, length = self.window, len(query)
         num_blocks = math.ceil(length / size)
         rest = num_blocks * size - length
-        query = F.pad(query, (0, 0, 0, rest)).unflatten(1, (num_blocks, size))
-        key, value = (F.pad(part, (0, 0, size, size + rest)).unfold(1, 3 * size, size).mT for part in (key, value))
-        start = size * torch.arange(num_blocks, device=device)[:, None]
-        query_at = (start + torch.arange(size, device=device))[:, :, None]
-        key_at = (start + torch.arange(-size, 2 * size, device=device))[:, None, :]
-        is_seen = ((query_at - key_at).abs() <= size) & (key_at >= 0) & (key_at < length)
-        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=is_seen)
-        return attended.flatten(1, 2)[:, :length]
+        query = F.pad(query, (0, 0, 0, 0, 0, rest)).unflatten(0, (num_blocks, size)).transpose(1, 2)
+        around = (0, 0, 0, 0, size, size + rest)
+        # Each is of blocks, heads, rows, channels.
+        key, value = (F.pad(part, around).unfold(0, 3 * size, size).mT for part in (key, value))
+        video = (batch.places // batch.rows.shape[1]).index_fill(0, batch.gaps, -1)
+        query_of = F.pad(video, (0, rest), value=-1).view(num_blocks, size, 1)
+        key_of = F.pad(video, (size, size + rest), value=-1).unfold(0, 3 * size, size)[:, None]
+        at = torch.arange(3 * size, device=video.device)
+        near = (at[:size, None] + size - at).abs() <= size
+        is_seen = near & (query_of == key_of)  # a row between videos sees others of the kind, and never nothing
+        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=is_seen[:, None])
+        return attended.transpose(1, 2).flatten(0, 1)[:length]

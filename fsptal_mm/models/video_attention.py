@@ -1,0 +1,91 @@
+"""Attention among the snippets of each video of a packed batch, for all videos at once."""
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from fsptal_mm.structures import SnippetBatch, take_rows, to_device
+
+# Videos are padded to the longest of a group. Those of one group differ by at most this factor, and all that are
+# shorter than the last one share a group: 6 groups do a fifth more work than videos one by one at THUMOS14's lengths.
+_RATIO, _NUM_GROUPS = 1.5, 6
+
+
+def video_attention(
+    batch: SnippetBatch,
+    query: Tensor,
+    key_value: Tensor,
+    asking: SnippetBatch | None = None,
+    scale: float | None = None,
+) -> Tensor:
+    """Attend from the snippets of each video to all snippets of the same video.
+
+    Neither weights nor anything else of size T x T is kept, and the number of operations does not grow with the number
+    of videos: these are padded to a few lengths.
+
+    Args:
+        batch (SnippetBatch): Of R rows, for its layout alone.
+        query (Tensor): ``(R', H, d)`` rows of ``asking``.
+        key_value (Tensor): ``(R, 2, H, d)`` rows, the keys first.
+        asking (SnippetBatch, optional): Layout of the queries, of the same videos; by default that of ``batch``.
+        scale: Factor of the products of query and key; by default ``1 / sqrt(d)``.
+
+    Returns:
+        Tensor: ``(R', H, d)`` with zero gaps.
+    """
+    asking = batch if asking is None else asking
+    groups = _groups(batch.lengths)
+    keys, queries = _Slots(batch, groups), _Slots(asking, groups)
+    attended = []
+    for group, around, mask in zip(queries.take(query, asking), keys.take(key_value, batch), keys.masks(query.dtype)):
+        rows = (part.transpose(1, 2) for part in (group, *around.unbind(2)))  # (videos, H, T, d) each
+        attended.append(F.scaled_dot_product_attention(*rows, attn_mask=mask, scale=scale).transpose(1, 2))
+    return queries.put_back(attended, asking)
+
+
+def _groups(lengths):
+    """Indices of the videos of each group, the longest ones first."""
+    lengths = np.array(lengths)
+    group = np.log(lengths.max() / lengths) // np.log(_RATIO)
+    group = np.minimum(group, _NUM_GROUPS - 1)
+    return [np.flatnonzero(group == number) for number in np.unique(group)]
+
+
+class _Slots:
+    """Places of the rows of a packed batch, group after group, each padded to its longest video."""
+
+    def __init__(self, batch, groups):
+        lengths = np.array(batch.lengths)
+        start = batch.gap * np.arange(1, len(lengths) + 1) + lengths.cumsum() - lengths  # first row of each video
+        self.shapes, index = [], []
+        for videos in groups:
+            time = np.arange(max(1, lengths[videos].max()))  # of queries, there may be none
+            row = start[videos, None] + time
+            index.append(np.where(time < lengths[videos, None], row, -1).ravel())
+            self.shapes.append((len(videos), len(time)))
+        self.sizes = [len(part) for part in index]
+        index = np.concatenate(index)
+        is_row = index >= 0
+        place = np.zeros(batch.num_rows, dtype=np.int64)
+        place[index[is_row]] = np.flatnonzero(is_row)
+        device = batch.rows.device
+        mask = np.where(is_row, 0, -np.inf).astype(np.float32)
+        self.index, self.place, self.mask, self.empty = to_device(
+            device, np.maximum(index, 0), place, mask, np.flatnonzero(~is_row)
+        )
+
+    def take(self, values, batch):
+        """``(R, ...)`` rows as ``(videos, T, ...)`` of each group."""
+        slots = take_rows(values, self.index, self.place, batch.gaps)
+        return [part.unflatten(0, shape) for part, shape in zip(slots.split(self.sizes), self.shapes)]
+
+    def masks(self, dtype):
+        """``(videos, 1, 1, T)`` of each group: what is added to the logits, 0 on snippets."""
+        parts = zip(self.mask.to(dtype).split(self.sizes), self.shapes)
+        return [part.unflatten(0, shape)[:, None, None] for part, shape in parts]
+
+    def put_back(self, parts, batch):
+        """What :meth:`take` gave, as ``(R, ...)`` rows with zero gaps."""
+        slots = torch.cat([part.flatten(0, 1) for part in parts])
+        return batch.zero_gaps(take_rows(slots, self.place, self.index, self.empty))
