@@ -1,5 +1,11 @@
 import os
+import sys
 from pathlib import Path
+
+# Tests but those of `pytest -m cuda` run on the CPU, also where there is a GPU: forked processes cannot share one, and
+# results are compared bit for bit. Before torch is imported, and inherited by the processes that tests start.
+if 'cuda' not in sys.argv:
+    os.environ.setdefault('CUDA_VISIBLE_DEVICES', '')
 
 import pytest
 from mmengine.registry import DefaultScope

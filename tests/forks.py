@@ -7,12 +7,10 @@ import pytest
 import torch
 import torch._dynamo  # as optimizers do when they are built; here, so that not every process does it again
 
-on_cpu = pytest.mark.skipif(torch.cuda.is_available(), reason='forked processes, hence on the CPU only')
-
 
 def forked(test):
     """Mark a test that forks."""
-    return pytest.mark.processes(on_cpu(test))
+    return pytest.mark.processes(test)
 
 
 def run_forked(target, *args):

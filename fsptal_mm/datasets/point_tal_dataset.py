@@ -19,7 +19,9 @@ from fsptal_mm.utils.reading import path_below
 
 from .annotations.records import VideoRecord, load_annotations
 from .feature_settings import SIDE_FILE, stated_grid
+from .feature_store import PLACES, FeatureStore
 from .folds import Fold
+from .transforms.loading import LoadSnippetFeatures
 from .windows import Windows
 
 # A week at 15 snippets per second. A duration that makes more is a mistake, and arrays as long as it fill the memory.
@@ -61,6 +63,10 @@ class PointTALDataset(BaseDataset):
         other_labels: ``'error'``: a label that is not among the classes is an error. ``'leave out'``: its points and
             segments are left out, with a warning, to train on some of the classes of a file. Their actions then count
             as background.
+        keep_features (str, optional): Keep the features of all videos as one array, read at the first item:
+            ``'memory'``, of the host; or ``'device'``, for a pipeline that leaves features as they are, where nothing
+            is copied at a step. Either needs no worker processes (``num_workers=0``). The samples are the same.
+            ``None``: read the files again for each item.
         pipeline: Transforms, as modules or configs.
         test_mode: Whether this is a test dataset: the video labels are those of the segments, and no video is left out.
         **kwargs: As in ``mmengine.dataset.BaseDataset``: ``data_root``, ``indices``, ... and
@@ -91,6 +97,7 @@ class PointTALDataset(BaseDataset):
         pointless: str = 'skip',
         background_label: str = 'background',
         other_labels: str = 'error',
+        keep_features: str | None = None,
         pipeline: Sequence[dict[str, Any] | Callable] = (),
         test_mode: bool = False,
         **kwargs: Any,
@@ -98,6 +105,7 @@ class PointTALDataset(BaseDataset):
         for name, value, choices in (
             ('supervision', supervision, ('points', 'segments')),
             ('pointless', pointless, ('skip', 'background')),
+            ('keep_features', keep_features, (None, *PLACES)),
         ):
             if value not in choices:
                 raise InputError(f'one of {choices}', field=name, found=value)
@@ -120,6 +128,8 @@ class PointTALDataset(BaseDataset):
             # Where only points are read, segments need not be clean.
             check_segments=test_mode or supervision == 'segments' or windows is not None,
         )
+        self.keep_features = keep_features
+        self._store = None
         self._ann_paths = files
         metainfo = kwargs.pop('metainfo', None)
         if isinstance(metainfo, dict) and isinstance(metainfo.get('classes'), str):
@@ -228,6 +238,20 @@ class PointTALDataset(BaseDataset):
     def _feature_path(self, prefix, video_id):
         path = path_below(prefix, video_id, self.suffix)
         return str(prefix if Path(prefix).suffix in ('.h5', '.hdf5') else path)
+
+    def prepare_data(self, idx: int) -> Any:
+        """Run the pipeline for an item, on kept features if there are any."""
+        if self.keep_features is None:
+            return super().prepare_data(idx)
+        if self._store is None:
+            loaders = [step for step in self.pipeline.transforms if isinstance(step, LoadSnippetFeatures)]
+            if len(loaders) != 1:
+                raise InputError('a pipeline with one LoadSnippetFeatures', field='keep_features', found=len(loaders))
+            infos = [self.get_data_info(index) for index in range(len(self))]
+            self._store = FeatureStore(infos, loaders[0].transform, self.keep_features)
+        info = self.get_data_info(idx) | dict(features=self._store.host_features(idx))
+        data = self.pipeline(info)
+        return data | dict(inputs=self._store.model_inputs(idx, data['inputs'], info['video_id']))
 
     def filter_data(self) -> list[dict[str, Any]]:
         """Leave out training videos without a point, with one warning, or windows without a segment."""

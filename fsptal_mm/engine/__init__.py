@@ -8,6 +8,7 @@ from .hooks import (
     RefinementHook,
     ResultFileHook,
     RunChecksHook,
+    StepInfoHook,
     TALVisualizationHook,
 )
 from .pseudo_segments import PseudoSegmentRules, PseudoSegments
@@ -23,6 +24,7 @@ __all__ = [
     'RefinementHook',
     'ResultFileHook',
     'RunChecksHook',
+    'StepInfoHook',
     'TALVisualizationHook',
     'decode_change_points',
 ]

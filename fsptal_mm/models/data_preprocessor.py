@@ -66,6 +66,8 @@ class SnippetDataPreprocessor(BaseDataPreprocessor):
         else:
             _check_dimensions(inputs, data.get('data_samples'))
             inputs = SnippetBatch.from_videos(inputs, self.gap_snippets, self.device)
+            if inputs.features.dtype == torch.float16:  # as a dataset may keep them on the device
+                inputs = inputs.with_features(inputs.features.float())
         return dict(inputs=inputs, data_samples=data.get('data_samples'))
 
     def prepare_clips(self, clips: Tensor) -> Tensor:

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from forks import on_cpu
 from test_kills import conversion, generation, material, training  # noqa: F401  (`material` is a fixture)
 from tiny_videos import write_video
 
@@ -16,7 +15,7 @@ from fsptal_mm.structures import Instances
 from fsptal_mm.utils.errors import WriteError
 from fsptal_mm.visualization import annotate_video
 
-pytestmark = [pytest.mark.disk, on_cpu]
+pytestmark = [pytest.mark.disk]
 
 
 def mount(*arguments):

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from forks import on_cpu
 from killing import Program, kill_at_random, leftovers
 from tiny_recognizers import write_recognizer
 from tiny_run import same_weights
@@ -33,7 +32,7 @@ train_cfg = dict(max_epochs={EPOCHS}, val_interval=2)
 default_hooks = dict(checkpoint=dict(interval=1, max_keep_ckpts=2))
 """
 
-pytestmark = [pytest.mark.kills, on_cpu]
+pytestmark = [pytest.mark.kills]
 
 
 @pytest.fixture(scope='module')

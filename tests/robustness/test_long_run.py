@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from forks import on_cpu
 from mmaction.registry import HOOKS
 from mmengine.config import Config
 from mmengine.hooks import Hook
@@ -21,7 +20,6 @@ CONFIG = Path(__file__).parents[2] / 'configs/fsptal_tuned/fsptal-tuned_syntheti
 
 pytestmark = [
     pytest.mark.slow,
-    on_cpu,
     pytest.mark.skipif(
         not Path('/proc/self/smaps_rollup').exists() or not hasattr(ctypes.CDLL(None), 'malloc_trim'),
         reason='memory is read from Linux, and given back by glibc',

@@ -9,12 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 from mmaction.registry import OPTIM_WRAPPERS
-from mmengine.device import get_device
 from toy_run import toy_runner
 
 from fsptal_mm.utils.errors import InputError
 
-on_cpu = pytest.mark.skipif(get_device() != 'cpu', reason='this machine has an accelerator: its own AMP is used')
 ROOT = Path(__file__).parents[2]
 WORKER = str(ROOT / 'tests/test_compat/compat_worker.py')
 
@@ -142,7 +140,6 @@ def test_two_cpu_processes_train_one_model(tmp_path):
         assert run['end'] == pytest.approx([weight, bias], abs=1e-5)
 
 
-@on_cpu
 def test_amp_trains_in_bf16_and_resumes(tmp_path):
     optimizer = dict(type='SGD', lr=0.1)
     amp = dict(type='AmpOptimWrapper', loss_scale='dynamic', optimizer=optimizer, clip_grad=dict(max_norm=9))
@@ -156,7 +153,6 @@ def test_amp_trains_in_bf16_and_resumes(tmp_path):
         assert (runner.epoch, len(runner.model.seen)) == (epochs, 2)
 
 
-@on_cpu
 @pytest.mark.parametrize(
     'options, fits',
     [

@@ -25,10 +25,7 @@ def spoil(runner, value, step, term='loss_point_action'):
     [
         dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.1)),
         dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.1), accumulative_counts=2),
-        pytest.param(
-            dict(type='AmpOptimWrapper', optimizer=dict(type='SGD', lr=0.1)),
-            marks=pytest.mark.skipif(torch.cuda.is_available(), reason='the wrapper for the CPU'),
-        ),
+        dict(type='AmpOptimWrapper', optimizer=dict(type='SGD', lr=0.1)),
     ],
     ids=['plain', 'accumulation', 'bfloat16'],
 )

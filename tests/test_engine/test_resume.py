@@ -7,7 +7,7 @@ import signal
 import numpy as np
 import pytest
 import torch
-from forks import on_cpu, run_forked
+from forks import run_forked
 from mmaction.registry import HOOKS, TRANSFORMS
 from mmcv.transforms import BaseTransform
 from mmengine.hooks import Hook
@@ -102,7 +102,6 @@ def test_where_resume_is_not_exact(tmp_path, settings, capfd):
 
 
 @pytest.mark.kills
-@on_cpu
 def test_a_killed_run_without_a_seed_goes_on_with_the_one_it_drew(tmp_path):
     settings = dict(randomness=dict(seed=None), workers=2, steps=['Jitter'])
     write_data(tmp_path)

@@ -5,6 +5,7 @@ from .pseudo_label_mining_hook import PseudoLabelMiningHook
 from .refinement_hook import RefinementHook
 from .result_file_hook import ResultFileHook
 from .run_checks_hook import RunChecksHook
+from .step_info_hook import StepInfoHook
 from .tal_visualization_hook import TALVisualizationHook
 
 __all__ = [
@@ -16,5 +17,6 @@ __all__ = [
     'RefinementHook',
     'ResultFileHook',
     'RunChecksHook',
+    'StepInfoHook',
     'TALVisualizationHook',
 ]

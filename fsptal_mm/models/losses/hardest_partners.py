@@ -10,7 +10,8 @@ from torch import Tensor
 from fsptal_mm.structures import to_device
 
 _TILE = 64  # rows; of cosines, a tile is a square of 16 kB
-_TILES_AT_ONCE = 2**9  # tiles of cosines held at a time: 8 MB
+# Tiles of cosines held at a time: 2 MB, which a processor has in its cache, and 256 MB.
+_TILES_AT_ONCE, _TILES_AT_ONCE_ON_GPU = 2**7, 2**14
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def hardest_partners(
     least = direction.new_empty(len(queries), _TILE)
     column = rows.new_empty(len(queries), _TILE)
     with torch.autocast(direction.device.type, enabled=False):  # a rounded cosine would choose the wrong partner
-        for part, sharing in plan.parts():
+        for part, sharing in plan.parts(_TILES_AT_ONCE if direction.device.type == 'cpu' else _TILES_AT_ONCE_ON_GPU):
             query, key = queries[part], keys[part]
             cosine = torch.bmm(signed.index_select(0, query), tiles.index_select(0, key).mT)
             if sharing:
@@ -129,12 +130,12 @@ class _Plan:
         (joined,) = to_device(device, np.concatenate(self._arrays).astype(np.int64))
         return joined.split([len(part) for part in self._arrays])
 
-    def parts(self):
-        """Slices of pairs that are compared at a time, and whether they must share a class."""
+    def parts(self, size):
+        """Slices of ``size`` pairs, which are compared at a time, and whether they must share a class."""
         stop = self._num_plain + self.num_sharing
         for begin, end, sharing in ((0, self._num_plain, False), (self._num_plain, stop, True)):
-            for at in range(begin, end, _TILES_AT_ONCE):
-                yield slice(at, min(at + _TILES_AT_ONCE, end)), sharing
+            for at in range(begin, end, size):
+                yield slice(at, min(at + size, end)), sharing
 
 
 def _ragged(counts):
