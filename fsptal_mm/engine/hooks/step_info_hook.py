@@ -2,9 +2,12 @@
 
 import torch
 from mmaction.registry import HOOKS
+from mmengine.device import get_device
 from mmengine.hooks import RuntimeInfoHook
 from mmengine.runner import Runner
 from torch import Tensor
+
+from fsptal_mm.utils.errors import InputError
 
 
 @HOOKS.register_module()
@@ -12,7 +15,18 @@ class StepInfoHook(RuntimeInfoHook):
     """mmengine's ``RuntimeInfoHook``, which fetches the losses of a step in one transfer.
 
     mmengine fetches every term by itself, and the host waits for the device each time. Values and names are the same.
+
+    Raises:
+        InputError: Training in bfloat16 on a GPU that has none of it.
     """
+
+    def before_train(self, runner: Runner) -> None:
+        """Check that the device computes in the precision of the config."""
+        super().before_train(runner)
+        in_bfloat16 = getattr(runner.optim_wrapper, 'cast_dtype', None) in ('bfloat16', torch.bfloat16)
+        if in_bfloat16 and get_device() == 'cuda' and not torch.cuda.is_bf16_supported(including_emulation=False):
+            expected = "'float16', which is the default with --amp: this GPU has no bfloat16"
+            raise InputError(expected, field='optim_wrapper.dtype', found='bfloat16')
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None

@@ -7,6 +7,7 @@ from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from mmengine.dist import all_reduce, get_world_size
 from mmengine.model import BaseModel
+from mmengine.optim import OptimWrapper
 from torch import Tensor
 
 from fsptal_mm.models.clip_backbone import check_can_recompute, encode_clips, frozen_parts
@@ -17,6 +18,7 @@ from fsptal_mm.structures import ClipBatch, SegmentBatch, SnippetBatch, VideoLab
 from fsptal_mm.utils.errors import InputError, check_flags, check_numbers
 
 from .checkpoint_checks import check_second_stage, note_misfit
+from .out_of_memory import naming_longest_video
 
 
 @MODELS.register_module()
@@ -104,6 +106,15 @@ class PointTAL(BaseModel):
                 check_can_recompute(self.backbone)
         return self
 
+    def train_step(self, data: dict | tuple | list, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
+        """As in ``BaseModel``.
+
+        Raises:
+            InputError: The memory of the GPU does not suffice, in the backward pass, too.
+        """
+        with naming_longest_video(data.get('data_samples') if isinstance(data, dict) else None):
+            return super().train_step(data, optim_wrapper)
+
     def test_step(self, data: dict | tuple | list) -> list[ActionDataSample]:
         """As in ``BaseModel``, with all weights of a checkpoint or none.
 
@@ -128,7 +139,14 @@ class PointTAL(BaseModel):
 
         Returns:
             The losses, the data samples with predictions, or the padded class activations ``(B, T, C + 1)``.
+
+        Raises:
+            InputError: The memory of the GPU does not suffice; or the inputs or labels do not fit the model.
         """
+        with naming_longest_video(data_samples):
+            return self._run(inputs, data_samples, mode)
+
+    def _run(self, inputs, data_samples, mode):
         if mode == 'loss':
             self.misfit = None
         if mode == 'loss' and self.refinement_store is not None:

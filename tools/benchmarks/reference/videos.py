@@ -46,23 +46,34 @@ def read_annotations(count=200):
 def pack_videos(annotations, dim, extend=True):
     """Samples of all videos: features ``(T, D)`` of the embedded set's generator; ``extend`` is module A."""
     params = SyntheticParams(snippet_sec=_SNIPPET_SEC, dim=dim)
-    steps = [PointsToSnippets(), *([ExtendPointLabels(**_EXTENSION)] if extend else []), PackPointTALInputs()]
+    steps = [ExtendPointLabels(**_EXTENSION)] if extend else []
+    return [_pack(annotations, video_id, features, steps) for video_id, features in make_features(annotations, params)]
+
+
+def label_videos(annotations, stage):
+    """Samples of all videos with features ``(T, 1)`` of zeros; labels are extended at ``stage``."""
     samples = []
-    for video_id, features in make_features(annotations, params):
-        record = annotations.videos[video_id]
-        results = dict(
-            vars(record),
-            features=features,
-            grid=SnippetGrid(_SNIPPET_SEC),
-            num_classes=len(annotations.classes),
-            video_labels=record.video_labels,
-            gt_segments_sec=record.segments_sec,
-            gt_segment_labels=record.segment_labels,
-        )
-        for step in steps:
-            results = step.transform(results)
-        samples.append(results)
+    for video_id, record in annotations.videos.items():
+        length = max(1, round(record.duration_sec / _SNIPPET_SEC))
+        features = np.zeros((length, 1), dtype=np.float32)
+        samples.append(_pack(annotations, video_id, features, [ExtendPointLabels(**_EXTENSION, stage=stage)]))
     return samples
+
+
+def _pack(annotations, video_id, features, steps):
+    record = annotations.videos[video_id]
+    results = dict(
+        vars(record),
+        features=features,
+        grid=SnippetGrid(_SNIPPET_SEC),
+        num_classes=len(annotations.classes),
+        video_labels=record.video_labels,
+        gt_segments_sec=record.segments_sec,
+        gt_segment_labels=record.segment_labels,
+    )
+    for step in [PointsToSnippets(), *steps, PackPointTALInputs()]:
+        results = step.transform(results)
+    return results
 
 
 def batches_of(samples, size=16):

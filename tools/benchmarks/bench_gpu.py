@@ -1,0 +1,225 @@
+"""Time training and inference at THUMOS14's lengths on a GPU; on a CPU, count operations and waits of the host.
+
+A step is features on the device to updated weights, mining and search included. Beside it, in the same run: the
+trunk's convolution alone, forward and backward, which is the least that a step takes.
+"""
+
+import argparse
+import time
+from contextlib import nullcontext
+from pathlib import Path
+
+import torch
+from mmaction.registry import MODELS
+from mmengine.config import Config
+from reference.part_counts import count_step, print_counts
+from reference.step import build_optimizer
+from reference.videos import batches_of, label_videos, read_annotations
+
+import fsptal_mm.compat
+from fsptal_mm.structures import SegmentBatch
+
+_CONFIGS = Path(__file__).parents[2] / 'configs/_base_/models'
+_MEMBERS = 2  # networks of the second stage, on X and on F
+_EPOCHS, _STEPS_PER_EPOCH = 1500, 13  # THUMOS14: 200 videos in batches of 16
+_PROPOSALS = 400  # of a video, on the THUMOS-shaped set
+
+
+def build(name, dim, num_classes, device, second_stage=False):
+    """The model of a config for features of dimension ``dim``, and its optimizer."""
+    config = Config.fromfile(_CONFIGS / f'{name}.py').model
+    config.embedding.in_channels = config.head.in_channels = dim
+    config.head.num_classes = num_classes
+    if second_stage:
+        members = [dict(in_channels=dim), dict(inputs='embedding', in_channels=dim)]
+        config.refinement = dict(type='RefinementHead', num_classes=num_classes, members=members)
+    torch.manual_seed(0)
+    model = MODELS.build(config).to(device).train()
+    return model, build_optimizer(model.refinement if second_stage else model)
+
+
+def start_second_stage(model, batches, num_classes):
+    """Give the second stage random proposals and pseudo segments."""
+    store, generator = {}, torch.Generator().manual_seed(0)
+    for data in batches:
+        for features, sample in zip(data['inputs'], data['data_samples']):
+            parts = []
+            for count in (_PROPOSALS, len(sample.gt_point_sec)):
+                length = 2 + 38 * torch.rand(count, generator=generator)
+                start = torch.rand(count, generator=generator) * (len(features) - length).clamp(min=0)
+                labels = torch.randint(num_classes, (count,), generator=generator)
+                parts.append(SegmentBatch.of_video(torch.stack([start, start + length], 1), labels))
+            store[sample.video_id] = tuple(parts)
+    model.start_refinement(store)
+
+
+def make_batches(annotations, dim, size, stage, device):
+    """Full batches of labelled videos with random features on the device."""
+    samples = label_videos(annotations, stage)
+    generator = torch.Generator().manual_seed(0)
+    for sample in samples:
+        sample['inputs'] = torch.rand(len(sample['inputs']), dim, generator=generator).to(device)
+    return batches_of(samples, size)
+
+
+def make_step(model, optimizer, batches, dtype=None):
+    """A function that trains on the next batch."""
+    device, at = next(model.parameters()).device, [0]
+    scaler = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)
+
+    def step():
+        data = batches[at[0] % len(batches)]
+        at[0] += 1
+        with torch.autocast(device.type, dtype) if dtype else nullcontext():
+            losses = model(**model.data_preprocessor(data, True), mode='loss')
+        optimizer.zero_grad()
+        scaler.scale(sum(losses.values())).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        return torch.stack(list(losses.values())).tolist()  # as for the log, which waits once
+
+    return step
+
+
+def make_trunk(model, batches, dtype=None):
+    """A function that runs the trunk's convolution forward and backward on the next batch."""
+    device, at = next(model.parameters()).device, [0]
+    packed = [model.data_preprocessor(data, True)['inputs'] for data in batches]
+
+    def step():
+        batch = packed[at[0] % len(packed)]
+        at[0] += 1
+        with torch.autocast(device.type, dtype) if dtype else nullcontext():
+            out = model.embedding.conv(batch)
+        out.backward(torch.ones_like(out))
+        model.embedding.conv.zero_grad()
+
+    return step
+
+
+def seconds(function, repeats, device):
+    """Mean seconds of a call, by the wall clock."""
+    for _ in range(3):
+        function()
+    wait(device)
+    started = time.perf_counter()
+    for _ in range(repeats):
+        function()
+    wait(device)
+    return (time.perf_counter() - started) / repeats
+
+
+def wait(device):
+    """Wait until the device has done its work."""
+    if device.type == 'cuda':
+        torch.cuda.synchronize(device)
+
+
+def busy_share(function, device, repeats=5):
+    """Share of the time that the device works, and its kernels in a call, by torch.profiler."""
+    wait(device)
+    activities = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
+    with torch.profiler.profile(activities=activities) as profiler:
+        started = time.perf_counter()
+        for _ in range(repeats):
+            function()
+        wait(device)
+        passed = time.perf_counter() - started
+    kernels = [event for event in profiler.events() if event.device_type == torch.autograd.DeviceType.CUDA]
+    return sum(event.device_time for event in kernels) / 1e6 / passed, len(kernels) / repeats
+
+
+def bench_training(title, model, optimizer, batches, args, dtype=None):
+    """Print the figures of a step."""
+    device = args.device
+    step, trunk = make_step(model, optimizer, batches, dtype), make_trunk(model, batches, dtype)
+    if device.type == 'cuda':
+        torch.cuda.reset_peak_memory_stats(device)
+    of_step, of_trunk = seconds(step, args.steps, device), seconds(trunk, args.steps, device)
+    line = f'{title}: step {of_step * 1e3:.1f} ms, trunk {of_trunk * 1e3:.1f} ms, {of_step / of_trunk:.2f} x the trunk'
+    if device.type == 'cuda':
+        share, kernels = busy_share(step, device)
+        peak = torch.cuda.max_memory_allocated(device) / 2**30
+        line += f'; device busy {share:.0%} (profiled), {kernels:.0f} kernels and copies, peak {peak:.2f} GiB'
+    print(line, flush=True)
+    return of_step
+
+
+def bench_inference(model, batches, args):
+    """Print the time of inference for a minute of video."""
+    model.eval()
+    videos = [(data, sum(sample.duration_sec for sample in data['data_samples']) / 60) for data in batches]
+
+    def predict():
+        with torch.no_grad():
+            for data, _ in videos:
+                model.test_step(data)
+
+    minutes = sum(minutes for _, minutes in videos)
+    print(f'    inference: {seconds(predict, 3, args.device) / minutes * 1e3:.2f} ms for a minute of video', flush=True)
+    model.train()
+
+
+def bench_dim(dim, size, annotations, args):
+    """Print all figures of one dimension and one size of batches."""
+    num_classes, device = len(annotations.classes), args.device
+    batches = make_batches(annotations, dim, size, 'embedding', device)
+    names = ['fsptal_tuned', 'fsptal', 'lacp', 'point_tal_base'] if size == min(args.batch_sizes) else ['fsptal_tuned']
+    of_step = {}
+    for name in names:
+        own = make_batches(annotations, dim, size, 'features', device) if name == 'fsptal' else batches
+        model, optimizer = build(name, dim, num_classes, device)
+        if size == min(args.batch_sizes) and dim == max(args.dims):
+            step = make_step(model, optimizer, own)
+            step()
+            print_counts(name, *count_step(model, optimizer, own[0]))
+        title = f'{name}, D = {dim}, batch {size}'
+        of_step[name] = bench_training(title, model, optimizer, own, args)
+    model, optimizer = build('fsptal_tuned', dim, num_classes, device)
+    bench_inference(model, batches, args)
+    schedule = of_step['fsptal_tuned'] * _EPOCHS * _STEPS_PER_EPOCH / 60
+    print(f'    {_EPOCHS} epochs of {_STEPS_PER_EPOCH} steps: {schedule:.1f} minutes at this rate', flush=True)
+    if device.type == 'cuda':
+        for dtype in (torch.bfloat16, torch.float16):
+            model, optimizer = build('fsptal_tuned', dim, num_classes, device)
+            bench_training(f'    {dtype}', model, optimizer, batches, args, dtype)
+        if args.compile:
+            model, optimizer = build('fsptal_tuned', dim, num_classes, device)
+            for part in (model.embedding, model.head.separation):
+                part.compile(dynamic=True)
+            bench_training('    trunk and branch compiled', model, optimizer, batches, args)
+    model, optimizer = build('fsptal_tuned', dim, num_classes, device, second_stage=True)
+    start_second_stage(model, batches, num_classes)
+    if size == min(args.batch_sizes) and dim == max(args.dims):
+        print_counts('second stage', *count_step(model, optimizer, batches[0]))
+    bench_training(f'    second stage of {_MEMBERS} networks', model, optimizer, batches, args)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    default = 'cuda' if torch.cuda.is_available() else 'cpu'
+    parser.add_argument('--device', type=torch.device, default=default, help='default: a GPU, if there is one')
+    parser.add_argument('--dims', type=int, nargs='+', metavar='D', help='default: 2048 and 256; on a CPU 256')
+    parser.add_argument('--batch-sizes', type=int, nargs='+', help='default: 16 and 64; on a CPU 16')
+    parser.add_argument('--steps', type=int, help='timed steps (default: 200; on a CPU 3)')
+    parser.add_argument('--compile', action='store_true', help='also with trunk and branch compiled')
+    args = parser.parse_args()
+    on_gpu = args.device.type == 'cuda'
+    args.dims = args.dims or ([2048, 256] if on_gpu else [256])
+    args.batch_sizes = args.batch_sizes or ([16, 64] if on_gpu else [16])
+    args.steps = args.steps or (200 if on_gpu else 3)
+    fsptal_mm.compat.apply()
+    annotations, told = read_annotations(2 * max(args.batch_sizes))
+    name = torch.cuda.get_device_name(args.device) if on_gpu else f'CPU, {torch.get_num_threads()} threads'
+    print(
+        f'{name}; torch {torch.__version__}; {told}; '
+        f'TF32 in convolutions: {torch.backends.cudnn.allow_tf32}, in products: {torch.backends.cuda.matmul.allow_tf32}',
+        flush=True,
+    )
+    for dim in args.dims:
+        for size in args.batch_sizes:
+            bench_dim(dim, size, annotations, args)
+
+
+if __name__ == '__main__':
+    main()
