@@ -191,6 +191,7 @@ def bench_dim(dim, size, annotations, args):
     model, optimizer = build('fsptal_tuned', dim, num_classes, device, second_stage=True)
     start_second_stage(model, batches, num_classes)
     if size == min(args.batch_sizes) and dim == max(args.dims):
+        make_step(model, optimizer, batches)()  # the first step of an optimizer makes its state
         print_counts('second stage', *count_step(model, optimizer, batches[0]))
     bench_training(f'    second stage of {_MEMBERS} networks', model, optimizer, batches, args)
 
@@ -211,11 +212,8 @@ def main():
     fsptal_mm.compat.apply()
     annotations, told = read_annotations(2 * max(args.batch_sizes))
     name = torch.cuda.get_device_name(args.device) if on_gpu else f'CPU, {torch.get_num_threads()} threads'
-    print(
-        f'{name}; torch {torch.__version__}; {told}; '
-        f'TF32 in convolutions: {torch.backends.cudnn.allow_tf32}, in products: {torch.backends.cuda.matmul.allow_tf32}',
-        flush=True,
-    )
+    tf32 = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    print(f'{name}; torch {torch.__version__}; {told}; TF32 in convolutions, in products: {tf32}', flush=True)
     for dim in args.dims:
         for size in args.batch_sizes:
             bench_dim(dim, size, annotations, args)
