@@ -76,11 +76,11 @@ def launches_of_a_step(head, batch, trunk):
     'head, trunk, most',
     [
         (dict(type='PointTALHead'), 'SnippetEmbedding', 250),
-        (dict(type='FSPTALHead', separation=None), 'AffinityEmbedding', 480),
+        (dict(type='FSPTALHead', separation=None), 'AffinityEmbedding', 800),
         (
             dict(type='FSPTALHead', cosine=True, separation_loss=dict(type='FeatureSeparationLoss', class_aware=True)),
             'SnippetEmbedding',
-            580,
+            880,
         ),
         (dict(type='PointTALHead'), 'TransformerEmbedding', 480),
     ],
