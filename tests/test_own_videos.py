@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from tiny_recognizers import write_recognizer
 from tool_modules import run_script
+from video_writing import write_frames
 
 from fsptal_mm.datasets.annotations.records import load_annotations
 from fsptal_mm.evaluation import read_results
@@ -51,19 +52,15 @@ def frame_at(time_sec, segments, texture):
         if segment['start_sec'] <= time_sec < segment['end_sec']:
             place = int(24 * (time_sec - segment['start_sec'])) % (SIZE - 24)
             if segment['label'] == 'slide':
-                frame[:, place : place + 24] = (255, 255, 0)
+                frame[:, place : place + 24] = (0, 255, 255)
             else:
-                frame[place : place + 24, ::4] = (0, 0, 255)
+                frame[place : place + 24, ::4] = (255, 0, 0)
     return frame
 
 
 def write_video(path, segments, fps, rng):
     texture = cv2.GaussianBlur(rng.integers(60, 140, (SIZE, SIZE, 3), np.uint8), (9, 9), 0)
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'mp4v'), fps, (SIZE, SIZE))
-    assert writer.isOpened()
-    for index in range(int(VIDEO_SEC * fps)):
-        writer.write(frame_at(index / fps, segments, texture))
-    writer.release()
+    write_frames(path, [frame_at(index / fps, segments, texture) for index in range(int(VIDEO_SEC * fps))], fps=fps)
 
 
 def draw_segments(rng):

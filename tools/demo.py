@@ -39,6 +39,7 @@ def parse_args(argv):
         '--grid', nargs='+', action=OptionsAction, help="feature grid instead of the config's, e.g. snippet_sec=0.64"
     )
     parser.add_argument('--classes', help='class names, one per line, if the checkpoint does not hold them')
+    parser.add_argument('--allow-damaged', action='store_true', help='take what can be read of damaged videos')
     parser.add_argument('--device', help='default: the best one at hand')
     parser.add_argument('--show', type=int, default=5, help='detections to print per video (default: %(default)s)')
     parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, help='as in test.py')
@@ -82,6 +83,7 @@ def main(argv=None):
             extractor=extractor,
             cfg_options=args.cfg_options,
             show_progress=True,
+            allow_damaged=args.allow_damaged,
         )
         result = inferencer(
             args.inputs,

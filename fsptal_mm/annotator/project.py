@@ -10,13 +10,13 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from fsptal_mm.datasets.videos.reader import open_video
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import get_field
 from fsptal_mm.utils.writing import atomic_write
 
 from .labels import Snap, VideoLabels, apply_edit
 from .project_file import ProjectContent, VideoFile, check_entry, read_project, to_json
-from .video_files import open_readable
 
 _RECENT_EDITS = 200
 
@@ -180,7 +180,7 @@ class Project:
         stamp = (str(path), status.st_size, status.st_mtime_ns)
         if known is not None and known[1:3] == stamp[1:]:
             return known._replace(path=str(path))
-        reader = open_readable(path)
+        reader = open_video(path)
         file = VideoFile(*stamp, len(reader), round(reader.duration_sec, 6), reader.mean_fps)
         if known is not None and known.num_frames != file.num_frames:
             expected = f'the video that {self.path} is about, {known.num_frames} frames (others need another project)'

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from fsptal_mm.datasets.videos.reader import VideoReader, open_video, videos_below
+from fsptal_mm.datasets.videos.reader import open_video, videos_below
 from fsptal_mm.utils.errors import InputError
 
 _MAX_WIDTH = 960  # pixels of a decoded frame: enough to see an action, and quick to send
@@ -37,24 +37,6 @@ def find_videos(paths: Iterable[str | Path]) -> tuple[dict[str, Path], list[str]
                 expected = f'another name than that of {other}, which has the same id'
                 problems.append(str(InputError(expected, file=file, video=video_id)))
     return found, problems
-
-
-def open_readable(path: str | Path) -> VideoReader:
-    """Open a video with decord, or with OpenCV if decord cannot read it.
-
-    Returns:
-        VideoReader: Of RGB frames.
-
-    Raises:
-        InputError: Neither can read it.
-    """
-    try:
-        return open_video(path)
-    except InputError as error:
-        try:
-            return open_video(path, 'opencv')
-        except InputError:
-            raise error from None
 
 
 class OpenVideos:
@@ -112,7 +94,7 @@ class OpenVideos:
 
     def _reader(self, video_id):
         if video_id not in self._readers:
-            self._readers[video_id] = open_readable(self._paths[video_id])
+            self._readers[video_id] = open_video(self._paths[video_id])
             if len(self._readers) > _MOST_OPEN:
                 self._readers.popitem(last=False)
         self._readers.move_to_end(video_id)

@@ -14,7 +14,7 @@ from mmengine.config import Config
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from fsptal_mm.datasets.videos.clips import ClipGrid, ClipPipeline, iterate_clips
-from fsptal_mm.datasets.videos.flow import check_source, open_frames
+from fsptal_mm.datasets.videos.flow import RGB_SOURCE, check_source, open_frames
 from fsptal_mm.models import pool_clip_features
 from fsptal_mm.structures import SnippetGrid
 from fsptal_mm.utils.errors import InputError, check_numbers
@@ -59,8 +59,9 @@ class FeatureExtractor:
         device: Default: the best one at hand.
         half: Whether to compute in half precision: float16, on the CPU bfloat16.
         batch_size: Clips in one forward pass.
-        source: Source of the frames. ``'decord'`` or ``'opencv'``: decodes the videos. For models of optical flow
-            ``'tvl1'``, or a folder of flow images: see ``open_frames``.
+        source: Source of the frames, ``'video'``. For models of optical flow ``'tvl1'``, or a folder of flow images:
+            see ``open_frames``.
+        allow_damaged: Whether to take what can be read of truncated and damaged videos. Default: they are errors.
 
     Attributes:
         clip_grid (ClipGrid): Position and length of the clips.
@@ -88,11 +89,12 @@ class FeatureExtractor:
         device: str | torch.device | None = None,
         half: bool = False,
         batch_size: int = 8,
-        source: str = 'decord',
+        source: str = RGB_SOURCE,
+        allow_damaged: bool = False,
     ) -> None:
         check_numbers('FeatureExtractor', 1, whole=True, batch_size=batch_size)
         self.device = usable_device(device)
-        self.half, self.batch_size = half, batch_size
+        self.half, self.batch_size, self.allow_damaged = half, batch_size, allow_damaged
         self.model, config, test_pipeline = load_recognizer(config, checkpoint, self.device)
         default_len, default_frames = sampled_clip(config, test_pipeline)
         clip_len = clip_len or default_len
@@ -188,7 +190,7 @@ class FeatureExtractor:
         """
         check_numbers('FeatureExtractor', 0, whole=True, num_workers=num_workers)
         paths = [str(path) for path in paths]
-        stream = _ClipStream(paths, self.source, self.clip_grid, self.pipeline, self.batch_size)
+        stream = _ClipStream(paths, self.source, self.clip_grid, self.pipeline, self.batch_size, self.allow_damaged)
         parts = [[] for _ in paths]
         for number, clips, total, note in DataLoader(stream, batch_size=None, num_workers=num_workers):
             path, done = paths[number], parts[number]
@@ -225,6 +227,7 @@ class _ClipStream(IterableDataset):
     grid: ClipGrid
     pipeline: ClipPipeline
     batch_size: int
+    allow_damaged: bool
 
     def __iter__(self):
         worker = get_worker_info()
@@ -234,11 +237,11 @@ class _ClipStream(IterableDataset):
                 yield from self._read(number)
             except InputError as error:
                 yield number, None, None, error
-            except Exception as error:  # any error of OpenCV, which must not stop the other videos
+            except Exception as error:  # any error of OpenCV or FFmpeg, which must not stop the other videos
                 yield number, None, None, InputError('a readable video', file=self.paths[number], found=repr(error))
 
     def _read(self, number):
-        video = open_frames(self.paths[number], self.source, self.grid.fps)
+        video = open_frames(self.paths[number], self.source, self.grid.fps, self.allow_damaged)
         total, note = self.grid.num_snippets(video.duration_sec), None
         clip_sec = self.grid.snippet_frames / self.grid.fps
         if video.duration_sec < clip_sec:

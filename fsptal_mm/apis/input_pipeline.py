@@ -12,6 +12,8 @@ from mmengine.config import Config
 from fsptal_mm.datasets import PointTALDataset
 from fsptal_mm.datasets.annotations.records import VideoRecord
 from fsptal_mm.datasets.feature_settings import read_settings, stated_grid
+from fsptal_mm.datasets.transforms import LoadSnippetClips
+from fsptal_mm.datasets.videos.flow import FLOW_SOURCES
 from fsptal_mm.datasets.videos.reader import open_video
 from fsptal_mm.structures import SnippetGrid
 from fsptal_mm.utils.errors import InputError
@@ -86,8 +88,10 @@ class ModelInputs:
         if grid.get('fps') == 'native' or 'fps' not in grid:
             grid = {}
         settings = self.settings or {}
-        known = {name: settings[name] for name in ('clip_len', 'half', 'source') if name in settings}
-        return grid | {name: value for name, value in known.items() if value != 'flow images'}  # these lie elsewhere
+        known = {name: settings[name] for name in ('clip_len', 'half') if name in settings}
+        if settings.get('source') in FLOW_SOURCES:  # folders of flow images lie elsewhere
+            known['source'] = settings['source']
+        return grid | known
 
 
 def _trunk(config):
@@ -118,18 +122,29 @@ class InputPipeline:
         reads (ModelInputs): Description of the inputs that the model reads.
         num_classes: Number of classes, C.
         extractor (FeatureExtractor, optional): Extractor for video files, if the model reads features.
+        allow_damaged: Whether to take what can be read of damaged videos; clips of a model's own backbone, too.
     """
 
-    def __init__(self, reads: ModelInputs, num_classes: int, extractor: FeatureExtractor | None = None) -> None:
+    def __init__(
+        self,
+        reads: ModelInputs,
+        num_classes: int,
+        extractor: FeatureExtractor | None = None,
+        allow_damaged: bool = False,
+    ) -> None:
         self.reads = reads
         self.num_classes = num_classes
         self.extractor = extractor
+        self.allow_damaged = allow_damaged
+        for step in reads.dataset.pipeline.transforms:
+            if isinstance(step, LoadSnippetClips):
+                step.allow_damaged |= allow_damaged
 
     def __call__(self, video: VideoInput) -> dict[str, Any]:
         """Read and pack one video; InputError if it cannot be used."""
         duration_sec, fps = video.duration_sec, None
         if video.is_video:
-            reader = open_video(video.source)
+            reader = open_video(video.source, self.allow_damaged)
             duration_sec, fps = reader.duration_sec, reader.mean_fps
         elif self.reads.is_clips:
             raise InputError('a video, since the model reads frames', file=video.source)

@@ -63,6 +63,7 @@ class TALInferencer(BaseInferencer):
             features by default.
         cfg_options (dict, optional): Further changes of the config, as ``--cfg-options`` of ``tools/test.py``.
         show_progress: Whether to show a progress bar.
+        allow_damaged: Whether to take what can be read of truncated and damaged videos. Default: they are failures.
 
     Attributes:
         classes (tuple[str]): Names of the classes.
@@ -94,10 +95,12 @@ class TALInferencer(BaseInferencer):
         extractor: FeatureExtractor | dict[str, Any] | None = None,
         cfg_options: dict[str, Any] | None = None,
         show_progress: bool = False,
+        allow_damaged: bool = False,
     ) -> None:
         config = find_config(model)
         merge_options(config, cfg_options)
         self._weights, self._user_classes, self._extractor = local_file(weights), classes, extractor
+        self._allow_damaged = allow_damaged
         with DefaultScope.overwrite_default_scope('mmaction'):  # here only: the user's own scope stays as it is
             self._reads = ModelInputs(config, grid)
             device = usable_device(device)
@@ -244,14 +247,14 @@ class TALInferencer(BaseInferencer):
         return paths
 
     def _draw_timeline(self, video, sample, out_dir):
-        frames = read_frames(video.source, sample.duration_sec) if video.is_video else None
+        frames = read_frames(self._open(video), sample.duration_sec) if video.is_video else None
         tracks = (ModelTrack(proposals=sample.detections),)
         shown = Timeline(video.video_id, sample.duration_sec, self.classes, tracks=tracks, frames=frames)
         return draw_timeline(path_below(Path(out_dir, 'timelines'), video.video_id, '.png'), shown)
 
     def _annotate(self, video, sample, out_dir):
         path = path_below(Path(out_dir, 'videos'), video.video_id, '.mp4')
-        return annotate_video(open_video(video.source), path, sample.detections, self.classes)
+        return annotate_video(self._open(video), path, sample.detections, self.classes)
 
     def postprocess(
         self, preds: Sequence[ActionDataSample], visualization: list[str], return_datasample: bool = False
@@ -262,6 +265,9 @@ class TALInferencer(BaseInferencer):
             for sample in preds
         }
         return dict(predictions=predictions, visualization=visualization)
+
+    def _open(self, video):
+        return open_video(video.source, self._allow_damaged)
 
     def _inputs_to_list(self, inputs):
         return list_inputs(inputs, self._reads.dataset.data_prefix)
@@ -296,8 +302,11 @@ class TALInferencer(BaseInferencer):
         load_weights(model, checkpoint, self._weights)
 
     def _init_pipeline(self, cfg):
-        extractor = self._reads.build_extractor(self._extractor, next(self.model.parameters()).device)
-        return InputPipeline(self._reads, len(self.classes), extractor)
+        extractor = self._extractor
+        if isinstance(extractor, dict):
+            extractor = {'allow_damaged': self._allow_damaged, **extractor}
+        extractor = self._reads.build_extractor(extractor, next(self.model.parameters()).device)
+        return InputPipeline(self._reads, len(self.classes), extractor, self._allow_damaged)
 
     def _init_visualizer(self, cfg):
         """Build no visualizer: that of the config is for the log of training."""

@@ -12,7 +12,7 @@ from mmengine.device import get_device
 from mmengine.registry import DefaultScope
 
 from fsptal_mm.datasets.annotations.records import Annotations
-from fsptal_mm.datasets.videos.reader import VIDEO_SUFFIXES, open_video
+from fsptal_mm.datasets.videos.reader import VIDEO_SUFFIXES, VideoReader
 from fsptal_mm.engine.timeline_samples import (
     check_has_timeline,
     find_videos,
@@ -149,20 +149,19 @@ def join_tracks(first: Timeline, *others: Timeline) -> Timeline:
     return replace(first, tracks=tuple(track for timeline in (first, *others) for track in timeline.tracks))
 
 
-def read_frames(path: str | Path, duration_sec: float) -> FrameStrip:
+def read_frames(video: VideoReader, duration_sec: float) -> FrameStrip:
     """Read a strip of frames for a timeline.
 
     Args:
-        path: Video file.
+        video (VideoReader): The video.
         duration_sec: Duration that the timeline shows.
 
     Returns:
         FrameStrip: As many frames as fit beside each other.
 
     Raises:
-        InputError: The video cannot be read.
+        InputError: A frame cannot be decoded.
     """
-    video = open_video(path)
     (first,) = video.frames([0])
     height, width = first.shape[:2]
     count = max(1, round(axis_width_in(duration_sec) / (_FRAME_IN * width / height)))

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from numbered_videos import write_numbered_variable
+from numbered_videos import write_numbered
 
 from fsptal_mm.annotator import ClassKey, PageApi
 from fsptal_mm.datasets import PointTALDataset
@@ -76,7 +76,7 @@ def test_both_forms_read_back_to_the_same_points(annotate, tmp_path):
 
 def test_times_stay_where_frames_are_not_equally_long(annotate, tmp_path):
     times_ms = [*range(0, 990, 33), *range(1000, 4000, 100)]
-    videos = {'v': write_numbered_variable(tmp_path / 'v.webm', times_ms)}
+    videos = {'v': write_numbered(tmp_path / 'v.webm', times_sec=[ms / 1000 for ms in times_ms])}
     points = [('v', 0.67, 'run'), ('v', 2.35, 'jump'), ('v', 3.95, 'run')]
     annotate(points, done='v', videos=videos)()
     plain = load_annotations(tmp_path / 'export/annotations.json')

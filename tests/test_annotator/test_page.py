@@ -7,7 +7,7 @@ import time
 import cv2
 import numpy as np
 import pytest
-from numbered_videos import write_numbered_variable
+from numbered_videos import write_numbered
 from page_driver import READ_NUMBER, stored
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
@@ -102,7 +102,7 @@ def test_so_it_is_while_the_video_plays(page, serve, video_folder, tmp_path, vid
 
 
 def test_so_it_is_where_frames_are_not_equally_long(page, serve, tmp_path):
-    page.open(serve({'v': write_numbered_variable(tmp_path / 'v.webm', VARIABLE_MS)}))
+    page.open(serve({'v': write_numbered(tmp_path / 'v.webm', times_sec=[ms / 1000 for ms in VARIABLE_MS])}))
     assert page.text('source') == ''
     page.go_to(33)
     page.press('1', Keys.ARROW_RIGHT)

@@ -1,4 +1,3 @@
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -6,8 +5,10 @@ from localizers import make_localizer
 from mmengine.config import Config
 from refusals import refused
 from tiny_recognizers import write_recognizer
+from video_writing import write_frames
 
 from fsptal_mm.apis import FeatureExtractor, TALInferencer
+from fsptal_mm.datasets.videos.reader import open_video
 
 GRID = 'dict(fps=25, snippet_frames=8)'
 
@@ -15,10 +16,8 @@ GRID = 'dict(fps=25, snippet_frames=8)'
 def write_video(path, fps, num_frames):
     """Noise whose brightness changes every second, 64 x 48."""
     rng = np.random.default_rng(0)
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'mp4v'), fps, (64, 48))
-    for number in range(num_frames):
-        writer.write((rng.random((48, 64, 3)) * (60 + 190 * (number // fps % 2))).astype(np.uint8))
-    writer.release()
+    noise = [rng.random((48, 64, 3)) * (60 + 190 * (number // fps % 2)) for number in range(num_frames)]
+    write_frames(path, [image.astype(np.uint8) for image in noise], fps=fps)
 
 
 @pytest.fixture(scope='module')
@@ -46,10 +45,8 @@ def inferencer(folder, extractor):
 
 def properties(path):
     """Frames per second and number of frames of a video."""
-    capture, count = cv2.VideoCapture(str(path)), 0
-    while capture.grab():
-        count += 1
-    return capture.get(cv2.CAP_PROP_FPS), count
+    video = open_video(path)
+    return pytest.approx(video.mean_fps, abs=0.01), len(video)
 
 
 def test_videos_equal_their_features(folder, inferencer, extractor):

@@ -7,6 +7,7 @@ from tiny_videos import brightness_to_sec, write_video
 
 from fsptal_mm.apis.timelines import add_results, find_video_file, join_tracks, read_frames, timelines_of_results
 from fsptal_mm.datasets.annotations.records import Annotations, VideoRecord
+from fsptal_mm.datasets.videos.reader import open_video
 from fsptal_mm.structures import Instances
 from fsptal_mm.visualization import ModelTrack, Timeline
 
@@ -80,7 +81,7 @@ def test_models_of_one_video_are_joined():
 
 def test_frames_are_those_of_the_middles_of_their_parts(tmp_path):
     path = write_video(tmp_path / 'v.mp4', duration_sec=4.0)
-    strip = read_frames(path, 4.0)
+    strip = read_frames(open_video(path), 4.0)
     assert len(strip.images) == 10  # 9 inches of axis, frames 4:3 and 0.7 inches high
     assert strip.times_sec == pytest.approx(np.arange(10) * 0.4 + 0.2)
     assert [brightness_to_sec(image) for image in strip.images] == pytest.approx(strip.times_sec, abs=0.3)

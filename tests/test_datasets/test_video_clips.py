@@ -5,7 +5,7 @@ from tiny_recognizers import config_of
 from tiny_videos import brightness_to_sec, write_video
 
 from fsptal_mm.datasets.videos.clips import ClipGrid, ClipPipeline, iterate_clips
-from fsptal_mm.datasets.videos.reader import DecordReader, open_video
+from fsptal_mm.datasets.videos.reader import FileReader, open_video
 from fsptal_mm.utils.errors import InputError
 
 
@@ -54,8 +54,8 @@ def test_clips_have_the_form_of_the_model_and_show_their_time(tmp_path, name, sh
 
 
 def test_every_frame_is_decoded_once_and_chunks_do_not_matter(tmp_path, monkeypatch):
-    decoded, frames = [], DecordReader.frames
-    monkeypatch.setattr(DecordReader, 'frames', lambda self, part: decoded.extend(part) or frames(self, part))
+    decoded, frames = [], FileReader.frames
+    monkeypatch.setattr(FileReader, 'frames', lambda self, part: decoded.extend(part) or frames(self, part))
     path = write_video(tmp_path / 'a.mp4', 3.0)
     grid, pipeline = ClipGrid(15, 16, 4), ClipPipeline(config_of('i3d').test_pipeline)
     parts = torch.cat(list(iterate_clips(open_video(path), grid, pipeline, chunk_size=2)))
@@ -74,6 +74,14 @@ def test_the_ends_of_a_short_video_are_repeated(tmp_path):
     frames = clips[0, 0].transpose(0, 1)
     assert all(torch.equal(frame, frames[1]) for frame in frames[2:])
     assert not torch.equal(frames[0], frames[1])
+
+
+def test_the_part_of_a_pipeline_that_is_needed_gives_the_same_clips(tmp_path):
+    video, whole = open_video(write_video(tmp_path / 'a.mp4', 2.0)), config_of('i3d').test_pipeline
+    part = [step for step in whole if step['type'] in ('Resize', 'ThreeCrop', 'FormatShape')]
+    grid = ClipGrid(10, 8, 8)
+    clips = [torch.cat(list(iterate_clips(video, grid, ClipPipeline(steps), 4))) for steps in (whole, part)]
+    assert torch.equal(*clips)
 
 
 def test_a_pipeline_that_makes_no_clips():

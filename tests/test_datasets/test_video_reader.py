@@ -1,17 +1,19 @@
+"""Reading of videos by index: colours, times, and files that are broken."""
+
 import numpy as np
 import pytest
+from numbered_videos import read_number
 from tiny_videos import SIZE, brightness_to_sec, write_variable_rate, write_video
+from video_variants import NUM_FRAMES, encode
+from video_writing import write_frames
 
 from fsptal_mm.datasets.videos.reader import open_video
 from fsptal_mm.utils.errors import InputError
 
-DECODERS = pytest.mark.parametrize('decoder', ['decord', 'opencv'])
 
-
-@DECODERS
 @pytest.mark.parametrize('suffix', ['.mp4', '.avi'])
-def test_frames_and_their_times(tmp_path, decoder, suffix):
-    video = open_video(write_video(tmp_path / f'a{suffix}', 2.0, fps=25), decoder)
+def test_frames_and_their_times(tmp_path, suffix):
+    video = open_video(write_video(tmp_path / f'a{suffix}', 2.0, fps=25))
     assert len(video) == 50
     assert video.duration_sec == pytest.approx(2.0, abs=1e-3)
     np.testing.assert_allclose(video.start_sec, np.arange(50) / 25, atol=1e-3)
@@ -22,28 +24,21 @@ def test_frames_and_their_times(tmp_path, decoder, suffix):
 
 
 def test_colours_are_rgb(tmp_path):
-    import cv2
-
-    writer = cv2.VideoWriter(str(tmp_path / 'a.avi'), cv2.VideoWriter_fourcc(*'MJPG'), 10, (32, 32))
-    for _ in range(3):
-        writer.write(np.full((32, 32, 3), (0, 0, 255), np.uint8))  # OpenCV writes BGR: red
-    writer.release()
-    for decoder in ('decord', 'opencv'):
-        red, _, blue = open_video(tmp_path / 'a.avi', decoder).frames([1])[0].reshape(-1, 3).mean(0)
-        assert red > 200 > 50 > blue
+    red = np.full((32, 32, 3), (255, 0, 0), np.uint8)
+    (image,) = open_video(write_frames(tmp_path / 'a.avi', [red] * 3)).frames([1])
+    red, _, blue = image.reshape(-1, 3).mean(0)
+    assert red > 200 > 50 > blue
 
 
-@DECODERS
-def test_the_frame_shown_at_a_time(tmp_path, decoder):
-    video = open_video(write_video(tmp_path / 'a.mp4', 2.0, fps=30), decoder)
+def test_the_frame_shown_at_a_time(tmp_path):
+    video = open_video(write_video(tmp_path / 'a.mp4', 2.0, fps=30))
     # The times of frames are rounded in the container: 1 / 3 s is frame 10, not the one before.
     assert video.index_at([0, 1 / 30, 0.05, 1 / 3, 1.99]).tolist() == [0, 1, 1, 10, 59]
     assert video.index_at([-3, 5]).tolist() == [0, 59]  # beyond the ends
 
 
-@DECODERS
-def test_a_variable_frame_rate_is_taken_from_the_timestamps(tmp_path, decoder):
-    video = open_video(write_variable_rate(tmp_path / 'a.mkv'), decoder)
+def test_a_variable_frame_rate_is_taken_from_the_timestamps(tmp_path):
+    video = open_video(write_variable_rate(tmp_path / 'a.mkv'))
     assert video.duration_sec == pytest.approx(4.0, abs=0.1)
     assert video.index_at([0.5, 1.0, 1.05, 1.1, 3.0]).tolist() == [15, 30, 30, 31, 50]
     times = [0.5, 1.5, 2.5, 3.5]  # at an average rate of 15 frames per second these would be other scenes
@@ -52,33 +47,54 @@ def test_a_variable_frame_rate_is_taken_from_the_timestamps(tmp_path, decoder):
     )
 
 
-def broken_files(folder):
-    whole = write_video(folder / 'whole.mp4', 4.0).read_bytes()
-    middle = len(whole) // 3
-    contents = dict(
-        empty=b'',
-        text=b'this is no video',
-        cut_off=whole[: len(whole) // 2],
-        damaged=whole[:middle] + b'\xff' * 600 + whole[middle + 600 :],
-    )
-    for name, content in contents.items():
-        (folder / f'{name}.mp4').write_bytes(content)
-    write_video(folder / 'no_frame.mp4', 0.0)
-    return [*contents, 'no_frame', 'missing']
-
-
-def read_all(path, decoder):
-    video = open_video(path, decoder)
+def read_all(path):
+    video = open_video(path)
     return video.frames(range(len(video)))
 
 
-@DECODERS
-def test_broken_videos(tmp_path, decoder):
-    for name in broken_files(tmp_path):
-        with pytest.raises(InputError, match=f'{name}.mp4: '):
-            read_all(tmp_path / f'{name}.mp4', decoder)
+def test_files_that_are_no_video(tmp_path):
+    (tmp_path / 'empty.mp4').write_bytes(b'')
+    (tmp_path / 'text.mp4').write_bytes(b'this is no video')
+    header_lost = write_video(tmp_path / 'header_lost.mp4').read_bytes()
+    (tmp_path / 'header_lost.mp4').write_bytes(header_lost[: len(header_lost) // 2])  # it stands at the end
+    write_frames(tmp_path / 'no_frame.avi', [])
+    for name in ('empty.mp4', 'text.mp4', 'header_lost.mp4', 'no_frame.avi', 'missing.mp4'):
+        for allow_damaged in (False, True):
+            with pytest.raises(InputError, match=f'{name}: '):
+                open_video(tmp_path / name, allow_damaged)
 
 
-def test_an_unknown_decoder(tmp_path):
-    with pytest.raises(InputError, match=r"decoder: found 'magic'.*decord.*opencv"):
-        open_video(write_video(tmp_path / 'a.mp4', 0.2), 'magic')
+@pytest.mark.parametrize(
+    'name, codec, options',
+    [
+        ('a.mp4', 'libx264', dict(muxer=dict(movflags='faststart'))),
+        ('a.mkv', 'libx264', {}),
+        ('a.webm', 'libvpx-vp9', dict(deadline='realtime')),
+        ('a.avi', 'mpeg4', {}),
+    ],
+)
+def test_a_truncated_file_is_named_and_its_readable_part_is_used_by_choice(tmp_path, name, codec, options):
+    path = encode(tmp_path / name, codec, g=12, **options)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) * 6 // 10])
+    with pytest.raises(InputError, match=rf'{name}: .*allow_damaged'):
+        read_all(path)
+    part = open_video(path, allow_damaged=True)
+    numbers = [read_number(image) for image in part.frames(range(len(part) - 1))]  # the last one may be in pieces
+    assert numbers == list(range(len(numbers)))
+    assert NUM_FRAMES // 8 < len(part) < NUM_FRAMES
+    assert part.duration_sec == pytest.approx(len(part) / 25, abs=0.01)
+
+
+@pytest.mark.parametrize('codec', ['libx264', 'mpeg4', 'libsvtav1'])
+def test_a_hole_in_a_file_is_an_error_or_by_choice_costs_the_frames_within(tmp_path, codec):
+    path = encode(tmp_path / 'a.mp4', codec, g=12)
+    content = bytearray(path.read_bytes())
+    start = len(content) // 3
+    content[start : start + 600] = b'\xff' * 600
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r'a\.mp4: .* at .* s.*allow_damaged'):
+        read_all(path)
+    video = open_video(path, allow_damaged=True)
+    images = video.frames(range(NUM_FRAMES))
+    assert [read_number(images[number]) for number in (0, 1, 58, 59)] == [0, 1, 58, 59]

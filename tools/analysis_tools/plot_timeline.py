@@ -26,6 +26,7 @@ from fsptal_mm.apis.timelines import (
     timelines_of_results,
 )
 from fsptal_mm.datasets.annotations.records import load_annotations
+from fsptal_mm.datasets.videos.reader import open_video
 from fsptal_mm.evaluation import read_results
 from fsptal_mm.utils.configs import OptionsAction, merge_options
 from fsptal_mm.utils.errors import InputError
@@ -96,7 +97,7 @@ def main(argv=None):
         for video_id, timeline in timelines.items():
             file = args.video_dir and find_video_file(args.video_dir, video_id)
             if file:
-                timeline = replace(timeline, frames=read_frames(file, timeline.duration_sec))
+                timeline = replace(timeline, frames=read_frames(open_video(file), timeline.duration_sec))
             elif args.video_dir:
                 print(f'{args.video_dir}: no video file of {video_id}, so there are no frames', file=sys.stderr)
             path = args.out.replace('{video}', video_id)

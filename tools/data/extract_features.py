@@ -22,6 +22,7 @@ from rich.progress import BarColumn, Progress, TimeElapsedColumn, TimeRemainingC
 from fsptal_mm.apis.feature_extractor import FeatureExtractor
 from fsptal_mm.datasets.annotations.readers import read_lines
 from fsptal_mm.datasets.feature_settings import keep_settings
+from fsptal_mm.datasets.videos.flow import RGB_SOURCE
 from fsptal_mm.datasets.videos.reader import videos_below
 from fsptal_mm.utils.configs import OptionsAction, merge_options, naming_types, read_config
 from fsptal_mm.utils.errors import InputError
@@ -45,7 +46,7 @@ def parse_args(argv):
     parser.add_argument('--workers', type=int, default=2, help='processes that decode (default: 2)')
     parser.add_argument('--half', action='store_true', help='half precision (float16; bfloat16 on the CPU)')
     parser.add_argument('--device', help='default: the best one at hand, one per process under torchrun')
-    parser.add_argument('--decoder', choices=['decord', 'opencv'], default='decord', help='default: decord')
+    parser.add_argument('--allow-damaged', action='store_true', help='take what can be read of damaged videos')
     parser.add_argument(
         '--flow',
         help='for models of optical flow: "tvl1", or a folder with a folder of flow_x_*, flow_y_* images per video',
@@ -146,7 +147,8 @@ def extract(args):
         device=choose_device(args.device),
         half=args.half,
         batch_size=args.batch_size,
-        source=args.flow or args.decoder,
+        source=args.flow or RGB_SOURCE,
+        allow_damaged=args.allow_damaged,
     )
     keep_settings(args.out, extractor.settings)
     todo = {name: path for name, path in videos.items() if not (args.out / f'{name}.npy').is_file()}

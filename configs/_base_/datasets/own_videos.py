@@ -12,7 +12,6 @@ load_clips = dict(
     fps=fps,
     clip_len=4,  # frames of the 16 that a 2D backbone looks at
     test_pipeline=[
-        dict(type='DecordDecode'),
         dict(type='Resize', scale=(-1, 256)),
         dict(type='CenterCrop', crop_size=224),
         dict(type='FormatShape', input_format='NCHW'),

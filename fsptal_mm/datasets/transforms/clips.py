@@ -8,7 +8,7 @@ from mmaction.registry import TRANSFORMS
 from fsptal_mm.datasets.videos.clips import ClipGrid, ClipPipeline, iterate_clips
 from fsptal_mm.datasets.videos.reader import open_video
 from fsptal_mm.structures import SnippetGrid
-from fsptal_mm.utils.errors import InputError, check_numbers
+from fsptal_mm.utils.errors import InputError, check_flags, check_numbers
 from fsptal_mm.utils.reading import known_file
 
 from .loading import SnippetLoader
@@ -28,12 +28,12 @@ class LoadSnippetClips(SnippetLoader):
     in the shape that ``FormatShape`` of the pipeline gives. Changed: ``duration_sec``, if the annotations lack it.
 
     Args:
-        test_pipeline (list[dict]): Test pipeline of the recognizer whose backbone is used, or its part from decoding to
+        test_pipeline (list[dict]): Test pipeline of the recognizer whose backbone is used, or its part from scaling to
             ``FormatShape``. One view without randomness is taken, see ``ClipPipeline``.
         fps: Frames per second at which videos are sampled.
         snippet_frames: Length of a clip in frames, at ``fps``. Default: one stride of the grid.
         clip_len: Number of these frames, evenly spread, that the backbone sees. Default: all.
-        decoder: ``'decord'`` or ``'opencv'``. Default: decord if it is installed, else OpenCV.
+        allow_damaged: Whether to take what can be read of truncated and damaged videos. Default: they are errors.
         length_tolerance: See :class:`SnippetLoader`.
     """
 
@@ -43,18 +43,19 @@ class LoadSnippetClips(SnippetLoader):
         fps: float = 25.0,
         snippet_frames: int | None = None,
         clip_len: int | None = None,
-        decoder: str | None = None,
+        allow_damaged: bool = False,
         length_tolerance: float = 0.1,
     ) -> None:
         super().__init__(length_tolerance)
         check_numbers('LoadSnippetClips', 1e-3, fps=fps)
+        check_flags('LoadSnippetClips', allow_damaged=allow_damaged)
         counts = dict(snippet_frames=snippet_frames, clip_len=clip_len)
         check_numbers('LoadSnippetClips', 1, whole=True, optional=True, **counts)
         self.clip_pipeline = ClipPipeline(test_pipeline)
         self.fps = fps
         self.snippet_frames = snippet_frames
         self.clip_len = clip_len
-        self.decoder = decoder or _default_decoder()
+        self.allow_damaged = allow_damaged
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Read the clips, and check their number against the duration.
@@ -67,7 +68,7 @@ class LoadSnippetClips(SnippetLoader):
         if len(paths) != 1:
             raise InputError('one video file', video=video_id, field='data_prefix', found=paths)
         grid = self.clip_grid(results['grid'], video_id)
-        video = open_video(known_file(paths[0]), self.decoder)
+        video = open_video(known_file(paths[0]), self.allow_damaged)
         num_snippets, clips = grid.num_snippets(video.duration_sec), None
         for start, part in enumerate(iterate_clips(video, grid, self.clip_pipeline, _CHUNK_SNIPPETS)):
             clips = part.new_empty((num_snippets, *part.shape[1:])) if clips is None else clips
@@ -87,11 +88,3 @@ class LoadSnippetClips(SnippetLoader):
                 found=f'{grid.snippet_sec} s per snippet from {grid.offset_sec} s',
             )
         return ClipGrid(self.fps, self.snippet_frames or stride, stride, self.clip_len)
-
-
-def _default_decoder():
-    try:
-        import decord  # noqa: F401
-    except ImportError:
-        return 'opencv'
-    return 'decord'

@@ -70,20 +70,21 @@ class ClipPipeline:
     """Part of a recognizer's test pipeline that turns decoded frames into clips: one view, no randomness.
 
     Args:
-        test_pipeline (list[dict]): Test pipeline of the recognizer. Steps that find, sample and decode frames are left
-            out, since the grid decides that, and so are those after ``FormatShape``. Crops at several places become
-            the centre crop.
+        test_pipeline (list[dict]): Test pipeline of the recognizer, or its part from scaling to ``FormatShape``. Steps
+            that find, sample and decode frames are left out, since the grid decides that, and so are those after
+            ``FormatShape``. Crops at several places become the centre crop.
 
     Raises:
-        InputError: The pipeline has no transform that decodes, or no ``FormatShape`` after it.
+        InputError: The pipeline has no ``FormatShape``; or it samples frames, and no step decodes them.
     """
 
     def __init__(self, test_pipeline: Sequence[dict[str, Any]]) -> None:
         names = [str(step['type']) for step in test_pipeline]
-        decode = [number for number, name in enumerate(names) if name.endswith('Decode')]
-        if not decode or 'FormatShape' not in names[decode[-1] :]:
-            raise InputError('a transform that decodes, and FormatShape after it', field='test_pipeline', found=names)
-        steps = test_pipeline[decode[-1] + 1 : names.index('FormatShape') + 1]
+        first = max((number + 1 for number, name in enumerate(names) if name.endswith('Decode')), default=0)
+        if 'FormatShape' not in names[first:] or any('SampleFrames' in name for name in names[first:]):
+            expected = 'steps that scale and crop frames, then FormatShape; after the one that decodes, if there is one'
+            raise InputError(expected, field='test_pipeline', found=names)
+        steps = test_pipeline[first : names.index('FormatShape') + 1]
         self.steps = [_one_view(dict(step)) for step in steps]
         *spatial, self._format = [TRANSFORMS.build(dict(step)) for step in self.steps]
         self._spatial = Compose(spatial)

@@ -8,21 +8,22 @@ import numpy as np
 
 from fsptal_mm.utils.errors import InputError
 
-from .reader import DECODERS, VideoReader, open_video
+from .reader import VideoReader, open_video
 
-FLOW_SOURCES = ('tvl1',)
+RGB_SOURCE, FLOW_SOURCES = 'video', ('tvl1',)
 _BOUND_PIXELS = 20  # the usual range of stored flow: -20 ... 20 pixels per frame become 0 ... 255
 _SHORT_SIDE = 256  # flow is computed at this size, to which models of flow scale their inputs
 
 
-def open_frames(path: str | Path, source: str, fps: float) -> VideoReader:
+def open_frames(path: str | Path, source: str, fps: float, allow_damaged: bool = False) -> VideoReader:
     """Open the frames of a video: RGB images, or optical flow.
 
     Args:
         path: The video file.
-        source: A decoder of :func:`open_video`. For flow: ``'tvl1'``, or a folder with one folder per video (named as
+        source: ``'video'`` for its RGB frames. For flow: ``'tvl1'``, or a folder with one folder per video (named as
             its file, without suffix) of images ``flow_x_*`` and ``flow_y_*``.
         fps: Frames per second of the grid; flow by TV-L1 is motion within one such frame.
+        allow_damaged: See :func:`open_video`.
 
     Returns:
         VideoReader: Of RGB frames, or of flow ``(H, W, 2)`` uint8.
@@ -30,23 +31,21 @@ def open_frames(path: str | Path, source: str, fps: float) -> VideoReader:
     Raises:
         InputError: The video or the flow cannot be read.
     """
-    if source in DECODERS:
-        return open_video(path, source)
-    if source == 'tvl1':
-        return TVL1Reader(path, fps)
-    return FlowFolderReader(path, source)
+    video = open_video(path, allow_damaged)
+    if source == RGB_SOURCE:
+        return video
+    return TVL1Reader(video, fps) if source == 'tvl1' else FlowFolderReader(video, source)
 
 
 def check_source(source: str) -> str:
     """Return the modality, ``'RGB'`` or ``'Flow'``, of a source; InputError if it cannot be used here."""
-    if source in DECODERS:
+    if source == RGB_SOURCE:
         return 'RGB'
     if source == 'tvl1':
         _tvl1()
     elif not Path(source).is_dir():
-        raise InputError(
-            f'one of {[*DECODERS, *FLOW_SOURCES]}, or a folder of flow images', field='source', found=str(source)
-        )
+        expected = f'one of {[RGB_SOURCE, *FLOW_SOURCES]}, or a folder of flow images'
+        raise InputError(expected, field='source', found=str(source))
     return 'Flow'
 
 
@@ -62,21 +61,21 @@ class FlowFolderReader(VideoReader):
     """Reader of stored flow images, one pair per frame of the video, or one pair less; the video gives the times.
 
     Args:
-        path: The video file.
+        video (VideoReader): The video.
         folder: Folder with one folder per video.
     """
 
     modality = 'Flow'
 
-    def __init__(self, path: str | Path, folder: str | Path) -> None:
-        video, self._folder = open_video(path), Path(folder, Path(path).stem)
+    def __init__(self, video: VideoReader, folder: str | Path) -> None:
+        self._folder = Path(folder, Path(video.path).stem)
         self._pairs = list(zip(*(sorted(self._folder.glob(f'flow_{axis}_*')) for axis in 'xy')))
         if any(x.name.replace('flow_x', 'flow_y') != y.name for x, y in self._pairs):
-            raise InputError('an image flow_y_* for each flow_x_*', file=self._folder, video=Path(path).stem)
+            raise InputError('an image flow_y_* for each flow_x_*', file=self._folder, video=self._folder.name)
         if not len(video) - 1 <= len(self._pairs) <= len(video) or not self._pairs:
             expected = f'as many pairs flow_x_*, flow_y_* as the video has frames, {len(video)}, or one less'
-            raise InputError(expected, file=self._folder, video=Path(path).stem, found=len(self._pairs))
-        super().__init__(path, video.start_sec, video.duration_sec)
+            raise InputError(expected, file=self._folder, video=self._folder.name, found=len(self._pairs))
+        super().__init__(video.path, video.start_sec, video.duration_sec)
 
     def frames(self, indices: Sequence[int] | np.ndarray) -> list[np.ndarray]:
         """Read the flow of ascending ``indices``; a list of ``(H, W, 2)`` uint8 arrays."""
@@ -97,15 +96,15 @@ class TVL1Reader(VideoReader):
     The flow is scaled to motion within ``1 / fps`` seconds, so that it does not depend on the video's own rate.
 
     Args:
-        path: The video file.
+        video (VideoReader): The video.
         fps: Frames per second of the grid.
     """
 
     modality = 'Flow'
 
-    def __init__(self, path: str | Path, fps: float) -> None:
-        self._flow, self._step_sec, self._video = _tvl1(), 1 / fps, open_video(path)
-        super().__init__(path, self._video.start_sec, self._video.duration_sec)
+    def __init__(self, video: VideoReader, fps: float) -> None:
+        self._flow, self._step_sec, self._video = _tvl1(), 1 / fps, video
+        super().__init__(video.path, video.start_sec, video.duration_sec)
 
     def frames(self, indices: Sequence[int] | np.ndarray) -> list[np.ndarray]:
         """Compute the flow of ascending ``indices``; a list of ``(H, W, 2)`` uint8 arrays."""

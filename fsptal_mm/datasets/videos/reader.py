@@ -1,17 +1,20 @@
 """Frames of a video file by index, with the time at which each is shown."""
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from fsptal_mm.utils.errors import InputError
 
+from .decoding import decode, open_container
+from .frame_index import FrameIndex, index_frames
+
 VIDEO_SUFFIXES = ('.mp4', '.avi', '.mkv', '.mov', '.webm', '.m4v', '.mpg', '.mpeg', '.flv', '.ts', '.wmv')
 # Containers round timestamps, often to milliseconds: a frame that starts this little after a time counts as shown.
 _CLOCK_SEC = 1e-3
-_LOST_SEC = 0.1  # what may be missing at the end of a video that is not damaged
+_WORTH_A_SEEK = 24  # frames: decoding so many takes longer than to open the file again at a key frame
 
 
 def videos_below(path: str | Path) -> list[Path]:
@@ -29,26 +32,21 @@ def videos_below(path: str | Path) -> list[Path]:
     return sorted(files)
 
 
-def open_video(path: str | Path, decoder: str = 'decord') -> 'VideoReader':
+def open_video(path: str | Path, allow_damaged: bool = False) -> 'VideoReader':
     """Open a video file.
 
     Args:
         path: The file.
-        decoder: ``'decord'``, or ``'opencv'``, which is slower: it decodes the file once more to know its times.
+        allow_damaged: Whether to take what can be read of a truncated or damaged file. Where a frame is lost, the one
+            before it stays. Default: such a file is an error.
 
     Returns:
         VideoReader: Of frames ``(H, W, 3)``, RGB uint8.
 
     Raises:
-        InputError: The file is missing, empty or unreadable, or has no frame.
+        InputError: The file is missing, empty, unreadable, truncated, or has no frame.
     """
-    if decoder not in DECODERS:
-        raise InputError(f'one of {[*DECODERS]}', field='decoder', found=decoder)
-    if not Path(path).is_file():
-        raise InputError('a video file', file=path, found='no such file')
-    if not Path(path).stat().st_size:
-        raise InputError('a video', file=path, found='an empty file')
-    return DECODERS[decoder](path)
+    return FileReader(path, index_frames(path, allow_damaged), allow_damaged)
 
 
 class VideoReader:
@@ -97,69 +95,85 @@ class VideoReader:
         raise NotImplementedError
 
 
-class DecordReader(VideoReader):
-    """Reader with decord, which knows the container's timestamps without decoding."""
+class FileReader(VideoReader):
+    """Reader of a file: it decodes forward, and seeks only to key frames before the frame that is wanted.
 
-    def __init__(self, path: str | Path) -> None:
-        import decord
+    After a seek, a frame is told by its time or, in files that do not state it, by counting from a key frame whose
+    time is known. So it is right wherever the seek ends.
 
-        try:
-            self._reader = decord.VideoReader(str(path), num_threads=1)
-            times = self._reader.get_frame_timestamp(range(len(self._reader))).reshape(-1, 2)
-        except Exception as error:  # decord raises several types, all with a page of stack
-            raise InputError('a readable video', file=path, found=_reason(error)) from error
-        super().__init__(path, times[:, 0], times[-1, 1] if len(times) else 0)
+    Args:
+        path: The video file.
+        index (FrameIndex): Times of its frames.
+        allow_damaged: See :func:`open_video`.
+    """
 
-    def frames(self, indices: Sequence[int] | np.ndarray) -> list[np.ndarray]:
-        """Decode the frames of ascending ``indices`` with decord."""
-        try:
-            return list(self._reader.get_batch(list(map(int, indices))).asnumpy())
-        except Exception as error:
-            found = f'{_reason(error)} near frame {indices[0]}'
-            raise InputError('a readable video', file=self.path, found=found) from error
-
-
-class OpenCVReader(VideoReader):
-    """Reader with OpenCV."""
-
-    def __init__(self, path: str | Path) -> None:
-        capture = cv2.VideoCapture(str(path))
-        if not capture.isOpened():
-            raise InputError('a readable video', file=path, found='OpenCV cannot open it')
-        fps, stated = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        start_sec = []
-        while capture.grab():
-            start_sec.append(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
-        end_sec = start_sec[-1] + (1 / fps if fps > 0 else 0) if start_sec else 0
-        # OpenCV ends a damaged video early without an error. The stated number of frames may come from the duration.
-        if len(start_sec) < stated - 2 and fps > 0 and end_sec - start_sec[0] < stated / fps - _LOST_SEC:
-            raise InputError(
-                f'{stated:.0f} frames', file=path, found=f'no readable frame after the first {len(start_sec)}'
-            )
-        super().__init__(path, start_sec, end_sec)
-        self._rewind()
-
-    def _rewind(self):
-        # Seeking by frame number is inexact with some codecs: we only go forward, or back to the beginning.
-        self._capture, self._next = cv2.VideoCapture(self.path), 0
+    def __init__(self, path: str | Path, index: FrameIndex, allow_damaged: bool = False) -> None:
+        super().__init__(path, index.ticks * index.tick_sec, index.end_tick * index.tick_sec)
+        self._index, self._allow_damaged = index, allow_damaged
+        self._shown = self._next = self._size = None  # time and frame: the last one taken, and the one after it
 
     def frames(self, indices: Sequence[int] | np.ndarray) -> list[np.ndarray]:
-        """Decode the frames of ascending ``indices`` with OpenCV."""
-        if len(indices) and indices[0] < self._next:
-            self._rewind()
-        return [self._decode(int(index)) for index in indices]
+        """Decode the frames of ascending ``indices``; a list of ``(H, W, 3)`` uint8 arrays, all of one size."""
+        return [self._image(self._frame(tick)) for tick in self._index.ticks[np.asarray(indices, int)].tolist()]
 
-    def _decode(self, index):
-        while self._next <= index:
-            if not self._capture.grab():
-                raise InputError('a readable video', file=self.path, found=f'no frame {self._next}')
-            self._next += 1
-        return cv2.cvtColor(self._capture.retrieve()[1], cv2.COLOR_BGR2RGB)
+    def _frame(self, tick):
+        """Decode up to the frame that is shown at a tick."""
+        if self._shown is None or tick < self._shown[0] or self._is_far(tick):
+            self._start(tick)
+        while self._shown[0] < tick:
+            self._next = self._next or next(self._decoded, None)
+            if self._next is None or self._next[0] > tick:
+                break
+            self._shown, self._next = self._next, None
+        return self._shown[1]
+
+    def _is_far(self, tick):
+        """Whether a key frame lies so far ahead that a seek saves time."""
+        keys, ticks = self._index.key_ticks, self._index.ticks
+        place = np.searchsorted(keys, tick, side='right')
+        now, key = np.searchsorted(ticks, [self._shown[0], keys[place - 1]]) if place else (0, 0)
+        return key - now > _WORTH_A_SEEK
+
+    def _start(self, tick):
+        """Begin to decode at or before a tick: at the key frame before it or, if that fails, at earlier ones."""
+        index, step = self._index, 1
+        keys = np.flatnonzero((index.key_ticks > index.ticks[0]) & (index.key_ticks <= tick))
+        self._shown = self._next = None
+        while self._shown is None or self._shown[0] > tick:
+            key = None if step > len(keys) else keys[-step]
+            self._decoded = self._decode(None if key is None else int(index.key_pts[key]))
+            self._shown = next(self._decoded, None)
+            step *= 2
+            if key is None and self._shown is None:
+                raise InputError('a readable video', file=self.path, found='no frame, though it had one before')
+
+    def _decode(self, key_pts):
+        """Decode from a key frame on; pairs of a tick and a frame, none if a seek has missed."""
+        index = self._index
+        frames = decode(*open_container(self.path), key_pts, index.has_keys, self._allow_damaged)
+        if index.is_timed:
+            return _ascending_pairs(frames)
+        if key_pts is None:
+            return zip(index.ticks.tolist(), frames)
+        first = next((frame for frame in frames if frame.key_frame), None)
+        place = np.flatnonzero(index.key_pts == (None if first is None else first.pts))
+        if not len(place):
+            return iter(())
+        start = np.searchsorted(index.ticks, index.key_ticks[place[0]])
+        return zip(index.ticks[start:].tolist(), itertools.chain([first], frames))
+
+    def _image(self, frame):
+        turns = round(frame.rotation / 90) % 4
+        if self._size is None:  # a stream may change its size: all frames get that of the first one
+            self._size = frame.width, frame.height
+        width, height = self._size
+        image = frame.to_ndarray(format='rgb24', width=width, height=height)
+        return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
 
 
-DECODERS = {'decord': DecordReader, 'opencv': OpenCVReader}
-
-
-def _reason(error):
-    """Message of an error of decord, without its source positions and stack."""
-    return str(error).strip().split('\n')[0].split('Check failed: ')[-1][:200]
+def _ascending_pairs(frames):
+    last = None
+    for frame in frames:
+        if frame.pts is not None and (last is None or frame.pts > last):
+            last = frame.pts
+            yield last, frame

@@ -1,0 +1,105 @@
+"""Decoding of a video file by PyAV, forward from its beginning or from a key frame."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.video.stream import VideoStream
+from torch.utils.data import get_worker_info
+
+from fsptal_mm.utils.errors import InputError
+
+USE_ANYWAY = 'a whole and sound file (allow_damaged, or --allow-damaged, takes what can be read)'
+
+
+def open_container(path: str | Path) -> tuple[InputContainer, VideoStream]:
+    """Open a video file.
+
+    Returns:
+        tuple: The container, and its video stream; of several ones, the one that players show.
+
+    Raises:
+        InputError: The file is missing, empty or unreadable, has no video, or its codec is unknown.
+    """
+    if not Path(path).is_file():
+        raise InputError('a video file', file=path, found='no such file')
+    if not Path(path).stat().st_size:
+        raise InputError('a video', file=path, found='an empty file')
+    try:
+        container = av.open(str(path), metadata_errors='replace')
+    except FFmpegError as error:
+        raise InputError('a readable video', file=path, found=reason(error)) from error
+    stream = container.streams.best('video')
+    if stream is None:
+        raise InputError('a video', file=path, found='a file without pictures')
+    if stream.codec_context is None:
+        raise InputError('a codec that FFmpeg decodes', file=path, found='an unknown one')
+    if get_worker_info() is None:
+        stream.thread_type = 'AUTO'
+    else:
+        stream.codec_context.thread_count = 1  # there, the workers share the processors
+    return container, stream
+
+
+def reason(error: FFmpegError) -> str:
+    """Message of an error of FFmpeg, with what FFmpeg logged last."""
+    logged = error.log[2].strip() if error.log else ''
+    return f'{error.strerror}: {logged}' if logged else error.strerror
+
+
+def decode(
+    container: InputContainer,
+    stream: VideoStream,
+    key_pts: int | None = None,
+    has_keys: bool = True,
+    allow_damaged: bool = False,
+) -> Iterator[av.VideoFrame]:
+    """Decode frames in the order in which they are shown, from the beginning of a container or from a key frame.
+
+    Args:
+        container (InputContainer): The open file.
+        stream (VideoStream): Its stream.
+        key_pts: Time of the key frame that is sought, in ticks. What is found may begin earlier or, in files without
+            a good index, later. Default: no seek, in a container just opened.
+        has_keys: Whether the file marks key frames; decoding then begins with one.
+        allow_damaged: Whether to leave out what cannot be decoded.
+
+    Yields:
+        VideoFrame: All frames but those before the first one that can be decoded, which players leave out of clips
+        cut between key frames, too.
+
+    Raises:
+        InputError: A part is damaged.
+    """
+    waits, started = has_keys, False
+    try:
+        if key_pts is not None:
+            container.seek(key_pts, stream=stream)
+        for packet in container.demux(stream):
+            waits = waits and not packet.is_keyframe and packet.size > 0  # the last, empty one fetches what is left
+            if waits:
+                continue
+            try:
+                frames = packet.decode()
+            except FFmpegError as error:
+                if started and not allow_damaged:
+                    raise _damage(container, stream, packet, reason(error)) from error
+                continue
+            for frame in frames:
+                if frame.is_corrupt and not started:
+                    continue
+                if frame.is_corrupt and not allow_damaged:
+                    raise _damage(container, stream, frame, 'a frame in pieces')
+                started = True
+                yield frame
+    except FFmpegError as error:
+        if not allow_damaged:
+            raise InputError(USE_ANYWAY, file=container.name, found=reason(error)) from error
+
+
+def _damage(container, stream, part, found):
+    start = stream.start_time or 0
+    at = '' if part.pts is None else f' at {float((part.pts - start) * stream.time_base):.2f} s'
+    return InputError(USE_ANYWAY, file=container.name, found=f'{found}{at}')

@@ -1,0 +1,184 @@
+"""Times of all frames of a video file, and the key frames from which it can be decoded."""
+
+import itertools
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import av
+import numpy as np
+from av.error import FFmpegError
+
+from fsptal_mm.utils.errors import InputError
+
+from .decoding import USE_ANYWAY, decode, open_container, reason
+
+# Containers that state the time of each frame. Others state it of some frames only, or of none.
+_TIMED = ('mov,mp4,m4a,3gp,3g2,mj2', 'matroska,webm', 'mpegts')
+_JUMPY = ('mpegts',)  # recordings may follow one another in a file, each with a clock of its own
+_JUMP_SEC = 10.0  # a larger step of such a clock, or one back, begins another recording
+_NUMBERED = ('avi',)  # containers that state the time at which a packet is decoded, and nothing else
+_HIDING = ('vp8',)  # codecs with packets that are never shown
+# What an end that is cut off lacks at least. The stated length of a whole file is off by a little.
+_LOST_SEC, _LOST_FRAMES = 0.5, 2
+
+
+@dataclass(frozen=True)
+class FrameIndex:
+    """Times of the frames of a file, in ticks.
+
+    Attributes:
+        ticks (np.ndarray): ``(N,)`` int64, ascending, of the frames that are shown.
+        end_tick: End of the last frame.
+        key_ticks (np.ndarray): ``(K,)`` int64, ascending: the file can be decoded from these frames on.
+        key_pts (np.ndarray): ``(K,)`` int64, the times that the file states of them.
+        tick_sec: Seconds per tick.
+        has_keys: Whether the file marks key frames.
+        is_timed: Whether a decoded frame states its time, also after a seek. Otherwise frames are counted from a key
+            frame on.
+    """
+
+    ticks: np.ndarray
+    end_tick: int
+    key_ticks: np.ndarray
+    key_pts: np.ndarray
+    tick_sec: float
+    has_keys: bool
+    is_timed: bool
+
+
+@dataclass
+class _Packets:
+    """Packets of the video stream: their times and marks; and where the content of all streams ends."""
+
+    pts: list = field(default_factory=list)
+    dts: list = field(default_factory=list)
+    durations: list = field(default_factory=list)
+    is_shown: list = field(default_factory=list)
+    is_key: list = field(default_factory=list)
+    end_sec: float = 0.0
+
+
+def index_frames(path: str | Path, allow_damaged: bool = False) -> FrameIndex:
+    """Find the times of all frames that a player shows.
+
+    Where the container states the time of each frame, its packets are read, and one frame is decoded. Otherwise all
+    frames are decoded.
+
+    Raises:
+        InputError: The file is missing, empty, unreadable or without a frame; or it is truncated or damaged, unless
+            ``allow_damaged``.
+    """
+    container, stream = open_container(path)
+    with container:
+        packets = _read_packets(container, stream, allow_damaged)
+        lost = _lost_end(container, stream, packets)
+        if lost and not allow_damaged:
+            raise InputError(USE_ANYWAY, file=path, found=lost)
+        trusted = not lost and _are_frames(packets, container, stream)
+    container, stream = open_container(path)
+    has_keys = any(packets.is_key)
+    with container:
+        frames = decode(container, stream, None, has_keys, allow_damaged)
+        first = next(frames, None)
+        if first is None:
+            raise InputError('at least one frame that can be decoded', file=path, found='none')
+        if trusted and first.pts in packets.pts:
+            return _index_packets(packets, first.pts, float(stream.time_base))
+        return _index_decoded(itertools.chain([first], frames), stream, packets)
+
+
+def _read_packets(container, stream, allow_damaged):
+    packets = _Packets()
+    try:
+        for packet in container.demux():
+            if packet.pts is not None and packet.time_base:
+                end_sec = float((packet.pts + (packet.duration or 0)) * packet.time_base)
+                packets.end_sec = max(packets.end_sec, end_sec)
+            if packet.stream.index != stream.index or not packet.size:
+                continue
+            packets.pts.append(packet.pts)
+            packets.dts.append(packet.dts)
+            packets.durations.append(packet.duration or 0)
+            packets.is_shown.append(not packet.is_discard)
+            packets.is_key.append(packet.is_keyframe)
+    except FFmpegError as error:
+        if not allow_damaged:
+            raise InputError(USE_ANYWAY, file=container.name, found=reason(error)) from error
+    return packets
+
+
+def _lost_end(container, stream, packets):
+    """Compare the end of the packets with the length that the header states; a text if some is lost, else None."""
+    kind, rate = container.format.name, float(stream.average_rate or 25)
+    if kind == 'avi':
+        stated_sec = stream.frames / rate
+    elif kind.startswith('mov') and stream.duration:
+        stated_sec = float(stream.duration * stream.time_base)
+    elif kind.startswith(('matroska', 'asf')) and container.duration:
+        stated_sec = container.duration / av.time_base
+    else:  # no length is stated
+        return None
+    lost_sec = stated_sec - packets.end_sec
+    is_lost = lost_sec > _LOST_SEC + _LOST_FRAMES / rate
+    return f'the last {lost_sec:.2f} of {stated_sec:.2f} s are cut off' if is_lost else None
+
+
+def _are_frames(packets, container, stream):
+    """Whether each packet is a frame with a time of its own."""
+    if container.format.name not in _TIMED or stream.codec.name in _HIDING:
+        return False
+    if None in packets.pts or len(set(packets.pts)) < len(packets.pts):
+        return False
+    steps = np.diff([dts for dts in packets.dts if dts is not None]) * float(stream.time_base)
+    return container.format.name not in _JUMPY or not len(steps) or (steps.min() >= 0 and steps.max() < _JUMP_SEC)
+
+
+def _index_packets(packets, first_pts, tick_sec):
+    """Index of the packets that are shown, from the first decoded frame on."""
+    pts = np.array(packets.pts, np.int64)
+    ticks = np.sort(pts[np.array(packets.is_shown) & (pts >= first_pts)])
+    last_duration = packets.durations[packets.pts.index(ticks[-1])]
+    keys = np.sort(pts[np.array(packets.is_key)])
+    return FrameIndex(ticks, _end(ticks, last_duration, tick_sec), keys, keys, tick_sec, bool(len(keys)), True)
+
+
+def _index_decoded(frames, stream, packets):
+    """Index of decoded frames. A key frame can be sought if its stated time tells it from the others."""
+    pts, is_key, duration = [], [], 0
+    for frame in frames:
+        pts.append(frame.pts)
+        is_key.append(frame.key_frame)
+        duration = frame.duration or 0
+    is_numbered = stream.container.format.name in _NUMBERED and len(packets.dts) == len(pts) and None not in packets.dts
+    ticks = np.array(sorted(packets.dts) if is_numbered else _ascending(pts, stream), np.int64)
+    keys = [place for place, key in enumerate(is_key) if key and pts[place] is not None]
+    stated = [pts[place] for place in keys]
+    if any(following <= before for before, following in itertools.pairwise(stated)):
+        keys = stated = []
+    tick_sec = float(stream.time_base)
+    end = _end(ticks, 0 if is_numbered else duration, tick_sec)
+    return FrameIndex(ticks, end, ticks[keys], np.array(stated, np.int64), tick_sec, any(packets.is_key), False)
+
+
+def _ascending(pts, stream):
+    """Repair stated times of frames.
+
+    A time that is missing, or not after the one before, becomes the next tick or frame. Where times go back by more
+    than a second, or a transport stream jumps, the file goes on with another recording: it follows without a gap.
+    """
+    ticks_per_sec = 1 / stream.time_base
+    step = max(1, round(ticks_per_sec / (stream.average_rate or 25)))
+    jumps = stream.container.format.name in _JUMPY
+    ticks, offset = [], 0
+    for stated in pts:
+        following = ticks[-1] + step if ticks else 0
+        tick = following if stated is None else stated + offset
+        if ticks and (tick < ticks[-1] - ticks_per_sec or (jumps and tick > ticks[-1] + ticks_per_sec * _JUMP_SEC)):
+            offset, tick = following - stated, following
+        ticks.append(max(tick, ticks[-1] + 1) if ticks else tick)
+    return ticks
+
+
+def _end(ticks, last_duration, tick_sec):
+    usual = np.median(np.diff(ticks)) if len(ticks) > 1 else 1 / 25 / tick_sec
+    return int(ticks[-1] + (last_duration or max(1, round(usual))))
