@@ -67,6 +67,6 @@ def test_a_video_that_does_not_fit_is_not_taken_for_whole(tmp_path):
     arguments = Instances.of_video([], [], []), ()
     whole = Path(annotate_video(video, tmp_path / 'whole.mp4', *arguments))
     with small_disk(folder, whole.stat().st_size // 2):
-        with pytest.raises(WriteError, match=r'work/out\.mp4: .*full disk'):
+        with pytest.raises(WriteError, match=r'work/out\.mp4: .*No space left'):
             annotate_video(video, folder / 'out.mp4', *arguments)
         assert not list(folder.iterdir())
