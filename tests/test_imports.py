@@ -22,7 +22,7 @@ MAY_IMPORT = {
     'engine': {'utils', 'structures', 'evaluation', 'models', 'visualization'},
     'apis': {'utils', 'structures', 'datasets', 'models', 'evaluation', 'visualization', 'engine'},
     'report': {'utils', 'structures', 'evaluation', 'visualization', 'apis'},
-    'annotator': {'utils', 'datasets'},
+    'annotator': {'utils', 'datasets', 'visualization'},
     '__init__': {'compat', 'datasets', 'engine', 'evaluation', 'models'},
 }
 

@@ -28,6 +28,7 @@ def parse_args(argv):
     parser.add_argument('--out', type=Path, help='project file (default: point_project.json beside the first video)')
     parser.add_argument('--export-dir', type=Path, help='folder for exported labels (default: PROJECT_export)')
     parser.add_argument('--annotator', help='your name, for the project file')
+    parser.add_argument('--allow-damaged', action='store_true', help='label what can be read of damaged videos')
     parser.add_argument('--port', type=int, default=8210, help='0 for any free one (default: %(default)s)')
     parser.add_argument('--no-browser', action='store_true', help='only print the address')
     return parser.parse_args(argv)
@@ -40,7 +41,7 @@ def open_project(args):
     first = args.videos[0]
     print(f'videos to read: {len(videos)}', flush=True)
     out = args.out or (first if first.is_dir() else first.parent) / 'point_project.json'
-    project = Project(out, [key.name for key in class_keys], videos, args.annotator)
+    project = Project(out, [key.name for key in class_keys], videos, args.annotator, args.allow_damaged)
     for problem in [*problems, *project.problems]:
         print(f'left out: {problem}')
     done = sum(project.labels(video_id).done for video_id in project.video_ids)

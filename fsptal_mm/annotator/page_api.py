@@ -7,6 +7,7 @@ from typing import Any
 
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import get_field
+from fsptal_mm.visualization.palette import Look
 
 from .class_keys import ClassKey
 from .export import export_project
@@ -39,7 +40,8 @@ class PageApi:
         self.class_keys = class_keys
         self.export_folder = export_folder
         self.class_file = class_file
-        self._videos = OpenVideos({name: Path(project.file(name).path) for name in project.video_ids})
+        paths = {name: Path(project.file(name).path) for name in project.video_ids}
+        self._videos = OpenVideos(paths, project.allow_damaged)
 
     def overview(self) -> dict[str, Any]:
         """Classes, and the progress of every video."""
@@ -47,7 +49,7 @@ class PageApi:
             'project': self.project.project_id,
             'name': self.project.path.name,
             'annotator': self.project.annotator,
-            'classes': [key._asdict() for key in self.class_keys],
+            'classes': [_class(index, key) for index, key in enumerate(self.class_keys)],
             'videos': [self._summary(video_id) for video_id in self.project.video_ids],
         }
 
@@ -105,3 +107,8 @@ class PageApi:
             'can_undo': bool(labels.undo),
             'can_redo': bool(labels.redo),
         }
+
+
+def _class(index, key):
+    look = Look.of_number(index)
+    return {**key._asdict(), 'color': look.color, 'text_color': look.text_color}

@@ -32,21 +32,27 @@ class Project:
         videos (dict[str, Path]): From video id to file, as :func:`find_videos` gives them. Videos may be added to an
             existing project.
         annotator: Name of the annotator, kept in the project.
+        allow_damaged: Whether truncated and damaged videos can be labelled, as far as they can be read.
 
     Attributes:
         video_ids: The videos that can be labelled now, in the order given.
-        problems: One line for each of the other videos: it is unreadable, not the video that was labelled, or its
-            entry in the project file is damaged (and stays there).
+        problems: One line for each of the other videos: it is unreadable, not the video that was labelled, labelled
+            and not given, or its entry in the project file is damaged. Its labels stay in the file.
 
     Raises:
         InputError: No video can be read; another process has the project open; or the project has other classes,
-            another annotator, or labels of videos that are not given.
+            another annotator, or labels of other videos only.
     """
 
     def __init__(
-        self, path: str | Path, classes: Sequence[str], videos: dict[str, Path], annotator: str | None = None
+        self,
+        path: str | Path,
+        classes: Sequence[str],
+        videos: dict[str, Path],
+        annotator: str | None = None,
+        allow_damaged: bool = False,
     ) -> None:
-        self.path = Path(path)
+        self.path, self.allow_damaged = Path(path), allow_damaged
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._writing = threading.Lock()
         self._process_lock = FileLock(self.path.with_name(f'.{self.path.name}.lock'))
@@ -147,14 +153,17 @@ class Project:
             expected = f'{annotator!r} (another annotator needs another project: --out)'
             raise InputError(expected, file=self.path, field='annotator', found=content.annotator)
         idle = VideoLabels()
-        gone = [name for name in content.files if name not in videos]
-        labelled = [name for name in gone if replace(content.labels[name], spent_sec=0.0) != idle]
-        if labelled:
-            found = f'{len(labelled)} labelled videos that are not: {", ".join(labelled[:5])}'
+        labelled = [name for name in content.files if replace(content.labels[name], spent_sec=0.0) != idle]
+        gone = [name for name in labelled if name not in videos]
+        if gone and gone == labelled:
+            found = f'{len(gone)} labelled videos that are not: {", ".join(gone[:5])}'
             raise InputError('videos that are given (others need another project: --out)', file=self.path, found=found)
-        for name in gone:
+        for name in set(content.files) - set(videos) - set(gone):
             del content.files[name], content.labels[name]
-        return replace(content, annotator=annotator or content.annotator)
+        expected = 'a file that is given, since it has labels (they stay in the project)'
+        problems = (str(InputError(expected, file=self.path, video=name)) for name in gone)
+        problems = (*content.problems, *problems)
+        return replace(content, annotator=annotator or content.annotator, problems=problems)
 
     def _look_at(self, videos):
         """Read facts about new files; return the ids of the readable videos, and the problems of the others."""
@@ -180,7 +189,7 @@ class Project:
         stamp = (str(path), status.st_size, status.st_mtime_ns)
         if known is not None and known[1:3] == stamp[1:]:
             return known._replace(path=str(path))
-        reader = open_video(path)
+        reader = open_video(path, self.allow_damaged)
         file = VideoFile(*stamp, len(reader), round(reader.duration_sec, 6), reader.mean_fps)
         if known is not None and known.num_frames != file.num_frames:
             expected = f'the video that {self.path} is about, {known.num_frames} frames (others need another project)'

@@ -33,7 +33,7 @@ class ProjectContent:
         project_id: Random id, by which the page of another project is recognized.
         annotator: Name of the annotator, if known.
         classes: Names in the order of their indices.
-        files (dict[str, VideoFile]): By video id.
+        files (dict[str, VideoFile | None]): By video id; None where the facts in the project file cannot be used.
         labels (dict[str, VideoLabels]): By video id, of the same videos.
         recent_edits: Ids of the latest edits. The page sends an edit again if it got no answer.
         unread (dict): Entries of videos that could not be read, as they stand in the file; they are written back.
@@ -43,7 +43,7 @@ class ProjectContent:
     project_id: str
     annotator: str | None
     classes: tuple[str, ...]
-    files: dict[str, VideoFile] = field(default_factory=dict)
+    files: dict[str, VideoFile | None] = field(default_factory=dict)
     labels: dict[str, VideoLabels] = field(default_factory=dict)
     recent_edits: tuple[str, ...] = ()
     unread: dict[str, Any] = field(default_factory=dict)
@@ -81,7 +81,7 @@ def check_entry(file: VideoFile, labels: VideoLabels, classes: Sequence[str], /,
 
 
 def _entry(file, labels):
-    return {**file._asdict(), **asdict(labels)}
+    return {**(file._asdict() if file else {}), **asdict(labels)}
 
 
 def read_project(path: str | Path) -> ProjectContent:
@@ -109,13 +109,17 @@ def read_project(path: str | Path) -> ProjectContent:
         recent_edits=tuple(get_field(content, 'recent_edits', list, file=path)),
     )
     for video_id, entry in get_field(content, 'videos', dict, file=path).items():
+        where = dict(file=path, video=video_id)
         try:
-            read = _read_entry(entry, classes, dict(file=path, video=video_id))
+            project.labels[video_id] = _labels(entry, classes, where)
         except InputError as error:
             project.unread[video_id] = entry
             project.problems += (f'{error} (its labels stay in the file)',)
-        else:
-            project.files[video_id], project.labels[video_id] = read
+            continue
+        try:
+            project.files[video_id] = _file(entry, where)
+        except InputError:  # the file itself will be looked at again
+            project.files[video_id] = None
     return project
 
 

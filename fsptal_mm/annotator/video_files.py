@@ -44,10 +44,11 @@ class OpenVideos:
 
     Args:
         paths (dict[str, Path]): From video id to file.
+        allow_damaged: See :func:`.open_video`.
     """
 
-    def __init__(self, paths: dict[str, Path]) -> None:
-        self._paths = paths
+    def __init__(self, paths: dict[str, Path], allow_damaged: bool = False) -> None:
+        self._paths, self._allow_damaged = paths, allow_damaged
         self._readers = OrderedDict()  # the last used one comes last
         self._lock = threading.Lock()
 
@@ -94,7 +95,7 @@ class OpenVideos:
 
     def _reader(self, video_id):
         if video_id not in self._readers:
-            self._readers[video_id] = open_video(self._paths[video_id])
+            self._readers[video_id] = open_video(self._paths[video_id], self._allow_damaged)
             if len(self._readers) > _MOST_OPEN:
                 self._readers.popitem(last=False)
         self._readers.move_to_end(video_id)

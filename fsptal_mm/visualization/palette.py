@@ -38,7 +38,7 @@ class Look:
 
     @classmethod
     def of_number(cls, number: int) -> 'Look':
-        """Look of the n-th class."""
+        """Look of the n-th class: that of its index in every picture, annotated video and in the annotator."""
         color = OKABE_ITO[number % len(OKABE_ITO)]
         hatch = _HATCHES[number // len(OKABE_ITO) % len(_HATCHES)]
         return cls(color, hatch, text_color(color))

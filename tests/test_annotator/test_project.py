@@ -4,8 +4,10 @@ import re
 
 import pytest
 from numbered_videos import write_numbered
+from video_variants import VARIANTS
 
 from fsptal_mm.annotator import find_videos, labels, project
+from fsptal_mm.annotator.video_files import OpenVideos
 from fsptal_mm.utils.errors import InputError
 
 NUMBERS = iter(range(10**9))
@@ -214,12 +216,10 @@ def test_damaged_project_files_are_refused_and_stay_as_they_are(open_project, tm
     'change, message',
     [
         (lambda content: content['videos']['a'].pop('undo'), 'video a: undo'),
-        (lambda content: content['videos']['a'].update(num_frames='60'), 'video a'),
         (lambda content: content['videos']['a'].update(done=None), 'video a: done'),
         (lambda content: content['videos']['a']['points'][0].update(label='swim'), 'video a: points'),
         (lambda content: content['videos']['a']['points'][0].pop('frame'), 'frame'),
         (lambda content: content['videos']['a']['points'].append(content['videos']['a']['points'][0]), 'twice'),
-        (lambda content: content['videos']['a'].update(fps=0), 'video a: fps'),
     ],
 )
 def test_a_damaged_entry_stays_in_the_file_and_the_other_videos_open(open_project, tmp_path, change, message):
@@ -254,11 +254,51 @@ def test_a_video_of_unusable_facts_is_left_out(open_project, tmp_path, monkeypat
     class Endless(list):
         duration_sec, mean_fps = 2.0, float('inf')
 
-    real = project.open_readable
-    monkeypatch.setattr(project, 'open_readable', lambda path: Endless([0]) if path.stem == 'a' else real(path))
+    real = project.open_video
+    monkeypatch.setattr(project, 'open_video', lambda path, _: Endless([0]) if path.stem == 'a' else real(path))
     opened = open_project()
     assert opened.video_ids == ['b']
     assert 'fps' in opened.problems[0]
     opened.close()
     monkeypatch.undo()
     assert open_project().video_ids == ['a', 'b']
+
+
+@pytest.mark.parametrize('facts', [dict(num_frames='60'), dict(duration_sec=0.0), dict(fps=None)])
+def test_facts_that_cannot_be_used_are_read_again_and_labels_stay(open_project, tmp_path, facts):
+    project = open_project()
+    edit(project, 'add', time_sec=1, label='jump')
+    project.close()
+    path = tmp_path / 'project.json'
+    content = json.loads(path.read_text())
+    content['videos']['a'].update(facts)
+    path.write_text(json.dumps(content))
+    project = open_project()
+    assert project.file('a').duration_sec == pytest.approx(2.0)
+    assert [point.label for point in project.labels('a').points] == ['jump']
+
+
+def test_labels_of_a_video_that_is_gone_stay_while_the_others_go_on(open_project, video_folder):
+    project = open_project()
+    for video in 'ab':
+        edit(project, 'add', video=video, time_sec=1, label='jump')
+    project.close()
+    project = open_project(videos={'b': video_folder / 'b.mp4'})
+    assert project.video_ids == ['b']
+    assert 'video a: ' in project.problems[0]
+    edit(project, 'add', video='b', time_sec=0.5, label='run')
+    project.close()
+    assert [point.label for point in open_project().labels('a').points] == ['jump']
+
+
+@pytest.mark.parametrize('name', ['H.264 avi', 'MPEG-4 avi', 'H.264 ts', 'H.264 mp4, edit list'])
+def test_points_get_the_time_of_their_frame_in_any_container(open_project, tmp_path, name):
+    variant = VARIANTS[name](tmp_path)
+    videos, frames = {'v': variant.path}, OpenVideos({'v': variant.path})
+    project = open_project(videos=videos)
+    for place in (10, 20, 30):
+        wanted = dict(edit_id=f'edit-{place:04}', action='add', label='jump', time_sec=variant.times_sec[place] + 0.01)
+        point = project.edit('v', wanted, lambda time_sec: frames.snap('v', time_sec)).points[-1]
+        assert (point.frame, point.time_sec) == (place, pytest.approx(variant.times_sec[place], abs=2e-3))
+    project.close()
+    assert len(open_project(videos=videos).labels('v').points) == 3

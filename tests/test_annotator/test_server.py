@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from fsptal_mm.annotator import AnnotationServer, ClassKey, PageApi
+from fsptal_mm.visualization.palette import Look
 
 ADD = {'edit_id': 'first-edit', 'action': 'add', 'time_sec': 1.01, 'label': 'jump'}
 BODY = {'video': 'a', 'edit': ADD}
@@ -63,7 +64,9 @@ def test_tells_classes_videos_and_times_of_frames(ask, server):
     assert server.server_address[0] == '127.0.0.1'
     status, headers, overview = ask('/api/project')
     assert (status, headers['Cache-Control']) == (200, 'no-store')
-    assert overview['classes'][1] == {'name': 'throw, far', 'key': '2'}
+    look = Look.of_number(1)  # that of timelines and annotated videos
+    expected = {'name': 'throw, far', 'key': '2', 'color': look.color, 'text_color': look.text_color}
+    assert overview['classes'][1] == expected
     videos = [(video['id'], video['done'], video['points']) for video in overview['videos']]
     assert videos == [('a', False, 0), ('b', False, 0)]
     video = ask('/api/videos/a')[2]

@@ -1,16 +1,14 @@
-// Marks of classes. Colours are those of Okabe and Ito, which people with any colour vision can tell apart; the dark ones
-// are lighter here, for the dark page. After eight classes the shape changes. Every mark shows the key of its class.
+// Marks of classes. Their colours come from the server: they are those of timelines and annotated videos. Classes of one
+// colour differ in shape. Every mark shows the key of its class.
 
-const COLORS = ['#e69f00', '#56b4e9', '#00b183', '#f0e442', '#3d8fd9', '#e2681b', '#d98ab5', '#e8e8e8'];
 const SHAPES = ['round', 'square', 'diamond', 'pentagon'];
-const BACKGROUND = { name: null, key: '0', color: '#8a939e', shape: 'hollow' };
+const BACKGROUND = { name: null, key: '0', color: '#8a939e', text_color: 'black', shape: 'hollow' };
 
 export class Marks {
   constructor(classes) {
     this.all = classes.map((entry, index) => ({
       ...entry,
-      color: COLORS[index % COLORS.length],
-      shape: SHAPES[Math.floor(index / COLORS.length) % SHAPES.length],
+      shape: SHAPES[classes.slice(0, index).filter(({ color }) => color === entry.color).length % SHAPES.length],
     }));
     this.all.push(BACKGROUND);
     this.byName = new Map(this.all.map((entry) => [entry.name, entry]));
@@ -25,10 +23,11 @@ export class Marks {
   }
 
   element(label) {
-    const { color, shape, key } = this.of(label);
+    const { color, text_color: textColor, shape, key } = this.of(label);
     const mark = document.createElement('span');
     mark.className = `mark ${shape}`;
     mark.style.setProperty('--color', color);
+    mark.style.setProperty('--text-color', textColor);
     mark.textContent = key?.toUpperCase() ?? '';
     return mark;
   }
