@@ -83,7 +83,7 @@ def test_a_truncated_file_is_named_and_its_readable_part_is_used_by_choice(tmp_p
     numbers = [read_number(image) for image in part.frames(range(len(part) - 1))]  # the last one may be in pieces
     assert numbers == list(range(len(numbers)))
     assert NUM_FRAMES // 8 < len(part) < NUM_FRAMES
-    assert part.duration_sec == pytest.approx(len(part) / 25, abs=0.01)
+    assert part.duration_sec == pytest.approx(len(part) / 25, abs=0.1)
 
 
 @pytest.mark.parametrize('codec', ['libx264', 'mpeg4', 'libsvtav1'])

@@ -7,7 +7,6 @@ import av
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.video.stream import VideoStream
-from torch.utils.data import get_worker_info
 
 from fsptal_mm.utils.errors import InputError
 
@@ -36,10 +35,7 @@ def open_container(path: str | Path) -> tuple[InputContainer, VideoStream]:
         raise InputError('a video', file=path, found='a file without pictures')
     if stream.codec_context is None:
         raise InputError('a codec that FFmpeg decodes', file=path, found='an unknown one')
-    if get_worker_info() is None:
-        stream.thread_type = 'AUTO'
-    else:
-        stream.codec_context.thread_count = 1  # there, the workers share the processors
+    stream.codec_context.thread_count = 1  # quickest per processor: several videos are read at once by workers
     return container, stream
 
 

@@ -5,13 +5,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from fsptal_mm.utils.errors import InputError
 
 from .decoding import decode, open_container
 from .frame_index import FrameIndex, index_frames
 
-VIDEO_SUFFIXES = ('.mp4', '.avi', '.mkv', '.mov', '.webm', '.m4v', '.mpg', '.mpeg', '.flv', '.ts', '.wmv')
+VIDEO_SUFFIXES = (
+    *('.mp4', '.avi', '.mkv', '.mov', '.webm', '.m4v', '.mpg', '.mpeg', '.flv', '.ts', '.wmv'),
+    *('.m2ts', '.mts', '.3gp', '.asf', '.vob', '.ogv', '.mxf'),
+)
 # Containers round timestamps, often to milliseconds: a frame that starts this little after a time counts as shown.
 _CLOCK_SEC = 1e-3
 _WORTH_A_SEEK = 24  # frames: decoding so many takes longer than to open the file again at a key frame
@@ -110,6 +114,7 @@ class FileReader(VideoReader):
     def __init__(self, path: str | Path, index: FrameIndex, allow_damaged: bool = False) -> None:
         super().__init__(path, index.ticks * index.tick_sec, index.end_tick * index.tick_sec)
         self._index, self._allow_damaged = index, allow_damaged
+        self._reformatter = VideoReformatter()  # it keeps the tables of the conversion
         self._shown = self._next = self._size = None  # time and frame: the last one taken, and the one after it
 
     def frames(self, indices: Sequence[int] | np.ndarray) -> list[np.ndarray]:
@@ -167,7 +172,7 @@ class FileReader(VideoReader):
         if self._size is None:  # a stream may change its size: all frames get that of the first one
             self._size = frame.width, frame.height
         width, height = self._size
-        image = frame.to_ndarray(format='rgb24', width=width, height=height)
+        image = self._reformatter.reformat(frame, width, height, 'rgb24', threads=1).to_ndarray()
         return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
 
 
