@@ -1,6 +1,7 @@
 import av
 import numpy as np
 import pytest
+from browser import browser  # noqa: F401  (a fixture)
 from video_writing import write_frames
 
 from fsptal_mm.datasets.videos.reader import open_video
@@ -75,3 +76,18 @@ def test_browsers_play_it_and_frames_keep_their_times(tmp_path):
         assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ('h264', 'yuv420p')
     content = (tmp_path / 'new/out.mp4').read_bytes()
     assert content.index(b'moov') < content.index(b'mdat')  # a browser need not load all of it first
+
+
+@pytest.mark.browser
+def test_chromium_plays_it(tmp_path, browser):  # noqa: F811
+    annotated(tmp_path, Instances.of_video([[1, 2]], [0], [1.0]), ('x',))
+    (tmp_path / 'page.html').write_text('<video src="new/out.mp4" preload="auto"></video>')
+    browser.get((tmp_path / 'page.html').as_uri())
+    script = """
+        const [video, done] = [document.querySelector('video'), arguments[0]];
+        video.onerror = () => done('error');
+        video.onseeked = () => done([video.videoWidth, video.videoHeight > 120, video.duration]);
+        const seek = () => { video.currentTime = 1.5; };
+        video.readyState >= 2 ? seek() : video.onloadeddata = seek;
+    """
+    assert browser.execute_async_script(script) == [160, True, pytest.approx(3.0, abs=0.01)]

@@ -89,10 +89,11 @@ def index_frames(path: str | Path, allow_damaged: bool = False) -> FrameIndex:
 
 def _read_packets(container, stream, allow_damaged):
     packets = _Packets()
+    tick_secs = {other.index: float(other.time_base) for other in container.streams if other.time_base}
     try:
         for packet in container.demux():
-            if packet.pts is not None and packet.time_base:
-                end_sec = float((packet.pts + (packet.duration or 0)) * packet.time_base)
+            if packet.pts is not None:
+                end_sec = (packet.pts + (packet.duration or 0)) * tick_secs.get(packet.stream.index, 0.0)
                 packets.end_sec = max(packets.end_sec, end_sec)
             if packet.stream.index != stream.index or not packet.size:
                 continue
