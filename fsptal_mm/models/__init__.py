@@ -20,11 +20,19 @@ from .losses import (
     QualityFocalLoss,
     SegmentGIoULoss,
     VideoLevelLoss,
+    VideoSoftmaxLoss,
 )
 from .segment_network import SegmentNetwork
 from .segment_pooling import SegmentPooling
 from .task_modules import CandidateSampler, ProposalGenerator, PseudoLabelMiner, SegmentAssigner, SegmentSearcher
-from .trunks import AffinityEmbedding, MaskedConv1d, PackedConv1d, SnippetEmbedding, TransformerEmbedding
+from .trunks import (
+    AffinityEmbedding,
+    IdentityEmbedding,
+    MaskedConv1d,
+    PackedConv1d,
+    SnippetEmbedding,
+    TransformerEmbedding,
+)
 
 __all__ = [
     'AffinityEmbedding',
@@ -33,6 +41,7 @@ __all__ = [
     'FSPTALHead',
     'FeatureSeparationLoss',
     'ForegroundBranch',
+    'IdentityEmbedding',
     'LACPHead',
     'MILHead',
     'MaskedConv1d',
@@ -57,5 +66,6 @@ __all__ = [
     'SnippetScores',
     'TransformerEmbedding',
     'VideoLevelLoss',
+    'VideoSoftmaxLoss',
     'pool_clip_features',
 ]

@@ -4,7 +4,13 @@ from mmaction.registry import MODELS
 from peak_memory import PeakMemory
 from torch import nn
 
-from fsptal_mm.models import MaskedConv1d, PackedConv1d, SnippetEmbedding, TransformerEmbedding
+from fsptal_mm.models import (
+    IdentityEmbedding,
+    MaskedConv1d,
+    PackedConv1d,
+    SnippetEmbedding,
+    TransformerEmbedding,
+)
 from fsptal_mm.structures import SnippetBatch
 from fsptal_mm.utils.errors import InputError
 
@@ -149,3 +155,17 @@ def test_memory_of_a_transformer_grows_linearly_with_the_video(window):
 def test_wrong_arguments_of_trunks_are_refused(config, field):
     with pytest.raises(InputError, match=field):
         MODELS.build(config | dict(in_channels=6))
+
+
+def test_the_identity_trunk_hands_the_features_on():
+    batch = SnippetBatch.from_videos([torch.ones(3, 2)])
+    assert IdentityEmbedding()(batch) is batch
+    model = MODELS.build(
+        dict(
+            type='PointTAL',
+            embedding=dict(type='IdentityEmbedding'),
+            head=dict(type='MILHead', num_classes=1, in_channels=2),
+        )
+    )
+    model.eval()
+    torch.testing.assert_close(model(batch), model.head.classifier(torch.ones(1, 3, 2)), rtol=0, atol=0)

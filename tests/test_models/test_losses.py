@@ -4,7 +4,7 @@ import pytest
 import torch
 from model_builders import make_targets
 
-from fsptal_mm.models import PointFocalLoss, VideoLevelLoss
+from fsptal_mm.models import PointFocalLoss, VideoLevelLoss, VideoSoftmaxLoss
 from fsptal_mm.models.losses import point_focal_loss, pool_video_scores
 
 
@@ -22,6 +22,29 @@ def test_video_scores_of_logits_leave_padding_out():
     # Padding counts as less than any score, however low: the best of [-4, -3] is -3.
     logits = torch.tensor([[[-4.0], [-3.0], [0.0]]])
     assert pool_video_scores(logits, torch.tensor([[True, True, False]])).tolist() == [[-3.0]]
+
+
+def test_the_number_of_largest_scores_can_be_rounded_up():
+    scores = torch.arange(9.0)[None, :, None]  # ceil(9 / 8) = 2 largest: 8 and 7; of the first 8 snippets one, 7
+    masks = torch.arange(9) < torch.tensor([[9], [8]])
+    assert pool_video_scores(scores.expand(2, 9, 1), masks, round_up=True)[:, 0].tolist() == [7.5, 7]
+
+
+@pytest.mark.parametrize(
+    'background, labels, expected, reason',
+    [
+        (False, [[1, 0]], math.log(4), 'softmax of [log 1, log 2, log 1]: 1/4'),
+        (False, [[1, 1]], (math.log(4) + math.log(2)) / 2, 'two classes in equal shares'),
+        (True, [[1, 0]], math.log(4), 'class and background in equal shares, 1/4 each'),
+        (False, [[0, 0]], 0, 'a video without a label'),
+        (False, [[1, 0], [0, 0]], math.log(4), 'which is left out of the mean'),
+    ],
+)
+def test_video_softmax_loss_by_hand(background, labels, expected, reason):
+    logits = torch.tensor([[[1.0, 2.0, 1.0], [0.5, 0.5, 0.5], [9.0, 9.0, 9.0]]]).log().expand(len(labels), 3, 3)
+    mask = torch.tensor([[True, True, False]]).expand(len(labels), 3)
+    loss = VideoSoftmaxLoss(background, loss_weight=0.5)(logits, mask, torch.tensor(labels).float())
+    assert loss.item() == pytest.approx(expected / 2), reason
 
 
 @pytest.mark.parametrize('reduction, factor', [('mean', 1.0), ('sum', 2.0)])

@@ -126,3 +126,24 @@ def test_half_precision_scores_are_taken():
     scores = torch.full((5, 1), 0.5, dtype=torch.bfloat16)
     found = ProposalGenerator()(scores, torch.zeros(5, dtype=torch.bfloat16), torch.ones(1), GRID, 2.5)
     assert found['segments_sec'].tolist() == [[0.0, 2.5]]
+
+
+@pytest.mark.parametrize(
+    'video_scores, options, labels, reason',
+    [
+        ([0.12, 0.10, 0.02], dict(), [0], 'none reaches 0.25: the best one'),
+        ([0.12, 0.10, 0.02], dict(relative_threshold=True), [0, 1], 'a quarter of the best one is 0.03'),
+        ([0.12, 0.10, 0.02], dict(fallback=False), [], 'none reaches 0.25'),
+        ([0.32, 0.10, 0.02], dict(fallback=False), [0], 'one does'),
+    ],
+)
+def test_classes_that_are_detected(video_scores, options, labels, reason):
+    scores = [[0.0] * 3, [0.9] * 3, [0.0] * 3]
+    found = generate(scores, video_scores=video_scores, upsampling=1, background_levels=(0.5,), **options)
+    assert sorted(set(found['labels'].tolist())) == labels, reason
+
+
+def test_runs_of_few_points_are_left_out():
+    scores, background = [[0.0], [0.9], [0.0], [0.9], [0.9]], [1.0, 0.1, 1.0, 1.0, 1.0]
+    found = generate(scores, background, upsampling=1, score_levels=(0.5,), background_levels=(0.5,), min_points=2)
+    assert found['segments_sec'].tolist() == [[1.5, 2.5]]

@@ -26,11 +26,13 @@ class SnippetScores:
         classes: ``(B, T, C)``, Q.
         background_scores: ``(B, T)``, b.
         final: ``(B, T, C)``, q-hat = q (1 - b).
+        videos: ``(B, C)``, Q_v, where a head has video-level scores of its own; ``None``: pooled from ``classes``.
     """
 
     classes: Tensor
     background_scores: Tensor
     final: Tensor
+    videos: Tensor | None = None
 
     @classmethod
     def from_logits(cls, logits: Tensor) -> 'SnippetScores':
@@ -42,6 +44,9 @@ class SnippetScores:
 
 class SnippetHead(BaseModule):
     """Snippet classifier, and proposals at test time. A method adds ``loss(batch, data_samples)``.
+
+    A method whose scores are no sigmoids of M, or whose network is another one, overrides :meth:`forward` and
+    :meth:`clean_scores`.
 
     Args:
         num_classes: Number of classes, C.
@@ -106,7 +111,7 @@ class SnippetHead(BaseModule):
 
     @torch.no_grad()
     def clean_scores(self, batch: SnippetBatch) -> SnippetScores:
-        """Detached :class:`SnippetScores` without dropout, which labels are mined from."""
+        """Detached :class:`SnippetScores` without dropout, which labels are mined from and actions detected."""
         return SnippetScores.from_logits(batch.pad(self.classifier(self.classified_features(batch))))
 
     def predict(
@@ -116,8 +121,7 @@ class SnippetHead(BaseModule):
         proposals: ProposalGenerator | None = None,
     ) -> list[ActionDataSample]:
         """Detect the actions of a batch; see :meth:`predict_by_feat`."""
-        scores = SnippetScores.from_logits(batch.pad(self(batch)))
-        return self.predict_by_feat(scores, batch.mask, data_samples, proposals)
+        return self.predict_by_feat(self.clean_scores(batch), batch.mask, data_samples, proposals)
 
     def predict_by_feat(
         self,
@@ -138,7 +142,9 @@ class SnippetHead(BaseModule):
             list[ActionDataSample]: The same, each with ``pred_segments``, an InstanceData of ``segments_sec (N, 2)``,
             ``scores (N,)`` and ``labels (N,)``, and ``pred_scores (C,)``, the video-level scores.
         """
-        video_scores = pool_video_scores(scores.classes, mask, self.topk_divisor)
+        video_scores = scores.videos
+        if video_scores is None:
+            video_scores = pool_video_scores(scores.classes, mask, self.topk_divisor)
         propose = proposals or self.proposals
         for video, sample in enumerate(data_samples):
             segments = propose(

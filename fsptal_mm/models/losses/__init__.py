@@ -2,7 +2,7 @@ from .feature_separation import FeatureSeparationLoss, feature_separation_loss
 from .point_focal import ElementwisePointLoss, PointFocalLoss, point_focal_loss
 from .score_contrast import OICLoss, outer_inner_contrast, segment_contrast
 from .segment_losses import QualityFocalLoss, SegmentGIoULoss, quality_focal_loss, segment_giou_loss
-from .video_level import VideoLevelLoss, pool_video_scores
+from .video_level import VideoLevelLoss, VideoSoftmaxLoss, pool_video_scores, video_cross_entropy
 
 __all__ = [
     'ElementwisePointLoss',
@@ -12,6 +12,7 @@ __all__ = [
     'QualityFocalLoss',
     'SegmentGIoULoss',
     'VideoLevelLoss',
+    'VideoSoftmaxLoss',
     'feature_separation_loss',
     'outer_inner_contrast',
     'point_focal_loss',
@@ -19,4 +20,5 @@ __all__ = [
     'quality_focal_loss',
     'segment_contrast',
     'segment_giou_loss',
+    'video_cross_entropy',
 ]

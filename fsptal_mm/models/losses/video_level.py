@@ -5,12 +5,14 @@ from mmaction.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fsptal_mm.utils.errors import InputError, check_numbers
+from fsptal_mm.utils.errors import InputError, check_flags, check_numbers
 
 _SCORE_EPS = 1e-6  # scores are kept this far from 0 and 1 before a logarithm
 
 
-def pool_video_scores(scores: Tensor, mask: Tensor, topk_divisor: int = 8, labels: Tensor | None = None) -> Tensor:
+def pool_video_scores(
+    scores: Tensor, mask: Tensor, topk_divisor: int = 8, labels: Tensor | None = None, round_up: bool = False
+) -> Tensor:
     """Video-level scores: the mean of each class's ``max(1, T // topk_divisor)`` largest snippet scores.
 
     Args:
@@ -19,16 +21,19 @@ def pool_video_scores(scores: Tensor, mask: Tensor, topk_divisor: int = 8, label
         topk_divisor: 8 in the paper's setting.
         labels (Tensor, optional): ``(B, K)`` 0/1. If given, a class that is absent from the video is pooled by the mean
             over all snippets instead, which is LACP's practice.
+        round_up: Whether ``T / topk_divisor`` is rounded up, as in SF-Net.
 
     Returns:
         Tensor: ``(B, K)``.
     """
     num_snippets = mask.sum(1)
-    top_counts = (num_snippets // topk_divisor).clamp(min=1)
+    more = topk_divisor - 1 if round_up else 0
+    top_counts = ((num_snippets + more) // topk_divisor).clamp(min=1)
+    most = max(1, (mask.shape[1] + more) // topk_divisor)
     is_padding = ~mask[..., None]
-    top = scores.masked_fill(is_padding, -torch.inf).topk(max(1, mask.shape[1] // topk_divisor), dim=1).values
-    left_out = torch.arange(top.shape[1], device=top.device) >= top_counts[:, None]
-    pooled = top.masked_fill(left_out[..., None], 0).sum(1) / top_counts[:, None]
+    top = scores.masked_fill(is_padding, -torch.inf).topk(most, dim=1).values
+    taken = torch.arange(top.shape[1], device=top.device) < top_counts[:, None]
+    pooled = top.masked_fill(~taken[..., None], 0).sum(1) / top_counts[:, None]
     if labels is None:
         return pooled
     mean = scores.masked_fill(is_padding, 0).sum(1) / num_snippets[:, None]
@@ -101,3 +106,58 @@ class VideoLevelLoss(nn.Module):
             loss = F.binary_cross_entropy(scores, labels.to(scores.dtype))
         # Every video has as many classes.
         return self.loss_weight * (loss if self.reduction == 'mean' else loss * labels.shape[1])
+
+
+def video_cross_entropy(video_logits: Tensor, video_labels: Tensor, background: bool) -> Tensor:
+    """Cross-entropy of a softmax over classes and background with the video's classes in equal shares.
+
+    Args:
+        video_logits (Tensor): ``(B, C + 1)`` video-level logits, background last.
+        video_labels (Tensor): ``(B, C)`` 0/1, y.
+        background: Whether background is one more class that the video shows.
+
+    Returns:
+        Tensor: Scalar, mean over the videos that have a label.
+    """
+    labels = F.pad(video_labels, (0, 1), value=float(background))
+    count = labels.sum(1)
+    loss = -(labels * video_logits.float().log_softmax(1)).sum(1) / count.clamp(min=1)
+    return loss.sum() / (count > 0).sum().clamp(min=1)
+
+
+@MODELS.register_module()
+class VideoSoftmaxLoss(nn.Module):
+    """Video-level loss of methods whose classes compete: :func:`video_cross_entropy` of top-k pooled logits.
+
+    Args:
+        background: Whether background counts as a class that every video shows.
+        topk_divisor: A video-level logit is the mean of the ``T / topk_divisor`` largest snippet logits.
+        round_up: Whether that number is rounded up.
+        loss_weight: Of the term.
+    """
+
+    def __init__(
+        self, background: bool = False, topk_divisor: int = 8, round_up: bool = False, loss_weight: float = 1.0
+    ) -> None:
+        super().__init__()
+        check_numbers('VideoSoftmaxLoss', 1, whole=True, topk_divisor=topk_divisor)
+        check_numbers('VideoSoftmaxLoss', 0, loss_weight=loss_weight)
+        check_flags('VideoSoftmaxLoss', background=background, round_up=round_up)
+        self.background = background
+        self.topk_divisor = topk_divisor
+        self.round_up = round_up
+        self.loss_weight = loss_weight
+
+    def forward(self, logits: Tensor, mask: Tensor, video_labels: Tensor) -> Tensor:
+        """Loss of padded logits.
+
+        Args:
+            logits (Tensor): ``(B, T, C + 1)``, background last.
+            mask (Tensor): ``(B, T)`` bool.
+            video_labels (Tensor): ``(B, C)`` 0/1, y.
+
+        Returns:
+            Tensor: Scalar.
+        """
+        pooled = pool_video_scores(logits, mask, self.topk_divisor, round_up=self.round_up)
+        return self.loss_weight * video_cross_entropy(pooled, video_labels, self.background)

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fsptal_mm.structures import SnippetGrid, outer_length
-from fsptal_mm.utils.errors import InputError, check_numbers
+from fsptal_mm.utils.errors import InputError, check_flags, check_numbers
 
 from .nms import find_nms
 
@@ -20,9 +20,13 @@ class ProposalGenerator:
 
     Args:
         video_threshold: theta_vid; classes whose video-level score reaches it are detected, else the best one alone.
+        relative_threshold: Whether ``video_threshold`` is a share of the video's best video-level score: for scores of
+            a softmax, which are small where a video shows many classes.
+        fallback: Whether the best class is detected where none reaches ``video_threshold``.
         upsampling: u, points per snippet that scores are interpolated at.
         score_levels: Levels of q-hat; a level of 0 means "above 0", others "at least".
         background_levels: Levels of ``1 - b``, in the same sense.
+        min_points: Shorter runs, in interpolated points, are left out.
         outer_ratio: Outer range on each side as a share of the run, rounded up.
         video_weight: Weight of the class's video-level score that is added to a proposal's score.
         nms: ``dict(type='nms', iou_threshold=...)`` or ``dict(type='soft_nms', sigma=..., min_score=...)``,
@@ -34,9 +38,12 @@ class ProposalGenerator:
     def __init__(
         self,
         video_threshold: float = 0.25,
+        relative_threshold: bool = False,
+        fallback: bool = True,
         upsampling: int = 24,
         score_levels: Sequence[float] = (0, 0.025, 0.05, 0.075, 0.1, 0.125, 0.15, 0.175, 0.2, 0.225),
         background_levels: Sequence[float] = (0.5, 0.525, 0.55, 0.575, 0.6, 0.625, 0.65, 0.675, 0.7),
+        min_points: int = 1,
         outer_ratio: float = 0.25,
         video_weight: float = 0.2,
         nms: dict | None = None,
@@ -44,7 +51,8 @@ class ProposalGenerator:
     ) -> None:
         check_numbers('ProposalGenerator', 0, video_threshold=video_threshold, outer_ratio=outer_ratio)
         check_numbers('ProposalGenerator', 0, 1, video_weight=video_weight)
-        check_numbers('ProposalGenerator', 1, whole=True, upsampling=upsampling)
+        check_numbers('ProposalGenerator', 1, whole=True, upsampling=upsampling, min_points=min_points)
+        check_flags('ProposalGenerator', relative_threshold=relative_threshold, fallback=fallback)
         check_numbers('ProposalGenerator', 1, whole=True, optional=True, max_proposals=max_proposals)
         for name, levels in (('score_levels', score_levels), ('background_levels', background_levels)):
             if not isinstance(levels, (list, tuple)):
@@ -52,7 +60,10 @@ class ProposalGenerator:
             check_numbers('ProposalGenerator', -1, **{f'{name}[{place}]': level for place, level in enumerate(levels)})
         self.nms, self.nms_args = find_nms(dict(type='nms', iou_threshold=0.7) if nms is None else nms)
         self.video_threshold = video_threshold
+        self.relative_threshold = relative_threshold
+        self.fallback = fallback
         self.upsampling = upsampling
+        self.min_points = min_points
         self.score_levels = score_levels
         self.background_levels = background_levels
         self.outer_ratio = outer_ratio
@@ -77,8 +88,9 @@ class ProposalGenerator:
             ``labels (N,)`` int64, on the host; N may be 0.
         """
         video_scores = video_scores.float()
-        classes = (video_scores >= self.video_threshold).nonzero()[:, 0]
-        if not len(classes):
+        threshold = self.video_threshold * (video_scores.max() if self.relative_threshold else 1)
+        classes = (video_scores >= threshold).nonzero()[:, 0]
+        if self.fallback and not len(classes):
             classes = video_scores.argmax(keepdim=True)
         curves = self._upsample(torch.cat([scores[:, classes], background_scores[:, None]], 1).float().cpu())
         video_scores, classes = video_scores[classes].cpu().numpy(), classes.cpu().numpy()
@@ -114,6 +126,7 @@ class ProposalGenerator:
         _, *others = _runs_above(1 - curves[-1:], self.background_levels)
         row = np.concatenate([row, np.repeat(np.arange(num_classes), len(others[0]))])
         start, end = (np.concatenate([own, np.tile(other, num_classes)]) for own, other in zip((start, end), others))
+        row, start, end = (part[end - start >= self.min_points] for part in (row, start, end))
         shape = (num_classes, num_points, num_points + 1)
         return np.unravel_index(np.unique(np.ravel_multi_index((row, start, end), shape)), shape)
 

@@ -1,0 +1,15 @@
+"""A trunk for methods whose head embeds the snippet features itself."""
+
+from mmaction.registry import MODELS
+from mmengine.model import BaseModule
+
+from fsptal_mm.structures import SnippetBatch
+
+
+@MODELS.register_module()
+class IdentityEmbedding(BaseModule):
+    """``F = X``: the snippet features as they are. ``in_channels`` of the head is then their dimension."""
+
+    def forward(self, batch: SnippetBatch) -> SnippetBatch:
+        """Return the batch."""
+        return batch
