@@ -9,6 +9,7 @@ from .heads import (
     PointTALHead,
     RefinementHead,
     SeparationBranch,
+    SFNetHead,
     SnippetHead,
     SnippetScores,
 )
@@ -24,7 +25,15 @@ from .losses import (
 )
 from .segment_network import SegmentNetwork
 from .segment_pooling import SegmentPooling
-from .task_modules import CandidateSampler, ProposalGenerator, PseudoLabelMiner, SegmentAssigner, SegmentSearcher
+from .task_modules import (
+    CandidateSampler,
+    MeanLevelProposals,
+    ProposalGenerator,
+    PseudoLabelMiner,
+    SegmentAssigner,
+    SegmentSearcher,
+    SFNetGrowth,
+)
 from .trunks import (
     AffinityEmbedding,
     IdentityEmbedding,
@@ -45,6 +54,7 @@ __all__ = [
     'LACPHead',
     'MILHead',
     'MaskedConv1d',
+    'MeanLevelProposals',
     'OICLoss',
     'PackedConv1d',
     'PointFocalLoss',
@@ -54,6 +64,8 @@ __all__ = [
     'PseudoLabelMiner',
     'QualityFocalLoss',
     'RefinementHead',
+    'SFNetGrowth',
+    'SFNetHead',
     'SegmentAssigner',
     'SegmentGIoULoss',
     'SegmentNetwork',

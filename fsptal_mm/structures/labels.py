@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -164,6 +165,26 @@ class VideoLabels:
     def snippet_instances(self) -> Tensor:
         """``(T, C)`` int32, -1 for none."""
         return self.actions.to_dense() + NO_INSTANCE
+
+    def to_state(self) -> dict[str, Any]:
+        """The labels as a checkpoint can hold them, without classes of this package."""
+        actions = self.actions.coalesce()
+        state = {name: value for name, value in vars(self).items() if name not in ('actions', 'segments')}
+        return state | dict(
+            action_indices=actions.indices(),
+            action_values=actions.values(),
+            segments=self.segments and dict(vars(self.segments)),
+        )
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> 'VideoLabels':
+        """The labels of what :meth:`to_state` gave."""
+        own = dict(state)
+        segments, shape = own.pop('segments'), (len(state['given']), len(state['gt_video_labels']))
+        actions = torch.sparse_coo_tensor(
+            own.pop('action_indices'), own.pop('action_values'), shape, check_invariants=True
+        )
+        return cls(actions=actions, segments=segments and SegmentLabels(**segments), **own)
 
     @staticmethod
     def from_batch(

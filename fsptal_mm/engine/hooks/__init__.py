@@ -3,6 +3,7 @@ from .epoch_seed_hook import EpochSeedHook
 from .finite_loss_hook import FiniteLossHook, NonFiniteLossError
 from .pseudo_label_mining_hook import PseudoLabelMiningHook
 from .refinement_hook import RefinementHook
+from .refresh_hook import RefreshHook
 from .result_file_hook import ResultFileHook
 from .run_checks_hook import RunChecksHook
 from .step_info_hook import StepInfoHook
@@ -15,6 +16,7 @@ __all__ = [
     'NonFiniteLossError',
     'PseudoLabelMiningHook',
     'RefinementHook',
+    'RefreshHook',
     'ResultFileHook',
     'RunChecksHook',
     'StepInfoHook',

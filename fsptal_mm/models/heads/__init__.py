@@ -5,6 +5,7 @@ from .mil_head import MILHead
 from .point_tal_head import PointTALHead
 from .refinement_head import RefinementHead
 from .separation_branch import SeparationBranch
+from .sfnet_head import SFNetHead
 from .snippet_head import SnippetHead, SnippetScores
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     'MILHead',
     'PointTALHead',
     'RefinementHead',
+    'SFNetHead',
     'SeparationBranch',
     'SnippetHead',
     'SnippetScores',

@@ -121,9 +121,9 @@ class ProposalGenerator:
             tuple[np.ndarray, np.ndarray, np.ndarray]: Row of the class and ``start <= j < end`` of each run, ``(N,)``.
         """
         num_classes, num_points = len(curves) - 1, curves.shape[1]
-        row, start, end = _runs_above(curves[:-1], self.score_levels)
+        row, start, end = runs_above(curves[:-1], self.score_levels)
         # Runs of little background count for every class.
-        _, *others = _runs_above(1 - curves[-1:], self.background_levels)
+        _, *others = runs_above(1 - curves[-1:], self.background_levels)
         row = np.concatenate([row, np.repeat(np.arange(num_classes), len(others[0]))])
         start, end = (np.concatenate([own, np.tile(other, num_classes)]) for own, other in zip((start, end), others))
         row, start, end = (part[end - start >= self.min_points] for part in (row, start, end))
@@ -142,11 +142,18 @@ class ProposalGenerator:
         return inner_sum / (end - start) - outer_sum / np.maximum(num_outer, 1)
 
 
-def _runs_above(curves, levels):
+def runs_above(curves: np.ndarray, levels: Sequence[float]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Row, start and end of every run of points above a level, for every level.
 
     Where a curve climbs over several levels from one point to the next, as many runs begin, and where it falls, as many
     end: only these places are looked at, not every point once for every level.
+
+    Args:
+        curves (np.ndarray): ``(K, J)``.
+        levels (Sequence[float]): A level of 0 means "above 0", others "at least".
+
+    Returns:
+        tuple[np.ndarray, np.ndarray, np.ndarray]: ``(N,)`` each.
     """
     levels = np.sort(np.asarray(levels, dtype=curves.dtype))
     curves = np.where(np.isnan(curves), -np.inf, curves)  # NaN is above no level

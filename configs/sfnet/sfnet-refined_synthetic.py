@@ -1,0 +1,15 @@
+# The second stage as in configs/fsptal_refined.
+_base_ = ['./sfnet_synthetic.py']
+
+inputs = [dict(in_channels=64), dict(inputs='embedding', in_channels=256)]  # X and F
+refinement = dict(type='RefinementHead', num_classes=10, members=inputs, stage1_power=1.0)
+proposals = dict(type='ProposalGenerator', relative_threshold=True, nms=dict(type='nms', iou_threshold=0.95))
+model = dict(refinement=dict(**refinement, proposals=proposals))
+custom_hooks = [dict(type='RefreshHook', epochs=[25]), dict(type='RefinementHook', begin=100)]
+optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(refinement=dict(lr_mult=1e-3 / 1e-3, decay_mult=0))))
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.1, begin=100, end=105),
+    dict(type='CosineAnnealingLR', eta_min=0, begin=105, end=130),
+]
+train_cfg = dict(max_epochs=130, val_interval=100)
+find_unused_parameters = True  # each stage trains without the other

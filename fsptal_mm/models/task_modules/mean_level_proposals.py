@@ -1,0 +1,53 @@
+"""Proposals of one level, the mean of the video (SF-Net: Ma et al., ECCV 2020)."""
+
+import numpy as np
+import torch
+from mmaction.registry import TASK_UTILS
+from torch import Tensor
+
+from fsptal_mm.structures import SnippetGrid
+from fsptal_mm.utils.errors import check_numbers
+
+from .proposal_generator import runs_above
+
+
+@TASK_UTILS.register_module()
+class MeanLevelProposals:
+    """Runs of snippets above the video's mean score of a class; they do not overlap, so that there is no NMS.
+
+    A run scores its largest snippet score plus the class's video-level score. Made for scores without bounds.
+
+    Args:
+        class_ratio: Classes with more than the best video-level score divided by this, and more than 0, are detected.
+        min_snippets: Shorter runs are left out.
+    """
+
+    def __init__(self, class_ratio: float = 1.5, min_snippets: int = 2) -> None:
+        check_numbers('MeanLevelProposals', 1, class_ratio=class_ratio)
+        check_numbers('MeanLevelProposals', 1, whole=True, min_snippets=min_snippets)
+        self.class_ratio = class_ratio
+        self.min_snippets = min_snippets
+
+    @torch.no_grad()
+    def __call__(
+        self, scores: Tensor, background_scores: Tensor, video_scores: Tensor, grid: SnippetGrid, duration_sec: float
+    ) -> dict[str, Tensor]:
+        """Detect the actions of one video; as :meth:`.ProposalGenerator.__call__`, ``background_scores`` unread."""
+        video_scores = video_scores.float()
+        threshold = (video_scores.max() / self.class_ratio).clamp(min=0)
+        classes = (video_scores > threshold).nonzero()[:, 0]
+        curves = scores[:, classes].float().t().cpu().numpy()
+        video_scores, classes = video_scores[classes].cpu().numpy(), classes.cpu().numpy()
+        row, start, stop = runs_above(curves - curves.mean(1, keepdims=True), (0,))
+        long = stop - start >= self.min_snippets
+        row, start, stop = row[long], start[long], stop[long]
+        best = np.array([curves[at, begin:end].max() for at, begin, end in zip(row, start, stop)], dtype=np.float32)
+        score = best + video_scores[row]
+        segments = np.clip(grid.to_sec(np.stack([start, stop], 1).astype(np.float64)), 0, duration_sec)
+        order = np.argsort(-score, kind='stable')
+        order = order[segments[order, 1] > segments[order, 0]]
+        return dict(
+            segments_sec=torch.from_numpy(segments[order]),
+            scores=torch.from_numpy(score[order]),
+            labels=torch.from_numpy(classes[row][order]),
+        )

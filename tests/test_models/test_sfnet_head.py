@@ -1,0 +1,298 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from mmaction.registry import MODELS
+from test_point_tal import CONFIG, LENGTHS, make_video, run
+
+from fsptal_mm.models import MeanLevelProposals, SFNetGrowth, SFNetHead
+from fsptal_mm.models.heads.sfnet_head import actionness_loss, frame_loss, largest_of_batch
+from fsptal_mm.structures import PointTargets, SnippetGrid, VideoLabels
+from fsptal_mm.utils.errors import InputError
+
+
+def build(**head):
+    torch.manual_seed(0)
+    head = dict(type='SFNetHead', num_classes=3, in_channels=8, dropout=0.0) | head
+    return MODELS.build(CONFIG | dict(head=head))
+
+
+def videos():
+    return [make_video(length, seed) for seed, length in enumerate(LENGTHS)]
+
+
+def make_targets(labels, mask=None):
+    """Targets of ``(B, T, C)`` 0/1 labels, each snippet an instance of its own."""
+    labels = torch.as_tensor(labels).bool()
+    instances = torch.arange(labels.shape[1], dtype=torch.int32)[:, None].expand(labels.shape)
+    mask = torch.ones(labels.shape[:2], dtype=torch.bool) if mask is None else torch.as_tensor(mask)
+    instances = torch.where(labels, instances, -1)
+    return PointTargets(instances, torch.zeros_like(mask), labels.any(1).float(), mask)
+
+
+def one_hot(classes, num_classes=2):
+    """Labels of one video, from the class of each snippet, -1 for none."""
+    return [[[int(label == own) for own in range(num_classes)] for label in classes]]
+
+
+def test_frame_loss_by_hand():
+    # softmax [1/2, 1/4, 1/4] everywhere: log 2 and log 4 at the labelled snippets, half of each where there are two
+    # labels, log 4 at background, divided by C + 1 = 3. The fourth snippet has no label and counts for nothing.
+    logits = torch.tensor([[2.0, 1.0, 1.0]]).log().expand(1, 4, 3)
+    labels = torch.tensor([[[1.0, 0.0], [0.5, 0.5], [0.0, 0.0], [0.0, 0.0]]])
+    background = torch.tensor([[False, False, True, False]])
+    expected = (math.log(2) + (math.log(2) + math.log(4)) / 2) / 2 + math.log(4) / 3
+    assert frame_loss(logits, labels, background).item() == pytest.approx(expected)
+    assert frame_loss(logits, labels * 0, background & False).item() == 0
+
+
+def test_actionness_loss_by_hand():
+    # Scores 3/4 at a labelled snippet, 1/2 and 1/4 at negatives, with the public code's 0.001.
+    actionness = torch.tensor([[3.0, 1.0, 1 / 3]]).log()
+    is_action = torch.tensor([[True, False, False]])
+    expected = math.log(4 / 3) - (math.log(0.501) + math.log(0.751)) / 2
+    assert actionness_loss(actionness, is_action, ~is_action).item() == pytest.approx(expected)
+
+
+def test_background_is_chosen_from_the_whole_batch():
+    scores = torch.tensor([[5.0, 9.0, 1.0], [4.0, 6.0, 8.0]])
+    free = torch.tensor([[True, False, True], [True, True, False]])
+    chosen = largest_of_batch(scores, free, torch.tensor(2))
+    assert chosen.tolist() == [[True, False, False], [False, True, False]]
+    assert not largest_of_batch(scores, free, torch.tensor(0)).any()
+    assert (largest_of_batch(scores, free, torch.tensor(99)) == free).all()
+
+
+@pytest.mark.parametrize(
+    'ratio, share, expected, reason',
+    [(2.0, None, 5, '2 x 2 of 8 and all 1 of 1'), (1.5, 0.5, 3, 'floor(1.5 x 2) and floor(1 / 2)')],
+)
+def test_number_of_background_snippets(ratio, share, expected, reason):
+    labels = torch.zeros(2, 10, 2)
+    labels[0, [2, 5], 0], labels[1, 0, 1] = 1, 1
+    targets = make_targets(labels, torch.arange(10) < torch.tensor([[10], [2]]))
+    head = SFNetHead(2, 4, background_ratio=ratio, max_background_share=share)
+    assert int(head._num_background(targets, targets.mask & ~targets.is_action)) == expected, reason
+
+
+@pytest.mark.parametrize('kind, chosen', [('background', 1), ('last', 3), ('hard', 2)])
+def test_negatives_of_actionness(kind, chosen):
+    # One point at snippet 0 and one negative; background logits are largest at 1, actionness at 2, snippet 3 is last.
+    targets = make_targets(one_hot([0, -1, -1, -1]))
+    z = torch.zeros(1, 4, 3)
+    z[0, :, -1] = torch.tensor([9.0, 5.0, 1.0, 2.0])
+    actionness = torch.tensor([[0.0, -1.0, 3.0, 2.0]])
+    head = SFNetHead(2, 4, background_ratio=1, actionness_negatives=kind)
+    found = head.loss_by_feat([(z, actionness)], targets)['loss_actionness'].item()
+    assert found == pytest.approx(math.log(2) - math.log(1.001 - torch.sigmoid(actionness[0, chosen]).item()))
+
+
+@pytest.mark.parametrize('gate, counts', [(0.1, True), (99.0, False)])
+def test_actionness_counts_above_its_gate(gate, counts):
+    model = build(actionness_gate=gate)
+    losses = run(model, videos(), 'loss')
+    losses['loss_actionness'].backward()
+    assert (losses['loss_actionness'] > 0) == counts
+    assert model.head.streams[0].actionness.weight.grad.any() == counts
+
+
+def grown(logits, classes, **kwargs):
+    """Classes of the snippets of one video after growth, -1 for none."""
+    targets = SFNetGrowth(**kwargs)(torch.tensor([logits]), make_targets(one_hot(classes)))
+    return [row.index(True) if any(row) else -1 for row in targets.labels[0].tolist()]
+
+
+ALIKE = [[2.0, 0.0]] * 8
+
+
+@pytest.mark.parametrize(
+    'logits, classes, options, expected, reason',
+    [
+        (ALIKE, [-1, -1, -1, -1, 0, -1, -1, -1], {}, [-1, 0, 0, 0, 0, 0, 0, -1], 'not the first and last of the video'),
+        (ALIKE, [0, -1, -1, -1, -1, -1, -1, -1], {}, [0, 0, 0, 0, -1, -1, -1, -1], 'three on each side'),
+        (ALIKE, [0, -1, -1, -1, -1, -1, -1, -1], dict(radius=1), [0, 0, -1, -1, -1, -1, -1, -1], 'as the radius says'),
+        (
+            ALIKE,
+            [1, -1, -1, 0, -1, -1, -1, -1],
+            {},
+            [1, 1, 1, 0, 0, 0, 0, -1],
+            'the earlier point takes what both reach',
+        ),
+        (
+            [[2.0, 0.0], [1.8, 0.0], [2.0, 0.0], [2.0, 0.0], [2.0, 0.0]],
+            [0, -1, -1, -1, -1],
+            {},
+            [0, -1, 0, 0, -1],
+            '1.8 is below 0.95 x 2; a refusal stops nothing',
+        ),
+        (
+            [[-2.0, -3.0], [-2.0, -3.0], [-1.9, -3.0], [-1.9, -3.0], [-2.0, -3.0]],
+            [0, -1, -1, -1, -1],
+            {},
+            [0, -1, 0, 0, -1],
+            'below 0 the ratio asks for more than at the point',
+        ),
+        (
+            [[2.0, 0.0], [0.0, 9.0], [2.0, 0.0], [2.0, 0.0], [2.0, 0.0]],
+            [0, -1, -1, -1, -1],
+            {},
+            [0, -1, -1, -1, -1],
+            'the best class differs from that beside the point',
+        ),
+        (
+            [[2.0, 0.0], [0.0, 9.0], [2.0, 0.0], [2.0, 0.0], [2.0, 0.0], [2.0, 0.0]],
+            [0, -1, -1, -1, -1, -1],
+            dict(compare_with_first=False),
+            [0, -1, -1, 0, -1, -1],
+            'compared with the neighbour, the third is like those around it',
+        ),
+        (
+            [[2.0, 9.0]] * 5,
+            [0, -1, -1, -1, -1],
+            {},
+            [0, 0, 0, 0, -1],
+            'the best class need not be that of the point',
+        ),
+        ([[2.0, 9.0]] * 5, [0, -1, -1, -1, -1], dict(needs_class=True), [0, -1, -1, -1, -1], 'unless it is asked for'),
+    ],
+)
+def test_growth_by_hand(logits, classes, options, expected, reason):
+    assert grown(logits, classes, **options) == expected, reason
+
+
+def grow_snippet_by_snippet(logits, labels, radius, ratio):
+    """The rule as one reads it, on numpy arrays of one video: labels ``(T, C)`` bool."""
+    grown, best = labels.copy(), logits.argmax(1)
+    for point in np.flatnonzero(labels.any(1)):
+        own = labels[point]
+        for side in (-1, 1):
+            for snippet in range(point + side, point + side * (radius + 1), side):
+                if not 0 <= snippet + side < len(logits) or grown[snippet].any():
+                    break
+                same = best[point + side] == best[snippet] == best[snippet + side]
+                if same and logits[snippet, own].mean() >= ratio * logits[point, own].mean():
+                    grown[snippet] = own
+    return grown
+
+
+@pytest.mark.parametrize('seed', range(20))
+def test_growth_is_that_of_the_rule_point_by_point(seed):
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(1, 30, 3)
+    logits = rng.normal(size=(3, 30, 2)).repeat(3, 1)[:, :30].astype(np.float32)  # runs of like snippets
+    mask = np.arange(30) < lengths[:, None]
+    labels = (rng.random((3, 30, 2)) < 0.1) & mask[..., None]
+    ratio = rng.choice([0.0, 0.95])
+    found = SFNetGrowth(3, ratio)(torch.from_numpy(logits), make_targets(labels, mask)).labels.numpy()
+    for video, length in enumerate(lengths):
+        expected = grow_snippet_by_snippet(logits[video, :length], labels[video, :length], 3, ratio)
+        assert (found[video, :length] == expected).all()
+        assert not found[video, length:].any()
+
+
+def test_training_reads_the_labels_that_it_is_told():
+    model, own = build(), videos()[2:3]
+    (_, sample), *_ = own
+    before = run(model, own, 'loss')
+    batch = model.embed(model.data_preprocessor(dict(inputs=[own[0][0]], data_samples=[sample]))['inputs'])
+    given, targets, segments = model.head.mine(batch, [sample])
+    targets.snippet_instances[0, 5, 2] = 7
+    model.head.train_on(VideoLabels.from_batch([sample], given, targets, segments))
+    told = run(model, own, 'loss')
+    sample.snippet_instances = targets.snippet_instances[0]
+    model.head.train_on('points')
+    again = run(model, own, 'loss')
+    assert all(torch.equal(told[name], again[name]) for name in told)
+    assert told['loss_frame'] != before['loss_frame']
+
+
+@pytest.mark.parametrize('streams, terms', [(1, 1), (2, 3)])
+def test_one_step_trains_every_weight(streams, terms):
+    model = build(num_streams=streams)
+    losses = run(model, videos(), 'loss')
+    assert set(losses) == {'loss_video', 'loss_frame', 'loss_actionness'}
+    sum(losses.values()).backward()
+    assert all(parameter.grad is not None and parameter.grad.any() for parameter in model.parameters())
+    assert (
+        len(model.head.logits(model.embed(model.data_preprocessor(dict(inputs=[torch.ones(3, 6)]))['inputs']))) == terms
+    )
+
+
+def test_the_fusion_starts_as_the_sum_of_the_streams_without_actionness():
+    model = build(num_streams=2)
+    batch = model.embed(model.data_preprocessor(dict(inputs=[torch.rand(3, 6)]))['inputs'])
+    (first, _), (second, _), (fused, actionness) = model.head.logits(batch)
+    torch.testing.assert_close(fused, first + second)
+    assert not actionness.any()
+    torch.testing.assert_close(first, model.head.streams[0](batch.with_features(batch.features[:, :4]))[0])
+
+
+def test_a_batch_has_the_video_loss_of_its_videos():
+    model, own = build(), videos()
+    alone = [run(model, [video], 'loss')['loss_video'] for video in own]
+    torch.testing.assert_close(run(model, own, 'loss')['loss_video'], sum(alone) / len(alone))
+
+
+def test_videos_without_points_add_background_only():
+    model, own = build(), videos()
+    for _, sample in own:
+        sample.snippet_instances.fill_(-1)
+        sample.gt_video_labels.fill_(0)
+    assert all(loss == 0 for loss in run(model, own, 'loss').values())
+
+
+@pytest.mark.parametrize('streams', [1, 2])
+def test_scores_by_their_formulas(streams):
+    model = build(num_streams=streams).eval()
+    batch = model.embed(model.data_preprocessor(dict(inputs=[torch.rand(20, 6)]))['inputs'])
+    z, a = (batch.pad(part) for part in model.head.logits(batch)[-1])
+    scores = model.head.clean_scores(batch)
+    torch.testing.assert_close(scores.final, z.softmax(-1)[..., :-1] * a.sigmoid())
+    torch.testing.assert_close(scores.background_scores, 1 - a[..., 0].sigmoid())
+    pooled = z.topk(2, 1).values.mean(1)  # 20 // 8
+    torch.testing.assert_close(scores.videos, pooled.softmax(-1)[:, :-1])
+    model.head.scores = 'logits'
+    scores = model.head.clean_scores(batch)
+    torch.testing.assert_close(scores.final, z[..., :-1] + 2 * a)
+    torch.testing.assert_close(scores.videos, pooled[:, :-1])
+
+
+@pytest.mark.parametrize('options', [{}, dict(scores='logits', proposals=dict(type='MeanLevelProposals'))])
+def test_a_batch_has_the_proposals_of_its_videos(options):
+    model, own = build(**options).eval(), videos()
+    for found, video in zip(run(model, own, 'predict'), own, strict=True):
+        segments = found.pred_segments.segments_sec
+        (alone,) = run(model, [video], 'predict')
+        assert torch.equal(segments, alone.pred_segments.segments_sec)
+
+
+def test_mean_level_proposals_by_hand():
+    # Class 0 has the mean 1: runs 1-2 and 4-5 lie above, and 7 alone, which is too short. Class 1 is below 3 / 1.5.
+    scores = torch.tensor([0.0, 2.0, 3.0, 0.0, 1.5, 1.5, 0.0, 1.0 + 1e-3, 0.0, 1.0 - 1e-3])
+    found = MeanLevelProposals()(
+        torch.stack([scores + 0.0, scores], 1), torch.zeros(10), torch.tensor([3.0, 2.0]), SnippetGrid(0.5), 5.0
+    )
+    assert found['segments_sec'].tolist() == [[0.5, 1.5], [2.0, 3.0]]
+    assert found['scores'].tolist() == [6.0, 4.5]
+    assert found['labels'].tolist() == [0, 0]
+
+
+def test_mean_level_proposals_of_a_video_without_a_class():
+    found = MeanLevelProposals()(torch.rand(5, 2), torch.zeros(5), torch.tensor([-1.0, -2.0]), SnippetGrid(0.5), 2.5)
+    assert found['segments_sec'].shape == (0, 2)
+
+
+@pytest.mark.parametrize(
+    'field, options',
+    [
+        ('num_streams', dict(num_streams=3)),
+        ('in_channels', dict(num_streams=2, in_channels=7)),
+        ('actionness_negatives', dict(actionness_negatives='first')),
+        ('scores', dict(scores='sigmoid')),
+        ('max_background_share', dict(max_background_share=2)),
+    ],
+)
+def test_bad_settings_are_refused(field, options):
+    with pytest.raises(InputError, match=field):
+        build(**options)
