@@ -4,6 +4,7 @@ from .detectors import PointTAL
 from .heads import (
     ForegroundBranch,
     FSPTALHead,
+    HRProHead,
     LACPHead,
     MILHead,
     PointTALHead,
@@ -50,6 +51,7 @@ __all__ = [
     'FSPTALHead',
     'FeatureSeparationLoss',
     'ForegroundBranch',
+    'HRProHead',
     'IdentityEmbedding',
     'LACPHead',
     'MILHead',

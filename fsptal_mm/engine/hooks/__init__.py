@@ -1,6 +1,7 @@
 from .atomic_checkpoint_hook import AtomicCheckpointHook
 from .epoch_seed_hook import EpochSeedHook
 from .finite_loss_hook import FiniteLossHook, NonFiniteLossError
+from .prototype_hook import PrototypeHook
 from .pseudo_label_mining_hook import PseudoLabelMiningHook
 from .refinement_hook import RefinementHook
 from .refresh_hook import RefreshHook
@@ -14,6 +15,7 @@ __all__ = [
     'EpochSeedHook',
     'FiniteLossHook',
     'NonFiniteLossError',
+    'PrototypeHook',
     'PseudoLabelMiningHook',
     'RefinementHook',
     'RefreshHook',

@@ -1,9 +1,12 @@
 from .foreground_branch import ForegroundBranch
 from .fsptal_head import FSPTALHead
+from .hrpro_head import HRProHead
 from .lacp_head import LACPHead, LACPPointLoss, LACPSeedMiner, LACPVideoLoss
 from .mil_head import MILHead
 from .point_tal_head import PointTALHead
+from .prototype_memory import PrototypeMemory, prototype_contrast
 from .refinement_head import RefinementHead
+from .reliability_encoder import ReliabilityEncoder
 from .separation_branch import SeparationBranch
 from .sfnet_head import SFNetHead
 from .snippet_head import SnippetHead, SnippetScores
@@ -11,15 +14,19 @@ from .snippet_head import SnippetHead, SnippetScores
 __all__ = [
     'FSPTALHead',
     'ForegroundBranch',
+    'HRProHead',
     'LACPHead',
     'LACPPointLoss',
     'LACPSeedMiner',
     'LACPVideoLoss',
     'MILHead',
     'PointTALHead',
+    'PrototypeMemory',
     'RefinementHead',
+    'ReliabilityEncoder',
     'SFNetHead',
     'SeparationBranch',
     'SnippetHead',
     'SnippetScores',
+    'prototype_contrast',
 ]

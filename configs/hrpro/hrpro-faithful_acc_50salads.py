@@ -1,0 +1,9 @@
+_base_ = [
+    '../_base_/models/hrpro_faithful.py',
+    '../_base_/datasets/50salads_acc.py',
+    '../_base_/schedules/hrpro_faithful.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(head=dict(num_classes=10, in_channels=150, encoder=dict(num_heads=6)))  # 8 do not divide 150
+train_dataloader = dict(batch_size=16)

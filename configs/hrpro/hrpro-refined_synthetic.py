@@ -1,0 +1,13 @@
+# The second stage as in configs/fsptal_refined.
+_base_ = ['./hrpro_synthetic.py']
+
+inputs = [dict(in_channels=64), dict(inputs='embedding', in_channels=256)]  # X and F
+model = dict(refinement=dict(type='RefinementHead', num_classes=10, members=inputs, stage1_power=1.0))
+custom_hooks = [dict(type='PrototypeHook'), dict(type='RefinementHook', begin=75)]
+optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(refinement=dict(lr_mult=1e-3 / 1e-3, decay_mult=0))))
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.1, begin=75, end=80),
+    dict(type='CosineAnnealingLR', eta_min=0, begin=80, end=105),
+]
+train_cfg = dict(max_epochs=105, val_interval=75)
+find_unused_parameters = True  # each stage trains without the other

@@ -1,0 +1,45 @@
+"""First prototypes of the classes, from the given points."""
+
+from mmaction.registry import HOOKS
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from fsptal_mm.utils.errors import InputError
+
+from ..mining_pass import mining_pass
+from ..unwrapping import unwrapped_model
+
+
+@HOOKS.register_module()
+class PrototypeHook(Hook):
+    """Fills the memory of :class:`.HRProHead` before the first epoch: means of the features at all points of a class.
+
+    It is a part of checkpoints, so that a resumed run does without. A class without any point keeps a prototype of
+    zeros.
+
+    Raises:
+        InputError: A head without such a memory.
+    """
+
+    priority = 'NORMAL'
+
+    def before_train(self, runner: Runner) -> None:
+        """Check that the head fits."""
+        head = getattr(unwrapped_model(runner), 'head', None)
+        if not hasattr(head, 'sum_at_points'):
+            raise InputError('one with prototypes, such as HRProHead', field='model.head', found=type(head).__name__)
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Fill the memory before the first epoch."""
+        if runner.epoch:
+            return
+        memory = unwrapped_model(runner).head.memory
+        memory.prototypes.zero_()  # tokens of zeros, as at first
+        found = mining_pass(
+            runner, lambda model, inputs, samples: model.head.sum_at_points(model.embed(inputs, samples), samples)
+        )
+        sums, counts = (sum(part) for part in zip(*found.values()))
+        memory.fill(sums.to(memory.prototypes.device), counts.to(memory.prototypes.device))
+        missing = int((counts == 0).sum())
+        if missing:
+            runner.logger.warning(f'{missing} of {len(counts)} classes have no point: their prototypes are zeros')

@@ -1,0 +1,156 @@
+"""Stage 1 of HR-Pro (Zhang et al., "HR-Pro: Point-supervised Temporal Action Localization via Hierarchical
+Reliability Propagation", AAAI 2024); constants are those of its public code (github.com/pipixin321/HR-Pro)."""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from mmaction.registry import MODELS, TASK_UTILS
+from mmaction.structures import ActionDataSample
+from torch import Tensor
+
+from fsptal_mm.structures import PointTargets, SnippetBatch
+from fsptal_mm.utils.errors import InputError, check_numbers
+
+from .prototype_memory import PrototypeMemory, prototype_contrast
+from .reliability_encoder import ReliabilityEncoder
+from .snippet_head import SnippetHead, SnippetScores
+
+
+@MODELS.register_module()
+class HRProHead(SnippetHead):
+    """``0.5 L_point + L_background + L_contrast`` on snippets that attend to one another and to class prototypes.
+
+    Seeds, point losses and scores are LACP's; there is no video-level loss. ``PrototypeHook`` fills the memory before
+    the first epoch. All videos of a batch see the memory as it was before the batch.
+
+    Args:
+        num_classes: Number of classes, C.
+        in_channels: Dimension of F.
+        dropout: Before the classifier.
+        topk_divisor: As in :class:`SnippetHead`.
+        encoder (dict): Arguments of ``ReliabilityEncoder`` besides the channels.
+        momentum: Of the prototypes.
+        point_loss (dict): Config of ``LACPPointLoss``.
+        miner (dict): Config of ``LACPSeedMiner``.
+        temperature: Of the contrast.
+        contrast_weight: Of the contrast.
+        tokens: ``'rows'``: each prototype is a token. ``'scrambled'``: token j is every C-th number of all prototypes
+            laid end to end, from the j-th on, as the public code makes them by a view in the wrong order.
+        seeds: Scores that seeds are mined from: ``'live'``: those of the step, with dropout, as in the public code.
+            ``'clean'``: without dropout, for a third more work.
+        proposals (dict): Config of ``ProposalGenerator``.
+        init_cfg: As in ``mmengine.model.BaseModule``.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int,
+        dropout: float = 0.7,
+        topk_divisor: int = 8,
+        encoder: dict[str, Any] = dict(),
+        momentum: float = 0.001,
+        point_loss: dict[str, Any] = dict(type='LACPPointLoss'),
+        miner: dict[str, Any] = dict(type='LACPSeedMiner'),
+        temperature: float = 0.1,
+        contrast_weight: float = 1.0,
+        tokens: str = 'rows',
+        seeds: str = 'live',
+        proposals: dict[str, Any] = dict(type='ProposalGenerator'),
+        init_cfg: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(
+            num_classes, in_channels, dropout, topk_divisor=topk_divisor, proposals=proposals, init_cfg=init_cfg
+        )
+        check_numbers('HRProHead', 1e-6, temperature=temperature)
+        check_numbers('HRProHead', 0, contrast_weight=contrast_weight)
+        for name, value, known in (
+            ('tokens', tokens, ('rows', 'scrambled')),
+            ('seeds', seeds, ('live', 'clean')),
+        ):
+            if value not in known:
+                raise InputError(f'one of {known}', field=f'HRProHead.{name}', found=value)
+        self.memory = PrototypeMemory(num_classes, in_channels, momentum)
+        self.encoder = ReliabilityEncoder(in_channels, **encoder)
+        self.point_loss = MODELS.build(point_loss)
+        self.miner = TASK_UTILS.build(miner)
+        self.temperature = temperature
+        self.contrast_weight = contrast_weight
+        self.tokens = tokens
+        self.seeds = seeds
+
+    def encode(self, batch: SnippetBatch) -> SnippetBatch:
+        """Embed F with attention to the prototypes, ``(R, D)`` rows."""
+        features, tokens = self.classified_features(batch), self.memory.prototypes
+        if self.tokens == 'scrambled':
+            tokens = tokens.reshape(-1, self.num_classes).t()
+        return self.encoder(batch.with_features(features), tokens)
+
+    def forward(self, batch: SnippetBatch) -> Tensor:
+        """Class activations M: ``(R, C + 1)`` rows, background last, of a :class:`.SnippetBatch` of F."""
+        return self.classify(self.encode(batch))
+
+    def classify(self, encoded: SnippetBatch) -> Tensor:
+        """M of what :meth:`encode` gives."""
+        return self.classifier(self.dropout(encoded.features))
+
+    def loss(self, batch: SnippetBatch, data_samples: list[ActionDataSample]) -> dict[str, Tensor]:
+        """Losses of a training batch; in training mode, the prototypes move afterwards.
+
+        Args:
+            batch (SnippetBatch): Embedded features F.
+            data_samples (list[ActionDataSample]): See :meth:`.PointTargets.from_samples`.
+
+        Returns:
+            dict[str, Tensor]: ``loss_point_action``, ``loss_point_background`` and ``loss_contrast``.
+        """
+        given = PointTargets.from_samples(data_samples, batch.mask)
+        self.check_classes(given.video_labels)
+        encoded = self.encode(batch)
+        scores = SnippetScores.from_logits(batch.pad(self.classify(encoded)))
+        seeds = self.mine_seeds(scores if self.seeds == 'live' else self.clean_scores(batch), given)
+        losses = self.loss_by_feat(scores, encoded, given, seeds)
+        if self.training:
+            self.memory.update(encoded, seeds)
+        return losses
+
+    def loss_by_feat(
+        self, scores: SnippetScores, encoded: SnippetBatch, given: PointTargets, seeds: PointTargets
+    ) -> dict[str, Tensor]:
+        """Losses from scores and features.
+
+        Args:
+            scores (SnippetScores): Live scores.
+            encoded (SnippetBatch): As :meth:`encode` gives it.
+            given (PointTargets): Given labels, which the point loss takes.
+            seeds (PointTargets): Given and mined labels, which the contrast takes.
+        """
+        labelled = replace(given, background_labels=seeds.background_labels)
+        losses = self.point_loss(scores.final, scores.background_scores, labelled)
+        contrast = prototype_contrast(encoded, self.memory.prototypes, seeds, self.temperature)
+        losses['loss_contrast'] = self.contrast_weight * contrast
+        return losses
+
+    def mine_seeds(self, scores: SnippetScores, given: PointTargets) -> PointTargets:
+        """Action and background seeds of LACP."""
+        return self.miner(scores.final.detach(), scores.background_scores.detach(), given)
+
+    @torch.no_grad()
+    def clean_scores(self, batch: SnippetBatch) -> SnippetScores:
+        """See :meth:`SnippetHead.clean_scores`."""
+        was_training = self.training
+        self.eval()
+        scores = SnippetScores.from_logits(batch.pad(self(batch)))
+        self.train(was_training)
+        return scores
+
+    @torch.no_grad()
+    def sum_at_points(
+        self, batch: SnippetBatch, data_samples: list[ActionDataSample]
+    ) -> dict[str, tuple[Tensor, Tensor]]:
+        """Sums ``(C, D)`` of encoded features over the points of each class, and their counts ``(C,)``, by video id."""
+        given = PointTargets.from_samples(data_samples, batch.mask)
+        features = self.encode(batch).features.float()[batch.rows]  # (B, T, D)
+        sums, counts = given.labels.float().transpose(1, 2) @ features, given.labels.sum(1)
+        return {sample.video_id: pair for sample, *pair in zip(data_samples, sums.cpu(), counts.cpu())}

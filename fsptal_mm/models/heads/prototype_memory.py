@@ -1,0 +1,82 @@
+"""One prototype per class, moved slowly towards the features of its actions (HR-Pro: Zhang et al., AAAI 2024)."""
+
+import torch
+from mmengine.dist import all_reduce
+from torch import Tensor, nn
+
+from fsptal_mm.models.directions import directions
+from fsptal_mm.structures import PointTargets, SnippetBatch
+from fsptal_mm.utils.errors import check_numbers
+
+
+class PrototypeMemory(nn.Module):
+    """Prototypes ``(C, D)`` of the classes, a buffer; zeros until :meth:`fill`, and for classes without a point.
+
+    Args:
+        num_classes: C.
+        channels: D.
+        momentum: Weight of a video's mean feature against the prototype, each time the video shows the class.
+    """
+
+    def __init__(self, num_classes: int, channels: int, momentum: float = 0.001) -> None:
+        super().__init__()
+        check_numbers('PrototypeMemory', 0, 1, momentum=momentum)
+        self.momentum = momentum
+        self.register_buffer('prototypes', torch.zeros(num_classes, channels))
+
+    def fill(self, sums: Tensor, counts: Tensor) -> None:
+        """Set the prototypes to means: sums ``(C, D)`` of features over counts ``(C,)``."""
+        self.prototypes.copy_(sums / counts.clamp(min=1)[:, None])
+
+    @torch.no_grad()
+    def update(self, batch: SnippetBatch, seeds: PointTargets) -> None:
+        """Move the prototypes: ``p_c <- (1 - momentum) p_c + momentum mean_c``, video after video.
+
+        With several processes, the prototypes become the means of what each of them makes of its videos.
+
+        Args:
+            batch (SnippetBatch): Embedded features, ``(R, D)`` rows.
+            seeds (PointTargets): ``labels`` are the action seeds of each class, whose mean feature is taken.
+        """
+        labels, keep = seeds.labels.float(), 1 - self.momentum
+        count = labels.sum(1)  # (B, C)
+        shows = count > 0
+        later = shows.sum(0) - shows.cumsum(0)  # videos of the batch behind this one that show the class
+        weight = self.momentum * keep**later * shows / count.clamp(min=1)
+        weight = (labels * weight[:, None]).flatten(0, 1)
+        weight = weight.new_zeros(len(batch.features), weight.shape[1]).index_add(0, batch.rows.flatten(), weight)
+        moved = keep ** shows.sum(0)[:, None] * self.prototypes + weight.t() @ batch.features.float()
+        all_reduce(moved, 'mean')
+        self.prototypes.copy_(moved)
+
+
+def prototype_contrast(
+    batch: SnippetBatch, prototypes: Tensor, seeds: PointTargets, temperature: float = 0.1
+) -> Tensor:
+    """Snippets resemble the prototype of their class more than other prototypes, and more than background does.
+
+    With ``A_ck`` the mean over the action seeds t of class c of ``exp(cos(F_t, p_k) / temperature)``, and ``B_c`` that
+    over the background seeds with p_c: ``-1/2 log(A_cc / sum_k A_ck) - 1/2 log(A_cc / (A_cc + B_c))``. The second
+    part is 0 in a video without background seeds.
+
+    Args:
+        batch (SnippetBatch): Embedded features F, ``(R, D)`` rows.
+        prototypes (Tensor): ``(C, D)``.
+        seeds (PointTargets): Action and background seeds.
+        temperature: Divides the cosines.
+
+    Returns:
+        Tensor: Scalar; sum over the classes with seeds, divided by the number of classes that the video shows, and mean
+        over videos.
+    """
+    cosine = directions(batch.features, 1 / temperature) @ directions(prototypes).t()
+    similarity = batch.pad((cosine / temperature).exp())  # (B, T, C)
+    labels, background = seeds.labels.float(), seeds.background_labels.float()
+    count = labels.sum(1)
+    has_seeds = count > 0
+    to_all = labels.transpose(1, 2) @ similarity / count.clamp(min=1)[..., None]  # A, (B, C, C)
+    own, total = to_all.diagonal(dim1=1, dim2=2), to_all.sum(2)
+    of_background = (background[:, None] @ similarity)[:, 0] / background.sum(1, keepdim=True).clamp(min=1)
+    own, total = (part.where(has_seeds, 1) for part in (own, total))
+    loss = 0.5 * (total.log() - own.log()) + 0.5 * ((own + of_background).log() - own.log())
+    return (loss.where(has_seeds, 0).sum(1) / seeds.video_labels.sum(1).clamp(min=1)).mean()

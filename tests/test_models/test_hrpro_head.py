@@ -1,0 +1,152 @@
+import math
+
+import pytest
+import torch
+from mmaction.registry import MODELS
+from test_lacp_head import make_targets
+from test_point_tal import CONFIG, LENGTHS, checked_losses, make_video, run
+from torch import nn
+
+from fsptal_mm.models.heads import PrototypeMemory, ReliabilityEncoder, prototype_contrast
+from fsptal_mm.structures import SnippetBatch
+from fsptal_mm.utils.errors import InputError
+
+ENCODER = dict(num_heads=2, mlp_channels=4, dropout=0.0, attention_dropout=0.0)
+
+
+def build(**head):
+    torch.manual_seed(0)
+    head = dict(type='HRProHead', num_classes=3, in_channels=8, dropout=0.0, encoder=ENCODER) | head
+    model = MODELS.build(CONFIG | dict(head=head))
+    model.head.memory.prototypes.normal_()
+    return model
+
+
+@pytest.fixture
+def videos():
+    return [make_video(length, seed) for seed, length in enumerate(LENGTHS)]
+
+
+def test_contrast_by_hand():
+    # Prototypes along x and y, temperature 1. Snippet 0, an action of class 0, points along x: A = [e, 1]; snippet 2,
+    # background, along y: B_0 = 1. So 1/2 log((e + 1) / e) twice. Class 1 has no seed; snippet 1 no label. The video
+    # shows one class; the second video has neither seeds nor classes and adds 0.
+    video = torch.tensor([[3.0, 0.0], [1.0, 1.0], [0.0, 2.0]])
+    batch = SnippetBatch.from_videos([video, video])
+    instances = torch.full((2, 3, 2), -1)
+    instances[0, 0, 0] = 0
+    seeds = make_targets(instances, [[False, False, True], [False] * 3])
+    loss = prototype_contrast(batch, torch.eye(2), seeds, temperature=1.0)
+    assert loss.item() == pytest.approx(math.log((math.e + 1) / math.e) / 2)
+
+
+def test_contrast_without_background_seeds_has_its_first_part_alone():
+    batch = SnippetBatch.from_videos([torch.tensor([[1.0, 0.0]])])
+    loss = prototype_contrast(batch, torch.eye(2), make_targets([[[0, -1]]]), temperature=1.0)
+    assert loss.item() == pytest.approx(0.5 * math.log((math.e + 1) / math.e))
+
+
+def test_contrast_means_over_seeds_and_classes():
+    # Two seeds of class 0, along x and y: A_00 = A_01 = (e + 1) / 2; one of class 1 along y: A_11 = e, A_10 = 1.
+    video = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
+    instances = torch.tensor([[[0, -1], [0, -1], [-1, 1]]])
+    loss = prototype_contrast(SnippetBatch.from_videos([video]), torch.eye(2), make_targets(instances), 1.0)
+    assert loss.item() == pytest.approx((0.5 * math.log(2) + 0.5 * math.log((math.e + 1) / math.e)) / 2)
+
+
+def test_prototypes_move_video_after_video():
+    # Class 0: first to the mean [2, 2] of the first video, then to [8, 0] of the second; class 1 stays.
+    videos = [torch.tensor([[1.0, 4.0], [3.0, 0.0], [9.0, 9.0]]), torch.tensor([[8.0, 0.0]])]
+    instances = torch.full((2, 3, 2), -1)
+    instances[0, :2, 0], instances[1, 0, 0] = 0, 0
+    mask = [[True] * 3, [True, False, False]]
+    memory = PrototypeMemory(2, 2, momentum=0.25)
+    memory.prototypes.copy_(torch.tensor([[4.0, 0.0], [5.0, 6.0]]))
+    memory.update(SnippetBatch.from_videos(videos), make_targets(instances, mask=mask))
+    first = [0.75 * 4 + 0.25 * 2, 0.25 * 2]
+    second = [0.75 * first[0] + 0.25 * 8, 0.75 * first[1]]
+    torch.testing.assert_close(memory.prototypes, torch.tensor([second, [5.0, 6.0]]))
+
+
+def test_first_prototypes_are_means_over_points():
+    memory = PrototypeMemory(2, 2)
+    memory.fill(torch.tensor([[4.0, 8.0], [0.0, 0.0]]), torch.tensor([4, 0]))
+    assert memory.prototypes.tolist() == [[1.0, 2.0], [0.0, 0.0]]
+
+
+def test_attention_is_that_of_torch_and_masks_padding():
+    torch.manual_seed(0)
+    encoder = ReliabilityEncoder(8, num_layers=1, **ENCODER)
+    (layer,) = encoder.layers
+    attention = nn.MultiheadAttention(8, 2, batch_first=True)
+    projections = (layer.query[1], layer.key[1], layer.value)
+    attention.in_proj_weight.data = torch.cat([part.weight for part in projections])
+    attention.in_proj_bias.data = torch.cat([part.bias for part in projections])
+    attention.out_proj.load_state_dict(layer.out.state_dict())
+    videos, tokens = [torch.randn(length, 8) for length in (5, 2)], torch.randn(3, 8)
+    batch = SnippetBatch.from_videos(videos)
+    found = encoder(batch, tokens)
+    for video, encoded in zip(videos, batch.split(found.features), strict=True):
+        rows = torch.cat([video, tokens])
+        attended = attention(layer.query[0](rows)[None], layer.key[0](rows)[None], rows[None])[0][0]
+        rows = layer.attention_norm(rows + attended)
+        rows = layer.mlp_norm(rows + layer.mlp(rows))[: len(video)]
+        torch.testing.assert_close(encoded, encoder.conv(SnippetBatch.from_videos([rows]))[1:-1].relu())
+    assert not found.features[batch.gaps].any()
+
+
+def test_a_batch_has_the_losses_and_gradients_of_its_videos(videos):
+    model = build().eval()  # in training, the prototypes move from batch to batch
+    losses = checked_losses(model, videos)
+    assert set(losses) == {'loss_point_action', 'loss_point_background', 'loss_contrast'}
+
+
+@pytest.mark.parametrize('seeds', ['live', 'clean'])
+def test_one_step_trains_every_weight_and_moves_the_prototypes(videos, seeds):
+    model = build(seeds=seeds, dropout=0.5).train()
+    before = model.head.memory.prototypes.clone()
+    losses = run(model, videos, 'loss')
+    sum(losses.values()).backward()
+    assert model.training
+    # A bias of keys changes no attention.
+    unused = {name for name, part in model.named_parameters() if part.grad.abs().max() < 1e-7}
+    assert all('.key.1.bias' in name or '.key.0.bias' in name for name in unused)
+    assert (model.head.memory.prototypes != before).any()
+    assert 'head.memory.prototypes' in model.state_dict()
+    assert not model.head.memory.prototypes.requires_grad
+
+
+def test_scrambled_tokens_are_every_third_number(monkeypatch):
+    model, seen = build(tokens='scrambled'), []
+    prototypes = torch.arange(24.0).view(3, 8)
+    model.head.memory.prototypes.copy_(prototypes)
+    monkeypatch.setattr(model.head.encoder, 'forward', lambda batch, tokens: seen.append(tokens) or batch)
+    batch = model.data_preprocessor(dict(inputs=[torch.rand(4, 6)]))['inputs']
+    model.head.encode(model.embed(batch))
+    assert seen[0][1].tolist() == [1.0, 4.0, 7.0, 10.0, 13.0, 16.0, 19.0, 22.0]
+    model.head.tokens = 'rows'
+    model.head.encode(model.embed(batch))
+    assert torch.equal(seen[1], prototypes)
+
+
+def test_a_batch_has_the_proposals_of_its_videos(videos):
+    model = build().eval()
+    for found, video in zip(run(model, videos, 'predict'), videos, strict=True):
+        segments = found.pred_segments.segments_sec
+        (alone,) = run(model, [video], 'predict')
+        torch.testing.assert_close(segments, alone.pred_segments.segments_sec)
+
+
+@pytest.mark.parametrize(
+    'field, options',
+    [
+        ('num_heads', dict(encoder=dict(num_heads=3))),
+        ('tokens', dict(tokens='columns')),
+        ('seeds', dict(seeds='mined')),
+        ('temperature', dict(temperature=0)),
+        ('momentum', dict(momentum=2)),
+    ],
+)
+def test_bad_settings_are_refused(field, options):
+    with pytest.raises(InputError, match=field):
+        build(**options)

@@ -1,0 +1,194 @@
+"""Compare ``HRProHead`` with stage 1 of HR-Pro's public code: functions, gradients, and 20 training steps.
+
+git clone https://github.com/pipixin321/HR-Pro && python tools/benchmarks/parity/hrpro.py HR-Pro
+"""
+
+import argparse
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+from mmaction.structures import ActionDataSample
+from public_code import Report, difference, load_module, parameter_difference
+
+from fsptal_mm.models import HRProHead
+from fsptal_mm.structures import PointTargets, SnippetBatch
+
+CLASSES, DIM = 5, 32
+LENGTHS = (64, 30, 47)
+ARGS = SimpleNamespace(
+    dataset='THUMOS14',
+    num_class=CLASSES,
+    feature_dim=DIM,
+    r_act=8,
+    dropout=0.0,
+    device='cpu',
+    lambdas=[0, 0.5, 1, 1],
+    RAB_args=dict(drop_out=0.0, num_heads=8, dim_feedforward=128, layer_num=2),
+)
+
+
+def public_modules(clone):
+    """Its ``model_S.py`` without dropout on attention weights, and ``utils.py`` with the last snippet among seeds."""
+    utils = load_module(clone / 'utils.py', [], 'utils')
+    utils.extract_region_feat = lambda seq, features: [features[seq > 0]] if seq.any() else []
+    return load_module(clone / 'model_S.py', [('dropout=0.1)', 'dropout=0.0)')], 'hrpro_model'), utils
+
+
+def make_samples(rng, lengths):
+    """Data samples of videos with a point in about one snippet of nine, two of a class in each."""
+    samples = []
+    for number, length in enumerate(lengths):
+        instances = torch.full((length, CLASSES), -1, dtype=torch.int32)
+        for index, snippet in enumerate(rng.choice(length, length // 9, replace=False)):
+            instances[snippet, rng.integers(CLASSES)] = index
+        sample = ActionDataSample(metainfo=dict(video_id=f'v{number}', num_snippets=length))
+        sample.snippet_instances, sample.background_labels = instances, torch.zeros(length, dtype=torch.bool)
+        sample.gt_video_labels = (instances >= 0).any(0).float()
+        samples.append(sample)
+    return samples
+
+
+def copy_weights(theirs):
+    """Their state as ours: names, projections of the attention apart."""
+    state, own = theirs.state_dict(), {}
+    for layer in range(2):
+        source, target = f'encoder.RAB.{layer}', f'encoder.layers.{layer}'
+        for part in ('weight', 'bias'):
+            value = state[f'{source}.self_atten.in_proj_{part}'].chunk(3)
+            own |= {f'{target}.{name}.{part}': one for name, one in zip(('query.1', 'key.1', 'value'), value)}
+            for name, of in (('query.0', 'conv_query'), ('key.0', 'conv_key')):
+                weight = state[f'{source}.{of}.{part}']
+                own[f'{target}.{name}.{part}'] = weight[..., 0] if part == 'weight' else weight
+            for name, of in (('out', 'self_atten.out_proj'), ('mlp.0', 'linear1'), ('mlp.3', 'linear2'),
+                             ('attention_norm', 'norm1'), ('mlp_norm', 'norm2')):  # fmt: skip
+                own[f'{target}.{name}.{part}'] = state[f'{source}.{of}.{part}']
+    for part in ('weight', 'bias'):
+        own[f'encoder.conv.{part}'] = state[f'encoder.feature_embedding.0.{part}']
+    own['classifier.weight'] = state['classifier.1.weight'][..., 0]
+    own['memory.prototypes'] = state['memory.proto_vectors'][:, 0]
+    return own
+
+
+def public_loss(theirs, features, sample):
+    """Their loss and its terms of one video; moves their memory."""
+    labels = (sample.snippet_instances >= 0).float()[None]
+    video = sample.gt_video_labels[None]
+    return theirs.criterion(ARGS, theirs(features[None], video), video, labels)
+
+
+def compare_functions(model_module, utils, report, rng):
+    """Logits, seeds, terms, gradients and memory of single videos, and a batch of them."""
+    wrong = total = 0
+    head = HRProHead(CLASSES, DIM)
+    for seed in range(200):
+        (sample,) = make_samples(np.random.default_rng(seed), [60])
+        scores = torch.rand(1, 60, generator=torch.Generator().manual_seed(seed)) ** 0.2
+        given = PointTargets.from_samples([sample], torch.ones(1, 60, dtype=torch.bool))
+        ours = head.miner(scores[..., None].expand(1, 60, CLASSES), scores, given)
+        action, background = utils.select_seed(scores, torch.nn.functional.pad(given.labels.float(), (0, 1)))
+        wrong += int((ours.labels != (action[..., :-1] > 0)).sum() + (ours.background_labels != (background > 0)).sum())
+        total += int(ours.labels.sum() + ours.background_labels.sum())
+    report.row(f'seeds that differ, of {total} in 200 videos', wrong, 0)
+    theirs = model_module.S_Model(ARGS)
+    theirs.memory.proto_vectors.data.normal_()
+    head = build_head(theirs)
+    features = [torch.randn(length, DIM) for length in LENGTHS]
+    samples = make_samples(rng, LENGTHS)
+    names = dict(loss_point_action=('loss_frame', 0.5), loss_point_background=('loss_frame_bkg', 1),
+                 loss_contrast=('loss_contrastive', 1))  # fmt: skip
+    worst, singles = dict.fromkeys(('scores', *names, 'gradients', 'memory'), 0.0), []
+    for video, sample in zip(features, samples):
+        head.load_state_dict(copy_weights(theirs))
+        scores = theirs(video[None])
+        batch = SnippetBatch.from_videos([video])
+        ours = head.clean_scores(batch)
+        cas = torch.cat([ours.final, ours.background_scores[..., None]], -1)
+        worst['scores'] = max(worst['scores'], difference(cas, scores['cas_fuse']))
+        memory = theirs.memory.proto_vectors.data.clone()
+        expected, terms = public_loss(theirs, video, sample)
+        found = head.loss(batch, [sample])
+        singles.append({name: loss.detach() for name, loss in found.items()})
+        for name, (of, factor) in names.items():
+            worst[name] = max(worst[name], difference(found[name], factor * terms[of]))
+        worst['memory'] = max(worst['memory'], difference(head.memory.prototypes, theirs.memory.proto_vectors[:, 0]))
+        theirs.memory.proto_vectors.data = memory
+        for model, loss in ((head, sum(found.values())), (theirs, expected)):
+            model.zero_grad()
+            loss.backward()
+        for (name, own), value in gradients(head, theirs):
+            error = float((own - value).abs().max() / value.abs().max().clamp(min=1e-6))
+            worst['gradients'] = max(worst['gradients'], 0.0 if is_key_bias(name) else error)
+    for name, value in worst.items():
+        report.row(name, value, 1e-4 if name == 'gradients' else 1e-5)
+    head.load_state_dict(copy_weights(theirs))
+    found = head.loss(SnippetBatch.from_videos(features), samples)
+    value = max(difference(found[name], sum(single[name] for single in singles) / 3) for name in found)
+    report.row('terms of a batch of three lengths against means of single videos', value, 1e-5)
+
+
+def is_key_bias(name):
+    return '.key.' in name and name.endswith('bias')
+
+
+def build_head(theirs):
+    """Ours with their weights, without dropout."""
+    encoder = dict(dropout=0.0, attention_dropout=0.0)
+    head = HRProHead(CLASSES, DIM, dropout=0.0, encoder=encoder, tokens='scrambled')
+    head.load_state_dict(copy_weights(theirs))
+    return head.train()
+
+
+def gradients(head, theirs):
+    """Pairs of ((name, gradient of ours), gradient of theirs)."""
+    shadow = {name: part.grad for name, part in theirs.named_parameters() if part.grad is not None}
+    state = {name: shadow.get(name, torch.zeros_like(part)) for name, part in theirs.state_dict().items()}
+    expected = copy_weights(SimpleNamespace(state_dict=lambda: state))
+    return [((name, part.grad), expected[name]) for name, part in head.named_parameters()]
+
+
+def compare_steps(model_module, report, rng, batch_size, limit):
+    """Parameters and memory after 20 steps of Adam."""
+    torch.manual_seed(1)
+    samples, features = make_samples(rng, [64] * 8), torch.randn(8, 64, DIM)
+    theirs = model_module.S_Model(ARGS).train()
+    theirs.memory.proto_vectors.data.normal_()
+    head = build_head(theirs)
+    optimizers = [
+        torch.optim.Adam([part for part in model.parameters() if part.requires_grad], lr=1e-4, weight_decay=5e-4)
+        for model in (head, theirs)
+    ]
+    worst = 0.0
+    for step in range(20):
+        chosen = [(batch_size * step + place) % 8 for place in range(batch_size)]
+        batch = SnippetBatch.from_videos([features[video] for video in chosen])
+        found = sum(head.loss(batch, [samples[video] for video in chosen]).values())
+        expected = sum(public_loss(theirs, features[video], samples[video])[0] for video in chosen) / batch_size
+        worst = max(worst, difference(found, expected))
+        for loss, optimizer in zip((found, expected), optimizers):
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    # A bias of keys adds the same to all logits of a query: its gradient is rounding, which Adam makes as large as any.
+    copied = {name: value for name, value in copy_weights(theirs).items() if not is_key_bias(name)}
+    memory = copied.pop('memory.prototypes')
+    report.row(f'largest difference of the loss in 20 steps of {batch_size}', worst, limit)
+    report.row('parameters after them, relative', parameter_difference(head, copied), max(limit, 1e-3))
+    report.row('memory after them', difference(head.memory.prototypes, memory), limit)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('clone', type=Path, help='folder of the public code')
+    model_module, utils = public_modules(parser.parse_args().clone)
+    torch.manual_seed(0)
+    report, rng = Report(), np.random.default_rng(0)
+    compare_functions(model_module, utils, report, rng)
+    compare_steps(model_module, report, rng, 1, 1e-4)
+    compare_steps(model_module, report, rng, 4, 1e-2)  # there, a video sees prototypes moved by those before it
+    report.finish()
+
+
+if __name__ == '__main__':
+    main()
