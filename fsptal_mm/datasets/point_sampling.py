@@ -46,6 +46,27 @@ def draw_points(segments_sec: np.ndarray, style: str, rng: np.random.Generator) 
     return start + position * (end - start)
 
 
+def draw_background(segments_sec: np.ndarray, duration_sec: float, rng: np.random.Generator) -> np.ndarray:
+    """Draw one click in each stretch of a video without an action, as annotators of BackTAL were asked for.
+
+    Args:
+        segments_sec (np.ndarray): ``(M, 2)`` starts and ends of all actions, in seconds.
+        duration_sec: Of the video.
+        rng (np.random.Generator): Random generator.
+
+    Returns:
+        np.ndarray: ``(K,)`` float64 seconds, ascending: one anywhere in each of the K gaps of positive length, those
+        before the first and behind the last action included.
+    """
+    segments_sec = np.asarray(segments_sec, dtype=np.float64).reshape(-1, 2)
+    start, end = segments_sec[np.argsort(segments_sec[:, 0], kind='stable')].T
+    gap_start = np.maximum.accumulate(np.append(0.0, end))
+    gap_end = np.minimum(np.append(start, duration_sec), duration_sec)
+    is_gap = gap_end > gap_start
+    gap_start, gap_end = gap_start[is_gap], gap_end[is_gap]
+    return gap_start + rng.uniform(_MARGIN, 1 - _MARGIN, len(gap_start)) * (gap_end - gap_start)
+
+
 def video_rng(seed: int, video_id: str) -> np.random.Generator:
     """Random generator of one video; it does not depend on which other videos are read, or in which order.
 

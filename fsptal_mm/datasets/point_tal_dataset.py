@@ -21,6 +21,7 @@ from .annotations.records import VideoRecord, load_annotations
 from .feature_settings import SIDE_FILE, stated_grid
 from .feature_store import PLACES, FeatureStore
 from .folds import Fold
+from .point_sampling import draw_background, video_rng
 from .transforms.loading import LoadSnippetFeatures
 from .windows import Windows
 
@@ -45,6 +46,7 @@ class PointTALDataset(BaseDataset):
         split_file: Text file with the ids of the videos, one per line. Default: the videos of ``subset``, or all.
         subset: Name of the subset in ``ann_file``.
         point_file: Point labels, if they are not in ``ann_file``; a list means several annotators.
+        background_file: Background clicks, in BackTAL's csv or the plain format; see :func:`.load_annotations`.
         fps_file: JSON from video to frames per second, for point files that count frames.
         ambiguous_file: Ranges that evaluation may leave out.
         annotator: Index of the annotator in a list of ``point_file``; ``None`` draws one per video with ``seed``.
@@ -55,8 +57,10 @@ class PointTALDataset(BaseDataset):
         windows (dict, optional): Fields of :class:`Windows`: every window of a video becomes a sample of its own, for
             ``CropToWindow`` and localizers that are trained on segments. In training, windows without a segment are
             left out.
-        supervision: ``'points'``; or ``'segments'``, which labels every snippet from the ground truth (dense
-            supervision, for analysis only).
+        supervision: ``'points'``. ``'clicks'``: video labels and background clicks, without any point, as BackTAL takes
+            them: those of ``background_file``, or, where a video has none, one drawn with ``seed`` in each stretch
+            without an action. ``'segments'``: every snippet is labelled from the ground truth (dense supervision, for
+            analysis only).
         pointless: ``'skip'`` leaves out training videos without any point, since their actions are unlabelled, not
             absent. ``'background'`` keeps them as videos that show background only.
         background_label: Points of this name are background clicks.
@@ -87,6 +91,7 @@ class PointTALDataset(BaseDataset):
         split_file: str | None = None,
         subset: str | None = None,
         point_file: str | Sequence[str] | None = None,
+        background_file: str | None = None,
         fps_file: str | None = None,
         ambiguous_file: str | None = None,
         annotator: int | None = None,
@@ -103,14 +108,15 @@ class PointTALDataset(BaseDataset):
         **kwargs: Any,
     ) -> None:
         for name, value, choices in (
-            ('supervision', supervision, ('points', 'segments')),
+            ('supervision', supervision, ('points', 'clicks', 'segments')),
             ('pointless', pointless, ('skip', 'background')),
             ('keep_features', keep_features, (None, *PLACES)),
         ):
             if value not in choices:
                 raise InputError(f'one of {choices}', field=name, found=value)
         check_flags('PointTALDataset', test_mode=test_mode)
-        files = dict(split_file=split_file, point_file=point_file, fps_file=fps_file, ambiguous_file=ambiguous_file)
+        files = dict(split_file=split_file, point_file=point_file, background_file=background_file)
+        files |= dict(fps_file=fps_file, ambiguous_file=ambiguous_file)
         _check_paths(data_prefix, suffix, ann_file=ann_file, **files)
         self.grid = grid
         self.suffix = suffix
@@ -118,6 +124,7 @@ class PointTALDataset(BaseDataset):
         self.windows = None if windows is None else Windows.from_config(windows)
         self.supervision = supervision
         self.pointless = pointless
+        self.seed = seed
         self.other_labels = other_labels
         self._ann_args = dict(
             subset=subset,
@@ -126,7 +133,7 @@ class PointTALDataset(BaseDataset):
             background_label=background_label,
             other_labels=other_labels,
             # Where only points are read, segments need not be clean.
-            check_segments=test_mode or supervision == 'segments' or windows is not None,
+            check_segments=test_mode or supervision != 'points' or windows is not None,
         )
         self.keep_features = keep_features
         self._store = None
@@ -215,6 +222,8 @@ class PointTALDataset(BaseDataset):
         )
         if self.supervision == 'segments':
             info.update(_dense_points(record, grid))
+        elif self.supervision == 'clicks':
+            info.update(_clicks(record, self.seed))
         else:
             info.update(
                 point_sec=record.point_sec,
@@ -222,8 +231,9 @@ class PointTALDataset(BaseDataset):
                 point_instances=record.point_instances,
                 background_sec=record.background_sec,
             )
-        of_segments = self.test_mode and len(record.segment_labels)
-        info['video_labels'] = np.unique(record.segment_labels if of_segments else info['point_labels'])
+        labels = record.point_labels if self.supervision == 'clicks' else info['point_labels']
+        of_segments = (self.test_mode or self.supervision == 'clicks') and len(record.segment_labels)
+        info['video_labels'] = np.unique(record.segment_labels if of_segments else labels)
         return info
 
     def _grid(self, record):
@@ -259,12 +269,12 @@ class PointTALDataset(BaseDataset):
             return self.data_list
         if self.windows is not None:
             return [info for info in self.data_list if _has_segment(info)]
-        kept = [info for info in self.data_list if len(info['point_sec'])]
+        kept = [info for info in self.data_list if len(info['video_labels'])]
         left_out = len(self.data_list) - len(kept)
         if not kept:
             raise InputError('point labels for at least one video', file=self.ann_file, field='points', found='none')
         if left_out:
-            names = [info['video_id'] for info in self.data_list if not len(info['point_sec'])]
+            names = [info['video_id'] for info in self.data_list if not len(info['video_labels'])]
             print_log(
                 f'{self.ann_file}: {left_out} of {len(self.data_list)} training videos have no point and are left out '
                 f"(pointless='background' keeps them): {names[:5]}",
@@ -290,6 +300,18 @@ def _check_paths(data_prefix, suffix, **files):
 def _has_segment(info):
     start, end = info['grid'].to_sec(info['window'])
     return len(segments_inside(info['gt_segments_sec'], start, end)) > 0
+
+
+def _clicks(record, seed):
+    """No points, and the background clicks of a video, or such that are drawn between its segments."""
+    clicks = record.background_sec
+    if not len(clicks):
+        if record.duration_sec is None:
+            expected = "a duration, for drawn clicks of supervision='clicks'"
+            raise InputError(expected, video=record.video_id, field='duration_sec')
+        clicks = draw_background(record.segments_sec, record.duration_sec, video_rng(seed, record.video_id))
+    none = np.zeros(0, dtype=np.int64)
+    return dict(point_sec=np.zeros(0), point_labels=none, point_instances=none, background_sec=clicks)
 
 
 def _dense_points(record, grid):

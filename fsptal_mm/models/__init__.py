@@ -2,6 +2,7 @@ from .clip_backbone import pool_clip_features
 from .data_preprocessor import SnippetDataPreprocessor
 from .detectors import PointTAL
 from .heads import (
+    BackTALHead,
     ForegroundBranch,
     FSPTALHead,
     HRProHead,
@@ -46,6 +47,7 @@ from .trunks import (
 
 __all__ = [
     'AffinityEmbedding',
+    'BackTALHead',
     'CandidateSampler',
     'ElementwisePointLoss',
     'FSPTALHead',

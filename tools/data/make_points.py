@@ -14,7 +14,7 @@ import numpy as np
 
 from fsptal_mm.datasets.annotations.records import load_annotations
 from fsptal_mm.datasets.annotations.writers import save_plain
-from fsptal_mm.datasets.point_sampling import POINT_STYLES, draw_points, video_rng
+from fsptal_mm.datasets.point_sampling import POINT_STYLES, draw_background, draw_points, video_rng
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.writing import atomic_write
 
@@ -24,6 +24,9 @@ def parse_args(argv):
     parser.add_argument('ann_file', help='gt.json of LACP, HR-Pro or ActivityNet, or the plain format')
     parser.add_argument('out', help='.json for the plain format (with the segments), .csv for that of LACP')
     parser.add_argument('--style', choices=POINT_STYLES, default='gaussian', help='position of a point in its segment')
+    parser.add_argument(
+        '--background', action='store_true', help='also one background click in each stretch without an action (.json)'
+    )
     parser.add_argument('--per-instance', type=int, default=1, help='points per segment (default: 1)')
     parser.add_argument('--seed', type=int, default=0, help='the same seed gives the same points (default: 0)')
     parser.add_argument('--split-file', help='video ids, one per line (default: --subset, else all videos)')
@@ -33,19 +36,24 @@ def parse_args(argv):
     return parser.parse_args(argv)
 
 
-def with_drawn_points(record, style, per_instance, seed):
-    """Copy a video, with ``per_instance`` points drawn in each of its segments."""
+def with_drawn_points(record, style, per_instance, seed, background=False):
+    """Copy a video, with ``per_instance`` points drawn in each of its segments, and clicks between these."""
     start, end = record.segments_sec.T
     visible = (start < end) & (start < (record.duration_sec or np.inf))
     instances = np.repeat(np.flatnonzero(visible), per_instance)
     point_sec = draw_points(record.segments_sec[instances], style, video_rng(seed, record.video_id))
     order = np.argsort(point_sec, kind='stable')
+    clicks = np.zeros(0)
+    if background:
+        if record.duration_sec is None:
+            raise InputError('a duration, for --background', video=record.video_id, field='duration_sec')
+        clicks = draw_background(record.segments_sec, record.duration_sec, video_rng(seed, record.video_id))
     return replace(
         record,
         point_sec=point_sec[order],
         point_labels=record.segment_labels[instances][order],
         point_instances=instances[order],
-        background_sec=np.zeros(0),
+        background_sec=clicks,
     )
 
 
@@ -71,17 +79,23 @@ def main(argv=None):
     suffix = Path(args.out).suffix.lower()
     if suffix not in ('.csv', '.json'):
         raise InputError('a file that ends in .csv or .json', field='out', found=args.out)
+    if args.background and suffix == '.csv':
+        raise InputError('a file that ends in .json, since csv knows no background clicks', field='out', found=args.out)
     if args.per_instance < 1:
         raise InputError('at least 1', field='--per-instance', found=args.per_instance)
     sources = {name: getattr(args, name) for name in ('split_file', 'subset', 'fps_file', 'classes')}
     annotations = load_annotations(args.ann_file, **sources)
     annotations.videos = {
-        video_id: with_drawn_points(record, args.style, args.per_instance, args.seed)
+        video_id: with_drawn_points(record, args.style, args.per_instance, args.seed, args.background)
         for video_id, record in annotations.videos.items()
     }
     (save_csv if suffix == '.csv' else save_plain)(args.out, annotations)
     num_points = sum(len(record.point_sec) for record in annotations.videos.values())
-    print(f'{args.out}: {num_points} points in {len(annotations.videos)} videos, style {args.style}, seed {args.seed}')
+    clicks = f' and {sum(len(record.background_sec) for record in annotations.videos.values())} background clicks'
+    print(
+        f'{args.out}: {num_points} points{clicks * args.background} in {len(annotations.videos)} videos, '
+        f'style {args.style}, seed {args.seed}'
+    )
 
 
 if __name__ == '__main__':

@@ -1,4 +1,4 @@
-"""Files of point labels: the csv of LACP and HR-Pro, SF-Net's text files, the package's own JSON, exports of tools."""
+"""Files of points: the csv of LACP and HR-Pro, SF-Net's text files, BackTAL's clicks, our own JSON, exports of tools."""
 
 import re
 from collections.abc import Mapping
@@ -108,3 +108,34 @@ def read_sfnet_txt(path: str | Path) -> list[PointRow]:
         sec = to_seconds(fields[1], file=where, video=video_id, field='seconds')
         rows.append(PointRow(where, video_id, label, sec))
     return rows
+
+
+def read_clicks(path: str | Path) -> list[PointRow]:
+    """Read a file of background clicks: the plain format, whose points are passed over, or BackTAL's.
+
+    Raises:
+        InputError: The file cannot be read.
+    """
+    if Path(path).suffix.lower() == '.json':
+        return [row for row in read_plain_points(path) if row.label is None]
+    return read_backtal_csv(path)
+
+
+def read_backtal_csv(path: str | Path) -> list[PointRow]:
+    """Read BackTAL's background clicks: a csv with the columns ``URLID``, the video, and ``Start``, in seconds.
+
+    Raises:
+        InputError: A column is missing, or a value is no number.
+    """
+    rows = read_rows(path)
+    _, names = next(rows, (None, []))
+    missing = {'URLID', 'Start'} - set(names)
+    if missing:
+        raise InputError(f'the columns {sorted(missing)}, too', file=f'{path}:1', found=names)
+    clicks = []
+    for where, cells in rows:
+        row = dict(zip(names, cells))
+        video_id = to_name(row.get('URLID'), file=where, field='URLID')
+        sec = to_seconds(row.get('Start'), file=where, video=video_id, field='Start')
+        clicks.append(PointRow(where, video_id, None, sec))
+    return clicks

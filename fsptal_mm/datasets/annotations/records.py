@@ -14,7 +14,7 @@ from fsptal_mm.utils.reading import known_id
 from ..point_sampling import video_rng
 from .cleaning import RecordCleaner
 from .json_readers import read_annotations
-from .point_readers import read_points
+from .point_readers import read_clicks, read_points
 from .readers import SourceVideo, read_ambiguous, read_classes, read_fps, read_split
 
 _SUBSETS = {'training': 'train', 'validation': 'val', 'testing': 'test'}
@@ -77,6 +77,7 @@ def load_annotations(
     split_file: str | Path | None = None,
     subset: str | None = None,
     point_file: str | Path | Sequence[str | Path] | None = None,
+    background_file: str | Path | None = None,
     fps_file: str | Path | None = None,
     ambiguous_file: str | Path | None = None,
     classes: Sequence[str] | str | Path | None = None,
@@ -110,6 +111,8 @@ def load_annotations(
             of ELAN (tab-delimited text), VIA or BORIS (csv), Label Studio or SoccerNet (json), see
             :func:`.read_points`; or a list of such files, one per annotator. Points of videos outside the split are
             left out.
+        background_file: Background clicks, BackTAL's csv or the plain format, beside the points; they replace those of
+            the points' file.
         fps_file: JSON from video id to native frames per second, for a csv whose points count frames.
         ambiguous_file: THUMOS14's ``Ambiguous_test.txt``, which replaces the ranges of ``ann_file``.
         classes: Class names, or the path of a file with one per line. Default: the class list of ``ann_file`` if it has
@@ -133,6 +136,7 @@ def load_annotations(
     source = read_annotations(ann_file, check_segments) if ann_file is not None else None
     point_files = _point_files(point_file, annotator)
     annotators = [_by_video(read_points(path, columns)) for path in point_files]
+    clicks = None if background_file is None else _by_video(read_clicks(background_file))
     fps = read_fps(fps_file) if fps_file is not None else {}
     ambiguous = read_ambiguous(ambiguous_file) if ambiguous_file is not None else None
     selected = _select_videos(source, ann_file, split_file, subset)
@@ -143,10 +147,14 @@ def load_annotations(
         _note_unknown(cleaner, annotators, source.videos)
     videos = {}
     for video_id, video in selected.items():
+        points = _choose_rows(annotators, video_id, seed) if annotators else video.points
+        if clicks is not None:
+            points = [row for row in points if row.label not in (None, background_label)]
+            points += _find(clicks, video_id) or []
         joined = replace(
             video,
             fps=_find(fps, video_id) or video.fps,
-            points=_choose_rows(annotators, video_id, seed) if annotators else video.points,
+            points=points,
             ambiguous=video.ambiguous if ambiguous is None else _find(ambiguous, video_id) or [],
         )
         videos[video_id] = _clean(cleaner, video_id, joined, ann_file)

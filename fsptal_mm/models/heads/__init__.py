@@ -1,3 +1,4 @@
+from .backtal_head import BackTALHead
 from .foreground_branch import ForegroundBranch
 from .fsptal_head import FSPTALHead
 from .hrpro_head import HRProHead
@@ -12,6 +13,7 @@ from .sfnet_head import SFNetHead
 from .snippet_head import SnippetHead, SnippetScores
 
 __all__ = [
+    'BackTALHead',
     'FSPTALHead',
     'ForegroundBranch',
     'HRProHead',

@@ -20,8 +20,8 @@ class MaskedConv1d(PackedConv1d):
 
         Args:
             batch (SnippetBatch): ``(R, D_in)`` features.
-            weights (Tensor, optional): a, ``(R, K)``, of the K taps from the earliest snippet to the latest; ``None``
-                for 1 everywhere.
+            weights (Tensor, optional): a, ``(R, K)``, of the K taps from the earliest snippet to the latest, or
+                ``(R, K, D_in)``, of each of their channels; ``None`` for 1 everywhere.
 
         Returns:
             Tensor: ``(R, D_out)`` with zero gaps.
@@ -30,9 +30,36 @@ class MaskedConv1d(PackedConv1d):
             return super().forward(batch)
         self.check(batch)
         seen = _neighbours(batch.features, self.kernel_size[0])  # (R, K, D_in)
-        masked = seen * weights.to(seen.dtype)[:, :, None]
+        masked = seen * (weights if weights.ndim == 3 else weights[:, :, None]).to(seen.dtype)
         kernel = self.weight.transpose(1, 2).flatten(1)  # (D_out, K * D_in)
         return F.linear(masked.flatten(1), kernel, self.bias).index_fill_(0, batch.gaps, 0)
+
+
+class AffinityConvs(nn.ModuleList):
+    """E of snippet features: two convolutions of 3 snippets with a leaky ReLU in between.
+
+    Args:
+        in_channels: D of the snippet features.
+        hidden_channels: Between the two convolutions.
+        embed_channels: D_e, dimension of E.
+    """
+
+    def __init__(self, in_channels: int, hidden_channels: int, embed_channels: int) -> None:
+        super().__init__(
+            [PackedConv1d(in_channels, hidden_channels, 3), PackedConv1d(hidden_channels, embed_channels, 3)]
+        )
+
+    def forward(self, batch: SnippetBatch) -> Tensor:
+        """E of a :class:`.SnippetBatch`, ``(R, D_e)`` rows with zero gaps."""
+        first, second = self
+        return second(batch.with_features(F.leaky_relu(first(batch))))
+
+
+def tap_cosines(embedding: Tensor, kernel_size: int) -> Tensor:
+    """Cosines (Eq. 10) of each row of E ``(R, D_e)`` and those that a kernel sees around it, ``(R, K)`` float32."""
+    direction = directions(embedding)
+    # Zero rows between videos have no direction: their cosine is 0 to everything.
+    return (direction[:, None] * _neighbours(direction, kernel_size)).sum(-1)
 
 
 @MODELS.register_module()
@@ -91,9 +118,7 @@ class AffinityEmbedding(SnippetEmbedding):
         if masked_taps % 2 == 0 or masked_taps > kernel_size:
             expected = f'an odd number of the {kernel_size} taps'
             raise InputError(expected, field=f'{owner}.masked_taps', found=masked_taps)
-        self.affinity = nn.ModuleList(
-            [PackedConv1d(in_channels, hidden_channels, 3), PackedConv1d(hidden_channels, embed_channels, 3)]
-        )
+        self.affinity = AffinityConvs(in_channels, hidden_channels, embed_channels)
         self.mask = mask
         self.clamp_negative = clamp_negative
         self.mask_gradient = mask_gradient
@@ -109,14 +134,11 @@ class AffinityEmbedding(SnippetEmbedding):
 
     def embed_affinity(self, batch: SnippetBatch) -> Tensor:
         """E of a :class:`.SnippetBatch` of snippet features, ``(R, D_e)`` rows with zero gaps."""
-        first, second = self.affinity
-        return second(batch.with_features(F.leaky_relu(first(batch))))
+        return self.affinity(batch)
 
     def tap_weights(self, embedding: Tensor) -> Tensor:
         """Weights of the kernel's taps, ``(R, K)`` float32: cosines (Eq. 10) of each row of E and those around it."""
-        direction = directions(embedding if self.mask_gradient else embedding.detach())
-        # Zero rows between videos have no direction: their cosine is 0 to everything.
-        cosine = (direction[:, None] * _neighbours(direction, len(self.is_masked))).sum(-1)
+        cosine = tap_cosines(embedding if self.mask_gradient else embedding.detach(), len(self.is_masked))
         return torch.where(self.is_masked, cosine.clamp(min=0) if self.clamp_negative else cosine, 1.0)
 
 

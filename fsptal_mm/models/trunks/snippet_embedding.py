@@ -17,14 +17,15 @@ class PackedConv1d(nn.Conv1d):
         in_channels: D of the input rows.
         out_channels: D of the output rows.
         kernel_size: Odd number of rows.
+        bias: Whether a bias is learnt.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, bias: bool = True) -> None:
         check_numbers('convolution', 1, whole=True, in_channels=in_channels, out_channels=out_channels)
         check_numbers('convolution', 1, whole=True, kernel_size=kernel_size)
         if kernel_size % 2 == 0:
             raise InputError('an odd number', field='convolution.kernel_size', found=kernel_size)
-        super().__init__(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        super().__init__(in_channels, out_channels, kernel_size, padding=kernel_size // 2, bias=bias)
 
     def forward(self, batch: SnippetBatch) -> Tensor:
         """Convolve a :class:`.SnippetBatch` of ``(R, D_in)`` features; returns ``(R, D_out)`` with zero gaps."""

@@ -1,0 +1,285 @@
+"""BackTAL (Yang et al., "Background-Click Supervision for Temporal Action Localization", TPAMI 2022).
+
+Losses and constants are those of its public code (github.com/VividLe/BackTAL). z are class logits of the features, z^s
+those of features that an attention suppresses, lambda its weights, E the embedding behind the affinity.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from mmaction.registry import MODELS, TASK_UTILS
+from mmaction.structures import ActionDataSample
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fsptal_mm.models.losses import feature_separation_loss, pool_video_scores
+from fsptal_mm.models.trunks.affinity_embedding import AffinityConvs, MaskedConv1d, tap_cosines
+from fsptal_mm.structures import PointTargets, SnippetBatch
+from fsptal_mm.utils.errors import InputError, check_numbers
+
+from .snippet_head import SnippetHead, SnippetScores
+
+_TAPS = 3  # of the affinity convolutions
+_AFFINITIES = ('taps', 'thirds')
+
+
+@dataclass(frozen=True)
+class BackTALOutputs:
+    """What the network makes of a batch; rows ``(R, ...)`` with arbitrary gaps.
+
+    Attributes:
+        logits: z, ``(R, C + 1)``, background last.
+        suppressed: z^s, ``(R, C + 1)``.
+        features: First layer of the suppressed features, ``(R, H)``.
+        attention: lambda, ``(R, 1)``.
+        embedding: E, ``(R, D_e)``.
+    """
+
+    logits: Tensor
+    suppressed: Tensor
+    features: Tensor
+    attention: Tensor
+    embedding: Tensor
+
+
+@MODELS.register_module()
+class BackTALHead(SnippetHead):
+    """``L_base + L_suppressed + L_sparsity + L_click + L_score + L_embedding``.
+
+    The taps of every convolution are weighed by cosines of an embedding of the snippets, as in ``AffinityEmbedding``.
+    Datasets with ``supervision='clicks'`` give it what it was made for.
+
+    Args:
+        num_classes: Number of classes, C.
+        in_channels: Dimension of F.
+        hidden_channels: H, of the two layers before the classifier; ``in_channels`` by default. Attention and embedding
+            have a quarter of them.
+        embed_channels: D_e.
+        affinity: What a cosine weighs: ``'taps'``: a tap of the kernel, the snippet that it looks at. ``'thirds'``: a
+            third of the kernel's numbers in the order channel by channel, as the public code does, which repeats the
+            cosines in the order tap by tap.
+        dropout: Before the classifier.
+        topk_divisor: Video-level logits are means of the ``T // topk_divisor`` largest ones; as many snippets of each
+            class of the video are taken for actions by L_embedding.
+        labels: ``'clicks'``: video labels and background clicks. ``'points'``: L_click takes points with their classes,
+            too, and background that ``miner`` finds between them instead of clicks.
+        miner (dict): Config of a miner of background between points; action labels that it finds are not used.
+        sparsity_weight: Of the sum of lambda over a video, which grows with its length.
+        click_weight: Of L_click.
+        score_weight: Of L_score.
+        embedding_weight: Of L_embedding.
+        psi_same: Of L_embedding; see :func:`.feature_separation_loss`.
+        psi_diff: The same.
+        proposals (dict): Config of ``ProposalGenerator``; ``background_levels`` are levels of the length of the first
+            layer's features, from the smallest of the video, 0, to the largest, 1.
+        init_cfg: As in ``mmengine.model.BaseModule``.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int,
+        hidden_channels: int | None = None,
+        embed_channels: int = 32,
+        affinity: str = 'taps',
+        dropout: float = 0.7,
+        topk_divisor: int = 8,
+        labels: str = 'clicks',
+        miner: dict[str, Any] = dict(type='LACPSeedMiner'),
+        sparsity_weight: float = 1e-4,
+        click_weight: float = 1.0,
+        score_weight: float = 1.0,
+        embedding_weight: float = 0.8,
+        psi_same: float = 0.5,
+        psi_diff: float = 0.1,
+        proposals: dict[str, Any] = dict(type='ProposalGenerator', relative_threshold=True),
+        init_cfg: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(
+            num_classes, in_channels, dropout, topk_divisor=topk_divisor, proposals=proposals, init_cfg=init_cfg
+        )
+        hidden = in_channels if hidden_channels is None else hidden_channels
+        check_numbers('BackTALHead', 4, whole=True, hidden_channels=hidden)
+        weights = dict(sparsity_weight=sparsity_weight, click_weight=click_weight, score_weight=score_weight)
+        check_numbers('BackTALHead', 0, embedding_weight=embedding_weight, **weights)
+        check_numbers('BackTALHead', -1, 1, psi_same=psi_same, psi_diff=psi_diff)
+        for name, value, known in (('labels', labels, ('clicks', 'points')), ('affinity', affinity, _AFFINITIES)):
+            if value not in known:
+                raise InputError(f'one of {known}', field=f'BackTALHead.{name}', found=value)
+        self.attention = nn.Sequential(
+            nn.Linear(in_channels, hidden // 4), nn.LeakyReLU(), nn.Linear(hidden // 4, 1), nn.Sigmoid()
+        )
+        self.taps_are_thirds = affinity == 'thirds'
+        self.affinity = AffinityConvs(in_channels, hidden // 4, embed_channels)
+        self.convs = nn.ModuleList(
+            [MaskedConv1d(channels, hidden, _TAPS, bias=False) for channels in (in_channels, hidden)]
+        )
+        self.classifier = nn.Linear(hidden, num_classes + 1, bias=False)
+        self.base_loss, self.suppressed_loss = (
+            MODELS.build(dict(type='VideoSoftmaxLoss', background=background, topk_divisor=topk_divisor))
+            for background in (True, False)
+        )
+        self.labels = labels
+        self.miner = TASK_UTILS.build(miner)
+        self.sparsity_weight = sparsity_weight
+        self.click_weight = click_weight
+        self.score_weight = score_weight
+        self.embedding_weight = embedding_weight
+        self.psi_same = psi_same
+        self.psi_diff = psi_diff
+
+    def forward(self, batch: SnippetBatch) -> Tensor:
+        """Class logits z: ``(R, C + 1)`` rows, background last, of a :class:`.SnippetBatch` of F."""
+        return self.outputs(batch).logits
+
+    def outputs(self, batch: SnippetBatch) -> BackTALOutputs:
+        """Run the network on F and, with the same weights, on ``lambda F``."""
+        features = self.classified_features(batch)
+        attention, embedding = self.attention(features), self.affinity(batch)
+        taps = tap_cosines(embedding, _TAPS)
+        _, logits = self._classify(batch, taps)
+        first, suppressed = self._classify(batch.with_features(attention * features), taps)
+        return BackTALOutputs(logits, suppressed, first, attention, embedding)
+
+    def _classify(self, batch, taps):
+        """Features of the first layer and logits."""
+        first, second = self.convs
+        features = F.leaky_relu(first(batch, self._weights(taps, first)))
+        rows = F.leaky_relu(second(batch.with_features(features), self._weights(taps, second)))
+        return features, self.classifier(self.dropout(rows))
+
+    def _weights(self, taps, conv):
+        """Weights of the kernel of a convolution: the cosines ``(R, 3)``, or, of thirds, ``(R, 3, D)``."""
+        if not self.taps_are_thirds:
+            return taps
+        number = torch.arange(_TAPS * conv.in_channels, device=taps.device).view(-1, _TAPS).t()
+        return taps[:, number // conv.in_channels]
+
+    def loss(self, batch: SnippetBatch, data_samples: list[ActionDataSample]) -> dict[str, Tensor]:
+        """Losses of a training batch.
+
+        Args:
+            batch (SnippetBatch): Embedded features F.
+            data_samples (list[ActionDataSample]): See :meth:`.PointTargets.from_samples`; points are read with
+                ``labels='points'`` only.
+
+        Raises:
+            InputError: Clicks are asked for, and the dataset gives points instead.
+        """
+        targets = PointTargets.from_samples(data_samples, batch.mask)
+        self.check_classes(targets.video_labels)
+        outputs = self.outputs(batch)
+        if self.labels == 'points':
+            targets = self._with_mined_background(outputs, batch, targets)
+        else:
+            _check_clicks(data_samples)
+            targets = replace(targets, snippet_instances=torch.full_like(targets.snippet_instances, -1))
+        return self.loss_by_feat(outputs, batch, targets)
+
+    def _with_mined_background(self, outputs, batch, targets):
+        shares = batch.pad(outputs.logits).detach().float().softmax(-1)
+        mined = self.miner(shares[..., :-1], shares[..., -1], targets)
+        return replace(targets, background_labels=mined.background_labels)
+
+    def loss_by_feat(self, outputs: BackTALOutputs, batch: SnippetBatch, targets: PointTargets) -> dict[str, Tensor]:
+        """Losses from what the network gives.
+
+        Args:
+            outputs (BackTALOutputs): Of the batch.
+            batch (SnippetBatch): For its form.
+            targets (PointTargets): Clicks as ``background_labels``, and points, if they are to be used.
+
+        Returns:
+            dict[str, Tensor]: One scalar per term. L_click is a mean over the clicks of the batch, L_score and
+            L_embedding are means over the videos with clicks; of a rank.
+        """
+        z, suppressed = (batch.pad(part).float() for part in (outputs.logits, outputs.suppressed))
+        mask, labels, clicks = targets.mask, targets.video_labels, targets.background_labels
+        attention = batch.pad(outputs.attention)[..., 0].float().masked_fill(~mask, 0)
+        embedded = batch.with_features(outputs.embedding)
+        return dict(
+            loss_base=self.base_loss(z, mask, labels),
+            loss_suppressed=self.suppressed_loss(suppressed, mask, labels),
+            loss_sparsity=self.sparsity_weight * attention.sum(1).mean(),
+            loss_click=self.click_weight * click_loss(z, targets),
+            loss_score=self.score_weight * score_separation_loss(z, targets, self.topk_divisor),
+            loss_embedding=self.embedding_weight * self._embedding_loss(embedded, suppressed, labels, mask, clicks),
+        )
+
+    def _embedding_loss(self, embedded, suppressed, video_labels, mask, clicks):
+        """Clicked background alike, likely actions alike, both apart, in E."""
+        has_clicks = clicks.any(1)
+        likely = largest_of_video(suppressed[..., :-1].detach(), mask, self.topk_divisor)
+        likely = likely & (video_labels > 0)[:, None] & has_clicks[:, None, None]
+        terms = feature_separation_loss(embedded, likely, clicks, self.psi_same, self.psi_diff, anchor_background=True)
+        return sum(terms) * len(clicks) / has_clicks.sum().clamp(min=1)  # terms are means over all videos
+
+    @torch.no_grad()
+    def clean_scores(self, batch: SnippetBatch) -> SnippetScores:
+        """See :meth:`SnippetHead.clean_scores`: z^s and the length of features from 0 to 1 over each video."""
+        was_training = self.training
+        self.eval()
+        outputs = self.outputs(batch)
+        self.train(was_training)
+        suppressed = batch.pad(outputs.suppressed).float()
+        videos = pool_video_scores(suppressed, batch.mask, self.topk_divisor).softmax(-1)[:, :-1]
+        length = batch.pad(outputs.features.float().norm(dim=1, keepdim=True))
+        scores = _from_0_to_1(suppressed[..., :-1], batch.mask)
+        return SnippetScores(scores, 1 - _from_0_to_1(length, batch.mask)[..., 0], scores, videos)
+
+
+def click_loss(logits: Tensor, targets: PointTargets) -> Tensor:
+    """``L_click``: mean over the labelled snippets of the batch of the cross-entropy of z ``(B, T, C + 1)``.
+
+    Labelled is background, and an action where there are points, in equal shares where there are several in a snippet.
+    """
+    labels = torch.cat([targets.labels, targets.background_labels[..., None]], -1).to(logits.dtype)
+    count = labels.sum(-1)
+    loss = -(labels * logits.log_softmax(-1)).sum(-1) / count.clamp(min=1)
+    return loss.sum() / (count > 0).sum().clamp(min=1)
+
+
+def score_separation_loss(logits: Tensor, targets: PointTargets, topk_divisor: int) -> Tensor:
+    """``L_score``: ``-log(exp s_c / (exp s_c + exp g_c))``, s_c the pooled logit of a class, g_c its mean at clicks.
+
+    Args:
+        logits (Tensor): ``(B, T, C + 1)``, z.
+        targets (PointTargets): With clicks as ``background_labels``.
+        topk_divisor: Of s_c.
+
+    Returns:
+        Tensor: Scalar, mean over the classes of a video, and over the videos with clicks.
+    """
+    clicks, classes = targets.background_labels, targets.video_labels
+    pooled = pool_video_scores(logits[..., :-1], targets.mask, topk_divisor)
+    at_clicks = logits[..., :-1].masked_fill(~clicks[..., None], 0).sum(1) / clicks.sum(1, keepdim=True).clamp(min=1)
+    loss = (classes * F.softplus(at_clicks - pooled)).sum(1) / classes.sum(1).clamp(min=1)
+    has_both = clicks.any(1) & (classes.sum(1) > 0)
+    return loss.masked_fill(~has_both, 0).sum() / has_both.sum().clamp(min=1)
+
+
+def largest_of_video(scores: Tensor, mask: Tensor, divisor: int) -> Tensor:
+    """``(B, T, C)`` bool: the ``max(1, T // divisor)`` snippets of the largest scores, of each class of each video."""
+    count = (mask.sum(1) // divisor).clamp(min=1)
+    order = scores.masked_fill(~mask[..., None], -torch.inf).argsort(dim=1, descending=True, stable=True)
+    place = torch.arange(mask.shape[1], device=mask.device)[None, :, None].expand_as(order)
+    rank = torch.empty_like(order).scatter_(1, order, place)
+    return (rank < count[:, None, None]) & mask[..., None]
+
+
+def _from_0_to_1(values, mask):
+    """``(B, T, K)`` values, 0 at the least of a video (or at 0, if that is below) and 1 at the largest."""
+    outside = ~mask[..., None]
+    least = values.masked_fill(outside, torch.inf).amin(1, keepdim=True).clamp(min=0)
+    largest = values.masked_fill(outside, -torch.inf).amax(1, keepdim=True).clamp(min=0)
+    span = largest - least
+    return ((values - least) / span.where(span > 0, 1)).clamp(min=0)
+
+
+def _check_clicks(data_samples):
+    """InputError if no video of a batch has a click, and some have points."""
+    clicks = torch.cat([sample.background_labels for sample in data_samples])
+    if not clicks.any() and (torch.cat([sample.snippet_instances for sample in data_samples]) >= 0).any():
+        expected = "background clicks: supervision='clicks' of the training dataset, or labels='points' of the head"
+        raise InputError(expected, field='BackTALHead.labels', found='clicks')

@@ -1,0 +1,180 @@
+import math
+
+import pytest
+import torch
+from mmaction.registry import MODELS
+from test_lacp_head import make_targets
+from test_point_tal import CONFIG, LENGTHS, make_video, run
+from torch.nn import functional as F
+
+from fsptal_mm.models.heads.backtal_head import (
+    BackTALHead,
+    BackTALOutputs,
+    click_loss,
+    largest_of_video,
+    score_separation_loss,
+)
+from fsptal_mm.structures import SnippetBatch
+from fsptal_mm.utils.errors import InputError
+
+
+def build(**head):
+    torch.manual_seed(0)
+    head = dict(type='BackTALHead', num_classes=3, in_channels=8, embed_channels=4, dropout=0.0) | head
+    return MODELS.build(CONFIG | dict(head=head))
+
+
+@pytest.fixture
+def videos():
+    return [make_video(length, seed) for seed, length in enumerate(LENGTHS)]
+
+
+def test_click_loss_by_hand():
+    # Shares 1/2, 1/4 and, of background, 1/4: a click costs log 4, a point of class 0 log 2; the third has no label.
+    logits = torch.tensor([2.0, 1.0, 1.0]).log().expand(1, 3, 3)
+    none, click = [[-1, -1]] * 3, [[False, True, False]]
+    assert click_loss(logits, make_targets([none], click)).item() == pytest.approx(math.log(4))
+    targets = make_targets([[[0, -1], [-1, -1], [-1, -1]]], click)
+    assert click_loss(logits, targets).item() == pytest.approx((math.log(2) + math.log(4)) / 2)
+    assert click_loss(logits, make_targets([none])).item() == 0
+
+
+def test_score_separation_by_hand():
+    # Class 0: top logit 3, at the clicks 0 and 2, 1 on average: log(1 + e^-2). Class 1: 1 and 1: log 2. The second
+    # video has no click and is left out; the last snippet of the first is padding.
+    logits = torch.tensor([[[0.0, 1.0, 9.0], [2.0, 1.0, 9.0], [3.0, 1.0, 9.0], [8.0, 8.0, 9.0]]]).repeat(2, 1, 1)
+    instances = torch.full((2, 4, 2), -1)
+    instances[:, 2] = 0
+    clicks = [[True, True, False, False], [False] * 4]
+    mask = [[True, True, True, False], [True] * 4]
+    loss = score_separation_loss(logits, make_targets(instances, clicks, mask), 8)
+    assert loss.item() == pytest.approx((math.log(1 + math.exp(-2)) + math.log(2)) / 2)
+
+
+def test_likely_actions_are_the_largest_eighth_of_each_class():
+    scores = torch.zeros(2, 17, 2)
+    scores[0, [3, 5, 7], 0] = torch.tensor([2.0, 3.0, 1.0])  # 17 // 8 = 2
+    scores[1, [2, 6], 1] = torch.tensor([1.0, 9.0])  # 5 snippets: the largest of them alone
+    mask = torch.arange(17) < torch.tensor([[17], [5]])
+    chosen = largest_of_video(scores, mask, 8)
+    assert chosen[0, :, 0].nonzero()[:, 0].tolist() == [3, 5]
+    assert chosen[1, :, 1].nonzero()[:, 0].tolist() == [2]
+    assert not (chosen & ~mask[..., None]).any()
+
+
+def test_embedding_loss_by_hand():
+    # Two videos of eight snippets; the second has no click and is left out, though its likely action is like nothing.
+    # In the first, the likely action of class 0 is snippet 3, in E along x as is click 0; click 1 along y. The clicks:
+    # cosine 0, 0.5 each. Action to its most similar click: 1 - 0.1; clicks to the action: (0.9 + 0) / 2.
+    suppressed = torch.zeros(2, 8, 3)
+    suppressed[:, 3, 0], suppressed[:, 4, 1] = 5, 9  # class 1 is not in the video
+    embedding = torch.zeros(2, 8, 2)
+    embedding[..., 0] = 1
+    embedding[0, 1] = torch.tensor([0.0, 1.0])
+    instances = torch.full((2, 8, 2), -1)
+    instances[:, 7, 0] = 0
+    clicks = [[True, True] + [False] * 6, [False] * 8]
+    targets = make_targets(instances, clicks)
+    batch = SnippetBatch.from_videos(list(torch.zeros(2, 8, 1)))
+    rows = [batch.join(list(part)) for part in (suppressed, torch.full((2, 8, 1), 0.25), embedding)]
+    outputs = BackTALOutputs(rows[0], rows[0], rows[0], rows[1], rows[2])
+    losses = BackTALHead(2, 8).loss_by_feat(outputs, batch, targets)
+    assert losses['loss_embedding'].item() == pytest.approx(0.8 * (0.5 + 0.9 + 0.45))
+    assert losses['loss_sparsity'].item() == pytest.approx(1e-4 * 8 * 0.25)
+
+
+def test_action_points_are_not_read(videos):
+    model = build()
+    losses = run(model, videos, 'loss')
+    for _, sample in videos:
+        sample.snippet_instances[:] = -1
+    without = run(model, videos, 'loss')
+    assert all(torch.equal(losses[name], without[name]) for name in losses)
+
+
+def test_points_may_take_the_place_of_clicks(videos):
+    model = build(labels='points')
+    losses = run(model, videos, 'loss')
+    for _, sample in videos:
+        sample.background_labels[:] = False  # mined instead
+    assert run(model, videos, 'loss')['loss_click'] > 0
+    assert losses['loss_click'] > 0
+
+
+@pytest.mark.parametrize('affinity', ['taps', 'thirds'])
+def test_one_step_trains_every_weight(videos, affinity):
+    model = build(affinity=affinity, sparsity_weight=1.0)
+    losses = run(model, videos, 'loss')
+    assert set(losses) == {f'loss_{name}' for name in ('base', 'suppressed', 'sparsity', 'click', 'score', 'embedding')}
+    sum(losses.values()).backward()
+    assert all(parameter.grad is not None and parameter.grad.any() for parameter in model.parameters())
+
+
+def test_terms_of_a_batch_are_means_of_its_videos(videos):
+    model = build()  # every video has one click, and as many classes as the mean needs
+    alone = [run(model, [video], 'loss') for video in videos]
+    for name, loss in run(model, videos, 'loss').items():
+        torch.testing.assert_close(
+            loss, sum(one[name] for one in alone) / len(alone), msg=lambda text, n=name: n + text
+        )
+
+
+def test_a_batch_without_clicks(videos):
+    model = build()
+    for _, sample in videos:
+        sample.background_labels[:] = False
+    with pytest.raises(InputError, match='clicks'):
+        run(model, videos, 'loss')  # the dataset gives points
+    for _, sample in videos:
+        sample.snippet_instances[:] = -1
+    losses = run(model, videos, 'loss')
+    assert losses['loss_click'] == losses['loss_score'] == losses['loss_embedding'] == 0
+    assert losses['loss_base'] > 0
+
+
+def test_affinity_weighs_taps_or_thirds_of_the_kernel():
+    # A kernel in the order channel by channel: 2 channels x 3 taps, cosines [left, centre, right] = [0.5, 1, 0.25].
+    cosines = torch.tensor([[0.5, 1.0, 0.25]])
+    conv = torch.nn.Conv1d(2, 4, 3)
+    assert torch.equal(build().head._weights(cosines, conv), cosines)
+    found = build(affinity='thirds').head._weights(cosines, conv)
+    # Channel 0: left, left, centre for its taps; channel 1: centre, right, right.
+    assert found[0].t().tolist() == [[0.5, 0.5, 1.0], [1.0, 0.25, 0.25]]
+
+
+def test_scores_by_their_formulas():
+    model = build().eval()
+    batch = model.embed(model.data_preprocessor(dict(inputs=[torch.rand(20, 6), torch.rand(4, 6)]))['inputs'])
+    outputs = model.head.outputs(batch)
+    scores = model.head.clean_scores(batch)
+    for video, (z, rows) in enumerate(zip(batch.split(outputs.suppressed), batch.split(outputs.features))):
+        low, high = F.relu(z.amin(0)), F.relu(z.amax(0))
+        span = torch.where(high > low, high - low, 1)
+        torch.testing.assert_close(scores.final[video, : len(z)], ((z - low) / span)[:, :-1].clamp(min=0))
+        length = rows.norm(dim=1)
+        share = (length - length.min()) / (length.max() - length.min())
+        torch.testing.assert_close(scores.background_scores[video, : len(z)], 1 - share)
+        pooled = z.topk(max(1, len(z) // 8), 0).values.mean(0)
+        torch.testing.assert_close(scores.videos[video], pooled.softmax(0)[:-1])
+
+
+def test_a_batch_has_the_proposals_of_its_videos(videos):
+    model = build().eval()
+    for found, video in zip(run(model, videos, 'predict'), videos, strict=True):
+        segments = found.pred_segments.segments_sec
+        (alone,) = run(model, [video], 'predict')
+        torch.testing.assert_close(segments, alone.pred_segments.segments_sec)
+
+
+@pytest.mark.parametrize(
+    'field, options',
+    [
+        ('labels', dict(labels='segments')),
+        ('affinity', dict(affinity='rows')),
+        ('hidden_channels', dict(hidden_channels=2)),
+        ('psi_same', dict(psi_same=2)),
+    ],
+)
+def test_bad_settings_are_refused(field, options):
+    with pytest.raises(InputError, match=field):
+        build(**options)
