@@ -1,4 +1,4 @@
-"""Files of points: the csv of LACP and HR-Pro, SF-Net's text files, BackTAL's clicks, our own JSON, exports of tools."""
+"""Files of points: csv of LACP and HR-Pro, SF-Net's text files, BackTAL's clicks, our own JSON, exports of tools."""
 
 import re
 from collections.abc import Mapping
