@@ -20,9 +20,11 @@ METHODS = {
     'fsptal': "FS-PTAL (paper's form)",
     'fsptal-refined': 'FS-PTAL refined',
     'fsptal-tuned': 'FS-PTAL tuned',
+    'hrpro': 'HR-Pro, stage 1',
     'lacp': 'LACP',
     'lacp-refined': 'LACP refined',
     'mil': 'MIL',
+    'sfnet': 'SF-Net',
 }
 AVERAGE, SINGLE = 'mAP@0.1-0.7', '@0.5'
 

@@ -228,6 +228,8 @@ class BackTALHead(SnippetHead):
         scores = _from_0_to_1(suppressed[..., :-1], batch.mask)
         return SnippetScores(scores, 1 - _from_0_to_1(length, batch.mask)[..., 0], scores, videos)
 
+    predict_scores = clean_scores
+
 
 def click_loss(logits: Tensor, targets: PointTargets) -> Tensor:
     """``L_click``: mean over the labelled snippets of the batch of the cross-entropy of z ``(B, T, C + 1)``.

@@ -236,6 +236,8 @@ class SFNetHead(SnippetHead):
         classes = z.softmax(-1)[..., :-1]
         return SnippetScores(classes, 1 - actionness, classes * actionness[..., None], videos.softmax(-1)[:, :-1])
 
+    predict_scores = clean_scores
+
 
 def largest_of_batch(scores: Tensor, free: Tensor, count: Tensor) -> Tensor:
     """The ``count`` free snippets of a batch with the largest scores; nothing waits for the device.

@@ -45,8 +45,8 @@ class SnippetScores:
 class SnippetHead(BaseModule):
     """Snippet classifier, and proposals at test time. A method adds ``loss(batch, data_samples)``.
 
-    A method whose scores are no sigmoids of M, or whose network is another one, overrides :meth:`forward` and
-    :meth:`clean_scores`.
+    A method whose network is another one overrides :meth:`forward` and :meth:`clean_scores`; one whose scores are no
+    sigmoids of M, :meth:`predict_scores`, too.
 
     Args:
         num_classes: Number of classes, C.
@@ -111,8 +111,12 @@ class SnippetHead(BaseModule):
 
     @torch.no_grad()
     def clean_scores(self, batch: SnippetBatch) -> SnippetScores:
-        """Detached :class:`SnippetScores` without dropout, which labels are mined from and actions detected."""
+        """Detached :class:`SnippetScores` without dropout, which labels are mined from."""
         return SnippetScores.from_logits(batch.pad(self.classifier(self.classified_features(batch))))
+
+    def predict_scores(self, batch: SnippetBatch) -> SnippetScores:
+        """Scores of a model in evaluation mode, which actions are detected from."""
+        return SnippetScores.from_logits(batch.pad(self(batch)))
 
     def predict(
         self,
@@ -121,7 +125,7 @@ class SnippetHead(BaseModule):
         proposals: ProposalGenerator | None = None,
     ) -> list[ActionDataSample]:
         """Detect the actions of a batch; see :meth:`predict_by_feat`."""
-        return self.predict_by_feat(self.clean_scores(batch), batch.mask, data_samples, proposals)
+        return self.predict_by_feat(self.predict_scores(batch), batch.mask, data_samples, proposals)
 
     def predict_by_feat(
         self,

@@ -71,6 +71,18 @@ TABLES = {
         source='the paper, Tables 5 and 6 (means of rows); with I3D features, so not comparable with ours',
         data=('spatialcnn_gtea', 'acc_50salads', 'thumos14shaped', 'synthetic'),
     ),
+    'literature': Table(
+        'Other point-supervised methods and BackTAL on the same trunk, with NMS of the same threshold',
+        rows=(
+            Row('LACP', LACP),
+            Row('SF-Net', 'configs/sfnet/sfnet_{data}.py', published={'THUMOS14 I3D': 41.2, 'GTEA I3D': 31.0}),
+            Row('HR-Pro, stage 1', 'configs/hrpro/hrpro_{data}.py', published={'THUMOS14 I3D': 56.5}),
+            Row('BackTAL', 'configs/backtal/backtal_{data}.py', supervision='video labels, background clicks'),
+        ),
+        reference='LACP',
+        source='the papers, HR-Pro the log of its public code; with I3D features, so not comparable with ours',
+        data=('spatialcnn_gtea', 'acc_50salads', 'thumos14shaped', 'synthetic'),
+    ),
     'refinement': Table(
         'The second stage behind FS-PTAL tuned, LACP and the base model, and supervised references',
         rows=(
