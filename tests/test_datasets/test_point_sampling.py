@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from refusals import refused
 
-from fsptal_mm.datasets.point_sampling import POINT_STYLES, draw_points, video_rng
+from fsptal_mm.datasets.point_sampling import POINT_STYLES, draw_background, draw_points, video_rng
 
 
 def test_centre_is_the_middle_and_takes_no_chance():
@@ -31,3 +31,20 @@ def test_video_rng_depends_on_the_seed_and_the_video_alone():
     for seed in (-1, 0.5, None):
         with refused('seed'):
             video_rng(seed, 'a')
+
+
+def test_one_click_in_each_stretch_without_an_action():
+    # Actions 1-3, 2-5 and 5-6 are one stretch, 8-12 reaches beyond the end: gaps 0-1 and 6-8.
+    segments = [[5, 6], [1, 3], [2, 5], [8, 12]]
+    for seed in range(50):
+        first, second = draw_background(segments, 10.0, np.random.default_rng(seed))
+        assert 0 < first < 1
+        assert 6 < second < 8
+    assert len(draw_background(np.zeros((0, 2)), 10.0, np.random.default_rng(0))) == 1
+    assert len(draw_background([[0, 10]], 10.0, np.random.default_rng(0))) == 0
+
+
+def test_clicks_lie_anywhere_in_their_gap():
+    clicks = np.array([draw_background([[0, 1]], 2.0, video_rng(seed, 'a'))[0] - 1 for seed in range(2000)])
+    assert clicks.mean() == pytest.approx(0.5, abs=0.03)
+    assert clicks.std() == pytest.approx(0.98 / 12**0.5, rel=0.05)

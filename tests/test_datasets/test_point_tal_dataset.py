@@ -6,6 +6,7 @@ from plain_files import plain_video, write_plain
 from refusals import refused
 
 from fsptal_mm.datasets import PointTALDataset
+from fsptal_mm.utils.errors import InputError
 
 PIPELINE = [dict(type='LoadSnippetFeatures'), dict(type='PointsToSnippets'), dict(type='PackPointTALInputs')]
 
@@ -159,3 +160,49 @@ def test_real_features_fit_their_annotations(data_root, name, sec, train, test):
         for sample in samples(dataset):
             assert split == 'test' or sample.snippet_instances.max() >= 0
             assert abs(sample.num_snippets - sample.duration_sec / sample.grid.snippet_sec) <= 1
+
+
+def test_supervision_by_clicks_gives_no_point(root):
+    dataset = build(root, supervision='clicks')
+    first, second = (dataset[index]['data_samples'] for index in range(2))
+    assert not (first.snippet_instances >= 0).any()
+    assert first.gt_video_labels.tolist() == [1, 1]
+    assert first.background_labels.tolist() == [False] * 5 + [True]  # the click of the annotation
+    # The other video has none, nor a point: one is drawn behind its only action, which ends at 2 s.
+    assert second.gt_video_labels.tolist() == [0, 1]
+    assert second.background_labels.sum() == 1
+    assert second.background_labels[2:].any()
+    again = build(root, supervision='clicks', seed=0)[1]['data_samples']
+    assert (again.background_labels == second.background_labels).all()
+
+
+@pytest.mark.parametrize(
+    'name, content',
+    [
+        (
+            'clicks.txt',
+            '\ufeffURLID,URL,TagID,Tag,Start,End,Time,State\na,a.mp4,20,background,0.5,0.5,1,1\n',
+        ),
+        (
+            'clicks.json',
+            json.dumps(
+                dict(format='fsptal_mm', version=1, classes=['run'], videos={'a': dict(background_points_sec=[0.5])})
+            ),
+        ),
+    ],
+)
+def test_clicks_of_a_file_replace_those_of_the_annotation(root, name, content):
+    (root / name).write_text(content, encoding='utf-8')
+    sample = build(root, background_file=name)[0]['data_samples']
+    assert sample.background_labels.tolist() == [True] + [False] * 5
+    assert (sample.snippet_instances >= 0).sum() == 2  # points stay
+
+
+@pytest.mark.parametrize(
+    'content, field',
+    [('URLID,End\na,1\n', 'Start'), ('URLID,Start\na,soon\n', 'Start'), ('URLID,Start\n,1\n', 'URLID')],
+)
+def test_damaged_clicks_are_refused(root, content, field):
+    (root / 'clicks.csv').write_text(content)
+    with pytest.raises(InputError, match=field):
+        build(root, background_file='clicks.csv').full_init()

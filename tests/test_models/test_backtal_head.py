@@ -2,9 +2,7 @@ import math
 
 import pytest
 import torch
-from mmaction.registry import MODELS
-from test_lacp_head import make_targets
-from test_point_tal import CONFIG, LENGTHS, make_video, run
+from model_builders import build_model, make_targets, make_video, run
 from torch.nn import functional as F
 
 from fsptal_mm.models.heads.backtal_head import (
@@ -19,14 +17,15 @@ from fsptal_mm.utils.errors import InputError
 
 
 def build(**head):
-    torch.manual_seed(0)
-    head = dict(type='BackTALHead', num_classes=3, in_channels=8, embed_channels=4, dropout=0.0) | head
-    return MODELS.build(CONFIG | dict(head=head))
+    return build_model(**(dict(head='BackTALHead', embed_channels=4, dropout=0.0) | head))
 
 
 @pytest.fixture
 def videos():
-    return [make_video(length, seed) for seed, length in enumerate(LENGTHS)]
+    return [
+        make_video(length, [(0, 1, 0), (length // 2, seed % 3, 1)], [length - 1])
+        for seed, length in enumerate((9, 1, 23, 4))
+    ]
 
 
 def test_click_loss_by_hand():

@@ -135,6 +135,15 @@ def test_a_class_without_seeds_has_no_segments():
     assert_trainable(model, [(features, sample)])
 
 
+def test_video_level_scores_of_a_head_come_before_pooled_ones():
+    model, (_, sample) = build_model('MILHead'), make_video(23)
+    scores = torch.linspace(0, 1, 69).view(1, 23, 3)
+    own = SnippetScores(scores, torch.zeros(1, 23), scores, videos=torch.tensor([[0.1, 0.7, 0.2]]))
+    (found,) = model.head.predict_by_feat(own, torch.ones(1, 23, dtype=torch.bool), [sample])
+    assert found.pred_scores.tolist() == pytest.approx([0.1, 0.7, 0.2])
+    assert set(found.pred_segments.labels.tolist()) == {1}
+
+
 def test_losses_of_mil_by_hand():
     # The largest of each: Q 0.8, b 0.5 against [1, 1]; suppressed, q (1 - b) 0.6 and b (1 - b) 0.25 against [1, 0].
     classes, background = torch.tensor([[[0.8], [0.4]]]), torch.tensor([[0.25, 0.5]])

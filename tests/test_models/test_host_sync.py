@@ -1,38 +1,35 @@
 import pytest
 import torch
 from host_sync import HostSyncs, Launches
-from mmaction.registry import MODELS
-from tiny_batches import make_batch
-
-
-def build(head, trunk):
-    torch.manual_seed(0)
-    config = dict(
-        type='PointTAL',
-        embedding=dict(type=trunk, in_channels=6, out_channels=8),
-        head=dict(num_classes=3, in_channels=8) | head,
-    )
-    return MODELS.build(config)
-
-
-def syncs_of_a_step(head, batch, trunk='SnippetEmbedding'):
-    model = build(head, trunk)
-    with HostSyncs() as syncs:
-        losses = model(**model.data_preprocessor(batch, True), mode='loss')
-        sum(losses.values()).backward()
-    return syncs.names
-
+from model_builders import build_model, make_video, run
 
 FEW = dict(num_videos=2, num_snippets=20, num_instances=2)
 MORE = dict(num_videos=9), dict(num_snippets=400), dict(num_instances=15), dict(num_videos=5, num_instances=9)
-TUNED = dict(type='FSPTALHead', cosine=True, separation_loss=dict(type='FeatureSeparationLoss', class_aware=True))
-HEADS = {
-    'base': (dict(type='PointTALHead'), 0),
-    'fsptal': (dict(type='FSPTALHead'), 3),
-    'fsptal without D': (dict(type='FSPTALHead', separation_loss=None), 2),
+
+
+def make_videos(num_videos, num_snippets, num_instances):
+    """Videos of unequal lengths, classes by turns."""
+    return [
+        make_video(length, [(number * length // num_instances, number % 3, number) for number in range(num_instances)])
+        for length in range(num_snippets, num_snippets - num_videos, -1)
+    ]
+
+
+def syncs_of_a_step(form, counts):
+    """Operators of a training step that the host waits for."""
+    model, videos = build_model(**form), make_videos(**counts)
+    with HostSyncs() as syncs:
+        sum(run(model, videos).values()).backward()
+    return syncs.names
+
+
+FORMS = {
+    'base': (dict(head='PointTALHead'), 0),
+    'fsptal': (dict(), 3),
+    'fsptal without D': (dict(separation_loss=None), 2),
+    'fsptal, affinity convolution': (dict(trunk='AffinityEmbedding', separation=None), 3),
     'fsptal, other variants': (
         dict(
-            type='FSPTALHead',
             searcher=dict(type='SegmentSearcher', background_segments=True),
             separation_loss=dict(type='FeatureSeparationLoss', class_aware=True),
             foreground=dict(type='ForegroundBranch'),
@@ -40,57 +37,46 @@ HEADS = {
         ),
         3,
     ),
-    'lacp': (dict(type='LACPHead'), 2),
-    'mil': (dict(type='MILHead'), 0),
+    'lacp': (dict(head='LACPHead'), 2),
+    'mil': (dict(head='MILHead'), 0),
+    'sfnet': (dict(head='SFNetHead', num_streams=2), 0),
+    'hrpro': (dict(head='HRProHead'), 0),
+    'backtal': (dict(head='BackTALHead', labels='points'), 2),
 }
 
 
-@pytest.mark.parametrize('head, most', HEADS.values(), ids=HEADS)
-def test_the_host_waits_as_often_for_few_as_for_many(head, most):
-    names = syncs_of_a_step(head, make_batch(**FEW))
+@pytest.mark.parametrize('form, most', FORMS.values(), ids=FORMS)
+def test_the_host_waits_as_often_for_few_as_for_many(form, most):
+    names = syncs_of_a_step(form, FEW)
     for many in MORE:
-        assert syncs_of_a_step(head, make_batch(**FEW | many)) == names
+        assert syncs_of_a_step(form, FEW | many) == names
     assert len(names) <= most, names
 
 
-def test_module_d_makes_the_host_wait_once():
-    with_d, without = (
-        syncs_of_a_step(dict(type='FSPTALHead') | head, make_batch(**FEW), trunk='AffinityEmbedding')
-        for head in (dict(separation=None), dict(separation_loss=None))
-    )
-    assert len(with_d) == len(without) + 1
-    assert len(syncs_of_a_step(dict(type='FSPTALHead'), make_batch(**FEW))) == len(with_d)
-
-
-def launches_of_a_step(head, batch, trunk):
-    model = build(head, trunk)
+def launches_of_a_step(form, counts):
+    model, videos = build_model(**form), make_videos(**counts)
     optimizer = torch.optim.Adam(model.parameters(), fused=True)
     with Launches() as launches:
-        losses = model(**model.data_preprocessor(batch, True), mode='loss')
-        sum(losses.values()).backward()
+        sum(run(model, videos).values()).backward()
         optimizer.step()
     return launches.count
 
 
 @pytest.mark.parametrize(
-    'head, trunk, most',
+    'form, most',
     [
-        (dict(type='PointTALHead'), 'SnippetEmbedding', 250),
-        (dict(type='FSPTALHead', separation=None), 'AffinityEmbedding', 800),
-        (
-            dict(type='FSPTALHead', cosine=True, separation_loss=dict(type='FeatureSeparationLoss', class_aware=True)),
-            'SnippetEmbedding',
-            880,
-        ),
-        (dict(type='PointTALHead'), 'TransformerEmbedding', 480),
+        (dict(head='PointTALHead'), 250),
+        (dict(trunk='AffinityEmbedding', separation=None), 800),  # nearly half of them in the search
+        (dict(cosine=True, separation_loss=dict(type='FeatureSeparationLoss', class_aware=True)), 880),
+        (dict(head='PointTALHead', trunk='TransformerEmbedding'), 480),
     ],
     ids=['base', 'fsptal', 'tuned', 'transformer'],
 )
-def test_operations_are_few_and_as_many_for_any_batch(head, trunk, most):
+def test_operations_are_few_and_as_many_for_any_batch(form, most):
     # Videos of about one length share a group of the attention; others may need up to five groups more.
-    few = launches_of_a_step(head, make_batch(**FEW), trunk)
+    few = launches_of_a_step(form, FEW)
     for many in (dict(num_videos=9, num_snippets=40), dict(num_snippets=60), dict(num_instances=9)):
-        assert launches_of_a_step(head, make_batch(**FEW | many), trunk) == few
+        assert launches_of_a_step(form, FEW | many) == few
     assert few <= most
 
 

@@ -2,9 +2,7 @@ import math
 
 import pytest
 import torch
-from mmaction.registry import MODELS
-from test_lacp_head import make_targets
-from test_point_tal import CONFIG, LENGTHS, checked_losses, make_video, run
+from model_builders import build_model, losses_and_gradients, make_targets, make_video, run
 from torch import nn
 
 from fsptal_mm.models.heads import PrototypeMemory, ReliabilityEncoder, prototype_contrast
@@ -15,16 +13,17 @@ ENCODER = dict(num_heads=2, mlp_channels=4, dropout=0.0, attention_dropout=0.0)
 
 
 def build(**head):
-    torch.manual_seed(0)
-    head = dict(type='HRProHead', num_classes=3, in_channels=8, dropout=0.0, encoder=ENCODER) | head
-    model = MODELS.build(CONFIG | dict(head=head))
+    model = build_model(**(dict(head='HRProHead', encoder=ENCODER) | head))
     model.head.memory.prototypes.normal_()
     return model
 
 
 @pytest.fixture
 def videos():
-    return [make_video(length, seed) for seed, length in enumerate(LENGTHS)]
+    return [
+        make_video(length, [(0, 1, 0), (length // 2, seed % 3, 1)], [length - 1])
+        for seed, length in enumerate((9, 1, 23, 4))
+    ]
 
 
 def test_contrast_by_hand():
@@ -97,7 +96,12 @@ def test_attention_is_that_of_torch_and_masks_padding():
 
 def test_a_batch_has_the_losses_and_gradients_of_its_videos(videos):
     model = build().eval()  # in training, the prototypes move from batch to batch
-    losses = checked_losses(model, videos)
+    single = [losses_and_gradients(model, [video]) for video in videos]
+    losses, gradients = losses_and_gradients(model, videos)
+    for found, part in ((losses, 0), (gradients, 1)):
+        for name, value in found.items():
+            mean = sum(pair[part][name] for pair in single) / len(videos)
+            torch.testing.assert_close(value, mean, rtol=1e-5, atol=1e-5, msg=lambda text, name=name: f'{name}: {text}')
     assert set(losses) == {'loss_point_action', 'loss_point_background', 'loss_contrast'}
 
 

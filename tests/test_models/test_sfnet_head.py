@@ -3,8 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from mmaction.registry import MODELS
-from test_point_tal import CONFIG, LENGTHS, make_video, run
+from model_builders import build_model, make_video, run
 
 from fsptal_mm.models import MeanLevelProposals, SFNetGrowth, SFNetHead
 from fsptal_mm.models.heads.sfnet_head import actionness_loss, frame_loss, largest_of_batch
@@ -13,13 +12,14 @@ from fsptal_mm.utils.errors import InputError
 
 
 def build(**head):
-    torch.manual_seed(0)
-    head = dict(type='SFNetHead', num_classes=3, in_channels=8, dropout=0.0) | head
-    return MODELS.build(CONFIG | dict(head=head))
+    return build_model(**(dict(head='SFNetHead', dropout=0.0) | head))
 
 
 def videos():
-    return [make_video(length, seed) for seed, length in enumerate(LENGTHS)]
+    return [
+        make_video(length, [(0, 1, 0), (length // 2, seed % 3, 1)], [length - 1])
+        for seed, length in enumerate((9, 1, 23, 4))
+    ]
 
 
 def make_targets(labels, mask=None):
