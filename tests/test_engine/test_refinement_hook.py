@@ -15,11 +15,16 @@ from fsptal_mm.utils.errors import InputError
 BEGIN = 2
 NETWORK = dict(in_channels=6, channels=8, hidden_channels=16)
 REFINEMENT = dict(type='RefinementHead', num_classes=2, members=[NETWORK, NETWORK])
+HEADS = dict(  # arguments of heads without PseudoLabelMiner
+    LACPHead=dict(miner=dict(type='LACPSeedMiner')),
+    SFNetHead=dict(),
+    HRProHead=dict(encoder=dict(num_heads=2)),
+)
 
 
 def refined_model(head='FSPTALHead', refinement=(), **options):
-    miner = 'LACPSeedMiner' if head == 'LACPHead' else 'PseudoLabelMiner'
-    head = dict(type=head, num_classes=2, in_channels=8) | dict(miner=dict(type=miner))
+    own = HEADS.get(head, dict(miner=dict(type='PseudoLabelMiner')))
+    head = dict(type=head, num_classes=2, in_channels=8) | own
     trunk = dict(type='SnippetEmbedding', in_channels=6, out_channels=8)
     return dict(type='PointTAL', embedding=trunk, head=head, refinement=REFINEMENT | dict(refinement)) | options
 
@@ -136,7 +141,7 @@ def test_training_never_reads_the_ground_truth(tmp_path):
 
 @pytest.mark.parametrize(
     'head, inputs, channels',
-    [('PointTALHead', 'features', 6), ('LACPHead', 'embedding', 8), ('FSPTALHead', 'embedding', 8)],
+    [('PointTALHead', 'features', 6), *((head, 'embedding', 8) for head in ('FSPTALHead', *HEADS))],
 )
 def test_it_stands_behind_any_stage_1(tmp_path, head, inputs, channels):
     members = [NETWORK | dict(inputs=inputs, in_channels=channels)]
