@@ -6,6 +6,7 @@ import pytest
 from tool_modules import load_tool
 
 from fsptal_mm.datasets.annotations.records import load_annotations
+from fsptal_mm.utils.errors import InputError
 
 
 def convert(*arguments):
@@ -59,6 +60,17 @@ def test_made_points_can_be_read_back(gt, tmp_path, suffix):
     assert np.bincount(a.point_instances).tolist() == [3, 3]
     assert len({*zip(a.point_instances.tolist(), a.point_labels.tolist())}) == 2  # one label each
     assert np.all(np.diff(a.point_sec) >= 0)
+
+
+def test_make_points_with_background_clicks(gt, tmp_path):
+    out = tmp_path / 'points.json'
+    make_points(gt, out, '--background', '--subset', 'train')
+    video = load_annotations(gt, subset='train', point_file=out).videos['a']  # actions from 1 to 5 s
+    assert 0 < video.background_sec[0] < 1
+    assert all(video.background_sec[1:] > 5)
+    assert len(video.point_sec) == 2
+    with pytest.raises(InputError, match='out'):
+        make_points(gt, tmp_path / 'points.csv', '--background', '--subset', 'train')
 
 
 def test_columns_of_made_points(gt, tmp_path):
