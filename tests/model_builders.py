@@ -39,6 +39,21 @@ def make_video(length, points=(), background=(), clip=(FEATURES,)):
     return torch.randn(length, *clip, generator=torch.Generator().manual_seed(length)), sample
 
 
+def make_videos(num_videos, num_snippets, num_instances, dim=FEATURES):
+    """Videos of unequal lengths, their instances of three classes by turns."""
+    videos = []
+    for length in range(num_snippets, num_snippets - num_videos, -1):
+        points = [(number * length // num_instances, number % 3, number) for number in range(num_instances)]
+        videos.append(make_video(length, points, clip=(dim,)))
+    return videos
+
+
+def make_batch(**counts):
+    """The same as a data loader gives them."""
+    inputs, data_samples = zip(*make_videos(**counts))
+    return dict(inputs=list(inputs), data_samples=list(data_samples))
+
+
 VIDEOS = [
     make_video(40, [(5, 0, 0), (6, 0, 0), (20, 1, 1), (30, 0, 2)], [39]),
     make_video(9, [(4, 2, 0)]),

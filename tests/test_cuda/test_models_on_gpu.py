@@ -5,8 +5,8 @@ import copy
 import pytest
 import torch
 from mmaction.registry import MODELS
+from model_builders import make_batch
 from peak_memory import PeakMemory
-from tiny_batches import make_batch
 
 from fsptal_mm.structures import SegmentBatch
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from localizers import make_localizer
 from mmengine.model import MMDistributedDataParallel
+from model_builders import make_batch
 from test_models_on_gpu import MODELS_OF, assert_same, build, step
-from tiny_batches import make_batch
 from tiny_recognizers import write_recognizer
 from tiny_run import make_runner, tensors
 from tiny_videos import write_video

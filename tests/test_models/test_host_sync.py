@@ -1,18 +1,10 @@
 import pytest
 import torch
 from host_sync import HostSyncs, Launches
-from model_builders import build_model, make_video, run
+from model_builders import build_model, make_videos, run
 
 FEW = dict(num_videos=2, num_snippets=20, num_instances=2)
 MORE = dict(num_videos=9), dict(num_snippets=400), dict(num_instances=15), dict(num_videos=5, num_instances=9)
-
-
-def make_videos(num_videos, num_snippets, num_instances):
-    """Videos of unequal lengths, classes by turns."""
-    return [
-        make_video(length, [(number * length // num_instances, number % 3, number) for number in range(num_instances)])
-        for length in range(num_snippets, num_snippets - num_videos, -1)
-    ]
 
 
 def syncs_of_a_step(form, counts):
