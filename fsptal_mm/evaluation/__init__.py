@@ -11,6 +11,7 @@ from .results import (
     write_csv,
     write_results,
 )
+from .sentences import describe_result
 from .tal_metric import TALMetric
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     'PointMetric',
     'ProposalTALMetric',
     'TALMetric',
+    'describe_result',
     'index_classes',
     'name_classes',
     'read_results',

@@ -1,6 +1,7 @@
 """Metric for held-out videos that have point labels, but no segments."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from fsptal_mm.structures import Instances
 from fsptal_mm.utils.errors import InputError
 
 from .functional import point_average_precision, point_extents, summary_table
+from .results import name_classes, write_results
 from .samples import class_names, collect_detections, column, warn, without_repetition
 
 _POINT_FIELDS = ('gt_point_sec', 'gt_point_labels', 'gt_point_instances')
@@ -37,7 +39,11 @@ class PointMetric(BaseMetric):
     ``gt_point_instances (P,)``, and the prediction ``pred_segments`` with ``segments_sec (N, 2)``, ``scores (N,)`` and
     ``labels (N,)``. The names of the classes come from the dataset's meta information.
 
-    Arguments are those of ``mmengine.evaluator.BaseMetric``.
+    Args:
+        result_file: Where to write all detections as ActivityNet JSON, with the figures under ``evaluation``.
+        collect_device: As in ``mmengine.evaluator.BaseMetric``.
+        prefix: As in ``BaseMetric``.
+        collect_dir: As in ``BaseMetric``.
 
     Raises:
         InputError: Samples without points (the field, not its content), or predictions that are no finite numbers.
@@ -45,6 +51,16 @@ class PointMetric(BaseMetric):
 
     default_prefix = 'point'
     keys = ('mAP', 'recall')
+
+    def __init__(
+        self,
+        result_file: str | Path | None = None,
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+        collect_dir: str | None = None,
+    ) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
+        self.result_file = result_file
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Collect predictions and points of each sample, as small arrays.
@@ -56,7 +72,7 @@ class PointMetric(BaseMetric):
         self.results.extend(_collect(sample) for sample in data_samples)
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
-        """Compute the figures and log them.
+        """Compute the figures, log them, and write the results file.
 
         Args:
             results (list[dict]): Entries that :meth:`process` collected, of all processes.
@@ -64,19 +80,29 @@ class PointMetric(BaseMetric):
         Returns:
             dict[str, float]: Fractions, ``mAP`` and ``recall``, without the prefix; empty if no video has a point.
         """
-        num_classes = len(class_names(self.dataset_meta))
+        classes = class_names(self.dataset_meta)
         results = without_repetition(results)
+        measures, how = self._measures(results, len(classes))
+        if self.result_file is not None:
+            detections = {result['video_id']: name_classes(result['detections'], classes) for result in results}
+            noted = {f'{self.default_prefix}/{key}': value for key, value in measures.items()}
+            write_results(self.result_file, detections, evaluation={'detections': how, 'metrics': noted})
+            print_log(f'Detections of {len(results)} videos written to {self.result_file}', logger='current')
+        return measures
+
+    def _measures(self, results, num_classes):
+        """Figures, and in words what they are computed from."""
         labelled = [result for result in results if len(result['points'])]
         if len(labelled) < len(results):
             warn(f'{len(results) - len(labelled)} of {len(results)} videos carry no point and are not judged')
         if not labelled:
-            return {}
+            return {}, 'no video carries a point'
         points, det = (Instances.join(column(labelled, field)) for field in ('points', 'detections'))
         ap, recall = point_average_precision(points, det, num_classes)
         measures = {'mAP': float(np.nanmean(ap)), 'recall': float(np.nanmean(recall))}
         how = f'{len(det)} detections, {len(points)} labelled instances in {len(labelled)} videos'
         print_log(f'Results ({how}):\n{summary_table({"in percent": measures}, "points")}', logger='current')
-        return measures
+        return measures, how
 
 
 def _collect(sample):

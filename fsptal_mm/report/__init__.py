@@ -1,4 +1,5 @@
-from .page import Published, write_report
+from .page import write_report
+from .published import Published, published_figures
 from .run import Run, read_run
 
-__all__ = ['Published', 'Run', 'read_run', 'write_report']
+__all__ = ['Published', 'Run', 'published_figures', 'read_run', 'write_report']

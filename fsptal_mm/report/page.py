@@ -4,7 +4,6 @@ import base64
 import hashlib
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -18,6 +17,8 @@ from fsptal_mm.utils.writing import atomic_write
 from fsptal_mm.visualization import draw_error_profile, draw_false_negatives, draw_sensitivity
 
 from .judged import VIDEO_TIOU
+from .names import readable
+from .published import Published
 from .run import Run
 from .timelines import MAX_DETECTIONS, group_by_test_set, make_timelines
 from .training_log import MAX_POINTS, thin
@@ -25,25 +26,6 @@ from .training_log import MAX_POINTS, thin
 _TEMPLATE = Path(__file__).parent / 'template'
 _IN_PERCENT = ('mAP@', 'AR@', 'AUC', 'video_', 'point/', 'point_')  # measures that are fractions
 _SCRIPTS = ('common.js', 'charts.js', 'timelines.js', 'page.js')
-
-
-@dataclass(frozen=True)
-class Published:
-    """Published figure of another method.
-
-    Attributes:
-        method: Name of the method.
-        data: Dataset and features.
-        measure: Name of the measure in :class:`.TALMetric`.
-        percent: The figure, in percent.
-        source: Where it is published, and what it can be compared with.
-    """
-
-    method: str
-    data: str
-    measure: str
-    percent: float
-    source: str
 
 
 def write_report(
@@ -71,6 +53,7 @@ def write_report(
     )
     environment.policies['json.dumps_kwargs'] = {'allow_nan': False, 'separators': (',', ':')}
     environment.filters['percent'] = _percent
+    environment.filters['readable'] = readable
     groups = group_by_test_set(runs)
     html = environment.get_template('report.html').render(
         script=script,
@@ -107,13 +90,19 @@ def _summary(runs, published):
         rows.append({'run': run, 'measures': measures, 'of': of if measures else 'nothing measured yet'})
     keys = list(dict.fromkeys(key for row in rows for key in row['measures']))
     of_detections = [key for key in keys if key.startswith('mAP@')]
-    of_detections += dict.fromkeys(row.measure for row in published if row.measure not in of_detections)
-    further = [key for key in keys if key not in of_detections]
-    tables = [('Mean average precision', of_detections, published), ('Further measures', further, ())]
+    if of_detections or not keys:
+        of_detections += dict.fromkeys(key for row in published for key in row.metrics if key not in of_detections)
+    of_points = [key for key in keys if key.startswith('point/')]
+    further = [key for key in keys if key not in of_detections and key not in of_points]
+    tables = [
+        ('Mean average precision', of_detections, published),
+        ('By points', of_points, ()),
+        ('Further measures', further, ()),
+    ]
     best = {key: max(row['measures'].get(key, -np.inf) for row in rows) for key in keys}
     return {
         'rows': rows,
-        'tables': [table for table in tables if table[1] or table is tables[0]],
+        'tables': [table for table in tables if table[1]] or tables[:1],
         'best': best if len(runs) > 1 else {},
     }
 
@@ -182,7 +171,9 @@ def _charts(runs):
                     x, y = thin(getattr(run.log, kind)[key], 100 if key.startswith(_IN_PERCENT) else 1)
                     series.append({'run': number, 'x': x, 'y': y})
             units = {runs[entry['run']].log.unit for entry in series}
-            charts.append({'kind': kind, 'title': key, 'x_title': ' or '.join(sorted(units)), 'series': series})
+            charts.append(
+                {'kind': kind, 'title': readable(key), 'x_title': ' or '.join(sorted(units)), 'series': series}
+            )
     return charts
 
 

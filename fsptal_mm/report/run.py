@@ -8,14 +8,17 @@ from pathlib import Path
 from mmengine.config import Config
 
 from fsptal_mm.apis.model_loading import model_index
+from fsptal_mm.evaluation import describe_result
 from fsptal_mm.evaluation.label_quality import LABEL_FOLDER, quality_over_training
 from fsptal_mm.utils.configs import merge_options, read_config
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import read_json
 
 from .judged import Judged, judge, load_test_set
+from .names import readable
 from .training_log import TrainingLog, read_training_log, scalar_files
 
+_MAIN = ('mAP@', 'point/mAP', '')  # starts of the keys of measures, the most telling first
 _TOLERANCE = 1e-6  # for the difference of a measure in the results file and the same one computed here
 
 
@@ -78,6 +81,19 @@ class Run:
     def measures(self) -> dict[str, float]:
         """Measures of the test, as fractions, computed here or else as the test wrote them."""
         return self.noted | (self.judged.evaluation.measures if self.judged else {})
+
+    @property
+    def headline(self) -> str:
+        """The result in one sentence, without a full stop."""
+        if self.judged:
+            return describe_result(self.judged.test_set, self.judged.evaluation, self.judged.diagnosis)
+        measures, of = self.measures, 'in the test'
+        if not measures and (found := self.log.last_measures()):
+            measures, of = found[1], f'in the validation after {self.log.unit} {found[0]}'
+        first = next((key for start in _MAIN for key in measures if key.startswith(start)), None)
+        if first is None:
+            return f'Nothing is measured yet; training: {self.progress}'
+        return f'{100 * measures[first]:.1f} {readable(first)}, {of}'
 
 
 def read_run(folder: str | Path, name: str, options: dict | None = None) -> Run:
@@ -194,7 +210,14 @@ def _read_results(run):
         metrics = noted.get('metrics', {}) if isinstance(noted, dict) else {}
         run.noted = {key: value for key, value in metrics.items() if isinstance(value, (int, float))}
         if run.test_config is not None:
-            run.judged = judge(file, load_test_set(run.test_config))
+            test_set = load_test_set(run.test_config)
+            if not len(test_set.segments):
+                run.missing.append(
+                    'The test videos have no segment, so there are no AP of classes, no diagnosis and no timelines: '
+                    'the figures are those by points.'
+                )
+                return
+            run.judged = judge(file, test_set)
     except Exception as error:  # building a dataset from a config can fail in any way
         run.missing.append(
             f'The test results cannot be judged, so there are no AP of classes, no diagnosis and no timelines: '

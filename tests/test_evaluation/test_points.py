@@ -1,5 +1,7 @@
 """Detections judged by points alone: the measure, and the metric, which never reads a segment."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from metric_samples import CLASSES, evaluate, sample
@@ -8,9 +10,11 @@ from plain_files import plain_video, write_plain
 from refusals import refused
 
 from fsptal_mm.datasets import PointTALDataset
-from fsptal_mm.evaluation import PointMetric
+from fsptal_mm.engine import ResultFileHook
+from fsptal_mm.evaluation import PointMetric, TALMetric, read_results
 from fsptal_mm.evaluation.functional import point_average_precision, point_extents
 from fsptal_mm.structures import Instances
+from fsptal_mm.utils.reading import read_json
 
 
 def labelled(times, labels=None, videos=1):
@@ -125,6 +129,23 @@ def test_metric_is_the_mean_over_the_classes_of_all_videos(messages):
     assert any('2 videos came more than once' in message for message in messages)
     assert any('1 of 3 videos' in message for message in messages)
     assert evaluate(PointMetric(), [unlabelled]) == {}
+
+
+def test_a_test_writes_the_detections_once(tmp_path):
+    """The hook gives the file to the metric of segments; without one, to that of points."""
+    for metrics, chosen in (([PointMetric()], 0), ([PointMetric(), TALMetric()], 1)):
+        evaluator = SimpleNamespace(metrics=metrics)
+        runner = SimpleNamespace(work_dir=tmp_path, test_loop=SimpleNamespace(evaluator=evaluator))
+        ResultFileHook().before_test(runner)
+        file = str(tmp_path / 'results.json')
+        assert [metric.result_file for metric in metrics] == [
+            file if i == chosen else None for i in range(len(metrics))
+        ]
+    measures = evaluate(PointMetric(result_file=tmp_path / 'results.json'), FOUND)
+    assert read_json(tmp_path / 'results.json')['evaluation']['metrics'] == measures
+    assert {video: len(found['scores']) for video, found in read_results(tmp_path / 'results.json').items()} == {
+        found.video_id: len(found.pred_segments.scores) for found in FOUND
+    }
 
 
 def test_segments_are_never_read():

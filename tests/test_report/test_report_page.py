@@ -23,7 +23,7 @@ def pages(tmp_path_factory):
     write_run(folder / 'run', folder / 'data', note=EVIL)
     write_run(folder / 'second', folder / 'data', note='plain')
     (folder / 'empty').mkdir()
-    published = [Published('Others', 'THUMOS14', 'mAP@0.1-0.7', 56.7, 'their paper')]
+    published = [Published('Others', 'THUMOS14', {'mAP@0.1-0.7': 56.7}, 'their paper')]
     first, second = read_run(folder / 'run', EVIL), read_run(folder / 'second', '$second$')
     write_report(folder / 'one.html', [first], published)
     write_report(folder / 'two.html', [first, second], published)
@@ -168,14 +168,14 @@ def test_zoom_widens_the_time_axis(open_page):
 def test_curves_of_losses_measures_and_pseudo_labels(open_page):
     page = open_page('two')
     titles = {kind: texts(page, f'[data-kind="{kind}"] figcaption') for kind in ('losses', 'measures', 'mining')}
-    assert titles['losses'] == ['loss', 'loss_video']
-    assert titles['measures'] == ['mAP@0.1-0.7', 'mAP@0.5'], 'of single tIoUs, one is enough'
-    assert titles['mining'] == ['mining/mined_action', 'analysis/action_precision']
+    assert titles['losses'] == ['total loss', 'loss of whole videos']
+    assert titles['measures'] == ['mAP at tIoU 0.1-0.7', 'mAP at tIoU 0.5'], 'of single tIoUs, one is enough'
+    assert titles['mining'] == ['snippets with a mined label: action', 'mined labels: action precision']
     chart = page.find_element(By.CSS_SELECTOR, '[data-kind="losses"] svg')
     assert len(chart.find_elements(By.CSS_SELECTOR, '.curve')) == 2
     page.execute_script('arguments[0].focus()', chart)
     chart.send_keys(Keys.HOME)
-    assert tooltip(page).splitlines()[:2] == ['loss, epoch 1', f'{EVIL}: 3']
+    assert tooltip(page).splitlines()[:2] == ['total loss, epoch 1', f'{EVIL}: 3']
     chart.send_keys(Keys.END)
     assert tooltip(page).splitlines()[:2] == ['loss, epoch 3', f'{EVIL}: no number']
 

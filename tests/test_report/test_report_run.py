@@ -8,7 +8,7 @@ import pytest
 from refusals import refused
 from report_runs import BAD, EVIL, NUM_WEAK, write_data, write_results, write_run
 
-from fsptal_mm.report import read_run
+from fsptal_mm.report import read_run, write_report
 from fsptal_mm.report.timelines import MAX_DETECTIONS, group_by_test_set, make_timelines
 from fsptal_mm.report.training_log import read_training_log, thin
 
@@ -87,6 +87,41 @@ def test_timelines_hold_the_best_detections_and_say_how_many_there_are(folder):
     [found] = bad['runs']
     assert (found['ap'], found['total'], len(found['detections'])) == (0.5, NUM_WEAK + 2, MAX_DETECTIONS)
     assert found['detections'][:2] == [[40.25, 50.5, 0.9, 0, 0], [5, 15, 0.6, 0, 1]]
+
+
+@pytest.mark.parametrize(
+    'change, words',
+    [
+        (lambda folder: None, ('83.3 mAP', 'jump (AP 66.7')),
+        (lambda folder: (folder / 'results.json').unlink(), ('25.0', 'epoch 2')),
+        (lambda folder: write_point_results(folder), ('40.0', 'points')),
+    ],
+)
+def test_the_headline_is_the_main_figure(change, words, folder):
+    change(folder)
+    run = read_run(folder, 'run')
+    assert all(word in run.headline for word in words), run.headline
+
+
+def test_points_without_segments_are_a_result(folder, tmp_path):
+    """The report asks for nothing that the test has done."""
+    data = json.loads((tmp_path / 'data/annotations.json').read_text())
+    for video in data['videos'].values():
+        video.pop('segments', None)
+    (tmp_path / 'data/annotations.json').write_text(json.dumps(data))
+    write_point_results(folder)
+    run = read_run(folder, 'run')
+    assert (run.judged, run.measures) == (None, {'point/recall': 0.5, 'point/mAP': 0.4})
+    assert 'data_root' not in said(run, 'no segment')
+    write_report(tmp_path / 'page.html', [run])
+    page = (tmp_path / 'page.html').read_text()
+    assert 'id="summary-1"' in page
+    assert page.index('data-key="point/mAP">40.0') < page.index('id="runs"')
+
+
+def write_point_results(folder):
+    noted = {'metrics': {'point/recall': 0.5, 'point/mAP': 0.4}}
+    (folder / 'results.json').write_text(json.dumps({'results': {}, 'evaluation': noted}))
 
 
 def test_runs_on_other_videos_have_timelines_of_their_own(folder, tmp_path):

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from eval_tal import add_file_arguments, load_ground_truth
 
+from fsptal_mm.evaluation import describe_result
 from fsptal_mm.evaluation.diagnosis import (
     BUCKET_PRESETS,
     bucket_table,
@@ -59,13 +60,17 @@ def main(argv=None):
         protocol = Protocol.from_config(args.preset, args.tiou)
         (alpha,) = Protocol.from_config(tiou_thresholds=args.alpha).tiou_thresholds
         ground_truth = load_ground_truth(args, protocol)
-        diagnoses = {
-            name: ground_truth.diagnose(ground_truth.read_detections(path), alpha, args.preset).to_dict()
-            for name, path in files.items()
-        }
+        diagnoses, sentences = {}, []
+        for name, path in files.items():
+            det = ground_truth.read_detections(path)
+            diagnosis = ground_truth.diagnose(det, alpha, args.preset)
+            diagnoses[name] = diagnosis.to_dict()
+            evaluation = ground_truth.evaluate(det, proposals=False)
+            sentences.append(f'{name}: {describe_result(ground_truth, evaluation, diagnosis)}')
         table = to_markdown(args.ground_truth, len(ground_truth.ids), diagnoses)
         print(table)
         write(args.out, args.format, table, diagnoses)
+        print('\n' + '\n'.join(sentences))
     except InputError as error:
         sys.exit(f'error: {error}')
 

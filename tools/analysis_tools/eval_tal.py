@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from fsptal_mm.datasets.annotations.records import load_annotations
-from fsptal_mm.evaluation import GroundTruth
+from fsptal_mm.evaluation import GroundTruth, describe_result
 from fsptal_mm.evaluation.functional import PRESETS, Protocol, class_table, summary_table
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.writing import write_json
@@ -84,6 +84,8 @@ def report(args, ground_truth, evaluations):
             for path, evaluation in evaluations.items()
         }
         write_json(args.json, figures)
+    for path, evaluation in evaluations.items():
+        print(f'{path}: {describe_result(ground_truth, evaluation)}')
 
 
 if __name__ == '__main__':

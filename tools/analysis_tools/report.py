@@ -12,14 +12,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from fsptal_mm.report import Published, read_run, write_report
+from fsptal_mm.report import published_figures, read_run, write_report
 from fsptal_mm.utils.configs import OptionsAction
 from fsptal_mm.utils.errors import InputError
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'experiments'))  # its tables quote published figures
-from tables import TABLES
-
-_MEASURE = 'mAP@0.1-0.7'  # of the figures in tools/experiments/tables
 
 
 def parse_args(argv=None):
@@ -52,27 +47,19 @@ def run_names(work_dirs):
     raise InputError('different work directories', field='WORK_DIR', found=work_dirs)
 
 
-def published_figures():
-    """Published figures of the methods of the comparison."""
-    table = TABLES['comparison']
-    return [
-        Published(row.label, data, _MEASURE, percent, table.source)
-        for row in table.rows
-        for data, percent in row.published.items()
-    ]
-
-
 def main(argv=None):
     args = parse_args(argv)
     try:
         names = run_names(args.work_dirs)
         runs = [read_run(folder, name, args.cfg_options) for folder, name in zip(args.work_dirs, names)]
-        write_report(args.out, runs, published_figures(), args.videos)
+        write_report(args.out, runs, published_figures(runs), args.videos)
     except InputError as error:
         sys.exit(f'error: {error}')
     for run in runs:
         for sentence in run.missing:
             print(f'{run.name}: {sentence}')
+    for run in runs:
+        print(f'{run.name}: {run.headline}')
     print(f'{args.out} written')
 
 

@@ -75,6 +75,7 @@ def summarize(table, entries):
     """
     reference = next(entry for entry in entries if entry.row.label == table.reference)
     test_set = load_test_set(reference.experiment.config)
+    test_set.check_has_segments(reference.experiment.config.test_dataloader.dataset.get('ann_file'))
     counts = resample_videos(len(test_set.ids), NUM_RESAMPLES)
     main = test_set.protocol.average_keys[0]
     resampled = {}

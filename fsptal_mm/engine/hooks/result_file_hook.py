@@ -6,12 +6,14 @@ from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from fsptal_mm.evaluation import TALMetric
+from fsptal_mm.evaluation import PointMetric, TALMetric
 
 
 @HOOKS.register_module()
 class ResultFileHook(Hook):
-    """Make every :class:`.TALMetric` of a test write its detections into the work directory.
+    """Make a metric of a test write the detections into the work directory.
+
+    It is every :class:`.TALMetric`; without one, every :class:`.PointMetric`.
 
     A metric does not know the work directory; a ``result_file`` in its config is left as it is.
 
@@ -24,6 +26,8 @@ class ResultFileHook(Hook):
 
     def before_test(self, runner: Runner) -> None:
         """Give each metric without a file of its own one in the work directory."""
-        for metric in runner.test_loop.evaluator.metrics:
-            if isinstance(metric, TALMetric) and metric.result_file is None:
+        metrics = runner.test_loop.evaluator.metrics
+        of_segments = [metric for metric in metrics if isinstance(metric, TALMetric)]
+        for metric in of_segments or [metric for metric in metrics if isinstance(metric, PointMetric)]:
+            if metric.result_file is None:
                 metric.result_file = str(Path(runner.work_dir, self.name))

@@ -1,0 +1,55 @@
+"""Figures to compare a run with, from the metafiles of the configs."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from fsptal_mm.apis.model_loading import model_index
+
+from .run import Run
+
+
+@dataclass(frozen=True)
+class Published:
+    """Published figures of a method.
+
+    Attributes:
+        method: Name of the method.
+        data: Name of the dataset.
+        metrics: Percent by the name of the measure in :class:`.TALMetric`.
+        source: Where they are published.
+    """
+
+    method: str
+    data: str
+    metrics: dict
+    source: str
+
+
+def published_figures(runs: Iterable[Run]) -> list[Published]:
+    """Collect the figures of all methods on the data, and with the features, of some of the runs.
+
+    Args:
+        runs (Iterable[Run]): Runs whose configs are those of a metafile; others have nothing to be compared with.
+
+    Returns:
+        list[Published]: ``Published Results`` of the metafiles (by other authors), then their ``Results`` (measured
+        with this package).
+    """
+    data = {_data(run.config_name) for run in runs if run.config_name in model_index()}
+    entries = [entry for name, entry in model_index().items() if _data(name) in data]
+    return [
+        Published(
+            result.get('Method', entry['In Collection']),
+            result['Dataset'],
+            result['Metrics'],
+            result.get('Source', source),
+        )
+        for key, source in (('Published Results', ''), ('Results', 'the benchmarks of fsptal_mm, means over seeds'))
+        for entry in entries
+        for result in entry.get(key, ())
+    ]
+
+
+def _data(name):
+    """Features and dataset in the name of a config: ``lacp_i3d_thumos14`` is LACP on ``i3d_thumos14``."""
+    return name.partition('_')[2]
