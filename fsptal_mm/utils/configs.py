@@ -165,12 +165,30 @@ def move_data_root(config: Config, options: dict | None) -> None:
     """Replace ``data_root`` in every string of a config that is this folder, or a path below it, at any depth.
 
     Args:
-        config: Changed in place; it stays as it is if its ``data_root`` is not one folder.
+        config: Changed in place. Its ``data_root`` is that at the top level, else the one that all its datasets share.
+            It stays as it is if there is none.
         options: Their ``data_root`` is the new folder, if it is a string.
+
+    Raises:
+        InputError: There is no ``data_root`` at the top level, and the datasets have several.
     """
     old, new = config.get('data_root'), (options or {}).get('data_root')
+    if 'data_root' not in config and isinstance(new, str):
+        roots = sorted(_data_roots(config._cfg_dict))
+        if len(roots) > 1:
+            raise InputError('one data_root in the config', field='data_root', found=', '.join(roots))
+        old = roots[0] if roots else None
     if isinstance(old, str) and isinstance(new, str):
         _move(config._cfg_dict, old.rstrip('/'), (new or '.').rstrip('/'))
+
+
+def _data_roots(node):
+    """All folders that are a ``data_root`` in a config, at any depth."""
+    if not isinstance(node, (dict, list, tuple)):
+        return set()
+    items = list(dict.items(node)) if isinstance(node, dict) else list(enumerate(node))
+    own = {value for key, value in items if key == 'data_root' and isinstance(value, str)}
+    return own.union(*(_data_roots(value) for _, value in items))
 
 
 def _move(node, old, new):

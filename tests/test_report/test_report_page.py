@@ -177,7 +177,7 @@ def test_curves_of_losses_measures_and_pseudo_labels(open_page):
     chart.send_keys(Keys.HOME)
     assert tooltip(page).splitlines()[:2] == ['total loss, epoch 1', f'{EVIL}: 3']
     chart.send_keys(Keys.END)
-    assert tooltip(page).splitlines()[:2] == ['loss, epoch 3', f'{EVIL}: no number']
+    assert tooltip(page).splitlines()[:2] == ['total loss, epoch 3', f'{EVIL}: no number']
 
 
 def test_diagnosis_as_table_and_pictures(open_page):

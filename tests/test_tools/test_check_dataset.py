@@ -36,6 +36,10 @@ def test_good_data_pass_and_are_counted(check):
     assert lines.index('train_dataloader') < lines.index('videos: 12') < lines.index('test_dataloader')
     assert 'videos: 10' in lines
     assert 'classes without a point: none' in lines
+    [per_class, _] = [line for line in lines if line.startswith('points per class: ')]
+    counts = [int(part.split()[-1]) for part in per_class.split(': ')[1].split(', ')]
+    assert len(counts) == 10
+    assert f'points: {sum(counts)}' in lines
     assert not any(line.startswith('error') for line in lines)
 
 
@@ -61,7 +65,41 @@ def test_a_wrong_grid_is_found(check):
     assert sum(line.startswith('error: ') for line in lines) == 12
 
 
+@pytest.mark.parametrize(
+    'options, field',
+    [
+        (['model.head.num_classes=7'], 'model.head.num_classes: 7'),
+        (['model.embedding.in_channels=7'], 'model.embedding.in_channels: 7'),
+    ],
+)
+def test_a_model_that_does_not_fit_is_an_error_of_each_loader(options, field, check):
+    status, lines = check('--cfg-options', *options)
+    assert (status, sum(field in line for line in lines)) == (1, 2)
+
+
+def test_features_that_hardly_differ_are_named_once(check, root):
+    files = sorted((root / 'features/train').iterdir())[:3]
+    kept = {path: path.read_bytes() for path in files}
+    try:
+        for path in files:
+            features = np.load(path)
+            np.save(path, 1 + 1e-3 * features)
+        status, lines = check('--loaders', 'train_dataloader')
+    finally:
+        for path, content in kept.items():
+            path.write_bytes(content)
+    [warning] = [line for line in lines if line.startswith('warning: ')]
+    assert status == 0
+    assert all(path.stem in warning for path in files)
+
+
+def test_one_loader_that_cannot_be_built_does_not_hide_the_other(check):
+    status, lines = check('--cfg-options', 'train_dataloader.dataset.ann_file=nowhere.json')
+    assert (status, sum(line.startswith('error: ') for line in lines)) == (1, 1)
+    assert 'videos: 10' in lines
+
+
 def test_unreadable_annotations_end_in_one_line(check):
     status, lines = check('--cfg-options', 'data_root=nowhere')
     assert status == 1
-    assert lines[-1].startswith('error: nowhere/')
+    assert sum(line.startswith('error: nowhere/') for line in lines) == 2

@@ -148,6 +148,16 @@ def test_what_moves_with_data_root(old, options, path, expected):
     assert cfg.nested.path == expected
 
 
+def test_the_folder_that_all_datasets_share_is_moved_and_several_are_refused():
+    cfg = dataset_config()
+    cfg.pop('data_root')
+    merge_options(cfg, dict(data_root='/new'))
+    assert (cfg.train.dataset.ann_file, cfg.val[0].evaluator.gt) == ('/new/gt.json', '/new/gt.json')
+    cfg = Config(dict(train=dict(data_root='a'), val=[dict(data_root='b')]))
+    with pytest.raises(InputError, match='data_root'):
+        merge_options(cfg, dict(data_root='/new'))
+
+
 @pytest.mark.parametrize(
     'text, value',
     [
