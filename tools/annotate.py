@@ -13,9 +13,13 @@ Examples:
 
 import argparse
 import errno
+import runpy
 import sys
 import webbrowser
 from pathlib import Path
+
+if __name__ == '__main__':  # before imports that take seconds, or fail
+    runpy.run_path(str(Path(__file__).resolve().parent / 'starting.py'))['start'](__file__)
 
 from fsptal_mm.annotator import AnnotationServer, PageApi, Project, find_videos, read_class_keys
 from fsptal_mm.utils.errors import InputError

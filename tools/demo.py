@@ -9,8 +9,12 @@ Examples:
 """
 
 import argparse
+import runpy
 import sys
 from pathlib import Path
+
+if __name__ == '__main__':  # before imports that take seconds, or fail
+    runpy.run_path(str(Path(__file__).resolve().parent / 'starting.py'))['start'](__file__)
 
 from rich.console import Console
 from rich.table import Table

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import runpy
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +20,9 @@ def run(name):
     root = Path(__file__).resolve().parents[1]
     if (root / 'fsptal_mm').is_dir():  # a clone that is not installed
         sys.path.insert(0, str(root))
+    runpy.run_path(str(Path(__file__).with_name('starting.py')))['start'](name)
+    if {'-h', '--help'} & set(sys.argv[1:]):  # without the import of the package
+        _load(name).parse_args()
     import fsptal_mm  # noqa: F401  (repairs the host; a clone could not be imported before)
     from fsptal_mm.utils.configs import OptionsAction, move_data_root, naming_types, read_config
     from fsptal_mm.utils.errors import InputError

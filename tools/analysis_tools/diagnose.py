@@ -10,8 +10,12 @@ Writes diagnosis.json, tables (diagnosis.md, diagnosis.csv) and pictures: error_
 
 import argparse
 import csv
+import runpy
 import sys
 from pathlib import Path
+
+if __name__ == '__main__':  # before imports that take seconds, or fail
+    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](__file__)
 
 from eval_tal import add_file_arguments, load_ground_truth
 

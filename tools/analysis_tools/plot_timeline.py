@@ -12,9 +12,13 @@ Examples:
 """
 
 import argparse
+import runpy
 import sys
 from dataclasses import replace
 from pathlib import Path
+
+if __name__ == '__main__':  # before imports that take seconds, or fail
+    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](__file__)
 
 from fsptal_mm.apis.model_loading import find_config
 from fsptal_mm.apis.timelines import (

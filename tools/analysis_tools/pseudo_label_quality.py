@@ -10,8 +10,12 @@ Examples:
 """
 
 import argparse
+import runpy
 import sys
 from pathlib import Path
+
+if __name__ == '__main__':  # before imports that take seconds, or fail
+    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](__file__)
 
 from fsptal_mm.evaluation.functional import summary_table
 from fsptal_mm.evaluation.label_quality import MEASURES, quality_over_training

@@ -6,7 +6,12 @@ the ranking can be trusted, and must not choose anything. --points-only leaves t
 """
 
 import argparse
+import runpy
 import sys
+from pathlib import Path
+
+if __name__ == '__main__':  # before imports that take seconds, or fail
+    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](__file__)
 
 import torch
 from mmaction.registry import MODELS

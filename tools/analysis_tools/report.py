@@ -9,8 +9,12 @@ parts and how to get them. The file opens in any browser from disk and needs no 
 """
 
 import argparse
+import runpy
 import sys
 from pathlib import Path
+
+if __name__ == '__main__':  # before imports that take seconds, or fail
+    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](__file__)
 
 from fsptal_mm.report import published_figures, read_run, write_report
 from fsptal_mm.utils.configs import OptionsAction

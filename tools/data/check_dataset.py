@@ -5,7 +5,12 @@ Prints the counts, one line per finding, and a verdict; the exit status is 1 if 
 
 import argparse
 import math
+import runpy
 from collections import Counter
+from pathlib import Path
+
+if __name__ == '__main__':  # before imports that take seconds, or fail
+    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](__file__)
 
 import numpy as np
 from mmaction.registry import DATASETS

@@ -6,9 +6,13 @@ Example:
 
 import argparse
 import csv
+import runpy
 import sys
 from dataclasses import replace
 from pathlib import Path
+
+if __name__ == '__main__':  # before imports that take seconds, or fail
+    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](__file__)
 
 import numpy as np
 

@@ -8,8 +8,12 @@ Examples:
 """
 
 import argparse
+import runpy
 import sys
 from pathlib import Path
+
+if __name__ == '__main__':  # before imports that take seconds, or fail
+    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](__file__)
 
 from fsptal_mm.datasets.annotations.records import load_annotations
 from fsptal_mm.datasets.annotations.writers import save_plain

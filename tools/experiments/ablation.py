@@ -15,11 +15,15 @@ status is 1 if a run failed.
 
 import argparse
 import contextlib
+import runpy
 import shlex
 import signal
 import sys
 from datetime import datetime
 from pathlib import Path
+
+if __name__ == '__main__':  # before imports that take seconds, or fail
+    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](__file__)
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn

@@ -14,10 +14,14 @@ to detections, one video or window at a time. Both hold for the machine of the c
 import argparse
 import contextlib
 import json
+import runpy
 import sys
 import time
 from datetime import date
 from pathlib import Path
+
+if __name__ == '__main__':  # before imports that take seconds, or fail
+    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](__file__)
 
 import torch
 from ablation import check_numbers_of_runs, plan, run_missing
