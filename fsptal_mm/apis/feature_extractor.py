@@ -155,11 +155,12 @@ class FeatureExtractor:
             maps, _ = self.model.extract_feat(inputs, stage='neck')
         return pool_clip_features(maps, len(clips))
 
-    def extract(self, path: str | Path) -> np.ndarray:
+    def extract(self, path: str | Path, on_progress: Callable[[float], object] | None = None) -> np.ndarray:
         """Extract one video.
 
         Args:
             path: The video file.
+            on_progress: Called after every batch with the share of the snippets that is done.
 
         Returns:
             np.ndarray: ``(T, D)`` float32.
@@ -167,7 +168,7 @@ class FeatureExtractor:
         Raises:
             InputError: The video cannot be read.
         """
-        (result,) = self.extract_all([path])
+        (result,) = self.extract_all([path], 0, on_progress and (lambda _, share: on_progress(share)))
         if result.error is not None:
             raise result.error
         return result.features

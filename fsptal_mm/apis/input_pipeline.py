@@ -1,7 +1,7 @@
 """Preparation of one input for the model, by the config's own test pipeline."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -140,8 +140,16 @@ class InputPipeline:
             if isinstance(step, LoadSnippetClips):
                 step.allow_damaged |= allow_damaged
 
-    def __call__(self, video: VideoInput) -> dict[str, Any]:
-        """Read and pack one video; InputError if it cannot be used."""
+    def __call__(self, video: VideoInput, on_progress: Callable[[float], object] | None = None) -> dict[str, Any]:
+        """Read and pack one video.
+
+        Args:
+            video (VideoInput): The video.
+            on_progress: Called during an extraction with the share of the snippets that is done.
+
+        Raises:
+            InputError: The video cannot be used.
+        """
         duration_sec, fps = video.duration_sec, None
         if video.is_video:
             reader = open_video(video.source, self.allow_damaged)
@@ -153,30 +161,34 @@ class InputPipeline:
         if video.features is not None:
             info['features'] = video.features
         elif video.is_video and not self.reads.is_clips:
-            info['features'] = self._extract(video, info['grid'])
+            info['features'] = self._extract(video, info['grid'], on_progress)
             info['grid'] = self.extractor.grid
         elif not video.is_video:
             _check_side_file(video, info['grid'])
         return self.reads.dataset.pipeline(info)
 
     def read_each(
-        self, videos: Iterable[VideoInput], failures: list[InputError] | None = None
+        self,
+        videos: Iterable[VideoInput],
+        failures: list[InputError] | None = None,
+        on_progress: Callable[[float], object] | None = None,
     ) -> Iterator[tuple[VideoInput, dict[str, Any]]]:
         """Read and pack videos, one after the other.
 
         Args:
             videos: Videos of different ids.
             failures: List to which errors of single videos are added. Without it, the first one is raised.
+            on_progress: Called with the number of videos read, during an extraction with the share of the next one.
 
         Yields:
             tuple: A video and its packed inputs.
         """
-        sources = {}
-        for video in videos:
+        sources, show = {}, on_progress or (lambda _: None)
+        for index, video in enumerate(videos):
             try:
                 if video.video_id in sources:
                     raise InputError('inputs of different names', field='inputs', found=sources[video.video_id])
-                data = self(video)
+                data = self(video, lambda share, index=index: show(index + share))
             except InputError as error:
                 if failures is None:
                     raise video.naming(error) from error
@@ -184,8 +196,9 @@ class InputPipeline:
             else:
                 sources[video.video_id] = video.source
                 yield video, data
+            show(index + 1)
 
-    def _extract(self, video, grid):
+    def _extract(self, video, grid, on_progress):
         if self.extractor is None:
             expected = 'a feature extractor, since the model reads features and this is a video'
             raise InputError(expected, file=video.source, field='extractor')
@@ -193,7 +206,7 @@ class InputPipeline:
         if not math.isclose(found, grid.snippet_sec, rel_tol=_GRID_TOLERANCE):
             expected = f'{grid.snippet_sec:.4g} s, as the features that the model was trained on'
             raise InputError(expected, field='seconds per snippet of the extractor', found=round(found, 4))
-        return self.extractor.extract(video.source)
+        return self.extractor.extract(video.source, on_progress)
 
 
 def _check_side_file(video, grid):

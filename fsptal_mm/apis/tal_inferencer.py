@@ -1,9 +1,10 @@
 """Inferencer: detections for videos, feature files and arrays, in three lines of Python."""
 
+import functools
 import itertools
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,7 +15,7 @@ from mmengine.config import Config
 from mmengine.infer import BaseInferencer
 from mmengine.logging import print_log
 from mmengine.registry import DefaultScope
-from rich.progress import track
+from rich.progress import Progress, track
 
 from fsptal_mm.datasets.videos.reader import open_video
 from fsptal_mm.engine.class_lists import classes_of_checkpoint
@@ -145,13 +146,14 @@ class TALInferencer(BaseInferencer):
         if any(visualize_kwargs.values()) and out_dir is None:
             raise InputError('a folder for the pictures', field='out_dir')
         videos, used, preds, failures = self._inputs_to_list(inputs), [], [], []
-        batches = self.preprocess(videos, batch_size, failures)
-        total = math.ceil(len(videos) / batch_size)
         try:
-            for batch in track(batches, description='Inference', total=total, disable=not self.show_progress):
-                for video, sample in self._localize(*batch, failures, forward_kwargs):
-                    used.append(video)
-                    preds.append(sample)
+            with Progress(disable=not self.show_progress) as progress:
+                task = progress.add_task('Inference', total=len(videos))
+                show = functools.partial(_show, progress, task)
+                for batch in self.preprocess(videos, batch_size, failures, show):
+                    for video, sample in self._localize(*batch, failures, forward_kwargs):
+                        used.append(video)
+                        preds.append(sample)
         finally:
             if out_dir is not None and preds:
                 self._write(Path(out_dir), preds, failures)
@@ -163,7 +165,11 @@ class TALInferencer(BaseInferencer):
         return self.postprocess(preds, pictures, return_datasamples) | dict(failures=failures)
 
     def preprocess(
-        self, inputs: Sequence[VideoInput], batch_size: int = 1, failures: list[InputError] | None = None
+        self,
+        inputs: Sequence[VideoInput],
+        batch_size: int = 1,
+        failures: list[InputError] | None = None,
+        on_progress: Callable[[float], object] | None = None,
     ) -> Iterator[tuple[list[VideoInput], dict[str, Any]]]:
         """Read inputs and run the test pipeline of the config on them.
 
@@ -171,6 +177,7 @@ class TALInferencer(BaseInferencer):
             inputs: The videos, as :func:`.list_inputs` gives them.
             batch_size: Videos in one batch.
             failures: List to which errors of single inputs are added. Without it, the first one is raised.
+            on_progress: As in :meth:`.InputPipeline.read_each`.
 
         Yields:
             tuple: The videos of a batch, and their input for ``model.test_step``.
@@ -178,7 +185,7 @@ class TALInferencer(BaseInferencer):
         Raises:
             InputError: An input cannot be used, and there are no ``failures``.
         """
-        read = self.pipeline.read_each(inputs, failures)
+        read = self.pipeline.read_each(inputs, failures, on_progress)
         while chunk := list(itertools.islice(read, batch_size)):
             videos, data = zip(*chunk)
             yield list(videos), self.collate_fn(data)
@@ -236,7 +243,8 @@ class TALInferencer(BaseInferencer):
             InputError: A picture cannot be made, and there are no ``failures``.
         """
         paths = []
-        for video, sample in zip(inputs, preds):
+        silent = not (self.show_progress and (timeline or annotate))
+        for video, sample in track(list(zip(inputs, preds)), description='Pictures', disable=silent):
             for draw in [self._draw_timeline] * timeline + [self._annotate] * (annotate and video.is_video):
                 try:
                     paths.append(draw(video, sample, out_dir))
@@ -310,6 +318,10 @@ class TALInferencer(BaseInferencer):
 
     def _init_visualizer(self, cfg):
         """Build no visualizer: that of the config is for the log of training."""
+
+
+def _show(progress, task, videos_done):
+    progress.update(task, completed=videos_done)
 
 
 def _check_limits(score_threshold=None, top_k=None):
