@@ -1,6 +1,7 @@
 """The documentation's pages: what is built from them, and the code that stands in them."""
 
 import importlib
+import math
 import pkgutil
 import re
 import subprocess
@@ -122,6 +123,23 @@ def test_the_head_of_the_guide_adds_its_loss(smooth_head, tmp_path):
     built = MODELS.build(config.model).head
     assert isinstance(built, smooth_head.SmoothHead)
     assert built.smooth_weight == 0.1
+
+
+@pytest.mark.parametrize('num_videos', [10, 11, 40, 1000])
+def test_the_config_for_own_videos_reaches_its_steps(num_videos, tmp_path):
+    path = write_config(tmp_path, 'docs/guides/own_data.md', 'fsptal_mine.py')
+    text, count = re.subn(r'(?m)^num_videos = \d+', f'num_videos = {num_videos}', path.read_text())
+    assert count == 1
+    path.write_text(text)
+    config = Config.fromfile(path)
+    steps = math.ceil((num_videos - math.ceil(num_videos / 4)) / config.train_dataloader.batch_size)
+    mining, second = config.custom_hooks
+    assert mining.end == second.begin == config.param_scheduler[0].begin
+    assert second.begin * steps >= 600
+    assert (config.train_cfg.max_epochs - second.begin) * steps >= 200
+    assert config.param_scheduler[0].end == config.param_scheduler[1].begin < config.train_cfg.max_epochs
+    assert config.param_scheduler[1].end == config.train_cfg.max_epochs
+    assert second.begin * steps <= 2000, 'no longer than needed'
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """Log of a training, from the files of mmengine's ``LocalVisBackend``."""
 
+import itertools
 import json
 import math
 from collections.abc import Sequence
@@ -34,6 +35,31 @@ class TrainingLog:
     def last(self) -> int:
         """Largest x with a loss; 0 without any."""
         return max((x for values in self.losses.values() for x in values), default=0)
+
+    @property
+    def late_fall(self) -> float:
+        """Share of the fall of the total loss that happened in the last quarter; 0 where it did not fall, or too little
+        is logged.
+
+        Means of quarters are compared, from the last change of the set of losses on: a second stage has its own.
+        """
+        values = self._last_stage()
+        quarter = len(values) // 4
+        if not quarter or not np.isfinite(values).all():
+            return 0.0
+        first, before, last = values[0], np.mean(values[-2 * quarter : -quarter]), np.mean(values[-quarter:])
+        return float((before - last) / (first - last)) if before > last and first > last else 0.0
+
+    def _last_stage(self):
+        """Total losses, in the order of x, while the losses were the same as at the end."""
+        names = {}
+        for name, values in self.losses.items():
+            for x in values:
+                names.setdefault(x, set()).add(name)
+        latest = sorted(names, reverse=True)
+        stage = itertools.takewhile(lambda x: names[x] == names[latest[0]], latest)
+        total = self.losses.get('loss', {})
+        return [total[x] for x in stage if x in total][::-1]
 
     def last_measures(self) -> tuple[int, dict[str, float]] | None:
         """Measures of the latest validation and its x, ``(x, {name: fraction})``; ``None`` without any."""

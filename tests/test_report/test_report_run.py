@@ -193,6 +193,31 @@ def test_results_that_disagree_with_the_annotations_are_named(folder, tmp_path):
 
 
 @pytest.mark.parametrize(
+    'losses, fall',
+    [
+        ([8, 4, 2, 1], 1 / 7),
+        ([4, 3, 2, 1], 1 / 3),
+        ([4, 1, 1, 1], 0),
+        ([1, 1, 2, 3], 0),  # it rose
+        ([4, 1], 0),  # too short to tell
+        ([4, 3, float('nan'), 1], 0),
+        ([9, 8, 4, 3, 2, 1], 1 / 3),  # the second stage alone: the last four
+    ],
+)
+def test_a_loss_that_still_falls(losses, fall, folder):
+    lines = [
+        {'loss': float(loss), 'loss_second' if index >= len(losses) - 4 else 'loss_first': 1.0, 'epoch': index + 1}
+        | {'iter': index + 1, 'step': index + 1}
+        for index, loss in enumerate(losses)
+    ]
+    (folder / '20260101_000000/vis_data/scalars.json').write_text('\n'.join(map(json.dumps, lines)))
+    run = read_run(folder, 'run')
+    assert run.log.late_fall == pytest.approx(fall)
+    told = [sentence for sentence in run.missing if 'still fell' in sentence]
+    assert bool(told) == (fall > 0.15)
+
+
+@pytest.mark.parametrize(
     'file, content, words',
     [
         ('results.json', '{', ('cannot be judged', 'results.json')),
