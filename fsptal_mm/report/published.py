@@ -13,7 +13,7 @@ class Published:
     """Published figures of a method.
 
     Attributes:
-        method: Name of the method.
+        method: Name of the method, and of the config, if it is measured here.
         data: Name of the dataset.
         metrics: Percent by the name of the measure in :class:`.TALMetric`.
         source: Where they are published.
@@ -39,7 +39,7 @@ def published_figures(runs: Iterable[Run]) -> list[Published]:
     entries = [entry for name, entry in model_index().items() if _data(name) in data]
     return [
         Published(
-            result.get('Method', entry['In Collection']),
+            result.get('Method', f'{entry["In Collection"]} ({entry["Name"]})'),
             result['Dataset'],
             result['Metrics'],
             result.get('Source', source),

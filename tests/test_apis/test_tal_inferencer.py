@@ -394,12 +394,12 @@ def test_a_picture_that_cannot_be_made_takes_nothing_from_the_others(folder, inf
 
 
 @pytest.mark.parametrize('left', ['epoch_3.pth', 'last_checkpoint', '20260101_000000/vis_data/config.py'])
-def test_demo_writes_into_no_folder_of_a_run(folder, demo, tmp_path, left):
+def test_demo_writes_into_no_folder_of_a_run(folder, tmp_path, left):
     (tmp_path / left).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / left).touch()
     (tmp_path / 'results.json').write_text('of the run')
     inputs = [str(folder / name) for name in ('model.py', 'model.pth', 'features/a.npy')]
     with pytest.raises(SystemExit, match='--out-dir') as end:
-        demo.main([*inputs, '--out-dir', str(tmp_path)])
+        load_tool('demo').main([*inputs, '--out-dir', str(tmp_path)])
     assert str(end.value).startswith('error: ')
     assert (tmp_path / 'results.json').read_text() == 'of the run'

@@ -36,7 +36,7 @@ def test_good_data_pass_and_are_counted(check):
     assert lines.index('train_dataloader') < lines.index('videos: 12') < lines.index('test_dataloader')
     assert 'videos: 10' in lines
     assert 'classes without a point: none' in lines
-    [per_class, _] = [line for line in lines if line.startswith('points per class: ')]
+    [per_class] = [line for line in lines if line.startswith('points per class: ')]
     counts = [int(part.split()[-1]) for part in per_class.split(': ')[1].split(', ')]
     assert len(counts) == 10
     assert f'points: {sum(counts)}' in lines

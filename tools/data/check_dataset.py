@@ -97,13 +97,15 @@ def check(dataset, config, findings):
     seen, found = read(dataset)
     classes = dataset.metainfo['classes']
     lengths, points, segments = seen['lengths'], seen['points'], seen['segments']
+    unlabelled = [name for label, name in enumerate(classes) if not points[label]]
     counts = {
         'videos': len(dataset),
         'classes': len(classes),
         'points': sum(points.values()),
-        'points per class': ', '.join(f'{name} {points[label]}' for label, name in enumerate(classes)),
-        'classes without a point': ', '.join(name for label, name in enumerate(classes) if not points[label]) or 'none',
+        **({'points per class': per_class(points, classes)} if points else {}),
+        'classes without a point': ', '.join(unlabelled) or 'none',
         'segments': sum(segments.values()),
+        **({'segments per class': per_class(segments, classes)} if segments else {}),
         'feature dimension': ', '.join(seen['dimensions']),
         'snippets per video (min, median, max)': np.percentile(lengths, [0, 50, 100]).tolist() if lengths else 'none',
     }
@@ -122,9 +124,16 @@ def check(dataset, config, findings):
             f'features hardly differ from snippet to snippet in {len(seen["flat"])} of {len(dataset)} videos '
             f'({named}): was the recognizer trained, and its checkpoint loaded?',
         )
+    if points and unlabelled:
+        findings.add('warning', f'classes without a point cannot be learned: {", ".join(unlabelled)}')
     if not points and not segments:
         findings.add('error', 'no video has a point or a segment')
     check_model(config.get('model') or {}, classes, seen['dimensions'], findings)
+
+
+def per_class(counts, classes):
+    """Number of each class, as text."""
+    return ', '.join(f'{name} {counts[label]}' for label, name in enumerate(classes))
 
 
 def check_model(model, classes, dimensions, findings):
