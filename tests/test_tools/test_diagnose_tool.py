@@ -59,7 +59,7 @@ def test_several_files(tool, folder, capsys):
     table = capsys.readouterr().out
     of_a, of_b, of_empty = table.splitlines()[-3:]
     assert '100.0' in of_a
-    assert all(figure in of_b for figure in ('75.0', 'no action is (25.0', 'Dive (AP 50.0'))
+    assert all(figure in of_b for figure in ('75.0', '25.0', 'Dive (AP 50.0'))
     assert '100 %' in of_empty
     assert (folder / 'out/diagnosis.md').read_text() in table
     lines = [[cell.strip() for cell in line.strip('|').split('|')] for line in table.splitlines()]
