@@ -52,7 +52,8 @@ class OptionsAction(DictAction):
         if not quoted and (val.startswith('dict(') or (val[:1] in _OPENED and re.search(r'\bdict\(', val))):
             raise ValueError(val)
         val = val[1:-1] if quoted else val
-        if val[:1] not in ('[', '(', '{') and (quoted or ',' not in val):
+        is_text = val[:1] not in _OPENED or re.fullmatch(r'\{\w*\}[^,]+', val)  # {name}/file is to be filled in later
+        if is_text and (quoted or ',' not in val):
             return DictAction._parse_int_float_bool(val)
         with contextlib.suppress(ValueError, SyntaxError, MemoryError, RecursionError):
             literal = ast.literal_eval(val)

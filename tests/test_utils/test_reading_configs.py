@@ -171,6 +171,7 @@ def test_the_folder_that_all_datasets_share_is_moved_and_several_are_refused():
         pytest.param("[{'type': 'A', 'x': 1}, {'type': 'B'}]", [dict(type='A', x=1), dict(type='B')], id='dicts'),
         pytest.param("{'a': 1}", dict(a=1), id='dict'),
         pytest.param('epoch_{}.pth', 'epoch_{}.pth', id='braces inside a text'),
+        pytest.param('{source}/results.json', '{source}/results.json', id='braces at the begin of a text'),
         pytest.param('[(1, 2, 3), [a, b], c]', [(1, 2, 3), ['a', 'b'], 'c'], id="mmengine's example"),
         pytest.param('1,2', [1, 2], id='numbers'),
         pytest.param('(1)', (1,), id='tuple of one'),
