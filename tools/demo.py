@@ -35,7 +35,11 @@ def parse_args(argv):
     parser.add_argument('--timeline', action='store_true', help='draw OUT_DIR/timelines/VIDEO.png')
     parser.add_argument('--annotate', action='store_true', help='write OUT_DIR/videos/VIDEO.mp4 (for video files)')
     parser.add_argument('--batch-size', type=int, default=1, help='videos in one forward pass (default: %(default)s)')
-    parser.add_argument('--score-threshold', type=float, help='leave out detections of a lower score')
+    parser.add_argument(
+        '--score-threshold',
+        type=float,
+        help='leave out detections of a lower score (default: that of choose_threshold.py, if there is one)',
+    )
     parser.add_argument('--top-k', type=int, help='largest number of detections per video')
     parser.add_argument('--nms-iou', type=float, help="tIoU of class-wise NMS, which replaces the config's NMS")
     parser.add_argument('--extractor', nargs=2, metavar=('CONFIG', 'CHECKPOINT'), help='recognizer for video files')
@@ -101,6 +105,8 @@ def main(argv=None):
     except InputError as error:
         sys.exit(f'error: {error}')
     print_best(result['predictions'], args.show)
+    if args.score_threshold is None and inferencer.operating_point is not None:
+        print(f'operating point, by held-out points: {inferencer.operating_point.overall}')
     if result['predictions']:
         print(f'written to {Path(args.out_dir)}: results.json, results.csv', *result['visualization'], sep='\n  ')
     for failure in result['failures']:

@@ -20,6 +20,7 @@ from rich.progress import Progress, track
 from fsptal_mm.datasets.videos.reader import open_video
 from fsptal_mm.engine.class_lists import classes_of_checkpoint
 from fsptal_mm.evaluation import name_classes, write_csv, write_results
+from fsptal_mm.evaluation.operating_point import model_digest, read_operating_point
 from fsptal_mm.evaluation.samples import collect_detections
 from fsptal_mm.structures import name_detections
 from fsptal_mm.utils.configs import merge_options, naming_types
@@ -68,6 +69,8 @@ class TALInferencer(BaseInferencer):
 
     Attributes:
         classes (tuple[str]): Names of the classes.
+        operating_point (OperatingPoint, optional): Score thresholds that ``choose_threshold.py`` stored beside the
+            checkpoint; ``None`` if there are none for this model. See :meth:`forward`.
 
     Raises:
         InputError: There is no such config, checkpoint or device; the checkpoint is of another model or of other
@@ -107,7 +110,9 @@ class TALInferencer(BaseInferencer):
             device = usable_device(device)
             if nms is not None:
                 replace_nms(config.model, nms)
+            digest = model_digest(config.model)  # before the model is built
             super().__init__(config, self._weights, device, scope='mmaction', show_progress=show_progress)
+        self.operating_point = read_operating_point(self._weights, digest, self.classes)
         if nms is not None:
             set_nms(self.model, nms)
 
@@ -197,7 +202,8 @@ class TALInferencer(BaseInferencer):
 
         Args:
             inputs: The batch, as :meth:`preprocess` makes it.
-            score_threshold: Detections of a lower score are left out.
+            score_threshold: Detections of a lower score are left out. Default: those below the operating point, if
+                there is one, else none; ``-inf`` always keeps all.
             top_k: At most this many detections per video, the best ones.
 
         Returns:
@@ -211,6 +217,8 @@ class TALInferencer(BaseInferencer):
             found = found[np.argsort(-found.scores, kind='stable')]
             if score_threshold is not None:
                 found = found[found.scores >= score_threshold]
+            elif self.operating_point is not None:
+                found = self.operating_point.select(found)
             sample.detections = found[:top_k]
         return samples
 

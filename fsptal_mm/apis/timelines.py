@@ -21,6 +21,7 @@ from fsptal_mm.engine.timeline_samples import (
     predicted_sample,
 )
 from fsptal_mm.evaluation import GroundTruth, index_classes
+from fsptal_mm.evaluation.operating_point import model_digest, read_operating_point
 from fsptal_mm.utils.configs import naming_types
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import known_id, spellings
@@ -34,7 +35,12 @@ _FRAME_PX = 160
 
 @naming_types()
 def timelines_of_model(
-    config: Config, checkpoint: str | Path, split: str = 'test', videos: int | Sequence[str] = 3, name: str = ''
+    config: Config,
+    checkpoint: str | Path,
+    split: str = 'test',
+    videos: int | Sequence[str] = 3,
+    name: str = '',
+    score_threshold: float | None = None,
 ) -> dict[str, Timeline]:
     """Build timelines of a model on videos of its own dataset.
 
@@ -45,6 +51,8 @@ def timelines_of_model(
             scores are then those after label extension.
         videos (int | Sequence[str]): Number of videos, the first ones; or their ids.
         name: Name of the model in the picture.
+        score_threshold: Proposals of a lower score are left out. Default: those below the operating point of the
+            checkpoint, if there is one.
 
     Returns:
         dict[str, Timeline]: By video id.
@@ -61,9 +69,11 @@ def timelines_of_model(
     with DefaultScope.overwrite_default_scope('mmaction'):
         dataset = DATASETS.build(plain)
         labelled = DATASETS.build(config.train_dataloader.dataset) if split == 'train' else None
+        digest = model_digest(config.model)
         model = MODELS.build(config.model)
     check_has_timeline(model)
     load_local_checkpoint(model, checkpoint, *filter(None, (dataset, labelled)))
+    chosen = read_operating_point(checkpoint, digest, dataset.metainfo['classes'])
     model = model.to(get_device()).eval()
     found = {}
     for index in find_videos(dataset, videos, 'videos'):
@@ -72,8 +82,17 @@ def timelines_of_model(
             mined = mined_sample(model, item_with_truth(labelled, index))
             mined.pred_segments = sample.pred_segments
             sample = mined
-        found[sample.video_id] = sample_timeline(sample, dataset.metainfo['classes'], name)
+        timeline = sample_timeline(sample, dataset.metainfo['classes'], name)
+        (track,) = timeline.tracks
+        track = replace(track, proposals=_kept(track.proposals, score_threshold, chosen))
+        found[sample.video_id] = replace(timeline, tracks=(track,))
     return found
+
+
+def _kept(proposals, score_threshold, chosen):
+    if score_threshold is not None:
+        return proposals[proposals.scores >= score_threshold]
+    return proposals if chosen is None else chosen.select(proposals)
 
 
 def timelines_of_results(

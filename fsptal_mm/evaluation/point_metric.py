@@ -10,13 +10,10 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
 from fsptal_mm.structures import Instances
-from fsptal_mm.utils.errors import InputError
 
-from .functional import point_average_precision, point_extents, summary_table
+from .functional import point_average_precision, summary_table
 from .results import name_classes, write_results
-from .samples import class_names, collect_detections, column, warn, without_repetition
-
-_POINT_FIELDS = ('gt_point_sec', 'gt_point_labels', 'gt_point_instances')
+from .samples import class_names, collect_detections, collect_points, column, warn, without_repetition
 
 
 @METRICS.register_module()
@@ -69,7 +66,14 @@ class PointMetric(BaseMetric):
             data_batch: Not used.
             data_samples (Sequence[dict]): Samples with predictions, as dicts.
         """
-        self.results.extend(_collect(sample) for sample in data_samples)
+        self.results.extend(
+            {
+                'video_id': sample['video_id'],
+                'detections': collect_detections(sample),
+                'points': collect_points(sample),
+            }
+            for sample in data_samples
+        )
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         """Compute the figures, log them, and write the results file.
@@ -103,12 +107,3 @@ class PointMetric(BaseMetric):
         how = f'{len(det)} detections, {len(points)} labelled instances in {len(labelled)} videos'
         print_log(f'Results ({how}):\n{summary_table({"in percent": measures}, "points")}', logger='current')
         return measures, how
-
-
-def _collect(sample):
-    for field in _POINT_FIELDS:
-        if field not in sample:
-            expected = 'points in the data sample (PackPointTALInputs puts them there)'
-            raise InputError(expected, video=sample['video_id'], field=field)
-    points = point_extents(*(np.asarray(sample[field]) for field in _POINT_FIELDS))
-    return {'video_id': sample['video_id'], 'detections': collect_detections(sample), 'points': points}

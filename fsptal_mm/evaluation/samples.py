@@ -10,6 +10,10 @@ from mmengine.logging import print_log
 from fsptal_mm.structures import Instances, to_numpy
 from fsptal_mm.utils.errors import InputError
 
+from .functional import point_extents
+
+_POINT_FIELDS = ('gt_point_sec', 'gt_point_labels', 'gt_point_instances')
+
 
 def collect_detections(sample: ActionDataSample | dict) -> Instances:
     """Detections of one data sample.
@@ -31,6 +35,23 @@ def collect_detections(sample: ActionDataSample | dict) -> Instances:
         if not np.isfinite(to_numpy(found[field])).all():
             raise InputError('finite numbers', video=video_id, field=f'pred_segments.{field}', found='NaN or infinity')
     return Instances.of_video(found['segments_sec'], found['labels'], found['scores'])
+
+
+def collect_points(sample: ActionDataSample | dict) -> Instances:
+    """Labelled instances of one data sample, as :func:`.point_extents` gives them.
+
+    Args:
+        sample (ActionDataSample | dict): With ``video_id`` and the meta information ``gt_point_sec (P,)``,
+            ``gt_point_labels (P,)`` and ``gt_point_instances (P,)``.
+
+    Raises:
+        InputError: It has no points (the field, not its content).
+    """
+    for field in _POINT_FIELDS:
+        if field not in sample:
+            expected = 'points in the data sample (PackPointTALInputs puts them there)'
+            raise InputError(expected, video=sample.get('video_id'), field=field)
+    return point_extents(*(np.asarray(sample.get(field)) for field in _POINT_FIELDS))
 
 
 def column(results: list[dict], field: str) -> list:

@@ -10,6 +10,7 @@ from mmengine.config import Config
 from fsptal_mm.evaluation import GroundTruth, TALMetric
 from fsptal_mm.evaluation.diagnosis import Diagnosis
 from fsptal_mm.evaluation.functional import Evaluation, match_detections
+from fsptal_mm.evaluation.operating_point import OperatingPoint, Threshold
 from fsptal_mm.structures import Instances
 from fsptal_mm.utils.configs import naming_types
 
@@ -35,6 +36,15 @@ class Judged:
     evaluation: Evaluation
     video_ap: np.ndarray
     diagnosis: Diagnosis
+
+    def at(self, chosen: OperatingPoint) -> Threshold:
+        """Precision and recall at an operating point, by the ground-truth segments of the test videos.
+
+        A detection keeps its match: those of lower scores never took its segment.
+        """
+        hits, total = self.hits[chosen.keeps(self.det)], len(self.test_set.segments)
+        precision = float(hits.mean()) if len(hits) else 0.0
+        return Threshold(chosen.overall.score, precision, float(hits.sum() / total), total)
 
 
 @naming_types()

@@ -10,6 +10,7 @@ from mmengine.config import Config
 from fsptal_mm.apis.model_loading import model_index
 from fsptal_mm.evaluation import describe_result
 from fsptal_mm.evaluation.label_quality import LABEL_FOLDER, quality_over_training
+from fsptal_mm.evaluation.operating_point import OperatingPoint, model_digest, read_operating_point
 from fsptal_mm.utils.configs import merge_options, read_config
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import read_json
@@ -38,6 +39,7 @@ class Run:
         log (TrainingLog): Log of the training.
         noted: Measures (fractions) that the test wrote into its results file.
         judged (Judged, optional): Evaluation of the results file.
+        operating_point (OperatingPoint, optional): Of the checkpoint that was tested.
         missing: One sentence for each missing part, which says how to get it.
     """
 
@@ -49,6 +51,7 @@ class Run:
     log: TrainingLog = field(default_factory=TrainingLog)
     noted: dict = field(default_factory=dict)
     judged: Judged | None = None
+    operating_point: OperatingPoint | None = None
     missing: list = field(default_factory=list)
 
     @property
@@ -226,6 +229,7 @@ def _read_results(run):
                 )
                 return
             run.judged = judge(file, test_set)
+            run.operating_point = _operating_point(run.test_config, run.folder, run.judged.test_set.classes)
     except Exception as error:  # building a dataset from a config can fail in any way
         run.missing.append(
             f'The test results cannot be judged, so there are no AP of classes, no diagnosis and no timelines: '
@@ -249,6 +253,17 @@ def _results_file(run):
         if isinstance(evaluator, dict) and evaluator.get('result_file'):
             return Path(evaluator['result_file'])
     return run.folder / 'results.json'
+
+
+def _operating_point(config, folder, classes):
+    """Operating point of the checkpoint that the test's config names, else of the last one; ``None`` without it."""
+    named = config.get('load_from')
+    checkpoint = _last_checkpoint(folder) if named is None else Path(named)
+    if checkpoint is not None and not checkpoint.is_file():
+        checkpoint = folder / checkpoint.name  # the folder may have moved since, or the path is relative
+    if checkpoint is None or not checkpoint.is_file() or config.get('model') is None:
+        return None
+    return read_operating_point(checkpoint, model_digest(config.model), classes)
 
 
 def _last_checkpoint(folder):

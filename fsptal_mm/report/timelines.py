@@ -31,7 +31,9 @@ def make_timelines(runs: Sequence[Run], numbers: Sequence[int], num_videos: int)
             not enough videos, fewer.
 
     Returns:
-        dict: ``classes`` (names), and ``videos``, the best ones first, each as of :func:`page_content`.
+        dict: ``classes`` (names), ``threshold``, the score that the filter starts at (the operating point of a run that
+        stands alone, else ``None``: scores of runs differ), and ``videos``, the best ones first, each as of
+        :func:`page_content`.
     """
     judged = {number: runs[number].judged for number in numbers}
     ap = np.mean([part.video_ap for part in judged.values()], axis=0)
@@ -40,7 +42,9 @@ def make_timelines(runs: Sequence[Run], numbers: Sequence[int], num_videos: int)
     best = order[: min(num_videos, (len(order) + 1) // 2)]
     worst = order[len(best) :][-num_videos:] if num_videos else order[:0]
     videos = [(index, 'best') for index in best] + [(index, 'worst') for index in worst[::-1]]
+    chosen = runs[numbers[0]].operating_point if len(numbers) == 1 else None
     return {
+        'threshold': None if chosen is None else chosen.overall.score,
         'classes': list(judged[numbers[0]].test_set.classes),
         'videos': [page_content(_timeline(judged, index), kind, numbers) for index, kind in videos],
     }

@@ -54,6 +54,11 @@ def parse_args(argv):
     parser.add_argument('--out', default=default, metavar='PATH', help=f'PNG, SVG or PDF; default: {default}')
     parser.add_argument('--max-classes', type=int, default=20, metavar='N', help='default: %(default)s')
     parser.add_argument('--max-proposals', type=int, default=100, metavar='N', help='per model; default: %(default)s')
+    parser.add_argument(
+        '--score-threshold',
+        type=float,
+        help="leave out the models' proposals of a lower score (default: that of choose_threshold.py, if there is one)",
+    )
     parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, help='of all configs, as in test.py')
     args = parser.parse_args(argv)
     if not args.models and not args.results:
@@ -86,7 +91,7 @@ def collect(args):
     for (path, checkpoint), name in zip(pairs, names):
         config = find_config(path)
         merge_options(config, args.cfg_options)
-        of_models.append(timelines_of_model(config, checkpoint, args.split, videos, name))
+        of_models.append(timelines_of_model(config, checkpoint, args.split, videos, name, args.score_threshold))
         videos = list(of_models[0])  # the same ones of every model
     joined = {video_id: join_tracks(*(timelines[video_id] for timelines in of_models)) for video_id in videos}
     return add_results(joined, files)

@@ -10,7 +10,7 @@ const MAX_OTHERS = 8; // rows of classes without a ground-truth segment in the v
 /** All videos of one test set, with the filters that they share. */
 function drawTimelines(parent, set) {
   const scores = set.videos.flatMap((video) => video.runs.flatMap((run) => run.detections.map((one) => one[2])));
-  const filter = {label: null, score: -Infinity};
+  const filter = {label: null, score: set.threshold ?? -Infinity};
   const controls = add(parent, 'div', {class: 'controls', role: 'group', 'aria-label': 'Filter of detections'});
   const views = [];
   const refresh = () => views.forEach((view) => view.draw());
@@ -37,8 +37,9 @@ function addClassFilter(controls, classes, filter, refresh) {
 function addScoreFilter(controls, scores, filter, refresh) {
   const [low, high] = scores.length ? [Math.min(...scores), Math.max(...scores)] : [0, 1];
   const label = add(controls, 'label', {}, 'Score at least ');
-  const range = add(label, 'input', {type: 'range', min: low, max: high, step: 'any', value: low, 'aria-label': 'Score at least'});
-  const number = add(label, 'input', {type: 'number', class: 'score-filter', step: 'any', value: round(low), 'aria-label': 'Score at least'});
+  const start = Math.min(Math.max(filter.score, low), high);
+  const range = add(label, 'input', {type: 'range', min: low, max: high, step: 'any', value: start, 'aria-label': 'Score at least'});
+  const number = add(label, 'input', {type: 'number', class: 'score-filter', step: 'any', value: round(start), 'aria-label': 'Score at least'});
   const set = (value, other, shown) => {
     filter.score = value;
     other.value = shown;

@@ -1,0 +1,106 @@
+"""Choice of an operating point: a model on held-out videos, and their points."""
+
+import logging
+from pathlib import Path
+
+import torch
+from mmaction.registry import DATASETS, MODELS
+from mmengine.config import Config, ConfigDict
+from mmengine.dataset import BaseDataset
+from mmengine.device import get_device
+from mmengine.logging import print_log
+from mmengine.registry import DefaultScope
+from mmengine.runner import Runner
+
+from fsptal_mm.evaluation.operating_point import OperatingPoint, choose_operating_point, model_digest
+from fsptal_mm.evaluation.samples import collect_detections, collect_points
+from fsptal_mm.structures import Instances
+from fsptal_mm.utils.configs import naming_types
+from fsptal_mm.utils.errors import InputError
+
+from .model_loading import load_local_checkpoint
+
+
+@naming_types()
+def choose_for_checkpoint(config: Config, checkpoint: str | Path) -> OperatingPoint:
+    """Run a checkpoint over the held-out videos of its config, and choose the operating point by their points.
+
+    Ground-truth segments are not read.
+
+    Args:
+        config (Config): Config of an experiment with a :class:`.PointTAL`; for its videos see :func:`held_out_config`.
+        checkpoint: Local file; nothing in it is executed.
+
+    Raises:
+        InputError: There is no such checkpoint, it is of another model or of other classes, no video is held out, no
+            held-out video has a point, or no detection covers one.
+    """
+    digest = model_digest(config.model)
+    with DefaultScope.overwrite_default_scope('mmaction'):
+        dataset = build_held_out(config)
+        model = MODELS.build(config.model)
+        loader = {**config.test_dataloader, 'dataset': dataset}
+        load_local_checkpoint(model, checkpoint, dataset)
+        model = model.to(get_device()).eval()
+        points, detections = [], []
+        with torch.no_grad():
+            for batch in Runner.build_dataloader(loader):
+                for sample in model.test_step(batch):
+                    own = collect_points(sample)
+                    if len(own):  # elsewhere actions are unlabelled, not absent
+                        points.append(own)
+                        detections.append(collect_detections(sample))
+    if not points:
+        raise InputError('points in the held-out videos', file=dataset.ann_file, found='none')
+    classes = dataset.metainfo['classes']
+    return choose_operating_point(Instances.join(points), Instances.join(detections), classes, digest)
+
+
+def held_out_config(config: Config) -> ConfigDict:
+    """Config of the dataset of the held-out videos.
+
+    If the training data are a fold, these are the other videos of the same files, as they were labelled for training;
+    else the videos of ``val_dataloader``.
+
+    Raises:
+        InputError: There is neither.
+    """
+    train = config.train_dataloader.dataset
+    if (train.get('fold') or {}).get('part') == 'train':
+        pipeline = config.test_dataloader.dataset.pipeline
+        return ConfigDict({**train, 'pipeline': pipeline, 'fold': {**train.fold, 'part': 'held_out'}})
+    if config.get('val_dataloader') is None:
+        raise InputError("dict(index=0, count=4, part='train')", field='train_dataloader.dataset.fold', found='none')
+    return config.val_dataloader.dataset
+
+
+def build_held_out(config: Config) -> BaseDataset:
+    """Build the dataset of :func:`held_out_config`.
+
+    Raises:
+        InputError: Some of its videos are trained on.
+    """
+    dataset = DATASETS.build(held_out_config(config))
+    ids, trained, tested = map(_video_ids, (dataset, config.train_dataloader.dataset, config.test_dataloader.dataset))
+    both = sorted(ids & trained)
+    if both:
+        found = f'{len(both)} of {len(ids)} that are trained on, such as {both[0]}'
+        raise InputError(
+            "videos that are not trained on, as train_dataloader.dataset.fold=dict(index=0, count=4, part='train') "
+            'keeps them',
+            field='val_dataloader.dataset',
+            found=found,
+        )
+    if ids & tested and config.train_dataloader.dataset.get('fold') is None:
+        print_log(
+            'the held-out videos are those of test_dataloader: figures of the test are then too good',
+            'current',
+            logging.WARNING,
+        )
+    return dataset
+
+
+def _video_ids(dataset):
+    if isinstance(dataset, dict):
+        dataset = DATASETS.build(dataset)
+    return {dataset.get_data_info(index)['video_id'] for index in range(len(dataset))}

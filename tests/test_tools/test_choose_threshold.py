@@ -1,0 +1,149 @@
+"""Operating point of a checkpoint: how it is chosen and kept, and who uses it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mmengine.config import Config
+from refusals import refused
+from small_sets import save_untrained, small_config
+from tool_modules import load_tool
+
+from fsptal_mm.apis import TALInferencer
+from fsptal_mm.apis.timelines import timelines_of_model
+from fsptal_mm.evaluation import operating_point
+from fsptal_mm.evaluation.operating_point import (
+    OperatingPoint,
+    Threshold,
+    best_score,
+    choose_operating_point,
+    model_digest,
+    operating_point_file,
+    read_operating_point,
+    write_operating_point,
+)
+from fsptal_mm.structures import Instances
+
+
+@pytest.fixture
+def messages(monkeypatch):
+    """Warnings about operating points."""
+    logged = []
+    monkeypatch.setattr(operating_point, 'warn', logged.append)
+    return logged
+
+
+@pytest.mark.parametrize(
+    'scores, hits, num_truth, expected, reason',
+    [
+        # F1 by the number of detections: 2/3, 2/4, 4/5, 4/6.
+        ([0.9, 0.8, 0.6, 0.4], [1, 0, 1, 0], 2, 0.5, 'in the middle of 0.6 and 0.4'),
+        # Without a place between the equal scores: 2/4, 4/5.
+        ([0.8, 0.8, 0.5], [1, 0, 1], 2, 0.5, 'the lowest score where nothing lies below'),
+        # 2/3, 2/4, 2/5, 4/6.
+        ([0.9, 0.5, 0.3, 0.1], [1, 0, 0, 1], 2, 0.7, 'of equal F1 the highest threshold'),
+        ([0.9], [0], 2, None, 'nothing found'),
+        ([], [], 2, None, 'no detection'),
+    ],
+)
+def test_score_of_best_f1(scores, hits, num_truth, expected, reason):
+    assert best_score(np.array(scores), np.array(hits, dtype=bool), num_truth) == pytest.approx(expected), reason
+
+
+def test_thresholds_of_classes(messages):
+    points = Instances.from_videos([[[5, 5], [25, 25], [50, 50]]], [[0, 0, 1]])
+    # In the order of the scores: hit, repeated, hit, beside the point, hit. F1: 2/4, 2/5, 4/6, 4/7, 6/8.
+    det = Instances.from_videos(
+        [[[0, 10], [1, 9], [20, 30], [60, 70], [45, 55]]], [[0, 0, 0, 1, 1]], [[0.9, 0.7, 0.6, 0.5, 0.375]]
+    )
+    chosen = choose_operating_point(points, det, ('run', 'jump', 'sit'))  # every resample is the one video
+    assert chosen.overall == Threshold(0.375, 3 / 5, 1, 3)
+    # Of run alone 2/3, 2/4, 4/5: 0.6. Its two points, and twenty at 0.375: (2 * 0.6 + 20 * 0.375) / 22.
+    assert chosen.by_class == {
+        'run': Threshold(pytest.approx(8.7 / 22), 2 / 3, 1, 2),
+        'jump': Threshold(0.375, 1 / 2, 1, 1),
+        'sit': Threshold(0.375, 0, 0, 0),
+    }
+    assert chosen.num_videos == 1
+    assert any('3 held-out points' in message for message in messages)
+    later = Instances.from_videos([[[0, 1], [2, 3], [4, 5]]], [[0, 0, 1]], [[0.39, 0.4, 0.38]])
+    assert chosen.select(later).segments.tolist() == [[2, 3], [4, 5]]
+    with refused('none of 1 detections for 3'):
+        choose_operating_point(points, det[3:4], ('run', 'jump', 'sit'))
+
+
+def test_a_file_of_another_checkpoint_model_or_classes_is_not_used(tmp_path, messages):
+    checkpoint = tmp_path / 'epoch_9.pth'
+    checkpoint.write_bytes(b'weights')
+    threshold = Threshold(0.5, 0.75, 0.25, 40)
+    chosen = OperatingPoint(threshold, dict(run=threshold, jump=threshold), model_digest(dict(a=(1, 2))), 4)
+    assert read_operating_point(checkpoint) is None
+    path = write_operating_point(checkpoint, chosen)
+    assert path == tmp_path / 'epoch_9.operating_point.json'
+    assert read_operating_point(checkpoint, model_digest(dict(a=[1, 2])), ['run', 'jump']) == chosen
+    assert not messages
+    assert read_operating_point(checkpoint, model_digest(dict(a=[1, 3]))) is None
+    assert read_operating_point(checkpoint, classes=['jump', 'run']) is None
+    checkpoint.write_bytes(b'later weights')
+    assert read_operating_point(checkpoint) is None
+    assert len(messages) == 3
+    content = json.loads(path.read_text())
+    content['overall']['score'] = 'high'
+    path.write_text(json.dumps(content))
+    with refused(path.name, 'overall: score'):
+        read_operating_point(checkpoint)
+
+
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory):
+    """A config file with a held-out fold, a checkpoint for it, and the tool."""
+    folder = tmp_path_factory.mktemp('fold')
+    config = small_config(folder, 'fsptal_tuned/fsptal-tuned_synthetic_fold')
+    config.dump(folder / 'fold.py')
+    tool = load_tool('analysis_tools/choose_threshold')
+    return folder / 'fold.py', Path(save_untrained(config, folder / 'epoch_1.pth')), tool
+
+
+def test_those_who_use_it(trained, capsys):
+    path, checkpoint, tool = trained
+    every = TALInferencer(path, checkpoint, 'cpu')
+    assert every.operating_point is None
+    tool.main([str(path), str(checkpoint)])
+    assert '3 held-out videos' in capsys.readouterr().out
+    inferencer = TALInferencer(path, checkpoint, 'cpu')
+    low = {name: threshold.score for name, threshold in inferencer.operating_point.by_class.items()}
+    features = next(Path(every._reads.dataset.data_root, 'features/test').glob('*.npy'))
+    (all_found,) = every(features)['predictions'].values()
+    expected = [found for found in all_found if found.score >= low[found.label]]
+    assert 0 < len(expected) < len(all_found)
+    assert inferencer(features)['predictions'] == {features.stem: expected}
+    assert inferencer(features, score_threshold=-np.inf)['predictions'] == {features.stem: all_found}
+    other_nms = TALInferencer(path, checkpoint, 'cpu', nms=dict(type='nms', iou_threshold=0.9))
+    assert other_nms.operating_point is None
+    drawn, whole = (
+        timelines_of_model(Config.fromfile(path), checkpoint, videos=[features.stem], score_threshold=threshold)
+        for threshold in (None, -np.inf)
+    )
+    assert len(drawn[features.stem].tracks[0].proposals) == len(expected)
+    assert len(whole[features.stem].tracks[0].proposals) == len(all_found)
+
+
+def test_trained_on_or_without_points(trained):
+    path, checkpoint, tool = trained
+    config = Config.fromfile(path)
+    config.train_dataloader.dataset.fold = None
+    with refused('val_dataloader.dataset', '3 of 3'):
+        tool.choose_for_checkpoint(config, checkpoint)
+    config.val_dataloader = None
+    with refused('train_dataloader.dataset.fold'):
+        tool.choose_for_checkpoint(config, checkpoint)
+
+
+def test_for_a_checkpoint_that_was_trained_on_all_videos(trained):
+    path, checkpoint, tool = trained
+    final = checkpoint.with_name('final.pth')
+    final.write_bytes(b'weights')
+    tool.main([str(path), str(checkpoint), '--for', str(final)])
+    assert operating_point_file(final).is_file()
+    assert read_operating_point(final).num_videos == 3
