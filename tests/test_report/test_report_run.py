@@ -8,6 +8,7 @@ import pytest
 from refusals import refused
 from report_runs import BAD, EVIL, NUM_WEAK, write_data, write_results, write_run
 
+from fsptal_mm.evaluation.operating_point import OperatingPoint, Threshold, model_digest, write_operating_point
 from fsptal_mm.report import read_run, write_report
 from fsptal_mm.report.timelines import MAX_DETECTIONS, group_by_test_set, make_timelines
 from fsptal_mm.report.training_log import read_training_log, thin
@@ -38,6 +39,23 @@ def test_figures_are_those_of_the_metric(folder):
     np.testing.assert_allclose(run.judged.video_ap, [1, 1 / 2, np.nan])
     assert run.judged.diagnosis.mean_ap == pytest.approx(5 / 6)
     assert run.judged.test_set.classes == ('jump', EVIL, 'never')
+
+
+def test_operating_point_of_the_tested_checkpoint(folder):
+    assert read_run(folder, 'run').operating_point is None
+    with open(folder / 'mine.py', 'a') as file:
+        file.write("model = dict(type='Any')\nload_from = 'moved/since/epoch_3.pth'\n")
+    low, high = (Threshold(score, 1.0, 1.0, 40) for score in (0.65, 0.75))
+    chosen = OperatingPoint(low, {'jump': low, EVIL: high, 'never': low}, model_digest(dict(type='Any')), 4)
+    write_operating_point(folder / 'epoch_3.pth', chosen)
+    run = read_run(folder, 'run')
+    assert run.operating_point == chosen
+    # Of jump at 0.65 a true positive (0.8) and a false one (0.9), of the other class at 0.75 none; three segments.
+    assert run.judged.at(chosen) == Threshold(0.65, 1 / 2, 1 / 3, 3)
+    assert make_timelines([run], [0], 1)['threshold'] == 0.65
+    assert make_timelines([run, run], [0, 1], 1)['threshold'] is None
+    write_report(folder / 'report.html', [run])
+    assert 'precision 50.0, recall 33.3' in ' '.join((folder / 'report.html').read_text().split())
 
 
 def test_losses_are_means_of_epochs_and_measures_stay_as_logged(folder):
