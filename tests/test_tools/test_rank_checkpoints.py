@@ -4,6 +4,7 @@ import pytest
 from small_sets import save_untrained, small_config
 from tool_modules import load_tool
 
+from fsptal_mm.structures import Instances
 from fsptal_mm.utils.errors import InputError
 
 
@@ -32,7 +33,11 @@ def test_rows_of_checkpoints(tool, config, checkpoints):
     config.test_dataloader = config.test_evaluator = None  # without segments of any kind
     of_points = tool.rank(config, checkpoints[:1], points_only=True)
     assert of_points == {checkpoints[0]: {'point/mAP': rows[checkpoints[0]]['point/mAP']}}
-    assert 'analysis' not in tool.report(of_points)
+    found = {}
+    tool.rank(config, checkpoints[:1], True, found)
+    text = tool.report(of_points, found)
+    assert 'analysis' not in text
+    assert 'in 3 held-out videos' in text
 
 
 def test_what_is_reported(tool):
@@ -42,8 +47,14 @@ def test_what_is_reported(tool):
     # Ranks by points 1 3 2, by test videos 1 2 3: correlation 1 - 6 * (0 + 1 + 1) / (3 * 8) = 0.5. By the segments of
     # the held-out videos 3 2 1: -1.
     rows = {'early': row(0.1, 0.3, 0.2), 'middle': row(0.3, 0.2, 0.4), 'late': row(0.2, 0.1, 0.45)}
-    text = tool.report(rows)
-    assert 'chosen by point/mAP: middle' in text
+    points, hit, miss = (Instances.of_video([part], [0], [1]) for part in ([5, 5], [0, 10], [20, 30]))
+    both = [(points, hit)] * 2
+    text = tool.report(rows, {'early': [(points, miss)] * 2, 'middle': both, 'late': [(points, miss)] * 2})
+    assert re.search('chosen by .*: middle', text)
+    assert '2 points in 2 held-out videos' in text
+    # One of two videos is missed: AP 1/2. Resamples draw it 0, 1 or 2 times of 2: a standard error of 0.35.
+    assert tool.choose({'early': both, 'late': [(points, hit), (points, miss)]})[0] == 'early'
+    assert tool.choose({'early': both, 'late': both})[0] == 'late'
     assert '0.50 (point/mAP), -1.00 (held-out mAP (analysis))' in text
     assert 'chosen 40.00, best 45.00, last 45.00; regret 5.00' in text
     assert re.search(r'\| middle +\| +30\.00 \| +20\.00 \| +40\.00 \|', text)

@@ -1,6 +1,8 @@
 """Rank checkpoints by the points of held-out videos, and compare the ranking with the mAP.
 
 The validation of the config must read a held-out fold of the training videos, as fsptal-tuned_synthetic_fold.py does.
+Chosen is the last checkpoint whose point/mAP is within one standard error of the best one (Breiman et al. 1984): the
+difference of two checkpoints is that far from chance, by a bootstrap over the held-out videos.
 The columns marked "analysis" read the ground-truth segments of the held-out and of the test videos. They show how far
 the ranking can be trusted, and must not choose anything. --points-only leaves them out.
 """
@@ -13,6 +15,7 @@ from pathlib import Path
 if __name__ == '__main__':  # before imports that take seconds, or fail
     runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](__file__)
 
+import numpy as np
 import torch
 from mmaction.registry import MODELS
 from mmengine.evaluator import Evaluator
@@ -22,7 +25,14 @@ from mmengine.runner import Runner
 from scipy.stats import spearmanr
 
 from fsptal_mm.apis.model_loading import load_local_checkpoint
-from fsptal_mm.evaluation.functional import summary_table
+from fsptal_mm.evaluation.functional import (
+    resample_videos,
+    resampled_point_precision,
+    sample_deviation,
+    summary_table,
+)
+from fsptal_mm.evaluation.samples import collect_detections, collect_points
+from fsptal_mm.structures import Instances
 from fsptal_mm.utils.configs import OptionsAction, merge_options, naming_types, read_config
 from fsptal_mm.utils.errors import InputError
 
@@ -38,13 +48,14 @@ def parse_args(argv):
     return parser.parse_args(argv)
 
 
-def judge(model, loader, evaluators):
+def judge(model, loader, evaluators, found=None):
     """Run a model over the videos of a loader.
 
     Args:
         model (PointTAL): In evaluation mode.
         loader (DataLoader): Of the videos.
         evaluators (list[dict]): Configs of the metrics.
+        found (list, optional): Gets the points and the detections of each video with points.
 
     Returns:
         dict[str, float]: Figures of all metrics.
@@ -53,17 +64,23 @@ def judge(model, loader, evaluators):
     evaluator.dataset_meta = loader.dataset.metainfo
     with torch.no_grad():
         for batch in loader:
-            evaluator.process(model.test_step(batch), batch)
+            samples = model.test_step(batch)
+            evaluator.process(samples, batch)
+            if found is not None:
+                found += [
+                    pair for pair in zip(map(collect_points, samples), map(collect_detections, samples)) if len(pair[0])
+                ]
     return evaluator.evaluate(len(loader.dataset))
 
 
-def rank(config, checkpoints, points_only):
+def rank(config, checkpoints, points_only, found=None):
     """Evaluate every checkpoint.
 
     Args:
         config (Config): Of the experiment.
         checkpoints (list[str]): Files.
         points_only: Whether to leave out the columns that read ground-truth segments.
+        found (dict, optional): Gets, for each checkpoint, the points and detections of each held-out video.
 
     Returns:
         dict[str, dict[str, float]]: A row of figures for each checkpoint.
@@ -82,10 +99,13 @@ def rank(config, checkpoints, points_only):
     rows = {}
     for path in checkpoints:
         load_local_checkpoint(model, path, *(loader.dataset for loader in (held_out, test) if loader is not None))
-        measures = judge(model, held_out, [dict(type='PointMetric'), *analysis])
+        pairs = []
+        measures = judge(model, held_out, [dict(type='PointMetric'), *analysis], pairs)
         if _POINTS not in measures:
             raise InputError('points in the held-out videos', field='val_dataloader.dataset', found='none')
         rows[path] = {_POINTS: measures[_POINTS]}
+        if found is not None:
+            found[path] = pairs
         if not points_only:
             rows[path][_HELD_OUT] = _main_figure(measures)
             rows[path][_TEST] = _main_figure(judge(model, test, analysis))
@@ -100,10 +120,39 @@ def _main_figure(measures):
     raise InputError('ground-truth segments in the held-out and the test videos for an analysis, else --points-only')
 
 
-def report(rows):
+def choose(found):
+    """Choose the last checkpoint within one standard error of the best.
+
+    Args:
+        found (dict[str, list]): As :func:`rank` fills it, in the order of training.
+
+    Returns:
+        tuple: The chosen checkpoint, and for each checkpoint the standard error (fraction) of its difference from the
+        best one.
+    """
+    num_videos = len(next(iter(found.values())))
+    counts = np.vstack([np.ones((1, num_videos), dtype=int), resample_videos(num_videos)])
+    mean_ap = {}
+    for path, pairs in found.items():
+        points, detections = (Instances.join(part) for part in zip(*pairs))
+        num_classes = max(points.labels.max(), detections.labels.max(initial=0)) + 1
+        mean_ap[path] = np.nanmean(resampled_point_precision(points, detections, num_classes, counts), axis=1)
+    best = max(mean_ap.values(), key=lambda values: values[0])
+    errors = {path: sample_deviation((values - best)[1:]) for path, values in mean_ap.items()}
+    chosen = [path for path, values in mean_ap.items() if best[0] - values[0] <= errors[path]][-1]
+    return chosen, errors
+
+
+def report(rows, found):
     """Name the checkpoint that the points choose; with mAP also the rank correlation, and the loss by this choice."""
-    best = max(rows, key=lambda path: rows[path][_POINTS])
-    lines = [summary_table(rows, 'checkpoint'), f'chosen by {_POINTS}: {best}']
+    best, errors = choose(found)
+    num_points = sum(len(points) for points, _ in found[best])
+    lines = [
+        summary_table(rows, 'checkpoint'),
+        f'{num_points} points in {len(found[best])} held-out videos; standard error of the difference from the best: '
+        + ', '.join(f'{100 * error:.1f}' for error in errors.values()),
+        f'chosen by {_POINTS}, the last within one standard error of the best: {best}',
+    ]
     scores = {key: [row[key] for row in rows.values()] for key in next(iter(rows.values()))}
     if _TEST in scores:
         truth = scores[_TEST]
@@ -125,7 +174,8 @@ def main(argv=None):
             merge_options(config, args.cfg_options)
             init_default_scope(config.default_scope)
             MMLogger.get_current_instance().setLevel('WARNING')  # the metrics' own tables would hide ours
-            print(report(rank(config, args.checkpoints, args.points_only)))
+            found = {}
+            print(report(rank(config, args.checkpoints, args.points_only, found), found))
     except InputError as error:
         sys.exit(f'error: {error}')
 

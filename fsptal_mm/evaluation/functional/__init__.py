@@ -3,6 +3,7 @@ from .bootstrap import (
     paired_difference,
     resample_videos,
     resampled_average_precision,
+    resampled_point_precision,
     sample_deviation,
 )
 from .classification import classification_measures
@@ -45,6 +46,7 @@ __all__ = [
     'render_markdown',
     'resample_videos',
     'resampled_average_precision',
+    'resampled_point_precision',
     'sample_deviation',
     'summarize_recall',
     'summary_table',

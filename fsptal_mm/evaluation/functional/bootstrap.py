@@ -8,6 +8,7 @@ import numpy as np
 from fsptal_mm.structures import Instances
 
 from .detection import match_detections
+from .points import match_points
 
 # Numbers of one array of weights, (resamples, detections of a class), at once: bounds the memory at some tens of MB.
 _MAX_WEIGHTS = 1 << 22
@@ -68,9 +69,30 @@ def resampled_average_precision(
         np.ndarray: ``(B, K, C)``; NaN where a resample has no ground-truth segment of a class.
     """
     det = det[np.lexsort((-det.scores, det.labels))]
-    hits = match_detections(gt, det, tiou_thresholds)
+    return _resampled_ap(match_detections(gt, det, tiou_thresholds), gt, det, num_classes, counts)
+
+
+def resampled_point_precision(points: Instances, det: Instances, num_classes: int, counts: np.ndarray) -> np.ndarray:
+    """Average precision as in :func:`.point_average_precision`, on resampled sets of videos.
+
+    Args:
+        points (Instances): Labelled instances.
+        det (Instances): Detections.
+        num_classes: Number of classes, C.
+        counts (np.ndarray): ``(B, V)`` int, as in :func:`resampled_average_precision`.
+
+    Returns:
+        np.ndarray: ``(B, C)``; NaN where a resample has no point of a class.
+    """
+    det = det[np.lexsort((-det.scores, det.labels))]
+    hits = match_points(points, det) >= 0
+    return _resampled_ap(hits[None], points, det, num_classes, counts)[:, 0]
+
+
+def _resampled_ap(hits, gt, det, num_classes, counts):
+    """Average precision ``(B, K, C)`` from ``(K, N)`` hits of detections in the order of class and falling score."""
     edges = np.searchsorted(det.labels, np.arange(num_classes + 1))
-    ap = np.full((len(counts), len(tiou_thresholds), num_classes), np.nan)
+    ap = np.full((len(counts), len(hits), num_classes), np.nan)
     for label in np.unique(gt.labels):
         of_class = slice(edges[label], edges[label + 1])
         videos, class_hits = det.videos[of_class], hits[:, of_class]
