@@ -84,13 +84,16 @@ def state_dict_holder(checkpoint: Any, file: str | Path) -> dict[str, Any]:
     return checkpoint
 
 
-def load_local_checkpoint(model: nn.Module, path: str | Path, *datasets: BaseDataset) -> None:
+def load_local_checkpoint(model: nn.Module, path: str | Path, *datasets: BaseDataset) -> dict[str, Any]:
     """Load a local checkpoint into a model; nothing in it is executed.
 
     Args:
         model: The model.
         path: File of the checkpoint.
         *datasets: Datasets that the model will see: they get the classes of the checkpoint, in its order, by name.
+
+    Returns:
+        dict: The checkpoint.
 
     Raises:
         InputError: There is no such file, or it is no checkpoint, or one of another model (see :func:`load_weights`) or
@@ -100,6 +103,7 @@ def load_local_checkpoint(model: nn.Module, path: str | Path, *datasets: BaseDat
     load_weights(model, state_dict_holder(checkpoint, path), path)
     for dataset in datasets:
         align_classes(dataset, classes_of_checkpoint(checkpoint), str(path), 'the dataset')
+    return checkpoint
 
 
 def load_weights(model: nn.Module, checkpoint: dict[str, Any], file: str | Path) -> None:

@@ -1,5 +1,6 @@
 """Choice of an operating point: a model on held-out videos, and their points."""
 
+import ast
 import logging
 from pathlib import Path
 
@@ -32,15 +33,16 @@ def choose_for_checkpoint(config: Config, checkpoint: str | Path) -> OperatingPo
         checkpoint: Local file; nothing in it is executed.
 
     Raises:
-        InputError: There is no such checkpoint, it is of another model or of other classes, no video is held out, no
-            held-out video has a point, or no detection covers one.
+        InputError: There is no such checkpoint, it is of another model, of other classes or of another fold, no video
+            is held out, no held-out video has a point, or no detection covers one.
     """
     digest = model_digest(config.model)
     with DefaultScope.overwrite_default_scope('mmaction'):
         dataset = build_held_out(config)
         model = MODELS.build(config.model)
         loader = {**config.test_dataloader, 'dataset': dataset}
-        load_local_checkpoint(model, checkpoint, dataset)
+        trained = load_local_checkpoint(model, checkpoint, dataset)
+        _check_same_fold(config.train_dataloader.dataset, trained, checkpoint)
         model = model.to(get_device()).eval()
         points, detections = [], []
         with torch.no_grad():
@@ -98,6 +100,40 @@ def build_held_out(config: Config) -> BaseDataset:
             logging.WARNING,
         )
     return dataset
+
+
+def _check_same_fold(dataset, checkpoint, file):
+    """InputError if the checkpoint says that it was trained on another fold, or on all videos."""
+    used = _trained_dataset(checkpoint)
+    if used is None:
+        return
+    expected = None if dataset.get('fold') is None else dict(dataset.fold)
+    found = _literal(used.get('fold'))
+    if found != expected:
+        expected = f'{expected}, as in the config'
+        raise InputError(expected, file=file, field='fold of its training', found=str(found))
+
+
+def _trained_dataset(checkpoint):
+    """Syntax trees of the fields of the training dataset, from the config's text, of which nothing is executed.
+
+    ``None`` if the checkpoint holds no such text.
+    """
+    meta = checkpoint.get('meta')
+    text = meta.get('cfg') if isinstance(meta, dict) else None
+    try:
+        found = {node.targets[0].id: node.value for node in ast.parse(text).body if isinstance(node, ast.Assign)}
+        loader = {entry.arg: entry.value for entry in found['train_dataloader'].keywords}
+        return {entry.arg: entry.value for entry in loader['dataset'].keywords}
+    except (TypeError, SyntaxError, ValueError, KeyError, AttributeError):  # no text, or not as mmengine writes it
+        return None
+
+
+def _literal(node):
+    """Value of ``dict(index=0, count=4)``; ``None`` for anything else."""
+    if not isinstance(node, ast.Call):
+        return None
+    return {entry.arg: ast.literal_eval(entry.value) for entry in node.keywords}
 
 
 def _video_ids(dataset):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
 from refusals import refused
 from small_sets import save_untrained, small_config
@@ -138,6 +139,21 @@ def test_trained_on_or_without_points(trained):
     config.val_dataloader = None
     with refused('train_dataloader.dataset.fold'):
         tool.choose_for_checkpoint(config, checkpoint)
+
+
+def test_a_checkpoint_of_another_fold(trained, tmp_path):
+    path, checkpoint, tool = trained
+    config, weights = Config.fromfile(path), torch.load(checkpoint)
+    for index, text in enumerate((config.pretty_text, config.pretty_text.replace("part='train'", "part='held_out'"))):
+        other = tmp_path / f'{index}.pth'
+        torch.save({**weights, 'meta': dict(cfg=text)}, other)
+    assert tool.choose_for_checkpoint(config, tmp_path / '0.pth').num_videos == 3
+    with refused('1.pth', 'fold', 'held_out'):
+        tool.choose_for_checkpoint(config, other)
+    config.train_dataloader.dataset.fold = None
+    torch.save({**weights, 'meta': dict(cfg=config.pretty_text)}, other)
+    with refused('1.pth', 'fold', 'None'):
+        tool.choose_for_checkpoint(Config.fromfile(path), other)
 
 
 def test_for_a_checkpoint_that_was_trained_on_all_videos(trained):
