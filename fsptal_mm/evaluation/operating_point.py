@@ -19,8 +19,8 @@ from .samples import warn
 
 MIN_POINTS = 30  # fewer give a warning: the 95% interval of a recall of 0.8 is then 0.14 to either side
 _RESAMPLES = 100
-# Chosen on halves of test videos, for the test of the other half, over 62 runs on four datasets: F1 at tIoU 0.5 is 1.1
-# to 2.4 points below the best threshold of these videos; 2.9 at most with 10, 3.3 for one threshold of best F1 alone.
+# Chosen on halves of test videos, for the test of the other half, over 62 runs on four datasets: F1 at tIoU 0.5 is 1.8
+# to 2.6 points below the best threshold of these videos; 1.2 to 3.0 with 10, 2.8 to 4.0 for one threshold of best F1.
 _SHARED_POINTS = 20
 _SUFFIX = '.operating_point.json'
 _FORMAT = 'fsptal_mm operating point'

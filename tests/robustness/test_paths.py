@@ -13,6 +13,7 @@ from nasty import NASTY_TEXTS
 from tool_modules import load_tool
 
 from fsptal_mm.apis import TALInferencer
+from fsptal_mm.apis.inference_inputs import VideoInput
 from fsptal_mm.datasets import PointTALDataset
 from fsptal_mm.datasets.annotations.records import Annotations, VideoRecord
 from fsptal_mm.datasets.synthetic.features import SyntheticParams
@@ -63,7 +64,6 @@ def test_features_outside_their_folder_are_not_read(tmp_path):
     assert dataset(tmp_path, pipeline=pipeline, **options)[0]['features'].sum() == 12
 
 
-Video = namedtuple('Video', 'video_id is_video source')
 Sample = namedtuple('Sample', 'duration_sec detections')
 
 
@@ -73,7 +73,7 @@ def test_pictures_stay_in_the_output_folder(what, tmp_path):
     inferencer.classes = ('a',)
     sample = Sample(5.0, Instances.of_video([[0, 1]], [0], [0.5]))
     for name in LEAVING:
-        video = Video(name, what == 'annotate', tmp_path / 'none.mp4')
+        video = VideoInput(name, (str(tmp_path / ('none.mp4' if what == 'annotate' else 'none.npy')),))
         options = {'out_dir': tmp_path / 'deep/down/out', what: True}
         refused(inferencer.visualize, [video], [sample], names='video_id', **options)
     assert not [path for path in tmp_path.rglob('*') if path.is_file()]
