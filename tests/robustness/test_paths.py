@@ -70,7 +70,7 @@ Sample = namedtuple('Sample', 'duration_sec detections')
 @pytest.mark.parametrize('what', ['timeline', 'annotate'])
 def test_pictures_stay_in_the_output_folder(what, tmp_path):
     inferencer = object.__new__(TALInferencer)
-    inferencer.classes = ('a',)
+    inferencer.classes, inferencer.show_progress = ('a',), False
     sample = Sample(5.0, Instances.of_video([[0, 1]], [0], [0.5]))
     for name in LEAVING:
         video = VideoInput(name, (str(tmp_path / ('none.mp4' if what == 'annotate' else 'none.npy')),))
