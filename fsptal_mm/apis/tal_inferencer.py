@@ -182,7 +182,7 @@ class TALInferencer(BaseInferencer):
             inputs: The videos, as :func:`.list_inputs` gives them.
             batch_size: Videos in one batch.
             failures: List to which errors of single inputs are added. Without it, the first one is raised.
-            on_progress: As in :meth:`.InputPipeline.read_each`.
+            on_progress: As in ``InputPipeline.read_each``.
 
         Yields:
             tuple: The videos of a batch, and their input for ``model.test_step``.

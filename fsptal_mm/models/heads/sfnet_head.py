@@ -53,7 +53,7 @@ class _Stream(nn.Module):
 class SFNetHead(SnippetHead):
     """``L = sum over streams and their fusion of L_video + L_frame + L_actionness``.
 
-    Labels grow once: ``RefreshHook`` takes :attr:`growth` over all training videos, and begins anew with what it finds.
+    Labels grow once: ``RefreshHook`` takes ``growth`` over all training videos, and begins anew with what it finds.
     Background is mined over the whole batch, so that videos of a batch are not independent of one another.
 
     Args:
