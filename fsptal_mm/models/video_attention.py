@@ -35,13 +35,18 @@ def video_attention(
         Tensor: ``(R', H, d)`` with zero gaps.
     """
     asking = batch if asking is None else asking
-    groups = _groups(batch.lengths)
-    keys, queries = _Slots(batch, groups), _Slots(asking, groups)
+    keys, queries = _plan(batch, asking)
     attended = []
     for group, around, mask in zip(queries.take(query, asking), keys.take(key_value, batch), keys.masks(query.dtype)):
         rows = (part.transpose(1, 2) for part in (group, *around.unbind(2)))  # (videos, H, T, d) each
         attended.append(F.scaled_dot_product_attention(*rows, attn_mask=mask, scale=scale).transpose(1, 2))
     return queries.put_back(attended, asking)
+
+
+@torch.compiler.disable  # bookkeeping on the host in numpy, which a compiler would take for tensors
+def _plan(batch, asking):
+    groups = _groups(batch.lengths)
+    return _Slots(batch, groups), _Slots(asking, groups)
 
 
 def _groups(lengths):

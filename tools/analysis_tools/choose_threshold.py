@@ -11,7 +11,12 @@ Example:
 """
 
 import argparse
+import runpy
 import sys
+from pathlib import Path
+
+if __name__ == '__main__':  # before imports that take seconds, or fail
+    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](__file__)
 
 from mmengine.logging import MMLogger
 
