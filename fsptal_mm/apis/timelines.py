@@ -16,7 +16,7 @@ from fsptal_mm.datasets.videos.reader import VIDEO_SUFFIXES, VideoReader
 from fsptal_mm.engine.timeline_samples import (
     check_has_timeline,
     find_videos,
-    item_with_truth,
+    item_with_ground_truth,
     mined_sample,
     predicted_sample,
 )
@@ -77,9 +77,9 @@ def timelines_of_model(
     model = model.to(get_device()).eval()
     found = {}
     for index in find_videos(dataset, videos, 'videos'):
-        sample = predicted_sample(model, item_with_truth(dataset, index))
+        sample = predicted_sample(model, item_with_ground_truth(dataset, index))
         if labelled is not None:
-            mined = mined_sample(model, item_with_truth(labelled, index))
+            mined = mined_sample(model, item_with_ground_truth(labelled, index))
             mined.pred_segments = sample.pred_segments
             sample = mined
         timeline = sample_timeline(sample, dataset.metainfo['classes'], name)

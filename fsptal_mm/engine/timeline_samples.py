@@ -49,7 +49,7 @@ def find_videos(dataset: BaseDataset, videos: int | Sequence[str], field: str) -
     return [indices[video_id] for video_id in videos]
 
 
-def item_with_truth(dataset: BaseDataset, index: int) -> dict:
+def item_with_ground_truth(dataset: BaseDataset, index: int) -> dict:
     """Item of a dataset whose data sample also holds the ground truth, for pictures: in a training it does not.
 
     Args:

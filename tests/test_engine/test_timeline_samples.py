@@ -7,7 +7,7 @@ from tiny_run import make_runner
 from fsptal_mm.engine.timeline_samples import (
     check_has_timeline,
     find_videos,
-    item_with_truth,
+    item_with_ground_truth,
     mined_sample,
     predicted_sample,
 )
@@ -36,7 +36,7 @@ def plain_item(runner, index):
 def test_training_video_shows_what_the_head_mines_in_seconds(runner):
     model, dataset = runner.model, runner.train_dataloader.dataset
     model.train()
-    timeline = sample_timeline(mined_sample(model, item_with_truth(dataset, 2)), CLASSES, 'A')  # v2, 23 s
+    timeline = sample_timeline(mined_sample(model, item_with_ground_truth(dataset, 2)), CLASSES, 'A')  # v2, 23 s
     assert model.training
     (track,) = timeline.tracks
     assert (timeline.video_id, timeline.duration_sec, timeline.is_training, track.name) == ('v2', 23, True, 'A')

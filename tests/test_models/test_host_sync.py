@@ -58,8 +58,8 @@ def launches_of_a_step(form, counts):
     'form, most',
     [
         (dict(head='PointTALHead'), 250),
-        (dict(trunk='AffinityEmbedding', separation=None), 800),  # nearly half of them in the search
-        (dict(cosine=True, separation_loss=dict(type='FeatureSeparationLoss', class_aware=True)), 880),
+        (dict(trunk='AffinityEmbedding', separation=None), 1150),  # most of them in the search
+        (dict(cosine=True, separation_loss=dict(type='FeatureSeparationLoss', class_aware=True)), 1220),
         (dict(head='PointTALHead', trunk='TransformerEmbedding'), 480),
     ],
     ids=['base', 'fsptal', 'tuned', 'transformer'],

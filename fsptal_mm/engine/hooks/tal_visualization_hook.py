@@ -10,7 +10,7 @@ from mmengine.runner import Runner
 from fsptal_mm.utils.errors import InputError, check_numbers
 from fsptal_mm.visualization import TALVisualizer
 
-from ..timeline_samples import check_has_timeline, find_videos, item_with_truth, mined_sample, predicted_sample
+from ..timeline_samples import check_has_timeline, find_videos, item_with_ground_truth, mined_sample, predicted_sample
 from ..unwrapping import unwrapped_model
 
 _SEPARATORS = str.maketrans('/\\', '__')  # a video id may name a folder, the name of an image may not
@@ -86,6 +86,6 @@ class TALVisualizationHook(Hook):
     def _draw(runner, split, look_at, videos, epoch):
         dataset = getattr(runner, f'{split}_dataloader').dataset
         for index in find_videos(dataset, videos, f'{split}_videos'):
-            sample = look_at(unwrapped_model(runner), item_with_truth(dataset, index))
+            sample = look_at(unwrapped_model(runner), item_with_ground_truth(dataset, index))
             name = f'{split}_{sample.video_id.translate(_SEPARATORS)}'
             runner.visualizer.add_datasample(name, None, sample, step=epoch)

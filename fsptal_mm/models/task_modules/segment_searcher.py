@@ -49,7 +49,7 @@ class SegmentSearcher:
         original: bool = False,
         background_segments: bool = False,
         num_places: int = 15,
-        num_rounds: int = 2,
+        num_rounds: int = 4,
     ) -> None:
         check_numbers('SegmentSearcher', 0, outer_ratio=outer_ratio)
         check_numbers('SegmentSearcher', 3, whole=True, num_places=num_places)
