@@ -35,7 +35,10 @@ def video_attention(
         Tensor: ``(R', H, d)`` with zero gaps.
     """
     asking = batch if asking is None else asking
-    keys, queries = _plan(batch, asking)
+    plan = _plan
+    if torch.compiler.is_compiling():  # bookkeeping on the host in numpy, which a compiler would take for tensors
+        plan = torch.compiler.disable(_plan)  # not as a decorator: that imports the compiler, 2 s of every start
+    keys, queries = plan(batch, asking)
     attended = []
     for group, around, mask in zip(queries.take(query, asking), keys.take(key_value, batch), keys.masks(query.dtype)):
         rows = (part.transpose(1, 2) for part in (group, *around.unbind(2)))  # (videos, H, T, d) each
@@ -43,7 +46,6 @@ def video_attention(
     return queries.put_back(attended, asking)
 
 
-@torch.compiler.disable  # bookkeeping on the host in numpy, which a compiler would take for tensors
 def _plan(batch, asking):
     groups = _groups(batch.lengths)
     return _Slots(batch, groups), _Slots(asking, groups)
