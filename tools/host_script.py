@@ -11,8 +11,8 @@ from types import SimpleNamespace
 def run(name):
     """Run a script of mmaction2's ``tools`` with the arguments of this process; wrong input gives an error of one line.
 
-    Two things are added to mmaction2: ``--cfg-options data_root=DIR`` changes all paths below the old folder, and
-    messages name the mistakes in options and configs.
+    Three things are added to mmaction2: ``--cfg-options data_root=DIR`` changes all paths below the old folder, messages
+    name the mistakes in options and configs, and ``RunChecksHook`` checks runs of configs that do not name it, too.
     """
     # oneDNN caches compiled code for the last 1024 shapes of tensors. Batches of videos nearly always have new shapes.
     # The cached blocks then lie between the large blocks of each step, which malloc cannot give back: memory grows.
@@ -36,6 +36,7 @@ def run(name):
     def fromfile(path):
         config = read_config(path)
         move_data_root(config, args.cfg_options)  # before the script merges the options, which have the last word
+        config.setdefault('default_hooks', {}).setdefault('run_checks', dict(type='RunChecksHook'))
         return config
 
     script.parse_args, script.Config = lambda: args, SimpleNamespace(fromfile=fromfile)

@@ -50,6 +50,12 @@ def test_options_reach_the_runner_and_data_root_every_path(name, more, run):
     assert os.environ['ONEDNN_PRIMITIVE_CACHE_CAPACITY'] == '32'
 
 
+def test_runs_of_configs_from_before_the_checks_are_checked(run):
+    config = run('train.py', ROOT / 'tests/data/configs/lacp_synthetic.py')
+    assert config.default_hooks.run_checks.type == 'RunChecksHook'
+    assert config.default_hooks.checkpoint.type == 'CheckpointHook'  # the others stay
+
+
 def test_what_the_user_set_for_onednn_stays(run, monkeypatch):
     monkeypatch.setenv('ONEDNN_PRIMITIVE_CACHE_CAPACITY', '7')
     run('train.py', CONFIG)

@@ -17,8 +17,7 @@ default_hooks = dict(
     logger=dict(ignore_last=False, interval=20, type='LoggerHook'),
     param_scheduler=dict(type='ParamSchedulerHook'),
     results=dict(type='ResultFileHook'),
-    run_checks=dict(type='RunChecksHook'),
-    runtime_info=dict(type='StepInfoHook'),
+    runtime_info=dict(type='RuntimeInfoHook'),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     timer=dict(type='IterTimerHook'),
 )
@@ -71,7 +70,7 @@ model = dict(
     type='PointTAL',
 )
 optim_wrapper = dict(
-    optimizer=dict(fused=True, lr=0.0003, type='Adam'),
+    optimizer=dict(lr=0.0003, type='Adam'),
     paramwise_cfg=dict(custom_keys=dict(refinement=dict(lr_mult=3.3333333333333335))),
     type='OptimWrapper',
 )

@@ -16,8 +16,7 @@ default_hooks = dict(
     logger=dict(ignore_last=False, interval=20, type='LoggerHook'),
     param_scheduler=dict(type='ParamSchedulerHook'),
     results=dict(type='ResultFileHook'),
-    run_checks=dict(type='RunChecksHook'),
-    runtime_info=dict(type='StepInfoHook'),
+    runtime_info=dict(type='RuntimeInfoHook'),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     timer=dict(type='IterTimerHook'),
 )
@@ -53,7 +52,7 @@ model = dict(
     ),
     type='PointTAL',
 )
-optim_wrapper = dict(optimizer=dict(fused=True, lr=0.0001, type='Adam'), type='OptimWrapper')
+optim_wrapper = dict(optimizer=dict(lr=0.0001, type='Adam'), type='OptimWrapper')
 param_scheduler = []
 resume = False
 test_cfg = dict(type='TestLoop')
