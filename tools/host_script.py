@@ -11,8 +11,8 @@ from types import SimpleNamespace
 def run(name):
     """Run a script of mmaction2's ``tools`` with the arguments of this process; wrong input gives an error of one line.
 
-    Three things are added to mmaction2: ``--cfg-options data_root=DIR`` changes all paths below the old folder, messages
-    name the mistakes in options and configs, and ``RunChecksHook`` checks runs of configs that do not name it, too.
+    Three things are added to mmaction2: ``--cfg-options data_root=DIR`` changes all paths below the old folder,
+    messages name the mistakes in options and configs, and ``RunChecksHook`` checks runs of configs without it, too.
     """
     # oneDNN caches compiled code for the last 1024 shapes of tensors. Batches of videos nearly always have new shapes.
     # The cached blocks then lie between the large blocks of each step, which malloc cannot give back: memory grows.

@@ -51,7 +51,7 @@ class FeatureStore:
         return self._array[self._edges[index] : self._edges[index + 1]]
 
     def model_inputs(self, index: int, inputs: Tensor, video: str) -> Tensor:
-        """What a model takes, given what the pipeline has made of :meth:`host_features`.
+        """Inputs of the model for a video, whose :meth:`host_features` went through the pipeline.
 
         Raises:
             InputError: The pipeline changes features, which are on the device.

@@ -17,12 +17,12 @@ def decode_change_points(
 ) -> np.ndarray:
     """Boundaries of every labelled instance of a video.
 
-    From a point to the next one of any class, a video goes through at most three states: the action of the point,
-    background, the action of the next point. Each snippet has a log-likelihood in each state, ``log q`` of the class or
-    ``log b``; before the first and behind the last point there is only background besides. The boundary is where the
-    first state ends: not at the best split, but at the mean over all splits, each weighted by its likelihood, so that
-    an uncertain boundary is placed between the places that it may lie at. Best splits come from cumulative sums, a
-    dynamic program in time linear in the number of snippets.
+    Between a point and the next one of any class, a video goes through at most three states: the action of the point,
+    background, the action of the next point. Before the first and after the last point, the third state is missing.
+    The log-likelihood of a snippet is ``log q`` of the class, or ``log b`` for background. The boundary is the end of
+    the first state: the mean over all splits, each weighted by its likelihood, not the best split, so that an
+    uncertain boundary lies between its possible places. Cumulative sums and maxima (dynamic programming) find it in
+    time linear in the number of snippets.
 
     Args:
         scores (np.ndarray): ``(T, C)`` final scores, q-hat.
@@ -30,12 +30,12 @@ def decode_change_points(
         points (np.ndarray): ``(N, 2)`` first and last point of each instance, in snippets (fractions count).
         labels (np.ndarray): ``(N,)`` classes.
         found (np.ndarray, optional): ``(N, 2)`` segments found for the instances. Instances of different
-            classes whose segments hold each other's points happen at once, and are no neighbours.
+            classes whose segments hold each other's points overlap in time, and are no neighbours.
         background_weight: Factor on ``log b``: final scores are lower than background scores.
-        temperature: Divides log-likelihoods before they become weights: neighbouring snippets tell nearly the same.
+        temperature: Divides log-likelihoods before they become weights, since neighbouring snippets are correlated.
 
     Returns:
-        np.ndarray: ``(N, 2)`` starts and ends in snippets, each round its points.
+        np.ndarray: ``(N, 2)`` starts and ends in snippets; each segment contains its points.
     """
     of_class = np.log(np.clip(scores, _MIN_SCORE, 1 - _MIN_SCORE))
     of_background = background_weight * np.log(np.clip(background_scores, _MIN_SCORE, 1 - _MIN_SCORE))

@@ -1,4 +1,4 @@
-"""Class lists of checkpoints and datasets, which are joined by the names."""
+"""Class lists of checkpoints and datasets, matched by the names of the classes."""
 
 import logging
 from typing import Any
@@ -20,13 +20,13 @@ def classes_of_checkpoint(checkpoint: dict[str, Any]) -> Any:
 
 
 def align_classes(dataset: BaseDataset, classes: Any, of: str, name: str) -> bool:
-    """Give a dataset the classes of a model, in the model's order; its labels are mapped by the names of the classes.
+    """Give a dataset the class list of a model; labels keep their names and get the indices of the model.
 
     Args:
         dataset (PointTALDataset): The dataset, or a wrapper around some; it changes in place.
-        classes (Sequence[str]): Names in the order of the model. Anything else counts as unknown and changes nothing.
-        of: Source of the names, for messages.
-        name: Name of the dataset, for messages.
+        classes (Sequence[str]): Names in the order of the model. Anything else is taken as unknown: nothing changes.
+        of: Source of ``classes``, such as ``'the checkpoint'``, for messages.
+        name: Field of the dataset in the config, such as ``'test_dataloader'``, for messages.
 
     Returns:
         bool: Whether the dataset was changed.

@@ -53,12 +53,12 @@ class PseudoSegmentRules:
     """Rules that turn detections into pseudo segments. Each rule is a switch; none reads the ground truth.
 
     Attributes:
-        change_points: Share of the boundaries by :func:`decode_change_points` in a segment, against those of the best
-            detection: 1 where actions follow upon one another, so that the next point tells where one ends. Then an
-            instance without a detection has a segment, too.
+        change_points: Weight of the boundaries by :func:`decode_change_points` against those of the best detection,
+            0 to 1. Use 1 where one action follows directly upon another, so that the next point limits where one ends.
+            Above 0, an instance without a detection has a segment, too.
         cut: End a segment half-way to the next labelled instance of its class, and at background points.
-        blend: Share by which a segment moves towards one round its point that is as long as the segments of its class
-            usually are; 0 for none.
+        blend: Share by which a segment moves towards one around its point that has the usual length of its class;
+            0 for none.
         fill: Give a labelled instance without a segment one of that usual length.
         confidence: Weigh segments by their rank among those of their class: from 0.5 for the least certain one to 1.5.
         min_score: Detections of a lower score are left out.
@@ -172,7 +172,7 @@ def free_room(
 
 
 def usual_segments(pseudo: PseudoSegments, points: Instances, room: np.ndarray) -> np.ndarray:
-    """Segments round each labelled instance, as long as the segments of its class usually are.
+    """Segments around each labelled instance, of the usual length of its class.
 
     Args:
         pseudo (PseudoSegments): What was found.

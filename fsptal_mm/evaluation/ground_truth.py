@@ -123,7 +123,7 @@ class GroundTruth:
             InputError: No video has a ground-truth segment.
         """
         if not len(self.segments):
-            raise InputError('at least one segment in the videos to judge', file=file, found='none')
+            raise InputError('at least one segment in the videos to evaluate', file=file, found='none')
 
     def read_detections(self, path: str | Path) -> Instances:
         """Read the detections of a results file in these videos: none where nothing was found in those that it lists.
@@ -138,15 +138,15 @@ class GroundTruth:
         det = to_instances(results, self.ids, self.classes, file=path)
         listed = [found for video, found in results.items() if known_id(video, ids) is not None]
         if not len(det) and (not listed or any(found['labels'] for found in listed)):
-            raise InputError('detections of the classes of the videos to judge', file=path, found='none')
+            raise InputError('detections of the classes of the ground truth', file=path, found='none')
         return det
 
-    def judged(self, det: Instances) -> Instances:
-        """Detections without those that overlap an ambiguous range, if such are left out."""
+    def without_ambiguous(self, det: Instances) -> Instances:
+        """Leave out detections that overlap an ambiguous range, if ``drop_ambiguous`` was set."""
         return det if self.ambiguous is None else det[~touches_any(det, self.ambiguous)]
 
     def evaluate(self, det: Instances, proposals: bool = True) -> Evaluation:
-        """Mean average precision and, with ``proposals``, AR@AN; ambiguous ranges are regarded."""
+        """Mean average precision and, with ``proposals``, AR@AN; detections in ambiguous ranges are left out."""
         return evaluate_detections(
             self.segments, det, len(self.classes), self.protocol, self.ambiguous, proposals=proposals
         )
@@ -155,18 +155,20 @@ class GroundTruth:
         """Analyse the errors of a localizer, see :func:`~fsptal_mm.evaluation.diagnosis.diagnose`.
 
         Args:
-            det (Instances): Detections; ambiguous ranges are regarded.
+            det (Instances): Detections; those in ambiguous ranges are left out.
             tiou: tIoU of the profile and of the false negatives.
             preset: Name of the buckets in ``BUCKET_PRESETS``; by default those of the protocol, else THUMOS14's.
         """
         if preset is None:
             preset = 'activitynet' if self.protocol == PRESETS['activitynet'] else 'thumos14'
         tious, bounds = self.protocol.tiou_thresholds, BUCKET_PRESETS[preset]
-        return diagnose(self.segments, self.judged(det), len(self.classes), self.durations_sec, tious, tiou, bounds)
+        return diagnose(
+            self.segments, self.without_ambiguous(det), len(self.classes), self.durations_sec, tious, tiou, bounds
+        )
 
     def video_average_precision(self, det: Instances, tiou: float = 0.5) -> np.ndarray:
-        """Average precision of each video on its own, ``(V,)``; ambiguous ranges are regarded.
+        """Average precision of each video on its own, ``(V,)``, without ambiguous ranges.
 
         See :func:`~fsptal_mm.evaluation.functional.video_average_precision`.
         """
-        return video_average_precision(self.segments, self.judged(det), tiou, len(self.ids))
+        return video_average_precision(self.segments, self.without_ambiguous(det), tiou, len(self.ids))

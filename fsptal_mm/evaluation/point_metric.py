@@ -98,7 +98,7 @@ class PointMetric(BaseMetric):
         """Figures, and in words what they are computed from."""
         labelled = [result for result in results if len(result['points'])]
         if len(labelled) < len(results):
-            warn(f'{len(results) - len(labelled)} of {len(results)} videos carry no point and are not judged')
+            warn(f'{len(results) - len(labelled)} of {len(results)} videos have no point and are left out')
         if not labelled:
             return {}, 'no video carries a point'
         points, det = (Instances.join(column(labelled, field)) for field in ('points', 'detections'))

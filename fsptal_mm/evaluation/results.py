@@ -241,7 +241,7 @@ def _to_segment(value):
 def _warn_of_unknown(file, unknown_videos, unknown_labels):
     parts = []
     if unknown_videos:
-        parts.append(f'{len(unknown_videos)} videos that are not judged ({_names(unknown_videos)})')
+        parts.append(f'{len(unknown_videos)} videos outside the test set ({_names(unknown_videos)})')
     if unknown_labels:
         parts.append(f'{unknown_labels.total()} detections of unknown classes ({_names(sorted(unknown_labels))})')
     if parts:

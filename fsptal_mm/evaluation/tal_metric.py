@@ -122,7 +122,7 @@ class TALMetric(BaseMetric):
         """
         results = without_repetition(results)
         classes = class_names(self.dataset_meta)
-        measures, how = {}, 'no detections judged'
+        measures, how = {}, 'no detections evaluated'
         if {'mAP', 'AR@AN'} & set(self.metrics):
             measures, how = self._detection_measures(results, classes)
         if 'classification' in self.metrics:
@@ -137,7 +137,7 @@ class TALMetric(BaseMetric):
         ground_truth = GroundTruth.from_videos(results, classes, self.protocol, self.ambiguous == 'drop')
         if not len(ground_truth.segments):
             warn(f'None of {len(results)} videos has a ground-truth segment (test_mode?): mAP and AR@AN are left out')
-            return {}, 'no detections judged'
+            return {}, 'no detections evaluated'
         det = Instances.join(column(results, 'detections'))
         if self.ambiguous == 'drop' and not len(ground_truth.ambiguous):
             warn("ambiguous='drop', but no video has an ambiguous range (is the dataset's ambiguous_file given?)")

@@ -16,7 +16,7 @@ def directions(features: Tensor, scale: float = 1.0) -> Tensor:
 
     Args:
         features (Tensor): Any.
-        scale: What their cosines are multiplied by, and with them the gradient that is to stay bounded.
+        scale: Factor of the cosines that the caller computes; with it, the bound on their gradient stays the same.
     """
     return _Normalise.apply(features.float(), _NORM_EPS * scale)
 

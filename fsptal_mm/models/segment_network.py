@@ -1,4 +1,4 @@
-"""A small network that looks at whole segments."""
+"""Network of the second stage: classifies and refines whole segments."""
 
 from typing import Any
 
@@ -51,7 +51,7 @@ class SegmentNetwork(nn.Module):
         self.conv = PackedConv1d(in_channels, channels, kernel_size)
         self.norm = nn.LayerNorm(channels)
         self.pooling = SegmentPooling(**pooling)
-        pooled_channels = self.pooling.num_ranges * channels + 2  # and two of the length
+        pooled_channels = self.pooling.num_ranges * channels + 2  # length in snippets and as a share of the video
         self.hidden = nn.Sequential(
             nn.Dropout(pooled_dropout),
             nn.Linear(pooled_channels, hidden_channels),
@@ -77,7 +77,7 @@ class SegmentNetwork(nn.Module):
         Returns:
             tuple[Tensor, Tensor]: Logits ``(N, C)`` and refined segments ``(N, 2)`` in snippets, both float32.
         """
-        batch = batch.with_gap(self.conv.padding[0])  # which need not be that of stage 1
+        batch = batch.with_gap(self.conv.padding[0])  # the gap of stage 1 may be smaller
         rows = self.norm(self.conv(batch.with_features(self.input_dropout(batch.features))))  # (R, D')
         embedded = batch.with_features(batch.zero_gaps(F.relu(rows)))
         means = self.pooling(embedded, video, segments).flatten(1)  # (N, K D')

@@ -7,8 +7,8 @@ from torch.nn import functional as F
 
 from fsptal_mm.structures import SnippetBatch, take_rows, to_device
 
-# Videos are padded to the longest of a group. Those of one group differ by at most this factor, and all that are
-# shorter than the last one share a group: 6 groups do a fifth more work than videos one by one at THUMOS14's lengths.
+# Videos are padded to the longest of their group. The lengths of a group differ by at most this factor, except in the
+# last one, which holds all shorter videos. At THUMOS14's lengths, 6 groups do a fifth more work than single videos.
 _RATIO, _NUM_GROUPS = 1.5, 6
 
 
@@ -21,8 +21,8 @@ def video_attention(
 ) -> Tensor:
     """Attend from the snippets of each video to all snippets of the same video.
 
-    Neither weights nor anything else of size T x T is kept, and the number of operations does not grow with the number
-    of videos: these are padded to a few lengths.
+    No T x T matrix is kept. The number of operations does not grow with the number of videos: these are padded to at
+    most six lengths.
 
     Args:
         batch (SnippetBatch): Of R rows, for its layout alone.
@@ -93,6 +93,6 @@ class _Slots:
         return [part.unflatten(0, shape)[:, None, None] for part, shape in parts]
 
     def put_back(self, parts, batch):
-        """What :meth:`take` gave, as ``(R, ...)`` rows with zero gaps."""
+        """Inverse of :meth:`take`: ``(R, ...)`` rows with zero gaps."""
         slots = torch.cat([part.flatten(0, 1) for part in parts])
         return batch.zero_gaps(take_rows(slots, self.place, self.index, self.empty))

@@ -75,7 +75,7 @@ def judge(results_file: str | Path, test_set: GroundTruth) -> Judged:
         InputError: The file cannot be read, holds other videos, or detections of unknown classes only.
     """
     found = test_set.read_detections(results_file)
-    det = test_set.judged(found)
+    det = test_set.without_ambiguous(found)
     det = det[np.argsort(-det.scores, kind='stable')]
     return Judged(
         test_set,

@@ -94,7 +94,7 @@ class SegmentLabels:
     is_background: Tensor
 
     def of_video(self, video: int) -> 'SegmentLabels':
-        """The segments of one video of the batch, numbered as those of a batch of it alone."""
+        """Select the segments of one video as a batch of its own: video 0, groups from 0."""
         groups = self.video == video
         chosen = groups[self.group]
         return SegmentLabels(
@@ -106,7 +106,7 @@ class SegmentLabels:
 
     @classmethod
     def join(cls, videos: Sequence['SegmentLabels'], device: torch.device | None = None) -> 'SegmentLabels':
-        """The segments of a batch from those of its videos, as :meth:`of_video` gives them."""
+        """Join the segments of single videos, as :meth:`of_video` gives them, to those of a batch."""
         sizes = torch.tensor([len(segments.video) for segments in videos])
         video = torch.arange(len(videos)).repeat_interleave(sizes)
         before = (sizes.cumsum(0) - sizes).repeat_interleave(torch.tensor([len(segments.group) for segments in videos]))
@@ -131,7 +131,7 @@ class SegmentLabels:
         reach = outer_length(self.stop - self.start, margin)
         first = (self.start - reach).clamp(min=0)
         stop = (self.stop + reach).clamp(max=num_snippets)
-        # The number of segments that reach over a snippet is the sum of those that began minus those that ended.
+        # Number of segments, widened by the margin, over a snippet: those begun so far minus those ended.
         row = self.video[self.group] * (num_snippets + 1)
         step = (~self.is_background).long()
         change = row.new_zeros(num_videos * (num_snippets + 1))
@@ -143,7 +143,7 @@ class SegmentLabels:
 class VideoLabels:
     """Given and mined labels of one video of T snippets, on the host.
 
-    Attributes named as in a data sample mean what they mean there, with the mined labels added.
+    Attributes have the names and meanings of a data sample's; mined labels are added.
 
     Attributes:
         actions: Sparse ``(T, C)`` int32, ``snippet_instances + 1``: few of a video's classes occur in it.
@@ -167,7 +167,7 @@ class VideoLabels:
         return self.actions.to_dense() + NO_INSTANCE
 
     def to_state(self) -> dict[str, Any]:
-        """The labels as a checkpoint can hold them, without classes of this package."""
+        """Convert to plain values and tensors, which a checkpoint can hold."""
         actions = self.actions.coalesce()
         state = {name: value for name, value in vars(self).items() if name not in ('actions', 'segments')}
         return state | dict(
@@ -178,7 +178,7 @@ class VideoLabels:
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> 'VideoLabels':
-        """The labels of what :meth:`to_state` gave."""
+        """Restore labels from the result of :meth:`to_state`."""
         own = dict(state)
         segments, shape = own.pop('segments'), (len(state['given']), len(state['gt_video_labels']))
         actions = torch.sparse_coo_tensor(

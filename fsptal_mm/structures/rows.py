@@ -7,17 +7,17 @@ from torch import Tensor
 
 
 def take_rows(values: Tensor, index: Tensor, back: Tensor, blank: Tensor) -> Tensor:
-    """``values[index]`` where no row is taken twice, but for blank ones.
+    """Select rows, ``values[index]``, none of them twice except blank ones.
 
-    The gradient is then a selection of rows, too. That of torch's own indexing is a sum over all places that a row was
-    taken to, one after the other: on a GPU, thousands of padded places that show one zero row take longer than
-    all the rest.
+    The gradient is then a selection of rows, too. In torch's own indexing it is a sum over all places that a row is
+    copied to, in sequence: on a GPU, the thousands of padded places that copy one zero row take longer than all the
+    rest.
 
     Args:
         values (Tensor): ``(R, ...)``.
         index (Tensor): ``(S,)`` int64, the rows to take.
         back (Tensor): ``(R,)`` int64, the place in ``index`` of every row; arbitrary for blank ones.
-        blank (Tensor): ``(N,)`` int64, rows that are not taken, or that count as constants: their gradient is 0.
+        blank (Tensor): ``(N,)`` int64, rows that are not selected, or are constants: their gradient is 0.
 
     Returns:
         Tensor: ``(S, ...)``.

@@ -61,10 +61,10 @@ class SegmentBatch:
         return SegmentBatch((len(labels),), self.segments[index], labels, self.scores[index])
 
     def places(self) -> tuple[Tensor, Tensor]:
-        """Distinct places of the segments, on the host.
+        """Distinct starts and ends, on the host.
 
         Returns:
-            tuple[Tensor, Tensor]: ``(K, 2)`` segments, and for each of the N segments which of them it is.
+            tuple[Tensor, Tensor]: ``(K, 2)`` distinct segments, and for each of the N segments its index in them.
         """
         pairs = self.segments.numpy().view(np.complex64)[:, 0]  # numpy sorts numbers faster than rows
         places, inverse = np.unique(pairs, return_inverse=True)

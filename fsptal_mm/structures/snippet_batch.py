@@ -74,15 +74,15 @@ class SnippetBatch:
         return sum(self.lengths) + len(self.gaps)
 
     def with_features(self, features: Tensor) -> 'SnippetBatch':
-        """The same videos with other features ``(R, D')``."""
+        """Replace the features by others, ``(R, D')``."""
         return replace(self, features=features)
 
     def with_affinity(self, embedding: Tensor) -> 'SnippetBatch':
-        """The same videos with an affinity embedding E, ``(R, D_e)`` with zero gaps."""
+        """Add an affinity embedding E, ``(R, D_e)`` with zero gaps."""
         return replace(self, affinity_embedding=embedding)
 
     def _take(self, batch, function):
-        """Another batch with what a function makes of the rows of this one, of its features and of E."""
+        """Another batch whose features and E are a function of the rows of this one's."""
         embedding = None if self.affinity_embedding is None else function(self.affinity_embedding)
         return replace(batch, features=function(self.features), affinity_embedding=embedding)
 
@@ -91,7 +91,7 @@ class SnippetBatch:
         return values.index_fill(0, self.gaps, 0)
 
     def pad(self, values: Tensor) -> Tensor:
-        """Spread ``(R, K)`` row values over ``(B, T, K)``; what stands on padded snippets is arbitrary but finite.
+        """Spread ``(R, K)`` row values over ``(B, T, K)``; values on padded snippets are arbitrary but finite.
 
         Meant for scores, which are small: features stay packed.
         """
@@ -111,11 +111,11 @@ class SnippetBatch:
         return torch.cat([zeros, *(part for video in videos for part in (video, zeros))])
 
     def with_gap(self, gap: int) -> 'SnippetBatch':
-        """The same videos with at least as many zero rows between them, for a wider convolution."""
+        """Pack the videos with at least ``gap`` zero rows between them, for a wider convolution."""
         return self if gap <= self.gap else self.from_videos(list(self.split(self.features)), gap)
 
     def select(self, chosen: Tensor, counts: Sequence[int] | None = None) -> tuple['SnippetBatch', Tensor]:
-        """Some snippets of every video, in order, as a batch of its own.
+        """Select snippets of every video, in order, as a batch of its own.
 
         Args:
             chosen (Tensor): ``(B, T)`` bool, within ``mask``; none of a video is possible, too.

@@ -82,7 +82,7 @@ def test_ambiguous_ranges_are_regarded_by_all_measures(drop, expected, ann_file)
     assert truth.diagnose(det).mean_ap == pytest.approx(expected)
     video_ap = truth.video_average_precision(det)
     np.testing.assert_allclose(video_ap, [1, 1 if drop else 1 / 2, np.nan])
-    assert len(truth.judged(det)) == (3 if drop else 4)
+    assert len(truth.without_ambiguous(det)) == (3 if drop else 4)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +60,7 @@ def test_several_files_give_several_rows(tool, folder, capsys):
     assert figures['perfect.json']['metrics']['mAP@0.5-0.7'] == 1
     # The mistake comes first among the Diving detections: precision 1/2, then 2/3, lifted to 2/3. Shotput stays 1.
     assert figures['mistaken.json']['metrics']['mAP@0.5'] == pytest.approx((2 / 3 + 1) / 2)
-    assert 'ambiguous ranges not regarded' in figures['mistaken.json']['detections']
+    assert re.search('all 4 .*ambiguous', figures['mistaken.json']['detections'])
     rows = rows_of(text)
     assert rows['in percent'][:3] == ['mAP@0.5-0.7', 'mAP@0.5', 'mAP@0.7']
     assert rows[str(folder / 'perfect.json')][:3] == ['100.00'] * 3
@@ -70,7 +71,7 @@ def test_ambiguous_ranges_are_left_out_and_said(tool, folder, capsys):
     arguments = ['--subset', 'test', '--ambiguous', str(folder / 'ambiguous.txt')]
     text, figures = run(tool, folder, capsys, ['mistaken.json'], *arguments)
     assert figures['mistaken.json']['metrics']['mAP@0.1-0.7'] == 1
-    assert '1 detections that overlap ambiguous ranges dropped, 3 judged' in text
+    assert re.search('1 detections .*ambiguous.* 3 ', text)
 
 
 def test_all_videos_without_split_or_subset(tool, folder, capsys):

@@ -54,7 +54,7 @@ def resampled_main_average(test_set, counts, results_file):
     Returns:
         np.ndarray: ``(B,)`` fractions.
     """
-    det = test_set.judged(test_set.read_detections(results_file))
+    det = test_set.without_ambiguous(test_set.read_detections(results_file))
     tious = test_set.protocol.tiou_thresholds
     ap = resampled_average_precision(test_set.segments, det, tious, len(test_set.classes), counts)
     return test_set.protocol.main_average(ap)

@@ -101,7 +101,7 @@ def read_boris_csv(path: str | Path) -> list[PointRow]:
 
 
 def is_boris(cells: list[str]) -> bool:
-    """Whether the cells of a row are the header of BORIS."""
+    """True if the cells of a row are the header of BORIS."""
     return 'Behavior' in cells and ('Time' in cells or any(name.startswith('Start (s') for name in cells))
 
 

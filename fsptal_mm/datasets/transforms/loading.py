@@ -47,7 +47,7 @@ class SnippetLoader(BaseTransform):
             return
         shape = results['features'].shape
         if off > self.length_tolerance * expected and abs(shape[1] - expected) <= self.length_tolerance * expected + 1:
-            wanted = f'(T, D) with T about {expected:.1f}; (D, T) is to be transposed: np.save(path, array.T)'
+            wanted = f'(T, D) with T about {expected:.1f}; transpose (D, T) by np.save(path, array.T)'
             where = dict(file=results['feature_paths'][0], video=results['video_id'], field='shape of the features')
             raise InputError(wanted, found=shape, **where)
         error = InputError(

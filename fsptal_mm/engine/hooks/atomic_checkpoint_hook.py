@@ -1,4 +1,4 @@
-"""Checkpoints that are there only when they are whole, and a resume from the newest one that can be read."""
+"""Checkpoints that are whole or absent, and a resume from the newest readable one."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -59,7 +59,7 @@ class AtomicCheckpointHook(CheckpointHook):
     """mmengine's ``CheckpointHook``, with its arguments, for runs that may be killed or fill the disk.
 
     - Local checkpoints are written under another name and moved. mmengine writes into the file itself.
-    - The oldest (or so far best) checkpoint goes after the new one is there. mmengine deletes it before.
+    - The oldest (or so far best) checkpoint is deleted after the new one is written. mmengine deletes it before.
     - ``resume=True`` without ``load_from`` takes the newest checkpoint that can be read, with a warning if that is not
       the one that ``last_checkpoint`` names. mmengine takes whatever is named there.
     - A resume from a file that no training saved is refused.

@@ -1,4 +1,4 @@
-"""A resumed run draws the random numbers that it would have drawn without the interruption."""
+"""Seeds by epoch: a resumed run draws the random numbers of an uninterrupted one."""
 
 import torch
 from mmaction.registry import HOOKS
@@ -16,9 +16,9 @@ class EpochSeedHook(Hook):
 
     mmengine stores no state of random numbers: a resumed run would begin again with those of epoch 0. With this hook,
     a run that is resumed from a checkpoint of an epoch's end goes on as if it had never stopped; on the CPU, bit for
-    bit. What else draws random numbers is taken care of, too:
+    bit. Two other sources of random numbers are seeded, too:
 
-    - The sampler was built before the checkpoint was read, maybe with another seed: it gets the run's.
+    - The sampler, which is built before the checkpoint is read, maybe with another seed, gets the seed of the run.
     - Workers of a loader are seeded once, by a number that the main process draws when they start, hence at different
       epochs with and without a resume. The training loop gets a loader with a generator of its own, over a
       ``SeededItems`` view of the dataset: the random numbers of an item depend on seed, epoch and its index in the

@@ -1,4 +1,4 @@
-"""Training stops where a loss is no number any more."""
+"""End of a training whose loss is NaN or infinite."""
 
 import math
 

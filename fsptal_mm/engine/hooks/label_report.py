@@ -1,4 +1,4 @@
-"""Results of a mining pass: counts for the log, and a readable description in seconds."""
+"""Results of a mining pass: counts for the log, and a JSON description in seconds."""
 
 from collections.abc import Sequence
 from typing import Any

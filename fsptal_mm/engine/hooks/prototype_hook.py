@@ -14,8 +14,8 @@ from ..unwrapping import unwrapped_model
 class PrototypeHook(Hook):
     """Fills the memory of :class:`.HRProHead` before the first epoch: means of the features at all points of a class.
 
-    It is a part of checkpoints, so that a resumed run does without. A class without any point keeps a prototype of
-    zeros.
+    Checkpoints hold the memory, so a resumed run does not fill it again. A class without any point keeps a prototype
+    of zeros.
 
     Raises:
         InputError: A head without such a memory.

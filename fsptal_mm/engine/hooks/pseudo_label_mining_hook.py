@@ -21,13 +21,12 @@ from .label_report import count_labels, describe_labels
 class PseudoLabelMiningHook(Hook):
     """Mines labels and searches segments in all training videos, before an epoch starts.
 
-    The labels are those of the weights at that moment. They are kept by every process in ``store``, never in the
-    dataset, whose copies in the workers of a loader nothing reaches, and never in a checkpoint: after a resume, the
-    first epoch starts with a pass. With ``live=False``, a resume is exact from epochs that begin with a pass anyway;
-    others are warned of.
+    The labels come from the weights at that moment. Every process keeps them in ``store``: not in the dataset, whose
+    copies in worker processes would not change, and not in a checkpoint, so that a resumed run begins with a pass. With
+    ``live=False``, a resume is exact at epochs that begin with a pass anyway; at others there is a warning.
 
-    The model mines with ``mine``, as :class:`.PointTAL` does, and its head is told by ``train_on`` what to train on, as
-    :class:`.PointTALHead` is.
+    The model needs a method ``mine``, as :class:`.PointTAL` has, and its head ``train_on``, as :class:`.PointTALHead`
+    has.
 
     Args:
         begin: First epoch, from 0, that is trained on mined labels. Up to then, the head trains on the given points and
@@ -39,7 +38,7 @@ class PseudoLabelMiningHook(Hook):
         dump: Write the labels of every pass into ``pseudo_labels/epoch_N.json`` in the work directory, N being the
             number of epochs done: ``{video_id: {"action": ..., "background": ..., "segments": ..., ...}}``, see
             ``describe_labels``. ``tools/analysis_tools/pseudo_label_quality.py`` reads them.
-        analysis: Also log how right the labels are, as ``analysis/...``, see ``label_quality``, and add the
+        analysis: Also log the quality of the labels as ``analysis/...``, see ``label_quality``, and add the
             ground-truth segments to the dumps. This reads the segments of the training videos, where the annotation has
             any; nothing of it reaches training.
 

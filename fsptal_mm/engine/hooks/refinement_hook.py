@@ -1,4 +1,4 @@
-"""The change from stage 1 to the second stage, within one training run."""
+"""Training of the second stage after stage 1, in one run."""
 
 import time
 from dataclasses import replace
@@ -24,11 +24,11 @@ SEGMENT_FOLDER = 'pseudo_segments'  # of a work directory
 
 @HOOKS.register_module()
 class RefinementHook(Hook):
-    """Trains stage 1 until an epoch, then the second stage on pseudo segments of stage 1, which stays as it is.
+    """Trains stage 1 until an epoch, then freezes it and trains the second stage on its pseudo segments.
 
-    Before the first epoch of the second stage, stage 1 proposes segments in all training videos, and the best one round
-    each labelled instance becomes its pseudo segment. Neither is kept in checkpoints: stage 1 no longer changes, so
-    that a resumed run finds the same ones again, and goes on exactly.
+    Before the first epoch of the second stage, stage 1 proposes segments in all training videos, and the best proposal
+    around each labelled instance becomes its pseudo segment. Checkpoints hold neither: stage 1 no longer changes, so a
+    resumed run finds the same ones again, and continues exactly.
 
     Args:
         begin: First epoch, from 0, of the second stage: as many epochs as stage 1 is trained for.
@@ -83,7 +83,7 @@ class RefinementHook(Hook):
         model = unwrapped_model(runner)
         if runner.epoch < self.begin or model.refinement_store is not None:
             return
-        runner.optim_wrapper.zero_grad()  # what stage 1 has accumulated must not move it any more
+        runner.optim_wrapper.zero_grad()  # gradients accumulated in stage 1 would still move its weights
         started = time.time()
         videos = mining_pass(runner, propose, self.begin)
         videos = dict(sorted(videos.items()))  # in one order, however many processes there are

@@ -1,4 +1,4 @@
-"""Labels that are found anew at a few epochs, and weights that begin anew with them."""
+"""Mining passes at chosen epochs, each followed by a training on its labels from new weights."""
 
 import time
 from collections.abc import Sequence
@@ -23,13 +23,12 @@ _KEY = 'refreshed_labels'  # of a checkpoint
 class RefreshHook(Hook):
     """Takes a pass over the training videos at some epochs, and trains on the labels found there from then on.
 
-    Until the first pass the head trains on the given points. The labels are those of the weights at that moment. With
-    ``restart``, the weights that found them are given up: a newly built model takes their place, and the optimizer
-    forgets its state. Checkpoints hold the labels, so that a resumed run goes on with the same ones. New weights
-    depend on the seed of the run and the epoch alone.
+    Until the first pass the head trains on the given points. A pass mines labels with the weights at that moment. With
+    ``restart``, a newly built model then takes the place of the old one, and the state of the optimizer is reset. The
+    new weights depend on the seed of the run and the epoch alone. Checkpoints hold the labels, so that a resumed run
+    goes on with the same ones.
 
-    The model mines with ``mine``, as :class:`.PointTAL` does, and its head is told by ``train_on`` what to train on, as
-    :class:`.SFNetHead` is.
+    The model needs a method ``mine``, as :class:`.PointTAL` has, and its head ``train_on``, as :class:`.SFNetHead` has.
 
     Args:
         epochs: Epochs, from 1, before which there is a pass.

@@ -1,4 +1,4 @@
-"""Results of a test where a user looks for them."""
+"""Results file of a test in the work directory."""
 
 from pathlib import Path
 

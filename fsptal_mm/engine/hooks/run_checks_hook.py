@@ -1,4 +1,4 @@
-"""Checks of a run before it starts: what would give numbers without meaning, in silence."""
+"""Checks before a run starts, against faults that would silently give meaningless figures."""
 
 from mmaction.registry import HOOKS
 from mmengine.hooks import CheckpointHook, Hook
@@ -18,7 +18,7 @@ class RunChecksHook(Hook):
       data's, and those of training data, on a resume, that of the checkpoint's. Names decide; an unknown one is an
       error. A checkpoint without names is not compared.
     - A training without one step per epoch (fewer videos than a batch, and ``drop_last``) is an error; so is a
-      validation or test that ``drop_last`` takes videos from.
+      validation or test that leaves videos out by ``drop_last``.
     - A resume from the checkpoint of another model, such as one of other classes, is an error.
     - A ``save_best`` that no metric gives is an error, where all metrics state their figures (``keys``).
     """
@@ -68,7 +68,7 @@ def _align(runner: Runner, loop: BaseLoop, classes, of, name):
     dataset, batch = loader.dataset, loader.batch_size
     if loader.drop_last and batch and len(dataset) % batch:
         found = f'True: {len(dataset) % batch} of {len(dataset)} videos would be left out'
-        raise InputError('False, to judge all videos', field=f'{name}.drop_last', found=found)
+        raise InputError('False, to evaluate all videos', field=f'{name}.drop_last', found=found)
     if getattr(dataset, 'metainfo', None) and align_classes(dataset, classes, of, name):
         loop.evaluator.dataset_meta = runner.visualizer.dataset_meta = dataset.metainfo  # copies
 

@@ -18,10 +18,10 @@ _SEPARATORS = str.maketrans('/\\', '__')  # a video id may name a folder, the na
 
 @HOOKS.register_module()
 class TALVisualizationHook(Hook):
-    """Draws timelines of a few videos: of training videos what they are trained on, of others what is found in them.
+    """Draws timelines of a few videos: training videos with their labels, validation videos with their detections.
 
     Training videos are drawn every ``interval`` epochs, with scores, extended labels, mined labels and best segments;
-    their ground-truth segments stand there for analysis and reach nothing else. Validation videos are drawn after each
+    their ground-truth segments are shown for analysis and used nowhere else. Validation videos are drawn after each
     validation, with the weights that were validated (averaged ones, with ``EMAHook``). The main process alone draws.
     Neither the model nor the random numbers of training are touched.
 

@@ -28,7 +28,7 @@ def characteristics(gt: Instances, durations_sec: Sequence[float | None]) -> dic
 
     Returns:
         dict[str, np.ndarray]: ``(M,)`` each. ``length``: seconds. ``coverage``: share of the video, NaN where its
-        duration is unknown. ``num_instances``: ground-truth instances of the video, this one included and of whatever
+        duration is unknown. ``num_instances``: ground-truth instances of the video, this one included and of any
         class, as in DETAD's file of THUMOS14.
     """
     durations = np.array([np.nan if duration is None else duration for duration in durations_sec], dtype=np.float64)

@@ -18,8 +18,8 @@ def error_types(
 ) -> np.ndarray:
     """Sort detections into true positives and five kinds of error, as in DETAD's false positive analysis.
 
-    A detection that takes no ground-truth segment is judged by the ground-truth segment of its video, of whatever
-    class, with which its tIoU is highest, at a threshold a:
+    The type of a detection that takes no ground-truth segment depends on the ground-truth segment of its video, of any
+    class, with which its tIoU is highest, and on the threshold a:
 
     ===========================  ====================  ========================
     highest tIoU                 segment of its class  segment of another class

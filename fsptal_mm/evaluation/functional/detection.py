@@ -57,8 +57,8 @@ def average_precision(
         num_gt (np.ndarray): ``(C,)`` number of ground-truth instances of each class.
         counts (np.ndarray, optional): ``(K, N)`` bool: detections that are evaluated; the others are ignored.
             Default: all.
-        instances_per_class (float, optional): Normalise precision as if every class had so many ground-truth instances,
-            see :func:`precision_curves`.
+        instances_per_class (float, optional): Normalise precision as if every class had this many ground-truth
+            instances, see :func:`precision_curves`.
 
     Returns:
         np.ndarray: ``(K, C)``; NaN for classes without a ground-truth instance.

@@ -31,8 +31,8 @@ class Evaluation:
     def describe_filter(self) -> str:
         """Describe in words which detections were evaluated."""
         if self.num_dropped is None:
-            return f'all {self.num_detections} detections judged, ambiguous ranges not regarded'
-        return f'{self.num_dropped} detections that overlap ambiguous ranges dropped, {self.num_detections} judged'
+            return f'all {self.num_detections} detections evaluated, ambiguous ranges ignored'
+        return f'{self.num_dropped} detections that overlap ambiguous ranges dropped, {self.num_detections} evaluated'
 
 
 def evaluate_detections(

@@ -26,7 +26,7 @@ _AFFINITIES = ('taps', 'thirds')
 
 @dataclass(frozen=True)
 class BackTALOutputs:
-    """What the network makes of a batch; rows ``(R, ...)`` with arbitrary gaps.
+    """Outputs of the network for a batch; rows ``(R, ...)`` with arbitrary gaps.
 
     Attributes:
         logits: z, ``(R, C + 1)``, background last.

@@ -35,12 +35,12 @@ class FSPTALHead(PointTALHead):
         separation_loss (dict, optional): Config of ``FeatureSeparationLoss`` (module D); with ``None`` there is no
             branch either.
         mined_actions: What mined action snippets are used for: ``'labels'`` of the point loss (Eq. 5) and seeds of the
-            segment search, as in the paper; or ``'seeds'`` only, as in LACP: they are the snippets that already score
-            high, and labels would make them surer still while their neighbours wait.
-        background_margin: Every action has a point, so that what lies away from all segments found around the points
-            is background: with a number, snippets further from them than this share of a segment's length are labelled
-            so, too, among them those that look like an action. ``None``: mined background only, as in the paper.
-            Without module C it does nothing.
+            segment search, as in the paper; or ``'seeds'`` only, as in LACP. Mined snippets score high already: as
+            labels they raise their own scores further, and not those of their neighbours.
+        background_margin: Every action has a point, so snippets far from all segments found around the points are
+            background, even those that look like an action. With a number, snippets further from every segment than
+            this share of its length are labelled as background, too. ``None``: mined background only, as in the
+            paper. Has no effect without module C.
         **kwargs: As in :class:`PointTALHead`.
     """
 

@@ -17,12 +17,12 @@ from .snippet_head import SnippetHead, SnippetScores
 class MILHead(SnippetHead):
     """Background-aware top-k pooling, trained with video labels alone, after BaS-Net (Lee, Uh & Byun, AAAI 2020).
 
-    Every video shows its classes and background: the pooled scores ``[Q, b]`` are to be ``[y, 1]``. With background
-    suppressed, which here is the factor ``1 - b``, it shows the same classes and no background: the pooled
-    ``[Q, b] (1 - b)`` are to be ``[y, 0]``. The second term keeps b low where an action shows.
+    Every video shows its classes and background: the target of the pooled scores ``[Q, b]`` is ``[y, 1]``. The factor
+    ``1 - b`` removes background: the target of the pooled ``[Q, b] (1 - b)`` is ``[y, 0]``. The second term keeps b low
+    where an action shows.
 
     Args:
-        *args: As in :class:`SnippetHead`; ``topk_divisor`` also pools the suppressed scores.
+        *args: As in :class:`SnippetHead`; ``topk_divisor`` also pools the scores of the second term.
         video_loss (dict): Config of ``VideoLevelLoss``.
         **kwargs: As in :class:`SnippetHead`.
     """
@@ -46,9 +46,9 @@ class MILHead(SnippetHead):
             video_labels (Tensor): ``(B, C)`` 0/1, y.
 
         Returns:
-            dict[str, Tensor]: ``loss_background`` and, from the suppressed scores, ``loss_foreground``.
+            dict[str, Tensor]: ``loss_background`` and, from the scores without background, ``loss_foreground``.
         """
         b = scores.background_scores[..., None]
-        suppressed = torch.cat([scores.final, b * (1 - b)], -1)
-        pooled = pool_video_scores(suppressed, mask, self.topk_divisor)
+        foreground = torch.cat([scores.final, b * (1 - b)], -1)
+        pooled = pool_video_scores(foreground, mask, self.topk_divisor)
         return self.video_loss(scores.classes, scores.background_scores, mask, video_labels, pooled)

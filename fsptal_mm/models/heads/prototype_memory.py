@@ -32,7 +32,7 @@ class PrototypeMemory(nn.Module):
     def update(self, batch: SnippetBatch, seeds: PointTargets) -> None:
         """Move the prototypes: ``p_c <- (1 - momentum) p_c + momentum mean_c``, video after video.
 
-        With several processes, the prototypes become the means of what each of them makes of its videos.
+        With several processes, each moves the prototypes by its own videos, and the mean over the processes is kept.
 
         Args:
             batch (SnippetBatch): Embedded features, ``(R, D)`` rows.

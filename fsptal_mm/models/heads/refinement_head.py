@@ -10,6 +10,7 @@ from mmengine.model import BaseModule
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
+from fsptal_mm.models.losses.score_contrast import group_mean
 from fsptal_mm.models.segment_network import SegmentNetwork
 from fsptal_mm.models.task_modules.nms import find_nms
 from fsptal_mm.structures import SegmentBatch, SnippetBatch
@@ -23,24 +24,24 @@ class RefinementHead(BaseModule):
     """Region network that classifies, scores and refines the proposals of stage 1, trained on pseudo segments.
 
     A few small networks (:class:`.SegmentNetwork`) give each candidate a score for every class and a refined segment.
-    The score of a class is to be the tIoU with its best pseudo segment. Of the same kind as R-C3D (Xu et al., ICCV
-    2017) and stage 2 of HR-Pro (Zhang et al., AAAI 2024).
+    The target of the score of a class is the tIoU with its best pseudo segment. Similar networks: R-C3D (Xu et al.,
+    ICCV 2017) and stage 2 of HR-Pro (Zhang et al., AAAI 2024).
 
     Args:
         num_classes: Number of classes, C.
-        members (Sequence[dict]): Networks that learn side by side, from other first weights and with other dropout;
-            their scores and segments are averaged. Each is the arguments of :class:`.SegmentNetwork` but
-            ``num_classes``, and ``inputs``: ``'features'``, the snippet features X, or ``'embedding'``, what the trunk
-            of stage 1 makes of them, F. Networks of both kinds err on different segments.
-        min_refined_tiou: Candidates learn offsets from this tIoU with a pseudo segment on.
+        members (Sequence[dict]): An ensemble of networks, with their own initial weights and dropout; their scores and
+            segments are averaged. Each entry holds the arguments of :class:`.SegmentNetwork` without ``num_classes``,
+            and ``inputs``: ``'features'``, the snippet features X, or ``'embedding'``, F of stage 1's trunk. Networks
+            on X and on F err on different segments.
+        min_refined_tiou: Candidates with at least this tIoU with a pseudo segment learn offsets.
         sampler (dict): Config of ``CandidateSampler``.
         assigner (dict): Config of ``SegmentAssigner``.
         class_loss (dict): Config of ``QualityFocalLoss``, or of any module of the same arguments.
         segment_loss (dict): Config of ``SegmentGIoULoss``, or of any module of the same arguments.
-        proposals (dict): Config of the ``ProposalGenerator`` for candidates: that of stage 1 with an NMS that leaves
-            all but copies.
-        max_proposals_per_class: At most this many proposals of each class of a video are refined in a test, the best
-            ones of stage 1; ``None`` for all. Fewer are enough where a class seldom happens twice in a video.
+        proposals (dict): Config of the ``ProposalGenerator`` for candidates: that of stage 1, with an NMS that removes
+            near copies only.
+        max_proposals_per_class: At test time, at most this many proposals of each class of a video are refined, those
+            with the best scores of stage 1; ``None`` for all. Few are enough where a class seldom occurs twice.
         stage1_power: a of the score ``s^a p``: s is the score of stage 1 and p that of this head.
         refined_share: How far a segment moves from the proposal (0) to the refined one (1).
         nms (dict): As in ``ProposalGenerator``, of the refined segments.
@@ -137,8 +138,8 @@ class RefinementHead(BaseModule):
         is_refined = exists & (targets.tiou >= self.min_refined_tiou)
         num_videos = len(batch.lengths)
         return dict(
-            loss_refined_class=_video_mean(on_class, video, exists, num_videos),
-            loss_refined_segment=_video_mean(on_segment, video, is_refined, num_videos),
+            loss_refined_class=group_mean(on_class, video, num_videos, exists).mean(),
+            loss_refined_segment=group_mean(on_segment, video, num_videos, is_refined).mean(),
         )
 
     @torch.no_grad()
@@ -155,7 +156,7 @@ class RefinementHead(BaseModule):
         """
         device = batches[self.inputs[0]].mask.device
         proposals = [self._to_refine(proposals_in_snippets(sample)) for sample in data_samples]
-        # Runs of little background are proposals of every class: each place is looked at once.
+        # Runs with little background are proposals of every class: the networks see each distinct segment once.
         places = [own.places() for own in proposals]
         batch = SegmentBatch.join([SegmentBatch.of_video(own) for own, _ in places], device)
         logits, refined = self(batches, batch.video, batch.segments)
@@ -191,10 +192,3 @@ def proposals_in_snippets(sample: ActionDataSample) -> SegmentBatch:
     """The ``pred_segments`` of a data sample as a :class:`SegmentBatch` of one video, on the host."""
     found = sample.pred_segments
     return SegmentBatch.of_video(sample.grid.to_position(found.segments_sec), found.labels, found.scores)
-
-
-def _video_mean(values, video, chosen, num_videos):
-    """Mean of the chosen ones of ``(N,)`` values of each video, 0 where there is none, then over videos."""
-    zeros = values.new_zeros(num_videos)
-    total = zeros.index_add(0, video, values.masked_fill(~chosen, 0))
-    return (total / zeros.index_add(0, video, chosen.to(values.dtype)).clamp(min=1)).mean()

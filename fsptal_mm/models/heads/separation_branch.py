@@ -1,4 +1,4 @@
-"""Embedding E in which actions and background are to be told apart (method: Sec. 3.5)."""
+"""Branch for the embedding E, in which the loss separates actions from background (method: Sec. 3.5)."""
 
 from collections.abc import Sequence
 
@@ -53,10 +53,10 @@ class SeparationBranch(BaseModule):
 
         Args:
             batch (SnippetBatch): F, ``(R, D)`` rows.
-            wanted (Tensor, optional): ``(B, T)`` bool, snippets that are to be embedded, within ``batch.mask``. All
-                snippets are attended to, but no more is computed than these need.
-            counts (Sequence[int], optional): How many snippets of each video :meth:`needed` names; by default they are
-                fetched from the device, for which the host waits.
+            wanted (Tensor, optional): ``(B, T)`` bool, snippets to embed, within ``batch.mask``; all by default. They
+                attend to all snippets of their video.
+            counts (Sequence[int], optional): Number of snippets of each video that :meth:`needed` selects; by default
+                they are fetched from the device, for which the host waits.
 
         Returns:
             SnippetBatch: E, ``(R, D_e)`` rows, arbitrary but finite on snippets that are not wanted.

@@ -52,8 +52,8 @@ class SnippetHead(BaseModule):
         num_classes: Number of classes, C.
         in_channels: Dimension of the embedded features F.
         dropout: On F before the classifier.
-        cosine: Classify the direction of F, by ``CosineLinear``, and not F itself: how large features are differs
-            from video to video more than where they point.
+        cosine: Classify the direction of F, by ``CosineLinear``, and not F itself: from video to video, the length of
+            features differs more than their direction.
         topk_divisor: A class's score of a video of T snippets is the mean of its ``max(1, T // topk_divisor)`` largest
             snippet scores, at test time; what a loss pools is its own argument.
         proposals (dict): Config of ``ProposalGenerator``.

@@ -38,18 +38,17 @@ def feature_separation_loss(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Hinge on the cosine (Eq. 10) of every labelled snippet to its hardest partner in the video.
 
-    The hardest partner is found without gradient, and only the cosines of the chosen pairs are computed again with
-    gradient. A minimum or maximum has no gradient but through the chosen pair, so this is exact, while memory grows
-    linearly with T.
+    The hardest partners are found without gradient; then the cosines of these pairs are computed with gradient. This is
+    exact, since a minimum or maximum has a gradient through the chosen pair only. Memory grows linearly with T.
 
     Args:
         embedding (SnippetBatch): E, ``(R, D_e)`` rows.
         labels (Tensor): ``(B, T, C)`` bool, action labels.
         background_labels (Tensor): ``(B, T)`` bool, background labels.
-        psi_same: Cosine that a snippet is to reach with the least similar one of its own kind.
-        psi_diff: Cosine that an action snippet may have with the most similar background snippet.
-        class_aware: Whether only action snippets that share a class are of one kind. Where a video holds many
-            classes, the term as printed pulls all of them together. Off: as printed.
+        psi_same: Least cosine without loss between a snippet and the least similar one of its own kind.
+        psi_diff: Largest cosine without loss between an action snippet and the most similar background snippet.
+        class_aware: Whether Eq. 12 compares action snippets of a common class only. Where a video holds many classes,
+            the term as printed pulls all of them together. Off: as printed.
         anchor_background: Whether Eq. 13 compares every background snippet with its most similar action snippet, too,
             a fourth term that is added to the third, as in BackTAL (Yang et al., TPAMI 2022). Off: as printed.
         counts (np.ndarray, optional): ``(2, B)`` number of action and of background snippets of each video; by default

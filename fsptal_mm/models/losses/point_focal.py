@@ -29,7 +29,7 @@ def point_focal_loss(
         classes, a mean over the labelled snippets of a video (0 if it has none of the kind) and a mean over videos.
     """
     num_classes = scores.shape[-1]
-    # Scores that are to be 1: of a class, of its absence and of background.
+    # Scores whose target is 1: of a class, of its absence and of background.
     loss = _focal(torch.cat([scores, 1 - scores, background_scores[..., None]], -1), exponent)
     of_class, not_class, of_background = loss.split([num_classes, num_classes, 1], -1)
     action_loss = of_class.where(targets.labels, not_class).sum(-1)
@@ -37,7 +37,7 @@ def point_focal_loss(
 
 
 def _focal(scores, exponent):
-    """Loss of scores that are to be 1."""
+    """Loss of scores whose target is 1."""
     # Of an exponent below 1 the slope is infinite where a score is 1.
     return _at_least(1 - scores) ** exponent * -_at_least(scores).log()
 
@@ -60,8 +60,8 @@ class PointFocalLoss(nn.Module):
 
     Args:
         exponent: Focusing exponent, 2 in the paper.
-        background_weight: Of Eq. 6 against Eq. 5; 1 in the paper. Background that is easy to tell makes the mean of
-            Eq. 6 small, and more so the more of it is labelled.
+        background_weight: Weight of Eq. 6 relative to Eq. 5; 1 in the paper. Much easy background among the labels
+            makes the mean of Eq. 6 small.
         loss_weight: lambda_2 of Eq. 15.
     """
 

@@ -14,7 +14,7 @@ def quality_focal_loss(logits: Tensor, quality: Tensor, exponent: float = 2.0) -
     Args:
         logits (Tensor): ``(N, C)`` class activations.
         quality (Tensor): ``(N, C)`` in [0, 1], the tIoU with the best segment of each class.
-        exponent: beta, of the distance.
+        exponent: Exponent of the distance, beta.
 
     Returns:
         Tensor: ``(N,)``, the sum over classes; always float32.

@@ -15,8 +15,9 @@ from fsptal_mm.utils.errors import InputError, check_numbers
 class CandidateSampler:
     """Draws candidates of every video: proposals of stage 1, jittered copies of its segments, and random segments.
 
-    They are drawn in as many parts as ``tiou_edges`` has ranges: as many from each, so that background does not drown
-    the few good ones. Every segment itself is a candidate, however many there are: no labelled instance goes without.
+    ``tiou_edges`` cuts the tIoU with the best pseudo segment into ranges. The same number of candidates is drawn from
+    each range, since most candidates are background. Every pseudo segment itself is a candidate, however many there
+    are, so that no labelled instance is left out.
 
     All is done for the whole batch at once, in a number of operations that is constant, and without waiting for the
     device.
@@ -78,7 +79,7 @@ class CandidateSampler:
         candidates = torch.cat([own, copies, proposals.segments, random])
         end = num_snippets.to(candidates.dtype)[video]
         candidates = torch.minimum(candidates.clamp(min=0), end[:, None])
-        # A copy that was turned round, or that lies beyond the end, is none.
+        # Jitter may reverse a copy, or move it beyond the end of the video: such copies are left out.
         is_candidate = candidates[:, 1] > candidates[:, 0]
         # Segments come first, the others in random order.
         order = torch.rand(len(candidates), device=candidates.device)

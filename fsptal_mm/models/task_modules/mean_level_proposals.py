@@ -15,10 +15,10 @@ from .proposal_generator import runs_above
 class MeanLevelProposals:
     """Runs of snippets above the video's mean score of a class; they do not overlap, so that there is no NMS.
 
-    A run scores its largest snippet score plus the class's video-level score. Made for scores without bounds.
+    The score of a run is its largest snippet score plus the video-level score of the class. Scores need no bounds.
 
     Args:
-        class_ratio: Classes with more than the best video-level score divided by this, and more than 0, are detected.
+        class_ratio: A class is detected if its video-level score is above 0 and above the best one divided by this.
         min_snippets: Shorter runs are left out.
     """
 

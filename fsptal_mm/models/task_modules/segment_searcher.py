@@ -236,7 +236,7 @@ class _Gaps:
 
 
 def _indices(mask, count):
-    """``(count,)`` indices at which a ``(L,)`` mask is true, so often; unlike ``nonzero``, nothing waits."""
+    """``(count,)`` indices at which a ``(L,)`` mask is true; the host knows their number, so it need not wait."""
     index = torch.arange(len(mask), device=mask.device)
     place = (mask.cumsum(0) - 1).masked_fill(~mask, count)
     return index.new_empty(count + 1).scatter_(0, place, index)[:count]

@@ -64,13 +64,13 @@ def tap_cosines(embedding: Tensor, kernel_size: int) -> Tensor:
 
 @MODELS.register_module()
 class AffinityEmbedding(SnippetEmbedding):
-    """``F_t = ReLU(sum_j cos(e_t, e_{t+j}) W_j x_{t+j} + bias)``: neighbours count as far as they resemble a snippet.
+    """``F_t = ReLU(sum_j cos(e_t, e_{t+j}) W_j x_{t+j} + bias)``: neighbours are weighted by their similarity.
 
     The paper's feature masked attention, read as BackTAL's affinity module (Yang et al., TPAMI 2022), which Sec. 3.5
-    follows. E comes from the snippet features by two convolutions of 3 snippets; the output batch carries it as
-    ``affinity_embedding``, where ``FSPTALHead`` separates actions from background (Eq. 11-14). So E is learnt by these
-    losses and by what F is used for, and acts at test time, too. The centre of the kernel has the weight 1, snippets
-    beyond the ends of a video 0. Memory and time grow linearly with T.
+    follows. Two convolutions of 3 snippets make E from the snippet features. The output batch carries E as
+    ``affinity_embedding``; ``FSPTALHead`` separates actions from background there (Eq. 11-14). E is trained by these
+    terms and, through F, by all others; it is used at test time, too. The centre of the kernel has the weight 1,
+    snippets beyond the ends of a video 0. Memory and time grow linearly with T.
 
     Args:
         in_channels: Dimension D of the snippet features.
@@ -78,11 +78,10 @@ class AffinityEmbedding(SnippetEmbedding):
         kernel_size: Snippets that one embedded feature sees.
         hidden_channels: Between the two convolutions of E; BackTAL's number, the paper gives none.
         embed_channels: D_e, dimension of E; BackTAL's number, the paper gives none.
-        mask: Whether the convolution is masked; off, E is learnt beside the trunk, by Eq. 11-14 alone.
+        mask: Whether the cosines weight the convolution. Off: E is trained by Eq. 11-14 alone and changes no F.
         masked_taps: The middle taps of the kernel that are masked, an odd number; ``None`` for all.
-        clamp_negative: Take negative cosines as 0: a neighbour that is unlike a snippet adds nothing to it, where
-            otherwise it is subtracted.
-        mask_gradient: Whether E learns through the mask, too, and not by Eq. 11-14 alone.
+        clamp_negative: Take negative cosines as 0: dissimilar neighbours are ignored instead of subtracted.
+        mask_gradient: Whether gradients reach E through the weights. Off: E is trained by Eq. 11-14 alone.
         input_dropout: As in :class:`SnippetEmbedding`.
         norm_cfg (dict, optional): As there.
         init_cfg: As in ``mmengine.model.BaseModule``.

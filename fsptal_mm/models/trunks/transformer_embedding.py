@@ -1,4 +1,4 @@
-"""A trunk that sees further than a convolution: self-attention over the snippets of a video."""
+"""Trunk with self-attention over the snippets of a video, which sees further than a convolution."""
 
 import math
 
@@ -19,9 +19,9 @@ from .snippet_embedding import PackedConv1d
 class TransformerEmbedding(BaseModule):
     """A convolution and layers of self-attention, each video for itself; an alternative to ``SnippetEmbedding``.
 
-    The convolution tells where a snippet stands among its neighbours, as in ActionFormer (Zhang et al., ECCV 2022), so
-    that no length of video is foreign to the model. Memory grows linearly with the snippets: attention weights are
-    never kept, or, with ``window``, never reach further.
+    The convolution takes the place of position embeddings, as in ActionFormer (Zhang et al., ECCV 2022), so that videos
+    may be longer than those of the training. Memory grows linearly with the snippets, since attention weights are not
+    kept, and with ``window`` are computed within the window only.
 
     Args:
         in_channels: Dimension D of the snippet features.
@@ -31,7 +31,7 @@ class TransformerEmbedding(BaseModule):
         window: Snippets to each side that a snippet attends to; ``None`` for the whole video.
         mlp_ratio: Width of the MLPs over ``out_channels``.
         kernel_size: Of the convolution, in snippets.
-        dropout: On what each layer adds, in training.
+        dropout: On the output of attention and MLP, before it is added, in training.
         input_dropout: On the snippet features, in training.
         init_cfg: As in ``mmengine.model.BaseModule``.
 
@@ -111,7 +111,7 @@ class _VideoAttention(nn.Module):
     def _attend_locally(self, batch, query, key, value):
         """Rows in blocks of ``window``, each of which sees its own and the two adjacent blocks; ``(R, heads, d)`` each.
 
-        Blocks pay no heed to where a video ends: what is masked does.
+        Blocks cross the ends of videos; a mask excludes the snippets of other videos.
         """
         size, length = self.window, len(query)
         num_blocks = math.ceil(length / size)
