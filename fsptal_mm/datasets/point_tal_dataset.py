@@ -21,7 +21,7 @@ from .annotations.records import VideoRecord, load_annotations
 from .feature_settings import SIDE_FILE, stated_grid
 from .feature_store import PLACES, FeatureStore
 from .folds import Fold
-from .point_sampling import draw_background, video_rng
+from .supervision import SUPERVISIONS, supervision_labels
 from .transforms.loading import LoadSnippetFeatures
 from .windows import Windows
 
@@ -108,7 +108,7 @@ class PointTALDataset(BaseDataset):
         **kwargs: Any,
     ) -> None:
         for name, value, choices in (
-            ('supervision', supervision, ('points', 'clicks', 'segments')),
+            ('supervision', supervision, SUPERVISIONS),
             ('pointless', pointless, ('skip', 'background')),
             ('keep_features', keep_features, (None, *PLACES)),
         ):
@@ -220,17 +220,7 @@ class PointTALDataset(BaseDataset):
             gt_segment_labels=record.segment_labels,
             ambiguous_sec=record.ambiguous_sec,
         )
-        if self.supervision == 'segments':
-            info.update(_dense_points(record, grid))
-        elif self.supervision == 'clicks':
-            info.update(_clicks(record, self.seed))
-        else:
-            info.update(
-                point_sec=record.point_sec,
-                point_labels=record.point_labels,
-                point_instances=record.point_instances,
-                background_sec=record.background_sec,
-            )
+        info.update(supervision_labels(record, grid, self.supervision, self.seed))
         labels = record.point_labels if self.supervision == 'clicks' else info['point_labels']
         of_segments = (self.test_mode or self.supervision == 'clicks') and len(record.segment_labels)
         info['video_labels'] = np.unique(record.segment_labels if of_segments else labels)
@@ -300,37 +290,3 @@ def _check_paths(data_prefix, suffix, **files):
 def _has_segment(info):
     start, end = info['grid'].to_sec(info['window'])
     return len(segments_inside(info['gt_segments_sec'], start, end)) > 0
-
-
-def _clicks(record, seed):
-    """No points, and the background clicks of a video, or such that are drawn between its segments."""
-    clicks = record.background_sec
-    if not len(clicks):
-        if record.duration_sec is None:
-            expected = "a duration, for drawn clicks of supervision='clicks'"
-            raise InputError(expected, video=record.video_id, field='duration_sec')
-        clicks = draw_background(record.segments_sec, record.duration_sec, video_rng(seed, record.video_id))
-    none = np.zeros(0, dtype=np.int64)
-    return dict(point_sec=np.zeros(0), point_labels=none, point_instances=none, background_sec=clicks)
-
-
-def _dense_points(record, grid):
-    """Point in every snippet whose centre lies in a segment, and background click in every other snippet.
-
-    A segment may be so short that it holds no centre: its point then lies in the snippet of its middle.
-    """
-    if record.duration_sec is None:
-        raise InputError("a duration, for supervision='segments'", video=record.video_id, field='duration_sec')
-    centres = grid.to_sec(np.arange(max(1, int(grid.num_snippets(record.duration_sec)))) + 0.5)
-    start, end = record.segments_sec[:, :1], record.segments_sec[:, 1:]
-    inside = (start <= centres) & (centres < end)
-    short = np.flatnonzero(~inside.any(1) & (end[:, 0] > start[:, 0]) & (start[:, 0] < record.duration_sec))
-    middle = grid.to_snippet(record.segments_sec[short].mean(1))
-    inside[short, np.clip(middle, 0, len(centres) - 1)] = True
-    segment, snippet = np.nonzero(inside)
-    return dict(
-        point_sec=centres[snippet],
-        point_labels=record.segment_labels[segment],
-        point_instances=segment,
-        background_sec=np.delete(centres, snippet),
-    )

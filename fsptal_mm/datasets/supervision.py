@@ -1,0 +1,77 @@
+"""Labels of a training sample by its kind of supervision: points, background clicks, or ground-truth segments."""
+
+from typing import Any
+
+import numpy as np
+
+from fsptal_mm.structures import SnippetGrid
+from fsptal_mm.utils.errors import InputError
+
+from .annotations.records import VideoRecord
+from .point_sampling import draw_background, video_rng
+
+SUPERVISIONS = ('points', 'clicks', 'segments')
+
+
+def supervision_labels(record: VideoRecord, grid: SnippetGrid, supervision: str, seed: int = 0) -> dict[str, Any]:
+    """Take the labels of one video that a model may be trained on.
+
+    Args:
+        record (VideoRecord): The video.
+        grid (SnippetGrid): Its feature grid.
+        supervision: ``'points'``: the given points and clicks. ``'clicks'``: no points; the given background clicks,
+            or, where there are none, one drawn in each stretch without an action. ``'segments'``: a point or a click
+            in every snippet, from the ground truth.
+        seed: For drawn clicks.
+
+    Returns:
+        dict: ``point_sec``, ``point_labels``, ``point_instances``, each ``(N,)``, and ``background_sec (K,)``, in
+        seconds.
+
+    Raises:
+        InputError: Clicks or points are made from segments, and the duration is unknown.
+    """
+    if supervision == 'segments':
+        return _dense_points(record, grid)
+    if supervision == 'clicks':
+        return _clicks(record, seed)
+    return dict(
+        point_sec=record.point_sec,
+        point_labels=record.point_labels,
+        point_instances=record.point_instances,
+        background_sec=record.background_sec,
+    )
+
+
+def _clicks(record, seed):
+    """No points; the background clicks of a video, or clicks drawn between its segments."""
+    clicks = record.background_sec
+    if not len(clicks):
+        if record.duration_sec is None:
+            expected = "a duration, for drawn clicks of supervision='clicks'"
+            raise InputError(expected, video=record.video_id, field='duration_sec')
+        clicks = draw_background(record.segments_sec, record.duration_sec, video_rng(seed, record.video_id))
+    none = np.zeros(0, dtype=np.int64)
+    return dict(point_sec=np.zeros(0), point_labels=none, point_instances=none, background_sec=clicks)
+
+
+def _dense_points(record, grid):
+    """Point in every snippet whose centre lies in a segment, and background click in every other snippet.
+
+    A segment may be so short that it holds no centre: its point then lies in the snippet of its middle.
+    """
+    if record.duration_sec is None:
+        raise InputError("a duration, for supervision='segments'", video=record.video_id, field='duration_sec')
+    centres = grid.to_sec(np.arange(max(1, int(grid.num_snippets(record.duration_sec)))) + 0.5)
+    start, end = record.segments_sec[:, :1], record.segments_sec[:, 1:]
+    inside = (start <= centres) & (centres < end)
+    short = np.flatnonzero(~inside.any(1) & (end[:, 0] > start[:, 0]) & (start[:, 0] < record.duration_sec))
+    middle = grid.to_snippet(record.segments_sec[short].mean(1))
+    inside[short, np.clip(middle, 0, len(centres) - 1)] = True
+    segment, snippet = np.nonzero(inside)
+    return dict(
+        point_sec=centres[snippet],
+        point_labels=record.segment_labels[segment],
+        point_instances=segment,
+        background_sec=np.delete(centres, snippet),
+    )
