@@ -137,18 +137,19 @@ def symptoms(folder):
     print(json.dumps(dict(before=before, after=after, applied=first, again=fsptal_mm.compat.apply())))
 
 
-def attributes():
-    """Every attribute of mmengine's modules and of the classes in these, and of numpy, by its full name."""
+def attributes(hosts):
+    """Every attribute of modules of the host and of the classes in these, of torch and of numpy, by its full name."""
     found = {}
-    for module in [module for name, module in sys.modules.items() if name.split('.')[0] == 'mmengine']:
+    for module in hosts:
         for name, value in list(vars(module).items()):
             place = f'{module.__name__}.{name}'
             if not isinstance(value, (types.ModuleType, type)):
                 found[place] = value
             elif isinstance(value, type) and value.__module__ == module.__name__:
                 found |= {f'{place}.{key}': part for key, part in list(vars(value).items())}
-    numpy = sys.modules['numpy']
-    found |= {f'numpy.{name}': getattr(numpy, name) for name in dir(numpy) if name != 'test'}
+    for name in ('numpy', 'torch', 'torch.cuda', 'torch.distributed', 'torch.nn.parallel'):
+        own = vars(sys.modules[name]).items()
+        found |= {f'{name}.{key}': value for key, value in own if not isinstance(value, types.ModuleType)}
     schemes = 'mmengine.runner.checkpoint.CheckpointLoader._schemes'
     return found | {schemes: dict(found[schemes])}
 
@@ -172,10 +173,11 @@ def changes():
 
     inspect.getsource = no_source
     variables = dict(os.environ)
-    before = attributes()
+    hosts = [module for name, module in sys.modules.items() if name.split('.')[0] in ('mmengine', 'mmaction')]
+    before = attributes(hosts)
     import fsptal_mm
 
-    after = attributes()
+    after = attributes(hosts)
     changed = [
         name
         for name in before.keys() | after.keys()
