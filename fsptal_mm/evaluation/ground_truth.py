@@ -12,7 +12,15 @@ from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import known_id
 
 from .diagnosis import BUCKET_PRESETS, Diagnosis, diagnose
-from .functional import PRESETS, Evaluation, Protocol, evaluate_detections, touches_any, video_average_precision
+from .functional import (
+    PRESETS,
+    Evaluation,
+    Protocol,
+    evaluate_detections,
+    point_extents,
+    touches_any,
+    video_average_precision,
+)
 from .results import read_results, to_instances
 
 
@@ -26,6 +34,7 @@ class GroundTruth:
         durations_sec: ``(V,)``; NaN where unknown.
         segments: Ground-truth segments.
         points: Point labels, as segments without length; background clicks have the label ``NO_CLASS``.
+        labelled: Labelled instances, each from its first to its last point.
         protocol: tIoUs and averages.
         ambiguous: Ranges; detections that overlap one are left out. ``None``: all detections are evaluated.
     """
@@ -35,6 +44,7 @@ class GroundTruth:
     durations_sec: np.ndarray
     segments: Instances
     points: Instances
+    labelled: Instances
     protocol: Protocol
     ambiguous: Instances | None = None
 
@@ -51,8 +61,8 @@ class GroundTruth:
         Args:
             videos (Iterable[dict]): With ``video_id`` and, as far as known, ``duration_sec``,
                 ``gt_segments_sec (M, 2)``, ``gt_segment_labels (M,)``, ``point_sec (P,)``, ``point_labels (P,)``,
-                ``background_sec (K,)`` and ``ambiguous_sec (A, 2)``, as :class:`.PointTALDataset` names them. Of
-                windows of one video the first counts.
+                ``point_instances (P,)``, ``background_sec (K,)`` and ``ambiguous_sec (A, 2)``, as
+                :class:`.PointTALDataset` names them. Of windows of one video the first counts.
             classes (Sequence[str]): Names in the order of the indices.
             protocol (Protocol): tIoUs and averages.
             drop_ambiguous: Whether detections that overlap an ambiguous range are left out.
@@ -64,6 +74,7 @@ class GroundTruth:
         durations = [np.nan if video.get('duration_sec') is None else video['duration_sec'] for video in videos]
         segments = ((video.get('gt_segments_sec', []), video.get('gt_segment_labels', [])) for video in videos)
         points = ([video.get(key, []) for key in ('point_sec', 'point_labels', 'background_sec')] for video in videos)
+        labelled = ([video.get(f'point_{key}', []) for key in ('sec', 'labels', 'instances')] for video in videos)
         ranges = (video.get('ambiguous_sec', []) for video in videos)
         return cls(
             list(by_id),
@@ -71,6 +82,7 @@ class GroundTruth:
             np.array(durations, dtype=np.float64),
             Instances.join(Instances.of_video(*parts) for parts in segments),
             Instances.join(Instances.of_points(*parts) for parts in points),
+            Instances.join(point_extents(*map(np.asarray, parts)) for parts in labelled),
             protocol,
             Instances.join(map(Instances.of_video, ranges)) if drop_ambiguous else None,
         )
@@ -109,9 +121,9 @@ class GroundTruth:
 
     @property
     def key(self) -> tuple:
-        """Key that is the same for equal videos, classes, segments and protocols."""
-        segments, labels = self.segments.segments.tobytes(), self.segments.labels.tobytes()
-        return tuple(self.ids), self.classes, segments, labels, self.protocol
+        """Key that is the same for equal videos, classes, segments, points and protocols."""
+        parts = [part.tobytes() for one in (self.segments, self.labelled) for part in (one.segments, one.labels)]
+        return tuple(self.ids), self.classes, *parts, self.protocol
 
     def check_has_segments(self, file: str | Path) -> None:
         """Check that there is a ground-truth segment.

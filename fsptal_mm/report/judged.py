@@ -1,4 +1,4 @@
-"""Detections of a run against the ground truth of its test videos."""
+"""Detections of a run against the ground truth of its test videos: their segments, or else their points."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,13 @@ from mmengine.config import Config
 
 from fsptal_mm.evaluation import GroundTruth, TALMetric
 from fsptal_mm.evaluation.diagnosis import Diagnosis
-from fsptal_mm.evaluation.functional import Evaluation, match_detections
+from fsptal_mm.evaluation.functional import (
+    Evaluation,
+    match_detections,
+    match_points,
+    point_average_precision,
+    point_video_average_precision,
+)
 from fsptal_mm.evaluation.operating_point import OperatingPoint, Threshold
 from fsptal_mm.structures import Instances
 from fsptal_mm.utils.configs import naming_types
@@ -18,31 +24,68 @@ VIDEO_TIOU = 0.5  # tIoU at which single videos are evaluated: part of the proto
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
-    """Evaluation of a results file.
+class Matched:
+    """Detections of a results file, matched with the points of the test videos: they have no ground-truth segment.
 
     Attributes:
         test_set: Ground truth of the test videos.
         det: The evaluated detections, best first.
-        hits: ``(N,)`` bool: true positives at ``VIDEO_TIOU``.
-        evaluation: Measures over all videos.
-        video_ap: ``(V,)``, see :func:`video_average_precision`; NaN without a ground-truth segment.
-        diagnosis: Error analysis, at ``VIDEO_TIOU``.
+        hits: ``(N,)`` bool: true positives.
+        video_ap: ``(V,)``, average precision of each video on its own; NaN where nothing is to be found.
     """
 
     test_set: GroundTruth
     det: Instances
     hits: np.ndarray
-    evaluation: Evaluation
     video_ap: np.ndarray
+
+    unit = 'point'  # one instance to find
+
+    @property
+    def truth(self) -> Instances:
+        """Instances to find."""
+        return self.test_set.labelled
+
+    def class_columns(self) -> list[tuple[str, np.ndarray]]:
+        """Figures of the classes, ``(C,)`` fractions by their names; NaN for a class that has nothing to find."""
+        ap, recall = point_average_precision(self.truth, self.det, len(self.test_set.classes))
+        return [('AP by points', ap), ('recall of points', recall)]
+
+
+@dataclass(frozen=True, eq=False)
+class Judged(Matched):
+    """Evaluation of a results file by ground-truth segments, at ``VIDEO_TIOU`` where single matches count.
+
+    Attributes:
+        evaluation: Measures over all videos.
+        diagnosis: Error analysis.
+    """
+
+    evaluation: Evaluation
     diagnosis: Diagnosis
+
+    unit = 'segment'
+
+    @property
+    def truth(self) -> Instances:
+        """Instances to find."""
+        return self.test_set.segments
+
+    def class_columns(self) -> list[tuple[str, np.ndarray]]:
+        """AP of the classes: its mean over the main range of tIoUs, and at ``VIDEO_TIOU``; as in :class:`Matched`."""
+        protocol, ap = self.test_set.protocol, self.evaluation.ap
+        at = int(np.abs(np.subtract(protocol.tiou_thresholds, VIDEO_TIOU)).argmin())
+        mean = protocol.main_average(ap.T[:, :, None]) if protocol.average_ranges else ap.mean(axis=0)
+        name = protocol.average_keys[0] if protocol.average_ranges else 'mean'
+        named = [(name, mean), (protocol.threshold_keys[at], ap[at])]
+        return [(name.replace('mAP', 'AP'), values) for name, values in named]
 
     def at(self, chosen: OperatingPoint) -> Threshold:
         """Precision and recall at an operating point, by the ground-truth segments of the test videos.
 
         A detection keeps its match: those of lower scores never took its segment.
         """
-        hits, total = self.hits[chosen.keeps(self.det)], len(self.test_set.segments)
+        hits, total = self.hits[chosen.keeps(self.det)], len(self.truth)
         precision = float(hits.mean()) if len(hits) else 0.0
         return Threshold(chosen.overall.score, precision, float(hits.sum() / total), total)
 
@@ -64,12 +107,15 @@ def load_test_set(config: Config) -> GroundTruth:
     return GroundTruth.from_dataset(dataset, metric.protocol, metric.ambiguous == 'drop')
 
 
-def judge(results_file: str | Path, test_set: GroundTruth) -> Judged:
+def judge(results_file: str | Path, test_set: GroundTruth) -> Matched:
     """Evaluate a results file as the test did, and each video alone.
 
     Args:
         results_file: In ActivityNet's format.
         test_set (GroundTruth): Ground truth of the test videos.
+
+    Returns:
+        Judged: Of the ground-truth segments; without any, :class:`Matched` with the points.
 
     Raises:
         InputError: The file cannot be read, holds other videos, or detections of unknown classes only.
@@ -77,11 +123,14 @@ def judge(results_file: str | Path, test_set: GroundTruth) -> Judged:
     found = test_set.read_detections(results_file)
     det = test_set.without_ambiguous(found)
     det = det[np.argsort(-det.scores, kind='stable')]
+    if not len(test_set.segments):
+        video_ap = point_video_average_precision(test_set.labelled, det, len(test_set.ids))
+        return Matched(test_set, det, match_points(test_set.labelled, det) >= 0, video_ap)
     return Judged(
         test_set,
         det,
         match_detections(test_set.segments, det, [VIDEO_TIOU])[0],
-        test_set.evaluate(found),
         test_set.video_average_precision(det, VIDEO_TIOU),
+        test_set.evaluate(found),
         test_set.diagnose(det, VIDEO_TIOU),
     )

@@ -2,11 +2,24 @@
 
 _NAMES = {
     'loss': 'total loss',
-    'loss_video': 'loss of whole videos',
-    'loss_foreground': 'loss of action snippets',
-    'loss_background': 'loss of background snippets',
+    'loss_foreground': 'video-level loss of actions',
+    'loss_background': 'video-level loss with background',
+    'loss_point_action': 'loss at action snippets',
+    'loss_point_background': 'loss at background snippets',
     'loss_score': 'loss of score contrast',
-    'loss_feature': 'loss of feature separation',
+    'loss_separation_background': 'feature separation: background',
+    'loss_separation_action': 'feature separation: actions',
+    'loss_separation_between': 'feature separation: actions from background',
+    'loss_feature': 'loss of feature contrast',
+    'loss_refined_class': 'stage 2: loss of classes',
+    'loss_refined_segment': 'stage 2: loss of boundaries',
+    'loss_contrast': 'loss of contrast with prototypes',
+    'loss_video': 'video-level loss',
+    'loss_frame': 'loss at labelled snippets',
+    'loss_base': 'video-level loss',
+    'loss_suppressed': 'video-level loss without background',
+    'loss_sparsity': 'loss of sparse attention',
+    'loss_click': 'loss at background clicks',
     'AUC': 'area under the recall curve',
     'video_mAP': 'mAP of video classes',
     'video_top1': 'top-1 accuracy of video classes',
@@ -23,6 +36,7 @@ _PREFIXES = {
     'mining/given_': 'snippets with a given label: ',
     'mining/mined_': 'snippets with a mined label: ',
     'analysis/': 'mined labels: ',
+    'loss_': 'loss: ',
 }
 
 

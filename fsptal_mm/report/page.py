@@ -15,6 +15,7 @@ import fsptal_mm
 from fsptal_mm.evaluation.diagnosis import ERROR_TYPES
 from fsptal_mm.utils.writing import atomic_write
 from fsptal_mm.visualization import draw_error_profile, draw_false_negatives, draw_sensitivity
+from fsptal_mm.visualization.palette import INK, PAPER
 
 from .judged import VIDEO_TIOU
 from .names import readable
@@ -65,7 +66,8 @@ def write_report(
         summary=_summary(runs, published),
         published=published,
         class_tables=[_class_table(runs, numbers) for numbers in groups],
-        diagnoses=[_diagnosis(runs, numbers) for numbers in groups],
+        diagnoses=[_diagnosis(runs, numbers) for numbers in groups if runs[numbers[0]].judged],
+        units={runs[numbers[0]].matched.unit for numbers in groups},
         error_types=ERROR_TYPES,
         differences=_differences(runs),
         limits={'points': MAX_POINTS, 'detections': MAX_DETECTIONS, 'videos': num_videos, 'tiou': VIDEO_TIOU},
@@ -108,19 +110,14 @@ def _summary(runs, published):
 
 
 def _class_table(runs, numbers):
-    """Average precision of every class on one test set: its mean over the main range of tIoUs, and at one tIoU."""
-    test_set = runs[numbers[0]].judged.test_set
-    counts = np.bincount(test_set.segments.labels, minlength=len(test_set.classes))
-    columns = []
-    for number in numbers:
-        protocol, ap = runs[number].judged.test_set.protocol, runs[number].judged.evaluation.ap
-        at = int(np.abs(np.subtract(protocol.tiou_thresholds, VIDEO_TIOU)).argmin())
-        mean = protocol.main_average(ap.T[:, :, None]) if protocol.average_ranges else ap.mean(axis=0)
-        name = protocol.average_keys[0] if protocol.average_ranges else 'mean'
-        columns.append((number, name.replace('mAP', 'AP'), mean))
-        columns.append((number, protocol.threshold_keys[at].replace('mAP', 'AP'), ap[at]))
+    """Figures of every class on one test set."""
+    first = runs[numbers[0]].matched
+    test_set = first.test_set
+    counts = np.bincount(first.truth.labels, minlength=len(test_set.classes))
+    columns = [(number, *column) for number in numbers for column in runs[number].matched.class_columns()]
     order = np.flatnonzero(counts)
     return {
+        'unit': first.unit,
         'columns': [(number, name) for number, name, _ in columns],
         'rows': [
             (test_set.classes[label], int(counts[label]), [values[label] for *_, values in columns]) for label in order
@@ -151,12 +148,14 @@ def _diagnosis(runs, numbers):
 def _svg(figure, name):
     """Convert a figure of matplotlib to SVG for HTML: texts stay texts, and nothing stands before the root element.
 
-    The ids in the SVG are derived from ``name``: reproducible, and different for each figure of the page.
+    The ids in the SVG are derived from ``name``: reproducible, and different for each figure of the page. Ink and paper
+    become those of the page, light or dark.
     """
     file = io.StringIO()
+    nothing = dict.fromkeys(('Date', 'Creator', 'Format', 'Type'))
     with matplotlib.rc_context({'svg.fonttype': 'none', 'svg.hashsalt': name}):
-        figure.savefig(file, format='svg', metadata={'Date': None, 'Creator': None, 'Format': None, 'Type': None})
-    text = file.getvalue()
+        figure.savefig(file, format='svg', metadata=nothing, transparent=True)
+    text = file.getvalue().replace(INK, 'var(--text)').replace(PAPER, 'var(--panel)')
     return text[text.index('<svg') :]
 
 

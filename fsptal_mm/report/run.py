@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 from mmengine.config import Config
 
 from fsptal_mm.apis.model_loading import model_index
@@ -15,7 +16,7 @@ from fsptal_mm.utils.configs import merge_options, read_config
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import read_json
 
-from .judged import Judged, judge, load_test_set
+from .judged import Judged, Matched, judge, load_test_set
 from .names import readable
 from .training_log import TrainingLog, read_training_log, scalar_files
 
@@ -38,7 +39,7 @@ class Run:
         test_config (Config, optional): Config that the latest command wrote: that of the test, if there was one.
         log (TrainingLog): Log of the training.
         noted: Measures (fractions) that the test wrote into its results file.
-        judged (Judged, optional): Evaluation of the results file.
+        matched (Matched, optional): The results file, with the ground truth of the test videos.
         operating_point (OperatingPoint, optional): Of the checkpoint that was tested.
         missing: One sentence for each missing part, which says how to get it.
     """
@@ -50,9 +51,14 @@ class Run:
     test_config: Config | None = None
     log: TrainingLog = field(default_factory=TrainingLog)
     noted: dict = field(default_factory=dict)
-    judged: Judged | None = None
+    matched: Matched | None = None
     operating_point: OperatingPoint | None = None
     missing: list = field(default_factory=list)
+
+    @property
+    def judged(self) -> Judged | None:
+        """Evaluation of the results file by ground-truth segments; ``None`` without them."""
+        return self.matched if isinstance(self.matched, Judged) else None
 
     @property
     def config_name(self) -> str:
@@ -99,6 +105,9 @@ class Run:
         first = next((key for start in _MAIN for key in measures if key.startswith(start)), None)
         if first is None:
             return f'Nothing is measured yet; training: {self.progress}'
+        if first.startswith('point/') and self.matched:
+            points = self.matched.truth
+            of += f' ({len(points)} points in {len(np.unique(points.videos))} videos)'
         return f'{100 * measures[first]:.1f} {readable(first)}, {of}'
 
 
@@ -222,14 +231,11 @@ def _read_results(run):
         run.noted = {key: value for key, value in metrics.items() if isinstance(value, (int, float))}
         if run.test_config is not None:
             test_set = load_test_set(run.test_config)
-            if not len(test_set.segments):
-                run.missing.append(
-                    'The test videos have no segment, so there are no AP of classes, no diagnosis and no timelines: '
-                    'the figures are those by points.'
-                )
+            if not len(test_set.segments) and not len(test_set.labelled):
+                run.missing.append('The test videos have neither segments nor points, so nothing can be evaluated.')
                 return
-            run.judged = judge(file, test_set)
-            run.operating_point = _operating_point(run.test_config, run.folder, run.judged.test_set.classes)
+            run.matched = judge(file, test_set)
+            run.operating_point = _operating_point(run.test_config, run.folder, test_set.classes)
     except Exception as error:  # building a dataset from a config can fail in any way
         run.missing.append(
             f'The test results cannot be judged, so there are no AP of classes, no diagnosis and no timelines: '
@@ -237,6 +243,10 @@ def _read_results(run):
             'test_dataloader.dataset.data_root=DIR sets the folder of the data.'
         )
         return
+    if run.matched and not run.judged:
+        run.missing.append(
+            'The test videos have no ground-truth segment, so there is no diagnosis; the rest is by points.'
+        )
     computed = run.judged.evaluation.measures if run.judged else {}
     differing = [key for key in computed.keys() & run.noted.keys() if abs(computed[key] - run.noted[key]) > _TOLERANCE]
     for key in sorted(differing)[:1]:

@@ -16,8 +16,8 @@ def group_by_test_set(runs: Sequence[Run]) -> list[list[int]]:
     """Group runs that were tested on the same videos; lists of their numbers."""
     groups = {}
     for number, run in enumerate(runs):
-        if run.judged is not None:
-            groups.setdefault(run.judged.test_set.key, []).append(number)
+        if run.matched is not None:
+            groups.setdefault(run.matched.test_set.key, []).append(number)
     return list(groups.values())
 
 
@@ -31,12 +31,13 @@ def make_timelines(runs: Sequence[Run], numbers: Sequence[int], num_videos: int)
             not enough videos, fewer.
 
     Returns:
-        dict: ``classes`` (names), ``threshold``, the score that the filter starts at (the operating point of a run that
+        dict: ``classes`` (names), ``unit`` (``'segment'`` or ``'point'``, what detections are matched with),
+        ``threshold``, the score that the filter starts at (the operating point of a run that
         stands alone, else ``None``: scores of runs differ), and ``videos``, the best ones first, each as of
         :func:`page_content`.
     """
-    judged = {number: runs[number].judged for number in numbers}
-    ap = np.mean([part.video_ap for part in judged.values()], axis=0)
+    matched = {number: runs[number].matched for number in numbers}
+    ap = np.mean([part.video_ap for part in matched.values()], axis=0)
     order = np.flatnonzero(~np.isnan(ap))
     order = order[np.argsort(-ap[order], kind='stable')]
     best = order[: min(num_videos, (len(order) + 1) // 2)]
@@ -45,18 +46,19 @@ def make_timelines(runs: Sequence[Run], numbers: Sequence[int], num_videos: int)
     chosen = runs[numbers[0]].operating_point if len(numbers) == 1 else None
     return {
         'threshold': None if chosen is None else chosen.overall.score,
-        'classes': list(judged[numbers[0]].test_set.classes),
-        'videos': [page_content(_timeline(judged, index), kind, numbers) for index, kind in videos],
+        'unit': matched[numbers[0]].unit,
+        'classes': list(matched[numbers[0]].test_set.classes),
+        'videos': [page_content(_timeline(matched, index), kind, numbers) for index, kind in videos],
     }
 
 
-def _timeline(judged, index):
+def _timeline(matched, index):
     tracks = []
-    for part in judged.values():
+    for part in matched.values():
         own = part.det.videos == index
         ap = float(part.video_ap[index])
         tracks.append(ModelTrack(proposals=part.det[own], hits=part.hits[own], average_precision=ap))
-    return video_timeline(next(iter(judged.values())).test_set, index, tracks)
+    return video_timeline(next(iter(matched.values())).test_set, index, tracks)
 
 
 def page_content(timeline: Timeline, kind: str, numbers: Sequence[int]) -> dict:

@@ -8,13 +8,14 @@ import itertools
 import math
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
-from .palette import BLUE, GREEN, ORANGE, PURPLE, SKY_BLUE, VERMILION, YELLOW, text_color
+from .palette import BLUE, GREEN, INK, ORANGE, PAPER, PURPLE, SKY_BLUE, VERMILION, YELLOW, text_color
 
 _ERROR_COLORS = {
     'true_positive': GREEN,
@@ -24,7 +25,7 @@ _ERROR_COLORS = {
     'confusion': PURPLE,
     'background': VERMILION,
 }
-_MODEL_COLORS = (BLUE, ORANGE, GREEN, PURPLE, SKY_BLUE, VERMILION, YELLOW, 'black')
+_MODEL_COLORS = (BLUE, ORANGE, GREEN, PURPLE, SKY_BLUE, VERMILION, YELLOW, INK)
 _TITLES = {
     'length': 'Length of the instance',
     'coverage': 'Share of the video that it covers',
@@ -34,9 +35,11 @@ _NORMALIZED = 'mAP$_N$'
 _SMALL, _TINY = 8, 7
 _MIN_LABELLED_PERCENT = 8
 _MAX_NAME, _MAX_COLUMNS = 34, 4
-_HALO = withStroke(linewidth=2, foreground='white')  # letters stay legible on lines
+_STYLE = dict.fromkeys(('text.color', 'axes.edgecolor', 'axes.labelcolor', 'xtick.color', 'ytick.color'), INK)
+_HALO = withStroke(linewidth=2, foreground=PAPER)  # letters stay legible on lines
 
 
+@rc_context(_STYLE)
 def draw_error_profile(diagnoses: dict[str, dict]) -> Figure:
     """Draw the error types of the best detections, and the gain without each type.
 
@@ -72,6 +75,7 @@ def draw_error_profile(diagnoses: dict[str, dict]) -> Figure:
     return figure
 
 
+@rc_context(_STYLE)
 def draw_sensitivity(diagnoses: dict[str, dict]) -> Figure:
     """Draw mAP_N on the ground-truth segments of each length, coverage and number.
 
@@ -92,6 +96,7 @@ def draw_sensitivity(diagnoses: dict[str, dict]) -> Figure:
     return figure
 
 
+@rc_context(_STYLE)
 def draw_false_negatives(diagnoses: dict[str, dict]) -> Figure:
     """Draw the share of the ground-truth segments of each length, coverage and number that is missed.
 
@@ -125,7 +130,7 @@ def _draw_profile(axes, diagnosis):
     bottom = np.zeros(len(ranks))
     for kind, color in _ERROR_COLORS.items():
         percent = np.array([100 * (entry['shares'][kind] or 0) for entry in diagnosis['profile']])
-        axes.bar(ranks, percent, 0.9, bottom, color=color, edgecolor='white', linewidth=0.5)
+        axes.bar(ranks, percent, 0.9, bottom, color=color, edgecolor=PAPER, linewidth=0.5)
         for x, (height, start) in enumerate(zip(percent, bottom)):
             if height >= _MIN_LABELLED_PERCENT:
                 place = {'ha': 'center', 'va': 'center', 'fontsize': _TINY, 'color': text_color(color)}
@@ -194,7 +199,7 @@ def _add_model_legend(figure, diagnoses, overall):
         Patch(color=_MODEL_COLORS[number % len(_MODEL_COLORS)], label=_short(name))
         for number, name in enumerate(diagnoses)
     ]
-    handles.append(Line2D([], [], color='black', linestyle='--', linewidth=1, label=overall))
+    handles.append(Line2D([], [], color=INK, linestyle='--', linewidth=1, label=overall))
     figure.legend(handles=handles, loc='outside upper center', ncols=len(handles), frameon=False)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 ORANGE, SKY_BLUE, GREEN, YELLOW, BLUE, VERMILION, PURPLE = OKABE_ITO = (
     '#e69f00', '#56b4e9', '#009e73', '#f0e442', '#0072b2', '#d55e00', '#cc79a7',
 )  # fmt: skip
+INK, PAPER = '#1b1f24', '#fefefe'  # of writing and behind it: a page in dark colours finds and replaces them
 _HATCHES = ('', '////', '----', 'xxxx')
 _LUMINANCE = (0.299, 0.587, 0.114)
 _DARK = 140  # of 255: white letters are legible below

@@ -80,3 +80,13 @@ def write_results(folder):
     }
     noted = {'metrics': {'mAP@0.1-0.7': 5 / 6, 'video_mAP': 0.75}}
     (folder / 'results.json').write_text(json.dumps({'results': results, 'evaluation': noted}))
+
+
+def remove_segments(folder, points=None):
+    """Leave only points in the annotations, and set those of some videos."""
+    data = json.loads((folder / 'annotations.json').read_text())
+    for name, video in data['videos'].items():
+        video.pop('segments', None)
+        if name in (points or {}):
+            video['points'] = points[name]
+    (folder / 'annotations.json').write_text(json.dumps(data))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from browser import browser  # noqa: F401  (a fixture)
-from report_runs import BAD, EVIL, write_data, write_run
+from report_runs import BAD, EVIL, remove_segments, write_data, write_run
 from selenium.webdriver import ActionChains, Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select
@@ -23,6 +23,10 @@ def pages(tmp_path_factory):
     write_run(folder / 'run', folder / 'data', note=EVIL)
     write_run(folder / 'second', folder / 'data', note='plain')
     (folder / 'empty').mkdir()
+    write_data(folder / 'points')
+    remove_segments(folder / 'points')
+    write_run(folder / 'labelled', folder / 'points')
+    write_report(folder / 'points.html', [read_run(folder / 'labelled', 'labelled')])
     published = [Published('Others', 'THUMOS14', {'mAP@0.1-0.7': 56.7}, 'their paper')]
     first, second = read_run(folder / 'run', EVIL), read_run(folder / 'second', '$second$')
     write_report(folder / 'one.html', [first], published)
@@ -124,6 +128,32 @@ def test_bars_lie_at_their_seconds_and_tell_what_they_are(open_page):
     assert point.get_attribute('aria-label') == 'point label: jump, 4.50 s'
 
 
+def test_timelines_by_points(open_page):
+    page = open_page('points')
+    line = page.find_element(By.CSS_SELECTOR, '[data-video="good"] .point-line').rect
+    row = page.find_element(By.CSS_SELECTOR, '[data-video="good"] .row svg').rect  # 60 s
+    assert line['x'] == pytest.approx(row['x'] + row['width'] * 4.5 / 60, abs=2)
+    assert line['height'] == pytest.approx(row['height'], abs=2)
+    hit, miss = bars(page, 'good')
+    assert ('true positive by points' in hit, 'false positive by points' in miss) == (True, True)
+    assert '1 point' in page.find_element(By.CSS_SELECTOR, '[data-video="good"] .facts').text
+    assert texts(page, '#classes tbody td')[0] == '1', 'points of the class'
+
+
+def test_pictures_take_the_colours_of_the_page(open_page):
+    page = open_page('one')
+    label = page.find_element(By.CSS_SELECTOR, '#diagnosis svg text')
+    colors = []
+    for scheme in ('light', 'dark'):
+        features = [{'name': 'prefers-color-scheme', 'value': scheme}]
+        page.execute_cdp_cmd('Emulation.setEmulatedMedia', {'features': features})
+        body = page.find_element(By.TAG_NAME, 'body')
+        colors.append(label.value_of_css_property('fill'))
+        assert colors[-1] == body.value_of_css_property('color').replace('rgba', 'rgb').replace(', 1)', ')')
+    page.execute_cdp_cmd('Emulation.setEmulatedMedia', {'features': []})
+    assert len(set(colors)) == 2
+
+
 def test_filters_by_class_and_by_score(open_page):
     page = open_page('one')
     assert (len(bars(page, 'good')), len(bars(page, BAD))) == (2, 200)
@@ -168,7 +198,7 @@ def test_zoom_widens_the_time_axis(open_page):
 def test_curves_of_losses_measures_and_pseudo_labels(open_page):
     page = open_page('two')
     titles = {kind: texts(page, f'[data-kind="{kind}"] figcaption') for kind in ('losses', 'measures', 'mining')}
-    assert titles['losses'] == ['total loss', 'loss of whole videos']
+    assert titles['losses'] == ['total loss', 'video-level loss']
     assert titles['measures'] == ['mAP at tIoU 0.1-0.7', 'mAP at tIoU 0.5'], 'of single tIoUs, one is enough'
     assert titles['mining'] == ['snippets with a mined label: action', 'mined labels: action precision']
     chart = page.find_element(By.CSS_SELECTOR, '[data-kind="losses"] svg')

@@ -6,10 +6,11 @@ import os
 import numpy as np
 import pytest
 from refusals import refused
-from report_runs import BAD, EVIL, NUM_WEAK, write_data, write_results, write_run
+from report_runs import BAD, EVIL, NUM_WEAK, remove_segments, write_data, write_results, write_run
 
 from fsptal_mm.evaluation.operating_point import OperatingPoint, Threshold, model_digest, write_operating_point
 from fsptal_mm.report import read_run, write_report
+from fsptal_mm.report.names import readable
 from fsptal_mm.report.timelines import MAX_DETECTIONS, group_by_test_set, make_timelines
 from fsptal_mm.report.training_log import read_training_log, thin
 
@@ -112,7 +113,6 @@ def test_timelines_hold_the_best_detections_and_say_how_many_there_are(folder):
     [
         (lambda folder: None, ('83.3 mAP', 'jump (AP 66.7')),
         (lambda folder: (folder / 'results.json').unlink(), ('25.0', 'epoch 2')),
-        (lambda folder: write_point_results(folder), ('40.0', 'points')),
     ],
 )
 def test_the_headline_is_the_main_figure(change, words, folder):
@@ -123,23 +123,53 @@ def test_the_headline_is_the_main_figure(change, words, folder):
 
 def test_points_without_segments_are_a_result(folder, tmp_path):
     """The report asks for nothing that the test has done."""
-    data = json.loads((tmp_path / 'data/annotations.json').read_text())
-    for video in data['videos'].values():
-        video.pop('segments', None)
-    (tmp_path / 'data/annotations.json').write_text(json.dumps(data))
+    remove_segments(tmp_path / 'data', points={BAD: [dict(time_sec=14, label='jump'), dict(time_sec=46, label='jump')]})
     write_point_results(folder)
     run = read_run(folder, 'run')
     assert (run.judged, run.measures) == (None, {'point/recall': 0.5, 'point/mAP': 0.4})
-    assert 'data_root' not in said(run, 'no segment')
+    assert '40.0 mAP by points' in run.headline
+    assert '3 points in 2 videos' in run.headline
+    assert all('tools/test.py' not in sentence for sentence in run.missing)
+    # 'good': the point at 4.5 s is covered, nothing else is a true positive. BAD: both points are.
+    np.testing.assert_allclose(run.matched.video_ap, [1, 1, np.nan])
+    [(_, ap), (_, recall)] = run.matched.class_columns()
+    np.testing.assert_allclose([ap, recall], [[1, np.nan, np.nan]] * 2)
+    [content] = [make_timelines([run], numbers, 3) for numbers in group_by_test_set([run])]
+    assert (content['unit'], [video['points'] for video in content['videos']]) == (
+        'point',
+        [[[4.5, 0]], [[14, 0], [46, 0]]],
+    )
     write_report(tmp_path / 'page.html', [run])
     page = (tmp_path / 'page.html').read_text()
     assert 'id="summary-1"' in page
     assert page.index('data-key="point/mAP">40.0') < page.index('id="runs"')
 
 
+def test_neither_segments_nor_points(folder, tmp_path):
+    remove_segments(tmp_path / 'data', points={'good': []})
+    run = read_run(folder, 'run')
+    assert run.matched is None
+    said(run, 'segments', 'points')
+
+
+def test_other_points_are_another_test_set(folder, tmp_path):
+    remove_segments(tmp_path / 'data')
+    first = read_run(folder, 'first')
+    remove_segments(tmp_path / 'data', points={BAD: [dict(time_sec=1, label='jump')]})
+    assert group_by_test_set([first, read_run(folder, 'second'), first]) == [[0, 2], [1]]
+
+
+@pytest.mark.parametrize(
+    'key', ['loss_background', 'loss_of_my_own', 'mining/mined_action', 'analysis/my_precision', 'point/mAP', 'mAP@0.5']
+)
+def test_no_raw_key_where_people_read(key):
+    assert not set('_/@') & set(readable(key))
+
+
 def write_point_results(folder):
+    content = json.loads((folder / 'results.json').read_text())
     noted = {'metrics': {'point/recall': 0.5, 'point/mAP': 0.4}}
-    (folder / 'results.json').write_text(json.dumps({'results': {}, 'evaluation': noted}))
+    (folder / 'results.json').write_text(json.dumps({**content, 'evaluation': noted}))
 
 
 def test_runs_on_other_videos_have_timelines_of_their_own(folder, tmp_path):

@@ -17,7 +17,7 @@ from .detection import (
 )
 from .evaluate import Evaluation, evaluate_detections
 from .pairs import paired_iou, pairs_within_groups, touches_any
-from .points import match_points, point_average_precision, point_extents
+from .points import match_points, point_average_precision, point_extents, point_video_average_precision
 from .proposals import RECALL_AT, average_recall, summarize_recall
 from .protocol import PRESETS, Protocol
 from .tables import class_table, render_markdown, summary_table
@@ -42,6 +42,7 @@ __all__ = [
     'pairs_within_groups',
     'point_average_precision',
     'point_extents',
+    'point_video_average_precision',
     'precision_curves',
     'render_markdown',
     'resample_videos',

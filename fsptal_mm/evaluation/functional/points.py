@@ -40,6 +40,24 @@ def point_average_precision(points: Instances, det: Instances, num_classes: int)
     return average_precision(hits[None], det.labels, num_points)[0], recall
 
 
+def point_video_average_precision(points: Instances, det: Instances, num_videos: int) -> np.ndarray:
+    """Interpolated average precision of each video on its own, by its points, over all classes together.
+
+    As :func:`.video_average_precision`, with true positives as :func:`point_average_precision` defines them.
+
+    Args:
+        points (Instances): Labelled instances.
+        det (Instances): Detections, with finite scores.
+        num_videos: Number of videos, V.
+
+    Returns:
+        np.ndarray: ``(V,)``; NaN for videos without a point, 0 for those without a detection.
+    """
+    det = det[np.lexsort((-det.scores, det.videos))]
+    hits = match_points(points, det) >= 0
+    return average_precision(hits[None], det.videos, np.bincount(points.videos, minlength=num_videos))[0]
+
+
 def match_points(points: Instances, det: Instances) -> np.ndarray:
     """Find the labelled instance that each detection is a true positive for, as :func:`point_average_precision` defines
     it.

@@ -1,11 +1,11 @@
 'use strict';
 
 const LANE = 44; // height of a run's part of a row, in pixels
-const LOW_LANE = 24; // the same for a class without a ground-truth segment
+const LOW_LANE = 24; // the same for a class that has nothing to find in the video
 const BAR = 6;
-const STRIP = 8; // ground-truth segments, above the lanes
+const STRIP = 8; // ground-truth segments and points, above the lanes
 const MAX_ZOOM = 64;
-const MAX_OTHERS = 8; // rows of classes without a ground-truth segment in the video
+const MAX_OTHERS = 8; // rows of classes that have nothing to find in the video
 
 /** All videos of one test set, with the filters that they share. */
 function drawTimelines(parent, set) {
@@ -19,7 +19,7 @@ function drawTimelines(parent, set) {
   for (const kind of ['best', 'worst']) {
     const videos = set.videos.filter((video) => video.kind === kind);
     if (videos.length) add(parent, 'h3', {}, kind === 'best' ? 'Best' : 'Worst');
-    for (const video of videos) views.push(new VideoView(parent, video, set.classes, filter));
+    for (const video of videos) views.push(new VideoView(parent, video, set, filter));
   }
   addEventListener('resize', () => views.forEach((view) => view.drawAxis()));
 }
@@ -51,12 +51,14 @@ function addScoreFilter(controls, scores, filter, refresh) {
 
 /** The timeline of one video: a row for each class, a lane in it for each run, a bar for each detection. */
 class VideoView {
-  constructor(parent, video, classes, filter) {
-    Object.assign(this, {video, classes, filter, zoom: 1});
+  constructor(parent, video, {classes, unit}, filter) {
+    const byPoints = unit === 'point';
+    const toFind = byPoints ? 'point' : 'ground-truth segment';
+    Object.assign(this, {video, classes, byPoints, toFind, filter, zoom: 1});
     const article = add(parent, 'article', {class: 'video', 'data-video': video.id});
     add(article, 'h4', {}, video.id);
     const facts = add(article, 'p', {class: 'facts'});
-    add(facts, 'span', {class: 'quiet'}, `${round(video.duration_sec)} s, ${counted(video.truth.length, 'ground-truth segment')}`);
+    add(facts, 'span', {class: 'quiet'}, `${round(video.duration_sec)} s, ${counted((byPoints ? video.points : video.truth).length, toFind)}`);
     this.counts = video.runs.map((run) => {
       const fact = add(facts, 'span');
       add(fact, 'span', {class: `swatch ${runClass(run.run)}`, 'aria-hidden': 'true'});
@@ -106,17 +108,19 @@ class VideoView {
       this.counts[lane].textContent = `${found.length} of ${run.detections.length} detections shown${capped}`;
     });
     const rows = this.classes.map((name, index) => {
-      const truth = this.video.truth.filter((one) => one[2] === index && (label === null || label === index));
+      const visible = label === null || label === index;
+      const truth = this.video.truth.filter((one) => visible && one[2] === index);
+      const points = this.video.points.filter((one) => visible && one[1] === index);
       const lanes = shown.map((found) => found.filter((one) => one[3] === index));
-      return {name, index, truth, lanes};
-    }).filter(({truth, lanes}) => truth.length || lanes.some((lane) => lane.length));
+      return {name, truth, points, lanes, known: (this.byPoints ? points : truth).length > 0};
+    }).filter(({known, lanes}) => known || lanes.some((lane) => lane.length));
     const best = ({lanes}) => Math.max(...lanes.flat().map((one) => one[2]));
-    const others = rows.filter(({truth}) => !truth.length).sort((one, other) => best(other) - best(one));
-    rows.filter(({truth}) => truth.length).forEach((row) => this.drawRow(row));
+    const others = rows.filter(({known}) => !known).sort((one, other) => best(other) - best(one));
+    rows.filter(({known}) => known).forEach((row) => this.drawRow(row));
     others.slice(0, MAX_OTHERS).forEach((row) => this.drawRow(row));
     const hidden = others.slice(MAX_OTHERS).map(({name}) => name);
     if (hidden.length) {
-      const text = `${hidden.length} more classes without a ground-truth segment here; the class filter shows them: ${hidden.join(', ')}`;
+      const text = `${hidden.length} more classes without a ${this.toFind} here; the class filter shows them: ${hidden.join(', ')}`;
       add(this.inner, 'div', {class: 'row-note'}, text);
     }
     if (!rows.length) add(this.inner, 'div', {class: 'row-note'}, 'nothing to show with this filter');
@@ -126,8 +130,8 @@ class VideoView {
     this.drawAxis();
   }
 
-  drawRow({name, index, truth, lanes}) {
-    const laneHeight = truth.length ? LANE : LOW_LANE;
+  drawRow({name, truth, points, lanes, known}) {
+    const laneHeight = known ? LANE : LOW_LANE;
     const row = add(this.inner, 'div', {class: 'row', 'data-class': name});
     add(row, 'span', {class: 'row-label'}, name);
     const height = STRIP + laneHeight * lanes.length + 4;
@@ -139,8 +143,10 @@ class VideoView {
       const strip = this.addSpan(svg, 'truth', start, end, 1, STRIP - 3);
       this.explain(strip, `ground truth: ${name}\n${seconds(start, end)}`);
     }
-    for (const [time] of this.video.points.filter((point) => point[1] === index)) {
-      const point = add(svg, 'circle', {class: 'point', cx: this.percent(time), cy: STRIP / 2, r: 4});
+    for (const [time] of points) {
+      const x = this.percent(time);
+      if (this.byPoints) add(svg, 'line', {class: 'point-line', x1: x, x2: x, y1: 0, y2: height});
+      const point = add(svg, 'circle', {class: 'point', cx: x, cy: STRIP / 2, r: 4});
       this.explain(point, `point label: ${name}\n${time.toFixed(2)} s`);
     }
     lanes.forEach((found, lane) => {
@@ -160,7 +166,7 @@ class VideoView {
     const up = high > low ? Math.sqrt((score - low) / (high - low)) : 1; // the square root spreads the many low scores
     const y = STRIP + laneHeight * lane + 3 + (1 - up) * (laneHeight - BAR - 4);
     const element = this.addSpan(parent, `detection ${right ? 'right' : 'wrong'}`, start, end, y, BAR);
-    const verdict = `${right ? 'true' : 'false'} positive at tIoU ${content.tiou}`;
+    const verdict = `${right ? 'true' : 'false'} positive ${this.byPoints ? 'by points' : `at tIoU ${content.tiou}`}`;
     const text = `${name}\nscore ${Math.abs(score) < 0.001 ? score.toPrecision(2) : score.toFixed(3)}, ${seconds(start, end)}\n${content.runs[this.video.runs[lane].run]}, ${verdict}`;
     element.setAttribute('tabindex', -1);
     this.explain(element, text);
