@@ -13,7 +13,7 @@ import numpy as np
 from mmengine.fileio import get
 
 from fsptal_mm.utils.errors import InputError, check_numbers
-from fsptal_mm.utils.reading import known_file, known_id, regular_file
+from fsptal_mm.utils.reading import known_file, known_id, regular_file, text_encoding
 
 HDF5_SUFFIXES = ('.h5', '.hdf5')
 FEATURE_SUFFIXES = ('.npy', '.npz', '.csv', *HDF5_SUFFIXES)
@@ -103,7 +103,8 @@ class FeatureReader:
         if suffix == '.csv':
             if self.backend_args is None:
                 regular_file(path, max_bytes=_MAX_BYTES, video=video)
-            return _read_csv(self._bytes(path).read().decode('utf-8-sig'))
+            content = self._bytes(path).read()
+            return _read_csv(content.decode(text_encoding(content)))
         if suffix == '.npz':
             with zipfile.ZipFile(path if self.backend_args is None else self._bytes(path)) as file:
                 return self._read_npz(file, path, video)

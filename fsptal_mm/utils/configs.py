@@ -101,7 +101,7 @@ def _check_files(path):
     """InputError for the first file, of a config and its bases, that is missing or cannot be parsed."""
     if not path.endswith('.py'):
         return
-    text = read_text(path)
+    text = read_text(path, utf16=False)  # which Python does not read
     try:
         ast.parse(text)
     except SyntaxError as error:

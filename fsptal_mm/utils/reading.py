@@ -1,5 +1,6 @@
 """Reading of user files, which may be damaged, huge, missing, or from an untrusted source."""
 
+import codecs
 import json
 import math
 import os
@@ -105,18 +106,33 @@ def to_name(value: Any, expected: str = 'a name', **where: Any) -> str:
     return name
 
 
-def read_text(path: str | Path) -> str:
-    """Read a UTF-8 file, with or without byte-order mark.
+def text_encoding(start: bytes) -> str:
+    """Encoding of a text by its first bytes: UTF-16 with a byte-order mark, as programs of Windows write it, or UTF-8."""
+    return 'utf-16' if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else 'utf-8-sig'
+
+
+def read_text(path: str | Path, utf16: bool = True) -> str:
+    """Read a UTF-8 file, with or without byte-order mark, or a UTF-16 file with one.
+
+    Args:
+        path: The file.
+        utf16: Whether UTF-16 is read.
 
     Raises:
-        InputError: There is no such file, it is larger than 1 GiB, or it is no UTF-8 text.
+        InputError: There is no such file, it is larger than 1 GiB, or it is no such text.
     """
+    expected = 'UTF-8 text: save the file as UTF-8'
     try:
-        return regular_file(path, max_bytes=_MAX_TEXT_BYTES).read_text(encoding='utf-8-sig')
+        with open(regular_file(path, max_bytes=_MAX_TEXT_BYTES), 'rb') as file:
+            encoding = text_encoding(file.read(2)) if utf16 else 'utf-8-sig'
+        text = Path(path).read_text(encoding=encoding)
     except UnicodeDecodeError as error:
-        raise InputError('UTF-8 text', file=path, found=str(error)) from None
+        raise InputError(expected, file=path, found=str(error)) from None
     except OSError as error:
         raise InputError('a readable file', file=path, found=error.strerror) from None
+    if '\0' in text:  # also UTF-16 without a byte-order mark
+        raise InputError(expected, file=path, found='NUL characters')
+    return text
 
 
 def read_json(path: str | Path, kinds: tuple[type, ...] = (dict,)) -> Any:
