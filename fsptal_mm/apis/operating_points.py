@@ -2,7 +2,9 @@
 
 import ast
 import logging
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmaction.registry import DATASETS, MODELS
@@ -40,9 +42,9 @@ def choose_for_checkpoint(config: Config, checkpoint: str | Path) -> OperatingPo
     with DefaultScope.overwrite_default_scope('mmaction'):
         dataset = build_held_out(config)
         model = MODELS.build(config.model)
-        loader = {**config.test_dataloader, 'dataset': dataset}
+        loader = {**_evaluated(config), 'dataset': dataset}
         trained = load_local_checkpoint(model, checkpoint, dataset)
-        _check_same_fold(config.train_dataloader.dataset, trained, checkpoint)
+        check_same_fold(config.train_dataloader.dataset, trained, checkpoint)
         model = model.to(get_device()).eval()
         points, detections = [], []
         with torch.no_grad():
@@ -69,21 +71,26 @@ def held_out_config(config: Config) -> ConfigDict:
     """
     train = config.train_dataloader.dataset
     if (train.get('fold') or {}).get('part') == 'train':
-        pipeline = config.test_dataloader.dataset.pipeline
+        pipeline = _evaluated(config).dataset.pipeline
         return ConfigDict({**train, 'pipeline': pipeline, 'fold': {**train.fold, 'part': 'held_out'}})
     if config.get('val_dataloader') is None:
         raise InputError("dict(index=0, count=4, part='train')", field='train_dataloader.dataset.fold', found='none')
     return config.val_dataloader.dataset
 
 
-def build_held_out(config: Config) -> BaseDataset:
+def build_held_out(config: Config, with_segments: bool = False) -> BaseDataset:
     """Build the dataset of :func:`held_out_config`.
+
+    Args:
+        config (Config): Config of an experiment.
+        with_segments: Whether its samples hold ground-truth segments, too, for an analysis.
 
     Raises:
         InputError: Some of its videos are trained on.
     """
-    dataset = DATASETS.build(held_out_config(config))
-    ids, trained, tested = map(_video_ids, (dataset, config.train_dataloader.dataset, config.test_dataloader.dataset))
+    held_out = held_out_config(config)
+    dataset = DATASETS.build({**held_out, 'test_mode': True} if with_segments else held_out)
+    ids, trained, tested = map(_video_ids, (dataset, config.train_dataloader.dataset, _evaluated(config).dataset))
     both = sorted(ids & trained)
     if both:
         found = f'{len(both)} of {len(ids)} that are trained on, such as {both[0]}'
@@ -102,8 +109,17 @@ def build_held_out(config: Config) -> BaseDataset:
     return dataset
 
 
-def _check_same_fold(dataset, checkpoint, file):
-    """InputError if the checkpoint says that it was trained on another fold, or on all videos."""
+def check_same_fold(dataset: Mapping[str, Any], checkpoint: Mapping[str, Any], file: str | Path) -> None:
+    """Check that a checkpoint was trained on the fold of a config: else it may know the held-out videos.
+
+    Args:
+        dataset: Config of the training dataset.
+        checkpoint: Content of the checkpoint; one without the text of its config is not checked.
+        file: Its file, for the error.
+
+    Raises:
+        InputError: The checkpoint says that it was trained on another fold, or on all videos.
+    """
     used = _trained_dataset(checkpoint)
     if used is None:
         return
@@ -112,6 +128,11 @@ def _check_same_fold(dataset, checkpoint, file):
     if found != expected:
         expected = f'{expected}, as in the config'
         raise InputError(expected, file=file, field='fold of its training', found=str(found))
+
+
+def _evaluated(config):
+    """Loader of the test, else of the validation."""
+    return config.get('test_dataloader') or config.val_dataloader
 
 
 def _trained_dataset(checkpoint):

@@ -25,7 +25,7 @@ class PointMetric(BaseMetric):
     :func:`~fsptal_mm.evaluation.functional.point_average_precision`, also for the limits of points. All figures are
     fractions:
 
-    - ``point/mAP``: mean of the average precision over the classes that have a point. Use it for ``save_best``.
+    - ``point/mAP``: mean of the average precision over the classes that have a point.
     - ``point/recall``: share of the labelled instances that a detection is a true positive for, a mean over these
       classes.
 

@@ -107,7 +107,7 @@ def to_name(value: Any, expected: str = 'a name', **where: Any) -> str:
 
 
 def text_encoding(start: bytes) -> str:
-    """Encoding of a text by its first bytes: UTF-16 with a byte-order mark, as programs of Windows write it, or UTF-8."""
+    """Encoding of a text by its first bytes: UTF-16 with a byte-order mark, as Windows programs write it, or UTF-8."""
     return 'utf-16' if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else 'utf-8-sig'
 
 

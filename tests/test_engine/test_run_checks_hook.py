@@ -7,6 +7,7 @@ from mmengine.runner import CheckpointLoader, save_checkpoint
 from tiny_run import make_runner, write_data
 
 import fsptal_mm.evaluation  # noqa: F401  (registers the metrics)
+from fsptal_mm.engine.hooks import run_checks_hook
 from fsptal_mm.utils.errors import InputError
 
 HOOK = [dict(type='RunChecksHook')]
@@ -96,6 +97,22 @@ def test_classes_of_validation_data_follow_the_training_data(tmp_path):
     assert metric.dataset_meta['classes'] == ('a', 'b')
     infos = map(runner.val_dataloader.dataset.get_data_info, range(5))
     assert [info['gt_segment_labels'].tolist() for info in infos][:2] == [[0, 1], [0, 1, 0]]
+
+
+@pytest.mark.parametrize('name, told', [('v0', True), ('new', False)])
+def test_validation_videos_that_are_trained_on_are_named(tmp_path, monkeypatch, name, told):
+    write_data(tmp_path)
+    (tmp_path / 'features/new.npy').write_bytes((tmp_path / 'features/v0.npy').read_bytes())
+
+    def keep_one(content):
+        content['videos'] = {name: content['videos']['v0']}
+
+    logged = []
+    monkeypatch.setattr(run_checks_hook, 'print_log', lambda message, *_: logged.append(message))
+    ann_file = rewritten(tmp_path, keep_one)
+    val = dict(val_evaluator=dict(type='PointMetric'), val_cfg=dict(type='ValLoop'))
+    make_runner(tmp_path, HOOK, val_dataloader=loader(tmp_path, ann_file), **val).train()
+    assert ['1 of 1 videos' in message for message in logged] == [True] * told
 
 
 def test_no_step_per_epoch_is_an_error(tmp_path):

@@ -1,6 +1,8 @@
 import re
 
 import pytest
+import torch
+from refusals import refused
 from small_sets import save_untrained, small_config
 from tool_modules import load_tool
 
@@ -31,6 +33,7 @@ def test_rows_of_checkpoints(tool, config, checkpoints):
         assert all(0 < value < 1 for value in row.values())
     assert rows[checkpoints[0]] != rows[checkpoints[1]]
     config.test_dataloader = config.test_evaluator = None  # without segments of any kind
+    config.val_dataloader.dataset.fold = None  # the held-out videos are those that the training leaves out
     of_points = tool.rank(config, checkpoints[:1], points_only=True)
     assert of_points == {checkpoints[0]: {'point/mAP': rows[checkpoints[0]]['point/mAP']}}
     found = {}
@@ -49,7 +52,8 @@ def test_what_is_reported(tool):
     rows = {'early': row(0.1, 0.3, 0.2), 'middle': row(0.3, 0.2, 0.4), 'late': row(0.2, 0.1, 0.45)}
     points, hit, miss = (Instances.of_video([part], [0], [1]) for part in ([5, 5], [0, 10], [20, 30]))
     both = [(points, hit)] * 2
-    text = tool.report(rows, {'early': [(points, miss)] * 2, 'middle': both, 'late': [(points, miss)] * 2})
+    text = tool.report(rows, {'early': [(points, miss)] * 2, 'middle': both, 'late': [(points, hit), (points, miss)]})
+    assert 'only 2 held-out points' in text
     assert re.search('chosen by .*: middle', text)
     assert '2 points in 2 held-out videos' in text
     # One of two videos is missed: AP 1/2. Resamples draw it 0, 1 or 2 times of 2: a standard error of 0.35.
@@ -57,7 +61,18 @@ def test_what_is_reported(tool):
     assert tool.choose({'early': both, 'late': both})[0] == 'late'
     assert '0.50 (point/mAP), -1.00 (held-out mAP (analysis))' in text
     assert 'chosen 40.00, best 45.00, last 45.00; regret 5.00' in text
-    assert re.search(r'\| middle +\| +30\.00 \| +20\.00 \| +40\.00 \|', text)
+    assert re.search(r'\| middle +\| +30\.00 \| +0\.00 \| +20\.00 \| +40\.00 \|', text)
+    assert re.search(r'\| late +\| +20\.00 \| +3\d\.\d+ \|', text), 'its standard error'
+
+
+def test_a_checkpoint_that_knows_the_held_out_videos(tool, config, tmp_path):
+    path = save_untrained(config, tmp_path / 'all.pth')
+    content = torch.load(path)
+    config.train_dataloader.dataset.fold = None
+    torch.save({**content, 'meta': dict(cfg=config.pretty_text)}, path)
+    config.train_dataloader.dataset.fold = dict(index=0, count=4, part='train')
+    with refused('all.pth', 'fold'):
+        tool.rank(config, [path], points_only=True)
 
 
 @pytest.mark.parametrize(

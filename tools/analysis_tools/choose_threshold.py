@@ -7,7 +7,7 @@ train_dataloader.dataset.fold keeps from the training, else those of val_dataloa
 tools/demo.py, TALInferencer, plot_timeline.py and report.py then use it, unless you give a score threshold.
 
 Example:
-    python tools/analysis_tools/choose_threshold.py configs/mine/fsptal_mine.py work_dirs/fsptal_mine/epoch_125.pth
+    python tools/analysis_tools/choose_threshold.py configs/mine/fsptal_mine.py work_dirs/fsptal_mine/epoch_200.pth
 """
 
 import argparse

@@ -1,6 +1,7 @@
 """Rank checkpoints by the points of held-out videos, and compare the ranking with the mAP.
 
-The validation of the config must read a held-out fold of the training videos, as fsptal-tuned_synthetic_fold.py does.
+The held-out videos are those of choose_threshold.py: what train_dataloader.dataset.fold keeps from the training, else
+the videos of val_dataloader. Videos that are trained on are refused, and so are checkpoints of another fold.
 Chosen is the last checkpoint whose point/mAP is within one standard error of the best one (Breiman et al. 1984): the
 difference of two checkpoints is that far from chance, by a bootstrap over the held-out videos.
 The columns marked "analysis" read the ground-truth segments of the held-out and of the test videos. They show how far
@@ -25,18 +26,21 @@ from mmengine.runner import Runner
 from scipy.stats import spearmanr
 
 from fsptal_mm.apis.model_loading import load_local_checkpoint
+from fsptal_mm.apis.operating_points import build_held_out, check_same_fold
 from fsptal_mm.evaluation.functional import (
     resample_videos,
     resampled_point_precision,
     sample_deviation,
     summary_table,
 )
+from fsptal_mm.evaluation.operating_point import MIN_POINTS
 from fsptal_mm.evaluation.samples import collect_detections, collect_points
 from fsptal_mm.structures import Instances
 from fsptal_mm.utils.configs import OptionsAction, merge_options, naming_types, read_config
 from fsptal_mm.utils.errors import InputError
 
-_POINTS, _HELD_OUT, _TEST = 'point/mAP', 'held-out mAP (analysis)', 'test mAP (analysis)'
+_POINTS, _ERROR = 'point/mAP', 'standard error'
+_HELD_OUT, _TEST = 'held-out mAP (analysis)', 'test mAP (analysis)'
 
 
 def parse_args(argv):
@@ -86,23 +90,22 @@ def rank(config, checkpoints, points_only, found=None):
         dict[str, dict[str, float]]: A row of figures for each checkpoint.
 
     Raises:
-        InputError: The validation reads no held-out fold, its videos have no points, or segments are missing; or a
-            checkpoint is missing or of another model.
+        InputError: No video is held out, the held-out videos are trained on or have no points, or segments are missing;
+            or a checkpoint is missing, of another model or of another fold.
     """
-    fold = config.val_dataloader.dataset.get('fold') or {}
-    if fold.get('part') != 'held_out':
-        raise InputError("'held_out'", field='val_dataloader.dataset.fold.part', found=fold.get('part', 'none'))
+    dataset = build_held_out(config, with_segments=not points_only)
     analysis = [] if points_only else [config.test_evaluator]
     model = MODELS.build(config.model).to('cuda' if torch.cuda.is_available() else 'cpu').eval()
-    held_out = Runner.build_dataloader(config.val_dataloader)
+    held_out = Runner.build_dataloader({**(config.get('val_dataloader') or config.test_dataloader), 'dataset': dataset})
     test = None if points_only else Runner.build_dataloader(config.test_dataloader)
     rows = {}
     for path in checkpoints:
-        load_local_checkpoint(model, path, *(loader.dataset for loader in (held_out, test) if loader is not None))
+        datasets = (loader.dataset for loader in (held_out, test) if loader is not None)
+        check_same_fold(config.train_dataloader.dataset, load_local_checkpoint(model, path, *datasets), path)
         pairs = []
         measures = judge(model, held_out, [dict(type='PointMetric'), *analysis], pairs)
         if _POINTS not in measures:
-            raise InputError('points in the held-out videos', field='val_dataloader.dataset', found='none')
+            raise InputError('points in the held-out videos', file=dataset.ann_file, found='none')
         rows[path] = {_POINTS: measures[_POINTS]}
         if found is not None:
             found[path] = pairs
@@ -147,12 +150,14 @@ def report(rows, found):
     """Name the checkpoint that the points choose; with mAP also the rank correlation, and the loss by this choice."""
     best, errors = choose(found)
     num_points = sum(len(points) for points, _ in found[best])
+    table = {path: {_POINTS: row[_POINTS], _ERROR: errors[path], **row} for path, row in rows.items()}
     lines = [
-        summary_table(rows, 'checkpoint'),
-        f'{num_points} points in {len(found[best])} held-out videos; standard error of the difference from the best: '
-        + ', '.join(f'{100 * error:.1f}' for error in errors.values()),
-        f'chosen by {_POINTS}, the last within one standard error of the best: {best}',
+        summary_table(table, 'checkpoint'),
+        f'{num_points} points in {len(found[best])} held-out videos; {_ERROR}: of the difference from the best',
     ]
+    if num_points < MIN_POINTS:
+        lines.append(f'only {num_points} held-out points: the choice is uncertain; label {MIN_POINTS} or more')
+    lines.append(f'chosen by {_POINTS}, the last within one standard error of the best: {best}')
     scores = {key: [row[key] for row in rows.values()] for key in next(iter(rows.values()))}
     if _TEST in scores:
         truth = scores[_TEST]

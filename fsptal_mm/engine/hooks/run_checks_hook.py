@@ -1,7 +1,10 @@
 """Checks before a run starts, against faults that would silently give meaningless figures."""
 
+import logging
+
 from mmaction.registry import HOOKS
 from mmengine.hooks import CheckpointHook, Hook
+from mmengine.logging import print_log
 from mmengine.runner import BaseLoop, Runner
 
 from fsptal_mm.utils.errors import InputError
@@ -17,6 +20,7 @@ class RunChecksHook(Hook):
     - The classes of test data get the order of the checkpoint's, those of validation data the order of the training
       data's, and those of training data, on a resume, that of the checkpoint's. Names decide; an unknown one is an
       error. A checkpoint without names is not compared.
+    - Validation videos that are trained on give a warning.
     - A training without one step per epoch (fewer videos than a batch, and ``drop_last``) is an error; so is a
       validation or test that leaves videos out by ``drop_last``.
     - A resume from the checkpoint of another model, such as one of other classes, is an error.
@@ -61,6 +65,7 @@ class RunChecksHook(Hook):
             classes = getattr(loader.dataset, 'metainfo', {}).get('classes')
             _align(runner, runner.val_loop, classes, 'the training data', 'val_dataloader')
             _check_save_best(runner)
+            _warn_of_trained_videos(loader.dataset, runner.val_loop.dataloader.dataset)
 
 
 def _align(runner: Runner, loop: BaseLoop, classes, of, name):
@@ -71,6 +76,24 @@ def _align(runner: Runner, loop: BaseLoop, classes, of, name):
         raise InputError('False, to evaluate all videos', field=f'{name}.drop_last', found=found)
     if getattr(dataset, 'metainfo', None) and align_classes(dataset, classes, of, name):
         loop.evaluator.dataset_meta = runner.visualizer.dataset_meta = dataset.metainfo  # copies
+
+
+def _warn_of_trained_videos(trained, held_out):
+    trained, held_out = map(_video_ids, (trained, held_out))
+    both = sorted(trained & held_out)
+    if both:
+        print_log(
+            f'{len(both)} of {len(held_out)} videos of val_dataloader are trained on, such as {both[0]}: '
+            'its figures say nothing about new videos',
+            'current',
+            logging.WARNING,
+        )
+
+
+def _video_ids(dataset):
+    """Ids of the videos; empty for a dataset of others that has none."""
+    read = getattr(dataset, 'get_data_info', None)
+    return {read(index).get('video_id') for index in range(len(dataset))} - {None} if read else set()
 
 
 def _check_save_best(runner):
