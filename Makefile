@@ -68,7 +68,8 @@ docs: venv
 	$(PY) -m sphinx -W --keep-going -q docs site
 	@echo "Open site/index.html"
 
-# The pictures of the guides, from models trained on the embedded set: some minutes, then docs/images is to be committed.
+# The pictures of the guides, from models trained on the embedded set: some minutes, then docs/images is to be committed. Needs
+# chromium and chromedriver for annotator and report.
 PICTURES_DIR := work_dirs/pictures
 TUNED_CONFIG := configs/fsptal_tuned/fsptal-tuned_synthetic.py
 $(PICTURES_DIR)/fsptal/results.json: CONFIG := $(TUNED_CONFIG)
@@ -99,6 +100,8 @@ pictures: $(foreach name,fsptal base refined,$(PICTURES_DIR)/$(name)/results.jso
 	$(PY) tools/analysis_tools/plot_timeline.py --results $(REFINED)/stage1/results.json $(REFINED)/results.json \
 	    --ann-file $(ANNOTATIONS) --names 'stage 1' 'both stages' --videos test_007 --max-proposals 30 --out docs/images/second_stage.png
 	$(PY) tools/analysis_tools/pseudo_label_quality.py $(FSPTAL) --names 'FS-PTAL tuned' --plot docs/images/label_quality.png
+	$(PY) tools/analysis_tools/report.py $(REFINED) -o $(PICTURES_DIR)/report.html
+	$(PY) tools/docs/screenshots.py $(PICTURES_DIR)/report.html
 
 bench: venv
 	for script in tools/benchmarks/*.py; do $(PY) $$script || exit 1; done
