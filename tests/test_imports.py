@@ -22,7 +22,7 @@ MAY_IMPORT = {
     'engine': {'utils', 'structures', 'evaluation', 'models', 'visualization'},
     'apis': {'utils', 'structures', 'datasets', 'models', 'evaluation', 'visualization', 'engine'},
     'report': {'utils', 'structures', 'evaluation', 'visualization', 'apis'},
-    'annotator': {'utils', 'datasets', 'visualization'},
+    'annotator': {'utils', 'datasets', 'evaluation', 'visualization'},
     '__init__': {'compat', 'datasets', 'engine', 'evaluation', 'models'},
 }
 

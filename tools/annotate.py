@@ -6,9 +6,13 @@ a PointTALDataset reads as ann_file, and LACP's point_labels.csv with the files 
 
 The class list has one name per line. Its keys are 1-9, then a-z; another key may stand behind the name and a tab.
 
+With --suggest, detections of a model stand on the timeline. Each is shown before it can be accepted (a point in the
+middle of the detection) or rejected (a background point there).
+
 Examples:
     python tools/annotate.py data/mine/videos --classes data/mine/classes.txt
     python tools/annotate.py a.mp4 b.mkv --classes classes.txt --out labels/ann.json --annotator ann --no-browser
+    python tools/annotate.py data/mine/videos --classes data/mine/classes.txt --suggest found/suggestions.json
 """
 
 import argparse
@@ -21,7 +25,7 @@ from pathlib import Path
 if __name__ == '__main__':  # before imports that take seconds, or fail
     runpy.run_path(str(Path(__file__).resolve().parent / 'starting.py'))['start'](__file__)
 
-from fsptal_mm.annotator import AnnotationServer, PageApi, Project, find_videos, read_class_keys
+from fsptal_mm.annotator import AnnotationServer, PageApi, Project, find_videos, read_class_keys, read_suggestions
 from fsptal_mm.utils.errors import InputError
 
 
@@ -31,6 +35,11 @@ def parse_args(argv):
     parser.add_argument('--classes', required=True, help='class list, one name per line')
     parser.add_argument('--out', type=Path, help='project file (default: point_project.json beside the first video)')
     parser.add_argument('--export-dir', type=Path, help='folder for exported labels (default: PROJECT_export)')
+    parser.add_argument(
+        '--suggest',
+        metavar='RESULTS',
+        help='detections to show as suggestions: a file of suggest.py, demo.py or test.py; its videos come first',
+    )
     parser.add_argument('--annotator', help='your name, for the project file')
     parser.add_argument('--allow-damaged', action='store_true', help='label what can be read of damaged videos')
     parser.add_argument('--port', type=int, default=8210, help='0 for any free one (default: %(default)s)')
@@ -41,16 +50,20 @@ def parse_args(argv):
 def open_project(args):
     """Open the project of the command line with its videos; prints what cannot be labelled."""
     class_keys = read_class_keys(args.classes)
+    classes = [key.name for key in class_keys]
     videos, problems = find_videos(args.videos)
+    suggestions = read_suggestions(args.suggest, videos, classes) if args.suggest else {}
+    videos = {video_id: videos[video_id] for video_id in [*suggestions, *videos]}
     first = args.videos[0]
     print(f'videos to read: {len(videos)}', flush=True)
     out = args.out or (first if first.is_dir() else first.parent) / 'point_project.json'
-    project = Project(out, [key.name for key in class_keys], videos, args.annotator, args.allow_damaged)
+    project = Project(out, classes, videos, args.annotator, args.allow_damaged)
     for problem in [*problems, *project.problems]:
         print(f'left out: {problem}')
     done = sum(project.labels(video_id).done for video_id in project.video_ids)
     print(f'{out}: {len(project.video_ids)} videos, {done} of them done')
-    return PageApi(project, class_keys, args.export_dir or out.with_name(f'{out.stem}_export'), args.classes)
+    export_dir = args.export_dir or out.with_name(f'{out.stem}_export')
+    return PageApi(project, class_keys, export_dir, args.classes, suggestions)
 
 
 def start_server(api, port):

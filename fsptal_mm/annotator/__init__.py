@@ -8,6 +8,7 @@ from .class_keys import ClassKey, read_class_keys
 from .page_api import PageApi
 from .project import Project
 from .server import AnnotationServer
+from .suggestions import read_suggestions
 from .video_files import find_videos
 
-__all__ = ['AnnotationServer', 'ClassKey', 'PageApi', 'Project', 'find_videos', 'read_class_keys']
+__all__ = ['AnnotationServer', 'ClassKey', 'PageApi', 'Project', 'find_videos', 'read_class_keys', 'read_suggestions']

@@ -1,6 +1,6 @@
 """Requests of the page and their answers, as objects that JSON can hold."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ class PageApi:
         class_keys (Sequence[ClassKey]): Classes of the project with their keys.
         export_folder: Folder for exported labels.
         class_file: File of the class list; no export writes over it.
+        suggestions (dict, optional): Of :func:`.read_suggestions`. The page makes points of them one by one, as a
+            person does: the server knows no edit that accepts a suggestion.
     """
 
     def __init__(
@@ -35,11 +37,13 @@ class PageApi:
         class_keys: Sequence[ClassKey],
         export_folder: str | Path,
         class_file: str | Path | None = None,
+        suggestions: Mapping[str, list[dict[str, Any]]] | None = None,
     ) -> None:
         self.project = project
         self.class_keys = class_keys
         self.export_folder = export_folder
         self.class_file = class_file
+        self.suggestions = suggestions or {}
         paths = {name: Path(project.file(name).path) for name in project.video_ids}
         self._videos = OpenVideos(paths, project.allow_damaged)
 
@@ -49,14 +53,20 @@ class PageApi:
             'project': self.project.project_id,
             'name': self.project.path.name,
             'annotator': self.project.annotator,
+            'has_suggestions': bool(self.suggestions),
             'classes': [_class(index, key) for index, key in enumerate(self.class_keys)],
             'videos': [self._summary(video_id) for video_id in self.project.video_ids],
         }
 
     def video(self, video_id: str) -> dict[str, Any]:
-        """Points of a video, and the start of each frame in seconds."""
+        """Points and suggestions of a video, and the start of each frame in seconds."""
         start_sec, duration_sec = self._videos.frame_times(video_id)
-        return {'start_sec': start_sec.round(6).tolist(), 'duration_sec': duration_sec, **self._state(video_id)}
+        return {
+            'start_sec': start_sec.round(6).tolist(),
+            'duration_sec': duration_sec,
+            'suggestions': self.suggestions.get(video_id, []),
+            **self._state(video_id),
+        }
 
     def video_path(self, video_id: str) -> Path:
         """Path of the video file."""

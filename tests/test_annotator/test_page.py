@@ -25,10 +25,10 @@ def serve(tmp_path):
     """Serve videos from a thread; gives the address. The project is ``project.json``, two processes share nothing."""
     opened = []
 
-    def serve(videos):
+    def serve(videos, suggestions=None):
         project = Project(tmp_path / 'project.json', CLASSES, videos)
         keys = [ClassKey(name, key) for name, key in zip(CLASSES, '12r')]
-        server = AnnotationServer(PageApi(project, keys, tmp_path / 'export'))
+        server = AnnotationServer(PageApi(project, keys, tmp_path / 'export', suggestions=suggestions))
         threading.Thread(target=server.serve_forever, kwargs=dict(poll_interval=0.01), daemon=True).start()
         opened.append((server, project))
         return server.url
@@ -237,3 +237,92 @@ def test_the_next_video_is_said_to_load_and_time_at_work_is_counted(page, serve,
     told = page.browser.execute_script('return told;')
     assert (told[0], told[-1]) == ('loading …', 'paused')
     page.until(lambda: 1 <= json.loads((tmp_path / 'project.json').read_text())['videos']['a']['spent_sec'] <= 10)
+
+
+def suggestion(start_frame, end_frame, label):
+    """A detection whose middle lies in the middle of a frame, at 30 frames per second."""
+    return dict(start_sec=start_frame / 30, end_sec=(end_frame + 1) / 30, label=label, score=0.5, uncertainty=0.5)
+
+
+SUGGESTIONS = [suggestion(15, 25, 'throw'), suggestion(45, 55, 'jump'), suggestion(0, 10, 'run')]  # as they are ranked
+
+
+def spans(page):
+    """Middle frame of each suggestion on the timeline, and whether it is the one that is looked at."""
+    script = """const lane = document.getElementById('overview').clientWidth;
+        return [...document.querySelectorAll('#overview [data-suggestion]')].map((span) =>
+            [Math.floor((span.offsetLeft + span.offsetWidth / 2) / lane * 60), span.classList.contains('current')]);"""
+    return dict(page.browser.execute_script(script))
+
+
+@pytest.mark.parametrize('video', ['a.webm', 'b.mp4'])
+def test_suggestions_are_seen_before_they_are_answered(page, serve, video_folder, tmp_path, video):
+    page.open(serve({'v': video_folder / video}, {'v': SUGGESTIONS}))
+    assert spans(page) == {20: False, 50: False, 5: False}
+    assert page.text('suggestion-count').startswith('3')
+    assert not page.browser.find_element(By.ID, 'suggestion-accept').is_enabled()
+    page.press_with(Keys.SHIFT, Keys.ARROW_UP)  # nothing is looked at: the most uncertain one is shown, no point is set
+    page.until(lambda: page.frame() == page.shown() == 20)
+    assert 'throw' in page.text('suggestion')
+    assert spans(page)[20]
+    page.press('.')
+    page.until(lambda: page.frame() == page.shown() == 21)
+    page.press_with(Keys.SHIFT, Keys.ARROW_DOWN)  # another frame is on the screen: back to the one that is asked about
+    page.until(lambda: page.frame() == page.shown() == 20)
+    assert page.saved() == []
+    page.press_with(Keys.SHIFT, Keys.ARROW_UP)  # accepted, and the next one is shown
+    page.until(lambda: page.frame() == page.shown() == 50)
+    assert [point[:2] for point in page.saved()] == [(20, 'throw')]
+    page.press('}')
+    page.until(lambda: page.frame() == page.shown() == 5)
+    page.press('{')
+    page.until(lambda: page.frame() == page.shown() == 50)
+    page.press_with(Keys.SHIFT, Keys.ARROW_DOWN)  # rejected
+    page.until(lambda: page.frame() == page.shown() == 5)
+    assert [point[:2] for point in page.saved()] == [(20, 'throw'), (50, 'background')]
+    assert spans(page) == {5: True}
+    page.press_with(Keys.CONTROL, 'z')  # the answer is taken back, and the suggestion is open again
+    page.until(lambda: spans(page) == {5: True, 50: False})
+    page.press_with(Keys.CONTROL, 'y')
+    page.press(Keys.ARROW_LEFT)
+    page.until(lambda: page.frame() == page.shown() == 0)
+    page.press('r')  # a point of its class within the detection answers it, too
+    page.until(lambda: page.text('suggestion-count').startswith('none'))
+    assert page.saved()[0][:2] == (0, 'run')
+    page.press_with(Keys.SHIFT, Keys.ARROW_UP)
+    assert stored(tmp_path, 'v') == [(0, 'run'), (20, 'throw'), (50, None)]
+    assert page.errors() == []
+
+
+# Presses the key of acceptance at every animation frame, as fast as the page can take it.
+PRESS_AT_ONCE = """
+const [done, seen] = [arguments[arguments.length - 1], []];
+const press = () => document.body.dispatchEvent(
+  new KeyboardEvent('keydown', { key: 'ArrowUp', code: 'ArrowUp', shiftKey: true, bubbles: true }));
+const count = () => document.querySelectorAll('#points button').length;
+const look = () => {
+  const before = count();
+  const shown = Number(document.getElementById('frame-number').textContent.replace('frame ', ''));
+  press();
+  if (count() > before) seen.push(shown);
+  if (seen.length < 3) requestAnimationFrame(look);
+  else done(seen);
+};
+look();
+"""
+
+
+def test_presses_in_a_hurry_accept_nothing_that_is_not_on_the_screen(page, serve, video_folder, tmp_path):
+    page.open(serve({'v': video_folder / 'a.webm'}, {'v': SUGGESTIONS}))
+    page.browser.set_script_timeout(60)
+    assert page.browser.execute_async_script(PRESS_AT_ONCE) == [20, 50, 5]
+    page.saved()
+    assert stored(tmp_path, 'v') == [(5, 'run'), (20, 'throw'), (50, 'jump')]
+
+
+def test_without_suggestions_the_page_has_no_place_for_them(page, serve, video_folder):
+    page.open(serve({'a': video_folder / 'a.webm'}))
+    assert not page.browser.find_element(By.ID, 'suggestions').is_displayed()
+    page.press_with(Keys.SHIFT, Keys.ARROW_UP)
+    assert page.saved() == []
+    assert page.errors() == []

@@ -8,6 +8,7 @@ import { Marks, nameOf } from './marks.js';
 import * as panels from './panels.js';
 import { Player } from './player.js';
 import { withEdits } from './points.js';
+import { Suggestions } from './suggestions.js';
 import { Timeline } from './timeline.js';
 
 const { byId } = panels;
@@ -38,6 +39,7 @@ class Page {
       () => this.player.playing,
       (seconds) => this.queue.push(this.video, { action: 'spent', seconds }),
     );
+    byId('suggestions').hidden = !overview.has_suggestions;
     byId('annotator').textContent = overview.annotator ?? '';
     panels.showClasses(this.marks, (name) => this.label(name));
     this.listen();
@@ -70,6 +72,7 @@ class Page {
     panels.message(null);
     this.state = state;
     const loaded = this.player.load(this.video, state.start_sec, state.duration_sec);
+    this.suggestions = new Suggestions(state.suggestions, this.player.times);
     for (const timeline of this.timelines) timeline.setVideo(this.player.times);
     this.draw();
     this.showFrame(0);
@@ -85,7 +88,12 @@ class Page {
   draw() {
     const { points } = this;
     if (!points.some(({ id }) => id === this.selected)) this.selected = null;
-    for (const timeline of this.timelines) timeline.setPoints(points, this.selected, this.marks);
+    const open = this.suggestions?.open(points) ?? [];
+    for (const timeline of this.timelines) {
+      timeline.setSuggestions(open, this.suggestions?.current);
+      timeline.setPoints(points, this.selected, this.marks);
+    }
+    panels.showSuggestion(open, this.suggestions?.current, this.marks);
     panels.showPoints(points, this.selected, this.marks, (id) => this.select(id));
     panels.showCounts(points);
     byId('undo').disabled = !this.state?.can_undo;
@@ -134,6 +142,35 @@ class Page {
       this.selected = null;
       this.edit({ action: 'add', time_sec: times.startSec[frame], label: name });
       panels.flash(nameOf(name), this.marks.of(name).color);
+    }
+  }
+
+  // Show the next suggestion, or the one before.
+  suggest(direction) {
+    if (!this.state) return;
+    const suggestion = this.suggestions.step(direction, this.points);
+    this.selected = null;
+    if (suggestion) {
+      this.player.pause();
+      this.player.show(suggestion.frame);
+    } else panels.flash('no suggestion is left in this video', '#ffffff');
+    this.draw();
+  }
+
+  // Accept or reject the suggestion that is looked at. Nobody answers what they have not seen: its frame must be on the
+  // screen, else it is shown, and the next press counts.
+  answer(accepted) {
+    if (!this.state) return;
+    const suggestion = this.suggestions.open(this.points).find((one) => one === this.suggestions.current);
+    if (!suggestion) {
+      this.suggest(1);
+    } else if (!this.player.source.ready || this.player.playing || this.player.frame !== suggestion.frame) {
+      this.player.pause();
+      this.player.show(suggestion.frame);
+    } else {
+      this.selected = null; // a point that is selected keeps its class
+      this.label(accepted ? suggestion.label : null);
+      this.suggest(1);
     }
   }
 
@@ -258,6 +295,10 @@ class Page {
       'source-button': () => this.player.useOther(),
       'videos-button': () => this.listVideos(),
       stage: () => this.togglePlay(),
+      'suggestion-next': () => this.suggest(1),
+      'suggestion-previous': () => this.suggest(-1),
+      'suggestion-accept': () => this.answer(true),
+      'suggestion-reject': () => this.answer(false),
     };
     for (const [id, run] of Object.entries(clicks)) byId(id).addEventListener('click', run);
     byId('done').addEventListener('change', (event) => this.setDone(event.target.checked));

@@ -56,6 +56,17 @@ export function showPoints(points, selected, marks, onClick) {
   byId('point-help').hidden = !points.some(({ id }) => id === selected);
 }
 
+export function showSuggestion(open, current, marks) {
+  byId('suggestion-count').textContent = open.length ? `${open.length} open in this video` : 'none open in this video';
+  const shown = open.includes(current) ? current : null;
+  const text = shown
+    ? `${nameOf(shown.label)}, ${clock(shown.start_sec, 1)} – ${clock(shown.end_sec, 1)}, score ${shown.score.toFixed(2)}`
+    : '';
+  byId('suggestion').replaceChildren(...(shown ? [marks.element(shown.label), text] : []));
+  for (const id of ['suggestion-accept', 'suggestion-reject']) byId(id).disabled = !shown;
+  for (const id of ['suggestion-next', 'suggestion-previous']) byId(id).disabled = !open.length;
+}
+
 export function showProgress(overview, index) {
   const { videos } = overview;
   const done = videos.filter((video) => video.done).length;

@@ -12,9 +12,11 @@ export class Timeline {
   constructor(element, spanSec, { onSeek, onSelect, onMove }) {
     Object.assign(this, { element, spanSec, onSeek, onSelect, onMove });
     this.ticks = this.#layer('ticks');
+    this.spans = this.#layer('spans');
     this.dots = this.#layer('dots');
     this.head = this.#layer('head');
     this.points = [];
+    this.suggestions = [];
     element.addEventListener('pointerdown', (event) => this.#press(event));
     new ResizeObserver(() => this.times && this.draw()).observe(element);
   }
@@ -22,6 +24,11 @@ export class Timeline {
   setVideo(times) {
     this.times = times;
     this.frame = 0;
+  }
+
+  // Drawn with the points, by setPoints.
+  setSuggestions(suggestions, current) {
+    Object.assign(this, { suggestions, current });
   }
 
   setPoints(points, selected, marks) {
@@ -48,6 +55,7 @@ export class Timeline {
       const place = (point.time_sec - startSec) / lengthSec;
       return place > -0.02 && place < 1.02;
     });
+    this.spans.replaceChildren(...this.suggestions.map((one) => this.#span(one, lengthSec)));
     this.dots.replaceChildren(...visible.map((point) => this.#dot(point)));
     this.#spread(visible, lengthSec);
   }
@@ -71,6 +79,16 @@ export class Timeline {
     dot.classList.toggle('waiting', point.waiting === true);
     this.#place(dot, point.id === this.dragged?.id ? this.dragged.timeSec : point.time_sec);
     return dot;
+  }
+
+  #span(suggestion, lengthSec) {
+    const span = document.createElement('div');
+    span.dataset.suggestion = suggestion.id;
+    span.classList.toggle('current', suggestion === this.current);
+    span.style.setProperty('--color', this.marks.of(suggestion.label).color);
+    span.style.width = `${(100 * (suggestion.end_sec - suggestion.start_sec)) / lengthSec}%`;
+    this.#place(span, suggestion.start_sec);
+    return span;
   }
 
   #drawTicks(startSec, lengthSec) {

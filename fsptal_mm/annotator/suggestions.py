@@ -1,0 +1,64 @@
+"""Detections of a model, which the page shows as suggestions."""
+
+from collections.abc import Container, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fsptal_mm.evaluation.labelling import likely_detections
+from fsptal_mm.evaluation.results import read_results
+from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.reading import get_field, known_id, read_json, to_positive
+
+
+def read_suggestions(
+    path: str | Path, video_ids: Container[str], classes: Sequence[str]
+) -> dict[str, list[dict[str, Any]]]:
+    """Read suggestions from a results file.
+
+    Args:
+        path: A file of ``tools/suggest.py``, which holds score thresholds; or any other results file, whose threshold
+            is the median of its scores.
+        video_ids: The videos of the project.
+        classes (Sequence[str]): Names of the project's classes.
+
+    Returns:
+        dict[str, list[dict]]: For each video of the project that is in the file, in the file's order, its likely
+        detections, the most uncertain first: ``start_sec``, ``end_sec``, ``label``, ``score`` and ``uncertainty``.
+
+    Raises:
+        InputError: The file cannot be read, knows no video of the project, or has a label of another name.
+    """
+    results = read_results(path)
+    found = {known_id(name, video_ids): entry for name, entry in results.items()}
+    found.pop(None, None)
+    if not found:
+        raise InputError(
+            'videos of the project', file=path, field='results', found=', '.join(list(results)[:5]) or 'none'
+        )
+    for name, entry in found.items():
+        other = next((label for label in entry['labels'] if label not in classes), None)
+        if other is not None:
+            raise InputError(
+                f'one of the classes {", ".join(classes)}', file=path, video=name, field='label', found=other
+            )
+    thresholds = _thresholds(path, results, classes)
+    return {name: _suggestions(likely_detections(entry, thresholds)) for name, entry in found.items()}
+
+
+def _thresholds(path, results, classes):
+    content = read_json(path)
+    if 'thresholds' in content:
+        stated = get_field(content, 'thresholds', dict, file=path)
+        return {name: to_positive(value, file=path, field=f'thresholds: {name}') for name, value in stated.items()}
+    scores = np.concatenate([entry['scores'] for entry in results.values()])
+    return dict.fromkeys(classes, max(float(np.median(scores)), np.finfo(float).tiny) if len(scores) else 1.0)
+
+
+def _suggestions(found):
+    rows = zip(found['segments_sec'].tolist(), found['labels'], found['scores'].tolist(), found['uncertainty'].tolist())
+    return [
+        {'start_sec': start, 'end_sec': end, 'label': label, 'score': score, 'uncertainty': unsure}
+        for (start, end), label, score, unsure in rows
+    ]

@@ -1,0 +1,180 @@
+"""Measure what suggestions save: points needed for the same mAP, against videos that are drawn at random.
+
+A simulated annotator labels videos of the embedded dataset with the points that the generator drew in their segments.
+Every seed begins with the same random videos for all strategies. Each round trains stage 1 on the videos labelled so
+far, from the start, tests it, and lets the strategy choose the next videos. Prints a table, and writes all figures to
+WORK_DIR/labelling_rounds.json after every round.
+
+Example:
+    python tools/experiments/labelling_rounds.py --seeds 0 1 2 3 4
+"""
+
+import argparse
+import copy
+import math
+import runpy
+import sys
+from pathlib import Path
+
+if __name__ == '__main__':  # before imports that take seconds, or fail
+    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](__file__)
+
+import numpy as np
+from mmengine.runner import Runner
+from rich.table import Table
+
+from fsptal_mm.apis import TALInferencer
+from fsptal_mm.apis.model_loading import find_config
+from fsptal_mm.apis.next_videos import mean_features, suggest_videos, unlabelled_videos
+from fsptal_mm.datasets.annotations.records import load_annotations
+from fsptal_mm.datasets.synthetic.generator import ensure_synthetic
+from fsptal_mm.evaluation import read_results
+from fsptal_mm.evaluation.functional import render_markdown
+from fsptal_mm.utils.configs import OptionsAction, merge_options
+from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.writing import atomic_write, write_json
+
+_BATCH_SIZE = 8
+_MEASURE = 'tal/mAP@0.1-0.7'
+STRATEGIES = ('suggested', 'uncertain', 'different', 'random')
+
+
+def parse_args(argv):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--config', default='fsptal-tuned_synthetic', help='default: %(default)s')
+    parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2, 3, 4], metavar='S', help='default: 0 to 4')
+    parser.add_argument('--rounds', type=int, default=5, help='trainings of each strategy (default: %(default)s)')
+    parser.add_argument('--videos', type=int, default=3, help='videos labelled in a round (default: %(default)s)')
+    parser.add_argument('--steps', type=int, default=150, help='of each training (default: %(default)s)')
+    parser.add_argument(
+        '--strategies', nargs='+', choices=STRATEGIES, default=['suggested', 'random'], help='default: %(default)s'
+    )
+    parser.add_argument('--work-dir', type=Path, default='work_dirs/labelling_rounds', help='default: %(default)s')
+    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, help='as in train.py')
+    return parser.parse_args(argv)
+
+
+class Rounds:
+    """Rounds of labelling on the embedded dataset.
+
+    Args:
+        args (Namespace): Of the command line.
+    """
+
+    def __init__(self, args):
+        self.args = args
+        config = find_config(args.config)
+        merge_options(config, args.cfg_options)
+        data = config.train_dataloader.dataset
+        self.root = ensure_synthetic(data.data_root, **data.get('generator', {}))
+        self.videos = load_annotations(self.root / 'annotations.json', subset='train').videos
+        self.means = mean_features([self.root / 'features/train'])
+        for name in ('train_dataloader', 'test_dataloader'):
+            config[name].update(num_workers=0, persistent_workers=False)
+        config.train_dataloader.batch_size = _BATCH_SIZE
+        config.update(val_dataloader=None, val_cfg=None, val_evaluator=None, custom_hooks=[], log_level='WARNING')
+        config.default_hooks.logger.interval = 1000
+        self.config, self.first = config, {}
+
+    def train(self, labelled, seed, folder):
+        """Train on the labelled videos and test; returns mAP in percent, and the detections in the other videos."""
+        config = copy.deepcopy(self.config)
+        config.work_dir, config.experiment_name = str(folder), '_'.join(folder.parts[-2:])
+        config.randomness = dict(seed=seed)
+        with atomic_write(folder / 'labelled.txt') as file:
+            file.write('\n'.join(labelled))
+        config.train_dataloader.dataset.split_file = str((folder / 'labelled.txt').absolute())
+        epochs = math.ceil(self.args.steps / math.ceil(len(labelled) / _BATCH_SIZE))
+        config.train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=epochs, val_interval=epochs)
+        config.default_hooks.checkpoint.interval = epochs
+        runner = Runner.from_cfg(config)
+        runner.train()
+        figure = 100 * runner.test()[_MEASURE]
+        others = [str(self.root / f'features/train/{name}.npy') for name in self.videos if name not in labelled]
+        inferencer = TALInferencer(config, folder / f'epoch_{epochs}.pth')
+        inferencer(others, score_threshold=-math.inf, out_dir=folder / 'found')
+        return figure, read_results(folder / 'found/results.json')
+
+    def choose(self, strategy, labelled, results, rng):
+        """Ids of the videos that are labelled next."""
+        records = {name: self.videos[name] for name in labelled}
+        videos, _ = unlabelled_videos(results, records)
+        if strategy == 'different':
+            videos = [video._replace(uncertainty=1.0) for video in videos]
+        if strategy == 'random':
+            videos = [videos[index] for index in rng.permutation(len(videos))]
+        elif strategy == 'uncertain':
+            videos = sorted(videos, key=lambda video: -video.uncertainty)
+        else:
+            videos = suggest_videos(videos, labelled, self.means)
+        return [video.video_id for video in videos[: self.args.videos]]
+
+    def run(self, strategy, seed):
+        """Rounds of a strategy: yields ``videos`` and ``points`` labelled so far, and ``mAP`` in percent."""
+        rng = np.random.default_rng(seed)
+        labelled = rng.permutation(list(self.videos))[: self.args.videos].tolist()
+        for number in range(self.args.rounds):
+            folder = self.args.work_dir / f'seed_{seed}' / (f'{strategy}_{number}' if number else 'first')
+            if number:
+                figure, results = self.train(labelled, seed, folder)
+            else:  # the same for all strategies
+                if seed not in self.first:
+                    self.first[seed] = self.train(labelled, seed, folder)
+                figure, results = self.first[seed]
+            points = sum(len(self.videos[name].point_sec) for name in labelled)
+            yield dict(videos=labelled, points=points, mAP=figure)
+            labelled = labelled + self.choose(strategy, labelled, results, rng)
+
+
+def points_needed(rounds, target):
+    """Points at which the mAP of a strategy first reaches a target, between two rounds by a line; NaN if never."""
+    before = None
+    for one in rounds:
+        if one['mAP'] >= target:
+            if before is None:
+                return float(one['points'])
+            share = (target - before['mAP']) / (one['mAP'] - before['mAP'])
+            return before['points'] + share * (one['points'] - before['points'])
+        before = one
+    return math.nan
+
+
+def report(curves):
+    """Describe all rounds, and the points needed for the last mAP of ``random``, as Markdown.
+
+    Args:
+        curves (dict): From strategy to seed to rounds, as :meth:`Rounds.run` yields them.
+    """
+    table = Table('strategy', 'videos', 'points', 'mAP@0.1-0.7')
+    for strategy, by_seed in curves.items():
+        for rounds in zip(*by_seed.values()):
+            points, figures = ([one[name] for one in rounds] for name in ('points', 'mAP'))
+            spread = f'{np.mean(figures):.1f} ± {np.std(figures):.1f}'
+            table.add_row(strategy, str(len(rounds[0]['videos'])), f'{np.mean(points):.0f}', spread)
+    lines = [render_markdown(table)]
+    for strategy in [name for name in curves if name != 'random' and 'random' in curves]:
+        for seed, last in ((seed, rounds[-1]) for seed, rounds in curves['random'].items()):
+            needed = points_needed(curves[strategy].get(seed, []), last['mAP'])
+            lines.append(f'seed {seed}: mAP {last["mAP"]:.1f} takes {last["points"]} points at random, '
+                         f'{strategy}: {needed:.0f}')  # fmt: skip
+    return '\n'.join(lines)
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    try:
+        rounds, curves = Rounds(args), {name: {} for name in args.strategies}
+        for seed in args.seeds:
+            for strategy in args.strategies:
+                done = curves[strategy][seed] = []
+                for one in rounds.run(strategy, seed):
+                    done.append(one)
+                    print(f'seed {seed}, {strategy}: {one["points"]} points, mAP {one["mAP"]:.1f}', flush=True)
+                    write_json(args.work_dir / 'labelling_rounds.json', curves)
+    except InputError as error:
+        sys.exit(f'error: {error}')
+    print(report(curves))
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,73 @@
+"""Rank the videos that are not labelled by what labelling them may teach: uncertain, and different from those labelled.
+
+Prints the first videos, and writes a file for annotate.py --suggest: all videos in this order, with their likely
+detections. Videos in ANNOTATIONS count as labelled.
+
+Examples:
+    python tools/suggest.py found/results.json data/mine/annotations.json data/mine/features
+    python tools/annotate.py data/mine/videos --classes data/mine/classes.txt --suggest found/suggestions.json
+"""
+
+import argparse
+import runpy
+import sys
+from pathlib import Path
+
+if __name__ == '__main__':  # before imports that take seconds, or fail
+    runpy.run_path(str(Path(__file__).resolve().parent / 'starting.py'))['start'](__file__)
+
+from rich.console import Console
+from rich.table import Table
+
+from fsptal_mm.apis.next_videos import mean_features, suggest_videos, unlabelled_videos
+from fsptal_mm.datasets.annotations.records import load_annotations
+from fsptal_mm.evaluation import read_operating_point, read_results, write_results
+from fsptal_mm.utils.errors import InputError
+
+
+def parse_args(argv):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('results', type=Path, help='results.json of demo.py --score-threshold=-inf')
+    parser.add_argument('annotations', help='the labels so far, in any format that the dataset reads')
+    parser.add_argument('features', nargs='+', help='folder of feature files of all these videos, one for each stream')
+    parser.add_argument(
+        '--checkpoint',
+        help='take the score thresholds that choose_threshold.py stored beside it (default: a score with which '
+        'unlabelled videos have as many detections as labelled ones have points, on the average)',
+    )
+    parser.add_argument('--out', type=Path, help='default: suggestions.json beside RESULTS')
+    parser.add_argument('--show', type=int, default=3, help='videos to print (default: %(default)s)')
+    return parser.parse_args(argv)
+
+
+def stored_thresholds(checkpoint):
+    """Score threshold of each class, from the operating point of a checkpoint."""
+    chosen = read_operating_point(checkpoint)
+    if chosen is None:
+        expected = 'an operating point of this checkpoint, which choose_threshold.py makes'
+        raise InputError(expected, file=checkpoint, field='--checkpoint', found='none')
+    return {name: threshold.score for name, threshold in chosen.by_class.items()}
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    out = args.out or args.results.with_name('suggestions.json')
+    try:
+        if out.resolve() == args.results.resolve():
+            raise InputError('another file than RESULTS', field='--out', found=out)
+        labelled = load_annotations(args.annotations).videos
+        thresholds = args.checkpoint and stored_thresholds(args.checkpoint)
+        videos, thresholds = unlabelled_videos(read_results(args.results), labelled, thresholds)
+        ranked = suggest_videos(videos, labelled, mean_features(args.features))
+        write_results(out, {video.video_id: video.detections for video in ranked}, thresholds=thresholds)
+    except InputError as error:
+        sys.exit(f'error: {error}')
+    table = Table('label next', 'likely detections', 'mean uncertainty')
+    for video in ranked[: args.show]:
+        table.add_row(video.video_id, str(len(video.detections['labels'])), f'{video.uncertainty:.2f}')
+    Console().print(table)
+    print(f'{len(ranked)} videos that are not labelled: {out}')
+
+
+if __name__ == '__main__':
+    main()
