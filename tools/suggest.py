@@ -19,7 +19,7 @@ if __name__ == '__main__':  # before imports that take seconds, or fail
 from rich.console import Console
 from rich.table import Table
 
-from fsptal_mm.apis.next_videos import mean_features, suggest_videos, unlabelled_videos
+from fsptal_mm.apis import mean_features, suggest_videos, unlabelled_videos
 from fsptal_mm.datasets.annotations.records import load_annotations
 from fsptal_mm.evaluation import read_operating_point, read_results, write_results
 from fsptal_mm.utils.errors import InputError

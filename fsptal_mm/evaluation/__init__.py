@@ -1,5 +1,6 @@
 from .exports import strongest, write_elan, write_subtitles, write_via
 from .ground_truth import GroundTruth
+from .labelling import count_threshold, likely_detections, rank_videos, uncertainty
 from .operating_point import (
     OperatingPoint,
     Threshold,
@@ -33,16 +34,20 @@ __all__ = [
     'Threshold',
     'best_score',
     'choose_operating_point',
+    'count_threshold',
     'describe_result',
     'index_classes',
+    'likely_detections',
     'model_digest',
     'name_classes',
     'operating_point_file',
+    'rank_videos',
     'read_operating_point',
     'read_results',
     'read_video_scores',
     'strongest',
     'to_instances',
+    'uncertainty',
     'write_csv',
     'write_elan',
     'write_operating_point',

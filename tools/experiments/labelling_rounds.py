@@ -3,7 +3,8 @@
 A simulated annotator labels videos of the embedded dataset with the points that the generator drew in their segments.
 Every seed begins with the same random videos for all strategies. Each round trains stage 1 on the videos labelled so
 far, from the start, tests it, and lets the strategy choose the next videos. Prints a table, and writes all figures to
-WORK_DIR/labelling_rounds.json after every round.
+WORK_DIR/labelling_rounds.json after every round. What is finished there is not run again: choose another
+WORK_DIR for other settings.
 
 Example:
     python tools/experiments/labelling_rounds.py --seeds 0 1 2 3 4
@@ -11,6 +12,8 @@ Example:
 
 import argparse
 import copy
+import itertools
+import json
 import math
 import runpy
 import sys
@@ -23,9 +26,8 @@ import numpy as np
 from mmengine.runner import Runner
 from rich.table import Table
 
-from fsptal_mm.apis import TALInferencer
+from fsptal_mm.apis import TALInferencer, mean_features, suggest_videos, unlabelled_videos
 from fsptal_mm.apis.model_loading import find_config
-from fsptal_mm.apis.next_videos import mean_features, suggest_videos, unlabelled_videos
 from fsptal_mm.datasets.annotations.records import load_annotations
 from fsptal_mm.datasets.synthetic.generator import ensure_synthetic
 from fsptal_mm.evaluation import read_results
@@ -77,7 +79,7 @@ class Rounds:
         self.config, self.first = config, {}
 
     def train(self, labelled, seed, folder):
-        """Train on the labelled videos and test; returns mAP in percent, and the detections in the other videos."""
+        """Train on the labelled videos, and test; returns mAP in percent, and the checkpoint."""
         config = copy.deepcopy(self.config)
         config.work_dir, config.experiment_name = str(folder), '_'.join(folder.parts[-2:])
         config.randomness = dict(seed=seed)
@@ -89,21 +91,21 @@ class Rounds:
         config.default_hooks.checkpoint.interval = epochs
         runner = Runner.from_cfg(config)
         runner.train()
-        figure = 100 * runner.test()[_MEASURE]
-        others = [str(self.root / f'features/train/{name}.npy') for name in self.videos if name not in labelled]
-        inferencer = TALInferencer(config, folder / f'epoch_{epochs}.pth')
-        inferencer(others, score_threshold=-math.inf, out_dir=folder / 'found')
-        return figure, read_results(folder / 'found/results.json')
+        return 100 * runner.test()[_MEASURE], folder / f'epoch_{epochs}.pth'
 
-    def choose(self, strategy, labelled, results, rng):
+    def choose(self, strategy, labelled, checkpoint, rng):
         """Ids of the videos that are labelled next."""
-        records = {name: self.videos[name] for name in labelled}
-        videos, _ = unlabelled_videos(results, records)
+        others = [name for name in self.videos if name not in labelled]
+        if strategy == 'random':
+            return rng.permutation(others)[: self.args.videos].tolist()
+        inferencer = TALInferencer(self.config, checkpoint)
+        paths = [str(self.root / f'features/train/{name}.npy') for name in others]
+        inferencer(paths, score_threshold=-math.inf, out_dir=checkpoint.parent / 'found')
+        results = read_results(checkpoint.parent / 'found/results.json')
+        videos, _ = unlabelled_videos(results, {name: self.videos[name] for name in labelled})
         if strategy == 'different':
             videos = [video._replace(uncertainty=1.0) for video in videos]
-        if strategy == 'random':
-            videos = [videos[index] for index in rng.permutation(len(videos))]
-        elif strategy == 'uncertain':
+        if strategy == 'uncertain':
             videos = sorted(videos, key=lambda video: -video.uncertainty)
         else:
             videos = suggest_videos(videos, labelled, self.means)
@@ -112,18 +114,19 @@ class Rounds:
     def run(self, strategy, seed):
         """Rounds of a strategy: yields ``videos`` and ``points`` labelled so far, and ``mAP`` in percent."""
         rng = np.random.default_rng(seed)
-        labelled = rng.permutation(list(self.videos))[: self.args.videos].tolist()
+        labelled, checkpoint = [], None
         for number in range(self.args.rounds):
             folder = self.args.work_dir / f'seed_{seed}' / (f'{strategy}_{number}' if number else 'first')
             if number:
-                figure, results = self.train(labelled, seed, folder)
+                labelled = labelled + self.choose(strategy, labelled, checkpoint, rng)
+                figure, checkpoint = self.train(labelled, seed, folder)
             else:  # the same for all strategies
+                labelled = self.choose('random', labelled, checkpoint, rng)
                 if seed not in self.first:
                     self.first[seed] = self.train(labelled, seed, folder)
-                figure, results = self.first[seed]
+                figure, checkpoint = self.first[seed]
             points = sum(len(self.videos[name].point_sec) for name in labelled)
             yield dict(videos=labelled, points=points, mAP=figure)
-            labelled = labelled + self.choose(strategy, labelled, results, rng)
 
 
 def points_needed(rounds, target):
@@ -162,15 +165,19 @@ def report(curves):
 
 def main(argv=None):
     args = parse_args(argv)
+    path = args.work_dir / 'labelling_rounds.json'
+    curves = json.loads(path.read_text()) if path.is_file() else {}
     try:
-        rounds, curves = Rounds(args), {name: {} for name in args.strategies}
-        for seed in args.seeds:
-            for strategy in args.strategies:
-                done = curves[strategy][seed] = []
-                for one in rounds.run(strategy, seed):
-                    done.append(one)
-                    print(f'seed {seed}, {strategy}: {one["points"]} points, mAP {one["mAP"]:.1f}', flush=True)
-                    write_json(args.work_dir / 'labelling_rounds.json', curves)
+        rounds = Rounds(args)
+        for seed, strategy in itertools.product(args.seeds, args.strategies):
+            done = curves.setdefault(strategy, {}).get(str(seed), [])
+            if len(done) >= args.rounds:
+                continue
+            done = curves[strategy][str(seed)] = []
+            for one in rounds.run(strategy, seed):
+                done.append(one)
+                print(f'seed {seed}, {strategy}: {one["points"]} points, mAP {one["mAP"]:.1f}', flush=True)
+                write_json(path, curves)
     except InputError as error:
         sys.exit(f'error: {error}')
     print(report(curves))
