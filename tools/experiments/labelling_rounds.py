@@ -3,8 +3,8 @@
 A simulated annotator labels videos of the embedded dataset with the points that the generator drew in their segments.
 Every seed begins with the same random videos for all strategies. Each round trains stage 1 on the videos labelled so
 far, from the start, tests it, and lets the strategy choose the next videos. Prints a table, and writes all figures to
-WORK_DIR/labelling_rounds.json after every round. What is finished there is not run again: choose another
-WORK_DIR for other settings.
+WORK_DIR/labelling_rounds.json after every round. Finished rounds are not run again: choose another WORK_DIR for another
+config.
 
 Example:
     python tools/experiments/labelling_rounds.py --seeds 0 1 2 3 4
@@ -16,6 +16,7 @@ import itertools
 import json
 import math
 import runpy
+import shutil
 import sys
 from pathlib import Path
 
@@ -76,32 +77,41 @@ class Rounds:
         config.train_dataloader.batch_size = _BATCH_SIZE
         config.update(val_dataloader=None, val_cfg=None, val_evaluator=None, custom_hooks=[], log_level='WARNING')
         config.default_hooks.logger.interval = 1000
-        self.config, self.first = config, {}
+        self.config = config
 
     def train(self, labelled, seed, folder):
-        """Train on the labelled videos, and test; returns mAP in percent, and the checkpoint."""
+        """Train on the labelled videos, and test, unless that is done; returns mAP in percent, and the checkpoint."""
+        epochs = math.ceil(self.args.steps / math.ceil(len(labelled) / _BATCH_SIZE))
+        checkpoint, finished = folder / f'epoch_{epochs}.pth', folder / 'finished.json'
+        if finished.is_file():
+            stored = json.loads(finished.read_text())
+            if (stored['videos'], stored['steps']) == (labelled, self.args.steps):
+                return stored['mAP'], checkpoint
+        shutil.rmtree(folder, ignore_errors=True)
         config = copy.deepcopy(self.config)
         config.work_dir, config.experiment_name = str(folder), '_'.join(folder.parts[-2:])
         config.randomness = dict(seed=seed)
         with atomic_write(folder / 'labelled.txt') as file:
             file.write('\n'.join(labelled))
         config.train_dataloader.dataset.split_file = str((folder / 'labelled.txt').absolute())
-        epochs = math.ceil(self.args.steps / math.ceil(len(labelled) / _BATCH_SIZE))
         config.train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=epochs, val_interval=epochs)
         config.default_hooks.checkpoint.interval = epochs
         runner = Runner.from_cfg(config)
         runner.train()
-        return 100 * runner.test()[_MEASURE], folder / f'epoch_{epochs}.pth'
+        figure = 100 * runner.test()[_MEASURE]
+        write_json(finished, dict(videos=labelled, steps=self.args.steps, mAP=figure))
+        return figure, checkpoint
 
     def choose(self, strategy, labelled, checkpoint, rng):
         """Ids of the videos that are labelled next."""
         others = [name for name in self.videos if name not in labelled]
         if strategy == 'random':
             return rng.permutation(others)[: self.args.videos].tolist()
-        inferencer = TALInferencer(self.config, checkpoint)
-        paths = [str(self.root / f'features/train/{name}.npy') for name in others]
-        inferencer(paths, score_threshold=-math.inf, out_dir=checkpoint.parent / 'found')
-        results = read_results(checkpoint.parent / 'found/results.json')
+        found = checkpoint.parent / 'found'
+        if not (found / 'results.json').is_file():
+            paths = [str(self.root / f'features/train/{name}.npy') for name in others]
+            TALInferencer(self.config, checkpoint)(paths, score_threshold=-math.inf, out_dir=found)
+        results = read_results(found / 'results.json')
         videos, _ = unlabelled_videos(results, {name: self.videos[name] for name in labelled})
         if strategy == 'different':
             videos = [video._replace(uncertainty=1.0) for video in videos]
@@ -116,15 +126,10 @@ class Rounds:
         rng = np.random.default_rng(seed)
         labelled, checkpoint = [], None
         for number in range(self.args.rounds):
+            # The first round is the same for all strategies.
+            labelled = labelled + self.choose(strategy if number else 'random', labelled, checkpoint, rng)
             folder = self.args.work_dir / f'seed_{seed}' / (f'{strategy}_{number}' if number else 'first')
-            if number:
-                labelled = labelled + self.choose(strategy, labelled, checkpoint, rng)
-                figure, checkpoint = self.train(labelled, seed, folder)
-            else:  # the same for all strategies
-                labelled = self.choose('random', labelled, checkpoint, rng)
-                if seed not in self.first:
-                    self.first[seed] = self.train(labelled, seed, folder)
-                figure, checkpoint = self.first[seed]
+            figure, checkpoint = self.train(labelled, seed, folder)
             points = sum(len(self.videos[name].point_sec) for name in labelled)
             yield dict(videos=labelled, points=points, mAP=figure)
 
@@ -165,19 +170,15 @@ def report(curves):
 
 def main(argv=None):
     args = parse_args(argv)
-    path = args.work_dir / 'labelling_rounds.json'
-    curves = json.loads(path.read_text()) if path.is_file() else {}
+    curves = {strategy: {} for strategy in args.strategies}
     try:
         rounds = Rounds(args)
         for seed, strategy in itertools.product(args.seeds, args.strategies):
-            done = curves.setdefault(strategy, {}).get(str(seed), [])
-            if len(done) >= args.rounds:
-                continue
-            done = curves[strategy][str(seed)] = []
+            done = curves[strategy][seed] = []
             for one in rounds.run(strategy, seed):
                 done.append(one)
                 print(f'seed {seed}, {strategy}: {one["points"]} points, mAP {one["mAP"]:.1f}', flush=True)
-                write_json(path, curves)
+                write_json(args.work_dir / 'labelling_rounds.json', curves)
     except InputError as error:
         sys.exit(f'error: {error}')
     print(report(curves))
