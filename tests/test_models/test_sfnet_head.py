@@ -250,12 +250,23 @@ def test_scores_by_their_formulas(streams):
     scores = model.head.clean_scores(batch)
     torch.testing.assert_close(scores.final, z.softmax(-1)[..., :-1] * a.sigmoid())
     torch.testing.assert_close(scores.background_scores, 1 - a[..., 0].sigmoid())
-    pooled = z.topk(2, 1).values.mean(1)  # 20 // 8
-    torch.testing.assert_close(scores.videos, pooled.softmax(-1)[:, :-1])
+    torch.testing.assert_close(scores.classes, z.softmax(-1)[..., :-1])
     model.head.scores = 'logits'
     scores = model.head.clean_scores(batch)
     torch.testing.assert_close(scores.final, z[..., :-1] + 2 * a)
-    torch.testing.assert_close(scores.videos, pooled[:, :-1])
+    torch.testing.assert_close(scores.videos, z[..., :-1].topk(2, 1).values.mean(1))  # 20 // 8
+
+
+def test_all_classes_of_a_video_are_detected():
+    # Each of seven classes has a seventh of the video to itself, at logits that differ: a softmax of pooled logits
+    # would leave class 6 alone.
+    model = build_model(head='SFNetHead', num_classes=7).eval()
+    z = torch.eye(7).repeat_interleave(10, 0) * torch.arange(6, 13.0)
+    z = torch.cat([z, torch.zeros(70, 1)], 1)[None]
+    model.head._clean_logits = lambda batch: (z, torch.full((1, 70), 9.0))
+    ((_, sample),) = [make_video(70)]
+    (found,) = run(model, [(torch.zeros(70, 6), sample)], 'predict')
+    assert set(found.pred_segments.labels.tolist()) == set(range(7))
 
 
 @pytest.mark.parametrize('options', [{}, dict(scores='logits', proposals=dict(type='MeanLevelProposals'))])

@@ -15,6 +15,6 @@ model = dict(
         actionness_negatives='background',
         actionness_gate=0.1,
         growth=dict(type='SFNetGrowth', radius=3, ratio=0.95),
-        proposals=dict(type='ProposalGenerator', relative_threshold=True, nms=dict(type='nms', iou_threshold=0.4)),
+        proposals=dict(type='ProposalGenerator', nms=dict(type='nms', iou_threshold=0.4)),
     ),
 )

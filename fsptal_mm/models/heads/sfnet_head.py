@@ -72,9 +72,10 @@ class SFNetHead(SnippetHead):
             the wrong dimension. ``'hard'``: those of the largest actionness, which its authors may have meant.
         actionness_gate: L_actionness counts while the sum over streams is above this.
         growth (dict): Config of ``SFNetGrowth``.
-        scores: What actions are detected from. ``'probabilities'``: ``q-hat = softmax(z) sigmoid(a)``,
-            ``b = 1 - sigmoid(a)`` and ``Q_v = softmax(top-k z)``, as ``ProposalGenerator`` takes them. ``'logits'``:
-            ``z + 2 a`` and ``top-k z``, for ``MeanLevelProposals``, as in the public code.
+        scores: What actions are detected from. ``'probabilities'``: ``Q = softmax(z)``, ``q-hat = Q sigmoid(a)`` and
+            ``b = 1 - sigmoid(a)``, for ``ProposalGenerator``; Q_v is pooled from Q, as in the other heads, since a
+            softmax of pooled logits leaves one or two classes of a video that shows many. ``'logits'``: ``z + 2 a``
+            and ``top-k z``, for ``MeanLevelProposals``, as in the public code.
         proposals (dict): Config of ``ProposalGenerator`` or ``MeanLevelProposals``.
         init_cfg: As in ``mmengine.model.BaseModule``.
 
@@ -96,7 +97,7 @@ class SFNetHead(SnippetHead):
         actionness_gate: float = 0.1,
         growth: dict[str, Any] = dict(type='SFNetGrowth'),
         scores: str = 'probabilities',
-        proposals: dict[str, Any] = dict(type='ProposalGenerator', relative_threshold=True),
+        proposals: dict[str, Any] = dict(type='ProposalGenerator'),
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(
@@ -228,13 +229,14 @@ class SFNetHead(SnippetHead):
     def clean_scores(self, batch: SnippetBatch) -> SnippetScores:
         """See :meth:`SnippetHead.clean_scores`; of the kind that ``scores`` states."""
         z, a = self._clean_logits(batch)
-        classes, videos = z[..., :-1], pool_video_scores(z, batch.mask, self.topk_divisor)
         actionness = a.sigmoid()
         if self.scores == 'logits':
+            classes = z[..., :-1]
             final = classes + _ACTIONNESS_WEIGHT * a[..., None]
-            return SnippetScores(classes, 1 - actionness, final, videos[:, :-1])
+            videos = pool_video_scores(classes, batch.mask, self.topk_divisor)
+            return SnippetScores(classes, 1 - actionness, final, videos)
         classes = z.softmax(-1)[..., :-1]
-        return SnippetScores(classes, 1 - actionness, classes * actionness[..., None], videos.softmax(-1)[:, :-1])
+        return SnippetScores(classes, 1 - actionness, classes * actionness[..., None])
 
     predict_scores = clean_scores
 
