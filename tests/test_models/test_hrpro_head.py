@@ -120,6 +120,30 @@ def test_one_step_trains_every_weight_and_moves_the_prototypes(videos, seeds):
     assert not model.head.memory.prototypes.requires_grad
 
 
+@pytest.mark.parametrize('seeds, differ', [('live', True), ('clean', False)])
+def test_seeds_of_scores_with_or_without_dropout(videos, monkeypatch, seeds, differ):
+    model, seen = build(seeds=seeds, dropout=0.5, momentum=0.0).train(), []
+    mine = model.head.mine_seeds
+    monkeypatch.setattr(model.head, 'mine_seeds', lambda scores, given: seen.append(scores) or mine(scores, given))
+    for _ in range(2):
+        run(model, videos, 'loss')
+    assert torch.equal(seen[0].classes, seen[1].classes) != differ
+
+
+def test_videos_without_points(videos):
+    # Background may still be mined there; nothing is an action, and the prototypes stay where they are.
+    model = build().train()
+    for _, sample in videos:
+        sample.snippet_instances.fill_(-1)
+        sample.gt_video_labels.fill_(0)
+        sample.background_labels.fill_(False)
+    before = model.head.memory.prototypes.clone()
+    losses = run(model, videos, 'loss')
+    assert all(torch.isfinite(loss) for loss in losses.values())
+    assert losses['loss_point_action'] == losses['loss_contrast'] == 0
+    assert torch.equal(model.head.memory.prototypes, before)
+
+
 def test_scrambled_tokens_are_every_third_number(monkeypatch):
     model, seen = build(tokens='scrambled'), []
     prototypes = torch.arange(24.0).view(3, 8)

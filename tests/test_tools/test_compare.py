@@ -34,6 +34,14 @@ def test_rows_build_on_the_run_of_the_same_seed(tool, tmp_path):
     assert source.folder in [entry.experiment.folder for entry in compared]
 
 
+def test_clicks_are_told_from_points(tool, tmp_path):
+    tables = importlib.import_module('tables')
+    entries = tool.plan(tables.TABLES['literature'], ['synthetic'], [0], [], tmp_path)
+    told = {entry.row.label: tool.supervision(entry.experiment.config) for entry in entries}
+    assert told['SF-Net'] == 'points'
+    assert told['BackTAL'] == 'video labels, background clicks'
+
+
 @pytest.mark.processes
 def test_a_localizer_on_pseudo_segments_from_one_command(tool, tmp_path, monkeypatch, capsys):
     """A model on points, BMN labelled by it, and BMN on the segments that it found: one epoch each."""

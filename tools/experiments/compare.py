@@ -39,6 +39,7 @@ from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.writing import atomic_write, write_json
 
 _MEASURES = ('mAP@0.5', 'AR@10', 'AR@50', 'AR@100')
+_SUPERVISION = {'segments': 'segments', 'clicks': 'video labels, background clicks'}  # of a dataset's option
 
 
 def parse_args(argv):
@@ -61,8 +62,9 @@ def parse_args(argv):
 
 def supervision(config):
     """Kind of labels that a config trains on."""
-    if config.train_dataloader.dataset.get('supervision') == 'segments':
-        return 'segments'
+    given = config.train_dataloader.dataset.get('supervision')
+    if given in _SUPERVISION:
+        return _SUPERVISION[given]
     return 'video labels' if config.model.get('head', {}).get('type') == 'MILHead' else 'points'
 
 
