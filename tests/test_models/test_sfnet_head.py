@@ -248,7 +248,7 @@ def test_scores_by_their_formulas(streams):
     batch = model.embed(model.data_preprocessor(dict(inputs=[torch.rand(20, 6)]))['inputs'])
     z, a = (batch.pad(part) for part in model.head.logits(batch)[-1])
     scores = model.head.clean_scores(batch)
-    torch.testing.assert_close(scores.final, z.softmax(-1)[..., :-1] * a.sigmoid())
+    torch.testing.assert_close(scores.final, z.softmax(-1)[..., :-1] * (1 + a.sigmoid()) / 2)
     torch.testing.assert_close(scores.background_scores, 1 - a[..., 0].sigmoid())
     torch.testing.assert_close(scores.classes, z.softmax(-1)[..., :-1])
     model.head.scores = 'logits'

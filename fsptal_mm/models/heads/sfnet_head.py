@@ -72,8 +72,9 @@ class SFNetHead(SnippetHead):
             the wrong dimension. ``'hard'``: those of the largest actionness, which its authors may have meant.
         actionness_gate: L_actionness counts while the sum over streams is above this.
         growth (dict): Config of ``SFNetGrowth``.
-        scores: What actions are detected from. ``'probabilities'``: ``Q = softmax(z)``, ``q-hat = Q sigmoid(a)`` and
-            ``b = 1 - sigmoid(a)``, for ``ProposalGenerator``; Q_v is pooled from Q, as in the other heads, since a
+        scores: What actions are detected from. ``'probabilities'``: ``Q = softmax(z)``, ``b = 1 - sigmoid(a)`` and
+            ``q-hat = (Q + Q sigmoid(a)) / 2``, for ``ProposalGenerator``. Actionness is high at points and lower
+            between them: the product alone would cut actions short. Q_v is pooled from Q, as in the other heads: a
             softmax of pooled logits leaves one or two classes of a video that shows many. ``'logits'``: ``z + 2 a``
             and ``top-k z``, for ``MeanLevelProposals``, as in the public code.
         proposals (dict): Config of ``ProposalGenerator`` or ``MeanLevelProposals``.
@@ -236,7 +237,7 @@ class SFNetHead(SnippetHead):
             videos = pool_video_scores(classes, batch.mask, self.topk_divisor)
             return SnippetScores(classes, 1 - actionness, final, videos)
         classes = z.softmax(-1)[..., :-1]
-        return SnippetScores(classes, 1 - actionness, classes * actionness[..., None])
+        return SnippetScores(classes, 1 - actionness, classes * (1 + actionness[..., None]) / 2)
 
     predict_scores = clean_scores
 
