@@ -9,9 +9,9 @@ from fsptal_mm.models.heads.backtal_head import (
     BackTALHead,
     BackTALOutputs,
     click_loss,
-    largest_of_video,
     score_separation_loss,
 )
+from fsptal_mm.models.losses import largest_of_video
 from fsptal_mm.structures import SnippetBatch
 from fsptal_mm.utils.errors import InputError
 

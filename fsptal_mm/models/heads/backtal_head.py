@@ -13,7 +13,7 @@ from mmaction.structures import ActionDataSample
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fsptal_mm.models.losses import feature_separation_loss, pool_video_scores
+from fsptal_mm.models.losses import feature_separation_loss, largest_of_video, pool_video_scores
 from fsptal_mm.models.trunks.affinity_embedding import AffinityConvs, MaskedConv1d, tap_cosines
 from fsptal_mm.structures import PointTargets, SnippetBatch
 from fsptal_mm.utils.errors import InputError, check_numbers
@@ -259,15 +259,6 @@ def score_separation_loss(logits: Tensor, targets: PointTargets, topk_divisor: i
     loss = (classes * F.softplus(at_clicks - pooled)).sum(1) / classes.sum(1).clamp(min=1)
     has_both = clicks.any(1) & (classes.sum(1) > 0)
     return loss.masked_fill(~has_both, 0).sum() / has_both.sum().clamp(min=1)
-
-
-def largest_of_video(scores: Tensor, mask: Tensor, divisor: int) -> Tensor:
-    """``(B, T, C)`` bool: the ``max(1, T // divisor)`` snippets of the largest scores, of each class of each video."""
-    count = (mask.sum(1) // divisor).clamp(min=1)
-    order = scores.masked_fill(~mask[..., None], -torch.inf).argsort(dim=1, descending=True, stable=True)
-    place = torch.arange(mask.shape[1], device=mask.device)[None, :, None].expand_as(order)
-    rank = torch.empty_like(order).scatter_(1, order, place)
-    return (rank < count[:, None, None]) & mask[..., None]
 
 
 def _from_0_to_1(values, mask):

@@ -2,7 +2,13 @@ from .feature_separation import FeatureSeparationLoss, feature_separation_loss
 from .point_focal import ElementwisePointLoss, PointFocalLoss, point_focal_loss
 from .score_contrast import OICLoss, outer_inner_contrast, segment_contrast
 from .segment_losses import QualityFocalLoss, SegmentGIoULoss, quality_focal_loss, segment_giou_loss
-from .video_level import VideoLevelLoss, VideoSoftmaxLoss, pool_video_scores, video_cross_entropy
+from .video_level import (
+    VideoLevelLoss,
+    VideoSoftmaxLoss,
+    largest_of_video,
+    pool_video_scores,
+    video_cross_entropy,
+)
 
 __all__ = [
     'ElementwisePointLoss',
@@ -14,6 +20,7 @@ __all__ = [
     'VideoLevelLoss',
     'VideoSoftmaxLoss',
     'feature_separation_loss',
+    'largest_of_video',
     'outer_inner_contrast',
     'point_focal_loss',
     'pool_video_scores',

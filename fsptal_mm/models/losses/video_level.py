@@ -40,6 +40,15 @@ def pool_video_scores(
     return torch.where(labels > 0, pooled, mean)
 
 
+def largest_of_video(scores: Tensor, mask: Tensor, divisor: int) -> Tensor:
+    """``(B, T, C)`` bool: the ``max(1, T // divisor)`` snippets of the largest scores, of each class of each video."""
+    count = (mask.sum(1) // divisor).clamp(min=1)
+    order = scores.masked_fill(~mask[..., None], -torch.inf).argsort(dim=1, descending=True, stable=True)
+    place = torch.arange(mask.shape[1], device=mask.device)[None, :, None].expand_as(order)
+    rank = torch.empty_like(order).scatter_(1, order, place)
+    return (rank < count[:, None, None]) & mask[..., None]
+
+
 @MODELS.register_module()
 class VideoLevelLoss(nn.Module):
     """``L_vid = L_fore + L_back``: binary cross-entropy of video-level scores (Eq. 2-4).
