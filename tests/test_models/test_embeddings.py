@@ -157,6 +157,18 @@ def test_wrong_arguments_of_trunks_are_refused(config, field):
         MODELS.build(config | dict(in_channels=6))
 
 
+def test_two_streams_are_embedded_apart():
+    torch.manual_seed(0)
+    batch = SnippetBatch.from_videos([torch.randn(length, 6) for length in LENGTHS])
+    trunk = SnippetEmbedding(6, 8, num_streams=2)
+    whole = trunk(batch).features
+    for stream, (own, columns) in enumerate(((slice(0, 4), slice(0, 3)), (slice(4, 8), slice(3, 6)))):
+        alone = SnippetEmbedding(3, 4)
+        alone.conv.load_state_dict({name: value[own] for name, value in trunk.conv.state_dict().items()})
+        found = alone(batch.with_features(batch.features[:, columns])).features
+        torch.testing.assert_close(whole[:, own], found, msg=lambda text, n=stream: f'stream {n}: {text}')
+
+
 def test_the_identity_trunk_hands_the_features_on():
     batch = SnippetBatch.from_videos([torch.ones(3, 2)])
     assert IdentityEmbedding()(batch) is batch

@@ -108,7 +108,7 @@ class AffinityEmbedding(SnippetEmbedding):
         norm_cfg: dict | None = None,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
-        super().__init__(in_channels, out_channels, kernel_size, input_dropout, norm_cfg, init_cfg)
+        super().__init__(in_channels, out_channels, kernel_size, input_dropout, norm_cfg, init_cfg=init_cfg)
         owner = type(self).__name__
         check_numbers(owner, 1, whole=True, hidden_channels=hidden_channels, embed_channels=embed_channels)
         check_numbers(owner, 1, whole=True, optional=True, masked_taps=masked_taps)

@@ -18,14 +18,17 @@ class PackedConv1d(nn.Conv1d):
         out_channels: D of the output rows.
         kernel_size: Odd number of rows.
         bias: Whether a bias is learnt.
+        groups: As in ``nn.Conv1d``.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, bias: bool = True) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int, bias: bool = True, groups: int = 1
+    ) -> None:
         check_numbers('convolution', 1, whole=True, in_channels=in_channels, out_channels=out_channels)
         check_numbers('convolution', 1, whole=True, kernel_size=kernel_size)
         if kernel_size % 2 == 0:
             raise InputError('an odd number', field='convolution.kernel_size', found=kernel_size)
-        super().__init__(in_channels, out_channels, kernel_size, padding=kernel_size // 2, bias=bias)
+        super().__init__(in_channels, out_channels, kernel_size, padding=kernel_size // 2, bias=bias, groups=groups)
 
     def forward(self, batch: SnippetBatch) -> Tensor:
         """Convolve a :class:`.SnippetBatch` of ``(R, D_in)`` features; returns ``(R, D_out)`` with zero gaps."""
@@ -56,10 +59,12 @@ class SnippetEmbedding(BaseModule):
             on others, since they were learnt with labels of these.
         norm_cfg (dict, optional): Normalisation before the ReLU, ``dict(type='LN')`` or ``dict(type='GN',
             num_groups=...)``: of each snippet for itself, so that videos stay independent of one another.
+        num_streams: 2: the first half of the features (RGB) and the second (flow) are embedded apart, each into its
+            half of F, for heads that take two streams.
         init_cfg: As in ``mmengine.model.BaseModule``.
 
     Raises:
-        InputError: A ``norm_cfg`` of another type, or ``num_groups`` that do not divide the channels.
+        InputError: A ``norm_cfg`` of another type, ``num_groups`` or ``num_streams`` that do not divide the channels.
     """
 
     convolution = PackedConv1d
@@ -71,13 +76,20 @@ class SnippetEmbedding(BaseModule):
         kernel_size: int = 3,
         input_dropout: float = 0.0,
         norm_cfg: dict | None = None,
+        num_streams: int = 1,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        check_numbers(type(self).__name__, 0, 1, input_dropout=input_dropout)
+        owner = type(self).__name__
+        check_numbers(owner, 0, 1, input_dropout=input_dropout)
+        check_numbers(owner, 1, whole=True, num_streams=num_streams)
         out_channels = in_channels if out_channels is None else out_channels
+        for name, channels in (('in_channels', in_channels), ('out_channels', out_channels)):
+            check_numbers(owner, 1, whole=True, **{name: channels})
+            if channels % num_streams:
+                raise InputError(f'a multiple of {num_streams} streams', field=f'{owner}.{name}', found=channels)
         self.input_dropout = nn.Dropout(input_dropout)
-        self.conv = self.convolution(in_channels, out_channels, kernel_size)
+        self.conv = self.convolution(in_channels, out_channels, kernel_size, groups=num_streams)
         self.norm = None if norm_cfg is None else _build_norm(norm_cfg, out_channels)
 
     def forward(self, batch: SnippetBatch) -> SnippetBatch:
