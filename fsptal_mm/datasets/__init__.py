@@ -1,5 +1,6 @@
 from .folds import Fold
 from .point_tal_dataset import PointTALDataset
+from .shared_class_batches import SharedClassBatchSampler
 from .synthetic.dataset import SyntheticPointTALDataset
 from .synthetic.features import SyntheticParams
 from .transforms import (
@@ -26,6 +27,7 @@ __all__ = [
     'PointTALDataset',
     'PointsToSnippets',
     'ResizeSnippets',
+    'SharedClassBatchSampler',
     'SnippetLoader',
     'SyntheticParams',
     'SyntheticPointTALDataset',

@@ -36,8 +36,9 @@ class EpochSeedHook(Hook):
         (self._seed,) = seeds = [runner.seed]  # differs from rank to rank with `diff_rank_seed`
         broadcast_object_list(seeds)
         loader = runner.train_dataloader
-        if hasattr(loader.sampler, 'seed'):
-            (loader.sampler.seed,) = seeds
+        for sampler in (loader.sampler, getattr(loader.batch_sampler, 'sampler', None)):
+            if hasattr(sampler, 'seed'):
+                (sampler.seed,) = seeds
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # workers that live on see it change
         runner.train_loop.dataloader = _like(loader, SeededItems(loader.dataset, seeds[0], self._epoch))
 

@@ -1,0 +1,63 @@
+"""Batches that begin with pairs of videos of one class, for losses that compare videos."""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from mmaction.registry import DATA_SAMPLERS
+from mmengine.dataset import DefaultSampler
+
+from fsptal_mm.utils.errors import InputError, check_numbers
+
+
+@DATA_SAMPLERS.register_module()
+class SharedClassBatchSampler:
+    """Draws batches: pairs of different videos that share a class, which is drawn first, and then any videos.
+
+    All draws are uniform, as in the public code of CO2-Net and DELU: a video may come several times in an epoch, or not
+    at all. An epoch has as many batches as without pairs. Where no class has two videos there are no pairs. Draws
+    depend on seed and epoch of the sampler, and on the rank.
+
+    Args:
+        sampler (DefaultSampler): Of the training dataset, whose items tell their ``video_labels``; the runner gives it.
+        batch_size: The runner gives that of the loader.
+        num_pairs: Pairs at the beginning of a batch.
+
+    Raises:
+        InputError: More pairs than fit into a batch.
+    """
+
+    def __init__(self, sampler: DefaultSampler, batch_size: int, num_pairs: int = 3) -> None:
+        check_numbers('SharedClassBatchSampler', 0, whole=True, num_pairs=num_pairs)
+        if 2 * num_pairs > batch_size:
+            expected = f'at most half of the batch of {batch_size} videos'
+            raise InputError(expected, field='SharedClassBatchSampler.num_pairs', found=num_pairs)
+        self.sampler = sampler
+        self.batch_size = batch_size
+        self.num_pairs = num_pairs
+        self._of_class = None
+
+    def __len__(self) -> int:
+        """Return the number of batches of an epoch."""
+        return math.ceil(len(self.sampler) / self.batch_size)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        """Draw the indices of one batch after another."""
+        if self._of_class is None:
+            self._of_class = self._videos_of_classes()
+        rng = np.random.default_rng([self.sampler.seed, self.sampler.epoch, self.sampler.rank])
+        for _ in range(len(self)):
+            batch = []
+            for _ in range(self.num_pairs if self._of_class else 0):
+                videos = self._of_class[rng.integers(len(self._of_class))]
+                batch += rng.choice(videos, 2, replace=False).tolist()
+            rest = self.batch_size - len(batch)
+            yield batch + rng.integers(len(self.sampler.dataset), size=rest).tolist()
+
+    def _videos_of_classes(self):
+        """Indices of the videos of each class that has at least two."""
+        dataset, found = self.sampler.dataset, {}
+        for index in range(len(dataset)):
+            for label in dataset.get_data_info(index)['video_labels'].tolist():
+                found.setdefault(label, []).append(index)
+        return [found[label] for label in sorted(found) if len(found[label]) > 1]
