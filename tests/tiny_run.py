@@ -39,18 +39,20 @@ def make_runner(
     name='run',
     steps=(),
     wrapper=None,
+    loader=(),
     **kwargs,
 ):
     """A runner with random weights; thresholds that mine labels from these; its work directory is ``folder / name``.
 
-    ``steps`` are further transforms, behind the one that loads the features; ``wrapper`` is one of ``WRAPPERS``.
+    ``steps`` are further transforms, behind the one that loads the features; ``wrapper`` is one of ``WRAPPERS``;
+    ``loader`` holds what else the training loader has.
     """
     register_all_modules()
     if not (folder / 'ann.json').is_file():
         write_data(folder)
     pipeline = ['LoadSnippetFeatures', *steps, 'PointsToSnippets', 'ExtendPointLabels', 'PackPointTALInputs']
     head = dict(type='FSPTALHead', num_classes=2, in_channels=8) | dict(head)
-    if head['type'] != 'MILHead':
+    if head['type'] not in ('MILHead', 'DELUHead'):
         miner = 'LACPSeedMiner' if head['type'] == 'LACPHead' else 'PseudoLabelMiner'
         head['miner'] = dict(type=miner, background_threshold=0.5, action_threshold=0.5)
     dataset = dict(
@@ -69,6 +71,7 @@ def make_runner(
             persistent_workers=workers > 0,
             sampler=dict(type='DefaultSampler', shuffle=True),
             dataset=WRAPPERS[wrapper](dataset) if wrapper else dataset,
+            **dict(loader),
         ),
         optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=lr)),
         train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=epochs),

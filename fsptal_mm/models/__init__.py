@@ -3,6 +3,7 @@ from .data_preprocessor import SnippetDataPreprocessor
 from .detectors import PointTAL
 from .heads import (
     BackTALHead,
+    DELUHead,
     ForegroundBranch,
     FSPTALHead,
     HRProHead,
@@ -16,12 +17,15 @@ from .heads import (
     SnippetScores,
 )
 from .losses import (
+    CoActivityLoss,
     ElementwisePointLoss,
+    EvidenceLoss,
     FeatureSeparationLoss,
     OICLoss,
     PointFocalLoss,
     QualityFocalLoss,
     SegmentGIoULoss,
+    UncertaintyGuideLoss,
     VideoLevelLoss,
     VideoSoftmaxLoss,
 )
@@ -49,7 +53,10 @@ __all__ = [
     'AffinityEmbedding',
     'BackTALHead',
     'CandidateSampler',
+    'CoActivityLoss',
+    'DELUHead',
     'ElementwisePointLoss',
+    'EvidenceLoss',
     'FSPTALHead',
     'FeatureSeparationLoss',
     'ForegroundBranch',
@@ -81,6 +88,7 @@ __all__ = [
     'SnippetHead',
     'SnippetScores',
     'TransformerEmbedding',
+    'UncertaintyGuideLoss',
     'VideoLevelLoss',
     'VideoSoftmaxLoss',
     'pool_clip_features',

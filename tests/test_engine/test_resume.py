@@ -76,6 +76,10 @@ def mining(**kwargs):
         pytest.param(dict(workers=2, steps=['Jitter'], wrapper='RepeatDataset'), marks=pytest.mark.slow),
         pytest.param(dict(workers=2, steps=['Jitter'], wrapper='ConcatDataset'), marks=pytest.mark.slow),
         dict(head=dict(type='LACPHead')),  # which draws snippets
+        dict(
+            head=dict(type='DELUHead', streams=(4, 4)),  # which knows how far the training is
+            loader=dict(batch_sampler=dict(type='SharedClassBatchSampler', num_pairs=1)),
+        ),
         dict(hooks=mining(interval=3, begin=1)),
         pytest.param(dict(hooks=mining(live=False, interval=1), workers=2, steps=['Jitter']), marks=pytest.mark.slow),
         dict(hooks=mining(live=False, interval=KILLED_IN_EPOCH)),

@@ -33,6 +33,7 @@ FORMS = {
     'mil': (dict(head='MILHead'), 0),
     'sfnet': (dict(head='SFNetHead', num_streams=2), 0),
     'hrpro': (dict(head='HRProHead'), 0),
+    'delu': (dict(head='DELUHead', streams=(4, 4)), 0),
     'backtal': (dict(head='BackTALHead', labels='points'), 2),
 }
 

@@ -1,4 +1,6 @@
 from .backtal_head import BackTALHead
+from .cross_modal_filter import CrossModalFilter
+from .delu_head import DELUHead
 from .foreground_branch import ForegroundBranch
 from .fsptal_head import FSPTALHead
 from .hrpro_head import HRProHead
@@ -14,6 +16,8 @@ from .snippet_head import SnippetHead, SnippetScores
 
 __all__ = [
     'BackTALHead',
+    'CrossModalFilter',
+    'DELUHead',
     'FSPTALHead',
     'ForegroundBranch',
     'HRProHead',

@@ -1,3 +1,12 @@
+from .co_activity import CoActivityLoss, co_activity_loss
+from .evidential import (
+    EvidenceLoss,
+    UncertaintyGuideLoss,
+    course_weights,
+    evidence_loss,
+    guide_distances,
+    video_mean,
+)
 from .feature_separation import FeatureSeparationLoss, feature_separation_loss
 from .point_focal import ElementwisePointLoss, PointFocalLoss, point_focal_loss
 from .score_contrast import OICLoss, outer_inner_contrast, segment_contrast
@@ -11,15 +20,22 @@ from .video_level import (
 )
 
 __all__ = [
+    'CoActivityLoss',
     'ElementwisePointLoss',
+    'EvidenceLoss',
     'FeatureSeparationLoss',
     'OICLoss',
     'PointFocalLoss',
     'QualityFocalLoss',
     'SegmentGIoULoss',
+    'UncertaintyGuideLoss',
     'VideoLevelLoss',
     'VideoSoftmaxLoss',
+    'co_activity_loss',
+    'course_weights',
+    'evidence_loss',
     'feature_separation_loss',
+    'guide_distances',
     'largest_of_video',
     'outer_inner_contrast',
     'point_focal_loss',
@@ -28,4 +44,5 @@ __all__ = [
     'segment_contrast',
     'segment_giou_loss',
     'video_cross_entropy',
+    'video_mean',
 ]

@@ -1,0 +1,69 @@
+"""One feature stream filters the channels of the other (CO2-Net: Hong et al., ACM MM 2021, as in DELU)."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fsptal_mm.models.trunks.snippet_embedding import PackedConv1d
+from fsptal_mm.structures import SnippetBatch
+
+_SLOPE = 0.2  # of every leaky ReLU of the network
+_TAPS = 3  # snippets that a convolution sees
+
+
+class CrossModalFilter(nn.Module):
+    """``x' = sigmoid(m g) x`` and attention of x'; g sees the mean of a video's x, m each snippet of the other stream.
+
+    Args:
+        channels: Dimension d of x.
+        other_channels: Dimension of the other stream.
+        dropout: On m, on g, within the attention and, as in the public code, on its logit.
+    """
+
+    def __init__(self, channels: int, other_channels: int, dropout: float = 0.5) -> None:
+        super().__init__()
+        hidden = channels // 2
+        # In the public code a convolution over the single mean: two of its three taps see zeros.
+        self.of_video = nn.Linear(channels, channels)
+        self.of_snippets = PackedConv1d(other_channels, channels, _TAPS)
+        self.attention = nn.ModuleList([PackedConv1d(channels, hidden, _TAPS), PackedConv1d(hidden, hidden, _TAPS)])
+        self.attention_logit = nn.Linear(hidden, 1)
+        self.dropout = nn.Dropout(dropout)
+        init_layers(self)
+        with torch.no_grad():
+            self.of_video.weight /= math.sqrt(_TAPS)  # drawn as one of three taps
+
+    def forward(self, batch: SnippetBatch, other: SnippetBatch) -> tuple[Tensor, Tensor]:
+        """Filter x, the features of ``batch``, by the features of ``other``, of the same videos.
+
+        Returns:
+            tuple[Tensor, Tensor]: x' ``(R, d)`` with zero gaps, and attention ``(R, 1)``.
+        """
+        of_video = self.dropout(F.leaky_relu(self.of_video(video_means(batch)), _SLOPE))  # g, (B, d)
+        of_snippets = self.dropout(F.leaky_relu(self.of_snippets(other), _SLOPE))  # m, (R, d)
+        filtered = (of_snippets * of_video.index_select(0, _video_of_rows(batch))).sigmoid() * batch.features
+        first, second = self.attention
+        rows = self.dropout(F.leaky_relu(first(batch.with_features(filtered)), _SLOPE))
+        rows = F.leaky_relu(second(batch.with_features(rows)), _SLOPE)
+        return filtered, self.dropout(self.attention_logit(rows)).sigmoid()
+
+
+def video_means(batch: SnippetBatch) -> Tensor:
+    """Mean features ``(B, D)`` of the videos of a batch with zero gaps."""
+    sums = batch.features.new_zeros(len(batch.lengths), batch.features.shape[1])
+    return sums.index_add(0, _video_of_rows(batch), batch.features) / batch.mask.sum(1, keepdim=True)
+
+
+def _video_of_rows(batch):
+    """``(R,)`` int64, the video of every row; 0 for zero rows."""
+    return batch.places // batch.mask.shape[1]
+
+
+def init_layers(module: nn.Module) -> None:
+    """Draw the weights of all linear layers and convolutions as Kaiming et al. do, with biases of zero."""
+    for part in module.modules():
+        if isinstance(part, (nn.Linear, nn.Conv1d)):
+            nn.init.kaiming_uniform_(part.weight)
+            nn.init.zeros_(part.bias)

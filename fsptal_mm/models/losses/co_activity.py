@@ -1,0 +1,68 @@
+"""Videos that share a class look alike where it happens (W-TALC: Paul et al., ECCV 2018, as in CO2-Net and DELU)."""
+
+import torch
+from mmaction.registry import MODELS
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fsptal_mm.structures import SnippetBatch
+from fsptal_mm.utils.errors import check_numbers
+
+
+def co_activity_loss(
+    batch: SnippetBatch, logits: Tensor, video_labels: Tensor, num_pairs: int, margin: float = 0.5
+) -> Tensor:
+    """Compare the first videos of a batch in pairs: (0, 1), (2, 3), ...
+
+    With w the softmax of a class's logits over the time of a video, ``H = sum_t w_t h_t`` and
+    ``G = sum_t (1 - w_t) h_t / (T - 1)``, and d one minus the cosine: for every class that both videos of a pair show,
+    ``1/2 [d(H_1, H_2) - d(H_1, G_2) + margin]_+ + 1/2 [d(H_1, H_2) - d(H_2, G_1) + margin]_+``.
+
+    Args:
+        batch (SnippetBatch): Features h, ``(R, D)`` rows with zero gaps.
+        logits (Tensor): ``(B, T, C + 1)``, background last.
+        video_labels (Tensor): ``(B, C)`` 0/1, y.
+        num_pairs: At most so many pairs; a smaller batch has fewer.
+        margin: See above.
+
+    Returns:
+        Tensor: Scalar, mean over the shared classes of the pairs of the batch, of a rank; 0 where there are none.
+    """
+    count = 2 * min(num_pairs, len(batch.lengths) // 2)
+    mask = batch.mask[:count]
+    weights = logits[:count, :, :-1].float().masked_fill(~mask[..., None], -torch.inf).softmax(1)  # (2P, T, C)
+    # Padded snippets show a zero row.
+    rows = batch.features.index_select(0, batch.rows[:count].flatten()).float().unflatten(0, mask.shape)  # (2P, T, D)
+    inside = weights.transpose(1, 2) @ rows  # H, (2P, C, D)
+    outside = (rows.sum(1, keepdim=True) - inside) / (mask.sum(1) - 1).clamp(min=1)[:, None, None]  # G
+    (first, second), (first_outside, second_outside) = ((part[::2], part[1::2]) for part in (inside, outside))
+    similarity = F.cosine_similarity(first, second, dim=-1)  # (P, C)
+    loss = sum(
+        F.relu(F.cosine_similarity(own, other, dim=-1) - similarity + margin)
+        for own, other in ((first, second_outside), (second, first_outside))
+    )
+    shared = video_labels[:count:2] * video_labels[1:count:2]
+    return 0.5 * (loss * shared).sum() / shared.sum().clamp(min=1)
+
+
+@MODELS.register_module()
+class CoActivityLoss(nn.Module):
+    """:func:`co_activity_loss`; ``SharedClassBatchSampler`` puts videos that share a class beside one another.
+
+    Args:
+        num_pairs: Pairs of a batch.
+        margin: Of the cosines.
+        loss_weight: Of the term.
+    """
+
+    def __init__(self, num_pairs: int = 3, margin: float = 0.5, loss_weight: float = 1.0) -> None:
+        super().__init__()
+        check_numbers('CoActivityLoss', 0, whole=True, num_pairs=num_pairs)
+        check_numbers('CoActivityLoss', 0, margin=margin, loss_weight=loss_weight)
+        self.num_pairs = num_pairs
+        self.margin = margin
+        self.loss_weight = loss_weight
+
+    def forward(self, batch: SnippetBatch, logits: Tensor, video_labels: Tensor) -> Tensor:
+        """Compute the loss; arguments as of :func:`co_activity_loss`."""
+        return self.loss_weight * co_activity_loss(batch, logits, video_labels, self.num_pairs, self.margin)
