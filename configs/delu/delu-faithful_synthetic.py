@@ -1,0 +1,9 @@
+_base_ = [
+    '../_base_/models/delu_faithful.py',
+    '../_base_/datasets/synthetic.py',
+    '../_base_/schedules/delu_faithful.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(head=dict(num_classes=10, in_channels=64, streams=(32, 32)))
+train_dataloader = dict(batch_size=10, batch_sampler=dict(type='SharedClassBatchSampler', num_pairs=3))
