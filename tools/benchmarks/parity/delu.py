@@ -1,0 +1,251 @@
+"""Compare ``DELUHead`` with DELU's public code: functions, gradients, and 20 training steps.
+
+git clone https://github.com/MengyuanChen21/ECCV2022-DELU && python tools/benchmarks/parity/delu.py ECCV2022-DELU
+"""
+
+import argparse
+from pathlib import Path
+from types import SimpleNamespace
+
+import torch
+from mmaction.structures import ActionDataSample
+from mmengine.logging import MessageHub
+from public_code import Report, difference, gradient, load_module, parameter_difference
+
+from fsptal_mm.models import CoActivityLoss, DELUHead
+from fsptal_mm.models.heads.delu_head import suppress
+from fsptal_mm.structures import SnippetBatch
+
+CLASSES, DIM, LENGTH, BATCH = 5, 32, 64, 10  # DIM of a stream; the batch is fixed in the public code
+STEPS, TOTAL = 20, 25  # of the training whose course is compared
+CUDA = "torch.set_default_tensor_type('torch.cuda.FloatTensor')"
+# As scripts/train_thumos.sh has them, and options.py what it leaves out.
+OPTIONS = SimpleNamespace(
+    dropout_ratio=0.0,
+    AWM='BWA_fusion_dropout_feat_v2',
+    rat_atn=9,
+    num_class=CLASSES,
+    max_iter=TOTAL,
+    amplitude=0.7,
+    k=7,
+    alpha_edl=1.3,
+    alpha_uct_guide=0.4,
+    alpha1=0.8,
+    alpha2=0.4,
+    alpha3=1,
+    alpha4=1,
+)
+# Beside the device: widths, dropout that is no option, and 1e-4 that is added to the number of labels of a video.
+PATCHES = [
+    (CUDA, ''),
+    ('.cuda()', ''),
+    ('2048', str(2 * DIM)),
+    ('1024', str(DIM)),
+    ('512', str(DIM // 2)),
+    ('nn.Dropout(0.5)', 'nn.Dropout(0.0)'),
+    ('nn.Dropout(0.7)', 'nn.Dropout(0.0)'),
+]
+ADDED = ('keepdim=True) + 1e-4)', 'keepdim=True))')
+
+
+def public_model(clone, patches):
+    """Its ``model.py``."""
+    for name in ('base', 'edl_loss'):
+        load_module(clone / f'{name}.py', [], name)
+    return load_module(clone / 'model.py', patches, 'model')  # which looks itself up by this name
+
+
+def build_head():
+    """Ours with all switches on the public code's side, without dropout."""
+    return DELUHead(
+        CLASSES,
+        2 * DIM,
+        (DIM, DIM),
+        dropout=0.0,
+        filter_dropout=0.0,
+        uncertainty_loss=dict(type='UncertaintyGuideLoss', course='gather', loss_weight=0.4),
+        scores='logits',
+    )
+
+
+def copy_weights(theirs):
+    """Their state by our names; what nothing reads or reaches is left out."""
+    state = theirs.state_dict()
+    names = {'fusion': 'fusion.0', 'conv': 'classifier.1', 'classifier': 'classifier.4'}
+    for stream, name in enumerate(('vAttn', 'fAttn')):
+        parts = dict(of_video='channel_conv.0', of_snippets='bit_wise_attn.0', attention_logit='attention.5')
+        parts |= {'attention.0': 'attention.0', 'attention.1': 'attention.3'}
+        names |= {f'filters.{stream}.{own}': f'{name}.{part}' for own, part in parts.items()}
+    own = {f'{ours}.{part}': state[f'{name}.{part}'] for ours, name in names.items() for part in ('weight', 'bias')}
+    for name, value in own.items():
+        if value.ndim == 3 and value.shape[2] == 1:
+            own[name] = value[..., 0]
+        elif 'of_video' in name and value.ndim == 3:
+            own[name] = value[..., 1]  # it sees one mean, between two zeros
+    return own
+
+
+def draw_labels(generator, num_videos=BATCH):
+    """``(B, C)`` of one to three classes; the first six videos are pairs that share one."""
+    labels = torch.zeros(num_videos, CLASSES)
+    for video in range(num_videos):
+        classes = torch.randperm(CLASSES, generator=generator)[: 1 + video % 3]
+        labels[video, classes] = 1
+        if video % 2 and video < 6:
+            labels[video, labels[video - 1].argmax()] = 1
+    return labels
+
+
+def compare_losses(theirs, report):
+    """Each term and its gradients on random outputs, the worst of three times of the training, and on other lengths."""
+    generator = torch.Generator().manual_seed(0)
+    head, labels, worst = build_head(), draw_labels(generator), {}
+    for progress in (0.0, 0.3, 1.0):
+        z, raw, h = (
+            (scale * torch.randn(BATCH, LENGTH, size, generator=generator)).requires_grad_()
+            for scale, size in ((3, CLASSES + 1), (3, 2), (1, 2 * DIM))
+        )
+        attentions = raw.sigmoid()
+        _, terms = public_loss(theirs, z, attentions, h, labels, progress)
+        mask = torch.ones(BATCH, LENGTH, dtype=torch.bool)
+        ours = head.loss_by_feat(z, attentions, mask, labels, progress)
+        batch = SnippetBatch.from_videos(list(torch.zeros(BATCH, LENGTH, 1)))
+        compared = batch.with_features(batch.join(list(h)))
+        ours['loss_co_activity'] = CoActivityLoss(3)(compared, suppress(z, attentions.mean(-1)), labels)
+        for name, expected in terms.items():
+            pairs = zip(gradient(ours[name], z, raw, h), gradient(expected, z, raw, h))
+            found = difference(ours[name], expected), max(relative(*pair) for pair in pairs)
+            worst[name] = [max(pair) for pair in zip(found, worst.get(name, (0, 0)))]
+    for name, (of_loss, of_gradients) in worst.items():
+        report.row(name, of_loss, 1e-5)
+        report.row(f'{name}, gradients, relative', of_gradients, 1e-4)
+    show_switches(theirs, z, attentions, h, labels)
+    compare_lengths(head, labels, generator, report)
+
+
+def show_switches(theirs, z, attentions, h, labels):
+    """How far apart the default of this package is from the public code, at the end of the training."""
+    mask = torch.ones(z.shape[:2], dtype=torch.bool)
+    _, terms = public_loss(theirs, z, attentions, h, labels, 1.0)
+    ours = DELUHead(CLASSES, 2 * DIM, (DIM, DIM)).loss_by_feat(z, attentions, mask, labels, 1.0)
+    apart = difference(ours['loss_uncertain'], terms['loss_uncertain'])
+    print(f"(loss_uncertain with course='rank' is {apart:.1e} apart from the public code's)")
+
+
+def relative(found, expected):
+    """Largest difference by the largest value."""
+    return float((found - expected).abs().max() / expected.abs().max().clamp(min=1e-12))
+
+
+def compare_added(theirs, report):
+    """L_video and L_suppressed of the public code with the 1e-4 that it adds to the number of labels."""
+    generator = torch.Generator().manual_seed(2)
+    z, attentions = (torch.randn(BATCH, LENGTH, size, generator=generator) for size in (CLASSES + 1, 2))
+    labels, h = draw_labels(generator), torch.randn(BATCH, LENGTH, 2 * DIM, generator=generator)
+    _, terms = public_loss(theirs, z, attentions.sigmoid(), h, labels, 0.0)
+    mask = torch.ones(BATCH, LENGTH, dtype=torch.bool)
+    ours = build_head().loss_by_feat(z, attentions.sigmoid(), mask, labels, 0.0)
+    worst = max(relative(ours[name], terms[name]) for name in ('loss_video', 'loss_suppressed'))
+    report.row('loss_video and loss_suppressed with 1e-4 more labels, relative', worst, 2e-4)
+
+
+def compare_lengths(head, labels, generator, report):
+    """Terms of a padded batch of three lengths against means of the single videos, ours."""
+    lengths, labels = (64, 30, 47), labels[:3]
+    z, attentions = (3 * torch.randn(3, 64, size, generator=generator) for size in (CLASSES + 1, 2))
+    attentions, mask = attentions.sigmoid(), torch.arange(64) < torch.tensor(lengths)[:, None]
+    whole = head.loss_by_feat(z, attentions, mask, labels, 0.2)
+    alone = [
+        head.loss_by_feat(z[own, :length], attentions[own, :length], mask[own, :length], labels[own], 0.2)
+        for own, length in ((slice(video, video + 1), length) for video, length in enumerate(lengths))
+    ]
+    worst = max(difference(loss, sum(one[name] for one in alone) / 3) for name, loss in whole.items())
+    report.row('all but L_co_activity of a batch of three lengths against means of single videos', worst, 1e-5)
+
+
+def public_loss(theirs, z, attentions, h, labels, progress):
+    """Total and terms, by our names."""
+    of_rgb, of_flow = attentions[..., :1], attentions[..., 1:]
+    outputs = dict(feat=h, cas=z, attn=(of_flow + of_rgb) / 2, v_atn=of_rgb, f_atn=of_flow)
+    total, terms = theirs.criterion(outputs, labels, opt=OPTIONS, itr=progress * TOTAL)
+    names = dict(
+        loss_video='loss_mil_orig',
+        loss_suppressed='loss_mil_supp',
+        loss_evidence='edl_loss',
+        loss_uncertain='uct_guide_loss',
+        loss_guide='guide_loss',
+        loss_sparsity='norm_loss',
+        loss_mutual='mutual_loss',
+        loss_co_activity='loss_supp_contrastive',
+    )
+    return total, {ours: terms[name] for ours, name in names.items()}
+
+
+def make_samples(labels):
+    """Data samples of videos with nothing but video labels."""
+    samples = []
+    for number, own in enumerate(labels):
+        sample = ActionDataSample(metainfo=dict(video_id=f'v{number}', num_snippets=LENGTH))
+        sample.gt_video_labels = own
+        samples.append(sample)
+    return samples
+
+
+def compare_network(head, theirs, features, report):
+    """Outputs with the same weights."""
+    batch = SnippetBatch.from_videos(list(features))
+    outputs, expected = head.outputs(batch), theirs(features)
+    attention = torch.cat([expected['v_atn'], expected['f_atn']], -1)
+    for name, own, other in (
+        ('z', outputs.logits, expected['cas']),
+        ('a of both streams', outputs.attentions, attention),
+        ('h', outputs.features, expected['feat']),
+    ):
+        report.row(f'{name}, same weights', difference(batch.pad(own), other), 1e-5)
+
+
+def compare_steps(module, report):
+    """20 steps of Adam on batches of ten, one length, no dropout."""
+    torch.manual_seed(0)
+    theirs = module.DELU(2 * DIM, CLASSES, opt=OPTIONS)
+    head = build_head().train()
+    head.load_state_dict(copy_weights(theirs))
+    generator = torch.Generator().manual_seed(1)
+    features = torch.randn(20, LENGTH, 2 * DIM, generator=generator)
+    compare_network(head, theirs, features, report)
+    optimizers = [torch.optim.Adam(model.parameters(), lr=5e-4, weight_decay=1e-3) for model in (head, theirs)]
+    hub, worst = MessageHub.get_instance('parity'), 0.0
+    hub.update_info('max_iters', TOTAL)
+    for step in range(STEPS):
+        hub.update_info('iter', step)
+        chosen, labels = torch.randperm(20, generator=generator)[:BATCH], draw_labels(generator)
+        batch = SnippetBatch.from_videos(list(features[chosen]))
+        found = sum(head.loss(batch, make_samples(labels)).values())
+        outputs = theirs(features[chosen])
+        attentions = torch.cat([outputs['v_atn'], outputs['f_atn']], -1)
+        expected, _ = public_loss(theirs, outputs['cas'], attentions, outputs['feat'], labels, step / TOTAL)
+        worst = max(worst, difference(found, expected))
+        for loss, optimizer in zip((found, expected), optimizers):
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    report.row(f'largest difference of the loss in {STEPS} steps of {BATCH}', worst, 1e-4)
+    report.row('parameters after them, relative', parameter_difference(head, copy_weights(theirs)), 1e-3)
+    compare_network(head, theirs, features, report)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('clone', type=Path, help='folder of the public code')
+    clone = parser.parse_args().clone
+    report = Report()
+    as_it_is = public_model(clone, PATCHES).DELU(2 * DIM, CLASSES, opt=OPTIONS)
+    module = public_model(clone, [*PATCHES, ADDED])
+    compare_added(as_it_is, report)
+    compare_losses(module.DELU(2 * DIM, CLASSES, opt=OPTIONS), report)
+    compare_steps(module, report)
+    report.finish()
+
+
+if __name__ == '__main__':
+    main()
