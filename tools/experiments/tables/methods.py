@@ -72,12 +72,19 @@ TABLES = {
         data=('spatialcnn_gtea', 'acc_50salads', 'thumos14shaped', 'synthetic'),
     ),
     'literature': Table(
-        'Other point-supervised methods and BackTAL on the same trunk, with NMS of the same threshold',
+        'Other point-supervised methods, BackTAL and DELU on the same trunk, with NMS of the same threshold',
         rows=(
             Row('LACP', LACP),
             Row('SF-Net', 'configs/sfnet/sfnet_{data}.py', published={'THUMOS14 I3D': 41.2, 'GTEA I3D': 31.0}),
             Row('HR-Pro, stage 1', 'configs/hrpro/hrpro_{data}.py', published={'THUMOS14 I3D': 56.5}),
             Row('BackTAL', 'configs/backtal/backtal_{data}.py', supervision='video labels, background clicks'),
+            Row(
+                'DELU',
+                'configs/delu/delu_{data}.py',
+                published={'THUMOS14 I3D': 46.4},
+                absent='this set has no two feature streams',
+                supervision='video labels',
+            ),
         ),
         reference='LACP',
         source='the papers, HR-Pro the log of its public code; with I3D features, so not comparable with ours',
