@@ -26,6 +26,7 @@ HEADS = {
     "FS-PTAL, paper's form": dict(type='FSPTALHead', separation=None),
     'LACP': dict(type='LACPHead'),
     'MIL': dict(type='MILHead'),
+    'DELU': dict(type='DELUHead', streams=(4, 4), filter_dropout=0.0),
 }
 TRUNKS = {"FS-PTAL, paper's form": 'AffinityEmbedding'}
 DIM = 6

@@ -51,9 +51,10 @@ class CrossModalFilter(nn.Module):
 
 
 def video_means(batch: SnippetBatch) -> Tensor:
-    """Mean features ``(B, D)`` of the videos of a batch with zero gaps."""
-    sums = batch.features.new_zeros(len(batch.lengths), batch.features.shape[1])
-    return sums.index_add(0, _video_of_rows(batch), batch.features) / batch.mask.sum(1, keepdim=True)
+    """Mean features ``(B, D)`` of the videos of a batch with zero gaps, in float32, which holds the sums."""
+    rows = batch.features.float()
+    sums = rows.new_zeros(len(batch.lengths), rows.shape[1]).index_add(0, _video_of_rows(batch), rows)
+    return sums / batch.mask.sum(1, keepdim=True)
 
 
 def _video_of_rows(batch):

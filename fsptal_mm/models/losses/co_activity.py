@@ -5,6 +5,7 @@ from mmaction.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fsptal_mm.models.directions import directions
 from fsptal_mm.structures import SnippetBatch
 from fsptal_mm.utils.errors import check_numbers
 
@@ -35,10 +36,11 @@ def co_activity_loss(
     rows = batch.features.index_select(0, batch.rows[:count].flatten()).float().unflatten(0, mask.shape)  # (2P, T, D)
     inside = weights.transpose(1, 2) @ rows  # H, (2P, C, D)
     outside = (rows.sum(1, keepdim=True) - inside) / (mask.sum(1) - 1).clamp(min=1)[:, None, None]  # G
+    inside, outside = directions(inside), directions(outside)
     (first, second), (first_outside, second_outside) = ((part[::2], part[1::2]) for part in (inside, outside))
-    similarity = F.cosine_similarity(first, second, dim=-1)  # (P, C)
+    similarity = (first * second).sum(-1)  # (P, C)
     loss = sum(
-        F.relu(F.cosine_similarity(own, other, dim=-1) - similarity + margin)
+        F.relu((own * other).sum(-1) - similarity + margin)
         for own, other in ((first, second_outside), (second, first_outside))
     )
     shared = video_labels[:count:2] * video_labels[1:count:2]
