@@ -2,6 +2,7 @@ from .clip_backbone import pool_clip_features
 from .data_preprocessor import SnippetDataPreprocessor
 from .detectors import PointTAL
 from .heads import (
+    ASMLocHead,
     BackTALHead,
     DELUHead,
     ForegroundBranch,
@@ -50,6 +51,7 @@ from .trunks import (
 )
 
 __all__ = [
+    'ASMLocHead',
     'AffinityEmbedding',
     'BackTALHead',
     'CandidateSampler',

@@ -34,6 +34,7 @@ FORMS = {
     'sfnet': (dict(head='SFNetHead', num_streams=2), 0),
     'hrpro': (dict(head='HRProHead'), 0),
     'delu': (dict(head='DELUHead', streams=(4, 4)), 0),
+    'asmloc': (dict(head='ASMLocHead'), 0),
     'backtal': (dict(head='BackTALHead', labels='points'), 2),
 }
 

@@ -1,3 +1,4 @@
+from .asmloc_head import ASMLocHead
 from .backtal_head import BackTALHead
 from .cross_modal_filter import CrossModalFilter
 from .delu_head import DELUHead
@@ -15,6 +16,7 @@ from .sfnet_head import SFNetHead
 from .snippet_head import SnippetHead, SnippetScores
 
 __all__ = [
+    'ASMLocHead',
     'BackTALHead',
     'CrossModalFilter',
     'DELUHead',

@@ -72,7 +72,7 @@ TABLES = {
         data=('spatialcnn_gtea', 'acc_50salads', 'thumos14shaped', 'synthetic'),
     ),
     'literature': Table(
-        'Other point-supervised methods, BackTAL and DELU on the same trunk, with NMS of the same threshold',
+        'Other methods of the literature on the same trunk, with NMS of the same threshold',
         rows=(
             Row('LACP', LACP),
             Row('SF-Net', 'configs/sfnet/sfnet_{data}.py', published={'THUMOS14 I3D': 41.2, 'GTEA I3D': 31.0}),
@@ -83,6 +83,11 @@ TABLES = {
                 'configs/delu/delu_{data}.py',
                 published={'THUMOS14 I3D': 46.4},
                 absent='this set has no two feature streams',
+                supervision='video labels',
+            ),
+            Row(
+                'ASM-Loc, base model',
+                'configs/asmloc/asmloc_{data}.py',
                 supervision='video labels',
             ),
         ),

@@ -1,0 +1,12 @@
+_base_ = [
+    '../_base_/models/asmloc_faithful.py',
+    '../_base_/datasets/synthetic.py',
+    '../_base_/schedules/asmloc_faithful.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(
+    embedding=dict(in_channels=64, out_channels=512),
+    head=dict(num_classes=10, in_channels=512),
+)
+train_dataloader = dict(batch_size=16)

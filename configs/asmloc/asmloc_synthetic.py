@@ -1,0 +1,13 @@
+_base_ = [
+    '../_base_/models/asmloc.py',
+    '../_base_/datasets/synthetic.py',
+    '../_base_/schedules/adam.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(
+    embedding=dict(in_channels=64, out_channels=256),
+    head=dict(num_classes=10, in_channels=256),
+)
+optim_wrapper = dict(optimizer=dict(lr=3e-4, weight_decay=5e-5))
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=75, val_interval=75)

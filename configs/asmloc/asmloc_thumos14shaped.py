@@ -1,0 +1,17 @@
+_base_ = [
+    '../_base_/models/asmloc.py',
+    '../_base_/datasets/thumos14_shaped.py',
+    '../_base_/schedules/adam.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(
+    embedding=dict(in_channels=256),
+    head=dict(
+        num_classes=20,
+        in_channels=256,
+        dropout=0.3,  # configs/fsptal_tuned/README.md
+    ),
+)
+optim_wrapper = dict(optimizer=dict(lr=3e-4, weight_decay=5e-5))
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=75, val_interval=75)
