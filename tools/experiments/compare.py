@@ -65,7 +65,8 @@ def supervision(config):
     given = config.train_dataloader.dataset.get('supervision')
     if given in _SUPERVISION:
         return _SUPERVISION[given]
-    return 'video labels' if config.model.get('head', {}).get('type') == 'MILHead' else 'points'
+    heads = ('ASMLocHead', 'DELUHead', 'MILHead')
+    return 'video labels' if config.model.get('head', {}).get('type') in heads else 'points'
 
 
 @naming_types()

@@ -1,0 +1,145 @@
+"""Compare ``ASMLocHead`` with the base model of ASM-Loc's public code: functions, gradients, and 20 training steps.
+
+git clone https://github.com/boheumd/ASM-Loc && python tools/benchmarks/parity/asmloc.py ASM-Loc
+"""
+
+import argparse
+from pathlib import Path
+from types import SimpleNamespace
+
+import torch
+from mmaction.registry import MODELS
+from mmaction.structures import ActionDataSample
+from public_code import Report, difference, gradient, load_module, parameter_difference
+
+from fsptal_mm.structures import SnippetBatch
+
+CLASSES, DIM = 5, 64
+LENGTHS = (64, 30, 47)
+ARGS = SimpleNamespace(
+    dataset='THUMOS',
+    feature_dim=DIM,
+    action_cls_num=CLASSES,
+    dropout=0.0,
+    fg_topk_seg=8,
+    bg_topk_seg=3,
+    lamb_fg=1.0,
+    lamb_bg=0.5,
+    lamb_abg=0.5,
+)
+NAMES = {
+    'embedding.conv': 'feature_embedding.0',
+    'head.attention': 'att_branch',
+    'head.classifier': 'snippet_cls',
+}
+
+
+def build_models(public):
+    """Theirs, and ours with the same weights."""
+    torch.manual_seed(0)
+    theirs = public.ASMLoc_Base(ARGS)
+    head = dict(type='ASMLocHead', num_classes=CLASSES, in_channels=DIM, dropout=0.0)
+    ours = MODELS.build(dict(type='PointTAL', embedding=dict(type='SnippetEmbedding', in_channels=DIM), head=head))
+    ours.load_state_dict(copy_weights(theirs))
+    return ours.train(), theirs.train()
+
+
+def copy_weights(theirs):
+    """Their state by our names."""
+    state = theirs.state_dict()
+    own = {f'{name}.{part}': state[f'{other}.{part}'] for name, other in NAMES.items() for part in ('weight', 'bias')}
+    own['head.attention.weight'] = own['head.attention.weight'][..., 0]
+    return own
+
+
+def make_samples(lengths, seed):
+    """Data samples of one class or two."""
+    generator, samples = torch.Generator().manual_seed(seed), []
+    for number, length in enumerate(lengths):
+        sample = ActionDataSample(metainfo=dict(video_id=f'v{number}', num_snippets=length))
+        sample.gt_video_labels = torch.zeros(CLASSES)
+        sample.gt_video_labels[torch.randperm(CLASSES, generator=generator)[: 1 + number % 2]] = 1
+        samples.append(sample)
+    return samples
+
+
+def public_loss(criterion, outputs, samples):
+    """Total and terms of their loss, weighed."""
+    total, terms = criterion(torch.stack([sample.gt_video_labels for sample in samples]), *outputs[:6])
+    weights = (('fg', ARGS.lamb_fg), ('bg', ARGS.lamb_bg), ('abg', ARGS.lamb_abg))
+    return total, [torch.tensor(weight * terms[f'{name}_loss']) for name, weight in weights]
+
+
+def compare_functions(models, criterion, report):
+    """Outputs, each term, and gradients: a batch of three lengths against each video alone in their model."""
+    ours, theirs = models
+    generator = torch.Generator().manual_seed(1)
+    videos = [torch.randn(length, DIM, generator=generator).requires_grad_() for length in LENGTHS]
+    samples = make_samples(LENGTHS, 2)
+    batch = ours.embed(SnippetBatch.from_videos(videos))
+    z, attention = ours.head.outputs(batch)
+    losses, scores = ours.head.loss(batch, samples), ours.head.clean_scores(batch)
+    worst, terms, totals = dict.fromkeys(('z', 'attention', 'a^f z', 'p^f'), 0.0), [], []
+    for video, (features, sample) in enumerate(zip(videos, samples)):
+        outputs = theirs(features[None])
+        total, own_terms = public_loss(criterion, outputs, [sample])
+        terms.append(own_terms)
+        totals.append(total)
+        length = len(features)
+        pairs = {
+            'z': (z[video, :length].softmax(-1), outputs[3][0]),
+            'attention': (attention[video, :length], outputs[2][0]),
+            'a^f z': (scores.final[video, :length], outputs[4][0, :, :CLASSES]),
+            'p^f': (scores.videos[video], outputs[0][0, :CLASSES]),
+        }
+        worst |= {name: max(worst[name], difference(*pair)) for name, pair in pairs.items()}
+    for name, value in worst.items():
+        report.row(f'{name}, softmax of it' if 'z' in name else name, value, 1e-5)
+    for name, *theirs_of_videos in zip(losses, *terms):
+        report.row(name.replace('loss_', 'L_'), difference(losses[name], sum(theirs_of_videos) / len(videos)), 1e-5)
+    weights = [dict(model.named_parameters()) for model in models]
+    pairs = [(weights[0][f'{name}.{part}'], weights[1][f'{other}.{part}'])
+             for name, other in NAMES.items() for part in ('weight', 'bias')]  # fmt: skip
+    found = gradient(sum(losses.values()), *videos, *(own for own, _ in pairs))
+    expected = gradient(sum(totals) / len(videos), *videos, *(other for _, other in pairs))
+    apart = [difference(own.flatten(), other.flatten()) for own, other in zip(found, expected)]
+    report.row('gradients of the total, of features', max(apart[: len(videos)]), 1e-5)
+    report.row('gradients of the total, of weights', max(apart[len(videos) :]), 1e-5)
+
+
+def compare_steps(models, criterion, report):
+    """20 steps of Adam without dropout."""
+    ours, theirs = models
+    length = LENGTHS[0]
+    features, samples = torch.randn(8, length, DIM), make_samples([length] * 8, 5)
+    optimizers = [torch.optim.Adam(model.parameters(), lr=1e-3, weight_decay=5e-5) for model in models]
+    worst = 0.0
+    for step in range(20):
+        chosen = [(3 * step + place) % 8 for place in range(4)]
+        own = [samples[video] for video in chosen]
+        found = sum(ours(SnippetBatch.from_videos(list(features[chosen])), own, mode='loss').values())
+        expected, _ = public_loss(criterion, theirs(features[chosen]), own)
+        worst = max(worst, difference(found, expected))
+        for loss, optimizer in zip((found, expected), optimizers):
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    report.row('largest difference of the loss in 20 steps of 4', worst, 1e-4)
+    report.row('parameters after them, relative', parameter_difference(ours, copy_weights(theirs)), 1e-3)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('clone', type=Path, help='folder of the public code')
+    clone = parser.parse_args().clone
+    public = load_module(clone / 'model.py', [], 'asmloc_model')
+    criterion = load_module(clone / 'loss.py', [], 'asmloc_loss').ASMLoc_Base_Loss(ARGS)
+    report = Report()
+    models = build_models(public)
+    compare_functions(models, criterion, report)
+    compare_steps(models, criterion, report)
+    report.finish()
+
+
+if __name__ == '__main__':
+    main()
