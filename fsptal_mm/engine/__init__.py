@@ -10,6 +10,7 @@ from .hooks import (
     RefreshHook,
     ResultFileHook,
     RunChecksHook,
+    StageHook,
     StepInfoHook,
     TALVisualizationHook,
 )
@@ -28,6 +29,7 @@ __all__ = [
     'RefreshHook',
     'ResultFileHook',
     'RunChecksHook',
+    'StageHook',
     'StepInfoHook',
     'TALVisualizationHook',
     'decode_change_points',

@@ -1,8 +1,9 @@
 from .clip_backbone import pool_clip_features
 from .data_preprocessor import SnippetDataPreprocessor
-from .detectors import PointTAL
+from .detectors import PointTAL, StagedPointTAL
 from .heads import (
     ASMLocHead,
+    ASMLocRefinedHead,
     BackTALHead,
     DELUHead,
     ForegroundBranch,
@@ -34,6 +35,7 @@ from .segment_network import SegmentNetwork
 from .segment_pooling import SegmentPooling
 from .task_modules import (
     CandidateSampler,
+    DynamicSegmentSampler,
     MeanLevelProposals,
     ProposalGenerator,
     PseudoLabelMiner,
@@ -52,11 +54,13 @@ from .trunks import (
 
 __all__ = [
     'ASMLocHead',
+    'ASMLocRefinedHead',
     'AffinityEmbedding',
     'BackTALHead',
     'CandidateSampler',
     'CoActivityLoss',
     'DELUHead',
+    'DynamicSegmentSampler',
     'ElementwisePointLoss',
     'EvidenceLoss',
     'FSPTALHead',
@@ -89,6 +93,7 @@ __all__ = [
     'SnippetEmbedding',
     'SnippetHead',
     'SnippetScores',
+    'StagedPointTAL',
     'TransformerEmbedding',
     'UncertaintyGuideLoss',
     'VideoLevelLoss',

@@ -7,6 +7,7 @@ from .refinement_hook import RefinementHook
 from .refresh_hook import RefreshHook
 from .result_file_hook import ResultFileHook
 from .run_checks_hook import RunChecksHook
+from .stage_hook import StageHook
 from .step_info_hook import StepInfoHook
 from .tal_visualization_hook import TALVisualizationHook
 
@@ -21,6 +22,7 @@ __all__ = [
     'RefreshHook',
     'ResultFileHook',
     'RunChecksHook',
+    'StageHook',
     'StepInfoHook',
     'TALVisualizationHook',
 ]

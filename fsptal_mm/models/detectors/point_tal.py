@@ -155,7 +155,7 @@ class PointTAL(BaseModel):
             return self._refined_predictions(inputs, data_samples)
         embedded = self.embed(inputs, data_samples)
         if mode == 'loss':
-            return _mean_over_ranks(self.head.loss(embedded, data_samples), embedded)
+            return mean_over_ranks(self.head.loss(embedded, data_samples), embedded)
         if mode == 'predict':
             return self.head.predict(embedded, data_samples)
         if mode == 'tensor':
@@ -233,7 +233,7 @@ class PointTAL(BaseModel):
         batch = batches['features']
         videos = [self.refinement_store[sample.video_id] for sample in data_samples]
         proposals, pseudo_segments = (SegmentBatch.join(part, batch.mask.device) for part in zip(*videos))
-        return _mean_over_ranks(self.refinement.loss(batches, proposals, pseudo_segments), batch)
+        return mean_over_ranks(self.refinement.loss(batches, proposals, pseudo_segments), batch)
 
     def _refined_predictions(self, inputs, data_samples):
         batches, _, proposed = self.propose(inputs, data_samples)
@@ -283,7 +283,7 @@ class PointTAL(BaseModel):
             return SnippetBatch.from_videos(videos, inputs.gap)
 
 
-def _mean_over_ranks(losses, batch):
+def mean_over_ranks(losses, batch):
     """Weigh the losses of a rank so that their mean over the ranks is the mean over the videos of all ranks.
 
     Every loss is a mean over videos, and distributed training averages the gradients of the ranks. Where these have

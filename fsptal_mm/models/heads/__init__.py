@@ -1,4 +1,5 @@
 from .asmloc_head import ASMLocHead
+from .asmloc_refined_head import ASMLocRefinedHead
 from .backtal_head import BackTALHead
 from .cross_modal_filter import CrossModalFilter
 from .delu_head import DELUHead
@@ -11,12 +12,14 @@ from .point_tal_head import PointTALHead
 from .prototype_memory import PrototypeMemory, prototype_contrast
 from .refinement_head import RefinementHead
 from .reliability_encoder import ReliabilityEncoder
+from .segment_attention import SegmentAttention
 from .separation_branch import SeparationBranch
 from .sfnet_head import SFNetHead
 from .snippet_head import SnippetHead, SnippetScores
 
 __all__ = [
     'ASMLocHead',
+    'ASMLocRefinedHead',
     'BackTALHead',
     'CrossModalFilter',
     'DELUHead',
@@ -33,6 +36,7 @@ __all__ = [
     'RefinementHead',
     'ReliabilityEncoder',
     'SFNetHead',
+    'SegmentAttention',
     'SeparationBranch',
     'SnippetHead',
     'SnippetScores',

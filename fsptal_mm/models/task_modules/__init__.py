@@ -1,4 +1,5 @@
 from .candidate_sampler import CandidateSampler
+from .dynamic_sampling import DynamicSegmentSampler, SegmentView, TimeWarp, WarpedGrid
 from .mean_level_proposals import MeanLevelProposals
 from .nms import nms, soft_nms
 from .proposal_generator import ProposalGenerator
@@ -9,6 +10,7 @@ from .sfnet_growth import SFNetGrowth
 
 __all__ = [
     'CandidateSampler',
+    'DynamicSegmentSampler',
     'MeanLevelProposals',
     'ProposalGenerator',
     'PseudoLabelMiner',
@@ -16,6 +18,9 @@ __all__ = [
     'SegmentAssigner',
     'SegmentSearcher',
     'SegmentTargets',
+    'SegmentView',
+    'TimeWarp',
+    'WarpedGrid',
     'nms',
     'soft_nms',
 ]

@@ -1,0 +1,191 @@
+"""A detector of several models in turn, each of which looks at the proposals of the one before."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from mmaction.registry import MODELS, TASK_UTILS
+from mmaction.structures import ActionDataSample
+from torch import Tensor, nn
+
+from fsptal_mm.models.task_modules.dynamic_sampling import SegmentView, WarpedGrid
+from fsptal_mm.structures import SegmentBatch, SnippetBatch, to_device
+from fsptal_mm.utils.errors import InputError, check_flags, check_numbers
+
+from .point_tal import PointTAL, mean_over_ranks
+
+
+@MODELS.register_module()
+class StagedPointTAL(PointTAL):
+    """The chain of ASM-Loc (He et al., CVPR 2022): stage 0 is an ordinary detector, later ones refine its proposals.
+
+    Stage n is a trunk and a head of its own, trained from first weights on the proposals of stage n - 1, which
+    ``StageHook`` finds in the training videos. Earlier stages stay in the checkpoint as they are: a test runs all of
+    them. What asks the head for scores without proposals, such as mining passes and timelines, gets those of stage 0.
+
+    Args:
+        embedding (dict): Config of the trunk of every stage.
+        head (dict): Config of stage 0, ``ASMLocHead``.
+        refined_head (dict): Config of every later stage, ``ASMLocRefinedHead``.
+        num_refinements: Number of later stages.
+        sampler (dict): Config of ``DynamicSegmentSampler``.
+        stage_proposals (dict): Config of ``ProposalGenerator``, of the proposals that a stage leaves to the next one.
+        given_classes: Whether proposals in training videos are of all classes that their labels give; ``False``: of
+            those that a stage detects among them. Without a proposal, a class is taken for background there.
+        data_preprocessor (dict, optional): As in :class:`.PointTAL`.
+        init_cfg: As in ``mmengine.model.BaseModule``.
+    """
+
+    def __init__(
+        self,
+        embedding: dict,
+        head: dict,
+        refined_head: dict,
+        num_refinements: int = 3,
+        sampler: dict = dict(type='DynamicSegmentSampler'),
+        stage_proposals: dict = dict(type='ProposalGenerator'),
+        given_classes: bool = True,
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        super().__init__(embedding, head, data_preprocessor=data_preprocessor, init_cfg=init_cfg)
+        check_numbers('StagedPointTAL', 1, whole=True, num_refinements=num_refinements)
+        check_flags('StagedPointTAL', given_classes=given_classes)
+        self.embeddings = nn.ModuleList(MODELS.build(embedding) for _ in range(num_refinements))
+        self.heads = nn.ModuleList(MODELS.build(refined_head) for _ in range(num_refinements))
+        self.sampler = TASK_UTILS.build(sampler)
+        self.stage_proposals = TASK_UTILS.build(stage_proposals)
+        self.given_classes = given_classes
+        # How many refinements have begun; in the checkpoint, so that one that has not is never used.
+        self.register_buffer('num_started', torch.tensor(0))
+        self.start_anew()
+
+    @torch.no_grad()
+    def find_views(
+        self, inputs: SnippetBatch, data_samples: list[ActionDataSample], stage: int
+    ) -> dict[str, SegmentView]:
+        """View training videos through proposals for a stage, of the classes of their labels.
+
+        Args:
+            inputs (SnippetBatch): As the data preprocessor packs it.
+            data_samples (list[ActionDataSample]): Of a training.
+            stage: From 1; those before it are run.
+
+        Returns:
+            dict[str, SegmentView]: By video id, on the host.
+
+        Raises:
+            InputError: The features have been resampled.
+        """
+        for sample in data_samples:
+            if 'snippet_positions' in sample or 'embedding_positions' in sample:
+                raise InputError('none before StagedPointTAL', video=sample.video_id, field='ExtendPointLabels')
+        given = torch.stack([sample.gt_video_labels for sample in data_samples])
+        segments = self._chain(inputs, data_samples, stage, given)
+        views = map(self._view, segments, inputs.lengths)
+        return {sample.video_id: view for sample, view in zip(data_samples, views)}
+
+    def start_stage(self, stage: int, views: dict[str, SegmentView]) -> None:
+        """Train a later stage from now on.
+
+        Args:
+            stage: From 1.
+            views (dict[str, SegmentView]): Of every training video, from :meth:`find_views`, by video id.
+        """
+        self.num_started.fill_(stage)
+        self.stage = stage
+        self.views = views
+
+    def start_anew(self) -> None:
+        """Train stage 0, or whatever :meth:`start_stage` says next; forget the views of an earlier run."""
+        self.stage, self.views = 0, None
+
+    def _view(self, segments, num_snippets):
+        return self.sampler(segments, num_snippets, self.head.num_classes)
+
+    def _run(self, inputs, data_samples, mode):
+        if mode == 'loss' and self.views is not None:
+            self.misfit = None
+            return self._stage_loss(inputs, data_samples)
+        if mode == 'predict' and (stage := int(self.num_started)):
+            return self._staged_predictions(inputs, data_samples, stage)
+        return super()._run(inputs, data_samples, mode)
+
+    def _stage_loss(self, inputs, data_samples):
+        views = [self.views[sample.video_id] for sample in data_samples]
+        for view, length, sample in zip(views, inputs.lengths, data_samples):
+            if len(view.warp.cumulated) != length + 1:
+                expected = f'{len(view.warp.cumulated) - 1}, as when its proposals were found'
+                raise InputError(expected, video=sample.video_id, field='number of snippets', found=length)
+        batch, members = self._embed_stage(inputs, views, self.stage)
+        snippet_labels = np.zeros((*batch.mask.shape, self.head.num_classes), dtype=bool)
+        for video, view in enumerate(views):
+            snippet_labels[video, : len(view.labels)] = view.labels
+        (snippet_labels,) = to_device(batch.mask.device, snippet_labels)
+        video_labels = torch.stack([sample.gt_video_labels for sample in data_samples]).to(batch.mask.device)
+        losses = self.heads[self.stage - 1].loss_on_segments(batch, video_labels, members, snippet_labels)
+        return mean_over_ranks(losses, batch)
+
+    def _embed_stage(self, inputs, views, stage):
+        """F of a later stage on the time of the views, and the members of segments."""
+        batch = inputs.resample([view.warp.positions for view in views])
+        return self.embeddings[stage - 1](batch), segment_members(views, batch)
+
+    def _scores(self, inputs, data_samples, stage, segments):
+        """Scores of a stage, their mask, and data samples whose grid is on the time of the scores."""
+        if not stage:
+            batch = self.embed(inputs)
+            return self.head.clean_scores(batch), batch.mask, _on_time_of(data_samples, [None] * len(data_samples))
+        views = [self._view(own, length) for own, length in zip(segments, inputs.lengths)]
+        batch, members = self._embed_stage(inputs, views, stage)
+        scores = self.heads[stage - 1].scores_on_segments(batch, members)
+        return scores, batch.mask, _on_time_of(data_samples, views)
+
+    def _chain(self, inputs, data_samples, num_stages, given=None):
+        """Proposals of the last of so many stages, one SegmentBatch for each video, in snippets."""
+        segments = None
+        for stage in range(num_stages):
+            scores, mask, samples = self._scores(inputs, data_samples, stage, segments)
+            if given is not None and self.given_classes:
+                scores = replace(scores, videos=given.to(scores.final.device))
+            found = self.head.predict_by_feat(scores, mask, samples, self.stage_proposals)
+            segments = [_in_snippets(own.pred_segments, sample.grid) for own, sample in zip(found, data_samples)]
+            if given is not None:
+                segments = [own[labels[own.labels] > 0] for own, labels in zip(segments, given)]
+        return segments
+
+    def _staged_predictions(self, inputs, data_samples, num_refinements):
+        segments = self._chain(inputs, data_samples, num_refinements)
+        scores, mask, samples = self._scores(inputs, data_samples, num_refinements, segments)
+        head = self.heads[num_refinements - 1]
+        for sample, found in zip(data_samples, head.predict_by_feat(scores, mask, samples)):
+            sample.pred_segments, sample.pred_scores = found.pred_segments, found.pred_scores
+        return data_samples
+
+
+def segment_members(views: Sequence[SegmentView], batch: SnippetBatch) -> Tensor:
+    """``(B, T, K)`` bool, the snippets of each range of each video, K of the most; ranges of no snippet fill up."""
+    ranges = np.zeros((len(views), max(1, *(len(view.ranges) for view in views)), 2), dtype=np.int64)
+    for video, view in enumerate(views):
+        ranges[video, : len(view.ranges)] = view.ranges
+    (ranges,) = to_device(batch.mask.device, ranges)
+    time = torch.arange(batch.mask.shape[1], device=batch.mask.device)[None, :, None]
+    return (time >= ranges[:, None, :, 0]) & (time < ranges[:, None, :, 1])
+
+
+def _on_time_of(data_samples, views):
+    """Data samples for proposals alone, on the time of the views, or on their own."""
+    samples = []
+    for sample, view in zip(data_samples, views):
+        meta = dict(video_id=sample.video_id, grid=sample.grid, duration_sec=sample.duration_sec)
+        meta |= dict(num_snippets=sample.num_snippets)
+        if view is not None:
+            meta |= dict(num_snippets=view.warp.num_snippets, grid=WarpedGrid(sample.grid, view.warp))
+        samples.append(ActionDataSample(metainfo=meta))
+    return samples
+
+
+def _in_snippets(found, grid):
+    places = grid.to_position(found.segments_sec.numpy())
+    return SegmentBatch.of_video(places, found.labels, found.scores)

@@ -1,0 +1,95 @@
+"""Models of ASM-Loc (He et al., CVPR 2022) that look at the proposals of the model before."""
+
+from typing import Any
+
+import torch
+from mmaction.registry import MODELS
+from torch import Tensor, nn
+
+from fsptal_mm.structures import SnippetBatch
+from fsptal_mm.utils.errors import check_numbers
+
+from .asmloc_head import ASMLocHead
+from .segment_attention import SegmentAttention
+from .snippet_head import SnippetScores
+
+_UNCERTAINTY_STD = 1e-4  # of its first weights, in the public code
+
+
+@MODELS.register_module()
+class ASMLocRefinedHead(ASMLocHead):
+    """Losses of :class:`ASMLocHead` plus L_segment, behind attention within and among given segments.
+
+    Not a head of its own: :class:`.StagedPointTAL` gives it the segments.
+
+    Args:
+        *args: As in :class:`ASMLocHead`.
+        attention (dict): Arguments of :class:`.SegmentAttention` besides the channels.
+        segment_weight: Of L_segment.
+        uncertainty_weight: beta, of the mean uncertainty in L_segment, which keeps it from growing.
+        **kwargs: As in :class:`ASMLocHead`.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        attention: dict[str, Any] = dict(),
+        segment_weight: float = 1.0,
+        uncertainty_weight: float = 0.2,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        weights = dict(segment_weight=segment_weight, uncertainty_weight=uncertainty_weight)
+        check_numbers('ASMLocRefinedHead', 0, **weights)
+        self.segment_attention = SegmentAttention(self.in_channels, **attention)
+        self.uncertainty = nn.Linear(self.in_channels, 1, bias=False)
+        nn.init.normal_(self.uncertainty.weight, std=_UNCERTAINTY_STD)
+        self.segment_weight = segment_weight
+        self.uncertainty_weight = uncertainty_weight
+
+    def loss_on_segments(
+        self, batch: SnippetBatch, video_labels: Tensor, members: Tensor, snippet_labels: Tensor
+    ) -> dict[str, Tensor]:
+        """Losses of a training batch.
+
+        Args:
+            batch (SnippetBatch): Embedded features F.
+            video_labels (Tensor): ``(B, C)`` 0/1, y.
+            members (Tensor): ``(B, T, K)`` bool, see :class:`.SegmentAttention`.
+            snippet_labels (Tensor): ``(B, T, C)`` bool, pseudo labels.
+
+        Returns:
+            dict[str, Tensor]: Those of :meth:`ASMLocHead.loss_by_feat`, and ``loss_segment``.
+        """
+        self.check_classes(video_labels)
+        attended = self.segment_attention(batch, members)
+        z, attention = self.outputs(attended)
+        uncertainty = batch.pad(self.uncertainty(attended.features))[..., 0].float()
+        on_segments = segment_label_loss(z, uncertainty, snippet_labels, batch.mask, self.uncertainty_weight)
+        losses = self.loss_by_feat(z, attention, batch.mask, video_labels)
+        return losses | dict(loss_segment=self.segment_weight * on_segments)
+
+    def scores_on_segments(self, batch: SnippetBatch, members: Tensor) -> SnippetScores:
+        """Scores of F through its segments, as :meth:`ASMLocHead.clean_scores` gives them."""
+        return self.clean_scores(self.segment_attention(batch, members))
+
+
+def segment_label_loss(
+    logits: Tensor, uncertainty: Tensor, snippet_labels: Tensor, mask: Tensor, uncertainty_weight: float
+) -> Tensor:
+    """``L_segment``: mean of ``exp(-u) CE(z, labels) + beta u`` over the snippets of a video, and over videos.
+
+    Args:
+        logits (Tensor): ``(B, T, C + 1)``, z, background last.
+        uncertainty (Tensor): ``(B, T)``, u, of any sign.
+        snippet_labels (Tensor): ``(B, T, C)`` bool; several classes have equal shares, no class is background.
+        mask (Tensor): ``(B, T)`` bool.
+        uncertainty_weight: beta.
+
+    Returns:
+        Tensor: Scalar.
+    """
+    labels = torch.cat([snippet_labels, ~snippet_labels.any(-1, keepdim=True)], -1).to(logits.dtype)
+    entropy = -(labels * logits.log_softmax(-1)).sum(-1) / labels.sum(-1)
+    loss = (-uncertainty).exp() * entropy + uncertainty_weight * uncertainty
+    return (loss.masked_fill(~mask, 0).sum(1) / mask.sum(1)).mean()

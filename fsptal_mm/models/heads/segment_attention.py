@@ -1,0 +1,91 @@
+"""Attention within segments and among them (ASM-Loc: He et al., CVPR 2022)."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fsptal_mm.structures import SnippetBatch
+from fsptal_mm.utils.errors import InputError, check_numbers
+
+NORMS = ('bn', 'ln')
+
+
+class SegmentAttention(nn.Module):
+    """Snippets attend to those that they share a segment with, then segments of a video to one another.
+
+    A segment is the mean of its snippets; what it gathers goes back to them, as the mean over the segments that hold a
+    snippet. Both kinds of attention are added to the features, at first with a factor of 0. Memory grows with the
+    square of the longest video, as every snippet may share a segment with any other.
+
+    Args:
+        channels: D.
+        num_heads: Of both; divides the channels.
+        norm: ``'bn'``: batch normalisation over all snippets of a batch, as in the public code, so that videos are not
+            independent of one another. ``'ln'``: of each snippet for itself.
+
+    Raises:
+        InputError: ``num_heads`` that do not divide the channels, or an unknown ``norm``.
+    """
+
+    def __init__(self, channels: int, num_heads: int = 8, norm: str = 'ln') -> None:
+        super().__init__()
+        check_numbers('SegmentAttention', 1, whole=True, num_heads=num_heads)
+        if channels % num_heads:
+            expected = f'a divisor of the {channels} channels'
+            raise InputError(expected, field='SegmentAttention.num_heads', found=num_heads)
+        if norm not in NORMS:
+            raise InputError(f'one of {NORMS}', field='SegmentAttention.norm', found=norm)
+        self.within, self.among = (_Attention(channels, num_heads, norm) for _ in range(2))
+
+    def forward(self, batch: SnippetBatch, members: Tensor) -> SnippetBatch:
+        """Attend.
+
+        Args:
+            batch (SnippetBatch): Of ``(R, D)`` features.
+            members (Tensor): ``(B, T, K)`` bool, the snippets of each of the segments of a video; segments of no
+                snippet fill up.
+
+        Returns:
+            SnippetBatch: Of ``(R, D)`` features.
+        """
+        shares = members.to(batch.features.dtype)  # products of matrices count
+        together = torch.matmul(shares, shares.mT) > 0
+        batch = self.within.add(batch, self.within(batch.pad(batch.features), together))
+        snippets = batch.pad(batch.features)
+        segments = _mean(shares.mT, snippets)
+        is_segment = members.any(1)
+        gathered = self.among(segments, is_segment[:, :, None] & is_segment[:, None])
+        return self.among.add(batch, _mean(shares, gathered))
+
+
+class _Attention(nn.Module):
+    """Multi-head self-attention with a mask; normalised with a factor that begins at 0, and added."""
+
+    def __init__(self, channels, num_heads, norm):
+        super().__init__()
+        self.num_heads = num_heads
+        self.query, self.key, self.value, self.out = (nn.Linear(channels, channels) for _ in range(4))
+        self.norm = nn.BatchNorm1d(channels) if norm == 'bn' else nn.LayerNorm(channels)
+        nn.init.zeros_(self.norm.weight)
+
+    def forward(self, values, sees):
+        """``(B, N, D)`` values with ``(B, N, N)`` of who sees whom; 0 where one sees nobody."""
+        sees_any = sees.any(2, keepdim=True)
+        sees = sees | ~sees_any  # a softmax over nothing is none
+        parts = (
+            part(values).unflatten(2, (self.num_heads, -1)).transpose(1, 2)
+            for part in (self.query, self.key, self.value)
+        )
+        found = F.scaled_dot_product_attention(*parts, attn_mask=sees[:, None]).transpose(1, 2).flatten(2)
+        return found * sees_any
+
+    def add(self, batch, attended):
+        """Features plus ``(B, T, D)`` of attention, each snippet once in the normalisation."""
+        rows = self.out(attended).flatten(0, 1).index_select(0, batch.places)
+        rows = self.norm(torch.cat(batch.split(rows)))
+        return batch.with_features(batch.features + batch.join(list(rows.split(batch.lengths))))
+
+
+def _mean(shares, values):
+    """Mean of ``(B, M, D)`` values over the members of each of N sets ``(B, N, M)``; 0 of none."""
+    return torch.matmul(shares, values) / shares.sum(2, keepdim=True).clamp(min=1)

@@ -1,0 +1,174 @@
+"""Time that is stretched where proposals are short, and what proposals mean on it (ASM-Loc: He et al., CVPR 2022)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from mmaction.registry import TASK_UTILS
+from numpy.typing import ArrayLike
+
+from fsptal_mm.structures import SegmentBatch, SnippetGrid
+from fsptal_mm.utils.errors import check_flags, check_numbers
+
+
+@dataclass(frozen=True)
+class TimeWarp:
+    """Map between the T snippets of a video and the M that are sampled from it; both ends stay where they are.
+
+    Attributes:
+        cumulated: ``(T + 1,)`` float64, ascending from 0 to M: the place on the new time of the edges of snippets.
+        right_ends: Whether a new snippet is sampled at its right end, and edges of segments are mapped as such samples,
+            as in the public code, and not at its centre.
+    """
+
+    cumulated: np.ndarray
+    right_ends: bool = False
+
+    @property
+    def num_snippets(self) -> int:
+        """M."""
+        return round(float(self.cumulated[-1]))
+
+    @property
+    def positions(self) -> np.ndarray:
+        """``(M,)`` places within ``[0, T - 1]`` to sample features at, as :meth:`.SnippetBatch.resample` takes them."""
+        anchor = 1.0 if self.right_ends else 0.5
+        places = self.to_old(np.arange(self.num_snippets) + anchor) - anchor
+        return places.clip(0, len(self.cumulated) - 2)
+
+    def to_old(self, edges: ArrayLike) -> np.ndarray:
+        """Places on the video's own time of places on the new one, in snippets."""
+        return np.interp(edges, self.cumulated, np.arange(len(self.cumulated)))
+
+    def to_new(self, edges: ArrayLike) -> np.ndarray:
+        """Places on the new time of places on the video's own, in snippets."""
+        shift = 1.0 if self.right_ends else 0.0
+        beyond = np.append(self.cumulated, 2 * self.cumulated[-1] - self.cumulated[-2])
+        return np.interp(np.asarray(edges) + shift, np.arange(len(beyond)), beyond) - shift
+
+
+@dataclass(frozen=True)
+class WarpedGrid:
+    """Seconds of places on a new time: what ``ProposalGenerator`` asks a grid for.
+
+    Attributes:
+        grid: Of the video.
+        warp: From the video to the new time.
+    """
+
+    grid: SnippetGrid
+    warp: TimeWarp
+
+    def to_sec(self, position: ArrayLike) -> np.ndarray:
+        """Seconds of a place on the new time."""
+        return self.grid.to_sec(self.warp.to_old(position))
+
+
+@dataclass(frozen=True)
+class SegmentView:
+    """Proposals of one video on a new time of M snippets, on the host.
+
+    Attributes:
+        warp: To the new time.
+        ranges: ``(K, 2)`` int64, snippets ``[start, stop)`` within which there is attention.
+        labels: ``(M, C)`` bool, pseudo labels: the classes of the proposals that hold a snippet.
+    """
+
+    warp: TimeWarp
+    ranges: np.ndarray
+    labels: np.ndarray
+
+
+@TASK_UTILS.register_module()
+class DynamicSegmentSampler:
+    """Samples short proposals more densely, so that no action is too short to be attended to.
+
+    Of each class, the best proposals are trusted, up to ``trusted_share`` of the sum of scores. Those of them that are
+    shorter than ``min_snippets`` are stretched to that many, and as much of what is around them.
+
+    Args:
+        trusted_share: alpha. A class with one proposal is never stretched: it exceeds any share below 1 of itself.
+        min_snippets: gamma; a widened proposal gets ``gamma (2 widening + 1)`` snippets.
+        widening: delta, share of its length that a proposal is widened by on each side, here and for attention.
+        public_rounding: Ranges end with the snippet that the rounded end falls into, and times are those of right ends
+            of snippets, as in the public code: a proposal is then a snippet longer than it is.
+    """
+
+    def __init__(
+        self,
+        trusted_share: float = 0.7,
+        min_snippets: float = 6,
+        widening: float = 0.5,
+        public_rounding: bool = False,
+    ) -> None:
+        check_numbers('DynamicSegmentSampler', 0, 1, trusted_share=trusted_share)
+        check_numbers('DynamicSegmentSampler', 1, min_snippets=min_snippets)
+        check_numbers('DynamicSegmentSampler', 0, widening=widening)
+        check_flags('DynamicSegmentSampler', public_rounding=public_rounding)
+        self.trusted_share = trusted_share
+        self.min_snippets = min_snippets
+        self.widening = widening
+        self.public_rounding = public_rounding
+
+    def __call__(self, proposals: SegmentBatch, num_snippets: int, num_classes: int) -> SegmentView:
+        """View one video through its proposals.
+
+        Args:
+            proposals (SegmentBatch): Of the video, on the host.
+            num_snippets: T.
+            num_classes: C.
+        """
+        segments = proposals.segments.numpy().astype(np.float64)
+        weights = self.weights(segments, proposals.labels.numpy(), proposals.scores.numpy(), num_snippets)
+        warp = TimeWarp(np.append(0.0, np.cumsum(weights)), self.public_rounding)
+        segments, length = warp.to_new(segments), warp.num_snippets
+        labels = np.zeros((length, num_classes), dtype=bool)
+        for (start, stop), label in zip(self._ranges(segments, length), proposals.labels.tolist()):
+            labels[start:stop, label] = True
+        return SegmentView(warp, self._ranges(self._widen(without_inner(segments)), length), labels)
+
+    def weights(self, segments: np.ndarray, labels: np.ndarray, scores: np.ndarray, num_snippets: int) -> np.ndarray:
+        """``(T,)`` float64, how many new snippets each snippet becomes; over each stretched run a whole number.
+
+        Args:
+            segments (np.ndarray): ``(N, 2)`` in snippets.
+            labels (np.ndarray): ``(N,)``.
+            scores (np.ndarray): ``(N,)``.
+            num_snippets: T.
+        """
+        wanted = self.min_snippets * (2 * self.widening + 1)
+        weights = np.ones(num_snippets)
+        trusted = segments[self._trusted(labels, scores.astype(np.float64))]
+        for start, stop in self._ranges(self._widen(trusted), num_snippets):
+            if 1 < stop - start <= wanted:
+                weights[start:stop] = np.maximum(weights[start:stop], wanted / (stop - start))
+        edges = np.flatnonzero(np.diff(np.pad(weights > 1, 1).astype(int)))
+        for start, stop in edges.reshape(-1, 2):
+            total = weights[start:stop].sum()
+            weights[start:stop] *= np.round(total) / total
+        return weights
+
+    def _trusted(self, labels, scores):
+        """Indices of the best proposals of each class."""
+        chosen = []
+        for label in np.unique(labels):
+            own = np.flatnonzero(labels == label)
+            own = own[np.argsort(-scores[own], kind='stable')]
+            total = np.cumsum(scores[own])
+            chosen.append(own[: (total <= self.trusted_share * total.max()).sum()])
+        return np.concatenate(chosen) if chosen else np.empty(0, dtype=np.int64)
+
+    def _widen(self, segments):
+        middle, half = segments.mean(1, keepdims=True), (0.5 + self.widening) * np.diff(segments, axis=1)
+        return middle + half * np.array([-1, 1])
+
+    def _ranges(self, segments, num_snippets):
+        """``(N, 2)`` snippets ``[start, stop)`` of places in snippets."""
+        ranges = np.rint(segments).astype(np.int64) + (np.array([0, 1]) if self.public_rounding else 0)
+        return ranges.clip(0, num_snippets)
+
+
+def without_inner(segments: np.ndarray) -> np.ndarray:
+    """Segments ``(N, 2)`` that lie in no other one, in time order; one of copies stays."""
+    segments = segments[np.lexsort((-segments[:, 1], segments[:, 0]))]
+    ends = np.maximum.accumulate(segments[:, 1]) if len(segments) else segments[:, 1]
+    return segments[segments[:, 1] > np.append(-np.inf, ends[:-1])]
