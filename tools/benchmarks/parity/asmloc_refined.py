@@ -34,7 +34,8 @@ def public_modules(clone):
     unused = ('import pandas as pd', 'from joblib import Parallel, delayed')
     unused += ('from sklearn.metrics import average_precision_score',)
     load_module(clone / 'net_evaluation.py', [(line, '') for line in unused], 'net_evaluation')
-    modules = {'dataset': [('np.int)', 'int)')], 'loss': [], 'config': [], 'model': [], 'main_THUMOS': [('from tqdm import tqdm', '')]}
+    modules = {'dataset': [('np.int)', 'int)')], 'loss': [], 'config': [], 'model': []}
+    modules['main_THUMOS'] = [('from tqdm import tqdm', '')]
     return {name: load_module(clone / f'{name}.py', patches, name) for name, patches in modules.items()}
 
 
