@@ -85,6 +85,7 @@ TABLES = {
                 absent='this set has no two feature streams',
             ),
             Row('ASM-Loc, base model', 'configs/asmloc/asmloc_{data}.py'),
+            Row('ASM-Loc', 'configs/asmloc/asmloc-full_{data}.py', published={'THUMOS14 I3D': 45.1}),
         ),
         reference='LACP',
         source='the papers, HR-Pro the log of its public code; with I3D features, so not comparable with ours',
