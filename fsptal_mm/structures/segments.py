@@ -44,10 +44,11 @@ def segment_iou(first: ArrayLike, second: ArrayLike) -> np.ndarray:
         np.ndarray: ``(N, M)``; 0 where two segments do not overlap or both have no length.
     """
     first, second = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
-    start = np.maximum(first[:, None, 0], second[None, :, 0])
-    end = np.minimum(first[:, None, 1], second[None, :, 1])
-    intersection = np.clip(end - start, 0, None)
-    union = np.diff(first) + np.diff(second)[:, 0] - intersection
+    intersection = np.minimum.outer(first[:, 1], second[:, 1])
+    intersection -= np.maximum.outer(first[:, 0], second[:, 0])
+    np.maximum(intersection, 0, out=intersection)
+    union = np.add.outer(first[:, 1] - first[:, 0], second[:, 1] - second[:, 0])
+    union -= intersection
     return np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
 
 

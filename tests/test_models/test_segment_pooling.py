@@ -43,6 +43,23 @@ def test_long_videos_of_float32_lose_nothing():
     torch.testing.assert_close(found[0, 0], values[19990], rtol=1e-6, atol=0)
 
 
+def test_gradients_of_float32_equal_those_of_float64():
+    generator = torch.Generator().manual_seed(0)
+    values = torch.rand(3000, 2, generator=generator)
+    start, length = torch.rand(2, 200, generator=generator)
+    segments = torch.stack([3000 * start, 3000 * start + 1 + 60 * length], 1)
+    segments[0] = torch.tensor([2990.0, 3000.0])  # with ranges of no width behind the end
+    factors, found = torch.randn(200, 8, 2, generator=generator), []
+    for dtype in (torch.float32, torch.float64):
+        rows = values.detach().to(dtype).clone().requires_grad_()
+        means = SegmentPooling()(SnippetBatch.from_videos([rows]), torch.zeros(200).long(), segments.to(dtype))
+        (means * factors).sum().backward()
+        found.append((means, rows.grad))
+    for single, double in zip(*found):
+        torch.testing.assert_close(single, double.float(), rtol=1e-3, atol=1e-3)
+    assert found[0][0][0, 6:].abs().max() == 0
+
+
 @pytest.mark.parametrize('places', [(0,), (0, 0), (1, 0)])
 def test_places_ascend(places):
     with pytest.raises(InputError, match='places'):

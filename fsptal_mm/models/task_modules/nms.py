@@ -162,13 +162,18 @@ def soft_nms(
     kept, kept_scores = [], []
     for label in np.unique(classes):
         own = candidates[classes == label]
-        level, decay = scores[own].copy(), np.exp(segment_iou(segments_sec[own], segments_sec[own]) ** 2 / -sigma)
+        decay = segment_iou(segments_sec[own], segments_sec[own])
+        decay *= decay
+        decay /= -sigma
+        np.exp(decay, out=decay)
+        level = scores[own].astype(decay.dtype)  # of one type: numpy multiplies them without a copy
         for _ in own:
             best = level.argmax()
-            if level[best] < min_score:
+            score = level[best]
+            if score < min_score:
                 break
             kept.append(own[best])
-            kept_scores.append(level[best])
+            kept_scores.append(score)
             level *= decay[best]
             level[best] = -np.inf
     kept, kept_scores = np.array(kept, dtype=np.int64), np.array(kept_scores, dtype=scores.dtype)
