@@ -169,6 +169,43 @@ def test_nan_features_are_no_silent_zero():
     batch, proposals, segments = make_batch()
     batch['features'].features[batch['features'].rows[0, 3]] = torch.nan
     assert torch.isnan(make_head().loss(batch, proposals, segments)['loss_refined_class'])
+    batch, proposals, _ = make_batch(lengths=(20,))
+    batch['features'].features[batch['features'].rows[0, 3]] = torch.nan
+    assert torch.isnan(predict(make_head(), batch, proposals).scores).any()  # for the metric to refuse
+
+
+def test_a_class_without_segments_loses_score_and_may_still_be_proposed():
+    head, (batch, proposals, segments) = make_head(), make_batch(lengths=(20,))
+    segments.labels.clamp_(max=1)
+    sum(head.loss(batch, proposals, segments).values()).backward()
+    for member in head.members:
+        assert member.classifier.bias.grad[2] > 0  # a step against it lowers the score
+    found = predict(head, batch, proposals, labels=torch.full((len(proposals),), 2))
+    assert len(found.scores) > 0
+    assert torch.isfinite(found.scores).all()
+
+
+def test_segments_longer_than_the_video_end_with_it():
+    head, (batch, _, _) = make_head(), make_batch(lengths=(20,))
+    long = SegmentBatch.of_video(torch.tensor([[-30.0, 50.0], [-5.0, 21.0], [12.0, 90.0]]), torch.tensor([0, 1, 2]))
+    losses = head.loss(batch, long, long)
+    sum(losses.values()).backward()
+    assert all(torch.isfinite(loss) for loss in losses.values())
+    assert all(torch.isfinite(parameter.grad).all() for parameter in head.parameters())
+    found = predict(make_head(nms=KEEP_ALL), batch, long)
+    assert sorted(found.segments_sec.tolist()) == [[0, 20], [0, 20], [12, 20]]
+    assert torch.isfinite(found.scores).all()
+
+
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
+def test_predictions_in_half_precision_stay_close(dtype):
+    batch, proposals, _ = make_batch(lengths=(20,))
+    found = []
+    for enabled in (False, True):
+        with torch.autocast('cpu', dtype, enabled=enabled):
+            found.append(predict(make_head(nms=KEEP_ALL), batch, proposals))
+    single, half = (part.scores[part.segments_sec[:, 0].argsort()] for part in found)
+    torch.testing.assert_close(half, single, rtol=0.05, atol=0.01)
 
 
 def test_the_host_never_waits_in_training_and_operations_do_not_grow():
