@@ -23,5 +23,5 @@ def test_pictures_of_browser_and_video(browser, tmp_path):  # noqa: F811
 
 
 def test_a_missing_report(tmp_path):
-    with pytest.raises(SystemExit, match='report.html'):
+    with pytest.raises(SystemExit, match=r'report\.html'):
         load_tool('docs/screenshots').main([str(tmp_path / 'report.html')])
