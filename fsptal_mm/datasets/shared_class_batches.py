@@ -19,8 +19,8 @@ class SharedClassBatchSampler:
     depend on seed and epoch of the sampler, and on the rank.
 
     Args:
-        sampler (DefaultSampler): Of the training dataset, whose items tell their ``video_labels``; the runner gives it.
-        batch_size: The runner gives that of the loader.
+        sampler: ``DefaultSampler`` of the training dataset, whose items tell their ``video_labels``; from the runner.
+        batch_size: That of the loader; from the runner, too.
         num_pairs: Pairs at the beginning of a batch.
 
     Raises:
