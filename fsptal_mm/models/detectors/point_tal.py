@@ -283,7 +283,7 @@ class PointTAL(BaseModel):
             return SnippetBatch.from_videos(videos, inputs.gap)
 
 
-def mean_over_ranks(losses, batch):
+def mean_over_ranks(losses: dict[str, Tensor], batch: SnippetBatch) -> dict[str, Tensor]:
     """Weigh the losses of a rank so that their mean over the ranks is the mean over the videos of all ranks.
 
     Every loss is a mean over videos, and distributed training averages the gradients of the ranks. Where these have
