@@ -15,6 +15,7 @@ METAFILES = {
 }
 MODELS = {model['Name']: model for metafile in METAFILES.values() for model in metafile['Models']}
 METHODS = {
+    'asmloc': 'ASM-Loc, base model',
     'base': 'base',
     'base-refined': 'base refined',
     'fsptal': "FS-PTAL (paper's form)",

@@ -4,8 +4,9 @@ import math
 
 import pytest
 import torch
+from host_sync import HostSyncs
 from mmaction.registry import MODELS
-from model_builders import CLASSES, EMBEDDED, FEATURES, VIDEOS, make_video, run
+from model_builders import CLASSES, EMBEDDED, FEATURES, VIDEOS, make_video, make_videos, run
 
 from fsptal_mm.models.heads import SegmentAttention
 from fsptal_mm.models.heads.asmloc_refined_head import segment_label_loss
@@ -150,6 +151,15 @@ def test_losses_of_a_batch_are_means_of_its_videos():
     alone = [run(model, [video]) for video in VIDEOS]
     for name, loss in run(model, VIDEOS).items():
         torch.testing.assert_close(loss, sum(one[name] for one in alone) / len(alone))
+
+
+def test_a_step_never_waits_for_the_device():
+    for counts in (dict(num_videos=2, num_snippets=20), dict(num_videos=9, num_snippets=60)):
+        videos = make_videos(num_instances=4, **counts)
+        model, _ = start(build(), 1, videos)
+        with HostSyncs() as syncs:
+            sum(run(model, videos).values()).backward()
+        assert not syncs.names
 
 
 def test_a_test_runs_the_stages_that_have_begun():
