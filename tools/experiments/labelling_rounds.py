@@ -25,6 +25,7 @@ if __name__ == '__main__':  # before imports that take seconds, or fail
 
 import numpy as np
 from mmengine.runner import Runner
+from rich import box
 from rich.table import Table
 
 from fsptal_mm.apis import TALInferencer, mean_features, suggest_videos, unlabelled_videos
@@ -153,7 +154,7 @@ def report(curves):
     Args:
         curves (dict): From strategy to seed to rounds, as :meth:`Rounds.run` yields them.
     """
-    table = Table('strategy', 'videos', 'points', 'mAP@0.1-0.7')
+    table = Table('strategy', 'videos', 'points', 'mAP@0.1-0.7', box=box.MARKDOWN)
     for strategy, by_seed in curves.items():
         for rounds in zip(*by_seed.values()):
             points, figures = ([one[name] for one in rounds] for name in ('points', 'mAP'))
@@ -162,9 +163,11 @@ def report(curves):
     lines = [render_markdown(table)]
     for strategy in [name for name in curves if name != 'random' and 'random' in curves]:
         for seed, last in ((seed, rounds[-1]) for seed, rounds in curves['random'].items()):
-            needed = points_needed(curves[strategy].get(seed, []), last['mAP'])
-            lines.append(f'seed {seed}: mAP {last["mAP"]:.1f} takes {last["points"]} points at random, '
-                         f'{strategy}: {needed:.0f}')  # fmt: skip
+            rounds = curves[strategy][seed]
+            needed = points_needed(rounds, last['mAP'])
+            told = f'not reached with {rounds[-1]["points"]}' if math.isnan(needed) else f'{needed:.0f}'
+            at_random = f'mAP {last["mAP"]:.1f} takes {last["points"]} points at random'
+            lines.append(f'seed {seed}: {at_random}, {strategy}: {told}')
     return '\n'.join(lines)
 
 
