@@ -25,7 +25,7 @@ def outer_length(length: Any, ratio: float) -> Any:
         int | np.ndarray | Tensor: Of the same type and shape, in the same unit.
     """
     numerator, denominator = _as_fraction(ratio)
-    return -(-length * numerator // denominator)
+    return (length * numerator + denominator - 1) // denominator
 
 
 @lru_cache

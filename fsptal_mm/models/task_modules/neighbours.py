@@ -22,9 +22,9 @@ class Neighbours:
     def __init__(self, here: Tensor) -> None:
         num_snippets = here.shape[1]
         index = torch.arange(num_snippets, device=here.device).expand(here.shape)
-        self.here = here
-        self.left = index.masked_fill(~here, -1).cummax(1).values
-        self.right = index.masked_fill(~here, num_snippets).flip(1).cummin(1).values.flip(1)
+        self.here, elsewhere = here, ~here
+        self.left = index.masked_fill(elsewhere, -1).cummax(1).values
+        self.right = index.masked_fill(elsewhere, num_snippets).flip(1).cummin(1).values.flip(1)
 
     @cached_property
     def before(self) -> Tensor:

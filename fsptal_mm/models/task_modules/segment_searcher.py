@@ -1,6 +1,7 @@
 """Search for segments of a high outer-inner contrast (method: Sec. 3.4)."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from mmaction.registry import TASK_UTILS
@@ -79,78 +80,81 @@ class SegmentSearcher:
         seeded = (targets.video_labels > 0) & (targets.snippet_instances.amax(1) >= 0)
         video, label = seeded.nonzero(as_tuple=True)
         instances = targets.snippet_instances[video, :, label]
-        others = (targets.background_labels | targets.is_action)[video] & targets.mask[video] & (instances < 0)
+        others = (targets.background_labels | targets.is_action)[video] & (instances < 0)
         gaps = _Gaps.between(instances, others, targets.mask.sum(1)[video])
         levels = (scores[video, :, label].float().nan_to_num(0).clamp(0, 1) * _LEVELS).round().long().cumsum(1)
         sums = F.pad(levels, (1, 0)).flatten().to(dtype_of_sums(scores.device)) / _LEVELS  # of all before a position
-        boundaries = torch.stack([gaps.first[:, 0], gaps.last[:, 1]], 1)  # at first as long as possible
-        reach = gaps.last - gaps.first
-        for _ in range(self.num_rounds):
-            low = torch.maximum(boundaries - reach, gaps.first)
-            high = torch.minimum(boundaries + reach, gaps.last)
-            share = torch.arange(self.num_places, device=low.device)
+        # How far an outer range reaches, looked up by the length of its run: whole numbers are slow to divide.
+        reaches = outer_length(torch.arange(levels.shape[1] + 1, device=sums.device), self.outer_ratio)
+        boundaries, windows = _with_windows(torch.stack([gaps.first[:, 0], gaps.last[:, 1]], 1))  # as long as possible
+        halves = [_Half.of(gaps, index, sums.dtype) for index in gaps.halves]
+        share = torch.arange(self.num_places, device=sums.device)
+        width = gaps.last - gaps.first
+        for number in range(self.num_rounds):
+            if number:
+                width = (2 * width // (self.num_places - 1)).clamp(min=self.num_places // 2)
+            low = torch.maximum(boundaries - width, gaps.first)
+            high = torch.minimum(boundaries + width, gaps.last)
             tried = low[..., None] + (high - low)[..., None] * share // (self.num_places - 1)  # (N, 2, K)
-            for half in gaps.halves:
-                boundaries[half] = self._place(half, tried, boundaries, gaps, sums)
-            reach = (2 * reach // (self.num_places - 1)).clamp(min=self.num_places // 2)
-        return self._labels(video, label, boundaries, gaps)
+            for half in halves:
+                boundaries[half.index] = self._place(half, tried[half.index], windows[half.index], sums, reaches)
+        return self._labels(video, label, windows, gaps, reaches)
 
-    def _place(self, half, tried, boundaries, gaps, sums):
+    def _place(self, half, tried, around, sums, reaches):
         """Best boundaries ``(n, 2)`` of half of the segments, no two of which are neighbours.
 
         Args:
-            half (Tensor): ``(n,)`` which ones of the N segments.
-            tried (Tensor): ``(N, 2, K)`` places for their starts and ends.
-            boundaries (Tensor): ``(N, 2)`` start and end of all segments so far.
-            gaps (_Gaps): Of all segments.
+            half (_Half): These segments.
+            tried (Tensor): ``(n, 2, K)`` places for their starts and ends.
+            around (Tensor): ``(n, 8)`` boundaries around them so far, see :func:`_with_windows`.
             sums (Tensor): ``(G * (T + 1),)`` sums of the scores, row after row.
+            reaches (Tensor): ``(T + 1,)`` reach of the outer ranges of a run, by its length.
         """
-        tried = tried[half]
-        pairs = len(half), 1, self.num_places, self.num_places  # start by end
+        pairs = len(tried), 1, self.num_places, self.num_places  # start by end
         places = tried[:, 0, None, :, None].expand(pairs), tried[:, 1, None, None].expand(pairs)
-        around = gaps.around(boundaries)[half, :, None, None].expand(-1, -1, *pairs[2:])
+        around = _inside(around, half)[..., None, None].expand(-1, -1, *pairs[2:])
         around = torch.cat([around[:, :3], *places, around[:, 5:]], 1)
-        before, start, end, after = (around[:, shift : shift + 5][:, self._runs] for shift in range(4))
-        left, right = self._outer_range(before, start, end, after, gaps.begin[half], gaps.stop[half])
-        length = end - start
-        outer_length = right - left - length
-        inner = sums[end] - sums[start]
-        outer = sums[right] - sums[left] - inner
-        contrast = inner / length.clamp(min=1) - outer / outer_length.clamp(min=1)
-        if self.background_segments:  # of 1 - q-hat
-            opposite = (outer_length == 0).to(contrast.dtype) - contrast
-            contrast = torch.where(gaps.is_background[self._runs, None, None], opposite, contrast)
-            contrast = contrast * gaps.is_scored[half][:, self._runs, None, None]
+        runs = (around[:, shift : shift + 5][:, self._runs] for shift in range(4))
+        length, left, right = self._outer_range(*runs, half, reaches)
+        # In place: most of the time of a processor goes into memory for new tensors.
+        outer_length = (right - left).sub_(length)
+        inner = sums[around[:, 1:7]].diff(dim=1)[:, self._runs]
+        outer = sums[right].sub_(sums[left]).sub_(inner)
+        contrast = inner.div_(length.clamp_(min=1)).sub_(outer.div_(outer_length.clamp(min=1)))
+        if self.background_segments:
+            weight, constant = (part[:, self._runs, None, None] for part in (half.weight, half.constant))
+            contrast = torch.addcmul(constant * (outer_length == 0), weight, contrast)
         best = contrast.sum(1).flatten(1).argmax(1)
-        best = torch.stack([best // self.num_places, best % self.num_places], 1)
-        return tried.gather(2, best[..., None])[..., 0]
+        return around[:, 3:5].flatten(2).gather(2, best[:, None, None].expand(-1, 2, 1))[..., 0]
 
-    def _outer_range(self, before, start, end, after, begin, stop):
-        """First snippet of the left and snippet after the right outer range of runs ``[start, end)`` of a video.
+    def _outer_range(self, before, start, end, after, limits, reaches):
+        """Length of runs ``[start, end)``, and the first snippet of the left and that after the right outer range.
 
         The runs beside them are ``[before, start)``, which is empty where two segments are cut apart, and
-        ``[end, after)``; the video is ``[begin, stop)``.
+        ``[end, after)``; the video is ``[limits.begin, limits.stop)``.
         """
         if self.original:
-            begin, stop = (edge.view(-1, *[1] * (start.dim() - 1)) for edge in (begin, stop))
+            begin, stop = (edge.view(-1, *[1] * (start.dim() - 1)) for edge in (limits.begin, limits.stop))
             before, after = torch.where(before == start, start, begin), torch.where(after == end, end, stop)
-        reach = outer_length(end - start, self.outer_ratio)
-        return torch.maximum(start - reach, before), torch.minimum(end + reach, after)
+        length = end - start
+        reach = reaches[length]
+        return length, (start - reach).clamp_(min=before), (end + reach).clamp_(max=after)
 
-    def _labels(self, video, label, boundaries, gaps):
+    def _labels(self, video, label, windows, gaps, reaches):
         """The runs that are scored, as :class:`.SegmentLabels`."""
         # Three runs of each segment in time order: the background before it, itself and, if it is the last of its row,
         # the background after it.
-        around = gaps.around(boundaries)
+        around = _inside(windows, gaps)
         runs = around.unfold(1, 4, 1)[:, 1:4].unbind(2)
-        left, right = self._outer_range(*runs, gaps.begin, gaps.stop)
-        index = 3 * torch.arange(len(left), device=left.device) + 1
+        _, left, right = self._outer_range(*runs, gaps, reaches)
+        index = torch.arange(1, 3 * len(around) + 1, 3, device=around.device)
         if self.background_segments:
             is_last = around[:, 5] == gaps.stop
-            scored = torch.cat([gaps.is_scored[:, 1:3], (gaps.is_scored[:, 3] & is_last)[:, None]], 1)
-            index = _indices(scored.flatten(), gaps.num_runs)
+            before, after = gaps.has_background.unbind(1)
+            scored = torch.stack([before, torch.ones_like(before), after & is_last], 1)
+            (index,) = _indices(scored.flatten()[None], gaps.num_runs)
         segment = index // 3
-        bounds = (part.flatten()[index] - gaps.begin[segment] for part in (*runs[1:3], left, right))
+        bounds = torch.stack([*runs[1:3], left, right]).flatten(1)[:, index] - gaps.begin[segment]
         return SegmentLabels(video, label, gaps.group[segment], *bounds, index % 3 != 1)
 
 
@@ -166,9 +170,7 @@ class _Gaps:
         last: ``(N, 2)`` last position.
         begin: ``(N,)`` position of the first snippet of the video.
         stop: ``(N,)`` position after its last snippet.
-        is_background: ``(5,)`` bool, see ``is_scored``.
-        is_scored: ``(N, 5)`` bool: that a run counts: the segment before, background, the segment, background and the
-            next segment. Background counts where it has a seed.
+        has_background: ``(N, 2)`` bool: that there is a background seed before and after it, up to the next segment.
         halves: The segments of odd and of even number in their row.
         num_runs: Number of segments and of runs of background seeds, on the host.
     """
@@ -178,8 +180,7 @@ class _Gaps:
     last: Tensor
     begin: Tensor
     stop: Tensor
-    is_background: Tensor
-    is_scored: Tensor
+    has_background: Tensor
     halves: tuple[Tensor, Tensor]
     num_runs: int
 
@@ -195,48 +196,88 @@ class _Gaps:
         num_snippets = instances.shape[1]
         kind = instances.long().masked_fill(background, _BACKGROUND)
         seeds = Neighbours(kind != NO_INSTANCE)
-        outside = F.pad(kind, (1, 1), value=NO_INSTANCE)
-        kind_before, kind_after = outside.gather(1, seeds.before + 1), outside.gather(1, seeds.after + 1)
-        opens, closes = ((kind > NO_INSTANCE) & (kind != beside) for beside in (kind_before, kind_after))
-        odd = opens & (opens.cumsum(1) % 2 == 1)  # the first segment of its row, the third and so on
-        counts = torch.stack([opens.sum(), odd.sum(), (background & (kind_before != kind)).sum()])
+        # On either side, in the first dimension: the seed beside each snippet, and its kind.
+        beside = torch.stack([seeds.before, seeds.after])
+        outside = F.pad(kind, (1, 1), value=NO_INSTANCE).expand(2, -1, -1)
+        kind_beside = outside.gather(2, beside + 1)
+        differs = kind != kind_beside
+        edges = differs & (kind > NO_INSTANCE)  # first and last seeds of segments
+        parity = edges[0].cumsum(1) % 2  # 1 of the first segment of its row, the third and so on
+        counts = torch.stack([edges[0], edges[0] & parity, background & differs[0]]).sum((1, 2))
         count, num_odd, num_background = counts.tolist()
-        opens, closes = (_indices(mask.flatten(), count) for mask in (opens, closes))
-        odd = odd.flatten()[opens]
-        halves = _indices(odd, num_odd), _indices(~odd, count - num_odd)
-        group = opens // num_snippets
-        own = torch.stack([opens, closes], 1) - group[:, None] * num_snippets  # its first and last seed
-        beside = torch.stack([kind_before.flatten()[opens], kind_after.flatten()[closes]], 1)
-        following = seeds.after.minimum(lengths[:, None])
-        other = torch.stack([seeds.before.flatten()[opens], following.flatten()[closes]], 1)  # seeds beside them
+        index = _indices(edges.flatten(1), count)
+        group, own = index[0] // num_snippets, index % num_snippets
+        halves = parity.flatten()[index[0]].sort(descending=True, stable=True).indices
+        other, kind_beside = (part.flatten(1).gather(1, index) for part in (beside, kind_beside))
+        length = lengths[group]
         # A boundary lies after the earlier and at most at the later seed, in the middle between two instances.
+        other = other.minimum(length)
         earlier, later = own.minimum(other), own.maximum(other)
         begin = group * (num_snippets + 1)
-        is_cut, middle = beside > NO_INSTANCE, (earlier + later) // 2 + 1
-        first, last = (torch.where(is_cut, middle, gap) + begin[:, None] for gap in (earlier + 1, later))
-        is_background = torch.arange(5, device=group.device) % 2 == 1
-        is_scored = is_cut.new_ones(count, 5)
-        is_scored[:, 1::2] = beside == _BACKGROUND
-        stop = begin + lengths[group]
-        return cls(group, first, last, begin, stop, is_background, is_scored, halves, count + num_background)
-
-    def around(self, boundaries: Tensor) -> Tensor:
-        """Eight boundaries around each segment.
-
-        Args:
-            boundaries (Tensor): ``(N, 2)`` start and end of each segment.
-
-        Returns:
-            Tensor: ``(N, 8)``: end of the last but one before it; start and end of the last before it, of its own and
-            of the next; start of the next but one. The ends of the video stand for those that there are not.
-        """
-        padded = F.pad(F.pad(boundaries.flatten(), (3, 0)), (0, 5), value=_BEYOND)
-        # What lies in other rows is beyond the ends of the video, too.
-        return padded.unfold(0, 8, 2)[:-1].maximum(self.begin[:, None]).minimum(self.stop[:, None])
+        is_cut, middle = kind_beside > NO_INSTANCE, (earlier + later) // 2 + 1
+        first, last = ((torch.where(is_cut, middle, gap) + begin).t() for gap in (earlier + 1, later))
+        has_background = (kind_beside == _BACKGROUND).t()
+        halves = halves.split([num_odd, count - num_odd])
+        return cls(group, first, last, begin, begin + length, has_background, halves, count + num_background)
 
 
-def _indices(mask, count):
-    """``(count,)`` indices at which a ``(L,)`` mask is true; the host knows their number, so it need not wait."""
-    index = torch.arange(len(mask), device=mask.device)
-    place = (mask.cumsum(0) - 1).masked_fill(~mask, count)
-    return index.new_empty(count + 1).scatter_(0, place, index)[:count]
+@dataclass
+class _Half:
+    """Segments that are placed at once.
+
+    Five runs depend on the boundaries of each: the segment before it, background, itself, background and the next one.
+    Runs of background are scored by the contrast of 1 - q-hat: the opposite of that of q-hat, and 1 more without an
+    outer range.
+
+    Attributes:
+        index: ``(n,)`` which ones of the N segments.
+        begin: ``(n,)`` position of the first snippet of the video.
+        stop: ``(n,)`` position after its last snippet.
+        has_background: ``(n, 2)`` 1 where background before or after it has a seed, else 0.
+    """
+
+    index: Tensor
+    begin: Tensor
+    stop: Tensor
+    has_background: Tensor
+
+    @classmethod
+    def of(cls, gaps: _Gaps, index: Tensor, dtype: torch.dtype) -> '_Half':
+        """The segments of an index, with weights of a data type."""
+        return cls(index, gaps.begin[index], gaps.stop[index], gaps.has_background[index].to(dtype))
+
+    @cached_property
+    def weight(self) -> Tensor:
+        """``(n, 5)`` of the contrast of q-hat in each run: 1, of background with a seed -1 and without one 0."""
+        weight = self.has_background.new_ones(len(self.index), 5)
+        weight[:, 1::2] = -self.has_background
+        return weight
+
+    @cached_property
+    def constant(self) -> Tensor:
+        """``(n, 5)`` what each run counts besides where there is no outer range: 1 for background with a seed."""
+        constant = self.has_background.new_zeros(len(self.index), 5)
+        constant[:, 1::2] = self.has_background
+        return constant
+
+
+def _with_windows(boundaries):
+    """Starts and ends ``(N, 2)`` of segments, and a window ``(N, 8)`` around each of them, views of one memory.
+
+    A window is the end of the last but one before the segment; start and end of the last before it, of its own and of
+    the next; and the start of the next but one.
+    """
+    padded = F.pad(F.pad(boundaries.flatten(), (3, 0)), (0, 5), value=_BEYOND)
+    return padded[3:-5].view_as(boundaries), padded.unfold(0, 8, 2)[:-1]
+
+
+def _inside(windows, segments):
+    """Windows whose boundaries in other rows, which lie beyond the video, have become the ends of the video."""
+    return windows.clamp(segments.begin[:, None], segments.stop[:, None])
+
+
+def _indices(masks, count):
+    """``(K, count)`` indices at which each of ``(K, L)`` masks is true, so often; unlike ``nonzero``, nothing waits."""
+    index = torch.arange(masks.shape[1], device=masks.device).expand_as(masks)
+    place = masks.cumsum(1) * masks  # from 1; all others are written to 0
+    return index.new_empty(len(masks), count + 1).scatter_(1, place, index)[:, 1:]
