@@ -26,18 +26,18 @@ class _Normalise(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, features: Tensor, eps: float) -> Tensor:
-        norm = torch.linalg.vector_norm(features, dim=-1, keepdim=True)
-        direction = features / norm.clamp(min=eps)
-        ctx.save_for_backward(direction, norm)
+        length = torch.linalg.vector_norm(features, dim=-1, keepdim=True).clamp(min=eps)
+        direction = features / length
+        ctx.save_for_backward(direction, length)
         ctx.eps = eps
         return direction
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        direction, norm = ctx.saved_tensors
+        direction, length = ctx.saved_tensors
         # Of features as short as eps, the gradient along them counts, too: their length is not divided out.
-        along = (gradient * direction).sum(-1, keepdim=True).masked_fill(norm < ctx.eps, 0)
-        return (gradient - along * direction) / norm.clamp(min=ctx.eps), None
+        along = (gradient * direction).sum(-1, keepdim=True).masked_fill(length <= ctx.eps, 0)
+        return (gradient - along * direction) / length, None
 
 
 class CosineLinear(nn.Linear):

@@ -58,8 +58,7 @@ def parts_of(model, features, sample, scores):
         sum(terms.values()).backward()
 
     def separation():
-        labelled = given.labels.any(-1) | targets.background_labels
-        embedding = head.separation_embedding(embedded, labelled)
+        embedding = head.separation_embedding(embedded)
         terms = head.separation_loss(embedding, given.labels, targets.background_labels)
         sum(terms.values()).backward()
 

@@ -87,12 +87,11 @@ class FSPTALHead(PointTALHead):
     def _separate(self, batch, given, targets):
         """Terms of module D. The host waits once, to learn how many snippets are labelled."""
         # Of the actions only the points: mined ones are too uncertain to be pulled together (Sec. 3.5).
-        wanted = given.is_action | targets.background_labels
         chosen = [given.is_action, targets.background_labels]
         if self.separation is not None:
-            chosen.append(self.separation.needed(wanted, batch.mask))
+            chosen.append(self.separation.needed(given.is_action | targets.background_labels, batch.mask))
         counts = torch.stack(chosen).sum(-1).cpu().numpy()
-        embedding = self.separation_embedding(batch, wanted, counts[-1])
+        embedding = self.separation_embedding(batch, chosen[-1], counts[-1])
         return self.separation_loss(embedding, given.labels, targets.background_labels, counts[:2])
 
     @property
@@ -101,14 +100,14 @@ class FSPTALHead(PointTALHead):
         return self.separation_loss is not None and self.separation is None
 
     def separation_embedding(
-        self, batch: SnippetBatch, wanted: Tensor | None = None, counts: Sequence[int] | None = None
+        self, batch: SnippetBatch, needed: Tensor | None = None, counts: Sequence[int] | None = None
     ) -> SnippetBatch:
         """The embedding E in which module D separates features.
 
         Args:
             batch (SnippetBatch): F, and E beside it if it is the trunk's.
-            wanted (Tensor, optional): ``(B, T)`` bool, snippets whose E is needed; it is arbitrary elsewhere.
-            counts (Sequence[int], optional): As in :meth:`SeparationBranch.forward`.
+            needed (Tensor, optional): As in :meth:`.SeparationBranch.forward`, for a branch.
+            counts (Sequence[int], optional): The same.
 
         Returns:
             SnippetBatch: E, ``(R, D_e)`` rows.
@@ -117,7 +116,7 @@ class FSPTALHead(PointTALHead):
             InputError: Neither a branch nor the trunk makes E.
         """
         if self.separation is not None:
-            return self.separation(batch, wanted, counts)
+            return self.separation(batch, needed, counts)
         if batch.affinity_embedding is None:
             raise no_embedding_error()
         return batch.with_features(batch.affinity_embedding)

@@ -47,27 +47,26 @@ class SeparationBranch(BaseModule):
         self.embedding = PackedConv1d(embed_channels, embed_channels, kernel_size)
 
     def forward(
-        self, batch: SnippetBatch, wanted: Tensor | None = None, counts: Sequence[int] | None = None
+        self, batch: SnippetBatch, needed: Tensor | None = None, counts: Sequence[int] | None = None
     ) -> SnippetBatch:
         """Embed snippets.
 
         Args:
             batch (SnippetBatch): F, ``(R, D)`` rows.
-            wanted (Tensor, optional): ``(B, T)`` bool, snippets to embed, within ``batch.mask``; all by default. They
-                attend to all snippets of their video.
-            counts (Sequence[int], optional): Number of snippets of each video that :meth:`needed` selects; by default
-                they are fetched from the device, for which the host waits.
+            needed (Tensor, optional): ``(B, T)`` bool, what :meth:`needed` gives for the snippets to embed; all snippets
+                by default. They attend to all snippets of their video.
+            counts (Sequence[int], optional): Number of needed snippets of each video; by default they are fetched from
+                the device, for which the host waits.
 
         Returns:
-            SnippetBatch: E, ``(R, D_e)`` rows, arbitrary but finite on snippets that are not wanted.
+            SnippetBatch: E, ``(R, D_e)`` rows, arbitrary but finite on other snippets.
         """
         hidden = F.relu(self.hidden(batch), inplace=True)
         key_value = torch.stack([directions(hidden).to(hidden.dtype), hidden], 1)  # (R, 2, D_e)
-        needed = self.needed(batch.mask if wanted is None else wanted, batch.mask)
-        near, rows = batch.with_features(key_value).select(needed, counts)
+        near, rows = batch.with_features(key_value).select(batch.mask if needed is None else needed, counts)
         query, own = near.features.unbind(1)
         scale = 1 / self.temperature
-        attended = video_attention(batch, query[:, None], key_value[:, :, None], asking=near, scale=scale)[:, 0]
+        attended = video_attention(batch, query[:, None], key_value[:, :, None], asking=near, scale=scale).squeeze(1)
         embedded = self.embedding(near.with_features(own + attended))
         return batch.with_features(embedded.new_zeros(len(hidden), embedded.shape[1]).index_add(0, rows, embedded))
 

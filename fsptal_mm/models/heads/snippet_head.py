@@ -39,7 +39,7 @@ class SnippetScores:
         """Scores from padded class activations M ``(B, T, C + 1)``, background last; always float32."""
         scores = logits.float().sigmoid()
         classes, background = scores.split([scores.shape[-1] - 1, 1], -1)
-        return cls(classes, background[..., 0], classes * (1 - background))
+        return cls(classes, background.squeeze(-1), classes * (1 - background))
 
 
 class SnippetHead(BaseModule):

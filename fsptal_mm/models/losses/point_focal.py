@@ -33,7 +33,7 @@ def point_focal_loss(
     loss = _focal(torch.cat([scores, 1 - scores, background_scores[..., None]], -1), exponent)
     of_class, not_class, of_background = loss.split([num_classes, num_classes, 1], -1)
     action_loss = of_class.where(targets.labels, not_class).sum(-1)
-    return _snippet_means(targets, action_loss, not_class.sum(-1) + of_background[..., 0])
+    return _snippet_means(targets, action_loss, not_class.sum(-1) + of_background.squeeze(-1))
 
 
 def _focal(scores, exponent):

@@ -27,13 +27,14 @@ def pool_video_scores(
         Tensor: ``(B, K)``.
     """
     num_snippets = mask.sum(1)
-    more = topk_divisor - 1 if round_up else 0
-    top_counts = ((num_snippets + more) // topk_divisor).clamp(min=1)
-    most = max(1, (mask.shape[1] + more) // topk_divisor)
+    lengths, most = num_snippets, mask.shape[1]
+    if round_up:
+        lengths, most = lengths + topk_divisor - 1, most + topk_divisor - 1
+    top_counts, most = (lengths // topk_divisor).clamp(min=1), max(1, most // topk_divisor)
     is_padding = ~mask[..., None]
     top = scores.masked_fill(is_padding, -torch.inf).topk(most, dim=1).values
-    taken = torch.arange(top.shape[1], device=top.device) < top_counts[:, None]
-    pooled = top.masked_fill(~taken[..., None], 0).sum(1) / top_counts[:, None]
+    beyond = torch.arange(top.shape[1], device=top.device) >= top_counts[:, None]
+    pooled = top.masked_fill(beyond[..., None], 0).sum(1) / top_counts[:, None]
     if labels is None:
         return pooled
     mean = scores.masked_fill(is_padding, 0).sum(1) / num_snippets[:, None]

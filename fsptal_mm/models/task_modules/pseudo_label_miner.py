@@ -11,6 +11,8 @@ from fsptal_mm.utils.errors import check_numbers
 
 from .neighbours import Neighbours
 
+_ABOVE_SCORES = 2.0  # which lie in [0, 1]
+
 
 @TASK_UTILS.register_module()
 class PseudoLabelMiner:
@@ -66,15 +68,15 @@ class PseudoLabelMiner:
         num_snippets = free.shape[1]
         inside_instance = _continue_the_last_point(targets, points).gather(1, points.right.clamp(max=num_snippets - 1))
         interval = points.here.cumsum(1)  # k for the snippets between the k-th and the next point
-        bins = interval.new_zeros((len(free), num_snippets + 1))
-        taken = bins.scatter_reduce(1, interval, background.long(), 'amax').gather(1, interval) > 0
-        candidate = free & ~inside_instance & ~taken
-        level = background_scores.masked_fill(~candidate, -1)
-        best = level.new_full(bins.shape, -1).scatter_reduce(1, interval, level, 'amax').gather(1, interval)
+        bins = len(free), num_snippets + 1
+        # Where an interval has background, that is the best one of it: no other snippet is named.
+        level = background_scores.masked_fill(~free | inside_instance, -1).masked_fill(background, _ABOVE_SCORES)
+        best = level.new_full(bins, -1).scatter_reduce(1, interval, level, 'amax').gather(1, interval)
+        is_best = (level == best) & (level >= 0)
         position = torch.arange(num_snippets, device=free.device).expand_as(interval)
-        position = position.masked_fill(~(candidate & (level == best)), num_snippets)
-        first = torch.full_like(bins, num_snippets).scatter_reduce(1, interval, position, 'amin').gather(1, interval)
-        return candidate & (position == first)
+        position = position.masked_fill(~is_best, num_snippets)
+        first = position.new_full(bins, num_snippets).scatter_reduce(1, interval, position, 'amin').gather(1, interval)
+        return is_best & (position == first)
 
     def _mine_actions(self, scores, background_scores, background, targets, points):
         """Rule 4: snippets that look like the nearest given point, with no background in between."""
@@ -89,18 +91,11 @@ class PseudoLabelMiner:
             inside = first_of_video + point.clamp(0, num_snippets - 1)
             alike = instances.take(inside * num_classes + top_class) != NO_INSTANCE
             source = torch.where(candidate & reachable & alike, point, source)
-        return _rows(instances, source)
+        return instances.take_along_dim(source[..., None], 1)
 
 
 def _continue_the_last_point(targets, points):
     """``(B, T)`` bool: points that share an instance with the point before them."""
     last = points.before
-    same = _rows(targets.snippet_instances, last.clamp(min=0)) == targets.snippet_instances
+    same = targets.snippet_instances.take_along_dim(last.clamp(min=0)[..., None], 1) == targets.snippet_instances
     return (same & targets.labels).any(-1) & (last >= 0)
-
-
-def _rows(instances, index):
-    """Rows ``(B, T, C)`` of ``(B, T, C)`` instances at the snippets ``(B, T)`` of the same video."""
-    num_videos, num_snippets, _ = instances.shape
-    index = index + torch.arange(num_videos, device=index.device)[:, None] * num_snippets
-    return instances.flatten(0, 1).index_select(0, index.flatten()).view_as(instances)

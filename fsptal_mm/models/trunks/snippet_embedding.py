@@ -33,7 +33,7 @@ class PackedConv1d(nn.Conv1d):
     def forward(self, batch: SnippetBatch) -> Tensor:
         """Convolve a :class:`.SnippetBatch` of ``(R, D_in)`` features; returns ``(R, D_out)`` with zero gaps."""
         self.check(batch)
-        out = super().forward(batch.features.t()[None])[0].t().contiguous()
+        out = super().forward(batch.features.t()[None]).squeeze(0).t().contiguous()
         return out.index_fill_(0, batch.gaps, 0)
 
     def check(self, batch: SnippetBatch) -> None:
