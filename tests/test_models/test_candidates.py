@@ -52,8 +52,11 @@ def draw(sampler, batch):
     def assign(video, candidates):
         return SegmentAssigner()(video, candidates, segments, 3)
 
-    video, candidates, exists = sampler(proposals, segments, lengths, assign)
-    return video[exists], candidates[exists], exists, assign(video[exists], candidates[exists])
+    video, candidates, targets, exists = sampler(proposals, segments, lengths, assign)
+    wanted = assign(video, candidates)
+    video, candidates, targets = video[exists], candidates[exists], targets[exists]
+    assert all(torch.equal(part, vars(wanted)[name][exists]) for name, part in vars(targets).items())
+    return video, candidates, exists, targets
 
 
 def test_every_range_has_its_quota_and_candidates_stay_in_their_videos(batch):

@@ -72,11 +72,11 @@ def test_losses_by_loops_over_candidates():
     batch, candidates, segments = make_batch(num_segments=2)
     segments.scores.copy_(torch.linspace(0.5, 1.5, 6))
     exists = torch.arange(len(candidates)) % 4 != 3
-    head.sampler = lambda *_: (candidates.video, candidates.segments, exists)
+    targets = head.assigner(candidates.video, candidates.segments, segments, 3)
+    head.sampler = lambda *_: (candidates.video, candidates.segments, targets, exists)
     found = head.loss(batch, candidates, segments)
     with torch.no_grad():
         logits, refined = head(batch, candidates.video, candidates.segments)
-    targets = head.assigner(candidates.video, candidates.segments, segments, 3)
     means, weights = [], targets.weights
     for video in range(3):
         chosen = [n for n in range(len(candidates)) if candidates.video[n] == video and exists[n]]

@@ -130,8 +130,7 @@ class RefinementHead(BaseModule):
         def assign(video, candidates):
             return self.assigner(video, candidates, pseudo_segments, self.num_classes)
 
-        video, candidates, exists = self.sampler(proposals, pseudo_segments, batch.mask.sum(1), assign)
-        targets = assign(video, candidates)
+        video, candidates, targets, exists = self.sampler(proposals, pseudo_segments, batch.mask.sum(1), assign)
         logits, refined = self(batches, video, candidates)
         on_class = targets.weights * self.class_loss(logits, targets.quality.expand_as(logits)).mean(0)
         on_segment = targets.weights * self.segment_loss(refined, targets.segments.expand_as(refined)).mean(0)

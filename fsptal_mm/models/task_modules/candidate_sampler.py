@@ -10,6 +10,8 @@ from torch import Tensor
 from fsptal_mm.structures import SegmentBatch
 from fsptal_mm.utils.errors import InputError, check_numbers
 
+from .segment_assigner import SegmentTargets
+
 
 @TASK_UTILS.register_module()
 class CandidateSampler:
@@ -59,7 +61,7 @@ class CandidateSampler:
 
     def __call__(
         self, proposals: SegmentBatch, segments: SegmentBatch, num_snippets: Tensor, assign: Callable
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, SegmentTargets, Tensor]:
         """Draw candidates and give them their targets.
 
         Args:
@@ -69,9 +71,9 @@ class CandidateSampler:
             assign (Callable): From ``(N,)`` videos and ``(N, 2)`` candidates to :class:`SegmentTargets`.
 
         Returns:
-            tuple[Tensor, Tensor, Tensor]: Videos ``(S,)`` int64, candidates ``(S, 2)`` in snippets, and ``(S,)`` bool,
-            false on those that only fill up: S depends on the number of videos alone (and on that of their segments,
-            where these are more than ``num_per_range``).
+            tuple[Tensor, Tensor, SegmentTargets, Tensor]: Videos ``(S,)`` int64, candidates ``(S, 2)`` in snippets,
+            their targets, and ``(S,)`` bool, false on those that only fill up, with targets of others: S depends on the
+            number of videos alone (and on that of their segments, where these are more than ``num_per_range``).
         """
         own, copies = self._jittered(segments)
         random_video, random = self._random(num_snippets, segments.segments)
@@ -85,13 +87,15 @@ class CandidateSampler:
         order = torch.rand(len(candidates), device=candidates.device)
         order[: len(segments)] = 0
         edges = candidates.new_tensor(self.tiou_edges)
-        tiou_range = torch.bucketize(assign(video, candidates).tiou, edges, right=True)
+        targets = assign(video, candidates)
+        tiou_range = torch.bucketize(targets.tiou, edges, right=True)
         num_ranges = len(edges) + 1
         group = torch.where(is_candidate, video * num_ranges + tiou_range, len(num_snippets) * num_ranges)
         quota = max(self.num_per_range, *segments.counts, 0)
         chosen, exists = _first_of_groups(group, order, len(num_snippets) * num_ranges, quota)
         anything = candidates.new_tensor([0.0, 1.0])  # finite, so that no gradient of it can be NaN
-        return video[chosen], torch.where(exists[:, None], candidates[chosen], anything), exists
+        chosen_candidates = torch.where(exists[:, None], candidates[chosen], anything)
+        return video[chosen], chosen_candidates, targets[chosen], exists
 
     def _jittered(self, segments):
         """Segments themselves ``(N, 2)`` and their copies ``(n N, 2)``."""

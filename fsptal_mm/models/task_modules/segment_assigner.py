@@ -27,6 +27,10 @@ class SegmentTargets:
     tiou: Tensor
     weights: Tensor
 
+    def __getitem__(self, index: Tensor) -> 'SegmentTargets':
+        """Those of some candidates, by a tensor of indices."""
+        return SegmentTargets(*(part[index] for part in vars(self).values()))
+
 
 @TASK_UTILS.register_module()
 class SegmentAssigner:
