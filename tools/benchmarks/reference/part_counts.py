@@ -106,6 +106,7 @@ def count_step(model, optimizer, data):
         for.
     """
     counts = PartCounts(model)
+    optimizer.zero_grad()  # as before every step of a training
     with counts.of_model():
         losses = model(**model.data_preprocessor(data, True), mode='loss')
         total = torch.stack(list(losses.values())).sum()
