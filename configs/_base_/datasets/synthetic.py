@@ -5,8 +5,12 @@ _base_ = ['./point_tal.py', '../classes/synthetic.py']
 data_root = '{{$FSPTAL_DATA_ROOT:data}}/synthetic'
 grid = dict(snippet_sec=0.64)  # 16 frames at 25 per second, as on THUMOS14
 
+# A few MB: kept in memory, and without workers, which cost more time than they save.
 train_dataloader = dict(
+    num_workers=0,
+    persistent_workers=False,
     dataset=dict(
+        keep_features='memory',
         data_root=data_root,
         metainfo={{_base_.metainfo}},
         type='SyntheticPointTALDataset',
@@ -14,9 +18,11 @@ train_dataloader = dict(
         subset='train',
         data_prefix=dict(feature='features/train'),
         grid=grid,
-    )
+    ),
 )
 test_dataloader = dict(
+    num_workers=0,
+    persistent_workers=False,
     dataset=dict(
         data_root=data_root,
         metainfo={{_base_.metainfo}},
@@ -25,6 +31,6 @@ test_dataloader = dict(
         subset='test',
         data_prefix=dict(feature='features/test'),
         grid=grid,
-    )
+    ),
 )
 val_dataloader = test_dataloader
