@@ -30,7 +30,7 @@ else
     PYTHON=.venv/bin/python
     python3 -m venv .venv >"$out/install.txt" 2>&1 \
         && "$PYTHON" -m pip install --quiet --retries 1 --timeout 10 -e '.[lite,test]' >>"$out/install.txt" 2>&1 \
-        && has_all "$PYTHON" || stop "no Python with the dependencies, and pip could not install them; see $out/install.txt"
+        && has_all "$PYTHON" || stop "no Python with the dependencies, and pip failed (network?): see $out/install.txt"
 fi
 "$PYTHON" -c "import torch; torch.zeros(1, device='$device')" 2>"$out/device.txt" \
     || stop "no device '$device': $(tail -n 1 "$out/device.txt")"
