@@ -119,7 +119,7 @@ def test_a_held_out_fold_chooses_by_its_points():
     assert config.val_evaluator == dict(type='PointMetric')
     assert (train_fold.pop('part'), val_fold.pop('part')) == ('train', 'held_out')
     assert train_fold == val_fold
-    for field in ('pipeline', 'test_mode'):
+    for field in ('pipeline', 'test_mode', 'keep_features'):
         train.pop(field, None), val.pop(field, None)
     assert train == val
     assert 'fold' not in config.test_dataloader.dataset
