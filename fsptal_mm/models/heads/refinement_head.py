@@ -124,7 +124,6 @@ class RefinementHead(BaseModule):
             dict[str, Tensor]: ``loss_refined_class`` and ``loss_refined_segment``: means over the candidates of a
             video, then over videos.
         """
-
         batch = batches[self.inputs[0]]
 
         def assign(video, candidates):
