@@ -130,10 +130,11 @@ def open_browser():
         yield browser
 
 
-def screenshot(browser, height, width=1240):
-    """Return a picture of the window with this content size."""
+def screenshot(browser, height, selector='body', width=1240):
+    """Return a picture of the page in a window of this size, from an element on."""
     metrics = {'width': width, 'height': height, 'deviceScaleFactor': 1, 'mobile': False}
     browser.execute_cdp_cmd('Emulation.setDeviceMetricsOverride', metrics)
+    browser.execute_script(f"document.querySelector('{selector}').scrollIntoView()")
     browser.execute_async_script('requestAnimationFrame(() => requestAnimationFrame(arguments[0]))')
     return Image.open(io.BytesIO(browser.get_screenshot_as_png()))
 
@@ -152,8 +153,7 @@ def pictures_of_report(browser, report):
     """Yield the name and picture of two parts of the report: its top, and its timelines."""
     browser.get(report.resolve().as_uri())
     yield 'report', screenshot(browser, 760)
-    browser.execute_script("document.querySelector('#timelines .controls').scrollIntoView()")
-    yield 'report_timelines', screenshot(browser, 560)
+    yield 'report_timelines', screenshot(browser, 560, '#timelines .controls')
 
 
 def main(argv=None):
