@@ -28,7 +28,10 @@ nitpick_ignore_regex = [
     ('py:class', 'ActionDataSample|Config|Figure|Path|Tensor'),
     ('py:class', 'optional'),  # in `name (type, optional):`
     # Made and read by the package alone
-    ('py:class', r'(.*\.)?(BackTALOutputs|ClipGrid|DELUOutputs|Judged|TrainingLog|VideoFile|VideoReader|_Result)'),
+    (
+        'py:class',
+        r'(.*\.)?(BackTALOutputs|ClipGrid|DELUOutputs|Judged|Matched|TrainingLog|VideoFile|VideoReader|_Result)',
+    ),
     ('py:class', r'fsptal_mm\.annotator\.labels\.VideoLabels'),
 ]
 

@@ -43,7 +43,8 @@ def point_average_precision(points: Instances, det: Instances, num_classes: int)
 def point_video_average_precision(points: Instances, det: Instances, num_videos: int) -> np.ndarray:
     """Interpolated average precision of each video on its own, by its points, over all classes together.
 
-    As :func:`.video_average_precision`, with true positives as :func:`point_average_precision` defines them.
+    As :func:`~fsptal_mm.evaluation.functional.video_average_precision`, with true positives as
+    :func:`point_average_precision` defines them.
 
     Args:
         points (Instances): Labelled instances.
