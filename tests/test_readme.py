@@ -82,6 +82,18 @@ def test_results_are_those_of_the_benchmarks():
         assert figures == [of_guide[DATA_NAMES[data], method] for method in methods]
 
 
+def test_methods_have_the_figures_of_the_benchmarks():
+    found = rows(PAGES['docs/guides/benchmarks.md'])
+    (column,) = {row.index('mAP@0.1-0.7') for row in found if row[:2] == ['data', 'row']}
+    of_guide = {tuple(row[:2]): row[column] for row in reversed(found) if len(row) > column}
+    table = rows(PAGES['docs/guides/which_method.md'])
+    (first,) = (index for index, row in enumerate(table) if row[:2] == ['method', '50 Salads'])
+    names = {'base model': 'base', "FS-PTAL, paper's form": "FS-PTAL (paper's form)"}
+    for method, *figures, _published in table[first + 2 :]:
+        for data, figure in zip(DATA_NAMES.values(), figures, strict=True):
+            assert figure == of_guide.get((data, names.get(method, method)), '-'), (data, method)
+
+
 def test_the_example_annotation_is_read(tmp_path):
     (example,) = re.findall(r'```json\n(.*?)```', PAGES['docs/guides/own_data.md'], re.DOTALL)
     (tmp_path / 'ann.json').write_text(json.dumps(json.loads(example)))
