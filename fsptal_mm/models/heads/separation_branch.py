@@ -53,8 +53,8 @@ class SeparationBranch(BaseModule):
 
         Args:
             batch (SnippetBatch): F, ``(R, D)`` rows.
-            needed (Tensor, optional): ``(B, T)`` bool, what :meth:`needed` gives for the snippets to embed; all snippets
-                by default. They attend to all snippets of their video.
+            needed (Tensor, optional): ``(B, T)`` bool, what :meth:`needed` gives for the snippets to embed; by default
+                all snippets. They attend to all snippets of their video.
             counts (Sequence[int], optional): Number of needed snippets of each video; by default they are fetched from
                 the device, for which the host waits.
 

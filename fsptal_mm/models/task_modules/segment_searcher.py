@@ -277,7 +277,7 @@ def _inside(windows, segments):
 
 
 def _indices(masks, count):
-    """``(K, count)`` indices at which each of ``(K, L)`` masks is true; the host knows their number and does not wait."""
+    """``(K, count)`` indices at which ``(K, L)`` masks are true; the host knows their number and does not wait."""
     index = torch.arange(masks.shape[1], device=masks.device).expand_as(masks)
     place = masks.cumsum(1) * masks  # from 1; all others are written to 0
     return index.new_empty(len(masks), count + 1).scatter_(1, place, index)[:, 1:]
