@@ -62,7 +62,8 @@ class GroundTruth:
             videos (Iterable[dict]): With ``video_id`` and, as far as known, ``duration_sec``,
                 ``gt_segments_sec (M, 2)``, ``gt_segment_labels (M,)``, ``point_sec (P,)``, ``point_labels (P,)``,
                 ``point_instances (P,)``, ``background_sec (K,)`` and ``ambiguous_sec (A, 2)``, as
-                :class:`.PointTALDataset` names them. Of windows of one video the first counts.
+                :class:`.PointTALDataset` names them. Without ``point_instances``, each point is an instance of its own.
+                Of windows of one video the first counts.
             classes (Sequence[str]): Names in the order of the indices.
             protocol (Protocol): tIoUs and averages.
             drop_ambiguous: Whether detections that overlap an ambiguous range are left out.
@@ -74,7 +75,12 @@ class GroundTruth:
         durations = [np.nan if video.get('duration_sec') is None else video['duration_sec'] for video in videos]
         segments = ((video.get('gt_segments_sec', []), video.get('gt_segment_labels', [])) for video in videos)
         points = ([video.get(key, []) for key in ('point_sec', 'point_labels', 'background_sec')] for video in videos)
-        labelled = ([video.get(f'point_{key}', []) for key in ('sec', 'labels', 'instances')] for video in videos)
+        labelled = [
+            [np.asarray(video.get(f'point_{key}', [])) for key in ('sec', 'labels', 'instances')] for video in videos
+        ]
+        for parts in labelled:
+            if not len(parts[2]):
+                parts[2] = np.arange(len(parts[0]))
         ranges = (video.get('ambiguous_sec', []) for video in videos)
         return cls(
             list(by_id),
@@ -82,7 +88,7 @@ class GroundTruth:
             np.array(durations, dtype=np.float64),
             Instances.join(Instances.of_video(*parts) for parts in segments),
             Instances.join(Instances.of_points(*parts) for parts in points),
-            Instances.join(point_extents(*map(np.asarray, parts)) for parts in labelled),
+            Instances.join(point_extents(*parts) for parts in labelled),
             protocol,
             Instances.join(map(Instances.of_video, ranges)) if drop_ambiguous else None,
         )

@@ -62,6 +62,8 @@ def train(root, work_dir, epochs, hooks):
     config = Config.fromfile(CONFIG)
     options = {'data_root': str(root), 'train_cfg.max_epochs': epochs, 'train_cfg.val_interval': 5}
     options |= {f'{part}_dataloader.dataset.type': 'PointTALDataset' for part in ('train', 'val', 'test')}
+    options |= {f'{part}_dataloader.num_workers': 2 for part in ('train', 'val')}
+    options |= {f'{part}_dataloader.persistent_workers': True for part in ('train', 'val')}
     options |= {'default_hooks.checkpoint.interval': 5, 'work_dir': str(work_dir), 'randomness.seed': 0}
     merge_options(config, options)
     config.custom_hooks = hooks
