@@ -51,7 +51,8 @@ def parts_of(model, features, sample, scores):
     segments = head.searcher(scores.final, targets)
     embedded = model.embedding(batch)
     embedded = embedded.with_affinity(embedded.affinity_embedding.detach().requires_grad_())
-    live = SnippetScores(*(part.clone().requires_grad_() for part in dataclasses.astuple(scores)))
+    parts = dataclasses.astuple(scores)  # a head leaves out what it does not give
+    live = SnippetScores(*(part if part is None else part.clone().requires_grad_() for part in parts))
 
     def losses():
         terms = head.loss_by_feat(live, targets) | head.score_loss(live.final, segments)
