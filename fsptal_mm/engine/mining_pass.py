@@ -9,6 +9,8 @@ from mmengine.dist import all_gather_object
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
+from fsptal_mm.models.evaluation_mode import evaluation_mode
+
 from .random_numbers import SeededItems
 from .unwrapping import unwrapped_model
 
@@ -29,9 +31,7 @@ def mining_pass(runner: Runner, mine: Callable, epoch: int | None = None) -> dic
         every epoch.
     """
     model, mined = unwrapped_model(runner), {}
-    was_training = model.training
-    model.eval()
-    with runner.optim_wrapper.optim_context(runner.model):  # in the precision of training
+    with evaluation_mode(model), runner.optim_wrapper.optim_context(runner.model):  # in the precision of training
         dataset = runner.train_dataloader.dataset
         if epoch is not None:
             inner = dataset.dataset if isinstance(dataset, SeededItems) else dataset
@@ -39,7 +39,6 @@ def mining_pass(runner: Runner, mine: Callable, epoch: int | None = None) -> dic
         for data in _loader(runner.train_dataloader, dataset):
             inputs = model.data_preprocessor(data)['inputs']
             mined.update(mine(model, inputs, data['data_samples']))
-    model.train(was_training)
     return {video_id: found for part in all_gather_object(mined) for video_id, found in part.items()}
 
 

@@ -1,13 +1,13 @@
 """Data samples of single videos with all that a timeline shows of a model."""
 
 from collections.abc import Sequence
-from contextlib import contextmanager
 
 import torch
 from mmaction.structures import ActionDataSample
 from mmengine.dataset import BaseDataset, pseudo_collate
 
 from fsptal_mm.evaluation.tal_metric import GROUND_TRUTH_KEYS
+from fsptal_mm.models.evaluation_mode import evaluation_mode
 from fsptal_mm.structures import VideoLabels, snippet_edges_sec, to_numpy
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.visualization import SnippetCurves
@@ -75,7 +75,7 @@ def mined_sample(model: torch.nn.Module, item: dict) -> ActionDataSample:
     """
     sample, inputs = _inputs(model, item)
     sample.set_metainfo(dict(is_training=True))
-    with _evaluating(model):
+    with evaluation_mode(model):
         batch = model.embed(inputs, [sample])
     sample.snippet_curves = _curves(model, batch, sample)
     if callable(getattr(model.head, 'mine', None)):
@@ -97,7 +97,7 @@ def predicted_sample(model: torch.nn.Module, item: dict) -> ActionDataSample:
         ActionDataSample: That of the item, with ``snippet_curves`` and ``pred_segments``.
     """
     sample, inputs = _inputs(model, item)
-    with _evaluating(model):
+    with evaluation_mode(model):
         sample.snippet_curves = _curves(model, model.embed(inputs), sample)
         model(inputs, [sample], mode='predict')
     return sample
@@ -107,14 +107,6 @@ def _inputs(model, item):
     data = pseudo_collate([item])
     (sample,) = data['data_samples']
     return sample, model.data_preprocessor(data)['inputs']
-
-
-@contextmanager
-def _evaluating(model):
-    was_training = model.training
-    model.eval()
-    yield
-    model.train(was_training)
 
 
 def _curves(model, batch, sample):

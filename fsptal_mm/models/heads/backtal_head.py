@@ -13,6 +13,7 @@ from mmaction.structures import ActionDataSample
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fsptal_mm.models.evaluation_mode import evaluation_mode
 from fsptal_mm.models.losses import feature_separation_loss, largest_of_video, pool_video_scores
 from fsptal_mm.models.trunks.affinity_embedding import AffinityConvs, MaskedConv1d, tap_cosines
 from fsptal_mm.structures import PointTargets, SnippetBatch
@@ -218,10 +219,8 @@ class BackTALHead(SnippetHead):
     @torch.no_grad()
     def clean_scores(self, batch: SnippetBatch) -> SnippetScores:
         """See :meth:`SnippetHead.clean_scores`: z^s and the length of features from 0 to 1 over each video."""
-        was_training = self.training
-        self.eval()
-        outputs = self.outputs(batch)
-        self.train(was_training)
+        with evaluation_mode(self):
+            outputs = self.outputs(batch)
         suppressed = batch.pad(outputs.suppressed).float()
         videos = pool_video_scores(suppressed, batch.mask, self.topk_divisor).softmax(-1)[:, :-1]
         length = batch.pad(outputs.features.float().norm(dim=1, keepdim=True))

@@ -9,6 +9,7 @@ from mmaction.registry import MODELS, TASK_UTILS
 from mmaction.structures import ActionDataSample
 from torch import Tensor
 
+from fsptal_mm.models.evaluation_mode import evaluation_mode
 from fsptal_mm.structures import PointTargets, SnippetBatch
 from fsptal_mm.utils.errors import InputError, check_numbers
 
@@ -139,11 +140,8 @@ class HRProHead(SnippetHead):
     @torch.no_grad()
     def clean_scores(self, batch: SnippetBatch) -> SnippetScores:
         """See :meth:`SnippetHead.clean_scores`."""
-        was_training = self.training
-        self.eval()
-        scores = SnippetScores.from_logits(batch.pad(self(batch)))
-        self.train(was_training)
-        return scores
+        with evaluation_mode(self):
+            return SnippetScores.from_logits(batch.pad(self(batch)))
 
     @torch.no_grad()
     def sum_at_points(

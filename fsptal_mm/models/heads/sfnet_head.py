@@ -12,6 +12,7 @@ from mmaction.structures import ActionDataSample
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fsptal_mm.models.evaluation_mode import evaluation_mode
 from fsptal_mm.models.losses import pool_video_scores
 from fsptal_mm.models.trunks.snippet_embedding import PackedConv1d
 from fsptal_mm.structures import PointTargets, SnippetBatch, VideoLabels
@@ -220,10 +221,8 @@ class SFNetHead(SnippetHead):
     @torch.no_grad()
     def _clean_logits(self, batch):
         """Fused z ``(B, T, C + 1)`` and a ``(B, T)``, padded, without dropout."""
-        was_training = self.training
-        self.eval()
-        z, a = self.logits(batch)[-1]
-        self.train(was_training)
+        with evaluation_mode(self):
+            z, a = self.logits(batch)[-1]
         return batch.pad(z).float(), batch.pad(a)[..., 0].float()
 
     @torch.no_grad()
