@@ -34,12 +34,13 @@ def test_rows_build_on_the_run_of_the_same_seed(tool, tmp_path):
     assert source.folder in [entry.experiment.folder for entry in compared]
 
 
-def test_clicks_are_told_from_points(tool, tmp_path):
+def test_kinds_of_supervision_are_told_apart(tool, tmp_path):
     tables = importlib.import_module('tables')
     entries = tool.plan(tables.TABLES['literature'], ['synthetic'], [0], [], tmp_path)
     told = {entry.row.label: tool.supervision(entry.experiment.config) for entry in entries}
     assert told['SF-Net'] == 'points'
     assert told['BackTAL'] == 'video labels, background clicks'
+    assert told['DELU'] == told['ASM-Loc, base model'] == told['ASM-Loc'] == 'video labels'
 
 
 @pytest.mark.processes

@@ -26,6 +26,7 @@ if __name__ == '__main__':  # before imports that take seconds, or fail
 import torch
 from ablation import check_numbers_of_runs, plan, run_missing
 from mmaction.apis import init_recognizer
+from mmaction.registry import MODELS
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import CheckpointLoader
 from rich import box
@@ -65,8 +66,8 @@ def supervision(config):
     given = config.train_dataloader.dataset.get('supervision')
     if given in _SUPERVISION:
         return _SUPERVISION[given]
-    heads = ('ASMLocHead', 'DELUHead', 'MILHead')
-    return 'video labels' if config.model.get('head', {}).get('type') in heads else 'points'
+    head = MODELS.get(config.model.get('head', {}).get('type', ''))
+    return getattr(head, 'supervision', 'points')
 
 
 @naming_types()

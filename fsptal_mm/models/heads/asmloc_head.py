@@ -12,6 +12,7 @@ from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from torch import Tensor, nn
 
+from fsptal_mm.models.evaluation_mode import evaluation_mode
 from fsptal_mm.models.losses import pool_video_scores, video_cross_entropy
 from fsptal_mm.structures import SnippetBatch
 from fsptal_mm.utils.errors import check_numbers
@@ -40,6 +41,8 @@ class ASMLocHead(SnippetHead):
         proposals (dict): Config of ``ProposalGenerator``; ``background_levels`` are levels of a^f.
         init_cfg: As in ``mmengine.model.BaseModule``.
     """
+
+    supervision = 'video labels'
 
     def __init__(
         self,
@@ -112,10 +115,8 @@ class ASMLocHead(SnippetHead):
     @torch.no_grad()
     def clean_scores(self, batch: SnippetBatch) -> SnippetScores:
         """See :meth:`SnippetHead.clean_scores`: ``q-hat = softmax(a^f z)``, ``b = a^b``, ``Q_v = softmax(top-k)``."""
-        was_training = self.training
-        self.eval()
-        z, attention = self.outputs(batch)
-        self.train(was_training)
+        with evaluation_mode(self):
+            z, attention = self.outputs(batch)
         attended = attention[..., :1] * z
         videos = pool_video_scores(attended, batch.mask, self.topk_divisor).softmax(-1)[:, :-1]
         scores = attended.softmax(-1)[..., :-1]

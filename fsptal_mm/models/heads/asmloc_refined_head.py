@@ -6,6 +6,7 @@ import torch
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
+from fsptal_mm.models.losses import video_mean
 from fsptal_mm.structures import SnippetBatch
 from fsptal_mm.utils.errors import check_numbers
 
@@ -92,4 +93,4 @@ def segment_label_loss(
     labels = torch.cat([snippet_labels, ~snippet_labels.any(-1, keepdim=True)], -1).to(logits.dtype)
     entropy = -(labels * logits.log_softmax(-1)).sum(-1) / labels.sum(-1)
     loss = (-uncertainty).exp() * entropy + uncertainty_weight * uncertainty
-    return (loss.masked_fill(~mask, 0).sum(1) / mask.sum(1)).mean()
+    return video_mean(loss, mask)

@@ -15,6 +15,7 @@ from mmengine.logging import MessageHub
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fsptal_mm.models.evaluation_mode import evaluation_mode
 from fsptal_mm.models.losses import guide_distances, pool_video_scores, video_mean
 from fsptal_mm.models.trunks.snippet_embedding import PackedConv1d
 from fsptal_mm.structures import SnippetBatch
@@ -33,7 +34,7 @@ _TWO_STREAMS = (
 
 @dataclass(frozen=True)
 class DELUOutputs:
-    """What the network makes of a batch; rows ``(R, ...)``.
+    """Outputs of the network for a batch; rows ``(R, ...)``.
 
     Attributes:
         logits: z, ``(R, C + 1)``, background last; gaps are arbitrary.
@@ -81,6 +82,8 @@ class DELUHead(SnippetHead):
     Raises:
         InputError: A bad argument, or no two streams.
     """
+
+    supervision = 'video labels'
 
     def __init__(
         self,
@@ -194,10 +197,8 @@ class DELUHead(SnippetHead):
     @torch.no_grad()
     def clean_scores(self, batch: SnippetBatch) -> SnippetScores:
         """See :meth:`SnippetHead.clean_scores`; of the kind that ``scores`` states."""
-        was_training = self.training
-        self.eval()
-        outputs = self.outputs(batch)
-        self.train(was_training)
+        with evaluation_mode(self):
+            outputs = self.outputs(batch)
         z, attention = batch.pad(outputs.logits).float(), batch.pad(outputs.attentions).float().mean(-1, keepdim=True)
         videos = pool_video_scores(attention * z, batch.mask, self.topk_divisor).softmax(-1)[:, :-1]
         classes = (z if self.scores == 'logits' else z.softmax(-1))[..., :-1]

@@ -27,6 +27,8 @@ class MILHead(SnippetHead):
         **kwargs: As in :class:`SnippetHead`.
     """
 
+    supervision = 'video labels'
+
     def __init__(self, *args: Any, video_loss: dict[str, Any] = dict(type='VideoLevelLoss'), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.video_loss = MODELS.build(video_loss)

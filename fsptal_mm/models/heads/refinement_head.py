@@ -134,11 +134,9 @@ class RefinementHead(BaseModule):
         on_class = targets.weights * self.class_loss(logits, targets.quality.expand_as(logits)).mean(0)
         on_segment = targets.weights * self.segment_loss(refined, targets.segments.expand_as(refined)).mean(0)
         is_refined = exists & (targets.tiou >= self.min_refined_tiou)
-        num_videos = len(batch.lengths)
-        return dict(
-            loss_refined_class=group_mean(on_class, video, num_videos, exists).mean(),
-            loss_refined_segment=group_mean(on_segment, video, num_videos, is_refined).mean(),
-        )
+        losses, chosen = torch.stack([on_class, on_segment]), torch.stack([exists, is_refined])
+        on_class, on_segment = group_mean(losses, video, len(batch.lengths), chosen).mean(1)
+        return dict(loss_refined_class=on_class, loss_refined_segment=on_segment)
 
     @torch.no_grad()
     def predict(self, batches: dict[str, SnippetBatch], data_samples: list[ActionDataSample]) -> list[ActionDataSample]:

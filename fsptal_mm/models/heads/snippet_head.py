@@ -58,7 +58,12 @@ class SnippetHead(BaseModule):
             snippet scores, at test time; what a loss pools is its own argument.
         proposals (dict): Config of ``ProposalGenerator``.
         init_cfg: As in ``mmengine.model.BaseModule``.
+
+    Attributes:
+        supervision (str): Kind of labels that the losses of the class read: points unless it says ``'video labels'``.
     """
+
+    supervision = 'points'
 
     def __init__(
         self,

@@ -56,18 +56,18 @@ def group_mean(values: Tensor, group: Tensor, num_groups: int, chosen: Tensor | 
     """Mean of the values of each group.
 
     Args:
-        values (Tensor): ``(N,)``.
+        values (Tensor): ``(..., N)``.
         group (Tensor): ``(N,)`` int64, the group of each value.
         num_groups: G.
-        chosen (Tensor, optional): ``(N,)`` bool, which values count; all by default.
+        chosen (Tensor, optional): ``(..., N)`` bool, which values count; all by default.
 
     Returns:
-        Tensor: ``(G,)``, 0 for a group without any.
+        Tensor: ``(..., G)``, 0 for a group without any.
     """
-    zeros, counted = values.new_zeros(num_groups), torch.ones_like(values)
+    zeros, counted = values.new_zeros(*values.shape[:-1], num_groups), torch.ones_like(values)
     if chosen is not None:
         values, counted = values.masked_fill(~chosen, 0), chosen.to(values.dtype)
-    return zeros.index_add(0, group, values) / zeros.index_add(0, group, counted).clamp(min=1)
+    return zeros.index_add(-1, group, values) / zeros.index_add(-1, group, counted).clamp(min=1)
 
 
 @MODELS.register_module()
