@@ -1,4 +1,4 @@
-"""What is worth labelling next: uncertain detections, and videos that differ from those labelled."""
+"""Order in which to label: uncertain detections first, and videos that differ from those labelled."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ def count_threshold(scores: np.ndarray, count: float) -> float:
     """Score from which on about ``count`` detections count.
 
     It stands for an operating point while there are too few held-out points to choose one: where detections are as many
-    as actions, false alarms are as many as missed actions.
+    as actions, false positives are as many as missed actions.
 
     Args:
         scores (np.ndarray): ``(N,)`` scores of all detections in some videos.

@@ -33,7 +33,7 @@ from fsptal_mm.apis.model_loading import find_config
 from fsptal_mm.datasets.annotations.records import load_annotations
 from fsptal_mm.datasets.synthetic.generator import ensure_synthetic
 from fsptal_mm.evaluation import read_results
-from fsptal_mm.evaluation.functional import render_markdown
+from fsptal_mm.evaluation.functional import render_markdown, sample_deviation
 from fsptal_mm.utils.configs import OptionsAction, merge_options
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.writing import atomic_write, write_json
@@ -158,7 +158,7 @@ def report(curves):
     for strategy, by_seed in curves.items():
         for rounds in zip(*by_seed.values()):
             points, figures = ([one[name] for one in rounds] for name in ('points', 'mAP'))
-            spread = f'{np.mean(figures):.1f} ± {np.std(figures):.1f}'
+            spread = f'{np.mean(figures):.1f} ± {sample_deviation(figures):.1f}'
             table.add_row(strategy, str(len(rounds[0]['videos'])), f'{np.mean(points):.0f}', spread)
     lines = [render_markdown(table)]
     for strategy in [name for name in curves if name != 'random' and 'random' in curves]:
