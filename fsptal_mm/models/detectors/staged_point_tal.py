@@ -128,12 +128,12 @@ class StagedPointTAL(PointTAL):
         return mean_over_ranks(losses, batch)
 
     def _embed_stage(self, inputs, views, stage):
-        """F of a later stage on the time of the views, and the members of segments."""
+        """F of a later stage on the resampled time axes, and the members of segments."""
         batch = inputs.resample([view.warp.positions for view in views])
         return self.embeddings[stage - 1](batch), segment_members(views, batch)
 
     def _scores(self, inputs, data_samples, stage, segments):
-        """Scores of a stage, their mask, and data samples whose grid is on the time of the scores."""
+        """Scores of a stage, their mask, and data samples whose grid has the time axis of the scores."""
         if not stage:
             batch = self.embed(inputs)
             return self.head.clean_scores(batch), batch.mask, _on_time_of(data_samples, [None] * len(data_samples))
@@ -175,7 +175,7 @@ def segment_members(views: Sequence[SegmentView], batch: SnippetBatch) -> Tensor
 
 
 def _on_time_of(data_samples, views):
-    """Data samples for proposals alone, on the time of the views, or on their own."""
+    """Data samples for proposals alone, on the time axis of the views, or on their own."""
     samples = []
     for sample, view in zip(data_samples, views):
         meta = dict(video_id=sample.video_id, grid=sample.grid, duration_sec=sample.duration_sec)

@@ -1,4 +1,4 @@
-"""Time that is stretched where proposals are short, and what proposals mean on it (ASM-Loc: He et al., CVPR 2022)."""
+"""Resampling that stretches short proposals (ASM-Loc: He et al., CVPR 2022), and proposals on its time axis."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,8 @@ class TimeWarp:
     """Map between the T snippets of a video and the M that are sampled from it; both ends stay where they are.
 
     Attributes:
-        cumulated: ``(T + 1,)`` float64, ascending from 0 to M: the place on the new time of the edges of snippets.
+        cumulated: ``(T + 1,)`` float64, ascending from 0 to M: edges of the T snippets on the resampled
+            axis.
         right_ends: Whether a new snippet is sampled at its right end, and edges of segments are mapped as such samples,
             as in the public code, and not at its centre.
     """
@@ -30,17 +31,17 @@ class TimeWarp:
 
     @property
     def positions(self) -> np.ndarray:
-        """``(M,)`` places within ``[0, T - 1]`` to sample features at, as :meth:`.SnippetBatch.resample` takes them."""
+        """``(M,)`` positions of samples within ``[0, T - 1]``, as :meth:`.SnippetBatch.resample` takes them."""
         anchor = 1.0 if self.right_ends else 0.5
         places = self.to_old(np.arange(self.num_snippets) + anchor) - anchor
         return places.clip(0, len(self.cumulated) - 2)
 
     def to_old(self, edges: ArrayLike) -> np.ndarray:
-        """Places on the video's own time of places on the new one, in snippets."""
+        """Positions on the video's own time axis of positions on the resampled one, in snippets."""
         return np.interp(edges, self.cumulated, np.arange(len(self.cumulated)))
 
     def to_new(self, edges: ArrayLike) -> np.ndarray:
-        """Places on the new time of places on the video's own, in snippets."""
+        """Positions on the resampled time axis of positions on the video's own, in snippets."""
         shift = 1.0 if self.right_ends else 0.0
         beyond = np.append(self.cumulated, 2 * self.cumulated[-1] - self.cumulated[-2])
         return np.interp(np.asarray(edges) + shift, np.arange(len(beyond)), beyond) - shift
@@ -48,27 +49,27 @@ class TimeWarp:
 
 @dataclass(frozen=True)
 class WarpedGrid:
-    """Seconds of places on a new time: what ``ProposalGenerator`` asks a grid for.
+    """Seconds of positions on a resampled time axis: the part of a grid that ``ProposalGenerator`` uses.
 
     Attributes:
         grid: Of the video.
-        warp: From the video to the new time.
+        warp: From the video to the resampled axis.
     """
 
     grid: SnippetGrid
     warp: TimeWarp
 
     def to_sec(self, position: ArrayLike) -> np.ndarray:
-        """Seconds of a place on the new time."""
+        """Seconds of a position on the resampled axis."""
         return self.grid.to_sec(self.warp.to_old(position))
 
 
 @dataclass(frozen=True)
 class SegmentView:
-    """Proposals of one video on a new time of M snippets, on the host.
+    """Proposals of one video on a resampled time axis of M snippets, on the host.
 
     Attributes:
-        warp: To the new time.
+        warp: To the resampled axis.
         ranges: ``(K, 2)`` int64, snippets ``[start, stop)`` within which there is attention.
         labels: ``(M, C)`` bool, pseudo labels: the classes of the proposals that hold a snippet.
     """
@@ -162,7 +163,7 @@ class DynamicSegmentSampler:
         return middle + half * np.array([-1, 1])
 
     def _ranges(self, segments, num_snippets):
-        """``(N, 2)`` snippets ``[start, stop)`` of places in snippets."""
+        """``(N, 2)`` ranges of whole snippets ``[start, stop)``, from positions in snippets."""
         ranges = np.rint(segments).astype(np.int64) + (np.array([0, 1]) if self.public_rounding else 0)
         return ranges.clip(0, num_snippets)
 
