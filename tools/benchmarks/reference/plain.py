@@ -53,8 +53,8 @@ def mine_batch(scores, background_scores, targets):
 class AllPairsLoss(nn.Module):
     """:class:`FeatureSeparationLoss` with gradients through all pairs."""
 
-    def forward(self, embedding, labels, background):
-        """Eq. 11-13."""
+    def forward(self, embedding, labels, background, counts):
+        """Eq. 11-13; the counts of labelled snippets are not needed."""
         terms = []
         for video, features in enumerate(embedding.split(embedding.features)):
             action, other = labels[video, : len(features)].any(-1), background[video, : len(features)]
@@ -82,7 +82,8 @@ def make_plain(model):
     """Replace the parts of a FS-PTAL model, in place; it keeps its segment search."""
     trunk, head = model.embedding, model.head
     trunk.conv = PaddedMaskedConv1d(trunk.conv)
-    trunk.affinity = nn.ModuleList(map(PaddedConv1d, trunk.affinity))
+    for place, conv in enumerate(trunk.affinity):
+        trunk.affinity[place] = PaddedConv1d(conv)
     head.miner = mine_batch
     head.separation_loss = AllPairsLoss()
     return model

@@ -1,0 +1,34 @@
+"""The benchmarks' own code runs on the models of today, and its plain step is the same step."""
+
+import importlib
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / 'tools/benchmarks'
+
+
+@pytest.fixture
+def load(monkeypatch, tmp_path):
+    """Import a benchmark as a module; there are no real annotations."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    monkeypatch.setenv('FSPTAL_DATA_ROOT', str(tmp_path))
+    return importlib.import_module
+
+
+def test_the_plain_step_has_the_same_losses(load):
+    bench, videos = load('bench_train_step'), load('reference.videos')
+    annotations, _ = videos.read_annotations(8)
+    data, *_ = videos.batches_of(videos.pack_videos(annotations, dim=8), size=4)
+    (model, optimizer), (plain, _) = (bench.build_model(8, len(annotations.classes)) for _ in range(2))
+    bench.train_step(model, optimizer, data)  # from first weights, nothing is mined
+    bench.make_plain(plain)
+    plain.load_state_dict(model.state_dict())
+    bench.check_plain(model, plain, data)
+
+
+def test_the_parts_of_a_step_run_one_by_one(load):
+    bench = load('bench_long_videos')
+    model, _ = bench.build_model(bench.DIM, bench.CLASSES)
+    for part in bench.parts_of(model, *bench.make_video(40)).values():
+        part()
