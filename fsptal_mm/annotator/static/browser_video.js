@@ -33,9 +33,7 @@ export class BrowserVideo {
     this.seeking = false;
     this.repeats = 0;
     const opened = this.opening = {};
-    const told = new Promise((resolve) => {
-      if (this.tells) this.element.requestVideoFrameCallback((now, frame) => resolve(frame.mediaTime));
-    });
+    const told = this.tells && this.#firstFrameSec(performance.now());
     this.element.src = url;
     await new Promise((resolve, reject) => {
       this.element.onerror = () => reject(new Error('cannot be played'));
@@ -49,6 +47,17 @@ export class BrowserVideo {
     this.ready = true;
     this.#watch(opened);
     this.onFrame(0);
+  }
+
+  // The browser may still report a frame of the video before: one that was shown before this one was opened.
+  #firstFrameSec(openedMs) {
+    return new Promise((resolve) => {
+      const ask = () =>
+        this.element.requestVideoFrameCallback((now, frame) =>
+          frame.presentationTime < openedMs ? ask() : resolve(frame.mediaTime),
+        );
+      ask();
+    });
   }
 
   stop() {
