@@ -1,13 +1,15 @@
 """Label one frame per action in your own videos, in a browser.
 
-Serves a page that only this machine can reach (127.0.0.1), opens it, and writes every change into the project file at
-once. Run the same command again to continue. "?" on the page shows all keys. The export writes annotations.json, which
-a PointTALDataset reads as ann_file, and LACP's point_labels.csv with the files that belong to it.
+The tool serves a page that only this machine can reach (127.0.0.1), opens it, and writes every change into the project
+file at once. Run the same command again to continue. "?" on the page shows all keys. The export writes
+annotations.json, which a PointTALDataset reads as ann_file, and LACP's point_labels.csv with the files that belong to
+it.
 
-The class list has one name per line. Its keys are 1-9, then a-z; another key may stand behind the name and a tab.
+The class list has one name per line. The classes get the keys 1-9, then a-z, in this order. To give a class another
+key, write a tab and the key behind its name.
 
-With --suggest, detections of a model stand on the timeline. Each is shown before it can be accepted (a point in the
-middle of the detection) or rejected (a background point there).
+With --suggest, the timeline shows detections of a model. You look at each one, then accept it (a point in the middle of
+the detection) or reject it (a background point there).
 
 Examples:
     python tools/annotate.py data/mine/videos --classes data/mine/classes.txt
@@ -42,13 +44,15 @@ def parse_args(argv):
     )
     parser.add_argument('--annotator', help='your name, for the project file')
     parser.add_argument('--allow-damaged', action='store_true', help='label what can be read of damaged videos')
-    parser.add_argument('--port', type=int, default=8210, help='0 for any free one (default: %(default)s)')
-    parser.add_argument('--no-browser', action='store_true', help='only print the address')
+    parser.add_argument(
+        '--port', type=int, default=8210, help='port of the page; 0 takes any free one (default: %(default)s)'
+    )
+    parser.add_argument('--no-browser', action='store_true', help='print the address, and open no browser')
     return parser.parse_args(argv)
 
 
 def open_project(args):
-    """Open the project of the command line with its videos; prints what cannot be labelled."""
+    """Open the project of the command line, and print which videos cannot be labelled and how many are done."""
     class_keys = read_class_keys(args.classes)
     classes = [key.name for key in class_keys]
     videos, problems = find_videos(args.videos)
@@ -67,7 +71,11 @@ def open_project(args):
 
 
 def start_server(api, port):
-    """Listen at the port, or at a free one if it is taken."""
+    """Listen at the port; if it is taken, at a free one.
+
+    Raises:
+        InputError: The port is no port number, or must not be used.
+    """
     try:
         return AnnotationServer(api, port)
     except OverflowError:
@@ -84,7 +92,7 @@ def main(argv=None):
     try:
         api = open_project(args)
         server = start_server(api, args.port)
-    except (InputError, OSError) as error:  # a folder that cannot be written to, say
+    except (InputError, OSError) as error:  # OSError: a folder that cannot be written to, for example
         sys.exit(f'error: {error}')
     port = server.server_port
     print(f'{server.url}\non another machine: ssh -L {port}:127.0.0.1:{port} THIS_MACHINE, then open the same address')

@@ -1,7 +1,7 @@
 """Localize actions in videos, or in files of snippet features.
 
 Prints the best detections of every video, and writes results.json (ActivityNet's format) and results.csv into
---out-dir. Inputs that cannot be used are reported in the end, with exit status 1; the results of the others are kept.
+--out-dir. Inputs that cannot be used are reported at the end, with exit status 1; the results of the others are kept.
 
 Examples:
     python tools/demo.py fsptal-tuned_synthetic work_dirs/demo/epoch_75.pth data/synthetic/features/test --timeline
@@ -33,7 +33,9 @@ def parse_args(argv):
     parser.add_argument('inputs', nargs='+', help='video files, feature files (.npy, .npz, .csv, .h5), folders of them')
     parser.add_argument('--out-dir', default='work_dirs/found', help='output folder (default: %(default)s)')
     parser.add_argument('--timeline', action='store_true', help='draw OUT_DIR/timelines/VIDEO.png')
-    parser.add_argument('--annotate', action='store_true', help='write OUT_DIR/videos/VIDEO.mp4 (for video files)')
+    parser.add_argument(
+        '--annotate', action='store_true', help='copy each video file to OUT_DIR/videos/VIDEO.mp4, with its detections'
+    )
     parser.add_argument('--batch-size', type=int, default=1, help='videos in one forward pass (default: %(default)s)')
     parser.add_argument(
         '--score-threshold',
@@ -42,15 +44,20 @@ def parse_args(argv):
     )
     parser.add_argument('--top-k', type=int, help='largest number of detections per video')
     parser.add_argument('--nms-iou', type=float, help="tIoU of class-wise NMS, which replaces the config's NMS")
-    parser.add_argument('--extractor', nargs=2, metavar=('CONFIG', 'CHECKPOINT'), help='recognizer for video files')
+    parser.add_argument(
+        '--extractor',
+        nargs=2,
+        metavar=('CONFIG', 'CHECKPOINT'),
+        help='recognizer that makes the features of video files',
+    )
     parser.add_argument(
         '--grid', nargs='+', action=OptionsAction, help="feature grid instead of the config's, e.g. snippet_sec=0.64"
     )
     parser.add_argument('--classes', help='class names, one per line, if the checkpoint does not hold them')
     parser.add_argument('--allow-damaged', action='store_true', help='take what can be read of damaged videos')
-    parser.add_argument('--device', help='default: the best one at hand')
+    parser.add_argument('--device', help='e.g. cpu or cuda:1 (default: a GPU, if there is one)')
     parser.add_argument('--show', type=int, default=5, help='detections to print per video (default: %(default)s)')
-    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, help='as in test.py')
+    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, help='as in test.py, e.g. data_root=DIR')
     args = parser.parse_args(argv)
     if args.show < 0:
         parser.error(f'argument --show: found {args.show}, expected at least 0')
@@ -69,10 +76,14 @@ def print_best(predictions, count):
 
 
 def check_is_no_run(folder):
-    """InputError if a folder is that of a training or a test, whose results.json would be replaced."""
+    """Refuse the folder of a training or a test, since its results.json would be replaced.
+
+    Raises:
+        InputError: The folder holds files of a run.
+    """
     found = next((path.name for name in _OF_RUNS for path in Path(folder).glob(name)), None)
     if found is not None:
-        raise InputError('a folder without a run', file=folder, field='--out-dir', found=found)
+        raise InputError('a folder without the files of a run', file=folder, field='--out-dir', found=found)
 
 
 def main(argv=None):
@@ -106,7 +117,7 @@ def main(argv=None):
         sys.exit(f'error: {error}')
     print_best(result['predictions'], args.show)
     if args.score_threshold is None and inferencer.operating_point is not None:
-        print(f'operating point, by held-out points: {inferencer.operating_point.overall}')
+        print(f'operating point, measured by held-out points: {inferencer.operating_point.overall}')
     if result['predictions']:
         print(f'written to {Path(args.out_dir)}: results.json, results.csv', *result['visualization'], sep='\n  ')
     for failure in result['failures']:

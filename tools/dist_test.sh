@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Usage: tools/dist_test.sh CONFIG CHECKPOINT NUM_PROCESSES [arguments of test.py]
-# Several machines: NNODES, NODE_RANK, MASTER_ADDR and PORT as in mmaction2.
+# For several machines, set NNODES, NODE_RANK, MASTER_ADDR and PORT as for the script of mmaction2.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 exec python -m torch.distributed.run --nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}" \

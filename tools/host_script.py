@@ -9,19 +9,26 @@ from types import SimpleNamespace
 
 
 def run(name):
-    """Run a script of mmaction2's ``tools`` with the arguments of this process; wrong input gives an error of one line.
+    """Run a script of mmaction2's ``tools`` with the arguments of this process.
 
-    Three things are added to mmaction2: ``--cfg-options data_root=DIR`` changes all paths below the old folder,
-    messages name the mistakes in options and configs, and ``RunChecksHook`` checks runs of configs without it, too.
+    Three things are added to mmaction2. ``--cfg-options data_root=DIR`` moves every path of the config that lies below
+    the old ``data_root``. A mistake in an option or a config gives one line that names it. ``RunChecksHook`` is added
+    to configs that lack it.
+
+    Args:
+        name: File name of the script, ``'train.py'`` or ``'test.py'``.
+
+    Raises:
+        SystemExit: The input is wrong; the message is one line.
     """
-    # oneDNN caches compiled code for the last 1024 shapes of tensors. Batches of videos nearly always have new shapes.
-    # The cached blocks then lie between the large blocks of each step, which malloc cannot give back: memory grows.
+    # oneDNN caches compiled code for the last 1024 shapes of tensors, and batches of videos nearly always have new
+    # shapes. The cached blocks then lie between the large blocks of the steps, so that malloc cannot give memory back.
     os.environ.setdefault('ONEDNN_PRIMITIVE_CACHE_CAPACITY', '32')  # about as many as a step needs
     root = Path(__file__).resolve().parents[1]
     if (root / 'fsptal_mm').is_dir():  # a clone that is not installed
         sys.path.insert(0, str(root))
     runpy.run_path(str(Path(__file__).with_name('starting.py')))['start'](name)
-    if {'-h', '--help'} & set(sys.argv[1:]):  # without the import of the package
+    if {'-h', '--help'} & set(sys.argv[1:]):  # the help needs no import of the package, which takes seconds
         _load(name).parse_args()
     import fsptal_mm  # noqa: F401  (repairs the host; a clone could not be imported before)
     from fsptal_mm.utils.configs import OptionsAction, move_data_root, naming_types, read_config
@@ -31,7 +38,7 @@ def run(name):
     script.DictAction = OptionsAction
     args = script.parse_args()
     if getattr(args, 'show', False) or getattr(args, 'show_dir', None):  # mmaction2 draws labels of short clips only
-        sys.exit('error: --show, --show-dir: tools/analysis_tools/plot_timeline.py draws timelines of a checkpoint')
+        sys.exit('error: --show and --show-dir do not work here; tools/analysis_tools/plot_timeline.py draws timelines')
 
     def fromfile(path):
         config = read_config(path)

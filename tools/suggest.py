@@ -1,7 +1,8 @@
-"""Rank the videos that are not labelled by what labelling them may teach: uncertain, and different from those labelled.
+"""Put unlabelled videos in the order in which to label them.
 
-Prints the first videos, and writes a file for annotate.py --suggest: all videos in this order, with their likely
-detections. Videos in ANNOTATIONS count as labelled.
+First come videos with uncertain detections that also differ from the labelled ones. The tool prints the first videos of
+this order, and writes a file for annotate.py --suggest: all unlabelled videos with their likely detections. Every video
+of ANNOTATIONS counts as labelled.
 
 Examples:
     python tools/suggest.py found/results.json data/mine/annotations.json data/mine/features
@@ -29,11 +30,13 @@ def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('results', type=Path, help='results.json of demo.py --score-threshold=-inf')
     parser.add_argument('annotations', help='the labels so far, in any format that the dataset reads')
-    parser.add_argument('features', nargs='+', help='folder of feature files of all these videos, one for each stream')
+    parser.add_argument(
+        'features', nargs='+', help='folder with the features of all these videos; one folder for each stream'
+    )
     parser.add_argument(
         '--checkpoint',
-        help='take the score thresholds that choose_threshold.py stored beside it (default: a score with which '
-        'unlabelled videos have as many detections as labelled ones have points, on the average)',
+        help='use the score thresholds that choose_threshold.py stored beside this file (default: the score with which '
+        'an unlabelled video has on average as many detections as a labelled one has points)',
     )
     parser.add_argument('--out', type=Path, help='default: suggestions.json beside RESULTS')
     parser.add_argument('--show', type=int, default=3, help='videos to print (default: %(default)s)')
@@ -41,7 +44,11 @@ def parse_args(argv):
 
 
 def stored_thresholds(checkpoint):
-    """Score threshold of each class, from the operating point of a checkpoint."""
+    """Read the score threshold of each class from the operating point of a checkpoint.
+
+    Raises:
+        InputError: The checkpoint has no operating point.
+    """
     chosen = read_operating_point(checkpoint)
     if chosen is None:
         expected = 'an operating point of this checkpoint, which choose_threshold.py makes'
@@ -66,7 +73,7 @@ def main(argv=None):
     for video in ranked[: args.show]:
         table.add_row(video.video_id, str(len(video.detections['labels'])), f'{video.uncertainty:.2f}')
     Console().print(table)
-    print(f'{len(ranked)} videos that are not labelled: {out}')
+    print(f'{len(ranked)} unlabelled videos, in the order to label them: {out}')
 
 
 if __name__ == '__main__':

@@ -1,4 +1,4 @@
-"""Run mmaction2's own training script with this plugin: the same arguments; wrong input gives an error of one line."""
+"""Run mmaction2's own training script with this plugin: the same arguments, but errors of input take one line."""
 
 import host_script
 

@@ -1,10 +1,11 @@
-"""Choose the score threshold of a checkpoint by the points of held-out videos, and keep it beside the checkpoint.
+"""Choose the score thresholds of a checkpoint by the points of held-out videos, and store them beside the checkpoint.
 
-Each class gets the score of the best F1; one with few points takes most of it from all classes together. A labelled
-action is found once; every other detection is a false alarm. The held-out videos are those that
-train_dataloader.dataset.fold keeps from the training, else those of val_dataloader. No ground-truth segment is read.
+The threshold of a class is the score with the best F1. For a class with few points, it lies near the threshold of all
+classes together. One detection of each labelled action is a true positive; every other detection is a false positive.
+The held-out videos are those that train_dataloader.dataset.fold keeps from the training, else those of val_dataloader.
+No ground-truth segment is read.
 
-tools/demo.py, TALInferencer, plot_timeline.py and report.py then use it, unless you give a score threshold.
+tools/demo.py, TALInferencer, plot_timeline.py and report.py then use them, unless you give a score threshold.
 
 Example:
     python tools/analysis_tools/choose_threshold.py configs/mine/fsptal_mine.py work_dirs/fsptal_mine/epoch_200.pth
@@ -32,14 +33,17 @@ def parse_args(argv):
     parser.add_argument('config', help='config file of the training, or name of a config in model-index.yml')
     parser.add_argument('checkpoint', help='local checkpoint of this model')
     parser.add_argument(
-        '--for', dest='other', metavar='CHECKPOINT', help='keep it for this checkpoint instead, trained on all videos'
+        '--for',
+        dest='other',
+        metavar='CHECKPOINT',
+        help='store them beside this checkpoint instead, which was trained on all videos',
     )
     parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, help='as in test.py, e.g. data_root=DIR')
     return parser.parse_args(argv)
 
 
 def report(chosen):
-    """Describe an operating point, one line for each class."""
+    """Describe an operating point as text: a line for all classes together, then one for each class."""
     lines = [f'all classes: {chosen.overall}, in {chosen.num_videos} held-out videos']
     return '\n'.join(lines + [f'  {name}: {threshold}' for name, threshold in chosen.by_class.items()])
 

@@ -1,4 +1,6 @@
-"""Analyse the errors of localizers by DETAD (ECCV 2018), from detections of any program in ActivityNet's format.
+"""Analyse the errors of localizers as DETAD does (Alwassel et al., ECCV 2018).
+
+The detections may come from any program, as files in ActivityNet's format.
 
 Examples:
     python tools/analysis_tools/diagnose.py work_dirs/fsptal-tuned_synthetic/results.json \\
@@ -36,9 +38,12 @@ from fsptal_mm.visualization import draw_error_profile, draw_false_negatives, dr
 def parse_args(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_file_arguments(parser)
-    parser.add_argument('--names', nargs='+', metavar='NAME', help='names of the models; default: from the paths')
+    parser.add_argument('--names', nargs='+', metavar='NAME', help='names of the models; default: parts of the paths')
     parser.add_argument(
-        '--preset', choices=sorted(BUCKET_PRESETS), default='thumos14', help='tIoUs and buckets; default: %(default)s'
+        '--preset',
+        choices=sorted(BUCKET_PRESETS),
+        default='thumos14',
+        help='dataset whose tIoUs and buckets to use; default: %(default)s',
     )
     parser.add_argument(
         '--tiou', nargs='+', type=float, metavar='T', help='tIoUs to average over, instead of those of the preset'
@@ -102,14 +107,14 @@ def model_names(paths, names=None):
 
 
 def to_markdown(ground_truth, num_videos, diagnoses):
-    """Format all tables, below a line with ground truth and number of videos."""
+    """Format all tables as Markdown, below a line with the ground-truth file and the number of videos."""
     tables = [f'{ground_truth}: {num_videos} videos', overview_table(diagnoses), error_table(diagnoses)]
     tables += [bucket_table(diagnoses, name) for name in next(iter(diagnoses.values()))['characteristics']]
     return '\n\n'.join(tables)
 
 
 def write(folder, suffix, table, diagnoses):
-    """Write figures, tables and pictures into a folder."""
+    """Write diagnosis.json, diagnosis.md, diagnosis.csv and the three pictures into a folder."""
     write_json(folder / 'diagnosis.json', diagnoses)
     with atomic_write(folder / 'diagnosis.md') as file:
         file.write(table + '\n')

@@ -20,34 +20,36 @@ from fsptal_mm.utils.writing import write_json
 def parse_args(argv=None):
     parser = argparse.ArgumentParser(description=__doc__)
     add_file_arguments(parser)
-    parser.add_argument('--preset', choices=sorted(PRESETS), default='thumos14', help='tIoUs; default: %(default)s')
+    parser.add_argument(
+        '--preset', choices=sorted(PRESETS), default='thumos14', help='dataset whose tIoUs to use; default: %(default)s'
+    )
     parser.add_argument('--tiou', nargs='+', type=float, metavar='T', help='tIoUs instead of those of the preset')
     parser.add_argument('--per-class', action='store_true', help='print the average precision of each class, too')
-    parser.add_argument('--json', type=Path, metavar='OUT', help='write the figures (fractions) here')
+    parser.add_argument('--json', type=Path, metavar='OUT', help='write the figures into this JSON file, as fractions')
     return parser.parse_args(argv)
 
 
 def add_file_arguments(parser):
-    """Add the arguments for results files and ground truth, for :func:`load_ground_truth`."""
+    """Add the arguments that :func:`load_ground_truth` reads: results files, ground truth and its videos."""
     parser.add_argument('results', nargs='+', metavar='RESULT', help='results files, one per model')
     parser.add_argument('ground_truth', metavar='GT', help='annotations, in any format of ann_file of the dataset')
     videos = parser.add_mutually_exclusive_group()
     videos.add_argument('--split', metavar='FILE', help='ids of the videos to evaluate, one per line')
     videos.add_argument('--subset', metavar='NAME', help='subset of GT to evaluate; default: all its videos')
     parser.add_argument(
-        '--ambiguous', metavar='FILE', help='ambiguous ranges; detections that overlap one are left out'
+        '--ambiguous', metavar='FILE', help='file of ambiguous ranges; detections that overlap one are left out'
     )
 
 
 def load_ground_truth(args, protocol):
-    """Read the videos that the command line names.
+    """Read the ground truth of the videos that the command line names.
 
     Args:
         args (Namespace): Arguments of :func:`add_file_arguments`.
         protocol (Protocol): tIoUs and averages.
 
     Returns:
-        GroundTruth: Of these videos, with ambiguous ranges if their file is given.
+        GroundTruth: That of these videos, with ambiguous ranges if their file is given.
 
     Raises:
         InputError: A file cannot be read, or there is no ground-truth segment in these videos.
@@ -72,7 +74,7 @@ def main(argv=None):
 
 
 def report(args, ground_truth, evaluations):
-    """Print the tables and write the figures."""
+    """Print the tables, write the figures if a file is named, and print one sentence for each results file."""
     segments, classes = ground_truth.segments, ground_truth.classes
     counts = np.bincount(segments.labels, minlength=len(classes))
     present = np.count_nonzero(counts)

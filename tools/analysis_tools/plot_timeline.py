@@ -1,8 +1,8 @@
 """Draw labels, scores and proposals of single videos on a time axis, for one or several models.
 
-The rows are frames, ground truth and points. Then for each model: extended labels, mined labels and best segments (of
-training videos), q-hat of the relevant classes, b, and proposals at the height of their scores. The ground truth of
-training videos is shown for analysis only.
+The first rows show frames, ground truth and points. The rows of each model follow: extended labels, mined labels and
+best segments (for training videos only), the final scores q-hat of the relevant classes, the background score b, and
+proposals at the height of their scores. The ground truth of training videos is shown for analysis only.
 
 Examples:
     python tools/analysis_tools/plot_timeline.py CONFIG CHECKPOINT
@@ -41,47 +41,63 @@ _DEFAULT_VIDEOS = 3
 
 def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('models', nargs='*', metavar='CONFIG CHECKPOINT', help='pairs, drawn below each other')
+    parser.add_argument(
+        'models',
+        nargs='*',
+        metavar='CONFIG CHECKPOINT',
+        help='one pair for each model; models are drawn below each other',
+    )
     parser.add_argument('--results', nargs='+', default=[], metavar='FILE', help="detections in ActivityNet's format")
     parser.add_argument('--ann-file', help='annotations for results without a model, in any format of the dataset')
     parser.add_argument('--names', nargs='+', metavar='NAME', help='names of the models, then of the results files')
-    parser.add_argument('--videos', nargs='+', metavar='ID', help=f'default: the first {_DEFAULT_VIDEOS}')
     parser.add_argument(
-        '--split', choices=('train', 'test'), default='test', help='videos of the models; default: %(default)s'
+        '--videos', nargs='+', metavar='ID', help=f'videos to draw; default: the first {_DEFAULT_VIDEOS}'
     )
-    parser.add_argument('--video-dir', metavar='DIR', help='video files, named by their ids, for a strip of frames')
+    parser.add_argument(
+        '--split',
+        choices=('train', 'test'),
+        default='test',
+        help='training or test videos of the config; default: %(default)s',
+    )
+    parser.add_argument('--video-dir', metavar='DIR', help='folder of video files ID.*, for a row of frames')
     default = 'work_dirs/timelines/{video}.png'
-    parser.add_argument('--out', default=default, metavar='PATH', help=f'PNG, SVG or PDF; default: {default}')
-    parser.add_argument('--max-classes', type=int, default=20, metavar='N', help='default: %(default)s')
-    parser.add_argument('--max-proposals', type=int, default=100, metavar='N', help='per model; default: %(default)s')
+    parser.add_argument('--out', default=default, metavar='PATH', help=f'PNG, SVG or PDF file; default: {default}')
+    parser.add_argument(
+        '--max-classes', type=int, default=20, metavar='N', help='most classes per video; default: %(default)s'
+    )
+    parser.add_argument(
+        '--max-proposals', type=int, default=100, metavar='N', help='most proposals per model; default: %(default)s'
+    )
     parser.add_argument(
         '--score-threshold',
         type=float,
         help="leave out the models' proposals of a lower score (default: that of choose_threshold.py, if there is one)",
     )
-    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, help='of all configs, as in test.py')
+    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, help='changes of all configs, as in test.py')
     args = parser.parse_args(argv)
     if not args.models and not args.results:
-        parser.error('a config and a checkpoint, or --results, is needed')
+        parser.error('found neither CONFIG CHECKPOINT nor --results, expected at least one of them')
     if len(args.models) % 2:
-        parser.error(f'configs and checkpoints come in pairs, but there are {len(args.models)} paths')
+        parser.error(f'found {len(args.models)} paths of models, expected pairs of a config and a checkpoint')
     sources = len(args.models) // 2 + len(args.results)
     if args.names is not None and len(args.names) != sources:
-        parser.error(f'argument --names: {len(args.names)} for {sources} models and results files')
+        parser.error(
+            f'argument --names: found {len(args.names)} names, expected {sources}, one for each model and results file'
+        )
     for name in ('max_classes', 'max_proposals'):
         if getattr(args, name) < 0:
             parser.error(f'argument --{name.replace("_", "-")}: found {getattr(args, name)}, expected at least 0')
     if Path(args.out).suffix.lower() not in SUFFIXES:
-        parser.error(f'argument --out: a path that ends with one of {", ".join(SUFFIXES)}, but got {args.out}')
+        parser.error(f'argument --out: found {args.out}, expected a path that ends with one of {", ".join(SUFFIXES)}')
     return args
 
 
 def collect(args):
-    """Build the timelines of the wanted videos, by id, without frames."""
+    """Build the timelines of the videos that the command line names, by video id, without frames."""
     pairs = list(zip(args.models[::2], args.models[1::2]))
     names = args.names or [Path(config).stem for config, _ in pairs] + args.results
     if len({*names}) < len(names):
-        raise InputError('different names of the models and results files', field='--names', found=names)
+        raise InputError('a different name for each model and results file', field='--names', found=names)
     files = {name: read_results(path) for name, path in zip(names[len(pairs) :], args.results)}
     videos = args.videos or _DEFAULT_VIDEOS
     if not pairs:
@@ -92,7 +108,7 @@ def collect(args):
         config = find_config(path)
         merge_options(config, args.cfg_options)
         of_models.append(timelines_of_model(config, checkpoint, args.split, videos, name, args.score_threshold))
-        videos = list(of_models[0])  # the same ones of every model
+        videos = list(of_models[0])  # all models show the videos of the first
     joined = {video_id: join_tracks(*(timelines[video_id] for timelines in of_models)) for video_id in videos}
     return add_results(joined, files)
 
@@ -102,7 +118,7 @@ def main(argv=None):
     try:
         timelines = collect(args)
         if len(timelines) > 1 and '{video}' not in args.out:
-            raise InputError("'{video}' in the path, since there are several", field='--out', found=args.out)
+            raise InputError("'{video}' in the path, since there are several videos", field='--out', found=args.out)
         for video_id, timeline in timelines.items():
             file = args.video_dir and find_video_file(args.video_dir, video_id)
             if file:

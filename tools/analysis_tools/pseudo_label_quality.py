@@ -1,7 +1,7 @@
 """Compare the pseudo labels of runs with the ground truth, epoch by epoch: mined labels and best segments.
 
-Reads the files that dict(type='PseudoLabelMiningHook', dump=True) of custom_hooks writes during training. The ground
-truth is for this analysis only; training never sees it.
+The tool reads the files that dict(type='PseudoLabelMiningHook', dump=True) of custom_hooks writes during training. The
+ground truth is for this analysis only; training never reads it.
 
 Examples:
     python tools/train.py CONFIG --cfg-options custom_hooks.0.dump=True
@@ -28,14 +28,14 @@ def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('work_dirs', nargs='+', metavar='WORK_DIR', help='work directories of the runs')
     parser.add_argument('--names', nargs='+', metavar='NAME', help='names of the runs; default: their folders')
-    parser.add_argument('--json', type=Path, metavar='OUT', help='write the figures (fractions) here')
+    parser.add_argument('--json', type=Path, metavar='OUT', help='write the figures into this JSON file, as fractions')
     parser.add_argument('--plot', type=Path, metavar='OUT', help='draw the figures into this PNG, SVG or PDF file')
     args = parser.parse_args(argv)
     args.names = args.names or args.work_dirs
     if len({*args.names}) < len(args.work_dirs) or len(args.names) != len(args.work_dirs):
-        parser.error(f'{len(args.work_dirs)} different names are needed, but got {", ".join(args.names)}')
+        parser.error(f'found the names {", ".join(args.names)}, expected {len(args.work_dirs)} different ones')
     if args.plot and args.plot.suffix.lower() not in SUFFIXES:
-        parser.error(f'argument --plot: a path that ends with one of {", ".join(SUFFIXES)}, but got {args.plot}')
+        parser.error(f'argument --plot: found {args.plot}, expected a path that ends with one of {", ".join(SUFFIXES)}')
     return args
 
 
@@ -53,7 +53,7 @@ def report(runs, json_path, plot_path):
 
     Args:
         runs (dict[str, dict]): Results of :func:`quality_over_training` by the names of the runs.
-        json_path, plot_path: Files, or None.
+        json_path, plot_path: Files to write; ``None`` writes none.
     """
     rows = {
         f'{name}, {epoch} epochs done': {measure: values.get(measure, float('nan')) for measure in MEASURES}

@@ -2,10 +2,12 @@
 
 The held-out videos are those of choose_threshold.py: what train_dataloader.dataset.fold keeps from the training, else
 the videos of val_dataloader. Videos that are trained on are refused, and so are checkpoints of another fold.
-Chosen is the last checkpoint whose point/mAP is within one standard error of the best one (Breiman et al. 1984): the
-difference of two checkpoints is that far from chance, by a bootstrap over the held-out videos.
+
+The tool chooses the last checkpoint whose point/mAP is within one standard error of the best one (Breiman et al. 1984).
+The standard error is that of the difference between the two checkpoints, by a bootstrap over the held-out videos.
+
 The columns marked "analysis" read the ground-truth segments of the held-out and of the test videos. They show how far
-the ranking can be trusted, and must not choose anything. --points-only leaves them out.
+the ranking can be trusted. Do not choose anything by them. --points-only leaves them out.
 """
 
 import argparse
@@ -46,23 +48,23 @@ _HELD_OUT, _TEST = 'held-out mAP (analysis)', 'test mAP (analysis)'
 def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config file of an experiment with a held-out fold')
-    parser.add_argument('checkpoints', nargs='+', metavar='CHECKPOINT', help='in the order of training')
+    parser.add_argument('checkpoints', nargs='+', metavar='CHECKPOINT', help='files, in the order of training')
     parser.add_argument('--points-only', action='store_true', help='read the points only, no ground-truth segments')
     parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, help='as in train.py, e.g. data_root=DIR')
     return parser.parse_args(argv)
 
 
 def judge(model, loader, evaluators, found=None):
-    """Run a model over the videos of a loader.
+    """Run a model over the videos of a loader, and compute its metrics.
 
     Args:
-        model (PointTAL): In evaluation mode.
-        loader (DataLoader): Of the videos.
+        model (PointTAL): Model in evaluation mode.
+        loader (DataLoader): Loader of the videos.
         evaluators (list[dict]): Configs of the metrics.
-        found (list, optional): Gets the points and the detections of each video with points.
+        found (list, optional): List that is extended by a pair (points, detections) for each video with points.
 
     Returns:
-        dict[str, float]: Figures of all metrics.
+        dict[str, float]: Figures of all metrics, as fractions.
     """
     evaluator = Evaluator(evaluators)
     evaluator.dataset_meta = loader.dataset.metainfo
@@ -81,17 +83,18 @@ def rank(config, checkpoints, points_only, found=None):
     """Evaluate every checkpoint.
 
     Args:
-        config (Config): Of the experiment.
+        config (Config): Config of the experiment.
         checkpoints (list[str]): Files.
         points_only: Whether to leave out the columns that read ground-truth segments.
-        found (dict, optional): Gets, for each checkpoint, the points and detections of each held-out video.
+        found (dict, optional): Dict that gets, for each checkpoint, the pairs (points, detections) of the held-out
+            videos.
 
     Returns:
-        dict[str, dict[str, float]]: A row of figures for each checkpoint.
+        dict[str, dict[str, float]]: A row of figures for each checkpoint, as fractions.
 
     Raises:
-        InputError: No video is held out, the held-out videos are trained on or have no points, or segments are missing;
-            or a checkpoint is missing, of another model or of another fold.
+        InputError: No video is held out; held-out videos are trained on, or none has a point; segments are missing; a
+            checkpoint is missing, or is one of another model or another fold.
     """
     dataset = build_held_out(config, with_segments=not points_only)
     analysis = [] if points_only else [config.test_evaluator]
@@ -116,7 +119,7 @@ def rank(config, checkpoints, points_only, found=None):
 
 
 def _main_figure(measures):
-    """First mAP of a TALMetric: the average over tIoUs, if there is one."""
+    """First mAP among the figures of a TALMetric: the average over tIoUs, if there is one."""
     for key, value in measures.items():
         if key.startswith('tal/mAP'):
             return value
@@ -124,10 +127,10 @@ def _main_figure(measures):
 
 
 def choose(found):
-    """Choose the last checkpoint within one standard error of the best.
+    """Choose the last checkpoint whose point/mAP is within one standard error of the best.
 
     Args:
-        found (dict[str, list]): As :func:`rank` fills it, in the order of training.
+        found (dict[str, list]): Pairs for each checkpoint, as :func:`rank` fills it, in the order of training.
 
     Returns:
         tuple: The chosen checkpoint, and for each checkpoint the standard error (fraction) of its difference from the
@@ -147,7 +150,10 @@ def choose(found):
 
 
 def report(rows, found):
-    """Name the checkpoint that the points choose; with mAP also the rank correlation, and the loss by this choice."""
+    """Describe the ranking as text: the table and the chosen checkpoint.
+
+    With the mAP of an analysis, the text also has the rank correlation, and the mAP that the choice loses.
+    """
     best, errors = choose(found)
     num_points = sum(len(points) for points, _ in found[best])
     table = {path: {_POINTS: row[_POINTS], _ERROR: errors[path], **row} for path, row in rows.items()}

@@ -23,10 +23,16 @@ from fsptal_mm.utils.errors import InputError
 
 def parse_args(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('work_dirs', nargs='+', metavar='WORK_DIR', help='one run each')
-    parser.add_argument('-o', '--out', default='report.html', metavar='FILE', help='default: %(default)s')
+    parser.add_argument('work_dirs', nargs='+', metavar='WORK_DIR', help='work directories of the runs')
     parser.add_argument(
-        '--videos', type=int, default=3, metavar='N', help='timelines of the N best and N worst (default: %(default)s)'
+        '-o', '--out', default='report.html', metavar='FILE', help='HTML file to write; default: %(default)s'
+    )
+    parser.add_argument(
+        '--videos',
+        type=int,
+        default=3,
+        metavar='N',
+        help='draw timelines of the N best and N worst videos (default: %(default)s)',
     )
     parser.add_argument(
         '--cfg-options',
@@ -37,12 +43,16 @@ def parse_args(argv=None):
     )
     args = parser.parse_args(argv)
     if args.videos < 0:
-        parser.error('argument --videos: must not be negative')
+        parser.error(f'argument --videos: found {args.videos}, expected at least 0')
     return args
 
 
 def run_names(work_dirs):
-    """Name runs by the shortest ends of their paths that differ."""
+    """Name each run by the end of its path, as long as needed to tell the runs apart.
+
+    Raises:
+        InputError: A work directory is given twice.
+    """
     paths = [Path(folder).absolute() for folder in work_dirs]
     for depth in range(1, max(len(path.parts) for path in paths) + 1):
         names = ['/'.join(path.parts[-depth:]) for path in paths]
