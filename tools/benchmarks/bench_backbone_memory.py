@@ -1,7 +1,8 @@
 """Peak memory and time of a training step through a backbone, against the length of the video.
 
-Every row is a process of its own (ResNet-18, clips of 4 frames of 112 x 112, one video, forward and backward).
-``MB`` is the most resident memory beyond what there was before the step, when the clips, as bytes, were there already.
+Every row is measured in a process of its own: ResNet-18, clips of 4 frames of 112 x 112, one video, forward and
+backward. ``MB`` is the peak of the resident memory, minus the peak before the step. The clips (uint8) are in memory
+before the step, so they do not count.
 """
 
 import argparse
@@ -30,12 +31,12 @@ def parse_args():
 
 
 def resident_mb():
-    """The most resident memory of this process so far."""
+    """Peak of the resident memory of this process so far, in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def step(mode, num_snippets, queue):
-    """One step; puts MB and seconds into the queue."""
+    """Run one step, and put its MB and seconds into the queue."""
     torch.set_num_threads(1)
     fsptal_mm.compat.apply()
     torch.manual_seed(0)

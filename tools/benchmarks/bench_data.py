@@ -1,7 +1,8 @@
-"""Time and memory of reading: a batch against its training step, and an ActivityNet-sized set of generated files.
+"""Time and memory of reading: a batch against its training step, and an ActivityNet-sized dataset of generated files.
 
-The 10,000 videos are files with holes: features of zeros that take no room on the disk and cost a read all the same.
-Every measurement of memory is a process of its own. PSS counts shared pages in shares, USS is what a process has alone.
+The features of the 10,000 videos are sparse files: they hold zeros and take no space on the disk, but a read costs as
+much as from other files. Every measurement of memory has a process of its own. PSS (proportional set size) divides a
+shared page among its processes; USS (unique set size) counts only what a process does not share.
 """
 
 import argparse
@@ -23,12 +24,12 @@ import fsptal_mm.compat
 from fsptal_mm.datasets import PointTALDataset
 
 NUM_CLASSES, SNIPPET_SEC, WORKERS = 20, 0.64, 2
-MEDIAN_SNIPPETS, SPREAD = 235, 0.81  # of THUMOS14's training videos: mean 326
+MEDIAN_SNIPPETS, SPREAD = 235, 0.81  # log-normal, like the lengths of THUMOS14's training videos (mean 326)
 PIPELINE = [dict(type='LoadSnippetFeatures'), dict(type='PointsToSnippets'), dict(type='PackPointTALInputs')]
 
 
 def write_set(folder, count, dim, median_snippets, spread, rng):
-    """Write so many videos with points, and features of zeros; returns the arguments of their dataset."""
+    """Write ``count`` videos with points, and features of zeros; return the arguments of their dataset."""
     folder = Path(folder)
     (folder / 'features').mkdir(parents=True)
     videos = {}
@@ -102,8 +103,10 @@ def open_files(pid):
 
 
 def measure_set(settings, batch_size, queue):
-    """Index a set, read batches with workers; puts the figures of a row into the queue."""
-    multiprocessing.set_start_method('fork', force=True)  # as in our configs; a spawned process spawns workers, too
+    """Index a dataset and read batches with workers; put the figures of a row into the queue."""
+    multiprocessing.set_start_method(
+        'fork', force=True
+    )  # as in our configs; this process was spawned, and would spawn its workers, too
     torch.set_num_threads(1)
     fsptal_mm.compat.apply()
     before = memory_mb('self')
@@ -155,7 +158,7 @@ def compare_sets(counts, dim, batch_size):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--videos', type=int, nargs='+', default=[1000, 10000], help='sizes of the generated sets')
+    parser.add_argument('--videos', type=int, nargs='+', default=[1000, 10000], help='sizes of the generated datasets')
     parser.add_argument('--repeats', type=int, default=3, help='turns of which the median counts')
     args = parser.parse_args()
     fsptal_mm.compat.apply()

@@ -1,4 +1,7 @@
-"""Time the reading of a generated video, and feature extraction with models of random weights: seconds per second."""
+"""Time the reading of a generated video, and feature extraction with models of random weights.
+
+Figures are seconds of video for each second of work.
+"""
 
 import argparse
 import importlib.util
@@ -29,14 +32,14 @@ _MODELS = {
 
 
 def write_recognizer(folder, kind, backbone, input_format, clip_len):
-    """Write the checkpoint; returns the arguments of an extractor."""
+    """Write the checkpoint of a recognizer with random weights; return its config and its path."""
     norm = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], format_shape=input_format)
     config = dict(
         model=dict(type=kind, backbone=backbone, data_preprocessor=dict(type='ActionDataPreprocessor', **norm)),
         test_pipeline=[
             dict(type='DecordInit'),
             dict(type='SampleFrames', clip_len=clip_len, frame_interval=16 // clip_len, num_clips=1),
-            dict(type='DecordDecode'),  # mmaction2's own steps, which are left out
+            dict(type='DecordDecode'),  # mmaction2's own steps of reading; the extractor replaces them
             dict(type='Resize', scale=(-1, 256)),
             dict(type='CenterCrop', crop_size=224),
             dict(type='FormatShape', input_format=input_format),
@@ -62,7 +65,7 @@ def write_video(path, duration_sec):
 
 
 def time_reading(path, every, read):
-    """Seconds of this process for decoding each ``every``-th frame, the best of three; one thread."""
+    """Processor seconds of this process for decoding every ``every``-th frame, in one thread; best of three runs."""
     times = []
     for _ in range(3):
         start = time.process_time()
@@ -72,12 +75,14 @@ def time_reading(path, every, read):
 
 
 def read_ours(path, every):
+    """Decode every ``every``-th frame with the reader of this package."""
     video = open_video(path)
     for start in range(0, len(video), 16 * every):
         video.frames(range(start, min(start + 16 * every, len(video)), every))
 
 
 def read_decord(path, every):
+    """Decode every ``every``-th frame with decord."""
     import decord
 
     video = decord.VideoReader(str(path), num_threads=1)

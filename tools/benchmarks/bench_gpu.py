@@ -1,7 +1,7 @@
 """Time training and inference at THUMOS14's lengths on a GPU; on a CPU, count operations and waits of the host.
 
-A step is features on the device to updated weights, mining and search included. Beside it, in the same run: the
-trunk's convolution alone, forward and backward, which is the least that a step takes.
+A step goes from features on the device to updated weights, mining and search included. The same run also times the
+trunk's convolution alone, forward and backward: no step can take less.
 """
 
 import argparse
@@ -116,7 +116,7 @@ def wait(device):
 
 
 def busy_share(function, device, repeats=5):
-    """Share of the time that the device works, and its kernels in a call, by torch.profiler."""
+    """Share of the time in which the device works, and number of its kernels in a call, by torch.profiler."""
     wait(device)
     activities = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
     with torch.profiler.profile(activities=activities) as profiler:
@@ -199,11 +199,23 @@ def bench_dim(dim, size, annotations, args):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     default = 'cuda' if torch.cuda.is_available() else 'cpu'
-    parser.add_argument('--device', type=torch.device, default=default, help='default: a GPU, if there is one')
-    parser.add_argument('--dims', type=int, nargs='+', metavar='D', help='default: 2048 and 256; on a CPU 256')
-    parser.add_argument('--batch-sizes', type=int, nargs='+', help='default: 16 and 64; on a CPU 16')
+    parser.add_argument(
+        '--device', type=torch.device, default=default, help='e.g. cpu or cuda:1 (default: a GPU, if there is one)'
+    )
+    parser.add_argument(
+        '--dims',
+        type=int,
+        nargs='+',
+        metavar='D',
+        help='dimensions of the features (default: 2048 and 256; on a CPU 256)',
+    )
+    parser.add_argument(
+        '--batch-sizes', type=int, nargs='+', help='videos in a batch (default: 16 and 64; on a CPU 16)'
+    )
     parser.add_argument('--steps', type=int, help='timed steps (default: 200; on a CPU 3)')
-    parser.add_argument('--compile', action='store_true', help='also with trunk and branch compiled')
+    parser.add_argument(
+        '--compile', action='store_true', help='also time a step with compiled trunk and separation branch'
+    )
     args = parser.parse_args()
     on_gpu = args.device.type == 'cuda'
     args.dims = args.dims or ([2048, 256] if on_gpu else [256])

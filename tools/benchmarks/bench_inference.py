@@ -1,10 +1,10 @@
-"""Time post-processing (scores to detections) and its NMS against plain loops and peers.
+"""Time post-processing (scores to detections) and its NMS against plain loops and the public code of others.
 
-One thread, videos of the lengths of THUMOS14's 210 test videos (log-normal, median 252 snippets, mean 338), scores that
-give about as many proposals as LACP's public code has there. The loops in ``reference/`` are written from the
-specification in the manner of LACP; their detections are compared, too. Ratios are medians of one run, in which both
-sides take turns; times are those of the processor, which other programs hardly change. Figures of peers 'across runs'
-are those of their public code, once, on another two-core machine.
+Everything runs in one thread. The videos have the lengths of THUMOS14's 210 test videos (log-normal, median 252
+snippets, mean 338), and scores that give about as many proposals as LACP's public code has there. The loops in
+``reference/`` are written from the specification in the manner of LACP; their detections are compared, too. Ratios are
+medians of one run, in which both sides take turns. Times are processor time, which other programs hardly change.
+'Across runs' marks figures of the public code of others, measured once on another two-core machine.
 """
 
 import argparse
@@ -47,7 +47,7 @@ def draw_video(rng):
 
 
 def compare_post_processing(repeats):
-    """Print post-processing per video."""
+    """Print the time of post-processing per video, and in how many videos both sides agree."""
     rng = np.random.default_rng(0)
     videos = [draw_video(rng) for _ in range(NUM_VIDEOS)]
     tensors = [(*map(torch.from_numpy, video[:3]), *video[3:]) for video in videos]
@@ -73,17 +73,17 @@ def compare_post_processing(repeats):
 
 
 def counted(generator, video):
-    """Number of proposals before NMS."""
+    """Count the proposals before NMS."""
     counting = ProposalGenerator(nms=dict(type='soft_nms', min_score=-np.inf))
     counting.nms = lambda segments, scores, labels, **kwargs: (np.arange(len(scores)), scores)
     return len(counting(*video)['scores'])
 
 
 def agree(video):
-    """Compare the detections of both sides.
+    """Whether both sides find the same detections.
 
-    Both get the interpolated curves: torch interpolates at points in single precision, so that a few values of millions
-    lie on the other side of a level.
+    Both get curves that are interpolated already: torch interpolates in single precision, so that a few values in a
+    million would lie on the other side of a threshold.
     """
     scores, background, video_scores, grid, duration_sec = video
     generator, factor = ProposalGenerator(upsampling=1), ProposalGenerator().upsampling
@@ -98,7 +98,7 @@ def agree(video):
 
 
 def draw_segments(rng, count):
-    """Segments in clusters of 25 on average, and scores."""
+    """Draw segments in clusters of 25 on average, and their scores."""
     centre = rng.random(max(1, count // 25)) * count / 3
     length = rng.lognormal(1.2, 0.6, centre.shape)
     chosen = rng.integers(len(centre), size=count)
@@ -107,7 +107,7 @@ def draw_segments(rng, count):
 
 
 def compare_nms(num_classes, per_class, repeats):
-    """Print the NMS of one video with so many segments of every class."""
+    """Print the time of NMS in one video with ``per_class`` segments of every class."""
     rng = np.random.default_rng(0)
     parts = [draw_segments(rng, per_class) for _ in range(num_classes)]
     segments, scores = (np.concatenate(part) for part in zip(*parts))
@@ -130,7 +130,7 @@ def compare_nms(num_classes, per_class, repeats):
 
 
 def all_kept(kept, per_class):
-    """Indices in all segments, ascending, of what is kept of every class."""
+    """Indices of the kept segments of all classes among all segments, ascending."""
     return np.sort(np.concatenate([part + label * per_class for label, part in enumerate(kept)]))
 
 

@@ -1,7 +1,8 @@
 """Time per snippet in videos of 200 to 20,000 snippets, part by part, and the memory of feature separation.
 
-One video, FS-PTAL with the paper's config, D = 256, an instance for every 50 snippets, scores as of a trained model.
-Everything but module D, whose pairs are quadratic by definition, should cost the same per snippet.
+The model is FS-PTAL with the paper's config and D = 256. The video has an instance for every 50 snippets, and scores
+like those of a trained model. Everything should cost the same per snippet, except for module D, which compares all
+pairs of snippets by definition.
 """
 
 import argparse
@@ -43,7 +44,7 @@ def make_video(num_snippets):
 
 
 def parts_of(model, features, sample, scores):
-    """Functions that run one part of a step each, forward and backward."""
+    """Make functions that each run one part of a step, forward and (where it has losses) backward."""
     head = model.head
     batch = model.data_preprocessor(dict(inputs=[features], data_samples=[sample]), True)['inputs']
     given = PointTargets.from_samples([sample], batch.mask)
@@ -51,7 +52,7 @@ def parts_of(model, features, sample, scores):
     segments = head.searcher(scores.final, targets)
     embedded = model.embedding(batch)
     embedded = embedded.with_affinity(embedded.affinity_embedding.detach().requires_grad_())
-    parts = dataclasses.astuple(scores)  # a head leaves out what it does not give
+    parts = dataclasses.astuple(scores)  # None: the head does not give this part
     live = SnippetScores(*(part if part is None else part.clone().requires_grad_() for part in parts))
 
     def losses():
@@ -93,7 +94,7 @@ def main():
             parts['module D']()
         memory.append(peak.peak / length)
         for name, function in parts.items():
-            once = name == 'module D' and length > 5000  # a quarter of a minute in the longest video
+            once = name == 'module D' and length > 5000  # it takes a quarter of a minute in the longest video
             (seconds,) = median_sec([function], 1 if once else args.repeats, warm=once, clock=clock)
             table.setdefault(name, []).append(seconds / length)
     print(f'threads: {torch.get_num_threads()}, {told_clock}')

@@ -1,9 +1,9 @@
 """Time mAP and AR@AN against mmaction2's ports of ActivityNet's scripts, on ground truth of THUMOS14's shape.
 
-Both sides start from data in memory and end with the figures, in one process and one run, taking turns: look at the
-median of the ratios. The AP of every class and threshold is compared, too. The port works as the script does, on arrays
-instead of pandas' tables. It takes long on 2000 detections per video; with ``--share 0.1`` its mAP gets every tenth
-detection only, and its time is multiplied by ten.
+Both sides start from data in memory and end with the figures. They take turns in one process; the result is the median
+of the ratios. The AP of every class and threshold is compared, too. The port works as the script does, but on arrays
+instead of tables of pandas. It takes long on 2000 detections per video: with ``--share 0.1``, its mAP gets only every
+tenth detection, and its time is multiplied by ten.
 """
 
 import argparse
@@ -42,7 +42,7 @@ def make_data(rng, per_video):
 
 
 def official_map(gt, det):
-    """Give the function to time, and the object that holds its result."""
+    """Make the port's function for mAP, to be timed; return it with the object that then holds the result."""
     annotations = {f'v_{video}': {'annotations': []} for video in range(NUM_VIDEOS)}
     for video, label, segment in zip(gt.videos, gt.labels.tolist(), gt.segments.tolist()):
         annotations[f'v_{video}']['annotations'].append({'label': label, 'segment': segment})
@@ -58,7 +58,7 @@ def official_map(gt, det):
 
 
 def official_recall(gt, det):
-    """Give the function to time."""
+    """Make the port's function for AR@AN, to be timed."""
     truth = {video: gt.segments[gt.videos == video] for video in range(NUM_VIDEOS)}
     rows = np.column_stack([det.segments, det.scores])
     proposals = {video: rows[det.videos == video] for video in range(NUM_VIDEOS)}
@@ -90,7 +90,7 @@ def compare(per_video, share, repeats):
 
 
 def print_line(name, det, secs, factor, note):
-    """One measurement: seconds of both sides."""
+    """Print one measurement; ``secs`` holds the seconds of both sides, turn by turn."""
     scaled = f' (from 1/{factor:.0f} of them)' if factor > 1 else ''
     ours, port = np.median(secs, axis=1)
     times = f'ours {ours:.3f} s, port {port:.2f} s{scaled}, ratio {np.median(secs[1] / secs[0]):.0f}'
@@ -99,7 +99,7 @@ def print_line(name, det, secs, factor, note):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--detections', nargs='+', type=int, default=[200, 2000], help='per video')
+    parser.add_argument('--detections', nargs='+', type=int, default=[200, 2000], help='detections per video')
     parser.add_argument('--share', type=float, default=1.0, help="share of the detections that the port's mAP gets")
     parser.add_argument('--repeats', type=int, default=3, help='turns of which the median counts')
     args = parser.parse_args()

@@ -1,8 +1,8 @@
-"""Time mining and segment search against plain loops over snippets, which must find the same.
+"""Time mining and segment search against plain loops over snippets.
 
-Mining: batch 16 x 5000 snippets x 20 classes; both loops are one function, given tensors or lists. Search: the segments
-of THUMOS14's training videos, with scores of an FS-PTAL model of D = 256 before and during its first epochs; and how
-their contrast compares with that of a beam search of budget 25, candidate by candidate.
+Mining takes a batch of 16 videos x 5000 snippets x 20 classes; the loops must find the same labels. The two loops are
+one function, which gets tensors or lists. The search takes THUMOS14's training videos, with scores of an FS-PTAL model
+of D = 256 before and during its first epochs. Its contrast is compared with that of a beam search of budget 25.
 """
 
 import argparse
@@ -23,14 +23,18 @@ from fsptal_mm.models.losses import outer_inner_contrast
 from fsptal_mm.structures import PointTargets
 
 BATCH, LENGTH, CLASSES = 16, 5000, 20
-# Seconds of LACP's public code and of rewritings of it, on another 2-core machine.
+# Seconds of the loops of LACP's public code, and of the same loops rewritten with lists, on another 2-core machine.
 PEERS = {'trained': dict(LACP=0.641, lists=0.277), 'worst': dict(LACP=2.43, lists=0.284)}
-LACP_SEARCH = 25 / 200  # its beam search, a video, on one core
+LACP_SEARCH = 25 / 200  # seconds of its beam search for a video, on one core
 TIMED = 3  # batches of which the search is timed
 
 
 def draw_scores(kind, generator):
-    """Scores, background scores and labels: ``trained`` keep to actions of 8 snippets, ``worst`` are all in between."""
+    """Draw scores, background scores and labels.
+
+    ``trained``: high scores in actions of about 8 snippets alone, as of a trained model. ``worst``: every snippet looks
+    like an action, so that mining has the most to do.
+    """
     instances = torch.full((BATCH, LENGTH, CLASSES), -1, dtype=torch.int32)
     times = torch.arange(10, LENGTH, 20)
     instances[:, times, torch.randint(CLASSES, (BATCH, 1), generator=generator)] = torch.arange(len(times)).int()
@@ -43,7 +47,7 @@ def draw_scores(kind, generator):
 
 
 def loop(scores, background_scores, given, as_lists):
-    """Mine a batch with :func:`mine_video`; returns instances and background."""
+    """Mine a batch with :func:`mine_video`; return instances and background labels."""
     mined = given.snippet_instances.clone(), torch.zeros_like(given.mask)
     parts = (scores, background_scores, *mined)
     if as_lists:
@@ -54,7 +58,7 @@ def loop(scores, background_scores, given, as_lists):
 
 
 def bench_mining(repeats):
-    """Print one line per kind of scores."""
+    """Print the times of mining, one line for each kind of scores."""
     miner, generator = PseudoLabelMiner(), torch.Generator().manual_seed(0)
     mask = torch.ones(BATCH, LENGTH, dtype=torch.bool)
     for kind, peers in PEERS.items():
@@ -86,7 +90,7 @@ def search_inputs(model, data):
 
 
 def bench_search(steps, repeats):
-    """Print one line per number of training steps."""
+    """Print the times of the search, one line for each number of training steps."""
     annotations, told = read_annotations()
     batches = batches_of(pack_videos(annotations, dim=256))
     print(f'search: {told}; {len(batches)} batches of {BATCH}')

@@ -1,7 +1,8 @@
 """Time the second stage beside stage 1: a training step, inference of a video, and memory of long videos.
 
-FS-PTAL with the paper's config and two networks behind it, one on X and one on F, at THUMOS14's real lengths, batch
-16. Both sides take turns in one run. A training has far fewer steps of the second stage than of stage 1.
+The model is FS-PTAL with the paper's config, and behind it two networks of the second stage, one on X and one on F.
+Batches have 16 videos of THUMOS14's real lengths. Both sides take turns in one run. Note that a training has far fewer
+steps of the second stage than of stage 1.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from reference.videos import batches_of, pack_videos, read_annotations
 import fsptal_mm.compat
 from fsptal_mm.structures import SegmentBatch, SnippetBatch
 
-PROPOSALS = 400  # of a video, with NMS at .95, on the THUMOS-shaped set
+PROPOSALS = 400  # as many as a video of the THUMOS-shaped dataset has, with NMS at .95
 LONG_SNIPPETS, LONG_CANDIDATES = (2000, 20_000), 5000
 
 
@@ -36,7 +37,7 @@ def draw_segments(count, num_snippets, num_classes, generator):
 
 
 def refined_model(dim, annotations, data):
-    """A model in its second stage, its optimiser, and the same model in its first one."""
+    """Build a model in its second stage and its optimizer, and the same model in stage 1 and its optimizer."""
     num_classes, generator = len(annotations.classes), torch.Generator().manual_seed(0)
     stage1, optimizer = build_model(dim, num_classes)
     model, _ = build_model(dim, num_classes)
@@ -98,7 +99,9 @@ def count_memory(dim, num_classes):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--dims', type=int, nargs='+', default=[256, 2048], metavar='D', help='of the features')
+    parser.add_argument(
+        '--dims', type=int, nargs='+', default=[256, 2048], metavar='D', help='dimensions of the features'
+    )
     parser.add_argument('--repeats', type=int, default=3, help='turns of which the median counts')
     args = parser.parse_args()
     fsptal_mm.compat.apply()

@@ -1,7 +1,7 @@
 """Time what ``import fsptal_mm`` adds to importing mmaction2's models, datasets and evaluation.
 
-Every turn is a process of its own: it imports the toolbox, then the package, and says how long each of them took and
-which other packages ours has loaded. Python keeps compiled files, as it does by default.
+Every turn is a process of its own: it imports mmaction2, then this package, and prints how long each import took, and
+which further packages the second one loaded. Python keeps compiled files, as it does by default.
 """
 
 import argparse

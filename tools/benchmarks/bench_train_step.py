@@ -1,8 +1,8 @@
 """Time a training step at THUMOS14's real lengths, batch 16, and count its memory and the waits of the host.
 
-The step is FS-PTAL with the paper's config: label extension, mining, search, losses A-D, backward pass, Adam. Beside
-it, by turns in the same run: its trunk's convolution alone, forward and backward, our LACP, and a plain step (padded
-batches, mining snippet by snippet on tensors, all pairs at once) that must have the same losses.
+The step is that of FS-PTAL with the paper's config: label extension, mining, search, losses A-D, backward pass, Adam.
+The same run times, in turns with it: the convolution of its trunk alone, forward and backward; our LACP; and a plain
+step (padded batches, mining snippet by snippet on tensors, all pairs at once), which must have the same losses.
 """
 
 import argparse
@@ -20,8 +20,9 @@ from reference.videos import batches_of, pack_videos, read_annotations
 
 import fsptal_mm.compat
 
-# Seconds a step of LACP's public code on the same videos (2 cores, AVX2), after its first search over all training
-# videos, and of that search: its forward pass and its beam search on two cores, for every tenth step.
+# LACP's public code on the same videos (2 cores, AVX2), by D: seconds of a step after its first search over all
+# training videos, and a tenth of the seconds of the search (forward pass, and beam search on two cores), which is made
+# every tenth step.
 LACP_STEP = {2048: 3.10, 256: 0.339}
 LACP_SEARCH = {2048: (17.5 + 13.5) / 10, 256: 13.5 / 10}  # no figure for the forward pass of D = 256
 NUM_VIDEOS = 32
@@ -53,12 +54,12 @@ def step_losses(model, data):
 
 
 def check_plain(model, plain, data):
-    """The plain step finds the same."""
+    """Check that the plain step has the same losses; an AssertionError if not."""
     torch.testing.assert_close(step_losses(model, data), step_losses(plain, data), rtol=1e-3, atol=1e-4)
 
 
 def mining_of(model, data):
-    """Mining and segment search of a batch, as a function without arguments."""
+    """Make a function that runs mining and segment search on a batch."""
     batch = model.data_preprocessor(data, True)
     with torch.no_grad():
         embedded = model.embed(**batch)
@@ -66,7 +67,7 @@ def mining_of(model, data):
 
 
 def lacp_step_of(num_classes, dim):
-    """LACP's head on our trunk; on features without label extension, as in its public code."""
+    """Make a function that trains LACP's head on our trunk; give it batches without label extension, as LACP has."""
     model = dict(
         type='PointTAL',
         embedding=dict(type='SnippetEmbedding', in_channels=dim),
@@ -81,12 +82,12 @@ def bench_time(trained, plain, batches, warm_up, seconds_of, matmul):
     """Print the times of a step.
 
     Args:
-        trained: Model and optimiser after ``warm_up`` steps.
-        plain: The same of the plain step; takes over the weights of the model.
-        batches: Of videos with extended and with given labels.
-        warm_up: How many steps.
-        seconds_of: :func:`median_sec` with all but the functions.
-        matmul: See :func:`matmul_gflops`.
+        trained: Model and optimizer after ``warm_up`` steps.
+        plain: Model and optimizer of the plain step; the model takes over the weights of the trained one.
+        batches: Pairs of batches of the same videos, with extended labels and with the given ones alone.
+        warm_up: Number of steps that the model has been trained.
+        seconds_of: :func:`median_sec` with all arguments but the functions.
+        matmul: Rate of a matrix product in GFLOP/s, see :func:`matmul_gflops`.
     """
     model, optimizer = trained
     plain[0].load_state_dict(model.state_dict())
@@ -126,7 +127,7 @@ def bench_time(trained, plain, batches, warm_up, seconds_of, matmul):
 
 
 def bench_padding(annotations):
-    """Print what share of the convolved rows is no snippet."""
+    """Print the share of padding in the rows that are convolved, here and in batches padded to the longest video."""
     lengths = [[len(video) for video in data['inputs']] for data in batches_of(pack_videos(annotations, dim=1))]
     snippets, rows = sum(map(sum, lengths)), sum(sum(batch) + len(batch) + 1 for batch in lengths)
     padded = sum(len(batch) * max(batch) for batch in lengths)
@@ -134,7 +135,7 @@ def bench_padding(annotations):
 
 
 def bench_memory(model, optimizer, data):
-    """Print peak memory against what a step has to keep, and how often the host waits."""
+    """Print the peak memory of a step against what it has to keep, and the number of waits of the host."""
     optimizer.zero_grad()
     weights = sum(weight.numel() * weight.element_size() for weight in model.parameters())
     state = sum(part.numel() * part.element_size() for parts in optimizer.state.values() for part in parts.values())
@@ -148,7 +149,7 @@ def bench_memory(model, optimizer, data):
         sum(model(**model.data_preprocessor(data, True), mode='loss').values()).backward()
     print(
         f'D = {model.embedding.conv.in_channels}: peak memory {peak / 2**20:.0f} MB = {peak / least:.2f} x '
-        f'(activations {activations / 2**20:.0f} + weights and gradients {2 * weights / 2**20:.0f} + optimiser '
+        f'(activations {activations / 2**20:.0f} + weights and gradients {2 * weights / 2**20:.0f} + optimizer '
         f'{state / 2**20:.0f} MB); the host waits {syncs.count} times a step'
     )
 
@@ -172,9 +173,13 @@ def bench_dim(dim, annotations, embed_channels, seconds_of, matmul):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--dims', type=int, nargs='+', default=[2048, 256], choices=sorted(LACP_STEP))
+    parser.add_argument(
+        '--dims', type=int, nargs='+', default=[2048, 256], choices=sorted(LACP_STEP), help='D of the features'
+    )
     parser.add_argument('--embed-channels', type=int, help='D_e of module D instead of the one of the config')
-    parser.add_argument('--threads', type=int, default=torch.get_num_threads(), help='as the machine has by default')
+    parser.add_argument(
+        '--threads', type=int, default=torch.get_num_threads(), help='threads of the CPU (default: those of torch)'
+    )
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     fsptal_mm.compat.apply()

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# All that wants a GPU, in under 8 minutes: the tests of `pytest -m cuda`, the benchmark, and one short training.
+# Everything that needs a GPU, in under 8 minutes: the tests of `pytest -m cuda`, the benchmark, and one short training.
 # Usage: tools/benchmarks/gpu_check.sh [OUT]; results go into OUT (default: work_dirs/gpu_check).
 # PYTHON names the interpreter. By default it is .venv's or python3, whichever has the dependencies; where neither has
 # them, .venv is made (pip, network). Packages may also lie in a folder that PYTHONPATH names.
@@ -15,7 +15,7 @@ stop() {
     exit 1
 }
 
-has_all() {  # whether an interpreter can run what follows
+has_all() {  # whether an interpreter has all dependencies of the runs below
     "$1" -c 'import fsptal_mm, mmaction, mmcv, cv2, pytest' 2>/dev/null
 }
 
@@ -36,7 +36,7 @@ fi
     || stop "no device '$device': $(tail -n 1 "$out/device.txt")"
 
 failed=0
-run() {  # seconds, name, command: its output goes to the screen and into a file
+run() {  # run SECONDS NAME COMMAND...: at most so long; the output goes to the screen and into OUT/NAME.txt
     local limit=$1 name=$2
     shift 2
     echo "== $name"

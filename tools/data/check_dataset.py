@@ -29,7 +29,10 @@ def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config file of an experiment')
     parser.add_argument(
-        '--loaders', nargs='+', default=['train_dataloader', 'test_dataloader'], help='data loaders to check'
+        '--loaders',
+        nargs='+',
+        default=['train_dataloader', 'test_dataloader'],
+        help='data loaders of the config to check (default: those of training and test)',
     )
     parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, help='as in train.py, e.g. data_root=DIR')
     return parser.parse_args(argv)
@@ -56,7 +59,8 @@ def read(dataset):
 
     Returns:
         tuple[dict, list[tuple[str, object]]]: ``lengths``, ``dimensions``, ``points`` (by class index), ``segments``
-        (likewise) and ``flat`` (ids of videos whose features hardly differ); and findings, kind and text.
+        (likewise) and ``flat`` (ids of videos whose features hardly differ from snippet to snippet); and the findings,
+        pairs of kind and text.
     """
     steps = [step for step in dataset.pipeline.transforms if isinstance(step, (SnippetLoader, PointsToSnippets))]
     seen = dict(lengths=[], dimensions=Counter(), points=Counter(), segments=Counter(), flat=[])
@@ -78,7 +82,7 @@ def read(dataset):
         expected = known_duration and results['grid'].num_snippets(known_duration)
         if expected and abs(len(features) - expected) > 1:
             findings.append(
-                ('warning', f'video {video_id}: {len(features)} snippets, but the duration makes {expected:.1f}')
+                ('warning', f'video {video_id}: {len(features)} snippets, but its duration gives {expected:.1f}')
             )
         if features.ndim == 2 and len(features) > 1 and variation(features) < MIN_VARIATION:
             seen['flat'].append(video_id)
@@ -86,14 +90,14 @@ def read(dataset):
 
 
 def variation(features):
-    """Root mean square distance of the snippets from their mean, as a share of their size; features ``(T, D)``."""
+    """Root mean square distance of snippets ``(T, D)`` from their mean, as a share of their root mean square norm."""
     features = np.asarray(features, dtype=np.float64)
     size = np.square(features).sum(axis=1).mean()
     return math.sqrt(np.square(features - features.mean(axis=0)).sum(axis=1).mean() / size) if size else 0.0
 
 
 def check(dataset, config, findings):
-    """Print the counts of a dataset and what is wrong with it; ``findings`` is added to."""
+    """Print the counts of a dataset, and add to ``findings`` what is wrong with it."""
     seen, found = read(dataset)
     classes = dataset.metainfo['classes']
     lengths, points, segments = seen['lengths'], seen['points'], seen['segments']
@@ -132,7 +136,7 @@ def check(dataset, config, findings):
 
 
 def per_class(counts, classes):
-    """Number of each class, as text."""
+    """Describe the counts of all classes as text."""
     return ', '.join(f'{name} {counts[label]}' for label, name in enumerate(classes))
 
 
@@ -145,11 +149,11 @@ def check_model(model, classes, dimensions, findings):
     if len(dimensions) == 1 and 'backbone' not in model and isinstance(channels, int):
         [dimension] = dimensions
         if dimension.isdigit() and int(dimension) != channels:
-            findings.add('error', f'model.embedding.in_channels: {channels}, but the features have {dimension}')
+            findings.add('error', f'model.embedding.in_channels: {channels}, but the features have D = {dimension}')
 
 
 def find_numbers(node, key, prefix=''):
-    """Whole numbers under a key at any depth of a config, with their dotted paths."""
+    """Find the whole numbers under a key at any depth of a config, as pairs (dotted path, number)."""
     if isinstance(node, dict):
         items = node.items()
     elif isinstance(node, (list, tuple)):
@@ -161,7 +165,7 @@ def find_numbers(node, key, prefix=''):
 
 
 def verdict(counts):
-    """Say whether to train."""
+    """Say in one sentence whether to train, by the numbers of errors and warnings."""
     errors, warnings = (f'{counts[kind]} {kind}{"" if counts[kind] == 1 else "s"}' for kind in ('error', 'warning'))
     if counts['error']:
         return f'{errors}, {warnings}: do not train before the errors are mended'

@@ -34,25 +34,36 @@ def parse_args(argv):
     parser.add_argument('--split-file', help='video ids, one per line (default: --subset, else all videos)')
     parser.add_argument('--subset', help='subset of the annotation file, where there is no split file')
     parser.add_argument(
-        '--point-file', nargs='+', help='csv, txt or JSON, exports of tools too; several files are several annotators'
+        '--point-file',
+        nargs='+',
+        help='points: csv, txt, JSON, or an export of an annotation tool; one file for each annotator',
     )
     parser.add_argument(
         '--columns',
         nargs='+',
         type=_column,
         metavar='FIELD=COLUMN',
-        help='columns of any other table: label=, time= (seconds or clock times) or frame=, and maybe video=, end=; '
-        'their numbers from 1 where there is no header',
+        help='columns of any other table: label=, and time= (seconds or clock times) or frame=; optional: video=, '
+        'end=. COLUMN is the header of the column, or, without headers, its number, counted from 1',
     )
     parser.add_argument('--fps-file', help='JSON from video id to native frames per second')
-    parser.add_argument('--ambiguous-file', help='ranges that evaluation may leave out (id, start, end)')
-    parser.add_argument('--classes', help='class names, one per line, in the order of their indices')
-    parser.add_argument('--annotator', type=int, help='index of the point file to use (default: drawn per video)')
-    parser.add_argument('--seed', type=int, default=0, help='for drawing annotators (default: 0)')
     parser.add_argument(
-        '--other-labels', choices=('error', 'leave out'), default='error', help='labels that are not in --classes'
+        '--ambiguous-file', help='ambiguous ranges, which evaluation may leave out: id, start and end in each line'
     )
-    parser.add_argument('--background-label', default='background', help='label of background clicks')
+    parser.add_argument('--classes', help='class names, one per line, in the order of their indices')
+    parser.add_argument(
+        '--annotator', type=int, help='index of the point file to use (default: drawn at random for each video)'
+    )
+    parser.add_argument('--seed', type=int, default=0, help='seed of drawing the annotators (default: 0)')
+    parser.add_argument(
+        '--other-labels',
+        choices=('error', 'leave out'),
+        default='error',
+        help='effect of a label that is not in --classes (default: error)',
+    )
+    parser.add_argument(
+        '--background-label', default='background', help='label of background clicks (default: background)'
+    )
     return parser.parse_args(argv)
 
 

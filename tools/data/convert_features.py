@@ -1,7 +1,7 @@
 """Convert features in files of torch (.pt, .pth) and pickle (.pkl, .npy of objects) to .npy, one file per video.
 
-No code in a file is run: it may hold numbers, texts, lists and dicts, and anything else is an error. A file with
-several videos gives a file for each of them.
+No code in a file is run: a file may hold numbers, texts, lists and dicts; anything else in it is an error. A file with
+several videos gives one .npy file for each of them.
 
 Example:
     python tools/data/convert_features.py data/mine/features old/*.pkl --key rgb
@@ -26,10 +26,12 @@ from fsptal_mm.utils.writing import atomic_write
 
 def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('out_dir', help='folder for ID.npy')
-    parser.add_argument('files', nargs='+', help='.pt, .pth, .pkl, .pickle or .npy')
-    parser.add_argument('--key', help='name of the array in a dict (default: the only one)')
-    parser.add_argument('--names', help='video ids of a list of arrays, one per line, in its order')
+    parser.add_argument('out_dir', help='folder for the files ID.npy')
+    parser.add_argument('files', nargs='+', help='files to convert: .pt, .pth, .pkl, .pickle or .npy')
+    parser.add_argument('--key', help='key of the array in a dict (default: the only array)')
+    parser.add_argument(
+        '--names', help='for a list of arrays: text file with their video ids, one per line, in the same order'
+    )
     return parser.parse_args(argv)
 
 

@@ -1,4 +1,4 @@
-"""Write detections for other programs: subtitles for players, files of VIA and ELAN for correction.
+"""Write detections for other programs: subtitles for players, and files of VIA and ELAN, where people correct them.
 
 Example:
     python tools/data/export_detections.py found/results.json found --format vtt via elan \
@@ -27,8 +27,8 @@ def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('results', help="results file in ActivityNet's format")
     parser.add_argument('out_dir', type=Path, help='folder for VIDEO.srt, VIDEO.vtt, VIDEO.eaf, via_project.json')
-    parser.add_argument('--format', nargs='+', choices=FORMATS, default=['srt'], help='default: srt')
-    parser.add_argument('--videos', metavar='FOLDER', help='folder of the videos, which VIA and ELAN then open')
+    parser.add_argument('--format', nargs='+', choices=FORMATS, default=['srt'], help='formats to write; default: srt')
+    parser.add_argument('--videos', metavar='FOLDER', help='folder of the videos, so that VIA and ELAN can open them')
     parser.add_argument('--classes', help='class list for VIA, one name per line (default: those that were detected)')
     parser.add_argument('--score-threshold', type=float, help='leave out detections of a lower score')
     parser.add_argument('--top-k', type=int, help='largest number of detections per video')
@@ -58,7 +58,9 @@ def main(argv=None):
         listed = read_classes(args.classes) if args.classes else detected
         missing = sorted(set(detected) - set(listed))
         if missing:
-            raise InputError('all detected classes', file=args.classes, field='--classes', found=f'none of {missing}')
+            raise InputError(
+                'all detected classes', file=args.classes, field='--classes', found=f'a list without {missing}'
+            )
         write_via(args.out_dir / 'via_project.json', chosen, files, listed)
         written += 1
     count = sum(len(found['labels']) for found in chosen.values())

@@ -1,9 +1,10 @@
 """Export detections of a trained model on its training videos as annotations for a fully supervised localizer.
 
-A detection is exported if it covers exactly one labelled instance of its class and has the highest score of those that
-do. --cut, --blend and --fill improve the segments, as in the training of a second stage. Ground-truth segments are not
-read. Labelled instances without a segment go into NAME_missed.txt, as "video,seconds,label". --raw-proposals also
-writes all scored proposals before NMS, in ActivityNet's format, of the training or the test videos.
+For each labelled instance, the tool takes the detection of the highest score among those that cover this instance and
+no other one of its class. --change-points, --cut, --blend and --fill then change the segments, as the training of a
+second stage does. Ground-truth segments are not read. Labelled instances without such a detection go into
+NAME_missed.txt, in lines "video,seconds,label". --raw-proposals also writes all scored proposals before NMS, of the
+training or the test videos, in ActivityNet's format.
 
 Example:
     python tools/data/export_pseudo_segments.py configs/fsptal_tuned/fsptal-tuned_synthetic.py \
@@ -49,7 +50,7 @@ FORMATS = {
 def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config of a model that is trained on points')
-    parser.add_argument('checkpoint')
+    parser.add_argument('checkpoint', help='local checkpoint of this model')
     parser.add_argument('out', help='JSON file to write')
     parser.add_argument('--format', choices=FORMATS, default='plain', help='default: %(default)s, our own')
     parser.add_argument(
@@ -77,17 +78,19 @@ def predict(config, checkpoint, split='train', nms=None):
     """Run a model over its training or test videos as in a test.
 
     Args:
-        config (Config): Of the experiment.
+        config (Config): Config of the experiment.
         checkpoint: File.
         split: ``'train'`` or ``'test'``.
-        nms (dict, optional): Instead of the config's; of a model with two stages that of both, and all detections stay.
+        nms (dict, optional): NMS of all stages, instead of the config's; the limit on the number of proposals is then
+            lifted, too.
 
     Returns:
-        tuple[PointTALDataset, dict[str, dict]]: The dataset, and its videos as ``propose`` finds them, with the
-        detections of the second stage where there is one.
+        tuple[PointTALDataset, dict[str, dict]]: The dataset, and the results of ``propose`` by video id. In a model
+        with a second stage, the detections are those of the second stage.
 
     Raises:
-        InputError: The experiment is trained on segments, or the checkpoint is missing or of another model.
+        InputError: The experiment is trained on other labels than points, or the checkpoint is missing or is one of
+            another model.
     """
     dataset = config.train_dataloader.dataset
     if dataset.get('supervision', 'points') != 'points':
@@ -112,12 +115,12 @@ def predict(config, checkpoint, split='train', nms=None):
 
 
 def export(dataset, found, rules):
-    """Annotations of the training videos with segments from predictions and points alone.
+    """Make annotations of the training videos, with segments from predictions and points alone.
 
     Args:
-        dataset (PointTALDataset): Of the videos.
-        found (dict[str, dict]): Predictions, see :func:`predict`.
-        rules (PseudoSegmentRules): How detections become segments.
+        dataset (PointTALDataset): Dataset of the training videos.
+        found (dict[str, dict]): Predictions of :func:`predict`.
+        rules (PseudoSegmentRules): Rules by which detections become segments.
 
     Returns:
         tuple[Annotations, Instances, PseudoSegments]: The annotations, the labelled instances, and their segments.
@@ -140,7 +143,7 @@ def export(dataset, found, rules):
 
 
 def write_raw_proposals(path, dataset, found):
-    """Write all proposals of all videos with their scores, in ActivityNet's format."""
+    """Write all proposals of all videos with their scores, in ActivityNet's format, and print how many there are."""
     classes = dataset.metainfo['classes']
     write_results(path, {video_id: name_classes(video['detections'], classes) for video_id, video in found.items()})
     print(f'{path}: {sum(len(video["detections"]) for video in found.values())} proposals before NMS')

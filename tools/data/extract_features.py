@@ -1,8 +1,8 @@
 """Extract snippet features of videos with any recognizer of mmaction2.
 
-Writes OUT/VIDEO.npy, (T, D) float32, for every video, and OUT/features.json, which states the snippet grid and the
-model; datasets read the grid there. Existing features are not extracted again. Videos that cannot be read are reported
-in the end, with exit status 1.
+The tool writes OUT/VIDEO.npy, (T, D) float32, for every video, and OUT/features.json, which states the snippet grid and
+the model; datasets read the grid there. Existing features are not extracted again. Videos that cannot be read are
+reported at the end, with exit status 1.
 
 Examples:
     python tools/data/extract_features.py CONFIG CHECKPOINT data/mine/features/rgb data/mine/videos --workers 4
@@ -39,35 +39,46 @@ def parse_args(argv):
     parser.add_argument('config', help='config of a recognizer')
     parser.add_argument('checkpoint', help='its weights, a local file')
     parser.add_argument('out', type=Path, help='folder of the features')
-    parser.add_argument('videos', nargs='+', type=Path, help='files, folders, or .txt lists of files, one per line')
-    parser.add_argument('--fps', type=float, default=25.0, help='rate at which all videos are sampled (default: 25)')
-    parser.add_argument('--stride-frames', type=int, default=16, help='from snippet to snippet, at --fps (default: 16)')
     parser.add_argument(
-        '--snippet-frames', type=int, help="length of a clip, at --fps (default: of the config's clips; 2D: the stride)"
+        'videos', nargs='+', type=Path, help='video files, folders of them, or .txt files with a path in each line'
     )
-    parser.add_argument('--clip-len', type=int, help="frames of a clip that the model sees (default: the config's)")
+    parser.add_argument('--fps', type=float, default=25.0, help='rate at which all videos are sampled (default: 25)')
+    parser.add_argument(
+        '--stride-frames', type=int, default=16, help='frames at --fps from one snippet to the next (default: 16)'
+    )
+    parser.add_argument(
+        '--snippet-frames',
+        type=int,
+        help="frames at --fps that a clip spans (default: as the config's clips; for 2D models the stride)",
+    )
+    parser.add_argument('--clip-len', type=int, help="frames of a clip that the model gets (default: the config's)")
     parser.add_argument('--batch-size', type=int, default=8, help='clips in one forward pass (default: 8)')
     parser.add_argument('--workers', type=int, default=2, help='processes that decode (default: 2)')
     parser.add_argument('--half', action='store_true', help='half precision (float16; bfloat16 on the CPU)')
-    parser.add_argument('--device', help='default: the best one at hand, one per process under torchrun')
+    parser.add_argument(
+        '--device', help='e.g. cpu or cuda:1 (default: a GPU, if there is one; under torchrun one for each process)'
+    )
     parser.add_argument('--allow-damaged', action='store_true', help='take what can be read of damaged videos')
     parser.add_argument(
         '--flow',
         help='for models of optical flow: "tvl1", or a folder with a folder of flow_x_*, flow_y_* images per video',
     )
-    parser.add_argument('--shard', help='i/n, i from 0: only each n-th video (default: from RANK and WORLD_SIZE)')
+    parser.add_argument(
+        '--shard',
+        help='i/n: only every n-th video from the i-th on, counted from 0 (default: RANK/WORLD_SIZE of torchrun)',
+    )
     parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, help='changes of the config, as in train.py')
     return parser.parse_args(argv)
 
 
 def find_videos(paths):
-    """Find all videos of files, folders and lists, by name.
+    """Find the videos that paths of files, folders and lists name.
 
     Returns:
         dict[str, Path]: From the name of a video, its file without suffix, to the file, in order of names.
 
     Raises:
-        InputError: No video in a folder, no such list, or two files of one name.
+        InputError: A folder or a list holds no video, a list does not exist, or two files have one name.
     """
     found = {}
     for path in paths:
@@ -85,7 +96,14 @@ def find_videos(paths):
 
 
 def parse_shard(text):
-    """Share of the videos that this process extracts, ``(index, count)``."""
+    """Read which share of the videos this process extracts, as ``(index, count)``.
+
+    Args:
+        text: ``'index/count'``. Default: from the environment variables of torchrun.
+
+    Raises:
+        InputError: The text is something else, or the index is not below the count.
+    """
     text = text or f'{os.environ.get("RANK", 0)}/{os.environ.get("WORLD_SIZE", 1)}'
     index, _, count = text.partition('/')
     if not (index.isdecimal() and count.isdecimal() and int(index) < int(count)):
@@ -94,21 +112,21 @@ def parse_shard(text):
 
 
 def choose_device(name):
-    """The device by its name; by default the GPU of this process under torchrun, else None."""
+    """Choose the device: the named one, else the GPU of this process under torchrun, else ``None`` (the default)."""
     if name is None and torch.cuda.is_available() and 'LOCAL_RANK' in os.environ:
         return f'cuda:{os.environ["LOCAL_RANK"]}'
     return name
 
 
 def make_progress():
-    """A bar with the time left; its unit is the share of the bytes of all videos."""
+    """Make a progress bar with the time left; it advances by the bytes of the videos."""
     texts = '{task.percentage:>3.0f} %', '{task.fields[done]}/{task.fields[videos]} videos'
     columns = (BarColumn(), *texts, TimeElapsedColumn(), 'left', TimeRemainingColumn())
-    return Progress(*columns, speed_estimate_period=600)  # seconds: videos differ
+    return Progress(*columns, speed_estimate_period=600)  # 600 s, since the speed differs from video to video
 
 
 def run(extractor, videos, out, num_workers):
-    """Extract and write; returns the errors of the videos that could not be read."""
+    """Extract the features and write them; return the errors of the videos that could not be read."""
     sizes = {str(path): path.stat().st_size if path.is_file() else 0 for path in videos.values()}
     names = {str(path): name for name, path in videos.items()}
     shares, errors = dict.fromkeys(sizes, 0.0), []
@@ -157,8 +175,8 @@ def extract(args):
     keep_settings(args.out, extractor.settings)
     todo = {name: path for name, path in videos.items() if not (args.out / f'{name}.npy').is_file()}
     print(
-        f'{len(todo)} videos, {len(videos) - len(todo)} done before; one snippet per {extractor.grid.snippet_sec:.4g} '
-        f's: {extractor.feature_dim} numbers, from {extractor.clip_grid.clip_len} frames each'
+        f'{len(todo)} videos to extract, {len(videos) - len(todo)} done before; a snippet every '
+        f'{extractor.grid.snippet_sec:.4g} s, {extractor.feature_dim} numbers of {extractor.clip_grid.clip_len} frames'
     )
     errors = run(extractor, todo, args.out, args.workers)
     print(f'{len(todo) - len(errors)} videos extracted into {args.out}, {len(errors)} could not be read')

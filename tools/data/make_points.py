@@ -1,4 +1,4 @@
-"""Draw point labels from segment annotations: point labels for datasets that have segments.
+"""Draw point labels in the segments of a dataset that has segment annotations.
 
 Example:
     python tools/data/make_points.py gt_full.json point_labels.csv --split-file split_train.txt --style gaussian
@@ -29,19 +29,32 @@ def parse_args(argv):
     parser.add_argument('out', help='.json for the plain format (with the segments), .csv for that of LACP')
     parser.add_argument('--style', choices=POINT_STYLES, default='gaussian', help='position of a point in its segment')
     parser.add_argument(
-        '--background', action='store_true', help='also one background click in each stretch without an action (.json)'
+        '--background',
+        action='store_true',
+        help='also draw one background click in each stretch without an action (.json only)',
     )
     parser.add_argument('--per-instance', type=int, default=1, help='points per segment (default: 1)')
     parser.add_argument('--seed', type=int, default=0, help='the same seed gives the same points (default: 0)')
     parser.add_argument('--split-file', help='video ids, one per line (default: --subset, else all videos)')
     parser.add_argument('--subset', help='subset of the annotation file, where there is no split file')
-    parser.add_argument('--fps-file', help='JSON from video id to native frames per second, for csv')
+    parser.add_argument('--fps-file', help='JSON from video id to native frames per second; csv needs it')
     parser.add_argument('--classes', help='class names, one per line, in the order of their indices')
     return parser.parse_args(argv)
 
 
 def with_drawn_points(record, style, per_instance, seed, background=False):
-    """Copy a video, with ``per_instance`` points drawn in each of its segments, and clicks between these."""
+    """Copy a record, with points drawn in its segments and, if wanted, background clicks between them.
+
+    Args:
+        record (VideoRecord): Video with segments.
+        style: Entry of ``POINT_STYLES``: position of a point in its segment.
+        per_instance: Points drawn in each segment.
+        seed: The same seed gives a video the same points.
+        background: Whether to draw a click in each stretch without an action.
+
+    Raises:
+        InputError: The video has no duration, which ``background`` needs.
+    """
     start, end = record.segments_sec.T
     visible = (start < end) & (start < (record.duration_sec or np.inf))
     instances = np.repeat(np.flatnonzero(visible), per_instance)
@@ -62,7 +75,11 @@ def with_drawn_points(record, style, per_instance, seed, background=False):
 
 
 def save_csv(path, annotations):
-    """Write LACP's csv; an instance number is the place of its segment in the record."""
+    """Write the points in LACP's csv format.
+
+    Raises:
+        InputError: A video has no ``fps``, in which a csv counts its frames.
+    """
     with atomic_write(path, newline='') as file:
         writer = csv.writer(file)
         writer.writerow(['class', 'class_index', 'start_frame', 'stop_frame', 'video_id', 'point'])
@@ -71,8 +88,8 @@ def save_csv(path, annotations):
                 expected = 'its native frames per second (--fps-file), since the points of a csv count frames'
                 raise InputError(expected, file=path, video=record.video_id, field='fps')
             bounds = record.segments_sec[record.point_instances] * record.fps
-            # A frame stands for the time of its start: the nearest one, but not one outside the segment if that
-            # holds any.
+            # A frame stands for the time at which it starts. The frame nearest to the point is taken, but none outside
+            # the segment if a frame starts within it.
             frames = np.clip(np.rint(record.point_sec * record.fps), np.ceil(bounds[:, 0]), np.floor(bounds[:, 1]))
             for label, (start, stop), frame in zip(record.point_labels, bounds.tolist(), frames.astype(int)):
                 writer.writerow([annotations.classes[label], label, start, stop, record.video_id, frame])
@@ -84,7 +101,7 @@ def main(argv=None):
     if suffix not in ('.csv', '.json'):
         raise InputError('a file that ends in .csv or .json', field='out', found=args.out)
     if args.background and suffix == '.csv':
-        raise InputError('a file that ends in .json, since csv knows no background clicks', field='out', found=args.out)
+        raise InputError('a file that ends in .json, since csv has no background clicks', field='out', found=args.out)
     if args.per_instance < 1:
         raise InputError('at least 1', field='--per-instance', found=args.per_instance)
     sources = {name: getattr(args, name) for name in ('split_file', 'subset', 'fps_file', 'classes')}

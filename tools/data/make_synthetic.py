@@ -27,17 +27,23 @@ def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('out', help='folder to write')
     parser.add_argument(
-        '--params', nargs='+', action=OptionsAction, default={}, help='fields of SyntheticParams: dim=256'
+        '--params', nargs='+', action=OptionsAction, default={}, help='fields of SyntheticParams, e.g. dim=256'
     )
     real = parser.add_argument_group('features for real annotations, into OUT/features/PART')
     real.add_argument('--ann-file', help='gt.json of LACP, HR-Pro or ActivityNet, or the plain format; with segments')
-    real.add_argument('--part', choices=('train', 'test'), default='train', help='(default: train)')
+    real.add_argument(
+        '--part', choices=('train', 'test'), default='train', help='part that the videos belong to (default: train)'
+    )
     real.add_argument('--split-file', help='video ids, one per line (default: --subset, else all videos)')
     real.add_argument('--subset', help='subset of the annotation file, where there is no split file')
     real.add_argument('--point-file', nargs='+', help='csv, txt or plain JSON; several files are several annotators')
     real.add_argument('--fps-file', help='JSON from video id to native frames per second')
-    real.add_argument('--count', type=int, help='how many videos, with every class among them (default: all)')
-    real.add_argument('--max-sec', type=float, default=float('inf'), help='leave longer videos out, with --count')
+    real.add_argument(
+        '--count', type=int, help='number of videos to choose, with every class among them (default: all)'
+    )
+    real.add_argument(
+        '--max-sec', type=float, default=float('inf'), help='with --count: leave out videos that last longer'
+    )
     return parser.parse_args(argv)
 
 
@@ -51,7 +57,7 @@ def main(argv=None):
     if args.count is not None:
         annotations = select_videos(annotations, args.count, args.max_sec)
     save_split(args.out, args.part, annotations, SyntheticParams.from_dict(args.params))
-    # Last: where it stands, the features are whole.
+    # Written last: if this file exists, the features are complete.
     path = Path(args.out, f'annotations_{args.part}.json')
     save_plain(path, annotations)
     print(f'{path}: {len(annotations.videos)} videos, {len(annotations.classes)} classes')

@@ -39,7 +39,9 @@ from fsptal_mm.utils.writing import atomic_write, write_json
 def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('table', choices=TABLES, help='; '.join(f'{name}: {t.title}' for name, t in TABLES.items()))
-    parser.add_argument('--data', nargs='+', metavar='NAME', help='datasets, as in the names of the configs')
+    parser.add_argument(
+        '--data', nargs='+', metavar='NAME', help="datasets, as in the names of the configs (default: the table's own)"
+    )
     parser.add_argument(
         '--form',
         choices=FORMS,
@@ -47,14 +49,16 @@ def parse_args(argv):
         help="configs of FS-PTAL in tables that do not compare both: ours, or the paper's (default: %(default)s)",
     )
     parser.add_argument('--seeds', nargs='+', type=int, metavar='S', help="default: the table's own, see tables/")
-    parser.add_argument('--jobs', type=int, default=2, metavar='N', help='runs at once (default: %(default)s)')
-    parser.add_argument('--work-dir', default='work_dirs/tables', metavar='DIR', help='default: %(default)s')
+    parser.add_argument('--jobs', type=int, default=2, metavar='N', help='runs at the same time (default: %(default)s)')
+    parser.add_argument(
+        '--work-dir', default='work_dirs/tables', metavar='DIR', help='folder of runs and tables (default: %(default)s)'
+    )
     parser.add_argument(
         '--cfg-options',
         nargs='+',
         default=[],
         metavar='KEY=VALUE',
-        help="for all rows, as in train.py; a row's own options come after them",
+        help="changes of the configs of all rows, as in train.py; a row's own options take precedence",
     )
     parser.add_argument('--print-only', action='store_true', help='print what is finished, run nothing')
     args = parser.parse_args(argv)
@@ -70,12 +74,12 @@ def check_numbers_of_runs(parser, args):
         parser.error(f'argument --seeds: found {min(args.seeds)}, expected at least 0')
 
 
-def plan(table, data_sets, seeds, cfg_options, work_dir, form='tuned'):
-    """Resolve all configs of a table, so that nothing is run before all of them are right.
+def plan(table, datasets, seeds, cfg_options, work_dir, form='tuned'):
+    """Resolve all configs of a table, so that a mistake in one of them is found before the first run.
 
     Args:
         table (Table): The table.
-        data_sets (Sequence[str]): Names of datasets.
+        datasets (Sequence[str]): Names of datasets.
         seeds (Sequence[int], optional): Default: the table's own.
         cfg_options (Sequence[str]): Options of all rows.
         work_dir: Folder of all runs.
@@ -88,7 +92,7 @@ def plan(table, data_sets, seeds, cfg_options, work_dir, form='tuned'):
         InputError: A config is missing, or an option does not fit.
     """
     entries = []
-    for data in data_sets:
+    for data in datasets:
         experiments = {}
         for row in table.rows:
             path = ROOT / row.config.format(data=data, fsptal=FORMS[form])
@@ -109,7 +113,7 @@ def run_missing(entries, jobs):
     """Run unfinished experiments, each once, and print a line for each that ends.
 
     Returns:
-        dict[str, str]: Last lines of the log of each failed run.
+        dict[str, str]: Last lines of the log of each failed run, by the name of the run.
     """
     runs = {}
     for entry in entries:
@@ -117,7 +121,7 @@ def run_missing(entries, jobs):
             if entry.experiment is not None and entry.experiment.metrics(seed) is None:
                 name = f'{entry.data}, {entry.row.label}, seed {seed}'
                 runs.setdefault((entry.experiment.fingerprint, seed), (name, entry.experiment, seed))
-    # First what is trained: what is only tested waits for it.
+    # Runs that train come first, since runs that only test need their checkpoints.
     runs = dict(sorted(runs.items(), key=lambda item: not item[1][1].trains))
     failed = {}
     columns = TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
@@ -139,14 +143,14 @@ def run_missing(entries, jobs):
 def main(argv=None):
     args = parse_args(argv)
     table = TABLES[args.table]
-    data_sets = list(dict.fromkeys(args.data or table.data))
+    datasets = list(dict.fromkeys(args.data or table.data))
     try:
-        # The host logs to stdout, which is the table's.
+        # mmengine logs to stdout, where only the table is to go.
         with contextlib.redirect_stdout(sys.stderr):
-            entries = plan(table, data_sets, args.seeds, args.cfg_options, args.work_dir, args.form)
+            entries = plan(table, datasets, args.seeds, args.cfg_options, args.work_dir, args.form)
             failed = {} if args.print_only else run_missing(entries, args.jobs)
             rows = []
-            for data in data_sets:
+            for data in datasets:
                 rows += summarize(table, [entry for entry in entries if entry.data == data])
         content = {
             'name': args.table,
@@ -172,10 +176,10 @@ def main(argv=None):
     except InputError as error:
         sys.exit(f'error: {error}')
     except KeyboardInterrupt:
-        sys.exit('interrupted: the same command goes on with what is missing')
+        sys.exit('interrupted: run the same command again, and it goes on with the missing runs')
     raise SystemExit(int(bool(failed)))
 
 
 if __name__ == '__main__':
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the processes of the runs are to end, too
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the processes of the runs end, too
     main()

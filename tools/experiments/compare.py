@@ -7,8 +7,9 @@ Examples:
 Without --configs: FS-PTAL tuned, LACP, MIL, mmaction2's BMN, and fully supervised localizers on pseudo segments, see
 ALONGSIDE in tables/methods.py. Runs are those of ablation.py, in the same folders.
 
-Training time is that of the steps, with reading of data, without validation. Inference time is from features in memory
-to detections, one video or window at a time. Both hold for the machine of the command: run one job at a time.
+Training time is the sum over the steps: it includes the reading of data, and excludes validation. Inference time is
+from features in memory to detections, one video or window at a time. Both depend on what else the machine does: run one
+job at a time.
 """
 
 import argparse
@@ -46,15 +47,25 @@ _SUPERVISION = {'segments': 'segments', 'clicks': 'video labels, background clic
 def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        '--configs', nargs='+', metavar='CONFIG', help='one row each; others are compared with the first'
+        '--configs', nargs='+', metavar='CONFIG', help='configs, one for each row; all are compared with the first'
     )
     parser.add_argument(
         '--data', default='synthetic', metavar='NAME', help='dataset of the rows (default: %(default)s)'
     )
-    parser.add_argument('--seeds', nargs='+', type=int, default=[0], metavar='S', help='default: 0')
-    parser.add_argument('--jobs', type=int, default=1, metavar='N', help='runs at once; more blur the times')
-    parser.add_argument('--work-dir', default='work_dirs/tables', metavar='DIR', help='default: %(default)s')
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='for all rows')
+    parser.add_argument('--seeds', nargs='+', type=int, default=[0], metavar='S', help='seeds of each row (default: 0)')
+    parser.add_argument(
+        '--jobs',
+        type=int,
+        default=1,
+        metavar='N',
+        help='runs at the same time (default: 1; more make the times longer)',
+    )
+    parser.add_argument(
+        '--work-dir', default='work_dirs/tables', metavar='DIR', help='folder of runs and tables (default: %(default)s)'
+    )
+    parser.add_argument(
+        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='changes of the configs of all rows'
+    )
     parser.add_argument('--print-only', action='store_true', help='print what is finished, run nothing')
     args = parser.parse_args(argv)
     check_numbers_of_runs(parser, args)
@@ -62,7 +73,7 @@ def parse_args(argv):
 
 
 def supervision(config):
-    """Kind of labels that a config trains on."""
+    """Name the kind of labels that a config trains on."""
     given = config.train_dataloader.dataset.get('supervision')
     if given in _SUPERVISION:
         return _SUPERVISION[given]
@@ -72,11 +83,11 @@ def supervision(config):
 
 @naming_types()
 def costs(experiment, seed):
-    """Costs of a finished run; measured once and kept beside it.
+    """Measure the costs of a finished run once, and store them in its folder.
 
     Returns:
-        dict: ``parameters`` (trained ones), ``training_sec``, and ``inference_sec_per_minute``, seconds per minute of
-        video.
+        dict: ``parameters``, the number of trained ones; ``training_sec``; and ``inference_sec_per_minute``, seconds
+        for a minute of video.
     """
     path = experiment.run_folder(seed) / 'costs.json'
     if path.is_file():
@@ -91,7 +102,7 @@ def costs(experiment, seed):
         model.test_step(batches[0])  # the first call is slower
         started = time.perf_counter()
         for batch in batches:
-            model.test_step(batch)  # ends on the host, so nothing is still under way
+            model.test_step(batch)  # returns results on the host, so the device has finished
     found = {
         'parameters': sum(part.numel() for part in model.parameters() if part.requires_grad),
         'training_sec': float(step_sec.sum()),
@@ -102,7 +113,7 @@ def costs(experiment, seed):
 
 
 def to_markdown(rows, reference):
-    """The table as Markdown; figures are means over the finished seeds."""
+    """Format the table as Markdown; its figures are means over the finished seeds."""
     table = RichTable('method', 'supervision', box=box.MARKDOWN)
     headings = [rows[0]['main'], *_MEASURES, f'minus {reference}', 'parameters', 'training', 'inference per minute']
     for heading in headings:
@@ -144,7 +155,7 @@ def main(argv=None):
     except InputError as error:
         sys.exit(f'error: {error}')
     except KeyboardInterrupt:
-        sys.exit('interrupted: the same command goes on with what is missing')
+        sys.exit('interrupted: run the same command again, and it goes on with the missing runs')
     raise SystemExit(int(bool(failed)))
 
 

@@ -1,10 +1,16 @@
-"""Measure what suggestions save: points needed for the same mAP, against videos that are drawn at random.
+"""Measure how many points suggestions save: for the same mAP, compare suggested videos with randomly drawn ones.
 
 A simulated annotator labels videos of the embedded dataset with the points that the generator drew in their segments.
-Every seed begins with the same random videos for all strategies. Each round trains stage 1 on the videos labelled so
-far, from the start, tests it, and lets the strategy choose the next videos. Prints a table, and writes all figures to
-WORK_DIR/labelling_rounds.json after every round. Finished rounds are not run again: choose another WORK_DIR for another
-config.
+For each seed, all strategies begin with the same random videos. Each round trains stage 1 from the start on the videos
+labelled so far, tests it, and lets the strategy choose the next videos:
+
+    suggested   uncertain videos that differ from the labelled ones, as tools/suggest.py does
+    uncertain   the videos with the most uncertain detections
+    different   the videos that differ most from the labelled ones
+    random      videos drawn at random
+
+The tool prints a table, and writes all figures to WORK_DIR/labelling_rounds.json after every round. Finished rounds are
+not run again: choose another WORK_DIR for another config.
 
 Example:
     python tools/experiments/labelling_rounds.py --seeds 0 1 2 3 4
@@ -45,16 +51,24 @@ STRATEGIES = ('suggested', 'uncertain', 'different', 'random')
 
 def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--config', default='fsptal-tuned_synthetic', help='default: %(default)s')
-    parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2, 3, 4], metavar='S', help='default: 0 to 4')
+    parser.add_argument('--config', default='fsptal-tuned_synthetic', help='config of stage 1 (default: %(default)s)')
+    parser.add_argument(
+        '--seeds', nargs='+', type=int, default=[0, 1, 2, 3, 4], metavar='S', help='seeds (default: 0 to 4)'
+    )
     parser.add_argument('--rounds', type=int, default=5, help='trainings of each strategy (default: %(default)s)')
     parser.add_argument('--videos', type=int, default=3, help='videos labelled in a round (default: %(default)s)')
-    parser.add_argument('--steps', type=int, default=150, help='of each training (default: %(default)s)')
+    parser.add_argument('--steps', type=int, default=150, help='steps of each training (default: %(default)s)')
     parser.add_argument(
-        '--strategies', nargs='+', choices=STRATEGIES, default=['suggested', 'random'], help='default: %(default)s'
+        '--strategies',
+        nargs='+',
+        choices=STRATEGIES,
+        default=['suggested', 'random'],
+        help='see above (default: %(default)s)',
     )
-    parser.add_argument('--work-dir', type=Path, default='work_dirs/labelling_rounds', help='default: %(default)s')
-    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, help='as in train.py')
+    parser.add_argument(
+        '--work-dir', type=Path, default='work_dirs/labelling_rounds', help='folder of the runs (default: %(default)s)'
+    )
+    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, help='changes of the config, as in train.py')
     return parser.parse_args(argv)
 
 
@@ -62,7 +76,7 @@ class Rounds:
     """Rounds of labelling on the embedded dataset.
 
     Args:
-        args (Namespace): Of the command line.
+        args (Namespace): Arguments of the command line.
     """
 
     def __init__(self, args):
@@ -81,7 +95,7 @@ class Rounds:
         self.config = config
 
     def train(self, labelled, seed, folder):
-        """Train on the labelled videos, and test, unless that is done; returns mAP in percent, and the checkpoint."""
+        """Train and test with the labelled videos, unless that is done; return mAP in percent, and the checkpoint."""
         epochs = math.ceil(self.args.steps / math.ceil(len(labelled) / _BATCH_SIZE))
         checkpoint, finished = folder / f'epoch_{epochs}.pth', folder / 'finished.json'
         if finished.is_file():
@@ -104,7 +118,7 @@ class Rounds:
         return figure, checkpoint
 
     def choose(self, strategy, labelled, checkpoint, rng):
-        """Ids of the videos that are labelled next."""
+        """Choose the videos to label next; return their ids."""
         others = [name for name in self.videos if name not in labelled]
         if strategy == 'random':
             return rng.permutation(others)[: self.args.videos].tolist()
@@ -123,7 +137,7 @@ class Rounds:
         return [video.video_id for video in videos[: self.args.videos]]
 
     def run(self, strategy, seed):
-        """Rounds of a strategy: yields ``videos`` and ``points`` labelled so far, and ``mAP`` in percent."""
+        """Run the rounds of a strategy; after each, yield ``videos`` and ``points`` so far, and ``mAP`` in percent."""
         rng = np.random.default_rng(seed)
         labelled, checkpoint = [], None
         for number in range(self.args.rounds):
@@ -136,7 +150,10 @@ class Rounds:
 
 
 def points_needed(rounds, target):
-    """Points at which the mAP of a strategy first reaches a target, between two rounds by a line; NaN if never."""
+    """Number of points at which the mAP of a strategy first reaches a target; NaN if it never does.
+
+    Between two rounds, the mAP is interpolated linearly.
+    """
     before = None
     for one in rounds:
         if one['mAP'] >= target:
@@ -149,10 +166,10 @@ def points_needed(rounds, target):
 
 
 def report(curves):
-    """Describe all rounds, and the points needed for the last mAP of ``random``, as Markdown.
+    """Describe all rounds as a Markdown table, and for each seed the points needed for the last mAP of ``random``.
 
     Args:
-        curves (dict): From strategy to seed to rounds, as :meth:`Rounds.run` yields them.
+        curves (dict): Rounds as :meth:`Rounds.run` yields them, by strategy, then by seed.
     """
     table = Table('strategy', 'videos', 'points', 'mAP@0.1-0.7', box=box.MARKDOWN)
     for strategy, by_seed in curves.items():

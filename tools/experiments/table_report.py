@@ -1,4 +1,4 @@
-"""Figures of a table from what its runs left behind, as JSON and Markdown, in percent."""
+"""Summary of a table from the files of its runs, as JSON and Markdown, in percent."""
 
 import math
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ def resampled_main_average(test_set, counts, results_file):
     Args:
         test_set (GroundTruth): The videos.
         counts (np.ndarray): ``(B, V)``, how often each resample has each video.
-        results_file: In ActivityNet's format.
+        results_file: Detections in ActivityNet's format.
 
     Returns:
         np.ndarray: ``(B,)`` fractions.
@@ -68,10 +68,10 @@ def summarize(table, entries):
         entries (list[Entry]): Its rows on this dataset.
 
     Returns:
-        list[dict]: One per row, percent: ``label``, ``data``, ``config``, ``cfg_options``, ``seeds``, ``finished``
-        (seeds), ``metrics`` (``mean``, ``deviation`` and ``by_seed`` of each measure), ``main`` (the measure that is
-        compared), ``difference`` to the reference (``mean``, ``interval``, ``deviation``, ``by_seed``, ``seeds``) or
-        ``None``, ``published``, ``note``.
+        list[dict]: One dict for each row, with figures in percent: ``label``, ``data``, ``config``, ``cfg_options``,
+        ``seeds``, ``finished`` (seeds with a finished run), ``metrics`` (``mean``, ``deviation``, ``by_seed`` of each
+        measure), ``main`` (name of the measure that is compared), ``difference`` to the reference (``mean``,
+        ``interval``, ``deviation``, ``by_seed``, ``seeds``) or ``None``, ``published``, and ``note``.
     """
     reference = next(entry for entry in entries if entry.row.label == table.reference)
     test_set = load_test_set(reference.experiment.config)
@@ -134,11 +134,11 @@ def _number(value):
 
 
 def to_markdown(content):
-    """The whole table as text.
+    """Format the whole table as text.
 
     Args:
-        content (dict): ``name``, ``title``, ``reference``, ``source``, ``date``, ``command``, ``version``, ``rows`` as
-            of :func:`summarize`, and ``failed``, a dict from run to the last lines of its log.
+        content (dict): ``name``, ``title``, ``reference``, ``source``, ``date``, ``command``, ``version``, ``rows`` of
+            :func:`summarize`, and ``failed``, a dict from run to the last lines of its log.
 
     Returns:
         str: Markdown.

@@ -1,4 +1,4 @@
-"""Training and testing one experiment with one seed, once: what is finished is found again."""
+"""Training and test of an experiment with one seed; a finished run is found again and not repeated."""
 
 import argparse
 import hashlib
@@ -43,9 +43,10 @@ class Experiment:
         config (Config): The config with the options.
         fingerprint: Hash of the config; experiments with the same config share it.
         folder: Folder of its runs, one subfolder per seed.
-        source (Experiment, optional): The one whose run of the same seed must be finished before.
+        source (Experiment, optional): Experiment whose run of the same seed must be finished first.
         pseudo_segments: Whether the source's model writes the segments to train on.
-        trains: Whether it is trained; else the source's last checkpoint is tested with its own options.
+        trains: Whether to train. Otherwise the last checkpoint of the source is tested with the config and options of
+            this experiment.
     """
 
     config_file: Path
@@ -91,7 +92,7 @@ class Experiment:
         return self.folder / f'seed_{seed}'
 
     def run_options(self, seed):
-        """Options of the run with a seed: ``{run}`` and ``{source}`` become folders."""
+        """Options of the run with a seed, where ``{run}`` and ``{source}`` are replaced by folders."""
         folders = {'{run}': self.run_folder(seed)}
         if self.source is not None:
             folders['{source}'] = self.source.run_folder(seed)
@@ -105,24 +106,25 @@ class Experiment:
         return (self.run_folder(seed) / 'last_checkpoint').read_text().strip()
 
     def metrics(self, seed):
-        """Content of ``metrics.json``, see :meth:`RunPool.run_one`; ``None`` if no such run is finished."""
+        """Content of ``metrics.json`` of a run, see :meth:`RunPool.run_one`; ``None`` if the run is not finished."""
         path = self.run_folder(seed) / 'metrics.json'
         found = json.loads(path.read_text()) if path.is_file() else {}
         return found if found.get('fingerprint') == self.fingerprint else None
 
     def results_file(self, seed):
-        """Detections of a finished run on the test videos."""
+        """Path of the detections of a finished run in the test videos."""
         return self.run_folder(seed) / 'results.json'
 
 
 class RunPool:
-    """Runs experiments in processes of their own, several at a time.
+    """Pool that runs experiments in processes of their own, several at a time.
 
-    Each is what a user would type: ``tools/train.py``, then ``tools/test.py`` with the last checkpoint. The commands
-    stand in the run's ``log.txt``. ``OMP_NUM_THREADS`` is the number of cores over ``jobs``, unless it is set already.
+    A run is what a user would type: ``tools/train.py``, then ``tools/test.py`` with the last checkpoint. The commands
+    stand in the run's ``log.txt``. ``OMP_NUM_THREADS`` is the number of cores divided by ``jobs``, unless it is set
+    already.
 
     Args:
-        jobs: How many run at once.
+        jobs: Number of runs at the same time.
     """
 
     def __init__(self, jobs):
@@ -133,13 +135,13 @@ class RunPool:
         self._stopped = False
 
     def run(self, runs):
-        """Run what is not finished; when this is interrupted, so are the processes.
+        """Run the experiments that are not finished. An interruption also ends their processes.
 
         Args:
             runs (Sequence[tuple[Experiment, int]]): Experiments and seeds.
 
         Yields:
-            tuple: Experiment, seed, and its :class:`RunError`, or ``None`` if it ended well; in the order of ending.
+            tuple: Experiment, seed, and the :class:`RunError` of the run or ``None``, as soon as the run ends.
         """
         with ThreadPoolExecutor(self.jobs) as pool:
             futures = {pool.submit(self.run_one, *run): run for run in runs}
@@ -154,11 +156,11 @@ class RunPool:
                 self._stop()
 
     def run_one(self, experiment, seed):
-        """Train and test, unless that is done.
+        """Train and test, unless this run is finished.
 
-        The run's folder then holds ``metrics.json``: ``metrics`` (fractions, see :class:`TALMetric`), ``seed``,
-        ``fingerprint``, ``config``, ``cfg_options``, ``version`` of the package, ``date`` and ``seconds``. It is
-        written last, so it is missing where a run was interrupted; such a run starts afresh.
+        The run's folder then holds ``metrics.json`` with ``metrics`` (fractions, see :class:`TALMetric`), ``seed``,
+        ``fingerprint``, ``config``, ``cfg_options``, ``version`` of the package, ``date`` and ``seconds``. This file is
+        written last: if a run was interrupted, the file is missing, and the run starts from the beginning.
 
         Raises:
             RunError: Training or testing failed.

@@ -1,6 +1,6 @@
 """Compare ``ASMLocHead`` with the base model of ASM-Loc's public code: functions, gradients, and 20 training steps.
 
-git clone https://github.com/boheumd/ASM-Loc && python tools/benchmarks/parity/asmloc.py ASM-Loc
+Usage: git clone https://github.com/boheumd/ASM-Loc && python tools/benchmarks/parity/asmloc.py ASM-Loc
 """
 
 import argparse
@@ -35,7 +35,7 @@ NAMES = {
 
 
 def build_models(public):
-    """Theirs, and ours with the same weights."""
+    """Build ours and theirs, with the same weights."""
     torch.manual_seed(0)
     theirs = public.ASMLoc_Base(ARGS)
     head = dict(type='ASMLocHead', num_classes=CLASSES, in_channels=DIM, dropout=0.0)
@@ -45,7 +45,7 @@ def build_models(public):
 
 
 def copy_weights(theirs):
-    """Their state by our names."""
+    """Their weights under our names."""
     state = theirs.state_dict()
     own = {f'{name}.{part}': state[f'{other}.{part}'] for name, other in NAMES.items() for part in ('weight', 'bias')}
     own['head.attention.weight'] = own['head.attention.weight'][..., 0]
@@ -53,7 +53,7 @@ def copy_weights(theirs):
 
 
 def make_samples(lengths, seed):
-    """Data samples of one class or two."""
+    """Make data samples with video labels of one class and of two, in turn."""
     generator, samples = torch.Generator().manual_seed(seed), []
     for number, length in enumerate(lengths):
         sample = ActionDataSample(metainfo=dict(video_id=f'v{number}', num_snippets=length))
@@ -64,14 +64,14 @@ def make_samples(lengths, seed):
 
 
 def public_loss(criterion, outputs, samples):
-    """Total and terms of their loss, weighed."""
+    """Compute their loss: the total, and the weighted terms."""
     total, terms = criterion(torch.stack([sample.gt_video_labels for sample in samples]), *outputs[:6])
     weights = (('fg', ARGS.lamb_fg), ('bg', ARGS.lamb_bg), ('abg', ARGS.lamb_abg))
     return total, [torch.tensor(weight * terms[f'{name}_loss']) for name, weight in weights]
 
 
 def compare_functions(models, criterion, report):
-    """Outputs, each term, and gradients: a batch of three lengths against each video alone in their model."""
+    """Compare outputs, each loss term, and gradients: ours on a batch of three lengths, theirs on each video alone."""
     ours, theirs = models
     generator = torch.Generator().manual_seed(1)
     videos = [torch.randn(length, DIM, generator=generator).requires_grad_() for length in LENGTHS]
@@ -108,7 +108,7 @@ def compare_functions(models, criterion, report):
 
 
 def compare_steps(models, criterion, report):
-    """20 steps of Adam without dropout."""
+    """Compare losses in 20 steps of Adam without dropout, and the parameters after them."""
     ours, theirs = models
     length = LENGTHS[0]
     features, samples = torch.randn(8, length, DIM), make_samples([length] * 8, 5)

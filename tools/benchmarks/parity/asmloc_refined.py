@@ -1,7 +1,8 @@
-"""Compare ``ASMLocRefinedHead`` and ``DynamicSegmentSampler`` with ASM-Loc's public code: sampling weights, sampled
-features, labels, functions, gradients, and 20 training steps.
+"""Compare ``ASMLocRefinedHead`` and ``DynamicSegmentSampler`` with ASM-Loc's public code.
 
-git clone https://github.com/boheumd/ASM-Loc && python tools/benchmarks/parity/asmloc_refined.py ASM-Loc
+Compared are sampling weights, sampled features, labels, functions, gradients, and 20 training steps.
+
+Usage: git clone https://github.com/boheumd/ASM-Loc && python tools/benchmarks/parity/asmloc_refined.py ASM-Loc
 """
 
 import argparse
@@ -25,12 +26,12 @@ ARGS = copy(ARGS)
 vars(ARGS).update(max_segments_num=12, sample_segments_num=0, beta=0.2, delta=0.5, alpha=0.7, gamma=6)
 vars(ARGS).update(class_name_lst=[f'class {label}' for label in range(CLASSES)], pred_segment_path=None)
 PARTS = {'within': 'MHSA_Intra', 'among': 'MHSA_Inter'}
-FELT_BY_NOTHING = ('key.bias', 'out.bias', 'norm.running_mean')
+WITHOUT_EFFECT = ('key.bias', 'out.bias', 'norm.running_mean')
 LAYERS = {'query': 'conv_query', 'key': 'conv_key', 'value': 'conv_value', 'out': 'conv_out'}
 
 
 def public_modules(clone):
-    """Its network, losses, dataset and functions on proposals; unused imports of other packages are left out."""
+    """Load network, losses, dataset and the functions on proposals, without the imports that they do not use."""
     unused = ('import pandas as pd', 'from joblib import Parallel, delayed')
     unused += ('from sklearn.metrics import average_precision_score',)
     load_module(clone / 'net_evaluation.py', [(line, '') for line in unused], 'net_evaluation')
@@ -40,7 +41,7 @@ def public_modules(clone):
 
 
 def draw_proposals(rng, length):
-    """Segments ``(N, 2)`` in snippets, labels and scores; many short ones."""
+    """Draw segments ``(N, 2)`` in snippets, many of them short, with labels and scores."""
     number = rng.integers(6, 12)
     start = rng.uniform(4, length - 12, number)
     segments = np.stack([start, start + rng.uniform(0.8, 8, number)], 1)
@@ -48,7 +49,7 @@ def draw_proposals(rng, length):
 
 
 def compare_sampling(public, report):
-    """Weights, sampled features, ranges and labels of videos whose files the public code reads."""
+    """Compare sampling weights, sampled features, ranges and labels; the public code reads its videos from files."""
     rng, sampler = np.random.default_rng(0), DynamicSegmentSampler(public_rounding=True)
     videos = {f'video_validation_{number}': draw_proposals(rng, length) for number, length in enumerate((64, 30, 110))}
     worst, equal, home = dict(weights=0.0, features=0.0), dict(ranges=True, labels=True), os.getcwd()
@@ -94,7 +95,7 @@ def compare_sampling(public, report):
 
 
 class _Ours(nn.Module):
-    """A later stage as ``StagedPointTAL`` holds it."""
+    """Trunk and head of a later stage, as ``StagedPointTAL`` holds them."""
 
     def __init__(self):
         super().__init__()
@@ -103,7 +104,7 @@ class _Ours(nn.Module):
 
 
 def copy_weights(theirs):
-    """Their state by our names."""
+    """Their weights under our names."""
     state = theirs.state_dict()
     own = {f'{name}.{part}': state[f'{other}.{part}'] for name, other in NAMES.items() for part in ('weight', 'bias')}
     own['head.uncertainty.weight'] = state['uncertainty_branch.weight']
@@ -119,9 +120,9 @@ def copy_weights(theirs):
 
 
 def draw_step(generator, length):
-    """Boxes ``(B, K, 2)`` with inclusive ends and their counts, members ``(B, T, K)`` and labels ``(B, T, C)``."""
+    """Draw boxes ``(B, K, 2)`` with inclusive ends, their counts, members ``(B, T, K)`` and labels ``(B, T, C)``."""
     num_videos, most = 4, ARGS.max_segments_num
-    counts = [5, 0, 12, 1]  # of no segment, too
+    counts = [5, 0, 12, 1]  # a video without a segment, too
     start = torch.randint(0, length - 12, (num_videos, most), generator=generator)
     boxes = torch.stack([start, start + torch.randint(1, 12, (num_videos, most), generator=generator)], -1)
     boxes[torch.arange(most) >= torch.tensor(counts)[:, None]] = 0
@@ -133,7 +134,7 @@ def draw_step(generator, length):
 
 
 def losses_of(ours, theirs, criterion, features, step, samples):
-    """Of one step: our terms, their total and terms, and what their network gives."""
+    """Compute the losses of a step: our terms, their total and terms; and the outputs of their network."""
     boxes, counts, members, labels = step
     video_labels = torch.stack([sample.gt_video_labels for sample in samples])
     batch = ours.embedding(SnippetBatch.from_videos(list(features)))
@@ -146,10 +147,10 @@ def losses_of(ours, theirs, criterion, features, step, samples):
 
 
 def compare_network(public, report):
-    """Each term, gradients, and 20 steps of Adam without dropout, batch normalisation of training included."""
+    """Compare each term, gradients, and 20 steps of Adam without dropout, with batch normalisation as in training."""
     torch.manual_seed(0)
     theirs, ours, length = public['model'].ASMLoc(ARGS), _Ours(), 64
-    for part in PARTS.values():  # 0 at first, so that nothing of the attention would be seen
+    for part in PARTS.values():  # it begins with 0, and then the attention has no effect
         nn.init.normal_(getattr(theirs, part).bn.weight, std=0.1)
     nn.init.normal_(theirs.uncertainty_branch.weight, std=0.1)
     ours.load_state_dict(copy_weights(theirs))
@@ -187,9 +188,10 @@ def compare_network(public, report):
             loss.backward()
             optimizer.step()
     report.row('largest difference of the loss in 20 steps of 4', max(apart), 1e-4)
-    # A bias of all keys changes no softmax, and one before batch normalisation nothing: Adam scales rounding errors up.
-    felt = {name: value for name, value in copy_weights(theirs).items() if not name.endswith(FELT_BY_NOTHING)}
-    report.row('parameters after them, relative', parameter_difference(ours, felt), 1e-3)
+    # A bias of all keys changes no softmax, and a bias before batch normalisation changes nothing: their gradients are
+    # rounding errors, which Adam scales up.
+    copied = {name: value for name, value in copy_weights(theirs).items() if not name.endswith(WITHOUT_EFFECT)}
+    report.row('parameters after them, relative', parameter_difference(ours, copied), 1e-3)
 
 
 def main():

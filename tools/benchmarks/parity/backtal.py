@@ -1,6 +1,6 @@
 """Compare ``BackTALHead`` with BackTAL's public code: functions, gradients, and 20 training steps.
 
-git clone https://github.com/VividLe/BackTAL && python tools/benchmarks/parity/backtal.py BackTAL
+Usage: git clone https://github.com/VividLe/BackTAL && python tools/benchmarks/parity/backtal.py BackTAL
 """
 
 import argparse
@@ -31,7 +31,7 @@ CONFIG = SimpleNamespace(
 
 
 def public_modules(clone):
-    """Its network of fewer channels, and its loss for the CPU."""
+    """Load its network, with fewer channels, and its loss, for the CPU."""
     network = load_module(
         clone / 'lib/models/network.py', [('2048', str(HIDDEN)), ('512', str(HIDDEN // 4))], 'backtal_network'
     )
@@ -39,7 +39,7 @@ def public_modules(clone):
 
 
 def make_samples(num_videos, num_classes, seed):
-    """Data samples of clicks and video labels of so many classes; a video without a click is among three of them."""
+    """Make data samples with clicks and ``num_classes`` video labels; the third video has no click."""
     generator, samples = torch.Generator().manual_seed(seed), []
     for number in range(num_videos):
         sample = ActionDataSample(metainfo=dict(video_id=f'v{number}', num_snippets=LENGTH))
@@ -54,7 +54,7 @@ def make_samples(num_videos, num_classes, seed):
 
 
 def copy_weights(theirs):
-    """Their state by our names."""
+    """Their weights under our names."""
     state = theirs.state_dict()
     names = {'classifier.weight': 'classifier_module.conv.weight'}
     for number in (0, 1):
@@ -69,21 +69,21 @@ def copy_weights(theirs):
 
 
 def public_loss(module, outputs, samples):
-    """Total and terms of their loss."""
+    """Compute their loss: the total, and the terms."""
     video = torch.stack([sample.gt_video_labels for sample in samples])
     clicks = torch.where(torch.stack([sample.background_labels for sample in samples]), CLASSES, -100)
     return module.BackTALLoss(CONFIG)(CONFIG, *outputs, video, clicks, None)
 
 
 def to_outputs(z, suppressed, attention, embedding):
-    """Padded values of theirs, channels first, as rows of a packed batch of ours."""
+    """Convert padded values of theirs, channels first, to rows of a packed batch of ours."""
     batch = SnippetBatch.from_videos([torch.zeros(LENGTH, 1)] * len(z))
     rows = [batch.join(list(part.transpose(1, 2))) for part in (z, suppressed, attention, embedding)]
     return batch, BackTALOutputs(rows[0], rows[1], rows[0], rows[2], rows[3])
 
 
 def compare_losses(loss_module, report):
-    """Each term and the gradients of the total on random outputs."""
+    """Compare each term, and the gradients of the total, on random outputs."""
     head = BackTALHead(CLASSES, DIM, HIDDEN)
     for num_classes in (1, 2):
         samples = make_samples(3, num_classes, num_classes)
@@ -106,7 +106,7 @@ def compare_losses(loss_module, report):
         report.row(f'L_click, {kind}', difference(ours['loss_click'], criterion.ce(z, clicks)), 1e-5)
         video = torch.stack([sample.gt_video_labels for sample in samples])
         on_embedding = 0.8 * criterion.embedding_loss(CONFIG, embedding, clicks, suppressed, video)
-        limit = 1e-5 if num_classes == 1 else 0.05  # there, a snippet of two classes counts twice in the public code
+        limit = 1e-5 if num_classes == 1 else 0.05  # the public code counts a snippet of two classes twice
         report.row(f'L_embedding, {kind}', difference(ours['loss_embedding'], on_embedding), limit)
         rest = total - on_embedding
         report.row(f'all but L_embedding, {kind}', difference(sum(ours.values()) - ours['loss_embedding'], rest), 1e-5)
@@ -115,7 +115,7 @@ def compare_losses(loss_module, report):
 
 
 def compare_steps(network_module, loss_module, report):
-    """Outputs of the network, and 20 steps of Adam without dropout."""
+    """Compare outputs of the network, losses in 20 steps of Adam without dropout, and the parameters after them."""
     torch.manual_seed(0)
     theirs = network_module.Network(CONFIG)
     head = BackTALHead(CLASSES, DIM, HIDDEN, dropout=0.0, affinity='thirds').train()

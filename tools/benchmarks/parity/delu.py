@@ -1,6 +1,6 @@
 """Compare ``DELUHead`` with DELU's public code: functions, gradients, and 20 training steps.
 
-git clone https://github.com/MengyuanChen21/ECCV2022-DELU && python tools/benchmarks/parity/delu.py ECCV2022-DELU
+Usage: git clone https://github.com/MengyuanChen21/ECCV2022-DELU && python tools/benchmarks/parity/delu.py ECCV2022-DELU
 """
 
 import argparse
@@ -17,9 +17,9 @@ from fsptal_mm.models.heads.delu_head import suppress
 from fsptal_mm.structures import SnippetBatch
 
 CLASSES, DIM, LENGTH, BATCH = 5, 32, 64, 10  # DIM of a stream; the batch is fixed in the public code
-STEPS, TOTAL = 20, 25  # of the training whose course is compared
+STEPS, TOTAL = 20, 25  # compared steps, of a training of 25 steps
 CUDA = "torch.set_default_tensor_type('torch.cuda.FloatTensor')"
-# As scripts/train_thumos.sh has them, and options.py what it leaves out.
+# Values of scripts/train_thumos.sh; those that it leaves out are the defaults of options.py.
 OPTIONS = SimpleNamespace(
     dropout_ratio=0.0,
     AWM='BWA_fusion_dropout_feat_v2',
@@ -35,7 +35,7 @@ OPTIONS = SimpleNamespace(
     alpha3=1,
     alpha4=1,
 )
-# Beside the device: widths, dropout that is no option, and 1e-4 that is added to the number of labels of a video.
+# Changes beside the device: the widths, and dropout that is no option.
 PATCHES = [
     (CUDA, ''),
     ('.cuda()', ''),
@@ -45,18 +45,19 @@ PATCHES = [
     ('nn.Dropout(0.5)', 'nn.Dropout(0.0)'),
     ('nn.Dropout(0.7)', 'nn.Dropout(0.0)'),
 ]
+# Removes the 1e-4 that the public code adds to the number of labels of a video.
 ADDED = ('keepdim=True) + 1e-4)', 'keepdim=True))')
 
 
 def public_model(clone, patches):
-    """Its ``model.py``."""
+    """Load its ``model.py``, with patches."""
     for name in ('base', 'edl_loss'):
         load_module(clone / f'{name}.py', [], name)
-    return load_module(clone / 'model.py', patches, 'model')  # which looks itself up by this name
+    return load_module(clone / 'model.py', patches, 'model')  # it imports itself by this name
 
 
 def build_head():
-    """Ours with all switches on the public code's side, without dropout."""
+    """Build our head with all switches as in the public code, without dropout."""
     return DELUHead(
         CLASSES,
         2 * DIM,
@@ -81,12 +82,12 @@ def copy_weights(theirs):
         if value.ndim == 3 and value.shape[2] == 1:
             own[name] = value[..., 0]
         elif 'of_video' in name and value.ndim == 3:
-            own[name] = value[..., 1]  # it sees one mean, between two zeros
+            own[name] = value[..., 1]  # the middle tap: the others see zeros beside the one mean
     return own
 
 
 def draw_labels(generator, num_videos=BATCH):
-    """``(B, C)`` of one to three classes; the first six videos are pairs that share one."""
+    """Draw video labels ``(B, C)`` of one to three classes; the first six videos are pairs that share a class."""
     labels = torch.zeros(num_videos, CLASSES)
     for video in range(num_videos):
         classes = torch.randperm(CLASSES, generator=generator)[: 1 + video % 3]
@@ -97,7 +98,10 @@ def draw_labels(generator, num_videos=BATCH):
 
 
 def compare_losses(theirs, report):
-    """Each term and its gradients on random outputs, the worst of three times of the training, and on other lengths."""
+    """Compare each term and its gradients on random outputs, and terms on other lengths.
+
+    The reported difference is the largest at three moments of the training.
+    """
     generator = torch.Generator().manual_seed(0)
     head, labels, worst = build_head(), draw_labels(generator), {}
     for progress in (0.0, 0.3, 1.0):
@@ -124,7 +128,7 @@ def compare_losses(theirs, report):
 
 
 def show_switches(theirs, z, attentions, h, labels):
-    """How far apart the default of this package is from the public code, at the end of the training."""
+    """Print how far our default for ``loss_uncertain`` is from the public code, at the end of the training."""
     mask = torch.ones(z.shape[:2], dtype=torch.bool)
     _, terms = public_loss(theirs, z, attentions, h, labels, 1.0)
     ours = DELUHead(CLASSES, 2 * DIM, (DIM, DIM)).loss_by_feat(z, attentions, mask, labels, 1.0)
@@ -133,12 +137,12 @@ def show_switches(theirs, z, attentions, h, labels):
 
 
 def relative(found, expected):
-    """Largest difference by the largest value."""
+    """Largest difference, divided by the largest expected value."""
     return float((found - expected).abs().max() / expected.abs().max().clamp(min=1e-12))
 
 
 def compare_added(theirs, report):
-    """L_video and L_suppressed of the public code with the 1e-4 that it adds to the number of labels."""
+    """Compare L_video and L_suppressed with the unchanged public code, which adds 1e-4 to the number of labels."""
     generator = torch.Generator().manual_seed(2)
     z, attentions = (torch.randn(BATCH, LENGTH, size, generator=generator) for size in (CLASSES + 1, 2))
     labels, h = draw_labels(generator), torch.randn(BATCH, LENGTH, 2 * DIM, generator=generator)
@@ -150,7 +154,7 @@ def compare_added(theirs, report):
 
 
 def compare_lengths(head, labels, generator, report):
-    """Terms of a padded batch of three lengths against means of the single videos, ours."""
+    """Compare our terms on a padded batch of three lengths with the means of our terms on the single videos."""
     lengths, labels = (64, 30, 47), labels[:3]
     z, attentions = (3 * torch.randn(3, 64, size, generator=generator) for size in (CLASSES + 1, 2))
     attentions, mask = attentions.sigmoid(), torch.arange(64) < torch.tensor(lengths)[:, None]
@@ -164,7 +168,7 @@ def compare_lengths(head, labels, generator, report):
 
 
 def public_loss(theirs, z, attentions, h, labels, progress):
-    """Total and terms, by our names."""
+    """Compute their loss: the total, and the terms under our names."""
     of_rgb, of_flow = attentions[..., :1], attentions[..., 1:]
     outputs = dict(feat=h, cas=z, attn=(of_flow + of_rgb) / 2, v_atn=of_rgb, f_atn=of_flow)
     total, terms = theirs.criterion(outputs, labels, opt=OPTIONS, itr=progress * TOTAL)
@@ -182,7 +186,7 @@ def public_loss(theirs, z, attentions, h, labels, progress):
 
 
 def make_samples(labels):
-    """Data samples of videos with nothing but video labels."""
+    """Make data samples with video labels alone."""
     samples = []
     for number, own in enumerate(labels):
         sample = ActionDataSample(metainfo=dict(video_id=f'v{number}', num_snippets=LENGTH))
@@ -192,7 +196,7 @@ def make_samples(labels):
 
 
 def compare_network(head, theirs, features, report):
-    """Outputs with the same weights."""
+    """Compare the outputs of both networks with the same weights."""
     batch = SnippetBatch.from_videos(list(features))
     outputs, expected = head.outputs(batch), theirs(features)
     attention = torch.cat([expected['v_atn'], expected['f_atn']], -1)
@@ -205,7 +209,7 @@ def compare_network(head, theirs, features, report):
 
 
 def compare_steps(module, report):
-    """20 steps of Adam on batches of ten, one length, no dropout."""
+    """Compare losses in 20 steps of Adam on batches of ten videos of one length, without dropout."""
     torch.manual_seed(0)
     theirs = module.DELU(2 * DIM, CLASSES, opt=OPTIONS)
     head = build_head().train()

@@ -1,6 +1,6 @@
 """Compare ``HRProHead`` with stage 1 of HR-Pro's public code: functions, gradients, and 20 training steps.
 
-git clone https://github.com/pipixin321/HR-Pro && python tools/benchmarks/parity/hrpro.py HR-Pro
+Usage: git clone https://github.com/pipixin321/HR-Pro && python tools/benchmarks/parity/hrpro.py HR-Pro
 """
 
 import argparse
@@ -37,7 +37,7 @@ def public_modules(clone):
 
 
 def make_samples(rng, lengths):
-    """Data samples of videos with a point in about one snippet of nine, two of a class in each."""
+    """Make data samples of videos with a point in about one of nine snippets."""
     samples = []
     for number, length in enumerate(lengths):
         instances = torch.full((length, CLASSES), -1, dtype=torch.int32)
@@ -51,7 +51,7 @@ def make_samples(rng, lengths):
 
 
 def copy_weights(theirs):
-    """Their state as ours: names, projections of the attention apart."""
+    """Their weights under our names; the projections of the attention, one tensor there, are split."""
     state, own = theirs.state_dict(), {}
     for layer in range(2):
         source, target = f'encoder.RAB.{layer}', f'encoder.layers.{layer}'
@@ -72,7 +72,7 @@ def copy_weights(theirs):
 
 
 def public_loss(theirs, features, sample):
-    """Their loss and its terms of one video; moves their memory."""
+    """Compute their loss of one video: the total, and the terms. This updates their memory."""
     labels = (sample.snippet_instances >= 0).float()[None]
     video = sample.gt_video_labels[None]
     return theirs.criterion(ARGS, theirs(features[None], video), video, labels)
@@ -129,11 +129,12 @@ def compare_functions(model_module, utils, report, rng):
 
 
 def is_key_bias(name):
+    """Whether a parameter is a bias of keys; it changes no attention, so that its gradient is rounding."""
     return '.key.' in name and name.endswith('bias')
 
 
 def build_head(theirs):
-    """Ours with their weights, without dropout."""
+    """Build our head with their weights, without dropout."""
     encoder = dict(dropout=0.0, attention_dropout=0.0)
     head = HRProHead(CLASSES, DIM, dropout=0.0, encoder=encoder, tokens='scrambled')
     head.load_state_dict(copy_weights(theirs))
@@ -141,7 +142,7 @@ def build_head(theirs):
 
 
 def gradients(head, theirs):
-    """Pairs of ((name, gradient of ours), gradient of theirs)."""
+    """List the gradients as pairs ((name, ours), theirs)."""
     shadow = {name: part.grad for name, part in theirs.named_parameters() if part.grad is not None}
     state = {name: shadow.get(name, torch.zeros_like(part)) for name, part in theirs.state_dict().items()}
     expected = copy_weights(SimpleNamespace(state_dict=lambda: state))
@@ -149,7 +150,7 @@ def gradients(head, theirs):
 
 
 def compare_steps(model_module, report, rng, batch_size, limit):
-    """Parameters and memory after 20 steps of Adam."""
+    """Compare losses in 20 steps of Adam, and parameters and memory after them."""
     torch.manual_seed(1)
     samples, features = make_samples(rng, [64] * 8), torch.randn(8, 64, DIM)
     theirs = model_module.S_Model(ARGS).train()
@@ -170,7 +171,7 @@ def compare_steps(model_module, report, rng, batch_size, limit):
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-    # A bias of keys adds the same to all logits of a query: its gradient is rounding, which Adam makes as large as any.
+    # A bias of keys adds the same to all logits of a query: its gradient is rounding, which Adam scales up.
     copied = {name: value for name, value in copy_weights(theirs).items() if not is_key_bias(name)}
     memory = copied.pop('memory.prototypes')
     report.row(f'largest difference of the loss in 20 steps of {batch_size}', worst, limit)
@@ -186,7 +187,9 @@ def main():
     report, rng = Report(), np.random.default_rng(0)
     compare_functions(model_module, utils, report, rng)
     compare_steps(model_module, report, rng, 1, 1e-4)
-    compare_steps(model_module, report, rng, 4, 1e-2)  # there, a video sees prototypes moved by those before it
+    compare_steps(
+        model_module, report, rng, 4, 1e-2
+    )  # in the public code, a video sees prototypes that the videos before it have moved
     report.finish()
 
 

@@ -1,4 +1,4 @@
-"""Public code of a method, read from a clone of it, and comparisons with ours."""
+"""Loading of a method's public code from a clone, and comparisons of it with ours."""
 
 import sys
 import types
@@ -8,23 +8,25 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-STUBS = ('tensorboard_logger',)  # of what the public codes import and the comparison does not use
+STUBS = ('tensorboard_logger',)  # modules that the public code imports, and the comparison does not use
 
 
 def load_module(file: Path, patches: Sequence[tuple[str, str]], name: str) -> types.ModuleType:
     """Run a file of a clone with some of its text replaced.
 
     Args:
-        file: Of the clone.
-        patches: Pairs of a text, which must occur, and its replacement.
-        name: Of the module; later files may import it by this name.
+        file: Python file of the clone.
+        patches: Pairs of a text, which must occur in the file, and its replacement.
+        name: Name of the module; later files may import it by this name.
     """
     for stub in STUBS:
         sys.modules.setdefault(stub, types.SimpleNamespace(log_value=None))
     text = file.read_text()
     for found, replacement in patches:
         if found not in text:
-            raise SystemExit(f'{file}: the clone is not of the commit that was compared, {found!r} is missing')
+            raise SystemExit(
+                f'{file}: expected {found!r}, found none: the clone is not at the commit that was compared'
+            )
         text = text.replace(found, replacement)
     module = sys.modules[name] = types.ModuleType(name)
     exec(compile(text, str(file), 'exec'), module.__dict__)
@@ -32,13 +34,13 @@ def load_module(file: Path, patches: Sequence[tuple[str, str]], name: str) -> ty
 
 
 def difference(found: Tensor, expected: Tensor) -> float:
-    """Largest absolute difference, relative to the largest value where that is above 1."""
+    """Largest absolute difference, divided by the largest expected value if that is above 1."""
     found, expected = found.detach(), expected.detach()
     return float((found - expected).abs().max() / expected.abs().max().clamp(min=1))
 
 
 def parameter_difference(ours: nn.Module, copied: Mapping[str, Tensor]) -> float:
-    """Largest difference of parameters, each relative to the largest value of its tensor."""
+    """Largest difference of a parameter, relative to the largest value of its tensor."""
     own = ours.state_dict()
     return max(
         float((own[name] - value).abs().max() / value.abs().max().clamp(min=1e-12)) for name, value in copied.items()
@@ -46,7 +48,7 @@ def parameter_difference(ours: nn.Module, copied: Mapping[str, Tensor]) -> float
 
 
 class Report:
-    """Rows of a table in Markdown.
+    """Table in Markdown that is printed row by row.
 
     Attributes:
         failed: Whether a difference was above its limit.
@@ -57,12 +59,12 @@ class Report:
         print('| compared | difference | limit |\n|---|---:|---:|')
 
     def row(self, what: str, value: float, limit: float) -> None:
-        """Print one row."""
+        """Print one row: a name, the difference found, and its limit."""
         self.failed |= not value <= limit
         print(f'| {what} | {value:.1e} | {limit:g} |' + ' FAILED' * (not value <= limit))
 
     def finish(self) -> None:
-        """Exit with 1 if something failed."""
+        """End the program, with status 1 if a difference was above its limit."""
         sys.exit(int(self.failed))
 
 

@@ -1,6 +1,6 @@
 """Compare ``SFNetHead`` with SF-Net's public code: functions, gradients, growth, and 20 training steps.
 
-git clone https://github.com/Flowerfan/SF-Net && python tools/benchmarks/parity/sfnet.py SF-Net
+Usage: git clone https://github.com/Flowerfan/SF-Net && python tools/benchmarks/parity/sfnet.py SF-Net
 """
 
 import argparse
@@ -22,7 +22,7 @@ CUDA = "torch.set_default_tensor_type('torch.cuda.FloatTensor')"
 
 
 def public_modules(clone):
-    """Its ``model.py`` and ``train.py`` for the CPU and two streams of DIM columns."""
+    """Load its ``model.py`` and ``train.py``, for the CPU and two streams of DIM columns."""
     load_module(clone / 'utils.py', [], 'utils')
     model = load_module(
         clone / 'model.py', [(CUDA, ''), ('inputs[:, :, 1024:]', f'inputs[:, :, {DIM}:]'),
@@ -32,7 +32,7 @@ def public_modules(clone):
 
 
 def draw_labels(rng, length):
-    """Labels ``(T, C)`` 0/1 of about one snippet in twelve, some of two classes."""
+    """Draw labels ``(T, C)`` bool for about one snippet in twelve; some have two classes."""
     labels = np.zeros((length, CLASSES), bool)
     for snippet in rng.choice(length, max(2, length // 12), replace=False):
         labels[snippet, rng.choice(CLASSES, rng.choice([1, 1, 2]), replace=False)] = True
@@ -40,7 +40,7 @@ def draw_labels(rng, length):
 
 
 def to_targets(videos, num_snippets):
-    """Targets of a padded batch."""
+    """Make the targets of a padded batch from the labels of its videos."""
     labels = torch.zeros(len(videos), num_snippets, CLASSES, dtype=torch.bool)
     for video, own in enumerate(videos):
         labels[video, : len(own)] = torch.from_numpy(own)
@@ -50,12 +50,12 @@ def to_targets(videos, num_snippets):
 
 
 def to_public(logits):
-    """Ours have background last, theirs first."""
+    """Move the background class from the last place, as ours have it, to the first, as theirs have it."""
     return torch.cat([logits[..., -1:], logits[..., :-1]], -1)
 
 
 def compare_losses(public, report, rng):
-    """Each loss term and its gradient on a batch of three lengths, and the growth."""
+    """Compare each loss term and its gradient on a batch of three lengths, and the growth of labels."""
     videos = [draw_labels(rng, length) for length in LENGTHS]
     targets = to_targets(videos, max(LENGTHS))
     shares = targets.labels / targets.labels.sum(-1, keepdim=True).clamp(min=1)
@@ -102,7 +102,7 @@ def compare_losses(public, report, rng):
 
 
 def copy_weights(theirs):
-    """Their state as ours: names, and background last."""
+    """Their weights under our names, with the background class last."""
     state, own = theirs.state_dict(), {}
     order = [*range(1, CLASSES + 1), 0]
     for stream, name in enumerate(('rgb', 'flow')):
@@ -118,7 +118,7 @@ def copy_weights(theirs):
 
 
 def make_samples(labels):
-    """Data samples of videos."""
+    """Make data samples from the labels of videos."""
     samples = []
     for number, own in enumerate(labels):
         targets = to_targets([own], len(own))
@@ -130,7 +130,7 @@ def make_samples(labels):
 
 
 def compare_steps(model_module, public, report, rng):
-    """Logits, and 20 steps of Adam with the growth and new weights after 10; one length, no dropout."""
+    """Compare logits and losses in 20 steps of Adam, with growth and new weights after 10; one length, no dropout."""
     torch.manual_seed(1)
     labels = [draw_labels(rng, 64) for _ in range(8)]
     features = torch.randn(8, 64, 2 * DIM)
@@ -183,7 +183,7 @@ def compare_steps(model_module, public, report, rng):
 
 
 def public_loss(public, outputs, labels, ids):
-    """The total of their ``train_SF``."""
+    """Compute the total loss as their ``train_SF`` does."""
     _, z_f, _, z_r, z, a_f, a_r, a = outputs
     lengths = np.array([len(own) for own in labels])
     video = torch.from_numpy(np.pad(np.stack([own.any(0) for own in labels]), ((0, 0), (1, 0)))).float()

@@ -1,1 +1,1 @@
-"""Data and references of the benchmarks: videos of THUMOS14's shape, and plain loops written from the method."""
+"""Data and references of the benchmarks: videos with THUMOS14's lengths, and plain loops that follow the paper."""

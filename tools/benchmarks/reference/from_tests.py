@@ -1,4 +1,4 @@
-"""Counters and references of the tests, and the bytes that are kept for a backward pass."""
+"""Counters and references that live in tests/, and a counter of the bytes that are kept for a backward pass."""
 
 import sys
 from pathlib import Path
@@ -15,7 +15,14 @@ __all__ = ['HostSyncs', 'PeakMemory', 'chains', 'gives_work', 'saved_bytes']
 
 
 def saved_bytes(function, model):
-    """Bytes of the storages that a forward pass saves for its backward pass, each once, without the weights."""
+    """Count the bytes of the storages that a forward pass saves for its backward pass.
+
+    Each storage counts once; those of the weights do not count.
+
+    Args:
+        function: Runs the forward pass.
+        model: Model with the weights.
+    """
     weights = {weight.untyped_storage().data_ptr() for weight in model.parameters()}
     saved = {}
 

@@ -1,4 +1,4 @@
-"""Pseudo-label mining snippet by snippet, as the method words it (Sec. 3.3, Algorithm 2)."""
+"""Pseudo-label mining, snippet by snippet, as the paper describes it (Sec. 3.3, Algorithm 2)."""
 
 import itertools
 
@@ -6,14 +6,14 @@ NO_INSTANCE = -1
 
 
 def mine_video(scores, background_scores, points, instances, background, thresholds=(0.85, 0.25)):
-    """Mine one video. All sequences are lists, or all are tensors: they are read and written one snippet at a time.
+    """Mine one video, reading and writing one snippet at a time. All sequences are lists, or all are tensors.
 
     Args:
         scores: ``(T, C)``, q-hat.
         background_scores: ``(T,)``, b.
         points (list[int]): Labelled snippets in time order.
-        instances: ``(T, C)``, instance of each class or -1; mined actions are written into it.
-        background: ``(T,)`` all false; mined background is written into it.
+        instances: ``(T, C)``, instance of each class, or -1; mined actions are written into it.
+        background: ``(T,)``, all false; mined background is written into it.
         thresholds: gamma_bkg and gamma_act.
     """
     length, labelled = len(background_scores), set(points)
@@ -56,5 +56,5 @@ def _argmax(row):
 
 
 def points_of(instances):
-    """The ``points`` of one video from ``(T, C)`` instances of its given labels."""
+    """Labelled snippets of one video, the ``points`` of :func:`mine_video`, from its instances ``(T, C)``."""
     return (instances >= 0).any(1).nonzero()[:, 0].tolist()

@@ -1,4 +1,7 @@
-"""Operations of a training step that give a device work, part by part, and the waits of the host: on any device."""
+"""Counts of a training step: operations that give a device work, part by part, and waits of the host.
+
+The counts are the same on every device, so a CPU shows what a GPU would have to do.
+"""
 
 import bisect
 from collections import Counter
@@ -26,7 +29,9 @@ _PARTS = dict(
 
 
 class PartCounts(TorchDispatchMode):
-    """Counts operations by the part of the model that they belong to; those of a backward pass by their forward pass.
+    """Counter of operations by the part of the model that they belong to.
+
+    An operation of the backward pass belongs to the part whose forward pass it comes from.
 
     Attributes:
         counts: Counter of ``(part, is_backward)``.
@@ -46,7 +51,7 @@ class PartCounts(TorchDispatchMode):
 
     @contextmanager
     def part(self, name):
-        """Count what is done inside the block for a part."""
+        """Count the operations inside the block for a part."""
         self._enter(self._stack.append, name)
         try:
             yield
@@ -102,8 +107,8 @@ def count_step(model, optimizer, data):
     """Count the operations of a step and the waits in it.
 
     Returns:
-        tuple[Counter, list[str]]: Operations by part and whether in the backward pass; names of what the host waits
-        for.
+        tuple[Counter, list[str]]: Numbers of operations by ``(part, is_backward)``, and the names of the operations
+        that the host waits for.
     """
     counts = PartCounts(model)
     optimizer.zero_grad()  # as before every step of a training

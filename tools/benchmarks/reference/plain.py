@@ -1,4 +1,4 @@
-"""The training step as one would write it first: padded batches, loops over snippets, all pairs at once."""
+"""Plain training step, as one would write it first: padded batches, loops over snippets, all pairs at once."""
 
 from dataclasses import replace
 
@@ -10,29 +10,29 @@ from .mining import mine_video, points_of
 
 
 class PaddedConv1d(nn.Conv1d):
-    """``nn.Conv1d`` over a batch padded to its longest video; weights are taken from another convolution."""
+    """``nn.Conv1d`` over a batch that is padded to its longest video, with the weights of another convolution."""
 
     def __init__(self, conv):
         super().__init__(conv.in_channels, conv.out_channels, conv.kernel_size, padding=conv.padding)
         self.load_state_dict(conv.state_dict())
 
     def forward(self, batch):
-        """``(R, D_in)`` rows of a :class:`SnippetBatch` to ``(R, D_out)``."""
+        """Convolve the ``(R, D_in)`` rows of a :class:`SnippetBatch`; return ``(R, D_out)``."""
         out = super().forward(batch.pad(batch.features).transpose(1, 2)).transpose(1, 2)
         return self.to_rows(batch, out)
 
     def to_rows(self, batch, out):
-        """Padded ``(B, T, D_out)`` to ``(R, D_out)``."""
+        """Take the rows ``(R, D_out)`` of a packed batch from a padded one, ``(B, T, D_out)``."""
         rows = out.new_zeros(len(batch.features), self.out_channels)
         rows[batch.rows[batch.mask]] = out[batch.mask]
         return rows
 
 
 class PaddedMaskedConv1d(PaddedConv1d):
-    """The same with a weight for each tap at each snippet, tap by tap."""
+    """:class:`PaddedConv1d` in which each tap has a weight at each snippet; computed tap by tap."""
 
     def forward(self, batch, weights):
-        """``(R, D_in)`` rows of a :class:`SnippetBatch` and weights ``(R, K)`` to ``(R, D_out)``."""
+        """Convolve the ``(R, D_in)`` rows of a :class:`SnippetBatch` with weights ``(R, K)``; return ``(R, D_out)``."""
         weights, length, reach = batch.pad(weights), batch.mask.shape[1], self.padding[0]
         around = F.pad(batch.pad(batch.features), (0, 0, reach, reach))
         taps = range(self.kernel_size[0])
@@ -41,7 +41,7 @@ class PaddedMaskedConv1d(PaddedConv1d):
 
 
 def mine_batch(scores, background_scores, targets):
-    """:class:`PseudoLabelMiner`, snippet by snippet."""
+    """Mine a batch as :class:`PseudoLabelMiner` does, but snippet by snippet."""
     instances, background = targets.snippet_instances.clone(), torch.zeros_like(targets.background_labels)
     for video, length in enumerate(targets.mask.sum(1).tolist()):
         parts = (part[video, :length] for part in (scores, background_scores, instances, background))
@@ -54,7 +54,7 @@ class AllPairsLoss(nn.Module):
     """:class:`FeatureSeparationLoss` with gradients through all pairs."""
 
     def forward(self, embedding, labels, background, counts):
-        """Eq. 11-13; the counts of labelled snippets are not needed."""
+        """Compute Eq. 11-13; ``counts`` of labelled snippets is not used."""
         terms = []
         for video, features in enumerate(embedding.split(embedding.features)):
             action, other = labels[video, : len(features)].any(-1), background[video, : len(features)]
@@ -79,7 +79,7 @@ class AllPairsLoss(nn.Module):
 
 
 def make_plain(model):
-    """Replace the parts of a FS-PTAL model, in place; it keeps its segment search."""
+    """Replace trunk, miner and separation loss of an FS-PTAL model by plain ones, in place; the search stays."""
     trunk, head = model.embedding, model.head
     trunk.conv = PaddedMaskedConv1d(trunk.conv)
     for place, conv in enumerate(trunk.affinity):

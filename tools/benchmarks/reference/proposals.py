@@ -1,4 +1,4 @@
-"""Post-processing as the specification describes it (method: Appendix C), in plain loops, as in LACP's code."""
+"""Post-processing as the paper describes it (Appendix C), in plain loops like those of LACP's code."""
 
 import ctypes
 import math
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-# What OpenTAD compiles, too: every segment that stays looks at all after it. Segments come by falling score.
+# OpenTAD compiles such a loop, too: each kept segment is compared with all after it. Segments come by falling score.
 _LOOP = """
 #include <math.h>
 void suppress(const double *start, const double *end, long n, double threshold, char *gone) {
@@ -31,12 +31,12 @@ def localize(settings, scores, background, video_scores, grid, duration_sec):
     """Localize the actions of one video.
 
     Args:
-        settings (ProposalGenerator): Its constants count.
+        settings (ProposalGenerator): Generator whose constants are used.
         scores (np.ndarray): ``(T, C)`` float32, q-hat.
         background (np.ndarray): ``(T,)`` float32, b.
         video_scores (np.ndarray): ``(C,)`` float32, Q_v.
-        grid (SnippetGrid): Where the video's snippets lie.
-        duration_sec (float): Proposals end here at the latest.
+        grid (SnippetGrid): Grid of the video's snippets.
+        duration_sec (float): Seconds at which a proposal ends at the latest.
 
     Returns:
         tuple[np.ndarray, np.ndarray, np.ndarray]: ``(N, 2)`` segments in seconds, ``(N,)`` scores and labels, class by
@@ -66,13 +66,13 @@ def localize(settings, scores, background, video_scores, grid, duration_sec):
 
 
 def upsample(values, factor):
-    """``(T,)`` to ``(T * factor,)`` float32, linear between the centres of snippets, constant beyond the ends."""
+    """Interpolate ``(T,)`` to ``(T * factor,)`` float32: linear between centres of snippets, constant beyond them."""
     position = (np.arange(len(values) * factor) + 0.5) / factor - 0.5
     return np.interp(position, np.arange(len(values)), values).astype(np.float32)
 
 
 def runs_above(curve, level):
-    """``(start, end)`` of every run of points that reach a level, or are above it where that is 0."""
+    """Find the runs of points that reach a threshold (if it is 0: lie above it), as pairs ``(start, end)``."""
     points = np.flatnonzero(curve > 0 if level == 0 else curve >= np.float32(level)).tolist()
     runs = []
     for point in points:
@@ -91,7 +91,7 @@ def inner_minus_outer(curve, start, end, outer_ratio):
 
 
 def greedy_nms(segments_sec, scores, iou_threshold):
-    """Indices of what greedy NMS keeps, best first: one pass over the rest for each that stays."""
+    """Indices of the segments that greedy NMS keeps, best first; each kept segment is compared with all that remain."""
     rest, keep = np.argsort(-scores, kind='stable'), []
     start, end = segments_sec.T
     while len(rest):
@@ -104,7 +104,7 @@ def greedy_nms(segments_sec, scores, iou_threshold):
 
 
 def compiled_nms():
-    """As :func:`greedy_nms`, a loop in C; None where there is no C compiler."""
+    """Compile :func:`greedy_nms` as a loop in C; return the function, or ``None`` without a C compiler."""
     compiler = shutil.which('cc')
     if compiler is None:
         return None

@@ -10,7 +10,14 @@ _MODEL_FILE = Path(__file__).parents[3] / 'configs/_base_/models/fsptal.py'
 
 
 def build_model(dim, num_classes, embed_channels=None, seed=0):
-    """The model of the paper for features of dimension ``dim``, and its optimiser; ``embed_channels`` is D_e."""
+    """Build FS-PTAL with the paper's config for features of dimension ``dim``, and its optimizer.
+
+    Args:
+        dim: D of the features.
+        num_classes: C.
+        embed_channels: D_e of module D. Default: that of the config.
+        seed: Seed of the first weights.
+    """
     model = Config.fromfile(_MODEL_FILE).model
     model.embedding.in_channels = model.head.in_channels = dim
     model.head.num_classes = num_classes
@@ -22,12 +29,12 @@ def build_model(dim, num_classes, embed_channels=None, seed=0):
 
 
 def build_optimizer(model):
-    """Adam as the configs have it."""
+    """Build Adam as the configs have it."""
     return torch.optim.Adam(model.parameters(), lr=1e-4, fused=True)
 
 
 def train_step(model, optimizer, data):
-    """Features to updated weights, mining and search included."""
+    """Train on one batch: from features to updated weights, mining and search included."""
     losses = model(**model.data_preprocessor(data, True), mode='loss')
     optimizer.zero_grad()
     sum(losses.values()).backward()

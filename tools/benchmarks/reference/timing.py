@@ -1,4 +1,4 @@
-"""Timing functions side by side, so that a busy machine slows all of them alike."""
+"""Timing of functions in turn, so that a busy machine slows all of them alike."""
 
 import math
 import time
@@ -14,10 +14,12 @@ def take_turns(*functions, repeats=5, warm=False, clock=time.perf_counter):
     A function that takes less than a hundredth of a second is called several times at each turn.
 
     Args:
-        *functions: Without arguments.
-        repeats: How many turns each one has.
-        warm: Whether they have run before and take long. Otherwise each is called once before the clock starts.
-        clock: ``time.process_time`` for functions of one thread: what else runs on the machine then does not count.
+        *functions: Functions without arguments.
+        repeats: Number of turns of each function.
+        warm: Whether all functions have run before and take long. Otherwise each is called once before the clock
+            starts.
+        clock: Function that returns seconds. With ``time.process_time``, for functions of one thread, other programs on
+            the machine do not count.
 
     Returns:
         np.ndarray: ``(F, repeats)`` seconds per call.
@@ -34,7 +36,7 @@ def median_sec(functions, repeats, **kwargs):
 
 
 def clock_of(threads):
-    """Clock for work on so many threads, and its name."""
+    """Choose the clock for work in a number of threads; return it and its name."""
     return (time.process_time, 'CPU time') if threads == 1 else (time.perf_counter, 'wall clock')
 
 

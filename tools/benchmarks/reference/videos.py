@@ -1,4 +1,4 @@
-"""Training videos of THUMOS14's real lengths in memory: real annotations where they are at hand, else drawn ones."""
+"""Training videos of THUMOS14's lengths in memory: with real annotations if they are there, else with drawn ones."""
 
 import os
 from pathlib import Path
@@ -17,13 +17,14 @@ _EXTENSION = dict(label_weight=2.5, neighbour_weight=1.67)  # tau_1 and tau_2 (T
 
 
 def read_annotations(count=200):
-    """Annotations of training videos and where they come from.
+    """Read or draw annotations of training videos.
 
-    Real ones are those of THUMOS14's training split (``thumos14/`` below ``FSPTAL_DATA_ROOT``). Others are drawn by
-    the generator of the embedded set, whose lengths follow the same log-normal distribution, but end at 600 snippets.
+    If ``thumos14/`` below ``FSPTAL_DATA_ROOT`` exists, they are those of THUMOS14's training split. Otherwise the
+    generator of the embedded dataset draws them; their lengths follow the same log-normal distribution, but no video
+    has more than 600 snippets.
 
     Returns:
-        tuple[Annotations, str]: At most ``count`` videos, and a line that says whose they are.
+        tuple[Annotations, str]: At most ``count`` videos, and a line that names their source.
     """
     folder = Path(os.environ.get('FSPTAL_DATA_ROOT', 'data'), 'thumos14')
     if folder.is_dir():
@@ -44,14 +45,14 @@ def read_annotations(count=200):
 
 
 def pack_videos(annotations, dim, extend=True):
-    """Samples of all videos: features ``(T, D)`` of the embedded set's generator; ``extend`` is module A."""
+    """Make samples of all videos, with generated features ``(T, D)``; ``extend`` switches module A on."""
     params = SyntheticParams(snippet_sec=_SNIPPET_SEC, dim=dim)
     steps = [ExtendPointLabels(**_EXTENSION)] if extend else []
     return [_pack(annotations, video_id, features, steps) for video_id, features in make_features(annotations, params)]
 
 
 def label_videos(annotations, stage):
-    """Samples of all videos with features ``(T, 1)`` of zeros; labels are extended at ``stage``."""
+    """Make samples of all videos, with features ``(T, 1)`` of zeros; module A works at ``stage``."""
     samples = []
     for video_id, record in annotations.videos.items():
         length = max(1, round(record.duration_sec / _SNIPPET_SEC))
@@ -77,5 +78,5 @@ def _pack(annotations, video_id, features, steps):
 
 
 def batches_of(samples, size=16):
-    """Full batches, as a data loader gives them."""
+    """Collate samples into full batches, as a data loader does; the rest is left out."""
     return [pseudo_collate(samples[start : start + size]) for start in range(0, len(samples) - size + 1, size)]

@@ -1,4 +1,4 @@
-"""The tables that ablation.py and compare.py can run."""
+"""Tables of experiments that ablation.py and compare.py run."""
 
 from . import choices, methods, paper
 from .methods import ALONGSIDE

@@ -1,4 +1,4 @@
-"""Choices that method and paper leave open, on held-out training videos and with both trunks."""
+"""Tables of choices that the paper leaves open; most are measured on held-out training videos."""
 
 from .options import (
     BACKGROUND_SEGMENTS,
@@ -20,7 +20,7 @@ from .table import FORMS, FSPTAL, LACP, REAL_DATA, REFINED, Row, Table
 
 TABLES = {
     'choices': Table(
-        'What method and paper leave open, and variants of the modules, on held-out training videos',
+        'Choices that the paper leaves open, and variants of the modules, on held-out training videos',
         rows=(
             Row('as configured'),
             Row('A: features resampled, as in the paper', options={STAGE: 'features'}),
@@ -55,7 +55,7 @@ TABLES = {
         data=('acc_50salads_fold',),
     ),
     'trunk': Table(
-        'Trunks of 3 and of 7 snippets, and the classifier by cosine with both methods',
+        'Trunks of 3 and of 7 snippets, and the classifier by cosine, with both FS-PTAL and LACP',
         rows=tuple(
             Row(f'{method}, {kernel} snippets{note}', config, {KERNEL: kernel, COSINE: cosine})
             for method, config in (('FS-PTAL', FSPTAL), ('LACP', LACP))

@@ -1,9 +1,9 @@
-"""Methods beside one another, of one stage and of two; published: average mAP in percent, over tIoU 0.1:0.1:0.7."""
+"""Tables that compare methods. Published figures are average mAP in percent over the tIoUs 0.1:0.1:0.7."""
 
 from .options import STAGE_1
 from .table import BASE, BMN, FORMS, LACP, REFINED, SUPERVISED, Row, Table
 
-# What compare.py runs: mmaction2's BMN labelled by the classifier of FS-PTAL, and localizers on segments that it found.
+# For compare.py: the classes of BMN's proposals come from FS-PTAL's video scores, pseudo segments from its detections.
 CLASS_SCORES = {'test_evaluator.class_scores': '{source}/results.json'}
 PSEUDO_FILE = {'train_dataloader.dataset.ann_file': '{run}/pseudo_segments.json'}
 
@@ -45,7 +45,7 @@ SOFT_NMS = {
 
 
 def _two_stages(method, config):
-    """A method with the second stage, and what stage 1 alone gives with the same checkpoints."""
+    """Rows of a method with the second stage, and of stage 1 alone from the same checkpoints."""
     return (
         Row(f'{method} refined', config),
         Row(f'{method}, stage 1 of these', config, STAGE_1, source=f'{method} refined', trains=False),
@@ -55,7 +55,7 @@ def _two_stages(method, config):
 
 TABLES = {
     'comparison': Table(
-        "Methods on equal terms: proposals and NMS are the same, and the trunk but that of the paper's form",
+        "Methods on equal terms: the same proposals, NMS and trunk (only the paper's form has another trunk)",
         rows=(
             Row(
                 "FS-PTAL (paper's form)",
@@ -82,7 +82,7 @@ TABLES = {
                 'DELU',
                 'configs/delu/delu_{data}.py',
                 published={'THUMOS14 I3D': 46.4},
-                absent='this set has no two feature streams',
+                absent='this dataset has only one feature stream',
             ),
             Row('ASM-Loc, base model', 'configs/asmloc/asmloc_{data}.py'),
             Row('ASM-Loc', 'configs/asmloc/asmloc-full_{data}.py', published={'THUMOS14 I3D': 45.1}),

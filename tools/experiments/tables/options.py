@@ -1,4 +1,4 @@
-"""Names of the options that tables change, as in ``--cfg-options``."""
+"""Dotted keys of the options that tables change, as in ``--cfg-options``."""
 
 # Module A: the third step of the training pipeline, ExtendPointLabels. Weights of 1 are exactly the identity.
 TAU_1 = 'train_dataloader.dataset.pipeline.2.label_weight'

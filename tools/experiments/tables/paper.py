@@ -1,4 +1,4 @@
-"""The paper's own ablations, with the figures that it publishes: average mAP in percent, over tIoU 0.1:0.1:0.7."""
+"""Tables of the paper's own ablations. Published figures are average mAP in percent over the tIoUs 0.1:0.1:0.7."""
 
 from .options import (
     BACKGROUND_MARGIN,
@@ -20,12 +20,12 @@ def _on_thumos(figure):
 
 
 def _grid(title, keys, points, source):
-    """Table over pairs of settings, one seed each, compared with the first.
+    """Make a table over pairs of settings, with one seed; every pair is compared with the first.
 
     Args:
         title, source: As in :class:`Table`.
         keys (dict): The two settings, from the paper's name to the dotted key.
-        points (tuple): ``(first, second, published)`` each; None where the paper has no figure.
+        points (tuple): Triples ``(first, second, published)``; ``published`` is ``None`` if the paper has no figure.
     """
     rows = []
     for *pair, figure in points:
@@ -81,7 +81,7 @@ TABLES = {
                 'manual points',
                 '{fsptal}_{data}_manual.py',
                 published=_on_thumos(55.8),
-                absent='this set has no manual points',
+                absent='this dataset has no manual points',
             ),
         ),
         reference='automatic points',

@@ -1,8 +1,8 @@
-"""A table of runs: its rows, and how to run them."""
+"""Definition of a table of experiments: its rows, and the runs that they need."""
 
 from dataclasses import dataclass, field
 
-# Forms of FS-PTAL: the configs' names up to that of the dataset.
+# Forms of FS-PTAL: paths of their configs up to the name of the dataset.
 FORMS = {'tuned': 'configs/fsptal_tuned/fsptal-tuned', 'paper': 'configs/fsptal/fsptal'}
 FSPTAL = '{fsptal}_{data}.py'  # in the form that the user asks for
 BASE = 'configs/base/base_{data}.py'
@@ -18,17 +18,18 @@ class Row:
     """One experiment, trained with several seeds.
 
     Attributes:
-        label: First column.
+        label: Text of the first column.
         config: Path from the repository's root; ``{data}`` stands for the name of the dataset, ``{fsptal}``
             for one of ``FORMS``.
-        options: What it changes, from dotted key to value, as in ``--cfg-options``.
-        published: Figures in percent under the name of what they were measured on.
-        absent: Text of the table if a dataset has no such config; ``None`` makes that an error.
-        source: Label of the row whose run of the same seed this one builds on; in ``options``, ``{source}`` stands for
-            the folder of that run, and ``{run}`` for this one's.
-        trains: Whether to train; else the last checkpoint of ``source`` is tested with this row's config and options.
-        pseudo_segments: Write ``{run}/pseudo_segments.json`` with the source's model before training.
-        supervision: What training knows, where the config cannot tell.
+        options: Changes of the config, from dotted key to value, as in ``--cfg-options``.
+        published: Published figures in percent, by the name of the data that they were measured on.
+        absent: Text that stands in the table if a dataset has no such config. With ``None``, that is an error.
+        source: Label of the row whose run of the same seed this one builds on. In ``options``, ``{source}`` stands for
+            the folder of that run, and ``{run}`` for the folder of this one.
+        pseudo_segments: Whether the model of ``source`` writes ``{run}/pseudo_segments.json`` before the training.
+        trains: Whether to train. Otherwise the last checkpoint of ``source`` is tested with this row's config and
+            options.
+        supervision: Kind of labels of the training, if the config does not tell.
     """
 
     label: str
@@ -44,14 +45,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows, and how to run them.
+    """Table of experiments.
 
     Attributes:
-        title: What the table shows.
+        title: Title of the table.
         rows: From top to bottom.
         reference: Label of the row that all others are compared with, seed by seed.
-        source: Where the published figures come from; empty where there are none.
-        data: Datasets unless the user names others.
+        source: Source of the published figures; empty if there are none.
+        data: Names of the datasets, unless the user names others.
         seeds: Number of seeds on datasets outside ``REAL_DATA``.
         real_seeds: Number of seeds on those in ``REAL_DATA``.
     """
