@@ -1,8 +1,8 @@
 """Repairs of the host libraries, each made only if its fault is present.
 
 Every function in :data:`REPAIRS` repairs one fault of mmaction2 or mmengine and returns whether it had to. Its
-docstring says when it can be deleted. ``fsptal_mm`` calls :func:`apply` before it imports anything else. Policy is not
-here but in classes and tools of this package: atomic checkpoints, exact resume, strict loading of weights, messages.
+docstring says when it can be deleted. ``fsptal_mm`` calls :func:`apply` before it imports anything else. Policy (atomic
+checkpoints, exact resume, strict loading of weights, messages) is not here, but in other classes and tools.
 """
 
 import functools

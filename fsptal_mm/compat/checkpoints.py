@@ -1,4 +1,4 @@
-"""Repairs of the loading of checkpoints: those of mmengine load, and none runs code."""
+"""Repairs of the loading of checkpoints: checkpoints of mmengine can be loaded, and no checkpoint runs code."""
 
 import functools
 import os
@@ -20,7 +20,7 @@ _DTYPE_CODES = ('b1', 'i1', 'i2', 'i4', 'i8', 'u1', 'u2', 'u4', 'u8', 'f2', 'f4'
 
 
 def load_checkpoints_safely() -> bool:
-    """Let mmengine's own checkpoints pass torch's safe loading, and say why another file does not.
+    """Let mmengine's own checkpoints pass torch's safe loading; the error for any other file states the reason.
 
     Symptom: ``UnpicklingError: Weights only load failed`` on resume and test.
     Cause: since torch 2.6 ``torch.load`` builds only listed types; mmengine's training log is made of others.
@@ -52,7 +52,7 @@ def load_checkpoints_safely() -> bool:
 
 
 def _check_archive(path):
-    """InputError if a file of torch is compressed, which torch never does: it could unpack to any size."""
+    """Refuse a compressed file: torch does not compress, and such a file could unpack to any size."""
     with open(path, 'rb') as file:
         if file.read(4) != b'PK\x03\x04':
             return
@@ -63,7 +63,7 @@ def _check_archive(path):
 
 
 def _checkpoint_globals():
-    """Types in mmengine's checkpoints that torch's list lacks: objects, or pairs (object, its name in the file)."""
+    """List the types in mmengine's checkpoints that torch does not allow: objects, or pairs (object, name in file)."""
     reconstruct, scalar = np.zeros(0).__reduce__()[0], np.float64(0).__reduce__()[0]
     allowed = [HistoryBuffer, ConfigDict, np.ndarray, *{type(np.dtype(code)) for code in _DTYPE_CODES}]
     allowed += [(_numeric_dtype, 'numpy.dtype'), (_history_method, 'builtins.getattr')]

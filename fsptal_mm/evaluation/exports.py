@@ -1,4 +1,4 @@
-"""Detections for other programs: subtitles for players, files of VIA and ELAN for correction."""
+"""Detections for other programs: subtitles for players, and files of VIA and ELAN, where people correct them."""
 
 import datetime
 import math
@@ -14,15 +14,15 @@ _XSI = 'http://www.w3.org/2001/XMLSchema-instance'
 
 
 def strongest(found: dict, score_threshold: float | None = None, top_k: int | None = None) -> dict:
-    """Choose the detections of one video that a reader is to see, and put them in the order of their start.
+    """Choose the detections of one video with the highest scores, and put them in the order of their start.
 
     Args:
-        found (dict): As :func:`.read_results` returns it for a video.
-        score_threshold: Lowest score. Default: any.
-        top_k: Largest number. Default: all.
+        found (dict): Detections of a video, as :func:`.read_results` returns them.
+        score_threshold: Lowest score of a chosen detection. Default: any.
+        top_k: Largest number of detections. Default: all.
 
     Returns:
-        dict: Of the same form.
+        dict: The chosen detections, in the same form.
     """
     order = np.argsort(-found['scores'], kind='stable')
     order = order[found['scores'][order] >= (-math.inf if score_threshold is None else score_threshold)][:top_k]
@@ -32,11 +32,11 @@ def strongest(found: dict, score_threshold: float | None = None, top_k: int | No
 
 
 def write_subtitles(path: str | Path, found: dict) -> None:
-    """Write the detections of one video as subtitles, a label and a score each.
+    """Write the detections of one video as subtitles; each shows the label and the score.
 
     Args:
-        path: ``.srt``, or ``.vtt`` (WebVTT, which browsers read).
-        found (dict): In the order of their start, see :func:`strongest`.
+        path: File to write: ``.srt``, or ``.vtt`` (WebVTT, which browsers read).
+        found (dict): Detections in the order of their start, see :func:`strongest`.
     """
     is_vtt = Path(path).suffix.lower() == '.vtt'
     mark = '.' if is_vtt else ','
@@ -50,7 +50,7 @@ def write_subtitles(path: str | Path, found: dict) -> None:
 
 
 def _rows(found):
-    """Start and end in whole milliseconds, label and score of every detection."""
+    """List start and end in whole milliseconds, label and score of every detection."""
     times_ms = np.rint(found['segments_sec'].clip(min=0) * 1000).astype(np.int64).tolist()
     return zip(times_ms, found['labels'], found['scores'].tolist())
 
@@ -64,8 +64,8 @@ def write_via(path: str | Path, detections: dict[str, dict], videos: dict[str, P
     """Write a project of VIA 3, with a list of the classes to choose from.
 
     Args:
-        path: JSON file.
-        detections (dict[str, dict]): By video id, see :func:`strongest`.
+        path: JSON file to write.
+        detections (dict[str, dict]): Detections by video id, see :func:`strongest`.
         videos (dict[str, Path]): Files of the videos; VIA asks for one that is missing here.
         classes: Names of the classes.
     """
@@ -106,11 +106,12 @@ def write_via(path: str | Path, detections: dict[str, dict], videos: dict[str, P
 def write_elan(path: str | Path, found: dict, video: Path | None = None) -> None:
     """Write the detections of one video as a document of ELAN; the text of an annotation is the class.
 
-    There is a tier per class; a further one where detections of a class overlap, which a tier of ELAN cannot hold.
+    Each class has a tier. Where detections of a class overlap, it has further ones: annotations of one tier of ELAN
+    cannot overlap.
 
     Args:
-        path: ``.eaf`` file.
-        found (dict): In the order of their start, see :func:`strongest`.
+        path: ``.eaf`` file to write.
+        found (dict): Detections in the order of their start, see :func:`strongest`.
         video: File of the video; ELAN asks for one that is missing.
     """
     date = datetime.datetime.now().astimezone().isoformat(timespec='seconds')
@@ -147,6 +148,6 @@ def write_elan(path: str | Path, found: dict, video: Path | None = None) -> None
 
 
 def _stretch(times):
-    """Start and end in milliseconds, at least one apart: ELAN has no annotation without length."""
+    """Move the end to at least 1 ms after the start: ELAN has no annotation without length."""
     start, end = times
     return start, max(end, start + 1)

@@ -26,7 +26,7 @@ from .results import read_results, to_instances
 
 @dataclass(frozen=True, eq=False)
 class GroundTruth:
-    """Ground truth of V videos and the rules of their evaluation; times in seconds.
+    """Ground truth of V videos, and the rules of their evaluation; times are seconds.
 
     Attributes:
         ids: Video ids, in the order of their indices.
@@ -36,7 +36,7 @@ class GroundTruth:
         points: Point labels, as segments without length; background clicks have the label ``NO_CLASS``.
         labelled: Labelled instances, each from its first to its last point.
         protocol: tIoUs and averages.
-        ambiguous: Ranges; detections that overlap one are left out. ``None``: all detections are evaluated.
+        ambiguous: Ambiguous ranges; detections that overlap one are left out. ``None``: all detections are evaluated.
     """
 
     ids: list
@@ -59,14 +59,14 @@ class GroundTruth:
         """Collect the ground truth of single videos.
 
         Args:
-            videos (Iterable[dict]): With ``video_id`` and, as far as known, ``duration_sec``,
+            videos (Iterable[dict]): Dicts with ``video_id`` and, as far as known, ``duration_sec``,
                 ``gt_segments_sec (M, 2)``, ``gt_segment_labels (M,)``, ``point_sec (P,)``, ``point_labels (P,)``,
                 ``point_instances (P,)``, ``background_sec (K,)`` and ``ambiguous_sec (A, 2)``, as
                 :class:`.PointTALDataset` names them. Without ``point_instances``, each point is an instance of its own.
-                Of windows of one video the first counts.
-            classes (Sequence[str]): Names in the order of the indices.
+                If a video comes several times, as windows, the first counts.
+            classes (Sequence[str]): Names of the classes, in the order of their indices.
             protocol (Protocol): tIoUs and averages.
-            drop_ambiguous: Whether detections that overlap an ambiguous range are left out.
+            drop_ambiguous: Whether to leave out detections that overlap an ambiguous range.
         """
         by_id = {}
         for video in videos:
@@ -100,7 +100,7 @@ class GroundTruth:
         """Take the videos of a dataset; features are not read.
 
         Args:
-            dataset (PointTALDataset): Of the videos.
+            dataset (PointTALDataset): Dataset of the videos.
             protocol, drop_ambiguous: As in :meth:`from_videos`.
         """
         videos = [dataset.get_data_info(index) for index in range(len(dataset))]
@@ -116,7 +116,7 @@ class GroundTruth:
         """Take the videos of annotation files.
 
         Args:
-            annotations (Annotations): As :func:`.load_annotations` reads them.
+            annotations (Annotations): Annotations that :func:`.load_annotations` returned.
             protocol, drop_ambiguous: As in :meth:`from_videos`.
         """
         videos = [
@@ -135,7 +135,7 @@ class GroundTruth:
         """Check that there is a ground-truth segment.
 
         Args:
-            file: File that should hold the segments, for the message.
+            file: File that should hold the segments, for the error.
 
         Raises:
             InputError: No video has a ground-truth segment.
@@ -144,13 +144,16 @@ class GroundTruth:
             raise InputError('at least one segment in the videos to evaluate', file=file, found='none')
 
     def read_detections(self, path: str | Path) -> Instances:
-        """Read the detections of a results file in these videos: none where nothing was found in those that it lists.
+        """Read the detections of a results file in these videos.
+
+        There may be none, if the file lists some of these videos without a detection.
 
         Args:
-            path: In ActivityNet's format.
+            path: File in ActivityNet's format.
 
         Raises:
-            InputError: The file cannot be read, lists none of the videos, or detects other classes only in them.
+            InputError: The file cannot be read, lists none of the videos, or has only detections of other classes in
+                them.
         """
         results, ids = read_results(path), set(self.ids)
         det = to_instances(results, self.ids, self.classes, file=path)
@@ -164,7 +167,7 @@ class GroundTruth:
         return det if self.ambiguous is None else det[~touches_any(det, self.ambiguous)]
 
     def evaluate(self, det: Instances, proposals: bool = True) -> Evaluation:
-        """Mean average precision and, with ``proposals``, AR@AN; detections in ambiguous ranges are left out."""
+        """Compute mAP and, with ``proposals``, AR@AN; detections that overlap ambiguous ranges are left out."""
         return evaluate_detections(
             self.segments, det, len(self.classes), self.protocol, self.ambiguous, proposals=proposals
         )
@@ -173,9 +176,10 @@ class GroundTruth:
         """Analyse the errors of a localizer, see :func:`~fsptal_mm.evaluation.diagnosis.diagnose`.
 
         Args:
-            det (Instances): Detections; those in ambiguous ranges are left out.
+            det (Instances): Detections; those that overlap ambiguous ranges are left out.
             tiou: tIoU of the profile and of the false negatives.
-            preset: Name of the buckets in ``BUCKET_PRESETS``; by default those of the protocol, else THUMOS14's.
+            preset: Name of the buckets in ``BUCKET_PRESETS``. Default: ``'activitynet'`` with the protocol of this
+                name, else ``'thumos14'``.
         """
         if preset is None:
             preset = 'activitynet' if self.protocol == PRESETS['activitynet'] else 'thumos14'
@@ -185,7 +189,7 @@ class GroundTruth:
         )
 
     def video_average_precision(self, det: Instances, tiou: float = 0.5) -> np.ndarray:
-        """Average precision of each video on its own, ``(V,)``, without ambiguous ranges.
+        """Compute the average precision of each video on its own, ``(V,)``; ambiguous ranges are left out.
 
         See :func:`~fsptal_mm.evaluation.functional.video_average_precision`.
         """

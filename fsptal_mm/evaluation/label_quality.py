@@ -10,7 +10,7 @@ from fsptal_mm.structures import segment_iou
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import get_field, get_label, read_json, shown, to_number
 
-LABEL_FOLDER = 'pseudo_labels'  # of a work directory, with a file epoch_N.json for each pass of PseudoLabelMiningHook
+LABEL_FOLDER = 'pseudo_labels'  # in a work directory; PseudoLabelMiningHook writes epoch_N.json there after each pass
 MEASURES = ('action_precision', 'action_recall', 'background_precision', 'background_recall', 'segment_tiou')
 _WRITTEN_BY = "what custom_hooks=[dict(type='PseudoLabelMiningHook', dump=True, ...)] writes during training"
 _FIELDS = ('action', 'background', 'segments', 'given', 'edges_sec')
@@ -20,18 +20,19 @@ def label_quality(videos: Iterable[dict]) -> dict[str, float]:
     """Evaluate mined labels against ground-truth segments.
 
     Snippets are those that the model sees, after label extension. The ground truth of a snippet is that at its middle.
-    Given labels are left out of precision and recall. Both are taken over all snippets (for actions: pairs of snippet
-    and class) of all videos with ground-truth segments.
+    Precision and recall are over all snippets (for actions: pairs of snippet and class) of all videos with ground-truth
+    segments; snippets with given labels are left out.
 
     Args:
-        videos (Iterable[dict]): Of one mining pass, each as ``PseudoLabelMiningHook`` writes it: runs of snippets in
-            seconds, ``action`` and ``background``, the best ``segments``, runs of ``given`` labels, ``edges_sec`` of
-            the snippets; and ``true_segments`` (ground truth); a video without them is left out.
+        videos (Iterable[dict]): Videos of one mining pass, as ``PseudoLabelMiningHook`` writes them. ``action``,
+            ``background`` and ``given`` are runs of labelled snippets, in seconds; ``segments`` are the best segments
+            of the search; ``edges_sec`` are the edges of the snippets; ``true_segments`` is the ground truth. A video
+            without ``true_segments`` is left out.
 
     Returns:
         dict[str, float]: ``action_precision``, ``action_recall``, ``background_precision``, ``background_recall``, and
-        ``segment_tiou``: mean over the best segments of their highest tIoU with a ground-truth segment of their class.
-        A measure is missing if there is nothing to compute it from.
+        ``segment_tiou``, the mean over the best segments of their highest tIoU with a ground-truth segment of their
+        class. A measure is missing if there is nothing to compute it from.
     """
     sums = {f'{kind}_{part}': 0 for kind in ('action', 'background') for part in ('hits', 'precision', 'recall')}
     overlaps = []
@@ -41,12 +42,12 @@ def label_quality(videos: Iterable[dict]) -> dict[str, float]:
         classes = sorted({row['label'] for field in ('action', 'true_segments') for row in video[field]})
         edges = np.asarray(video['edges_sec'])
         free = ~_in_runs(edges, video['given'])
-        mined, true = (_in_segments(edges, video[field], classes)[free] for field in ('action', 'true_segments'))
+        mined, truth = (_in_segments(edges, video[field], classes)[free] for field in ('action', 'true_segments'))
         background = _in_runs(edges, video['background'])[free]
-        for kind, found, right in (('action', mined, true), ('background', background, ~true.any(1))):
-            sums[f'{kind}_hits'] += int((found & right).sum())
+        for kind, found, expected in (('action', mined, truth), ('background', background, ~truth.any(1))):
+            sums[f'{kind}_hits'] += int((found & expected).sum())
             sums[f'{kind}_precision'] += int(found.sum())
-            sums[f'{kind}_recall'] += int(right.sum())
+            sums[f'{kind}_recall'] += int(expected.sum())
         overlaps += _best_overlaps(video['segments'], video['true_segments'])
     figures = {
         f'{kind}_{part}': sums[f'{kind}_hits'] / sums[f'{kind}_{part}']
@@ -58,7 +59,7 @@ def label_quality(videos: Iterable[dict]) -> dict[str, float]:
 
 
 def _in_runs(edges_sec, runs):
-    """``(T,)`` bool: the middle of snippet t lies in one of the ``[start, end]``."""
+    """Find the snippets whose middle lies in one of the ``[start, end)``, as ``(T,)`` bool."""
     middle = (edges_sec[1:] + edges_sec[:-1]) / 2
     inside = np.zeros(len(middle), dtype=bool)
     for start, end in runs:
@@ -67,17 +68,17 @@ def _in_runs(edges_sec, runs):
 
 
 def _in_segments(edges_sec, rows, classes):
-    """``(T, C)`` bool: the middle of snippet t lies in a segment of class c."""
+    """Find the snippets whose middle lies in a segment of each class, as ``(T, C)`` bool."""
     of_class = [[row['segment'] for row in rows if row['label'] == label] for label in classes]
     return np.stack([_in_runs(edges_sec, runs) for runs in of_class], 1)
 
 
-def _best_overlaps(found, true):
+def _best_overlaps(found, truth):
     """Highest tIoU of every found segment with a ground-truth segment of its class, 0 without one."""
-    segments, true_segments = (np.reshape([row['segment'] for row in rows], (-1, 2)) for rows in (found, true))
-    labels, true_labels = (np.array([row['label'] for row in rows], dtype=object) for rows in (found, true))
-    overlap = segment_iou(segments, true_segments)
-    return np.where(labels[:, None] == true_labels, overlap, 0).max(1).tolist()
+    segments, gt_segments = (np.reshape([row['segment'] for row in rows], (-1, 2)) for rows in (found, truth))
+    labels, gt_labels = (np.array([row['label'] for row in rows], dtype=object) for rows in (found, truth))
+    overlap = segment_iou(segments, gt_segments)
+    return np.where(labels[:, None] == gt_labels, overlap, 0).max(1).tolist()
 
 
 def read_label_dumps(work_dir: str | Path) -> dict[int, dict[str, dict]]:
@@ -87,11 +88,11 @@ def read_label_dumps(work_dir: str | Path) -> dict[int, dict[str, dict]]:
         work_dir: Work directory of the run.
 
     Returns:
-        dict[int, dict[str, dict]]: By the number of epochs done, ascending: the labels of each video, by its id, as
+        dict[int, dict[str, dict]]: Labels by the number of epochs done, ascending, then by video id, as
         ``PseudoLabelMiningHook`` writes them.
 
     Raises:
-        InputError: No such folder, no dumps in it, or a dump that cannot be read or is of an older version.
+        InputError: The folder does not exist or holds no dumps, or a dump cannot be read or is of an older version.
     """
     folder = Path(work_dir, LABEL_FOLDER)
     if not Path(work_dir).is_dir():
@@ -113,9 +114,9 @@ def _read_dump(path):
 
 
 def _to_labels(entry, **where):
-    """Convert the labels of a video; its fields are known to be lists."""
-    true = [] if entry.get('true_segments') is None else get_field(entry, 'true_segments', list, **where)
-    rows = dict(action=entry['action'], segments=entry['segments'], true_segments=true)
+    """Convert the labels of a video, whose fields were checked to be lists."""
+    truth = [] if entry.get('true_segments') is None else get_field(entry, 'true_segments', list, **where)
+    rows = dict(action=entry['action'], segments=entry['segments'], true_segments=truth)
     labels = {
         field: [
             dict(
@@ -132,7 +133,7 @@ def _to_labels(entry, **where):
 
 
 def _to_run(run, field, **where):
-    """``[start, end]`` in seconds; the first snippets of a video may begin before it."""
+    """Convert ``[start, end]`` in seconds. Times may be negative: the first snippets can begin before the video."""
     if not isinstance(run, list) or len(run) != 2:
         raise InputError('a start and an end in seconds', field=field, found=shown(run), **where)
     start, end = (to_number(time, field=field, **where) for time in run)
@@ -148,7 +149,7 @@ def quality_over_training(work_dir: str | Path) -> dict[int, dict[str, float]]:
         work_dir: Work directory of the run.
 
     Returns:
-        dict[int, dict[str, float]]: By the number of epochs done, ascending.
+        dict[int, dict[str, float]]: Measures by the number of epochs done, ascending.
 
     Raises:
         InputError: There are no dumps, see :func:`read_label_dumps`, or they hold no ground-truth segments.

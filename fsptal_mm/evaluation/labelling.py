@@ -1,4 +1,4 @@
-"""Order in which to label: uncertain detections first, and videos that differ from those labelled."""
+"""Order in which to label: videos with uncertain detections that differ from the labelled ones come first."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,21 +7,21 @@ import numpy as np
 
 from fsptal_mm.utils.errors import InputError
 
-_LIKELY = 0.5  # of the threshold: lower scores are many, and hardly ever an action
+_LIKELY = 0.5  # share of the threshold; there are many detections of lower scores, and they are hardly ever an action
 
 
 def count_threshold(scores: np.ndarray, count: float) -> float:
-    """Score from which on about ``count`` detections count.
+    """Choose the score threshold that about ``count`` detections reach.
 
-    It stands for an operating point while there are too few held-out points to choose one: where detections are as many
-    as actions, false positives are as many as missed actions.
+    It replaces an operating point as long as there are too few held-out points to choose one. At this threshold there
+    are as many detections as actions, so there are as many false positives as missed actions.
 
     Args:
         scores (np.ndarray): ``(N,)`` scores of all detections in some videos.
         count: Expected number of actions in these videos.
 
     Raises:
-        InputError: There is no detection, or none with a positive score.
+        InputError: No detection has a positive score.
     """
     ranked = np.sort(scores[scores > 0])[::-1]
     if not len(ranked):
@@ -30,13 +30,14 @@ def count_threshold(scores: np.ndarray, count: float) -> float:
 
 
 def uncertainty(scores: np.ndarray, thresholds: np.ndarray | float) -> np.ndarray:
-    """Uncertainty of detections: 1 at the threshold, 1/2 at half of it and at twice of it, 0 at a score of 0.
+    """Compute the uncertainty of detections: 1 at the threshold, 1/2 at half and at twice the threshold, 0 at score 0.
 
-    Scores are no probabilities, so no entropy is computed of them: only their ratio to the threshold counts.
+    Scores are not probabilities, so their entropy means nothing. Only their ratio to the threshold is used.
 
     Args:
-        scores (np.ndarray): ``(N,)``; negative ones count as 0.
-        thresholds (np.ndarray | float): Positive score thresholds: that of the class of each detection, or one for all.
+        scores (np.ndarray): ``(N,)`` scores; negative ones count as 0.
+        thresholds (np.ndarray | float): Positive score thresholds: one for each detection (that of its class), or one
+            for all.
 
     Returns:
         np.ndarray: ``(N,)``, from 0 to 1.
@@ -46,14 +47,14 @@ def uncertainty(scores: np.ndarray, thresholds: np.ndarray | float) -> np.ndarra
 
 
 def likely_detections(found: Mapping[str, Any], thresholds: Mapping[str, float]) -> dict[str, Any]:
-    """Detections of a video from half of their threshold on, the most uncertain first.
+    """Choose the detections of a video whose scores reach half of their threshold, the most uncertain first.
 
     Args:
-        found (dict): Entry of :func:`.read_results`.
+        found (dict): Detections of a video, as :func:`.read_results` returns them.
         thresholds (dict[str, float]): Score threshold of each class by its name; other classes are left out.
 
     Returns:
-        dict: Likewise, with ``uncertainty (N,)``.
+        dict: The chosen detections in the same form, with ``uncertainty (N,)``.
     """
     limits = np.array([thresholds.get(label, np.inf) for label in found['labels']], dtype=np.float64)
     kept = np.flatnonzero(found['scores'] >= _LIKELY * limits)
@@ -69,19 +70,19 @@ def likely_detections(found: Mapping[str, Any], thresholds: Mapping[str, float])
 
 
 def rank_videos(uncertainties: Sequence[float], features: np.ndarray, labelled: np.ndarray) -> list[int]:
-    """Order videos by what labelling them may teach: uncertain, and different from those labelled.
+    """Order unlabelled videos: uncertain ones that differ from the labelled ones come first.
 
-    Greedy: the next video is the one with the largest product of its uncertainty and its distance to the nearest video
-    that is labelled or comes before it. With equal uncertainties, this is farthest-first traversal (Gonzalez 1985), the
-    core-set rule of active learning (Sener & Savarese 2018).
+    The order is greedy. The next video is the one with the largest product of two numbers: its uncertainty, and its
+    distance to the nearest video that is labelled or already in the order. With equal uncertainties, this is
+    farthest-first traversal (Gonzalez 1985), the core-set rule of active learning (Sener & Savarese 2018).
 
     Args:
-        uncertainties (Sequence[float]): Of V videos that are not labelled, from 0 to 1.
+        uncertainties (Sequence[float]): Uncertainties of V unlabelled videos, from 0 to 1.
         features (np.ndarray): ``(V, D)`` mean features of these videos.
-        labelled (np.ndarray): ``(L, D)`` those of the labelled ones, L at least 1.
+        labelled (np.ndarray): ``(L, D)`` mean features of the labelled videos, L at least 1.
 
     Returns:
-        list[int]: Indices of the V videos, the most valuable first.
+        list[int]: Indices of the V videos, in the order in which to label them.
     """
     features, labelled = np.asarray(features, dtype=np.float64), np.asarray(labelled, dtype=np.float64)
     nearest = np.linalg.norm(features[:, None] - labelled, axis=2).min(1)

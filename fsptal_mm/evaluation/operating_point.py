@@ -1,4 +1,4 @@
-"""Operating point of a checkpoint: the scores from which on detections count, chosen by held-out points."""
+"""Operating point of a checkpoint: score thresholds of its detections, chosen by held-out points."""
 
 import hashlib
 import json
@@ -19,8 +19,9 @@ from .samples import warn
 
 MIN_POINTS = 30  # fewer give a warning: the 95% interval of a recall of 0.8 is then 0.14 to either side
 _RESAMPLES = 100
-# Chosen on halves of test videos, for the test of the other half, over 62 runs on four datasets: F1 at tIoU 0.5 is 1.8
-# to 2.6 points below the best threshold of these videos; 1.2 to 3.0 with 10, 2.8 to 4.0 for one threshold of best F1.
+# Thresholds were chosen on one half of the test videos and tested on the other half, in 62 runs on four datasets.
+# There, F1 at tIoU 0.5 is 1.8 to 2.6 points below that of the best threshold. With 10 instead of 20 it is 1.2 to 3.0
+# below, with one threshold of best F1 it is 2.8 to 4.0 below.
 _SHARED_POINTS = 20
 _SUFFIX = '.operating_point.json'
 _FORMAT = 'fsptal_mm operating point'
@@ -28,12 +29,12 @@ _FORMAT = 'fsptal_mm operating point'
 
 @dataclass(frozen=True)
 class Threshold:
-    """A score, and the detections that count, evaluated by labelled points.
+    """Score threshold, with precision and recall by labelled points.
 
     Attributes:
-        score: Lowest score of a detection that counts.
-        precision: Share of these detections that are true positives.
-        recall: Share of the labelled instances that they find.
+        score: Lowest score of a detection that is kept.
+        precision: Share of the kept detections that are true positives.
+        recall: Share of the labelled instances that the kept detections find.
         num_points: Number of labelled instances.
     """
 
@@ -55,10 +56,10 @@ class Threshold:
 
 
 def best_score(scores: np.ndarray, hits: np.ndarray, num_truth: int, counts: np.ndarray | None = None) -> float | None:
-    """Choose the score threshold of the best F1.
+    """Choose the score threshold with the best F1.
 
-    The threshold lies in the middle between the lowest score that counts and the next one: scores of other videos
-    differ a little. Of equal F1 the highest threshold is taken.
+    The threshold lies halfway between the lowest kept score and the next lower one, since scores of other videos differ
+    a little. If several thresholds have the same F1, the highest is taken.
 
     Args:
         scores (np.ndarray): ``(N,)`` scores of detections, falling.
@@ -67,26 +68,28 @@ def best_score(scores: np.ndarray, hits: np.ndarray, num_truth: int, counts: np.
         counts (np.ndarray, optional): ``(N,)``, how often each detection counts, as in a bootstrap. Default: once.
 
     Returns:
-        float: ``None`` without a true positive.
+        float: The threshold; ``None`` if there is no true positive.
     """
     counts = np.ones(len(scores)) if counts is None else counts
     found = np.cumsum(counts * hits)
     if not len(found) or not found[-1]:
         return None
-    is_last = np.append(scores[1:] < scores[:-1], True)  # of its score: equal scores count together
+    is_last = np.append(
+        scores[1:] < scores[:-1], True
+    )  # the last detection of its score: those of equal scores are kept together
     best = int(np.argmax(np.where(is_last, found / (np.cumsum(counts) + num_truth), -1)))
     return float(scores[best : best + 2].mean())
 
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """Thresholds of a checkpoint.
+    """Score thresholds of a checkpoint.
 
     Attributes:
-        overall: One score for all classes together; precision and recall of all detections at the scores of their
-            classes.
-        by_class: From the names of all classes, in the order of the checkpoint, to their thresholds.
-        model: Digest of the model in the config, see :func:`model_digest`: with another NMS, scores mean other things.
+        overall: Threshold of all classes together. Its precision and recall are those of all classes, where each class
+            uses its own threshold.
+        by_class: Threshold of each class by its name, in the order of the checkpoint.
+        model: Digest of the model in the config, see :func:`model_digest`. Thresholds do not fit another model or NMS.
         num_videos: Number of held-out videos with a point.
     """
 
@@ -97,39 +100,39 @@ class OperatingPoint:
 
     @property
     def scores(self) -> np.ndarray:
-        """Lowest scores of the classes, ``(C,)``."""
+        """Score thresholds of the classes, ``(C,)``."""
         return np.array([threshold.score for threshold in self.by_class.values()], dtype=np.float64)
 
     def keeps(self, det: Instances) -> np.ndarray:
-        """Mask of the detections that count, ``(N,)``; their classes are in the order of the checkpoint."""
+        """Mask of the kept detections, ``(N,)`` bool; class indices are in the order of the checkpoint."""
         return det.scores >= self.scores[det.labels]
 
     def select(self, det: Instances) -> Instances:
-        """Detections that count."""
+        """Keep the detections that reach the thresholds of their classes."""
         return det[self.keeps(det)]
 
 
 def choose_operating_point(
     points: Instances, det: Instances, classes: Sequence[str], model: str = ''
 ) -> OperatingPoint:
-    """Choose the thresholds of best F1 by held-out points.
+    """Choose the thresholds with the best F1 by held-out points.
 
-    A detection is a true positive as :func:`~fsptal_mm.evaluation.functional.point_average_precision` defines it: each
-    labelled instance is found once, and every other detection is a false alarm. So every instance of every class must
-    be labelled in these videos.
+    True positives are those of :func:`~fsptal_mm.evaluation.functional.point_average_precision`: one detection for each
+    labelled instance. Every other detection is a false positive, so every instance of every class must be labelled in
+    these videos.
 
-    The best threshold of a few videos depends on chance. So it is the mean over bootstrap resamples of the videos
-    (bagging, Breiman 1996), and the one of a class with n points is drawn towards that of all classes, as if the class
-    had ``_SHARED_POINTS`` more points there.
+    The best threshold of a few videos depends on chance. Two steps make it steadier. It is the mean over bootstrap
+    resamples of the videos (bagging, Breiman 1996). And the threshold of a class with n points is a weighted mean of
+    its own one, with weight n, and that of all classes, with weight ``_SHARED_POINTS``.
 
     Args:
-        points (Instances): Labelled instances of the held-out videos that have any.
-        det (Instances): Detections in them, with all scores.
-        classes: Names in the order of the indices.
+        points (Instances): Labelled instances of the held-out videos with points.
+        det (Instances): Detections in these videos, with all scores.
+        classes: Names of the classes, in the order of their indices.
         model: Digest of the model in the config.
 
     Raises:
-        InputError: No detection covers a labelled instance alone.
+        InputError: No detection covers one labelled instance and no other.
     """
     det = det[np.argsort(-det.scores, kind='stable')]
     hits = match_points(points, det) >= 0
@@ -156,7 +159,7 @@ def choose_operating_point(
 
 
 def _mean_best_score(points, det, hits, resamples):
-    """Mean of the best threshold over resamples, ``(B, V)``; ``None`` if none of them has a true positive."""
+    """Mean of the best thresholds over resamples ``(B, V)``; ``None`` if no resample has a true positive."""
     num_truth = resamples @ np.bincount(points.videos, minlength=resamples.shape[1])
     found = (best_score(det.scores, hits, num, draw[det.videos]) for num, draw in zip(num_truth, resamples))
     found = [score for score in found if score is not None]
@@ -164,13 +167,13 @@ def _mean_best_score(points, det, hits, resamples):
 
 
 def _evaluated(score, hits, num_points):
-    """Threshold whose detections are ``hits`` (true) and false alarms."""
+    """Make a threshold from the mask of true positives among its kept detections."""
     count = np.count_nonzero(hits)
     return Threshold(float(score), float(count / max(1, len(hits))), float(count / max(1, num_points)), int(num_points))
 
 
 def model_digest(model: Mapping[str, Any]) -> str:
-    """Digest of the model of a config, the same for a config file and its dump."""
+    """Compute a digest of the model of a config; it is the same for a config file and its dump."""
     return hashlib.sha256(json.dumps(model, sort_keys=True, default=str).encode()).hexdigest()
 
 
@@ -182,7 +185,7 @@ def operating_point_file(checkpoint: str | Path) -> Path:
 def write_operating_point(checkpoint: str | Path, chosen: OperatingPoint) -> Path:
     """Write the operating point of a checkpoint beside it, atomically.
 
-    The file holds the digest of the checkpoint: a later one of the same name does not take it over.
+    The file holds a digest of the checkpoint, so that a later checkpoint of the same name does not use it.
 
     Returns:
         Path: The written file.
@@ -203,11 +206,11 @@ def read_operating_point(
     Args:
         checkpoint: Local file.
         model: Digest of the model in the config. Default: not compared.
-        classes: Names in the order of the model. Default: not compared.
+        classes: Names of the classes, in the order of the model. Default: not compared.
 
     Returns:
-        OperatingPoint: ``None`` if none was chosen, or, with a warning, if it was chosen for an earlier checkpoint of
-        this name, for another model in the config, or for other classes.
+        OperatingPoint: ``None`` if there is none. Also ``None``, with a warning, if it was chosen for an earlier
+        checkpoint of this name, for another model in the config, or for other classes.
 
     Raises:
         InputError: The file is damaged.

@@ -18,32 +18,32 @@ from .samples import class_names, collect_detections, collect_points, column, wa
 
 @METRICS.register_module()
 class PointMetric(BaseMetric):
-    """Average precision by the points of held-out videos: for choosing checkpoints and settings.
+    """Average precision by the points of held-out videos, for choosing checkpoints and settings.
 
-    Ground-truth segments are not read. A detection is a true positive if it covers one labelled instance of its class,
-    no other one of its class, and none that a better scored one has taken: see
-    :func:`~fsptal_mm.evaluation.functional.point_average_precision`, also for the limits of points. All figures are
-    fractions:
+    Ground-truth segments are not read. A detection is a true positive if it covers one labelled instance of its class
+    and no other one, and if no detection with a higher score has taken this instance. See
+    :func:`~fsptal_mm.evaluation.functional.point_average_precision` for details, and for what points cannot show. All
+    figures are fractions:
 
     - ``point/mAP``: mean of the average precision over the classes that have a point.
-    - ``point/recall``: share of the labelled instances that a detection is a true positive for, a mean over these
-      classes.
+    - ``point/recall``: share of the labelled instances that have a true positive, as a mean over these classes.
 
     Videos without any point are left out, with a warning: their actions are unlabelled, not absent. If no video has a
-    point there are no figures. A video that arrives twice counts once.
+    point, there are no figures. A video that arrives twice counts once.
 
     Each data sample holds the meta information ``video_id``, ``gt_point_sec (P,)``, ``gt_point_labels (P,)`` and
     ``gt_point_instances (P,)``, and the prediction ``pred_segments`` with ``segments_sec (N, 2)``, ``scores (N,)`` and
     ``labels (N,)``. The names of the classes come from the dataset's meta information.
 
     Args:
-        result_file: Where to write all detections as ActivityNet JSON, with the figures under ``evaluation``.
+        result_file: File for all detections, as ActivityNet JSON, with the figures under ``evaluation``. Default: none
+            is written.
         collect_device: As in ``mmengine.evaluator.BaseMetric``.
         prefix: As in ``BaseMetric``.
         collect_dir: As in ``BaseMetric``.
 
     Raises:
-        InputError: Samples without points (the field, not its content), or predictions that are no finite numbers.
+        InputError: A sample lacks the fields of the points (which may be empty), or a prediction is not finite.
     """
 
     default_prefix = 'point'
@@ -79,7 +79,7 @@ class PointMetric(BaseMetric):
         """Compute the figures, log them, and write the results file.
 
         Args:
-            results (list[dict]): Entries that :meth:`process` collected, of all processes.
+            results (list[dict]): Entries that :meth:`process` collected in all processes.
 
         Returns:
             dict[str, float]: Fractions, ``mAP`` and ``recall``, without the prefix; empty if no video has a point.
@@ -95,12 +95,12 @@ class PointMetric(BaseMetric):
         return measures
 
     def _measures(self, results, num_classes):
-        """Figures, and in words what they are computed from."""
+        """Compute the figures, and describe the data behind them in words."""
         labelled = [result for result in results if len(result['points'])]
         if len(labelled) < len(results):
             warn(f'{len(results) - len(labelled)} of {len(results)} videos have no point and are left out')
         if not labelled:
-            return {}, 'no video carries a point'
+            return {}, 'no video has a point'
         points, det = (Instances.join(column(labelled, field)) for field in ('points', 'detections'))
         ap, recall = point_average_precision(points, det, num_classes)
         measures = {'mAP': float(np.nanmean(ap)), 'recall': float(np.nanmean(recall))}

@@ -1,4 +1,4 @@
-"""Metric of class-agnostic proposals, which get their classes from a video-level classifier."""
+"""Metric of class-agnostic proposals, whose classes come from a video-level classifier."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -23,23 +23,23 @@ _UNLABELLED = 'proposal'
 class ProposalTALMetric(TALMetric):
     """:class:`TALMetric` for mmaction2's proposal networks, such as BMN, on our dataset.
 
-    The proposals of a video get all classes with a video-level score of at least ``video_threshold``, or else the class
-    with the highest score, as in :class:`.ProposalGenerator`. A proposal with several classes gives one detection of
-    each. The score of a detection is that of the proposal times that of the class. Windows of one video are joined:
-    each gives the proposals whose middle lies in its share of the video.
+    The proposals of a video get all classes whose video-level score is at least ``video_threshold``; if there is none,
+    they get the class with the highest score, as in :class:`.ProposalGenerator`. A proposal gives one detection for
+    each of its classes. The score of a detection is the score of the proposal times that of the class. Windows of one
+    video are joined: each window contributes the proposals whose middle lies in its share of the video.
 
     The network's outputs are ``dict(video_name=..., proposal_list=[dict(score=...,
     segment=[start, end])])``, and the data samples hold the meta information of :class:`.PackLocalizerInputs`.
 
     Args:
-        class_scores: Results file of a classifier's test on the same videos, with ``video_scores``: any of our models
-            writes one. ``None``: proposals carry no class, and only AR@AN is computed.
+        class_scores: Results file with ``video_scores`` of a classifier on the same videos; a test of any of our models
+            writes such a file. ``None``: proposals have no class, and only AR@AN is computed.
         video_threshold: Lowest score at which a video gets a class.
-        metrics: As in :class:`TALMetric`; by default ``'AR@AN'`` and, with ``class_scores``, ``'mAP'``.
+        metrics: As in :class:`TALMetric`. Default: ``'AR@AN'`` and, with ``class_scores``, ``'mAP'``.
         **kwargs: As in :class:`TALMetric`.
 
     Raises:
-        InputError: A video or a class has no score, a proposal is no finite number, or an argument is wrong.
+        InputError: A video or a class has no score, a number of a proposal is not finite, or an argument is wrong.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class ProposalTALMetric(TALMetric):
         """Label the proposals of each video.
 
         Args:
-            data_batch (dict): With ``data_samples``, in the same order.
+            data_batch (dict): Batch with ``data_samples``, in the same order.
             data_samples (Sequence[dict]): Outputs of the network.
         """
         samples = [sample.metainfo for sample in data_batch['data_samples']]
@@ -72,7 +72,7 @@ class ProposalTALMetric(TALMetric):
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         """Join the windows of each video, then compute the figures as :class:`TALMetric` does."""
         windows = {}
-        for result in results:  # samplers of several processes repeat windows
+        for result in results:  # with several processes, samplers repeat windows
             windows.setdefault(result['video_id'], {}).setdefault(result['offset_sec'], result)
         return super().compute_metrics([_join(list(parts.values())) for parts in windows.values()])
 
@@ -98,7 +98,9 @@ class ProposalTALMetric(TALMetric):
 
     @cached_property
     def _video_scores(self):
-        return read_video_scores(self.class_scores)  # at first use: a config may be built before the file is there
+        return read_video_scores(
+            self.class_scores
+        )  # read at first use, since the metric may be built before the file exists
 
     def _scores_of(self, video_id):
         known = known_id(video_id, self._video_scores)

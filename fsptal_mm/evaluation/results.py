@@ -1,4 +1,4 @@
-"""Files of detections: ActivityNet's format, ``{"results": {video: [{"label", "score", "segment"}]}}``, and csv."""
+"""Files of detections, in ActivityNet's format ``{"results": {video: [{"label", "score", "segment"}]}}`` and as csv."""
 
 import csv
 import logging
@@ -32,8 +32,8 @@ def read_results(path: str | Path) -> dict[str, dict]:
         dict[str, dict]: For each video ``segments_sec (N, 2)`` and ``scores (N,)``, float64, and ``labels``, N strings.
 
     Raises:
-        InputError: An unreadable file, a video that is listed twice, a missing field, anything that is no finite
-            number, a segment that ends before it starts; the message names file, video and entry.
+        InputError: The file cannot be read, a video is listed twice, a field is missing, a number is not finite, or a
+            segment ends before it starts. The message names file, video and entry.
     """
     videos = read_json(path).get('results')
     if not isinstance(videos, dict):
@@ -48,7 +48,7 @@ def read_video_scores(path: str | Path) -> dict[str, dict[str, float]]:
         path: A results file that :class:`TALMetric` wrote for a model with video-level scores.
 
     Returns:
-        dict[str, dict[str, float]]: Score of each class by its name, for each video.
+        dict[str, dict[str, float]]: Score of each class by its name, by video id.
 
     Raises:
         InputError: The file cannot be read, or holds no such scores.
@@ -68,7 +68,7 @@ def write_results(path: str | Path, detections: dict[str, dict], **extra: Any) -
 
     Args:
         path: File to write.
-        detections (dict[str, dict]): As :func:`read_results` returns them.
+        detections (dict[str, dict]): Detections by video id, as :func:`read_results` returns them.
         **extra: Further top-level entries, which readers of the format ignore.
     """
     results = {
@@ -86,7 +86,7 @@ def write_csv(path: str | Path, detections: dict[str, dict]) -> None:
 
     Args:
         path: File to write.
-        detections (dict[str, dict]): As :func:`read_results` returns them.
+        detections (dict[str, dict]): Detections by video id, as :func:`read_results` returns them.
     """
     with atomic_write(path, newline='') as file:
         writer = csv.writer(file)
@@ -105,21 +105,21 @@ def to_instances(
     with one warning.
 
     Args:
-        detections (dict[str, dict]): As :func:`read_results` returns them.
-        videos (Sequence[str]): Ids in the order of the indices.
-        classes (Sequence[str]): Names in the order of the indices.
-        file: File that the detections come from, for messages.
+        detections (dict[str, dict]): Detections by video id, as :func:`read_results` returns them.
+        videos (Sequence[str]): Ids of the known videos, in the order of their indices.
+        classes (Sequence[str]): Names of the known classes, in the order of their indices.
+        file: File that the detections come from, for the error and the warning.
 
     Returns:
-        Instances: With scores.
+        Instances: Detections of all known videos, with scores.
 
     Raises:
-        InputError: None of the videos is known, or one comes twice, with and without ``v_``.
+        InputError: None of the videos is known, or a video occurs twice, with and without ``v_``.
     """
-    judged, known_labels = set(videos), set(classes)
+    known_videos, known_labels = set(videos), set(classes)
     by_id, unknown_videos, unknown_labels = {}, [], Counter()
     for video, found in detections.items():
-        known = known_id(video, judged)
+        known = known_id(video, known_videos)
         if known is None:
             unknown_videos.append(video)
         elif known in by_id:
@@ -143,11 +143,11 @@ def index_classes(found: dict, classes: Sequence[str]) -> Instances:
     """Convert detections of one video to class indices.
 
     Args:
-        found (dict): As :func:`read_results` returns it for a video.
-        classes (Sequence[str]): Names in the order of the indices.
+        found (dict): Detections of the video, as :func:`read_results` returns them.
+        classes (Sequence[str]): Names of the classes, in the order of their indices.
 
     Returns:
-        Instances: With scores; without detections of other classes.
+        Instances: Detections of these classes, with scores.
     """
     index_of = {label: index for index, label in enumerate(classes)}
     labels = [index_of.get(label, NO_CLASS) for label in found['labels']]
@@ -159,11 +159,11 @@ def name_classes(instances: Instances, classes: Sequence[str]) -> dict:
     """Convert detections of one video to class names: the inverse of :func:`index_classes`.
 
     Args:
-        instances (Instances): Of one video, with scores.
-        classes (Sequence[str]): Names in the order of the indices.
+        instances (Instances): Detections of the video, with scores.
+        classes (Sequence[str]): Names of the classes, in the order of their indices.
 
     Returns:
-        dict: As :func:`write_results` takes it for a video.
+        dict: Detections of the video, as :func:`write_results` takes them.
     """
     labels = [classes[label] for label in instances.labels]
     return {'segments_sec': instances.segments, 'scores': instances.scores, 'labels': labels}
@@ -179,14 +179,15 @@ def _read_video(path, video, entries):
     except (TypeError, ValueError, KeyError, AttributeError, OverflowError, IndexError):
         segments = scores = np.zeros(0)
     if segments.shape != (len(entries), 2) or scores.shape != (len(entries),) or not _are_good(segments, scores):
-        # Slower, and needed only to name the entry at fault: no entry at all, or an error.
+        # The list is empty, or an entry is wrong. Going through the entries one by one is slower, but the error names
+        # the entry.
         checked = [_read_entry(path, video, index, entry) for index, entry in enumerate(entries)]
         labels, scores, segments = map(list, zip(*checked)) if checked else ([], [], [])
     return {'segments_sec': np.reshape(segments, (-1, 2)), 'scores': np.asarray(scores, np.float64), 'labels': labels}
 
 
 def _are_good(segments, scores):
-    in_range = (np.abs(segments) <= LARGEST).all()  # not so with NaN, either
+    in_range = (np.abs(segments) <= LARGEST).all()  # False for NaN, too
     return in_range and np.isfinite(scores).all() and (segments[:, 0] <= segments[:, 1]).all()
 
 
@@ -241,7 +242,7 @@ def _to_segment(value):
 def _warn_of_unknown(file, unknown_videos, unknown_labels):
     parts = []
     if unknown_videos:
-        parts.append(f'{len(unknown_videos)} videos outside the test set ({_names(unknown_videos)})')
+        parts.append(f'{len(unknown_videos)} videos that are not evaluated ({_names(unknown_videos)})')
     if unknown_labels:
         parts.append(f'{unknown_labels.total()} detections of unknown classes ({_names(sorted(unknown_labels))})')
     if parts:

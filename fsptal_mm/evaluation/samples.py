@@ -1,4 +1,4 @@
-"""Reading of data samples and of the collected results of metrics."""
+"""Reading of data samples, and of the results that metrics collect."""
 
 import logging
 from collections.abc import Sequence
@@ -16,14 +16,14 @@ _POINT_FIELDS = ('gt_point_sec', 'gt_point_labels', 'gt_point_instances')
 
 
 def collect_detections(sample: ActionDataSample | dict) -> Instances:
-    """Detections of one data sample.
+    """Read the detections of one data sample.
 
     Args:
-        sample (ActionDataSample | dict): With ``video_id`` and the prediction ``pred_segments`` with ``segments_sec
-            (N, 2)``, ``scores (N,)`` and ``labels (N,)``.
+        sample (ActionDataSample | dict): Sample with ``video_id`` and the prediction ``pred_segments``, which has
+            ``segments_sec (N, 2)``, ``scores (N,)`` and ``labels (N,)``.
 
     Returns:
-        Instances: In seconds, with scores.
+        Instances: Detections in seconds, with scores.
 
     Raises:
         InputError: There is no prediction, or a number in it is not finite.
@@ -38,14 +38,14 @@ def collect_detections(sample: ActionDataSample | dict) -> Instances:
 
 
 def collect_points(sample: ActionDataSample | dict) -> Instances:
-    """Labelled instances of one data sample, as :func:`.point_extents` gives them.
+    """Read the labelled instances of one data sample, as :func:`.point_extents` returns them.
 
     Args:
-        sample (ActionDataSample | dict): With ``video_id`` and the meta information ``gt_point_sec (P,)``,
+        sample (ActionDataSample | dict): Sample with ``video_id`` and the meta information ``gt_point_sec (P,)``,
             ``gt_point_labels (P,)`` and ``gt_point_instances (P,)``.
 
     Raises:
-        InputError: It has no points (the field, not its content).
+        InputError: The sample lacks one of these fields; they may be empty.
     """
     for field in _POINT_FIELDS:
         if field not in sample:
@@ -60,7 +60,7 @@ def column(results: list[dict], field: str) -> list:
 
 
 def without_repetition(results: list[dict]) -> list[dict]:
-    """Keep the first result of every video: samplers of several processes repeat videos."""
+    """Keep the first result of every video, with a warning: with several processes, samplers repeat videos."""
     by_video = {}
     for result in results:
         by_video.setdefault(result['video_id'], result)
@@ -70,7 +70,7 @@ def without_repetition(results: list[dict]) -> list[dict]:
 
 
 def class_names(dataset_meta: dict | None) -> Sequence[str]:
-    """Names of the classes from the meta information of a dataset; an InputError if it has none."""
+    """Read the names of the classes from the meta information of a dataset; an InputError if it has none."""
     classes = (dataset_meta or {}).get('classes')
     if classes is None:
         raise InputError('the names of the classes', field="the dataset's metainfo: classes")
@@ -78,5 +78,5 @@ def class_names(dataset_meta: dict | None) -> Sequence[str]:
 
 
 def warn(message: str) -> None:
-    """Log a warning."""
+    """Log a warning to the current logger."""
     print_log(message, logger='current', level=logging.WARNING)

@@ -1,4 +1,4 @@
-"""One sentence about a result, for people who do not know the tables."""
+"""Sentences about results, for readers who do not know the tables."""
 
 import numpy as np
 
@@ -8,9 +8,9 @@ from .ground_truth import GroundTruth
 
 _ERRORS = {
     'double_detection': 'second detections of the same action',
-    'wrong_label': 'right boundaries with a wrong class',
+    'wrong_label': 'wrong classes with good boundaries',
     'localization': 'inexact boundaries',
-    'confusion': 'inexact boundaries with a wrong class',
+    'confusion': 'wrong classes with inexact boundaries',
     'background': 'detections where no action is',
 }
 
@@ -19,9 +19,9 @@ def describe_result(ground_truth: GroundTruth, evaluation: Evaluation, diagnosis
     """Describe how good detections are, what costs them most, and which class is found worst.
 
     Args:
-        ground_truth (GroundTruth): Of the videos.
-        evaluation (Evaluation): Of the detections.
-        diagnosis (Diagnosis, optional): Of the same detections. Without it, errors are not named.
+        ground_truth (GroundTruth): Ground truth of the videos.
+        evaluation (Evaluation): Evaluation of the detections.
+        diagnosis (Diagnosis, optional): Diagnosis of the same detections. Without it, errors are not named.
 
     Returns:
         str: One sentence without a full stop; figures in percent.
@@ -43,7 +43,7 @@ def describe_result(ground_truth: GroundTruth, evaluation: Evaluation, diagnosis
 
 
 def _losses(diagnosis):
-    """The type of error with the largest gain, and the share of the segments that nothing finds."""
+    """Describe the type of error with the largest gain, and the share of missed segments."""
     missed = f'{100 * diagnosis.num_missed / diagnosis.num_instances:.0f} % of the segments are missed'
     kind, gain = max(((kind, gain.mean_ap) for kind, gain in diagnosis.gains.items()), key=lambda pair: pair[1])
     if gain <= 0:

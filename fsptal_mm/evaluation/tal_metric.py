@@ -25,20 +25,21 @@ _METRICS = ('mAP', 'AR@AN', 'classification')
 class TALMetric(BaseMetric):
     """Mean average precision of detections, AR@AN, and video-level classification.
 
-    The ground-truth segments travel with the samples, so that several processes give the numbers of one; a video that
-    arrives twice counts once. All figures are fractions; logs and ``save_best`` name them with a prefix
-    (``tal/mAP@0.5``), results files without:
+    The ground-truth segments travel with the samples, so that several processes give the same figures as one. A video
+    that arrives twice counts once. All figures are fractions. Their names have a prefix in logs and for ``save_best``
+    (``tal/mAP@0.5``), and none in results files:
 
     - ``mAP@0.1-0.7``, ``mAP@0.1-0.5``, ``mAP@0.3-0.7`` (``'thumos14'``) or ``mAP@0.5-0.95`` (``'activitynet'``): mAP
-      averaged over the tIoUs from the first to the last number. Use one of them for ``save_best``; ``save_best='auto'``
-      takes the first.
-    - ``mAP@0.5``, ...: mean over classes of the average precision at one tIoU, equal to ActivityNet's official script.
-    - ``AR@5``, ``AR@10``, ``AR@50``, ``AR@100``: recall of the first n proposals per video on average, over tIoUs
-      0.5:0.05:0.95, whatever their class; ``AUC``: the area under that curve.
+      averaged over the tIoUs from the first to the second number. Use one of them for ``save_best``;
+      ``save_best='auto'`` takes the first.
+    - ``mAP@0.5``, ...: mean over the classes of the average precision at one tIoU, as ActivityNet's official script
+      computes it.
+    - ``AR@5``, ``AR@10``, ``AR@50``, ``AR@100``: recall of the best n proposals per video (on average), whatever their
+      class, averaged over the tIoUs 0.5:0.05:0.95. ``AUC``: the area under this curve.
     - ``video_mAP`` and ``video_top1``: mean average precision and top-1 accuracy of video-level class scores.
 
-    Without any ground-truth segment or video label (a user's own videos) the figures that need them are left out, with
-    a warning.
+    If there is no ground-truth segment or no video label, as in a user's own videos, the figures that need them are
+    left out, with a warning.
 
     Each data sample holds the meta information ``video_id``, ``gt_segments_sec (M, 2)``, ``gt_segment_labels (M,)`` and
     ``ambiguous_sec (A, 2)``, the prediction ``pred_segments`` with ``segments_sec (N, 2)``, ``scores (N,)`` and
@@ -47,21 +48,23 @@ class TALMetric(BaseMetric):
 
     Args:
         preset: ``'thumos14'`` (tIoU 0.1:0.1:0.7) or ``'activitynet'`` (0.5:0.05:0.95).
-        tiou_thresholds (Sequence[float], optional): Instead of those of the preset.
-        average_ranges (Sequence[Sequence[float]], optional): First and last tIoU of each average.
-        metrics: Which of ``'mAP'``, ``'AR@AN'`` and ``'classification'`` to compute.
-        ambiguous: ``'keep'`` evaluates every detection (LACP's practice); ``'drop'`` leaves out those that overlap an
-            ambiguous range (HR-Pro's), see :func:`~fsptal_mm.evaluation.functional.touches_any`. The log and the
-            results file say which.
-        result_file: Where to write all detections (the dropped ones too) as ActivityNet JSON, with the figures under
-            ``evaluation`` and the scores of whole videos, where there are any, under ``video_scores``.
+        tiou_thresholds (Sequence[float], optional): tIoU thresholds. Default: those of the preset.
+        average_ranges (Sequence[Sequence[float]], optional): First and last tIoU of each average. Default: those of the
+            preset.
+        metrics: Metrics to compute, out of ``'mAP'``, ``'AR@AN'`` and ``'classification'``.
+        ambiguous: ``'keep'`` evaluates every detection, as LACP does. ``'drop'`` leaves out detections that overlap an
+            ambiguous range, as HR-Pro does, see :func:`~fsptal_mm.evaluation.functional.touches_any`. The log and the
+            results file state which was used.
+        result_file: File for all detections, also those that are left out, as ActivityNet JSON. It has the figures
+            under ``evaluation``, and the scores of whole videos, if there are any, under ``video_scores``. Default:
+            none is written.
         per_class: Whether to log the average precision of each class.
         collect_device: As in ``mmengine.evaluator.BaseMetric``.
         prefix: As in ``BaseMetric``.
         collect_dir: As in ``BaseMetric``.
 
     Raises:
-        InputError: A wrong argument, or predictions that are no finite numbers.
+        InputError: An argument is wrong, or a prediction is not finite.
     """
 
     default_prefix = 'tal'
@@ -115,7 +118,7 @@ class TALMetric(BaseMetric):
         """Compute the figures, log them, and write the results file.
 
         Args:
-            results (list[dict]): Entries that :meth:`process` collected, of all processes.
+            results (list[dict]): Entries that :meth:`process` collected in all processes.
 
         Returns:
             dict[str, float]: Fractions, by the names that :class:`TALMetric` lists, without the prefix.
@@ -136,7 +139,7 @@ class TALMetric(BaseMetric):
     def _detection_measures(self, results, classes):
         ground_truth = GroundTruth.from_videos(results, classes, self.protocol, self.ambiguous == 'drop')
         if not len(ground_truth.segments):
-            warn(f'None of {len(results)} videos has a ground-truth segment (test_mode?): mAP and AR@AN are left out')
+            warn(f'none of {len(results)} videos has a ground-truth segment: mAP and AR@AN are left out')
             return {}, 'no detections evaluated'
         det = Instances.join(column(results, 'detections'))
         if self.ambiguous == 'drop' and not len(ground_truth.ambiguous):
@@ -166,7 +169,7 @@ class TALMetric(BaseMetric):
 
 
 def _tables(measures):
-    """One table for each kind of measure, so that each fits a terminal."""
+    """Format a table for each kind of measure, so that each fits a terminal."""
     rows = {'mAP': {}, 'AR@AN': {}, 'whole videos': {}}
     for key, value in measures.items():
         kind = 'whole videos' if key.startswith('video_') else 'mAP' if key.startswith('mAP') else 'AR@AN'
@@ -191,5 +194,5 @@ def _classification(results):
         scores, labels = np.stack(column(told, 'class_scores')), np.stack(column(told, 'class_labels'))
         measures = classification_measures(scores, labels)
     if not measures:
-        warn(f'None of {len(results)} videos has class scores and a label: the classification is left out')
+        warn(f'none of {len(results)} videos has class scores and a video label: video_mAP and video_top1 are left out')
     return measures

@@ -1,4 +1,4 @@
-"""Reading of configs and their options; mistakes become an InputError with file and line."""
+"""Reading of configs and their options; a mistake in them raises an InputError with file and line."""
 
 import argparse
 import ast
@@ -20,10 +20,11 @@ _OPENED = {'[': list, '(': tuple, '{': dict}  # first characters of Python liter
 
 
 class OptionsAction(DictAction):
-    """mmengine's argparse action for ``--cfg-options``, for values that mmengine changes or misreads.
+    """Action of argparse for ``--cfg-options`` that also reads values which mmengine's action changes or misreads.
 
-    A value keeps its spaces, and in quotes its commas. One in brackets or braces may be a Python literal: a list of
-    dicts, texts with commas. All else is read as mmengine does: ``1,2`` and ``[a,b]`` are lists of numbers or texts.
+    A value keeps its spaces. A value in quotes also keeps its commas. A value in brackets or braces may be a Python
+    literal, such as a list of dicts or of texts with commas. All other values are read as mmengine does: ``1,2`` and
+    ``[a,b]`` are lists of numbers or texts.
     """
 
     def __call__(
@@ -36,7 +37,7 @@ class OptionsAction(DictAction):
         """Read the options.
 
         Raises:
-            argparse.ArgumentError: A text has no ``=``, an unclosed bracket, or ``dict(...)`` in it.
+            argparse.ArgumentError: An option has no ``=``, has an unclosed bracket, or contains ``dict(...)``.
         """
         try:
             super().__call__(parser, namespace, values, option_string)
@@ -47,12 +48,15 @@ class OptionsAction(DictAction):
 
     @staticmethod
     def _parse_iterable(val):
+        """Convert the text of one value; the name is that of mmengine's method."""
         val = val.strip()
         quoted = len(val) > 1 and val[0] == val[-1] and val[0] in '\'"' and val[0] not in val[1:-1]
         if not quoted and (val.startswith('dict(') or (val[:1] in _OPENED and re.search(r'\bdict\(', val))):
             raise ValueError(val)
         val = val[1:-1] if quoted else val
-        is_text = val[:1] not in _OPENED or re.fullmatch(r'\{\w*\}[^,]+', val)  # {name}/file is to be filled in later
+        is_text = val[:1] not in _OPENED or re.fullmatch(
+            r'\{\w*\}[^,]+', val
+        )  # {name}/file is a text with a place to fill in later
         if is_text and (quoted or ',' not in val):
             return DictAction._parse_int_float_bool(val)
         with contextlib.suppress(ValueError, SyntaxError, MemoryError, RecursionError):
@@ -68,7 +72,7 @@ class OptionsAction(DictAction):
 
 
 def _split(text):
-    """Parts between the commas that stand outside of brackets; ValueError for one that is not closed."""
+    """Split a text at the commas outside of brackets; ValueError if a bracket is not closed."""
     parts, depth = [''], 0
     for char in text:
         depth += (char in '([') - (char in ')]')
@@ -84,7 +88,7 @@ def _split(text):
 
 
 def read_config(path: str | os.PathLike) -> Config:
-    """Read a config file. Errors in code that the config runs or imports keep their traceback.
+    """Read a config file. Errors in code that the config runs or imports keep their type and traceback.
 
     Raises:
         InputError: The file or one of its bases is missing, or is not valid Python.
@@ -98,10 +102,10 @@ def read_config(path: str | os.PathLike) -> Config:
 
 
 def _check_files(path):
-    """InputError for the first file, of a config and its bases, that is missing or cannot be parsed."""
+    """Raise an InputError for the first file, of a config and its bases, that is missing or cannot be parsed."""
     if not path.endswith('.py'):
         return
-    text = read_text(path, utf16=False)  # which Python does not read
+    text = read_text(path, utf16=False)  # Python does not read UTF-16
     try:
         ast.parse(text)
     except SyntaxError as error:
@@ -117,7 +121,9 @@ def _check_files(path):
 
 @contextlib.contextmanager
 def naming_types(file: str | os.PathLike | None = None) -> Iterator[None]:
-    """Turn mmengine's KeyError for an unknown ``type`` into an InputError with similar names; also a decorator.
+    """Turn mmengine's KeyError for an unknown ``type`` into an InputError that names similar types.
+
+    It is a context manager, and a decorator, too.
 
     Args:
         file: The config, for the error.
@@ -142,7 +148,7 @@ def naming_types(file: str | os.PathLike | None = None) -> Iterator[None]:
 
 
 def _place(file, word):
-    """``file:line`` of the first line with a word; ``file`` if no line has it (it stands in a base, say)."""
+    """Find the first line with a word, as ``file:line``; ``file`` if no line has it, e.g. if a base has it."""
     for number, line in enumerate(read_text(file).splitlines(), 1):
         if re.search(rf'\b{re.escape(word)}\b', line):
             return f'{file}:{number}'
@@ -152,7 +158,7 @@ def _place(file, word):
 def merge_options(config: Config, options: dict | None) -> None:
     """Merge ``--cfg-options`` into a config; a new ``data_root`` replaces the old one in every path.
 
-    mmengine would change the top-level key only: paths that the config built from it are plain strings by then.
+    mmengine would change the top-level key alone, since paths that the config builds from it are plain strings by then.
 
     Args:
         config: Changed in place.
@@ -166,9 +172,9 @@ def move_data_root(config: Config, options: dict | None) -> None:
     """Replace ``data_root`` in every string of a config that is this folder, or a path below it, at any depth.
 
     Args:
-        config: Changed in place. Its ``data_root`` is that at the top level, else the one that all its datasets share.
-            It stays as it is if there is none.
-        options: Their ``data_root`` is the new folder, if it is a string.
+        config: Config, changed in place. Its old folder is the ``data_root`` at the top level, else the one that all
+            its datasets share. Without any, nothing changes.
+        options: Options whose ``data_root`` is the new folder, if it is a string.
 
     Raises:
         InputError: There is no ``data_root`` at the top level, and the datasets have several.
@@ -184,7 +190,7 @@ def move_data_root(config: Config, options: dict | None) -> None:
 
 
 def _data_roots(node):
-    """All folders that are a ``data_root`` in a config, at any depth."""
+    """Collect all values of ``data_root`` in a config, at any depth."""
     if not isinstance(node, (dict, list, tuple)):
         return set()
     items = list(dict.items(node)) if isinstance(node, dict) else list(enumerate(node))
@@ -193,7 +199,7 @@ def _data_roots(node):
 
 
 def _move(node, old, new):
-    """Return ``node`` with the leading folder ``old`` of its strings replaced by ``new``; dicts change in place."""
+    """Replace the leading folder ``old`` by ``new`` in all strings of ``node``; return it. Dicts change in place."""
     if isinstance(node, (list, tuple)):
         return type(node)(_move(value, old, new) for value in node)
     if isinstance(node, dict):

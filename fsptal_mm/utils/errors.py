@@ -1,4 +1,4 @@
-"""Errors of user input (annotation files, features, configs, results), and of writing files."""
+"""Errors for wrong user input (annotation files, features, configs, results), and for files that cannot be written."""
 
 import numbers
 import re
@@ -14,16 +14,16 @@ _OF_WORKER = re.compile(r'Caught InputError in DataLoader worker.*\n[\w.]*InputE
 
 
 class InputError(ValueError):
-    """A user's file or setting that cannot be used.
+    """Error for a file or a setting of the user that cannot be used.
 
     The message names the file, the video and the field, the value found and the value expected.
 
     Args:
-        expected: The expected value, in words.
-        file: The wrong file, if possible with ``:line``.
-        video: The wrong video.
-        field: The wrong field, column or config argument.
-        found: The value that stands there.
+        expected: Expected value, in words.
+        file: File with the error, if possible with ``:line``.
+        video: Video with the error.
+        field: Field, column, option or config argument with the error.
+        found: Value that was found there. ``None``: the message shows no value.
 
     Examples:
         >>> str(InputError('a number of seconds >= 0', file='gt.json', video='v_1', field='segment', found=[-3, 4]))
@@ -56,11 +56,11 @@ def _rebuild(expected, file, video, field, found):
 
 
 class WriteError(InputError, OSError):
-    """A file that cannot be written, because no space is left, its folder is read-only, ...
+    """Error for a file that cannot be written, e.g. because no space is left or its folder is read-only.
 
     Args:
-        file: The file.
-        reason: Message of the operating system; also ``strerror``.
+        file: File to write.
+        reason: Message of the operating system; it is also the attribute ``strerror``.
     """
 
     def __init__(self, file: str | Path, reason: str) -> None:
@@ -77,9 +77,9 @@ def check_numbers(
     """Make sure that arguments of a config are numbers in a range.
 
     Args:
-        owner (str): Class with these arguments, for the error.
-        low: Smallest value.
-        high: Largest value.
+        owner (str): Name of the class with these arguments, for the error.
+        low: Smallest allowed value.
+        high: Largest allowed value.
         whole: Whether they must be whole numbers.
         optional: Whether ``None`` is allowed, too.
         **values: Values by the names of the arguments.
@@ -102,7 +102,7 @@ def check_flags(owner: str, **flags: Any) -> None:
     """Make sure that switches of a config are ``True`` or ``False``: a word such as ``'no'`` would count as true.
 
     Args:
-        owner (str): Class with these arguments, for the error.
+        owner (str): Name of the class with these arguments, for the error.
         **flags: Values by the names of the arguments.
 
     Raises:

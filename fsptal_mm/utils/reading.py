@@ -1,4 +1,4 @@
-"""Reading of user files, which may be damaged, huge, missing, or from an untrusted source."""
+"""Reading of user files, which may be damaged, huge or missing, or come from an untrusted source."""
 
 import codecs
 import json
@@ -14,7 +14,7 @@ from fsptal_mm.utils.errors import LARGEST, NOT_PRINTABLE, InputError
 
 # Text and JSON are held in memory as a whole, JSON at about ten times its size.
 _MAX_TEXT_BYTES = 1 << 30
-# File systems allow 255; atomic_write needs some of them for its temporary file.
+# File systems allow 255; the temporary file of atomic_write has a longer name than the file.
 _MAX_NAME_BYTES = 235
 T = TypeVar('T')
 _KINDS = {dict: 'an object', list: 'a list', str: 'a text'}
@@ -26,13 +26,13 @@ def regular_file(
     """Make sure that a path is a regular file. A pipe or a device may never end.
 
     Args:
-        path: The file.
-        expected: The expected kind of file, for the error.
-        max_bytes: Largest size. Default: no limit.
+        path: Path of the file.
+        expected: Expected kind of file, for the error.
+        max_bytes: Largest size in bytes. Default: no limit.
         **where: Further arguments of :class:`InputError`.
 
     Returns:
-        Path: The file.
+        Path: The same path.
 
     Raises:
         InputError: There is no such file, it is a folder, pipe or device, or it is too large.
@@ -52,16 +52,16 @@ def regular_file(
 
 
 def path_below(folder: str | Path, name: str, suffix: str = '', field: str = 'video_id') -> Path:
-    """Path of the file of a name, such as a video id, in a folder or below it.
+    """Build the path of a file from a name, such as a video id; the file lies in a folder or below it.
 
     Args:
-        folder: The folder.
-        name (str): Name, from a file or a user; ``a/b`` means a subfolder.
-        suffix: Added to the name.
-        field: Field of the name, for the error.
+        folder: Folder of the file.
+        name (str): Name, from a file or a user; with ``a/b``, the file lies in the subfolder ``a``.
+        suffix: Text that is added to the name.
+        field: Field that the name comes from, for the error.
 
     Returns:
-        Path: The file, which need not exist.
+        Path: Path of the file, which need not exist.
 
     Raises:
         InputError: The name leads out of the folder, is empty, or cannot be the name of a file.
@@ -77,26 +77,31 @@ def path_below(folder: str | Path, name: str, suffix: str = '', field: str = 'vi
 
 
 def spellings(video_id: str) -> tuple[str, str, str]:
-    """Spellings of a video id in different files: as given, without and with ActivityNet's prefix ``v_``."""
+    """List the spellings of a video id in different files: as given, without and with ActivityNet's prefix ``v_``."""
     return video_id, video_id.removeprefix('v_'), f'v_{video_id}'
 
 
 def known_id(video_id: str, known: Container[str]) -> str | None:
-    """Spelling of a video id that is among the ``known`` ones; ``None`` if there is none."""
+    """Find the spelling of a video id that is among the ``known`` ids; ``None`` if there is none."""
     return next((name for name in spellings(video_id) if name in known), None)
 
 
 def known_file(path: str | Path) -> Path:
-    """Path of a file whose name may have ActivityNet's prefix ``v_`` or not; unchanged if there is no such file."""
+    """Find a file whose name may have ActivityNet's prefix ``v_`` or not; the path is unchanged if there is none."""
     path = Path(path)
     return next((near for near in map(path.with_name, spellings(path.name)) if os.path.exists(near)), path)
 
 
 def to_name(value: Any, expected: str = 'a name', **where: Any) -> str:
-    """Strip white space from a name.
+    """Strip white space from the ends of a name.
+
+    Args:
+        value: Name, which is checked.
+        expected: Expected value, for the error.
+        **where: Further arguments of :class:`InputError`.
 
     Raises:
-        InputError: It is not a text, is empty, or has control characters.
+        InputError: The value is not a text, is empty, or has control characters.
     """
     name = value.strip() if isinstance(value, str) else ''
     if not name:
@@ -107,7 +112,7 @@ def to_name(value: Any, expected: str = 'a name', **where: Any) -> str:
 
 
 def text_encoding(start: bytes) -> str:
-    """Encoding of a text by its first bytes: UTF-16 with a byte-order mark, as Windows programs write it, or UTF-8."""
+    """Find the encoding of a text by its first bytes: UTF-16 if it has the byte-order mark of Windows, else UTF-8."""
     return 'utf-16' if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else 'utf-8-sig'
 
 
@@ -115,11 +120,11 @@ def read_text(path: str | Path, utf16: bool = True) -> str:
     """Read a UTF-8 file, with or without byte-order mark, or a UTF-16 file with one.
 
     Args:
-        path: The file.
-        utf16: Whether UTF-16 is read.
+        path: Path of the file.
+        utf16: Whether UTF-16 is read, too.
 
     Raises:
-        InputError: There is no such file, it is larger than 1 GiB, or it is no such text.
+        InputError: There is no such file, it is larger than 1 GiB, or its text has another encoding.
     """
     expected = 'UTF-8 text: save the file as UTF-8'
     try:
@@ -136,14 +141,14 @@ def read_text(path: str | Path, utf16: bool = True) -> str:
 
 
 def read_json(path: str | Path, kinds: tuple[type, ...] = (dict,)) -> Any:
-    """Read a JSON file whose top level is an object.
+    """Read a JSON file, by default one whose top level is an object.
 
     Args:
-        path: The file.
-        kinds: Types that the top level may have.
+        path: Path of the file.
+        kinds: Types that the top level may have: dict, list or str.
 
     Raises:
-        InputError: It is not JSON, the top level is something else, or a key occurs twice in one object.
+        InputError: The file is not JSON, its top level has another type, or a key occurs twice in one object.
     """
 
     def unique_keys(pairs):
@@ -162,10 +167,11 @@ def read_json(path: str | Path, kinds: tuple[type, ...] = (dict,)) -> Any:
         raise InputError('JSON', file=f'{path}:{error.lineno}', found=error.msg) from None
     except RecursionError:
         raise InputError('JSON', file=path, found='too many nested brackets') from None
-    except ValueError as error:  # whole numbers of thousands of digits
+    except ValueError as error:  # a whole number with thousands of digits
         raise InputError('JSON', file=path, found=str(error)) from None
     if not isinstance(content, kinds):
-        raise InputError('an object at the top level', file=path, found=type(content).__name__)
+        expected = ' or '.join(_KINDS[kind] for kind in kinds)
+        raise InputError(f'{expected} at the top level', file=path, found=type(content).__name__)
     return content
 
 
@@ -173,7 +179,7 @@ def get_field(entry: Any, key: str, kind: type[T], **where: Any) -> T:
     """Return ``entry[key]``, which must have the type ``kind``: dict, list or str.
 
     Raises:
-        InputError: It is missing or of another type.
+        InputError: The entry is no dict, or the field is missing or has another type.
     """
     if not isinstance(entry, dict):
         raise InputError(f'an object with {key!r}', found=entry, **where)
@@ -190,7 +196,7 @@ def shown(value: Any) -> Any:
 
 
 def get_label(entry: Any, **where: Any) -> str:
-    """Read the label of a point or segment, without white space around it."""
+    """Read the label of a point or segment; an InputError if it is missing or no name. White space is stripped."""
     return to_name(get_field(entry, 'label', str, **where), 'the name of a class', field='label', **where)
 
 
@@ -198,7 +204,7 @@ def to_number(value: Any, minimum: float = -math.inf, **where: Any) -> float:
     """Convert a number, or a text that holds one, to float.
 
     Raises:
-        InputError: It is not a number, not finite, beyond 1e12 on either side, or below ``minimum``.
+        InputError: The value is not a number, is not finite, is above 1e12 or below -1e12, or is below ``minimum``.
     """
     try:
         number = math.nan if isinstance(value, bool) else float(value)
@@ -211,7 +217,11 @@ def to_number(value: Any, minimum: float = -math.inf, **where: Any) -> float:
 
 
 def to_positive(value: Any, **where: Any) -> float | None:
-    """Convert to a float greater than 0; ``None`` stays ``None``."""
+    """Convert a value to a float greater than 0; ``None`` stays ``None``.
+
+    Raises:
+        InputError: The value is no such number.
+    """
     if value is None:
         return None
     number = to_number(value, **where)
@@ -224,7 +234,7 @@ def to_segment(start: Any, end: Any, **where: Any) -> tuple[float, float]:
     """Convert start and end to seconds. Segments without length are allowed: ActivityNet's official file has some.
 
     Raises:
-        InputError: One is not a number, or negative, or the end comes before the start.
+        InputError: A time is not a number, or is negative, or the end comes before the start.
     """
     start, end = to_number(start, 0, **where), to_number(end, 0, **where)
     if end < start:

@@ -13,11 +13,11 @@ from fsptal_mm.utils.errors import WriteError
 
 try:
     import fcntl
-except ImportError:  # Windows: files that a killed program left behind stay there, under names that nothing reads
+except ImportError:  # On Windows, temporary files of killed programs stay, under names that nothing reads.
     fcntl = None
 
 _OURS = re.compile(r'\..+\.\w{8}\.fsptal-tmp(\.\w+)?')
-_swept = set()  # pairs of a process and a folder that it has cleaned: a forked process also knows those of its parent
+_swept = set()  # pairs (process id, cleaned folder); the id is there since a forked process inherits the set
 
 
 @contextlib.contextmanager
@@ -25,12 +25,12 @@ def atomic_write(path: str | Path, mode: str = 'w', **kwargs: Any) -> Iterator[I
     """Open a temporary file, and move it to ``path`` only if the block ends without an error.
 
     Args:
-        path: Final path; missing folders are made.
+        path: Final path; missing folders are created.
         mode: ``'w'`` or ``'wb'``.
-        **kwargs: Further arguments of ``open`` (``newline``, ...); text is UTF-8.
+        **kwargs: Further arguments of ``open``, such as ``newline``; text is UTF-8.
 
     Yields:
-        The open file.
+        IO: The open file.
 
     Raises:
         WriteError: See :func:`atomic_path`.
@@ -43,20 +43,21 @@ def atomic_write(path: str | Path, mode: str = 'w', **kwargs: Any) -> Iterator[I
 
 @contextlib.contextmanager
 def atomic_path(path: str | Path, suffix: str = '') -> Iterator[str]:
-    """Give the path of a temporary file; as :func:`atomic_write`, for libraries that open files themselves.
+    """Give the path of a temporary file, for libraries that open files themselves; else as :func:`atomic_write`.
 
-    A killed program leaves its temporary file, a hidden one that is never read. The next process that writes into the
-    folder removes it. Temporary files of running processes are locked by them, and stay.
+    A killed program leaves its temporary file behind, which is hidden and never read. The next process that writes into
+    the folder removes it. Running processes lock their temporary files, so that these stay.
 
     Args:
-        path: Final path; missing folders are made.
+        path: Final path; missing folders are created.
         suffix: Suffix of the temporary file, for libraries that derive the format from it.
 
     Yields:
         str: Path of the temporary file.
 
     Raises:
-        WriteError: The file cannot be written: no space left, a read-only folder, ... An old file stays.
+        WriteError: The file cannot be written, e.g. on a full disk or in a read-only folder. An old file stays as it
+            is.
     """
     path = Path(path)
     with naming(path), contextlib.ExitStack() as lock:
@@ -79,9 +80,9 @@ def atomic_path(path: str | Path, suffix: str = '') -> Iterator[str]:
 
 @contextlib.contextmanager
 def naming(path: str | Path) -> Iterator[None]:
-    """Turn the operating system's errors of writing ``path`` into a :class:`.WriteError`, which names it.
+    """Turn the operating system's errors of writing ``path`` into a :class:`.WriteError`, which names this path.
 
-    Those of a full disk name no file, or the temporary one. Errors that name another file stay as they are.
+    The errors of a full disk name no file, or the temporary one. Errors that name another file stay as they are.
     """
     try:
         yield
@@ -91,14 +92,14 @@ def naming(path: str | Path) -> Iterator[None]:
         culprit = path if error.filename is None else Path(error.filename)
         if culprit != path and culprit not in path.parents and not _OURS.fullmatch(culprit.name):
             raise  # an error of another file, which was read in the block
-        reason = error.strerror or f'a write cut short, as by a full disk ({error})'  # of numpy, which states no reason
+        reason = error.strerror or f'a write cut short, as by a full disk ({error})'  # errors of numpy state no reason
         reason += f': {culprit}' if culprit in path.parents else ''
         raise WriteError(path, reason) from error
 
 
 def write_json(path: str | Path, content: Any) -> None:
-    """Write ``content`` as JSON, atomically; NaN raises ValueError, since JSON has none."""
-    text = json.dumps(content, allow_nan=False)  # in one go, which takes a fraction of json.dump's time
+    """Write ``content`` as JSON, atomically; NaN raises ValueError, since JSON has no NaN."""
+    text = json.dumps(content, allow_nan=False)  # takes a fraction of json.dump's time
     with atomic_write(path) as file:
         file.write(text)
 
@@ -114,16 +115,16 @@ def remove_leftovers(folder: str | Path) -> None:
 
 
 def _make_temporary(path, suffix, lock):
-    """Make an empty file that is locked until the exit stack ``lock`` ends."""
+    """Create an empty temporary file that is locked until the exit stack ``lock`` ends; return its path."""
     while True:
         handle, temporary = tempfile.mkstemp(f'.fsptal-tmp{suffix}', f'.{path.name}.', path.parent)
         if fcntl is None:
-            os.close(handle)  # there, open files cannot be moved
+            os.close(handle)  # on Windows, open files cannot be moved
             return temporary
         lock.callback(os.close, handle)
-        with contextlib.suppress(OSError):  # a file system without locks: nobody else gets one, either
+        with contextlib.suppress(OSError):  # a file system without locks: no other process gets one, either
             fcntl.flock(handle, fcntl.LOCK_EX)
-        if os.fstat(handle).st_nlink:  # not swept away between the two calls
+        if os.fstat(handle).st_nlink:  # no other process has removed it before it was locked
             return temporary
 
 

@@ -8,19 +8,19 @@ from fsptal_mm.structures import Instances
 
 BUCKET_NAMES = ('XS', 'S', 'M', 'L', 'XL')
 
-# Largest value of each bucket but the last, which is open. The bounds of DETAD's scripts, where the number of
-# instances has no XL, either.
+# Bounds of DETAD's scripts: the largest value of each bucket but the last, which has none. The number of instances has
+# no bucket XL there, either.
 BUCKET_PRESETS = {
     'thumos14': {'length': (3, 6, 12, 18), 'coverage': (0.02, 0.04, 0.06, 0.08), 'num_instances': (1, 40, 80)},
     'activitynet': {'length': (30, 60, 120, 180), 'coverage': (0.2, 0.4, 0.6, 0.8), 'num_instances': (1, 4, 8)},
 }
 
-# 33.1 - 30.1 is a little more than 3: lengths are compared as they were annotated.
+# As floats, 33.1 - 30.1 is a little more than 3. Values are rounded, so that they are compared as they were annotated.
 _DECIMALS = 6
 
 
 def characteristics(gt: Instances, durations_sec: Sequence[float | None]) -> dict[str, np.ndarray]:
-    """DETAD's characteristics that follow from the ground-truth segments alone.
+    """Compute those characteristics of DETAD that follow from the ground-truth segments alone.
 
     Args:
         gt (Instances): Ground truth, seconds.
@@ -42,8 +42,8 @@ def bucket_indices(values: np.ndarray, bounds: Sequence[float]) -> np.ndarray:
 
     Args:
         values (np.ndarray): ``(M,)``.
-        bounds (Sequence[float]): Ascending: the largest value of each bucket but the last. DETAD cuts in the same way,
-            but leaves out instances that cover more than the whole video; here they are in the last bucket.
+        bounds (Sequence[float]): Largest value of each bucket but the last, ascending. DETAD does the same, but leaves
+            out instances that cover more than the whole video; here they are in the last bucket.
 
     Returns:
         np.ndarray: ``(M,)`` int64, 0 to ``len(bounds)``; -1 for NaN.

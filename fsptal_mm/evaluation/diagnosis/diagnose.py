@@ -21,9 +21,10 @@ MIN_PRECISION = 0.05
 
 @dataclass(frozen=True)
 class _Matched:
-    """Detections by class and falling score, and the ground-truth segment that each one takes: ``(1 + K, N)``.
+    """Matched detections, in the order of class and falling score.
 
-    Row 0 of ``matches`` is that of the profile and of the false negatives, the others are averaged over.
+    ``matches`` ``(1 + K, N)`` has the index of the ground-truth segment that each detection takes, or -1. Row 0 is for
+    the tIoU of the profile and of the false negatives, the others for the K tIoUs of the averages.
     """
 
     gt: Instances
@@ -48,30 +49,30 @@ def diagnose(
 ) -> Diagnosis:
     """Analyse the errors of a localizer, as DETAD (Alwassel et al., ECCV 2018) does.
 
-    - False positive profile: of each class the best G detections (G: number of its ground-truth instances), the next G
-      and so on up to 10G, sorted by :func:`error_types` at one tIoU. Classes are pooled.
-    - Gains: average mAP and mAP_N of these detections without all errors of one type, minus that with them; types are
-      determined anew at each of ``tiou_thresholds``.
-    - mAP_N: mAP with the precision of :func:`.precision_curves`, N being the mean number of ground-truth instances per
-      class that has any.
-    - mAP_N by bucket: only the instances of the bucket count. Detections that take other instances are left out, false
-      positives all stay. A mean over the classes that have instances there.
-    - False negatives: ground-truth instances that no detection takes at ``tiou``. A detection that comes so late that
-      the normalised precision up to it is at most .05 finds nothing.
+    - False positive profile: the G best detections of each class (G is the number of its ground-truth instances), the
+      next G, and so on up to 10G, each counted by its :func:`error_types` at one tIoU. Classes are pooled.
+    - Gains: average mAP and mAP_N of these detections without all errors of one type, minus those with all errors. The
+      types are determined anew at each of ``tiou_thresholds``.
+    - mAP_N: mAP with the normalised precision of :func:`.precision_curves`. N is the mean number of ground-truth
+      instances of the classes that have any.
+    - mAP_N by bucket: only the instances of the bucket count. Detections that take other instances are left out, and
+      all false positives stay. The mean is over the classes that have instances in the bucket.
+    - False negatives: ground-truth instances that no detection takes at ``tiou``. Detections at which the normalised
+      precision is at most .05 do not count.
 
     Matching is that of :func:`.detection_average_precision`, so mAP is the figure that all other tools give.
 
-    Where DETAD's scripts differ: they average the profile and the false negatives over their thresholds (on THUMOS14,
-    .5 alone); they cut N to an integer; they leave out ground-truth segments without length, which count as missed
-    here; a detection that takes an instance of another bucket at one threshold is left out at the later ones, too. See
-    also :func:`error_types` and ``bucket_indices``.
+    DETAD's scripts differ in four points. They average the profile and the false negatives over their thresholds (on
+    THUMOS14, there is only .5). They cut N to an integer. They leave out ground-truth segments without length, which
+    count as missed here. A detection that takes an instance of another bucket at one threshold is also left out at the
+    later ones. For further differences see :func:`error_types` and ``bucket_indices``.
 
     Args:
         gt (Instances): Ground truth, seconds; at least one segment.
         det (Instances): Detections, seconds, with finite scores.
         num_classes: Number of classes, C.
-        durations_sec (Sequence[float | None]): ``(V,)`` durations of the videos; where one is unknown, the instances of
-            the video are in no bucket of ``coverage``.
+        durations_sec (Sequence[float | None]): ``(V,)`` durations of the videos. If one is unknown, the instances of
+            this video are in no bucket of ``coverage``.
         tiou_thresholds (Sequence[float]): ``(K,)`` ascending, each in (0, 1].
         tiou: tIoU of the profile and of the false negatives, in (0, 1].
         bounds (dict[str, Sequence[float]]): Bounds of the buckets of each characteristic, see
@@ -106,7 +107,7 @@ def diagnose(
 
 
 def _judge_errors(matched):
-    """Profile and gains, as arguments of :class:`Diagnosis`."""
+    """Compute the profile and the gains, as arguments of :class:`Diagnosis`."""
     labels, num_gt = matched.det.labels, matched.num_gt
     ranks = score_ranks(labels, num_gt)
     top = (ranks >= 0) & (ranks < NUM_RANKS)
@@ -125,7 +126,7 @@ def _judge_errors(matched):
 
 
 def _missed(matched):
-    """False negatives, ``(M,)`` bool."""
+    """Mask of the false negatives, ``(M,)`` bool."""
     matches = matched.matches[:1]
     precision = precision_curves(matches >= 0, matched.det.labels, matched.num_gt, None, matched.instances_per_class)
     found = matches[(matches >= 0) & (precision > MIN_PRECISION)]
@@ -133,7 +134,7 @@ def _missed(matched):
 
 
 def _buckets(matched, missed, values, bounds):
-    """One :class:`Bucket` for each range of a characteristic."""
+    """Make a :class:`Bucket` for each range of a characteristic."""
     index = bucket_indices(values, bounds)
     buckets = []
     for number, (above, up_to) in enumerate(zip([0, *bounds], [*bounds, math.inf])):
@@ -149,7 +150,7 @@ def _normalized_ap(matched, inside):
     if not inside.any():
         return math.nan
     matches = matched.matches[1:]
-    counts = np.append(inside, True)[matches]  # -1, the last: a false positive
+    counts = np.append(inside, True)[matches]  # a false positive has the match -1, which is the last entry
     num_gt = np.bincount(matched.gt.labels[inside], minlength=len(matched.num_gt))
     ap = average_precision(matches >= 0, matched.det.labels, num_gt, counts, matched.instances_per_class)
     return float(np.nanmean(ap))

@@ -1,4 +1,4 @@
-"""Error types of false positives, and the gain without each."""
+"""Error types of false positives, and the mAP without each type."""
 
 from collections.abc import Sequence
 
@@ -29,16 +29,16 @@ def error_types(
     less                         background error      background error
     ===========================  ====================  ========================
 
-    It is a background error, too, if its video has no ground-truth segment. Where segments of its class and of others
-    overlap it equally, the one of its class counts (every CliffDiving segment of THUMOS14 is a Diving segment, too);
-    DETAD takes the first in its file there.
+    A detection in a video without a ground-truth segment is a background error, too. If segments of its class and of
+    others have the same highest tIoU, the one of its class counts: every CliffDiving segment of THUMOS14 is also a
+    Diving segment. In this case DETAD takes the first one in its file.
 
     Args:
         gt (Instances): Ground truth.
         det (Instances): Detections.
         hits (np.ndarray): ``(K, N)`` bool: true positives at each threshold.
         tiou_thresholds (Sequence[float]): ``(K,)``.
-        background_tiou: Below this highest tIoU a false positive is a background error.
+        background_tiou: A false positive whose highest tIoU is below this is a background error.
 
     Returns:
         np.ndarray: ``(K, N)`` int8, indices into :data:`.ERROR_TYPES`.
@@ -70,9 +70,9 @@ def _nearest(gt, det):
 
 
 def score_ranks(labels: np.ndarray, num_gt: np.ndarray) -> np.ndarray:
-    """G-bin of each detection: 0 for the best G of its class, 1 for the next G, ...
+    """Find the G-bin of each detection: 0 for the G best of its class, 1 for the next G, and so on.
 
-    G is the number of ground-truth instances of the class, as in DETAD, so a perfect localizer has all its true
+    As in DETAD, G is the number of ground-truth instances of the class. So a perfect localizer has all its true
     positives in bin 0.
 
     Args:
@@ -93,7 +93,7 @@ def error_profile(types: np.ndarray, ranks: np.ndarray, num_ranks: int) -> np.nd
 
     Args:
         types (np.ndarray): ``(N,)`` indices into :data:`.ERROR_TYPES`.
-        ranks (np.ndarray): ``(N,)`` as of :func:`score_ranks`.
+        ranks (np.ndarray): ``(N,)`` G-bins of :func:`score_ranks`.
         num_ranks: Number of G-bins.
 
     Returns:
@@ -107,19 +107,20 @@ def error_profile(types: np.ndarray, ranks: np.ndarray, num_ranks: int) -> np.nd
 def precision_without(
     types: np.ndarray, labels: np.ndarray, num_gt: np.ndarray, instances_per_class: float | None = None
 ) -> dict[str | None, float]:
-    """Mean average precision without the detections of one error type, as in DETAD.
+    """Compute the mean average precision without the detections of one error type, as in DETAD.
 
-    Which detections are true positives stays as it is: none of those that are removed had taken a segment.
+    The true positives stay the same, since no removed detection takes a segment.
 
     Args:
         types (np.ndarray): ``(K, N)`` indices into :data:`.ERROR_TYPES`, one row per tIoU threshold.
         labels (np.ndarray): ``(N,)`` classes, ascending; within a class the best detection first.
         num_gt (np.ndarray): ``(C,)`` number of ground-truth instances of each class.
-        instances_per_class (float, optional): Normalise precision with it, see :func:`.precision_curves`.
+        instances_per_class (float, optional): N of the normalised precision, see :func:`.precision_curves`. Default:
+            the usual precision.
 
     Returns:
-        dict[str | None, float]: Mean AP over thresholds and classes with a ground-truth instance, by the name of the
-        error type removed; under ``None`` with all errors kept.
+        dict[str | None, float]: Mean AP over the thresholds and the classes with a ground-truth instance, by the name
+        of the error type that is removed. The entry of ``None`` keeps all errors.
     """
     hits = types == _TRUE_POSITIVE
     removed = {None: _TRUE_POSITIVE, **{ERROR_TYPES[index]: index for index in range(1, len(ERROR_TYPES))}}

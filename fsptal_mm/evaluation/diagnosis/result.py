@@ -10,11 +10,11 @@ from .errors import ERROR_TYPES
 
 @dataclass(frozen=True)
 class Gain:
-    """Gain without one kind of error: differences of fractions.
+    """Gain without one type of error, as differences of fractions.
 
     Args:
-        mean_ap: Of the average mAP.
-        normalized: Of the average mAP_N.
+        mean_ap: Gain of the average mAP.
+        normalized: Gain of the average mAP_N.
     """
 
     mean_ap: float
@@ -27,11 +27,11 @@ class Bucket:
 
     Args:
         name: ``XS``, ``S``, ``M``, ``L`` or ``XL``.
-        above: Their values lie above this ...
-        up_to: ... and up to this; infinite in the last bucket.
+        above: Lower bound of their values, exclusive.
+        up_to: Upper bound of their values, inclusive; infinite in the last bucket.
         num_instances: Number of instances.
-        num_missed: How many of them are false negatives.
-        normalized_ap: Average mAP_N on them alone; NaN where there are none.
+        num_missed: Number of false negatives among them.
+        normalized_ap: Average mAP_N on these instances alone; NaN if there are none.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Bucket:
 
     @property
     def missed_share(self) -> float:
-        """Share of the instances that are missed; NaN where there are none."""
+        """Share of the instances that are missed; NaN if there are no instances."""
         return self.num_missed / self.num_instances if self.num_instances else math.nan
 
 
@@ -53,17 +53,17 @@ class Diagnosis:
 
     Args:
         tiou: Threshold of the profile and of the false negatives.
-        tiou_thresholds (tuple[float]): Those that all other figures are averages over.
-        num_instances: Ground-truth instances.
-        num_missed: How many of them are false negatives.
-        num_detections: Detections evaluated.
+        tiou_thresholds (tuple[float]): Thresholds over which all other figures are averaged.
+        num_instances: Number of ground-truth instances.
+        num_missed: Number of false negatives among them.
+        num_detections: Number of evaluated detections.
         mean_ap: Average mAP.
         normalized_ap: Average mAP_N.
         profile (np.ndarray): ``(10, 6)`` int64, detections of each type of :data:`.ERROR_TYPES` in each G-bin.
-        top_mean_ap: Average mAP of the detections in these G-bins alone, which the gains start from.
-        top_normalized_ap: Their average mAP_N.
-        gains (dict[str, Gain]): For each error type.
-        buckets (dict[str, list[Bucket]]): For ``length`` (seconds), ``coverage`` and ``num_instances``.
+        top_mean_ap: Average mAP of the detections in these G-bins alone; the gains are differences from it.
+        top_normalized_ap: Average mAP_N of these detections.
+        gains (dict[str, Gain]): Gain without each error type.
+        buckets (dict[str, list[Bucket]]): Buckets of ``length`` (seconds), ``coverage`` and ``num_instances``.
     """
 
     tiou: float
@@ -80,7 +80,7 @@ class Diagnosis:
     buckets: dict
 
     def shares(self) -> np.ndarray:
-        """Share of each type in each G-bin, ``(10, 6)``; NaN for bins without detections."""
+        """Share of each type in the detections of each G-bin, ``(10, 6)``; NaN for bins without detections."""
         return _shares(self.profile)
 
     def sensitivity(self, characteristic: str) -> float:
@@ -89,7 +89,7 @@ class Diagnosis:
         return max(values) - min(values) if values else math.nan
 
     def impact(self, characteristic: str) -> float:
-        """Gain if all instances were as those of the best bucket: its mAP_N minus the overall one."""
+        """Gain if all instances were like those of the best bucket: its mAP_N minus that of all instances."""
         values = self._normalized_aps(characteristic)
         return max(values) - self.normalized_ap if values else math.nan
 
@@ -97,7 +97,7 @@ class Diagnosis:
         return [bucket.normalized_ap for bucket in self.buckets[characteristic] if bucket.num_instances]
 
     def to_dict(self) -> dict:
-        """All figures, fit for JSON: fractions, counts, and ``None`` for what does not exist."""
+        """Convert all figures to fractions and counts for JSON; a figure that does not exist is ``None``."""
         shares = [_by_type(row) for row in self.shares()]
         return {
             'tiou': self.tiou,
@@ -131,7 +131,7 @@ class Diagnosis:
 
 
 def _shares(counts):
-    """``(..., 6)`` counts as shares."""
+    """Convert counts ``(..., 6)`` to shares of their sum."""
     total = counts.sum(axis=-1, keepdims=True)
     return np.divide(counts, total, out=np.full(counts.shape, np.nan), where=total > 0)
 

@@ -1,4 +1,4 @@
-"""Diagnoses as tables, several models beneath each other."""
+"""Tables of diagnoses, with several models below each other."""
 
 import math
 from collections.abc import Iterator
@@ -11,13 +11,13 @@ from .errors import ERROR_TYPES
 
 
 def overview_table(diagnoses: dict[str, dict]) -> str:
-    """Main figures of each model.
+    """Tabulate the main figures of each model.
 
     Args:
         diagnoses (dict[str, dict]): Results of :meth:`Diagnosis.to_dict`, by the name of the model.
 
     Returns:
-        str: Markdown, in percent but for the numbers of instances and detections.
+        str: Markdown; in percent, except for the numbers of instances and detections.
     """
     first = next(iter(diagnoses.values()))
     tious = first['tiou_thresholds']
@@ -31,7 +31,7 @@ def overview_table(diagnoses: dict[str, dict]) -> str:
 
 
 def error_table(diagnoses: dict[str, dict]) -> str:
-    """Shares of each error type among the best detections, and the gain without it.
+    """Tabulate the share of each error type among the best detections, and the gain without it.
 
     Args:
         diagnoses (dict[str, dict]): Results of :meth:`Diagnosis.to_dict`, by the name of the model.
@@ -54,15 +54,15 @@ def error_table(diagnoses: dict[str, dict]) -> str:
 
 
 def bucket_table(diagnoses: dict[str, dict], characteristic: str) -> str:
-    """Missed instances and mAP_N for each bucket of a characteristic.
+    """Tabulate the missed instances and mAP_N in each bucket of a characteristic.
 
     Args:
-        diagnoses (dict[str, dict]): Results of :meth:`Diagnosis.to_dict`, by the name of the model; of the same videos
-            and with the same bounds.
+        diagnoses (dict[str, dict]): Results of :meth:`Diagnosis.to_dict`, by the name of the model. They must have the
+            same videos and the same bounds.
         characteristic: ``length``, ``coverage`` or ``num_instances``.
 
     Returns:
-        str: Markdown, in percent but for the numbers of instances; two rows per model.
+        str: Markdown; in percent, except for the numbers of instances; two rows per model.
     """
     buckets = next(iter(diagnoses.values()))['characteristics'][characteristic]['buckets']
     headings = [f'{bucket["bucket"]} {describe_range(bucket)}' for bucket in buckets]
@@ -81,22 +81,22 @@ def bucket_table(diagnoses: dict[str, dict], characteristic: str) -> str:
 
 
 def describe_range(bucket: dict) -> str:
-    """Values that a bucket holds, e.g. ``(3, 6]``."""
+    """Describe the range of a bucket's values, e.g. ``(3, 6]``."""
     if bucket['up_to'] is None:
         return f'> {bucket["above"]:g}'
     return f'({bucket["above"]:g}, {bucket["up_to"]:g}]' if bucket['above'] else f'<= {bucket["up_to"]:g}'
 
 
 def figure_rows(diagnoses: dict[str, dict]) -> Iterator[tuple]:
-    """All figures one by one, for spreadsheets and data frames.
+    """List all figures, one in each row, for spreadsheets and data frames.
 
     Args:
         diagnoses (dict[str, dict]): Results of :meth:`Diagnosis.to_dict`, by the name of the model.
 
     Yields:
-        tuple: ``(model, measure, group, of, value)``: e.g. ``('ours', 'share', '1G', 'background', 0.2)``,
-        ``('ours', 'gain of mAP', '', 'background', 0.1)``, ``('ours', 'missed_share', 'length', 'XS', 0.4)``. Fractions
-        and counts; ``None`` for what does not exist.
+        tuple: ``(model, measure, group, of, value)``, e.g. ``('ours', 'share', '1G', 'background', 0.2)``, ``('ours',
+        'gain of mAP', '', 'background', 0.1)``, ``('ours', 'missed_share', 'length', 'XS', 0.4)``. Values are fractions
+        and counts; a figure that does not exist is ``None``.
     """
     for model, diagnosis in diagnoses.items():
         for measure in ('mAP', 'mAP_N', 'num_instances', 'num_missed', 'missed_share', 'num_detections'):

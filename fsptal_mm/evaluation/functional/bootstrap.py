@@ -10,7 +10,7 @@ from fsptal_mm.structures import Instances
 from .detection import match_detections
 from .points import match_points
 
-# Numbers of one array of weights, (resamples, detections of a class), at once: bounds the memory at some tens of MB.
+# Most entries of one array of weights (resamples x detections of a class): keeps the memory at some tens of MB.
 _MAX_WEIGHTS = 1 << 22
 
 
@@ -53,17 +53,17 @@ def resample_videos(num_videos: int, num_resamples: int = 1000, seed: int = 0) -
 def resampled_average_precision(
     gt: Instances, det: Instances, tiou_thresholds: Sequence[float], num_classes: int, counts: np.ndarray
 ) -> np.ndarray:
-    """Average precision as in :func:`detection_average_precision`, on resampled sets of videos.
+    """Compute average precision as :func:`detection_average_precision` does, on resampled sets of videos.
 
-    Detections are matched within their video, so matching is done once. For each resample only the cumulated sums are
-    computed again. A video that was drawn n times counts n times in them, and so do its ground-truth segments.
+    Detections are matched within their video, so they are matched only once. For each resample, only the cumulative
+    sums are computed again. A video that was drawn n times counts n times in them, and so do its ground-truth segments.
 
     Args:
         gt (Instances): Ground truth.
         det (Instances): Detections.
         tiou_thresholds (Sequence[float]): ``(K,)`` ascending.
         num_classes: Number of classes, C.
-        counts (np.ndarray): ``(B, V)`` int, see :func:`resample_videos`; a row of ones is the set itself.
+        counts (np.ndarray): ``(B, V)`` int, see :func:`resample_videos`; a row of ones stands for the original set.
 
     Returns:
         np.ndarray: ``(B, K, C)``; NaN where a resample has no ground-truth segment of a class.
@@ -73,7 +73,7 @@ def resampled_average_precision(
 
 
 def resampled_point_precision(points: Instances, det: Instances, num_classes: int, counts: np.ndarray) -> np.ndarray:
-    """Average precision as in :func:`.point_average_precision`, on resampled sets of videos.
+    """Compute average precision as :func:`.point_average_precision` does, on resampled sets of videos.
 
     Args:
         points (Instances): Labelled instances.
@@ -90,7 +90,7 @@ def resampled_point_precision(points: Instances, det: Instances, num_classes: in
 
 
 def _resampled_ap(hits, gt, det, num_classes, counts):
-    """Average precision ``(B, K, C)`` from ``(K, N)`` hits of detections in the order of class and falling score."""
+    """Compute average precision ``(B, K, C)`` from hits ``(K, N)`` in the order of class and falling score."""
     edges = np.searchsorted(det.labels, np.arange(num_classes + 1))
     ap = np.full((len(counts), len(hits), num_classes), np.nan)
     for label in np.unique(gt.labels):
@@ -111,20 +111,21 @@ def paired_difference(
     resampled_reference: np.ndarray,
     level: float = 0.95,
 ) -> PairedDifference:
-    """Mean over seeds of the difference between two methods, with an interval for other test videos.
+    """Compute the mean difference between two methods over seeds, with its interval over resampled test videos.
 
-    The interval holds the middle of the resampled differences (percentile bootstrap). Both methods and all seeds must
-    have been evaluated on the same resamples: the effect of videos that are hard for all then cancels out.
+    The interval is that of the percentile bootstrap. Both methods and all seeds must have been evaluated on the same
+    resamples: then the effect of videos that are hard for all of them cancels out.
 
     Args:
         values (Sequence[float]): ``(S,)`` figures of the first method, one per seed.
-        reference (Sequence[float]): ``(S,)`` those of the other one, with the same seeds.
-        resampled (np.ndarray): ``(S, B)`` figures of the first method on each resample.
-        resampled_reference (np.ndarray): ``(S, B)``; NaN stands for a resample without any ground-truth segment.
+        reference (Sequence[float]): ``(S,)`` figures of the second method, with the same seeds.
+        resampled (np.ndarray): ``(S, B)`` figures of the first method on each resample; NaN for a resample without any
+            ground-truth segment.
+        resampled_reference (np.ndarray): ``(S, B)`` figures of the second method on the same resamples.
         level: Share of the resamples that lies in the interval.
 
     Returns:
-        PairedDifference: The first minus the other.
+        PairedDifference: Difference of the first minus the second method.
     """
     by_seed = np.subtract(values, reference)
     over_seeds = np.subtract(resampled, resampled_reference).mean(axis=0)
@@ -138,12 +139,15 @@ def sample_deviation(values: Sequence[float] | np.ndarray) -> float:
 
 
 def _weighted_ap(hits, weight, num_gt):
-    """Average precision ``(B, K)`` of one class on B resamples.
+    """Compute average precision ``(B, K)`` of one class on B resamples.
 
-    From ``(K, n)`` hits in the order of falling score, ``(B, n)`` times that each counts, and ``(B,)`` segments.
+    The copies of one detection have the same score. Among the copies of a true positive, precision only rises, so the
+    envelope is the same for all of them: it is that of the last copy.
 
-    The copies of one detection are tied; among copies of a hit precision only rises, so that the envelope is the same
-    for all of them: that of the last one.
+    Args:
+        hits (np.ndarray): ``(K, n)`` true positives, in the order of falling score.
+        weight (np.ndarray): ``(B, n)``, how often each detection counts.
+        num_gt (np.ndarray): ``(B,)`` number of ground-truth segments.
     """
     total = np.cumsum(weight, axis=1)
     area = np.empty((len(weight), len(hits)))

@@ -4,18 +4,19 @@ import numpy as np
 
 
 def classification_measures(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """Mean average precision and top-1 accuracy of video-level class scores.
+    """Compute mean average precision and top-1 accuracy of video-level class scores.
 
-    The average precision is the plain area under the precision-recall curve; videos of equal score enter it together,
+    The average precision is the plain area under the precision-recall curve. Videos of equal score enter it together,
     so that their order does not matter.
 
     Args:
-        scores (np.ndarray): ``(V, C)``.
+        scores (np.ndarray): ``(V, C)`` class scores.
         labels (np.ndarray): ``(V, C)``, 0 or 1; videos without a label are negatives of every class.
 
     Returns:
         dict[str, float]: ``video_mAP``, the mean over the classes with at least one video, and ``video_top1``, the
-        share of labelled videos whose highest score belongs to one of their classes. Empty without any label.
+        share of labelled videos whose highest score belongs to one of their classes. The dict is empty if no video
+        has a label.
     """
     labels = np.asarray(labels, dtype=bool)
     if not labels.any():

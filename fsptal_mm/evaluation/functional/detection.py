@@ -12,21 +12,21 @@ from .pairs import by_class_and_video, paired_iou, pairs_within_groups
 def detection_average_precision(
     gt: Instances, det: Instances, tiou_thresholds: Sequence[float], num_classes: int
 ) -> np.ndarray:
-    """Interpolated average precision per threshold and class.
+    """Compute interpolated average precision for each threshold and class.
 
-    Detections of a class are taken in the order of falling score, equal scores in the order of the input. Each one
-    takes the segment of its video and class with the highest tIoU among those not yet taken, if that tIoU reaches the
-    threshold; it is a true positive then, and a false positive otherwise. Detections in videos without a ground-truth
-    segment are false positives. A segment without length matches nothing; a ground-truth segment that is listed twice
+    The detections of a class are visited in the order of falling score, equal scores in the order of the input. Each
+    one takes the segment of its video and class with the highest tIoU among those not yet taken, if that tIoU reaches
+    the threshold. Then it is a true positive, otherwise a false positive. Detections in videos without a ground-truth
+    segment are false positives. A segment without length matches nothing. A ground-truth segment that is listed twice
     counts twice.
 
-    The numbers are those of ActivityNet's official ``eval_detection.py``, except where the script leaves the
-    order to the sorting routine: between equal scores of a class, and between two ground-truth segments that a
-    detection overlaps equally (here the later one is taken). THUMOS14 has such segments: short ones, annotated in
-    tenths of a second, that one long detection covers. mmaction2's port of the script computes tIoUs in float32
-    and so has more of these cases.
+    The numbers are those of ActivityNet's official ``eval_detection.py``, except where the script leaves the order to
+    the sorting routine: between equal scores of a class, and between two ground-truth segments that a detection
+    overlaps equally (here the later one is taken). THUMOS14 has such segments: short ones, annotated in tenths of a
+    second, that one long detection covers. mmaction2's port of the script computes tIoUs in float32 and so has more of
+    these cases.
 
-    Cost: linear in the detections, apart from sorting them.
+    The time is linear in the detections, apart from sorting them.
 
     Args:
         gt (Instances): Ground truth.
@@ -49,10 +49,10 @@ def average_precision(
     counts: np.ndarray | None = None,
     instances_per_class: float | None = None,
 ) -> np.ndarray:
-    """Interpolated average precision of each class, from the true positives.
+    """Compute interpolated average precision of each class from the true positives.
 
     Args:
-        hits (np.ndarray): ``(K, N)`` bool: true positives, in K evaluations, such as one per tIoU threshold.
+        hits (np.ndarray): ``(K, N)`` bool: true positives of K evaluations, such as one for each tIoU threshold.
         labels (np.ndarray): ``(N,)`` classes of the detections, ascending; within a class the best detection first.
         num_gt (np.ndarray): ``(C,)`` number of ground-truth instances of each class.
         counts (np.ndarray, optional): ``(K, N)`` bool: detections that are evaluated; the others are ignored.
@@ -74,16 +74,16 @@ def average_precision(
 
 
 def video_average_precision(gt: Instances, det: Instances, tiou_threshold: float, num_videos: int) -> np.ndarray:
-    """Interpolated average precision of each video on its own, over all classes together.
+    """Compute interpolated average precision of each video on its own, over all classes together.
 
-    The detections of a video, whatever their class, are taken in the order of falling score; a true positive is one as
-    in :func:`detection_average_precision`, so that a wrong class costs as much as a wrong time. It shows on
-    which videos a model does well; no benchmark uses it.
+    The detections of a video, whatever their class, are visited in the order of falling score. True positives are those
+    of :func:`detection_average_precision`, so a wrong class costs as much as wrong times. The figure shows on which
+    videos a model does well; no benchmark uses it.
 
     Args:
         gt (Instances): Ground truth.
         det (Instances): Detections, with finite scores.
-        tiou_threshold: Above 0.
+        tiou_threshold: Threshold above 0.
         num_videos: Number of videos, V.
 
     Returns:
@@ -101,19 +101,19 @@ def precision_curves(
     counts: np.ndarray | None = None,
     instances_per_class: float | None = None,
 ) -> np.ndarray:
-    """Precision of each class at each of its detections, in the order of falling score.
+    """Compute the precision of each class at each of its detections, in the order of falling score.
 
-    Classes with more ground-truth instances reach a higher precision with equally good detections. Precision is
-    normalised against that (Hoiem et al., ECCV 2012; DETAD's mAP_N) by ``R N / (R N + F)`` with recall R, F false
-    positives and the same N for all classes; with N the number of instances of the class itself it is the usual
+    With equally good detections, classes with more ground-truth instances have a higher precision. Normalised precision
+    (Hoiem et al., ECCV 2012; DETAD's mAP_N) removes this effect: it is ``R N / (R N + F)`` with recall R, F false
+    positives, and the same N for all classes. If N is the number of instances of the class itself, this is the usual
     precision.
 
     Args:
-        hits (np.ndarray): ``(K, N)``; this and the next three are as in :func:`average_precision`.
+        hits (np.ndarray): ``(K, N)``; this and the next three arguments are those of :func:`average_precision`.
         labels (np.ndarray): ``(N,)``.
         num_gt (np.ndarray): ``(C,)``.
         counts (np.ndarray, optional): ``(K, N)``.
-        instances_per_class (float, optional): N of the formula; default: that of each class.
+        instances_per_class (float, optional): N of the formula. Default: the number of instances of each class.
 
     Returns:
         np.ndarray: ``(K, N)``; 0 for classes without a ground-truth instance.
@@ -168,29 +168,30 @@ def assign_detections(gt: Instances, det: Instances, tiou_thresholds: Sequence[f
 
 
 def _candidates(gt, gt_group, det, det_group, min_tiou):
-    """Pairs that may match, as (detection, segment, tIoU): by detection, each with the best first."""
+    """Find the pairs that may match, as (detection, segment, tIoU), by detection and falling tIoU."""
     blocks = []
     for det_index, gt_index in pairs_within_groups(det_group, gt_group):
         tiou = paired_iou(det.segments[det_index], gt.segments[gt_index])
         near = tiou >= min_tiou
         det_index, gt_index, tiou = det_index[near], gt_index[near], tiou[near]
-        # Of segments with equal tIoU the last is asked first, as by a stable sort, reversed, in the official script.
+        # Of segments with equal tIoU, the last comes first, as in the official script, which reverses a stable sort.
         order = np.lexsort((-gt_index, -tiou, det_index))
         blocks.append((det_index[order], gt_index[order], tiou[order]))
     return [np.concatenate(parts) for parts in zip(*blocks)]
 
 
 def _assign(det_index, gt_index, tiou, threshold, num_gt, num_det):
-    """Assign to every detection the best segment that no earlier one takes.
+    """Assign to every detection the best segment that no earlier detection takes.
 
-    Deferred acceptance (Gale & Shapley 1962), in rounds to a fixed point: all detections ask for their best segment at
-    once. The earliest keeps it, until a still earlier one asks. A rejected detection asks for the next on its list. All
-    segments prefer the earlier detection, so the result is that of going through the detections one by one.
+    This is deferred acceptance (Gale & Shapley 1962), in rounds until nothing changes. All detections ask for their
+    best segment at once. Of those that ask for a segment, the earliest holds it, until a still earlier one asks for it.
+    A rejected detection asks for the next segment on its list. Since all segments prefer the earlier detection, the
+    result is the same as visiting the detections one by one.
     """
     reaches = tiou >= threshold
     det_index, gt_index = det_index[reaches], gt_index[reaches]
     nobody = len(det_index)
-    is_first = np.diff(det_index, prepend=-1, append=-1) != 0  # one entry more than pairs: the last list ends there
+    is_first = np.diff(det_index, prepend=-1, append=-1) != 0  # one entry more than pairs, to end the last list
     holder = np.full(num_gt, nobody)  # position of the pair that holds each segment
     asking = np.flatnonzero(is_first[:-1])
     while len(asking):

@@ -17,10 +17,11 @@ class Evaluation:
     """Result of :func:`evaluate_detections`.
 
     Args:
-        measures (dict[str, float]): Fractions under the names of :class:`Protocol` and :func:`summarize_recall`.
+        measures (dict[str, float]): Fractions by the names of :class:`Protocol` and :func:`summarize_recall`.
         ap (np.ndarray): ``(K, C)`` average precisions; NaN for classes without a ground-truth segment.
-        num_detections: Number of detections evaluated.
-        num_dropped: Number of detections left out since they overlap an ambiguous range; ``None`` if all were kept.
+        num_detections: Number of evaluated detections.
+        num_dropped: Number of detections that are left out since they overlap an ambiguous range; ``None`` if ambiguous
+            ranges have no effect.
     """
 
     measures: dict
@@ -50,7 +51,8 @@ def evaluate_detections(
         det (Instances): Detections.
         num_classes: Number of classes, C.
         protocol (Protocol): tIoUs and averages.
-        ambiguous (Instances, optional): Ranges; detections that overlap one are dropped (see :func:`touches_any`).
+        ambiguous (Instances, optional): Ambiguous ranges; detections that overlap one are left out, see
+            :func:`touches_any`. Default: none are.
         proposals: Whether to compute AR@AN, too.
 
     Returns:

@@ -6,12 +6,12 @@ import numpy as np
 
 from fsptal_mm.structures import Instances
 
-# Pairs of segments compared at once: bounds the memory at some tens of MB, whatever the number of detections.
+# Most pairs of segments in one block: keeps the memory at some tens of MB, however many detections there are.
 _MAX_PAIRS = 1 << 20
 
 
 def pairs_within_groups(left: np.ndarray, right: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """All pairs of a left and a right item of the same group, in blocks of bounded size.
+    """Find all pairs of a left and a right item of the same group, in blocks of bounded size.
 
     Args:
         left (np.ndarray): ``(N,)`` int, group of each left item.
@@ -35,14 +35,15 @@ def pairs_within_groups(left: np.ndarray, right: np.ndarray) -> Iterator[tuple[n
 
 
 def by_class_and_video(gt: Instances, det: Instances) -> tuple[Instances, np.ndarray, np.ndarray]:
-    """Number the pairs of a class and a video, for :func:`pairs_within_groups`.
+    """Number the combinations of class and video, as the groups of :func:`pairs_within_groups`.
 
     Args:
-        gt (Instances): Ground truth; it is returned sorted by class and video.
-        det (Instances): Detections; their order stays.
+        gt (Instances): Ground truth.
+        det (Instances): Detections.
 
     Returns:
-        tuple[Instances, np.ndarray, np.ndarray]: ``gt``, sorted, and the group of each item of it and of ``det``.
+        tuple[Instances, np.ndarray, np.ndarray]: ``gt``, sorted by class and video; the group of each of its items; and
+        the group of each item of ``det``, whose order stays.
     """
     num_videos = 1 + max(gt.videos.max(initial=0), det.videos.max(initial=0))
     gt_group = gt.labels * num_videos + gt.videos
@@ -53,17 +54,18 @@ def by_class_and_video(gt: Instances, det: Instances) -> tuple[Instances, np.nda
 def touches_any(instances: Instances, ranges: Instances) -> np.ndarray:
     """Find the segments that share some time with a range of their video, whatever the class.
 
-    This is the filter for *ambiguous* ranges (THUMOS14's ``Ambiguous_test.txt``), where annotators could not tell.
-    HR-Pro, CO2-Net and others drop every prediction with a tIoU above 0 to such a range, and so does this function, in
-    exact seconds; HR-Pro itself compares whole seconds (ends cut, ranges rounded) and so misses some short overlaps.
-    THUMOS14's own evaluation kit drops less: only those overlapping predictions that match no ground-truth segment.
+    This is the filter for *ambiguous* ranges (THUMOS14's ``Ambiguous_test.txt``), where annotators could not tell
+    whether an action happens. HR-Pro, CO2-Net and others leave out every detection whose tIoU with such a range is
+    above 0, and so does this function, in exact seconds. HR-Pro compares whole seconds (ends truncated, ranges rounded)
+    and so misses some short overlaps. THUMOS14's own evaluation kit leaves out fewer: only overlapping detections that
+    match no ground-truth segment.
 
     Args:
         instances (Instances): The segments to check.
         ranges (Instances): The ranges, in the same unit.
 
     Returns:
-        np.ndarray: ``(N,)`` bool; segments that only touch the end of a range, or have no length, share no time.
+        np.ndarray: ``(N,)`` bool. Segments that only touch the end of a range, or have no length, share no time.
     """
     ranges = ranges[np.argsort(ranges.videos, kind='stable')]
     touches = np.zeros(len(instances), dtype=bool)
@@ -73,7 +75,7 @@ def touches_any(instances: Instances, ranges: Instances) -> np.ndarray:
 
 
 def paired_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Temporal IoU of the n-th segment of one array with the n-th of another.
+    """Compute the tIoU of the n-th segment of one array with the n-th of another.
 
     Args:
         first (np.ndarray): ``(P, 2)``.

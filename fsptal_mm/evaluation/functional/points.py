@@ -1,4 +1,4 @@
-"""Average precision of detections by labelled points, where no ground-truth segment is known."""
+"""Average precision of detections by labelled points, for videos whose ground-truth segments are not known."""
 
 import numpy as np
 
@@ -9,28 +9,29 @@ from .pairs import by_class_and_video, pairs_within_groups
 
 
 def point_average_precision(points: Instances, det: Instances, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Average precision and recall of detections, evaluated with labelled points alone.
+    """Compute average precision and recall of detections, with labelled points alone.
 
-    A detection is a true positive if it covers one labelled instance of its class and touches no other one of its
-    class, and if no detection with a higher score has taken that instance. It is a false positive if it touches none,
-    cuts or joins instances, or repeats one. Instances of other classes are ignored: actions of different classes may
-    overlap.
+    A detection is a true positive if it covers one labelled instance of its class, touches no other one of its class,
+    and no detection with a higher score has taken that instance. Otherwise it is a false positive: it touches no
+    instance, cuts one, joins several, or repeats one. Instances of other classes are ignored, since actions of
+    different classes may overlap.
 
-    Limits of points: a detection that is too short, or that is too long but ends before the next point, is a true
-    positive as long as it covers its own. Stricter rules were tried (room on both sides, the point near the middle,
-    ends no further than a share of the way to the next point): none orders checkpoints better
-    throughout by the mAP on ground-truth segments.
+    Points cannot show everything: a detection that covers its point is a true positive, even if it is too short, or too
+    long but ends before the next point. Stricter rules were tried: room on both sides of the point; the point near the
+    middle; ends no further than a share of the way to the next point. None of them ranks checkpoints consistently more
+    like the mAP on ground-truth segments does.
 
-    Cost: linear in the pairs of detections and points of one class and video.
+    The time is linear in the pairs of detections and points of one class and video.
 
     Args:
-        points (Instances): Labelled instances, from the first to the last of their points: see :func:`point_extents`.
-        det (Instances): Detections, with finite scores, in the same unit; equal scores count in the order of the input.
+        points (Instances): Labelled instances, each from its first to its last point, see :func:`point_extents`.
+        det (Instances): Detections, with finite scores, in the same unit. Those of equal scores are visited in the
+            order of the input.
         num_classes: Number of classes, C.
 
     Returns:
         tuple[np.ndarray, np.ndarray]: AP ``(C,)``, interpolated as in :func:`detection_average_precision`, and recall
-        ``(C,)``, the share of instances that a detection is a true positive for; NaN for classes without a point.
+        ``(C,)``, the share of the instances that a detection takes. Both are NaN for classes without a point.
     """
     det = det[np.lexsort((-det.scores, det.labels))]
     hits = match_points(points, det) >= 0
@@ -41,10 +42,10 @@ def point_average_precision(points: Instances, det: Instances, num_classes: int)
 
 
 def point_video_average_precision(points: Instances, det: Instances, num_videos: int) -> np.ndarray:
-    """Interpolated average precision of each video on its own, by its points, over all classes together.
+    """Compute interpolated average precision of each video on its own, by its points, over all classes together.
 
-    As :func:`~fsptal_mm.evaluation.functional.video_average_precision`, with true positives as
-    :func:`point_average_precision` defines them.
+    This is :func:`~fsptal_mm.evaluation.functional.video_average_precision` with the true positives of
+    :func:`point_average_precision`.
 
     Args:
         points (Instances): Labelled instances.
@@ -60,8 +61,7 @@ def point_video_average_precision(points: Instances, det: Instances, num_videos:
 
 
 def match_points(points: Instances, det: Instances) -> np.ndarray:
-    """Find the labelled instance that each detection is a true positive for, as :func:`point_average_precision` defines
-    it.
+    """Find the labelled instance that each detection takes, as :func:`point_average_precision` defines it.
 
     Args:
         points (Instances): Labelled instances.
@@ -80,7 +80,7 @@ def match_points(points: Instances, det: Instances) -> np.ndarray:
         fits = (start <= first) & (last <= end) & alone[det_index]
         fitting.append(det_index[fits])
         taken.append(point_index[fits])
-    # Pairs are in the order of the detections, so the first of an instance is its best one.
+    # Pairs are in the order of the detections, so the first pair of an instance has its best detection.
     found, first_of_instance = np.unique(np.concatenate(taken), return_index=True)
     matches = np.full(len(det), -1)
     matches[np.concatenate(fitting)[first_of_instance]] = order[found]
@@ -88,15 +88,15 @@ def match_points(points: Instances, det: Instances) -> np.ndarray:
 
 
 def point_extents(point_sec: np.ndarray, labels: np.ndarray, instances: np.ndarray) -> Instances:
-    """Labelled instances of one video, each from its first to its last point.
+    """Collect the labelled instances of one video, each from its first to its last point.
 
     Args:
         point_sec (np.ndarray): ``(N,)`` seconds.
         labels (np.ndarray): ``(N,)`` class indices.
-        instances (np.ndarray): ``(N,)``: points of one action instance share a number.
+        instances (np.ndarray): ``(N,)`` numbers of the instances: points of one instance share a number.
 
     Returns:
-        Instances: From the first to the last point of each instance of each class, without length where it has one.
+        Instances: One segment for each instance of each class. An instance with one point has a segment without length.
     """
     keys, inverse = np.unique(np.stack([labels, instances], axis=1).reshape(-1, 2), axis=0, return_inverse=True)
     extents = np.tile([np.inf, -np.inf], (len(keys), 1))

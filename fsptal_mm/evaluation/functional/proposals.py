@@ -6,10 +6,10 @@ import numpy as np
 
 from fsptal_mm.structures import Instances, segment_iou
 
-# ActivityNet's proposal task: up to 100 proposals per video on average, at these tIoUs.
+# Limits of ActivityNet's proposal task: up to 100 proposals per video on average, and these tIoUs.
 MAX_AVERAGE_PROPOSALS = 100
 RECALL_TIOUS = np.linspace(0.5, 0.95, 10)
-RECALL_AT = (5, 10, 50, 100)  # proposals per video on average, of the usual figures
+RECALL_AT = (5, 10, 50, 100)  # average numbers of proposals per video at which AR is usually reported
 
 
 def average_recall(
@@ -18,16 +18,17 @@ def average_recall(
     max_average_proposals: int = MAX_AVERAGE_PROPOSALS,
     tiou_thresholds: Sequence[float] | np.ndarray = RECALL_TIOUS,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Recall of class-agnostic proposals at 1 %, 2 %, ... 100 % of the allowed number of proposals.
+    """Compute the recall of class-agnostic proposals at 1 %, 2 %, ... 100 % of the allowed number of proposals.
 
-    As in ActivityNet's ``eval_proposal.py``, each video may use the same share of *its* proposals, best scores first,
-    such that the average over videos is what is allowed; several proposals may cover one segment, and one several.
-    Only videos with a ground-truth segment count, and only their proposals (the official script also counts the
-    proposals of other videos as used; the two agree where every video has a segment). Labels are ignored.
+    As in ActivityNet's ``eval_proposal.py``, all videos use the same share of their proposals, best scores first. The
+    share is chosen such that the average number of proposals per video is the allowed one. Several proposals may match
+    one segment, and one proposal several segments. Labels are ignored. Only videos with a ground-truth segment count,
+    and only their proposals. The official script also counts the proposals of other videos as used; the two agree where
+    every video has a segment.
 
     Args:
         gt (Instances): Ground truth; at least one segment.
-        det (Instances): Proposals; ties in score break by position.
+        det (Instances): Proposals; those of equal score are used in the order of the input.
         max_average_proposals: Average number of proposals per video at 100 %.
         tiou_thresholds (Sequence[float]): ``(K,)``.
 

@@ -12,11 +12,12 @@ _TOLERANCE = 1e-6
 
 @dataclass(frozen=True)
 class Protocol:
-    """tIoU thresholds and the ranges to average over.
+    """Evaluation protocol: tIoU thresholds, and the ranges of thresholds to average over.
 
     Args:
         tiou_thresholds (tuple[float]): Ascending, each in (0, 1].
-        average_ranges (tuple[tuple[float, float]]): First and last threshold of each average; the main one first.
+        average_ranges (tuple[tuple[float, float]]): First and last threshold of each average; the main average comes
+            first.
     """
 
     tiou_thresholds: tuple
@@ -34,12 +35,12 @@ class Protocol:
         Args:
             preset: ``'thumos14'`` (0.1 to 0.7 by 0.1; averages 0.1-0.7, 0.1-0.5, 0.3-0.7) or ``'activitynet'`` (0.5
                 to 0.95 by 0.05; average 0.5-0.95).
-            tiou_thresholds (Sequence[float], optional): Instead of those of the preset.
-            average_ranges (Sequence[Sequence[float]], optional): Instead of those of the preset; with own thresholds
-                the default is one average over all of them, where there are several.
+            tiou_thresholds (Sequence[float], optional): Thresholds in (0, 1]. Default: those of the preset.
+            average_ranges (Sequence[Sequence[float]], optional): First and last threshold of each average. Default:
+                those of the preset; with ``tiou_thresholds``, one average over all of them if there are several.
 
         Raises:
-            InputError: An unknown preset, thresholds outside (0, 1], or a range that holds no threshold.
+            InputError: The preset is unknown, a threshold is outside (0, 1], or a range holds no threshold.
         """
         if tiou_thresholds is None:
             if not isinstance(preset, str) or preset not in PRESETS:
@@ -63,7 +64,7 @@ class Protocol:
 
     @property
     def average_keys(self) -> list[str]:
-        """Names of the averages, e.g. ``mAP@0.1-0.7``: legal in file names, as of a best checkpoint."""
+        """Names of the averages, e.g. ``mAP@0.1-0.7``; they may stand in file names, such as that of a checkpoint."""
         return ['mAP@{:.4g}-{:.4g}'.format(*bounds) for bounds in self.average_ranges]
 
     def summarize(self, ap: np.ndarray) -> dict[str, float]:
@@ -73,7 +74,7 @@ class Protocol:
             ap (np.ndarray): ``(K, C)``, NaN for classes that do not count.
 
         Returns:
-            dict[str, float]: Fractions; the averages first, so that ``save_best='auto'`` takes the main one, then the
+            dict[str, float]: Fractions: first the averages, so that ``save_best='auto'`` takes the main one, then the
             mAP at each threshold.
         """
         mean_ap = np.nanmean(ap, axis=1)
@@ -81,7 +82,7 @@ class Protocol:
         return dict(zip([*self.average_keys, *self.threshold_keys], map(float, [*averages, *mean_ap])))
 
     def main_average(self, ap: np.ndarray) -> np.ndarray:
-        """Compute the first of the averages, for many sets at once.
+        """Compute the main average, for many sets at once.
 
         Args:
             ap (np.ndarray): ``(..., K, C)``, NaN for classes that do not count.
@@ -122,7 +123,7 @@ def _range(bounds):
     return first, last
 
 
-# `linspace`, not decimals: 0.9 is 0.8999999999999999 there, and so it is in ActivityNet's official script.
+# The values are those of `linspace`, as in ActivityNet's official script: its 0.9 is 0.8999999999999999.
 PRESETS = {
     'thumos14': Protocol(tuple(np.linspace(0.1, 0.7, 7).tolist()), ((0.1, 0.7), (0.1, 0.5), (0.3, 0.7))),
     'activitynet': Protocol(tuple(np.linspace(0.5, 0.95, 10).tolist()), ((0.5, 0.95),)),

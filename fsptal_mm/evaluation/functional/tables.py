@@ -1,4 +1,4 @@
-"""Results as text tables, which are Markdown too."""
+"""Tables of results as text, in Markdown."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from .protocol import Protocol
 
 
 def summary_table(rows: dict[str, dict[str, float]], title: str) -> str:
-    """One line per result, one column per measure, in percent.
+    """Tabulate results in percent, with one line for each result and one column for each measure.
 
     Args:
         rows (dict[str, dict[str, float]]): Measures of each named result, all with the same keys.
@@ -29,7 +29,7 @@ def summary_table(rows: dict[str, dict[str, float]], title: str) -> str:
 
 
 def class_table(ap: np.ndarray, num_gt: np.ndarray, classes: Sequence[str], protocol: Protocol) -> str:
-    """Average precision of every class, in percent.
+    """Tabulate the average precision of every class, in percent.
 
     Args:
         ap (np.ndarray): ``(K, C)``; NaN (shown as ``-``) for classes without a ground-truth segment.
