@@ -4,6 +4,7 @@ import importlib
 from pathlib import Path
 
 import pytest
+import torch
 
 BENCHMARKS = Path(__file__).parents[2] / 'tools/benchmarks'
 
@@ -32,3 +33,15 @@ def test_the_parts_of_a_step_run_one_by_one(load):
     model, _ = bench.build_model(bench.DIM, bench.CLASSES)
     for part in bench.parts_of(model, *bench.make_video(40)).values():
         part()
+
+
+def test_the_second_stage_takes_a_step(load):
+    bench, videos = load('bench_gpu'), load('reference.videos')
+    annotations, _ = videos.read_annotations(4)
+    batches = bench.make_batches(annotations, 8, 4, 'embedding', torch.device('cpu'))
+    num_classes = len(annotations.classes)
+    model, optimizer = bench.build('fsptal_tuned', 8, num_classes, torch.device('cpu'), second_stage=True)
+    bench.start_second_stage(model, batches, num_classes)
+    before = [part.clone() for part in model.refinement.parameters()]
+    bench.make_step(model, optimizer, batches)()
+    assert any((old != new).any() for old, new in zip(before, model.refinement.parameters()))

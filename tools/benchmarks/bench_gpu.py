@@ -13,16 +13,14 @@ import torch
 from mmaction.registry import MODELS
 from mmengine.config import Config
 from reference.part_counts import count_step, print_counts
+from reference.second_stage import second_stage_config, start_second_stage
 from reference.step import build_optimizer
 from reference.videos import batches_of, label_videos, read_annotations
 
 import fsptal_mm.compat
-from fsptal_mm.structures import SegmentBatch
 
 _CONFIGS = Path(__file__).parents[2] / 'configs/_base_/models'
-_MEMBERS = 2  # networks of the second stage, on X and on F
 _EPOCHS, _STEPS_PER_EPOCH = 1500, 13  # THUMOS14: 200 videos in batches of 16
-_PROPOSALS = 400  # of a video, on the THUMOS-shaped set
 
 
 def build(name, dim, num_classes, device, second_stage=False):
@@ -31,26 +29,10 @@ def build(name, dim, num_classes, device, second_stage=False):
     config.embedding.in_channels = config.head.in_channels = dim
     config.head.num_classes = num_classes
     if second_stage:
-        members = [dict(in_channels=dim), dict(inputs='embedding', in_channels=dim)]
-        config.refinement = dict(type='RefinementHead', num_classes=num_classes, members=members)
+        config.refinement = second_stage_config(dim, num_classes)
     torch.manual_seed(0)
     model = MODELS.build(config).to(device).train()
     return model, build_optimizer(model.refinement if second_stage else model)
-
-
-def start_second_stage(model, batches, num_classes):
-    """Give the second stage random proposals and pseudo segments."""
-    store, generator = {}, torch.Generator().manual_seed(0)
-    for data in batches:
-        for features, sample in zip(data['inputs'], data['data_samples']):
-            parts = []
-            for count in (_PROPOSALS, len(sample.gt_point_sec)):
-                length = 2 + 38 * torch.rand(count, generator=generator)
-                start = torch.rand(count, generator=generator) * (len(features) - length).clamp(min=0)
-                labels = torch.randint(num_classes, (count,), generator=generator)
-                parts.append(SegmentBatch.of_video(torch.stack([start, start + length], 1), labels))
-            store[sample.video_id] = tuple(parts)
-    model.start_refinement(store)
 
 
 def make_batches(annotations, dim, size, stage, device):
@@ -193,7 +175,7 @@ def bench_dim(dim, size, annotations, args):
     if size == min(args.batch_sizes) and dim == max(args.dims):
         make_step(model, optimizer, batches)()  # the first step of an optimizer makes its state
         print_counts('second stage', *count_step(model, optimizer, batches[0]))
-    bench_training(f'    second stage of {_MEMBERS} networks', model, optimizer, batches, args)
+    bench_training(f'    second stage of {len(model.refinement.inputs)} networks', model, optimizer, batches, args)
 
 
 def main():

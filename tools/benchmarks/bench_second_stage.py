@@ -11,45 +11,24 @@ from functools import partial
 import torch
 from mmaction.registry import MODELS
 from reference.from_tests import HostSyncs, PeakMemory
+from reference.second_stage import draw_segments, second_stage_config, start_second_stage
 from reference.step import build_model, build_optimizer, train_step
 from reference.timing import clock_of, median_sec
 from reference.videos import batches_of, pack_videos, read_annotations
 
 import fsptal_mm.compat
-from fsptal_mm.structures import SegmentBatch, SnippetBatch
+from fsptal_mm.structures import SnippetBatch
 
-PROPOSALS = 400  # as many as a video of the THUMOS-shaped dataset has, with NMS at .95
 LONG_SNIPPETS, LONG_CANDIDATES = (2000, 20_000), 5000
-
-
-def build_second_stage(dim, num_classes):
-    """A ``RefinementHead`` as the configs have it."""
-    members = [dict(in_channels=dim), dict(inputs='embedding', in_channels=dim)]
-    return MODELS.build(dict(type='RefinementHead', num_classes=num_classes, members=members))
-
-
-def draw_segments(count, num_snippets, num_classes, generator):
-    """Random segments of one video, of 2 to 40 snippets."""
-    length = 2 + 38 * torch.rand(count, generator=generator)
-    start = torch.rand(count, generator=generator) * (num_snippets - length).clamp(min=0)
-    labels = torch.randint(num_classes, (count,), generator=generator)
-    return SegmentBatch.of_video(torch.stack([start, start + length], 1), labels, torch.ones(count))
 
 
 def refined_model(dim, annotations, data):
     """Build a model in its second stage and its optimizer, and the same model in stage 1 and its optimizer."""
-    num_classes, generator = len(annotations.classes), torch.Generator().manual_seed(0)
+    num_classes = len(annotations.classes)
     stage1, optimizer = build_model(dim, num_classes)
     model, _ = build_model(dim, num_classes)
-    model.refinement = build_second_stage(dim, num_classes)
-    store = {}
-    for batch in data:
-        for features, sample in zip(batch['inputs'], batch['data_samples']):
-            points = len(sample.gt_point_sec)
-            store[sample.video_id] = tuple(
-                draw_segments(count, len(features), num_classes, generator) for count in (PROPOSALS, points)
-            )
-    model.start_refinement(store)
+    model.refinement = MODELS.build(second_stage_config(dim, num_classes))
+    start_second_stage(model, data, num_classes)
     return model, build_optimizer(model.refinement), stage1, optimizer
 
 
@@ -85,7 +64,8 @@ def compare_steps(dim, annotations, clock, repeats):
 
 def count_memory(dim, num_classes):
     """Print the peak of a forward pass over long videos."""
-    head, generator = build_second_stage(dim, num_classes).eval(), torch.Generator().manual_seed(0)
+    head = MODELS.build(second_stage_config(dim, num_classes)).eval()
+    generator = torch.Generator().manual_seed(0)
     for num_snippets in LONG_SNIPPETS:
         features = SnippetBatch.from_videos([torch.rand(num_snippets, dim, generator=generator)], gap=1)
         candidates = draw_segments(LONG_CANDIDATES * num_snippets // LONG_SNIPPETS[-1], num_snippets, 1, generator)
