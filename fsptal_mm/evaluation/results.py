@@ -1,7 +1,6 @@
 """Files of detections, in ActivityNet's format ``{"results": {video: [{"label", "score", "segment"}]}}`` and as csv."""
 
 import csv
-import logging
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -9,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mmengine.logging import print_log
 
 from fsptal_mm.structures import NO_CLASS, Instances
 from fsptal_mm.utils.errors import LARGEST, InputError
 from fsptal_mm.utils.reading import known_id, read_json
 from fsptal_mm.utils.writing import atomic_write, write_json
+
+from .samples import warn
 
 _MAX_NAMED = 5
 
@@ -246,7 +246,7 @@ def _warn_of_unknown(file, unknown_videos, unknown_labels):
     if unknown_labels:
         parts.append(f'{unknown_labels.total()} detections of unknown classes ({_names(sorted(unknown_labels))})')
     if parts:
-        print_log(f'{file}: left out: ' + '; '.join(parts), logger='current', level=logging.WARNING)
+        warn(f'{file}: left out: ' + '; '.join(parts))
 
 
 def _names(names):

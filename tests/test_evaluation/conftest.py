@@ -2,13 +2,13 @@
 
 import pytest
 
-from fsptal_mm.evaluation import point_metric, results, samples, tal_metric
+from fsptal_mm.evaluation import point_metric, samples, tal_metric
 
 
 @pytest.fixture
 def messages(monkeypatch):
     """What metrics and readers log."""
     logged = []
-    for module in (samples, tal_metric, point_metric, results):
+    for module in (samples, tal_metric, point_metric):
         monkeypatch.setattr(module, 'print_log', lambda message, **_: logged.append(message))
     return logged

@@ -96,7 +96,7 @@ def test_options_reach_the_figures(tool, folder):
 
 def test_unknown_videos_and_classes_are_left_out_with_a_warning(tool, folder, monkeypatch):
     messages = []
-    monkeypatch.setattr('fsptal_mm.evaluation.results.print_log', lambda message, **_: messages.append(message))
+    monkeypatch.setattr('fsptal_mm.evaluation.samples.print_log', lambda message, **_: messages.append(message))
     run(tool, folder, ['b.json'], '--subset', 'test')
     assert 'v9' in messages[0]
     assert 'Sleep' in messages[0]

@@ -79,6 +79,8 @@ def test_a_checkpoint_that_knows_the_held_out_videos(tool, config, tmp_path):
     'measures, expected', [({'point/mAP': 0.5}, '--points-only'), ({'tal/mAP@0.5': 0.5}, 'points in')]
 )
 def test_missing_labels_are_named(tool, config, checkpoints, monkeypatch, measures, expected):
-    monkeypatch.setattr(tool, 'judge', lambda *arguments: measures)  # what is left where labels of one kind are missing
+    monkeypatch.setattr(
+        tool, 'run_metrics', lambda *arguments: measures
+    )  # what is left where labels of one kind are missing
     with pytest.raises(InputError, match=expected):
         tool.rank(config, checkpoints, points_only=False)

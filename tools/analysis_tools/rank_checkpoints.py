@@ -54,7 +54,7 @@ def parse_args(argv):
     return parser.parse_args(argv)
 
 
-def judge(model, loader, evaluators, found=None):
+def run_metrics(model, loader, evaluators, found=None):
     """Run a model over the videos of a loader, and compute its metrics.
 
     Args:
@@ -106,7 +106,7 @@ def rank(config, checkpoints, points_only, found=None):
         datasets = (loader.dataset for loader in (held_out, test) if loader is not None)
         check_same_fold(config.train_dataloader.dataset, load_local_checkpoint(model, path, *datasets), path)
         pairs = []
-        measures = judge(model, held_out, [dict(type='PointMetric'), *analysis], pairs)
+        measures = run_metrics(model, held_out, [dict(type='PointMetric'), *analysis], pairs)
         if _POINTS not in measures:
             raise InputError('points in the held-out videos', file=dataset.ann_file, found='none')
         rows[path] = {_POINTS: measures[_POINTS]}
@@ -114,7 +114,7 @@ def rank(config, checkpoints, points_only, found=None):
             found[path] = pairs
         if not points_only:
             rows[path][_HELD_OUT] = _main_figure(measures)
-            rows[path][_TEST] = _main_figure(judge(model, test, analysis))
+            rows[path][_TEST] = _main_figure(run_metrics(model, test, analysis))
     return rows
 
 

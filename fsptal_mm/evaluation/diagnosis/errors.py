@@ -62,10 +62,10 @@ def _nearest(gt, det):
             continue
         tiou = paired_iou(det.segments[det_index], gt.segments[gt_index])
         starts = np.flatnonzero(np.diff(det_index, prepend=-1))
-        judged = det_index[starts]
-        best[judged] = np.maximum.reduceat(tiou, starts)
+        compared = det_index[starts]
+        best[compared] = np.maximum.reduceat(tiou, starts)
         is_same = (tiou == best[det_index]) & (det.labels[det_index] == gt.labels[gt_index])
-        same_class[judged] = np.logical_or.reduceat(is_same, starts)
+        same_class[compared] = np.logical_or.reduceat(is_same, starts)
     return best, same_class
 
 

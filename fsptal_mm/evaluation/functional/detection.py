@@ -122,9 +122,11 @@ def precision_curves(
     precision = np.zeros(hits.shape)
     for label, of_class in _class_slices(labels, num_gt):
         num_found = np.cumsum(found[:, of_class], axis=1)
-        num_judged = np.arange(1, 1 + num_found.shape[1]) if counts is None else np.cumsum(counts[:, of_class], axis=1)
+        num_evaluated = (
+            np.arange(1, 1 + num_found.shape[1]) if counts is None else np.cumsum(counts[:, of_class], axis=1)
+        )
         weight = 1 if instances_per_class is None else instances_per_class / num_gt[label]
-        total = num_found * weight + (num_judged - num_found)
+        total = num_found * weight + (num_evaluated - num_found)
         np.divide(num_found * weight, total, out=precision[:, of_class], where=total > 0)
     return precision
 
