@@ -1,4 +1,4 @@
-"""Files of snippet features: numpy, csv and HDF5. Nothing in a file is executed."""
+"""Reading of files of snippet features: numpy, csv and HDF5. Nothing in a file is executed."""
 
 import csv
 import io
@@ -17,9 +17,10 @@ from fsptal_mm.utils.reading import known_file, known_id, regular_file, text_enc
 
 HDF5_SUFFIXES = ('.h5', '.hdf5')
 FEATURE_SUFFIXES = ('.npy', '.npz', '.csv', *HDF5_SUFFIXES)
-# A video's features, unpacked and as float32: 262,144 snippets of 2048 numbers. A file of a few bytes may state more.
+# Limit for the features of one video in memory, as float32: 262,144 snippets of 2048 numbers. Without it, a damaged
+# file of a few bytes could state a shape that fills the memory.
 _MAX_BYTES = 2 << 30
-_MAX_DEPTH = 8  # of groups in an HDF5 file: one may contain itself
+_MAX_DEPTH = 8  # largest depth of groups in an HDF5 file: a group may contain itself, without end
 _CONVERTER = 'tools/data/convert_features.py'
 
 
@@ -27,14 +28,15 @@ class FeatureReader:
     """Reader of feature files; their suffix decides the format.
 
     Args:
-        key: Name of the array in ``.npz`` and HDF5 files, in the file or in the group of a video; not needed if there
-            is only one.
+        key: Name of the array in ``.npz`` and HDF5 files, in the file or in the group of a video. Default: the array
+            with the name of the video, else the only array.
         backend_args (dict, optional): File backend of mmengine, for features that are not on a local disk.
-        crops (int | str, optional): For arrays of three dimensions: the index of the crop to take, or ``'mean'``.
+        crops (int | str, optional): For arrays of three dimensions: the index of the crop to take, from 0, or
+            ``'mean'`` of all crops. Default: such arrays are an error.
         crop_axis: Axis of the crops: 1 for ``(T, crops, D)``, 0 for ``(crops, T, D)``.
 
     Raises:
-        InputError: ``crops`` or ``crop_axis`` is something else.
+        InputError: ``crops`` is neither a whole number >= 0 nor ``'mean'``, or ``crop_axis`` is neither 0 nor 1.
     """
 
     def __init__(
@@ -53,7 +55,14 @@ class FeatureReader:
         self.crop_axis = crop_axis
 
     def read(self, path: str | Path, video: str) -> np.ndarray:
-        """Read the features of a video, ``(T, D)`` float32.
+        """Read the features of a video.
+
+        Args:
+            path: The file.
+            video: Id of the video: the name of its array or group in a file of several videos.
+
+        Returns:
+            np.ndarray: ``(T, D)`` float32.
 
         Raises:
             InputError: The file is missing, truncated, unreadable or too large, or holds no valid features.
@@ -66,12 +75,12 @@ class FeatureReader:
             path = regular_file(known_file(path), 'a feature file', video=video)
         try:
             array = self._decode(suffix, path, video)
-        except FileNotFoundError as error:  # of another backend
+        except FileNotFoundError as error:  # raised by another file backend
             raise InputError('a feature file', file=path, video=video, found='no such file') from error
         except InputError:
             raise
         except Exception as error:  # numpy and h5py raise many types of error for damaged files
-            if re.search('Python objects|Object arrays', str(error)):  # as numpy puts it
+            if re.search('Python objects|Object arrays', str(error)):  # words of numpy's messages
                 expected = f'an array of numbers; {_CONVERTER} converts dicts and lists that were saved with pickle'
                 found = 'an array of Python objects'
                 raise InputError(expected, file=path, video=video, field='features', found=found) from error
@@ -79,7 +88,7 @@ class FeatureReader:
         return check_features(self._one_crop(array, path, video), path, video)
 
     def _one_crop(self, array, path, video):
-        """``(T, D)`` of an array that may have an axis of crops."""
+        """Features ``(T, D)``, of an array that may have an axis of crops."""
         if self.crops is None or array.ndim != 3:
             return array
         self._check_kind(array, path, video)
@@ -118,7 +127,8 @@ class FeatureReader:
     def _read_npz(self, file, path, video):
         members = {member.filename.removesuffix('.npy'): member for member in file.infolist()}
         member = members[self._pick(members, path, video)]
-        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # others take memory by themselves
+        # The decoders of other compressions may need much memory of their own.
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise InputError("numpy's own compression", file=path, video=video, found=member.compress_type)
         if member.file_size > _MAX_BYTES:
             raise InputError(f'at most {_MAX_BYTES} bytes', file=path, video=video, found=f'{member.file_size} bytes')
@@ -135,7 +145,7 @@ class FeatureReader:
         return wanted[0]
 
     def _read_hdf5(self, file, path, video):
-        """Read an HDF5 dataset; InputError if its data lie in other files, or are too large when unpacked."""
+        """Read the array of a video. Data in other files are refused, and data that are too large when unpacked."""
         import h5py
 
         data = self._find_hdf5(file, path, video)
@@ -143,11 +153,12 @@ class FeatureReader:
             found = 'a group' if isinstance(data, h5py.Group) else 'data in other files'
             raise InputError('an array in the file itself', file=path, video=video, field='features', found=found)
         self._check_kind(data, path, video)
+        # A chunk is unpacked as a whole, and may be larger than the array.
         self._check_kind(np.broadcast_to(np.zeros((), data.dtype), data.chunks or data.shape), path, video)
         return data[()]
 
     def _find_hdf5(self, file, path, video):
-        """Go from group to group: along ``key``, if it is there, else to the video, else to the only member."""
+        """Go down from group to group: to the next part of ``key``, else to the video, else to the only member."""
         import h5py
 
         node, keys = file, [] if self.key is None else self.key.split('/')
@@ -169,15 +180,15 @@ class FeatureReader:
 
 
 def _read_csv(text):
-    """Read a row per snippet; the first one is a header unless it holds numbers that are not 0, 1, 2, ..."""
+    """Read csv with a row per snippet. A first row is a header if it has a text, or the column numbers 0, 1, 2, ..."""
     rows = [row for row in csv.reader(io.StringIO(text)) if any(cell.strip() for cell in row)]
     first = [cell.strip() for cell in rows[0]] if rows else []
-    counted = len(first) > 1 and first == [str(number) for number in range(len(first))]  # of pandas
+    counted = len(first) > 1 and first == [str(number) for number in range(len(first))]  # pandas' default header
     if counted or not all(map(_is_number, first)):
         rows = rows[1:]
-    with np.errstate(over='ignore'):  # what float32 cannot hold is Inf, and refused as such
+    with np.errstate(over='ignore'):  # a number too large for float32 becomes Inf, which check_features refuses
         array = np.array([np.array(row, dtype=np.float32) for row in rows], ndmin=2)
-    if first[:1] == [''] and np.array_equal(array[:, 0], np.arange(len(array))):  # pandas' index, without a name
+    if first[:1] == [''] and np.array_equal(array[:, 0], np.arange(len(array))):  # pandas' index, a nameless column
         return array[:, 1:]
     return array
 
@@ -191,7 +202,17 @@ def _is_number(cell):
 
 
 def check_kind(array: Any, path: str | Path, video: str, dimensions: Sequence[int] = (2,)) -> None:
-    """InputError if shape or type of an array cannot be those of features; the data need not be in memory yet."""
+    """Make sure that shape and type of an array are those of features, before its data are read into memory.
+
+    Args:
+        array: Array of numpy or HDF5, with ``shape`` and ``dtype``.
+        path: Its file, for errors.
+        video: Its video, for errors.
+        dimensions: Numbers of dimensions that the array may have.
+
+    Raises:
+        InputError: It has other dimensions, holds no numbers or no snippet, or takes more than 2 GiB as float32.
+    """
     where = dict(file=path, video=video, field='features')
     if len(array.shape) not in dimensions or array.dtype.kind not in 'biuf':
         expected = 'numbers of shape (T, D)'
@@ -205,7 +226,19 @@ def check_kind(array: Any, path: str | Path, video: str, dimensions: Sequence[in
 
 
 def check_features(array: np.ndarray, path: str | Path, video: str) -> np.ndarray:
-    """Convert features to float32; InputError if they are not valid."""
+    """Convert the features of a video to float32.
+
+    Args:
+        array (np.ndarray): ``(T, D)`` numbers of any type.
+        path: Their file, for errors.
+        video: The video, for errors.
+
+    Returns:
+        np.ndarray: ``(T, D)`` float32.
+
+    Raises:
+        InputError: Shape or type are not those of features (see :func:`check_kind`), or a number is NaN or Inf.
+    """
     check_kind(array, path, video)
     with np.errstate(over='ignore'):
         array = np.asarray(array, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Side file of a feature folder: the snippet grid, and the model that made the features."""
+"""Side file of a feature folder, ``features.json``: the snippet grid, and the model that extracted the features."""
 
 import json
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from fsptal_mm.utils.writing import write_json
 
 SIDE_FILE = 'features.json'
 _FORMAT, _VERSION = 'fsptal_mm_features', 1
-# These files may be moved or renamed: their digests show whether they are the same.
+# Names of files that may be moved or renamed. They are not compared: the digests show whether the files are the same.
 _NAMES_ONLY = ('model.config', 'model.checkpoint')
 _DIGESTS = {'config_sha256', 'checkpoint_sha256'}
 
@@ -21,8 +21,8 @@ def read_settings(folder: str | Path) -> dict[str, Any] | None:
     """Read the side file of a folder of features.
 
     Returns:
-        dict | None: None if there is none; else ``grid`` (fields of :meth:`SnippetGrid.from_config`), ``feature_dim``,
-        ``model``, ... as :attr:`FeatureExtractor.settings` has them.
+        dict | None: ``grid`` (fields of :meth:`SnippetGrid.from_config`), ``feature_dim``, ``model`` and the further
+        fields of :attr:`FeatureExtractor.settings`; None if the folder has no side file.
 
     Raises:
         InputError: The file is damaged, or has another format or version.
@@ -43,16 +43,23 @@ def read_settings(folder: str | Path) -> dict[str, Any] | None:
 def keep_settings(folder: str | Path, settings: dict[str, Any]) -> None:
     """Write the side file of a folder; if there is one, make sure that it holds the same settings.
 
+    Args:
+        folder: Folder of features.
+        settings (dict): As in :attr:`FeatureExtractor.settings`.
+
     Raises:
         InputError: The folder has features that were made with other settings, or with unknown ones.
     """
     folder = Path(folder)
     settings = {'format': _FORMAT, 'version': _VERSION, **settings}
-    has_features = any(folder.glob('*.npy'))  # before the side file, which another process may write right now
+    # Before the side file is read: another process may write both in between, and its features are no error.
+    has_features = any(folder.glob('*.npy'))
     old = read_settings(folder)
     if old is None:
         if has_features:
-            raise InputError('an empty folder, since it is unknown how its features were made', file=folder)
+            found = f'features without {SIDE_FILE}'
+            expected = 'an empty folder, since it is unknown how the features there were made'
+            raise InputError(expected, file=folder, found=found)
         write_json(folder / SIDE_FILE, settings)
         return
     new, old = _flat(json.loads(json.dumps(settings))), _flat(old)
@@ -67,7 +74,7 @@ def keep_settings(folder: str | Path, settings: dict[str, Any]) -> None:
 
 
 def _flat(settings):
-    """Settings of all levels under dotted names, without those that may differ."""
+    """Settings by dotted names, such as ``grid.fps``, without those that may differ."""
     flat = {}
     for name, value in settings.items():
         parts = {f'{name}.{key}': part for key, part in value.items()} if isinstance(value, dict) else {name: value}
@@ -76,10 +83,10 @@ def _flat(settings):
 
 
 def stated_grid(folders: Iterable[str | Path]) -> tuple[dict[str, Any], Path] | None:
-    """Read the grid that side files state.
+    """Read the grid that the side files of feature streams state.
 
     Args:
-        folders: Folders (or files) of feature streams.
+        folders: One per stream: a folder of features, or an HDF5 file, which has no side file.
 
     Returns:
         tuple[dict, Path] | None: Fields of :meth:`SnippetGrid.from_config` and the side file that states them; None if

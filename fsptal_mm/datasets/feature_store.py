@@ -1,4 +1,4 @@
-"""Features of a whole dataset as one array, on the host or on the device that trains."""
+"""Features of a whole dataset as one array, in the memory of the host or of the device."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,23 +15,24 @@ PLACES = ('memory', 'device')
 
 
 class FeatureStore:
-    """The features of N videos, one behind the other.
+    """Array of the features of N videos, one behind the other.
 
-    They are kept as float16 where that loses nothing (as of files of float16), else as float32.
+    It is float16 if that loses nothing (as for files of float16), else float32.
 
     Args:
-        infos (Sequence[dict]): Of the videos, as a pipeline takes them.
-        load (Callable): Transform that adds ``features (T, D)`` to an info and checks them.
-        place: ``'memory'``, of the host, or ``'device'``, the one that mmengine chooses.
+        infos (Sequence[dict]): Inputs of the pipeline, one per video.
+        load (Callable): Transform that adds ``features (T, D)`` to such a dict, and checks them.
+        place: ``'memory'``: memory of the host. ``'device'``: memory of the device that mmengine chooses.
 
     Raises:
-        InputError: Features that cannot be read, or of different dimensions; or a worker process, which has no device.
+        InputError: Features cannot be read, or have different dimensions D; or ``place`` is ``'device'`` and this is a
+            worker process of a data loader, which cannot share the device.
     """
 
     def __init__(self, infos: Sequence[dict[str, Any]], load: Callable, place: str) -> None:
         if place == 'device' and get_worker_info() is not None:
             found = get_worker_info().num_workers
-            expected = "0 with keep_features='device': the features are where the model is"
+            expected = "0 with keep_features='device', since worker processes cannot hand on what is on the device"
             raise InputError(expected, field='num_workers', found=found)
         videos = [_smallest(load(dict(info))['features']) for info in infos]
         for info, features in zip(infos, videos):
@@ -44,17 +45,26 @@ class FeatureStore:
         self._on_device = None
         if place == 'device':
             self._on_device = torch.from_numpy(self._array).to(get_device())
-            self._array = np.zeros((len(self._array), 1), dtype=np.float32)  # stands for them in the pipeline
+            # The pipeline gets zeros in place of the features: it needs their number, and must not change them.
+            self._array = np.zeros((len(self._array), 1), dtype=np.float32)
 
     def host_features(self, index: int) -> np.ndarray:
-        """``(T, D)`` features of a video; ``(T, 1)`` zeros in their place where they are on the device."""
+        """Features ``(T, D)`` of a video, for the pipeline; zeros ``(T, 1)`` if the features are on the device."""
         return self._array[self._edges[index] : self._edges[index + 1]]
 
     def model_inputs(self, index: int, inputs: Tensor, video: str) -> Tensor:
-        """Inputs of the model for a video, whose :meth:`host_features` went through the pipeline.
+        """Replace the inputs of a video by its features on the device, if they are there.
+
+        Args:
+            index: Index of the video.
+            inputs (Tensor): Output of the pipeline for :meth:`host_features` of the video.
+            video: Its id, for errors.
+
+        Returns:
+            Tensor: ``(T, D)`` on the device, or ``inputs`` if the features are in the memory of the host.
 
         Raises:
-            InputError: The pipeline changes features, which are on the device.
+            InputError: The features are on the device, and the pipeline would change them.
         """
         if self._on_device is None:
             return inputs
@@ -66,7 +76,7 @@ class FeatureStore:
 
 
 def _smallest(features):
-    """Features as float16 if they can be told from it again."""
+    """Features as float16 if that is exact, else as float32."""
     with np.errstate(over='ignore'):
         half = features.astype(np.float16)
     return half if np.array_equal(half, features) else features.astype(np.float32)

@@ -1,4 +1,4 @@
-"""Folds of a dataset, to hold out a part of the training videos."""
+"""Folds of a dataset, to hold out some of the training videos."""
 
 import re
 from collections import defaultdict
@@ -15,12 +15,12 @@ _PARTS = ('train', 'held_out')
 
 @dataclass(frozen=True)
 class Fold:
-    """One of several folds of a set of videos.
+    """One of several folds of a set of videos, or all other videos.
 
     Args:
         index: Index of the fold, from 0.
         count: Number of folds, >= 2.
-        part: ``'held_out'``: the videos of the fold; ``'train'``: all others.
+        part: ``'held_out'``: the videos of the fold. ``'train'``: all others.
         group: Regular expression, searched in the video id. Videos with the same match (its first group, if it has
             one) stay together, for example all videos of one person. ``None``: every video is a group of its own.
         seed: Seed of the order in which groups are dealt, >= 0.
@@ -42,7 +42,7 @@ class Fold:
         fields = set(config) if isinstance(config, dict) else set()
         if not {'index', 'count', 'part'} <= fields <= {'index', 'count', 'part', 'group', 'seed'}:
             found = sorted(fields, key=str) if isinstance(config, dict) else config
-            raise InputError('index, count and part (and group or seed)', field='fold', found=found)
+            raise InputError('index, count and part (and group and seed if needed)', field='fold', found=found)
         fold = cls(**config)
         check_numbers('fold', 2, whole=True, count=fold.count)
         check_numbers('fold', 0, fold.count - 1, whole=True, index=fold.index)
@@ -54,10 +54,10 @@ class Fold:
         return fold
 
     def select(self, video_ids: Iterable[str]) -> list[str]:
-        """Deal the videos into folds and take this part.
+        """Deal the videos into folds, and take the videos of this part.
 
-        Groups are dealt one by one, the largest first; groups of one size come in an order drawn with ``seed``. Each
-        goes to the fold that has the fewest videos so far. The order of ``video_ids`` does not matter.
+        Groups are dealt one by one, the largest first; groups of equal size in an order drawn with ``seed``. Each goes
+        to the fold that has the fewest videos so far. The folds do not depend on the order of ``video_ids``.
 
         Args:
             video_ids (Iterable[str]): Ids, each once.

@@ -1,4 +1,4 @@
-"""Features in files of torch and pickle, read without running any code of theirs."""
+"""Reading of features from files of torch and pickle. No code in a file is executed."""
 
 import io
 import math
@@ -19,25 +19,26 @@ from .feature_files import check_kind
 
 PICKLE_SUFFIXES = ('.pkl', '.pickle', '.npy')
 TORCH_SUFFIXES = ('.pt', '.pth')
-_MAX_BYTES = 4 << 30
+_MAX_BYTES = 4 << 30  # largest file: its content is held in memory as a whole
 
 
 def read_pickled(path: str | Path, key: str | None = None, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
     """Read the features in a file of ``torch.save``, ``pickle.dump`` or ``numpy.save`` of Python objects.
 
-    A file holds an array or tensor ``(T, D)`` or with crops; a list of T rows; a dict with such an array under ``key``
-    (not needed if it is the only array); a dict from video to array; or a list of arrays, one per video of ``names``.
+    A file of one video holds an array or tensor, ``(T, D)`` or of three dimensions with crops; a list of T rows; or a
+    dict with such an array. A file of several videos holds a dict from video id to array, or a list of arrays.
 
     Args:
         path: File that ends in .pt, .pth, .pkl, .pickle or .npy.
-        key: Name of the array in a dict.
-        names: Ids of the videos of a list, in its order.
+        key: Name of the array in a dict of one video. Default: its only array.
+        names: Ids of the videos of a list of arrays, in its order.
 
     Returns:
-        dict[str, np.ndarray]: Features by video id; the id of a single one is the name of the file.
+        dict[str, np.ndarray]: Features by video id; in a file of one video, the id is the name of the file.
 
     Raises:
-        InputError: The file is damaged, holds anything but numbers and texts, or its content cannot be told.
+        InputError: The file is damaged or too large, holds anything but numbers and texts, or holds none of the above;
+            or ``key`` or ``names`` is missing or does not fit.
     """
     path = regular_file(path, 'a file of features', _MAX_BYTES)
     suffix = path.suffix.lower()
@@ -85,7 +86,7 @@ def _arrays(content, path, key, names) -> Iterator[tuple[str, Any]]:
 
 
 def _open(value):
-    """The array or object behind what stands in for it while a pickle is read."""
+    """Array or object that a stand-in of the unpickler holds; any other value as it is."""
     while isinstance(value, _Array):
         value = value.value
     return value
@@ -114,12 +115,12 @@ def _read_pickle(path):
             return _NumbersOnly(file, encoding='latin1').load()
     except InputError:
         raise
-    except Exception as error:  # damaged data may raise any type of error
+    except Exception as error:  # unpickling damaged data may raise any type of error
         raise InputError('a pickle of numbers, texts, lists and dicts', file=path, found=repr(error)[:250]) from error
 
 
 class _Dtype:
-    """Stands in for ``numpy.dtype``, whose state may hold anything."""
+    """Stand-in for ``numpy.dtype`` that admits numbers and objects only: the state of a dtype may hold anything."""
 
     def __init__(self, code, *_):
         self.value = np.dtype(code if isinstance(code, str) else '')
@@ -132,7 +133,7 @@ class _Dtype:
 
 
 class _Array:
-    """Stands in for ``numpy.ndarray``: takes shape, type and bytes, and checks that they fit."""
+    """Stand-in for ``numpy.ndarray`` that takes shape, type and bytes, and checks that they fit."""
 
     def __setstate__(self, state):
         _, shape, dtype, is_fortran, data = state
@@ -147,17 +148,17 @@ class _Array:
 
 
 class _Storage:
-    """Stands in for a storage of torch, which ``torch.load`` reads safely."""
+    """Stand-in for a storage of torch, which is read by ``torch.load`` with ``weights_only``."""
 
     def __init__(self, data):
         self.value = torch.load(io.BytesIO(data), map_location='cpu', weights_only=True)
 
 
 class _NumbersOnly(pickle.Unpickler):
-    """Unpickler that knows arrays, tensors and plain values, and finds nothing else."""
+    """Unpickler of arrays, tensors and plain values; any other class or function in the file is an error."""
 
     def find_class(self, module, name):
-        """Return what stands in for a name; UnpicklingError for all others."""
+        """Return the stand-in for a class or function of ``_KNOWN``; UnpicklingError for all others."""
         known = _KNOWN.get((module.replace('numpy._core', 'numpy.core'), name))
         if known is None:
             raise pickle.UnpicklingError(f'{module}.{name}, which could run code')
@@ -198,5 +199,5 @@ _KNOWN = {
     ('torch._utils', '_rebuild_tensor_v2'): _tensor,
     ('torch.storage', '_load_from_bytes'): _Storage,
     ('collections', 'OrderedDict'): OrderedDict,
-    ('_codecs', 'encode'): _encode,  # how bytes look in older protocols
+    ('_codecs', 'encode'): _encode,  # older pickle protocols store bytes as text, with this call
 }

@@ -1,4 +1,4 @@
-"""Point labels drawn from segment annotations, similar to those of annotators or of automatic rules."""
+"""Drawing of point labels and background clicks from segments, similar to those of annotators or automatic rules."""
 
 import zlib
 
@@ -8,9 +8,9 @@ from fsptal_mm.utils.errors import InputError
 
 POINT_STYLES = ('centre', 'gaussian', 'uniform')
 
-# The published automatic points of ActivityNet, GTEA and BEOID scatter by 0.010 of the segment's length about its
-# middle, those of THUMOS14 by one frame: 'centre' all but reproduces them. Human annotators scatter by 0.19 to 0.25.
-# The Gaussian stands between the two: three standard deviations reach the ends of the segment.
+# Standard deviation of 'gaussian', as a share of the segment: three of them reach from the middle to the ends. The
+# published automatic points of ActivityNet, GTEA and BEOID scatter about the middle by 0.010, those of THUMOS14 by one
+# frame: 'centre' nearly reproduces them. Points of human annotators scatter by 0.19 to 0.25.
 _GAUSSIAN_SIGMA = 1 / 6
 
 # Share of the segment kept free at both of its ends, so that rounding to a frame rarely moves a point out of it.
@@ -22,8 +22,8 @@ def draw_points(segments_sec: np.ndarray, style: str, rng: np.random.Generator) 
 
     Args:
         segments_sec (np.ndarray): ``(M, 2)`` starts and ends in seconds, each of positive length.
-        style (str): ``'centre'``: the middle; ``'gaussian'``: normally distributed around the middle, with a standard
-            deviation of 1/6 of the length; ``'uniform'``: anywhere in the segment.
+        style (str): ``'centre'``: the middle. ``'gaussian'``: normally distributed about the middle, with a standard
+            deviation of 1/6 of the length. ``'uniform'``: uniformly distributed over the segment.
         rng (np.random.Generator): Random generator.
 
     Returns:
@@ -47,16 +47,16 @@ def draw_points(segments_sec: np.ndarray, style: str, rng: np.random.Generator) 
 
 
 def draw_background(segments_sec: np.ndarray, duration_sec: float, rng: np.random.Generator) -> np.ndarray:
-    """Draw one click in each stretch of a video without an action, as annotators of BackTAL were asked for.
+    """Draw one background click in each gap between actions, as the annotators of BackTAL were asked to set them.
 
     Args:
         segments_sec (np.ndarray): ``(M, 2)`` starts and ends of all actions, in seconds.
-        duration_sec: Of the video.
+        duration_sec: Duration of the video.
         rng (np.random.Generator): Random generator.
 
     Returns:
-        np.ndarray: ``(K,)`` float64 seconds, ascending: one anywhere in each of the K gaps of positive length, those
-        before the first and behind the last action included.
+        np.ndarray: ``(K,)`` float64 seconds, ascending: one, uniformly distributed, in each of the K gaps of positive
+        length. The stretches before the first and after the last action are gaps, too.
     """
     segments_sec = np.asarray(segments_sec, dtype=np.float64).reshape(-1, 2)
     start, end = segments_sec[np.argsort(segments_sec[:, 0], kind='stable')].T
@@ -69,6 +69,10 @@ def draw_background(segments_sec: np.ndarray, duration_sec: float, rng: np.rando
 
 def video_rng(seed: int, video_id: str) -> np.random.Generator:
     """Random generator of one video; it does not depend on which other videos are read, or in which order.
+
+    Args:
+        seed: A whole number >= 0.
+        video_id: Id of the video, or any other text: each text has a generator of its own.
 
     Raises:
         InputError: The seed is negative or no whole number.

@@ -25,7 +25,7 @@ from .supervision import SUPERVISIONS, supervision_labels
 from .transforms.loading import LoadSnippetFeatures
 from .windows import Windows
 
-# A week at 15 snippets per second. A duration that makes more is a mistake, and arrays as long as it fill the memory.
+# A week at 15 snippets per second. A duration that makes more is a mistake, and arrays of that length fill the memory.
 _MAX_SNIPPETS = 10**7
 
 
@@ -40,39 +40,42 @@ class PointTALDataset(BaseDataset):
         data_prefix (dict): One entry per feature stream, in the order in which they are joined; each value is a folder
             with a file per video (or one HDF5 file). ``dict(feature='features/train')``, or
             ``dict(rgb='features/train/rgb', flow='features/train/flow')``.
-        grid (dict, optional): The feature grid: fields of :meth:`.SnippetGrid.from_config`. Not needed for features
-            made by ``tools/data/extract_features.py``, whose folder states it. Nothing else in a config sets it.
-        suffix: Ending of the feature files.
+        grid (dict, optional): The feature grid: fields of :meth:`.SnippetGrid.from_config`. Default: the grid that the
+            side file of the features states, which ``tools/data/extract_features.py`` writes. No other argument of a
+            config sets the grid.
+        suffix: Suffix of the feature files, which follows the video id.
         split_file: Text file with the ids of the videos, one per line. Default: the videos of ``subset``, or all.
         subset: Name of the subset in ``ann_file``.
         point_file: Point labels, if they are not in ``ann_file``; a list means several annotators.
         background_file: Background clicks, in BackTAL's csv or the plain format; see :func:`.load_annotations`.
-        fps_file: JSON from video to frames per second, for point files that count frames.
+        fps_file: JSON from video id to native frames per second, for point files with frame numbers.
         ambiguous_file: Ranges that evaluation may leave out.
         annotator: Index of the annotator in a list of ``point_file``; ``None`` draws one per video with ``seed``.
-        seed: For drawing annotators.
-        fold (dict, optional): Fields of :class:`Fold`, e.g. ``dict(index=0, count=4, part='held_out')``: keeps one of
+        seed: Seed for drawing annotators and background clicks.
+        fold (dict, optional): Fields of :class:`Fold`, e.g. ``dict(index=0, count=4, part='held_out')``: keep one of
             ``count`` folds of the videos (``'held_out'``) or all others (``'train'``), to choose checkpoints and
-            settings without test labels. Folds are made before videos without points are left out.
+            settings without test labels. Folds are made before videos without points are left out. Default: all videos.
         windows (dict, optional): Fields of :class:`Windows`: every window of a video becomes a sample of its own, for
             ``CropToWindow`` and localizers that are trained on segments. In training, windows without a segment are
             left out.
-        supervision: ``'points'``. ``'clicks'``: video labels and background clicks, without any point, as BackTAL takes
-            them: those of ``background_file``, or, where a video has none, one drawn with ``seed`` in each stretch
-            without an action. ``'segments'``: every snippet is labelled from the ground truth (dense supervision, for
-            analysis only).
-        pointless: ``'skip'`` leaves out training videos without any point, since their actions are unlabelled, not
-            absent. ``'background'`` keeps them as videos that show background only.
-        background_label: Points of this name are background clicks.
+        supervision: ``'points'``: points and background clicks. ``'clicks'``: video labels and background clicks
+            without any point, as for BackTAL; if a video has no clicks, one is drawn with ``seed`` in each gap between
+            actions. ``'segments'``: every snippet is labelled from the ground truth (dense supervision, for analysis
+            only).
+        pointless: ``'skip'``: leave out training videos without any point, since their actions are unlabelled, not
+            absent. ``'background'``: keep them as videos that show background only.
+        background_label: Label of points that are background clicks.
         other_labels: ``'error'``: a label that is not among the classes is an error. ``'leave out'``: its points and
             segments are left out, with a warning, to train on some of the classes of a file. Their actions then count
             as background.
-        keep_features (str, optional): Keep the features of all videos as one array, read at the first item:
-            ``'memory'``, of the host; or ``'device'``, for a pipeline that leaves features as they are, where nothing
-            is copied at a step. Either needs no worker processes (``num_workers=0``). The samples are the same.
-            ``None``: read the files again for each item.
+        keep_features (str, optional): Where the features of all videos are kept, as one array that is read at the
+            first item. ``'memory'``: in the memory of the host; use ``num_workers=0``, since each worker process would
+            keep an array of its own. ``'device'``: in the memory of the device, so that a step copies nothing to it; it
+            requires ``num_workers=0`` and a pipeline that leaves features as they are. The samples stay the same.
+            ``None``: read the files for each item.
         pipeline: Transforms, as modules or configs.
-        test_mode: Whether this is a test dataset: the video labels are those of the segments, and no video is left out.
+        test_mode: Whether this is a test dataset: its video labels are the classes of the segments (of the points if
+            there are no segments), and no video is left out.
         **kwargs: As in ``mmengine.dataset.BaseDataset``: ``data_root``, ``indices``, ... and
             ``metainfo=dict(classes=...)``, a sequence of names or the path of a text file. They are the classes of the
             model, in this order; see ``other_labels``. Default: see :func:`.load_annotations`.
@@ -132,7 +135,7 @@ class PointTALDataset(BaseDataset):
             seed=seed,
             background_label=background_label,
             other_labels=other_labels,
-            # Where only points are read, segments need not be clean.
+            # Training on points reads no segment, so that faulty ones need not stop it.
             check_segments=test_mode or supervision != 'points' or windows is not None,
         )
         self.keep_features = keep_features
@@ -140,8 +143,9 @@ class PointTALDataset(BaseDataset):
         self._ann_paths = files
         metainfo = kwargs.pop('metainfo', None)
         if isinstance(metainfo, dict) and isinstance(metainfo.get('classes'), str):
-            metainfo = {**metainfo, 'classes': Path(metainfo['classes'])}  # read here, not by the base class
-        # Built here, not by the base class, which finds our transforms only where the default scope is set.
+            # The base class would read the file itself, with other rules; it leaves a Path alone.
+            metainfo = {**metainfo, 'classes': Path(metainfo['classes'])}
+        # The base class finds our transforms only where the default scope is set.
         pipeline = [TRANSFORMS.build(step) if isinstance(step, dict) else step for step in pipeline]
         super().__init__(
             ann_file=ann_file,
@@ -171,7 +175,7 @@ class PointTALDataset(BaseDataset):
             self.grid = self._stated_grid[0]
 
     def load_data_list(self) -> list[dict[str, Any]]:
-        """Read the annotations into one dict per video (or window), with times in seconds."""
+        """Read the annotations into one dict per video (or window), with times in seconds: see :meth:`data_info`."""
         annotations = load_annotations(
             self.ann_file or None, classes=self._metainfo.get('classes'), **self._ann_paths, **self._ann_args
         )
@@ -182,13 +186,13 @@ class PointTALDataset(BaseDataset):
         return infos if self.windows is None else [window for info in infos for window in self.windows.cut(info)]
 
     def use_classes(self, classes: Sequence[str]) -> None:
-        """Read the annotations again with another class list, such as that of a checkpoint.
+        """Replace the class list, for example by that of a checkpoint; annotations that were read are read again.
 
         Args:
             classes: Names in the order of the indices.
 
         Raises:
-            InputError: The annotations have a label of another name.
+            InputError: The annotations have a label that is not in ``classes``.
         """
         self._metainfo['classes'] = tuple(classes)
         if self._fully_initialized:
@@ -201,6 +205,15 @@ class PointTALDataset(BaseDataset):
         Args:
             record (VideoRecord): The video; it need not be one of this dataset.
             num_classes: Number of classes, C.
+
+        Returns:
+            dict: Fields of the record, under its names or with the prefix ``gt_`` (segments); ``grid``,
+            ``num_classes``, ``is_training``, ``feature_paths`` (one per stream), the labels of
+            :func:`.supervision_labels`, and ``video_labels (K,)``, the classes that count as present.
+
+        Raises:
+            InputError: The grid is unknown or not that of the side file, the duration makes too many snippets, or the
+                labels cannot be derived.
         """
         grid = self._grid(record)
         if record.duration_sec is not None and grid.num_snippets(record.duration_sec) > _MAX_SNIPPETS:
@@ -227,7 +240,7 @@ class PointTALDataset(BaseDataset):
         return info
 
     def _grid(self, record):
-        """Feature grid of a video, from the config; InputError if the side file states another one."""
+        """Feature grid of a video, from the config; a side file that states another one is an error."""
         grid = SnippetGrid.from_config(self.grid, record.fps, record.video_id)
         if self._stated_grid is not None:
             stated, file = self._stated_grid
@@ -240,7 +253,11 @@ class PointTALDataset(BaseDataset):
         return str(prefix if Path(prefix).suffix in ('.h5', '.hdf5') else path)
 
     def prepare_data(self, idx: int) -> Any:
-        """Run the pipeline for an item, on kept features if there are any."""
+        """Run the pipeline for an item; with ``keep_features``, on the features that are kept.
+
+        Raises:
+            InputError: A file cannot be read, or the pipeline does not fit ``keep_features``.
+        """
         if self.keep_features is None:
             return super().prepare_data(idx)
         if self._store is None:
@@ -254,7 +271,14 @@ class PointTALDataset(BaseDataset):
         return data | dict(inputs=self._store.model_inputs(idx, data['inputs'], info['video_id']))
 
     def filter_data(self) -> list[dict[str, Any]]:
-        """Leave out training videos without a point, with one warning, or windows without a segment."""
+        """Leave out what cannot be trained on: videos without a label, with one warning, or windows without a segment.
+
+        Returns:
+            list[dict]: The other videos or windows; in a test dataset, or with ``pointless='background'``, all.
+
+        Raises:
+            InputError: No video has a label.
+        """
         if self.test_mode or self.pointless == 'background':
             return self.data_list
         if self.windows is not None:
@@ -275,7 +299,7 @@ class PointTALDataset(BaseDataset):
 
 
 def _check_paths(data_prefix, suffix, **files):
-    """InputError unless every entry is a path; only the points may have several."""
+    """Make sure that every file is a path or ``None``; only the points may be in several files."""
     for name, path in files.items():
         paths = path if name == 'point_file' and isinstance(path, (list, tuple)) else [path]
         if not all(part is None or isinstance(part, (str, os.PathLike)) for part in paths):

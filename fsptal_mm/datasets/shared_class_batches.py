@@ -1,4 +1,4 @@
-"""Batches that begin with pairs of videos of one class, for losses that compare videos."""
+"""Batch sampler that puts videos of one class beside one another, for losses that compare videos."""
 
 import math
 from collections.abc import Iterator
@@ -12,19 +12,20 @@ from fsptal_mm.utils.errors import InputError, check_numbers
 
 @DATA_SAMPLERS.register_module()
 class SharedClassBatchSampler:
-    """Draws batches: pairs of different videos that share a class, which is drawn first, and then any videos.
+    """Batch sampler whose batches begin with pairs of different videos that share a class.
 
-    All draws are uniform, as in the public code of CO2-Net and DELU: a video may come several times in an epoch, or not
-    at all. An epoch has as many batches as without pairs. Where no class has two videos there are no pairs. Draws
-    depend on seed and epoch of the sampler, and on the rank.
+    For each pair a class is drawn, then two of its videos; videos of any class fill the batch. All draws are uniform,
+    as in the public code of CO2-Net and DELU: a video may come several times in an epoch, or not at all. An epoch has
+    as many batches as without pairs. If no class has two videos, there are no pairs. The draws depend on seed, epoch
+    and rank of the sampler.
 
     Args:
-        sampler: ``DefaultSampler`` of the training dataset, whose items tell their ``video_labels``; from the runner.
-        batch_size: That of the loader; from the runner, too.
-        num_pairs: Pairs at the beginning of a batch.
+        sampler: ``DefaultSampler`` of the training dataset, whose items hold ``video_labels``. The runner passes it.
+        batch_size: Batch size of the loader. The runner passes it.
+        num_pairs: Number of pairs at the beginning of a batch.
 
     Raises:
-        InputError: More pairs than fit into a batch.
+        InputError: ``num_pairs`` is no whole number >= 0, or the pairs do not fit into a batch.
     """
 
     def __init__(self, sampler: DefaultSampler, batch_size: int, num_pairs: int = 3) -> None:
@@ -55,7 +56,7 @@ class SharedClassBatchSampler:
             yield batch + rng.integers(len(self.sampler.dataset), size=rest).tolist()
 
     def _videos_of_classes(self):
-        """Indices of the videos of each class that has at least two."""
+        """Indices of the videos of each class, for the classes that have at least two videos."""
         dataset, found = self.sampler.dataset, {}
         for index in range(len(dataset)):
             for label in dataset.get_data_info(index)['video_labels'].tolist():

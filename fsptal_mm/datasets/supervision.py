@@ -1,4 +1,4 @@
-"""Labels of a training sample by its kind of supervision: points, background clicks, or ground-truth segments."""
+"""Labels of a training sample, by the kind of supervision: points, background clicks, or ground-truth segments."""
 
 from typing import Any
 
@@ -14,22 +14,22 @@ SUPERVISIONS = ('points', 'clicks', 'segments')
 
 
 def supervision_labels(record: VideoRecord, grid: SnippetGrid, supervision: str, seed: int = 0) -> dict[str, Any]:
-    """Take the labels of one video that a model may be trained on.
+    """Select, draw or derive the labels that a model is trained on, for one video.
 
     Args:
         record (VideoRecord): The video.
         grid (SnippetGrid): Its feature grid.
         supervision: ``'points'``: the given points and clicks. ``'clicks'``: no points; the given background clicks,
-            or, where there are none, one drawn in each stretch without an action. ``'segments'``: a point or a click
-            in every snippet, from the ground truth.
-        seed: For drawn clicks.
+            or, where there are none, one drawn in each gap between actions. ``'segments'``: a point or a click in
+            every snippet, from the ground truth.
+        seed: Seed for drawing clicks, >= 0.
 
     Returns:
         dict: ``point_sec``, ``point_labels``, ``point_instances``, each ``(N,)``, and ``background_sec (K,)``, in
         seconds.
 
     Raises:
-        InputError: Clicks or points are made from segments, and the duration is unknown.
+        InputError: Clicks or points are made from segments, and the duration of the video is unknown.
     """
     if supervision == 'segments':
         return _dense_points(record, grid)
@@ -44,7 +44,7 @@ def supervision_labels(record: VideoRecord, grid: SnippetGrid, supervision: str,
 
 
 def _clicks(record, seed):
-    """No points; the background clicks of a video, or clicks drawn between its segments."""
+    """Labels without points: the background clicks of a video, else clicks drawn between its segments."""
     clicks = record.background_sec
     if not len(clicks):
         if record.duration_sec is None:
@@ -56,9 +56,9 @@ def _clicks(record, seed):
 
 
 def _dense_points(record, grid):
-    """Point in every snippet whose centre lies in a segment, and background click in every other snippet.
+    """Labels of all snippets: a point for each segment that holds the snippet's centre, else a background click.
 
-    A segment may be so short that it holds no centre: its point then lies in the snippet of its middle.
+    A segment that is too short to hold a centre gets a point in the snippet of its middle.
     """
     if record.duration_sec is None:
         raise InputError("a duration, for supervision='segments'", video=record.video_id, field='duration_sec')

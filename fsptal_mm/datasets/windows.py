@@ -1,4 +1,4 @@
-"""Windows of long videos, for localizers of a fixed length."""
+"""Windows of long videos, for localizers that take a fixed number of snippets."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -8,17 +8,19 @@ import numpy as np
 
 from fsptal_mm.utils.errors import InputError
 
+_ROUNDING_SNIPPETS = 1e-6  # a duration that exceeds whole snippets by less is meant to be whole
+
 
 @dataclass(frozen=True)
 class Windows:
     """Length and stride of the windows that a video is cut into.
 
     Windows overlap if the stride is shorter than the window. The last window ends with the video. A video shorter than
-    a window is one window, which is padded later.
+    a window makes one window, which ``CropToWindow`` pads.
 
     Args:
         num_snippets: Length of a window.
-        stride_snippets: From the start of one window to that of the next, at most their length.
+        stride_snippets: Snippets from the start of one window to the start of the next, at most ``num_snippets``.
 
     Raises:
         InputError: One of them is not a whole number >= 1, or the stride is longer than the window.
@@ -29,7 +31,11 @@ class Windows:
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> 'Windows':
-        """Build from a config ``dict(num_snippets=..., stride_snippets=...)``; InputError for other fields."""
+        """Build from a config ``dict(num_snippets=..., stride_snippets=...)``.
+
+        Raises:
+            InputError: A field is missing, unknown or wrong.
+        """
         if not isinstance(config, dict) or set(config) != {'num_snippets', 'stride_snippets'}:
             raise InputError('num_snippets and stride_snippets', field='windows', found=config)
         return cls(**config)
@@ -48,9 +54,10 @@ class Windows:
             info (dict): The video, with ``duration_sec`` and ``grid``.
 
         Returns:
-            list[dict]: For each window the fields of the video and ``window``, its snippets ``[start, stop)``, and
-            ``window_share_sec``, a time range: a window keeps only proposals whose middle lies in it. Neighbouring
-            ranges meet half-way between the middles of their windows, so that no action is found twice.
+            list[dict]: For each window the fields of the video and two more. ``window`` are its snippets
+            ``[start, stop)``. ``window_share_sec`` is a time range: the metric keeps only proposals of the window whose
+            middle lies in the range. Neighbouring ranges meet half-way between the middles of their windows, so that no
+            action is found twice.
 
         Raises:
             InputError: The video has no duration.
@@ -58,7 +65,8 @@ class Windows:
         if info['duration_sec'] is None:
             raise InputError('a duration, for windows', video=info['video_id'], field='duration_sec')
         grid = info['grid']
-        last = max(0, int(np.ceil(grid.num_snippets(info['duration_sec']) - 1e-6)) - self.num_snippets)
+        num_snippets = int(np.ceil(grid.num_snippets(info['duration_sec']) - _ROUNDING_SNIPPETS))
+        last = max(0, num_snippets - self.num_snippets)
         starts = np.append(np.arange(0, last, self.stride_snippets), last)
         parts = grid.to_sec((starts[1:] + starts[:-1] + self.num_snippets) / 2)
         edges = np.concatenate([[-np.inf], parts, [np.inf]]).tolist()

@@ -59,7 +59,7 @@ def test_split_file_decides_over_the_subset(load):
     assert list(annotations.videos) == ['c', 'a']
     # Classes are those of the whole file, so that training and test number them alike.
     assert load(split_file='a\n').classes == annotations.classes == ('Hop', 'Run')
-    for split, named in (('p\na\nq\n', '2 of 3 ids that it lacks: p, q'), ('a\na\n', 'split_file.txt:2'), ('\n', '')):
+    for split, named in (('p\na\nq\n', '2 of 3 ids unknown: p, q'), ('a\na\n', 'split_file.txt:2'), ('\n', '')):
         with refused('split_file.txt', named):
             load(split_file=split)
 

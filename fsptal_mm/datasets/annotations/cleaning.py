@@ -1,4 +1,4 @@
-"""Conversion of file rows to the arrays of a record: names become indices, known faults are corrected and counted."""
+"""Conversion of file rows to the arrays of a record: names become indices, common faults are corrected and counted."""
 
 import difflib
 import logging
@@ -13,19 +13,22 @@ from fsptal_mm.utils.errors import InputError
 
 from .readers import PointRow, SourceVideo
 
-# A point this little past the end is a click on the last frame with rounded times; more is a mistake.
+# A point at most this far behind the end is a click on the last frame whose time was rounded. Farther is a mistake.
 _END_TOLERANCE_SEC = 1.0
-_MAX_NAMED = 10  # classes in an error, those of similar names first
+_MAX_NAMED = 10  # classes that an error names, those with similar names first
 
 
 class RecordCleaner:
-    """Correct faults that are known from public files, refuse others, and warn once at the end.
+    """Converter that corrects the faults of public annotation files, and refuses others; :meth:`warn` reports all.
 
     Args:
         class_index (dict): From class name to index.
-        background_label (str): Points of this name are background clicks.
-        other_labels (str): ``'error'``: a label that is not in the class list is an error; ``'leave out'``: its points
+        background_label (str): Label that marks background clicks.
+        other_labels (str): ``'error'``: a label that is not in ``class_index`` is an error. ``'leave out'``: its points
             and segments are left out.
+
+    Raises:
+        InputError: ``other_labels`` is neither of the two.
     """
 
     def __init__(self, class_index: dict[str, int], background_label: str, other_labels: str = 'error') -> None:
@@ -34,17 +37,23 @@ class RecordCleaner:
         self.class_index = class_index
         self.background_label = background_label
         self.other_labels = other_labels
-        self._dirt = defaultdict(list)  # kind -> a video id per case
+        self._faults = defaultdict(list)  # from the kind of a fault to a video id per case
 
     def note_unknown(self, video_id: str, num_points: int) -> None:
         """Count the points of a video that the annotation file does not know."""
-        self._dirt['points of unknown videos (left out)'] += [video_id] * num_points
+        self._faults['points of unknown videos (left out)'] += [video_id] * num_points
 
     def segments(self, video_id: str, video: SourceVideo, file: str | Path | None) -> tuple[np.ndarray, np.ndarray]:
         """Convert the segments of a :class:`SourceVideo`.
 
+        Args:
+            video_id: The video.
+            video (SourceVideo): Its content in the annotation file.
+            file: The annotation file, for errors.
+
         Returns:
-            tuple: ``segments_sec (M, 2)`` float64 within the duration, and ``segment_labels (M,)`` int64.
+            tuple: ``segments_sec (M, 2)`` float64 and ``segment_labels (M,)`` int64, in the order of the file. Ends are
+            clipped to the duration, except those of segments that also start after it.
 
         Raises:
             InputError: A label is not in the class list.
@@ -52,24 +61,24 @@ class RecordCleaner:
         kept = {}  # an ordered set
         if video.wrong_segments:
             kind = 'segments that are reversed or start before 0 (left out: training on points reads none)'
-            self._dirt[kind] += [video_id] * video.wrong_segments
+            self._faults[kind] += [video_id] * video.wrong_segments
         for start, end, label in video.segments:
             index = self._index(label, file, video_id)
             if index is None:
                 continue
             segment = (start, end, index)
             if start == end:
-                self._dirt['segments without length (kept; no detection can match them)'].append(video_id)
+                self._faults['segments without length (kept; no detection can match them)'].append(video_id)
             if segment in kept:
-                self._dirt['duplicate segments (one kept)'].append(video_id)
+                self._faults['duplicate segments (one kept)'].append(video_id)
             kept[segment] = None
         segments_sec = np.array([segment[:2] for segment in kept], dtype=np.float64).reshape(-1, 2)
         if video.duration_sec is not None:
             past_end = segments_sec > video.duration_sec
             if past_end.any():
                 kind = 'segments that end after the video (clipped; kept if they also start after it)'
-                self._dirt[kind] += [video_id] * int(past_end[:, 1].sum())
-            # One that starts after the end stays as it is: official scripts count it as missed.
+                self._faults[kind] += [video_id] * int(past_end[:, 1].sum())
+            # A segment that starts after the end of the video stays as it is: official scripts count it as missed.
             inside = segments_sec[:, 0] < video.duration_sec
             segments_sec[inside] = np.minimum(segments_sec[inside], video.duration_sec)
         return segments_sec, np.array([segment[2] for segment in kept], dtype=np.int64)
@@ -77,14 +86,21 @@ class RecordCleaner:
     def points(
         self, video_id: str, rows: Iterable[PointRow], fps: float | None, duration_sec: float | None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Convert the points of one video, a list of :class:`PointRow`.
+        """Convert the points and background clicks of one video.
+
+        Args:
+            video_id: The video.
+            rows (Iterable[PointRow]): Its points.
+            fps: Native frames per second, needed for points that are frame numbers.
+            duration_sec: Duration, to check and move points; ``None`` if unknown.
 
         Returns:
-            tuple: ``point_sec``, ``point_labels``, ``point_instances``, each ``(N,)``, and ``background_sec (K,)``.
+            tuple: ``point_sec`` float64, ``point_labels`` and ``point_instances`` int64, each ``(N,)``, and
+            ``background_sec (K,)`` float64; times ascending.
 
         Raises:
-            InputError: A label is not in the class list, or not at the place that the file states; a point lies
-                outside the video; or points count frames and the frame rate is unknown.
+            InputError: A label is not in the class list, or has another index there than the file states; a point lies
+                outside the video; or points are frame numbers and the frames per second are unknown.
         """
         instance_of, background = {}, set()
         for row in rows:
@@ -96,15 +112,15 @@ class RecordCleaner:
             if label is None:
                 continue
             if self.other_labels == 'error' and row.class_index is not None and row.class_index != label:
-                expected = f'{label}, the place of {row.label!r} in the class list'
+                expected = f'{label}, the index of {row.label!r} in the class list'
                 raise InputError(expected, file=row.where, video=video_id, field='class_index', found=row.class_index)
             point = (sec, label, row.instance)
             if point in instance_of:
-                self._dirt['duplicate points (one kept)'].append(video_id)
-            # With the label: where actions of two classes coincide, they are two instances.
+                self._faults['duplicate points (one kept)'].append(video_id)
+            # The key includes the label: where actions of two classes coincide, they are two instances.
             instance_of[point] = (label, object() if row.instance is None else row.instance)
         points = sorted(instance_of, key=lambda point: point[:2])
-        numbers = {}
+        numbers = {}  # instances are numbered from 0, in the order of their first points
         for point in points:
             numbers.setdefault(instance_of[point], len(numbers))
         return (
@@ -116,7 +132,7 @@ class RecordCleaner:
 
     def _index(self, label, where, video_id):
         if label not in self.class_index and self.other_labels == 'leave out':
-            self._dirt['labels of other classes (left out)'].append(video_id)
+            self._faults['labels of other classes (left out)'].append(video_id)
             return None
         if label not in self.class_index:
             expected = (
@@ -135,7 +151,7 @@ class RecordCleaner:
         if row.in_frames:
             if fps is None:
                 expected = (
-                    'its native frames per second in fps_file (JSON, id -> number), since the points count frames'
+                    'its native frames per second in fps_file (JSON, id -> number), since points are frame numbers'
                 )
                 raise InputError(expected, file=row.where, video=video_id, field='fps')
             sec = row.time / fps
@@ -144,13 +160,13 @@ class RecordCleaner:
         if sec > duration_sec + _END_TOLERANCE_SEC:
             expected = f'a time within the {duration_sec:g} s of the video'
             raise InputError(expected, file=row.where, video=video_id, field='point', found=f'{sec:g} s')
-        self._dirt['points up to a second after the end of the video (moved to the end)'].append(video_id)
+        self._faults['points up to a second after the end of the video (moved to the end)'].append(video_id)
         return duration_sec
 
     def warn(self, files: Iterable[str | Path]) -> None:
-        """Log one warning about all corrected faults, if there were any."""
-        if self._dirt:
-            found = '; '.join(f'{kind}: {len(videos)}, in {_some(videos)}' for kind, videos in self._dirt.items())
+        """Log one warning about all corrected faults, if there were any; it names the annotation ``files``."""
+        if self._faults:
+            found = '; '.join(f'{kind}: {len(videos)}, in {_some(videos)}' for kind, videos in self._faults.items())
             print_log(f'{", ".join(map(str, files))}: {found}', logger='current', level=logging.WARNING)
 
 

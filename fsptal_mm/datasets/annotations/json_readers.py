@@ -1,4 +1,4 @@
-"""JSON annotations: ActivityNet's format, which LACP and HR-Pro share, mmaction2's, and the package's own."""
+"""Readers of JSON annotations: ActivityNet's format (also of LACP and HR-Pro), mmaction2's, and our plain format."""
 
 from functools import partial
 from pathlib import Path
@@ -14,19 +14,19 @@ _PLAIN_FIELDS = {'subset', 'duration_sec', 'fps', 'points', 'background_points_s
 
 
 class SourceAnnotations(NamedTuple):
-    """All videos of one JSON file; ``classes`` is ``None`` where the file has no class list."""
+    """Content of one JSON file: the videos by id, in its order. ``classes`` is ``None`` if it has no class list."""
 
     classes: list[str] | None
     videos: dict[str, SourceVideo]
 
 
 def read_annotations(path: str | Path, check_segments: bool = True) -> SourceAnnotations:
-    """Read a JSON file of one of the formats, which is recognized by its content.
+    """Read a JSON file; its content decides which of the three formats it has.
 
     Args:
         path: The file.
-        check_segments: Whether a segment that is reversed or starts before 0 is an error. Otherwise it is left out and
-            counted.
+        check_segments: Whether a segment that is reversed or starts before 0 is an error. If not, it is left out and
+            counted in ``wrong_segments`` of its video.
 
     Returns:
         SourceAnnotations: Every video of the file, in its order.
@@ -52,10 +52,13 @@ def read_annotations(path: str | Path, check_segments: bool = True) -> SourceAnn
 
 
 def read_plain_points(path: str | Path) -> list[PointRow]:
-    """Read the points of all videos of a file in the plain format, as :class:`PointRow`.
+    """Read the points and background clicks of all videos of a file in the plain format.
+
+    Returns:
+        list[PointRow]: In the order of the file; a click has no label.
 
     Raises:
-        InputError: The file does not have the plain format.
+        InputError: The file does not have the plain format, or a field is wrong.
     """
     content = read_json(path)
     if content.get('format') != PLAIN_FORMAT:
@@ -78,7 +81,7 @@ def _read_videos(content, key, read_video, path):
 def _activitynet_video(entry, video_id, path, check_segments, duration='duration'):
     """Read ``{"duration": 33.8, "fps": 30, "subset": "training", "annotations": [{"label", "segment": [s, e]}]}``.
 
-    LACP's file has no durations, and texts for numbers. HR-Pro and mmaction2 add fields, which are ignored.
+    LACP's file has no durations, and its numbers are texts. HR-Pro and mmaction2 add fields, which are ignored.
     """
     segments, wrong = [], 0
     for number, annotation in enumerate(get_field(entry, 'annotations', list, file=path, video=video_id)):
@@ -95,7 +98,7 @@ def _activitynet_video(entry, video_id, path, check_segments, duration='duration
 
 
 def _segment(start, end, check, **where):
-    """Start and end in seconds; None for a wrong segment that is not checked."""
+    """Start and end in seconds. A reversed or negative segment is an error with ``check``, else ``None``."""
     if not check and not 0 <= to_number(start, **where) <= to_number(end, **where):
         return None
     return to_segment(start, end, **where)

@@ -1,4 +1,4 @@
-"""Files of points: csv of LACP and HR-Pro, SF-Net's text files, BackTAL's clicks, our own JSON, exports of tools."""
+"""Readers of point files: csv of LACP and HR-Pro, SF-Net's txt, BackTAL's clicks, plain JSON, exports of tools."""
 
 import re
 from collections.abc import Mapping
@@ -22,8 +22,8 @@ def read_points(path: str | Path, columns: Mapping[str, str] | None = None) -> l
 
     Args:
         path: A csv of LACP or HR-Pro, VIA or BORIS; a txt of SF-Net or ELAN; a JSON file in the plain format, of Label
-            Studio or of SoccerNet.
-        columns: Names of the columns of any other table, see :func:`.read_table`.
+            Studio or of SoccerNet; or any other table, with ``columns``.
+        columns: Names of the columns of any other table, see :func:`.read_table`. Default: one of the formats above.
 
     Returns:
         list[PointRow]: In the order of the file.
@@ -51,11 +51,11 @@ def read_points(path: str | Path, columns: Mapping[str, str] | None = None) -> l
 
 
 def read_lacp_csv(path: str | Path) -> list[PointRow]:
-    """Read a csv with the columns ``class``, ``video_id`` and ``point`` (a frame at the native rate, from 0).
+    """Read a csv with the columns ``class``, ``video_id`` and ``point``, a frame number at the native rate, from 0.
 
-    Points of one class with the same ``start_frame`` and ``stop_frame`` belong to one instance. These columns are used
-    for nothing else, since a method that trains on points must not see boundaries. ``class_index``, if given, is
-    checked against the class list.
+    Three further columns may be there. Points of one class with the same ``start_frame`` and ``stop_frame`` belong to
+    one instance; these two are used for nothing else, since a method that trains on points must not see boundaries.
+    ``class_index`` is later checked against the class list.
 
     Raises:
         InputError: A column is missing, or a line has a wrong number of fields or a value that is no number.
@@ -68,7 +68,7 @@ def read_lacp_csv(path: str | Path) -> list[PointRow]:
         raise InputError(expected, file=f'{path}:1', found=names)
     points = []
     for where, cells in rows:
-        while len(cells) > len(names) and not cells[-1]:  # of a column that was emptied in a spreadsheet
+        while len(cells) > len(names) and not cells[-1]:  # a column was emptied in a spreadsheet
             cells.pop()
         if len(cells) != len(names):
             raise InputError(f'{len(names)} fields', file=where, found=len(cells))
@@ -92,10 +92,10 @@ def _csv_point(row, where):
 
 
 def read_sfnet_txt(path: str | Path) -> list[PointRow]:
-    """Read lines of ``video,seconds,label``, without header, in any order; times may be clock times, ``1:02.5``.
+    """Read a txt of lines ``video,time,label`` without a header; a time is seconds, or a clock time such as ``1:02.5``.
 
     Raises:
-        InputError: A line does not have three fields, or the second one is no number.
+        InputError: A line does not have three fields, or the second one is no time.
     """
     rows = []
     for where, line in read_lines(path):
@@ -111,10 +111,13 @@ def read_sfnet_txt(path: str | Path) -> list[PointRow]:
 
 
 def read_clicks(path: str | Path) -> list[PointRow]:
-    """Read a file of background clicks: the plain format, whose points are passed over, or BackTAL's.
+    """Read the background clicks of a file: JSON in the plain format, whose points are ignored, or BackTAL's csv.
+
+    Returns:
+        list[PointRow]: Rows without a label.
 
     Raises:
-        InputError: The file cannot be read.
+        InputError: The file has neither format, or a field is wrong.
     """
     if Path(path).suffix.lower() == '.json':
         return [row for row in read_plain_points(path) if row.label is None]
@@ -125,7 +128,7 @@ def read_backtal_csv(path: str | Path) -> list[PointRow]:
     """Read BackTAL's background clicks: a csv with the columns ``URLID``, the video, and ``Start``, in seconds.
 
     Raises:
-        InputError: A column is missing, or a value is no number.
+        InputError: A column is missing, or a value is no time.
     """
     rows = read_rows(path)
     _, names = next(rows, (None, []))

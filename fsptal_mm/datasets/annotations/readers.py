@@ -1,4 +1,4 @@
-"""Rows that all annotation readers return, and readers of further lists: splits, classes, frame rates, ranges."""
+"""Rows that all annotation readers return, and readers of split files, class lists, frame rates, ambiguous ranges."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,13 +13,14 @@ class PointRow(NamedTuple):
     """One point as it stands in its file: the label is a name, the time may be a frame number.
 
     Args:
-        where: File, with the line number if it has lines.
+        where: ``file:line``, for errors; for JSON the file, with the entry where it is known.
         video_id: Video, in the file's spelling.
         label: Name of the class; ``None`` for a background click.
-        time: Seconds, or frames at the video's native rate, from 0.
-        in_frames: Whether ``time`` counts frames.
-        instance: Equal for rows of one instance; ``None`` if the file does not state it.
-        class_index: Class index that the file states, if any.
+        time: Seconds, or a frame number at the video's native rate, from 0.
+        in_frames: Whether ``time`` is a frame number.
+        instance: Key of the action instance: rows of the same class and key label the same instance. ``None`` if the
+            file does not state it: the row is then an instance of its own.
+        class_index: Class index that the file states, if any; it is checked against the class list.
     """
 
     where: str
@@ -33,12 +34,16 @@ class PointRow(NamedTuple):
 
 @dataclass
 class SourceVideo:
-    """One video as it stands in its file: labels are names, nothing is clipped or dropped; all times in seconds.
+    """One video as it stands in its file: labels are names, and nothing is clipped. All times are in seconds.
 
     Args:
+        subset: Subset in the spelling of the file; ``None`` if the file does not state it.
+        duration_sec: Duration; ``None`` if the file does not state it.
+        fps: Native frames per second; ``None`` if the file does not state them.
         segments: ``(start, end, label)`` with ``0 <= start <= end``.
-        ambiguous: ``(start, end)``.
-        wrong_segments: Number of segments that were left out, since they are reversed or start before 0.
+        points: Points and background clicks.
+        ambiguous: ``(start, end)`` of ranges that evaluation may leave out.
+        wrong_segments: Number of segments that the reader left out, since they are reversed or start before 0.
     """
 
     subset: str | None = None
@@ -69,7 +74,7 @@ def read_split(path: str | Path) -> list[str]:
 def read_classes(path: str | Path) -> list[str]:
     """Read the names of a class list, one per line, in the order of their indices.
 
-    What stands behind a tab is left out: the key of the class in ``tools/annotate.py``.
+    A tab and a key may follow a name, for ``tools/annotate.py``: both are ignored here.
 
     Raises:
         InputError: The file is empty, or a name occurs twice.
@@ -90,7 +95,11 @@ def _unique_lines(path, what):
 
 
 def read_fps(path: str | Path) -> dict[str, float]:
-    """Read the native frames per second of every video, from LACP's ``fps_dict.json`` (id -> number)."""
+    """Read the native frames per second of every video, from LACP's ``fps_dict.json`` (id -> number).
+
+    Raises:
+        InputError: The file cannot be read, or a rate is no positive number.
+    """
     return {
         video_id.strip(): to_number(fps, 1e-3, file=path, video=video_id, field='fps')
         for video_id, fps in read_json(path).items()
@@ -104,7 +113,7 @@ def read_ambiguous(path: str | Path) -> dict[str, list[tuple[float, float]]]:
         dict: From video id to a list of ``(start, end)``.
 
     Raises:
-        InputError: A line does not have three fields, or its numbers are no range.
+        InputError: A line does not have three fields, or its start and end are not ``0 <= start <= end``.
     """
     ranges = {}
     for where, line in read_lines(path):

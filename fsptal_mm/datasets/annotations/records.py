@@ -1,4 +1,4 @@
-"""Record of a video, and its assembly from the annotation files of the user."""
+"""Records of videos, and :func:`load_annotations`, which assembles them from the user's annotation files."""
 
 import os
 from collections import defaultdict
@@ -22,13 +22,13 @@ _SUBSETS = {'training': 'train', 'validation': 'val', 'testing': 'test'}
 
 @dataclass(eq=False)
 class VideoRecord:
-    """One video. All times are in seconds from its start.
+    """Annotations of one video. All times are in seconds from its start.
 
     Args:
-        video_id: Its id in the spelling of the split file, else of the annotation file.
-        subset: Its subset in the spelling of the annotation file, if that states it.
-        duration_sec: Length; ``None`` if no file states it.
-        fps: Native frames per second, if known.
+        video_id: Its id, as the split file spells it, else as the annotation file does.
+        subset: Its subset, as the annotation file spells it; ``None`` if no file states it.
+        duration_sec: Duration; ``None`` if no file states it.
+        fps: Native frames per second; ``None`` if no file states them.
         point_sec (np.ndarray): ``(N,)`` float64, ascending.
         point_labels (np.ndarray): ``(N,)`` int64 class indices.
         point_instances (np.ndarray): ``(N,)`` int64: points of one action instance share a number, from 0.
@@ -53,7 +53,7 @@ class VideoRecord:
 
     @property
     def video_labels(self) -> np.ndarray:
-        """Classes of the points, ascending and unique, which are the video-level labels of training."""
+        """Video-level labels of training: ``(K,)`` int64 classes of the points, ascending, each once."""
         return np.unique(self.point_labels)
 
     @classmethod
@@ -65,7 +65,7 @@ class VideoRecord:
 
 @dataclass(eq=False)
 class Annotations:
-    """Class names in the order of their indices, and the videos in the order of the split."""
+    """Class names in the order of their indices, and the videos by id, in the order of the split."""
 
     classes: tuple[str, ...]
     videos: dict[str, VideoRecord]
@@ -90,40 +90,40 @@ def load_annotations(
 ) -> Annotations:
     """Read the videos of one split with their points and segments.
 
-    Faults that are known from public files are corrected, with one warning for all of them:
+    Faults that occur in public files are corrected, with one warning for all of them:
 
-    - Segments that end after the video are clipped. One that also starts after it, or has no length, stays as it is and
-      counts as missed, as in official scripts.
+    - Segments that end after the video are clipped. A segment that also starts after it, or has no length, stays as it
+      is and counts as missed, as in official scripts.
     - Duplicate segments and points count once.
     - Points up to a second after the end of the video are moved to the end.
     - Points of unknown videos are left out.
 
     Args:
         ann_file: JSON in ActivityNet's format (also LACP's ``gt.json`` and HR-Pro's ``gt_full.json``), in mmaction2's
-            (``anet_anno_train.json``) or in the plain format. ``None`` if there is no ground truth: ``split_file`` and
-            ``point_file`` are then needed.
+            (``anet_anno_train.json``) or in the plain format. ``None`` if there is no ground truth: ``split_file`` is
+            then required, and ``point_file`` for training.
         split_file: Video ids, one per line; it takes precedence over ``subset``. ActivityNet's prefix ``v_`` may stand
             before an id in one file and be missing in another.
-        subset: Subset of ``ann_file``, in any usual spelling. In a file that has validation and test videos only
-            (THUMOS14), ``train`` means the validation videos. In a file that has training and validation videos only
-            (GTEA), ``test`` means the validation videos.
+        subset: Subset of ``ann_file``, in any usual spelling. Default: all videos. In a file that has validation and
+            test videos only (THUMOS14), ``train`` means the validation videos. In a file that has training and
+            validation videos only (GTEA), ``test`` means the validation videos.
         point_file: Points that replace those of ``ann_file``: LACP's csv, SF-Net's txt, the plain format, or an export
             of ELAN (tab-delimited text), VIA or BORIS (csv), Label Studio or SoccerNet (json), see
             :func:`.read_points`; or a list of such files, one per annotator. Points of videos outside the split are
             left out.
-        background_file: Background clicks, BackTAL's csv or the plain format, beside the points; they replace those of
-            the points' file.
-        fps_file: JSON from video id to native frames per second, for a csv whose points count frames.
+        background_file: Background clicks, in BackTAL's csv or the plain format. They replace those that stand beside
+            the points.
+        fps_file: JSON from video id to native frames per second, for point files with frame numbers.
         ambiguous_file: THUMOS14's ``Ambiguous_test.txt``, which replaces the ranges of ``ann_file``.
         classes: Class names, or the path of a file with one per line. Default: the class list of ``ann_file`` if it has
             one, else its labels in alphabetical order (without segments: the labels of the points).
-        annotator: Index of the file of ``point_file`` to use. ``None``: for each video one of the files that have
-            points for it, drawn with ``seed`` and independent of other videos (SF-Net's practice).
+        annotator: Index of the file of ``point_file`` to use. ``None``: for each video, one of the files that have
+            points of it is drawn, independently of other videos (SF-Net's practice).
         seed: Seed for drawing annotators, >= 0.
-        background_label: Points of this name are background clicks, not actions.
-        other_labels: ``'error'``, or ``'leave out'``: labels that are not among ``classes`` are left out, with a
-            warning, to train or evaluate some of the classes of a file.
-        check_segments: Whether segments that are reversed or start before 0 are an error. Otherwise they are left out,
+        background_label: Label of points that are background clicks, not actions.
+        other_labels: ``'error'``: a label that is not among ``classes`` is an error. ``'leave out'``: its points and
+            segments are left out, with a warning, to train or evaluate some of the classes of a file.
+        check_segments: Whether segments that are reversed or start before 0 are an error. If not, they are left out,
             with a warning.
         columns: Names of the columns of ``point_file``, for any other table: see :func:`.read_table`.
 
@@ -175,6 +175,7 @@ def _clean(cleaner, video_id, video, ann_file):
 
 
 def _note_unknown(cleaner, annotators, videos):
+    """Count the points of videos that the annotation file does not list."""
     for video_id, rows in [item for groups in annotators for item in groups.items()]:
         if _find(videos, video_id) is None:
             cleaner.note_unknown(video_id, len(rows))
@@ -191,7 +192,7 @@ def _point_files(point_file, annotator):
 
 
 def _find(mapping, video_id):
-    """Entry of a video, with or without ActivityNet's prefix; ``None`` if there is none."""
+    """Entry of a video, whose id may differ by ActivityNet's prefix ``v_``; ``None`` if there is none."""
     return mapping.get(known_id(video_id, mapping))
 
 
@@ -203,6 +204,7 @@ def _by_video(rows):
 
 
 def _choose_rows(annotators, video_id, seed):
+    """Points of a video by one of the annotators who labelled it, drawn with ``seed``."""
     choices = [rows for rows in (_find(groups, video_id) for groups in annotators) if rows]
     if len(choices) > 1:
         return choices[video_rng(seed, video_id).integers(len(choices))]
@@ -210,7 +212,7 @@ def _choose_rows(annotators, video_id, seed):
 
 
 def _select_videos(source, ann_file, split_file, subset):
-    """Select the wanted videos; dict from id to :class:`SourceVideo`."""
+    """Videos of the split file, else of the subset, else of the annotation file: a dict from id to SourceVideo."""
     if split_file is not None:
         ids = read_split(split_file)
         if source is None:
@@ -218,8 +220,8 @@ def _select_videos(source, ann_file, split_file, subset):
         videos = {video_id: _find(source.videos, video_id) for video_id in ids}
         missing = [video_id for video_id, video in videos.items() if video is None]
         if missing:
-            found = f'{len(missing)} of {len(ids)} ids that it lacks: {", ".join(missing[:5])}'
-            raise InputError(f'ids of videos in {ann_file}', file=split_file, found=found)
+            found = f'{len(missing)} of {len(ids)} ids unknown: {", ".join(missing[:5])}'
+            raise InputError(f'ids of videos in {ann_file}', file=split_file, field='video id', found=found)
         return videos
     if source is None:
         raise InputError('a split file, since no annotation file lists the videos', field='split_file', found='None')
@@ -235,7 +237,7 @@ def _of_subset(videos, subset, ann_file):
 
     present = {canonical(video.subset) for video in videos.values()}
     wanted = canonical(subset)
-    if present == {'train', 'test', 'val'} - {wanted}:
+    if present == {'train', 'test', 'val'} - {wanted}:  # THUMOS14 has no training videos, GTEA no test videos
         wanted = 'val'
     if wanted not in present:
         found = sorted({str(video.subset) for video in videos.values()})
@@ -244,7 +246,7 @@ def _of_subset(videos, subset, ann_file):
 
 
 def _class_index(classes, source, annotators, background_label, file):
-    """Dict from class name to index, in the order of the indices; ``file``, the source of the labels, is for errors."""
+    """Dict from class name to index, in the order of the indices; ``file`` names the source of the labels in errors."""
     if isinstance(classes, (str, os.PathLike)):
         file, names = classes, read_classes(classes)
     elif classes is not None:

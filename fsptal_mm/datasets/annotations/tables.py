@@ -1,4 +1,4 @@
-"""Tables of points: any csv or tab-delimited text whose columns the user names, and what all such tables share."""
+"""Reader of tables of points whose columns the user names, and the reading of rows, times and video ids for others."""
 
 import csv
 import io
@@ -20,8 +20,12 @@ _COLUMNS = ('video', 'time', 'end', 'frame', 'label')
 def to_seconds(value: Any, **where: Any) -> float:
     """Convert a time to seconds: a number (``62.5``, ``62,5``) or a clock time (``1:02.5``, ``00:01:02,500``).
 
+    Args:
+        value: The time, a text or a number.
+        **where: Arguments of :class:`InputError`.
+
     Raises:
-        InputError: It is neither, or negative.
+        InputError: It is neither of the two, or is negative.
     """
     text = str(value).strip()
     clock = _CLOCK.fullmatch(text)
@@ -34,7 +38,15 @@ def to_seconds(value: Any, **where: Any) -> float:
 
 
 def video_name(path: str, **where: Any) -> str:
-    """Id of a video from its path or address: the name of the file without its suffix."""
+    """Id of a video, from the path or URL of its file: the name of the file without the suffix of a media file.
+
+    Args:
+        path: Path of Windows or Unix, or URL.
+        **where: Arguments of :class:`InputError`.
+
+    Raises:
+        InputError: The name is empty, or has control characters.
+    """
     name = to_name(re.split(r'[\\/]', to_name(path, **where))[-1], **where)
     return _MEDIA.sub('', name) or name
 
@@ -42,24 +54,25 @@ def video_name(path: str, **where: Any) -> str:
 def read_rows(
     path: str | Path, delimiter: str | None = None, comments: bool = False
 ) -> Iterator[tuple[str, list[str]]]:
-    """Yield ``file:line`` and the stripped cells of every row that has any: rows of emptied cells are left out.
+    """Yield ``file:line`` and the stripped cells of every row; rows whose cells are all empty are left out.
 
     Args:
         path: The file.
-        delimiter: Default: that of tab, semicolon and comma which stands most often in the first line. In a table whose
-            delimiter is given as a tab, quotes are plain characters.
+        delimiter: Delimiter of the cells. Default: comma, semicolon or tab, whichever is most frequent in the first
+            line. If a tab is given, quotes are plain characters.
         comments: Whether lines that begin with ``#`` are left out.
 
     Raises:
         InputError: A quote is never closed.
     """
     text = read_text(path)
-    text = re.sub(r'^"?#.*$', '', text, flags=re.MULTILINE) if comments else text  # the line stays, and counts
+    # The emptied lines stay, so that the line numbers in errors are those of the file.
+    text = re.sub(r'^"?#.*$', '', text, flags=re.MULTILINE) if comments else text
     first = next(filter(str.strip, text.splitlines()), '')
     quoting = csv.QUOTE_NONE if delimiter == '\t' else csv.QUOTE_MINIMAL
     options = dict(delimiter=delimiter or max(',;\t', key=first.count), quoting=quoting)
     reader = csv.reader(io.StringIO(text, newline=''), strict=True, skipinitialspace=True, **options)
-    line = 0  # the last one that could be read: the next one may open a quote that is never closed
+    line = 0  # the last line that was read without an error
     try:
         for row in reader:
             line = reader.line_num
@@ -75,17 +88,17 @@ def read_table(path: str | Path, columns: Mapping[str, str]) -> list[PointRow]:
 
     Args:
         path: A csv or tab-delimited text.
-        columns (dict[str, str]): Names of the columns, or their numbers from 1 in a table without a header:
-            ``label``; ``time``, seconds or clock times, or ``frame``, at the native rate from 0; ``end``, where a row
-            is a stretch of time, whose middle is then the point; ``video``, where the file is not about one video of
-            its own name.
+        columns (dict[str, str]): From field to the name of its column, or to its number from 1 in a table without a
+            header. ``label`` is required, and one of ``time`` (seconds or clock times) and ``frame`` (frame numbers at
+            the native rate, from 0). ``end``, in the same unit, makes rows stretches of time: the point is then their
+            middle. Without ``video``, all rows belong to the video that has the table's file name.
 
     Raises:
         InputError: A column is missing or unknown, or a cell cannot be read.
     """
     unknown = set(columns) - set(_COLUMNS)
     if unknown or 'label' not in columns or ('time' in columns) == ('frame' in columns):
-        expected = 'label=, either time= or frame=, and maybe end= and video='
+        expected = 'label=, either time= or frame=, and if needed end= and video='
         raise InputError(expected, field='columns', found=dict(columns))
     rows = read_rows(path)
     if all(str(name).isdecimal() for name in columns.values()):

@@ -1,6 +1,6 @@
-"""Exports of annotation tools: ELAN, VIA, BORIS, Label Studio, SoccerNet.
+"""Readers of the exports of annotation tools: ELAN, VIA, BORIS, Label Studio, SoccerNet.
 
-Where a tool marks a stretch of time instead of a point, its middle is taken.
+If a tool marks a stretch of time instead of a point, the middle of the stretch becomes the point.
 """
 
 import json
@@ -24,14 +24,14 @@ _ELAN_TIME = re.compile(r'\d{1,12}(:\d\d)*([.,]\d+)?', re.ASCII)
 def read_via_csv(path: str | Path) -> list[PointRow]:
     """Read the csv of VIA 3: ``temporal_coordinates`` are one time, or start and end. Rows without time are left out.
 
-    The label is the value of the first attribute that is set; of an attribute with options, the name of the option, and
-    one point for each chosen one.
+    The label is the value of the first attribute that is set. If the attribute has options, each chosen option makes a
+    point, with the name of the option as its label.
 
     Raises:
         InputError: A row cannot be read, or has a time and no label.
     """
     rows, stated = [], re.search(r'^("?)# ATTRIBUTE = (.*?)"?,*$', read_text(path), re.MULTILINE)
-    # A spreadsheet quotes the line, and doubles the quotes in it.
+    # A spreadsheet that saved the file has quoted this line, and doubled the quotes in it.
     attributes = stated[2].replace('""', '"') if stated and stated[1] else stated[2] if stated else '{}'
     attributes = _json(attributes, dict, path, 'ATTRIBUTE')
     for where, cells in read_rows(path, ',', comments=True):
@@ -69,10 +69,12 @@ def _json(text, kind, where, field):
 
 
 def read_boris_csv(path: str | Path) -> list[PointRow]:
-    """Read the table of events of BORIS, tabular or aggregated: its point events, and the middle of its state events.
+    """Read the table of events of BORIS: a point for each point event, and the middle of each state event.
+
+    A state event is one row with start and stop (aggregated table), or a row ``START`` and a row ``STOP`` (tabular).
 
     Raises:
-        InputError: A column is missing, or a time cannot be read.
+        InputError: A row has no behaviour or video, or a time cannot be read.
     """
     header, rows, begun = None, [], {}
     for where, cells in read_rows(path):
@@ -90,7 +92,7 @@ def read_boris_csv(path: str | Path) -> list[PointRow]:
         if stop is not None:
             sec = (sec + to_seconds(stop, field='Stop (s)', **place)) / 2
         kind, key = row.get('Status') or row.get('Behavior type'), (video_id, row.get('Subject'), label)
-        if kind == 'STOP' and key in begun:  # else it has no START, and counts as a point
+        if kind == 'STOP' and key in begun:  # a STOP without a START counts as a point
             earlier = begun.pop(key)
             rows[earlier] = rows[earlier]._replace(time=(rows[earlier].time + sec) / 2)
             continue
@@ -101,15 +103,15 @@ def read_boris_csv(path: str | Path) -> list[PointRow]:
 
 
 def is_boris(cells: list[str]) -> bool:
-    """True if the cells of a row are the header of BORIS."""
+    """Tell whether the cells of a row are the header of a table of BORIS."""
     return 'Behavior' in cells and ('Time' in cells or any(name.startswith('Start (s') for name in cells))
 
 
 def read_elan_txt(path: str | Path) -> list[PointRow]:
     """Read ELAN's tab-delimited text, with or without its header.
 
-    The label is the text of an annotation, else the name of its tier. The video is the media file of the lines before
-    the table, the file of a column, or else the text file's own name.
+    The label is the text of an annotation, or the name of its tier if there is no text. The video is the file that the
+    row names, else the media file that the lines before the table name, else the name of the text file.
 
     Raises:
         InputError: A row has no time or no label.
@@ -132,7 +134,10 @@ def read_elan_txt(path: str | Path) -> list[PointRow]:
 
 
 def _elan_named_row(cells, header):
-    """Times, labels and file of a row below a header: ``Begin Time - ss.msec``, ..., a text or a column per tier."""
+    """Times, labels and file of a row below a header: ``Begin Time - ss.msec``, ..., then a text, or a column per tier.
+
+    If a time stands there in several forms, the first of these is used: seconds, clock time, milliseconds.
+    """
     row = dict(zip(header, cells))
     times = []
     for kind in ('Begin Time', 'End Time'):
@@ -149,13 +154,17 @@ def _elan_named_row(cells, header):
 
 
 def _elan_row(cells, _):
-    """Times, labels and file of a row without a header: tier, participant, begin, end, duration, text, or file."""
+    """Times, labels and file of a row without a header: tier, participant, begin, end, duration, text, and maybe file.
+
+    Each time may stand there in several forms, one column each.
+    """
     first = next((place for place, cell in enumerate(cells) if place and _ELAN_TIME.fullmatch(cell)), len(cells))
     last = next((place for place in range(first, len(cells)) if not _ELAN_TIME.fullmatch(cells[place])), len(cells))
     clocks = [place for place in range(first, last) if ':' in cells[place]]
-    if len(clocks) > 1:  # a text behind them may be a number, too
+    # The text behind the times may be a number, too. The clock times tell how many columns are times.
+    if len(clocks) > 1:
         last = min(last, clocks[0] + len(clocks) * (clocks[1] - clocks[0]))
-    # Clock times stand for themselves; without any, the one form is seconds with a fraction, or milliseconds.
+    # Without clock times there is one form: seconds with a fraction, or whole milliseconds.
     times = [cells[place] for place in clocks[:2]]
     times = times or [cell if '.' in cell else _of_ms(cell) for cell in cells[first:last][:2]]
     texts = [cell for cell in cells[last:] if cell]
@@ -164,14 +173,18 @@ def _elan_row(cells, _):
 
 
 def _of_ms(text):
-    """Seconds of whole milliseconds; any other text stays, and is refused where times are read."""
+    """Seconds, of a text of whole milliseconds. Any other text gets a unit, so that :func:`to_seconds` refuses it."""
     return str(int(text) / 1000) if re.fullmatch(r'\d{1,12}', text, re.ASCII) else f'{text} ms'
 
 
 def read_label_studio(tasks: list[Any], path: str | Path) -> list[PointRow]:
-    """Read the content of Label Studio's JSON or JSON-MIN: timeline labels (frames, from 1) and regions in seconds.
+    """Read the content of Label Studio's JSON or JSON-MIN: timeline labels (frame numbers from 1), regions in seconds.
 
-    Of several annotations of a task, the first that was not cancelled counts.
+    If a task has several annotations, only the first one that was not cancelled is read.
+
+    Args:
+        tasks (list): Content of the file.
+        path: The file, for errors.
 
     Raises:
         InputError: A region has no time or label, or a task names no video.
@@ -189,13 +202,13 @@ def read_label_studio(tasks: list[Any], path: str | Path) -> list[PointRow]:
         address = next((text for text in texts if re.search(r'\.\w{2,4}$', text)), '')
         video_id = video_name(_UPLOADED.sub('', unquote(address)), file=where, field='data')
         for labels, value in regions:
-            in_frames = isinstance(value.get('ranges'), list)  # else seconds
+            in_frames = isinstance(value.get('ranges'), list)  # a region without ranges is in seconds
             for stretch in value['ranges'] if in_frames else [value]:
                 if not isinstance(stretch, dict):
                     raise InputError('start and end', file=where, video=video_id, field='ranges', found=stretch)
                 place = dict(file=where, video=video_id)
                 times = [to_number(stretch.get(key), 0, field=key, **place) for key in ('start', 'end')]
-                time = max(sum(times) / 2 - in_frames, 0)  # its first frame is 1
+                time = max(sum(times) / 2 - in_frames, 0)  # Label Studio counts frames from 1, a PointRow from 0
                 names = [to_name(label, 'the name of a class', field='label', **place) for label in labels]
                 rows += [PointRow(where, video_id, name, time, in_frames=in_frames) for name in names]
     return rows
@@ -219,7 +232,11 @@ def _label_studio_regions(task) -> Iterator[tuple[list, dict]]:
 def read_soccernet(content: dict[str, Any], path: str | Path) -> list[PointRow]:
     """Read the content of SoccerNet's ``Labels-v2.json``; the video is ``UrlLocal/HALF``, such as ``league/game/1``.
 
-    The dataset finds the features with ``suffix='_ResNET_TF2.npy'``.
+    :class:`.PointTALDataset` finds SoccerNet's features with ``suffix='_ResNET_TF2.npy'``.
+
+    Args:
+        content (dict): Content of the file.
+        path: The file, for errors, and for the name of the game if there is no ``UrlLocal``.
 
     Raises:
         InputError: An event has no label, half or position.
@@ -243,7 +260,10 @@ def read_soccernet(content: dict[str, Any], path: str | Path) -> list[PointRow]:
 
 
 def read_json_export(path: str | Path) -> list[PointRow] | None:
-    """Read the points of Label Studio or SoccerNet; ``None`` for a JSON file of another kind.
+    """Read a JSON file of Label Studio or SoccerNet.
+
+    Returns:
+        list[PointRow] | None: None for a JSON file of another kind.
 
     Raises:
         InputError: See :func:`read_label_studio` and :func:`read_soccernet`.

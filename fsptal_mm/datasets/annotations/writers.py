@@ -1,4 +1,4 @@
-"""Writers of annotation files: the plain format, and those of other toolboxes."""
+"""Writers of annotation files, in the plain format and in the formats of other toolboxes."""
 
 import csv
 from pathlib import Path
@@ -9,7 +9,8 @@ from fsptal_mm.utils.writing import atomic_write, write_json
 from .json_readers import PLAIN_FORMAT, PLAIN_VERSION
 from .records import Annotations
 
-_ROUNDED_SEC = 2e-3  # containers round a frame's time, and the duration that makes the mean rate, to milliseconds
+# Times may be rounded to milliseconds: that of a frame, and the duration from which the mean frame rate was computed.
+_ROUNDED_SEC = 2e-3
 
 
 def save_plain(path: str | Path, annotations: Annotations) -> None:
@@ -43,16 +44,19 @@ def _plain_entry(record, classes):
 def save_activitynet(
     path: str | Path, annotations: Annotations, fps: float | None = None, covered_sec: dict[str, float] | None = None
 ) -> None:
-    """Write ActivityNet's format, and the class names, one per line, into ``NAME_classes.txt`` beside it.
+    """Write ``NAME.json`` in ActivityNet's format, and ``NAME_classes.txt`` beside it, one class name per line.
 
-    OpenTAD reads the two as ``ann_file`` and ``class_map``; most of its datasets need ``frame``, which is
-    written if the frames per second are known.
+    OpenTAD reads the two as ``ann_file`` and ``class_map``. Most of its datasets need the field ``frame``, the number
+    of frames of a video, which is written if the frames per second are known.
 
     Args:
         path: JSON file to write.
         annotations (Annotations): Videos with ``duration_sec`` and segments.
-        fps: Frames per second of videos that do not state their own.
-        covered_sec: Ignored: the arguments are those of :func:`save_mmaction2`.
+        fps: Frames per second of videos that do not state their own. Default: such videos get no ``frame``.
+        covered_sec: Ignored; there so that this function is called like :func:`save_mmaction2`.
+
+    Raises:
+        WriteError: A file cannot be written.
     """
     database = {}
     for video_id, record in annotations.videos.items():
@@ -63,7 +67,8 @@ def save_activitynet(
         database[video_id]['annotations'] = _segments(record, annotations.classes)
     with atomic_write(Path(path).with_name(f'{Path(path).stem}_classes.txt')) as file:
         file.writelines(f'{name}\n' for name in annotations.classes)
-    write_json(path, {'version': 'VERSION 1.3', 'taxonomy': [], 'database': database})  # last: where it is, both are
+    # Written last, so that a JSON file never stands without its class names.
+    write_json(path, {'version': 'VERSION 1.3', 'taxonomy': [], 'database': database})
 
 
 def save_mmaction2(
@@ -77,7 +82,7 @@ def save_mmaction2(
         path: JSON file to write.
         annotations (Annotations): Videos with ``duration_sec`` and segments.
         fps: Frames per second of videos that do not state their own.
-        covered_sec (dict[str, float], optional): Seconds of each video that its features cover; default: all.
+        covered_sec (dict[str, float], optional): Seconds of each video that its features cover. Default: all of it.
 
     Raises:
         InputError: A video's frames per second are not known.
@@ -103,9 +108,9 @@ def save_mmaction2(
 def save_lacp(folder: str | Path, annotations: Annotations, write_classes: bool = True) -> None:
     """Write the points in LACP's format: ``point_labels.csv``, ``fps_dict.json``, ``split_train.txt``, ``classes.txt``.
 
-    A point is a frame number, from 0, at the video's native rate. If frames are not equally long, it is a fraction at
-    the mean rate, so that its time stays exact. ``start_frame`` and ``stop_frame`` are unknown and left empty. LACP has
-    no clicks on background: they are left out.
+    A point is a frame number, from 0, at the video's native rate. Where frames are not equally long, it is a fraction
+    (time times mean rate), so that the time stays exact. ``start_frame`` and ``stop_frame`` are unknown and left empty.
+    LACP's format has no background clicks: they are left out.
 
     Args:
         folder: Folder to write into.

@@ -1,4 +1,4 @@
-"""Dataset class of the embedded dataset, which generates its files."""
+"""Dataset class of the embedded dataset, which is generated at first use."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from .generator import ensure_synthetic
 
 @DATASETS.register_module()
 class SyntheticPointTALDataset(PointTALDataset):
-    """:class:`PointTALDataset` that generates its files below ``data_root`` first, unless they are there already.
+    """:class:`PointTALDataset` that first generates its files below ``data_root``, unless they are there already.
 
     Args:
         generator (dict, optional): Fields of :class:`SyntheticParams` that differ from the default.

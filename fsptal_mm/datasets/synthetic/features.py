@@ -13,17 +13,17 @@ from fsptal_mm.utils.errors import InputError
 from ..annotations.records import Annotations
 from ..point_sampling import video_rng
 
-# Samples per snippet at which an instance is drawn before it is averaged: a snippet's 16 frames, every second one.
+# Instants per snippet at which an instance is computed; their mean goes into the feature. Of 16 frames, every second.
 _SAMPLES = 8
-# The visible end of an instance differs from the annotated one by at most this share of its length.
+# The visible start or end of an instance differs from the annotated one by at most this share of its length.
 _MAX_JITTER = 0.3
-# Correlation times in snippets of the two kinds of smooth noise and of the drift between a video's scenes.
+# Correlation times, in snippets: of the two kinds of smooth noise, and of the drift between the scenes of a video.
 _SLOW_SNIPPETS, _FAST_SNIPPETS, _DRIFT_SNIPPETS = 6.0, 1.5, 60.0
 # Steepness of the drift: most of the time one of the two scenes prevails.
 _DRIFT_STEEPNESS = 2.0
-# Length of background pieces in videos without any instance: THUMOS14's median.
+# Length of background pieces in videos without instances: the median length of THUMOS14's instances.
 _PIECE_SNIPPETS = 4.5
-_NUM_PHASES = 3
+_NUM_PHASES = 3  # of an action: beginning, middle, end
 
 _POSITIVE = {
     'train_videos',
@@ -58,12 +58,12 @@ class SyntheticParams:
         phase_constancy: Share (of the squared length) of a prototype that stays through its three phases.
         instance_strength: Range of the factor by which the strength of each instance is multiplied.
         style_strength: Strength of the random vector that each instance adds to its prototype.
-        soft_end: Length of the fade at either end, as a share of the instance.
+        soft_end: Length of the fade at each end, as a share of the instance.
         boundary_jitter: Standard deviation of the distance from annotated to visible end, as a share of the instance.
         snippets_per_piece: Mean number of snippets for which one action-like background piece is drawn.
         piece_strength: Factor of the strength of a background piece.
-        piece_likeness: Share of the own motion of its class that a background piece shows; the rest is other motion.
-        own_pieces: Share of the pieces whose class occurs in the video.
+        piece_likeness: Share of its class's own motion that a background piece shows; the rest is other motion.
+        own_pieces: Share of the background pieces that resemble a class of the video; the others resemble any class.
         context_strength: Strength of the scene, which action and background share.
         class_context: Share (of the squared length) of a scene that is typical of the video's classes.
         slow_noise: Strength of noise with a correlation time of 6 snippets.
@@ -136,8 +136,8 @@ def make_features(annotations: Annotations, params: SyntheticParams) -> Iterator
     """Make the features of one video after the other.
 
     The latent vector of a snippet is the sum of scene, instances, action-like background pieces and noise. A fixed
-    random map and a ReLU turn it into a feature. The features of a video depend on ``params``, its id, duration and
-    segments, and on the list of classes (neighbours in it are related in pairs), not on other videos or their order.
+    random linear map and a ReLU turn it into a feature. Classes 0 and 1, 2 and 3, ... are related pairs. The features
+    of a video depend on ``params``, its id, duration and segments, and the number of classes, not on other videos.
 
     Args:
         annotations (Annotations): Videos with durations and segments; points are not used.
@@ -161,7 +161,14 @@ def make_features(annotations: Annotations, params: SyntheticParams) -> Iterator
 
 
 class _World:
-    """Shared by all videos: class prototypes and background pieces ``(C, 3, K)``, class scenes, the map to D."""
+    """Random vectors that all videos share, K the latent dimension.
+
+    Attributes:
+        actions: ``(C, 3, K)`` class prototypes, in three phases.
+        pieces: ``(C, 3, K)`` background pieces that resemble the class.
+        scenes: ``(C, K)`` scenes that are typical of the class.
+        lift: ``(K, D)`` linear map from latent vectors to features.
+    """
 
     def __init__(self, num_classes, params):
         size = params.latent_dim
@@ -172,15 +179,15 @@ class _World:
         shared = shared + pair * self._motions('pairs', of_pair[-1] + 1, params)[of_pair]
         special = own * self._motions('classes', num_classes, params)
         self.actions = shared + special
-        feints = own * self._motions('background pieces', num_classes, params)
+        other = own * self._motions('background pieces', num_classes, params)
         unlike = np.sqrt(1 - params.piece_likeness**2)
-        self.pieces = params.piece_strength * (shared + params.piece_likeness * special + unlike * feints)
+        self.pieces = params.piece_strength * (shared + params.piece_likeness * special + unlike * other)
         self.scenes = _unit(video_rng(params.seed, 'scenes').standard_normal((num_classes, size)))
         self.lift = video_rng(params.seed, 'lift').standard_normal((size, params.dim))
 
     @staticmethod
     def _motions(name, count, params):
-        """``(count, 3, K)`` of expected length 1, in part the same in all three phases."""
+        """Motions ``(count, 3, K)`` of expected length 1: a constant part, and one that differs between the phases."""
         rng = video_rng(params.seed, name)
         constant = _unit(rng.standard_normal((count, 1, params.latent_dim)))
         phases = _unit(rng.standard_normal((count, _NUM_PHASES, params.latent_dim)))
@@ -192,7 +199,7 @@ def _unit(vectors):
 
 
 def _video_latent(num_snippets, segments, labels, world, params, video_id):
-    """Latent vectors ``(T, K)`` of one video; ``segments`` ``(M, 2)`` in snippets."""
+    """Latent vectors ``(T, K)`` of one video, of its ``segments (M, 2)`` in snippets."""
     rng = video_rng(params.seed, f'features of {video_id}')
     own = np.unique(labels) if len(labels) else np.arange(len(world.scenes))
     latent = _scene(num_snippets, own, world, params, rng) + _noise(num_snippets, params, rng)
@@ -212,6 +219,7 @@ def _video_latent(num_snippets, segments, labels, world, params, video_id):
 
 
 def _scene(num_snippets, own, world, params, rng):
+    """Scene ``(T, K)``: a drift between two scenes, in part those of the ``own`` classes of the video."""
     scenes = np.sqrt(1 - params.class_context) * _unit(rng.standard_normal((2, params.latent_dim)))
     scenes += np.sqrt(params.class_context) * world.scenes[own].mean(0)
     drift = 1 / (1 + np.exp(-_DRIFT_STEEPNESS * _smooth_noise(num_snippets, 1, _DRIFT_SNIPPETS, rng)))
@@ -227,7 +235,7 @@ def _noise(num_snippets, params, rng):
 
 
 def _smooth_noise(num_snippets, size, correlation_snippets, rng):
-    """Stationary first-order noise ``(T, size)`` of variance 1."""
+    """Stationary first-order autoregressive noise ``(T, size)`` of variance 1."""
     keep = np.exp(-1 / correlation_snippets)
     noise = rng.standard_normal((num_snippets, size))
     noise[1:] *= np.sqrt(1 - keep**2)
@@ -237,7 +245,7 @@ def _smooth_noise(num_snippets, size, correlation_snippets, rng):
 
 
 def _add_instance(latent, start, end, motion, params, rng):
-    """Add an instance from ``start`` to ``end`` (snippets), ``motion`` ``(3, K)``, with a style of its own."""
+    """Add an instance of ``motion (3, K)`` from ``start`` to ``end``, in snippets, with a random style of its own."""
     style = params.style_strength * rng.standard_normal(motion.shape[1]) / np.sqrt(motion.shape[1])
     fade = params.soft_end * (end - start) / 2
     first, stop = max(0, int(np.floor(start - fade))), min(len(latent), int(np.ceil(end + fade)))
@@ -245,7 +253,8 @@ def _add_instance(latent, start, end, motion, params, rng):
         return
     time = first + (np.arange((stop - first) * _SAMPLES) + 0.5) / _SAMPLES
     position = (time - start) / (end - start)
-    # Half strength at the ends; phases are hat functions about 1/6, 1/2 and 5/6 that add up to 1.
+    # The strength is one half at both ends. The weights of the phases are hat functions about 1/6, 1/2 and 5/6 of the
+    # instance; they add up to 1.
     envelope = np.clip(np.minimum(position, 1 - position) / params.soft_end + 0.5, 0, 1)
     centres = (np.arange(_NUM_PHASES) + 0.5) / _NUM_PHASES
     distance = np.abs(np.clip(position, centres[0], centres[-1])[:, None] - centres)

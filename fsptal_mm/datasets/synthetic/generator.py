@@ -19,26 +19,27 @@ from ..annotations.writers import save_plain
 from ..point_sampling import draw_points, video_rng
 from .features import SyntheticParams, make_features
 
-# To be raised when the same parameters give other data: folders of an older generator are then made anew.
+# Raise it when the same parameters give other data: folders of an older version are then generated anew.
 GENERATOR_VERSION = 1
 
-# In related pairs: the features of neighbours have much in common.
+# Classes 0 and 1, 2 and 3, ... are related pairs, whose features have much in common.
 CLASSES = (
     'dive', 'cliff_dive', 'serve', 'smash', 'high_jump', 'long_jump', 'javelin', 'hammer', 'pitch', 'bowl',
 )  # fmt: skip
-# Every segment of the first class is also one of the second, as CliffDiving and Diving on THUMOS14.
+# Every segment of class 1 is also a segment of class 0, as of CliffDiving and Diving on THUMOS14.
 _ALSO = {1: 0}
-# Videos of other classes that show both of a pair in turn, as CricketBowling and CricketShot; 27 of 410 on THUMOS14.
+# Share of the videos of other classes that show both classes of a pair in turn, as CricketBowling and CricketShot do:
+# 27 of 410 videos of THUMOS14.
 _PAIR_SHARE = 0.1
 
-# The rest is fitted to THUMOS14's 410 videos, in snippets. Medians (lengths, gaps, durations) are those of log-normal
-# distributions, and each spread is a standard deviation of the logarithm.
+# The numbers below are fitted to THUMOS14's 410 videos. Lengths are in snippets. Lengths, durations and gaps have
+# log-normal distributions: a median, and as spread the standard deviation of the logarithm.
 _VIDEO_MEDIAN, _VIDEO_SPREAD = 235, 0.85
 _VIDEO_MIN, _VIDEO_MAX = 20, 600  # THUMOS14's longest has 2615: too slow for a demo
-_CLASS_MEDIANS = (1.8, 14)  # of durations: from CricketShot to CleanAndJerk
-_DURATION_SPREAD_VIDEOS, _DURATION_SPREAD = 0.35, 0.4
+_CLASS_MEDIANS = (1.8, 14)  # durations of instances, of the shortest and the longest class: CricketShot, CleanAndJerk
+_DURATION_SPREAD_VIDEOS, _DURATION_SPREAD = 0.35, 0.4  # between the videos of a class, and within a video
 _DURATION_MIN, _DURATION_MAX = 0.4, 60
-_GAP_MEDIAN, _GAP_SPREAD_VIDEOS, _GAP_SPREAD = 9, 1.1, 0.9
+_GAP_MEDIAN, _GAP_SPREAD_VIDEOS, _GAP_SPREAD = 9, 1.1, 0.9  # between instances
 _MARGIN_MEDIAN, _MARGIN_SPREAD = 15, 1.2  # before the first and after the last instance
 
 # Name of the generator in meta.json.
@@ -47,12 +48,12 @@ _POINT_FILES = {'annotations.json': 'gaussian', 'annotations_manual.json': 'unif
 
 
 def draw_annotations(params: SyntheticParams, point_style: str = 'gaussian') -> Annotations:
-    """Draw videos with clustered instances of log-normal duration, mostly of one class each.
+    """Draw the annotations of videos: clustered instances of log-normal duration, in most videos of one class.
 
     Args:
         params (SyntheticParams): Only ``seed``, ``snippet_sec``, ``train_videos`` and ``test_videos`` are used.
-        point_style: Style of the points in training videos: ``'gaussian'`` (near the middle, "automatic") or
-            ``'uniform'`` (anywhere, "manual"). It changes nothing else. Test videos have no points.
+        point_style: Style of the points in training videos, see :func:`.draw_points`: ``'gaussian'`` stands for
+            automatic points, ``'uniform'`` for manual ones. It changes nothing else. Test videos have no points.
 
     Returns:
         Annotations: 10 classes, each in both subsets; ids such as ``train_007``.
@@ -84,7 +85,7 @@ def _draw_video(video_id, subset, label, median_duration, params):
     return VideoRecord(
         video_id=video_id,
         subset=subset,
-        duration_sec=(num_snippets + rng.random()) * params.snippet_sec,  # videos do not end where a snippet ends
+        duration_sec=(num_snippets + rng.random()) * params.snippet_sec,  # real videos do not end where a snippet ends
         fps=None,
         point_sec=np.zeros(0),
         point_labels=np.zeros(0, dtype=np.int64),
@@ -116,7 +117,7 @@ def _draw_instances(num_snippets, median_duration, rng):
 
 
 def _with_points(record, style, seed):
-    """Draw one click per segment; classes that have the same segment share it."""
+    """Draw one point per segment; classes that have the same segment get points at the same time."""
     segments, of_segment = np.unique(record.segments_sec, axis=0, return_inverse=True)
     points = draw_points(segments, style, video_rng(seed, f'{style} points of {record.video_id}'))
     record.point_sec = points[of_segment.reshape(-1)]
@@ -126,7 +127,7 @@ def _with_points(record, style, seed):
 
 
 def select_videos(annotations: Annotations, count: int, max_sec: float = np.inf, seed: int = 0) -> Annotations:
-    """Draw a small set of videos in which every class occurs.
+    """Draw some of the videos, so that every class occurs in them.
 
     The videos are put into a random order. The first video of each class is taken, then further ones in this order.
 
@@ -150,7 +151,7 @@ def select_videos(annotations: Annotations, count: int, max_sec: float = np.inf,
             first.setdefault(label, video_id)
     missing = [name for label, name in enumerate(annotations.classes) if label not in first]
     if missing or count > len(short) or count < len(set(first.values())):
-        found = f'{len(short)} of at most {max_sec} s, without one of {missing[:5]}'
+        found = f'{len(short)} of at most {max_sec} s, and classes without a video: {missing[:5]}'
         raise InputError(f'{count} videos that show every class', field='count', found=found)
     chosen = list(dict.fromkeys([*first.values(), *order]))[:count]
     return Annotations(
@@ -161,13 +162,12 @@ def select_videos(annotations: Annotations, count: int, max_sec: float = np.inf,
 def ensure_synthetic(root: str | Path, **params: Any) -> Path:
     """Generate the embedded dataset, unless the folder holds it already, made with these parameters.
 
-    The files are written elsewhere and moved into place when all are there. Other processes wait for them. The folder
-    then holds
-    ``annotations.json`` ("automatic" points), ``annotations_manual.json`` (the same videos with "manual" points),
-    ``features/{train,test}/ID.npy`` ``(T, D)`` float16, ``split_{train,test}.txt`` and ``meta.json``.
+    The folder then holds ``annotations.json`` (automatic points), ``annotations_manual.json`` (the same videos with
+    manual points), ``features/{train,test}/ID.npy`` ``(T, D)`` float16, ``split_{train,test}.txt`` and ``meta.json``.
+    The files are written into another folder, which is renamed when it is complete. Other processes wait meanwhile.
 
     Args:
-        root: The folder. One that this function made with other parameters or an older version is replaced.
+        root: The folder. A dataset that this function made with other parameters or an older version is replaced.
         **params: Fields of :class:`SyntheticParams`.
 
     Returns:
@@ -182,14 +182,15 @@ def ensure_synthetic(root: str | Path, **params: Any) -> Path:
     if _read_meta(root) == meta:
         return root
     root.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(root.parent / f'.{root.name}.lock'):  # the system lets go of it when a process is killed
+    with FileLock(root.parent / f'.{root.name}.lock'):  # the system releases the lock when a process is killed
         found = _read_meta(root)
         if found == meta:
             return root
         if found is None and root.exists() and (root.is_file() or any(root.iterdir())):
-            raise InputError('no folder, or one that was generated', file=root, found='a folder without our meta.json')
+            expected = 'an empty or missing folder, or a dataset that was generated'
+            raise InputError(expected, file=root, found='something else (no meta.json of the generator)')
         partial = root.parent / f'.{root.name}.partial'
-        shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
+        shutil.rmtree(partial, ignore_errors=True)  # a process that was killed may have left it
         _write_set(partial, params)
         write_json(partial / 'meta.json', meta)
         shutil.rmtree(root, ignore_errors=True)
@@ -214,7 +215,17 @@ def _write_set(folder, params):
 
 
 def save_split(folder: str | Path, name: str, annotations: Annotations, params: SyntheticParams) -> None:
-    """Write ``features/NAME/ID.npy`` and ``split_NAME.txt`` below ``folder``, each file atomically."""
+    """Write the features and the ids of videos, each file atomically.
+
+    Args:
+        folder: Folder for ``features/NAME/ID.npy`` and ``split_NAME.txt``.
+        name: Name of the split.
+        annotations (Annotations): Its videos.
+        params (SyntheticParams): As in :func:`.make_features`.
+
+    Raises:
+        InputError: A video has no duration, or its id cannot be the name of a file.
+    """
     paths = {video_id: path_below(Path(folder, 'features', name), video_id, '.npy') for video_id in annotations.videos}
     for video_id, features in make_features(annotations, params):
         with atomic_write(paths[video_id], 'wb') as file:

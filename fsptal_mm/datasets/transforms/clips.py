@@ -1,4 +1,4 @@
-"""Loading of clips from video files, for training through a backbone."""
+"""Transform that loads clips from video files, to train through a backbone."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,16 +13,16 @@ from fsptal_mm.utils.reading import known_file
 
 from .loading import SnippetLoader
 
-_CHUNK_SNIPPETS = 16  # clips are built in portions of so many, so that frames are not kept twice
-_WHOLE_FRAMES = 1e-6  # seconds per snippet times frames per second, in floating point
+_CHUNK_SNIPPETS = 16  # clips are built in portions of so many, so that the frames of a whole video are not kept twice
+_ROUNDING_FRAMES = 1e-6  # error of seconds per snippet times frames per second, in floating point
 
 
 @TRANSFORMS.register_module()
 class LoadSnippetClips(SnippetLoader):
     """Load one clip per snippet from a video file, in place of ``LoadSnippetFeatures``.
 
-    The clips are those of offline extraction: they lie around the snippets of the dataset's ``grid``, which begins
-    with the video. Every video is sampled at ``fps``, whatever its own rate. The frames are kept as bytes.
+    The clips are the same as in offline extraction: they are centred on the snippets of the dataset's ``grid``, which
+    begins with the video. Every video is sampled at ``fps``, whatever its own rate. The frames stay uint8.
 
     Required keys: ``video_id``, ``feature_paths``, ``grid``, ``duration_sec``. Added: ``features (T, ...)`` uint8,
     in the shape that ``FormatShape`` of the pipeline gives. Changed: ``duration_sec``, if the annotations lack it.
@@ -32,9 +32,12 @@ class LoadSnippetClips(SnippetLoader):
             ``FormatShape``. One view without randomness is taken, see ``ClipPipeline``.
         fps: Frames per second at which videos are sampled.
         snippet_frames: Length of a clip in frames, at ``fps``. Default: one stride of the grid.
-        clip_len: Number of these frames, evenly spread, that the backbone sees. Default: all.
+        clip_len: Number of frames that the backbone sees, evenly spread over the clip. Default: all.
         allow_damaged: Whether to take what can be read of truncated and damaged videos. Default: they are errors.
         length_tolerance: See :class:`SnippetLoader`.
+
+    Raises:
+        InputError: An argument is out of range, or the pipeline does not fit ``ClipPipeline``.
     """
 
     def __init__(
@@ -61,8 +64,8 @@ class LoadSnippetClips(SnippetLoader):
         """Read the clips, and check their number against the duration.
 
         Raises:
-            InputError: The video cannot be read, or its length does not fit its duration; there are several files for
-                one video; or the grid does not begin with the video, or has no whole number of frames per snippet.
+            InputError: The video cannot be read, or its length does not fit the duration in the annotations; there are
+                several files for one video; or the grid does not fit, see :meth:`clip_grid`.
         """
         paths, video_id = results['feature_paths'], results['video_id']
         if len(paths) != 1:
@@ -78,9 +81,13 @@ class LoadSnippetClips(SnippetLoader):
         return results
 
     def clip_grid(self, grid: SnippetGrid, video_id: str | None = None) -> ClipGrid:
-        """Convert a video's :class:`.SnippetGrid` to a ``ClipGrid``; InputError if it has no whole number of frames."""
+        """Convert a video's :class:`.SnippetGrid` to a ``ClipGrid``.
+
+        Raises:
+            InputError: A snippet is no whole number of frames at ``fps``, or the grid does not begin with the video.
+        """
         stride = round(grid.snippet_sec * self.fps)
-        if abs(grid.snippet_sec * self.fps - stride) > _WHOLE_FRAMES or not stride or grid.offset_sec:
+        if abs(grid.snippet_sec * self.fps - stride) > _ROUNDING_FRAMES or not stride or grid.offset_sec:
             raise InputError(
                 f'a whole number of frames at {self.fps} per second, and an offset of 0',
                 video=video_id,

@@ -1,4 +1,4 @@
-"""Packing of a transform's dictionary into the input of the model."""
+"""Transforms that pack features and labels into the input of a model."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,13 +18,13 @@ _POINT_KEYS = ('point_sec', 'point_labels', 'point_instances', 'background_sec')
 
 @TRANSFORMS.register_module()
 class PackPointTALInputs(BaseTransform):
-    """Pack features and labels.
+    """Pack features or clips, and labels, for :class:`.PointTAL`.
 
-    ``inputs`` are the features ``(T, D)``, as float32, or the clips, unchanged. The data sample holds
+    ``inputs`` are the features ``(T, D)`` as float32, or the clips ``(T, ...)`` as uint8. The data sample holds
     ``snippet_instances (T, C)``, ``background_labels (T,)`` and ``gt_video_labels (C,)`` as data. Its meta information
     is for inference and evaluation: the grid, the duration, the points and, in a dataset with ``test_mode``, the
-    ground-truth segments, which each process of a distributed test gives to the metric. Training samples hold no
-    segment.
+    ground-truth segments, from which each process of a distributed test evaluates its videos. Training samples hold no
+    ground-truth segment.
 
     Required keys: ``features``, ``snippet_instances``, ``background_labels``, ``grid``, ``duration_sec``,
     ``video_id``, ``video_labels``, ``num_classes`` and the evaluation keys.
@@ -42,7 +42,7 @@ class PackPointTALInputs(BaseTransform):
         video_labels[torch.as_tensor(results['video_labels'], dtype=torch.long)] = 1
         truth = () if results.get('is_training') else _EVALUATION_KEYS
         meta = {key: results[key] for key in (*truth, *self.meta_keys) if key in results}
-        # With the prefix of the segments and video labels: they come from the annotations, too.
+        # Points come from the annotations, like segments and video labels: they get the same prefix.
         meta.update({f'gt_{key}': results[key] for key in _POINT_KEYS if key in results})
         meta.update(
             video_id=results['video_id'],
@@ -55,7 +55,7 @@ class PackPointTALInputs(BaseTransform):
         sample.background_labels = torch.from_numpy(results['background_labels'])
         sample.gt_video_labels = video_labels
         features = results['features']
-        # Clips stay bytes, a quarter of the memory: the data preprocessor turns some of them into numbers at a time.
+        # Clips stay uint8, a quarter of the memory: the data preprocessor converts a few of them at a time.
         features = np.ascontiguousarray(features, dtype=np.float32 if features.ndim == 2 else features.dtype)
         return dict(inputs=torch.from_numpy(features), data_samples=sample)
 
@@ -64,12 +64,12 @@ class PackPointTALInputs(BaseTransform):
 class PackLocalizerInputs(BaseTransform):
     """Pack features and ground-truth segments for mmaction2's own localizers, such as BMN.
 
-    These localizers express time as a share of the range that the features cover. "Frames" are snippets here, so the
-    model needs ``feature_extraction_interval=1``. If it needs a fixed length, put ``CropToWindow`` or
-    ``ResizeSnippets`` before.
+    These localizers express time as a share of the range that the features cover. Their "frames" are snippets here, so
+    the model needs ``feature_extraction_interval=1``. If it needs a fixed length, put ``CropToWindow`` or
+    ``ResizeSnippets`` before this transform.
 
     ``inputs`` are the features ``(D, T)``. The data sample holds ``gt_instances.gt_bbox (N, 2)``, the ground-truth
-    segments as shares from 0 to 1; segments of which less than half is covered by features are left out. Meta
+    segments as shares from 0 to 1; a segment is left out if features cover less than half of it. Meta
     information for the localizer: ``video_name``, ``duration_second`` (covered by features), ``duration_frame`` and
     ``feature_frame`` (both T). For the metric: ``video_id``, ``duration_sec``, ``offset_sec`` (start of the features),
     ``window_share_sec`` (of a window) and the ground-truth segments.

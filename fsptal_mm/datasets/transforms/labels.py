@@ -1,4 +1,4 @@
-"""Transforms of point labels: onto the snippet grid, extension (Sec. 3.1, Appendix A), and changes of the grid."""
+"""Transforms of labels and grid: points to snippets, label extension (Sec. 3.1, Appendix A), resizing, cropping."""
 
 from typing import Any
 
@@ -9,16 +9,16 @@ from mmcv.transforms import BaseTransform
 from fsptal_mm.structures import NO_INSTANCE, SnippetGrid
 from fsptal_mm.utils.errors import InputError, check_numbers
 
-_MAX_WEIGHT = 1000  # of Eq. 1: a labelled snippet becomes about as many
-_EXTENT = 0.5  # theta: an extended snippet belongs to the original one if it lies within half a snippet of its centre
+_MAX_WEIGHT = 1000  # largest sampling weight of Eq. 1: a labelled snippet becomes about so many
+_EXTENT = 0.5  # theta: an extended snippet takes the labels of the original one if it is at most so many snippets away
 
 
 @TRANSFORMS.register_module()
 class PointsToSnippets(BaseTransform):
     """Label the snippets in which points lie: the only place where label times in seconds become snippets.
 
-    Two points of one class in one snippet count as one instance, the first. Extractors drop the last incomplete
-    snippet: a point there goes to the last snippet that has features.
+    Two points of one class in one snippet count as one instance, that of the earlier point. Extractors may drop the
+    last, incomplete snippet: a point in it labels the last snippet that has features.
 
     Required keys: ``features``, ``grid``, ``duration_sec``, ``num_classes``, ``point_sec``, ``point_labels``,
     ``point_instances``, ``background_sec``. Added: ``snippet_instances (T, C)`` int32, the instance of class c that
@@ -45,7 +45,7 @@ class PointsToSnippets(BaseTransform):
     def _rows(results, field, num_snippets):
         rows = results['grid'].to_snippet(results[field])
         last = max(num_snippets, int(results['grid'].to_snippet(results['duration_sec'])))
-        # Overlapping clips: the first snippet begins after the video, and takes what lies before it.
+        # Where clips overlap, the first snippet begins after the start of the video, and takes the points before it.
         first = 0 if 'window' in results else min(0, int(results['grid'].to_snippet(0.0)))
         outside = (rows < first) | (rows > last)
         if outside.any():
@@ -62,7 +62,7 @@ class PointsToSnippets(BaseTransform):
 class ExtendPointLabels(BaseTransform):
     """Label extension, module A: stretch time around the points, so that more snippets have labels (Eq. 1).
 
-    For training only: at test time nothing is labelled and nothing may be resampled.
+    For training only: at test time there are no labels, and nothing may be resampled.
 
     Required keys: ``features (T_ori, D)``, ``snippet_instances``, ``background_labels``. Changed: the labels, to
     length T, and with ``stage='features'`` the features. Added: ``snippet_positions (T,)``, the fractional index of the
@@ -76,7 +76,7 @@ class ExtendPointLabels(BaseTransform):
             fewer snippets to embed. This also works for clips.
 
     Raises:
-        InputError: An argument is wrong.
+        InputError: A weight is not from 1 to 1000, or ``stage`` is neither of the two.
     """
 
     def __init__(self, label_weight: float = 2.5, neighbour_weight: float = 1.67, stage: str = 'features') -> None:
@@ -89,7 +89,11 @@ class ExtendPointLabels(BaseTransform):
         self.stage = stage
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Extend the labels and resample the features."""
+        """Extend the labels and, with ``stage='features'``, resample the features.
+
+        Raises:
+            InputError: Clips are to be resampled.
+        """
         instances = results['snippet_instances']
         positions = self.sampling_positions((instances != NO_INSTANCE).any(1))
         if self.stage == 'features':
@@ -102,10 +106,10 @@ class ExtendPointLabels(BaseTransform):
         return results
 
     def sampling_positions(self, labelled: np.ndarray) -> np.ndarray:
-        """Positions of the extended snippets among the original ones.
+        """Positions of the extended snippets among the original ones (Eq. 1).
 
         Args:
-            labelled (np.ndarray): ``(T_ori,)`` bool.
+            labelled (np.ndarray): ``(T_ori,)`` bool: whether a snippet has a point.
 
         Returns:
             np.ndarray: ``(T,)`` ascending positions in ``[0, T_ori - 1]``; the identity where nothing is labelled.
@@ -126,7 +130,7 @@ class ResizeSnippets(BaseTransform):
     """Resample the features of a video to a fixed number of snippets by linear interpolation.
 
     This is usual on ActivityNet, whose videos are short and mostly show one action. The grid is changed accordingly, so
-    times of labels and proposals stay correct. Put it before ``PointsToSnippets``.
+    that times of labels and proposals stay correct. Put this transform before ``PointsToSnippets``.
 
     Required keys: ``features``, ``grid``. Changed: both.
 
@@ -139,10 +143,14 @@ class ResizeSnippets(BaseTransform):
         self.num_snippets = num_snippets
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Resample the features and adapt the grid."""
+        """Resample the features and change the grid.
+
+        Raises:
+            InputError: The features are clips.
+        """
         original, grid = len(results['features']), results['grid']
         scale = original / self.num_snippets
-        # Centre to centre, so that the ends of the video stay where they are.
+        # Positions of the centres of the new snippets: the ends of the video stay where they are.
         positions = np.clip((np.arange(self.num_snippets) + 0.5) * scale - 0.5, 0, original - 1)
         results['features'] = interpolate(results['features'], positions)
         results['grid'] = SnippetGrid(grid.snippet_sec * scale, grid.offset_sec)
@@ -153,16 +161,18 @@ class ResizeSnippets(BaseTransform):
 class CropToWindow(BaseTransform):
     """Crop the features to the window of a sample, and pad them with zeros behind the end of the video.
 
-    For datasets with ``windows``. The grid is shifted accordingly, so times stay correct. Put it before packing.
+    For datasets with ``windows``. The grid is shifted accordingly, so that times stay correct. Put this transform
+    before the packing.
 
-    Required keys: ``features``, ``grid``, ``window``. Changed: the first two.
-
-    Raises:
-        InputError: The dataset cuts no windows.
+    Required keys: ``features``, ``grid``, ``window``. Changed: ``features``, ``grid``.
     """
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Crop the features and shift the grid."""
+        """Crop the features and shift the grid.
+
+        Raises:
+            InputError: The dataset has no ``windows``.
+        """
         if 'window' not in results:
             raise InputError('windows of the dataset, for CropToWindow', video=results['video_id'], field='windows')
         (start, stop), grid = results['window'], results['grid']
@@ -173,7 +183,14 @@ class CropToWindow(BaseTransform):
 
 
 def interpolate(features: np.ndarray, positions: np.ndarray) -> np.ndarray:
-    """Interpolate ``(T, D)`` features linearly at ``(N,)`` positions in snippets within ``[0, T - 1]``.
+    """Interpolate features linearly.
+
+    Args:
+        features (np.ndarray): ``(T, D)``.
+        positions (np.ndarray): ``(N,)`` fractional indices of snippets, within ``[0, T - 1]``.
+
+    Returns:
+        np.ndarray: ``(N, D)``.
 
     Raises:
         InputError: The features are clips.
@@ -190,8 +207,9 @@ def interpolate(features: np.ndarray, positions: np.ndarray) -> np.ndarray:
 def _carry_labels(labels, positions, empty):
     """Carry labels ``(T_ori, K)`` of original snippets over to the extended ones, ``(T, K)``.
 
-    An extended snippet takes the labels of the original snippet within half a snippet of it. A labelled snippet without
-    such a neighbour labels the nearest extended snippet; of two at the same distance, the left one.
+    An extended snippet takes the labels of each original snippet that is at most ``_EXTENT`` away. If a labelled
+    snippet has no extended snippet so near, it labels the nearest one; of two equally near, the earlier. Where two
+    original snippets label one column of an extended snippet, the earlier counts. ``empty`` stands for no label.
     """
     carried = np.full((len(positions), labels.shape[1]), empty, dtype=labels.dtype)
     labelled = np.flatnonzero((labels != empty).any(1))

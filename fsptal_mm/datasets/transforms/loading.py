@@ -1,4 +1,4 @@
-"""Loading of snippet features."""
+"""Transform that loads snippet features, and the check that their number fits the duration."""
 
 import logging
 from typing import Any
@@ -14,11 +14,14 @@ from ..feature_files import FeatureReader, check_features
 
 
 class SnippetLoader(BaseTransform):
-    """Base class of transforms that load the snippets of a video; checks their number against the duration.
+    """Base class of transforms that load the snippets of a video; it checks their number against the duration.
 
     Args:
-        length_tolerance: Share of the expected number of snippets by which T may differ. Within it, a difference of
-            more than one snippet gives a warning; beyond it an error.
+        length_tolerance: Share of the expected number of snippets by which T may differ. A difference of more than one
+            snippet gives a warning, and an error if it is more than this share, too.
+
+    Raises:
+        InputError: ``length_tolerance`` is no number >= 0.
     """
 
     def __init__(self, length_tolerance: float) -> None:
@@ -29,12 +32,16 @@ class SnippetLoader(BaseTransform):
     def check_grid(self, results: dict[str, Any]) -> None:
         """Compare the number of snippets T with the number expected from the duration.
 
-        A difference of at most 1 is accepted. Where clips overlap, there are fewer by the offset of the grid if all are
-        whole, and more by it if the last ones are padded: both are accepted. A difference within ``length_tolerance``
-        gives a warning, once per loader. An unknown duration is set from T.
+        A difference of at most 1 is accepted. Where clips overlap, extractors that keep whole clips only make fewer
+        snippets, by the offset of the grid, and extractors that pad the last clips make as many more: both are
+        accepted. A larger difference within ``length_tolerance`` gives a warning, once per loader. If the duration is
+        unknown, it is computed from T.
+
+        Args:
+            results (dict): With ``features``, ``grid``, ``duration_sec``, ``video_id`` and ``feature_paths``.
 
         Raises:
-            InputError: The difference is larger.
+            InputError: The difference is more than 1 and not within ``length_tolerance``.
         """
         found, grid = len(results['features']), results['grid']
         if results['duration_sec'] is None:
@@ -61,28 +68,34 @@ class SnippetLoader(BaseTransform):
         if off > self.length_tolerance * expected:
             raise error
         self._has_warned = True
-        print_log(f'{error} (said once; check_dataset lists all such videos)', 'current', logging.WARNING)
+        message = f'{error} (further videos are not reported; tools/data/check_dataset.py lists all)'
+        print_log(message, 'current', logging.WARNING)
 
 
 @TRANSFORMS.register_module()
 class LoadSnippetFeatures(SnippetLoader):
     """Load the snippet features of a video from one or several files and concatenate them along dimension D.
 
-    Formats, by the file's suffix: ``.npy``, ``.npz``, ``.csv`` (one row per snippet, with or without a header, as
-    mmaction2's BMN features), ``.h5``/``.hdf5`` (one file per video, or one for all with an array or a group per
-    video). ActivityNet's prefix ``v_`` may stand before the name of a file or be missing. Any number type is read and
-    becomes float32. Nothing in a file is executed (``allow_pickle=False``), links of HDF5 files to other files are
-    refused, and so are features of more than 2 GiB, before they are unpacked.
+    The suffix of a file decides its format: ``.npy``, ``.npz``, ``.csv`` (one row per snippet, with or without a
+    header, as mmaction2's BMN features), ``.h5`` and ``.hdf5`` (one file per video, or one for all videos with an array
+    or a group per video). ActivityNet's prefix ``v_`` may stand before the name of a file or be missing. Any number
+    type is read and becomes float32. Nothing in a file is executed (``allow_pickle=False``). Links of HDF5 files to
+    other files are refused, and so are features of more than 2 GiB, before they are unpacked.
 
     Required keys: ``video_id``, ``feature_paths``, ``grid``, ``duration_sec``. Added: ``features (T, D)``; if they are
     there already, they are only checked. Changed: ``duration_sec``, if the annotations lack it.
 
     Args:
-        key: Name of the array in ``.npz`` and HDF5 files; not needed if there is only one.
+        key: Name of the array in ``.npz`` and HDF5 files. Default: the array with the name of the video, else the only
+            array.
         length_tolerance: See :class:`SnippetLoader`.
         backend_args (dict, optional): File backend of mmengine, for features that are not on a local disk.
-        crops (int | str, optional): For arrays of several crops, ``(T, crops, D)``: the index of one, or ``'mean'``.
+        crops (int | str, optional): For arrays of several crops, ``(T, crops, D)``: the index of the crop to take, from
+            0, or ``'mean'`` of all crops. Default: such arrays are an error.
         crop_axis: Axis of the crops: 1, or 0 for ``(crops, T, D)``.
+
+    Raises:
+        InputError: An argument is out of range.
     """
 
     def __init__(
@@ -101,7 +114,8 @@ class LoadSnippetFeatures(SnippetLoader):
 
         Raises:
             InputError: A file is missing, truncated, unreadable or too large; an array has a wrong shape or type, NaN
-                or Inf, or no snippet; the streams differ in length; or the length does not fit the grid.
+                or Inf, or no snippet; the streams differ in length by more than 1; or the length does not fit the
+                duration.
         """
         video, paths = results['video_id'], results['feature_paths']
         if 'features' in results:
@@ -110,7 +124,8 @@ class LoadSnippetFeatures(SnippetLoader):
             streams = [self.reader.read(path, video) for path in paths]
         lengths = [len(stream) for stream in streams]
         if max(lengths) - min(lengths) > 1:
-            raise InputError('streams whose lengths differ by at most 1', file=paths, video=video, found=lengths)
+            expected = 'streams whose numbers of snippets differ by at most 1'
+            raise InputError(expected, file=paths, video=video, field='number of snippets', found=lengths)
         features = np.concatenate([stream[: min(lengths)] for stream in streams], axis=1)
         results['features'] = features
         self.check_grid(results)

@@ -1,4 +1,4 @@
-"""Clips of a video on the snippet grid, as input of a recognizer."""
+"""Reading of clips of a video on the snippet grid, as input of a recognizer."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -14,23 +14,23 @@ from fsptal_mm.utils.errors import InputError
 
 from .reader import VideoReader
 
-_DECODED_AT_ONCE = 16  # frames of full size in memory; they are scaled and cropped before the next ones are decoded
-_EDGE_SNIPPETS = 1e-3  # durations are rounded: a snippet whose centre is the very end of the video is none
+_DECODED_AT_ONCE = 16  # frames of full size in memory: they are scaled and cropped before the next ones are decoded
+_EDGE_SNIPPETS = 1e-3  # durations are rounded: a snippet whose centre is so near to the end of the video does not count
 
 
 @dataclass(frozen=True)
 class ClipGrid:
-    """Grid of clips: the instants of a video that form the clip of each snippet.
+    """Grid of clips: the times of the frames that form the clip of each snippet.
 
-    Snippet t stands for the seconds ``[t, t + 1) * stride_frames / fps``, and its clip is centred on them. So the grid
-    begins and ends with the video, however long a clip is. Beyond the ends of the video, the first and the last frame
-    are repeated.
+    Snippet t covers the seconds ``[t, t + 1) * stride_frames / fps``, and its clip is centred on them. So the grid
+    begins and ends with the video, however long a clip is. A clip that reaches beyond an end of the video repeats the
+    first or the last frame.
 
     Args:
         fps: Frames per second at which every video is sampled, whatever its own rate.
         snippet_frames: Length of a clip, in frames at ``fps``.
         stride_frames: Frames at ``fps`` from one snippet to the next.
-        clip_len: Number of the ``snippet_frames`` frames that the model sees, evenly spread. Default: all.
+        clip_len: Number of frames that the model sees, evenly spread over the ``snippet_frames``. Default: all.
 
     Raises:
         InputError: A number is not positive, or a number of frames is not whole.
@@ -56,11 +56,18 @@ class ClipGrid:
         return SnippetGrid(self.stride_frames / self.fps)
 
     def num_snippets(self, duration_sec: float) -> int:
-        """Number of snippets of a video: those whose centre lies in it, at least one."""
+        """Number of snippets of a video, T: those whose centre lies in it, at least 1."""
         return max(1, int(self.snippet_grid.num_snippets(duration_sec) + 0.5 - _EDGE_SNIPPETS))
 
     def times_sec(self, snippets: Sequence[int] | np.ndarray) -> np.ndarray:
-        """Instants of the clips of ``(S,)`` snippets: ``(S, clip_len)`` seconds, also before 0 and after the end."""
+        """Times of the frames of clips, in seconds.
+
+        Args:
+            snippets: ``(S,)`` indices of snippets.
+
+        Returns:
+            np.ndarray: ``(S, clip_len)`` float64; times before 0 and after the end of the video occur.
+        """
         spread = ((np.arange(self.clip_len) + 0.5) * self.snippet_frames / self.clip_len).astype(np.int64)
         start = np.asarray(snippets)[:, None] * self.stride_frames - (self.snippet_frames - self.stride_frames) // 2
         return (start + spread) / self.fps
@@ -71,8 +78,11 @@ class ClipPipeline:
 
     Args:
         test_pipeline (list[dict]): Test pipeline of the recognizer, or its part from scaling to ``FormatShape``. Steps
-            that find, sample and decode frames are left out, since the grid decides that, and so are those after
+            that find, sample and decode frames are left out, since the grid replaces them, and so are steps after
             ``FormatShape``. Crops at several places become the centre crop.
+
+    Attributes:
+        steps (list[dict]): Configs of the steps that are used.
 
     Raises:
         InputError: The pipeline has no ``FormatShape``; or it samples frames, and no step decodes them.
@@ -90,13 +100,25 @@ class ClipPipeline:
         self._spatial = Compose(spatial)
 
     def scale(self, frames: Sequence[np.ndarray], modality: str) -> list[np.ndarray]:
-        """Scale and crop single frames; a list as long as ``frames``."""
+        """Scale and crop frames.
+
+        Args:
+            frames: ``(H, W, C)`` uint8 arrays of one size.
+            modality: ``'RGB'`` or ``'Flow'``, as in ``VideoReader``.
+
+        Returns:
+            list[np.ndarray]: As many frames, scaled and cropped.
+        """
         shape = frames[0].shape[:2]
         results = dict(imgs=list(frames), img_shape=shape, original_shape=shape, modality=modality)
         return list(self._spatial(results | dict(num_clips=1, clip_len=len(frames)))['imgs'])
 
     def format(self, clips: Sequence[Sequence[np.ndarray]], modality: str) -> torch.Tensor:
-        """Pack scaled frames, ``S`` lists of ``clip_len``, into the shape that the model takes.
+        """Pack scaled frames into the shape that the model takes.
+
+        Args:
+            clips: S lists of ``clip_len`` frames, as :meth:`scale` returns them.
+            modality: As in :meth:`scale`.
 
         Returns:
             Tensor: uint8, ``(S, 1, C, clip_len, H, W)`` for 3D models and ``(S, clip_len, C, H, W)`` for 2D ones; flow

@@ -1,4 +1,4 @@
-"""Decoding of a video file by PyAV, forward from its beginning or from a key frame."""
+"""Decoding of a video file with PyAV, forward from its beginning or from a key frame."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,14 +10,15 @@ from av.video.stream import VideoStream
 
 from fsptal_mm.utils.errors import InputError
 
-USE_ANYWAY = 'a whole and sound file (allow_damaged, or --allow-damaged, takes what can be read)'
+# Expected value of errors of damaged files.
+USE_ANYWAY = 'a complete, undamaged file (allow_damaged, or --allow-damaged, takes what can be read)'
 
 
 def open_container(path: str | Path) -> tuple[InputContainer, VideoStream]:
     """Open a video file.
 
     Returns:
-        tuple: The container, and its video stream; of several ones, the one that players show.
+        tuple: The container, and its video stream: of several streams, the one that players show.
 
     Raises:
         InputError: The file is missing, empty or unreadable, has no video, or its codec is unknown.
@@ -35,12 +36,13 @@ def open_container(path: str | Path) -> tuple[InputContainer, VideoStream]:
         raise InputError('a video', file=path, found='a file without pictures')
     if stream.codec_context is None:
         raise InputError('a codec that FFmpeg decodes', file=path, found='an unknown one')
-    stream.codec_context.thread_count = 1  # quickest per processor: several videos are read at once by workers
+    # One thread per video is quickest per processor core: several worker processes read videos at the same time.
+    stream.codec_context.thread_count = 1
     return container, stream
 
 
 def reason(error: FFmpegError) -> str:
-    """Message of an error of FFmpeg, with what FFmpeg logged last."""
+    """Message of an error of FFmpeg, followed by the last line that FFmpeg logged about it."""
     logged = error.log[2].strip() if error.log else ''
     return f'{error.strerror}: {logged}' if logged else error.strerror
 
@@ -54,27 +56,30 @@ def decode(
 ) -> Iterator[av.VideoFrame]:
     """Decode frames in the order in which they are shown, from the beginning of a container or from a key frame.
 
+    Frames before the first one that can be decoded are left out without an error, as by players: a file that was cut
+    between two key frames begins with such frames.
+
     Args:
         container (InputContainer): The open file.
-        stream (VideoStream): Its stream.
-        key_pts: Time of the key frame that is sought, in ticks. What is found may begin earlier or, in files without
-            a good index, later. Default: no seek, in a container just opened.
-        has_keys: Whether the file marks key frames; decoding then begins with one.
-        allow_damaged: Whether to leave out what cannot be decoded.
+        stream (VideoStream): Its video stream.
+        key_pts: Time of the key frame to seek, in ticks of the stream. Decoding may begin earlier or, in files without
+            a good index, later. Default: no seek, for a container that was just opened.
+        has_keys: Whether the file marks key frames. If so, decoding begins with a key frame.
+        allow_damaged: Whether to leave out what cannot be decoded. Default: it is an error.
 
     Yields:
-        VideoFrame: All frames but those before the first one that can be decoded, which players leave out of clips
-        cut between key frames, too.
+        VideoFrame: One frame after the other.
 
     Raises:
-        InputError: A part is damaged.
+        InputError: A part of the file is damaged.
     """
     waits, started = has_keys, False
     try:
         if key_pts is not None:
             container.seek(key_pts, stream=stream)
         for packet in container.demux(stream):
-            waits = waits and not packet.is_keyframe and packet.size > 0  # the last, empty one fetches what is left
+            # The last packet is empty: it makes the decoder return the frames that it still holds.
+            waits = waits and not packet.is_keyframe and packet.size > 0
             if waits:
                 continue
             try:
@@ -87,7 +92,7 @@ def decode(
                 if frame.is_corrupt and not started:
                     continue
                 if frame.is_corrupt and not allow_damaged:
-                    raise _damage(container, stream, frame, 'a frame in pieces')
+                    raise _damage(container, stream, frame, 'a frame that is decoded in part')
                 started = True
                 yield frame
     except FFmpegError as error:

@@ -1,4 +1,4 @@
-"""Optical flow of a video as frames of two channels, x and y: from images on disk, or by TV-L1."""
+"""Readers of optical flow as frames of two channels, x and y: from images on disk, or computed by TV-L1."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,8 +11,8 @@ from fsptal_mm.utils.errors import InputError
 from .reader import VideoReader, open_video
 
 RGB_SOURCE, FLOW_SOURCES = 'video', ('tvl1',)
-_BOUND_PIXELS = 20  # the usual range of stored flow: -20 ... 20 pixels per frame become 0 ... 255
-_SHORT_SIDE = 256  # flow is computed at this size, to which models of flow scale their inputs
+_BOUND_PIXELS = 20  # the usual range of stored flow: -20 to 20 pixels per frame become 0 to 255
+_SHORT_SIDE = 256  # pixels of the shorter side at which flow is computed: recognizers scale flow to this size
 
 
 def open_frames(path: str | Path, source: str, fps: float, allow_damaged: bool = False) -> VideoReader:
@@ -20,13 +20,14 @@ def open_frames(path: str | Path, source: str, fps: float, allow_damaged: bool =
 
     Args:
         path: The video file.
-        source: ``'video'`` for its RGB frames. For flow: ``'tvl1'``, or a folder with one folder per video (named as
-            its file, without suffix) of images ``flow_x_*`` and ``flow_y_*``.
-        fps: Frames per second of the grid; flow by TV-L1 is motion within one such frame.
+        source: ``'video'``: its RGB frames. ``'tvl1'``: flow computed by TV-L1. Any other text: a folder of flow
+            images; it holds one folder per video, named as the video file without suffix, with images ``flow_x_*`` and
+            ``flow_y_*``.
+        fps: Frames per second of the grid; flow by TV-L1 is the motion within ``1 / fps`` seconds.
         allow_damaged: See :func:`open_video`.
 
     Returns:
-        VideoReader: Of RGB frames, or of flow ``(H, W, 2)`` uint8.
+        VideoReader: Reader of RGB frames, ``(H, W, 3)`` uint8, or of flow, ``(H, W, 2)`` uint8.
 
     Raises:
         InputError: The video or the flow cannot be read.
@@ -38,7 +39,17 @@ def open_frames(path: str | Path, source: str, fps: float, allow_damaged: bool =
 
 
 def check_source(source: str) -> str:
-    """Return the modality, ``'RGB'`` or ``'Flow'``, of a source; InputError if it cannot be used here."""
+    """Make sure that a source of frames can be used on this machine.
+
+    Args:
+        source: As in :func:`open_frames`.
+
+    Returns:
+        str: Its modality, ``'RGB'`` or ``'Flow'``.
+
+    Raises:
+        InputError: It is no known source and no folder, or OpenCV has no TV-L1.
+    """
     if source == RGB_SOURCE:
         return 'RGB'
     if source == 'tvl1':
@@ -58,11 +69,14 @@ def _tvl1():
 
 
 class FlowFolderReader(VideoReader):
-    """Reader of stored flow images, one pair per frame of the video, or one pair less; the video gives the times.
+    """Reader of stored flow images, one pair (x and y) per frame of the video, or one pair less.
 
     Args:
-        video (VideoReader): The video.
+        video (VideoReader): The video, from which the times of the frames are taken.
         folder: Folder with one folder per video.
+
+    Raises:
+        InputError: An image has no partner, or there are more or fewer pairs than frames.
     """
 
     modality = 'Flow'
@@ -78,7 +92,13 @@ class FlowFolderReader(VideoReader):
         super().__init__(video.path, video.start_sec, video.duration_sec)
 
     def frames(self, indices: Sequence[int] | np.ndarray) -> list[np.ndarray]:
-        """Read the flow of ascending ``indices``; a list of ``(H, W, 2)`` uint8 arrays."""
+        """Read the flow of ascending ``indices``, a list of ``(H, W, 2)`` uint8 arrays.
+
+        If there is one pair less than frames, the last frame gets the flow of the frame before.
+
+        Raises:
+            InputError: An image cannot be read.
+        """
         pairs = [self._pairs[min(index, len(self._pairs) - 1)] for index in indices]
         return [np.stack([self._read(image) for image in pair], axis=-1) for pair in pairs]
 
@@ -91,9 +111,10 @@ class FlowFolderReader(VideoReader):
 
 
 class TVL1Reader(VideoReader):
-    """Reader that computes flow by TV-L1, from each frame to the one shown ``1 / fps`` later, or to the next one.
+    """Reader that computes flow by TV-L1, from each frame to the one shown ``1 / fps`` seconds later.
 
-    The flow is scaled to motion within ``1 / fps`` seconds, so that it does not depend on the video's own rate.
+    If that is the same frame, the flow goes to the next one. It is scaled to the motion within ``1 / fps`` seconds, so
+    that it does not depend on the video's own rate. The last frame gets the flow towards it.
 
     Args:
         video (VideoReader): The video.
@@ -107,10 +128,14 @@ class TVL1Reader(VideoReader):
         super().__init__(video.path, video.start_sec, video.duration_sec)
 
     def frames(self, indices: Sequence[int] | np.ndarray) -> list[np.ndarray]:
-        """Compute the flow of ascending ``indices``; a list of ``(H, W, 2)`` uint8 arrays."""
+        """Compute the flow of ascending ``indices``, a list of ``(H, W, 2)`` uint8 arrays.
+
+        Raises:
+            InputError: A frame cannot be decoded.
+        """
         indices, last = np.asarray(indices), len(self) - 1
         later = np.minimum(np.maximum(self.index_at(self.start_sec[indices] + self._step_sec), indices + 1), last)
-        first = np.where(later > indices, indices, np.maximum(indices - 1, 0))  # the last frame: flow towards it
+        first = np.where(later > indices, indices, np.maximum(indices - 1, 0))  # there is no frame after the last one
         needed = np.unique([first, later]).tolist()
         grey = dict(zip(needed, map(_small_grey, self._video.frames(needed))))
         return [self._between(grey, *pair) for pair in zip(first.tolist(), later.tolist())]

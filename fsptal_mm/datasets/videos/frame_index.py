@@ -1,4 +1,4 @@
-"""Times of all frames of a video file, and the key frames from which it can be decoded."""
+"""Index of a video file: the times of all its frames, and the key frames from which it can be decoded."""
 
 import itertools
 from dataclasses import dataclass, field
@@ -12,28 +12,28 @@ from fsptal_mm.utils.errors import InputError
 
 from .decoding import USE_ANYWAY, decode, open_container, reason
 
-# Containers that state the time of each frame. Others state it of some frames only, or of none.
+# Containers, by their names in FFmpeg, that state the time of each frame. Others state it for some frames, or for none.
 _TIMED = ('mov,mp4,m4a,3gp,3g2,mj2', 'matroska,webm', 'mpegts')
-_JUMPY = ('mpegts',)  # recordings may follow one another in a file, each with a clock of its own
-_JUMP_SEC = 10.0  # a larger step of such a clock, or one back, begins another recording
-_NUMBERED = ('avi',)  # containers that state the time at which a packet is decoded, and nothing else
+_JUMPY = ('mpegts',)  # containers in which recordings may follow one another, each with a clock of its own
+_JUMP_SEC = 10.0  # a longer step of the clock, or a step back, begins another recording
+_NUMBERED = ('avi',)  # containers that state only the time at which a packet is decoded
 _HIDING = ('vp8',)  # codecs with packets that are never shown
-# What an end that is cut off lacks at least. The stated length of a whole file is off by a little.
+# A file counts as cut off if more than this is missing from its stated length: that of a whole file is a little wrong.
 _LOST_SEC, _LOST_FRAMES = 0.5, 2
 
 
 @dataclass(frozen=True)
 class FrameIndex:
-    """Times of the frames of a file, in ticks.
+    """Times of the frames of a file, in ticks of its video stream.
 
     Attributes:
-        ticks (np.ndarray): ``(N,)`` int64, ascending, of the frames that are shown.
+        ticks (np.ndarray): ``(N,)`` int64, ascending: start of each frame that is shown.
         end_tick: End of the last frame.
-        key_ticks (np.ndarray): ``(K,)`` int64, ascending: the file can be decoded from these frames on.
-        key_pts (np.ndarray): ``(K,)`` int64, the times that the file states of them.
+        key_ticks (np.ndarray): ``(K,)`` int64, ascending: starts of the frames from which the file can be decoded.
+        key_pts (np.ndarray): ``(K,)`` int64: the times that the file states for these frames, to seek them.
         tick_sec: Seconds per tick.
         has_keys: Whether the file marks key frames.
-        is_timed: Whether a decoded frame states its time, also after a seek. Otherwise frames are counted from a key
+        is_timed: Whether each decoded frame states its time, also after a seek. If not, frames are counted from a key
             frame on.
     """
 
@@ -48,7 +48,7 @@ class FrameIndex:
 
 @dataclass
 class _Packets:
-    """Packets of the video stream: their times and marks; and where the content of all streams ends."""
+    """Packets of the video stream, one entry of each list per packet; and the end of the content of all streams."""
 
     pts: list = field(default_factory=list)
     dts: list = field(default_factory=list)
@@ -61,8 +61,12 @@ class _Packets:
 def index_frames(path: str | Path, allow_damaged: bool = False) -> FrameIndex:
     """Find the times of all frames that a player shows.
 
-    Where the container states the time of each frame, its packets are read, and one frame is decoded. Otherwise all
-    frames are decoded.
+    If the container states the time of each frame, its packets are read, and one frame is decoded. If not, all frames
+    are decoded, which takes longer.
+
+    Args:
+        path: The video file.
+        allow_damaged: Whether to index what can be read of a truncated or damaged file. Default: it is an error.
 
     Raises:
         InputError: The file is missing, empty, unreadable or without a frame; or it is truncated or damaged, unless
@@ -109,7 +113,7 @@ def _read_packets(container, stream, allow_damaged):
 
 
 def _lost_end(container, stream, packets):
-    """Compare the end of the packets with the length that the header states; a text if some is lost, else None."""
+    """Text that says how much is cut off the end, by the length that the header states; ``None`` if nothing is."""
     kind, rate = container.format.name, float(stream.average_rate or 25)
     if kind == 'avi':
         stated_sec = stream.frames / rate
@@ -144,7 +148,7 @@ def _index_packets(packets, first_pts, tick_sec):
 
 
 def _index_decoded(frames, stream, packets):
-    """Index of decoded frames. A key frame can be sought if its stated time tells it from the others."""
+    """Index of decoded frames. If the stated times of the key frames do not ascend, none of them can be sought."""
     pts, is_key, duration = [], [], 0
     for frame in frames:
         pts.append(frame.pts)
@@ -162,10 +166,11 @@ def _index_decoded(frames, stream, packets):
 
 
 def _ascending(pts, stream):
-    """Repair stated times of frames.
+    """Ticks of frames, strictly ascending, from the times that the file states.
 
-    A time that is missing, or not after the one before, becomes the next tick or frame. Where times go back by more
-    than a second, or a transport stream jumps, the file goes on with another recording: it follows without a gap.
+    A missing time becomes one frame after the time before; a time that is not later than the one before, one tick after
+    it. Where times go back by more than a second, or those of a transport stream jump ahead, another recording begins
+    in the file: it follows without a gap.
     """
     ticks_per_sec = 1 / stream.time_base
     step = max(1, round(ticks_per_sec / (stream.average_rate or 25)))

@@ -1,4 +1,4 @@
-"""Frames of a video file by index, with the time at which each is shown."""
+"""Readers of the frames of a video by index, with the time at which each frame is shown."""
 
 import itertools
 from collections.abc import Sequence
@@ -16,9 +16,10 @@ VIDEO_SUFFIXES = (
     *('.mp4', '.avi', '.mkv', '.mov', '.webm', '.m4v', '.mpg', '.mpeg', '.flv', '.ts', '.wmv'),
     *('.m2ts', '.mts', '.3gp', '.asf', '.vob', '.ogv', '.mxf'),
 )
-# Containers round timestamps, often to milliseconds: a frame that starts this little after a time counts as shown.
+# Containers round the times of frames, often to milliseconds: a frame that starts so little after a time counts as
+# shown at that time.
 _CLOCK_SEC = 1e-3
-_WORTH_A_SEEK = 24  # frames: decoding so many takes longer than to open the file again at a key frame
+_MIN_SEEK_FRAMES = 24  # decoding so many frames takes longer than opening the file again at a key frame
 
 
 def videos_below(path: str | Path) -> list[Path]:
@@ -41,11 +42,11 @@ def open_video(path: str | Path, allow_damaged: bool = False) -> 'VideoReader':
 
     Args:
         path: The file.
-        allow_damaged: Whether to take what can be read of a truncated or damaged file. Where a frame is lost, the one
-            before it stays. Default: such a file is an error.
+        allow_damaged: Whether to take what can be read of a truncated or damaged file; the frame before a lost one is
+            then shown in its place, too. Default: such a file is an error.
 
     Returns:
-        VideoReader: Of frames ``(H, W, 3)``, RGB uint8.
+        VideoReader: Reader of frames ``(H, W, 3)``, RGB, uint8.
 
     Raises:
         InputError: The file is missing, empty, unreadable, truncated, or has no frame.
@@ -54,17 +55,22 @@ def open_video(path: str | Path, allow_damaged: bool = False) -> 'VideoReader':
 
 
 class VideoReader:
-    """Base class for reading frames of one video; subclasses decode.
+    """Base class of readers of the frames of one video; subclasses decode.
 
     Args:
         path: The file, for errors.
-        start_sec (np.ndarray): ``(N,)`` start of each frame, ascending, from the container: frames need not be equally
-            long.
-        end_sec: End of the last frame.
+        start_sec (np.ndarray): ``(N,)`` start of each frame in seconds, ascending, from the container: frames need not
+            be equally long.
+        end_sec: End of the last frame in seconds.
 
     Attributes:
-        duration_sec: From the first frame to the end of the last one.
+        path: The file.
+        start_sec: ``(N,)`` start of each frame, in seconds from the start of the first frame.
+        duration_sec: Seconds from the start of the first frame to the end of the last one.
         modality: ``'RGB'`` or ``'Flow'``, as transforms of mmaction2 call it.
+
+    Raises:
+        InputError: There is no frame.
     """
 
     modality = 'RGB'
@@ -82,16 +88,16 @@ class VideoReader:
 
     @property
     def mean_fps(self) -> float:
-        """Mean frames per second."""
+        """Number of frames divided by the duration in seconds."""
         return len(self) / max(self.duration_sec, _CLOCK_SEC)
 
     def index_at(self, time_sec: float | np.ndarray) -> np.ndarray:
-        """Index of the frame shown at a time in seconds; outside the video the first or the last one."""
+        """Index of the frame that is shown at a time in seconds; outside the video, that of the first or last frame."""
         index = np.searchsorted(self.start_sec, np.asarray(time_sec) + _CLOCK_SEC, side='right') - 1
         return np.clip(index, 0, len(self) - 1)
 
     def frames(self, indices: Sequence[int] | np.ndarray) -> list[np.ndarray]:
-        """Decode the frames of ascending ``indices``; a list of ``(H, W, C)`` uint8 arrays.
+        """Decode the frames of ascending ``indices``, a list of ``(H, W, C)`` uint8 arrays.
 
         Raises:
             InputError: A frame cannot be decoded.
@@ -100,10 +106,10 @@ class VideoReader:
 
 
 class FileReader(VideoReader):
-    """Reader of a file: it decodes forward, and seeks only to key frames before the frame that is wanted.
+    """Reader of a video file: it decodes forward, and seeks only to key frames before the frame that is wanted.
 
-    After a seek, a frame is told by its time or, in files that do not state it, by counting from a key frame whose
-    time is known. So it is right wherever the seek ends.
+    After a seek, a frame is recognized by its time or, in files that do not state times, by counting from a key frame
+    whose time is known. So the frames are correct wherever a seek ends.
 
     Args:
         path: The video file.
@@ -114,11 +120,16 @@ class FileReader(VideoReader):
     def __init__(self, path: str | Path, index: FrameIndex, allow_damaged: bool = False) -> None:
         super().__init__(path, index.ticks * index.tick_sec, index.end_tick * index.tick_sec)
         self._index, self._allow_damaged = index, allow_damaged
-        self._reformatter = VideoReformatter()  # it keeps the tables of the conversion
-        self._shown = self._next = self._size = None  # time and frame: the last one taken, and the one after it
+        self._reformatter = VideoReformatter()  # kept, since it holds the tables of the conversion
+        self._shown = self._next = None  # pairs of tick and frame: the one returned last, and the one decoded after it
+        self._size = None  # width and height of the images
 
     def frames(self, indices: Sequence[int] | np.ndarray) -> list[np.ndarray]:
-        """Decode the frames of ascending ``indices``; a list of ``(H, W, 3)`` uint8 arrays, all of one size."""
+        """Decode the frames of ascending ``indices``, a list of ``(H, W, 3)`` uint8 arrays, all of one size.
+
+        Raises:
+            InputError: A frame cannot be decoded.
+        """
         return [self._image(self._frame(tick)) for tick in self._index.ticks[np.asarray(indices, int)].tolist()]
 
     def _frame(self, tick):
@@ -137,10 +148,10 @@ class FileReader(VideoReader):
         keys, ticks = self._index.key_ticks, self._index.ticks
         place = np.searchsorted(keys, tick, side='right')
         now, key = np.searchsorted(ticks, [self._shown[0], keys[place - 1]]) if place else (0, 0)
-        return key - now > _WORTH_A_SEEK
+        return key - now > _MIN_SEEK_FRAMES
 
     def _start(self, tick):
-        """Begin to decode at or before a tick: at the key frame before it or, if that fails, at earlier ones."""
+        """Begin to decode at or before a tick: at the key frame before it or, if a seek misses, at an earlier one."""
         index, step = self._index, 1
         keys = np.flatnonzero((index.key_ticks > index.ticks[0]) & (index.key_ticks <= tick))
         self._shown = self._next = None
@@ -150,10 +161,10 @@ class FileReader(VideoReader):
             self._shown = next(self._decoded, None)
             step *= 2
             if key is None and self._shown is None:
-                raise InputError('a readable video', file=self.path, found='no frame, though it had one before')
+                raise InputError('a readable video', file=self.path, found='no frame, though it had some when opened')
 
     def _decode(self, key_pts):
-        """Decode from a key frame on; pairs of a tick and a frame, none if a seek has missed."""
+        """Decode from a key frame on: pairs of a tick and a frame, none if the seek misses all known key frames."""
         index = self._index
         frames = decode(*open_container(self.path), key_pts, index.has_keys, self._allow_damaged)
         if index.is_timed:
