@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,18 +82,12 @@ def _draw_video(video_id, subset, label, median_duration, params):
         labels = rng.choice([label, partner], len(instances))
     else:
         labels = np.full(len(instances), label)
-    return VideoRecord(
-        video_id=video_id,
+    duration_sec = (num_snippets + rng.random()) * params.snippet_sec  # real videos do not end where a snippet ends
+    return replace(
+        VideoRecord.unlabelled(video_id, duration_sec),
         subset=subset,
-        duration_sec=(num_snippets + rng.random()) * params.snippet_sec,  # real videos do not end where a snippet ends
-        fps=None,
-        point_sec=np.zeros(0),
-        point_labels=np.zeros(0, dtype=np.int64),
-        point_instances=np.zeros(0, dtype=np.int64),
-        background_sec=np.zeros(0),
         segments_sec=instances * params.snippet_sec,
         segment_labels=labels.astype(np.int64),
-        ambiguous_sec=np.zeros((0, 2)),
     )
 
 
