@@ -1,4 +1,4 @@
-"""Snippet features of videos, with any recognizer of mmaction2."""
+"""Extraction of snippet features from videos, with any recognizer of mmaction2."""
 
 import hashlib
 import json
@@ -22,18 +22,18 @@ from fsptal_mm.utils.errors import InputError, check_numbers
 from .model_loading import usable_device
 from .recognizer import load_recognizer, sampled_clip
 
-_PROBE_SHAPE = (256, 340)  # height and width of the frames of a usual test pipeline
+_PROBE_SHAPE = (256, 340)  # height and width of the black frames that test a model: a usual size for recognizers
 
 
 @dataclass(frozen=True)
 class Extraction:
-    """Result of one video.
+    """Result of the extraction of one video.
 
     Attributes:
         path: Path of the video.
-        features: ``(T, D)`` float32, or None if there is an error.
-        error: Reason why the video cannot be used, or None.
-        note: Warning about a video that was extracted all the same, or None.
+        features: ``(T, D)`` float32; ``None`` if there is an ``error``.
+        error: Reason why the video cannot be used; ``None`` if it can.
+        note: Warning about a video that was extracted nevertheless; ``None`` if there is none.
     """
 
     path: str
@@ -43,30 +43,30 @@ class Extraction:
 
 
 class FeatureExtractor:
-    """Extractor of snippet features ``(T, D)`` by the backbone, and the neck, of a recognizer.
+    """Extractor of snippet features ``(T, D)`` with the backbone of a recognizer, and its neck if it has one.
 
     The recognizer's test pipeline scales and crops the frames (one view, the centre crop), and its data preprocessor
     normalizes them. Feature maps are averaged over space and time; several of them (SlowFast) are concatenated.
 
     Args:
         config: Config of an mmaction2 recognizer: a file, or a ``Config``.
-        checkpoint: Its checkpoint, a local file.
+        checkpoint: Its checkpoint, a local file; nothing in it is executed.
         fps: Frames per second at which every video is sampled, whatever its own rate.
         stride_frames: Frames from one snippet to the next, at ``fps``.
         snippet_frames: Frames from the start of a clip to its end, at ``fps``. Default: as in the config; for 2D models
-            the stride.
+            the stride, or ``clip_len`` if that is longer.
         clip_len: Number of frames of a clip that the model sees. Default: as in the config.
-        device: Default: the best one at hand.
-        half: Whether to compute in half precision: float16, on the CPU bfloat16.
-        batch_size: Clips in one forward pass.
-        source: Source of the frames, ``'video'``. For models of optical flow ``'tvl1'``, or a folder of flow images:
-            see ``open_frames``.
+        device: Device of the model. Default: the one that mmengine chooses, a GPU if there is one.
+        half: Whether to compute in half precision: float16, or bfloat16 on the CPU.
+        batch_size: Number of clips in one forward pass.
+        source: Source of the frames: ``'video'``; or, for models of optical flow, ``'tvl1'`` or a folder of flow
+            images. See ``open_frames``.
         allow_damaged: Whether to take what can be read of truncated and damaged videos. Default: they are errors.
 
     Attributes:
         clip_grid (ClipGrid): Position and length of the clips.
         grid (SnippetGrid): The snippet grid in seconds, as localizers need it.
-        feature_dim: Numbers per snippet, D.
+        feature_dim: Dimension of the features, D.
 
     Raises:
         InputError: The config, the checkpoint or a setting does not fit; or the model does not give one vector, or
@@ -108,12 +108,12 @@ class FeatureExtractor:
 
     @property
     def grid(self) -> SnippetGrid:
-        """Snippet grid of all features, in seconds."""
+        """Snippet grid in seconds; it is the same for all videos."""
         return self.clip_grid.snippet_grid
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        """Content of a feature folder's side file, as JSON values (grid, dimension, and the model that made them)."""
+        """Content of the side file of a feature folder, as JSON values: grid, dimension, and digests of the model."""
         clips = asdict(self.clip_grid)
         seen = dict(model=self._config.model.to_dict(), steps=self.pipeline.steps)
         seen['model'].pop('cls_head', None)
@@ -134,7 +134,7 @@ class FeatureExtractor:
         )
 
     def _probe(self):
-        """Dimension of the features, from one clip of black frames."""
+        """Compute the dimension of the features from one clip of black frames; it shows whether the model fits."""
         modality = self.modality
         frames = [np.zeros((*_PROBE_SHAPE, 2 if modality == 'Flow' else 3), np.uint8)] * self.clip_grid.clip_len
         try:
@@ -142,13 +142,20 @@ class FeatureExtractor:
             return self.forward(clips).shape[1]
         except InputError:
             raise
-        except Exception as error:  # models raise any type of error for inputs that do not fit
+        except Exception as error:  # models raise different types of errors for inputs that do not fit
             expected = f'a model that takes clips of {self.clip_grid.clip_len} {modality} frames'
             raise InputError(expected, field='model', found=str(error).split('\n')[0]) from error
 
     @torch.inference_mode()
     def forward(self, clips: torch.Tensor) -> torch.Tensor:
-        """Compute features ``(S, D)``, float32 on the device, of uint8 clips as ``iterate_clips`` yields them."""
+        """Compute the features of clips.
+
+        Args:
+            clips (Tensor): uint8, ``(S, ...)`` as ``iterate_clips`` yields them.
+
+        Returns:
+            Tensor: ``(S, D)`` float32 on the device.
+        """
         inputs = self.model.data_preprocessor(dict(inputs=list(clips), data_samples=None))['inputs']
         half = torch.bfloat16 if self.device.type == 'cpu' else torch.float16
         with torch.autocast(self.device.type, half, enabled=self.half):
@@ -160,7 +167,7 @@ class FeatureExtractor:
 
         Args:
             path: The video file.
-            on_progress: Called after every batch with the share of the snippets that is done.
+            on_progress: Function that is called after every batch with the share of the snippets that is done, 0 to 1.
 
         Returns:
             np.ndarray: ``(T, D)`` float32.
@@ -179,15 +186,20 @@ class FeatureExtractor:
         num_workers: int = 0,
         on_progress: Callable[[str, float], object] | None = None,
     ) -> Iterator[Extraction]:
-        """Extract many videos; one that cannot be read does not stop the others.
+        """Extract many videos; a video that cannot be read does not stop the others.
 
         Args:
             paths: The video files.
-            num_workers: Processes that decode, each one video at a time. 0: this process decodes.
-            on_progress: Called after every batch with the path of a video and the share of it that is done.
+            num_workers: Number of processes that decode, each one video at a time. 0: this process decodes.
+            on_progress: Function that is called after every batch with the path of a video and the share of its
+                snippets that is done, 0 to 1.
 
         Yields:
-            Extraction: One per video, as soon as it is done: roughly in the order of ``paths``.
+            Extraction: One per video, as soon as it is done. With several workers, the order may differ from that of
+            ``paths``.
+
+        Raises:
+            InputError: ``num_workers`` is no whole number >= 0.
         """
         check_numbers('FeatureExtractor', 0, whole=True, num_workers=num_workers)
         paths = [str(path) for path in paths]
@@ -218,9 +230,9 @@ def _digest(path):
 
 @dataclass
 class _ClipStream(IterableDataset):
-    """Batches of clips of many videos; each worker reads whole videos, so that no frame is decoded twice.
+    """Batches of clips of many videos. Each worker reads whole videos, so that no frame is decoded twice.
 
-    Yields ``(number of the video, clips, T, note)``. For a video that cannot be read, the note is the error.
+    It yields ``(index of the video, clips, T, note)``. For a video that cannot be read, the note is the error.
     """
 
     paths: list
@@ -238,7 +250,7 @@ class _ClipStream(IterableDataset):
                 yield from self._read(number)
             except InputError as error:
                 yield number, None, None, error
-            except Exception as error:  # any error of OpenCV or FFmpeg, which must not stop the other videos
+            except Exception as error:  # an error of OpenCV or FFmpeg must not stop the other videos
                 yield number, None, None, InputError('a readable video', file=self.paths[number], found=repr(error))
 
     def _read(self, number):

@@ -1,4 +1,4 @@
-"""Inputs of an inferencer, one entry per video."""
+"""Inputs of an inferencer: from paths, arrays and folders to one entry per video."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,10 +23,10 @@ class VideoInput:
     """One video to localize actions in: a video file, feature files, or an array.
 
     Attributes:
-        video_id: Its name in the results.
+        video_id: Its id in the results.
         paths: The video file, or a feature file per stream; empty for an array.
-        features: ``(T, D)``, or None for files.
-        duration_sec: Duration, if known.
+        features: ``(T, D)``; ``None`` for files.
+        duration_sec: Duration in seconds; ``None`` if it is not given.
     """
 
     video_id: str
@@ -36,16 +36,16 @@ class VideoInput:
 
     @property
     def source(self) -> str:
-        """Name of the input in messages."""
+        """Name of the input in messages: its first path, or ``'array'``."""
         return self.paths[0] if self.paths else 'array'
 
     @property
     def is_video(self) -> bool:
-        """True for a video file, False for features."""
+        """Whether the input is a video file; if not, it is features."""
         return self.features is None and Path(self.paths[0]).suffix.lower() in VIDEO_SUFFIXES
 
     def naming(self, error: InputError) -> InputError:
-        """Return the error with the file and id of this input, unless it names others."""
+        """Copy an error, and add the file and the id of this input where the error names none."""
         file, video_id = error.file or self.source, error.video or self.video_id
         return InputError(error.expected, file=file, video=video_id, field=error.field, found=error.found)
 
@@ -54,18 +54,19 @@ def list_inputs(inputs: Inputs, streams: Iterable[str] = ('feature',)) -> list[V
     """List the videos that ``inputs`` stands for.
 
     Args:
-        inputs: A path of a video file, a feature file or a folder of such files; an array or tensor ``(T, D)``; a dict
-            with ``features`` (an array, a path, or a dict from stream to path) and, if known, ``video_id`` and
-            ``duration_sec``; or a list of these. An HDF5 file of several videos stands for all of them. If the model
-            reads several streams, a folder holds one folder per stream, or files of joined features.
-        streams (Sequence[str]): Names of the model's streams.
+        inputs: One of these, or a list of these: the path of a video file, of a feature file, or of a folder of such
+            files; an array or tensor ``(T, D)``; or a dict with ``features`` (an array, a path, or a dict from stream
+            to path) and, if known, ``video_id`` and ``duration_sec``. An HDF5 file of several videos stands for all of
+            them. If the model reads several streams, a folder holds one folder per stream, or files in which the
+            streams are joined.
+        streams (Iterable[str]): Names of the model's streams.
 
     Returns:
-        list[VideoInput]: In the order given, those of a folder sorted by name. Whether files exist and can be read is
-        not checked here.
+        list[VideoInput]: In the order given; the files of a folder sorted by name. Whether a file exists and can be
+        read is not checked here.
 
     Raises:
-        InputError: An input is something else, or a folder without any video or feature file.
+        InputError: An input is something else, a folder has no video or feature file, or a dict has an unknown field.
     """
     entries = inputs if isinstance(inputs, (list, tuple)) else [inputs]
     return [video for number, entry in enumerate(entries) for video in _expand(entry, number, tuple(streams))]
@@ -89,7 +90,7 @@ def _from_dict(entry, number):
     known = {'features', 'video_id', 'duration_sec'}
     features = entry.get('features')
     if not set(entry) <= known or features is None:
-        raise InputError('features, and maybe video_id and duration_sec', field='inputs', found=sorted(entry))
+        raise InputError('features, and if known video_id and duration_sec', field='inputs', found=sorted(entry))
     duration_sec = to_positive(entry.get('duration_sec'), field='duration_sec')
     if isinstance(features, (np.ndarray, torch.Tensor)):
         paths, name, features = (), f'array_{number}', _to_array(features)
@@ -126,12 +127,12 @@ def _from_file(path):
 
 
 def _videos_in(path):
-    """Names of the arrays and groups in an HDF5 file; none if it cannot be read, which its loader reports later."""
+    """Names of the arrays and groups in an HDF5 file; none if it cannot be read: its loader reports that later."""
     import h5py
 
     try:
         with h5py.File(regular_file(path), 'r') as file:
             own = [name for name in file if isinstance(file.get(name, getlink=True), h5py.HardLink)]
             return [name for name in own if file.get(name, getclass=True) in (h5py.Dataset, h5py.Group)]
-    except Exception:  # h5py raises half a dozen types for files that are not what they seem
+    except Exception:  # h5py raises many types of errors for damaged files
         return []

@@ -1,4 +1,4 @@
-"""Preparation of one input for the model, by the config's own test pipeline."""
+"""Preparation of the inputs of an inferencer for the model, with the test pipeline of the model's config."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator
@@ -21,22 +21,23 @@ from fsptal_mm.utils.errors import InputError
 from .feature_extractor import FeatureExtractor
 from .inference_inputs import VideoInput
 
-_GRID_TOLERANCE = 0.01  # share of a snippet: frames per second are rounded in configs (29.97 and 30)
+_GRID_TOLERANCE = 0.01  # relative: configs round frames per second (30 for 29.97)
 
 
 class ModelInputs:
-    """Description of the inputs that a model reads, from its config; no annotations or features are read for it.
+    """Description of the inputs that a model takes, from its config; no annotations or features are read for it.
 
     Args:
         config (Config): Config of an experiment.
-        grid (dict, optional): Feature grid. Default: that of the config, else that of the side file.
+        grid (dict, optional): Fields of :meth:`.SnippetGrid.from_config`. Default: the grid of the test dataset in the
+            config, else that of the side file.
 
     Attributes:
         dataset (PointTALDataset): The test dataset, built but not loaded: only its grid, streams and pipeline are used.
-        settings (dict | None): Content of the side file that :class:`.FeatureExtractor` writes beside features; None if
-            the test and training features have none.
-        is_clips: Whether the model reads clips of videos instead of features.
-        feature_dim: Dimension of the features, if the config states it.
+        settings (dict | None): Content of the side file of the test features, else of the training features; ``None``
+            if neither has one. ``tools/data/extract_features.py`` writes it, from :attr:`.FeatureExtractor.settings`.
+        is_clips: Whether the model takes clips of videos instead of features.
+        feature_dim: Dimension D of the features; ``None`` if the config does not state it.
 
     Raises:
         InputError: The test dataset is no :class:`.PointTALDataset`, its grid is unknown, or the config has no
@@ -57,16 +58,19 @@ class ModelInputs:
     def build_extractor(
         self, extractor: FeatureExtractor | dict[str, Any] | None, device: torch.device
     ) -> FeatureExtractor | None:
-        """Build a feature extractor for this model, or check one.
+        """Build a feature extractor for this model, or check that an extractor fits it.
 
         Args:
-            extractor (FeatureExtractor | dict | None): An extractor, or the arguments of one. By default, grid and
-                length of the clips are those of the training features, from their side file or from the grid.
-            device (torch.device): Device of a new one.
+            extractor (FeatureExtractor | dict | None): An extractor; or the arguments of one, whose clips by default
+                have the grid and the length of those of the training features; or ``None``.
+            device (torch.device): Device of an extractor that is built here.
+
+        Returns:
+            FeatureExtractor | None: The extractor; ``None`` for ``None``.
 
         Raises:
-            InputError: The features have another dimension than the model's; another network made the training
-                features; or an argument of :class:`FeatureExtractor` is wrong.
+            InputError: Its features have another dimension than the model takes, it is not the network that made the
+                training features, or an argument of :class:`FeatureExtractor` is wrong.
         """
         if isinstance(extractor, dict):
             extractor = FeatureExtractor(**{'device': device, **self._clip_arguments(), **extractor})
@@ -81,7 +85,7 @@ class ModelInputs:
         return extractor
 
     def _clip_arguments(self):
-        """Known arguments of a :class:`FeatureExtractor`."""
+        """Arguments of a :class:`FeatureExtractor` that are known from the grid and from the side file."""
         grid = {key: value for key, value in self.dataset.grid.items() if key != 'offset_sec'}
         if 'snippet_frames' in grid:
             grid.setdefault('stride_frames', grid['snippet_frames'])
@@ -95,7 +99,7 @@ class ModelInputs:
 
 
 def _trunk(config):
-    """Config of the module that takes the features: the embedding of the model, or the first of several."""
+    """Config of the trunk that takes the features: the embedding of the model, or the first one of a list."""
     embedding = config.model.get('embedding')
     trunk = embedding[0] if isinstance(embedding, (list, tuple)) and embedding else embedding
     if not isinstance(trunk, dict):
@@ -119,10 +123,12 @@ class InputPipeline:
     """Pipeline from a :class:`VideoInput` to packed inputs of the model.
 
     Args:
-        reads (ModelInputs): Description of the inputs that the model reads.
+        reads (ModelInputs): Description of the inputs that the model takes.
         num_classes: Number of classes, C.
-        extractor (FeatureExtractor, optional): Extractor for video files, if the model reads features.
-        allow_damaged: Whether to take what can be read of damaged videos; clips of a model's own backbone, too.
+        extractor (FeatureExtractor, optional): Extractor for video files, if the model takes features. Default: video
+            files are then an error.
+        allow_damaged: Whether to take what can be read of truncated and damaged videos. It also holds for the
+            ``LoadSnippetClips`` of the test pipeline. Default: they are errors.
     """
 
     def __init__(
@@ -145,17 +151,20 @@ class InputPipeline:
 
         Args:
             video (VideoInput): The video.
-            on_progress: Called during an extraction with the share of the snippets that is done.
+            on_progress: Function that is called during an extraction with the share of the snippets that is done.
+
+        Returns:
+            dict: ``inputs`` and ``data_samples``, as the test pipeline packs them.
 
         Raises:
-            InputError: The video cannot be used.
+            InputError: The video or its features cannot be read, or do not fit the model.
         """
         duration_sec, fps = video.duration_sec, None
         if video.is_video:
             reader = open_video(video.source, self.allow_damaged)
             duration_sec, fps = reader.duration_sec, reader.mean_fps
         elif self.reads.is_clips:
-            raise InputError('a video, since the model reads frames', file=video.source)
+            raise InputError('a video file, since the model takes clips', file=video.source, video=video.video_id)
         info = self.reads.dataset.data_info(VideoRecord.unlabelled(video.video_id, duration_sec, fps), self.num_classes)
         info['feature_paths'] = list(video.paths) or [video.source]
         if video.features is not None:
@@ -176,12 +185,16 @@ class InputPipeline:
         """Read and pack videos, one after the other.
 
         Args:
-            videos: Videos of different ids.
-            failures: List to which errors of single videos are added. Without it, the first one is raised.
-            on_progress: Called with the number of videos read, during an extraction with the share of the next one.
+            videos: Videos with different ids.
+            failures: List to which the errors of single videos are added. Default: the first error is raised.
+            on_progress: Function that is called with the number of videos that are done. During an extraction, the
+                share of the present video is added to it: 2.5 means two videos and a half.
 
         Yields:
             tuple: A video and its packed inputs.
+
+        Raises:
+            InputError: A video cannot be used, or has the id of an earlier one, and there are no ``failures``.
         """
         sources, show = {}, on_progress or (lambda _: None)
         for index, video in enumerate(videos):
@@ -200,7 +213,7 @@ class InputPipeline:
 
     def _extract(self, video, grid, on_progress):
         if self.extractor is None:
-            expected = 'a feature extractor, since the model reads features and this is a video'
+            expected = 'a feature extractor, since the model takes features and this is a video'
             raise InputError(expected, file=video.source, field='extractor')
         found = self.extractor.grid.snippet_sec
         if not math.isclose(found, grid.snippet_sec, rel_tol=_GRID_TOLERANCE):
@@ -210,7 +223,7 @@ class InputPipeline:
 
 
 def _check_side_file(video, grid):
-    """InputError if features were extracted on another grid than the model's."""
+    """Make sure that features have the snippet length of the model's grid, as far as their side file states it."""
     stated = stated_grid([Path(path).parent for path in video.paths])
     found_sec = SnippetGrid.from_config(stated[0]).snippet_sec if stated else grid.snippet_sec
     if not math.isclose(found_sec, grid.snippet_sec, rel_tol=_GRID_TOLERANCE):

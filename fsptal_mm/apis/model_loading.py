@@ -1,4 +1,4 @@
-"""Lookup of configs by name, and loading of checkpoints that fit them."""
+"""Lookup of configs by name, loading of checkpoints that fit them, and replacement of the NMS."""
 
 import copy
 import difflib
@@ -24,7 +24,7 @@ from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import regular_file
 
 _INDEX_DIR = Path(__file__).parents[1] / '.mim'  # holds model-index.yml and configs/, in a clone and when installed
-_MAX_NAMED = 5
+_MAX_NAMED = 5  # names that an error lists
 
 
 def model_index() -> dict[str, dict[str, Any]]:
@@ -33,7 +33,10 @@ def model_index() -> dict[str, dict[str, Any]]:
 
 
 def find_config(model: str | Path | Config) -> Config:
-    """Return the config that a config file or a name of ``model-index.yml`` stands for; a copy of a :class:`Config`.
+    """Read a config.
+
+    Args:
+        model: Config file, name in ``model-index.yml``, or a :class:`Config`, which is copied.
 
     Raises:
         InputError: There is no such file or name (the message lists similar names), or the file has mistakes.
@@ -56,12 +59,22 @@ def find_config(model: str | Path | Config) -> Config:
 
 
 def local_file(path: str | Path) -> str:
-    """Return the path as a string; InputError unless it is a file on this machine. Nothing is downloaded."""
+    """Make sure that a path is a file on this machine, so that nothing is downloaded.
+
+    Returns:
+        str: The path.
+
+    Raises:
+        InputError: There is no such file.
+    """
     return str(regular_file(path, 'a local checkpoint'))
 
 
 def usable_device(name: str | torch.device | None = None) -> torch.device:
-    """Return the device of this name. Default: the best one at hand.
+    """Return the device of a name, and make sure that it can be used.
+
+    Args:
+        name: Name of the device. Default: the device that mmengine chooses, a GPU if there is one.
 
     Raises:
         InputError: There is no such device on this machine.
@@ -69,13 +82,24 @@ def usable_device(name: str | torch.device | None = None) -> torch.device:
     try:
         device = torch.device(get_device() if name is None else name)
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, ImportError, TypeError) as error:  # as different builds of torch put it
+    except (RuntimeError, AssertionError, ImportError, TypeError) as error:  # different builds of torch raise these
         raise InputError('a device of this machine, such as cpu', field='device', found=str(name)) from error
     return device
 
 
 def state_dict_holder(checkpoint: Any, file: str | Path) -> dict[str, Any]:
-    """Return the checkpoint; InputError unless it is a dict of weights, or holds one as ``state_dict``."""
+    """Make sure that a checkpoint is a dict of weights, or holds one as ``state_dict``.
+
+    Args:
+        checkpoint: Content of the file.
+        file: The file, for errors.
+
+    Returns:
+        dict: ``checkpoint``.
+
+    Raises:
+        InputError: It is something else.
+    """
     weights = checkpoint.get('state_dict', checkpoint) if isinstance(checkpoint, dict) else None
     if not isinstance(weights, dict):
         raise InputError('a checkpoint with a state_dict', file=file, found=type(checkpoint).__name__)
@@ -90,14 +114,15 @@ def load_local_checkpoint(model: nn.Module, path: str | Path, *datasets: BaseDat
     Args:
         model: The model.
         path: File of the checkpoint.
-        *datasets: Datasets that the model will see: they get the classes of the checkpoint, in its order, by name.
+        *datasets: Datasets for the model: their class lists are replaced by that of the checkpoint, so that each index
+            means the same class.
 
     Returns:
         dict: The checkpoint.
 
     Raises:
-        InputError: There is no such file, or it is no checkpoint, or one of another model (see :func:`load_weights`) or
-            of other classes.
+        InputError: There is no such file; it is no checkpoint; its weights are those of another model, see
+            :func:`load_weights`; or a dataset has other classes.
     """
     checkpoint = CheckpointLoader.load_checkpoint(local_file(path), 'cpu', 'silent')
     load_weights(model, state_dict_holder(checkpoint, path), path)
@@ -109,6 +134,11 @@ def load_local_checkpoint(model: nn.Module, path: str | Path, *datasets: BaseDat
 def load_weights(model: nn.Module, checkpoint: dict[str, Any], file: str | Path) -> None:
     """Load all weights of a checkpoint into a model.
 
+    Args:
+        model: The model.
+        checkpoint (dict): Content of the checkpoint.
+        file: Its file, for errors.
+
     Raises:
         InputError: A weight is missing, unexpected or of another shape.
     """
@@ -116,14 +146,19 @@ def load_weights(model: nn.Module, checkpoint: dict[str, Any], file: str | Path)
         _load_checkpoint_to_model(model, checkpoint, strict=True, logger='silent')
     except RuntimeError as error:
         first, *reasons = map(str.strip, str(error).splitlines() or [''])
-        if 'do not match' not in first:  # another fault, such as of the device
+        if 'do not match' not in first:  # another error, for example of the device
             raise
         found = '; '.join(filter(None, reasons))
         raise InputError('the weights of the model in the config', file=file, found=found) from error
 
 
 def replace_nms(model: ConfigDict, nms: dict[str, Any]) -> None:
-    """Replace the NMS in the config of a model before it is built: its own NMS may need a missing package."""
+    """Replace the NMS in the config of a model before the model is built: its own NMS may need a missing package.
+
+    Args:
+        model (ConfigDict): Config of the model; it is changed.
+        nms (dict): As in ``ProposalGenerator``.
+    """
     if 'proposals' in (model.get('head') or {}):
         model.head.proposals.nms = nms
     if model.get('refinement'):
@@ -131,7 +166,7 @@ def replace_nms(model: ConfigDict, nms: dict[str, Any]) -> None:
 
 
 def set_nms(model: PointTAL, nms: dict[str, Any]) -> None:
-    """Replace the NMS of a model, of both stages if it has two.
+    """Replace the NMS of a model that is built, in both stages if it has two.
 
     Args:
         model (PointTAL): Model whose head has a ``ProposalGenerator``.
@@ -149,19 +184,19 @@ def set_nms(model: PointTAL, nms: dict[str, Any]) -> None:
 
 
 def class_names(num_classes: int, sources: dict[str, Sequence[str] | Path | None], file: str | Path) -> tuple[str, ...]:
-    """Return the names of the classes. All sources that know them must agree.
+    """Find the names of the classes. All sources that state them must agree.
 
     Args:
-        num_classes: C of the model.
-        sources (dict): From the description of a source to a list or tuple of names, the ``Path`` of a text file with
-            one name per line, or None if the source does not know them.
+        num_classes: Number of classes of the model, C.
+        sources (dict): From the description of a source to a list or tuple of names, to the ``Path`` of a text file
+            with one name per line, or to ``None`` if the source does not state them.
         file: The checkpoint, for errors.
 
     Returns:
-        tuple[str]: In the order of the indices.
+        tuple[str]: Names in the order of the indices.
 
     Raises:
-        InputError: No source knows them, their number is not C, or two sources disagree.
+        InputError: No source states them, their number is not C, or two sources disagree.
     """
     known = {source: _read_names(names, file, source) for source, names in sources.items() if names is not None}
     if not known:

@@ -1,4 +1,4 @@
-"""Choice of the videos to label next, from detections, the labels so far, and the features of all videos."""
+"""Choice of the videos to label next, from detections, labels so far, and the features of all videos."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,11 +16,11 @@ from .inference_inputs import list_inputs
 
 
 class SuggestedVideo(NamedTuple):
-    """A video that is not labelled.
+    """A video without labels, and its likely detections.
 
     Attributes:
         video_id (str): Its id in the results.
-        uncertainty (float): Mean of its likely detections, from 0 to 1; 0 if it has none.
+        uncertainty (float): Mean uncertainty of its likely detections, from 0 to 1; 0 if it has none.
         detections (dict): Its likely detections, see :func:`.likely_detections`.
     """
 
@@ -32,13 +32,14 @@ class SuggestedVideo(NamedTuple):
 def unlabelled_videos(
     results: Mapping[str, dict], labelled: Mapping[str, VideoRecord], thresholds: Mapping[str, float] | None = None
 ) -> tuple[list[SuggestedVideo], dict[str, float]]:
-    """Take the videos that are not labelled, with their likely detections.
+    """Select the videos of a results file that are not labelled, with their likely detections.
 
     Args:
-        results (dict[str, dict]): As :func:`.read_results` returns them.
+        results (dict[str, dict]): Detections, as :func:`.read_results` returns them.
         labelled (dict[str, VideoRecord]): The labelled videos by id.
-        thresholds (dict[str, float], optional): Score threshold of each class. Default: one for all classes, with which
-            these videos have as many detections, on the average, as the labelled ones have points.
+        thresholds (dict[str, float], optional): Score threshold of each class. Default: the same threshold for all
+            classes; it is set so that unlabelled videos have as many likely detections as labelled videos have points,
+            in the mean.
 
     Returns:
         tuple[list[SuggestedVideo], dict[str, float]]: The videos in the order of the results, and the thresholds.
@@ -50,7 +51,7 @@ def unlabelled_videos(
         raise InputError('labelled videos', field='annotations', found='none')
     found = {name: entry for name, entry in results.items() if known_id(name, labelled) is None}
     if not found:
-        raise InputError('videos that are not labelled', field='results', found=f'{len(results)} that are')
+        raise InputError('videos that are not labelled', field='results', found=f'{len(results)} labelled ones')
     if thresholds is None:
         points = np.mean([len(record.point_sec) for record in labelled.values()])
         shared = count_threshold(np.concatenate([entry['scores'] for entry in found.values()]), points * len(found))
@@ -65,12 +66,15 @@ def unlabelled_videos(
 def suggest_videos(
     videos: Sequence[SuggestedVideo], labelled: Iterable[str], features: Mapping[str, np.ndarray]
 ) -> list[SuggestedVideo]:
-    """Order videos by what labelling them may teach, see :func:`.rank_videos`.
+    """Order videos by how much labelling them may help, see :func:`.rank_videos`.
 
     Args:
-        videos (Sequence[SuggestedVideo]): Of :func:`unlabelled_videos`.
+        videos (Sequence[SuggestedVideo]): Videos, as :func:`unlabelled_videos` returns them.
         labelled: Ids of the labelled videos.
         features (dict[str, np.ndarray]): Mean feature ``(D,)`` of each video, see :func:`mean_features`.
+
+    Returns:
+        list[SuggestedVideo]: The video to label first comes first.
 
     Raises:
         InputError: A video has no features.
@@ -89,11 +93,11 @@ def mean_features(folders: Sequence[str | Path]) -> dict[str, np.ndarray]:
     """Read the mean feature of every video.
 
     Args:
-        folders (Sequence): A folder of feature files (or an HDF5 file) for each stream, in any order; their means are
-            joined.
+        folders (Sequence): A folder of feature files (or an HDF5 file) for each stream, in any order; the means of the
+            streams are joined. Video files in a folder are ignored.
 
     Returns:
-        dict[str, np.ndarray]: ``(D,)`` by video id.
+        dict[str, np.ndarray]: ``(D,)`` float64 by video id.
 
     Raises:
         InputError: A file cannot be read, or a video lacks a stream.

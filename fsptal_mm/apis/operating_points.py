@@ -1,4 +1,4 @@
-"""Choice of an operating point: a model on held-out videos, and their points."""
+"""Choice of the operating point of a checkpoint: its detections in held-out videos, and the points of these videos."""
 
 import ast
 import logging
@@ -26,7 +26,7 @@ from .model_loading import load_local_checkpoint
 
 @naming_types()
 def choose_for_checkpoint(config: Config, checkpoint: str | Path) -> OperatingPoint:
-    """Run a checkpoint over the held-out videos of its config, and choose the operating point by their points.
+    """Run a checkpoint on the held-out videos of its config, and choose the operating point by their points.
 
     Ground-truth segments are not read.
 
@@ -34,9 +34,12 @@ def choose_for_checkpoint(config: Config, checkpoint: str | Path) -> OperatingPo
         config (Config): Config of an experiment with a :class:`.PointTAL`; for its videos see :func:`held_out_config`.
         checkpoint: Local file; nothing in it is executed.
 
+    Returns:
+        OperatingPoint: Score thresholds, one for all classes and one per class.
+
     Raises:
-        InputError: There is no such checkpoint, it is of another model, of other classes or of another fold, no video
-            is held out, no held-out video has a point, or no detection covers one.
+        InputError: There is no such checkpoint; it belongs to another model, to other classes or to another fold; no
+            video is held out; no held-out video has a point; or no detection covers a point.
     """
     digest = model_digest(config.model)
     with DefaultScope.overwrite_default_scope('mmaction'):
@@ -51,7 +54,7 @@ def choose_for_checkpoint(config: Config, checkpoint: str | Path) -> OperatingPo
             for batch in Runner.build_dataloader(loader):
                 for sample in model.test_step(batch):
                     own = collect_points(sample)
-                    if len(own):  # elsewhere actions are unlabelled, not absent
+                    if len(own):  # in a video without points, actions are unlabelled, not absent
                         points.append(own)
                         detections.append(collect_detections(sample))
     if not points:
@@ -63,11 +66,14 @@ def choose_for_checkpoint(config: Config, checkpoint: str | Path) -> OperatingPo
 def held_out_config(config: Config) -> ConfigDict:
     """Config of the dataset of the held-out videos.
 
-    If the training data are a fold, these are the other videos of the same files, as they were labelled for training;
-    else the videos of ``val_dataloader``.
+    If ``train_dataloader`` has a ``fold``, these are the other videos of the same files, with their training labels. If
+    not, they are the videos of ``val_dataloader``.
+
+    Args:
+        config (Config): Config of an experiment.
 
     Raises:
-        InputError: There is neither.
+        InputError: There is neither a ``fold`` nor a ``val_dataloader``.
     """
     train = config.train_dataloader.dataset
     if (train.get('fold') or {}).get('part') == 'train':
@@ -83,26 +89,22 @@ def build_held_out(config: Config, with_segments: bool = False) -> BaseDataset:
 
     Args:
         config (Config): Config of an experiment.
-        with_segments: Whether its samples hold ground-truth segments, too, for an analysis.
+        with_segments: Whether its samples hold ground-truth segments, too, for an analysis. Default: points only.
 
     Raises:
-        InputError: Some of its videos are trained on.
+        InputError: There are no held-out videos, or training uses some of them.
     """
     held_out = held_out_config(config)
     dataset = DATASETS.build({**held_out, 'test_mode': True} if with_segments else held_out)
     ids, trained, tested = map(_video_ids, (dataset, config.train_dataloader.dataset, _evaluated(config).dataset))
     both = sorted(ids & trained)
     if both:
-        found = f'{len(both)} of {len(ids)} that are trained on, such as {both[0]}'
-        raise InputError(
-            "videos that are not trained on, as train_dataloader.dataset.fold=dict(index=0, count=4, part='train') "
-            'keeps them',
-            field='val_dataloader.dataset',
-            found=found,
-        )
+        found = f'{len(both)} of {len(ids)} videos of train_dataloader, such as {both[0]}'
+        expected = "other videos: train_dataloader.dataset.fold=dict(index=0, count=4, part='train') holds some out"
+        raise InputError(expected, field='val_dataloader.dataset', found=found)
     if ids & tested and config.train_dataloader.dataset.get('fold') is None:
         print_log(
-            'the held-out videos are those of test_dataloader: figures of the test are then too good',
+            'val_dataloader: the held-out videos are also in test_dataloader, so measures of the test will be too good',
             'current',
             logging.WARNING,
         )
@@ -110,12 +112,12 @@ def build_held_out(config: Config, with_segments: bool = False) -> BaseDataset:
 
 
 def check_same_fold(dataset: Mapping[str, Any], checkpoint: Mapping[str, Any], file: str | Path) -> None:
-    """Check that a checkpoint was trained on the fold of a config: else it may know the held-out videos.
+    """Check that a checkpoint was trained on the fold of a config: if not, it may have seen the held-out videos.
 
     Args:
         dataset: Config of the training dataset.
-        checkpoint: Content of the checkpoint; one without the text of its config is not checked.
-        file: Its file, for the error.
+        checkpoint: Content of the checkpoint. A checkpoint that does not hold the text of its config is not checked.
+        file: File of the checkpoint, for the error.
 
     Raises:
         InputError: The checkpoint says that it was trained on another fold, or on all videos.
@@ -131,14 +133,14 @@ def check_same_fold(dataset: Mapping[str, Any], checkpoint: Mapping[str, Any], f
 
 
 def _evaluated(config):
-    """Loader of the test, else of the validation."""
+    """Config of ``test_dataloader``, or of ``val_dataloader`` if there is none."""
     return config.get('test_dataloader') or config.val_dataloader
 
 
 def _trained_dataset(checkpoint):
-    """Syntax trees of the fields of the training dataset, from the config's text, of which nothing is executed.
+    """Fields of the training dataset as syntax trees, from the text of the config in a checkpoint.
 
-    ``None`` if the checkpoint holds no such text.
+    The text is parsed and not executed: it may be anybody's. ``None`` if the checkpoint holds no such text.
     """
     meta = checkpoint.get('meta')
     text = meta.get('cfg') if isinstance(meta, dict) else None
@@ -151,7 +153,7 @@ def _trained_dataset(checkpoint):
 
 
 def _literal(node):
-    """Value of ``dict(index=0, count=4)``; ``None`` for anything else."""
+    """Value of a syntax tree such as ``dict(index=0, count=4)``; ``None`` if it is no call."""
     if not isinstance(node, ast.Call):
         return None
     return {entry.arg: ast.literal_eval(entry.value) for entry in node.keywords}

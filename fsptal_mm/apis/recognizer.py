@@ -1,4 +1,4 @@
-"""Recognizers of mmaction2 as feature extractors: loading, and the length of their clips."""
+"""Loading of recognizers of mmaction2 as feature extractors, and the length of their clips."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,12 +21,12 @@ from .model_loading import local_file, state_dict_holder
 def load_recognizer(
     config: str | Path | Config, checkpoint: str | Path, device: str | torch.device
 ) -> tuple[nn.Module, Config, list[dict[str, Any]]]:
-    """Build a recognizer without its classifier and load its weights.
+    """Build a recognizer without its classifier, and load its weights.
 
     Args:
-        config: A config file or a ``Config``; left as it is.
-        checkpoint: A local checkpoint of mmengine, or a file of weights alone.
-        device: Where the model goes.
+        config: A config file, or a ``Config``, which is not changed.
+        checkpoint: A local checkpoint of mmengine, or a file of weights alone; nothing in it is executed.
+        device: Device of the model.
 
     Returns:
         tuple[nn.Module, Config, list[dict]]: The model in evaluation mode, its config, and its test pipeline.
@@ -44,7 +44,7 @@ def load_recognizer(
         )
     model_config.pop('cls_head', None)
     model_config.backbone = {**backbone, **({'pretrained': None} if 'pretrained' in backbone else {})}
-    # The parts of a recognizer are looked up in the registry of the default scope.
+    # A recognizer looks up its parts in the registry of the default scope.
     with DefaultScope.overwrite_default_scope(config.get('default_scope', 'mmaction')):
         model = MODELS.build(model_config)
     weights = CheckpointLoader.load_checkpoint(local_file(checkpoint), map_location='cpu')
@@ -52,7 +52,7 @@ def load_recognizer(
     weights = {name.removeprefix('module.'): value for name, value in weights.items()}
     try:
         result = model.load_state_dict(weights, strict=False)
-    except RuntimeError as error:  # sizes that differ
+    except RuntimeError as error:  # the shape of a weight differs
         found = str(error).split('\n')[1].strip()
         raise InputError(f'weights of {config.filename}', file=checkpoint, field='state_dict', found=found) from error
     strange = [name for name in result.unexpected_keys if not name.startswith('cls_head.')]
@@ -72,11 +72,15 @@ def _test_pipeline(config):
 
 
 def sampled_clip(config: Config, test_pipeline: Sequence[dict[str, Any]]) -> tuple[int, int | None]:
-    """Clip length of a recognizer, from its test pipeline.
+    """Length of the clips of a recognizer, from its test pipeline.
+
+    Args:
+        config: Config of the recognizer.
+        test_pipeline: Its test pipeline.
 
     Returns:
-        tuple[int, int | None]: Number of frames that it sees of a clip, and number of frames that these are spread
-        over. The latter is None for 2D models, which see single frames (or stacks of flow) of the whole video.
+        tuple[int, int | None]: Number of frames of a clip that the model sees, and number of frames over which they are
+        spread. The latter is None for 2D models, which see single frames (or stacks of flow) of the whole video.
 
     Raises:
         InputError: The test pipeline does not sample frames.

@@ -1,4 +1,4 @@
-"""Inferencer: detections for videos, feature files and arrays, in three lines of Python."""
+"""Inferencer that returns the detections of videos, feature files and arrays."""
 
 import functools
 import itertools
@@ -46,36 +46,37 @@ from .timelines import read_frames
 
 @INFERENCERS.register_module()
 class TALInferencer(BaseInferencer):
-    """Localize actions in videos, feature files and arrays.
+    """Inferencer for action localization in videos, feature files and arrays.
 
-    A ``BaseInferencer`` of mmengine: :meth:`__call__` runs :meth:`preprocess`, :meth:`forward`, :meth:`visualize` and
-    :meth:`postprocess`, and passes each one its own keyword arguments (``forward_kwargs``, ``visualize_kwargs``).
+    It is a ``BaseInferencer`` of mmengine: :meth:`__call__` runs :meth:`preprocess`, :meth:`forward`, :meth:`visualize`
+    and :meth:`postprocess`, and passes on the keyword arguments of :meth:`forward` (``forward_kwargs``) and of
+    :meth:`visualize` (``visualize_kwargs``).
 
     Args:
         model (str | Path | Config): Name in ``model-index.yml``, config file, or config.
         weights (str | Path): Local checkpoint. Nothing is downloaded, and nothing in a checkpoint is executed.
-        device (str, optional): Default: the best one at hand.
+        device (str, optional): Device of the model. Default: the one that mmengine chooses, a GPU if there is one.
         classes (Sequence[str] | str | Path, optional): Names of the classes, or a text file with one per line. Needed
-            if the checkpoint does not hold them; if it does, both must agree.
+            if neither the checkpoint nor the config states them; all sources that do must agree.
         grid (dict, optional): Feature grid: fields of :meth:`~fsptal_mm.structures.SnippetGrid.from_config`. Default:
             the grid of the config's test data.
         nms (dict, optional): NMS, e.g. ``dict(type='nms', iou_threshold=0.5)``. Default: that of the config.
-        extractor (FeatureExtractor | dict, optional): For video files, if the model reads features: an extractor, or
-            the arguments of one, ``dict(config=..., checkpoint=...)``. Its clips lie on the grid of the training
-            features by default.
-        cfg_options (dict, optional): Further changes of the config, as ``--cfg-options`` of ``tools/test.py``.
+        extractor (FeatureExtractor | dict, optional): For video files, if the model takes features: an extractor, or
+            the arguments of one, ``dict(config=..., checkpoint=...)``, whose clips have the grid of the training
+            features by default. Default: video files are failures.
+        cfg_options (dict, optional): Changes of the config, as ``--cfg-options`` of ``tools/test.py``.
         show_progress: Whether to show a progress bar.
         allow_damaged: Whether to take what can be read of truncated and damaged videos. Default: they are failures.
 
     Attributes:
         classes (tuple[str]): Names of the classes.
-        operating_point (OperatingPoint, optional): Score thresholds that ``choose_threshold.py`` stored beside the
-            checkpoint; ``None`` if there are none for this model. See :meth:`forward`.
+        operating_point (OperatingPoint, optional): Score thresholds that ``tools/analysis_tools/choose_threshold.py``
+            stored beside the checkpoint; ``None`` if there are none for this model. See :meth:`forward`.
 
     Raises:
-        InputError: There is no such config, checkpoint or device; the checkpoint is of another model or of other
-            classes; the config has no :class:`.PointTALDataset` to test on; or ``nms`` is given and the head has no
-            :class:`.ProposalGenerator`.
+        InputError: There is no such config, checkpoint or device; the checkpoint belongs to another model or to other
+            classes; the config has no :class:`.PointTALDataset` to test on; the extractor does not fit the model; or
+            ``nms`` is given and the head has no :class:`.ProposalGenerator`.
 
     Examples:
         >>> inferencer = TALInferencer('fsptal-tuned_synthetic', 'work_dirs/fsptal-tuned_synthetic/epoch_75.pth')
@@ -105,12 +106,12 @@ class TALInferencer(BaseInferencer):
         merge_options(config, cfg_options)
         self._weights, self._user_classes, self._extractor = local_file(weights), classes, extractor
         self._allow_damaged = allow_damaged
-        with DefaultScope.overwrite_default_scope('mmaction'):  # here only: the user's own scope stays as it is
+        with DefaultScope.overwrite_default_scope('mmaction'):  # for this block only: the user's scope stays as it is
             self._reads = ModelInputs(config, grid)
             device = usable_device(device)
             if nms is not None:
                 replace_nms(config.model, nms)
-            digest = model_digest(config.model)  # before the model is built
+            digest = model_digest(config.model)  # before the base class, which may delete `pretrained` from the config
             super().__init__(config, self._weights, device, scope='mmaction', show_progress=show_progress)
         self.operating_point = read_operating_point(self._weights, digest, self.classes)
         if nms is not None:
@@ -130,20 +131,20 @@ class TALInferencer(BaseInferencer):
         Args:
             inputs: Videos, feature files, folders, arrays: see :func:`.list_inputs`.
             return_datasamples: Whether to return data samples with all proposals instead of detections.
-            batch_size: Videos in one forward pass; the predictions are the same up to rounding.
-            out_dir: Folder for ``results.json`` (ActivityNet's format), ``results.csv`` and pictures. The two files are
-                written even if the work is interrupted.
+            batch_size: Number of videos in one forward pass; it changes the predictions by rounding only.
+            out_dir: Folder for ``results.json`` (ActivityNet's format), ``results.csv`` and pictures. If the work is
+                interrupted, the two files hold the videos done so far. Default: nothing is written.
             **kwargs: ``score_threshold`` and ``top_k`` of :meth:`forward`, ``timeline`` and ``annotate`` of
                 :meth:`visualize`.
 
         Returns:
             dict: ``predictions``, from video id to a list of :class:`~fsptal_mm.structures.Detection`, the best first;
-            ``visualization``, paths of the pictures and videos; ``failures``, an InputError for each input that could
-            not be used, and for each picture that could not be made.
+            ``visualization``, the paths of the pictures and annotated videos; ``failures``, an InputError for each
+            input that cannot be used and for each picture that cannot be drawn.
 
         Raises:
-            InputError: The only input cannot be used; pictures are wanted without an ``out_dir``; ``score_threshold``
-                is no number; or ``batch_size`` or ``top_k`` is not positive.
+            InputError: There is only one input, and it cannot be used; ``timeline`` or ``annotate`` is set without
+                ``out_dir``; ``score_threshold`` is no number; or ``batch_size`` or ``top_k`` is no whole number >= 1.
         """
         _, forward_kwargs, visualize_kwargs, _ = self._dispatch_kwargs(**kwargs)
         check_numbers('TALInferencer', 1, whole=True, batch_size=batch_size)
@@ -179,9 +180,9 @@ class TALInferencer(BaseInferencer):
         """Read inputs and run the test pipeline of the config on them.
 
         Args:
-            inputs: The videos, as :func:`.list_inputs` gives them.
-            batch_size: Videos in one batch.
-            failures: List to which errors of single inputs are added. Without it, the first one is raised.
+            inputs: The videos, as :func:`.list_inputs` returns them.
+            batch_size: Number of videos in one batch.
+            failures: List to which the errors of single inputs are added. Default: the first error is raised.
             on_progress: As in ``InputPipeline.read_each``.
 
         Yields:
@@ -201,15 +202,14 @@ class TALInferencer(BaseInferencer):
         """Localize actions in a batch.
 
         Args:
-            inputs: The batch, as :meth:`preprocess` makes it.
-            score_threshold: Detections of a lower score are left out. Default: those below the operating point, if
-                there is one, else none; ``-inf`` always keeps all.
-            top_k: At most this many detections per video, the best ones.
+            inputs: The batch, as :meth:`preprocess` yields it.
+            score_threshold: Detections with a lower score are left out; ``-inf`` keeps all. Default: the thresholds of
+                the operating point, or no threshold if there is none.
+            top_k: Largest number of detections per video; the best ones are kept. Default: all.
 
         Returns:
-            list[ActionDataSample]: For each video all proposals in ``pred_segments``, the scores of the classes in
-            ``pred_scores``, and in ``detections`` the remaining :class:`~fsptal_mm.structures.Instances`, the best
-            first.
+            list[ActionDataSample]: For each video ``pred_segments``, all proposals; ``pred_scores``, the scores of the
+            classes; and ``detections``, the :class:`~fsptal_mm.structures.Instances` that are kept, the best first.
         """
         samples = super().forward(inputs)
         for sample in samples:
@@ -233,22 +233,22 @@ class TALInferencer(BaseInferencer):
         annotate: bool = False,
         failures: list[InputError] | None = None,
     ) -> list[str]:
-        """Draw results.
+        """Draw timelines, and write annotated videos.
 
         Args:
             inputs: The videos.
             preds: Their data samples, from :meth:`forward`.
-            show: Ignored: pictures are written, no window is opened.
-            out_dir: Folder for the pictures.
+            show: Ignored: no window is opened.
+            out_dir: Folder for the files.
             timeline: Whether to draw ``timelines/VIDEO.png``.
-            annotate: Whether to write ``videos/VIDEO.mp4`` for inputs that are video files.
-            failures: List to which errors of single pictures are added. Without it, the first one is raised.
+            annotate: Whether to write ``videos/VIDEO.mp4``, for inputs that are video files.
+            failures: List to which the errors of single files are added. Default: the first error is raised.
 
         Returns:
             list[str]: Paths of the written files.
 
         Raises:
-            InputError: A picture cannot be made, and there are no ``failures``.
+            InputError: A file cannot be made, and there are no ``failures``.
         """
         paths = []
         silent = not (self.show_progress and (timeline or annotate))
@@ -275,7 +275,16 @@ class TALInferencer(BaseInferencer):
     def postprocess(
         self, preds: Sequence[ActionDataSample], visualization: list[str], return_datasample: bool = False
     ) -> dict[str, Any]:
-        """Pack ``predictions`` by video id, and ``visualization``, as :meth:`__call__` returns them."""
+        """Pack the results.
+
+        Args:
+            preds: Data samples, from :meth:`forward`.
+            visualization: Paths, from :meth:`visualize`.
+            return_datasample: As ``return_datasamples`` of :meth:`__call__`.
+
+        Returns:
+            dict: ``predictions`` and ``visualization``, as :meth:`__call__` returns them.
+        """
         predictions = {
             sample.video_id: sample if return_datasample else name_detections(sample.detections, self.classes)
             for sample in preds
@@ -289,7 +298,7 @@ class TALInferencer(BaseInferencer):
         return list_inputs(inputs, self._reads.dataset.data_prefix)
 
     def _localize(self, videos, data, failures, forward_kwargs):
-        """Pairs of a video and its data sample. If the model refuses a batch, its videos are tried one by one."""
+        """Pairs of a video and its data sample. After an InputError of a batch, its videos are tried one by one."""
         try:
             return list(zip(videos, self.forward(data, **forward_kwargs)))
         except InputError as error:
@@ -310,7 +319,8 @@ class TALInferencer(BaseInferencer):
 
     def _load_weights_to_model(self, model, checkpoint, cfg):
         """Take the names of the classes from the checkpoint, then load all its weights."""
-        found = classes_of_checkpoint(state_dict_holder(checkpoint, self._weights))  # never taken for a path
+        # In the config and the argument, a text is the path of a class list; in a checkpoint it never is.
+        found = classes_of_checkpoint(state_dict_holder(checkpoint, self._weights))
         config, user = self._reads.dataset.metainfo.get('classes'), self._user_classes
         config, user = (Path(names) if isinstance(names, str) else names for names in (config, user))
         sources = {'the checkpoint': found, 'the config': config, 'the argument classes': user}
@@ -325,7 +335,7 @@ class TALInferencer(BaseInferencer):
         return InputPipeline(self._reads, len(self.classes), extractor, self._allow_damaged)
 
     def _init_visualizer(self, cfg):
-        """Build no visualizer: that of the config is for the log of training."""
+        """Build no visualizer: the visualizer of the config is for the log of the training."""
 
 
 def _show(progress, task, videos_done):

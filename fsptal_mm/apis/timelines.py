@@ -1,4 +1,4 @@
-"""Timelines from configs and checkpoints, results files, and videos."""
+"""Timelines of a checkpoint or of results files, with frames of the video."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -29,8 +29,7 @@ from fsptal_mm.visualization import FrameStrip, ModelTrack, Timeline, axis_width
 
 from .model_loading import load_local_checkpoint
 
-_FRAME_IN = 0.7  # height of a frame of the strip
-_FRAME_PX = 160
+_FRAME_IN, _FRAME_PX = 0.7, 160  # height of a frame of the strip: in the figure, and of the image
 
 
 @naming_types()
@@ -47,19 +46,19 @@ def timelines_of_model(
     Args:
         config (Config): Config of an experiment with a :class:`.PointTAL`.
         checkpoint: Local file; nothing in it is executed.
-        split: ``'test'``: scores and proposals. ``'train'``: also extended labels, mined labels and best segments; the
-            scores are then those after label extension.
-        videos (int | Sequence[str]): Number of videos, the first ones; or their ids.
+        split: ``'test'``: test videos, with scores and proposals. ``'train'``: training videos, also with extended
+            labels, mined labels and best segments; their scores are those of the extended snippets.
+        videos (int | Sequence[str]): Number of videos, which are the first ones; or their ids.
         name: Name of the model in the picture.
-        score_threshold: Proposals of a lower score are left out. Default: those below the operating point of the
-            checkpoint, if there is one.
+        score_threshold: Proposals with a lower score are left out. Default: the thresholds of the operating point of
+            the checkpoint, or no threshold if there is none.
 
     Returns:
-        dict[str, Timeline]: By video id.
+        dict[str, Timeline]: By video id, with one track.
 
     Raises:
-        InputError: There is no such dataset, checkpoint or video; the checkpoint is of another model; or the snippets
-            of the model have no scores.
+        InputError: There is no such data loader, checkpoint or video; the checkpoint belongs to another model; or the
+            model has no scores of snippets.
     """
     for part in {'test', split}:
         if config.get(f'{part}_dataloader') is None:
@@ -102,15 +101,15 @@ def timelines_of_results(
 
     Args:
         files (dict[str, dict]): From a name in the picture to detections, as :func:`.read_results` returns them.
-        annotations (Annotations, optional): Ground truth, points, durations and classes. Without them, a video ends
-            with the last detection.
-        videos (int | Sequence[str]): Number of videos, the first ones with detections; or their ids.
+        annotations (Annotations, optional): Ground truth, points, durations and classes. Default: none; a timeline then
+            ends with the last detection.
+        videos (int | Sequence[str]): Number of videos, which are the first ones that are in a file; or their ids.
 
     Returns:
         dict[str, Timeline]: By video id, with one track per file.
 
     Raises:
-        InputError: A video has no detections, or the files hold none at all.
+        InputError: A video is in none of the files, or the files hold no video.
     """
     found_in = {video_id: None for results in files.values() for video_id in results}
     if annotations is None:
@@ -135,7 +134,8 @@ def add_results(timelines: dict[str, Timeline], files: dict[str, dict]) -> dict[
 
     Args:
         timelines (dict[str, Timeline]): By video id; they stay as they are.
-        files (dict[str, dict]): As in :func:`timelines_of_results`. Detections of other classes are left out.
+        files (dict[str, dict]): As in :func:`timelines_of_results`. Detections of classes that the timelines do not
+            have are left out.
 
     Returns:
         dict[str, Timeline]: With one more track per file.
@@ -155,7 +155,11 @@ def _tracks(files, video_id, classes):
 
 
 def join_tracks(first: Timeline, *others: Timeline) -> Timeline:
-    """Join timelines of one video into one that shows all models, with ground truth and points of the first.
+    """Join timelines of one video into one that shows all models.
+
+    Args:
+        first (Timeline): Timeline whose ground truth, points and frames are kept.
+        *others (Timeline): Timelines whose tracks are added.
 
     Raises:
         InputError: The timelines are not of the same video, or their classes differ.
@@ -169,14 +173,14 @@ def join_tracks(first: Timeline, *others: Timeline) -> Timeline:
 
 
 def read_frames(video: VideoReader, duration_sec: float) -> FrameStrip:
-    """Read a strip of frames for a timeline.
+    """Read the frames of a video that a timeline shows as a strip.
 
     Args:
         video (VideoReader): The video.
         duration_sec: Duration that the timeline shows.
 
     Returns:
-        FrameStrip: As many frames as fit beside each other.
+        FrameStrip: As many frames as fit beside one another, evenly spread.
 
     Raises:
         InputError: A frame cannot be decoded.
@@ -195,7 +199,14 @@ def read_frames(video: VideoReader, duration_sec: float) -> FrameStrip:
 
 
 def find_video_file(folder: str | Path, video_id: str) -> Path | None:
-    """Find the file of a video in a folder; None if there is none.
+    """Find the file of a video in a folder.
+
+    Args:
+        folder: Folder of video files.
+        video_id: Id of the video; it may differ from the name of the file by ActivityNet's prefix ``v_``.
+
+    Returns:
+        Path | None: None if there is no such file.
 
     Raises:
         InputError: There is no such folder.
