@@ -1,6 +1,5 @@
 """Inferencer that returns the detections of videos, feature files and arrays."""
 
-import functools
 import itertools
 import logging
 import math
@@ -155,7 +154,10 @@ class TALInferencer(BaseInferencer):
         try:
             with Progress(disable=not self.show_progress) as progress:
                 task = progress.add_task('Inference', total=len(videos))
-                show = functools.partial(_show, progress, task)
+
+                def show(videos_done):
+                    progress.update(task, completed=videos_done)
+
                 for batch in self.preprocess(videos, batch_size, failures, show):
                     for video, sample in self._localize(*batch, failures, forward_kwargs):
                         used.append(video)
@@ -336,10 +338,6 @@ class TALInferencer(BaseInferencer):
 
     def _init_visualizer(self, cfg):
         """Build no visualizer: the visualizer of the config is for the log of the training."""
-
-
-def _show(progress, task, videos_done):
-    progress.update(task, completed=videos_done)
 
 
 def _check_limits(score_threshold=None, top_k=None):
