@@ -1,4 +1,4 @@
-"""Video with its detections written onto the frames, which any browser plays."""
+"""Annotated video: a copy with the detections drawn on its frames, which any browser plays."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -18,30 +18,30 @@ from fsptal_mm.utils.writing import atomic_path
 
 from .palette import Look, to_rgb
 
-_CHUNK_FRAMES = 16
-_MAX_LINES = 4
-_TEXT_SHARE, _LANE_SHARE = 0.055, 0.045  # of the shorter side of a frame
+_CHUNK_FRAMES = 16  # frames that are decoded at once
+_MAX_LINES = 4  # labels on a frame, the best ones
+_TEXT_SHARE, _LANE_SHARE = 0.055, 0.045  # heights of text and lanes, as shares of the shorter side of a frame
 _MIN_TEXT_PIXELS = 9
-_NAMES_SHARE = 0.3  # of the width: the names of the lanes take at most so much
-_TICKS_PER_SEC = 90_000
-_GROUND, _HEAD = (24, 26, 30), (255, 255, 255)
-_QUALITY = {'crf': '21', 'preset': 'veryfast'}
+_NAMES_SHARE = 0.3  # largest share of the width for the names of the lanes
+_TICKS_PER_SEC = 90_000  # a multiple of 24, 25, 30, 50 and 60 frames per second
+_STRIP_COLOR, _PLAYHEAD_COLOR = (24, 26, 30), (255, 255, 255)
+_QUALITY = {'crf': '21', 'preset': 'veryfast'}  # options of libx264: nearly no visible loss, encoded fast
 
 
 def annotate_video(
     video: Any, path: str | Path, detections: Instances, classes: Sequence[str], min_share: float = 0.5
 ) -> str:
-    """Copy a video, with labels and scores of the current detections on every frame, and all detections below it.
+    """Copy a video, with the labels and scores of the detections at each frame, and all detections in a strip below.
 
-    Below the frames lies a strip with one lane per class that is found, and a line at the time of the frame. Frames
-    keep their times. The file is MP4 with H.264, and there is no sound.
+    The strip has one lane per class that is found, and a line at the time of the frame. Frames keep their times. The
+    file is MP4 with H.264, without sound.
 
     Args:
-        video (VideoReader): The open source, with its frames and their times.
+        video (VideoReader): The source, with its frames and their times.
         path: MP4 file, written atomically.
-        detections (Instances): Of this video, in seconds.
-        classes (Sequence[str]): Names in the order of the indices; the colour of a class follows from its index.
-        min_share: Detections with a score below this share of the best score are left out: weak detections lie
+        detections (Instances): Detections in this video, in seconds.
+        classes (Sequence[str]): Names in the order of the indices; the index of a class decides its colour.
+        min_share: Detections with a score below this share of the best score are left out, since weak detections lie
             nearly everywhere.
 
     Returns:
@@ -56,10 +56,10 @@ def annotate_video(
     shown = shown[shown.scores >= min_share * shown.scores.max(initial=0)]
     if 'libx264' not in av.codecs_available:
         raise InputError('a PyAV whose FFmpeg has libx264, as the packages of PyAV on PyPI', file=path)
-    with atomic_path(path, path.suffix) as temporary:  # PyAV derives the container from the suffix
+    with atomic_path(path, path.suffix) as temporary:  # the suffix tells PyAV the container
         try:
             _write_frames(temporary, video, shown, classes)
-        except FFmpegError as error:  # such as that of a full disk
+        except FFmpegError as error:  # for example, the disk is full
             raise OSError(error.errno, error.strerror, temporary) from error
     return str(path)
 
@@ -84,16 +84,18 @@ def _write_frames(path, video, detections, classes):
 
 
 class _Picture:
-    """Drawing of frames of one size. Lengths follow from their shorter side, so a phone's video has legible text, too.
+    """Drawing of all pictures of an annotated video.
+
+    Heights follow from the shorter side of a frame, so that text is legible in upright videos of phones, too.
 
     Args:
-        shape: Of a frame, ``(H, W, 3)``.
-        duration_sec: Of the video.
-        detections (Instances): Those that are shown, in ascending order of their scores.
+        shape: Shape of a frame, ``(H, W, 3)``.
+        duration_sec: Duration of the video.
+        detections (Instances): Detections to show, with ascending scores.
         classes: Names in the order of the indices.
 
     Attributes:
-        shape: Height and width of what is drawn; both are even, as H.264 needs it.
+        shape: Height and width of a picture, frame and strip together; both are even, as H.264 requires.
     """
 
     def __init__(self, shape, duration_sec, detections, classes):
@@ -109,15 +111,16 @@ class _Picture:
         self.shape = (self._height + len(strip) + even[0][1], self._width + even[1][1])
 
     def draw(self, image, time_sec):
-        """Draw a frame at its time, and the strip; ``(H, W, 3)`` uint8."""
+        """Draw a frame, the labels at its time, and the strip: a picture ``(H, W, 3)`` uint8."""
         strip = self._strip.copy()
         head = self._left + round(time_sec / self._duration_sec * (self._width - 1 - self._left))
-        strip[:, max(head - 1, 0) : head + 1] = _HEAD
+        strip[:, max(head - 1, 0) : head + 1] = _PLAYHEAD_COLOR
         picture = Image.fromarray(np.concatenate([image, strip]))
         canvas = ImageDraw.Draw(picture, 'RGBA')
         spans = self._detections.segments
         active = self._detections[(spans[:, 0] <= time_sec) & (time_sec < spans[:, 1])]
-        score_of = dict(zip(active.labels.tolist(), active.scores.tolist()))  # the best of each class: they ascend
+        # Scores ascend: the dict keeps the best one of each class.
+        score_of = dict(zip(active.labels.tolist(), active.scores.tolist()))
         best = sorted(score_of.items(), key=lambda entry: -entry[1])[:_MAX_LINES]
         gap, top = self._text // 2, 0
         for label, score in best:
@@ -125,15 +128,15 @@ class _Picture:
             font = fitting_font(text, self._text, self._width - 2 * gap)
             left, upper, right, lower = font.getbbox(text)
             bottom = top + lower - upper + 2 * gap
-            # Dark ground, so that letters are legible on any picture.
+            # A dark rectangle, so that the text is legible on any picture.
             canvas.rectangle((0, top, right - left + 2 * gap, bottom), fill=(0, 0, 0, 190))
             canvas.text((gap - left, top + gap - upper), text, font=font, fill=to_rgb(Look.of_number(label).color))
             top = bottom
         return np.pad(np.asarray(picture), self._even, mode='edge')
 
     def _draw_strip(self):
-        """Draw the lanes: the name of each class, and its detections."""
-        lanes = Image.new('RGB', (self._width, self._lane * len(self._labels) + 2), _GROUND)
+        """Draw the strip without the line at the present time: a lane for each class, with its name and detections."""
+        lanes = Image.new('RGB', (self._width, self._lane * len(self._labels) + 2), _STRIP_COLOR)
         canvas = ImageDraw.Draw(lanes)
         most = round(_NAMES_SHARE * self._width)
         fonts = [fitting_font(self._classes[label], self._lane - 3, most - 6) for label in self._labels]
@@ -151,7 +154,12 @@ class _Picture:
 
 @lru_cache(maxsize=256)
 def fitting_font(text: str, pixels: int, width: int) -> ImageFont.FreeTypeFont:
-    """Choose a font in which a text is at most ``pixels`` high and ``width`` wide, so that it is never cut.
+    """Choose the size of a font so that a text is never cut.
+
+    Args:
+        text: The text.
+        pixels: Largest size of the font.
+        width: Largest width of the text, in pixels.
 
     Returns:
         ImageFont.FreeTypeFont: DejaVu Sans, which comes with matplotlib.

@@ -1,7 +1,7 @@
 """Figures of diagnoses, for several models side by side.
 
-Each function takes the dicts of :meth:`.Diagnosis.to_dict` by the name of the model. It returns a figure that does not
-belong to the global state of matplotlib; :func:`.save_figure` writes it.
+Each function takes a dict from the name of a model to its diagnosis, as :meth:`.Diagnosis.to_dict` returns it. It
+returns a figure that is not in the global state of matplotlib; :func:`.save_figure` writes it.
 """
 
 import itertools
@@ -32,23 +32,23 @@ _TITLES = {
     'num_instances': 'Instances in the video',
 }
 _NORMALIZED = 'mAP$_N$'
-_SMALL, _TINY = 8, 7
-_MIN_LABELLED_PERCENT = 8
-_MAX_NAME, _MAX_COLUMNS = 34, 4
+_SMALL, _TINY = 8, 7  # sizes of text, in points
+_MIN_LABELLED_PERCENT = 8  # lower parts of a bar have no room for a number
+_MAX_NAME, _MAX_COLUMNS = 34, 4  # letters of a model's name, and models in a row
 _STYLE = dict.fromkeys(('text.color', 'axes.edgecolor', 'axes.labelcolor', 'xtick.color', 'ytick.color'), INK)
-_HALO = withStroke(linewidth=2, foreground=PAPER)  # letters stay legible on lines
+_HALO = withStroke(linewidth=2, foreground=PAPER)  # keeps numbers legible on lines
 
 
 @rc_context(_STYLE)
 def draw_error_profile(diagnoses: dict[str, dict]) -> Figure:
     """Draw the error types of the best detections, and the gain without each type.
 
-    Each model has a column, up to four in a row. G is the number of ground-truth segments of a class. Above: a bar for
-    the best G detections of each class, one for the next G, and so on. Below: the mAP_N gained by removing all errors
-    of one type.
+    Each model has a column, up to four in a row. G is the number of ground-truth segments of a class. The upper axes
+    have a bar for the best G detections of each class, a bar for the next G, and so on. The lower axes show how much
+    mAP_N rises if all errors of one type are removed.
 
     Args:
-        diagnoses (dict[str, dict]): At least one.
+        diagnoses (dict[str, dict]): One or more.
 
     Returns:
         matplotlib.figure.Figure: Two axes per model.
@@ -67,7 +67,7 @@ def draw_error_profile(diagnoses: dict[str, dict]) -> Figure:
         above.set_title(title, loc='left', fontsize=10, fontweight='bold')
         if number % per_row == 0:
             above.set_ylabel(f'detections at tIoU {diagnosis["tiou"]:.4g}, in %')
-            below.set_title(f'{_NORMALIZED}{tious} gained without errors of a kind', loc='left', fontsize=10)
+            below.set_title(f'gain of {_NORMALIZED}{tious} without errors of a type', loc='left', fontsize=10)
     for unused in axes[-2:, (len(diagnoses) - 1) % per_row + 1 :].flat:
         unused.remove()
     handles = [Patch(color=color, label=kind.replace('_', ' ')) for kind, color in _ERROR_COLORS.items()]
@@ -77,13 +77,13 @@ def draw_error_profile(diagnoses: dict[str, dict]) -> Figure:
 
 @rc_context(_STYLE)
 def draw_sensitivity(diagnoses: dict[str, dict]) -> Figure:
-    """Draw mAP_N on the ground-truth segments of each length, coverage and number.
+    """Draw mAP_N by the length, the coverage and the number of ground-truth segments.
 
-    Dashed lines are the mAP_N on all segments. On the right: for each characteristic the range from the worst to the
-    best bucket. The longer it is, the more sensitive is the model to this characteristic.
+    Dashed lines are the mAP_N on all segments. The axes on the right show, for each of the three characteristics, the
+    range from the worst to the best bucket: the longer it is, the more sensitive the model is to the characteristic.
 
     Args:
-        diagnoses (dict[str, dict]): At least one; of the same videos and with the same bounds.
+        diagnoses (dict[str, dict]): One or more, of the same videos and with the same bounds of the buckets.
 
     Returns:
         matplotlib.figure.Figure: Four axes: length, coverage, number, and the ranges.
@@ -98,10 +98,10 @@ def draw_sensitivity(diagnoses: dict[str, dict]) -> Figure:
 
 @rc_context(_STYLE)
 def draw_false_negatives(diagnoses: dict[str, dict]) -> Figure:
-    """Draw the share of the ground-truth segments of each length, coverage and number that is missed.
+    """Draw the share of ground-truth segments that is missed, by their length, coverage and number.
 
     Args:
-        diagnoses (dict[str, dict]): At least one; of the same videos and with the same bounds.
+        diagnoses (dict[str, dict]): One or more, of the same videos and with the same bounds of the buckets.
 
     Returns:
         matplotlib.figure.Figure: Three axes; dashed lines are the shares among all segments.
@@ -154,7 +154,7 @@ def _gains(diagnosis):
 
 
 def _draw_buckets(axes, diagnoses, key):
-    """Draw a panel for each characteristic: a group of bars for each bucket, a bar for each model."""
+    """Draw axes for each characteristic, with a group of bars for each bucket and a bar in it for each model."""
     width = 0.8 / len(diagnoses)
     for part, characteristic in zip(axes, _TITLES):
         buckets = next(iter(diagnoses.values()))['characteristics'][characteristic]['buckets']
@@ -205,7 +205,7 @@ def _add_model_legend(figure, diagnoses, overall):
 
 def _short(name):
     name = name if len(name) <= _MAX_NAME else f'...{name[3 - _MAX_NAME :]}'
-    return name.replace('$', r'\$')  # no formula
+    return name.replace('$', r'\$')  # matplotlib would read a formula
 
 
 def _describe_tious(diagnoses):

@@ -9,7 +9,8 @@ from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.writing import atomic_write
 
 SUFFIXES = ('.png', '.svg', '.pdf')
-# Hatches take their line width when they are written. Text of an SVG stays text, which can be searched.
+# Settings while a figure is drawn and written: matplotlib reads the line width of hatches only then. The text of an SVG
+# stays text, which can be searched.
 STYLE = {'hatch.linewidth': 0.6, 'svg.fonttype': 'none'}
 
 
@@ -18,14 +19,15 @@ def save_figure(figure: Figure, path: str | Path, dpi: int = 150) -> str:
 
     Args:
         figure (matplotlib.figure.Figure): The figure.
-        path: PNG, SVG or PDF, by its suffix.
-        dpi: Pixels per inch.
+        path: File to write; its suffix decides the format: ``.png``, ``.svg`` or ``.pdf``.
+        dpi: Pixels per inch of a PNG.
 
     Returns:
         str: ``path``.
 
     Raises:
-        InputError: The suffix is another one.
+        InputError: The suffix is none of the three.
+        WriteError: The file cannot be written.
     """
     suffix = Path(path).suffix.lower()
     if suffix not in SUFFIXES:

@@ -1,4 +1,4 @@
-"""Figure of the quality of pseudo labels over training."""
+"""Figure of the quality of pseudo labels over a training."""
 
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -6,7 +6,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from .palette import Look
 
-# For each panel: its title, and the measures with the style of their lines.
+# For each axes: its title, and the style of line of each measure.
 _PANELS = (
     ('mined action labels', {'action_precision': '-', 'action_recall': '--'}),
     ('mined background labels', {'background_precision': '-', 'background_recall': '--'}),
@@ -17,21 +17,21 @@ _MARKERS = 'osD^vP*'
 
 
 def label_quality_figure(runs: dict[str, dict[int, dict[str, float]]]) -> Figure:
-    """Draw precision and recall of mined labels and tIoU of the best segments over the epochs.
+    """Draw precision and recall of mined labels, and tIoU of the best segments, over the epochs.
 
     Args:
-        runs (dict[str, dict[int, dict[str, float]]]): By the name of the run, the measures by number of epochs done, as
-            ``quality_over_training`` returns them. Missing measures are not drawn.
+        runs (dict[str, dict[int, dict[str, float]]]): From the name of a run to its measures (fractions) by the number
+            of epochs done, as ``quality_over_training`` returns them. A missing measure leaves a gap.
 
     Returns:
-        matplotlib.figure.Figure: With three axes: actions, background, segments.
+        matplotlib.figure.Figure: Three axes: actions, background, segments.
     """
     figure = Figure(figsize=(11, 3.6 + 0.16 * len(runs)), layout='constrained')
     for axes, (title, styles) in zip(figure.subplots(1, len(_PANELS), sharey=True), _PANELS):
         for number, (name, figures) in enumerate(runs.items()):
             look, marker = Look.of_number(number), _MARKERS[number % len(_MARKERS)]
             for measure, style in styles.items():
-                values = [figures[epoch].get(measure, float('nan')) for epoch in figures]  # a gap where there is none
+                values = [figures[epoch].get(measure, float('nan')) for epoch in figures]  # NaN is drawn as a gap
                 label = f'{name}: {measure}'
                 axes.plot([*figures], values, style, color=look.color, marker=marker, markersize=4, label=label)
         axes.set(title=title, xlabel='epochs done', ylim=(-0.02, 1.02))

@@ -1,4 +1,4 @@
-"""mmengine's visualizer, with timelines."""
+"""Visualizer of mmengine that draws timelines."""
 
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,8 @@ class TALVisualizer(Visualizer):
 
     Args:
         name: Name of the visualizer.
-        max_classes: Largest number of classes, see :func:`.timeline_figure`.
-        max_proposals: Largest number of proposals; the best ones are shown.
+        max_classes: Largest number of classes in a timeline, see :func:`.timeline_figure`; ``None`` for all.
+        max_proposals: Largest number of proposals in a timeline; the best ones are shown.
         **kwargs: As in ``mmengine.visualization.Visualizer``.
     """
 
@@ -49,19 +49,19 @@ class TALVisualizer(Visualizer):
 
         Args:
             name: Name of the series of images; ``LocalVisBackend`` writes ``vis_image/{name}_{step}.png``.
-            image (FrameStrip, optional): Frames of the video, as a row above the others.
-            data_sample (ActionDataSample): With the fields that :func:`.sample_timeline` reads.
+            image (FrameStrip, optional): Frames of the video, drawn as the top row.
+            data_sample (ActionDataSample): The video, with the fields that :func:`.sample_timeline` reads.
             draw_gt: Whether to show ground truth and points.
             draw_pred: Whether to show scores, pseudo labels and proposals of the model.
             show: Whether to open a window, too.
-            wait_time: Seconds until the window closes; 0: when a key is pressed.
-            out_file: PNG, SVG or PDF file to write instead of handing the picture to the backends.
-            step: Usually the number of epochs done.
+            wait_time: Seconds until the window closes. 0: it closes when a key is pressed.
+            out_file: PNG, SVG or PDF file that is written instead. Default: the picture goes to the backends.
+            step: Step of the picture in its series, usually the number of epochs done.
 
         Raises:
-            InputError: ``dataset_meta`` does not name the classes, or ``out_file`` has another suffix.
+            InputError: ``dataset_meta`` has no ``classes``, or ``out_file`` has another suffix.
         """
-        from .timeline.figure import draw_timeline, timeline_image  # here, since it loads matplotlib
+        from .timeline.figure import draw_timeline, timeline_image  # imported late, since it loads matplotlib
 
         classes = (self.dataset_meta or {}).get('classes')
         if classes is None:

@@ -21,19 +21,19 @@ def sample_timeline(
     """Build a timeline from a data sample.
 
     Args:
-        data_sample (ActionDataSample): Of one video, with the meta information ``video_id`` and ``duration_sec`` and,
-            as far as known, ``gt_segments_sec (M, 2)``, ``gt_segment_labels (M,)``, ``gt_point_sec (P,)``,
-            ``gt_point_labels (P,)``, ``gt_background_sec (K,)``, ``ambiguous_sec (A, 2)`` and ``is_training``; and with
-            any of the data ``pred_segments``, ``snippet_curves`` (SnippetCurves), ``extended_labels``,
-            ``mined_labels`` and ``best_segments`` (Instances, in seconds).
+        data_sample (ActionDataSample): One video. Meta information: ``video_id`` and ``duration_sec`` are required;
+            ``gt_segments_sec (M, 2)``, ``gt_segment_labels (M,)``, ``gt_point_sec (P,)``, ``gt_point_labels (P,)``,
+            ``gt_background_sec (K,)``, ``ambiguous_sec (A, 2)`` and ``is_training`` may be missing. Data, which may be
+            missing: ``pred_segments``, ``snippet_curves`` (SnippetCurves), ``extended_labels``, ``mined_labels`` and
+            ``best_segments`` (Instances, in seconds).
         classes: Names in the order of the indices.
         name: Name of the model.
         draw_gt: Whether to show ground truth and points.
         draw_pred: Whether to show scores, pseudo labels and proposals of the model.
-        frames: Frames of the video.
+        frames: Frames of the video. Default: none.
 
     Returns:
-        Timeline: With one track, or none without ``draw_pred``.
+        Timeline: With one track, or without a track if ``draw_pred`` is false.
     """
     truth = points = ambiguous = None
     if draw_gt:
@@ -66,11 +66,11 @@ def video_timeline(ground_truth: Any, index: int, tracks: Sequence[ModelTrack] =
 
     Args:
         ground_truth (GroundTruth): Ground truth of several videos.
-        index: Index of the video.
+        index: Index of the video in it.
         tracks: One per model.
 
     Returns:
-        Timeline: If the duration is unknown, it ends with the last segment.
+        Timeline: If the duration is unknown, it ends with the last segment, point or proposal.
     """
     truth, points = ground_truth.segments.of_index(index), ground_truth.points.of_index(index)
     duration_sec = float(ground_truth.durations_sec[index])

@@ -1,4 +1,4 @@
-"""Content of a timeline, in seconds and numpy: the drawing knows neither models nor datasets."""
+"""Content of a timeline, in seconds and numpy arrays, so that the drawing needs neither models nor datasets."""
 
 from dataclasses import dataclass
 
@@ -9,12 +9,12 @@ from fsptal_mm.structures import NO_CLASS, Instances
 
 @dataclass(frozen=True, eq=False)
 class SnippetCurves:
-    """Scores of T snippets.
+    """Scores of the T snippets of a video.
 
     Attributes:
-        edges_sec: ``(T + 1,)``: snippet t reaches from entry t to entry t + 1.
-        scores: ``(T, C)``, q-hat.
-        background: ``(T,)``, b.
+        edges_sec: ``(T + 1,)`` seconds: snippet t reaches from entry t to entry t + 1.
+        scores: ``(T, C)`` final scores, q-hat.
+        background: ``(T,)`` background scores, b.
     """
 
     edges_sec: np.ndarray
@@ -24,17 +24,17 @@ class SnippetCurves:
 
 @dataclass(frozen=True, eq=False)
 class ModelTrack:
-    """Results of one model on a video. A field that is None has no row; an empty one has an empty row.
+    """Results of one model on a video. A field that is ``None`` has no row; an empty one has an empty row.
 
     Attributes:
-        name: Name of the model; may be empty if there is only one.
+        name: Name of the model; it may be empty if there is only one model.
         curves (SnippetCurves, optional): Scores of the snippets.
-        extended (Instances, optional): Given labels after label extension (module A), including given background.
+        extended (Instances, optional): Given labels of actions and background after label extension (module A).
         mined (Instances, optional): Mined labels, of actions and of background (module B).
         best_segments (Instances, optional): Segments of the highest outer-inner contrast (module C).
         proposals (Instances, optional): Detections, with scores, in any order.
-        hits (np.ndarray, optional): ``(N,)`` bool, which of the proposals are true positives.
-        average_precision (float, optional): AP of the video.
+        hits (np.ndarray, optional): ``(N,)`` bool: whether a proposal is a true positive.
+        average_precision (float, optional): AP of the video, a fraction.
     """
 
     name: str = ''
@@ -49,10 +49,10 @@ class ModelTrack:
 
 @dataclass(frozen=True, eq=False)
 class FrameStrip:
-    """Frames of a video, evenly spread: frame i of N stands for the i-th N-th of the video.
+    """Frames of a video, evenly spread: the video is cut into N equal parts, and each part has a frame.
 
     Attributes:
-        times_sec: ``(N,)`` time of each frame, in the middle of its part.
+        times_sec: ``(N,)`` seconds: time of each frame, the middle of its part.
         images: N arrays ``(H, W, 3)`` uint8, RGB.
     """
 
@@ -62,15 +62,16 @@ class FrameStrip:
 
 @dataclass(frozen=True, eq=False)
 class Timeline:
-    """One video.
+    """One video with all that its timeline shows.
 
     Attributes:
         video_id: Its id.
-        duration_sec: Its length.
+        duration_sec: Its duration.
         classes: Class names in the order of the indices.
-        truth (Instances, optional): Ground truth. Training never sees it. None or empty if there is none.
-        points (Instances, optional): Point labels, as segments without length; including background clicks. None
-            or empty if there are none.
+        truth (Instances, optional): Ground-truth segments, which training never reads. ``None`` or empty if there are
+            none.
+        points (Instances, optional): Point labels and background clicks, as segments without length. ``None`` or empty
+            if there are none.
         tracks (Sequence[ModelTrack]): One per model.
         frames (FrameStrip, optional): Frames of the video.
         is_training: Whether this is a training video, whose ground truth is shown for analysis only.
@@ -88,14 +89,14 @@ class Timeline:
     ambiguous: Instances | None = None
 
     def relevant_classes(self, min_score: float = 0.5, limit: int | None = 20) -> np.ndarray:
-        """Classes to show: those that occur, ascending, then others with high scores, the highest first.
+        """Classes to show: those that occur, by index, then others with high scores, the highest first.
 
         A class occurs if a ground-truth segment, a point or a pseudo label has it.
 
         Args:
-            min_score: Another class is shown if its q-hat reaches this value, or if the score of a proposal reaches
-                this share of the model's best score.
-            limit: Largest number of classes.
+            min_score: A class that does not occur is shown if its q-hat reaches this value somewhere, or if the score
+                of one of its proposals reaches this share of the best score of the model.
+            limit: Largest number of classes; ``None`` for no limit.
 
         Returns:
             np.ndarray: ``(K,)`` int64 class indices.

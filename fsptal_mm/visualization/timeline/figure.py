@@ -30,11 +30,12 @@ from .rows import (
 )
 
 _DPI = 120
-_WIDTHS_IN, _SEC_PER_IN = (9.0, 22.0), 80  # of the axis: smallest, largest; in between it grows with the video
-_LETTER_IN, _MAX_LABEL = 0.066, 24  # width of a letter of the labels, and their largest number
+# The time axis has an inch per so many seconds, but at least the first width and at most the second.
+_SEC_PER_IN, _WIDTHS_IN = 80, (9.0, 22.0)
+_LETTER_IN, _MAX_LABEL = 0.066, 24  # width of a letter of a row's label, and the largest number of letters of a class
 _GAP_IN, _BLOCK_GAP_IN, _RIGHT_IN, _AXIS_IN, _LINE_IN, _TITLE_IN = 0.05, 0.12, 0.35, 0.45, 0.16, 0.32
 _Q_HAT = r'$\hat{q}$'
-_MANY_SEC = 120  # longer videos have minutes on their axis
+_MANY_SEC = 120  # longer videos have minutes and seconds on their axis
 _TICK_SEC = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400)
 
 
@@ -42,7 +43,7 @@ def draw_timeline(path: str | Path, timeline: Timeline, **kwargs: Any) -> str:
     """Draw a timeline into a file.
 
     Args:
-        path: PNG, SVG or PDF, by its suffix; written atomically.
+        path: File to write, atomically; its suffix decides the format: ``.png``, ``.svg`` or ``.pdf``.
         timeline (Timeline): The timeline.
         **kwargs: As in :func:`timeline_figure`.
 
@@ -50,7 +51,7 @@ def draw_timeline(path: str | Path, timeline: Timeline, **kwargs: Any) -> str:
         str: ``path``.
 
     Raises:
-        InputError: The suffix is another one.
+        InputError: The suffix is none of the three.
     """
     return save_figure(timeline_figure(timeline, **kwargs), path, _DPI)
 
@@ -64,19 +65,20 @@ def timeline_image(timeline: Timeline, **kwargs: Any) -> np.ndarray:
 
 
 def timeline_figure(timeline: Timeline, max_classes: int | None = 20, max_proposals: int = 100) -> Figure:
-    """Draw a timeline.
+    """Draw a timeline as a figure.
 
-    From top to bottom: frames, ground truth, points. Then for each model: extended labels, mined labels, best
-    segments, q-hat of every relevant class, b, and proposals, each at the height of its score. The ground-truth
-    segments of a class are shaded behind its scores. Rows without content are left out.
+    The rows are, from top to bottom: frames, ground truth and points; then, for each model, extended labels, mined
+    labels, best segments, q-hat of every relevant class, b, and the proposals of every relevant class, each at the
+    height of its score. The ground-truth segments of a class are shaded behind its scores and proposals. Rows without
+    content are left out.
 
     Args:
         timeline (Timeline): The timeline.
-        max_classes: Largest number of classes, see :meth:`.Timeline.relevant_classes`.
+        max_classes: Largest number of classes, see :meth:`.Timeline.relevant_classes`; ``None`` for no limit.
         max_proposals: Largest number of proposals of each model; the best ones are shown.
 
     Returns:
-        matplotlib.figure.Figure: It belongs to no window. Every row is an axes, with its name as label of the y axis.
+        matplotlib.figure.Figure: A figure without a window. Every row is an axes; its y label is the name of the row.
     """
     classes = timeline.relevant_classes(limit=max_classes)
     looks = {int(label): Look.of_number(int(label)) for label in classes}
@@ -90,7 +92,7 @@ def timeline_figure(timeline: Timeline, max_classes: int | None = 20, max_propos
 
 
 def axis_width_in(duration_sec: float) -> float:
-    """Width of the time axis in inches: longer videos get a wider one, within bounds."""
+    """Width of the time axis in inches: the longer the video, the wider, within bounds."""
     return float(np.clip(duration_sec / _SEC_PER_IN, *_WIDTHS_IN))
 
 
@@ -148,7 +150,7 @@ def _short(name):
 
 
 def _plain(name):
-    """Escape a name, in which matplotlib would read formulas."""
+    """Escape the dollar signs of a name, between which matplotlib would read formulas."""
     return name.replace('$', r'\$')
 
 
@@ -211,11 +213,11 @@ def _lay_out(blocks, title, handles, canvas):
 
 def _fill(axes, row, canvas):
     axes.set_yticks([])
-    with rc_context(STYLE):  # hatches are made as they are drawn
+    with rc_context(STYLE):  # matplotlib reads the line width of hatches when they are created
         row.draw(axes)
     axes.set_xlim(0, canvas.duration_sec)
     axes.set_xticks([])
-    axes.yaxis.set_label_position('left')  # scales stand on the right
+    axes.yaxis.set_label_position('left')  # the scales of the scores are on the right
     axes.set_ylabel(row.label, rotation=0, ha='right', va='center', fontsize=7.5, labelpad=14 if row.look else 6)
     for side in axes.spines.values():
         side.set(linewidth=0.4, color='0.6')

@@ -1,4 +1,4 @@
-"""Rows of a timeline, which lie below each other on one time axis."""
+"""Rows of a timeline, which lie one below the other on one time axis."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,18 +15,18 @@ from .data import FrameStrip
 
 BACKGROUND = Look('#808080', '', 'white')
 TRUTH_COLOR = '0.87'
-_BAR_IN, _LANE_IN, _CURVE_IN = 0.2, 0.11, 0.32  # heights: one bar, every further one in its row, a curve
+_BAR_IN, _LANE_IN, _CURVE_IN = 0.2, 0.11, 0.32  # heights: a row of bars, each further lane in it, a row of scores
 _LETTER_IN = 0.058  # width of a small letter
-_MIN_BAR_PX = 3
+_MIN_BAR_PX = 3  # width of the shortest segments
 _STROKE_PT = 2.2  # thickness of a proposal
 
 
 @dataclass(frozen=True)
 class Row:
-    """One axes of a timeline.
+    """Row of a timeline, which becomes an axes of the figure.
 
     Attributes:
-        label: Text on the left.
+        label: Text to the left of the row.
         height_in: Height in inches.
         draw: Function that draws into the given axes.
         look (Look, optional): Look of the class of the row, drawn as a swatch beside the label.
@@ -40,11 +40,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Canvas:
-    """Settings of the picture that all rows share.
+    """Settings that all rows of a timeline share.
 
     Attributes:
-        looks (dict[int, Look]): By class index; other classes are not drawn.
-        names (Sequence[str]): Class names.
+        looks (dict[int, Look]): Looks by class index, for the classes that are drawn.
+        names (Sequence[str]): Class names in the order of the indices.
         duration_sec: Duration that the axis shows.
         width_in: Width of the axis, in inches.
         dpi: Pixels per inch.
@@ -57,15 +57,15 @@ class Canvas:
     dpi: int
 
     def look(self, label: int) -> Look:
-        """Look of a class, or of background."""
+        """Look of a class index, or of background (``NO_CLASS``)."""
         return BACKGROUND if label == NO_CLASS else self.looks[label]
 
     def shown(self, spans: Instances) -> Instances:
-        """Spans of background and of the classes that are drawn."""
+        """Select the spans of background and of the classes that are drawn."""
         return spans[np.isin(spans.labels, [NO_CLASS, *self.looks])]
 
     def visible(self, segments_sec: np.ndarray) -> np.ndarray:
-        """Segments, widened around their middles to a visible width if they are shorter."""
+        """Widen segments ``(N, 2)`` about their middles where they are too short to be visible."""
         middle, half = segments_sec.mean(1), np.diff(segments_sec)[:, 0] / 2
         half = np.maximum(half, _MIN_BAR_PX / 2 * self.duration_sec / (self.width_in * self.dpi))
         return np.stack([middle - half, middle + half], 1)
@@ -81,7 +81,13 @@ class Canvas:
 
 
 def spans_row(label: str, spans: Instances, canvas: Canvas) -> Row:
-    """Row of labelled segments as bars; those that overlap in time lie below each other."""
+    """Row of labelled segments as bars, in lanes one below the other where they overlap in time.
+
+    Args:
+        label: Label of the row.
+        spans (Instances): Segments of any classes and of background.
+        canvas (Canvas): Settings of the timeline.
+    """
     spans = canvas.shown(spans)
     spans = spans[np.argsort(spans.segments[:, 0], kind='stable')]
     lanes = assign_lanes(spans.segments)
@@ -112,7 +118,14 @@ def spans_row(label: str, spans: Instances, canvas: Canvas) -> Row:
 
 
 def assign_lanes(segments_sec: np.ndarray) -> list[int]:
-    """Lane of every segment, in order of start: the first lane that is free."""
+    """Assign each segment to the first lane that is free at its start.
+
+    Args:
+        segments_sec: ``(N, 2)``, with ascending starts.
+
+    Returns:
+        list[int]: Lane of each segment, from 0.
+    """
     free_from, lanes = [], []
     for start, end in segments_sec:
         lane = next((lane for lane, free_sec in enumerate(free_from) if free_sec <= start + 1e-9), len(free_from))
@@ -136,7 +149,7 @@ def _write_name(axes, segment, lane, class_index, canvas):
 
 
 def points_row(points: Instances, canvas: Canvas) -> Row:
-    """Row of point labels: filled markers for actions, crosses for background."""
+    """Row of point labels and background clicks: filled markers for actions, crosses for background."""
     points = canvas.shown(points)
 
     def draw(axes):
@@ -160,11 +173,11 @@ def score_row(
         label: Label of the row.
         edges_sec: ``(T + 1,)`` edges of the snippets.
         scores: ``(T,)``.
-        canvas (Canvas): Settings of the picture.
+        canvas (Canvas): Settings of the timeline.
         truth_sec: ``(N, 2)`` ground-truth segments to shade.
         look (Look): Look of the class.
     """
-    # If several snippets share a pixel, the highest score stays.
+    # Where several snippets share a pixel, the highest score is drawn.
     edges_sec, scores = condense(edges_sec, scores, canvas.width_px, np.maximum)
 
     def draw(axes):
@@ -178,7 +191,7 @@ def score_row(
 
 def background_row(label: str, edges_sec: np.ndarray, scores: np.ndarray, canvas: Canvas, truth_sec: np.ndarray) -> Row:
     """Row of b as a line, with all ground-truth segments shaded; arguments as in :func:`score_row`."""
-    # If several snippets share a pixel, the lowest score stays: low scores are those of actions.
+    # Where several snippets share a pixel, the lowest score is drawn, since low scores of b are those of actions.
     edges_sec, scores = condense(edges_sec, scores, canvas.width_px, np.minimum)
 
     def draw(axes):
@@ -194,8 +207,14 @@ def condense(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Join neighbouring snippets until at most ``num_bins`` are left.
 
+    Args:
+        edges_sec: ``(T + 1,)`` edges of the snippets.
+        values: ``(T,)``.
+        num_bins: Largest number of snippets.
+        reduce: Function that joins values, such as ``np.maximum``.
+
     Returns:
-        tuple: ``(K + 1,)`` edges and ``(K,)`` values.
+        tuple: ``(K + 1,)`` edges in seconds and ``(K,)`` values.
     """
     step = -(-len(values) // num_bins)
     starts = np.arange(0, len(values), step)
@@ -213,7 +232,7 @@ def proposals_row(
         top_score: Upper end of the scale, the same for all classes of a model.
         canvas, truth_sec, look: As in :func:`score_row`.
     """
-    proposals = proposals[np.argsort(proposals.scores, kind='stable')]  # the best on top
+    proposals = proposals[np.argsort(proposals.scores, kind='stable')]  # the best one is drawn last, on top
 
     def draw(axes):
         _shade(axes, truth_sec, canvas)
@@ -227,7 +246,7 @@ def proposals_row(
 
 
 def frames_row(frames: FrameStrip, truth: Instances, canvas: Canvas) -> Row:
-    """Row of frames of the video, each framed in the colour of the ground-truth action at its time."""
+    """Row of frames of the video; a frame during a ground-truth segment has a border in the colour of its class."""
     height, width = frames.images[0].shape[:2]
     part_sec, part_in = canvas.duration_sec / len(frames.images), canvas.width_in / len(frames.images)
 
@@ -250,7 +269,7 @@ def _shade(axes, truth_sec, canvas):
 
 
 def _scale(axes, bottom, top):
-    """Set the range of the scores, and write its ends in small figures on the right."""
+    """Set the range of the scores, and write 0 and its upper end in small numbers on the right."""
     margin = 0.08 * (top - bottom)  # a line at the end of the range stays visible
     axes.set_ylim(bottom - (margin if bottom < 0 else margin / 2), top + margin)
     axes.yaxis.tick_right()
