@@ -1,7 +1,7 @@
-"""Local web page to label one frame per action in your own videos.
+"""Annotator: a local web page on which a person labels one frame per action in videos.
 
-``tools/annotate.py`` starts it. :class:`Project` keeps the labels in a file, :class:`PageApi` answers the requests of
-the page, and :class:`AnnotationServer` serves page and answers by HTTP on 127.0.0.1.
+``tools/annotate.py`` starts it. :class:`Project` keeps the labels in a file. :class:`PageApi` answers the requests of
+the page. :class:`AnnotationServer` serves the page and the answers by HTTP on 127.0.0.1.
 """
 
 from .class_keys import ClassKey, read_class_keys

@@ -7,9 +7,9 @@ from typing import NamedTuple
 from fsptal_mm.datasets.annotations.readers import read_lines
 from fsptal_mm.utils.errors import InputError
 
-# The page keeps all other keys for itself; 0 is background.
+# All other keys are commands of the page, and 0 sets a background click.
 CLASS_KEYS = (*string.digits[1:], *string.ascii_lowercase)
-BACKGROUND_NAME = 'background'  # readers of point files take this label for a click on background
+BACKGROUND_NAME = 'background'  # label that marks background clicks in point files
 
 
 class ClassKey(NamedTuple):
@@ -27,8 +27,11 @@ class ClassKey(NamedTuple):
 def read_class_keys(path: str | Path) -> list[ClassKey]:
     """Read a class list: one name per line, optionally followed by a tab and a key.
 
-    Classes without a key of their own get the free digits 1-9, then the free letters. When all keys are taken, the
-    remaining classes have none: they are found by name.
+    Classes without a key in the file get the free digits from 1 to 9, then the free letters. If there are more classes
+    than keys, the last ones have none: on the page, they are found by name.
+
+    Args:
+        path: Text file.
 
     Returns:
         list[ClassKey]: In the order of the file, which is the order of the class indices.

@@ -1,4 +1,4 @@
-"""Export of a project to annotation files."""
+"""Export of the labels of a project to annotation files."""
 
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,14 @@ def export_project(
         project (Project): The project; its videos that are marked as done are written.
         folder: Folder for ``annotations.json`` (all videos in the subset ``train``), ``point_labels.csv``,
             ``fps_dict.json``, ``split_train.txt`` and ``classes.txt``.
-        unfinished: Whether to write videos that are not done, too, if they have a point.
-        class_file: Class list that the user gave, with its keys: it is never written over.
+        unfinished: Whether to write videos that are not marked as done, too, if they have a point.
+        class_file: Class list of the user, which may hold keys. It is never overwritten.
 
     Returns:
-        dict: ``folder``; the numbers of ``videos``, ``points`` and ``background_points`` that were written, the last
-        ones to ``annotations.json`` only; ``left_out``, the number of videos with points that are not done; and
-        ``kept``, the path of a ``class_file`` that stands where ``classes.txt`` would be written, else None.
+        dict: ``folder``; ``videos`` and ``points``, the numbers that were written; ``background_points``, the number
+        that was written, to ``annotations.json`` only; ``left_out``, the number of videos with points that were not
+        written, since they are not done; and ``kept``, the path of the ``class_file`` if it stands where
+        ``classes.txt`` would be written, else ``None``.
 
     Raises:
         InputError: There is no video to write.

@@ -1,6 +1,6 @@
 """Labels of one video, and the edits that change them.
 
-Labels are immutable: an edit returns new ones. If these cannot be saved, the old ones are still in force.
+Labels are immutable: an edit returns new ones. If the new ones cannot be saved, the old ones stay in force.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,11 +10,11 @@ from typing import Any, TypeAlias
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import get_field, to_number
 
-MOST_UNDO = 100  # changes per video
-_MOST_SPENT_SEC = 60.0  # at most, per message of the page: it sends one every few seconds
+MOST_UNDO = 100  # changes per video that can be undone
+_MOST_SPENT_SEC = 60.0  # working time that one message of the page can add: the page sends one every few seconds
 
 
-# From a time in seconds to the index and the start in seconds of the frame shown then.
+# Function from a time in seconds to the frame that is shown then: its index, and its start in seconds.
 Snap: TypeAlias = Callable[[float], tuple[int, float]]
 
 
@@ -23,10 +23,10 @@ class Point:
     """One labelled frame.
 
     Args:
-        id: Chosen by the page, unique within the video.
+        id: Id that the page has chosen, unique within the video.
         frame: Index of the frame, from 0.
         time_sec: Start of the frame, in seconds from the first frame of the video.
-        label: Name of its class; ``None`` for background.
+        label: Name of the class; ``None`` for a background click.
     """
 
     id: str
@@ -37,7 +37,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Change:
-    """A point before and after a change. ``before`` is ``None`` for a new point, ``after`` for a deleted one."""
+    """Change of a point: the point before and after it. A new point has no ``before``, a deleted one no ``after``."""
 
     before: Point | None
     after: Point | None
@@ -50,11 +50,14 @@ class Change:
 
 @dataclass(frozen=True)
 class VideoLabels:
-    """Points of one video, in order of time, and the changes that can be undone and redone, the latest last.
+    """Points of one video, and the changes that can be undone and redone.
 
     Args:
-        done: Whether the annotator has seen the whole video.
-        spent_sec: Working time of the annotator on this video.
+        points: In order of time.
+        undo: Changes that can be undone, the latest last.
+        redo: Changes that were undone and can be redone, the one undone last comes last.
+        done: Whether the annotator has marked the video as done, which means that all of it was seen.
+        spent_sec: Working time of the annotator on this video, in seconds.
     """
 
     points: tuple[Point, ...] = ()
@@ -69,19 +72,19 @@ def apply_edit(labels: VideoLabels, edit: dict[str, Any], classes: Sequence[str]
 
     Args:
         labels (VideoLabels): Labels before the edit.
-        edit (dict): ``edit_id`` and ``action``: ``add`` (``time_sec``, ``label``), ``change`` (``point_id``, with
-            ``time_sec`` or ``label`` or both), ``delete`` (``point_id``), ``undo``, ``redo``, ``done`` (``done``) or
-            ``spent`` (``seconds``). A label is the name of a class, or ``None`` for background. The ``edit_id`` of
-            ``add`` becomes the id of the point.
+        edit (dict): ``edit_id``, ``action`` and the fields of the action in brackets: ``add`` (``time_sec``,
+            ``label``), ``change`` (``point_id``, and ``time_sec``, ``label`` or both), ``delete`` (``point_id``),
+            ``undo``, ``redo``, ``done`` (``done``, true or false) or ``spent`` (``seconds`` of working time). A label
+            is the name of a class, or ``None`` for background. The ``edit_id`` of ``add`` becomes the id of the point.
         classes (Sequence[str]): Names of the classes.
-        snap (Callable): From a time in seconds to the index and the start in seconds of the frame shown then.
+        snap (Callable): Function from a time in seconds to the frame shown then: its index, and its start in seconds.
 
     Returns:
         VideoLabels: Labels after the edit.
 
     Raises:
-        InputError: There is no such action, point or class; a time is not a number >= 0; or the frame has a point of
-            this class already.
+        InputError: There is no such action, point or class; a field is missing; a time is not a number >= 0; or the
+            frame has a point of this class already.
     """
     action = get_field(edit, 'action', str)
     if action not in _ACTIONS:

@@ -1,4 +1,4 @@
-"""Requests of the page and their answers, as objects that JSON can hold."""
+"""Answers to the requests of the page, as values that JSON can hold."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -16,19 +16,19 @@ from .video_files import OpenVideos
 
 
 class OtherProjectError(InputError):
-    """The page belongs to another project than the one that is open."""
+    """Error for a page of another project than the one that is open now."""
 
 
 class PageApi:
-    """Project, keys and videos, as the page sees them.
+    """Answers to the requests of the page: one method per request.
 
     Args:
         project (Project): The open project.
         class_keys (Sequence[ClassKey]): Classes of the project with their keys.
         export_folder: Folder for exported labels.
-        class_file: File of the class list; no export writes over it.
-        suggestions (dict, optional): Of :func:`.read_suggestions`. The page makes points of them one by one, as a
-            person does: the server knows no edit that accepts a suggestion.
+        class_file: File of the class list; no export overwrites it.
+        suggestions (dict, optional): Suggestions, as :func:`.read_suggestions` returns them. If a person accepts one,
+            the page adds an ordinary point: there is no edit that accepts a suggestion. Default: none.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class PageApi:
         self._videos = OpenVideos(paths, project.allow_damaged)
 
     def overview(self) -> dict[str, Any]:
-        """Classes, and the progress of every video."""
+        """Name and id of the project, its classes with keys and colours, and the progress of every video."""
         return {
             'project': self.project.project_id,
             'name': self.project.path.name,
@@ -59,7 +59,11 @@ class PageApi:
         }
 
     def video(self, video_id: str) -> dict[str, Any]:
-        """Points and suggestions of a video, and the start of each frame in seconds."""
+        """Points and suggestions of a video, and the start of each frame in seconds.
+
+        Raises:
+            InputError: The video cannot be read any more.
+        """
         start_sec, duration_sec = self._videos.frame_times(video_id)
         return {
             'start_sec': start_sec.round(6).tolist(),
@@ -73,11 +77,24 @@ class PageApi:
         return Path(self.project.file(video_id).path)
 
     def jpeg(self, video_id: str, frame: int) -> bytes:
-        """A frame as JPEG."""
+        """Frame of a video as JPEG, see ``OpenVideos.jpeg``."""
         return self._videos.jpeg(video_id, frame)
 
     def edit(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Make the edit ``body['edit']`` in ``body['video']``, and return the new state of this video."""
+        """Make one edit.
+
+        Args:
+            body (dict): ``project``, the id of the project that the page belongs to; ``video``, the id of a video; and
+                ``edit``, see ``apply_edit``.
+
+        Returns:
+            dict: The new state of the video.
+
+        Raises:
+            InputError: Another project is open now (``OtherProjectError``), there is no such video, or the edit cannot
+                be made.
+            OSError: The project file cannot be written.
+        """
         self._check_project(body)
         video_id = get_field(body, 'video', str)
         if video_id not in self.project.video_ids:
@@ -87,13 +104,25 @@ class PageApi:
         return self._state(video_id)
 
     def export(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Write the labels; with ``body['unfinished']`` those of videos that are not done, too."""
+        """Write the labels, see ``export_project``.
+
+        Args:
+            body (dict): ``project``, the id of the project that the page belongs to; and ``unfinished``, whether to
+                write videos that are not done, too.
+
+        Returns:
+            dict: As ``export_project`` returns it.
+
+        Raises:
+            InputError: Another project is open now (``OtherProjectError``), there is no video to write, or a file
+                cannot be written.
+        """
         self._check_project(body)
         unfinished = body.get('unfinished') is True
         return export_project(self.project, self.export_folder, unfinished, self.class_file)
 
     def _check_project(self, body):
-        # After a restart with other videos, a page that is still open must not write its labels into them.
+        # After a restart with another project, a page that is still open must not write its labels into that project.
         if get_field(body, 'project', str) != self.project.project_id:
             expected = f'the project {self.project.path.name}, which is open now: reload the page'
             raise OtherProjectError(expected, field='project', found='another one')

@@ -18,7 +18,7 @@ from fsptal_mm.utils.writing import atomic_write
 from .labels import Snap, VideoLabels, apply_edit
 from .project_file import ProjectContent, VideoFile, check_entry, read_project, to_json
 
-_RECENT_EDITS = 200
+_RECENT_EDITS = 200  # ids that are kept, to recognize an edit that the page sends a second time
 
 
 class Project:
@@ -27,21 +27,23 @@ class Project:
     Only one process at a time can open a project; several of its threads may use it.
 
     Args:
-        path: The project file. It is created if it does not exist; otherwise its labels are loaded.
+        path: The project file. If it does not exist, it is created; if it does, its labels are loaded.
         classes (Sequence[str]): Names in the order of their indices.
         videos (dict[str, Path]): From video id to file, as :func:`find_videos` gives them. Videos may be added to an
             existing project.
-        annotator: Name of the annotator, kept in the project.
-        allow_damaged: Whether truncated and damaged videos can be labelled, as far as they can be read.
+        annotator: Name of the annotator, which the project keeps. Default: that of the project, if it has one.
+        allow_damaged: Whether truncated and damaged videos can be labelled, as far as they can be read. Default: they
+            are among the ``problems``.
 
     Attributes:
-        video_ids: The videos that can be labelled now, in the order given.
-        problems: One line for each of the other videos: it is unreadable, not the video that was labelled, labelled
-            and not given, or its entry in the project file is damaged. Its labels stay in the file.
+        video_ids: Ids of the videos that can be labelled now, in the order of ``videos``.
+        problems: One line for each video that cannot be labelled now: it cannot be read, its file is another video than
+            the one that was labelled, it has labels but is not among ``videos``, or its entry in the project file is
+            damaged. The labels of such a video stay in the project file.
 
     Raises:
-        InputError: No video can be read; another process has the project open; or the project has other classes,
-            another annotator, or labels of other videos only.
+        InputError: No video can be read; another process has the project open; the project file cannot be read; or the
+            project has other classes, another annotator, or labels of other videos only.
     """
 
     def __init__(
@@ -62,7 +64,7 @@ class Project:
             raise InputError('a project that no other process has open', file=path) from None
         try:
             self._content = self._open(tuple(classes), videos, annotator)
-            self.video_ids, self.problems = self._look_at(videos)
+            self.video_ids, self.problems = self._inspect(videos)
             if not self.video_ids:
                 found = '; '.join(self.problems) or 'none'
                 raise InputError('at least one readable video', field='videos', found=found)
@@ -78,12 +80,12 @@ class Project:
 
     @property
     def project_id(self) -> str:
-        """Random id, by which the page of another project is recognized and refused."""
+        """Random id of the project, by which a page of another project is recognized."""
         return self._content.project_id
 
     @property
     def annotator(self) -> str | None:
-        """Name of the annotator, if known."""
+        """Name of the annotator; ``None`` if it is not known."""
         return self._content.annotator
 
     @property
@@ -92,17 +94,17 @@ class Project:
         return self._content.classes
 
     def file(self, video_id: str) -> VideoFile:
-        """The ``VideoFile`` of a video."""
+        """Facts about the file of a video."""
         return self._content.files[video_id]
 
     def labels(self, video_id: str) -> VideoLabels:
-        """The ``VideoLabels`` of a video."""
+        """Labels of a video."""
         return self._content.labels[video_id]
 
     def edit(self, video_id: str, edit: dict[str, Any], snap: Snap) -> VideoLabels:
-        """Make one edit and write the project file; when this returns, the edit is on the disk.
+        """Make one edit and write the project file: when this method returns, the edit is on the disk.
 
-        An edit whose ``edit_id`` is among the latest ones is not made again.
+        An edit whose ``edit_id`` is among the latest 200 was made before, and is not made again.
 
         Args:
             video_id: One of ``video_ids``.
@@ -134,7 +136,7 @@ class Project:
             return self._content.labels[video_id]
 
     def _check(self, content, video_id):
-        """InputError before something is written that could not be read again."""
+        """Make sure that the entry of a video can be read again, before it is written."""
         where = dict(file=self.path, video=video_id)
         check_entry(content.files[video_id], content.labels[video_id], content.classes, **where)
 
@@ -165,8 +167,8 @@ class Project:
         problems = (*content.problems, *problems)
         return replace(content, annotator=annotator or content.annotator, problems=problems)
 
-    def _look_at(self, videos):
-        """Read facts about new files; return the ids of the readable videos, and the problems of the others."""
+    def _inspect(self, videos):
+        """Read the facts about new files; return the ids of the readable videos, and the problems of the others."""
         content, readable, problems = self._content, [], list(self._content.problems)
         for video_id, path in videos.items():
             if video_id in content.unread:

@@ -1,4 +1,4 @@
-"""The project file: JSON with classes, videos, points and the changes that can be undone."""
+"""Reading and writing of the project file: JSON with classes, videos, points and the changes that can be undone."""
 
 import json
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ PROJECT_FORMAT, PROJECT_VERSION = 'fsptal_mm_point_project', 1
 
 
 class VideoFile(NamedTuple):
-    """Facts about a video file. It is read again only if its size or modification time has changed."""
+    """Facts about a video file. They are read again only if its size or modification time has changed."""
 
     path: str
     file_bytes: int
@@ -30,14 +30,14 @@ class ProjectContent:
     """Content of a project file.
 
     Args:
-        project_id: Random id, by which the page of another project is recognized.
-        annotator: Name of the annotator, if known.
+        project_id: Random id, by which a page of another project is recognized.
+        annotator: Name of the annotator; ``None`` if it is not known.
         classes: Names in the order of their indices.
-        files (dict[str, VideoFile | None]): By video id; None where the facts in the project file cannot be used.
-        labels (dict[str, VideoLabels]): By video id, of the same videos.
+        files (dict[str, VideoFile | None]): Facts by video id; ``None`` if those in the project file cannot be used.
+        labels (dict[str, VideoLabels]): Labels by video id, of the same videos.
         recent_edits: Ids of the latest edits. The page sends an edit again if it got no answer.
-        unread (dict): Entries of videos that could not be read, as they stand in the file; they are written back.
-        problems: One line for each of these.
+        unread (dict): Entries by video id that cannot be read. They are written back as they stand in the file.
+        problems: One line for each entry in ``unread``.
     """
 
     project_id: str
@@ -69,15 +69,15 @@ def check_entry(file: VideoFile, labels: VideoLabels, classes: Sequence[str], /,
 
     Args:
         file (VideoFile): Facts about the file.
-        labels (VideoLabels): Its labels.
+        labels (VideoLabels): Labels of the video.
         classes: Names of the classes.
-        **where: Of the :class:`InputError`.
+        **where: Arguments of the :class:`InputError`.
 
     Raises:
-        InputError: It cannot be read, or reads as something else.
+        InputError: The entry cannot be read, or is read as something else.
     """
     if _read_entry(json.loads(json.dumps(_entry(file, labels))), classes, where) != (file, labels):
-        raise InputError('labels that read as they were written', **where)
+        raise InputError('labels that are read as they were written', **where)
 
 
 def _entry(file, labels):
@@ -87,12 +87,14 @@ def _entry(file, labels):
 def read_project(path: str | Path) -> ProjectContent:
     """Read a project file.
 
+    A damaged entry of a video is no error: it goes to ``unread`` and ``problems``.
+
     Returns:
         ProjectContent: As :func:`to_json` wrote it.
 
     Raises:
-        InputError: It is no project file, has another version, or a field is missing or of the wrong type. A damaged
-            entry of a video does not stop the others.
+        InputError: The file is no project file, has another version, or a field outside the entries of videos is
+            missing or of the wrong type.
     """
     content = read_json(path)
     for name, expected in (('format', PROJECT_FORMAT), ('version', PROJECT_VERSION)):
@@ -118,7 +120,7 @@ def read_project(path: str | Path) -> ProjectContent:
             continue
         try:
             project.files[video_id] = _file(entry, where)
-        except InputError:  # the file itself will be looked at again
+        except InputError:  # the facts are read again from the video file
             project.files[video_id] = None
     return project
 

@@ -1,4 +1,4 @@
-"""HTTP server of the page, on 127.0.0.1: only the user of this machine can reach it."""
+"""HTTP server of the annotator's page. It listens on 127.0.0.1, which other machines cannot reach."""
 
 import json
 import mimetypes
@@ -18,8 +18,8 @@ from .page_api import OtherProjectError, PageApi
 
 _KINDS = {'.html': 'text/html', '.css': 'text/css', '.js': 'text/javascript', '.svg': 'image/svg+xml'}
 _STATIC = {path.name: path for path in (Path(__file__).parent / 'static').iterdir()}
-_MOST_BODY_BYTES = 64 * 1024
-_CHUNK_BYTES = 256 * 1024
+_MOST_BODY_BYTES = 64 * 1024  # of a request: an edit has a few hundred
+_CHUNK_BYTES = 256 * 1024  # of a video, read and sent at once
 _HEADERS = {
     'Content-Security-Policy': "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     'Cross-Origin-Resource-Policy': 'same-origin',
@@ -29,7 +29,13 @@ _HEADERS = {
 
 
 class Refused(Exception):
-    """Request that is answered with an error status and a message."""
+    """Refusal of a request: it is answered with an error status and a message.
+
+    Args:
+        status: HTTP status, such as 404.
+        message: Message for the page.
+        headers: Further HTTP headers of the answer.
+    """
 
     def __init__(self, status: int, message: str, headers: Iterable[tuple[str, str]] = ()) -> None:
         super().__init__(message)
@@ -40,14 +46,15 @@ class AnnotationServer(ThreadingHTTPServer):
     """Server of a :class:`PageApi` on 127.0.0.1.
 
     A request must name this host in ``Host`` (against DNS rebinding), and must not come from a page of another origin.
-    All but the page's own files also needs the token of this server.
+    All requests but those for the page's own files also need the token of this server.
 
     Args:
-        api (PageApi): Answers the requests.
-        port: Port to listen on; 0 for any free one.
+        api (PageApi): Answers to the requests.
+        port: Port to listen on; 0 for any free port.
 
     Attributes:
-        token: Random secret, new at every start. It stands in ``url`` behind ``#``, where only the page reads it.
+        token: Random secret, new at every start. It stands in ``url`` behind ``#``: browsers do not send that part to
+            the server, only the page reads it.
         url: Address of the page, for a browser.
     """
 
@@ -80,15 +87,15 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer({'api': self._api_post})
 
     def send_error(self, code, message=None, explain=None):
-        """Answer errors that the standard library finds: an unreadable request, an unknown method."""
+        """Answer a request that the standard library refuses: one that is unreadable, or has an unknown method."""
         self._send_json({'error': message or 'not a request that this server knows'}, code, {'Connection': 'close'})
 
     def log_message(self, *args):
-        """Log nothing: a playing video would write a line per second."""
+        """Log nothing: a playing video would log a line per second."""
 
     def _answer(self, routes):
         try:
-            # Read the body first: a browser that cannot send all of it does not read the error message.
+            # Read the body first: a browser does not read an error message before it has sent all of its request.
             body = self.rfile.read(min(self._body_bytes(), 2 * _MOST_BODY_BYTES))
             self._check_sender()
             path, _, query = self.path.partition('?')
@@ -122,7 +129,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _check_token(self, query):
         token = self.headers.get('X-Token')
-        if token is None and self.command != 'POST':  # <video> cannot send headers
+        if token is None and self.command != 'POST':  # a <video> element cannot send headers
             token = parse_qs(query).get('token', [''])[0]
         if not secrets.compare_digest((token or '').encode(), self.server.token.encode()):
             raise Refused(401, 'the server was started anew: open the address that it printed')
@@ -160,9 +167,9 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             content = json.loads(body)
         except (ValueError, RecursionError):
-            raise Refused(400, 'the request is no JSON') from None
+            raise Refused(400, 'the body of the request is no JSON') from None
         if not isinstance(content, dict):
-            raise Refused(400, 'the request is no JSON object')
+            raise Refused(400, 'the body of the request is no JSON object')
         self._send_json(actions[path](content))
 
     def _body_bytes(self):
@@ -203,7 +210,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(chunk)
                 left -= len(chunk)
         except OSError:
-            pass  # the browser closed the connection, as it does to stop a video, or the file is gone
+            pass  # the browser closed the connection, as browsers do to stop a video, or the file is gone
         self.close_connection |= left > 0
 
     def _send_json(self, content, status=200, headers=()):
@@ -223,10 +230,10 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _byte_range(text, size):
-    """First and last byte that a ``Range`` header asks for; ``None`` without a header.
+    """First and last byte, both included, that a ``Range`` header asks for; ``None`` without a header.
 
     Raises:
-        Refused: It is not one range of bytes within the file.
+        Refused: The header is not one range of bytes within the file.
     """
     if text is None:
         return None

@@ -1,4 +1,4 @@
-"""Detections of a model, which the page shows as suggestions."""
+"""Suggestions for the annotator: likely detections of a model."""
 
 from collections.abc import Container, Sequence
 from pathlib import Path
@@ -18,17 +18,18 @@ def read_suggestions(
     """Read suggestions from a results file.
 
     Args:
-        path: A file of ``tools/suggest.py``, which holds score thresholds; or any other results file, whose threshold
-            is the median of its scores.
-        video_ids: The videos of the project.
+        path: A file of ``tools/suggest.py``, which holds score thresholds; or any other results file, for which the
+            threshold of all classes is the median of its scores.
+        video_ids: Ids of the videos of the project.
         classes (Sequence[str]): Names of the project's classes.
 
     Returns:
-        dict[str, list[dict]]: For each video of the project that is in the file, in the file's order, its likely
-        detections, the most uncertain first: ``start_sec``, ``end_sec``, ``label``, ``score`` and ``uncertainty``.
+        dict[str, list[dict]]: The likely detections of each video of the project that is in the file, in the order of
+        the file. Those of a video are dicts with ``start_sec``, ``end_sec``, ``label``, ``score`` and ``uncertainty``,
+        the most uncertain first.
 
     Raises:
-        InputError: The file cannot be read, knows no video of the project, or has a label of another name.
+        InputError: The file cannot be read, has no video of the project, or has a label that is not among ``classes``.
     """
     results = read_results(path)
     found = {known_id(name, video_ids): entry for name, entry in results.items()}

@@ -1,4 +1,4 @@
-"""Videos to label: finding the files, and reading their frames."""
+"""Video files to label: finding them, and reading their frames."""
 
 import threading
 from collections import OrderedDict
@@ -11,17 +11,17 @@ import numpy as np
 from fsptal_mm.datasets.videos.reader import open_video, videos_below
 from fsptal_mm.utils.errors import InputError
 
-_MAX_WIDTH = 960  # pixels of a decoded frame: enough to see an action, and quick to send
-_JPEG_QUALITY = 85
-_MOST_OPEN = 3  # the video on the page, the one before and the one after
+_MAX_WIDTH = 960  # largest width in pixels of a frame that is sent: enough to see an action, and quick to send
+_JPEG_QUALITY = 85  # of 100
+_MOST_OPEN = 3  # readers that stay open: for the video on the page, the one before and the one after
 
 
 def find_videos(paths: Iterable[str | Path]) -> tuple[dict[str, Path], list[str]]:
-    """Find all videos among files and folders, with their subfolders.
+    """Find all video files among files and folders, with their subfolders.
 
     Returns:
-        tuple[dict[str, Path], list[str]]: From video id (the file name without suffix) to file, in the order given; and
-        a list of problems: a folder without videos, or a second file of one id, which is ignored.
+        tuple[dict[str, Path], list[str]]: Files by video id (the file name without suffix), in the order given; and one
+        line for each problem: a folder without videos, or a further file with the same id, which is ignored.
     """
     found, problems = {}, []
     for path in paths:
@@ -40,7 +40,7 @@ def find_videos(paths: Iterable[str | Path]) -> tuple[dict[str, Path], list[str]
 
 
 class OpenVideos:
-    """Readers of the videos that were used last; several threads may use them.
+    """Frames of videos. The readers of the videos that were used last stay open; several threads may use them.
 
     Args:
         paths (dict[str, Path]): From video id to file.
@@ -53,7 +53,7 @@ class OpenVideos:
         self._lock = threading.Lock()
 
     def frame_times(self, video_id: str) -> tuple[np.ndarray, float]:
-        """Start of each frame of a video and end of the last one, in seconds from the first frame.
+        """Start of each frame of a video, and end of the last one, in seconds from the start of the first frame.
 
         Returns:
             tuple[np.ndarray, float]: ``(N,)`` float64 starts, ascending, and the duration.
@@ -66,7 +66,11 @@ class OpenVideos:
             return reader.start_sec, reader.duration_sec
 
     def snap(self, video_id: str, time_sec: float) -> tuple[int, float]:
-        """Index and start in seconds of the frame that is shown at a time."""
+        """Find the frame that is shown at a time in seconds: its index, and its start in seconds.
+
+        Raises:
+            InputError: The video cannot be read any more.
+        """
         with self._lock:
             reader = self._reader(video_id)
             frame = int(reader.index_at(time_sec))
@@ -74,6 +78,10 @@ class OpenVideos:
 
     def jpeg(self, video_id: str, frame: int) -> bytes:
         """Decode a frame, for browsers that cannot play the video.
+
+        Args:
+            video_id: The video.
+            frame: Index of the frame, from 0.
 
         Returns:
             bytes: A JPEG, at most 960 pixels wide.

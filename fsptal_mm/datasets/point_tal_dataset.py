@@ -209,7 +209,7 @@ class PointTALDataset(BaseDataset):
         Returns:
             dict: Fields of the record, under its names or with the prefix ``gt_`` (segments); ``grid``,
             ``num_classes``, ``is_training``, ``feature_paths`` (one per stream), the labels of
-            :func:`.supervision_labels`, and ``video_labels (K,)``, the classes that count as present.
+            ``supervision_labels``, and ``video_labels (K,)``, the classes that count as present.
 
         Raises:
             InputError: The grid is unknown or not that of the side file, the duration makes too many snippets, or the

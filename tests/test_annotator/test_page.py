@@ -199,7 +199,7 @@ def test_from_video_to_video_with_the_progress(page, serve, video_folder, tmp_pa
     page.press('ro', Keys.ENTER)  # a class by a part of its name
     assert [point[:2] for point in page.saved()] == [(59, 'throw')]
     page.press('?')
-    page.until(lambda: 'video done, play the next one' in page.text('help-keys'))
+    page.until(lambda: 'mark the video as done, play the next one' in page.text('help-keys'))
     page.press('1', Keys.ESCAPE)  # a key sets no point behind the help
     page.press(Keys.PAGE_UP)
     page.until(lambda: page.text('video-name') == 'a')

@@ -1,7 +1,7 @@
-// Working time: while the video plays, and shortly after a key or the mouse was used.
+// Working time of the annotator: it runs while the video plays, and for a while after a key or the mouse was used.
 
-const IDLE_MS = 30_000;
-const REPORT_SEC = 10;
+const IDLE_MS = 30_000; // working time stops so long after the last key or movement
+const REPORT_SEC = 10; // the server gets the working time in parts of this length
 
 export class Activity {
   constructor(isPlaying, onReport) {

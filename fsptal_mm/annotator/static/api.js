@@ -1,11 +1,11 @@
-// Requests to the server, and edits, which are sent again until they are saved.
+// Requests to the server, and the queue of edits, which sends an edit again until it is saved.
 
 const STORED_TOKEN = 'fsptal_mm_token';
 const FIRST_WAIT_MS = 300;
 const MOST_WAIT_MS = 3000;
 
-// The address that the program prints carries the token behind '#'. It is kept for reloads, and for pages that are still
-// open when the server starts anew: they share this storage.
+// The address that the program prints has the token behind '#'. The token is stored for reloads. All pages of the
+// server share this storage: a page that is still open after a restart finds the new token there.
 if (location.hash.length > 1) {
   localStorage.setItem(STORED_TOKEN, location.hash.slice(1));
   history.replaceState(null, '', location.pathname);
@@ -19,9 +19,9 @@ export class ServerError extends Error {
     this.status = status;
   }
 
-  // Whether the same request may succeed later: the server is away or was started anew, perhaps with another project,
+  // Whether the same request may succeed later: the server does not run or was restarted, perhaps with another project,
   // or its disk is full.
-  get passes() {
+  get isTemporary() {
     return [0, 401, 409].includes(this.status) || this.status >= 500;
   }
 }
@@ -63,8 +63,8 @@ function randomId() {
 
 export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-// Edits on their way to the server, one at a time and in order. Each has an id: an edit that was saved but whose answer
-// got lost is sent again, and not made twice.
+// Edits on their way to the server. They are sent one at a time and in order. Each has an id: if an edit was saved and
+// the answer was lost, it is sent again, and the server does not make it twice.
 export class EditQueue {
   constructor(project, { onStatus, onSaved, onRefused }) {
     Object.assign(this, { project, onStatus, onSaved, onRefused });
@@ -83,7 +83,7 @@ export class EditQueue {
     return this.waiting.filter((change) => change.video === video).map((change) => change.edit);
   }
 
-  // Labels that are not saved; time at work does not count.
+  // Number of edits of labels that are not saved yet; reports of working time do not count.
   get unsaved() {
     return this.waiting.filter(({ edit }) => edit.action !== 'spent').length;
   }
@@ -102,7 +102,7 @@ export class EditQueue {
         waitMs = FIRST_WAIT_MS;
       } catch (error) {
         if (!(error instanceof ServerError)) throw error;
-        if (error.passes) {
+        if (error.isTemporary) {
           this.onStatus('unsaved', this.unsaved, error.message);
           await pause(waitMs);
           waitMs = Math.min(2 * waitMs, MOST_WAIT_MS);

@@ -1,4 +1,4 @@
-// Commands of the keys, except those of the classes; the help shows this table, see Keyboard.
+// Table of the keys and their commands, without the keys of classes. The help shows it. For the fields, see Keyboard.
 
 export function commandsOf(page) {
   const { player } = page;
@@ -15,23 +15,23 @@ export function commandsOf(page) {
     { keys: ['ArrowUp'], shown: '↑', text: 'faster, up to 4×', run: () => player.faster(1) },
     { keys: ['ArrowDown'], shown: '↓', text: 'slower', run: () => player.faster(-1) },
     { keys: [']'], shown: ']', text: 'select the next point', run: () => page.selectNext(1) },
-    { keys: ['['], shown: '[', text: 'select the point before', run: () => page.selectNext(-1) },
+    { keys: ['['], shown: '[', text: 'select the previous point', run: () => page.selectNext(-1) },
     { keys: ['>'], shown: '>', text: 'move the selected point by a frame', run: () => page.moveBy(1) },
-    { keys: ['<'], shown: '<', text: 'move it back by a frame', run: () => page.moveBy(-1) },
-    { keys: ['='], shown: '=', text: 'move it to the frame that is shown', run: () => page.moveHere() },
-    { keys: ['Delete', 'Backspace'], shown: 'Del', text: 'delete it', run: () => page.delete() },
-    { keys: ['Escape'], shown: 'Esc', text: 'select none', run: () => page.unselect() },
+    { keys: ['<'], shown: '<', text: 'move the selected point back by a frame', run: () => page.moveBy(-1) },
+    { keys: ['='], shown: '=', text: 'move the selected point to the frame that is shown', run: () => page.moveHere() },
+    { keys: ['Delete', 'Backspace'], shown: 'Del', text: 'delete the selected point', run: () => page.delete() },
+    { keys: ['Escape'], shown: 'Esc', text: 'select no point', run: () => page.unselect() },
     { keys: ['}'], shown: '}', text: 'next suggestion of the model, by uncertainty', run: () => page.suggest(1) },
-    { keys: ['{'], shown: '{', text: 'the suggestion before', run: () => page.suggest(-1) },
-    { keys: ['Shift+ArrowUp'], shown: 'Shift ↑', text: 'accept it: a point here', run: () => page.answer(true), once: true },
-    { keys: ['Shift+ArrowDown'], shown: 'Shift ↓', text: 'reject it: background', run: () => page.answer(false), once: true },
+    { keys: ['{'], shown: '{', text: 'previous suggestion', run: () => page.suggest(-1) },
+    { keys: ['Shift+ArrowUp'], shown: 'Shift ↑', text: 'accept the suggestion: a point here', run: () => page.answer(true), once: true },
+    { keys: ['Shift+ArrowDown'], shown: 'Shift ↓', text: 'reject the suggestion: background here', run: () => page.answer(false), once: true },
     { keys: ['Ctrl+z'], shown: 'Ctrl Z', text: 'undo', run: () => page.edit({ action: 'undo' }) },
     { keys: ['Ctrl+y', 'Ctrl+Shift+z'], shown: 'Ctrl Y', text: 'redo', run: () => page.edit({ action: 'redo' }) },
-    { keys: ['Enter'], shown: 'Enter', text: 'video done, play the next one', run: () => page.finish(), once: true },
-    { keys: ['Shift+Enter'], shown: 'Shift Enter', text: 'video done, or not', run: () => page.toggleDone() },
+    { keys: ['Enter'], shown: 'Enter', text: 'mark the video as done, play the next one', run: () => page.finish(), once: true },
+    { keys: ['Shift+Enter'], shown: 'Shift Enter', text: 'mark the video as done, or not done', run: () => page.toggleDone() },
     { keys: ['PageDown'], shown: 'Page↓', text: 'next video', run: () => page.go(1) },
     { keys: ['PageUp'], shown: 'Page↑', text: 'previous video', run: () => page.go(-1) },
     { keys: ['/'], shown: '/', text: 'find a class by name', run: () => page.search(), once: true },
-    { keys: ['?'], shown: '?', text: 'this list', run: () => page.help(), once: true },
+    { keys: ['?'], shown: '?', text: 'show this list', run: () => page.help(), once: true },
   ];
 }

@@ -1,6 +1,6 @@
 // Start times of all frames of a video, as its container states them.
 
-const CLOCK_SEC = 1e-3; // containers round times, often to milliseconds
+const CLOCK_SEC = 1e-3; // containers round times, often to milliseconds: see _CLOCK_SEC in datasets/videos/reader.py
 
 export class FrameTimes {
   constructor(startSec, durationSec) {
@@ -16,7 +16,7 @@ export class FrameTimes {
     return Math.max(0, Math.min(this.last, frame));
   }
 
-  // Index of the frame that is shown at a time.
+  // Index of the frame that is shown at a time, by binary search.
   at(timeSec) {
     let [low, high] = [0, this.startSec.length];
     while (low < high) {
@@ -27,7 +27,7 @@ export class FrameTimes {
     return this.clamp(low - 1);
   }
 
-  // A time well inside this frame, so that a player shows it however it rounds.
+  // Time in the middle of a frame: a player that seeks it shows this frame, however it rounds times.
   middle(frame) {
     return (this.startSec[frame] + (this.startSec[frame + 1] ?? this.durationSec)) / 2;
   }

@@ -1,8 +1,9 @@
-// Keys of the page. Classes have letters and digits; everything else is here, and the help shows this table.
+// Keyboard of the page: it runs the commands of keys (see commands.js) and reports the keys of classes.
 
 export class Keyboard {
-  // commands: [{ keys: ['ArrowLeft'], shown: '←', text, run, once }]: a key with its modifiers
-  // in front, as in 'Ctrl+z'; `once` for those that do nothing more while they are held.
+  // commands: [{ keys, shown, text, run, once }]. `keys` are the names of keys that run the command, with modifiers in
+  // front, such as 'Ctrl+z'; `shown` and `text` are for the help; `once` means that a key which is held runs the
+  // command only once. onClassKey: function that gets the digit or letter of any other key.
   constructor(commands, onClassKey) {
     this.commands = commands;
     this.byKey = new Map(commands.flatMap((command) => command.keys.map((key) => [key, command])));
@@ -13,7 +14,8 @@ export class Keyboard {
   #press(event) {
     if (event.defaultPrevented || event.isComposing) return;
     if (document.querySelector('dialog[open]')) return;
-    // No dialog is open: a button in one has the focus only until the browser takes note that it is closed.
+    // A focused button or input takes Space and Enter itself. One in a dialog does not: the dialog was just closed, and
+    // the browser has not moved the focus yet.
     const control = event.target.closest('button, input');
     if (control && !control.closest('dialog') && [' ', 'Enter'].includes(event.key)) return;
     const command = this.byKey.get(keyName(event));
@@ -40,13 +42,14 @@ export class Keyboard {
   }
 }
 
-// Ctrl and Alt together make other characters on many keyboards, and do not count then.
+// Whether Ctrl, Meta or Alt is held. On many keyboards, Ctrl and Alt together (AltGr) type other characters: they do
+// not count then.
 const held = (event) => (event.ctrlKey || event.metaKey || event.altKey) && !event.getModifierState('AltGraph');
 
 function classKeyOf(event) {
   if (held(event)) return null;
   if (/^[0-9a-z]$/i.test(event.key)) return event.key.toLowerCase();
-  return event.code.startsWith('Digit') ? event.code.slice(-1) : null; // French keyboards have digits on Shift only
+  return event.code.startsWith('Digit') ? event.code.slice(-1) : null; // French keyboards type digits with Shift only
 }
 
 function keyName(event) {

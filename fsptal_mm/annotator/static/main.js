@@ -1,4 +1,4 @@
-// The page: a project, the video on it, and what keys and buttons do.
+// The page: it shows a video of the project, and carries out the commands of keys and buttons.
 
 import { Activity } from './activity.js';
 import { askJson, EditQueue, pause, videoPath } from './api.js';
@@ -64,7 +64,7 @@ class Page {
       } catch (error) {
         if (opening !== this.opening) return;
         panels.message(error.message);
-        if (!error.passes) return;
+        if (!error.isTemporary) return;
         await pause(RETRY_MS);
       }
       if (opening !== this.opening) return;
@@ -80,7 +80,7 @@ class Page {
     if (opening === this.opening && playing) this.player.play();
   }
 
-  // Points as the page shows them: those that are saved, with the edits that are on the way.
+  // Points as the page shows them: the saved points, with the edits that are on their way to the server.
   get points() {
     return this.state ? withEdits(this.state.points, this.queue.of(this.video), this.player.times) : [];
   }
@@ -127,7 +127,8 @@ class Page {
     if (state) this.saved(video, state);
   }
 
-  // A key of a class: a point at the frame that is shown, or another class for the point that is selected there.
+  // Run the command of a class key: set a point at the frame that is shown or, if a point is selected there, change its
+  // class.
   label(name) {
     if (!this.state || !this.player.source.ready) return;
     const { frame, times } = this.player;
@@ -145,7 +146,7 @@ class Page {
     }
   }
 
-  // Show the next suggestion, or the one before.
+  // Show the next suggestion (direction 1), or the one before (-1).
   suggest(direction) {
     if (!this.state) return;
     const suggestion = this.suggestions.step(direction, this.points);
@@ -157,8 +158,8 @@ class Page {
     this.draw();
   }
 
-  // Accept or reject the suggestion that is looked at. Nobody answers what they have not seen: its frame must be on the
-  // screen, else it is shown, and the next press counts.
+  // Accept or reject the current suggestion. Its frame must be on the screen, so that nobody answers a suggestion
+  // unseen: if it is not, this press shows the frame, and the next press counts.
   answer(accepted) {
     if (!this.state) return;
     const suggestion = this.suggestions.open(this.points).find((one) => one === this.suggestions.current);
@@ -168,7 +169,7 @@ class Page {
       this.player.pause();
       this.player.show(suggestion.frame);
     } else {
-      this.selected = null; // a point that is selected keeps its class
+      this.selected = null; // otherwise the answer would change the class of a point that is selected at this frame
       this.label(accepted ? suggestion.label : null);
       this.suggest(1);
     }
@@ -193,7 +194,8 @@ class Page {
     this.draw();
   }
 
-  // The next point from here, or the one before; several at one frame come one after the other.
+  // Select the next point after this frame (direction 1), or the one before (-1). Several points at one frame are
+  // selected one after the other.
   selectNext(direction) {
     const { points } = this;
     const place = points.findIndex(({ id }) => id === this.selected);
@@ -302,7 +304,7 @@ class Page {
     };
     for (const [id, run] of Object.entries(clicks)) byId(id).addEventListener('click', run);
     byId('done').addEventListener('change', (event) => this.setDone(event.target.checked));
-    // The keyboard belongs to the page, not to the button that was clicked last.
+    // Keys are commands of the page: the button that was clicked last must not take them.
     document.addEventListener('click', () => !document.querySelector('dialog[open]') && document.activeElement.blur());
     window.addEventListener('beforeunload', (event) => this.queue.unsaved && event.preventDefault());
   }
@@ -316,7 +318,8 @@ class Page {
   }
 }
 
-// A closed dialog returns the focus. It must not go to a button, which would take the next key.
+// When a dialog closes, the focus returns to the element that had it. It must not be a button, which would take the
+// next key.
 function openDialog(id) {
   document.activeElement.blur();
   byId(id).showModal();
@@ -328,7 +331,7 @@ async function start() {
     try {
       overview = await askJson('/api/project');
     } catch (error) {
-      const locked = 'Open the address that the program printed: it carries the key to this page.';
+      const locked = 'Open the address that the program printed: it contains the token of this page.';
       panels.message(error.status === 401 ? locked : error.message);
       await pause(RETRY_MS);
     }

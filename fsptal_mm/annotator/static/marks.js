@@ -1,5 +1,5 @@
-// Marks of classes. Their colours come from the server: they are those of timelines and annotated videos. Classes of one
-// colour differ in shape. Every mark shows the key of its class.
+// Marks of classes. The server sends their colours, which are also those of timelines and annotated videos. Classes of
+// the same colour differ in shape. Every mark shows the key of its class.
 
 const SHAPES = ['round', 'square', 'diamond', 'pentagon'];
 const BACKGROUND = { name: null, key: '0', color: '#8a939e', text_color: 'black', shape: 'hollow' };

@@ -1,4 +1,4 @@
-// Everything around the picture: classes, points, videos and progress.
+// Display of everything around the picture: classes, points, suggestions, videos, progress and messages.
 
 import { clock, nameOf } from './marks.js';
 
@@ -128,7 +128,7 @@ export function message(text) {
   Object.assign(byId('message'), { textContent: text ?? '', hidden: !text });
 }
 
-// Chooses a class by a part of its name.
+// Open a dialog in which a class is found by a part of its name.
 export function searchClass(marks, onChoice) {
   const [dialog, input, list] = [byId('search'), byId('search-text'), byId('search-found')];
   const choose = (name) => {
@@ -139,7 +139,7 @@ export function searchClass(marks, onChoice) {
     const part = input.value.trim().toLowerCase();
     const place = (name) => nameOf(name).toLowerCase().indexOf(part);
     const names = marks.all.map(({ name }) => name).filter((name) => place(name) >= 0);
-    return names.sort((one, other) => place(one) - place(other)); // those that begin with it come first
+    return names.sort((one, other) => place(one) - place(other)); // names that begin with the text come first
   };
   const fill = () => {
     list.replaceChildren(

@@ -1,4 +1,4 @@
-// One player for both sources of frames.
+// Player of a video, with two sources of frames: the browser's own player, or frames that the server decodes.
 
 import { mediaUrl } from './api.js';
 import { BrowserVideo } from './browser_video.js';
@@ -29,7 +29,7 @@ export class Player {
     const loading = this.loading = {};
     this.id = id;
     this.times = new FrameTimes(startSec, durationSec);
-    this.browser.stop(); // first, so that the page says that it loads
+    this.browser.stop(); // before #use, so that the page shows "loading"
     this.server.stop();
     this.#use(this.browser);
     try {

@@ -1,4 +1,4 @@
-// Points as they will be when all edits on their way to the server are saved.
+// Points of a video as they will be when all edits on their way to the server are saved.
 
 function apply(points, edit, times) {
   const placed = () => {

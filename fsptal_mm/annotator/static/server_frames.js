@@ -77,7 +77,7 @@ export class ServerFrames {
     }
   }
 
-  // Show the requested frame. If another one is requested meanwhile, show that next.
+  // Show the frame `aim`. If `aim` changes meanwhile, show that frame next.
   async #fetchAim() {
     if (this.fetching) return this.fetching;
     this.fetching = this.#fetchAll().finally(() => {
@@ -96,7 +96,7 @@ export class ServerFrames {
       } catch (error) {
         if (opened !== this.opened) continue;
         this.onWait(error.message);
-        if (error instanceof ServerError && !error.passes) {
+        if (error instanceof ServerError && !error.isTemporary) {
           this.aim = null;
           return;
         }

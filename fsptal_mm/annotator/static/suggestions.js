@@ -1,21 +1,22 @@
-// Suggestions of a model for one video, the most uncertain first, and the one that is looked at.
+// Suggestions of a model for one video, the most uncertain first, and the current one, at which the annotator looks.
 
 export class Suggestions {
   constructor(found, times) {
-    // A results file knows no best frame of a detection: its middle stands for it.
+    // A results file states no best frame of a detection: the frame in the middle is shown.
     this.all = found.map((one, id) => ({ ...one, id, frame: times.at((one.start_sec + one.end_sec) / 2) }));
     this.current = null;
   }
 
-  // Those without an answer. It follows from the points, so that undo takes it back: a point at this very frame, or one
-  // of the same class anywhere in the detection.
+  // Suggestions without an answer. A point is the answer to a suggestion if it lies at the suggestion's frame, or if it
+  // has the same class and lies anywhere in the detection. So undo also takes back an answer.
   open(points) {
     const answers = (point, { frame, label, start_sec: start, end_sec: end }) =>
       point.frame === frame || (point.label === label && start <= point.time_sec && point.time_sec < end);
     return this.all.filter((one) => !points.some((point) => answers(point, one)));
   }
 
-  // Go to the next open one, or to the one before, and around the end; null if there is none.
+  // Go to the next open suggestion (direction 1), or to the one before (-1); after the last comes the first. Returns
+  // null if there is none.
   step(direction, points) {
     const { length } = this.all;
     const open = this.open(points);

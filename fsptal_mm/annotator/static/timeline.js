@@ -1,14 +1,14 @@
-// The points of a video on a time axis: all of it, or the seconds around the frame that is shown.
+// Time axis with the points and suggestions of a video: the whole video, or the seconds around the frame that is shown.
 
 import { clock, nameOf } from './marks.js';
 
-const DRAG_PIXELS = 4; // a click may tremble that much
+const DRAG_PIXELS = 4; // a pointer that moves no farther clicks, and does not drag
 const TICK_STEPS_SEC = [0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600];
-const TICK_PIXELS = 70;
-const DOT_PIXELS = 26;
+const TICK_PIXELS = 70; // smallest distance of two ticks
+const DOT_PIXELS = 26; // smallest distance of two points in a row
 
 export class Timeline {
-  // spanSec: how much is seen at once; null for all of the video.
+  // spanSec: seconds that are seen at once; null for the whole video.
   constructor(element, spanSec, { onSeek, onSelect, onMove }) {
     Object.assign(this, { element, spanSec, onSeek, onSelect, onMove });
     this.ticks = this.#layer('ticks');
@@ -26,7 +26,7 @@ export class Timeline {
     this.frame = 0;
   }
 
-  // Drawn with the points, by setPoints.
+  // Set the suggestions. They are drawn by setPoints, together with the points.
   setSuggestions(suggestions, current) {
     Object.assign(this, { suggestions, current });
   }
@@ -60,7 +60,7 @@ export class Timeline {
     this.#spread(visible, lengthSec);
   }
 
-  // Points that would cover one another go into a second row.
+  // Move a point that would cover the one before into a second row.
   #spread(points, lengthSec) {
     const apartSec = (DOT_PIXELS / this.element.clientWidth) * lengthSec;
     let lastInFirstRow = -Infinity;
@@ -101,7 +101,7 @@ export class Timeline {
       this.#place(element, tick * stepSec);
       ticks.push(element);
     }
-    const film = document.createElement('div'); // where there is video
+    const film = document.createElement('div'); // background of the part of the axis that the video covers
     film.className = 'film';
     this.#place(film, Math.max(0, startSec));
     film.style.width = `${(100 * (endSec - Math.max(0, startSec))) / lengthSec}%`;
@@ -123,7 +123,8 @@ export class Timeline {
   #press(event) {
     if (!this.times || event.button !== 0) return;
     event.preventDefault();
-    const { startSec, lengthSec } = this.window; // stays while the pointer is down, though the frame changes
+    // The time range of the axis is kept while the pointer is down, though the frame that is shown changes.
+    const { startSec, lengthSec } = this.window;
     const box = this.element.getBoundingClientRect();
     const secAt = (x) => {
       const sec = startSec + ((x - box.left) / box.width) * lengthSec;
