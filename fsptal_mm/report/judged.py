@@ -1,4 +1,4 @@
-"""Detections of a run against the ground truth of its test videos: their segments, or else their points."""
+"""Evaluation of the detections of a run in its test videos: by ground-truth segments or, without any, by points."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,18 +20,19 @@ from fsptal_mm.evaluation.operating_point import OperatingPoint, Threshold
 from fsptal_mm.structures import Instances
 from fsptal_mm.utils.configs import naming_types
 
-VIDEO_TIOU = 0.5  # tIoU at which single videos are evaluated: part of the protocols of all benchmarks here
+# tIoU at which single videos and single detections are evaluated; it is one of the thresholds of every protocol.
+VIDEO_TIOU = 0.5
 
 
 @dataclass(frozen=True, eq=False)
 class Matched:
-    """Detections of a results file, matched with the points of the test videos: they have no ground-truth segment.
+    """Evaluation of a results file by points, for test videos without ground-truth segments.
 
     Attributes:
         test_set: Ground truth of the test videos.
-        det: The evaluated detections, best first.
-        hits: ``(N,)`` bool: true positives.
-        video_ap: ``(V,)``, average precision of each video on its own; NaN where nothing is to be found.
+        det: The N detections that are evaluated, the best first.
+        hits: ``(N,)`` bool: whether a detection is a true positive.
+        video_ap: ``(V,)`` average precision of each video on its own, a fraction; NaN for a video without instances.
     """
 
     test_set: GroundTruth
@@ -39,26 +40,26 @@ class Matched:
     hits: np.ndarray
     video_ap: np.ndarray
 
-    unit = 'point'  # one instance to find
+    unit = 'point'  # name of an instance of ``truth`` in the report
 
     @property
     def truth(self) -> Instances:
-        """Instances to find."""
+        """Instances that detections are matched with: the labelled actions."""
         return self.test_set.labelled
 
     def class_columns(self) -> list[tuple[str, np.ndarray]]:
-        """Figures of the classes, ``(C,)`` fractions by their names; NaN for a class that has nothing to find."""
+        """Measures of each class, as pairs of a name and ``(C,)`` fractions; NaN for a class without instances."""
         ap, recall = point_average_precision(self.truth, self.det, len(self.test_set.classes))
         return [('AP by points', ap), ('recall of points', recall)]
 
 
 @dataclass(frozen=True, eq=False)
 class Judged(Matched):
-    """Evaluation of a results file by ground-truth segments, at ``VIDEO_TIOU`` where single matches count.
+    """Evaluation of a results file by ground-truth segments; ``hits`` and ``video_ap`` are those at ``VIDEO_TIOU``.
 
     Attributes:
         evaluation: Measures over all videos.
-        diagnosis: Error analysis.
+        diagnosis: Error analysis at ``VIDEO_TIOU``.
     """
 
     evaluation: Evaluation
@@ -68,11 +69,11 @@ class Judged(Matched):
 
     @property
     def truth(self) -> Instances:
-        """Instances to find."""
+        """Instances that detections are matched with: the ground-truth segments."""
         return self.test_set.segments
 
     def class_columns(self) -> list[tuple[str, np.ndarray]]:
-        """AP of the classes: its mean over the main range of tIoUs, and at ``VIDEO_TIOU``; as in :class:`Matched`."""
+        """AP of each class, mean over the main range of tIoUs and at ``VIDEO_TIOU``; format as in :class:`Matched`."""
         protocol, ap = self.test_set.protocol, self.evaluation.ap
         at = int(np.abs(np.subtract(protocol.tiou_thresholds, VIDEO_TIOU)).argmin())
         mean = protocol.main_average(ap.T[:, :, None]) if protocol.average_ranges else ap.mean(axis=0)
@@ -81,9 +82,13 @@ class Judged(Matched):
         return [(name.replace('mAP', 'AP'), values) for name, values in named]
 
     def at(self, chosen: OperatingPoint) -> Threshold:
-        """Precision and recall at an operating point, by the ground-truth segments of the test videos.
+        """Precision and recall of the detections that an operating point keeps, at ``VIDEO_TIOU``.
 
-        A detection keeps its match: those of lower scores never took its segment.
+        The matches stay as they are: detections are matched in the order of their scores, so that those which are left
+        out have taken no segment from those which are kept.
+
+        Args:
+            chosen (OperatingPoint): Score thresholds.
         """
         hits, total = self.hits[chosen.keeps(self.det)], len(self.truth)
         precision = float(hits.mean()) if len(hits) else 0.0
@@ -95,10 +100,10 @@ def load_test_set(config: Config) -> GroundTruth:
     """Build the ground truth of a config's test videos, with the protocol of its metric; features are not read.
 
     Args:
-        config (Config): With ``test_dataloader`` and ``test_evaluator``.
+        config (Config): Config with ``test_dataloader`` and ``test_evaluator``.
 
     Raises:
-        InputError: A file of the dataset is missing.
+        InputError: A file of the dataset is missing or cannot be read.
     """
     dataset = DATASETS.build(config.test_dataloader.dataset)
     evaluators = config.test_evaluator
@@ -108,17 +113,17 @@ def load_test_set(config: Config) -> GroundTruth:
 
 
 def judge(results_file: str | Path, test_set: GroundTruth) -> Matched:
-    """Evaluate a results file as the test did, and each video alone.
+    """Evaluate a results file over all videos, as the test did, and in each video.
 
     Args:
-        results_file: In ActivityNet's format.
+        results_file: Detections in ActivityNet's format.
         test_set (GroundTruth): Ground truth of the test videos.
 
     Returns:
-        Judged: Of the ground-truth segments; without any, :class:`Matched` with the points.
+        Matched: If there are ground-truth segments, a :class:`Judged`.
 
     Raises:
-        InputError: The file cannot be read, holds other videos, or detections of unknown classes only.
+        InputError: The file cannot be read, holds no test video, or holds detections of unknown classes only.
     """
     found = test_set.read_detections(results_file)
     det = test_set.without_ambiguous(found)

@@ -1,4 +1,4 @@
-"""Names of measures and losses for people; the keys of the logs are in TALMetric, PointMetric and the heads."""
+"""Readable names of measures and losses; TALMetric, PointMetric, heads and hooks define their keys in the logs."""
 
 _NAMES = {
     'loss': 'total loss',
@@ -41,7 +41,7 @@ _PREFIXES = {
 
 
 def readable(key: str) -> str:
-    """Name of a measure or loss for people; an unknown key without underscores."""
+    """Readable name of the key of a measure or loss; for an unknown key, the key without underscores."""
     if key in _NAMES:
         return _NAMES[key]
     prefix = next((prefix for prefix in _PREFIXES if key.startswith(prefix)), '')

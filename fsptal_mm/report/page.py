@@ -1,4 +1,4 @@
-"""The report as one HTML file, which needs no network and no other file."""
+"""Writing of the report: one HTML file, which needs neither the network nor another file."""
 
 import base64
 import hashlib
@@ -34,14 +34,17 @@ def write_report(
 ) -> None:
     """Write the report, atomically.
 
-    All texts from files are escaped. As a second protection, the content security policy of the page blocks all scripts
-    but its own, and every request.
+    All texts from files are escaped. In addition, the content security policy of the page blocks every request, and all
+    scripts but the page's own.
 
     Args:
         path: HTML file to write.
         runs (list[Run]): Runs to show side by side, each in a colour of its own.
-        published (Sequence[Published]): Figures to list below those of the runs.
-        num_videos: Number of best and of worst videos to draw as timelines.
+        published (Sequence[Published]): Published results to list below those of the runs. Default: none.
+        num_videos: Number of best videos, and of worst videos, to draw as timelines.
+
+    Raises:
+        WriteError: The file cannot be written.
     """
     script = '\n'.join((_TEMPLATE / name).read_text(encoding='utf-8') for name in _SCRIPTS)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -78,12 +81,17 @@ def write_report(
             'tiou': VIDEO_TIOU,
         },
     )
-    with atomic_write(path, errors='backslashreplace') as file:  # a folder's name need not be UTF-8
+    with atomic_write(path, errors='backslashreplace') as file:  # the name of a folder need not be valid UTF-8
         file.write(html)
 
 
 def _summary(runs, published):
-    """Rows: the measures of each run, and on what they were measured. Tables: heading, columns, further rows."""
+    """Content of the tables of measures.
+
+    Returns:
+        dict: ``rows``, a dict per run with its measures and the data they were measured on (``of``); ``tables``, each
+        a heading, the keys of its columns, and rows of published results; ``best``, the best value of each key.
+    """
     rows = []
     for run in runs:
         measures, of = run.measures, 'test'
@@ -110,7 +118,7 @@ def _summary(runs, published):
 
 
 def _class_table(runs, numbers):
-    """Figures of every class on one test set."""
+    """Content of the table of classes, for the runs with these ``numbers``, which share a test set."""
     first = runs[numbers[0]].matched
     test_set = first.test_set
     counts = np.bincount(first.truth.labels, minlength=len(test_set.classes))
@@ -128,9 +136,9 @@ def _class_table(runs, numbers):
 
 
 def _diagnosis(runs, numbers):
-    """Figures and pictures of the runs on one test set."""
+    """Diagnoses and their pictures, for the runs with these ``numbers``, which share a test set."""
     found = {runs[number].name: runs[number].judged.diagnosis.to_dict() for number in numbers}
-    # matplotlib refuses the halves of surrogate pairs that Python makes of a folder's name that is no UTF-8.
+    # If the name of a folder is no UTF-8, Python reads halves of surrogate pairs in it, which matplotlib refuses.
     drawn = {name.encode(errors='backslashreplace').decode(): diagnosis for name, diagnosis in found.items()}
     return {
         'runs': list(zip(numbers, found.values())),
@@ -146,10 +154,10 @@ def _diagnosis(runs, numbers):
 
 
 def _svg(figure, name):
-    """Convert a figure of matplotlib to SVG for HTML: texts stay texts, and nothing stands before the root element.
+    """Convert a figure of matplotlib to SVG for HTML: texts stay texts, and the SVG begins with its root element.
 
-    The ids in the SVG are derived from ``name``: reproducible, and different for each figure of the page. Ink and paper
-    become those of the page, light or dark.
+    The ids in the SVG are derived from ``name``, so that they are reproducible, and different for each figure of the
+    page. The colours INK and PAPER become those of the page, which may be light or dark.
     """
     file = io.StringIO()
     nothing = dict.fromkeys(('Date', 'Creator', 'Format', 'Type'))
@@ -160,7 +168,7 @@ def _svg(figure, name):
 
 
 def _charts(runs):
-    """Curves in the order of the page; each run is a series."""
+    """Content of the charts, in the order of the page; each chart has a series per run."""
     charts = []
     for kind in ('losses', 'measures', 'mining'):
         for key in dict.fromkeys(key for run in runs for key in getattr(run.log, kind) if _is_drawn(key)):
@@ -177,12 +185,12 @@ def _charts(runs):
 
 
 def _is_drawn(key):
-    """Choose the curves to draw. Of the mAP at single tIoUs one is enough: the others look alike."""
+    """Tell whether a curve is drawn. Of the mAP at single tIoUs, one is drawn: the others look alike."""
     return not key.startswith(('mAP@', 'AR@', 'AUC')) or '-' in key or key in (f'mAP@{VIDEO_TIOU}', 'AR@100')
 
 
 def _differences(runs):
-    """Settings that differ between the configs: ``(key, [value of each run])``."""
+    """Settings that differ between the configs of the runs: pairs of a key and a list of the value of each run."""
     flat = [_flatten(run.config.to_dict()) if run.config is not None else {} for run in runs]
     keys = sorted({key for settings in flat for key in settings} - {'work_dir'})
     rows = [(key, [settings.get(key, '') for settings in flat]) for key in keys]

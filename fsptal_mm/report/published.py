@@ -1,4 +1,4 @@
-"""Figures to compare a run with, from the metafiles of the configs."""
+"""Published results to compare a run with, from the metafiles of the configs."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from .run import Run
 
 @dataclass(frozen=True)
 class Published:
-    """Published figures of a method.
+    """Published results of a method.
 
     Attributes:
-        method: Name of the method, and of the config, if it is measured here.
+        method: Name of the method; for results of this package, with the name of the config.
         data: Name of the dataset.
-        metrics: Percent by the name of the measure in :class:`.TALMetric`.
-        source: Where they are published.
+        metrics: Measures in percent, by their keys in :class:`.TALMetric`.
+        source: Publication with these results.
     """
 
     method: str
@@ -26,10 +26,10 @@ class Published:
 
 
 def published_figures(runs: Iterable[Run]) -> list[Published]:
-    """Collect the figures of all methods on the data, and with the features, of some of the runs.
+    """Collect the results of all methods on the same data with the same features as one of the runs.
 
     Args:
-        runs (Iterable[Run]): Runs whose configs are those of a metafile; others have nothing to be compared with.
+        runs (Iterable[Run]): Runs; those whose config is in no metafile are ignored.
 
     Returns:
         list[Published]: ``Published Results`` of the metafiles (by other authors), then their ``Results`` (measured
@@ -51,5 +51,5 @@ def published_figures(runs: Iterable[Run]) -> list[Published]:
 
 
 def _data(name):
-    """Features and dataset in the name of a config: ``lacp_i3d_thumos14`` is LACP on ``i3d_thumos14``."""
+    """Features and dataset, from the name of a config: ``i3d_thumos14`` of ``lacp_i3d_thumos14``."""
     return name.partition('_')[2]

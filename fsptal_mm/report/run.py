@@ -1,4 +1,4 @@
-"""Content of a report about one run, from its work directory. Missing parts are listed, not raised."""
+"""Reading of a work directory for the report. A part that is missing is listed, and is no error."""
 
 import shlex
 from dataclasses import dataclass, field
@@ -20,28 +20,29 @@ from .judged import Judged, Matched, judge, load_test_set
 from .names import readable
 from .training_log import TrainingLog, read_training_log, scalar_files
 
-_MAIN = ('mAP@', 'point/mAP', '')  # starts of the keys of measures, the most telling first
-# Of the fall of the loss in the last quarter of a training. It is 0.01 to 0.11 in the finished runs of the benchmarks
-# (four datasets, FS-PTAL, LACP, the base model), and 0.21 to 0.34 in runs of a few epochs.
+_MAIN = ('mAP@', 'point/mAP', '')  # starts of the keys of measures; the first measure that is found is the headline
+# A training is called too short if more than this share of the fall of its loss lies in the last quarter. The share is
+# 0.01 to 0.11 in the finished runs of the benchmarks (four datasets; FS-PTAL, LACP and the base model), and 0.21 to
+# 0.34 in runs of a few epochs.
 _LATE_FALL = 0.15
-_TOLERANCE = 1e-6  # for the difference of a measure in the results file and the same one computed here
+_TOLERANCE = 1e-6  # difference between a measure in the results file and the same one computed here
 
 
 @dataclass
 class Run:
-    """One work directory.
+    """Content of one work directory.
 
     Attributes:
         name: Name of the run, unique in a report.
         folder: The work directory.
-        config_file (Path, optional): Config file that the training wrote, else the test.
+        config_file (Path, optional): Config file that the training wrote; without a training, that of the test.
         config (Config, optional): Its content.
         test_config (Config, optional): Config that the latest command wrote: that of the test, if there was one.
         log (TrainingLog): Log of the training.
         noted: Measures (fractions) that the test wrote into its results file.
-        matched (Matched, optional): The results file, with the ground truth of the test videos.
-        operating_point (OperatingPoint, optional): Of the checkpoint that was tested.
-        missing: One sentence for each missing part, which says how to get it.
+        matched (Matched, optional): Evaluation of the results file.
+        operating_point (OperatingPoint, optional): Operating point of the checkpoint that was tested.
+        missing: For each missing part, sentences that name it and say how to get it.
     """
 
     name: str
@@ -62,41 +63,46 @@ class Run:
 
     @property
     def config_name(self) -> str:
-        """Name of the config; empty where it is not known."""
+        """Name of the config; empty if it is not known."""
         return ''.join(file.stem for file in _configs(self.folder)[-1:])
 
     def command(self, script: str, *arguments: str | Path) -> str:
-        """Command line that makes a missing part."""
+        """Command line that makes a missing part.
+
+        Args:
+            script: Name of a script in ``tools``.
+            *arguments: Its arguments after the config.
+        """
         config = [*_configs(self.folder)[-1:], 'CONFIG'][0]
         return shlex.join(map(str, ['python', f'tools/{script}.py', config, *arguments, '--work-dir', self.folder]))
 
     @cached_property
     def method_and_data(self) -> tuple[str, str]:
-        """Method and training data of the config, from the metafile; empty for own configs."""
+        """Method and training data of the config, from its metafile; two empty texts for a config without one."""
         entry = model_index().get(self.config_name, {})
         return entry.get('In Collection', ''), entry.get('Metadata', {}).get('Training Data', '')
 
     @property
     def planned(self) -> int | None:
-        """Epochs or iterations that the config asks for; ``None`` where unknown."""
+        """Number of epochs or iterations that the config asks for; ``None`` if it is not known."""
         loop = (self.config or {}).get('train_cfg') or {}
         return loop.get('max_epochs', loop.get('max_iters'))
 
     @property
     def progress(self) -> str:
-        """Progress of the training, in words."""
+        """Progress of the training in words, such as ``'75 of 100 epochs'``."""
         if not self.log.losses:
             return 'not logged'
         return f'{self.log.last} of {self.planned or "?"} {self.log.unit}s'
 
     @property
     def measures(self) -> dict[str, float]:
-        """Measures of the test, as fractions, computed here or else as the test wrote them."""
+        """Measures of the test, as fractions: those that are computed here, and others as the test wrote them."""
         return self.noted | (self.judged.evaluation.measures if self.judged else {})
 
     @property
     def headline(self) -> str:
-        """The result in one sentence, without a full stop."""
+        """Main result in one sentence, without a full stop."""
         if self.judged:
             return describe_result(self.judged.test_set, self.judged.evaluation, self.judged.diagnosis)
         measures, of = self.measures, 'in the test'
@@ -117,7 +123,8 @@ def read_run(folder: str | Path, name: str, options: dict | None = None) -> Run:
     Args:
         folder: The work directory, of ``tools/train.py``, ``tools/test.py`` or both.
         name: Name of the run in the report.
-        options (dict, optional): Changes of the config, as ``--cfg-options``, such as the present folder of the data.
+        options (dict, optional): Changes of the test's config, as ``--cfg-options``; for example the folder of the
+            data, if it has moved.
 
     Returns:
         Run: Everything that could be read.
@@ -160,7 +167,7 @@ def _read_config(run, logs, options):
 def _load(run, file):
     try:
         return read_config(file)
-    except Exception as error:  # a config is a program: it can fail in any way
+    except Exception as error:  # a config is a program, and may raise any error
         run.missing.append(f'The config {file} cannot be read ({_said(error)}): correct it there.')
         return None
 
@@ -170,7 +177,7 @@ def _read_log(run, files):
     train = run.command('train')
     if log.broken_lines:
         run.missing.append(
-            f'{len(log.broken_lines)} lines of the log are not JSON and left out (the first: {log.broken_lines[0]}). '
+            f'{len(log.broken_lines)} lines of the log are not JSON; they are left out (first: {log.broken_lines[0]}). '
             'A process that is killed while it writes leaves such a line.'
         )
     if not log.losses:
@@ -185,7 +192,7 @@ def _read_log(run, files):
         )
     elif log.late_fall > _LATE_FALL:
         run.missing.append(
-            f'The loss still fell at the end of the training: {100 * log.late_fall:.0f} % of its fall lie in the last '
+            f'The loss still fell at the end of the training: {100 * log.late_fall:.0f} % of its fall is in the last '
             f'quarter. Train longer: more {log.unit}s in train_cfg, and later ends of schedules and hooks.'
         )
     if not log.measures:
@@ -202,7 +209,7 @@ def _read_log(run, files):
 
 
 def _judge_dumps(run):
-    """Add the quality of pseudo labels from the dumps of the hook, if it is not in the log."""
+    """Compute the quality of pseudo labels from the dumps of the mining hook, if it is not in the log."""
     try:
         for epoch, figures in quality_over_training(run.folder).items():
             for name, value in figures.items():
@@ -236,7 +243,7 @@ def _read_results(run):
                 return
             run.matched = judge(file, test_set)
             run.operating_point = _operating_point(run.test_config, run.folder, test_set.classes)
-    except Exception as error:  # building a dataset from a config can fail in any way
+    except Exception as error:  # building a dataset from a config may raise any error
         run.missing.append(
             f'The test results cannot be judged, so there are no AP of classes, no diagnosis and no timelines: '
             f'{_said(error)}. Relative paths start from the folder in which the report is made; --cfg-options '
@@ -245,14 +252,14 @@ def _read_results(run):
         return
     if run.matched and not run.judged:
         run.missing.append(
-            'The test videos have no ground-truth segment, so there is no diagnosis; the rest is by points.'
+            'The test videos have no ground-truth segments: there is no diagnosis, and everything else is by points.'
         )
     computed = run.judged.evaluation.measures if run.judged else {}
     differing = [key for key in computed.keys() & run.noted.keys() if abs(computed[key] - run.noted[key]) > _TOLERANCE]
     for key in sorted(differing)[:1]:
         run.missing.append(
             f'{key} is {computed[key]:.4f} with the present annotations, but was {run.noted[key]:.4f} in the test: the '
-            f'annotations have changed since. `{test}` renews it.'
+            f'annotations have changed since. `{test}` renews the results.'
         )
 
 
@@ -266,7 +273,7 @@ def _results_file(run):
 
 
 def _operating_point(config, folder, classes):
-    """Operating point of the checkpoint that the test's config names, else of the last one; ``None`` without it."""
+    """Operating point of the checkpoint that the test's config names, else of the last one; ``None`` if it has none."""
     named = config.get('load_from')
     checkpoint = _last_checkpoint(folder) if named is None else Path(named)
     if checkpoint is not None and not checkpoint.is_file():
@@ -277,7 +284,7 @@ def _operating_point(config, folder, classes):
 
 
 def _last_checkpoint(folder):
-    """The checkpoint that mmengine notes as the last one, if it is still there."""
+    """Checkpoint that mmengine has noted as the last one; ``None`` if it is gone, or nothing is noted."""
     note = folder / 'last_checkpoint'
     if not note.is_file():
         return None

@@ -1,4 +1,4 @@
-"""Content of the page's timelines: the best and the worst test videos."""
+"""Content of the timelines of the page: the best and the worst test videos."""
 
 from collections.abc import Sequence
 
@@ -9,11 +9,18 @@ from fsptal_mm.visualization import ModelTrack, Timeline, video_timeline
 
 from .run import Run
 
-MAX_DETECTIONS = 200  # per video and run: more could not be distinguished, and would make the file large
+MAX_DETECTIONS = 200  # per video and run: nobody can distinguish more, and they would make the file large
 
 
 def group_by_test_set(runs: Sequence[Run]) -> list[list[int]]:
-    """Group runs that were tested on the same videos; lists of their numbers."""
+    """Group runs that were tested on the same videos.
+
+    Args:
+        runs (list[Run]): All runs of the report; those without test results are in no group.
+
+    Returns:
+        list[list[int]]: For each test set the numbers (indices) of its runs.
+    """
     groups = {}
     for number, run in enumerate(runs):
         if run.matched is not None:
@@ -27,14 +34,14 @@ def make_timelines(runs: Sequence[Run], numbers: Sequence[int], num_videos: int)
     Args:
         runs (list[Run]): All runs of the report.
         numbers (list[int]): Numbers of the runs that share this test set.
-        num_videos: Number of best and of worst videos, by the AP of the video, averaged over the runs. If there are
-            not enough videos, fewer.
+        num_videos: Number of best videos, and of worst videos, by the AP of a video, averaged over the runs. If there
+            are fewer than twice as many videos, the better half is best, and the others are worst.
 
     Returns:
-        dict: ``classes`` (names), ``unit`` (``'segment'`` or ``'point'``, what detections are matched with),
-        ``threshold``, the score that the filter starts at (the operating point of a run that
-        stands alone, else ``None``: scores of runs differ), and ``videos``, the best ones first, each as of
-        :func:`page_content`.
+        dict: ``classes``, the names; ``unit``, ``'segment'`` or ``'point'``, the instances that detections are matched
+        with; ``threshold``, the score at which the filter starts: the operating point if there is only one run, else
+        ``None``, since the scores of runs differ; and ``videos``, each as :func:`page_content` returns it: the best
+        videos, then the worst ones with the worst first.
     """
     matched = {number: runs[number].matched for number in numbers}
     ap = np.mean([part.video_ap for part in matched.values()], axis=0)
@@ -65,8 +72,8 @@ def page_content(timeline: Timeline, kind: str, numbers: Sequence[int]) -> dict:
     """Convert a timeline to JSON values for the page.
 
     Args:
-        timeline (Timeline): With proposals, the best first, and their hits in every track.
-        kind: ``'best'`` or ``'worst'``.
+        timeline (Timeline): Timeline whose tracks have proposals, the best first, and hits.
+        kind: ``'best'`` or ``'worst'``, the heading on the page.
         numbers (Sequence[int]): Numbers of the runs that the tracks belong to.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Log of a training, from the files of mmengine's ``LocalVisBackend``."""
+"""Reading of the log of a training, from the files of mmengine's ``LocalVisBackend``."""
 
 import itertools
 import json
@@ -9,20 +9,20 @@ from pathlib import Path
 
 import numpy as np
 
-MAX_POINTS = 500  # of a curve: more than a screen has room for
-_NO_MEASURES = {'step', 'epoch', 'iter', 'lr', 'time', 'data_time', 'memory'}  # logged beside the figures
+MAX_POINTS = 500  # largest number of points of a curve: the width of a chart shows no more
+_NO_MEASURES = {'step', 'epoch', 'iter', 'lr', 'time', 'data_time', 'memory'}  # keys of a log that are no measures
 
 
 @dataclass
 class TrainingLog:
-    """Scalars of a run by name, each a dict from x to value.
+    """Scalars of a run: dicts from name to curve, and a curve is a dict from x to value.
 
     Attributes:
         unit: Unit of x: ``'epoch'`` or ``'iteration'``.
-        losses: Means over the logged iterations of an epoch.
+        losses: Losses: in epochs, means over the logged iterations of an epoch.
         measures: Measures of validation, as fractions.
         mining: Measures of the mining passes, ``mining/...`` and ``analysis/...``; x is the number of epochs done.
-        broken_lines: Lines that could not be read, as ``file:line``.
+        broken_lines: Lines that cannot be read, as ``file:line``.
     """
 
     unit: str = 'epoch'
@@ -33,15 +33,16 @@ class TrainingLog:
 
     @property
     def last(self) -> int:
-        """Largest x with a loss; 0 without any."""
+        """Largest x with a loss; 0 if no loss is logged."""
         return max((x for values in self.losses.values() for x in values), default=0)
 
     @property
     def late_fall(self) -> float:
-        """Share of the fall of the total loss that happened in the last quarter; 0 where it did not fall, or too little
-        is logged.
+        """Share of the fall of the total loss that happened in the last quarter of the training.
 
-        Means of quarters are compared, from the last change of the set of losses on: a second stage has its own.
+        The fall of the last quarter is the difference between the means of the last two quarters. Only values after the
+        last change of the set of losses count, since a second stage has losses of its own. The share is 0 if the loss
+        did not fall, or if too few values are logged.
         """
         values = self._last_stage()
         quarter = len(values) // 4
@@ -51,7 +52,7 @@ class TrainingLog:
         return float((before - last) / (first - last)) if before > last and first > last else 0.0
 
     def _last_stage(self):
-        """Total losses, in the order of x, while the losses were the same as at the end."""
+        """Total losses in the order of x, from the x on at which the set of losses is that of the end."""
         names = {}
         for name, values in self.losses.items():
             for x in values:
@@ -62,13 +63,13 @@ class TrainingLog:
         return [total[x] for x in stage if x in total][::-1]
 
     def last_measures(self) -> tuple[int, dict[str, float]] | None:
-        """Measures of the latest validation and its x, ``(x, {name: fraction})``; ``None`` without any."""
+        """Latest validation: its x, and its measures as fractions by name; ``None`` if there was no validation."""
         at = max((x for values in self.measures.values() for x in values), default=None)
         return None if at is None else (at, {key: values[at] for key, values in self.measures.items() if at in values})
 
 
 def scalar_files(work_dir: str | Path) -> list[Path]:
-    """List the files of logged scalars below a work directory: one per start of the training, oldest first."""
+    """List the files of logged scalars below a work directory: one per start of the training, the oldest first."""
     files = []
     for folder in sorted(Path(work_dir).glob('*/vis_data')):
         file = next(
@@ -80,15 +81,16 @@ def scalar_files(work_dir: str | Path) -> list[Path]:
 
 
 def read_training_log(files: Sequence[Path]) -> TrainingLog:
-    """Join the logs of a run that was interrupted and resumed, or started anew.
+    """Read and join the logs of a run, which may have been interrupted and resumed, or started anew.
 
-    From its first epoch on, a later start replaces what earlier ones logged: these epochs were trained again.
+    From its first epoch on, a later start replaces what earlier starts have logged, since it trained these epochs
+    again.
 
     Args:
-        files (list[Path]): JSON, one object per line, oldest file first.
+        files (list[Path]): Files with a JSON object per line, the oldest first.
 
     Returns:
-        TrainingLog: With the unit ``'epoch'``; with ``'iteration'`` if no epochs were logged (a loop over iterations).
+        TrainingLog: Its unit is ``'epoch'``, or ``'iteration'`` if no epochs are logged (a loop over iterations).
     """
     log = TrainingLog()
     for file in files:
@@ -109,20 +111,28 @@ def read_training_log(files: Sequence[Path]) -> TrainingLog:
         for entry in others:
             for key in [key for key in entry if key not in _NO_MEASURES]:
                 kind = log.mining if key.startswith(('mining/', 'analysis/')) else log.measures
-                # In the log, measures of TALMetric have its prefix; in results files they have none.
+                # The log has the prefix of TALMetric before its measures; results files have none.
                 kind.setdefault(key.removeprefix('tal/'), {})[entry['step']] = entry[key]
     return log
 
 
 def thin(values: dict[int, float], factor: float = 1) -> tuple[list[int], list[float | None]]:
-    """Scale a curve and thin it to two lists of at most ``MAX_POINTS``, x ascending; ``None`` for NaN and Inf."""
+    """Scale a curve, and reduce it to at most ``MAX_POINTS`` points.
+
+    Args:
+        values (dict[int, float]): From x to value.
+        factor: Factor of the values.
+
+    Returns:
+        tuple: x, ascending, and the values, with ``None`` for NaN and Inf.
+    """
     x = sorted(values)
     x = [x[index] for index in np.unique(np.linspace(0, len(x) - 1, min(len(x), MAX_POINTS)).round().astype(int))]
     return x, [factor * values[at] if math.isfinite(values[at]) else None for at in x]
 
 
 def _read_lines(file, broken_lines):
-    """Yield objects with a step and numbers; a killed process leaves half a line behind."""
+    """Yield the numbers of each line that has a ``step``; note lines that are no JSON: killed processes leave such."""
     for number, line in enumerate(file.read_text(encoding='utf-8', errors='replace').splitlines(), start=1):
         try:
             entry = json.loads(line)

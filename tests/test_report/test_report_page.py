@@ -115,11 +115,12 @@ def test_bars_lie_at_their_seconds_and_tell_what_they_are(open_page):
     bar = page.find_element(By.CSS_SELECTOR, '[data-video="good"] .detection').rect  # 0 to 10 of 60 seconds
     assert bar['width'] == pytest.approx(row['width'] / 6, abs=2)
     assert bar['x'] == pytest.approx(row['x'], abs=2)
-    best = page.find_element(By.CSS_SELECTOR, f'[data-video={json.dumps(BAD)}] .detection.wrong[aria-label*="0.900"]')
+    wanted = f'[data-video={json.dumps(BAD)}] .detection.false-positive[aria-label*="0.900"]'
+    best = page.find_element(By.CSS_SELECTOR, wanted)
     ActionChains(page).scroll_to_element(best).move_to_element(best).perform()
     assert tooltip(page).splitlines() == ['jump', 'score 0.900, 40.25–50.50 s', f'{EVIL}, false positive at tIoU 0.5']
     assert best.value_of_css_property('stroke') != 'none'
-    right = page.find_element(By.CSS_SELECTOR, '[data-video="good"] .detection.right')
+    right = page.find_element(By.CSS_SELECTOR, '[data-video="good"] .detection.true-positive')
     assert right.value_of_css_property('fill') == BLUE
     truth = page.find_element(By.CSS_SELECTOR, '[data-video="good"] .truth')
     ActionChains(page).scroll_to_element(truth).move_to_element(truth).perform()

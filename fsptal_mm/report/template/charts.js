@@ -1,10 +1,10 @@
 'use strict';
 
 const PLOT = {width: 360, height: 190, left: 46, right: 10, top: 8, bottom: 34};
-const DASHES = ['', '6 3', '2 3', '8 3 2 3']; // distinguish runs also without colours
-const MAX_DOTS = 40; // points of a curve that are drawn as dots, too
+const DASHES = ['', '6 3', '2 3', '8 3 2 3']; // they distinguish runs without colours, too
+const MAX_DOTS = 40; // curves with at most so many points have a dot at each point
 
-/** One chart with a curve for each run; pointing at it or the arrow keys show values. */
+/** Draw a chart with a curve for each run; the pointer and the arrow keys show its values. */
 function drawChart(parent, chart) {
   const xs = [...new Set(chart.series.flatMap((series) => series.x))].sort((a, b) => a - b);
   const ys = chart.series.flatMap((series) => series.y).filter((y) => y !== null);

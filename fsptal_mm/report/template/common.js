@@ -4,7 +4,7 @@ const SVG = 'http://www.w3.org/2000/svg';
 const content = JSON.parse(document.getElementById('content').textContent);
 const tooltip = document.getElementById('tooltip');
 
-/** Add an element below `parent`; texts are set as text, never as HTML. */
+/** Add an element to `parent`; its text is set as text, never as HTML. */
 function add(parent, name, attributes = {}, text = null) {
   const svg = name === 'svg' || parent.namespaceURI === SVG;
   const element = svg ? document.createElementNS(SVG, name) : document.createElement(name);
@@ -18,7 +18,7 @@ function runClass(number) {
   return `run-${number % 8}`;
 }
 
-/** Show a text beside a place on the screen, within the window. */
+/** Show a text beside a place in the window, so that all of it is visible. */
 function showTooltip(text, x, y) {
   tooltip.textContent = text;
   tooltip.hidden = false;
@@ -31,7 +31,7 @@ function hideTooltip() {
   tooltip.hidden = true;
 }
 
-/** About `count` round numbers from `low` to `high`. */
+/** Return about `count` round numbers from `low` to `high`. */
 function ticks(low, high, count) {
   const rough = (high - low || 1) / count;
   const power = 10 ** Math.floor(Math.log10(rough));

@@ -1,13 +1,15 @@
 'use strict';
 
-const LANE = 44; // height of a run's part of a row, in pixels
-const LOW_LANE = 24; // the same for a class that has nothing to find in the video
-const BAR = 6;
-const STRIP = 8; // ground-truth segments and points, above the lanes
-const MAX_ZOOM = 64;
-const MAX_OTHERS = 8; // rows of classes that have nothing to find in the video
+// Heights in pixels.
+const LANE = 44; // of a run's part of the row of a class
+const LOW_LANE = 24; // the same, for a class without instances in the video
+const BAR = 6; // of a detection
+const STRIP = 8; // of the strip of ground-truth segments and points above the lanes
 
-/** All videos of one test set, with the filters that they share. */
+const MAX_ZOOM = 64;
+const MAX_OTHERS = 8; // largest number of rows of classes without instances in the video
+
+/** Draw the videos of one test set, and the filters that they share. */
 function drawTimelines(parent, set) {
   const scores = set.videos.flatMap((video) => video.runs.flatMap((run) => run.detections.map((one) => one[2])));
   const filter = {label: null, score: set.threshold ?? -Infinity};
@@ -161,12 +163,13 @@ class VideoView {
   }
 
   addBar(parent, name, lane, laneHeight, found) {
-    const [start, end, score, , right] = found;
+    const [start, end, score, , hit] = found;
     const [low, high] = this.ranges[lane];
     const up = high > low ? Math.sqrt((score - low) / (high - low)) : 1; // the square root spreads the many low scores
     const y = STRIP + laneHeight * lane + 3 + (1 - up) * (laneHeight - BAR - 4);
-    const element = this.addSpan(parent, `detection ${right ? 'right' : 'wrong'}`, start, end, y, BAR);
-    const verdict = `${right ? 'true' : 'false'} positive ${this.byPoints ? 'by points' : `at tIoU ${content.tiou}`}`;
+    const kind = `${hit ? 'true' : 'false'} positive`;
+    const element = this.addSpan(parent, `detection ${kind.replace(' ', '-')}`, start, end, y, BAR);
+    const verdict = `${kind} ${this.byPoints ? 'by points' : `at tIoU ${content.tiou}`}`;
     const text = `${name}\nscore ${Math.abs(score) < 0.001 ? score.toPrecision(2) : score.toFixed(3)}, ${seconds(start, end)}\n${content.runs[this.video.runs[lane].run]}, ${verdict}`;
     element.setAttribute('tabindex', -1);
     this.explain(element, text);
@@ -184,12 +187,12 @@ class VideoView {
     };
     element.addEventListener('focus', () => {
       show();
-      requestAnimationFrame(show); // Tab scrolls the bar into view only now
+      requestAnimationFrame(show); // Tab scrolls the bar into view after the focus event
     });
     element.addEventListener('blur', hideTooltip);
   }
 
-  /** Arrow keys go from bar to bar: left and right by time, up and down by score. */
+  /** Move the focus from bar to bar with the arrow keys: left and right by time, up and down by score. */
   move(event) {
     const step = {ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, Home: -Infinity, End: Infinity}[event.key];
     if (event.key === 'Escape') hideTooltip();
