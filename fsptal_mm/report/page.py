@@ -17,9 +17,9 @@ from fsptal_mm.utils.writing import atomic_write
 from fsptal_mm.visualization import draw_error_profile, draw_false_negatives, draw_sensitivity
 from fsptal_mm.visualization.palette import INK, PAPER
 
-from .judged import VIDEO_TIOU
 from .names import readable
 from .published import Published
+from .results import VIDEO_TIOU
 from .run import Run
 from .timelines import MAX_DETECTIONS, group_by_test_set, make_timelines
 from .training_log import MAX_POINTS, thin
@@ -69,8 +69,8 @@ def write_report(
         summary=_summary(runs, published),
         published=published,
         class_tables=[_class_table(runs, numbers) for numbers in groups],
-        diagnoses=[_diagnosis(runs, numbers) for numbers in groups if runs[numbers[0]].judged],
-        units={runs[numbers[0]].matched.unit for numbers in groups},
+        diagnoses=[_diagnosis(runs, numbers) for numbers in groups if runs[numbers[0]].segment_result],
+        units={runs[numbers[0]].result.unit for numbers in groups},
         error_types=ERROR_TYPES,
         differences=_differences(runs),
         limits={'points': MAX_POINTS, 'detections': MAX_DETECTIONS, 'videos': num_videos, 'tiou': VIDEO_TIOU},
@@ -119,10 +119,10 @@ def _summary(runs, published):
 
 def _class_table(runs, numbers):
     """Content of the table of classes, for the runs with these ``numbers``, which share a test set."""
-    first = runs[numbers[0]].matched
+    first = runs[numbers[0]].result
     test_set = first.test_set
     counts = np.bincount(first.truth.labels, minlength=len(test_set.classes))
-    columns = [(number, *column) for number in numbers for column in runs[number].matched.class_columns()]
+    columns = [(number, *column) for number in numbers for column in runs[number].result.class_columns()]
     order = np.flatnonzero(counts)
     return {
         'unit': first.unit,
@@ -137,7 +137,7 @@ def _class_table(runs, numbers):
 
 def _diagnosis(runs, numbers):
     """Diagnoses and their pictures, for the runs with these ``numbers``, which share a test set."""
-    found = {runs[number].name: runs[number].judged.diagnosis.to_dict() for number in numbers}
+    found = {runs[number].name: runs[number].segment_result.diagnosis.to_dict() for number in numbers}
     # If the name of a folder is no UTF-8, Python reads halves of surrogate pairs in it, which matplotlib refuses.
     drawn = {name.encode(errors='backslashreplace').decode(): diagnosis for name, diagnosis in found.items()}
     return {

@@ -16,8 +16,8 @@ from fsptal_mm.utils.configs import merge_options, read_config
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import read_json
 
-from .judged import Judged, Matched, judge, load_test_set
 from .names import readable
+from .results import PointResult, SegmentResult, evaluate_results, load_test_set
 from .training_log import TrainingLog, read_training_log, scalar_files
 
 _MAIN = ('mAP@', 'point/mAP', '')  # starts of the keys of measures; the first measure that is found is the headline
@@ -40,7 +40,7 @@ class Run:
         test_config (Config, optional): Config that the latest command wrote: that of the test, if there was one.
         log (TrainingLog): Log of the training.
         noted: Measures (fractions) that the test wrote into its results file.
-        matched (Matched, optional): Evaluation of the results file.
+        result (PointResult, optional): Evaluation of the results file.
         operating_point (OperatingPoint, optional): Operating point of the checkpoint that was tested.
         missing: For each missing part, sentences that name it and say how to get it.
     """
@@ -52,14 +52,14 @@ class Run:
     test_config: Config | None = None
     log: TrainingLog = field(default_factory=TrainingLog)
     noted: dict = field(default_factory=dict)
-    matched: Matched | None = None
+    result: PointResult | None = None
     operating_point: OperatingPoint | None = None
     missing: list = field(default_factory=list)
 
     @property
-    def judged(self) -> Judged | None:
+    def segment_result(self) -> SegmentResult | None:
         """Evaluation of the results file by ground-truth segments; ``None`` without them."""
-        return self.matched if isinstance(self.matched, Judged) else None
+        return self.result if isinstance(self.result, SegmentResult) else None
 
     @property
     def config_name(self) -> str:
@@ -98,21 +98,21 @@ class Run:
     @property
     def measures(self) -> dict[str, float]:
         """Measures of the test, as fractions: those that are computed here, and others as the test wrote them."""
-        return self.noted | (self.judged.evaluation.measures if self.judged else {})
+        return self.noted | (self.segment_result.evaluation.measures if self.segment_result else {})
 
     @property
     def headline(self) -> str:
         """Main result in one sentence, without a full stop."""
-        if self.judged:
-            return describe_result(self.judged.test_set, self.judged.evaluation, self.judged.diagnosis)
+        if found := self.segment_result:
+            return describe_result(found.test_set, found.evaluation, found.diagnosis)
         measures, of = self.measures, 'in the test'
         if not measures and (found := self.log.last_measures()):
             measures, of = found[1], f'in the validation after {self.log.unit} {found[0]}'
         first = next((key for start in _MAIN for key in measures if key.startswith(start)), None)
         if first is None:
             return f'Nothing is measured yet; training: {self.progress}'
-        if first.startswith('point/') and self.matched:
-            points = self.matched.truth
+        if first.startswith('point/') and self.result:
+            points = self.result.truth
             of += f' ({len(points)} points in {len(np.unique(points.videos))} videos)'
         return f'{100 * measures[first]:.1f} {readable(first)}, {of}'
 
@@ -200,7 +200,7 @@ def _read_log(run, files):
             'There is no curve of mAP: no validation has run yet. train_cfg.val_interval sets how often it runs.'
         )
     if not any(key.startswith('analysis/') for key in log.mining) and (run.folder / LABEL_FOLDER).is_dir():
-        _judge_dumps(run)
+        _add_label_quality(run)
     if not log.mining:
         run.missing.append(
             'There are no curves of pseudo labels. PseudoLabelMiningHook (custom_hooks) logs them, for heads that mine '
@@ -208,14 +208,14 @@ def _read_log(run, files):
         )
 
 
-def _judge_dumps(run):
+def _add_label_quality(run):
     """Compute the quality of pseudo labels from the dumps of the mining hook, if it is not in the log."""
     try:
         for epoch, figures in quality_over_training(run.folder).items():
             for name, value in figures.items():
                 run.log.mining.setdefault(f'analysis/{name}', {})[epoch] = value
     except InputError as error:
-        run.missing.append(f'The dumps of pseudo labels cannot be judged: {_said(error)}.')
+        run.missing.append(f'The dumps of pseudo labels cannot be evaluated: {_said(error)}.')
 
 
 def _read_results(run):
@@ -241,20 +241,20 @@ def _read_results(run):
             if not len(test_set.segments) and not len(test_set.labelled):
                 run.missing.append('The test videos have neither segments nor points, so nothing can be evaluated.')
                 return
-            run.matched = judge(file, test_set)
+            run.result = evaluate_results(file, test_set)
             run.operating_point = _operating_point(run.test_config, run.folder, test_set.classes)
     except Exception as error:  # building a dataset from a config may raise any error
         run.missing.append(
-            f'The test results cannot be judged, so there are no AP of classes, no diagnosis and no timelines: '
+            f'The test results cannot be evaluated, so there are no AP of classes, no diagnosis and no timelines: '
             f'{_said(error)}. Relative paths start from the folder in which the report is made; --cfg-options '
             'test_dataloader.dataset.data_root=DIR sets the folder of the data.'
         )
         return
-    if run.matched and not run.judged:
+    if run.result and not run.segment_result:
         run.missing.append(
             'The test videos have no ground-truth segments: there is no diagnosis, and everything else is by points.'
         )
-    computed = run.judged.evaluation.measures if run.judged else {}
+    computed = run.segment_result.evaluation.measures if run.segment_result else {}
     differing = [key for key in computed.keys() & run.noted.keys() if abs(computed[key] - run.noted[key]) > _TOLERANCE]
     for key in sorted(differing)[:1]:
         run.missing.append(

@@ -23,8 +23,8 @@ def group_by_test_set(runs: Sequence[Run]) -> list[list[int]]:
     """
     groups = {}
     for number, run in enumerate(runs):
-        if run.matched is not None:
-            groups.setdefault(run.matched.test_set.key, []).append(number)
+        if run.result is not None:
+            groups.setdefault(run.result.test_set.key, []).append(number)
     return list(groups.values())
 
 
@@ -43,8 +43,8 @@ def make_timelines(runs: Sequence[Run], numbers: Sequence[int], num_videos: int)
         ``None``, since the scores of runs differ; and ``videos``, each as :func:`page_content` returns it: the best
         videos, then the worst ones with the worst first.
     """
-    matched = {number: runs[number].matched for number in numbers}
-    ap = np.mean([part.video_ap for part in matched.values()], axis=0)
+    results = {number: runs[number].result for number in numbers}
+    ap = np.mean([result.video_ap for result in results.values()], axis=0)
     order = np.flatnonzero(~np.isnan(ap))
     order = order[np.argsort(-ap[order], kind='stable')]
     best = order[: min(num_videos, (len(order) + 1) // 2)]
@@ -53,19 +53,20 @@ def make_timelines(runs: Sequence[Run], numbers: Sequence[int], num_videos: int)
     chosen = runs[numbers[0]].operating_point if len(numbers) == 1 else None
     return {
         'threshold': None if chosen is None else chosen.overall.score,
-        'unit': matched[numbers[0]].unit,
-        'classes': list(matched[numbers[0]].test_set.classes),
-        'videos': [page_content(_timeline(matched, index), kind, numbers) for index, kind in videos],
+        'unit': results[numbers[0]].unit,
+        'classes': list(results[numbers[0]].test_set.classes),
+        'videos': [page_content(_timeline(results, index), kind, numbers) for index, kind in videos],
     }
 
 
-def _timeline(matched, index):
+def _timeline(results, index):
+    """Timeline of a test video with a track for each run, from its results by the number of the run."""
     tracks = []
-    for part in matched.values():
-        own = part.det.videos == index
-        ap = float(part.video_ap[index])
-        tracks.append(ModelTrack(proposals=part.det[own], hits=part.hits[own], average_precision=ap))
-    return video_timeline(next(iter(matched.values())).test_set, index, tracks)
+    for result in results.values():
+        own = result.det.videos == index
+        ap = float(result.video_ap[index])
+        tracks.append(ModelTrack(proposals=result.det[own], hits=result.hits[own], average_precision=ap))
+    return video_timeline(next(iter(results.values())).test_set, index, tracks)
 
 
 def page_content(timeline: Timeline, kind: str, numbers: Sequence[int]) -> dict:

@@ -32,14 +32,14 @@ def said(run, *words):
 
 def test_figures_are_those_of_the_metric(folder):
     run = read_run(folder, 'run')
-    ap = run.judged.evaluation.ap[:, :2]
+    ap = run.segment_result.evaluation.ap[:, :2]
     # 'jump': the best of three detections is wrong; precision 1/2 and 2/3, lifted to 2/3.
     np.testing.assert_allclose(ap, np.tile([2 / 3, 1], (7, 1)))
     assert run.measures['mAP@0.1-0.7'] == pytest.approx(5 / 6)
     assert run.measures['video_mAP'] == 0.75, 'what only the test can know is kept'
-    np.testing.assert_allclose(run.judged.video_ap, [1, 1 / 2, np.nan])
-    assert run.judged.diagnosis.mean_ap == pytest.approx(5 / 6)
-    assert run.judged.test_set.classes == ('jump', EVIL, 'never')
+    np.testing.assert_allclose(run.segment_result.video_ap, [1, 1 / 2, np.nan])
+    assert run.segment_result.diagnosis.mean_ap == pytest.approx(5 / 6)
+    assert run.segment_result.test_set.classes == ('jump', EVIL, 'never')
 
 
 def test_operating_point_of_the_tested_checkpoint(folder):
@@ -52,7 +52,7 @@ def test_operating_point_of_the_tested_checkpoint(folder):
     run = read_run(folder, 'run')
     assert run.operating_point == chosen
     # Of jump at 0.65 a true positive (0.8) and a false one (0.9), of the other class at 0.75 none; three segments.
-    assert run.judged.at(chosen) == Threshold(0.65, 1 / 2, 1 / 3, 3)
+    assert run.segment_result.at(chosen) == Threshold(0.65, 1 / 2, 1 / 3, 3)
     assert make_timelines([run], [0], 1)['threshold'] == 0.65
     assert make_timelines([run, run], [0, 1], 1)['threshold'] is None
     write_report(folder / 'report.html', [run])
@@ -126,13 +126,13 @@ def test_points_without_segments_are_a_result(folder, tmp_path):
     remove_segments(tmp_path / 'data', points={BAD: [dict(time_sec=14, label='jump'), dict(time_sec=46, label='jump')]})
     write_point_results(folder)
     run = read_run(folder, 'run')
-    assert (run.judged, run.measures) == (None, {'point/recall': 0.5, 'point/mAP': 0.4})
+    assert (run.segment_result, run.measures) == (None, {'point/recall': 0.5, 'point/mAP': 0.4})
     assert '40.0 mAP by points' in run.headline
     assert '3 points in 2 videos' in run.headline
     assert all('tools/test.py' not in sentence for sentence in run.missing)
     # 'good': the point at 4.5 s is covered, nothing else is a true positive. BAD: both points are.
-    np.testing.assert_allclose(run.matched.video_ap, [1, 1, np.nan])
-    [(_, ap), (_, recall)] = run.matched.class_columns()
+    np.testing.assert_allclose(run.result.video_ap, [1, 1, np.nan])
+    [(_, ap), (_, recall)] = run.result.class_columns()
     np.testing.assert_allclose([ap, recall], [[1, np.nan, np.nan]] * 2)
     [content] = [make_timelines([run], numbers, 3) for numbers in group_by_test_set([run])]
     assert (content['unit'], [video['points'] for video in content['videos']]) == (
@@ -148,7 +148,7 @@ def test_points_without_segments_are_a_result(folder, tmp_path):
 def test_neither_segments_nor_points(folder, tmp_path):
     remove_segments(tmp_path / 'data', points={'good': []})
     run = read_run(folder, 'run')
-    assert run.matched is None
+    assert run.result is None
     said(run, 'segments', 'points')
 
 
@@ -186,11 +186,11 @@ def test_runs_on_other_videos_have_timelines_of_their_own(folder, tmp_path):
 def test_the_options_say_where_the_data_lie_now(folder, tmp_path):
     (tmp_path / 'data').rename(tmp_path / 'moved')
     run = read_run(folder, 'run')
-    assert run.judged is None
-    assert 'test_dataloader.dataset.data_root=DIR' in said(run, 'cannot be judged', 'annotations.json')
+    assert run.segment_result is None
+    assert 'test_dataloader.dataset.data_root=DIR' in said(run, 'cannot be evaluated', 'annotations.json')
     assert run.measures['mAP@0.1-0.7'] == pytest.approx(5 / 6), 'as the test noted it'
     options = {'test_dataloader.dataset.data_root': str(tmp_path / 'moved')}
-    assert read_run(folder, 'run', options).judged is not None
+    assert read_run(folder, 'run', options).segment_result is not None
 
 
 def test_an_empty_folder_names_all_that_is_missing(tmp_path):
@@ -203,7 +203,7 @@ def test_an_empty_folder_names_all_that_is_missing(tmp_path):
         ('no test results', f'tools/test.py CONFIG CHECKPOINT --work-dir {tmp_path}'),
     ):
         said(run, *words)
-    assert (run.measures, run.judged, run.progress) == ({}, None, 'not logged')
+    assert (run.measures, run.segment_result, run.progress) == ({}, None, 'not logged')
     with refused('nowhere'):
         read_run(tmp_path / 'nowhere', 'run')
 
@@ -223,7 +223,7 @@ def test_quality_of_pseudo_labels_from_dumps_where_the_log_has_none(folder):
     assert mining['analysis/action_precision'] == {2: 0.5}, 'of two snippets one is right'
     assert mining['analysis/segment_tiou'] == {2: 0.5}
     (folder / 'pseudo_labels/epoch_2.json').write_text('{')
-    assert 'epoch_2.json' in said(read_run(folder, 'run'), 'dumps of pseudo labels cannot be judged')
+    assert 'epoch_2.json' in said(read_run(folder, 'run'), 'dumps of pseudo labels cannot be evaluated')
 
 
 def test_results_older_than_the_checkpoint_are_named(folder):
@@ -268,9 +268,9 @@ def test_a_loss_that_still_falls(losses, fall, folder):
 @pytest.mark.parametrize(
     'file, content, words',
     [
-        ('results.json', '{', ('cannot be judged', 'results.json')),
-        ('results.json', json.dumps({'results': {'other': []}}), ('cannot be judged', 'other')),
-        ('results.json', UNKNOWN, ('cannot be judged', 'detections of the classes')),
+        ('results.json', '{', ('cannot be evaluated', 'results.json')),
+        ('results.json', json.dumps({'results': {'other': []}}), ('cannot be evaluated', 'other')),
+        ('results.json', UNKNOWN, ('cannot be evaluated', 'detections of the classes')),
         ('mine.py', 'test_dataloader = (', ('config', 'cannot be read', 'mine.py')),
         ('20260101_000000/vis_data/scalars.json', '{"loss": 1, "step"', ('1 lines of the log', 'scalars.json:1')),
     ],
@@ -290,4 +290,4 @@ def test_a_metric_with_a_file_of_its_own_is_followed(folder, tmp_path):
     (folder / 'results.json').unlink()
     config = (folder / 'mine.py').read_text() + f'test_evaluator["result_file"] = {str(elsewhere / "results.json")!r}\n'
     (folder / 'mine.py').write_text(config)
-    assert read_run(folder, 'run').judged is not None
+    assert read_run(folder, 'run').segment_result is not None

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from small_sets import ROOT, small_config
 
-from fsptal_mm.report.judged import load_test_set
+from fsptal_mm.report.results import load_test_set
 
 TOOLS = ROOT / 'tools/experiments'
 

@@ -16,7 +16,7 @@ from fsptal_mm.evaluation.functional import (
     resampled_average_precision,
     sample_deviation,
 )
-from fsptal_mm.report.judged import load_test_set
+from fsptal_mm.report.results import load_test_set
 
 NUM_RESAMPLES = 1000
 

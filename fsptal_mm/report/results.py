@@ -20,12 +20,12 @@ from fsptal_mm.evaluation.operating_point import OperatingPoint, Threshold
 from fsptal_mm.structures import Instances
 from fsptal_mm.utils.configs import naming_types
 
-# tIoU at which single videos and single detections are evaluated; it is one of the thresholds of every protocol.
+# tIoU at which single videos and single detections are evaluated. The protocols of all benchmarks here have it.
 VIDEO_TIOU = 0.5
 
 
 @dataclass(frozen=True, eq=False)
-class Matched:
+class PointResult:
     """Evaluation of a results file by points, for test videos without ground-truth segments.
 
     Attributes:
@@ -54,7 +54,7 @@ class Matched:
 
 
 @dataclass(frozen=True, eq=False)
-class Judged(Matched):
+class SegmentResult(PointResult):
     """Evaluation of a results file by ground-truth segments; ``hits`` and ``video_ap`` are those at ``VIDEO_TIOU``.
 
     Attributes:
@@ -73,7 +73,7 @@ class Judged(Matched):
         return self.test_set.segments
 
     def class_columns(self) -> list[tuple[str, np.ndarray]]:
-        """AP of each class, mean over the main range of tIoUs and at ``VIDEO_TIOU``; format as in :class:`Matched`."""
+        """AP of each class, the mean over the main range of tIoUs and at ``VIDEO_TIOU``, as in :class:`PointResult`."""
         protocol, ap = self.test_set.protocol, self.evaluation.ap
         at = int(np.abs(np.subtract(protocol.tiou_thresholds, VIDEO_TIOU)).argmin())
         mean = protocol.main_average(ap.T[:, :, None]) if protocol.average_ranges else ap.mean(axis=0)
@@ -112,7 +112,7 @@ def load_test_set(config: Config) -> GroundTruth:
     return GroundTruth.from_dataset(dataset, metric.protocol, metric.ambiguous == 'drop')
 
 
-def judge(results_file: str | Path, test_set: GroundTruth) -> Matched:
+def evaluate_results(results_file: str | Path, test_set: GroundTruth) -> PointResult:
     """Evaluate a results file over all videos, as the test did, and in each video.
 
     Args:
@@ -120,7 +120,7 @@ def judge(results_file: str | Path, test_set: GroundTruth) -> Matched:
         test_set (GroundTruth): Ground truth of the test videos.
 
     Returns:
-        Matched: If there are ground-truth segments, a :class:`Judged`.
+        PointResult: If there are ground-truth segments, a :class:`SegmentResult`.
 
     Raises:
         InputError: The file cannot be read, holds no test video, or holds detections of unknown classes only.
@@ -130,8 +130,8 @@ def judge(results_file: str | Path, test_set: GroundTruth) -> Matched:
     det = det[np.argsort(-det.scores, kind='stable')]
     if not len(test_set.segments):
         video_ap = point_video_average_precision(test_set.labelled, det, len(test_set.ids))
-        return Matched(test_set, det, match_points(test_set.labelled, det) >= 0, video_ap)
-    return Judged(
+        return PointResult(test_set, det, match_points(test_set.labelled, det) >= 0, video_ap)
+    return SegmentResult(
         test_set,
         det,
         match_detections(test_set.segments, det, [VIDEO_TIOU])[0],
