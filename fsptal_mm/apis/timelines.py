@@ -12,7 +12,7 @@ from mmengine.device import get_device
 from mmengine.registry import DefaultScope
 
 from fsptal_mm.datasets.annotations.records import Annotations
-from fsptal_mm.datasets.videos.reader import VIDEO_SUFFIXES, VideoReader
+from fsptal_mm.datasets.videos.reader import VideoReader
 from fsptal_mm.engine.timeline_samples import (
     check_has_timeline,
     find_videos,
@@ -24,7 +24,7 @@ from fsptal_mm.evaluation import GroundTruth, index_classes
 from fsptal_mm.evaluation.operating_point import model_digest, read_operating_point
 from fsptal_mm.utils.configs import naming_types
 from fsptal_mm.utils.errors import InputError
-from fsptal_mm.utils.reading import known_id, spellings
+from fsptal_mm.utils.reading import known_id
 from fsptal_mm.visualization import FrameStrip, ModelTrack, Timeline, axis_width_in, sample_timeline, video_timeline
 
 from .model_loading import load_local_checkpoint
@@ -196,22 +196,3 @@ def read_frames(video: VideoReader, duration_sec: float) -> FrameStrip:
         for frame in video.frames([index])
     ]
     return FrameStrip(times_sec, images)
-
-
-def find_video_file(folder: str | Path, video_id: str) -> Path | None:
-    """Find the file of a video in a folder.
-
-    Args:
-        folder: Folder of video files.
-        video_id: Id of the video; it may differ from the name of the file by ActivityNet's prefix ``v_``.
-
-    Returns:
-        Path | None: None if there is no such file.
-
-    Raises:
-        InputError: There is no such folder.
-    """
-    if not Path(folder).is_dir():
-        raise InputError('a folder of videos', file=folder, found='no such folder')
-    files = (Path(folder, name + suffix) for name in spellings(video_id) for suffix in VIDEO_SUFFIXES)
-    return next((path for path in files if path.is_file()), None)

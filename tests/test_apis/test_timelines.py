@@ -5,7 +5,7 @@ import pytest
 from refusals import refused
 from tiny_videos import brightness_to_sec, write_video
 
-from fsptal_mm.apis.timelines import add_results, find_video_file, join_tracks, read_frames, timelines_of_results
+from fsptal_mm.apis.timelines import add_results, join_tracks, read_frames, timelines_of_results
 from fsptal_mm.datasets.annotations.records import Annotations, VideoRecord
 from fsptal_mm.datasets.videos.reader import open_video
 from fsptal_mm.structures import Instances
@@ -85,11 +85,3 @@ def test_frames_are_those_of_the_middles_of_their_parts(tmp_path):
     assert len(strip.images) == 10  # 9 inches of axis, frames 4:3 and 0.7 inches high
     assert strip.times_sec == pytest.approx(np.arange(10) * 0.4 + 0.2)
     assert [brightness_to_sec(image) for image in strip.images] == pytest.approx(strip.times_sec, abs=0.3)
-
-
-def test_a_video_file_is_found_by_its_id(tmp_path):
-    (tmp_path / 'v_a.mkv').touch()
-    assert find_video_file(tmp_path, 'a') == tmp_path / 'v_a.mkv'
-    assert find_video_file(tmp_path, 'b') is None
-    with refused('nowhere'):
-        find_video_file(tmp_path / 'nowhere', 'a')

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 from numbered_videos import read_number
+from refusals import refused
 from tiny_videos import SIZE, brightness_to_sec, write_variable_rate, write_video
 from video_variants import NUM_FRAMES, encode
 from video_writing import write_frames
 
-from fsptal_mm.datasets.videos.reader import open_video
+from fsptal_mm.datasets.videos.reader import find_video_file, open_video
 from fsptal_mm.utils.errors import InputError
 
 
@@ -98,3 +99,11 @@ def test_a_hole_in_a_file_is_an_error_or_by_choice_costs_the_frames_within(tmp_p
     video = open_video(path, allow_damaged=True)
     images = video.frames(range(NUM_FRAMES))
     assert [read_number(images[number]) for number in (0, 1, 58, 59)] == [0, 1, 58, 59]
+
+
+def test_a_video_file_is_found_by_its_id(tmp_path):
+    (tmp_path / 'v_a.mkv').touch()
+    assert find_video_file(tmp_path, 'a') == tmp_path / 'v_a.mkv'
+    assert find_video_file(tmp_path, 'b') is None
+    with refused('nowhere'):
+        find_video_file(tmp_path / 'nowhere', 'a')

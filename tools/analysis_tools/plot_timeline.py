@@ -23,14 +23,13 @@ if __name__ == '__main__':  # before imports that take seconds, or fail
 from fsptal_mm.apis.model_loading import find_config
 from fsptal_mm.apis.timelines import (
     add_results,
-    find_video_file,
     join_tracks,
     read_frames,
     timelines_of_model,
     timelines_of_results,
 )
 from fsptal_mm.datasets.annotations.records import load_annotations
-from fsptal_mm.datasets.videos.reader import open_video
+from fsptal_mm.datasets.videos.reader import find_video_file, open_video
 from fsptal_mm.evaluation import read_results
 from fsptal_mm.utils.configs import OptionsAction, merge_options
 from fsptal_mm.utils.errors import InputError

@@ -13,8 +13,8 @@ from pathlib import Path
 if __name__ == '__main__':  # before imports that take seconds, or fail
     runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](__file__)
 
-from fsptal_mm.apis.timelines import find_video_file
 from fsptal_mm.datasets.annotations.readers import read_classes
+from fsptal_mm.datasets.videos.reader import find_video_file
 from fsptal_mm.evaluation import read_results
 from fsptal_mm.evaluation.exports import strongest, write_elan, write_subtitles, write_via
 from fsptal_mm.utils.errors import InputError

@@ -8,6 +8,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.reading import spellings
 
 from .decoding import decode, open_container
 from .frame_index import FrameIndex, index_frames
@@ -35,6 +36,25 @@ def videos_below(path: str | Path) -> list[Path]:
     if not files:
         raise InputError(f'videos ({", ".join(VIDEO_SUFFIXES)})', file=path, found='none')
     return sorted(files)
+
+
+def find_video_file(folder: str | Path, video_id: str) -> Path | None:
+    """Find the file of a video in a folder.
+
+    Args:
+        folder: Folder of video files.
+        video_id: Id of the video; it may differ from the name of the file by ActivityNet's prefix ``v_``.
+
+    Returns:
+        Path | None: None if there is no such file.
+
+    Raises:
+        InputError: There is no such folder.
+    """
+    if not Path(folder).is_dir():
+        raise InputError('a folder of videos', file=folder, found='no such folder')
+    files = (Path(folder, name + suffix) for name in spellings(video_id) for suffix in VIDEO_SUFFIXES)
+    return next((path for path in files if path.is_file()), None)
 
 
 def open_video(path: str | Path, allow_damaged: bool = False) -> 'VideoReader':
