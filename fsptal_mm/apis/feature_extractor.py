@@ -113,7 +113,7 @@ class FeatureExtractor:
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        """Content of the side file of a feature folder, as JSON values: grid, dimension, and digests of the model."""
+        """Content of the side file of a feature folder (grid, dimension, digests of the model), as JSON values."""
         clips = asdict(self.clip_grid)
         seen = dict(model=self._config.model.to_dict(), steps=self.pipeline.steps)
         seen['model'].pop('cls_head', None)

@@ -36,7 +36,7 @@ class VideoInput:
 
     @property
     def source(self) -> str:
-        """Name of the input in messages: its first path, or ``'array'``."""
+        """Name of the input in messages, which is its first path, or ``'array'``."""
         return self.paths[0] if self.paths else 'array'
 
     @property

@@ -97,7 +97,7 @@ class Run:
 
     @property
     def measures(self) -> dict[str, float]:
-        """Measures of the test, as fractions: those that are computed here, and others as the test wrote them."""
+        """Measures of the test, as fractions, computed here if possible, and otherwise as the test wrote them."""
         return self.noted | (self.segment_result.evaluation.measures if self.segment_result else {})
 
     @property

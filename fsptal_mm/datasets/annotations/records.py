@@ -53,7 +53,7 @@ class VideoRecord:
 
     @property
     def video_labels(self) -> np.ndarray:
-        """Video-level labels of training: ``(K,)`` int64 classes of the points, ascending, each once."""
+        """Classes of the points, ``(K,)`` int64, ascending, each once. They are the video-level labels of training."""
         return np.unique(self.point_labels)
 
     @classmethod
