@@ -38,8 +38,8 @@ def unlabelled_videos(
         results (dict[str, dict]): Detections, as :func:`.read_results` returns them.
         labelled (dict[str, VideoRecord]): The labelled videos by id.
         thresholds (dict[str, float], optional): Score threshold of each class. Default: the same threshold for all
-            classes; it is set so that unlabelled videos have as many likely detections as labelled videos have points,
-            in the mean.
+            classes, at which unlabelled videos have on average as many likely detections as labelled videos have
+            points.
 
     Returns:
         tuple[list[SuggestedVideo], dict[str, float]]: The videos in the order of the results, and the thresholds.

@@ -140,7 +140,7 @@ def _evaluated(config):
 def _trained_dataset(checkpoint):
     """Fields of the training dataset as syntax trees, from the text of the config in a checkpoint.
 
-    The text is parsed and not executed: it may be anybody's. ``None`` if the checkpoint holds no such text.
+    The text is parsed and not executed, since a checkpoint may come from anybody. ``None`` if it holds no such text.
     """
     meta = checkpoint.get('meta')
     text = meta.get('cfg') if isinstance(meta, dict) else None

@@ -151,7 +151,8 @@ export class BrowserVideo {
     }
   }
 
-  // Take note of the frame that is shown, by its time on the player's clock. A seek is over when it shows its frame.
+  // Take note of the frame that is shown, by its time on the player's clock. A seek is over when its
+  // frame is shown, or when the video plays on.
   #shown(clockSec) {
     this.frame = this.times.at(clockSec - this.offsetSec);
     if (!this.seeking && (this.playing || this.frame === this.aim)) this.aim = null;
