@@ -44,7 +44,8 @@ class PointTALDataset(BaseDataset):
             side file of the features states, which ``tools/data/extract_features.py`` writes. No other argument of a
             config sets the grid.
         suffix: Suffix of the feature files, which follows the video id.
-        split_file: Text file with the ids of the videos, one per line. Default: the videos of ``subset``, or all.
+        split_file: Text file with the ids of the videos, one per line. Default: the videos of ``subset``, or all;
+            without ``ann_file``, those of ``point_file``.
         subset: Name of the subset in ``ann_file``.
         point_file: Point labels, if they are not in ``ann_file``; a list means several annotators.
         background_file: Background clicks, in BackTAL's csv or the plain format; see :func:`.load_annotations`.

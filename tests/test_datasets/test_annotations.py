@@ -81,10 +81,19 @@ def test_without_ground_truth(load):
     assert list(annotations.videos) == ['v_a', 'v_b']
     b = annotations.videos['v_b']
     assert (b.point_sec.tolist(), b.duration_sec, b.fps, b.segments_sec.shape) == ([2.0], None, 25.0, (0, 2))
-    with refused('split_file'):
-        load(None, point_file='a,1,Run\n')
+    with refused('annotations, points or a split'):
+        load(None)
+    with refused('subset', 'train'):
+        load(None, point_file='a,1,Run\n', subset='train')
     with refused('gt.json', 'at least one video'):
         load({}, classes=['Run'])
+
+
+def test_videos_of_points_alone(load):
+    """Without annotations and split, files of points name the videos; each video has its points from one of them."""
+    assert list(load(None, point_file='b,1,Run\na,1,Run\n').videos) == ['b', 'a']
+    videos = load(None, point_file=['v_a,1,Run\n', 'b,2,Hop\na,1,Run\n']).videos
+    assert {video_id: video.point_sec.tolist() for video_id, video in videos.items()} == {'v_a': [1.0], 'b': [2.0]}
 
 
 def test_annotators(load):

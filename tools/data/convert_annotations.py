@@ -3,8 +3,7 @@
 Example:
     python tools/data/convert_annotations.py OUT.json --ann-file gt.json --split-file split_train.txt \
         --point-file point_gaussian/point_labels.csv --fps-file fps_dict.json
-    python tools/data/convert_annotations.py OUT.json --point-file marks.csv --split-file ids.txt \
-        --columns video=File time=Begin label=Class
+    python tools/data/convert_annotations.py OUT.json --point-file marks.csv --columns video=File time=Begin label=Class
 """
 
 import argparse
@@ -31,12 +30,15 @@ def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('out', help='JSON file to write')
     parser.add_argument('--ann-file', help='JSON of LACP, HR-Pro, ActivityNet or mmaction2, or the plain format')
-    parser.add_argument('--split-file', help='video ids, one per line (default: --subset, else all videos)')
+    parser.add_argument(
+        '--split-file',
+        help='video ids, one per line (default: --subset, else all videos of --ann-file or --point-file)',
+    )
     parser.add_argument('--subset', help='subset of the annotation file, where there is no split file')
     parser.add_argument(
         '--point-file',
         nargs='+',
-        help='points: csv, txt, JSON, or an export of an annotation tool; one file for each annotator',
+        help='points: csv, txt, JSON, or an export of an annotation tool; one file for each annotator, one of whom gives the points of a video',
     )
     parser.add_argument(
         '--columns',

@@ -100,9 +100,10 @@ def load_annotations(
 
     Args:
         ann_file: JSON in ActivityNet's format (also LACP's ``gt.json`` and HR-Pro's ``gt_full.json``), in mmaction2's
-            (``anet_anno_train.json``) or in the plain format. ``None`` if there is no ground truth: ``split_file`` is
-            then required, and ``point_file`` for training.
-        split_file: Video ids, one per line; it takes precedence over ``subset``. ActivityNet's prefix ``v_`` may stand
+            (``anet_anno_train.json``) or in the plain format. ``None`` if there is no ground truth: ``point_file`` is
+            then needed.
+        split_file: Video ids, one per line; it takes precedence over ``subset``. Default: the videos of ``subset``, or
+            all of ``ann_file``; without ``ann_file``, those that have points. ActivityNet's prefix ``v_`` may stand
             before an id in one file and be missing in another.
         subset: Subset of ``ann_file``, in any usual spelling. Default: all videos. In a file that has validation and
             test videos only (THUMOS14), ``train`` means the validation videos. In a file that has training and
@@ -128,7 +129,7 @@ def load_annotations(
         columns: Names of the columns of ``point_file``, for any other table: see :func:`.read_table`.
 
     Returns:
-        Annotations: Videos in the order of the split file, else of ``ann_file``.
+        Annotations: Videos in the order of the split file, else of ``ann_file``, else of ``point_file``.
 
     Raises:
         InputError: A file cannot be read, or files and arguments contradict each other.
@@ -139,7 +140,7 @@ def load_annotations(
     clicks = None if background_file is None else _by_video(read_clicks(background_file))
     fps = read_fps(fps_file) if fps_file is not None else {}
     ambiguous = read_ambiguous(ambiguous_file) if ambiguous_file is not None else None
-    selected = _select_videos(source, ann_file, split_file, subset)
+    selected = _select_videos(source, annotators, ann_file, split_file, subset)
     class_index = _class_index(classes, source, annotators, background_label, ann_file or point_file)
 
     cleaner = RecordCleaner(class_index, background_label, other_labels)
@@ -211,8 +212,12 @@ def _choose_rows(annotators, video_id, seed):
     return choices[0] if choices else []
 
 
-def _select_videos(source, ann_file, split_file, subset):
-    """Videos of the split file, else of the subset, else of the annotation file: a dict from id to SourceVideo."""
+def _select_videos(source, annotators, ann_file, split_file, subset):
+    """Videos of the split file, else of the subset, else of the annotation file, else of the point files.
+
+    Returns:
+        dict[str, SourceVideo]: By video id.
+    """
     if split_file is not None:
         ids = read_split(split_file)
         if source is None:
@@ -224,7 +229,15 @@ def _select_videos(source, ann_file, split_file, subset):
             raise InputError(f'ids of videos in {ann_file}', file=split_file, field='video id', found=found)
         return videos
     if source is None:
-        raise InputError('a split file, since no annotation file lists the videos', field='split_file', found='None')
+        if subset is not None:
+            raise InputError('None, since only an annotation file states subsets', field='subset', found=subset)
+        selected = {}
+        for video_id in (video_id for groups in annotators for video_id in groups):
+            if _find(selected, video_id) is None:
+                selected[video_id] = SourceVideo()
+        if not selected:
+            raise InputError('a file that names the videos: annotations, points or a split', found='none')
+        return selected
     videos = source.videos if subset is None else _of_subset(source.videos, subset, ann_file)
     if not videos:
         raise InputError('at least one video', file=ann_file, found='none')
