@@ -6,6 +6,7 @@ This file needs the standard library only. Tools run it by its path, since they 
 import importlib.util
 import os
 import sys
+import warnings
 from pathlib import Path
 
 NEEDED = ('torch', 'mmengine', 'mmcv', 'mmaction', 'fsptal_mm', 'rich')
@@ -29,5 +30,7 @@ def start(tool: str) -> None:
     if missing:
         here = 'source .venv/bin/activate' if (root / '.venv').is_dir() else "pip install -e '.[lite]'"
         sys.exit(f'error: {sys.executable} has no {", ".join(missing)}; run this in {root}: {here}')
+    # mmcv-lite advises its users to install the other build, which nothing here needs.
+    warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
     if os.environ.get('LOCAL_RANK', '0') == '0':  # one line, however many processes torchrun starts
         print(f'{Path(tool).name}: starting ...', file=sys.stderr, flush=True)

@@ -24,3 +24,11 @@ def test_a_python_without_the_dependencies_is_named_in_one_line(tool):
     assert line.startswith('error: ')
     assert sys.executable in line
     assert 'torch' in line
+
+
+def test_mmcv_lite_does_not_advise_another_build():
+    """Its warning comes with the first model, and sends new users to a build that has to be compiled."""
+    begin = f'import runpy; runpy.run_path({str(ROOT / "tools/starting.py")!r})["start"]("tool.py"); '
+    command = [sys.executable, '-c', begin + 'import mmcv.cnn.bricks.transformer']
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr == 'tool.py: starting ...\n'
