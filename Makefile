@@ -29,6 +29,8 @@ demo: venv
 	$(PY) tools/test.py $(DEMO_CONFIG) "$$(cat $(DEMO_DIR)/last_checkpoint)" --work-dir $(DEMO_DIR)
 	@echo "Checkpoint: $$(cat $(DEMO_DIR)/last_checkpoint)"
 	@echo "Detections in the test videos: $(DEMO_DIR)/results.json"
+	@echo "One page about all of it: $(PY) tools/analysis_tools/report.py $(DEMO_DIR)"
+	@echo "Your own videos: source $(VENV)/bin/activate, then docs/guides/own_data.md"
 
 # What is quick and starts nothing else.
 test: venv
