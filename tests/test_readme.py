@@ -5,6 +5,7 @@ import pkgutil
 import re
 from pathlib import Path
 
+import mmaction
 import pytest
 from markdown_tables import rows
 from mmaction.registry import DATASETS, HOOKS, LOOPS, METRICS, MODELS, PARAM_SCHEDULERS, TASK_UTILS, TRANSFORMS
@@ -110,6 +111,16 @@ def commands():
                 script = re.search(r'(?:^|\s)(tools/[\w/]+\.(?:py|sh))\b(.*)', line.partition(' #')[0])
                 if script:
                     yield page, *script.groups()
+
+
+def test_the_checkpoint_that_the_guide_downloads_is_that_of_its_config():
+    page = PAGES['docs/guides/own_data.md']
+    (config,) = re.findall(r'^RECOGNIZER=\$MMACTION/(tsn/\S+)\.py$', page, re.MULTILINE)
+    (address,) = re.findall(r'^curl -fLo tsn_r50.pth (\S+)$', page, re.MULTILINE)
+    models = Path(mmaction.__path__[0], '.mim/configs/recognition/tsn/metafile.yml').read_text()
+    assert f'- Name: {Path(config).name}\n' in models
+    assert f'Weights: {address}\n' in models
+    assert address.split('/')[-2] == Path(config).name
 
 
 def test_commands_name_scripts_and_options_that_exist():
