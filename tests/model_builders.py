@@ -62,6 +62,14 @@ VIDEOS = [
 ]
 
 
+def make_clicked():
+    """Four videos of one click on background each, and of one or two points."""
+    return [
+        make_video(length, [(0, 1, 0), (length // 2, seed % 3, 1)], [length - 1])
+        for seed, length in enumerate((9, 1, 23, 4))
+    ]
+
+
 def build_model(head='FSPTALHead', trunk='SnippetEmbedding', model=(), **options):
     """A detector; ``model`` are options of it, ``options`` those of its head."""
     torch.manual_seed(0)
@@ -81,10 +89,10 @@ def embed(model, videos):
     return model.embed(model.data_preprocessor(data)['inputs']), data['data_samples']
 
 
-def losses_and_gradients(model, videos):
-    """Both by name; ``None`` where a parameter has no gradient."""
+def losses_and_gradients(model, videos, terms=None):
+    """Both by name, of all losses or some; ``None`` where a parameter has no gradient."""
     model.zero_grad()
-    losses = run(model, videos)
+    losses = {name: loss for name, loss in run(model, videos).items() if terms is None or name in terms}
     sum(losses.values()).backward()
     gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
     return {name: loss.detach() for name, loss in losses.items()}, gradients

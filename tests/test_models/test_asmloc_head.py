@@ -2,11 +2,10 @@ import math
 
 import pytest
 import torch
-from model_builders import EMBEDDED, VIDEOS, assert_trainable, build_model, embed, make_video, run
+from model_builders import VIDEOS, build_model, embed
 
 from fsptal_mm.models import ASMLocHead
 from fsptal_mm.structures import SnippetBatch
-from fsptal_mm.utils.errors import InputError
 
 
 def build(**head):
@@ -40,29 +39,6 @@ def test_a_video_without_a_class_shows_background_alone():
     assert losses['loss_background'].item() == pytest.approx(0.5 * math.log(3))
 
 
-def test_one_step_trains_every_weight():
-    losses = assert_trainable(build(), VIDEOS)
-    assert set(losses) == {'loss_foreground', 'loss_background', 'loss_context'}
-
-
-def test_only_video_labels_are_read():
-    model = build()
-    losses = run(model, VIDEOS)
-    without = [make_video(sample.num_snippets) for _, sample in VIDEOS]
-    for (_, own), (_, given) in zip(without, VIDEOS):
-        own.gt_video_labels = given.gt_video_labels
-        del own.snippet_instances, own.background_labels
-    again = run(model, without)
-    assert all(torch.equal(losses[name], again[name]) for name in losses)
-
-
-def test_losses_of_a_batch_are_means_of_its_videos():
-    model = build()
-    alone = [run(model, [video]) for video in VIDEOS]
-    for name, loss in run(model, VIDEOS).items():
-        torch.testing.assert_close(loss, sum(one[name] for one in alone) / len(alone))
-
-
 def test_dropout_takes_whole_snippets_and_single_numbers():
     head = ASMLocHead(2, 64, dropout=0.5).train()
     torch.manual_seed(0)
@@ -87,28 +63,3 @@ def test_scores_by_their_formulas():
         torch.testing.assert_close(scores.background_scores[video, : len(rows)], background)
         pooled = attended.topk(max(1, len(rows) // 8), 0).values.mean(0)
         torch.testing.assert_close(scores.videos[video], pooled.softmax(0)[:-1])
-
-
-def test_a_batch_has_the_proposals_of_its_videos():
-    model = build().eval()
-    for found, video in zip(run(model, VIDEOS, 'predict'), VIDEOS, strict=True):
-        segments = found.pred_segments.segments_sec.clone()
-        (alone,) = run(model, [video], 'predict')
-        torch.testing.assert_close(segments, alone.pred_segments.segments_sec)
-        assert len(segments)
-
-
-@pytest.mark.parametrize(
-    'field, options',
-    [
-        ('background_divisor', dict(background_divisor=0)),
-        ('foreground_weight', dict(foreground_weight=-1)),
-        ('background_weight', dict(background_weight='a')),
-        ('context_weight', dict(context_weight=-0.1)),
-        ('in_channels', dict(in_channels=EMBEDDED + 1)),
-        ('num_classes', dict(num_classes=2)),
-    ],
-)
-def test_bad_settings_are_refused(field, options):
-    with pytest.raises(InputError, match=field):
-        run(build(**options), VIDEOS)

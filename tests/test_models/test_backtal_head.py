@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from model_builders import build_model, make_targets, make_video, run
+from model_builders import build_model, make_clicked, make_targets, run
 from torch.nn import functional as F
 
 from fsptal_mm.models.heads.backtal_head import (
@@ -22,10 +22,7 @@ def build(**head):
 
 @pytest.fixture
 def videos():
-    return [
-        make_video(length, [(0, 1, 0), (length // 2, seed % 3, 1)], [length - 1])
-        for seed, length in enumerate((9, 1, 23, 4))
-    ]
+    return make_clicked()
 
 
 def test_click_loss_by_hand():
@@ -82,15 +79,6 @@ def test_embedding_loss_by_hand():
     assert losses['loss_sparsity'].item() == pytest.approx(1e-4 * 8 * 0.25)
 
 
-def test_action_points_are_not_read(videos):
-    model = build()
-    losses = run(model, videos, 'loss')
-    for _, sample in videos:
-        sample.snippet_instances[:] = -1
-    without = run(model, videos, 'loss')
-    assert all(torch.equal(losses[name], without[name]) for name in losses)
-
-
 def test_points_may_take_the_place_of_clicks(videos):
     model = build(labels='points')
     losses = run(model, videos, 'loss')
@@ -98,24 +86,6 @@ def test_points_may_take_the_place_of_clicks(videos):
         sample.background_labels[:] = False  # mined instead
     assert run(model, videos, 'loss')['loss_click'] > 0
     assert losses['loss_click'] > 0
-
-
-@pytest.mark.parametrize('affinity', ['taps', 'thirds'])
-def test_one_step_trains_every_weight(videos, affinity):
-    model = build(affinity=affinity, sparsity_weight=1.0)
-    losses = run(model, videos, 'loss')
-    assert set(losses) == {f'loss_{name}' for name in ('base', 'suppressed', 'sparsity', 'click', 'score', 'embedding')}
-    sum(losses.values()).backward()
-    assert all(parameter.grad is not None and parameter.grad.any() for parameter in model.parameters())
-
-
-def test_terms_of_a_batch_are_means_of_its_videos(videos):
-    model = build()  # every video has one click, and as many classes as the mean needs
-    alone = [run(model, [video], 'loss') for video in videos]
-    for name, loss in run(model, videos, 'loss').items():
-        torch.testing.assert_close(
-            loss, sum(one[name] for one in alone) / len(alone), msg=lambda text, n=name: n + text
-        )
 
 
 def test_a_batch_without_clicks(videos):
@@ -155,25 +125,3 @@ def test_scores_by_their_formulas():
         torch.testing.assert_close(scores.background_scores[video, : len(z)], 1 - share)
         pooled = z.topk(max(1, len(z) // 8), 0).values.mean(0)
         torch.testing.assert_close(scores.videos[video], pooled.softmax(0)[:-1])
-
-
-def test_a_batch_has_the_proposals_of_its_videos(videos):
-    model = build().eval()
-    for found, video in zip(run(model, videos, 'predict'), videos, strict=True):
-        segments = found.pred_segments.segments_sec
-        (alone,) = run(model, [video], 'predict')
-        torch.testing.assert_close(segments, alone.pred_segments.segments_sec)
-
-
-@pytest.mark.parametrize(
-    'field, options',
-    [
-        ('labels', dict(labels='segments')),
-        ('affinity', dict(affinity='rows')),
-        ('hidden_channels', dict(hidden_channels=2)),
-        ('psi_same', dict(psi_same=2)),
-    ],
-)
-def test_bad_settings_are_refused(field, options):
-    with pytest.raises(InputError, match=field):
-        build(**options)

@@ -84,37 +84,6 @@ def test_a_stream_is_filtered_by_its_mean_and_the_other_one():
     assert not filtered[own.gaps].any()
 
 
-def test_one_step_trains_every_weight(videos):
-    assert set(assert_trainable(build(), videos)) == {f'loss_{name}' for name in TERMS}
-
-
-def test_faithful_form_trains_on_the_features(videos):
-    options = dict(in_channels=6, streams=(3, 3), scores='logits', model=dict(embedding=dict(type='IdentityEmbedding')))
-    assert_trainable(build(**options), videos)
-
-
-def test_no_point_is_read(videos):
-    model = build()
-    losses = run(model, videos, 'loss')
-    for _, sample in videos:
-        del sample.snippet_instances, sample.background_labels
-    without = run(model, videos, 'loss')
-    assert all(torch.equal(losses[name], without[name]) for name in losses)
-
-
-def test_terms_of_a_batch_are_means_of_its_videos_but_for_pairs(videos):
-    model = build()
-    alone = [run(model, [video], 'loss') for video in videos]
-    for name, loss in run(model, videos, 'loss').items():
-        if name == 'loss_co_activity':
-            assert loss > 0
-            assert not any(one[name] for one in alone)
-        else:
-            torch.testing.assert_close(
-                loss, sum(one[name] for one in alone) / len(alone), msg=lambda text, n=name: n + text
-            )
-
-
 def test_videos_without_a_label(videos):
     model = build()
     for _, sample in videos:
@@ -157,34 +126,7 @@ def test_scores_by_their_formulas(scores, videos):
         torch.testing.assert_close(found.videos[video], pooled.softmax(0)[:CLASSES])
 
 
-@pytest.mark.parametrize('scores', ['probabilities', 'logits'])
-def test_a_batch_has_the_proposals_of_its_videos(scores, videos):
-    model = build(scores=scores).eval()
-    for found, video in zip(run(model, videos, 'predict'), videos, strict=True):
-        (alone,) = run(model, [video], 'predict')
-        torch.testing.assert_close(found.pred_segments.segments_sec, alone.pred_segments.segments_sec)
-
-
 def test_features_of_other_columns_are_refused_with_what_to_do(videos):
     model = build(in_channels=10, streams=(5, 5), model=dict(embedding=dict(type='IdentityEmbedding')))
     with pytest.raises(InputError, match=r'streams.*rgb=.*flow='):
         run(model, videos)
-
-
-@pytest.mark.parametrize(
-    'field, options',
-    [
-        ('streams', dict(streams=None)),
-        ('streams', dict(streams=(8,))),
-        ('streams', dict(streams=(4, 5))),
-        (r'streams\[0\]', dict(streams=(0, 8))),
-        ('filter_dropout', dict(filter_dropout=2)),
-        ('scores', dict(scores='sigmoid')),
-        ('mutual_weight', dict(mutual_weight=-1)),
-        ('num_pairs', dict(co_activity_loss=dict(type='CoActivityLoss', num_pairs=-1))),
-        ('course', dict(uncertainty_loss=dict(type='UncertaintyGuideLoss', course='inverse'))),
-    ],
-)
-def test_bad_settings_are_refused(field, options):
-    with pytest.raises(InputError, match=field):
-        build(**options)

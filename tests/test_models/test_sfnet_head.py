@@ -3,23 +3,15 @@ import math
 import numpy as np
 import pytest
 import torch
-from model_builders import build_model, make_video, run
+from model_builders import build_model, make_clicked, make_video, run
 
 from fsptal_mm.models import MeanLevelProposals, SFNetGrowth, SFNetHead
 from fsptal_mm.models.heads.sfnet_head import actionness_loss, frame_loss, largest_of_batch
 from fsptal_mm.structures import PointTargets, SnippetGrid, VideoLabels
-from fsptal_mm.utils.errors import InputError
 
 
 def build(**head):
     return build_model(**(dict(head='SFNetHead', dropout=0.0) | head))
-
-
-def videos():
-    return [
-        make_video(length, [(0, 1, 0), (length // 2, seed % 3, 1)], [length - 1])
-        for seed, length in enumerate((9, 1, 23, 4))
-    ]
 
 
 def make_targets(labels, mask=None):
@@ -91,7 +83,7 @@ def test_negatives_of_actionness(kind, chosen):
 @pytest.mark.parametrize('gate, counts', [(0.1, True), (99.0, False)])
 def test_actionness_counts_above_its_gate(gate, counts):
     model = build(actionness_gate=gate)
-    losses = run(model, videos(), 'loss')
+    losses = run(model, make_clicked(), 'loss')
     losses['loss_actionness'].backward()
     assert (losses['loss_actionness'] > 0) == counts
     assert model.head.streams[0].actionness.weight.grad.any() == counts
@@ -192,7 +184,7 @@ def test_growth_is_that_of_the_rule_point_by_point(seed):
 
 
 def test_training_reads_the_labels_that_it_is_told():
-    model, own = build(), videos()[2:3]
+    model, own = build(), make_clicked()[2:3]
     (_, sample), *_ = own
     before = run(model, own, 'loss')
     batch = model.embed(model.data_preprocessor(dict(inputs=[own[0][0]], data_samples=[sample]))['inputs'])
@@ -207,18 +199,6 @@ def test_training_reads_the_labels_that_it_is_told():
     assert told['loss_frame'] != before['loss_frame']
 
 
-@pytest.mark.parametrize('streams, terms', [(1, 1), (2, 3)])
-def test_one_step_trains_every_weight(streams, terms):
-    model = build(num_streams=streams)
-    losses = run(model, videos(), 'loss')
-    assert set(losses) == {'loss_video', 'loss_frame', 'loss_actionness'}
-    sum(losses.values()).backward()
-    assert all(parameter.grad is not None and parameter.grad.any() for parameter in model.parameters())
-    assert (
-        len(model.head.logits(model.embed(model.data_preprocessor(dict(inputs=[torch.ones(3, 6)]))['inputs']))) == terms
-    )
-
-
 def test_the_fusion_starts_as_the_sum_of_the_streams_without_actionness():
     model = build(num_streams=2)
     batch = model.embed(model.data_preprocessor(dict(inputs=[torch.rand(3, 6)]))['inputs'])
@@ -228,14 +208,8 @@ def test_the_fusion_starts_as_the_sum_of_the_streams_without_actionness():
     torch.testing.assert_close(first, model.head.streams[0](batch.with_features(batch.features[:, :4]))[0])
 
 
-def test_a_batch_has_the_video_loss_of_its_videos():
-    model, own = build(), videos()
-    alone = [run(model, [video], 'loss')['loss_video'] for video in own]
-    torch.testing.assert_close(run(model, own, 'loss')['loss_video'], sum(alone) / len(alone))
-
-
 def test_videos_without_points_add_background_only():
-    model, own = build(), videos()
+    model, own = build(), make_clicked()
     for _, sample in own:
         sample.snippet_instances.fill_(-1)
         sample.gt_video_labels.fill_(0)
@@ -269,15 +243,6 @@ def test_all_classes_of_a_video_are_detected():
     assert set(found.pred_segments.labels.tolist()) == set(range(7))
 
 
-@pytest.mark.parametrize('options', [{}, dict(scores='logits', proposals=dict(type='MeanLevelProposals'))])
-def test_a_batch_has_the_proposals_of_its_videos(options):
-    model, own = build(**options).eval(), videos()
-    for found, video in zip(run(model, own, 'predict'), own, strict=True):
-        segments = found.pred_segments.segments_sec
-        (alone,) = run(model, [video], 'predict')
-        assert torch.equal(segments, alone.pred_segments.segments_sec)
-
-
 def test_mean_level_proposals_by_hand():
     # Class 0 has the mean 1: runs 1-2 and 4-5 lie above, and 7 alone, which is too short. Class 1 is below 3 / 1.5.
     scores = torch.tensor([0.0, 2.0, 3.0, 0.0, 1.5, 1.5, 0.0, 1.0 + 1e-3, 0.0, 1.0 - 1e-3])
@@ -292,18 +257,3 @@ def test_mean_level_proposals_by_hand():
 def test_mean_level_proposals_of_a_video_without_a_class():
     found = MeanLevelProposals()(torch.rand(5, 2), torch.zeros(5), torch.tensor([-1.0, -2.0]), SnippetGrid(0.5), 2.5)
     assert found['segments_sec'].shape == (0, 2)
-
-
-@pytest.mark.parametrize(
-    'field, options',
-    [
-        ('num_streams', dict(num_streams=3)),
-        ('in_channels', dict(num_streams=2, in_channels=7)),
-        ('actionness_negatives', dict(actionness_negatives='first')),
-        ('scores', dict(scores='sigmoid')),
-        ('max_background_share', dict(max_background_share=2)),
-    ],
-)
-def test_bad_settings_are_refused(field, options):
-    with pytest.raises(InputError, match=field):
-        build(**options)
