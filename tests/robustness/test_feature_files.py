@@ -9,46 +9,31 @@ import h5py
 import numpy as np
 import pytest
 from bounded import outcome, refused
+from feature_files import load_features, write_features
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from nasty import Payload, damaged, more, special_files
 
 from fsptal_mm.apis.inference_inputs import list_inputs
-from fsptal_mm.datasets import LoadSnippetFeatures
-from fsptal_mm.structures import SnippetGrid
 from fsptal_mm.utils.errors import InputError
 
 FEATURES = np.arange(12, dtype=np.float32).reshape(4, 3)
 SUFFIXES = ('.npy', '.npz', '.csv', '.h5')
 
 
-def load(path, **kwargs):
-    results = dict(video_id='v1', feature_paths=[str(path)], grid=SnippetGrid(0.5), duration_sec=None)
-    features = LoadSnippetFeatures(**kwargs).transform(results)['features']
+def load(path):
+    features = load_features(path, duration_sec=None)['features']
     assert features.dtype == np.float32
     assert features.ndim == 2
     assert np.isfinite(features).all()
     return features
 
 
-def write(path, array, **kwargs):
-    if path.suffix == '.npy':
-        np.save(path, array)
-    elif path.suffix == '.npz':
-        np.savez_compressed(path, v1=array)
-    elif path.suffix == '.csv':
-        np.savetxt(path, array, delimiter=',', header='a,b,c', comments='')
-    else:
-        with h5py.File(path, 'w') as file:
-            file.create_dataset('v1', data=array, **kwargs)
-    return path
-
-
 @cache
 def good_bytes(suffix, folder):
     chunks = dict(chunks=(2, 3), compression='gzip') if suffix == '.h5' else {}
-    return write(folder / f'good{suffix}', FEATURES, **chunks).read_bytes()
+    return write_features(folder / f'good{suffix}', FEATURES, **chunks).read_bytes()
 
 
 @pytest.mark.parametrize('suffix', SUFFIXES)
@@ -70,7 +55,7 @@ def test_arrays_of_any_kind(suffix, array, tmp_path):
     path = tmp_path / f'v1{suffix}'
     path.unlink(missing_ok=True)
     try:
-        write(path, array)
+        write_features(path, array)
     except (TypeError, ValueError):  # kinds that the format does not know
         return
     is_sound = array.ndim == 2 and array.size and array.dtype.kind in 'biuf'
@@ -170,7 +155,7 @@ HDF5 = {
 
 @pytest.mark.parametrize('how', HDF5)
 def test_hdf5_reaches_no_other_file(how, tmp_path):
-    outside = write(tmp_path / 'secret.h5', FEATURES)
+    outside = write_features(tmp_path / 'secret.h5', FEATURES)
     with h5py.File(tmp_path / 'v1.h5', 'w') as file:
         HDF5[how](file, outside)
     refused(load, tmp_path / 'v1.h5', names='v1.h5: video v1')
@@ -229,7 +214,7 @@ def test_what_is_no_regular_file_is_refused(suffix, tmp_path):
 
 def test_a_damaged_stream_of_a_sound_archive_is_refused(tmp_path):
     """The sizes are right, only the compressed data are not."""
-    path = write(tmp_path / 'v1.npz', np.zeros((5000, 3)))
+    path = write_features(tmp_path / 'v1.npz', np.zeros((5000, 3)))
     content = bytearray(path.read_bytes())
     start = content.index(b'v1.npy') + 40
     content[start : start + 8] = zlib.compress(b'x' * 64)[:8]

@@ -5,6 +5,7 @@ import json
 import h5py
 import numpy as np
 import pytest
+from feature_files import load_features, write_features
 
 from fsptal_mm.apis.inference_inputs import list_inputs
 from fsptal_mm.datasets import LoadSnippetFeatures, PointTALDataset
@@ -15,9 +16,8 @@ FEATURES = np.arange(12, dtype=np.float32).reshape(4, 3) + 0.5
 CROPS = np.stack([FEATURES, FEATURES + 2], axis=1)  # (T, crops, D)
 
 
-def load(path, duration_sec=2.0, video_id='v1', **kwargs):
-    info = dict(video_id=video_id, feature_paths=[str(path)], grid=SnippetGrid(0.5), duration_sec=duration_sec)
-    return LoadSnippetFeatures(**kwargs).transform(info)['features']
+def load(path, **kwargs):
+    return load_features(path, **kwargs)['features']
 
 
 @pytest.mark.parametrize(
@@ -49,28 +49,13 @@ def test_a_csv_whose_first_row_is_not_finite_is_no_header(tmp_path):
 @pytest.mark.parametrize('suffix', ['.npy', '.npz', '.h5'])
 @pytest.mark.parametrize(
     'options, expected',
-    [
-        (dict(crops='mean'), FEATURES + 1),
-        (dict(crops=1), FEATURES + 2),
-        (dict(crops=0, crop_axis=1), FEATURES),
-    ],
+    [(dict(crops='mean'), FEATURES + 1), (dict(crops=1), FEATURES + 2), (dict(crops=0), FEATURES)],
 )
-@pytest.mark.parametrize('first', [False, True])
-def test_crops(tmp_path, suffix, options, expected, first):
-    array = CROPS.swapaxes(0, 1) if first else CROPS
-    path = tmp_path / f'v1{suffix}'
-    if suffix == '.npy':
-        np.save(path, array)
-    elif suffix == '.npz':
-        np.savez(path, v1=array)
-    else:
-        with h5py.File(path, 'w') as file:
-            file['v1'] = array
-    found = (
-        load(path, **options, **({'crop_axis': 0} if first else {})) if not (first and 'crop_axis' in options) else None
-    )
-    if found is not None:
-        np.testing.assert_allclose(found, expected)
+@pytest.mark.parametrize('crop_axis', [0, 1, None])
+def test_crops(tmp_path, suffix, options, expected, crop_axis):
+    path = write_features(tmp_path / f'v1{suffix}', CROPS.swapaxes(0, 1) if crop_axis == 0 else CROPS)
+    options = options if crop_axis is None else options | dict(crop_axis=crop_axis)
+    np.testing.assert_allclose(load(path, **options), expected)
     with pytest.raises(InputError, match='crops'):
         load(path)
 
@@ -168,9 +153,8 @@ def test_short_videos_of_overlapping_clips(tmp_path, fps, frames, stride, whole)
 def test_a_wrong_number_of_overlapping_clips_is_still_an_error(tmp_path):
     np.save(tmp_path / 'v1.npy', np.ones((90, 4), 'f4'))
     grid = SnippetGrid.from_config(dict(fps=5, snippet_frames=5, stride_frames=1))
-    info = dict(video_id='v1', feature_paths=[str(tmp_path / 'v1.npy')], grid=grid, duration_sec=25.0)
     with pytest.raises(InputError, match=r'found 90.*length_tolerance'):
-        LoadSnippetFeatures().transform(info)
+        load(tmp_path / 'v1.npy', grid=grid, duration_sec=25.0)
 
 
 @pytest.mark.parametrize('shape', [(16, 103), (1024, 103)])
