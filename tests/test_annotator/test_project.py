@@ -192,50 +192,50 @@ def test_duplicate_ids_are_named_and_the_first_counts(video_folder, tmp_path):
     assert str(tmp_path / 'empty') in find_videos([tmp_path / 'empty'])[1][0]
 
 
-@pytest.mark.parametrize(
-    'change, field',
-    [
-        (lambda content: content.update(format='fsptal_mm'), 'format'),
-        (lambda content: content.update(version=2), 'version'),
-    ],
-)
-def test_damaged_project_files_are_refused_and_stay_as_they_are(open_project, tmp_path, change, field):
-    project = open_project()
-    edit(project, 'add', time_sec=1, label='jump')
-    project.close()
-    path = tmp_path / 'project.json'
-    content = json.loads(path.read_text())
-    change(content)
-    path.write_text(json.dumps(content))
+@pytest.fixture
+def change_file(open_project, tmp_path):
+    """Change the content of a project file that holds a point of video a; gives what is written."""
+
+    def change_file(change):
+        project = open_project()
+        edit(project, 'add', time_sec=1, label='jump')
+        project.close()
+        content = json.loads((tmp_path / 'project.json').read_text())
+        change(content)
+        (tmp_path / 'project.json').write_text(json.dumps(content))
+        return content
+
+    return change_file
+
+
+@pytest.mark.parametrize('field, value', [('format', 'fsptal_mm'), ('version', 2)])
+def test_damaged_project_files_are_refused_and_stay_as_they_are(open_project, change_file, tmp_path, field, value):
+    content = change_file(lambda content: content.update({field: value}))
     with pytest.raises(InputError, match=f'project.json: .*{field}'):
         open_project()
-    assert json.loads(path.read_text()) == content
+    assert json.loads((tmp_path / 'project.json').read_text()) == content
 
 
 @pytest.mark.parametrize(
     'change, message',
     [
-        (lambda content: content['videos']['a'].pop('undo'), 'video a: undo'),
-        (lambda content: content['videos']['a'].update(done=None), 'video a: done'),
-        (lambda content: content['videos']['a']['points'][0].update(label='swim'), 'video a: points'),
-        (lambda content: content['videos']['a']['points'][0].pop('frame'), 'frame'),
-        (lambda content: content['videos']['a']['points'].append(content['videos']['a']['points'][0]), 'twice'),
+        (lambda a: a.pop('undo'), 'video a: undo'),
+        (lambda a: a.update(done=None), 'video a: done'),
+        (lambda a: a['points'][0].update(label='swim'), 'video a: points'),
+        (lambda a: a['points'][0].pop('frame'), 'frame'),
+        (lambda a: a['points'].append(a['points'][0]), 'twice'),
     ],
 )
-def test_a_damaged_entry_stays_in_the_file_and_the_other_videos_open(open_project, tmp_path, change, message):
-    project = open_project()
-    edit(project, 'add', time_sec=1, label='jump')
-    project.close()
-    path = tmp_path / 'project.json'
-    content = json.loads(path.read_text())
-    change(content)
-    path.write_text(json.dumps(content))
+def test_a_damaged_entry_stays_in_the_file_and_the_other_videos_open(
+    open_project, change_file, tmp_path, change, message
+):
+    content = change_file(lambda content: change(content['videos']['a']))
     project = open_project()
     assert project.video_ids == ['b']
     assert re.search(f'project.json: .*{message}', project.problems[0])
     edit(project, 'add', video='b', time_sec=1, label='jump')
     project.close()
-    written = json.loads(path.read_text())['videos']
+    written = json.loads((tmp_path / 'project.json').read_text())['videos']
     assert written['a'] == content['videos']['a']
     assert len(written['b']['points']) == 1
 
@@ -265,14 +265,8 @@ def test_a_video_of_unusable_facts_is_left_out(open_project, tmp_path, monkeypat
 
 
 @pytest.mark.parametrize('facts', [dict(num_frames='60'), dict(duration_sec=0.0), dict(fps=None)])
-def test_facts_that_cannot_be_used_are_read_again_and_labels_stay(open_project, tmp_path, facts):
-    project = open_project()
-    edit(project, 'add', time_sec=1, label='jump')
-    project.close()
-    path = tmp_path / 'project.json'
-    content = json.loads(path.read_text())
-    content['videos']['a'].update(facts)
-    path.write_text(json.dumps(content))
+def test_facts_that_cannot_be_used_are_read_again_and_labels_stay(open_project, change_file, facts):
+    change_file(lambda content: content['videos']['a'].update(facts))
     project = open_project()
     assert project.file('a').duration_sec == pytest.approx(2.0)
     assert [point.label for point in project.labels('a').points] == ['jump']

@@ -145,13 +145,6 @@ def test_points_without_segments_are_a_result(folder, tmp_path):
     assert page.index('data-key="point/mAP">40.0') < page.index('id="runs"')
 
 
-def test_neither_segments_nor_points(folder, tmp_path):
-    remove_segments(tmp_path / 'data', points={'good': []})
-    run = read_run(folder, 'run')
-    assert run.result is None
-    said(run, 'segments', 'points')
-
-
 def test_other_points_are_another_test_set(folder, tmp_path):
     remove_segments(tmp_path / 'data')
     first = read_run(folder, 'first')
@@ -208,10 +201,6 @@ def test_an_empty_folder_names_all_that_is_missing(tmp_path):
         read_run(tmp_path / 'nowhere', 'run')
 
 
-def test_an_unfinished_run_says_how_to_go_on(folder):
-    said(read_run(folder, 'run'), '3 of 4 epochs', f'tools/train.py {folder}/mine.py --work-dir {folder} --resume')
-
-
 def test_quality_of_pseudo_labels_from_dumps_where_the_log_has_none(folder):
     lines = (folder / '20260101_000000/vis_data/scalars.json').read_text().splitlines()[1:]
     (folder / '20260101_000000/vis_data/scalars.json').write_text('\n'.join(lines))
@@ -224,20 +213,6 @@ def test_quality_of_pseudo_labels_from_dumps_where_the_log_has_none(folder):
     assert mining['analysis/segment_tiou'] == {2: 0.5}
     (folder / 'pseudo_labels/epoch_2.json').write_text('{')
     assert 'epoch_2.json' in said(read_run(folder, 'run'), 'dumps of pseudo labels cannot be evaluated')
-
-
-def test_results_older_than_the_checkpoint_are_named(folder):
-    os.utime(folder / 'results.json', (1, 1))
-    assert 'epoch_3.pth' in said(read_run(folder, 'run'), 'older than')
-
-
-def test_results_that_disagree_with_the_annotations_are_named(folder, tmp_path):
-    data = json.loads((tmp_path / 'data/annotations.json').read_text())
-    data['videos']['good']['segments'].pop()  # the only one of the class with AP 1
-    (tmp_path / 'data/annotations.json').write_text(json.dumps(data))
-    sentence = said(read_run(folder, 'run'), 'annotations have changed')
-    assert 'mAP@0.1-0.7 is 0.6667' in sentence
-    assert '0.8333' in sentence
 
 
 @pytest.mark.parametrize(
@@ -263,6 +238,28 @@ def test_a_loss_that_still_falls(losses, fall, folder):
     assert run.log.late_fall == pytest.approx(fall)
     told = [sentence for sentence in run.missing if 'still fell' in sentence]
     assert bool(told) == (fall > 0.15)
+
+
+def forget_a_segment(folder):
+    """The only ground-truth segment of the class with AP 1 goes."""
+    path = folder.parent / 'data/annotations.json'
+    data = json.loads(path.read_text())
+    data['videos']['good']['segments'].pop()
+    path.write_text(json.dumps(data))
+
+
+@pytest.mark.parametrize(
+    'change, words',
+    [
+        (lambda folder: None, ('3 of 4 epochs', 'tools/train.py {folder}/mine.py --work-dir {folder} --resume')),
+        (lambda folder: os.utime(folder / 'results.json', (1, 1)), ('epoch_3.pth', 'older than')),
+        (forget_a_segment, ('annotations have changed', 'mAP@0.1-0.7 is 0.6667', '0.8333')),
+        (lambda folder: remove_segments(folder.parent / 'data', dict(good=[])), ('segments', 'points')),
+    ],
+)
+def test_what_is_odd_about_a_run_is_said(change, words, folder):
+    change(folder)
+    said(read_run(folder, 'run'), *(word.format(folder=folder) for word in words))
 
 
 @pytest.mark.parametrize(
