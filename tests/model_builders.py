@@ -70,6 +70,37 @@ def make_clicked():
     ]
 
 
+BACKTAL = dict(head='BackTALHead', embed_channels=4, sparsity_weight=1.0)
+TWO_STREAMS = dict(type='SnippetEmbedding', in_channels=FEATURES, out_channels=EMBEDDED, num_streams=2)
+DELU = dict(head='DELUHead', streams=(4, 4), filter_dropout=0.0, model=dict(embedding=TWO_STREAMS))
+ON_FEATURES = dict(in_channels=6, streams=(3, 3), scores='logits', model=dict(embedding=dict(type='IdentityEmbedding')))
+FORMS = {  # options of ``build_model`` for every method, and variants of ours
+    'base': dict(head='PointTALHead', foreground=dict(type='ForegroundBranch')),
+    'fsptal': dict(),
+    'affinity convolution': dict(trunk='AffinityEmbedding', separation=None),  # module D as in the paper
+    'without C': dict(score_loss=None),
+    'without D': dict(separation_loss=None),
+    'variants': dict(
+        searcher=dict(type='SegmentSearcher', background_segments=True),
+        separation_loss=dict(type='FeatureSeparationLoss', class_aware=True),
+        foreground=dict(type='ForegroundBranch'),
+        background_margin=0.5,
+    ),
+    'lacp': dict(head='LACPHead'),
+    'mil': dict(head='MILHead'),
+    'asmloc': dict(head='ASMLocHead'),
+    'backtal': BACKTAL,
+    'backtal by thirds': BACKTAL | dict(affinity='thirds'),
+    'backtal on points': BACKTAL | dict(labels='points'),
+    'delu': DELU,
+    'delu on features': DELU | ON_FEATURES,
+    'hrpro': dict(head='HRProHead', momentum=0.0, encoder=dict(num_heads=2, dropout=0.0, attention_dropout=0.0)),
+    'sfnet': dict(head='SFNetHead'),
+    'sfnet of two streams': dict(head='SFNetHead', num_streams=2),
+    'sfnet by logits': dict(head='SFNetHead', scores='logits', proposals=dict(type='MeanLevelProposals')),
+}
+
+
 def build_model(head='FSPTALHead', trunk='SnippetEmbedding', model=(), **options):
     """A detector; ``model`` are options of it, ``options`` those of its head."""
     torch.manual_seed(0)
