@@ -72,26 +72,13 @@ VIA_CSV = (
 )
 BORIS_CSV = 'Media file,Behavior,Status,Time\nv1.mp4,a,START,1\nv1.mp4,a,STOP,0:02\nv2.mp4,b,POINT,3\n'
 ELAN_TXT = 'a\t\t00:00:01.000\t1.0\t00:00:02.000\t2.0\tb\na\t\t1500\t2500\t\n'
-LABEL_STUDIO = [
-    {
-        'data': {'video': '/data/upload/1/1a2b3c4d-v1.mp4'},
-        'annotations': [
-            {
-                'result': [
-                    {'value': {'ranges': [{'start': 1, 'end': 3}], 'timelinelabels': ['a']}},
-                    {'value': {'start': 1.5, 'end': 2.5, 'labels': ['b']}},
-                ]
-            }
-        ],
-    }
+STUDIO_RESULT = [
+    {'value': {'ranges': [{'start': 1, 'end': 3}], 'timelinelabels': ['a']}},
+    {'value': {'start': 1.5, 'end': 2.5, 'labels': ['b']}},
 ]
-SOCCERNET = {
-    'UrlLocal': 'x/y/',
-    'annotations': [
-        {'gameTime': '1 - 00:28', 'label': 'a', 'position': '28500'},
-        {'gameTime': '2 - 00:28', 'label': 'b'},
-    ],
-}
+LABEL_STUDIO = [dict(data={'video': '/data/upload/1/1a2b3c4d-v1.mp4'}, annotations=[dict(result=STUDIO_RESULT)])]
+POSITIONS = [dict(gameTime='1 - 00:28', label='a', position='28500'), dict(gameTime='2 - 00:28', label='b')]
+SOCCERNET = dict(UrlLocal='x/y/', annotations=POSITIONS)
 
 
 def read_side(path):
@@ -179,24 +166,22 @@ def test_a_mark_and_line_ends_of_other_systems_change_nothing(kind, tmp_path):
         assert str(outcome(read, path)) == str(plain)
 
 
-NESTED = [
-    pytest.param(b'[' * 10**6, id='brackets'),
-    pytest.param(b'{"a":' * 10**6, id='braces'),
-    pytest.param(b'{"database": ' + b'[' * 10**5 + b']' * 10**5 + b'}', id='closed'),
-    pytest.param(b'{"database": 1' + b'0' * 10**6 + b'}', id='an endless whole number'),
-    pytest.param(
-        b'{"results": {"v": [{"label": "a", "segment": [0, 1], "score": 1' + b'0' * 4000 + b'}]}}', id='no float'
-    ),
-    pytest.param(b'{"results": 1' + b'0' * 10**6 + b'}', id='an endless result'),
-    pytest.param(b'{"a": 1, "a": 1}', id='a key twice'),
-    pytest.param('{"database": {}}'.encode('utf-16')[:-1], id='half a character of UTF-16'),
-    pytest.param(b'\x1f\x8b\x08\0' + b'\0' * 100, id='gzip'),
-    pytest.param(b'', id='empty'),
-    pytest.param(b'\0' * 1000, id='zeros'),
-]
+HOSTILE = {
+    'brackets': b'[' * 10**6,
+    'braces': b'{"a":' * 10**6,
+    'closed': b'{"database": ' + b'[' * 10**5 + b']' * 10**5 + b'}',
+    'an endless whole number': b'{"database": 1' + b'0' * 10**6 + b'}',
+    'no float': b'{"results": {"v": [{"label": "a", "segment": [0, 1], "score": 1' + b'0' * 4000 + b'}]}}',
+    'an endless result': b'{"results": 1' + b'0' * 10**6 + b'}',
+    'a key twice': b'{"a": 1, "a": 1}',
+    'half a character of UTF-16': '{"database": {}}'.encode('utf-16')[:-1],
+    'gzip': b'\x1f\x8b\x08\0' + b'\0' * 100,
+    'empty': b'',
+    'zeros': b'\0' * 1000,
+}
 
 
-@pytest.mark.parametrize('content', NESTED)
+@pytest.mark.parametrize('content', HOSTILE.values(), ids=HOSTILE)
 @pytest.mark.parametrize('kind', JSON_FILES)
 def test_hostile_json_is_refused(kind, content, tmp_path):
     read, name, _ = READERS[kind]

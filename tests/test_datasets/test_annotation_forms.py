@@ -1,6 +1,7 @@
 """mmaction2's annotation files, some of the classes of a file, and segments that nobody judges."""
 
 import pytest
+from plain_files import plain_video
 
 from fsptal_mm.datasets import PointTALDataset
 from fsptal_mm.datasets.annotations import load_annotations, save_mmaction2
@@ -43,13 +44,8 @@ def test_a_flat_form_that_cannot_be_read(write, changes):
 
 
 def plain(segments=((1, 3, 'a'), (4, 6, 'c')), points=((2, 'a'), (5, 'c'), (7, 'nothing'))):
-    video = dict(
-        subset='train',
-        duration_sec=12.8,
-        points=[dict(time_sec=sec, label=label) for sec, label in points],
-        segments=[dict(start_sec=start, end_sec=end, label=label) for start, end, label in segments],
-    )
-    return dict(format='fsptal_mm', version=1, classes=['a', 'b', 'c'], videos=dict(v=video))
+    videos = dict(v=plain_video(segments, points, subset='train', duration_sec=12.8))
+    return dict(format='fsptal_mm', version=1, classes=['a', 'b', 'c'], videos=videos)
 
 
 def dataset(path, **options):

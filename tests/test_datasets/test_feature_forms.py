@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 import pytest
 from feature_files import load_features, write_features
+from plain_files import plain_video, write_plain
 
 from fsptal_mm.apis.inference_inputs import list_inputs
 from fsptal_mm.datasets import LoadSnippetFeatures, PointTALDataset
@@ -133,15 +134,12 @@ def test_a_prefix_of_activitynet_before_the_name_of_a_file(tmp_path, name, video
 @pytest.mark.parametrize('whole', [True, False], ids=['whole clips', 'all clips'])
 def test_short_videos_of_overlapping_clips(tmp_path, fps, frames, stride, whole):
     steps = [dict(type=step) for step in ('LoadSnippetFeatures', 'PointsToSnippets')]
-    videos = {}
+    videos, places = {}, (0.0, 0.5, 1.0)
     for sec in (0.5, 1.5, 2, 3, 4, 6, 25):
         clips = (int(sec * fps) - frames * whole) // stride + 1
         np.save(tmp_path / f'v{sec}.npy', np.ones((max(clips, 1), 4), 'f4'))
-        points = [
-            dict(time_sec=share * sec, label='a', instance=number) for number, share in enumerate((0.0, 0.5, 1.0))
-        ]
-        videos[f'v{sec}'] = dict(duration_sec=sec, points=points)
-    (tmp_path / 'a.json').write_text(json.dumps(dict(format='fsptal_mm', version=1, classes=['a'], videos=videos)))
+        videos[f'v{sec}'] = plain_video(points=[(share * sec, 'a') for share in places], duration_sec=sec)
+    write_plain(tmp_path / 'a.json', 'a', videos)
     grid = dict(fps=fps, snippet_frames=frames, stride_frames=stride)
     dataset = PointTALDataset('a.json', dict(f=''), data_root=str(tmp_path), grid=grid, pipeline=steps)
     for index in range(len(dataset)):

@@ -35,27 +35,18 @@ def extended(instances, **kwargs):
 
 
 @pytest.mark.parametrize(
-    'reason, results, instances',
+    'results, expected, reason',
     [
-        (
-            '0.0 s: snippet 0; 0.99 s: snippet 1; 1.0 s: snippet 2, which carries both classes',
-            video([0.0, 0.99, 1.0, 1.0], [0, 1, 1, 0]),
-            [[0, -1], [-1, 1], [3, 2], [-1, -1], [-1, -1]],
-        ),
-        (
-            'two points of a class in a snippet are the first instance',
-            video([1.1, 1.4], [0, 0]),
-            [[-1, -1], [-1, -1], [0, -1], [-1, -1], [-1, -1]],
-        ),
-        (
-            'a point beyond features that end early goes to the last snippet',
-            video([2.7], [1], duration_sec=2.8),
-            [[-1, -1], [-1, -1], [-1, -1], [-1, -1], [-1, 0]],
-        ),
+        # (snippet, class): instance. 0.0 s: snippet 0; 0.99 s: snippet 1; 1.0 s: snippet 2, which carries both classes.
+        (video([0.0, 0.99, 1.0, 1.0], [0, 1, 1, 0]), {(0, 0): 0, (1, 1): 1, (2, 0): 3, (2, 1): 2}, 'where they fall'),
+        (video([1.1, 1.4], [0, 0]), {(2, 0): 0}, 'two points of a class in a snippet are the first instance'),
+        (video([2.7], [1], duration_sec=2.8), {(4, 1): 0}, 'beyond features that end early: the last snippet'),
     ],
 )
-def test_points_go_to_the_snippet_they_fall_into(reason, results, instances):
-    assert PointsToSnippets().transform(results)['snippet_instances'].tolist() == instances, reason
+def test_points_go_to_the_snippet_they_fall_into(results, expected, reason):
+    instances = PointsToSnippets().transform(results)['snippet_instances']
+    assert instances.shape == (5, 2)
+    assert {(*place,): instances[(*place,)] for place in np.argwhere(instances != -1).tolist()} == expected, reason
 
 
 def test_background_clicks_become_background_snippets():

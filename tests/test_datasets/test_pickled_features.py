@@ -111,16 +111,12 @@ class Runs:
 
 
 @pytest.mark.parametrize('suffix', ['.pkl', '.pt', '.npy'])
-@pytest.mark.parametrize('call', [os.mkdir, eval, getattr, np.fromfile])
-def test_no_code_runs(tmp_path, monkeypatch, suffix, call):
+@pytest.mark.parametrize(
+    'code', [Runs(os.mkdir, 'run'), Runs(eval, "__import__('os').mkdir('run')"), Runs(np.fromfile, 'x')]
+)
+def test_no_code_runs(tmp_path, monkeypatch, suffix, code):
     monkeypatch.chdir(tmp_path)
-    arguments = {
-        os.mkdir: ('run',),
-        eval: ("__import__('os').mkdir('run')",),
-        getattr: (os, 'mkdir'),
-        np.fromfile: ('x',),
-    }
-    content = {'a': FEATURES, 'b': Runs(call, *arguments[call]) if call is not getattr else Runs(os.mkdir, 'run')}
+    content = {'a': FEATURES, 'b': code}
     path = write(tmp_path / f'v1{suffix}', np.array(content, dtype=object) if suffix == '.npy' else content)
     with pytest.raises(InputError, match='v1'):
         read_pickled(path)

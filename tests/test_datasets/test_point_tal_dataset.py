@@ -176,19 +176,14 @@ def test_supervision_by_clicks_gives_no_point(root):
     assert (again.background_labels == second.background_labels).all()
 
 
+CLICKS = dict(format='fsptal_mm', version=1, classes=['run'], videos={'a': dict(background_points_sec=[0.5])})
+
+
 @pytest.mark.parametrize(
     'name, content',
     [
-        (
-            'clicks.txt',
-            '\ufeffURLID,URL,TagID,Tag,Start,End,Time,State\na,a.mp4,20,background,0.5,0.5,1,1\n',
-        ),
-        (
-            'clicks.json',
-            json.dumps(
-                dict(format='fsptal_mm', version=1, classes=['run'], videos={'a': dict(background_points_sec=[0.5])})
-            ),
-        ),
+        ('clicks.txt', '\ufeffURLID,URL,TagID,Tag,Start,End,Time,State\na,a.mp4,20,background,0.5,0.5,1,1\n'),
+        ('clicks.json', json.dumps(CLICKS)),
     ],
 )
 def test_clicks_of_a_file_replace_those_of_the_annotation(root, name, content):

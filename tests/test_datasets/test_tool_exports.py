@@ -14,155 +14,125 @@ VIA_HEAD = """\
 # Exported using VGG Image Annotator (http://www.robots.ox.ac.uk/~vgg/software/via)
 # Notes:
 # - metadata of {""1"":""3""} indicates attribute with id "1" set to an attribute option with id "3"
-# ATTRIBUTE = {"1":{"aname":"action","options":{"0":"long jump","1":"throw"}},"2":{"aname":"note"}}
+# ATTRIBUTE = {"1":{"aname":"action","options":{"0":"leap","1":"throw"}},"2":{"aname":"note"}}
 # CSV_HEADER = metadata_id,file_list,flags,temporal_coordinates,spatial_coordinates,metadata
 """
 ELAN_NAMES = 'Tier\tBegin Time - hh:mm:ss.ms\tBegin Time - ss.msec\tEnd Time - hh:mm:ss.ms\tEnd Time - ss.msec\tText\n'
 
 
 def points(rows):
-    return [(row.video_id, row.label, round(row.time, 6), row.in_frames) for row in rows]
+    """Video, label and time of each, a number of seconds or a text about frames."""
+    times = [f'{row.time:g} frames' if row.in_frames else round(row.time, 6) for row in rows]
+    return [(row.video_id, row.label, time) for row, time in zip(rows, times)]
 
 
-@pytest.mark.parametrize(
-    'name, text, expected',
-    [
-        pytest.param(
-            'p.csv',
-            VIA_HEAD
-            + '"1_a","[""dir/a b.mp4""]",0,"[4.633]","[]","{""1"":""0""}"\n'
-            + '"1_b","[""c.mkv""]",0,"[1,4]","[]","{""1"":""1"",""2"":""x""}"\n'
-            + '"1_c","[""c.mkv""]",0,"[]","[2,1,1,5,5]","{""1"":""0""}"\n'
-            + '"1_d","[""c.mkv""]",0,"[2.5]","[]","{""1"":"""",""2"":""free text""}"\n'
-            + '"1_e","[""c.mkv""]",0,"[7]","[]","{""1"":""0,1""}"\n',
-            [
-                ('a b', 'long jump', 4.633, False),
-                ('c', 'throw', 2.5, False),
-                ('c', 'free text', 2.5, False),
-                ('c', 'long jump', 7, False),
-                ('c', 'throw', 7, False),
-            ],
-            id='VIA',
-        ),
-        pytest.param(
-            'p.csv',
-            '"# ATTRIBUTE = {""1"":{""options"":{""0"":""jump""}}}",,,,,\n"# CSV_HEADER = metadata_id,file_list",,,,,\n'
-            + '1_a,"[""a.mp4""]",0,[3],[],"{""1"":""0""}"\n,,,,,\n',
-            [('a', 'jump', 3, False)],
-            id='VIA, saved by a spreadsheet',
-        ),
-        pytest.param(
-            'p.csv',
-            'Observation id,obs\nMedia file(s)\n\nTime,Media file path,Total length,FPS,'
-            + 'Subject,Behavior,Behavioral category,Comment,Status\n'
-            + '12.5,C:\\videos\\a.mp4,60,25,,jump,,,POINT\n20,C:\\videos\\a.mp4,60,25,x,run,,,START\n'
-            + '21,C:\\videos\\a.mp4,60,25,y,run,,,START\n24,C:\\videos\\a.mp4,60,25,x,run,,,STOP\n'
-            + '25,C:\\videos\\a.mp4,60,25,y,run,,,STOP\n',
-            [('a', 'jump', 12.5, False), ('a', 'run', 22, False), ('a', 'run', 23, False)],
-            id='BORIS, tabular',
-        ),
-        pytest.param(
-            'p.csv',
-            'Observation id,Media file name,FPS,Subject,Behavior,Behavior type,Start (s),Stop (s),Duration (s)\n'
-            + 'o,a.mp4,25,,jump,POINT,3.25,3.25,0\no,b.mp4,25,,run,STATE,1,2,1\n,,,,,,,,\n',
-            [('a', 'jump', 3.25, False), ('b', 'run', 1.5, False)],
-            id='BORIS, aggregated',
-        ),
-        pytest.param(
-            'p.tsv',
-            'Source\tBehavior\tBehavior type\tTime\nplayer #1:dir/a.mp4\tjump\tPOINT\t00:01:02.5\n',
-            [('a', 'jump', 62.5, False)],
-            id='BORIS, tabs and clock times',
-        ),
-        pytest.param(
-            'clip.txt',
-            'action\t\t00:00:12.400\t12.4\t00:00:12.600\t12.6\t00:00:00.200\t0.2\tlong "jump"\n'
-            + 'throw\tann\t00:01:00.000\t60.0\t00:01:00.000\t60.0\t00:00:00.000\t0.0\t\n'
-            + 'action\t\t00:01:01.000\t61.0\t00:01:01.000\t61.0\t00:00:00.000\t0.0\t3\n',
-            [('clip', 'long "jump"', 12.5, False), ('clip', 'throw', 60, False), ('clip', '3', 61, False)],
-            id='ELAN without a header',
-        ),
-        pytest.param(
-            'x.txt',
-            '"#file:///C:/data/x.eaf"\n"#file:///C:/data/my%20video.mp4 -- offset: 0"\n\n'
-            + ELAN_NAMES
-            + 'a\t00:00:01.000\t1.0\t00:00:02.000\t2.0\tjump\n\t\t\t\t\t\n',
-            [('my video', 'jump', 1.5, False)],
-            id='ELAN with a header and the media',
-        ),
-        pytest.param(
-            'x.txt',
-            'Begin Time - msec\tEnd Time - msec\tjump\tthrow\tFile\n'
-            + '1000\t2000\tyes\t\tb.eaf\n3000\t4000\thigh\tfar\tb.eaf\n',
-            [('b', 'yes', 1.5, False), ('b', 'high', 3.5, False), ('b', 'far', 3.5, False)],
-            id='ELAN, a column per tier, milliseconds',
-        ),
-        pytest.param('x.txt', 'jump\t\t1500\t2500\t1000\t\n', [('x', 'jump', 2, False)], id='ELAN, milliseconds'),
-        pytest.param('x.txt', 'jump\t1.5\t2.5\t1.0\tfar\n', [('x', 'far', 2, False)], id='ELAN, seconds'),
-        pytest.param(
-            'p.json',
-            [
-                {
-                    'data': {'video': '/data/upload/3/1a2b3c4d-a%20b.mp4'},
-                    'annotations': [
-                        {'was_cancelled': True, 'result': [{'value': {'start': 0, 'end': 1, 'labels': ['no']}}]},
-                        {
-                            'result': [
-                                {'value': {'ranges': [{'start': 31, 'end': 31}], 'timelinelabels': ['jump', 'far']}},
-                                {'value': {'start': 1.5, 'end': 2.5, 'labels': ['throw']}},
-                                {'value': {'choices': ['good']}},
-                            ]
-                        },
-                    ],
-                },
-                {'data': {'video': 'c.mp4'}, 'annotations': []},
-            ],
-            [('a b', 'jump', 30, True), ('a b', 'far', 30, True), ('a b', 'throw', 2, False)],
-            id='Label Studio',
-        ),
-        pytest.param(
-            'p.json',
-            [
-                {
-                    'id': 1,
-                    'video': 's3://x/a.mp4',
-                    'tricks': [{'ranges': [{'start': 1, 'end': 3}], 'timelinelabels': ['jump']}],
-                }
-            ],
-            [('a', 'jump', 1, True)],
-            id='Label Studio, JSON-MIN',
-        ),
-        pytest.param(
-            'Labels-v2.json',
-            {
-                'UrlLocal': 'league/2014/game 1/',
-                'annotations': [
-                    {
-                        'gameTime': '1 - 00:28',
-                        'label': 'Ball out of play',
-                        'position': '28500',
-                        'visibility': 'visible',
-                    },
-                    {'gameTime': '2 - 45:02', 'label': 'Goal'},
-                ],
-            },
-            [('league/2014/game 1/1', 'Ball out of play', 28.5, False), ('league/2014/game 1/2', 'Goal', 2702, False)],
-            id='SoccerNet',
-        ),
-        pytest.param(
-            'p.csv',
-            'class;video_id;point\nlong, jump;a;5\n;;\n',
-            [('a', 'long, jump', 5, True)],
-            id='LACP with semicolons and an emptied row',
-        ),
-        pytest.param('p.csv', 'class,video_id,point\n,,\nRun,a,5\n,,\n', [('a', 'Run', 5, True)], id='emptied rows'),
-        pytest.param('p.csv', 'class,video_id,point\nRun,a,5,,\n', [('a', 'Run', 5, True)], id='emptied column'),
-        pytest.param('p.txt', 'a,1:02.5,Run\n', [('a', 'Run', 62.5, False)], id='SF-Net, clock times'),
-        pytest.param('p.txt', 'a,5,Run\n,,\n', [('a', 'Run', 5, False)], id='SF-Net, emptied rows'),
-    ],
+def task(video, *values):
+    """A task of Label Studio, with one annotation of these values."""
+    return {'data': {'video': video}, 'annotations': [{'result': [{'value': value} for value in values]}]}
+
+
+STUDIO = task(
+    '/data/upload/3/1a2b3c4d-a%20b.mp4',
+    {'ranges': [{'start': 31, 'end': 31}], 'timelinelabels': ['jump', 'far']},
+    {'start': 1.5, 'end': 2.5, 'labels': ['throw']},
+    {'choices': ['good']},
 )
-def test_exports(write, name, text, expected):
-    assert points(read_points(write(name, text))) == expected
+CANCELLED = {'was_cancelled': True, 'result': [{'value': {'start': 0, 'end': 1, 'labels': ['no']}}]}
+STUDIO['annotations'].insert(0, CANCELLED)
+EXPORTS = {
+    'VIA': (
+        'p.csv',
+        VIA_HEAD
+        + '"1_a","[""dir/a b.mp4""]",0,"[4.633]","[]","{""1"":""0""}"\n'
+        + '"1_b","[""c.mkv""]",0,"[1,4]","[]","{""1"":""1"",""2"":""x""}"\n'
+        + '"1_c","[""c.mkv""]",0,"[]","[2,1,1,5,5]","{""1"":""0""}"\n'
+        + '"1_d","[""c.mkv""]",0,"[2.5]","[]","{""1"":"""",""2"":""free""}"\n'
+        + '"1_e","[""c.mkv""]",0,"[7]","[]","{""1"":""0,1""}"\n',
+        [('a b', 'leap', 4.633), ('c', 'throw', 2.5), ('c', 'free', 2.5), ('c', 'leap', 7), ('c', 'throw', 7)],
+    ),
+    'VIA, saved by a spreadsheet': (
+        'p.csv',
+        '"# ATTRIBUTE = {""1"":{""options"":{""0"":""jump""}}}",,,,,\n"# CSV_HEADER = metadata_id,file_list",,,,,\n'
+        + '1_a,"[""a.mp4""]",0,[3],[],"{""1"":""0""}"\n,,,,,\n',
+        [('a', 'jump', 3)],
+    ),
+    'BORIS, tabular': (
+        'p.csv',
+        'Observation id,obs\nMedia file(s)\n\nTime,Media file path,Total length,FPS,'
+        + 'Subject,Behavior,Behavioral category,Comment,Status\n'
+        + '12.5,C:\\videos\\a.mp4,60,25,,jump,,,POINT\n20,C:\\videos\\a.mp4,60,25,x,run,,,START\n'
+        + '21,C:\\videos\\a.mp4,60,25,y,run,,,START\n24,C:\\videos\\a.mp4,60,25,x,run,,,STOP\n'
+        + '25,C:\\videos\\a.mp4,60,25,y,run,,,STOP\n',
+        [('a', 'jump', 12.5), ('a', 'run', 22), ('a', 'run', 23)],
+    ),
+    'BORIS, aggregated': (
+        'p.csv',
+        'Observation id,Media file name,FPS,Subject,Behavior,Behavior type,Start (s),Stop (s),Duration (s)\n'
+        + 'o,a.mp4,25,,jump,POINT,3.25,3.25,0\no,b.mp4,25,,run,STATE,1,2,1\n,,,,,,,,\n',
+        [('a', 'jump', 3.25), ('b', 'run', 1.5)],
+    ),
+    'BORIS, tabs and clock times': (
+        'p.tsv',
+        'Source\tBehavior\tBehavior type\tTime\nplayer #1:dir/a.mp4\tjump\tPOINT\t00:01:02.5\n',
+        [('a', 'jump', 62.5)],
+    ),
+    'ELAN without a header': (
+        'clip.txt',
+        'action\t\t00:00:12.400\t12.4\t00:00:12.600\t12.6\t00:00:00.200\t0.2\tlong "jump"\n'
+        + 'throw\tann\t00:01:00.000\t60.0\t00:01:00.000\t60.0\t00:00:00.000\t0.0\t\n'
+        + 'action\t\t00:01:01.000\t61.0\t00:01:01.000\t61.0\t00:00:00.000\t0.0\t3\n',
+        [('clip', 'long "jump"', 12.5), ('clip', 'throw', 60), ('clip', '3', 61)],
+    ),
+    'ELAN with a header and the media': (
+        'x.txt',
+        '"#file:///C:/data/x.eaf"\n"#file:///C:/data/my%20video.mp4 -- offset: 0"\n\n'
+        + ELAN_NAMES
+        + 'a\t00:00:01.000\t1.0\t00:00:02.000\t2.0\tjump\n\t\t\t\t\t\n',
+        [('my video', 'jump', 1.5)],
+    ),
+    'ELAN, a column per tier, milliseconds': (
+        'x.txt',
+        'Begin Time - msec\tEnd Time - msec\tjump\tthrow\tFile\n'
+        + '1000\t2000\tyes\t\tb.eaf\n3000\t4000\thigh\tfar\tb.eaf\n',
+        [('b', 'yes', 1.5), ('b', 'high', 3.5), ('b', 'far', 3.5)],
+    ),
+    'ELAN, milliseconds': ('x.txt', 'jump\t\t1500\t2500\t1000\t\n', [('x', 'jump', 2)]),
+    'ELAN, seconds': ('x.txt', 'jump\t1.5\t2.5\t1.0\tfar\n', [('x', 'far', 2)]),
+    'Label Studio': (
+        'p.json',
+        [STUDIO, {'data': {'video': 'c.mp4'}, 'annotations': []}],
+        [('a b', 'jump', '30 frames'), ('a b', 'far', '30 frames'), ('a b', 'throw', 2)],
+    ),
+    'Label Studio, JSON-MIN': (
+        'p.json',
+        [dict(id=1, video='s3://x/a.mp4', tricks=[dict(ranges=[dict(start=1, end=3)], timelinelabels=['jump'])])],
+        [('a', 'jump', '1 frames')],
+    ),
+    'SoccerNet': (
+        'Labels-v2.json',
+        {
+            'UrlLocal': 'league/2014/game 1/',
+            'annotations': [
+                {'gameTime': '1 - 00:28', 'label': 'Ball out of play', 'position': '28500', 'visibility': 'visible'},
+                {'gameTime': '2 - 45:02', 'label': 'Goal'},
+            ],
+        },
+        [('league/2014/game 1/1', 'Ball out of play', 28.5), ('league/2014/game 1/2', 'Goal', 2702)],
+    ),
+    'LACP with semicolons and an emptied row': (
+        'p.csv', 'class;video_id;point\nlong, jump;a;5\n;;\n', [('a', 'long, jump', '5 frames')]
+    ),
+    'emptied rows': ('p.csv', 'class,video_id,point\n,,\nRun,a,5\n,,\n', [('a', 'Run', '5 frames')]),
+    'emptied column': ('p.csv', 'class,video_id,point\nRun,a,5,,\n', [('a', 'Run', '5 frames')]),
+    'SF-Net, clock times': ('p.txt', 'a,1:02.5,Run\n', [('a', 'Run', 62.5)]),
+    'SF-Net, emptied rows': ('p.txt', 'a,5,Run\n,,\n', [('a', 'Run', 5)]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize('form', EXPORTS)
+def test_exports(write, form):
+    name, content, expected = EXPORTS[form]
+    assert points(read_points(write(name, content))) == expected
 
 
 @pytest.mark.parametrize(
@@ -175,16 +145,7 @@ def test_exports(write, name, text, expected):
         ('p.csv', 'Media file,Behavior,Time\na.mp4,jump,soon\n', r'p.csv:2: video a: Time'),
         ('p.csv', 'Media file,Behavior,Time\na.mp4,,1\n', r'p.csv:2: video a: Behavior'),
         ('p.txt', 'jump\tsoon\n', r'p.txt:1: video p'),
-        (
-            'p.json',
-            [
-                {
-                    'data': {'video': 'a.mp4'},
-                    'annotations': [{'result': [{'value': {'ranges': [{}], 'timelinelabels': ['a']}}]}],
-                }
-            ],
-            'p.json: task 0: video a: start',
-        ),
+        ('p.json', [task('a.mp4', dict(ranges=[{}], timelinelabels=['a']))], 'p.json: task 0: video a: start'),
         ('p.json', {'annotations': [{'gameTime': '45:00', 'label': 'x', 'position': '1'}]}, 'gameTime'),
     ],
 )
@@ -195,18 +156,9 @@ def test_exports_that_cannot_be_read(write, name, text, where):
 
 @pytest.mark.parametrize(
     'text, seconds',
-    [
-        ('62.5', 62.5),
-        ('62,5', 62.5),
-        ('1:02.5', 62.5),
-        ('01:02', 62),
-        ('75:30', 4530),
-        ('1:00:00', 3600),
-        ('00:01:02,500', 62.5),
-        (' 0:00:01.25 ', 1.25),
-        (7, 7),
-    ],
-)
+    [('62.5', 62.5), ('62,5', 62.5), ('1:02.5', 62.5), ('01:02', 62), ('75:30', 4530), ('1:00:00', 3600),
+     ('00:01:02,500', 62.5), (' 0:00:01.25 ', 1.25), (7, 7)],
+)  # fmt: skip
 def test_clock_times(text, seconds):
     assert to_seconds(text) == seconds
 
@@ -232,11 +184,11 @@ def test_names_of_videos(path, name):
         (
             'File,Begin,Class\nx.mp4,1:02.5,long jump\n,,\ny,3,throw\n',
             dict(video='File', time='Begin', label='Class'),
-            [('x', 'long jump', 62.5, False), ('y', 'throw', 3, False)],
+            [('x', 'long jump', 62.5), ('y', 'throw', 3)],
         ),
-        ('Class\tframe\nrun\t30\n', dict(label='Class', frame='frame'), [('t', 'run', 30, True)]),
-        ('a;0:10;0:20;run\n', dict(video='1', time='2', end='3', label='4'), [('a', 'run', 15, False)]),
-        ('from,to,what\n1,,run\n', dict(time='from', end='to', label='what'), [('t', 'run', 1, False)]),
+        ('Class\tframe\nrun\t30\n', dict(label='Class', frame='frame'), [('t', 'run', '30 frames')]),
+        ('a;0:10;0:20;run\n', dict(video='1', time='2', end='3', label='4'), [('a', 'run', 15)]),
+        ('from,to,what\n1,,run\n', dict(time='from', end='to', label='what'), [('t', 'run', 1)]),
     ],
 )
 def test_any_table(write, text, columns, expected):

@@ -128,14 +128,8 @@ def test_which_checkpoint_is_taken(trained, listed, damaged, expected, warns, re
     warnings = keep_warnings(monkeypatch)
     if listed is not None:
         Path('last_checkpoint').write_text(listed)
-    of_others = [
-        'epoch_2.pth.tmp',
-        'best_mAP_epoch_2.pth',
-        'iter_9.pth',
-        'epoch_x.pth',
-        *['epoch_75.pth'] * bool(damaged),
-    ]
-    for name in of_others:
+    of_others = ['epoch_2.pth.tmp', 'best_mAP_epoch_2.pth', 'iter_9.pth', 'epoch_x.pth']
+    for name in [*of_others, *['epoch_75.pth'] * bool(damaged)]:
         Path(name).write_bytes(Path('epoch_1.pth').read_bytes())
     if damaged:
         damage(Path(damaged), 'truncated')

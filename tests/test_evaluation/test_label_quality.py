@@ -90,11 +90,7 @@ def test_epochs_come_in_order(tmp_path):
     [
         ('no dump', None, ['pseudo_labels']),
         ('no ground truth', {'v': video(true_segments=[])}, ['pseudo_labels', 'true_segments']),
-        (
-            'older dump',
-            {'v': {'action': []}},
-            ['epoch_3.json: video v', "['background', 'segments', 'given', 'edges_sec']"],
-        ),
+        ('older dump', {'v': {'action': []}}, ['epoch_3.json: video v', 'edges_sec']),
         ('no object', [], ['epoch_3.json']),
         ('row of a number', {'v': video(action=[3])}, ['epoch_3.json: video v', 'found 3']),
         ('no label', {'v': video(action=[dict(segment=[0, 1])])}, ['epoch_3.json: video v: label']),

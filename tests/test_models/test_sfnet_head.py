@@ -89,68 +89,37 @@ def test_actionness_counts_above_its_gate(gate, counts):
     assert model.head.streams[0].actionness.weight.grad.any() == counts
 
 
-def grown(logits, classes, **kwargs):
-    """Classes of the snippets of one video after growth, -1 for none."""
-    targets = SFNetGrowth(**kwargs)(torch.tensor([logits]), make_targets(one_hot(classes)))
-    return [row.index(True) if any(row) else -1 for row in targets.labels[0].tolist()]
+def grown(logits, given, **options):
+    """Labels of the snippets of one video after growth: a digit is a class, a dot none."""
+    classes = [-1 if sign == '.' else int(sign) for sign in given]
+    targets = SFNetGrowth(**options)(torch.tensor([logits]), make_targets(one_hot(classes)))
+    return ''.join(str(row.index(True)) if any(row) else '.' for row in targets.labels[0].tolist())
 
 
 ALIKE = [[2.0, 0.0]] * 8
+SECOND = [[2.0, 0.0], [0.0, 9.0]] + [[2.0, 0.0]] * 4  # class 1 is the best one of snippet 1
+LOW = [[2.0, 0.0], [1.8, 0.0]] + [[2.0, 0.0]] * 3
+BELOW_0 = [[-2.0, -3.0]] * 2 + [[-1.9, -3.0]] * 2 + [[-2.0, -3.0]]
+OTHER = [[2.0, 9.0]] * 5
 
 
 @pytest.mark.parametrize(
-    'logits, classes, options, expected, reason',
+    'logits, given, options, expected, reason',
     [
-        (ALIKE, [-1, -1, -1, -1, 0, -1, -1, -1], {}, [-1, 0, 0, 0, 0, 0, 0, -1], 'not the first and last of the video'),
-        (ALIKE, [0, -1, -1, -1, -1, -1, -1, -1], {}, [0, 0, 0, 0, -1, -1, -1, -1], 'three on each side'),
-        (ALIKE, [0, -1, -1, -1, -1, -1, -1, -1], dict(radius=1), [0, 0, -1, -1, -1, -1, -1, -1], 'as the radius says'),
-        (
-            ALIKE,
-            [1, -1, -1, 0, -1, -1, -1, -1],
-            {},
-            [1, 1, 1, 0, 0, 0, 0, -1],
-            'the earlier point takes what both reach',
-        ),
-        (
-            [[2.0, 0.0], [1.8, 0.0], [2.0, 0.0], [2.0, 0.0], [2.0, 0.0]],
-            [0, -1, -1, -1, -1],
-            {},
-            [0, -1, 0, 0, -1],
-            '1.8 is below 0.95 x 2; a refusal stops nothing',
-        ),
-        (
-            [[-2.0, -3.0], [-2.0, -3.0], [-1.9, -3.0], [-1.9, -3.0], [-2.0, -3.0]],
-            [0, -1, -1, -1, -1],
-            {},
-            [0, -1, 0, 0, -1],
-            'below 0 the ratio asks for more than at the point',
-        ),
-        (
-            [[2.0, 0.0], [0.0, 9.0], [2.0, 0.0], [2.0, 0.0], [2.0, 0.0]],
-            [0, -1, -1, -1, -1],
-            {},
-            [0, -1, -1, -1, -1],
-            'the best class differs from that beside the point',
-        ),
-        (
-            [[2.0, 0.0], [0.0, 9.0], [2.0, 0.0], [2.0, 0.0], [2.0, 0.0], [2.0, 0.0]],
-            [0, -1, -1, -1, -1, -1],
-            dict(compare_with_first=False),
-            [0, -1, -1, 0, -1, -1],
-            'compared with the neighbour, the third is like those around it',
-        ),
-        (
-            [[2.0, 9.0]] * 5,
-            [0, -1, -1, -1, -1],
-            {},
-            [0, 0, 0, 0, -1],
-            'the best class need not be that of the point',
-        ),
-        ([[2.0, 9.0]] * 5, [0, -1, -1, -1, -1], dict(needs_class=True), [0, -1, -1, -1, -1], 'unless it is asked for'),
+        (ALIKE, '....0...', {}, '.000000.', 'not the first and last of the video'),
+        (ALIKE, '0.......', {}, '0000....', 'three on each side'),
+        (ALIKE, '0.......', dict(radius=1), '00......', 'as the radius says'),
+        (ALIKE, '1..0....', {}, '1110000.', 'the earlier point takes what both reach'),
+        (LOW, '0....', {}, '0.00.', '1.8 is below 0.95 x 2; a refusal stops nothing'),
+        (BELOW_0, '0....', {}, '0.00.', 'below 0 the ratio asks for more than at the point'),
+        (SECOND[:5], '0....', {}, '0....', 'the best class differs from that beside the point'),
+        (SECOND, '0.....', dict(compare_with_first=False), '0..0..', 'the third is like those around it'),
+        (OTHER, '0....', {}, '0000.', 'the best class need not be that of the point'),
+        (OTHER, '0....', dict(needs_class=True), '0....', 'unless it is asked for'),
     ],
 )
-def test_growth_by_hand(logits, classes, options, expected, reason):
-    assert grown(logits, classes, **options) == expected, reason
+def test_growth_by_hand(logits, given, options, expected, reason):
+    assert grown(logits, given, **options) == expected, reason
 
 
 def grow_snippet_by_snippet(logits, labels, radius, ratio):
