@@ -29,6 +29,16 @@ def check(root, tmp_path, capsys):
     return check
 
 
+@pytest.fixture
+def files(root):
+    """Three files of features, which are restored after the test."""
+    files = sorted((root / 'features/train').iterdir())[:3]
+    kept = {path: path.read_bytes() for path in files}
+    yield files
+    for path, content in kept.items():
+        path.write_bytes(content)
+
+
 def test_good_data_pass_and_are_counted(check):
     status, lines = check()
     assert status == 0
@@ -43,17 +53,11 @@ def test_good_data_pass_and_are_counted(check):
     assert not any(line.startswith('error') for line in lines)
 
 
-def test_every_broken_video_is_a_line_and_the_status_says_so(check, root):
-    files = sorted((root / 'features/train').iterdir())[:3]
-    kept = {path: path.read_bytes() for path in files}
-    try:
-        files[0].unlink()
-        files[1].write_bytes(b'no array')
-        np.save(files[2], np.load(files[2])[:3])
-        status, lines = check('--loaders', 'train_dataloader')
-    finally:
-        for path, content in kept.items():
-            path.write_bytes(content)
+def test_every_broken_video_is_a_line_and_the_status_says_so(check, files):
+    files[0].unlink()
+    files[1].write_bytes(b'no array')
+    np.save(files[2], np.load(files[2])[:3])
+    status, lines = check('--loaders', 'train_dataloader')
     errors = [line for line in lines if line.startswith('error: ')]
     assert (status, len(errors)) == (1, 3)
     assert all(path.stem in error for path, error in zip(files, errors))
@@ -77,17 +81,10 @@ def test_a_model_that_does_not_fit_is_an_error_of_each_loader(options, field, ch
     assert (status, sum(field in line for line in lines)) == (1, 2)
 
 
-def test_features_that_hardly_differ_are_named_once(check, root):
-    files = sorted((root / 'features/train').iterdir())[:3]
-    kept = {path: path.read_bytes() for path in files}
-    try:
-        for path in files:
-            features = np.load(path)
-            np.save(path, 1 + 1e-3 * features)
-        status, lines = check('--loaders', 'train_dataloader')
-    finally:
-        for path, content in kept.items():
-            path.write_bytes(content)
+def test_features_that_hardly_differ_are_named_once(check, files):
+    for path in files:
+        np.save(path, 1 + 1e-3 * np.load(path))
+    status, lines = check('--loaders', 'train_dataloader')
     [warning] = [line for line in lines if line.startswith('warning: ')]
     assert status == 0
     assert all(path.stem in warning for path in files)

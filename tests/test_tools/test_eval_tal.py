@@ -7,10 +7,7 @@ import pytest
 from mmaction.evaluation.functional.eval_detection import ActivityNetLocalization
 from tool_modules import load_tool
 
-
-@pytest.fixture(scope='module')
-def tool():
-    return load_tool('analysis_tools/eval_tal')
+tool = load_tool('analysis_tools/eval_tal')
 
 
 def annotation(label, start, end, **more):
@@ -46,16 +43,16 @@ def rows_of(text):
     return {line[0]: line[1:] for line in lines}
 
 
-def run(tool, folder, capsys, results, *arguments):
+def run(folder, capsys, results, *arguments):
     out = folder / 'out.json'
     tool.main([*(str(folder / name) for name in results), str(folder / 'gt.json'), *arguments, '--json', str(out)])
     figures = {Path(path).name: entry for path, entry in json.loads(out.read_text()).items()}
     return capsys.readouterr().out, figures
 
 
-def test_several_files_give_several_rows(tool, folder, capsys):
+def test_several_files_give_several_rows(folder, capsys):
     results = ['perfect.json', 'mistaken.json']
-    text, figures = run(tool, folder, capsys, results, '--split', str(folder / 'split.txt'), '--tiou', '0.5', '0.7')
+    text, figures = run(folder, capsys, results, '--split', str(folder / 'split.txt'), '--tiou', '0.5', '0.7')
     assert '2 videos, 3 segments of 2 classes' in text
     assert figures['perfect.json']['metrics']['mAP@0.5-0.7'] == 1
     # The mistake comes first among the Diving detections: precision 1/2, then 2/3, lifted to 2/3. Shotput stays 1.
@@ -67,22 +64,22 @@ def test_several_files_give_several_rows(tool, folder, capsys):
     assert rows[str(folder / 'mistaken.json')][:3] == ['83.33'] * 3
 
 
-def test_ambiguous_ranges_are_left_out_and_said(tool, folder, capsys):
+def test_ambiguous_ranges_are_left_out_and_said(folder, capsys):
     arguments = ['--subset', 'test', '--ambiguous', str(folder / 'ambiguous.txt')]
-    text, figures = run(tool, folder, capsys, ['mistaken.json'], *arguments)
+    text, figures = run(folder, capsys, ['mistaken.json'], *arguments)
     assert figures['mistaken.json']['metrics']['mAP@0.1-0.7'] == 1
     assert re.search('1 detections .*ambiguous.* 3 ', text)
 
 
-def test_all_videos_without_split_or_subset(tool, folder, capsys):
-    text, figures = run(tool, folder, capsys, ['perfect.json'], '--preset', 'activitynet', '--per-class')
+def test_all_videos_without_split_or_subset(folder, capsys):
+    text, figures = run(folder, capsys, ['perfect.json'], '--preset', 'activitynet', '--per-class')
     # One Diving of three is in the training video, where nothing was predicted: recall 2/3 at precision 1.
     assert figures['perfect.json']['metrics']['mAP@0.5-0.95'] == pytest.approx((2 / 3 + 1) / 2)
     assert rows_of(text)['Diving'] == ['3', *['66.67'] * 11]
 
 
 @pytest.mark.parametrize('name', ['thumos14', 'gtea'])
-def test_equals_the_official_script_from_file_to_figure(name, tool, data_root, tmp_path):
+def test_equals_the_official_script_from_file_to_figure(name, data_root, tmp_path):
     # Reading counts, too: THUMOS14 has ground-truth segments past the end of a video, which must count as missed.
     rng = np.random.default_rng(0)
     database = json.loads((data_root / name / 'gt_full.json').read_text())['database']
@@ -114,6 +111,6 @@ def test_equals_the_official_script_from_file_to_figure(name, tool, data_root, t
     assert measures['mAP@0.1-0.7'] == pytest.approx(expected.mean(), abs=1e-9)
 
 
-def test_nothing_found_in_the_judged_videos_is_a_result(tool, folder, capsys):
-    _, figures = run(tool, folder, capsys, ['nothing.json'], '--split', str(folder / 'split.txt'))
+def test_nothing_found_in_the_judged_videos_is_a_result(folder, capsys):
+    _, figures = run(folder, capsys, ['nothing.json'], '--split', str(folder / 'split.txt'))
     assert figures['nothing.json']['metrics']['mAP@0.1-0.7'] == 0

@@ -9,45 +9,37 @@ from mmaction.datasets import ActivityNetDataset
 from mmaction.registry import DATASETS
 from mmengine.config import Config
 from mmengine.runner import Runner
+from small_sets import small_config
 from tool_modules import load_tool
 
 from fsptal_mm.datasets.annotations.records import load_annotations
-from fsptal_mm.datasets.synthetic.generator import ensure_synthetic
-from fsptal_mm.utils.configs import merge_options
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope='module')
-def tool():
-    return load_tool('data/export_pseudo_segments')
+tool = load_tool('data/export_pseudo_segments')
 
 
 @pytest.fixture(scope='module')
 def trained(tmp_path_factory):
     """Folder of a small set and a model that was trained on it for a moment, and options that name them."""
     folder = tmp_path_factory.mktemp('export')
-    root = ensure_synthetic(folder / 'set', train_videos=10, test_videos=10)
-    config = Config.fromfile(ROOT / 'configs/base/base_synthetic.py')
-    options = {'data_root': str(root), 'train_cfg.max_epochs': 15, 'train_cfg.val_interval': 100}
-    for part in ('train', 'val', 'test'):
-        options |= {f'{part}_dataloader.num_workers': 0, f'{part}_dataloader.persistent_workers': False}
-        options |= {f'{part}_dataloader.dataset.type': 'PointTALDataset'}
-    merge_options(config, options | {'work_dir': str(folder / 'work'), 'randomness.seed': 0})
+    options = {'train_cfg.max_epochs': 15, 'train_cfg.val_interval': 100, 'randomness.seed': 0}
+    config = small_config(folder, 'base/base_synthetic', **options)
     Runner.from_cfg(config).train()
     config.dump(folder / 'config.py')
     return folder
 
 
-def export(tool, trained, name, *arguments):
+def export(trained, name, *arguments):
     out = trained / name
     tool.main([str(trained / 'config.py'), str(trained / 'work/epoch_15.pth'), str(out), *arguments])
     return out
 
 
-def test_our_reader_gets_one_segment_around_each_point_at_most(tool, trained):
+def test_our_reader_gets_one_segment_around_each_point_at_most(trained):
     source = load_annotations(trained / 'set/annotations.json', subset='train').videos
-    pseudo = load_annotations(export(tool, trained, 'plain.json'), subset='train').videos
+    pseudo = load_annotations(export(trained, 'plain.json'), subset='train').videos
     assert pseudo.keys() == source.keys()
     kept = 0
     for video_id, record in pseudo.items():
@@ -61,8 +53,8 @@ def test_our_reader_gets_one_segment_around_each_point_at_most(tool, trained):
     assert kept + len(missed) == sum(len(record.point_sec) for record in source.values())
 
 
-def test_true_segments_do_not_reach_the_file(tool, trained):
-    honest = export(tool, trained, 'honest.json').read_bytes()
+def test_true_segments_do_not_reach_the_file(trained):
+    honest = export(trained, 'honest.json').read_bytes()
     path = trained / 'set/annotations.json'
     original = path.read_text()
     content = json.loads(original)
@@ -70,16 +62,16 @@ def test_true_segments_do_not_reach_the_file(tool, trained):
         video['segments'] = [{'start_sec': 0.0, 'end_sec': 1.0, 'label': content['classes'][0]}]
     path.write_text(json.dumps(content))
     try:
-        assert export(tool, trained, 'blind.json').read_bytes() == honest
+        assert export(trained, 'blind.json').read_bytes() == honest
     finally:
         path.write_text(original)
 
 
-def test_activitynet_and_mmaction2_say_the_same(tool, trained):
-    plain = load_annotations(export(tool, trained, 'plain.json', '--fill')).videos
-    activitynet = export(tool, trained, 'anet.json', '--fill', '--format', 'opentad', '--fps', '25')
+def test_activitynet_and_mmaction2_say_the_same(trained):
+    plain = load_annotations(export(trained, 'plain.json', '--fill')).videos
+    activitynet = export(trained, 'anet.json', '--fill', '--format', 'opentad', '--fps', '25')
     read = load_annotations(activitynet, classes=trained / 'anet_classes.txt').videos
-    flat = export(tool, trained, 'flat.json', '--fill', '--format', 'mmaction2', '--fps', '25')
+    flat = export(trained, 'flat.json', '--fill', '--format', 'mmaction2', '--fps', '25')
     dataset = ActivityNetDataset(str(flat), pipeline=[dict(type='mmaction.GenerateLocalizationLabels')])
     theirs = {info['video_name']: info for info in map(dataset.__getitem__, range(len(dataset)))}
     for video_id, record in plain.items():
@@ -91,14 +83,14 @@ def test_activitynet_and_mmaction2_say_the_same(tool, trained):
     assert json.loads(activitynet.read_text())['database'][video_id]['frame'] == round(record.duration_sec * 25)
     config = Config.fromfile(trained / 'config.py').train_dataloader.dataset
     ours = DATASETS.build(config | dict(ann_file=str(trained / 'plain.json'), supervision='segments'))
-    assert len(ours) == 10
+    assert len(ours) == 12
     assert ours[0]['data_samples'].snippet_instances.max() >= 0
 
 
-def test_rules_move_segments_but_not_off_their_points(tool, trained):
-    plain = load_annotations(export(tool, trained, 'plain.json')).videos
+def test_rules_move_segments_but_not_off_their_points(trained):
+    plain = load_annotations(export(trained, 'plain.json')).videos
     rules = ['--change-points', '0.5', '--cut', '--blend', '0.25']
-    moved = load_annotations(export(tool, trained, 'moved.json', *rules)).videos
+    moved = load_annotations(export(trained, 'moved.json', *rules)).videos
     for video_id, record in moved.items():
         assert len(record.segments_sec) == len(record.point_sec) >= len(plain[video_id].segments_sec)
         for (start, end), label in zip(record.segments_sec, record.segment_labels):
@@ -108,13 +100,13 @@ def test_rules_move_segments_but_not_off_their_points(tool, trained):
 
 
 @pytest.mark.parametrize('split', ['train', 'test'])
-def test_raw_proposals_are_all_there_is_before_nms(tool, trained, split):
+def test_raw_proposals_are_all_there_is_before_nms(trained, split):
     raw = trained / f'raw_{split}.json'
-    export(tool, trained, 'plain.json', '--raw-proposals', str(raw), '--split', split)
+    export(trained, 'plain.json', '--raw-proposals', str(raw), '--split', split)
     found = json.loads(raw.read_text())['results']
     config = Config.fromfile(trained / 'config.py')
     _, predicted = tool.predict(config, trained / 'work/epoch_15.pth', split)
-    assert (len(found), found.keys()) == (10, predicted.keys())
+    assert (len(found), found.keys()) == (dict(train=12, test=10)[split], predicted.keys())
     classes = json.loads((trained / 'set/annotations.json').read_text())['classes']
     for video_id, rows in found.items():
         detections = predicted[video_id]['detections']

@@ -3,10 +3,7 @@ import json
 import pytest
 from tool_modules import load_tool
 
-
-@pytest.fixture(scope='module')
-def tool():
-    return load_tool('experiments/labelling_rounds')
+tool = load_tool('experiments/labelling_rounds')
 
 
 ROUNDS = [dict(points=10, mAP=20.0, videos=['a']), dict(points=20, mAP=15.0, videos=['a', 'b']),
@@ -23,12 +20,12 @@ ROUNDS = [dict(points=10, mAP=20.0, videos=['a']), dict(points=20, mAP=15.0, vid
         (41.0, None),
     ],
 )
-def test_points_are_counted_to_the_first_time_that_a_map_is_reached(tool, target, expected):
+def test_points_are_counted_to_the_first_time_that_a_map_is_reached(target, expected):
     needed = tool.points_needed(ROUNDS, target)
     assert needed == expected if expected else needed != needed
 
 
-def test_the_report_compares_seed_by_seed_with_the_last_map_at_random(tool):
+def test_the_report_compares_seed_by_seed_with_the_last_map_at_random():
     text = tool.report({'suggested': {0: ROUNDS}, 'random': {0: [dict(points=90, mAP=25.0, videos=['a', 'd', 'e'])]}})
     (line,) = [line for line in text.splitlines() if line.startswith('seed 0')]
     assert '90 points' in line
@@ -36,7 +33,7 @@ def test_the_report_compares_seed_by_seed_with_the_last_map_at_random(tool):
 
 
 @pytest.mark.slow
-def test_strategies_begin_alike_and_finished_rounds_are_not_run_again(tool, tmp_path, capsys):
+def test_strategies_begin_alike_and_finished_rounds_are_not_run_again(tmp_path, capsys):
     embedded = tmp_path / 'embedded'
     sizes = [f'{name}_dataloader.dataset.generator.{subset}_videos={count}'
              for name in ('train', 'test') for subset, count in (('train', 6), ('test', 2))]  # fmt: skip

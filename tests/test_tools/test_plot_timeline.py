@@ -7,10 +7,7 @@ from small_sets import save_untrained, small_config
 from tiny_videos import write_video
 from tool_modules import load_tool
 
-
-@pytest.fixture(scope='module')
-def tool():
-    return load_tool('analysis_tools/plot_timeline')
+tool = load_tool('analysis_tools/plot_timeline')
 
 
 @pytest.fixture(scope='module')
@@ -25,7 +22,7 @@ def models(tmp_path_factory):
 
 
 @pytest.fixture
-def drawn(tool, monkeypatch):
+def drawn(monkeypatch):
     """Timelines by the file that they were drawn into; nothing is drawn."""
     timelines = {}
     monkeypatch.setattr(
@@ -34,7 +31,7 @@ def drawn(tool, monkeypatch):
     return timelines
 
 
-def test_two_models_and_results_beneath_each_other_on_test_videos(tool, models, drawn, tmp_path):
+def test_two_models_and_results_beneath_each_other_on_test_videos(models, drawn, tmp_path):
     found = [{'label': 'javelin', 'segment': [1, 2], 'score': 0.5}, {'label': 'unknown', 'segment': [1, 2], 'score': 1}]
     (tmp_path / 'r.json').write_text(json.dumps({'results': {'test_001': found}}))
     tool.main([*models, '--results', str(tmp_path / 'r.json'), '--names', 'ours', 'LACP', 'file'])
@@ -51,7 +48,7 @@ def test_two_models_and_results_beneath_each_other_on_test_videos(tool, models, 
     assert timeline.classes[file.proposals.labels[0]] == 'javelin'
 
 
-def test_training_videos_show_what_they_are_trained_on(tool, models, drawn, tmp_path):
+def test_training_videos_show_what_they_are_trained_on(models, drawn, tmp_path):
     tool.main([*models[:2], '--split', 'train', '--videos', 'train_003', '--out', str(tmp_path / 'one.svg')])
     (timeline,) = drawn.values()
     (track,) = timeline.tracks
@@ -64,7 +61,7 @@ def test_training_videos_show_what_they_are_trained_on(tool, models, drawn, tmp_
     assert len(track.curves.scores) > timeline.duration_sec / 0.64  # extended
 
 
-def test_results_files_alone_with_frames(tool, tmp_path, capsys):
+def test_results_files_alone_with_frames(tmp_path, capsys):
     entries = [{'label': 'wave', 'segment': [1, 3], 'score': 0.5}]
     (tmp_path / 'a.json').write_text(json.dumps({'results': {'clip': entries, 'lost': entries}}))
     (tmp_path / 'videos').mkdir()

@@ -3,10 +3,7 @@ import json
 import pytest
 from tool_modules import load_tool
 
-
-@pytest.fixture(scope='module')
-def tool():
-    return load_tool('analysis_tools/pseudo_label_quality')
+tool = load_tool('analysis_tools/pseudo_label_quality')
 
 
 def write_run(folder, name, ends):
@@ -20,7 +17,7 @@ def write_run(folder, name, ends):
     return str(folder / name)
 
 
-def test_runs_are_compared_as_table_json_and_plot(tool, tmp_path, capsys):
+def test_runs_are_compared_as_table_json_and_plot(tmp_path, capsys):
     runs = [write_run(tmp_path, 'a', {0: 1, 10: 2}), write_run(tmp_path, 'b', {10: 8})]
     out = ['--json', str(tmp_path / 'q.json'), '--plot', str(tmp_path / 'q.svg')]
     tool.main([*runs, '--names', 'first', 'second', *out])
@@ -35,7 +32,7 @@ def test_runs_are_compared_as_table_json_and_plot(tool, tmp_path, capsys):
 
 
 @pytest.mark.parametrize('option, name', [('--json', 'q.json'), ('--plot', 'q.png')])
-def test_what_cannot_be_written_is_said_in_one_line(tool, tmp_path, option, name):
+def test_what_cannot_be_written_is_said_in_one_line(tmp_path, option, name):
     (tmp_path / 'file').touch()
     with pytest.raises(SystemExit, match=rf'^error: .*/file/{name}: '):
         tool.main([write_run(tmp_path, 'a', {0: 1}), option, str(tmp_path / 'file' / name)])

@@ -9,10 +9,7 @@ from tool_modules import load_tool
 from fsptal_mm.structures import Instances
 from fsptal_mm.utils.errors import InputError
 
-
-@pytest.fixture(scope='module')
-def tool():
-    return load_tool('analysis_tools/rank_checkpoints')
+tool = load_tool('analysis_tools/rank_checkpoints')
 
 
 @pytest.fixture
@@ -25,7 +22,7 @@ def checkpoints(config, tmp_path):
     return [save_untrained(config, tmp_path / f'epoch_{seed}.pth', seed) for seed in (0, 1)]
 
 
-def test_rows_of_checkpoints(tool, config, checkpoints):
+def test_rows_of_checkpoints(config, checkpoints):
     rows = tool.rank(config, checkpoints, points_only=False)
     assert list(rows) == checkpoints
     for row in rows.values():
@@ -43,7 +40,7 @@ def test_rows_of_checkpoints(tool, config, checkpoints):
     assert 'in 3 held-out videos' in text
 
 
-def test_what_is_reported(tool):
+def test_what_is_reported():
     def row(*values):
         return dict(zip(['point/mAP', 'held-out mAP (analysis)', 'test mAP (analysis)'], values))
 
@@ -65,7 +62,7 @@ def test_what_is_reported(tool):
     assert re.search(r'\| late +\| +20\.00 \| +3\d\.\d+ \|', text), 'its standard error'
 
 
-def test_a_checkpoint_that_knows_the_held_out_videos(tool, config, tmp_path):
+def test_a_checkpoint_that_knows_the_held_out_videos(config, tmp_path):
     path = save_untrained(config, tmp_path / 'all.pth')
     content = torch.load(path)
     config.train_dataloader.dataset.fold = None
@@ -78,9 +75,8 @@ def test_a_checkpoint_that_knows_the_held_out_videos(tool, config, tmp_path):
 @pytest.mark.parametrize(
     'measures, expected', [({'point/mAP': 0.5}, '--points-only'), ({'tal/mAP@0.5': 0.5}, 'points in')]
 )
-def test_missing_labels_are_named(tool, config, checkpoints, monkeypatch, measures, expected):
-    monkeypatch.setattr(
-        tool, 'run_metrics', lambda *arguments: measures
-    )  # what is left where labels of one kind are missing
+def test_missing_labels_are_named(config, checkpoints, monkeypatch, measures, expected):
+    # Only these measures are left if labels of the other kind are missing.
+    monkeypatch.setattr(tool, 'run_metrics', lambda *arguments: measures)
     with pytest.raises(InputError, match=expected):
         tool.rank(config, checkpoints, points_only=False)
