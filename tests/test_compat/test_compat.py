@@ -1,6 +1,5 @@
 import json
 import os
-import re
 import socket
 import subprocess
 import sys
@@ -43,31 +42,16 @@ def outcomes(tmp_path_factory):
     return json.loads(run_python(WORKER, 'symptoms', str(tmp_path_factory.mktemp('symptoms')), **variables))
 
 
+PROBES = ('drn', 'numpy_trapz', 'checkpoint', 'hub_config', 'base_config', 'clone_in_the_way', 'pytorch', 'slurm',
+          'mpi', 'data_parallel', 'amp')  # fmt: skip
+
+
 @pytest.mark.processes
-@pytest.mark.parametrize(
-    'probe, symptom',
-    [
-        ('drn', "No module named 'mmaction.models.localizers.drn'"),
-        ('numpy_trapz', "has no attribute 'trapz'"),
-        ('checkpoint', 'HistoryBuffer was not an allowed global'),
-        ('hub_config', 'pkg_resources'),
-        ('base_config', 'pkg_resources'),
-        ('clone_in_the_way', 'pkg_resources'),
-        ('pytorch', '_cuda_setDevice'),
-        ('slurm', '_cuda_setDevice'),
-        ('mpi', '_cuda_setDevice'),
-        ('data_parallel', 'device_ids'),
-        ('amp', 'only available training on gpu'),
-    ],
-)
-def test_repair_removes_the_symptom(outcomes, probe, symptom):
-    before, after = outcomes['before'][probe], outcomes['after'][probe]
-    assert after is None
-    if before is None:
+@pytest.mark.parametrize('probe', PROBES)
+def test_repair_removes_the_symptom(outcomes, probe):
+    assert outcomes['after'][probe] is None
+    if outcomes['before'][probe] is None:
         pytest.skip(f'the installed host libraries do not have this fault: {probe}')
-    if '_cuda_setDevice' in symptom and torch.backends.cuda.is_built():
-        symptom = 'NVIDIA|CUDA'  # a CUDA build without a device words it in another way
-    assert re.search(symptom, before)
 
 
 @pytest.mark.processes
