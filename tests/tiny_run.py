@@ -7,6 +7,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.runner import Runner
 from plain_files import plain_video, write_plain
 
+MINERS = dict(FSPTALHead='PseudoLabelMiner', PointTALHead='PseudoLabelMiner', LACPHead='LACPSeedMiner')
 LENGTHS = (9, 16, 23, 12, 30)  # an odd number of videos: two processes have unequal shares
 WRAPPERS = dict(
     RepeatDataset=lambda dataset: dict(type='RepeatDataset', dataset=dataset, times=2),
@@ -26,6 +27,31 @@ def write_data(folder, segments=True):
         of_video = [(time - 1.5, time + 1.5, label) for time, label in rows] if segments else []
         videos[f'v{number}'] = plain_video(of_video, rows, subset='train', duration_sec=float(length))
     write_plain(folder / 'ann.json', 'ab', videos)
+
+
+def make_loader(folder, batch_size=1, steps=(), shuffle=False, sampler=(), loader=(), **dataset):
+    """Config of a loader of these videos; ``steps`` are further transforms, behind the one that loads the features."""
+    pipeline = ['LoadSnippetFeatures', *steps, 'PointsToSnippets', 'PackPointTALInputs']
+    return dict(
+        batch_size=batch_size,
+        num_workers=0,
+        sampler=dict(type='DefaultSampler', shuffle=shuffle, **dict(sampler)),
+        dataset=dict(
+            type='PointTALDataset',
+            data_root=str(folder),
+            ann_file='ann.json',
+            data_prefix=dict(feature='features'),
+            grid=dict(snippet_sec=1.0),
+            pipeline=[dict(type=step) for step in pipeline],
+        )
+        | dataset,
+        **dict(loader),
+    )
+
+
+def hook_of(runner, kind):
+    """The hook of a class."""
+    return next(hook for hook in runner.hooks if isinstance(hook, kind))
 
 
 def make_runner(
@@ -50,29 +76,17 @@ def make_runner(
     register_all_modules()
     if not (folder / 'ann.json').is_file():
         write_data(folder)
-    pipeline = ['LoadSnippetFeatures', *steps, 'PointsToSnippets', 'ExtendPointLabels', 'PackPointTALInputs']
     head = dict(type='FSPTALHead', num_classes=2, in_channels=8) | dict(head)
-    if head['type'] not in ('MILHead', 'DELUHead'):
-        miner = 'LACPSeedMiner' if head['type'] == 'LACPHead' else 'PseudoLabelMiner'
+    if miner := MINERS.get(head['type']):
         head['miner'] = dict(type=miner, background_threshold=0.5, action_threshold=0.5)
-    dataset = dict(
-        type='PointTALDataset',
-        data_root=str(folder),
-        ann_file='ann.json',
-        data_prefix=dict(feature='features'),
-        grid=dict(snippet_sec=1.0),
-        pipeline=[dict(type=step) for step in pipeline],
-    )
+    train_loader = make_loader(folder, 2, steps, shuffle=True, loader=loader)
+    dataset = train_loader['dataset']
+    dataset['pipeline'].insert(-1, dict(type='ExtendPointLabels'))
+    if wrapper:
+        train_loader['dataset'] = WRAPPERS[wrapper](dataset)
     settings = dict(
         model=dict(type='PointTAL', embedding=dict(type=trunk, in_channels=6, out_channels=8), head=head),
-        train_dataloader=dict(
-            batch_size=2,
-            num_workers=workers,
-            persistent_workers=workers > 0,
-            sampler=dict(type='DefaultSampler', shuffle=True),
-            dataset=WRAPPERS[wrapper](dataset) if wrapper else dataset,
-            **dict(loader),
-        ),
+        train_dataloader=train_loader | dict(num_workers=workers, persistent_workers=workers > 0),
         optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=lr)),
         train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=epochs),
         default_hooks=dict(checkpoint=dict(type='CheckpointHook', interval=1)),

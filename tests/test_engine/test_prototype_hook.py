@@ -4,15 +4,11 @@ from tiny_run import batches, make_runner
 
 from fsptal_mm.utils.errors import InputError
 
-MODEL = dict(
-    type='PointTAL',
-    embedding=dict(type='SnippetEmbedding', in_channels=6, out_channels=8),
-    head=dict(type='HRProHead', num_classes=2, in_channels=8, momentum=0.0, encoder=dict(num_heads=2)),
-)
+HEAD = dict(type='HRProHead', momentum=0.0, encoder=dict(num_heads=2))
 
 
 def test_prototypes_are_means_at_all_points_of_the_first_weights(tmp_path):
-    runner = make_runner(tmp_path, [dict(type='PrototypeHook')], model=MODEL)  # a learning rate of 0: the weights stay
+    runner = make_runner(tmp_path, [dict(type='PrototypeHook')], HEAD)  # a learning rate of 0: the weights stay
     runner.train()
     model = runner.model.eval()
     prototypes = model.head.memory.prototypes.clone()

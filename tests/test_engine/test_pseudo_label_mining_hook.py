@@ -6,7 +6,7 @@ import pytest
 import torch
 from forks import forked, in_two_processes
 from mmengine.dataset import pseudo_collate
-from tiny_run import LENGTHS, batches, make_runner, write_data
+from tiny_run import LENGTHS, batches, hook_of, make_runner, write_data
 
 from fsptal_mm.engine import PseudoLabelMiningHook
 from fsptal_mm.evaluation.label_quality import MEASURES, quality_over_training
@@ -18,8 +18,8 @@ def mining(**kwargs):
     return dict(type='PseudoLabelMiningHook', **kwargs)
 
 
-def hook_of(runner):
-    return next(hook for hook in runner.hooks if isinstance(hook, PseudoLabelMiningHook))
+def store_of(runner):
+    return hook_of(runner, PseudoLabelMiningHook).store
 
 
 def assert_same(found, expected):
@@ -51,7 +51,7 @@ def follow(head):
 def test_a_pass_mines_what_the_head_mines_at_a_step_with_the_same_weights(tmp_path, head):
     runner = make_runner(tmp_path, [mining()], dict(type=head))  # a learning rate of 0: the weights stay
     runner.train()
-    model, store = runner.model.train(), hook_of(runner).store
+    model, store = runner.model.train(), store_of(runner)
     assert set(store) == {f'v{number}' for number in range(len(LENGTHS))}
     mined = 0
     for inputs, samples in batches(runner):
@@ -81,12 +81,12 @@ def test_stored_labels_train_as_live_ones_do_and_do_not_follow_the_weights(tmp_p
     for live in (True, False):
         runner = make_runner(tmp_path, [mining(live=live)], dict(dropout=0.0), name=str(live))
         runner.train()
-        runner.model.head.train_on('mined' if live else hook_of(runner).store)
+        runner.model.head.train_on('mined' if live else store_of(runner))
         losses[live] = [
             runner.model.head.loss(runner.model.embed(inputs), samples) for inputs, samples in batches(runner)
         ]
     assert losses[True] == losses[False]
-    head, store = runner.model.head, hook_of(runner).store
+    head, store = runner.model.head, store_of(runner)
     inputs, samples = next(batches(runner))
     batch = runner.model.embed(inputs)
     before = head.mine(batch, samples)
@@ -140,7 +140,7 @@ def test_the_head_is_left_as_it_was_built_and_forgets_an_earlier_run(tmp_path):
     head.mine = lambda *args: seen.append((runner.epoch, told[-1])) or mine(*args)
     runner.train()
     assert [labels for epoch, labels in seen if epoch == 0] == ['points'] * 3
-    assert seen[-1] == (1, hook_of(runner).store)
+    assert seen[-1] == (1, store_of(runner))
     assert told[-1] == 'mined'
 
 
@@ -156,7 +156,7 @@ def test_after_a_resume_the_store_is_made_from_the_weights(tmp_path):
     runner.train()
     # Epoch 1 is no multiple of the interval, but a resumed process has no labels.
     assert [path.name for path in (tmp_path / 'resumed/pseudo_labels').iterdir()] == ['epoch_1.json']
-    model, store = runner.model, hook_of(runner).store
+    model, store = runner.model, store_of(runner)
     assert used == ['mined'] * 3 + [store] * 3  # three batches in the pass and in the epoch
     saved = torch.load(checkpoint)
     assert not any('store' in key for key in (*saved, *saved['state_dict'], *saved['message_hub']['runtime_info']))
@@ -170,7 +170,7 @@ def run_rank(rank, folder):
     runner = make_runner(folder, [mining(live=False, dump=True)], name='ranks', launcher='pytorch')
     runner.train()
     assert runner.distributed
-    (folder / f'store{rank}.pkl').write_bytes(pickle.dumps(hook_of(runner).store))
+    (folder / f'store{rank}.pkl').write_bytes(pickle.dumps(store_of(runner)))
 
 
 @forked
@@ -180,7 +180,7 @@ def test_every_rank_holds_the_store_of_one(tmp_path):
     runner = make_runner(tmp_path, [mining(dump=True)], name='alone')
     runner.train()
     for rank in range(2):
-        assert_same(pickle.loads((tmp_path / f'store{rank}.pkl').read_bytes()), hook_of(runner).store)
+        assert_same(pickle.loads((tmp_path / f'store{rank}.pkl').read_bytes()), store_of(runner))
     dumps = [(tmp_path / name / 'pseudo_labels/epoch_0.json').read_text() for name in ('ranks', 'alone')]
     assert dumps[0] == dumps[1]
 
@@ -215,7 +215,7 @@ def test_true_segments_are_for_analysis_alone(tmp_path):
         write_data(folder, segments)
         runner = make_runner(folder, [mining(analysis=analysis)])
         runner.train()
-        stores.append(hook_of(runner).store)
+        stores.append(store_of(runner))
         names = list(runner.message_hub.log_scalars)
         assert any(name.startswith('mining/') for name in names)
         assert any(name.startswith('analysis/') for name in names) == (segments and analysis)
@@ -226,7 +226,7 @@ def test_true_segments_are_for_analysis_alone(tmp_path):
 def test_a_video_of_another_length_than_mined_is_named(tmp_path):
     runner = make_runner(tmp_path, [mining(live=False)])
     runner.train()
-    runner.model.head.train_on(hook_of(runner).store)
+    runner.model.head.train_on(store_of(runner))
     inputs, samples = next(batches(runner))
     samples[0].set_metainfo(dict(num_snippets=samples[0].num_snippets + 1))
     with pytest.raises(InputError, match='video v0: number of snippets'):

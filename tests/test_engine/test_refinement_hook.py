@@ -4,9 +4,9 @@ import json
 
 import pytest
 import torch
+from forks import forked, in_two_processes
 from mmaction.registry import MODELS
-from test_scale import forked, in_two_processes, loader
-from tiny_run import make_runner, write_data
+from tiny_run import make_loader, make_runner, write_data
 
 from fsptal_mm.apis.model_loading import load_local_checkpoint
 from fsptal_mm.models.task_modules import candidate_sampler
@@ -198,7 +198,7 @@ def test_a_checkpoint_of_two_stages_is_whole_and_one_of_stage_1_leaves_the_secon
 
 
 def train_rank(rank, folder):
-    settings = dict(model=without_chance(), train_dataloader=loader(folder, 1, videos=4), launcher='pytorch')
+    settings = dict(model=without_chance(), train_dataloader=make_loader(folder, 1, indices=4), launcher='pytorch')
     settings['cfg'] = dict(find_unused_parameters=True)
     runner = make_refined_runner(folder, dict(begin=1), epochs=3, name='two', **settings)
     runner.train()
@@ -222,7 +222,7 @@ def test_two_processes_train_both_stages_as_one(tmp_path, monkeypatch):
     in_two_processes(train_rank, tmp_path)
     ranks = [torch.load(tmp_path / f'rank{rank}.pth') for rank in range(2)]
     assert equal(*ranks)
-    batches_of_two = dict(train_dataloader=loader(tmp_path, 2, videos=4))
+    batches_of_two = dict(train_dataloader=make_loader(tmp_path, 2, indices=4))
     one = make_refined_runner(tmp_path, dict(begin=1), without_chance(), epochs=3, name='one', **batches_of_two)
     start = one.model.state_dict()
     start = {name: value.clone() for name, value in start.items()}

@@ -1,7 +1,7 @@
 import pytest
 import torch
 from mmengine.config import Config
-from tiny_run import LENGTHS, make_runner, same_weights
+from tiny_run import LENGTHS, hook_of, make_runner, same_weights
 
 from fsptal_mm.engine import RefreshHook
 from fsptal_mm.structures import SegmentLabels, VideoLabels
@@ -24,10 +24,6 @@ def refreshing(folder, epochs=3, name='run', at=(2,), **kwargs):
     return make_runner(folder, hooks, model=MODEL, optim_wrapper=ADAM, epochs=epochs, name=name, cfg=config)
 
 
-def hook_of(runner):
-    return next(hook for hook in runner.hooks if isinstance(hook, RefreshHook))
-
-
 def weights(path):
     return torch.load(path, weights_only=False)
 
@@ -42,7 +38,7 @@ def trained(tmp_path_factory):
 
 def test_labels_grow_once_and_are_in_the_checkpoints(trained):
     folder, runner = trained
-    store = hook_of(runner).store
+    store = hook_of(runner, RefreshHook).store
     assert set(store) == {f'v{number}' for number in range(len(LENGTHS))}
     labelled = {video: int((labels.snippet_instances >= 0).any(1).sum()) for video, labels in store.items()}
     given = {video: int(labels.given.sum()) for video, labels in store.items()}
@@ -107,7 +103,7 @@ def test_a_head_without_labels_of_its_own_is_refused(tmp_path):
 
 
 def test_mining_at_every_step_is_refused_for_sfnet(tmp_path):
-    runner = make_runner(tmp_path, [dict(type='PseudoLabelMiningHook')], model=MODEL)
+    runner = make_runner(tmp_path, [dict(type='PseudoLabelMiningHook')], dict(type='SFNetHead'))
     with pytest.raises(InputError, match='RefreshHook'):
         runner.train()
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from mmengine.runner import CheckpointLoader, save_checkpoint
-from tiny_run import make_runner, write_data
+from tiny_run import make_loader, make_runner, write_data
 
 import fsptal_mm.evaluation  # noqa: F401  (registers the metrics)
 from fsptal_mm.engine.hooks import run_checks_hook
@@ -21,19 +21,9 @@ def rewritten(folder, change):
     return 'other.json'
 
 
-def loader(folder, ann_file='ann.json', wrapper=None, **options):
-    pipeline = ['LoadSnippetFeatures', 'PointsToSnippets', 'PackPointTALInputs']
-    dataset = dict(
-        type='PointTALDataset',
-        data_root=str(folder),
-        ann_file=ann_file,
-        data_prefix=dict(feature='features'),
-        grid=dict(snippet_sec=1.0),
-        pipeline=[dict(type=step) for step in pipeline],
-        test_mode=True,
-    )
-    dataset = dict(type=wrapper, datasets=[dataset]) if wrapper else dataset
-    return dict(batch_size=1, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False), dataset=dataset)
+def loader(folder, ann_file='ann.json', wrapper=None):
+    found = make_loader(folder, ann_file=ann_file, test_mode=True)
+    return found | dict(dataset=dict(type=wrapper, datasets=[found['dataset']])) if wrapper else found
 
 
 def judge(folder, ann_file, name, wrapper=None):

@@ -4,28 +4,11 @@ import pytest
 import torch
 from forks import forked, in_two_processes
 from mmengine.dataset import pseudo_collate
-from tiny_run import make_runner, write_data
+from tiny_run import make_loader, make_runner, write_data
 
 from fsptal_mm.models.heads import lacp_head
 
 HEADS = ('PointTALHead', 'FSPTALHead', 'LACPHead', 'MILHead')
-
-
-def loader(folder, batch_size, videos=5, **sampler):
-    """Config of a loader over the first videos in the order of the annotation."""
-    return dict(
-        batch_size=batch_size,
-        sampler=dict(type='DefaultSampler', shuffle=False, **sampler),
-        dataset=dict(
-            type='PointTALDataset',
-            data_root=str(folder),
-            ann_file='ann.json',
-            data_prefix=dict(feature='features'),
-            grid=dict(snippet_sec=1.0),
-            indices=videos,
-            pipeline=[dict(type=step) for step in ('LoadSnippetFeatures', 'PointsToSnippets', 'PackPointTALInputs')],
-        ),
-    )
 
 
 def train(folder, name, head='FSPTALHead', **kwargs):
@@ -70,13 +53,13 @@ def test_two_processes_train_as_one_on_the_same_batches(tmp_path, head, unequal,
     write_data(tmp_path)
     # Rank r has videos r, r + 2, ...: together the same batches as one process with twice the batch size. Unequal
     # shares do not occur by default, where the sampler repeats videos; here rank 0 has one more.
-    settings = dict(batch_size=3, round_up=False) if unequal else dict(batch_size=1, videos=4)
-    in_two_processes(train_rank, tmp_path, head, loader(tmp_path, **settings))
+    settings = dict(batch_size=3, sampler=dict(round_up=False)) if unequal else dict(batch_size=1, indices=4)
+    in_two_processes(train_rank, tmp_path, head, make_loader(tmp_path, **settings))
     ranks = [torch.load(tmp_path / f'rank{rank}.pth') for rank in range(2)]
     assert all(torch.equal(value, ranks[1][name]) for name, value in ranks[0].items())
     settings['batch_size'] *= 2
     start = weights(make_runner(tmp_path, head=dict(type=head), name='start'))
-    one = train(tmp_path, 'one', head, train_dataloader=loader(tmp_path, **settings))
+    one = train(tmp_path, 'one', head, train_dataloader=make_loader(tmp_path, **settings))
     assert moved(one, start) > 0.01
     assert_close(ranks[0], weights(one))
 
@@ -90,7 +73,7 @@ def test_accumulated_gradients_are_those_of_the_bigger_batch(tmp_path, head, no_
             tmp_path,
             f'by{count}',
             head,
-            train_dataloader=loader(tmp_path, 4 // count, videos=4),
+            train_dataloader=make_loader(tmp_path, 4 // count, indices=4),
             optim_wrapper=dict(type='OptimWrapper', optimizer=optimizer, accumulative_counts=count),
         )
         for count in (1, 4)

@@ -2,7 +2,7 @@ from copy import deepcopy
 
 import pytest
 import torch
-from tiny_run import LENGTHS, make_runner, same_weights, write_data
+from tiny_run import LENGTHS, make_loader, make_runner, same_weights, write_data
 
 from fsptal_mm.engine import StageHook
 from fsptal_mm.utils.errors import InputError
@@ -19,19 +19,9 @@ ADAM = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=0.01, weight_dec
 
 
 def staged(folder, epochs=4, name='run', at=(1, 2), **kwargs):
-    folder.mkdir(exist_ok=True)
     if not (folder / 'ann.json').is_file():
         write_data(folder)
-    pipeline = ['LoadSnippetFeatures', 'PointsToSnippets', 'PackPointTALInputs']
-    dataset = dict(
-        type='PointTALDataset',
-        data_root=str(folder),
-        ann_file='ann.json',
-        data_prefix=dict(feature='features'),
-        grid=dict(snippet_sec=1.0),
-        pipeline=[dict(type=step) for step in pipeline],
-    )
-    loader = dict(batch_size=2, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=True), dataset=dataset)
+    loader = make_loader(folder, 2, shuffle=True)
     hooks = [dict(type='StageHook', epochs=list(at)), dict(type='EpochSeedHook')]
     options = dict(model=deepcopy(MODEL), optim_wrapper=ADAM, train_dataloader=loader) | kwargs
     return make_runner(folder, hooks, epochs=epochs, name=name, **options)

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from tiny_run import make_runner, write_data
+from tiny_run import make_loader, make_runner, write_data
 
 from fsptal_mm.utils.errors import InputError
 
@@ -16,10 +16,8 @@ def make_drawing_runner(folder, *hooks, **settings):
 
 def validation(folder):
     """Settings that validate on the training videos."""
-    loader = dict(make_runner(folder, name='plain')._train_dataloader, batch_size=1)
-    loader['sampler'] = dict(type='DefaultSampler', shuffle=False)
-    steps = [step for step in loader['dataset']['pipeline'] if step['type'] != 'ExtendPointLabels']
-    loader['dataset'] = dict(loader['dataset'], test_mode=True, pipeline=steps)
+    write_data(folder)
+    loader = make_loader(folder, test_mode=True)
     return dict(val_dataloader=loader, val_evaluator=dict(type='TALMetric'), val_cfg=dict(type='ValLoop'))
 
 
