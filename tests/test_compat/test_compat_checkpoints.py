@@ -99,3 +99,22 @@ def test_raw_bytes_never_become_pointers(tmp_path):
                 CheckpointLoader.load_checkpoint(str(path))
         else:
             assert CheckpointLoader.load_checkpoint(str(path)).dtype.names is None
+
+
+@pytest.mark.parametrize('as_zip', [True, False])
+@pytest.mark.parametrize('kept', [0, 1, 100, -1])
+def test_truncated_checkpoint_is_named(tmp_path, kept, as_zip):
+    path = tmp_path / 'epoch_3.pth'
+    torch.save({'state_dict': torch.nn.Linear(50, 20).state_dict()}, path, _use_new_zipfile_serialization=as_zip)
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(InputError, match=r'epoch_3\.pth: found'):
+        CheckpointLoader.load_checkpoint(str(path))
+
+
+@pytest.mark.parametrize('content', ['<html>404</html>', None], ids=['what a failed download leaves', 'no file'])
+def test_other_files_are_no_checkpoints(tmp_path, content):
+    path = tmp_path / 'page.pth'
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(InputError, match=r'page\.pth: found'):
+        CheckpointLoader.load_checkpoint(str(path))
