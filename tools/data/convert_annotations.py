@@ -38,7 +38,7 @@ def parse_args(argv):
     parser.add_argument(
         '--point-file',
         nargs='+',
-        help='points: csv, txt, JSON, or an export of an annotation tool; one file for each annotator, one of whom gives the points of a video',
+        help='points: csv, txt, JSON, or an export of an annotation tool; of several with the same video, one is used',
     )
     parser.add_argument(
         '--columns',
