@@ -1,5 +1,14 @@
-custom_hooks = [dict(interval=10, type='PseudoLabelMiningHook')]
-custom_imports = dict(allow_failed_imports=False, imports=['fsptal_mm'])
+auto_scale_lr = dict(base_batch_size=16, enable=False)
+custom_hooks = [
+    dict(interval=10, type='PseudoLabelMiningHook'),
+]
+custom_imports = dict(
+    allow_failed_imports=False,
+    imports=[
+        'fsptal_mm',
+    ],
+)
+data_root = 'data/THUMOS14'
 default_hooks = dict(
     checkpoint=dict(interval=10, max_keep_ckpts=3, save_last=True, type='CheckpointHook'),
     epoch_seed=dict(type='EpochSeedHook'),
@@ -12,6 +21,14 @@ default_hooks = dict(
     timer=dict(type='IterTimerHook'),
 )
 default_scope = 'mmaction'
+env_cfg = dict(
+    cudnn_benchmark=False, dist_cfg=dict(backend='nccl'), mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0)
+)
+feature_dim = 2048
+grid = dict(fps=25, snippet_frames=16)
+load_from = None
+log_level = 'INFO'
+log_processor = dict(by_epoch=True, type='LogProcessor', window_size=20)
 model = dict(
     embedding=dict(in_channels=2048, type='AffinityEmbedding'),
     head=dict(
@@ -35,6 +52,37 @@ model = dict(
     ),
     type='PointTAL',
 )
+optim_wrapper = dict(optimizer=dict(lr=0.0001, type='Adam'), type='OptimWrapper')
+param_scheduler = []
+resume = False
+test_cfg = dict(type='TestLoop')
+test_dataloader = dict(
+    batch_size=1,
+    dataset=dict(
+        ann_file='gt.json',
+        data_prefix=dict(flow='features/test/flow', rgb='features/test/rgb'),
+        data_root='data/THUMOS14',
+        grid=dict(fps=25, snippet_frames=16),
+        pipeline=[
+            dict(type='LoadSnippetFeatures'),
+            dict(type='PointsToSnippets'),
+            dict(type='PackPointTALInputs'),
+        ],
+        split_file='split_test.txt',
+        test_mode=True,
+        type='PointTALDataset',
+    ),
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(shuffle=False, type='DefaultSampler'),
+)
+test_evaluator = dict(preset='thumos14', type='TALMetric')
+test_pipeline = [
+    dict(type='LoadSnippetFeatures'),
+    dict(type='PointsToSnippets'),
+    dict(type='PackPointTALInputs'),
+]
+train_cfg = dict(max_epochs=1500, type='EpochBasedTrainLoop', val_interval=1500)
 train_dataloader = dict(
     batch_size=16,
     dataset=dict(
@@ -57,14 +105,25 @@ train_dataloader = dict(
     persistent_workers=True,
     sampler=dict(shuffle=True, type='DefaultSampler'),
 )
-test_dataloader = dict(
+train_pipeline = [
+    dict(type='LoadSnippetFeatures'),
+    dict(type='PointsToSnippets'),
+    dict(label_weight=2.5, neighbour_weight=1.67, type='ExtendPointLabels'),
+    dict(type='PackPointTALInputs'),
+]
+val_cfg = dict(type='ValLoop')
+val_dataloader = dict(
     batch_size=1,
     dataset=dict(
         ann_file='gt.json',
         data_prefix=dict(flow='features/test/flow', rgb='features/test/rgb'),
         data_root='data/THUMOS14',
         grid=dict(fps=25, snippet_frames=16),
-        pipeline=[dict(type='LoadSnippetFeatures'), dict(type='PointsToSnippets'), dict(type='PackPointTALInputs')],
+        pipeline=[
+            dict(type='LoadSnippetFeatures'),
+            dict(type='PointsToSnippets'),
+            dict(type='PackPointTALInputs'),
+        ],
         split_file='split_test.txt',
         test_mode=True,
         type='PointTALDataset',
@@ -73,6 +132,13 @@ test_dataloader = dict(
     persistent_workers=True,
     sampler=dict(shuffle=False, type='DefaultSampler'),
 )
-test_evaluator = dict(preset='thumos14', type='TALMetric')
-val_dataloader = test_dataloader
-val_evaluator = test_evaluator
+val_evaluator = dict(preset='thumos14', type='TALMetric')
+vis_backends = [
+    dict(type='LocalVisBackend'),
+]
+visualizer = dict(
+    type='TALVisualizer',
+    vis_backends=[
+        dict(type='LocalVisBackend'),
+    ],
+)

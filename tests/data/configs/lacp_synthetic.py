@@ -1,4 +1,11 @@
-custom_imports = dict(allow_failed_imports=False, imports=['fsptal_mm'])
+auto_scale_lr = dict(base_batch_size=16, enable=False)
+custom_imports = dict(
+    allow_failed_imports=False,
+    imports=[
+        'fsptal_mm',
+    ],
+)
+data_root = 'data/synthetic'
 default_hooks = dict(
     checkpoint=dict(interval=10, max_keep_ckpts=3, save_last=True, type='CheckpointHook'),
     epoch_seed=dict(type='EpochSeedHook'),
@@ -11,6 +18,14 @@ default_hooks = dict(
     timer=dict(type='IterTimerHook'),
 )
 default_scope = 'mmaction'
+env_cfg = dict(
+    cudnn_benchmark=False, dist_cfg=dict(backend='nccl'), mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0)
+)
+feature_dim = 2048
+grid = dict(snippet_sec=0.64)
+load_from = None
+log_level = 'INFO'
+log_processor = dict(by_epoch=True, type='LogProcessor', window_size=20)
 model = dict(
     embedding=dict(in_channels=64, out_channels=256, type='SnippetEmbedding'),
     head=dict(
@@ -29,21 +44,10 @@ model = dict(
     ),
     type='PointTAL',
 )
-train_dataloader = dict(
-    batch_size=16,
-    dataset=dict(
-        ann_file='annotations.json',
-        data_prefix=dict(feature='features/train'),
-        data_root='data/synthetic',
-        grid=dict(snippet_sec=0.64),
-        pipeline=[dict(type='LoadSnippetFeatures'), dict(type='PointsToSnippets'), dict(type='PackPointTALInputs')],
-        subset='train',
-        type='SyntheticPointTALDataset',
-    ),
-    num_workers=2,
-    persistent_workers=True,
-    sampler=dict(shuffle=True, type='DefaultSampler'),
-)
+optim_wrapper = dict(optimizer=dict(lr=0.001, type='Adam', weight_decay=0.0005), type='OptimWrapper')
+param_scheduler = []
+resume = False
+test_cfg = dict(type='TestLoop')
 test_dataloader = dict(
     batch_size=1,
     dataset=dict(
@@ -51,7 +55,11 @@ test_dataloader = dict(
         data_prefix=dict(feature='features/test'),
         data_root='data/synthetic',
         grid=dict(snippet_sec=0.64),
-        pipeline=[dict(type='LoadSnippetFeatures'), dict(type='PointsToSnippets'), dict(type='PackPointTALInputs')],
+        pipeline=[
+            dict(type='LoadSnippetFeatures'),
+            dict(type='PointsToSnippets'),
+            dict(type='PackPointTALInputs'),
+        ],
         subset='test',
         test_mode=True,
         type='SyntheticPointTALDataset',
@@ -61,5 +69,64 @@ test_dataloader = dict(
     sampler=dict(shuffle=False, type='DefaultSampler'),
 )
 test_evaluator = dict(preset='thumos14', type='TALMetric')
-val_dataloader = test_dataloader
-val_evaluator = test_evaluator
+test_pipeline = [
+    dict(type='LoadSnippetFeatures'),
+    dict(type='PointsToSnippets'),
+    dict(type='PackPointTALInputs'),
+]
+train_cfg = dict(max_epochs=75, type='EpochBasedTrainLoop', val_interval=25)
+train_dataloader = dict(
+    batch_size=16,
+    dataset=dict(
+        ann_file='annotations.json',
+        data_prefix=dict(feature='features/train'),
+        data_root='data/synthetic',
+        grid=dict(snippet_sec=0.64),
+        pipeline=[
+            dict(type='LoadSnippetFeatures'),
+            dict(type='PointsToSnippets'),
+            dict(type='PackPointTALInputs'),
+        ],
+        subset='train',
+        type='SyntheticPointTALDataset',
+    ),
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(shuffle=True, type='DefaultSampler'),
+)
+train_pipeline = [
+    dict(type='LoadSnippetFeatures'),
+    dict(type='PointsToSnippets'),
+    dict(type='PackPointTALInputs'),
+]
+val_cfg = dict(type='ValLoop')
+val_dataloader = dict(
+    batch_size=1,
+    dataset=dict(
+        ann_file='annotations.json',
+        data_prefix=dict(feature='features/test'),
+        data_root='data/synthetic',
+        grid=dict(snippet_sec=0.64),
+        pipeline=[
+            dict(type='LoadSnippetFeatures'),
+            dict(type='PointsToSnippets'),
+            dict(type='PackPointTALInputs'),
+        ],
+        subset='test',
+        test_mode=True,
+        type='SyntheticPointTALDataset',
+    ),
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(shuffle=False, type='DefaultSampler'),
+)
+val_evaluator = dict(preset='thumos14', type='TALMetric')
+vis_backends = [
+    dict(type='LocalVisBackend'),
+]
+visualizer = dict(
+    type='TALVisualizer',
+    vis_backends=[
+        dict(type='LocalVisBackend'),
+    ],
+)
