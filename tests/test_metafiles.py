@@ -16,8 +16,10 @@ METAFILES = {
 MODELS = {model['Name']: model for metafile in METAFILES.values() for model in metafile['Models']}
 METHODS = {
     'asmloc': 'ASM-Loc, base model',
+    'backtal': 'BackTAL',
     'base': 'base',
     'base-refined': 'base refined',
+    'delu': 'DELU',
     'fsptal': "FS-PTAL (paper's form)",
     'fsptal-refined': 'FS-PTAL refined',
     'fsptal-tuned': 'FS-PTAL tuned',
