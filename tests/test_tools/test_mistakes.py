@@ -80,7 +80,7 @@ MISTAKES = [
     (
         'analysis_tools/rank_checkpoints',
         'fold.py model.pth --points-only --cfg-options train_dataloader.dataset.fold=None',
-        'val_dataloader.dataset: .*trained on',
+        'val_dataloader.dataset: .*train_dataloader',
     ),
     ('analysis_tools/report', 'nowhere -o new.html', 'nowhere'),
     ('analysis_tools/report', '. . -o new.html', 'different work directories'),
