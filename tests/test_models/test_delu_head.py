@@ -84,6 +84,23 @@ def test_a_stream_is_filtered_by_its_mean_and_the_other_one():
     assert not filtered[own.gaps].any()
 
 
+def test_logits_by_plain_convolutions(videos):
+    model = build()
+    head = model.head.eval()
+    for layer in (head.fusion, head.conv):
+        torch.nn.init.normal_(layer.bias)  # else rows between videos would stay zero by themselves
+    batch, _ = embed(model, videos)
+    outputs = head.outputs(batch)
+    for video, part in enumerate(batch.split(batch.features)):
+        alone = SnippetBatch.from_videos([part.detach()])
+        streams = [alone.with_features(stream) for stream in alone.features.split(head.streams, 1)]
+        pairs = zip(head.filters, (streams, streams[::-1]), strict=True)
+        filtered = torch.cat([alone.split(filter_(*pair)[0])[0] for filter_, pair in pairs], 1)
+        hidden = F.leaky_relu(head.fusion(filtered), 0.2).t()[None]
+        hidden = F.leaky_relu(F.conv1d(hidden, head.conv.weight, head.conv.bias, padding=1), 0.2)
+        torch.testing.assert_close(batch.split(outputs.logits)[video], head.classifier(hidden[0].t()))
+
+
 def test_videos_without_a_label(videos):
     model = build()
     for _, sample in videos:
