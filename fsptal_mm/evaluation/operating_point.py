@@ -154,6 +154,9 @@ def choose_operating_point(
     for label, name in enumerate(classes):
         num_points = np.count_nonzero(points.labels == label)
         by_class[name] = _evaluated(scores[label], hits[kept & (det.labels == label)], num_points)
+    lost = [name for name, own in by_class.items() if own.num_points and not own.recall]
+    if lost:
+        warn(f'no held-out instance of {", ".join(lost)} is found: label more of them, or train longer')
     overall = _evaluated(shared, hits[kept], len(points))
     return OperatingPoint(overall, by_class, model, len(np.unique(points.videos)))
 

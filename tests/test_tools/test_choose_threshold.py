@@ -68,6 +68,9 @@ def test_thresholds_of_classes(messages):
     }
     assert chosen.num_videos == 1
     assert any('3 held-out points' in message for message in messages)
+    assert not any('jump' in message or 'sit' in message for message in messages)  # sit has no points
+    choose_operating_point(points, det[:4], ('run', 'jump', 'sit'))
+    assert ['jump' in message for message in messages].count(True) == 1
     later = Instances.from_videos([[[0, 1], [2, 3], [4, 5]]], [[0, 0, 1]], [[0.39, 0.4, 0.38]])
     assert chosen.select(later).segments.tolist() == [[2, 3], [4, 5]]
     with refused('none of 1 detections for 3'):
