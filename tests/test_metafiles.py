@@ -16,6 +16,7 @@ METAFILES = {
 MODELS = {model['Name']: model for metafile in METAFILES.values() for model in metafile['Models']}
 METHODS = {
     'asmloc': 'ASM-Loc, base model',
+    'asmloc-full': 'ASM-Loc',
     'backtal': 'BackTAL',
     'base': 'base',
     'base-refined': 'base refined',
