@@ -82,6 +82,7 @@ FORMS = {  # options of ``build_model`` for every method, and variants of ours
     'without D': dict(separation_loss=None),
     'variants': dict(
         searcher=dict(type='SegmentSearcher', background_segments=True),
+        separation=dict(type='SeparationBranch', embed_channels=8),
         separation_loss=dict(type='FeatureSeparationLoss', class_aware=True),
         foreground=dict(type='ForegroundBranch'),
         background_margin=0.5,

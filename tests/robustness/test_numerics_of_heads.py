@@ -94,7 +94,7 @@ def test_proposals_are_ordered_and_in_the_video(seed, length, extreme_share, dty
         assert (found['scores'].diff() <= 0).all()
 
 
-@pytest.mark.parametrize('head', HEADS[:-3])
+@pytest.mark.parametrize('head', HEADS)
 def test_two_runs_of_a_seed_have_the_same_bits(head, tmp_path):
     options = FORMS[head] | dict(dropout=0.5)
     parts = dict(type=options.pop('head', 'FSPTALHead'), trunk=options.pop('trunk', 'SnippetEmbedding'))
@@ -126,6 +126,8 @@ def test_memory_of_a_training_step_grows_with_the_video_and_no_faster(head, full
         assert all(torch.isfinite(loss) for loss in losses.values())
         peaks.append(memory.peak)
     print(f'{head}: {peaks[1] / longest:.0f} bytes per snippet at {longest} snippets')
+    # With a background margin, nearly all snippets are background and look for partners in tiles of 64.
+    partners = 12 * longest**2 / 64 if head == 'variants' else 0
     # The pairs that feature separation holds at once, 8 MB, are all there in the longer video only.
-    assert peaks[1] < 4.4 * peaks[0] + 2**23
+    assert peaks[1] < 4.4 * peaks[0] + 2**23 + partners
     assert peaks[1] < longest * 4096 + 2**26
