@@ -100,8 +100,8 @@ def load_annotations(
 
     Args:
         ann_file: JSON in ActivityNet's format (also LACP's ``gt.json`` and HR-Pro's ``gt_full.json``), in mmaction2's
-            (``anet_anno_train.json``) or in the plain format. ``None`` if there is no ground truth: ``point_file`` is
-            then needed.
+            (``anet_anno_train.json``) or in the plain format. ``None`` if there is no such file: then ``split_file``
+            or, without it, ``point_file`` names the videos.
         split_file: Video ids, one per line; it takes precedence over ``subset``. Default: the videos of ``subset``, or
             all of ``ann_file``; without ``ann_file``, those that have points. ActivityNet's prefix ``v_`` may stand
             before an id in one file and be missing in another.
