@@ -246,13 +246,14 @@ def test_the_next_video_is_said_to_load_and_time_at_work_is_counted(page, serve,
     page.open(serve(find_videos([video_folder])[0]))
     time.sleep(2.2)
     page.browser.execute_script("""window.told = [];
-        const element = document.getElementById('paused');
-        new MutationObserver(() => told.push(element.textContent)).observe(element, { childList: true });""")
+        const element = document.getElementById('video-name');
+        new MutationObserver(() => told.push(element.textContent, document.getElementById('paused').textContent))
+            .observe(element, { childList: true });""")
     page.press(Keys.PAGE_DOWN)
     page.until(lambda: page.text('video-name') == 'b')
+    # never the video before under this name
+    assert page.browser.execute_script('return told.slice(0, 2);') == ['b', 'loading …']
     page.wait_for_video()
-    told = page.browser.execute_script('return told;')
-    assert (told[0], told[-1]) == ('loading …', 'paused')
     page.until(lambda: 1 <= json.loads((tmp_path / 'project.json').read_text())['videos']['a']['spent_sec'] <= 10)
 
 

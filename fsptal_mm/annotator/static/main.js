@@ -51,7 +51,7 @@ class Page {
 
   async open(index, playing = false) {
     this.activity.report();
-    this.player.pause();
+    this.player.stop(); // the frames of one video are never seen under the name of another
     const opening = this.opening = {};
     this.index = index;
     this.state = null;
@@ -294,7 +294,7 @@ class Page {
       'export-button': () => openDialog('export'),
       'export-done': () => this.export(false),
       'export-all': () => this.export(true),
-      'source-button': () => this.player.useOther(),
+      'source-button': () => this.state && this.player.useOther(),
       'videos-button': () => this.listVideos(),
       stage: () => this.togglePlay(),
       'suggestion-next': () => this.suggest(1),

@@ -26,11 +26,10 @@ export class Player {
   }
 
   async load(id, startSec, durationSec) {
+    this.stop();
     const loading = this.loading = {};
     this.id = id;
     this.times = new FrameTimes(startSec, durationSec);
-    this.browser.stop(); // before #use, so that the page shows "loading"
-    this.server.stop();
     this.#use(this.browser);
     try {
       await this.browser.load(mediaUrl(id), this.times);
@@ -38,6 +37,14 @@ export class Player {
       if (loading === this.loading) await this.useServer(0);
     }
     this.setSpeed(this.speed);
+  }
+
+  // Show no video, until one is loaded.
+  stop() {
+    this.loading = null;
+    this.browser.stop();
+    this.server.stop();
+    this.onState();
   }
 
   async useServer(frame = this.frame) {
