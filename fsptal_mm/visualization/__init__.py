@@ -7,14 +7,14 @@ from .timeline.data import FrameStrip, ModelTrack, SnippetCurves, Timeline
 
 if TYPE_CHECKING:  # drawing functions are imported at first use: matplotlib would double the time of our import
     from .annotated_video import annotate_video
-    from .diagnosis import draw_error_profile, draw_false_negatives, draw_sensitivity
+    from .diagnosis import draw_best_detections, draw_error_profile, draw_false_negatives, draw_sensitivity
     from .figure_files import SUFFIXES, save_figure
     from .label_quality import label_quality_figure
     from .timeline.figure import axis_width_in, draw_timeline, timeline_figure, timeline_image
 
 _DRAWING = {
     'annotated_video': ('annotate_video',),
-    'diagnosis': ('draw_error_profile', 'draw_false_negatives', 'draw_sensitivity'),
+    'diagnosis': ('draw_best_detections', 'draw_error_profile', 'draw_false_negatives', 'draw_sensitivity'),
     'figure_files': ('SUFFIXES', 'save_figure'),
     'label_quality': ('label_quality_figure',),
     'timeline.figure': ('axis_width_in', 'draw_timeline', 'timeline_figure', 'timeline_image'),
@@ -29,6 +29,7 @@ __all__ = [
     'Timeline',
     'annotate_video',
     'axis_width_in',
+    'draw_best_detections',
     'draw_error_profile',
     'draw_false_negatives',
     'draw_sensitivity',

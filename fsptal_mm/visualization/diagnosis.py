@@ -33,7 +33,7 @@ _TITLES = {
 }
 _NORMALIZED = 'mAP$_N$'
 _SMALL, _TINY = 8, 7  # sizes of text, in points
-_MIN_LABELLED_PERCENT = 8  # lower parts of a bar have no room for a number
+_MIN_LABELLED_PERCENT, _MIN_LABELLED_ACROSS = 8, 3  # smaller parts of an upright bar, and of one across, have no room
 _MAX_NAME, _MAX_COLUMNS = 34, 4  # letters of a model's name, and models in a row
 _STYLE = dict.fromkeys(('text.color', 'axes.edgecolor', 'axes.labelcolor', 'xtick.color', 'ytick.color'), INK)
 _HALO = withStroke(linewidth=2, foreground=PAPER)  # keeps numbers legible on lines
@@ -63,15 +63,39 @@ def draw_error_profile(diagnoses: dict[str, dict]) -> Figure:
         above, below = axes[2 * (number // per_row) :, number % per_row][:2]
         _draw_profile(above, diagnosis)
         _draw_gains(below, diagnosis, limit)
-        title = f'{_short(name)}: {100 * diagnosis["mAP"]:.1f} % mAP{tious}'
-        above.set_title(title, loc='left', fontsize=10, fontweight='bold')
+        above.set_title(_name_with_map(name, diagnosis, tious), loc='left', fontsize=10, fontweight='bold')
         if number % per_row == 0:
             above.set_ylabel(f'detections at tIoU {diagnosis["tiou"]:.4g}, in %')
             below.set_title(f'gain of {_NORMALIZED}{tious} without errors of a type', loc='left', fontsize=10)
     for unused in axes[-2:, (len(diagnoses) - 1) % per_row + 1 :].flat:
         unused.remove()
-    handles = [Patch(color=color, label=kind.replace('_', ' ')) for kind, color in _ERROR_COLORS.items()]
-    figure.legend(handles=handles, loc='outside upper center', ncols=6 if per_row > 2 else 3, frameon=False)
+    _add_type_legend(figure, 6 if per_row > 2 else 3)
+    return figure
+
+
+@rc_context(_STYLE)
+def draw_best_detections(diagnoses: dict[str, dict]) -> Figure:
+    """Draw the error types of the best G detections of each class, with a bar for each model.
+
+    This is the first bar of each model in :func:`draw_error_profile`, for a comparison of many models.
+
+    Args:
+        diagnoses (dict[str, dict]): One or more.
+
+    Returns:
+        matplotlib.figure.Figure: One axes, the first model on top.
+    """
+    figure, ((axes,),) = _figure((9, 1.2 + 0.4 * len(diagnoses)), 1, 1)
+    _draw_shares(
+        axes.barh, [diagnosis['profile'][0]['shares'] for diagnosis in diagnoses.values()], _MIN_LABELLED_ACROSS
+    )
+    tious = _describe_tious(diagnoses)
+    names = [_name_with_map(name, diagnosis, tious) for name, diagnosis in diagnoses.items()]
+    axes.set_yticks(range(len(names)), names)
+    tiou = next(iter(diagnoses.values()))['tiou']
+    axes.set(xlim=(0, 100), xlabel=f'best G detections of each class at tIoU {tiou:.4g}, in %')
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    _add_type_legend(figure, 6)
     return figure
 
 
@@ -126,18 +150,22 @@ def _figure(size, rows, columns, **ratios):
 
 
 def _draw_profile(axes, diagnosis):
-    ranks = [entry['rank'] for entry in diagnosis['profile']]
-    bottom = np.zeros(len(ranks))
-    for kind, color in _ERROR_COLORS.items():
-        percent = np.array([100 * (entry['shares'][kind] or 0) for entry in diagnosis['profile']])
-        axes.bar(ranks, percent, 0.9, bottom, color=color, edgecolor=PAPER, linewidth=0.5)
-        for x, (height, start) in enumerate(zip(percent, bottom)):
-            if height >= _MIN_LABELLED_PERCENT:
-                place = {'ha': 'center', 'va': 'center', 'fontsize': _TINY, 'color': text_color(color)}
-                axes.text(x, start + height / 2, f'{height:.0f}', **place)
-        bottom += percent
+    _draw_shares(axes.bar, [entry['shares'] for entry in diagnosis['profile']], _MIN_LABELLED_PERCENT)
+    axes.set_xticks(range(len(diagnosis['profile'])), [entry['rank'] for entry in diagnosis['profile']])
     axes.set(ylim=(0, 100), xlabel='best G, next G, ... of each class')
     axes.margins(x=0.01)
+
+
+def _draw_shares(draw, shares, min_labelled_percent):
+    """Draw a stack of the shares of the error types for each entry, with ``axes.bar`` or ``axes.barh``."""
+    starts = np.zeros(len(shares))
+    for kind, color in _ERROR_COLORS.items():
+        percent = np.array([100 * (entry[kind] or 0) for entry in shares])
+        bars = draw(range(len(shares)), percent, 0.9, starts, color=color, edgecolor=PAPER, linewidth=0.5)
+        labels = [f'{value:.0f}' if value >= min_labelled_percent else '' for value in percent]
+        look = {'fontsize': _TINY, 'color': text_color(color)}
+        bars[0].axes.bar_label(bars, labels, label_type='center', **look)
+        starts += percent
 
 
 def _draw_gains(axes, diagnosis, limit):
@@ -194,6 +222,11 @@ def _draw_ranges(axes, diagnoses):
     axes.set(xlim=(-0.6, len(_TITLES) - 0.4), title='Sensitivity: best − worst')
 
 
+def _add_type_legend(figure, columns):
+    handles = [Patch(color=color, label=kind.replace('_', ' ')) for kind, color in _ERROR_COLORS.items()]
+    figure.legend(handles=handles, loc='outside upper center', ncols=columns, frameon=False)
+
+
 def _add_model_legend(figure, diagnoses, overall):
     handles = [
         Patch(color=_MODEL_COLORS[number % len(_MODEL_COLORS)], label=_short(name))
@@ -201,6 +234,10 @@ def _add_model_legend(figure, diagnoses, overall):
     ]
     handles.append(Line2D([], [], color=INK, linestyle='--', linewidth=1, label=overall))
     figure.legend(handles=handles, loc='outside upper center', ncols=len(handles), frameon=False)
+
+
+def _name_with_map(name, diagnosis, tious):
+    return f'{_short(name)}: {100 * diagnosis["mAP"]:.1f} % mAP{tious}'
 
 
 def _short(name):

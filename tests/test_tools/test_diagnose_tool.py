@@ -78,7 +78,7 @@ def test_several_files(tool, folder, capsys):
     assert float(rows['b', 'share', '1G', 'background']) == 0.5
     assert float(rows['b', 'mAP_N', 'length', 'XS']) == pytest.approx(0.5)
     assert rows['b', 'mAP_N', 'length', 'S'] == ''
-    for name in ('error_profile', 'sensitivity', 'false_negatives'):
+    for name in ('error_profile', 'best_detections', 'sensitivity', 'false_negatives'):
         picture = cv2.imread(str(folder / f'out/{name}.png'))
         assert picture.min() < 100 < 250 < picture.max()
 

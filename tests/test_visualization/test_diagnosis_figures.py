@@ -6,7 +6,13 @@ from refusals import refused
 
 from fsptal_mm.evaluation.diagnosis import diagnose
 from fsptal_mm.structures import Instances
-from fsptal_mm.visualization import draw_error_profile, draw_false_negatives, draw_sensitivity, save_figure
+from fsptal_mm.visualization import (
+    draw_best_detections,
+    draw_error_profile,
+    draw_false_negatives,
+    draw_sensitivity,
+    save_figure,
+)
 from fsptal_mm.visualization.palette import GREEN, VERMILION  # true positives and background errors
 
 
@@ -49,6 +55,21 @@ def test_profile_has_a_column_for_each_model(models):
     assert len(legend(figure)) == 6
 
 
+def test_best_detections_of_all_models_in_one_axes(models):
+    figure = draw_best_detections({**models, 'third': models['bad']})
+    (axes,) = figure.axes
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert [name.split(':')[0] for name in names] == ['good', 'bad', 'third']
+    assert axes.yaxis_inverted()  # the first one is on top
+    widths = {}
+    for bar in axes.patches:
+        if bar.get_width():
+            widths[to_hex(bar.get_facecolor()), round(bar.get_y() + bar.get_height() / 2)] = bar.get_width()
+    assert widths == {(GREEN, 0): 100, (GREEN, 1): 50, (VERMILION, 1): 50, (GREEN, 2): 50, (VERMILION, 2): 50}
+    assert sorted(texts(axes)) == ['100', '50', '50', '50', '50']
+    assert len(legend(figure)) == 6
+
+
 def test_sensitivity_by_bucket(models):
     figure = draw_sensitivity(models)
     length, _, num_instances, ranges = figure.axes
@@ -76,7 +97,7 @@ def test_no_detection_and_odd_names(tmp_path):
     gt = Instances.from_videos([[[0, 2]]], [[0]])
     nothing = diagnose(gt, Instances.from_videos([[]], [[]], [[]]), 1, [None], [0.5]).to_dict()
     models = {'a$b_$': nothing, 'folder/' * 20: nothing}
-    for draw in (draw_error_profile, draw_sensitivity, draw_false_negatives):
+    for draw in (draw_error_profile, draw_best_detections, draw_sensitivity, draw_false_negatives):
         save_figure(draw(models), tmp_path / f'{draw.__name__}.svg')
     good, bad, *_ = draw_error_profile(models).axes
     assert good.get_title('left').startswith(r'a\$b_\$: 0.0 % mAP@0.5')

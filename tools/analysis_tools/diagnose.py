@@ -7,7 +7,8 @@ Examples:
         data/synthetic/annotations.json --subset test -o work_dirs/diagnosis
     python tools/analysis_tools/diagnose.py ours.json theirs.json gt.json --split test.txt --names ours theirs -o out
 
-Writes diagnosis.json, tables (diagnosis.md, diagnosis.csv) and pictures: error_profile, sensitivity, false_negatives.
+Writes diagnosis.json, tables (diagnosis.md, diagnosis.csv) and pictures: error_profile, best_detections,
+sensitivity, false_negatives.
 """
 
 import argparse
@@ -32,7 +33,13 @@ from fsptal_mm.evaluation.diagnosis import (
 from fsptal_mm.evaluation.functional import Protocol
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.writing import atomic_write, write_json
-from fsptal_mm.visualization import draw_error_profile, draw_false_negatives, draw_sensitivity, save_figure
+from fsptal_mm.visualization import (
+    draw_best_detections,
+    draw_error_profile,
+    draw_false_negatives,
+    draw_sensitivity,
+    save_figure,
+)
 
 
 def parse_args(argv=None):
@@ -114,7 +121,7 @@ def to_markdown(ground_truth, num_videos, diagnoses):
 
 
 def write(folder, suffix, table, diagnoses):
-    """Write diagnosis.json, diagnosis.md, diagnosis.csv and the three pictures into a folder."""
+    """Write diagnosis.json, diagnosis.md, diagnosis.csv and the four pictures into a folder."""
     write_json(folder / 'diagnosis.json', diagnoses)
     with atomic_write(folder / 'diagnosis.md') as file:
         file.write(table + '\n')
@@ -122,7 +129,7 @@ def write(folder, suffix, table, diagnoses):
         writer = csv.writer(file)
         writer.writerow(['model', 'measure', 'group', 'of', 'value'])
         writer.writerows(figure_rows(diagnoses))
-    for draw in (draw_error_profile, draw_sensitivity, draw_false_negatives):
+    for draw in (draw_error_profile, draw_best_detections, draw_sensitivity, draw_false_negatives):
         save_figure(draw(diagnoses), folder / f'{draw.__name__.removeprefix("draw_")}.{suffix}')
 
 
