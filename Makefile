@@ -70,13 +70,13 @@ docs: venv
 	$(PY) -m sphinx -W --keep-going -q docs site
 	@echo "Open site/index.html"
 
-# The pictures of the guides, from models trained on the embedded set: some minutes, then docs/images is to be committed. Needs
-# chromium and chromedriver for annotator and report.
+# The pictures of the guides, from models trained on the embedded set: about twenty minutes in one thread, then docs/images is to be
+# committed. Needs chromium and chromedriver for annotator and report.
 PICTURES_DIR := work_dirs/pictures
 TUNED_CONFIG := configs/fsptal_tuned/fsptal-tuned_synthetic.py
+$(PICTURES_DIR)/%/results.json: CONFIG = configs/$*/$*_synthetic.py
 $(PICTURES_DIR)/fsptal/results.json: CONFIG := $(TUNED_CONFIG)
 $(PICTURES_DIR)/fsptal/results.json: OPTIONS := custom_hooks.0.dump=True
-$(PICTURES_DIR)/base/results.json: CONFIG := configs/base/base_synthetic.py
 $(PICTURES_DIR)/refined/results.json: CONFIG := $(DEMO_CONFIG)
 $(PICTURES_DIR)/%/results.json: | venv
 	$(PY) tools/train.py $(CONFIG) --work-dir $(@D) --seed 0 --cfg-options default_hooks.checkpoint.interval=25 $(OPTIONS)
@@ -86,7 +86,7 @@ pictures: FSPTAL := $(PICTURES_DIR)/fsptal
 pictures: BASE := $(PICTURES_DIR)/base
 pictures: REFINED := $(PICTURES_DIR)/refined
 pictures: ANNOTATIONS := $(or $(FSPTAL_DATA_ROOT),data)/synthetic/annotations.json
-pictures: $(foreach name,fsptal base refined,$(PICTURES_DIR)/$(name)/results.json)
+pictures: $(foreach name,fsptal base refined backtal asmloc lacp delu,$(PICTURES_DIR)/$(name)/results.json)
 	$(PY) tools/docs/plot_modules.py $(TUNED_CONFIG) $(FSPTAL)/epoch_25.pth $(FSPTAL)/epoch_75.pth
 	$(PY) tools/analysis_tools/plot_timeline.py $(TUNED_CONFIG) $(FSPTAL)/epoch_75.pth \
 	    configs/base/base_synthetic.py $(BASE)/epoch_75.pth --names 'FS-PTAL tuned' 'base model' \
@@ -97,6 +97,12 @@ pictures: $(foreach name,fsptal base refined,$(PICTURES_DIR)/$(name)/results.jso
 	    $(ANNOTATIONS) --subset test --names 'FS-PTAL tuned' 'base model' \
 	    -o $(PICTURES_DIR)/diagnosis
 	cp $(foreach name,error_profile sensitivity false_negatives,$(PICTURES_DIR)/diagnosis/$(name).png) docs/images
+	$(PY) tools/analysis_tools/diagnose.py $(foreach name,backtal asmloc lacp fsptal,$(PICTURES_DIR)/$(name)/results.json) \
+	    $(ANNOTATIONS) --subset test --names BackTAL ASM-Loc LACP 'FS-PTAL tuned' -o $(PICTURES_DIR)/methods
+	cp $(PICTURES_DIR)/methods/best_detections.png docs/images
+	$(PY) tools/analysis_tools/plot_timeline.py configs/delu/delu_synthetic.py "$$(cat $(PICTURES_DIR)/delu/last_checkpoint)" \
+	    configs/lacp/lacp_synthetic.py "$$(cat $(PICTURES_DIR)/lacp/last_checkpoint)" $(TUNED_CONFIG) $(FSPTAL)/epoch_75.pth \
+	    --names DELU LACP 'FS-PTAL tuned' --videos test_007 --max-proposals 30 --out docs/images/methods.png
 	$(PY) tools/test.py $(DEMO_CONFIG) "$$(cat $(REFINED)/last_checkpoint)" --work-dir $(REFINED)/stage1 \
 	    --cfg-options model.refine=False
 	$(PY) tools/analysis_tools/plot_timeline.py --results $(REFINED)/stage1/results.json $(REFINED)/results.json \

@@ -74,3 +74,19 @@ def test_results_files_alone_with_frames(tmp_path, capsys):
     clip, lost = ((tmp_path / f'{name}.svg').read_text() for name in ('clip', 'lost'))
     assert ('>frames<' in clip, '>frames<' in lost) == (True, False)
     assert all('>proposals wave<' in text for text in (clip, lost))
+
+
+def test_results_of_several_methods_are_lanes_below_the_ground_truth(drawn, tmp_path):
+    truth = {'v1': {'subset': 'test', 'duration': 9, 'annotations': [{'label': 'wave', 'segment': [1, 3]}]}}
+    (tmp_path / 'gt.json').write_text(json.dumps({'database': truth}))
+    for name, end in (('a', 3), ('b', 4)):
+        found = {'v1': [{'label': 'wave', 'segment': [1, end], 'score': 0.5}]}
+        (tmp_path / f'{name}.json').write_text(json.dumps({'results': found}))
+    files = [str(tmp_path / f'{name}.json') for name in 'ab']
+    tool.main(['--results', *files, '--names', 'LACP', 'ours', '--ann-file', str(tmp_path / 'gt.json')])
+    (timeline,) = drawn.values()
+    assert (timeline.duration_sec, timeline.truth.segments.tolist()) == (9, [[1, 3]])
+    assert {track.name: track.proposals.segments.tolist() for track in timeline.tracks} == {
+        'LACP': [[1, 3]],
+        'ours': [[1, 4]],
+    }
