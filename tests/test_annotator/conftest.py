@@ -1,13 +1,16 @@
 """Two small videos, a project about them, and the page in a browser."""
 
+import threading
+
 import pytest
 from browser import browser  # noqa: F401  (a fixture)
 from numbered_videos import write_numbered
 from page_driver import Page
 
-from fsptal_mm.annotator import Project, find_videos
+from fsptal_mm.annotator import AnnotationServer, ClassKey, PageApi, Project, find_videos
 
 CLASSES = ('jump', 'throw, far', 'run')
+PLAIN_CLASSES = ('jump', 'throw', 'run')
 
 
 @pytest.fixture(scope='session')
@@ -30,6 +33,26 @@ def open_project(video_folder, tmp_path):
 
     yield open_project
     for project in opened:
+        project.close()
+
+
+@pytest.fixture
+def serve(tmp_path):
+    """Serve videos from a thread; gives the address. The project is ``project.json``, two processes share nothing."""
+    opened = []
+
+    def serve(videos, suggestions=None):
+        project = Project(tmp_path / 'project.json', PLAIN_CLASSES, videos)
+        keys = [ClassKey(name, key) for name, key in zip(PLAIN_CLASSES, '12r')]
+        server = AnnotationServer(PageApi(project, keys, tmp_path / 'export', suggestions=suggestions))
+        threading.Thread(target=server.serve_forever, kwargs=dict(poll_interval=0.01), daemon=True).start()
+        opened.append((server, project))
+        return server.url
+
+    yield serve
+    for server, project in opened:
+        server.shutdown()
+        server.server_close()
         project.close()
 
 

@@ -1,7 +1,6 @@
 """The page in a real browser: what a person sees and what is in the files then."""
 
 import json
-import threading
 import time
 
 import cv2
@@ -13,31 +12,10 @@ from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from fsptal_mm.annotator import AnnotationServer, ClassKey, PageApi, Project, find_videos
+from fsptal_mm.annotator import find_videos
 from fsptal_mm.datasets.videos.reader import open_video
 
-CLASSES = ('jump', 'throw', 'run')
 VARIABLE_MS = [*range(0, 990, 33), *range(1000, 4000, 100)]  # 30 frames in the first second, then 10 in each
-
-
-@pytest.fixture
-def serve(tmp_path):
-    """Serve videos from a thread; gives the address. The project is ``project.json``, two processes share nothing."""
-    opened = []
-
-    def serve(videos, suggestions=None):
-        project = Project(tmp_path / 'project.json', CLASSES, videos)
-        keys = [ClassKey(name, key) for name, key in zip(CLASSES, '12r')]
-        server = AnnotationServer(PageApi(project, keys, tmp_path / 'export', suggestions=suggestions))
-        threading.Thread(target=server.serve_forever, kwargs=dict(poll_interval=0.01), daemon=True).start()
-        opened.append((server, project))
-        return server.url
-
-    yield serve
-    for server, project in opened:
-        server.shutdown()
-        server.server_close()
-        project.close()
 
 
 @pytest.mark.parametrize('video, source', [('a.webm', ''), ('b.mp4', 'frames decoded by the server')])
