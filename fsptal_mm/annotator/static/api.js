@@ -70,11 +70,13 @@ export class EditQueue {
     Object.assign(this, { project, onStatus, onSaved, onRefused });
     this.waiting = [];
     this.running = false;
+    this.failure = null; // why the first edit was not saved at the last attempt, until it is
   }
 
   push(video, edit) {
     const change = { video, edit: { edit_id: randomId(), ...edit } };
     this.waiting.push(change);
+    this.#tell(); // `run` may be at work on an edit before this one
     this.run();
     return change.edit;
   }
@@ -88,31 +90,38 @@ export class EditQueue {
     return this.waiting.filter(({ edit }) => edit.action !== 'spent').length;
   }
 
+  #tell() {
+    if (this.failure !== null) this.onStatus('unsaved', this.unsaved, this.failure);
+    else this.onStatus(this.unsaved ? 'saving' : 'saved', this.unsaved);
+  }
+
   async run() {
     if (this.running) return;
     this.running = true;
     let waitMs = FIRST_WAIT_MS;
     while (this.waiting.length) {
       const { video, edit } = this.waiting[0];
-      if (edit.action !== 'spent') this.onStatus('saving', this.unsaved);
       try {
         const state = await askJson('/api/edits', { project: this.project, video, edit });
         this.waiting.shift();
+        this.failure = null;
         this.onSaved(video, state);
         waitMs = FIRST_WAIT_MS;
       } catch (error) {
         if (!(error instanceof ServerError)) throw error;
         if (error.isTemporary) {
-          this.onStatus('unsaved', this.unsaved, error.message);
+          this.failure = error.message;
+          this.#tell();
           await pause(waitMs);
           waitMs = Math.min(2 * waitMs, MOST_WAIT_MS);
         } else {
           this.waiting.shift();
+          this.failure = null;
           await this.onRefused(video, error.message);
         }
       }
+      this.#tell();
     }
     this.running = false;
-    this.onStatus('saved', 0);
   }
 }

@@ -18,6 +18,7 @@ const RETRY_MS = 1000;
 class Page {
   constructor(overview) {
     this.overview = overview;
+    this.edits = 0; // grows with every saved edit of the video that is open
     this.marks = new Marks(overview.classes);
     this.player = new Player(byId('video'), byId('canvas'), {
       onFrame: (frame) => this.showFrame(frame),
@@ -55,12 +56,18 @@ class Page {
     const opening = this.opening = {};
     this.index = index;
     this.state = null;
+    this.suggestions = null;
     this.selected = null;
     panels.showProgress(this.overview, index);
+    for (const timeline of this.timelines) timeline.setVideo(null);
+    panels.showFrame(null);
+    this.draw();
     let state;
     while (!state) {
+      const edits = this.edits;
       try {
         state = await askJson(videoPath(this.video));
+        if (edits !== this.edits) state = null; // perhaps from before the edits that were saved meanwhile: ask again
       } catch (error) {
         if (opening !== this.opening) return;
         panels.message(error.message);
@@ -98,6 +105,7 @@ class Page {
     panels.showCounts(points);
     byId('undo').disabled = !this.state?.can_undo;
     byId('redo').disabled = !this.state?.can_redo;
+    byId('done').checked = this.isDone(this.overview.videos[this.index]);
   }
 
   showFrame(frame) {
@@ -107,12 +115,17 @@ class Page {
   }
 
   edit(edit) {
-    if (!this.state) return;
-    this.queue.push(this.video, edit);
+    if (this.state) this.queue.push(this.video, edit);
     this.draw();
   }
 
+  // Whether a video is done, as it will be when the edits on their way to the server are saved.
+  isDone(video) {
+    return this.queue.of(video.id).findLast(({ action }) => action === 'done')?.done ?? video.done;
+  }
+
   saved(video, state) {
+    if (video === this.video) this.edits += 1;
     Object.assign(this.overview.videos.find(({ id }) => id === video), state.summary);
     if (video === this.video && this.state) {
       Object.assign(this.state, state);
@@ -226,7 +239,6 @@ class Page {
 
   setDone(done) {
     this.edit({ action: 'done', done });
-    byId('done').checked = done;
   }
 
   toggleDone() {
@@ -240,10 +252,11 @@ class Page {
   }
 
   finish() {
+    if (!this.state) return;
     this.setDone(true);
-    const others = this.overview.videos.filter((video, index) => index !== this.index);
-    if (others.every((video) => video.done)) panels.flash('all videos are done: Export writes the labels', '#ffffff');
-    else this.go(1, true);
+    if (this.overview.videos.every((video) => this.isDone(video))) {
+      panels.flash('all videos are done: Export writes the labels', '#ffffff');
+    } else this.go(1, true);
   }
 
   togglePlay() {

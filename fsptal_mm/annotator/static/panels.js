@@ -77,7 +77,6 @@ export function showProgress(overview, index) {
   byId('progress').setAttribute('aria-label', text);
   byId('video-name').textContent = videos[index].id;
   byId('video-place').textContent = `${index + 1} / ${videos.length}`;
-  byId('done').checked = videos[index].done;
   byId('previous').disabled = index === 0;
   byId('next').disabled = index === videos.length - 1;
   document.title = `${videos[index].id} – point labels`;
@@ -110,9 +109,10 @@ export function showPlayer(player) {
   byId('source-button').textContent = fromServer ? "Try the browser's player" : 'Decode on the server';
 }
 
+// times: null for no frame.
 export function showFrame(times, frame) {
-  byId('time').textContent = `${clock(times.startSec[frame], 2)} / ${clock(times.durationSec, 2)}`;
-  byId('frame-number').textContent = `frame ${frame}`;
+  byId('time').textContent = times ? `${clock(times.startSec[frame], 2)} / ${clock(times.durationSec, 2)}` : '';
+  byId('frame-number').textContent = times ? `frame ${frame}` : '';
 }
 
 let flashTimer;

@@ -25,7 +25,7 @@ export class Player {
     this.source = this.browser;
   }
 
-  async load(id, startSec, durationSec) {
+  async load(id, startSec, durationSec, frame = 0) {
     this.stop();
     const loading = this.loading = {};
     this.id = id;
@@ -33,8 +33,9 @@ export class Player {
     this.#use(this.browser);
     try {
       await this.browser.load(mediaUrl(id), this.times);
+      if (frame) this.show(frame);
     } catch {
-      if (loading === this.loading) await this.useServer(0);
+      if (loading === this.loading) await this.useServer(frame);
     }
     this.setSpeed(this.speed);
   }
@@ -48,16 +49,15 @@ export class Player {
   }
 
   async useServer(frame = this.frame) {
+    this.loading = null;
     this.browser.stop();
     this.#use(this.server);
     await this.server.load(this.id, this.times, frame);
     this.setSpeed(this.speed);
   }
 
-  async useBrowser() {
-    const frame = this.frame;
-    await this.load(this.id, this.times.startSec, this.times.durationSec);
-    this.show(frame);
+  useBrowser() {
+    return this.load(this.id, this.times.startSec, this.times.durationSec, this.frame);
   }
 
   useOther() {

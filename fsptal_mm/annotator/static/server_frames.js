@@ -27,6 +27,7 @@ export class ServerFrames {
     this.opened = null;
     this.ready = false;
     this.playing = false;
+    this.canvas.getContext('2d').clearRect(0, 0, this.canvas.width, this.canvas.height);
   }
 
   get target() {

@@ -18,12 +18,14 @@ export class Timeline {
     this.points = [];
     this.suggestions = [];
     element.addEventListener('pointerdown', (event) => this.#press(event));
-    new ResizeObserver(() => this.times && this.draw()).observe(element);
+    new ResizeObserver(() => this.draw()).observe(element);
   }
 
+  // times: null for no video.
   setVideo(times) {
     this.times = times;
     this.frame = 0;
+    for (const layer of this.element.children) layer.hidden = !times;
   }
 
   // Set the suggestions. They are drawn by setPoints, together with the points.
@@ -48,6 +50,7 @@ export class Timeline {
   }
 
   draw() {
+    if (!this.times) return;
     const { startSec, lengthSec } = this.window;
     this.#place(this.head, this.times.startSec[this.frame]);
     this.#drawTicks(startSec, lengthSec);
