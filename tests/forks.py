@@ -1,7 +1,6 @@
 """Processes that are forked from the one of the tests, so that they need not import everything once more."""
 
 import multiprocessing
-import socket
 
 import pytest
 import torch
@@ -28,14 +27,14 @@ def run_forked(target, *args):
 
 def in_two_processes(target, *args):
     """Run ``target(rank, *args)`` in two processes with what ``init_process_group`` and a launcher need."""
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = free.getsockname()[1]
+    # The processes meet at a store of this one, as at that of a launcher: it chose a free port and keeps it.
+    store = torch.distributed.TCPStore('127.0.0.1', 0, is_master=True, wait_for_workers=False)
 
     def rank_of_two(rank):
         torch.set_num_threads(1)
         with pytest.MonkeyPatch.context() as patch:
-            variables = dict(MASTER_ADDR='127.0.0.1', MASTER_PORT=port, RANK=rank, LOCAL_RANK=rank, WORLD_SIZE=2)
+            variables = dict(MASTER_ADDR='127.0.0.1', MASTER_PORT=store.port, TORCHELASTIC_USE_AGENT_STORE=True)
+            variables |= dict(RANK=rank, LOCAL_RANK=rank, WORLD_SIZE=2)
             for name, value in variables.items():
                 patch.setenv(name, str(value))
             target(rank, *args)

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -34,10 +33,8 @@ def run(script, *arguments, folder, processes=1):
     )
     launcher = []
     if processes > 1:
-        with socket.socket() as probe:
-            probe.bind(('127.0.0.1', 0))
-            port = probe.getsockname()[1]
-        launcher = ['-m', 'torch.distributed.run', f'--nproc_per_node={processes}', f'--master_port={port}']
+        launcher = ['-m', 'torch.distributed.run', '--standalone', '--local-addr=127.0.0.1']
+        launcher += [f'--nproc_per_node={processes}']
         arguments = [*arguments, '--launcher', 'pytorch']
     command = [sys.executable, *launcher, str(script), *map(str, arguments)]
     done = subprocess.run(command, cwd=folder, env=os.environ | own, capture_output=True, text=True, timeout=600)

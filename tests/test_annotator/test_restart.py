@@ -40,7 +40,7 @@ class Tool:
 
     def end(self, how):
         os.kill(self.process.pid, how)
-        self.process.join(timeout=20)
+        self.process.join(timeout=60)
         return self.process.exitcode
 
 

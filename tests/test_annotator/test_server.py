@@ -27,7 +27,7 @@ def ask(server):
     """Send a request, with the right Host, token and project unless others are given; gives status, headers, body."""
 
     def ask(path, method='GET', body=None, **headers):
-        connection = http.client.HTTPConnection('127.0.0.1', server.server_port, timeout=10)
+        connection = http.client.HTTPConnection('127.0.0.1', server.server_port, timeout=60)
         given = {'Host': '127.0.0.1:{port}', 'X-Token': '{token}'}
         given |= {name.replace('_', '-'): value for name, value in headers.items()}
         if isinstance(body, dict):

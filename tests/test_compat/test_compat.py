@@ -1,6 +1,5 @@
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,12 +13,6 @@ from fsptal_mm.utils.errors import InputError
 
 ROOT = Path(__file__).parents[2]
 WORKER = str(ROOT / 'tests/test_compat/compat_worker.py')
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        return str(probe.getsockname()[1])
 
 
 def run_python(*arguments, path=(), **variables):
@@ -36,7 +29,7 @@ def run_python(*arguments, path=(), **variables):
 @pytest.fixture(scope='module')
 def outcomes(tmp_path_factory):
     """What fails in a bare process, before and after the repairs."""
-    variables = dict(RANK='0', WORLD_SIZE='1', LOCAL_RANK='0', MASTER_ADDR='127.0.0.1', MASTER_PORT=free_port())
+    variables = dict(RANK='0', WORLD_SIZE='1', LOCAL_RANK='0', MASTER_ADDR='127.0.0.1', MASTER_PORT='0')
     variables.update(SLURM_PROCID='0', SLURM_NTASKS='1', SLURM_LOCALID='0', SLURM_NODELIST='localhost')
     variables.update({f'OMPI_COMM_WORLD_{k}': v for k, v in (('LOCAL_RANK', '0'), ('SIZE', '1'), ('RANK', '0'))})
     return json.loads(run_python(WORKER, 'symptoms', str(tmp_path_factory.mktemp('symptoms')), **variables))
@@ -108,7 +101,7 @@ def test_nothing_is_patched_where_nothing_is_broken(tmp_path):
 
 @pytest.mark.processes
 def test_two_cpu_processes_train_one_model(tmp_path):
-    launcher = ['-m', 'torch.distributed.run', '--nproc_per_node=2', f'--master_port={free_port()}']
+    launcher = ['-m', 'torch.distributed.run', '--standalone', '--local-addr=127.0.0.1', '--nproc_per_node=2']
     run_python(*launcher, WORKER, 'train', str(tmp_path))
     ranks = [json.loads((tmp_path / f'rank{rank}.json').read_text()) for rank in range(2)]
     assert ranks[0] == ranks[1]

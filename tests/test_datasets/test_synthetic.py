@@ -4,7 +4,6 @@ import json
 import multiprocessing
 import os
 import signal
-import time
 
 import numpy as np
 import pytest
@@ -153,25 +152,35 @@ def generate(root, report):
 def test_several_processes_may_ask_at_once(tmp_path):
     workers = [in_process(generate, tmp_path / 'set', tmp_path / f'{number}.json') for number in (0, 1)]
     for worker in workers:
-        worker.join(60)
+        worker.join(300)
     assert [worker.exitcode for worker in workers] == [0, 0]
     first, second = (json.loads((tmp_path / f'{number}.json').read_text()) for number in (0, 1))
     assert first == second  # one of them made the folder, and both saw that same one
     assert len(first) == 20 + 5
 
 
+def generate_until_killed(root):
+    """Kill the own process while it writes the third file of features."""
+    save, saved = np.save, []
+
+    def save_or_die(*args):
+        saved.append(args)
+        if len(saved) == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        save(*args)
+
+    np.save = save_or_die
+    ensure_synthetic(root, **SMALL)
+
+
 @pytest.mark.kills
 def test_a_killed_generation_is_done_again(tmp_path):
     root = tmp_path / 'set'
-    worker = in_process(ensure_synthetic, root, **{**SMALL, 'train_videos': 400})
-    partial = tmp_path / '.set.partial' / 'features' / 'train'
-    deadline = time.monotonic() + 30
-    while not any(partial.glob('*.npy')) and time.monotonic() < deadline:
-        time.sleep(0.002)
-    os.kill(worker.pid, signal.SIGKILL)
-    worker.join(30)
+    worker = in_process(generate_until_killed, root)
+    worker.join(300)
     assert worker.exitcode == -signal.SIGKILL
-    assert partial.exists()  # killed in the middle,
+    partial = tmp_path / '.set.partial' / 'features' / 'train'
+    assert len(list(partial.glob('train_*.npy'))) == 2  # killed in the middle,
     assert not root.exists()  # so nothing stands where others would look
     ensure_synthetic(root, **SMALL)
     assert len(list((root / 'features' / 'train').iterdir())) == 10  # the lock was free, nothing of the first is left

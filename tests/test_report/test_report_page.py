@@ -8,7 +8,7 @@ from browser import browser  # noqa: F401  (a fixture)
 from report_runs import BAD, EVIL, remove_segments, write_data, write_run
 from selenium.webdriver import ActionChains, Keys
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.ui import Select
+from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from fsptal_mm.report import Published, read_run, write_report
 
@@ -51,6 +51,12 @@ def open_page(browser, pages):  # noqa: F811
 
 def texts(page, selector):
     return [element.text for element in page.find_elements(By.CSS_SELECTOR, selector)]
+
+
+def point_at(element):
+    """Move the pointer onto an element, which is scrolled into view before, and not on the way."""
+    element.parent.execute_script("arguments[0].scrollIntoView({ block: 'center', behavior: 'instant' })", element)
+    ActionChains(element.parent).move_to_element(element).perform()
 
 
 def tooltip(page):
@@ -101,10 +107,20 @@ def test_evil_texts_are_texts(open_page):
     assert any(EVIL in text.replace("\\'", "'") for text in texts(page, '#config td'))
 
 
+# Inserts an image whose error would run a script; goes on after the error, and when the policy has refused the script.
+SLIP_IN = """
+    const refused = new Promise((resolve) => document.addEventListener('securitypolicyviolation', (event) => {
+      if (event.effectiveDirective.startsWith('script-src')) resolve();
+    }));
+    document.body.insertAdjacentHTML('beforeend', '<img src=x onerror="document.title=1">');
+    const failed = new Promise((resolve) => document.body.lastElementChild.addEventListener('error', resolve));
+    Promise.all([refused, failed]).then(arguments[0]);
+"""
+
+
 def test_a_script_that_slips_in_does_not_run(browser, pages):  # noqa: F811
     browser.get((pages / 'one.html').as_uri())
-    browser.execute_script("document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=\"document.title=1\">')")
-    browser.execute_async_script('setTimeout(arguments[0], 100)')
+    browser.execute_async_script(SLIP_IN)
     assert browser.title.startswith('Report')
     assert 'Content Security Policy' in browser.get_log('browser')[0]['message']
 
@@ -117,13 +133,13 @@ def test_bars_lie_at_their_seconds_and_tell_what_they_are(open_page):
     assert bar['x'] == pytest.approx(row['x'], abs=2)
     wanted = f'[data-video={json.dumps(BAD)}] .detection.false-positive[aria-label*="0.900"]'
     best = page.find_element(By.CSS_SELECTOR, wanted)
-    ActionChains(page).scroll_to_element(best).move_to_element(best).perform()
+    point_at(best)
     assert tooltip(page).splitlines() == ['jump', 'score 0.900, 40.25–50.50 s', f'{EVIL}, false positive at tIoU 0.5']
     assert best.value_of_css_property('stroke') != 'none'
     right = page.find_element(By.CSS_SELECTOR, '[data-video="good"] .detection.true-positive')
     assert right.value_of_css_property('fill') == BLUE
     truth = page.find_element(By.CSS_SELECTOR, '[data-video="good"] .truth')
-    ActionChains(page).scroll_to_element(truth).move_to_element(truth).perform()
+    point_at(truth)
     assert tooltip(page).splitlines() == ['ground truth: jump', '0.00–10.00 s']
     point = page.find_element(By.CSS_SELECTOR, '[data-video="good"] .point')
     assert point.get_attribute('aria-label') == 'point label: jump, 4.50 s'
@@ -238,6 +254,7 @@ def test_the_page_never_scrolls_sideways(width, open_page):
     metrics = {'width': width, 'height': 800, 'deviceScaleFactor': 1, 'mobile': False}
     page.execute_cdp_cmd('Emulation.setDeviceMetricsOverride', metrics)
     try:
+        WebDriverWait(page, 60).until(lambda _: page.execute_script('return innerWidth') == width)
         assert page.execute_script('return document.documentElement.scrollWidth') <= width
     finally:
         page.execute_cdp_cmd('Emulation.clearDeviceMetricsOverride', {})

@@ -142,8 +142,8 @@ def screenshot(browser, height, selector='body', width=1240):
 def picture_of_annotator(browser, url):
     """Open the page and show the frame at ``SHOWN_SEC``."""
     browser.get(url)
-    number = browser.find_element(By.ID, 'frame-number')
-    WebDriverWait(browser, 60).until(lambda _: number.text == 'frame 0')
+    number, state = (browser.find_element(By.ID, name) for name in ('frame-number', 'paused'))
+    WebDriverWait(browser, 60).until(lambda _: state.text == 'paused')  # else the place is taken for the first frame
     browser.execute_script(f"document.getElementById('video').currentTime = {SHOWN_SEC + 0.5 / FPS}")
     WebDriverWait(browser, 60).until(lambda _: number.text == f'frame {round(SHOWN_SEC * FPS)}')
     return screenshot(browser, 760)
