@@ -16,6 +16,7 @@ from mmengine.logging import print_log
 from mmengine.registry import DefaultScope
 from rich.progress import Progress, track
 
+from fsptal_mm import visualization  # its drawing functions are imported at their first use
 from fsptal_mm.datasets.videos.reader import open_video
 from fsptal_mm.engine.class_lists import classes_of_checkpoint
 from fsptal_mm.evaluation import name_classes, write_csv, write_results
@@ -25,7 +26,7 @@ from fsptal_mm.structures import name_detections
 from fsptal_mm.utils.configs import merge_options, naming_types
 from fsptal_mm.utils.errors import InputError, check_numbers
 from fsptal_mm.utils.reading import path_below
-from fsptal_mm.visualization import ModelTrack, Timeline, annotate_video, draw_timeline
+from fsptal_mm.visualization import ModelTrack, Timeline
 
 from .feature_extractor import FeatureExtractor
 from .inference_inputs import Inputs, VideoInput, list_inputs
@@ -268,11 +269,11 @@ class TALInferencer(BaseInferencer):
         frames = read_frames(self._open(video), sample.duration_sec) if video.is_video else None
         tracks = (ModelTrack(proposals=sample.detections),)
         shown = Timeline(video.video_id, sample.duration_sec, self.classes, tracks=tracks, frames=frames)
-        return draw_timeline(path_below(Path(out_dir, 'timelines'), video.video_id, '.png'), shown)
+        return visualization.draw_timeline(path_below(Path(out_dir, 'timelines'), video.video_id, '.png'), shown)
 
     def _annotate(self, video, sample, out_dir):
         path = path_below(Path(out_dir, 'videos'), video.video_id, '.mp4')
-        return annotate_video(self._open(video), path, sample.detections, self.classes)
+        return visualization.annotate_video(self._open(video), path, sample.detections, self.classes)
 
     def postprocess(
         self, preds: Sequence[ActionDataSample], visualization: list[str], return_datasample: bool = False

@@ -11,6 +11,7 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.registry import DefaultScope
 
+from fsptal_mm import visualization  # its drawing functions are imported at their first use
 from fsptal_mm.datasets.annotations.records import Annotations
 from fsptal_mm.datasets.videos.reader import VideoReader
 from fsptal_mm.engine.timeline_samples import (
@@ -25,7 +26,7 @@ from fsptal_mm.evaluation.operating_point import model_digest, read_operating_po
 from fsptal_mm.utils.configs import naming_types
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import known_id
-from fsptal_mm.visualization import FrameStrip, ModelTrack, Timeline, axis_width_in, sample_timeline, video_timeline
+from fsptal_mm.visualization import FrameStrip, ModelTrack, Timeline, sample_timeline, video_timeline
 
 from .model_loading import load_local_checkpoint
 
@@ -187,7 +188,7 @@ def read_frames(video: VideoReader, duration_sec: float) -> FrameStrip:
     """
     (first,) = video.frames([0])
     height, width = first.shape[:2]
-    count = max(1, round(axis_width_in(duration_sec) / (_FRAME_IN * width / height)))
+    count = max(1, round(visualization.axis_width_in(duration_sec) / (_FRAME_IN * width / height)))
     times_sec = (np.arange(count) + 0.5) * duration_sec / count
     size = (round(_FRAME_PX * width / height), _FRAME_PX)
     images = [
