@@ -24,12 +24,6 @@ import sys
 import webbrowser
 from pathlib import Path
 
-if __name__ == '__main__':  # before imports that take seconds, or fail
-    runpy.run_path(str(Path(__file__).resolve().parent / 'starting.py'))['start'](__file__)
-
-from fsptal_mm.annotator import AnnotationServer, PageApi, Project, find_videos, read_class_keys, read_suggestions
-from fsptal_mm.utils.errors import InputError
-
 
 def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -49,6 +43,15 @@ def parse_args(argv):
     )
     parser.add_argument('--no-browser', action='store_true', help='print the address, and open no browser')
     return parser.parse_args(argv)
+
+
+if __name__ == '__main__':  # before the imports, which take seconds
+    runpy.run_path(str(Path(__file__).resolve().parent / 'starting.py'))['start'](
+        __file__, parse_args, videos='a video file', classes='a readable file', suggest='a readable file'
+    )
+
+from fsptal_mm.annotator import AnnotationServer, PageApi, Project, find_videos, read_class_keys, read_suggestions
+from fsptal_mm.utils.errors import InputError
 
 
 def open_project(args):

@@ -13,18 +13,6 @@ import runpy
 import sys
 from pathlib import Path
 
-if __name__ == '__main__':  # before imports that take seconds, or fail
-    runpy.run_path(str(Path(__file__).resolve().parent / 'starting.py'))['start'](__file__)
-
-from rich.console import Console
-from rich.table import Table
-
-from fsptal_mm.apis import TALInferencer
-from fsptal_mm.utils.configs import OptionsAction
-from fsptal_mm.utils.errors import InputError
-
-_OF_RUNS = ('epoch_*.pth', 'iter_*.pth', 'last_checkpoint', '*/vis_data')  # what mmengine leaves in the folder of a run
-
 
 def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -51,17 +39,38 @@ def parse_args(argv):
         help='recognizer that makes the features of video files',
     )
     parser.add_argument(
-        '--grid', nargs='+', action=OptionsAction, help="feature grid instead of the config's, e.g. snippet_sec=0.64"
+        '--grid', nargs='+', action='extend', help="feature grid instead of the config's, e.g. snippet_sec=0.64"
     )
     parser.add_argument('--classes', help='class names, one per line, if the checkpoint does not hold them')
     parser.add_argument('--allow-damaged', action='store_true', help='take what can be read of damaged videos')
     parser.add_argument('--device', help='e.g. cpu or cuda:1 (default: a GPU, if there is one)')
     parser.add_argument('--show', type=int, default=5, help='detections to print per video (default: %(default)s)')
-    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, help='as in test.py, e.g. data_root=DIR')
+    parser.add_argument('--cfg-options', nargs='+', action='extend', help='as in test.py, e.g. data_root=DIR')
     args = parser.parse_args(argv)
     if args.show < 0:
         parser.error(f'argument --show: found {args.show}, expected at least 0')
     return args
+
+
+if __name__ == '__main__':  # before the imports, which take seconds
+    runpy.run_path(str(Path(__file__).resolve().parent / 'starting.py'))['start'](
+        __file__,
+        parse_args,
+        model='a config file',
+        checkpoint='a local checkpoint',
+        inputs='a video file, a feature file, or a folder of such files',
+        extractor=('a config file', 'a local checkpoint'),
+        classes='a readable file',
+    )
+
+from rich.console import Console
+from rich.table import Table
+
+from fsptal_mm.apis import TALInferencer
+from fsptal_mm.utils.configs import read_options
+from fsptal_mm.utils.errors import InputError
+
+_OF_RUNS = ('epoch_*.pth', 'iter_*.pth', 'last_checkpoint', '*/vis_data')  # what mmengine leaves in the folder of a run
 
 
 def print_best(predictions, count):
@@ -97,10 +106,10 @@ def main(argv=None):
             args.checkpoint,
             args.device,
             classes=args.classes,
-            grid=args.grid,
+            grid=read_options(args.grid, '--grid'),
             nms=nms,
             extractor=extractor,
-            cfg_options=args.cfg_options,
+            cfg_options=read_options(args.cfg_options),
             show_progress=True,
             allow_damaged=args.allow_damaged,
         )

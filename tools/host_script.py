@@ -1,5 +1,7 @@
 """Run a script of the installed mmaction2 with this plugin; ``train.py`` and ``test.py`` call it."""
 
+import argparse
+import ast
 import importlib.util
 import os
 import runpy
@@ -27,18 +29,15 @@ def run(name):
     root = Path(__file__).resolve().parents[1]
     if (root / 'fsptal_mm').is_dir():  # a clone that is not installed
         sys.path.insert(0, str(root))
-    runpy.run_path(str(Path(__file__).with_name('starting.py')))['start'](name)
-    if {'-h', '--help'} & set(sys.argv[1:]):  # the help needs no import of the package, which takes seconds
-        _load(name).parse_args()
+    start = runpy.run_path(str(Path(__file__).with_name('starting.py')))['start']
+    args = start(name, lambda _: _parse_args(name), config='a config file', checkpoint='a checkpoint')
+    if getattr(args, 'show', False) or getattr(args, 'show_dir', None):  # mmaction2 draws labels of short clips only
+        sys.exit('error: --show and --show-dir do not work here; tools/analysis_tools/plot_timeline.py draws timelines')
     import fsptal_mm  # noqa: F401  (repairs the host; a clone could not be imported before)
-    from fsptal_mm.utils.configs import OptionsAction, move_data_root, naming_types, read_config
+    from fsptal_mm.utils.configs import move_data_root, naming_types, read_config, read_options
     from fsptal_mm.utils.errors import InputError
 
     script = _load(name)
-    script.DictAction = OptionsAction
-    args = script.parse_args()
-    if getattr(args, 'show', False) or getattr(args, 'show_dir', None):  # mmaction2 draws labels of short clips only
-        sys.exit('error: --show and --show-dir do not work here; tools/analysis_tools/plot_timeline.py draws timelines')
 
     def fromfile(path):
         config = read_config(path)
@@ -48,19 +47,39 @@ def run(name):
 
     script.parse_args, script.Config = lambda: args, SimpleNamespace(fromfile=fromfile)
     try:
+        args.cfg_options = read_options(args.cfg_options)
         with naming_types(args.config):
             script.main()
     except InputError as error:
         sys.exit(f'error: {error}')
 
 
-def _load(name):
-    """Load a script of mmaction2 as a module that no other code sees."""
+def _find(name):
+    """Find a script of the installed mmaction2."""
     host = Path(importlib.util.find_spec('mmaction').submodule_search_locations[0])
     candidates = [host / '.mim' / 'tools' / name, host.parent / 'tools' / name]
     path = next((path for path in candidates if path.is_file()), None)
     if path is None:
         sys.exit(f'mmaction2 has no tools/{name}; looked for {", ".join(map(str, candidates))}')
+    return path
+
+
+def _parse_args(name):
+    """Call the function ``parse_args`` of a script without the rest of it, whose imports take seconds.
+
+    ``--cfg-options`` become a list of texts, which :func:`read_options` reads after the imports.
+    """
+    path = _find(name)
+    tree = ast.parse(path.read_text())
+    tree.body = [node for node in tree.body if getattr(node, 'name', None) == 'parse_args']
+    names = dict(argparse=argparse, os=os, DictAction='extend')
+    exec(compile(tree, path, 'exec'), names)
+    return names['parse_args']()
+
+
+def _load(name):
+    """Load a script of mmaction2 as a module that no other code sees."""
+    path = _find(name)
     spec = importlib.util.spec_from_file_location(f'mmaction_{path.stem}', path)
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)

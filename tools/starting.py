@@ -1,27 +1,42 @@
-"""First lines of every tool: check that this Python has the dependencies, and print that the tool starts.
+"""First lines of every tool, before the imports that take seconds: wrong arguments end here, and the user sees a line.
 
 This file needs the standard library only. Tools run it by its path, since they lie in several folders.
 """
 
+import argparse
 import importlib.util
+import itertools
 import os
 import sys
 import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 NEEDED = ('torch', 'mmengine', 'mmcv', 'mmaction', 'fsptal_mm', 'rich')
 
 
-def start(tool: str) -> None:
-    """Check that this Python has the dependencies, then print that the tool starts.
+def start(
+    tool: str,
+    parse_args: Callable[[Sequence[str]], argparse.Namespace] | None = None,
+    **files: str | tuple[str, ...],
+) -> argparse.Namespace | None:
+    """Check the Python, the arguments and the files that they name; then import PyTorch.
 
-    The line goes to standard error. It is there because the imports of a tool take up to ten seconds.
+    Lines on standard error say what is loaded: the imports take five to ten seconds, and longer on a busy machine.
 
     Args:
         tool: Path of the tool.
+        parse_args: Parser of the arguments, which needs no import either. It ends the tool after ``--help`` or a wrong
+            option. Default: the tool parses them later.
+        **files: From the name of an argument to the expected kind of its file or files, for the error. A tuple has the
+            kinds of several files, one after the other.
+
+    Returns:
+        argparse.Namespace | None: The arguments; ``None`` without ``parse_args``.
 
     Raises:
-        SystemExit: A dependency is missing; the message names it, and the command that helps.
+        SystemExit: A dependency is missing: the message names it, and the command that helps. Or a file is missing: the
+            message is that of an ``InputError``.
     """
     root = Path(__file__).resolve().parents[1]
     if (root / 'fsptal_mm').is_dir() and importlib.util.find_spec('fsptal_mm') is None:  # a clone, not installed
@@ -30,7 +45,34 @@ def start(tool: str) -> None:
     if missing:
         here = 'source .venv/bin/activate' if (root / '.venv').is_dir() else "pip install -e '.[lite]'"
         sys.exit(f'error: {sys.executable} has no {", ".join(missing)}; run this in {root}: {here}')
+    args = None if parse_args is None else parse_args(sys.argv[1:])
+    for name, expected in files.items():
+        _check_files(getattr(args, name, None), expected)
     # mmcv-lite advises its users to install the other build, which nothing here needs.
     warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
-    if os.environ.get('LOCAL_RANK', '0') == '0':  # one line, however many processes torchrun starts
-        print(f'{Path(tool).name}: starting ...', file=sys.stderr, flush=True)
+    _say(f'{Path(tool).name}: starting, loading PyTorch ...')
+    import torch  # noqa: F401
+
+    _say(f'{Path(tool).name}: loading mmaction2 ...')
+    return args
+
+
+def _check_files(paths, expected):
+    """End the tool if a file or a folder is missing. Addresses, and names of our configs, are checked later."""
+    paths = [] if paths is None else [paths] if isinstance(paths, (str, Path)) else paths
+    kinds = itertools.cycle([expected] if isinstance(expected, str) else expected)
+    for path, kind in zip(paths, kinds):
+        is_name = kind == 'a config file' and Path(path).suffix != '.py' and len(Path(path).parts) == 1
+        if not (_exists(path) or is_name or '://' in str(path)):
+            sys.exit(f"error: {path}: found 'no such file', expected {kind}")
+
+
+def _exists(path):
+    """Whether there is a file or folder, perhaps with or without ActivityNet's prefix ``v_``, which may differ."""
+    folder, name = os.path.split(path)
+    return any(os.path.exists(os.path.join(folder, near)) for near in (name, name.removeprefix('v_'), f'v_{name}'))
+
+
+def _say(line):
+    if os.environ.get('LOCAL_RANK', '0') == '0':  # once, however many processes torchrun starts
+        print(line, file=sys.stderr, flush=True)

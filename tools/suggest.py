@@ -14,17 +14,6 @@ import runpy
 import sys
 from pathlib import Path
 
-if __name__ == '__main__':  # before imports that take seconds, or fail
-    runpy.run_path(str(Path(__file__).resolve().parent / 'starting.py'))['start'](__file__)
-
-from rich.console import Console
-from rich.table import Table
-
-from fsptal_mm.apis import mean_features, suggest_videos, unlabelled_videos
-from fsptal_mm.datasets.annotations.records import load_annotations
-from fsptal_mm.evaluation import read_operating_point, read_results, write_results
-from fsptal_mm.utils.errors import InputError
-
 
 def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -41,6 +30,25 @@ def parse_args(argv):
     parser.add_argument('--out', type=Path, help='default: suggestions.json beside RESULTS')
     parser.add_argument('--show', type=int, default=3, help='videos to print (default: %(default)s)')
     return parser.parse_args(argv)
+
+
+if __name__ == '__main__':  # before the imports, which take seconds
+    runpy.run_path(str(Path(__file__).resolve().parent / 'starting.py'))['start'](
+        __file__,
+        parse_args,
+        results='a readable file',
+        annotations='a readable file',
+        features='a folder of features',
+        checkpoint='a local checkpoint',
+    )
+
+from rich.console import Console
+from rich.table import Table
+
+from fsptal_mm.apis import mean_features, suggest_videos, unlabelled_videos
+from fsptal_mm.datasets.annotations.records import load_annotations
+from fsptal_mm.evaluation import read_operating_point, read_results, write_results
+from fsptal_mm.utils.errors import InputError
 
 
 def stored_thresholds(checkpoint):

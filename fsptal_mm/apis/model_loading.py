@@ -59,14 +59,16 @@ def find_config(model: str | Path | Config) -> Config:
 
 
 def local_file(path: str | Path) -> str:
-    """Make sure that a path is a file on this machine, so that nothing is downloaded.
+    """Make sure that a path is a file on this machine, so that nothing is downloaded; the error says how to download.
 
     Returns:
         str: The path.
 
     Raises:
-        InputError: There is no such file.
+        InputError: There is no such file, or the path is the address of one.
     """
+    if '://' in str(path):
+        raise InputError(f'a local checkpoint; this downloads one: curl -fLO {path}', file=path, found='an address')
     return str(regular_file(path, 'a local checkpoint'))
 
 

@@ -1,12 +1,12 @@
 """Reading of configs and their options; a mistake in them raises an InputError with file and line."""
 
-import argparse
 import ast
 import contextlib
 import difflib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import mmaction.registry
 from mmengine.config import Config, DictAction
@@ -19,56 +19,60 @@ _UNKNOWN_TYPE = re.compile(r'(\S+) is not in the \S+::(.+?) registry\.')  # as m
 _OPENED = {'[': list, '(': tuple, '{': dict}  # first characters of Python literals
 
 
-class OptionsAction(DictAction):
-    """Action of argparse for ``--cfg-options`` that also reads values which mmengine's action changes or misreads.
+def read_options(texts: Iterable[str] | None, option: str = '--cfg-options') -> dict[str, Any] | None:
+    """Read options ``KEY=VALUE`` of a command line, also those which mmengine's ``DictAction`` changes or misreads.
 
     A value keeps its spaces. A value in quotes also keeps its commas. A value in brackets or braces may be a Python
     literal, such as a list of dicts or of texts with commas. All other values are read as mmengine does: ``1,2`` and
     ``[a,b]`` are lists of numbers or texts.
+
+    Args:
+        texts (Iterable[str], optional): The options.
+        option: Name of the argument that they belong to, for the error.
+
+    Returns:
+        dict | None: From key to value; ``None`` for ``None``.
+
+    Raises:
+        InputError: An option has no ``=``, has an unclosed bracket, or contains ``dict(...)``.
     """
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: list[str],
-        option_string: str | None = None,
-    ) -> None:
-        """Read the options.
-
-        Raises:
-            argparse.ArgumentError: An option has no ``=``, has an unclosed bracket, or contains ``dict(...)``.
-        """
+    if texts is None:
+        return None
+    options = {}
+    for text in texts:
+        key, equals, value = text.partition('=')
         try:
-            super().__call__(parser, namespace, values, option_string)
-        except (ValueError, AssertionError) as error:
-            wrong = [value for value in values if '=' not in value] or values
+            if not equals:
+                raise ValueError(text)
+            options[key] = _parse_value(value)
+        except ValueError:
             expected = "KEY=VALUE, a list of dicts as KEY=[{'a':1},{'a':2}]"
-            raise argparse.ArgumentError(self, f'expected {expected}, but got {" ".join(wrong)}') from error
+            raise InputError(expected, field=option, found=text) from None
+    return options
 
-    @staticmethod
-    def _parse_iterable(val):
-        """Convert the text of one value; the name is that of mmengine's method."""
-        val = val.strip()
-        quoted = len(val) > 1 and val[0] == val[-1] and val[0] in '\'"' and val[0] not in val[1:-1]
-        if not quoted and (val.startswith('dict(') or (val[:1] in _OPENED and re.search(r'\bdict\(', val))):
-            raise ValueError(val)
-        val = val[1:-1] if quoted else val
-        is_text = val[:1] not in _OPENED or re.fullmatch(
-            r'\{\w*\}[^,]+', val
-        )  # {name}/file is a text with a place to fill in later
-        if is_text and (quoted or ',' not in val):
-            return DictAction._parse_int_float_bool(val)
-        with contextlib.suppress(ValueError, SyntaxError, MemoryError, RecursionError):
-            literal = ast.literal_eval(val)
-            if isinstance(literal, _OPENED.get(val[0], ())):
-                return literal
-        if val[0] in _OPENED and '{' in val:
-            raise ValueError(val)
-        inside = val[0] in '[(' and val[-1] in ')]'
-        parts = [part for part in _split(val[1:-1] if inside else val) if part.strip()]
-        values = [OptionsAction._parse_iterable(part) for part in parts]
-        return tuple(values) if inside and val[0] == '(' else values
+
+def _parse_value(val):
+    """Convert the text of one value."""
+    val = val.strip()
+    quoted = len(val) > 1 and val[0] == val[-1] and val[0] in '\'"' and val[0] not in val[1:-1]
+    if not quoted and (val.startswith('dict(') or (val[:1] in _OPENED and re.search(r'\bdict\(', val))):
+        raise ValueError(val)
+    val = val[1:-1] if quoted else val
+    is_text = val[:1] not in _OPENED or re.fullmatch(
+        r'\{\w*\}[^,]+', val
+    )  # {name}/file is a text with a place to fill in later
+    if is_text and (quoted or ',' not in val):
+        return DictAction._parse_int_float_bool(val)
+    with contextlib.suppress(ValueError, SyntaxError, MemoryError, RecursionError):
+        literal = ast.literal_eval(val)
+        if isinstance(literal, _OPENED.get(val[0], ())):
+            return literal
+    if val[0] in _OPENED and '{' in val:
+        raise ValueError(val)
+    inside = val[0] in '[(' and val[-1] in ')]'
+    parts = [part for part in _split(val[1:-1] if inside else val) if part.strip()]
+    values = [_parse_value(part) for part in parts]
+    return tuple(values) if inside and val[0] == '(' else values
 
 
 def _split(text):

@@ -85,7 +85,10 @@ def test_a_name_of_the_index_is_found_in_any_folder(tmp_path, monkeypatch):
         (dict(device='cuda:99'), ["device: found 'cuda:99'"]),
         (dict(device=3.5), ["device: found '3.5'"]),
         (dict(weights='none.pth'), ['none.pth', 'local checkpoint']),
-        (dict(weights='https://example.com/model.pth'), ['https://example.com/model.pth', 'local checkpoint']),
+        (
+            dict(weights='https://example.com/model.pth'),
+            ['curl -fLO https://example.com/model.pth', 'local checkpoint'],
+        ),
         (dict(classes=['run', 'jump', 'swim']), ['the argument classes', "'sit' and 'swim'"]),
         (dict(nms='soft'), ["nms: found 'soft'"]),
     ],

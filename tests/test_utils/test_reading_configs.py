@@ -1,15 +1,14 @@
 """Mistakes in configs and options are named, and ``data_root`` reaches every path."""
 
-import argparse
-import re
 from pathlib import Path
 
 import pytest
 from mmaction.registry import MODELS
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import DefaultScope
+from refusals import refused
 
-from fsptal_mm.utils.configs import OptionsAction, merge_options, naming_types, read_config
+from fsptal_mm.utils.configs import merge_options, naming_types, read_config, read_options
 from fsptal_mm.utils.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -84,11 +83,9 @@ def test_other_errors_of_building_stay_as_they_are(error):
 
 @pytest.mark.parametrize('wrong', ['nothing', 'a=[1,', 'a=[dict(x=1),dict(y=2)]', 'a=dict(x=1)', 'a=[{x:1},{y:2}]'])
 def test_what_is_no_option_is_named(wrong):
-    parser = argparse.ArgumentParser(exit_on_error=False)
-    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction)
-    assert parser.parse_args(['--cfg-options', 'a.b=1', 'c=x,y']).cfg_options == {'a.b': 1, 'c': ['x', 'y']}
-    with pytest.raises(argparse.ArgumentError, match=f'--cfg-options: .*{re.escape(wrong)}$'):
-        parser.parse_args(['--cfg-options', wrong])
+    assert read_options(['a.b=1', 'c=x,y']) == {'a.b': 1, 'c': ['x', 'y']}
+    with refused('--grid', wrong):
+        read_options(['a.b=1', wrong], '--grid')
 
 
 def dataset_config(root='data/set', **top):
@@ -182,6 +179,9 @@ def test_the_folder_that_all_datasets_share_is_moved_and_several_are_refused():
     ],
 )
 def test_values_of_options(text, value):
-    parser = argparse.ArgumentParser(exit_on_error=False)
-    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction)
-    assert parser.parse_args(['--cfg-options', f'a={text}']).cfg_options == {'a': value}
+    assert read_options([f'a={text}']) == {'a': value}
+
+
+def test_no_options_differ_from_an_empty_list_of_them():
+    assert read_options(None) is None
+    assert read_options([]) == {}

@@ -16,17 +16,6 @@ import runpy
 import sys
 from pathlib import Path
 
-if __name__ == '__main__':  # before imports that take seconds, or fail
-    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](__file__)
-
-from mmengine.logging import MMLogger
-
-from fsptal_mm.apis.model_loading import find_config
-from fsptal_mm.apis.operating_points import choose_for_checkpoint
-from fsptal_mm.evaluation.operating_point import write_operating_point
-from fsptal_mm.utils.configs import OptionsAction, merge_options
-from fsptal_mm.utils.errors import InputError
-
 
 def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -38,8 +27,22 @@ def parse_args(argv):
         metavar='CHECKPOINT',
         help='store them beside this checkpoint instead, which was trained on all videos',
     )
-    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, help='as in test.py, e.g. data_root=DIR')
+    parser.add_argument('--cfg-options', nargs='+', action='extend', help='as in test.py, e.g. data_root=DIR')
     return parser.parse_args(argv)
+
+
+if __name__ == '__main__':  # before the imports, which take seconds
+    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](
+        __file__, parse_args, config='a config file', checkpoint='a local checkpoint', other='a local checkpoint'
+    )
+
+from mmengine.logging import MMLogger
+
+from fsptal_mm.apis.model_loading import find_config
+from fsptal_mm.apis.operating_points import choose_for_checkpoint
+from fsptal_mm.evaluation.operating_point import write_operating_point
+from fsptal_mm.utils.configs import merge_options, read_options
+from fsptal_mm.utils.errors import InputError
 
 
 def report(chosen):
@@ -52,7 +55,7 @@ def main(argv=None):
     args = parse_args(argv)
     try:
         config = find_config(args.config)
-        merge_options(config, args.cfg_options)
+        merge_options(config, read_options(args.cfg_options))
         MMLogger.get_current_instance().setLevel('WARNING')
         chosen = choose_for_checkpoint(config, args.checkpoint)
         path = write_operating_point(args.other or args.checkpoint, chosen)

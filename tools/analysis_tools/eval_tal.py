@@ -5,23 +5,15 @@ import runpy
 import sys
 from pathlib import Path
 
-if __name__ == '__main__':  # before imports that take seconds, or fail
-    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](__file__)
-
-import numpy as np
-
-from fsptal_mm.datasets.annotations.records import load_annotations
-from fsptal_mm.evaluation import GroundTruth, describe_result
-from fsptal_mm.evaluation.functional import PRESETS, Protocol, class_table, summary_table
-from fsptal_mm.utils.errors import InputError
-from fsptal_mm.utils.writing import write_json
-
 
 def parse_args(argv=None):
     parser = argparse.ArgumentParser(description=__doc__)
     add_file_arguments(parser)
     parser.add_argument(
-        '--preset', choices=sorted(PRESETS), default='thumos14', help='dataset whose tIoUs to use; default: %(default)s'
+        '--preset',
+        choices=('activitynet', 'thumos14'),
+        default='thumos14',
+        help='dataset whose tIoUs to use; default: %(default)s',
     )
     parser.add_argument('--tiou', nargs='+', type=float, metavar='T', help='tIoUs instead of those of the preset')
     parser.add_argument('--per-class', action='store_true', help='print the average precision of each class, too')
@@ -39,6 +31,25 @@ def add_file_arguments(parser):
     parser.add_argument(
         '--ambiguous', metavar='FILE', help='file of ambiguous ranges; detections that overlap one are left out'
     )
+
+
+if __name__ == '__main__':  # before the imports, which take seconds
+    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](
+        __file__,
+        parse_args,
+        results='a readable file',
+        ground_truth='a readable file',
+        split='a readable file',
+        ambiguous='a readable file',
+    )
+
+import numpy as np
+
+from fsptal_mm.datasets.annotations.records import load_annotations
+from fsptal_mm.evaluation import GroundTruth, describe_result
+from fsptal_mm.evaluation.functional import Protocol, class_table, summary_table
+from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.writing import write_json
 
 
 def load_ground_truth(args, protocol):

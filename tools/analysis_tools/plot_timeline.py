@@ -17,24 +17,6 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-if __name__ == '__main__':  # before imports that take seconds, or fail
-    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](__file__)
-
-from fsptal_mm.apis.model_loading import find_config
-from fsptal_mm.apis.timelines import (
-    add_results,
-    join_tracks,
-    read_frames,
-    timelines_of_model,
-    timelines_of_results,
-)
-from fsptal_mm.datasets.annotations.records import load_annotations
-from fsptal_mm.datasets.videos.reader import find_video_file, open_video
-from fsptal_mm.evaluation import read_results
-from fsptal_mm.utils.configs import OptionsAction, merge_options
-from fsptal_mm.utils.errors import InputError
-from fsptal_mm.visualization import SUFFIXES, draw_timeline
-
 _DEFAULT_VIDEOS = 3
 
 
@@ -72,7 +54,7 @@ def parse_args(argv):
         type=float,
         help="leave out the models' proposals of a lower score (default: that of choose_threshold.py, if there is one)",
     )
-    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, help='changes of all configs, as in test.py')
+    parser.add_argument('--cfg-options', nargs='+', action='extend', help='changes of all configs, as in test.py')
     args = parser.parse_args(argv)
     if not args.models and not args.results:
         parser.error('found neither CONFIG CHECKPOINT nor --results, expected at least one of them')
@@ -86,9 +68,33 @@ def parse_args(argv):
     for name in ('max_classes', 'max_proposals'):
         if getattr(args, name) < 0:
             parser.error(f'argument --{name.replace("_", "-")}: found {getattr(args, name)}, expected at least 0')
-    if Path(args.out).suffix.lower() not in SUFFIXES:
-        parser.error(f'argument --out: found {args.out}, expected a path that ends with one of {", ".join(SUFFIXES)}')
     return args
+
+
+if __name__ == '__main__':  # before the imports, which take seconds
+    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](
+        __file__,
+        parse_args,
+        models=('a config file', 'a local checkpoint'),
+        results='a readable file',
+        ann_file='a readable file',
+        video_dir='a folder of videos',
+    )
+
+from fsptal_mm.apis.model_loading import find_config
+from fsptal_mm.apis.timelines import (
+    add_results,
+    join_tracks,
+    read_frames,
+    timelines_of_model,
+    timelines_of_results,
+)
+from fsptal_mm.datasets.annotations.records import load_annotations
+from fsptal_mm.datasets.videos.reader import find_video_file, open_video
+from fsptal_mm.evaluation import read_results
+from fsptal_mm.utils.configs import merge_options, read_options
+from fsptal_mm.utils.errors import InputError
+from fsptal_mm.visualization import SUFFIXES, draw_timeline
 
 
 def collect(args):
@@ -105,7 +111,7 @@ def collect(args):
     of_models = []
     for (path, checkpoint), name in zip(pairs, names):
         config = find_config(path)
-        merge_options(config, args.cfg_options)
+        merge_options(config, read_options(args.cfg_options))
         of_models.append(timelines_of_model(config, checkpoint, args.split, videos, name, args.score_threshold))
         videos = list(of_models[0])  # all models show the videos of the first
     joined = {video_id: join_tracks(*(timelines[video_id] for timelines in of_models)) for video_id in videos}
@@ -115,6 +121,8 @@ def collect(args):
 def main(argv=None):
     args = parse_args(argv)
     try:
+        if Path(args.out).suffix.lower() not in SUFFIXES:
+            raise InputError(f'a path that ends with one of {", ".join(SUFFIXES)}', field='--out', found=args.out)
         timelines = collect(args)
         if len(timelines) > 1 and '{video}' not in args.out:
             raise InputError("'{video}' in the path, since there are several videos", field='--out', found=args.out)

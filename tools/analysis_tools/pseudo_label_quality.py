@@ -14,15 +14,6 @@ import runpy
 import sys
 from pathlib import Path
 
-if __name__ == '__main__':  # before imports that take seconds, or fail
-    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](__file__)
-
-from fsptal_mm.evaluation.functional import summary_table
-from fsptal_mm.evaluation.label_quality import MEASURES, quality_over_training
-from fsptal_mm.utils.errors import InputError
-from fsptal_mm.utils.writing import write_json
-from fsptal_mm.visualization import SUFFIXES, label_quality_figure, save_figure
-
 
 def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -34,14 +25,26 @@ def parse_args(argv):
     args.names = args.names or args.work_dirs
     if len({*args.names}) < len(args.work_dirs) or len(args.names) != len(args.work_dirs):
         parser.error(f'found the names {", ".join(args.names)}, expected {len(args.work_dirs)} different ones')
-    if args.plot and args.plot.suffix.lower() not in SUFFIXES:
-        parser.error(f'argument --plot: found {args.plot}, expected a path that ends with one of {", ".join(SUFFIXES)}')
     return args
+
+
+if __name__ == '__main__':  # before the imports, which take seconds
+    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](
+        __file__, parse_args, work_dirs='a work directory'
+    )
+
+from fsptal_mm.evaluation.functional import summary_table
+from fsptal_mm.evaluation.label_quality import MEASURES, quality_over_training
+from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.writing import write_json
+from fsptal_mm.visualization import SUFFIXES, label_quality_figure, save_figure
 
 
 def main(argv=None):
     args = parse_args(argv)
     try:
+        if args.plot and args.plot.suffix.lower() not in SUFFIXES:
+            raise InputError(f'a path that ends with one of {", ".join(SUFFIXES)}', field='--plot', found=args.plot)
         runs = {name: quality_over_training(work_dir) for name, work_dir in zip(args.names, args.work_dirs)}
         report(runs, args.json, args.plot)
     except InputError as error:

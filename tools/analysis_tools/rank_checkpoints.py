@@ -15,8 +15,20 @@ import runpy
 import sys
 from pathlib import Path
 
-if __name__ == '__main__':  # before imports that take seconds, or fail
-    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](__file__)
+
+def parse_args(argv):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='config file of an experiment with a held-out fold')
+    parser.add_argument('checkpoints', nargs='+', metavar='CHECKPOINT', help='files, in the order of training')
+    parser.add_argument('--points-only', action='store_true', help='read the points only, no ground-truth segments')
+    parser.add_argument('--cfg-options', nargs='+', action='extend', help='as in train.py, e.g. data_root=DIR')
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':  # before the imports, which take seconds
+    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](
+        __file__, parse_args, config='a config file', checkpoints='a local checkpoint'
+    )
 
 import numpy as np
 import torch
@@ -38,20 +50,11 @@ from fsptal_mm.evaluation.functional import (
 from fsptal_mm.evaluation.operating_point import MIN_POINTS
 from fsptal_mm.evaluation.samples import collect_detections, collect_points
 from fsptal_mm.structures import Instances
-from fsptal_mm.utils.configs import OptionsAction, merge_options, naming_types, read_config
+from fsptal_mm.utils.configs import merge_options, naming_types, read_config, read_options
 from fsptal_mm.utils.errors import InputError
 
 _POINTS, _ERROR = 'point/mAP', 'standard error'
 _HELD_OUT, _TEST = 'held-out mAP (analysis)', 'test mAP (analysis)'
-
-
-def parse_args(argv):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='config file of an experiment with a held-out fold')
-    parser.add_argument('checkpoints', nargs='+', metavar='CHECKPOINT', help='files, in the order of training')
-    parser.add_argument('--points-only', action='store_true', help='read the points only, no ground-truth segments')
-    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, help='as in train.py, e.g. data_root=DIR')
-    return parser.parse_args(argv)
 
 
 def run_metrics(model, loader, evaluators, found=None):
@@ -182,7 +185,7 @@ def main(argv=None):
     try:
         with naming_types(args.config):
             config = read_config(args.config)
-            merge_options(config, args.cfg_options)
+            merge_options(config, read_options(args.cfg_options))
             init_default_scope(config.default_scope)
             MMLogger.get_current_instance().setLevel('WARNING')  # the metrics' own tables would hide ours
             found = {}

@@ -13,13 +13,6 @@ import runpy
 import sys
 from pathlib import Path
 
-if __name__ == '__main__':  # before imports that take seconds, or fail
-    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](__file__)
-
-from fsptal_mm.report import published_figures, read_run, write_report
-from fsptal_mm.utils.configs import OptionsAction
-from fsptal_mm.utils.errors import InputError
-
 
 def parse_args(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -37,7 +30,7 @@ def parse_args(argv=None):
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=OptionsAction,
+        action='extend',
         metavar='KEY=VALUE',
         help='changes of the configs, such as test_dataloader.dataset.data_root=DIR if the data have moved',
     )
@@ -45,6 +38,16 @@ def parse_args(argv=None):
     if args.videos < 0:
         parser.error(f'argument --videos: found {args.videos}, expected at least 0')
     return args
+
+
+if __name__ == '__main__':  # before the imports, which take seconds
+    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](
+        __file__, parse_args, work_dirs='a work directory, as tools/train.py makes it'
+    )
+
+from fsptal_mm.report import published_figures, read_run, write_report
+from fsptal_mm.utils.configs import read_options
+from fsptal_mm.utils.errors import InputError
 
 
 def run_names(work_dirs):
@@ -64,8 +67,8 @@ def run_names(work_dirs):
 def main(argv=None):
     args = parse_args(argv)
     try:
-        names = run_names(args.work_dirs)
-        runs = [read_run(folder, name, args.cfg_options) for folder, name in zip(args.work_dirs, names)]
+        names, options = run_names(args.work_dirs), read_options(args.cfg_options)
+        runs = [read_run(folder, name, options) for folder, name in zip(args.work_dirs, names)]
         write_report(args.out, runs, published_figures(runs), args.videos)
     except InputError as error:
         sys.exit(f'error: {error}')

@@ -9,21 +9,6 @@ import runpy
 from collections import Counter
 from pathlib import Path
 
-if __name__ == '__main__':  # before imports that take seconds, or fail
-    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](__file__)
-
-import numpy as np
-from mmaction.registry import DATASETS
-from mmengine.utils import track_iter_progress
-
-from fsptal_mm.datasets import PointsToSnippets, SnippetLoader
-from fsptal_mm.utils.configs import OptionsAction, merge_options, naming_types, read_config
-from fsptal_mm.utils.errors import InputError
-
-# Features of real videos, and of the embedded dataset, vary by 0.22 to 0.99 of their size from snippet to snippet.
-MIN_VARIATION = 0.05
-_NAMED = 5  # videos in one line
-
 
 def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -34,8 +19,26 @@ def parse_args(argv):
         default=['train_dataloader', 'test_dataloader'],
         help='data loaders of the config to check (default: those of training and test)',
     )
-    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, help='as in train.py, e.g. data_root=DIR')
+    parser.add_argument('--cfg-options', nargs='+', action='extend', help='as in train.py, e.g. data_root=DIR')
     return parser.parse_args(argv)
+
+
+if __name__ == '__main__':  # before the imports, which take seconds
+    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](
+        __file__, parse_args, config='a config file'
+    )
+
+import numpy as np
+from mmaction.registry import DATASETS
+from mmengine.utils import track_iter_progress
+
+from fsptal_mm.datasets import PointsToSnippets, SnippetLoader
+from fsptal_mm.utils.configs import merge_options, naming_types, read_config, read_options
+from fsptal_mm.utils.errors import InputError
+
+# Features of real videos, and of the embedded dataset, vary by 0.22 to 0.99 of their size from snippet to snippet.
+MIN_VARIATION = 0.05
+_NAMED = 5  # videos in one line
 
 
 class Findings:
@@ -177,7 +180,7 @@ def main(argv=None):
     findings = Findings()
     try:
         config = read_config(args.config)
-        merge_options(config, args.cfg_options)
+        merge_options(config, read_options(args.cfg_options))
     except InputError as error:
         raise SystemExit(f'error: {error}') from None
     for name in args.loaders:

@@ -11,13 +11,6 @@ import runpy
 import sys
 from pathlib import Path
 
-if __name__ == '__main__':  # before imports that take seconds, or fail
-    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](__file__)
-
-from fsptal_mm.datasets.annotations.records import load_annotations
-from fsptal_mm.datasets.annotations.writers import save_plain
-from fsptal_mm.utils.errors import InputError
-
 
 def _column(text):
     field, equals, name = text.partition('=')
@@ -67,6 +60,23 @@ def parse_args(argv):
         '--background-label', default='background', help='label of background clicks (default: background)'
     )
     return parser.parse_args(argv)
+
+
+if __name__ == '__main__':  # before the imports, which take seconds
+    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](
+        __file__,
+        parse_args,
+        ann_file='a readable file',
+        split_file='a readable file',
+        point_file='a readable file',
+        fps_file='a readable file',
+        ambiguous_file='a readable file',
+        classes='a readable file',
+    )
+
+from fsptal_mm.datasets.annotations.records import load_annotations
+from fsptal_mm.datasets.annotations.writers import save_plain
+from fsptal_mm.utils.errors import InputError
 
 
 def main(argv=None):

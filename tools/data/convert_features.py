@@ -12,17 +12,6 @@ import runpy
 import sys
 from pathlib import Path
 
-if __name__ == '__main__':  # before imports that take seconds, or fail
-    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](__file__)
-
-import numpy as np
-
-from fsptal_mm.datasets.annotations.readers import read_split
-from fsptal_mm.datasets.pickled_features import read_pickled
-from fsptal_mm.utils.errors import InputError
-from fsptal_mm.utils.reading import path_below
-from fsptal_mm.utils.writing import atomic_write
-
 
 def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -33,6 +22,20 @@ def parse_args(argv):
         '--names', help='for a list of arrays: text file with their video ids, one per line, in the same order'
     )
     return parser.parse_args(argv)
+
+
+if __name__ == '__main__':  # before the imports, which take seconds
+    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](
+        __file__, parse_args, files='a file of features', names='a readable file'
+    )
+
+import numpy as np
+
+from fsptal_mm.datasets.annotations.readers import read_split
+from fsptal_mm.datasets.pickled_features import read_pickled
+from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.reading import path_below
+from fsptal_mm.utils.writing import atomic_write
 
 
 def main(argv=None):

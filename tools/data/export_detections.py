@@ -10,16 +10,6 @@ import runpy
 import sys
 from pathlib import Path
 
-if __name__ == '__main__':  # before imports that take seconds, or fail
-    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](__file__)
-
-from fsptal_mm.datasets.annotations.readers import read_classes
-from fsptal_mm.datasets.videos.reader import find_video_file
-from fsptal_mm.evaluation import read_results
-from fsptal_mm.evaluation.exports import strongest, write_elan, write_subtitles, write_via
-from fsptal_mm.utils.errors import InputError
-from fsptal_mm.utils.reading import path_below
-
 FORMATS = {'srt': 'srt', 'vtt': 'vtt', 'via': 'json', 'elan': 'eaf'}
 
 
@@ -36,6 +26,19 @@ def parse_args(argv):
     if args.top_k is not None and args.top_k < 1:
         parser.error(f'argument --top-k: found {args.top_k}, expected at least 1')
     return args
+
+
+if __name__ == '__main__':  # before the imports, which take seconds
+    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](
+        __file__, parse_args, results='a readable file', videos='a folder of videos', classes='a readable file'
+    )
+
+from fsptal_mm.datasets.annotations.readers import read_classes
+from fsptal_mm.datasets.videos.reader import find_video_file
+from fsptal_mm.evaluation import read_results
+from fsptal_mm.evaluation.exports import strongest, write_elan, write_subtitles, write_via
+from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.reading import path_below
 
 
 def main(argv=None):

@@ -12,12 +12,45 @@ Example:
 """
 
 import argparse
+import math
 import runpy
 import sys
 from pathlib import Path
 
-if __name__ == '__main__':  # before imports that take seconds, or fail
-    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](__file__)
+FORMATS = ('plain', 'activitynet', 'opentad', 'mmaction2')
+
+
+def parse_args(argv):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='config of a model that is trained on points')
+    parser.add_argument('checkpoint', help='local checkpoint of this model')
+    parser.add_argument('out', help='JSON file to write')
+    parser.add_argument('--format', choices=FORMATS, default='plain', help='default: %(default)s, our own')
+    parser.add_argument(
+        '--min-score', type=float, default=-math.inf, metavar='S', help='leave out segments of a lower score'
+    )
+    share = 'take this share of the boundaries from change points of the snippet scores'
+    parser.add_argument('--change-points', type=float, default=0.0, metavar='SHARE', help=share)
+    parser.add_argument('--cut', action='store_true', help='end segments half-way to the next point of their class')
+    share = 'move segments by this share towards one of usual length around the point'
+    parser.add_argument('--blend', type=float, default=0.0, metavar='SHARE', help=share)
+    parser.add_argument('--fill', action='store_true', help='give missed instances a segment of usual length')
+    parser.add_argument('--raw-proposals', metavar='FILE', help='JSON file for all scored proposals before NMS')
+    parser.add_argument('--split', choices=('train', 'test'), default='train', help='videos of --raw-proposals')
+    parser.add_argument(
+        '--fps', type=float, help='frame rate of videos that do not state it, for opentad and mmaction2'
+    )
+    parser.add_argument('--cfg-options', nargs='+', action='extend', help='as in train.py, e.g. data_root=DIR')
+    args = parser.parse_args(argv)
+    if args.format == 'opentad' and args.fps is None:
+        parser.error('argument --fps: the format opentad needs it')
+    return args
+
+
+if __name__ == '__main__':  # before the imports, which take seconds
+    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](
+        __file__, parse_args, config='a config file', checkpoint='a local checkpoint'
+    )
 
 import numpy as np
 import torch
@@ -32,46 +65,19 @@ from fsptal_mm.engine.pseudo_segments import PseudoSegmentRules
 from fsptal_mm.evaluation import name_classes, write_results
 from fsptal_mm.evaluation.samples import collect_detections, column
 from fsptal_mm.structures import Instances
-from fsptal_mm.utils.configs import OptionsAction, merge_options, naming_types, read_config
+from fsptal_mm.utils.configs import merge_options, naming_types, read_config, read_options
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import to_positive
 from fsptal_mm.utils.writing import atomic_write
 
 _NO_NMS = dict(type='nms', iou_threshold=2.0)  # above the largest tIoU, 1: keeps all
 
-FORMATS = {
+_WRITERS = {
     'plain': save_plain,
     'activitynet': save_activitynet,
     'opentad': save_activitynet,
     'mmaction2': save_mmaction2,
 }
-
-
-def parse_args(argv):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='config of a model that is trained on points')
-    parser.add_argument('checkpoint', help='local checkpoint of this model')
-    parser.add_argument('out', help='JSON file to write')
-    parser.add_argument('--format', choices=FORMATS, default='plain', help='default: %(default)s, our own')
-    parser.add_argument(
-        '--min-score', type=float, default=-np.inf, metavar='S', help='leave out segments of a lower score'
-    )
-    share = 'take this share of the boundaries from change points of the snippet scores'
-    parser.add_argument('--change-points', type=float, default=0.0, metavar='SHARE', help=share)
-    parser.add_argument('--cut', action='store_true', help='end segments half-way to the next point of their class')
-    share = 'move segments by this share towards one of usual length around the point'
-    parser.add_argument('--blend', type=float, default=0.0, metavar='SHARE', help=share)
-    parser.add_argument('--fill', action='store_true', help='give missed instances a segment of usual length')
-    parser.add_argument('--raw-proposals', metavar='FILE', help='JSON file for all scored proposals before NMS')
-    parser.add_argument('--split', choices=('train', 'test'), default='train', help='videos of --raw-proposals')
-    parser.add_argument(
-        '--fps', type=float, help='frame rate of videos that do not state it, for opentad and mmaction2'
-    )
-    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, help='as in train.py, e.g. data_root=DIR')
-    args = parser.parse_args(argv)
-    if args.format == 'opentad' and args.fps is None:
-        parser.error('argument --fps: the format opentad needs it')
-    return args
 
 
 def predict(config, checkpoint, split='train', nms=None):
@@ -154,7 +160,7 @@ def main(argv=None):
     args = parse_args(argv)
     to_positive(args.fps, field='--fps')
     config = read_config(args.config)
-    merge_options(config, args.cfg_options)
+    merge_options(config, read_options(args.cfg_options))
     rules = ('min_score', 'change_points', 'cut', 'blend', 'fill')
     rules = PseudoSegmentRules.from_config({name: getattr(args, name) for name in rules})
     dataset, found = predict(config, args.checkpoint)
@@ -163,7 +169,7 @@ def main(argv=None):
         save_plain(args.out, annotations)
     else:
         covered_sec = {name: len(video['snippet_scores']) * video['grid'].snippet_sec for name, video in found.items()}
-        FORMATS[args.format](args.out, annotations, args.fps, covered_sec)
+        _WRITERS[args.format](args.out, annotations, args.fps, covered_sec)
     if args.raw_proposals:
         write_raw_proposals(args.raw_proposals, *predict(config, args.checkpoint, args.split, _NO_NMS))
     ids = list(annotations.videos)

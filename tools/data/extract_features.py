@@ -16,23 +16,6 @@ import runpy
 import sys
 from pathlib import Path
 
-if __name__ == '__main__':  # before imports that take seconds, or fail
-    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](__file__)
-
-import numpy as np
-import torch
-from rich.progress import BarColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
-
-from fsptal_mm.apis.feature_extractor import FeatureExtractor
-from fsptal_mm.datasets.annotations.readers import read_lines
-from fsptal_mm.datasets.feature_settings import keep_settings
-from fsptal_mm.datasets.videos.flow import RGB_SOURCE
-from fsptal_mm.datasets.videos.reader import videos_below
-from fsptal_mm.utils.configs import OptionsAction, merge_options, naming_types, read_config
-from fsptal_mm.utils.errors import InputError
-from fsptal_mm.utils.reading import path_below, to_name
-from fsptal_mm.utils.writing import atomic_write
-
 
 def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -67,8 +50,28 @@ def parse_args(argv):
         '--shard',
         help='i/n: only every n-th video from the i-th on, counted from 0 (default: RANK/WORLD_SIZE of torchrun)',
     )
-    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, help='changes of the config, as in train.py')
+    parser.add_argument('--cfg-options', nargs='+', action='extend', help='changes of the config, as in train.py')
     return parser.parse_args(argv)
+
+
+if __name__ == '__main__':  # before the imports, which take seconds
+    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](
+        __file__, parse_args, config='a config file', checkpoint='a local checkpoint', videos='a video file'
+    )
+
+import numpy as np
+import torch
+from rich.progress import BarColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
+
+from fsptal_mm.apis.feature_extractor import FeatureExtractor
+from fsptal_mm.datasets.annotations.readers import read_lines
+from fsptal_mm.datasets.feature_settings import keep_settings
+from fsptal_mm.datasets.videos.flow import RGB_SOURCE
+from fsptal_mm.datasets.videos.reader import videos_below
+from fsptal_mm.utils.configs import merge_options, naming_types, read_config, read_options
+from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.reading import path_below, to_name
+from fsptal_mm.utils.writing import atomic_write
 
 
 def find_videos(paths):
@@ -158,7 +161,7 @@ def extract(args):
     index, count = parse_shard(args.shard)
     videos = dict(list(find_videos(args.videos).items())[index::count])
     config = read_config(args.config)
-    merge_options(config, args.cfg_options)
+    merge_options(config, read_options(args.cfg_options))
     extractor = FeatureExtractor(
         config,
         args.checkpoint,

@@ -11,23 +11,17 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-if __name__ == '__main__':  # before imports that take seconds, or fail
-    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](__file__)
-
-import numpy as np
-
-from fsptal_mm.datasets.annotations.records import load_annotations
-from fsptal_mm.datasets.annotations.writers import save_plain
-from fsptal_mm.datasets.point_sampling import POINT_STYLES, draw_background, draw_points, video_rng
-from fsptal_mm.utils.errors import InputError
-from fsptal_mm.utils.writing import atomic_write
-
 
 def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('ann_file', help='gt.json of LACP, HR-Pro or ActivityNet, or the plain format')
     parser.add_argument('out', help='.json for the plain format (with the segments), .csv for that of LACP')
-    parser.add_argument('--style', choices=POINT_STYLES, default='gaussian', help='position of a point in its segment')
+    parser.add_argument(
+        '--style',
+        choices=('centre', 'gaussian', 'uniform'),
+        default='gaussian',
+        help='position of a point in its segment',
+    )
     parser.add_argument(
         '--background',
         action='store_true',
@@ -42,12 +36,31 @@ def parse_args(argv):
     return parser.parse_args(argv)
 
 
+if __name__ == '__main__':  # before the imports, which take seconds
+    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](
+        __file__,
+        parse_args,
+        ann_file='a readable file',
+        split_file='a readable file',
+        fps_file='a readable file',
+        classes='a readable file',
+    )
+
+import numpy as np
+
+from fsptal_mm.datasets.annotations.records import load_annotations
+from fsptal_mm.datasets.annotations.writers import save_plain
+from fsptal_mm.datasets.point_sampling import draw_background, draw_points, video_rng
+from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.writing import atomic_write
+
+
 def with_drawn_points(record, style, per_instance, seed, background=False):
     """Copy a record, with points drawn in its segments and, if wanted, background clicks between them.
 
     Args:
         record (VideoRecord): Video with segments.
-        style: Entry of ``POINT_STYLES``: position of a point in its segment.
+        style: ``--style``: position of a point in its segment.
         per_instance: Points drawn in each segment.
         seed: The same seed gives a video the same points.
         background: Whether to draw a click in each stretch without an action.

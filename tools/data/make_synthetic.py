@@ -12,22 +12,12 @@ import runpy
 import sys
 from pathlib import Path
 
-if __name__ == '__main__':  # before imports that take seconds, or fail
-    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](__file__)
-
-from fsptal_mm.datasets.annotations.records import load_annotations
-from fsptal_mm.datasets.annotations.writers import save_plain
-from fsptal_mm.datasets.synthetic.features import SyntheticParams
-from fsptal_mm.datasets.synthetic.generator import ensure_synthetic, save_split, select_videos
-from fsptal_mm.utils.configs import OptionsAction
-from fsptal_mm.utils.errors import InputError
-
 
 def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('out', help='folder to write')
     parser.add_argument(
-        '--params', nargs='+', action=OptionsAction, default={}, help='fields of SyntheticParams, e.g. dim=256'
+        '--params', nargs='+', action='extend', default=[], help='fields of SyntheticParams, e.g. dim=256'
     )
     real = parser.add_argument_group('features for real annotations, into OUT/features/PART')
     real.add_argument('--ann-file', help='gt.json of LACP, HR-Pro or ActivityNet, or the plain format; with segments')
@@ -47,16 +37,35 @@ def parse_args(argv):
     return parser.parse_args(argv)
 
 
+if __name__ == '__main__':  # before the imports, which take seconds
+    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](
+        __file__,
+        parse_args,
+        ann_file='a readable file',
+        split_file='a readable file',
+        point_file='a readable file',
+        fps_file='a readable file',
+    )
+
+from fsptal_mm.datasets.annotations.records import load_annotations
+from fsptal_mm.datasets.annotations.writers import save_plain
+from fsptal_mm.datasets.synthetic.features import SyntheticParams
+from fsptal_mm.datasets.synthetic.generator import ensure_synthetic, save_split, select_videos
+from fsptal_mm.utils.configs import read_options
+from fsptal_mm.utils.errors import InputError
+
+
 def main(argv=None):
     args = parse_args(argv)
+    params = read_options(args.params, '--params')
     if args.ann_file is None:
-        print(ensure_synthetic(args.out, **args.params))
+        print(ensure_synthetic(args.out, **params))
         return
     sources = {name: getattr(args, name) for name in ('split_file', 'subset', 'point_file', 'fps_file')}
     annotations = load_annotations(args.ann_file, **sources)
     if args.count is not None:
         annotations = select_videos(annotations, args.count, args.max_sec)
-    save_split(args.out, args.part, annotations, SyntheticParams.from_dict(args.params))
+    save_split(args.out, args.part, annotations, SyntheticParams.from_dict(params))
     # Written last: if this file exists, the features are complete.
     path = Path(args.out, f'annotations_{args.part}.json')
     save_plain(path, annotations)

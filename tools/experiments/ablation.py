@@ -22,18 +22,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-if __name__ == '__main__':  # before imports that take seconds, or fail
-    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](__file__)
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from table_report import Entry, summarize, to_markdown
-from table_runs import ROOT, Experiment, RunPool
 from tables import FORMS, TABLES
-
-import fsptal_mm
-from fsptal_mm.utils.errors import InputError
-from fsptal_mm.utils.writing import atomic_write, write_json
 
 
 def parse_args(argv):
@@ -72,6 +61,19 @@ def check_numbers_of_runs(parser, args):
         parser.error(f'argument --jobs: found {args.jobs}, expected at least 1')
     if min(args.seeds or [0]) < 0:
         parser.error(f'argument --seeds: found {min(args.seeds)}, expected at least 0')
+
+
+if __name__ == '__main__':  # before the imports, which take seconds
+    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](__file__, parse_args)
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from table_report import Entry, summarize, to_markdown
+from table_runs import ROOT, Experiment, RunPool
+
+import fsptal_mm
+from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.writing import atomic_write, write_json
 
 
 def plan(table, datasets, seeds, cfg_options, work_dir, form='tuned'):

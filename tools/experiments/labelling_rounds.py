@@ -26,26 +26,6 @@ import shutil
 import sys
 from pathlib import Path
 
-if __name__ == '__main__':  # before imports that take seconds, or fail
-    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](__file__)
-
-import numpy as np
-from mmengine.runner import Runner
-from rich import box
-from rich.table import Table
-
-from fsptal_mm.apis import TALInferencer, mean_features, suggest_videos, unlabelled_videos
-from fsptal_mm.apis.model_loading import find_config
-from fsptal_mm.datasets.annotations.records import load_annotations
-from fsptal_mm.datasets.synthetic.generator import ensure_synthetic
-from fsptal_mm.evaluation import read_results
-from fsptal_mm.evaluation.functional import render_markdown, sample_deviation
-from fsptal_mm.utils.configs import OptionsAction, merge_options
-from fsptal_mm.utils.errors import InputError
-from fsptal_mm.utils.writing import atomic_write, write_json
-
-_BATCH_SIZE = 8
-_MEASURE = 'tal/mAP@0.1-0.7'
 STRATEGIES = ('suggested', 'uncertain', 'different', 'random')
 
 
@@ -68,8 +48,32 @@ def parse_args(argv):
     parser.add_argument(
         '--work-dir', type=Path, default='work_dirs/labelling_rounds', help='folder of the runs (default: %(default)s)'
     )
-    parser.add_argument('--cfg-options', nargs='+', action=OptionsAction, help='changes of the config, as in train.py')
+    parser.add_argument('--cfg-options', nargs='+', action='extend', help='changes of the config, as in train.py')
     return parser.parse_args(argv)
+
+
+if __name__ == '__main__':  # before the imports, which take seconds
+    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](
+        __file__, parse_args, config='a config file'
+    )
+
+import numpy as np
+from mmengine.runner import Runner
+from rich import box
+from rich.table import Table
+
+from fsptal_mm.apis import TALInferencer, mean_features, suggest_videos, unlabelled_videos
+from fsptal_mm.apis.model_loading import find_config
+from fsptal_mm.datasets.annotations.records import load_annotations
+from fsptal_mm.datasets.synthetic.generator import ensure_synthetic
+from fsptal_mm.evaluation import read_results
+from fsptal_mm.evaluation.functional import render_markdown, sample_deviation
+from fsptal_mm.utils.configs import merge_options, read_options
+from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.writing import atomic_write, write_json
+
+_BATCH_SIZE = 8
+_MEASURE = 'tal/mAP@0.1-0.7'
 
 
 class Rounds:
@@ -82,7 +86,7 @@ class Rounds:
     def __init__(self, args):
         self.args = args
         config = find_config(args.config)
-        merge_options(config, args.cfg_options)
+        merge_options(config, read_options(args.cfg_options))
         data = config.train_dataloader.dataset
         self.root = ensure_synthetic(data.data_root, **data.get('generator', {}))
         self.videos = load_annotations(self.root / 'annotations.json', subset='train').videos

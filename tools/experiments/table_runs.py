@@ -1,6 +1,5 @@
 """Training and test of an experiment with one seed; a finished run is found again and not repeated."""
 
-import argparse
 import hashlib
 import json
 import os
@@ -18,7 +17,7 @@ from filelock import FileLock
 from mmengine.config import Config
 
 import fsptal_mm
-from fsptal_mm.utils.configs import OptionsAction, merge_options, read_config
+from fsptal_mm.utils.configs import merge_options, read_config, read_options
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.writing import write_json
 
@@ -73,11 +72,9 @@ class Experiment:
         """
         options = (*_ALWAYS, *options)
         config = read_config(config_file)
-        parser = argparse.ArgumentParser(exit_on_error=False)
-        parser.add_argument('--cfg-options', nargs='+', action=OptionsAction)  # as train.py reads them
         try:
-            merge_options(config, parser.parse_args(['--cfg-options', *options]).cfg_options)
-        except (argparse.ArgumentError, ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
+            merge_options(config, read_options(options))
+        except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
             expected = 'key=value for fields of the config'
             raise InputError(expected, file=config_file, field='cfg-options', found=f'{options}: {error}') from error
         text = json.dumps(config.to_dict(), sort_keys=True, default=str)

@@ -7,9 +7,9 @@ import torch
 
 _TESTS = Path(__file__).parents[3] / 'tests'
 sys.path += [str(_TESTS), str(_TESTS / 'test_models')]
-from host_sync import HostSyncs, gives_work  # noqa: E402
-from peak_memory import PeakMemory  # noqa: E402
-from segment_reference import chains  # noqa: E402
+from host_sync import HostSyncs, gives_work
+from peak_memory import PeakMemory
+from segment_reference import chains
 
 __all__ = ['HostSyncs', 'PeakMemory', 'chains', 'gives_work', 'saved_bytes']
 
