@@ -14,7 +14,6 @@ from mmengine.config import Config
 from mmengine.infer import BaseInferencer
 from mmengine.logging import print_log
 from mmengine.registry import DefaultScope
-from rich.progress import Progress, track
 
 from fsptal_mm import visualization  # its drawing functions are imported at their first use
 from fsptal_mm.datasets.videos.reader import open_video
@@ -25,6 +24,7 @@ from fsptal_mm.evaluation.samples import collect_detections
 from fsptal_mm.structures import name_detections
 from fsptal_mm.utils.configs import merge_options, naming_types
 from fsptal_mm.utils.errors import InputError, check_numbers
+from fsptal_mm.utils.progress import VideoProgress
 from fsptal_mm.utils.reading import path_below
 from fsptal_mm.visualization import ModelTrack, Timeline
 
@@ -65,7 +65,7 @@ class TALInferencer(BaseInferencer):
             the arguments of one, ``dict(config=..., checkpoint=...)``, whose clips have the grid of the training
             features by default. Default: video files are failures.
         cfg_options (dict, optional): Changes of the config, as ``--cfg-options`` of ``tools/test.py``.
-        show_progress: Whether to show a progress bar.
+        show_progress: Whether to show the progress: a bar in a terminal, else a line now and then.
         allow_damaged: Whether to take what can be read of truncated and damaged videos. Default: they are failures.
 
     Attributes:
@@ -153,11 +153,10 @@ class TALInferencer(BaseInferencer):
             raise InputError('a folder for the pictures', field='out_dir')
         videos, used, preds, failures = self._inputs_to_list(inputs), [], [], []
         try:
-            with Progress(disable=not self.show_progress) as progress:
-                task = progress.add_task('Inference', total=len(videos))
+            with VideoProgress('Inference', len(videos), disable=not self.show_progress) as progress:
 
-                def show(videos_done):
-                    progress.update(task, completed=videos_done)
+                def show(done):
+                    progress.update(int(done), done)
 
                 for batch in self.preprocess(videos, batch_size, failures, show):
                     for video, sample in self._localize(*batch, failures, forward_kwargs):
@@ -255,14 +254,16 @@ class TALInferencer(BaseInferencer):
         """
         paths = []
         silent = not (self.show_progress and (timeline or annotate))
-        for video, sample in track(list(zip(inputs, preds)), description='Pictures', disable=silent):
-            for draw in [self._draw_timeline] * timeline + [self._annotate] * (annotate and video.is_video):
-                try:
-                    paths.append(draw(video, sample, out_dir))
-                except InputError as error:
-                    if failures is None:
-                        raise video.naming(error) from error
-                    failures.append(video.naming(error))
+        with VideoProgress('Pictures', len(preds), disable=silent) as progress:
+            for done, (video, sample) in enumerate(zip(inputs, preds), 1):
+                for draw in [self._draw_timeline] * timeline + [self._annotate] * (annotate and video.is_video):
+                    try:
+                        paths.append(draw(video, sample, out_dir))
+                    except InputError as error:
+                        if failures is None:
+                            raise video.naming(error) from error
+                        failures.append(video.naming(error))
+                progress.update(done)
         return paths
 
     def _draw_timeline(self, video, sample, out_dir):

@@ -30,11 +30,11 @@ if __name__ == '__main__':  # before the imports, which take seconds
 
 import numpy as np
 from mmaction.registry import DATASETS
-from mmengine.utils import track_iter_progress
 
 from fsptal_mm.datasets import PointsToSnippets, SnippetLoader
 from fsptal_mm.utils.configs import merge_options, naming_types, read_config, read_options
 from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.progress import VideoProgress
 
 # Features of real videos, and of the embedded dataset, vary by 0.22 to 0.99 of their size from snippet to snippet.
 MIN_VARIATION = 0.05
@@ -68,27 +68,29 @@ def read(dataset):
     steps = [step for step in dataset.pipeline.transforms if isinstance(step, (SnippetLoader, PointsToSnippets))]
     seen = dict(lengths=[], dimensions=Counter(), points=Counter(), segments=Counter(), flat=[])
     findings = []
-    for index in track_iter_progress(range(len(dataset))):
-        results = dataset.get_data_info(index)
-        video_id, known_duration = results['video_id'], results['duration_sec']
-        seen['points'].update(np.asarray(results['point_labels']).tolist())
-        seen['segments'].update(np.asarray(results.get('gt_segment_labels', [])).tolist())
-        try:
-            for step in steps:
-                results = step(results)
-        except InputError as error:
-            findings.append(('error', error))
-            continue
-        features = results['features']
-        seen['lengths'].append(len(features))
-        seen['dimensions'][' x '.join(map(str, features.shape[1:]))] += 1
-        expected = known_duration and results['grid'].num_snippets(known_duration)
-        if expected and abs(len(features) - expected) > 1:
-            findings.append(
-                ('warning', f'video {video_id}: {len(features)} snippets, but its duration gives {expected:.1f}')
-            )
-        if features.ndim == 2 and len(features) > 1 and variation(features) < MIN_VARIATION:
-            seen['flat'].append(video_id)
+    with VideoProgress('Check', len(dataset)) as progress:
+        for index in range(len(dataset)):
+            progress.update(index)
+            results = dataset.get_data_info(index)
+            video_id, known_duration = results['video_id'], results['duration_sec']
+            seen['points'].update(np.asarray(results['point_labels']).tolist())
+            seen['segments'].update(np.asarray(results.get('gt_segment_labels', [])).tolist())
+            try:
+                for step in steps:
+                    results = step(results)
+            except InputError as error:
+                findings.append(('error', error))
+                continue
+            features = results['features']
+            seen['lengths'].append(len(features))
+            seen['dimensions'][' x '.join(map(str, features.shape[1:]))] += 1
+            expected = known_duration and results['grid'].num_snippets(known_duration)
+            if expected and abs(len(features) - expected) > 1:
+                findings.append(
+                    ('warning', f'video {video_id}: {len(features)} snippets, but its duration gives {expected:.1f}')
+                )
+            if features.ndim == 2 and len(features) > 1 and variation(features) < MIN_VARIATION:
+                seen['flat'].append(video_id)
     return seen, findings
 
 

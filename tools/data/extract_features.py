@@ -61,7 +61,6 @@ if __name__ == '__main__':  # before the imports, which take seconds
 
 import numpy as np
 import torch
-from rich.progress import BarColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 
 from fsptal_mm.apis.feature_extractor import FeatureExtractor
 from fsptal_mm.datasets.annotations.readers import read_lines
@@ -70,6 +69,7 @@ from fsptal_mm.datasets.videos.flow import RGB_SOURCE
 from fsptal_mm.datasets.videos.reader import videos_below
 from fsptal_mm.utils.configs import merge_options, naming_types, read_config, read_options
 from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.progress import VideoProgress
 from fsptal_mm.utils.reading import path_below, to_name
 from fsptal_mm.utils.writing import atomic_write
 
@@ -121,37 +121,28 @@ def choose_device(name):
     return name
 
 
-def make_progress():
-    """Make a progress bar with the time left; it advances by the bytes of the videos."""
-    texts = '{task.percentage:>3.0f} %', '{task.fields[done]}/{task.fields[videos]} videos'
-    columns = (BarColumn(), *texts, TimeElapsedColumn(), 'left', TimeRemainingColumn())
-    return Progress(*columns, speed_estimate_period=600)  # 600 s, since the speed differs from video to video
-
-
 def run(extractor, videos, out, num_workers):
     """Extract the features and write them; return the errors of the videos that could not be read."""
     sizes = {str(path): path.stat().st_size if path.is_file() else 0 for path in videos.values()}
     names = {str(path): name for name, path in videos.items()}
-    shares, errors = dict.fromkeys(sizes, 0.0), []
-    with make_progress() as progress:
-        task = progress.add_task('', total=sum(sizes.values()), done=0, videos=len(videos))
+    done_bytes, done, errors = dict.fromkeys(sizes, 0.0), 0, []
+    with VideoProgress('Extraction', len(videos), sum(sizes.values())) as progress:
 
         def show(path, share):
-            progress.advance(task, (share - shares[path]) * sizes[path])
-            shares[path] = share
+            done_bytes[path] = share * sizes[path]
+            progress.update(done, sum(done_bytes.values()))
 
         for done, result in enumerate(extractor.extract_all(sizes, num_workers, show), 1):
             show(result.path, 1.0)
-            progress.update(task, done=done)
             if result.error is not None:
                 errors.append(result.error)
                 continue
             with atomic_write(path_below(out, names[result.path], '.npy'), 'wb') as file:
                 np.save(file, result.features)
             if result.note:
-                progress.console.print(f'{names[result.path]}: {result.note}', highlight=False, soft_wrap=True)
-            if not progress.console.is_terminal:
-                print(f'{done}/{len(videos)} {names[result.path]}: {len(result.features)} snippets', flush=True)
+                progress.print(f'{names[result.path]}: {result.note}')
+            if not progress.is_bar:
+                progress.print(f'{done}/{len(videos)} {names[result.path]}: {len(result.features)} snippets')
     return errors
 
 
