@@ -1,7 +1,8 @@
 """Label one frame per action in your own videos, in a browser.
 
 The tool serves a page that only this machine can reach (127.0.0.1), opens it, and writes every change into the project
-file at once. Run the same command again to continue. "?" on the page shows all keys. The export writes
+file at once. Run the same command again to continue. The project file lies beside the videos, so that their folder is
+all you need to copy; --out puts it elsewhere. "?" on the page shows all keys. The export writes
 annotations.json, which a PointTALDataset reads as ann_file, and LACP's point_labels.csv with the files that belong to
 it.
 
@@ -68,8 +69,9 @@ def open_project(args):
     for problem in [*problems, *project.problems]:
         print(f'left out: {problem}')
     done = sum(project.labels(video_id).done for video_id in project.video_ids)
-    print(f'{out}: {len(project.video_ids)} videos, {done} of them done')
     export_dir = args.export_dir or out.with_name(f'{out.stem}_export')
+    print(f'{out}: {len(project.video_ids)} videos, {done} of them done')
+    print(f'labels are saved in this file (--out takes another one); Export writes into {export_dir} (--export-dir)')
     return PageApi(project, class_keys, export_dir, args.classes, suggestions)
 
 

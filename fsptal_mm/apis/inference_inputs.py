@@ -58,7 +58,7 @@ def list_inputs(inputs: Inputs, streams: Iterable[str] = ('feature',)) -> list[V
             files; an array or tensor ``(T, D)``; or a dict with ``features`` (an array, a path, or a dict from stream
             to path) and, if known, ``video_id`` and ``duration_sec``. An HDF5 file of several videos stands for all of
             them. If the model reads several streams, a folder holds one folder per stream, or files in which the
-            streams are joined.
+            streams are joined. A csv in a folder with videos is a table of labels or results, and is left out.
         streams (Iterable[str]): Names of the model's streams.
 
     Returns:
@@ -110,6 +110,8 @@ def _list_folder(folder, streams):
         names = sorted({path.name for path in folders[0].iterdir() if _is_input(path)})
         return [VideoInput(Path(name).stem, tuple(str(path / name) for path in folders)) for name in names]
     files = sorted(path for path in folder.iterdir() if _is_input(path))
+    if any(path.suffix.lower() in VIDEO_SUFFIXES for path in files):  # a csv beside videos is a table about them
+        files = [path for path in files if path.suffix.lower() != '.csv']
     if not files:
         expected = f'video files ({", ".join(VIDEO_SUFFIXES)}) or feature files ({", ".join(FEATURE_SUFFIXES)})'
         raise InputError(expected, file=folder, found='a folder without any')

@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
 from numbered_videos import write_numbered
+from tool_modules import load_tool
 
-from fsptal_mm.annotator import ClassKey, PageApi
+from fsptal_mm.annotator import ClassKey, PageApi, find_videos
+from fsptal_mm.annotator.export import export_project
+from fsptal_mm.apis import list_inputs
 from fsptal_mm.datasets import PointTALDataset
 from fsptal_mm.datasets.annotations.point_readers import read_lacp_csv
 from fsptal_mm.datasets.annotations.readers import read_classes
@@ -118,3 +121,16 @@ def test_the_class_list_of_the_user_is_not_written_over(open_project, tmp_path, 
 def test_a_class_list_with_keys_is_read_as_names(tmp_path):
     (tmp_path / 'classes.txt').write_text('long jump\tj\nthrow\n')
     assert read_classes(tmp_path / 'classes.txt') == ['long jump', 'throw']
+
+
+def test_no_tool_takes_a_project_or_an_export_beside_the_videos_for_an_input(open_project, tmp_path):
+    folder = tmp_path / 'mine'
+    folder.mkdir()
+    video = write_numbered(folder / 'a.webm')
+    project = open_project(videos={'a': video}, path=folder / 'point_project.json')
+    edit = {'edit_id': 'an-edit-of-8', 'action': 'add', 'time_sec': 1, 'label': 'run'}
+    project.edit('a', edit, lambda time_sec: (30, time_sec))
+    export_project(project, folder, unfinished=True)
+    assert {path.suffix for path in folder.iterdir()} >= {'.json', '.csv', '.txt'}
+    assert [found.source for found in list_inputs(folder)] == [str(video)]  # demo.py
+    assert load_tool('data/extract_features').find_videos([folder]) == find_videos([folder])[0] == {'a': video}

@@ -33,7 +33,10 @@ def annotate(tmp_path, monkeypatch):
 def test_makes_a_project_opens_the_page_and_ends_cleanly(annotate, tmp_path, capsys):
     (address,) = annotate('.', '--annotator', 'ann')
     assert address.startswith('http://127.0.0.1:')
-    assert address in capsys.readouterr().out.splitlines()
+    lines = capsys.readouterr().out.splitlines()
+    assert address in lines
+    assert any('point_project.json' in line and 'videos' in line for line in lines)  # where the labels go
+    assert any('point_project_export' in line and '--out' in line for line in lines)
     project = json.loads((tmp_path / 'point_project.json').read_text())
     assert (project['annotator'], project['classes'], [*project['videos']]) == ('ann', ['jump', 'throw'], ['a'])
     annotate('a.mp4', '--no-browser')  # the file was let go of, and the project lies beside the video
