@@ -1,6 +1,7 @@
 """Reading of a work directory for the report. A part that is missing is listed, and is no error."""
 
 import shlex
+import traceback
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -168,7 +169,7 @@ def _load(run, file):
     try:
         return read_config(file)
     except Exception as error:  # a config is a program, and may raise any error
-        run.missing.append(f'The config {file} cannot be read ({_said(error)}): correct it there.')
+        run.missing.append(f'The config {file} cannot be read: {_said(error)}.')
         return None
 
 
@@ -233,9 +234,7 @@ def _read_results(run):
             f'The test results are older than the last checkpoint, {checkpoint.name}: `{test}` renews them.'
         )
     try:
-        noted = read_json(file).get('evaluation')
-        metrics = noted.get('metrics', {}) if isinstance(noted, dict) else {}
-        run.noted = {key: value for key, value in metrics.items() if isinstance(value, (int, float))}
+        run.noted = _noted_measures(file)
         if run.test_config is not None:
             test_set = load_test_set(run.test_config)
             if not len(test_set.segments) and not len(test_set.labelled):
@@ -243,12 +242,16 @@ def _read_results(run):
                 return
             run.result = evaluate_results(file, test_set)
             run.operating_point = _operating_point(run.test_config, run.folder, test_set.classes)
-    except Exception as error:  # building a dataset from a config may raise any error
+    except Exception as error:  # building a dataset from a config may raise any error; the page has other parts
         run.missing.append(
             f'The test results cannot be evaluated, so there are no AP of classes, no diagnosis and no timelines: '
-            f'{_said(error)}. Relative paths start from the folder in which the report is made; --cfg-options '
-            'test_dataloader.dataset.data_root=DIR sets the folder of the data.'
+            f'{_said(error)}.'
         )
+        if isinstance(error, InputError):
+            run.missing[-1] += (
+                ' Relative paths start from the folder in which the report is made; --cfg-options '
+                'test_dataloader.dataset.data_root=DIR sets the folder of the data.'
+            )
         return
     if run.result and not run.segment_result:
         run.missing.append(
@@ -261,6 +264,13 @@ def _read_results(run):
             f'{key} is {computed[key]:.4f} with the present annotations, but was {run.noted[key]:.4f} in the test: the '
             f'annotations have changed since. `{test}` renews the results.'
         )
+
+
+def _noted_measures(file):
+    """Measures that the test wrote into its results file, by name; empty if it wrote none."""
+    noted = read_json(file).get('evaluation')
+    metrics = noted.get('metrics', {}) if isinstance(noted, dict) else {}
+    return {key: value for key, value in metrics.items() if isinstance(value, (int, float))}
 
 
 def _results_file(run):
@@ -293,4 +303,7 @@ def _last_checkpoint(folder):
 
 
 def _said(error):
+    """Type and message of an error. One that the package did not raise is a bug: its traceback is printed, too."""
+    if not isinstance(error, InputError):
+        traceback.print_exception(error)
     return f'{type(error).__name__}: {error}'.rstrip('.')

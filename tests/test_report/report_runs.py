@@ -45,7 +45,7 @@ def write_data(folder):
 def write_run(folder, data_root, note='plain', start='20260101_000000'):
     """Config, log and test results of a run of three of four epochs.
 
-    In the video ``BAD``, a wrong detection scores best, so that its AP is 1/2; ``good`` is perfect.
+    In the video ``BAD``, a false positive scores best, so that its AP is 1/2; ``good`` is perfect.
     """
     vis_data = folder / start / 'vis_data'
     vis_data.mkdir(parents=True)

@@ -10,6 +10,7 @@ from report_runs import BAD, EVIL, NUM_WEAK, remove_segments, write_data, write_
 
 from fsptal_mm.evaluation.operating_point import OperatingPoint, Threshold, model_digest, write_operating_point
 from fsptal_mm.report import read_run, write_report
+from fsptal_mm.report import run as report_run
 from fsptal_mm.report.names import readable
 from fsptal_mm.report.timelines import MAX_DETECTIONS, group_by_test_set, make_timelines
 from fsptal_mm.report.training_log import read_training_log, thin
@@ -278,6 +279,23 @@ def test_broken_files_are_named_and_the_rest_stays(file, content, words, folder)
     assert said(run, *words)
     assert run.log.losses or 'scalars' in file
     assert run.measures or 'results' in file
+
+
+def test_a_bug_shows_its_traceback_and_blames_no_file(folder, monkeypatch, capsys):
+    def broken(file, test_set):
+        return 1 / 0
+
+    monkeypatch.setattr(report_run, 'evaluate_results', broken)
+    with open(folder / 'mine.py', 'a') as file:
+        file.write('broken_line = {}["no key"]\n')
+    told = read_run(folder, 'run')
+    assert 'mine.py' in said(told, 'config', 'KeyError')
+    assert 'broken_line = ' in capsys.readouterr().err
+    (folder / 'mine.py').write_text((folder / 'mine.py').read_text().rsplit('broken_line', 1)[0])
+    told = read_run(folder, 'run')
+    assert 'data_root' not in said(told, 'cannot be evaluated', 'ZeroDivisionError')
+    assert 'in broken' in capsys.readouterr().err
+    assert told.log.losses, 'the other parts stay'
 
 
 def test_a_metric_with_a_file_of_its_own_is_followed(folder, tmp_path):
