@@ -50,7 +50,7 @@ class TALInferencer(BaseInferencer):
 
     It is a ``BaseInferencer`` of mmengine: :meth:`__call__` runs :meth:`preprocess`, :meth:`forward`, :meth:`visualize`
     and :meth:`postprocess`, and passes on the keyword arguments of :meth:`forward` (``forward_kwargs``) and of
-    :meth:`visualize` (``visualize_kwargs``).
+    :meth:`visualize` (``visualize_kwargs``), and those that a subclass adds to any of the four.
 
     Args:
         model (str | Path | Config): Name in ``model-index.yml``, config file, or config.
@@ -146,7 +146,7 @@ class TALInferencer(BaseInferencer):
             InputError: There is only one input, and it cannot be used; ``timeline`` or ``annotate`` is set without
                 ``out_dir``; ``score_threshold`` is no number; or ``batch_size`` or ``top_k`` is no whole number >= 1.
         """
-        _, forward_kwargs, visualize_kwargs, _ = self._dispatch_kwargs(**kwargs)
+        preprocess_kwargs, forward_kwargs, visualize_kwargs, postprocess_kwargs = self._dispatch_kwargs(**kwargs)
         check_numbers('TALInferencer', 1, whole=True, batch_size=batch_size)
         _check_limits(**forward_kwargs)
         if any(visualize_kwargs.values()) and out_dir is None:
@@ -158,7 +158,7 @@ class TALInferencer(BaseInferencer):
                 def show(done):
                     progress.update(int(done), done)
 
-                for batch in self.preprocess(videos, batch_size, failures, show):
+                for batch in self.preprocess(videos, batch_size, failures, show, **preprocess_kwargs):
                     for video, sample in self._localize(*batch, failures, forward_kwargs):
                         used.append(video)
                         preds.append(sample)
@@ -170,7 +170,7 @@ class TALInferencer(BaseInferencer):
         for failure in failures:
             print_log(f'left out: {failure}', 'current', logging.ERROR)
         pictures = self.visualize(used, preds, out_dir=out_dir, failures=failures, **visualize_kwargs)
-        return self.postprocess(preds, pictures, return_datasamples) | dict(failures=failures)
+        return self.postprocess(preds, pictures, return_datasamples, **postprocess_kwargs) | dict(failures=failures)
 
     def preprocess(
         self,

@@ -22,7 +22,7 @@ def relative_difference(first, second):
 @pytest.mark.parametrize(
     'name, dim', [('tsn', 512), ('tsm', 512), ('i3d', 64), ('slowonly', 64), ('slowfast', 144), ('vit', 32)]
 )
-def test_any_recogniser(tmp_path, recognizer, name, dim):
+def test_any_recognizer(tmp_path, recognizer, name, dim):
     extractor = FeatureExtractor(*recognizer(name), fps=15, batch_size=3)
     features = extractor.extract(write_video(tmp_path / 'a.mp4'))
     assert (features.dtype, features.shape, extractor.feature_dim) == (np.float32, (4, dim), dim)  # 60 / 16 frames

@@ -22,7 +22,7 @@ def write_video(path, fps, num_frames):
 
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory):
-    """A localizer on features of a small random recogniser, this recogniser, and two videos and a broken one."""
+    """A localizer on features of a small random recognizer, this recognizer, and two videos and a broken one."""
     folder = tmp_path_factory.mktemp('videos')
     make_localizer(folder, grid=GRID, dim=512)
     write_recognizer(folder, 'tsn')

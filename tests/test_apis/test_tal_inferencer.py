@@ -2,6 +2,7 @@ import copy
 import csv
 import json
 import os
+from typing import ClassVar
 
 import h5py
 import mmaction
@@ -265,6 +266,22 @@ def test_the_steps_of_the_host_give_what_a_call_gives(folder, inferencer):
         list(inferencer.preprocess(inferencer._inputs_to_list('none.npy')))
     with pytest.raises(ValueError, match='topk'):
         inferencer(folder / 'features', topk=3)
+
+
+def test_a_subclass_adds_arguments_to_every_step(folder):
+    class WithMore(TALInferencer):
+        preprocess_kwargs: ClassVar = {'only'}
+        postprocess_kwargs: ClassVar = {'note'}
+
+        def preprocess(self, inputs, *args, only, **kwargs):
+            yield from super().preprocess([video for video in inputs if video.video_id == only], *args, **kwargs)
+
+        def postprocess(self, *args, note, **kwargs):
+            return super().postprocess(*args, **kwargs) | dict(note=note)
+
+    result = WithMore(folder / 'model.py', folder / 'model.pth', 'cpu')(folder / 'features', only='b', note='x')
+    assert list(result['predictions']) == ['b']
+    assert result['note'] == 'x'
 
 
 def test_data_samples_hold_all_proposals(folder, inferencer):
