@@ -23,7 +23,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope='session')
 def data_root():
-    """Folder of the real data sets, one folder each; tests that need it are skipped without it."""
+    """Folder of the real datasets, one folder each; tests that need it are skipped without it."""
     root = os.environ.get('FSPTAL_DATA_ROOT')
     if not root:
         pytest.skip('FSPTAL_DATA_ROOT is not set: no real annotations and features at hand')

@@ -26,7 +26,7 @@ GRID = SnippetGrid(0.32)
 
 @pytest.fixture(scope='module')
 def videos(tmp_path_factory):
-    """Folder of a data set of short videos, one of them at another frame rate."""
+    """Folder of a dataset of short videos, one of them at another frame rate."""
     folder = tmp_path_factory.mktemp('mine')
     (folder / 'videos').mkdir()
     described = {}

@@ -77,7 +77,7 @@ def draw_segments(rng):
 
 @pytest.fixture(scope='module')
 def mine(tmp_path_factory):
-    """Sixteen videos of several frame rates, of which four are to be localised only."""
+    """Sixteen videos of several frame rates, of which four are to be localized only."""
     folder, rng = tmp_path_factory.mktemp('mine'), np.random.default_rng(0)
     videos = {}
     for index in range(16):
@@ -106,7 +106,7 @@ def mean_ap(results, annotations, folder):
 def test_from_videos_to_actions_of_videos_never_seen(mine, capsys):
     recognizer = write_recognizer(mine, 'tsn')
     extract = ('--fps', 10, '--stride-frames', 4, '--workers', 0)
-    # Only the training videos: the others are seen for the first time when they are localised.
+    # Only the training videos: the others are seen for the first time when they are localized.
     run('data/extract_features.py', *recognizer, mine / 'features', mine / 'videos/train', *extract)
     run('data/make_points.py', mine / 'segments.json', mine / 'points.json', '--subset', 'train')
     points = load_annotations(mine / 'points.json', subset='train')

@@ -1,4 +1,4 @@
-"""Small real recognisers of mmaction2 with random weights, as a config file and a checkpoint."""
+"""Small real recognizers of mmaction2 with random weights, as a config file and a checkpoint."""
 
 import torch
 from mmaction.registry import MODELS
@@ -45,7 +45,7 @@ _NORMALIZATION = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375
 
 
 def config_of(name, size=32):
-    """Config of a recogniser, as mmaction2 writes them."""
+    """Config of a recognizer, as mmaction2 writes them."""
     backbone, head, clip_len, interval = _NETS[name]
     is_2d = head['type'] in ('TSNHead', 'TSMHead')
     shape = 'NCHW' if is_2d else 'NCTHW'

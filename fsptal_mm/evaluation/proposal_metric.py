@@ -98,18 +98,18 @@ class ProposalTALMetric(TALMetric):
 
     @cached_property
     def _video_scores(self):
-        return read_video_scores(
-            self.class_scores
-        )  # read at first use, since the metric may be built before the file exists
+        # Read at first use, since the metric may be built before the file exists.
+        return read_video_scores(self.class_scores)
 
     def _scores_of(self, video_id):
-        known = known_id(video_id, self._video_scores)
+        scores = self._video_scores.get(known_id(video_id, self._video_scores), {})
         classes = class_names(self.dataset_meta)
-        if known is None or not set(classes) <= self._video_scores[known].keys():
-            missing = 'nothing' if known is None else f'none of {sorted(set(classes) - set(self._video_scores[known]))}'
-            expected = f'scores of {len(classes)} classes'
-            raise InputError(expected, file=self.class_scores, video=video_id, field='video_scores', found=missing)
-        return np.array([self._video_scores[known][label] for label in classes])
+        missing = [label for label in classes if label not in scores]
+        if missing:
+            expected = f'scores of all {len(classes)} classes, also of {missing}'
+            found = sorted(scores)
+            raise InputError(expected, file=self.class_scores, video=video_id, field='video_scores', found=found)
+        return np.array([scores[label] for label in classes])
 
     def _write(self, results, classes, measures, how):
         names = [_UNLABELLED] * len(classes) if self.class_scores is None else classes

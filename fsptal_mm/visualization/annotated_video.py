@@ -117,8 +117,8 @@ class _Picture:
         strip[:, max(head - 1, 0) : head + 1] = _PLAYHEAD_COLOR
         picture = Image.fromarray(np.concatenate([image, strip]))
         canvas = ImageDraw.Draw(picture, 'RGBA')
-        spans = self._detections.segments
-        active = self._detections[(spans[:, 0] <= time_sec) & (time_sec < spans[:, 1])]
+        start, end = self._detections.segments.T
+        active = self._detections[(start <= time_sec) & (time_sec < end)]
         # Scores ascend: the dict keeps the best one of each class.
         score_of = dict(zip(active.labels.tolist(), active.scores.tolist()))
         best = sorted(score_of.items(), key=lambda entry: -entry[1])[:_MAX_LINES]

@@ -62,6 +62,9 @@ def test_without_classes_only_recall_is_known(tmp_path):
 def test_a_video_or_a_class_without_a_score_is_named(scores):
     with refused('scores.json: video w: video_scores'):
         judge(ProposalTALMetric(scores), window([(1, 2, 1)], video='w'))
+    scores.write_text(json.dumps({'results': {}, 'video_scores': {'v': {'a': 0.1, 'c': 0.5}}}))
+    with refused('scores.json: video v: video_scores', "['a', 'c']", "['b']"):
+        judge(ProposalTALMetric(scores), window([(1, 2, 1)]))
     scores.write_text('{"results": {}}')
     with refused('video_scores'):
         judge(ProposalTALMetric(scores), window([(1, 2, 1)]))

@@ -266,7 +266,7 @@ def test_classes_without_seeds_have_no_segments():
     instances = np.full((4, 3), -1)
     instances[1, 2] = instances[2, 1] = 0
     targets = make_targets([(instances, np.zeros(4, dtype=bool)), (np.full((3, 3), -1), np.ones(3, dtype=bool))])
-    targets.video_labels[0, :2] = torch.tensor([1.0, 0.0])  # class 0 without a point, class 1 not to be localised
+    targets.video_labels[0, :2] = torch.tensor([1.0, 0.0])  # class 0 without a point, class 1 not to be localized
     segments, _ = search(torch.rand(2, 4, 3), targets)
     assert (segments.video.tolist(), segments.label.tolist()) == ([0], [2])
 

@@ -117,7 +117,7 @@ class RefinementHead(BaseModule):
 
         Args:
             batches (dict[str, SnippetBatch]): As in :meth:`forward`, of B videos.
-            proposals (SegmentBatch): Of stage 1, one of each place.
+            proposals (SegmentBatch): Proposals of stage 1. No two of a video have the same start and end.
             pseudo_segments (SegmentBatch): Found from points; their scores are weights.
 
         Returns:

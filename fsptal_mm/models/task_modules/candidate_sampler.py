@@ -64,16 +64,19 @@ class CandidateSampler:
     ) -> tuple[Tensor, Tensor, SegmentTargets, Tensor]:
         """Draw candidates and give them their targets.
 
+        Every video gets the same number of rows for each range of tIoU: ``num_per_range``, or the largest number of
+        pseudo segments of a video if that is more. A range with fewer candidates has empty rows at its end.
+
         Args:
-            proposals (SegmentBatch): Of stage 1, at most one of each place.
+            proposals (SegmentBatch): Proposals of stage 1. No two of a video have the same start and end.
             segments (SegmentBatch): Pseudo segments.
             num_snippets (Tensor): ``(B,)`` lengths of the videos.
-            assign (Callable): From ``(N,)`` videos and ``(N, 2)`` candidates to :class:`SegmentTargets`.
+            assign (Callable): Assigner of targets: takes the video indices ``(N,)`` and the candidates ``(N, 2)``, and
+                returns :class:`SegmentTargets`.
 
         Returns:
-            tuple[Tensor, Tensor, SegmentTargets, Tensor]: Videos ``(S,)`` int64, candidates ``(S, 2)`` in snippets,
-            their targets, and ``(S,)`` bool, false on those that only fill up, with targets of others: S depends on the
-            number of videos alone (and on that of their segments, where these are more than ``num_per_range``).
+            tuple[Tensor, Tensor, SegmentTargets, Tensor]: Video indices ``(S,)`` int64; candidates ``(S, 2)`` in
+            snippets; their targets; and ``(S,)`` bool, false on the empty rows, whose values mean nothing.
         """
         own, copies = self._jittered(segments)
         random_video, random = self._random(num_snippets, segments.segments)

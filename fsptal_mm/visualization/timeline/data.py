@@ -110,8 +110,8 @@ class Timeline:
                 np.maximum.at(importance, track.proposals.labels, share)
         found = np.flatnonzero(importance >= min_score)
         labelled = [self.truth, self.points]
-        labelled += [spans for track in self.tracks for spans in (track.extended, track.mined, track.best_segments)]
-        occurring = np.unique(np.concatenate([[NO_CLASS], *(spans.labels for spans in labelled if spans is not None)]))
+        labelled += [part for track in self.tracks for part in (track.extended, track.mined, track.best_segments)]
+        occurring = np.unique(np.concatenate([[NO_CLASS], *(part.labels for part in labelled if part is not None)]))
         occurring = occurring[occurring != NO_CLASS]
         others = np.setdiff1d(found, occurring)
         others = others[np.argsort(-importance[others], kind='stable')]

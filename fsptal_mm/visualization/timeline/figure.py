@@ -26,7 +26,7 @@ from .rows import (
     points_row,
     proposals_row,
     score_row,
-    spans_row,
+    segments_row,
 )
 
 _DPI = 120
@@ -102,7 +102,7 @@ def _video_rows(timeline, canvas):
         rows.append(frames_row(timeline.frames, canvas.shown(_truth(timeline)), canvas))
     if timeline.truth is not None and len(timeline.truth):
         rows.append(
-            spans_row('ground truth (analysis)' if timeline.is_training else 'ground truth', timeline.truth, canvas)
+            segments_row('ground truth (analysis)' if timeline.is_training else 'ground truth', timeline.truth, canvas)
         )
     if timeline.points is not None and len(timeline.points):
         rows.append(points_row(timeline.points, canvas))
@@ -114,7 +114,7 @@ def _track_rows(track, timeline, canvas, max_proposals):
     for label in ('extended', 'mined', 'best_segments'):
         if getattr(track, label) is not None:
             text = label.replace('_', ' ') + (' labels' if label != 'best_segments' else '')
-            rows.append(spans_row(text, getattr(track, label), canvas))
+            rows.append(segments_row(text, getattr(track, label), canvas))
     truth = _truth(timeline)
     truth_of = {label: truth.segments[truth.labels == label] for label in canvas.looks}
     if track.curves is not None:

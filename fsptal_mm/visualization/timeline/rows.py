@@ -60,9 +60,9 @@ class Canvas:
         """Look of a class index, or of background (``NO_CLASS``)."""
         return BACKGROUND if label == NO_CLASS else self.looks[label]
 
-    def shown(self, spans: Instances) -> Instances:
-        """Select the spans of background and of the classes that are drawn."""
-        return spans[np.isin(spans.labels, [NO_CLASS, *self.looks])]
+    def shown(self, instances: Instances) -> Instances:
+        """Select the instances of background and of the classes that are drawn."""
+        return instances[np.isin(instances.labels, [NO_CLASS, *self.looks])]
 
     def visible(self, segments_sec: np.ndarray) -> np.ndarray:
         """Widen segments ``(N, 2)`` about their middles where they are too short to be visible."""
@@ -80,26 +80,26 @@ class Canvas:
         return length_sec / self.duration_sec * self.width_in
 
 
-def spans_row(label: str, spans: Instances, canvas: Canvas) -> Row:
+def segments_row(label: str, instances: Instances, canvas: Canvas) -> Row:
     """Row of labelled segments as bars, in lanes one below the other where they overlap in time.
 
     Args:
         label: Label of the row.
-        spans (Instances): Segments of any classes and of background.
+        instances (Instances): Segments of any classes and of background.
         canvas (Canvas): Settings of the timeline.
     """
-    spans = canvas.shown(spans)
-    spans = spans[np.argsort(spans.segments[:, 0], kind='stable')]
-    lanes = assign_lanes(spans.segments)
+    instances = canvas.shown(instances)
+    instances = instances[np.argsort(instances.segments[:, 0], kind='stable')]
+    lanes = assign_lanes(instances.segments)
     num_lanes = max(lanes, default=0) + 1
 
     def draw(axes):
         axes.set_ylim(num_lanes, 0)
-        bars, lane_of = canvas.visible(spans.segments), np.array(lanes)
-        for class_index in np.unique(spans.labels):
+        bars, lane_of = canvas.visible(instances.segments), np.array(lanes)
+        for class_index in np.unique(instances.labels):
             look = canvas.look(class_index)
-            for lane in np.unique(lane_of[spans.labels == class_index]):
-                start, end = bars[(spans.labels == class_index) & (lane_of == lane)].T
+            for lane in np.unique(lane_of[instances.labels == class_index]):
+                start, end = bars[(instances.labels == class_index) & (lane_of == lane)].T
                 axes.broken_barh(
                     np.stack([start, end - start], 1),
                     (lane + 0.06, 0.88),
@@ -108,10 +108,10 @@ def spans_row(label: str, spans: Instances, canvas: Canvas) -> Row:
                     edgecolor='white',
                     linewidth=0.3,
                 )
-        for segment, lane, class_index in zip(spans.segments, lanes, spans.labels):
+        for segment, lane, class_index in zip(instances.segments, lanes, instances.labels):
             if class_index != NO_CLASS and num_lanes == 1:
                 _write_name(axes, segment, lane, class_index, canvas)
-        if not len(spans):
+        if not len(instances):
             axes.text(0.003, 0.5, 'none', transform=axes.transAxes, va='center', fontsize=6.5, color='0.5')
 
     return Row(label, _BAR_IN + (num_lanes - 1) * _LANE_IN, draw)
