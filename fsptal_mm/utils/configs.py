@@ -16,6 +16,14 @@ from .reading import read_text, regular_file
 
 _NEAR = 3
 _UNKNOWN_TYPE = re.compile(r'(\S+) is not in the \S+::(.+?) registry\.')  # as mmengine's builder says it
+_UNKNOWN_ARGUMENT = re.compile(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'")  # as Python says it
+_SEARCHER = 'num_places and num_rounds'
+_REPLACED = {  # class and argument of older configs, and what a config says instead
+    ('LoadSnippetClips', 'decoder'): 'no decoder, since PyAV decodes all videos',
+    ('RefinementHead', 'max_proposals'): 'max_proposals_per_class',
+    ('SegmentSearcher', 'beam_width'): _SEARCHER,
+    ('SegmentSearcher', 'max_combinations'): _SEARCHER,
+}
 _OPENED = {'[': list, '(': tuple, '{': dict}  # first characters of Python literals
 
 
@@ -125,15 +133,17 @@ def _check_files(path):
 
 @contextlib.contextmanager
 def naming_types(file: str | os.PathLike | None = None) -> Iterator[None]:
-    """Turn mmengine's KeyError for an unknown ``type`` into an InputError that names similar types.
+    """Name what a config says instead, where it has an unknown ``type`` or an argument of an older version.
 
-    It is a context manager, and a decorator, too.
+    mmengine's KeyError for an unknown ``type`` becomes an InputError that names similar types, and Python's TypeError
+    for an argument that was renamed or dropped one that names its successor. It is a context manager, and a decorator.
 
     Args:
         file: The config, for the error.
 
     Raises:
-        InputError: A ``type`` is in no registry. Every other error stays as it is.
+        InputError: A ``type`` is in no registry, or an argument is of an older version. Every other error stays as it
+            is.
     """
     try:
         yield
@@ -149,6 +159,13 @@ def naming_types(file: str | os.PathLike | None = None) -> Iterator[None]:
         hint = f', such as {", ".join(near)}' if near else '; is the module that registers it in custom_imports?'
         place = file and _place(file, name)
         raise InputError(f'a name in the registry {of!r}{hint}', file=place, field='type', found=name) from error
+    except TypeError as error:
+        unknown = _UNKNOWN_ARGUMENT.search(str(error))
+        successor = _REPLACED.get(unknown.groups()) if unknown else None
+        if successor is None:
+            raise
+        owner, name = unknown.groups()
+        raise InputError(successor, file=file and _place(file, name), field=owner, found=name) from error
 
 
 def _place(file, word):

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from mmaction.registry import MODELS
+from mmaction.registry import MODELS, TASK_UTILS, TRANSFORMS
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import DefaultScope
 from refusals import refused
@@ -72,6 +72,27 @@ def test_types_that_nobody_registered(line, message, tmp_path):
         DefaultScope.overwrite_default_scope('mmaction'),
     ):
         MODELS.build(config.model)
+
+
+@pytest.mark.parametrize(
+    'registry, config, successor',
+    [
+        (TASK_UTILS, dict(type='SegmentSearcher', beam_width=25), 'num_places'),
+        (TASK_UTILS, dict(type='SegmentSearcher', max_combinations=25), 'num_rounds'),
+        (MODELS, dict(type='RefinementHead', num_classes=3, max_proposals=9), 'max_proposals_per_class'),
+        (TRANSFORMS, dict(type='LoadSnippetClips', decoder='decord'), 'PyAV'),
+    ],
+)
+def test_arguments_of_older_configs_name_their_successors(registry, config, successor, tmp_path):
+    old = list(config)[-1]
+    (tmp_path / 'config.py').write_text(f'a = 1\n{old} = 2\n')
+    with refused(f'config.py:2: {config["type"]}: found {old!r}', successor), naming_types(tmp_path / 'config.py'):
+        registry.build(config)
+
+
+def test_a_misspelt_argument_keeps_its_traceback():
+    with pytest.raises(TypeError), naming_types():
+        TASK_UTILS.build(dict(type='SegmentSearcher', num_place=3))
 
 
 @pytest.mark.parametrize('error', [KeyError('x'), KeyError(), KeyError(3), ValueError('rows'), InputError('more')])
