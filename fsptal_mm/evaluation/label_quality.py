@@ -26,8 +26,8 @@ def label_quality(videos: Iterable[dict]) -> dict[str, float]:
     Args:
         videos (Iterable[dict]): Videos of one mining pass, as ``PseudoLabelMiningHook`` writes them. ``action``,
             ``background`` and ``given`` are runs of labelled snippets, in seconds; ``segments`` are the best segments
-            of the search; ``edges_sec`` are the edges of the snippets; ``true_segments`` is the ground truth. A video
-            without ``true_segments`` is left out.
+            of the search; ``edges_sec`` are the edges of the snippets; ``gt_segments`` is the ground truth. A video
+            without ``gt_segments`` is left out.
 
     Returns:
         dict[str, float]: ``action_precision``, ``action_recall``, ``background_precision``, ``background_recall``, and
@@ -37,18 +37,18 @@ def label_quality(videos: Iterable[dict]) -> dict[str, float]:
     sums = {f'{kind}_{part}': 0 for kind in ('action', 'background') for part in ('hits', 'precision', 'recall')}
     overlaps = []
     for video in videos:
-        if not video.get('true_segments'):
+        if not video.get('gt_segments'):
             continue
-        classes = sorted({row['label'] for field in ('action', 'true_segments') for row in video[field]})
+        classes = sorted({row['label'] for field in ('action', 'gt_segments') for row in video[field]})
         edges = np.asarray(video['edges_sec'])
         free = ~_in_runs(edges, video['given'])
-        mined, truth = (_in_segments(edges, video[field], classes)[free] for field in ('action', 'true_segments'))
+        mined, truth = (_in_segments(edges, video[field], classes)[free] for field in ('action', 'gt_segments'))
         background = _in_runs(edges, video['background'])[free]
         for kind, found, expected in (('action', mined, truth), ('background', background, ~truth.any(1))):
             sums[f'{kind}_hits'] += int((found & expected).sum())
             sums[f'{kind}_precision'] += int(found.sum())
             sums[f'{kind}_recall'] += int(expected.sum())
-        overlaps += _best_overlaps(video['segments'], video['true_segments'])
+        overlaps += _best_overlaps(video['segments'], video['gt_segments'])
     figures = {
         f'{kind}_{part}': sums[f'{kind}_hits'] / sums[f'{kind}_{part}']
         for kind in ('action', 'background')
@@ -107,25 +107,22 @@ def read_label_dumps(work_dir: str | Path) -> dict[int, dict[str, dict]]:
 def _read_dump(path):
     content = read_json(path)
     for video_id, video in content.items():
-        missing = [field for field in _FIELDS if not isinstance(video, dict) or not isinstance(video.get(field), list)]
-        if missing:
-            raise InputError(f'{_FIELDS}, {_WRITTEN_BY}', file=path, video=video_id, found=f'none of {missing}')
+        fields = video.items() if isinstance(video, dict) else ()
+        lists = [field for field, value in fields if isinstance(value, list)]
+        if not set(_FIELDS) <= set(lists):
+            expected = f'lists in the fields {", ".join(_FIELDS)}, {_WRITTEN_BY}'
+            raise InputError(expected, file=path, video=video_id, found=lists or shown(video))
     return {video_id: _to_labels(video, file=path, video=video_id) for video_id, video in content.items()}
 
 
 def _to_labels(entry, **where):
     """Convert the labels of a video, whose fields were checked to be lists."""
-    truth = [] if entry.get('true_segments') is None else get_field(entry, 'true_segments', list, **where)
-    rows = dict(action=entry['action'], segments=entry['segments'], true_segments=truth)
-    labels = {
-        field: [
-            dict(
-                label=get_label(row, **where), segment=_to_run(get_field(row, 'segment', list, **where), field, **where)
-            )
-            for row in of_field
-        ]
-        for field, of_field in rows.items()
-    }
+    name = 'gt_segments' if 'gt_segments' in entry else 'true_segments'  # its name in older dumps
+    truth = [] if entry.get(name) is None else get_field(entry, name, list, **where)
+    labels = {}
+    for field, rows in dict(action=entry['action'], segments=entry['segments'], gt_segments=truth).items():
+        ends = [_to_run(get_field(row, 'segment', list, **where), field, **where) for row in rows]
+        labels[field] = [dict(label=get_label(row, **where), segment=run) for row, run in zip(rows, ends)]
     for field in ('background', 'given'):
         labels[field] = [_to_run(run, field, **where) for run in entry[field]]
     labels['edges_sec'] = [to_number(edge, field='edges_sec', **where) for edge in entry['edges_sec']]
@@ -159,5 +156,5 @@ def quality_over_training(work_dir: str | Path) -> dict[int, dict[str, float]]:
         expected = (
             'ground-truth segments, which PseudoLabelMiningHook(analysis=True, dump=True) adds where there are any'
         )
-        raise InputError(expected, file=Path(work_dir, LABEL_FOLDER), field='true_segments', found='none')
+        raise InputError(expected, file=Path(work_dir, LABEL_FOLDER), field='gt_segments', found='none')
     return figures

@@ -56,7 +56,7 @@ def test_description_has_runs_and_action_segments_in_seconds():
     )
     assert describe_labels(make_labels(None), CLASSES)['segments'] == []
     record = dict(gt_segments_sec=np.array([[0.123456, 2.0]]), gt_segment_labels=np.array([1]))
-    assert describe_labels(LABELS, CLASSES, record)['true_segments'] == [dict(label='throw', segment=[0.1235, 2.0])]
+    assert describe_labels(LABELS, CLASSES, record)['gt_segments'] == [dict(label='throw', segment=[0.1235, 2.0])]
 
 
 def test_runs_of_some_snippets():

@@ -207,7 +207,7 @@ def test_dump_and_scalars(tmp_path):
     assert any('mining/labelled_share' in line for line in logged)
 
 
-def test_true_segments_are_for_analysis_alone(tmp_path):
+def test_ground_truth_is_for_analysis_alone(tmp_path):
     stores = []
     for name, segments, analysis in (('all', True, True), ('without analysis', True, False), ('none', False, True)):
         folder = tmp_path / name

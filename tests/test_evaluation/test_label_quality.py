@@ -20,7 +20,7 @@ def video(**changes):
         given=[[0, 0.5], [1.5, 2], [2.5, 3]],
         edges_sec=[number / 2 for number in range(11)],
         # Snippets 0-3 (middles .25 ... 1.75), and 5 and 6, are jump; 7 and 8 are throw.
-        true_segments=rows(('jump', 0, 2), ('jump', 2.5, 3.5), ('throw', 3.6, 4.4)),
+        gt_segments=rows(('jump', 0, 2), ('jump', 2.5, 3.5), ('throw', 3.6, 4.4)),
     )
     return labels | changes
 
@@ -41,11 +41,11 @@ def test_hand_computed_figures():
     assert label_quality([video()]) == pytest.approx(EXPECTED)
 
 
-def test_videos_are_pooled_and_those_without_true_segments_passed_over():
+def test_videos_are_pooled_and_those_without_ground_truth_passed_over():
     # Of the other video's snippets 1 is mined as jump, rightly, and nothing as background.
     other = dict(action=rows(('jump', 1, 2)), background=[], segments=[], given=[], edges_sec=[0, 1, 2])
-    unknown, empty = video(true_segments=[]), {key: value for key, value in video().items() if key != 'true_segments'}
-    figures = label_quality([video(), other | dict(true_segments=rows(('jump', 1, 2))), unknown, empty])
+    unknown, empty = video(gt_segments=[]), {key: value for key, value in video().items() if key != 'gt_segments'}
+    figures = label_quality([video(), other | dict(gt_segments=rows(('jump', 1, 2))), unknown, empty])
     assert figures == pytest.approx(
         EXPECTED | {'action_precision': 3 / 4, 'action_recall': 3 / 6, 'background_recall': 1 / 3}
     )
@@ -55,10 +55,10 @@ def test_videos_are_pooled_and_those_without_true_segments_passed_over():
 @pytest.mark.parametrize(
     'reason, changes, expected',
     [
-        ('no true one of its class: 0', dict(true_segments=rows(('jump', 1, 2.5))), dict(segment_tiou=1 / 3)),
+        ('no true one of its class: 0', dict(gt_segments=rows(('jump', 1, 2.5))), dict(segment_tiou=1 / 3)),
         (
             'two classes in one snippet are two pairs',
-            dict(action=rows(('jump', 0.5, 1), ('throw', 0.5, 1)), true_segments=rows(('jump', 0, 5)), given=[]),
+            dict(action=rows(('jump', 0.5, 1), ('throw', 0.5, 1)), gt_segments=rows(('jump', 0, 5)), given=[]),
             dict(action_precision=1 / 2, action_recall=1 / 10),
         ),
         ('nothing mined, no precision', dict(action=rows()), dict(action_precision=None, action_recall=0)),
@@ -89,24 +89,31 @@ def test_epochs_come_in_order(tmp_path):
     'reason, content, named',
     [
         ('no dump', None, ['pseudo_labels']),
-        ('no ground truth', {'v': video(true_segments=[])}, ['pseudo_labels', 'true_segments']),
+        ('no ground truth', {'v': video(gt_segments=[])}, ['pseudo_labels', 'gt_segments']),
         ('older dump', {'v': {'action': []}}, ['epoch_3.json: video v', 'edges_sec']),
         ('no object', [], ['epoch_3.json']),
         ('row of a number', {'v': video(action=[3])}, ['epoch_3.json: video v', 'found 3']),
         ('no label', {'v': video(action=[dict(segment=[0, 1])])}, ['epoch_3.json: video v: label']),
         ('no segment', {'v': video(segments=[dict(label='jump', segment=1)])}, ['video v: segment: found 1']),
-        ('a word', {'v': video(true_segments=rows(('jump', 'x', 1)))}, ["video v: true_segments: found 'x'"]),
-        ('reversed', {'v': video(true_segments=rows(('jump', 2, 1)))}, ['video v: true_segments: found [2, 1]']),
-        ('no list', {'v': video(true_segments={})}, ['video v: true_segments']),
+        ('a word', {'v': video(gt_segments=rows(('jump', 'x', 1)))}, ["video v: gt_segments: found 'x'"]),
+        ('reversed', {'v': video(gt_segments=rows(('jump', 2, 1)))}, ['video v: gt_segments: found [2, 1]']),
+        ('no list', {'v': video(gt_segments={})}, ['video v: gt_segments']),
         ('no end', {'v': video(background=[[0]])}, ['video v: background: found [0]']),
         ('null', {'v': video(edges_sec=[0, None, 1])}, ['video v: edges_sec']),
     ],
 )
-def test_dumps_that_cannot_be_judged(tmp_path, reason, content, named):
+def test_dumps_that_cannot_be_evaluated(tmp_path, reason, content, named):
     if content is not None:
         write(tmp_path, 3, content)
     with refused(*named):
         quality_over_training(tmp_path)
+
+
+def test_ground_truth_of_older_dumps_is_read(tmp_path):
+    older = video()
+    older['true_segments'] = older.pop('gt_segments')
+    write(tmp_path, 3, {'v': older})
+    assert quality_over_training(tmp_path) == {3: label_quality([video()])}
 
 
 def test_a_missing_folder(tmp_path):

@@ -206,7 +206,7 @@ def test_quality_of_pseudo_labels_from_dumps_where_the_log_has_none(folder):
     lines = (folder / '20260101_000000/vis_data/scalars.json').read_text().splitlines()[1:]
     (folder / '20260101_000000/vis_data/scalars.json').write_text('\n'.join(lines))
     jump = {'label': 'jump', 'segment': [0, 2]}
-    dump = dict(action=[jump], segments=[jump], true_segments=[{**jump, 'segment': [0, 1]}], background=[], given=[])
+    dump = dict(action=[jump], segments=[jump], gt_segments=[{**jump, 'segment': [0, 1]}], background=[], given=[])
     (folder / 'pseudo_labels').mkdir()
     (folder / 'pseudo_labels/epoch_2.json').write_text(json.dumps({'video': dump | dict(edges_sec=[0, 1, 2, 3])}))
     mining = read_run(folder, 'run').log.mining

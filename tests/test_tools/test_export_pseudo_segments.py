@@ -53,7 +53,7 @@ def test_our_reader_gets_one_segment_around_each_point_at_most(trained):
     assert kept + len(missed) == sum(len(record.point_sec) for record in source.values())
 
 
-def test_true_segments_do_not_reach_the_file(trained):
+def test_ground_truth_does_not_reach_the_file(trained):
     honest = export(trained, 'honest.json').read_bytes()
     path = trained / 'set/annotations.json'
     original = path.read_text()

@@ -13,7 +13,7 @@ def write_run(folder, name, ends):
         path.parent.mkdir(parents=True, exist_ok=True)
         rows = [dict(label='jump', segment=[0, end])]
         video = dict(action=rows, segments=rows, background=[[4, 8]], given=[], edges_sec=list(range(9)))
-        path.write_text(json.dumps({'v': video | dict(true_segments=[dict(label='jump', segment=[0, 4])])}))
+        path.write_text(json.dumps({'v': video | dict(gt_segments=[dict(label='jump', segment=[0, 4])])}))
     return str(folder / name)
 
 

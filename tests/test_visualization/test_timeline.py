@@ -103,7 +103,7 @@ def test_bars_and_points_stand_at_their_seconds_in_the_colour_of_their_class():
     assert found == {('v', ORANGE): [5], ('v', SKY): [12.5], ('x', '#808080'): [15]}  # a cross: background
 
 
-def test_scores_are_steps_above_the_true_segments_of_their_class():
+def test_scores_are_steps_above_the_ground_truth_of_their_class():
     rows = rows_of(timeline_figure(training_video()))
     axes = rows[r'$\hat{q}$ jump']
     values, edges, _ = axes.patches[0].get_data()

@@ -26,19 +26,19 @@ TIOUS = PRESETS['thumos14'].tiou_thresholds
 
 def make_data(rng, per_video):
     """Draw ground-truth segments (16 per video on average, one class in most videos), and detections near them."""
-    true_segments, true_labels, segments, labels = [], [], [], []
+    gt_segments, gt_labels, segments, labels = [], [], [], []
     for _ in range(NUM_VIDEOS):
         count = 1 + int(rng.lognormal(2.3, 0.9))
         start = rng.random((count, 1)) * 12 * count
-        true_segments.append(np.hstack([start, start + rng.lognormal(1.2, 0.7, start.shape)]))
-        true_labels.append(np.where(rng.random(count) < 0.9, rng.integers(NUM_CLASSES), rng.integers(NUM_CLASSES)))
+        gt_segments.append(np.hstack([start, start + rng.lognormal(1.2, 0.7, start.shape)]))
+        gt_labels.append(np.where(rng.random(count) < 0.9, rng.integers(NUM_CLASSES), rng.integers(NUM_CLASSES)))
         chosen = rng.integers(count, size=per_video)
-        length = np.diff(true_segments[-1][chosen])
-        segments.append(np.sort(true_segments[-1][chosen] + rng.normal(0, 0.3, (per_video, 2)) * length, axis=1))
+        length = np.diff(gt_segments[-1][chosen])
+        segments.append(np.sort(gt_segments[-1][chosen] + rng.normal(0, 0.3, (per_video, 2)) * length, axis=1))
         wrong = rng.random(per_video) < 0.25
-        labels.append(np.where(wrong, rng.integers(NUM_CLASSES, size=per_video), true_labels[-1][chosen]))
+        labels.append(np.where(wrong, rng.integers(NUM_CLASSES, size=per_video), gt_labels[-1][chosen]))
     scores = rng.permutation(NUM_VIDEOS * per_video).reshape(NUM_VIDEOS, -1) + 0.5  # no two are equal
-    return Instances.from_videos(true_segments, true_labels), Instances.from_videos(segments, labels, list(scores))
+    return Instances.from_videos(gt_segments, gt_labels), Instances.from_videos(segments, labels, list(scores))
 
 
 def official_map(gt, det):

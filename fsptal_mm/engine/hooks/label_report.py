@@ -74,7 +74,7 @@ def describe_labels(labels: VideoLabels, classes: Sequence[str], record: dict | 
     Returns:
         dict: ``action``, unbroken runs of snippets labelled with one instance, ``background``, runs of background,
         ``segments``, the best segments, ``given``, runs of snippets that the annotation labels (the other runs hold
-        given and mined snippets), ``edges_sec``, the ``T + 1`` ends of the snippets, and ``true_segments``, if there
+        given and mined snippets), ``edges_sec``, the ``T + 1`` ends of the snippets, and ``gt_segments``, if there
         is a record.
     """
     everywhere = np.ones(len(labels.given), dtype=bool)
@@ -90,7 +90,7 @@ def describe_labels(labels: VideoLabels, classes: Sequence[str], record: dict | 
     )
     if record is not None:
         gt = Instances.of_video(record['gt_segments_sec'], record['gt_segment_labels'])
-        described['true_segments'] = _rows(gt, classes)
+        described['gt_segments'] = _rows(gt, classes)
     return described
 
 
