@@ -93,11 +93,11 @@ class HRProHead(SnippetHead):
         return self.classify(self.encode(batch))
 
     def classify(self, encoded: SnippetBatch) -> Tensor:
-        """M of what :meth:`encode` gives."""
+        """Class activations M ``(R, C + 1)`` of the rows that :meth:`encode` returns."""
         return self.classifier(self.dropout(encoded.features))
 
     def loss(self, batch: SnippetBatch, data_samples: list[ActionDataSample]) -> dict[str, Tensor]:
-        """Losses of a training batch; in training mode, the prototypes move afterwards.
+        """Losses of a training batch. In training mode, the prototype memory is updated after them.
 
         Args:
             batch (SnippetBatch): Embedded features F.

@@ -128,9 +128,10 @@ class SegmentSearcher:
         return around[:, 3:5].flatten(2).gather(2, best[:, None, None].expand(-1, 2, 1))[..., 0]
 
     def _outer_range(self, before, start, end, after, limits, reaches):
-        """Length of runs ``[start, end)``, and the first snippet of the left and that after the right outer range.
+        """Outer ranges (Eq. 8) of runs ``[start, end)``: length of the runs, first snippet of the left outer range, and
+        the snippet after the last of the right one.
 
-        The runs beside them are ``[before, start)``, which is empty where two segments are cut apart, and
+        An outer range ends at the end of the video or, unless ``original``, of the neighbouring run. These beside them are ``[before, start)``, which is empty where two segments are cut apart, and
         ``[end, after)``; the video is ``[limits.begin, limits.stop)``.
         """
         if self.original:
