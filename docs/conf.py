@@ -32,7 +32,7 @@ nitpick_ignore_regex = [
         'py:class',
         r'(.*\.)?(BackTALOutputs|ClipGrid|DELUOutputs|SegmentResult|PointResult|TrainingLog|VideoFile|VideoReader|_Result)',
     ),
-    ('py:class', r'fsptal_mm\.annotator\.labels\.VideoLabels'),
+    ('py:class', r'fsptal_mm\.annotator\.labels\.LabelledVideo'),
 ]
 
 html_theme = 'furo'

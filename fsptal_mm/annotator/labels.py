@@ -49,7 +49,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class VideoLabels:
+class LabelledVideo:
     """Points of one video, and the changes that can be undone and redone.
 
     Args:
@@ -67,11 +67,11 @@ class VideoLabels:
     spent_sec: float = 0.0
 
 
-def apply_edit(labels: VideoLabels, edit: dict[str, Any], classes: Sequence[str], snap: Snap) -> VideoLabels:
+def apply_edit(labels: LabelledVideo, edit: dict[str, Any], classes: Sequence[str], snap: Snap) -> LabelledVideo:
     """Make one edit that the page asks for.
 
     Args:
-        labels (VideoLabels): Labels before the edit.
+        labels (LabelledVideo): Labels before the edit.
         edit (dict): ``edit_id``, ``action`` and the fields of the action in brackets: ``add`` (``time_sec``,
             ``label``), ``change`` (``point_id``, and ``time_sec``, ``label`` or both), ``delete`` (``point_id``),
             ``undo``, ``redo``, ``done`` (``done``, true or false) or ``spent`` (``seconds`` of working time). A label
@@ -80,7 +80,7 @@ def apply_edit(labels: VideoLabels, edit: dict[str, Any], classes: Sequence[str]
         snap (Callable): Function from a time in seconds to the frame shown then: its index, and its start in seconds.
 
     Returns:
-        VideoLabels: Labels after the edit.
+        LabelledVideo: Labels after the edit.
 
     Raises:
         InputError: There is no such action, point or class; a field is missing; a time is not a number >= 0; or the

@@ -15,7 +15,7 @@ from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import get_field
 from fsptal_mm.utils.writing import atomic_write
 
-from .labels import Snap, VideoLabels, apply_edit
+from .labels import Snap, LabelledVideo, apply_edit
 from .project_file import ProjectContent, VideoFile, check_entry, read_project, to_json
 
 _RECENT_EDITS = 200  # ids that are kept, to recognize an edit that the page sends a second time
@@ -97,11 +97,11 @@ class Project:
         """Facts about the file of a video."""
         return self._content.files[video_id]
 
-    def labels(self, video_id: str) -> VideoLabels:
+    def labels(self, video_id: str) -> LabelledVideo:
         """Labels of a video."""
         return self._content.labels[video_id]
 
-    def edit(self, video_id: str, edit: dict[str, Any], snap: Snap) -> VideoLabels:
+    def edit(self, video_id: str, edit: dict[str, Any], snap: Snap) -> LabelledVideo:
         """Make one edit and write the project file: when this method returns, the edit is on the disk.
 
         An edit whose ``edit_id`` is among the latest 200 was made before, and is not made again.
@@ -112,7 +112,7 @@ class Project:
             snap (Callable): As in ``apply_edit``.
 
         Returns:
-            VideoLabels: Labels after the edit.
+            LabelledVideo: Labels after the edit.
 
         Raises:
             InputError: The edit cannot be made.
@@ -154,7 +154,7 @@ class Project:
         if annotator is not None and content.annotator not in (None, annotator):
             expected = f'{annotator!r} (another annotator needs another project: --out)'
             raise InputError(expected, file=self.path, field='annotator', found=content.annotator)
-        idle = VideoLabels()
+        idle = LabelledVideo()
         labelled = [name for name in content.files if replace(content.labels[name], spent_sec=0.0) != idle]
         gone = [name for name in labelled if name not in videos]
         if gone and gone == labelled:
@@ -175,7 +175,7 @@ class Project:
                 continue
             known = content.files.get(video_id)
             try:
-                file, labels = self._file(video_id, path, known), content.labels.get(video_id, VideoLabels())
+                file, labels = self._file(video_id, path, known), content.labels.get(video_id, LabelledVideo())
                 check_entry(file, labels, content.classes, file=path, video=video_id)
             except InputError as error:
                 problems.append(str(error))

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import get_field, read_json, shown, to_number, to_positive
 
-from .labels import Change, Point, VideoLabels
+from .labels import Change, Point, LabelledVideo
 
 PROJECT_FORMAT, PROJECT_VERSION = 'fsptal_mm_point_project', 1
 
@@ -34,7 +34,7 @@ class ProjectContent:
         annotator: Name of the annotator; ``None`` if it is not known.
         classes: Names in the order of their indices.
         files (dict[str, VideoFile | None]): Facts by video id; ``None`` if those in the project file cannot be used.
-        labels (dict[str, VideoLabels]): Labels by video id, of the same videos.
+        labels (dict[str, LabelledVideo]): Labels by video id, of the same videos.
         recent_edits: Ids of the latest edits. The page sends an edit again if it got no answer.
         unread (dict): Entries by video id that cannot be read. They are written back as they stand in the file.
         problems: One line for each entry in ``unread``.
@@ -44,7 +44,7 @@ class ProjectContent:
     annotator: str | None
     classes: tuple[str, ...]
     files: dict[str, VideoFile | None] = field(default_factory=dict)
-    labels: dict[str, VideoLabels] = field(default_factory=dict)
+    labels: dict[str, LabelledVideo] = field(default_factory=dict)
     recent_edits: tuple[str, ...] = ()
     unread: dict[str, Any] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
@@ -64,12 +64,12 @@ def to_json(content: ProjectContent) -> dict[str, Any]:
     }
 
 
-def check_entry(file: VideoFile, labels: VideoLabels, classes: Sequence[str], /, **where: Any) -> None:
+def check_entry(file: VideoFile, labels: LabelledVideo, classes: Sequence[str], /, **where: Any) -> None:
     """Make sure that what would be written about a video can be read again.
 
     Args:
         file (VideoFile): Facts about the file.
-        labels (VideoLabels): Labels of the video.
+        labels (LabelledVideo): Labels of the video.
         classes: Names of the classes.
         **where: Arguments of the :class:`InputError`.
 
@@ -143,7 +143,7 @@ def _labels(entry, classes, where):
     points = [_point(point, classes, 'points', where) for point in get_field(entry, 'points', list, **where)]
     if len({point.id for point in points}) < len(points):
         raise InputError('points with different ids', field='points', found='one twice', **where)
-    return VideoLabels(
+    return LabelledVideo(
         tuple(points),
         *(tuple(_changes(entry, name, classes, where)) for name in ('undo', 'redo')),
         done=entry['done'],
