@@ -128,11 +128,15 @@ class SegmentSearcher:
         return around[:, 3:5].flatten(2).gather(2, best[:, None, None].expand(-1, 2, 1))[..., 0]
 
     def _outer_range(self, before, start, end, after, limits, reaches):
-        """Outer ranges (Eq. 8) of runs ``[start, end)``: length of the runs, first snippet of the left outer range, and
-        the snippet after the last of the right one.
+        """Outer ranges (Eq. 8) of runs ``[start, end)``.
 
-        An outer range ends at the end of the video or, unless ``original``, of the neighbouring run. These beside them are ``[before, start)``, which is empty where two segments are cut apart, and
-        ``[end, after)``; the video is ``[limits.begin, limits.stop)``.
+        An outer range stops at the end of the video ``[limits.begin, limits.stop)`` and, unless ``original``, at the
+        end of the neighbouring run. The neighbours are ``[before, start)``, which is empty where two segments touch,
+        and ``[end, after)``.
+
+        Returns:
+            tuple[Tensor, Tensor, Tensor]: Length of each run; the first snippet of its left outer range; the snippet
+            after the last one of its right outer range.
         """
         if self.original:
             begin, stop = (edge.view(-1, *[1] * (start.dim() - 1)) for edge in (limits.begin, limits.stop))
