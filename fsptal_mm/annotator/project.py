@@ -15,7 +15,7 @@ from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import get_field
 from fsptal_mm.utils.writing import atomic_write
 
-from .labels import Snap, LabelledVideo, apply_edit
+from .labels import LabelledVideo, Snap, apply_edit
 from .project_file import ProjectContent, VideoFile, check_entry, read_project, to_json
 
 _RECENT_EDITS = 200  # ids that are kept, to recognize an edit that the page sends a second time

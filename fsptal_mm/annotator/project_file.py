@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import get_field, read_json, shown, to_number, to_positive
 
-from .labels import Change, Point, LabelledVideo
+from .labels import Change, LabelledVideo, Point
 
 PROJECT_FORMAT, PROJECT_VERSION = 'fsptal_mm_point_project', 1
 
