@@ -95,7 +95,7 @@ class SnippetGrid:
         """
         positions = np.asarray(positions, dtype=np.float64)
         middles = (positions[1:] + positions[:-1]) / 2 + 0.5
-        # Sampled ends may lie a little inside the first and the last snippet, which the video goes on to fill.
+        # The first and the last position may lie inside a snippet of the grid: the edges are the ends of that snippet.
         return self.to_sec(np.concatenate([np.rint(positions[:1]), middles, np.rint(positions[-1:]) + 1]))
 
     def num_snippets(self, duration_sec: float) -> float:

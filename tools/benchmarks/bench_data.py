@@ -159,7 +159,7 @@ def compare_sets(counts, dim, batch_size):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--videos', type=int, nargs='+', default=[1000, 10000], help='sizes of the generated datasets')
-    parser.add_argument('--repeats', type=int, default=3, help='turns of which the median counts')
+    parser.add_argument('--repeats', type=int, default=3, help='runs of each measurement; the median is printed')
     args = parser.parse_args()
     fsptal_mm.compat.apply()
     torch.set_num_threads(1)

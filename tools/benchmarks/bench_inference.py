@@ -136,7 +136,7 @@ def all_kept(kept, per_class):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--repeats', type=int, default=5, help='turns of which the median counts')
+    parser.add_argument('--repeats', type=int, default=5, help='runs of each measurement; the median is printed')
     args = parser.parse_args()
     torch.set_num_threads(1)
     compare_post_processing(args.repeats)

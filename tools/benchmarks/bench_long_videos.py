@@ -82,7 +82,7 @@ def parts_of(model, features, sample, scores):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--snippets', type=int, nargs='+', default=[200, 2000, 20_000], help='lengths of the video')
-    parser.add_argument('--repeats', type=int, default=5, help='runs of which the median counts')
+    parser.add_argument('--repeats', type=int, default=5, help='runs of each measurement; the median is printed')
     args = parser.parse_args()
     fsptal_mm.compat.apply()
     model, _ = build_model(DIM, CLASSES)

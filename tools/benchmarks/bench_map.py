@@ -101,7 +101,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--detections', nargs='+', type=int, default=[200, 2000], help='detections per video')
     parser.add_argument('--share', type=float, default=1.0, help="share of the detections that the port's mAP gets")
-    parser.add_argument('--repeats', type=int, default=3, help='turns of which the median counts')
+    parser.add_argument('--repeats', type=int, default=3, help='runs of each measurement; the median is printed')
     args = parser.parse_args()
     fsptal_mm.compat.apply()
     costs = [compare(per_video, args.share, args.repeats) for per_video in args.detections]

@@ -118,7 +118,7 @@ def bench_search(steps, repeats):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--repeats', type=int, default=5, help='runs of which the median counts')
+    parser.add_argument('--repeats', type=int, default=5, help='runs of each measurement; the median is printed')
     parser.add_argument('--steps', type=int, nargs='+', default=[0, 3, 12, 36], help='training steps before a search')
     args = parser.parse_args()
     fsptal_mm.compat.apply()

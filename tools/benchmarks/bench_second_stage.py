@@ -82,7 +82,7 @@ def main():
     parser.add_argument(
         '--dims', type=int, nargs='+', default=[256, 2048], metavar='D', help='dimensions of the features'
     )
-    parser.add_argument('--repeats', type=int, default=3, help='turns of which the median counts')
+    parser.add_argument('--repeats', type=int, default=3, help='runs of each measurement; the median is printed')
     args = parser.parse_args()
     fsptal_mm.compat.apply()
     clock, told_clock = clock_of(torch.get_num_threads())

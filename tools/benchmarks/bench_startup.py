@@ -32,7 +32,7 @@ print(json.dumps([toolbox - start, end - toolbox, sorted(added - {'fsptal_mm'} -
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--repeats', type=int, default=7, help='turns of which the median counts')
+    parser.add_argument('--repeats', type=int, default=7, help='runs of each measurement; the median is printed')
     args = parser.parse_args()
     turns = []
     env = {name: value for name, value in os.environ.items() if name != 'PYTHONDONTWRITEBYTECODE'}
