@@ -7,10 +7,11 @@ from pathlib import Path
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import to_name, to_number
 
+from .elan import read_elan_txt
 from .json_readers import read_plain_points
 from .readers import PointRow, read_lines
 from .tables import read_rows, read_table, to_seconds
-from .tool_exports import is_boris, read_boris_csv, read_elan_txt, read_json_export, read_via_csv
+from .tool_exports import is_boris, read_boris_csv, read_json_export, read_via_csv
 
 _LACP_COLUMNS = {'class', 'video_id', 'point'}
 _HEAD_ROWS = 40  # BORIS writes facts about the observation before its table
