@@ -89,6 +89,7 @@ class FeatureReader:
 
     def _one_crop(self, array, path, video):
         """Features ``(T, D)``, of an array that may have an axis of crops."""
+        array = _without_axes(array, 2 if self.crops is None else 3)
         if self.crops is None or array.ndim != 3:
             return array
         self._check_kind(array, path, video)
@@ -180,17 +181,37 @@ class FeatureReader:
 
 
 def _read_csv(text):
-    """Read csv with a row per snippet. A first row is a header if it has a text, or the column numbers 0, 1, 2, ..."""
-    rows = [row for row in csv.reader(io.StringIO(text)) if any(cell.strip() for cell in row)]
-    first = [cell.strip() for cell in rows[0]] if rows else []
-    counted = len(first) > 1 and first == [str(number) for number in range(len(first))]  # pandas' default header
-    if counted or not all(map(_is_number, first)):
+    """Read csv with a row per snippet: columns between commas, semicolons, tabs or spaces; commas of decimals are read.
+
+    A first row is a header if it has a text or counts the columns. Empty columns at the end are left out.
+    """
+    last = next(filter(str.strip, reversed(text.splitlines())), '')
+    delimiter = next((mark for mark in ';\t, ' if mark in last.strip()), ',')
+    lines = csv.reader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True)
+    rows = map(str.split, text.splitlines()) if delimiter == ' ' else lines
+    rows = [row for row in ([cell.strip() for cell in row] for row in rows) if any(row)]
+    while rows and len(rows[-1]) > 1 and not any(row[-1] for row in rows):
+        rows = [row[:-1] for row in rows]
+    if delimiter in ';\t':
+        rows = [[cell.replace(',', '.') for cell in row] for row in rows]
+    first = rows[0] if rows else []
+    if not all(map(_is_number, first)) or _is_count(first, rows):
         rows = rows[1:]
+    for number, row in enumerate(rows):
+        if len(row) != len(rows[0]):
+            raise ValueError(f'{len(row)} columns in snippet {number}, {len(rows[0])} before')
     with np.errstate(over='ignore'):  # a number too large for float32 becomes Inf, which check_features refuses
         array = np.array([np.array(row, dtype=np.float32) for row in rows], ndmin=2)
     if first[:1] == [''] and np.array_equal(array[:, 0], np.arange(len(array))):  # pandas' index, a nameless column
         return array[:, 1:]
     return array
+
+
+def _is_count(first, rows):
+    """Whether a first row counts the columns: from 0, as pandas does, or from 1 above numbers that are not whole."""
+    columns = [str(number) for number in range(len(first) + 1)]
+    whole = all(cell.isdecimal() for row in rows[1:2] for cell in row)
+    return (len(first) > 1 and first == columns[:-1]) or (len(first) > 2 and first == columns[1:] and not whole)
 
 
 def _is_number(cell):
@@ -208,13 +229,13 @@ def check_kind(array: Any, path: str | Path, video: str, dimensions: Sequence[in
         array: Array of numpy or HDF5, with ``shape`` and ``dtype``.
         path: Its file, for errors.
         video: Its video, for errors.
-        dimensions: Numbers of dimensions that the array may have.
+        dimensions: Numbers of dimensions that the array may have, apart from further ones of length 1.
 
     Raises:
         InputError: It has other dimensions, holds no numbers or no snippet, or takes more than 2 GiB as float32.
     """
     where = dict(file=path, video=video, field='features')
-    if len(array.shape) not in dimensions or array.dtype.kind not in 'biuf':
+    if len(_kept_axes(array.shape, max(dimensions))) not in dimensions or array.dtype.kind not in 'biuf':
         expected = 'numbers of shape (T, D)'
         if len(array.shape) == 3:
             expected += "; LoadSnippetFeatures(crops='mean', crop_axis=1) takes the mean of crops (T, crops, D)"
@@ -225,11 +246,26 @@ def check_kind(array: Any, path: str | Path, video: str, dimensions: Sequence[in
         raise InputError(f'at most {_MAX_BYTES} bytes', found=f'shape {array.shape} of {array.dtype}', **where)
 
 
+def _kept_axes(shape, most):
+    """Axes without those of length 1 that a network left: at the end, and, of more than ``most`` axes, anywhere."""
+    kept = list(range(len(shape)))
+    while len(kept) > 2 and shape[kept[-1]] == 1:
+        kept.pop()
+    while len(kept) > most and 1 in [shape[axis] for axis in kept]:
+        kept.remove(next(axis for axis in kept if shape[axis] == 1))
+    return kept
+
+
+def _without_axes(array, most):
+    kept = _kept_axes(array.shape, most)
+    return array if len(kept) == array.ndim else array.reshape([array.shape[axis] for axis in kept])
+
+
 def check_features(array: np.ndarray, path: str | Path, video: str) -> np.ndarray:
     """Convert the features of a video to float32.
 
     Args:
-        array (np.ndarray): ``(T, D)`` numbers of any type.
+        array (np.ndarray): ``(T, D)`` numbers of any type; further axes of length 1 are left out.
         path: Their file, for errors.
         video: The video, for errors.
 
@@ -240,6 +276,7 @@ def check_features(array: np.ndarray, path: str | Path, video: str) -> np.ndarra
         InputError: Shape or type are not those of features (see :func:`check_kind`), or a number is NaN or Inf.
     """
     check_kind(array, path, video)
+    array = _without_axes(array, 2)
     with np.errstate(over='ignore'):
         array = np.asarray(array, dtype=np.float32)
     if not np.isfinite(array).all():

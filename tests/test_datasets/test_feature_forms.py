@@ -34,6 +34,12 @@ def load(path, **kwargs):
         pytest.param('1,2\n,\n3,4\n\n , \n', [[1, 2], [3, 4]], id='emptied rows'),
         pytest.param('\ufeff1,2\r\n3,4\r\n', [[1, 2], [3, 4]], id='byte-order mark'),
         pytest.param('0\n5\n', [[0], [5]], id='one number a row'),
+        pytest.param('1,2,3\n4.5,5,6\n', [[4.5, 5, 6]], id='counted columns'),
+        pytest.param('1,2,3\n4,5,6\n', [[1, 2, 3], [4, 5, 6]], id='whole numbers that count'),
+        pytest.param('a;b\n0,5;-1,25\n1;5e-1\n', [[0.5, -1.25], [1, 0.5]], id='semicolons, commas as decimals'),
+        pytest.param('0.5\t1\n2\t3\n', [[0.5, 1], [2, 3]], id='tabs'),
+        pytest.param('# a b\n5.0e-01 1\n2   3 \n', [[0.5, 1], [2, 3]], id='spaces'),
+        pytest.param('1, 2,\n3, 4,\n', [[1, 2], [3, 4]], id='a comma at the end'),
     ],
 )
 def test_rows_of_csv(tmp_path, text, expected):
@@ -45,6 +51,24 @@ def test_a_csv_whose_first_row_is_not_finite_is_no_header(tmp_path):
     (tmp_path / 'v1.csv').write_text('nan,1\n2,3\n')
     with pytest.raises(InputError, match='NaN or Inf in snippet 0'):
         load(tmp_path / 'v1.csv', duration_sec=None)
+
+
+@pytest.mark.parametrize('text, found', [('1,2\n3,4\n5\n', 'snippet 2'), ('1,2\n3,\n', "''")])
+def test_a_csv_with_missing_cells(tmp_path, text, found):
+    (tmp_path / 'v1.csv').write_text(text)
+    with pytest.raises(InputError, match=found):
+        load(tmp_path / 'v1.csv', duration_sec=None)
+
+
+@pytest.mark.parametrize('suffix', ['.npy', '.h5'])
+@pytest.mark.parametrize(
+    'shape, options',
+    [((4, 3, 1), {}), ((4, 3, 1), dict(crops='mean')), ((4, 1, 3), {}), ((1, 4, 3), {}), ((1, 4, 3, 1, 1), {}),
+     ((4, 1, 3, 1), dict(crops=0))],
+)  # fmt: skip
+def test_axes_of_length_one_that_a_network_left(tmp_path, suffix, shape, options):
+    path = write_features(tmp_path / f'v1{suffix}', FEATURES.reshape(shape))
+    np.testing.assert_array_equal(load(path, **options), FEATURES)
 
 
 @pytest.mark.parametrize('suffix', ['.npy', '.npz', '.h5'])

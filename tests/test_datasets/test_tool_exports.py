@@ -8,6 +8,7 @@ from tool_modules import load_tool
 from fsptal_mm.datasets.annotations.point_readers import read_points
 from fsptal_mm.datasets.annotations.records import load_annotations
 from fsptal_mm.datasets.annotations.tables import read_table, to_seconds, video_name
+from fsptal_mm.datasets.videos.reader import VIDEO_SUFFIXES
 from fsptal_mm.utils.errors import InputError
 
 VIA_HEAD = """\
@@ -18,6 +19,8 @@ VIA_HEAD = """\
 # CSV_HEADER = metadata_id,file_list,flags,temporal_coordinates,spatial_coordinates,metadata
 """
 ELAN_NAMES = 'Tier\tBegin Time - hh:mm:ss.ms\tBegin Time - ss.msec\tEnd Time - hh:mm:ss.ms\tEnd Time - ss.msec\tText\n'
+# Of two players, the second one shows the same scene from another side.
+BORIS_ROW = 'o\tplayer #1:a b.MP4;c.mp4|player #2:d.mp4\t10.000;20.000|30.000\t25\tx\trun\t{}\t{}\t{}\t{}\n'
 
 
 def points(rows):
@@ -31,6 +34,7 @@ def task(video, *values):
     return {'data': {'video': video}, 'annotations': [{'result': [{'value': value} for value in values]}]}
 
 
+STRETCH = {'ranges': [{'start': 31, 'end': 31}], 'timelinelabels': ['jump']}
 STUDIO = task(
     '/data/upload/3/1a2b3c4d-a%20b.mp4',
     {'ranges': [{'start': 31, 'end': 31}], 'timelinelabels': ['jump', 'far']},
@@ -56,6 +60,14 @@ EXPORTS = {
         + '1_a,"[""a.mp4""]",0,[3],[],"{""1"":""0""}"\n,,,,,\n',
         [('a', 'jump', 3)],
     ),
+    'VIA, URLs and a text that was not written': (
+        'p.csv',
+        '# ATTRIBUTE = {"1":{"aname":"note","options":{}},"3":{"aname":"scene","options":{}}}\n'
+        + '# CSV_HEADER = metadata_id,file_list,flags,temporal_coordinates,spatial_coordinates,metadata\n'
+        + '"1_a","[""file:///x/B%C3%BCro%201.mp4""]",0,"[1,3]","[]","{""1"":""_DEFAULT"",""3"":""main title""}"\n'
+        + '"1_b","[""100%25.mp4""]",0,"[4]","[]","{""3"":""end""}"\n',
+        [('Büro 1', 'main title', 2), ('100%25', 'end', 4)],
+    ),
     'BORIS, tabular': (
         'p.csv',
         'Observation id,obs\nMedia file(s)\n\nTime,Media file path,Total length,FPS,'
@@ -64,6 +76,19 @@ EXPORTS = {
         + '21,C:\\videos\\a.mp4,60,25,y,run,,,START\n24,C:\\videos\\a.mp4,60,25,x,run,,,STOP\n'
         + '25,C:\\videos\\a.mp4,60,25,y,run,,,STOP\n',
         [('a', 'jump', 12.5), ('a', 'run', 22), ('a', 'run', 23)],
+    ),
+    # As BORIS 8 writes it: the time of an observation is counted on from video to video, 10 s and 20 s long.
+    'BORIS, several videos in an observation': (
+        'p.tsv',
+        'Observation id\tSource\tMedia duration (s)\tFPS\tSubject\tBehavior\tModifier #1\tBehavior type\tTime\t'
+        + 'Media file name\n'
+        + BORIS_ROW.format('far', 'START', 2, 'a b.MP4')
+        + BORIS_ROW.format('near', 'START', 3, 'a b.MP4')
+        + BORIS_ROW.format('far', 'STOP', 4, 'a b.MP4')
+        + BORIS_ROW.format('near', 'STOP', 7, 'a b.MP4')
+        + BORIS_ROW.format('', 'POINT', 12.5, 'c.mp4')
+        + 'o\tplayer #1:x.mp4\t9\t25\tx\thop\t\tPOINT\t9.5\tNot found\n',
+        [('a b', 'run', 3), ('a b', 'run', 5), ('c', 'run', 2.5), ('x', 'hop', 9.5)],
     ),
     'BORIS, aggregated': (
         'p.csv',
@@ -96,6 +121,41 @@ EXPORTS = {
         + '1000\t2000\tyes\t\tb.eaf\n3000\t4000\thigh\tfar\tb.eaf\n',
         [('b', 'yes', 1.5), ('b', 'high', 3.5), ('b', 'far', 3.5)],
     ),
+    'ELAN, path with spaces and dots, times that begin late, PAL': (
+        'x.txt',
+        '"#file:///D:/my data/Take 2.final.cut.eaf"\n'
+        + '"#file:///D:/my data/Take 2.wav -- offset: 0, duration: 00:05:00.000 / 300.000 / 300000"\n'
+        + '"#file:///D:/my data/Take 2.final.MP4 -- offset: 1500, duration: 00:05:00.000 / 300.000 / 300000"\n'
+        + 'Begin Time - PAL\tBegin Time - msec\tEnd Time - PAL\tEnd Time - msec\tjump\n'
+        + '00:00:01:00\t1000\t00:00:02:00\t2000\thigh\n',
+        [('Take 2.final', 'high', 3)],
+    ),
+    'ELAN, in French': (
+        'x.txt',
+        'Acteur\tParticipant\tTemps de départ - hh:mm:ss.ms\tTemps de départ - ss.msec\t'
+        + 'Temps de fin - hh:mm:ss.ms\tTemps de fin - ss.msec\tDurée - ss.msec\tTexte\tFichier\n'
+        + 'geste\tA\t00:00:01.000\t1.0\t00:00:02.000\t2.0\t1.0\tsaut\ta b.eaf\n'
+        + 'course\tA\t00:00:03.000\t3.0\t00:00:04.000\t4.0\t1.0\t\ta b.eaf\n',
+        [('a b', 'saut', 1.5), ('a b', 'course', 3.5)],
+    ),
+    'ELAN, in German, without end': (
+        'x.txt',
+        'Anfangszeit - ss.msec\tDauer - ss.msec\tSprung\n10.0\t2.0\thoch\n',
+        [('x', 'hoch', 10)],
+    ),
+    'ELAN, csv': (
+        'x.csv',
+        '"#file:///D:/x/My session.mp4 -- offset: 0, duration: 00:05:00.000 / 300.000 / 300000",,,\n'
+        + '"Begin Time - hh:mm:ss.ms","End Time - hh:mm:ss.ms","act","hand"\n'
+        + '00:00:10.000,00:00:14.500,"run, fast",\n00:01:00.000,00:01:02.000,,left\n',
+        [('My session', 'run, fast', 12.25), ('My session', 'left', 61)],
+    ),
+    'ELAN without a header, frames of PAL': (
+        'x.txt',
+        'act\t\t00:00:12.400\t12.4\t00:00:12:10\t00:00:12.600\t12.6\t00:00:12:15\t'
+        + '00:00:00.200\t0.2\t00:00:00:05\tjump\n',
+        [('x', 'jump', 12.5)],
+    ),
     'ELAN, milliseconds': ('x.txt', 'jump\t\t1500\t2500\t1000\t\n', [('x', 'jump', 2)]),
     'ELAN, seconds': ('x.txt', 'jump\t1.5\t2.5\t1.0\tfar\n', [('x', 'far', 2)]),
     'Label Studio': (
@@ -107,6 +167,17 @@ EXPORTS = {
         'p.json',
         [dict(id=1, video='s3://x/a.mp4', tricks=[dict(ranges=[dict(start=1, end=3)], timelinelabels=['jump'])])],
         [('a', 'jump', '1 frames')],
+    ),
+    'Label Studio, files of a server and signed URLs': (
+        'p.json',
+        [
+            task('/data/local-files/?d=a%20b.mp4', STRETCH),
+            task('/data/local-files/?d=dir/c.d.mp4', STRETCH),
+            task('https://x.com/e.mov?X-Sign=a.bc&t=1', STRETCH),
+            {**task('f.webm', STRETCH), 'data': {'note': 'see take no.12', 'video': 'f.webm'}},
+        ],
+        [('a b', 'jump', '30 frames'), ('c.d', 'jump', '30 frames'), ('e', 'jump', '30 frames'),
+         ('f', 'jump', '30 frames')],
     ),
     'SoccerNet': (
         'Labels-v2.json',
@@ -135,6 +206,10 @@ def test_exports(write, form):
     assert points(read_points(write(name, content))) == expected
 
 
+BORIS_7 = 'Observation id,Media file,Total length,Behavior,Time\n'
+BORIS_8 = 'Source\tMedia duration (s)\tBehavior\tTime\tMedia file name\n'
+
+
 @pytest.mark.parametrize(
     'name, text, where',
     [
@@ -145,6 +220,11 @@ def test_exports(write, form):
         ('p.csv', 'Media file,Behavior,Time\na.mp4,jump,soon\n', r'p.csv:2: video a: Time'),
         ('p.csv', 'Media file,Behavior,Time\na.mp4,,1\n', r'p.csv:2: video a: Behavior'),
         ('p.txt', 'jump\tsoon\n', r'p.txt:1: video p'),
+        ('p.txt', 'act\t\t00:01:00.000\t60.0\t00:00:02.000\t2.0\tjump\n', r'p.txt:1: video p: time'),
+        ('p.csv', BORIS_7 + 'o,a.mp4,30,x,12\no,b.mp4,30,x,13\n', r'p.csv:3: video b: Time'),
+        ('p.tsv', BORIS_8 + 'a.mp4;b.mp4\t9\tx\t12\tb.mp4\n', r'p.tsv:2: video b: Media duration'),
+        ('p.tsv', BORIS_8 + 'a.mp4;b.mp4\t9;9\tx\t19\tNot found\n', r'p.tsv:2: Media file name'),
+        ('p.json', [task('17', STRETCH)], 'p.json: task 0: data'),
         ('p.json', [task('a.mp4', dict(ranges=[{}], timelinelabels=['a']))], 'p.json: task 0: video a: start'),
         ('p.json', {'annotations': [{'gameTime': '45:00', 'label': 'x', 'position': '1'}]}, 'gameTime'),
     ],
@@ -171,6 +251,11 @@ def test_no_times(text):
         to_seconds(text, field='time_sec')
 
 
+@pytest.mark.parametrize('suffix', VIDEO_SUFFIXES)
+def test_every_suffix_of_a_video_is_no_part_of_its_name(suffix):
+    assert video_name(f'x/a.b{suffix.upper()}') == 'a.b'
+
+
 @pytest.mark.parametrize(
     'path, name', [('a.mp4', 'a'), ('C:\\x\\b.c.AVI', 'b.c'), ('/x/y/v1.2', 'v1.2'), (' a ', 'a'), ('dir/a.MTS', 'a')]
 )
@@ -188,6 +273,9 @@ def test_names_of_videos(path, name):
         ),
         ('Class\tframe\nrun\t30\n', dict(label='Class', frame='frame'), [('t', 'run', '30 frames')]),
         ('a;0:10;0:20;run\n', dict(video='1', time='2', end='3', label='4'), [('a', 'run', 15)]),
+        ('1,5;run\n2,25;hop\n', dict(time='1', label='2'), [('t', 'run', 1.5), ('t', 'hop', 2.25)]),
+        ('1,5;2,5;run\n', dict(time='1', end='2', label='3'), [('t', 'run', 2)]),
+        ('a,10,"run; jump; x"\n', dict(video='1', time='2', label='3'), [('a', 'run; jump; x', 10)]),
         ('from,to,what\n1,,run\n', dict(time='from', end='to', label='what'), [('t', 'run', 1)]),
     ],
 )

@@ -72,6 +72,8 @@ def test_files_that_are_no_video(tmp_path):
         ('a.mkv', 'libx264', {}),
         ('a.webm', 'libvpx-vp9', dict(deadline='realtime')),
         ('a.avi', 'mpeg4', {}),
+        ('a.flv', 'flv', {}),
+        ('a.mxf', 'mpeg2video', {}),
     ],
 )
 def test_a_truncated_file_is_named_and_its_readable_part_is_used_by_choice(tmp_path, name, codec, options):
@@ -103,7 +105,9 @@ def test_a_hole_in_a_file_is_an_error_or_by_choice_costs_the_frames_within(tmp_p
 
 def test_a_video_file_is_found_by_its_id(tmp_path):
     (tmp_path / 'v_a.mkv').touch()
+    (tmp_path / 'c.d.MP4').touch()
     assert find_video_file(tmp_path, 'a') == tmp_path / 'v_a.mkv'
+    assert find_video_file(tmp_path, 'c.d') == tmp_path / 'c.d.MP4'
     assert find_video_file(tmp_path, 'b') is None
     with refused('nowhere'):
         find_video_file(tmp_path / 'nowhere', 'a')

@@ -7,7 +7,7 @@ from pathlib import Path
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import to_name, to_number
 
-from .elan import read_elan_txt
+from .elan import is_elan, read_elan
 from .json_readers import read_plain_points
 from .readers import PointRow, read_lines
 from .tables import read_rows, read_table, to_seconds
@@ -46,9 +46,11 @@ def read_points(path: str | Path, columns: Mapping[str, str] | None = None) -> l
         return read_via_csv(path)
     if any(is_boris(re.split(r'[,;\t]', line.replace('"', ''))) for line in head):
         return read_boris_csv(path)
+    if any(map(is_elan, head)):
+        return read_elan(path)
     if suffix == '.csv':
         return read_lacp_csv(path)
-    return read_elan_txt(path) if any('\t' in line for line in head) else read_sfnet_txt(path)
+    return read_elan(path) if any('\t' in line for line in head) else read_sfnet_txt(path)
 
 
 def read_lacp_csv(path: str | Path) -> list[PointRow]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import read_text, to_name, to_number
@@ -13,7 +14,8 @@ from fsptal_mm.utils.reading import read_text, to_name, to_number
 from .readers import PointRow
 
 _CLOCK = re.compile(r'(?:(\d{1,6}):([0-5]?\d)|(\d{1,6})):([0-5]?\d(?:[.,]\d+)?)', re.ASCII)  # h:mm:ss.s or m:ss.s
-_MEDIA = re.compile(r'\.(mp4|m4v|mov|avi|mkv|webm|mpe?g|m?ts|m2ts|wmv|flv|3gp|ogv|wav|mp3)$', re.IGNORECASE)
+_VIDEO = re.compile(r'\.(mp4|m4v|mov|avi|mkv|webm|mpe?g|m?ts|m2ts|wmv|asf|flv|3gp|ogv|vob|mxf)$', re.IGNORECASE)
+_SOUND = re.compile(r'\.(wav|mp3|m4a|aac|ogg|flac)$', re.IGNORECASE)
 _COLUMNS = ('video', 'time', 'end', 'frame', 'label')
 
 
@@ -48,7 +50,17 @@ def video_name(path: str, **where: Any) -> str:
         InputError: The name is empty, or has control characters.
     """
     name = to_name(re.split(r'[\\/]', to_name(path, **where))[-1], **where)
-    return _MEDIA.sub('', name) or name
+    return (_VIDEO if _VIDEO.search(name) else _SOUND).sub('', name) or name
+
+
+def is_media(path: str, sound: bool = True) -> bool:
+    """Tell whether a path ends like that of a video or, with ``sound``, of a recording of sound."""
+    return bool(_VIDEO.search(path) or (sound and _SOUND.search(path)))
+
+
+def unescaped(path: str) -> str:
+    """Path of a file in a table: of a URL such as ``file:///x/a%20b.mp4``, without escapes; any other as it is."""
+    return unquote(path) if re.match(r'\w{2,}://', path) else path
 
 
 def read_rows(
@@ -59,7 +71,7 @@ def read_rows(
     Args:
         path: The file.
         delimiter: Delimiter of the cells. Default: comma, semicolon or tab, whichever is most frequent in the first
-            line. If a tab is given, quotes are plain characters.
+            line, without commas of decimals. If a tab is given, quotes are plain characters.
         comments: Whether lines that begin with ``#`` are left out.
 
     Raises:
@@ -68,9 +80,8 @@ def read_rows(
     text = read_text(path)
     # The emptied lines stay, so that the line numbers in errors are those of the file.
     text = re.sub(r'^"?#.*$', '', text, flags=re.MULTILINE) if comments else text
-    first = next(filter(str.strip, text.splitlines()), '')
     quoting = csv.QUOTE_NONE if delimiter == '\t' else csv.QUOTE_MINIMAL
-    options = dict(delimiter=delimiter or max(',;\t', key=first.count), quoting=quoting)
+    options = dict(delimiter=delimiter or _likely_delimiter(text), quoting=quoting)
     reader = csv.reader(io.StringIO(text, newline=''), strict=True, skipinitialspace=True, **options)
     line = 0  # the last line that was read without an error
     try:
@@ -81,6 +92,12 @@ def read_rows(
                 yield f'{path}:{line}', cells
     except csv.Error as error:
         raise InputError('a readable csv line', file=f'{path}:{line + 1}', found=str(error)) from None
+
+
+def _likely_delimiter(text):
+    first = next(filter(str.strip, text.splitlines()), '')
+    first = re.sub(r'(?<=\d),(?=\d)|"[^"]*"', '', first)  # commas of decimals, and texts that hold any delimiter
+    return max(',;\t', key=first.count)
 
 
 def read_table(path: str | Path, columns: Mapping[str, str]) -> list[PointRow]:

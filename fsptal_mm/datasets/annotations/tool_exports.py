@@ -3,6 +3,7 @@
 If a tool marks a stretch of time instead of a point, the middle of the stretch becomes the point.
 """
 
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -14,10 +15,12 @@ from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import get_field, read_json, read_text, to_name, to_number
 
 from .readers import PointRow
-from .tables import read_rows, to_seconds, video_name
+from .tables import is_media, read_rows, to_seconds, unescaped, video_name
 
 _UPLOADED = re.compile(r'(?<=/)[0-9a-f]{8}-')  # Label Studio puts eight digits before the name of an uploaded file
+_VIA_UNSET = '_DEFAULT'  # value of a text that nobody has written
 _BORIS_VIDEO = ('Media file name', 'Media file path', 'Media file', 'Source', 'Observation id')
+_BORIS_MISSING = (None, '', 'NA', 'Not found')
 
 
 def read_via_csv(path: str | Path) -> list[PointRow]:
@@ -39,7 +42,7 @@ def read_via_csv(path: str | Path) -> list[PointRow]:
         times = _json(cells[3], list, where, 'temporal_coordinates')
         if not times:
             continue
-        video_id = video_name(''.join(map(str, _json(cells[1], list, where, 'file_list')[:1])), file=where)
+        video_id = video_name(unescaped(''.join(map(str, _json(cells[1], list, where, 'file_list')[:1]))), file=where)
         place = dict(file=where, video=video_id)
         seconds = [to_number(time, 0, field='temporal_coordinates', **place) for time in times]
         for label in _via_labels(_json(cells[5], dict, where, 'metadata'), attributes, place):
@@ -54,7 +57,7 @@ def _via_labels(metadata, attributes, place):
         options = options if isinstance(options, dict) else {}
         chosen = [part for part in str(value).split(',') if part in options]
         labels = [str(options[part]) for part in chosen] or [str(value)]
-        if labels[0].strip():
+        if labels[0].strip() not in ('', _VIA_UNSET):
             return [to_name(label, 'the name of a class', field='metadata', **place) for label in labels]
     raise InputError('an attribute that names the class', field='metadata', found=metadata, **place)
 
@@ -71,26 +74,34 @@ def read_boris_csv(path: str | Path) -> list[PointRow]:
     """Read the table of events of BORIS: a point for each point event, and the middle of each state event.
 
     A state event is one row with start and stop (aggregated table), or a row ``START`` and a row ``STOP`` (tabular).
+    If an observation plays several videos one after the other, BORIS counts its time on from video to video. Then the
+    durations of the videos before are subtracted.
 
     Raises:
-        InputError: A row has no behaviour or video, or a time cannot be read.
+        InputError: A row has no behaviour or video; a time cannot be read; or time is counted on, and the table does
+            not state the durations of the videos before.
     """
-    header, rows, begun = None, [], {}
+    header, rows, begun, played = None, [], {}, {}
     for where, cells in read_rows(path):
         if header is None:
             header = cells if is_boris(cells) else None
             continue
         row = dict(zip(header, cells))
-        video = next((row[name] for name in _BORIS_VIDEO if row.get(name)), '')
-        video_id = video_name(re.sub(r'^player #\d+:', '', video), file=where, field='Media file name')
+        video_id, before_sec = _boris_video(row, where)
         place = dict(file=where, video=video_id)
+        observation = row.get('Observation id')
         label = to_name(row.get('Behavior'), 'the name of a class', field='Behavior', **place)
         start = next((name for name in header if name.startswith('Start (s')), 'Time')
         sec = to_seconds(row.get(start), field=start, **place)
         stop = next((row[name] for name in header if name.startswith('Stop (s') and row.get(name)), None)
         if stop is not None:
             sec = (sec + to_seconds(stop, field='Stop (s)', **place)) / 2
-        kind, key = row.get('Status') or row.get('Behavior type'), (video_id, row.get('Subject'), label)
+        sec = max(sec - before_sec, 0)
+        if row.get('Total length'):  # older versions, which do not list the videos of an observation
+            played.setdefault((observation, row['Total length']), {}).setdefault(video_id, []).append((sec, where))
+        kind = row.get('Status') or row.get('Behavior type')
+        modifiers = tuple(row[name] for name in header if name.startswith('Modifier'))
+        key = (observation, video_id, row.get('Subject'), label, modifiers)
         if kind == 'STOP' and key in begun:  # a STOP without a START counts as a point
             earlier = begun.pop(key)
             rows[earlier] = rows[earlier]._replace(time=(rows[earlier].time + sec) / 2)
@@ -98,7 +109,41 @@ def read_boris_csv(path: str | Path) -> list[PointRow]:
         if kind == 'START':
             begun[key] = len(rows)
         rows.append(PointRow(where, video_id, label, sec))
+    for videos in played.values():
+        _check_boris_clock(videos)
     return rows
+
+
+def _check_boris_clock(videos):
+    """Refuse videos of one observation whose times follow each other: then time is counted on from video to video."""
+    spans = sorted((min(times)[0], max(times)[0], video_id, times[0][1]) for video_id, times in videos.items())
+    if len(spans) > 1 and all(before[1] <= after[0] for before, after in itertools.pairwise(spans)):
+        found = f'times that follow those of {spans[0][2]} in one observation'
+        expected = 'times from the start of this video (BORIS 8 exports Source and Media duration (s), to subtract)'
+        raise InputError(expected, file=spans[1][3], video=spans[1][2], field='Time', found=found)
+
+
+def _boris_video(row, where):
+    """Video of a row, and the seconds that the videos before it take in its observation."""
+    video = next((row[name] for name in _BORIS_VIDEO if row.get(name) not in _BORIS_MISSING), '')
+    video = re.sub(r'^player #\d+: *', '', video.split('|')[0])
+    if ';' in video and video in row.get('Source', ''):
+        raise InputError(
+            'the video of the event', file=where, field='Media file name', found=row.get('Media file name')
+        )
+    video_id = video_name(video, file=where, field='Media file name')
+    # Players stand beside each other, with | between them. Each plays its files one after the other, with ; between.
+    players = re.sub(r'player #\d+: *', '', row.get('Source') or '').split('|')
+    durations = (row.get('Media duration (s)') or '').split('|')
+    for files, durations_sec in itertools.zip_longest(players, durations[: len(players)], fillvalue=''):
+        ids = [video_name(file, file=where) for file in files.split(';') if file.strip()]
+        if video_id in ids:
+            stated, before = durations_sec.split(';'), ids.index(video_id)
+            place = dict(file=where, video=video_id, field='Media duration (s)')
+            if before and len(stated) != len(ids):
+                raise InputError(f'{len(ids)} durations, as many as in Source', found=durations_sec, **place)
+            return video_id, sum(to_number(sec, 0, **place) for sec in stated[:before])
+    return video_id, 0.0
 
 
 def is_boris(cells: list[str]) -> bool:
@@ -116,7 +161,7 @@ def read_label_studio(tasks: list[Any], path: str | Path) -> list[PointRow]:
         path: The file, for errors.
 
     Raises:
-        InputError: A region has no time or label, or a task names no video.
+        InputError: A region has no time or label, or a task names no file.
     """
     rows = []
     for number, task in enumerate(tasks):
@@ -124,12 +169,10 @@ def read_label_studio(tasks: list[Any], path: str | Path) -> list[PointRow]:
         if not isinstance(task, dict):
             raise InputError('an object', file=where, found=task)
         data = task['data'] if isinstance(task.get('data'), dict) else task
-        texts = [value for value in data.values() if isinstance(value, str)]
         regions = list(_label_studio_regions(task))
         if not regions:
             continue
-        address = next((text for text in texts if re.search(r'\.\w{2,4}$', text)), '')
-        video_id = video_name(_UPLOADED.sub('', unquote(address)), file=where, field='data')
+        video_id = _label_studio_video(data, where)
         for labels, value in regions:
             in_frames = isinstance(value.get('ranges'), list)  # a region without ranges is in seconds
             for stretch in value['ranges'] if in_frames else [value]:
@@ -141,6 +184,23 @@ def read_label_studio(tasks: list[Any], path: str | Path) -> list[PointRow]:
                 names = [to_name(label, 'the name of a class', field='label', **place) for label in labels]
                 rows += [PointRow(where, video_id, name, time, in_frames=in_frames) for name in names]
     return rows
+
+
+def _label_studio_video(data, where):
+    """Id of the video of a task, from the first text of its data that names a media file."""
+    texts = [_path_of_url(value) for value in data.values() if isinstance(value, str)]
+    name = next((text for text in texts if is_media(text)), None)
+    if name is None:  # any other file
+        name = next((text for text in texts if re.search(r'\.\w{2,4}$', text)), None)
+    if name is None:
+        raise InputError('the path or the URL of a video', file=where, field='data', found=list(data))
+    return video_name(_UPLOADED.sub('', name), file=where, field='data')
+
+
+def _path_of_url(text):
+    """Path of a file: the parameter ``d`` of Label Studio's own addresses, else the URL without its parameters."""
+    local = re.search(r'local-files/?\?d=(.*)', text)
+    return unquote(local[1] if local else re.sub(r'(?<=.)[?#].*$', '', text) if '://' in text else text)
 
 
 def _label_studio_regions(task) -> Iterator[tuple[list, dict]]:

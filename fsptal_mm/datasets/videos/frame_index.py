@@ -119,7 +119,7 @@ def _lost_end(container, stream, packets):
         stated_sec = stream.frames / rate
     elif kind.startswith('mov') and stream.duration:
         stated_sec = float(stream.duration * stream.time_base)
-    elif kind.startswith(('matroska', 'asf')) and container.duration:
+    elif kind.startswith(('matroska', 'asf', 'flv', 'mxf')) and container.duration:
         stated_sec = container.duration / av.time_base
     else:  # no length is stated
         return None

@@ -53,7 +53,8 @@ def find_video_file(folder: str | Path, video_id: str) -> Path | None:
     """
     if not Path(folder).is_dir():
         raise InputError('a folder of videos', file=folder, found='no such folder')
-    files = (Path(folder, name + suffix) for name in spellings(video_id) for suffix in VIDEO_SUFFIXES)
+    suffixes = [spelling for suffix in VIDEO_SUFFIXES for spelling in (suffix, suffix.upper())]
+    files = (Path(folder, name + suffix) for name in spellings(video_id) for suffix in suffixes)
     return next((path for path in files if path.is_file()), None)
 
 
