@@ -55,10 +55,11 @@ def list_inputs(inputs: Inputs, streams: Iterable[str] = ('feature',)) -> list[V
 
     Args:
         inputs: One of these, or a list of these: the path of a video file, of a feature file, or of a folder of such
-            files; an array or tensor ``(T, D)``; or a dict with ``features`` (an array, a path, or a dict from stream
-            to path) and, if known, ``video_id`` and ``duration_sec``. An HDF5 file of several videos stands for all of
-            them. If the model reads several streams, a folder holds one folder per stream, or files in which the
-            streams are joined. A csv in a folder with videos is a table of labels or results, and is left out.
+            files, with the videos in its subfolders; an array or tensor ``(T, D)``; or a dict with ``features`` (an
+            array, a path, or a dict from stream to path) and, if known, ``video_id`` and ``duration_sec``. An HDF5 file
+            of several videos stands for all of them. If the model reads several streams, a folder holds one folder per
+            stream, or files in which the streams are joined. A csv in a folder with videos is a table of labels or
+            results, and is left out.
         streams (Iterable[str]): Names of the model's streams.
 
     Returns:
@@ -107,20 +108,21 @@ def _to_array(features):
 def _list_folder(folder, streams):
     folders = [folder / stream for stream in streams]
     if len(streams) > 1 and all(path.is_dir() for path in folders):
-        names = sorted({path.name for path in folders[0].iterdir() if _is_input(path)})
+        names = sorted({path.name for path in folders[0].iterdir() if _is_input(path, FEATURE_SUFFIXES)})
         return [VideoInput(Path(name).stem, tuple(str(path / name) for path in folders)) for name in names]
-    files = sorted(path for path in folder.iterdir() if _is_input(path))
-    if any(path.suffix.lower() in VIDEO_SUFFIXES for path in files):  # a csv beside videos is a table about them
-        files = [path for path in files if path.suffix.lower() != '.csv']
+    videos = [path for path in folder.rglob('*') if _is_input(path, VIDEO_SUFFIXES)]
+    features = [path for path in folder.iterdir() if _is_input(path, FEATURE_SUFFIXES)]
+    if videos:  # a csv beside videos is a table about them
+        features = [path for path in features if path.suffix.lower() != '.csv']
+    files = sorted([*features, *videos])
     if not files:
         expected = f'video files ({", ".join(VIDEO_SUFFIXES)}) or feature files ({", ".join(FEATURE_SUFFIXES)})'
         raise InputError(expected, file=folder, found='a folder without any')
     return [video for path in files for video in _from_file(path)]
 
 
-def _is_input(path):
-    is_known = path.suffix.lower() in (*VIDEO_SUFFIXES, *FEATURE_SUFFIXES)
-    return is_known and path.is_file() and not path.name.startswith('.')
+def _is_input(path, suffixes):
+    return path.suffix.lower() in suffixes and path.is_file() and not path.name.startswith('.')
 
 
 def _from_file(path):

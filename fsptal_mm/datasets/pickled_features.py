@@ -26,7 +26,8 @@ def read_pickled(path: str | Path, key: str | None = None, names: Sequence[str] 
     """Read the features in a file of ``torch.save``, ``pickle.dump`` or ``numpy.save`` of Python objects.
 
     A file of one video holds an array or tensor, ``(T, D)`` or of three dimensions with crops; a list of T rows; or a
-    dict with such an array. A file of several videos holds a dict from video id to array, or a list of arrays.
+    dict with such an array. A file of several videos holds a dict from video id to array, or to a dict with such an
+    array for each stream; or a list of arrays. Lists of lists of numbers count as arrays.
 
     Args:
         path: File that ends in .pt, .pth, .pkl, .pickle or .npy.
@@ -60,9 +61,14 @@ def read_pickled(path: str | Path, key: str | None = None, names: Sequence[str] 
 def _arrays(content, path, key, names) -> Iterator[tuple[str, Any]]:
     content = _open(content)
     if isinstance(content, dict):
-        content = {str(name): _open(value) for name, value in content.items()}
+        content = {_to_text(name): _open(value) for name, value in content.items()}
     elif isinstance(content, (list, tuple)):
         content = [_open(value) for value in content]
+    if isinstance(content, dict) and key is not None and key not in content:
+        inner = {name: dict(_arrays(value, path, key, None)) for name, value in content.items() if _has(value, key)}
+        if len(inner) == len(content) > 0:  # a dict of streams for each video
+            yield from ((name, array) for name, found in inner.items() for array in found.values())
+            return
     if isinstance(content, dict) and key is None and all(map(_is_array, content.values())):
         arrays = list(content.values())
         yield from content.items() if len(content) > 1 else [(path.stem, *arrays)]
@@ -89,7 +95,24 @@ def _open(value):
     """Array or object that a stand-in of the unpickler holds; any other value as it is."""
     while isinstance(value, _Array):
         value = value.value
+    if isinstance(value, (list, tuple)) and value and all(map(_is_list_of_numbers, value)):
+        lengths = {len(row) for row in value}
+        return np.array(value, dtype=np.float32) if len(lengths) == 1 and lengths != {0} else value
     return value
+
+
+def _is_list_of_numbers(value):
+    return isinstance(value, (list, tuple)) and all(isinstance(number, (int, float)) for number in value)
+
+
+def _to_text(name):
+    return name.decode('latin1') if isinstance(name, bytes) else str(name)
+
+
+def _has(value, key):
+    """Whether a value is a dict with an array of this name."""
+    value = _open(value)
+    return isinstance(value, dict) and key in map(_to_text, value)
 
 
 def _is_array(value):
@@ -199,5 +222,8 @@ _KNOWN = {
     ('torch._utils', '_rebuild_tensor_v2'): _tensor,
     ('torch.storage', '_load_from_bytes'): _Storage,
     ('collections', 'OrderedDict'): OrderedDict,
+    ('collections', 'defaultdict'): lambda *_: {},
+    ('builtins', 'list'): lambda *_: [],  # what a defaultdict makes of a missing entry
+    ('__builtin__', 'list'): lambda *_: [],
     ('_codecs', 'encode'): _encode,  # older pickle protocols store bytes as text, with this call
 }

@@ -136,6 +136,13 @@ def test_groups_of_hdf5_without_end_or_elsewhere(tmp_path):
             load(tmp_path / 'link.h5', video_id=video_id)
 
 
+def test_videos_in_subfolders_are_inputs_and_features_of_other_streams_are_not(tmp_path):
+    (tmp_path / 'day.1').mkdir()
+    for name in ('b.npy', 'a.MP4', 'day.1/c.d.mov', 'day.1/b.npy', 'day.1/.e.mp4', 'day.1/notes.txt'):
+        (tmp_path / name).touch()
+    assert [video.video_id for video in list_inputs(tmp_path)] == ['a', 'b', 'c.d']
+
+
 def test_videos_of_groups_are_listed(tmp_path):
     with h5py.File(tmp_path / 'all.h5', 'w') as file:
         file['v_a/c3d'] = file['v_b/c3d'] = FEATURES

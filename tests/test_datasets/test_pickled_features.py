@@ -3,7 +3,7 @@
 import os
 import pickle
 import re
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 
 import numpy as np
 import pytest
@@ -37,6 +37,7 @@ def write(path, content, protocol=4):
         pytest.param(FEATURES.astype(np.float16), id='half'),
         pytest.param(FEATURES.astype(np.int64), id='whole numbers'),
         pytest.param(list(FEATURES), id='rows'),
+        pytest.param(FEATURES.tolist(), id='lists'),
         pytest.param({'rgb': FEATURES, 'fps': np.float64(25), 'name': 'a'}, id='dict'),
         pytest.param(OrderedDict(rgb=FEATURES), id='ordered dict'),
         pytest.param(TENSOR, id='tensor'),
@@ -75,6 +76,10 @@ def test_python_2_wrote_bytes_as_texts(tmp_path):
         ([FEATURES, FEATURES[:2]], dict(names=['x', 'y']), ['x', 'y']),
         ({'rgb': {'a': FEATURES, 'b': FEATURES}}, dict(key='rgb'), ['a', 'b']),
         (np.stack([FEATURES] * 10), {}, ['v1']),
+        ({'a': FEATURES.tolist(), 'b': FEATURES[:2].tolist()}, {}, ['a', 'b']),
+        ({b'a': FEATURES, b'b': FEATURES}, {}, ['a', 'b']),
+        ({'a': {'rgb': FEATURES, 'flow': 0 * FEATURES}, 'b': {'rgb': FEATURES}}, dict(key='rgb'), ['a', 'b']),
+        (defaultdict(list, a=FEATURES, b=FEATURES), {}, ['a', 'b']),
     ],
 )
 def test_several_arrays(tmp_path, content, options, videos):
@@ -156,3 +161,11 @@ def test_the_tool_writes_a_file_per_video(tmp_path, capsys):
     write(tmp_path / 'bad.pkl', {'../x': FEATURES, 'y': FEATURES})
     with pytest.raises(InputError, match=r'\.\./x'):
         tool.main([str(tmp_path / 'out'), str(tmp_path / 'bad.pkl')])
+
+
+def test_the_tool_does_not_write_over_what_it_reads(tmp_path):
+    path = write(tmp_path / 'v1.npy', np.array({'rgb': FEATURES, 'flow': FEATURES}, dtype=object))
+    before = path.read_bytes()
+    with pytest.raises(InputError, match='OUT_DIR'):
+        load_tool('data/convert_features').main([str(tmp_path), str(path), '--key', 'rgb'])
+    assert path.read_bytes() == before

@@ -47,7 +47,10 @@ def main(argv=None):
             if video_id in written:
                 raise InputError('every video once', file=file, video=video_id, found=f'also in {written[video_id]}')
             written[video_id] = file
-            with atomic_write(path_below(args.out_dir, video_id, '.npy'), 'wb') as out:
+            target = path_below(args.out_dir, video_id, '.npy')
+            if target.exists() and any(target.samefile(source) for source in args.files):
+                raise InputError('another folder than that of FILES', field='OUT_DIR', found=args.out_dir)
+            with atomic_write(target, 'wb') as out:
                 np.save(out, np.asarray(array, dtype=np.float32), allow_pickle=False)
     print(f'{args.out_dir}: {len(written)} videos')
 
