@@ -16,6 +16,7 @@ from fsptal_mm.utils.errors import LARGEST, NOT_PRINTABLE, InputError
 _MAX_TEXT_BYTES = 1 << 30
 # File systems allow 255; the temporary file of atomic_write has a longer name than the file.
 _MAX_NAME_BYTES = 235
+_ZIP, _OLD_OFFICE = b'PK\x03\x04', b'\xd0\xcf\x11\xe0'  # first bytes of .xlsx, .ods and .xls
 T = TypeVar('T')
 _KINDS = {dict: 'an object', list: 'a list', str: 'a text'}
 
@@ -129,7 +130,11 @@ def read_text(path: str | Path, utf16: bool = True) -> str:
     expected = 'UTF-8 text: save the file as UTF-8'
     try:
         with open(regular_file(path, max_bytes=_MAX_TEXT_BYTES), 'rb') as file:
-            encoding = text_encoding(file.read(2)) if utf16 else 'utf-8-sig'
+            start = file.read(4)
+            encoding = text_encoding(start) if utf16 else 'utf-8-sig'
+        if start in (_ZIP, _OLD_OFFICE):
+            found = 'a spreadsheet or an archive'
+            raise InputError('UTF-8 text: save the table as csv (UTF-8)', file=path, found=found)
         text = Path(path).read_text(encoding=encoding)
     except UnicodeDecodeError as error:
         raise InputError(expected, file=path, found=str(error)) from None

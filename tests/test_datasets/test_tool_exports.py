@@ -68,6 +68,12 @@ EXPORTS = {
         + '"1_b","[""100%25.mp4""]",0,"[4]","[]","{""3"":""end""}"\n',
         [('Büro 1', 'main title', 2), ('100%25', 'end', 4)],
     ),
+    'VIA, saved with semicolons': (
+        'p.csv',
+        '# ATTRIBUTE = {"1":{"options":{"0":"jump"}}};;;;;\n# CSV_HEADER = metadata_id;file_list;flags;x;y;z\n'
+        + '1_a;"[""a.mp4""]";0;[1,3];[];"{""1"":""0""}"\n',
+        [('a', 'jump', 2)],
+    ),
     'BORIS, tabular': (
         'p.csv',
         'Observation id,obs\nMedia file(s)\n\nTime,Media file path,Total length,FPS,'
@@ -186,9 +192,11 @@ EXPORTS = {
             'annotations': [
                 {'gameTime': '1 - 00:28', 'label': 'Ball out of play', 'position': '28500', 'visibility': 'visible'},
                 {'gameTime': '2 - 45:02', 'label': 'Goal'},
+                {'gameTime': '2 - 45:03', 'label': 'Goal', 'position': ''},
             ],
         },
-        [('league/2014/game 1/1', 'Ball out of play', 28.5), ('league/2014/game 1/2', 'Goal', 2702)],
+        [('league/2014/game 1/1', 'Ball out of play', 28.5), ('league/2014/game 1/2', 'Goal', 2702),
+         ('league/2014/game 1/2', 'Goal', 2703)],
     ),
     'LACP with semicolons and an emptied row': (
         'p.csv', 'class;video_id;point\nlong, jump;a;5\n;;\n', [('a', 'long, jump', '5 frames')]
@@ -219,6 +227,8 @@ BORIS_8 = 'Source\tMedia duration (s)\tBehavior\tTime\tMedia file name\n'
         ('p.csv', VIA_HEAD + '"1_a"\n', r'p.csv:6: found 1'),
         ('p.csv', 'Media file,Behavior,Time\na.mp4,jump,soon\n', r'p.csv:2: video a: Time'),
         ('p.csv', 'Media file,Behavior,Time\na.mp4,,1\n', r'p.csv:2: video a: Behavior'),
+        ('p.txt', 'a,12,5,Run\n', r'p.txt:1: seconds'),
+        ('p.csv', b'PK\x03\x04\x14\x00', r'p.csv: .*csv'),
         ('p.txt', 'jump\tsoon\n', r'p.txt:1: video p'),
         ('p.txt', 'act\t\t00:01:00.000\t60.0\t00:00:02.000\t2.0\tjump\n', r'p.txt:1: video p: time'),
         ('p.csv', BORIS_7 + 'o,a.mp4,30,x,12\no,b.mp4,30,x,13\n', r'p.csv:3: video b: Time'),
@@ -257,7 +267,17 @@ def test_every_suffix_of_a_video_is_no_part_of_its_name(suffix):
 
 
 @pytest.mark.parametrize(
-    'path, name', [('a.mp4', 'a'), ('C:\\x\\b.c.AVI', 'b.c'), ('/x/y/v1.2', 'v1.2'), (' a ', 'a'), ('dir/a.MTS', 'a')]
+    'path, name',
+    [
+        ('a.mp4', 'a'),
+        ('C:\\x\\b.c.AVI', 'b.c'),
+        ('/x/y/v1.2', 'v1.2'),
+        (' a ', 'a'),
+        ('dir/a.MTS', 'a'),
+        ('https://x.com/a%20b.mp4?t=3#x', 'a b'),
+        ('100%25.mp4', '100%25'),
+        ('what?.mkv', 'what?'),
+    ],
 )
 def test_names_of_videos(path, name):
     assert video_name(path) == name
@@ -291,14 +311,15 @@ def test_any_table(write, text, columns, expected):
         (dict(label='a', time='b', frame='c'), 'columns'),
         (dict(label='a', time='b', fps='c'), 'columns'),
         (dict(label='a', time='z'), 't.csv:1: columns'),
-        (dict(label='1', time='9'), 't.csv:1: found 3'),
+        (dict(label='1', time='9'), 't.csv:1: found 5'),
         (dict(label='a', time='b', video='c'), 't.csv:2: video v: time'),
         (dict(label='0', time='1'), 't.csv:1'),
+        (dict(label='a', time='d'), 't.csv:1: columns'),
     ],
 )
 def test_tables_that_cannot_be_read(write, columns, field):
     with pytest.raises(InputError, match=field):
-        read_table(write('t.csv', 'a,b,c\nrun,soon,v\n'), columns)
+        read_table(write('t.csv', 'a,b,c,d,d\nrun,soon,v,1,2\n'), columns)
 
 
 def test_the_tool_converts_any_table(write, tmp_path, capsys):

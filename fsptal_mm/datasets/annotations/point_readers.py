@@ -107,6 +107,8 @@ def read_sfnet_txt(path: str | Path) -> list[PointRow]:
         fields = [text.strip() for text in line.split(',', 2)]  # a class may have a comma in its name
         if len(fields) < 3 or not all(fields):
             raise InputError('three fields: video, seconds, label', file=where, found=line)
+        if re.match(r'\d+,', fields[2]):
+            raise InputError('a point before the decimals of the seconds', file=where, field='seconds', found=line)
         video_id, label = to_name(fields[0], file=where, field='video'), to_name(fields[2], file=where, field='label')
         sec = to_seconds(fields[1], file=where, video=video_id, field='seconds')
         rows.append(PointRow(where, video_id, label, sec))

@@ -43,24 +43,22 @@ def video_name(path: str, **where: Any) -> str:
     """Id of a video, from the path or URL of its file: the name of the file without the suffix of a media file.
 
     Args:
-        path: Path of Windows or Unix, or URL.
+        path: Path of Windows or Unix, or URL, whose escapes and parameters do not count.
         **where: Arguments of :class:`InputError`.
 
     Raises:
         InputError: The name is empty, or has control characters.
     """
-    name = to_name(re.split(r'[\\/]', to_name(path, **where))[-1], **where)
+    path = to_name(path, **where)
+    if re.match(r'\w{2,}://', path):
+        path = unquote(re.sub(r'[?#].*$', '', path))
+    name = to_name(re.split(r'[\\/]', path)[-1], **where)
     return (_VIDEO if _VIDEO.search(name) else _SOUND).sub('', name) or name
 
 
 def is_media(path: str, sound: bool = True) -> bool:
     """Tell whether a path ends like that of a video or, with ``sound``, of a recording of sound."""
     return bool(_VIDEO.search(path) or (sound and _SOUND.search(path)))
-
-
-def unescaped(path: str) -> str:
-    """Path of a file in a table: of a URL such as ``file:///x/a%20b.mp4``, without escapes; any other as it is."""
-    return unquote(path) if re.match(r'\w{2,}://', path) else path
 
 
 def read_rows(
@@ -125,6 +123,9 @@ def read_table(path: str | Path, columns: Mapping[str, str]) -> list[PointRow]:
         missing = sorted(name for name in columns.values() if name not in header)
         if missing:
             raise InputError(f'the columns {missing}, too', file=where, field='columns', found=header)
+        twice = sorted(name for name in set(columns.values()) if header.count(name) > 1)
+        if twice:
+            raise InputError(f'the columns {twice} once', file=where, field='columns', found=header)
         places = {field: header.index(name) for field, name in columns.items()}
     found = []
     for where, cells in rows:

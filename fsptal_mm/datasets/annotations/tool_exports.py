@@ -15,7 +15,7 @@ from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import get_field, read_json, read_text, to_name, to_number
 
 from .readers import PointRow
-from .tables import is_media, read_rows, to_seconds, unescaped, video_name
+from .tables import is_media, read_rows, to_seconds, video_name
 
 _UPLOADED = re.compile(r'(?<=/)[0-9a-f]{8}-')  # Label Studio puts eight digits before the name of an uploaded file
 _VIA_UNSET = '_DEFAULT'  # value of a text that nobody has written
@@ -32,17 +32,19 @@ def read_via_csv(path: str | Path) -> list[PointRow]:
     Raises:
         InputError: A row cannot be read, or has a time and no label.
     """
-    rows, stated = [], re.search(r'^("?)# ATTRIBUTE = (.*?)"?,*$', read_text(path), re.MULTILINE)
+    text = read_text(path)
+    rows, stated = [], re.search(r'^("?)# ATTRIBUTE = (.*?)"?[,;]*$', text, re.MULTILINE)
     # A spreadsheet that saved the file has quoted this line, and doubled the quotes in it.
     attributes = stated[2].replace('""', '"') if stated and stated[1] else stated[2] if stated else '{}'
     attributes = _json(attributes, dict, path, 'ATTRIBUTE')
-    for where, cells in read_rows(path, ',', comments=True):
+    delimiter = ';' if re.search(r'CSV_HEADER = metadata_id;', text) else ','  # a spreadsheet may have changed it
+    for where, cells in read_rows(path, delimiter, comments=True):
         if len(cells) < 6:
             raise InputError('six fields', file=where, found=len(cells))
         times = _json(cells[3], list, where, 'temporal_coordinates')
         if not times:
             continue
-        video_id = video_name(unescaped(''.join(map(str, _json(cells[1], list, where, 'file_list')[:1]))), file=where)
+        video_id = video_name(''.join(map(str, _json(cells[1], list, where, 'file_list')[:1])), file=where)
         place = dict(file=where, video=video_id)
         seconds = [to_number(time, 0, field='temporal_coordinates', **place) for time in times]
         for label in _via_labels(_json(cells[5], dict, where, 'metadata'), attributes, place):
@@ -188,7 +190,7 @@ def read_label_studio(tasks: list[Any], path: str | Path) -> list[PointRow]:
 
 def _label_studio_video(data, where):
     """Id of the video of a task, from the first text of its data that names a media file."""
-    texts = [_path_of_url(value) for value in data.values() if isinstance(value, str)]
+    texts = [_path_of(value) for value in data.values() if isinstance(value, str)]
     name = next((text for text in texts if is_media(text)), None)
     if name is None:  # any other file
         name = next((text for text in texts if re.search(r'\.\w{2,4}$', text)), None)
@@ -197,10 +199,10 @@ def _label_studio_video(data, where):
     return video_name(_UPLOADED.sub('', name), file=where, field='data')
 
 
-def _path_of_url(text):
-    """Path of a file: the parameter ``d`` of Label Studio's own addresses, else the URL without its parameters."""
+def _path_of(text):
+    """Path of a file: the parameter ``d`` of Label Studio's own addresses, else the address without parameters."""
     local = re.search(r'local-files/?\?d=(.*)', text)
-    return unquote(local[1] if local else re.sub(r'(?<=.)[?#].*$', '', text) if '://' in text else text)
+    return unquote(local[1] if local else re.sub(r'[?#].*$', '', text) if '://' in text else text)
 
 
 def _label_studio_regions(task) -> Iterator[tuple[list, dict]]:
@@ -240,7 +242,7 @@ def read_soccernet(content: dict[str, Any], path: str | Path) -> list[PointRow]:
                 "a half and a time, such as '1 - 00:28'", file=where, field='gameTime', found=event['gameTime']
             )
         label = to_name(event.get('label'), 'the name of a class', file=where, field='label')
-        if event.get('position') is not None:
+        if event.get('position') not in (None, ''):
             sec = to_number(event['position'], 0, file=where, field='position') / 1000
         else:
             sec = to_seconds(place[2], file=where, field='gameTime')
