@@ -45,22 +45,24 @@ class PseudoLabelMiner:
         Returns:
             PointTargets: Given and mined labels.
         """
-        between = Neighbours(targets.is_action)
-        background = self._mine_background(background_scores, targets, between)
+        points = Neighbours(targets.is_action)
+        background, found = self._mine_background(background_scores, targets, points)
         instances = targets.snippet_instances
         if self.action_threshold is not None:
-            instances = self._mine_actions(scores, background_scores, background, targets, between)
+            instances = self._mine_actions(scores, background_scores, background, targets, points, found)
         return replace(targets, snippet_instances=instances, background_labels=background)
 
     def _mine_background(self, background_scores, targets, points):
+        """Rules 1 to 3: background ``(B, T)``, and what rules 1 and 2 found of it, as :class:`Neighbours`."""
         free = targets.mask & ~points.here
-        background = targets.background_labels & free
+        background = targets.background_labels
         if self.background_threshold is not None:
-            background = background | (free & (background_scores > self.background_threshold))
+            background = background | (background_scores > self.background_threshold)
+        background = background & free
         background = background | self._best_of_empty_intervals(background_scores, background, free, targets, points)
-        own = Neighbours(background)
-        joined = (own.left > points.left) & (own.right < points.right)  # rule 3: no point in between
-        return background | (joined & free)
+        found = Neighbours(background)
+        # Rule 3: what has background on both sides before a point comes, such as all background itself.
+        return (found.left > points.left) & (found.right < points.right), found
 
     @staticmethod
     def _best_of_empty_intervals(background_scores, background, free, targets, points):
@@ -71,31 +73,28 @@ class PseudoLabelMiner:
         bins = len(free), num_snippets + 1
         # Where an interval has background, that is the best one of it: no other snippet is named.
         level = background_scores.masked_fill(~free | inside_instance, -1).masked_fill(background, _ABOVE_SCORES)
-        best = level.new_full(bins, -1).scatter_reduce(1, interval, level, 'amax').gather(1, interval)
-        is_best = (level == best) & (level >= 0)
-        position = torch.arange(num_snippets, device=free.device).expand_as(interval)
-        position = position.masked_fill(~is_best, num_snippets)
-        first = position.new_full(bins, num_snippets).scatter_reduce(1, interval, position, 'amin').gather(1, interval)
-        return is_best & (position == first)
+        best = level.new_zeros(bins).scatter_reduce(1, interval, level, 'amax').gather(1, interval)
+        index = torch.arange(num_snippets, device=free.device).expand_as(interval)
+        place = index.masked_fill(level != best, num_snippets)
+        first = place.new_full(bins, num_snippets).scatter_reduce(1, interval, place, 'amin').gather(1, interval)
+        return index == first
 
-    def _mine_actions(self, scores, background_scores, background, targets, points):
+    def _mine_actions(self, scores, background_scores, background, targets, points, found):
         """Rule 4: snippets that look like the nearest given point, with no background in between."""
-        own = Neighbours(background)
-        candidate = targets.mask & ~points.here & ~background & (background_scores <= self.action_threshold)
+        candidate = targets.mask & ~(points.here | background) & (background_scores <= self.action_threshold)
         instances, top_class = targets.snippet_instances, scores.argmax(-1)
-        num_snippets, num_classes = instances.shape[1:]
-        first_of_video = torch.arange(len(instances), device=instances.device)[:, None] * num_snippets
-        source = torch.arange(num_snippets, device=instances.device)  # the snippet whose label each one takes
+        last = instances.shape[1] - 1
+        video = torch.arange(len(instances), device=instances.device)[:, None]
+        source = torch.arange(last + 1, device=instances.device)  # the snippet whose label each one takes
+        # Rule 3 fills gaps in background: the nearest background of a candidate is the one of rules 1 and 2.
         # The left neighbour is written last: the two can both apply only within one run of one instance.
-        for point, reachable in ((points.right, own.right > points.right), (points.left, own.left < points.left)):
-            inside = first_of_video + point.clamp(0, num_snippets - 1)
-            alike = instances.take(inside * num_classes + top_class) != NO_INSTANCE
+        for point, reachable in ((points.right, found.right > points.right), (points.left, found.left < points.left)):
+            alike = instances[video, point.clamp(0, last), top_class] != NO_INSTANCE
             source = torch.where(candidate & reachable & alike, point, source)
-        return instances.take_along_dim(source[..., None], 1)
+        return instances.gather(1, source[..., None].expand_as(instances))
 
 
 def _continue_the_last_point(targets, points):
-    """``(B, T)`` bool: points that share an instance with the point before them."""
-    last = points.before
-    same = targets.snippet_instances.take_along_dim(last.clamp(min=0)[..., None], 1) == targets.snippet_instances
-    return (same & targets.labels).any(-1) & (last >= 0)
+    """``(B, T)`` bool: points that share an instance with the point before them; arbitrary for the first snippet."""
+    last = points.before.clamp(min=0)[..., None].expand_as(targets.labels)
+    return ((targets.snippet_instances.gather(1, last) == targets.snippet_instances) & targets.labels).any(-1)
