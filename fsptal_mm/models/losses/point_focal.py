@@ -28,12 +28,10 @@ def point_focal_loss(
         tuple[Tensor, Tensor]: Eq. 5 over action snippets and Eq. 6 over background snippets. Each is a sum over
         classes, a mean over the labelled snippets of a video (0 if it has none of the kind) and a mean over videos.
     """
-    num_classes = scores.shape[-1]
-    # Scores whose target is 1: of a class, of its absence and of background.
-    loss = _focal(torch.cat([scores, 1 - scores, background_scores[..., None]], -1), exponent)
-    of_class, not_class, of_background = loss.split([num_classes, num_classes, 1], -1)
-    action_loss = of_class.where(targets.labels, not_class).sum(-1)
-    return _snippet_means(targets, action_loss, not_class.sum(-1) + of_background.squeeze(-1))
+    # Scores whose target is 1: of each class or of its absence, and of background. Background snippets show no class.
+    of_classes = torch.where(targets.labels, scores, 1 - scores)
+    loss = _focal(torch.cat([of_classes, background_scores[..., None]], -1), exponent)
+    return _snippet_means(targets, loss)
 
 
 def _focal(scores, exponent):
@@ -47,11 +45,14 @@ def _at_least(scores):
     return F.hardtanh(scores, _SCORE_EPS, math.inf)
 
 
-def _snippet_means(targets, action_loss, background_loss):
-    """Means over the labelled snippets of either kind of each video, then over videos; ``(B, T)`` each."""
+def _snippet_means(targets, loss):
+    """Means over the labelled snippets of either kind of each video, then over videos, of ``(B, T, C + 1)`` losses."""
+    of_classes, of_background = loss.split([loss.shape[-1] - 1, 1], -1)
+    on_action = of_classes.sum(-1)  # Eq. 5 leaves b alone
+    on_background = on_action + of_background.squeeze(-1)
     chosen = torch.stack([targets.is_action, targets.background_labels])
-    loss = torch.stack([action_loss, background_loss]).masked_fill(~chosen, 0).sum(-1)
-    return tuple((loss / chosen.sum(-1).clamp(min=1)).mean(-1).unbind())
+    share = chosen / chosen.sum(-1, keepdim=True).clamp(min=1)
+    return tuple((torch.stack([on_action, on_background]) * share).sum(-1).mean(-1).unbind())
 
 
 @MODELS.register_module()
@@ -103,6 +104,5 @@ class ElementwisePointLoss(nn.Module):
         pred = torch.cat([scores, background_scores[..., None]], -1)
         target = torch.cat([targets.labels, targets.background_labels[..., None]], -1).to(pred.dtype)
         loss = self.loss(pred.flatten(0, 1), target.flatten(0, 1), reduction_override='none').view_as(pred)
-        on_action, on_background = loss[..., :-1].sum(-1), loss.sum(-1)  # Eq. 5 leaves b alone
-        on_action, on_background = _snippet_means(targets, on_action, on_background)
+        on_action, on_background = _snippet_means(targets, loss)
         return dict(loss_point_action=on_action, loss_point_background=self.background_weight * on_background)
