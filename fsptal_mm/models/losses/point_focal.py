@@ -1,7 +1,5 @@
 """Point-level focal loss (method: Sec. 3.3, Eq. 5-7)."""
 
-import math
-
 import torch
 from mmaction.registry import MODELS
 from torch import Tensor, nn
@@ -10,7 +8,7 @@ from torch.nn import functional as F
 from fsptal_mm.structures import PointTargets
 from fsptal_mm.utils.errors import check_numbers
 
-_SCORE_EPS = 1e-6  # scores are kept this far from 0 before a logarithm, and from 1 before a power
+from .video_level import bounded_cross_entropy
 
 
 def point_focal_loss(
@@ -28,21 +26,11 @@ def point_focal_loss(
         tuple[Tensor, Tensor]: Eq. 5 over action snippets and Eq. 6 over background snippets. Each is a sum over
         classes, a mean over the labelled snippets of a video (0 if it has none of the kind) and a mean over videos.
     """
-    # Scores whose target is 1: of each class or of its absence, and of background. Background snippets show no class.
-    of_classes = torch.where(targets.labels, scores, 1 - scores)
-    loss = _focal(torch.cat([of_classes, background_scores[..., None]], -1), exponent)
-    return _snippet_means(targets, loss)
-
-
-def _focal(scores, exponent):
-    """Loss of scores whose target is 1."""
-    # Of an exponent below 1 the slope is infinite where a score is 1.
-    return _at_least(1 - scores) ** exponent * -_at_least(scores).log()
-
-
-def _at_least(scores):
-    """``clamp(min=...)`` with a shorter backward pass."""
-    return F.hardtanh(scores, _SCORE_EPS, math.inf)
+    # Background snippets show no class, so their classes need no targets of their own.
+    scores = torch.cat([scores, background_scores[..., None]], -1)
+    labels = F.pad(targets.labels.to(scores.dtype), (0, 1), value=1.0)
+    scores, loss = bounded_cross_entropy(scores, labels, reduction='none')
+    return _snippet_means(targets, loss * (labels - scores).abs() ** exponent)
 
 
 def _snippet_means(targets, loss):

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from fsptal_mm.utils.errors import InputError, check_flags, check_numbers
 
-_SCORE_EPS = 1e-6  # scores are kept this far from 0 and 1 before a logarithm
+_SCORE_EPS = 1e-6  # scores are kept this far from 0 and 1 before a logarithm or a power
 
 
 def pool_video_scores(
@@ -48,6 +48,22 @@ def largest_of_video(scores: Tensor, mask: Tensor, divisor: int) -> Tensor:
     place = torch.arange(mask.shape[1], device=mask.device)[None, :, None].expand_as(order)
     rank = torch.empty_like(order).scatter_(1, order, place)
     return (rank < count[:, None, None]) & mask[..., None]
+
+
+def bounded_cross_entropy(scores: Tensor, labels: Tensor, reduction: str = 'mean') -> tuple[Tensor, Tensor]:
+    """Binary cross-entropy of scores that are kept off 0 and 1, where logarithms and slopes are infinite.
+
+    Args:
+        scores (Tensor): Any shape, in [0, 1].
+        labels (Tensor): 0/1, of the same shape and data type.
+        reduction: ``'mean'`` or ``'none'``.
+
+    Returns:
+        tuple[Tensor, Tensor]: The scores as they entered the logarithm, and the loss.
+    """
+    scores = F.hardtanh(scores, _SCORE_EPS, 1 - _SCORE_EPS)  # a clamp with a short backward pass
+    with torch.autocast(scores.device.type, enabled=False):  # which refuses scores; they are float32 as they are
+        return scores, F.binary_cross_entropy(scores, labels, reduction=reduction)
 
 
 @MODELS.register_module()
@@ -111,9 +127,7 @@ class VideoLevelLoss(nn.Module):
         return losses
 
     def _cross_entropy(self, scores, labels):
-        scores = F.hardtanh(scores, _SCORE_EPS, 1 - _SCORE_EPS)  # a clamp with a short backward pass
-        with torch.autocast(scores.device.type, enabled=False):  # which refuses scores; they are float32 as they are
-            loss = F.binary_cross_entropy(scores, labels.to(scores.dtype))
+        _, loss = bounded_cross_entropy(scores, labels.to(scores.dtype))
         # Every video has as many classes.
         return self.loss_weight * (loss if self.reduction == 'mean' else loss * labels.shape[1])
 
