@@ -32,13 +32,15 @@ class SegmentPooling(nn.Module):
         if len(places) < 2 or sorted(set(places)) != places:
             raise InputError('at least two ascending numbers', field='SegmentPooling.places', found=places)
         check_numbers('SegmentPooling', 1e-3, min_snippets=min_snippets)
-        self.register_buffer('places', torch.tensor(places, dtype=torch.float32), persistent=False)
+        from_middle = torch.tensor(places, dtype=torch.float32) - 0.5  # in lengths of the segment
+        self.register_buffer('from_middle', from_middle, persistent=False)
+        self.register_buffer('signs', torch.tensor([-1.0, 1.0]), persistent=False)  # of the sums up to the two ends
         self.min_snippets = min_snippets
 
     @property
     def num_ranges(self) -> int:
         """Number of ranges, K."""
-        return len(self.places) - 1
+        return len(self.from_middle) - 1
 
     def forward(self, batch: SnippetBatch, video: Tensor, segments: Tensor) -> Tensor:
         """Pool segments.
@@ -52,7 +54,7 @@ class SegmentPooling(nn.Module):
             Tensor: ``(N, K, D)``; zeros for a range beyond the ends of the video.
         """
         middle, length = segments.mean(1, keepdim=True), segments[:, 1:] - segments[:, :1]
-        edges = middle + (self.places.to(segments.dtype) - 0.5) * length.clamp(min=self.min_snippets)
+        edges = middle + self.from_middle.to(segments.dtype) * length.clamp(min=self.min_snippets)
         num_snippets = batch.mask.sum(1)[video].to(edges.dtype)[:, None]
         edges = torch.minimum(edges.clamp(min=0), num_snippets)
         return self._means_between(batch, video, edges)
@@ -66,16 +68,18 @@ class SegmentPooling(nn.Module):
         float64.
         """
         features = batch.features.to(edges.dtype)
-        total = features.to(dtype_of_sums(edges.device)).cumsum(0)
+        total = features.cumsum(0, dtype=dtype_of_sums(edges.device))
         rounded = total.detach().to(edges.dtype)  # without a gradient of its own: that of the other part is the whole
         table = torch.cat([(total - rounded).to(edges.dtype), features])
         whole = edges.floor()
         rows = batch.rows[video, :1] + whole.long()  # in which the edges lie: a zero row behind the last snippet
         behind, width = whole + 1 - edges, edges.diff(dim=1)
-        weight = torch.where(width > 0, 1 / width.clamp(min=_NO_WIDTH), 0)
-        ends = torch.stack([rows[:, 1:], rows[:, :-1]], -1).flatten(0, 1)
-        signs = torch.stack([weight, -weight], -1).flatten(0, 1)
-        parts = signs * torch.stack([behind[:, 1:], behind[:, :-1]], -1).flatten(0, 1)
+        weight = (width > 0) / width.clamp(min=_NO_WIDTH)
+        # Each range is a difference of sums, (N, K, 2) up to its two ends.
+        ends = rows.unfold(1, 2, 1).flatten(0, 1)
+        signs = weight[..., None] * self.signs.to(weight.dtype)
+        parts = (signs * behind.unfold(1, 2, 1)).flatten(0, 1)
+        signs = signs.flatten(0, 1)
         # Weighted only once they are subtracted: their difference is exact.
         coarse = _weighted_sums(rounded, ends, signs.sign())
         fine = _weighted_sums(table, torch.cat([ends, ends + len(features)], 1), torch.cat([signs, -parts], 1))

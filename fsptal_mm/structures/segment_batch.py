@@ -82,8 +82,9 @@ class SegmentBatch:
     @cached_property
     def slots(self) -> Tensor:
         """``(B, M)`` int64, the segments of each video, M of the largest; -1 where a video has fewer."""
-        counts, place = torch.tensor(self.counts), torch.arange(max(self.counts, default=0))
-        slots = torch.where(place < counts[:, None], (counts.cumsum(0) - counts)[:, None] + place, -1)
+        counts = np.array(self.counts, dtype=np.int64)
+        place, first = np.arange(counts.max(initial=0)), counts.cumsum() - counts
+        slots = torch.from_numpy(np.where(place < counts[:, None], first[:, None] + place, -1))
         return slots.to(self.labels.device, non_blocking=True)
 
 

@@ -13,11 +13,22 @@ from fsptal_mm.models.losses import QualityFocalLoss, SegmentGIoULoss, quality_f
         ([6, 8], 1, 'touching: no overlap, no gap'),
         ([8, 10], 1 + 2 / 8, 'a gap of 2 in a hull of 8'),
         ([4, 3], 1, 'an end before its start has no overlap; a hull of 4 that the target fills'),
+        ([8, 7], 1 + 2 / 6, 'the same outside: the point 8, a gap of 2 in a hull of 6'),
     ],
 )
 def test_giou_loss(segment, loss, reason):
     found = segment_giou_loss(torch.tensor([segment]).float(), torch.tensor([[2.0, 6.0]]))
     assert found.item() == pytest.approx(loss, abs=1e-6), reason
+
+
+def test_giou_loss_is_that_of_the_paper():
+    start, length = torch.rand(2, 2, 1000, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    segments, targets = torch.stack([start, start + length], -1)
+    intersection = (torch.minimum(segments, targets)[:, 1] - torch.maximum(segments, targets)[:, 0]).clamp(min=0)
+    union = length.sum(0) - intersection
+    hull = torch.maximum(segments, targets)[:, 1] - torch.minimum(segments, targets)[:, 0]
+    expected = 1 - (intersection / union - (hull - union) / hull)
+    torch.testing.assert_close(segment_giou_loss(segments, targets).double(), expected, rtol=1e-5, atol=1e-5)
 
 
 def test_quality_focal_loss_by_hand():

@@ -27,20 +27,21 @@ def quality_focal_loss(logits: Tensor, quality: Tensor, exponent: float = 2.0) -
 def segment_giou_loss(segments: Tensor, targets: Tensor) -> Tensor:
     """``1 - GIoU`` of segments and targets (Rezatofighi et al., CVPR 2019, in one dimension).
 
+    In one dimension, GIoU is the intersection as a share of the hull, where the gap between two segments is a negative
+    intersection: without a gap, the hull is the union.
+
     Args:
         segments (Tensor): ``(N, 2)`` predicted starts and ends.
         targets (Tensor): ``(N, 2)`` in the same unit, ends after starts.
 
     Returns:
-        Tensor: ``(N,)`` in [0, 2]; a segment whose end lies before its start is too short by as much.
+        Tensor: ``(N,)`` in [0, 2]; a segment whose end lies before its start counts as the point where it starts.
     """
     (start, end), (first, last) = segments.float().unbind(-1), targets.float().unbind(-1)
+    end = torch.maximum(end, start)
     intersection = torch.minimum(end, last) - torch.maximum(start, first)
-    hull = torch.maximum(end, last) - torch.minimum(start, first)
-    # In one dimension, hull and union differ by the gap between two segments, a negative intersection.
-    union = (end - start).clamp(min=0) + (last - first) - intersection.clamp(min=0)
-    hull, union = (length.clamp(min=torch.finfo(length.dtype).eps) for length in (hull, union))
-    return 1 - intersection.clamp(min=0) / union + (hull - union).clamp(min=0) / hull
+    hull = (end - start) + (last - first) - intersection
+    return 1 - intersection / hull.clamp(min=torch.finfo(hull.dtype).eps)
 
 
 @MODELS.register_module()

@@ -103,8 +103,8 @@ class CandidateSampler:
     def _jittered(self, segments):
         """Segments themselves ``(N, 2)`` and their copies ``(n N, 2)``."""
         own = segments.segments
-        shift = torch.rand(self.num_jittered, *own.shape, device=own.device, dtype=own.dtype) * 2 - 1
-        return own, (own + self.jitter * shift * (own[:, 1:] - own[:, :1])).flatten(0, 1)
+        shift = own.new_empty(self.num_jittered, *own.shape).uniform_(-self.jitter, self.jitter)
+        return own, (own + shift * (own[:, 1:] - own[:, :1])).flatten(0, 1)
 
     def _random(self, num_snippets, like):
         """Random segments: videos ``(n B,)`` and segments ``(n B, 2)``."""
