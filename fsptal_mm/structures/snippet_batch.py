@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from .rows import take_rows
 
@@ -151,22 +152,19 @@ class SnippetBatch:
             for length, place in zip(self.lengths, positions)
         ]
         batch = self._empty(tuple(map(len, positions)), self.gap, self.features.device)
-        left = np.zeros(batch.num_rows, dtype=np.int64)  # zero rows are taken from zero rows
-        right, share = left.copy(), np.zeros((len(left), 1))
+        around = np.zeros((batch.num_rows, 2), dtype=np.int64)  # zero rows are taken from zero rows
+        weights = np.zeros(around.shape)
         start = at = self.gap
         for length, place in zip(self.lengths, positions):
             rows, before = slice(at, at + len(place)), np.floor(place).astype(np.int64)
-            left[rows] = start + before
-            right[rows] = start + np.minimum(before + 1, length - 1)
-            share[rows, 0] = place - before
+            around[rows] = start + np.stack([before, np.minimum(before + 1, length - 1)], 1)
+            weights[rows] = np.stack([before + 1 - place, place - before], 1)
             start, at = start + length + self.gap, rows.stop + self.gap
-        device, share = self.features.device, torch.from_numpy(share).to(self.features.dtype)
-        left, right = to_device(device, left, right)
-        share = share.to(device, non_blocking=True)
+        device, weights = self.features.device, torch.from_numpy(weights).to(self.features.dtype)
+        (around,), weights = to_device(device, around), weights.to(device, non_blocking=True)
 
         def interpolate(values):
-            before, after = (values.index_select(0, rows) for rows in (left, right))
-            return torch.lerp(before, after, share.to(values.dtype))
+            return F.embedding_bag(around, values, mode='sum', per_sample_weights=weights.to(values.dtype))
 
         return self._take(batch, interpolate)
 
