@@ -37,7 +37,7 @@ class _Normalise(torch.autograd.Function):
         direction, length = ctx.saved_tensors
         # Of features as short as eps, the gradient along them counts, too: their length is not divided out.
         along = (gradient * direction).sum(-1, keepdim=True).masked_fill(length <= ctx.eps, 0)
-        return (gradient - along * direction) / length, None
+        return torch.addcmul(gradient, along, direction, value=-1) / length, None
 
 
 class CosineLinear(nn.Linear):

@@ -62,7 +62,7 @@ def feature_separation_loss(
     action = labels.any(-1)
     kinds = torch.stack([action, background_labels])
     counts = np.asarray(kinds.sum(-1).cpu() if counts is None else counts)
-    place = _places(kinds, counts.sum())
+    place = _places(kinds, int(counts.sum()))
     direction = directions(embedding.features.index_select(0, embedding.rows.flatten().index_select(0, place)))
     classes = labels.flatten(0, 1).index_select(0, place) if class_aware else None
     relations = _RELATIONS if anchor_background else _RELATIONS[1:]
@@ -87,9 +87,9 @@ def feature_separation_loss(
 def _places(kinds, total):
     """Places ``(N,)`` in the flattened ``(B, T)`` of the snippets of each kind, kind after kind."""
     chosen = kinds.flatten()
-    order = torch.where(chosen, chosen.cumsum(0) - 1, int(total))  # all others are written behind the last one
-    place = torch.arange(kinds[0].numel(), device=kinds.device).repeat(len(kinds))
-    return place.new_zeros(int(total) + 1).scatter_(0, order, place)[:-1]
+    place = torch.arange(len(chosen), device=chosen.device) % kinds[0].numel()
+    order = chosen.cumsum(0) * chosen  # from 1; all others are written to 0
+    return place.new_empty(total + 1).scatter_(0, order, place)[1:]
 
 
 @MODELS.register_module()

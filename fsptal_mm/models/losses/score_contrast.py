@@ -36,15 +36,15 @@ def segment_contrast(scores: Tensor, segments: SegmentLabels) -> Tensor:
     """
     _, num_snippets, num_classes = scores.shape
     rows = scores.mT.flatten(0, 1).index_select(0, segments.video * num_classes + segments.label)
-    total = F.pad(rows.to(dtype_of_sums(rows.device)).cumsum(1), (1, 0))
+    total = F.pad(rows.cumsum(1, dtype=dtype_of_sums(rows.device)), (1, 0))
     edges = torch.stack([segments.outer_start, segments.start, segments.stop, segments.outer_stop])
     place = segments.group * (num_snippets + 1) + edges
     sums = total.flatten().index_select(0, place.flatten()).view_as(place)
     left, length, right = edges.diff(dim=0).to(total.dtype)
     outer_length = left + right
     # Both means are differences of sums: each sum counts with the lengths that it is divided by.
-    outer = 1 / outer_length.clamp(min=1)
-    both = 1 / length + outer
+    outer = outer_length.clamp(min=1).reciprocal()
+    both = length.reciprocal() + outer
     # With 1 - q-hat in place of q-hat, both means change their sign, and 1 is left where the outer range is empty.
     factors = torch.stack([outer, -both, both, -outer])
     factors = torch.where(segments.is_background, -factors, factors)
