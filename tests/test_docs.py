@@ -18,6 +18,7 @@ from plain_files import plain_video, write_plain
 
 import fsptal_mm
 from fsptal_mm.datasets.feature_settings import keep_settings
+from fsptal_mm.datasets.folds import Fold
 from fsptal_mm.models import SnippetScores
 from fsptal_mm.structures import NO_INSTANCE, PointTargets
 
@@ -125,14 +126,17 @@ def test_the_head_of_the_guide_adds_its_loss(smooth_head, tmp_path):
     assert built.smooth_weight == 0.1
 
 
-@pytest.mark.parametrize('num_videos', [10, 11, 40, 1000])
+@pytest.mark.parametrize('num_videos', [2, 3, 10, 11, 40, 1000])
 def test_the_config_for_own_videos_reaches_its_steps(num_videos, tmp_path):
     path = write_config(tmp_path, 'docs/guides/own_data.md', 'fsptal_mine.py')
     text, count = re.subn(r'(?m)^num_videos = \d+', f'num_videos = {num_videos}', path.read_text())
     assert count == 1
     path.write_text(text)
     config = Config.fromfile(path)
-    steps = math.ceil((num_videos - math.ceil(num_videos / 4)) / config.train_dataloader.batch_size)
+    fold = Fold.from_config(config.train_dataloader.dataset.fold)
+    trained_on = fold.select([f'v{index}' for index in range(num_videos)])
+    assert len(trained_on) == num_videos - math.ceil(num_videos / 4)
+    steps = math.ceil(len(trained_on) / config.train_dataloader.batch_size)
     mining, second = config.custom_hooks
     assert mining.end == second.begin == config.param_scheduler[0].begin
     assert second.begin * steps >= 600

@@ -2,6 +2,7 @@
 
 Prints the best detections of every video, and writes results.json (ActivityNet's format) and results.csv into
 --out-dir. Inputs that cannot be used are reported at the end, with exit status 1; the results of the others are kept.
+Paths that do not exist end the tool at once.
 
 Examples:
     python tools/demo.py fsptal-tuned_synthetic work_dirs/demo/epoch_75.pth data/synthetic/features/test --timeline

@@ -2,7 +2,7 @@
 
 The tool writes OUT/VIDEO.npy, (T, D) float32, for every video, and OUT/features.json, which states the snippet grid and
 the model; datasets read the grid there. Existing features are not extracted again. Videos that cannot be read are
-reported at the end, with exit status 1.
+reported at the end, with exit status 1. Paths that do not exist end the tool at once.
 
 Examples:
     python tools/data/extract_features.py CONFIG CHECKPOINT data/mine/features/rgb data/mine/videos --workers 4
