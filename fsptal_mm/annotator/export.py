@@ -27,7 +27,8 @@ def export_project(
     Returns:
         dict: ``folder``; ``videos`` and ``points``, the numbers that were written; ``background_points``, the number
         that was written, to ``annotations.json`` only; ``left_out``, the number of videos with points that were not
-        written, since they are not done; and ``kept``, the path of the ``class_file`` if it stands where
+        written, since they are not done; ``unreachable``, the number of videos with points that were not written, since
+        they are not given or cannot be read now; and ``kept``, the path of the ``class_file`` if it stands where
         ``classes.txt`` would be written, else ``None``.
 
     Raises:
@@ -54,6 +55,7 @@ def export_project(
         'points': sum(len(record.point_sec) for record in videos.values()),
         'background_points': sum(len(record.background_sec) for record in videos.values()),
         'left_out': left_out,
+        'unreachable': len(project.unreachable),
         'kept': str(class_file) if kept else None,
     }
 

@@ -93,6 +93,12 @@ class Project:
         """Names in the order of their indices."""
         return self._content.classes
 
+    @property
+    def unreachable(self) -> list[str]:
+        """Ids of the videos with points that cannot be labelled now, see ``problems``; the labels stay in the file."""
+        labelled = [name for name, labels in self._content.labels.items() if labels.points]
+        return [name for name in (*labelled, *self._content.unread) if name not in self.video_ids]
+
     def file(self, video_id: str) -> VideoFile:
         """Facts about the file of a video."""
         return self._content.files[video_id]

@@ -52,7 +52,7 @@ POINTS = [
 
 def test_both_forms_read_back_to_the_same_points(annotate, tmp_path):
     told = annotate(POINTS)()
-    counts = {'videos': 2, 'points': 5, 'background_points': 1, 'left_out': 0, 'kept': None}
+    counts = {'videos': 2, 'points': 5, 'background_points': 1, 'left_out': 0, 'unreachable': 0, 'kept': None}
     assert told == {'folder': str(tmp_path / 'export'), **counts}
     plain = load_annotations(tmp_path / 'export/annotations.json', subset='train')
     lacp = read_lacp(tmp_path / 'export')
@@ -93,6 +93,17 @@ def test_only_videos_that_are_done_unless_wanted(annotate, tmp_path):
     assert list(load_annotations(tmp_path / 'export/annotations.json').videos) == ['b']
     assert export(unfinished=True)['videos'] == 2
     assert list(load_annotations(tmp_path / 'export/annotations.json').videos) == ['a', 'b']
+
+
+def test_labels_of_a_video_that_is_gone_are_counted(open_project, video_folder, tmp_path):
+    project = open_project()
+    edit = {'action': 'add', 'time_sec': 1.0, 'label': 'run'}
+    for video in 'ab':
+        project.edit(video, {**edit, 'edit_id': f'edit-of-{video}'}, lambda time_sec: (30, time_sec))
+    project.close()
+    api = PageApi(open_project(videos={'a': video_folder / 'a.webm'}), [], tmp_path / 'export')
+    told = api.export({'project': api.project.project_id, 'unfinished': True})
+    assert (told['videos'], told['left_out'], told['unreachable']) == (1, 0, 1)
 
 
 def test_nothing_to_export_is_an_error(annotate, tmp_path):

@@ -281,6 +281,9 @@ class Page {
         `${told.points} points of ${told.videos} videos are in ${told.folder}.`,
         background ? `${background} background points are in annotations.json only: LACP's format has none.` : '',
         told.left_out ? `${told.left_out} videos with points are not done and were left out.` : '',
+        told.unreachable
+          ? `${told.unreachable} videos with points were left out: they are not given or cannot be read now.`
+          : '',
         told.kept ? `The class list ${told.kept} was left as it is.` : '',
       ].join(' ');
     } catch (error) {
