@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+import os
 import re
 import zipfile
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ FEATURE_SUFFIXES = ('.npy', '.npz', '.csv', *HDF5_SUFFIXES)
 # file of a few bytes could state a shape that fills the memory.
 _MAX_BYTES = 2 << 30
 _MAX_DEPTH = 8  # largest depth of groups in an HDF5 file: a group may contain itself, without end
+_CONVERTED = ('.pt', '.pth', '.pkl', '.pickle')
 _CONVERTER = 'tools/data/convert_features.py'
 
 
@@ -72,7 +74,7 @@ class FeatureReader:
             expected = f'one of {FEATURE_SUFFIXES}; {_CONVERTER} converts .pt, .pth and .pkl'
             raise InputError(expected, file=path, video=video, field='suffix', found=suffix)
         if self.backend_args is None:
-            path = regular_file(known_file(path), 'a feature file', video=video)
+            path = _known_file(path, video)
         try:
             array = self._decode(suffix, path, video)
         except FileNotFoundError as error:  # raised by another file backend
@@ -178,6 +180,22 @@ class FeatureReader:
                 raise InputError('an array in the file itself', file=path, video=video, field=name, found='a link')
             node = node[name]
         return node
+
+
+def _known_file(path, video):
+    """Path of an existing file, in any spelling of the id; an InputError that names a file of another suffix."""
+    path = known_file(path)
+    if not os.path.exists(path):
+        near = (known_file(f'{path.with_suffix("")}{suffix}') for suffix in (*FEATURE_SUFFIXES, *_CONVERTED))
+        other = next(filter(os.path.isfile, near), None)
+        if other is not None:
+            way = (
+                f'{_CONVERTER} converts'
+                if other.suffix in _CONVERTED
+                else f"suffix='{other.suffix}' of the dataset reads"
+            )
+            raise InputError(f'a feature file; {way} {other.name}', file=path, video=video, found='no such file')
+    return regular_file(path, 'a feature file', video=video)
 
 
 def _read_csv(text):

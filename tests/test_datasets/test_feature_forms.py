@@ -9,7 +9,7 @@ from feature_files import load_features, write_features
 from plain_files import plain_video, write_plain
 
 from fsptal_mm.apis.inference_inputs import list_inputs
-from fsptal_mm.datasets import LoadSnippetFeatures, PointTALDataset
+from fsptal_mm.datasets import LoadSnippetFeatures, PointsToSnippets, PointTALDataset
 from fsptal_mm.structures import SnippetGrid
 from fsptal_mm.utils.errors import InputError
 
@@ -191,6 +191,25 @@ def test_transposed_features_are_named(tmp_path, shape):
     np.save(tmp_path / 'v1.npy', np.ones(shape, 'f4'))
     with pytest.raises(InputError, match=rf'shape of the features: found \({shape[0]}, 103\)'):
         load(tmp_path / 'v1.npy', duration_sec=51.5)
+
+
+@pytest.mark.parametrize(
+    'name, remedy', [('v1.csv', "suffix='.csv'"), ('v_v1.npz', '.npz'), ('v1.pt', 'convert_features')]
+)
+def test_a_file_of_another_suffix_is_named(tmp_path, name, remedy):
+    (tmp_path / name).touch()
+    with pytest.raises(InputError, match=f'v1.npy: .*{remedy}.*{name}'):
+        load(tmp_path / 'v1.npy')
+
+
+def test_points_that_only_fit_transposed_features_say_so():
+    points = dict(point_sec=np.array([9.5]), point_labels=[0], point_instances=[0], background_sec=np.zeros(0))
+    results = dict(video_id='v1', num_classes=1, duration_sec=4.0, grid=SnippetGrid(1.0), feature_paths=['v1.npy'])
+    with pytest.raises(InputError, match=r'v1.npy: .*point_sec: .*\(4, 12\).*transpose'):
+        PointsToSnippets()(dict(**results, **points, features=np.zeros((4, 12))))
+    with pytest.raises(InputError, match='point_sec') as error:
+        PointsToSnippets()(dict(**results, **points, features=np.zeros((4, 3))))
+    assert 'transpose' not in str(error.value)
 
 
 @pytest.mark.parametrize('suffix', ['.npy', '.npz'])

@@ -81,6 +81,16 @@ def test_a_model_that_does_not_fit_is_an_error_of_each_loader(options, field, ch
     assert (status, sum(field in line for line in lines)) == (1, 2)
 
 
+@pytest.mark.parametrize(
+    'dimensions, lengths, named',
+    [({'30': 1, '31': 1}, {64}, True), ({'30': 2}, {64}, True), ({'64': 2}, {64}, False), ({'64': 2}, {30}, False)],
+)
+def test_transposed_features_of_videos_without_durations_are_named(capsys, dimensions, lengths, named):
+    tool = load_tool('data/check_dataset')
+    tool.check_model({'embedding': {'in_channels': 64}}, 'ab', dimensions, lengths, tool.Findings())
+    assert ('transpose' in capsys.readouterr().out) == named
+
+
 def test_features_that_hardly_differ_are_named_once(check, files):
     for path in files:
         np.save(path, 1 + 1e-3 * np.load(path))

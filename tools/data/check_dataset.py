@@ -137,7 +137,7 @@ def check(dataset, config, findings):
         findings.add('warning', f'classes without a point cannot be learned: {", ".join(unlabelled)}')
     if not points and not segments:
         findings.add('error', 'no video has a point or a segment')
-    check_model(config.get('model') or {}, classes, seen['dimensions'], findings)
+    check_model(config.get('model') or {}, classes, seen['dimensions'], set(lengths), findings)
 
 
 def per_class(counts, classes):
@@ -145,12 +145,15 @@ def per_class(counts, classes):
     return ', '.join(f'{name} {counts[label]}' for label, name in enumerate(classes))
 
 
-def check_model(model, classes, dimensions, findings):
+def check_model(model, classes, dimensions, lengths, findings):
     """Compare the numbers of classes and of channels in the config with the data."""
     for field, number in find_numbers(model, 'num_classes'):
         if number != len(classes):
             findings.add('error', f'model.{field}: {number}, but the annotations have {len(classes)} classes')
     channels = (model.get('embedding') or {}).get('in_channels')
+    if lengths == {channels} and set(dimensions) != {str(channels)}:
+        expected = f'(T, D) with D = {channels}; transpose (D, T) by np.save(path, array.T)'
+        findings.add('error', f'shape of the features: found {channels} snippets in every video, expected {expected}')
     if len(dimensions) == 1 and 'backbone' not in model and isinstance(channels, int):
         [dimension] = dimensions
         if dimension.isdigit() and int(dimension) != channels:

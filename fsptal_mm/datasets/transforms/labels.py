@@ -49,8 +49,13 @@ class PointsToSnippets(BaseTransform):
         first = 0 if 'window' in results else min(0, int(results['grid'].to_snippet(0.0)))
         outside = (rows < first) | (rows > last)
         if outside.any():
+            expected = f'times within the video of {results["duration_sec"]:.2f} s and {num_snippets} snippets'
+            shape = results['features'].shape
+            if len(shape) == 2 and shape[1] > rows.max() and 'window' not in results:
+                expected += f'; if {shape} is (D, T), transpose the features by np.save(path, array.T)'
             raise InputError(
-                f'times within the video of {results["duration_sec"]:.2f} s and {num_snippets} snippets',
+                expected,
+                file=next(iter(results.get('feature_paths') or [None])),
                 video=results['video_id'],
                 field=field,
                 found=np.asarray(results[field])[outside][:5].tolist(),
