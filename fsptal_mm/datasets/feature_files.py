@@ -1,6 +1,5 @@
 """Reading of files of snippet features: numpy, csv and HDF5. Nothing in a file is executed."""
 
-import csv
 import io
 import math
 import os
@@ -15,6 +14,8 @@ from mmengine.fileio import get
 
 from fsptal_mm.utils.errors import InputError, check_numbers
 from fsptal_mm.utils.reading import known_file, known_id, regular_file, text_encoding
+
+from .csv_features import read_csv
 
 HDF5_SUFFIXES = ('.h5', '.hdf5')
 FEATURE_SUFFIXES = ('.npy', '.npz', '.csv', *HDF5_SUFFIXES)
@@ -116,7 +117,7 @@ class FeatureReader:
             if self.backend_args is None:
                 regular_file(path, max_bytes=_MAX_BYTES, video=video)
             content = self._bytes(path).read()
-            return _read_csv(content.decode(text_encoding(content)))
+            return read_csv(content.decode(text_encoding(content)))
         if suffix == '.npz':
             with zipfile.ZipFile(path if self.backend_args is None else self._bytes(path)) as file:
                 return self._read_npz(file, path, video)
@@ -196,48 +197,6 @@ def _known_file(path, video):
             )
             raise InputError(f'a feature file; {way} {other.name}', file=path, video=video, found='no such file')
     return regular_file(path, 'a feature file', video=video)
-
-
-def _read_csv(text):
-    """Read csv with a row per snippet: columns between commas, semicolons, tabs or spaces; commas of decimals are read.
-
-    A first row is a header if it has a text or counts the columns. Empty columns at the end are left out.
-    """
-    last = next(filter(str.strip, reversed(text.splitlines())), '')
-    delimiter = next((mark for mark in ';\t, ' if mark in last.strip()), ',')
-    lines = csv.reader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True)
-    rows = map(str.split, text.splitlines()) if delimiter == ' ' else lines
-    rows = [row for row in ([cell.strip() for cell in row] for row in rows) if any(row)]
-    while rows and len(rows[-1]) > 1 and not any(row[-1] for row in rows):
-        rows = [row[:-1] for row in rows]
-    if delimiter in ';\t':
-        rows = [[cell.replace(',', '.') for cell in row] for row in rows]
-    first = rows[0] if rows else []
-    if not all(map(_is_number, first)) or _is_count(first, rows):
-        rows = rows[1:]
-    for number, row in enumerate(rows):
-        if len(row) != len(rows[0]):
-            raise ValueError(f'{len(row)} columns in snippet {number}, {len(rows[0])} before')
-    with np.errstate(over='ignore'):  # a number too large for float32 becomes Inf, which check_features refuses
-        array = np.array([np.array(row, dtype=np.float32) for row in rows], ndmin=2)
-    if first[:1] == [''] and np.array_equal(array[:, 0], np.arange(len(array))):  # pandas' index, a nameless column
-        return array[:, 1:]
-    return array
-
-
-def _is_count(first, rows):
-    """Whether a first row counts the columns: from 0, as pandas does, or from 1 above numbers that are not whole."""
-    columns = [str(number) for number in range(len(first) + 1)]
-    whole = all(cell.isdecimal() for row in rows[1:2] for cell in row)
-    return (len(first) > 1 and first == columns[:-1]) or (len(first) > 2 and first == columns[1:] and not whole)
-
-
-def _is_number(cell):
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
 
 
 def check_kind(array: Any, path: str | Path, video: str, dimensions: Sequence[int] = (2,)) -> None:

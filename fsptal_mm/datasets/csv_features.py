@@ -1,0 +1,57 @@
+"""Reading of snippet features from the text of a csv file."""
+
+import csv
+import io
+
+import numpy as np
+
+
+def read_csv(text: str) -> np.ndarray:
+    """Read csv with a row per snippet: columns between commas, semicolons, tabs or spaces; commas of decimals are read.
+
+    A first row is a header if it has a text or counts the columns. Empty columns at the end are left out.
+
+    Args:
+        text: Content of the file.
+
+    Returns:
+        np.ndarray: ``(T, D)`` float32.
+
+    Raises:
+        ValueError: A cell is no number, or the rows have different numbers of columns.
+    """
+    last = next(filter(str.strip, reversed(text.splitlines())), '')
+    delimiter = next((mark for mark in ';\t, ' if mark in last.strip()), ',')
+    lines = csv.reader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True)
+    rows = map(str.split, text.splitlines()) if delimiter == ' ' else lines
+    rows = [row for row in ([cell.strip() for cell in row] for row in rows) if any(row)]
+    while rows and len(rows[-1]) > 1 and not any(row[-1] for row in rows):
+        rows = [row[:-1] for row in rows]
+    if delimiter in ';\t':
+        rows = [[cell.replace(',', '.') for cell in row] for row in rows]
+    first = rows[0] if rows else []
+    if not all(map(_is_number, first)) or _is_count(first, rows):
+        rows = rows[1:]
+    for number, row in enumerate(rows):
+        if len(row) != len(rows[0]):
+            raise ValueError(f'{len(row)} columns in snippet {number}, {len(rows[0])} before')
+    with np.errstate(over='ignore'):  # a number too large for float32 becomes Inf, which check_features refuses
+        array = np.array([np.array(row, dtype=np.float32) for row in rows], ndmin=2)
+    if first[:1] == [''] and np.array_equal(array[:, 0], np.arange(len(array))):  # pandas' index, a nameless column
+        return array[:, 1:]
+    return array
+
+
+def _is_count(first, rows):
+    """Whether a first row counts the columns: from 0, as pandas does, or from 1 above numbers that are not whole."""
+    columns = [str(number) for number in range(len(first) + 1)]
+    whole = all(cell.isdecimal() for row in rows[1:2] for cell in row)
+    return (len(first) > 1 and first == columns[:-1]) or (len(first) > 2 and first == columns[1:] and not whole)
+
+
+def _is_number(cell):
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
