@@ -14,7 +14,10 @@ from fsptal_mm.utils.reading import read_text, to_name, to_number
 from .readers import PointRow
 
 _CLOCK = re.compile(r'(?:(\d{1,6}):([0-5]?\d)|(\d{1,6})):([0-5]?\d(?:[.,]\d+)?)', re.ASCII)  # h:mm:ss.s or m:ss.s
-_VIDEO = re.compile(r'\.(mp4|m4v|mov|avi|mkv|webm|mpe?g|m?ts|m2ts|wmv|asf|flv|3gp|ogv|vob|mxf)$', re.IGNORECASE)
+_VIDEO = re.compile(
+    r'\.(mp4|m4v|mov|qt|avi|divx|mkv|webm|mpe?g|mpe|m2v|m?ts|m2ts|wmv|asf|flv|f4v|3gp|3g2|ogv|vob|mxf|dv)$',
+    re.IGNORECASE,
+)
 _SOUND = re.compile(r'\.(wav|mp3|m4a|aac|ogg|flac)$', re.IGNORECASE)
 _COLUMNS = ('video', 'time', 'end', 'frame', 'label')
 

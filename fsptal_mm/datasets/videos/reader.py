@@ -15,7 +15,7 @@ from .frame_index import FrameIndex, index_frames
 
 VIDEO_SUFFIXES = (
     *('.mp4', '.avi', '.mkv', '.mov', '.webm', '.m4v', '.mpg', '.mpeg', '.flv', '.ts', '.wmv'),
-    *('.m2ts', '.mts', '.3gp', '.asf', '.vob', '.ogv', '.mxf'),
+    *('.m2ts', '.mts', '.3gp', '.3g2', '.asf', '.vob', '.ogv', '.mxf', '.f4v', '.qt', '.divx', '.mpe', '.m2v', '.dv'),
 )
 # Containers round the times of frames, often to milliseconds: a frame that starts so little after a time counts as
 # shown at that time.
