@@ -67,8 +67,9 @@ def feature_separation_loss(
     classes = labels.flatten(0, 1).index_select(0, place) if class_aware else None
     relations = _RELATIONS if anchor_background else _RELATIONS[1:]
     relations = [replace(part, share_class=class_aware and part is _AMONG_ACTIONS) for part in relations]
-    anchors, partners, videos = hardest_partners(direction.detach(), counts, relations, classes)
-    cosine = (direction.index_select(0, anchors) * direction.index_select(0, partners)).sum(-1)
+    pairs, videos = hardest_partners(direction.detach(), counts, relations, classes)
+    anchors, partners = direction.index_select(0, pairs.flatten()).unflatten(0, pairs.shape).unbind()
+    cosine = (anchors * partners).sum(-1)
 
     # Hinges of all relations at once: the cosine with a sign, a threshold and a weight.
     sizes = list(map(len, videos))

@@ -36,7 +36,7 @@ class Relation:
 @torch.no_grad()
 def hardest_partners(
     direction: Tensor, counts: np.ndarray, relations: Sequence[Relation], classes: Tensor | None = None
-) -> tuple[Tensor, Tensor, list[np.ndarray]]:
+) -> tuple[Tensor, list[np.ndarray]]:
     """Find the partner of the smallest (or largest) cosine for every anchor.
 
     Groups are cut into tiles of 64 rows, and all pairs of tiles that belong together are compared side by side, so
@@ -50,14 +50,14 @@ def hardest_partners(
         classes (Tensor, optional): ``(N, C)`` 0/1 of the rows, where a relation wants a shared class.
 
     Returns:
-        tuple[Tensor, Tensor, list[np.ndarray]]: Anchors ``(A,)`` and their partners ``(A,)``, int64 places in
-        ``direction``, relation after relation, of all groups that have partners; and for each relation the videos
-        ``(A_r,)`` of its anchors, on the host.
+        tuple[Tensor, list[np.ndarray]]: Anchors and their partners ``(2, A)``, int64 places in ``direction``, relation
+        after relation, of all groups that have partners; and for each relation the videos ``(A_r,)`` of its anchors, on
+        the host.
     """
     plan = _Plan(counts, relations)
     rows, queries, keys, slots, first, lanes, anchors = plan.on(direction.device)
     if not len(queries):
-        return anchors, anchors, plan.videos
+        return torch.stack([anchors, anchors]), plan.videos
     tiles = direction.index_select(0, rows).unflatten(0, (-1, _TILE))
     signed = torch.cat([tiles, -tiles]) if any(relation.most for relation in relations) else tiles
     if plan.num_sharing:
@@ -76,7 +76,7 @@ def hardest_partners(
     table = least.new_full((len(first) * plan.most_tiles, _TILE), torch.inf).index_copy_(0, slots, least)
     pair = table.unflatten(0, (len(first), -1)).argmin(1).add_(first[:, None])
     places = keys[pair] * _TILE + column.gather(0, pair)
-    return anchors, rows[places.flatten()[lanes]], plan.videos
+    return torch.stack([anchors, rows[places.flatten()[lanes]]]), plan.videos
 
 
 class _Plan:

@@ -52,7 +52,7 @@ class AffinityConvs(nn.ModuleList):
     def forward(self, batch: SnippetBatch) -> Tensor:
         """E of a :class:`.SnippetBatch`, ``(R, D_e)`` rows with zero gaps."""
         first, second = self
-        return second(batch.with_features(F.leaky_relu(first(batch))))
+        return second(batch.with_features(F.leaky_relu(first(batch), inplace=True)))
 
 
 def tap_cosines(embedding: Tensor, kernel_size: int) -> Tensor:
