@@ -1,12 +1,17 @@
 import math
+from pathlib import Path
 
 import pytest
 import torch
+from mmaction.registry import TASK_UTILS
 from model_builders import build_model, make_clicked, make_targets, run
 from torch import nn
 
 from fsptal_mm.models.heads import PrototypeMemory, ReliabilityEncoder, prototype_contrast
-from fsptal_mm.structures import SnippetBatch
+from fsptal_mm.structures import SnippetBatch, SnippetGrid
+from fsptal_mm.utils.configs import read_config
+
+CONFIGS = Path(__file__).parents[2] / 'configs'
 
 ENCODER = dict(num_heads=2, mlp_channels=4, dropout=0.0, attention_dropout=0.0)
 
@@ -136,3 +141,14 @@ def test_scrambled_tokens_are_every_third_number(monkeypatch):
     model.head.tokens = 'rows'
     model.head.encode(model.embed(batch))
     assert torch.equal(seen[1], prototypes)
+
+
+def test_faithful_proposals_may_score_below_0():
+    # Little background in snippets 4 and 5, where the class scores lower than around them.
+    config = read_config(CONFIGS / '_base_/models/hrpro_faithful.py')
+    scores, background = torch.full((12, 1), 0.9), torch.full((12,), 0.9)
+    scores[4:6], background[4:6] = 0.2, 0.1
+    found = TASK_UTILS.build(config.model.head.proposals)(
+        scores, background, torch.ones(1), SnippetGrid(1.0), duration_sec=12.0
+    )
+    assert (found['scores'] < 0).any()
