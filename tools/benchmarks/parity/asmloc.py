@@ -1,20 +1,36 @@
-"""Compare ``ASMLocHead`` with the base model of ASM-Loc's public code: functions, gradients, and 20 training steps.
+"""Compare ``ASMLocHead`` with the base model of ASM-Loc's public code: functions, gradients, 20 training steps, and
+proposals.
 
 Usage: git clone https://github.com/boheumd/ASM-Loc && python tools/benchmarks/parity/asmloc.py ASM-Loc
 """
 
-import argparse
+import io
+import json
+from collections import defaultdict
+from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 
 import torch
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
+from proposals import (
+    CENTRES,
+    CLASSES,
+    Layer,
+    compare_all_proposals,
+    detect,
+    faithful_head,
+    parse_args,
+    patches_of,
+)
 from public_code import Report, difference, gradient, load_module, parameter_difference
 
 from fsptal_mm.structures import SnippetBatch
 
-CLASSES, DIM = 5, 64
+DIM = 64
 LENGTHS = (64, 30, 47)
 ARGS = SimpleNamespace(
     dataset='THUMOS',
@@ -31,6 +47,33 @@ NAMES = {
     'embedding.conv': 'feature_embedding.0',
     'head.attention': 'att_branch',
     'head.classifier': 'snippet_cls',
+}
+# An IoU of 9/20, the threshold of NMS, is common among points; whether rounding puts it above or below is chance.
+SLACK = 1e-6
+
+# What proposals need: no dataset, no evaluation, no progress bar.
+NEEDED = [
+    ('main_THUMOS.py', 'from tqdm import tqdm', 'tqdm = iter'),
+    ('main_THUMOS.py', 'from config import build_args', ''),
+    ('main_THUMOS.py', 'from dataset import build_dataset, my_collate_fn', ''),
+    ('main_THUMOS.py', 'from model import ASMLoc_Base, ASMLoc', ''),
+    ('main_THUMOS.py', 'from loss import ASMLoc_Base_Loss, ASMLoc_Loss', ''),
+    ('main_THUMOS.py', 'from net_evaluation import ANETDetection', 'from net_evaluation import nms'),
+    ('net_evaluation.py', 'import pandas as pd', ''),
+    ('net_evaluation.py', 'from joblib import Parallel, delayed', ''),
+    ('net_evaluation.py', 'from sklearn.metrics import average_precision_score', ''),
+]
+REPAIRS = {
+    'scores at the centres of snippets': [('net_evaluation.py', *CENTRES)],
+    'the whole curve scores a run': [('main_THUMOS.py', '1.0*tmp_int_cas', '1.0*int_temp_cls_scores')],
+    'outer ranges rounded up': [
+        ('net_evaluation.py', '[0] - lamb * len_proposal', '[0] + -len_proposal // round(1 / lamb)'),
+        ('net_evaluation.py', '[-1] + lamb * len_proposal', '[-1] - -len_proposal // round(1 / lamb)'),
+    ],
+    'lengths without + 1': [
+        ('net_evaluation.py', 'areas = x2 - x1 + 1', 'areas = x2 - x1'),
+        ('net_evaluation.py', 'xx2 - xx1 + 1', 'xx2 - xx1'),
+    ],
 }
 
 
@@ -128,16 +171,66 @@ def compare_steps(models, criterion, report):
     report.row('parameters after them, relative', parameter_difference(ours, copy_weights(theirs)), 1e-3)
 
 
+def draw_outputs(logits, actionness):
+    """z and logits of the attention of drawn videos, side by side."""
+    actionness = actionness[:, None]
+    return torch.cat([logits, -actionness, actionness, torch.zeros_like(actionness)], -1)
+
+
+def read_outputs(head, batch):
+    """Read the same from a trained head."""
+    return torch.cat([head(batch), head.attention(batch.features)], -1)
+
+
+def our_proposals(num_classes):
+    """Build our function from a video to detections."""
+    head = faithful_head('asmloc', num_classes)
+    head.forward, head.attention = (lambda batch: batch.features[:, :-2]), Layer(lambda rows: rows[:, -2:])
+    head.proposals.nms_args['iou_threshold'] += SLACK
+    return partial(detect, head)
+
+
+def public_proposals(clone, num_classes, patches):
+    """Build a function from a video to the detections of their ``test``."""
+    patches = [*NEEDED, *patches]
+    load_module(clone / 'net_evaluation.py', patches_of('net_evaluation.py', patches), 'net_evaluation')
+    main_module = load_module(clone / 'main_THUMOS.py', patches_of('main_THUMOS.py', patches), 'asmloc_main')
+    main_module.ANETDetection = lambda **_: SimpleNamespace(evaluate=lambda: 0.0)
+    model = load_module(clone / 'model.py', [], 'asmloc_model').ASMLoc_Base(
+        SimpleNamespace(**vars(ARGS) | dict(action_cls_num=num_classes))
+    )
+    model.feature_embedding = torch.nn.Identity()
+    model.att_branch, model.snippet_cls = Layer(lambda rows: rows[:, -2:]), Layer(lambda rows: rows[..., :-2])
+    constants = load_module(clone / 'config.py', [], 'asmloc_config')._DATASET_HYPER_PARAMS['THUMOS']
+    none = torch.zeros(1)
+
+    def detections(video):
+        length, sec = len(video.outputs), video.sample.grid.snippet_sec
+        item = ['v'], video.outputs[None], torch.zeros(1, num_classes), [length], none, none, none, [None]
+        with TemporaryDirectory() as folder, redirect_stdout(io.StringIO()):
+            args = SimpleNamespace(**constants | dict(
+                device='cpu', save_dir=folder, test=False, dataset='', test_gt_file_path='',
+                class_name_lst=range(num_classes),
+                action_cls_num=num_classes, frames_per_sec=constants['segment_frames_num'] / sec,
+                nms_thresh=constants['nms_thresh'] + SLACK))  # fmt: skip
+            main_module.test(args, model, [item], lambda *_, **__: (torch.zeros(()), defaultdict(float)))
+            (file,) = Path(folder).iterdir()
+            found = json.loads(file.read_text())['results']['v']
+        segments = torch.tensor([one['segment'] for one in found], dtype=torch.float64) / sec
+        return video.detections(segments, *([one[key] for one in found] for key in ('label', 'score')))
+
+    return detections
+
+
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('clone', type=Path, help='folder of the public code')
-    clone = parser.parse_args().clone
-    public = load_module(clone / 'model.py', [], 'asmloc_model')
-    criterion = load_module(clone / 'loss.py', [], 'asmloc_loss').ASMLoc_Base_Loss(ARGS)
+    args = parse_args(__doc__)
+    public = load_module(args.clone / 'model.py', [], 'asmloc_model')
+    criterion = load_module(args.clone / 'loss.py', [], 'asmloc_loss').ASMLoc_Base_Loss(ARGS)
     report = Report()
     models = build_models(public)
     compare_functions(models, criterion, report)
     compare_steps(models, criterion, report)
+    compare_all_proposals(args, report, draw_outputs, read_outputs, our_proposals, public_proposals, REPAIRS)
     report.finish()
 
 

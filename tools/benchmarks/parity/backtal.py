@@ -1,21 +1,23 @@
-"""Compare ``BackTALHead`` with BackTAL's public code: functions, gradients, and 20 training steps.
+"""Compare ``BackTALHead`` with BackTAL's public code: functions, gradients, 20 training steps, and
+proposals.
 
 Usage: git clone https://github.com/VividLe/BackTAL && python tools/benchmarks/parity/backtal.py BackTAL
 """
 
-import argparse
-from pathlib import Path
+from functools import partial
 from types import SimpleNamespace
 
 import torch
 from mmaction.structures import ActionDataSample
+from mmengine.config import Config
+from proposals import CLASSES, Layer, compare_all_proposals, detect, faithful_head, parse_args, patches_of
 from public_code import Report, difference, gradient, load_module, parameter_difference
 
 from fsptal_mm.models import BackTALHead
 from fsptal_mm.models.heads.backtal_head import BackTALOutputs
 from fsptal_mm.structures import PointTargets, SnippetBatch
 
-CLASSES, DIM, HIDDEN, LENGTH = 5, 24, 64, 64
+DIM, HIDDEN, LENGTH = 24, 64, 64
 CONFIG = SimpleNamespace(
     NETWORK=SimpleNamespace(
         FEAT_DIM=DIM,
@@ -28,6 +30,27 @@ CONFIG = SimpleNamespace(
     DATASET=SimpleNamespace(NUM_SEGMENTS=LENGTH, CLS_NUM=CLASSES, NAME='THUMOS14'),
     TRAIN=SimpleNamespace(C_LOSS_NORM=1e-4, C_LOSS_TOPK_BG=1.0, C_LOSS_EMBEDDING=0.8),
 )
+
+REPAIRS = {
+    'scores below the least of a video are 0': [
+        ('functions.py', 'x_norm = (x - min_val) / delta', 'x_norm = ((x - min_val) / delta).clamp(min=0)')
+    ],
+    'the whole curve scores a run': [
+        ('functions.py', 'get_localization(cfg, position, cas_temp,', 'get_localization(cfg, position, scores,')
+    ],
+    'outer ranges rounded up, runs of point 0 alone kept': [
+        (
+            'functions.py',
+            'int(proposal[-1] + cfg.TEST.OUTER_LAMBDA * len(proposal))',
+            'int(proposal[-1] + 1 + np.ceil(cfg.TEST.OUTER_LAMBDA * len(proposal)))',
+        ),
+        ('functions.py', 'if any(position):', 'if len(position):'),
+    ],
+    'lengths without + 1': [
+        ('nms.py', 'areas = x2 - x1 + 1', 'areas = x2 - x1'),
+        ('nms.py', 'xx2 - xx1 + 1', 'xx2 - xx1'),
+    ],
+}
 
 
 def public_modules(clone):
@@ -152,13 +175,60 @@ def compare_steps(network_module, loss_module, report):
     report.row('parameters after them, relative', parameter_difference(head, copy_weights(theirs)), 1e-3)
 
 
+def draw_outputs(logits, actionness):
+    """z^s of drawn videos, and features that are as long as an action is likely, side by side.
+
+    z^s is above 0: scores of 0 tie, and of segments that tie, NMS keeps the one that rounding puts first.
+    """
+    length = actionness.sigmoid()[:, None] * torch.ones(4)
+    return torch.cat([logits + 10, 10 - actionness[:, None], length], -1)
+
+
+def read_outputs(head, batch):
+    """Read the same from a trained head."""
+    outputs = head.outputs(batch)
+    return torch.cat([outputs.suppressed, outputs.features], -1)
+
+
+def our_proposals(num_classes):
+    """Build our function from a video to detections."""
+    head, size = faithful_head('backtal', num_classes, hidden_channels=8), num_classes + 1
+    head.outputs = lambda batch: BackTALOutputs(None, batch.features[:, :size], batch.features[:, size:], None, None)
+    return partial(detect, head)
+
+
+def public_proposals(clone, num_classes, patches):
+    """Build a function from a video to the detections of their ``evaluate_score``, with 24 frames to a snippet."""
+    load_module(clone / 'lib/post_process/nms.py', patches_of('nms.py', patches), 'backtal_nms')
+    patches = [('from post_process.nms', 'from backtal_nms'), *patches_of('functions.py', patches)]
+    functions = load_module(clone / 'lib/post_process/functions.py', patches, 'backtal_functions')
+    network, size = public_modules(clone)[0].Network(CONFIG), num_classes + 1
+    network.filter_module, network.embedding_module = Layer(lambda rows: 1), Layer(lambda rows: rows)
+    network.base_module = Layer(lambda rows, _: (rows[:, size:], rows[:, :size]))
+    network.classifier_module = torch.nn.Identity()
+    config = Config.fromfile(clone / 'experiments/THUMOS14.yaml')
+    config.DATASET.CLS_NUM = num_classes
+
+    def detections(video):
+        length, sec = len(video.outputs), video.sample.grid.snippet_sec
+        network.k = int(length * CONFIG.NETWORK.TOPK_K_R)
+        score, cas, features = network(video.outputs.t()[None], is_train=False)
+        found, *_ = functions.evaluate_score(
+            config, score, cas, torch.zeros(1, num_classes), 'v', 24 * length, 24 / sec, length * sec,
+            range(num_classes), features)  # fmt: skip
+        segments = torch.tensor([one['segment'] for one in found], dtype=torch.float64) / sec
+        return video.detections(segments, *([one[key] for one in found] for key in ('label', 'score')))
+
+    return detections
+
+
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('clone', type=Path, help='folder of the public code')
-    network_module, loss_module = public_modules(parser.parse_args().clone)
+    args = parse_args(__doc__)
+    network_module, loss_module = public_modules(args.clone)
     report = Report()
     compare_losses(loss_module, report)
     compare_steps(network_module, loss_module, report)
+    compare_all_proposals(args, report, draw_outputs, read_outputs, our_proposals, public_proposals, REPAIRS)
     report.finish()
 
 

@@ -1,22 +1,22 @@
-"""Compare ``DELUHead`` with DELU's public code: functions, gradients, and 20 training steps.
+"""Compare ``DELUHead`` with DELU's public code: functions, gradients, 20 training steps, and proposals.
 
 Usage: git clone https://github.com/MengyuanChen21/ECCV2022-DELU && python tools/benchmarks/parity/delu.py ECCV2022-DELU
 """
 
-import argparse
-from pathlib import Path
+from functools import partial
 from types import SimpleNamespace
 
 import torch
 from mmaction.structures import ActionDataSample
 from mmengine.logging import MessageHub
+from proposals import CLASSES, compare_all_proposals, detect, faithful_head, parse_args, patches_of
 from public_code import Report, difference, gradient, load_module, parameter_difference
 
 from fsptal_mm.models import CoActivityLoss, DELUHead
-from fsptal_mm.models.heads.delu_head import suppress
+from fsptal_mm.models.heads.delu_head import DELUOutputs, suppress
 from fsptal_mm.structures import SnippetBatch
 
-CLASSES, DIM, LENGTH, BATCH = 5, 32, 64, 10  # DIM of a stream; the batch is fixed in the public code
+DIM, LENGTH, BATCH = 32, 64, 10  # DIM of a stream; the batch is fixed in the public code
 STEPS, TOTAL = 20, 25  # compared steps, of a training of 25 steps
 CUDA = "torch.set_default_tensor_type('torch.cuda.FloatTensor')"
 # Values of scripts/train_thumos.sh; those that it leaves out are the defaults of options.py.
@@ -47,6 +47,39 @@ PATCHES = [
 ]
 # Removes the 1e-4 that the public code adds to the number of labels of a video.
 ADDED = ('keepdim=True) + 1e-4)', 'keepdim=True))')
+
+# What proposals need: no options of the command line, no pandas, no log.
+NEEDED = [
+    ('proposal_methods.py', 'import options\n', ''),
+    (
+        'proposal_methods.py',
+        'options.parser.parse_args()',
+        'type("", (), dict(scale=1, feature_fps=25, gamma_oic=0.2))',
+    ),
+    ('proposal_methods.py', 'import pandas as pd\n', 'pd = type("", (), dict(DataFrame=dict))\n'),
+    ('proposal_methods.py', 'utils.wsad_utils', 'delu_utils'),
+    ('proposal_methods.py', 'logger.error(f"Index error")', 'pass'),
+]
+INNER = 'inner_score = np.mean('
+REPAIRS = {
+    'outer ranges rounded up': [
+        ('wsad_utils.py', '[-1] + lambda_ * len_proposal', '[-1] + np.ceil(lambda_ * len_proposal)'),
+    ],
+    'runs of one snippet left out before soft-NMS': [
+        ('wsad_utils.py', INNER, f'if len(grouped_temp_list[j]) < 2: continue\n                {INNER}')
+    ],
+    'equal runs once': [
+        (
+            'proposal_methods.py',
+            'soft_nms(proposal_dict[class_id],',
+            'soft_nms(np.unique(proposal_dict[class_id], axis=0),',
+        )
+    ],
+    'lengths without + 1': [
+        ('wsad_utils.py', 'areas = x2 - x1 + 1', 'areas = x2 - x1'),
+        ('wsad_utils.py', 'xx2 - xx1 + 1', 'xx2 - xx1'),
+    ],
+}
 
 
 def public_model(clone, patches):
@@ -238,16 +271,53 @@ def compare_steps(module, report):
     compare_network(head, theirs, features, report)
 
 
+def draw_outputs(logits, actionness):
+    """z and attentions of both streams of drawn videos, side by side."""
+    attentions = torch.stack([actionness - 0.5, 0.8 * actionness], -1).sigmoid()
+    return torch.cat([logits, -actionness[:, None], attentions], -1)
+
+
+def read_outputs(head, batch):
+    """Read the same from a trained head."""
+    outputs = head.outputs(batch)
+    return torch.cat([outputs.logits, outputs.attentions], -1)
+
+
+def our_proposals(num_classes):
+    """Build our function from a video to detections."""
+    head = faithful_head('delu', num_classes, streams=(4, 4))
+    head.outputs = lambda batch: DELUOutputs(batch.features[:, :-2], batch.features[:, -2:], None)
+    return partial(detect, head)
+
+
+def public_proposals(clone, num_classes, patches):
+    """Build a function from a video to the detections of their ``multiple_threshold_hamnet``."""
+    patches = [*NEEDED, *patches]
+    load_module(clone / 'utils/wsad_utils.py', patches_of('wsad_utils.py', patches), 'delu_utils')
+    methods = load_module(
+        clone / 'proposal_methods.py', patches_of('proposal_methods.py', patches), 'delu_proposal_methods'
+    )
+
+    def detections(video):
+        outputs = video.outputs[None]
+        attention = outputs[..., -2:].mean(-1, keepdim=True)
+        found = methods.multiple_threshold_hamnet(b'v', dict(cas=outputs[..., :-2], attn=attention))
+        segments = torch.tensor([found['t-start'], found['t-end']], dtype=torch.float64).t()
+        long = segments[:, 1] - segments[:, 0] > 1  # as their test.py does
+        return video.detections(segments[long], *(torch.tensor(found[key])[long] for key in ('label', 'score')))
+
+    return detections
+
+
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('clone', type=Path, help='folder of the public code')
-    clone = parser.parse_args().clone
+    args = parse_args(__doc__)
     report = Report()
-    as_it_is = public_model(clone, PATCHES).DELU(2 * DIM, CLASSES, opt=OPTIONS)
-    module = public_model(clone, [*PATCHES, ADDED])
+    as_it_is = public_model(args.clone, PATCHES).DELU(2 * DIM, CLASSES, opt=OPTIONS)
+    module = public_model(args.clone, [*PATCHES, ADDED])
     compare_added(as_it_is, report)
     compare_losses(module.DELU(2 * DIM, CLASSES, opt=OPTIONS), report)
     compare_steps(module, report)
+    compare_all_proposals(args, report, draw_outputs, read_outputs, our_proposals, public_proposals, REPAIRS)
     report.finish()
 
 

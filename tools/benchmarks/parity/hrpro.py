@@ -1,21 +1,37 @@
-"""Compare ``HRProHead`` with stage 1 of HR-Pro's public code: functions, gradients, and 20 training steps.
+"""Compare ``HRProHead`` with stage 1 of HR-Pro's public code: functions, gradients, 20 training steps, and
+proposals.
 
 Usage: git clone https://github.com/pipixin321/HR-Pro && python tools/benchmarks/parity/hrpro.py HR-Pro
 """
 
-import argparse
+import io
+import json
+from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 
 import numpy as np
 import torch
 from mmaction.structures import ActionDataSample
+from mmengine.config import Config
+from proposals import (
+    CENTRES,
+    CLASSES,
+    Layer,
+    compare_all_proposals,
+    detect,
+    faithful_head,
+    parse_args,
+    patches_of,
+)
 from public_code import Report, difference, load_module, parameter_difference
 
 from fsptal_mm.models import HRProHead
 from fsptal_mm.structures import PointTargets, SnippetBatch
 
-CLASSES, DIM = 5, 32
+DIM = 32
 LENGTHS = (64, 30, 47)
 ARGS = SimpleNamespace(
     dataset='THUMOS14',
@@ -27,6 +43,28 @@ ARGS = SimpleNamespace(
     lambdas=[0, 0.5, 1, 1],
     RAB_args=dict(drop_out=0.0, num_heads=8, dim_feedforward=128, layer_num=2),
 )
+
+
+# What proposals need: no evaluation, no progress bar.
+NEEDED = [
+    ('test.py', 'from log import log_evaluate', 'def log_evaluate(*_): pass'),
+    ('test.py', 'from tqdm import tqdm', 'tqdm = iter'),
+]
+REPAIRS = {
+    'scores at the centres of snippets': [('utils.py', *CENTRES)],
+    'the whole curve scores a run': [('test.py', 'seg_list, cas_temp, score_np', 'seg_list, cas_pred, score_np')],
+    'outer ranges rounded up, runs of point 0 alone kept': [
+        ('utils.py', '[-1] + args._lambda * len_proposal', '[-1] + np.ceil(args._lambda * len_proposal)'),
+        ('utils.py', 'if temp_list.any():', 'if len(temp_list):'),
+    ],
+    'equal runs once': [
+        ('utils.py', 'soft_nms(proposal_dict[class_id],', 'soft_nms(np.unique(proposal_dict[class_id], axis=0),')
+    ],
+    'lengths without + 1': [
+        ('utils.py', 'dets[:, 1] - dets[:, 0] + 1', 'dets[:, 1] - dets[:, 0]'),
+        ('utils.py', 'xx2 - xx1 + 1', 'xx2 - xx1'),
+    ],
+}
 
 
 def public_modules(clone):
@@ -179,10 +217,50 @@ def compare_steps(model_module, report, rng, batch_size, limit):
     report.row('memory after them', difference(head.memory.prototypes, memory), limit)
 
 
+def draw_outputs(logits, actionness):
+    """M of drawn videos."""
+    return torch.cat([logits, -actionness[:, None]], -1)
+
+
+def our_proposals(num_classes):
+    """Build our function from a video to detections."""
+    head = faithful_head('hrpro', num_classes)
+    head.forward = lambda batch: batch.features
+    return partial(detect, head)
+
+
+def public_proposals(clone, num_classes, patches):
+    """Build a function from a video to the detections of their ``S_test``."""
+    patches = [*NEEDED, *patches]
+    load_module(clone / 'utils.py', patches_of('utils.py', patches), 'utils')
+    test = load_module(clone / 'test.py', patches_of('test.py', patches), 'hrpro_test')
+    model = load_module(clone / 'model_S.py', [], 'hrpro_model').S_Model(
+        SimpleNamespace(**vars(ARGS) | dict(num_class=num_classes))
+    )
+    model.encoder, model.classifier = Layer(lambda rows, _: rows.transpose(1, 2)), torch.nn.Identity()
+    constants = Config.fromfile(clone / 'cfgs/thumos_hyp.yaml').to_dict()
+    levels = {name: eval(constants[name], {'np': np}) for name in ('act_thresh_cas', 'act_thresh_agnostic')}
+    constants = SimpleNamespace(**constants | levels)
+
+    def detections(video):
+        length, sec = len(video.outputs), video.sample.grid.snippet_sec
+        item = dict(data=video.outputs[None], vid_label=torch.zeros(1, num_classes), vid_name=['v'],
+                    vid_len=torch.tensor([length]), vid_duration=torch.tensor([length * sec]))  # fmt: skip
+        with TemporaryDirectory() as folder, redirect_stdout(io.StringIO()):
+            args = SimpleNamespace(**vars(constants) | dict(
+                device='cpu', mode='infer', dataset='', seed=0, output_path_s1=folder, num_class=num_classes,
+                frames_per_sec=16 / sec, class_name_lst=range(num_classes)))  # fmt: skip
+            test.S_test(model, args, [item], None, 0, None)
+            found = json.loads((Path(folder) / 'snippet_result_test.json').read_text())['results']['v']
+        segments = np.array([one['segment'] for one in found]) / sec
+        return video.detections(segments, *([one[key] for one in found] for key in ('label', 'score')))
+
+    return detections
+
+
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('clone', type=Path, help='folder of the public code')
-    model_module, utils = public_modules(parser.parse_args().clone)
+    args = parse_args(__doc__)
+    model_module, utils = public_modules(args.clone)
     torch.manual_seed(0)
     report, rng = Report(), np.random.default_rng(0)
     compare_functions(model_module, utils, report, rng)
@@ -190,6 +268,9 @@ def main():
     compare_steps(
         model_module, report, rng, 4, 1e-2
     )  # in the public code, a video sees prototypes that the videos before it have moved
+    compare_all_proposals(
+        args, report, draw_outputs, lambda head, batch: head(batch), our_proposals, public_proposals, REPAIRS
+    )
     report.finish()
 
 

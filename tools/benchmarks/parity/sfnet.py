@@ -1,24 +1,33 @@
-"""Compare ``SFNetHead`` with SF-Net's public code: functions, gradients, growth, and 20 training steps.
+"""Compare ``SFNetHead`` with SF-Net's public code: functions, gradients, growth, 20 training steps,
+and proposals.
 
 Usage: git clone https://github.com/Flowerfan/SF-Net && python tools/benchmarks/parity/sfnet.py SF-Net
 """
 
-import argparse
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import torch
 from mmaction.structures import ActionDataSample
+from proposals import CLASSES, compare_all_proposals, detect, faithful_head, parse_args
 from public_code import Report, difference, gradient, load_module, parameter_difference
 
 from fsptal_mm.models import SFNetGrowth, SFNetHead, VideoSoftmaxLoss
 from fsptal_mm.models.heads.sfnet_head import actionness_loss, frame_loss, largest_of_batch
 from fsptal_mm.structures import PointTargets, SnippetBatch
 
-CLASSES, DIM = 5, 32  # of a stream
+DIM = 32  # of a stream
 LENGTHS = (64, 30, 47)
 ETA = 7
 CUDA = "torch.set_default_tensor_type('torch.cuda.FloatTensor')"
+
+# What proposals need: no evaluation.
+NEEDED = [
+    (CUDA, ''),
+    ('from classificationMAP import getClassificationMAP as cmAP', ''),
+    ('from eval_detection import ANETdetection', ''),
+    ('from eval_frame import FrameDetection', ''),
+]
 
 
 def public_modules(clone):
@@ -195,14 +204,45 @@ def public_loss(public, outputs, labels, ids):
     return total + on_actionness if on_actionness > 0.1 else total
 
 
+def draw_outputs(logits, actionness):
+    """z and a of drawn videos, side by side."""
+    return torch.cat([logits, -actionness[:, None], actionness[:, None] / 4], -1)
+
+
+def read_outputs(head, batch):
+    """Read the same from a trained head."""
+    return torch.cat(head.logits(batch)[-1], -1)
+
+
+def our_proposals(num_classes):
+    """Build our function from a video to detections."""
+    head = faithful_head('sfnet', num_classes)
+    head.logits = lambda batch: [(batch.features[:, :-1], batch.features[:, -1:])]
+    return partial(detect, head)
+
+
+def public_proposals(clone, num_classes, patches):
+    """Build a function from a video to the segments of their ``generate_segment``, with twice the actionness."""
+    load_module(clone / 'utils.py', [], 'utils')
+    public = load_module(clone / 'eval.py', [*NEEDED, *patches], 'sfnet_eval')
+
+    def detections(video):
+        outputs = video.outputs.numpy()
+        segments, _ = public.generate_segment(outputs[:, :num_classes], outputs[:, -1], act_weight=2)
+        labels, start, end, score = np.array(segments).reshape(-1, 4).T
+        return video.detections(np.stack([start, end], 1), labels, score)
+
+    return detections
+
+
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('clone', type=Path, help='folder of the public code')
-    model_module, public = public_modules(parser.parse_args().clone)
+    args = parse_args(__doc__)
+    model_module, public = public_modules(args.clone)
     torch.manual_seed(0)
     report, rng = Report(), np.random.default_rng(0)
     compare_losses(public, report, rng)
     compare_steps(model_module, public, report, rng)
+    compare_all_proposals(args, report, draw_outputs, read_outputs, our_proposals, public_proposals, {})
     report.finish()
 
 
