@@ -185,7 +185,9 @@ def set_nms(model: PointTAL, nms: dict[str, Any]) -> None:
         stage.nms, stage.nms_args = find_nms(nms)
 
 
-def class_names(num_classes: int, sources: dict[str, Sequence[str] | Path | None], file: str | Path) -> tuple[str, ...]:
+def choose_class_names(
+    num_classes: int, sources: dict[str, Sequence[str] | Path | None], file: str | Path
+) -> tuple[str, ...]:
     """Find the names of the classes. All sources that state them must agree.
 
     Args:

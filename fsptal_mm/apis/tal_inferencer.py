@@ -32,7 +32,7 @@ from .feature_extractor import FeatureExtractor
 from .inference_inputs import Inputs, VideoInput, list_inputs
 from .input_pipeline import InputPipeline, ModelInputs
 from .model_loading import (
-    class_names,
+    choose_class_names,
     find_config,
     load_weights,
     local_file,
@@ -328,7 +328,7 @@ class TALInferencer(BaseInferencer):
         config, user = self._reads.dataset.metainfo.get('classes'), self._user_classes
         config, user = (Path(names) if isinstance(names, str) else names for names in (config, user))
         sources = {'the checkpoint': found, 'the config': config, 'the argument classes': user}
-        self.classes = class_names(model.head.num_classes, sources, self._weights)
+        self.classes = choose_class_names(model.head.num_classes, sources, self._weights)
         load_weights(model, checkpoint, self._weights)
 
     def _init_pipeline(self, cfg):

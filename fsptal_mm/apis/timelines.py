@@ -16,10 +16,10 @@ from fsptal_mm.datasets.annotations.records import Annotations
 from fsptal_mm.datasets.videos.reader import VideoReader
 from fsptal_mm.engine.timeline_samples import (
     check_has_timeline,
-    find_videos,
     item_with_ground_truth,
     mined_sample,
     predicted_sample,
+    video_indices,
 )
 from fsptal_mm.evaluation import GroundTruth, index_classes
 from fsptal_mm.evaluation.operating_point import model_digest, read_operating_point
@@ -76,7 +76,7 @@ def timelines_of_model(
     chosen = read_operating_point(checkpoint, digest, dataset.metainfo['classes'])
     model = model.to(get_device()).eval()
     found = {}
-    for index in find_videos(dataset, videos, 'videos'):
+    for index in video_indices(dataset, videos, 'videos'):
         sample = predicted_sample(model, item_with_ground_truth(dataset, index))
         if labelled is not None:
             mined = mined_sample(model, item_with_ground_truth(labelled, index))

@@ -25,7 +25,7 @@ def check_has_timeline(model: torch.nn.Module) -> None:
         raise InputError('PointTAL, whose snippets have scores', field='model', found=type(model).__name__)
 
 
-def find_videos(dataset: BaseDataset, videos: int | Sequence[str], field: str) -> list[int]:
+def video_indices(dataset: BaseDataset, videos: int | Sequence[str], field: str) -> list[int]:
     """Indices of videos in a dataset.
 
     Args:

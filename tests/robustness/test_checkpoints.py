@@ -17,7 +17,7 @@ from nasty import Payload, damaged, more, special_files, spoilt, values
 from torch import nn
 from toy_run import toy_runner
 
-from fsptal_mm.apis.model_loading import class_names, load_weights, state_dict_holder
+from fsptal_mm.apis.model_loading import choose_class_names, load_weights, state_dict_holder
 from fsptal_mm.apis.recognizer import load_recognizer
 from fsptal_mm.engine.resuming import find_latest_checkpoint
 from fsptal_mm.utils.errors import InputError
@@ -68,7 +68,7 @@ def test_strange_class_names(found, tmp_path):
     """Those of a checkpoint are a stranger's: they are names, never the path of a file."""
     (tmp_path / 'classes.txt').write_text('a\nb\n')
     for names in (found, str(tmp_path / 'classes.txt')):
-        result = outcome(class_names, 2, {'the checkpoint': names}, 'epoch_3.pth', names='epoch_3.pth')
+        result = outcome(choose_class_names, 2, {'the checkpoint': names}, 'epoch_3.pth', names='epoch_3.pth')
         assert isinstance(result, InputError) or result == tuple(names)
 
 

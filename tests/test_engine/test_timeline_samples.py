@@ -6,10 +6,10 @@ from tiny_run import make_runner
 
 from fsptal_mm.engine.timeline_samples import (
     check_has_timeline,
-    find_videos,
     item_with_ground_truth,
     mined_sample,
     predicted_sample,
+    video_indices,
 )
 from fsptal_mm.structures import VideoLabels
 from fsptal_mm.utils.errors import InputError
@@ -98,9 +98,9 @@ def test_heads_show_what_they_have(tmp_path, head):
 
 def test_videos_are_found_by_number_and_by_id(runner):
     dataset = runner.train_dataloader.dataset
-    assert [find_videos(dataset, number, 'videos') for number in (2, 99)] == [[0, 1], [0, 1, 2, 3, 4]]
-    assert find_videos(dataset, ['v3', 'v0'], 'videos') == [3, 0]
+    assert [video_indices(dataset, number, 'videos') for number in (2, 99)] == [[0, 1], [0, 1, 2, 3, 4]]
+    assert video_indices(dataset, ['v3', 'v0'], 'videos') == [3, 0]
     with pytest.raises(InputError, match=r"videos: found \['x'\], .* v0, v1"):
-        find_videos(dataset, ['v3', 'x'], 'videos')
+        video_indices(dataset, ['v3', 'x'], 'videos')
     with pytest.raises(InputError, match="model: found 'Linear'"):
         check_has_timeline(torch.nn.Linear(1, 1))

@@ -18,7 +18,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
 
 from fsptal_mm.apis.model_loading import find_config, load_local_checkpoint
-from fsptal_mm.engine.timeline_samples import find_videos, item_with_ground_truth
+from fsptal_mm.engine.timeline_samples import item_with_ground_truth, video_indices
 from fsptal_mm.utils.configs import naming_types
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.visualization import save_figure
@@ -47,7 +47,7 @@ def run_modules(config, checkpoint, video_id):
         dataset = DATASETS.build(config.train_dataloader.dataset | dict(pipeline=pipeline))
         model = MODELS.build(config.model).eval()
     load_local_checkpoint(model, checkpoint, dataset)
-    (index,) = find_videos(dataset, [video_id], '--video')
+    (index,) = video_indices(dataset, [video_id], '--video')
     data = pseudo_collate([item_with_ground_truth(dataset, index)])
     (sample,) = data['data_samples']
     batch = model.embed(model.data_preprocessor(data)['inputs'], [sample])

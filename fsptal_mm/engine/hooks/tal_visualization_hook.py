@@ -10,7 +10,7 @@ from mmengine.runner import Runner
 from fsptal_mm.utils.errors import InputError, check_numbers
 from fsptal_mm.visualization import TALVisualizer
 
-from ..timeline_samples import check_has_timeline, find_videos, item_with_ground_truth, mined_sample, predicted_sample
+from ..timeline_samples import check_has_timeline, item_with_ground_truth, mined_sample, predicted_sample, video_indices
 from ..unwrapping import unwrapped_model
 
 _SEPARATORS = str.maketrans('/\\', '__')  # a video id may name a folder, the name of an image may not
@@ -65,9 +65,9 @@ class TALVisualizationHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Find the videos before time is spent."""
-        find_videos(runner.train_dataloader.dataset, self.train_videos, 'train_videos')
+        video_indices(runner.train_dataloader.dataset, self.train_videos, 'train_videos')
         if runner.val_loop is not None:
-            find_videos(runner.val_dataloader.dataset, self.val_videos, 'val_videos')
+            video_indices(runner.val_dataloader.dataset, self.val_videos, 'val_videos')
 
     @master_only
     def after_train_epoch(self, runner: Runner) -> None:
@@ -85,7 +85,7 @@ class TALVisualizationHook(Hook):
     @staticmethod
     def _draw(runner, split, look_at, videos, epoch):
         dataset = getattr(runner, f'{split}_dataloader').dataset
-        for index in find_videos(dataset, videos, f'{split}_videos'):
+        for index in video_indices(dataset, videos, f'{split}_videos'):
             sample = look_at(unwrapped_model(runner), item_with_ground_truth(dataset, index))
             name = f'{split}_{sample.video_id.translate(_SEPARATORS)}'
             runner.visualizer.add_datasample(name, None, sample, step=epoch)
