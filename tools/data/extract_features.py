@@ -125,12 +125,14 @@ def run(extractor, videos, out, num_workers):
     """Extract the features and write them; return the errors of the videos that could not be read."""
     sizes = {str(path): path.stat().st_size if path.is_file() else 0 for path in videos.values()}
     names = {str(path): name for name, path in videos.items()}
-    done_bytes, done, errors = dict.fromkeys(sizes, 0.0), 0, []
+    shares, done_bytes, done, errors = dict.fromkeys(sizes, 0.0), 0.0, 0, []
     with VideoProgress('Extraction', len(videos), sum(sizes.values())) as progress:
 
         def show(path, share):
-            done_bytes[path] = share * sizes[path]
-            progress.update(done, sum(done_bytes.values()))
+            nonlocal done_bytes
+            done_bytes += (share - shares[path]) * sizes[path]
+            shares[path] = share
+            progress.update(done, done_bytes)
 
         for done, result in enumerate(extractor.extract_all(sizes, num_workers, show), 1):
             show(result.path, 1.0)
