@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from mmengine.fileio import LocalBackend
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import MMLogger
 from toy_run import toy_runner
@@ -51,6 +52,27 @@ def test_a_run_that_dies_while_saving_keeps_what_it_had(tmp_path, monkeypatch, k
     toy_runner(tmp_path, 'third', 3, resume=True, default_hooks=keep(kept)).train()
     assert names(tmp_path) == [*['epoch_2.pth', 'epoch_3.pth'][-kept:], 'last_checkpoint']
     assert (tmp_path / 'last_checkpoint').read_text() == str(tmp_path / 'epoch_3.pth')
+
+
+def test_a_resume_deletes_what_a_run_that_died_meanwhile_has_not(tmp_path, monkeypatch):
+    toy_runner(tmp_path, 'first', 2, default_hooks=keep(2)).train()
+
+    def die(self, filepath):
+        raise KilledError
+
+    monkeypatch.setattr(LocalBackend, 'remove', die)  # the new checkpoint is written, the outdated one is not deleted
+    with pytest.raises(KilledError):
+        toy_runner(tmp_path, 'second', 4, resume=True, default_hooks=keep(2)).train()
+    monkeypatch.undo()
+    assert names(tmp_path) == ['epoch_1.pth', 'epoch_2.pth', 'epoch_3.pth', 'last_checkpoint']
+    elsewhere = tmp_path / 'elsewhere'
+    elsewhere.mkdir()
+    (elsewhere / 'epoch_1.pth').write_bytes(b'of another run')
+    load_from = str(tmp_path / 'epoch_3.pth')
+    toy_runner(elsewhere, 'other', 3, resume=True, load_from=load_from, default_hooks=keep(2)).train()
+    assert (elsewhere / 'epoch_1.pth').exists()
+    toy_runner(tmp_path, 'third', 4, resume=True, default_hooks=keep(2)).train()
+    assert names(tmp_path) == ['epoch_3.pth', 'epoch_4.pth', 'last_checkpoint']
 
 
 def test_the_best_checkpoint_goes_only_when_a_better_one_is_there(tmp_path, monkeypatch):

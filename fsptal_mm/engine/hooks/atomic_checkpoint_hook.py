@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 
 from mmaction.registry import HOOKS
+from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
@@ -14,6 +16,7 @@ from fsptal_mm.utils.writing import atomic_write
 from ..resuming import check_progress, find_latest_checkpoint
 
 _BACKEND = 'fsptal_mm.atomic'
+_OUTDATED = 'outdated_step'  # in the meta of a checkpoint
 
 
 @register_backend(_BACKEND)
@@ -59,13 +62,16 @@ class AtomicCheckpointHook(CheckpointHook):
     """mmengine's ``CheckpointHook``, with its arguments, for runs that may be killed or fill the disk.
 
     - Local checkpoints are written under another name and moved. mmengine writes into the file itself.
-    - The oldest (or so far best) checkpoint is deleted after the new one is written. mmengine deletes it before.
+    - The oldest (or so far best) checkpoint is deleted after the new one is written. mmengine deletes it before. If a
+      run is killed between the two, its resume deletes the oldest one.
     - ``resume=True`` without ``load_from`` takes the newest checkpoint that can be read, with a warning if that is not
       the one that ``last_checkpoint`` names. mmengine takes whatever is named there.
     - A resume from a file that no training saved is refused.
 
     Checkpoints on other storage (``out_dir='s3://...'``), and those with ``backend_args``, are left to mmengine.
     """
+
+    _outdated_step = None  # number of the checkpoint that the resumed one replaced
 
     def before_run(self, runner: Runner) -> None:
         """Choose the checkpoint of a resume without a file.
@@ -84,15 +90,23 @@ class AtomicCheckpointHook(CheckpointHook):
         """
         if runner._resume:
             check_progress(checkpoint, runner._load_from)
+            self._outdated_step = checkpoint['meta'].get(_OUTDATED)
 
     def before_train(self, runner: Runner) -> None:
-        """Choose how files are written; then as in mmengine."""
+        """Choose how files are written; then as in mmengine. Finish what a killed run has not deleted."""
         is_local = '://' not in str(self.out_dir or runner.work_dir)
         if is_local and self.backend_args is None and self.file_client_args is None:
             self.backend_args = dict(backend=_BACKEND)
         super().before_train(runner)
+        # A number, never a path from a checkpoint, and only beside the checkpoint that is resumed.
+        if isinstance(self._outdated_step, int) and isinstance(self.file_backend, AtomicLocalBackend):
+            outdated = Path(self.out_dir, self.filename_tmpl.format(self._outdated_step))
+            if outdated.parent.samefile(Path(runner._load_from).parent) and is_main_process():
+                outdated.unlink(missing_ok=True)
 
     def _save_checkpoint_with_step(self, runner, step, meta):
+        if 0 < self.max_keep_ckpts == len(self.keep_ckpt_ids) and self.keep_ckpt_ids[-1] != step:
+            meta = dict(meta, **{_OUTDATED: self.keep_ckpt_ids[0]})
         with self._deleting_afterwards():
             super()._save_checkpoint_with_step(runner, step, meta)
 
