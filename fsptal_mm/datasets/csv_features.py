@@ -7,8 +7,9 @@ import numpy as np
 
 
 def read_csv(text: str) -> np.ndarray:
-    """Read csv with a row per snippet: columns between commas, semicolons, tabs or spaces; commas of decimals are read.
+    """Read the features of a csv file, one row per snippet.
 
+    Columns are separated by commas, semicolons, tabs or spaces; beside semicolons and tabs, decimals may have a comma.
     A first row is a header if it has a text or counts the columns. Empty columns at the end are left out.
 
     Args:

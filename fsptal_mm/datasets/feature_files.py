@@ -190,11 +190,8 @@ def _known_file(path, video):
         near = (known_file(f'{path.with_suffix("")}{suffix}') for suffix in (*FEATURE_SUFFIXES, *_CONVERTED))
         other = next(filter(os.path.isfile, near), None)
         if other is not None:
-            way = (
-                f'{_CONVERTER} converts'
-                if other.suffix in _CONVERTED
-                else f"suffix='{other.suffix}' of the dataset reads"
-            )
+            to_convert = other.suffix in _CONVERTED
+            way = f'{_CONVERTER} converts' if to_convert else f"with suffix='{other.suffix}', the dataset reads"
             raise InputError(f'a feature file; {way} {other.name}', file=path, video=video, found='no such file')
     return regular_file(path, 'a feature file', video=video)
 
