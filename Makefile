@@ -59,7 +59,7 @@ test-full: $(FULL_VENV)/.installed
 
 # Kills at random moments and damaged files at full count; `make test-all` runs a short choice of them.
 robustness: venv
-	FSPTAL_ROBUSTNESS=full $(PYTEST) -m 'not full' tests/robustness
+	FSPTAL_ROBUSTNESS=full $(PYTEST) --timeout 0 -m 'not full' tests/robustness
 
 lint: venv
 	$(VENV)/bin/ruff check

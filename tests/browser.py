@@ -6,6 +6,8 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
+ANSWER_SEC = 180  # a browser that hangs does not answer a command; no script of a test may run as long
+
 
 @pytest.fixture(scope='module')
 def browser():
@@ -24,4 +26,6 @@ def open_browser(chromium, driver):
     for argument in ('--headless=new', '--no-sandbox', '--disable-dev-shm-usage', '--window-size=1280,900'):
         options.add_argument(argument)
     options.set_capability('goog:loggingPrefs', {'browser': 'ALL'})
-    return webdriver.Chrome(options=options, service=Service(driver))
+    opened = webdriver.Chrome(options=options, service=Service(driver))
+    opened.command_executor.client_config.timeout = ANSWER_SEC  # selenium's own default is to wait for ever
+    return opened
