@@ -75,13 +75,15 @@ _OF_RUNS = ('epoch_*.pth', 'iter_*.pth', 'last_checkpoint', '*/vis_data')  # wha
 
 
 def print_best(predictions, count):
-    """Print the best detections of every video as a table."""
+    """Print the best detections of every video as a table, and how many more there are."""
     table = Table('video', 'start (s)', 'end (s)', 'label', 'score')
     for video_id, detections in predictions.items():
         for start_sec, end_sec, label, score in detections[:count]:
             table.add_row(video_id, f'{start_sec:.2f}', f'{end_sec:.2f}', label, f'{score:.3f}')
         if not detections:
             table.add_row(video_id, 'nothing found')
+        elif len(detections) > count:
+            table.add_row(video_id, f'{len(detections) - count} more')
     Console().print(table)
 
 

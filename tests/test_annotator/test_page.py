@@ -195,6 +195,13 @@ def test_from_video_to_video_with_the_progress(page, serve, video_folder, tmp_pa
     assert page.errors() == []
 
 
+def test_a_video_that_is_done_without_a_point_is_told(page, serve, video_folder):
+    page.open(serve(find_videos([video_folder])[0]))
+    page.press(Keys.ENTER)
+    told = "return document.getElementById('flash').textContent;"
+    page.until(lambda: page.browser.execute_script(told) == 'a is done, without a point')
+
+
 # Chromium sometimes reports the frame that was shown last before a video was opened anew.
 REPORT_AN_OLD_FRAME = """
 const video = document.getElementById('video');

@@ -369,7 +369,8 @@ def test_demo_reports_and_keeps(partly_broken, folder, tmp_path, capsys):
     assert status(*model, partly_broken, *options) == 1
     printed = capsys.readouterr().out.splitlines()
     assert sum(line.startswith('error: ') for line in printed) == 3
-    assert sum('good ' in line for line in printed) == 2
+    assert sum('good ' in line for line in printed) == 3
+    assert sum('2 more' in line for line in printed) == 1
     assert len(read_results(tmp_path / 'out/results.json')['good']['labels']) == 4
     assert (tmp_path / 'out/timelines/good.png').is_file()
     assert status(*model, folder / 'features') == 0

@@ -93,7 +93,11 @@ def test_the_tool(tmp_path, capsys):
     names = sorted(path.relative_to(tmp_path / 'out').as_posix() for path in (tmp_path / 'out').rglob('*.*'))
     assert names == ['via_project.json', 'w.eaf', 'w.srt', 'w.vtt', 'x/v.eaf', 'x/v.srt', 'x/v.vtt']
     assert 'w.mp4' in (tmp_path / 'out/w.eaf').read_text()
-    assert '6 detections in 2 videos' in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert '6 detections in 2 videos' in printed
+    assert '--videos' not in printed
+    tool.main([*arguments, '--format', 'elan'])  # the document opens without its video
+    assert '--videos was not given' in capsys.readouterr().out
     (tmp_path / 'classes.txt').write_text('run\n')
     with pytest.raises(InputError, match=r'--classes: .*jump'):
         tool.main([*arguments, '--format', 'via', '--classes', str(tmp_path / 'classes.txt')])

@@ -68,6 +68,8 @@ def main(argv=None):
         written += 1
     count = sum(len(found['labels']) for found in chosen.values())
     print(f'{args.out_dir}: {written} files, {count} detections in {len(chosen)} videos')
+    if not args.videos and {'via', 'elan'} & set(args.format):
+        print('The files of VIA and ELAN name no video file, since --videos was not given.')
 
 
 if __name__ == '__main__':

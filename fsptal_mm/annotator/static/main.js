@@ -253,10 +253,15 @@ class Page {
 
   finish() {
     if (!this.state) return;
+    const empty = !this.points.length;
+    const { video } = this;
     this.setDone(true);
     if (this.overview.videos.every((video) => this.isDone(video))) {
       panels.flash('all videos are done: Export writes the labels', '#ffffff');
-    } else this.go(1, true);
+    } else {
+      this.go(1, true);
+      if (empty) panels.flash(`${video} is done, without a point`, '#ffffff');
+    }
   }
 
   togglePlay() {
