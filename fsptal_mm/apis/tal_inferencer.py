@@ -43,6 +43,8 @@ from .model_loading import (
 )
 from .timelines import read_frames
 
+_TIMELINE_SHARE = 0.1  # of the time of a video that is copied, too: a timeline needs a few of its frames only
+
 
 @INFERENCERS.register_module()
 class TALInferencer(BaseInferencer):
@@ -255,26 +257,35 @@ class TALInferencer(BaseInferencer):
         paths = []
         silent = not (self.show_progress and (timeline or annotate))
         with VideoProgress('Pictures', len(preds), disable=silent) as progress:
-            for done, (video, sample) in enumerate(zip(inputs, preds), 1):
-                for draw in [self._draw_timeline] * timeline + [self._annotate] * (annotate and video.is_video):
+            for index, (video, sample) in enumerate(zip(inputs, preds)):
+                copy = annotate and video.is_video
+                middle = index + timeline * (_TIMELINE_SHARE if copy else 1)
+                draws = [(self._draw_timeline, index, middle)] * timeline + [(self._annotate, middle, index + 1)] * copy
+                for draw, start, end in draws:
+
+                    def show(share, index=index, start=start, end=end):
+                        progress.update(index, start + share * (end - start))
+
                     try:
-                        paths.append(draw(video, sample, out_dir))
+                        paths.append(draw(video, sample, out_dir, show))
                     except InputError as error:
                         if failures is None:
                             raise video.naming(error) from error
                         failures.append(video.naming(error))
-                progress.update(done)
+                progress.update(index + 1)
         return paths
 
-    def _draw_timeline(self, video, sample, out_dir):
-        frames = read_frames(self._open(video), sample.duration_sec) if video.is_video else None
+    def _draw_timeline(self, video, sample, out_dir, on_progress):
+        frames = read_frames(self._open(video), sample.duration_sec, on_progress) if video.is_video else None
         tracks = (ModelTrack(proposals=sample.detections),)
         shown = Timeline(video.video_id, sample.duration_sec, self.classes, tracks=tracks, frames=frames)
         return visualization.draw_timeline(path_below(Path(out_dir, 'timelines'), video.video_id, '.png'), shown)
 
-    def _annotate(self, video, sample, out_dir):
+    def _annotate(self, video, sample, out_dir, on_progress):
         path = path_below(Path(out_dir, 'videos'), video.video_id, '.mp4')
-        return visualization.annotate_video(self._open(video), path, sample.detections, self.classes)
+        return visualization.annotate_video(
+            self._open(video), path, sample.detections, self.classes, on_progress=on_progress
+        )
 
     def postprocess(
         self, preds: Sequence[ActionDataSample], visualization: list[str], return_datasample: bool = False

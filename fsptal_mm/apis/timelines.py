@@ -1,6 +1,6 @@
 """Timelines of a checkpoint or of results files, with frames of the video."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -173,12 +173,15 @@ def join_tracks(first: Timeline, *others: Timeline) -> Timeline:
     return replace(first, tracks=tuple(track for timeline in (first, *others) for track in timeline.tracks))
 
 
-def read_frames(video: VideoReader, duration_sec: float) -> FrameStrip:
+def read_frames(
+    video: VideoReader, duration_sec: float, on_progress: Callable[[float], object] | None = None
+) -> FrameStrip:
     """Read the frames of a video that a timeline shows as a strip.
 
     Args:
         video (VideoReader): The video.
         duration_sec: Duration that the timeline shows.
+        on_progress: Function that is called after every frame with the share of the frames that is done, 0 to 1.
 
     Returns:
         FrameStrip: As many frames as fit beside one another, evenly spread.
@@ -191,9 +194,10 @@ def read_frames(video: VideoReader, duration_sec: float) -> FrameStrip:
     count = max(1, round(visualization.axis_width_in(duration_sec) / (_FRAME_IN * width / height)))
     times_sec = (np.arange(count) + 0.5) * duration_sec / count
     size = (round(_FRAME_PX * width / height), _FRAME_PX)
-    images = [
-        cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
-        for index in video.index_at(times_sec)
-        for frame in video.frames([index])
-    ]
+    images = []
+    for index in video.index_at(times_sec):
+        (frame,) = video.frames([index])
+        images.append(cv2.resize(frame, size, interpolation=cv2.INTER_AREA))
+        if on_progress:
+            on_progress(len(images) / count)
     return FrameStrip(times_sec, images)

@@ -1,6 +1,6 @@
 """Annotated video: a copy with the detections drawn on its frames, which any browser plays."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
@@ -29,7 +29,12 @@ _QUALITY = {'crf': '21', 'preset': 'veryfast'}  # options of libx264: nearly no 
 
 
 def annotate_video(
-    video: Any, path: str | Path, detections: Instances, classes: Sequence[str], min_share: float = 0.5
+    video: Any,
+    path: str | Path,
+    detections: Instances,
+    classes: Sequence[str],
+    min_share: float = 0.5,
+    on_progress: Callable[[float], object] | None = None,
 ) -> str:
     """Copy a video, with the labels and scores of the detections at each frame, and all detections in a strip below.
 
@@ -43,6 +48,7 @@ def annotate_video(
         classes (Sequence[str]): Names in the order of the indices; the index of a class decides its colour.
         min_share: Detections with a score below this share of the best score are left out, since weak detections lie
             nearly everywhere.
+        on_progress: Function that is called now and then with the share of the frames that is done, 0 to 1.
 
     Returns:
         str: ``path``.
@@ -58,13 +64,13 @@ def annotate_video(
         raise InputError('a PyAV whose FFmpeg has libx264, as the packages of PyAV on PyPI', file=path)
     with atomic_path(path, path.suffix) as temporary:  # the suffix tells PyAV the container
         try:
-            _write_frames(temporary, video, shown, classes)
+            _write_frames(temporary, video, shown, classes, on_progress or (lambda _: None))
         except FFmpegError as error:  # for example, the disk is full
             raise OSError(error.errno, error.strerror, temporary) from error
     return str(path)
 
 
-def _write_frames(path, video, detections, classes):
+def _write_frames(path, video, detections, classes, on_progress):
     with av.open(str(path), 'w', options={'movflags': 'faststart'}) as container:
         stream = container.add_stream('libx264', rate=Fraction(video.mean_fps).limit_denominator(1001))
         stream.pix_fmt, stream.options = 'yuv420p', _QUALITY
@@ -80,6 +86,7 @@ def _write_frames(path, video, detections, classes):
                 frame.pts = round(video.start_sec[number] * _TICKS_PER_SEC)
                 frame.time_base = stream.codec_context.time_base
                 container.mux(stream.encode(frame))
+            on_progress(numbers.stop / len(video))
         container.mux(stream.encode())
 
 

@@ -1,7 +1,10 @@
 import copy
 import csv
+import itertools
 import json
 import os
+import re
+from types import SimpleNamespace
 from typing import ClassVar
 
 import h5py
@@ -14,13 +17,17 @@ from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from refusals import refused
+from tiny_videos import write_video
 from tool_modules import load_tool, run_script
 
 from fsptal_mm.apis import TALInferencer
+from fsptal_mm.apis.inference_inputs import VideoInput
 from fsptal_mm.apis.input_pipeline import ModelInputs
 from fsptal_mm.datasets.feature_settings import SIDE_FILE, keep_settings
 from fsptal_mm.datasets.synthetic import generator
 from fsptal_mm.evaluation import read_results
+from fsptal_mm.structures import Instances
+from fsptal_mm.utils import progress
 
 NMS = dict(type='nms', iou_threshold=0.1)
 
@@ -409,6 +416,21 @@ def test_a_picture_that_cannot_be_made_takes_nothing_from_the_others(folder, inf
     assert [failure.video for failure in result['failures']] == ['first']
     assert 'first.png' in str(result['failures'][0])
     assert (tmp_path / 'results.json').is_file()
+
+
+def test_pictures_of_one_video_say_how_far_they_are(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv('FORCE_COLOR', raising=False)  # to rich, it means a terminal
+    monkeypatch.setattr(progress, 'time', SimpleNamespace(monotonic=itertools.count(0, 10).__next__))  # all is slow
+    drawer = object.__new__(TALInferencer)
+    drawer.classes, drawer.show_progress, drawer._allow_damaged = ('a',), True, False
+    video = VideoInput('clip', (str(write_video(tmp_path / 'clip.mp4', 4.0)),))
+    sample = SimpleNamespace(duration_sec=4.0, detections=Instances.of_video([[0, 1]], [0], [0.5]))
+    drawer.visualize([video], [sample], out_dir=tmp_path / 'out', timeline=True, annotate=True)
+    lines = capsys.readouterr().out.splitlines()
+    shares = [int(re.fullmatch(r'Pictures: (\d+)%, 0/1 videos, .* left', line)[1]) for line in lines]
+    assert shares == sorted(shares)
+    assert sum(share < 10 for share in shares) > 2  # while the frames of the timeline are read
+    assert sum(10 < share < 100 for share in shares) > 2  # while the video is copied
 
 
 @pytest.mark.parametrize('left', ['epoch_3.pth', 'last_checkpoint', '20260101_000000/vis_data/config.py'])

@@ -1,11 +1,15 @@
 """The whole way: configs, checkpoints, results and videos to pictures."""
 
+import itertools
 import json
+from types import SimpleNamespace
 
 import pytest
 from small_sets import save_untrained, small_config
 from tiny_videos import write_video
 from tool_modules import load_tool
+
+from fsptal_mm.utils import progress
 
 tool = load_tool('analysis_tools/plot_timeline')
 
@@ -74,6 +78,18 @@ def test_results_files_alone_with_frames(tmp_path, capsys):
     clip, lost = ((tmp_path / f'{name}.svg').read_text() for name in ('clip', 'lost'))
     assert ('>frames<' in clip, '>frames<' in lost) == (True, False)
     assert all('>proposals wave<' in text for text in (clip, lost))
+
+
+def test_the_frames_of_one_video_say_how_far_they_are(drawn, tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv('FORCE_COLOR', raising=False)  # to rich, it means a terminal
+    monkeypatch.setattr(progress, 'time', SimpleNamespace(monotonic=itertools.count(0, 10).__next__))  # all is slow
+    (tmp_path / 'a.json').write_text('{"results": {"clip": [{"label": "wave", "segment": [1, 3], "score": 0.5}]}}')
+    write_video(tmp_path / 'clip.mp4', 4.0)
+    tool.main(['--results', str(tmp_path / 'a.json'), '--video-dir', str(tmp_path)])
+    *lines, path = capsys.readouterr().out.splitlines()
+    assert len(lines) > 2
+    assert all(line.startswith('Pictures: ') for line in lines)
+    assert path == 'work_dirs/timelines/clip.png'
 
 
 def test_results_of_several_methods_are_lanes_below_the_ground_truth(drawn, tmp_path):

@@ -94,6 +94,7 @@ from fsptal_mm.datasets.videos.reader import find_video_file, open_video
 from fsptal_mm.evaluation import read_results
 from fsptal_mm.utils.configs import merge_options, read_options
 from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.progress import VideoProgress
 from fsptal_mm.visualization import SUFFIXES, draw_timeline
 
 
@@ -126,14 +127,22 @@ def main(argv=None):
         timelines = collect(args)
         if len(timelines) > 1 and '{video}' not in args.out:
             raise InputError("'{video}' in the path, since there are several videos", field='--out', found=args.out)
-        for video_id, timeline in timelines.items():
-            file = args.video_dir and find_video_file(args.video_dir, video_id)
-            if file:
-                timeline = replace(timeline, frames=read_frames(open_video(file), timeline.duration_sec))
-            elif args.video_dir:
-                print(f'{args.video_dir}: no video file of {video_id}, so there are no frames', file=sys.stderr)
-            path = args.out.replace('{video}', video_id)
-            print(draw_timeline(path, timeline, max_classes=args.max_classes, max_proposals=args.max_proposals))
+        with VideoProgress('Pictures', len(timelines)) as progress:
+            for index, (video_id, timeline) in enumerate(timelines.items()):
+                file = args.video_dir and find_video_file(args.video_dir, video_id)
+                if file:
+
+                    def show(share, index=index):
+                        progress.update(index, index + share)
+
+                    frames = read_frames(open_video(file), timeline.duration_sec, show)
+                    timeline = replace(timeline, frames=frames)
+                elif args.video_dir:
+                    print(f'{args.video_dir}: no video file of {video_id}, so there are no frames', file=sys.stderr)
+                path = args.out.replace('{video}', video_id)
+                limits = dict(max_classes=args.max_classes, max_proposals=args.max_proposals)
+                progress.print(draw_timeline(path, timeline, **limits))
+                progress.update(index + 1)
     except InputError as error:
         sys.exit(f'error: {error}')
 
