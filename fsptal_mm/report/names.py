@@ -27,6 +27,8 @@ _NAMES = {
     'point/recall': 'recall of points',
     'mining/labelled_share': 'share of labelled snippets',
     'mining/segments': 'mined segments',
+    'refinement/pseudo_segments': 'pseudo segments of stage 2',
+    'refinement/proposals': 'proposals of training videos for stage 2',
     'analysis/segment_tiou': 'tIoU of the mined segments',
     'analysis/pseudo_segment_tiou': 'tIoU of the pseudo segments of stage 2',
 }

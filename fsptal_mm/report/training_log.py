@@ -11,6 +11,7 @@ import numpy as np
 
 MAX_POINTS = 500  # largest number of points of a curve: the width of a chart shows no more
 _NO_MEASURES = {'step', 'epoch', 'iter', 'lr', 'time', 'data_time', 'memory'}  # keys of a log that are no measures
+_OF_MINING = ('mining/', 'refinement/', 'analysis/')  # beginnings of keys of mining passes
 
 
 @dataclass
@@ -21,7 +22,8 @@ class TrainingLog:
         unit: Unit of x: ``'epoch'`` or ``'iteration'``.
         losses: Losses: in epochs, means over the logged iterations of an epoch.
         measures: Measures of validation, as fractions.
-        mining: Measures of the mining passes, ``mining/...`` and ``analysis/...``; x is the number of epochs done.
+        mining: Measures of the mining passes, ``mining/...``, ``refinement/...`` and ``analysis/...``; x is the number
+            of epochs done.
         broken_lines: Lines that cannot be read, as ``file:line``.
     """
 
@@ -110,7 +112,7 @@ def read_training_log(files: Sequence[Path]) -> TrainingLog:
         _add_means(log.losses, losses, x_of)
         for entry in others:
             for key in [key for key in entry if key not in _NO_MEASURES]:
-                kind = log.mining if key.startswith(('mining/', 'analysis/')) else log.measures
+                kind = log.mining if key.startswith(_OF_MINING) else log.measures
                 # The log has the prefix of TALMetric before its measures; results files have none.
                 kind.setdefault(key.removeprefix('tal/'), {})[entry['step']] = entry[key]
     return log

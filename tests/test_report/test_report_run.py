@@ -70,6 +70,14 @@ def test_losses_are_means_of_epochs_and_measures_stay_as_logged(folder):
     assert thin(log.losses['loss']) == ([1, 2, 3], [3.0, 1.0, None])
 
 
+def test_counts_of_the_second_stage_are_no_measures_of_validation(folder):
+    with open(folder / '20260101_000000/vis_data/scalars.json', 'a') as file:
+        file.write('{"refinement/proposals": 240, "refinement/pseudo_segments": 8, "step": 3}\n')
+    log = read_run(folder, 'run').log
+    assert (log.mining['refinement/proposals'], log.mining['refinement/pseudo_segments']) == ({3: 240}, {3: 8})
+    assert log.last_measures() == (2, {'mAP@0.1-0.7': 0.25, 'mAP@0.5': 0.2, 'mAP@0.6': 0.1})
+
+
 def test_a_later_start_replaces_what_it_trained_again(folder):
     for start, epochs in (('20260102_000000', [2, 3]), ('20260103_000000', [4])):
         (folder / start / 'vis_data').mkdir(parents=True)
@@ -154,7 +162,17 @@ def test_other_points_are_another_test_set(folder, tmp_path):
 
 
 @pytest.mark.parametrize(
-    'key', ['loss_background', 'loss_of_my_own', 'mining/mined_action', 'analysis/my_precision', 'point/mAP', 'mAP@0.5']
+    'key',
+    [
+        'loss_background',
+        'loss_of_my_own',
+        'mining/mined_action',
+        'refinement/pseudo_segments',
+        'refinement/proposals',
+        'analysis/my_precision',
+        'point/mAP',
+        'mAP@0.5',
+    ],
 )
 def test_no_raw_key_where_people_read(key):
     assert not set('_/@') & set(readable(key))
