@@ -22,9 +22,11 @@ def checkpoints(config, tmp_path):
     return [save_untrained(config, tmp_path / f'epoch_{seed}.pth', seed) for seed in (0, 1)]
 
 
-def test_rows_of_checkpoints(config, checkpoints):
+def test_rows_of_checkpoints(config, checkpoints, capsys):
     rows = tool.rank(config, checkpoints, points_only=False)
     assert list(rows) == checkpoints
+    counted = [line for line in capsys.readouterr().err.splitlines() if line.startswith('checkpoint ')]
+    assert counted == [f'checkpoint {number} of 2: {path}' for number, path in enumerate(checkpoints, 1)]
     for row in rows.values():
         assert list(row) == ['point/mAP', 'held-out mAP (analysis)', 'test mAP (analysis)']
         assert all(0 < value < 1 for value in row.values())

@@ -83,7 +83,7 @@ def run_metrics(model, loader, evaluators, found=None):
 
 
 def rank(config, checkpoints, points_only, found=None):
-    """Evaluate every checkpoint.
+    """Evaluate every checkpoint, and print to stderr which one it is.
 
     Args:
         config (Config): Config of the experiment.
@@ -105,7 +105,8 @@ def rank(config, checkpoints, points_only, found=None):
     held_out = Runner.build_dataloader({**(config.get('val_dataloader') or config.test_dataloader), 'dataset': dataset})
     test = None if points_only else Runner.build_dataloader(config.test_dataloader)
     rows = {}
-    for path in checkpoints:
+    for number, path in enumerate(checkpoints, 1):
+        print(f'checkpoint {number} of {len(checkpoints)}: {path}', file=sys.stderr, flush=True)
         datasets = (loader.dataset for loader in (held_out, test) if loader is not None)
         check_same_fold(config.train_dataloader.dataset, load_local_checkpoint(model, path, *datasets), path)
         pairs = []
