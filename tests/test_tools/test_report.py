@@ -32,7 +32,9 @@ def test_a_real_run(tool, tmp_path, capsys):
     capsys.readouterr()
     out = tmp_path / 'new/report.html'
     tool.main([str(tmp_path / 'work'), '-o', str(out), '--videos', '2'])
-    assert len(capsys.readouterr().out.splitlines()) == 2, 'nothing is missing: the result, and the file'
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2, 'nothing is missing: the result, and the file'
+    assert lines[-1] == f'{out} written'
     [text] = re.findall(r'<script type="application/json" id="content">(.*?)</script>', out.read_text(), re.DOTALL)
     content = json.loads(text)
     curves = {chart['title']: chart['series'][0] for chart in content['charts']}
@@ -42,6 +44,8 @@ def test_a_real_run(tool, tmp_path, capsys):
     assert curves['mAP at tIoU 0.1-0.7']['y'][-1] == pytest.approx(100 * measures['mAP@0.1-0.7'])
     assert f'data-key="mAP@0.1-0.7">{100 * measures["mAP@0.1-0.7"]:.1f}</td>' in out.read_text()
     assert [video['kind'] for video in content['timelines'][0]['videos']] == ['best'] * 2 + ['worst'] * 2
+    tool.main([str(tmp_path / 'work'), '-o', str(out), '--videos', '0'])
+    assert capsys.readouterr().out.splitlines()[-1] == f'{out} replaced'
 
 
 @pytest.mark.parametrize(

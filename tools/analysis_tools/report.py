@@ -69,6 +69,7 @@ def main(argv=None):
     try:
         names, options = run_names(args.work_dirs), read_options(args.cfg_options)
         runs = [read_run(folder, name, options) for folder, name in zip(args.work_dirs, names)]
+        replaces = Path(args.out).exists()
         write_report(args.out, runs, published_figures(runs), args.videos)
     except InputError as error:
         sys.exit(f'error: {error}')
@@ -77,7 +78,7 @@ def main(argv=None):
             print(f'{run.name}: {sentence}')
     for run in runs:
         print(f'{run.name}: {run.headline}')
-    print(f'{args.out} written')
+    print(args.out, 'replaced' if replaces else 'written')
 
 
 if __name__ == '__main__':
