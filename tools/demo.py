@@ -129,7 +129,8 @@ def main(argv=None):
         sys.exit(f'error: {error}')
     print_best(result['predictions'], args.show)
     if args.score_threshold is None and inferencer.operating_point is not None:
-        print(f'operating point, measured by held-out points: {inferencer.operating_point.overall}')
+        chosen = inferencer.operating_point
+        print(f'operating point, measured by {chosen.measured_by}: {chosen.overall}')
     if result['predictions']:
         print(f'written to {Path(args.out_dir)}: results.json, results.csv', *result['visualization'], sep='\n  ')
     for failure in result['failures']:

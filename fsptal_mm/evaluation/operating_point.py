@@ -91,12 +91,19 @@ class OperatingPoint:
         by_class: Threshold of each class by its name, in the order of the checkpoint.
         model: Digest of the model in the config, see :func:`model_digest`. Thresholds do not fit another model or NMS.
         num_videos: Number of held-out videos with a point.
+        chosen_with: The checkpoint that it was chosen with, if it is stored beside another one; else empty.
     """
 
     overall: Threshold
     by_class: Mapping[str, Threshold]
     model: str
     num_videos: int
+    chosen_with: str = ''
+
+    @property
+    def measured_by(self) -> str:
+        """Words that say what precision and recall were measured by."""
+        return 'held-out points' + (f' with {self.chosen_with}, not with this checkpoint' if self.chosen_with else '')
 
     @property
     def scores(self) -> np.ndarray:
@@ -232,6 +239,7 @@ def read_operating_point(
         },
         get_field(content, 'model', str, file=path),
         int(to_number(content.get('num_videos'), 0, file=path, field='num_videos')),
+        get_field(content, 'chosen_with', str, file=path) if 'chosen_with' in content else '',
     )
     differs = None
     if content.get('checkpoint') != _file_digest(checkpoint):

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -58,6 +59,11 @@ def test_operating_point_of_the_tested_checkpoint(folder):
     assert make_timelines([run, run], [0, 1], 1)['threshold'] is None
     write_report(folder / 'report.html', [run])
     assert 'precision 50.0, recall 33.3' in ' '.join((folder / 'report.html').read_text().split())
+    assert 'chosen by held-out points: ' in (folder / 'report.html').read_text()
+    write_operating_point(folder / 'epoch_3.pth', replace(chosen, chosen_with='first/epoch_3.pth'))
+    write_report(folder / 'report.html', [read_run(folder, 'run')])
+    expected = 'chosen by held-out points with first/epoch_3.pth, not with this checkpoint: '
+    assert expected in (folder / 'report.html').read_text()
 
 
 def test_losses_are_means_of_epochs_and_measures_stay_as_logged(folder):

@@ -1,6 +1,7 @@
 """Operating point of a checkpoint: how it is chosen and kept, and who uses it."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -109,7 +110,7 @@ def trained(tmp_path_factory):
     return folder / 'fold.py', Path(save_untrained(config, folder / 'epoch_1.pth')), tool
 
 
-def test_those_who_use_it(trained, capsys):
+def test_those_who_use_it(trained, capsys, tmp_path):
     path, checkpoint, tool = trained
     every = TALInferencer(path, checkpoint, 'cpu')
     assert every.operating_point is None
@@ -123,6 +124,10 @@ def test_those_who_use_it(trained, capsys):
     assert 0 < len(expected) < len(all_found)
     assert inferencer(features)['predictions'] == {features.stem: expected}
     assert inferencer(features, score_threshold=-np.inf)['predictions'] == {features.stem: all_found}
+    write_operating_point(checkpoint, replace(inferencer.operating_point, chosen_with='first.pth'))
+    with pytest.raises(SystemExit):
+        load_tool('demo').main([str(path), str(checkpoint), str(features), '--out-dir', str(tmp_path)])
+    assert 'measured by held-out points with first.pth, not with this checkpoint: score' in capsys.readouterr().out
     other_nms = TALInferencer(path, checkpoint, 'cpu', nms=dict(type='nms', iou_threshold=0.9))
     assert other_nms.operating_point is None
     drawn, whole = (
@@ -159,10 +164,28 @@ def test_a_checkpoint_of_another_fold(trained, tmp_path):
         tool.choose_for_checkpoint(Config.fromfile(path), other)
 
 
-def test_for_a_checkpoint_that_was_trained_on_all_videos(trained):
+def test_for_a_checkpoint_that_was_trained_on_all_videos(trained, capsys):
     path, checkpoint, tool = trained
     final = checkpoint.with_name('final.pth')
     final.write_bytes(b'weights')
     tool.main([str(path), str(checkpoint), '--for', str(final)])
     assert operating_point_file(final).is_file()
-    assert read_operating_point(final).num_videos == 3
+    assert f'those of {checkpoint}, not of {final}' in capsys.readouterr().out
+    chosen = read_operating_point(final)
+    assert (chosen.num_videos, chosen.chosen_with) == (3, str(checkpoint))
+    assert chosen.measured_by == f'held-out points with {checkpoint}, not with this checkpoint'
+    tool.main([str(path), str(checkpoint)])
+    assert read_operating_point(checkpoint).measured_by == 'held-out points'
+    assert 'those of' not in capsys.readouterr().out
+
+
+def test_files_that_do_not_say_what_they_were_chosen_with_are_read(tmp_path):
+    checkpoint = tmp_path / 'epoch_9.pth'
+    checkpoint.write_bytes(b'weights')
+    threshold = Threshold(0.5, 0.75, 0.25, 40)
+    chosen = OperatingPoint(threshold, dict(run=threshold), '', 4)
+    path = write_operating_point(checkpoint, chosen)
+    content = json.loads(path.read_text())
+    del content['chosen_with']
+    path.write_text(json.dumps(content))
+    assert read_operating_point(checkpoint) == chosen

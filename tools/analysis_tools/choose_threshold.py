@@ -36,6 +36,8 @@ if __name__ == '__main__':  # before the imports, which take seconds
         __file__, parse_args, config='a config file', checkpoint='a local checkpoint', other='a local checkpoint'
     )
 
+from dataclasses import replace
+
 from mmengine.logging import MMLogger
 
 from fsptal_mm.apis.model_loading import find_config
@@ -58,10 +60,14 @@ def main(argv=None):
         merge_options(config, read_options(args.cfg_options))
         MMLogger.get_current_instance().setLevel('WARNING')
         chosen = choose_for_checkpoint(config, args.checkpoint)
+        if args.other:
+            chosen = replace(chosen, chosen_with=args.checkpoint)
         path = write_operating_point(args.other or args.checkpoint, chosen)
     except InputError as error:
         sys.exit(f'error: {error}')
     print(report(chosen), f'{path} written', sep='\n')
+    if args.other:
+        print(f'precision and recall are those of {args.checkpoint}, not of {args.other}')
 
 
 if __name__ == '__main__':
