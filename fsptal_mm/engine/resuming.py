@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from mmengine.logging import print_log
@@ -79,3 +80,34 @@ def check_progress(content: object, file: str | os.PathLike) -> None:
         )
         held = list(map(str, content)) if isinstance(content, dict) else type(content).__name__
         raise InputError(expected, file=file, found=held[:5])
+
+
+def best_checkpoints(checkpoint: dict) -> list[str]:
+    """List the names of the best checkpoints that a training knew when it saved a checkpoint."""
+    noted = checkpoint['message_hub'].get('runtime_info') or {}
+    return [Path(path).name for key, path in noted.items() if key.startswith('best_ckpt')]
+
+
+def take_up_best(checkpoint: dict, files: Iterable[Path]) -> None:
+    """Take up best checkpoints that were written after a checkpoint, at the same step of the same run.
+
+    A training saves a checkpoint, validates, writes a best checkpoint, and saves the first one again, so that it names
+    the best one. If the training is killed before that, the log in the best checkpoint replaces the one that does not
+    know it.
+
+    Args:
+        checkpoint: Content of the checkpoint to resume from; its ``message_hub`` is replaced.
+        files: Paths that best checkpoints of its step have, if there are any.
+    """
+    name = checkpoint['meta'].get('experiment_name')  # with the time of the start, so that it is that of one process
+    for file in files:
+        if file.name in best_checkpoints(checkpoint) or not file.is_file():
+            continue
+        try:
+            best = CheckpointLoader.load_checkpoint(str(file), map_location='cpu')
+            check_progress(best, file)
+        except Exception as error:  # damaged data may raise any type of error
+            print_log(f'Resume passes over {file}: {error}', 'current', logging.WARNING)
+            continue
+        if name is not None and best['meta'].get('experiment_name') == name:
+            checkpoint['message_hub'] = best['message_hub']

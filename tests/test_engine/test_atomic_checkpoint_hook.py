@@ -1,11 +1,13 @@
 """Checkpoints are written whole or not at all, and a damaged one is passed over."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from mmengine.fileio import LocalBackend
-from mmengine.hooks import CheckpointHook
+from mmengine.hooks import CheckpointHook, Hook
 from mmengine.logging import MMLogger
 from toy_run import toy_runner
 
@@ -73,6 +75,74 @@ def test_a_resume_deletes_what_a_run_that_died_meanwhile_has_not(tmp_path, monke
     assert (elsewhere / 'epoch_1.pth').exists()
     toy_runner(tmp_path, 'third', 4, resume=True, default_hooks=keep(2)).train()
     assert names(tmp_path) == ['epoch_3.pth', 'epoch_4.pth', 'last_checkpoint']
+
+
+class Validation(Hook):
+    """Validations that give one score after the other."""
+
+    priority = 'LOWEST'
+
+    def __init__(self, scores):
+        self.scores = list(scores)
+
+    def after_train_epoch(self, runner):
+        runner.train_loop._epoch += 1  # as in mmengine's loop, which validates later
+        checkpoint_hook = next(hook for hook in runner.hooks if isinstance(hook, CheckpointHook))
+        checkpoint_hook.after_val_epoch(runner, dict(score=self.scores.pop(0)))
+        runner.train_loop._epoch -= 1
+
+
+def runner_with_best(folder, name, scores, **options):
+    checkpoint = dict(type='AtomicCheckpointHook', interval=1, max_keep_ckpts=1, save_best='score', rule='greater')
+    hooks = dict(default_hooks=dict(checkpoint=checkpoint), custom_hooks=[Validation(scores)])
+    return toy_runner(folder, name, 4, **hooks, **options)
+
+
+def best_names(folder):
+    return [name for name in names(folder) if name.startswith('best')]
+
+
+@pytest.mark.parametrize('after', ['the best one is written', 'the latest one names it'])
+def test_a_resume_knows_the_best_checkpoint_of_a_run_that_died_meanwhile(tmp_path, monkeypatch, after):
+    """The run dies after epoch 2, which is better than epoch 1: before or after epoch_2.pth is saved again."""
+    runner = runner_with_best(tmp_path, 'first', [0.5, 0.9])
+    save = runner.save_checkpoint
+
+    def save_and_die(folder, filename, *args, **kwargs):
+        save(folder, filename, *args, **kwargs)
+        if 'best_score_epoch_2.pth' in best_names(tmp_path) and filename.startswith('best') == ('is written' in after):
+            raise KilledError
+
+    runner.save_checkpoint = save_and_die
+    with pytest.raises(KilledError):
+        runner.train()
+    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'epoch_2.pth'))
+    assert best_names(tmp_path) == ['best_score_epoch_1.pth', 'best_score_epoch_2.pth']
+    mine = ['best_score_epoch_9.pth', 'best_other_epoch_1.pth', 'best_of_all.pth']  # not named by any checkpoint
+    for name in mine:
+        (tmp_path / name).write_bytes(b'of the user')
+    resumed = runner_with_best(tmp_path, 'second', [0.8, 0.7], resume=True)
+    resumed.train()  # both worse than epoch 2
+    assert best_names(tmp_path) == sorted(['best_score_epoch_2.pth', *mine])
+    assert resumed.message_hub.get_info('best_score') == 0.9
+
+
+@pytest.mark.parametrize('how', ['whole', 'truncated'])
+def test_a_best_checkpoint_of_another_run_is_neither_taken_up_nor_deleted(tmp_path, how):
+    other, run = tmp_path / 'other', tmp_path / f'run_{how}'  # the log goes by the name of the folder
+    runner_with_best(other, how, [0.1, 0.2, 0.3, 0.99]).train()
+    runner_with_best(run, 'first', [0.5, 0.4, 0.3, 0.2]).train()
+    shutil.copy(other / 'best_score_epoch_4.pth', run)
+    if how == 'truncated':
+        damage(run / 'best_score_epoch_4.pth', how)
+    content = torch.load(run / 'epoch_4.pth')
+    content['meta']['outdated_best'] = ['../other/best_score_epoch_4.pth', 'epoch_4.pth', 'best_score_epoch_1.pth']
+    torch.save(content, run / 'epoch_4.pth')
+    resumed = runner_with_best(run, 'second', [], resume=True)
+    resumed.train()
+    assert resumed.message_hub.get_info('best_score') == 0.5
+    assert best_names(other) == ['best_score_epoch_4.pth']
+    assert names(run) == ['best_score_epoch_1.pth', 'best_score_epoch_4.pth', 'epoch_4.pth', 'last_checkpoint']
 
 
 def test_the_best_checkpoint_goes_only_when_a_better_one_is_there(tmp_path, monkeypatch):

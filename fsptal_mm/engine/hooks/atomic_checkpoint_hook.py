@@ -1,5 +1,6 @@
 """Checkpoints that are whole or absent, and a resume from the newest readable one."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -13,10 +14,10 @@ from mmengine.runner import Runner
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.writing import atomic_write
 
-from ..resuming import check_progress, find_latest_checkpoint
+from ..resuming import best_checkpoints, check_progress, find_latest_checkpoint, take_up_best
 
 _BACKEND = 'fsptal_mm.atomic'
-_OUTDATED = 'outdated_step'  # in the meta of a checkpoint
+_OUTDATED, _OUTDATED_BEST = 'outdated_step', 'outdated_best'  # in the meta of a checkpoint
 
 
 @register_backend(_BACKEND)
@@ -25,6 +26,11 @@ class AtomicLocalBackend(LocalBackend):
 
     def __init__(self) -> None:
         self._outdated = None
+
+    @property
+    def outdated(self) -> list[str]:
+        """Files that are deleted at the end of :meth:`deleting_afterwards`."""
+        return list(self._outdated or ())
 
     def put(self, obj: bytes, filepath: str) -> None:
         """Write bytes to a file.
@@ -63,7 +69,9 @@ class AtomicCheckpointHook(CheckpointHook):
 
     - Local checkpoints are written under another name and moved. mmengine writes into the file itself.
     - The oldest (or so far best) checkpoint is deleted after the new one is written. mmengine deletes it before. If a
-      run is killed between the two, its resume deletes the oldest one.
+      run is killed between the two, its resume deletes the outdated one.
+    - If a run is killed after it has written a best checkpoint and before the latest checkpoint says so, its resume
+      takes up that best checkpoint. With mmengine, the resume knows the one before only.
     - ``resume=True`` without ``load_from`` takes the newest checkpoint that can be read, with a warning if that is not
       the one that ``last_checkpoint`` names. mmengine takes whatever is named there.
     - A resume from a file that no training saved is refused.
@@ -71,7 +79,7 @@ class AtomicCheckpointHook(CheckpointHook):
     Checkpoints on other storage (``out_dir='s3://...'``), and those with ``backend_args``, are left to mmengine.
     """
 
-    _outdated_step = None  # number of the checkpoint that the resumed one replaced
+    _outdated = ()  # names of the files that the resumed checkpoint replaced
 
     def before_run(self, runner: Runner) -> None:
         """Choose the checkpoint of a resume without a file.
@@ -90,7 +98,14 @@ class AtomicCheckpointHook(CheckpointHook):
         """
         if runner._resume:
             check_progress(checkpoint, runner._load_from)
-            self._outdated_step = checkpoint['meta'].get(_OUTDATED)
+            meta, before = checkpoint['meta'], best_checkpoints(checkpoint)
+            names = [self._best_name(key, meta['epoch' if self.by_epoch else 'iter']) for key in self._wanted()]
+            take_up_best(checkpoint, [Path(runner._load_from).with_name(name) for name in names])
+            known = best_checkpoints(checkpoint)
+            listed = [name for name in (*meta.get(_OUTDATED_BEST, ()), *before) if name not in known]
+            self._outdated = [name for name in listed if self._is_best_name(name)]
+            if isinstance(meta.get(_OUTDATED), int):
+                self._outdated.append(self.filename_tmpl.format(meta[_OUTDATED]))
 
     def before_train(self, runner: Runner) -> None:
         """Choose how files are written; then as in mmengine. Finish what a killed run has not deleted."""
@@ -98,24 +113,38 @@ class AtomicCheckpointHook(CheckpointHook):
         if is_local and self.backend_args is None and self.file_client_args is None:
             self.backend_args = dict(backend=_BACKEND)
         super().before_train(runner)
-        # A number, never a path from a checkpoint, and only beside the checkpoint that is resumed.
-        if isinstance(self._outdated_step, int) and isinstance(self.file_backend, AtomicLocalBackend):
-            outdated = Path(self.out_dir, self.filename_tmpl.format(self._outdated_step))
-            if outdated.parent.samefile(Path(runner._load_from).parent) and is_main_process():
-                outdated.unlink(missing_ok=True)
+        # Names that this hook gives, never a path from a checkpoint, and only beside the checkpoint that is resumed.
+        if self._outdated and isinstance(self.file_backend, AtomicLocalBackend) and is_main_process():
+            folder = Path(self.out_dir)
+            if folder.resolve() == Path(runner._load_from).parent.resolve():
+                for name in self._outdated:
+                    (folder / name).unlink(missing_ok=True)
 
     def _save_checkpoint_with_step(self, runner, step, meta):
         if 0 < self.max_keep_ckpts == len(self.keep_ckpt_ids) and self.keep_ckpt_ids[-1] != step:
             meta = dict(meta, **{_OUTDATED: self.keep_ckpt_ids[0]})
+        outdated = map(Path, getattr(self.file_backend, 'outdated', ()))  # by a new best checkpoint
+        if names := [path.name for path in outdated if path.parent == Path(self.out_dir)]:
+            meta = dict(meta, **{_OUTDATED_BEST: names})
         with self._deleting_afterwards():
             super()._save_checkpoint_with_step(runner, step, meta)
 
     def _save_best_checkpoint(self, runner, metrics):
-        wanted = self.key_indicators if self.save_best else ()
-        if any(key not in (*metrics, 'auto') for key in wanted):
-            raise InputError(f'a figure of the validation, of {sorted(metrics)}', field='save_best', found=wanted)
+        if any(key not in (*metrics, 'auto') for key in self._wanted()):
+            expected = f'a figure of the validation, of {sorted(metrics)}'
+            raise InputError(expected, field='save_best', found=self._wanted())
         with self._deleting_afterwards():
             super()._save_best_checkpoint(runner, metrics)
+
+    def _wanted(self):
+        return self.key_indicators if self.save_best else ()
+
+    def _best_name(self, key, step):
+        return f'best_{key}_{self.filename_tmpl.format(step)}'.replace('/', '_')
+
+    def _is_best_name(self, name):
+        steps = [int(digits) for digits in re.findall(r'\d{1,18}', str(name))]
+        return any(self._best_name(key, step) == name for key in self._wanted() for step in steps)
 
     def _deleting_afterwards(self):
         backend = getattr(self, 'file_backend', None)  # there is none in a validation without training
