@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import av
 import numpy as np
 from numbered_videos import numbered_frame
-from video_writing import copy_packets, set_rotation, write_frames
+from video_writing import add_sound, copy_packets, set_rotation, write_frames
 
 NUM_FRAMES = 60
 SIZE = (160, 64)
@@ -122,6 +122,36 @@ def _joined(folder):
     return Variant(path)
 
 
+def _joined_ahead(folder):
+    """Two recordings with sound in one transport stream: the clock of the second one is 10 minutes ahead."""
+    parts = []
+    for start_sec, numbers in ((0, range(30)), (600, range(30, NUM_FRAMES))):
+        images = [numbered_frame(number, SIZE) for number in numbers]
+        times = [start_sec + place / _RATE for place in range(len(images))]
+        silent = write_frames(folder / f'{start_sec}.ts', images, 'libx264', times_sec=times, **_X264)
+        parts.append(add_sound(silent, folder / f'sound_{start_sec}.ts').read_bytes())
+    path = folder / 'ahead.ts'
+    path.write_bytes(b''.join(parts))
+    return Variant(path)
+
+
+def _still(folder):
+    """A transport stream whose picture stands still for 15 s, while its sound goes on."""
+    times = [place / _RATE + (15 if place >= 30 else 0) for place in range(NUM_FRAMES)]
+    silent = encode(folder / 'silent.ts', 'libx264', times_sec=times, **_X264)
+    return Variant(add_sound(silent, folder / 'still.ts'), times_sec=times)
+
+
+def _still_and_joined(folder):
+    """A recording with a still, and a second one, whose clock begins anew: it shows the first ten frames again."""
+    still = _still(folder)
+    silent = write_frames(folder / 'b.ts', [numbered_frame(n, SIZE) for n in range(10)], 'libx264', **_X264)
+    path = folder / 'both.ts'
+    path.write_bytes(still.path.read_bytes() + add_sound(silent, folder / 'second.ts').read_bytes())
+    times = [*still.times_sec, *(still.end_sec + place / _RATE for place in range(10))]
+    return Variant(path, [*still.numbers, *range(10)], times)
+
+
 def _resized(folder):
     """A call whose picture becomes smaller in the middle."""
     half = (SIZE[0] // 2, SIZE[1] // 2)
@@ -185,6 +215,9 @@ VARIANTS = {
     'H.264 ts, interlaced': plain('a.ts', 'libx264', **{**_X264, 'x264-params': 'tff=1'}),
     'H.264 ts, cut between key frames': _cut('cut.ts', 'libx264', first_packet=5, shown_from=12, **_X264),
     'H.264 ts, two recordings': _joined,
+    'H.264 ts, two recordings, the second one ahead': _joined_ahead,
+    'H.264 ts, a still with sound': _still,
+    'H.264 ts, a still, then another recording': _still_and_joined,
     'H.264 ts, size changes': _resized,
     'H.264 m2ts': plain('a.m2ts', 'libx264', **_X264),
     'HEVC mp4': plain('a.mp4', 'libx265', **_X265),

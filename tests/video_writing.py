@@ -7,6 +7,7 @@ import numpy as np
 
 _CODECS = {'.mp4': 'mpeg4', '.webm': 'libvpx', '.avi': 'mjpeg', '.mkv': 'mjpeg'}
 _TICKS = 1000  # per second, where frames are not equally far apart
+_SOUND_RATE, _SOUND_FRAME = 48000, 1152  # samples per second, and in a frame of MPEG layer 2
 
 
 def write_frames(path, images, codec=None, fps=25, times_sec=None, pix_fmt='yuv420p', muxer=None, **options):
@@ -63,6 +64,26 @@ def copy_packets(source, path, first=0, zero_sec=None, muxer=None, change=lambda
             packet.pts -= shift
             packet.dts -= shift
             packet.stream = target
+            copy.mux(packet)
+    return path
+
+
+def add_sound(source, path):
+    """Copy a video without encoding, and add silence from its first frame to its last one; returns the path."""
+    with av.open(str(source)) as content, av.open(str(path), 'w') as copy:
+        stream = content.streams.video[0]
+        target = copy.add_stream_from_template(stream)
+        sound = copy.add_stream('mp2', rate=_SOUND_RATE, layout='mono')
+        packets = [packet for packet in content.demux(stream) if packet.size]
+        times_sec = [float(packet.pts * packet.time_base) for packet in packets]
+        for packet in packets:
+            packet.stream = target
+        for number in range(int((max(times_sec) - min(times_sec)) * _SOUND_RATE / _SOUND_FRAME)):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, _SOUND_FRAME), np.int16), 's16', 'mono')
+            frame.sample_rate, frame.time_base = _SOUND_RATE, Fraction(1, _SOUND_RATE)
+            frame.pts = round(min(times_sec) * _SOUND_RATE) + number * _SOUND_FRAME
+            packets += sound.encode(frame)
+        for packet in sorted([*packets, *sound.encode()], key=lambda packet: packet.dts * packet.time_base):
             copy.mux(packet)
     return path
 

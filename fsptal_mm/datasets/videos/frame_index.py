@@ -15,7 +15,9 @@ from .decoding import USE_ANYWAY, decode, open_container, reason
 # Containers, by their names in FFmpeg, that state the time of each frame. Others state it for some frames, or for none.
 _TIMED = ('mov,mp4,m4a,3gp,3g2,mj2', 'matroska,webm', 'mpegts')
 _JUMPY = ('mpegts',)  # containers in which recordings may follow one another, each with a clock of its own
-_JUMP_SEC = 10.0  # a longer step of the clock, or a step back, begins another recording
+# A longer step of the clock, or a step back, begins another recording. If other streams, such as sound, go on between
+# two frames, it is the picture that stands still.
+_JUMP_SEC = 10.0
 _NUMBERED = ('avi',)  # containers that state only the time at which a packet is decoded
 _HIDING = ('vp8',)  # codecs with packets that are never shown
 # A file counts as cut off if more than this is missing from its stated length: that of a whole file is a little wrong.
@@ -48,13 +50,19 @@ class FrameIndex:
 
 @dataclass
 class _Packets:
-    """Packets of the video stream, one entry of each list per packet; and the end of the content of all streams."""
+    """Packets of the video stream, one entry of each list per packet.
+
+    Attributes:
+        other_sec: ``(M,)`` times of the packets of all other streams, ascending; none if the clock never jumps.
+        end_sec: End of the content of all streams.
+    """
 
     pts: list = field(default_factory=list)
     dts: list = field(default_factory=list)
     durations: list = field(default_factory=list)
     is_shown: list = field(default_factory=list)
     is_key: list = field(default_factory=list)
+    other_sec: np.ndarray | list = field(default_factory=list)
     end_sec: float = 0.0
 
 
@@ -99,6 +107,8 @@ def _read_packets(container, stream, allow_damaged):
             if packet.pts is not None:
                 end_sec = (packet.pts + (packet.duration or 0)) * tick_secs.get(packet.stream.index, 0.0)
                 packets.end_sec = max(packets.end_sec, end_sec)
+                if packet.stream.index != stream.index and container.format.name in _JUMPY:
+                    packets.other_sec.append(packet.pts * tick_secs.get(packet.stream.index, 0.0))
             if packet.stream.index != stream.index or not packet.size:
                 continue
             packets.pts.append(packet.pts)
@@ -109,6 +119,7 @@ def _read_packets(container, stream, allow_damaged):
     except FFmpegError as error:
         if not allow_damaged:
             raise InputError(USE_ANYWAY, file=container.name, found=reason(error)) from error
+    packets.other_sec = np.sort(packets.other_sec)
     return packets
 
 
@@ -134,8 +145,18 @@ def _are_frames(packets, container, stream):
         return False
     if None in packets.pts or len(set(packets.pts)) < len(packets.pts):
         return False
-    steps = np.diff([dts for dts in packets.dts if dts is not None]) * float(stream.time_base)
-    return container.format.name not in _JUMPY or not len(steps) or (steps.min() >= 0 and steps.max() < _JUMP_SEC)
+    if container.format.name not in _JUMPY:
+        return True
+    times_sec = [dts * float(stream.time_base) for dts in packets.dts if dts is not None]
+    return not any(after < before or _jumps(packets, before, after) for before, after in itertools.pairwise(times_sec))
+
+
+def _jumps(packets, before_sec, after_sec):
+    """Whether the clock jumps ahead between two frames: by a long step in which no other stream goes on."""
+    if after_sec - before_sec <= _JUMP_SEC:
+        return False
+    first, stop = np.searchsorted(packets.other_sec, (before_sec, after_sec))
+    return np.diff([before_sec, *packets.other_sec[first:stop], after_sec]).max() > _JUMP_SEC
 
 
 def _index_packets(packets, first_pts, tick_sec):
@@ -155,7 +176,7 @@ def _index_decoded(frames, stream, packets):
         is_key.append(frame.key_frame)
         duration = frame.duration or 0
     is_numbered = stream.container.format.name in _NUMBERED and len(packets.dts) == len(pts) and None not in packets.dts
-    ticks = np.array(sorted(packets.dts) if is_numbered else _ascending(pts, stream), np.int64)
+    ticks = np.array(sorted(packets.dts) if is_numbered else _ascending(pts, stream, packets), np.int64)
     keys = [place for place, key in enumerate(is_key) if key and pts[place] is not None]
     stated = [pts[place] for place in keys]
     if any(following <= before for before, following in itertools.pairwise(stated)):
@@ -165,21 +186,22 @@ def _index_decoded(frames, stream, packets):
     return FrameIndex(ticks, end, ticks[keys], np.array(stated, np.int64), tick_sec, any(packets.is_key), False)
 
 
-def _ascending(pts, stream):
+def _ascending(pts, stream, packets):
     """Ticks of frames, strictly ascending, from the times that the file states.
 
     A missing time becomes one frame after the time before; a time that is not later than the one before, one tick after
-    it. Where times go back by more than a second, or those of a transport stream jump ahead, another recording begins
-    in the file: it follows without a gap.
+    it. Where times go back by more than a second, or the clock of a transport stream jumps ahead, another recording
+    begins in the file: it follows without a gap.
     """
-    ticks_per_sec = 1 / stream.time_base
-    step = max(1, round(ticks_per_sec / (stream.average_rate or 25)))
-    jumps = stream.container.format.name in _JUMPY
+    tick_sec = float(stream.time_base)
+    step = max(1, round(1 / stream.time_base / (stream.average_rate or 25)))
+    may_jump = stream.container.format.name in _JUMPY
     ticks, offset = [], 0
     for stated in pts:
         following = ticks[-1] + step if ticks else 0
         tick = following if stated is None else stated + offset
-        if ticks and (tick < ticks[-1] - ticks_per_sec or (jumps and tick > ticks[-1] + ticks_per_sec * _JUMP_SEC)):
+        last_sec, next_sec = ((at - offset) * tick_sec for at in ((ticks or [tick])[-1], tick))
+        if next_sec < last_sec - 1 or (may_jump and _jumps(packets, last_sec, next_sec)):
             offset, tick = following - stated, following
         ticks.append(max(tick, ticks[-1] + 1) if ticks else tick)
     return ticks
