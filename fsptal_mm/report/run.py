@@ -226,7 +226,7 @@ def _read_results(run):
     if not file.is_file():
         run.missing.append(
             f'There are no test results ({file}), so no AP of classes, no diagnosis and no timelines: `{test}` writes '
-            'them.'
+            'them.' + _validated(run) * ' This is not needed here: the test videos are those of the validation.'
         )
         return
     if checkpoint is not None and file.stat().st_mtime < checkpoint.stat().st_mtime:
@@ -264,6 +264,12 @@ def _read_results(run):
             f'{key} is {computed[key]:.4f} with the present annotations, but was {run.noted[key]:.4f} in the test: the '
             f'annotations have changed since. `{test}` renews the results.'
         )
+
+
+def _validated(run):
+    """Whether the videos of the test are those of the validation, as in the config for own videos."""
+    loaders = [(run.test_config or {}).get(f'{part}_dataloader') or {} for part in ('test', 'val')]
+    return bool(loaders[0]) and loaders[0].get('dataset') == loaders[1].get('dataset')
 
 
 def _noted_measures(file):

@@ -226,6 +226,16 @@ def test_an_empty_folder_names_all_that_is_missing(tmp_path):
         read_run(tmp_path / 'nowhere', 'run')
 
 
+@pytest.mark.parametrize('validated', [True, False])
+def test_a_test_on_the_videos_of_the_validation_is_not_needed(folder, validated):
+    (folder / 'results.json').unlink()
+    if validated:
+        for file in (folder / 'mine.py', folder / '20260101_000000/vis_data/config.py'):
+            file.write_text(file.read_text() + 'val_dataloader = test_dataloader\n')
+    sentence = said(read_run(folder, 'run'), 'no test results')
+    assert sentence.endswith('those of the validation.') == validated
+
+
 def test_quality_of_pseudo_labels_from_dumps_where_the_log_has_none(folder):
     lines = (folder / '20260101_000000/vis_data/scalars.json').read_text().splitlines()[1:]
     (folder / '20260101_000000/vis_data/scalars.json').write_text('\n'.join(lines))
