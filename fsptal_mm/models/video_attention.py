@@ -39,9 +39,11 @@ def video_attention(
     if torch.compiler.is_compiling():  # bookkeeping on the host in numpy, which a compiler would take for tensors
         plan = torch.compiler.disable(_plan)  # not as a decorator: that imports the compiler, 2 s of every start
     keys, queries = plan(batch, asking)
+    key, value = keys.take(key_value, batch).unbind(1)
+    groups = queries.groups(queries.take(query, asking)), keys.groups(key), keys.groups(value), keys.masks(query.dtype)
     attended = []
-    for group, around, mask in zip(queries.take(query, asking), keys.take(key_value, batch), keys.masks(query.dtype)):
-        rows = (part.transpose(1, 2) for part in (group, *around.unbind(2)))  # (videos, H, T, d) each
+    for *rows, mask in zip(*groups):
+        rows = [part.transpose(1, 2) for part in rows]  # (videos, H, T, d) each
         attended.append(F.scaled_dot_product_attention(*rows, attn_mask=mask, scale=scale).transpose(1, 2))
     return queries.put_back(attended, asking)
 
@@ -83,16 +85,18 @@ class _Slots:
         )
 
     def take(self, values, batch):
-        """``(R, ...)`` rows as ``(videos, T, ...)`` of each group."""
-        slots = take_rows(values, self.index, self.place, batch.gaps)
+        """``(R, ...)`` rows in the slots of all groups, ``(S, ...)``."""
+        return take_rows(values, self.index, self.place, batch.gaps)
+
+    def groups(self, slots):
+        """``(S, ...)`` slots as ``(videos, T, ...)`` of each group."""
         return [part.unflatten(0, shape) for part, shape in zip(slots.split(self.sizes), self.shapes)]
 
     def masks(self, dtype):
         """``(videos, 1, 1, T)`` of each group: what is added to the logits, 0 on snippets."""
-        parts = zip(self.mask.to(dtype).split(self.sizes), self.shapes)
-        return [part.unflatten(0, shape)[:, None, None] for part, shape in parts]
+        return [part[:, None, None] for part in self.groups(self.mask.to(dtype))]
 
     def put_back(self, parts, batch):
-        """Inverse of :meth:`take`: ``(R, ...)`` rows with zero gaps."""
+        """Inverse of :meth:`groups` and :meth:`take`: ``(R, ...)`` rows with zero gaps."""
         slots = torch.cat([part.flatten(0, 1) for part in parts])
         return batch.zero_gaps(take_rows(slots, self.place, self.index, self.empty))

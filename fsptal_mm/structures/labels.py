@@ -1,7 +1,7 @@
 """Labels that a model is trained on: of snippets, as segments, and of single videos to be kept."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -57,6 +57,13 @@ class PointTargets:
         video_labels = np.stack([sample.gt_video_labels.numpy() for sample in data_samples])
         return cls(*to_device(mask.device, instances, background, video_labels), mask)
 
+    def with_background(self, background_labels: Tensor) -> 'PointTargets':
+        """Replace the labels of background by others, ``(B, T)`` bool."""
+        other = replace(self, background_labels=background_labels)
+        # The actions are the same: what has been computed of them stays.
+        vars(other).update({name: vars(self)[name] for name in ('labels', 'is_action') if name in vars(self)})
+        return other
+
     @cached_property
     def labels(self) -> Tensor:
         """``(B, T, C)`` bool, the point labels P."""
@@ -66,6 +73,11 @@ class PointTargets:
     def is_action(self) -> Tensor:
         """``(B, T)`` bool, snippets with a point label of any class."""
         return self.snippet_instances.amax(-1) >= 0  # faster than `any`
+
+    @cached_property
+    def kinds(self) -> Tensor:
+        """``(2, B, T)`` bool, action snippets and background snippets."""
+        return torch.stack([self.is_action, self.background_labels])
 
 
 @dataclass(frozen=True)

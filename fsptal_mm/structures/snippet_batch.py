@@ -130,11 +130,10 @@ class SnippetBatch:
         counts = np.array(chosen.sum(1).tolist() if counts is None else counts)
         device = self.features.device
         batch = self._empty(tuple(counts.tolist()), self.gap, device)
-        # The n-th chosen snippet of a video becomes its n-th row; all others are written behind the last row.
+        # The n-th chosen snippet of a video becomes its n-th row, counted from 1; all others are written to 0.
         start = self.gap * np.arange(1, len(counts) + 1) + counts.cumsum() - counts
-        place = chosen.cumsum(1).add_(to_device(device, start[:, None] - 1)[0])
-        place = torch.where(chosen, place, batch.num_rows).flatten()
-        rows = self.rows.new_zeros(batch.num_rows + 1).scatter_(0, place, self.rows.flatten())[:-1]
+        place = chosen.cumsum(1).add_(to_device(device, start[:, None])[0]).mul_(chosen).flatten()
+        rows = self.rows.new_zeros(batch.num_rows + 1).scatter_(0, place, self.rows.flatten())[1:]
         return self._take(batch, lambda values: values.index_select(0, rows)), rows
 
     def resample(self, positions: Sequence[np.ndarray | Tensor | None]) -> 'SnippetBatch':
@@ -153,15 +152,14 @@ class SnippetBatch:
         ]
         batch = self._empty(tuple(map(len, positions)), self.gap, self.features.device)
         around = np.zeros((batch.num_rows, 2), dtype=np.int64)  # zero rows are taken from zero rows
-        weights = np.zeros(around.shape)
+        weights = np.zeros(around.shape, dtype=np.float32)
         start = at = self.gap
         for length, place in zip(self.lengths, positions):
             rows, before = slice(at, at + len(place)), np.floor(place).astype(np.int64)
             around[rows] = start + np.stack([before, np.minimum(before + 1, length - 1)], 1)
             weights[rows] = np.stack([before + 1 - place, place - before], 1)
             start, at = start + length + self.gap, rows.stop + self.gap
-        device, weights = self.features.device, torch.from_numpy(weights).to(self.features.dtype)
-        (around,), weights = to_device(device, around), weights.to(device, non_blocking=True)
+        around, weights = to_device(self.features.device, around, weights)
 
         def interpolate(values):
             return F.embedding_bag(around, values, mode='sum', per_sample_weights=weights.to(values.dtype))

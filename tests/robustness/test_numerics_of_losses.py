@@ -20,7 +20,6 @@ from fsptal_mm.models.heads.lacp_head import (
 )
 from fsptal_mm.models.heads.mil_head import MILHead
 from fsptal_mm.models.losses import FeatureSeparationLoss, OICLoss, PointFocalLoss, VideoLevelLoss
-from fsptal_mm.models.losses.feature_separation import feature_separation_loss
 from fsptal_mm.models.task_modules import PseudoLabelMiner, SegmentSearcher
 from fsptal_mm.structures import SnippetBatch
 
@@ -90,7 +89,7 @@ def test_losses_of_features_are_finite(seed, lengths, kind, scale, dtype):
     runs = SEARCHERS[3](scores.final, LACPSeedMiner()(scores.final, scores.background_scores, targets))
     foreground = ForegroundBranch(5)(batch, logits)
     video = (scores.classes, scores.background_scores, targets.mask, targets.video_labels)
-    losses = FeatureSeparationLoss()(batch, targets.labels, mined.background_labels)
+    losses = FeatureSeparationLoss()(batch, targets.with_background(mined.background_labels))
     losses['feature contrast'] = feature_contrast(batch, runs, 0.1)
     losses['foreground'] = VideoLevelLoss()(*video, foreground)['loss_foreground']
     for name, loss in losses.items():
@@ -148,11 +147,12 @@ def check_feature_losses(rng, class_aware):
     mined = PseudoLabelMiner()(scores.final, scores.background_scores, targets)
     runs = SEARCHERS[3](scores.final, LACPSeedMiner()(scores.final, scores.background_scores, targets))
     branch = ForegroundBranch(4).double()
+    labelled = targets.with_background(mined.background_labels)
 
     def separation(rows):
         embedding = batch.with_features(rows)
-        terms = feature_separation_loss(embedding, targets.labels, mined.background_labels, class_aware=class_aware)
-        return sum(terms).double()
+        losses = FeatureSeparationLoss(class_aware=class_aware)(embedding, labelled)
+        return sum(losses.values()).double()
 
     gradcheck(separation, batch.features)
     gradcheck(lambda rows: feature_contrast(batch.with_features(rows), runs, 0.5).double(), batch.features)

@@ -2,6 +2,7 @@ import itertools
 
 import pytest
 import torch
+from model_builders import make_targets
 from peak_memory import LargestTensor
 from torch.nn import functional as F
 
@@ -28,6 +29,12 @@ def random_case(seed, lengths=LENGTHS, dim=5):
     kind = torch.randint(5, batch.mask.shape, generator=generator)
     labels = torch.stack([(kind == 0) | (kind == 1), (kind == 1) | (kind == 2)], -1) & batch.mask[..., None]
     return batch, labels, (kind == 3) & batch.mask
+
+
+def separate(batch, labels, background, class_aware=False, **switches):
+    """The three terms of action labels ``(B, T, C)`` and background ``(B, T)``."""
+    kinds = torch.stack([labels.any(-1), background])
+    return feature_separation_loss(batch, kinds, labels if class_aware else None, **switches)
 
 
 def naive_loss(batch, labels, background, class_aware, anchor_background=False):
@@ -86,14 +93,14 @@ FAN = [[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]]  # cosines 0.8 of the first two, 0.6 
     ],
 )
 def test_terms_by_hand(rows, classes, background, switches, expected, reason):
-    found = feature_separation_loss(*one_video(rows, classes, background), **switches)
+    found = separate(*one_video(rows, classes, background), **switches)
     assert [term.item() for term in found] == pytest.approx(expected, abs=1e-6), reason
 
 
 @pytest.mark.parametrize('classes, background', [([{}, {}], {}), ([{0}, {}], {}), ([{}, {}], {0})])
 def test_terms_without_pairs_are_zero_and_connected(classes, background):
     batch, labels, chosen = one_video([[1.0, 0.0], [0.0, 1.0]], classes, background)
-    for term in feature_separation_loss(batch, labels, chosen):
+    for term in separate(batch, labels, chosen):
         assert term.item() == 0
         (grad,) = torch.autograd.grad(term, batch.features, retain_graph=True)  # raises if it is not connected
         assert (grad == 0).all()
@@ -110,7 +117,7 @@ def test_losses_and_gradients_are_those_of_the_whole_matrix(class_aware, anchor_
     for seed in range(5 if lengths == LENGTHS else 1):
         batch, labels, background = random_case(seed, lengths)
         switches = dict(class_aware=class_aware, anchor_background=anchor_background)
-        found = torch.stack(feature_separation_loss(batch, labels, background, **switches))
+        found = torch.stack(separate(batch, labels, background, **switches))
         want = naive_loss(batch, labels, background, **switches)
         torch.testing.assert_close(found, want, rtol=1e-5, atol=1e-6)
         weights = torch.tensor([1.0, 2.0, 3.0])  # an exchange of two terms would show
@@ -123,7 +130,7 @@ def test_losses_and_gradients_are_those_of_the_whole_matrix(class_aware, anchor_
 def test_no_tensor_grows_with_the_square_of_the_length():
     batch, labels, background = random_case(0, lengths=(6000, 500), dim=4)
     with LargestTensor() as largest:
-        sum(feature_separation_loss(batch, labels, background, class_aware=True, anchor_background=True)).backward()
+        sum(separate(batch, labels, background, class_aware=True, anchor_background=True)).backward()
     assert largest.numel < 3000**2  # more than half of the 6000 snippets are actions
 
 
@@ -138,7 +145,7 @@ def test_half_precision_and_zero_embeddings_stay_finite(dtype):
     of_two = one_video([[0.0, 0.0], [1.0, 0.0]], [{}, {}], {0, 1})
     for case, *its_labels in ((batch, labels, background), of_two):
         case = case.with_features(case.features.detach().to(dtype).requires_grad_())
-        terms = feature_separation_loss(case, *its_labels)
+        terms = separate(case, *its_labels)
         sum(terms).backward()
         assert all(torch.isfinite(term) and term.dtype == torch.float32 for term in terms)
         assert torch.isfinite(case.features.grad).all()
@@ -146,15 +153,17 @@ def test_half_precision_and_zero_embeddings_stay_finite(dtype):
 
 def test_autocast_does_not_change_the_choice_of_partners():
     batch, labels, background = random_case(0, lengths=(300,), dim=4)
-    want = feature_separation_loss(batch, labels, background)
+    want = separate(batch, labels, background)
     with torch.autocast('cpu', torch.bfloat16):
-        found = feature_separation_loss(batch, labels, background)
+        found = separate(batch, labels, background)
     assert found == want
 
 
 def test_module_names_the_terms_and_weighs_them():
-    case = one_video([[2.0, 0.0], [0.0, 1.0], [3.0, 4.0], [3.0, 0.0]], [{0}, {0}, {}, {}], {2, 3})
-    losses = FeatureSeparationLoss(psi_same=0.9, psi_diff=0.2, loss_weight=2.0)(*case)
+    rows = [[2.0, 0.0], [0.0, 1.0], [3.0, 4.0], [3.0, 0.0]]
+    batch, labels, background = one_video(rows, [{0}, {0}, {}, {}], {2, 3})
+    targets = make_targets(labels.int() - 1, background)
+    losses = FeatureSeparationLoss(psi_same=0.9, psi_diff=0.2, loss_weight=2.0)(batch, targets)
     # twice 0.9 - 0.6, twice 0.9 - 0, and twice the mean of 1 - 0.2 and 0.8 - 0.2
     assert {name: value.item() for name, value in losses.items()} == pytest.approx(
         dict(loss_separation_background=0.6, loss_separation_action=1.8, loss_separation_between=1.4)

@@ -61,7 +61,7 @@ def parts_of(model, features, sample, scores):
 
     def separation():
         embedding = head.separation_embedding(embedded)
-        terms = head.separation_loss(embedding, given.labels, targets.background_labels)
+        terms = head.separation_loss(embedding, given.with_background(targets.background_labels))
         sum(terms.values()).backward()
 
     def proposals():

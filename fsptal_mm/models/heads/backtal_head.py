@@ -181,7 +181,7 @@ class BackTALHead(SnippetHead):
     def _with_mined_background(self, outputs, batch, targets):
         shares = batch.pad(outputs.logits).detach().float().softmax(-1)
         mined = self.miner(shares[..., :-1], shares[..., -1], targets)
-        return replace(targets, background_labels=mined.background_labels)
+        return targets.with_background(mined.background_labels)
 
     def loss_by_feat(self, outputs: BackTALOutputs, batch: SnippetBatch, targets: PointTargets) -> dict[str, Tensor]:
         """Losses from what the network gives.
@@ -213,7 +213,8 @@ class BackTALHead(SnippetHead):
         has_clicks = clicks.any(1)
         likely = largest_of_video(suppressed[..., :-1].detach(), mask, self.topk_divisor)
         likely = likely & (video_labels > 0)[:, None] & has_clicks[:, None, None]
-        terms = feature_separation_loss(embedded, likely, clicks, self.psi_same, self.psi_diff, anchor_background=True)
+        kinds = torch.stack([likely.any(-1), clicks])
+        terms = feature_separation_loss(embedded, kinds, None, self.psi_same, self.psi_diff, anchor_background=True)
         return sum(terms) * len(clicks) / has_clicks.sum().clamp(min=1)  # terms are means over all videos
 
     @torch.no_grad()

@@ -1,7 +1,6 @@
 """FS-PTAL: the base model with pseudo-label mining, score contrast and feature separation (method: Eq. 15)."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -74,25 +73,25 @@ class FSPTALHead(PointTALHead):
         given, targets, segments = self.mine(batch, data_samples)
         foreground_scores = self.foreground and self.foreground(batch, logits)
         scores = SnippetScores.from_logits(batch.pad(logits))
-        labelled = targets
-        if self.mined_actions == 'seeds':
-            labelled = replace(targets, snippet_instances=given.snippet_instances)
+        points = given.with_background(targets.background_labels)  # of the actions only the points
+        labelled = points if self.mined_actions == 'seeds' else targets
         losses = self.loss_by_feat(scores, labelled, foreground_scores)
         if self.score_loss:
             losses.update(self.score_loss(scores.final, segments))
         if self.separation_loss:
-            losses.update(self._separate(batch, given, targets))
+            # Mined actions are too uncertain to be pulled together (Sec. 3.5).
+            losses.update(self._separate(batch, points))
         return losses
 
-    def _separate(self, batch, given, targets):
+    def _separate(self, batch, targets):
         """Terms of module D. The host waits once, to learn how many snippets are labelled."""
-        # Of the actions only the points: mined ones are too uncertain to be pulled together (Sec. 3.5).
-        chosen = [given.is_action, targets.background_labels]
+        chosen, needed = targets.kinds, None
         if self.separation is not None:
-            chosen.append(self.separation.needed(given.is_action | targets.background_labels, batch.mask))
-        counts = torch.stack(chosen).sum(-1).cpu().numpy()
-        embedding = self.separation_embedding(batch, chosen[-1], counts[-1])
-        return self.separation_loss(embedding, given.labels, targets.background_labels, counts[:2])
+            needed = self.separation.needed(targets.is_action | targets.background_labels, batch.mask)
+            chosen = torch.cat([chosen, needed[None]])
+        counts = chosen.sum(-1).cpu().numpy()
+        embedding = self.separation_embedding(batch, needed, counts[-1])
+        return self.separation_loss(embedding, targets, counts[:2])
 
     @property
     def needs_affinity_embedding(self) -> bool:
@@ -128,7 +127,7 @@ class FSPTALHead(PointTALHead):
         given, targets, segments = super().mine(batch, data_samples)
         if segments is not None and self.background_margin is not None:
             away = segments.away_from_actions(targets.mask, self.background_margin) & ~given.is_action
-            targets = replace(targets, background_labels=targets.background_labels | away)
+            targets = targets.with_background(targets.background_labels | away)
         return given, targets, segments
 
     def search(self, scores: Tensor, targets: PointTargets) -> SegmentLabels | None:

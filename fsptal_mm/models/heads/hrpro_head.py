@@ -1,7 +1,6 @@
 """Stage 1 of HR-Pro (Zhang et al., "HR-Pro: Point-supervised Temporal Action Localization via Hierarchical
 Reliability Propagation", AAAI 2024); constants are those of its public code (github.com/pipixin321/HR-Pro)."""
 
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -127,7 +126,7 @@ class HRProHead(SnippetHead):
             given (PointTargets): Given labels, which the point loss takes.
             seeds (PointTargets): Given and mined labels, which the contrast takes.
         """
-        labelled = replace(given, background_labels=seeds.background_labels)
+        labelled = given.with_background(seeds.background_labels)
         losses = self.point_loss(scores.final, scores.background_scores, labelled)
         contrast = prototype_contrast(encoded, self.memory.prototypes, seeds, self.temperature)
         losses['loss_contrast'] = self.contrast_weight * contrast

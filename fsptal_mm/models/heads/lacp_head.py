@@ -155,7 +155,7 @@ class LACPHead(PointTALHead):
         """As in :class:`PointTALHead`, with ``loss_score`` and ``loss_feature``."""
         scores = SnippetScores.from_logits(batch.pad(self(batch)))
         given, seeds, runs = self.mine(batch, data_samples)
-        losses = self.loss_by_feat(scores, replace(given, background_labels=seeds.background_labels))
+        losses = self.loss_by_feat(scores, given.with_background(seeds.background_labels))
         losses['loss_score'] = self.score_weight * score_contrast(scores.final, runs)
         losses['loss_feature'] = self.feature_weight * feature_contrast(batch, runs, self.temperature)
         return losses

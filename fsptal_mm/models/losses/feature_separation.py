@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fsptal_mm.models.directions import directions
-from fsptal_mm.structures import SnippetBatch, to_device
+from fsptal_mm.structures import PointTargets, SnippetBatch, to_device
 from fsptal_mm.utils.errors import check_flags, check_numbers
 
 from .hardest_partners import Relation, hardest_partners
@@ -27,11 +27,10 @@ _RELATIONS = [
 
 def feature_separation_loss(
     embedding: SnippetBatch,
-    labels: Tensor,
-    background_labels: Tensor,
+    kinds: Tensor,
+    labels: Tensor | None = None,
     psi_same: float = 0.95,
     psi_diff: float = 0.1,
-    class_aware: bool = False,
     anchor_background: bool = False,
     counts: np.ndarray | None = None,
     loss_weight: float = 1.0,
@@ -43,12 +42,12 @@ def feature_separation_loss(
 
     Args:
         embedding (SnippetBatch): E, ``(R, D_e)`` rows.
-        labels (Tensor): ``(B, T, C)`` bool, action labels.
-        background_labels (Tensor): ``(B, T)`` bool, background labels.
+        kinds (Tensor): ``(2, B, T)`` bool, action snippets and background snippets, see :attr:`.PointTargets.kinds`.
+        labels (Tensor, optional): ``(B, T, C)`` bool, classes of the action snippets: Eq. 12 then compares action
+            snippets of a common class only. Where a video holds many classes, the term as printed pulls all of them
+            together. Without: as printed.
         psi_same: Least cosine without loss between a snippet and the least similar one of its own kind.
         psi_diff: Largest cosine without loss between an action snippet and the most similar background snippet.
-        class_aware: Whether Eq. 12 compares action snippets of a common class only. Where a video holds many classes,
-            the term as printed pulls all of them together. Off: as printed.
         anchor_background: Whether Eq. 13 compares every background snippet with its most similar action snippet, too,
             a fourth term that is added to the third, as in BackTAL (Yang et al., TPAMI 2022). Off: as printed.
         counts (np.ndarray, optional): ``(2, B)`` number of action and of background snippets of each video; by default
@@ -59,14 +58,12 @@ def feature_separation_loss(
         tuple[Tensor, Tensor, Tensor]: Eq. 11 (background), Eq. 12 (action) and Eq. 13 (between the two, anchored at
         the action snippets). Each is a mean over the anchors of a video, 0 if it has no pair, and a mean over videos.
     """
-    action = labels.any(-1)
-    kinds = torch.stack([action, background_labels])
     counts = np.asarray(kinds.sum(-1).cpu() if counts is None else counts)
-    place = _places(kinds, int(counts.sum()))
-    direction = directions(embedding.features.index_select(0, embedding.rows.flatten().index_select(0, place)))
-    classes = labels.flatten(0, 1).index_select(0, place) if class_aware else None
+    rows = _chosen_rows(kinds, embedding.rows, int(counts.sum()))
+    direction = directions(embedding.features.index_select(0, rows))
+    classes = None if labels is None else labels.flatten(0, 1)[embedding.places.index_select(0, rows)]
     relations = _RELATIONS if anchor_background else _RELATIONS[1:]
-    relations = [replace(part, share_class=class_aware and part is _AMONG_ACTIONS) for part in relations]
+    relations = [replace(part, share_class=labels is not None and part is _AMONG_ACTIONS) for part in relations]
     pairs, videos = hardest_partners(direction.detach(), counts, relations, classes)
     anchors, partners = direction.index_select(0, pairs.flatten()).unflatten(0, pairs.shape).unbind()
     cosine = (anchors * partners).sum(-1)
@@ -85,12 +82,11 @@ def feature_separation_loss(
     return on_background, on_action, between
 
 
-def _places(kinds, total):
-    """Places ``(N,)`` in the flattened ``(B, T)`` of the snippets of each kind, kind after kind."""
+def _chosen_rows(kinds, rows, total):
+    """Those of ``(B, T)`` rows, ``(N,)``, whose snippets are of each kind, kind after kind."""
     chosen = kinds.flatten()
-    place = torch.arange(len(chosen), device=chosen.device) % kinds[0].numel()
     order = chosen.cumsum(0) * chosen  # from 1; all others are written to 0
-    return place.new_empty(total + 1).scatter_(0, order, place)[1:]
+    return rows.new_empty(total + 1).scatter_(0, order, rows.flatten().repeat(len(kinds)))[1:]
 
 
 @MODELS.register_module()
@@ -100,7 +96,8 @@ class FeatureSeparationLoss(nn.Module):
     Args:
         psi_same: Of Eq. 11 and 12. Table 3's best row; the text's 0.9 contradicts it.
         psi_diff: Of Eq. 13 (Table 3).
-        class_aware: See :func:`feature_separation_loss`.
+        class_aware: Whether Eq. 12 compares action snippets of a common class only, see
+            :func:`feature_separation_loss`.
         anchor_background: See there, too.
         loss_weight: lambda_4 of Eq. 15.
 
@@ -127,7 +124,7 @@ class FeatureSeparationLoss(nn.Module):
         self.loss_weight = loss_weight
 
     def forward(
-        self, embedding: SnippetBatch, labels: Tensor, background_labels: Tensor, counts: np.ndarray | None = None
+        self, embedding: SnippetBatch, targets: PointTargets, counts: np.ndarray | None = None
     ) -> dict[str, Tensor]:
         """Compute the three terms, see :func:`feature_separation_loss`.
 
@@ -135,9 +132,10 @@ class FeatureSeparationLoss(nn.Module):
             dict[str, Tensor]: ``loss_separation_background`` (Eq. 11), ``loss_separation_action`` (Eq. 12) and
             ``loss_separation_between`` (Eq. 13), scalars.
         """
-        switches = self.psi_same, self.psi_diff, self.class_aware, self.anchor_background
+        labels = targets.labels if self.class_aware else None
+        switches = self.psi_same, self.psi_diff, self.anchor_background
         on_background, on_action, between = feature_separation_loss(
-            embedding, labels, background_labels, *switches, counts, self.loss_weight
+            embedding, targets.kinds, labels, *switches, counts, self.loss_weight
         )
         return dict(
             loss_separation_background=on_background,

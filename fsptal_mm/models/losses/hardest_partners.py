@@ -75,7 +75,7 @@ def hardest_partners(
     # Of each anchor's tiles of partners, the one with the least cosine, then the row in it.
     table = least.new_full((len(first) * plan.most_tiles, _TILE), torch.inf).index_copy_(0, slots, least)
     pair = table.unflatten(0, (len(first), -1)).argmin(1).add_(first[:, None])
-    places = keys[pair] * _TILE + column.gather(0, pair)
+    places = torch.add(column.gather(0, pair), keys[pair], alpha=_TILE)
     return torch.stack([anchors, rows[places.flatten()[lanes]]]), plan.videos
 
 

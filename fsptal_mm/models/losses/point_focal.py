@@ -30,7 +30,8 @@ def point_focal_loss(
     scores = torch.cat([scores, background_scores[..., None]], -1)
     labels = F.pad(targets.labels.to(scores.dtype), (0, 1), value=1.0)
     scores, loss = bounded_cross_entropy(scores, labels, reduction='none')
-    return _snippet_means(targets, loss * (labels - scores).abs() ** exponent)
+    squared_distance = F.mse_loss(scores, labels, reduction='none')
+    return _snippet_means(targets, loss * squared_distance ** (exponent / 2))
 
 
 def _snippet_means(targets, loss):
@@ -38,8 +39,7 @@ def _snippet_means(targets, loss):
     of_classes, of_background = loss.split([loss.shape[-1] - 1, 1], -1)
     on_action = of_classes.sum(-1)  # Eq. 5 leaves b alone
     on_background = on_action + of_background.squeeze(-1)
-    chosen = torch.stack([targets.is_action, targets.background_labels])
-    share = chosen / chosen.sum(-1, keepdim=True).clamp(min=1)
+    share = targets.kinds / targets.kinds.sum(-1, keepdim=True).clamp(min=1)
     return tuple((torch.stack([on_action, on_background]) * share).sum(-1).mean(-1).unbind())
 
 

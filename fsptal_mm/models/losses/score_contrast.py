@@ -35,10 +35,10 @@ def segment_contrast(scores: Tensor, segments: SegmentLabels) -> Tensor:
         Tensor: ``(N,)`` float64 in [-1, 1]; float32 on a device that has no float64.
     """
     _, num_snippets, num_classes = scores.shape
-    rows = scores.mT.flatten(0, 1).index_select(0, segments.video * num_classes + segments.label)
+    rows = scores.mT.flatten(0, 1).index_select(0, torch.add(segments.label, segments.video, alpha=num_classes))
     total = F.pad(rows.cumsum(1, dtype=dtype_of_sums(rows.device)), (1, 0))
     edges = torch.stack([segments.outer_start, segments.start, segments.stop, segments.outer_stop])
-    place = segments.group * (num_snippets + 1) + edges
+    place = torch.add(edges, segments.group, alpha=num_snippets + 1)
     sums = total.flatten().index_select(0, place.flatten()).view_as(place)
     left, length, right = edges.diff(dim=0).to(total.dtype)
     outer_length = left + right
@@ -94,5 +94,6 @@ class OICLoss(nn.Module):
             dict[str, Tensor]: ``loss_score``: mean over the groups of a video, which are its classes that have seeds (0
             if there is none), and over videos.
         """
-        distance = (1 - outer_inner_contrast(scores, segments)) ** 2
+        contrast = outer_inner_contrast(scores, segments)
+        distance = F.mse_loss(contrast, torch.ones_like(contrast), reduction='none')
         return dict(loss_score=self.loss_weight * group_mean(distance, segments.video, len(scores)).mean())

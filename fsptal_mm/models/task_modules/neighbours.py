@@ -15,16 +15,17 @@ class Neighbours:
 
     Attributes:
         here: The marks.
+        index: ``(B, T)`` index of every snippet.
         left: ``(B, T)`` index of the nearest mark at or before each snippet, -1 if there is none.
         right: ``(B, T)`` index of the nearest mark at or after it, T if there is none.
     """
 
     def __init__(self, here: Tensor) -> None:
         num_snippets = here.shape[1]
-        index = torch.arange(num_snippets, device=here.device).expand(here.shape)
+        self.index = torch.arange(num_snippets, device=here.device).expand(here.shape)
         self.here, elsewhere = here, ~here
-        self.left = index.masked_fill(elsewhere, -1).cummax(1).values
-        self.right = index.masked_fill(elsewhere, num_snippets).flip(1).cummin(1).values.flip(1)
+        self.left = self.index.masked_fill(elsewhere, -1).cummax(1).values
+        self.right = self.index.masked_fill(elsewhere, num_snippets).flip(1).cummin(1).values.flip(1)
 
     @cached_property
     def before(self) -> Tensor:

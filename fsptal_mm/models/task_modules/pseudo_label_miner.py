@@ -6,7 +6,7 @@ import torch
 from mmaction.registry import TASK_UTILS
 from torch import Tensor
 
-from fsptal_mm.structures import NO_INSTANCE, PointTargets
+from fsptal_mm.structures import PointTargets
 from fsptal_mm.utils.errors import check_numbers
 
 from .neighbours import Neighbours
@@ -54,7 +54,7 @@ class PseudoLabelMiner:
 
     def _mine_background(self, background_scores, targets, points):
         """Rules 1 to 3: background ``(B, T)``, and what rules 1 and 2 found of it, as :class:`Neighbours`."""
-        free = targets.mask & ~points.here
+        free = targets.mask.masked_fill(points.here, False)
         background = targets.background_labels
         if self.background_threshold is not None:
             background = background | (background_scores > self.background_threshold)
@@ -74,24 +74,24 @@ class PseudoLabelMiner:
         # Where an interval has background, that is the best one of it: no other snippet is named.
         level = background_scores.masked_fill(~free | inside_instance, -1).masked_fill(background, _ABOVE_SCORES)
         best = level.new_zeros(bins).scatter_reduce(1, interval, level, 'amax').gather(1, interval)
-        index = torch.arange(num_snippets, device=free.device).expand_as(interval)
-        place = index.masked_fill(level != best, num_snippets)
+        place = points.index.masked_fill(level != best, num_snippets)
         first = place.new_full(bins, num_snippets).scatter_reduce(1, interval, place, 'amin').gather(1, interval)
-        return index == first
+        return points.index == first
 
     def _mine_actions(self, scores, background_scores, background, targets, points, found):
         """Rule 4: snippets that look like the nearest given point, with no background in between."""
-        candidate = targets.mask & ~(points.here | background) & (background_scores <= self.action_threshold)
-        instances, top_class = targets.snippet_instances, scores.argmax(-1)
-        last = instances.shape[1] - 1
-        video = torch.arange(len(instances), device=instances.device)[:, None]
-        source = torch.arange(last + 1, device=instances.device)  # the snippet whose label each one takes
+        labelled = points.here | background
+        candidate = targets.mask.masked_fill(labelled, False) & (background_scores <= self.action_threshold)
+        num_videos, num_snippets, _ = targets.labels.shape
+        video = torch.arange(num_videos, device=candidate.device)[:, None]
+        nearest = torch.stack([points.left, points.right])  # (2, B, T)
         # Rule 3 fills gaps in background: the nearest background of a candidate is the one of rules 1 and 2.
-        # The left neighbour is written last: the two can both apply only within one run of one instance.
-        for point, reachable in ((points.right, found.right > points.right), (points.left, found.left < points.left)):
-            alike = instances[video, point.clamp(0, last), top_class] != NO_INSTANCE
-            source = torch.where(candidate & reachable & alike, point, source)
-        return instances.gather(1, source[..., None].expand_as(instances))
+        reachable = torch.stack([found.left < points.left, found.right > points.right])
+        alike = targets.labels[video, nearest.clamp(0, num_snippets - 1), scores.argmax(-1)]
+        takes_left, takes_right = candidate & reachable & alike
+        # The snippet whose label each one takes. The two can both apply only within one run of one instance.
+        source = torch.where(takes_left, points.left, torch.where(takes_right, points.right, points.index))
+        return targets.snippet_instances.gather(1, source[..., None].expand_as(targets.snippet_instances))
 
 
 def _continue_the_last_point(targets, points):

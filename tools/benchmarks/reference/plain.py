@@ -53,11 +53,11 @@ def mine_batch(scores, background_scores, targets):
 class AllPairsLoss(nn.Module):
     """:class:`FeatureSeparationLoss` with gradients through all pairs."""
 
-    def forward(self, embedding, labels, background, counts):
+    def forward(self, embedding, targets, counts):
         """Compute Eq. 11-13; ``counts`` of labelled snippets is not used."""
         terms = []
         for video, features in enumerate(embedding.split(embedding.features)):
-            action, other = labels[video, : len(features)].any(-1), background[video, : len(features)]
+            action, other = targets.kinds[:, video, : len(features)]
             direction = F.normalize(features, dim=-1, eps=1e-4)
             cosine = direction @ direction.t()
             zero = cosine.sum() * 0
