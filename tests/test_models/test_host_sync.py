@@ -45,10 +45,10 @@ def launches_of_a_step(form, counts):
 @pytest.mark.parametrize(
     'form, most',
     [
-        (dict(head='PointTALHead'), 200),
-        (dict(trunk='AffinityEmbedding', separation=None), 770),  # half of them in the search
-        (dict(cosine=True, separation_loss=dict(type='FeatureSeparationLoss', class_aware=True)), 840),
-        (dict(head='PointTALHead', trunk='TransformerEmbedding'), 400),
+        (dict(head='PointTALHead'), 180),
+        (dict(trunk='AffinityEmbedding', separation=None), 730),  # half of them in the search
+        (dict(cosine=True, separation_loss=dict(type='FeatureSeparationLoss', class_aware=True)), 790),
+        (dict(head='PointTALHead', trunk='TransformerEmbedding'), 370),
     ],
     ids=['base', 'fsptal', 'tuned', 'transformer'],
 )

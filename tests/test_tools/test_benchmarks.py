@@ -26,6 +26,19 @@ def test_the_plain_step_has_the_same_losses(load):
     bench.make_plain(plain)
     plain.load_state_dict(model.state_dict())
     bench.check_plain(model, plain, data)
+    bench.whole_trunk_step(model, data)
+
+
+@pytest.mark.parametrize('name, stage', [('fsptal', 'features'), ('fsptal_tuned', 'embedding')])
+def test_a_step_without_the_search_has_at_most_400_operations(load, name, stage):
+    bench, videos = load('bench_gpu'), load('reference.videos')
+    annotations, _ = videos.read_annotations(8)
+    data, *_ = bench.make_batches(annotations, 8, 4, stage, torch.device('cpu'))
+    model, optimizer = bench.build(name, 8, len(annotations.classes), torch.device('cpu'))
+    bench.make_step(model, optimizer, [data])()  # makes the state of the optimizer
+    counts, waits = bench.count_step(model, optimizer, data)
+    assert sum(counts.values()) - counts['search', False] <= 400
+    assert len(waits) == 3
 
 
 def test_the_parts_of_a_step_run_one_by_one(load):

@@ -1,8 +1,9 @@
 """Time a training step at THUMOS14's real lengths, batch 16, and count its memory and the waits of the host.
 
 The step is that of FS-PTAL with the paper's config: label extension, mining, search, losses A-D, backward pass, Adam.
-The same run times, in turns with it: the convolution of its trunk alone, forward and backward; our LACP; and a plain
-step (padded batches, mining snippet by snippet on tensors, all pairs at once), which must have the same losses.
+The same run times, in turns with it: the convolution of its trunk alone, and the trunk with the affinity convolutions
+of module D, forward and backward; our LACP; and a plain step (padded batches, mining snippet by snippet on tensors, all
+pairs at once), which must have the same losses.
 """
 
 import argparse
@@ -44,6 +45,14 @@ def trunk_step(model, data):
     out.backward(torch.ones_like(out))
     conv.zero_grad()
     return 4 * len(batch.features) * conv.weight.numel()
+
+
+def whole_trunk_step(model, data):
+    """Forward and backward pass of the trunk with the affinity convolutions of module D."""
+    out = model.embedding(model.data_preprocessor(data, True)['inputs'])
+    parts = out.features, out.affinity_embedding
+    torch.autograd.backward(parts, [torch.ones_like(part) for part in parts])
+    model.embedding.zero_grad()
 
 
 def step_losses(model, data):
@@ -95,12 +104,13 @@ def bench_time(trained, plain, batches, warm_up, seconds_of, matmul):
     dim = model.embedding.conv.in_channels
     lacp_step = lacp_step_of(model.head.num_classes, dim)
     lacp_step(batches[0][1])
-    step, trunk, mining, lacp = sum(
+    step, trunk, whole_trunk, mining, lacp = sum(
         np.array(
             seconds_of(
                 [
                     partial(train_step, model, optimizer, data),
                     partial(trunk_step, model, data),
+                    partial(whole_trunk_step, model, data),
                     mining_of(model, data),
                     partial(lacp_step, unextended),
                 ]
@@ -115,6 +125,7 @@ def bench_time(trained, plain, batches, warm_up, seconds_of, matmul):
     print(
         f'D = {dim}, {len(batches)} batches, after {warm_up} steps: step {step:.3f} s, trunk {trunk:.3f} s; '
         f'all but the trunk: {others / step:.0%} of the step, {others / trunk:.1f} x trunk; '
+        f'all but the trunk with its affinity convolutions, {whole_trunk:.3f} s: {step / whole_trunk - 1:.1f} x that; '
         f'mining and search {mining / step:.0%}; plain step {slow / ours:.1f} x; '
         f'trunk at {rate:.0f} GFLOP/s = {rate / matmul:.2f} x matrix product'
     )

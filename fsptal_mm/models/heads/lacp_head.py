@@ -44,15 +44,15 @@ class LACPSeedMiner(PseudoLabelMiner):
         super().__init__(background_threshold, action_threshold)
 
     def _mine_background(self, background_scores, targets, points):
-        background, found = super()._mine_background(background_scores, targets, points)
+        background, ends = super()._mine_background(background_scores, targets, points)
         is_point = points.here
         before_points = is_point.cumsum(1) == 0
         after_points = is_point.flip(1).cumsum(1).flip(1) == 0
         followed = (background & before_points).flip(1).cummax(1).values.flip(1)
         preceded = (background & after_points).cummax(1).values
-        return (background | followed | preceded) & targets.mask, found
+        return (background | followed | preceded) & targets.mask, ends
 
-    def _mine_actions(self, scores, background_scores, background, targets, points, found):
+    def _mine_actions(self, scores, background_scores, background, targets, points, ends):
         passable = targets.mask & ~background & (background_scores <= self.action_threshold)
         # No snippet is reached from two points: where two are not adjacent, there is background in between.
         instances = _spread_to_right(targets.snippet_instances, points.here, passable)

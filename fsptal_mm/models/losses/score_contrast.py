@@ -35,8 +35,9 @@ def segment_contrast(scores: Tensor, segments: SegmentLabels) -> Tensor:
         Tensor: ``(N,)`` float64 in [-1, 1]; float32 on a device that has no float64.
     """
     _, num_snippets, num_classes = scores.shape
-    rows = scores.mT.flatten(0, 1).index_select(0, torch.add(segments.label, segments.video, alpha=num_classes))
-    total = F.pad(rows.cumsum(1, dtype=dtype_of_sums(rows.device)), (1, 0))
+    rows = F.pad(scores.mT, (1, 0)).flatten(0, 1)  # a zero before the first snippet
+    rows = rows.index_select(0, torch.add(segments.label, segments.video, alpha=num_classes))
+    total = rows.cumsum(1, dtype=dtype_of_sums(rows.device))  # of all before a position
     edges = torch.stack([segments.outer_start, segments.start, segments.stop, segments.outer_stop])
     place = torch.add(edges, segments.group, alpha=num_snippets + 1)
     sums = total.flatten().index_select(0, place.flatten()).view_as(place)

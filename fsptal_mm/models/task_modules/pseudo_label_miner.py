@@ -46,52 +46,56 @@ class PseudoLabelMiner:
             PointTargets: Given and mined labels.
         """
         points = Neighbours(targets.is_action)
-        background, found = self._mine_background(background_scores, targets, points)
+        background, ends = self._mine_background(background_scores, targets, points)
         instances = targets.snippet_instances
         if self.action_threshold is not None:
-            instances = self._mine_actions(scores, background_scores, background, targets, points, found)
+            instances = self._mine_actions(scores, background_scores, background, targets, points, ends)
         return replace(targets, snippet_instances=instances, background_labels=background)
 
     def _mine_background(self, background_scores, targets, points):
-        """Rules 1 to 3: background ``(B, T)``, and what rules 1 and 2 found of it, as :class:`Neighbours`."""
+        """Rules 1 to 3: background ``(B, T)``, and its first and last snippet in the interval of every snippet.
+
+        An interval lasts from one point to the next. Without background, its first snippet is T and its last one -1.
+        """
         free = targets.mask.masked_fill(points.here, False)
         background = targets.background_labels
         if self.background_threshold is not None:
             background = background | (background_scores > self.background_threshold)
         background = background & free
-        background = background | self._best_of_empty_intervals(background_scores, background, free, targets, points)
-        found = Neighbours(background)
-        # Rule 3: what has background on both sides before a point comes, such as all background itself.
-        return (found.left > points.left) & (found.right < points.right), found
-
-    @staticmethod
-    def _best_of_empty_intervals(background_scores, background, free, targets, points):
-        """Rule 2: the best background snippet of every interval between points that has none so far."""
         num_snippets = free.shape[1]
+        # Rule 2: the best background snippet of every interval that has none so far. Where there is background, all of
+        # it is the best, and nothing is added.
         inside_instance = _continue_the_last_point(targets, points).gather(1, points.right.clamp(max=num_snippets - 1))
-        interval = points.here.cumsum(1)  # k for the snippets between the k-th and the next point
-        bins = len(free), num_snippets + 1
-        # Where an interval has background, that is the best one of it: no other snippet is named.
         level = background_scores.masked_fill(~free | inside_instance, -1).masked_fill(background, _ABOVE_SCORES)
-        best = level.new_zeros(bins).scatter_reduce(1, interval, level, 'amax').gather(1, interval)
-        place = points.index.masked_fill(level != best, num_snippets)
-        first = place.new_full(bins, num_snippets).scatter_reduce(1, interval, place, 'amin').gather(1, interval)
-        return points.index == first
+        interval = points.here.cumsum(1)  # k from the k-th point to the next one
+        place = points.index.masked_fill(level != _reduce(level, interval, 'amax', 0), num_snippets)
+        first = _reduce(place, interval, 'amin', num_snippets)
+        background = background | (points.index == first)
+        last = _reduce(points.index.masked_fill(~background, -1), interval, 'amax', -1)
+        # Rule 3: all between the first and the last one.
+        return (points.index >= first) & (points.index <= last), (first, last)
 
-    def _mine_actions(self, scores, background_scores, background, targets, points, found):
+    def _mine_actions(self, scores, background_scores, background, targets, points, ends):
         """Rule 4: snippets that look like the nearest given point, with no background in between."""
         labelled = points.here | background
         candidate = targets.mask.masked_fill(labelled, False) & (background_scores <= self.action_threshold)
         num_videos, num_snippets, _ = targets.labels.shape
         video = torch.arange(num_videos, device=candidate.device)[:, None]
-        nearest = torch.stack([points.left, points.right])  # (2, B, T)
-        # Rule 3 fills gaps in background: the nearest background of a candidate is the one of rules 1 and 2.
-        reachable = torch.stack([found.left < points.left, found.right > points.right])
-        alike = targets.labels[video, nearest.clamp(0, num_snippets - 1), scores.argmax(-1)]
+        first, last = ends
+        # On either side: whether the next point comes before background, and whether it has the class.
+        reachable = torch.stack([points.index < first, points.index > last])
+        nearest = torch.stack([points.left, points.right]).clamp(0, num_snippets - 1)  # if there is none: no label
+        alike = targets.labels[video, nearest, scores.argmax(-1)]
         takes_left, takes_right = candidate & reachable & alike
         # The snippet whose label each one takes. The two can both apply only within one run of one instance.
         source = torch.where(takes_left, points.left, torch.where(takes_right, points.right, points.index))
         return targets.snippet_instances.gather(1, source[..., None].expand_as(targets.snippet_instances))
+
+
+def _reduce(values, interval, how, empty):
+    """Least or largest of ``(B, T)`` values in the interval of every snippet, and of ``empty``."""
+    bins = values.new_full((len(values), values.shape[1] + 1), empty)
+    return bins.scatter_reduce(1, interval, values, how).gather(1, interval)
 
 
 def _continue_the_last_point(targets, points):
