@@ -125,7 +125,7 @@ def bench_time(trained, plain, batches, warm_up, seconds_of, matmul):
     print(
         f'D = {dim}, {len(batches)} batches, after {warm_up} steps: step {step:.3f} s, trunk {trunk:.3f} s; '
         f'all but the trunk: {others / step:.0%} of the step, {others / trunk:.1f} x trunk; '
-        f'all but the trunk with its affinity convolutions, {whole_trunk:.3f} s: {step / whole_trunk - 1:.1f} x that; '
+        f'all but the trunk with its affinity convolutions, {whole_trunk:.3f} s: {step / whole_trunk - 1:.2f} x that; '
         f'mining and search {mining / step:.0%}; plain step {slow / ours:.1f} x; '
         f'trunk at {rate:.0f} GFLOP/s = {rate / matmul:.2f} x matrix product'
     )
