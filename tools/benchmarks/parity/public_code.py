@@ -11,6 +11,18 @@ from torch import Tensor, nn
 STUBS = ('tensorboard_logger',)  # modules that the public code imports, and the comparison does not use
 
 
+def read_patched(file: Path, patches: Sequence[tuple[str, str]]) -> str:
+    """Text of a file of a clone with some of it replaced; see :func:`load_module`."""
+    text = file.read_text()
+    for found, replacement in patches:
+        if found not in text:
+            raise SystemExit(
+                f'{file}: expected {found!r}, found none: the clone is not at the commit that was compared'
+            )
+        text = text.replace(found, replacement)
+    return text
+
+
 def load_module(file: Path, patches: Sequence[tuple[str, str]], name: str) -> types.ModuleType:
     """Run a file of a clone with some of its text replaced.
 
@@ -21,13 +33,7 @@ def load_module(file: Path, patches: Sequence[tuple[str, str]], name: str) -> ty
     """
     for stub in STUBS:
         sys.modules.setdefault(stub, types.SimpleNamespace(log_value=None))
-    text = file.read_text()
-    for found, replacement in patches:
-        if found not in text:
-            raise SystemExit(
-                f'{file}: expected {found!r}, found none: the clone is not at the commit that was compared'
-            )
-        text = text.replace(found, replacement)
+    text = read_patched(file, patches)
     module = sys.modules[name] = types.ModuleType(name)
     exec(compile(text, str(file), 'exec'), module.__dict__)
     return module
