@@ -18,6 +18,7 @@ from .functional import match_points, resample_videos
 from .samples import warn
 
 MIN_POINTS = 30  # fewer give a warning: the 95% interval of a recall of 0.8 is then 0.14 to either side
+NOTHING_FOUND = 'step 5 of docs/guides/own_data.md says what to look at if a model finds no actions'
 _RESAMPLES = 100
 # Thresholds were chosen on one half of the test videos and tested on the other half, in 62 runs on four datasets.
 # There, F1 at tIoU 0.5 is 1.8 to 2.6 points below that of the best threshold. With 10 instead of 20 it is 1.2 to 3.0
@@ -147,7 +148,7 @@ def choose_operating_point(
     shared = _mean_best_score(points, det, hits, resamples)
     if shared is None:
         found = f'none of {len(det)} detections for {len(points)} labelled instances'
-        raise InputError('a detection that covers a point of the held-out videos', found=found)
+        raise InputError(f'a detection that covers a point of the held-out videos; {NOTHING_FOUND}', found=found)
     if len(points) < MIN_POINTS:
         warn(f'only {len(points)} held-out points: the threshold is uncertain; label {MIN_POINTS} or more')
     scores = np.full(len(classes), shared)

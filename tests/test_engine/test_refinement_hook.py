@@ -9,6 +9,7 @@ from mmaction.registry import MODELS
 from tiny_run import make_loader, make_runner, write_data
 
 from fsptal_mm.apis.model_loading import load_local_checkpoint
+from fsptal_mm.engine.hooks import refinement_hook
 from fsptal_mm.models.task_modules import candidate_sampler
 from fsptal_mm.utils.errors import InputError
 
@@ -124,6 +125,17 @@ def test_pseudo_segments_are_found_dumped_and_judged(tmp_path):
         for segment in segments:
             points = [point['time_sec'] for point in truth[video_id]['points'] if point['label'] == segment['label']]
             assert sum(segment['segment'][0] <= time <= segment['segment'][1] for time in points) == 1
+
+
+def test_a_stage_1_without_any_proposal_is_warned_of(tmp_path, monkeypatch, capsys):
+    propose = refinement_hook.propose
+
+    def nothing(*args):
+        return {video: found | dict(detections=found['detections'][:0]) for video, found in propose(*args).items()}
+
+    monkeypatch.setattr(refinement_hook, 'propose', nothing)
+    make_refined_runner(tmp_path).train()
+    assert capsys.readouterr().out.count('no proposal for any labelled instance: step 5 of') == 1
 
 
 def test_training_never_reads_the_ground_truth(tmp_path):

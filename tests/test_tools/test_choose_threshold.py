@@ -74,7 +74,7 @@ def test_thresholds_of_classes(messages):
     assert ['jump' in message for message in messages].count(True) == 1
     later = Instances.from_videos([[[0, 1], [2, 3], [4, 5]]], [[0, 0, 1]], [[0.39, 0.4, 0.38]])
     assert chosen.select(later).segments.tolist() == [[2, 3], [4, 5]]
-    with refused('none of 1 detections for 3'):
+    with refused('none of 1 detections for 3', 'step 5'):
         choose_operating_point(points, det[3:4], ('run', 'jump', 'sit'))
 
 

@@ -3,7 +3,7 @@ import re
 import pytest
 import torch
 from refusals import refused
-from small_sets import save_untrained, small_config
+from small_sets import ROOT, save_untrained, small_config
 from tool_modules import load_tool
 
 from fsptal_mm.structures import Instances
@@ -62,6 +62,19 @@ def test_what_is_reported():
     assert 'chosen 40.00, best 45.00, last 45.00; regret 5.00' in text
     assert re.search(r'\| middle +\| +30\.00 \| +0\.00 \| +20\.00 \| +40\.00 \|', text)
     assert re.search(r'\| late +\| +20\.00 \| +3\d\.\d+ \|', text), 'its standard error'
+
+
+def test_none_is_chosen_where_none_finds_a_point():
+    points, miss = (Instances.of_video([part], [0], [1]) for part in ([5, 5], [20, 30]))
+    names = ('early', 'late')
+    text = tool.report({name: {'point/mAP': 0.0} for name in names}, {name: [(points, miss)] for name in names})
+    assert 'chosen by' not in text
+    assert text.splitlines()[-1].startswith('none is chosen')
+    assert 'step 5 of docs/guides/own_data.md' in text
+    assert (
+        'If `point/mAP` stays near 0'
+        in re.search(r'\*\*5\..*?\*\*6\.', (ROOT / 'docs/guides/own_data.md').read_text(), re.DOTALL)[0]
+    )
 
 
 def test_a_checkpoint_that_knows_the_held_out_videos(config, tmp_path):

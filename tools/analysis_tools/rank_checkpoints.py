@@ -47,7 +47,7 @@ from fsptal_mm.evaluation.functional import (
     sample_deviation,
     summary_table,
 )
-from fsptal_mm.evaluation.operating_point import MIN_POINTS
+from fsptal_mm.evaluation.operating_point import MIN_POINTS, NOTHING_FOUND
 from fsptal_mm.evaluation.samples import collect_detections, collect_points
 from fsptal_mm.structures import Instances
 from fsptal_mm.utils.configs import merge_options, naming_types, read_config, read_options
@@ -167,6 +167,8 @@ def report(rows, found):
     ]
     if num_points < MIN_POINTS:
         lines.append(f'only {num_points} held-out points: the choice is uncertain; label {MIN_POINTS} or more')
+    if not any(row[_POINTS] for row in rows.values()):
+        return '\n'.join([*lines, f'none is chosen, since none finds a held-out point: {NOTHING_FOUND}'])
     lines.append(f'chosen by {_POINTS}, the last within one standard error of the best: {best}')
     scores = {key: [row[key] for row in rows.values()] for key in next(iter(rows.values()))}
     if _TEST in scores:

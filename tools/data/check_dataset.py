@@ -37,7 +37,7 @@ from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.progress import VideoProgress
 
 # Features of real videos, and of the embedded dataset, vary by 0.22 to 0.99 of their size from snippet to snippet.
-MIN_VARIATION = 0.05
+MIN_VARIATION = 0.1
 _NAMED = 5  # videos in one line
 
 

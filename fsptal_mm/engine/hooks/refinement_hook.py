@@ -10,6 +10,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
+from fsptal_mm.evaluation.operating_point import NOTHING_FOUND
 from fsptal_mm.structures import Instances, SegmentBatch
 from fsptal_mm.utils.errors import InputError, check_flags, check_numbers
 from fsptal_mm.utils.writing import write_json
@@ -110,6 +111,8 @@ class RefinementHook(Hook):
             f'{num_instances} labelled instances ({len(pseudo.missed)} without a proposal of their own), '
             f'{num_proposals} proposals, {len(videos)} videos, in {seconds:.1f} s'
         )
+        if num_instances and len(pseudo.missed) == num_instances:
+            runner.logger.warning(f'Stage 1 has no proposal for any labelled instance: {NOTHING_FOUND}')
         scalars = {'refinement/pseudo_segments': len(pseudo.segments), 'refinement/proposals': num_proposals}
         if self.analysis:
             quality = segment_quality(pseudo.segments, _ground_truth(runner, videos).segments)
