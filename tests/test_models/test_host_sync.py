@@ -46,7 +46,7 @@ def launches_of_a_step(form, counts):
     'form, most',
     [
         (dict(head='PointTALHead'), 180),
-        (dict(trunk='AffinityEmbedding', separation=None), 730),  # half of them in the search
+        (dict(trunk='AffinityEmbedding', separation=None), 740),  # half of them in the search
         (dict(cosine=True, separation_loss=dict(type='FeatureSeparationLoss', class_aware=True)), 790),
         (dict(head='PointTALHead', trunk='TransformerEmbedding'), 370),
     ],

@@ -29,10 +29,29 @@ class MaskedConv1d(PackedConv1d):
         if weights is None:
             return super().forward(batch)
         self.check(batch)
-        seen = _neighbours(batch.features, self.kernel_size[0])  # (R, K, D_in)
-        masked = seen * (weights if weights.ndim == 3 else weights[:, :, None]).to(seen.dtype)
+        out = (
+            self._masked_rows(batch.features, weights)
+            if weights.ndim == 3
+            else self._masked_taps(batch.features, weights)
+        )
+        return out.index_fill_(0, batch.gaps, 0)
+
+    def _masked_rows(self, rows, weights):
+        seen = _neighbours(rows, self.kernel_size[0])  # (R, K, D_in)
         kernel = self.weight.transpose(1, 2).flatten(1)  # (D_out, K * D_in)
-        return F.linear(masked.flatten(1), kernel, self.bias).index_fill_(0, batch.gaps, 0)
+        return F.linear((seen * weights.to(seen.dtype)).flatten(1), kernel, self.bias)
+
+    def _masked_taps(self, rows, weights):
+        """Masks with one weight per tap go behind the products: their gradients then need no further product."""
+        num_taps, reach = self.kernel_size[0], self.padding[0]
+        taps = F.linear(rows, self.weight.permute(2, 0, 1).flatten(0, 1)).unflatten(1, (num_taps, -1))
+        out = taps.new_zeros(self.out_channels) if self.bias is None else self.bias.to(taps.dtype)
+        for tap, products in enumerate(
+            taps.unbind(1)
+        ):  # W_j x of every row, to be moved to the rows that see it as x_{t+j}
+            moved = F.pad(products, (0, 0, reach - tap, tap - reach))
+            out = torch.addcmul(out, weights[:, tap, None].to(taps.dtype), moved)
+        return out
 
 
 class AffinityConvs(nn.ModuleList):
