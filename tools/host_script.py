@@ -33,7 +33,7 @@ def run(name):
     args = start(name, lambda _: _parse_args(name), config='a config file', checkpoint='a checkpoint')
     if getattr(args, 'show', False) or getattr(args, 'show_dir', None):  # mmaction2 draws labels of short clips only
         sys.exit('error: --show and --show-dir do not work here; tools/analysis_tools/plot_timeline.py draws timelines')
-    import fsptal_mm  # noqa: F401  (repairs the host; a clone could not be imported before)
+    import fsptal_mm  # noqa: F401  (repairs mmaction2; a clone that is not installed can be imported from here on)
     from fsptal_mm.utils.configs import move_data_root, naming_types, read_config, read_options
     from fsptal_mm.utils.errors import InputError
 

@@ -1,4 +1,4 @@
-"""Detections of a localizer by the names of the classes."""
+"""Detections of a localizer, with names of classes instead of their indices."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -23,6 +23,6 @@ class Detection(NamedTuple):
 
 
 def name_detections(instances: Instances, classes: Sequence[str]) -> list[Detection]:
-    """Detections from scored instances in seconds, in their order, by the names of the classes."""
+    """Turn scored instances, in seconds, into detections with names of classes. The order stays the same."""
     rows = zip(instances.segments.tolist(), instances.labels, instances.scores.tolist())
     return [Detection(*segment, classes[label], score) for segment, label, score in rows]

@@ -1,11 +1,15 @@
 """Choose the score thresholds of a checkpoint by the points of held-out videos, and store them beside the checkpoint.
 
-The threshold of a class is the score with the best F1. For a class with few points, it lies near the threshold of all
-classes together. One detection of each labelled action is a true positive; every other detection is a false positive.
-The held-out videos are those that train_dataloader.dataset.fold keeps from the training, else those of val_dataloader.
-No ground-truth segment is read.
+There is a threshold for each class, and one for all classes together: the score with the best F1. If a class has few
+points, its threshold is drawn towards that of all classes. A detection finds a labelled action if it has its class, and
+covers its point and no other point of the class. For each action, the detection of highest score that finds it is a
+true positive; every other detection is a false positive.
 
-tools/demo.py, TALInferencer, plot_timeline.py and report.py then use them, unless you give a score threshold.
+If train_dataloader.dataset.fold is set, the held-out videos are those that it leaves out of the training. If not, they
+are the videos of val_dataloader. No ground-truth segment is read.
+
+tools/demo.py, TALInferencer, plot_timeline.py and report.py use the stored thresholds, unless you give a score
+threshold.
 
 Example:
     python tools/analysis_tools/choose_threshold.py configs/mine/fsptal_mine.py work_dirs/fsptal_mine/epoch_200.pth
@@ -25,7 +29,7 @@ def parse_args(argv):
         '--for',
         dest='other',
         metavar='CHECKPOINT',
-        help='store them beside this checkpoint instead, which was trained on all videos',
+        help='store the thresholds beside this checkpoint instead, which was trained on all videos',
     )
     parser.add_argument('--cfg-options', nargs='+', action='extend', help='as in test.py, e.g. data_root=DIR')
     return parser.parse_args(argv)

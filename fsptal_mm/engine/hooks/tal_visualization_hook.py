@@ -20,17 +20,20 @@ _SEPARATORS = str.maketrans('/\\', '__')  # a video id may name a folder, the na
 class TALVisualizationHook(Hook):
     """Draws timelines of a few videos: training videos with their labels, validation videos with their detections.
 
-    Training videos are drawn every ``interval`` epochs, with scores, extended labels, mined labels and best segments;
-    their ground-truth segments are shown for analysis and used nowhere else. Validation videos are drawn after each
-    validation, with the weights that were validated (averaged ones, with ``EMAHook``). The main process alone draws.
-    Neither the model nor the random numbers of training are touched.
+    Training videos are drawn every ``interval`` epochs, with scores, extended labels, mined labels and the best
+    segments of the search. Their ground-truth segments are shown for analysis and used nowhere else. Validation videos
+    are drawn after each validation, with the weights that were validated (averaged ones, with ``EMAHook``). The main
+    process alone draws. Neither the model nor the random numbers of training are touched.
 
-    With the default runtime, in a config or on the command line, where the runtime's ``TALVisualizer`` hands pictures
-    to ``vis_image`` in the run's folder and, with ``runtime_tensorboard.py``, to TensorBoard::
+    To switch it on, base the config on ``default_runtime.py`` and write one of these, in the config or on the command
+    line::
 
         default_hooks = dict(timelines=dict(type='TALVisualizationHook', interval=10))
 
         python tools/train.py CONFIG --cfg-options default_hooks.timelines.type=TALVisualizationHook
+
+    The pictures are written to ``vis_image`` in the run's folder. With ``runtime_tensorboard.py`` in place of
+    ``default_runtime.py``, they are shown in TensorBoard, too.
 
     Args:
         interval: Epochs from one picture of training videos to the next.
