@@ -43,7 +43,8 @@ from .model_loading import (
 )
 from .timelines import read_frames
 
-_TIMELINE_SHARE = 0.1  # of the time of a video that is copied, too: a timeline needs a few of its frames only
+# Of the time of a video that is copied, too. A rough guess: a timeline needs only a few frames.
+_TIMELINE_SHARE = 0.1
 
 
 @INFERENCERS.register_module()

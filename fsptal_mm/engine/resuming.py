@@ -89,11 +89,11 @@ def best_checkpoints(checkpoint: dict) -> list[str]:
 
 
 def take_up_best(checkpoint: dict, files: Iterable[Path]) -> None:
-    """Take up best checkpoints that were written after a checkpoint, at the same step of the same run.
+    """Let a resume know the best checkpoint that a killed training wrote last.
 
-    A training saves a checkpoint, validates, writes a best checkpoint, and saves the first one again, so that it names
-    the best one. If the training is killed before that, the log in the best checkpoint replaces the one that does not
-    know it.
+    A training saves a checkpoint, validates, writes a best checkpoint, and then saves the first checkpoint again, which
+    now names the best one. If the training is killed before the last of these, the checkpoint to resume from does not
+    name the best one. Then it gets the log of the best one, if both are of the same step and the same process.
 
     Args:
         checkpoint: Content of the checkpoint to resume from; its ``message_hub`` is replaced.

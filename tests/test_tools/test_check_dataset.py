@@ -91,13 +91,16 @@ def test_transposed_features_of_videos_without_durations_are_named(capsys, dimen
     assert ('transpose' in capsys.readouterr().out) == named
 
 
-def test_features_that_hardly_differ_are_named_once(check, files):
+@pytest.mark.parametrize('share, is_warned', [(0.001, True), (0.09, True), (0.11, False)])
+def test_features_that_hardly_differ_are_named_once(check, files, share, is_warned):
     for path in files:
-        np.save(path, 1 + 1e-3 * np.load(path))
+        features = np.load(path)
+        features = (features - features.mean(0)) / np.sqrt(features.var(0).mean())
+        np.save(path, np.sqrt(1 - share**2) + share * features)
     status, lines = check('--loaders', 'train_dataloader')
-    [warning] = [line for line in lines if line.startswith('warning: ')]
-    assert status == 0
-    assert all(path.stem in warning for path in files)
+    warnings = [line for line in lines if line.startswith('warning: ')]
+    assert (status, len(warnings)) == (0, is_warned)
+    assert all(path.stem in warning for warning in warnings for path in files)
 
 
 def test_one_loader_that_cannot_be_built_does_not_hide_the_other(check):

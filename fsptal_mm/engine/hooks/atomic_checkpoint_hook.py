@@ -71,7 +71,7 @@ class AtomicCheckpointHook(CheckpointHook):
     - The oldest (or so far best) checkpoint is deleted after the new one is written. mmengine deletes it before. If a
       run is killed between the two, its resume deletes the outdated one.
     - If a run is killed after it has written a best checkpoint and before the latest checkpoint says so, its resume
-      takes up that best checkpoint. With mmengine, the resume knows the one before only.
+      still finds that best checkpoint. mmengine's resume only knows the best one before it.
     - ``resume=True`` without ``load_from`` takes the newest checkpoint that can be read, with a warning if that is not
       the one that ``last_checkpoint`` names. mmengine takes whatever is named there.
     - A resume from a file that no training saved is refused.

@@ -53,7 +53,7 @@ class PseudoLabelMiner:
         return replace(targets, snippet_instances=instances, background_labels=background)
 
     def _mine_background(self, background_scores, targets, points):
-        """Rules 1 to 3: background ``(B, T)``, and its first and last snippet in the interval of every snippet.
+        """Rules 1 to 3: background ``(B, T)``, and the first and last of it in the interval of each snippet.
 
         An interval lasts from one point to the next. Without background, its first snippet is T and its last one -1.
         """

@@ -29,28 +29,22 @@ class MaskedConv1d(PackedConv1d):
         if weights is None:
             return super().forward(batch)
         self.check(batch)
-        out = (
-            self._masked_rows(batch.features, weights)
-            if weights.ndim == 3
-            else self._masked_taps(batch.features, weights)
-        )
-        return out.index_fill_(0, batch.gaps, 0)
+        convolve = self._weight_inputs if weights.ndim == 3 else self._weight_products
+        return convolve(batch.features, weights).index_fill_(0, batch.gaps, 0)
 
-    def _masked_rows(self, rows, weights):
+    def _weight_inputs(self, rows, weights):
         seen = _neighbours(rows, self.kernel_size[0])  # (R, K, D_in)
         kernel = self.weight.transpose(1, 2).flatten(1)  # (D_out, K * D_in)
         return F.linear((seen * weights.to(seen.dtype)).flatten(1), kernel, self.bias)
 
-    def _masked_taps(self, rows, weights):
-        """Masks with one weight per tap go behind the products: their gradients then need no further product."""
+    def _weight_products(self, rows, weights):
+        """Weight ``W_j x`` instead of x: the gradient of the weights then needs no matrix product of its own."""
         num_taps, reach = self.kernel_size[0], self.padding[0]
         taps = F.linear(rows, self.weight.permute(2, 0, 1).flatten(0, 1)).unflatten(1, (num_taps, -1))
         out = taps.new_zeros(self.out_channels) if self.bias is None else self.bias.to(taps.dtype)
-        for tap, products in enumerate(
-            taps.unbind(1)
-        ):  # W_j x of every row, to be moved to the rows that see it as x_{t+j}
-            moved = F.pad(products, (0, 0, reach - tap, tap - reach))
-            out = torch.addcmul(out, weights[:, tap, None].to(taps.dtype), moved)
+        for tap, products in enumerate(taps.unbind(1)):
+            seen = F.pad(products, (0, 0, reach - tap, tap - reach))  # of x_{t+j} in row t
+            out = torch.addcmul(out, weights[:, tap, None].to(taps.dtype), seen)
         return out
 
 
