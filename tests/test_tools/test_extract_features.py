@@ -91,6 +91,12 @@ def test_broken_and_short_videos(tmp_path, recognizer, videos, capsys):
     assert sorted(arrays(tmp_path / 'out')) == ['short', 'v0', 'v1', 'v2', 'v3']
 
 
+def test_the_time_left_goes_by_durations(videos):
+    (videos / 'bad.mp4').write_bytes(b'no video')
+    durations_sec = tool.estimate_durations_sec(sorted(map(str, videos.iterdir())))
+    assert list(durations_sec.values()) == pytest.approx([2.5, 1.0, 2.0, 3.0, 4.0], abs=0.1)  # bad: mean of the others
+
+
 def test_other_settings_do_not_mix(tmp_path, recognizer, videos):
     run(recognizer, tmp_path / 'out', videos, '--shard', '0/4')
     message = run(recognizer, tmp_path / 'out', videos, '--stride-frames', '8')

@@ -65,6 +65,7 @@ import torch
 from fsptal_mm.apis.feature_extractor import FeatureExtractor
 from fsptal_mm.datasets.annotations.readers import read_lines
 from fsptal_mm.datasets.feature_settings import keep_settings
+from fsptal_mm.datasets.videos.decoding import declared_duration_sec
 from fsptal_mm.datasets.videos.flow import RGB_SOURCE
 from fsptal_mm.datasets.videos.reader import videos_below
 from fsptal_mm.utils.configs import merge_options, naming_types, read_config, read_options
@@ -121,20 +122,27 @@ def choose_device(name):
     return name
 
 
+def estimate_durations_sec(paths):
+    """Estimate how long videos are, for the time that is left: as their headers say, else as the mean of the others."""
+    declared = {path: declared_duration_sec(path) for path in paths}
+    mean = np.mean([duration for duration in declared.values() if duration] or [1.0])
+    return {path: duration or mean for path, duration in declared.items()}
+
+
 def run(extractor, videos, out, num_workers):
     """Extract the features and write them; return the errors of the videos that could not be read."""
-    sizes = {str(path): path.stat().st_size if path.is_file() else 0 for path in videos.values()}
     names = {str(path): name for name, path in videos.items()}
-    shares, done_bytes, done, errors = dict.fromkeys(sizes, 0.0), 0.0, 0, []
-    with VideoProgress('Extraction', len(videos), sum(sizes.values())) as progress:
+    durations_sec = estimate_durations_sec(names)
+    shares, done_sec, done, errors = dict.fromkeys(names, 0.0), 0.0, 0, []
+    with VideoProgress('Extraction', len(videos), sum(durations_sec.values())) as progress:
 
         def show(path, share):
-            nonlocal done_bytes
-            done_bytes += (share - shares[path]) * sizes[path]
+            nonlocal done_sec
+            done_sec += (share - shares[path]) * durations_sec[path]
             shares[path] = share
-            progress.update(done, done_bytes)
+            progress.update(done, done_sec)
 
-        for done, result in enumerate(extractor.extract_all(sizes, num_workers, show), 1):
+        for done, result in enumerate(extractor.extract_all(names, num_workers, show), 1):
             show(result.path, 1.0)
             if result.error is not None:
                 errors.append(result.error)

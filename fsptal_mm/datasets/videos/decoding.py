@@ -41,6 +41,19 @@ def open_container(path: str | Path) -> tuple[InputContainer, VideoStream]:
     return container, stream
 
 
+def declared_duration_sec(path: str | Path) -> float | None:
+    """Read the duration in seconds that the header of a video file states; None if there is none.
+
+    No frame is decoded, and headers may be wrong: for estimates only.
+    """
+    try:
+        container, _ = open_container(path)
+    except InputError:
+        return None
+    with container:
+        return container.duration / av.time_base if container.duration else None
+
+
 def reason(error: FFmpegError) -> str:
     """Message of an error of FFmpeg, followed by the last line that FFmpeg logged about it."""
     logged = error.log[2].strip() if error.log else ''
