@@ -9,8 +9,9 @@ import numpy as np
 def read_csv(text: str) -> np.ndarray:
     """Read the features of a csv file, one row per snippet.
 
-    Columns are separated by commas, semicolons, tabs or spaces; beside semicolons and tabs, decimals may have a comma.
-    A first row is a header if it has a text or counts the columns. Empty columns at the end are left out.
+    Columns are separated by commas, semicolons, tabs or spaces. Between semicolons or tabs, numbers may have a decimal
+    comma (``0,5``). The first row is a header if one of its cells is no number, or if it counts the columns
+    (``0,1,2,...``): it is skipped. Empty columns at the end are left out.
 
     Args:
         text: Content of the file.
@@ -21,12 +22,16 @@ def read_csv(text: str) -> np.ndarray:
     Raises:
         ValueError: A cell is no number, or the rows have different numbers of columns.
     """
-    last = next(filter(str.strip, reversed(text.splitlines())), '')
-    delimiter = next((mark for mark in ';\t, ' if mark in last.strip()), ',')
-    lines = csv.reader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True)
-    rows = map(str.split, text.splitlines()) if delimiter == ' ' else lines
-    rows = [row for row in ([cell.strip() for cell in row] for row in rows) if any(row)]
-    while rows and len(rows[-1]) > 1 and not any(row[-1] for row in rows):
+    # The last line that is not blank shows the delimiter: it is no header.
+    last_line = next(filter(str.strip, reversed(text.splitlines())), '')
+    delimiter = next((mark for mark in ';\t, ' if mark in last_line.strip()), ',')
+    if delimiter == ' ':  # any number of spaces
+        rows = map(str.split, text.splitlines())
+    else:
+        rows = csv.reader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True)
+    rows = [[cell.strip() for cell in row] for row in rows]
+    rows = [row for row in rows if any(row)]
+    while rows and len(rows[-1]) > 1 and not any(row[-1] for row in rows):  # an empty column at the end
         rows = [row[:-1] for row in rows]
     if delimiter in ';\t':
         rows = [[cell.replace(',', '.') for cell in row] for row in rows]
@@ -44,10 +49,12 @@ def read_csv(text: str) -> np.ndarray:
 
 
 def _is_count(first, rows):
-    """Whether a first row counts the columns: from 0, as pandas does, or from 1 above numbers that are not whole."""
-    columns = [str(number) for number in range(len(first) + 1)]
-    whole = all(cell.isdecimal() for row in rows[1:2] for cell in row)
-    return (len(first) > 1 and first == columns[:-1]) or (len(first) > 2 and first == columns[1:] and not whole)
+    """Whether the first row counts the columns: from 0, as pandas does, or from 1 above numbers that are not whole."""
+    numbers = [str(number) for number in range(len(first) + 1)]
+    counts_from_0 = len(first) > 1 and first == numbers[:-1]
+    counts_from_1 = len(first) > 2 and first == numbers[1:]
+    next_is_whole = all(cell.isdecimal() for row in rows[1:2] for cell in row)
+    return counts_from_0 or (counts_from_1 and not next_is_whole)
 
 
 def _is_number(cell):

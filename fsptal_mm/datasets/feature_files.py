@@ -157,15 +157,17 @@ class FeatureReader:
             found = 'a group' if isinstance(data, h5py.Group) else 'data in other files'
             raise InputError('an array in the file itself', file=path, video=video, field='features', found=found)
         self._check_kind(data, path, video)
-        # A chunk is unpacked as a whole, and may be larger than the array.
-        self._check_kind(np.broadcast_to(np.zeros((), data.dtype), data.chunks or data.shape), path, video)
+        # A chunk is unpacked as a whole, and may be larger than the array: its shape is checked, too, by a zero that is
+        # spread to it and takes no memory.
+        chunk = np.broadcast_to(np.zeros((), data.dtype), data.chunks or data.shape)
+        self._check_kind(chunk, path, video)
         return data[()]
 
     def _find_hdf5(self, file, path, video):
         """Go down from group to group: to the next part of ``key``, else to the video, else to the only member."""
         import h5py
 
-        node, keys = file, [] if self.key is None else self.key.split('/')
+        node, keys = file, [] if self.key is None else self.key.split('/')  # keys: parts that are still to be found
         for _ in range(_MAX_DEPTH):
             if not isinstance(node, h5py.Group):
                 break
@@ -174,6 +176,7 @@ class FeatureReader:
             if keys and keys[0] in names:
                 name = keys.pop(0)
             elif inner is None or (keys and node.get(inner, getclass=True) is not h5py.Group):
+                # No way further down; or the way ends in an array while parts of ``key`` are left.
                 raise InputError(self.key or f'one array, or {video}', file=path, video=video, field='key', found=names)
             else:
                 name = inner
@@ -184,7 +187,10 @@ class FeatureReader:
 
 
 def _known_file(path, video):
-    """Path of an existing file, in any spelling of the id; an InputError that names a file of another suffix."""
+    """Path of an existing file, in any spelling of the id.
+
+    If it is missing and the same name with another suffix exists, the InputError names that file.
+    """
     path = known_file(path)
     if not os.path.exists(path):
         near = (known_file(f'{path.with_suffix("")}{suffix}') for suffix in (*FEATURE_SUFFIXES, *_CONVERTED))
@@ -203,7 +209,8 @@ def check_kind(array: Any, path: str | Path, video: str, dimensions: Sequence[in
         array: Array of numpy or HDF5, with ``shape`` and ``dtype``.
         path: Its file, for errors.
         video: Its video, for errors.
-        dimensions: Numbers of dimensions that the array may have, apart from further ones of length 1.
+        dimensions: Numbers of dimensions that the array may have; those of length 1 that :func:`_kept_axes` drops do
+            not count.
 
     Raises:
         InputError: It has other dimensions, holds no numbers or no snippet, or takes more than 2 GiB as float32.
@@ -221,7 +228,11 @@ def check_kind(array: Any, path: str | Path, video: str, dimensions: Sequence[in
 
 
 def _kept_axes(shape, most):
-    """Axes without those of length 1 that a network left: at the end, and, of more than ``most`` axes, anywhere."""
+    """Indices of the axes that are kept: a network may have left axes of length 1, which are dropped.
+
+    At the end of the shape they are dropped down to two axes; elsewhere only while more than ``most`` axes are left.
+    With ``most=2``, ``(90, 1024, 1, 1)`` and ``(1, 90, 1024)`` become ``(90, 1024)``, and ``(1, 1024)`` stays.
+    """
     kept = list(range(len(shape)))
     while len(kept) > 2 and shape[kept[-1]] == 1:
         kept.pop()
@@ -239,7 +250,7 @@ def check_features(array: np.ndarray, path: str | Path, video: str) -> np.ndarra
     """Convert the features of a video to float32.
 
     Args:
-        array (np.ndarray): ``(T, D)`` numbers of any type; further axes of length 1 are left out.
+        array (np.ndarray): ``(T, D)`` numbers of any type; further axes of length 1 are dropped.
         path: Their file, for errors.
         video: The video, for errors.
 

@@ -12,7 +12,8 @@ from fsptal_mm.utils.writing import write_json
 
 SIDE_FILE = 'features.json'
 _FORMAT, _VERSION = 'fsptal_mm_features', 1
-# Names of files that may be moved or renamed. They are not compared: the digests show whether the files are the same.
+# Paths of config and checkpoint, which may be moved or renamed. They are not compared: the digests of the two files
+# show whether they are the same.
 _NAMES_ONLY = ('model.config', 'model.checkpoint')
 _DIGESTS = {'config_sha256', 'checkpoint_sha256'}
 
@@ -52,7 +53,8 @@ def keep_settings(folder: str | Path, settings: dict[str, Any]) -> None:
     """
     folder = Path(folder)
     settings = {'format': _FORMAT, 'version': _VERSION, **settings}
-    # Before the side file is read: another process may write both in between, and its features are no error.
+    # Looked for before the side file is read: in the other order, another process could write its side file and its
+    # features in between, and they would pass for features without a side file.
     has_features = any(folder.glob('*.npy'))
     old = read_settings(folder)
     if old is None:
@@ -74,7 +76,7 @@ def keep_settings(folder: str | Path, settings: dict[str, Any]) -> None:
 
 
 def _flat(settings):
-    """Settings by dotted names, such as ``grid.fps``, without those that may differ."""
+    """Settings by dotted names, such as ``grid.fps``, without ``_NAMES_ONLY``, which may differ."""
     flat = {}
     for name, value in settings.items():
         parts = {f'{name}.{key}': part for key, part in value.items()} if isinstance(value, dict) else {name: value}

@@ -45,7 +45,8 @@ class FeatureStore:
         self._on_device = None
         if place == 'device':
             self._on_device = torch.from_numpy(self._array).to(get_device())
-            # The pipeline gets zeros in place of the features: it needs their number, and must not change them.
+            # In place of the features, the pipeline gets zeros (T, 1): it may use their number T, and as it must not
+            # change features, they come out as zeros again. model_inputs checks it, and puts in the features.
             self._array = np.zeros((len(self._array), 1), dtype=np.float32)
 
     def host_features(self, index: int) -> np.ndarray:

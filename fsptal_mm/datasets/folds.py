@@ -21,8 +21,9 @@ class Fold:
         index: Index of the fold, from 0.
         count: Number of folds, >= 2.
         part: ``'held_out'``: the videos of the fold. ``'train'``: all others.
-        group: Regular expression, searched in the video id. Videos with the same match (its first group, if it has
-            one) stay together, for example all videos of one person. ``None``: every video is a group of its own.
+        group: Regular expression, searched in the video id. Videos with the same matched text stay together:
+            with ``'P[0-9]+'``, all videos of person P01. If the expression has parentheses, only the text in the first
+            ones counts. ``None``: every video is a group of its own.
         seed: Seed of the order in which groups are dealt, >= 0.
     """
 

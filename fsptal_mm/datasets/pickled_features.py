@@ -51,30 +51,34 @@ def read_pickled(path: str | Path, key: str | None = None, names: Sequence[str] 
         raise InputError(f'one of {(*TORCH_SUFFIXES, *PICKLE_SUFFIXES)}', file=path, field='suffix', found=suffix)
     found = {}
     for video_id, array in _arrays(content, path, key, names):
-        is_tensor = isinstance(array, torch.Tensor)
-        shaped = np.broadcast_to(np.zeros((), np.float32), tuple(array.shape)) if is_tensor else array
-        check_kind(shaped, path, video_id, (2, 3))
+        to_check = array
+        if isinstance(array, torch.Tensor):  # a zero that is spread to its shape: numpy's type, no memory
+            to_check = np.broadcast_to(np.zeros((), np.float32), tuple(array.shape))
+        check_kind(to_check, path, video_id, (2, 3))
         found[video_id] = _to_numpy(array)
     return found
 
 
 def _arrays(content, path, key, names) -> Iterator[tuple[str, Any]]:
+    """Video id and array of each video in the content of a file; arguments as in :func:`read_pickled`."""
     content = _open(content)
     if isinstance(content, dict):
         content = {_to_text(name): _open(value) for name, value in content.items()}
     elif isinstance(content, (list, tuple)):
         content = [_open(value) for value in content]
-    if isinstance(content, dict) and key is not None and key not in content:
-        inner = {name: dict(_arrays(value, path, key, None)) for name, value in content.items() if _has(value, key)}
-        if len(inner) == len(content) > 0:  # a dict of streams for each video
-            yield from ((name, array) for name, found in inner.items() for array in found.values())
-            return
+    is_one_video = not isinstance(content, dict) or key is None or key in content
+    if not is_one_video and content and all(_has(value, key) for value in content.values()):
+        for name, streams in content.items():  # a dict of streams for each video
+            yield from ((name, array) for _, array in _arrays(streams, path, key, None))
+        return
     if isinstance(content, dict) and key is None and all(map(_is_array, content.values())):
         arrays = list(content.values())
         yield from content.items() if len(content) > 1 else [(path.stem, *arrays)]
-    elif isinstance(content, dict):
-        inside = [name for name, value in content.items() if _is_array(value)]
-        wanted = key if key is not None else inside[0] if len(inside) == 1 else None
+    elif isinstance(content, dict):  # one video: an array beside other things
+        array_names = [name for name, value in content.items() if _is_array(value)]
+        wanted = key
+        if key is None and len(array_names) == 1:
+            wanted = array_names[0]
         if wanted not in content:
             raise InputError(key or 'one array, or --key', file=path, field='key', found=list(content)[:10])
         yield from _arrays(content[wanted], path, None, names)
@@ -132,9 +136,11 @@ def _read_pickle(path):
         with path.open('rb') as file:
             if path.suffix.lower() == '.npy':
                 version = np.lib.format.read_magic(file)
-                header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-                if not header[version](file)[2].hasobject:
+                readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+                _, _, dtype = readers[version](file)
+                if not dtype.hasobject:
                     return np.load(path, mmap_mode='r', allow_pickle=False)
+            # Behind the header, a .npy file of objects is a pickle.
             return _NumbersOnly(file, encoding='latin1').load()
     except InputError:
         raise
@@ -143,7 +149,7 @@ def _read_pickle(path):
 
 
 class _Dtype:
-    """Stand-in for ``numpy.dtype`` that admits numbers and objects only: the state of a dtype may hold anything."""
+    """Stand-in for ``numpy.dtype`` that admits numbers and objects only; of its state, only the byte order is used."""
 
     def __init__(self, code, *_):
         self.value = np.dtype(code if isinstance(code, str) else '')
@@ -151,8 +157,9 @@ class _Dtype:
             raise pickle.UnpicklingError(f'numbers of type {code!r}')
 
     def __setstate__(self, state):
-        if state[1] in ('<', '>'):
-            self.value = self.value.newbyteorder(state[1])
+        byte_order = state[1]
+        if byte_order in ('<', '>'):
+            self.value = self.value.newbyteorder(byte_order)
 
 
 class _Array:
@@ -163,10 +170,10 @@ class _Array:
         self.fill(data, dtype, shape, 'F' if is_fortran else 'C')
 
     def fill(self, data, dtype, shape, order='C'):
-        if dtype.value.hasobject:
+        if dtype.value.hasobject:  # data is a list of the objects: of one, such as a dict, if the shape is ()
             self.value = data[0] if shape == () else list(data)
             return
-        data = data.encode('latin1') if isinstance(data, str) else data
+        data = data.encode('latin1') if isinstance(data, str) else data  # bytes of Python 2
         self.value = np.frombuffer(data, dtype.value).reshape(shape, order=order)
 
 
@@ -188,6 +195,9 @@ class _NumbersOnly(pickle.Unpickler):
         return known
 
 
+# Functions that a pickle calls to rebuild a value, with the arguments that numpy, torch and codecs give them.
+
+
 def _from_buffer(data, dtype, shape, order):
     array = _Array()
     array.fill(bytes(data), dtype, shape, order)
@@ -201,6 +211,7 @@ def _scalar(dtype, data):
 
 
 def _tensor(storage, offset, size, stride, *_):
+    # Refused: a tensor that ends behind its storage, or that holds more numbers than its storage, by a stride of 0.
     last = offset + sum((length - 1) * step for length, step in zip(size, stride)) if math.prod(size) else -1
     if min((0, offset, *size, *stride)) < 0 or max(last + 1, math.prod(size)) > len(storage.value):
         raise pickle.UnpicklingError('a tensor that is larger than its storage')

@@ -235,9 +235,12 @@ class PointTALDataset(BaseDataset):
             ambiguous_sec=record.ambiguous_sec,
         )
         info.update(supervision_labels(record, grid, self.supervision, self.seed))
-        labels = record.point_labels if self.supervision == 'clicks' else info['point_labels']
-        of_segments = (self.test_mode or self.supervision == 'clicks') and len(record.segment_labels)
-        info['video_labels'] = np.unique(record.segment_labels if of_segments else labels)
+        # A test asks for the true classes. With 'clicks', the labels for training hold no point to take classes from.
+        if (self.test_mode or self.supervision == 'clicks') and len(record.segment_labels):
+            labels = record.segment_labels
+        else:
+            labels = record.point_labels if self.supervision == 'clicks' else info['point_labels']
+        info['video_labels'] = np.unique(labels)
         return info
 
     def _grid(self, record):
@@ -250,6 +253,7 @@ class PointTALDataset(BaseDataset):
         return grid
 
     def _feature_path(self, prefix, video_id):
+        """File of a video in the folder ``prefix``; ``prefix`` itself if it is an HDF5 file, which holds all videos."""
         path = path_below(prefix, video_id, self.suffix)
         return str(prefix if Path(prefix).suffix in ('.h5', '.hdf5') else path)
 

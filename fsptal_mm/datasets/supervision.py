@@ -64,7 +64,7 @@ def _dense_points(record, grid):
         raise InputError("a duration, for supervision='segments'", video=record.video_id, field='duration_sec')
     centres = grid.to_sec(np.arange(max(1, int(grid.num_snippets(record.duration_sec)))) + 0.5)
     start, end = record.segments_sec[:, :1], record.segments_sec[:, 1:]
-    inside = (start <= centres) & (centres < end)
+    inside = (start <= centres) & (centres < end)  # (M, T): whether segment m holds the centre of snippet t
     short = np.flatnonzero(~inside.any(1) & (end[:, 0] > start[:, 0]) & (start[:, 0] < record.duration_sec))
     middle = grid.to_snippet(record.segments_sec[short].mean(1))
     inside[short, np.clip(middle, 0, len(centres) - 1)] = True

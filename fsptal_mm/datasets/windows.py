@@ -57,7 +57,7 @@ class Windows:
             list[dict]: For each window the fields of the video and two more. ``window`` are its snippets
             ``[start, stop)``. ``window_share_sec`` is a time range: the metric keeps only proposals of the window whose
             middle lies in the range. Neighbouring ranges meet half-way between the middles of their windows, so that no
-            action is found twice.
+            action is found twice: those of ``[0, 100)`` and ``[50, 150)`` at snippet 75.
 
         Raises:
             InputError: The video has no duration.
@@ -68,9 +68,9 @@ class Windows:
         num_snippets = int(np.ceil(grid.num_snippets(info['duration_sec']) - _ROUNDING_SNIPPETS))
         last = max(0, num_snippets - self.num_snippets)
         starts = np.append(np.arange(0, last, self.stride_snippets), last)
-        parts = grid.to_sec((starts[1:] + starts[:-1] + self.num_snippets) / 2)
-        edges = np.concatenate([[-np.inf], parts, [np.inf]]).tolist()
+        meetings_sec = grid.to_sec((starts[1:] + starts[:-1] + self.num_snippets) / 2)
+        edges_sec = np.concatenate([[-np.inf], meetings_sec, [np.inf]]).tolist()
         return [
             info | {'window': (start, start + self.num_snippets), 'window_share_sec': share}
-            for start, share in zip(starts.tolist(), pairwise(edges))
+            for start, share in zip(starts.tolist(), pairwise(edges_sec))
         ]

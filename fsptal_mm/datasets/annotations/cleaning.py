@@ -37,7 +37,7 @@ class RecordCleaner:
         self.class_index = class_index
         self.background_label = background_label
         self.other_labels = other_labels
-        self._faults = defaultdict(list)  # from the kind of a fault to a video id per case
+        self._faults = defaultdict(list)  # from the kind of a fault to video ids, one for each time that it occurred
 
     def note_unknown(self, video_id: str, num_points: int) -> None:
         """Count the points of a video that the annotation file does not know."""
@@ -102,7 +102,7 @@ class RecordCleaner:
             InputError: A label is not in the class list, or has another index there than the file states; a point lies
                 outside the video; or points are frame numbers and the frames per second are unknown.
         """
-        instance_of, background = {}, set()
+        instance_of, background = {}, set()  # instance_of: from a point to the key of its instance
         for row in rows:
             sec = self._sec(row, video_id, fps, duration_sec)
             if row.label is None or row.label == self.background_label:
@@ -117,7 +117,8 @@ class RecordCleaner:
             point = (sec, label, row.instance)
             if point in instance_of:
                 self._faults['duplicate points (one kept)'].append(video_id)
-            # The key includes the label: where actions of two classes coincide, they are two instances.
+            # The key includes the label: where actions of two classes coincide, they are two instances. A point
+            # without a stated instance is one of its own: a new object equals no other.
             instance_of[point] = (label, object() if row.instance is None else row.instance)
         points = sorted(instance_of, key=lambda point: point[:2])
         numbers = {}  # instances are numbered from 0, in the order of their first points
@@ -131,6 +132,7 @@ class RecordCleaner:
         )
 
     def _index(self, label, where, video_id):
+        """Class index of a label; ``None`` if it is left out."""
         if label not in self.class_index and self.other_labels == 'leave out':
             self._faults['labels of other classes (left out)'].append(video_id)
             return None
@@ -143,10 +145,12 @@ class RecordCleaner:
         return self.class_index[label]
 
     def _near(self, label):
+        """Text that names the classes with the most similar names."""
         near = difflib.get_close_matches(label, self.class_index, n=_MAX_NAMED, cutoff=0)
-        return ', '.join(near) + ', ...' * (len(self.class_index) > len(near))
+        return ', '.join(near) + (', ...' if len(self.class_index) > len(near) else '')
 
     def _sec(self, row, video_id, fps, duration_sec):
+        """Time of a row in seconds; a click on the last frame is moved to the end of the video."""
         sec = row.time
         if row.in_frames:
             if fps is None:

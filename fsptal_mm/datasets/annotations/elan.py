@@ -10,15 +10,17 @@ from fsptal_mm.utils.reading import read_text
 from .readers import PointRow
 from .tables import is_media, read_rows, to_seconds, video_name
 
-_TITLE = re.compile(r' - (hh:mm:ss\.ms|ss\.msec|msec|PAL|PAL-50|NTSC)$')  # of a column of times
+# End of the title of a column of times: the form in which they are written.
+_TITLE = re.compile(r' - (hh:mm:ss\.ms|ss\.msec|msec|PAL|PAL-50|NTSC)$')
 _TIME = re.compile(r'\d{1,12}(:\d\d)*([.,]\d+)?', re.ASCII)
 
 
 def read_elan(path: str | Path) -> list[PointRow]:
     """Read ELAN's tab-delimited text, with or without its header, in any language; or the same table as a csv.
 
-    The label is the text of an annotation, or the name of its tier if there is no text. The video is the file that the
-    row names, else the media file that the lines before the table name, else the name of the text file.
+    The label is the text of an annotation, or the name of its tier (row of the timeline) if there is no text. The video
+    is that of the file that the row names, else of the media file that the lines before the table name, else of the
+    text file itself.
 
     Raises:
         InputError: A row has no time or no label, or ends before it begins.
@@ -51,35 +53,44 @@ def is_elan(line: str) -> bool:
 
 
 def _media(path):
-    """Video and offset in seconds, of the lines before the table: the first media file, if possible one with pictures.
+    """Video id and offset in seconds, from lines such as ``#file:///C:/my clip.mp4 -- offset: 1200`` before the table.
 
-    Paths are written as they are: with spaces, and without quotes around them. Time 0 of the annotations is the time
-    ``offset`` of the media file.
+    Of several media files, the first one counts, if possible the first with pictures. Time 0 of the annotations is the
+    time ``offset`` (in ms) of the media file. Paths may have spaces, and have no quotes around them.
     """
     media = re.findall(r'^"?#(.*?)(?: -- offset: (-?\d{1,12})\b.*)?"?[,;\s]*$', read_text(path), re.MULTILINE)
     media = [(unquote(file), offset) for file, offset in media if is_media(file)]
-    file, offset = min(media, key=lambda one: not is_media(one[0], sound=False), default=(None, 0))
-    return Path(path).stem if file is None else video_name(file, file=path), int(offset or 0) / 1000
+    with_pictures = [(file, offset) for file, offset in media if is_media(file, sound=False)]
+    file, offset_ms = (with_pictures or media or [(None, 0)])[0]
+    return Path(path).stem if file is None else video_name(file, file=path), int(offset_ms or 0) / 1000
 
 
 def _header(cells):
-    """English titles of columns: in any language, begin, end and duration come in this order, behind the tier."""
+    """Titles of the columns in English: ``Anfangszeit - msec`` becomes ``Begin Time - msec``.
+
+    In any language, ELAN writes the tier, then the participant, then columns of begin, end and duration in this order.
+    """
     if any(cell.startswith('Begin Time') for cell in cells):
         return cells
-    kinds = [_TITLE.search(cell) for cell in cells]
-    names = list(dict.fromkeys(cell[: kind.start()] for cell, kind in zip(cells, kinds) if kind))
-    # Any of end and duration may be missing. The word for the latter begins like the English one, or is a third one.
-    words = ('Begin Time', 'Duration' if re.match('d', names[-1], re.IGNORECASE) else 'End Time')
-    words = dict(zip(names, words if len(names) == 2 else ('Begin Time', 'End Time', 'Duration')))
-    before, first = iter(('Tier', 'Participant')), next(place for place, kind in enumerate(kinds) if kind)
-    titles = [f'{words.get(cell[: kind.start()], cell)}{kind[0]}' if kind else cell for cell, kind in zip(cells, kinds)]
-    return [next(before, title) for title in titles[:first]] + titles[first:]
+    forms = [_TITLE.search(cell) for cell in cells]  # None for a column that holds no times
+    words = list(dict.fromkeys(cell[: form.start()] for cell, form in zip(cells, forms) if form))
+    english = ('Begin Time', 'End Time', 'Duration')
+    # Of two words, the second means the end, or the duration if it begins like the English word.
+    if len(words) == 2 and re.match('d', words[-1], re.IGNORECASE):
+        english = ('Begin Time', 'Duration')
+    to_english = dict(zip(words, english))
+    titles = [
+        f'{to_english.get(cell[: form.start()], cell)}{form[0]}' if form else cell for cell, form in zip(cells, forms)
+    ]
+    first_time = next(index for index, form in enumerate(forms) if form)
+    titles[: min(first_time, 2)] = ('Tier', 'Participant')[:first_time]
+    return titles
 
 
 def _named_row(cells, header):
     """Times, labels and file of a row below a header: ``Begin Time - ss.msec``, ..., then a text, or a column per tier.
 
-    If a time stands there in several forms, the first of these is used: seconds, clock time, milliseconds.
+    If a time stands there in several forms, one of them is used: seconds, else clock time, else milliseconds.
     """
     row = dict(zip(header, cells))
     times = []
@@ -103,16 +114,18 @@ def _row(cells, _):
 
     Each time may stand there in several forms, one column each.
     """
-    first = next((place for place, cell in enumerate(cells) if place and _TIME.fullmatch(cell)), len(cells))
-    last = next((place for place in range(first, len(cells)) if not _TIME.fullmatch(cells[place])), len(cells))
-    clocks = [place for place in range(first, last) if 0 < cells[place].count(':') < 3]  # not of frames, 00:00:01:12
-    # The text behind the times may be a number, too. The clock times tell how many columns are times.
+    is_time = [index > 0 and bool(_TIME.fullmatch(cell)) for index, cell in enumerate(cells)]  # column 0 is the tier
+    first = is_time.index(True) if True in is_time else len(cells)
+    stop = is_time.index(False, first) if False in is_time[first:] else len(cells)
+    clocks = [index for index in range(first, stop) if 0 < cells[index].count(':') < 3]  # not of frames, 00:00:01:12
+    # A text behind the times that is a number looks like a time, too. The clock times show where the times stop: there
+    # is one in each group of forms, so that their number times their distance is the number of columns.
     if len(clocks) > 1:
-        last = min(last, clocks[0] + len(clocks) * (clocks[1] - clocks[0]))
+        stop = min(stop, clocks[0] + len(clocks) * (clocks[1] - clocks[0]))
     # Without clock times there is one form: seconds with a fraction, or whole milliseconds.
-    times = [cells[place] for place in clocks[:2]]
-    times = times or [cell if '.' in cell else _of_ms(cell) for cell in cells[first:last][:2]]
-    texts = [cell for cell in cells[last:] if cell]
+    times = [cells[index] for index in clocks[:2]]
+    times = times or [cell if '.' in cell else _of_ms(cell) for cell in cells[first:stop][:2]]
+    texts = [cell for cell in cells[stop:] if cell]
     file = texts.pop() if texts and texts[-1].endswith('.eaf') else None
     return times, texts[:1] or list(filter(None, cells[:1])), file
 

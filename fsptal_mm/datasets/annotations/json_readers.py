@@ -79,7 +79,7 @@ def _read_videos(content, key, read_video, path):
 
 
 def _activitynet_video(entry, video_id, path, check_segments, duration='duration'):
-    """Read ``{"duration": 33.8, "fps": 30, "subset": "training", "annotations": [{"label", "segment": [s, e]}]}``.
+    """Read ``{"duration": 33.8, "fps": 30, "annotations": [{"label": "Diving", "segment": [0.4, 2.1]}]}``.
 
     LACP's file has no durations, and its numbers are texts. HR-Pro and mmaction2 add fields, which are ignored.
     """
@@ -91,8 +91,9 @@ def _activitynet_video(entry, video_id, path, check_segments, duration='duration
             raise InputError('a start and an end', field=f'annotations[{number}].segment', found=segment, **where)
         label = get_label(annotation, **where)
         times_sec = _segment(*segment, check_segments, field=f'annotations[{number}].segment', **where)
-        wrong += times_sec is None
-        if times_sec is not None:
+        if times_sec is None:
+            wrong += 1
+        else:
             segments.append((*times_sec, label))
     return SourceVideo(**_head(entry, duration, video_id, path), segments=segments, wrong_segments=wrong)
 

@@ -1,5 +1,6 @@
 """Readers of point files: csv of LACP and HR-Pro, SF-Net's txt, BackTAL's clicks, plain JSON, exports of tools."""
 
+import itertools
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -41,7 +42,7 @@ def read_points(path: str | Path, columns: Mapping[str, str] | None = None) -> l
     if suffix == '.json':
         exported = read_json_export(path)
         return read_plain_points(path) if exported is None else exported
-    head = [line for _, (_, line) in zip(range(_HEAD_ROWS), read_lines(path))]
+    head = [line for _, line in itertools.islice(read_lines(path), _HEAD_ROWS)]
     if any(line.lstrip('"').startswith('#') and 'CSV_HEADER' in line for line in head):
         return read_via_csv(path)
     if any(is_boris(re.split(r'[,;\t]', line.replace('"', ''))) for line in head):
@@ -56,9 +57,9 @@ def read_points(path: str | Path, columns: Mapping[str, str] | None = None) -> l
 def read_lacp_csv(path: str | Path) -> list[PointRow]:
     """Read a csv with the columns ``class``, ``video_id`` and ``point``, a frame number at the native rate, from 0.
 
-    Three further columns may be there. Points of one class with the same ``start_frame`` and ``stop_frame`` belong to
-    one instance; these two are used for nothing else, since a method that trains on points must not see boundaries.
-    ``class_index`` is later checked against the class list.
+    Three further columns may be there: ``start_frame``, ``stop_frame`` and ``class_index``. Points of one class with
+    the same start and stop belong to one instance. Start and stop are used for nothing else, since a method that trains
+    on points must not see boundaries. The index is later checked against the class list.
 
     Raises:
         InputError: A column is missing, or a line has a wrong number of fields or a value that is no number.

@@ -13,7 +13,8 @@ from fsptal_mm.utils.reading import read_text, to_name, to_number
 
 from .readers import PointRow
 
-_CLOCK = re.compile(r'(?:(\d{1,6}):([0-5]?\d)|(\d{1,6})):([0-5]?\d(?:[.,]\d+)?)', re.ASCII)  # h:mm:ss.s or m:ss.s
+# h:mm:ss.s or m:ss.s: groups of hours and minutes, or of minutes alone, and of seconds.
+_CLOCK = re.compile(r'(?:(\d{1,6}):([0-5]?\d)|(\d{1,6})):([0-5]?\d(?:[.,]\d+)?)', re.ASCII)
 _VIDEO = re.compile(
     r'\.(mp4|m4v|mov|qt|avi|divx|mkv|webm|mpe?g|mpe|m2v|m?ts|m2ts|wmv|asf|flv|f4v|3gp|3g2|ogv|vob|mxf|dv)$',
     re.IGNORECASE,
@@ -53,10 +54,11 @@ def video_name(path: str, **where: Any) -> str:
         InputError: The name is empty, or has control characters.
     """
     path = to_name(path, **where)
-    if re.match(r'\w{2,}://', path):
+    if re.match(r'\w{2,}://', path):  # a URL; one letter before the colon would be a drive of Windows
         path = unquote(re.sub(r'[?#].*$', '', path))
     name = to_name(re.split(r'[\\/]', path)[-1], **where)
-    return (_VIDEO if _VIDEO.search(name) else _SOUND).sub('', name) or name
+    suffix = _VIDEO if _VIDEO.search(name) else _SOUND
+    return suffix.sub('', name) or name  # a file that is named '.mp4' keeps its name
 
 
 def is_media(path: str, sound: bool = True) -> bool:
@@ -139,6 +141,7 @@ def read_table(path: str | Path, columns: Mapping[str, str]) -> list[PointRow]:
 
 
 def _point(row, where, path):
+    """Point of a row, a dict from field (``time``, ``label``, ...) to cell."""
     video_id = video_name(row.get('video', Path(path).stem), file=where, field='video')
     key = 'time' if 'time' in row else 'frame'
     convert = to_seconds if key == 'time' else _to_frame

@@ -33,9 +33,12 @@ def read_via_csv(path: str | Path) -> list[PointRow]:
         InputError: A row cannot be read, or has a time and no label.
     """
     text = read_text(path)
-    rows, stated = [], re.search(r'^("?)# ATTRIBUTE = (.*?)"?[,;]*$', text, re.MULTILINE)
-    # A spreadsheet that saved the file has quoted this line, and doubled the quotes in it.
-    attributes = stated[2].replace('""', '"') if stated and stated[1] else stated[2] if stated else '{}'
+    rows, attributes = [], '{}'
+    stated = re.search(r'^("?)# ATTRIBUTE = (.*?)"?[,;]*$', text, re.MULTILINE)
+    if stated:
+        quote, attributes = stated.groups()
+        if quote:  # a spreadsheet that saved the file has quoted this line, and doubled the quotes in it
+            attributes = attributes.replace('""', '"')
     attributes = _json(attributes, dict, path, 'ATTRIBUTE')
     delimiter = ';' if re.search(r'CSV_HEADER = metadata_id;', text) else ','  # a spreadsheet may have changed it
     for where, cells in read_rows(path, delimiter, comments=True):
@@ -53,6 +56,7 @@ def read_via_csv(path: str | Path) -> list[PointRow]:
 
 
 def _via_labels(metadata, attributes, place):
+    """Labels of a row: names of the chosen options of its first attribute that is set, or the value itself."""
     for number, value in metadata.items():
         attribute = attributes.get(number)
         options = attribute.get('options') if isinstance(attribute, dict) else None
@@ -65,6 +69,7 @@ def _via_labels(metadata, attributes, place):
 
 
 def _json(text, kind, where, field):
+    """Value of a JSON text; an InputError if it is damaged or not of the type ``kind``."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
@@ -76,14 +81,16 @@ def read_boris_csv(path: str | Path) -> list[PointRow]:
     """Read the table of events of BORIS: a point for each point event, and the middle of each state event.
 
     A state event is one row with start and stop (aggregated table), or a row ``START`` and a row ``STOP`` (tabular).
-    If an observation plays several videos one after the other, BORIS counts its time on from video to video. Then the
-    durations of the videos before are subtracted.
+    If an observation plays several videos one after the other, its clock runs on from video to video. Then the
+    durations of the earlier videos are subtracted.
 
     Raises:
-        InputError: A row has no behaviour or video; a time cannot be read; or time is counted on, and the table does
-            not state the durations of the videos before.
+        InputError: A row has no behaviour or video; a time cannot be read; or the clock runs on, and the table does not
+            state the durations of the earlier videos.
     """
-    header, rows, begun, played = None, [], {}, {}
+    header, rows = None, []
+    begun = {}  # from the key of a state event that has a START and no STOP yet to the index of its row
+    played = {}  # from an observation to its videos, and from a video to its times and where they stand
     for where, cells in read_rows(path):
         if header is None:
             header = cells if is_boris(cells) else None
@@ -91,7 +98,7 @@ def read_boris_csv(path: str | Path) -> list[PointRow]:
         row = dict(zip(header, cells))
         video_id, before_sec = _boris_video(row, where)
         place = dict(file=where, video=video_id)
-        observation = row.get('Observation id')
+        observation = row.get('Observation id')  # a session of labelling
         label = to_name(row.get('Behavior'), 'the name of a class', field='Behavior', **place)
         start = next((name for name in header if name.startswith('Start (s')), 'Time')
         sec = to_seconds(row.get(start), field=start, **place)
@@ -117,16 +124,25 @@ def read_boris_csv(path: str | Path) -> list[PointRow]:
 
 
 def _check_boris_clock(videos):
-    """Refuse videos of one observation whose times follow each other: then time is counted on from video to video."""
-    spans = sorted((min(times)[0], max(times)[0], video_id, times[0][1]) for video_id, times in videos.items())
-    if len(spans) > 1 and all(before[1] <= after[0] for before, after in itertools.pairwise(spans)):
-        found = f'times that follow those of {spans[0][2]} in one observation'
+    """Refuse videos of one observation whose times follow each other: the clock probably ran on from video to video.
+
+    Args:
+        videos (dict): From video id to a list of pairs of a time in seconds and ``file:line``.
+    """
+    spans = []
+    for video_id, times in videos.items():
+        seconds = [sec for sec, _ in times]
+        spans.append((min(seconds), max(seconds), video_id, times[0][1]))
+    spans.sort()
+    if len(spans) > 1 and all(end <= start for (_, end, *_), (start, *_) in itertools.pairwise(spans)):
+        earlier_id, (_, _, video_id, where) = spans[0][2], spans[1]
+        found = f'times that follow those of {earlier_id} in one observation'
         expected = 'times from the start of this video (BORIS 8 exports Source and Media duration (s), to subtract)'
-        raise InputError(expected, file=spans[1][3], video=spans[1][2], field='Time', found=found)
+        raise InputError(expected, file=where, video=video_id, field='Time', found=found)
 
 
 def _boris_video(row, where):
-    """Video of a row, and the seconds that the videos before it take in its observation."""
+    """Id of the video of a row, and the total duration in seconds of the videos that its player showed before it."""
     video = next((row[name] for name in _BORIS_VIDEO if row.get(name) not in _BORIS_MISSING), '')
     video = re.sub(r'^player #\d+: *', '', video.split('|')[0])
     if ';' in video and video in row.get('Source', ''):
@@ -134,17 +150,18 @@ def _boris_video(row, where):
             'the video of the event', file=where, field='Media file name', found=row.get('Media file name')
         )
     video_id = video_name(video, file=where, field='Media file name')
-    # Players stand beside each other, with | between them. Each plays its files one after the other, with ; between.
+    # 'player #1: a.mp4;b.mp4|player #2: c.mp4' are two players beside each other. The first plays b.mp4 after a.mp4.
+    # The durations have the same form: '10.0;12.5|20.0'.
     players = re.sub(r'player #\d+: *', '', row.get('Source') or '').split('|')
     durations = (row.get('Media duration (s)') or '').split('|')
     for files, durations_sec in itertools.zip_longest(players, durations[: len(players)], fillvalue=''):
         ids = [video_name(file, file=where) for file in files.split(';') if file.strip()]
         if video_id in ids:
-            stated, before = durations_sec.split(';'), ids.index(video_id)
+            stated, num_before = durations_sec.split(';'), ids.index(video_id)
             place = dict(file=where, video=video_id, field='Media duration (s)')
-            if before and len(stated) != len(ids):
+            if num_before and len(stated) != len(ids):
                 raise InputError(f'{len(ids)} durations, as many as in Source', found=durations_sec, **place)
-            return video_id, sum(to_number(sec, 0, **place) for sec in stated[:before])
+            return video_id, sum(to_number(sec, 0, **place) for sec in stated[:num_before])
     return video_id, 0.0
 
 
@@ -156,7 +173,8 @@ def is_boris(cells: list[str]) -> bool:
 def read_label_studio(tasks: list[Any], path: str | Path) -> list[PointRow]:
     """Read the content of Label Studio's JSON or JSON-MIN: timeline labels (frame numbers from 1), regions in seconds.
 
-    If a task has several annotations, only the first one that was not cancelled is read.
+    A region is one labelled stretch of time. If a task has several annotations, only the first one that was not
+    cancelled is read.
 
     Args:
         tasks (list): Content of the file.
@@ -182,7 +200,8 @@ def read_label_studio(tasks: list[Any], path: str | Path) -> list[PointRow]:
                     raise InputError('start and end', file=where, video=video_id, field='ranges', found=stretch)
                 place = dict(file=where, video=video_id)
                 times = [to_number(stretch.get(key), 0, field=key, **place) for key in ('start', 'end')]
-                time = max(sum(times) / 2 - in_frames, 0)  # Label Studio counts frames from 1, a PointRow from 0
+                middle = sum(times) / 2
+                time = max(middle - 1, 0) if in_frames else middle  # Label Studio counts frames from 1, we from 0
                 names = [to_name(label, 'the name of a class', field='label', **place) for label in labels]
                 rows += [PointRow(where, video_id, name, time, in_frames=in_frames) for name in names]
     return rows
@@ -206,7 +225,7 @@ def _path_of(text):
 
 
 def _label_studio_regions(task) -> Iterator[tuple[list, dict]]:
-    """Labels and value of every region that has a time."""
+    """Labels of every region that has a time, and its value: the dict with its times."""
     results = [entry for value in task.values() if isinstance(value, list) for entry in value]  # JSON-MIN
     if isinstance(task.get('annotations'), list):
         annotations = [part for part in task['annotations'] if isinstance(part, dict) and not part.get('was_cancelled')]

@@ -9,7 +9,8 @@ from fsptal_mm.utils.writing import atomic_write, write_json
 from .json_readers import PLAIN_FORMAT, PLAIN_VERSION
 from .records import Annotations
 
-# Times may be rounded to milliseconds: that of a frame, and the duration from which the mean frame rate was computed.
+# Time times mean frame rate counts as the whole frame number nearest to it if this moves the time by at most this much.
+# The time and the duration behind the mean rate may each be rounded to milliseconds.
 _ROUNDED_SEC = 2e-3
 
 
@@ -33,9 +34,9 @@ def _plain_entry(record, classes):
         'subset': record.subset,
         'duration_sec': record.duration_sec,
         'fps': record.fps,
-        'points': [{'time_sec': sec, 'label': classes[label], 'instance': inst} for sec, label, inst in points],
+        'points': [{'time_sec': sec, 'label': classes[label], 'instance': instance} for sec, label, instance in points],
         'background_points_sec': record.background_sec.tolist(),
-        'segments': [{'start_sec': s, 'end_sec': e, 'label': classes[label]} for (s, e), label in segments],
+        'segments': [{'start_sec': start, 'end_sec': end, 'label': classes[label]} for (start, end), label in segments],
         'ambiguous': [{'start_sec': start, 'end_sec': end} for start, end in record.ambiguous_sec.tolist()],
     }
     return {key: value for key, value in entry.items() if value is not None}

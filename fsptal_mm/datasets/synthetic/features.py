@@ -53,14 +53,16 @@ class SyntheticParams:
         latent_dim: Dimensions of the space in which actions, scenes and noise are added.
         gain: Scale of the features.
         action_strength: Strength of a class prototype.
-        common_motion: Weight, in a prototype, of the motion that all classes share, relative to that of its pair.
-        own_motion: Weight, in a prototype, of the motion of this class alone, relative to that of its pair.
+        common_motion: Weight, in a prototype, of the motion that all classes share; the motion that the two classes of
+            a pair share has weight 1.
+        own_motion: Weight, in a prototype, of the motion of this class alone, on the same scale.
         phase_constancy: Share (of the squared length) of a prototype that stays through its three phases.
         instance_strength: Range of the factor by which the strength of each instance is multiplied.
         style_strength: Strength of the random vector that each instance adds to its prototype.
         soft_end: Length of the fade at each end, as a share of the instance.
-        boundary_jitter: Standard deviation of the distance from annotated to visible end, as a share of the instance.
-        snippets_per_piece: Mean number of snippets for which one action-like background piece is drawn.
+        boundary_jitter: Standard deviation of the distance from the annotated to the visible start or end, as a share
+            of the instance.
+        snippets_per_piece: One action-like background piece is drawn per so many snippets, on average.
         piece_strength: Factor of the strength of a background piece.
         piece_likeness: Share of its class's own motion that a background piece shows; the rest is other motion.
         own_pieces: Share of the background pieces that resemble a class of the video; the others resemble any class.
@@ -172,16 +174,18 @@ class _World:
 
     def __init__(self, num_classes, params):
         size = params.latent_dim
+        # The three motions of a prototype are about orthogonal: with these weights it has length action_strength.
         weights = np.array([params.common_motion, 1.0, params.own_motion])
         common, pair, own = weights * params.action_strength / np.linalg.norm(weights)
-        of_pair = np.arange(num_classes) // 2
+        pair_of_class = np.arange(num_classes) // 2  # 0, 0, 1, 1, ...
         shared = common * self._motions('common motion', 1, params)
-        shared = shared + pair * self._motions('pairs', of_pair[-1] + 1, params)[of_pair]
-        special = own * self._motions('classes', num_classes, params)
-        self.actions = shared + special
+        shared = shared + pair * self._motions('pairs', pair_of_class[-1] + 1, params)[pair_of_class]
+        class_motion = own * self._motions('classes', num_classes, params)
+        self.actions = shared + class_motion
+        # In a background piece, other motion of the same length replaces a part of the class's own motion.
         other = own * self._motions('background pieces', num_classes, params)
         unlike = np.sqrt(1 - params.piece_likeness**2)
-        self.pieces = params.piece_strength * (shared + params.piece_likeness * special + unlike * other)
+        self.pieces = params.piece_strength * (shared + params.piece_likeness * class_motion + unlike * other)
         self.scenes = _unit(video_rng(params.seed, 'scenes').standard_normal((num_classes, size)))
         self.lift = video_rng(params.seed, 'lift').standard_normal((size, params.dim))
 
@@ -199,9 +203,9 @@ def _unit(vectors):
 
 
 def _video_latent(num_snippets, segments, labels, world, params, video_id):
-    """Latent vectors ``(T, K)`` of one video, of its ``segments (M, 2)`` in snippets."""
+    """Latent vectors ``(T, K)`` of one video, from its ``segments (M, 2)`` in snippets and their ``labels (M,)``."""
     rng = video_rng(params.seed, f'features of {video_id}')
-    own = np.unique(labels) if len(labels) else np.arange(len(world.scenes))
+    own = np.unique(labels) if len(labels) else np.arange(len(world.scenes))  # classes of the video; all if it has none
     latent = _scene(num_snippets, own, world, params, rng) + _noise(num_snippets, params, rng)
     is_background = np.ones((num_snippets, 1))
     for (start, end), label in zip(segments, labels):
@@ -209,6 +213,7 @@ def _video_latent(num_snippets, segments, labels, world, params, video_id):
         jitter = np.clip(params.boundary_jitter * rng.standard_normal(2), -_MAX_JITTER, _MAX_JITTER) * (end - start)
         strength = rng.uniform(*params.instance_strength)
         _add_instance(latent, start + jitter[0], end + jitter[1], strength * world.actions[label], params, rng)
+    # Background pieces are as long as the instances or shorter. Where a piece meets an instance, it is cut off.
     pieces = np.zeros_like(latent)
     durations = np.diff(segments)[:, 0] if len(segments) else np.array([_PIECE_SNIPPETS])
     for _ in range(rng.poisson(num_snippets / params.snippets_per_piece)):
@@ -219,14 +224,16 @@ def _video_latent(num_snippets, segments, labels, world, params, video_id):
 
 
 def _scene(num_snippets, own, world, params, rng):
-    """Scene ``(T, K)``: a drift between two scenes, in part those of the ``own`` classes of the video."""
+    """Scene ``(T, K)``: a drift between two random scenes, to which the scene of the ``own`` classes is added."""
     scenes = np.sqrt(1 - params.class_context) * _unit(rng.standard_normal((2, params.latent_dim)))
     scenes += np.sqrt(params.class_context) * world.scenes[own].mean(0)
+    # Share of scene 0: the sigmoid of slow noise.
     drift = 1 / (1 + np.exp(-_DRIFT_STEEPNESS * _smooth_noise(num_snippets, 1, _DRIFT_SNIPPETS, rng)))
     return params.context_strength * (drift * scenes[0] + (1 - drift) * scenes[1])
 
 
 def _noise(num_snippets, params, rng):
+    """Sum ``(T, K)`` of slow, fast and white noise; divided by sqrt(K), a vector has the length of its strength."""
     size = params.latent_dim
     noise = params.slow_noise * _smooth_noise(num_snippets, size, _SLOW_SNIPPETS, rng)
     noise += params.fast_noise * _smooth_noise(num_snippets, size, _FAST_SNIPPETS, rng)
@@ -251,12 +258,14 @@ def _add_instance(latent, start, end, motion, params, rng):
     first, stop = max(0, int(np.floor(start - fade))), min(len(latent), int(np.ceil(end + fade)))
     if first >= stop or start >= end:
         return
+    # Several instants per snippet; position is 0 at the start of the instance and 1 at its end.
     time = first + (np.arange((stop - first) * _SAMPLES) + 0.5) / _SAMPLES
     position = (time - start) / (end - start)
-    # The strength is one half at both ends. The weights of the phases are hat functions about 1/6, 1/2 and 5/6 of the
-    # instance; they add up to 1.
+    # The envelope fades in and out, and is one half at both ends. The weights of the phases are hat functions about
+    # 1/6, 1/2 and 5/6 of the instance; they add up to 1.
     envelope = np.clip(np.minimum(position, 1 - position) / params.soft_end + 0.5, 0, 1)
     centres = (np.arange(_NUM_PHASES) + 0.5) / _NUM_PHASES
     distance = np.abs(np.clip(position, centres[0], centres[-1])[:, None] - centres)
     weights = envelope[:, None] * np.maximum(1 - _NUM_PHASES * distance, 0)
-    latent[first:stop] += weights.reshape(-1, _SAMPLES, _NUM_PHASES).mean(1) @ (motion + style)
+    of_snippet = weights.reshape(-1, _SAMPLES, _NUM_PHASES).mean(1)
+    latent[first:stop] += of_snippet @ (motion + style)

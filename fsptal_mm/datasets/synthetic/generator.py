@@ -28,8 +28,8 @@ CLASSES = (
 )  # fmt: skip
 # Every segment of class 1 is also a segment of class 0, as of CliffDiving and Diving on THUMOS14.
 _ALSO = {1: 0}
-# Share of the videos of other classes that show both classes of a pair in turn, as CricketBowling and CricketShot do:
-# 27 of 410 videos of THUMOS14.
+# Of the videos of the other pairs, the share that show both classes of a pair in turn, as 27 of THUMOS14's 410 videos
+# show CricketBowling and CricketShot.
 _PAIR_SHARE = 0.1
 
 # The numbers below are fitted to THUMOS14's 410 videos. Lengths are in snippets. Lengths, durations and gaps have
@@ -75,7 +75,7 @@ def _draw_video(video_id, subset, label, median_duration, params):
     while not _VIDEO_MIN <= num_snippets <= _VIDEO_MAX:
         num_snippets = int(_VIDEO_MEDIAN * rng.lognormal(0, _VIDEO_SPREAD))
     instances = _draw_instances(num_snippets, median_duration, rng)
-    partner = label ^ 1
+    partner = label ^ 1  # the other class of the pair: of 4 it is 5, of 5 it is 4
     if label in _ALSO:
         instances, labels = np.repeat(instances, 2, axis=0), np.tile([label, _ALSO[label]], len(instances))
     elif rng.random() < _PAIR_SHARE and partner not in _ALSO:
@@ -95,7 +95,7 @@ def _draw_instances(num_snippets, median_duration, rng):
     """Starts and ends ``(N, 2)`` in snippets, N >= 1, ascending and disjoint."""
     median_duration *= rng.lognormal(0, _DURATION_SPREAD_VIDEOS)
     median_gap = _GAP_MEDIAN * rng.lognormal(0, _GAP_SPREAD_VIDEOS)
-    start, tail = _MARGIN_MEDIAN * rng.lognormal(0, _MARGIN_SPREAD, 2)
+    start, tail = _MARGIN_MEDIAN * rng.lognormal(0, _MARGIN_SPREAD, 2)  # tail: background at the end of the video
     instances = []
     while True:
         duration = np.clip(median_duration * rng.lognormal(0, _DURATION_SPREAD), _DURATION_MIN, _DURATION_MAX)
@@ -103,7 +103,7 @@ def _draw_instances(num_snippets, median_duration, rng):
             break
         instances.append((start, start + duration))
         start += duration + median_gap * rng.lognormal(0, _GAP_SPREAD)
-    if not instances:
+    if not instances:  # not even the first one had room: it gets another place, and is shortened if need be
         duration = min(duration, num_snippets / 2)
         start = rng.uniform(0, num_snippets - duration)
         instances.append((start, start + duration))

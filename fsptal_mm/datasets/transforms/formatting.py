@@ -64,8 +64,8 @@ class PackPointTALInputs(BaseTransform):
 class PackLocalizerInputs(BaseTransform):
     """Pack features and ground-truth segments for mmaction2's own localizers, such as BMN.
 
-    These localizers express time as a share of the range that the features cover. Their "frames" are snippets here, so
-    the model needs ``feature_extraction_interval=1``. If it needs a fixed length, put ``CropToWindow`` or
+    These localizers express time as a share of the range that the features cover. What they call frames are snippets
+    here, so the model needs ``feature_extraction_interval=1``. If it needs a fixed length, put ``CropToWindow`` or
     ``ResizeSnippets`` before this transform.
 
     ``inputs`` are the features ``(D, T)``. The data sample holds ``gt_instances.gt_bbox (N, 2)``, the ground-truth

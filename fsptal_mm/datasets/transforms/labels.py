@@ -10,7 +10,7 @@ from fsptal_mm.structures import NO_INSTANCE, SnippetGrid
 from fsptal_mm.utils.errors import InputError, check_numbers
 
 _MAX_WEIGHT = 1000  # largest sampling weight of Eq. 1: a labelled snippet becomes about so many
-_EXTENT = 0.5  # theta: an extended snippet takes the labels of the original one if it is at most so many snippets away
+_EXTENT = 0.5  # theta: an extended snippet takes the labels of an original one at most so many snippets away
 
 
 @TRANSFORMS.register_module()
@@ -33,25 +33,28 @@ class PointsToSnippets(BaseTransform):
         """
         num_snippets = len(results['features'])
         instances = np.full((num_snippets, results['num_classes']), NO_INSTANCE, dtype=np.int32)
-        rows, labels = self._rows(results, 'point_sec', num_snippets), results['point_labels']
-        first = np.unique(rows * results['num_classes'] + labels, return_index=True)[1]
-        instances[rows[first], labels[first]] = results['point_instances'][first]
+        snippets, labels = self._snippets(results, 'point_sec', num_snippets), results['point_labels']
+        # One number per cell of the array; points ascend in time, so that the first point of a cell is the earlier one.
+        cells = snippets * results['num_classes'] + labels
+        first = np.unique(cells, return_index=True)[1]
+        instances[snippets[first], labels[first]] = results['point_instances'][first]
         background_labels = np.zeros(num_snippets, dtype=bool)
-        background_labels[self._rows(results, 'background_sec', num_snippets)] = True
+        background_labels[self._snippets(results, 'background_sec', num_snippets)] = True
         results['snippet_instances'], results['background_labels'] = instances, background_labels
         return results
 
     @staticmethod
-    def _rows(results, field, num_snippets):
-        rows = results['grid'].to_snippet(results[field])
+    def _snippets(results, field, num_snippets):
+        """Snippets of the times in a field, ``(N,)``: those before the first or after the last snippet count to it."""
+        snippets = results['grid'].to_snippet(results[field])
         last = max(num_snippets, int(results['grid'].to_snippet(results['duration_sec'])))
-        # Where clips overlap, the first snippet begins after the start of the video, and takes the points before it.
+        # Where clips overlap, snippet 0 begins after the start of the video: points before it have negative numbers.
         first = 0 if 'window' in results else min(0, int(results['grid'].to_snippet(0.0)))
-        outside = (rows < first) | (rows > last)
+        outside = (snippets < first) | (snippets > last)
         if outside.any():
             expected = f'times within the video of {results["duration_sec"]:.2f} s and {num_snippets} snippets'
             shape = results['features'].shape
-            if len(shape) == 2 and shape[1] > rows.max() and 'window' not in results:
+            if len(shape) == 2 and shape[1] > snippets.max() and 'window' not in results:
                 expected += f'; if {shape} is (D, T), transpose the features by np.save(path, array.T)'
             raise InputError(
                 expected,
@@ -60,7 +63,7 @@ class PointsToSnippets(BaseTransform):
                 field=field,
                 found=np.asarray(results[field])[outside][:5].tolist(),
             )
-        return rows.clip(0, num_snippets - 1)
+        return snippets.clip(0, num_snippets - 1)
 
 
 @TRANSFORMS.register_module()
@@ -123,8 +126,11 @@ class ExtendPointLabels(BaseTransform):
         weight[:-1][labelled[1:]] = self.neighbour_weight
         weight[1:][labelled[:-1]] = self.neighbour_weight
         weight[labelled] = self.label_weight
+        # Stretched time: a snippet is as long as its weight. Weights 1, 3, 1 end at 1, 4, 5.
         cumulative = np.concatenate([[0.0], np.cumsum(weight)])
         num_snippets = int(np.floor(cumulative[-1] + 0.5))
+        # It is cut into equal extended snippets. Their centres (0.5, 1.5, ... 4.5) are mapped back to original time,
+        # where snippet t covers [t, t + 1], and become positions, where its centre is t.
         quantiles = (np.arange(num_snippets) + 0.5) * cumulative[-1] / num_snippets
         positions = np.interp(quantiles, cumulative, np.arange(len(cumulative))) - 0.5
         return np.clip(positions, 0, len(labelled) - 1)
@@ -221,9 +227,9 @@ def _carry_labels(labels, positions, empty):
     first = np.searchsorted(positions, labelled - _EXTENT)
     last = np.searchsorted(positions, labelled + _EXTENT)
     for snippet, start, stop in zip(labelled, first, last):
-        if start == stop:
+        if start == stop:  # no extended snippet is near enough
             start = int(np.abs(positions - snippet).argmin())
             stop = start + 1
-        part = carried[start:stop]
+        part = carried[start:stop]  # a view: what is written into it stands in carried
         part[part == empty] = np.broadcast_to(labels[snippet], part.shape)[part == empty]
     return carried

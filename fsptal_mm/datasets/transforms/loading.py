@@ -32,10 +32,10 @@ class SnippetLoader(BaseTransform):
     def check_grid(self, results: dict[str, Any]) -> None:
         """Compare the number of snippets T with the number expected from the duration.
 
-        A difference of at most 1 is accepted. Where clips overlap, extractors that keep whole clips only make fewer
-        snippets, by the offset of the grid, and extractors that pad the last clips make as many more: both are
-        accepted. A larger difference within ``length_tolerance`` gives a warning, once per loader. If the duration is
-        unknown, it is computed from T.
+        A difference of at most 1 is accepted. Where clips overlap, extractors differ at the end of a video: those that
+        keep only whole clips make fewer snippets than expected, those that pad the last clips make more. Either way,
+        the offset of the grid, in snippets, is added to what is accepted. A larger difference within
+        ``length_tolerance`` gives a warning, once per loader. If the duration is unknown, it is computed from T.
 
         Args:
             results (dict): With ``features``, ``grid``, ``duration_sec``, ``video_id`` and ``feature_paths``.
@@ -49,7 +49,8 @@ class SnippetLoader(BaseTransform):
             return
         expected = grid.num_snippets(results['duration_sec'])
         overlap = max(grid.offset_sec, 0) / grid.snippet_sec
-        off = max(max(expected - overlap, 1) - found, found - max(expected + overlap, 1))
+        least, most = max(expected - overlap, 1), max(expected + overlap, 1)
+        off = max(least - found, found - most)
         if off <= 1 or (off <= self.length_tolerance * expected and self._has_warned):
             return
         shape = results['features'].shape

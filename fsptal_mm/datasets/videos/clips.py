@@ -68,6 +68,7 @@ class ClipGrid:
         Returns:
             np.ndarray: ``(S, clip_len)`` float64; times before 0 and after the end of the video occur.
         """
+        # Of 4 equal parts of 16 frames, the frames in the middle: 2, 6, 10, 14.
         spread = ((np.arange(self.clip_len) + 0.5) * self.snippet_frames / self.clip_len).astype(np.int64)
         start = np.asarray(snippets)[:, None] * self.stride_frames - (self.snippet_frames - self.stride_frames) // 2
         return (start + spread) / self.fps
@@ -90,6 +91,7 @@ class ClipPipeline:
 
     def __init__(self, test_pipeline: Sequence[dict[str, Any]]) -> None:
         names = [str(step['type']) for step in test_pipeline]
+        # Steps up to the last one that decodes find, sample and decode frames.
         first = max((number + 1 for number, name in enumerate(names) if name.endswith('Decode')), default=0)
         if 'FormatShape' not in names[first:] or any('SampleFrames' in name for name in names[first:]):
             expected = 'steps that scale and crop frames, then FormatShape; after the one that decodes, if there is one'
@@ -126,7 +128,7 @@ class ClipPipeline:
         """
         images = np.stack([frame for clip in clips for frame in clip])
         results = dict(imgs=images, num_clips=len(clips), clip_len=len(clips[0]), modality=modality)
-        images = self._format(results)['imgs']
+        images = self._format(results)['imgs']  # axis 0: the clips or, for 2D models on RGB, all S * clip_len frames
         return torch.from_numpy(np.ascontiguousarray(images)).reshape(len(clips), -1, *images.shape[1:])
 
 
@@ -159,12 +161,12 @@ def iterate_clips(
         InputError: A frame cannot be decoded.
     """
     snippets = np.arange(grid.num_snippets(video.duration_sec)) if snippets is None else np.asarray(snippets)
-    scaled = {}
+    scaled = {}  # from the index of a frame to the frame, for the clips of this chunk and what the next may use
     for start in range(0, len(snippets), chunk_size):
         indices = video.index_at(grid.times_sec(snippets[start : start + chunk_size]))
         scaled = {index: frame for index, frame in scaled.items() if index >= indices.min()}
         missing = [index for index in np.unique(indices).tolist() if index not in scaled]
-        for at in range(0, len(missing), _DECODED_AT_ONCE):
-            part = missing[at : at + _DECODED_AT_ONCE]
+        for first in range(0, len(missing), _DECODED_AT_ONCE):
+            part = missing[first : first + _DECODED_AT_ONCE]
             scaled.update(zip(part, pipeline.scale(video.frames(part), video.modality)))
         yield pipeline.format([[scaled[index] for index in clip] for clip in indices.tolist()], video.modality)

@@ -86,14 +86,14 @@ def decode(
     Raises:
         InputError: A part of the file is damaged.
     """
-    waits, started = has_keys, False
+    awaits_key, started = has_keys, False
     try:
         if key_pts is not None:
             container.seek(key_pts, stream=stream)
         for packet in container.demux(stream):
             # The last packet is empty: it makes the decoder return the frames that it still holds.
-            waits = waits and not packet.is_keyframe and packet.size > 0
-            if waits:
+            awaits_key = awaits_key and not packet.is_keyframe and packet.size > 0
+            if awaits_key:
                 continue
             try:
                 frames = packet.decode()
@@ -114,6 +114,7 @@ def decode(
 
 
 def _damage(container, stream, part, found):
+    """Error at the time of a packet or frame (``part``)."""
     start = stream.start_time or 0
     at = '' if part.pts is None else f' at {float((part.pts - start) * stream.time_base):.2f} s'
     return InputError(USE_ANYWAY, file=container.name, found=f'{found}{at}')

@@ -134,15 +134,18 @@ class TVL1Reader(VideoReader):
             InputError: A frame cannot be decoded.
         """
         indices, last = np.asarray(indices), len(self) - 1
-        later = np.minimum(np.maximum(self.index_at(self.start_sec[indices] + self._step_sec), indices + 1), last)
+        later = self.index_at(self.start_sec[indices] + self._step_sec)
+        later = np.minimum(np.maximum(later, indices + 1), last)
         first = np.where(later > indices, indices, np.maximum(indices - 1, 0))  # there is no frame after the last one
         needed = np.unique([first, later]).tolist()
         grey = dict(zip(needed, map(_small_grey, self._video.frames(needed))))
         return [self._between(grey, *pair) for pair in zip(first.tolist(), later.tolist())]
 
     def _between(self, grey, first, later):
+        """Flow ``(H, W, 2)`` uint8 between two frames of ``grey``, by their indices."""
         elapsed_sec = self.start_sec[later] - self.start_sec[first]
-        flow = self._flow.calc(grey[first], grey[later], None) * (self._step_sec / elapsed_sec if elapsed_sec else 0)
+        steps = self._step_sec / elapsed_sec if elapsed_sec else 0  # 0 in a video of a single frame: no flow
+        flow = self._flow.calc(grey[first], grey[later], None) * steps
         return np.rint(np.clip((flow / _BOUND_PIXELS + 1) / 2, 0, 1) * 255).astype(np.uint8)
 
 

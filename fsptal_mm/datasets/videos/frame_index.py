@@ -15,12 +15,13 @@ from .decoding import USE_ANYWAY, decode, open_container, reason
 # Containers, by their names in FFmpeg, that state the time of each frame. Others state it for some frames, or for none.
 _TIMED = ('mov,mp4,m4a,3gp,3g2,mj2', 'matroska,webm', 'mpegts')
 _JUMPY = ('mpegts',)  # containers in which recordings may follow one another, each with a clock of its own
-# A longer step of the clock, or a step back, begins another recording. If other streams, such as sound, go on between
-# two frames, it is the picture that stands still.
+# A step of the clock by more than this, or a step back, begins another recording. But if another stream, such as sound,
+# goes on during a long step, the recording is the same, and only its picture stands still.
 _JUMP_SEC = 10.0
-_NUMBERED = ('avi',)  # containers that state only the time at which a packet is decoded
+_NUMBERED = ('avi',)  # containers that number packets as they are decoded, and do not state when frames are shown
 _HIDING = ('vp8',)  # codecs with packets that are never shown
-# A file counts as cut off if more than this is missing from its stated length: that of a whole file is a little wrong.
+# A file counts as cut off if it is shorter than its stated length by more than the two together. Even in a whole file,
+# the stated length is a little wrong.
 _LOST_SEC, _LOST_FRAMES = 0.5, 2
 
 
@@ -32,7 +33,8 @@ class FrameIndex:
         ticks (np.ndarray): ``(N,)`` int64, ascending: start of each frame that is shown.
         end_tick: End of the last frame.
         key_ticks (np.ndarray): ``(K,)`` int64, ascending: starts of the frames from which the file can be decoded.
-        key_pts (np.ndarray): ``(K,)`` int64: the times that the file states for these frames, to seek them.
+        key_pts (np.ndarray): ``(K,)`` int64: the times that the file states for these frames, to seek them. They differ
+            from ``key_ticks`` where the stated times had to be corrected.
         tick_sec: Seconds per tick.
         has_keys: Whether the file marks key frames.
         is_timed: Whether each decoded frame states its time, also after a seek. If not, frames are counted from a key
@@ -100,16 +102,18 @@ def index_frames(path: str | Path, allow_damaged: bool = False) -> FrameIndex:
 
 
 def _read_packets(container, stream, allow_damaged):
+    """Read all packets of a file, without decoding them."""
     packets = _Packets()
     tick_secs = {other.index: float(other.time_base) for other in container.streams if other.time_base}
     try:
         for packet in container.demux():
+            is_other = packet.stream.index != stream.index
             if packet.pts is not None:
-                end_sec = (packet.pts + (packet.duration or 0)) * tick_secs.get(packet.stream.index, 0.0)
-                packets.end_sec = max(packets.end_sec, end_sec)
-                if packet.stream.index != stream.index and container.format.name in _JUMPY:
-                    packets.other_sec.append(packet.pts * tick_secs.get(packet.stream.index, 0.0))
-            if packet.stream.index != stream.index or not packet.size:
+                tick_sec = tick_secs.get(packet.stream.index, 0.0)
+                packets.end_sec = max(packets.end_sec, (packet.pts + (packet.duration or 0)) * tick_sec)
+                if is_other and container.format.name in _JUMPY:
+                    packets.other_sec.append(packet.pts * tick_sec)
+            if is_other or not packet.size:
                 continue
             packets.pts.append(packet.pts)
             packets.dts.append(packet.dts)
@@ -169,7 +173,10 @@ def _index_packets(packets, first_pts, tick_sec):
 
 
 def _index_decoded(frames, stream, packets):
-    """Index of decoded frames. If the stated times of the key frames do not ascend, none of them can be sought."""
+    """Index of frames that were decoded one by one.
+
+    A frame is sought by its stated time. So if the stated times of the key frames do not ascend, none can be sought.
+    """
     pts, is_key, duration = [], [], 0
     for frame in frames:
         pts.append(frame.pts)
@@ -177,30 +184,31 @@ def _index_decoded(frames, stream, packets):
         duration = frame.duration or 0
     is_numbered = stream.container.format.name in _NUMBERED and len(packets.dts) == len(pts) and None not in packets.dts
     ticks = np.array(sorted(packets.dts) if is_numbered else _ascending(pts, stream, packets), np.int64)
-    keys = [place for place, key in enumerate(is_key) if key and pts[place] is not None]
-    stated = [pts[place] for place in keys]
-    if any(following <= before for before, following in itertools.pairwise(stated)):
-        keys = stated = []
+    keys = [index for index, key in enumerate(is_key) if key and pts[index] is not None]
+    key_pts = [pts[index] for index in keys]
+    if any(after <= before for before, after in itertools.pairwise(key_pts)):
+        keys = key_pts = []
     tick_sec = float(stream.time_base)
     end = _end(ticks, 0 if is_numbered else duration, tick_sec)
-    return FrameIndex(ticks, end, ticks[keys], np.array(stated, np.int64), tick_sec, any(packets.is_key), False)
+    return FrameIndex(ticks, end, ticks[keys], np.array(key_pts, np.int64), tick_sec, any(packets.is_key), False)
 
 
 def _ascending(pts, stream, packets):
     """Ticks of frames, strictly ascending, from the times that the file states.
 
-    A missing time becomes one frame after the time before; a time that is not later than the one before, one tick after
-    it. Where times go back by more than a second, or the clock of a transport stream jumps ahead, another recording
-    begins in the file: it follows without a gap.
+    A frame without a time is put one frame behind the one before it; a frame whose time is not later than that of the
+    one before, one tick behind it. Where times go back by more than a second, or the clock of a transport stream jumps
+    ahead, another recording begins in the file: it follows without a gap.
     """
     tick_sec = float(stream.time_base)
-    step = max(1, round(1 / stream.time_base / (stream.average_rate or 25)))
+    frame_ticks = max(1, round(1 / stream.time_base / (stream.average_rate or 25)))
     may_jump = stream.container.format.name in _JUMPY
-    ticks, offset = [], 0
+    ticks, offset = [], 0  # offset: ticks from the clock of the present recording to that of the whole file
     for stated in pts:
-        following = ticks[-1] + step if ticks else 0
+        following = ticks[-1] + frame_ticks if ticks else 0
         tick = following if stated is None else stated + offset
-        last_sec, next_sec = ((at - offset) * tick_sec for at in ((ticks or [tick])[-1], tick))
+        last = ticks[-1] if ticks else tick
+        last_sec, next_sec = (last - offset) * tick_sec, (tick - offset) * tick_sec  # by the clock of the recording
         if next_sec < last_sec - 1 or (may_jump and _jumps(packets, last_sec, next_sec)):
             offset, tick = following - stated, following
         ticks.append(max(tick, ticks[-1] + 1) if ticks else tick)
@@ -208,5 +216,6 @@ def _ascending(pts, stream, packets):
 
 
 def _end(ticks, last_duration, tick_sec):
+    """End of the last frame in ticks; if its duration is not stated (0), it lasts as long as the frames usually do."""
     usual = np.median(np.diff(ticks)) if len(ticks) > 1 else 1 / 25 / tick_sec
     return int(ticks[-1] + (last_duration or max(1, round(usual))))

@@ -154,7 +154,7 @@ class FileReader(VideoReader):
         return [self._image(self._frame(tick)) for tick in self._index.ticks[np.asarray(indices, int)].tolist()]
 
     def _frame(self, tick):
-        """Decode up to the frame that is shown at a tick."""
+        """Decode up to the frame that is shown at a tick: the last one that starts at or before it."""
         if self._shown is None or tick < self._shown[0] or self._is_far(tick):
             self._start(tick)
         while self._shown[0] < tick:
@@ -165,41 +165,53 @@ class FileReader(VideoReader):
         return self._shown[1]
 
     def _is_far(self, tick):
-        """Whether a key frame lies so far ahead that a seek saves time."""
+        """Whether the last key frame up to a tick lies so far ahead that a seek saves time."""
         keys, ticks = self._index.key_ticks, self._index.ticks
-        place = np.searchsorted(keys, tick, side='right')
-        now, key = np.searchsorted(ticks, [self._shown[0], keys[place - 1]]) if place else (0, 0)
+        num_keys = np.searchsorted(keys, tick, side='right')  # key frames up to the tick
+        if not num_keys:
+            return False
+        now, key = np.searchsorted(ticks, [self._shown[0], keys[num_keys - 1]])  # as indices of frames
         return key - now > _MIN_SEEK_FRAMES
 
     def _start(self, tick):
-        """Begin to decode at or before a tick: at the key frame before it or, if a seek misses, at an earlier one."""
-        index, step = self._index, 1
+        """Begin to decode at or before a tick.
+
+        The key frame before the tick is tried first. If a seek misses, the 2nd, 4th, 8th, ... key frame before it are
+        tried, and at last the beginning of the file.
+        """
+        index, back = self._index, 1
         keys = np.flatnonzero((index.key_ticks > index.ticks[0]) & (index.key_ticks <= tick))
         self._shown = self._next = None
         while self._shown is None or self._shown[0] > tick:
-            key = None if step > len(keys) else keys[-step]
+            key = None if back > len(keys) else keys[-back]
             self._decoded = self._decode(None if key is None else int(index.key_pts[key]))
             self._shown = next(self._decoded, None)
-            step *= 2
+            back *= 2
             if key is None and self._shown is None:
                 raise InputError('a readable video', file=self.path, found='no frame, though it had some when opened')
 
     def _decode(self, key_pts):
-        """Decode from a key frame on: pairs of a tick and a frame, none if the seek misses all known key frames."""
+        """Decode from the key frame at ``key_pts`` on, or from the beginning (``None``).
+
+        Returns:
+            Iterator: Pairs of a tick and a frame; none if the seek ends at a frame whose tick is unknown.
+        """
         index = self._index
         frames = decode(*open_container(self.path), key_pts, index.has_keys, self._allow_damaged)
         if index.is_timed:
             return _ascending_pairs(frames)
         if key_pts is None:
             return zip(index.ticks.tolist(), frames)
+        # The file does not state times well: frames are counted from the first key frame that is known by its time.
         first = next((frame for frame in frames if frame.key_frame), None)
-        place = np.flatnonzero(index.key_pts == (None if first is None else first.pts))
-        if not len(place):
+        known = np.flatnonzero(index.key_pts == (None if first is None else first.pts))
+        if not len(known):
             return iter(())
-        start = np.searchsorted(index.ticks, index.key_ticks[place[0]])
+        start = np.searchsorted(index.ticks, index.key_ticks[known[0]])
         return zip(index.ticks[start:].tolist(), itertools.chain([first], frames))
 
     def _image(self, frame):
+        """RGB image of a decoded frame, turned upright as its metadata say."""
         turns = round(frame.rotation / 90) % 4
         if self._size is None:  # a stream may change its size: all frames get that of the first one
             self._size = frame.width, frame.height
@@ -209,6 +221,7 @@ class FileReader(VideoReader):
 
 
 def _ascending_pairs(frames):
+    """Pairs of a tick and a frame, for the frames that state a later time than all before."""
     last = None
     for frame in frames:
         if frame.pts is not None and (last is None or frame.pts > last):
