@@ -69,6 +69,9 @@ def write_via(path: str | Path, detections: dict[str, dict], videos: dict[str, P
         videos (dict[str, Path]): Files of the videos; VIA asks for one that is missing here.
         classes: Names of the classes.
     """
+    # VIA's numbers: file type 4 is a video; loc 1 is a file that the user chooses, loc 3 a file by its address;
+    # attribute type 4 is a list of options. vid is the view of a file, z its times in seconds, av the values of its
+    # attributes.
     options = {str(number): label for number, label in enumerate(classes)}
     number_of = {label: number for number, label in options.items()}
     files, views, metadata = {}, {}, {}
@@ -80,6 +83,7 @@ def write_via(path: str | Path, detections: dict[str, dict], videos: dict[str, P
         for index, ((start, end), label, _) in enumerate(_rows(found)):
             entry = dict(vid=str(number), flg=0, z=[start / 1000, end / 1000], xy=[], av={'1': number_of[label]})
             metadata[f'{number}_{index:08d}'] = entry
+    # The anchor says what an entry has: one file, two times, no place in the picture.
     action = dict(aname='action', anchor_id='FILE1_Z2_XY0', type=4, desc='', options=options, default_option_id='')
     project = dict(
         pid='__VIA_PROJECT_ID__',
@@ -106,8 +110,8 @@ def write_via(path: str | Path, detections: dict[str, dict], videos: dict[str, P
 def write_elan(path: str | Path, found: dict, video: Path | None = None) -> None:
     """Write the detections of one video as a document of ELAN; the text of an annotation is the class.
 
-    Each class has a tier. Where detections of a class overlap, it has further ones: annotations of one tier of ELAN
-    cannot overlap.
+    Each class has a tier (a row of the timeline). A class whose detections overlap has several, since annotations of
+    one tier cannot overlap.
 
     Args:
         path: ``.eaf`` file to write.
@@ -124,20 +128,21 @@ def write_elan(path: str | Path, found: dict, video: Path | None = None) -> None
         media = dict(MEDIA_URL=Path(video).resolve().as_uri(), RELATIVE_MEDIA_URL=f'./{Path(video).name}')
         ElementTree.SubElement(header, 'MEDIA_DESCRIPTOR', MIME_TYPE='video/mp4', **media)
     order = ElementTree.SubElement(document, 'TIME_ORDER')
-    for number, time in enumerate((time for times, *_ in _rows(found) for time in _stretch(times)), 1):
+    times_ms = [time for times, *_ in _rows(found) for time in _stretch(times)]
+    for number, time in enumerate(times_ms, 1):  # detection 0 has slots ts1 and ts2, detection 1 has ts3 and ts4
         ElementTree.SubElement(order, 'TIME_SLOT', TIME_SLOT_ID=f'ts{number}', TIME_VALUE=str(time))
-    tiers, ends = {}, {}
+    tiers, ends = {}, {}  # by the class and the number of its tier, from 1
     for number, (times, label, _) in enumerate(_rows(found)):
         start, end = _stretch(times)
-        copy = next(copy for copy in range(1, number + 2) if ends.get((label, copy), 0) <= start)
-        ends[label, copy] = end
-        if (label, copy) not in tiers:
-            name = label if copy == 1 else f'{label} ({copy})'
-            tiers[label, copy] = ElementTree.SubElement(
+        tier = next(tier for tier in range(1, number + 2) if ends.get((label, tier), 0) <= start)  # the first free one
+        ends[label, tier] = end
+        if (label, tier) not in tiers:
+            name = label if tier == 1 else f'{label} ({tier})'
+            tiers[label, tier] = ElementTree.SubElement(
                 document, 'TIER', LINGUISTIC_TYPE_REF='default-lt', TIER_ID=name
             )
         slots = {f'TIME_SLOT_REF{side}': f'ts{2 * number + side}' for side in (1, 2)}
-        annotation = ElementTree.SubElement(tiers[label, copy], 'ANNOTATION')
+        annotation = ElementTree.SubElement(tiers[label, tier], 'ANNOTATION')
         annotation = ElementTree.SubElement(annotation, 'ALIGNABLE_ANNOTATION', ANNOTATION_ID=f'a{number + 1}', **slots)
         ElementTree.SubElement(annotation, 'ANNOTATION_VALUE').text = label
     kind = dict(GRAPHIC_REFERENCES='false', LINGUISTIC_TYPE_ID='default-lt', TIME_ALIGNABLE='true')

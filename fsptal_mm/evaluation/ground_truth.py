@@ -75,12 +75,12 @@ class GroundTruth:
         durations = [np.nan if video.get('duration_sec') is None else video['duration_sec'] for video in videos]
         segments = ((video.get('gt_segments_sec', []), video.get('gt_segment_labels', [])) for video in videos)
         points = ([video.get(key, []) for key in ('point_sec', 'point_labels', 'background_sec')] for video in videos)
-        labelled = [
-            [np.asarray(video.get(f'point_{key}', [])) for key in ('sec', 'labels', 'instances')] for video in videos
-        ]
-        for parts in labelled:
-            if not len(parts[2]):
-                parts[2] = np.arange(len(parts[0]))
+        labelled = []
+        for video in videos:
+            sec, labels, instances = (
+                np.asarray(video.get(f'point_{key}', [])) for key in ('sec', 'labels', 'instances')
+            )
+            labelled.append((sec, labels, instances if len(instances) else np.arange(len(sec))))
         ranges = (video.get('ambiguous_sec', []) for video in videos)
         return cls(
             list(by_id),
@@ -128,8 +128,8 @@ class GroundTruth:
     @property
     def key(self) -> tuple:
         """Key that is the same for equal videos, classes, segments, points and protocols."""
-        parts = [part.tobytes() for one in (self.segments, self.labelled) for part in (one.segments, one.labels)]
-        return tuple(self.ids), self.classes, *parts, self.protocol
+        arrays = (self.segments.segments, self.segments.labels, self.labelled.segments, self.labelled.labels)
+        return tuple(self.ids), self.classes, *(array.tobytes() for array in arrays), self.protocol
 
     def check_has_segments(self, file: str | Path) -> None:
         """Check that there is a ground-truth segment.

@@ -20,8 +20,8 @@ def label_quality(videos: Iterable[dict]) -> dict[str, float]:
     """Evaluate mined labels against ground-truth segments.
 
     Snippets are those that the model sees, after label extension. The ground truth of a snippet is that at its middle.
-    Precision and recall are over all snippets (for actions: pairs of snippet and class) of all videos with ground-truth
-    segments; snippets with given labels are left out.
+    Precision and recall are over the snippets (for actions: pairs of a snippet and a class) of all videos with
+    ground-truth segments. Snippets with a given label are left out: they show nothing about mining.
 
     Args:
         videos (Iterable[dict]): Videos of one mining pass, as ``PseudoLabelMiningHook`` writes them. ``action``,
@@ -34,7 +34,7 @@ def label_quality(videos: Iterable[dict]) -> dict[str, float]:
         ``segment_tiou``, the mean over the best segments of their highest tIoU with a ground-truth segment of their
         class. A measure is missing if there is nothing to compute it from.
     """
-    sums = {f'{kind}_{part}': 0 for kind in ('action', 'background') for part in ('hits', 'precision', 'recall')}
+    num_hits, num_mined, num_true = (dict(action=0, background=0) for _ in range(3))
     overlaps = []
     for video in videos:
         if not video.get('gt_segments'):
@@ -45,16 +45,15 @@ def label_quality(videos: Iterable[dict]) -> dict[str, float]:
         mined, truth = (_in_segments(edges, video[field], classes)[free] for field in ('action', 'gt_segments'))
         background = _in_runs(edges, video['background'])[free]
         for kind, found, expected in (('action', mined, truth), ('background', background, ~truth.any(1))):
-            sums[f'{kind}_hits'] += int((found & expected).sum())
-            sums[f'{kind}_precision'] += int(found.sum())
-            sums[f'{kind}_recall'] += int(expected.sum())
+            num_hits[kind] += int((found & expected).sum())
+            num_mined[kind] += int(found.sum())
+            num_true[kind] += int(expected.sum())
         overlaps += _best_overlaps(video['segments'], video['gt_segments'])
-    figures = {
-        f'{kind}_{part}': sums[f'{kind}_hits'] / sums[f'{kind}_{part}']
-        for kind in ('action', 'background')
-        for part in ('precision', 'recall')
-        if sums[f'{kind}_{part}']
-    }
+    figures = {}
+    for kind, hits in num_hits.items():
+        for part, total in (('precision', num_mined[kind]), ('recall', num_true[kind])):
+            if total:
+                figures[f'{kind}_{part}'] = hits / total
     return figures | ({'segment_tiou': float(np.mean(overlaps))} if overlaps else {})
 
 

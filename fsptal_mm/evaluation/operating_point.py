@@ -20,9 +20,10 @@ from .samples import warn
 MIN_POINTS = 30  # fewer give a warning: the 95% interval of a recall of 0.8 is then 0.14 to either side
 NOTHING_FOUND = 'step 5 of docs/guides/own_data.md says what to look at if a model finds no actions'
 _RESAMPLES = 100
-# Thresholds were chosen on one half of the test videos and tested on the other half, in 62 runs on four datasets.
-# There, F1 at tIoU 0.5 is 1.8 to 2.6 points below that of the best threshold. With 10 instead of 20 it is 1.2 to 3.0
-# below, with one threshold of best F1 it is 2.8 to 4.0 below.
+# Weight of the threshold of all classes, in points, see choose_operating_point. Thresholds were chosen on one half of
+# the test videos and tested on the other half, in 62 runs on four datasets. There, F1 at tIoU 0.5 is 1.8 to 2.6 points
+# below that of the best threshold; with a weight of 10 it is 1.2 to 3.0 below, with the one threshold of best F1 for
+# all classes 2.8 to 4.0.
 _SHARED_POINTS = 20
 _SUFFIX = '.operating_point.json'
 _FORMAT = 'fsptal_mm operating point'
@@ -72,13 +73,13 @@ def best_score(scores: np.ndarray, hits: np.ndarray, num_truth: int, counts: np.
         float: The threshold; ``None`` if there is no true positive.
     """
     counts = np.ones(len(scores)) if counts is None else counts
-    found = np.cumsum(counts * hits)
-    if not len(found) or not found[-1]:
+    num_hits = np.cumsum(counts * hits)
+    if not len(num_hits) or not num_hits[-1]:
         return None
-    is_last = np.append(
-        scores[1:] < scores[:-1], True
-    )  # the last detection of its score: those of equal scores are kept together
-    best = int(np.argmax(np.where(is_last, found / (np.cumsum(counts) + num_truth), -1)))
+    # If a detection and all before it are kept, F1 is twice the hits, divided by kept detections plus instances.
+    half_f1 = num_hits / (np.cumsum(counts) + num_truth)
+    is_last_of_ties = np.append(scores[1:] < scores[:-1], True)  # detections of equal scores are kept together
+    best = int(np.argmax(np.where(is_last_of_ties, half_f1, -1)))
     return float(scores[best : best + 2].mean())
 
 
@@ -129,9 +130,10 @@ def choose_operating_point(
     labelled instance. Every other detection is a false positive, so every instance of every class must be labelled in
     these videos.
 
-    The best threshold of a few videos depends on chance. Two steps make it steadier. It is the mean over bootstrap
-    resamples of the videos (bagging, Breiman 1996). And the threshold of a class with n points is a weighted mean of
-    its own one, with weight n, and that of all classes, with weight ``_SHARED_POINTS``.
+    The best threshold of a few videos depends on chance. Two steps make it steadier. First, the best threshold is
+    computed on bootstrap resamples of the videos, and their mean is taken (bagging, Breiman 1996). Second, the
+    threshold of a class with n points is a weighted mean of its own one, with weight n, and that of all classes, with
+    weight ``_SHARED_POINTS``.
 
     Args:
         points (Instances): Labelled instances of the held-out videos with points.
@@ -153,8 +155,8 @@ def choose_operating_point(
         warn(f'only {len(points)} held-out points: the threshold is uncertain; label {MIN_POINTS} or more')
     scores = np.full(len(classes), shared)
     for label, count in enumerate(np.bincount(points.labels, minlength=len(classes))):
-        mine = det.labels == label
-        own = _mean_best_score(points[points.labels == label], det[mine], hits[mine], resamples)
+        of_class = det.labels == label
+        own = _mean_best_score(points[points.labels == label], det[of_class], hits[of_class], resamples)
         if own is not None:
             scores[label] = (count * own + _SHARED_POINTS * shared) / (count + _SHARED_POINTS)
     kept = det.scores >= scores[det.labels]
@@ -170,7 +172,11 @@ def choose_operating_point(
 
 
 def _mean_best_score(points, det, hits, resamples):
-    """Mean of the best thresholds over resamples ``(B, V)``; ``None`` if no resample has a true positive."""
+    """Mean of the best thresholds over resamples; ``None`` if no resample has a true positive.
+
+    ``resamples`` ``(B, V)`` has the number of times that each video was drawn: its detections and points count so
+    often.
+    """
     num_truth = resamples @ np.bincount(points.videos, minlength=resamples.shape[1])
     found = (best_score(det.scores, hits, num, draw[det.videos]) for num, draw in zip(num_truth, resamples))
     found = [score for score in found if score is not None]

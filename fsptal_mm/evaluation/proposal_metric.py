@@ -65,7 +65,10 @@ class ProposalTALMetric(TALMetric):
         """
         samples = [sample.metainfo for sample in data_batch['data_samples']]
         first = len(self.results)
-        super().process(data_batch, [s | {'pred_segments': self._label(s, o)} for s, o in zip(samples, data_samples)])
+        labelled = [
+            sample | {'pred_segments': self._label(sample, output)} for sample, output in zip(samples, data_samples)
+        ]
+        super().process(data_batch, labelled)
         for result, sample in zip(self.results[first:], samples):
             result['offset_sec'] = sample['offset_sec']
 
@@ -77,6 +80,7 @@ class ProposalTALMetric(TALMetric):
         return super().compute_metrics([_join(list(parts.values())) for parts in windows.values()])
 
     def _label(self, sample, output):
+        """Detections of a window, from the meta information of its sample and the proposals in ``output``."""
         found = output['proposal_list']
         segments = np.array([proposal['segment'] for proposal in found], dtype=np.float64).reshape(-1, 2)
         scores = np.array([proposal['score'] for proposal in found], dtype=np.float64)
@@ -87,13 +91,14 @@ class ProposalTALMetric(TALMetric):
         segments, scores = segments[kept], scores[kept]
         if self.class_scores is None:
             return {'segments_sec': segments, 'scores': scores, 'labels': np.zeros(len(scores))}
-        of_classes = self._scores_of(sample['video_id'])
-        shown = np.flatnonzero(of_classes >= self.video_threshold)
-        shown = shown if len(shown) else of_classes.argmax(keepdims=True)
+        class_scores = self._scores_of(sample['video_id'])
+        present = np.flatnonzero(class_scores >= self.video_threshold)
+        present = present if len(present) else class_scores.argmax(keepdims=True)
+        # All proposals with the first class that is present, then all with the second one, and so on.
         return {
-            'segments_sec': np.tile(segments, (len(shown), 1)),
-            'scores': np.outer(of_classes[shown], scores).ravel(),
-            'labels': np.repeat(shown, len(scores)),
+            'segments_sec': np.tile(segments, (len(present), 1)),
+            'scores': np.outer(class_scores[present], scores).ravel(),
+            'labels': np.repeat(present, len(scores)),
         }
 
     @cached_property
@@ -102,6 +107,7 @@ class ProposalTALMetric(TALMetric):
         return read_video_scores(self.class_scores)
 
     def _scores_of(self, video_id):
+        """Video-level scores of the classes, ``(C,)``."""
         scores = self._video_scores.get(known_id(video_id, self._video_scores), {})
         classes = class_names(self.dataset_meta)
         missing = [label for label in classes if label not in scores]
@@ -117,4 +123,5 @@ class ProposalTALMetric(TALMetric):
 
 
 def _join(windows):
+    """Join the results of the windows of one video."""
     return windows[0] | {'detections': Instances.join(column(windows, 'detections'))}

@@ -25,7 +25,7 @@ _METRICS = ('mAP', 'AR@AN', 'classification')
 class TALMetric(BaseMetric):
     """Mean average precision of detections, AR@AN, and video-level classification.
 
-    The ground-truth segments travel with the samples, so that several processes give the same figures as one. A video
+    The ground-truth segments come with the samples, so that several processes give the same figures as one. A video
     that arrives twice counts once. All figures are fractions. Their names have a prefix in logs and for ``save_best``
     (``tal/mAP@0.5``), and none in results files:
 
@@ -188,10 +188,10 @@ def _collect(sample):
 
 
 def _classification(results):
-    told = [result for result in results if result['class_scores'] is not None and result['class_labels'] is not None]
+    known = [result for result in results if result['class_scores'] is not None and result['class_labels'] is not None]
     measures = {}
-    if told:
-        scores, labels = np.stack(column(told, 'class_scores')), np.stack(column(told, 'class_labels'))
+    if known:
+        scores, labels = np.stack(column(known, 'class_scores')), np.stack(column(known, 'class_labels'))
         measures = classification_measures(scores, labels)
     if not measures:
         warn(f'none of {len(results)} videos has class scores and a video label: video_mAP and video_top1 are left out')

@@ -95,8 +95,9 @@ def _summary(runs, published):
     rows = []
     for run in runs:
         measures, of = run.measures, 'test'
-        if not measures and (found := run.log.last_measures()):
-            measures, of = found[1], f'validation, {run.log.unit} {found[0]}'
+        if not measures and (latest := run.log.last_measures()):
+            at, measures = latest
+            of = f'validation, {run.log.unit} {at}'
         rows.append({'run': run, 'measures': measures, 'of': of if measures else 'nothing measured yet'})
     keys = list(dict.fromkeys(key for row in rows for key in row['measures']))
     of_detections = [key for key in keys if key.startswith('mAP@')]
@@ -123,12 +124,12 @@ def _class_table(runs, numbers):
     test_set = first.test_set
     counts = np.bincount(first.truth.labels, minlength=len(test_set.classes))
     columns = [(number, *column) for number in numbers for column in runs[number].result.class_columns()]
-    order = np.flatnonzero(counts)
     return {
         'unit': first.unit,
         'columns': [(number, name) for number, name, _ in columns],
         'rows': [
-            (test_set.classes[label], int(counts[label]), [values[label] for *_, values in columns]) for label in order
+            (test_set.classes[label], int(counts[label]), [values[label] for *_, values in columns])
+            for label in np.flatnonzero(counts)
         ],
         'videos': len(test_set.ids),
         'without': [name for name, count in zip(test_set.classes, counts) if not count],
@@ -198,13 +199,17 @@ def _differences(runs):
 
 
 def _flatten(value, prefix=''):
+    """Settings by dotted names, such as ``model.neck.type`` or ``hooks.0.interval``; values as texts of Python."""
     if isinstance(value, dict):
         items = value.items()
     elif isinstance(value, (list, tuple)) and any(isinstance(part, (dict, list, tuple)) for part in value):
         items = enumerate(value)
     else:
         return {prefix: repr(value)}
-    return {k: v for key, part in items for k, v in _flatten(part, f'{prefix}.{key}' if prefix else str(key)).items()}
+    flat = {}
+    for key, part in items:
+        flat |= _flatten(part, f'{prefix}.{key}' if prefix else str(key))
+    return flat
 
 
 def _percent(fraction):

@@ -75,10 +75,12 @@ class SegmentResult(PointResult):
     def class_columns(self) -> list[tuple[str, np.ndarray]]:
         """AP of each class, the mean over the main range of tIoUs and at ``VIDEO_TIOU``, as in :class:`PointResult`."""
         protocol, ap = self.test_set.protocol, self.evaluation.ap
-        at = int(np.abs(np.subtract(protocol.tiou_thresholds, VIDEO_TIOU)).argmin())
-        mean = protocol.main_average(ap.T[:, :, None]) if protocol.average_ranges else ap.mean(axis=0)
-        name = protocol.average_keys[0] if protocol.average_ranges else 'mean'
-        named = [(name, mean), (protocol.threshold_keys[at], ap[at])]
+        nearest = int(np.abs(np.subtract(protocol.tiou_thresholds, VIDEO_TIOU)).argmin())
+        name, mean = 'mean', ap.mean(axis=0)
+        if protocol.average_ranges:
+            # As C sets (K tIoUs) of one class each: main_average takes the mean over the classes of a set.
+            name, mean = protocol.average_keys[0], protocol.main_average(ap.T[:, :, None])
+        named = [(name, mean), (protocol.threshold_keys[nearest], ap[nearest])]
         return [(name.replace('mAP', 'AP'), values) for name, values in named]
 
     def at(self, chosen: OperatingPoint) -> Threshold:

@@ -65,7 +65,8 @@ class Run:
     @property
     def config_name(self) -> str:
         """Name of the config; empty if it is not known."""
-        return ''.join(file.stem for file in _configs(self.folder)[-1:])
+        files = _configs(self.folder)
+        return files[-1].stem if files else ''
 
     def command(self, script: str, *arguments: str | Path) -> str:
         """Command line that makes a missing part.
@@ -74,7 +75,8 @@ class Run:
             script: Name of a script in ``tools``.
             *arguments: Its arguments after the config.
         """
-        config = [*_configs(self.folder)[-1:], 'CONFIG'][0]
+        files = _configs(self.folder)
+        config = files[-1] if files else 'CONFIG'
         return shlex.join(map(str, ['python', f'tools/{script}.py', config, *arguments, '--work-dir', self.folder]))
 
     @cached_property
@@ -107,8 +109,9 @@ class Run:
         if found := self.segment_result:
             return describe_result(found.test_set, found.evaluation, found.diagnosis)
         measures, of = self.measures, 'in the test'
-        if not measures and (found := self.log.last_measures()):
-            measures, of = found[1], f'in the validation after {self.log.unit} {found[0]}'
+        if not measures and (latest := self.log.last_measures()):
+            at, measures = latest
+            of = f'in the validation after {self.log.unit} {at}'
         first = next((key for start in _MAIN for key in measures if key.startswith(start)), None)
         if first is None:
             return f'Nothing is measured yet; training: {self.progress}'
@@ -149,6 +152,7 @@ def _configs(folder):
 
 
 def _read_config(run, logs, options):
+    """Read the config of the training (beside its log), and the latest one, that of the test if there was one."""
     of_training = [log.with_name('config.py') for log in logs if log.with_name('config.py').is_file()]
     latest = _configs(run.folder)[-1:] or of_training[-1:]
     if not latest:
@@ -224,9 +228,10 @@ def _read_results(run):
     checkpoint = _last_checkpoint(run.folder)
     test = run.command('test', checkpoint or 'CHECKPOINT')
     if not file.is_file():
+        needless = ' This is not needed here: the test videos are those of the validation.' if _validated(run) else ''
         run.missing.append(
             f'There are no test results ({file}), so no AP of classes, no diagnosis and no timelines: `{test}` writes '
-            'them.' + _validated(run) * ' This is not needed here: the test videos are those of the validation.'
+            f'them.{needless}'
         )
         return
     if checkpoint is not None and file.stat().st_mtime < checkpoint.stat().st_mtime:

@@ -50,8 +50,9 @@ class TrainingLog:
         quarter = len(values) // 4
         if not quarter or not np.isfinite(values).all():
             return 0.0
-        first, before, last = values[0], np.mean(values[-2 * quarter : -quarter]), np.mean(values[-quarter:])
-        return float((before - last) / (first - last)) if before > last and first > last else 0.0
+        before, last = np.mean(values[-2 * quarter : -quarter]), np.mean(values[-quarter:])
+        whole_fall = values[0] - last
+        return float((before - last) / whole_fall) if before > last and whole_fall > 0 else 0.0
 
     def _last_stage(self):
         """Total losses in the order of x, from the x on at which the set of losses is that of the end."""
@@ -98,12 +99,13 @@ def read_training_log(files: Sequence[Path]) -> TrainingLog:
     for file in files:
         losses, others = [], []
         for entry in _read_lines(file, log.broken_lines):
-            (losses if any(key.startswith('loss') for key in entry) else others).append(entry)
+            has_loss = any(key.startswith('loss') for key in entry)
+            (losses if has_loss else others).append(entry)
         if losses:
             log.unit = 'epoch' if all('epoch' in entry for entry in losses) else 'iteration'
         x_of = (lambda entry: entry['epoch']) if log.unit == 'epoch' else (lambda entry: entry['step'])
         first = min((x_of(entry) for entry in losses), default=math.inf)
-        for curves in (log.losses, log.measures, log.mining):
+        for curves in (log.losses, log.measures, log.mining):  # what an earlier start has logged from there on
             for values in curves.values():
                 for x in [x for x in values if x >= first]:
                     del values[x]
@@ -128,9 +130,10 @@ def thin(values: dict[int, float], factor: float = 1) -> tuple[list[int], list[f
     Returns:
         tuple: x, ascending, and the values, with ``None`` for NaN and Inf.
     """
-    x = sorted(values)
-    x = [x[index] for index in np.unique(np.linspace(0, len(x) - 1, min(len(x), MAX_POINTS)).round().astype(int))]
-    return x, [factor * values[at] if math.isfinite(values[at]) else None for at in x]
+    every = sorted(values)
+    chosen = np.linspace(0, len(every) - 1, min(len(every), MAX_POINTS)).round().astype(int)
+    thinned = [every[index] for index in np.unique(chosen)]
+    return thinned, [factor * values[x] if math.isfinite(values[x]) else None for x in thinned]
 
 
 def _read_lines(file, broken_lines):
@@ -147,9 +150,10 @@ def _read_lines(file, broken_lines):
 
 
 def _add_means(curves, entries, x_of):
-    sums = {}
+    """Add the mean of each loss over the entries with the same x, such as all of one epoch, to its curve."""
+    logged = {}
     for entry in entries:
         for key in (key for key in entry if key.startswith('loss')):
-            sums.setdefault((key, x_of(entry)), []).append(entry[key])
-    for (key, x), values in sums.items():
+            logged.setdefault((key, x_of(entry)), []).append(entry[key])
+    for (key, x), values in logged.items():
         curves.setdefault(key, {})[x] = sum(values) / len(values)

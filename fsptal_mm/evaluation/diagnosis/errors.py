@@ -61,6 +61,7 @@ def _nearest(gt, det):
         if not len(det_index):
             continue
         tiou = paired_iou(det.segments[det_index], gt.segments[gt_index])
+        # The pairs of a detection stand in a row, from one of the starts to the next.
         starts = np.flatnonzero(np.diff(det_index, prepend=-1))
         compared = det_index[starts]
         best[compared] = np.maximum.reduceat(tiou, starts)

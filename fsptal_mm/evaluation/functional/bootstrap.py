@@ -90,14 +90,17 @@ def resampled_point_precision(points: Instances, det: Instances, num_classes: in
 
 
 def _resampled_ap(hits, gt, det, num_classes, counts):
-    """Compute average precision ``(B, K, C)`` from hits ``(K, N)`` in the order of class and falling score."""
+    """Compute average precision ``(B, K, C)`` from hits ``(K, N)`` in the order of class and falling score.
+
+    ``counts`` ``(B, V)``: how often each resample has each video.
+    """
     edges = np.searchsorted(det.labels, np.arange(num_classes + 1))
     ap = np.full((len(counts), len(hits), num_classes), np.nan)
     for label in np.unique(gt.labels):
         of_class = slice(edges[label], edges[label + 1])
         videos, class_hits = det.videos[of_class], hits[:, of_class]
         num_gt = counts @ np.bincount(gt.videos[gt.labels == label], minlength=counts.shape[1])
-        block = max(1, _MAX_WEIGHTS // max(1, len(videos)))
+        block = max(1, _MAX_WEIGHTS // max(1, len(videos)))  # resamples at once
         for start in range(0, len(counts), block):
             rows = slice(start, start + block)
             ap[rows, :, label] = _weighted_ap(class_hits, counts[rows][:, videos], num_gt[rows])

@@ -31,6 +31,7 @@ def classification_measures(scores: np.ndarray, labels: np.ndarray) -> dict[str,
 
 
 def _average_precision(scores, positive):
+    """Average precision of one class; ``positive`` ``(V,)`` bool tells which videos show it."""
     order = np.argsort(-scores, kind='stable')
     last_of_ties = np.flatnonzero(np.diff(scores[order], append=np.nan) != 0)
     found = np.cumsum(positive[order])[last_of_ties]

@@ -166,6 +166,7 @@ def assign_detections(gt: Instances, det: Instances, tiou_thresholds: Sequence[f
     gt, gt_group, det_group = by_class_and_video(gt, det)
     candidates = _candidates(gt, gt_group, det, det_group, min(tiou_thresholds))
     taken = np.stack([_assign(*candidates, threshold, len(gt), len(det)) for threshold in tiou_thresholds])
+    # From places in the sorted ground truth to indices into the given one; -1 finds the -1 that is put at the end.
     return np.append(order, -1)[taken]
 
 
@@ -183,7 +184,10 @@ def _candidates(gt, gt_group, det, det_group, min_tiou):
 
 
 def _assign(det_index, gt_index, tiou, threshold, num_gt, num_det):
-    """Assign to every detection the best segment that no earlier detection takes.
+    """Assign to every detection the best segment that no earlier detection takes; ``(N,)``, -1 for none.
+
+    The candidates of :func:`_candidates` are the lists of all detections, one behind the other, each with the best
+    segment first. A pair is known by its place in them.
 
     This is deferred acceptance (Gale & Shapley 1962), in rounds until nothing changes. All detections ask for their
     best segment at once. Of those that ask for a segment, the earliest holds it, until a still earlier one asks for it.
@@ -194,13 +198,14 @@ def _assign(det_index, gt_index, tiou, threshold, num_gt, num_det):
     det_index, gt_index = det_index[reaches], gt_index[reaches]
     nobody = len(det_index)
     is_first = np.diff(det_index, prepend=-1, append=-1) != 0  # one entry more than pairs, to end the last list
-    holder = np.full(num_gt, nobody)  # position of the pair that holds each segment
-    asking = np.flatnonzero(is_first[:-1])
+    holder = np.full(num_gt, nobody)  # place of the pair that holds each segment
+    asking = np.flatnonzero(is_first[:-1])  # places of the pairs that ask in this round
     while len(asking):
         asking = np.concatenate([holder[holder < nobody], asking])
-        np.minimum.at(holder, gt_index[asking], asking)
-        following = asking[holder[gt_index[asking]] != asking] + 1
-        asking = following[~is_first[following]]
+        np.minimum.at(holder, gt_index[asking], asking)  # a lower place is an earlier detection
+        rejected = asking[holder[gt_index[asking]] != asking]
+        following = rejected + 1
+        asking = following[~is_first[following]]  # unless the list is at its end
     taken = np.full(num_det, -1)
     holding = holder[holder < nobody]
     taken[det_index[holding]] = gt_index[holding]

@@ -21,12 +21,14 @@ def pairs_within_groups(left: np.ndarray, right: np.ndarray) -> Iterator[tuple[n
         tuple[np.ndarray, np.ndarray]: Indices into ``left`` and ``right``, ordered by left, then right; all pairs of a
         left item come in one block.
     """
+    # The right items of a left item's group stand in a row, from ``first`` on.
     first = np.searchsorted(right, left, side='left')
     count = np.searchsorted(right, left, side='right') - first
     total = np.cumsum(count)
     num_pairs = int(total[-1]) if len(total) else 0
-    edges = np.searchsorted(total, np.arange(_MAX_PAIRS, num_pairs, _MAX_PAIRS))
+    edges = np.searchsorted(total, np.arange(_MAX_PAIRS, num_pairs, _MAX_PAIRS))  # left items at which a block begins
     for start, stop in zip([0, *edges], [*edges, len(left)]):
+        # For left items with 2, 0 and 3 partners: left_index is 0 0 2 2 2, and within counts 0 1 0 1 2.
         repeats = count[start:stop]
         before = np.cumsum(repeats) - repeats
         left_index = np.repeat(np.arange(start, stop), repeats)
@@ -90,4 +92,5 @@ def paired_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def _overlap(first, second):
+    """Time that the n-th segments of two arrays ``(P, 2)`` share, ``(P,)``; negative: the gap between them."""
     return np.minimum(first[:, 1], second[:, 1]) - np.maximum(first[:, 0], second[:, 0])

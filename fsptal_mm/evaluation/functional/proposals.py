@@ -42,6 +42,7 @@ def average_recall(
     share = allowed / max(num_det.sum(), 1)
     # Truncated as in the official script, so that both count the same proposals.
     retrieved = np.minimum((num_det * share).astype(np.int64), num_det)
+    # Share of its retrieved proposals that each video uses at 1 %, 2 %, ...; above 1 if there are too few proposals.
     steps = np.arange(1, 101) / 100.0 * (allowed / max(retrieved.sum(), 1))
     used = np.minimum((retrieved[:, None] * steps).astype(np.int64), retrieved[:, None])
     recalled = np.zeros((len(tiou_thresholds), 100))
@@ -49,6 +50,7 @@ def average_recall(
         if num_retrieved:
             start = np.searchsorted(det.videos, video)
             tiou = segment_iou(gt.segments[gt.videos == video], det.segments[start : start + num_retrieved])
+            # Highest tIoU of each segment with the first 0, 1, 2, ... proposals; then with those used at each step.
             best = np.pad(np.maximum.accumulate(tiou, axis=1), ((0, 0), (1, 0)))[:, num_used]
             recalled += (best >= np.reshape(tiou_thresholds, (-1, 1, 1))).sum(axis=1)
     return recalled / len(gt), steps * retrieved.sum() / len(videos)
