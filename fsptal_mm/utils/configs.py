@@ -24,7 +24,7 @@ _REPLACED = {  # class and argument of older configs, and what a config says ins
     ('SegmentSearcher', 'beam_width'): _SEARCHER,
     ('SegmentSearcher', 'max_combinations'): _SEARCHER,
 }
-_OPENED = {'[': list, '(': tuple, '{': dict}  # first characters of Python literals
+_OPENED = {'[': list, '(': tuple, '{': dict}  # types of Python literals, by their first character
 
 
 def read_options(texts: Iterable[str] | None, option: str = '--cfg-options') -> dict[str, Any] | None:
@@ -59,28 +59,27 @@ def read_options(texts: Iterable[str] | None, option: str = '--cfg-options') -> 
     return options
 
 
-def _parse_value(val):
-    """Convert the text of one value."""
-    val = val.strip()
-    quoted = len(val) > 1 and val[0] == val[-1] and val[0] in '\'"' and val[0] not in val[1:-1]
-    if not quoted and (val.startswith('dict(') or (val[:1] in _OPENED and re.search(r'\bdict\(', val))):
-        raise ValueError(val)
-    val = val[1:-1] if quoted else val
-    is_text = val[:1] not in _OPENED or re.fullmatch(
-        r'\{\w*\}[^,]+', val
-    )  # {name}/file is a text with a place to fill in later
-    if is_text and (quoted or ',' not in val):
-        return DictAction._parse_int_float_bool(val)
+def _parse_value(text):
+    """Convert the text of one value; ValueError if it contains ``dict(...)`` or a bracket that is not closed."""
+    text = text.strip()
+    is_quoted = len(text) > 1 and text[0] == text[-1] and text[0] in '\'"' and text[0] not in text[1:-1]
+    if not is_quoted and (text.startswith('dict(') or (text[:1] in _OPENED and re.search(r'\bdict\(', text))):
+        raise ValueError(text)
+    text = text[1:-1] if is_quoted else text
+    is_template = re.fullmatch(r'\{\w*\}[^,]+', text)  # {name}/file: a text with a place to fill in later
+    if (text[:1] not in _OPENED or is_template) and (is_quoted or ',' not in text):
+        return DictAction._parse_int_float_bool(text)
     with contextlib.suppress(ValueError, SyntaxError, MemoryError, RecursionError):
-        literal = ast.literal_eval(val)
-        if isinstance(literal, _OPENED.get(val[0], ())):
+        literal = ast.literal_eval(text)
+        if isinstance(literal, _OPENED.get(text[0], ())):
             return literal
-    if val[0] in _OPENED and '{' in val:
-        raise ValueError(val)
-    inside = val[0] in '[(' and val[-1] in ')]'
-    parts = [part for part in _split(val[1:-1] if inside else val) if part.strip()]
+    if text[0] in _OPENED and '{' in text:  # a dict, or a list of dicts, that is no literal
+        raise ValueError(text)
+    # A list as mmengine writes it, 1,2 or [a,b], whose parts need no quotes.
+    in_brackets = text[0] in '[(' and text[-1] in ')]'
+    parts = [part for part in _split(text[1:-1] if in_brackets else text) if part.strip()]
     values = [_parse_value(part) for part in parts]
-    return tuple(values) if inside and val[0] == '(' else values
+    return tuple(values) if in_brackets and text[0] == '(' else values
 
 
 def _split(text):
@@ -133,10 +132,11 @@ def _check_files(path):
 
 @contextlib.contextmanager
 def naming_types(file: str | os.PathLike | None = None) -> Iterator[None]:
-    """Name what a config says instead, where it has an unknown ``type`` or an argument of an older version.
+    """Turn errors about names in a config into InputErrors that say what to write instead.
 
-    mmengine's KeyError for an unknown ``type`` becomes an InputError that names similar types, and Python's TypeError
-    for an argument that was renamed or dropped one that names its successor. It is a context manager, and a decorator.
+    The KeyError of mmengine for an unknown ``type`` becomes an InputError that names similar types. The TypeError of
+    Python for an argument of an older version, renamed or dropped since, becomes one that names its successor. This is
+    a context manager, and a decorator.
 
     Args:
         file: The config, for the error.
@@ -151,10 +151,10 @@ def naming_types(file: str | os.PathLike | None = None) -> Iterator[None]:
         unknown = _UNKNOWN_TYPE.match(str(error.args[0])) if error.args else None
         if unknown is None:
             raise
-        name, of = unknown.groups()
-        registries = [part for part in vars(mmaction.registry).values() if getattr(part, 'name', None) == of]
-        registries += [part.parent for part in registries if part.parent is not None]
-        known = {key for part in registries for key in part.module_dict}
+        name, of = unknown.groups()  # of: name of the registry, which mmaction2 has, and mmengine as its parent
+        registries = [entry for entry in vars(mmaction.registry).values() if getattr(entry, 'name', None) == of]
+        registries += [registry.parent for registry in registries if registry.parent is not None]
+        known = {key for registry in registries for key in registry.module_dict}
         near = difflib.get_close_matches(name, known, n=_NEAR)
         hint = f', such as {", ".join(near)}' if near else '; is the module that registers it in custom_imports?'
         place = file and _place(file, name)

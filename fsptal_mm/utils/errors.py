@@ -93,7 +93,7 @@ def check_numbers(
         is_number = isinstance(value, numbers.Integral if whole else numbers.Real) and not isinstance(value, bool)
         if not (is_number and low <= value <= high):
             bounds = f'>= {low}' if high == LARGEST else f'from {low} to {high}'
-            expected = f'{"None or " * optional}a {"whole " * whole}number {bounds}'
+            expected = f'{"None or " if optional else ""}a {"whole " if whole else ""}number {bounds}'
             found = 'None' if value is None else value  # to an InputError, None means that there is nothing to show
             raise InputError(expected, field=f'{owner}.{name}', found=found)
 

@@ -68,7 +68,7 @@ def atomic_path(path: str | Path, suffix: str = '') -> Iterator[str]:
             yield temporary
             with open(temporary, 'rb+') as file:
                 os.fsync(file.fileno())
-            umask = os.umask(0)
+            umask = os.umask(0)  # it can only be read by setting it
             os.umask(umask)
             os.chmod(temporary, 0o666 & ~umask)  # mkstemp makes files that only their owner can read
             os.replace(temporary, path)
@@ -137,6 +137,7 @@ def _sweep(folder):
 
 
 def _remove_if_dead(path):
+    """Remove a temporary file unless a running process holds its lock, which is an OSError."""
     handle = os.open(path, os.O_RDWR)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -71,6 +71,7 @@ def annotate_video(
 
 
 def _write_frames(path, video, detections, classes, on_progress):
+    """Decode, draw and encode all frames; ``detections`` have ascending scores."""
     with av.open(str(path), 'w', options={'movflags': 'faststart'}) as container:
         stream = container.add_stream('libx264', rate=Fraction(video.mean_fps).limit_denominator(1001))
         stream.pix_fmt, stream.options = 'yuv420p', _QUALITY
@@ -109,19 +110,20 @@ class _Picture:
         self._height, self._width = shape[:2]
         self._duration_sec, self._detections, self._classes = duration_sec, detections, classes
         side = min(shape[:2])
-        self._text = max(_MIN_TEXT_PIXELS, round(_TEXT_SHARE * side))
-        self._lane = max(_MIN_TEXT_PIXELS + 3, round(_LANE_SHARE * side))
-        self._labels = sorted(set(detections.labels.tolist()))
-        strip = self._draw_strip()
-        even = ((0, (self._height + len(strip)) % 2), (0, self._width % 2), (0, 0))
-        self._strip, self._even = strip, even
-        self.shape = (self._height + len(strip) + even[0][1], self._width + even[1][1])
+        self._text_px = max(_MIN_TEXT_PIXELS, round(_TEXT_SHARE * side))
+        self._lane_px = max(_MIN_TEXT_PIXELS + 3, round(_LANE_SHARE * side))
+        self._labels = sorted(set(detections.labels.tolist()))  # classes that are found, one lane each
+        self._strip = self._draw_strip()
+        height = self._height + len(self._strip)
+        # A row at the bottom and a column on the right, where height or width are odd.
+        self._padding = ((0, height % 2), (0, self._width % 2), (0, 0))
+        self.shape = (height + height % 2, self._width + self._width % 2)
 
     def draw(self, image, time_sec):
         """Draw a frame, the labels at its time, and the strip: a picture ``(H, W, 3)`` uint8."""
         strip = self._strip.copy()
-        head = self._left + round(time_sec / self._duration_sec * (self._width - 1 - self._left))
-        strip[:, max(head - 1, 0) : head + 1] = _PLAYHEAD_COLOR
+        playhead = self._names_px + round(time_sec / self._duration_sec * (self._width - 1 - self._names_px))
+        strip[:, max(playhead - 1, 0) : playhead + 1] = _PLAYHEAD_COLOR
         picture = Image.fromarray(np.concatenate([image, strip]))
         canvas = ImageDraw.Draw(picture, 'RGBA')
         start, end = self._detections.segments.T
@@ -129,33 +131,37 @@ class _Picture:
         # Scores ascend: the dict keeps the best one of each class.
         score_of = dict(zip(active.labels.tolist(), active.scores.tolist()))
         best = sorted(score_of.items(), key=lambda entry: -entry[1])[:_MAX_LINES]
-        gap, top = self._text // 2, 0
+        gap, top = self._text_px // 2, 0  # gap: pixels around a text; top: upper end of the next text
         for label, score in best:
             text = f'{self._classes[label]} {score:.2f}'
-            font = fitting_font(text, self._text, self._width - 2 * gap)
+            font = fitting_font(text, self._text_px, self._width - 2 * gap)
             left, upper, right, lower = font.getbbox(text)
             bottom = top + lower - upper + 2 * gap
             # A dark rectangle, so that the text is legible on any picture.
             canvas.rectangle((0, top, right - left + 2 * gap, bottom), fill=(0, 0, 0, 190))
             canvas.text((gap - left, top + gap - upper), text, font=font, fill=to_rgb(Look.of_number(label).color))
             top = bottom
-        return np.pad(np.asarray(picture), self._even, mode='edge')
+        return np.pad(np.asarray(picture), self._padding, mode='edge')
 
     def _draw_strip(self):
-        """Draw the strip without the line at the present time: a lane for each class, with its name and detections."""
-        lanes = Image.new('RGB', (self._width, self._lane * len(self._labels) + 2), _STRIP_COLOR)
+        """Draw the strip without the line at the present time: a lane for each class, with its name and detections.
+
+        It sets ``_names_px``, the width of the names, at which the time axis begins.
+        """
+        lanes = Image.new('RGB', (self._width, self._lane_px * len(self._labels) + 2), _STRIP_COLOR)
         canvas = ImageDraw.Draw(lanes)
-        most = round(_NAMES_SHARE * self._width)
-        fonts = [fitting_font(self._classes[label], self._lane - 3, most - 6) for label in self._labels]
+        most_px = round(_NAMES_SHARE * self._width)
+        fonts = [fitting_font(self._classes[label], self._lane_px - 3, most_px - 6) for label in self._labels]
         widths = [font.getlength(self._classes[label]) for font, label in zip(fonts, self._labels)]
-        self._left = min(most, round(max(widths, default=-6)) + 6)
+        self._names_px = min(most_px, round(max(widths)) + 6) if widths else 0
         for row, (label, font) in enumerate(zip(self._labels, fonts)):
-            color, top = to_rgb(Look.of_number(label).color), row * self._lane + 2
-            canvas.text((3, top + (self._lane - 1) / 2), self._classes[label], font=font, fill=color, anchor='lm')
+            color, top = to_rgb(Look.of_number(label).color), row * self._lane_px + 2
+            canvas.text((3, top + (self._lane_px - 1) / 2), self._classes[label], font=font, fill=color, anchor='lm')
             segments = self._detections.segments[self._detections.labels == label]
-            columns = self._left + np.clip(segments / self._duration_sec, 0, 1) * (self._width - 1 - self._left)
+            shares = np.clip(segments / self._duration_sec, 0, 1)
+            columns = self._names_px + shares * (self._width - 1 - self._names_px)
             for start, end in np.rint(columns).astype(int).tolist():
-                canvas.rectangle((start, top, max(start, end - 1), top + self._lane - 3), fill=color)
+                canvas.rectangle((start, top, max(start, end - 1), top + self._lane_px - 3), fill=color)
         return np.asarray(lanes)
 
 

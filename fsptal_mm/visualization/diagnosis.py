@@ -33,7 +33,7 @@ _TITLES = {
 }
 _NORMALIZED = 'mAP$_N$'
 _SMALL, _TINY = 8, 7  # sizes of text, in points
-_MIN_LABELLED_PERCENT, _MIN_LABELLED_ACROSS = 8, 3  # smaller parts of an upright bar, and of one across, have no room
+_MIN_LABELLED_PERCENT, _MIN_LABELLED_ACROSS = 8, 3  # smaller parts of an upright bar, or of one across, have no number
 _MAX_NAME, _MAX_COLUMNS = 34, 4  # letters of a model's name, and models in a row
 _STYLE = dict.fromkeys(('text.color', 'axes.edgecolor', 'axes.labelcolor', 'xtick.color', 'ytick.color'), INK)
 _HALO = withStroke(linewidth=2, foreground=PAPER)  # keeps numbers legible on lines
@@ -57,14 +57,16 @@ def draw_error_profile(diagnoses: dict[str, dict]) -> Figure:
     blocks = math.ceil(len(diagnoses) / per_row)
     size = max(5.5, 4 * per_row), 0.6 + 6 * blocks
     figure, axes = _figure(size, 2 * blocks, per_row, height_ratios=(3, 2) * blocks)
+    # End of the axes of gains: behind the longest bar, there is room for its number.
     limit = 1.2 * max(1, *(gain for diagnosis in diagnoses.values() for gain in _gains(diagnosis)))
     tious = _describe_tious(diagnoses)
     for number, (name, diagnosis) in enumerate(diagnoses.items()):
-        above, below = axes[2 * (number // per_row) :, number % per_row][:2]
+        row, column = divmod(number, per_row)
+        above, below = axes[2 * row, column], axes[2 * row + 1, column]
         _draw_profile(above, diagnosis)
         _draw_gains(below, diagnosis, limit)
         above.set_title(_name_with_map(name, diagnosis, tious), loc='left', fontsize=10, fontweight='bold')
-        if number % per_row == 0:
+        if column == 0:
             above.set_ylabel(f'detections at tIoU {diagnosis["tiou"]:.4g}, in %')
             below.set_title(f'gain of {_NORMALIZED}{tious} without errors of a type', loc='left', fontsize=10)
     for unused in axes[-2:, (len(diagnoses) - 1) % per_row + 1 :].flat:
@@ -191,7 +193,7 @@ def _draw_buckets(axes, diagnoses, key):
             x = np.arange(len(values)) + (number - (len(diagnoses) - 1) / 2) * width
             bars = part.bar(x, [100 * (value or 0) for value in values], 0.9 * width, color=color)
             part.axhline(100 * diagnosis[key], color=color, linestyle='--', linewidth=1, zorder=0)
-            labels = ['' if value is None else f'{100 * value:.0f}' for value in values]
+            labels = ['' if value is None else f'{100 * value:.0f}' for value in values]  # None: an empty bucket
             part.bar_label(bars, labels, padding=1, fontsize=_TINY, path_effects=[_HALO])
         part.set_xticks(range(len(buckets)), [_bucket_label(bucket, characteristic) for bucket in buckets])
         part.set(ylim=(0, 105), title=_TITLES[characteristic])

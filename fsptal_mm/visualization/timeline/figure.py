@@ -1,5 +1,6 @@
 """Figures of timelines: labels, scores and proposals of a video on one time axis."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,9 @@ _DPI = 120
 # The time axis has an inch per so many seconds, but at least the first width and at most the second.
 _SEC_PER_IN, _WIDTHS_IN = 80, (9.0, 22.0)
 _LETTER_IN, _MAX_LABEL = 0.066, 24  # width of a letter of a row's label, and the largest number of letters of a class
-_GAP_IN, _BLOCK_GAP_IN, _RIGHT_IN, _AXIS_IN, _LINE_IN, _TITLE_IN = 0.05, 0.12, 0.35, 0.45, 0.16, 0.32
+_GAP_IN, _BLOCK_GAP_IN = 0.05, 0.12  # below a row, and in addition below the rows of the video or of a model
+_RIGHT_IN, _AXIS_IN = 0.35, 0.45  # to the right of the rows, and below them, for the time axis
+_TITLE_IN, _LINE_IN = 0.32, 0.16  # heights of the title, and of a line of the legend
 _Q_HAT = r'$\hat{q}$'
 _MANY_SEC = 120  # longer videos have minutes and seconds on their axis
 _TICK_SEC = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400)
@@ -97,6 +100,7 @@ def axis_width_in(duration_sec: float) -> float:
 
 
 def _video_rows(timeline, canvas):
+    """Rows of the video: frames, ground truth and points, as far as they are known."""
     rows = []
     if timeline.frames is not None:
         rows.append(frames_row(timeline.frames, canvas.shown(_truth(timeline)), canvas))
@@ -110,6 +114,7 @@ def _video_rows(timeline, canvas):
 
 
 def _track_rows(track, timeline, canvas, max_proposals):
+    """Rows of a model: its name, labels, scores and proposals, as far as the track has them."""
     rows = [_heading(track.name)] if track.name else []
     for label in ('extended', 'mined', 'best_segments'):
         if getattr(track, label) is not None:
@@ -189,11 +194,12 @@ def _lay_out(blocks, title, handles, canvas):
     left_in = 0.25 + _LETTER_IN * max(8, *(len(row.label.replace(_Q_HAT, 'q')) for row in rows))
     longest = max((len(handle.get_label()) for handle in handles), default=1)
     columns = max(1, int(canvas.width_in / (0.45 + 0.8 * _LETTER_IN * longest)))
-    top_in = _TITLE_IN + _LINE_IN * -(-len(handles) // columns)
+    top_in = _TITLE_IN + _LINE_IN * math.ceil(len(handles) / columns)
     gaps_in = _GAP_IN * (len(rows) - 1) + _BLOCK_GAP_IN * (len(blocks) - 1)
     height_in = top_in + sum(row.height_in for row in rows) + gaps_in + _AXIS_IN
     total_in = left_in + canvas.width_in + _RIGHT_IN
     figure = Figure(figsize=(total_in, height_in), dpi=_DPI)
+    # matplotlib places axes by shares of the figure. y_in: lower end of the last row, from the bottom of the figure.
     left, width, y_in = left_in / total_in, canvas.width_in / total_in, height_in - top_in
     for block in blocks:
         for row in block:
@@ -212,6 +218,7 @@ def _lay_out(blocks, title, handles, canvas):
 
 
 def _fill(axes, row, canvas):
+    """Draw a row into its axes, with its label on the left and a swatch of its class beside the label."""
     axes.set_yticks([])
     with rc_context(STYLE):  # matplotlib reads the line width of hatches when they are created
         row.draw(axes)

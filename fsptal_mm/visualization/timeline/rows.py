@@ -1,5 +1,6 @@
 """Rows of a timeline, which lie one below the other on one time axis."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -126,10 +127,10 @@ def assign_lanes(segments_sec: np.ndarray) -> list[int]:
     Returns:
         list[int]: Lane of each segment, from 0.
     """
-    free_from, lanes = [], []
+    free_from, lanes = [], []  # free_from: end of the last segment of each lane
     for start, end in segments_sec:
         lane = next((lane for lane, free_sec in enumerate(free_from) if free_sec <= start + 1e-9), len(free_from))
-        free_from[lane : lane + 1] = [end]
+        free_from[lane : lane + 1] = [end]  # a slice, since the lane may be a new one
         lanes.append(lane)
     return lanes
 
@@ -139,13 +140,8 @@ def _write_name(axes, segment, lane, class_index, canvas):
     name, look = canvas.names[class_index], canvas.look(class_index)
     if len(name) * _LETTER_IN < canvas.length_in(segment[1] - segment[0]):
         effects = [withStroke(linewidth=2, foreground=look.color)] if look.hatch else None
-        axes.text(
-            *(segment.mean(), lane + 0.5, name),
-            **dict(ha='center', va='center_baseline', fontsize=6.5, color=look.text_color),
-            path_effects=effects,
-            clip_on=True,
-            parse_math=False,
-        )
+        style = dict(ha='center', va='center_baseline', fontsize=6.5, color=look.text_color, path_effects=effects)
+        axes.text(segment.mean(), lane + 0.5, name, **style, clip_on=True, parse_math=False)
 
 
 def points_row(points: Instances, canvas: Canvas) -> Row:
@@ -216,7 +212,7 @@ def condense(
     Returns:
         tuple: ``(K + 1,)`` edges in seconds and ``(K,)`` values.
     """
-    step = -(-len(values) // num_bins)
+    step = math.ceil(len(values) / num_bins)
     starts = np.arange(0, len(values), step)
     return np.append(edges_sec[starts], edges_sec[-1]), reduce.reduceat(values, starts)
 
@@ -264,6 +260,7 @@ def frames_row(frames: FrameStrip, truth: Instances, canvas: Canvas) -> Row:
 
 
 def _shade(axes, truth_sec, canvas):
+    """Shade ground-truth segments over the whole height of a row, whatever its scale."""
     start, end = canvas.visible(truth_sec).T
     axes.broken_barh(np.stack([start, end - start], 1), (-10, 20), facecolor=TRUTH_COLOR, zorder=0)
 
@@ -278,4 +275,5 @@ def _scale(axes, bottom, top):
 
 
 def _darker(color):
+    """Darker shade of a colour ``'#rrggbb'``, as red, green and blue from 0 to 1."""
     return tuple(0.7 * int(color[start : start + 2], 16) / 255 for start in (1, 3, 5))
