@@ -150,6 +150,7 @@ _ACTIONS = {
 
 
 def _make(labels, change):
+    """Make a change that can be undone; an InputError if the frame has another point of the class already."""
     twin = change.after and next((point for point in labels.points if _same_label(point, change.after)), None)
     if twin:
         name = change.after.label or 'background'
@@ -162,6 +163,7 @@ def _same_label(one, other):
 
 
 def _carry_out(labels, change):
+    """Replace the point before a change by the one after it; what can be undone and redone stays as it is."""
     gone = change.before and change.before.id
     points = [point for point in labels.points if point.id != gone]
     if change.after:
@@ -170,6 +172,7 @@ def _carry_out(labels, change):
 
 
 def _find(labels, edit):
+    """Point that an edit names."""
     point_id = get_field(edit, 'point_id', str)
     for point in labels.points:
         if point.id == point_id:
@@ -178,11 +181,13 @@ def _find(labels, edit):
 
 
 def _frame(edit, snap):
+    """Index and start in seconds of the frame at the time of an edit."""
     frame, time_sec = snap(to_number(edit.get('time_sec'), 0, field='time_sec'))
     return frame, round(time_sec, 6)
 
 
 def _label(edit, classes):
+    """Class of an edit; ``None`` for background. A missing label is not among the classes."""
     label = edit.get('label', '')
     if label is not None and label not in classes:
         raise InputError(f'one of the classes {", ".join(classes)}', field='label', found=label)

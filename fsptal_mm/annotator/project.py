@@ -151,6 +151,10 @@ class Project:
             file.write(json.dumps(to_json(content), allow_nan=False))
 
     def _open(self, classes, videos, annotator):
+        """Content of the project file, if it fits the arguments; of a new project, if there is no file.
+
+        Of the videos that are not given now, those with labels stay in the project, and the others are dropped.
+        """
         if not self.path.exists():
             return ProjectContent(secrets.token_hex(8), annotator, classes)
         content = read_project(self.path)
@@ -160,8 +164,8 @@ class Project:
         if annotator is not None and content.annotator not in (None, annotator):
             expected = f'{annotator!r} (another annotator needs another project: --out)'
             raise InputError(expected, file=self.path, field='annotator', found=content.annotator)
-        idle = LabelledVideo()
-        labelled = [name for name in content.files if replace(content.labels[name], spent_sec=0.0) != idle]
+        untouched = LabelledVideo()  # apart from working time
+        labelled = [name for name in content.files if replace(content.labels[name], spent_sec=0.0) != untouched]
         gone = [name for name in labelled if name not in videos]
         if gone and gone == labelled:
             found = f'{len(gone)} labelled videos that are not: {", ".join(gone[:5])}'
@@ -191,14 +195,15 @@ class Project:
         return readable, problems
 
     def _file(self, video_id, path, known):
+        """Facts about a video file: the ``known`` ones of the project, if the file has not changed since."""
         if not path.is_file():
             raise InputError('a video file', file=path, video=video_id, found='no such file')
         status = path.stat()
-        stamp = (str(path), status.st_size, status.st_mtime_ns)
-        if known is not None and known[1:3] == stamp[1:]:
+        stamp = (status.st_size, status.st_mtime_ns)
+        if known is not None and (known.file_bytes, known.file_mtime_ns) == stamp:
             return known._replace(path=str(path))
         reader = open_video(path, self.allow_damaged)
-        file = VideoFile(*stamp, len(reader), round(reader.duration_sec, 6), reader.mean_fps)
+        file = VideoFile(str(path), *stamp, len(reader), round(reader.duration_sec, 6), reader.mean_fps)
         if known is not None and known.num_frames != file.num_frames:
             expected = f'the video that {self.path} is about, {known.num_frames} frames (others need another project)'
             raise InputError(expected, file=path, video=video_id, found=f'{file.num_frames} frames')

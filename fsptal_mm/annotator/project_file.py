@@ -81,6 +81,7 @@ def check_entry(file: VideoFile, labels: LabelledVideo, classes: Sequence[str], 
 
 
 def _entry(file, labels):
+    """Entry of a video in the project file: the facts about its file, if they are known, and its labels."""
     return {**(file._asdict() if file else {}), **asdict(labels)}
 
 
@@ -152,6 +153,7 @@ def _labels(entry, classes, where):
 
 
 def _changes(entry, name, classes, where):
+    """Yield the changes in a list of an entry, ``undo`` or ``redo``."""
     for change in get_field(entry, name, list, **where):
         sides = [_present(change, side, dict(field=name, **where)) for side in ('before', 'after')]
         yield Change(*(side and _point(side, classes, name, where) for side in sides))
@@ -168,6 +170,7 @@ def _point(entry, classes, name, where):
 
 
 def _present(entry, name, where):
+    """Value of a field that must be there; it may be ``None``."""
     if not isinstance(entry, dict) or name not in entry:
         raise InputError(f'an object with {name!r}', found=entry, **where)
     return entry[name]

@@ -94,6 +94,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Log nothing: a playing video would log a line per second."""
 
     def _answer(self, routes):
+        """Answer a request by the method of the first part of its path; the method gets the other parts."""
         try:
             # Read the body first: a browser does not read an error message before it has sent all of its request.
             body = self.rfile.read(min(self._body_bytes(), 2 * _MOST_BODY_BYTES))
@@ -121,6 +122,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send_json({'error': message}, status, {'Connection': 'close', **dict(headers)})
 
     def _check_sender(self):
+        """Refuse requests to another host name, and those of pages of another origin."""
         if self.headers.get_all('Host', []) not in [[host] for host in self.server.hosts]:
             raise Refused(403, f'this server is {" or ".join(sorted(self.server.hosts))} and nothing else')
         origins = self.headers.get_all('Origin', [])
@@ -179,6 +181,7 @@ class _Handler(BaseHTTPRequestHandler):
         return int(length)
 
     def _known(self, video_id):
+        """Id of a video of the project; all others are refused."""
         if video_id not in self.server.api.project.video_ids:
             raise Refused(404, 'no such video')
         return video_id
@@ -239,9 +242,9 @@ def _byte_range(text, size):
         return None
     found = re.fullmatch(r'bytes=(\d{0,18})-(\d{0,18})', text.strip(), re.ASCII)
     first, last = found.groups() if found else ('', '')
-    if first:
+    if first:  # bytes=100-199, or bytes=100- up to the end
         start, end = int(first), min(int(last or size), size - 1)
-    else:
+    else:  # bytes=-100: the last 100 bytes
         start, end = max(size - int(last or 0), 0), size - 1
     if start > end:
         raise Refused(416, 'one range of bytes within the file', {'Content-Range': f'bytes */{size}'})

@@ -49,12 +49,14 @@ def read_suggestions(
 
 
 def _thresholds(path, results, classes):
+    """Score threshold of each class, as the file states it, else the median score; a threshold must be above 0."""
     content = read_json(path)
     if 'thresholds' in content:
         stated = get_field(content, 'thresholds', dict, file=path)
         return {name: to_positive(value, file=path, field=f'thresholds: {name}') for name, value in stated.items()}
     scores = np.concatenate([entry['scores'] for entry in results.values()])
-    return dict.fromkeys(classes, max(float(np.median(scores)), np.finfo(float).tiny) if len(scores) else 1.0)
+    median = float(np.median(scores)) if len(scores) else 1.0
+    return dict.fromkeys(classes, max(median, np.finfo(float).tiny))
 
 
 def _suggestions(found):

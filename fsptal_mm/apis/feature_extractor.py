@@ -115,8 +115,10 @@ class FeatureExtractor:
     def settings(self) -> dict[str, Any]:
         """Content of the side file of a feature folder (grid, dimension, digests of the model), as JSON values."""
         clips = asdict(self.clip_grid)
-        seen = dict(model=self._config.model.to_dict(), steps=self.pipeline.steps)
-        seen['model'].pop('cls_head', None)
+        # All of the config that the features depend on: not the classifier, and not how frames are sampled or decoded.
+        digested = dict(model=self._config.model.to_dict(), steps=self.pipeline.steps)
+        digested['model'].pop('cls_head', None)
+        config_text = json.dumps(digested, sort_keys=True, default=str)
         return dict(
             snippet_sec=self.grid.snippet_sec,
             grid={name: clips[name] for name in ('fps', 'snippet_frames', 'stride_frames')} | {'offset_sec': 0.0},
@@ -127,7 +129,7 @@ class FeatureExtractor:
             half=self.half,
             model=dict(
                 config=Path(self._config.filename or '').name,
-                config_sha256=hashlib.sha256(json.dumps(seen, sort_keys=True, default=str).encode()).hexdigest()[:16],
+                config_sha256=hashlib.sha256(config_text.encode()).hexdigest()[:16],
                 checkpoint=Path(self._checkpoint).name,
                 checkpoint_sha256=_digest(self._checkpoint),
             ),
@@ -204,7 +206,8 @@ class FeatureExtractor:
         check_numbers('FeatureExtractor', 0, whole=True, num_workers=num_workers)
         paths = [str(path) for path in paths]
         stream = _ClipStream(paths, self.source, self.clip_grid, self.pipeline, self.batch_size, self.allow_damaged)
-        parts = [[] for _ in paths]
+        parts = [[] for _ in paths]  # for each video, the features of its batches so far
+        # With batch_size=None, the loader passes on the batches of the stream as they are.
         for number, clips, total, note in DataLoader(stream, batch_size=None, num_workers=num_workers):
             path, done = paths[number], parts[number]
             if isinstance(note, InputError):
@@ -221,6 +224,7 @@ class FeatureExtractor:
 
 
 def _digest(path):
+    """First 16 hexadecimal digits of the SHA-256 of a file."""
     digest = hashlib.sha256()
     with open(path, 'rb') as file:
         while part := file.read(1 << 20):
@@ -254,6 +258,7 @@ class _ClipStream(IterableDataset):
                 yield number, None, None, InputError('a readable video', file=self.paths[number], found=repr(error))
 
     def _read(self, number):
+        """Yield the batches of one video, by its index."""
         video = open_frames(self.paths[number], self.source, self.grid.fps, self.allow_damaged)
         total, note = self.grid.num_snippets(video.duration_sec), None
         clip_sec = self.grid.snippet_frames / self.grid.fps

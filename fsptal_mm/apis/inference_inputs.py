@@ -74,6 +74,7 @@ def list_inputs(inputs: Inputs, streams: Iterable[str] = ('feature',)) -> list[V
 
 
 def _expand(entry, number, streams):
+    """Videos of one input; ``number`` is its place among the inputs, from which an array gets its id."""
     if isinstance(entry, dict):
         return [_from_dict(entry, number)]
     if isinstance(entry, (np.ndarray, torch.Tensor)):
@@ -108,6 +109,7 @@ def _to_array(features):
 def _list_folder(folder, streams):
     folders = [folder / stream for stream in streams]
     if len(streams) > 1 and all(path.is_dir() for path in folders):
+        # The first stream's folder decides which videos there are; a file that another stream lacks is an error later.
         names = sorted({path.name for path in folders[0].iterdir() if _is_input(path, FEATURE_SUFFIXES)})
         return [VideoInput(Path(name).stem, tuple(str(path / name) for path in folders)) for name in names]
     videos = [path for path in folder.rglob('*') if _is_input(path, VIDEO_SUFFIXES)]
@@ -126,6 +128,7 @@ def _is_input(path, suffixes):
 
 
 def _from_file(path):
+    """Videos of a file: all that an HDF5 file holds, else one with the name of the file."""
     videos = _videos_in(path) if path.suffix.lower() in HDF5_SUFFIXES else []
     return [VideoInput(video_id, (str(path),)) for video_id in (videos if len(videos) > 1 else [path.stem])]
 

@@ -61,8 +61,8 @@ class ModelInputs:
         """Build a feature extractor for this model, or check that an extractor fits it.
 
         Args:
-            extractor (FeatureExtractor | dict | None): An extractor; or the arguments of one, whose clips by default
-                have the grid and the length of those of the training features; or ``None``.
+            extractor (FeatureExtractor | dict | None): An extractor; or the arguments of one, where grid and clip
+                length default to those of the training features; or ``None``.
             device (torch.device): Device of an extractor that is built here.
 
         Returns:
@@ -89,7 +89,7 @@ class ModelInputs:
         grid = {key: value for key, value in self.dataset.grid.items() if key != 'offset_sec'}
         if 'snippet_frames' in grid:
             grid.setdefault('stride_frames', grid['snippet_frames'])
-        if grid.get('fps') == 'native' or 'fps' not in grid:
+        if grid.get('fps') == 'native' or 'fps' not in grid:  # an extractor needs one rate for all videos
             grid = {}
         settings = self.settings or {}
         known = {name: settings[name] for name in ('clip_len', 'half') if name in settings}
@@ -212,6 +212,7 @@ class InputPipeline:
             show(index + 1)
 
     def _extract(self, video, grid, on_progress):
+        """Extract the features of a video file, if the extractor has the snippet length of the model's grid."""
         if self.extractor is None:
             expected = 'a feature extractor, since the model takes features and this is a video'
             raise InputError(expected, file=video.source, field='extractor')

@@ -96,7 +96,8 @@ def build_held_out(config: Config, with_segments: bool = False) -> BaseDataset:
     """
     held_out = held_out_config(config)
     dataset = DATASETS.build({**held_out, 'test_mode': True} if with_segments else held_out)
-    ids, trained, tested = map(_video_ids, (dataset, config.train_dataloader.dataset, _evaluated(config).dataset))
+    datasets = (dataset, config.train_dataloader.dataset, _evaluated(config).dataset)
+    ids, trained, tested = (_video_ids(part) for part in datasets)
     both = sorted(ids & trained)
     if both:
         found = f'{len(both)} of {len(ids)} videos of train_dataloader, such as {both[0]}'
@@ -145,6 +146,7 @@ def _trained_dataset(checkpoint):
     meta = checkpoint.get('meta')
     text = meta.get('cfg') if isinstance(meta, dict) else None
     try:
+        # mmengine writes assignments such as train_dataloader = dict(dataset=dict(fold=...)): calls with keywords.
         found = {node.targets[0].id: node.value for node in ast.parse(text).body if isinstance(node, ast.Assign)}
         loader = {entry.arg: entry.value for entry in found['train_dataloader'].keywords}
         return {entry.arg: entry.value for entry in loader['dataset'].keywords}
@@ -160,6 +162,7 @@ def _literal(node):
 
 
 def _video_ids(dataset):
+    """Ids of the videos of a dataset, or of the config of one."""
     if isinstance(dataset, dict):
         dataset = DATASETS.build(dataset)
     return {dataset.get_data_info(index)['video_id'] for index in range(len(dataset))}

@@ -43,6 +43,7 @@ def load_recognizer(
             'the config of a recognizer', file=config.filename, field='model', found=model_config.get('type')
         )
     model_config.pop('cls_head', None)
+    # Without pretrained weights, which would be downloaded: the checkpoint has all weights.
     model_config.backbone = {**backbone, **({'pretrained': None} if 'pretrained' in backbone else {})}
     # A recognizer looks up its parts in the registry of the default scope.
     with DefaultScope.overwrite_default_scope(config.get('default_scope', 'mmaction')):

@@ -43,7 +43,8 @@ from .model_loading import (
 )
 from .timelines import read_frames
 
-# Of the time of a video that is copied, too. A rough guess: a timeline needs only a few frames.
+# If a video gets a timeline and an annotated copy, the share of its time that the timeline takes. A rough guess, for
+# the progress only: a timeline needs a few frames of the video, a copy all.
 _TIMELINE_SHARE = 0.1
 
 
@@ -259,9 +260,14 @@ class TALInferencer(BaseInferencer):
         silent = not (self.show_progress and (timeline or annotate))
         with VideoProgress('Pictures', len(preds), disable=silent) as progress:
             for index, (video, sample) in enumerate(zip(inputs, preds)):
-                copy = annotate and video.is_video
-                middle = index + timeline * (_TIMELINE_SHARE if copy else 1)
-                draws = [(self._draw_timeline, index, middle)] * timeline + [(self._annotate, middle, index + 1)] * copy
+                copies = annotate and video.is_video
+                # Functions that draw, each with the start and the end of its part of the progress.
+                draws, copy_start = [], index
+                if timeline:
+                    copy_start = index + (_TIMELINE_SHARE if copies else 1)
+                    draws.append((self._draw_timeline, index, copy_start))
+                if copies:
+                    draws.append((self._annotate, copy_start, index + 1))
                 for draw, start, end in draws:
 
                     def show(share, index=index, start=start, end=end):

@@ -64,10 +64,12 @@ def timelines_of_model(
     for part in {'test', split}:
         if config.get(f'{part}_dataloader') is None:
             raise InputError('a data loader', file=config.filename, field=f'{part}_dataloader')
-    test_set = config.test_dataloader.dataset
-    plain = test_set if split == 'test' else config.train_dataloader.dataset | dict(pipeline=test_set.pipeline)
+    # Proposals are those of a test, also of training videos; their labels need the training pipeline (``labelled``).
+    tested = config.test_dataloader.dataset
+    if split != 'test':
+        tested = config.train_dataloader.dataset | dict(pipeline=tested.pipeline)
     with DefaultScope.overwrite_default_scope('mmaction'):
-        dataset = DATASETS.build(plain)
+        dataset = DATASETS.build(tested)
         labelled = DATASETS.build(config.train_dataloader.dataset) if split == 'train' else None
         digest = model_digest(config.model)
         model = MODELS.build(config.model)
@@ -90,6 +92,7 @@ def timelines_of_model(
 
 
 def _kept(proposals, score_threshold, chosen):
+    """Proposals that reach a score threshold, else the operating point ``chosen``, if there is one."""
     if score_threshold is not None:
         return proposals[proposals.scores >= score_threshold]
     return proposals if chosen is None else chosen.select(proposals)
@@ -148,6 +151,7 @@ def add_results(timelines: dict[str, Timeline], files: dict[str, dict]) -> dict[
 
 
 def _tracks(files, video_id, classes):
+    """A track for each results file, with its detections in a video."""
     nothing, tracks = {'segments_sec': [], 'labels': [], 'scores': []}, []
     for name, results in files.items():
         found = results.get(known_id(video_id, results), nothing)

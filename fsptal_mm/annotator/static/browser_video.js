@@ -35,7 +35,7 @@ export class BrowserVideo {
     this.next = null; // the frame to seek after that
     this.seeking = false;
     this.repeats = 0; // how often the seek of `aim` was repeated
-    const opened = this.opening = {}; // an object of its own for each call tells it from later ones
+    const opened = this.opening = {}; // a new object per call: after an await, it shows whether a later call came
     const firstFrameSec = this.reportsFrames && this.#firstFrameSec(performance.now());
     this.element.src = url;
     await new Promise((resolve, reject) => {
@@ -151,8 +151,8 @@ export class BrowserVideo {
     }
   }
 
-  // Take note of the frame that is shown, by its time on the player's clock. A seek is over when its
-  // frame is shown, or when the video plays on.
+  // Take note of the frame that is shown, by its time on the player's clock. A seek is over when its frame is shown, or
+  // when the video plays on.
   #shown(clockSec) {
     this.frame = this.times.at(clockSec - this.offsetSec);
     if (!this.seeking && (this.playing || this.frame === this.aim)) this.aim = null;

@@ -52,6 +52,8 @@ function classKeyOf(event) {
   return event.code.startsWith('Digit') ? event.code.slice(-1) : null; // French keyboards type digits with Shift only
 }
 
+// Name of a key with its modifiers, as in `commands`: 'Ctrl+Shift+z', 'Shift+ArrowUp'. A character that is typed with
+// Shift, such as '?', is named by itself.
 function keyName(event) {
   if (event.key.length === 1) {
     const ctrl = held(event) && !event.altKey ? 'Ctrl+' : held(event) ? 'Alt+' : '';

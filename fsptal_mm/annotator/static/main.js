@@ -12,8 +12,8 @@ import { Suggestions } from './suggestions.js';
 import { Timeline } from './timeline.js';
 
 const { byId } = panels;
-const DETAIL_SEC = 10;
-const RETRY_MS = 1000;
+const DETAIL_SEC = 10; // seconds around the frame that is shown, in a timeline of their own
+const RETRY_MS = 1000; // from an answer that fails to the next request
 
 class Page {
   constructor(overview) {
@@ -53,7 +53,7 @@ class Page {
   async open(index, playing = false) {
     this.activity.report();
     this.player.stop(); // the frames of one video are never seen under the name of another
-    const opening = this.opening = {};
+    const opening = this.opening = {}; // a new object per call: after an await, it shows whether a later call came
     this.index = index;
     this.state = null;
     this.suggestions = null;
@@ -124,6 +124,7 @@ class Page {
     return this.queue.of(video.id).findLast(({ action }) => action === 'done')?.done ?? video.done;
   }
 
+  // Take over the state of a video that the server sent.
   saved(video, state) {
     if (video === this.video) this.edits += 1;
     Object.assign(this.overview.videos.find(({ id }) => id === video), state.summary);
@@ -134,6 +135,7 @@ class Page {
     panels.showProgress(this.overview, this.index);
   }
 
+  // Show why the server refused an edit, and ask for the state without it.
   async refused(video, why) {
     panels.flash(why, '#ffffff');
     const state = await askJson(videoPath(video)).catch(() => null);
@@ -251,6 +253,7 @@ class Page {
     else panels.flash(step > 0 ? 'this was the last video' : 'this is the first video', '#ffffff');
   }
 
+  // Mark the video as done, and play the next one.
   finish() {
     if (!this.state) return;
     const empty = !this.points.length;

@@ -6,10 +6,10 @@ const BACKGROUND = { name: null, key: '0', color: '#8a939e', text_color: 'black'
 
 export class Marks {
   constructor(classes) {
-    this.all = classes.map((entry, index) => ({
-      ...entry,
-      shape: SHAPES[classes.slice(0, index).filter(({ color }) => color === entry.color).length % SHAPES.length],
-    }));
+    this.all = classes.map((entry, index) => {
+      const before = classes.slice(0, index).filter(({ color }) => color === entry.color).length; // of the same colour
+      return { ...entry, shape: SHAPES[before % SHAPES.length] };
+    });
     this.all.push(BACKGROUND);
     this.byName = new Map(this.all.map((entry) => [entry.name, entry]));
   }
@@ -35,9 +35,10 @@ export class Marks {
 
 export const nameOf = (label) => label ?? 'background';
 
+// Text of a time: clock(62.57, 1) is '1:02.5'. Times are cut off, not rounded, as on a clock.
 export function clock(sec, digits = 0) {
   const unit = 10 ** digits;
-  const units = Math.floor(sec * unit + 1e-3);
+  const units = Math.floor(sec * unit + 1e-3); // 2.3 s may be 2.2999... in floating point
   const minutes = Math.floor(units / (60 * unit));
   const seconds = ((units - minutes * 60 * unit) / unit).toFixed(digits);
   return `${minutes}:${seconds.padStart(digits ? digits + 3 : 2, '0')}`;

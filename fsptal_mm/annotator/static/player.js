@@ -10,6 +10,7 @@ const SPEEDS = [0.25, 0.5, 1, 1.5, 2, 3, 4];
 export class Player {
   constructor(video, canvas, { onFrame, onState, onWait }) {
     Object.assign(this, { video, canvas, onState });
+    // Frames of the source that is not in use are not reported.
     const shown = (source) => (frame) => source === this.source && onFrame(frame);
     this.browser = new BrowserVideo(video, {
       onFrame: (frame) => shown(this.browser)(frame),

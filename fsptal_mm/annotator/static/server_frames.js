@@ -7,7 +7,7 @@ const RETRY_MS = 1000;
 export class ServerFrames {
   constructor(canvas, { onFrame, onState, onWait }) {
     Object.assign(this, { canvas, onFrame, onState, onWait });
-    this.opened = null;
+    this.opened = null; // a new object per video: after an await, it shows whether another one was opened
     this.ready = false; // whether a frame is on the canvas
     this.playing = false;
     this.speed = 1;
@@ -18,8 +18,8 @@ export class ServerFrames {
     this.opened = {};
     this.video = video;
     this.times = times;
-    this.frame = frame;
-    this.aim = frame;
+    this.frame = frame; // index of the frame on the canvas
+    this.aim = frame; // the frame to fetch and show next; null if that is done
     await this.#fetchAim();
   }
 
@@ -59,11 +59,13 @@ export class ServerFrames {
     if (!this.playing) this.#fetchAim();
   }
 
+  // Let the video's time run on from a frame. While it plays, this clock decides which frame is due.
   #startClock(frame) {
     if (!this.opened) return;
     this.clock = { nowMs: performance.now(), sec: this.times.startSec[frame] };
   }
 
+  // Play: show the frame that is due, again and again. Frames that come too late are left out.
   async #run(opened) {
     const started = this.run = {};
     while (this.playing && opened === this.opened && started === this.run) {

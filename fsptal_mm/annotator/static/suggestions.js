@@ -21,6 +21,7 @@ export class Suggestions {
     const { length } = this.all;
     const open = this.open(points);
     const place = this.current?.id ?? (direction > 0 ? -1 : length);
+    // All suggestions in the order in which they are passed. 2 * length keeps the place positive, as % requires.
     const others = this.all.map((_, steps) => this.all[(place + (steps + 1) * direction + 2 * length) % length]);
     this.current = others.find((one) => open.includes(one)) ?? null;
     return this.current;

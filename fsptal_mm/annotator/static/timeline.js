@@ -44,6 +44,7 @@ export class Timeline {
     else this.#place(this.head, this.times.startSec[frame]);
   }
 
+  // Range of time that is seen. Around a frame, it may begin before the video or end after it.
   get window() {
     if (!this.spanSec) return { startSec: 0, lengthSec: Math.max(this.times.durationSec, 1e-3) };
     return { startSec: this.times.startSec[this.frame] - this.spanSec / 2, lengthSec: this.spanSec };
@@ -123,6 +124,7 @@ export class Timeline {
     return layer;
   }
 
+  // A press on a point selects it, and a drag moves it. A press or drag elsewhere seeks.
   #press(event) {
     if (!this.times || event.button !== 0) return;
     event.preventDefault();

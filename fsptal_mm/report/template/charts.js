@@ -19,6 +19,7 @@ function drawChart(parent, chart) {
   readValues(svg, cursor, scale, xs, chart);
 }
 
+/** Ranges of x and y, and functions from a value to its place in the picture. */
 function makeScale(xs, ys) {
   let [low, high] = [Math.min(0, ...ys), Math.max(...ys)];
   high = ys.length && high > low ? low + (high - low) * 1.05 : low + 1;
@@ -56,8 +57,9 @@ function drawCurve(svg, scale, series) {
   add(group, 'path', {class: 'curve', d: path, 'stroke-dasharray': DASHES[series.run % DASHES.length]});
 }
 
+/** Show the values at the x nearest to the pointer, or at the x that the arrow keys chose. */
 function readValues(svg, cursor, scale, xs, chart) {
-  let at = xs.length - 1;
+  let at = xs.length - 1; // index of the x whose values are shown
   const show = (index) => {
     at = Math.max(0, Math.min(xs.length - 1, index));
     const lines = chart.series

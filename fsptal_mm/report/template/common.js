@@ -14,6 +14,7 @@ function add(parent, name, attributes = {}, text = null) {
   return element;
 }
 
+/** CSS class with the colour of a run; there are eight colours. */
 function runClass(number) {
   return `run-${number % 8}`;
 }
@@ -35,12 +36,13 @@ function hideTooltip() {
 function ticks(low, high, count) {
   const rough = (high - low || 1) / count;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = power * [1, 2, 5, 10].find((factor) => factor * power >= rough * 0.999);
+  const step = power * [1, 2, 5, 10].find((factor) => factor * power >= rough * 0.999); // 0.999: rounding of numbers
   const found = [];
   for (let index = Math.ceil(low / step - 1e-9); index * step <= high + step * 1e-9; index += 1) found.push(index * step);
   return found;
 }
 
+/** Text of a number with four digits. */
 function round(value) {
   return Number(value.toPrecision(4)).toString();
 }

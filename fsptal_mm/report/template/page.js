@@ -10,7 +10,9 @@ for (const set of content.timelines) drawTimelines(document.getElementById('time
 for (const table of document.querySelectorAll('table.sortable')) {
   const headings = [...table.querySelectorAll('th[scope="col"]')];
   headings.forEach((heading, column) => heading.querySelector('button').addEventListener('click', () => {
-    const descending = heading.getAttribute('aria-sort') === 'ascending' || (column > 0 && heading.getAttribute('aria-sort') === 'none');
+    // A second click turns the order around. The first click on a column of numbers puts the highest first.
+    const order = heading.getAttribute('aria-sort');
+    const descending = order === 'ascending' || (column > 0 && order === 'none');
     headings.forEach((other) => other.setAttribute('aria-sort', 'none'));
     heading.setAttribute('aria-sort', descending ? 'descending' : 'ascending');
     const value = (row) => row.children[column].textContent.trim();

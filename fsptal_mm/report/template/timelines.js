@@ -1,5 +1,8 @@
 'use strict';
 
+// A detection is an array [start, end, score, class, hit], a ground-truth segment [start, end, class], a point
+// [time, class], as page_content of timelines.py writes them.
+
 // Heights in pixels.
 const LANE = 44; // of a run's part of the row of a class
 const LOW_LANE = 24; // the same, for a class without instances in the video
@@ -94,6 +97,7 @@ class VideoView {
     }
   }
 
+  /** Place of a time on the axis. */
   percent(time) {
     return `${Math.max(0, Math.min(100, (100 * time) / this.video.duration_sec))}%`;
   }
@@ -116,7 +120,7 @@ class VideoView {
       const lanes = shown.map((found) => found.filter((one) => one[3] === index));
       return {name, truth, points, lanes, known: (this.byPoints ? points : truth).length > 0};
     }).filter(({known, lanes}) => known || lanes.some((lane) => lane.length));
-    const best = ({lanes}) => Math.max(...lanes.flat().map((one) => one[2]));
+    const best = ({lanes}) => Math.max(...lanes.flat().map((one) => one[2])); // highest score in a row
     const others = rows.filter(({known}) => !known).sort((one, other) => best(other) - best(one));
     rows.filter(({known}) => known).forEach((row) => this.drawRow(row));
     others.slice(0, MAX_OTHERS).forEach((row) => this.drawRow(row));
@@ -176,6 +180,7 @@ class VideoView {
     this.bars.push({element, found});
   }
 
+  /** Show a text while the pointer or the focus is on an element. */
   explain(element, text) {
     element.setAttribute('role', 'img');
     element.setAttribute('aria-label', text.replaceAll('\n', ', '));
