@@ -61,6 +61,7 @@ def export_project(
 
 
 def _record(video_id, file, labels, classes):
+    """Labels of one video as a record; each point is an instance of its own."""
     record = VideoRecord.unlabelled(video_id, file.duration_sec, file.fps)
     actions = [point for point in labels.points if point.label is not None]
     record.subset = 'train'

@@ -139,6 +139,7 @@ class PageApi:
         }
 
     def _state(self, video_id):
+        """Labels of a video, as the page shows them after each edit."""
         labels = self.project.labels(video_id)
         return {
             'summary': self._summary(video_id),

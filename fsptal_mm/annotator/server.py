@@ -74,6 +74,8 @@ class AnnotationServer(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
+    """Answers to single requests: ``/``, ``/static/FILE``, ``/api/...`` and ``/media/VIDEO``."""
+
     protocol_version = 'HTTP/1.1'
     server_version, sys_version = 'fsptal_mm', ''
 
@@ -149,6 +151,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(path.read_bytes(), kind, headers={'Cache-Control': 'no-cache'})
 
     def _api_get(self, *path):
+        """Answer with the project, a video or a frame, by the parts of the path behind ``/api/``."""
         api = self.server.api
         match path:
             case ['project']:

@@ -107,6 +107,7 @@ def _to_array(features):
 
 
 def _list_folder(folder, streams):
+    """Videos of a folder: of feature files per stream, or of video files and feature files."""
     folders = [folder / stream for stream in streams]
     if len(streams) > 1 and all(path.is_dir() for path in folders):
         # The first stream's folder decides which videos there are; a file that another stream lacks is an error later.

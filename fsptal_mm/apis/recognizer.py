@@ -93,5 +93,6 @@ def sampled_clip(config: Config, test_pipeline: Sequence[dict[str, Any]]) -> tup
         names = [str(step['type']) for step in test_pipeline]
         raise InputError('a transform with clip_len', file=config.filename, field='test_pipeline', found=names)
     if config.model.type == 'Recognizer2D':
+        # Models such as TSM, whose backbone has num_segments, see so many frames together.
         return max(step['clip_len'], config.model.backbone.get('num_segments') or 1), None
     return step['clip_len'], step['clip_len'] * step.get('frame_interval', 1)

@@ -108,6 +108,7 @@ class FeatureReader:
         check_kind(array, path, video, (2, 3) if self.crops is not None else (2,))
 
     def _decode(self, suffix, path, video):
+        """Array of a video as it stands in a file, by the suffix of the file."""
         if suffix in HDF5_SUFFIXES:
             import h5py
 
@@ -126,6 +127,7 @@ class FeatureReader:
         return np.lib.format.read_array(self._bytes(path), allow_pickle=False)
 
     def _bytes(self, path):
+        """Content of a file, by the file backend."""
         return io.BytesIO(get(str(path), backend_args=self.backend_args))
 
     def _read_npz(self, file, path, video):

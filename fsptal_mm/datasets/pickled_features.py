@@ -96,7 +96,7 @@ def _arrays(content, path, key, names) -> Iterator[tuple[str, Any]]:
 
 
 def _open(value):
-    """Array or object that a stand-in of the unpickler holds; any other value as it is."""
+    """Array or object that a stand-in of the unpickler holds; lists of lists of numbers become an array."""
     while isinstance(value, _Array):
         value = value.value
     if isinstance(value, (list, tuple)) and value and all(map(_is_list_of_numbers, value)):
@@ -132,6 +132,7 @@ def _to_numpy(array):
 
 
 def _read_pickle(path):
+    """Content of a pickle or of a .npy file, with stand-ins for arrays; a .npy array of numbers is mapped, not read."""
     try:
         with path.open('rb') as file:
             if path.suffix.lower() == '.npy':

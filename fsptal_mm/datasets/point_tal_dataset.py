@@ -158,6 +158,7 @@ class PointTALDataset(BaseDataset):
         )
 
     def _join_prefix(self):
+        """Put ``data_root`` before all relative paths, and take the grid of the side file if the config has none."""
         super()._join_prefix()
 
         def below_root(path):

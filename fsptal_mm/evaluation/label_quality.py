@@ -104,6 +104,7 @@ def read_label_dumps(work_dir: str | Path) -> dict[int, dict[str, dict]]:
 
 
 def _read_dump(path):
+    """Labels of one mining pass by video id, checked."""
     content = read_json(path)
     for video_id, video in content.items():
         fields = video.items() if isinstance(video, dict) else ()

@@ -170,6 +170,7 @@ def name_classes(instances: Instances, classes: Sequence[str]) -> dict:
 
 
 def _read_video(path, video, entries):
+    """Detections of one video as arrays; all are converted at once, which is fast."""
     if not isinstance(entries, list):
         raise InputError('a list of detections', file=path, video=video, found=_short(entries))
     try:
@@ -179,8 +180,7 @@ def _read_video(path, video, entries):
     except (TypeError, ValueError, KeyError, AttributeError, OverflowError, IndexError):
         segments = scores = np.zeros(0)
     if segments.shape != (len(entries), 2) or scores.shape != (len(entries),) or not _are_good(segments, scores):
-        # The list is empty, or an entry is wrong. Going through the entries one by one is slower, but the error names
-        # the entry.
+        # The list is empty, or an entry is wrong: one by one, so that the error names the entry.
         checked = [_read_entry(path, video, index, entry) for index, entry in enumerate(entries)]
         labels, scores, segments = map(list, zip(*checked)) if checked else ([], [], [])
     return {'segments_sec': np.reshape(segments, (-1, 2)), 'scores': np.asarray(scores, np.float64), 'labels': labels}

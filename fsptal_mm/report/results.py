@@ -78,7 +78,7 @@ class SegmentResult(PointResult):
         nearest = int(np.abs(np.subtract(protocol.tiou_thresholds, VIDEO_TIOU)).argmin())
         name, mean = 'mean', ap.mean(axis=0)
         if protocol.average_ranges:
-            # As C sets (K tIoUs) of one class each: main_average takes the mean over the classes of a set.
+            # main_average also takes the mean over the classes, the last axis: so (C, K, 1), C sets of one class each.
             name, mean = protocol.average_keys[0], protocol.main_average(ap.T[:, :, None])
         named = [(name, mean), (protocol.threshold_keys[nearest], ap[nearest])]
         return [(name.replace('mAP', 'AP'), values) for name, values in named]

@@ -178,6 +178,7 @@ def _load(run, file):
 
 
 def _read_log(run, files):
+    """Read the log of the training, and list what is missing or strange in it."""
     log = run.log = read_training_log(files)
     train = run.command('train')
     if log.broken_lines:
@@ -224,6 +225,7 @@ def _add_label_quality(run):
 
 
 def _read_results(run):
+    """Evaluate the results file of the test, and list what is missing or strange about it."""
     file = _results_file(run)
     checkpoint = _last_checkpoint(run.folder)
     test = run.command('test', checkpoint or 'CHECKPOINT')

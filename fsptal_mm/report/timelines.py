@@ -95,6 +95,7 @@ def page_content(timeline: Timeline, kind: str, numbers: Sequence[int]) -> dict:
 
 
 def _run(number, track):
+    """Detections of one run, see :func:`page_content`."""
     shown = track.proposals[:MAX_DETECTIONS]
     scores = (float(f'{score:.4g}') for score in shown.scores)
     return {
@@ -109,6 +110,7 @@ def _run(number, track):
 
 
 def _rows(instances):
+    """Rows ``[start, end, class]`` of instances."""
     return [[_sec(start), _sec(end), int(label)] for (start, end), label in zip(instances.segments, instances.labels)]
 
 

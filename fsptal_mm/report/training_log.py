@@ -55,7 +55,7 @@ class TrainingLog:
         return float((before - last) / whole_fall) if before > last and whole_fall > 0 else 0.0
 
     def _last_stage(self):
-        """Total losses in the order of x, from the x on at which the set of losses is that of the end."""
+        """Total losses of the last stage, in the order of x: those after the last x at which other losses were logged."""
         names = {}
         for name, values in self.losses.items():
             for x in values:

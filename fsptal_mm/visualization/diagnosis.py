@@ -141,6 +141,7 @@ def draw_false_negatives(diagnoses: dict[str, dict]) -> Figure:
 
 
 def _figure(size, rows, columns, **ratios):
+    """Empty figure of a size in inches, and its axes ``(rows, columns)``."""
     figure = Figure(figsize=size, layout='constrained')  # no pyplot: no global state
     FigureCanvasAgg(figure)
     axes = figure.subplots(rows, columns, sharey='row', squeeze=False, gridspec_kw=ratios)

@@ -67,6 +67,7 @@ def read_plain_points(path: str | Path) -> list[PointRow]:
 
 
 def _read_videos(content, key, read_video, path):
+    """Read each entry of ``content[key]`` by ``read_video(entry, video_id, path)``, into a dict by video id."""
     videos = {}
     for name, entry in get_field(content, key, dict, file=path).items():
         video_id = to_name(name, 'the id of a video', file=path, field=key)
@@ -132,6 +133,7 @@ def _read_plain(content, path, check_segments=True):
 
 
 def _plain_video(entry, video_id, path, check_segments):
+    """Read the entry of a video in the plain format, see :func:`_read_plain`."""
     where = dict(file=path, video=video_id)
     unknown = sorted(set(entry) - _PLAIN_FIELDS)
     if unknown:  # otherwise a misspelt field would silently give a video without points
@@ -165,6 +167,7 @@ def _plain_video(entry, video_id, path, check_segments):
 
 
 def _head(entry, duration_key, video_id, path):
+    """Subset, duration and frame rate of a video, which all formats have, as arguments of ``SourceVideo``."""
     where = dict(file=path, video=video_id)
     return dict(
         subset=get_field(entry, 'subset', str, **where).strip() if entry.get('subset') is not None else None,

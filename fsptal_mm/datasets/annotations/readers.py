@@ -83,6 +83,7 @@ def read_classes(path: str | Path) -> list[str]:
 
 
 def _unique_lines(path, what):
+    """Names in the lines of a file, each up to the first tab; an InputError if one occurs twice."""
     places = {}
     for where, line in read_lines(path):
         name = to_name(line.partition('\t')[0], what, file=where)

@@ -164,6 +164,7 @@ def load_annotations(
 
 
 def _clean(cleaner, video_id, video, ann_file):
+    """Convert the rows of a video to the arrays of a record."""
     return VideoRecord(
         video_id,
         video.subset,
@@ -245,6 +246,8 @@ def _select_videos(source, annotators, ann_file, split_file, subset):
 
 
 def _of_subset(videos, subset, ann_file):
+    """Videos of a subset, in any usual spelling, see :func:`load_annotations`."""
+
     def canonical(name):
         return _SUBSETS.get(str(name).lower(), str(name).lower())
 

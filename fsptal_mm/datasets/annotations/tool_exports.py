@@ -110,6 +110,7 @@ def read_boris_csv(path: str | Path) -> list[PointRow]:
             played.setdefault((observation, row['Total length']), {}).setdefault(video_id, []).append((sec, where))
         kind = row.get('Status') or row.get('Behavior type')
         modifiers = tuple(row[name] for name in header if name.startswith('Modifier'))
+        # START and STOP of one state event agree in all of these.
         key = (observation, video_id, row.get('Subject'), label, modifiers)
         if kind == 'STOP' and key in begun:  # a STOP without a START counts as a point
             earlier = begun.pop(key)

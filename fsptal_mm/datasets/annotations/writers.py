@@ -140,6 +140,7 @@ def save_lacp(folder: str | Path, annotations: Annotations, write_classes: bool 
 
 
 def _frame_number(sec, fps):
+    """Time times frame rate, as a whole number if it differs from one by rounding only."""
     whole = round(sec * fps)
     return whole if abs(whole / fps - sec) <= _ROUNDED_SEC else round(sec * fps, 6)
 

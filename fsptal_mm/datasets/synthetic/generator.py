@@ -70,6 +70,7 @@ def draw_annotations(params: SyntheticParams, point_style: str = 'gaussian') -> 
 
 
 def _draw_video(video_id, subset, label, median_duration, params):
+    """Draw the instances of one video of a class, whose median duration is in snippets."""
     rng = video_rng(params.seed, f'annotations of {video_id}')
     num_snippets = 0
     while not _VIDEO_MIN <= num_snippets <= _VIDEO_MAX:

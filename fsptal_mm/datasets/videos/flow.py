@@ -61,6 +61,7 @@ def check_source(source: str) -> str:
 
 
 def _tvl1():
+    """OpenCV's TV-L1; an InputError if this build of OpenCV has none."""
     optflow = getattr(cv2, 'optflow', None)
     if not hasattr(optflow, 'DualTVL1OpticalFlow_create'):
         expected = 'OpenCV with cv2.optflow: only opencv-contrib-python installed, no other build beside it'
@@ -150,6 +151,7 @@ class TVL1Reader(VideoReader):
 
 
 def _small_grey(frame):
+    """Frame in grey, scaled to the size at which flow is computed."""
     scale = min(1, _SHORT_SIDE / min(frame.shape[:2]))
     grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
     return grey if scale == 1 else cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)

@@ -94,7 +94,7 @@ def _resampled_ap(hits, gt, det, num_classes, counts):
 
     ``counts`` ``(B, V)``: how often each resample has each video.
     """
-    edges = np.searchsorted(det.labels, np.arange(num_classes + 1))
+    edges = np.searchsorted(det.labels, np.arange(num_classes + 1))  # class c: detections edges[c] to edges[c + 1]
     ap = np.full((len(counts), len(hits), num_classes), np.nan)
     for label in np.unique(gt.labels):
         of_class = slice(edges[label], edges[label + 1])

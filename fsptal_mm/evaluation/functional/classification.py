@@ -35,4 +35,6 @@ def _average_precision(scores, positive):
     order = np.argsort(-scores, kind='stable')
     last_of_ties = np.flatnonzero(np.diff(scores[order], append=np.nan) != 0)
     found = np.cumsum(positive[order])[last_of_ties]
+    # Mean precision over the positives: each counts with the precision found / (last + 1) at the last video of its
+    # score.
     return (np.diff(found, prepend=0) * found / (last_of_ties + 1)).sum() / positive.sum()

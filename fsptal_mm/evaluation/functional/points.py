@@ -76,7 +76,7 @@ def match_points(points: Instances, det: Instances) -> np.ndarray:
     for det_index, point_index in pairs_within_groups(det_group, point_group):
         (start, end), (first, last) = det.segments[det_index].T, points.segments[point_index].T
         touches = (first <= end) & (start <= last)
-        alone = np.bincount(det_index[touches], minlength=len(det)) == 1
+        alone = np.bincount(det_index[touches], minlength=len(det)) == 1  # (N,): it touches one instance and no other
         fits = (start <= first) & (last <= end) & alone[det_index]
         fitting.append(det_index[fits])
         taken.append(point_index[fits])

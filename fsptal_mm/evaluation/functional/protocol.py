@@ -106,11 +106,8 @@ def _thresholds(values):
         thresholds = tuple(sorted(float(value) for value in np.atleast_1d(values)))
     except (TypeError, ValueError, OverflowError):
         thresholds = ()
-    if (
-        not thresholds
-        or not all(0 < t <= 1 for t in thresholds)
-        or len({f'{t:.4g}' for t in thresholds}) < len(thresholds)
-    ):
+    names = {f'{threshold:.4g}' for threshold in thresholds}  # those of the figures, which must differ
+    if not thresholds or not all(0 < threshold <= 1 for threshold in thresholds) or len(names) < len(thresholds):
         raise InputError('different numbers above 0, at most 1', field='tiou_thresholds', found=values)
     return thresholds
 
