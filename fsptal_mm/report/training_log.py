@@ -55,7 +55,7 @@ class TrainingLog:
         return float((before - last) / whole_fall) if before > last and whole_fall > 0 else 0.0
 
     def _last_stage(self):
-        """Total losses of the last stage, in the order of x: those after the last x at which other losses were logged."""
+        """Total losses of the last stage, in the order of x: after the last x at which other losses were logged."""
         names = {}
         for name, values in self.losses.items():
             for x in values:

@@ -53,8 +53,8 @@ def diagnose(
       next G, and so on up to 10G, each counted by its :func:`error_types` at one tIoU. Classes are pooled.
     - Gains: average mAP and mAP_N of these detections without all errors of one type, minus those with all errors. The
       types are determined anew at each of ``tiou_thresholds``.
-    - mAP_N: mAP with the normalised precision of :func:`.precision_curves`. N is the mean number of ground-truth
-      instances of the classes that have any.
+    - mAP_N: mAP with the normalised precision of :func:`.precision_curves`. Its number of instances is the mean over
+      the classes that have ground-truth instances.
     - mAP_N by bucket: only the instances of the bucket count. Detections that take other instances are left out, and
       all false positives stay. The mean is over the classes that have instances in the bucket.
     - False negatives: ground-truth instances that no detection takes at ``tiou``. Detections at which the normalised
@@ -63,9 +63,10 @@ def diagnose(
     Matching is that of :func:`.detection_average_precision`, so mAP is the figure that all other tools give.
 
     DETAD's scripts differ in four points. They average the profile and the false negatives over their thresholds (on
-    THUMOS14, there is only .5). They cut N to an integer. They leave out ground-truth segments without length, which
-    count as missed here. A detection that takes an instance of another bucket at one threshold is also left out at the
-    later ones. For further differences see :func:`error_types` and ``bucket_indices``.
+    THUMOS14, there is only .5). They cut the mean number of instances to an integer. They leave out ground-truth
+    segments without length, which count as missed here. A detection that takes an instance of another bucket at one
+    threshold is also left out at the later ones. For further differences see :func:`error_types` and
+    ``bucket_indices``.
 
     Args:
         gt (Instances): Ground truth, seconds; at least one segment.

@@ -116,14 +116,15 @@ def precision_without(
         types (np.ndarray): ``(K, N)`` indices into :data:`.ERROR_TYPES`, one row per tIoU threshold.
         labels (np.ndarray): ``(N,)`` classes, ascending; within a class the best detection first.
         num_gt (np.ndarray): ``(C,)`` number of ground-truth instances of each class.
-        instances_per_class (float, optional): N of the normalised precision, see :func:`.precision_curves`. Default:
-            the usual precision.
+        instances_per_class (float, optional): For normalised precision, see :func:`.precision_curves`. Default: the
+            usual precision.
 
     Returns:
         dict[str | None, float]: Mean AP over the thresholds and the classes with a ground-truth instance, by the name
         of the error type that is removed. The entry of ``None`` keeps all errors.
     """
     hits = types == _TRUE_POSITIVE
+    # Type whose detections do not count. True positives always count, so that None removes nothing.
     removed = {None: _TRUE_POSITIVE, **{ERROR_TYPES[index]: index for index in range(1, len(ERROR_TYPES))}}
     return {
         name: float(np.nanmean(average_precision(hits, labels, num_gt, hits | (types != index), instances_per_class)))

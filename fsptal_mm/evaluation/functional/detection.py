@@ -104,16 +104,16 @@ def precision_curves(
     """Compute the precision of each class at each of its detections, in the order of falling score.
 
     With equally good detections, classes with more ground-truth instances have a higher precision. Normalised precision
-    (Hoiem et al., ECCV 2012; DETAD's mAP_N) removes this effect: it is ``R N / (R N + F)`` with recall R, F false
-    positives, and the same N for all classes. If N is the number of instances of the class itself, this is the usual
-    precision.
+    (Hoiem et al., ECCV 2012; DETAD's mAP_N) removes this effect: it is ``R I / (R I + F)`` with recall R, F false
+    positives, and the same number of instances I for all classes. If I is the number of instances of the class itself,
+    this is the usual precision.
 
     Args:
         hits (np.ndarray): ``(K, N)``; this and the next three arguments are those of :func:`average_precision`.
         labels (np.ndarray): ``(N,)``.
         num_gt (np.ndarray): ``(C,)``.
         counts (np.ndarray, optional): ``(K, N)``.
-        instances_per_class (float, optional): N of the formula. Default: the number of instances of each class.
+        instances_per_class (float, optional): I of the formula. Default: the number of instances of each class.
 
     Returns:
         np.ndarray: ``(K, N)``; 0 for classes without a ground-truth instance.
