@@ -327,7 +327,7 @@ class TALInferencer(BaseInferencer):
             if len(videos) == 1:
                 failures.append(videos[0].naming(error))
                 return []
-        singles = [{key: values[place : place + 1] for key, values in data.items()} for place in range(len(videos))]
+        singles = [{key: values[index : index + 1] for key, values in data.items()} for index in range(len(videos))]
         return [
             pair
             for video, single in zip(videos, singles)

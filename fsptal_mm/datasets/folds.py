@@ -86,7 +86,7 @@ class Fold:
         if self.group is None:
             return video_id
         match = re.search(self.group, video_id)
-        name = match and match.group(1 if match.re.groups else 0)
+        name = match and match.group(1 if match.re.groups else 0)  # re.groups: number of parentheses in the expression
         if not name:
             raise InputError(f'a match of {self.group!r} in every video id', video=video_id, field='fold.group')
         return name

@@ -118,8 +118,9 @@ def _row(cells, _):
     first = is_time.index(True) if True in is_time else len(cells)
     stop = is_time.index(False, first) if False in is_time[first:] else len(cells)
     clocks = [index for index in range(first, stop) if 0 < cells[index].count(':') < 3]  # not of frames, 00:00:01:12
-    # A text behind the times that is a number looks like a time, too. The clock times show where the times stop: there
-    # is one in each group of forms, so that their number times their distance is the number of columns.
+    # A text behind the times that is a number looks like a time, too. The clock times show where the times stop: of
+    # tier, participant, 00:00:05.000, 5.0, 00:00:07.000, 7.0, text they are columns 2 and 4. Each begins a group of two
+    # forms, so that the times stop at 2 + 2 * 2.
     if len(clocks) > 1:
         stop = min(stop, clocks[0] + len(clocks) * (clocks[1] - clocks[0]))
     # Without clock times there is one form: seconds with a fraction, or whole milliseconds.

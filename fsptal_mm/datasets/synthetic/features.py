@@ -233,7 +233,7 @@ def _scene(num_snippets, own, world, params, rng):
 
 
 def _noise(num_snippets, params, rng):
-    """Sum ``(T, K)`` of slow, fast and white noise; divided by sqrt(K), a vector has the length of its strength."""
+    """Sum ``(T, K)`` of slow, fast and white noise; divided by sqrt(K), each has its strength as expected length."""
     size = params.latent_dim
     noise = params.slow_noise * _smooth_noise(num_snippets, size, _SLOW_SNIPPETS, rng)
     noise += params.fast_noise * _smooth_noise(num_snippets, size, _FAST_SNIPPETS, rng)

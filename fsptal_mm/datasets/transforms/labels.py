@@ -34,7 +34,7 @@ class PointsToSnippets(BaseTransform):
         num_snippets = len(results['features'])
         instances = np.full((num_snippets, results['num_classes']), NO_INSTANCE, dtype=np.int32)
         snippets, labels = self._snippets(results, 'point_sec', num_snippets), results['point_labels']
-        # One number per cell of the array; points ascend in time, so that the first point of a cell is the earlier one.
+        # One number per cell of the array. Of several points in a cell, the first counts: given points ascend in time.
         cells = snippets * results['num_classes'] + labels
         first = np.unique(cells, return_index=True)[1]
         instances[snippets[first], labels[first]] = results['point_instances'][first]

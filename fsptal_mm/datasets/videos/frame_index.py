@@ -151,6 +151,7 @@ def _are_frames(packets, container, stream):
         return False
     if container.format.name not in _JUMPY:
         return True
+    # By dts, since these ascend from packet to packet unless the clock jumps.
     times_sec = [dts * float(stream.time_base) for dts in packets.dts if dts is not None]
     return not any(after < before or _jumps(packets, before, after) for before, after in itertools.pairwise(times_sec))
 

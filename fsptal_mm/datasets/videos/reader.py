@@ -202,7 +202,8 @@ class FileReader(VideoReader):
             return _ascending_pairs(frames)
         if key_pts is None:
             return zip(index.ticks.tolist(), frames)
-        # The file does not state times well: frames are counted from the first key frame that is known by its time.
+        # Frames do not state their times well. They are counted from the first key frame behind the seek, if its stated
+        # time shows which of the key frames it is.
         first = next((frame for frame in frames if frame.key_frame), None)
         known = np.flatnonzero(index.key_pts == (None if first is None else first.pts))
         if not len(known):
