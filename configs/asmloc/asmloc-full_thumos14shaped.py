@@ -8,7 +8,7 @@ _base_ = [
 head = dict(
     num_classes=20,
     in_channels=256,
-    dropout=0.3,  # configs/fsptal_tuned/README.md
+    dropout=0.3,  # as for all methods on this dataset: configs/fsptal_tuned/README.md
 )
 model = dict(embedding=dict(in_channels=256), head=head, refined_head=head)
 optim_wrapper = dict(optimizer=dict(lr=3e-4, weight_decay=5e-5))

@@ -5,7 +5,7 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-# Windows of 64 snippets, and a small part of the published network's computation: for a CPU.
+# Windows of 64 snippets, and a network that is much smaller than the published one, so that a CPU can train it.
 model = dict(temporal_dim=64, feat_dim=64, num_samples=8, hidden_dim_1d=64, hidden_dim_2d=32, hidden_dim_3d=64)
 pipeline = [
     dict(type='LoadSnippetFeatures'),

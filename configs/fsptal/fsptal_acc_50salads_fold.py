@@ -1,4 +1,4 @@
-# A quarter of the training users is held out, and tested with their segments: what settings may be chosen on.
+# For choosing settings: a quarter of the training users is held out; tests take their videos and segments.
 _base_ = ['./fsptal_acc_50salads.py']
 
 users = r'^(\d+)-'

@@ -11,7 +11,7 @@ model = dict(
     head=dict(
         num_classes=10,
         in_channels=256,
-        proposals=dict(nms=dict(iou_threshold=0.4)),  # as for all methods on this set
+        proposals=dict(nms=dict(iou_threshold=0.4)),  # as for all methods on this dataset
     ),
 )
 

@@ -11,8 +11,8 @@ model = dict(
     head=dict(
         num_classes=20,
         in_channels=256,
-        dropout=0.3,  # as for all methods on this set
-        proposals=dict(nms=dict(iou_threshold=0.4)),  # as for all methods on this set
+        dropout=0.3,  # as for all methods on this dataset
+        proposals=dict(nms=dict(iou_threshold=0.4)),  # as for all methods on this dataset
     ),
 )
 

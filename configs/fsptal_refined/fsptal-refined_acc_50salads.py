@@ -1,13 +1,13 @@
 _base_ = ['../fsptal_tuned/fsptal-tuned_acc_50salads.py']
 
-inputs = [dict(in_channels=150), dict(inputs='embedding', in_channels=512)]  # X and F
+inputs = [dict(in_channels=150), dict(inputs='embedding', in_channels=512)]  # features X; F, the output of the trunk
 second_stage = dict(num_classes=10, members=inputs, stage1_power=0.3, max_proposals_per_class=100)
 model = dict(refinement=dict(type='RefinementHead', **second_stage))
 custom_hooks = [
     dict(type='PseudoLabelMiningHook', interval=10, end=40),
     dict(type='RefinementHook', begin=40, pseudo_segments=dict(change_points=1.0)),
 ]
-# Stage 1 at its constant rate; the second stage at 1e-3, which rises over 5 epochs and falls to 0.
+# Learning rates: stage 1 has a constant one; that of the second stage rises to 1e-3 in 5 epochs and falls to 0.
 optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(refinement=dict(lr_mult=1e-3 / 3e-4))))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, begin=40, end=45),

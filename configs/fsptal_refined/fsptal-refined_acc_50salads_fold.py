@@ -1,4 +1,4 @@
-# What settings were chosen on: a quarter of the training users is held out, and tested with their segments.
+# Settings were chosen on this: a quarter of the training users is held out; tests take their videos and segments.
 _base_ = ['./fsptal-refined_acc_50salads.py']
 
 users = r'^(\d+)-'

@@ -1,12 +1,12 @@
 _base_ = ['../fsptal_tuned/fsptal-tuned_e2e-r50_own_videos.py']
 
-inputs = [dict(in_channels=2048), dict(inputs='embedding', in_channels=512)]  # X and F
+inputs = [dict(in_channels=2048), dict(inputs='embedding', in_channels=512)]  # features X; F, the output of the trunk
 model = dict(refinement=dict(type='RefinementHead', num_classes=2, members=inputs))
 custom_hooks = [
     dict(type='PseudoLabelMiningHook', interval=10, end=40),
     dict(type='RefinementHook', begin=40),
 ]
-# Stage 1 at its constant rate; the second stage at 1e-3, which rises over 5 epochs and falls to 0.
+# Learning rates: stage 1 has a constant one; that of the second stage rises to 1e-3 in 5 epochs and falls to 0.
 optim_wrapper = dict(
     paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.1), refinement=dict(lr_mult=1e-3 / 1e-4)))
 )

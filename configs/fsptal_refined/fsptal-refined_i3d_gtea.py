@@ -1,14 +1,14 @@
 _base_ = ['../fsptal/fsptal_i3d_gtea.py']
 
-inputs = [dict(in_channels=2048), dict(inputs='embedding', in_channels=2048)]  # X and F
+inputs = [dict(in_channels=2048), dict(inputs='embedding', in_channels=2048)]  # features X; F, the output of the trunk
 model = dict(refinement=dict(type='RefinementHead', num_classes=7, members=inputs, stage1_power=0.3))
-train_pipeline = {{_base_.embedding_extended}}  # the second stage needs the features as they are
+train_pipeline = {{_base_.embedding_extended}}  # the second stage needs features that are not resampled
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 custom_hooks = [
     dict(type='PseudoLabelMiningHook', interval=10, end=200),
     dict(type='RefinementHook', begin=200, pseudo_segments=dict(change_points=1.0)),
 ]
-# Stage 1 at its constant rate; the second stage at 1e-3, which rises over 5 epochs and falls to 0.
+# Learning rates: stage 1 has a constant one; that of the second stage rises to 1e-3 in 5 epochs and falls to 0.
 optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(refinement=dict(lr_mult=1e-3 / 1e-4))))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, begin=200, end=205),

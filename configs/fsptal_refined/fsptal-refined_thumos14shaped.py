@@ -1,12 +1,12 @@
 _base_ = ['../fsptal_tuned/fsptal-tuned_thumos14shaped.py']
 
-inputs = [dict(in_channels=256), dict(inputs='embedding', in_channels=256)]  # X and F
+inputs = [dict(in_channels=256), dict(inputs='embedding', in_channels=256)]  # features X; F, the output of the trunk
 model = dict(refinement=dict(type='RefinementHead', num_classes=20, members=inputs, stage1_power=1.0))
 custom_hooks = [
     dict(type='PseudoLabelMiningHook', interval=10, end=75),
     dict(type='RefinementHook', begin=75),
 ]
-# Stage 1 at its constant rate; the second stage at 1e-3, which rises over 5 epochs and falls to 0.
+# Learning rates: stage 1 has a constant one; that of the second stage rises to 1e-3 in 5 epochs and falls to 0.
 optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(refinement=dict(lr_mult=1e-3 / 3e-4))))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, begin=75, end=80),

@@ -21,7 +21,7 @@ model = dict(
     ),
 )
 optim_wrapper = dict(
-    accumulative_counts=4,  # one video at a time, a step every four
+    accumulative_counts=4,  # a step for every four videos, which are read one at a time
     paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.1))),
 )
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=40, val_interval=10)

@@ -3,4 +3,4 @@ _base_ = ['./fsptal-tuned_synthetic.py']
 
 train_dataloader = dict(batch_size=8)
 optim_wrapper = dict(type='AmpOptimWrapper', accumulative_counts=2)
-default_hooks = dict(ema=dict(type='EMAHook', momentum=0.02))  # the last 50 batches or so
+default_hooks = dict(ema=dict(type='EMAHook', momentum=0.02))  # a mean over about the last 50 batches

@@ -1,7 +1,7 @@
-# The second stage as in configs/fsptal_refined.
+# With the second stage of configs/fsptal_refined behind it.
 _base_ = ['./lacp_acc_50salads.py']
 
-inputs = [dict(in_channels=150), dict(inputs='embedding', in_channels=512)]  # X and F
+inputs = [dict(in_channels=150), dict(inputs='embedding', in_channels=512)]  # features X; F, the output of the trunk
 second_stage = dict(num_classes=10, members=inputs, stage1_power=0.3, max_proposals_per_class=100)
 model = dict(refinement=dict(type='RefinementHead', **second_stage))
 custom_hooks = [dict(type='RefinementHook', begin=60, pseudo_segments=dict(change_points=1.0))]

@@ -1,7 +1,7 @@
-# The second stage as in configs/fsptal_refined.
+# With the second stage of configs/fsptal_refined behind it.
 _base_ = ['./lacp_synthetic.py']
 
-inputs = [dict(in_channels=64), dict(inputs='embedding', in_channels=256)]  # X and F
+inputs = [dict(in_channels=64), dict(inputs='embedding', in_channels=256)]  # features X; F, the output of the trunk
 model = dict(refinement=dict(type='RefinementHead', num_classes=10, members=inputs, stage1_power=1.0))
 custom_hooks = [dict(type='RefinementHook', begin=75)]
 optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(refinement=dict(lr_mult=1e-3 / 1e-3, decay_mult=0))))

@@ -1,7 +1,7 @@
-# The second stage as in configs/fsptal_refined.
+# With the second stage of configs/fsptal_refined behind it.
 _base_ = ['./sfnet_synthetic.py']
 
-inputs = [dict(in_channels=64), dict(inputs='embedding', in_channels=256)]  # X and F
+inputs = [dict(in_channels=64), dict(inputs='embedding', in_channels=256)]  # features X; F, the output of the trunk
 refinement = dict(type='RefinementHead', num_classes=10, members=inputs, stage1_power=1.0)
 proposals = dict(type='ProposalGenerator', nms=dict(type='nms', iou_threshold=0.95))
 model = dict(refinement=dict(**refinement, proposals=proposals))

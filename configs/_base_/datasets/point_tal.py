@@ -23,7 +23,7 @@ test_dataloader = dict(
 test_evaluator = dict(type='TALMetric', preset='thumos14')
 test_cfg = dict(type='TestLoop')
 
-# The same videos, to watch the training; nothing may be chosen by them.
+# Validation takes the test videos, to watch the training; nothing may be chosen by them.
 val_dataloader = test_dataloader
 val_evaluator = test_evaluator
 val_cfg = dict(type='ValLoop')

@@ -5,7 +5,7 @@ _base_ = ['./point_tal.py', '../classes/synthetic.py']
 data_root = '{{$FSPTAL_DATA_ROOT:data}}/synthetic'
 grid = dict(snippet_sec=0.64)  # 16 frames at 25 per second, as on THUMOS14
 
-# A few MB: kept in memory, and without workers, which cost more time than they save.
+# Features are kept in memory, and read without worker processes, which would cost more time than they save.
 train_dataloader = dict(
     num_workers=0,
     persistent_workers=False,

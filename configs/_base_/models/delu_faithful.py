@@ -1,6 +1,5 @@
 # DELU (Chen et al., ECCV 2022) with its own network on the features themselves, constants and proposals of its public
-# code for THUMOS14: github.com/MengyuanChen21/ECCV2022-DELU. Training loaders need
-# a SharedClassBatchSampler.
+# code for THUMOS14: github.com/MengyuanChen21/ECCV2022-DELU. Training loaders need a SharedClassBatchSampler.
 feature_dim = 2048
 
 model = dict(

@@ -1,5 +1,5 @@
-# FS-PTAL tuned: variants chosen over the paper's on held-out users of 50 Salads, see configs/fsptal_tuned/README.md.
-# Label extension behind the embedding, which belongs to them, is in the training pipeline.
+# FS-PTAL tuned: variants of the paper's modules, chosen on held-out users of 50 Salads: configs/fsptal_tuned/README.md.
+# The variant of module A is in the training pipeline: embedding_extended of ../pipelines/label_extension.py.
 _base_ = ['./fsptal.py']
 
 model = dict(
@@ -9,7 +9,7 @@ model = dict(
         mined_actions='seeds',
         searcher=dict(background_segments=True),
         score_loss=dict(loss_weight=3.0),
-        separation=dict(_delete_=True, type='SeparationBranch'),  # behind F; None in the paper's form
+        separation=dict(_delete_=True, type='SeparationBranch'),  # makes E from F; in the paper's form, the trunk does
         separation_loss=dict(class_aware=True),
         proposals=dict(nms=dict(iou_threshold=0.4)),
     ),

@@ -10,7 +10,8 @@ model = dict(
         dropout=0.7,  # Sec. 3.2
         video_loss=dict(type='VideoLevelLoss'),
         point_loss=dict(type='PointFocalLoss'),
-        # Without module B: no threshold, so background is the best snippet of each interval and no action is mined.
+        # Without module B: no thresholds. Between two points, the snippet of the highest background score is
+        # labelled as background; no action is mined.
         miner=dict(type='PseudoLabelMiner', background_threshold=None, action_threshold=None),
         proposals=dict(type='ProposalGenerator', nms=dict(type='nms', iou_threshold=0.7)),  # Appendix C
     ),
