@@ -1,5 +1,6 @@
-"""Compare ``ASMLocHead`` with the base model of ASM-Loc's public code: functions, gradients, 20 training steps, and
-proposals.
+"""Compare ``ASMLocHead`` with the base model of ASM-Loc's public code.
+
+Compared are functions, gradients, 20 training steps, and proposals.
 
 Usage: git clone https://github.com/boheumd/ASM-Loc && python tools/benchmarks/parity/asmloc.py ASM-Loc
 """
@@ -48,10 +49,10 @@ NAMES = {
     'head.attention': 'att_branch',
     'head.classifier': 'snippet_cls',
 }
-# An IoU of 9/20, the threshold of NMS, is common among points; whether rounding puts it above or below is chance.
+# Added to the NMS threshold of both sides, 9/20: many pairs of segments have exactly this IoU, and rounding decides.
 SLACK = 1e-6
 
-# What proposals need: no dataset, no evaluation, no progress bar.
+# Removes imports for datasets, evaluation and the progress bar, which proposals do not need.
 NEEDED = [
     ('main_THUMOS.py', 'from tqdm import tqdm', 'tqdm = iter'),
     ('main_THUMOS.py', 'from config import build_args', ''),
@@ -63,6 +64,7 @@ NEEDED = [
     ('net_evaluation.py', 'from joblib import Parallel, delayed', ''),
     ('net_evaluation.py', 'from sklearn.metrics import average_precision_score', ''),
 ]
+# From the name of a repair to its patches; each removes one difference from ours.
 REPAIRS = {
     'scores at the centres of snippets': [('net_evaluation.py', *CENTRES)],
     'the whole curve scores a run': [('main_THUMOS.py', '1.0*tmp_int_cas', '1.0*int_temp_cls_scores')],
@@ -88,7 +90,7 @@ def build_models(public):
 
 
 def copy_weights(theirs):
-    """Their weights under our names."""
+    """Return the weights of their network under the names of ours."""
     state = theirs.state_dict()
     own = {f'{name}.{part}': state[f'{other}.{part}'] for name, other in NAMES.items() for part in ('weight', 'bias')}
     own['head.attention.weight'] = own['head.attention.weight'][..., 0]
@@ -172,13 +174,13 @@ def compare_steps(models, criterion, report):
 
 
 def draw_outputs(logits, actionness):
-    """z and logits of the attention of drawn videos, side by side."""
+    """Make outputs of a drawn video: columns of class logits z, background last, and of both attention logits."""
     actionness = actionness[:, None]
     return torch.cat([logits, -actionness, actionness, torch.zeros_like(actionness)], -1)
 
 
 def read_outputs(head, batch):
-    """Read the same from a trained head."""
+    """Read the outputs of a trained head into the same columns."""
     return torch.cat([head(batch), head.attention(batch.features)], -1)
 
 

@@ -104,7 +104,7 @@ class _Ours(nn.Module):
 
 
 def copy_weights(theirs):
-    """Their weights under our names."""
+    """Return the weights of their network under the names of ours."""
     state = theirs.state_dict()
     own = {f'{name}.{part}': state[f'{other}.{part}'] for name, other in NAMES.items() for part in ('weight', 'bias')}
     own['head.uncertainty.weight'] = state['uncertainty_branch.weight']
@@ -120,7 +120,12 @@ def copy_weights(theirs):
 
 
 def draw_step(generator, length):
-    """Draw boxes ``(B, K, 2)`` with inclusive ends, their counts, members ``(B, T, K)`` and labels ``(B, T, C)``."""
+    """Draw the segments of a step.
+
+    Returns:
+        tuple: Segments ``(B, K, 2)`` in snippets with inclusive ends, padded with zeros; the number of segments of each
+        video; whether a snippet lies in a segment, ``(B, T, K)``; and labels of the snippets ``(B, T, C)``.
+    """
     num_videos, most = 4, ARGS.max_segments_num
     counts = [5, 0, 12, 1]  # a video without a segment, too
     start = torch.randint(0, length - 12, (num_videos, most), generator=generator)
@@ -134,7 +139,7 @@ def draw_step(generator, length):
 
 
 def losses_of(ours, theirs, criterion, features, step, samples):
-    """Compute the losses of a step: our terms, their total and terms; and the outputs of their network."""
+    """Compute the losses of a step; return our terms, their total, their terms, and the outputs of their network."""
     boxes, counts, members, labels = step
     video_labels = torch.stack([sample.gt_video_labels for sample in samples])
     batch = ours.embedding(SnippetBatch.from_videos(list(features)))
@@ -150,7 +155,7 @@ def compare_network(public, report):
     """Compare each term, gradients, and 20 steps of Adam without dropout, with batch normalisation as in training."""
     torch.manual_seed(0)
     theirs, ours, length = public['model'].ASMLoc(ARGS), _Ours(), 64
-    for part in PARTS.values():  # it begins with 0, and then the attention has no effect
+    for part in PARTS.values():  # these weights begin with 0, so that the attention would have no effect
         nn.init.normal_(getattr(theirs, part).bn.weight, std=0.1)
     nn.init.normal_(theirs.uncertainty_branch.weight, std=0.1)
     ours.load_state_dict(copy_weights(theirs))

@@ -1,5 +1,4 @@
-"""Compare ``BackTALHead`` with BackTAL's public code: functions, gradients, 20 training steps, and
-proposals.
+"""Compare ``BackTALHead`` with BackTAL's public code: functions, gradients, 20 training steps, and proposals.
 
 Usage: git clone https://github.com/VividLe/BackTAL && python tools/benchmarks/parity/backtal.py BackTAL
 """
@@ -31,6 +30,7 @@ CONFIG = SimpleNamespace(
     TRAIN=SimpleNamespace(C_LOSS_NORM=1e-4, C_LOSS_TOPK_BG=1.0, C_LOSS_EMBEDDING=0.8),
 )
 
+# From the name of a repair to its patches; each removes one difference from ours.
 REPAIRS = {
     'scores below the least of a video are 0': [
         ('functions.py', 'x_norm = (x - min_val) / delta', 'x_norm = ((x - min_val) / delta).clamp(min=0)')
@@ -54,7 +54,7 @@ REPAIRS = {
 
 
 def public_modules(clone):
-    """Load its network, with fewer channels, and its loss, for the CPU."""
+    """Load their network, with fewer channels, and their loss, changed for the CPU."""
     network = load_module(
         clone / 'lib/models/network.py', [('2048', str(HIDDEN)), ('512', str(HIDDEN // 4))], 'backtal_network'
     )
@@ -77,7 +77,7 @@ def make_samples(num_videos, num_classes, seed):
 
 
 def copy_weights(theirs):
-    """Their weights under our names."""
+    """Return the weights of their network under the names of ours."""
     state = theirs.state_dict()
     names = {'classifier.weight': 'classifier_module.conv.weight'}
     for number in (0, 1):
@@ -99,7 +99,7 @@ def public_loss(module, outputs, samples):
 
 
 def to_outputs(z, suppressed, attention, embedding):
-    """Convert padded values of theirs, channels first, to rows of a packed batch of ours."""
+    """Convert their outputs, padded and with channels first, to a packed batch and outputs of ours."""
     batch = SnippetBatch.from_videos([torch.zeros(LENGTH, 1)] * len(z))
     rows = [batch.join(list(part.transpose(1, 2))) for part in (z, suppressed, attention, embedding)]
     return batch, BackTALOutputs(rows[0], rows[1], rows[0], rows[2], rows[3])
@@ -176,16 +176,16 @@ def compare_steps(network_module, loss_module, report):
 
 
 def draw_outputs(logits, actionness):
-    """z^s of drawn videos, and features that are as long as an action is likely, side by side.
+    """Make outputs of a drawn video: columns of class logits z^s, and of features whose norm is high in actions.
 
-    z^s is above 0: scores of 0 tie, and of segments that tie, NMS keeps the one that rounding puts first.
+    All z^s are above 0: segments with scores of 0 tie, and rounding would decide which of them NMS keeps.
     """
     length = actionness.sigmoid()[:, None] * torch.ones(4)
     return torch.cat([logits + 10, 10 - actionness[:, None], length], -1)
 
 
 def read_outputs(head, batch):
-    """Read the same from a trained head."""
+    """Read the outputs of a trained head into the same columns."""
     outputs = head.outputs(batch)
     return torch.cat([outputs.suppressed, outputs.features], -1)
 

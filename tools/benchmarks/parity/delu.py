@@ -35,7 +35,7 @@ OPTIONS = SimpleNamespace(
     alpha3=1,
     alpha4=1,
 )
-# Changes beside the device: the widths, and dropout that is no option.
+# Removes CUDA, makes the network narrower, and switches off dropout that has no option.
 PATCHES = [
     (CUDA, ''),
     ('.cuda()', ''),
@@ -48,7 +48,7 @@ PATCHES = [
 # Removes the 1e-4 that the public code adds to the number of labels of a video.
 ADDED = ('keepdim=True) + 1e-4)', 'keepdim=True))')
 
-# What proposals need: no options of the command line, no pandas, no log.
+# Removes options of the command line, pandas and the log, which proposals do not need.
 NEEDED = [
     ('proposal_methods.py', 'import options\n', ''),
     (
@@ -61,6 +61,7 @@ NEEDED = [
     ('proposal_methods.py', 'logger.error(f"Index error")', 'pass'),
 ]
 INNER = 'inner_score = np.mean('
+# From the name of a repair to its patches; each removes one difference from ours.
 REPAIRS = {
     'outer ranges rounded up': [
         ('wsad_utils.py', '[-1] + lambda_ * len_proposal', '[-1] + np.ceil(lambda_ * len_proposal)'),
@@ -83,7 +84,7 @@ REPAIRS = {
 
 
 def public_model(clone, patches):
-    """Load its ``model.py``, with patches."""
+    """Load their ``model.py``, with patches."""
     for name in ('base', 'edl_loss'):
         load_module(clone / f'{name}.py', [], name)
     return load_module(clone / 'model.py', patches, 'model')  # it imports itself by this name
@@ -103,7 +104,7 @@ def build_head():
 
 
 def copy_weights(theirs):
-    """Their state by our names; what nothing reads or reaches is left out."""
+    """Return the weights of their network under the names of ours, without those that have no effect."""
     state = theirs.state_dict()
     names = {'fusion': 'fusion.0', 'conv': 'classifier.1', 'classifier': 'classifier.4'}
     for stream, name in enumerate(('vAttn', 'fAttn')):
@@ -131,9 +132,9 @@ def draw_labels(generator, num_videos=BATCH):
 
 
 def compare_losses(theirs, report):
-    """Compare each term and its gradients on random outputs, and terms on other lengths.
+    """Compare each term and its gradients on random outputs, and the terms of videos of other lengths.
 
-    The reported difference is the largest at three moments of the training.
+    Some terms change during a training: the reported difference is the largest at its beginning, at 30 % and its end.
     """
     generator = torch.Generator().manual_seed(0)
     head, labels, worst = build_head(), draw_labels(generator), {}
@@ -170,7 +171,7 @@ def show_switches(theirs, z, attentions, h, labels):
 
 
 def relative(found, expected):
-    """Largest difference, divided by the largest expected value."""
+    """Return the largest difference, divided by the largest expected value."""
     return float((found - expected).abs().max() / expected.abs().max().clamp(min=1e-12))
 
 
@@ -272,13 +273,13 @@ def compare_steps(module, report):
 
 
 def draw_outputs(logits, actionness):
-    """z and attentions of both streams of drawn videos, side by side."""
+    """Make outputs of a drawn video: columns of class logits z, background last, and of the streams' attentions."""
     attentions = torch.stack([actionness - 0.5, 0.8 * actionness], -1).sigmoid()
     return torch.cat([logits, -actionness[:, None], attentions], -1)
 
 
 def read_outputs(head, batch):
-    """Read the same from a trained head."""
+    """Read the outputs of a trained head into the same columns."""
     outputs = head.outputs(batch)
     return torch.cat([outputs.logits, outputs.attentions], -1)
 

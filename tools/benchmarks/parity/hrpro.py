@@ -1,5 +1,6 @@
-"""Compare ``HRProHead`` with stage 1 of HR-Pro's public code: functions, gradients, 20 training steps, and
-proposals.
+"""Compare ``HRProHead`` with stage 1 of HR-Pro's public code.
+
+Compared are functions, gradients, 20 training steps, and proposals.
 
 Usage: git clone https://github.com/pipixin321/HR-Pro && python tools/benchmarks/parity/hrpro.py HR-Pro
 """
@@ -44,12 +45,12 @@ ARGS = SimpleNamespace(
     RAB_args=dict(drop_out=0.0, num_heads=8, dim_feedforward=128, layer_num=2),
 )
 
-
-# What proposals need: no evaluation, no progress bar.
+# Removes imports for the evaluation and the progress bar, which proposals do not need.
 NEEDED = [
     ('test.py', 'from log import log_evaluate', 'def log_evaluate(*_): pass'),
     ('test.py', 'from tqdm import tqdm', 'tqdm = iter'),
 ]
+# From the name of a repair to its patches; each removes one difference from ours.
 REPAIRS = {
     'scores at the centres of snippets': [('utils.py', *CENTRES)],
     'the whole curve scores a run': [('test.py', 'seg_list, cas_temp, score_np', 'seg_list, cas_pred, score_np')],
@@ -68,7 +69,7 @@ REPAIRS = {
 
 
 def public_modules(clone):
-    """Its ``model_S.py`` without dropout on attention weights, and ``utils.py`` with the last snippet among seeds."""
+    """Load their ``model_S.py``, without dropout on attention weights, and ``utils.py``, which keeps the last seed."""
     utils = load_module(clone / 'utils.py', [], 'utils')
     utils.extract_region_feat = lambda seq, features: [features[seq > 0]] if seq.any() else []
     return load_module(clone / 'model_S.py', [('dropout=0.1)', 'dropout=0.0)')], 'hrpro_model'), utils
@@ -89,7 +90,10 @@ def make_samples(rng, lengths):
 
 
 def copy_weights(theirs):
-    """Their weights under our names; the projections of the attention, one tensor there, are split."""
+    """Return the weights of their network under the names of ours.
+
+    Query, key and value of the attention are one tensor there.
+    """
     state, own = theirs.state_dict(), {}
     for layer in range(2):
         source, target = f'encoder.RAB.{layer}', f'encoder.layers.{layer}'
@@ -117,7 +121,7 @@ def public_loss(theirs, features, sample):
 
 
 def compare_functions(model_module, utils, report, rng):
-    """Logits, seeds, terms, gradients and memory of single videos, and a batch of them."""
+    """Compare seeds; scores, loss terms, gradients and memory of single videos; and the terms of a batch of them."""
     wrong = total = 0
     head = HRProHead(CLASSES, DIM)
     for seed in range(200):
@@ -167,7 +171,7 @@ def compare_functions(model_module, utils, report, rng):
 
 
 def is_key_bias(name):
-    """Whether a parameter is a bias of keys; it changes no attention, so that its gradient is rounding."""
+    """Check whether a parameter is a bias of keys; it changes no attention, so its gradient is a rounding error."""
     return '.key.' in name and name.endswith('bias')
 
 
@@ -180,7 +184,7 @@ def build_head(theirs):
 
 
 def gradients(head, theirs):
-    """List the gradients as pairs ((name, ours), theirs)."""
+    """List the gradients of all parameters as pairs ((name, ours), theirs)."""
     shadow = {name: part.grad for name, part in theirs.named_parameters() if part.grad is not None}
     state = {name: shadow.get(name, torch.zeros_like(part)) for name, part in theirs.state_dict().items()}
     expected = copy_weights(SimpleNamespace(state_dict=lambda: state))
@@ -218,7 +222,7 @@ def compare_steps(model_module, report, rng, batch_size, limit):
 
 
 def draw_outputs(logits, actionness):
-    """M of drawn videos."""
+    """Make outputs of a drawn video: columns of class logits, background last."""
     return torch.cat([logits, -actionness[:, None]], -1)
 
 
@@ -265,9 +269,8 @@ def main():
     report, rng = Report(), np.random.default_rng(0)
     compare_functions(model_module, utils, report, rng)
     compare_steps(model_module, report, rng, 1, 1e-4)
-    compare_steps(
-        model_module, report, rng, 4, 1e-2
-    )  # in the public code, a video sees prototypes that the videos before it have moved
+    # With four videos, ours differs: in the public code, a video sees prototypes that the videos before it have moved.
+    compare_steps(model_module, report, rng, 4, 1e-2)
     compare_all_proposals(
         args, report, draw_outputs, lambda head, batch: head(batch), our_proposals, public_proposals, REPAIRS
     )

@@ -26,10 +26,10 @@ from fsptal_mm.structures import Instances, SnippetBatch, SnippetGrid
 CONFIGS = Path(__file__).parents[3] / 'configs/_base_/models'
 CLASSES = 5  # of the drawn videos
 SNIPPET_SEC = 0.64
-SAME_SCORE = 1e-5
+SAME_SCORE = 1e-5  # scores of one detection may differ by this share
 DRAWN = 'drawn videos'
 
-# Patch that is the same in several public codes.
+# Patch of several public codes: text and replacement that move interpolated scores to the centres of snippets.
 CENTRES = (
     'np.arange(0, arr.shape[0], 1 / scale)',
     '((np.arange(arr.shape[0] * scale) + 0.5) / scale - 0.5).clip(0, arr.shape[0] - 1)',
@@ -38,12 +38,11 @@ CENTRES = (
 
 @dataclass(frozen=True)
 class Video:
-    """A video, its ground truth, and what a network gives for it.
+    """A video, its ground truth, and the outputs of a network for it.
 
     Attributes:
-        outputs: ``(T, K)``; which columns are what, a method says.
-        sample: With the meta information that proposals need. The video ends with its last snippet, as in the public
-            codes.
+        outputs: ``(T, K)``. Each method has its own columns: its ``draw_outputs`` and ``read_outputs`` make them.
+        sample: Id, length, grid and duration of the video. It ends with its last snippet, as in the public codes.
         truth: Ground-truth segments.
     """
 
@@ -53,19 +52,19 @@ class Video:
 
     @classmethod
     def of(cls, number: int, outputs: Tensor, grid: SnippetGrid, truth: Instances) -> 'Video':
-        """Video of a number that stands for its id."""
+        """Make a video from its number, which becomes its id."""
         end = float(grid.to_sec(len(outputs)))
         meta = dict(video_id=f'v{number}', num_snippets=len(outputs), grid=grid, duration_sec=end)
         return cls(outputs, ActionDataSample(metainfo=meta), truth)
 
     def detections(self, snippets: Sequence, labels: Sequence, scores: Sequence) -> Instances:
-        """Detections in seconds, of ``(N, 2)`` segments in snippets."""
+        """Make detections of this video, in seconds, from ``(N, 2)`` segments in snippets."""
         segments = self.sample.grid.to_sec(np.asarray(snippets, dtype=np.float64).reshape(-1, 2))
         return Instances.of_video(segments, np.asarray(labels, np.int64), np.asarray(scores, np.float64))
 
 
 class Layer(nn.Module):
-    """Layer that is a function, to take the place of a layer of a network."""
+    """Layer that calls a function. It replaces layers of a network, so that the network gives the outputs we want."""
 
     def __init__(self, function: Callable[..., Tensor]) -> None:
         super().__init__()
@@ -77,12 +76,12 @@ class Layer(nn.Module):
 
 
 def patches_of(file: str, patches: Sequence[tuple[str, str, str]]) -> list[tuple[str, str]]:
-    """Patches of one file, of triples (file, found text, replacement)."""
+    """Select the patches of one file from triples (file, text, replacement)."""
     return [patch for name, *patch in patches if name == file]
 
 
 def parse_args(doc: str) -> argparse.Namespace:
-    """Arguments of a comparison."""
+    """Parse the command line of a comparison; ``doc`` is the docstring of its file."""
     parser = argparse.ArgumentParser(description=doc.splitlines()[0])
     parser.add_argument('clone', type=Path, help='folder of the public code')
     parser.add_argument(
@@ -97,22 +96,22 @@ def parse_args(doc: str) -> argparse.Namespace:
 
 
 def faithful_head(name: str, num_classes: int, **kwargs: Any) -> nn.Module:
-    """Head with the proposals of ``*-faithful_*``; its network, of few channels, is to be replaced."""
+    """Build a head with the proposals of ``*-faithful_*``. Its network is small, since the caller replaces it."""
     config = find_config(CONFIGS / f'{name}_faithful.py').model.head
     return MODELS.build(config | dict(num_classes=num_classes, in_channels=8) | kwargs).eval()
 
 
 def detect(head: nn.Module, video: Video) -> Instances:
-    """Detections of a head whose network hands the outputs on."""
+    """Detect actions with a head whose network was replaced: it takes the outputs of the video as they are."""
     (sample,) = head.predict(SnippetBatch.from_videos([video.outputs]), [video.sample.clone()])
     return collect_detections(sample)
 
 
 def drawn_videos(draw_outputs: Callable[[Tensor, Tensor], Tensor], count: int = 20) -> list[Video]:
-    """Videos of 60 to 239 snippets with actions of one class or two, and noisy scores that are higher there.
+    """Draw videos of 60 to 239 snippets with actions of one class or two, and noisy scores that are higher there.
 
     Args:
-        draw_outputs: From class logits ``(T, CLASSES)`` and a logit of any action ``(T,)`` to the network's outputs.
+        draw_outputs: Function from class logits ``(T, CLASSES)`` and the logit of any action ``(T,)`` to outputs.
         count: Number of videos.
     """
     videos, rng = [], np.random.default_rng(0)
@@ -136,12 +135,12 @@ def drawn_videos(draw_outputs: Callable[[Tensor, Tensor], Tensor], count: int = 
 
 @torch.no_grad()
 def trained_videos(config: str, checkpoint: str, read: Callable[[nn.Module, SnippetBatch], Tensor]) -> list[Video]:
-    """Test videos of a config and outputs of its trained model.
+    """Read the test videos of a config, with the outputs of its trained model.
 
     Args:
         config: Config file of an experiment.
-        checkpoint: Of this experiment.
-        read: From the model's head and embedded features to rows ``(R, K)`` of outputs.
+        checkpoint: Checkpoint of this experiment.
+        read: Function from the model's head and embedded features to rows ``(R, K)`` of outputs.
     """
     config, videos = find_config(config), []
     with DefaultScope.overwrite_default_scope('mmaction'):
@@ -166,19 +165,19 @@ def compare_all_proposals(
     public: Callable[[Path, int, list], Callable[[Video], Instances]],
     repairs: dict[str, list],
 ) -> None:
-    """Compare proposals on drawn videos and on the test videos of the trained models of the arguments.
+    """Compare proposals on drawn videos, and on the test videos of each ``--trained`` model.
 
-    On drawn videos, the mended public code must give our detections. On others, NMS may keep another one of two that
-    tie: which one is a matter of rounding.
+    On drawn videos, the public code with all repairs must give our detections. On others, two detections may tie, and
+    rounding decides which one NMS keeps.
 
     Args:
-        args: As :func:`parse_args` returns them.
-        report: As in :func:`compare_proposals`.
-        draw_outputs: As in :func:`drawn_videos`.
-        read: As in :func:`trained_videos`.
-        ours: From the number of classes to a function from a video to our detections.
-        public: From the clone, the number of classes and patches to the same of the public code.
-        repairs: As in :func:`compare_proposals`.
+        args: Result of :func:`parse_args`.
+        report, repairs: See :func:`compare_proposals`.
+        draw_outputs: See :func:`drawn_videos`.
+        read: See :func:`trained_videos`.
+        ours: Takes the number of classes, and returns a function from a video to our detections.
+        public: Takes the clone, the number of classes and patches, and returns a function from a video to the
+            detections of the public code.
     """
     sets = [(DRAWN, CLASSES, drawn_videos(draw_outputs))]
     for config, checkpoint in args.trained:
@@ -199,16 +198,16 @@ def compare_proposals(
     repairs: dict[str, list],
     exact: bool,
 ) -> None:
-    """Print detections and mAP of ours, of the public code, and of it with one repair more in every row.
+    """Print a table of detections and mAP: of ours, of the public code, and of it with one more repair in each row.
 
     Args:
-        report: Takes the failure.
-        name: Of the videos.
+        report: Its ``failed`` is set if the comparison fails.
+        name: Name of this set of videos.
         num_classes: Number of classes.
-        videos: Of one dataset.
-        ours: From a video to our detections.
-        public: From patches to a function from a video to the public code's detections.
-        repairs: Patches, by what they mend.
+        videos: The videos.
+        ours: Function from a video to our detections.
+        public: Takes patches, and returns a function from a video to the detections of the public code.
+        repairs: From the name of a repair to its patches.
         exact: Whether the comparison fails if the last row, with all repairs, differs from ours.
     """
     truth = Instances.join(video.truth for video in videos)
@@ -224,19 +223,20 @@ def compare_proposals(
     for step in ('public code', *repairs):
         patches = patches + repairs.get(step, [])
         theirs = Instances.join(map(public(patches), videos))
-        lone, apart = _differences(found, theirs)
-        print(f'| {"and " * (step in repairs)}{step} | {len(theirs)} | {lone} | {apart:.0e} | {percent(theirs):.2f} |')
-    if exact and (lone or not apart <= SAME_SCORE):
+        unmatched, apart = _differences(found, theirs)
+        cells = len(theirs), unmatched, f'{apart:.0e}', f'{percent(theirs):.2f}'
+        print(f'| {"and " * (step in repairs)}{step} | ' + ' | '.join(map(str, cells)) + ' |')
+    if exact and (unmatched or not apart <= SAME_SCORE):
         report.failed = True
         print(f'({name}: FAILED: with all repairs, the public code should give our detections)')
 
 
 def _differences(found, expected):
-    """Detections of either that the other lacks, and the largest difference of the scores of the others."""
-    scores = defaultdict(lambda: ([], []))
+    """Return the number of detections that only one side has, and the largest difference of the other scores."""
+    scores = defaultdict(lambda: ([], []))  # of both sides, by video, class and segment
     for side, det in enumerate((found, expected)):
         for video, label, segment, score in zip(det.videos, det.labels, det.segments.round(6), det.scores):
             scores[(video, label, *segment)][side].append(score)
-    lone = sum(abs(len(own) - len(others)) for own, others in scores.values())
+    unmatched = sum(abs(len(own) - len(others)) for own, others in scores.values())
     pairs = [pair for own, others in scores.values() for pair in zip(sorted(own)[::-1], sorted(others)[::-1])]
-    return lone, max((abs(own - other) / max(1, abs(other)) for own, other in pairs), default=0.0)
+    return unmatched, max((abs(own - other) / max(1, abs(other)) for own, other in pairs), default=0.0)

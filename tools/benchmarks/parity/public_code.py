@@ -1,4 +1,7 @@
-"""Loading of a method's public code from a clone, and comparisons of it with ours."""
+"""Loading of a method's public code from a clone, and comparisons of it with ours.
+
+In all files of this folder, "theirs" is the public code, and "ours" is the head of this package.
+"""
 
 import sys
 import types
@@ -12,7 +15,7 @@ STUBS = ('tensorboard_logger',)  # modules that the public code imports, and the
 
 
 def read_patched(file: Path, patches: Sequence[tuple[str, str]]) -> str:
-    """Text of a file of a clone with some of it replaced; see :func:`load_module`."""
+    """Read a file of a clone and replace some of its text, as :func:`load_module` describes it."""
     text = file.read_text()
     for found, replacement in patches:
         if found not in text:
@@ -29,7 +32,7 @@ def load_module(file: Path, patches: Sequence[tuple[str, str]], name: str) -> ty
     Args:
         file: Python file of the clone.
         patches: Pairs of a text, which must occur in the file, and its replacement.
-        name: Name of the module; later files may import it by this name.
+        name: Name under which files that are loaded later can import this one.
     """
     for stub in STUBS:
         sys.modules.setdefault(stub, types.SimpleNamespace(log_value=None))
@@ -40,13 +43,18 @@ def load_module(file: Path, patches: Sequence[tuple[str, str]], name: str) -> ty
 
 
 def difference(found: Tensor, expected: Tensor) -> float:
-    """Largest absolute difference, divided by the largest expected value if that is above 1."""
+    """Return the largest absolute difference; divided by the largest expected value, if that is above 1."""
     found, expected = found.detach(), expected.detach()
     return float((found - expected).abs().max() / expected.abs().max().clamp(min=1))
 
 
 def parameter_difference(ours: nn.Module, copied: Mapping[str, Tensor]) -> float:
-    """Largest difference of a parameter, relative to the largest value of its tensor."""
+    """Return the largest difference of a parameter, as a share of the largest value in its tensor.
+
+    Args:
+        ours: Our model.
+        copied: Expected parameters, by the names in our model.
+    """
     own = ours.state_dict()
     return max(
         float((own[name] - value).abs().max() / value.abs().max().clamp(min=1e-12)) for name, value in copied.items()
@@ -75,6 +83,6 @@ class Report:
 
 
 def gradient(loss: Tensor, *inputs: Tensor) -> list[Tensor]:
-    """Gradients of a loss, zero where it does not depend on an input."""
+    """Compute the gradients of a loss with respect to inputs; zeros for an input that it does not depend on."""
     found = torch.autograd.grad(loss, inputs, allow_unused=True, retain_graph=True)
     return [torch.zeros_like(part) if own is None else own for part, own in zip(inputs, found)]

@@ -1,5 +1,4 @@
-"""Compare ``SFNetHead`` with SF-Net's public code: functions, gradients, growth, 20 training steps,
-and proposals.
+"""Compare ``SFNetHead`` with SF-Net's public code: functions, gradients, growth, 20 training steps, and proposals.
 
 Usage: git clone https://github.com/Flowerfan/SF-Net && python tools/benchmarks/parity/sfnet.py SF-Net
 """
@@ -18,10 +17,10 @@ from fsptal_mm.structures import PointTargets, SnippetBatch
 
 DIM = 32  # of a stream
 LENGTHS = (64, 30, 47)
-ETA = 7
+ETA = 7  # mined background snippets for each labelled one
 CUDA = "torch.set_default_tensor_type('torch.cuda.FloatTensor')"
 
-# What proposals need: no evaluation.
+# Removes CUDA, and imports for the evaluation, which proposals do not need.
 NEEDED = [
     (CUDA, ''),
     ('from classificationMAP import getClassificationMAP as cmAP', ''),
@@ -31,7 +30,7 @@ NEEDED = [
 
 
 def public_modules(clone):
-    """Load its ``model.py`` and ``train.py``, for the CPU and two streams of DIM columns."""
+    """Load their ``model.py`` and ``train.py``, changed for the CPU and two streams of DIM columns."""
     load_module(clone / 'utils.py', [], 'utils')
     model = load_module(
         clone / 'model.py', [(CUDA, ''), ('inputs[:, :, 1024:]', f'inputs[:, :, {DIM}:]'),
@@ -111,7 +110,7 @@ def compare_losses(public, report, rng):
 
 
 def copy_weights(theirs):
-    """Their weights under our names, with the background class last."""
+    """Return the weights of their network under the names of ours, with the background class last."""
     state, own = theirs.state_dict(), {}
     order = [*range(1, CLASSES + 1), 0]
     for stream, name in enumerate(('rgb', 'flow')):
@@ -192,7 +191,7 @@ def compare_steps(model_module, public, report, rng):
 
 
 def public_loss(public, outputs, labels, ids):
-    """Compute the total loss as their ``train_SF`` does."""
+    """Compute the total loss as their ``train_SF`` does, which adds the actionness loss only if it is above 0.1."""
     _, z_f, _, z_r, z, a_f, a_r, a = outputs
     lengths = np.array([len(own) for own in labels])
     video = torch.from_numpy(np.pad(np.stack([own.any(0) for own in labels]), ((0, 0), (1, 0)))).float()
@@ -205,12 +204,12 @@ def public_loss(public, outputs, labels, ids):
 
 
 def draw_outputs(logits, actionness):
-    """z and a of drawn videos, side by side."""
+    """Make outputs of a drawn video: columns of class logits z, background last, and of the actionness a."""
     return torch.cat([logits, -actionness[:, None], actionness[:, None] / 4], -1)
 
 
 def read_outputs(head, batch):
-    """Read the same from a trained head."""
+    """Read z and a of a trained head into the same columns."""
     return torch.cat(head.logits(batch)[-1], -1)
 
 

@@ -26,10 +26,11 @@ from fsptal_mm.engine.timeline_samples import item_with_ground_truth
 
 ROOT = Path(__file__).parents[3]
 CONFIG = ROOT / 'configs/sfnet/sfnet-faithful_acc_50salads.py'
-DATASET = 'GTEA'  # whose branch of main.py is changed
-FPS, STRIDE = 5, 3  # 0.6 s
-MEASURE, LIMIT = 'mAP@0.1-0.7', 3
+DATASET = 'GTEA'  # The public code runs as on GTEA, with the settings of 50 Salads: see PATCHES.
+FPS, STRIDE = 5, 3  # A snippet is 3 frames at 5 per second, 0.6 s.
+MEASURE, LIMIT = 'mAP@0.1-0.7', 3  # The interval of the difference must lie within -LIMIT to LIMIT points.
 
+# From a file to pairs of a text and its replacement. {dim}, {length} and {classes} are filled in by write_public.
 PATCHES = {
     'utils.py': [],
     'center_loss.py': [],
@@ -54,6 +55,7 @@ PATCHES = {
         ('num_class = 7', 'num_class = {classes}'),
     ],
 }
+# Stands in for the module of the TensorBoard logger.
 LOGGER = """class Logger:
     def __init__(self, folder):
         pass
@@ -79,7 +81,7 @@ def parse_args():
 
 
 def our_config():
-    """Config of ours with two streams, which hold the same features."""
+    """Read our config, and give it two streams of the same features."""
     config = find_config(CONFIG)
     for loader, part in ((config.train_dataloader, 'train'), (config.test_dataloader, 'test')):
         loader.dataset.data_prefix = dict(rgb=f'features/{part}', flow=f'features/{part}')
@@ -90,7 +92,12 @@ def our_config():
 
 
 def read_videos(config):
-    """Videos as our dataset has them: tuples (id, subset, features, labels of snippets, segments, their classes)."""
+    """Read the videos of our datasets.
+
+    Returns:
+        list[tuple]: Id, subset, features ``(T, D)``, labels ``(N, 2)`` (snippet, class), ground-truth segments in
+        seconds, and the names of their classes.
+    """
     videos = []
     for loader, subset in ((config.train_dataloader, 'training'), (config.test_dataloader, 'validation')):
         with DefaultScope.overwrite_default_scope('mmaction'):
