@@ -1,7 +1,8 @@
-"""Time and memory of reading: a batch against its training step, and an ActivityNet-sized dataset of generated files.
+"""Time and memory of reading: one batch, and generated datasets up to the size of ActivityNet.
 
-The features of the 10,000 videos are sparse files: they hold zeros and take no space on the disk, but a read costs as
-much as from other files. Every measurement of memory has a process of its own. PSS (proportional set size) divides a
+The time to read a batch is compared with that of its training step. The features of the 10,000 videos are sparse files:
+they hold zeros and take no space on the disk, but a read costs as much as from other files. Every measurement of memory
+has a process of its own. RSS is the memory of a process, shared pages included; PSS (proportional set size) divides a
 shared page among its processes; USS (unique set size) counts only what a process does not share.
 """
 
@@ -104,9 +105,8 @@ def open_files(pid):
 
 def measure_set(settings, batch_size, queue):
     """Index a dataset and read batches with workers; put the figures of a row into the queue."""
-    multiprocessing.set_start_method(
-        'fork', force=True
-    )  # as in our configs; this process was spawned, and would spawn its workers, too
+    # As in our configs. This process was spawned, and would otherwise spawn its workers, too.
+    multiprocessing.set_start_method('fork', force=True)
     torch.set_num_threads(1)
     fsptal_mm.compat.apply()
     before = memory_mb('self')

@@ -1,7 +1,8 @@
-"""Time training and inference at THUMOS14's lengths on a GPU; on a CPU, count operations and waits of the host.
+"""Time training and inference at THUMOS14's lengths, and count operations of a step and waits of the host in it.
 
-A step goes from features on the device to updated weights, mining and search included. The same run also times the
-trunk's convolution alone, forward and backward: no step can take less.
+It is meant for a GPU; on a CPU, the counts are nearly the same, and few steps are timed. A step goes from features on the
+device to updated weights, mining and search included. The same run also times the trunk's convolution alone, forward
+and backward: no step can take less.
 """
 
 import argparse
@@ -24,7 +25,7 @@ _EPOCHS, _STEPS_PER_EPOCH = 1500, 13  # THUMOS14: 200 videos in batches of 16
 
 
 def build(name, dim, num_classes, device, second_stage=False):
-    """The model of a config for features of dimension ``dim``, and its optimizer."""
+    """Build the model of a config for features of dimension ``dim``, and its optimizer."""
     config = Config.fromfile(_CONFIGS / f'{name}.py').model
     config.embedding.in_channels = config.head.in_channels = dim
     config.head.num_classes = num_classes
@@ -36,7 +37,7 @@ def build(name, dim, num_classes, device, second_stage=False):
 
 
 def make_batches(annotations, dim, size, stage, device):
-    """Full batches of labelled videos with random features on the device."""
+    """Make full batches of labelled videos with random features on the device."""
     samples = label_videos(annotations, stage)
     generator = torch.Generator().manual_seed(0)
     for sample in samples:
@@ -45,7 +46,7 @@ def make_batches(annotations, dim, size, stage, device):
 
 
 def make_step(model, optimizer, batches, dtype=None):
-    """A function that trains on the next batch."""
+    """Make a function that trains on the next batch at every call."""
     device, at = next(model.parameters()).device, [0]
     scaler = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)
 
@@ -64,7 +65,7 @@ def make_step(model, optimizer, batches, dtype=None):
 
 
 def make_trunk(model, batches, dtype=None):
-    """A function that runs the trunk's convolution forward and backward on the next batch."""
+    """Make a function that runs the trunk's convolution forward and backward on the next batch."""
     device, at = next(model.parameters()).device, [0]
     packed = [model.data_preprocessor(data, True)['inputs'] for data in batches]
 
@@ -98,7 +99,7 @@ def wait(device):
 
 
 def busy_share(function, device, repeats=5):
-    """Share of the time in which the device works, and number of its kernels in a call, by torch.profiler."""
+    """Measure with torch.profiler; return the share of time in which the device works, and its kernels in a call."""
     wait(device)
     activities = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
     with torch.profiler.profile(activities=activities) as profiler:

@@ -22,13 +22,19 @@ from fsptal_mm.structures import SnippetGrid
 
 NUM_VIDEOS, NUM_CLASSES, IOU = 210, 20, 0.7
 GRID = SnippetGrid(0.64)
-LACP_VIDEO_SEC = (3.4 + 0.18 + 0.26) / NUM_VIDEOS  # thresholds and proposals, upsampling, NMS
-LACP_COUNTS = 73046 / NUM_VIDEOS, 14187 / NUM_VIDEOS
-OPENTAD_SEC = {200: 0.00005, 2000: 0.0013, 20000: 0.028}
+# Public code of others, measured once on the test videos of THUMOS14.
+LACP_VIDEO_SEC = (3.4 + 0.18 + 0.26) / NUM_VIDEOS  # seconds of thresholds and proposals, of upsampling, and of NMS
+LACP_COUNTS = 73046 / NUM_VIDEOS, 14187 / NUM_VIDEOS  # proposals of a video before and after NMS
+OPENTAD_SEC = {200: 0.00005, 2000: 0.0013, 20000: 0.028}  # NMS of one class, by its number of segments
 
 
 def draw_video(rng):
-    """Scores of a video with one class, sometimes two: smooth curves with some noise."""
+    """Draw the scores of a video with one class, sometimes two: smooth curves with some noise.
+
+    Returns:
+        tuple: Scores of classes, of background, and of the whole video; grid; and duration in seconds: the arguments of
+        :class:`ProposalGenerator`.
+    """
     length = int(np.clip(rng.lognormal(np.log(252), 0.77), 4, 2614))
     noise = rng.normal(size=(length + 60, NUM_CLASSES + 1))
     window = np.exp(-0.5 * (np.arange(-30, 31) / 5) ** 2)
@@ -80,10 +86,10 @@ def counted(generator, video):
 
 
 def agree(video):
-    """Whether both sides find the same detections.
+    """Check whether both sides find the same detections.
 
-    Both get curves that are interpolated already: torch interpolates in single precision, so that a few values in a
-    million would lie on the other side of a threshold.
+    Both get curves that are interpolated already: torch interpolates in single precision, which would put a few values
+    in a million on the other side of a threshold.
     """
     scores, background, video_scores, grid, duration_sec = video
     generator, factor = ProposalGenerator(upsampling=1), ProposalGenerator().upsampling

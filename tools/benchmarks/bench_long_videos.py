@@ -1,4 +1,4 @@
-"""Time per snippet in videos of 200 to 20,000 snippets, part by part, and the memory of feature separation.
+"""Time per snippet in videos of 200 to 20,000 snippets, part by part, and the memory of module D, feature separation.
 
 The model is FS-PTAL with the paper's config and D = 256. The video has an instance for every 50 snippets, and scores
 like those of a trained model. Everything should cost the same per snippet, except for module D, which compares all
@@ -87,7 +87,7 @@ def main():
     fsptal_mm.compat.apply()
     model, _ = build_model(DIM, CLASSES)
     clock, told_clock = clock_of(torch.get_num_threads())
-    table, memory = {}, []
+    table, memory = {}, []  # seconds per snippet, by part; bytes per snippet
     for length in args.snippets:
         parts = parts_of(model, *make_video(length))
         with PeakMemory() as peak:
@@ -101,10 +101,10 @@ def main():
     print(f'{"us a snippet, T =":20}' + ''.join(f'{length:>10}' for length in args.snippets) + '  last / first')
     for name, costs in table.items():
         print(f'{name:20}' + ''.join(f'{cost * 1e6:10.2f}' for cost in costs) + f'{costs[-1] / costs[0]:10.2f} x')
-    shares = [costs[-1] for costs in zip(*table.values())]
-    totals = [sum(costs) - costs[4] for costs in zip(*table.values())]
-    print(f'{"share of module D":20}' + ''.join(f'{share / total:10.0%}' for share, total in zip(shares, totals)))
-    print(f'{"its KB a snippet":20}' + ''.join(f'{share / 1024:10.2f}' for share in memory))
+    of_step = [costs for name, costs in table.items() if name != 'proposals']
+    shares = [cost / sum(costs) for cost, *costs in zip(table['module D'], *of_step)]
+    print(f'{"share of module D":20}' + ''.join(f'{share:10.0%}' for share in shares))
+    print(f'{"its KB a snippet":20}' + ''.join(f'{number / 1024:10.2f}' for number in memory))
 
 
 if __name__ == '__main__':

@@ -1,9 +1,9 @@
-"""Time mAP and AR@AN against mmaction2's ports of ActivityNet's scripts, on ground truth of THUMOS14's shape.
+"""Time mAP and AR@AN against mmaction2's ports of ActivityNet's scripts, on drawn videos like those of THUMOS14.
 
 Both sides start from data in memory and end with the figures. They take turns in one process; the result is the median
-of the ratios. The AP of every class and threshold is compared, too. The port works as the script does, but on arrays
-instead of tables of pandas. It takes long on 2000 detections per video: with ``--share 0.1``, its mAP gets only every
-tenth detection, and its time is multiplied by ten.
+of the ratios. The AP of every class and threshold is compared, too. The ports work as the scripts do, but on arrays
+instead of tables of pandas. mAP of the port takes long on 2000 detections per video: with ``--share 0.1``, it gets only
+every tenth detection, and its time is multiplied by ten.
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """Time the second stage beside stage 1: a training step, inference of a video, and memory of long videos.
 
-The model is FS-PTAL with the paper's config, and behind it two networks of the second stage, one on X and one on F.
-Batches have 16 videos of THUMOS14's real lengths. Both sides take turns in one run. Note that a training has far fewer
-steps of the second stage than of stage 1.
+Stage 1 is FS-PTAL with the paper's config. The second stage has two networks, one on the features X and one on F, the
+output of the trunk. Batches have 16 videos of THUMOS14's real lengths. Both sides take turns in one run. Note that a
+training has far fewer steps of the second stage than of stage 1.
 """
 
 import argparse

@@ -1,9 +1,12 @@
 """Time a training step at THUMOS14's real lengths, batch 16, and count its memory and the waits of the host.
 
 The step is that of FS-PTAL with the paper's config: label extension, mining, search, losses A-D, backward pass, Adam.
-The same run times, in turns with it: the convolution of its trunk alone, and the trunk with the affinity convolutions
-of module D, forward and backward; our LACP; and a plain step (padded batches, mining snippet by snippet on tensors, all
-pairs at once), which must have the same losses.
+The same run times, in turns with it:
+
+    trunk        convolution of its trunk alone, forward and backward
+    whole trunk  trunk with the affinity convolutions of module D, forward and backward
+    our LACP     step of LACPHead
+    plain step   padded batches, mining snippet by snippet on tensors, all pairs at once; must have the same losses
 """
 
 import argparse
@@ -21,9 +24,8 @@ from reference.videos import batches_of, pack_videos, read_annotations
 
 import fsptal_mm.compat
 
-# LACP's public code on the same videos (2 cores, AVX2), by D: seconds of a step after its first search over all
-# training videos, and a tenth of the seconds of the search (forward pass, and beam search on two cores), which is made
-# every tenth step.
+# Seconds of LACP's public code on the same videos (2 cores, AVX2), by D. It searches all training videos every tenth
+# step, by a forward pass and a beam search: a tenth of this is LACP_SEARCH.
 LACP_STEP = {2048: 3.10, 256: 0.339}
 LACP_SEARCH = {2048: (17.5 + 13.5) / 10, 256: 13.5 / 10}  # no figure for the forward pass of D = 256
 NUM_VIDEOS = 32
@@ -76,7 +78,7 @@ def mining_of(model, data):
 
 
 def lacp_step_of(num_classes, dim):
-    """Make a function that trains LACP's head on our trunk; give it batches without label extension, as LACP has."""
+    """Make a function from a batch to a training step of ``LACPHead``; batches have no label extension, as in LACP."""
     model = dict(
         type='PointTAL',
         embedding=dict(type='SnippetEmbedding', in_channels=dim),
@@ -92,8 +94,8 @@ def bench_time(trained, plain, batches, warm_up, seconds_of, matmul):
 
     Args:
         trained: Model and optimizer after ``warm_up`` steps.
-        plain: Model and optimizer of the plain step; the model takes over the weights of the trained one.
-        batches: Pairs of batches of the same videos, with extended labels and with the given ones alone.
+        plain: Model and optimizer of the plain step; the model gets the weights of the trained one.
+        batches: Pairs of batches of the same videos: with and without label extension.
         warm_up: Number of steps that the model has been trained.
         seconds_of: :func:`median_sec` with all arguments but the functions.
         matmul: Rate of a matrix product in GFLOP/s, see :func:`matmul_gflops`.

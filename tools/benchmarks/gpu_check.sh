@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Everything that needs a GPU, in under 8 minutes: the tests of `pytest -m cuda`, the benchmark, and one short training.
 # Usage: tools/benchmarks/gpu_check.sh [OUT]; results go into OUT (default: work_dirs/gpu_check).
-# PYTHON names the interpreter. By default it is .venv's or python3, whichever has the dependencies; where neither has
-# them, .venv is made (pip, network). Packages may also lie in a folder that PYTHONPATH names.
-# FSPTAL_TEST_DEVICE=cpu shows without a GPU that everything runs.
+# PYTHON names the interpreter. By default it is .venv's or python3, whichever has the dependencies. If neither has
+# them, .venv is made, which needs the network. Packages may also lie in a folder that PYTHONPATH names.
+# FSPTAL_TEST_DEVICE=cpu runs everything on the CPU, to try the script without a GPU.
 set -u
 cd "$(dirname "$0")/../.."
 out=${1:-work_dirs/gpu_check}
@@ -36,7 +36,7 @@ fi
     || stop "no device '$device': $(tail -n 1 "$out/device.txt")"
 
 failed=0
-run() {  # run SECONDS NAME COMMAND...: at most so long; the output goes to the screen and into OUT/NAME.txt
+run() {  # run SECONDS NAME COMMAND...: stop it after SECONDS; its output goes to the screen and into OUT/NAME.txt
     local limit=$1 name=$2
     shift 2
     echo "== $name"

@@ -35,7 +35,7 @@ def mine_video(scores, background_scores, points, instances, background, thresho
         for t in range(found[0], found[-1] + 1):
             background[t] = True
     for left, right in itertools.pairwise(edges):
-        walls = [t for t in range(left + 1, right) if background[t]] or [right, left]
+        walls = [t for t in range(left + 1, right) if background[t]] or [right, left]  # none: both points are reached
         for t in range(left + 1, right):
             if not background[t] and background_scores[t] <= thresholds[1]:
                 label = _argmax(scores[t])

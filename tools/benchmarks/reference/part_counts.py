@@ -31,7 +31,8 @@ _PARTS = dict(
 class PartCounts(TorchDispatchMode):
     """Counter of operations by the part of the model that they belong to.
 
-    An operation of the backward pass belongs to the part whose forward pass it comes from.
+    An operation of the backward pass belongs to the part whose forward pass it comes from: autograd numbers its nodes
+    in the order in which the forward pass makes them, and each part remembers the numbers of its own.
 
     Attributes:
         counts: Counter of ``(part, is_backward)``.
@@ -60,7 +61,7 @@ class PartCounts(TorchDispatchMode):
 
     def _enter(self, change, name):
         change(name)
-        # Nodes of autograd are numbered: those from here on belong to the part that is now on top.
+        # Nodes with this number or a higher one belong to the part that is now on top, until it changes again.
         self._begins.append(torch._C._autograd._get_sequence_nr())
         self._names.append(self._stack[-1])
 
