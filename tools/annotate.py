@@ -2,9 +2,9 @@
 
 The tool serves a page that only this machine can reach (127.0.0.1), opens it, and writes every change into the project
 file at once. Run the same command again to continue. The project file lies beside the videos, so that their folder is
-all you need to copy; --out puts it elsewhere. "?" on the page shows all keys. The export writes
-annotations.json, which a PointTALDataset reads as ann_file, and LACP's point_labels.csv with the files that belong to
-it.
+all you need to copy; --out puts it elsewhere. "?" on the page shows all keys. The button Export writes
+annotations.json, which PointTALDataset reads as ann_file, and the same points in LACP's format: point_labels.csv and
+the files that belong to it.
 
 The class list has one name per line. The classes get the keys 1-9, then a-z, in this order. To give a class another
 key, write a tab and the key behind its name.

@@ -24,8 +24,9 @@ def run(name):
         SystemExit: The input is wrong; the message is one line.
     """
     # oneDNN caches compiled code for the last 1024 shapes of tensors, and batches of videos nearly always have new
-    # shapes. The cached blocks then lie between the large blocks of the steps, so that malloc cannot give memory back.
-    os.environ.setdefault('ONEDNN_PRIMITIVE_CACHE_CAPACITY', '32')  # about as many as a step needs
+    # shapes. The cached code lies between the large tensors in memory, so that malloc cannot give their memory back to
+    # the system. A step needs about 32 shapes.
+    os.environ.setdefault('ONEDNN_PRIMITIVE_CACHE_CAPACITY', '32')
     root = Path(__file__).resolve().parents[1]
     if (root / 'fsptal_mm').is_dir():  # a clone that is not installed
         sys.path.insert(0, str(root))
@@ -65,7 +66,7 @@ def _find(name):
 
 
 def _parse_args(name):
-    """Call the function ``parse_args`` of a script without the rest of it, whose imports take seconds.
+    """Call the function ``parse_args`` of a script of mmaction2, without running the imports of the script.
 
     ``--cfg-options`` become a list of texts, which :func:`read_options` reads after the imports.
     """
@@ -78,7 +79,7 @@ def _parse_args(name):
 
 
 def _load(name):
-    """Load a script of mmaction2 as a module that no other code sees."""
+    """Load a script of mmaction2 as a module that is not in ``sys.modules``."""
     path = _find(name)
     spec = importlib.util.spec_from_file_location(f'mmaction_{path.stem}', path)
     script = importlib.util.module_from_spec(spec)

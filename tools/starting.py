@@ -68,7 +68,7 @@ def _check_files(paths, expected):
 
 
 def _exists(path):
-    """Whether there is a file or folder, perhaps with or without ActivityNet's prefix ``v_``, which may differ."""
+    """Check whether a file or folder exists, by this name, or by this name with or without ActivityNet's ``v_``."""
     folder, name = os.path.split(path)
     return any(os.path.exists(os.path.join(folder, near)) for near in (name, name.removeprefix('v_'), f'v_{name}'))
 

@@ -1,4 +1,4 @@
-"""Evaluate detections of any program in ActivityNet's format: mAP, AR@AN and further measures."""
+"""Evaluate detections of any program in ActivityNet's format: mAP, AR@AN (average recall) and further measures."""
 
 import argparse
 import runpy
@@ -60,7 +60,7 @@ def load_ground_truth(args, protocol):
         protocol (Protocol): tIoUs and averages.
 
     Returns:
-        GroundTruth: That of these videos, with ambiguous ranges if their file is given.
+        GroundTruth: Segments of these videos, with ambiguous ranges if their file is given.
 
     Raises:
         InputError: A file cannot be read, or there is no ground-truth segment in these videos.

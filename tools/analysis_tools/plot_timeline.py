@@ -1,7 +1,7 @@
 """Draw labels, scores and proposals of single videos on a time axis, for one or several models.
 
 The first rows show frames, ground truth and points. The rows of each model follow: extended labels, mined labels and
-best segments (for training videos only), the final scores q-hat of the relevant classes, the background score b, and
+best segments (for training videos only), the final scores q-hat of the classes that occur, the background score b, and
 proposals at the height of their scores. The ground truth of training videos is shown for analysis only.
 
 Examples:

@@ -1,7 +1,7 @@
 """Compare the pseudo labels of runs with the ground truth, epoch by epoch: mined labels and best segments.
 
-The tool reads the files that dict(type='PseudoLabelMiningHook', dump=True) of custom_hooks writes during training. The
-ground truth is for this analysis only; training never reads it.
+During training, the hook dict(type='PseudoLabelMiningHook', dump=True) in custom_hooks writes the files that this tool
+reads. The ground truth is for this analysis only; training never reads it.
 
 Examples:
     python tools/train.py CONFIG --cfg-options custom_hooks.0.dump=True

@@ -1,7 +1,8 @@
 """Rank checkpoints by the points of held-out videos, and compare the ranking with the mAP.
 
-The held-out videos are those of choose_threshold.py: what train_dataloader.dataset.fold keeps from the training, else
-the videos of val_dataloader. Videos that are trained on are refused, and so are checkpoints of another fold.
+The held-out videos are the same as in choose_threshold.py: those that train_dataloader.dataset.fold leaves out of the
+training, else the videos of val_dataloader. Videos that are trained on are refused, and so are checkpoints of another
+fold.
 
 The tool chooses the last checkpoint whose point/mAP is within one standard error of the best one (Breiman et al. 1984).
 The standard error is that of the difference between the two checkpoints, by a bootstrap over the held-out videos.
@@ -134,7 +135,8 @@ def choose(found):
     """Choose the last checkpoint whose point/mAP is within one standard error of the best.
 
     Args:
-        found (dict[str, list]): Pairs for each checkpoint, as :func:`rank` fills it, in the order of training.
+        found (dict[str, list]): Pairs (points, detections) of each checkpoint in the order of training, see
+            :func:`rank`.
 
     Returns:
         tuple: The chosen checkpoint, and for each checkpoint the standard error (fraction) of its difference from the

@@ -1,8 +1,8 @@
 """Time training and inference at THUMOS14's lengths, and count operations of a step and waits of the host in it.
 
-It is meant for a GPU; on a CPU, the counts are nearly the same, and few steps are timed. A step goes from features on the
-device to updated weights, mining and search included. The same run also times the trunk's convolution alone, forward
-and backward: no step can take less.
+It is meant for a GPU; on a CPU, the counts are nearly the same, and few steps are timed. A step goes from features on
+the device to updated weights, mining and search included. The same run also times the trunk's convolution alone,
+forward and backward: no step can take less.
 """
 
 import argparse

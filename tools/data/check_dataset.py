@@ -62,9 +62,9 @@ def read(dataset):
     """Read every video of a dataset.
 
     Returns:
-        tuple[dict, list[tuple[str, object]]]: ``lengths``, ``dimensions``, ``points`` (by class index), ``segments``
-        (likewise) and ``flat`` (ids of videos whose features hardly differ from snippet to snippet); and the findings,
-        pairs of kind and text.
+        tuple[dict, list[tuple[str, object]]]: What was seen, and the findings, pairs of kind and text. Keys of the
+        first: ``lengths`` (snippets of each video), ``dimensions`` (number of videos by D), ``points`` and ``segments``
+        (number by class index), and ``flat`` (ids of videos whose features hardly differ from snippet to snippet).
     """
     steps = [step for step in dataset.pipeline.transforms if isinstance(step, (SnippetLoader, PointsToSnippets))]
     seen = dict(lengths=[], dimensions=Counter(), points=Counter(), segments=Counter(), flat=[])
@@ -96,7 +96,7 @@ def read(dataset):
 
 
 def variation(features):
-    """Root mean square distance of snippets ``(T, D)`` from their mean, as a share of their root mean square norm."""
+    """Measure how features ``(T, D)`` vary: RMS distance of snippets from their mean, divided by their RMS norm."""
     features = np.asarray(features, dtype=np.float64)
     size = np.square(features).sum(axis=1).mean()
     return math.sqrt(np.square(features - features.mean(axis=0)).sum(axis=1).mean() / size) if size else 0.0

@@ -1,10 +1,12 @@
 """Export detections of a trained model on its training videos as annotations for a fully supervised localizer.
 
-For each labelled instance, the tool takes the detection of the highest score among those that cover this instance and
-no other one of its class. --change-points, --cut, --blend and --fill then change the segments, as the training of a
-second stage does. Ground-truth segments are not read. Labelled instances without such a detection go into
-NAME_missed.txt, in lines "video,seconds,label". --raw-proposals also writes all scored proposals before NMS, of the
-training or the test videos, in ActivityNet's format.
+For each labelled instance, the tool takes the detection of the highest score among those that cover its point and no
+other point of its class. --change-points, --cut, --blend and --fill then change the segments, as the training of a
+second stage does. Ground-truth segments are not read. Labelled instances without such a detection are listed in
+OUT_missed.txt (OUT without its suffix), in lines "video,seconds,label".
+
+--raw-proposals also writes all scored proposals before NMS, of the training or the test videos, in ActivityNet's
+format.
 
 Example:
     python tools/data/export_pseudo_segments.py configs/fsptal_tuned/fsptal-tuned_synthetic.py \

@@ -62,7 +62,7 @@ def with_drawn_points(record, style, per_instance, seed, background=False):
         record (VideoRecord): Video with segments.
         style: ``--style``: position of a point in its segment.
         per_instance: Points drawn in each segment.
-        seed: The same seed gives a video the same points.
+        seed: Seed of the draw. The points of a video depend on it and on the id of the video alone.
         background: Whether to draw a click in each stretch without an action.
 
     Raises:
@@ -101,8 +101,8 @@ def save_csv(path, annotations):
                 expected = 'its native frames per second (--fps-file), since the points of a csv count frames'
                 raise InputError(expected, file=path, video=record.video_id, field='fps')
             bounds = record.segments_sec[record.point_instances] * record.fps
-            # A frame stands for the time at which it starts. The frame nearest to the point is taken, but none outside
-            # the segment if a frame starts within it.
+            # A frame stands for the time at which it starts. Of the frames that start in the segment, the one nearest
+            # to the point is taken; if none does, the one that is shown at the segment's end.
             frames = np.clip(np.rint(record.point_sec * record.fps), np.ceil(bounds[:, 0]), np.floor(bounds[:, 1]))
             for label, (start, stop), frame in zip(record.point_labels, bounds.tolist(), frames.astype(int)):
                 writer.writerow([annotations.classes[label], label, start, stop, record.video_id, frame])

@@ -24,15 +24,15 @@ _MAX_GAP_SNIPPETS = 12
 
 @dataclass(frozen=True)
 class ModuleStates:
-    """Results of the modules on one training video of T snippets.
+    """Results of the modules on one training video of T snippets. Batches hold this video alone.
 
     Attributes:
         classes: Names of the C classes.
         sample: The video, with its points and, for comparison, its ground truth.
-        scores: Without dropout, of a batch of this video alone.
+        scores: Snippet scores, computed without dropout.
         given: Point labels.
         mined: Given and mined labels.
-        segments: Best segments of every class.
+        segments: Best segments of every class, from module C.
         embedding: ``(T, D_e)``, E of module D.
     """
 
@@ -46,12 +46,12 @@ class ModuleStates:
 
     @property
     def grid(self):
-        """Seconds of the snippets."""
+        """Grid of the video, which converts snippets into seconds."""
         return self.sample.grid
 
     @property
     def centres_sec(self):
-        """``(T,)`` seconds of the snippets' centres."""
+        """Centres of the snippets in seconds, ``(T,)``."""
         return self.grid.to_sec(np.arange(self.sample.num_snippets) + 0.5)
 
 
@@ -65,10 +65,12 @@ def _figure(height_in, ratios=(1,), columns=1, **kwargs):
 
 
 def draw_extension(states, extension):
-    """Module A: weights of the original snippets, and which of them the extended ones are sampled at.
+    """Draw module A: bars for the sampling weights of the original snippets, and above them the extended snippets.
+
+    A line leads from the place at which an extended snippet is sampled to its place in the extended video.
 
     Args:
-        states (ModuleStates): Of the video.
+        states (ModuleStates): Results on the video.
         extension (dict): Config of ``ExtendPointLabels``.
     """
     labelled = states.given.labels[0].any(-1).numpy()
@@ -105,17 +107,17 @@ def draw_extension(states, extension):
 
 
 def _interesting_start(labelled):
-    """First snippet of a window that begins shortly before two labels near each other."""
+    """Find a window with two labels near each other; return its first snippet, which lies shortly before them."""
     at = np.flatnonzero(labelled)
     near = np.flatnonzero(np.diff(at) <= _MAX_GAP_SNIPPETS)
     return int(max(at[near[0] if len(near) else 0] - 5, 0))
 
 
 def draw_mining(states, miner):
-    """Module B: scores with the thresholds, and the labels that each rule gives.
+    """Draw module B: scores with the thresholds, and the labels that each rule gives.
 
     Args:
-        states (ModuleStates): Of the video, of early training.
+        states (ModuleStates): Results on the video, of a checkpoint of early training.
         miner (dict): Config of ``PseudoLabelMiner``.
     """
     given, mined = states.given.labels[0], states.mined.labels[0]
@@ -156,10 +158,10 @@ def _draw_strip(axes, row, time_sec, marks, width_sec, color):
 
 
 def draw_contrast(states, outer_ratio):
-    """Module C: one class's scores and seeds, and the contrast of three candidates for its segments.
+    """Draw module C: scores and seeds of the class with the most segments, and three candidates with their contrasts.
 
     Args:
-        states (ModuleStates): Of the video, of early training.
+        states (ModuleStates): Results on the video, of a checkpoint of early training.
         outer_ratio: delta of Eq. 8.
     """
     actions = ~states.segments.is_background
@@ -207,13 +209,13 @@ def _truth_marks_of(states, label):
 
 
 def _extreme_segments(best, seeds, others):
-    """The candidates that hug the action seeds, and those that reach to the background seeds."""
+    """Make two more candidates: segments that hug the action seeds, and segments that reach to the background seeds."""
     smallest, widest = [], []
-    at, off = np.flatnonzero(seeds), np.concatenate([[-1], np.flatnonzero(others), [len(seeds)]])
+    actions, background = np.flatnonzero(seeds), np.concatenate([[-1], np.flatnonzero(others), [len(seeds)]])
     for index, (start, stop) in enumerate(best):
-        own = at[(at >= start) & (at < stop)]
+        own = actions[(actions >= start) & (actions < stop)]
         smallest.append((own[0], own[-1] + 1))
-        reach = off[off < own[0]].max() + 1, off[off > own[-1]].min()
+        reach = background[background < own[0]].max() + 1, background[background > own[-1]].min()
         if index and best[index - 1, 1] == start:  # neighbouring instances: the border between them is given
             reach = start, reach[1]
         widest.append(reach)
@@ -221,7 +223,7 @@ def _extreme_segments(best, seeds, others):
 
 
 def _outer_ranges(segments, outer_ratio, num_snippets):
-    """First snippet of the outer range on the left of each segment, and that after the one on the right; ``(N, 2)``."""
+    """Find where the left outer range of each segment starts and where its right one stops, ``(N, 2)``."""
     start, stop = segments.T
     length = outer_length(stop - start, outer_ratio)
     before, after = np.append(0, stop[:-1]), np.append(start[1:], num_snippets)
@@ -236,12 +238,12 @@ def _contrast(states, label, segments, outer):
 
 
 def draw_separation(early, late, titles, loss):
-    """Module D: cosines between the embedded snippets of the video, early and late in training.
+    """Draw module D: cosines between the snippets of the video in E, early and late in training.
 
     Args:
-        early (ModuleStates): Of the video, of early training.
-        late (ModuleStates): The same at the end.
-        titles (Sequence[str]): Of the two.
+        early (ModuleStates): Results on the video, of a checkpoint of early training.
+        late (ModuleStates): The same, of a checkpoint of the end.
+        titles (Sequence[str]): Titles of both pictures.
         loss (dict): Config of ``FeatureSeparationLoss``.
     """
     figure, (axes,) = _figure(4.9, columns=2)

@@ -4,7 +4,8 @@ Example (`make pictures` does all of it):
     python tools/docs/plot_modules.py configs/fsptal_tuned/fsptal-tuned_synthetic.py \\
         work_dirs/pictures/fsptal/epoch_25.pth work_dirs/pictures/fsptal/epoch_75.pth --out-dir docs/images
 
-The first checkpoint is one of early training, the second one of its end. Ground truth is drawn for comparison only.
+The first checkpoint is one of early training, the second one of its end. Modules A, B and C are drawn with the first,
+module D with both. Ground truth is drawn for comparison only.
 """
 
 import argparse
@@ -36,13 +37,13 @@ def parse_args(argv=None):
 
 @torch.no_grad()
 def run_modules(config, checkpoint, video_id):
-    """Run the modules on one training video.
+    """Run the modules on one training video, without label extension.
 
     Returns:
-        module_figures.ModuleStates: On the snippets as they were before label extension.
+        module_figures.ModuleStates: Their results.
     """
     with DefaultScope.overwrite_default_scope('mmaction'):
-        # Without module A, so that all pictures share one axis; its own picture shows what it does.
+        # Without label extension, so that all pictures have the same time axis. Module A has a picture of its own.
         pipeline = [step for step in config.train_pipeline if step['type'] != 'ExtendPointLabels']
         dataset = DATASETS.build(config.train_dataloader.dataset | dict(pipeline=pipeline))
         model = MODELS.build(config.model).eval()

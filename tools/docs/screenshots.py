@@ -1,10 +1,11 @@
-"""Take the pictures of annotator, report and annotated video for the guides, with Debian's chromium and chromedriver.
+"""Take the pictures of the annotator, the report and an annotated video for the guides.
 
 Example (`make pictures` does all of it):
     python tools/docs/screenshots.py work_dirs/pictures/report.html --out-dir docs/images
 
 The report is one of tools/analysis_tools/report.py. The video is generated: a square that rests, hops and slides. Its
-"detections" are the actions that were drawn into it, one of them shifted.
+"detections" are the actions that were drawn into it, one of them shifted. Chromium and chromedriver must be installed;
+Debian has packages of these names.
 """
 
 import argparse
@@ -35,7 +36,7 @@ CLASSES = ('hop', 'slide')
 ACTIONS = ((2.0, 5.5, 'hop'), (8.0, 12.0, 'slide'), (14.5, 17.0, 'hop'), (20.0, 23.5, 'slide'), (25.0, 28.0, 'hop'))
 SECONDS, FPS, SIZE = 30, 25, (640, 360)
 SHOWN_SEC = 9.5  # time of the frame in the pictures
-_COLORS = 128  # of the palette: small files
+_COLORS = 128  # in the palette of a picture, so that its file is small
 
 
 def parse_args(argv=None):

@@ -7,9 +7,9 @@ Examples:
 Without --configs: FS-PTAL tuned, LACP, MIL, mmaction2's BMN, and fully supervised localizers on pseudo segments, see
 ALONGSIDE in tables/methods.py. Runs are those of ablation.py, in the same folders.
 
-Training time is the sum over the steps: it includes the reading of data, and excludes validation. Inference time is
-from features in memory to detections, one video or window at a time. Both depend on what else the machine does: run one
-job at a time.
+Training time is the sum over the steps, reading of data included, validation excluded. Inference time is from features
+in memory to detections, one video or window at a time, for a minute of video. Both depend on what else the machine
+does: run one job at a time.
 """
 
 import argparse
@@ -113,7 +113,12 @@ def costs(experiment, seed):
 
 
 def to_markdown(rows, reference):
-    """Format the table as Markdown; its figures are means over the finished seeds."""
+    """Format the table as Markdown; its figures are means over the finished seeds.
+
+    Args:
+        rows (list[dict]): Rows of :func:`summarize`, with ``supervision`` and ``costs``.
+        reference: Label of the row that the others are compared with.
+    """
     table = RichTable('method', 'supervision', box=box.MARKDOWN)
     headings = [rows[0]['main'], *_MEASURES, f'minus {reference}', 'parameters', 'training', 'inference per minute']
     for heading in headings:

@@ -77,7 +77,7 @@ _MEASURE = 'tal/mAP@0.1-0.7'
 
 
 class Rounds:
-    """Rounds of labelling on the embedded dataset.
+    """Rounds of labelling on the embedded dataset: training, test, and choice of the next videos.
 
     Args:
         args (Namespace): Arguments of the command line.

@@ -27,9 +27,10 @@ class Entry:
 
     Attributes:
         data: Name of the dataset.
-        row (Row): The row.
+        row (Row): Definition of the row.
         seeds: Seeds of its runs.
-        experiment (Experiment, optional): ``None`` if the dataset has no such config.
+        experiment (Experiment, optional): Experiment whose runs give the figures; ``None`` if the dataset has no config
+            for this row.
     """
 
     data: str
@@ -65,13 +66,18 @@ def summarize(table, entries):
 
     Args:
         table (Table): The table.
-        entries (list[Entry]): Its rows on this dataset.
+        entries (list[Entry]): Rows of the table, all on the same dataset.
 
     Returns:
-        list[dict]: One dict for each row, with figures in percent: ``label``, ``data``, ``config``, ``cfg_options``,
-        ``seeds``, ``finished`` (seeds with a finished run), ``metrics`` (``mean``, ``deviation``, ``by_seed`` of each
-        measure), ``main`` (name of the measure that is compared), ``difference`` to the reference (``mean``,
-        ``interval``, ``deviation``, ``by_seed``, ``seeds``) or ``None``, ``published``, and ``note``.
+        list[dict]: One dict for each row, with figures in percent:
+
+        - ``label``, ``data``, ``config``, ``cfg_options``, ``published``: the row
+        - ``seeds``, ``finished``: all seeds, and those with a finished run
+        - ``metrics``: ``mean``, ``deviation`` and ``by_seed`` of each measure
+        - ``main``: name of the measure that is compared
+        - ``difference``: ``mean``, ``interval``, ``deviation``, ``by_seed`` and ``seeds`` of the difference to the
+          reference, or ``None``
+        - ``note``: text in place of figures, or ``None``
     """
     reference = next(entry for entry in entries if entry.row.label == table.reference)
     test_set = load_test_set(reference.experiment.config)

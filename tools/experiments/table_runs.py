@@ -24,7 +24,7 @@ from fsptal_mm.utils.writing import write_json
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / 'tools'
 _LOG_LINES = 15
-# Only the last checkpoint is tested, so no other needs to stay.
+# Options of all runs. Only the last checkpoint is tested, so no other needs to stay.
 _ALWAYS = ('default_hooks.checkpoint.max_keep_ckpts=1',)
 
 
@@ -40,10 +40,10 @@ class Experiment:
         config_file: Path.
         options: ``key=value`` as on the command line.
         config (Config): The config with the options.
-        fingerprint: Hash of the config; experiments with the same config share it.
+        fingerprint: Hash of the config, and of the source if there is one. Equal experiments share their runs by it.
         folder: Folder of its runs, one subfolder per seed.
         source (Experiment, optional): Experiment whose run of the same seed must be finished first.
-        pseudo_segments: Whether the source's model writes the segments to train on.
+        pseudo_segments: Whether to train on segments that the model of ``source`` found.
         trains: Whether to train. Otherwise the last checkpoint of the source is tested with the config and options of
             this experiment.
     """

@@ -1,4 +1,4 @@
-"""Tables of choices that the paper leaves open; most are measured on held-out training videos."""
+"""Tables of choices that the paper leaves open; all but ``trunk`` are measured on held-out training videos."""
 
 from .options import (
     BACKGROUND_SEGMENTS,

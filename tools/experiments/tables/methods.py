@@ -3,7 +3,8 @@
 from .options import STAGE_1
 from .table import BASE, BMN, FORMS, LACP, REFINED, SUPERVISED, Row, Table
 
-# For compare.py: the classes of BMN's proposals come from FS-PTAL's video scores, pseudo segments from its detections.
+# Options for rows that need a run of FS-PTAL tuned: its results give BMN's proposals their classes; the pseudo segments
+# are made from its detections.
 CLASS_SCORES = {'test_evaluator.class_scores': '{source}/results.json'}
 PSEUDO_FILE = {'train_dataloader.dataset.ann_file': '{run}/pseudo_segments.json'}
 

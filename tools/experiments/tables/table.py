@@ -49,7 +49,7 @@ class Table:
 
     Attributes:
         title: Title of the table.
-        rows: From top to bottom.
+        rows: Rows from top to bottom.
         reference: Label of the row that all others are compared with, seed by seed.
         source: Source of the published figures; empty if there are none.
         data: Names of the datasets, unless the user names others.
