@@ -79,28 +79,28 @@ def draw_extension(states, extension):
     for offset in (-1, 1):
         weight[(np.flatnonzero(labelled) + offset).clip(0, len(labelled) - 1)] = transform.neighbour_weight
     weight[labelled] = transform.label_weight
-    first = _interesting_start(labelled)
-    inside = (positions >= first) & (positions <= first + _WINDOW_SNIPPETS - 1)
     colors = np.where(labelled, _ACTION, np.where(weight > 1, _NEIGHBOUR, _PLAIN))
-    figure, ((below,),) = _figure(3.2)
+    first = _interesting_start(labelled)
     shown = slice(first, first + _WINDOW_SNIPPETS)
-    snippets = np.arange(len(labelled))
-    below.bar(snippets[shown], weight[shown], 0.9, color=colors[shown])
-    origin = np.rint(positions).astype(int)
+    figure, ((axes,),) = _figure(3.2)
+    # Below, the original snippets of the window; above, the extended ones, which are sampled at positions in it.
+    axes.bar(np.arange(len(labelled))[shown], weight[shown], 0.9, color=colors[shown])
+    inside = (positions >= first) & (positions <= first + _WINDOW_SNIPPETS - 1)
+    sources = np.rint(positions).astype(int)[inside]  # the original snippets that extended ones are sampled in
     places = np.linspace(first, first + _WINDOW_SNIPPETS - 1, inside.sum())
-    for place, position, source in zip(places, positions[inside], origin[inside]):
-        below.plot([position, place], [2.7, 4.2], color=colors[source], lw=0.9)
-    below.bar(places, 0.5, 0.9 * (places[1] - places[0]), bottom=4.25, color=colors[origin[inside]])
-    below.set_yticks([0, 1, transform.neighbour_weight, transform.label_weight, 4.5])
-    below.set_yticklabels(['0', '1', f'{transform.neighbour_weight:g}', f'{transform.label_weight:g}', 'extended'])
-    below.set(xlabel='original snippet', ylabel='sampling weight')
-    below.legend(
+    for place, position, source in zip(places, positions[inside], sources):
+        axes.plot([position, place], [2.7, 4.2], color=colors[source], lw=0.9)
+    axes.bar(places, 0.5, 0.9 * (places[1] - places[0]), bottom=4.25, color=colors[sources])
+    axes.set_yticks([0, 1, transform.neighbour_weight, transform.label_weight, 4.5])
+    axes.set_yticklabels(['0', '1', f'{transform.neighbour_weight:g}', f'{transform.label_weight:g}', 'extended'])
+    axes.set(xlabel='original snippet', ylabel='sampling weight')
+    axes.legend(
         handles=[Patch(color=_ACTION, label='labelled'), Patch(color=_NEIGHBOUR, label='beside it, no label'),
                  Patch(color=_PLAIN, label='other')],
         loc='center left', bbox_to_anchor=(1, 0.5), frameon=False,
     )  # fmt: skip
-    counts = int(labelled[shown].sum()), int(labelled[origin[inside]].sum())
-    below.set_title(
+    counts = int(labelled[shown].sum()), int(labelled[sources].sum())
+    axes.set_title(
         f'{_WINDOW_SNIPPETS} snippets become {inside.sum()}, {counts[0]} labelled ones become {counts[1]}', fontsize=10
     )
     return figure

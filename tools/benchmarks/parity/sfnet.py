@@ -97,7 +97,7 @@ def compare_losses(public, report, rng):
     for name, (ours, theirs, source) in pairs.items():
         report.row(name, difference(ours, theirs), 1e-5)
         report.row(f'{name}, gradient', difference(gradient(ours, source)[0], gradient(theirs, source)[0]), 1e-5)
-    grown = taken = wrong = 0
+    num_given = num_grown = num_different = 0
     for seed in range(200):
         own = np.random.default_rng(seed)
         labels = draw_labels(own, 60)
@@ -105,8 +105,10 @@ def compare_losses(public, report, rng):
         theirs = public.anchor_expand(logits, [np.flatnonzero(row).tolist() for row in labels], None, 3, 0.95)
         theirs = np.array([[label in row for label in range(CLASSES)] for row in theirs])
         ours = SFNetGrowth()(torch.from_numpy(logits)[None], to_targets([labels], 60)).labels[0].numpy()
-        grown, taken, wrong = grown + ours.sum(), taken + labels.sum(), wrong + (ours != theirs).sum()
-    report.row(f'growth, snippets with another label, of 200 videos ({taken} labels grow to {grown})', wrong, 0)
+        num_given, num_grown = num_given + labels.sum(), num_grown + ours.sum()
+        num_different += (ours != theirs).sum()
+    told = f'growth, snippets with another label, of 200 videos ({num_given} labels grow to {num_grown})'
+    report.row(told, num_different, 0)
 
 
 def copy_weights(theirs):
