@@ -2,9 +2,7 @@
 _base_ = ['./sfnet_synthetic.py']
 
 inputs = [dict(in_channels=64), dict(inputs='embedding', in_channels=256)]  # features X; F, the output of the trunk
-refinement = dict(type='RefinementHead', num_classes=10, members=inputs, stage1_power=1.0)
-proposals = dict(type='ProposalGenerator', nms=dict(type='nms', iou_threshold=0.95))
-model = dict(refinement=dict(**refinement, proposals=proposals))
+model = dict(refinement=dict(type='RefinementHead', num_classes=10, members=inputs, stage1_power=1.0))
 custom_hooks = [dict(type='RefreshHook', epochs=[25]), dict(type='RefinementHook', begin=100)]
 optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(refinement=dict(lr_mult=1e-3 / 1e-3, decay_mult=0))))
 param_scheduler = [

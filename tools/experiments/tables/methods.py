@@ -93,11 +93,13 @@ TABLES = {
         data=('spatialcnn_gtea', 'acc_50salads', 'thumos14shaped', 'synthetic'),
     ),
     'refinement': Table(
-        'The second stage behind FS-PTAL tuned, LACP and the base model, and supervised references',
+        'The second stage behind FS-PTAL tuned, LACP, the base model, SF-Net and HR-Pro, and a supervised reference',
         rows=(
             *_two_stages('FS-PTAL', REFINED),
             *_two_stages('LACP', 'configs/lacp/lacp-refined_{data}.py'),
             *_two_stages('base', 'configs/base/base-refined_{data}.py'),
+            *_two_stages('SF-Net', 'configs/sfnet/sfnet-refined_{data}.py'),
+            *_two_stages('HR-Pro', 'configs/hrpro/hrpro-refined_{data}.py'),
             Row(
                 'second stage on ground-truth segments',
                 REFINED,

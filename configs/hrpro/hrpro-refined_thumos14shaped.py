@@ -1,0 +1,16 @@
+# With the second stage of configs/fsptal_refined behind it.
+_base_ = ['./hrpro_thumos14shaped.py']
+
+inputs = [dict(in_channels=256), dict(inputs='embedding', in_channels=256)]  # features X; F, the output of the trunk
+model = dict(refinement=dict(type='RefinementHead', num_classes=20, members=inputs, stage1_power=1.0))
+custom_hooks = [
+    dict(type='PrototypeHook'),
+    dict(type='RefinementHook', begin=75),
+]
+optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(refinement=dict(lr_mult=1e-3 / 3e-4, decay_mult=0))))
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.1, begin=75, end=80),
+    dict(type='CosineAnnealingLR', eta_min=0, begin=80, end=125),
+]
+train_cfg = dict(max_epochs=125, val_interval=75)
+find_unused_parameters = True  # each stage trains without the other

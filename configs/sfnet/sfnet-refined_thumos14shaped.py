@@ -1,0 +1,17 @@
+# With the second stage of configs/fsptal_refined behind it.
+_base_ = ['./sfnet_thumos14shaped.py']
+
+inputs = [dict(in_channels=256), dict(inputs='embedding', in_channels=256)]  # features X; F, the output of the trunk
+second_stage = dict(num_classes=20, members=inputs, stage1_power=1.0)
+model = dict(refinement=dict(type='RefinementHead', **second_stage))
+custom_hooks = [
+    dict(type='RefreshHook', epochs=[25]),
+    dict(type='RefinementHook', begin=100),
+]
+optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(refinement=dict(lr_mult=1e-3 / 3e-4, decay_mult=0))))
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.1, begin=100, end=105),
+    dict(type='CosineAnnealingLR', eta_min=0, begin=105, end=150),
+]
+train_cfg = dict(max_epochs=150, val_interval=100)
+find_unused_parameters = True  # each stage trains without the other
