@@ -25,10 +25,12 @@ METHODS = {
     'fsptal-refined': 'FS-PTAL refined',
     'fsptal-tuned': 'FS-PTAL tuned',
     'hrpro': 'HR-Pro, stage 1',
+    'hrpro-refined': 'HR-Pro refined',
     'lacp': 'LACP',
     'lacp-refined': 'LACP refined',
     'mil': 'MIL',
     'sfnet': 'SF-Net',
+    'sfnet-refined': 'SF-Net refined',
 }
 AVERAGE, SINGLE = 'mAP@0.1-0.7', '@0.5'
 
