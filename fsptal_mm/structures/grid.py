@@ -10,7 +10,7 @@ from fsptal_mm.utils.errors import LARGEST, InputError, check_numbers
 
 # A time that is meant to be the start of a snippet may be a hair below it in floating point.
 _EDGE_SNIPPETS = 1e-6
-# Any time up to LARGEST divided by any snippet is a whole number that int64 holds.
+# Seconds of the shortest snippet: even the index of the snippet at LARGEST seconds (1e12 / 1e-6) fits into int64.
 _SMALLEST = 1e-6
 
 
@@ -76,7 +76,7 @@ class SnippetGrid:
         return np.floor(self.to_position(sec) + _EDGE_SNIPPETS).astype(np.int64)
 
     def to_position(self, sec: ArrayLike) -> np.ndarray:
-        """Position in snippets of a time in seconds: what :meth:`to_sec` takes."""
+        """Position in snippets of a time in seconds: the inverse of :meth:`to_sec`."""
         return (np.asarray(sec, dtype=np.float64) - self.offset_sec) / self.snippet_sec
 
     def to_sec(self, position: ArrayLike) -> np.ndarray:
@@ -95,7 +95,7 @@ class SnippetGrid:
         """
         positions = np.asarray(positions, dtype=np.float64)
         middles = (positions[1:] + positions[:-1]) / 2 + 0.5
-        # The first and the last position may lie inside a snippet of the grid: the edges are the ends of that snippet.
+        # A first position of 0.2 still samples snippet 0, which starts at 0 and not at 0.2; likewise at the end.
         return self.to_sec(np.concatenate([np.rint(positions[:1]), middles, np.rint(positions[-1:]) + 1]))
 
     def num_snippets(self, duration_sec: float) -> float:

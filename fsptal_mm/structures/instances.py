@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-NO_CLASS = -1  # label of background, and of classes that nobody asked for
+NO_CLASS = -1  # label of background, and of classes that are not in the list of classes
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +55,7 @@ class Instances:
         """Join videos; the index of a video is its place in the list, whatever indices it had.
 
         Args:
-            parts (Iterable[Instances]): One per video; with scores, or all without.
+            parts (Iterable[Instances]): One per video. Scores are kept only if every part has them.
         """
         parts = list(parts) or [cls.of_video([])]
         videos = np.repeat(np.arange(len(parts)), [len(part) for part in parts])

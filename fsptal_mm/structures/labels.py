@@ -1,4 +1,4 @@
-"""Labels that a model is trained on: of snippets, as segments, and of single videos to be kept."""
+"""Labels that a model is trained on: of snippets, as segments, and those of one video, kept from step to step."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,11 +22,11 @@ _PER_SEGMENT = ('start', 'stop', 'outer_start', 'outer_stop', 'is_background')  
 
 @dataclass(frozen=True)
 class PointTargets:
-    """Point labels of a batch, padded. Given ones from the annotation; mined ones are of the same form.
+    """Point labels of a batch, padded: those of the annotation, or mined ones.
 
     Attributes:
         snippet_instances: ``(B, T, C)`` int32: the action instance of class c that snippet t is labelled with, or -1
-            for none. Instances are numbered within a video. Those ``>= 0`` are the 0/1 point labels P of the paper.
+            for none. Instances are numbered within a video. The paper's point labels P are 1 where this is ``>= 0``.
         background_labels: ``(B, T)`` bool, snippets labelled as background (mined, or clicked by the annotator).
         video_labels: ``(B, C)`` float, 1 for the classes that occur in the video.
         mask: ``(B, T)`` bool, true on real snippets; labels stand only there.
@@ -60,7 +60,7 @@ class PointTargets:
     def with_background(self, background_labels: Tensor) -> 'PointTargets':
         """Replace the labels of background by others, ``(B, T)`` bool."""
         other = replace(self, background_labels=background_labels)
-        # The actions are the same: what has been computed of them stays.
+        # Cached properties live in `vars`. Those of the actions, which stay the same, need not be computed anew.
         vars(other).update({name: vars(self)[name] for name in ('labels', 'is_action') if name in vars(self)})
         return other
 
@@ -90,10 +90,10 @@ class SegmentLabels:
         group: ``(N,)`` int64 group of each segment, ascending; the segments of a group are in time order.
         start: ``(N,)`` int64; a segment is the snippets ``[start, stop)``.
         stop: ``(N,)`` int64.
-        outer_start: ``(N,)`` int64; the outer ranges are ``[outer_start, start)`` and
-            ``[stop, outer_stop)``: Eq. 8, which prints last snippets instead.
+        outer_start: ``(N,)`` int64; the outer ranges of Eq. 8 are ``[outer_start, start)`` and
+            ``[stop, outer_stop)``. (The paper prints their last snippets, we the snippets behind them.)
         outer_stop: ``(N,)`` int64.
-        is_background: ``(N,)`` bool, a segment without the class: scored by 1 - q-hat.
+        is_background: ``(N,)`` bool, true for a segment without the class: its score is 1 - q-hat instead of q-hat.
     """
 
     video: Tensor
@@ -106,23 +106,24 @@ class SegmentLabels:
     is_background: Tensor
 
     def of_video(self, video: int) -> 'SegmentLabels':
-        """Select the segments of one video as a batch of its own: video 0, groups from 0."""
+        """Select the segments of one video as a batch of its own: the video is 0, and groups count from 0."""
         groups = self.video == video
         chosen = groups[self.group]
         return SegmentLabels(
             torch.zeros_like(self.video[groups]),
             self.label[groups],
-            self.group[chosen] - (self.video < video).sum(),
+            self.group[chosen] - (self.video < video).sum(),  # minus the number of groups of earlier videos
             *(getattr(self, name)[chosen] for name in _PER_SEGMENT),
         )
 
     @classmethod
     def join(cls, videos: Sequence['SegmentLabels'], device: torch.device | None = None) -> 'SegmentLabels':
         """Join the segments of single videos, as :meth:`of_video` gives them, to those of a batch."""
-        sizes = torch.tensor([len(segments.video) for segments in videos])
-        video = torch.arange(len(videos)).repeat_interleave(sizes)
-        before = (sizes.cumsum(0) - sizes).repeat_interleave(torch.tensor([len(segments.group) for segments in videos]))
-        group = torch.cat([segments.group for segments in videos]) + before
+        num_groups = torch.tensor([len(segments.video) for segments in videos])
+        num_segments = torch.tensor([len(segments.group) for segments in videos])
+        video = torch.arange(len(videos)).repeat_interleave(num_groups)
+        groups_before = (num_groups.cumsum(0) - num_groups).repeat_interleave(num_segments)  # in earlier videos
+        group = torch.cat([segments.group for segments in videos]) + groups_before
         joined = {
             name: torch.cat([getattr(segments, name) for segments in videos]).to(device, non_blocking=True)
             for name in ('label', *_PER_SEGMENT)
@@ -134,7 +135,7 @@ class SegmentLabels:
 
         Args:
             mask (Tensor): ``(B, T)`` bool, true on real snippets.
-            margin: How far, as a share of the segment's length; see :func:`outer_length`.
+            margin: How far from a segment, as a share of its length, rounded up as in :func:`outer_length`.
 
         Returns:
             Tensor: ``(B, T)`` bool, within ``mask``.
@@ -143,11 +144,13 @@ class SegmentLabels:
         reach = outer_length(self.stop - self.start, margin)
         first = (self.start - reach).clamp(min=0)
         stop = (self.stop + reach).clamp(max=num_snippets)
-        # Number of segments, widened by the margin, over a snippet: those begun so far minus those ended.
-        row = self.video[self.group] * (num_snippets + 1)
-        step = (~self.is_background).long()
-        change = row.new_zeros(num_videos * (num_snippets + 1))
-        change = change.index_add(0, row + first, step).index_add(0, row + stop, -step)
+        # How many action segments, widened by the margin, cover each snippet. A segment adds 1 at its first snippet and
+        # takes it away at its stop, and sums over time count: [1, 3) of 4 snippets writes 0 1 0 -1 0, with the sums
+        # 0 1 1 0 0. A video has T + 1 entries, as a stop may be T.
+        video_start = self.video[self.group] * (num_snippets + 1)
+        is_action = (~self.is_background).long()
+        change = video_start.new_zeros(num_videos * (num_snippets + 1))
+        change = change.index_add(0, video_start + first, is_action).index_add(0, video_start + stop, -is_action)
         return mask & (change.view(num_videos, -1).cumsum(1)[:, :-1] == 0)
 
 
@@ -158,12 +161,12 @@ class VideoLabels:
     Attributes have the names and meanings of a data sample's; mined labels are added.
 
     Attributes:
-        actions: Sparse ``(T, C)`` int32, ``snippet_instances + 1``: few of a video's classes occur in it.
+        actions: Sparse ``(T, C)`` int32, ``snippet_instances + 1``: 0, which takes no memory, is no label.
         background_labels: ``(T,)`` bool.
         gt_video_labels: ``(C,)`` float.
         given: ``(T,)`` bool, snippets that the annotation labels as action or as background.
         edges_sec: ``(T + 1,)`` seconds: snippet t reaches from entry t to entry t + 1.
-        segments (SegmentLabels, optional): Best segments, of video 0.
+        segments (SegmentLabels, optional): Pseudo segments of the segment search, as :meth:`SegmentLabels.of_video`.
     """
 
     actions: Tensor
@@ -211,7 +214,7 @@ class VideoLabels:
             data_samples (list[ActionDataSample]): With metainfo ``video_id`` and what :func:`snippet_edges_sec` reads.
             given (PointTargets): Given labels.
             targets (PointTargets): Given and mined labels.
-            segments (SegmentLabels, optional): Best segments.
+            segments (SegmentLabels, optional): Pseudo segments of the segment search.
 
         Returns:
             dict[str, VideoLabels]: By video id.

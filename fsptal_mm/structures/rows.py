@@ -1,4 +1,4 @@
-"""Rows of a tensor in another order, with gradients that are taken back in the same way."""
+"""Selection of rows of a tensor whose gradient is a selection of rows, too."""
 
 from typing import Any
 
@@ -9,9 +9,12 @@ from torch import Tensor
 def take_rows(values: Tensor, index: Tensor, back: Tensor, blank: Tensor) -> Tensor:
     """Select rows, ``values[index]``, none of them twice except blank ones.
 
-    The gradient is then a selection of rows, too. In torch's own indexing it is a sum over all places that a row is
-    copied to, in sequence: on a GPU, the thousands of padded places that copy one zero row take longer than all the
-    rest.
+    As every other row has one place at most, its gradient is simply the gradient at that place. Torch's own indexing
+    adds up the gradients of all places that a row is copied to, one after another: on a GPU, the thousands of padded
+    places that copy one zero row take longer than all the rest.
+
+    Example: row 0 is blank and index is ``(1, 2, 0, 0)``. Then back is ``(any, 0, 1)``: row 1 stands in place 0 of the
+    result, and takes its gradient from there.
 
     Args:
         values (Tensor): ``(R, ...)``.

@@ -16,7 +16,7 @@ class SegmentBatch:
         counts: Number of segments of each of the B videos, known on the host: nothing here waits for the device.
         segments: ``(N, 2)`` float32 starts and ends in snippets; snippet t covers ``[t, t + 1)``.
         labels: ``(N,)`` int64 class indices.
-        scores: ``(N,)`` float32; of pseudo segments the weight that each has in training.
+        scores: ``(N,)`` float32; for pseudo segments, the weight of each in training.
     """
 
     counts: tuple
@@ -29,8 +29,8 @@ class SegmentBatch:
         """Join the segments of single videos, on the host, and move them to a device once.
 
         Args:
-            videos (list[SegmentBatch]): Of any number of videos each.
-            device (torch.device, optional): By default where the first ones are.
+            videos (list[SegmentBatch]): Of one video each, or of several.
+            device (torch.device, optional): By default they stay where they are.
         """
         parts = (torch.cat([getattr(video, name) for video in videos]) for name in ('segments', 'labels', 'scores'))
         counts = tuple(count for video in videos for count in video.counts)
@@ -56,7 +56,7 @@ class SegmentBatch:
         return cls((len(segments),), segments, labels.long(), scores.float())
 
     def __getitem__(self, index: slice | Tensor) -> 'SegmentBatch':
-        """Some segments of one video, by a slice or a tensor of indices."""
+        """Some segments by a slice or a tensor of indices, in a batch of one video only."""
         labels = self.labels[index]
         return SegmentBatch((len(labels),), self.segments[index], labels, self.scores[index])
 
@@ -66,7 +66,8 @@ class SegmentBatch:
         Returns:
             tuple[Tensor, Tensor]: ``(K, 2)`` distinct segments, and for each of the N segments its index in them.
         """
-        pairs = self.segments.numpy().view(np.complex64)[:, 0]  # numpy sorts numbers faster than rows
+        # A start and an end, read as one complex number: numpy sorts numbers faster than rows.
+        pairs = self.segments.numpy().view(np.complex64)[:, 0]
         places, inverse = np.unique(pairs, return_inverse=True)
         return torch.from_numpy(places[:, None].view(np.float32)), torch.from_numpy(inverse)
 
@@ -81,7 +82,10 @@ class SegmentBatch:
 
     @cached_property
     def slots(self) -> Tensor:
-        """``(B, M)`` int64, the segments of each video, M of the largest; -1 where a video has fewer."""
+        """``(B, M)`` int64, indices of each video's segments; M is the largest count, and -1 fills the other videos.
+
+        Example: ``((0, 1, -1), (2, 3, 4))`` for counts of 2 and 3.
+        """
         counts = np.array(self.counts, dtype=np.int64)
         place, first = np.arange(counts.max(initial=0)), counts.cumsum() - counts
         slots = torch.from_numpy(np.where(place < counts[:, None], first[:, None] + place, -1))

@@ -16,8 +16,11 @@ class SnippetBatch:
     """Videos laid end to end with zero rows around them.
 
     A convolution over the rows equals zero-padded convolutions over the single videos as long as its reach is at most
-    ``gap`` rows and the gaps are zero again before the next one (:meth:`zero_gaps`). Real benchmarks pay for this at
-    once: padding a random batch of 16 THUMOS14 videos to the longest multiplies the work by 3.6.
+    ``gap`` rows and the gaps are set to zero again before the next convolution (:meth:`zero_gaps`). This saves work:
+    padding a random batch of 16 THUMOS14 videos to the longest would multiply the rows by 3.6.
+
+    Example: videos of 2 and 1 snippets, a0 a1 and b0, with gap 1 are the rows 0 a0 a1 0 b0 0. Then ``rows`` is
+    ``((1, 2), (4, 0))``, ``gaps`` ``(0, 3, 5)`` and ``places`` ``(0, 0, 1, 0, 2, 0)``.
 
     Attributes:
         features: ``(R, D)`` rows, ``R = sum(lengths) + (B + 1) * gap``.
@@ -27,8 +30,8 @@ class SnippetBatch:
         rows: ``(B, T)`` int64, the row of every snippet; padded snippets point to row 0, which is a zero row.
         gaps: ``((B + 1) * gap,)`` int64, the zero rows.
         places: ``(R,)`` int64, the place of every row in the flattened ``rows``; 0 for zero rows.
-        affinity_embedding: ``(R, D_e)`` rows with zero gaps, E of Sec. 3.5, where a trunk such as ``AffinityEmbedding``
-            made it beside its features; ``None`` elsewhere.
+        affinity_embedding: ``(R, D_e)`` rows with zero gaps, E of Sec. 3.5, if a trunk such as ``AffinityEmbedding``
+            made it beside its features; otherwise ``None``.
     """
 
     features: Tensor
@@ -58,7 +61,7 @@ class SnippetBatch:
     @classmethod
     def _empty(cls, lengths, gap, device):
         """Batch of videos of the given lengths whose features are still missing."""
-        # All on the host, in numpy: a tensor operation costs ten times as much, and the device has none to do.
+        # All on the host, in numpy: a tensor operation costs ten times as much, and the device is left alone.
         length = np.array(lengths)
         gap_starts = np.append(0, (length + gap).cumsum())[:, None]
         gaps = (gap_starts + np.arange(gap)).ravel()
@@ -83,12 +86,12 @@ class SnippetBatch:
         return replace(self, affinity_embedding=embedding)
 
     def _take(self, batch, function):
-        """Another batch whose features and E are a function of the rows of this one's."""
+        """Fill another batch with features and E: the function makes them of this batch's rows."""
         embedding = None if self.affinity_embedding is None else function(self.affinity_embedding)
         return replace(batch, features=function(self.features), affinity_embedding=embedding)
 
     def zero_gaps(self, values: Tensor) -> Tensor:
-        """Set the rows of ``(R, K)`` values that are no snippets back to zero."""
+        """Set the rows of ``(R, K)`` values that are not snippets back to zero."""
         return values.index_fill(0, self.gaps, 0)
 
     def pad(self, values: Tensor) -> Tensor:
@@ -119,20 +122,21 @@ class SnippetBatch:
         """Select snippets of every video, in order, as a batch of its own.
 
         Args:
-            chosen (Tensor): ``(B, T)`` bool, within ``mask``; none of a video is possible, too.
-            counts (Sequence[int], optional): How many of each video; by default they are fetched from the device, for
-                which the host waits.
+            chosen (Tensor): ``(B, T)`` bool, within ``mask``; a video may have no chosen snippet.
+            counts (Sequence[int], optional): Number of chosen snippets of each video; by default they are fetched from
+                the device, for which the host waits.
 
         Returns:
-            tuple[SnippetBatch, Tensor]: The batch, and the rows ``(R',)`` int64 of this one that its rows are; zero
-            rows are row 0.
+            tuple[SnippetBatch, Tensor]: The new batch, and ``(R',)`` int64, for each of its rows the row of this batch
+            that it copies; its zero rows copy row 0.
         """
         counts = np.array(chosen.sum(1).tolist() if counts is None else counts)
         device = self.features.device
         batch = self._empty(tuple(counts.tolist()), self.gap, device)
-        # The n-th chosen snippet of a video becomes its n-th row, counted from 1; all others are written to 0.
-        start = self.gap * np.arange(1, len(counts) + 1) + counts.cumsum() - counts
-        place = chosen.cumsum(1).add_(to_device(device, start[:, None])[0]).mul_(chosen).flatten()
+        # `place`: the new row of every snippet, counted from 1, or 0 where it is not chosen; entry 0 is thrown away at
+        # the end. With gap 1, the first video's chosen = (0, 1, 1) gives the places (0, 2, 3): its new rows 1 and 2.
+        first_row = self.gap * np.arange(1, len(counts) + 1) + counts.cumsum() - counts  # of each video
+        place = chosen.cumsum(1).add_(to_device(device, first_row[:, None])[0]).mul_(chosen).flatten()
         rows = self.rows.new_zeros(batch.num_rows + 1).scatter_(0, place, self.rows.flatten())[1:]
         return self._take(batch, lambda values: values.index_select(0, rows)), rows
 
@@ -140,25 +144,26 @@ class SnippetBatch:
         """Interpolate the features of every video linearly, and E with them.
 
         Args:
-            positions (Sequence): ``(T_i',)`` places on the host, in snippets within ``[0, T_i - 1]``; ``None`` for
-                a video that stays as it is.
+            positions (Sequence): For each video ``(T_i',)`` fractional indices of snippets, on the host, within
+                ``[0, T_i - 1]``; ``None`` for a video that stays as it is.
 
         Returns:
             SnippetBatch: Of lengths ``T_i'``.
         """
         positions = [
-            np.arange(length, dtype=np.float64) if place is None else np.asarray(place)
-            for length, place in zip(self.lengths, positions)
+            np.arange(length, dtype=np.float64) if position is None else np.asarray(position)
+            for length, position in zip(self.lengths, positions)
         ]
         batch = self._empty(tuple(map(len, positions)), self.gap, self.features.device)
-        around = np.zeros((batch.num_rows, 2), dtype=np.int64)  # zero rows are taken from zero rows
+        # Each new row is a weighted sum of the two old rows around its position; position 2.3: 0.7 row 2 + 0.3 row 3.
+        around = np.zeros((batch.num_rows, 2), dtype=np.int64)  # new zero rows are sums of old row 0, with weights 0
         weights = np.zeros(around.shape, dtype=np.float32)
-        start = at = self.gap
-        for length, place in zip(self.lengths, positions):
-            rows, before = slice(at, at + len(place)), np.floor(place).astype(np.int64)
-            around[rows] = start + np.stack([before, np.minimum(before + 1, length - 1)], 1)
-            weights[rows] = np.stack([before + 1 - place, place - before], 1)
-            start, at = start + length + self.gap, rows.stop + self.gap
+        old_start = new_start = self.gap  # first row of the video in this batch, and in the new one
+        for length, position in zip(self.lengths, positions):
+            rows, before = slice(new_start, new_start + len(position)), np.floor(position).astype(np.int64)
+            around[rows] = old_start + np.stack([before, np.minimum(before + 1, length - 1)], 1)
+            weights[rows] = np.stack([before + 1 - position, position - before], 1)
+            old_start, new_start = old_start + length + self.gap, rows.stop + self.gap
         around, weights = to_device(self.features.device, around, weights)
 
         def interpolate(values):
