@@ -15,7 +15,7 @@ from .segment_assigner import SegmentTargets
 
 @TASK_UTILS.register_module()
 class CandidateSampler:
-    """Draws candidates of every video: proposals of stage 1, jittered copies of its segments, and random segments.
+    """Draws candidates of every video: its proposals of stage 1, pseudo segments, jittered copies and random segments.
 
     ``tiou_edges`` cuts the tIoU with the best pseudo segment into ranges. The same number of candidates is drawn from
     each range, since most candidates are background. Every pseudo segment itself is a candidate, however many there
@@ -27,7 +27,7 @@ class CandidateSampler:
     Args:
         num_per_range: Candidates of a video in each range of tIoU, at most.
         tiou_edges: Ascending edges between the ranges of the tIoU with the best segment.
-        num_jittered: Copies of every segment, besides itself.
+        num_jittered: Jittered copies of every pseudo segment, besides itself.
         jitter: Each end of a copy moves by at most this share of the segment's length.
         num_random: Random segments of every video, at least 1.
         random_snippets: Shortest and longest random segment; lengths are drawn uniformly on a logarithmic axis.
@@ -93,6 +93,7 @@ class CandidateSampler:
         targets = assign(video, candidates)
         tiou_range = torch.bucketize(targets.tiou, edges, right=True)
         num_ranges = len(edges) + 1
+        # A group is one range of one video; the number behind the last group is for copies that are left out.
         group = torch.where(is_candidate, video * num_ranges + tiou_range, len(num_snippets) * num_ranges)
         quota = max(self.num_per_range, *segments.counts, 0)
         chosen, exists = _first_of_groups(group, order, len(num_snippets) * num_ranges, quota)
@@ -101,13 +102,13 @@ class CandidateSampler:
         return video[chosen], chosen_candidates, targets[chosen], exists
 
     def _jittered(self, segments):
-        """Segments themselves ``(N, 2)`` and their copies ``(n N, 2)``."""
+        """Pseudo segments themselves ``(N, 2)`` and their copies ``(num_jittered * N, 2)``."""
         own = segments.segments
         shift = own.new_empty(self.num_jittered, *own.shape).uniform_(-self.jitter, self.jitter)
         return own, (own + shift * (own[:, 1:] - own[:, :1])).flatten(0, 1)
 
     def _random(self, num_snippets, like):
-        """Random segments: videos ``(n B,)`` and segments ``(n B, 2)``."""
+        """Random segments: their videos ``(num_random * B,)``, and starts and ends ``(num_random * B, 2)``."""
         low, high = map(math.log, self.random_snippets)
         shape = (len(num_snippets), self.num_random)
         length, place = torch.rand(2, *shape, device=like.device, dtype=like.dtype)
@@ -121,16 +122,17 @@ def _first_of_groups(group, order, num_groups, count):
     """The first items of each group.
 
     Args:
-        group (Tensor): ``(N,)`` int64; items of a group beyond ``num_groups`` are never taken.
+        group (Tensor): ``(N,)`` int64, group of each item; items of group ``num_groups`` are never taken.
         order (Tensor): ``(N,)`` in [0, 1), by which the items of a group are sorted.
         num_groups: G.
         count: Items of each group, at most.
 
     Returns:
-        tuple[Tensor, Tensor]: ``(G * count,)`` indices of the items, and whether there is such an item.
+        tuple[Tensor, Tensor]: ``(G * count,)`` indices of the items, and whether there is such an item. Example: for
+        groups ``(1, 0, 1)``, ascending order and a count of 2, ``(1, any, 0, 2)`` and ``(true, false, true, true)``.
     """
     by_order = order.argsort(stable=True)
-    index = by_order[group[by_order].argsort(stable=True)]
+    index = by_order[group[by_order].argsort(stable=True)]  # group after group, sorted by `order` within each
     bounds = torch.searchsorted(group[index], torch.arange(num_groups + 1, device=group.device))
     place = bounds[:-1, None] + torch.arange(count, device=group.device)
     exists = place < bounds[1:, None]

@@ -14,11 +14,13 @@ from fsptal_mm.utils.errors import check_flags, check_numbers
 class TimeWarp:
     """Map between the T snippets of a video and the M that are sampled from it; both ends stay where they are.
 
+    Example: of two snippets, the second one becomes three. Then ``cumulated`` is ``(0, 1, 4)``, and a segment from 1 to
+    2 on the video's own time axis lies from 1 to 4 on the resampled one.
+
     Attributes:
-        cumulated: ``(T + 1,)`` float64, ascending from 0 to M: edges of the T snippets on the resampled
-            axis.
-        right_ends: Whether a new snippet is sampled at its right end, and edges of segments are mapped as such samples,
-            as in the public code, and not at its centre.
+        cumulated: ``(T + 1,)`` float64, ascending from 0 to M: edges of the T snippets on the resampled axis.
+        right_ends: A snippet stands at its right end, as in the public code, and not at its centre. New snippets are
+            then sampled at their right ends, and the edges of segments are mapped as right ends of snippets.
     """
 
     cumulated: np.ndarray
@@ -31,20 +33,21 @@ class TimeWarp:
 
     @property
     def positions(self) -> np.ndarray:
-        """``(M,)`` positions of samples within ``[0, T - 1]``, as :meth:`.SnippetBatch.resample` takes them."""
-        anchor = 1.0 if self.right_ends else 0.5
+        """``(M,)`` fractional indices in ``[0, T - 1]`` to sample at, as :meth:`.SnippetBatch.resample` takes them."""
+        anchor = 1.0 if self.right_ends else 0.5  # where a snippet stands within its length of 1
         places = self.to_old(np.arange(self.num_snippets) + anchor) - anchor
         return places.clip(0, len(self.cumulated) - 2)
 
     def to_old(self, edges: ArrayLike) -> np.ndarray:
-        """Positions on the video's own time axis of positions on the resampled one, in snippets."""
+        """Map positions on the resampled time axis to the video's own one; both in snippets."""
         return np.interp(edges, self.cumulated, np.arange(len(self.cumulated)))
 
     def to_new(self, edges: ArrayLike) -> np.ndarray:
-        """Positions on the resampled time axis of positions on the video's own, in snippets."""
+        """Map positions on the video's own time axis to the resampled one; both in snippets."""
         shift = 1.0 if self.right_ends else 0.0
-        beyond = np.append(self.cumulated, 2 * self.cumulated[-1] - self.cumulated[-2])
-        return np.interp(np.asarray(edges) + shift, np.arange(len(beyond)), beyond) - shift
+        # One edge more, as far from the last one as that is from the one before: a shifted position may lie there.
+        extended = np.append(self.cumulated, 2 * self.cumulated[-1] - self.cumulated[-2])
+        return np.interp(np.asarray(edges) + shift, np.arange(len(extended)), extended) - shift
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class WarpedGrid:
     """Seconds of positions on a resampled time axis: the part of a grid that ``ProposalGenerator`` uses.
 
     Attributes:
-        grid: Of the video.
+        grid: Grid of the video.
         warp: From the video to the resampled axis.
     """
 
@@ -69,8 +72,8 @@ class SegmentView:
     """Proposals of one video on a resampled time axis of M snippets, on the host.
 
     Attributes:
-        warp: To the resampled axis.
-        ranges: ``(K, 2)`` int64, snippets ``[start, stop)`` within which there is attention.
+        warp: From the video to the resampled axis.
+        ranges: ``(K, 2)`` int64, snippets ``[start, stop)``; those of one range attend to each other.
         labels: ``(M, C)`` bool, pseudo labels: the classes of the proposals that hold a snippet.
     """
 
@@ -83,15 +86,17 @@ class SegmentView:
 class DynamicSegmentSampler:
     """Samples short proposals more densely, so that no action is too short to be attended to.
 
-    Of each class, the best proposals are trusted, up to ``trusted_share`` of the sum of scores. Those of them that are
-    shorter than ``min_snippets`` are stretched to that many, and as much of what is around them.
+    For each class, the best proposals are trusted, as long as their scores add up to at most ``trusted_share`` of the
+    sum over all. Trusted proposals shorter than ``min_snippets`` are stretched to that many, and what is around them is
+    stretched by the same factor.
 
     Args:
-        trusted_share: alpha. A class with one proposal is never stretched: it exceeds any share below 1 of itself.
+        trusted_share: alpha. A class with one proposal is never stretched: it has the whole sum, more than any share
+            below 1.
         min_snippets: gamma; a widened proposal gets ``gamma (2 widening + 1)`` snippets.
-        widening: delta, share of its length that a proposal is widened by on each side, here and for attention.
-        public_rounding: Ranges end with the snippet that the rounded end falls into, and times are those of right ends
-            of snippets, as in the public code: a proposal is then a snippet longer than it is.
+        widening: delta, share of its length by which a proposal is widened on each side, here and for attention.
+        public_rounding: As in the public code, a range includes the snippet after its rounded end, which makes every
+            proposal a snippet longer, and times are those of right ends of snippets.
     """
 
     def __init__(
@@ -128,7 +133,7 @@ class DynamicSegmentSampler:
         return SegmentView(warp, self._ranges(self._widen(without_inner(segments)), length), labels)
 
     def weights(self, segments: np.ndarray, labels: np.ndarray, scores: np.ndarray, num_snippets: int) -> np.ndarray:
-        """``(T,)`` float64, how many new snippets each snippet becomes; over each stretched run a whole number.
+        """``(T,)`` float64, how many new snippets each snippet becomes; their sum over a stretched run is whole.
 
         Args:
             segments (np.ndarray): ``(N, 2)`` in snippets.
@@ -142,14 +147,14 @@ class DynamicSegmentSampler:
         for start, stop in self._ranges(self._widen(trusted), num_snippets):
             if 1 < stop - start <= wanted:
                 weights[start:stop] = np.maximum(weights[start:stop], wanted / (stop - start))
-        edges = np.flatnonzero(np.diff(np.pad(weights > 1, 1).astype(int)))
+        edges = np.flatnonzero(np.diff(np.pad(weights > 1, 1).astype(int)))  # start, stop, start, stop ... of the runs
         for start, stop in edges.reshape(-1, 2):
             total = weights[start:stop].sum()
             weights[start:stop] *= np.round(total) / total
         return weights
 
     def _trusted(self, labels, scores):
-        """Indices of the best proposals of each class."""
+        """Indices of the trusted proposals of all classes."""
         chosen = []
         for label in np.unique(labels):
             own = np.flatnonzero(labels == label)
@@ -159,6 +164,7 @@ class DynamicSegmentSampler:
         return np.concatenate(chosen) if chosen else np.empty(0, dtype=np.int64)
 
     def _widen(self, segments):
+        """Segments ``(N, 2)`` that are longer by ``widening`` times their length on each side."""
         middle, half = segments.mean(1, keepdims=True), (0.5 + self.widening) * np.diff(segments, axis=1)
         return middle + half * np.array([-1, 1])
 
@@ -169,7 +175,8 @@ class DynamicSegmentSampler:
 
 
 def without_inner(segments: np.ndarray) -> np.ndarray:
-    """Segments ``(N, 2)`` that lie in no other one, in time order; one of copies stays."""
-    segments = segments[np.lexsort((-segments[:, 1], segments[:, 0]))]
+    """Segments ``(N, 2)`` that lie in no other one, in time order; of equal segments, one stays."""
+    segments = segments[np.lexsort((-segments[:, 1], segments[:, 0]))]  # by start; of one start, the longest first
     ends = np.maximum.accumulate(segments[:, 1]) if len(segments) else segments[:, 1]
+    # A segment lies in an earlier one unless it ends after all of them.
     return segments[segments[:, 1] > np.append(-np.inf, ends[:-1])]

@@ -15,7 +15,7 @@ from .proposal_generator import runs_above
 class MeanLevelProposals:
     """Runs of snippets above the video's mean score of a class; they do not overlap, so that there is no NMS.
 
-    The score of a run is its largest snippet score plus the video-level score of the class. Scores need no bounds.
+    The score of a run is its largest snippet score plus the video-level score of the class. Scores may be logits.
 
     Args:
         class_ratio: A class is detected if its video-level score is above 0 and above the best one divided by this.
@@ -32,7 +32,7 @@ class MeanLevelProposals:
     def __call__(
         self, scores: Tensor, background_scores: Tensor, video_scores: Tensor, grid: SnippetGrid, duration_sec: float
     ) -> dict[str, Tensor]:
-        """Detect the actions of one video; as :meth:`.ProposalGenerator.__call__`, ``background_scores`` unread."""
+        """Detect the actions of one video; as :meth:`.ProposalGenerator.__call__`, without use of background scores."""
         video_scores = video_scores.float()
         threshold = (video_scores.max() / self.class_ratio).clamp(min=0)
         classes = (video_scores > threshold).nonzero()[:, 0]
@@ -41,7 +41,8 @@ class MeanLevelProposals:
         row, start, stop = runs_above(curves - curves.mean(1, keepdims=True), (0,))
         long = stop - start >= self.min_snippets
         row, start, stop = row[long], start[long], stop[long]
-        best = np.array([curves[at, begin:end].max() for at, begin, end in zip(row, start, stop)], dtype=np.float32)
+        runs = zip(row, start, stop)
+        best = np.array([curves[index, begin:end].max() for index, begin, end in runs], dtype=np.float32)
         score = best + video_scores[row]
         segments = np.clip(grid.to_sec(np.stack([start, stop], 1).astype(np.float64)), 0, duration_sec)
         order = np.argsort(-score, kind='stable')

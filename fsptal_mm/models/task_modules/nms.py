@@ -10,11 +10,12 @@ import numpy as np
 from fsptal_mm.structures import segment_iou
 from fsptal_mm.utils.errors import InputError, check_numbers
 
-# Pairs compared at once: some hundred kB for each of their values, which stay in the processor's cache.
+# Pairs compared at once: 128 kB for each value of all pairs, which stay in the processor's cache.
 _MAX_PAIRS = 1 << 14
-# Relative to a segment's place and length: more than rounding can move the start of one that reaches the threshold.
+# Search for partners of a segment so much farther than computed, relative to its place and length: more than rounding
+# errors, so that no pair is missed.
 _SLACK = 1e-9
-_SMALLEST = 1e-9  # of a threshold or a sigma, which are above 0
+_SMALLEST = 1e-9  # smallest threshold or sigma; both must be above 0
 
 
 def find_nms(config: dict) -> tuple[Callable, dict]:
@@ -92,32 +93,34 @@ def nms(
         raise InputError('a number above 0', field='nms.iou_threshold', found=iou_threshold)
     order = np.argsort(-scores, kind='stable')
     segments, labels = np.asarray(segments_sec, dtype=np.float64)[order], 0 if labels is None else labels[order]
-    better, worse = _overlapping(segments, labels, iou_threshold)
+    better, worse = _overlapping(segments, labels, iou_threshold)  # best first: the smaller index is the better one
     stays = np.ones(len(order), dtype=bool)
     while len(better):
-        beaten = np.zeros(len(order), dtype=bool)
+        beaten = np.zeros(len(order), dtype=bool)  # overlapped by a better segment
         beaten[worse] = True
         stays[worse.compress(~beaten.take(better))] = False
-        is_open = stays.take(better) & stays.take(worse)
+        is_open = stays.take(better) & stays.take(worse)  # pairs of which no segment has been removed
         better, worse = better.compress(is_open), worse.compress(is_open)
     keep = order[stays]
     return keep, scores[keep]
 
 
 def _overlapping(segments, labels, iou_threshold):
-    """Pairs ``(P,)`` and ``(P,)`` of indices, the smaller one first, of a class whose IoU reaches the threshold."""
+    """Pairs of one class whose IoU reaches the threshold: indices ``(P,)`` and ``(P,)``, the smaller one first."""
     span = segments.max() - segments.min() if len(segments) else 0
-    place = segments[:, 0] + labels * (2 * span + 1)  # every class has a stretch of the axis of its own
+    place = segments[:, 0] + labels * (2 * span + 1)  # starts; every class has a stretch of the axis of its own
     by_place = np.argsort(place)
     place, (start, end) = place[by_place], segments[by_place].T
     length, index = end - start, np.arange(len(start))
-    # What a pair shares is at least the threshold times the length of the one that starts first, and ends with it.
+    # A segment and a partner that starts later share at least threshold * length of the segment, and what they share
+    # ends with the segment at the latest. So the partner starts at most (1 - threshold) * length after the segment.
     reach = length * (1 - iou_threshold) + _SLACK * (np.abs(place) + length)
     count = np.maximum(place.searchsorted(place + reach, side='right') - index - 1, 0)
-    total = np.append(0, np.cumsum(count))  # pairs before each segment
+    total = np.append(0, np.cumsum(count))  # pairs before those of each segment
     edges = total.searchsorted(np.arange(_MAX_PAIRS, total[-1], _MAX_PAIRS))
     pairs = []
     for begin, stop in zip([0, *edges], [*edges, len(count)]):
+        # Segment i with count[i] = 3 is paired with the segments i + 1, i + 2 and i + 3.
         first = index[begin:stop].repeat(count[begin:stop])
         second = np.arange(total[begin], total[stop]) - total.take(first) + first + 1
         intersection = np.minimum(end.take(first), end.take(second)) - start.take(second)
@@ -157,7 +160,7 @@ def soft_nms(
         tuple[np.ndarray, np.ndarray]: As :func:`nms`, with the lowered scores.
     """
     candidates = np.argsort(-scores, kind='stable')[:max_candidates]
-    candidates = candidates[~(scores[candidates] < min_score)]  # with NaN
+    candidates = candidates[~(scores[candidates] < min_score)]  # NaN stays
     classes = np.zeros(len(candidates), dtype=np.int64) if labels is None else labels[candidates]
     kept, kept_scores = [], []
     for label in np.unique(classes):
@@ -166,29 +169,33 @@ def soft_nms(
         decay *= decay
         decay /= -sigma
         np.exp(decay, out=decay)
-        level = scores[own].astype(decay.dtype)  # of one type: numpy multiplies them without a copy
+        lowered = scores[own].astype(decay.dtype)  # same type as the factors: numpy multiplies them without a copy
         for _ in own:
-            best = level.argmax()
-            score = level[best]
+            best = lowered.argmax()
+            score = lowered[best]
             if score < min_score:
                 break
             kept.append(own[best])
             kept_scores.append(score)
-            level *= decay[best]
-            level[best] = -np.inf
+            lowered *= decay[best]
+            lowered[best] = -np.inf
     kept, kept_scores = np.array(kept, dtype=np.int64), np.array(kept_scores, dtype=scores.dtype)
     best_first = np.argsort(-kept_scores, kind='stable')
     return kept[best_first], kept_scores[best_first]
 
 
 def _nms_of_boxes(operator, segments_sec, scores, labels=None, **kwargs):
-    """NMS of mmcv: segments as boxes of height 1, whose IoU is that of the segments, one above the other by class."""
-    if not len(scores):  # soft_nms of mmcv does not take that
+    """NMS by an operator of mmcv, which takes boxes.
+
+    A segment is a box of height 1: the IoU of two boxes is then that of their segments. Boxes of different classes lie
+    at different heights and do not overlap.
+    """
+    if not len(scores):  # mmcv's soft_nms fails without boxes
         return np.zeros(0, dtype=np.int64), scores
     start, end = segments_sec.astype(np.float32).T
     bottom = np.zeros_like(start) if labels is None else (2 * labels).astype(np.float32)
-    kept, keep = operator(np.stack([start, bottom, end, bottom + 1], 1), scores.astype(np.float32), **kwargs)
-    return np.asarray(keep, dtype=np.int64), kept[:, -1].astype(scores.dtype)
+    boxes, indices = operator(np.stack([start, bottom, end, bottom + 1], 1), scores.astype(np.float32), **kwargs)
+    return np.asarray(indices, dtype=np.int64), boxes[:, -1].astype(scores.dtype)  # the last column is the score
 
 
 _OURS = dict(nms=nms, soft_nms=soft_nms)

@@ -23,7 +23,7 @@ class ProposalGenerator:
         relative_threshold: Whether ``video_threshold`` is a share of the video's best video-level score: for scores of
             a softmax, which are small where a video shows many classes.
         fallback: Whether the best class is detected where none reaches ``video_threshold``.
-        upsampling: u, points per snippet that scores are interpolated at.
+        upsampling: u, points per snippet at which scores are interpolated.
         score_levels: Levels of q-hat; a level of 0 means "above 0", others "at least".
         background_levels: Levels of ``1 - b``, in the same sense.
         min_points: Shorter runs, in interpolated points, are left out.
@@ -94,7 +94,7 @@ class ProposalGenerator:
             classes = video_scores.argmax(keepdim=True)
         curves = self._upsample(torch.cat([scores[:, classes], background_scores[:, None]], 1).float().cpu())
         video_scores, classes = video_scores[classes].cpu().numpy(), classes.cpu().numpy()
-        row, start, end = self._runs(curves)
+        row, start, end = self._runs(curves)  # of every run: its class, by its row in `curves`, and points
         score = self._inner_minus_outer(curves[:-1], row, start, end) + (self.video_weight * video_scores)[row]
         segments = np.clip(grid.to_sec(np.stack([start, end], 1) / self.upsampling), 0, duration_sec)
         inside = segments[:, 1] > segments[:, 0]
@@ -108,36 +108,42 @@ class ProposalGenerator:
         )
 
     def _upsample(self, scores):
-        """``(T, K)`` to ``(K, T * u)`` at ``x_j = (j + 1/2) / u - 1/2``, constant beyond the end snippets' centres."""
+        """Interpolate ``(T, K)`` scores, which stand at the centres of snippets, at the centres of ``T * u`` points.
+
+        Returns:
+            np.ndarray: ``(K, T * u)``; constant before the first snippet's centre and after the last one's.
+        """
         return F.interpolate(scores.t()[None], scale_factor=float(self.upsampling), mode='linear')[0].numpy()
 
     def _runs(self, curves):
         """Distinct runs of points above any level.
 
         Args:
-            curves (np.ndarray): ``(K + 1, J)``, q-hat of the classes to detect and b.
+            curves (np.ndarray): ``(K + 1, J)``, q-hat of the classes to detect, and b in the last row.
 
         Returns:
-            tuple[np.ndarray, np.ndarray, np.ndarray]: Row of the class and ``start <= j < end`` of each run, ``(N,)``.
+            tuple[np.ndarray, np.ndarray, np.ndarray]: ``(N,)`` each: row of the class, and start and end of each run,
+            which is the points ``[start, end)``.
         """
         num_classes, num_points = len(curves) - 1, curves.shape[1]
         row, start, end = runs_above(curves[:-1], self.score_levels)
         # Runs of little background count for every class.
-        _, *others = runs_above(1 - curves[-1:], self.background_levels)
-        row = np.concatenate([row, np.repeat(np.arange(num_classes), len(others[0]))])
-        start, end = (np.concatenate([own, np.tile(other, num_classes)]) for own, other in zip((start, end), others))
+        _, *action = runs_above(1 - curves[-1:], self.background_levels)  # starts and ends
+        row = np.concatenate([row, np.repeat(np.arange(num_classes), len(action[0]))])
+        start, end = (np.concatenate([own, np.tile(other, num_classes)]) for own, other in zip((start, end), action))
         row, start, end = (part[end - start >= self.min_points] for part in (row, start, end))
+        # A run as one number, for `unique`: several levels find the same run.
         shape = (num_classes, num_points, num_points + 1)
         return np.unravel_index(np.unique(np.ravel_multi_index((row, start, end), shape)), shape)
 
     def _inner_minus_outer(self, curves, row, start, end):
         """Mean score inside a run minus the mean over both outer ranges (0 if they are empty)."""
-        total = np.pad(np.cumsum(curves, axis=1, dtype=np.float64), ((0, 0), (1, 0)))
+        sums = np.pad(np.cumsum(curves, axis=1, dtype=np.float64), ((0, 0), (1, 0)))  # of all points before each
         # Rounded up, as in Eq. 8: with an empty outer range, runs of a few points would outrank whole actions.
         reach = outer_length(end - start, self.outer_ratio)
         left, right = np.maximum(start - reach, 0), np.minimum(end + reach, curves.shape[1])
-        inner_sum = total[row, end] - total[row, start]
-        outer_sum = total[row, right] - total[row, left] - inner_sum
+        inner_sum = sums[row, end] - sums[row, start]
+        outer_sum = sums[row, right] - sums[row, left] - inner_sum
         num_outer = (right - left) - (end - start)
         return inner_sum / (end - start) - outer_sum / np.maximum(num_outer, 1)
 
@@ -145,33 +151,36 @@ class ProposalGenerator:
 def runs_above(curves: np.ndarray, levels: Sequence[float]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Row, start and end of every run of points above a level, for every level.
 
-    Where a curve climbs over several levels from one point to the next, as many runs begin, and where it falls, as many
+    Where a curve climbs over several levels from one point to the next, as many runs start, and where it falls, as many
     end: only these places are looked at, not every point once for every level.
+
+    Example: the curve 0, 0.3, 0.6, 0.3, 0 lies above 0, 1, 2, 1, 0 of the levels 0.2 and 0.5. The runs are ``[1, 4)``
+    for the first level and ``[2, 3)`` for the second.
 
     Args:
         curves (np.ndarray): ``(K, J)``.
         levels (Sequence[float]): A level of 0 means "above 0", others "at least".
 
     Returns:
-        tuple[np.ndarray, np.ndarray, np.ndarray]: ``(N,)`` each.
+        tuple[np.ndarray, np.ndarray, np.ndarray]: ``(N,)`` each; a run is the points ``[start, end)`` of its row.
     """
     levels = np.sort(np.asarray(levels, dtype=curves.dtype))
     curves = np.where(np.isnan(curves), -np.inf, curves)  # NaN is above no level
     above = np.searchsorted(levels[levels != 0], curves, side='right') + (levels == 0).sum() * (curves > 0)
-    above = np.pad(above, ((0, 0), (1, 1)))  # how many levels a point is above; beyond the ends, none
-    climb = np.diff(above, axis=1)
+    above = np.pad(above, ((0, 0), (1, 1)))  # how many levels each point is above; none beyond both ends
+    climb = np.diff(above, axis=1)  # entry j: from point j - 1 to point j
     begin, end = _crossings(climb, above[:, :-1]), _crossings(-climb, above[:, 1:])
     shape = (len(curves), len(levels), climb.shape[1])
-    # By row, level and point: the n-th begin belongs to the n-th end.
+    # Sorted by row, level and point, the n-th start and the n-th end belong to the same run.
     begin, end = (np.sort(np.ravel_multi_index(crossings, shape)) for crossings in (begin, end))
     row, _, start = np.unravel_index(begin, shape)
     return row, start, end % shape[-1]
 
 
 def _crossings(climb, lower):
-    """Row, level and point of every level between ``lower`` and ``lower + climb``, where a curve climbs."""
+    """Row, level and point of every crossing: a climb of 2 with ``lower`` 1 crosses the levels of index 1 and 2."""
     row, point = np.nonzero(climb > 0)
     count = climb[row, point]
-    first = np.cumsum(count) - count
+    first = np.cumsum(count) - count  # number of crossings before those of each climb
     level = np.repeat(lower[row, point] - first, count) + np.arange(count.sum())
     return np.repeat(row, count), level, np.repeat(point, count)

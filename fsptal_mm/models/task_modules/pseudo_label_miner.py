@@ -11,20 +11,27 @@ from fsptal_mm.utils.errors import check_numbers
 
 from .neighbours import Neighbours
 
-_ABOVE_SCORES = 2.0  # which lie in [0, 1]
+_ABOVE_SCORES = 2.0  # higher than every score: they lie in [0, 1]
 
 
 @TASK_UTILS.register_module()
 class PseudoLabelMiner:
     """Finds background and action snippets between the given points, for a whole batch at once.
 
+    An interval is what lies between two neighbouring points, before the first one or after the last one. The rules:
+
+    1. A snippet without a point is background if its background score b is above ``background_threshold``.
+    2. In an interval without background so far, the snippet of the highest b is background, unless both points belong
+       to the same instance.
+    3. All snippets between the first and the last background snippet of an interval are background.
+    4. A snippet takes the label of the nearest point on one side if its b is at most ``action_threshold``, its best
+       class is one of the point's, and no background lies between the two.
+
     Work and memory grow linearly with the number of snippets; nothing waits for the device.
 
     Args:
-        background_threshold: gamma_bkg, above which a snippet without a point is background (rule 1). ``None`` leaves
-            only the best background snippet of each interval (rule 2).
-        action_threshold: gamma_act, up to which the background score of a mined action snippet may go (rule 4).
-            ``None`` mines no action. Both ``None`` is module B switched off.
+        background_threshold: gamma_bkg. ``None`` switches rule 1 off.
+        action_threshold: gamma_act. ``None`` switches rule 4 off. Both ``None`` is module B switched off.
     """
 
     def __init__(self, background_threshold: float | None = 0.85, action_threshold: float | None = 0.25) -> None:
@@ -53,9 +60,11 @@ class PseudoLabelMiner:
         return replace(targets, snippet_instances=instances, background_labels=background)
 
     def _mine_background(self, background_scores, targets, points):
-        """Rules 1 to 3: background ``(B, T)``, and the first and last of it in the interval of each snippet.
+        """Apply rules 1 to 3.
 
-        An interval lasts from one point to the next. Without background, its first snippet is T and its last one -1.
+        Returns:
+            tuple: Background ``(B, T)``; and, as a pair ``(B, T)`` and ``(B, T)``, its first and its last snippet in
+            the interval of each snippet: T and -1 where an interval has no background.
         """
         free = targets.mask.masked_fill(points.here, False)
         background = targets.background_labels
@@ -63,16 +72,16 @@ class PseudoLabelMiner:
             background = background | (background_scores > self.background_threshold)
         background = background & free
         num_snippets = free.shape[1]
-        # Rule 2: the best background snippet of every interval that has none so far. Where there is background, all of
-        # it is the best, and nothing is added.
+        # Rule 2: `first` is the first snippet of the highest b in every interval. As b counts as 2 on background so
+        # far, this is background already in an interval that has some. Inside an instance, no b is high enough.
         inside_instance = _continue_the_last_point(targets, points).gather(1, points.right.clamp(max=num_snippets - 1))
         level = background_scores.masked_fill(~free | inside_instance, -1).masked_fill(background, _ABOVE_SCORES)
-        interval = points.here.cumsum(1)  # k from the k-th point to the next one
+        interval = points.here.cumsum(1)  # 0 before the first point, k from the k-th point to the next one
         place = points.index.masked_fill(level != _reduce(level, interval, 'amax', 0), num_snippets)
         first = _reduce(place, interval, 'amin', num_snippets)
         background = background | (points.index == first)
         last = _reduce(points.index.masked_fill(~background, -1), interval, 'amax', -1)
-        # Rule 3: all between the first and the last one.
+        # Rule 3.
         return (points.index >= first) & (points.index <= last), (first, last)
 
     def _mine_actions(self, scores, background_scores, background, targets, points, ends):
@@ -82,23 +91,25 @@ class PseudoLabelMiner:
         num_videos, num_snippets, _ = targets.labels.shape
         video = torch.arange(num_videos, device=candidate.device)[:, None]
         first, last = ends
-        # On either side: whether the next point comes before background, and whether it has the class.
+        # (2, B, T), for the left and the right point: is there no background before it, and does it have the class?
         reachable = torch.stack([points.index < first, points.index > last])
-        nearest = torch.stack([points.left, points.right]).clamp(0, num_snippets - 1)  # if there is none: no label
+        # Without a point on that side, this is the first or last snippet, which then has no label.
+        nearest = torch.stack([points.left, points.right]).clamp(0, num_snippets - 1)
         alike = targets.labels[video, nearest, scores.argmax(-1)]
         takes_left, takes_right = candidate & reachable & alike
-        # The snippet whose label each one takes. The two can both apply only within one run of one instance.
+        # The snippet whose label each one takes; its own if none. Both sides apply at once only between two points of
+        # one instance without background in between: either gives the same label.
         source = torch.where(takes_left, points.left, torch.where(takes_right, points.right, points.index))
         return targets.snippet_instances.gather(1, source[..., None].expand_as(targets.snippet_instances))
 
 
 def _reduce(values, interval, how, empty):
-    """Least or largest of ``(B, T)`` values in the interval of every snippet, and of ``empty``."""
+    """For every snippet, the least or largest of the ``(B, T)`` values in its interval and of ``empty``."""
     bins = values.new_full((len(values), values.shape[1] + 1), empty)
     return bins.scatter_reduce(1, interval, values, how).gather(1, interval)
 
 
 def _continue_the_last_point(targets, points):
-    """``(B, T)`` bool: points that share an instance with the point before them; arbitrary for the first snippet."""
+    """``(B, T)`` bool: points that belong to the instance of the point before them; arbitrary for the first snippet."""
     last = points.before.clamp(min=0)[..., None].expand_as(targets.labels)
     return ((targets.snippet_instances.gather(1, last) == targets.snippet_instances) & targets.labels).any(-1)

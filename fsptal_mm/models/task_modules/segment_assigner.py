@@ -1,4 +1,4 @@
-"""Targets of candidates from the segments that they overlap."""
+"""Targets of candidate segments, from the pseudo segments that they overlap."""
 
 from dataclasses import dataclass
 
@@ -15,11 +15,11 @@ class SegmentTargets:
     """Targets of N candidates.
 
     Attributes:
-        quality: ``(N, C)`` in [0, 1]: target of each class, the largest tIoU with one of its segments.
-        segments: ``(N, 2)`` the segment of the largest tIoU, of any class, in snippets; the candidate itself where its
-            video has none.
-        tiou: ``(N,)`` with that segment.
-        weights: ``(N,)`` weight of that segment.
+        quality: ``(N, C)`` in [0, 1]: target of each class, the largest tIoU with a pseudo segment of the class.
+        segments: ``(N, 2)`` the pseudo segment of the largest tIoU, of any class, in snippets; the candidate itself if
+            its video has none.
+        tiou: ``(N,)`` tIoU with that segment.
+        weights: ``(N,)`` weight of that segment; 1 if the candidate overlaps none.
     """
 
     quality: Tensor
@@ -28,7 +28,7 @@ class SegmentTargets:
     weights: Tensor
 
     def __getitem__(self, index: Tensor) -> 'SegmentTargets':
-        """Those of some candidates, by a tensor of indices."""
+        """Targets of some candidates, by a tensor of indices."""
         return SegmentTargets(*(part[index] for part in vars(self).values()))
 
 
@@ -60,7 +60,7 @@ class SegmentAssigner:
         if not len(segments):
             nothing = candidates.new_zeros(len(candidates))
             return SegmentTargets(quality, candidates, nothing, nothing + 1)
-        slots = segments.slots[video]  # (N, M)
+        slots = segments.slots[video]  # (N, M), the segments of each candidate's video, -1 behind the last one
         is_segment, slots = slots >= 0, slots.clamp(min=0)
         tiou = paired_tiou(candidates[:, None], segments.segments[slots]).masked_fill_(~is_segment, 0)
         quality.scatter_reduce_(1, segments.labels[slots], tiou, 'amax')

@@ -14,32 +14,38 @@ from fsptal_mm.utils.errors import check_flags, check_numbers
 
 from .neighbours import Neighbours
 
-_BACKGROUND = NO_INSTANCE - 1  # among the instances of action seeds
-_BEYOND = 2**40  # all positions
-_LEVELS = 2**30  # scores are summed as whole numbers of this unit, which gives the same sums on every device
+_BACKGROUND = NO_INSTANCE - 1  # mark of background seeds in an array that has the instance of every action seed
+_BEYOND = 2**40  # a position after all others
+_LEVELS = 2**30  # scores are summed as multiples of 1 / 2**30, whole numbers, so that all devices get the same sums
 
 
 @TASK_UTILS.register_module()
 class SegmentSearcher:
-    """Turns mined snippets into segments: a candidate of high contrast for every class present in a video.
+    """Finds the segments of every class of a video that agree with its labels and have a high outer-inner contrast.
 
-    Seeds of a class: its labelled snippets are action; background, and snippets of other classes only, are background,
-    and so is what lies outside the video. A candidate agrees with all seeds and has one boundary in each gap between
-    seeds of different kind. Neighbouring action seeds of different instances belong to different segments, which have
-    no outer range towards each other. A class without action seeds has no segments.
+    Seeds are the snippets whose kind is known. For a class, its labelled snippets are action seeds. Snippets labelled
+    as background or with other classes only are background seeds, and so is what lies outside the video. The segments
+    of a class agree with all its seeds, and have one boundary in each gap between seeds of different kind. Neighbouring
+    action seeds of different instances belong to different segments, which have no outer range towards each other. A
+    class without action seeds has no segments.
+
+    Example: with an action seed at snippet 3 and background seeds at 0 and 7, the segment starts at 1, 2 or 3 and stops
+    at 4, 5, 6 or 7.
 
     The search is block coordinate ascent. Start and end of a segment are placed together, where the sum of contrasts is
-    the highest as long as its neighbours stay. All segments of odd number in their row, a class of a video, are placed
-    at once, then all of even number. The first round tries places spread evenly over each gap, later ones lie closer
-    around the best so far. A single segment whose gaps have at most ``num_places`` places is placed exactly.
+    the highest while its neighbours stay as they are. The first, third, fifth ... segments of all classes and videos
+    are placed at once, then the second, fourth ... ones. The first round tries places spread evenly over each gap,
+    later rounds places closer and closer around the best so far. If a class has a single segment whose gaps have at
+    most ``num_places`` places, the search finds its best place for certain.
 
     All runs on the device of the scores, in a fixed number of operations; the host waits twice, to learn how many
-    classes and how many segments there are. Memory grows linearly with both and with the snippets of the classes.
+    classes and how many segments there are. Memory grows linearly with both numbers and with the length of the videos.
 
     Args:
         outer_ratio: delta, length of each outer range as a share of the segment (Sec. 3.4), rounded up.
-        original: Outer ranges that do not stop at the neighbouring segments (Table 7).
-        background_segments: Score the runs of background that hold a seed, too, by 1 - q-hat (LACP's practice).
+        original: Outer ranges do not stop at the neighbouring segments (Table 7).
+        background_segments: Stretches of background between the segments count, too, if they hold a background seed:
+            with the contrast of 1 - q-hat (LACP's practice).
         num_places: Places that a round tries for each boundary, K.
         num_rounds: How often all segments are placed.
     """
@@ -61,8 +67,9 @@ class SegmentSearcher:
         self.background_segments = background_segments
         self.num_places = num_places
         self.num_rounds = num_rounds
-        # Five runs depend on the boundaries of a segment: itself in the middle, background on both sides of it and the
-        # segments beside that. In the original variant, the latter do not.
+        # The boundaries of a segment touch five runs: 0 the segment before, 1 background, 2 itself, 3 background, 4 the
+        # next segment. Their contrasts are compared: of runs 0, 2, 4, or of all if background counts. In the original
+        # variant, the outer ranges of the other segments, and so the contrasts of runs 0 and 4, stay the same.
         edge = original * (1 if background_segments else 2)
         self._runs = slice(edge, 5 - edge, 1 if background_segments else 2)
 
@@ -78,24 +85,26 @@ class SegmentSearcher:
             SegmentLabels: On the device of the scores.
         """
         seeded = (targets.video_labels > 0) & (targets.snippet_instances.amax(1) >= 0)
-        video, label = seeded.nonzero(as_tuple=True)
-        instances = targets.snippet_instances[video, :, label]
-        others = (targets.background_labels | targets.is_action)[video] & (instances < 0)
-        gaps = _Gaps.between(instances, others, targets.mask.sum(1)[video])
+        video, label = seeded.nonzero(as_tuple=True)  # (G,) each: a row is one class of one video
+        instances = targets.snippet_instances[video, :, label]  # (G, T)
+        background = (targets.background_labels | targets.is_action)[video] & (instances < 0)
+        gaps = _Gaps.between(instances, background, targets.mask.sum(1)[video])
         levels = (scores[video, :, label].float().nan_to_num(0).clamp(0, 1) * _LEVELS).round().long().cumsum(1)
-        sums = F.pad(levels, (1, 0)).flatten().to(dtype_of_sums(scores.device)) / _LEVELS  # of all before a position
+        # Entry p is the sum of the scores before position p: a sum over [start, stop) is sums[stop] - sums[start].
+        sums = F.pad(levels, (1, 0)).flatten().to(dtype_of_sums(scores.device)) / _LEVELS  # (G * (T + 1),)
         # How far an outer range reaches, looked up by the length of its run: whole numbers are slow to divide.
         reaches = outer_length(torch.arange(levels.shape[1] + 1, device=sums.device), self.outer_ratio)
-        boundaries, windows = _with_windows(torch.stack([gaps.first[:, 0], gaps.last[:, 1]], 1))  # as long as possible
+        # The segments are as long as possible at first. `windows` shows the boundaries around each, as they change.
+        boundaries, windows = _with_windows(torch.stack([gaps.first[:, 0], gaps.last[:, 1]], 1))
         halves = [_Half.of(gaps, index, sums.dtype) for index in gaps.halves]
-        share = torch.arange(self.num_places, device=sums.device)
-        width = gaps.last - gaps.first
-        for number in range(self.num_rounds):
-            if number:
+        steps = torch.arange(self.num_places, device=sums.device)
+        width = gaps.last - gaps.first  # (N, 2), how far places on both sides of a boundary are tried
+        for round_number in range(self.num_rounds):
+            if round_number:  # two steps between the places of the round before
                 width = (2 * width // (self.num_places - 1)).clamp(min=self.num_places // 2)
             low = torch.maximum(boundaries - width, gaps.first)
             high = torch.minimum(boundaries + width, gaps.last)
-            tried = low[..., None] + (high - low)[..., None] * share // (self.num_places - 1)  # (N, 2, K)
+            tried = low[..., None] + (high - low)[..., None] * steps // (self.num_places - 1)  # (N, 2, K)
             for half in halves:
                 boundaries[half.index] = self._place(half, tried[half.index], windows[half.index], sums, reaches)
         return self._labels(video, label, windows, gaps, reaches)
@@ -104,41 +113,44 @@ class SegmentSearcher:
         """Best boundaries ``(n, 2)`` of half of the segments, no two of which are neighbours.
 
         Args:
-            half (_Half): These segments.
+            half (_Half): The segments.
             tried (Tensor): ``(n, 2, K)`` places for their starts and ends.
             around (Tensor): ``(n, 8)`` boundaries around them so far, see :func:`_with_windows`.
-            sums (Tensor): ``(G * (T + 1),)`` sums of the scores, row after row.
+            sums (Tensor): ``(G * (T + 1),)`` sums of the scores before each position, row after row.
             reaches (Tensor): ``(T + 1,)`` reach of the outer ranges of a run, by its length.
         """
-        pairs = len(tried), 1, self.num_places, self.num_places  # start by end
+        # Every start with every end: entry [i, :, j, k] belongs to segment i with its j-th start and its k-th end.
+        pairs = len(tried), 1, self.num_places, self.num_places
         places = tried[:, 0, None, :, None].expand(pairs), tried[:, 1, None, None].expand(pairs)
         around = _inside(around, half)[..., None, None].expand(-1, -1, *pairs[2:])
-        around = torch.cat([around[:, :3], *places, around[:, 5:]], 1)
-        runs = (around[:, shift : shift + 5][:, self._runs] for shift in range(4))
+        around = torch.cat([around[:, :3], *places, around[:, 5:]], 1)  # (n, 8, K, K)
+        # Entries 1 to 6 bound the five runs. Run r lies between entries r + 1 and r + 2; r and r + 3 bound the runs
+        # beside it.
+        runs = (around[:, shift : shift + 5][:, self._runs] for shift in range(4))  # before, start, end, after
         length, left, right = self._outer_range(*runs, half, reaches)
         # In place: most of the time of a processor goes into memory for new tensors.
         outer_length = (right - left).sub_(length)
-        inner = sums[around[:, 1:7]].diff(dim=1)[:, self._runs]
+        inner = sums[around[:, 1:7]].diff(dim=1)[:, self._runs]  # sum of the scores inside each run
         outer = sums[right].sub_(sums[left]).sub_(inner)
         contrast = inner.div_(length.clamp_(min=1)).sub_(outer.div_(outer_length.clamp(min=1)))
         if self.background_segments:
             weight, constant = (part[:, self._runs, None, None] for part in (half.weight, half.constant))
             contrast = torch.addcmul(constant * (outer_length == 0), weight, contrast)
-        best = contrast.sum(1).flatten(1).argmax(1)
+        best = contrast.sum(1).flatten(1).argmax(1)  # (n,), the best of the K * K pairs
         return around[:, 3:5].flatten(2).gather(2, best[:, None, None].expand(-1, 2, 1))[..., 0]
 
     def _outer_range(self, before, start, end, after, limits, reaches):
         """Outer ranges (Eq. 8) of runs ``[start, end)``.
 
         An outer range stops at the end of the video ``[limits.begin, limits.stop)`` and, unless ``original``, at the
-        end of the neighbouring run. The neighbours are ``[before, start)``, which is empty where two segments touch,
-        and ``[end, after)``.
+        end of the neighbouring run. The neighbours are ``[before, start)`` and ``[end, after)``. Where two segments
+        touch, the neighbour is the empty stretch of background between them.
 
         Returns:
             tuple[Tensor, Tensor, Tensor]: Length of each run; the first snippet of its left outer range; the snippet
             after the last one of its right outer range.
         """
-        if self.original:
+        if self.original:  # as far as the video goes, but not at all where two segments touch
             begin, stop = (edge.view(-1, *[1] * (start.dim() - 1)) for edge in (limits.begin, limits.stop))
             before, after = torch.where(before == start, start, begin), torch.where(after == end, end, stop)
         length = end - start
@@ -146,14 +158,15 @@ class SegmentSearcher:
         return length, (start - reach).clamp_(min=before), (end + reach).clamp_(max=after)
 
     def _labels(self, video, label, windows, gaps, reaches):
-        """The runs that are scored, as :class:`.SegmentLabels`."""
-        # Three runs of each segment in time order: the background before it, itself and, if it is the last of its row,
-        # the background after it.
+        """The segments, and the runs of background if they count, as :class:`.SegmentLabels`."""
+        # Each segment has three runs in time order: 0 the background before it, 1 itself, 2 the background after it.
+        # Run 3 i + r of all is run r of segment i.
         around = _inside(windows, gaps)
-        runs = around.unfold(1, 4, 1)[:, 1:4].unbind(2)
+        runs = around.unfold(1, 4, 1)[:, 1:4].unbind(2)  # before, start, end and after, (N, 3) each
         _, left, right = self._outer_range(*runs, gaps, reaches)
-        index = torch.arange(1, 3 * len(around) + 1, 3, device=around.device)
+        index = torch.arange(1, 3 * len(around) + 1, 3, device=around.device)  # of the runs to return
         if self.background_segments:
+            # Background between two segments is run 0 of the second one: only the last one of a row adds its run 2.
             is_last = around[:, 5] == gaps.stop
             before, after = gaps.has_background.unbind(1)
             scored = torch.stack([before, torch.ones_like(before), after & is_last], 1)
@@ -165,19 +178,21 @@ class SegmentSearcher:
 
 @dataclass
 class _Gaps:
-    """The gaps between seeds in which the boundaries of N segments may lie, in G rows, a class of a video each.
+    """The gaps between seeds in which the boundaries of N segments may lie, in G rows: one class of one video each.
 
-    Positions count through all rows, which have T + 1 each.
+    A row has T + 1 positions, and position p of row g is the number ``g * (T + 1) + p``. The end of a segment is the
+    position after its last snippet.
 
     Attributes:
         group: ``(N,)`` row of each segment, ascending.
-        first: ``(N, 2)`` first position of its start and of its end, the position after its last snippet.
-        last: ``(N, 2)`` last position.
-        begin: ``(N,)`` position of the first snippet of the video.
-        stop: ``(N,)`` position after its last snippet.
-        has_background: ``(N, 2)`` bool: that there is a background seed before and after it, up to the next segment.
-        halves: The segments of odd and of even number in their row.
-        num_runs: Number of segments and of runs of background seeds, on the host.
+        first: ``(N, 2)`` first position at which its start may lie, and the same of its end.
+        last: ``(N, 2)`` last position of both.
+        begin: ``(N,)`` position of the video's first snippet.
+        stop: ``(N,)`` position after the video's last snippet.
+        has_background: ``(N, 2)`` bool: whether a background seed lies between the segment and the one before it (or
+            the start of the video), and between it and the next one (or the end of the video).
+        halves: Indices of the first, third, fifth ... segments of all rows, and of the second, fourth ... ones.
+        num_runs: Number of segments plus number of stretches of background with a seed, on the host.
     """
 
     group: Tensor
@@ -194,28 +209,30 @@ class _Gaps:
         """Gaps of seeds.
 
         Args:
-            instances (Tensor): ``(G, T)`` instance of each action seed, ``NO_INSTANCE`` elsewhere; no row without.
+            instances (Tensor): ``(G, T)`` instance of each action seed, ``NO_INSTANCE`` elsewhere; every row has one.
             background (Tensor): ``(G, T)`` bool background seeds, none of them an action seed.
             lengths (Tensor): ``(G,)`` snippets of the videos; no seed lies beyond.
         """
         num_snippets = instances.shape[1]
         kind = instances.long().masked_fill(background, _BACKGROUND)
         seeds = Neighbours(kind != NO_INSTANCE)
-        # On either side, in the first dimension: the seed beside each snippet, and its kind.
+        # The nearest seed before each snippet and the nearest one after it, and their kinds: (2, G, T). Outside of the
+        # video, the kind is NO_INSTANCE; `+ 1` because of the padding there.
         beside = torch.stack([seeds.before, seeds.after])
-        outside = F.pad(kind, (1, 1), value=NO_INSTANCE).expand(2, -1, -1)
-        kind_beside = outside.gather(2, beside + 1)
+        padded = F.pad(kind, (1, 1), value=NO_INSTANCE).expand(2, -1, -1)
+        kind_beside = padded.gather(2, beside + 1)
         differs = kind != kind_beside
-        edges = differs & (kind > NO_INSTANCE)  # first and last seeds of segments
-        parity = edges[0].cumsum(1) % 2  # 1 of the first segment of its row, the third and so on
+        edges = differs & (kind > NO_INSTANCE)  # first and last seed of each segment
+        parity = edges[0].cumsum(1) % 2  # 1 from the first seed of the first segment, 0 from that of the second ...
         counts = torch.stack([edges[0], edges[0] & parity, background & differs[0]]).sum((1, 2))
         count, num_odd, num_background = counts.tolist()
-        index = _indices(edges.flatten(1), count)
+        index = _indices(edges.flatten(1), count)  # (2, N), where the first and the last seed of each segment are
         group, own = index[0] // num_snippets, index % num_snippets
         halves = parity.flatten()[index[0]].sort(descending=True, stable=True).indices
+        # For each boundary: `own` seed inside the segment, `other` seed beyond the boundary.
         other, kind_beside = (part.flatten(1).gather(1, index) for part in (beside, kind_beside))
         length = lengths[group]
-        # A boundary lies after the earlier and at most at the later seed, in the middle between two instances.
+        # Between seeds at 3 and 7, the positions 4 to 7; between two instances, only the middle, 6.
         other = other.minimum(length)
         earlier, later = own.minimum(other), own.maximum(other)
         begin = group * (num_snippets + 1)
@@ -228,17 +245,17 @@ class _Gaps:
 
 @dataclass
 class _Half:
-    """Segments that are placed at once.
+    """Segments that are placed at once, with what the contrasts of the five runs around each count for.
 
-    Five runs depend on the boundaries of each: the segment before it, background, itself, background and the next one.
-    Runs of background are scored by the contrast of 1 - q-hat: the opposite of that of q-hat, and 1 more without an
-    outer range.
+    The five runs are the segment before, background, itself, background and the next segment. The contrast of
+    background is that of 1 - q-hat. It follows from R, the contrast of q-hat: ``(1 - inner) - (1 - outer) = -R`` with
+    means inside and outside; and without an outer range, ``1 - inner = 1 - R``.
 
     Attributes:
         index: ``(n,)`` which ones of the N segments.
-        begin: ``(n,)`` position of the first snippet of the video.
-        stop: ``(n,)`` position after its last snippet.
-        has_background: ``(n, 2)`` 1 where background before or after it has a seed, else 0.
+        begin: ``(n,)`` position of the video's first snippet.
+        stop: ``(n,)`` position after the video's last snippet.
+        has_background: ``(n, 2)`` 1 if the background before the segment, or after it, has a seed, else 0.
     """
 
     index: Tensor
@@ -253,14 +270,14 @@ class _Half:
 
     @cached_property
     def weight(self) -> Tensor:
-        """``(n, 5)`` of the contrast of q-hat in each run: 1, of background with a seed -1 and without one 0."""
+        """``(n, 5)`` factor of each run's R: 1 for segments; for background -1, or 0 if it has no seed."""
         weight = self.has_background.new_ones(len(self.index), 5)
         weight[:, 1::2] = -self.has_background
         return weight
 
     @cached_property
     def constant(self) -> Tensor:
-        """``(n, 5)`` what each run counts besides where there is no outer range: 1 for background with a seed."""
+        """``(n, 5)`` what is added for a run without an outer range: 1 for background with a seed, else 0."""
         constant = self.has_background.new_zeros(len(self.index), 5)
         constant[:, 1::2] = self.has_background
         return constant
@@ -269,20 +286,23 @@ class _Half:
 def _with_windows(boundaries):
     """Starts and ends ``(N, 2)`` of segments, and a window ``(N, 8)`` around each of them, views of one memory.
 
-    A window is the end of the last but one before the segment; start and end of the last before it, of its own and of
-    the next; and the start of the next but one.
+    As they share memory, a change of the starts and ends changes the windows, too. With starts s and ends e, window i
+    is ``e[i-2], s[i-1], e[i-1], s[i], e[i], s[i+1], e[i+1], s[i+2]``.
     """
     padded = F.pad(F.pad(boundaries.flatten(), (3, 0)), (0, 5), value=_BEYOND)
     return padded[3:-5].view_as(boundaries), padded.unfold(0, 8, 2)[:-1]
 
 
 def _inside(windows, segments):
-    """Windows whose boundaries in other rows, which lie beyond the video, have become the ends of the video."""
+    """Windows with all boundaries inside the video: those of segments of other rows become the ends of the video."""
     return windows.clamp(segments.begin[:, None], segments.stop[:, None])
 
 
 def _indices(masks, count):
-    """``(K, count)`` indices at which ``(K, L)`` masks are true; the host knows their number and does not wait."""
+    """``(K, count)`` indices at which ``(K, L)`` masks are true.
+
+    Unlike ``nonzero``, this does not make the host wait, since it is told their number.
+    """
     index = torch.arange(masks.shape[1], device=masks.device).expand_as(masks)
-    place = masks.cumsum(1) * masks  # from 1; all others are written to 0
+    place = masks.cumsum(1) * masks  # 1 for the first true entry, 2 for the second ...; 0, thrown away, for the others
     return index.new_empty(len(masks), count + 1).scatter_(1, place, index)[:, 1:]

@@ -50,8 +50,9 @@ class SFNetGrowth:
             PointTargets: Given and grown labels.
         """
         given, mask = targets.snippet_instances, targets.mask
-        # Points take their turn in time order, left before right: so that what grew to the right of a point is in the
-        # way of what grows to the left of the next one, and nothing else meets.
+        # Points take their turns in time order, and each grows to its left, then to its right. Only growths of two
+        # neighbouring points can meet, in between: to the right of the first one, which comes first, and to the left
+        # of the second one, which stops there.
         to_right = self._grow_to_right(logits, given, targets.is_action, mask)
         grown = torch.where(to_right >= 0, to_right, given)
         occupied = grown.amax(-1) >= 0
@@ -60,14 +61,16 @@ class SFNetGrowth:
         return replace(targets, snippet_instances=torch.where(to_left >= 0, to_left, grown))
 
     def _grow_to_right(self, logits, given, occupied, mask):
-        """``(B, T, C)`` instances of the snippets behind given points that take their labels, -1 elsewhere."""
+        """``(B, T, C)`` instances of the snippets to the right of given points that take their labels, -1 elsewhere."""
         labels = given >= 0
         count = labels.sum(-1)
         best = logits.argmax(-1)
 
         def score(values):
+            """Mean of ``(B, T, C)`` values over the classes of the point at each snippet."""
             return (values * labels).sum(-1) / count.clamp(min=1)
 
+        # All points at once: entry t is about the point p at t, and each step about the snippet q = p + step.
         grown, visits = torch.full_like(given, -1), count > 0
         for step in range(1, self.radius + 1):
             here, behind = _ahead(best, step), _ahead(best, step + 1)
@@ -77,12 +80,12 @@ class SFNetGrowth:
             takes = takes & (score(_ahead(logits, step)) >= self.ratio * score(logits))
             if self.needs_class:
                 takes = takes & labels.gather(-1, here[..., None])[..., 0]
-            rows = given.masked_fill(~takes[..., None], -1)
-            grown = torch.maximum(grown, F.pad(rows, (0, 0, step, 0), value=-1)[:, : given.shape[1]])
+            taken = given.masked_fill(~takes[..., None], -1)  # still at the place of the point: moved to q
+            grown = torch.maximum(grown, F.pad(taken, (0, 0, step, 0), value=-1)[:, : given.shape[1]])
         return grown
 
 
 def _ahead(values, step):
-    """Values ``(B, T, ...)`` of the snippet that many steps ahead, 0 or False behind the last one."""
+    """``(B, T, ...)`` values, shifted: entry t is that of snippet ``t + step``, and 0 or False behind the last one."""
     padding = values.new_zeros(len(values), step, *values.shape[2:])
     return torch.cat([values, padding], 1)[:, step:]
