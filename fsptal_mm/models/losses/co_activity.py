@@ -27,18 +27,19 @@ def co_activity_loss(
         margin: See above.
 
     Returns:
-        Tensor: Scalar, mean over the shared classes of the pairs of the batch, of a rank; 0 where there are none.
+        Tensor: Scalar, mean over the shared classes of all pairs (each process averages its own); 0 if there are none.
     """
     count = 2 * min(num_pairs, len(batch.lengths) // 2)
     mask = batch.mask[:count]
     weights = logits[:count, :, :-1].float().masked_fill(~mask[..., None], -torch.inf).softmax(1)  # (2P, T, C)
-    # Padded snippets show a zero row.
-    rows = batch.features.index_select(0, batch.rows[:count].flatten()).float().unflatten(0, mask.shape)  # (2P, T, D)
+    # (2P, T, D), 0 on padded snippets.
+    rows = batch.features.index_select(0, batch.rows[:count].flatten()).float().unflatten(0, mask.shape)
     inside = weights.transpose(1, 2) @ rows  # H, (2P, C, D)
     outside = (rows.sum(1, keepdim=True) - inside) / (mask.sum(1) - 1).clamp(min=1)[:, None, None]  # G
     inside, outside = directions(inside), directions(outside)
     (first, second), (first_outside, second_outside) = ((part[::2], part[1::2]) for part in (inside, outside))
-    similarity = (first * second).sum(-1)  # (P, C)
+    similarity = (first * second).sum(-1)  # (P, C), cosine of H_1 and H_2
+    # With d = 1 - cosine, each hinge is [cos(H, G) - cos(H_1, H_2) + margin]_+.
     loss = sum(
         F.relu((own * other).sum(-1) - similarity + margin)
         for own, other in ((first, second_outside), (second, first_outside))
@@ -53,8 +54,8 @@ class CoActivityLoss(nn.Module):
 
     Args:
         num_pairs: Pairs of a batch.
-        margin: Of the cosines.
-        loss_weight: Of the term.
+        margin: By how much the cosines shall differ at least, see :func:`co_activity_loss`.
+        loss_weight: Factor of the loss.
     """
 
     def __init__(self, num_pairs: int = 3, margin: float = 0.5, loss_weight: float = 1.0) -> None:

@@ -46,16 +46,17 @@ def course_weights(
 ) -> Tensor:
     """Weights of snippets: at first the uncertain ones of a video count more, in the end the certain ones.
 
-    ``1 + amplitude tanh(theta delta)``; theta goes from -1 for the most certain snippet of a video to 1 for the most
-    uncertain one, delta from 1 to -1 over the training.
+    A weight is ``1 + amplitude tanh(theta delta)``. Theta goes from -1 for the most certain snippet of a video to 1 for
+    the most uncertain one; delta goes from 1 to -1 over the training.
 
     Args:
         uncertainty (Tensor): ``(B, T)``.
         mask (Tensor): ``(B, T)`` bool.
         progress: Share of the training that is over, from 0 to 1.
-        amplitude: Largest distance of a weight from 1, nearly.
-        course: ``'rank'``: theta goes by the rank of a snippet. ``'gather'``: by the number, in the order of certainty,
-            that stands at the place of the snippet, as in the public code: the inverse permutation.
+        amplitude: A weight differs from 1 by less than this.
+        course: ``'rank'``: theta goes by the rank of a snippet, 0 for the most certain one. ``'gather'``: for snippet t
+            it goes by the index of the snippet of rank t, as in the public code. Example: uncertainties of 0.9, 0.1 and
+            0.5 have the ranks 2, 0, 1; ``'gather'`` takes 1, 2, 0.
 
     Returns:
         Tensor: ``(B, T)``, arbitrary but finite on padded snippets.
@@ -63,14 +64,14 @@ def course_weights(
     order = uncertainty.detach().masked_fill(~mask, torch.inf).argsort(dim=1, stable=True)
     place = order
     if course == 'rank':
-        number = torch.arange(mask.shape[1], device=mask.device).expand_as(order)
-        place = torch.empty_like(order).scatter_(1, order, number)
+        rank = torch.arange(mask.shape[1], device=mask.device).expand_as(order)
+        place = torch.empty_like(order).scatter_(1, order, rank)
     theta = 2 * (place + 0.5) / mask.sum(1, keepdim=True) - 1
     return 1 + amplitude * (theta * (1 - 2 * progress)).tanh()
 
 
 def guide_distances(attentions: Sequence[Tensor], background_scores: Tensor) -> Tensor:
-    """Mean over attentions a of ``|1 - a - b|``: they are to be high where background is not; all ``(B, T)``."""
+    """``|1 - a - b|``, averaged over attentions a, which are to be high where background is low; all ``(B, T)``."""
     return sum((1 - attention - background_scores).abs() for attention in attentions) / len(attentions)
 
 
@@ -85,7 +86,7 @@ class EvidenceLoss(nn.Module):
 
     Args:
         topk_divisor: See above.
-        loss_weight: Of the term.
+        loss_weight: Factor of the loss.
     """
 
     def __init__(self, topk_divisor: int = 9, loss_weight: float = 1.0) -> None:
@@ -119,7 +120,7 @@ class UncertaintyGuideLoss(nn.Module):
     Args:
         amplitude: See :func:`course_weights`.
         course: The same.
-        loss_weight: Of the term.
+        loss_weight: Factor of the loss.
     """
 
     def __init__(self, amplitude: float = 0.7, course: str = 'rank', loss_weight: float = 1.0) -> None:
@@ -143,6 +144,6 @@ class UncertaintyGuideLoss(nn.Module):
         Returns:
             Tensor: Scalar.
         """
-        uncertainty = 1 / concentrations(logits).sum(-1)  # times C: the order is the same
+        uncertainty = 1 / concentrations(logits).sum(-1)  # DELU's is C times this; only the order counts
         weights = course_weights(uncertainty, mask, progress, self.amplitude, self.course)
         return self.loss_weight * video_mean(weights * distances, mask)

@@ -16,12 +16,11 @@ from .hardest_partners import Relation, hardest_partners
 
 _ACTION, _BACKGROUND = 0, 1
 _AMONG_ACTIONS = Relation(_ACTION, _ACTION)
-# The first one is BackTAL's addition.
 _RELATIONS = [
-    Relation(_BACKGROUND, _ACTION, most=True),
-    Relation(_ACTION, _BACKGROUND, most=True),
-    Relation(_BACKGROUND, _BACKGROUND),
-    _AMONG_ACTIONS,
+    Relation(_BACKGROUND, _ACTION, most=True),  # BackTAL's addition to Eq. 13
+    Relation(_ACTION, _BACKGROUND, most=True),  # Eq. 13
+    Relation(_BACKGROUND, _BACKGROUND),  # Eq. 11
+    _AMONG_ACTIONS,  # Eq. 12
 ]
 
 
@@ -60,18 +59,19 @@ def feature_separation_loss(
     """
     counts = np.asarray(kinds.sum(-1).cpu() if counts is None else counts)
     rows = _chosen_rows(kinds, embedding.rows, int(counts.sum()))
-    direction = directions(embedding.features.index_select(0, rows))
+    direction = directions(embedding.features.index_select(0, rows))  # (N, D_e)
     classes = None if labels is None else labels.flatten(0, 1)[embedding.places.index_select(0, rows)]
     relations = _RELATIONS if anchor_background else _RELATIONS[1:]
     relations = [replace(part, share_class=labels is not None and part is _AMONG_ACTIONS) for part in relations]
     pairs, videos = hardest_partners(direction.detach(), counts, relations, classes)
     anchors, partners = direction.index_select(0, pairs.flatten()).unflatten(0, pairs.shape).unbind()
-    cosine = (anchors * partners).sum(-1)
+    cosine = (anchors * partners).sum(-1)  # (A,), relation after relation
 
-    # Hinges of all relations at once: the cosine with a sign, a threshold and a weight.
+    # All relations at once, as [threshold + sign * cosine]_+ * weight: Eq. 11 and 12 are [psi_same - cosine]_+, Eq. 13
+    # is [-psi_diff + cosine]_+. The weight makes the sum a mean over the anchors of a video and over videos.
     sizes = list(map(len, videos))
-    sizes_of_terms = [sum(sizes[:-2]), *sizes[-2:]]
-    share = loss_weight / (counts.clip(min=1) * counts.shape[1])
+    sizes_of_terms = [sum(sizes[:-2]), *sizes[-2:]]  # one relation or two between the kinds, background, action
+    share = loss_weight / (counts.clip(min=1) * counts.shape[1])  # (2, B)
     most = np.array([part.most for part in relations]).repeat(sizes)
     weights = [share[part.anchors][video] for part, video in zip(relations, videos)]
     factors = np.stack([np.where(most, 1, -1), np.where(most, -psi_diff, psi_same), np.concatenate(weights)])
@@ -83,9 +83,9 @@ def feature_separation_loss(
 
 
 def _chosen_rows(kinds, rows, total):
-    """Those of ``(B, T)`` rows, ``(N,)``, whose snippets are of each kind, kind after kind."""
+    """Rows ``(N,)`` of all action snippets, then of all background snippets, out of ``(B, T)`` rows."""
     chosen = kinds.flatten()
-    order = chosen.cumsum(0) * chosen  # from 1; all others are written to 0
+    order = chosen.cumsum(0) * chosen  # 1, 2, ... for the chosen snippets; 0, which is thrown away, for the others
     return rows.new_empty(total + 1).scatter_(0, order, rows.flatten().repeat(len(kinds)))[1:]
 
 
@@ -94,15 +94,15 @@ class FeatureSeparationLoss(nn.Module):
     """``L_fs = L_fs_bg + L_fs_act + L_fs_ab`` (Eq. 11-14).
 
     Args:
-        psi_same: Of Eq. 11 and 12. Table 3's best row; the text's 0.9 contradicts it.
-        psi_diff: Of Eq. 13 (Table 3).
+        psi_same: Threshold of Eq. 11 and 12. The best row of Table 3; the paper's text says 0.9 instead.
+        psi_diff: Threshold of Eq. 13 (Table 3).
         class_aware: Whether Eq. 12 compares action snippets of a common class only, see
             :func:`feature_separation_loss`.
         anchor_background: See there, too.
         loss_weight: lambda_4 of Eq. 15.
 
     Raises:
-        InputError: If a threshold is no cosine.
+        InputError: If a threshold is not in [-1, 1], as cosines are.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class FeatureSeparationLoss(nn.Module):
         loss_weight: float = 1.0,
     ) -> None:
         super().__init__()
-        check_numbers('FeatureSeparationLoss', -1, 1, psi_same=psi_same, psi_diff=psi_diff)  # cosines
+        check_numbers('FeatureSeparationLoss', -1, 1, psi_same=psi_same, psi_diff=psi_diff)
         check_numbers('FeatureSeparationLoss', 0, loss_weight=loss_weight)
         check_flags('FeatureSeparationLoss', class_aware=class_aware, anchor_background=anchor_background)
         self.psi_same = psi_same

@@ -9,20 +9,18 @@ from torch import Tensor
 
 from fsptal_mm.structures import to_device
 
-_TILE = 64  # rows; of cosines, a tile is a square of 16 kB
-# Tiles of cosines held at a time: 2 MB, which a processor has in its cache, and 256 MB.
-_TILES_AT_ONCE, _TILES_AT_ONCE_ON_GPU = 2**7, 2**14
+_TILE = 64  # rows; the cosines of two tiles, 64 * 64, take 16 kB
+# Pairs of tiles compared at a time: their cosines take 2 MB, which fit into a processor's cache, or 256 MB.
+_PAIRS_AT_ONCE, _PAIRS_AT_ONCE_ON_GPU = 2**7, 2**14
 
 
 @dataclass(frozen=True)
 class Relation:
-    """Which rows look for partners, and among which.
-
-    Groups are the rows of one video and one kind, one behind the other; all videos have as many kinds.
+    """Which rows of a video look for partners, and among which of its rows.
 
     Attributes:
-        anchors: Kind of the rows that look for a partner.
-        partners: Kind of the rows that they look among.
+        anchors: Index of the kind of the rows that look for a partner.
+        partners: Index of the kind of the rows among which they look.
         most: Look for the most similar partner instead of the least similar one.
         share_class: Look only among rows that share a class with the anchor.
     """
@@ -39,15 +37,17 @@ def hardest_partners(
 ) -> tuple[Tensor, list[np.ndarray]]:
     """Find the partner of the smallest (or largest) cosine for every anchor.
 
-    Groups are cut into tiles of 64 rows, and all pairs of tiles that belong together are compared side by side, so
-    that the number of operations does not depend on the number of videos. Memory is linear in the rows but for 12 bytes
-    for each anchor and tile of partners: 75 MB for 20,000 rows that look for partners among 20,000.
+    A group is the rows of one kind in one video. Groups are cut into tiles of 64 rows, and each tile of anchors is
+    compared with each tile of partners of the same video. All these pairs of tiles go into batched products, so that
+    the number of operations does not depend on the number of videos. Example: 100 anchors and 150 partners of a video
+    are 2 and 3 tiles, and 6 pairs of tiles. Memory is linear in the rows, and besides 12 bytes for each anchor and tile
+    of partners: 75 MB for 20,000 rows that look for partners among 20,000.
 
     Args:
         direction (Tensor): ``(N, D_e)`` normalised rows, kind after kind, and video after video within a kind.
         counts (np.ndarray): ``(K, B)`` rows of each kind and video, on the host.
         relations (Sequence[Relation]): What to look for.
-        classes (Tensor, optional): ``(N, C)`` 0/1 of the rows, where a relation wants a shared class.
+        classes (Tensor, optional): ``(N, C)`` 0/1 of the rows, needed if a relation asks for a shared class.
 
     Returns:
         tuple[Tensor, list[np.ndarray]]: Anchors and their partners ``(2, A)``, int64 places in ``direction``, relation
@@ -55,43 +55,56 @@ def hardest_partners(
         the host.
     """
     plan = _Plan(counts, relations)
-    rows, queries, keys, slots, first, lanes, anchors = plan.on(direction.device)
+    rows, queries, keys, slots, first_pair, lanes, anchors = plan.on(direction.device)  # see _Plan
     if not len(queries):
         return torch.stack([anchors, anchors]), plan.videos
     tiles = direction.index_select(0, rows).unflatten(0, (-1, _TILE))
+    # The most similar partner is the least similar one to the anchor with the other sign.
     signed = torch.cat([tiles, -tiles]) if any(relation.most for relation in relations) else tiles
     if plan.num_sharing:
         classes = classes.to(direction.dtype).index_select(0, rows).unflatten(0, (-1, _TILE))
+    # For every pair of tiles and every anchor in it: the least cosine, and the partner's number in its tile.
     least = direction.new_empty(len(queries), _TILE)
     column = rows.new_empty(len(queries), _TILE)
     with torch.autocast(direction.device.type, enabled=False):  # a rounded cosine would choose the wrong partner
-        for part, sharing in plan.parts(_TILES_AT_ONCE if direction.device.type == 'cpu' else _TILES_AT_ONCE_ON_GPU):
+        for part, sharing in plan.parts(_PAIRS_AT_ONCE if direction.device.type == 'cpu' else _PAIRS_AT_ONCE_ON_GPU):
             query, key = queries[part], keys[part]
             cosine = torch.bmm(signed.index_select(0, query), tiles.index_select(0, key).mT)
             if sharing:
                 shared = torch.bmm(classes.index_select(0, query), classes.index_select(0, key).mT)
                 cosine.masked_fill_(shared == 0, torch.inf)
             torch.min(cosine, -1, out=(least[part], column[part]))
-    # Of each anchor's tiles of partners, the one with the least cosine, then the row in it.
-    table = least.new_full((len(first) * plan.most_tiles, _TILE), torch.inf).index_copy_(0, slots, least)
-    pair = table.unflatten(0, (len(first), -1)).argmin(1).add_(first[:, None])
+    # For every anchor, the pair of tiles with the least cosine, then the partner in it.
+    table = least.new_full((len(first_pair) * plan.most_tiles, _TILE), torch.inf).index_copy_(0, slots, least)
+    pair = table.unflatten(0, (len(first_pair), -1)).argmin(1).add_(first_pair[:, None])
     places = torch.add(column.gather(0, pair), keys[pair], alpha=_TILE)
     return torch.stack([anchors, rows[places.flatten()[lanes]]]), plan.videos
 
 
 class _Plan:
-    """Pairs of tiles to compare, laid out on the host."""
+    """Pairs of tiles to compare, laid out on the host.
+
+    A search is one relation in one video. Each tile of its anchors is a query, and is paired with each tile of its
+    partners, the keys. The arrays that :meth:`on` returns are, for Q queries and P pairs:
+
+    - rows: the rows of all tiles, 64 of each; the last row again and again where a group ends within a tile;
+    - queries, keys ``(P,)``: the tiles of each pair. Numbers behind the last tile are tiles with the other sign;
+    - slots ``(P,)``: where a pair stands in a table of Q rows with ``most_tiles`` columns, which are its keys;
+    - first_pair ``(Q,)``: the first pair of each query;
+    - lanes ``(A,)``: where an anchor stands among the 64 rows of all queries, without those that fill a last tile;
+    - anchors ``(A,)``: the row of each anchor.
+    """
 
     def __init__(self, counts, relations):
         num_videos = counts.shape[1]
-        sizes = counts.ravel()
-        start, tiles = sizes.cumsum() - sizes, -(-sizes // _TILE)
+        sizes = counts.ravel()  # rows of each group, (K * B,)
+        start, tiles = sizes.cumsum() - sizes, -(-sizes // _TILE)  # first row and number of tiles of each group
         first_tile = tiles.cumsum() - tiles
         group, number = _ragged(tiles)
         inside = np.minimum(number[:, None] * _TILE + np.arange(_TILE), sizes[group, None] - 1)
-        rows = start[group, None] + inside  # the last row again and again, where a group ends within a tile
+        rows = start[group, None] + inside
 
-        # One entry for each tile of anchors of each relation, with a row of tiles of partners.
+        # Searches.
         video = np.tile(np.arange(num_videos), len(relations))
         relation = np.arange(len(relations)).repeat(num_videos)
         anchor_group, partner_group = (
@@ -99,29 +112,34 @@ class _Plan:
             for name in ('anchors', 'partners')
         )
         has_partner = sizes[partner_group] > 0
-        entry, number = _ragged(tiles[anchor_group] * has_partner)
-        width = tiles[partner_group][entry]
-        query = first_tile[anchor_group][entry] + number
-        slot, column = _ragged(width)
+        num_queries = tiles[anchor_group] * has_partner
         most = np.array([part.most for part in relations])[relation]
-        self.most_tiles = width.max(initial=0)
-        key = first_tile[partner_group][entry][slot] + column
-        # Entries of anchors in order, without what fills their last tile.
-        of_entry, place = _ragged(sizes[anchor_group] * has_partner)
-        first_slot = (tiles[anchor_group] * has_partner).cumsum() - tiles[anchor_group] * has_partner
-        lanes = first_slot[of_entry] * _TILE + place
-        anchors = start[anchor_group][of_entry] + place
-        self.videos = [video[of_entry[relation[of_entry] == number]] for number in range(len(relations))]
-        sharing = np.array([part.share_class for part in relations])[relation][entry][slot]
+        # Queries, each with the search that it belongs to.
+        search, number = _ragged(num_queries)
+        num_keys = tiles[partner_group][search]
+        query_tile = first_tile[anchor_group][search] + number
+        self.most_tiles = num_keys.max(initial=0)
+        # Pairs, each with the query that it belongs to.
+        query, column = _ragged(num_keys)
+        key_tile = first_tile[partner_group][search][query] + column
+        # Anchors, each with the search that it belongs to.
+        search_of_anchor, place = _ragged(sizes[anchor_group] * has_partner)
+        first_query = num_queries.cumsum() - num_queries
+        lanes = first_query[search_of_anchor] * _TILE + place
+        anchors = start[anchor_group][search_of_anchor] + place
+        self.videos = [
+            video[search_of_anchor[relation[search_of_anchor] == number]] for number in range(len(relations))
+        ]
+        sharing = np.array([part.share_class for part in relations])[relation][search][query]
         assert not np.diff(sharing.astype(int), append=1).min(initial=0) < 0, 'relations that share classes come last'
         self.num_sharing = int(sharing.sum())
-        self._num_plain = len(slot) - self.num_sharing
+        self._num_plain = len(query) - self.num_sharing
         self._arrays = (
             rows.ravel(),
-            (query + len(rows) * most[entry])[slot],  # a second copy of the tiles has the other sign
-            key,
-            slot * self.most_tiles + column,
-            width.cumsum() - width,
+            (query_tile + len(rows) * most[search])[query],
+            key_tile,
+            query * self.most_tiles + column,
+            num_keys.cumsum() - num_keys,
             lanes,
             anchors,
         )
@@ -132,14 +150,14 @@ class _Plan:
         return joined.split([len(part) for part in self._arrays])
 
     def parts(self, size):
-        """Slices of ``size`` pairs, which are compared at a time, and whether they must share a class."""
+        """Slices of at most ``size`` pairs of tiles, and whether their rows must share a class to be partners."""
         stop = self._num_plain + self.num_sharing
         for begin, end, sharing in ((0, self._num_plain, False), (self._num_plain, stop, True)):
-            for at in range(begin, end, size):
-                yield slice(at, min(at + size, end)), sharing
+            for first in range(begin, end, size):
+                yield slice(first, min(first + size, end)), sharing
 
 
 def _ragged(counts):
-    """Group, and number within it, of all items of groups of ``counts`` items."""
+    """Group of every item, and its number within the group: for counts 2 and 3, ``0 0 1 1 1`` and ``0 1 0 1 2``."""
     group = np.arange(len(counts)).repeat(counts)
     return group, np.arange(len(group)) - (counts.cumsum() - counts).repeat(counts)

@@ -26,7 +26,8 @@ def point_focal_loss(
         tuple[Tensor, Tensor]: Eq. 5 over action snippets and Eq. 6 over background snippets. Each is a sum over
         classes, a mean over the labelled snippets of a video (0 if it has none of the kind) and a mean over videos.
     """
-    # Background snippets show no class, so their classes need no targets of their own.
+    # One array of targets serves both kinds of snippets: on background, all classes are 0 and b is 1; on actions, the
+    # target of b is not used.
     scores = torch.cat([scores, background_scores[..., None]], -1)
     labels = F.pad(targets.labels.to(scores.dtype), (0, 1), value=1.0)
     scores, loss = bounded_cross_entropy(scores, labels, reduction='none')
@@ -35,11 +36,14 @@ def point_focal_loss(
 
 
 def _snippet_means(targets, loss):
-    """Means over the labelled snippets of either kind of each video, then over videos, of ``(B, T, C + 1)`` losses."""
+    """Average ``(B, T, C + 1)`` losses over the labelled snippets of a video, then over videos: a scalar for each kind.
+
+    The kinds are action snippets, on which the loss of b does not count (Eq. 5), and background snippets (Eq. 6).
+    """
     of_classes, of_background = loss.split([loss.shape[-1] - 1, 1], -1)
-    on_action = of_classes.sum(-1)  # Eq. 5 leaves b alone
+    on_action = of_classes.sum(-1)
     on_background = on_action + of_background.squeeze(-1)
-    share = targets.kinds / targets.kinds.sum(-1, keepdim=True).clamp(min=1)
+    share = targets.kinds / targets.kinds.sum(-1, keepdim=True).clamp(min=1)  # (2, B, T), 1 / number, or 0
     return tuple((torch.stack([on_action, on_background]) * share).sum(-1).mean(-1).unbind())
 
 
@@ -78,7 +82,7 @@ class ElementwisePointLoss(nn.Module):
     Args:
         loss (dict): Config of a module ``(pred, target, reduction_override='none')`` on ``(N, C + 1)`` probabilities
             and 0/1 targets, background last; e.g. ``dict(type='mmdet.FocalLoss', activated=True)``.
-        background_weight: Of background snippets against action snippets.
+        background_weight: Weight of background snippets relative to action snippets.
     """
 
     def __init__(self, loss: dict, background_weight: float = 1.0) -> None:

@@ -28,26 +28,27 @@ def segment_contrast(scores: Tensor, segments: SegmentLabels) -> Tensor:
 
     Args:
         scores (Tensor): ``(B, T, C)`` final scores, q-hat.
-        segments (SegmentLabels): N segments in G groups. An empty outer range counts 0, a segment of background is
-            scored by 1 - q-hat.
+        segments (SegmentLabels): N segments in G groups. The mean of an empty outer range is 0. For a segment of
+            background, the scores are 1 - q-hat.
 
     Returns:
         Tensor: ``(N,)`` float64 in [-1, 1]; float32 on a device that has no float64.
     """
     _, num_snippets, num_classes = scores.shape
-    rows = F.pad(scores.mT, (1, 0)).flatten(0, 1)  # a zero before the first snippet
-    rows = rows.index_select(0, torch.add(segments.label, segments.video, alpha=num_classes))
-    total = rows.cumsum(1, dtype=dtype_of_sums(rows.device))  # of all before a position
-    edges = torch.stack([segments.outer_start, segments.start, segments.stop, segments.outer_stop])
+    rows = F.pad(scores.mT, (1, 0)).flatten(0, 1)  # (B * C, T + 1), a zero before the first snippet
+    rows = rows.index_select(0, torch.add(segments.label, segments.video, alpha=num_classes))  # (G, T + 1)
+    cumulated = rows.cumsum(1, dtype=dtype_of_sums(rows.device))  # entry p: sum of all scores before position p
+    edges = torch.stack([segments.outer_start, segments.start, segments.stop, segments.outer_stop])  # (4, N)
     place = torch.add(edges, segments.group, alpha=num_snippets + 1)
-    sums = total.flatten().index_select(0, place.flatten()).view_as(place)
-    left, length, right = edges.diff(dim=0).to(total.dtype)
+    sums = cumulated.flatten().index_select(0, place.flatten()).view_as(place)
+    left, length, right = edges.diff(dim=0).to(cumulated.dtype)
     outer_length = left + right
-    # Both means are differences of sums: each sum counts with the lengths that it is divided by.
+    # With the sums S0, S1, S2 and S3 before the four edges, the contrast is
+    # (S2 - S1) / length - (S1 - S0 + S3 - S2) / outer_length. These are the factors of the four sums in it.
     outer = outer_length.clamp(min=1).reciprocal()
     both = length.reciprocal() + outer
-    # With 1 - q-hat in place of q-hat, both means change their sign, and 1 is left where the outer range is empty.
     factors = torch.stack([outer, -both, both, -outer])
+    # Of 1 - q-hat, the contrast is (1 - inner) - (1 - outer) = -(inner - outer), or 1 - inner without outer range.
     factors = torch.where(segments.is_background, -factors, factors)
     constant = segments.is_background & (outer_length == 0)
     return (sums * factors).sum(0) + constant
@@ -85,15 +86,15 @@ class OICLoss(nn.Module):
         self.loss_weight = loss_weight
 
     def forward(self, scores: Tensor, segments: SegmentLabels) -> dict[str, Tensor]:
-        """Compute the loss on live scores.
+        """Compute the loss.
 
         Args:
-            scores (Tensor): ``(B, T, C)`` final scores, q-hat.
+            scores (Tensor): ``(B, T, C)`` final scores, q-hat, with gradient.
             segments (SegmentLabels): The best segments; see ``SegmentSearcher``.
 
         Returns:
-            dict[str, Tensor]: ``loss_score``: mean over the groups of a video, which are its classes that have seeds (0
-            if there is none), and over videos.
+            dict[str, Tensor]: ``loss_score``: mean over the groups of a video, which are its classes that have segments
+            (0 if there is none), then mean over videos.
         """
         contrast = outer_inner_contrast(scores, segments)
         distance = F.mse_loss(contrast, torch.ones_like(contrast), reduction='none')

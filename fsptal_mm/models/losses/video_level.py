@@ -27,13 +27,13 @@ def pool_video_scores(
         Tensor: ``(B, K)``.
     """
     num_snippets = mask.sum(1)
-    lengths, most = num_snippets, mask.shape[1]
+    dividends, longest = num_snippets, mask.shape[1]
     if round_up:
-        lengths, most = lengths + topk_divisor - 1, most + topk_divisor - 1
-    top_counts, most = (lengths // topk_divisor).clamp(min=1), max(1, most // topk_divisor)
+        dividends, longest = dividends + topk_divisor - 1, longest + topk_divisor - 1
+    top_counts, most = (dividends // topk_divisor).clamp(min=1), max(1, longest // topk_divisor)
     is_padding = ~mask[..., None]
-    top = scores.masked_fill(is_padding, -torch.inf).topk(most, dim=1).values
-    beyond = torch.arange(top.shape[1], device=top.device) >= top_counts[:, None]
+    top = scores.masked_fill(is_padding, -torch.inf).topk(most, dim=1).values  # as many as the longest video needs
+    beyond = torch.arange(top.shape[1], device=top.device) >= top_counts[:, None]  # more than a video needs itself
     pooled = top.masked_fill(beyond[..., None], 0).sum(1) / top_counts[:, None]
     if labels is None:
         return pooled
@@ -62,7 +62,7 @@ def bounded_cross_entropy(scores: Tensor, labels: Tensor, reduction: str = 'mean
         tuple[Tensor, Tensor]: The scores as they entered the logarithm, and the loss.
     """
     scores = F.hardtanh(scores, _SCORE_EPS, 1 - _SCORE_EPS)  # a clamp with a short backward pass
-    with torch.autocast(scores.device.type, enabled=False):  # which refuses scores; they are float32 as they are
+    with torch.autocast(scores.device.type, enabled=False):  # autocast refuses this loss; scores are float32 anyway
         return scores, F.binary_cross_entropy(scores, labels, reduction=reduction)
 
 
@@ -113,7 +113,7 @@ class VideoLevelLoss(nn.Module):
         Returns:
             dict[str, Tensor]: ``loss_background`` (Eq. 3) and ``loss_foreground`` (Eq. 2), scalars.
         """
-        labels = F.pad(video_labels, (0, 1), value=1.0)
+        labels = F.pad(video_labels, (0, 1), value=1.0)  # every video has some background
         scores = torch.cat([class_scores, background_scores[..., None]], -1)
         pooling_labels = labels if self.absent_classes == 'mean' else None
         losses = dict(
@@ -122,23 +122,23 @@ class VideoLevelLoss(nn.Module):
             )
         )
         if foreground_scores is not None:
-            labels = F.pad(video_labels, (0, 1), value=0.0)
+            labels = F.pad(video_labels, (0, 1), value=0.0)  # the foreground has none
             losses['loss_foreground'] = self._cross_entropy(foreground_scores, labels)
         return losses
 
     def _cross_entropy(self, scores, labels):
         _, loss = bounded_cross_entropy(scores, labels.to(scores.dtype))
-        # Every video has as many classes.
+        # A sum over classes is their number times the mean.
         return self.loss_weight * (loss if self.reduction == 'mean' else loss * labels.shape[1])
 
 
 def video_cross_entropy(video_logits: Tensor, video_labels: Tensor, background: bool) -> Tensor:
-    """Cross-entropy of a softmax over classes and background with the video's classes in equal shares.
+    """Cross-entropy of a softmax over classes and background; the target gives the video's classes equal shares.
 
     Args:
         video_logits (Tensor): ``(B, C + 1)`` video-level logits, background last.
         video_labels (Tensor): ``(B, C)`` 0/1, y.
-        background: Whether background is one more class that the video shows.
+        background: Whether background counts as one more class that every video shows.
 
     Returns:
         Tensor: Scalar, mean over the videos that have a label.
@@ -157,7 +157,7 @@ class VideoSoftmaxLoss(nn.Module):
         background: Whether background counts as a class that every video shows.
         topk_divisor: A video-level logit is the mean of the ``T / topk_divisor`` largest snippet logits.
         round_up: Whether that number is rounded up.
-        loss_weight: Of the term.
+        loss_weight: Factor of the loss.
     """
 
     def __init__(
