@@ -20,7 +20,8 @@ def pool_clip_features(outputs: Tensor | Sequence, num_clips: int) -> Tensor:
 
     Args:
         outputs (Tensor | Sequence): ``(rows, D)``, tokens ``(rows, L, D)``, maps ``(rows, D, H, W)`` or
-            ``(rows, D, T, H, W)``; or a tuple or list of such. ``rows`` is a multiple of ``num_clips``, clip by clip.
+            ``(rows, D, T, H, W)``; or a tuple or list of such. Every clip has the same number of rows, one behind the
+            other.
         num_clips: Number of clips that went in.
 
     Returns:
@@ -68,11 +69,13 @@ def encode_clips(backbone: nn.Module, clips: Tensor, prepare: Callable, chunk_si
     def encode(part, _anchor):
         return pool_clip_features(backbone(prepare(part)), len(part))
 
-    # Tells checkpoint() whose random state to keep: the clips themselves may still lie on the host.
+    # checkpoint() keeps the random state of its arguments' devices. The clips may still lie on the host: a parameter
+    # tells it the device of the backbone.
     anchor = next(backbone.parameters(), None)
     features = []
     for part in clips.tensor_split(math.ceil(len(clips) / chunk_size)):
         if checkpointed and torch.is_grad_enabled():
+            # Contexts of the first and of the second computation.
             context = lambda: (contextlib.nullcontext(), running_statistics_kept(backbone))  # noqa: E731
             features.append(checkpoint(encode, part, anchor, use_reentrant=False, context_fn=context))
         else:
@@ -82,7 +85,7 @@ def encode_clips(backbone: nn.Module, clips: Tensor, prepare: Callable, chunk_si
 
 @contextlib.contextmanager
 def running_statistics_kept(module: nn.Module) -> Iterator[None]:
-    """Batch normalisation in training goes on to use the statistics of the batch, and leaves the running ones alone."""
+    """Let batch normalisation in training use the statistics of the batch, but not update the running ones."""
     norms = [part for part in module.modules() if isinstance(part, _BatchNorm) and part.training]
     settings = [(part.momentum, part.num_batches_tracked) for part in norms]
     for part in norms:  # not `track_running_stats`, with which other tensors would be saved for the backward pass
@@ -98,8 +101,8 @@ def check_can_recompute(backbone: nn.Module) -> None:
     """Make sure that a second pass over clips can leave running statistics alone.
 
     Raises:
-        InputError: The backbone trains ``SyncBatchNorm``: PyTorch's insists on counting its batches, and compiled
-            mmcv's is no batch normalisation to :func:`running_statistics_kept`.
+        InputError: The backbone trains ``SyncBatchNorm``. PyTorch's fails if it cannot count its batches, and that of
+            compiled mmcv is not among the classes that :func:`running_statistics_kept` looks for.
     """
     for name, part in backbone.named_modules():
         if type(part).__name__ == 'SyncBatchNorm' and part.training:
@@ -115,7 +118,7 @@ def frozen_parts(backbone: nn.Module, freeze: bool | str | Sequence[str]) -> lis
         freeze (bool | str | Sequence[str]): All, none, or submodules by name, such as ``('conv1', 'layer1.0')``.
 
     Raises:
-        InputError: A name that is not one of a submodule.
+        InputError: A name that no submodule has.
     """
     if isinstance(freeze, bool):
         return [backbone] if freeze else []

@@ -66,7 +66,7 @@ class SnippetDataPreprocessor(BaseDataPreprocessor):
         else:
             _check_dimensions(inputs, data.get('data_samples'))
             inputs = SnippetBatch.from_videos(inputs, self.gap_snippets, self.device)
-            if inputs.features.dtype == torch.float16:  # as a dataset may keep them on the device
+            if inputs.features.dtype == torch.float16:  # a dataset on the device keeps features so if that is exact
                 inputs = inputs.with_features(inputs.features.float())
         return dict(inputs=inputs, data_samples=data.get('data_samples'))
 
@@ -90,7 +90,7 @@ class SnippetDataPreprocessor(BaseDataPreprocessor):
 
 
 def _are_numbers(values):
-    """Whether these are one finite number per channel."""
+    """Whether the values are a list of finite numbers, one per channel."""
     return (
         isinstance(values, (list, tuple))
         and len(values) > 0

@@ -1,4 +1,4 @@
-"""Directions of features, which cosines compare, and a classifier by cosine."""
+"""Features of length 1, whose products are cosines, and a classifier by cosine."""
 
 from typing import Any
 
@@ -6,17 +6,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-# Shorter features count as similar to nothing, which bounds the gradient of their direction; it fits into float16.
+# Features shorter than this are divided by it and not by their length: their cosines are near 0, and the gradient of
+# their direction is bounded, so that it fits into float16.
 _NORM_EPS = 1e-4
-_SCALE = 10.0  # at first, as of the foreground branch
+_SCALE = 10.0  # of CosineLinear at first, as that of the foreground branch
 
 
 def directions(features: Tensor, scale: float = 1.0) -> Tensor:
     """Features ``(..., D)`` of length 1, in float32: in half precision a small norm would underflow to 0.
 
     Args:
-        features (Tensor): Any.
-        scale: Factor of the cosines that the caller computes; with it, the bound on their gradient stays the same.
+        features (Tensor): Of any data type.
+        scale: Factor by which the caller multiplies the cosines. The smallest length grows with it, so that the bound
+            on the gradient stays the same.
     """
     return _Normalise.apply(features.float(), _NORM_EPS * scale)
 
@@ -35,13 +37,14 @@ class _Normalise(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         direction, length = ctx.saved_tensors
-        # Of features as short as eps, the gradient along them counts, too: their length is not divided out.
+        # A change along a feature changes its length alone, and so not its direction: that part of the gradient is
+        # taken out. It stays for features as short as eps, which are divided by a constant.
         along = (gradient * direction).sum(-1, keepdim=True).masked_fill(length <= ctx.eps, 0)
         return torch.addcmul(gradient, along, direction, value=-1) / length, None
 
 
 class CosineLinear(nn.Linear):
-    """``scale * cos(x, w_c) + bias_c`` of directions x, with a learnt scale.
+    """``scale * cos(x, w_c) + bias_c`` for directions x, with a learnt scale.
 
     Args:
         in_channels: D.

@@ -15,7 +15,7 @@ _CLASS_BIAS = -2.0  # at first, a segment is most likely background
 
 
 class SegmentNetwork(nn.Module):
-    """Scores of all classes and two offsets for each of many segments.
+    """Scores of all classes for each of many segments, and offsets of its start and end as shares of its length.
 
     A convolution embeds the snippets; their means over ranges around and inside a segment go through two linear layers.
 
@@ -23,7 +23,7 @@ class SegmentNetwork(nn.Module):
         num_classes: Number of classes, C.
         in_channels: Dimension of the features.
         channels: Dimension D' of the embedded snippets.
-        kernel_size: Snippets that the convolution sees.
+        kernel_size: Kernel of the convolution, in snippets.
         hidden_channels: Dimension of the two linear layers.
         input_dropout: Share of the features that are dropped in training.
         pooled_dropout: Share of the means that are dropped in training.
@@ -83,6 +83,6 @@ class SegmentNetwork(nn.Module):
         means = self.pooling(embedded, video, segments).flatten(1)  # (N, K D')
         length = segments[:, 1:] - segments[:, :1]
         share = length / batch.mask.sum(1)[video, None]
-        hidden = self.hidden(torch.cat([means, length.log() / 3, share], 1))
+        hidden = self.hidden(torch.cat([means, length.log() / 3, share], 1))  # / 3: about 1 for usual lengths
         hidden = self.residual_dropout(hidden + self.residual(hidden))
         return self.classifier(hidden).float(), segments + self.regressor(hidden).float() * length

@@ -10,7 +10,7 @@ from fsptal_mm.models.precision import dtype_of_sums
 from fsptal_mm.structures import SnippetBatch
 from fsptal_mm.utils.errors import InputError, check_numbers
 
-_NO_WIDTH = 1e-6  # snippets; a narrower range lies beyond the ends of a video but for rounding
+_NO_WIDTH = 1e-6  # snippets; a range beyond the ends of the video has a width of 0, up to rounding
 
 
 class SegmentPooling(nn.Module):
@@ -34,7 +34,8 @@ class SegmentPooling(nn.Module):
         check_numbers('SegmentPooling', 1e-3, min_snippets=min_snippets)
         from_middle = torch.tensor(places, dtype=torch.float32) - 0.5  # in lengths of the segment
         self.register_buffer('from_middle', from_middle, persistent=False)
-        self.register_buffer('signs', torch.tensor([-1.0, 1.0]), persistent=False)  # of the sums up to the two ends
+        # A range is the sum up to its end minus the sum up to its start.
+        self.register_buffer('signs', torch.tensor([-1.0, 1.0]), persistent=False)
         self.min_snippets = min_snippets
 
     @property
@@ -62,30 +63,34 @@ class SegmentPooling(nn.Module):
     def _means_between(self, batch, video, edges):
         """Means ``(N, K, D)`` of the features between consecutive edges ``(N, K + 1)`` in snippets.
 
-        The sum up to an edge is the cumulative sum with the snippet that it lies in, minus the part of that snippet
-        behind it. Cumulative sums are long: each is kept as a rounded number and what rounding took from it. Then no
-        digit of a difference is lost, though all rows are gathered and summed in float32, which is twice as fast as
-        float64.
+        The sum up to an edge is the cumulative sum of all snippets up to and with the one in which it lies, minus the
+        part of that snippet behind the edge: for an edge at 2.3, ``x0 + x1 + x2 - 0.7 x2``. A mean is the difference of
+        two such sums, divided by the width of the range.
+
+        Sums of thousands of snippets need more digits than float32 has. So each is split into itself rounded to
+        float32 and the small rest. Then no digit of a difference is lost, though all rows are gathered and summed in
+        float32, which is twice as fast as float64.
         """
         features = batch.features.to(edges.dtype)
-        total = features.cumsum(0, dtype=dtype_of_sums(edges.device))
-        rounded = total.detach().to(edges.dtype)  # without a gradient of its own: that of the other part is the whole
-        table = torch.cat([(total - rounded).to(edges.dtype), features])
+        cumulated = features.cumsum(0, dtype=dtype_of_sums(edges.device))
+        rounded = cumulated.detach().to(edges.dtype)  # a constant: the whole gradient flows through the rest
+        table = torch.cat([(cumulated - rounded).to(edges.dtype), features])  # (2 R, D)
         whole = edges.floor()
-        rows = batch.rows[video, :1] + whole.long()  # in which the edges lie: a zero row behind the last snippet
+        rows = batch.rows[video, :1] + whole.long()  # in which the edges lie; a zero row for the end of the video
         behind, width = whole + 1 - edges, edges.diff(dim=1)
         weight = (width > 0) / width.clamp(min=_NO_WIDTH)
-        # Each range is a difference of sums, (N, K, 2) up to its two ends.
+        # Rows and weights for the start and the end of each range, (N * K, 2). The weights of the sums are -1 / width
+        # and 1 / width; the snippets in which the edges lie have the same times the part behind the edge, subtracted.
         ends = rows.unfold(1, 2, 1).flatten(0, 1)
         signs = weight[..., None] * self.signs.to(weight.dtype)
         parts = (signs * behind.unfold(1, 2, 1)).flatten(0, 1)
         signs = signs.flatten(0, 1)
-        # Weighted only once they are subtracted: their difference is exact.
+        # Rounded sums are subtracted, which is exact, and only then divided by the width.
         coarse = _weighted_sums(rounded, ends, signs.sign())
         fine = _weighted_sums(table, torch.cat([ends, ends + len(features)], 1), torch.cat([signs, -parts], 1))
         return fine.addcmul_(coarse, weight.flatten()[:, None]).unflatten(0, width.shape)
 
 
 def _weighted_sums(table, rows, weights):
-    """Sums ``(N, D)`` of the rows ``(N, M)`` of a table ``(R, D)``, each times its weight ``(N, M)``."""
+    """Weighted sums ``(N, D)`` of M rows each of a table ``(R, D)``; ``rows`` and ``weights`` are ``(N, M)``."""
     return F.embedding_bag(rows, table, mode='sum', per_sample_weights=weights)

@@ -25,10 +25,11 @@ def video_attention(
     most six lengths.
 
     Args:
-        batch (SnippetBatch): Of R rows, for its layout alone.
-        query (Tensor): ``(R', H, d)`` rows of ``asking``.
+        batch (SnippetBatch): Layout of keys and values, R rows; its features are not used.
+        query (Tensor): ``(R', H, d)`` rows of ``asking``, with H heads of d channels.
         key_value (Tensor): ``(R, 2, H, d)`` rows, the keys first.
-        asking (SnippetBatch, optional): Layout of the queries, of the same videos; by default that of ``batch``.
+        asking (SnippetBatch, optional): Layout of the queries, R' rows of the same videos, such as some of their
+            snippets; by default ``batch``.
         scale: Factor of the products of query and key; by default ``1 / sqrt(d)``.
 
     Returns:
@@ -54,7 +55,11 @@ def _plan(batch, asking):
 
 
 def _groups(lengths):
-    """Indices of the videos of each group, the longest ones first."""
+    """Indices of the videos of each group, the group of the longest videos first.
+
+    With the ratio 1.5 and a longest video of 900 snippets, the first group holds those of more than 600, the second
+    those of more than 400.
+    """
     lengths = np.array(lengths)
     group = np.log(lengths.max() / lengths) // np.log(_RATIO)
     group = np.minimum(group, _NUM_GROUPS - 1)
@@ -62,7 +67,16 @@ def _groups(lengths):
 
 
 class _Slots:
-    """Places of the rows of a packed batch, group after group, each padded to its longest video."""
+    """Padded places, or slots, for the rows of a packed batch: group after group, each padded to its longest video.
+
+    Attributes:
+        shapes: Number of videos and padded length of each group.
+        sizes: Number of slots of each group; S together.
+        index: ``(S,)`` row of each slot; 0 for an empty one.
+        place: ``(R,)`` slot of each row; 0 for gaps.
+        mask: ``(S,)`` 0, or -inf for an empty slot.
+        empty: Indices of the empty slots.
+    """
 
     def __init__(self, batch, groups):
         lengths = np.array(batch.lengths)
@@ -85,15 +99,15 @@ class _Slots:
         )
 
     def take(self, values, batch):
-        """``(R, ...)`` rows in the slots of all groups, ``(S, ...)``."""
+        """Put ``(R, ...)`` rows into the slots of all groups, ``(S, ...)``."""
         return take_rows(values, self.index, self.place, batch.gaps)
 
     def groups(self, slots):
-        """``(S, ...)`` slots as ``(videos, T, ...)`` of each group."""
+        """Cut ``(S, ...)`` slots into the groups, ``(videos, T, ...)`` each."""
         return [part.unflatten(0, shape) for part, shape in zip(slots.split(self.sizes), self.shapes)]
 
     def masks(self, dtype):
-        """``(videos, 1, 1, T)`` of each group: what is added to the logits, 0 on snippets."""
+        """For each group ``(videos, 1, 1, T)``, what is added to the logits: 0 for snippets, -inf for padding."""
         return [part[:, None, None] for part in self.groups(self.mask.to(dtype))]
 
     def put_back(self, parts, batch):

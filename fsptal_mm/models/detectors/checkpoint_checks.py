@@ -10,7 +10,9 @@ from fsptal_mm.utils.errors import InputError
 
 
 def check_second_stage(model: nn.Module, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
-    """Before a checkpoint is loaded: one that lacks the second stage leaves it fresh, one that has too much is refused.
+    """Before a checkpoint is loaded: compare it with the model as to the second stage.
+
+    If the checkpoint has none, that of the model counts as untrained and keeps its initial weights.
 
     Raises:
         InputError: The checkpoint has a second stage, and the model has none.
@@ -28,7 +30,7 @@ def check_second_stage(model: nn.Module, state_dict: dict[str, Tensor], prefix: 
 
 
 def note_misfit(model: nn.Module, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
-    """Before a checkpoint is loaded: keep in what it differs from the model, for a test."""
+    """Before a checkpoint is loaded: note in ``model.misfit`` how its weights differ from the model's, for a test."""
     own = model.state_dict(prefix=prefix)
     given = {name: value for name, value in state_dict.items() if name.startswith(prefix)}
     found = [f'{name} is missing' for name in own if name not in given]

@@ -1,4 +1,4 @@
-"""Memory of a GPU that does not suffice, told as an error of the settings."""
+"""Too little memory on a GPU, reported as an error in the settings."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

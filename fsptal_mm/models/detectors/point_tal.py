@@ -29,10 +29,10 @@ class PointTAL(BaseModel):
         embedding (dict): Config of the trunk, e.g. ``SnippetEmbedding``: a module from a :class:`.SnippetBatch` to one.
             A trunk that gives the batch an embedding E for module D says so by ``makes_affinity_embedding = True``.
         head (dict): Config of the method's head, e.g. ``PointTALHead``.
-        refinement (dict, optional): Config of a second stage behind it, ``RefinementHead``, which
+        refinement (dict, optional): Config of a second stage behind the head, ``RefinementHead``, which
             ``RefinementHook`` trains once stage 1 is ready.
-        refine: Whether predictions come from the second stage where it has been trained; ``False``: from stage 1 alone,
-            with the same checkpoint.
+        refine: Whether predictions come from the second stage once it is trained; ``False``: from stage 1 alone, with
+            the same checkpoint.
         backbone (dict, optional): Config of a feature extractor such as ``mmaction.ResNet``: the inputs are then clips,
             one per snippet, in the form that ``SnippetDataPreprocessor.format_shape`` states. What it returns is
             pooled by :func:`pool_clip_features`. Its weights load from a checkpoint of a recognizer (``load_from``),
@@ -67,7 +67,7 @@ class PointTAL(BaseModel):
         self.backbone = backbone and MODELS.build(backbone)
         self.embedding = MODELS.build(embedding)
         self.head = MODELS.build(head)
-        # Any part of it: a trunk may have a neck behind it, which hands E on.
+        # Any part of the trunk: one may have a neck behind it, which hands E on.
         makes_embedding = any(getattr(part, 'makes_affinity_embedding', False) for part in self.embedding.modules())
         if getattr(self.head, 'needs_affinity_embedding', False) and not makes_embedding:
             raise no_embedding_error()
@@ -75,7 +75,7 @@ class PointTAL(BaseModel):
         self.data_preprocessor = MODELS.build(
             dict(type='SnippetDataPreprocessor', gap_snippets=self._reach_snippets()) | (data_preprocessor or {})
         )
-        # After stage 1, which trains to the last digit as if it were alone.
+        # Built after stage 1, so that this has the same random initial weights as without a second stage.
         self.refinement = refinement and MODELS.build(refinement)
         self.refine = refine
         self.refinement_store = None
@@ -110,15 +110,16 @@ class PointTAL(BaseModel):
         """As in ``BaseModel``.
 
         Raises:
-            InputError: The memory of the GPU does not suffice, in the backward pass, too.
+            InputError: The memory of the GPU does not suffice, be it in the forward or in the backward pass.
         """
         with naming_longest_video(data.get('data_samples') if isinstance(data, dict) else None):
             return super().train_step(data, optim_wrapper)
 
     def test_step(self, data: dict | tuple | list) -> list[ActionDataSample]:
-        """As in ``BaseModel``, with all weights of a checkpoint or none.
+        """As in ``BaseModel``, but refuse a checkpoint whose weights fit only in part.
 
-        The runner loads what fits and leaves the rest as it was drawn, which is fine to start a training with.
+        The runner loads the weights that fit and leaves the others at their random initial values. That is fine for
+        the start of a training, but not for a test.
 
         Raises:
             InputError: The weights that were loaded last are those of another model, and nothing was trained since.
@@ -182,9 +183,9 @@ class PointTAL(BaseModel):
     def propose(
         self, inputs: SnippetBatch | ClipBatch, data_samples: list[ActionDataSample]
     ) -> tuple[dict[str, SnippetBatch], SnippetScores, list[ActionDataSample]]:
-        """Proposals of stage 1, on the time of the inputs: label extension is passed over.
+        """Proposals of stage 1, on the time axis of the inputs: label extension is left out.
 
-        With a second stage, they are the ones that it takes.
+        If there is a second stage, they come from its ``proposals``, and are those that it refines.
 
         Args:
             inputs (SnippetBatch | ClipBatch): As the data preprocessor packs it.
@@ -211,7 +212,7 @@ class PointTAL(BaseModel):
 
     @torch.no_grad()
     def mine(self, inputs: SnippetBatch | ClipBatch, data_samples: list[ActionDataSample]) -> dict[str, VideoLabels]:
-        """Labels that the head would train on now, of single videos.
+        """Labels that the head would train on now, as it is, video by video.
 
         Args:
             inputs (SnippetBatch | ClipBatch): As the data preprocessor packs it.
@@ -248,13 +249,13 @@ class PointTAL(BaseModel):
 
         Args:
             inputs (SnippetBatch | ClipBatch): As the data preprocessor packs it.
-            data_samples (list[ActionDataSample], optional): Where they hold ``embedding_positions (T,)``, F is
-                resampled there, in snippets of the inputs: label extension behind the embedding, by
-                ``ExtendPointLabels``.
+            data_samples (list[ActionDataSample], optional): If they hold ``embedding_positions (T,)``, which are
+                fractional indices of snippets of the inputs, F is resampled at these: the label extension of
+                ``ExtendPointLabels`` with ``stage='embedding'``.
         """
         embedded = self.embedding(self._snippet_features(inputs))
         positions = [sample.get('embedding_positions') for sample in data_samples or ()]
-        if all(place is None for place in positions):
+        if all(position is None for position in positions):
             return embedded
         return embedded.resample(positions)
 
@@ -284,10 +285,11 @@ class PointTAL(BaseModel):
 
 
 def mean_over_ranks(losses: dict[str, Tensor], batch: SnippetBatch) -> dict[str, Tensor]:
-    """Weigh the losses of a rank so that their mean over the ranks is the mean over the videos of all ranks.
+    """Weight the losses of a process (rank) so that their mean over the ranks is the mean over the videos of all ranks.
 
-    Every loss is a mean over videos, and distributed training averages the gradients of the ranks. Where these have
-    equally many videos, as by mmengine's default, the weight is 1. Nothing waits for the device.
+    Every loss is a mean over videos, and distributed training averages the gradients of the ranks. If all ranks have
+    equally many videos, as by mmengine's default, the weight is 1; of two ranks with 3 videos and 1, the weights are
+    1.5 and 0.5. Nothing waits for the device.
     """
     if get_world_size() == 1:
         return losses

@@ -20,9 +20,10 @@ from .point_tal import PointTAL, mean_over_ranks
 class StagedPointTAL(PointTAL):
     """The chain of ASM-Loc (He et al., CVPR 2022): stage 0 is an ordinary detector, later ones refine its proposals.
 
-    Stage n is a trunk and a head of its own, trained from first weights on the proposals of stage n - 1, which
-    ``StageHook`` finds in the training videos. Earlier stages stay in the checkpoint as they are: a test runs all of
-    them. What asks the head for scores without proposals, such as mining passes and timelines, gets those of stage 0.
+    Stage n has a trunk and a head of its own, trained from random initial weights on the proposals of stage n - 1,
+    which ``StageHook`` finds in the training videos. Earlier stages stay in the checkpoint as they are: a test runs all
+    of them. Code that asks the head for scores without proposals, such as mining passes and timelines, gets the scores
+    of stage 0.
 
     Args:
         embedding (dict): Config of the trunk of every stage.
@@ -30,9 +31,9 @@ class StagedPointTAL(PointTAL):
         refined_head (dict): Config of every later stage, ``ASMLocRefinedHead``.
         num_refinements: Number of later stages.
         sampler (dict): Config of ``DynamicSegmentSampler``.
-        stage_proposals (dict): Config of ``ProposalGenerator``, of the proposals that a stage leaves to the next one.
-        given_classes: Whether proposals in training videos are of all classes that their labels give; ``False``: of
-            those that a stage detects among them. Without a proposal, a class is taken for background there.
+        stage_proposals (dict): Config of ``ProposalGenerator`` for the proposals that a stage leaves to the next one.
+        given_classes: Whether a training video gets proposals of all classes in its labels; ``False``: only of those
+            that the stage before detects. Where a class has no proposal, its snippets count as background in training.
         data_preprocessor (dict, optional): As in :class:`.PointTAL`.
         init_cfg: As in ``mmengine.model.BaseModule``.
     """
@@ -57,7 +58,7 @@ class StagedPointTAL(PointTAL):
         self.sampler = TASK_UTILS.build(sampler)
         self.stage_proposals = TASK_UTILS.build(stage_proposals)
         self.given_classes = given_classes
-        # How many refinements have begun; in the checkpoint, so that one that has not is never used.
+        # How many later stages have begun; kept in the checkpoint, so that a test never uses an untrained one.
         self.register_buffer('num_started', torch.tensor(0))
         self.start_anew()
 
@@ -65,12 +66,12 @@ class StagedPointTAL(PointTAL):
     def find_views(
         self, inputs: SnippetBatch, data_samples: list[ActionDataSample], stage: int
     ) -> dict[str, SegmentView]:
-        """View training videos through proposals for a stage, of the classes of their labels.
+        """Views of training videos for a stage, from proposals of the stage before of the classes in the labels.
 
         Args:
             inputs (SnippetBatch): As the data preprocessor packs it.
             data_samples (list[ActionDataSample]): Of a training.
-            stage: From 1; those before it are run.
+            stage: From 1; all stages before it are run.
 
         Returns:
             dict[str, SegmentView]: By video id, on the host.
@@ -98,7 +99,7 @@ class StagedPointTAL(PointTAL):
         self.views = views
 
     def start_anew(self) -> None:
-        """Train stage 0, or whatever :meth:`start_stage` says next; forget the views of an earlier run."""
+        """Train stage 0 until :meth:`start_stage` is called; forget the views of an earlier run."""
         self.stage, self.views = 0, None
 
     def _view(self, segments, num_snippets):
@@ -128,7 +129,7 @@ class StagedPointTAL(PointTAL):
         return mean_over_ranks(losses, batch)
 
     def _embed_stage(self, inputs, views, stage):
-        """F of a later stage on the resampled time axes, and the members of segments."""
+        """F of a later stage on the resampled time axes, and the snippets of its segments (:func:`segment_members`)."""
         batch = inputs.resample([view.warp.positions for view in views])
         return self.embeddings[stage - 1](batch), segment_members(views, batch)
 
@@ -143,12 +144,15 @@ class StagedPointTAL(PointTAL):
         return scores, batch.mask, _on_time_of(data_samples, views)
 
     def _chain(self, inputs, data_samples, num_stages, given=None):
-        """Proposals of the last of so many stages, one SegmentBatch for each video, in snippets."""
+        """Run ``num_stages`` stages and return the proposals of the last one, in snippets: a SegmentBatch per video.
+
+        In training, ``given`` are the labels ``(B, C)`` of the videos: only proposals of their classes stay.
+        """
         segments = None
         for stage in range(num_stages):
             scores, mask, samples = self._scores(inputs, data_samples, stage, segments)
             if given is not None and self.given_classes:
-                scores = replace(scores, videos=given.to(scores.final.device))
+                scores = replace(scores, videos=given.to(scores.final.device))  # score 1: every given class is detected
             found = self.head.predict_by_feat(scores, mask, samples, self.stage_proposals)
             segments = [_in_snippets(own.pred_segments, sample.grid) for own, sample in zip(found, data_samples)]
             if given is not None:
@@ -165,7 +169,10 @@ class StagedPointTAL(PointTAL):
 
 
 def segment_members(views: Sequence[SegmentView], batch: SnippetBatch) -> Tensor:
-    """``(B, T, K)`` bool, the snippets of each range of each video, K of the most; ranges of no snippet fill up."""
+    """``(B, T, K)`` bool: whether snippet t lies in range k of its video.
+
+    K is the largest number of ranges of a video. Videos with fewer are filled up with ranges that hold no snippet.
+    """
     ranges = np.zeros((len(views), max(1, *(len(view.ranges) for view in views)), 2), dtype=np.int64)
     for video, view in enumerate(views):
         ranges[video, : len(view.ranges)] = view.ranges
@@ -175,7 +182,7 @@ def segment_members(views: Sequence[SegmentView], batch: SnippetBatch) -> Tensor
 
 
 def _on_time_of(data_samples, views):
-    """Data samples for proposals alone, on the time axis of the views, or on their own."""
+    """Data samples for :meth:`predict_by_feat`, on the time axis of the view, or their own where this is None."""
     samples = []
     for sample, view in zip(data_samples, views):
         meta = dict(video_id=sample.video_id, grid=sample.grid, duration_sec=sample.duration_sec)

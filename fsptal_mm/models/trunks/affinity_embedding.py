@@ -20,8 +20,8 @@ class MaskedConv1d(PackedConv1d):
 
         Args:
             batch (SnippetBatch): ``(R, D_in)`` features.
-            weights (Tensor, optional): a, ``(R, K)``, of the K taps from the earliest snippet to the latest, or
-                ``(R, K, D_in)``, of each of their channels; ``None`` for 1 everywhere.
+            weights (Tensor, optional): a, one weight for each row and each of the K taps, ``(R, K)``, from the earliest
+                snippet to the latest; or one for each input channel, too, ``(R, K, D_in)``; ``None`` for 1 everywhere.
 
         Returns:
             Tensor: ``(R, D_out)`` with zero gaps.
@@ -40,10 +40,11 @@ class MaskedConv1d(PackedConv1d):
     def _weight_products(self, rows, weights):
         """Weight ``W_j x`` instead of x: the gradient of the weights then needs no matrix product of its own."""
         num_taps, reach = self.kernel_size[0], self.padding[0]
-        taps = F.linear(rows, self.weight.permute(2, 0, 1).flatten(0, 1)).unflatten(1, (num_taps, -1))
+        taps = F.linear(rows, self.weight.permute(2, 0, 1).flatten(0, 1)).unflatten(1, (num_taps, -1))  # (R, K, D_out)
         out = taps.new_zeros(self.out_channels) if self.bias is None else self.bias.to(taps.dtype)
         for tap, products in enumerate(taps.unbind(1)):
-            seen = F.pad(products, (0, 0, reach - tap, tap - reach))  # of x_{t+j} in row t
+            # Shift by j = tap - reach rows: row t gets W_j x_{t+j}. Negative padding cuts rows off.
+            seen = F.pad(products, (0, 0, reach - tap, tap - reach))
             out = torch.addcmul(out, weights[:, tap, None].to(taps.dtype), seen)
         return out
 
@@ -69,7 +70,7 @@ class AffinityConvs(nn.ModuleList):
 
 
 def tap_cosines(embedding: Tensor, kernel_size: int) -> Tensor:
-    """Cosines (Eq. 10) of each row of E ``(R, D_e)`` and those that a kernel sees around it, ``(R, K)`` float32."""
+    """Cosines (Eq. 10) of each row of E ``(R, D_e)`` with the K rows that a kernel sees there, ``(R, K)`` float32."""
     direction = directions(embedding)
     # Zero rows between videos have no direction: their cosine is 0 to everything.
     return (direction[:, None] * _neighbours(direction, kernel_size)).sum(-1)
@@ -134,7 +135,7 @@ class AffinityEmbedding(SnippetEmbedding):
         self.mask = mask
         self.clamp_negative = clamp_negative
         self.mask_gradient = mask_gradient
-        distance = (torch.arange(kernel_size) - kernel_size // 2).abs()
+        distance = (torch.arange(kernel_size) - kernel_size // 2).abs()  # of each tap from the centre
         self.register_buffer('is_masked', (distance > 0) & (distance <= masked_taps // 2), persistent=False)
 
     def forward(self, batch: SnippetBatch) -> SnippetBatch:
@@ -149,7 +150,7 @@ class AffinityEmbedding(SnippetEmbedding):
         return self.affinity(batch)
 
     def tap_weights(self, embedding: Tensor) -> Tensor:
-        """Weights of the kernel's taps, ``(R, K)`` float32: cosines (Eq. 10) of each row of E and those around it."""
+        """Weights of the K taps, ``(R, K)`` float32: :func:`tap_cosines` of E, and 1 for taps that are not masked."""
         cosine = tap_cosines(embedding if self.mask_gradient else embedding.detach(), len(self.is_masked))
         return torch.where(self.is_masked, cosine.clamp(min=0) if self.clamp_negative else cosine, 1.0)
 
@@ -161,6 +162,9 @@ def no_embedding_error() -> InputError:
 
 
 def _neighbours(rows, kernel_size):
-    """The rows that a kernel sees at each of ``(R, D)`` rows, ``(R, K, D)``, as a view of them between zero rows."""
+    """For each of ``(R, D)`` rows, the K rows that a kernel sees there, ``(R, K, D)``; zero rows beyond both ends.
+
+    The result is a view: no row is copied K times.
+    """
     reach = kernel_size // 2
     return F.pad(rows, (0, 0, reach, reach)).unfold(0, kernel_size, 1).transpose(1, 2)

@@ -11,7 +11,7 @@ from fsptal_mm.utils.errors import InputError, check_numbers
 
 
 class PackedConv1d(nn.Conv1d):
-    """``nn.Conv1d`` over the rows of a packed sequence: to it, one long video.
+    """``nn.Conv1d`` over the rows of a packed sequence, as if they were one long video.
 
     Args:
         in_channels: D of the input rows.
@@ -33,7 +33,7 @@ class PackedConv1d(nn.Conv1d):
     def forward(self, batch: SnippetBatch) -> Tensor:
         """Convolve a :class:`.SnippetBatch` of ``(R, D_in)`` features; returns ``(R, D_out)`` with zero gaps."""
         self.check(batch)
-        out = super().forward(batch.features.t()[None]).squeeze(0).t().contiguous()
+        out = super().forward(batch.features.t()[None]).squeeze(0).t().contiguous()  # on (1, D_in, R)
         return out.index_fill_(0, batch.gaps, 0)
 
     def check(self, batch: SnippetBatch) -> None:
@@ -56,7 +56,7 @@ class SnippetEmbedding(BaseModule):
         out_channels: Dimension of F; ``in_channels`` by default (2048 -> 2048 in the paper).
         kernel_size: Snippets that one embedded feature sees.
         input_dropout: On the snippet features, in training. Helps where features tell more on training videos than
-            on others, since they were learnt with labels of these.
+            on others, because they were learnt with labels of the training videos.
         norm_cfg (dict, optional): Normalisation before the ReLU, ``dict(type='LN')`` or ``dict(type='GN',
             num_groups=...)``: of each snippet for itself, so that videos stay independent of one another.
         num_streams: 2: the first half of the features (RGB) and the second (flow) are embedded apart, each into its
@@ -105,11 +105,12 @@ class SnippetEmbedding(BaseModule):
 
 
 def _build_norm(config, channels):
-    """Normalisation of each snippet for itself; InputError if the config is of none."""
-    kind = config.get('type', 'none') if isinstance(config, dict) else config
-    if kind not in ('LN', 'GN') or kind is config:
-        expected = 'a dict with type LN or GN, which no other snippet changes'
-        field = 'SnippetEmbedding.norm_cfg' + '.type' * isinstance(config, dict)
+    """Build a normalisation of each snippet for itself; InputError if the config is of another one."""
+    is_dict = isinstance(config, dict)
+    kind = config.get('type', 'none') if is_dict else config
+    if not is_dict or kind not in ('LN', 'GN'):
+        expected = 'a dict with type LN or GN, which normalise each snippet for itself'
+        field = 'SnippetEmbedding.norm_cfg.type' if is_dict else 'SnippetEmbedding.norm_cfg'
         raise InputError(expected, field=field, found=kind)
     if kind == 'GN':
         groups = config.get('num_groups')

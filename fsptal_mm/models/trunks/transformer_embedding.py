@@ -21,16 +21,16 @@ class TransformerEmbedding(BaseModule):
 
     The convolution takes the place of position embeddings, as in ActionFormer (Zhang et al., ECCV 2022), so that videos
     may be longer than those of the training. Memory grows linearly with the snippets, since attention weights are not
-    kept, and with ``window`` are computed within the window only.
+    kept. With ``window``, they are computed within the window only.
 
     Args:
         in_channels: Dimension D of the snippet features.
         out_channels: Dimension of F; ``in_channels`` by default.
         num_layers: Layers of attention and MLP.
-        num_heads: Of the attention; divides ``out_channels``.
+        num_heads: Number of attention heads; divides ``out_channels``.
         window: Snippets to each side that a snippet attends to; ``None`` for the whole video.
         mlp_ratio: Width of the MLPs over ``out_channels``.
-        kernel_size: Of the convolution, in snippets.
+        kernel_size: Kernel of the convolution, in snippets.
         dropout: On the output of attention and MLP, before it is added, in training.
         input_dropout: On the snippet features, in training.
         init_cfg: As in ``mmengine.model.BaseModule``.
@@ -102,29 +102,32 @@ class _VideoAttention(nn.Module):
         self.out = nn.Linear(channels, channels)
 
     def forward(self, rows, batch):
-        """``(R, D)`` to ``(R, D)``; what stands in the gaps is arbitrary, and nothing attends to it."""
+        """Attend, ``(R, D)`` to ``(R, D)``; no snippet attends to rows of gaps, and the results there are arbitrary."""
         query, key_value = self.query_key_value(rows).unflatten(1, (3, self.num_heads, -1)).split([1, 2], 1)
         if self.window is not None and self.window < max(batch.lengths) - 1:
             return self.out(self._attend_locally(batch, query[:, 0], *key_value.unbind(1)).flatten(1))
         return self.out(video_attention(batch, query[:, 0], key_value).flatten(1))
 
     def _attend_locally(self, batch, query, key, value):
-        """Rows in blocks of ``window``, each of which sees its own and the two adjacent blocks; ``(R, heads, d)`` each.
+        """Attend within ``window`` rows to each side, block by block; arguments are ``(R, heads, d)`` each.
 
-        Blocks cross the ends of videos; a mask excludes the snippets of other videos.
+        The rows are cut into blocks of ``window`` rows, and the rows of a block are compared with those of their own
+        and of the two adjacent blocks. A mask takes out rows that are too far away, or of another video: blocks do not
+        respect the ends of videos.
         """
         size, length = self.window, len(query)
         num_blocks = math.ceil(length / size)
-        rest = num_blocks * size - length
+        rest = num_blocks * size - length  # rows that the last block lacks
+        # (blocks, heads, size, d); keys and values have 3 * size rows instead.
         query = F.pad(query, (0, 0, 0, 0, 0, rest)).unflatten(0, (num_blocks, size)).transpose(1, 2)
         around = (0, 0, 0, 0, size, size + rest)
-        # Each is of blocks, heads, rows, channels.
         key, value = (F.pad(part, around).unfold(0, 3 * size, size).mT for part in (key, value))
-        video = (batch.places // batch.rows.shape[1]).index_fill(0, batch.gaps, -1)
-        query_of = F.pad(video, (0, rest), value=-1).view(num_blocks, size, 1)
-        key_of = F.pad(video, (size, size + rest), value=-1).unfold(0, 3 * size, size)[:, None]
-        at = torch.arange(3 * size, device=video.device)
-        near = (at[:size, None] + size - at).abs() <= size
-        is_seen = near & (query_of == key_of)  # a row between videos sees others of the kind, and never nothing
+        video = (batch.places // batch.rows.shape[1]).index_fill(0, batch.gaps, -1)  # of each row; -1 in gaps
+        query_video = F.pad(video, (0, rest), value=-1).view(num_blocks, size, 1)
+        key_video = F.pad(video, (size, size + rest), value=-1).unfold(0, 3 * size, size)[:, None]
+        place = torch.arange(3 * size, device=video.device)
+        near = (place[:size, None] + size - place).abs() <= size  # row i of a block is number size + i of its keys
+        # Rows of gaps see one another, if only themselves: a softmax over nothing would be NaN.
+        is_seen = near & (query_video == key_video)
         attended = F.scaled_dot_product_attention(query, key, value, attn_mask=is_seen[:, None])
         return attended.transpose(1, 2).flatten(0, 1)[:length]
