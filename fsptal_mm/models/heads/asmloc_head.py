@@ -24,20 +24,20 @@ from .snippet_head import SnippetHead, SnippetScores
 class ASMLocHead(SnippetHead):
     """``L_foreground + 0.5 L_background + 0.5 L_context``, all on video-level scores.
 
-    A softmax of two attends every snippet to foreground or to background. Where the foreground is attended to, the
-    video shows its classes; where the background is, it shows background and, as context, its classes again. No point
-    is ever read.
+    A softmax of two gives every snippet its attention to foreground and to background. Where there is attention to
+    foreground, the video shows its classes; where there is attention to background, it shows background and, as
+    context, its classes again. Points are not read.
 
     Args:
         num_classes: Number of classes, C.
         in_channels: Dimension of F.
-        dropout: Before the classifier; a mask of whole snippets of the same rate goes before that.
+        dropout: Before the classifier. Before that, whole snippets are dropped at the same rate.
         topk_divisor: Video-level logits of the foreground are means of the ``T // topk_divisor`` largest ``a^f z``, in
             training and at test time.
         background_divisor: The same for ``a^b z``.
-        foreground_weight: Of L_foreground.
-        background_weight: Of L_background.
-        context_weight: Of L_context.
+        foreground_weight: Weight of L_foreground.
+        background_weight: Weight of L_background.
+        context_weight: Weight of L_context.
         proposals (dict): Config of ``ProposalGenerator``; ``background_levels`` are levels of a^f.
         init_cfg: As in ``mmengine.model.BaseModule``.
     """

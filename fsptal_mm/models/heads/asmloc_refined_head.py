@@ -1,4 +1,4 @@
-"""Models of ASM-Loc (He et al., CVPR 2022) that look at the proposals of the model before."""
+"""Head of the later stages of ASM-Loc (He et al., CVPR 2022), which look at the proposals of the stage before."""
 
 from typing import Any
 
@@ -14,20 +14,20 @@ from .asmloc_head import ASMLocHead
 from .segment_attention import SegmentAttention
 from .snippet_head import SnippetScores
 
-_UNCERTAINTY_STD = 1e-4  # of its first weights, in the public code
+_UNCERTAINTY_STD = 1e-4  # of the initial weights of the uncertainty's layer, as in the public code
 
 
 @MODELS.register_module()
 class ASMLocRefinedHead(ASMLocHead):
     """Losses of :class:`ASMLocHead` plus L_segment, behind attention within and among given segments.
 
-    Not a head of its own: :class:`.StagedPointTAL` gives it the segments.
+    It works only in :class:`.StagedPointTAL`, which gives it the segments.
 
     Args:
         *args: As in :class:`ASMLocHead`.
         attention (dict): Arguments of :class:`.SegmentAttention` besides the channels.
-        segment_weight: Of L_segment.
-        uncertainty_weight: beta, of the mean uncertainty in L_segment, which keeps it from growing.
+        segment_weight: Weight of L_segment.
+        uncertainty_weight: beta, weight of the mean uncertainty in L_segment, which keeps uncertainty from growing.
         **kwargs: As in :class:`ASMLocHead`.
     """
 
@@ -71,7 +71,7 @@ class ASMLocRefinedHead(ASMLocHead):
         return losses | dict(loss_segment=self.segment_weight * on_segments)
 
     def scores_on_segments(self, batch: SnippetBatch, members: Tensor) -> SnippetScores:
-        """Scores of F through its segments, as :meth:`ASMLocHead.clean_scores` gives them."""
+        """Scores after attention within and among the segments, as :meth:`ASMLocHead.clean_scores` gives them."""
         return self.clean_scores(self.segment_attention(batch, members))
 
 

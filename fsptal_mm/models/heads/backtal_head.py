@@ -32,7 +32,7 @@ class BackTALOutputs:
     Attributes:
         logits: z, ``(R, C + 1)``, background last.
         suppressed: z^s, ``(R, C + 1)``.
-        features: First layer of the suppressed features, ``(R, H)``.
+        features: Output of the first layer for the suppressed features, ``(R, H)``.
         attention: lambda, ``(R, 1)``.
         embedding: E, ``(R, D_e)``.
     """
@@ -48,8 +48,8 @@ class BackTALOutputs:
 class BackTALHead(SnippetHead):
     """``L_base + L_suppressed + L_sparsity + L_click + L_score + L_embedding``.
 
-    The taps of every convolution are weighed by cosines of an embedding of the snippets, as in ``AffinityEmbedding``.
-    Datasets with ``supervision='clicks'`` give it what it was made for.
+    The taps of every convolution are weighted by cosines of an embedding of the snippets, as in ``AffinityEmbedding``.
+    The method was made for background clicks: datasets with ``supervision='clicks'`` give them.
 
     Args:
         num_classes: Number of classes, C.
@@ -57,20 +57,20 @@ class BackTALHead(SnippetHead):
         hidden_channels: H, of the two layers before the classifier; ``in_channels`` by default. Attention and embedding
             have a quarter of them.
         embed_channels: D_e.
-        affinity: What a cosine weighs: ``'taps'``: a tap of the kernel, the snippet that it looks at. ``'thirds'``: a
-            third of the kernel's numbers in the order channel by channel, as the public code does, which repeats the
-            cosines in the order tap by tap.
+        affinity: What each of the three cosines is a factor of. ``'taps'``: the tap of the kernel that looks at that
+            snippet. ``'thirds'``, as in the public code: of the kernel's numbers in the order "three taps of channel 0,
+            three taps of channel 1 ...", the first third has the first cosine, and so on.
         dropout: Before the classifier.
-        topk_divisor: Video-level logits are means of the ``T // topk_divisor`` largest ones; as many snippets of each
-            class of the video are taken for actions by L_embedding.
+        topk_divisor: Video-level logits are means of the ``T // topk_divisor`` largest ones. L_embedding takes as many
+            snippets of each class of the video for actions.
         labels: ``'clicks'``: video labels and background clicks. ``'points'``: L_click takes points with their classes,
             too, and background that ``miner`` finds between them instead of clicks.
         miner (dict): Config of a miner of background between points; action labels that it finds are not used.
-        sparsity_weight: Of the sum of lambda over a video, which grows with its length.
-        click_weight: Of L_click.
-        score_weight: Of L_score.
-        embedding_weight: Of L_embedding.
-        psi_same: Of L_embedding; see :func:`.feature_separation_loss`.
+        sparsity_weight: Weight of L_sparsity, the sum of lambda over a video, which grows with its length.
+        click_weight: Weight of L_click.
+        score_weight: Weight of L_score.
+        embedding_weight: Weight of L_embedding.
+        psi_same: Threshold of L_embedding; see :func:`.feature_separation_loss`.
         psi_diff: The same.
         proposals (dict): Config of ``ProposalGenerator``; ``background_levels`` are levels of the length of the first
             layer's features, from the smallest of the video, 0, to the largest, 1.
@@ -144,16 +144,17 @@ class BackTALHead(SnippetHead):
         return BackTALOutputs(logits, suppressed, first, attention, embedding)
 
     def _classify(self, batch, taps):
-        """Features of the first layer and logits."""
+        """Features ``(R, H)`` of the first layer, and logits ``(R, C + 1)``."""
         first, second = self.convs
         features = F.leaky_relu(first(batch, self._weights(taps, first)))
         rows = F.leaky_relu(second(batch.with_features(features), self._weights(taps, second)))
         return features, self.classifier(self.dropout(rows))
 
     def _weights(self, taps, conv):
-        """Weights of the kernel of a convolution: the cosines ``(R, 3)``, or, of thirds, ``(R, 3, D)``."""
+        """Weights of the kernel of a convolution: the cosines ``(R, 3)``; for ``'thirds'``, ``(R, 3, D)``."""
         if not self.taps_are_thirds:
             return taps
+        # (3, D), where tap k of channel d stands in the order channel by channel: 3 d + k.
         number = torch.arange(_TAPS * conv.in_channels, device=taps.device).view(-1, _TAPS).t()
         return taps[:, number // conv.in_channels]
 
@@ -192,8 +193,8 @@ class BackTALHead(SnippetHead):
             targets (PointTargets): Clicks as ``background_labels``, and points, if they are to be used.
 
         Returns:
-            dict[str, Tensor]: One scalar per term. L_click is a mean over the clicks of the batch, L_score and
-            L_embedding are means over the videos with clicks; of a rank.
+            dict[str, Tensor]: One scalar per term. L_click is a mean over the clicks of the batch (of one process),
+            L_score and L_embedding are means over its videos with clicks.
         """
         z, suppressed = (batch.pad(part).float() for part in (outputs.logits, outputs.suppressed))
         mask, labels, clicks = targets.mask, targets.video_labels, targets.background_labels
@@ -209,7 +210,7 @@ class BackTALHead(SnippetHead):
         )
 
     def _embedding_loss(self, embedded, suppressed, video_labels, mask, clicks):
-        """Clicked background alike, likely actions alike, both apart, in E."""
+        """L_embedding: in E, clicked background is alike, likely actions are alike, and the two differ."""
         has_clicks = clicks.any(1)
         likely = largest_of_video(suppressed[..., :-1].detach(), mask, self.topk_divisor)
         likely = likely & (video_labels > 0)[:, None] & has_clicks[:, None, None]
@@ -232,9 +233,10 @@ class BackTALHead(SnippetHead):
 
 
 def click_loss(logits: Tensor, targets: PointTargets) -> Tensor:
-    """``L_click``: mean over the labelled snippets of the batch of the cross-entropy of z ``(B, T, C + 1)``.
+    """``L_click``: cross-entropy of z ``(B, T, C + 1)``, mean over the labelled snippets of the batch.
 
-    Labelled is background, and an action where there are points, in equal shares where there are several in a snippet.
+    Labelled snippets are clicks on background and, if points are used, points. Several classes of one snippet have
+    equal shares.
     """
     labels = torch.cat([targets.labels, targets.background_labels[..., None]], -1).to(logits.dtype)
     count = labels.sum(-1)
@@ -243,12 +245,12 @@ def click_loss(logits: Tensor, targets: PointTargets) -> Tensor:
 
 
 def score_separation_loss(logits: Tensor, targets: PointTargets, topk_divisor: int) -> Tensor:
-    """``L_score``: ``-log(exp s_c / (exp s_c + exp g_c))``, s_c the pooled logit of a class, g_c its mean at clicks.
+    """``L_score``: ``-log(exp s_c / (exp s_c + exp g_c))``, s_c the pooled logit of class c, g_c its mean at clicks.
 
     Args:
         logits (Tensor): ``(B, T, C + 1)``, z.
         targets (PointTargets): With clicks as ``background_labels``.
-        topk_divisor: Of s_c.
+        topk_divisor: As in :func:`.pool_video_scores`, for s_c.
 
     Returns:
         Tensor: Scalar, mean over the classes of a video, and over the videos with clicks.

@@ -14,7 +14,9 @@ _TAPS = 3  # snippets that a convolution sees
 
 
 class CrossModalFilter(nn.Module):
-    """``x' = sigmoid(m g) x`` and attention of x'; g sees the mean of a video's x, m each snippet of the other stream.
+    """``x' = sigmoid(m g) x``, and an attention from x'.
+
+    The factor g is made of the mean of x over the video, and m of the other stream, snippet by snippet.
 
     Args:
         channels: Dimension d of x.
@@ -33,7 +35,7 @@ class CrossModalFilter(nn.Module):
         self.dropout = nn.Dropout(dropout)
         init_layers(self)
         with torch.no_grad():
-            self.of_video.weight /= math.sqrt(_TAPS)  # drawn as one of three taps
+            self.of_video.weight /= math.sqrt(_TAPS)  # initial values as of one of three taps
 
     def forward(self, batch: SnippetBatch, other: SnippetBatch) -> tuple[Tensor, Tensor]:
         """Filter x, the features of ``batch``, by the features of ``other``, of the same videos.
@@ -51,7 +53,7 @@ class CrossModalFilter(nn.Module):
 
 
 def video_means(batch: SnippetBatch) -> Tensor:
-    """Mean features ``(B, D)`` of the videos of a batch with zero gaps, in float32, which holds the sums."""
+    """Mean features ``(B, D)`` of the videos of a batch with zero gaps; in float32, since float16 may overflow."""
     rows = batch.features.float()
     sums = rows.new_zeros(len(batch.lengths), rows.shape[1]).index_add(0, _video_of_rows(batch), rows)
     return sums / batch.mask.sum(1, keepdim=True)

@@ -49,14 +49,14 @@ class DELUOutputs:
 
 @MODELS.register_module()
 class DELUHead(SnippetHead):
-    """Two streams that filter each other, trained with video labels: of the labels, no point is read.
+    """Two streams that filter each other, trained with video labels; points are not read.
 
     Losses: ``L_video + L_suppressed + L_evidence + L_uncertain + L_guide + L_sparsity + L_mutual + L_co_activity``.
     L_co_activity compares videos of a batch in pairs, which ``SharedClassBatchSampler`` puts at its beginning: these
     videos are not independent of one another.
 
-    How far the training is, which weighs L_uncertain, is ``iter`` by ``max_iters`` of mmengine's message hub, where
-    ``RuntimeInfoHook`` writes them; without a runner it stands at the start.
+    L_uncertain depends on the share of the training that is over: ``iter / max_iters`` of mmengine's message hub, where
+    ``RuntimeInfoHook`` writes them, and 0 without a runner.
 
     Args:
         num_classes: Number of classes, C.
@@ -64,23 +64,24 @@ class DELUHead(SnippetHead):
         streams: Columns of F that are RGB, and those behind them that are flow. They have to be stated: nothing in the
             features says which is which.
         dropout: Before and within the classifier.
-        filter_dropout: Of ``CrossModalFilter``.
+        filter_dropout: Dropout of ``CrossModalFilter``.
         topk_divisor: As in :class:`SnippetHead`, for scores at test time.
         video_topk_divisor: As ``topk_divisor``, for L_video and L_suppressed.
         evidence_loss (dict): Config of ``EvidenceLoss``.
         uncertainty_loss (dict): Config of ``UncertaintyGuideLoss``.
         co_activity_loss (dict): Config of ``CoActivityLoss``.
-        guide_weight: Of L_guide, the mean of ``|1 - a - b|`` over snippets and over a, a^v and a^f.
-        sparsity_weight: Of L_sparsity, the mean of a, a^v and a^f.
-        mutual_weight: Of L_mutual, the squared difference of a^v and a^f; each is drawn to the other with half of it.
-        scores: What actions are detected from. ``'probabilities'``: ``q-hat = softmax(z) a``, ``b = 1 - a``, as
+        guide_weight: Weight of L_guide, the mean of ``|1 - a - b|`` over snippets and over a, a^v and a^f.
+        sparsity_weight: Weight of L_sparsity, the mean of a, a^v and a^f.
+        mutual_weight: Weight of L_mutual, the squared difference of a^v and a^f. One half of it draws a^v to a constant
+            a^f, the other half a^f to a constant a^v.
+        scores: From what actions are detected. ``'probabilities'``: ``q-hat = softmax(z) a``, ``b = 1 - a``, as
             ``ProposalGenerator`` takes them with the other methods. ``'logits'``: ``q-hat = a z``, as in the public
             code. In both, ``Q_v = softmax(top-k a z)``.
         proposals (dict): Config of ``ProposalGenerator``.
         init_cfg: As in ``mmengine.model.BaseModule``.
 
     Raises:
-        InputError: A bad argument, or no two streams.
+        InputError: A bad argument, or not two streams.
     """
 
     supervision = 'video labels'
@@ -142,7 +143,7 @@ class DELUHead(SnippetHead):
         """Run the network on F.
 
         Raises:
-            InputError: F is of other columns than the two streams.
+            InputError: F does not have as many columns as the two streams together.
         """
         if batch.features.shape[1] != self.in_channels:
             found = f'{self.streams} for features of {batch.features.shape[1]} columns'
@@ -151,7 +152,7 @@ class DELUHead(SnippetHead):
         found = [filter_(*pair) for filter_, pair in zip(self.filters, (parts, parts[::-1]))]
         filtered, attentions = (torch.cat(part, 1) for part in zip(*found))  # (R, D), (R, 2)
         features = self.dropout(F.leaky_relu(self.fusion(filtered), _SLOPE))
-        features = batch.zero_gaps(features)  # the bias has filled them
+        features = batch.zero_gaps(features)  # the bias of the fusion has filled the gaps
         rows = F.leaky_relu(self.conv(batch.with_features(self.dropout(features))), _SLOPE)
         return DELUOutputs(self.classifier(self.dropout(rows)), attentions, features)
 

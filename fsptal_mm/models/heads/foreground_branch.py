@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from fsptal_mm.structures import SnippetBatch
 from fsptal_mm.utils.errors import check_numbers
 
-_NORM_EPS = 1e-4  # shorter pooled features count as similar to nothing, and their gradients fit into float16
+_NORM_EPS = 1e-4  # shorter pooled features have cosines near 0, and gradients that fit into float16
 
 
 @MODELS.register_module()
@@ -40,7 +40,7 @@ class ForegroundBranch(BaseModule):
         Returns:
             Tensor: ``(B, C + 1)`` in (0, 1).
         """
-        pooled = [
+        pooled = [  # (C + 1, D) each: attention is a softmax over time, one for each class
             attention.softmax(0).t() @ features
             for features, attention in zip(batch.split(batch.features), batch.split(logits))
         ]

@@ -73,7 +73,7 @@ class FSPTALHead(PointTALHead):
         given, targets, segments = self.mine(batch, data_samples)
         foreground_scores = self.foreground and self.foreground(batch, logits)
         scores = SnippetScores.from_logits(batch.pad(logits))
-        points = given.with_background(targets.background_labels)  # of the actions only the points
+        points = given.with_background(targets.background_labels)  # given actions, given and mined background
         labelled = points if self.mined_actions == 'seeds' else targets
         losses = self.loss_by_feat(scores, labelled, foreground_scores)
         if self.score_loss:
@@ -89,7 +89,7 @@ class FSPTALHead(PointTALHead):
         if self.separation is not None:
             needed = self.separation.needed(targets.is_action | targets.background_labels, batch.mask)
             chosen = torch.cat([chosen, needed[None]])
-        counts = chosen.sum(-1).cpu().numpy()
+        counts = chosen.sum(-1).cpu().numpy()  # for each video: of actions, of background and, if any, of needed ones
         embedding = self.separation_embedding(batch, needed, counts[-1])
         return self.separation_loss(embedding, targets, counts[:2])
 

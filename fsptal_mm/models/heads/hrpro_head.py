@@ -30,14 +30,14 @@ class HRProHead(SnippetHead):
         dropout: Before the classifier.
         topk_divisor: As in :class:`SnippetHead`.
         encoder (dict): Arguments of ``ReliabilityEncoder`` besides the channels.
-        momentum: Of the prototypes.
+        momentum: As in ``PrototypeMemory``.
         point_loss (dict): Config of ``LACPPointLoss``.
         miner (dict): Config of ``LACPSeedMiner``.
-        temperature: Of the contrast.
-        contrast_weight: Of the contrast.
+        temperature: Divides the cosines of L_contrast.
+        contrast_weight: Weight of L_contrast.
         tokens: ``'rows'``: each prototype is a token. ``'scrambled'``: token j is every C-th number of all prototypes
             laid end to end, from the j-th on, as the public code makes them by a view in the wrong order.
-        seeds: Scores that seeds are mined from: ``'live'``: those of the step, with dropout, as in the public code.
+        seeds: Scores from which seeds are mined: ``'live'``: those of the step, with dropout, as in the public code.
             ``'clean'``: without dropout, for a third more work.
         proposals (dict): Config of ``ProposalGenerator``.
         init_cfg: As in ``mmengine.model.BaseModule``.
@@ -121,7 +121,7 @@ class HRProHead(SnippetHead):
         """Losses from scores and features.
 
         Args:
-            scores (SnippetScores): Live scores.
+            scores (SnippetScores): Scores with gradient.
             encoded (SnippetBatch): As :meth:`encode` gives it.
             given (PointTargets): Given labels, which the point loss takes.
             seeds (PointTargets): Given and mined labels, which the contrast takes.

@@ -24,20 +24,21 @@ from .point_tal_head import PointTALHead
 from .snippet_head import SnippetScores
 
 _SAMPLES_PER_RUN = 3  # a run is represented by the mean of one random snippet of each of its thirds
-_EXCLUDED = -1e9  # logit of a pair that takes no part
+_EXCLUDED = -1e9  # logit of a pair that does not count
 
 
 @TASK_UTILS.register_module()
 class LACPSeedMiner(PseudoLabelMiner):
     """Background and action seeds of LACP.
 
-    Background as in rules 1-3 of :class:`.PseudoLabelMiner`, and everything beyond the first and the last background
-    outside the points. Action: snippets next to a point, in an unbroken row, whose background score is at most
-    ``action_threshold``; they take the point's label whatever their class scores.
+    Background is mined by rules 1-3 of :class:`.PseudoLabelMiner`. Before the first point, all snippets up to the last
+    background snippet are background, too; behind the last point, all from the first background snippet on. Actions
+    are the unbroken rows of snippets on both sides of a point whose background scores are at most
+    ``action_threshold``. They take the point's label whatever their class scores.
 
     Args:
         background_threshold: gamma.
-        action_threshold: Of the public code.
+        action_threshold: As in the public code.
     """
 
     def __init__(self, background_threshold: float | None = 0.95, action_threshold: float | None = 0.1) -> None:
@@ -48,8 +49,8 @@ class LACPSeedMiner(PseudoLabelMiner):
         is_point = points.here
         before_points = is_point.cumsum(1) == 0
         after_points = is_point.flip(1).cumsum(1).flip(1) == 0
-        followed = (background & before_points).flip(1).cummax(1).values.flip(1)
-        preceded = (background & after_points).cummax(1).values
+        followed = (background & before_points).flip(1).cummax(1).values.flip(1)  # by background before the first point
+        preceded = (background & after_points).cummax(1).values  # by background behind the last point
         return (background | followed | preceded) & targets.mask, ends
 
     def _mine_actions(self, scores, background_scores, background, targets, points, ends):
@@ -62,6 +63,7 @@ class LACPSeedMiner(PseudoLabelMiner):
 def _spread_to_right(instances, is_point, passable):
     """Give the passable snippets that follow a point without a break the point's row of ``(B, T, C)`` instances."""
     index = torch.arange(is_point.shape[1], device=is_point.device).expand(is_point.shape)
+    # The last point and the last impassable snippet up to each snippet: none of these must lie behind the point.
     point = index.masked_fill(~is_point, -1).cummax(1).values
     wall = index.masked_fill(passable | is_point, -1).cummax(1).values
     rows = instances.gather(1, point.clamp(min=0)[..., None].expand_as(instances))
@@ -91,8 +93,8 @@ class LACPPointLoss(nn.Module):
 
     Args:
         exponent: Focusing exponent.
-        action_weight: Of the term on points.
-        background_weight: Of the term on background seeds.
+        action_weight: Weight of the term on points.
+        background_weight: Weight of the term on background seeds.
     """
 
     def __init__(self, exponent: float = 2, action_weight: float = 0.5, background_weight: float = 1.0) -> None:
@@ -105,6 +107,7 @@ class LACPPointLoss(nn.Module):
 
     def forward(self, scores: Tensor, background_scores: Tensor, targets: PointTargets) -> dict[str, Tensor]:
         """As in :class:`.PointFocalLoss`."""
+        # Background as class C, which no snippet is labelled with.
         extended = replace(targets, snippet_instances=F.pad(targets.snippet_instances, (0, 1), value=NO_INSTANCE))
         all_scores = torch.cat([scores, background_scores[..., None]], -1)
         on_action, _ = point_focal_loss(all_scores, background_scores, extended, self.exponent)
@@ -124,8 +127,8 @@ class LACPHead(PointTALHead):
         searcher (dict): Config of ``SegmentSearcher``; LACP scores background runs, too, with outer ranges that only
             the video limits.
         temperature: tau of the feature contrast.
-        score_weight: Of the score contrast.
-        feature_weight: Of the feature contrast.
+        score_weight: Weight of the score contrast.
+        feature_weight: Weight of the feature contrast.
         **kwargs: As in :class:`PointTALHead`.
     """
 
@@ -162,7 +165,7 @@ class LACPHead(PointTALHead):
 
     def search(self, scores: Tensor, targets: PointTargets) -> SegmentLabels:
         """See :meth:`PointTALHead.search`; runs of action and of background."""
-        # To LACP, adjacent seeds of one class are one action: as if a class had a single instance.
+        # LACP takes adjacent seeds of one class for one action, as if a class had a single instance.
         return self.searcher(scores, replace(targets, snippet_instances=torch.where(targets.labels, 0, NO_INSTANCE)))
 
 
@@ -170,7 +173,7 @@ def score_contrast(scores: Tensor, runs: SegmentLabels) -> Tensor:
     """Squared incompleteness: (mean over action runs + mean over background runs of ``1 - contrast``)^2.
 
     Args:
-        scores (Tensor): ``(B, T, C)`` live q-hat.
+        scores (Tensor): ``(B, T, C)`` q-hat, with gradient.
         runs (SegmentLabels): Action and background runs of every class of every video.
 
     Returns:
@@ -187,7 +190,9 @@ def score_contrast(scores: Tensor, runs: SegmentLabels) -> Tensor:
 def feature_contrast(batch: SnippetBatch, runs: SegmentLabels, temperature: float) -> Tensor:
     """InfoNCE between the runs of one class of one video: action runs resemble each other, background runs do not.
 
-    Anchors are the action runs of classes with two of them at least.
+    Anchors are the action runs of classes with two of them at least. For an anchor with features f, the loss is
+    ``-log(A / (A + B))``: A is the sum of ``exp(cos(f, f_n) / temperature)`` over the other action runs n, B the same
+    over the background runs.
 
     Args:
         batch (SnippetBatch): Embedded features F, ``(R, D)`` rows.
@@ -200,8 +205,8 @@ def feature_contrast(batch: SnippetBatch, runs: SegmentLabels, temperature: floa
     """
     group, is_action = runs.group, ~runs.is_background
     features = directions(_sample_features(batch, runs), scale=1 / temperature)
-    excluded = (group[:, None] != group).fill_diagonal_(True)
-    with torch.autocast(features.device.type, enabled=False):  # float16 knows no such logit as _EXCLUDED
+    excluded = (group[:, None] != group).fill_diagonal_(True)  # (N, N), pairs of different groups, and of itself
+    with torch.autocast(features.device.type, enabled=False):  # _EXCLUDED does not fit into float16
         logits = (features @ features.t() / temperature).masked_fill(excluded, _EXCLUDED)
     contrast = logits.logsumexp(1) - logits.masked_fill(~is_action, _EXCLUDED).logsumexp(1)
     is_anchor = is_action & (is_action & ~excluded).any(1)

@@ -17,8 +17,8 @@ from .snippet_head import SnippetHead, SnippetScores
 class MILHead(SnippetHead):
     """Background-aware top-k pooling, trained with video labels alone, after BaS-Net (Lee, Uh & Byun, AAAI 2020).
 
-    Every video shows its classes and background: the target of the pooled scores ``[Q, b]`` is ``[y, 1]``. The factor
-    ``1 - b`` removes background: the target of the pooled ``[Q, b] (1 - b)`` is ``[y, 0]``. The second term keeps b low
+    Every video shows its classes and background: the target of the pooled scores ``[q, b]`` is ``[y, 1]``. The factor
+    ``1 - b`` removes background: the target of the pooled ``[q, b] (1 - b)`` is ``[y, 0]``. The second term keeps b low
     where an action shows.
 
     Args:
@@ -43,7 +43,7 @@ class MILHead(SnippetHead):
         """Losses from scores.
 
         Args:
-            scores (SnippetScores): Live scores.
+            scores (SnippetScores): Scores with gradient.
             mask (Tensor): ``(B, T)`` bool.
             video_labels (Tensor): ``(B, C)`` 0/1, y.
 

@@ -29,7 +29,7 @@ class PointTALHead(SnippetHead):
         **kwargs: As in :class:`SnippetHead`.
     """
 
-    uses_foreground = True  # whether one of the losses does
+    uses_foreground = True  # whether a loss of the head takes Q_f
 
     def __init__(
         self,
@@ -86,7 +86,8 @@ class PointTALHead(SnippetHead):
             data_samples (list[ActionDataSample]): See :meth:`.PointTargets.from_samples`.
 
         Returns:
-            tuple: Given labels and given and mined labels, both :class:`.PointTargets`, and what :meth:`search` finds.
+            tuple: The given labels; the given and mined labels, both :class:`.PointTargets`; and the segments that
+            :meth:`search` finds.
 
         Raises:
             InputError: The labels are of another number of classes than the head.
@@ -101,7 +102,7 @@ class PointTALHead(SnippetHead):
         return given, targets, self.search(clean.final, targets)
 
     def search(self, scores: Tensor, targets: PointTargets) -> SegmentLabels | None:
-        """Best :class:`.SegmentLabels` of mined labels, in ``(B, T, C)`` scores without dropout; None in this head."""
+        """Segments that agree with mined labels, from ``(B, T, C)`` scores without dropout; None in this head."""
         return None
 
     def loss_by_feat(
@@ -110,7 +111,7 @@ class PointTALHead(SnippetHead):
         """Losses from scores.
 
         Args:
-            scores (SnippetScores): Live scores.
+            scores (SnippetScores): Scores with gradient.
             targets (PointTargets): Given and mined labels.
             foreground_scores (Tensor, optional): ``(B, C + 1)``, Q_f.
         """

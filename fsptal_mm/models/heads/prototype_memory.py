@@ -15,7 +15,7 @@ class PrototypeMemory(nn.Module):
     Args:
         num_classes: C.
         channels: D.
-        momentum: Weight of a video's mean feature against the prototype, each time the video shows the class.
+        momentum: Weight of a video's mean feature in the new prototype, for each video that shows the class.
     """
 
     def __init__(self, num_classes: int, channels: int, momentum: float = 0.001) -> None:
@@ -41,9 +41,11 @@ class PrototypeMemory(nn.Module):
         labels, keep = seeds.labels.float(), 1 - self.momentum
         count = labels.sum(1)  # (B, C)
         shows = count > 0
-        later = shows.sum(0) - shows.cumsum(0)  # videos of the batch behind this one that show the class
+        # All videos at once: a mean that n later videos of the batch follow ends up with the weight momentum * keep^n,
+        # the prototype itself with keep^(number of videos).
+        later = shows.sum(0) - shows.cumsum(0)  # (B, C)
         weight = self.momentum * keep**later * shows / count.clamp(min=1)
-        weight = (labels * weight[:, None]).flatten(0, 1)
+        weight = (labels * weight[:, None]).flatten(0, 1)  # (B * T, C), of each snippet
         weight = weight.new_zeros(len(batch.features), weight.shape[1]).index_add(0, batch.rows.flatten(), weight)
         moved = keep ** shows.sum(0)[:, None] * self.prototypes + weight.t() @ batch.features.float()
         all_reduce(moved, 'mean')
@@ -55,9 +57,10 @@ def prototype_contrast(
 ) -> Tensor:
     """Snippets resemble the prototype of their class more than other prototypes, and more than background does.
 
-    With ``A_ck`` the mean over the action seeds t of class c of ``exp(cos(F_t, p_k) / temperature)``, and ``B_c`` that
-    over the background seeds with p_c: ``-1/2 log(A_cc / sum_k A_ck) - 1/2 log(A_cc / (A_cc + B_c))``. The second
-    part is 0 in a video without background seeds.
+    The loss of class c is ``-1/2 log(A_cc / sum_k A_ck) - 1/2 log(A_cc / (A_cc + B_c))``. ``A_ck`` is the mean of
+    ``exp(cos(F_t, p_k) / temperature)`` over the action seeds t of class c, and ``B_c`` the mean of
+    ``exp(cos(F_t, p_c) / temperature)`` over the background seeds t. The second part is 0 in a video without
+    background seeds.
 
     Args:
         batch (SnippetBatch): Embedded features F, ``(R, D)`` rows.
@@ -77,6 +80,6 @@ def prototype_contrast(
     to_all = labels.transpose(1, 2) @ similarity / count.clamp(min=1)[..., None]  # A, (B, C, C)
     own, total = to_all.diagonal(dim1=1, dim2=2), to_all.sum(2)
     of_background = (background[:, None] @ similarity)[:, 0] / background.sum(1, keepdim=True).clamp(min=1)
-    own, total = (part.where(has_seeds, 1) for part in (own, total))
+    own, total = (part.where(has_seeds, 1) for part in (own, total))  # no logarithm of 0
     loss = 0.5 * (total.log() - own.log()) + 0.5 * ((own + of_background).log() - own.log())
     return (loss.where(has_seeds, 0).sum(1) / seeds.video_labels.sum(1).clamp(min=1)).mean()

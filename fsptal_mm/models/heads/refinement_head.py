@@ -16,7 +16,7 @@ from fsptal_mm.models.task_modules.nms import find_nms
 from fsptal_mm.structures import SegmentBatch, SnippetBatch
 from fsptal_mm.utils.errors import InputError, check_numbers
 
-_MIN_SCORE = 1e-6  # of stage 1, before a power
+_MIN_SCORE = 1e-6  # scores of stage 1 may be negative: they are clamped to this before they are raised to a power
 
 
 @MODELS.register_module()
@@ -43,7 +43,7 @@ class RefinementHead(BaseModule):
         max_proposals_per_class: At test time, at most this many proposals of each class of a video are refined, those
             with the best scores of stage 1; ``None`` for all. Few are enough where a class seldom occurs twice.
         stage1_power: a of the score ``s^a p``: s is the score of stage 1 and p that of this head.
-        refined_share: How far a segment moves from the proposal (0) to the refined one (1).
+        refined_share: How far a detection moves from the proposal (0) to the refined segment (1).
         nms (dict): As in ``ProposalGenerator``, of the refined segments.
         init_cfg: As in ``mmengine.model.BaseModule``.
 
@@ -104,7 +104,7 @@ class RefinementHead(BaseModule):
             segments (Tensor): ``(N, 2)`` starts and ends in snippets.
 
         Returns:
-            tuple[Tensor, Tensor]: Of each of M members, logits ``(M, N, C)`` and refined segments ``(M, N, 2)`` in
+            tuple[Tensor, Tensor]: For each of M members, logits ``(M, N, C)`` and refined segments ``(M, N, 2)`` in
             snippets, both float32.
         """
         found = [member(batches[inputs], video, segments) for inputs, member in zip(self.inputs, self.members)]
@@ -131,6 +131,7 @@ class RefinementHead(BaseModule):
 
         video, candidates, targets, exists = self.sampler(proposals, pseudo_segments, batch.mask.sum(1), assign)
         logits, refined = self(batches, video, candidates)
+        # (S,), one loss for each candidate: the mean over the members.
         on_class = targets.weights * self.class_loss(logits, targets.quality.expand_as(logits)).mean(0)
         on_segment = targets.weights * self.segment_loss(refined, targets.segments.expand_as(refined)).mean(0)
         is_refined = exists & (targets.tiou >= self.min_refined_tiou)
@@ -166,13 +167,13 @@ class RefinementHead(BaseModule):
         return data_samples
 
     def _to_refine(self, proposals):
-        """Those of the proposals of a video, a :class:`SegmentBatch` with the best one first, that are refined."""
+        """Select the proposals of a video that are refined; a :class:`SegmentBatch`, the best ones first."""
         if self.max_proposals_per_class is None:
             return proposals
         by_class = proposals.labels.argsort(stable=True)
         labels = proposals.labels[by_class]
-        place = torch.arange(len(labels)) - torch.searchsorted(labels, labels)  # among those of the class
-        return proposals[by_class[place < self.max_proposals_per_class].sort().values]
+        rank = torch.arange(len(labels)) - torch.searchsorted(labels, labels)  # among those of the class, from 0
+        return proposals[by_class[rank < self.max_proposals_per_class].sort().values]
 
     def _run_nms(self, sample, segments, scores, labels):
         """Refined segments ``(N, 2)`` of one video, in snippets, as detections in seconds."""

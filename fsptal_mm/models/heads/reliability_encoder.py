@@ -17,8 +17,8 @@ class ReliabilityEncoder(nn.Module):
 
     Args:
         channels: Dimension of snippets and tokens, and of what comes out.
-        num_layers: Layers of attention and MLP, normalised behind what they add.
-        num_heads: Of the attention; divides ``channels``.
+        num_layers: Layers of attention and MLP. Each part is added and the sum is normalised (post-norm).
+        num_heads: Number of attention heads; divides ``channels``.
         mlp_channels: Width of the MLPs.
         dropout: On what each layer adds and in its MLP.
         attention_dropout: On the weights of the attention.
@@ -59,10 +59,11 @@ class ReliabilityEncoder(nn.Module):
             SnippetBatch: ``(R, D)`` rows with zero gaps.
         """
         num_videos, num_rows = len(batch.lengths), len(batch.features)
-        own = num_rows + torch.arange(num_videos * len(tokens), device=tokens.device).view(num_videos, -1)
-        index = torch.cat([batch.rows, own], 1)  # (B, T + C) rows of the snippets and tokens of each video
+        # The tokens of all videos are further rows behind the R rows of snippets.
+        token_rows = num_rows + torch.arange(num_videos * len(tokens), device=tokens.device).view(num_videos, -1)
+        index = torch.cat([batch.rows, token_rows], 1)  # (B, T + C) rows of the snippets and tokens of each video
         mask = F.pad(batch.mask, (0, len(tokens)), value=True)
-        place = index.new_zeros(num_rows + own.numel())  # of each row in the padded videos; arbitrary for gaps
+        place = index.new_zeros(num_rows + token_rows.numel())  # where each row stands in `index`; arbitrary for gaps
         place = place.scatter(0, index.flatten(), torch.arange(index.numel(), device=index.device))
         rows = torch.cat([batch.features, tokens.to(batch.features.dtype).repeat(num_videos, 1)])
         for layer in self.layers:
@@ -79,7 +80,7 @@ class _Layer(nn.Module):
         self.num_heads = num_heads
         self.attention_dropout = attention_dropout
         self.query, self.key = (
-            nn.Sequential(nn.Linear(channels, channels), nn.Linear(channels, channels)) for _ in 'qk'
+            nn.Sequential(nn.Linear(channels, channels), nn.Linear(channels, channels)) for _ in range(2)
         )
         self.value, self.out = nn.Linear(channels, channels), nn.Linear(channels, channels)
         self.mlp = nn.Sequential(
@@ -87,7 +88,7 @@ class _Layer(nn.Module):
         )
         self.attention_norm, self.mlp_norm = nn.LayerNorm(channels), nn.LayerNorm(channels)
         self.dropout = nn.Dropout(dropout)
-        # As in `nn.MultiheadAttention`, which draws the three projections as one matrix of 3 D rows.
+        # As in `nn.MultiheadAttention`: Xavier initialisation of the three projections as one matrix of 3 D rows.
         bound = (6 / (4 * channels)) ** 0.5
         for projection in (self.query[1], self.key[1], self.value):
             nn.init.uniform_(projection.weight, -bound, bound)

@@ -11,15 +11,15 @@ NORMS = ('bn', 'ln')
 
 
 class SegmentAttention(nn.Module):
-    """Snippets attend to those that they share a segment with, then segments of a video to one another.
+    """Snippets attend to those with which they share a segment, then the segments of a video attend to one another.
 
-    A segment is the mean of its snippets; what it gathers goes back to them, as the mean over the segments that hold a
-    snippet. Both kinds of attention are added to the features, at first with a factor of 0. Memory grows with the
-    square of the longest video, as every snippet may share a segment with any other.
+    A segment is the mean of its snippets. What a segment gathers goes back to its snippets; a snippet in several
+    segments gets their mean. Both kinds of attention are added to the features, at first with a factor of 0. Memory
+    grows with the square of the longest video, as every snippet may share a segment with any other.
 
     Args:
         channels: D.
-        num_heads: Of both; divides the channels.
+        num_heads: Number of heads of both kinds of attention; divides the channels.
         norm: ``'bn'``: batch normalisation over all snippets of a batch, as in the public code, so that videos are not
             independent of one another. ``'ln'``: of each snippet for itself.
 
@@ -41,25 +41,25 @@ class SegmentAttention(nn.Module):
         """Attend.
 
         Args:
-            batch (SnippetBatch): Of ``(R, D)`` features.
-            members (Tensor): ``(B, T, K)`` bool, the snippets of each of the segments of a video; segments of no
-                snippet fill up.
+            batch (SnippetBatch): ``(R, D)`` features.
+            members (Tensor): ``(B, T, K)`` bool: whether snippet t lies in segment k of its video. Segments without a
+                snippet are padding.
 
         Returns:
-            SnippetBatch: Of ``(R, D)`` features.
+            SnippetBatch: ``(R, D)`` features.
         """
-        shares = members.to(batch.features.dtype)  # products of matrices count
-        together = torch.matmul(shares, shares.mT) > 0
+        is_member = members.to(batch.features.dtype)
+        together = torch.matmul(is_member, is_member.mT) > 0  # (B, T, T); the product counts common segments
         batch = self.within.add(batch, self.within(batch.pad(batch.features), together))
-        snippets = batch.pad(batch.features)
-        segments = _mean(shares.mT, snippets)
+        snippets = batch.pad(batch.features)  # (B, T, D)
+        segments = _mean(is_member.mT, snippets)  # (B, K, D)
         is_segment = members.any(1)
         gathered = self.among(segments, is_segment[:, :, None] & is_segment[:, None])
-        return self.among.add(batch, _mean(shares, gathered))
+        return self.among.add(batch, _mean(is_member, gathered))
 
 
 class _Attention(nn.Module):
-    """Multi-head self-attention with a mask; normalised with a factor that begins at 0, and added."""
+    """Multi-head self-attention with a mask; :meth:`add` normalises the result, with a factor that begins at 0."""
 
     def __init__(self, channels, num_heads, norm):
         super().__init__()
@@ -69,9 +69,9 @@ class _Attention(nn.Module):
         nn.init.zeros_(self.norm.weight)
 
     def forward(self, values, sees):
-        """``(B, N, D)`` values with ``(B, N, N)`` of who sees whom; 0 where one sees nobody."""
+        """Attend among ``(B, N, D)`` values; ``sees`` is ``(B, N, N)`` bool. The result is 0 where one sees nothing."""
         sees_any = sees.any(2, keepdim=True)
-        sees = sees | ~sees_any  # a softmax over nothing is none
+        sees = sees | ~sees_any  # see all instead of nothing: a softmax over nothing would be NaN
         parts = (
             part(values).unflatten(2, (self.num_heads, -1)).transpose(1, 2)
             for part in (self.query, self.key, self.value)
@@ -80,12 +80,12 @@ class _Attention(nn.Module):
         return found * sees_any
 
     def add(self, batch, attended):
-        """Features plus ``(B, T, D)`` of attention, each snippet once in the normalisation."""
+        """Add ``(B, T, D)`` attention to the features. The normalisation sees each snippet once and no padding."""
         rows = self.out(attended).flatten(0, 1).index_select(0, batch.places)
         rows = self.norm(torch.cat(batch.split(rows)))
         return batch.with_features(batch.features + batch.join(list(rows.split(batch.lengths))))
 
 
-def _mean(shares, values):
-    """Mean of ``(B, M, D)`` values over the members of each of N sets ``(B, N, M)``; 0 of none."""
-    return torch.matmul(shares, values) / shares.sum(2, keepdim=True).clamp(min=1)
+def _mean(is_member, values):
+    """Means ``(B, N, D)`` of ``(B, M, D)`` values over the members of N sets, 0/1 ``(B, N, M)``; 0 for an empty set."""
+    return torch.matmul(is_member, values) / is_member.sum(2, keepdim=True).clamp(min=1)

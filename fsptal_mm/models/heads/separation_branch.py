@@ -28,7 +28,7 @@ class SeparationBranch(BaseModule):
             not available there.
         temperature: Divides the cosines; the paper gives none. At 1 the weights are nearly uniform, and the attention
             adds the mean of the video.
-        kernel_size: Snippets that each of the two convolutions sees.
+        kernel_size: Kernel of both convolutions, in snippets.
         init_cfg: As in ``mmengine.model.BaseModule``.
     """
 
@@ -53,16 +53,18 @@ class SeparationBranch(BaseModule):
 
         Args:
             batch (SnippetBatch): F, ``(R, D)`` rows.
-            needed (Tensor, optional): ``(B, T)`` bool, what :meth:`needed` gives for the snippets to embed; by default
-                all snippets. They attend to all snippets of their video.
+            needed (Tensor, optional): ``(B, T)`` bool, snippets for which h and its attention are computed: what
+                :meth:`needed` returns for the snippets to embed. By default all. They attend to all snippets of their
+                video.
             counts (Sequence[int], optional): Number of needed snippets of each video; by default they are fetched from
                 the device, for which the host waits.
 
         Returns:
-            SnippetBatch: E, ``(R, D_e)`` rows, arbitrary but finite on other snippets.
+            SnippetBatch: E, ``(R, D_e)`` rows, arbitrary but finite on snippets that were not to be embedded.
         """
-        hidden = F.relu(self.hidden(batch), inplace=True)
+        hidden = F.relu(self.hidden(batch), inplace=True)  # h
         key_value = torch.stack([directions(hidden).to(hidden.dtype), hidden], 1)  # (R, 2, D_e)
+        # The needed snippets alone, as a batch of R' rows; the n-th of these is row rows[n] of the whole batch.
         near, rows = batch.with_features(key_value).select(batch.mask if needed is None else needed, counts)
         query, own = near.features.unbind(1)
         scale = 1 / self.temperature
@@ -71,6 +73,6 @@ class SeparationBranch(BaseModule):
         return batch.with_features(embedded.new_zeros(len(hidden), embedded.shape[1]).index_add(0, rows, embedded))
 
     def needed(self, wanted: Tensor, mask: Tensor) -> Tensor:
-        """Snippets ``(B, T)`` bool that the embedding of the wanted ones depends on, beside those attended to."""
+        """Wanted snippets and the neighbours that the last convolution sees with them, ``(B, T)`` bool."""
         reach = self.embedding.padding[0]
         return F.max_pool1d(wanted.float(), 2 * reach + 1, 1, reach).bool() & mask

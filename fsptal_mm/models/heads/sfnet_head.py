@@ -1,7 +1,7 @@
 """SF-Net (Ma et al., "SF-Net: Single-Frame Supervision for Temporal Action Localization", ECCV 2020).
 
-Losses and constants are those of its public code (github.com/Flowerfan/SF-Net); symbols are those of the docstrings:
-z class logits with background last, a actionness logits, A labelled snippets of the batch, N mined background.
+Losses and constants are those of its public code (github.com/Flowerfan/SF-Net). Symbols: z are class logits with
+background last, a actionness logits, A the labelled snippets of the batch, N its mined background snippets.
 """
 
 from typing import Any
@@ -22,8 +22,8 @@ from .snippet_head import SnippetHead, SnippetScores
 
 _NEGATIVES = ('background', 'last', 'hard')
 _SCORES = ('probabilities', 'logits')
-_ACTIONNESS_WEIGHT = 2  # of a in the scores of 'logits'
-_EPS = 1e-3  # of the logarithm of 1 - sigmoid(a), in the public code
+_ACTIONNESS_WEIGHT = 2  # of a in the scores z + 2 a
+_EPS = 1e-3  # added to 1 - sigmoid(a) before the logarithm, as in the public code
 
 
 class _Stream(nn.Module):
@@ -54,8 +54,9 @@ class _Stream(nn.Module):
 class SFNetHead(SnippetHead):
     """``L = sum over streams and their fusion of L_video + L_frame + L_actionness``.
 
-    Labels grow once: ``RefreshHook`` takes ``growth`` over all training videos, and begins anew with what it finds.
-    Background is mined over the whole batch, so that videos of a batch are not independent of one another.
+    Labels grow once: ``RefreshHook`` applies ``growth`` to all training videos, and starts the training anew with the
+    grown labels. Background is mined over the whole batch, so that videos of a batch are not independent of one
+    another.
 
     Args:
         num_classes: Number of classes, C.
@@ -73,11 +74,11 @@ class SFNetHead(SnippetHead):
             the wrong dimension. ``'hard'``: those of the largest actionness, which its authors may have meant.
         actionness_gate: L_actionness counts while the sum over streams is above this.
         growth (dict): Config of ``SFNetGrowth``.
-        scores: What actions are detected from. ``'probabilities'``: ``Q = softmax(z)``, ``b = 1 - sigmoid(a)`` and
-            ``q-hat = (Q + Q sigmoid(a)) / 2``, for ``ProposalGenerator``. Actionness is high at points and lower
-            between them: the product alone would cut actions short. Q_v is pooled from Q, as in the other heads: a
-            softmax of pooled logits leaves one or two classes of a video that shows many. ``'logits'``: ``z + 2 a``
-            and ``top-k z``, for ``MeanLevelProposals``, as in the public code.
+        scores: From what actions are detected. ``'probabilities'``: ``q = softmax(z)``, ``b = 1 - sigmoid(a)`` and
+            ``q-hat = (q + q sigmoid(a)) / 2``, for ``ProposalGenerator``. Actionness is high at points and lower
+            between them: the product alone would cut actions short. Q_v is pooled from q, as in the other heads: a
+            softmax of pooled logits leaves one or two classes of a video that shows many. ``'logits'``:
+            ``q-hat = z + 2 a`` and ``Q_v = top-k z``, for ``MeanLevelProposals``, as in the public code.
         proposals (dict): Config of ``ProposalGenerator`` or ``MeanLevelProposals``.
         init_cfg: As in ``mmengine.model.BaseModule``.
 
@@ -151,7 +152,7 @@ class SFNetHead(SnippetHead):
         return self.logits(batch)[-1][0]
 
     def logits(self, batch: SnippetBatch) -> list[tuple[Tensor, Tensor]]:
-        """Pairs of z ``(R, C + 1)`` and a ``(R, 1)`` of each stream and, of several streams, of their fusion, last."""
+        """Pairs of z ``(R, C + 1)`` and a ``(R, 1)``: one for each stream and, if there are several, their fusion."""
         parts = self.classified_features(batch).chunk(len(self.streams), 1)
         found = [stream(batch.with_features(part)) for stream, part in zip(self.streams, parts)]
         if len(found) > 1:
@@ -191,7 +192,7 @@ class SFNetHead(SnippetHead):
         for z, a in logits:
             background = largest_of_batch(z[..., -1], free, count)
             negatives = background
-            if self.actionness_negatives == 'last':
+            if self.actionness_negatives == 'last':  # those of the largest index in the batch
                 negatives = largest_of_batch(torch.arange(free.numel(), device=z.device).view(free.shape), free, count)
             elif self.actionness_negatives == 'hard':
                 negatives = largest_of_batch(a, free, count)
@@ -203,7 +204,7 @@ class SFNetHead(SnippetHead):
         return losses
 
     def _num_background(self, targets, free):
-        """K, the number of background snippets to mine in the batch, a scalar on the device."""
+        """Number of background snippets to mine in the batch, a scalar on the device."""
         unlabelled = free.sum(1)
         wanted = (self.background_ratio * targets.is_action.sum(1)).floor()
         share = 1 if self.max_background_share is None else self.max_background_share
@@ -212,7 +213,7 @@ class SFNetHead(SnippetHead):
     def mine(
         self, batch: SnippetBatch, data_samples: list[ActionDataSample]
     ) -> tuple[PointTargets, PointTargets, None]:
-        """Given labels, and given and grown ones of the weights as they are; no segments."""
+        """Given labels; given labels and those that ``growth`` finds with the present weights; no segments."""
         given = PointTargets.from_samples(data_samples, batch.mask)
         self.check_classes(given.video_labels)
         z, _ = self._clean_logits(batch)
@@ -267,7 +268,7 @@ def frame_loss(logits: Tensor, labels: Tensor, background: Tensor) -> Tensor:
         background (Tensor): ``(B, T)`` bool, N.
 
     Returns:
-        Tensor: Scalar; a mean over no snippet is 0. The means go over the snippets of the batch, of a rank.
+        Tensor: Scalar; a mean over no snippet is 0. The means go over all snippets of the batch (of one process).
     """
     log_shares = logits.log_softmax(-1)
     on_action = -(labels * log_shares[..., :-1]).sum(-1)
@@ -275,7 +276,7 @@ def frame_loss(logits: Tensor, labels: Tensor, background: Tensor) -> Tensor:
 
 
 def actionness_loss(actionness: Tensor, is_action: Tensor, negatives: Tensor) -> Tensor:
-    """``L_actionness``: binary cross-entropy, mean over A plus mean over the negatives; all ``(B, T)``, a scalar."""
+    """``L_actionness``: binary cross-entropy of ``(B, T)`` logits a, mean over A plus mean over the negatives."""
     on_action = -F.logsigmoid(actionness)
     on_negatives = -(1 + _EPS - actionness.sigmoid()).log()
     return _mean(on_action, is_action) + _mean(on_negatives, negatives)

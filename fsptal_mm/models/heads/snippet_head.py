@@ -23,7 +23,7 @@ class SnippetScores:
     """Scores of a batch, padded.
 
     Attributes:
-        classes: ``(B, T, C)``, Q.
+        classes: ``(B, T, C)``, q.
         background_scores: ``(B, T)``, b.
         final: ``(B, T, C)``, q-hat = q (1 - b).
         videos: ``(B, C)``, Q_v, where a head has video-level scores of its own; ``None``: pooled from ``classes``.
@@ -43,10 +43,10 @@ class SnippetScores:
 
 
 class SnippetHead(BaseModule):
-    """Snippet classifier, and proposals at test time. A method adds ``loss(batch, data_samples)``.
+    """Snippet classifier, and proposals at test time. The head of a method adds ``loss(batch, data_samples)``.
 
-    A method whose network is another one overrides :meth:`forward` and :meth:`clean_scores`; one whose scores are no
-    sigmoids of M, :meth:`predict_scores`, too.
+    A head with another network overrides :meth:`forward` and :meth:`clean_scores`. A head whose scores are not the
+    sigmoids of M overrides :meth:`predict_scores`, too.
 
     Args:
         num_classes: Number of classes, C.
@@ -116,11 +116,11 @@ class SnippetHead(BaseModule):
 
     @torch.no_grad()
     def clean_scores(self, batch: SnippetBatch) -> SnippetScores:
-        """Detached :class:`SnippetScores` without dropout, which labels are mined from."""
+        """Detached :class:`SnippetScores` without dropout, from which labels are mined."""
         return SnippetScores.from_logits(batch.pad(self.classifier(self.classified_features(batch))))
 
     def predict_scores(self, batch: SnippetBatch) -> SnippetScores:
-        """Scores of a model in evaluation mode, which actions are detected from."""
+        """Scores of a model in evaluation mode, from which actions are detected."""
         return SnippetScores.from_logits(batch.pad(self(batch)))
 
     def predict(

@@ -104,7 +104,7 @@ class VideoLevelLoss(nn.Module):
         """Compute the two terms.
 
         Args:
-            class_scores (Tensor): ``(B, T, C)``, Q.
+            class_scores (Tensor): ``(B, T, C)``, q.
             background_scores (Tensor): ``(B, T)``, b.
             mask (Tensor): ``(B, T)`` bool.
             video_labels (Tensor): ``(B, C)`` 0/1, y.
