@@ -38,6 +38,8 @@ def launch_without_cuda() -> bool:
 
 
 def _init_without_cuda(init):
+    """Wrap a function of mmengine that starts the processes' communication: without CUDA devices, gloo for nccl."""
+
     @functools.wraps(init)
     def init_on_cpu(backend, *args, **kwargs):
         set_device, torch.cuda.set_device = torch.cuda.set_device, lambda device: None

@@ -48,16 +48,19 @@ def replace_pkg_resources() -> bool:
 
     Symptom: ``No module named 'pkg_resources'`` from ``_base_ = 'mmaction::...'``, ``mmengine.hub`` and lazy configs.
     Cause: setuptools 82 dropped it. The three functions that need it are replaced wherever they have been imported.
-    A config's own ``custom_imports`` is read after its ``_base_``: there ``fsptal_mm`` must be imported beforehand.
+    ``custom_imports`` in a config with such a ``_base_`` comes too late, as mmengine reads the base first: import
+    ``fsptal_mm`` before the config is read.
     Delete when: the oldest mmengine supported uses ``importlib.metadata``.
     """
     name = 'pkg_resources'  # not imported for the check: that takes long and warns
-    if sys.modules[name] is not None if name in sys.modules else importlib.util.find_spec(name) is not None:
+    module = sys.modules[name] if name in sys.modules else importlib.util.find_spec(name)
+    if module is not None:
         return False
     for replacement in (is_installed, get_installed_path, package2module):
         name = replacement.__name__
         original = getattr(package_utils, name)
-        for module in [m for m in sys.modules.values() if getattr(m, '__dict__', {}).get(name) is original]:
+        holders = [module for module in sys.modules.values() if getattr(module, '__dict__', {}).get(name) is original]
+        for module in holders:
             setattr(module, name, replacement)
     return True
 

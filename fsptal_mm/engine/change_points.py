@@ -2,8 +2,8 @@
 
 import numpy as np
 
-_MIN_SCORE = 1e-4  # before a logarithm
-_NEVER = -1e18  # log-likelihood of what cannot be
+_MIN_SCORE = 1e-4  # scores are kept this far from 0 and 1 before a logarithm
+_NEVER = -1e18  # log-likelihood of what is impossible
 
 
 def decode_change_points(
@@ -29,8 +29,8 @@ def decode_change_points(
         background_scores (np.ndarray): ``(T,)``, b.
         points (np.ndarray): ``(N, 2)`` first and last point of each instance, in snippets (fractions count).
         labels (np.ndarray): ``(N,)`` classes.
-        found (np.ndarray, optional): ``(N, 2)`` segments found for the instances. Instances of different
-            classes whose segments hold each other's points overlap in time, and are no neighbours.
+        found (np.ndarray, optional): ``(N, 2)`` segments found for the instances. Two instances of different classes
+            whose segments hold each other's points overlap in time: neither is the other's next point.
         background_weight: Factor on ``log b``: final scores are lower than background scores.
         temperature: Divides log-likelihoods before they become weights, since neighbouring snippets are correlated.
 
@@ -48,18 +48,20 @@ def decode_change_points(
         earlier = np.flatnonzero((points[:, 1] < points[index, 0]) & is_neighbour)
         after = later[points[later, 0].argmin()] if len(later) else None
         before = earlier[points[earlier, 1].argmax()] if len(earlier) else None
+        # Side 0 is the start: snippets run backwards from the first point of the instance to the last one of the
+        # instance before, or to the start of the video. Side 1 is the end, likewise forwards.
         for side, neighbour, step in ((0, before, -1), (1, after, 1)):
             stop = (0, last)[side] if neighbour is None else rows[neighbour, 1 - side]
             snippets = np.arange(row[side], stop + step, step)
             other = None if neighbour is None else of_class[snippets, labels[neighbour]]
             count = _mean_count(of_class[snippets, label], of_background[snippets], other, temperature)
             edge = row[1] + count if side else row[0] + 1 - count
-            segments[index, side] = (min, max)[side](edge, points[index, side])
+            segments[index, side] = (min, max)[side](edge, points[index, side])  # a segment holds its points
     return segments
 
 
 def _at_once(index, points, labels, found):
-    """Instances ``(N,)`` of other classes that happen at once with one of them."""
+    """``(N,)`` bool: instances of other classes that overlap in time with the one of this index."""
     start, end = found[index]
     inside = (start <= points[:, 0]) & (points[:, 1] <= end)
     around = (found[:, 0] <= points[index, 0]) & (points[index, 1] <= found[:, 1])
@@ -69,24 +71,30 @@ def _at_once(index, points, labels, found):
 def _mean_count(own, background, other, temperature):
     """Number of snippets that belong to the first of at most three states, on average over all splits.
 
+    A split gives snippets ``[0, i)`` to the first state, ``[i, j)`` to background and ``[j, N)`` to the third state.
+    With sums S of log-likelihoods over the snippets before a position, its log-likelihood is
+    ``S_own[i] + (S_background[j] - S_background[i]) + (S_other[N] - S_other[j])``. Each i is taken with its best j.
+
     Args:
         own (np.ndarray): ``(N,)`` log-likelihood of the first state; snippet 0 is in it.
-        background (np.ndarray): ``(N,)`` of the second one.
-        other (np.ndarray, optional): ``(N,)`` of the third one, in which the last snippet is; ``None``: there is none.
+        background (np.ndarray): ``(N,)`` the same of the second state.
+        other (np.ndarray, optional): ``(N,)`` the same of the third state, in which the last snippet is; ``None`` if
+            there is none.
         temperature: See :func:`decode_change_points`.
     """
     own, background = (np.concatenate([[0], np.cumsum(part)]) for part in (own, background))
-    if other is None:
+    # All terms with j in them, for every j.
+    if other is None:  # background lasts to the end
         rest = np.full(len(own), _NEVER)
         rest[-1] = background[-1]
     else:
         other = np.concatenate([[0], np.cumsum(other)])
-        rest = background - other + other[-1]  # if the second state ends before each snippet
-        if len(own) > 2:  # else two points share a snippet
+        rest = background - other + other[-1]
+        if len(own) > 2:  # the last snippet is in the third state, unless both points lie in the same snippet
             rest[-1] = _NEVER
-    best_rest = np.maximum.accumulate(rest[::-1])[::-1]
+    best_rest = np.maximum.accumulate(rest[::-1])[::-1]  # over all j >= i
     largest = len(own) - 1 if other is None else max(1, len(own) - 2)
-    counts = np.arange(1, largest + 1)
+    counts = np.arange(1, largest + 1)  # i
     score = (own - background + best_rest)[counts] / temperature
     weight = np.exp(score - score.max())
     return float((weight * counts).sum() / weight.sum())

@@ -23,7 +23,7 @@ def align_classes(dataset: BaseDataset, classes: Any, of: str, name: str) -> boo
     """Give a dataset the class list of a model; labels keep their names and get the indices of the model.
 
     Args:
-        dataset (PointTALDataset): The dataset, or a wrapper around some; it changes in place.
+        dataset (PointTALDataset): The dataset, or a wrapper around one or several; it changes in place.
         classes (Sequence[str]): Names in the order of the model. Anything else is taken as unknown: nothing changes.
         of: Source of ``classes``, such as ``'the checkpoint'``, for messages.
         name: Field of the dataset in the config, such as ``'test_dataloader'``, for messages.
@@ -39,7 +39,7 @@ def align_classes(dataset: BaseDataset, classes: Any, of: str, name: str) -> boo
     classes, own = tuple(classes), dataset.metainfo.get('classes')
     if own is None or tuple(own) == classes:
         return False
-    leaves_out = getattr(dataset, 'other_labels', None) == 'leave out'
+    leaves_out = getattr(dataset, 'other_labels', None) == 'leave out'  # the dataset drops labels of other classes
     unknown = [] if leaves_out else [label for label in own if label not in classes]
     parts = getattr(dataset, 'datasets', None) or ([dataset.dataset] if hasattr(dataset, 'dataset') else [])
     if unknown or not (parts or hasattr(dataset, 'use_classes')):

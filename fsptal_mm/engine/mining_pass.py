@@ -20,15 +20,15 @@ def mining_pass(runner: Runner, mine: Callable, epoch: int | None = None) -> dic
     """Mine something from every training video with the model as it is now.
 
     Args:
-        runner (Runner): Of a training.
-        mine (Callable): From the model, in evaluation mode, the inputs of a batch and its data samples to a dict by
-            video id, on the host.
+        runner (Runner): Runner of a training.
+        mine (Callable): Takes the model, in evaluation mode, the inputs of a batch and its data samples. Returns a dict
+            by video id, on the host.
         epoch: Random transforms draw the numbers of this epoch instead of the current one, so that a resumed run finds
             what the interrupted one found there.
 
     Returns:
-        dict: By video id, of all training videos, in every process: each mines a share of them, and trains on others in
-        every epoch.
+        dict: What was mined from all training videos, by video id. Each process mines a share of the videos, but gets
+        the results of all, since it trains on other videos in every epoch.
     """
     model, mined = unwrapped_model(runner), {}
     with evaluation_mode(model), runner.optim_wrapper.optim_context(runner.model):  # in the precision of training
@@ -45,8 +45,8 @@ def mining_pass(runner: Runner, mine: Callable, epoch: int | None = None) -> dic
 def _loader(of_training, dataset):
     """Loader over this process's share of the training videos, in order, each once.
 
-    Workers are started for the pass only; its generator is its own, so that a pass changes nothing in the order and the
-    random numbers of training.
+    Workers are started for the pass only. The loader has a generator of its own, so that a pass does not change the
+    order of videos or the random numbers of training.
     """
     return DataLoader(
         dataset,

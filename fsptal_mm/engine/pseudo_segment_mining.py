@@ -18,12 +18,12 @@ def propose(model: PointTAL, inputs: SnippetBatch | ClipBatch, data_samples: lis
     Args:
         model (PointTAL): In evaluation mode.
         inputs (SnippetBatch | ClipBatch): As the data preprocessor packs it.
-        data_samples (list[ActionDataSample]): Of a training, with or without label extension.
+        data_samples (list[ActionDataSample]): Data samples of training videos, with or without label extension.
 
     Returns:
         dict[str, dict]: By video id: the proposals as ``detections`` and the labelled instances as ``points``
         (Instances, in seconds); final ``snippet_scores (T, C)`` and ``background_scores (T,)``; ``background_sec``;
-        duration and grid.
+        ``duration_sec`` and ``grid``.
     """
     _, scores, proposed = model.propose(inputs, data_samples)
     found = {}
@@ -55,6 +55,7 @@ def find_pseudo_segments(videos: list[dict], rules: PseudoSegmentRules) -> Pseud
     points, det = (Instances.join(column(videos, field)) for field in ('points', 'detections'))
 
     def decode(found_sec):
+        """Boundaries by change points, video by video; ``(N, 2)`` seconds of all instances in and out."""
         decoded = np.empty_like(found_sec)
         for index, video in enumerate(videos):
             own = points.videos == index

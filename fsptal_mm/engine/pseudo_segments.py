@@ -16,8 +16,9 @@ class PseudoSegments:
     """Segments that stand for labelled instances.
 
     Attributes:
-        segments (Instances): Seconds, with the scores of the detections that they come from; NaN without one.
-        instances: ``(N,)`` int64, which of the labelled instances each stands for; each at most once.
+        segments (Instances): N segments in seconds, with the scores of the detections that they come from; NaN if there
+            is none.
+        instances: ``(N,)`` int64, index of the labelled instance that each segment stands for; none occurs twice.
         missed: ``(K,)`` int64, labelled instances without a detection of their own.
     """
 
@@ -60,7 +61,7 @@ class PseudoSegmentRules:
         blend: Share by which a segment moves towards one around its point that has the usual length of its class;
             0 for none.
         fill: Give a labelled instance without a segment one of that usual length.
-        confidence: Weigh segments by their rank among those of their class: from 0.5 for the least certain one to 1.5.
+        confidence: Weight segments by their rank among those of their class: from 0.5 for the least certain to 1.5.
         min_score: Detections of a lower score are left out.
     """
 
@@ -114,7 +115,8 @@ class PseudoSegmentRules:
         if decode is not None and self.change_points:
             pseudo = self._with_change_points(pseudo, points, decode)
         if self.cut:
-            pseudo = _moved(pseudo, np.clip(pseudo.segments.segments, *room[pseudo.instances].T[:, :, None]))
+            low, high = room[pseudo.instances].T[:, :, None]  # (N, 1) each
+            pseudo = _moved(pseudo, np.clip(pseudo.segments.segments, low, high))
         usual = usual_segments(pseudo, points, room)
         if self.blend:
             own = pseudo.segments.segments
@@ -122,7 +124,10 @@ class PseudoSegmentRules:
         return fill_missed(pseudo, points, usual) if self.fill else pseudo
 
     def _with_change_points(self, pseudo, points, decode):
-        """The same with boundaries half detected, half decoded, or as the share says, for every labelled instance."""
+        """Mix detected and decoded boundaries by the share ``change_points``; one segment for each labelled instance.
+
+        An instance without a detection has the decoded boundaries alone.
+        """
         found = points.segments.astype(np.float64)
         found[pseudo.instances] = pseudo.segments.segments
         decoded = decode(found)
@@ -140,11 +145,12 @@ class PseudoSegmentRules:
             scores = np.nan_to_num(pseudo.segments.scores, nan=-np.inf)
             for label in np.unique(pseudo.segments.labels):
                 own = pseudo.segments.labels == label
-                weights[own] = 0.5 + scores[own].argsort().argsort() / max(own.sum() - 1, 1)
+                weights[own] = 0.5 + scores[own].argsort().argsort() / max(own.sum() - 1, 1)  # rank, from 0 to 1
         return weights
 
 
 def _moved(pseudo, segments):
+    """The same pseudo segments with other boundaries, ``(N, 2)`` seconds."""
     return replace(pseudo, segments=replace(pseudo.segments, segments=segments))
 
 
@@ -180,8 +186,9 @@ def usual_segments(pseudo: PseudoSegments, points: Instances, room: np.ndarray) 
         room (np.ndarray): ``(N, 2)``, which they do not leave, see :func:`free_room`.
 
     Returns:
-        np.ndarray: ``(N, 2)`` seconds: the median length of the class's segments, or of all where the class has none,
-        centred at the points, which always lie inside; as the instance itself where nothing was found at all.
+        np.ndarray: ``(N, 2)`` seconds. The length is the median over the class's segments, or over all segments if the
+        class has none. Each segment is centred at the points of its instance, and always holds them. If nothing was
+        found at all, it reaches from the first to the last point.
     """
     lengths = np.diff(pseudo.segments.segments)[:, 0]
     usual = points.segments.astype(np.float64)
@@ -199,7 +206,7 @@ def fill_missed(pseudo: PseudoSegments, points: Instances, usual: np.ndarray) ->
     """Give each missed instance its usual segment, without a score (NaN).
 
     Args:
-        pseudo (PseudoSegments): What was found; where that is nothing, nothing is added.
+        pseudo (PseudoSegments): What was found; if that is nothing, nothing is added.
         points (Instances): All labelled instances, in seconds.
         usual (np.ndarray): ``(N, 2)``, see :func:`usual_segments`.
 

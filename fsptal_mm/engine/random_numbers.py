@@ -12,7 +12,11 @@ from torch.utils.data import Dataset
 
 @contextmanager
 def own_random_numbers(*entropy: Any) -> Iterator[None]:
-    """Draw random numbers that depend on non-negative whole numbers alone, and leave the process's as they were."""
+    """Draw random numbers in the block that depend on ``entropy`` alone; afterwards those of the process go on.
+
+    Args:
+        *entropy: Non-negative whole numbers, such as a seed and an epoch.
+    """
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
     seed_host(*entropy)
     try:
@@ -32,14 +36,14 @@ def seed_host(*entropy: Any) -> int:
 
 
 class SeededItems(Dataset):
-    """View of a dataset whose items are prepared with random numbers of their own, and change nothing in others.
+    """View of a dataset that prepares each item with random numbers of its own.
 
     Everything else (``metainfo``, ``get_data_info``, ...) is the dataset's.
 
     Args:
         dataset: Any that is read by index.
-        *entropy: Non-negative whole numbers; with the index, an item's random numbers depend on them alone. A tensor in
-            shared memory may change while workers live.
+        *entropy: Non-negative whole numbers. The random numbers of an item depend on these and its index alone. One may
+            be a tensor in shared memory, which the main process changes while workers live.
     """
 
     def __init__(self, dataset: Dataset, *entropy: Any) -> None:
@@ -54,7 +58,8 @@ class SeededItems(Dataset):
             return self.dataset[index]
 
     def __getattr__(self, name):
-        # Not those of protocols: a loader fetches items by `__getitems__` where a dataset has it, past `__getitem__`.
-        if name.startswith('__') or name == 'dataset':  # the latter while a worker unpickles it
+        # No special methods: if the dataset has `__getitems__`, a loader would fetch items by that, and `__getitem__`
+        # above would not be called. `dataset` itself is missing while a worker unpickles the view.
+        if name.startswith('__') or name == 'dataset':
             raise AttributeError(name)
         return getattr(self.dataset, name)

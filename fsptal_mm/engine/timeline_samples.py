@@ -29,9 +29,9 @@ def video_indices(dataset: BaseDataset, videos: int | Sequence[str], field: str)
     """Indices of videos in a dataset.
 
     Args:
-        dataset (PointTALDataset): Of videos.
-        videos (int | Sequence[str]): How many, the first ones; or their ids.
-        field: Of the argument, for errors.
+        dataset (PointTALDataset): The dataset.
+        videos (int | Sequence[str]): A number, for so many first videos; or ids.
+        field: Name of the argument, for errors.
 
     Returns:
         list[int]: In the order of ``videos``.
@@ -53,8 +53,8 @@ def item_with_ground_truth(dataset: BaseDataset, index: int) -> dict:
     """Item of a dataset whose data sample also holds the ground truth, for pictures: in a training it does not.
 
     Args:
-        dataset (PointTALDataset): Of training or test videos.
-        index: Of the video.
+        dataset (PointTALDataset): Dataset of training or test videos.
+        index: Index of the video.
     """
     item, info = dataset[index], dataset.get_data_info(index)
     item['data_samples'].set_metainfo({key: info[key] for key in GROUND_TRUTH_KEYS if key in info})
@@ -66,11 +66,11 @@ def mined_sample(model: torch.nn.Module, item: dict) -> ActionDataSample:
     """Training video with the labels that the model would be trained on now.
 
     Args:
-        model (PointTAL): In the mode of evaluation, or not: nothing here has dropout or changes the model.
-        item (dict): Of the training dataset, ``inputs`` and ``data_samples``.
+        model (PointTAL): In training or evaluation mode: it is used without dropout, and does not change.
+        item (dict): Item of the training dataset, ``inputs`` and ``data_samples``.
 
     Returns:
-        ActionDataSample: That of the item, with ``is_training``, ``snippet_curves`` and, as far as the head mines any,
+        ActionDataSample: That of the item, with ``is_training``, ``snippet_curves`` and, if the head mines labels,
         ``extended_labels``, ``mined_labels`` and ``best_segments``, as :func:`sample_timeline` takes them.
     """
     sample, inputs = _inputs(model, item)
@@ -88,7 +88,7 @@ def mined_sample(model: torch.nn.Module, item: dict) -> ActionDataSample:
 
 @torch.no_grad()
 def predicted_sample(model: torch.nn.Module, item: dict) -> ActionDataSample:
-    """Video as in a test.
+    """Video with what the model predicts in a test.
 
     Args:
         model, item: As in :func:`mined_sample`; the item comes from a test pipeline.

@@ -102,6 +102,7 @@ class AtomicCheckpointHook(CheckpointHook):
             names = [self._best_name(key, meta['epoch' if self.by_epoch else 'iter']) for key in self._wanted()]
             take_up_best(checkpoint, [Path(runner._load_from).with_name(name) for name in names])
             known = best_checkpoints(checkpoint)
+            # To delete: what the checkpoint replaced, by its own notes, and a best one that is no longer the best.
             listed = [name for name in (*meta.get(_OUTDATED_BEST, ()), *before) if name not in known]
             self._outdated = [name for name in listed if self._is_best_name(name)]
             if isinstance(meta.get(_OUTDATED), int):
@@ -121,8 +122,9 @@ class AtomicCheckpointHook(CheckpointHook):
                     (folder / name).unlink(missing_ok=True)
 
     def _save_checkpoint_with_step(self, runner, step, meta):
+        """As in mmengine; the checkpoint notes which files are to be deleted once it is written."""
         if 0 < self.max_keep_ckpts == len(self.keep_ckpt_ids) and self.keep_ckpt_ids[-1] != step:
-            meta = dict(meta, **{_OUTDATED: self.keep_ckpt_ids[0]})
+            meta = dict(meta, **{_OUTDATED: self.keep_ckpt_ids[0]})  # the oldest one, which makes room
         outdated = map(Path, getattr(self.file_backend, 'outdated', ()))  # by a new best checkpoint
         if names := [path.name for path in outdated if path.parent == Path(self.out_dir)]:
             meta = dict(meta, **{_OUTDATED_BEST: names})
@@ -137,12 +139,14 @@ class AtomicCheckpointHook(CheckpointHook):
             super()._save_best_checkpoint(runner, metrics)
 
     def _wanted(self):
+        """Figures of the validation by which best checkpoints are kept."""
         return self.key_indicators if self.save_best else ()
 
     def _best_name(self, key, step):
         return f'best_{key}_{self.filename_tmpl.format(step)}'.replace('/', '_')
 
     def _is_best_name(self, name):
+        """Whether :meth:`_best_name` gives this name for some step."""
         steps = [int(digits) for digits in re.findall(r'\d{1,18}', str(name))]
         return any(self._best_name(key, step) == name for key in self._wanted() for step in steps)
 

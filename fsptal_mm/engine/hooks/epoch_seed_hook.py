@@ -18,12 +18,11 @@ class EpochSeedHook(Hook):
     a run that is resumed from a checkpoint of an epoch's end goes on as if it had never stopped; on the CPU, bit for
     bit. Two other sources of random numbers are seeded, too:
 
-    - The sampler, which is built before the checkpoint is read, maybe with another seed, gets the seed of the run.
-    - Workers of a loader are seeded once, by a number that the main process draws when they start, hence at different
-      epochs with and without a resume. The training loop gets a loader with a generator of its own, over a
-      ``SeededItems`` view of the dataset: the random numbers of an item depend on seed, epoch and its index in the
-      dataset alone (with ``RepeatDataset`` every copy has an index), however many workers there are and however long
-      they live.
+    - The sampler gets the seed of the run. It is built before the checkpoint is read, perhaps with another seed.
+    - Workers of a loader are seeded once, by a number that the main process draws when they start: at different epochs
+      with and without a resume. So the training loop gets a loader with a generator of its own, over a ``SeededItems``
+      view of the dataset. The random numbers of an item then depend on seed, epoch and its index in the dataset alone
+      (with ``RepeatDataset`` every copy has an index), however many workers there are and however long they live.
 
     The ranks' numbers differ: otherwise all would drop the same features. By iterations (``IterBasedTrainLoop``) there
     is one epoch only, and a resume is not exact.
@@ -33,12 +32,13 @@ class EpochSeedHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Seed sampler and items by the run's seed, which a checkpoint may just have set."""
-        (self._seed,) = seeds = [runner.seed]  # differs from rank to rank with `diff_rank_seed`
-        broadcast_object_list(seeds)
+        self._seed = runner.seed  # differs from rank to rank with `diff_rank_seed`
+        seeds = [runner.seed]
+        broadcast_object_list(seeds)  # samplers and items need one seed in all processes: that of rank 0
         loader = runner.train_dataloader
         for sampler in (loader.sampler, getattr(loader.batch_sampler, 'sampler', None)):
             if hasattr(sampler, 'seed'):
-                (sampler.seed,) = seeds
+                sampler.seed = seeds[0]
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # workers that live on see it change
         runner.train_loop.dataloader = _like(loader, SeededItems(loader.dataset, seeds[0], self._epoch))
 

@@ -19,11 +19,12 @@ class FiniteLossHook(Hook):
 
     mmengine's ``RuntimeInfoHook`` fetches all losses to the host at every step, for the log. They are read from there:
     the check costs no further wait for the device. A loss is every output of the model with ``loss`` in its name, as
-    for mmengine; neither gradient accumulation nor the loss scale of mixed precision is in these values.
+    for mmengine. The values are those before gradient accumulation and before the loss scale of mixed precision.
 
     Raises:
         InputError: Training starts without ``RuntimeInfoHook``.
-        NonFiniteLossError: Naming terms, values, epoch, iteration and, of this process, the videos of the batch.
+        NonFiniteLossError: A loss is NaN or infinite. The message names terms, values, epoch, iteration and the videos
+            of this process's batch.
     """
 
     priority = 'ABOVE_NORMAL'  # after RuntimeInfoHook, before LoggerHook and CheckpointHook

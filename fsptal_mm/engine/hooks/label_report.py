@@ -11,7 +11,7 @@ _DIGITS = 4  # of seconds: a tenth of a millisecond
 
 
 def count_labels(store: dict[str, VideoLabels]) -> dict[str, float]:
-    """Scalars of a pass.
+    """Figures of a mining pass for the log.
 
     Args:
         store (dict[str, VideoLabels]): Labels by video id.
@@ -38,13 +38,14 @@ def label_runs(labels: VideoLabels, snippets: np.ndarray) -> Instances:
     """Unbroken runs of snippets labelled with one instance, and of background.
 
     Args:
-        labels (VideoLabels): Of one video of T snippets.
-        snippets (np.ndarray): ``(T,)`` bool; the others count as unlabelled.
+        labels (VideoLabels): Labels of one video of T snippets.
+        snippets (np.ndarray): ``(T,)`` bool, snippets whose labels count; the others are taken as unlabelled.
 
     Returns:
         Instances: In seconds; background has the label ``NO_CLASS``.
     """
     instances = np.where(snippets[:, None], labels.snippet_instances.numpy(), NO_INSTANCE)
+    # One column (T,) for each class and one for background, with the value that means "not labelled".
     columns = [(label, instances[:, label], NO_INSTANCE) for label in np.flatnonzero((instances != NO_INSTANCE).any(0))]
     columns.append((NO_CLASS, labels.background_labels.numpy() & snippets, False))
     runs = [(start, stop, label) for label, values, empty in columns for start, stop in _runs(values, empty)]
@@ -53,7 +54,7 @@ def label_runs(labels: VideoLabels, snippets: np.ndarray) -> Instances:
 
 
 def segments_sec(labels: VideoLabels) -> Instances:
-    """Best action segments, as Instances in seconds; none where the head searches none."""
+    """Action segments of the segment search, as Instances in seconds; empty if the head searches none."""
     if labels.segments is None:
         return Instances.of_video([])
     action = ~labels.segments.is_background
@@ -66,10 +67,10 @@ def describe_labels(labels: VideoLabels, classes: Sequence[str], record: dict | 
     """The labels of one video as JSON takes them, in seconds, ``[start, end]``.
 
     Args:
-        labels (VideoLabels): Of the video.
+        labels (VideoLabels): Labels of the video.
         classes (Sequence[str]): Class names.
-        record (dict, optional): Of the dataset, with ``gt_segments_sec (M, 2)`` and ``gt_segment_labels (M,)``, which
-            are for analysis only.
+        record (dict, optional): The dataset's record of the video, with ``gt_segments_sec (M, 2)`` and
+            ``gt_segment_labels (M,)``, which are for analysis only.
 
     Returns:
         dict: ``action``, unbroken runs of snippets labelled with one instance, ``background``, runs of background,
@@ -104,7 +105,7 @@ def _seconds(times):
 
 
 def _runs(values, empty):
-    """First snippet of every run of one value, and the snippet after it; runs of ``empty`` are left out."""
+    """First snippet of every run of equal values, and the snippet after its last; runs of ``empty`` are left out."""
     cuts = np.flatnonzero(values[1:] != values[:-1]) + 1
     starts, stops = np.append(0, cuts), np.append(cuts, len(values))
     kept = values[starts] != empty

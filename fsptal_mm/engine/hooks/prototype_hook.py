@@ -34,7 +34,7 @@ class PrototypeHook(Hook):
         if runner.epoch:
             return
         memory = unwrapped_model(runner).head.memory
-        memory.prototypes.zero_()  # tokens of zeros, as at first
+        memory.prototypes.zero_()  # features are encoded with prototypes of zeros, as in a new model
         found = mining_pass(
             runner, lambda model, inputs, samples: model.head.sum_at_points(model.embed(inputs, samples), samples)
         )

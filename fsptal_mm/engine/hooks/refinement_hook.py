@@ -134,7 +134,7 @@ class RefinementHook(Hook):
 
 
 def _ground_truth(runner, videos):
-    """Segments of the dataset: data samples of a training do not hold them."""
+    """Ground truth in the form of pseudo segments, from the dataset: data samples of a training do not hold it."""
     dataset = runner.train_dataloader.dataset
     infos = {info['video_id']: info for info in map(dataset.get_data_info, range(len(dataset)))}
     gt = Instances.join(
@@ -145,7 +145,10 @@ def _ground_truth(runner, videos):
 
 
 def _to_store(videos, pseudo, weights):
-    """Proposals, each place once, and pseudo segments of every video, in snippets."""
+    """For every video its proposals and its pseudo segments, in snippets, by video id.
+
+    Proposals of different classes may share start and end: each such pair is kept once.
+    """
     store = {}
     for index, (video_id, video) in enumerate(videos.items()):
         own = pseudo.segments.videos == index

@@ -82,7 +82,7 @@ class RefreshHook(Hook):
         """Find labels and begin anew, if it is time."""
         if runner.epoch not in self.epochs:
             return
-        runner.optim_wrapper.zero_grad()  # what the old weights have accumulated
+        runner.optim_wrapper.zero_grad()  # drop gradients that the old weights have accumulated
         started = time.time()
         self.store = mining_pass(runner, lambda model, *batch: model.mine(*batch))
         unwrapped_model(runner).head.train_on(self.store)
@@ -113,7 +113,7 @@ class RefreshHook(Hook):
         with own_random_numbers(runner.seed, runner.epoch):
             fresh = MODELS.build(runner.cfg.model)
             fresh.init_weights()
-        state = unwrapped_model(runner).state_dict()
+        state = unwrapped_model(runner).state_dict()  # its tensors are the model's own
         for name, value in fresh.state_dict().items():
             state[name].copy_(value)
             broadcast(state[name])  # ranks may have seeds of their own

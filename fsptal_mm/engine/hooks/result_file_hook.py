@@ -11,11 +11,10 @@ from fsptal_mm.evaluation import PointMetric, TALMetric
 
 @HOOKS.register_module()
 class ResultFileHook(Hook):
-    """Make a metric of a test write the detections into the work directory.
+    """Make the metrics of a test write the detections into the work directory, which they do not know themselves.
 
-    It is every :class:`.TALMetric`; without one, every :class:`.PointMetric`.
-
-    A metric does not know the work directory; a ``result_file`` in its config is left as it is.
+    These are all :class:`.TALMetric` of the test; if there is none, all :class:`.PointMetric`. A ``result_file`` in the
+    config of a metric is left as it is.
 
     Args:
         name: File name of the results, in ActivityNet's format.

@@ -17,14 +17,14 @@ from ..unwrapping import unwrapped_model
 class RunChecksHook(Hook):
     """Compare the class lists of the data and of the checkpoint, and refuse a training that cannot train.
 
-    - The classes of test data get the order of the checkpoint's, those of validation data the order of the training
-      data's, and those of training data, on a resume, that of the checkpoint's. Names decide; an unknown one is an
-      error. A checkpoint without names is not compared.
+    - Class lists are put into one order, by the names of the classes: that of test data into the order of the
+      checkpoint, that of validation data into the order of the training data, and, on a resume, that of training data
+      into the order of the checkpoint. An unknown name is an error. A checkpoint without names is not compared.
     - Validation videos that are trained on give a warning.
     - A training without one step per epoch (fewer videos than a batch, and ``drop_last``) is an error; so is a
       validation or test that leaves videos out by ``drop_last``.
     - A resume from the checkpoint of another model, such as one of other classes, is an error.
-    - A ``save_best`` that no metric gives is an error, where all metrics state their figures (``keys``).
+    - A ``save_best`` that is not a figure of a metric is an error, if all metrics list their figures (``keys``).
     """
 
     priority = 'HIGHEST'  # before any other hook reads the datasets
@@ -75,7 +75,7 @@ def _align(runner: Runner, loop: BaseLoop, classes, of, name):
         found = f'True: {len(dataset) % batch} of {len(dataset)} videos would be left out'
         raise InputError('False, to evaluate all videos', field=f'{name}.drop_last', found=found)
     if getattr(dataset, 'metainfo', None) and align_classes(dataset, classes, of, name):
-        loop.evaluator.dataset_meta = runner.visualizer.dataset_meta = dataset.metainfo  # copies
+        loop.evaluator.dataset_meta = runner.visualizer.dataset_meta = dataset.metainfo  # they hold copies
 
 
 def _warn_of_trained_videos(trained, held_out):
@@ -91,7 +91,7 @@ def _warn_of_trained_videos(trained, held_out):
 
 
 def _video_ids(dataset):
-    """Ids of the videos; empty for a dataset of others that has none."""
+    """Ids of the videos; empty for a dataset of another project that has no ids."""
     read = getattr(dataset, 'get_data_info', None)
     return {read(index).get('video_id') for index in range(len(dataset))} - {None} if read else set()
 

@@ -25,7 +25,8 @@ class StageHook(Hook):
         epochs: First epoch, from 0, of each later stage, ascending.
 
     Raises:
-        InputError: A bad argument, a model of other stages, or a loop that does not go by epochs.
+        InputError: A bad argument, a model without stages or with another number of them, or a loop that does not go by
+            epochs.
     """
 
     priority = 'NORMAL'
@@ -56,9 +57,9 @@ class StageHook(Hook):
         model, stage = unwrapped_model(runner), sum(runner.epoch >= epoch for epoch in self.epochs)
         if stage == model.stage:
             return
-        runner.optim_wrapper.zero_grad()  # what the stage before has accumulated must not move it any more
+        runner.optim_wrapper.zero_grad()  # gradients accumulated in the stage before would still move its weights
         started = time.time()
-        # In the numbers of the epoch in which the stage began, so that a resumed run finds what that found.
+        # With the random numbers of the epoch in which the stage begins: a run that is resumed later finds the same.
         views = mining_pass(runner, lambda model, *batch: model.find_views(*batch, stage), self.epochs[stage - 1])
         model.start_stage(stage, views)
         for name in [name for name in runner.message_hub.log_scalars if name.startswith('train/loss')]:

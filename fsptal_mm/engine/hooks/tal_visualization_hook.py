@@ -37,8 +37,8 @@ class TALVisualizationHook(Hook):
 
     Args:
         interval: Epochs from one picture of training videos to the next.
-        train_videos: How many, the first ones of the training set; or their ids.
-        val_videos: The same of the validation set.
+        train_videos: A number, for so many first videos of the training set; or ids of its videos.
+        val_videos: The same for the validation set.
 
     Raises:
         InputError: A bad argument, a video that is not in the set, another visualizer, a model without snippet scores.
