@@ -150,7 +150,7 @@ class AffinityEmbedding(SnippetEmbedding):
         return self.affinity(batch)
 
     def tap_weights(self, embedding: Tensor) -> Tensor:
-        """Weights of the K taps, ``(R, K)`` float32: :func:`tap_cosines` of E, and 1 for taps that are not masked."""
+        """Weights of the K taps, ``(R, K)`` float32: ``tap_cosines`` of E, and 1 for taps that are not masked."""
         cosine = tap_cosines(embedding if self.mask_gradient else embedding.detach(), len(self.is_masked))
         return torch.where(self.is_masked, cosine.clamp(min=0) if self.clamp_negative else cosine, 1.0)
 
