@@ -64,6 +64,7 @@ def _check_archive(path):
 
 def _checkpoint_globals():
     """List the types in mmengine's checkpoints that torch does not allow: objects, or pairs (object, name in file)."""
+    # The functions of numpy that rebuild a pickled array and a pickled scalar.
     reconstruct, scalar = np.zeros(0).__reduce__()[0], np.float64(0).__reduce__()[0]
     allowed = [HistoryBuffer, ConfigDict, np.ndarray, *{type(np.dtype(code)) for code in _DTYPE_CODES}]
     allowed += [(_numeric_dtype, 'numpy.dtype'), (_history_method, 'builtins.getattr')]
@@ -87,6 +88,7 @@ def _history_method(owner, name):
 
 
 def _checkpoint_error(filename, error):
+    """InputError for a file that torch cannot read, or refuses because of what it holds."""
     refused = re.search(r'GLOBAL (\S+)', str(error))
     if refused is None:
         reason = error.__context__ or error  # torch wraps the reason in a page of advice

@@ -43,7 +43,7 @@ def select_pseudo_segments(points: Instances, det: Instances, min_score: float =
     """
     det = det[det.scores >= min_score]
     det = det[np.argsort(-det.scores, kind='stable')]
-    matches = match_points(points, det)
+    matches = match_points(points, det)  # for each detection, the instance that it is the best one of, or -1
     chosen = np.flatnonzero(matches >= 0)
     chosen = chosen[np.argsort(matches[chosen])]
     return PseudoSegments(det[chosen], matches[chosen], np.setdiff1d(np.arange(len(points)), matches))

@@ -29,6 +29,8 @@ def take_rows(values: Tensor, index: Tensor, back: Tensor, blank: Tensor) -> Ten
 
 
 class _TakeRows(torch.autograd.Function):
+    """Operation of :func:`take_rows`."""
+
     @staticmethod
     def forward(ctx: Any, values: Tensor, index: Tensor, back: Tensor, blank: Tensor) -> Tensor:
         ctx.save_for_backward(back, blank)
@@ -37,5 +39,5 @@ class _TakeRows(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         back, blank = ctx.saved_tensors
-        # As differentiable operations, so that the gradient has a gradient itself.
+        # Both operations are differentiable, so that the gradient has a gradient itself.
         return gradient.index_select(0, back).index_fill(0, blank, 0), None, None, None

@@ -61,7 +61,7 @@ class SegmentBatch:
         return SegmentBatch((len(labels),), self.segments[index], labels, self.scores[index])
 
     def places(self) -> tuple[Tensor, Tensor]:
-        """Distinct starts and ends, on the host.
+        """Distinct pairs of a start and an end, on the host: segments of different classes may share one.
 
         Returns:
             tuple[Tensor, Tensor]: ``(K, 2)`` distinct segments, and for each of the N segments its index in them.

@@ -63,7 +63,7 @@ class SnippetBatch:
         """Batch of videos of the given lengths whose features are still missing."""
         # All on the host, in numpy: a tensor operation costs ten times as much, and the device is left alone.
         length = np.array(lengths)
-        gap_starts = np.append(0, (length + gap).cumsum())[:, None]
+        gap_starts = np.append(0, (length + gap).cumsum())[:, None]  # (B + 1, 1), first row of each gap
         gaps = (gap_starts + np.arange(gap)).ravel()
         time = np.arange(length.max())
         mask = time < length[:, None]

@@ -99,6 +99,7 @@ class AtomicCheckpointHook(CheckpointHook):
         if runner._resume:
             check_progress(checkpoint, runner._load_from)
             meta, before = checkpoint['meta'], best_checkpoints(checkpoint)
+            # Best checkpoints of the same step, which the run may have written just before it was killed.
             names = [self._best_name(key, meta['epoch' if self.by_epoch else 'iter']) for key in self._wanted()]
             take_up_best(checkpoint, [Path(runner._load_from).with_name(name) for name in names])
             known = best_checkpoints(checkpoint)

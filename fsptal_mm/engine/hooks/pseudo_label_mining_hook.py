@@ -97,7 +97,7 @@ class PseudoLabelMiningHook(Hook):
                     'weights, the interrupted run had those of an earlier pass. A resume is exact from epochs that '
                     f'begin with a pass: save at multiples of the mining interval, {self.interval}, past `begin`.'
                 )
-            head.train_on('mined')  # a pass mines anew
+            head.train_on('mined')  # else `mine` would return the labels of the pass before
             started = time.time()
             self.store = mining_pass(runner, lambda model, *batch: model.mine(*batch))
             if is_main_process():

@@ -94,13 +94,13 @@ class PointTAL(BaseModel):
     def train(self, mode: bool = True) -> 'PointTAL':
         """As in ``nn.Module``; frozen parts of the backbone stay as in evaluation."""
         super().train(mode)
-        if self.refinement_store is not None:  # stage 1 is ready
+        if self.refinement_store is not None:  # the second stage is trained, and stage 1 stays as in evaluation
             for part in (self.backbone, self.embedding, self.head):
                 if part is not None:
                     part.eval()
         if self.backbone is not None:
             for part in frozen_parts(self.backbone, self.freeze_backbone):
-                part.eval()  # backbones of the toolbox return None here, so that no call can follow
+                part.eval()  # a statement of its own: backbones of the toolbox return None here
                 part.requires_grad_(False)
             if self.checkpoint_clips:  # here too, since `sync_bn` of a config changes a model that has been built
                 check_can_recompute(self.backbone)
@@ -212,11 +212,11 @@ class PointTAL(BaseModel):
 
     @torch.no_grad()
     def mine(self, inputs: SnippetBatch | ClipBatch, data_samples: list[ActionDataSample]) -> dict[str, VideoLabels]:
-        """Labels that the head would train on now, as it is, video by video.
+        """Labels that the head would train on with its present weights, video by video.
 
         Args:
             inputs (SnippetBatch | ClipBatch): As the data preprocessor packs it.
-            data_samples (list[ActionDataSample]): Of a training.
+            data_samples (list[ActionDataSample]): Data samples of training videos.
 
         Returns:
             dict[str, VideoLabels]: By video id, on the host.

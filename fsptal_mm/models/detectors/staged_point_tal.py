@@ -66,11 +66,12 @@ class StagedPointTAL(PointTAL):
     def find_views(
         self, inputs: SnippetBatch, data_samples: list[ActionDataSample], stage: int
     ) -> dict[str, SegmentView]:
-        """Views of training videos for a stage, from proposals of the stage before of the classes in the labels.
+        """Find proposals in training videos for a stage, and the time axes that are stretched around them.
 
         Args:
             inputs (SnippetBatch): As the data preprocessor packs it.
-            data_samples (list[ActionDataSample]): Of a training.
+            data_samples (list[ActionDataSample]): Data samples of training videos; only classes in their labels get
+                proposals.
             stage: From 1; all stages before it are run.
 
         Returns:

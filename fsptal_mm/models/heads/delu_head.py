@@ -149,6 +149,7 @@ class DELUHead(SnippetHead):
             found = f'{self.streams} for features of {batch.features.shape[1]} columns'
             raise InputError(_TWO_STREAMS, field='model.head.streams', found=found)
         parts = [batch.with_features(part) for part in batch.features.split(self.streams, 1)]
+        # RGB filtered by flow, and flow filtered by RGB.
         found = [filter_(*pair) for filter_, pair in zip(self.filters, (parts, parts[::-1]))]
         filtered, attentions = (torch.cat(part, 1) for part in zip(*found))  # (R, D), (R, 2)
         features = self.dropout(F.leaky_relu(self.fusion(filtered), _SLOPE))

@@ -89,8 +89,8 @@ class FSPTALHead(PointTALHead):
         if self.separation is not None:
             needed = self.separation.needed(targets.is_action | targets.background_labels, batch.mask)
             chosen = torch.cat([chosen, needed[None]])
-        counts = chosen.sum(-1).cpu().numpy()  # for each video: of actions, of background and, if any, of needed ones
-        embedding = self.separation_embedding(batch, needed, counts[-1])
+        counts = chosen.sum(-1).cpu().numpy()  # (2 or 3, B): action, background and, with a branch, needed snippets
+        embedding = self.separation_embedding(batch, needed, counts[-1])  # only a branch reads the count
         return self.separation_loss(embedding, targets, counts[:2])
 
     @property

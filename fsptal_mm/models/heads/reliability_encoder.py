@@ -96,6 +96,7 @@ class _Layer(nn.Module):
         nn.init.zeros_(self.out.bias)
 
     def forward(self, rows, index, place, mask):
+        """Rows of all snippets and tokens in and out; the other arguments as the encoder's ``forward`` makes them."""
         rows = self.attention_norm(rows + self.dropout(self._attend(rows, index, place, mask)))
         return self.mlp_norm(rows + self.dropout(self.mlp(rows)))
 

@@ -67,8 +67,9 @@ class SFNetHead(SnippetHead):
         topk_divisor: As in :class:`SnippetHead`.
         video_loss (dict): Config of ``VideoSoftmaxLoss``.
         background_ratio: eta, mined background snippets per labelled snippet.
-        max_background_share: At most this share of a video's unlabelled snippets counts for the number that is mined;
-            ``None``: all, as in the public code, where short videos with many points have no other background.
+        max_background_share: Of each video, at most this share of its unlabelled snippets is added to the number to
+            mine. ``None``: up to all, as in the public code: in short videos with many points, every unlabelled snippet
+            is then taken for background.
         actionness_negatives: Which unlabelled snippets are to have no actionness: ``'background'``: those mined for
             L_frame. ``'last'``: as many, the last ones of the batch, as in the public code, whose sorting goes along
             the wrong dimension. ``'hard'``: those of the largest actionness, which its authors may have meant.
@@ -255,7 +256,7 @@ def largest_of_batch(scores: Tensor, free: Tensor, count: Tensor) -> Tensor:
     """
     scores = scores.detach().float().masked_fill(~free, -torch.inf).flatten()
     order = scores.argsort(descending=True, stable=True)
-    rank = torch.empty_like(order).scatter_(0, order, torch.arange(len(order), device=order.device))
+    rank = torch.empty_like(order).scatter_(0, order, torch.arange(len(order), device=order.device))  # 0: the largest
     return (rank < count).view_as(free) & free
 
 

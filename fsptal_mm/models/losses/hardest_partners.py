@@ -40,8 +40,8 @@ def hardest_partners(
     A group is the rows of one kind in one video. Groups are cut into tiles of 64 rows, and each tile of anchors is
     compared with each tile of partners of the same video. All these pairs of tiles go into batched products, so that
     the number of operations does not depend on the number of videos. Example: 100 anchors and 150 partners of a video
-    are 2 and 3 tiles, and 6 pairs of tiles. Memory is linear in the rows, and besides 12 bytes for each anchor and tile
-    of partners: 75 MB for 20,000 rows that look for partners among 20,000.
+    are 2 and 3 tiles, and 6 pairs of tiles. Memory is linear in the rows, plus 12 bytes for each anchor and each of its
+    tiles of partners: 75 MB for 20,000 rows that look for partners among 20,000.
 
     Args:
         direction (Tensor): ``(N, D_e)`` normalised rows, kind after kind, and video after video within a kind.
@@ -69,7 +69,7 @@ def hardest_partners(
     with torch.autocast(direction.device.type, enabled=False):  # a rounded cosine would choose the wrong partner
         for part, sharing in plan.parts(_PAIRS_AT_ONCE if direction.device.type == 'cpu' else _PAIRS_AT_ONCE_ON_GPU):
             query, key = queries[part], keys[part]
-            cosine = torch.bmm(signed.index_select(0, query), tiles.index_select(0, key).mT)
+            cosine = torch.bmm(signed.index_select(0, query), tiles.index_select(0, key).mT)  # (pairs, 64, 64)
             if sharing:
                 shared = torch.bmm(classes.index_select(0, query), classes.index_select(0, key).mT)
                 cosine.masked_fill_(shared == 0, torch.inf)

@@ -116,21 +116,22 @@ class DynamicSegmentSampler:
         self.public_rounding = public_rounding
 
     def __call__(self, proposals: SegmentBatch, num_snippets: int, num_classes: int) -> SegmentView:
-        """View one video through its proposals.
+        """Stretch the time axis of one video, and carry its proposals over to that.
 
         Args:
-            proposals (SegmentBatch): Of the video, on the host.
+            proposals (SegmentBatch): Proposals in the video, on the host.
             num_snippets: T.
             num_classes: C.
         """
         segments = proposals.segments.numpy().astype(np.float64)
         weights = self.weights(segments, proposals.labels.numpy(), proposals.scores.numpy(), num_snippets)
         warp = TimeWarp(np.append(0.0, np.cumsum(weights)), self.public_rounding)
-        segments, length = warp.to_new(segments), warp.num_snippets
+        segments, length = warp.to_new(segments), warp.num_snippets  # on the resampled axis from here on
         labels = np.zeros((length, num_classes), dtype=bool)
         for (start, stop), label in zip(self._ranges(segments, length), proposals.labels.tolist()):
             labels[start:stop, label] = True
-        return SegmentView(warp, self._ranges(self._widen(without_inner(segments)), length), labels)
+        attended = self._ranges(self._widen(without_inner(segments)), length)
+        return SegmentView(warp, attended, labels)
 
     def weights(self, segments: np.ndarray, labels: np.ndarray, scores: np.ndarray, num_snippets: int) -> np.ndarray:
         """``(T,)`` float64, how many new snippets each snippet becomes; their sum over a stretched run is whole.

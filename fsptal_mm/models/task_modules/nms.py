@@ -165,7 +165,7 @@ def soft_nms(
     kept, kept_scores = [], []
     for label in np.unique(classes):
         own = candidates[classes == label]
-        decay = segment_iou(segments_sec[own], segments_sec[own])
+        decay = segment_iou(segments_sec[own], segments_sec[own])  # becomes exp(-IoU^2 / sigma), in place
         decay *= decay
         decay /= -sigma
         np.exp(decay, out=decay)
