@@ -170,10 +170,11 @@ def free_room(
     for index, (first, last) in enumerate(points.segments):
         video = points.videos[index]
         others = points.segments[(points.videos == video) & (points.labels == points.labels[index])]
-        walls = np.empty(0) if background_sec is None else np.asarray(background_sec[video], dtype=np.float64)
-        before = np.concatenate([[0], (others[others[:, 1] < first, 1] + first) / 2, walls[walls < first]])
-        after = [[durations_sec[video]], (others[others[:, 0] > last, 0] + last) / 2, walls[walls > last]]
-        room[index] = before.max(), np.concatenate(after).min()
+        background = np.empty(0) if background_sec is None else np.asarray(background_sec[video], dtype=np.float64)
+        # All limits before the instance, and all after it.
+        before = [[0], (others[others[:, 1] < first, 1] + first) / 2, background[background < first]]
+        after = [[durations_sec[video]], (others[others[:, 0] > last, 0] + last) / 2, background[background > last]]
+        room[index] = np.concatenate(before).max(), np.concatenate(after).min()
     return room
 
 

@@ -37,7 +37,7 @@ class SnippetGrid:
             grid (dict): Either ``dict(snippet_sec=...)`` or ``dict(fps=..., snippet_frames=..., stride_frames=...)``:
                 frames per second at which features were extracted (``'native'`` for the video's own), frames per
                 snippet, frames from snippet to snippet (default: ``snippet_frames``). ``offset_sec`` may be added to
-                either and defaults to ``(snippet_frames - stride_frames) / 2 / fps``.
+                either. It defaults to 0, or to ``(snippet_frames - stride_frames) / 2 / fps``.
             native_fps: The video's own frames per second, needed for ``fps='native'``.
             video: Name of the video, for errors.
 

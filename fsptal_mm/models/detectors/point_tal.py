@@ -189,7 +189,7 @@ class PointTAL(BaseModel):
 
         Args:
             inputs (SnippetBatch | ClipBatch): As the data preprocessor packs it.
-            data_samples (list[ActionDataSample]): With meta information only; they are not changed.
+            data_samples (list[ActionDataSample]): Only their meta information is read; they are not changed.
 
         Returns:
             tuple[dict, SnippetScores, list[ActionDataSample]]: X and F as ``RefinementHead`` takes them, scores, and

@@ -216,11 +216,15 @@ class BackTALHead(SnippetHead):
         likely = likely & (video_labels > 0)[:, None] & has_clicks[:, None, None]
         kinds = torch.stack([likely.any(-1), clicks])
         terms = feature_separation_loss(embedded, kinds, None, self.psi_same, self.psi_diff, anchor_background=True)
-        return sum(terms) * len(clicks) / has_clicks.sum().clamp(min=1)  # terms are means over all videos
+        # Terms are means over all videos: make them means over the videos with clicks.
+        return sum(terms) * len(clicks) / has_clicks.sum().clamp(min=1)
 
     @torch.no_grad()
     def clean_scores(self, batch: SnippetBatch) -> SnippetScores:
-        """See :meth:`SnippetHead.clean_scores`: z^s and the length of features from 0 to 1 over each video."""
+        """See :meth:`SnippetHead.clean_scores`: q-hat is z^s, and 1 - b the length of the features of the first layer.
+
+        Both are scaled to [0, 1] over each video.
+        """
         with evaluation_mode(self):
             outputs = self.outputs(batch)
         suppressed = batch.pad(outputs.suppressed).float()

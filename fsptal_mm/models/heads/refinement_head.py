@@ -153,9 +153,10 @@ class RefinementHead(BaseModule):
         """
         device = batches[self.inputs[0]].mask.device
         proposals = [self._to_refine(proposals_in_snippets(sample)) for sample in data_samples]
-        # Runs with little background are proposals of every class: the networks see each distinct segment once.
+        # Runs with little background are proposals of every class: the networks see each distinct segment once. For
+        # each video: its distinct segments (K, 2), and the index (N,) of each proposal's segment among them.
         places = [own.places() for own in proposals]
-        batch = SegmentBatch.join([SegmentBatch.of_video(own) for own, _ in places], device)
+        batch = SegmentBatch.join([SegmentBatch.of_video(distinct) for distinct, _ in places], device)
         logits, refined = self(batches, batch.video, batch.segments)
         class_scores = logits.sigmoid().mean(0).cpu().split(batch.counts)
         refined = torch.lerp(batch.segments, refined.mean(0), self.refined_share).cpu().split(batch.counts)

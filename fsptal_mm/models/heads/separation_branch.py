@@ -53,9 +53,8 @@ class SeparationBranch(BaseModule):
 
         Args:
             batch (SnippetBatch): F, ``(R, D)`` rows.
-            needed (Tensor, optional): ``(B, T)`` bool, snippets for which h and its attention are computed: what
-                :meth:`needed` returns for the snippets to embed. By default all. They attend to all snippets of their
-                video.
+            needed (Tensor, optional): ``(B, T)`` bool, snippets whose attention is computed: what :meth:`needed`
+                returns for the snippets to embed. By default all. They attend to all snippets of their video.
             counts (Sequence[int], optional): Number of needed snippets of each video; by default they are fetched from
                 the device, for which the host waits.
 

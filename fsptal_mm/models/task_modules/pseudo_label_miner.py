@@ -91,14 +91,15 @@ class PseudoLabelMiner:
         num_videos, num_snippets, _ = targets.labels.shape
         video = torch.arange(num_videos, device=candidate.device)[:, None]
         first, last = ends
-        # (2, B, T), for the left and the right point: is there no background before it, and does it have the class?
+        # (2, B, T), for the left and the right point: is there no background on the way to it, and does it have the
+        # best class of the snippet?
         reachable = torch.stack([points.index < first, points.index > last])
         # Without a point on that side, this is the first or last snippet, which then has no label.
         nearest = torch.stack([points.left, points.right]).clamp(0, num_snippets - 1)
         alike = targets.labels[video, nearest, scores.argmax(-1)]
         takes_left, takes_right = candidate & reachable & alike
         # The snippet whose label each one takes; its own if none. Both sides apply at once only between two points of
-        # one instance without background in between: either gives the same label.
+        # one instance without background in between: the left one is taken, and the instance is the same.
         source = torch.where(takes_left, points.left, torch.where(takes_right, points.right, points.index))
         return targets.snippet_instances.gather(1, source[..., None].expand_as(targets.snippet_instances))
 

@@ -17,7 +17,7 @@ class SFNetGrowth:
 
     From a point p in direction v = -1, +1, snippets q = p + v, p + 2 v, ... are visited, up to a labelled one, or to
     the last but one of the video. Snippet q takes p's labels if p + v, q and q + v have the same best class, and if
-    the mean logit of p's classes at q is at least ``ratio`` times that at p. A refusal does not stop the visits.
+    the mean logit of p's classes at q is at least ``ratio`` times that at p. If it does not, the visits still go on.
 
     Args:
         radius: Snippets that are visited in each direction.
