@@ -76,10 +76,10 @@ def open_project(args):
 
 
 def start_server(api, port):
-    """Listen at the port; if it is taken, at a free one.
+    """Start a server at the port; if another program uses it, at a free one.
 
     Raises:
-        InputError: The port is no port number, or must not be used.
+        InputError: The port is no port number, or the system does not permit its use.
     """
     try:
         return AnnotationServer(api, port)

@@ -122,7 +122,7 @@ class Rounds:
         return figure, checkpoint
 
     def choose(self, strategy, labelled, checkpoint, rng):
-        """Choose the videos to label next; return their ids."""
+        """Choose the videos to label next, by the detections of the latest checkpoint; return their ids."""
         others = [name for name in self.videos if name not in labelled]
         if strategy == 'random':
             return rng.permutation(others)[: self.args.videos].tolist()
@@ -132,11 +132,11 @@ class Rounds:
             TALInferencer(self.config, checkpoint)(paths, score_threshold=-math.inf, out_dir=found)
         results = read_results(found / 'results.json')
         videos, _ = unlabelled_videos(results, {name: self.videos[name] for name in labelled})
-        if strategy == 'different':
-            videos = [video._replace(uncertainty=1.0) for video in videos]
         if strategy == 'uncertain':
             videos = sorted(videos, key=lambda video: -video.uncertainty)
         else:
+            if strategy == 'different':  # all equally uncertain, so that only the distance counts
+                videos = [video._replace(uncertainty=1.0) for video in videos]
             videos = suggest_videos(videos, labelled, self.means)
         return [video.video_id for video in videos[: self.args.videos]]
 
@@ -158,14 +158,14 @@ def points_needed(rounds, target):
 
     Between two rounds, the mAP is interpolated linearly.
     """
-    before = None
-    for one in rounds:
-        if one['mAP'] >= target:
-            if before is None:
-                return float(one['points'])
-            share = (target - before['mAP']) / (one['mAP'] - before['mAP'])
-            return before['points'] + share * (one['points'] - before['points'])
-        before = one
+    previous = None
+    for current in rounds:
+        if current['mAP'] >= target:
+            if previous is None:
+                return float(current['points'])
+            share = (target - previous['mAP']) / (current['mAP'] - previous['mAP'])
+            return previous['points'] + share * (current['points'] - previous['points'])
+        previous = current
     return math.nan
 
 

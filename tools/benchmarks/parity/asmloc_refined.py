@@ -145,6 +145,7 @@ def losses_of(ours, theirs, criterion, features, step, samples):
     batch = ours.embedding(SnippetBatch.from_videos(list(features)))
     found = ours.head.loss_on_segments(batch, video_labels, members, labels)
     outputs = theirs(features, boxes, counts, None, None)
+    # Theirs takes labels with background, which sum up to 1 at each snippet.
     shares = torch.cat([labels, ~labels.any(-1, keepdim=True)], -1).float()
     shares = shares / shares.sum(-1, keepdim=True)
     total, terms = criterion(video_labels, *outputs[:6], pseudo_instance_label=shares, uncertainty=outputs[6])

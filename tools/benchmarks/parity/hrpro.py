@@ -122,7 +122,7 @@ def public_loss(theirs, features, sample):
 
 def compare_functions(model_module, utils, report, rng):
     """Compare seeds; scores, loss terms, gradients and memory of single videos; and the terms of a batch of them."""
-    wrong = total = 0
+    num_different = num_seeds = 0
     head = HRProHead(CLASSES, DIM)
     for seed in range(200):
         (sample,) = make_samples(np.random.default_rng(seed), [60])
@@ -130,9 +130,10 @@ def compare_functions(model_module, utils, report, rng):
         given = PointTargets.from_samples([sample], torch.ones(1, 60, dtype=torch.bool))
         ours = head.miner(scores[..., None].expand(1, 60, CLASSES), scores, given)
         action, background = utils.select_seed(scores, torch.nn.functional.pad(given.labels.float(), (0, 1)))
-        wrong += int((ours.labels != (action[..., :-1] > 0)).sum() + (ours.background_labels != (background > 0)).sum())
-        total += int(ours.labels.sum() + ours.background_labels.sum())
-    report.row(f'seeds that differ, of {total} in 200 videos', wrong, 0)
+        num_different += int((ours.labels != (action[..., :-1] > 0)).sum())
+        num_different += int((ours.background_labels != (background > 0)).sum())
+        num_seeds += int(ours.labels.sum() + ours.background_labels.sum())
+    report.row(f'seeds that differ, of {num_seeds} in 200 videos', num_different, 0)
     theirs = model_module.S_Model(ARGS)
     theirs.memory.proto_vectors.data.normal_()
     head = build_head(theirs)
