@@ -74,5 +74,6 @@ def _exists(path):
 
 
 def _say(line):
+    """Print a line to standard error."""
     if os.environ.get('LOCAL_RANK', '0') == '0':  # once, however many processes torchrun starts
         print(line, file=sys.stderr, flush=True)

@@ -80,7 +80,7 @@ def bench_mining(repeats):
 
 
 def search_inputs(model, data):
-    """Scores and mined labels of a batch."""
+    """Compute the final scores of a batch, and its given and mined labels: what the search takes."""
     model.eval()
     with torch.no_grad():
         batch = model.embed(model.data_preprocessor(data)['inputs'])

@@ -63,7 +63,7 @@ def compare_steps(dim, annotations, clock, repeats):
 
 
 def count_memory(dim, num_classes):
-    """Print the peak of a forward pass over long videos."""
+    """Print the peak memory of a forward pass of the second stage over long videos."""
     head = MODELS.build(second_stage_config(dim, num_classes)).eval()
     generator = torch.Generator().manual_seed(0)
     for num_snippets in LONG_SNIPPETS:

@@ -39,7 +39,8 @@ def main():
     for _ in range(args.repeats + 1):
         done = subprocess.run([sys.executable, '-c', _TURN], env=env, check=True, capture_output=True, text=True)
         turns.append(json.loads(done.stdout.splitlines()[-1]))
-    toolbox, ours = np.array([turn[:2] for turn in turns[1:]]).T  # the first one reads and compiles the files
+    # The first turn compiles the files, so it does not count.
+    toolbox, ours = np.array([turn[:2] for turn in turns[1:]]).T
     share = 100 * np.median(ours / toolbox)
     print(f'mmaction.models, .datasets, .evaluation: {np.median(toolbox):.2f} s; import fsptal_mm after them:', end=' ')
     print(f'{np.median(ours):.2f} s ({ours.min():.2f} to {ours.max():.2f}; target 0.3), {share:.1f} % of that')

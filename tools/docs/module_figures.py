@@ -56,6 +56,7 @@ class ModuleStates:
 
 
 def _figure(height_in, ratios=(1,), columns=1, **kwargs):
+    """Make a figure with a grid of axes; ``ratios`` are the relative heights of its rows."""
     figure = Figure(figsize=(9, height_in), layout='constrained')
     FigureCanvasAgg(figure)
     grid = figure.subplots(len(ratios), columns, squeeze=False, gridspec_kw=dict(height_ratios=ratios), **kwargs)
@@ -148,12 +149,14 @@ def draw_mining(states, miner):
 
 
 def _truth_marks(states):
+    """Mark the snippets whose centre lies in a ground-truth segment, ``(T,)`` bool."""
     segments = np.asarray(states.sample.gt_segments_sec)
     time_sec = states.centres_sec[:, None]
     return ((segments[:, 0] <= time_sec) & (time_sec < segments[:, 1])).any(1)
 
 
 def _draw_strip(axes, row, time_sec, marks, width_sec, color):
+    """Draw the marked snippets as a strip in a row."""
     axes.broken_barh([(sec - width_sec / 2, width_sec) for sec in time_sec[marks]], (row - 0.35, 0.7), color=color)
 
 
@@ -202,6 +205,7 @@ def draw_contrast(states, outer_ratio):
 
 
 def _truth_marks_of(states, label):
+    """Mark the snippets in ground-truth segments of one class."""
     of_class = np.asarray(states.sample.gt_segment_labels) == label
     sample = ActionDataSample(metainfo=dict(states.sample.metainfo))
     sample.set_metainfo(dict(gt_segments_sec=np.asarray(states.sample.gt_segments_sec)[of_class]))
@@ -231,6 +235,7 @@ def _outer_ranges(segments, outer_ratio, num_snippets):
 
 
 def _contrast(states, label, segments, outer):
+    """Compute the outer-inner contrast R of a candidate: segments of one class, with their outer ranges."""
     parts = [torch.as_tensor(part) for part in (*segments.T, *outer.T)]
     zeros = torch.zeros(len(segments), dtype=torch.int64)
     candidate = SegmentLabels(zeros[:1], zeros[:1] + label, zeros, *parts, zeros.bool())

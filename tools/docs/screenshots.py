@@ -132,10 +132,11 @@ def open_browser():
 
 
 def screenshot(browser, height, selector='body', width=1240):
-    """Return a picture of the page in a window of this size, from an element on."""
+    """Return a picture of the page in a window of this size, scrolled to an element."""
     metrics = {'width': width, 'height': height, 'deviceScaleFactor': 1, 'mobile': False}
     browser.execute_cdp_cmd('Emulation.setDeviceMetricsOverride', metrics)
     browser.execute_script(f"document.querySelector('{selector}').scrollIntoView()")
+    # Wait for two frames, so that everything is drawn.
     browser.execute_async_script('requestAnimationFrame(() => requestAnimationFrame(arguments[0]))')
     return Image.open(io.BytesIO(browser.get_screenshot_as_png()))
 

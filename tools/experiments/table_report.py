@@ -112,6 +112,7 @@ def summarize(table, entries):
 
 
 def _row(entry, main):
+    """Collect everything about a row but its difference to the reference, as :func:`summarize` returns it."""
     figures = entry.figures()
     metrics = {}
     for key in next(iter(figures.values()), {}):

@@ -93,7 +93,7 @@ def copy_weights(theirs):
     """Return the weights of their network under the names of ours."""
     state = theirs.state_dict()
     own = {f'{name}.{part}': state[f'{other}.{part}'] for name, other in NAMES.items() for part in ('weight', 'bias')}
-    own['head.attention.weight'] = own['head.attention.weight'][..., 0]
+    own['head.attention.weight'] = own['head.attention.weight'][..., 0]  # a convolution of one snippet there
     return own
 
 
@@ -180,7 +180,7 @@ def draw_outputs(logits, actionness):
 
 
 def read_outputs(head, batch):
-    """Read the outputs of a trained head into the same columns."""
+    """Read the outputs of a trained head, in the columns of :func:`draw_outputs`."""
     return torch.cat([head(batch), head.attention(batch.features)], -1)
 
 
@@ -201,6 +201,7 @@ def public_proposals(clone, num_classes, patches):
     model = load_module(clone / 'model.py', [], 'asmloc_model').ASMLoc_Base(
         SimpleNamespace(**vars(ARGS) | dict(action_cls_num=num_classes))
     )
+    # The network gets the outputs of a video as its features, and its layers only select columns of them.
     model.feature_embedding = torch.nn.Identity()
     model.att_branch, model.snippet_cls = Layer(lambda rows: rows[:, -2:]), Layer(lambda rows: rows[..., :-2])
     constants = load_module(clone / 'config.py', [], 'asmloc_config')._DATASET_HYPER_PARAMS['THUMOS']

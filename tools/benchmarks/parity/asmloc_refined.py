@@ -114,6 +114,7 @@ def copy_weights(theirs):
                 own[f'head.segment_attention.{name}.{layer}.{part}'] = state[f'{other}.{conv}.{part}']
         for part in ('weight', 'bias', 'running_mean', 'running_var', 'num_batches_tracked'):
             own[f'head.segment_attention.{name}.norm.{part}'] = state[f'{other}.bn.{part}']
+    # Convolutions of one snippet there are linear layers here.
     return {
         name: value[..., 0] if value.ndim == 3 and 'embedding' not in name else value for name, value in own.items()
     }

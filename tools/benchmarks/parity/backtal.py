@@ -185,7 +185,7 @@ def draw_outputs(logits, actionness):
 
 
 def read_outputs(head, batch):
-    """Read the outputs of a trained head into the same columns."""
+    """Read the outputs of a trained head, in the columns of :func:`draw_outputs`."""
     outputs = head.outputs(batch)
     return torch.cat([outputs.suppressed, outputs.features], -1)
 
@@ -203,6 +203,7 @@ def public_proposals(clone, num_classes, patches):
     patches = [('from post_process.nms', 'from backtal_nms'), *patches_of('functions.py', patches)]
     functions = load_module(clone / 'lib/post_process/functions.py', patches, 'backtal_functions')
     network, size = public_modules(clone)[0].Network(CONFIG), num_classes + 1
+    # The network gets the outputs of a video as its features, and its layers only select columns of them.
     network.filter_module, network.embedding_module = Layer(lambda rows: 1), Layer(lambda rows: rows)
     network.base_module = Layer(lambda rows, _: (rows[:, size:], rows[:, :size]))
     network.classifier_module = torch.nn.Identity()

@@ -279,7 +279,7 @@ def draw_outputs(logits, actionness):
 
 
 def read_outputs(head, batch):
-    """Read the outputs of a trained head into the same columns."""
+    """Read the outputs of a trained head, in the columns of :func:`draw_outputs`."""
     outputs = head.outputs(batch)
     return torch.cat([outputs.logits, outputs.attentions], -1)
 

@@ -242,6 +242,7 @@ def public_proposals(clone, num_classes, patches):
     model = load_module(clone / 'model_S.py', [], 'hrpro_model').S_Model(
         SimpleNamespace(**vars(ARGS) | dict(num_class=num_classes))
     )
+    # The network gets the outputs of a video as its features, and hands them on.
     model.encoder, model.classifier = Layer(lambda rows, _: rows.transpose(1, 2)), torch.nn.Identity()
     constants = Config.fromfile(clone / 'cfgs/thumos_hyp.yaml').to_dict()
     levels = {name: eval(constants[name], {'np': np}) for name in ('act_thresh_cas', 'act_thresh_agnostic')}

@@ -211,7 +211,7 @@ def draw_outputs(logits, actionness):
 
 
 def read_outputs(head, batch):
-    """Read z and a of a trained head into the same columns."""
+    """Read z and a of a trained head, in the columns of :func:`draw_outputs`."""
     return torch.cat(head.logits(batch)[-1], -1)
 
 

@@ -77,6 +77,7 @@ class PartCounts(TorchDispatchMode):
                 restore()
 
     def _wrap(self, owner, name):
+        """Replace a method, or the forward pass of a module, by one that counts; return a function that undoes it."""
         part = getattr(owner, name)
         if isinstance(part, torch.nn.Module):
             owner, called = part, 'forward'
@@ -88,7 +89,7 @@ class PartCounts(TorchDispatchMode):
             with self.part(_PARTS[name]):
                 return function(*args, **kwargs)
 
-        had = called in vars(owner)
+        had = called in vars(owner)  # else the class has it, and deleting ours is enough
         object.__setattr__(owner, called, counted)
         return lambda: object.__setattr__(owner, called, function) if had else vars(owner).pop(called)
 
