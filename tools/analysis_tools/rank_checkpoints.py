@@ -144,7 +144,7 @@ def choose(found):
     """
     num_videos = len(next(iter(found.values())))
     counts = np.vstack([np.ones((1, num_videos), dtype=int), resample_videos(num_videos)])
-    mean_ap = {}
+    mean_ap = {}  # by checkpoint: point/mAP of all videos, then of each resample
     for path, pairs in found.items():
         points, detections = (Instances.join(part) for part in zip(*pairs))
         num_classes = max(points.labels.max(), detections.labels.max(initial=0)) + 1

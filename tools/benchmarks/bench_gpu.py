@@ -25,7 +25,7 @@ _EPOCHS, _STEPS_PER_EPOCH = 1500, 13  # THUMOS14: 200 videos in batches of 16
 
 
 def build(name, dim, num_classes, device, second_stage=False):
-    """Build the model of a config for features of dimension ``dim``, and its optimizer."""
+    """Build the model of a config for features of dimension ``dim``, and the optimizer of the stage that is timed."""
     config = Config.fromfile(_CONFIGS / f'{name}.py').model
     config.embedding.in_channels = config.head.in_channels = dim
     config.head.num_classes = num_classes

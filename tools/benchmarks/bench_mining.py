@@ -48,7 +48,7 @@ def draw_scores(kind, generator):
 
 
 def loop(scores, background_scores, given, as_lists):
-    """Mine a batch with :func:`mine_video`; return instances and background labels."""
+    """Mine a batch with :func:`mine_video`, on lists or on tensors; return instances and background labels."""
     mined = given.snippet_instances.clone(), torch.zeros_like(given.mask)
     parts = (scores, background_scores, *mined)
     if as_lists:

@@ -193,6 +193,7 @@ class RunPool:
             )
 
     def _train_and_test(self, experiment, seed, folder):
+        """Run the scripts of a run: export of pseudo segments, training, test, as far as the experiment needs them."""
         source = experiment.source
         if experiment.pseudo_segments:
             segments = [source.config_file, source.checkpoint(seed), folder / 'pseudo_segments.json']

@@ -214,7 +214,7 @@ def compare_steps(model_module, report, rng, batch_size, limit):
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-    # A bias of keys adds the same to all logits of a query: its gradient is rounding, which Adam scales up.
+    # A bias of keys adds the same to all logits of a query: its gradient is a rounding error, which Adam scales up.
     copied = {name: value for name, value in copy_weights(theirs).items() if not is_key_bias(name)}
     memory = copied.pop('memory.prototypes')
     report.row(f'largest difference of the loss in 20 steps of {batch_size}', worst, limit)
