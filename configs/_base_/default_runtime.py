@@ -5,7 +5,7 @@ custom_imports = dict(imports=['fsptal_mm'], allow_failed_imports=False)
 default_hooks = dict(
     runtime_info=dict(type='StepInfoHook'),
     timer=dict(type='IterTimerHook'),
-    logger=dict(type='LoggerHook', interval=20, ignore_last=False),
+    logger=dict(type='PacedLoggerHook', interval=20),
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(type='AtomicCheckpointHook', interval=10, save_last=True, max_keep_ckpts=3),
     sampler_seed=dict(type='DistSamplerSeedHook'),

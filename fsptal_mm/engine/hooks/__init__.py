@@ -1,6 +1,7 @@
 from .atomic_checkpoint_hook import AtomicCheckpointHook
 from .epoch_seed_hook import EpochSeedHook
 from .finite_loss_hook import FiniteLossHook, NonFiniteLossError
+from .paced_logger_hook import PacedLoggerHook
 from .prototype_hook import PrototypeHook
 from .pseudo_label_mining_hook import PseudoLabelMiningHook
 from .refinement_hook import RefinementHook
@@ -16,6 +17,7 @@ __all__ = [
     'EpochSeedHook',
     'FiniteLossHook',
     'NonFiniteLossError',
+    'PacedLoggerHook',
     'PrototypeHook',
     'PseudoLabelMiningHook',
     'RefinementHook',

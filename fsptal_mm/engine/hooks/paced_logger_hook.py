@@ -1,0 +1,48 @@
+"""Lines of the log that are some seconds apart."""
+
+import math
+import time
+from typing import Any
+
+from mmaction.registry import HOOKS
+from mmengine.hooks import LoggerHook
+from mmengine.runner import Runner
+
+from fsptal_mm.utils.errors import check_numbers
+
+
+@HOOKS.register_module()
+class PacedLoggerHook(LoggerHook):
+    """mmengine's ``LoggerHook``, whose lines of a training are at least some seconds apart.
+
+    With few videos, an epoch is one step of less than a second, and ``LoggerHook`` writes two lines after each. Here
+    the losses go to the file of curves as often, at the end of each epoch and after every ``interval`` steps in it, but
+    not to the log. The last step of a training always has its line, and so have validation and test.
+
+    Args:
+        min_sec: Seconds from one line of the training to the next.
+        **kwargs: As of ``LoggerHook``.
+
+    Raises:
+        InputError: ``min_sec`` is no number >= 0.
+    """
+
+    def __init__(self, *, min_sec: float = 5.0, **kwargs: Any) -> None:
+        check_numbers('PacedLoggerHook', 0, min_sec=min_sec)
+        super().__init__(**kwargs)
+        self.min_sec = min_sec
+        self._line_sec = -math.inf  # time of the last line
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
+    ) -> None:
+        """Write the losses to the file of curves and, unless a line was just written, to the log."""
+        ends_epoch = self.end_of_epoch(runner.train_dataloader, batch_idx)
+        if not ends_epoch and not self.every_n_inner_iters(batch_idx, self.interval):
+            return
+        tag, line = runner.log_processor.get_log_after_iter(runner, batch_idx, 'train')
+        now_sec = time.monotonic()
+        if now_sec - self._line_sec >= self.min_sec or self.is_last_train_iter(runner):
+            runner.logger.info(line)
+            self._line_sec = now_sec
+        runner.visualizer.add_scalars(tag, step=runner.iter + 1, file_path=self.json_log_path)

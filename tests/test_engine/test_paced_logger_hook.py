@@ -1,0 +1,51 @@
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from fsptal_mm.engine import PacedLoggerHook
+from fsptal_mm.utils.errors import InputError
+
+
+def train(monkeypatch, num_epochs, epoch_steps, step_sec, **kwargs):
+    """Steps that have a line in the log, and steps whose losses are written to the file of curves."""
+    lines, curves, clock = [], [], [0.0]
+    monkeypatch.setattr(time, 'monotonic', lambda: clock[0])
+    runner = SimpleNamespace(
+        iter=0,
+        max_iters=num_epochs * epoch_steps,
+        train_dataloader=range(epoch_steps),
+        log_processor=SimpleNamespace(get_log_after_iter=lambda runner, *_: ({}, runner.iter + 1)),
+        logger=SimpleNamespace(info=lines.append),
+        visualizer=SimpleNamespace(add_scalars=lambda tag, step, file_path: curves.append(step)),
+    )
+    hook = PacedLoggerHook(**kwargs)
+    hook.json_log_path = 'scalars.json'
+    for _ in range(num_epochs):
+        for batch_idx in range(epoch_steps):
+            clock[0] += step_sec
+            hook.after_train_iter(runner, batch_idx)
+            runner.iter += 1
+    return lines, curves
+
+
+def test_short_epochs_have_few_lines(monkeypatch):
+    lines, curves = train(monkeypatch, num_epochs=12, epoch_steps=1, step_sec=1.0)
+    assert lines == [1, 6, 11, 12]
+    assert curves == list(range(1, 13))
+
+
+def test_long_steps_have_a_line_each(monkeypatch):
+    lines, curves = train(monkeypatch, num_epochs=2, epoch_steps=5, step_sec=6.0, interval=2)
+    assert lines == curves == [2, 4, 5, 7, 9, 10]
+
+
+def test_no_pace(monkeypatch):
+    lines, curves = train(monkeypatch, num_epochs=3, epoch_steps=1, step_sec=0.1, min_sec=0)
+    assert lines == curves == [1, 2, 3]
+
+
+@pytest.mark.parametrize('min_sec', [-1, 'often', None])
+def test_wrong_pace(min_sec):
+    with pytest.raises(InputError, match='min_sec'):
+        PacedLoggerHook(min_sec=min_sec)
