@@ -168,11 +168,12 @@ class Project:
         labelled = [name for name in content.files if replace(content.labels[name], spent_sec=0.0) != untouched]
         gone = [name for name in labelled if name not in videos]
         if gone and gone == labelled:
-            found = f'{len(gone)} labelled videos that are not: {", ".join(gone[:5])}'
-            raise InputError('videos that are given (others need another project: --out)', file=self.path, found=found)
+            found = f'labels of {len(gone)} other videos only: {", ".join(gone[:5])}'
+            expected = 'labels of the given videos (other videos need another project: --out)'
+            raise InputError(expected, file=self.path, found=found)
         for name in set(content.files) - set(videos) - set(gone):
             del content.files[name], content.labels[name]
-        expected = 'a file that is given, since it has labels (they stay in the project)'
+        expected = 'a given video, since the project has labels of it (they stay there)'
         problems = (str(InputError(expected, file=self.path, video=name)) for name in gone)
         problems = (*content.problems, *problems)
         return replace(content, annotator=annotator or content.annotator, problems=problems)

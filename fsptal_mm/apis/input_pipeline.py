@@ -62,7 +62,7 @@ class ModelInputs:
 
         Args:
             extractor (FeatureExtractor | dict | None): An extractor; or the arguments of one, where grid and clip
-                length default to those of the training features; or ``None``.
+                length default to those of the stored features; or ``None``.
             device (torch.device): Device of an extractor that is built here.
 
         Returns:
@@ -70,7 +70,7 @@ class ModelInputs:
 
         Raises:
             InputError: Its features have another dimension than the model takes, it is not the network that made the
-                training features, or an argument of :class:`FeatureExtractor` is wrong.
+                stored features (if their side file names it), or an argument of :class:`FeatureExtractor` is wrong.
         """
         if isinstance(extractor, dict):
             extractor = FeatureExtractor(**{'device': device, **self._clip_arguments(), **extractor})
@@ -81,7 +81,7 @@ class ModelInputs:
             raise InputError(f'{self.feature_dim}, as the model reads', field=field, found=extractor.feature_dim)
         made, known = extractor.settings['model'], (self.settings or {}).get('model')
         if known and any(made[name] != known[name] for name in ('config_sha256', 'checkpoint_sha256')):
-            raise InputError(f'{known}, which made the training features', field='extractor', found=made)
+            raise InputError(f'{known}, which made the features of the config', field='extractor', found=made)
         return extractor
 
     def _clip_arguments(self):

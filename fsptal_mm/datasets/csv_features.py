@@ -49,7 +49,11 @@ def read_csv(text: str) -> np.ndarray:
 
 
 def _is_count(first, rows):
-    """Whether the first row counts the columns: from 0, as pandas does, or from 1 above numbers that are not whole."""
+    """Whether the first row only numbers the columns.
+
+    0, 1, 2, ... always does: pandas writes it. 1, 2, 3, ... does if some cell of the next row is no whole number; else
+    it may be data.
+    """
     numbers = [str(number) for number in range(len(first) + 1)]
     counts_from_0 = len(first) > 1 and first == numbers[:-1]
     counts_from_1 = len(first) > 2 and first == numbers[1:]

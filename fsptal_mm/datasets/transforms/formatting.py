@@ -71,8 +71,9 @@ class PackLocalizerInputs(BaseTransform):
     ``inputs`` are the features ``(D, T)``. The data sample holds ``gt_instances.gt_bbox (N, 2)``, the ground-truth
     segments as shares from 0 to 1; a segment is left out if features cover less than half of it. Meta
     information for the localizer: ``video_name``, ``duration_second`` (covered by features), ``duration_frame`` and
-    ``feature_frame`` (both T). For the metric: ``video_id``, ``duration_sec``, ``offset_sec`` (start of the features),
-    ``window_share_sec`` (of a window) and the ground-truth segments.
+    ``feature_frame`` (both T). For the metric: ``video_id``, ``duration_sec``, ``offset_sec`` (start of the features)
+    and the ground-truth segments; of a window, also ``window_share_sec``, the time range in which the metric takes
+    proposals from it.
 
     Required keys: ``features (T, D)``, ``grid``, ``duration_sec``, ``video_id`` and the evaluation keys.
     """

@@ -13,14 +13,14 @@ from fsptal_mm.utils.errors import check_numbers
 def co_activity_loss(
     batch: SnippetBatch, logits: Tensor, video_labels: Tensor, num_pairs: int, margin: float = 0.5
 ) -> Tensor:
-    """Compare the first videos of a batch in pairs: (0, 1), (2, 3), ...
+    """Compare the first videos of a batch, which share classes, in pairs: (0, 1), (2, 3), ...
 
     With w the softmax of a class's logits over the time of a video, ``H = sum_t w_t h_t`` and
     ``G = sum_t (1 - w_t) h_t / (T - 1)``, and d one minus the cosine: for every class that both videos of a pair show,
     ``1/2 [d(H_1, H_2) - d(H_1, G_2) + margin]_+ + 1/2 [d(H_1, H_2) - d(H_2, G_1) + margin]_+``.
 
     Args:
-        batch (SnippetBatch): Features h, ``(R, D)`` rows with zero gaps.
+        batch (SnippetBatch): Features h, ``(R, D)`` rows; those in the gaps between videos are zero.
         logits (Tensor): ``(B, T, C + 1)``, background last.
         video_labels (Tensor): ``(B, C)`` 0/1, y.
         num_pairs: At most so many pairs; a smaller batch has fewer.

@@ -73,7 +73,8 @@ class SegmentView:
 
     Attributes:
         warp: From the video to the resampled axis.
-        ranges: ``(K, 2)`` int64, snippets ``[start, stop)``; those of one range attend to each other.
+        ranges: ``(K, 2)`` int64, ``[start, stop)`` on the resampled axis, of the widened proposals without those inside
+            another one. Snippets of one range attend to each other.
         labels: ``(M, C)`` bool, pseudo labels: the classes of the proposals that hold a snippet.
     """
 

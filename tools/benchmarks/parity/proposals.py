@@ -200,6 +200,9 @@ def compare_proposals(
 ) -> None:
     """Print a table of detections and mAP: of ours, of the public code, and of it with one more repair in each row.
 
+    Each row of the public code has the number of detections that it or ours lack, and the largest difference of the
+    scores of the others.
+
     Args:
         report: Its ``failed`` is set if the comparison fails.
         name: Name of this set of videos.
@@ -212,7 +215,8 @@ def compare_proposals(
     """
     truth = Instances.join(video.truth for video in videos)
     found = Instances.join(map(ours, videos))
-    print(f'\n| proposals from the same scores, {name} | detections | not in both | score | mAP@0.1-0.7 |')
+    columns = 'detections | not in both | largest score difference | mAP@0.1-0.7'
+    print(f'\n| proposals from the same scores, {name} | {columns} |')
     print('|---|---:|---:|---:|---:|')
 
     def percent(det):
@@ -226,7 +230,7 @@ def compare_proposals(
         unmatched, apart = _differences(found, theirs)
         cells = len(theirs), unmatched, f'{apart:.0e}', f'{percent(theirs):.2f}'
         print(f'| {"and " * (step in repairs)}{step} | ' + ' | '.join(map(str, cells)) + ' |')
-    if exact and (unmatched or not apart <= SAME_SCORE):
+    if exact and (unmatched or not apart <= SAME_SCORE):  # NaN fails, too
         report.failed = True
         print(f'({name}: FAILED: with all repairs, the public code should give our detections)')
 
