@@ -145,7 +145,7 @@ def test_other_classes_annotators_and_videos_are_refused(open_project, video_fol
     for field, other in (
         ('classes', dict(classes=('jump', 'run'))),
         ('annotator', dict(annotator='bob')),
-        ('1 labelled videos', dict(videos={'b': video_folder / 'b.mp4'})),
+        ('labels of 1 other videos only: a', dict(videos={'b': video_folder / 'b.mp4'})),
     ):
         with pytest.raises(InputError, match=f'project.json: .*{field}'):
             open_project(**other)
