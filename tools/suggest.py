@@ -77,7 +77,7 @@ def main(argv=None):
         write_results(out, {video.video_id: video.detections for video in ranked}, thresholds=thresholds)
     except InputError as error:
         sys.exit(f'error: {error}')
-    table = Table('label next', 'likely detections', 'mean uncertainty')
+    table = Table('label next', 'likely detections', 'mean uncertainty (1: scores at the threshold)')
     for video in ranked[: args.show]:
         table.add_row(video.video_id, str(len(video.detections['labels'])), f'{video.uncertainty:.2f}')
     Console().print(table)

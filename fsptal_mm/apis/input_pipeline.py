@@ -81,7 +81,9 @@ class ModelInputs:
             raise InputError(f'{self.feature_dim}, as the model reads', field=field, found=extractor.feature_dim)
         made, known = extractor.settings['model'], (self.settings or {}).get('model')
         if known and any(made[name] != known[name] for name in ('config_sha256', 'checkpoint_sha256')):
-            raise InputError(f'{known}, which made the features of the config', field='extractor', found=made)
+            hint = 'of a config that was changed by options, give a changed copy'
+            expected = f'{known}, which made the features of the config ({hint})'
+            raise InputError(expected, field='extractor', found=made)
         return extractor
 
     def _clip_arguments(self):

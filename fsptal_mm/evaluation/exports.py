@@ -2,6 +2,7 @@
 
 import datetime
 import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
@@ -125,7 +126,9 @@ def write_elan(path: str | Path, found: dict, video: Path | None = None) -> None
     )
     header = ElementTree.SubElement(document, 'HEADER', MEDIA_FILE='', TIME_UNITS='milliseconds')
     if video is not None:
-        media = dict(MEDIA_URL=Path(video).resolve().as_uri(), RELATIVE_MEDIA_URL=f'./{Path(video).name}')
+        relative = Path(os.path.relpath(video, Path(path).parent)).as_posix()
+        relative = relative if relative.startswith('..') else f'./{relative}'  # as ELAN writes it
+        media = dict(MEDIA_URL=Path(video).resolve().as_uri(), RELATIVE_MEDIA_URL=relative)
         ElementTree.SubElement(header, 'MEDIA_DESCRIPTOR', MIME_TYPE='video/mp4', **media)
     order = ElementTree.SubElement(document, 'TIME_ORDER')
     times_ms = [time for times, *_ in _rows(found) for time in _stretch(times)]

@@ -230,7 +230,11 @@ def _read_results(run):
     checkpoint = _last_checkpoint(run.folder)
     test = run.command('test', checkpoint or 'CHECKPOINT')
     if not file.is_file():
-        needless = ' This is not needed here: the test videos are those of the validation.' if _validated(run) else ''
+        needless = (
+            ' This is not needed here: the config has no test videos but the held-out ones of the validation.'
+            if _validated(run)
+            else ''
+        )
         run.missing.append(
             f'There are no test results ({file}), so no AP of classes, no diagnosis and no timelines: `{test}` writes '
             f'them.{needless}'

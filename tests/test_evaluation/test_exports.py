@@ -92,7 +92,7 @@ def test_the_tool(tmp_path, capsys):
     tool.main([*arguments, '--format', *tool.FORMATS, '--videos', str(tmp_path / 'videos'), '--top-k', '3'])
     names = sorted(path.relative_to(tmp_path / 'out').as_posix() for path in (tmp_path / 'out').rglob('*.*'))
     assert names == ['via_project.json', 'w.eaf', 'w.srt', 'w.vtt', 'x/v.eaf', 'x/v.srt', 'x/v.vtt']
-    assert 'w.mp4' in (tmp_path / 'out/w.eaf').read_text()
+    assert 'RELATIVE_MEDIA_URL="../videos/w.mp4"' in (tmp_path / 'out/w.eaf').read_text()
     printed = capsys.readouterr().out
     assert '6 detections in 2 videos' in printed
     assert '--videos' not in printed

@@ -233,7 +233,7 @@ def test_a_test_on_the_videos_of_the_validation_is_not_needed(folder, validated)
         for file in (folder / 'mine.py', folder / '20260101_000000/vis_data/config.py'):
             file.write_text(file.read_text() + 'val_dataloader = test_dataloader\n')
     sentence = said(read_run(folder, 'run'), 'no test results')
-    assert sentence.endswith('those of the validation.') == validated
+    assert sentence.endswith('held-out ones of the validation.') == validated
 
 
 def test_quality_of_pseudo_labels_from_dumps_where_the_log_has_none(folder):

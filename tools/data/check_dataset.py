@@ -134,7 +134,7 @@ def check(dataset, config, findings):
             f'features hardly differ from snippet to snippet in {len(seen["flat"])} of {len(dataset)} videos '
             f'({named}): was the recognizer trained, and its checkpoint loaded?',
         )
-    if points and unlabelled:
+    if points and unlabelled and not dataset.test_mode:
         findings.add('warning', f'classes without a point cannot be learned: {", ".join(unlabelled)}')
     if not points and not segments:
         findings.add('error', 'no video has a point or a segment')

@@ -305,7 +305,7 @@ class Page {
       if (entry) this.label(entry.name);
     });
     keyboard.fillHelp(byId('help-keys'), [
-      { shown: '1–9 a–z', text: 'a point of this class at this frame; another class for the selected point' },
+      { shown: '1–9 a–z', text: 'a point of this class at this frame; if a point was clicked there, its new class' },
       { shown: '0', text: 'a background point: nothing happens here' },
     ]);
     const clicks = {
