@@ -11,7 +11,7 @@ import json
 from functools import partial
 
 import numpy as np
-from public_code import read_patched
+from public_code import write_patched
 from sfnet import CUDA, NEEDED
 from training import (
     ROOT,
@@ -80,10 +80,7 @@ def write_public(clone, scratch, classes, videos):
     data = folder / 'data' / f'{DATASET}-Annotations'
     (data / 'single_frames').mkdir(parents=True, exist_ok=True)
     length, width = max(len(video.features) for video in videos), videos[0].features.shape[1]
-    values = dict(dim=width // 2, length=length, classes=len(classes))
-    for name, patches in PATCHES.items():
-        text = read_patched(clone / name, [(found, new.format(**values)) for found, new in patches])
-        (folder / name).write_text(text)
+    write_patched(clone, folder, PATCHES, dim=width // 2, length=length, classes=len(classes))
     (folder / 'tensorboard_logger.py').write_text(LOGGER)
 
     def save(file, rows):
