@@ -15,7 +15,7 @@ from functools import partial
 import numpy as np
 from asmloc import NEEDED
 from proposals import patches_of
-from public_code import read_patched
+from public_code import write_patched
 from training import (
     ROOT,
     argument_parser,
@@ -66,14 +66,12 @@ def write_public(args, config, videos):
     """Write the patched files of the public code, and the data in its form; returns their folder."""
     folder = args.scratch / 'public'
     data = folder / 'data/THUMOS14'
-    values = dict(epochs=epochs_of(args.steps, args.batch_size, videos), width=config.model.embedding.in_channels)
+    epochs = epochs_of(args.steps, args.batch_size, videos)
+    write_patched(args.clone, folder, PATCHES, epochs=epochs, width=config.model.embedding.in_channels)
     for part in ('train', 'test'):
         (data / part).mkdir(parents=True, exist_ok=True)
         ids = [video.video_id for video in videos if video.training == (part == 'train')]
         (data / f'split_{part}.txt').write_text('\n'.join(ids))
-    for name, patches in PATCHES.items():
-        text = read_patched(args.clone / name, [(found, new.format(**values)) for found, new in patches])
-        (folder / name).write_text(text)
     database = {}
     for video in videos:
         np.save(data / ('train' if video.training else 'test') / f'{video.video_id}.npy', video.features)

@@ -13,7 +13,7 @@ import json
 from functools import partial
 
 from delu import CUDA, OPTIONS
-from public_code import read_patched
+from public_code import write_patched
 from training import (
     ROOT,
     argument_parser,
@@ -69,12 +69,8 @@ def our_config():
 def write_public(args, config, videos):
     """Write the patched files of the public code, and the data in its form; returns their folder."""
     folder = args.scratch / 'public'
-    (folder / 'utils').mkdir(parents=True, exist_ok=True)
     width = config.model.head.in_channels
-    values = dict(width=width, half=width // 2, quarter=width // 4)
-    for name, patches in PATCHES.items():
-        text = read_patched(args.clone / name, [(found, new.format(**values)) for found, new in patches])
-        (folder / name).write_text(text)
+    write_patched(args.clone, folder, PATCHES, width=width, half=width // 2, quarter=width // 4)
     write_arrays(folder, DATASET, classes_of(config), videos, (b'validation', b'test'))
     return folder
 

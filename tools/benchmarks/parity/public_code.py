@@ -23,6 +23,23 @@ def read_patched(file: Path, patches: Sequence[tuple[str, str]]) -> str:
     return text
 
 
+def write_patched(
+    clone: Path, folder: Path, patches: Mapping[str, Sequence[tuple[str, str]]], **values: object
+) -> None:
+    """Write files of a clone into a folder, with some of their text replaced.
+
+    Args:
+        clone: Folder of the clone.
+        folder: Folder to write to.
+        patches: By the path of each file in the clone: pairs of a text, which must occur, and its replacement.
+        values: By the names that replacements hold in braces.
+    """
+    for name, own in patches.items():
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(read_patched(clone / name, [(found, new.format(**values)) for found, new in own]))
+
+
 def load_module(file: Path, patches: Sequence[tuple[str, str]], name: str) -> types.ModuleType:
     """Run a file of a clone with some of its text replaced.
 

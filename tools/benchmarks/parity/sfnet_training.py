@@ -10,7 +10,7 @@ SCRATCH holds already are not made again, so that seeds can be added; other opti
 import json
 from functools import partial
 
-from public_code import read_patched
+from public_code import write_patched
 from sfnet import CUDA, NEEDED
 from training import (
     ROOT,
@@ -77,12 +77,8 @@ def our_config():
 def write_public(clone, scratch, classes, videos):
     """Write the patched files of the public code, and the data in its form; returns their folder."""
     folder = scratch / 'public'
-    folder.mkdir(parents=True, exist_ok=True)
     length, width = max(len(video.features) for video in videos), videos[0].features.shape[1]
-    values = dict(dim=width // 2, length=length, classes=len(classes))
-    for name, patches in PATCHES.items():
-        text = read_patched(clone / name, [(found, new.format(**values)) for found, new in patches])
-        (folder / name).write_text(text)
+    write_patched(clone, folder, PATCHES, dim=width // 2, length=length, classes=len(classes))
     (folder / 'tensorboard_logger.py').write_text(LOGGER)
 
     data = write_arrays(folder / 'data', DATASET, classes, videos, (b'training', b'validation'))
