@@ -1,12 +1,13 @@
-"""Train the base model of ASM-Loc's public code and ours on the same features and video labels, and compare mAP over
-seeds.
+"""Train ASM-Loc's public code and ours, the base model or a chain of models, on the same features and video labels,
+and compare mAP over seeds.
 
 Usage: git clone https://github.com/boheumd/ASM-Loc && python tools/benchmarks/parity/asmloc_training.py ASM-Loc SCRATCH
 
 Both get the generated features of the THUMOS-shaped set, training videos resized to LENGTH snippets and test videos as
-they are; ours is ``asmloc-faithful_thumos14shaped.py`` with as many channels as the public code. It runs on copies of
-its files in SCRATCH, with PATCHES. Results that SCRATCH holds already are not made again, so that seeds can be added;
-other options need another folder.
+they are; ours is ``asmloc-faithful_thumos14shaped.py``, or with ``--refinements``
+``asmloc-full-faithful_thumos14shaped.py``, with as many channels as the public code. It runs on copies of its files in
+SCRATCH, with PATCHES. Results that SCRATCH holds already are not made again, so that seeds can be added; other options
+need another folder.
 """
 
 import json
@@ -28,7 +29,7 @@ from training import (
     train_ours,
 )
 
-CONFIG = ROOT / 'configs/asmloc/asmloc-faithful_thumos14shaped.py'
+BASE, CHAIN = (ROOT / f'configs/asmloc/asmloc{full}-faithful_thumos14shaped.py' for full in ('', '-full'))
 LENGTH = 600  # no test video is longer, so that the public code does not sample snippets
 
 PATCHES = {
@@ -39,7 +40,8 @@ PATCHES = {
     'config.py': [
         ('parser.add_argument("--lr"', 'parser.add_argument("--seed", type=int)\n    parser.add_argument("--lr"'),
         ('args.seed = _DATASET_HYPER_PARAMS[args.dataset]["seed"]', ''),
-        ('"num_steps": 3', '"num_steps": 0'),
+        ('"num_steps": 3', '"num_steps": {refinements}'),
+        ('"epochs_per_step": 100', '"epochs_per_step": {stage}'),
         ('"epochs": 800', '"epochs": {epochs}'),
         ('"feature_dim":2048', '"feature_dim":{width}'),
         ('"sample_segments_num":750', f'"sample_segments_num":{LENGTH}'),
@@ -53,21 +55,35 @@ PATCHES = {
 }
 
 
-def our_config():
+def our_config(refinements):
     """Config of ours on resized training videos, with as many channels of F as of the features."""
-    config = load_config(CONFIG)
+    config = load_config(CHAIN if refinements else BASE)
     config.train_dataloader.dataset.pipeline.insert(1, dict(type='ResizeSnippets', num_snippets=LENGTH))
     width = config.model.embedding.in_channels
     config.model.embedding.out_channels = config.model.head.in_channels = width
+    if refinements:
+        config.model.num_refinements, config.model.refined_head.in_channels = refinements, width
     return config
+
+
+def stage_epochs(args, videos):
+    """Epochs of each model of the chain."""
+    return epochs_of(args.steps // (args.refinements + 1), args.batch_size, videos)
 
 
 def write_public(args, config, videos):
     """Write the patched files of the public code, and the data in its form; returns their folder."""
     folder = args.scratch / 'public'
     data = folder / 'data/THUMOS14'
-    epochs = epochs_of(args.steps, args.batch_size, videos)
-    write_patched(args.clone, folder, PATCHES, epochs=epochs, width=config.model.embedding.in_channels)
+    write_patched(
+        args.clone,
+        folder,
+        PATCHES,
+        epochs=epochs_of(args.steps, args.batch_size, videos),
+        stage=stage_epochs(args, videos),
+        refinements=args.refinements,
+        width=config.model.embedding.in_channels,
+    )
     for part in ('train', 'test'):
         (data / part).mkdir(parents=True, exist_ok=True)
         ids = [video.video_id for video in videos if video.training == (part == 'train')]
@@ -87,16 +103,23 @@ def train_public(args, folder, videos, seed, result):
                    eval_freq=epochs_of(args.steps, args.batch_size, videos))  # fmt: skip
     words = [f'--{name}={value}' for name, value in options.items()]
     seconds = run(result.with_suffix('.log'), folder, 'main_THUMOS.py', '--no_resume', *words)
-    (found,) = folder.glob(f'checkpoints/THUMOS/*_seed_{seed}/THUMOS_lateset_result_step0.json')
+    (found,) = folder.glob(f'checkpoints/THUMOS/*_seed_{seed}/THUMOS_lateset_result_step{args.refinements}.json')
     found.rename(result)
     return seconds
 
 
 def main():
-    args = argument_parser(__doc__, steps=400, batch_size=15, lr=1e-4).parse_args()
-    config = our_config()
+    parser = argument_parser(__doc__, steps=400, batch_size=15, lr=1e-4)
+    parser.add_argument(
+        '--refinements', type=int, default=0, help='models behind the base model, with the same steps each; default: 0'
+    )
+    args = parser.parse_args()
+    config = our_config(args.refinements)
     videos = read_videos(config)
     set_schedule(config, args, videos)
+    if args.refinements:
+        stage = stage_epochs(args, videos)
+        config.custom_hooks[0].epochs = [stage * (number + 1) for number in range(args.refinements)]
     folder = write_public(args, config, videos)
     codes = {'public code': partial(train_public, args, folder, videos), 'ours': partial(train_ours, config)}
     compare_trainings(codes, args.seeds, args.scratch, config)
