@@ -130,7 +130,7 @@ def run_public(clone, folder, patches, values, script, seed, result):
 
 
 def main():
-    args = argument_parser(__doc__, steps=160, batch_size=15, lr=1e-3).parse_args()
+    args = argument_parser(__doc__, steps=80, batch_size=15, lr=1e-3).parse_args()
     config = our_config()
     videos = read_videos(config)
     set_schedule(config, args, videos)

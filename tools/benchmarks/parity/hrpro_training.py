@@ -42,7 +42,8 @@ PATCHES = {
     'log.py': [('from eval.eval_detection import ANETdetection', '')],
     'test.py': [('from log import log_evaluate', 'def log_evaluate(*_): return 0.0')],
     'main.py': [
-        ('from tensorboard_logger import Logger', 'from unittest.mock import MagicMock as Logger'),
+        ('from tensorboard_logger import Logger', 'from unittest.mock import MagicMock'),
+        ('Logger(args.log_path_s1)', 'MagicMock()'),
         ('from model_I import I_Model', ''),  # stage 2
         ('from ranking import reliability_ranking', ''),
         ('save_best_record(test_info, log_filepath)', 'pass'),

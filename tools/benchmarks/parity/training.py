@@ -171,12 +171,14 @@ def train_ours(config: Config, seed: int, result: Path) -> float:
 
 
 def measure(result: Path, config: Config) -> float:
-    """mAP in percent of a results file on the test videos of a config, by ``eval_tal.py``."""
+    """mAP in percent of a results file on the test videos of a config, by ``eval_tal.py``; kept beside the file."""
     test, figures = config.test_dataloader.dataset, result.with_suffix('.figures')
     files = [Path(test.data_root) / test.ann_file]
     if test.get('split_file'):
         files += ['--split', Path(test.data_root) / test.split_file]
-    run(result.with_suffix('.eval.log'), ROOT, 'tools/analysis_tools/eval_tal.py', result, *files, '--json', figures)
+    if not figures.exists() or figures.stat().st_mtime < result.stat().st_mtime:
+        log = result.with_suffix('.eval.log')
+        run(log, ROOT, 'tools/analysis_tools/eval_tal.py', result, *files, '--json', figures)
     return 100 * json.loads(figures.read_text())[str(result)]['metrics'][MEASURE]
 
 
