@@ -10,7 +10,6 @@ SCRATCH holds already are not made again, so that seeds can be added; other opti
 import json
 from functools import partial
 
-import numpy as np
 from public_code import write_patched
 from sfnet import CUDA, NEEDED
 from training import (
@@ -23,6 +22,7 @@ from training import (
     run,
     set_schedule,
     train_ours,
+    write_arrays,
 )
 
 CONFIG = ROOT / 'configs/sfnet/sfnet-faithful_acc_50salads.py'
@@ -79,31 +79,17 @@ def our_config():
 def write_public(clone, scratch, classes, videos):
     """Write the patched files of the public code, and the data in its form; returns their folder."""
     folder = scratch / 'public'
-    data = folder / 'data' / f'{DATASET}-Annotations'
-    (data / 'single_frames').mkdir(parents=True, exist_ok=True)
     length, width = max(len(video.features) for video in videos), videos[0].features.shape[1]
     write_patched(clone, folder, PATCHES, dim=width // 2, length=length, classes=len(classes))
     (folder / 'tensorboard_logger.py').write_text(LOGGER)
 
-    def save(file, rows):
-        array = np.empty(len(rows), object)
-        array[:] = rows
-        np.save(file, array, allow_pickle=True)
-
-    names = [list(video.segment_names) for video in videos]
-    save(folder / 'data' / f'{DATASET}-I3D-JOINTFeatures.npy', [video.features for video in videos])
-    save(data / 'segments.npy', [video.segments_sec.tolist() for video in videos])
-    save(data / 'labels.npy', names)
-    save(data / 'labels_all.npy', [sorted(set(own)) for own in names])
-    save(data / 'classlist.npy', [name.encode() for name in classes])
-    save(data / 'subset.npy', [b'training' if video.training else b'validation' for video in videos])
-    save(data / 'videoname.npy', [video.video_id.encode() for video in videos])
-    save(data / 'duration.npy', [len(video.features) * STRIDE / FPS for video in videos])
+    data = write_arrays(folder / 'data', DATASET, classes, videos, (b'training', b'validation'))
     points = [
         f'{video.video_id},{(snippet + 0.5) * STRIDE / FPS},{classes[label]}\n'
         for video in videos
         for snippet, label in video.points
     ]
+    (data / 'single_frames').mkdir(exist_ok=True)
     (data / 'single_frames/points.txt').write_text(''.join(points))
     database = {video.video_id: {} for video in videos}
     (folder / 'data' / f'{DATASET.lower()}_groundtruth.json').write_text(json.dumps(dict(database=database)))

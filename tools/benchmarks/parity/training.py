@@ -115,6 +115,38 @@ def set_schedule(config: Config, args: argparse.Namespace, videos: Sequence[Vide
     config.default_hooks.checkpoint.interval = epochs
 
 
+def write_arrays(
+    folder: Path, name: str, classes: Sequence[str], videos: Sequence[Video], subsets: tuple[bytes, bytes]
+) -> Path:
+    """Write features and labels as the public codes of W-TALC's form read them; returns the folder of the labels.
+
+    Args:
+        folder: Where the features go, and the folder of the labels.
+        name: Of the dataset, in both names.
+        classes: Names of the classes.
+        videos: Training and test videos.
+        subsets: Names of the subsets of training and of test videos.
+    """
+
+    def save(file, rows):
+        array = np.empty(len(rows), object)
+        array[:] = rows
+        np.save(file, array, allow_pickle=True)
+
+    labels = folder / f'{name}-Annotations'
+    labels.mkdir(parents=True, exist_ok=True)
+    names = [list(video.segment_names) for video in videos]
+    save(folder / f'{name}-I3D-JOINTFeatures.npy', [video.features for video in videos])
+    save(labels / 'segments.npy', [video.segments_sec.tolist() for video in videos])
+    save(labels / 'labels.npy', names)
+    save(labels / 'labels_all.npy', [sorted(set(own)) for own in names])
+    save(labels / 'classlist.npy', [name.encode() for name in classes])
+    save(labels / 'subset.npy', [subsets[not video.training] for video in videos])
+    save(labels / 'videoname.npy', [video.video_id.encode() for video in videos])
+    save(labels / 'duration.npy', [len(video.features) * video.snippet_sec for video in videos])
+    return labels
+
+
 def run(log: Path, folder: Path, *command: Any) -> float:
     """Run a Python script in a folder, with its output in a log file; returns seconds."""
     started = time.time()
