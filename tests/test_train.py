@@ -49,7 +49,9 @@ def here(folder, monkeypatch):
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '')
 
     def here(name, *arguments, work_dir, options=()):
-        run_script(HOST_TOOLS / name, *arguments, '--work-dir', work_dir, *(options and ['--cfg-options', *options]))
+        # Runs of one name that begin in the same second would share the log of the first one.
+        options = [*options, f'experiment_name={work_dir.name}']
+        run_script(HOST_TOOLS / name, *arguments, '--work-dir', work_dir, '--cfg-options', *options)
         return max(work_dir.glob('*/*.log')).read_text()  # their names begin with the time
 
     return here
