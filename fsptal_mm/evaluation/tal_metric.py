@@ -178,7 +178,7 @@ def _tables(measures):
 
 
 def _collect(sample):
-    """What the metric needs of a sample, as small arrays."""
+    """Keep what the metric needs of a sample, as small arrays."""
     return {
         'video_id': sample['video_id'],
         'detections': collect_detections(sample),

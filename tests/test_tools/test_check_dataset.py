@@ -53,6 +53,16 @@ def test_good_data_pass_and_are_counted(check):
     assert not any(line.startswith('error') for line in lines)
 
 
+@pytest.mark.parametrize('part, is_warned', [('train', True), ('test', False)])
+def test_classes_without_a_point_matter_where_they_are_learned(check, part, is_warned):
+    dataset = f'{part}_dataloader.dataset'
+    fold = (f'{dataset}.fold.index=0', f'{dataset}.fold.count=6', f'{dataset}.fold.part=held_out')  # two videos
+    read = (f'{dataset}.subset=train', f'{dataset}.data_prefix.feature=features/train')
+    _, lines = check('--loaders', f'{part}_dataloader', '--cfg-options', *read, *fold)
+    assert 'videos: 2' in lines
+    assert any('cannot be learned' in line for line in lines) == is_warned
+
+
 def test_every_broken_video_is_a_line_and_the_status_says_so(check, files):
     files[0].unlink()
     files[1].write_bytes(b'no array')

@@ -21,7 +21,7 @@ class PacedLoggerHook(LoggerHook):
 
     Args:
         min_sec: Seconds from one line of the training to the next.
-        **kwargs: As of ``LoggerHook``.
+        **kwargs: As of ``LoggerHook``; ``ignore_last`` and ``interval_exp_name`` have no effect here.
 
     Raises:
         InputError: ``min_sec`` is no number >= 0.
