@@ -6,7 +6,8 @@ train_pipeline = {{_base_.embedding_extended}}  # the second stage needs feature
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 custom_hooks = [
     dict(type='PseudoLabelMiningHook', interval=10, end=60),
-    dict(type='RefinementHook', begin=60),
+    # automatic points lie near the middle of actions
+    dict(type='RefinementHook', begin=60, pseudo_segments=dict(point_spread=0.05)),
 ]
 # Learning rates: stage 1 has a constant one; that of the second stage rises to 1e-3 in 1 epoch and falls to 0.
 optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(refinement=dict(lr_mult=1e-3 / 1e-4))))

@@ -3,7 +3,8 @@ _base_ = ['./lacp_thumos14shaped.py']
 
 inputs = [dict(in_channels=256), dict(inputs='embedding', in_channels=256)]  # features X; F, the output of the trunk
 model = dict(refinement=dict(type='RefinementHead', num_classes=20, members=inputs, stage1_power=1.0))
-custom_hooks = [dict(type='RefinementHook', begin=75)]
+# automatic points lie near the middle of actions
+custom_hooks = [dict(type='RefinementHook', begin=75, pseudo_segments=dict(point_spread=0.05))]
 optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(refinement=dict(lr_mult=1e-3 / 3e-4, decay_mult=0))))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, begin=75, end=80),

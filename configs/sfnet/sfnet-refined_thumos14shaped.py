@@ -6,7 +6,8 @@ second_stage = dict(num_classes=20, members=inputs, stage1_power=1.0)
 model = dict(refinement=dict(type='RefinementHead', **second_stage))
 custom_hooks = [
     dict(type='RefreshHook', epochs=[25]),
-    dict(type='RefinementHook', begin=100),
+    # automatic points lie near the middle of actions
+    dict(type='RefinementHook', begin=100, pseudo_segments=dict(point_spread=0.05)),
 ]
 optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(refinement=dict(lr_mult=1e-3 / 3e-4, decay_mult=0))))
 param_scheduler = [

@@ -65,4 +65,5 @@ def find_pseudo_segments(videos: list[dict], rules: PseudoSegmentRules) -> Pseud
             decoded[own] = np.clip(video['grid'].to_sec(boundaries), 0, video['duration_sec'])
         return decoded
 
-    return rules(points, det, column(videos, 'duration_sec'), column(videos, 'background_sec'), decode)
+    snippet_sec = [video['grid'].snippet_sec for video in videos]
+    return rules(points, det, column(videos, 'duration_sec'), column(videos, 'background_sec'), decode, snippet_sec)

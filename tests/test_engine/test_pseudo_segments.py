@@ -51,7 +51,7 @@ def test_missed_instances_get_segments_of_usual_length_that_end_half_way():
     assert filled.missed.tolist() == [1, 2, 3]
 
 
-OFF = dict(cut=False, blend=0.0, fill=False)
+OFF = dict(cut=False, blend=0.0, widen=1.0, narrow_snippets=0.0, point_spread=None, fill=False)
 
 
 @pytest.mark.parametrize(
@@ -59,18 +59,64 @@ OFF = dict(cut=False, blend=0.0, fill=False)
     [
         (dict(), [[2, 16], [18, 22]], 'detections as they are'),
         (dict(cut=True), [[2, 12.5], [18, 22]], 'half-way from 5 to 20'),
-        # The median length of 14 and 4 is 9: [.5, 9.5] round 5, [15.5, 24.5] round 20.
-        (dict(blend=0.5), [[1.25, 12.75], [16.75, 23.25]], 'half-way to the usual segments'),
+        # The median length of 14 and 4 is 9; the middles, 9 and 20, stay.
+        (dict(blend=0.5), [[3.25, 14.75], [16.75, 23.25]], 'half-way to the median length'),
         # Of 10.5 and 4, it is 7.25.
-        (dict(cut=True, blend=1.0), [[1.375, 8.625], [16.375, 23.625]], 'the usual segments themselves'),
+        (dict(cut=True, blend=1.0), [[3.625, 10.875], [16.375, 23.625]], 'the median length itself'),
+        (dict(widen=1.5), [[0, 19.5], [17, 23]], 'half as long again, but not before the start of the video'),
+        (dict(widen=1.5, cut=True), [[0, 12.5], [17, 23]], 'nor further than half-way to the next point'),
+        (dict(narrow_snippets=3), [[3.5, 14.5], [19, 21]], '1.5 s shorter on both sides, but at least half as long'),
+        (dict(narrow_snippets=6), [[5, 13], [19, 21]], 'as short as half'),
         (dict(min_score=0.8), [[2, 16]], 'too little confidence'),
         (dict(min_score=0.8, fill=True), [[2, 16], [13, 27]], 'as long as the one that was found'),
     ],
 )
 def test_rules(rules, segments, reason):
     det = found((2, 16, 0, 0.9), (18, 22, 0, 0.7))
-    pseudo = PseudoSegmentRules(**OFF | rules)(points([5, 20], [0, 0]), det, [100.0])
+    pseudo = PseudoSegmentRules(**OFF | rules)(points([5, 20], [0, 0]), det, [100.0], snippet_sec=[1.0])
     np.testing.assert_allclose(pseudo.segments.segments, segments, err_msg=reason)
+
+
+@pytest.mark.parametrize(
+    'spread, moves, reason',
+    [
+        (0.0, [2, -2], 'points in the middle: all the way to them'),
+        (0.1, [1.5, -1.5], 'half as far spread as their places are: a quarter of the way is due to the points'),
+        (0.2, [0, 0], 'as far spread as their places are'),
+        (0.3, [0, 0], 'further'),
+        (None, [0, 0], 'not asked for'),
+    ],
+)
+def test_segments_move_to_their_points_as_far_as_these_lie_in_the_middle(spread, moves, reason):
+    # Points at .7 and .3 of their segments: a mean place of .5, and a standard deviation of .2.
+    det = found((0, 10, 0, 0.9), (50, 60, 0, 0.7))
+    pseudo = PseudoSegmentRules(**OFF | dict(point_spread=spread))(points([7, 53], [0, 0]), det, [100.0])
+    expected = np.array([[0, 10], [50, 60]]) + np.array(moves)[:, None]
+    np.testing.assert_allclose(pseudo.segments.segments, np.clip(expected, 0, None), atol=1e-12, err_msg=reason)
+
+
+def test_points_that_are_early_in_all_actions_do_not_move_segments_forwards():
+    # People click early: at .1 and .3 of the segments. So the mean place is .2, and each point moves by .1.
+    det = found((10, 20, 0, 0.9), (50, 60, 0, 0.7))
+    pseudo = PseudoSegmentRules(**OFF | dict(point_spread=0.0))(points([11, 53], [0, 0]), det, [100.0])
+    np.testing.assert_allclose(pseudo.segments.segments, [[9, 19], [51, 61]])
+
+
+def test_rules_find_actions_better_than_detections_that_blur_them():
+    rng = np.random.default_rng(0)
+    length = np.exp(rng.normal(1.0, 0.7, 200))
+    start = 30.0 * np.arange(200) + 10
+    gt = np.stack([start, start + length], 1)
+    blurred = (length + 0.4) / 1.15  # short ones too long, long ones too short
+    middle = gt.mean(1) + 0.1 * length * rng.standard_normal(200)
+    det = np.stack([middle - blurred / 2, middle + blurred / 2], 1)
+    point = (gt.mean(1) + 0.02 * length * rng.standard_normal(200)).clip(det[:, 0], det[:, 1])
+    labels = np.arange(200) % 4
+    det = Instances.from_videos([det], [labels], [np.ones(200)])
+    rules = PseudoSegmentRules(point_spread=0.02, blend=0.0)
+    pseudo = rules(points(point, labels), det, [6100.0], snippet_sec=[0.8])
+    gt = Instances.from_videos([gt], [labels])
+    assert segment_quality(det, gt) < 0.85 < 0.95 < segment_quality(pseudo.segments, gt)
 
 
 def test_segments_end_at_background_points():
@@ -99,7 +145,17 @@ def test_quality_is_the_mean_tiou_with_the_best_of_the_class():
     assert segment_quality(segments, gt) == pytest.approx((0.5 + 0) / 2)
 
 
-@pytest.mark.parametrize('rules', [dict(blend=2), dict(cut='yes'), dict(unknown=1)])
+@pytest.mark.parametrize(
+    'rules',
+    [
+        dict(blend=2),
+        dict(cut='yes'),
+        dict(unknown=1),
+        dict(widen=0),
+        dict(narrow_snippets=-1),
+        dict(point_spread=-0.1),
+    ],
+)
 def test_wrong_rules(rules):
     with pytest.raises(InputError, match='pseudo_segments'):
         PseudoSegmentRules.from_config(rules)

@@ -102,7 +102,10 @@ TABLES = {
                 for label, rule, value in (
                     ('best proposals, no change points', 'change_points', 0.0),
                     ('half of the change points', 'change_points', 0.5),
-                    ('no blend with usual lengths', 'blend', 0.0),
+                    ('no blend with median lengths', 'blend', 0.0),
+                    ('lengths not widened', 'widen', 1.0),
+                    ('lengths not narrowed', 'narrow_snippets', 0.0),
+                    ('no shift to points', 'point_spread', None),
                     ('no cuts between points', 'cut', False),
                     ('confidence weights', 'confidence', True),
                 )
