@@ -8,9 +8,9 @@ from fsptal_mm.utils.errors import InputError
 
 POINT_STYLES = ('centre', 'gaussian', 'uniform')
 
-# Standard deviation of 'gaussian', as a share of the segment: three of them reach from the middle to the ends. The
-# published automatic points of ActivityNet, GTEA and BEOID scatter about the middle by 0.010, those of THUMOS14 by one
-# frame: 'centre' nearly reproduces them. Points of human annotators scatter by 0.19 to 0.25.
+# Standard deviation of 'gaussian', as a share of the segment: three standard deviations reach from the middle to an
+# end. For comparison, the standard deviations of published points: 0.010 for the automatic points of ActivityNet, GTEA
+# and BEOID, and one frame for those of THUMOS14, so that 'centre' is close to them; 0.19 to 0.25 for human annotators.
 _GAUSSIAN_SIGMA = 1 / 6
 
 # Share of the segment kept free at both of its ends, so that rounding to a frame rarely moves a point out of it.

@@ -92,8 +92,8 @@ def load_annotations(
 
     Faults that occur in public files are corrected, with one warning for all of them:
 
-    - Segments that end after the video are clipped. A segment that also starts after it, or has no length, stays as it
-      is and counts as missed, as in official scripts.
+    - Segments that end after the video are clipped. A segment that also starts after the video, or has no length, stays
+      as it is and counts as missed, as in official evaluation scripts.
     - Duplicate segments and points count once.
     - Points up to a second after the end of the video are moved to the end.
     - Points of unknown videos are left out.
@@ -119,7 +119,7 @@ def load_annotations(
         classes: Class names, or the path of a file with one per line. Default: the class list of ``ann_file`` if it has
             one, else its labels in alphabetical order (without segments: the labels of the points).
         annotator: Index of the file of ``point_file`` to use. ``None``: for each video, one of the files that have
-            points of it is drawn, independently of other videos (SF-Net's practice).
+            points of this video is drawn, independently of other videos (SF-Net's practice).
         seed: Seed for drawing annotators, >= 0.
         background_label: Label of points that are background clicks, not actions.
         other_labels: ``'error'``: a label that is not among ``classes`` is an error. ``'leave out'``: its points and

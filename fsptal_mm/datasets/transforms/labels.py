@@ -9,8 +9,8 @@ from mmcv.transforms import BaseTransform
 from fsptal_mm.structures import NO_INSTANCE, SnippetGrid
 from fsptal_mm.utils.errors import InputError, check_numbers
 
-_MAX_WEIGHT = 1000  # largest sampling weight of Eq. 1: a labelled snippet becomes about so many
-_EXTENT = 0.5  # theta: an extended snippet takes the labels of an original one at most so many snippets away
+_MAX_WEIGHT = 1000  # largest sampling weight of Eq. 1: a labelled snippet becomes about so many extended snippets
+_EXTENT = 0.5  # theta: an extended snippet takes the labels of original snippets at most so many snippets away
 
 
 @TRANSFORMS.register_module()
@@ -34,7 +34,7 @@ class PointsToSnippets(BaseTransform):
         num_snippets = len(results['features'])
         instances = np.full((num_snippets, results['num_classes']), NO_INSTANCE, dtype=np.int32)
         snippets, labels = self._snippets(results, 'point_sec', num_snippets), results['point_labels']
-        # One number per cell of the array. Of several points in a cell, the first counts: given points ascend in time.
+        # One number per (snippet, class). Of points with one number, the first counts: given points ascend in time.
         cells = snippets * results['num_classes'] + labels
         first = np.unique(cells, return_index=True)[1]
         instances[snippets[first], labels[first]] = results['point_instances'][first]
@@ -45,7 +45,7 @@ class PointsToSnippets(BaseTransform):
 
     @staticmethod
     def _snippets(results, field, num_snippets):
-        """Snippets of the times in a field, ``(N,)``: those before the first or after the last snippet count to it."""
+        """Snippets ``(N,)`` of the times in ``results[field]``, with those outside the features moved to their ends."""
         snippets = results['grid'].to_snippet(results[field])
         last = max(num_snippets, int(results['grid'].to_snippet(results['duration_sec'])))
         # Where clips overlap, snippet 0 begins after the start of the video: points before it have negative numbers.
@@ -100,7 +100,7 @@ class ExtendPointLabels(BaseTransform):
         """Extend the labels and, with ``stage='features'``, resample the features.
 
         Raises:
-            InputError: Clips are to be resampled.
+            InputError: The features are clips, and ``stage`` is ``'features'``: clips cannot be resampled.
         """
         instances = results['snippet_instances']
         positions = self.sampling_positions((instances != NO_INSTANCE).any(1))
@@ -129,8 +129,9 @@ class ExtendPointLabels(BaseTransform):
         # Stretched time: a snippet is as long as its weight. Weights 1, 3, 1 end at 1, 4, 5.
         cumulative = np.concatenate([[0.0], np.cumsum(weight)])
         num_snippets = int(np.floor(cumulative[-1] + 0.5))
-        # It is cut into equal extended snippets. Their centres (0.5, 1.5, ... 4.5) are mapped back to original time,
-        # where snippet t covers [t, t + 1], and become positions, where its centre is t.
+        # Stretched time is cut into equal extended snippets. Their centres (0.5, 1.5, ... 4.5) are mapped back to
+        # original time, where snippet t covers [t, t + 1]. Half a snippet is subtracted, so that position t is the
+        # centre of snippet t.
         quantiles = (np.arange(num_snippets) + 0.5) * cumulative[-1] / num_snippets
         positions = np.interp(quantiles, cumulative, np.arange(len(cumulative))) - 0.5
         return np.clip(positions, 0, len(labelled) - 1)
@@ -219,8 +220,9 @@ def _carry_labels(labels, positions, empty):
     """Carry labels ``(T_ori, K)`` of original snippets over to the extended ones, ``(T, K)``.
 
     An extended snippet takes the labels of each original snippet that is at most ``_EXTENT`` away. If a labelled
-    snippet has no extended snippet so near, it labels the nearest one; of two equally near, the earlier. Where two
-    original snippets label one column of an extended snippet, the earlier counts. ``empty`` stands for no label.
+    original snippet has no extended snippet so near, its labels go to the nearest one; of two equally near, to the
+    earlier. Where two original snippets label one column of an extended snippet, the earlier counts. ``empty`` is the
+    value that means no label.
     """
     carried = np.full((len(positions), labels.shape[1]), empty, dtype=labels.dtype)
     labelled = np.flatnonzero((labels != empty).any(1))
