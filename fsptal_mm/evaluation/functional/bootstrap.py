@@ -10,7 +10,7 @@ from fsptal_mm.structures import Instances
 from .detection import match_detections
 from .points import match_points
 
-# Most entries of one array of weights (resamples x detections of a class): keeps the memory at some tens of MB.
+# Largest number of entries in an array of weights (resamples x detections of a class): some tens of MB.
 _MAX_WEIGHTS = 1 << 22
 
 
@@ -32,7 +32,7 @@ class PairedDifference:
 
     @property
     def spread(self) -> float:
-        """Sample standard deviation over the seeds; NaN for a single one."""
+        """Sample standard deviation over the seeds; NaN for a single seed."""
         return sample_deviation(self.by_seed)
 
 
@@ -117,7 +117,7 @@ def paired_difference(
     """Compute the mean difference between two methods over seeds, with its interval over resampled test videos.
 
     The interval is that of the percentile bootstrap. Both methods and all seeds must have been evaluated on the same
-    resamples: then the effect of videos that are hard for all of them cancels out.
+    resamples: then the effect of videos that are hard for both methods cancels out.
 
     Args:
         values (Sequence[float]): ``(S,)`` figures of the first method, one per seed.

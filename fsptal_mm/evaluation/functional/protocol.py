@@ -82,7 +82,7 @@ class Protocol:
         return dict(zip([*self.average_keys, *self.threshold_keys], map(float, [*averages, *mean_ap])))
 
     def main_average(self, ap: np.ndarray) -> np.ndarray:
-        """Compute the main average, for many sets at once.
+        """Compute the main average, which is the first of ``average_ranges``, of many evaluations at once.
 
         Args:
             ap (np.ndarray): ``(..., K, C)``, NaN for classes that do not count.
@@ -106,7 +106,7 @@ def _thresholds(values):
         thresholds = tuple(sorted(float(value) for value in np.atleast_1d(values)))
     except (TypeError, ValueError, OverflowError):
         thresholds = ()
-    names = {f'{threshold:.4g}' for threshold in thresholds}  # those of the figures, which must differ
+    names = {f'{threshold:.4g}' for threshold in thresholds}  # as they stand in names of figures, which must differ
     if not thresholds or not all(0 < threshold <= 1 for threshold in thresholds) or len(names) < len(thresholds):
         raise InputError('different numbers above 0, at most 1', field='tiou_thresholds', found=values)
     return thresholds
