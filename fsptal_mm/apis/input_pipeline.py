@@ -25,7 +25,7 @@ _GRID_TOLERANCE = 0.01  # relative: configs round frames per second (30 for 29.9
 
 
 class ModelInputs:
-    """Description of the inputs that a model takes, from its config; no annotations or features are read for it.
+    """Description of the inputs that a model takes, from its config; no annotations or features are read.
 
     Args:
         config (Config): Config of an experiment.
@@ -69,8 +69,8 @@ class ModelInputs:
             FeatureExtractor | None: The extractor; ``None`` for ``None``.
 
         Raises:
-            InputError: Its features have another dimension than the model takes, it is not the network that made the
-                stored features (if their side file names it), or an argument of :class:`FeatureExtractor` is wrong.
+            InputError: The extractor's features have another dimension than the model takes; another network made the
+                stored features, as their side file says; or an argument of :class:`FeatureExtractor` is wrong.
         """
         if isinstance(extractor, dict):
             extractor = FeatureExtractor(**{'device': device, **self._clip_arguments(), **extractor})
@@ -81,7 +81,7 @@ class ModelInputs:
             raise InputError(f'{self.feature_dim}, as the model reads', field=field, found=extractor.feature_dim)
         made, known = extractor.settings['model'], (self.settings or {}).get('model')
         if known and any(made[name] != known[name] for name in ('config_sha256', 'checkpoint_sha256')):
-            hint = 'of a config that was changed by options, give a changed copy'
+            hint = 'if options changed its config, give a config file with these changes'
             expected = f'{known}, which made the features of the config ({hint})'
             raise InputError(expected, field='extractor', found=made)
         return extractor
@@ -95,7 +95,7 @@ class ModelInputs:
             grid = {}
         settings = self.settings or {}
         known = {name: settings[name] for name in ('clip_len', 'half') if name in settings}
-        if settings.get('source') in FLOW_SOURCES:  # folders of flow images lie elsewhere
+        if settings.get('source') in FLOW_SOURCES:  # of flow images, the side file does not state the folder
             known['source'] = settings['source']
         return grid | known
 

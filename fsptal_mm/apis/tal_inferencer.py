@@ -59,9 +59,9 @@ class TALInferencer(BaseInferencer):
     Args:
         model (str | Path | Config): Name in ``model-index.yml``, config file, or config.
         weights (str | Path): Local checkpoint. Nothing is downloaded, and nothing in a checkpoint is executed.
-        device (str, optional): Device of the model. Default: the one that mmengine chooses, a GPU if there is one.
+        device (str, optional): Device of the model. Default: the device that mmengine chooses, a GPU if there is one.
         classes (Sequence[str] | str | Path, optional): Names of the classes, or a text file with one per line. Needed
-            if neither the checkpoint nor the config states them; all sources that do must agree.
+            if neither the checkpoint nor the config states the names; all sources that state them must agree.
         grid (dict, optional): Feature grid: fields of :meth:`~fsptal_mm.structures.SnippetGrid.from_config`. Default:
             the grid of the config's test data.
         nms (dict, optional): NMS, e.g. ``dict(type='nms', iou_threshold=0.5)``. Default: that of the config.
@@ -341,7 +341,7 @@ class TALInferencer(BaseInferencer):
 
     def _load_weights_to_model(self, model, checkpoint, cfg):
         """Take the names of the classes from the checkpoint, then load all its weights."""
-        # In the config and the argument, a text is the path of a class list; in a checkpoint it never is.
+        # A str in the config or the argument is the path of a class list. A str in a checkpoint is not taken as a path.
         found = classes_of_checkpoint(state_dict_holder(checkpoint, self._weights))
         config, user = self._reads.dataset.metainfo.get('classes'), self._user_classes
         config, user = (Path(names) if isinstance(names, str) else names for names in (config, user))

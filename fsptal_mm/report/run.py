@@ -21,12 +21,12 @@ from .names import readable
 from .results import PointResult, SegmentResult, evaluate_results, load_test_set
 from .training_log import TrainingLog, read_training_log, scalar_files
 
-_MAIN = ('mAP@', 'point/mAP', '')  # starts of the keys of measures; the first measure that is found is the headline
+_MAIN = ('mAP@', 'point/mAP', '')  # starts of the keys of measures, in the order in which a headline is looked for
 # A training is called too short if more than this share of the fall of its loss lies in the last quarter. The share is
 # 0.01 to 0.11 in the finished runs of the benchmarks (four datasets; FS-PTAL, LACP and the base model), and 0.21 to
 # 0.34 in runs of a few epochs.
 _LATE_FALL = 0.15
-_TOLERANCE = 1e-6  # difference between a measure in the results file and the same one computed here
+_TOLERANCE = 1e-6  # accepted difference between a measure in the results file and the same measure computed here
 
 
 @dataclass
@@ -37,7 +37,7 @@ class Run:
         name: Name of the run, unique in a report.
         folder: The work directory.
         config_file (Path, optional): Config file that the training wrote; without a training, that of the test.
-        config (Config, optional): Its content.
+        config (Config, optional): Content of ``config_file``.
         test_config (Config, optional): Config that the latest command wrote: that of the test, if there was one.
         log (TrainingLog): Log of the training.
         noted: Measures (fractions) that the test wrote into its results file.
