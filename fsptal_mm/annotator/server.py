@@ -46,7 +46,7 @@ class AnnotationServer(ThreadingHTTPServer):
     """Server of a :class:`PageApi` on 127.0.0.1.
 
     A request must name this host in ``Host`` (against DNS rebinding), and must not come from a page of another origin.
-    All requests but those for the page's own files also need the token of this server.
+    A request for anything but the page's own files also needs the token of this server.
 
     Args:
         api (PageApi): Answers to the requests.

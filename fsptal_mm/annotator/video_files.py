@@ -49,7 +49,7 @@ class OpenVideos:
 
     def __init__(self, paths: dict[str, Path], allow_damaged: bool = False) -> None:
         self._paths, self._allow_damaged = paths, allow_damaged
-        self._readers = OrderedDict()  # the last used one comes last
+        self._readers = OrderedDict()  # from video id to reader; the reader that was used last comes last
         self._lock = threading.Lock()
 
     def frame_times(self, video_id: str) -> tuple[np.ndarray, float]:

@@ -146,7 +146,7 @@ class _Picture:
     def _draw_strip(self):
         """Draw the strip without the line at the present time: a lane for each class, with its name and detections.
 
-        It sets ``_names_px``, the width of the names, at which the time axis begins.
+        This also sets ``_names_px``, the width in pixels of the column of names. The time axis begins behind it.
         """
         lanes = Image.new('RGB', (self._width, self._lane_px * len(self._labels) + 2), _STRIP_COLOR)
         canvas = ImageDraw.Draw(lanes)
