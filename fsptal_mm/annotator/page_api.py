@@ -16,7 +16,7 @@ from .video_files import OpenVideos
 
 
 class OtherProjectError(InputError):
-    """Error for a page of another project than the one that is open now."""
+    """Error for a request from a page that belongs to another project than the open project."""
 
 
 class PageApi:

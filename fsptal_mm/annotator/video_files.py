@@ -53,7 +53,7 @@ class OpenVideos:
         self._lock = threading.Lock()
 
     def frame_times(self, video_id: str) -> tuple[np.ndarray, float]:
-        """Start of each frame of a video, and end of the last one, in seconds from the start of the first frame.
+        """Start of each frame of a video, and end of the last frame, in seconds from the start of the first frame.
 
         Returns:
             tuple[np.ndarray, float]: ``(N,)`` float64 starts, ascending, and the duration.

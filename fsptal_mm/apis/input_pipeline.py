@@ -30,7 +30,7 @@ class ModelInputs:
     Args:
         config (Config): Config of an experiment.
         grid (dict, optional): Fields of :meth:`.SnippetGrid.from_config`. Default: the grid of the test dataset in the
-            config, else that of the side file.
+            config, else the grid in the side file of the features.
 
     Attributes:
         dataset (PointTALDataset): The test dataset, built but not loaded: only its grid, streams and pipeline are used.
@@ -61,8 +61,8 @@ class ModelInputs:
         """Build a feature extractor for this model, or check that an extractor fits it.
 
         Args:
-            extractor (FeatureExtractor | dict | None): An extractor; or the arguments of one, where grid and clip
-                length default to those of the stored features; or ``None``.
+            extractor (FeatureExtractor | dict | None): An extractor; or its arguments, where grid and clip length
+                default to those with which the stored features were made; or ``None``.
             device (torch.device): Device of an extractor that is built here.
 
         Returns:
@@ -196,7 +196,7 @@ class InputPipeline:
             tuple: A video and its packed inputs.
 
         Raises:
-            InputError: A video cannot be used, or has the id of an earlier one, and there are no ``failures``.
+            InputError: A video cannot be used, or has the id of an earlier video, and ``failures`` is ``None``.
         """
         sources, show = {}, on_progress or (lambda _: None)
         for index, video in enumerate(videos):

@@ -64,7 +64,7 @@ class TALInferencer(BaseInferencer):
             if neither the checkpoint nor the config states the names; all sources that state them must agree.
         grid (dict, optional): Feature grid: fields of :meth:`~fsptal_mm.structures.SnippetGrid.from_config`. Default:
             the grid of the config's test data.
-        nms (dict, optional): NMS, e.g. ``dict(type='nms', iou_threshold=0.5)``. Default: that of the config.
+        nms (dict, optional): NMS, e.g. ``dict(type='nms', iou_threshold=0.5)``. Default: the NMS of the config.
         extractor (FeatureExtractor | dict, optional): For video files, if the model takes features: an extractor, or
             the arguments of one, ``dict(config=..., checkpoint=...)``, whose clips have the grid of the training
             features by default. Default: video files are failures.
@@ -195,7 +195,7 @@ class TALInferencer(BaseInferencer):
             tuple: The videos of a batch, and their input for ``model.test_step``.
 
         Raises:
-            InputError: An input cannot be used, and there are no ``failures``.
+            InputError: An input cannot be used, and ``failures`` is ``None``.
         """
         read = self.pipeline.read_each(inputs, failures, on_progress)
         while chunk := list(itertools.islice(read, batch_size)):
@@ -254,7 +254,7 @@ class TALInferencer(BaseInferencer):
             list[str]: Paths of the written files.
 
         Raises:
-            InputError: A file cannot be made, and there are no ``failures``.
+            InputError: A file cannot be made, and ``failures`` is ``None``.
         """
         paths = []
         silent = not (self.show_progress and (timeline or annotate))

@@ -142,7 +142,7 @@ class FeatureReader:
             return np.lib.format.read_array(content, allow_pickle=False)
 
     def _pick(self, names, path, video):
-        """Name of the array in a container: ``key``, else the video id, else the only one."""
+        """Choose the array to read from the ``names`` in a file: ``key``, else the video id, else the only name."""
         names = list(names)
         wanted = [name for name in (self.key, known_id(video, names)) if name in names]
         wanted = wanted or (names if len(names) == 1 else [])
@@ -205,7 +205,7 @@ def _known_file(path, video):
 
 
 def check_kind(array: Any, path: str | Path, video: str, dimensions: Sequence[int] = (2,)) -> None:
-    """Make sure that shape and type of an array are those of features, before its data are read into memory.
+    """Make sure that shape and type of an array fit features, before its data are read into memory.
 
     Args:
         array: Array of numpy or HDF5, with ``shape`` and ``dtype``.
@@ -261,7 +261,7 @@ def check_features(array: np.ndarray, path: str | Path, video: str) -> np.ndarra
         np.ndarray: ``(T, D)`` float32.
 
     Raises:
-        InputError: Shape or type are not those of features (see :func:`check_kind`), or a number is NaN or Inf.
+        InputError: Shape or type do not fit features (see :func:`check_kind`), or a number is NaN or Inf.
     """
     check_kind(array, path, video)
     array = _without_axes(array, 2)

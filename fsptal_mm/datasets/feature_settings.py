@@ -49,7 +49,7 @@ def keep_settings(folder: str | Path, settings: dict[str, Any]) -> None:
         settings (dict): As in :attr:`FeatureExtractor.settings`.
 
     Raises:
-        InputError: The folder has features that were made with other settings, or with unknown ones.
+        InputError: The folder has features that were made with other settings, or without a side file.
     """
     folder = Path(folder)
     settings = {'format': _FORMAT, 'version': _VERSION, **settings}

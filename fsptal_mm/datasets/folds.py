@@ -20,7 +20,7 @@ class Fold:
     Args:
         index: Index of the fold, from 0.
         count: Number of folds, >= 2.
-        part: ``'held_out'``: the videos of the fold. ``'train'``: all others.
+        part: ``'held_out'``: the videos of the fold. ``'train'``: all other videos.
         group: Regular expression, searched in the video id. Videos with the same matched text stay together:
             with ``'P[0-9]+'``, all videos of person P01. If the expression has parentheses, only the text that the
             first pair matches counts. ``None``: every video is a group of its own.
@@ -83,6 +83,7 @@ class Fold:
         return [video_id for video_id in video_ids if (video_id in held_out) == (self.part == 'held_out')]
 
     def _group_of(self, video_id):
+        """Name of the group of a video: the text in its id that ``group`` matches, or the id itself."""
         if self.group is None:
             return video_id
         match = re.search(self.group, video_id)

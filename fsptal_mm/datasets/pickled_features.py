@@ -181,6 +181,7 @@ class _Array:
         self.fill(data, dtype, shape, 'F' if is_fortran else 'C')
 
     def fill(self, data, dtype, shape, order='C'):
+        """Build ``value`` from bytes, or from a list of objects; ``dtype`` is a :class:`_Dtype`."""
         if dtype.value.hasobject:  # data is a list of objects; with shape (), it holds one object, such as a dict
             self.value = data[0] if shape == () else list(data)
             return
@@ -199,7 +200,7 @@ class _NumbersOnly(pickle.Unpickler):
     """Unpickler of arrays, tensors and plain values; any other class or function in the file is an error."""
 
     def find_class(self, module, name):
-        """Return the stand-in for a class or function of ``_KNOWN``; UnpicklingError for all others."""
+        """Return the stand-in for a class or function of ``_KNOWN``; UnpicklingError for any other name."""
         known = _KNOWN.get((module.replace('numpy._core', 'numpy.core'), name))
         if known is None:
             raise pickle.UnpicklingError(f'{module}.{name}, which could run code')

@@ -1,4 +1,4 @@
-"""Drawing of point labels and background clicks from segments, similar to those of annotators or automatic rules."""
+"""Drawing of point labels and background clicks from segments, as annotators or automatic rules would set them."""
 
 import zlib
 
@@ -55,8 +55,8 @@ def draw_background(segments_sec: np.ndarray, duration_sec: float, rng: np.rando
         rng (np.random.Generator): Random generator.
 
     Returns:
-        np.ndarray: ``(K,)`` float64 seconds, ascending: one, uniformly distributed, in each of the K gaps of positive
-        length. The stretches before the first and after the last action are gaps, too.
+        np.ndarray: ``(K,)`` float64 seconds, ascending: a click, uniformly distributed, in each of the K gaps of
+        positive length. The stretches before the first and after the last action are gaps, too.
     """
     segments_sec = np.asarray(segments_sec, dtype=np.float64).reshape(-1, 2)
     start, end = segments_sec[np.argsort(segments_sec[:, 0], kind='stable')].T

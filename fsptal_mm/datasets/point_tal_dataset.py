@@ -54,7 +54,7 @@ class PointTALDataset(BaseDataset):
         annotator: Index of the annotator in a list of ``point_file``; ``None`` draws one per video with ``seed``.
         seed: Seed for drawing annotators and background clicks.
         fold (dict, optional): Fields of :class:`Fold`, e.g. ``dict(index=0, count=4, part='held_out')``: keep one of
-            ``count`` folds of the videos (``'held_out'``) or all others (``'train'``), to choose checkpoints and
+            ``count`` folds of the videos (``'held_out'``) or all other videos (``'train'``), to choose checkpoints and
             settings without test labels. Folds are made before videos without points are left out. Default: all videos.
         windows (dict, optional): Fields of :class:`Windows`: every window of a video becomes a sample of its own, for
             ``CropToWindow`` and localizers that are trained on segments. In training, windows without a segment are
@@ -188,7 +188,9 @@ class PointTALDataset(BaseDataset):
         return infos if self.windows is None else [window for info in infos for window in self.windows.cut(info)]
 
     def use_classes(self, classes: Sequence[str]) -> None:
-        """Replace the class list, for example by that of a checkpoint; annotations that were read are read again.
+        """Replace the class list, for example by the class list of a checkpoint.
+
+        If the annotations were read already, they are read again.
 
         Args:
             classes: Names in the order of the indices.

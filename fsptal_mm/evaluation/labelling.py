@@ -36,7 +36,7 @@ def uncertainty(scores: np.ndarray, thresholds: np.ndarray | float) -> np.ndarra
     would mean nothing.
 
     Args:
-        scores (np.ndarray): ``(N,)`` scores; negative ones count as 0.
+        scores (np.ndarray): ``(N,)`` scores; a negative score counts as 0.
         thresholds (np.ndarray | float): Positive score thresholds: one for each detection (that of its class), or one
             for all.
 
@@ -73,9 +73,9 @@ def likely_detections(found: Mapping[str, Any], thresholds: Mapping[str, float])
 def rank_videos(uncertainties: Sequence[float], features: np.ndarray, labelled: np.ndarray) -> list[int]:
     """Order unlabelled videos: uncertain videos that differ from the labelled videos come first.
 
-    The order is greedy. The next video is the one with the largest product of two numbers: its uncertainty, and its
-    distance to the nearest video that is labelled or already in the order. With equal uncertainties, this is
-    farthest-first traversal (Gonzalez 1985), the core-set rule of active learning (Sener & Savarese 2018).
+    The order is greedy. The next video has the largest product of two numbers: its uncertainty, and the distance from
+    its features to those of the nearest video that is labelled or already in the order. With equal uncertainties, this
+    is farthest-first traversal (Gonzalez 1985), the core-set rule of active learning (Sener & Savarese 2018).
 
     Args:
         uncertainties (Sequence[float]): Uncertainties of V unlabelled videos, from 0 to 1.

@@ -94,7 +94,7 @@ class ProposalTALMetric(TALMetric):
         class_scores = self._scores_of(sample['video_id'])
         present = np.flatnonzero(class_scores >= self.video_threshold)
         present = present if len(present) else class_scores.argmax(keepdims=True)
-        # All proposals with the first class that is present, then all with the second one, and so on.
+        # All proposals with the first class that is present, then all proposals with the second class, and so on.
         return {
             'segments_sec': np.tile(segments, (len(present), 1)),
             'scores': np.outer(class_scores[present], scores).ravel(),

@@ -25,9 +25,9 @@ _METRICS = ('mAP', 'AR@AN', 'classification')
 class TALMetric(BaseMetric):
     """Mean average precision of detections, AR@AN, and video-level classification.
 
-    The ground-truth segments come with the samples, so that several processes give the same figures as one. A video
-    that arrives twice counts once. All figures are fractions. Their names have a prefix in logs and for ``save_best``
-    (``tal/mAP@0.5``), and none in results files:
+    The ground-truth segments come with the samples, so that several processes give the same figures as one process. A
+    video that arrives twice counts once. All figures are fractions. Their names have a prefix in logs and for
+    ``save_best`` (``tal/mAP@0.5``), and no prefix in results files:
 
     - ``mAP@0.1-0.7``, ``mAP@0.1-0.5``, ``mAP@0.3-0.7`` (``'thumos14'``) or ``mAP@0.5-0.95`` (``'activitynet'``): mAP
       averaged over the tIoUs from the first to the second number. Use one of them for ``save_best``;

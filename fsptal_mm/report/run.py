@@ -36,9 +36,9 @@ class Run:
     Attributes:
         name: Name of the run, unique in a report.
         folder: The work directory.
-        config_file (Path, optional): Config file that the training wrote; without a training, that of the test.
+        config_file (Path, optional): Config file that the training wrote; without a training, the file of the test.
         config (Config, optional): Content of ``config_file``.
-        test_config (Config, optional): Config that the latest command wrote: that of the test, if there was one.
+        test_config (Config, optional): Config that the latest command wrote: the test's config, if there was a test.
         log (TrainingLog): Log of the training.
         noted: Measures (fractions) that the test wrote into its results file.
         result (PointResult, optional): Evaluation of the results file.
@@ -152,7 +152,7 @@ def _configs(folder):
 
 
 def _read_config(run, logs, options):
-    """Read the config of the training (beside its log), and the latest one, that of the test if there was one."""
+    """Read the config of the training, which lies beside its log, and the latest config, which is the test's if any."""
     of_training = [log.with_name('config.py') for log in logs if log.with_name('config.py').is_file()]
     latest = _configs(run.folder)[-1:] or of_training[-1:]
     if not latest:
@@ -300,7 +300,7 @@ def _results_file(run):
 
 
 def _operating_point(config, folder, classes):
-    """Operating point of the checkpoint that the test's config names, else of the last one; ``None`` if it has none."""
+    """Operating point of the checkpoint that the test's config names, else of the last checkpoint; ``None`` if none."""
     named = config.get('load_from')
     checkpoint = _last_checkpoint(folder) if named is None else Path(named)
     if checkpoint is not None and not checkpoint.is_file():

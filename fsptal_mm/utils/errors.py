@@ -86,7 +86,7 @@ def check_numbers(
         **values: Values by the names of the arguments.
 
     Raises:
-        InputError: A value is not such a number.
+        InputError: A value is no number, is out of the range, or should be whole and is not.
     """
     for name, value in values.items():
         if value is None and optional:
@@ -107,7 +107,7 @@ def check_flags(owner: str, **flags: Any) -> None:
         **flags: Values by the names of the arguments.
 
     Raises:
-        InputError: A value is something else.
+        InputError: A value is neither ``True`` nor ``False``.
     """
     for name, value in flags.items():
         if not isinstance(value, bool):

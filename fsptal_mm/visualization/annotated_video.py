@@ -19,7 +19,7 @@ from fsptal_mm.utils.writing import atomic_path
 from .palette import Look, to_rgb
 
 _CHUNK_FRAMES = 16  # frames that are decoded at once
-_MAX_LINES = 4  # labels on a frame, the best ones
+_MAX_LINES = 4  # largest number of labels on a frame, of the classes with the best scores
 _TEXT_SHARE, _LANE_SHARE = 0.055, 0.045  # heights of text and lanes, as shares of the shorter side of a frame
 _MIN_TEXT_PIXELS = 9
 _NAMES_SHARE = 0.3  # largest share of the width for the names of the lanes

@@ -55,7 +55,7 @@ class RecordCleaner:
 
         Returns:
             tuple: ``segments_sec (M, 2)`` float64 and ``segment_labels (M,)`` int64, in the order of the file. Ends are
-            clipped to the duration, except those of segments that also start after it.
+            clipped to the duration, except in segments that also start after the end of the video.
 
         Raises:
             InputError: A label is not in the class list.

@@ -184,6 +184,7 @@ def _note_unknown(cleaner, annotators, videos):
 
 
 def _point_files(point_file, annotator):
+    """Paths of the point files to read: of all annotators, or of the annotator with the index ``annotator``."""
     single = point_file is None or isinstance(point_file, (str, os.PathLike))
     paths = [path for path in ([point_file] if single else point_file) if path is not None]
     if annotator is None:

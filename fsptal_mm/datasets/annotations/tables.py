@@ -62,7 +62,7 @@ def video_name(path: str, **where: Any) -> str:
 
 
 def is_media(path: str, sound: bool = True) -> bool:
-    """Tell whether a path ends like that of a video or, with ``sound``, of a recording of sound."""
+    """Tell whether a path has the suffix of a video file or, with ``sound``, of a sound file."""
     return bool(_VIDEO.search(path) or (sound and _SOUND.search(path)))
 
 

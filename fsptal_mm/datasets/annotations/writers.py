@@ -140,7 +140,7 @@ def save_lacp(folder: str | Path, annotations: Annotations, write_classes: bool 
 
 
 def _frame_number(sec, fps):
-    """Time times frame rate, as a whole number if it differs from one by rounding only."""
+    """Frame number ``sec * fps``, as a whole number if it differs from a whole number by rounding only."""
     whole = round(sec * fps)
     return whole if abs(whole / fps - sec) <= _ROUNDED_SEC else round(sec * fps, 6)
 

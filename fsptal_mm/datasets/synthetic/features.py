@@ -15,7 +15,7 @@ from ..point_sampling import video_rng
 
 # Instants per snippet at which an instance is computed; the mean goes into the feature. 8: every second of 16 frames.
 _SAMPLES = 8
-# The visible start or end of an instance differs from the annotated one by at most this share of its length.
+# The visible start or end of an instance differs from the annotated time by at most this share of its length.
 _MAX_JITTER = 0.3
 # Correlation times in snippets: of slow noise, of fast noise, and of the drift between the two scenes of a video.
 _SLOW_SNIPPETS, _FAST_SNIPPETS, _DRIFT_SNIPPETS = 6.0, 1.5, 60.0
@@ -40,7 +40,7 @@ _SHARES = {'phase_constancy', 'piece_likeness', 'own_pieces', 'class_context'}
 
 @dataclass(frozen=True)
 class SyntheticParams:
-    """Parameters of a generated dataset; the defaults are those of the embedded one.
+    """Parameters of a generated dataset; the defaults generate the package's embedded dataset.
 
     The features are made in a latent space. A class prototype is the latent vector of an action of this class: the sum
     of a motion that all classes share, a motion that the two classes of a related pair share, and the class's own
@@ -197,7 +197,7 @@ class _World:
 
     @staticmethod
     def _motions(name, count, params):
-        """Motions ``(count, 3, K)`` of expected length 1: a constant part, and one that differs between the phases."""
+        """Motions ``(count, 3, K)`` of expected length 1: a part common to the phases, and a part of each phase."""
         rng = video_rng(params.seed, name)
         constant = _unit(rng.standard_normal((count, 1, params.latent_dim)))
         phases = _unit(rng.standard_normal((count, _NUM_PHASES, params.latent_dim)))

@@ -53,7 +53,7 @@ def draw_annotations(params: SyntheticParams, point_style: str = 'gaussian') -> 
     Args:
         params (SyntheticParams): Only ``seed``, ``snippet_sec``, ``train_videos`` and ``test_videos`` are used.
         point_style: Style of the points in training videos, see :func:`.draw_points`: ``'gaussian'`` stands for
-            automatic points, ``'uniform'`` for manual ones. Segments do not depend on it. Test videos have no points.
+            automatic points, ``'uniform'`` for manual points. Segments do not depend on it. Test videos have no points.
 
     Returns:
         Annotations: 10 classes, each in both subsets; ids such as ``train_007``.
@@ -124,7 +124,7 @@ def _with_points(record, style, seed):
 def select_videos(annotations: Annotations, count: int, max_sec: float = np.inf, seed: int = 0) -> Annotations:
     """Draw some of the videos, so that every class occurs in them.
 
-    The videos are put into a random order. The first video of each class is taken, then further ones in this order.
+    The videos are put into a random order. The first video of each class is taken, then further videos in this order.
 
     Args:
         annotations (Annotations): Videos to draw from.

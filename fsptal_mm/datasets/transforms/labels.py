@@ -17,8 +17,8 @@ _EXTENT = 0.5  # theta: an extended snippet takes the labels of original snippet
 class PointsToSnippets(BaseTransform):
     """Label the snippets in which points lie: the only place where label times in seconds become snippets.
 
-    Two points of one class in one snippet count as one instance, that of the earlier point. Extractors may drop the
-    last, incomplete snippet: a point in it labels the last snippet that has features.
+    Two points of one class in one snippet count as one instance: the instance of the earlier point. Extractors may drop
+    the last, incomplete snippet: a point in it labels the last snippet that has features.
 
     Required keys: ``features``, ``grid``, ``duration_sec``, ``num_classes``, ``point_sec``, ``point_labels``,
     ``point_instances``, ``background_sec``. Added: ``snippet_instances (T, C)`` int32, the instance of class c that
@@ -74,17 +74,18 @@ class ExtendPointLabels(BaseTransform):
 
     Required keys: ``features (T_ori, D)``, ``snippet_instances``, ``background_labels``. Changed: the labels, to
     length T, and with ``stage='features'`` the features. Added: ``snippet_positions (T,)``, the fractional index of the
-    original snippet at which each extended one is sampled; with ``stage='embedding'`` also as ``embedding_positions``.
+    original snippet at which an extended snippet is sampled; with ``stage='embedding'``, ``embedding_positions`` is the
+    same array.
 
     Args:
         label_weight: tau_1, sampling weight of labelled snippets (Table 3).
-        neighbour_weight: tau_2, sampling weight of the snippets beside a run of labelled ones (Table 3).
+        neighbour_weight: tau_2, sampling weight of the snippets beside a run of labelled snippets (Table 3).
         stage: ``'features'`` (the paper): resample the features. ``'embedding'``: the features stay as they are, and
-            the model resamples the embedded ones. Its convolution then sees the same time scale as in a test, and has
-            fewer snippets to embed. This also works for clips.
+            the model resamples the embedded features. The convolution of the embedding then sees the same time scale as
+            in a test, and has fewer snippets to embed. This also works for clips.
 
     Raises:
-        InputError: A weight is not from 1 to 1000, or ``stage`` is neither of the two.
+        InputError: A weight is not from 1 to 1000, or ``stage`` has another value.
     """
 
     def __init__(self, label_weight: float = 2.5, neighbour_weight: float = 1.67, stage: str = 'features') -> None:
@@ -114,7 +115,7 @@ class ExtendPointLabels(BaseTransform):
         return results
 
     def sampling_positions(self, labelled: np.ndarray) -> np.ndarray:
-        """Positions of the extended snippets among the original ones (Eq. 1).
+        """Positions of the extended snippets among the original snippets (Eq. 1).
 
         Args:
             labelled (np.ndarray): ``(T_ori,)`` bool: whether a snippet has a point.
@@ -217,7 +218,7 @@ def interpolate(features: np.ndarray, positions: np.ndarray) -> np.ndarray:
 
 
 def _carry_labels(labels, positions, empty):
-    """Carry labels ``(T_ori, K)`` of original snippets over to the extended ones, ``(T, K)``.
+    """Carry labels ``(T_ori, K)`` of original snippets over to the extended snippets, ``(T, K)``.
 
     An extended snippet takes the labels of each original snippet that is at most ``_EXTENT`` away. If a labelled
     original snippet has no extended snippet so near, its labels go to the nearest one; of two equally near, to the

@@ -91,7 +91,7 @@ class ClipPipeline:
 
     def __init__(self, test_pipeline: Sequence[dict[str, Any]]) -> None:
         names = [str(step['type']) for step in test_pipeline]
-        # Steps up to the last one that decodes find, sample and decode frames.
+        # The steps up to the last decoding step find, sample and decode frames.
         first = max((number + 1 for number, name in enumerate(names) if name.endswith('Decode')), default=0)
         if 'FormatShape' not in names[first:] or any('SampleFrames' in name for name in names[first:]):
             expected = 'steps that scale and crop frames, then FormatShape, all behind the step that decodes (if any)'
@@ -123,8 +123,8 @@ class ClipPipeline:
             modality: As in :meth:`scale`.
 
         Returns:
-            Tensor: uint8, ``(S, 1, C, clip_len, H, W)`` for 3D models and ``(S, clip_len, C, H, W)`` for 2D ones; flow
-            of 2D models is stacked, ``(S, 1, 2 * clip_len, H, W)``.
+            Tensor: uint8, ``(S, 1, C, clip_len, H, W)`` for 3D models and ``(S, clip_len, C, H, W)`` for 2D models;
+            flow for 2D models is stacked, ``(S, 1, 2 * clip_len, H, W)``.
         """
         images = np.stack([frame for clip in clips for frame in clip])
         results = dict(imgs=images, num_clips=len(clips), clip_len=len(clips[0]), modality=modality)

@@ -95,7 +95,7 @@ class FlowFolderReader(VideoReader):
     def frames(self, indices: Sequence[int] | np.ndarray) -> list[np.ndarray]:
         """Read the flow of ascending ``indices``, a list of ``(H, W, 2)`` uint8 arrays.
 
-        If there is one pair less than frames, the last frame gets the flow of the frame before.
+        If the last frame lacks its pair, it gets the flow of the frame before.
 
         Raises:
             InputError: An image cannot be read.

@@ -211,7 +211,7 @@ def _ascending(pts, stream, packets):
     tick_sec = float(stream.time_base)
     frame_ticks = max(1, round(1 / stream.time_base / (stream.average_rate or 25)))
     may_jump = stream.container.format.name in _JUMPY
-    ticks, offset = [], 0  # offset: ticks from the clock of the present recording to that of the whole file
+    ticks, offset = [], 0  # offset: ticks to add to a time of the present recording to get a time of the whole file
     for stated in pts:
         following = ticks[-1] + frame_ticks if ticks else 0
         tick = following if stated is None else stated + offset

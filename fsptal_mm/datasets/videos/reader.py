@@ -24,7 +24,7 @@ _MIN_SEEK_FRAMES = 24  # decoding so many frames takes longer than opening the f
 
 
 def videos_below(path: str | Path) -> list[Path]:
-    """List the video files below a folder, without hidden ones, sorted by path; or ``path`` itself, if it is a file.
+    """List the video files below a folder, without hidden files, sorted by path; or ``path`` itself, if it is a file.
 
     Raises:
         InputError: The folder has no videos.
@@ -113,7 +113,7 @@ class VideoReader:
         return len(self) / max(self.duration_sec, _CLOCK_SEC)
 
     def index_at(self, time_sec: float | np.ndarray) -> np.ndarray:
-        """Index of the frame that is shown at a time in seconds; outside the video, that of the first or last frame."""
+        """Index of the frame that is shown at a time in seconds; outside the video, the first or last index."""
         index = np.searchsorted(self.start_sec, np.asarray(time_sec) + _CLOCK_SEC, side='right') - 1
         return np.clip(index, 0, len(self) - 1)
 
@@ -142,7 +142,7 @@ class FileReader(VideoReader):
         super().__init__(path, index.ticks * index.tick_sec, index.end_tick * index.tick_sec)
         self._index, self._allow_damaged = index, allow_damaged
         self._reformatter = VideoReformatter()  # kept, since it holds the tables of the conversion
-        self._shown = self._next = None  # pairs of tick and frame: the one returned last, and the one decoded after it
+        self._shown = self._next = None  # pairs of tick and frame: of the frame returned last, and of the next one
         self._size = None  # width and height of the images
 
     def frames(self, indices: Sequence[int] | np.ndarray) -> list[np.ndarray]:
@@ -154,7 +154,7 @@ class FileReader(VideoReader):
         return [self._image(self._frame(tick)) for tick in self._index.ticks[np.asarray(indices, int)].tolist()]
 
     def _frame(self, tick):
-        """Decode up to the frame that is shown at a tick: the last one that starts at or before it."""
+        """Decode up to the frame that is shown at ``tick``, the last frame that starts at ``tick`` or before."""
         if self._shown is None or tick < self._shown[0] or self._is_far(tick):
             self._start(tick)
         while self._shown[0] < tick:

@@ -144,8 +144,8 @@ def sample_deviation(values: Sequence[float] | np.ndarray) -> float:
 def _weighted_ap(hits, weight, num_gt):
     """Compute average precision ``(B, K)`` of one class on B resamples.
 
-    The copies of one detection have the same score. Among the copies of a true positive, precision only rises, so the
-    envelope is the same for all of them: it is that of the last copy.
+    A detection that counts n times has n copies of equal score. Among the copies of a true positive, precision only
+    rises, so all copies have the same envelope: the envelope at the last copy.
 
     Args:
         hits (np.ndarray): ``(K, n)`` true positives, in the order of falling score.

@@ -21,9 +21,9 @@ def detection_average_precision(
 
     The numbers are those of ActivityNet's official ``eval_detection.py``, except where the script leaves the order to
     the sorting routine: between equal scores of a class, and between two ground-truth segments that a detection
-    overlaps equally (here the later one is taken). THUMOS14 has such segments: short ones, annotated in tenths of a
-    second, that one long detection covers. mmaction2's port of the script computes tIoUs in float32, so that more tIoUs
-    are equal.
+    overlaps equally (here the later segment is taken). THUMOS14 has such segments: short segments, annotated in tenths
+    of a second, that one long detection covers. mmaction2's port of the script computes tIoUs in float32, so that more
+    tIoUs are equal.
 
     The time is linear in the detections, apart from sorting them.
 
@@ -108,10 +108,10 @@ def precision_curves(
     this is the usual precision.
 
     Args:
-        hits (np.ndarray): ``(K, N)``; this and the next three arguments are those of :func:`average_precision`.
-        labels (np.ndarray): ``(N,)``.
-        num_gt (np.ndarray): ``(C,)``.
-        counts (np.ndarray, optional): ``(K, N)``.
+        hits (np.ndarray): ``(K, N)`` bool: true positives of K evaluations.
+        labels (np.ndarray): ``(N,)`` classes of the detections, ascending; within a class the best detection first.
+        num_gt (np.ndarray): ``(C,)`` number of ground-truth instances of each class.
+        counts (np.ndarray, optional): ``(K, N)`` bool: detections that are evaluated. Default: all.
         instances_per_class (float, optional): I of the formula. Default: the number of instances of each class.
 
     Returns:
@@ -190,7 +190,8 @@ def _assign(det_index, gt_index, tiou, threshold, num_gt, num_det):
     behind the other. The place of a pair (detection, segment) is its index there.
 
     This is deferred acceptance (Gale & Shapley 1962), in rounds until nothing changes. All detections ask for their
-    best segment at once. Of those that ask for a segment, the earliest holds it, until a still earlier one asks for it.
+    best segment at once. Of the detections that ask for a segment, the earliest holds it, until a still earlier
+    detection asks for it.
     A rejected detection asks for the next segment on its list. Since all segments prefer the earlier detection, the
     result is the same as visiting the detections one by one.
     """

@@ -28,7 +28,7 @@ def average_recall(
 
     Args:
         gt (Instances): Ground truth; at least one segment.
-        det (Instances): Proposals; those of equal score are used in the order of the input.
+        det (Instances): Proposals; proposals of equal score are used in the order of the input.
         max_average_proposals: Average number of proposals per video at 100 %.
         tiou_thresholds (Sequence[float]): ``(K,)``.
 

@@ -74,8 +74,8 @@ class Protocol:
             ap (np.ndarray): ``(K, C)``, NaN for classes that do not count.
 
         Returns:
-            dict[str, float]: Fractions: first the averages, so that ``save_best='auto'`` takes the main one, then the
-            mAP at each threshold.
+            dict[str, float]: Fractions: first the averages, the main average ahead, so that ``save_best='auto'`` takes
+            it; then the mAP at each threshold.
         """
         mean_ap = np.nanmean(ap, axis=1)
         averages = [mean_ap[self._within(bounds)].mean() for bounds in self.average_ranges]
