@@ -15,7 +15,7 @@ PROJECT_FORMAT, PROJECT_VERSION = 'fsptal_mm_point_project', 1
 
 
 class VideoFile(NamedTuple):
-    """Facts about a video file. They are read again only if its size or modification time has changed."""
+    """Facts about a video file, which are read again only if the size or modification time of the file has changed."""
 
     path: str
     file_bytes: int

@@ -62,7 +62,8 @@ class FeatureExtractor:
         batch_size: Number of clips in one forward pass.
         source: Source of the frames: ``'video'``; or, for models of optical flow, ``'tvl1'`` or a folder of flow
             images. See ``open_frames``.
-        allow_damaged: Whether to take what can be read of truncated and damaged videos. Default: they are errors.
+        allow_damaged: Whether to take what can be read of truncated and damaged videos. Default: such a video is an
+            error.
 
     Attributes:
         clip_grid (ClipGrid): Position and length of the clips.

@@ -129,8 +129,8 @@ class InputPipeline:
         num_classes: Number of classes, C.
         extractor (FeatureExtractor, optional): Extractor for video files, if the model takes features. Default: video
             files are then an error.
-        allow_damaged: Whether to take what can be read of truncated and damaged videos. It also holds for the
-            ``LoadSnippetClips`` of the test pipeline. Default: they are errors.
+        allow_damaged: Whether to take what can be read of truncated and damaged videos, also in the
+            ``LoadSnippetClips`` of the test pipeline. Default: such videos are errors.
     """
 
     def __init__(

@@ -123,7 +123,7 @@ def load_local_checkpoint(model: nn.Module, path: str | Path, *datasets: BaseDat
         dict: The checkpoint.
 
     Raises:
-        InputError: There is no such file; it is no checkpoint; its weights are those of another model, see
+        InputError: There is no such file; the file is no checkpoint; its weights do not fit the model, see
             :func:`load_weights`; or a dataset has other classes.
     """
     checkpoint = CheckpointLoader.load_checkpoint(local_file(path), 'cpu', 'silent')

@@ -38,8 +38,8 @@ def choose_for_checkpoint(config: Config, checkpoint: str | Path) -> OperatingPo
         OperatingPoint: Score thresholds, one for all classes and one per class.
 
     Raises:
-        InputError: There is no such checkpoint; it belongs to another model, to other classes or to another fold; no
-            video is held out; no held-out video has a point; or no detection covers a point.
+        InputError: There is no such checkpoint; the checkpoint belongs to another model, to other classes or to another
+            fold; no video is held out; no held-out video has a point; or no detection covers a point.
     """
     digest = model_digest(config.model)
     with DefaultScope.overwrite_default_scope('mmaction'):

@@ -70,7 +70,8 @@ class TALInferencer(BaseInferencer):
             features by default. Default: video files are failures.
         cfg_options (dict, optional): Changes of the config, as ``--cfg-options`` of ``tools/test.py``.
         show_progress: Whether to show the progress: a bar in a terminal, else a line now and then.
-        allow_damaged: Whether to take what can be read of truncated and damaged videos. Default: they are failures.
+        allow_damaged: Whether to take what can be read of truncated and damaged videos. Default: such videos are
+            failures.
 
     Attributes:
         classes (tuple[str]): Names of the classes.

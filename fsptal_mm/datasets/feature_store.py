@@ -59,7 +59,7 @@ class FeatureStore:
         Args:
             index: Index of the video.
             inputs (Tensor): Output of the pipeline for :meth:`host_features` of the video.
-            video: Its id, for errors.
+            video: Id of the video, for errors.
 
         Returns:
             Tensor: ``(T, D)`` on the device, or ``inputs`` if the features are in the memory of the host.

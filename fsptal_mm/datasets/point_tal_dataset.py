@@ -207,7 +207,7 @@ class PointTALDataset(BaseDataset):
         """Build the input of the pipeline for one video.
 
         Args:
-            record (VideoRecord): The video; it need not be one of this dataset.
+            record (VideoRecord): The video, which need not belong to this dataset.
             num_classes: Number of classes, C.
 
         Returns:

@@ -48,9 +48,9 @@ class TALMetric(BaseMetric):
 
     Args:
         preset: ``'thumos14'`` (tIoU 0.1:0.1:0.7) or ``'activitynet'`` (0.5:0.05:0.95).
-        tiou_thresholds (Sequence[float], optional): tIoU thresholds. Default: those of the preset.
-        average_ranges (Sequence[Sequence[float]], optional): First and last tIoU of each average. Default: those of the
-            preset.
+        tiou_thresholds (Sequence[float], optional): tIoU thresholds. Default: the thresholds of the preset.
+        average_ranges (Sequence[Sequence[float]], optional): First and last tIoU of each average. Default: the ranges
+            of the preset.
         metrics: Metrics to compute, out of ``'mAP'``, ``'AR@AN'`` and ``'classification'``.
         ambiguous: ``'keep'`` evaluates every detection, as LACP does. ``'drop'`` leaves out detections that overlap an
             ambiguous range, as HR-Pro does, see :func:`~fsptal_mm.evaluation.functional.touches_any`. The log and the

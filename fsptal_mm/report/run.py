@@ -320,7 +320,7 @@ def _last_checkpoint(folder):
 
 
 def _said(error):
-    """Type and message of an error. One that the package did not raise is a bug: its traceback is printed, too."""
+    """Type and message of an error. An error other than InputError may be a bug: its traceback is printed, too."""
     if not isinstance(error, InputError):
         traceback.print_exception(error)
     return f'{type(error).__name__}: {error}'.rstrip('.')

@@ -50,7 +50,7 @@ class RecordCleaner:
 
         Args:
             video_id: The video.
-            video (SourceVideo): Its content in the annotation file.
+            video (SourceVideo): Content of the annotation file about this video.
             file: The annotation file, for errors.
 
         Returns:
@@ -92,7 +92,7 @@ class RecordCleaner:
 
         Args:
             video_id: The video.
-            rows (Iterable[PointRow]): Its points.
+            rows (Iterable[PointRow]): Points and background clicks of the video.
             fps: Native frames per second, needed for points that are frame numbers.
             duration_sec: Duration, to check and move points; ``None`` if unknown.
 

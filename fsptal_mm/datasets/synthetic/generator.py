@@ -104,7 +104,7 @@ def _draw_instances(num_snippets, median_duration, rng):
             break
         instances.append((start, start + duration))
         start += duration + median_gap * rng.lognormal(0, _GAP_SPREAD)
-    if not instances:  # not even the first one had room: it gets another place, and is shortened if need be
+    if not instances:  # even the first instance had no room: it gets another place, and is shortened if need be
         duration = min(duration, num_snippets / 2)
         start = rng.uniform(0, num_snippets - duration)
         instances.append((start, start + duration))

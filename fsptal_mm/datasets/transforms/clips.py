@@ -33,7 +33,8 @@ class LoadSnippetClips(SnippetLoader):
         fps: Frames per second at which videos are sampled.
         snippet_frames: Length of a clip in frames, at ``fps``. Default: one stride of the grid.
         clip_len: Number of frames that the backbone sees, evenly spread over the clip. Default: all.
-        allow_damaged: Whether to take what can be read of truncated and damaged videos. Default: they are errors.
+        allow_damaged: Whether to take what can be read of truncated and damaged videos. Default: such a video is an
+            error.
         length_tolerance: See :class:`SnippetLoader`.
 
     Raises:

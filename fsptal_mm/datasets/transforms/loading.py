@@ -14,7 +14,7 @@ from ..feature_files import FeatureReader, check_features
 
 
 class SnippetLoader(BaseTransform):
-    """Base class of transforms that load the snippets of a video; it checks their number against the duration.
+    """Base class of transforms that load the snippets of a video, and check T against the duration.
 
     Args:
         length_tolerance: Share of the expected number of snippets by which T may differ. A difference of more than one

@@ -25,8 +25,8 @@ def point_average_precision(points: Instances, det: Instances, num_classes: int)
 
     Args:
         points (Instances): Labelled instances, each from its first to its last point, see :func:`point_extents`.
-        det (Instances): Detections, with finite scores, in the same unit. Those of equal scores are visited in the
-            order of the input.
+        det (Instances): Detections, with finite scores, in the same unit. Detections of equal scores are visited in
+            the order of the input.
         num_classes: Number of classes, C.
 
     Returns:

@@ -35,9 +35,9 @@ class Protocol:
         Args:
             preset: ``'thumos14'`` (0.1 to 0.7 by 0.1; averages 0.1-0.7, 0.1-0.5, 0.3-0.7) or ``'activitynet'`` (0.5
                 to 0.95 by 0.05; average 0.5-0.95).
-            tiou_thresholds (Sequence[float], optional): Thresholds in (0, 1]. Default: those of the preset.
-            average_ranges (Sequence[Sequence[float]], optional): First and last threshold of each average. Default:
-                those of the preset; with ``tiou_thresholds``, one average over all of them if there are several.
+            tiou_thresholds (Sequence[float], optional): Thresholds in (0, 1]. Default: the thresholds of the preset.
+            average_ranges (Sequence[Sequence[float]], optional): First and last threshold of each average. Default: the
+                ranges of the preset; with ``tiou_thresholds``, one average over all thresholds if there are several.
 
         Raises:
             InputError: The preset is unknown, a threshold is outside (0, 1], or a range holds no threshold.
@@ -64,7 +64,7 @@ class Protocol:
 
     @property
     def average_keys(self) -> list[str]:
-        """Names of the averages, e.g. ``mAP@0.1-0.7``; they may stand in file names, such as that of a checkpoint."""
+        """Names of the averages, e.g. ``mAP@0.1-0.7``; mmengine uses such a name in the file name of a checkpoint."""
         return ['mAP@{:.4g}-{:.4g}'.format(*bounds) for bounds in self.average_ranges]
 
     def summarize(self, ap: np.ndarray) -> dict[str, float]:
