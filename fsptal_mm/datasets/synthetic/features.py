@@ -44,9 +44,9 @@ class SyntheticParams:
 
     The features are made in a latent space. A class prototype is the latent vector of an action of this class: the sum
     of a motion that all classes share, a motion that the two classes of a related pair share, and the class's own
-    motion. A background piece is a stretch of background that resembles an action. A scene is the latent vector that
-    all snippets of a video share. Strengths are lengths of latent vectors; those of noise are expected lengths. Shares
-    lie in [0, 1].
+    motion. A background piece is a stretch of background that resembles an action. A scene is the latent vector of the
+    surroundings. Strengths are lengths of latent vectors; strengths of noise are expected lengths. Shares lie in
+    [0, 1].
 
     Args:
         seed: Seed of everything that is drawn, >= 0.

@@ -61,7 +61,8 @@ class _Packets:
         durations: Duration of the frame; 0 if the file does not state it.
         is_shown: Whether the frame is shown.
         is_key: Whether the packet holds a key frame.
-        other_sec: ``(M,)`` times of the packets of all other streams, ascending; none if the clock never jumps.
+        other_sec: ``(M,)`` times of the packets of all other streams, in seconds, ascending; only for containers whose
+            clock may jump.
         end_sec: End of the last packet of all streams, in seconds.
     """
 

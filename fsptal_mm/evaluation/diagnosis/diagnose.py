@@ -16,7 +16,7 @@ from .result import Bucket, Diagnosis, Gain
 
 NUM_RANKS = 10  # G-bins of the false positive profile
 BACKGROUND_TIOU = 0.1  # a false positive whose highest tIoU is lower is a background error
-MIN_PRECISION = 0.05  # an instance counts as found only by detections at which mAP_N's precision is higher
+MIN_PRECISION = 0.05  # an instance counts as found only by detections at which the normalised precision is higher
 
 
 @dataclass(frozen=True)
