@@ -28,7 +28,7 @@ def read_class_keys(path: str | Path) -> list[ClassKey]:
     """Read a class list: one name per line, optionally followed by a tab and a key.
 
     Classes without a key in the file get the free digits from 1 to 9, then the free letters. If there are more classes
-    than keys, the last ones have none: on the page, they are found by name.
+    than keys, the last classes have no key: on the page, they are found by name.
 
     Args:
         path: Text file.

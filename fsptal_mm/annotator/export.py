@@ -25,11 +25,11 @@ def export_project(
         class_file: Class list of the user, which may hold keys. It is never overwritten.
 
     Returns:
-        dict: ``folder``; ``videos`` and ``points``, the numbers that were written; ``background_points``, the number
-        that was written, to ``annotations.json`` only; ``left_out``, the number of videos with points that were not
-        written, since they are not done; ``unreachable``, the number of videos with points that were not written, since
-        they are not given or cannot be read now; and ``kept``, the path of the ``class_file`` if it stands where
-        ``classes.txt`` would be written, else ``None``.
+        dict: ``folder``; ``videos`` and ``points``, the numbers that were written; ``background_points``, the number of
+        background clicks that were written, to ``annotations.json`` only; ``left_out``, the number of videos with
+        points that were not written, since they are not done; ``unreachable``, the number of videos with points that
+        were not written, since they are not given or cannot be read now; and ``kept``, the path of the ``class_file``
+        if it stands where ``classes.txt`` would be written, else ``None``.
 
     Raises:
         InputError: There is no video to write.

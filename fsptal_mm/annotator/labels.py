@@ -1,6 +1,6 @@
 """Labels of one video, and the edits that change them.
 
-Labels are immutable: an edit returns new ones. If the new ones cannot be saved, the old ones stay in force.
+Labels are immutable: an edit returns new labels. If these cannot be saved, the old labels stay in force.
 """
 
 from collections.abc import Callable, Sequence
@@ -37,7 +37,10 @@ class Point:
 
 @dataclass(frozen=True)
 class Change:
-    """Change of a point: the point before and after it. A new point has no ``before``, a deleted one no ``after``."""
+    """Change of a point: the point before and after the change.
+
+    If the change adds a point, ``before`` is ``None``. If it deletes a point, ``after`` is ``None``.
+    """
 
     before: Point | None
     after: Point | None
@@ -55,7 +58,7 @@ class LabelledVideo:
     Args:
         points: In order of time.
         undo: Changes that can be undone, the latest last.
-        redo: Changes that were undone and can be redone, the one undone last comes last.
+        redo: Changes that were undone and can be redone; the change that was undone last comes last.
         done: Whether the annotator has marked the video as done, which means that all of it was seen.
         spent_sec: Working time of the annotator on this video, in seconds.
     """
@@ -163,7 +166,7 @@ def _same_label(one, other):
 
 
 def _carry_out(labels, change):
-    """Replace the point before a change by the one after it; what can be undone and redone stays as it is."""
+    """Replace the point before a change by the point after it; ``undo`` and ``redo`` of the video stay the same."""
     gone = change.before and change.before.id
     points = [point for point in labels.points if point.id != gone]
     if change.after:
@@ -187,7 +190,7 @@ def _frame(edit, snap):
 
 
 def _label(edit, classes):
-    """Class of an edit; ``None`` for background. A missing label is not among the classes."""
+    """Class of an edit; ``None`` for background. A missing or unknown label is an InputError."""
     label = edit.get('label', '')
     if label is not None and label not in classes:
         raise InputError(f'one of the classes {", ".join(classes)}', field='label', found=label)

@@ -16,7 +16,7 @@ from .video_files import OpenVideos
 
 
 class OtherProjectError(InputError):
-    """Error for a page of another project than the one that is open now."""
+    """Error for a request from a page that belongs to another project than the open project."""
 
 
 class PageApi:
@@ -27,8 +27,8 @@ class PageApi:
         class_keys (Sequence[ClassKey]): Classes of the project with their keys.
         export_folder: Folder for exported labels.
         class_file: File of the class list; no export overwrites it.
-        suggestions (dict, optional): Suggestions, as :func:`.read_suggestions` returns them. If a person accepts one,
-            the page adds an ordinary point: there is no edit that accepts a suggestion. Default: none.
+        suggestions (dict, optional): Suggestions, as :func:`.read_suggestions` returns them. If a person accepts a
+            suggestion, the page adds a point by an ordinary edit. Default: none.
     """
 
     def __init__(

@@ -31,7 +31,7 @@ class Project:
         classes (Sequence[str]): Names in the order of their indices.
         videos (dict[str, Path]): From video id to file, as :func:`find_videos` gives them. Videos may be added to an
             existing project.
-        annotator: Name of the annotator, which the project keeps. Default: that of the project, if it has one.
+        annotator: Name of the annotator, which the project keeps. Default: the name in the project file, if any.
         allow_damaged: Whether truncated and damaged videos can be labelled, as far as they can be read. Default: they
             are among the ``problems``.
 
@@ -196,7 +196,7 @@ class Project:
         return readable, problems
 
     def _file(self, video_id, path, known):
-        """Facts about a video file: the ``known`` ones of the project, if the file has not changed since."""
+        """Facts about a video file: those that the project file states, ``known``, if the video has not changed."""
         if not path.is_file():
             raise InputError('a video file', file=path, video=video_id, found='no such file')
         status = path.stat()

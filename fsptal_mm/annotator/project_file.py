@@ -15,7 +15,7 @@ PROJECT_FORMAT, PROJECT_VERSION = 'fsptal_mm_point_project', 1
 
 
 class VideoFile(NamedTuple):
-    """Facts about a video file. They are read again only if its size or modification time has changed."""
+    """Facts about a video file, which are read again only if the size or modification time of the file has changed."""
 
     path: str
     file_bytes: int
@@ -33,8 +33,9 @@ class ProjectContent:
         project_id: Random id, by which a page of another project is recognized.
         annotator: Name of the annotator; ``None`` if it is not known.
         classes: Names in the order of their indices.
-        files (dict[str, VideoFile | None]): Facts by video id; ``None`` if those in the project file cannot be used.
-        labels (dict[str, LabelledVideo]): Labels by video id, of the same videos.
+        files (dict[str, VideoFile | None]): Facts by video id; ``None`` if the project file states none that can be
+            used.
+        labels (dict[str, LabelledVideo]): Labels by video id, with the same keys as ``files``.
         recent_edits: Ids of the latest edits. The page sends an edit again if it got no answer.
         unread (dict): Entries by video id that cannot be read. They are written back as they stand in the file.
         problems: One line for each entry in ``unread``.

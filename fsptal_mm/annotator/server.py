@@ -46,7 +46,7 @@ class AnnotationServer(ThreadingHTTPServer):
     """Server of a :class:`PageApi` on 127.0.0.1.
 
     A request must name this host in ``Host`` (against DNS rebinding), and must not come from a page of another origin.
-    All requests but those for the page's own files also need the token of this server.
+    A request for anything but the page's own files also needs the token of this server.
 
     Args:
         api (PageApi): Answers to the requests.
@@ -89,7 +89,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer({'api': self._api_post})
 
     def send_error(self, code, message=None, explain=None):
-        """Answer a request that the standard library refuses: one that is unreadable, or has an unknown method."""
+        """Answer a request that the standard library refuses: it is unreadable, or has an unknown method."""
         self._send_json({'error': message or 'not a request that this server knows'}, code, {'Connection': 'close'})
 
     def log_message(self, *args):
@@ -184,7 +184,7 @@ class _Handler(BaseHTTPRequestHandler):
         return int(length)
 
     def _known(self, video_id):
-        """Id of a video of the project; all others are refused."""
+        """Return ``video_id`` if it is the id of a video of the project; any other id is refused."""
         if video_id not in self.server.api.project.video_ids:
             raise Refused(404, 'no such video')
         return video_id

@@ -24,9 +24,9 @@ def read_suggestions(
         classes (Sequence[str]): Names of the project's classes.
 
     Returns:
-        dict[str, list[dict]]: The likely detections of each video of the project that is in the file, in the order of
-        the file. Those of a video are dicts with ``start_sec``, ``end_sec``, ``label``, ``score`` and ``uncertainty``,
-        the most uncertain first.
+        dict[str, list[dict]]: The likely detections of each video of the project that is in the file, by video id, in
+        the order of the file. A detection is a dict with ``start_sec``, ``end_sec``, ``label``, ``score`` and
+        ``uncertainty``. The most uncertain detection of a video comes first.
 
     Raises:
         InputError: The file cannot be read, has no video of the project, or has a label that is not among ``classes``.

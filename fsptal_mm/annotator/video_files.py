@@ -49,11 +49,11 @@ class OpenVideos:
 
     def __init__(self, paths: dict[str, Path], allow_damaged: bool = False) -> None:
         self._paths, self._allow_damaged = paths, allow_damaged
-        self._readers = OrderedDict()  # the last used one comes last
+        self._readers = OrderedDict()  # from video id to reader; the reader that was used last comes last
         self._lock = threading.Lock()
 
     def frame_times(self, video_id: str) -> tuple[np.ndarray, float]:
-        """Start of each frame of a video, and end of the last one, in seconds from the start of the first frame.
+        """Start of each frame of a video, and end of the last frame, in seconds from the start of the first frame.
 
         Returns:
             tuple[np.ndarray, float]: ``(N,)`` float64 starts, ascending, and the duration.

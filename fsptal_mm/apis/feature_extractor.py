@@ -46,22 +46,24 @@ class FeatureExtractor:
     """Extractor of snippet features ``(T, D)`` with the backbone of a recognizer, and its neck if it has one.
 
     The recognizer's test pipeline scales and crops the frames (one view, the centre crop), and its data preprocessor
-    normalizes them. Feature maps are averaged over space and time; several of them (SlowFast) are concatenated.
+    normalizes them. A feature map is averaged over space and time. If the model gives several maps (SlowFast), their
+    averages are concatenated.
 
     Args:
         config: Config of an mmaction2 recognizer: a file, or a ``Config``.
-        checkpoint: Its checkpoint, a local file; nothing in it is executed.
+        checkpoint: Checkpoint of the recognizer, a local file; nothing in it is executed.
         fps: Frames per second at which every video is sampled, whatever its own rate.
         stride_frames: Frames from one snippet to the next, at ``fps``.
         snippet_frames: Frames from the start of a clip to its end, at ``fps``. Default: as in the config; for 2D models
             the stride, or ``clip_len`` if that is longer.
         clip_len: Number of frames of a clip that the model sees. Default: as in the config.
-        device: Device of the model. Default: the one that mmengine chooses, a GPU if there is one.
+        device: Device of the model. Default: the device that mmengine chooses, a GPU if there is one.
         half: Whether to compute in half precision: float16, or bfloat16 on the CPU.
         batch_size: Number of clips in one forward pass.
         source: Source of the frames: ``'video'``; or, for models of optical flow, ``'tvl1'`` or a folder of flow
             images. See ``open_frames``.
-        allow_damaged: Whether to take what can be read of truncated and damaged videos. Default: they are errors.
+        allow_damaged: Whether to take what can be read of truncated and damaged videos. Default: such a video is an
+            error.
 
     Attributes:
         clip_grid (ClipGrid): Position and length of the clips.
@@ -115,7 +117,8 @@ class FeatureExtractor:
     def settings(self) -> dict[str, Any]:
         """Content of the side file of a feature folder (grid, dimension, digests of the model), as JSON values."""
         clips = asdict(self.clip_grid)
-        # All of the config that the features depend on: not the classifier, and not how frames are sampled or decoded.
+        # The parts of the config that the features depend on: without the classifier, and without the steps that sample
+        # and decode frames.
         digested = dict(model=self._config.model.to_dict(), steps=self.pipeline.steps)
         digested['model'].pop('cls_head', None)
         config_text = json.dumps(digested, sort_keys=True, default=str)
@@ -136,7 +139,7 @@ class FeatureExtractor:
         )
 
     def _probe(self):
-        """Compute the dimension of the features from one clip of black frames; it shows whether the model fits."""
+        """Compute the dimension of the features from one clip of black frames; an InputError if the model fails."""
         modality = self.modality
         frames = [np.zeros((*_PROBE_SHAPE, 2 if modality == 'Flow' else 3), np.uint8)] * self.clip_grid.clip_len
         try:
@@ -236,7 +239,8 @@ def _digest(path):
 class _ClipStream(IterableDataset):
     """Batches of clips of many videos. Each worker reads whole videos, so that no frame is decoded twice.
 
-    It yields ``(index of the video, clips, T, note)``. For a video that cannot be read, the note is the error.
+    The stream yields ``(index of the video, clips, T, note)``. For a video that cannot be read, clips and T are
+    ``None``, and the note is the InputError.
     """
 
     paths: list

@@ -23,7 +23,7 @@ class VideoInput:
     """One video to localize actions in: a video file, feature files, or an array.
 
     Attributes:
-        video_id: Its id in the results.
+        video_id: Id of the video in the results.
         paths: The video file, or a feature file per stream; empty for an array.
         features: ``(T, D)``; ``None`` for files.
         duration_sec: Duration in seconds; ``None`` if it is not given.
@@ -129,13 +129,13 @@ def _is_input(path, suffixes):
 
 
 def _from_file(path):
-    """Videos of a file: all that an HDF5 file holds, else one with the name of the file."""
+    """Videos of a file: all videos in an HDF5 file, else one video with the name of the file."""
     videos = _videos_in(path) if path.suffix.lower() in HDF5_SUFFIXES else []
     return [VideoInput(video_id, (str(path),)) for video_id in (videos if len(videos) > 1 else [path.stem])]
 
 
 def _videos_in(path):
-    """Names of the arrays and groups in an HDF5 file; none if it cannot be read: its loader reports that later."""
+    """Names of the arrays and groups in an HDF5 file; none for an unreadable file, which its loader reports later."""
     import h5py
 
     try:

@@ -25,12 +25,12 @@ _GRID_TOLERANCE = 0.01  # relative: configs round frames per second (30 for 29.9
 
 
 class ModelInputs:
-    """Description of the inputs that a model takes, from its config; no annotations or features are read for it.
+    """Description of the inputs that a model takes, from its config; no annotations or features are read.
 
     Args:
         config (Config): Config of an experiment.
         grid (dict, optional): Fields of :meth:`.SnippetGrid.from_config`. Default: the grid of the test dataset in the
-            config, else that of the side file.
+            config, else the grid in the side file of the features.
 
     Attributes:
         dataset (PointTALDataset): The test dataset, built but not loaded: only its grid, streams and pipeline are used.
@@ -61,16 +61,16 @@ class ModelInputs:
         """Build a feature extractor for this model, or check that an extractor fits it.
 
         Args:
-            extractor (FeatureExtractor | dict | None): An extractor; or the arguments of one, where grid and clip
-                length default to those of the stored features; or ``None``.
+            extractor (FeatureExtractor | dict | None): An extractor; or its arguments, where grid and clip length
+                default to those with which the stored features were made; or ``None``.
             device (torch.device): Device of an extractor that is built here.
 
         Returns:
             FeatureExtractor | None: The extractor; ``None`` for ``None``.
 
         Raises:
-            InputError: Its features have another dimension than the model takes, it is not the network that made the
-                stored features (if their side file names it), or an argument of :class:`FeatureExtractor` is wrong.
+            InputError: The extractor's features have another dimension than the model takes; another network made the
+                stored features, as their side file says; or an argument of :class:`FeatureExtractor` is wrong.
         """
         if isinstance(extractor, dict):
             extractor = FeatureExtractor(**{'device': device, **self._clip_arguments(), **extractor})
@@ -81,7 +81,7 @@ class ModelInputs:
             raise InputError(f'{self.feature_dim}, as the model reads', field=field, found=extractor.feature_dim)
         made, known = extractor.settings['model'], (self.settings or {}).get('model')
         if known and any(made[name] != known[name] for name in ('config_sha256', 'checkpoint_sha256')):
-            hint = 'of a config that was changed by options, give a changed copy'
+            hint = 'if options changed its config, give a config file with these changes'
             expected = f'{known}, which made the features of the config ({hint})'
             raise InputError(expected, field='extractor', found=made)
         return extractor
@@ -95,7 +95,7 @@ class ModelInputs:
             grid = {}
         settings = self.settings or {}
         known = {name: settings[name] for name in ('clip_len', 'half') if name in settings}
-        if settings.get('source') in FLOW_SOURCES:  # folders of flow images lie elsewhere
+        if settings.get('source') in FLOW_SOURCES:  # of flow images, the side file does not state the folder
             known['source'] = settings['source']
         return grid | known
 
@@ -129,8 +129,8 @@ class InputPipeline:
         num_classes: Number of classes, C.
         extractor (FeatureExtractor, optional): Extractor for video files, if the model takes features. Default: video
             files are then an error.
-        allow_damaged: Whether to take what can be read of truncated and damaged videos. It also holds for the
-            ``LoadSnippetClips`` of the test pipeline. Default: they are errors.
+        allow_damaged: Whether to take what can be read of truncated and damaged videos, also in the
+            ``LoadSnippetClips`` of the test pipeline. Default: such videos are errors.
     """
 
     def __init__(
@@ -196,7 +196,7 @@ class InputPipeline:
             tuple: A video and its packed inputs.
 
         Raises:
-            InputError: A video cannot be used, or has the id of an earlier one, and there are no ``failures``.
+            InputError: A video cannot be used, or has the id of an earlier video, and ``failures`` is ``None``.
         """
         sources, show = {}, on_progress or (lambda _: None)
         for index, video in enumerate(videos):

@@ -65,7 +65,7 @@ def local_file(path: str | Path) -> str:
         str: The path.
 
     Raises:
-        InputError: There is no such file, or the path is the address of one.
+        InputError: There is no such file, or the path is a URL.
     """
     if '://' in str(path):
         raise InputError(f'a local checkpoint; this downloads one: curl -fLO {path}', file=path, found='an address')
@@ -100,7 +100,7 @@ def state_dict_holder(checkpoint: Any, file: str | Path) -> dict[str, Any]:
         dict: ``checkpoint``.
 
     Raises:
-        InputError: It is something else.
+        InputError: The checkpoint is something else.
     """
     weights = checkpoint.get('state_dict', checkpoint) if isinstance(checkpoint, dict) else None
     if not isinstance(weights, dict):
@@ -123,7 +123,7 @@ def load_local_checkpoint(model: nn.Module, path: str | Path, *datasets: BaseDat
         dict: The checkpoint.
 
     Raises:
-        InputError: There is no such file; it is no checkpoint; its weights are those of another model, see
+        InputError: There is no such file; the file is no checkpoint; its weights do not fit the model, see
             :func:`load_weights`; or a dataset has other classes.
     """
     checkpoint = CheckpointLoader.load_checkpoint(local_file(path), 'cpu', 'silent')
@@ -139,7 +139,7 @@ def load_weights(model: nn.Module, checkpoint: dict[str, Any], file: str | Path)
     Args:
         model: The model.
         checkpoint (dict): Content of the checkpoint.
-        file: Its file, for errors.
+        file: File of the checkpoint, for errors.
 
     Raises:
         InputError: A weight is missing, unexpected or of another shape.
@@ -155,7 +155,7 @@ def load_weights(model: nn.Module, checkpoint: dict[str, Any], file: str | Path)
 
 
 def replace_nms(model: ConfigDict, nms: dict[str, Any]) -> None:
-    """Replace the NMS in the config of a model before the model is built: its own NMS may need a missing package.
+    """Replace the NMS in the config of a model that is not built yet: the NMS there may need a package that is missing.
 
     Args:
         model (ConfigDict): Config of the model; it is changed.

@@ -19,7 +19,7 @@ class SuggestedVideo(NamedTuple):
     """A video without labels, and its likely detections.
 
     Attributes:
-        video_id (str): Its id in the results.
+        video_id (str): Id of the video in the results.
         uncertainty (float): Mean uncertainty of its likely detections, from 0 to 1; 0 if it has none.
         detections (dict): Its likely detections, see :func:`.likely_detections`.
     """
@@ -51,7 +51,7 @@ def unlabelled_videos(
         raise InputError('labelled videos', field='annotations', found='none')
     found = {name: entry for name, entry in results.items() if known_id(name, labelled) is None}
     if not found:
-        raise InputError('videos that are not labelled', field='results', found=f'{len(results)} labelled ones')
+        raise InputError('videos that are not labelled', field='results', found=f'{len(results)} labelled videos')
     if thresholds is None:
         points = np.mean([len(record.point_sec) for record in labelled.values()])
         shared = count_threshold(np.concatenate([entry['scores'] for entry in found.values()]), points * len(found))

@@ -38,8 +38,8 @@ def choose_for_checkpoint(config: Config, checkpoint: str | Path) -> OperatingPo
         OperatingPoint: Score thresholds, one for all classes and one per class.
 
     Raises:
-        InputError: There is no such checkpoint; it belongs to another model, to other classes or to another fold; no
-            video is held out; no held-out video has a point; or no detection covers a point.
+        InputError: There is no such checkpoint; the checkpoint belongs to another model, to other classes or to another
+            fold; no video is held out; no held-out video has a point; or no detection covers a point.
     """
     digest = model_digest(config.model)
     with DefaultScope.overwrite_default_scope('mmaction'):
@@ -66,8 +66,8 @@ def choose_for_checkpoint(config: Config, checkpoint: str | Path) -> OperatingPo
 def held_out_config(config: Config) -> ConfigDict:
     """Config of the dataset of the held-out videos.
 
-    If ``train_dataloader`` has a ``fold``, these are the other videos of the same files, with their training labels. If
-    not, they are the videos of ``val_dataloader``.
+    If ``train_dataloader`` has a ``fold``, the held-out videos are those that the fold leaves out of training, with
+    their training labels. If not, the held-out videos are those of ``val_dataloader``.
 
     Args:
         config (Config): Config of an experiment.
@@ -162,7 +162,7 @@ def _literal(node):
 
 
 def _video_ids(dataset):
-    """Ids of the videos of a dataset, or of the config of one."""
+    """Ids of the videos of a dataset, which may be given as a config."""
     if isinstance(dataset, dict):
         dataset = DATASETS.build(dataset)
     return {dataset.get_data_info(index)['video_id'] for index in range(len(dataset))}

@@ -59,18 +59,19 @@ class TALInferencer(BaseInferencer):
     Args:
         model (str | Path | Config): Name in ``model-index.yml``, config file, or config.
         weights (str | Path): Local checkpoint. Nothing is downloaded, and nothing in a checkpoint is executed.
-        device (str, optional): Device of the model. Default: the one that mmengine chooses, a GPU if there is one.
+        device (str, optional): Device of the model. Default: the device that mmengine chooses, a GPU if there is one.
         classes (Sequence[str] | str | Path, optional): Names of the classes, or a text file with one per line. Needed
-            if neither the checkpoint nor the config states them; all sources that do must agree.
+            if neither the checkpoint nor the config states the names; all sources that state them must agree.
         grid (dict, optional): Feature grid: fields of :meth:`~fsptal_mm.structures.SnippetGrid.from_config`. Default:
             the grid of the config's test data.
-        nms (dict, optional): NMS, e.g. ``dict(type='nms', iou_threshold=0.5)``. Default: that of the config.
+        nms (dict, optional): NMS, e.g. ``dict(type='nms', iou_threshold=0.5)``. Default: the NMS of the config.
         extractor (FeatureExtractor | dict, optional): For video files, if the model takes features: an extractor, or
             the arguments of one, ``dict(config=..., checkpoint=...)``, whose clips have the grid of the training
             features by default. Default: video files are failures.
         cfg_options (dict, optional): Changes of the config, as ``--cfg-options`` of ``tools/test.py``.
         show_progress: Whether to show the progress: a bar in a terminal, else a line now and then.
-        allow_damaged: Whether to take what can be read of truncated and damaged videos. Default: they are failures.
+        allow_damaged: Whether to take what can be read of truncated and damaged videos. Default: such videos are
+            failures.
 
     Attributes:
         classes (tuple[str]): Names of the classes.
@@ -195,7 +196,7 @@ class TALInferencer(BaseInferencer):
             tuple: The videos of a batch, and their input for ``model.test_step``.
 
         Raises:
-            InputError: An input cannot be used, and there are no ``failures``.
+            InputError: An input cannot be used, and ``failures`` is ``None``.
         """
         read = self.pipeline.read_each(inputs, failures, on_progress)
         while chunk := list(itertools.islice(read, batch_size)):
@@ -254,7 +255,7 @@ class TALInferencer(BaseInferencer):
             list[str]: Paths of the written files.
 
         Raises:
-            InputError: A file cannot be made, and there are no ``failures``.
+            InputError: A file cannot be made, and ``failures`` is ``None``.
         """
         paths = []
         silent = not (self.show_progress and (timeline or annotate))
@@ -341,7 +342,7 @@ class TALInferencer(BaseInferencer):
 
     def _load_weights_to_model(self, model, checkpoint, cfg):
         """Take the names of the classes from the checkpoint, then load all its weights."""
-        # In the config and the argument, a text is the path of a class list; in a checkpoint it never is.
+        # A str in the config or the argument is the path of a class list. A str in a checkpoint is not taken as a path.
         found = classes_of_checkpoint(state_dict_holder(checkpoint, self._weights))
         config, user = self._reads.dataset.metainfo.get('classes'), self._user_classes
         config, user = (Path(names) if isinstance(names, str) else names for names in (config, user))

@@ -30,7 +30,7 @@ from fsptal_mm.visualization import FrameStrip, ModelTrack, Timeline, sample_tim
 
 from .model_loading import load_local_checkpoint
 
-_FRAME_IN, _FRAME_PX = 0.7, 160  # height of a frame of the strip: in the figure, and of the image
+_FRAME_IN, _FRAME_PX = 0.7, 160  # height of a frame of the strip: inches in the figure, and pixels of the image
 
 
 @naming_types()
@@ -64,7 +64,8 @@ def timelines_of_model(
     for part in {'test', split}:
         if config.get(f'{part}_dataloader') is None:
             raise InputError('a data loader', file=config.filename, field=f'{part}_dataloader')
-    # Proposals are those of a test, also of training videos; their labels need the training pipeline (``labelled``).
+    # Proposals are made with the test pipeline, also in training videos. Extended and mined labels need the training
+    # pipeline, which the dataset ``labelled`` has.
     tested = config.test_dataloader.dataset
     if split != 'test':
         tested = config.train_dataloader.dataset | dict(pipeline=tested.pipeline)
@@ -137,7 +138,7 @@ def add_results(timelines: dict[str, Timeline], files: dict[str, dict]) -> dict[
     """Add the detections of results files to timelines.
 
     Args:
-        timelines (dict[str, Timeline]): By video id; they stay as they are.
+        timelines (dict[str, Timeline]): Timelines by video id, which are not changed.
         files (dict[str, dict]): As in :func:`timelines_of_results`. Detections of classes that the timelines do not
             have are left out.
 
@@ -173,7 +174,8 @@ def join_tracks(first: Timeline, *others: Timeline) -> Timeline:
         for field in ('video_id', 'classes'):
             expected, found = getattr(first, field), getattr(other, field)
             if expected != found:
-                raise InputError(f'{expected}, as in the first one', video=other.video_id, field=field, found=found)
+                expected = f'{expected}, as in the first timeline'
+                raise InputError(expected, video=other.video_id, field=field, found=found)
     return replace(first, tracks=tuple(track for timeline in (first, *others) for track in timeline.tracks))
 
 

@@ -1,8 +1,9 @@
 """Repairs of the host libraries, each made only if its fault is present.
 
-Every function in :data:`REPAIRS` repairs one fault of mmaction2 or mmengine and returns whether it had to. Its
-docstring says when it can be deleted. ``fsptal_mm`` calls :func:`apply` before it imports anything else. Policy (atomic
-checkpoints, exact resume, strict loading of weights, messages) is not here, but in other classes and tools.
+Every function in :data:`REPAIRS` repairs one fault of mmaction2 or mmengine, if it is present, and returns whether the
+repair was made. The docstring of the function says when the function can be deleted. ``fsptal_mm`` calls :func:`apply`
+before it imports anything else. Policy (atomic checkpoints, exact resume, strict loading of weights, messages) is not
+here, but in other classes and tools.
 """
 
 import functools

@@ -23,7 +23,7 @@ def load_checkpoints_safely() -> bool:
     """Let mmengine's own checkpoints pass torch's safe loading; the error for any other file states the reason.
 
     Symptom: ``UnpicklingError: Weights only load failed`` on resume and test.
-    Cause: since torch 2.6 ``torch.load`` builds only listed types; mmengine's training log is made of others.
+    Cause: since torch 2.6 ``torch.load`` builds only listed types; mmengine's training log is made of other types.
     The names in ``_checkpoint_globals`` are added to torch's list. Everything else in a file is refused, unless the
     user sets torch's own ``TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1``. A loader registered by other code stays as it is.
     Delete when: mmengine itself loads its checkpoints with ``weights_only=True``.
@@ -105,7 +105,7 @@ def run_no_config_of_a_checkpoint() -> bool:
 
     Symptom: an untrusted checkpoint runs code, although it holds only tensors and texts.
     Cause: older toolboxes wrote their config there, and mmengine's resume runs that text as Python to read ``gpu_ids``.
-    Delete when: the oldest mmengine supported does not run it; all versions 0.10 do.
+    Delete when: the oldest mmengine supported does not run that text; all versions 0.10 run it.
     """
     load = checkpoint.CheckpointLoader.load_checkpoint.__func__
 

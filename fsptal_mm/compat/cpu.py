@@ -20,8 +20,8 @@ def launch_without_cuda() -> bool:
 
     Symptom: ``AttributeError: module 'torch._C' has no attribute '_cuda_setDevice'``; after that ``ValueError:
     DistributedDataParallel device_ids ... got device_ids [0]``.
-    Cause: mmengine assumes CUDA on every machine without NPU, MLU or MUSA: device, nccl, ``device_ids``.
-    Delete when: the oldest mmengine supported checks for CUDA at both places.
+    Cause: on every machine without NPU, MLU or MUSA, mmengine sets a CUDA device, uses nccl and passes ``device_ids``.
+    Delete when: the oldest mmengine supported checks for CUDA before each of the three.
     """
     if get_device() != 'cpu':
         return False
@@ -38,7 +38,7 @@ def launch_without_cuda() -> bool:
 
 
 def _init_without_cuda(init):
-    """Wrap a function of mmengine that starts the processes' communication: without CUDA devices, gloo for nccl."""
+    """Wrap a function of mmengine that starts the processes' communication: it sets no CUDA device, and uses gloo."""
 
     @functools.wraps(init)
     def init_on_cpu(backend, *args, **kwargs):
@@ -88,6 +88,6 @@ class CPUAmpOptimWrapper(OptimWrapper):
 
     @contextmanager
     def optim_context(self, model: torch.nn.Module) -> Iterator[None]:
-        """Run the model's forward pass in bfloat16; gradient accumulation stays as it is."""
+        """Run the model's forward pass in bfloat16; gradients are accumulated as in ``OptimWrapper``."""
         with super().optim_context(model), autocast(device_type='cpu', dtype=torch.bfloat16):
             yield

@@ -76,9 +76,9 @@ def is_installed(package: str) -> bool:
 
 
 def get_installed_path(package: str) -> str:
-    """Return the folder of ``package``, a module or a distribution; PackageNotFoundError if there is none."""
+    """Return the folder of ``package``, a module or a distribution; PackageNotFoundError if it is not installed."""
     spec = importlib.util.find_spec(package)
-    if spec is None or spec.origin is None:  # None also if a folder of that name, such as a clone, hides the module
+    if spec is None or spec.origin is None:  # origin is None, too, if a folder of that name hides the module
         spec = importlib.util.find_spec(package2module(package))
     return str(Path(spec.origin).parent)
 

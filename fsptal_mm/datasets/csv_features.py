@@ -10,8 +10,9 @@ def read_csv(text: str) -> np.ndarray:
     """Read the features of a csv file, one row per snippet.
 
     Columns are separated by commas, semicolons, tabs or spaces. Between semicolons or tabs, numbers may have a decimal
-    comma (``0,5``). The first row is a header if one of its cells is no number, or if it counts the columns
-    (``0,1,2,...``): it is skipped. Empty columns at the end are left out.
+    comma (``0,5``). The first row is skipped as a header if one of its cells is no number, or if its cells count the
+    columns (``0,1,2,...``). Empty columns at the end are left out, and so is the index that pandas writes: a first
+    column that counts the rows from 0 below an empty title.
 
     Args:
         text: Content of the file.
@@ -22,7 +23,7 @@ def read_csv(text: str) -> np.ndarray:
     Raises:
         ValueError: A cell is no number, or the rows have different numbers of columns.
     """
-    # The last line that is not blank shows the delimiter: it is no header.
+    # The delimiter is looked for in the last line that is not blank, since this line is no header.
     last_line = next(filter(str.strip, reversed(text.splitlines())), '')
     delimiter = next((mark for mark in ';\t, ' if mark in last_line.strip()), ',')
     if delimiter == ' ':  # any number of spaces
@@ -40,10 +41,10 @@ def read_csv(text: str) -> np.ndarray:
         rows = rows[1:]
     for number, row in enumerate(rows):
         if len(row) != len(rows[0]):
-            raise ValueError(f'{len(row)} columns in snippet {number}, {len(rows[0])} before')
+            raise ValueError(f'{len(row)} columns in the row of snippet {number}, {len(rows[0])} in the rows before')
     with np.errstate(over='ignore'):  # a number too large for float32 becomes Inf, which check_features refuses
         array = np.array([np.array(row, dtype=np.float32) for row in rows], ndmin=2)
-    if first[:1] == [''] and np.array_equal(array[:, 0], np.arange(len(array))):  # pandas' index, a nameless column
+    if first[:1] == [''] and np.array_equal(array[:, 0], np.arange(len(array))):  # the index that pandas writes
         return array[:, 1:]
     return array
 
@@ -51,8 +52,8 @@ def read_csv(text: str) -> np.ndarray:
 def _is_count(first, rows):
     """Whether the first row only numbers the columns.
 
-    0, 1, 2, ... always does: pandas writes it. 1, 2, 3, ... does if some cell of the next row is no whole number; else
-    it may be data.
+    A row 0, 1, 2, ... always counts as numbering, which pandas writes. A row 1, 2, 3, ... counts as numbering only if
+    some cell of the next row is no whole number; otherwise it may be data.
     """
     numbers = [str(number) for number in range(len(first) + 1)]
     counts_from_0 = len(first) > 1 and first == numbers[:-1]

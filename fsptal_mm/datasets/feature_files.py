@@ -19,10 +19,10 @@ from .csv_features import read_csv
 
 HDF5_SUFFIXES = ('.h5', '.hdf5')
 FEATURE_SUFFIXES = ('.npy', '.npz', '.csv', *HDF5_SUFFIXES)
-# Limit for the features of one video in memory, as float32: 262,144 snippets of 2048 numbers. Without it, a damaged
-# file of a few bytes could state a shape that fills the memory.
+# Limit in bytes for the features of one video in memory: 262,144 snippets of 2048 float32 numbers. Without a limit, a
+# damaged file of a few bytes could state a shape that fills the memory.
 _MAX_BYTES = 2 << 30
-_MAX_DEPTH = 8  # largest depth of groups in an HDF5 file: a group may contain itself, without end
+_MAX_DEPTH = 8  # largest depth of groups in an HDF5 file; without a limit, a group that contains itself has no end
 _CONVERTED = ('.pt', '.pth', '.pkl', '.pickle')
 _CONVERTER = 'tools/data/convert_features.py'
 
@@ -31,8 +31,8 @@ class FeatureReader:
     """Reader of feature files; their suffix decides the format.
 
     Args:
-        key: Name of the array in ``.npz`` and HDF5 files, in the file or in the group of a video. Default: the array
-            with the name of the video, else the only array.
+        key: Name of the array in ``.npz`` and HDF5 files; in HDF5, its path (``GROUP/ARRAY``) below the file or below
+            the group of the video. Default: the array with the name of the video, else the only array.
         backend_args (dict, optional): File backend of mmengine, for features that are not on a local disk.
         crops (int | str, optional): For arrays of three dimensions: the index of the crop to take, from 0, or
             ``'mean'`` of all crops. Default: such arrays are an error.
@@ -108,7 +108,7 @@ class FeatureReader:
         check_kind(array, path, video, (2, 3) if self.crops is not None else (2,))
 
     def _decode(self, suffix, path, video):
-        """Array of a video as it stands in a file, by the suffix of the file."""
+        """Read the array of a video, unchanged; ``suffix`` is the suffix of the file and decides the format."""
         if suffix in HDF5_SUFFIXES:
             import h5py
 
@@ -127,13 +127,13 @@ class FeatureReader:
         return np.lib.format.read_array(self._bytes(path), allow_pickle=False)
 
     def _bytes(self, path):
-        """Content of a file, by the file backend."""
+        """Content of a file, read by the file backend."""
         return io.BytesIO(get(str(path), backend_args=self.backend_args))
 
     def _read_npz(self, file, path, video):
         members = {member.filename.removesuffix('.npy'): member for member in file.infolist()}
         member = members[self._pick(members, path, video)]
-        # The decoders of other compressions may need much memory of their own.
+        # Decoders of other compression methods, such as LZMA, may need much memory.
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise InputError("numpy's own compression", file=path, video=video, found=member.compress_type)
         if member.file_size > _MAX_BYTES:
@@ -142,7 +142,7 @@ class FeatureReader:
             return np.lib.format.read_array(content, allow_pickle=False)
 
     def _pick(self, names, path, video):
-        """Name of the array in a container: ``key``, else the video id, else the only one."""
+        """Choose the array to read from the ``names`` in a file: ``key``, else the video id, else the only name."""
         names = list(names)
         wanted = [name for name in (self.key, known_id(video, names)) if name in names]
         wanted = wanted or (names if len(names) == 1 else [])
@@ -151,7 +151,7 @@ class FeatureReader:
         return wanted[0]
 
     def _read_hdf5(self, file, path, video):
-        """Read the array of a video. Data in other files are refused, and data that are too large when unpacked."""
+        """Read the array of a video. Refused are data that lie in other files, and data too large when unpacked."""
         import h5py
 
         data = self._find_hdf5(file, path, video)
@@ -159,8 +159,8 @@ class FeatureReader:
             found = 'a group' if isinstance(data, h5py.Group) else 'data in other files'
             raise InputError('an array in the file itself', file=path, video=video, field='features', found=found)
         self._check_kind(data, path, video)
-        # A chunk is unpacked as a whole, and may be larger than the array: its shape is checked, too, by a zero that is
-        # spread to it and takes no memory.
+        # h5py unpacks whole chunks, and a chunk may be larger than the array. So the shape of a chunk is checked, too:
+        # on a single zero that is broadcast to this shape and takes no memory.
         chunk = np.broadcast_to(np.zeros((), data.dtype), data.chunks or data.shape)
         self._check_kind(chunk, path, video)
         return data[()]
@@ -189,9 +189,9 @@ class FeatureReader:
 
 
 def _known_file(path, video):
-    """Path of an existing file, in any spelling of the id.
+    """Path of an existing feature file, whose name may have the prefix ``v_`` or not.
 
-    If it is missing and the same name with another suffix exists, the InputError names that file.
+    If the file is missing, and a file of the same name with another suffix exists, the InputError names that file.
     """
     path = known_file(path)
     if not os.path.exists(path):
@@ -205,17 +205,18 @@ def _known_file(path, video):
 
 
 def check_kind(array: Any, path: str | Path, video: str, dimensions: Sequence[int] = (2,)) -> None:
-    """Make sure that shape and type of an array are those of features, before its data are read into memory.
+    """Make sure that shape and type of an array fit features, before its data are read into memory.
 
     Args:
         array: Array of numpy or HDF5, with ``shape`` and ``dtype``.
-        path: Its file, for errors.
-        video: Its video, for errors.
-        dimensions: Numbers of dimensions that the array may have; those of length 1 that :func:`_kept_axes` drops do
-            not count.
+        path: File of the array, for errors.
+        video: Video of the array, for errors.
+        dimensions: Numbers of dimensions that the array may have. Dimensions of length 1 that :func:`_kept_axes` drops
+            do not count.
 
     Raises:
-        InputError: It has other dimensions, holds no numbers or no snippet, or takes more than 2 GiB as float32.
+        InputError: The array has another number of dimensions, holds no numbers or no snippet, or takes more than 2 GiB
+            as float32.
     """
     where = dict(file=path, video=video, field='features')
     if len(_kept_axes(array.shape, max(dimensions))) not in dimensions or array.dtype.kind not in 'biuf':
@@ -230,10 +231,10 @@ def check_kind(array: Any, path: str | Path, video: str, dimensions: Sequence[in
 
 
 def _kept_axes(shape, most):
-    """Indices of the axes that are kept: a network may have left axes of length 1, which are dropped.
+    """Indices of the axes of ``shape`` that stay when needless axes of length 1, which networks leave, are dropped.
 
-    At the end of the shape they are dropped down to two axes; elsewhere only while more than ``most`` axes are left.
-    With ``most=2``, ``(90, 1024, 1, 1)`` and ``(1, 90, 1024)`` become ``(90, 1024)``, and ``(1, 1024)`` stays.
+    Axes of length 1 at the end are dropped until two axes are left, others until ``most`` axes are left. With
+    ``most=2``, ``(90, 1024, 1, 1)`` and ``(1, 90, 1024)`` become ``(90, 1024)``, and ``(1, 1024)`` stays.
     """
     kept = list(range(len(shape)))
     while len(kept) > 2 and shape[kept[-1]] == 1:
@@ -253,14 +254,14 @@ def check_features(array: np.ndarray, path: str | Path, video: str) -> np.ndarra
 
     Args:
         array (np.ndarray): ``(T, D)`` numbers of any type; further axes of length 1 are dropped.
-        path: Their file, for errors.
+        path: File of the features, for errors.
         video: The video, for errors.
 
     Returns:
         np.ndarray: ``(T, D)`` float32.
 
     Raises:
-        InputError: Shape or type are not those of features (see :func:`check_kind`), or a number is NaN or Inf.
+        InputError: Shape or type do not fit features (see :func:`check_kind`), or a number is NaN or Inf.
     """
     check_kind(array, path, video)
     array = _without_axes(array, 2)

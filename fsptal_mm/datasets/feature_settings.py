@@ -12,8 +12,8 @@ from fsptal_mm.utils.writing import write_json
 
 SIDE_FILE = 'features.json'
 _FORMAT, _VERSION = 'fsptal_mm_features', 1
-# Paths of config and checkpoint, which may be moved or renamed. They are not compared: the digests of the two files
-# show whether they are the same.
+# Paths of config and checkpoint are not compared, since the two files may be moved or renamed. Their digests show
+# whether the files are the same.
 _NAMES_ONLY = ('model.config', 'model.checkpoint')
 _DIGESTS = {'config_sha256', 'checkpoint_sha256'}
 
@@ -49,12 +49,12 @@ def keep_settings(folder: str | Path, settings: dict[str, Any]) -> None:
         settings (dict): As in :attr:`FeatureExtractor.settings`.
 
     Raises:
-        InputError: The folder has features that were made with other settings, or with unknown ones.
+        InputError: The folder has features that were made with other settings, or without a side file.
     """
     folder = Path(folder)
     settings = {'format': _FORMAT, 'version': _VERSION, **settings}
-    # Looked for before the side file is read: in the other order, another process could write its side file and its
-    # features in between, and they would pass for features without a side file.
+    # Features are looked for before the side file is read. In the other order, another process could write its side
+    # file and its features in between, and these would pass for features without a side file.
     has_features = any(folder.glob('*.npy'))
     old = read_settings(folder)
     if old is None:
@@ -68,7 +68,7 @@ def keep_settings(folder: str | Path, settings: dict[str, Any]) -> None:
     differing = [name for name in {**old, **new} if old.get(name) != new.get(name)]
     if differing:
         raise InputError(
-            f'{ {name: old.get(name) for name in differing} }, as the features that are there; or another folder',
+            f'{ {name: old.get(name) for name in differing} }, as for the features in the folder; or another folder',
             file=folder / SIDE_FILE,
             field=', '.join(differing),
             found={name: new.get(name) for name in differing},

@@ -17,11 +17,11 @@ PLACES = ('memory', 'device')
 class FeatureStore:
     """Array of the features of N videos, one behind the other.
 
-    It is float16 if that loses nothing (as for files of float16), else float32.
+    The array is float16 if float16 holds all features exactly (as for float16 files), else float32.
 
     Args:
         infos (Sequence[dict]): Inputs of the pipeline, one per video.
-        load (Callable): Transform that adds ``features (T, D)`` to such a dict, and checks them.
+        load (Callable): Transform that adds ``features (T, D)`` to an element of ``infos``, and checks them.
         place: ``'memory'``: memory of the host. ``'device'``: memory of the device that mmengine chooses.
 
     Raises:
@@ -45,8 +45,8 @@ class FeatureStore:
         self._on_device = None
         if place == 'device':
             self._on_device = torch.from_numpy(self._array).to(get_device())
-            # In place of the features, the pipeline gets zeros (T, 1): it may use their number T, and as it must not
-            # change features, they come out as zeros again. model_inputs checks it, and puts in the features.
+            # The pipeline gets zeros (T, 1) in place of the features, since it needs T. A pipeline that leaves features
+            # as they are returns these zeros. model_inputs checks this, and puts the features in their place.
             self._array = np.zeros((len(self._array), 1), dtype=np.float32)
 
     def host_features(self, index: int) -> np.ndarray:
@@ -59,7 +59,7 @@ class FeatureStore:
         Args:
             index: Index of the video.
             inputs (Tensor): Output of the pipeline for :meth:`host_features` of the video.
-            video: Its id, for errors.
+            video: Id of the video, for errors.
 
         Returns:
             Tensor: ``(T, D)`` on the device, or ``inputs`` if the features are in the memory of the host.

@@ -15,15 +15,15 @@ _PARTS = ('train', 'held_out')
 
 @dataclass(frozen=True)
 class Fold:
-    """One of several folds of a set of videos, or all other videos.
+    """One of ``count`` folds of a set of videos, or all videos outside this fold.
 
     Args:
         index: Index of the fold, from 0.
         count: Number of folds, >= 2.
-        part: ``'held_out'``: the videos of the fold. ``'train'``: all others.
+        part: ``'held_out'``: the videos of the fold. ``'train'``: all other videos.
         group: Regular expression, searched in the video id. Videos with the same matched text stay together:
-            with ``'P[0-9]+'``, all videos of person P01. If the expression has parentheses, only the text in the first
-            ones counts. ``None``: every video is a group of its own.
+            with ``'P[0-9]+'``, all videos of person P01. If the expression has parentheses, only the text that the
+            first pair matches counts. ``None``: every video is a group of its own.
         seed: Seed of the order in which groups are dealt, >= 0.
     """
 
@@ -57,14 +57,14 @@ class Fold:
     def select(self, video_ids: Iterable[str]) -> list[str]:
         """Deal the videos into folds, and take the videos of this part.
 
-        Groups are dealt one by one, the largest first; groups of equal size in an order drawn with ``seed``. Each goes
-        to the fold that has the fewest videos so far. The folds do not depend on the order of ``video_ids``.
+        Groups are dealt one by one, the largest first; groups of equal size in an order drawn with ``seed``. Each group
+        goes to the fold that has the fewest videos so far. The folds do not depend on the order of ``video_ids``.
 
         Args:
             video_ids (Iterable[str]): Ids, each once.
 
         Returns:
-            list[str]: Those of this part, in the order of the input.
+            list[str]: Ids of the videos of this part, in the order of the input.
 
         Raises:
             InputError: ``group`` does not match an id, or there are fewer groups than folds.
@@ -83,6 +83,7 @@ class Fold:
         return [video_id for video_id in video_ids if (video_id in held_out) == (self.part == 'held_out')]
 
     def _group_of(self, video_id):
+        """Name of the group of a video: the text in its id that ``group`` matches, or the id itself."""
         if self.group is None:
             return video_id
         match = re.search(self.group, video_id)
@@ -95,5 +96,5 @@ class Fold:
 def _is_expression(value):
     try:
         return isinstance(value, str) and bool(re.compile(value))
-    except (re.error, OverflowError, RecursionError):  # of '(', of 'x{9999999999}', of '(' * 10000
+    except (re.error, OverflowError, RecursionError):  # raised for '(', 'x{9999999999}' and '(' * 10000
         return False

@@ -25,21 +25,31 @@ _MAX_BYTES = 4 << 30  # largest file: its content is held in memory as a whole
 def read_pickled(path: str | Path, key: str | None = None, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
     """Read the features in a file of ``torch.save``, ``pickle.dump`` or ``numpy.save`` of Python objects.
 
-    A file of one video holds an array or tensor, ``(T, D)`` or of three dimensions with crops; a list of T rows; or a
-    dict with such an array. A file of several videos holds a dict from video id to array, or to a dict with such an
-    array for each stream; or a list of arrays. Lists of lists of numbers count as arrays.
+    A file of one video holds one of:
+
+    - an array or tensor ``(T, D)``, or one of three dimensions with an axis of crops,
+    - a list of T rows ``(D,)``,
+    - a dict with such an array, among other things.
+
+    A file of several videos holds one of:
+
+    - a dict from video id to array,
+    - a dict from video id to a dict with one array per feature stream,
+    - a list of arrays.
+
+    A list of lists of numbers counts as an array.
 
     Args:
         path: File that ends in .pt, .pth, .pkl, .pickle or .npy.
-        key: Name of the array in a dict of one video. Default: its only array.
-        names: Ids of the videos of a list of arrays, in its order.
+        key: Name of the array in the dict of a video. Default: the only array.
+        names: Video ids for a list of arrays, in the order of the list.
 
     Returns:
         dict[str, np.ndarray]: Features by video id; in a file of one video, the id is the name of the file.
 
     Raises:
-        InputError: The file is damaged or too large, holds anything but numbers and texts, or holds none of the above;
-            or ``key`` or ``names`` is missing or does not fit.
+        InputError: The file is damaged or too large, holds objects other than numbers and texts, or has none of the
+            forms above; or ``key`` or ``names`` is missing or does not fit.
     """
     path = regular_file(path, 'a file of features', _MAX_BYTES)
     suffix = path.suffix.lower()
@@ -52,7 +62,7 @@ def read_pickled(path: str | Path, key: str | None = None, names: Sequence[str] 
     found = {}
     for video_id, array in _arrays(content, path, key, names):
         to_check = array
-        if isinstance(array, torch.Tensor):  # a zero that is spread to its shape: numpy's type, no memory
+        if isinstance(array, torch.Tensor):  # check_kind takes numpy's types: a zero, broadcast to the tensor's shape
             to_check = np.broadcast_to(np.zeros((), np.float32), tuple(array.shape))
         check_kind(to_check, path, video_id, (2, 3))
         found[video_id] = _to_numpy(array)
@@ -96,7 +106,7 @@ def _arrays(content, path, key, names) -> Iterator[tuple[str, Any]]:
 
 
 def _open(value):
-    """Array or object that a stand-in of the unpickler holds; lists of lists of numbers become an array."""
+    """Take the array or object out of an :class:`_Array`; a list of lists of numbers becomes an array."""
     while isinstance(value, _Array):
         value = value.value
     if isinstance(value, (list, tuple)) and value and all(map(_is_list_of_numbers, value)):
@@ -114,7 +124,7 @@ def _to_text(name):
 
 
 def _has(value, key):
-    """Whether a value is a dict with an array of this name."""
+    """Whether a value is a dict with the key ``key``."""
     value = _open(value)
     return isinstance(value, dict) and key in map(_to_text, value)
 
@@ -132,7 +142,7 @@ def _to_numpy(array):
 
 
 def _read_pickle(path):
-    """Content of a pickle or of a .npy file, with stand-ins for arrays; a .npy array of numbers is mapped, not read."""
+    """Content of a pickle or .npy file; :class:`_Array` stands for each array. A .npy of numbers is memory-mapped."""
     try:
         with path.open('rb') as file:
             if path.suffix.lower() == '.npy':
@@ -150,7 +160,7 @@ def _read_pickle(path):
 
 
 class _Dtype:
-    """Stand-in for ``numpy.dtype`` that admits numbers and objects only; of its state, only the byte order is used."""
+    """Stand-in for ``numpy.dtype`` that admits numbers and objects only; it reads the byte order of a pickled state."""
 
     def __init__(self, code, *_):
         self.value = np.dtype(code if isinstance(code, str) else '')
@@ -164,14 +174,15 @@ class _Dtype:
 
 
 class _Array:
-    """Stand-in for ``numpy.ndarray`` that takes shape, type and bytes, and checks that they fit."""
+    """Stand-in for ``numpy.ndarray``: :meth:`fill` builds ``value`` of shape, type and bytes, and checks the length."""
 
     def __setstate__(self, state):
         _, shape, dtype, is_fortran, data = state
         self.fill(data, dtype, shape, 'F' if is_fortran else 'C')
 
     def fill(self, data, dtype, shape, order='C'):
-        if dtype.value.hasobject:  # data is a list of the objects: of one, such as a dict, if the shape is ()
+        """Build ``value`` from bytes, or from a list of objects; ``dtype`` is a :class:`_Dtype`."""
+        if dtype.value.hasobject:  # data is a list of objects; with shape (), it holds one object, such as a dict
             self.value = data[0] if shape == () else list(data)
             return
         data = data.encode('latin1') if isinstance(data, str) else data  # bytes of Python 2
@@ -189,7 +200,7 @@ class _NumbersOnly(pickle.Unpickler):
     """Unpickler of arrays, tensors and plain values; any other class or function in the file is an error."""
 
     def find_class(self, module, name):
-        """Return the stand-in for a class or function of ``_KNOWN``; UnpicklingError for all others."""
+        """Return the stand-in for a class or function of ``_KNOWN``; UnpicklingError for any other name."""
         known = _KNOWN.get((module.replace('numpy._core', 'numpy.core'), name))
         if known is None:
             raise pickle.UnpicklingError(f'{module}.{name}, which could run code')
@@ -212,7 +223,7 @@ def _scalar(dtype, data):
 
 
 def _tensor(storage, offset, size, stride, *_):
-    # Refused: a tensor that ends behind its storage, or that holds more numbers than its storage, by a stride of 0.
+    # Refuse a tensor that reaches beyond its storage, or that a stride of 0 makes larger than its storage.
     last = offset + sum((length - 1) * step for length, step in zip(size, stride)) if math.prod(size) else -1
     if min((0, offset, *size, *stride)) < 0 or max(last + 1, math.prod(size)) > len(storage.value):
         raise pickle.UnpicklingError('a tensor that is larger than its storage')
@@ -235,7 +246,7 @@ _KNOWN = {
     ('torch.storage', '_load_from_bytes'): _Storage,
     ('collections', 'OrderedDict'): OrderedDict,
     ('collections', 'defaultdict'): lambda *_: {},
-    ('builtins', 'list'): lambda *_: [],  # what a defaultdict makes of a missing entry
+    ('builtins', 'list'): lambda *_: [],  # the argument of a pickled defaultdict(list)
     ('__builtin__', 'list'): lambda *_: [],
     ('_codecs', 'encode'): _encode,  # older pickle protocols store bytes as text, with this call
 }

@@ -1,4 +1,4 @@
-"""Drawing of point labels and background clicks from segments, similar to those of annotators or automatic rules."""
+"""Drawing of point labels and background clicks from segments, as annotators or automatic rules would set them."""
 
 import zlib
 
@@ -8,9 +8,9 @@ from fsptal_mm.utils.errors import InputError
 
 POINT_STYLES = ('centre', 'gaussian', 'uniform')
 
-# Standard deviation of 'gaussian', as a share of the segment: three of them reach from the middle to the ends. The
-# published automatic points of ActivityNet, GTEA and BEOID scatter about the middle by 0.010, those of THUMOS14 by one
-# frame: 'centre' nearly reproduces them. Points of human annotators scatter by 0.19 to 0.25.
+# Standard deviation of 'gaussian', as a share of the segment: three standard deviations reach from the middle to an
+# end. For comparison, the standard deviations of published points: 0.010 for the automatic points of ActivityNet, GTEA
+# and BEOID, and one frame for those of THUMOS14, so that 'centre' is close to them; 0.19 to 0.25 for human annotators.
 _GAUSSIAN_SIGMA = 1 / 6
 
 # Share of the segment kept free at both of its ends, so that rounding to a frame rarely moves a point out of it.
@@ -55,8 +55,8 @@ def draw_background(segments_sec: np.ndarray, duration_sec: float, rng: np.rando
         rng (np.random.Generator): Random generator.
 
     Returns:
-        np.ndarray: ``(K,)`` float64 seconds, ascending: one, uniformly distributed, in each of the K gaps of positive
-        length. The stretches before the first and after the last action are gaps, too.
+        np.ndarray: ``(K,)`` float64 seconds, ascending: a click, uniformly distributed, in each of the K gaps of
+        positive length. The stretches before the first and after the last action are gaps, too.
     """
     segments_sec = np.asarray(segments_sec, dtype=np.float64).reshape(-1, 2)
     start, end = segments_sec[np.argsort(segments_sec[:, 0], kind='stable')].T

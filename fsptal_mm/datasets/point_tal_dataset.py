@@ -25,7 +25,7 @@ from .supervision import SUPERVISIONS, supervision_labels
 from .transforms.loading import LoadSnippetFeatures
 from .windows import Windows
 
-# A week at 15 snippets per second. A duration that makes more is a mistake, and arrays of that length fill the memory.
+# A week at 15 snippets per second. A duration of more snippets is a mistake, and arrays of that length fill the memory.
 _MAX_SNIPPETS = 10**7
 
 
@@ -38,11 +38,11 @@ class PointTALDataset(BaseDataset):
     Args:
         ann_file: JSON with segments, durations and frames per second, or the package's own format.
         data_prefix (dict): One entry per feature stream, in the order in which they are joined; each value is a folder
-            with a file per video (or one HDF5 file). ``dict(feature='features/train')``, or
+            with a file per video (or one HDF5 file). For example ``dict(feature='features/train')``, or
             ``dict(rgb='features/train/rgb', flow='features/train/flow')``.
-        grid (dict, optional): The feature grid: fields of :meth:`.SnippetGrid.from_config`. Default: the grid that the
-            side file of the features states, which ``tools/data/extract_features.py`` writes. No other argument of a
-            config sets the grid.
+        grid (dict, optional): The feature grid: fields of :meth:`.SnippetGrid.from_config`. Default: the grid in
+            ``features.json``, the side file that ``tools/data/extract_features.py`` writes beside the features. No
+            other argument of a config sets the grid.
         suffix: Suffix of the feature files, which follows the video id.
         split_file: Text file with the ids of the videos, one per line. Default: the videos of ``subset``, or all;
             without ``ann_file``, those of ``point_file``.
@@ -50,11 +50,11 @@ class PointTALDataset(BaseDataset):
         point_file: Point labels, if they are not in ``ann_file``; a list means several annotators.
         background_file: Background clicks, in BackTAL's csv or the plain format; see :func:`.load_annotations`.
         fps_file: JSON from video id to native frames per second, for point files with frame numbers.
-        ambiguous_file: Ranges that evaluation may leave out.
+        ambiguous_file: Time ranges that evaluation may leave out, in the format of THUMOS14's ``Ambiguous_test.txt``.
         annotator: Index of the annotator in a list of ``point_file``; ``None`` draws one per video with ``seed``.
         seed: Seed for drawing annotators and background clicks.
         fold (dict, optional): Fields of :class:`Fold`, e.g. ``dict(index=0, count=4, part='held_out')``: keep one of
-            ``count`` folds of the videos (``'held_out'``) or all others (``'train'``), to choose checkpoints and
+            ``count`` folds of the videos (``'held_out'``) or all other videos (``'train'``), to choose checkpoints and
             settings without test labels. Folds are made before videos without points are left out. Default: all videos.
         windows (dict, optional): Fields of :class:`Windows`: every window of a video becomes a sample of its own, for
             ``CropToWindow`` and localizers that are trained on segments. In training, windows without a segment are
@@ -136,7 +136,7 @@ class PointTALDataset(BaseDataset):
             seed=seed,
             background_label=background_label,
             other_labels=other_labels,
-            # Training on points reads no segment, so that faulty ones need not stop it.
+            # Training on points does not use segments, so faulty segments need not stop it.
             check_segments=test_mode or supervision != 'points' or windows is not None,
         )
         self.keep_features = keep_features
@@ -144,9 +144,9 @@ class PointTALDataset(BaseDataset):
         self._ann_paths = files
         metainfo = kwargs.pop('metainfo', None)
         if isinstance(metainfo, dict) and isinstance(metainfo.get('classes'), str):
-            # The base class would read the file itself, with other rules; it leaves a Path alone.
+            # Given a str, the base class would read the file itself, by other rules. It leaves a Path alone.
             metainfo = {**metainfo, 'classes': Path(metainfo['classes'])}
-        # The base class finds our transforms only where the default scope is set.
+        # The base class finds mmaction2's and our transforms only if the default scope is 'mmaction'.
         pipeline = [TRANSFORMS.build(step) if isinstance(step, dict) else step for step in pipeline]
         super().__init__(
             ann_file=ann_file,
@@ -188,7 +188,9 @@ class PointTALDataset(BaseDataset):
         return infos if self.windows is None else [window for info in infos for window in self.windows.cut(info)]
 
     def use_classes(self, classes: Sequence[str]) -> None:
-        """Replace the class list, for example by that of a checkpoint; annotations that were read are read again.
+        """Replace the class list, for example by the class list of a checkpoint.
+
+        If the annotations were read already, they are read again.
 
         Args:
             classes: Names in the order of the indices.
@@ -205,17 +207,17 @@ class PointTALDataset(BaseDataset):
         """Build the input of the pipeline for one video.
 
         Args:
-            record (VideoRecord): The video; it need not be one of this dataset.
+            record (VideoRecord): The video, which need not belong to this dataset.
             num_classes: Number of classes, C.
 
         Returns:
-            dict: Fields of the record, under its names or with the prefix ``gt_`` (segments); ``grid``,
-            ``num_classes``, ``is_training``, ``feature_paths`` (one per stream), the labels of
-            ``supervision_labels``, and ``video_labels (K,)``, the classes that count as present.
+            dict: Fields of the record (those of segments with the prefix ``gt_``); ``grid``, ``num_classes``,
+            ``is_training``, ``feature_paths`` (one per stream), the labels of ``supervision_labels``, and
+            ``video_labels (K,)``, the indices of the classes that count as present.
 
         Raises:
-            InputError: The grid is unknown or not that of the side file, the duration makes too many snippets, or the
-                labels cannot be derived.
+            InputError: The grid is unknown or differs from the grid of the side file, the duration makes too many
+                snippets, or the labels cannot be derived.
         """
         grid = self._grid(record)
         if record.duration_sec is not None and grid.num_snippets(record.duration_sec) > _MAX_SNIPPETS:
@@ -236,7 +238,8 @@ class PointTALDataset(BaseDataset):
             ambiguous_sec=record.ambiguous_sec,
         )
         info.update(supervision_labels(record, grid, self.supervision, self.seed))
-        # A test asks for the true classes. With 'clicks', the labels for training hold no point to take classes from.
+        # A test needs the classes of the ground truth. With 'clicks', info['point_labels'] is empty: the classes come
+        # from the segments, too, or, if there are none, from the points of the record.
         if (self.test_mode or self.supervision == 'clicks') and len(record.segment_labels):
             labels = record.segment_labels
         else:
@@ -245,7 +248,7 @@ class PointTALDataset(BaseDataset):
         return info
 
     def _grid(self, record):
-        """Feature grid of a video, from the config; a side file that states another one is an error."""
+        """Feature grid of a video, from the config; a side file that states another grid is an error."""
         grid = SnippetGrid.from_config(self.grid, record.fps, record.video_id)
         if self._stated_grid is not None:
             stated, file = self._stated_grid
@@ -277,10 +280,10 @@ class PointTALDataset(BaseDataset):
         return data | dict(inputs=self._store.model_inputs(idx, data['inputs'], info['video_id']))
 
     def filter_data(self) -> list[dict[str, Any]]:
-        """Leave out what cannot be trained on: videos without a label, with one warning, or windows without a segment.
+        """Leave out training videos without a label, with one warning; of windows, those without a segment.
 
         Returns:
-            list[dict]: The other videos or windows; in a test dataset, or with ``pointless='background'``, all.
+            list[dict]: The videos or windows that stay; in a test dataset, or with ``pointless='background'``, all.
 
         Raises:
             InputError: No video has a label.

@@ -16,8 +16,8 @@ class SharedClassBatchSampler:
 
     For each pair a class is drawn, then two of its videos; videos of any class fill the batch. All draws are uniform,
     as in the public code of CO2-Net and DELU: a video may come several times in an epoch, or not at all. An epoch has
-    as many batches as without pairs. If no class has two videos, there are no pairs. The draws depend on seed, epoch
-    and rank of the sampler.
+    ``ceil(len(sampler) / batch_size)`` batches. If no class has two videos, there are no pairs. The draws depend on
+    seed, epoch and rank of the sampler.
 
     Args:
         sampler: ``DefaultSampler`` of the training dataset, whose items hold ``video_labels``. The runner passes it.

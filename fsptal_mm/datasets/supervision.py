@@ -18,9 +18,9 @@ def supervision_labels(record: VideoRecord, grid: SnippetGrid, supervision: str,
 
     Args:
         record (VideoRecord): The video.
-        grid (SnippetGrid): Its feature grid.
+        grid (SnippetGrid): Feature grid of the video.
         supervision: ``'points'``: the given points and clicks. ``'clicks'``: no points; the given background clicks,
-            or, where there are none, one drawn in each gap between actions. ``'segments'``: a point or a click in
+            or, where there are none, a click drawn in each gap between actions. ``'segments'``: a point or a click in
             every snippet, from the ground truth.
         seed: Seed for drawing clicks, >= 0.
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from fsptal_mm.utils.errors import InputError
 
-_ROUNDING_SNIPPETS = 1e-6  # a duration that exceeds whole snippets by less is meant to be whole
+_ROUNDING_SNIPPETS = 1e-6  # a duration that exceeds a whole number of snippets by less than this counts as whole
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Windows:
         stride_snippets: Snippets from the start of one window to the start of the next, at most ``num_snippets``.
 
     Raises:
-        InputError: One of them is not a whole number >= 1, or the stride is longer than the window.
+        InputError: Length or stride is not a whole number >= 1, or the stride is longer than the window.
     """
 
     num_snippets: int
@@ -57,7 +57,7 @@ class Windows:
             list[dict]: For each window the fields of the video and two more. ``window`` are its snippets
             ``[start, stop)``. ``window_share_sec`` is a time range: the metric keeps only proposals of the window whose
             middle lies in the range. Neighbouring ranges meet half-way between the middles of their windows, so that no
-            action is found twice: those of ``[0, 100)`` and ``[50, 150)`` at snippet 75.
+            action is found twice. For example, the ranges of windows ``[0, 100)`` and ``[50, 150)`` meet at snippet 75.
 
         Raises:
             InputError: The video has no duration.

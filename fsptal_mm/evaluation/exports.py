@@ -67,7 +67,7 @@ def write_via(path: str | Path, detections: dict[str, dict], videos: dict[str, P
     Args:
         path: JSON file to write.
         detections (dict[str, dict]): Detections by video id, see :func:`strongest`.
-        videos (dict[str, Path]): Files of the videos; VIA asks for one that is missing here.
+        videos (dict[str, Path]): Files of the videos by id; VIA asks the user for a file that is missing here.
         classes: Names of the classes.
     """
     # VIA's numbers: file type 4 is a video; loc 1 is a file that the user chooses, loc 3 a file by its address;
@@ -111,13 +111,13 @@ def write_via(path: str | Path, detections: dict[str, dict], videos: dict[str, P
 def write_elan(path: str | Path, found: dict, video: Path | None = None) -> None:
     """Write the detections of one video as a document of ELAN; the text of an annotation is the class.
 
-    Each class has a tier (a row of the timeline). A class whose detections overlap has several, since annotations of
-    one tier cannot overlap.
+    Each class has a tier (a row of the timeline). A class whose detections overlap has several tiers, since annotations
+    of one tier cannot overlap.
 
     Args:
         path: ``.eaf`` file to write.
         found (dict): Detections in the order of their start, see :func:`strongest`.
-        video: File of the video; ELAN asks for one that is missing.
+        video: File of the video. Default: ELAN asks the user for the file.
     """
     date = datetime.datetime.now().astimezone().isoformat(timespec='seconds')
     schema = {'xmlns:xsi': _XSI, 'xsi:noNamespaceSchemaLocation': 'http://www.mpi.nl/tools/elan/EAFv3.0.xsd'}
@@ -134,7 +134,7 @@ def write_elan(path: str | Path, found: dict, video: Path | None = None) -> None
     times_ms = [time for times, *_ in _rows(found) for time in _stretch(times)]
     for number, time in enumerate(times_ms, 1):  # detection 0 has slots ts1 and ts2, detection 1 has ts3 and ts4
         ElementTree.SubElement(order, 'TIME_SLOT', TIME_SLOT_ID=f'ts{number}', TIME_VALUE=str(time))
-    tiers, ends = {}, {}  # by the class and the number of its tier, from 1
+    tiers, ends = {}, {}  # from (class, number of the tier, from 1) to the tier, and to the end of its last annotation
     for number, (times, label, _) in enumerate(_rows(found)):
         start, end = _stretch(times)
         tier = next(tier for tier in range(1, number + 2) if ends.get((label, tier), 0) <= start)  # the first free one

@@ -146,7 +146,7 @@ class GroundTruth:
     def read_detections(self, path: str | Path) -> Instances:
         """Read the detections of a results file in these videos.
 
-        There may be none, if the file lists some of these videos without a detection.
+        The result is empty if the file lists some of these videos, all of them without a detection.
 
         Args:
             path: File in ActivityNet's format.
@@ -189,8 +189,9 @@ class GroundTruth:
         )
 
     def video_average_precision(self, det: Instances, tiou: float = 0.5) -> np.ndarray:
-        """Compute the average precision of each video on its own, ``(V,)``; ambiguous ranges are left out.
+        """Compute the average precision of each video on its own, ``(V,)``.
 
-        See :func:`~fsptal_mm.evaluation.functional.video_average_precision`.
+        Detections that overlap ambiguous ranges are left out. See
+        :func:`~fsptal_mm.evaluation.functional.video_average_precision`.
         """
         return video_average_precision(self.segments, self.without_ambiguous(det), tiou, len(self.ids))

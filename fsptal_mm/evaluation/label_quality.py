@@ -19,15 +19,16 @@ _FIELDS = ('action', 'background', 'segments', 'given', 'edges_sec')
 def label_quality(videos: Iterable[dict]) -> dict[str, float]:
     """Evaluate mined labels against ground-truth segments.
 
-    Snippets are those that the model sees, after label extension. The ground truth of a snippet is that at its middle.
-    Precision and recall are over the snippets (for actions: pairs of a snippet and a class) of all videos with
-    ground-truth segments. Snippets with a given label are left out: they show nothing about mining.
+    Snippets are those that the model sees, after label extension. A snippet shows the classes whose ground-truth
+    segments hold its middle, and background if there is none. Precision and recall are over the snippets (for actions:
+    pairs of a snippet and a class) of all videos with ground-truth segments. Snippets with a given label are left out:
+    they show nothing about mining.
 
     Args:
         videos (Iterable[dict]): Videos of one mining pass, as ``PseudoLabelMiningHook`` writes them. ``action``,
-            ``background`` and ``given`` are runs of labelled snippets, in seconds; ``segments`` are the best segments
-            of the search; ``edges_sec`` are the edges of the snippets; ``gt_segments`` is the ground truth. A video
-            without ``gt_segments`` is left out.
+            ``background`` and ``given`` (labelled by annotators) are runs of labelled snippets, in seconds;
+            ``segments`` are the best segments of the search; ``edges_sec`` are the edges of the snippets;
+            ``gt_segments`` is the ground truth. A video without ``gt_segments`` is left out.
 
     Returns:
         dict[str, float]: ``action_precision``, ``action_recall``, ``background_precision``, ``background_recall``, and
@@ -58,7 +59,7 @@ def label_quality(videos: Iterable[dict]) -> dict[str, float]:
 
 
 def _in_runs(edges_sec, runs):
-    """Find the snippets whose middle lies in one of the ``[start, end)``, as ``(T,)`` bool."""
+    """Find the snippets whose middle lies in one of the ``runs [start, end)``, as ``(T,)`` bool."""
     middle = (edges_sec[1:] + edges_sec[:-1]) / 2
     inside = np.zeros(len(middle), dtype=bool)
     for start, end in runs:
@@ -73,7 +74,7 @@ def _in_segments(edges_sec, rows, classes):
 
 
 def _best_overlaps(found, truth):
-    """Highest tIoU of every found segment with a ground-truth segment of its class, 0 without one."""
+    """Highest tIoU of every found segment with a ground-truth segment of its class, 0 if its class has none."""
     segments, gt_segments = (np.reshape([row['segment'] for row in rows], (-1, 2)) for rows in (found, truth))
     labels, gt_labels = (np.array([row['label'] for row in rows], dtype=object) for rows in (found, truth))
     overlap = segment_iou(segments, gt_segments)

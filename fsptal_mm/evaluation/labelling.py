@@ -1,4 +1,4 @@
-"""Order in which to label: videos with uncertain detections that differ from the labelled ones come first."""
+"""Order in which to label videos: those with uncertain detections that differ from the labelled videos come first."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,14 +7,14 @@ import numpy as np
 
 from fsptal_mm.utils.errors import InputError
 
-_LIKELY = 0.5  # share of the threshold; there are many detections of lower scores, and they are hardly ever an action
+_LIKELY = 0.5  # share of the threshold; there are many detections below it, and hardly any of them is an action
 
 
 def count_threshold(scores: np.ndarray, count: float) -> float:
     """Choose the score threshold that about ``count`` detections reach.
 
-    It replaces an operating point as long as there are too few held-out points to choose one. At this threshold there
-    are as many detections as actions, so there are as many false positives as missed actions.
+    This threshold replaces an operating point as long as there are too few held-out points to choose one. As many
+    detections reach it as there are actions, so there are as many false positives as missed actions.
 
     Args:
         scores (np.ndarray): ``(N,)`` scores of all detections in some videos.
@@ -32,10 +32,11 @@ def count_threshold(scores: np.ndarray, count: float) -> float:
 def uncertainty(scores: np.ndarray, thresholds: np.ndarray | float) -> np.ndarray:
     """Compute the uncertainty of detections: 1 at the threshold, 1/2 at half and at twice the threshold, 0 at score 0.
 
-    Scores are not probabilities, so their entropy means nothing. Only their ratio to the threshold is used.
+    The uncertainty is ``min(score, threshold) / max(score, threshold)``. Scores are not probabilities, so their entropy
+    would mean nothing.
 
     Args:
-        scores (np.ndarray): ``(N,)`` scores; negative ones count as 0.
+        scores (np.ndarray): ``(N,)`` scores; a negative score counts as 0.
         thresholds (np.ndarray | float): Positive score thresholds: one for each detection (that of its class), or one
             for all.
 
@@ -70,11 +71,11 @@ def likely_detections(found: Mapping[str, Any], thresholds: Mapping[str, float])
 
 
 def rank_videos(uncertainties: Sequence[float], features: np.ndarray, labelled: np.ndarray) -> list[int]:
-    """Order unlabelled videos: uncertain ones that differ from the labelled ones come first.
+    """Order unlabelled videos: uncertain videos that differ from the labelled videos come first.
 
-    The order is greedy. The next video is the one with the largest product of two numbers: its uncertainty, and its
-    distance to the nearest video that is labelled or already in the order. With equal uncertainties, this is
-    farthest-first traversal (Gonzalez 1985), the core-set rule of active learning (Sener & Savarese 2018).
+    The order is greedy. The next video has the largest product of two numbers: its uncertainty, and the distance from
+    its features to those of the nearest video that is labelled or already in the order. With equal uncertainties, this
+    is farthest-first traversal (Gonzalez 1985), the core-set rule of active learning (Sener & Savarese 2018).
 
     Args:
         uncertainties (Sequence[float]): Uncertainties of V unlabelled videos, from 0 to 1.

@@ -17,13 +17,13 @@ from fsptal_mm.utils.writing import write_json
 from .functional import match_points, resample_videos
 from .samples import warn
 
-MIN_POINTS = 30  # fewer give a warning: the 95% interval of a recall of 0.8 is then 0.14 to either side
+MIN_POINTS = 30  # fewer give a warning; with 30, the 95% interval of a recall of 0.8 is 0.66 to 0.94
 NOTHING_FOUND = 'step 5 of docs/guides/own_data.md says what to look at if a model finds no actions'
 _RESAMPLES = 100
-# Weight of the threshold of all classes, in points, see choose_operating_point. Thresholds were chosen on one half of
-# the test videos and tested on the other half, in 62 runs on four datasets. There, F1 at tIoU 0.5 is 1.8 to 2.6 points
-# below that of the best threshold; with a weight of 10 it is 1.2 to 3.0 below, with the one threshold of best F1 for
-# all classes 2.8 to 4.0.
+# Weight of the threshold of all classes, in points, see choose_operating_point. In 62 runs on four datasets, thresholds
+# were chosen on one half of the test videos and tested on the other half, by F1 in percent at tIoU 0.5. F1 is lower
+# than with the best thresholds by 1.8 to 2.6 with a weight of 20, by 1.2 to 3.0 with a weight of 10, and by 2.8 to 4.0
+# with one threshold of best F1 for all classes.
 _SHARED_POINTS = 20
 _SUFFIX = '.operating_point.json'
 _FORMAT = 'fsptal_mm operating point'
@@ -60,8 +60,8 @@ class Threshold:
 def best_score(scores: np.ndarray, hits: np.ndarray, num_truth: int, counts: np.ndarray | None = None) -> float | None:
     """Choose the score threshold with the best F1.
 
-    The threshold lies halfway between the lowest kept score and the next lower one, since scores of other videos differ
-    a little. If several thresholds have the same F1, the highest is taken.
+    The threshold lies halfway between the lowest kept score and the next lower score, since scores in other videos
+    differ a little. If several thresholds have the same F1, the highest is taken.
 
     Args:
         scores (np.ndarray): ``(N,)`` scores of detections, falling.
@@ -76,7 +76,7 @@ def best_score(scores: np.ndarray, hits: np.ndarray, num_truth: int, counts: np.
     num_hits = np.cumsum(counts * hits)
     if not len(num_hits) or not num_hits[-1]:
         return None
-    # If a detection and all before it are kept, F1 is twice the hits, divided by kept detections plus instances.
+    # F1 = 2 hits / (kept detections + instances), for each number of kept detections.
     half_f1 = num_hits / (np.cumsum(counts) + num_truth)
     is_last_of_ties = np.append(scores[1:] < scores[:-1], True)  # detections of equal scores are kept together
     best = int(np.argmax(np.where(is_last_of_ties, half_f1, -1)))
@@ -88,12 +88,13 @@ class OperatingPoint:
     """Score thresholds of a checkpoint.
 
     Attributes:
-        overall: Threshold of all classes together. Its precision and recall are those of all classes, where each class
-            uses its own threshold.
+        overall: Threshold chosen on all classes together. Its precision and recall are measured on all classes, with
+            the threshold of each class in ``by_class``.
         by_class: Threshold of each class by its name, in the order of the checkpoint.
         model: Digest of the model in the config, see :func:`model_digest`. Thresholds do not fit another model or NMS.
         num_videos: Number of held-out videos with a point.
-        chosen_with: The checkpoint that it was chosen with, if it is stored beside another one; else empty.
+        chosen_with: Checkpoint whose detections the thresholds were chosen with, if the operating point is stored
+            beside another checkpoint; else empty.
     """
 
     overall: Threshold
@@ -131,9 +132,9 @@ def choose_operating_point(
     these videos.
 
     The best threshold of a few videos depends on chance. Two steps make it steadier. First, the best threshold is
-    computed on bootstrap resamples of the videos, and their mean is taken (bagging, Breiman 1996). Second, the
-    threshold of a class with n points is a weighted mean of its own one, with weight n, and that of all classes, with
-    weight ``_SHARED_POINTS``.
+    computed on each of many bootstrap resamples of the videos, and the mean is taken (bagging, Breiman 1996). Second,
+    the threshold of a class with n points is ``(n own + w shared) / (n + w)``, where ``own`` is the best threshold of
+    the class, ``shared`` that of all classes together, and w is ``_SHARED_POINTS``.
 
     Args:
         points (Instances): Labelled instances of the held-out videos with points.
@@ -184,7 +185,7 @@ def _mean_best_score(points, det, hits, resamples):
 
 
 def _evaluated(score, hits, num_points):
-    """Make a threshold from the mask of true positives among its kept detections."""
+    """Make a :class:`Threshold`; the mask ``hits`` tells which of the kept detections are true positives."""
     count = np.count_nonzero(hits)
     return Threshold(float(score), float(count / max(1, len(hits))), float(count / max(1, num_points)), int(num_points))
 
@@ -226,8 +227,8 @@ def read_operating_point(
         classes: Names of the classes, in the order of the model. Default: not compared.
 
     Returns:
-        OperatingPoint: ``None`` if there is none. Also ``None``, with a warning, if it was chosen for an earlier
-        checkpoint of this name, for another model in the config, or for other classes.
+        OperatingPoint: ``None`` if the file does not exist. Also ``None``, with a warning, if the operating point was
+        chosen for an earlier checkpoint of this name, for another model in the config, or for other classes.
 
     Raises:
         InputError: The file is damaged.

@@ -20,8 +20,8 @@ from .samples import class_names, collect_detections, collect_points, column, wa
 class PointMetric(BaseMetric):
     """Average precision by the points of held-out videos, for choosing checkpoints and settings.
 
-    Ground-truth segments are not read. A detection is a true positive if it covers one labelled instance of its class
-    and no other one, and if no detection with a higher score has taken this instance. See
+    Ground-truth segments are not read. A detection is a true positive if it covers one labelled instance of its class,
+    touches no other instance of its class, and no detection with a higher score has taken the covered instance. See
     :func:`~fsptal_mm.evaluation.functional.point_average_precision` for details, and for what points cannot show. All
     figures are fractions:
 

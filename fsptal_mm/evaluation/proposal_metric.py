@@ -26,7 +26,7 @@ class ProposalTALMetric(TALMetric):
     The proposals of a video get all classes whose video-level score is at least ``video_threshold``; if there is none,
     they get the class with the highest score, as in :class:`.ProposalGenerator`. A proposal gives one detection for
     each of its classes. The score of a detection is the score of the proposal times that of the class. Windows of one
-    video are joined: each window contributes the proposals whose middle lies in its share of the video.
+    video are joined: each window contributes the proposals whose middle lies in its ``window_share_sec``.
 
     The network's outputs are ``dict(video_name=..., proposal_list=[dict(score=...,
     segment=[start, end])])``, and the data samples hold the meta information of :class:`.PackLocalizerInputs`.
@@ -94,7 +94,7 @@ class ProposalTALMetric(TALMetric):
         class_scores = self._scores_of(sample['video_id'])
         present = np.flatnonzero(class_scores >= self.video_threshold)
         present = present if len(present) else class_scores.argmax(keepdims=True)
-        # All proposals with the first class that is present, then all with the second one, and so on.
+        # All proposals with the first class that is present, then all proposals with the second class, and so on.
         return {
             'segments_sec': np.tile(segments, (len(present), 1)),
             'scores': np.outer(class_scores[present], scores).ravel(),

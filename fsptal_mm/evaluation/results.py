@@ -180,7 +180,7 @@ def _read_video(path, video, entries):
     except (TypeError, ValueError, KeyError, AttributeError, OverflowError, IndexError):
         segments = scores = np.zeros(0)
     if segments.shape != (len(entries), 2) or scores.shape != (len(entries),) or not _are_good(segments, scores):
-        # The list is empty, or an entry is wrong: one by one, so that the error names the entry.
+        # The list is empty, or an entry is wrong: entries are read one by one, so that the error names the entry.
         checked = [_read_entry(path, video, index, entry) for index, entry in enumerate(entries)]
         labels, scores, segments = map(list, zip(*checked)) if checked else ([], [], [])
     return {'segments_sec': np.reshape(segments, (-1, 2)), 'scores': np.asarray(scores, np.float64), 'labels': labels}

@@ -25,9 +25,9 @@ _METRICS = ('mAP', 'AR@AN', 'classification')
 class TALMetric(BaseMetric):
     """Mean average precision of detections, AR@AN, and video-level classification.
 
-    The ground-truth segments come with the samples, so that several processes give the same figures as one. A video
-    that arrives twice counts once. All figures are fractions. Their names have a prefix in logs and for ``save_best``
-    (``tal/mAP@0.5``), and none in results files:
+    The ground-truth segments come with the samples, so that several processes give the same figures as one process. A
+    video that arrives twice counts once. All figures are fractions. Their names have a prefix in logs and for
+    ``save_best`` (``tal/mAP@0.5``), and no prefix in results files:
 
     - ``mAP@0.1-0.7``, ``mAP@0.1-0.5``, ``mAP@0.3-0.7`` (``'thumos14'``) or ``mAP@0.5-0.95`` (``'activitynet'``): mAP
       averaged over the tIoUs from the first to the second number. Use one of them for ``save_best``;
@@ -35,7 +35,7 @@ class TALMetric(BaseMetric):
     - ``mAP@0.5``, ...: mean over the classes of the average precision at one tIoU, as ActivityNet's official script
       computes it.
     - ``AR@5``, ``AR@10``, ``AR@50``, ``AR@100``: recall of the best n proposals per video (on average), whatever their
-      class, averaged over the tIoUs 0.5:0.05:0.95. ``AUC``: the area under this curve.
+      class, averaged over the tIoUs 0.5:0.05:0.95. ``AUC``: the area under the curve of this recall over n.
     - ``video_mAP`` and ``video_top1``: mean average precision and top-1 accuracy of video-level class scores.
 
     If there is no ground-truth segment or no video label, as in a user's own videos, the figures that need them are
@@ -48,16 +48,16 @@ class TALMetric(BaseMetric):
 
     Args:
         preset: ``'thumos14'`` (tIoU 0.1:0.1:0.7) or ``'activitynet'`` (0.5:0.05:0.95).
-        tiou_thresholds (Sequence[float], optional): tIoU thresholds. Default: those of the preset.
-        average_ranges (Sequence[Sequence[float]], optional): First and last tIoU of each average. Default: those of the
-            preset.
+        tiou_thresholds (Sequence[float], optional): tIoU thresholds. Default: the thresholds of the preset.
+        average_ranges (Sequence[Sequence[float]], optional): First and last tIoU of each average. Default: the ranges
+            of the preset.
         metrics: Metrics to compute, out of ``'mAP'``, ``'AR@AN'`` and ``'classification'``.
         ambiguous: ``'keep'`` evaluates every detection, as LACP does. ``'drop'`` leaves out detections that overlap an
             ambiguous range, as HR-Pro does, see :func:`~fsptal_mm.evaluation.functional.touches_any`. The log and the
             results file state which was used.
-        result_file: File for all detections, also those that are left out, as ActivityNet JSON. It has the figures
-            under ``evaluation``, and the scores of whole videos, if there are any, under ``video_scores``. Default:
-            none is written.
+        result_file: File for all detections, also those that evaluation leaves out, as ActivityNet JSON. It has the
+            figures under ``evaluation``, and the scores of whole videos, if there are any, under ``video_scores``.
+            Default: no file is written.
         per_class: Whether to log the average precision of each class.
         collect_device: As in ``mmengine.evaluator.BaseMetric``.
         prefix: As in ``BaseMetric``.

@@ -20,7 +20,7 @@ from fsptal_mm.evaluation.operating_point import OperatingPoint, Threshold
 from fsptal_mm.structures import Instances
 from fsptal_mm.utils.configs import naming_types
 
-# tIoU at which single videos and single detections are evaluated. The protocols of all benchmarks here have it.
+# tIoU at which single videos and single detections are evaluated. The protocols of all benchmarks here contain it.
 VIDEO_TIOU = 0.5
 
 
@@ -73,12 +73,13 @@ class SegmentResult(PointResult):
         return self.test_set.segments
 
     def class_columns(self) -> list[tuple[str, np.ndarray]]:
-        """AP of each class, the mean over the main range of tIoUs and at ``VIDEO_TIOU``, as in :class:`PointResult`."""
+        """AP of each class: mean over the main range of tIoUs, and at ``VIDEO_TIOU``; form as in the base class."""
         protocol, ap = self.test_set.protocol, self.evaluation.ap
         nearest = int(np.abs(np.subtract(protocol.tiou_thresholds, VIDEO_TIOU)).argmin())
         name, mean = 'mean', ap.mean(axis=0)
         if protocol.average_ranges:
-            # main_average also takes the mean over the classes, the last axis: so (C, K, 1), C sets of one class each.
+            # main_average also takes the mean over the classes, the last axis. To get one figure per class, each class
+            # is passed as an evaluation of its own: (C, K, 1).
             name, mean = protocol.average_keys[0], protocol.main_average(ap.T[:, :, None])
         named = [(name, mean), (protocol.threshold_keys[nearest], ap[nearest])]
         return [(name.replace('mAP', 'AP'), values) for name, values in named]
@@ -86,8 +87,8 @@ class SegmentResult(PointResult):
     def at(self, chosen: OperatingPoint) -> Threshold:
         """Precision and recall of the detections that an operating point keeps, at ``VIDEO_TIOU``.
 
-        The matches stay as they are: detections are matched in the order of their scores, so that those which are left
-        out have taken no segment from those which are kept.
+        The detections are not matched again: they were matched in the order of their scores, so that the detections
+        that are left out have taken no segment from the kept ones.
 
         Args:
             chosen (OperatingPoint): Score thresholds.

@@ -21,12 +21,12 @@ from .names import readable
 from .results import PointResult, SegmentResult, evaluate_results, load_test_set
 from .training_log import TrainingLog, read_training_log, scalar_files
 
-_MAIN = ('mAP@', 'point/mAP', '')  # starts of the keys of measures; the first measure that is found is the headline
+_MAIN = ('mAP@', 'point/mAP', '')  # starts of the keys of measures, in the order in which a headline is looked for
 # A training is called too short if more than this share of the fall of its loss lies in the last quarter. The share is
 # 0.01 to 0.11 in the finished runs of the benchmarks (four datasets; FS-PTAL, LACP and the base model), and 0.21 to
 # 0.34 in runs of a few epochs.
 _LATE_FALL = 0.15
-_TOLERANCE = 1e-6  # difference between a measure in the results file and the same one computed here
+_TOLERANCE = 1e-6  # accepted difference between a measure in the results file and the same measure computed here
 
 
 @dataclass
@@ -36,9 +36,9 @@ class Run:
     Attributes:
         name: Name of the run, unique in a report.
         folder: The work directory.
-        config_file (Path, optional): Config file that the training wrote; without a training, that of the test.
-        config (Config, optional): Its content.
-        test_config (Config, optional): Config that the latest command wrote: that of the test, if there was one.
+        config_file (Path, optional): Config file that the training wrote; without a training, the file of the test.
+        config (Config, optional): Content of ``config_file``.
+        test_config (Config, optional): Config that the latest command wrote: the test's config, if there was a test.
         log (TrainingLog): Log of the training.
         noted: Measures (fractions) that the test wrote into its results file.
         result (PointResult, optional): Evaluation of the results file.
@@ -152,7 +152,7 @@ def _configs(folder):
 
 
 def _read_config(run, logs, options):
-    """Read the config of the training (beside its log), and the latest one, that of the test if there was one."""
+    """Read the config of the training, which lies beside its log, and the latest config, which is the test's if any."""
     of_training = [log.with_name('config.py') for log in logs if log.with_name('config.py').is_file()]
     latest = _configs(run.folder)[-1:] or of_training[-1:]
     if not latest:
@@ -300,7 +300,7 @@ def _results_file(run):
 
 
 def _operating_point(config, folder, classes):
-    """Operating point of the checkpoint that the test's config names, else of the last one; ``None`` if it has none."""
+    """Operating point of the checkpoint that the test's config names, else of the last checkpoint; ``None`` if none."""
     named = config.get('load_from')
     checkpoint = _last_checkpoint(folder) if named is None else Path(named)
     if checkpoint is not None and not checkpoint.is_file():
@@ -320,7 +320,7 @@ def _last_checkpoint(folder):
 
 
 def _said(error):
-    """Type and message of an error. One that the package did not raise is a bug: its traceback is printed, too."""
+    """Type and message of an error. An error other than InputError may be a bug: its traceback is printed, too."""
     if not isinstance(error, InputError):
         traceback.print_exception(error)
     return f'{type(error).__name__}: {error}'.rstrip('.')

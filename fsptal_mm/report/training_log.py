@@ -86,8 +86,8 @@ def scalar_files(work_dir: str | Path) -> list[Path]:
 def read_training_log(files: Sequence[Path]) -> TrainingLog:
     """Read and join the logs of a run, which may have been interrupted and resumed, or started anew.
 
-    From its first epoch on, a later start replaces what earlier starts have logged, since it trained these epochs
-    again.
+    If a training was started again at epoch n, what earlier starts have logged from epoch n on is replaced, since these
+    epochs were trained again.
 
     Args:
         files (list[Path]): Files with a JSON object per line, the oldest first.
@@ -105,7 +105,7 @@ def read_training_log(files: Sequence[Path]) -> TrainingLog:
             log.unit = 'epoch' if all('epoch' in entry for entry in losses) else 'iteration'
         x_of = (lambda entry: entry['epoch']) if log.unit == 'epoch' else (lambda entry: entry['step'])
         first = min((x_of(entry) for entry in losses), default=math.inf)
-        for curves in (log.losses, log.measures, log.mining):  # what an earlier start has logged from there on
+        for curves in (log.losses, log.measures, log.mining):  # remove what earlier starts have logged from first on
             for values in curves.values():
                 for x in [x for x in values if x >= first]:
                     del values[x]
@@ -137,7 +137,7 @@ def thin(values: dict[int, float], factor: float = 1) -> tuple[list[int], list[f
 
 
 def _read_lines(file, broken_lines):
-    """Yield the numbers of each line that has a ``step``; note lines that are no JSON: killed processes leave such."""
+    """Yield the numbers of each line that has a ``step``; note the lines that are no JSON in ``broken_lines``."""
     for number, line in enumerate(file.read_text(encoding='utf-8', errors='replace').splitlines(), start=1):
         try:
             entry = json.loads(line)

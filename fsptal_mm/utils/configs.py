@@ -14,7 +14,7 @@ from mmengine.config import Config, DictAction
 from .errors import InputError
 from .reading import read_text, regular_file
 
-_NEAR = 3
+_NEAR = 3  # similar names that an error lists
 _UNKNOWN_TYPE = re.compile(r'(\S+) is not in the \S+::(.+?) registry\.')  # as mmengine's builder says it
 _UNKNOWN_ARGUMENT = re.compile(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'")  # as Python says it
 _SEARCHER = 'num_places and num_rounds'
@@ -135,8 +135,8 @@ def naming_types(file: str | os.PathLike | None = None) -> Iterator[None]:
     """Turn errors about names in a config into InputErrors that say what to write instead.
 
     The KeyError of mmengine for an unknown ``type`` becomes an InputError that names similar types. The TypeError of
-    Python for an argument of an older version, renamed or dropped since, becomes one that names its successor. This is
-    a context manager, and a decorator.
+    Python for an argument of an older version, renamed or dropped since, becomes an InputError that says what replaces
+    the argument. This is a context manager, and a decorator.
 
     Args:
         file: The config, for the error.
@@ -190,11 +190,11 @@ def merge_options(config: Config, options: dict | None) -> None:
 
 
 def move_data_root(config: Config, options: dict | None) -> None:
-    """Replace ``data_root`` in every string of a config that is this folder, or a path below it, at any depth.
+    """Replace the folder ``data_root`` in every string of a config, at any depth, that is the folder or a path below.
 
     Args:
-        config: Config, changed in place. Its old folder is the ``data_root`` at the top level, else the one that all
-            its datasets share. Without any, nothing changes.
+        config: Config, changed in place. The old folder is the ``data_root`` at the top level, else the ``data_root``
+            that all datasets share. If there is none, nothing changes.
         options: Options whose ``data_root`` is the new folder, if it is a string.
 
     Raises:

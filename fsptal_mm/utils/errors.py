@@ -9,7 +9,8 @@ from typing import Any
 LARGEST = 1e12
 # Control characters, line and paragraph separators, halves of surrogate pairs: they split lines or cannot be written.
 NOT_PRINTABLE = re.compile('[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]')
-# A worker of a data loader sends an error as text: a traceback that ends with the message. torch rebuilds it from that.
+# A worker of a data loader sends an error as text: a traceback that ends with the message. torch passes this text to
+# the class of the error, and the message is taken out of it.
 _OF_WORKER = re.compile(r'Caught InputError in DataLoader worker.*\n[\w.]*InputError: (.*?)\n?\Z', re.DOTALL)
 
 
@@ -80,12 +81,12 @@ def check_numbers(
         owner (str): Name of the class with these arguments, for the error.
         low: Smallest allowed value.
         high: Largest allowed value.
-        whole: Whether they must be whole numbers.
+        whole: Whether the values must be whole numbers.
         optional: Whether ``None`` is allowed, too.
         **values: Values by the names of the arguments.
 
     Raises:
-        InputError: A value is not such a number.
+        InputError: A value is no number, is out of the range, or should be whole and is not.
     """
     for name, value in values.items():
         if value is None and optional:
@@ -106,7 +107,7 @@ def check_flags(owner: str, **flags: Any) -> None:
         **flags: Values by the names of the arguments.
 
     Raises:
-        InputError: A value is something else.
+        InputError: A value is neither ``True`` nor ``False``.
     """
     for name, value in flags.items():
         if not isinstance(value, bool):

@@ -88,7 +88,7 @@ def known_id(video_id: str, known: Container[str]) -> str | None:
 
 
 def known_file(path: str | Path) -> Path:
-    """Find a file whose name may have ActivityNet's prefix ``v_`` or not; the path is unchanged if there is none."""
+    """Find a file whose name may have ActivityNet's prefix ``v_`` or not; if there is none, return ``path``."""
     path = Path(path)
     return next((near for near in map(path.with_name, spellings(path.name)) if os.path.exists(near)), path)
 
@@ -225,7 +225,7 @@ def to_positive(value: Any, **where: Any) -> float | None:
     """Convert a value to a float greater than 0; ``None`` stays ``None``.
 
     Raises:
-        InputError: The value is no such number.
+        InputError: The value is not a number > 0.
     """
     if value is None:
         return None
@@ -236,7 +236,9 @@ def to_positive(value: Any, **where: Any) -> float | None:
 
 
 def to_segment(start: Any, end: Any, **where: Any) -> tuple[float, float]:
-    """Convert start and end to seconds. Segments without length are allowed: ActivityNet's official file has some.
+    """Convert the start and the end of a segment, in seconds, to floats.
+
+    Segments without length are allowed: ActivityNet's official file has some.
 
     Raises:
         InputError: A time is not a number, or is negative, or the end comes before the start.

@@ -16,7 +16,7 @@ try:
 except ImportError:  # On Windows, temporary files of killed programs stay, under names that nothing reads.
     fcntl = None
 
-_OURS = re.compile(r'\..+\.\w{8}\.fsptal-tmp(\.\w+)?')
+_OURS = re.compile(r'\..+\.\w{8}\.fsptal-tmp(\.\w+)?')  # names of the temporary files of atomic_path
 _swept = set()  # pairs (process id, cleaned folder); the id is there since a forked process inherits the set
 
 
@@ -43,7 +43,7 @@ def atomic_write(path: str | Path, mode: str = 'w', **kwargs: Any) -> Iterator[I
 
 @contextlib.contextmanager
 def atomic_path(path: str | Path, suffix: str = '') -> Iterator[str]:
-    """Give the path of a temporary file, for libraries that open files themselves; else as :func:`atomic_write`.
+    """Give the path of a temporary file that is moved to ``path`` at the end, for libraries that open files themselves.
 
     A killed program leaves its temporary file behind, which is hidden and never read. The next process that writes into
     the folder removes it. Running processes lock their temporary files, so that these stay.
@@ -82,7 +82,7 @@ def atomic_path(path: str | Path, suffix: str = '') -> Iterator[str]:
 def naming(path: str | Path) -> Iterator[None]:
     """Turn the operating system's errors of writing ``path`` into a :class:`.WriteError`, which names this path.
 
-    The errors of a full disk name no file, or the temporary one. Errors that name another file stay as they are.
+    The errors of a full disk name no file, or the temporary file. Errors that name another file stay as they are.
     """
     try:
         yield
@@ -122,7 +122,7 @@ def _make_temporary(path, suffix, lock):
             os.close(handle)  # on Windows, open files cannot be moved
             return temporary
         lock.callback(os.close, handle)
-        with contextlib.suppress(OSError):  # a file system without locks: no other process gets one, either
+        with contextlib.suppress(OSError):  # a file system without locks: no other process gets a lock, either
             fcntl.flock(handle, fcntl.LOCK_EX)
         if os.fstat(handle).st_nlink:  # no other process has removed it before it was locked
             return temporary
@@ -137,7 +137,7 @@ def _sweep(folder):
 
 
 def _remove_if_dead(path):
-    """Remove a temporary file unless a running process holds its lock, which is an OSError."""
+    """Remove a temporary file; an OSError if a running process holds its lock."""
     handle = os.open(path, os.O_RDWR)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -19,7 +19,7 @@ from fsptal_mm.utils.writing import atomic_path
 from .palette import Look, to_rgb
 
 _CHUNK_FRAMES = 16  # frames that are decoded at once
-_MAX_LINES = 4  # labels on a frame, the best ones
+_MAX_LINES = 4  # largest number of labels on a frame, of the classes with the best scores
 _TEXT_SHARE, _LANE_SHARE = 0.055, 0.045  # heights of text and lanes, as shares of the shorter side of a frame
 _MIN_TEXT_PIXELS = 9
 _NAMES_SHARE = 0.3  # largest share of the width for the names of the lanes
@@ -146,7 +146,7 @@ class _Picture:
     def _draw_strip(self):
         """Draw the strip without the line at the present time: a lane for each class, with its name and detections.
 
-        It sets ``_names_px``, the width of the names, at which the time axis begins.
+        This also sets ``_names_px``, the width in pixels of the column of names. The time axis begins behind it.
         """
         lanes = Image.new('RGB', (self._width, self._lane_px * len(self._labels) + 2), _STRIP_COLOR)
         canvas = ImageDraw.Draw(lanes)

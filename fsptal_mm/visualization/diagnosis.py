@@ -33,7 +33,8 @@ _TITLES = {
 }
 _NORMALIZED = 'mAP$_N$'
 _SMALL, _TINY = 8, 7  # sizes of text, in points
-_MIN_LABELLED_PERCENT, _MIN_LABELLED_ACROSS = 8, 3  # smaller parts of an upright bar, or of one across, have no number
+# Parts of a vertical bar, or of a horizontal bar, that are smaller than so many percent have no number.
+_MIN_LABELLED_PERCENT, _MIN_LABELLED_ACROSS = 8, 3
 _MAX_NAME, _MAX_COLUMNS = 34, 4  # letters of a model's name, and models in a row
 _STYLE = dict.fromkeys(('text.color', 'axes.edgecolor', 'axes.labelcolor', 'xtick.color', 'ytick.color'), INK)
 _HALO = withStroke(linewidth=2, foreground=PAPER)  # keeps numbers legible on lines
@@ -48,7 +49,7 @@ def draw_error_profile(diagnoses: dict[str, dict]) -> Figure:
     mAP_N rises if all errors of one type are removed.
 
     Args:
-        diagnoses (dict[str, dict]): One or more.
+        diagnoses (dict[str, dict]): Results of :meth:`.Diagnosis.to_dict` by the name of the model, one or more.
 
     Returns:
         matplotlib.figure.Figure: Two axes per model.
@@ -79,10 +80,10 @@ def draw_error_profile(diagnoses: dict[str, dict]) -> Figure:
 def draw_best_detections(diagnoses: dict[str, dict]) -> Figure:
     """Draw the error types of the best G detections of each class, with a bar for each model.
 
-    This is the first bar of each model in :func:`draw_error_profile`, for a comparison of many models.
+    The bar of a model is its first bar in :func:`draw_error_profile`, for a comparison of many models.
 
     Args:
-        diagnoses (dict[str, dict]): One or more.
+        diagnoses (dict[str, dict]): Results of :meth:`.Diagnosis.to_dict` by the name of the model, one or more.
 
     Returns:
         matplotlib.figure.Figure: One axes, the first model on top.
@@ -109,7 +110,8 @@ def draw_sensitivity(diagnoses: dict[str, dict]) -> Figure:
     range from the worst to the best bucket: the longer it is, the more sensitive the model is to the characteristic.
 
     Args:
-        diagnoses (dict[str, dict]): One or more, of the same videos and with the same bounds of the buckets.
+        diagnoses (dict[str, dict]): Results of :meth:`.Diagnosis.to_dict` by the name of the model, for the same videos
+            and the same bounds of the buckets.
 
     Returns:
         matplotlib.figure.Figure: Four axes: length, coverage, number, and the ranges.
@@ -127,7 +129,8 @@ def draw_false_negatives(diagnoses: dict[str, dict]) -> Figure:
     """Draw the share of ground-truth segments that is missed, by their length, coverage and number.
 
     Args:
-        diagnoses (dict[str, dict]): One or more, of the same videos and with the same bounds of the buckets.
+        diagnoses (dict[str, dict]): Results of :meth:`.Diagnosis.to_dict` by the name of the model, for the same videos
+            and the same bounds of the buckets.
 
     Returns:
         matplotlib.figure.Figure: Three axes; dashed lines are the shares among all segments.

@@ -13,13 +13,15 @@ from fsptal_mm.utils.errors import InputError
 
 from .readers import PointRow, SourceVideo
 
-# A point at most this far behind the end is a click on the last frame whose time was rounded. Farther is a mistake.
+# A point at most this far behind the end is a click on the last frame with a rounded time; a farther one is a mistake.
 _END_TOLERANCE_SEC = 1.0
 _MAX_NAMED = 10  # classes that an error names, those with similar names first
 
 
 class RecordCleaner:
-    """Converter that corrects the faults of public annotation files, and refuses others; :meth:`warn` reports all.
+    """Converter of annotation rows to arrays, which corrects the known faults of public annotation files.
+
+    :meth:`warn` reports the corrected faults. Any other fault is an error.
 
     Args:
         class_index (dict): From class name to index.
@@ -28,7 +30,7 @@ class RecordCleaner:
             and segments are left out.
 
     Raises:
-        InputError: ``other_labels`` is neither of the two.
+        InputError: ``other_labels`` has another value.
     """
 
     def __init__(self, class_index: dict[str, int], background_label: str, other_labels: str = 'error') -> None:
@@ -48,12 +50,12 @@ class RecordCleaner:
 
         Args:
             video_id: The video.
-            video (SourceVideo): Its content in the annotation file.
+            video (SourceVideo): Content of the annotation file about this video.
             file: The annotation file, for errors.
 
         Returns:
             tuple: ``segments_sec (M, 2)`` float64 and ``segment_labels (M,)`` int64, in the order of the file. Ends are
-            clipped to the duration, except those of segments that also start after it.
+            clipped to the duration, except in segments that also start after the end of the video.
 
         Raises:
             InputError: A label is not in the class list.
@@ -90,7 +92,7 @@ class RecordCleaner:
 
         Args:
             video_id: The video.
-            rows (Iterable[PointRow]): Its points.
+            rows (Iterable[PointRow]): Points and background clicks of the video.
             fps: Native frames per second, needed for points that are frame numbers.
             duration_sec: Duration, to check and move points; ``None`` if unknown.
 
@@ -118,7 +120,7 @@ class RecordCleaner:
             if point in instance_of:
                 self._faults['duplicate points (one kept)'].append(video_id)
             # The key includes the label: where actions of two classes coincide, they are two instances. A point
-            # without a stated instance is one of its own: a new object equals no other.
+            # without a stated instance makes an instance of its own: its key is a new object, which equals no other.
             instance_of[point] = (label, object() if row.instance is None else row.instance)
         points = sorted(instance_of, key=lambda point: point[:2])
         numbers = {}  # instances are numbered from 0, in the order of their first points
@@ -155,7 +157,7 @@ class RecordCleaner:
         if row.in_frames:
             if fps is None:
                 expected = (
-                    'its native frames per second in fps_file (JSON, id -> number), since points are frame numbers'
+                    "the video's frames per second in fps_file (JSON, id -> number), since points are frame numbers"
                 )
                 raise InputError(expected, file=row.where, video=video_id, field='fps')
             sec = row.time / fps

@@ -10,7 +10,7 @@ from fsptal_mm.utils.reading import read_text
 from .readers import PointRow
 from .tables import is_media, read_rows, to_seconds, video_name
 
-# End of the title of a column of times: the form in which they are written.
+# End of the title of a time column: the form in which the column writes times.
 _TITLE = re.compile(r' - (hh:mm:ss\.ms|ss\.msec|msec|PAL|PAL-50|NTSC)$')
 _TIME = re.compile(r'\d{1,12}(:\d\d)*([.,]\d+)?', re.ASCII)
 
@@ -19,8 +19,8 @@ def read_elan(path: str | Path) -> list[PointRow]:
     """Read ELAN's tab-delimited text, with or without its header, in any language; or the same table as a csv.
 
     The label is the text of an annotation, or the name of its tier (row of the timeline) if there is no text. The video
-    is that of the file that the row names, else of the media file that the lines before the table name, else of the
-    text file itself.
+    id is the name of the file that the row names, else of the media file that the lines before the table name, else of
+    the text file itself.
 
     Raises:
         InputError: A row has no time or no label, or ends before it begins.
@@ -75,7 +75,7 @@ def _header(cells):
     forms = [_TITLE.search(cell) for cell in cells]  # None for a column that holds no times
     words = list(dict.fromkeys(cell[: form.start()] for cell, form in zip(cells, forms) if form))
     english = ('Begin Time', 'End Time', 'Duration')
-    # Of two words, the second means the end, or the duration if it begins like the English word.
+    # Of only two words, the second means the duration if it begins with d (Duration, Dauer), else the end.
     if len(words) == 2 and re.match('d', words[-1], re.IGNORECASE):
         english = ('Begin Time', 'Duration')
     to_english = dict(zip(words, english))
@@ -90,7 +90,7 @@ def _header(cells):
 def _named_row(cells, header):
     """Times, labels and file of a row below a header: ``Begin Time - ss.msec``, ..., then a text, or a column per tier.
 
-    If a time stands there in several forms, one of them is used: seconds, else clock time, else milliseconds.
+    If the row states a time in several forms, one form is used: seconds, else clock time, else milliseconds.
     """
     row = dict(zip(header, cells))
     times = []
@@ -112,15 +112,15 @@ def _named_row(cells, header):
 def _row(cells, _):
     """Times, labels and file of a row without a header: tier, participant, begin, end, duration, text, and maybe file.
 
-    Each time may stand there in several forms, one column each.
+    The row may state each time in several forms, one column each.
     """
     is_time = [index > 0 and bool(_TIME.fullmatch(cell)) for index, cell in enumerate(cells)]  # column 0 is the tier
     first = is_time.index(True) if True in is_time else len(cells)
     stop = is_time.index(False, first) if False in is_time[first:] else len(cells)
     clocks = [index for index in range(first, stop) if 0 < cells[index].count(':') < 3]  # not of frames, 00:00:01:12
-    # A text behind the times that is a number looks like a time, too. The clock times show where the times stop: of
-    # tier, participant, 00:00:05.000, 5.0, 00:00:07.000, 7.0, text they are columns 2 and 4. Each begins a group of two
-    # forms, so that the times stop at 2 + 2 * 2.
+    # A text behind the times that is a number looks like a time, too. The clock times show where the times stop. In
+    # tier, participant, 00:00:05.000, 5.0, 00:00:07.000, 7.0, text, the clock times are columns 2 and 4: each time
+    # takes 4 - 2 columns, and the 2 times stop before column 2 + 2 * 2.
     if len(clocks) > 1:
         stop = min(stop, clocks[0] + len(clocks) * (clocks[1] - clocks[0]))
     # Without clock times there is one form: seconds with a fraction, or whole milliseconds.

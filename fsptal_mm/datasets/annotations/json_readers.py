@@ -14,7 +14,7 @@ _PLAIN_FIELDS = {'subset', 'duration_sec', 'fps', 'points', 'background_points_s
 
 
 class SourceAnnotations(NamedTuple):
-    """Content of one JSON file: the videos by id, in its order. ``classes`` is ``None`` if it has no class list."""
+    """Content of one JSON file: videos by id, in the file's order. ``classes`` is ``None`` if it has no class list."""
 
     classes: list[str] | None
     videos: dict[str, SourceVideo]
@@ -100,7 +100,7 @@ def _activitynet_video(entry, video_id, path, check_segments, duration='duration
 
 
 def _segment(start, end, check, **where):
-    """Start and end in seconds. A reversed or negative segment is an error with ``check``, else ``None``."""
+    """Start and end in seconds. For a reversed or negative segment, an InputError with ``check``, else ``None``."""
     if not check and not 0 <= to_number(start, **where) <= to_number(end, **where):
         return None
     return to_segment(start, end, **where)

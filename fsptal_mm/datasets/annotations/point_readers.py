@@ -15,7 +15,7 @@ from .tables import read_rows, read_table, to_seconds
 from .tool_exports import is_boris, read_boris_csv, read_json_export, read_via_csv
 
 _LACP_COLUMNS = {'class', 'video_id', 'point'}
-_HEAD_ROWS = 40  # BORIS writes facts about the observation before its table
+_HEAD_ROWS = 40  # rows in which the header of a format is looked for: BORIS writes other rows before its table
 _SUFFIXES = ('.csv', '.tsv', '.txt', '.json')
 
 

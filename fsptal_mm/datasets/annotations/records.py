@@ -25,8 +25,8 @@ class VideoRecord:
     """Annotations of one video. All times are in seconds from its start.
 
     Args:
-        video_id: Its id, as the split file spells it, else as the annotation file does.
-        subset: Its subset, as the annotation file spells it; ``None`` if no file states it.
+        video_id: Id of the video, as the split file spells it, else as the annotation file does.
+        subset: Subset of the video, as the annotation file spells it; ``None`` if no file states it.
         duration_sec: Duration; ``None`` if no file states it.
         fps: Native frames per second; ``None`` if no file states them.
         point_sec (np.ndarray): ``(N,)`` float64, ascending.
@@ -92,8 +92,8 @@ def load_annotations(
 
     Faults that occur in public files are corrected, with one warning for all of them:
 
-    - Segments that end after the video are clipped. A segment that also starts after it, or has no length, stays as it
-      is and counts as missed, as in official scripts.
+    - Segments that end after the video are clipped. A segment that also starts after the video, or has no length, stays
+      as it is and counts as missed, as in official evaluation scripts.
     - Duplicate segments and points count once.
     - Points up to a second after the end of the video are moved to the end.
     - Points of unknown videos are left out.
@@ -102,9 +102,9 @@ def load_annotations(
         ann_file: JSON in ActivityNet's format (also LACP's ``gt.json`` and HR-Pro's ``gt_full.json``), in mmaction2's
             (``anet_anno_train.json``) or in the plain format. ``None`` if there is no such file: then ``split_file``
             or, without it, ``point_file`` names the videos.
-        split_file: Video ids, one per line; it takes precedence over ``subset``. Default: the videos of ``subset``, or
-            all of ``ann_file``; without ``ann_file``, those that have points. ActivityNet's prefix ``v_`` may stand
-            before an id in one file and be missing in another.
+        split_file: File of video ids, one per line, which takes precedence over ``subset``. Default: the videos of
+            ``subset``, or all of ``ann_file``; without ``ann_file``, those that have points. ActivityNet's prefix
+            ``v_`` may stand before an id in one file and be missing in another.
         subset: Subset of ``ann_file``, in any usual spelling. Default: all videos. In a file that has validation and
             test videos only (THUMOS14), ``train`` means the validation videos. In a file that has training and
             validation videos only (GTEA), ``test`` means the validation videos.
@@ -112,14 +112,14 @@ def load_annotations(
             of ELAN (tab-delimited text), VIA or BORIS (csv), Label Studio or SoccerNet (json), see
             :func:`.read_points`; or a list of such files, one per annotator. Points of videos outside the split are
             left out.
-        background_file: Background clicks, in BackTAL's csv or the plain format. They replace those that stand beside
-            the points.
+        background_file: Background clicks, in BackTAL's csv or the plain format. They replace the background clicks of
+            ``point_file`` or ``ann_file``.
         fps_file: JSON from video id to native frames per second, for point files with frame numbers.
         ambiguous_file: THUMOS14's ``Ambiguous_test.txt``, which replaces the ranges of ``ann_file``.
         classes: Class names, or the path of a file with one per line. Default: the class list of ``ann_file`` if it has
             one, else its labels in alphabetical order (without segments: the labels of the points).
         annotator: Index of the file of ``point_file`` to use. ``None``: for each video, one of the files that have
-            points of it is drawn, independently of other videos (SF-Net's practice).
+            points of this video is drawn, independently of other videos (SF-Net's practice).
         seed: Seed for drawing annotators, >= 0.
         background_label: Label of points that are background clicks, not actions.
         other_labels: ``'error'``: a label that is not among ``classes`` is an error. ``'leave out'``: its points and
@@ -184,6 +184,7 @@ def _note_unknown(cleaner, annotators, videos):
 
 
 def _point_files(point_file, annotator):
+    """Paths of the point files to read: of all annotators, or of the annotator with the index ``annotator``."""
     single = point_file is None or isinstance(point_file, (str, os.PathLike))
     paths = [path for path in ([point_file] if single else point_file) if path is not None]
     if annotator is None:

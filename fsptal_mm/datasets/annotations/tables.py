@@ -1,4 +1,4 @@
-"""Reader of tables of points whose columns the user names, and the reading of rows, times and video ids for others."""
+"""Reader of point tables whose columns the user names; functions by which all readers read rows, times, video ids."""
 
 import csv
 import io
@@ -13,7 +13,7 @@ from fsptal_mm.utils.reading import read_text, to_name, to_number
 
 from .readers import PointRow
 
-# h:mm:ss.s or m:ss.s: groups of hours and minutes, or of minutes alone, and of seconds.
+# h:mm:ss.s or m:ss.s. Groups: hours and minutes, or minutes alone; then seconds.
 _CLOCK = re.compile(r'(?:(\d{1,6}):([0-5]?\d)|(\d{1,6})):([0-5]?\d(?:[.,]\d+)?)', re.ASCII)
 _VIDEO = re.compile(
     r'\.(mp4|m4v|mov|qt|avi|divx|mkv|webm|mpe?g|mpe|m2v|m?ts|m2ts|wmv|asf|flv|f4v|3gp|3g2|ogv|vob|mxf|dv)$',
@@ -31,7 +31,7 @@ def to_seconds(value: Any, **where: Any) -> float:
         **where: Arguments of :class:`InputError`.
 
     Raises:
-        InputError: It is neither of the two, or is negative.
+        InputError: The value is neither a number nor a clock time, or is negative.
     """
     text = str(value).strip()
     clock = _CLOCK.fullmatch(text)
@@ -47,7 +47,7 @@ def video_name(path: str, **where: Any) -> str:
     """Id of a video, from the path or URL of its file: the name of the file without the suffix of a media file.
 
     Args:
-        path: Path of Windows or Unix, or URL, whose escapes and parameters do not count.
+        path: Path of Windows or Unix, or URL. In a URL, escapes (``%20``) are decoded, and parameters are left out.
         **where: Arguments of :class:`InputError`.
 
     Raises:
@@ -62,7 +62,7 @@ def video_name(path: str, **where: Any) -> str:
 
 
 def is_media(path: str, sound: bool = True) -> bool:
-    """Tell whether a path ends like that of a video or, with ``sound``, of a recording of sound."""
+    """Tell whether a path has the suffix of a video file or, with ``sound``, of a sound file."""
     return bool(_VIDEO.search(path) or (sound and _SOUND.search(path)))
 
 
@@ -74,14 +74,14 @@ def read_rows(
     Args:
         path: The file.
         delimiter: Delimiter of the cells. Default: comma, semicolon or tab, whichever is most frequent in the first
-            line, without commas of decimals. If a tab is given, quotes are plain characters.
+            line; commas between two digits are not counted. If a tab is given, quotes are plain characters.
         comments: Whether lines that begin with ``#`` are left out.
 
     Raises:
         InputError: A quote is never closed.
     """
     text = read_text(path)
-    # The emptied lines stay, so that the line numbers in errors are those of the file.
+    # Comment lines are emptied, not removed, so that the line numbers in errors are those of the file.
     text = re.sub(r'^"?#.*$', '', text, flags=re.MULTILINE) if comments else text
     quoting = csv.QUOTE_NONE if delimiter == '\t' else csv.QUOTE_MINIMAL
     options = dict(delimiter=delimiter or _likely_delimiter(text), quoting=quoting)
@@ -99,7 +99,7 @@ def read_rows(
 
 def _likely_delimiter(text):
     first = next(filter(str.strip, text.splitlines()), '')
-    first = re.sub(r'(?<=\d),(?=\d)|"[^"]*"', '', first)  # commas of decimals, and texts that hold any delimiter
+    first = re.sub(r'(?<=\d),(?=\d)|"[^"]*"', '', first)  # without decimal commas, and texts that hold any delimiter
     return max(',;\t', key=first.count)
 
 
@@ -110,8 +110,8 @@ def read_table(path: str | Path, columns: Mapping[str, str]) -> list[PointRow]:
         path: A csv or tab-delimited text.
         columns (dict[str, str]): From field to the name of its column, or to its number from 1 in a table without a
             header. ``label`` is required, and one of ``time`` (seconds or clock times) and ``frame`` (frame numbers at
-            the native rate, from 0). ``end``, in the same unit, makes rows stretches of time: the point is then their
-            middle. Without ``video``, all rows belong to the video that has the table's file name.
+            the native rate, from 0). With ``end``, in the same unit, a row is a stretch of time, and its middle becomes
+            the point. Without ``video``, all rows belong to the video that has the table's file name.
 
     Raises:
         InputError: A column is missing or unknown, or a cell cannot be read.

@@ -17,8 +17,8 @@ from fsptal_mm.utils.reading import get_field, read_json, read_text, to_name, to
 from .readers import PointRow
 from .tables import is_media, read_rows, to_seconds, video_name
 
-_UPLOADED = re.compile(r'(?<=/)[0-9a-f]{8}-')  # Label Studio puts eight digits before the name of an uploaded file
-_VIA_UNSET = '_DEFAULT'  # value of a text that nobody has written
+_UPLOADED = re.compile(r'(?<=/)[0-9a-f]{8}-')  # prefix that Label Studio puts before the name of an uploaded file
+_VIA_UNSET = '_DEFAULT'  # value of a text attribute into which nothing was typed
 _BORIS_VIDEO = ('Media file name', 'Media file path', 'Media file', 'Source', 'Observation id')
 _BORIS_MISSING = (None, '', 'NA', 'Not found')
 
@@ -37,7 +37,7 @@ def read_via_csv(path: str | Path) -> list[PointRow]:
     stated = re.search(r'^("?)# ATTRIBUTE = (.*?)"?[,;]*$', text, re.MULTILINE)
     if stated:
         quote, attributes = stated.groups()
-        if quote:  # a spreadsheet that saved the file has quoted this line, and doubled the quotes in it
+        if quote:  # a spreadsheet program that saved the file has quoted this line, and doubled the quotes in it
             attributes = attributes.replace('""', '"')
     attributes = _json(attributes, dict, path, 'ATTRIBUTE')
     delimiter = ';' if re.search(r'CSV_HEADER = metadata_id;', text) else ','  # a spreadsheet may have changed it
@@ -90,7 +90,7 @@ def read_boris_csv(path: str | Path) -> list[PointRow]:
     """
     header, rows = None, []
     begun = {}  # from the key of a state event that has a START and no STOP yet to the index of its row
-    played = {}  # from an observation to its videos, and from a video to its times and where they stand
+    played = {}  # from (observation, total length) to a dict from video id to pairs (seconds, file:line)
     for where, cells in read_rows(path):
         if header is None:
             header = cells if is_boris(cells) else None
@@ -172,10 +172,10 @@ def is_boris(cells: list[str]) -> bool:
 
 
 def read_label_studio(tasks: list[Any], path: str | Path) -> list[PointRow]:
-    """Read the content of Label Studio's JSON or JSON-MIN: timeline labels (frame numbers from 1), regions in seconds.
+    """Read the content of Label Studio's exports JSON or JSON-MIN.
 
-    A region is one labelled stretch of time. If a task has several annotations, only the first one that was not
-    cancelled is read.
+    A region is one labelled stretch of time: of timeline labels, in frame numbers from 1, else in seconds. If a task
+    has several annotations, only the first one that was not cancelled is read.
 
     Args:
         tasks (list): Content of the file.

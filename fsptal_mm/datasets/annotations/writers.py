@@ -9,8 +9,8 @@ from fsptal_mm.utils.writing import atomic_write, write_json
 from .json_readers import PLAIN_FORMAT, PLAIN_VERSION
 from .records import Annotations
 
-# Time times mean frame rate counts as the whole frame number nearest to it if this moves the time by at most this much.
-# The time and the duration behind the mean rate may each be rounded to milliseconds.
+# The frame number time * fps is rounded to a whole number if this moves the time by at most so many seconds. The time,
+# and the duration from which a mean rate was computed, may each be rounded to milliseconds.
 _ROUNDED_SEC = 2e-3
 
 
@@ -19,7 +19,7 @@ def save_plain(path: str | Path, annotations: Annotations) -> None:
 
     Args:
         path: JSON file to write.
-        annotations (Annotations): As :func:`.load_annotations` gives them. Reading the file gives the same again.
+        annotations (Annotations): Annotations to write. Reading the file gives equal annotations.
     """
     videos = {video_id: _plain_entry(record, annotations.classes) for video_id, record in annotations.videos.items()}
     write_json(
@@ -54,7 +54,7 @@ def save_activitynet(
         path: JSON file to write.
         annotations (Annotations): Videos with ``duration_sec`` and segments.
         fps: Frames per second of videos that do not state their own. Default: such videos get no ``frame``.
-        covered_sec: Ignored; there so that this function is called like :func:`save_mmaction2`.
+        covered_sec: Ignored. With it, this function has the same arguments as :func:`save_mmaction2`.
 
     Raises:
         WriteError: A file cannot be written.
@@ -140,7 +140,7 @@ def save_lacp(folder: str | Path, annotations: Annotations, write_classes: bool 
 
 
 def _frame_number(sec, fps):
-    """Time times frame rate, as a whole number if it differs from one by rounding only."""
+    """Frame number ``sec * fps``, as a whole number if it differs from a whole number by rounding only."""
     whole = round(sec * fps)
     return whole if abs(whole / fps - sec) <= _ROUNDED_SEC else round(sec * fps, 6)
 

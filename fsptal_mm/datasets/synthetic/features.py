@@ -13,13 +13,13 @@ from fsptal_mm.utils.errors import InputError
 from ..annotations.records import Annotations
 from ..point_sampling import video_rng
 
-# Instants per snippet at which an instance is computed; their mean goes into the feature. Of 16 frames, every second.
+# Instants per snippet at which an instance is computed; the mean goes into the feature. 8: every second of 16 frames.
 _SAMPLES = 8
-# The visible start or end of an instance differs from the annotated one by at most this share of its length.
+# The visible start or end of an instance differs from the annotated time by at most this share of its length.
 _MAX_JITTER = 0.3
-# Correlation times, in snippets: of the two kinds of smooth noise, and of the drift between the scenes of a video.
+# Correlation times in snippets: of slow noise, of fast noise, and of the drift between the two scenes of a video.
 _SLOW_SNIPPETS, _FAST_SNIPPETS, _DRIFT_SNIPPETS = 6.0, 1.5, 60.0
-# Steepness of the drift: most of the time one of the two scenes prevails.
+# Factor in the sigmoid of the drift. With 2, one of the two scenes prevails most of the time.
 _DRIFT_STEEPNESS = 2.0
 # Length of background pieces in videos without instances: the median length of THUMOS14's instances.
 _PIECE_SNIPPETS = 4.5
@@ -40,31 +40,36 @@ _SHARES = {'phase_constancy', 'piece_likeness', 'own_pieces', 'class_context'}
 
 @dataclass(frozen=True)
 class SyntheticParams:
-    """Parameters of a generated dataset; the defaults are those of the embedded one.
+    """Parameters of a generated dataset; the defaults generate the package's embedded dataset.
 
-    Strengths are lengths of vectors in the latent space; those of noise are expected lengths. Shares lie in [0, 1].
+    The features are made in a latent space. A class prototype is the latent vector of an action of this class: the sum
+    of a motion that all classes share, a motion that the two classes of a related pair share, and the class's own
+    motion. A background piece is a stretch of background that resembles an action. A scene is the latent vector of the
+    surroundings. Strengths are lengths of latent vectors; strengths of noise are expected lengths. Shares lie in
+    [0, 1].
 
     Args:
         seed: Seed of everything that is drawn, >= 0.
-        train_videos: Number of videos drawn for training (not for real annotations).
-        test_videos: Number of videos drawn for testing.
+        train_videos: Number of training videos to draw; not used with real annotations.
+        test_videos: Number of test videos to draw; not used with real annotations.
         snippet_sec: Length of a snippet in seconds: 16 frames at 25 per second, as on THUMOS14.
         dim: D, dimensions of a feature.
         latent_dim: Dimensions of the space in which actions, scenes and noise are added.
         gain: Scale of the features.
         action_strength: Strength of a class prototype.
-        common_motion: Weight, in a prototype, of the motion that all classes share; the motion that the two classes of
-            a pair share has weight 1.
-        own_motion: Weight, in a prototype, of the motion of this class alone, on the same scale.
-        phase_constancy: Share (of the squared length) of a prototype that stays through its three phases.
+        common_motion: Weight, in a prototype, of the motion that all classes share. The motion of a pair has weight 1.
+        own_motion: Weight, in a prototype, of the class's own motion.
+        phase_constancy: Share (of the squared length) of a prototype that is the same in the three phases of an action:
+            beginning, middle and end.
         instance_strength: Range of the factor by which the strength of each instance is multiplied.
         style_strength: Strength of the random vector that each instance adds to its prototype.
         soft_end: Length of the fade at each end, as a share of the instance.
         boundary_jitter: Standard deviation of the distance from the annotated to the visible start or end, as a share
             of the instance.
-        snippets_per_piece: One action-like background piece is drawn per so many snippets, on average.
-        piece_strength: Factor of the strength of a background piece.
-        piece_likeness: Share of its class's own motion that a background piece shows; the rest is other motion.
+        snippets_per_piece: One background piece is drawn per so many snippets, on average.
+        piece_strength: Strength of a background piece, as a multiple of ``action_strength``.
+        piece_likeness: Factor l of the class's own motion in a background piece. Other motion has the factor
+            ``sqrt(1 - l^2)``.
         own_pieces: Share of the background pieces that resemble a class of the video; the others resemble any class.
         context_strength: Strength of the scene, which action and background share.
         class_context: Share (of the squared length) of a scene that is typical of the video's classes.
@@ -138,8 +143,9 @@ def make_features(annotations: Annotations, params: SyntheticParams) -> Iterator
     """Make the features of one video after the other.
 
     The latent vector of a snippet is the sum of scene, instances, action-like background pieces and noise. A fixed
-    random linear map and a ReLU turn it into a feature. Classes 0 and 1, 2 and 3, ... are related pairs. The features
-    of a video depend on ``params``, its id, duration and segments, and the number of classes, not on other videos.
+    random linear map and a ReLU turn this vector into a feature. Classes 0 and 1, 2 and 3, ... are related pairs. The
+    features of a video depend on ``params``, its id, duration and segments, and the number of classes, not on other
+    videos.
 
     Args:
         annotations (Annotations): Videos with durations and segments; points are not used.
@@ -163,7 +169,7 @@ def make_features(annotations: Annotations, params: SyntheticParams) -> Iterator
 
 
 class _World:
-    """Random vectors that all videos share, K the latent dimension.
+    """Random vectors that all videos share. K is the dimension of the latent space.
 
     Attributes:
         actions: ``(C, 3, K)`` class prototypes, in three phases.
@@ -174,7 +180,7 @@ class _World:
 
     def __init__(self, num_classes, params):
         size = params.latent_dim
-        # The three motions of a prototype are about orthogonal: with these weights it has length action_strength.
+        # The three motions are about orthogonal. So with these weights, a prototype has about length action_strength.
         weights = np.array([params.common_motion, 1.0, params.own_motion])
         common, pair, own = weights * params.action_strength / np.linalg.norm(weights)
         pair_of_class = np.arange(num_classes) // 2  # 0, 0, 1, 1, ...
@@ -191,7 +197,7 @@ class _World:
 
     @staticmethod
     def _motions(name, count, params):
-        """Motions ``(count, 3, K)`` of expected length 1: a constant part, and one that differs between the phases."""
+        """Motions ``(count, 3, K)`` of expected length 1: a part common to the phases, and a part of each phase."""
         rng = video_rng(params.seed, name)
         constant = _unit(rng.standard_normal((count, 1, params.latent_dim)))
         phases = _unit(rng.standard_normal((count, _NUM_PHASES, params.latent_dim)))
@@ -233,7 +239,7 @@ def _scene(num_snippets, own, world, params, rng):
 
 
 def _noise(num_snippets, params, rng):
-    """Sum ``(T, K)`` of slow, fast and white noise; divided by sqrt(K), each has its strength as expected length."""
+    """Sum ``(T, K)`` of slow, fast and white noise. The division by sqrt(K) makes expected length equal to strength."""
     size = params.latent_dim
     noise = params.slow_noise * _smooth_noise(num_snippets, size, _SLOW_SNIPPETS, rng)
     noise += params.fast_noise * _smooth_noise(num_snippets, size, _FAST_SNIPPETS, rng)
@@ -261,8 +267,8 @@ def _add_instance(latent, start, end, motion, params, rng):
     # Several instants per snippet; position is 0 at the start of the instance and 1 at its end.
     time = first + (np.arange((stop - first) * _SAMPLES) + 0.5) / _SAMPLES
     position = (time - start) / (end - start)
-    # The envelope fades in and out, and is one half at both ends. The weights of the phases are hat functions about
-    # 1/6, 1/2 and 5/6 of the instance; they add up to 1.
+    # The envelope fades in and out, and is one half at both ends. The weights of the three phases are hat functions
+    # about the positions 1/6, 1/2 and 5/6; at each position, the three weights add up to 1.
     envelope = np.clip(np.minimum(position, 1 - position) / params.soft_end + 0.5, 0, 1)
     centres = (np.arange(_NUM_PHASES) + 0.5) / _NUM_PHASES
     distance = np.abs(np.clip(position, centres[0], centres[-1])[:, None] - centres)

@@ -19,24 +19,24 @@ from ..annotations.writers import save_plain
 from ..point_sampling import draw_points, video_rng
 from .features import SyntheticParams, make_features
 
-# Raise it when the same parameters give other data: folders of an older version are then generated anew.
+# To be raised when the same parameters give other data: folders of an older version are then generated anew.
 GENERATOR_VERSION = 1
 
 # Classes 0 and 1, 2 and 3, ... are related pairs, whose features have much in common.
 CLASSES = (
     'dive', 'cliff_dive', 'serve', 'smash', 'high_jump', 'long_jump', 'javelin', 'hammer', 'pitch', 'bowl',
 )  # fmt: skip
-# Every segment of class 1 is also a segment of class 0, as of CliffDiving and Diving on THUMOS14.
+# Every segment of class 1 is also a segment of class 0, as each CliffDiving of THUMOS14 is also a Diving.
 _ALSO = {1: 0}
-# Of the videos of the other pairs, the share that show both classes of a pair in turn, as 27 of THUMOS14's 410 videos
-# show CricketBowling and CricketShot.
+# Share of the videos of the other pairs that show both classes of their pair. On THUMOS14, 27 of 410 videos show both
+# CricketBowling and CricketShot.
 _PAIR_SHARE = 0.1
 
 # The numbers below are fitted to THUMOS14's 410 videos. Lengths are in snippets. Lengths, durations and gaps have
 # log-normal distributions: a median, and as spread the standard deviation of the logarithm.
 _VIDEO_MEDIAN, _VIDEO_SPREAD = 235, 0.85
 _VIDEO_MIN, _VIDEO_MAX = 20, 600  # THUMOS14's longest has 2615: too slow for a demo
-_CLASS_MEDIANS = (1.8, 14)  # durations of instances, of the shortest and the longest class: CricketShot, CleanAndJerk
+_CLASS_MEDIANS = (1.8, 14)  # durations of instances: of CricketShot, the shortest class, and CleanAndJerk, the longest
 _DURATION_SPREAD_VIDEOS, _DURATION_SPREAD = 0.35, 0.4  # between the videos of a class, and within a video
 _DURATION_MIN, _DURATION_MAX = 0.4, 60
 _GAP_MEDIAN, _GAP_SPREAD_VIDEOS, _GAP_SPREAD = 9, 1.1, 0.9  # between instances
@@ -48,12 +48,12 @@ _POINT_FILES = {'annotations.json': 'gaussian', 'annotations_manual.json': 'unif
 
 
 def draw_annotations(params: SyntheticParams, point_style: str = 'gaussian') -> Annotations:
-    """Draw the annotations of videos: clustered instances of log-normal duration, in most videos of one class.
+    """Draw the annotations of videos: instances with log-normal durations and gaps. Most videos show one class.
 
     Args:
         params (SyntheticParams): Only ``seed``, ``snippet_sec``, ``train_videos`` and ``test_videos`` are used.
         point_style: Style of the points in training videos, see :func:`.draw_points`: ``'gaussian'`` stands for
-            automatic points, ``'uniform'`` for manual ones. It changes nothing else. Test videos have no points.
+            automatic points, ``'uniform'`` for manual points. Segments do not depend on it. Test videos have no points.
 
     Returns:
         Annotations: 10 classes, each in both subsets; ids such as ``train_007``.
@@ -70,7 +70,7 @@ def draw_annotations(params: SyntheticParams, point_style: str = 'gaussian') -> 
 
 
 def _draw_video(video_id, subset, label, median_duration, params):
-    """Draw the instances of one video of a class, whose median duration is in snippets."""
+    """Draw one video of class ``label``; ``median_duration`` is the median of its instances' durations, in snippets."""
     rng = video_rng(params.seed, f'annotations of {video_id}')
     num_snippets = 0
     while not _VIDEO_MIN <= num_snippets <= _VIDEO_MAX:
@@ -104,7 +104,7 @@ def _draw_instances(num_snippets, median_duration, rng):
             break
         instances.append((start, start + duration))
         start += duration + median_gap * rng.lognormal(0, _GAP_SPREAD)
-    if not instances:  # not even the first one had room: it gets another place, and is shortened if need be
+    if not instances:  # even the first instance had no room: it gets another place, and is shortened if need be
         duration = min(duration, num_snippets / 2)
         start = rng.uniform(0, num_snippets - duration)
         instances.append((start, start + duration))
@@ -124,7 +124,7 @@ def _with_points(record, style, seed):
 def select_videos(annotations: Annotations, count: int, max_sec: float = np.inf, seed: int = 0) -> Annotations:
     """Draw some of the videos, so that every class occurs in them.
 
-    The videos are put into a random order. The first video of each class is taken, then further ones in this order.
+    The videos are put into a random order. The first video of each class is taken, then further videos in this order.
 
     Args:
         annotations (Annotations): Videos to draw from.
@@ -136,7 +136,8 @@ def select_videos(annotations: Annotations, count: int, max_sec: float = np.inf,
         Annotations: The chosen videos, in the order of ``annotations``.
 
     Raises:
-        InputError: There are too few such videos, or a class has none.
+        InputError: There are fewer than ``count`` videos of at most ``max_sec``, a class has none, or ``count`` is too
+            small to show every class.
     """
     short = [video_id for video_id, record in annotations.videos.items() if record.duration_sec <= max_sec]
     order = sorted(short, key=lambda video_id: video_rng(seed, video_id).random())

@@ -14,7 +14,7 @@ from fsptal_mm.utils.reading import known_file
 from .loading import SnippetLoader
 
 _CHUNK_SNIPPETS = 16  # clips are built in portions of so many, so that the frames of a whole video are not kept twice
-_ROUNDING_FRAMES = 1e-6  # error of seconds per snippet times frames per second, in floating point
+_ROUNDING_FRAMES = 1e-6  # tolerance for the rounding error of snippet_sec * fps
 
 
 @TRANSFORMS.register_module()
@@ -25,7 +25,7 @@ class LoadSnippetClips(SnippetLoader):
     begins with the video. Every video is sampled at ``fps``, whatever its own rate. The frames stay uint8.
 
     Required keys: ``video_id``, ``feature_paths``, ``grid``, ``duration_sec``. Added: ``features (T, ...)`` uint8,
-    in the shape that ``FormatShape`` of the pipeline gives. Changed: ``duration_sec``, if the annotations lack it.
+    in the shape that ``FormatShape`` of the pipeline gives. Set: ``duration_sec``, if the annotations do not state it.
 
     Args:
         test_pipeline (list[dict]): Test pipeline of the recognizer whose backbone is used, or its part from scaling to
@@ -33,7 +33,8 @@ class LoadSnippetClips(SnippetLoader):
         fps: Frames per second at which videos are sampled.
         snippet_frames: Length of a clip in frames, at ``fps``. Default: one stride of the grid.
         clip_len: Number of frames that the backbone sees, evenly spread over the clip. Default: all.
-        allow_damaged: Whether to take what can be read of truncated and damaged videos. Default: they are errors.
+        allow_damaged: Whether to take what can be read of truncated and damaged videos. Default: such a video is an
+            error.
         length_tolerance: See :class:`SnippetLoader`.
 
     Raises:

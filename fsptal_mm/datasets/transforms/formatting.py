@@ -27,7 +27,8 @@ class PackPointTALInputs(BaseTransform):
     ground-truth segment.
 
     Required keys: ``features``, ``snippet_instances``, ``background_labels``, ``grid``, ``duration_sec``,
-    ``video_id``, ``video_labels``, ``num_classes`` and the evaluation keys.
+    ``video_id``, ``video_labels``, ``num_classes``; for evaluation ``gt_segments_sec``, ``gt_segment_labels``,
+    ``ambiguous_sec``.
 
     Args:
         meta_keys: Further keys to keep as meta information, if present.
@@ -42,7 +43,7 @@ class PackPointTALInputs(BaseTransform):
         video_labels[torch.as_tensor(results['video_labels'], dtype=torch.long)] = 1
         truth = () if results.get('is_training') else _EVALUATION_KEYS
         meta = {key: results[key] for key in (*truth, *self.meta_keys) if key in results}
-        # Points come from the annotations, like segments and video labels: they get the same prefix.
+        # Points come from the annotations, like segments and video labels: they get the same prefix, gt_.
         meta.update({f'gt_{key}': results[key] for key in _POINT_KEYS if key in results})
         meta.update(
             video_id=results['video_id'],
@@ -55,7 +56,7 @@ class PackPointTALInputs(BaseTransform):
         sample.background_labels = torch.from_numpy(results['background_labels'])
         sample.gt_video_labels = video_labels
         features = results['features']
-        # Clips stay uint8, a quarter of the memory: the data preprocessor converts a few of them at a time.
+        # Clips stay uint8, a quarter of the memory of float32: the data preprocessor converts a few clips at a time.
         features = np.ascontiguousarray(features, dtype=np.float32 if features.ndim == 2 else features.dtype)
         return dict(inputs=torch.from_numpy(features), data_samples=sample)
 
@@ -69,13 +70,14 @@ class PackLocalizerInputs(BaseTransform):
     ``ResizeSnippets`` before this transform.
 
     ``inputs`` are the features ``(D, T)``. The data sample holds ``gt_instances.gt_bbox (N, 2)``, the ground-truth
-    segments as shares from 0 to 1; a segment is left out if features cover less than half of it. Meta
-    information for the localizer: ``video_name``, ``duration_second`` (covered by features), ``duration_frame`` and
+    segments as shares from 0 to 1; a segment is left out if the features cover less than half of it. Meta information
+    for the localizer: ``video_name``, ``duration_second`` (seconds that the features cover), ``duration_frame`` and
     ``feature_frame`` (both T). For the metric: ``video_id``, ``duration_sec``, ``offset_sec`` (start of the features)
     and the ground-truth segments; of a window, also ``window_share_sec``, the time range in which the metric takes
-    proposals from it.
+    proposals from this window.
 
-    Required keys: ``features (T, D)``, ``grid``, ``duration_sec``, ``video_id`` and the evaluation keys.
+    Required keys: ``features (T, D)``, ``grid``, ``duration_sec``, ``video_id``, ``gt_segments_sec``,
+    ``gt_segment_labels``, ``ambiguous_sec``.
     """
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:

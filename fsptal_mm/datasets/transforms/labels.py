@@ -9,16 +9,16 @@ from mmcv.transforms import BaseTransform
 from fsptal_mm.structures import NO_INSTANCE, SnippetGrid
 from fsptal_mm.utils.errors import InputError, check_numbers
 
-_MAX_WEIGHT = 1000  # largest sampling weight of Eq. 1: a labelled snippet becomes about so many
-_EXTENT = 0.5  # theta: an extended snippet takes the labels of an original one at most so many snippets away
+_MAX_WEIGHT = 1000  # largest sampling weight of Eq. 1: a labelled snippet becomes about so many extended snippets
+_EXTENT = 0.5  # theta: an extended snippet takes the labels of original snippets at most so many snippets away
 
 
 @TRANSFORMS.register_module()
 class PointsToSnippets(BaseTransform):
     """Label the snippets in which points lie: the only place where label times in seconds become snippets.
 
-    Two points of one class in one snippet count as one instance, that of the earlier point. Extractors may drop the
-    last, incomplete snippet: a point in it labels the last snippet that has features.
+    Two points of one class in one snippet count as one instance: the instance of the earlier point. Extractors may drop
+    the last, incomplete snippet: a point in it labels the last snippet that has features.
 
     Required keys: ``features``, ``grid``, ``duration_sec``, ``num_classes``, ``point_sec``, ``point_labels``,
     ``point_instances``, ``background_sec``. Added: ``snippet_instances (T, C)`` int32, the instance of class c that
@@ -34,7 +34,7 @@ class PointsToSnippets(BaseTransform):
         num_snippets = len(results['features'])
         instances = np.full((num_snippets, results['num_classes']), NO_INSTANCE, dtype=np.int32)
         snippets, labels = self._snippets(results, 'point_sec', num_snippets), results['point_labels']
-        # One number per cell of the array. Of several points in a cell, the first counts: given points ascend in time.
+        # One number per (snippet, class). Of points with one number, the first counts: given points ascend in time.
         cells = snippets * results['num_classes'] + labels
         first = np.unique(cells, return_index=True)[1]
         instances[snippets[first], labels[first]] = results['point_instances'][first]
@@ -45,7 +45,7 @@ class PointsToSnippets(BaseTransform):
 
     @staticmethod
     def _snippets(results, field, num_snippets):
-        """Snippets of the times in a field, ``(N,)``: those before the first or after the last snippet count to it."""
+        """Snippets ``(N,)`` of the times in ``results[field]``, with those outside the features moved to their ends."""
         snippets = results['grid'].to_snippet(results[field])
         last = max(num_snippets, int(results['grid'].to_snippet(results['duration_sec'])))
         # Where clips overlap, snippet 0 begins after the start of the video: points before it have negative numbers.
@@ -74,17 +74,18 @@ class ExtendPointLabels(BaseTransform):
 
     Required keys: ``features (T_ori, D)``, ``snippet_instances``, ``background_labels``. Changed: the labels, to
     length T, and with ``stage='features'`` the features. Added: ``snippet_positions (T,)``, the fractional index of the
-    original snippet at which each extended one is sampled; with ``stage='embedding'`` also as ``embedding_positions``.
+    original snippet at which an extended snippet is sampled; with ``stage='embedding'``, ``embedding_positions`` is the
+    same array.
 
     Args:
         label_weight: tau_1, sampling weight of labelled snippets (Table 3).
-        neighbour_weight: tau_2, sampling weight of the snippets beside a run of labelled ones (Table 3).
+        neighbour_weight: tau_2, sampling weight of the snippets beside a run of labelled snippets (Table 3).
         stage: ``'features'`` (the paper): resample the features. ``'embedding'``: the features stay as they are, and
-            the model resamples the embedded ones. Its convolution then sees the same time scale as in a test, and has
-            fewer snippets to embed. This also works for clips.
+            the model resamples the embedded features. The convolution of the embedding then sees the same time scale as
+            in a test, and has fewer snippets to embed. This also works for clips.
 
     Raises:
-        InputError: A weight is not from 1 to 1000, or ``stage`` is neither of the two.
+        InputError: A weight is not from 1 to 1000, or ``stage`` has another value.
     """
 
     def __init__(self, label_weight: float = 2.5, neighbour_weight: float = 1.67, stage: str = 'features') -> None:
@@ -100,7 +101,7 @@ class ExtendPointLabels(BaseTransform):
         """Extend the labels and, with ``stage='features'``, resample the features.
 
         Raises:
-            InputError: Clips are to be resampled.
+            InputError: The features are clips, and ``stage`` is ``'features'``: clips cannot be resampled.
         """
         instances = results['snippet_instances']
         positions = self.sampling_positions((instances != NO_INSTANCE).any(1))
@@ -114,7 +115,7 @@ class ExtendPointLabels(BaseTransform):
         return results
 
     def sampling_positions(self, labelled: np.ndarray) -> np.ndarray:
-        """Positions of the extended snippets among the original ones (Eq. 1).
+        """Positions of the extended snippets among the original snippets (Eq. 1).
 
         Args:
             labelled (np.ndarray): ``(T_ori,)`` bool: whether a snippet has a point.
@@ -129,8 +130,9 @@ class ExtendPointLabels(BaseTransform):
         # Stretched time: a snippet is as long as its weight. Weights 1, 3, 1 end at 1, 4, 5.
         cumulative = np.concatenate([[0.0], np.cumsum(weight)])
         num_snippets = int(np.floor(cumulative[-1] + 0.5))
-        # It is cut into equal extended snippets. Their centres (0.5, 1.5, ... 4.5) are mapped back to original time,
-        # where snippet t covers [t, t + 1], and become positions, where its centre is t.
+        # Stretched time is cut into equal extended snippets. Their centres (0.5, 1.5, ... 4.5) are mapped back to
+        # original time, where snippet t covers [t, t + 1]. Half a snippet is subtracted, so that position t is the
+        # centre of snippet t.
         quantiles = (np.arange(num_snippets) + 0.5) * cumulative[-1] / num_snippets
         positions = np.interp(quantiles, cumulative, np.arange(len(cumulative))) - 0.5
         return np.clip(positions, 0, len(labelled) - 1)
@@ -216,11 +218,12 @@ def interpolate(features: np.ndarray, positions: np.ndarray) -> np.ndarray:
 
 
 def _carry_labels(labels, positions, empty):
-    """Carry labels ``(T_ori, K)`` of original snippets over to the extended ones, ``(T, K)``.
+    """Carry labels ``(T_ori, K)`` of original snippets over to the extended snippets, ``(T, K)``.
 
     An extended snippet takes the labels of each original snippet that is at most ``_EXTENT`` away. If a labelled
-    snippet has no extended snippet so near, it labels the nearest one; of two equally near, the earlier. Where two
-    original snippets label one column of an extended snippet, the earlier counts. ``empty`` stands for no label.
+    original snippet has no extended snippet so near, its labels go to the nearest one; of two equally near, to the
+    earlier. Where two original snippets label one column of an extended snippet, the earlier counts. ``empty`` is the
+    value that means no label.
     """
     carried = np.full((len(positions), labels.shape[1]), empty, dtype=labels.dtype)
     labelled = np.flatnonzero((labels != empty).any(1))

@@ -14,7 +14,7 @@ from ..feature_files import FeatureReader, check_features
 
 
 class SnippetLoader(BaseTransform):
-    """Base class of transforms that load the snippets of a video; it checks their number against the duration.
+    """Base class of transforms that load the snippets of a video, and check T against the duration.
 
     Args:
         length_tolerance: Share of the expected number of snippets by which T may differ. A difference of more than one
@@ -32,9 +32,9 @@ class SnippetLoader(BaseTransform):
     def check_grid(self, results: dict[str, Any]) -> None:
         """Compare the number of snippets T with the number expected from the duration.
 
-        A difference of at most 1 is accepted. Where clips overlap, extractors differ at the end of a video: those that
-        keep only whole clips make fewer snippets than expected, those that pad the last clips make more. Either way,
-        the offset of the grid, in snippets, is added to what is accepted. A larger difference within
+        A difference of at most 1 is accepted. Where clips overlap, extractors differ at the end of a video: extractors
+        that keep only whole clips make fewer snippets than expected, extractors that pad the last clips make more. So
+        on such grids, a difference of ``1 + offset_sec / snippet_sec`` is accepted. A larger difference within
         ``length_tolerance`` gives a warning, once per loader. If the duration is unknown, it is computed from T.
 
         Args:
@@ -83,8 +83,8 @@ class LoadSnippetFeatures(SnippetLoader):
     type is read and becomes float32. Nothing in a file is executed (``allow_pickle=False``). Links of HDF5 files to
     other files are refused, and so are features of more than 2 GiB, before they are unpacked.
 
-    Required keys: ``video_id``, ``feature_paths``, ``grid``, ``duration_sec``. Added: ``features (T, D)``; if they are
-    there already, they are only checked. Changed: ``duration_sec``, if the annotations lack it.
+    Required keys: ``video_id``, ``feature_paths``, ``grid``, ``duration_sec``. Added: ``features (T, D)``; features
+    that are there already are only checked. Set: ``duration_sec``, if the annotations do not state it.
 
     Args:
         key: Name of the array in ``.npz`` and HDF5 files. Default: the array with the name of the video, else the only

@@ -15,16 +15,16 @@ from fsptal_mm.utils.errors import InputError
 from .reader import VideoReader
 
 _DECODED_AT_ONCE = 16  # frames of full size in memory: they are scaled and cropped before the next ones are decoded
-_EDGE_SNIPPETS = 1e-3  # durations are rounded: a snippet whose centre is so near to the end of the video does not count
+_EDGE_SNIPPETS = 1e-3  # a snippet does not count if its centre is nearer to the video's end: durations are rounded
 
 
 @dataclass(frozen=True)
 class ClipGrid:
     """Grid of clips: the times of the frames that form the clip of each snippet.
 
-    Snippet t covers the seconds ``[t, t + 1) * stride_frames / fps``, and its clip is centred on them. So the grid
-    begins and ends with the video, however long a clip is. A clip that reaches beyond an end of the video repeats the
-    first or the last frame.
+    Snippet t covers the seconds ``[t, t + 1) * stride_frames / fps``, and its clip is centred on this range. So the
+    grid begins and ends with the video, however long a clip is. A clip that reaches beyond an end of the video repeats
+    the first or the last frame.
 
     Args:
         fps: Frames per second at which every video is sampled, whatever its own rate.
@@ -56,7 +56,7 @@ class ClipGrid:
         return SnippetGrid(self.stride_frames / self.fps)
 
     def num_snippets(self, duration_sec: float) -> int:
-        """Number of snippets of a video, T: those whose centre lies in it, at least 1."""
+        """Number of snippets of a video, T: of snippets whose centre lies in the video, at least 1."""
         return max(1, int(self.snippet_grid.num_snippets(duration_sec) + 0.5 - _EDGE_SNIPPETS))
 
     def times_sec(self, snippets: Sequence[int] | np.ndarray) -> np.ndarray:
@@ -68,7 +68,7 @@ class ClipGrid:
         Returns:
             np.ndarray: ``(S, clip_len)`` float64; times before 0 and after the end of the video occur.
         """
-        # Of 4 equal parts of 16 frames, the frames in the middle: 2, 6, 10, 14.
+        # The frame in the middle of each of clip_len equal parts. Of 16 frames in 4 parts: 2, 6, 10, 14.
         spread = ((np.arange(self.clip_len) + 0.5) * self.snippet_frames / self.clip_len).astype(np.int64)
         start = np.asarray(snippets)[:, None] * self.stride_frames - (self.snippet_frames - self.stride_frames) // 2
         return (start + spread) / self.fps
@@ -91,10 +91,10 @@ class ClipPipeline:
 
     def __init__(self, test_pipeline: Sequence[dict[str, Any]]) -> None:
         names = [str(step['type']) for step in test_pipeline]
-        # Steps up to the last one that decodes find, sample and decode frames.
+        # The steps up to the last decoding step find, sample and decode frames.
         first = max((number + 1 for number, name in enumerate(names) if name.endswith('Decode')), default=0)
         if 'FormatShape' not in names[first:] or any('SampleFrames' in name for name in names[first:]):
-            expected = 'steps that scale and crop frames, then FormatShape; after the one that decodes, if there is one'
+            expected = 'steps that scale and crop frames, then FormatShape, all behind the step that decodes (if any)'
             raise InputError(expected, field='test_pipeline', found=names)
         steps = test_pipeline[first : names.index('FormatShape') + 1]
         self.steps = [_one_view(dict(step)) for step in steps]
@@ -123,8 +123,8 @@ class ClipPipeline:
             modality: As in :meth:`scale`.
 
         Returns:
-            Tensor: uint8, ``(S, 1, C, clip_len, H, W)`` for 3D models and ``(S, clip_len, C, H, W)`` for 2D ones; flow
-            of 2D models is stacked, ``(S, 1, 2 * clip_len, H, W)``.
+            Tensor: uint8, ``(S, 1, C, clip_len, H, W)`` for 3D models and ``(S, clip_len, C, H, W)`` for 2D models;
+            flow for 2D models is stacked, ``(S, 1, 2 * clip_len, H, W)``.
         """
         images = np.stack([frame for clip in clips for frame in clip])
         results = dict(imgs=images, num_clips=len(clips), clip_len=len(clips[0]), modality=modality)
@@ -161,7 +161,7 @@ def iterate_clips(
         InputError: A frame cannot be decoded.
     """
     snippets = np.arange(grid.num_snippets(video.duration_sec)) if snippets is None else np.asarray(snippets)
-    scaled = {}  # from the index of a frame to the frame, for the clips of this chunk and what the next may use
+    scaled = {}  # from the index of a frame to the scaled frame, for this chunk and what the next chunk may use
     for start in range(0, len(snippets), chunk_size):
         indices = video.index_at(grid.times_sec(snippets[start : start + chunk_size]))
         scaled = {index: frame for index, frame in scaled.items() if index >= indices.min()}

@@ -10,7 +10,7 @@ from av.video.stream import VideoStream
 
 from fsptal_mm.utils.errors import InputError
 
-# Expected value of errors of damaged files.
+# Text for ``expected`` in the InputErrors about damaged files.
 USE_ANYWAY = 'a complete, undamaged file (allow_damaged, or --allow-damaged, takes what can be read)'
 
 
@@ -69,8 +69,8 @@ def decode(
 ) -> Iterator[av.VideoFrame]:
     """Decode frames in the order in which they are shown, from the beginning of a container or from a key frame.
 
-    Frames before the first one that can be decoded are left out without an error, as by players: a file that was cut
-    between two key frames begins with such frames.
+    Frames before the first one that can be decoded are left out without an error, as players do: a file that was cut
+    between two key frames begins with frames that cannot be decoded.
 
     Args:
         container (InputContainer): The open file.
@@ -114,7 +114,7 @@ def decode(
 
 
 def _damage(container, stream, part, found):
-    """Error at the time of a packet or frame (``part``)."""
+    """InputError that states the time of a damaged packet or frame (``part``) in seconds."""
     start = stream.start_time or 0
     at = '' if part.pts is None else f' at {float((part.pts - start) * stream.time_base):.2f} s'
     return InputError(USE_ANYWAY, file=container.name, found=f'{found}{at}')

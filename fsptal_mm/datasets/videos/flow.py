@@ -48,7 +48,7 @@ def check_source(source: str) -> str:
         str: Its modality, ``'RGB'`` or ``'Flow'``.
 
     Raises:
-        InputError: It is no known source and no folder, or OpenCV has no TV-L1.
+        InputError: ``source`` is no known source and no folder, or OpenCV has no TV-L1.
     """
     if source == RGB_SOURCE:
         return 'RGB'
@@ -70,7 +70,7 @@ def _tvl1():
 
 
 class FlowFolderReader(VideoReader):
-    """Reader of stored flow images, one pair (x and y) per frame of the video, or one pair less.
+    """Reader of stored flow images: one pair (x and y) per frame of the video; the last frame may lack its pair.
 
     Args:
         video (VideoReader): The video, from which the times of the frames are taken.
@@ -95,7 +95,7 @@ class FlowFolderReader(VideoReader):
     def frames(self, indices: Sequence[int] | np.ndarray) -> list[np.ndarray]:
         """Read the flow of ascending ``indices``, a list of ``(H, W, 2)`` uint8 arrays.
 
-        If there is one pair less than frames, the last frame gets the flow of the frame before.
+        If the last frame lacks its pair, it gets the flow of the frame before.
 
         Raises:
             InputError: An image cannot be read.
@@ -112,10 +112,11 @@ class FlowFolderReader(VideoReader):
 
 
 class TVL1Reader(VideoReader):
-    """Reader that computes flow by TV-L1, from each frame to the one shown ``1 / fps`` seconds later.
+    """Reader that computes flow by TV-L1, from each frame to the frame that is shown ``1 / fps`` seconds later.
 
-    If that is the same frame, the flow goes to the next one. It is scaled to the motion within ``1 / fps`` seconds, so
-    that it does not depend on the video's own rate. The last frame gets the flow towards it.
+    If the same frame is still shown then, the flow to the next frame is computed. The flow is scaled to the motion
+    within ``1 / fps`` seconds, so that it does not depend on the video's own rate. The last frame gets the flow from
+    the frame before it.
 
     Args:
         video (VideoReader): The video.

@@ -12,16 +12,17 @@ from fsptal_mm.utils.errors import InputError
 
 from .decoding import USE_ANYWAY, decode, open_container, reason
 
-# Containers, by their names in FFmpeg, that state the time of each frame. Others state it for some frames, or for none.
+# Containers that state the time of each frame, by their names in FFmpeg. Other containers state the times of some
+# frames, or of none.
 _TIMED = ('mov,mp4,m4a,3gp,3g2,mj2', 'matroska,webm', 'mpegts')
 _JUMPY = ('mpegts',)  # containers in which recordings may follow one another, each with a clock of its own
 # A step of the clock by more than this, or a step back, begins another recording. But if another stream, such as sound,
 # goes on during a long step, the recording is the same, and only its picture stands still.
 _JUMP_SEC = 10.0
-_NUMBERED = ('avi',)  # containers that number packets as they are decoded, and do not state when frames are shown
+_NUMBERED = ('avi',)  # containers that number packets in decoding order, and do not state when frames are shown
 _HIDING = ('vp8',)  # codecs with packets that are never shown
-# A file counts as cut off if it is shorter than its stated length by more than the two together. Even in a whole file,
-# the stated length is a little wrong.
+# A file counts as cut off if it is shorter than its stated length by more than _LOST_SEC seconds plus _LOST_FRAMES
+# frames. Even in a whole file, the stated length is a little wrong.
 _LOST_SEC, _LOST_FRAMES = 0.5, 2
 
 
@@ -52,11 +53,17 @@ class FrameIndex:
 
 @dataclass
 class _Packets:
-    """Packets of the video stream, one entry of each list per packet.
+    """Packets of the video stream, one entry of each list per packet; times and durations in ticks of the stream.
 
     Attributes:
-        other_sec: ``(M,)`` times of the packets of all other streams, ascending; none if the clock never jumps.
-        end_sec: End of the content of all streams.
+        pts: Time at which the frame is shown; None if the file does not state it.
+        dts: Time at which the packet is decoded; None if the file does not state it.
+        durations: Duration of the frame; 0 if the file does not state it.
+        is_shown: Whether the frame is shown.
+        is_key: Whether the packet holds a key frame.
+        other_sec: ``(M,)`` times of the packets of all other streams, in seconds, ascending; only for containers whose
+            clock may jump.
+        end_sec: End of the last packet of all streams, in seconds.
     """
 
     pts: list = field(default_factory=list)
@@ -128,7 +135,7 @@ def _read_packets(container, stream, allow_damaged):
 
 
 def _lost_end(container, stream, packets):
-    """Text that says how much is cut off the end, by the length that the header states; ``None`` if nothing is."""
+    """Text that says how much of the length that the header states is missing at the end; ``None`` if nothing is."""
     kind, rate = container.format.name, float(stream.average_rate or 25)
     if kind == 'avi':
         stated_sec = stream.frames / rate
@@ -151,7 +158,7 @@ def _are_frames(packets, container, stream):
         return False
     if container.format.name not in _JUMPY:
         return True
-    # By dts, since these ascend from packet to packet unless the clock jumps.
+    # Jumps show in dts, since dts ascend from packet to packet unless the clock jumps.
     times_sec = [dts * float(stream.time_base) for dts in packets.dts if dts is not None]
     return not any(after < before or _jumps(packets, before, after) for before, after in itertools.pairwise(times_sec))
 
@@ -176,7 +183,8 @@ def _index_packets(packets, first_pts, tick_sec):
 def _index_decoded(frames, stream, packets):
     """Index of frames that were decoded one by one.
 
-    A frame is sought by its stated time. So if the stated times of the key frames do not ascend, none can be sought.
+    A seek goes to a stated time. If the stated times of the key frames do not ascend, a seek could end anywhere: the
+    index then has no key frames.
     """
     pts, is_key, duration = [], [], 0
     for frame in frames:
@@ -197,14 +205,14 @@ def _index_decoded(frames, stream, packets):
 def _ascending(pts, stream, packets):
     """Ticks of frames, strictly ascending, from the times that the file states.
 
-    A frame without a time is put one frame behind the one before it; a frame whose time is not later than that of the
-    one before, one tick behind it. Where times go back by more than a second, or the clock of a transport stream jumps
-    ahead, another recording begins in the file: it follows without a gap.
+    A frame without a stated time starts one frame duration after the frame before it. A frame whose stated time is not
+    later than that of the frame before it starts one tick after that frame. Where times go back by more than a second,
+    or the clock of a transport stream jumps ahead, another recording begins in the file: it follows without a gap.
     """
     tick_sec = float(stream.time_base)
     frame_ticks = max(1, round(1 / stream.time_base / (stream.average_rate or 25)))
     may_jump = stream.container.format.name in _JUMPY
-    ticks, offset = [], 0  # offset: ticks from the clock of the present recording to that of the whole file
+    ticks, offset = [], 0  # offset: ticks to add to a time of the present recording to get a time of the whole file
     for stated in pts:
         following = ticks[-1] + frame_ticks if ticks else 0
         tick = following if stated is None else stated + offset
@@ -217,6 +225,6 @@ def _ascending(pts, stream, packets):
 
 
 def _end(ticks, last_duration, tick_sec):
-    """End of the last frame in ticks; if its duration is not stated (0), it lasts as long as the frames usually do."""
+    """End of the last frame in ticks; if its duration is not stated (0), the median duration of the frames is taken."""
     usual = np.median(np.diff(ticks)) if len(ticks) > 1 else 1 / 25 / tick_sec
     return int(ticks[-1] + (last_duration or max(1, round(usual))))

@@ -17,14 +17,14 @@ VIDEO_SUFFIXES = (
     *('.mp4', '.avi', '.mkv', '.mov', '.webm', '.m4v', '.mpg', '.mpeg', '.flv', '.ts', '.wmv'),
     *('.m2ts', '.mts', '.3gp', '.3g2', '.asf', '.vob', '.ogv', '.mxf', '.f4v', '.qt', '.divx', '.mpe', '.m2v', '.dv'),
 )
-# Containers round the times of frames, often to milliseconds: a frame that starts so little after a time counts as
-# shown at that time.
+# Containers round the times of frames, often to milliseconds: a frame that starts at most this long after a time counts
+# as shown at that time.
 _CLOCK_SEC = 1e-3
 _MIN_SEEK_FRAMES = 24  # decoding so many frames takes longer than opening the file again at a key frame
 
 
 def videos_below(path: str | Path) -> list[Path]:
-    """List the video files below a folder, without hidden ones, sorted by path; or ``path`` itself, if it is a file.
+    """List the video files below a folder, without hidden files, sorted by path; or ``path`` itself, if it is a file.
 
     Raises:
         InputError: The folder has no videos.
@@ -46,7 +46,7 @@ def find_video_file(folder: str | Path, video_id: str) -> Path | None:
         video_id: Id of the video; it may differ from the name of the file by ActivityNet's prefix ``v_``.
 
     Returns:
-        Path | None: None if there is no such file.
+        Path | None: The file; None if there is none.
 
     Raises:
         InputError: There is no such folder.
@@ -63,8 +63,8 @@ def open_video(path: str | Path, allow_damaged: bool = False) -> 'VideoReader':
 
     Args:
         path: The file.
-        allow_damaged: Whether to take what can be read of a truncated or damaged file; the frame before a lost one is
-            then shown in its place, too. Default: such a file is an error.
+        allow_damaged: Whether to take what can be read of a truncated or damaged file; in place of a lost frame, the
+            frame before it is shown. Default: such a file is an error.
 
     Returns:
         VideoReader: Reader of frames ``(H, W, 3)``, RGB, uint8.
@@ -113,7 +113,7 @@ class VideoReader:
         return len(self) / max(self.duration_sec, _CLOCK_SEC)
 
     def index_at(self, time_sec: float | np.ndarray) -> np.ndarray:
-        """Index of the frame that is shown at a time in seconds; outside the video, that of the first or last frame."""
+        """Index of the frame that is shown at a time in seconds; outside the video, the first or last index."""
         index = np.searchsorted(self.start_sec, np.asarray(time_sec) + _CLOCK_SEC, side='right') - 1
         return np.clip(index, 0, len(self) - 1)
 
@@ -142,7 +142,7 @@ class FileReader(VideoReader):
         super().__init__(path, index.ticks * index.tick_sec, index.end_tick * index.tick_sec)
         self._index, self._allow_damaged = index, allow_damaged
         self._reformatter = VideoReformatter()  # kept, since it holds the tables of the conversion
-        self._shown = self._next = None  # pairs of tick and frame: the one returned last, and the one decoded after it
+        self._shown = self._next = None  # pairs of tick and frame: of the frame returned last, and of the next one
         self._size = None  # width and height of the images
 
     def frames(self, indices: Sequence[int] | np.ndarray) -> list[np.ndarray]:
@@ -154,7 +154,7 @@ class FileReader(VideoReader):
         return [self._image(self._frame(tick)) for tick in self._index.ticks[np.asarray(indices, int)].tolist()]
 
     def _frame(self, tick):
-        """Decode up to the frame that is shown at a tick: the last one that starts at or before it."""
+        """Decode up to the frame that is shown at ``tick``, the last frame that starts at ``tick`` or before."""
         if self._shown is None or tick < self._shown[0] or self._is_far(tick):
             self._start(tick)
         while self._shown[0] < tick:
@@ -202,8 +202,8 @@ class FileReader(VideoReader):
             return _ascending_pairs(frames)
         if key_pts is None:
             return zip(index.ticks.tolist(), frames)
-        # Frames do not state their times well. They are counted from the first key frame behind the seek, if its stated
-        # time shows which of the key frames it is.
+        # The stated times of the frames cannot be trusted. Frames are counted from the first key frame behind the seek;
+        # its stated time, looked up in index.key_pts, shows which key frame it is.
         first = next((frame for frame in frames if frame.key_frame), None)
         known = np.flatnonzero(index.key_pts == (None if first is None else first.pts))
         if not len(known):

@@ -1,4 +1,4 @@
-"""Characteristics of ground-truth instances: length, coverage, and the number of others in the video."""
+"""Characteristics of ground-truth instances: length, share of the video, and number of instances in the video."""
 
 from collections.abc import Sequence
 
@@ -8,8 +8,8 @@ from fsptal_mm.structures import Instances
 
 BUCKET_NAMES = ('XS', 'S', 'M', 'L', 'XL')
 
-# Bounds of DETAD's scripts: the largest value of each bucket but the last, which has none. The number of instances has
-# no bucket XL there, either.
+# Bounds in DETAD's scripts: the largest value of each bucket except the last, which is unbounded. As in the scripts,
+# num_instances has only the four buckets XS to L.
 BUCKET_PRESETS = {
     'thumos14': {'length': (3, 6, 12, 18), 'coverage': (0.02, 0.04, 0.06, 0.08), 'num_instances': (1, 40, 80)},
     'activitynet': {'length': (30, 60, 120, 180), 'coverage': (0.2, 0.4, 0.6, 0.8), 'num_instances': (1, 4, 8)},
@@ -24,7 +24,7 @@ def characteristics(gt: Instances, durations_sec: Sequence[float | None]) -> dic
 
     Args:
         gt (Instances): Ground truth, seconds.
-        durations_sec (Sequence[float | None]): ``(V,)``, of each video; ``None`` or NaN where unknown.
+        durations_sec (Sequence[float | None]): ``(V,)`` durations of the videos; ``None`` or NaN where unknown.
 
     Returns:
         dict[str, np.ndarray]: ``(M,)`` each. ``length``: seconds. ``coverage``: share of the video, NaN where its
@@ -42,8 +42,8 @@ def bucket_indices(values: np.ndarray, bounds: Sequence[float]) -> np.ndarray:
 
     Args:
         values (np.ndarray): ``(M,)``.
-        bounds (Sequence[float]): Largest value of each bucket but the last, ascending. DETAD does the same, but leaves
-            out instances that cover more than the whole video; here they are in the last bucket.
+        bounds (Sequence[float]): Largest value of each bucket except the last, ascending. Unlike in DETAD's scripts,
+            instances with a coverage above 1 are not left out, but are in the last bucket.
 
     Returns:
         np.ndarray: ``(M,)`` int64, 0 to ``len(bounds)``; -1 for NaN.

@@ -14,9 +14,9 @@ from .characteristics import BUCKET_NAMES, BUCKET_PRESETS, bucket_indices, chara
 from .errors import ERROR_TYPES, error_profile, error_types, precision_without, score_ranks
 from .result import Bucket, Diagnosis, Gain
 
-NUM_RANKS = 10
-BACKGROUND_TIOU = 0.1
-MIN_PRECISION = 0.05
+NUM_RANKS = 10  # G-bins of the false positive profile
+BACKGROUND_TIOU = 0.1  # a false positive whose highest tIoU is lower is a background error
+MIN_PRECISION = 0.05  # an instance counts as found only by detections at which the normalised precision is higher
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class _Matched:
     """Matched detections, in the order of class and falling score.
 
     ``matches`` ``(1 + K, N)`` has the index of the ground-truth segment that each detection takes, or -1. Row 0 is for
-    the tIoU of the profile and of the false negatives, the others for the K tIoUs of the averages.
+    the tIoU of the profile and of the false negatives, the other rows for the K tIoUs of the averages.
     """
 
     gt: Instances
@@ -51,21 +51,21 @@ def diagnose(
 
     - False positive profile: the G best detections of each class (G is the number of its ground-truth instances), the
       next G, and so on up to 10G, each counted by its :func:`error_types` at one tIoU. Classes are pooled.
-    - Gains: average mAP and mAP_N of these detections without all errors of one type, minus those with all errors. The
-      types are determined anew at each of ``tiou_thresholds``.
-    - mAP_N: mAP with the normalised precision of :func:`.precision_curves`. Its number of instances is the mean over
-      the classes that have ground-truth instances.
+    - Gains: average mAP and mAP_N of these detections without all errors of one type, minus the same averages with all
+      errors. The types are determined anew at each of ``tiou_thresholds``.
+    - mAP_N: mAP with the normalised precision of :func:`.precision_curves`. The number I in its formula is the mean
+      number of ground-truth instances of a class, over the classes that have any.
     - mAP_N by bucket: only the instances of the bucket count. Detections that take other instances are left out, and
       all false positives stay. The mean is over the classes that have instances in the bucket.
     - False negatives: ground-truth instances that no detection takes at ``tiou``. Detections at which the normalised
       precision is at most .05 do not count.
 
-    Matching is that of :func:`.detection_average_precision`, so mAP is the figure that all other tools give.
+    Detections are matched as in :func:`.detection_average_precision`, so mAP is the same as in all our other tools.
 
     DETAD's scripts differ in four points. They average the profile and the false negatives over their thresholds (on
     THUMOS14, there is only .5). They cut the mean number of instances to an integer. They leave out ground-truth
     segments without length, which count as missed here. A detection that takes an instance of another bucket at one
-    threshold is also left out at the later ones. For further differences see :func:`error_types` and
+    threshold is also left out at the later thresholds. For further differences see :func:`error_types` and
     ``bucket_indices``.
 
     Args:

@@ -30,8 +30,8 @@ def error_types(
     ===========================  ====================  ========================
 
     A detection in a video without a ground-truth segment is a background error, too. If segments of its class and of
-    others have the same highest tIoU, the one of its class counts: every CliffDiving segment of THUMOS14 is also a
-    Diving segment. In this case DETAD takes the first one in its file.
+    other classes have the same highest tIoU, the segment of its class counts: every CliffDiving segment of THUMOS14 is
+    also a Diving segment. In this case DETAD's scripts take the segment that comes first in the annotation file.
 
     Args:
         gt (Instances): Ground truth.
@@ -54,14 +54,14 @@ def error_types(
 
 
 def _nearest(gt, det):
-    """Highest tIoU of each detection with a segment of its video, and whether a segment of its class has it."""
+    """For each detection, ``(N,)``: its highest tIoU with a segment of its video, and whether its class reaches it."""
     gt = gt[np.argsort(gt.videos, kind='stable')]
     best, same_class = np.zeros(len(det)), np.zeros(len(det), dtype=bool)
     for det_index, gt_index in pairs_within_groups(det.videos, gt.videos):
         if not len(det_index):
             continue
         tiou = paired_iou(det.segments[det_index], gt.segments[gt_index])
-        # The pairs of a detection stand in a row, from one of the starts to the next.
+        # The pairs of one detection follow each other: starts[n] is the first pair of the n-th detection that has any.
         starts = np.flatnonzero(np.diff(det_index, prepend=-1))
         compared = det_index[starts]
         best[compared] = np.maximum.reduceat(tiou, starts)

@@ -10,7 +10,7 @@ from .errors import ERROR_TYPES
 
 @dataclass(frozen=True)
 class Gain:
-    """Gain without one type of error, as differences of fractions.
+    """Gain if all errors of one type are removed, as differences of fractions.
 
     Args:
         mean_ap: Gain of the average mAP.
@@ -89,7 +89,7 @@ class Diagnosis:
         return max(values) - min(values) if values else math.nan
 
     def impact(self, characteristic: str) -> float:
-        """Gain if all instances were like those of the best bucket: its mAP_N minus that of all instances."""
+        """Gain if all instances were like the best bucket: mAP_N of the best bucket minus mAP_N of all instances."""
         values = self._normalized_aps(characteristic)
         return max(values) - self.normalized_ap if values else math.nan
 

@@ -57,8 +57,8 @@ def bucket_table(diagnoses: dict[str, dict], characteristic: str) -> str:
     """Tabulate the missed instances and mAP_N in each bucket of a characteristic.
 
     Args:
-        diagnoses (dict[str, dict]): Results of :meth:`Diagnosis.to_dict`, by the name of the model. They must have the
-            same videos and the same bounds.
+        diagnoses (dict[str, dict]): Results of :meth:`Diagnosis.to_dict`, by the name of the model; all for the same
+            videos and the same bounds of the buckets.
         characteristic: ``length``, ``coverage`` or ``num_instances``.
 
     Returns:

@@ -10,7 +10,7 @@ from fsptal_mm.structures import Instances
 from .detection import match_detections
 from .points import match_points
 
-# Most entries of one array of weights (resamples x detections of a class): keeps the memory at some tens of MB.
+# Largest number of entries in an array of weights (resamples x detections of a class): some tens of MB.
 _MAX_WEIGHTS = 1 << 22
 
 
@@ -32,7 +32,7 @@ class PairedDifference:
 
     @property
     def spread(self) -> float:
-        """Sample standard deviation over the seeds; NaN for a single one."""
+        """Sample standard deviation over the seeds; NaN for a single seed."""
         return sample_deviation(self.by_seed)
 
 
@@ -117,7 +117,7 @@ def paired_difference(
     """Compute the mean difference between two methods over seeds, with its interval over resampled test videos.
 
     The interval is that of the percentile bootstrap. Both methods and all seeds must have been evaluated on the same
-    resamples: then the effect of videos that are hard for all of them cancels out.
+    resamples: then the effect of videos that are hard for both methods cancels out.
 
     Args:
         values (Sequence[float]): ``(S,)`` figures of the first method, one per seed.
@@ -144,8 +144,8 @@ def sample_deviation(values: Sequence[float] | np.ndarray) -> float:
 def _weighted_ap(hits, weight, num_gt):
     """Compute average precision ``(B, K)`` of one class on B resamples.
 
-    The copies of one detection have the same score. Among the copies of a true positive, precision only rises, so the
-    envelope is the same for all of them: it is that of the last copy.
+    A detection that counts n times has n copies of equal score. Among the copies of a true positive, precision only
+    rises, so all copies have the same envelope: the envelope at the last copy.
 
     Args:
         hits (np.ndarray): ``(K, n)`` true positives, in the order of falling score.

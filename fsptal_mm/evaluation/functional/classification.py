@@ -31,10 +31,10 @@ def classification_measures(scores: np.ndarray, labels: np.ndarray) -> dict[str,
 
 
 def _average_precision(scores, positive):
-    """Average precision of one class; ``positive`` ``(V,)`` bool tells which videos show it."""
+    """Average precision of one class; ``positive`` ``(V,)`` bool tells which videos show the class."""
     order = np.argsort(-scores, kind='stable')
     last_of_ties = np.flatnonzero(np.diff(scores[order], append=np.nan) != 0)
     found = np.cumsum(positive[order])[last_of_ties]
-    # Mean precision over the positives: each counts with the precision found / (last + 1) at the last video of its
-    # score.
+    # Mean of a precision over the positives: for each positive, the precision at the last video of equal score, which
+    # is found / (last_of_ties + 1).
     return (np.diff(found, prepend=0) * found / (last_of_ties + 1)).sum() / positive.sum()

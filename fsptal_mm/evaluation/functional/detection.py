@@ -14,17 +14,16 @@ def detection_average_precision(
 ) -> np.ndarray:
     """Compute interpolated average precision for each threshold and class.
 
-    The detections of a class are visited in the order of falling score, equal scores in the order of the input. Each
-    one takes the segment of its video and class with the highest tIoU among those not yet taken, if that tIoU reaches
-    the threshold. Then it is a true positive, otherwise a false positive. Detections in videos without a ground-truth
-    segment are false positives. A segment without length matches nothing. A ground-truth segment that is listed twice
-    counts twice.
+    The detections of a class are visited in the order of falling score, equal scores in the order of the input. Of the
+    segments of its video and class that are not yet taken, a detection takes the one with the highest tIoU, if this
+    tIoU reaches the threshold. A detection that takes a segment is a true positive, any other a false positive. A
+    segment without length matches nothing. A ground-truth segment that is listed twice counts twice.
 
     The numbers are those of ActivityNet's official ``eval_detection.py``, except where the script leaves the order to
     the sorting routine: between equal scores of a class, and between two ground-truth segments that a detection
-    overlaps equally (here the later one is taken). THUMOS14 has such segments: short ones, annotated in tenths of a
-    second, that one long detection covers. mmaction2's port of the script computes tIoUs in float32 and so has more of
-    these cases.
+    overlaps equally (here the later segment is taken). THUMOS14 has such segments: short segments, annotated in tenths
+    of a second, that one long detection covers. mmaction2's port of the script computes tIoUs in float32, so that more
+    tIoUs are equal.
 
     The time is linear in the detections, apart from sorting them.
 
@@ -109,10 +108,10 @@ def precision_curves(
     this is the usual precision.
 
     Args:
-        hits (np.ndarray): ``(K, N)``; this and the next three arguments are those of :func:`average_precision`.
-        labels (np.ndarray): ``(N,)``.
-        num_gt (np.ndarray): ``(C,)``.
-        counts (np.ndarray, optional): ``(K, N)``.
+        hits (np.ndarray): ``(K, N)`` bool: true positives of K evaluations.
+        labels (np.ndarray): ``(N,)`` classes of the detections, ascending; within a class the best detection first.
+        num_gt (np.ndarray): ``(C,)`` number of ground-truth instances of each class.
+        counts (np.ndarray, optional): ``(K, N)`` bool: detections that are evaluated. Default: all.
         instances_per_class (float, optional): I of the formula. Default: the number of instances of each class.
 
     Returns:
@@ -166,12 +165,13 @@ def assign_detections(gt: Instances, det: Instances, tiou_thresholds: Sequence[f
     gt, gt_group, det_group = by_class_and_video(gt, det)
     candidates = _candidates(gt, gt_group, det, det_group, min(tiou_thresholds))
     taken = np.stack([_assign(*candidates, threshold, len(gt), len(det)) for threshold in tiou_thresholds])
-    # From places in the sorted ground truth to indices into the given one; -1 finds the -1 that is put at the end.
+    # taken has indices into the sorted ground truth; order turns them into indices into the argument. -1 stays -1,
+    # since it selects the -1 that is appended.
     return np.append(order, -1)[taken]
 
 
 def _candidates(gt, gt_group, det, det_group, min_tiou):
-    """Find the pairs that may match, as (detection, segment, tIoU), by detection and falling tIoU."""
+    """Find the pairs that may match: arrays of detection, segment and tIoU, sorted by detection, then falling tIoU."""
     blocks = []
     for det_index, gt_index in pairs_within_groups(det_group, gt_group):
         tiou = paired_iou(det.segments[det_index], gt.segments[gt_index])
@@ -186,18 +186,19 @@ def _candidates(gt, gt_group, det, det_group, min_tiou):
 def _assign(det_index, gt_index, tiou, threshold, num_gt, num_det):
     """Assign to every detection the best segment that no earlier detection takes; ``(N,)``, -1 for none.
 
-    The candidates of :func:`_candidates` are the lists of all detections, one behind the other, each with the best
-    segment first. A pair is known by its place in them.
+    :func:`_candidates` gives a list of segments for each detection, the best segment first, and puts these lists one
+    behind the other. The place of a pair (detection, segment) is its index there.
 
     This is deferred acceptance (Gale & Shapley 1962), in rounds until nothing changes. All detections ask for their
-    best segment at once. Of those that ask for a segment, the earliest holds it, until a still earlier one asks for it.
+    best segment at once. Of the detections that ask for a segment, the earliest holds it, until a still earlier
+    detection asks for it.
     A rejected detection asks for the next segment on its list. Since all segments prefer the earlier detection, the
     result is the same as visiting the detections one by one.
     """
     reaches = tiou >= threshold
     det_index, gt_index = det_index[reaches], gt_index[reaches]
     nobody = len(det_index)
-    is_first = np.diff(det_index, prepend=-1, append=-1) != 0  # one entry more than pairs, to end the last list
+    is_first = np.diff(det_index, prepend=-1, append=-1) != 0  # places where a list begins; the end counts as one, too
     holder = np.full(num_gt, nobody)  # place of the pair that holds each segment
     asking = np.flatnonzero(is_first[:-1])  # places of the pairs that ask in this round
     while len(asking):
@@ -205,7 +206,7 @@ def _assign(det_index, gt_index, tiou, threshold, num_gt, num_det):
         np.minimum.at(holder, gt_index[asking], asking)  # a lower place is an earlier detection
         rejected = asking[holder[gt_index[asking]] != asking]
         following = rejected + 1
-        asking = following[~is_first[following]]  # unless the list is at its end
+        asking = following[~is_first[following]]  # a detection whose list has ended no longer asks
     taken = np.full(num_det, -1)
     holding = holder[holder < nobody]
     taken[det_index[holding]] = gt_index[holding]

@@ -52,7 +52,7 @@ def evaluate_detections(
         num_classes: Number of classes, C.
         protocol (Protocol): tIoUs and averages.
         ambiguous (Instances, optional): Ambiguous ranges; detections that overlap one are left out, see
-            :func:`touches_any`. Default: none are.
+            :func:`touches_any`. Default: no detection is left out.
         proposals: Whether to compute AR@AN, too.
 
     Returns:

@@ -6,7 +6,7 @@ import numpy as np
 
 from fsptal_mm.structures import Instances
 
-# Most pairs of segments in one block: keeps the memory at some tens of MB, however many detections there are.
+# Largest number of pairs of segments in a block: some tens of MB, however many detections there are.
 _MAX_PAIRS = 1 << 20
 
 
@@ -21,7 +21,7 @@ def pairs_within_groups(left: np.ndarray, right: np.ndarray) -> Iterator[tuple[n
         tuple[np.ndarray, np.ndarray]: Indices into ``left`` and ``right``, ordered by left, then right; all pairs of a
         left item come in one block.
     """
-    # The right items of a left item's group stand in a row, from ``first`` on.
+    # The right items of a left item's group follow each other: count of them, from the index first on.
     first = np.searchsorted(right, left, side='left')
     count = np.searchsorted(right, left, side='right') - first
     total = np.cumsum(count)

@@ -11,22 +11,22 @@ from .pairs import by_class_and_video, pairs_within_groups
 def point_average_precision(points: Instances, det: Instances, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
     """Compute average precision and recall of detections, with labelled points alone.
 
-    A detection is a true positive if it covers one labelled instance of its class, touches no other one of its class,
-    and no detection with a higher score has taken that instance. Otherwise it is a false positive: it touches no
-    instance, cuts one, joins several, or repeats one. Instances of other classes are ignored, since actions of
-    different classes may overlap.
+    A detection is a true positive if it covers one labelled instance of its class, touches no other instance of its
+    class, and no detection with a higher score has taken the instance that it covers. Any other detection is a false
+    positive: it touches no instance, cuts an instance, joins several, or repeats one. Instances of other classes are
+    ignored, since actions of different classes may overlap.
 
     Points cannot show everything: a detection that covers its point is a true positive, even if it is too short, or too
-    long but ends before the next point. Stricter rules were tried: room on both sides of the point; the point near the
-    middle; ends no further than a share of the way to the next point. None of them ranks checkpoints consistently more
-    like the mAP on ground-truth segments does.
+    long but ends before the next point. Stricter rules were tried: time on both sides of the point; the point near the
+    middle of the detection; an end at most a given share of the way to the next point. None of these rules ranks
+    checkpoints consistently closer to the order by mAP on ground-truth segments.
 
     The time is linear in the pairs of detections and points of one class and video.
 
     Args:
         points (Instances): Labelled instances, each from its first to its last point, see :func:`point_extents`.
-        det (Instances): Detections, with finite scores, in the same unit. Those of equal scores are visited in the
-            order of the input.
+        det (Instances): Detections, with finite scores, in the same unit. Detections of equal scores are visited in
+            the order of the input.
         num_classes: Number of classes, C.
 
     Returns:
@@ -76,7 +76,7 @@ def match_points(points: Instances, det: Instances) -> np.ndarray:
     for det_index, point_index in pairs_within_groups(det_group, point_group):
         (start, end), (first, last) = det.segments[det_index].T, points.segments[point_index].T
         touches = (first <= end) & (start <= last)
-        alone = np.bincount(det_index[touches], minlength=len(det)) == 1  # (N,): it touches one instance and no other
+        alone = np.bincount(det_index[touches], minlength=len(det)) == 1  # (N,): a detection touches a single instance
         fits = (start <= first) & (last <= end) & alone[det_index]
         fitting.append(det_index[fits])
         taken.append(point_index[fits])

@@ -21,14 +21,14 @@ def average_recall(
     """Compute the recall of class-agnostic proposals at 1 %, 2 %, ... 100 % of the allowed number of proposals.
 
     As in ActivityNet's ``eval_proposal.py``, all videos use the same share of their proposals, best scores first. The
-    share is chosen such that the average number of proposals per video is the allowed one. Several proposals may match
-    one segment, and one proposal several segments. Labels are ignored. Only videos with a ground-truth segment count,
-    and only their proposals. The official script also counts the proposals of other videos as used; the two agree where
-    every video has a segment.
+    share is chosen such that the average number of proposals per video is the allowed number. Several proposals may
+    match one segment, and one proposal several segments. Labels are ignored. Only videos with a ground-truth segment
+    count, and only their proposals. The official script also counts the proposals of the other videos as used. Its
+    figures are the same if every video has a segment.
 
     Args:
         gt (Instances): Ground truth; at least one segment.
-        det (Instances): Proposals; those of equal score are used in the order of the input.
+        det (Instances): Proposals; proposals of equal score are used in the order of the input.
         max_average_proposals: Average number of proposals per video at 100 %.
         tiou_thresholds (Sequence[float]): ``(K,)``.
 
@@ -50,7 +50,7 @@ def average_recall(
         if num_retrieved:
             start = np.searchsorted(det.videos, video)
             tiou = segment_iou(gt.segments[gt.videos == video], det.segments[start : start + num_retrieved])
-            # Highest tIoU of each segment with the first 0, 1, 2, ... proposals; then with those used at each step.
+            # Highest tIoU of each segment with the first 0, 1, 2, ... proposals; of these columns, one for each step.
             best = np.pad(np.maximum.accumulate(tiou, axis=1), ((0, 0), (1, 0)))[:, num_used]
             recalled += (best >= np.reshape(tiou_thresholds, (-1, 1, 1))).sum(axis=1)
     return recalled / len(gt), steps * retrieved.sum() / len(videos)

@@ -35,9 +35,9 @@ class Protocol:
         Args:
             preset: ``'thumos14'`` (0.1 to 0.7 by 0.1; averages 0.1-0.7, 0.1-0.5, 0.3-0.7) or ``'activitynet'`` (0.5
                 to 0.95 by 0.05; average 0.5-0.95).
-            tiou_thresholds (Sequence[float], optional): Thresholds in (0, 1]. Default: those of the preset.
-            average_ranges (Sequence[Sequence[float]], optional): First and last threshold of each average. Default:
-                those of the preset; with ``tiou_thresholds``, one average over all of them if there are several.
+            tiou_thresholds (Sequence[float], optional): Thresholds in (0, 1]. Default: the thresholds of the preset.
+            average_ranges (Sequence[Sequence[float]], optional): First and last threshold of each average. Default: the
+                ranges of the preset; with ``tiou_thresholds``, one average over all thresholds if there are several.
 
         Raises:
             InputError: The preset is unknown, a threshold is outside (0, 1], or a range holds no threshold.
@@ -64,7 +64,7 @@ class Protocol:
 
     @property
     def average_keys(self) -> list[str]:
-        """Names of the averages, e.g. ``mAP@0.1-0.7``; they may stand in file names, such as that of a checkpoint."""
+        """Names of the averages, e.g. ``mAP@0.1-0.7``; mmengine uses such a name in the file name of a checkpoint."""
         return ['mAP@{:.4g}-{:.4g}'.format(*bounds) for bounds in self.average_ranges]
 
     def summarize(self, ap: np.ndarray) -> dict[str, float]:
@@ -74,15 +74,15 @@ class Protocol:
             ap (np.ndarray): ``(K, C)``, NaN for classes that do not count.
 
         Returns:
-            dict[str, float]: Fractions: first the averages, so that ``save_best='auto'`` takes the main one, then the
-            mAP at each threshold.
+            dict[str, float]: Fractions: first the averages, the main average ahead, so that ``save_best='auto'`` takes
+            it; then the mAP at each threshold.
         """
         mean_ap = np.nanmean(ap, axis=1)
         averages = [mean_ap[self._within(bounds)].mean() for bounds in self.average_ranges]
         return dict(zip([*self.average_keys, *self.threshold_keys], map(float, [*averages, *mean_ap])))
 
     def main_average(self, ap: np.ndarray) -> np.ndarray:
-        """Compute the main average, for many sets at once.
+        """Compute the main average, which is the first of ``average_ranges``, of many evaluations at once.
 
         Args:
             ap (np.ndarray): ``(..., K, C)``, NaN for classes that do not count.
@@ -106,7 +106,7 @@ def _thresholds(values):
         thresholds = tuple(sorted(float(value) for value in np.atleast_1d(values)))
     except (TypeError, ValueError, OverflowError):
         thresholds = ()
-    names = {f'{threshold:.4g}' for threshold in thresholds}  # those of the figures, which must differ
+    names = {f'{threshold:.4g}' for threshold in thresholds}  # as they stand in names of figures, which must differ
     if not thresholds or not all(0 < threshold <= 1 for threshold in thresholds) or len(names) < len(thresholds):
         raise InputError('different numbers above 0, at most 1', field='tiou_thresholds', found=values)
     return thresholds

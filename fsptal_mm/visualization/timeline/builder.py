@@ -70,7 +70,7 @@ def video_timeline(ground_truth: Any, index: int, tracks: Sequence[ModelTrack] =
         tracks: One per model.
 
     Returns:
-        Timeline: If the duration is unknown, it ends with the last segment, point or proposal.
+        Timeline: Timeline of the video. If the duration is unknown, it ends with the last segment, point or proposal.
     """
     truth, points = ground_truth.segments.of_index(index), ground_truth.points.of_index(index)
     duration_sec = float(ground_truth.durations_sec[index])

@@ -24,7 +24,7 @@ class SnippetCurves:
 
 @dataclass(frozen=True, eq=False)
 class ModelTrack:
-    """Results of one model on a video. A field that is ``None`` has no row; an empty one has an empty row.
+    """Results of one model on a video. A field that is ``None`` has no row; an empty field has an empty row.
 
     Attributes:
         name: Name of the model; it may be empty if there is only one model.
@@ -65,8 +65,8 @@ class Timeline:
     """One video with all that its timeline shows.
 
     Attributes:
-        video_id: Its id.
-        duration_sec: Its duration.
+        video_id: Id of the video.
+        duration_sec: Duration of the video in seconds.
         classes: Class names in the order of the indices.
         truth (Instances, optional): Ground-truth segments, which training never reads. ``None`` or empty if there are
             none.

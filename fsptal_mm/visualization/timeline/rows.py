@@ -163,12 +163,12 @@ def points_row(points: Instances, canvas: Canvas) -> Row:
 def score_row(
     label: str, edges_sec: np.ndarray, scores: np.ndarray, canvas: Canvas, truth_sec: np.ndarray, look: Look
 ) -> Row:
-    """Row of q-hat of a class as steps, with its ground-truth segments shaded.
+    """Row of the final scores q-hat of a class as steps, with its ground-truth segments shaded.
 
     Args:
         label: Label of the row.
         edges_sec: ``(T + 1,)`` edges of the snippets.
-        scores: ``(T,)``.
+        scores: ``(T,)`` scores.
         canvas (Canvas): Settings of the timeline.
         truth_sec: ``(N, 2)`` ground-truth segments to shade.
         look (Look): Look of the class.
@@ -186,8 +186,8 @@ def score_row(
 
 
 def background_row(label: str, edges_sec: np.ndarray, scores: np.ndarray, canvas: Canvas, truth_sec: np.ndarray) -> Row:
-    """Row of b as a line, with all ground-truth segments shaded; arguments as in :func:`score_row`."""
-    # Where several snippets share a pixel, the lowest score is drawn, since low scores of b are those of actions.
+    """Row of the background scores b as a line, all ground-truth segments shaded; arguments as in :func:`score_row`."""
+    # Where several snippets share a pixel, the lowest score is drawn, since b is low during actions.
     edges_sec, scores = condense(edges_sec, scores, canvas.width_px, np.minimum)
 
     def draw(axes):
