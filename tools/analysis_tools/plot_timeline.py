@@ -47,7 +47,11 @@ def parse_args(argv):
         '--max-classes', type=int, default=20, metavar='N', help='at most N classes per video; default: %(default)s'
     )
     parser.add_argument(
-        '--max-proposals', type=int, default=100, metavar='N', help='at most N proposals per model; default: %(default)s'
+        '--max-proposals',
+        type=int,
+        default=100,
+        metavar='N',
+        help='at most N proposals per model; default: %(default)s',
     )
     parser.add_argument(
         '--score-threshold',
