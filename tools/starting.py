@@ -1,4 +1,4 @@
-"""First lines of every tool, before the imports that take seconds: wrong arguments end here, and the user sees a line.
+"""Start of every tool: wrong arguments end it before the imports that take seconds, and a line says what is loaded.
 
 This file needs the standard library only. Tools run it by its path, since they lie in several folders.
 """
@@ -26,8 +26,8 @@ def start(
 
     Args:
         tool: Path of the tool.
-        parse_args: Parser of the arguments, which needs no import either. It ends the tool after ``--help`` or a wrong
-            option. Default: the tool parses them later.
+        parse_args: Function that parses the arguments, and needs no slow import. It ends the tool after ``--help`` or a
+            wrong option. Default: the tool parses its arguments later.
         **files: From the name of an argument to the expected kind of its file or files, for the error. A tuple has the
             kinds of several files, one after the other.
 

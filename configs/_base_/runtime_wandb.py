@@ -1,5 +1,6 @@
-# Instead of default_runtime.py: curves for Weights & Biases, too (pip install 'fsptal_mm[wandb]'). They stay on this
-# machine, below the work directory, until `wandb sync` uploads them; mode='online' sends them at once.
+# To be used in the place of default_runtime.py: curves for Weights & Biases, too (pip install 'fsptal_mm[wandb]'). The
+# curves stay on this machine, below the work directory, until `wandb sync` uploads them; mode='online' sends them at
+# once.
 _base_ = ['./default_runtime.py']
 
 vis_backends = [

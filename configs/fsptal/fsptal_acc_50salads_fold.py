@@ -1,4 +1,4 @@
-# For choosing settings: a quarter of the training users is held out; tests take their videos and segments.
+# For choosing settings: a quarter of the training users is held out, and their videos are tested.
 _base_ = ['./fsptal_acc_50salads.py']
 
 users = r'^(\d+)-'

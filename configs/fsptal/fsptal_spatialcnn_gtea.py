@@ -11,7 +11,7 @@ model = dict(
     head=dict(
         num_classes=7,
         in_channels=512,
-        separation_loss=dict(class_aware=True),  # its videos have many classes, see README.md
+        separation_loss=dict(class_aware=True),  # videos of this dataset have many classes, see README.md
         proposals=dict(nms=dict(iou_threshold=0.4)),  # as for all methods on this dataset
     ),
 )

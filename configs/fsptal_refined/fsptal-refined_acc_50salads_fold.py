@@ -1,4 +1,4 @@
-# Settings were chosen on this: a quarter of the training users is held out; tests take their videos and segments.
+# Settings were chosen with this config: a quarter of the training users is held out, and their videos are tested.
 _base_ = ['./fsptal-refined_acc_50salads.py']
 
 users = r'^(\d+)-'

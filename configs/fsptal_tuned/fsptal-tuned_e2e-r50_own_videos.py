@@ -8,7 +8,7 @@ _base_ = [
 # Set your number of classes, and load_from: a checkpoint of a recognizer with this backbone, e.g. TSN with ResNet-50.
 model = dict(
     backbone=dict(type='mmaction.ResNet', depth=50, pretrained=None, frozen_stages=2, norm_eval=True),
-    freeze_backbone=False,  # True: only what comes behind it is trained
+    freeze_backbone=False,  # True: only what comes behind the backbone is trained
     clip_chunk=8,
     checkpoint_clips=True,
     embedding=dict(out_channels=512),

@@ -1,4 +1,4 @@
-# A quarter of the training videos is held out: rank_checkpoints.py chooses a checkpoint by their points alone.
+# A quarter of the training videos is held out: rank_checkpoints.py chooses a checkpoint by the points of these videos.
 _base_ = ['./fsptal-tuned_synthetic.py']
 
 train_dataloader = dict(dataset=dict(fold=dict(index=0, count=4, part='train')))

@@ -3,8 +3,9 @@
 There is a threshold for each class, and one for all classes together: the score with the best F1. If a class has few
 points, its threshold is drawn towards that of all classes.
 
-For F1, a detection finds a labelled action if it has its class, and covers its point and no other point of the class.
-For each action, the detection of highest score that finds it is a true positive; all others are false positives.
+For F1, a detection finds a labelled action if it has the class of the action, and covers its point and no other point
+of this class. For each action, the detection of highest score that finds it is a true positive; all other detections
+are false positives.
 
 If train_dataloader.dataset.fold is set, the held-out videos are those that it leaves out of the training. If not, they
 are the videos of val_dataloader. No ground-truth segment is read.

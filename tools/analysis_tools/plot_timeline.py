@@ -44,10 +44,14 @@ def parse_args(argv):
     default = 'work_dirs/timelines/{video}.png'
     parser.add_argument('--out', default=default, metavar='PATH', help=f'PNG, SVG or PDF file; default: {default}')
     parser.add_argument(
-        '--max-classes', type=int, default=20, metavar='N', help='most classes per video; default: %(default)s'
+        '--max-classes', type=int, default=20, metavar='N', help='at most N classes per video; default: %(default)s'
     )
     parser.add_argument(
-        '--max-proposals', type=int, default=100, metavar='N', help='most proposals per model; default: %(default)s'
+        '--max-proposals',
+        type=int,
+        default=100,
+        metavar='N',
+        help='at most N proposals per model; default: %(default)s',
     )
     parser.add_argument(
         '--score-threshold',

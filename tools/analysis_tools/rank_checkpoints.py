@@ -84,7 +84,7 @@ def run_metrics(model, loader, evaluators, found=None):
 
 
 def rank(config, checkpoints, points_only, found=None):
-    """Evaluate every checkpoint, and print to stderr which one it is.
+    """Evaluate every checkpoint, and print to stderr which one is evaluated.
 
     Args:
         config (Config): Config of the experiment.

@@ -1,6 +1,7 @@
 """Time the reading of a generated video, and feature extraction with models of random weights.
 
-It prints how many seconds of video are read in a second of processor time, and extracted in a second.
+It prints how many seconds of video are read in a second of processor time, and how many seconds of video pass through
+the extraction in a second of wall clock.
 """
 
 import argparse

@@ -1,9 +1,9 @@
 """Time mining and segment search against plain Python.
 
-Mining is timed on a batch of 16 videos x 5000 snippets x 20 classes, against loops over snippets, which must find the
-same labels: one function that gets tensors, then lists. The search is timed on THUMOS14's training videos, with scores
-of an FS-PTAL model of D = 256 before and during its first epochs. Its time and its outer-inner contrast are compared
-with those of a beam search of budget 25.
+Mining is timed on a batch of 16 videos x 5000 snippets x 20 classes, against a loop over snippets, which must find the
+same labels. The loop is timed with tensors and with lists. The search is timed on THUMOS14's training videos, with
+scores of an FS-PTAL model of D = 256 before and during its first epochs. Time and outer-inner contrast of the search
+are compared with those of a beam search of budget 25.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from fsptal_mm.structures import PointTargets
 BATCH, LENGTH, CLASSES = 16, 5000, 20
 # Seconds of the loops of LACP's public code, and of the same loops rewritten with lists, on another 2-core machine.
 PEERS = {'trained': dict(LACP=0.641, lists=0.277), 'worst': dict(LACP=2.43, lists=0.284)}
-LACP_SEARCH = 25 / 200  # seconds of its beam search for a video, on one core
+LACP_SEARCH = 25 / 200  # seconds of LACP's beam search for a video, on one core
 TIMED = 3  # batches of which the search is timed
 
 

@@ -1,12 +1,13 @@
 """Time a training step at THUMOS14's real lengths, batch 16, and count its memory and the waits of the host.
 
 The step is that of FS-PTAL with the paper's config: label extension, mining, search, losses A-D, backward pass, Adam.
-The same run times, in turns with it:
+These are timed in the same run, in turns with the step:
 
-    trunk        convolution of its trunk alone, forward and backward
+    trunk        convolution of the trunk alone, without masks, forward and backward
     whole trunk  trunk with the affinity convolutions of module D, forward and backward
     our LACP     step of LACPHead
-    plain step   padded batches, mining snippet by snippet on tensors, all pairs at once; must have the same losses
+    plain step   step with padded batches, mining snippet by snippet on tensors, and all pairs at once; it must have the
+                 same losses
 """
 
 import argparse
@@ -25,7 +26,7 @@ from reference.videos import batches_of, pack_videos, read_annotations
 import fsptal_mm.compat
 
 # Seconds of LACP's public code on the same videos (2 cores, AVX2), by D. It searches all training videos every tenth
-# step, by a forward pass and a beam search: a tenth of this is LACP_SEARCH.
+# step, by a forward pass and a beam search. LACP_SEARCH is a tenth of the seconds of both.
 LACP_STEP = {2048: 3.10, 256: 0.339}
 LACP_SEARCH = {2048: (17.5 + 13.5) / 10, 256: 13.5 / 10}  # no figure for the forward pass of D = 256
 NUM_VIDEOS = 32

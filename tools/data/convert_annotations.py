@@ -31,7 +31,8 @@ def parse_args(argv):
     parser.add_argument(
         '--point-file',
         nargs='+',
-        help='points: csv, txt, JSON, or an export of an annotation tool; of several with the same video, one is used',
+        help='points: csv, txt, JSON, or an export of an annotation tool; '
+        'if several files have points of a video, one of them is used',
     )
     parser.add_argument(
         '--columns',

@@ -123,7 +123,7 @@ def choose_device(name):
 
 
 def estimate_durations_sec(paths):
-    """Estimate how long videos are, for the time that is left: as their headers say, else as the mean of the others."""
+    """Estimate the durations of videos: those of their headers; where a header has none, the mean of the others."""
     declared = {path: declared_duration_sec(path) for path in paths}
     mean = np.mean([duration for duration in declared.values() if duration] or [1.0])
     return {path: duration or mean for path, duration in declared.items()}

@@ -102,7 +102,7 @@ def save_csv(path, annotations):
                 raise InputError(expected, file=path, video=record.video_id, field='fps')
             bounds = record.segments_sec[record.point_instances] * record.fps
             # A frame stands for the time at which it starts. Of the frames that start in the segment, the one nearest
-            # to the point is taken; if none does, the one that is shown at the segment's end.
+            # to the point is taken; if no frame starts in the segment, the one that is shown at its end.
             frames = np.clip(np.rint(record.point_sec * record.fps), np.ceil(bounds[:, 0]), np.floor(bounds[:, 1]))
             for label, (start, stop), frame in zip(record.point_labels, bounds.tolist(), frames.astype(int)):
                 writer.writerow([annotations.classes[label], label, start, stop, record.video_id, frame])

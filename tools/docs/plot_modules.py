@@ -4,8 +4,8 @@ Example (`make pictures` does all of it):
     python tools/docs/plot_modules.py configs/fsptal_tuned/fsptal-tuned_synthetic.py \\
         work_dirs/pictures/fsptal/epoch_25.pth work_dirs/pictures/fsptal/epoch_75.pth --out-dir docs/images
 
-The first checkpoint is one of early training, the second one of its end. Modules A, B and C are drawn with the first,
-module D with both. Ground truth is drawn for comparison only.
+The first checkpoint is of early training, the second of the end of the training. Modules A, B and C are drawn with the
+first, module D with both. Ground truth is drawn for comparison only.
 """
 
 import argparse
@@ -29,8 +29,8 @@ def parse_args(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config')
     parser.add_argument('early', help='checkpoint of early training')
-    parser.add_argument('late', help='checkpoint of its end')
-    parser.add_argument('--video', default='train_022', help='of the training set; default: %(default)s')
+    parser.add_argument('late', help='checkpoint of the end of the training')
+    parser.add_argument('--video', default='train_022', help='id of a training video; default: %(default)s')
     parser.add_argument('--out-dir', type=Path, default='docs/images', help='default: %(default)s')
     return parser.parse_args(argv)
 
@@ -40,7 +40,7 @@ def run_modules(config, checkpoint, video_id):
     """Run the modules on one training video, without label extension.
 
     Returns:
-        module_figures.ModuleStates: Their results.
+        module_figures.ModuleStates: Results of the modules.
     """
     with DefaultScope.overwrite_default_scope('mmaction'):
         # Without label extension, so that all pictures have the same time axis. Module A has a picture of its own.

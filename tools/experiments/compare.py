@@ -41,7 +41,7 @@ from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.writing import atomic_write, write_json
 
 _MEASURES = ('mAP@0.5', 'AR@10', 'AR@50', 'AR@100')
-_SUPERVISION = {'segments': 'segments', 'clicks': 'video labels, background clicks'}  # of a dataset's option
+_SUPERVISION = {'segments': 'segments', 'clicks': 'video labels, background clicks'}  # by `supervision` of the dataset
 
 
 def parse_args(argv):

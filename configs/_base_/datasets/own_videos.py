@@ -10,7 +10,7 @@ grid = dict(snippet_sec=16 / fps)
 load_clips = dict(
     type='LoadSnippetClips',
     fps=fps,
-    clip_len=4,  # frames of the 16 that a 2D backbone looks at
+    clip_len=4,  # of the 16 frames of a snippet, a 2D backbone looks at 4
     test_pipeline=[
         dict(type='Resize', scale=(-1, 256)),
         dict(type='CenterCrop', crop_size=224),

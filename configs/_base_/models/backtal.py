@@ -1,5 +1,6 @@
-# BackTAL (Yang et al., TPAMI 2022) on the trunk and proposals of the other methods; constants of its public code:
-# github.com/VividLe/BackTAL. Training datasets need supervision='clicks'.
+# BackTAL (Yang et al., TPAMI 2022) on the trunk of the other methods, with constants of its public code:
+# github.com/VividLe/BackTAL. What differs in the proposals: configs/backtal/README.md. Training datasets need
+# supervision='clicks'.
 feature_dim = 2048
 
 model = dict(

@@ -21,7 +21,7 @@ model = dict(
             background_segments=False,
         ),
         score_loss=dict(type='OICLoss', loss_weight=1.0),  # lambda_3
-        separation=None,  # E is the trunk's
+        separation=None,  # the trunk makes E
         separation_loss=dict(
             type='FeatureSeparationLoss',
             psi_same=0.95,  # Table 3

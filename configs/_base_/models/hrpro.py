@@ -14,7 +14,7 @@ model = dict(
             num_heads=8,
             mlp_channels=128,
             dropout=0.3,
-            attention_dropout=0.0,  # 0.1 in the public code; it would have to keep the attention weights in memory
+            attention_dropout=0.0,  # 0.1 in the public code; a dropout would keep the attention weights in memory
         ),
         momentum=0.001,
         point_loss=dict(type='LACPPointLoss', action_weight=0.5, background_weight=1.0),

@@ -93,7 +93,7 @@ def copy_weights(theirs):
     """Return the weights of their network under the names of ours."""
     state = theirs.state_dict()
     own = {f'{name}.{part}': state[f'{other}.{part}'] for name, other in NAMES.items() for part in ('weight', 'bias')}
-    own['head.attention.weight'] = own['head.attention.weight'][..., 0]  # a convolution of one snippet there
+    own['head.attention.weight'] = own['head.attention.weight'][..., 0]  # theirs is a convolution with a kernel of 1
     return own
 
 

@@ -114,7 +114,7 @@ def copy_weights(theirs):
                 own[f'head.segment_attention.{name}.{layer}.{part}'] = state[f'{other}.{conv}.{part}']
         for part in ('weight', 'bias', 'running_mean', 'running_var', 'num_batches_tracked'):
             own[f'head.segment_attention.{name}.norm.{part}'] = state[f'{other}.bn.{part}']
-    # Convolutions of one snippet there are linear layers here.
+    # A convolution with a kernel of 1 in the public code is a linear layer in ours.
     return {
         name: value[..., 0] if value.ndim == 3 and 'embedding' not in name else value for name, value in own.items()
     }
@@ -146,7 +146,7 @@ def losses_of(ours, theirs, criterion, features, step, samples):
     batch = ours.embedding(SnippetBatch.from_videos(list(features)))
     found = ours.head.loss_on_segments(batch, video_labels, members, labels)
     outputs = theirs(features, boxes, counts, None, None)
-    # Theirs takes labels with background, which sum up to 1 at each snippet.
+    # Their loss takes labels with background, which sum up to 1 at each snippet.
     shares = torch.cat([labels, ~labels.any(-1, keepdim=True)], -1).float()
     shares = shares / shares.sum(-1, keepdim=True)
     total, terms = criterion(video_labels, *outputs[:6], pseudo_instance_label=shares, uncertainty=outputs[6])
@@ -157,7 +157,7 @@ def compare_network(public, report):
     """Compare each term, gradients, and 20 steps of Adam without dropout, with batch normalisation as in training."""
     torch.manual_seed(0)
     theirs, ours, length = public['model'].ASMLoc(ARGS), _Ours(), 64
-    for part in PARTS.values():  # these weights begin with 0, so that the attention would have no effect
+    for part in PARTS.values():  # the first weights are 0, and the attention would have no effect with them
         nn.init.normal_(getattr(theirs, part).bn.weight, std=0.1)
     nn.init.normal_(theirs.uncertainty_branch.weight, std=0.1)
     ours.load_state_dict(copy_weights(theirs))

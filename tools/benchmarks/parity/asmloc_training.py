@@ -1,13 +1,13 @@
-"""Train ASM-Loc's public code and ours, the base model or a chain of models, on the same features and video labels,
-and compare mAP over seeds.
+"""Train ASM-Loc's public code and ours on the same features and video labels, and compare mAP over seeds.
 
 Usage: git clone https://github.com/boheumd/ASM-Loc && python tools/benchmarks/parity/asmloc_training.py ASM-Loc SCRATCH
 
-Both get the generated features of the THUMOS-shaped set, training videos resized to LENGTH snippets and test videos as
-they are; ours is ``asmloc-faithful_thumos14shaped.py``, or with ``--refinements``
-``asmloc-full-faithful_thumos14shaped.py``, with as many channels as the public code. It runs on copies of its files in
-SCRATCH, with PATCHES. Results that SCRATCH holds already are not made again, so that seeds can be added; other options
-need another folder.
+Trained is the base model, ``asmloc-faithful_thumos14shaped.py``; with ``--refinements``, the chain of models of
+``asmloc-full-faithful_thumos14shaped.py``. Both codes have as many channels as the features of the THUMOS-shaped
+dataset. They get the training videos resized to LENGTH snippets, and the test videos as they are.
+
+The public code runs on copies of its files in SCRATCH, changed by PATCHES. A result that SCRATCH holds is not made
+again, so seeds can be added later. Other options need another folder.
 """
 
 import json
@@ -30,7 +30,7 @@ from training import (
 )
 
 BASE, CHAIN = (ROOT / f'configs/asmloc/asmloc{full}-faithful_thumos14shaped.py' for full in ('', '-full'))
-LENGTH = 600  # no test video is longer, so that the public code does not sample snippets
+LENGTH = 600  # No video is longer, so the public code, which samples the snippets of longer ones, takes all.
 
 PATCHES = {
     'model.py': [],
@@ -56,7 +56,7 @@ PATCHES = {
 
 
 def our_config(refinements):
-    """Config of ours on resized training videos, with as many channels of F as of the features."""
+    """Read our config, for resized training videos, and give F as many channels as the features have."""
     config = load_config(CHAIN if refinements else BASE)
     config.train_dataloader.dataset.pipeline.insert(1, dict(type='ResizeSnippets', num_snippets=LENGTH))
     width = config.model.embedding.in_channels
@@ -111,7 +111,7 @@ def train_public(args, folder, videos, seed, result):
 def main():
     parser = argument_parser(__doc__, steps=400, batch_size=15, lr=1e-4)
     parser.add_argument(
-        '--refinements', type=int, default=0, help='models behind the base model, with the same steps each; default: 0'
+        '--refinements', type=int, default=0, help='further models after the base model; all share --steps; default: 0'
     )
     args = parser.parse_args()
     config = our_config(args.refinements)

@@ -4,11 +4,12 @@ Usage: git clone https://github.com/VividLe/BackTAL
 python tools/benchmarks/parity/backtal_training.py BackTAL SCRATCH
 
 Ours is ``backtal-faithful_thumos14shaped.py`` with videos of one length, as the public code needs them, fewer channels,
-and clicks drawn between actions. Both detect the classes with a quarter of the best score of a video: hardly any has
-the published score of 0.25. The public code's last weights are tested twice: with its own proposals, and with the
-proposals that REPAIRS of ``backtal.py`` make equal to ours. It needs easydict; it runs on copies of its files in
-SCRATCH, with PATCHES. Results that SCRATCH holds already are not made again, so that seeds can be added; other options
-need another folder.
+and clicks drawn between actions. Both codes detect the classes with at least a quarter of the best score of a video,
+since hardly any class has a score of 0.25, the threshold of the public code. The last weights of the public code are
+tested twice: with its own proposals, and with the proposals that REPAIRS of ``backtal.py`` make equal to ours.
+
+The public code needs easydict. It runs on copies of its files in SCRATCH, changed by PATCHES. A result that SCRATCH
+holds is not made again, so seeds can be added later. Other options need another folder.
 """
 
 import json
@@ -35,7 +36,7 @@ from training import (
 
 CONFIG = ROOT / 'configs/backtal/backtal-faithful_thumos14shaped.py'
 SNIPPETS, HIDDEN = 300, 256
-FRAMES = 24  # of a snippet, as many as ours makes points of
+FRAMES = 24  # frames of a snippet: as many as the interpolated points of a snippet in ours
 IGNORED = -100
 
 POST_PROCESS = ('lib/post_process/functions.py', 'lib/post_process/nms.py')
@@ -81,7 +82,7 @@ PATCHES = {
 
 
 def our_config():
-    """Config of ours with videos of one length, and a threshold of classes relative to the best one."""
+    """Read our config, for videos of one length, and make the class threshold a share of the best score."""
     config = load_config(CONFIG)
     for loader in (config.train_dataloader, config.test_dataloader):
         loader.dataset.pipeline.insert(1, dict(type='ResizeSnippets', num_snippets=SNIPPETS))

@@ -16,10 +16,10 @@ from fsptal_mm.models import CoActivityLoss, DELUHead
 from fsptal_mm.models.heads.delu_head import DELUOutputs, suppress
 from fsptal_mm.structures import SnippetBatch
 
-DIM, LENGTH, BATCH = 32, 64, 10  # DIM of a stream; the batch is fixed in the public code
-STEPS, TOTAL = 20, 25  # compared steps, of a training of 25 steps
+DIM, LENGTH, BATCH = 32, 64, 10  # columns of a stream; snippets of a video; videos of a batch, as the public code wants
+STEPS, TOTAL = 20, 25  # 20 steps are compared; the schedule of the losses is that of a training of 25 steps
 CUDA = "torch.set_default_tensor_type('torch.cuda.FloatTensor')"
-# Values of scripts/train_thumos.sh; those that it leaves out are the defaults of options.py.
+# Values of scripts/train_thumos.sh, and the defaults of options.py for what this script does not set.
 OPTIONS = SimpleNamespace(
     dropout_ratio=0.0,
     AWM='BWA_fusion_dropout_feat_v2',
@@ -134,7 +134,8 @@ def draw_labels(generator, num_videos=BATCH):
 def compare_losses(theirs, report):
     """Compare each term and its gradients on random outputs, and the terms of videos of other lengths.
 
-    Some terms change during a training: the reported difference is the largest at its beginning, at 30 % and its end.
+    Some terms change during a training. So differences are taken at its beginning, at 30 % of it and at its end; the
+    largest of the three is reported.
     """
     generator = torch.Generator().manual_seed(0)
     head, labels, worst = build_head(), draw_labels(generator), {}

@@ -3,10 +3,11 @@
 Usage: git clone https://github.com/MengyuanChen21/ECCV2022-DELU && python tools/benchmarks/parity/delu_training.py
 ECCV2022-DELU SCRATCH
 
-Both get the generated features of the THUMOS-shaped set, whose halves are the two streams, training videos resized to
-LENGTH snippets and test videos as they are; ours is ``delu-faithful_thumos14shaped.py``. The public code needs pandas;
-it runs on copies of its files in SCRATCH, with PATCHES. Results that SCRATCH holds already are not made again, so that
-seeds can be added; other options need another folder.
+Ours is ``delu-faithful_thumos14shaped.py``. Both codes get the features of the THUMOS-shaped dataset, whose halves are
+the two streams. They get the training videos resized to LENGTH snippets, and the test videos as they are.
+
+The public code needs pandas. It runs on copies of its files in SCRATCH, changed by PATCHES. A result that SCRATCH holds
+is not made again, so seeds can be added later. Other options need another folder.
 """
 
 import json
@@ -28,14 +29,14 @@ from training import (
 
 CONFIG = ROOT / 'configs/delu/delu-faithful_thumos14shaped.py'
 DATASET = 'Thumos14reduced'
-LENGTH = 320  # of the public code, which then does not sample snippets
+LENGTH = 320  # snippets that the public code samples from a longer video; from videos of this length, it takes all
 
 PATCHES = {
     'base.py': [],
     'edl_loss.py': [],
     'proposal_methods.py': [],
     'utils/wsad_utils.py': [],
-    # Pairs of videos of the classes that have two; others end the public code.
+    # Pairs of videos are drawn from classes with two videos or more: a class with one ends the public code.
     'wsad_dataset.py': [('self.classwiseidx.append(idx)', 'self.classwiseidx += [idx] * (len(idx) > 1)')],
     'options.py': [('default=2048', 'default={width}')],
     'model.py': [(CUDA, ''), ('.cuda()', ''), ('2048', '{width}'), ('1024', '{half}'), ('512', '{quarter}')],
@@ -60,7 +61,7 @@ PATCHES = {
 
 
 def our_config():
-    """Config of ours on resized training videos."""
+    """Read our config, for resized training videos."""
     config = load_config(CONFIG)
     config.train_dataloader.dataset.pipeline.insert(1, dict(type='ResizeSnippets', num_snippets=LENGTH))
     return config

@@ -92,7 +92,7 @@ def make_samples(rng, lengths):
 def copy_weights(theirs):
     """Return the weights of their network under the names of ours.
 
-    Query, key and value of the attention are one tensor there.
+    In their network, the weights of query, key and value are one tensor.
     """
     state, own = theirs.state_dict(), {}
     for layer in range(2):

@@ -2,10 +2,11 @@
 
 Usage: git clone https://github.com/pipixin321/HR-Pro && python tools/benchmarks/parity/hrpro_training.py HR-Pro SCRATCH
 
-Ours is ``hrpro-faithful_acc_50salads.py``. The public code's last weights are tested twice: with its own proposals, and
-with the proposals that REPAIRS of ``hrpro.py`` make equal to ours. It needs pandas, tqdm and termcolor; it runs on
-copies of its files in SCRATCH, with PATCHES. Results that SCRATCH holds already are not made again, so that seeds can
-be added; other options need another folder.
+Ours is ``hrpro-faithful_acc_50salads.py``. The last weights of the public code are tested twice: with its own
+proposals, and with the proposals that REPAIRS of ``hrpro.py`` make equal to ours.
+
+The public code needs pandas, tqdm and termcolor. It runs on copies of its files in SCRATCH, changed by PATCHES. A
+result that SCRATCH holds is not made again, so seeds can be added later. Other options need another folder.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Comparison of proposals from the same scores: those of a public code, as it is and mended step by step, and ours."""
+"""Comparison of the proposals that our head and a public code, repaired step by step, make from the same scores."""
 
 import argparse
 from collections import defaultdict
@@ -24,7 +24,7 @@ from fsptal_mm.evaluation.samples import collect_detections
 from fsptal_mm.structures import Instances, SnippetBatch, SnippetGrid
 
 CONFIGS = Path(__file__).parents[3] / 'configs/_base_/models'
-CLASSES = 5  # of the drawn videos
+CLASSES = 5  # number of classes of the drawn videos
 SNIPPET_SEC = 0.64
 SAME_SCORE = 1e-5  # scores of one detection may differ by this share
 DRAWN = 'drawn videos'
@@ -102,7 +102,7 @@ def faithful_head(name: str, num_classes: int, **kwargs: Any) -> nn.Module:
 
 
 def detect(head: nn.Module, video: Video) -> Instances:
-    """Detect actions with a head whose network was replaced: it takes the outputs of the video as they are."""
+    """Detect actions with a head whose network was replaced, so that the head takes the outputs of the video."""
     (sample,) = head.predict(SnippetBatch.from_videos([video.outputs]), [video.sample.clone()])
     return collect_detections(sample)
 
@@ -167,8 +167,8 @@ def compare_all_proposals(
 ) -> None:
     """Compare proposals on drawn videos, and on the test videos of each ``--trained`` model.
 
-    On drawn videos, the public code with all repairs must give our detections. On others, two detections may tie, and
-    rounding decides which one NMS keeps.
+    On drawn videos, the public code with all repairs must give our detections. On test videos, two detections may have
+    equal scores, and rounding decides which one NMS keeps.
 
     Args:
         args: Result of :func:`parse_args`.
@@ -198,10 +198,10 @@ def compare_proposals(
     repairs: dict[str, list],
     exact: bool,
 ) -> None:
-    """Print a table of detections and mAP: of ours, of the public code, and of it with one more repair in each row.
+    """Print a table of detections and mAP: of ours, of the public code, and of the public code after each repair.
 
-    Each row of the public code has the number of detections that it or ours lack, and the largest difference of the
-    scores of the others.
+    A repair stays in the rows below it. Each row of the public code also has the number of detections that only one
+    side has, and the largest difference of the scores of all other detections.
 
     Args:
         report: Its ``failed`` is set if the comparison fails.

@@ -35,7 +35,7 @@ def write_patched(
         clone: Folder of the clone.
         folder: Folder to write to.
         patches: By the path of each file in the clone: pairs of a text, which must occur, and its replacement.
-        values: By the names that replacements hold in braces.
+        values: Values for the names that stand in braces in the replacements.
     """
     for name, own in patches.items():
         file = folder / name

@@ -15,7 +15,7 @@ from fsptal_mm.models import SFNetGrowth, SFNetHead, VideoSoftmaxLoss
 from fsptal_mm.models.heads.sfnet_head import actionness_loss, frame_loss, largest_of_batch
 from fsptal_mm.structures import PointTargets, SnippetBatch
 
-DIM = 32  # of a stream
+DIM = 32  # columns of a stream
 LENGTHS = (64, 30, 47)
 ETA = 7  # mined background snippets for each labelled one
 CUDA = "torch.set_default_tensor_type('torch.cuda.FloatTensor')"

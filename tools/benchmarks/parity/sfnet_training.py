@@ -2,9 +2,11 @@
 
 Usage: git clone https://github.com/Flowerfan/SF-Net && python tools/benchmarks/parity/sfnet_training.py SF-Net SCRATCH
 
-Both get the features of 50 Salads twice, as two streams, and whole videos; ours is ``sfnet-faithful_acc_50salads.py``
-with two streams. The public code needs pandas; it runs on copies of its files in SCRATCH, with PATCHES. Results that
-SCRATCH holds already are not made again, so that seeds can be added; other options need another folder.
+Ours is ``sfnet-faithful_acc_50salads.py`` with two streams. Both codes get whole videos of 50 Salads, and the features
+twice, as two streams.
+
+The public code needs pandas. It runs on copies of its files in SCRATCH, changed by PATCHES. A result that SCRATCH holds
+is not made again, so seeds can be added later. Other options need another folder.
 """
 
 import json
@@ -26,10 +28,10 @@ from training import (
 )
 
 CONFIG = ROOT / 'configs/sfnet/sfnet-faithful_acc_50salads.py'
-DATASET = 'GTEA'  # The public code runs as on GTEA, with the settings of 50 Salads: see PATCHES.
+DATASET = 'GTEA'  # The public code takes 50 Salads for GTEA; PATCHES change its settings for GTEA.
 FPS, STRIDE = 5, 3  # A snippet is 3 frames at 5 per second, 0.6 s.
 
-# From a file to pairs of a text and its replacement. {dim}, {length} and {classes} are filled in by write_public.
+# By the name of a file: pairs of a text and its replacement. write_public fills in {dim}, {length} and {classes}.
 PATCHES = {
     'utils.py': [],
     'center_loss.py': [],

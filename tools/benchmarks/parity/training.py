@@ -20,23 +20,23 @@ from fsptal_mm.apis.model_loading import find_config
 from fsptal_mm.engine.timeline_samples import item_with_ground_truth
 
 ROOT = Path(__file__).parents[3]
-MEASURE, LIMIT = 'mAP@0.1-0.7', 3  # in percent
+MEASURE, LIMIT = 'mAP@0.1-0.7', 3  # the limit of a difference, in percent
 CONFIDENCE = 0.9
 
 
 @dataclass(frozen=True)
 class Video:
-    """A video as our dataset has it, for the files of a public code.
+    """Features and labels of a video, from which the data files of a public code are written.
 
     Attributes:
-        video_id: Its id.
-        training: Whether it is a training video.
+        video_id: Id of the video.
+        training: Whether this is a training video.
         features: ``(T, D)``, float32.
         snippet_sec: Seconds of a snippet.
         points: ``(N, 2)``, snippet and class of each labelled snippet; none for test videos.
         clicks: ``(K,)`` snippets with a background click; none for test videos.
-        segments_sec: ``(M, 2)`` ground-truth segments.
-        segment_names: Their classes.
+        segments_sec: ``(M, 2)`` ground-truth segments, in seconds.
+        segment_names: Names of the classes of the M segments.
     """
 
     video_id: str
@@ -50,24 +50,24 @@ class Video:
 
 
 def argument_parser(doc: str, **defaults: Any) -> argparse.ArgumentParser:
-    """Parser of the options that all comparisons have; ``defaults`` are ``steps``, ``batch_size`` and ``lr``."""
+    """Make the parser of the options that all comparisons have; ``defaults``: ``steps``, ``batch_size`` and ``lr``."""
     parser = argparse.ArgumentParser(description=doc.splitlines()[0])
     parser.add_argument('clone', type=lambda name: Path(name).resolve(), help='folder of the public code')
     parser.add_argument(
         'scratch',
         type=lambda name: Path(name).resolve(),
-        help='folder for its copies, work directories and results',
+        help='folder for copies of the public code, work directories and results',
     )
-    parser.add_argument('--seeds', type=int, default=5, help='number of seeds of each; default: %(default)s')
-    parser.add_argument('--steps', type=int, help='steps of a training; default: %(default)s')
-    parser.add_argument('--batch-size', type=int, help='videos of a step; default: %(default)s')
+    parser.add_argument('--seeds', type=int, default=5, help='number of seeds of each code; default: %(default)s')
+    parser.add_argument('--steps', type=int, help='training steps; default: %(default)s')
+    parser.add_argument('--batch-size', type=int, help='videos in a training step; default: %(default)s')
     parser.add_argument('--lr', type=float, help='learning rate; default: %(default)s')
     parser.set_defaults(**defaults)
     return parser
 
 
 def load_config(file: Path) -> Config:
-    """Config of ours whose data loaders start no processes."""
+    """Read a config of ours, and let its data loaders start no processes."""
     config = find_config(file)
     for loader in (config.train_dataloader, config.test_dataloader):
         loader.num_workers, loader.persistent_workers = 0, False
@@ -99,7 +99,7 @@ def read_videos(config: Config) -> list[Video]:
 
 
 def epochs_of(steps: int, batch_size: int, videos: Sequence[Video]) -> int:
-    """Passes over the training videos in a number of steps; the program ends if these are not whole."""
+    """Convert training steps to passes over the training videos; if they are no whole passes, the program ends."""
     count = sum(video.training for video in videos)
     if count % batch_size or steps * batch_size % count:
         raise SystemExit(f'{steps} steps of {batch_size} must be whole passes over {count} videos, in whole batches')
@@ -107,7 +107,7 @@ def epochs_of(steps: int, batch_size: int, videos: Sequence[Video]) -> int:
 
 
 def set_schedule(config: Config, args: argparse.Namespace, videos: Sequence[Video]) -> None:
-    """Set the steps, the videos of a step and the learning rate of ours."""
+    """Set the number of steps, the videos in a step and the learning rate in our config."""
     epochs = epochs_of(args.steps, args.batch_size, videos)
     config.train_dataloader.batch_size = args.batch_size
     config.optim_wrapper.optimizer.lr = args.lr
@@ -118,11 +118,11 @@ def set_schedule(config: Config, args: argparse.Namespace, videos: Sequence[Vide
 def write_arrays(
     folder: Path, name: str, classes: Sequence[str], videos: Sequence[Video], subsets: tuple[bytes, bytes]
 ) -> Path:
-    """Write features and labels as the public codes of W-TALC's form read them; returns the folder of the labels.
+    """Write features and labels in the files of W-TALC, which several public codes read; return the labels' folder.
 
     Args:
-        folder: Where the features go, and the folder of the labels.
-        name: Of the dataset, in both names.
+        folder: Folder for the file of features and for the folder of labels.
+        name: Name of the dataset. The names of both begin with it.
         classes: Names of the classes.
         videos: Training and test videos.
         subsets: Names of the subsets of training and of test videos.
@@ -171,7 +171,7 @@ def train_ours(config: Config, seed: int, result: Path) -> float:
 
 
 def measure(result: Path, config: Config) -> float:
-    """mAP in percent of a results file on the test videos of a config, by ``eval_tal.py``; kept beside the file."""
+    """Compute the mAP (percent) of a results file on a config's test videos by ``eval_tal.py``; keep it beside it."""
     test, figures = config.test_dataloader.dataset, result.with_suffix('.figures')
     files = [Path(test.data_root) / test.ann_file]
     if test.get('split_file'):
