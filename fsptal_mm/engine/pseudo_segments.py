@@ -16,9 +16,9 @@ class PseudoSegments:
     """Segments that stand for labelled instances.
 
     Attributes:
-        segments (Instances): N segments in seconds, with the scores of the detections that they come from; NaN if there
-            is none.
-        instances: ``(N,)`` int64, index of the labelled instance that each segment stands for; none occurs twice.
+        segments (Instances): N segments in seconds, with the scores of the detections that they come from; the score is
+            NaN if a segment comes from no detection.
+        instances: ``(N,)`` int64, index of the labelled instance that each segment stands for; each occurs once.
         missed: ``(K,)`` int64, labelled instances without a detection of their own.
     """
 
@@ -28,22 +28,22 @@ class PseudoSegments:
 
 
 def select_pseudo_segments(points: Instances, det: Instances, min_score: float = -np.inf) -> PseudoSegments:
-    """The best detection of each labelled instance.
+    """Take the best detection of each labelled instance.
 
-    A detection counts if it covers exactly one labelled instance of its class, touches no other one of its class, and
-    scores ``min_score`` or more: the rule of :func:`~fsptal_mm.evaluation.functional.point_average_precision`.
+    A detection counts if it covers exactly one labelled instance of its class, touches no other instance of its class,
+    and scores ``min_score`` or more: the rule of :func:`~fsptal_mm.evaluation.functional.point_average_precision`.
 
     Args:
         points (Instances): Labelled instances, from the first to the last of their points, in seconds.
         det (Instances): Detections in the same videos, in seconds.
-        min_score: Confidence from which on a detection is taken.
+        min_score: Smallest score of a detection that counts.
 
     Returns:
         PseudoSegments: In the order of the labelled instances.
     """
     det = det[det.scores >= min_score]
     det = det[np.argsort(-det.scores, kind='stable')]
-    matches = match_points(points, det)  # for each detection, the instance that it is the best one of, or -1
+    matches = match_points(points, det)  # the instance whose best detection each one is, or -1
     chosen = np.flatnonzero(matches >= 0)
     chosen = chosen[np.argsort(matches[chosen])]
     return PseudoSegments(det[chosen], matches[chosen], np.setdiff1d(np.arange(len(points)), matches))
@@ -54,14 +54,15 @@ class PseudoSegmentRules:
     """Rules that turn detections into pseudo segments. Each rule is a switch; none reads the ground truth.
 
     Attributes:
-        change_points: Weight of the boundaries by :func:`decode_change_points` against those of the best detection,
-            0 to 1. Use 1 where one action follows directly upon another, so that the next point limits where one ends.
-            Above 0, an instance without a detection has a segment, too.
+        change_points: Weight w of the boundaries by :func:`decode_change_points`, 0 to 1; the boundaries of the best
+            detection have the weight 1 - w. Use 1 if actions follow directly upon one another: the next point then
+            limits where an action ends. Above 0, an instance without a detection has a segment, too.
         cut: End a segment half-way to the next labelled instance of its class, and at background points.
-        blend: Share by which a segment moves towards one around its point that has the usual length of its class;
-            0 for none.
-        fill: Give a labelled instance without a segment one of that usual length.
-        confidence: Weight segments by their rank among those of their class: from 0.5 for the least certain to 1.5.
+        blend: How far a segment moves, 0 to 1, towards the usual segment of its instance: around its points, with the
+            median length of its class (see :func:`usual_segments`).
+        fill: Give a labelled instance without a segment its usual segment.
+        confidence: Weight segments by the rank of their scores in their class: from 0.5 for the lowest to 1.5 for the
+            highest.
         min_score: Detections of a lower score are left out.
     """
 
@@ -104,11 +105,11 @@ class PseudoSegmentRules:
             det (Instances): Scored detections in the same videos, in seconds.
             durations_sec (Sequence[float]): Length of each video.
             background_sec (Sequence[np.ndarray], optional): Background points of each video.
-            decode (Callable, optional): From segments ``(N, 2)`` of all labelled instances to their boundaries by
-                change points ``(N, 2)``, in seconds; without it there are none.
+            decode (Callable, optional): Function that takes segments ``(N, 2)`` of all labelled instances and returns
+                their boundaries by change points ``(N, 2)``, in seconds. Without it, ``change_points`` has no effect.
 
         Returns:
-            PseudoSegments: In the order of the labelled instances; scores are those of the detections.
+            PseudoSegments: In the order of the labelled instances.
         """
         pseudo = select_pseudo_segments(points, det, self.min_score)
         room = free_room(points, durations_sec, background_sec)
@@ -139,7 +140,7 @@ class PseudoSegmentRules:
         return PseudoSegments(segments, np.arange(len(points)), pseudo.missed)
 
     def weights(self, pseudo: PseudoSegments) -> np.ndarray:
-        """Weights ``(N,)`` of pseudo segments in training; those that were filled in count as the least certain."""
+        """Weights ``(N,)`` of pseudo segments in training; segments without a detection count as the least certain."""
         weights = np.ones(len(pseudo.segments))
         if self.confidence:
             scores = np.nan_to_num(pseudo.segments.scores, nan=-np.inf)
@@ -157,14 +158,14 @@ def _moved(pseudo, segments):
 def free_room(
     points: Instances, durations_sec: Sequence[float], background_sec: Sequence[np.ndarray] | None = None
 ) -> np.ndarray:
-    """Room that the segment of each labelled instance may take.
+    """Range of time in which the segment of each labelled instance must lie.
 
     Args:
         points, durations_sec, background_sec: As in :meth:`PseudoSegmentRules.__call__`.
 
     Returns:
-        np.ndarray: ``(N, 2)`` seconds: half-way to the next labelled instances of the class before and after, to the
-        next background points, and not beyond the video.
+        np.ndarray: ``(N, 2)`` seconds. On each side, it ends half-way to the next labelled instance of the class, at
+        the next background point or at the end of the video, whichever comes first.
     """
     room = np.empty((len(points), 2))
     for index, (first, last) in enumerate(points.segments):
@@ -179,17 +180,17 @@ def free_room(
 
 
 def usual_segments(pseudo: PseudoSegments, points: Instances, room: np.ndarray) -> np.ndarray:
-    """Segments around each labelled instance, of the usual length of its class.
+    """One segment around each labelled instance, of the usual length of its class.
 
     Args:
-        pseudo (PseudoSegments): What was found.
+        pseudo (PseudoSegments): Pseudo segments found so far.
         points (Instances): All labelled instances, in seconds.
-        room (np.ndarray): ``(N, 2)``, which they do not leave, see :func:`free_room`.
+        room (np.ndarray): ``(N, 2)`` seconds, the ranges that the segments do not leave, see :func:`free_room`.
 
     Returns:
         np.ndarray: ``(N, 2)`` seconds. The length is the median over the class's segments, or over all segments if the
-        class has none. Each segment is centred at the points of its instance, and always holds them. If nothing was
-        found at all, it reaches from the first to the last point.
+        class has none. Each segment is centred at the points of its instance, and always holds them. If there is no
+        pseudo segment at all, it reaches from the first to the last point of its instance.
     """
     lengths = np.diff(pseudo.segments.segments)[:, 0]
     usual = points.segments.astype(np.float64)
@@ -207,7 +208,7 @@ def fill_missed(pseudo: PseudoSegments, points: Instances, usual: np.ndarray) ->
     """Give each missed instance its usual segment, without a score (NaN).
 
     Args:
-        pseudo (PseudoSegments): What was found; if that is nothing, nothing is added.
+        pseudo (PseudoSegments): Pseudo segments found so far; if there are none at all, none are added.
         points (Instances): All labelled instances, in seconds.
         usual (np.ndarray): ``(N, 2)``, see :func:`usual_segments`.
 
