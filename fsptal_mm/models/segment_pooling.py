@@ -21,7 +21,7 @@ class SegmentPooling(nn.Module):
 
     Args:
         places: Ascending edges of the ranges, in lengths of the segment from its start: 0 is its start, 1 its end.
-        min_snippets: Segments shorter than this are widened to it about their middle, for pooling only.
+        min_snippets: Shorter segments are widened about their middle to this length, for pooling only.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class SegmentPooling(nn.Module):
     def _means_between(self, batch, video, edges):
         """Means ``(N, K, D)`` of the features between consecutive edges ``(N, K + 1)`` in snippets.
 
-        The sum up to an edge is the cumulative sum of all snippets up to and with the one in which it lies, minus the
+        The sum up to an edge is the cumulative sum up to and including the snippet in which the edge lies, minus the
         part of that snippet behind the edge: for an edge at 2.3, ``x0 + x1 + x2 - 0.7 x2``. A mean is the difference of
         two such sums, divided by the width of the range.
 

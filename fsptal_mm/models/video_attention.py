@@ -57,8 +57,8 @@ def _plan(batch, asking):
 def _groups(lengths):
     """Indices of the videos of each group, the group of the longest videos first.
 
-    With the ratio 1.5 and a longest video of 900 snippets, the first group holds those of more than 600, the second
-    those of more than 400.
+    With the ratio 1.5 and a longest video of 900 snippets, the first group holds the videos of more than 600 snippets,
+    the second those of more than 400.
     """
     lengths = np.array(lengths)
     group = np.log(lengths.max() / lengths) // np.log(_RATIO)
@@ -72,7 +72,7 @@ class _Slots:
     Attributes:
         shapes: Number of videos and padded length of each group.
         sizes: Number of slots of each group; S together.
-        index: ``(S,)`` row of each slot; 0 for an empty one.
+        index: ``(S,)`` row of each slot; 0 for an empty slot.
         place: ``(R,)`` slot of each row; 0 for gaps.
         mask: ``(S,)`` 0, or -inf for an empty slot.
         empty: Indices of the empty slots.
@@ -107,7 +107,7 @@ class _Slots:
         return [part.unflatten(0, shape) for part, shape in zip(slots.split(self.sizes), self.shapes)]
 
     def masks(self, dtype):
-        """For each group ``(videos, 1, 1, T)``, what is added to the logits: 0 for snippets, -inf for padding."""
+        """For each group, the mask ``(videos, 1, 1, T)`` to add to the logits: 0 for snippets, -inf for padding."""
         return [part[:, None, None] for part in self.groups(self.mask.to(dtype))]
 
     def put_back(self, parts, batch):

@@ -159,7 +159,7 @@ class SegmentLabels:
 class VideoLabels:
     """Given and mined labels of one video of T snippets, on the host.
 
-    The fields are named as in a data sample, so that :meth:`PointTargets.from_samples` takes both.
+    The fields are named as in a data sample: :meth:`PointTargets.from_samples` takes video labels in place of samples.
 
     Attributes:
         actions: Sparse ``(T, C)`` int32, ``snippet_instances + 1``: no label is 0, which takes no memory.

@@ -148,7 +148,7 @@ class SnippetBatch:
                 ``[0, T_i - 1]``; ``None`` for a video that stays as it is.
 
         Returns:
-            SnippetBatch: Of lengths ``T_i'``.
+            SnippetBatch: Videos of ``T_i'`` snippets.
         """
         positions = [
             np.arange(length, dtype=np.float64) if position is None else np.asarray(position)

@@ -140,7 +140,8 @@ class PointTAL(BaseModel):
             mode: ``'loss'``, ``'predict'`` or ``'tensor'``.
 
         Returns:
-            The losses, the data samples with predictions, or the padded class activations ``(B, T, C + 1)``.
+            In these modes: the losses; the data samples with predictions; the padded class activations
+            ``(B, T, C + 1)``.
 
         Raises:
             InputError: The memory of the GPU does not suffice; or the inputs or labels do not fit the model.

@@ -251,7 +251,7 @@ def click_loss(logits: Tensor, targets: PointTargets) -> Tensor:
 
 
 def score_separation_loss(logits: Tensor, targets: PointTargets, topk_divisor: int) -> Tensor:
-    """``L_score``: ``-log(exp s_c / (exp s_c + exp g_c))``, s_c the pooled logit of class c, g_c its mean at clicks.
+    """``L_score = -log(exp s_c / (exp s_c + exp g_c))`` with the pooled logit s_c and the mean logit g_c at clicks.
 
     Args:
         logits (Tensor): ``(B, T, C + 1)``, z.

@@ -38,8 +38,8 @@ class DELUOutputs:
     """Outputs of the network for the rows of a batch.
 
     Attributes:
-        logits: z, ``(R, C + 1)``, background last; gaps are arbitrary.
-        attentions: a^v of RGB and a^f of flow, ``(R, 2)``; a is their mean. Gaps are arbitrary.
+        logits: z, ``(R, C + 1)``, background last; arbitrary in gaps.
+        attentions: a^v of RGB and a^f of flow, ``(R, 2)``; a is their mean. Arbitrary in gaps.
         features: h, the fused features that are classified, ``(R, D)`` with zero gaps.
     """
 

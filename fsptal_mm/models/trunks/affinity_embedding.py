@@ -93,7 +93,7 @@ class AffinityEmbedding(SnippetEmbedding):
         hidden_channels: Dimension between the two convolutions of E; BackTAL's number, the paper gives none.
         embed_channels: D_e, dimension of E; BackTAL's number, the paper gives none.
         mask: Whether the cosines weight the convolution. Off: F does not depend on E, and Eq. 11-14 alone train E.
-        masked_taps: The middle taps of the kernel that are masked, an odd number; ``None`` for all.
+        masked_taps: Odd number of taps in the middle of the kernel that the cosines weight; ``None`` for all.
         clamp_negative: Take negative cosines as 0: dissimilar neighbours are ignored instead of subtracted.
         mask_gradient: Whether gradients reach E through the weights. Off: Eq. 11-14 alone train E.
         input_dropout: As in :class:`SnippetEmbedding`.

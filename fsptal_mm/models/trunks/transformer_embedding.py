@@ -28,7 +28,7 @@ class TransformerEmbedding(BaseModule):
         out_channels: Dimension of F; ``in_channels`` by default.
         num_layers: Number of layers; each is attention and an MLP.
         num_heads: Number of attention heads; divides ``out_channels``.
-        window: Snippets to each side that a snippet attends to; ``None`` for the whole video.
+        window: Number of snippets on each side that a snippet attends to; ``None`` for the whole video.
         mlp_ratio: Hidden width of the MLPs, as a multiple of ``out_channels``.
         kernel_size: Kernel of the convolution, in snippets.
         dropout: Rate of dropout on the outputs of attention and MLP before these are added, in training.
