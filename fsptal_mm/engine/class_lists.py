@@ -51,7 +51,7 @@ def align_classes(dataset: BaseDataset, classes: Any, of: str, name: str) -> boo
     for part in parts:
         align_classes(part, classes, of, name)
     if parts:
-        dataset._metainfo['classes'] = classes  # a wrapper's copy
+        dataset._metainfo['classes'] = classes  # the wrapper's copy of the list
     return True
 
 

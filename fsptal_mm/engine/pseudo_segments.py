@@ -18,7 +18,7 @@ class PseudoSegments:
     Attributes:
         segments (Instances): N segments in seconds, with the scores of the detections that they come from; the score is
             NaN if a segment comes from no detection.
-        instances: ``(N,)`` int64, index of the labelled instance that each segment stands for; each occurs once.
+        instances: ``(N,)`` int64, index of the labelled instance that each segment stands for; no index occurs twice.
         missed: ``(K,)`` int64, labelled instances without a detection of their own.
     """
 
@@ -43,7 +43,7 @@ def select_pseudo_segments(points: Instances, det: Instances, min_score: float =
     """
     det = det[det.scores >= min_score]
     det = det[np.argsort(-det.scores, kind='stable')]
-    matches = match_points(points, det)  # the instance whose best detection each one is, or -1
+    matches = match_points(points, det)  # for each detection, the instance of which it is the best, or -1
     chosen = np.flatnonzero(matches >= 0)
     chosen = chosen[np.argsort(matches[chosen])]
     return PseudoSegments(det[chosen], matches[chosen], np.setdiff1d(np.arange(len(points)), matches))

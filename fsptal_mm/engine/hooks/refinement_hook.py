@@ -20,7 +20,7 @@ from ..pseudo_segment_mining import find_pseudo_segments, propose
 from ..pseudo_segments import PseudoSegmentRules, PseudoSegments, segment_quality
 from ..unwrapping import unwrapped_model
 
-SEGMENT_FOLDER = 'pseudo_segments'  # of a work directory
+SEGMENT_FOLDER = 'pseudo_segments'  # folder in a work directory
 
 
 @HOOKS.register_module()

@@ -114,7 +114,7 @@ class RefreshHook(Hook):
         with own_random_numbers(runner.seed, runner.epoch):
             fresh = MODELS.build(runner.cfg.model)
             fresh.init_weights()
-        state = unwrapped_model(runner).state_dict()  # its tensors are the model's own
+        state = unwrapped_model(runner).state_dict()  # the model's own tensors, not copies
         for name, value in fresh.state_dict().items():
             state[name].copy_(value)
             broadcast(state[name])  # ranks may have seeds of their own

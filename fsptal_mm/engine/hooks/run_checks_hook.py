@@ -75,7 +75,7 @@ def _align(runner: Runner, loop: BaseLoop, classes, of, name):
         found = f'True: {len(dataset) % batch} of {len(dataset)} videos would be left out'
         raise InputError('False, to evaluate all videos', field=f'{name}.drop_last', found=found)
     if getattr(dataset, 'metainfo', None) and align_classes(dataset, classes, of, name):
-        loop.evaluator.dataset_meta = runner.visualizer.dataset_meta = dataset.metainfo  # they hold copies
+        loop.evaluator.dataset_meta = runner.visualizer.dataset_meta = dataset.metainfo  # both hold copies
 
 
 def _warn_of_trained_videos(trained, held_out):

@@ -154,7 +154,7 @@ class StagedPointTAL(PointTAL):
         for stage in range(num_stages):
             scores, mask, samples = self._scores(inputs, data_samples, stage, segments)
             if given is not None and self.given_classes:
-                scores = replace(scores, videos=given.to(scores.final.device))  # 0/1: given classes are detected
+                scores = replace(scores, videos=given.to(scores.final.device))  # score 1: every given class is detected
             found = self.head.predict_by_feat(scores, mask, samples, self.stage_proposals)
             segments = [_in_snippets(own.pred_segments, sample.grid) for own, sample in zip(found, data_samples)]
             if given is not None:

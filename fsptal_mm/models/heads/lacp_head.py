@@ -63,7 +63,8 @@ class LACPSeedMiner(PseudoLabelMiner):
 def _spread_to_right(instances, is_point, passable):
     """Copy the ``(B, T, C)`` instances of each point to the unbroken run of passable snippets to its right."""
     index = torch.arange(is_point.shape[1], device=is_point.device).expand(is_point.shape)
-    # For each snippet, the last point and the last impassable snippet up to it. The latter must not be the later one.
+    # For each snippet, the last point and the last impassable snippet (wall) up to it. The point's label reaches the
+    # snippet if the point comes after the wall.
     point = index.masked_fill(~is_point, -1).cummax(1).values
     wall = index.masked_fill(passable | is_point, -1).cummax(1).values
     rows = instances.gather(1, point.clamp(min=0)[..., None].expand_as(instances))

@@ -16,11 +16,11 @@ _PAIRS_AT_ONCE, _PAIRS_AT_ONCE_ON_GPU = 2**7, 2**14
 
 @dataclass(frozen=True)
 class Relation:
-    """One search: the rows of one kind (anchors) each look for a partner among the rows of a kind in the same video.
+    """Which rows look for partners among which: each anchor looks among the rows of one kind in its video.
 
     Attributes:
-        anchors: Kind of the rows that look for a partner, an index into the first dimension of ``counts``.
-        partners: Kind of the rows among which an anchor looks, likewise.
+        anchors: Kind of the rows that look for a partner; an index from 0 to K - 1, see :func:`hardest_partners`.
+        partners: Kind of the rows among which an anchor looks; such an index, too.
         most: Look for the most similar partner; by default for the least similar one.
         share_class: Look only among rows that share a class with the anchor.
     """
@@ -59,7 +59,7 @@ def hardest_partners(
     if not len(queries):
         return torch.stack([anchors, anchors]), plan.videos
     tiles = direction.index_select(0, rows).unflatten(0, (-1, _TILE))
-    # The most similar partner is the least similar one to the anchor with the other sign.
+    # The most similar partner of an anchor x is the least similar partner of -x.
     signed = torch.cat([tiles, -tiles]) if any(relation.most for relation in relations) else tiles
     if plan.num_sharing:
         classes = classes.to(direction.dtype).index_select(0, rows).unflatten(0, (-1, _TILE))

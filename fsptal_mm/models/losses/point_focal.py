@@ -43,7 +43,7 @@ def _snippet_means(targets, loss):
     of_classes, of_background = loss.split([loss.shape[-1] - 1, 1], -1)
     on_action = of_classes.sum(-1)
     on_background = on_action + of_background.squeeze(-1)
-    share = targets.kinds / targets.kinds.sum(-1, keepdim=True).clamp(min=1)  # (2, B, T), 1 / number, or 0
+    share = targets.kinds / targets.kinds.sum(-1, keepdim=True).clamp(min=1)  # (2, B, T), 1 / number, else 0
     return tuple((torch.stack([on_action, on_background]) * share).sum(-1).mean(-1).unbind())
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from fsptal_mm.structures import segment_iou
 from fsptal_mm.utils.errors import InputError, check_numbers
 
-# Pairs compared at once: 128 kB for each value of all pairs, which stay in the processor's cache.
+# Pairs compared at once: an array over so many pairs takes 128 kB, and stays in the processor's cache.
 _MAX_PAIRS = 1 << 14
 # Partners of a segment are searched this much farther than computed, as a share of its place and length. This is more
 # than rounding errors, so that no pair is missed.
@@ -109,7 +109,7 @@ def nms(
 def _overlapping(segments, labels, iou_threshold):
     """Pairs of one class whose IoU reaches the threshold: indices ``(P,)`` and ``(P,)``, the smaller one first."""
     span = segments.max() - segments.min() if len(segments) else 0
-    place = segments[:, 0] + labels * (2 * span + 1)  # starts; every class has a stretch of the axis of its own
+    place = segments[:, 0] + labels * (2 * span + 1)  # starts; each class has its own stretch of the axis
     by_place = np.argsort(place)
     place, (start, end) = place[by_place], segments[by_place].T
     length, index = end - start, np.arange(len(start))

@@ -16,7 +16,7 @@ from .nms import find_nms
 
 @TASK_UTILS.register_module()
 class ProposalGenerator:
-    """Thresholds the scores of one video at many levels; every run of points above a level is a proposal.
+    """Thresholds the interpolated scores of one video at many levels; every run above a level is a proposal.
 
     The score of a proposal is ``mean inside - mean in its outer ranges + video_weight * Q_v``.
 
@@ -25,7 +25,7 @@ class ProposalGenerator:
         relative_threshold: Whether ``video_threshold`` is a share of the video's best video-level score: for scores of
             a softmax, which are small where a video shows many classes.
         fallback: Whether the best class is detected if no class reaches ``video_threshold``.
-        upsampling: u, points per snippet at which scores are interpolated.
+        upsampling: u, number of points in each snippet at which scores are interpolated.
         score_levels: Levels of q-hat; a level of 0 means "above 0", others "at least".
         background_levels: Levels of ``1 - b``, in the same sense; runs above them are proposals of every class.
         min_points: Runs of fewer interpolated points are left out.
@@ -96,7 +96,7 @@ class ProposalGenerator:
             classes = video_scores.argmax(keepdim=True)
         curves = self._upsample(torch.cat([scores[:, classes], background_scores[:, None]], 1).float().cpu())
         video_scores, classes = video_scores[classes].cpu().numpy(), classes.cpu().numpy()
-        row, start, end = self._runs(curves)  # of every run: its class, by its row in `curves`, and points
+        row, start, end = self._runs(curves)  # each run: row of its class in `curves`, and points
         score = self._inner_minus_outer(curves[:-1], row, start, end) + (self.video_weight * video_scores)[row]
         segments = np.clip(grid.to_sec(np.stack([start, end], 1) / self.upsampling), 0, duration_sec)
         inside = segments[:, 1] > segments[:, 0]
@@ -118,7 +118,7 @@ class ProposalGenerator:
         return F.interpolate(scores.t()[None], scale_factor=float(self.upsampling), mode='linear')[0].numpy()
 
     def _runs(self, curves):
-        """Find the runs of points above any level; a run that several levels find is returned once.
+        """Find the runs of interpolated points above any level; a run that several levels find is returned once.
 
         Args:
             curves (np.ndarray): ``(K + 1, J)``, q-hat of the classes to detect, and b in the last row.

@@ -35,11 +35,12 @@ class SegmentSearcher:
     The search is block coordinate ascent. Start and end of a segment are placed together, where the sum of contrasts is
     the highest while its neighbours stay as they are. The first, third, fifth ... segments of all classes and videos
     are placed at once, then the second, fourth ... ones. The first round tries places spread evenly over each gap,
-    later rounds places closer and closer around the best so far. If a class has a single segment whose gaps have at
-    most ``num_places`` places, the search finds its best place for certain.
+    later rounds try places closer and closer around the best place so far. If a class has a single segment whose gaps
+    have at most ``num_places`` places, the search finds its best place for certain.
 
-    All runs on the device of the scores, in a fixed number of operations; the host waits twice, to learn how many
-    classes and how many segments there are. Memory grows linearly with both numbers and with the length of the videos.
+    The search computes on the device of the scores, in a fixed number of operations; the host waits twice, to learn how
+    many classes and how many segments there are. Memory grows linearly with both numbers and with the length of the
+    videos.
 
     Args:
         outer_ratio: delta, length of each outer range as a share of the segment (Sec. 3.4), rounded up.
@@ -100,7 +101,7 @@ class SegmentSearcher:
         steps = torch.arange(self.num_places, device=sums.device)
         width = gaps.last - gaps.first  # (N, 2), how far places on both sides of a boundary are tried
         for round_number in range(self.num_rounds):
-            if round_number:  # two steps of the round before
+            if round_number:  # one or two steps between the places of the round before
                 width = (2 * width // (self.num_places - 1)).clamp(min=self.num_places // 2)
             low = torch.maximum(boundaries - width, gaps.first)
             high = torch.minimum(boundaries + width, gaps.last)
@@ -206,12 +207,13 @@ class _Gaps:
 
     @classmethod
     def between(cls, instances: Tensor, background: Tensor, lengths: Tensor) -> '_Gaps':
-        """Gaps of seeds.
+        """Find the gaps between seeds.
 
         Args:
-            instances (Tensor): ``(G, T)`` instance of each action seed, ``NO_INSTANCE`` elsewhere; every row has one.
+            instances (Tensor): ``(G, T)`` instance of each action seed, ``NO_INSTANCE`` elsewhere; no row is without
+                action seeds.
             background (Tensor): ``(G, T)`` bool background seeds, none of them an action seed.
-            lengths (Tensor): ``(G,)`` snippets of the videos; no seed lies beyond.
+            lengths (Tensor): ``(G,)`` number of snippets of each row's video; no seed lies beyond.
         """
         num_snippets = instances.shape[1]
         kind = instances.long().masked_fill(background, _BACKGROUND)
@@ -252,7 +254,7 @@ class _Half:
     it is ``(1 - inner) - (1 - outer) = -R``; without an outer range, it is ``1 - inner = 1 - R``.
 
     Attributes:
-        index: ``(n,)`` which ones of the N segments.
+        index: ``(n,)`` indices of these segments among all N.
         begin: ``(n,)`` position of the video's first snippet.
         stop: ``(n,)`` position after the video's last snippet.
         has_background: ``(n, 2)`` 1 if the background before the segment, or after it, has a seed, else 0.
