@@ -135,7 +135,7 @@ class AtomicCheckpointHook(CheckpointHook):
 
     def _save_best_checkpoint(self, runner, metrics):
         if any(key not in (*metrics, 'auto') for key in self._wanted()):
-            expected = f'a figure of the validation, of {sorted(metrics)}'
+            expected = f'one of the figures of the validation, {sorted(metrics)}'
             raise InputError(expected, field='save_best', found=self._wanted())
         with self._deleting_afterwards():
             super()._save_best_checkpoint(runner, metrics)

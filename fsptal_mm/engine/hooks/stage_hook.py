@@ -45,7 +45,7 @@ class StageHook(Hook):
         if not callable(getattr(model, 'start_stage', None)):
             raise InputError('StagedPointTAL, for StageHook', field='model.type', found=type(model).__name__)
         if len(model.heads) != len(self.epochs):
-            expected = f'{len(model.heads)} numbers, the refinements of the model'
+            expected = f'{len(model.heads)} numbers, one for each later stage of the model'
             raise InputError(expected, field='StageHook.epochs', found=self.epochs)
         if not isinstance(runner.train_loop, EpochBasedTrainLoop):
             found = type(runner.train_loop).__name__

@@ -265,7 +265,8 @@ class PointTAL(BaseModel):
         """X: the inputs themselves, or what the backbone makes of clips."""
         if isinstance(inputs, ClipBatch) != (self.backbone is not None):
             found = 'clips' if self.backbone is None else 'features (T, D) with a backbone'
-            raise InputError('features (T, D) without, or clips with `model.backbone`', field='inputs', found=found)
+            expected = 'features (T, D) if the model has no `backbone`, or clips if it has one'
+            raise InputError(expected, field='inputs', found=found)
         return inputs if self.backbone is None else self.extract_features(inputs)
 
     def extract_features(self, inputs: ClipBatch) -> SnippetBatch:

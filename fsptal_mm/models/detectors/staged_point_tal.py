@@ -83,7 +83,8 @@ class StagedPointTAL(PointTAL):
         """
         for sample in data_samples:
             if 'snippet_positions' in sample or 'embedding_positions' in sample:
-                raise InputError('none before StagedPointTAL', video=sample.video_id, field='ExtendPointLabels')
+                expected = 'none in the pipeline, since StagedPointTAL resamples the features itself'
+                raise InputError(expected, video=sample.video_id, field='ExtendPointLabels')
         given = torch.stack([sample.gt_video_labels for sample in data_samples])
         segments = self._chain(inputs, data_samples, stage, given)
         views = map(self._view, segments, inputs.lengths)

@@ -28,8 +28,8 @@ from .snippet_head import SnippetHead, SnippetScores
 _SLOPE = 0.2  # of the leaky ReLUs
 _SCORES = ('probabilities', 'logits')
 _TWO_STREAMS = (
-    'the columns of RGB and of flow, in this order, such as (1024, 1024), which make up the features; where there is '
-    'no flow, extract it and name both folders: data_prefix=dict(rgb=..., flow=...)'
+    'the numbers of columns of RGB and of flow, such as (1024, 1024), which add up to the columns of the features; if '
+    'there is no flow, extract it and name both folders: data_prefix=dict(rgb=..., flow=...)'
 )
 
 

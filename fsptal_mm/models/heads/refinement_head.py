@@ -80,7 +80,7 @@ class RefinementHead(BaseModule):
             self.inputs.append(member.pop('inputs', 'features'))
             self.members.append(SegmentNetwork(num_classes, **member))
         if not self.inputs or set(self.inputs) - {'features', 'embedding'}:
-            expected = "'features' or 'embedding' for each of at least one"
+            expected = "at least one member, each with 'features' or 'embedding'"
             raise InputError(expected, field='RefinementHead.members: inputs', found=self.inputs)
         self.min_refined_tiou = min_refined_tiou
         self.sampler = TASK_UTILS.build(sampler)

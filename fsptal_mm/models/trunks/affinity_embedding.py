@@ -129,7 +129,7 @@ class AffinityEmbedding(SnippetEmbedding):
         check_flags(owner, mask=mask, clamp_negative=clamp_negative, mask_gradient=mask_gradient)
         masked_taps = kernel_size if masked_taps is None else masked_taps
         if masked_taps % 2 == 0 or masked_taps > kernel_size:
-            expected = f'an odd number of the {kernel_size} taps'
+            expected = f'an odd number, at most {kernel_size}, the number of taps'
             raise InputError(expected, field=f'{owner}.masked_taps', found=masked_taps)
         self.affinity = AffinityConvs(in_channels, hidden_channels, embed_channels)
         self.mask = mask
