@@ -59,7 +59,7 @@ class PseudoSegmentRules:
             limits where an action ends. Above 0, an instance without a detection has a segment, too.
         cut: End a segment half-way to the next labelled instance of its class, and at background points.
         blend: How far a segment moves, 0 to 1, towards the usual segment of its instance: around its points, with the
-            median length of its class (see :func:`usual_segments`).
+            median length of its class.
         fill: Give a labelled instance without a segment its usual segment.
         confidence: Weight segments by the rank of their scores in their class: from 0.5 for the lowest to 1.5 for the
             highest.

@@ -150,7 +150,7 @@ class AffinityEmbedding(SnippetEmbedding):
         return self.affinity(batch)
 
     def tap_weights(self, embedding: Tensor) -> Tensor:
-        """Weights of the K taps, ``(R, K)`` float32: :func:`tap_cosines` of E for masked taps, and 1 for the others."""
+        """Weights of the K taps, ``(R, K)`` float32: cosines (Eq. 10) for masked taps, and 1 for the others."""
         cosine = tap_cosines(embedding if self.mask_gradient else embedding.detach(), len(self.is_masked))
         return torch.where(self.is_masked, cosine.clamp(min=0) if self.clamp_negative else cosine, 1.0)
 
