@@ -26,7 +26,7 @@ class ASMLocHead(SnippetHead):
 
     A softmax of two logits gives every snippet its a^f and a^b. L_foreground: the target of the pooled ``a^f z`` is the
     classes of the video. L_background: the target of the pooled ``a^b z`` is background. L_context: the target of the
-    pooled ``a^b z`` is the classes of the video again, whose context it is. Points are not read.
+    pooled ``a^b z`` is the classes of the video: background contains their context. Points are not read.
 
     Args:
         num_classes: Number of classes, C.

@@ -99,7 +99,7 @@ class _Layer(nn.Module):
         nn.init.zeros_(self.out.bias)
 
     def forward(self, rows, index, place, mask):
-        """Apply the layer to the rows of all snippets and tokens; see ``ReliabilityEncoder.forward`` for the others."""
+        """Apply the layer to the rows of all snippets and tokens; the encoder makes the other arguments."""
         rows = self.attention_norm(rows + self.dropout(self._attend(rows, index, place, mask)))
         return self.mlp_norm(rows + self.dropout(self.mlp(rows)))
 

@@ -13,9 +13,10 @@ NORMS = ('bn', 'ln')
 class SegmentAttention(nn.Module):
     """Snippets attend to those with which they share a segment, then the segments of a video attend to one another.
 
-    In the second kind of attention, the mean of its snippets represents a segment, and all its snippets get the result;
-    a snippet in several segments gets the mean of their results. Both kinds of attention are added to the features, at
-    first with a factor of 0. Memory grows with the square of the longest video: any two snippets may share a segment.
+    In the second kind of attention, a segment is represented by the mean of its snippets, and its result goes to all of
+    its snippets; a snippet in several segments gets the mean of their results. The results of both kinds are added to
+    the features, at first with a factor of 0. Memory grows with the square of the longest video: any two snippets may
+    share a segment.
 
     Args:
         channels: Dimension D of the features.
