@@ -1,4 +1,4 @@
-"""Boundaries of labelled instances from snippet scores: change points between one point and the next."""
+"""Boundaries of labelled instances from snippet scores: change points of the scores between neighbouring points."""
 
 import numpy as np
 
@@ -15,24 +15,25 @@ def decode_change_points(
     background_weight: float = 2.0,
     temperature: float = 2.0,
 ) -> np.ndarray:
-    """Boundaries of every labelled instance of a video.
+    """Find the boundaries of every labelled instance of a video.
 
     Between a point and the next one of any class, a video goes through at most three states: the action of the point,
     background, the action of the next point. Before the first and after the last point, the third state is missing.
-    The log-likelihood of a snippet is ``log q`` of the class, or ``log b`` for background. The boundary is the end of
-    the first state: the mean over all splits, each weighted by its likelihood, not the best split, so that an
-    uncertain boundary lies between its possible places. Cumulative sums and maxima (dynamic programming) find it in
-    time linear in the number of snippets.
+    The log-likelihood of a snippet is ``log q-hat`` of the class, or ``log b`` for background. The boundary is the end
+    of the first state. It is the mean over all splits into states, weighted by their likelihoods, and not the end in
+    the best split: an uncertain boundary then lies between its possible places. Cumulative sums and maxima (dynamic
+    programming) find it in time linear in the number of snippets.
 
     Args:
         scores (np.ndarray): ``(T, C)`` final scores, q-hat.
         background_scores (np.ndarray): ``(T,)``, b.
-        points (np.ndarray): ``(N, 2)`` first and last point of each instance, in snippets (fractions count).
+        points (np.ndarray): ``(N, 2)`` first and last point of each instance, as fractional positions in snippets.
         labels (np.ndarray): ``(N,)`` classes.
         found (np.ndarray, optional): ``(N, 2)`` segments found for the instances. Two instances of different classes
             whose segments hold each other's points overlap in time: neither is the other's next point.
-        background_weight: Factor on ``log b``: final scores are lower than background scores.
-        temperature: Divides log-likelihoods before they become weights, since neighbouring snippets are correlated.
+        background_weight: Factor on ``log b``, since final scores are lower than background scores.
+        temperature: Divides the log-likelihoods of splits before they become weights, since neighbouring snippets are
+            correlated.
 
     Returns:
         np.ndarray: ``(N, 2)`` starts and ends in snippets; each segment contains its points.
@@ -48,8 +49,9 @@ def decode_change_points(
         earlier = np.flatnonzero((points[:, 1] < points[index, 0]) & is_neighbour)
         after = later[points[later, 0].argmin()] if len(later) else None
         before = earlier[points[earlier, 1].argmax()] if len(earlier) else None
-        # Side 0 is the start: snippets run backwards from the first point of the instance to the last one of the
-        # instance before, or to the start of the video. Side 1 is the end, likewise forwards.
+        # Side 0 is the start: snippets run backwards from the first point of the instance to the last point of the
+        # instance before, or to the start of the video. Side 1 is the end: snippets run forwards from the last point of
+        # the instance to the first point of the next instance, or to the end of the video.
         for side, neighbour, step in ((0, before, -1), (1, after, 1)):
             stop = (0, last)[side] if neighbour is None else rows[neighbour, 1 - side]
             snippets = np.arange(row[side], stop + step, step)
@@ -61,7 +63,7 @@ def decode_change_points(
 
 
 def _at_once(index, points, labels, found):
-    """``(N,)`` bool: instances of other classes that overlap in time with the one of this index."""
+    """``(N,)`` bool: instances of other classes that overlap in time with the instance of this index."""
     start, end = found[index]
     inside = (start <= points[:, 0]) & (points[:, 1] <= end)
     around = (found[:, 0] <= points[index, 0]) & (points[index, 1] <= found[:, 1])
@@ -77,9 +79,9 @@ def _mean_count(own, background, other, temperature):
 
     Args:
         own (np.ndarray): ``(N,)`` log-likelihood of the first state; snippet 0 is in it.
-        background (np.ndarray): ``(N,)`` the same of the second state.
-        other (np.ndarray, optional): ``(N,)`` the same of the third state, in which the last snippet is; ``None`` if
-            there is none.
+        background (np.ndarray): ``(N,)`` log-likelihood of background.
+        other (np.ndarray, optional): ``(N,)`` log-likelihood of the third state; the last snippet is in it. ``None`` if
+            there is no third state.
         temperature: See :func:`decode_change_points`.
     """
     own, background = (np.concatenate([[0], np.cumsum(part)]) for part in (own, background))

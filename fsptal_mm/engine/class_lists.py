@@ -20,11 +20,11 @@ def classes_of_checkpoint(checkpoint: dict[str, Any]) -> Any:
 
 
 def align_classes(dataset: BaseDataset, classes: Any, of: str, name: str) -> bool:
-    """Give a dataset the class list of a model; labels keep their names and get the indices of the model.
+    """Give a dataset the class list of a model: labels keep their class names and get the class indices of the model.
 
     Args:
         dataset (PointTALDataset): The dataset, or a wrapper around one or several; it changes in place.
-        classes (Sequence[str]): Names in the order of the model. Anything else is taken as unknown: nothing changes.
+        classes (Sequence[str]): Names in the order of the model. If it is not a list of names, nothing changes.
         of: Source of ``classes``, such as ``'the checkpoint'``, for messages.
         name: Field of the dataset in the config, such as ``'test_dataloader'``, for messages.
 
@@ -51,7 +51,7 @@ def align_classes(dataset: BaseDataset, classes: Any, of: str, name: str) -> boo
     for part in parts:
         align_classes(part, classes, of, name)
     if parts:
-        dataset._metainfo['classes'] = classes  # a wrapper's copy
+        dataset._metainfo['classes'] = classes  # the wrapper's copy of the list
     return True
 
 

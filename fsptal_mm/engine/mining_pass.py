@@ -17,18 +17,18 @@ from .unwrapping import unwrapped_model
 
 @torch.no_grad()
 def mining_pass(runner: Runner, mine: Callable, epoch: int | None = None) -> dict[str, Any]:
-    """Mine something from every training video with the model as it is now.
+    """Run a function on every training video with the model as it is now, and collect what it returns.
 
     Args:
         runner (Runner): Runner of a training.
         mine (Callable): Takes the model, in evaluation mode, the inputs of a batch and its data samples. Returns a dict
             by video id, on the host.
-        epoch: Random transforms draw the numbers of this epoch instead of the current one, so that a resumed run finds
-            what the interrupted one found there.
+        epoch: Random transforms draw the numbers of this epoch; by default of the current epoch. A resumed run then
+            finds what the interrupted run found in that epoch.
 
     Returns:
         dict: What was mined from all training videos, by video id. Each process mines a share of the videos, but gets
-        the results of all, since it trains on other videos in every epoch.
+        the results of all videos, since it trains on different videos in every epoch.
     """
     model, mined = unwrapped_model(runner), {}
     with evaluation_mode(model), runner.optim_wrapper.optim_context(runner.model):  # in the precision of training
@@ -43,7 +43,7 @@ def mining_pass(runner: Runner, mine: Callable, epoch: int | None = None) -> dic
 
 
 def _loader(of_training, dataset):
-    """Loader over this process's share of the training videos, in order, each once.
+    """Loader over this process's share of the training videos, each video once and in order.
 
     Workers are started for the pass only. The loader has a generator of its own, so that a pass does not change the
     order of videos or the random numbers of training.

@@ -43,11 +43,11 @@ def propose(model: PointTAL, inputs: SnippetBatch | ClipBatch, data_samples: lis
 
 
 def find_pseudo_segments(videos: list[dict], rules: PseudoSegmentRules) -> PseudoSegments:
-    """Pseudo segments of videos.
+    """Make the pseudo segments of videos.
 
     Args:
-        videos (list[dict]): As :func:`propose` finds them.
-        rules (PseudoSegmentRules): How they are made.
+        videos (list[dict]): One result of :func:`propose` for each video.
+        rules (PseudoSegmentRules): Rules by which pseudo segments are made.
 
     Returns:
         PseudoSegments: In seconds; the index of a video is its place in the list.
@@ -55,7 +55,7 @@ def find_pseudo_segments(videos: list[dict], rules: PseudoSegmentRules) -> Pseud
     points, det = (Instances.join(column(videos, field)) for field in ('points', 'detections'))
 
     def decode(found_sec):
-        """Boundaries by change points, video by video; ``(N, 2)`` seconds of all instances in and out."""
+        """Boundaries of all instances by change points: segments ``(N, 2)`` in seconds in and out, video by video."""
         decoded = np.empty_like(found_sec)
         for index, video in enumerate(videos):
             own = points.videos == index

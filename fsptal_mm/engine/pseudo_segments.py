@@ -18,9 +18,9 @@ class PseudoSegments:
     """Segments that stand for labelled instances.
 
     Attributes:
-        segments (Instances): N segments in seconds, with the scores of the detections that they come from; NaN if there
-            is none.
-        instances: ``(N,)`` int64, index of the labelled instance that each segment stands for; none occurs twice.
+        segments (Instances): N segments in seconds, with the scores of the detections that they come from; the score is
+            NaN if a segment comes from no detection.
+        instances: ``(N,)`` int64, index of the labelled instance that each segment stands for; no index occurs twice.
         missed: ``(K,)`` int64, labelled instances without a detection of their own.
     """
 
@@ -30,22 +30,22 @@ class PseudoSegments:
 
 
 def select_pseudo_segments(points: Instances, det: Instances, min_score: float = -np.inf) -> PseudoSegments:
-    """The best detection of each labelled instance.
+    """Take the best detection of each labelled instance.
 
-    A detection counts if it covers exactly one labelled instance of its class, touches no other one of its class, and
-    scores ``min_score`` or more: the rule of :func:`~fsptal_mm.evaluation.functional.point_average_precision`.
+    A detection counts if it covers exactly one labelled instance of its class, touches no other instance of its class,
+    and scores ``min_score`` or more: the rule of :func:`~fsptal_mm.evaluation.functional.point_average_precision`.
 
     Args:
         points (Instances): Labelled instances, from the first to the last of their points, in seconds.
         det (Instances): Detections in the same videos, in seconds.
-        min_score: Confidence from which on a detection is taken.
+        min_score: Smallest score of a detection that counts.
 
     Returns:
         PseudoSegments: In the order of the labelled instances.
     """
     det = det[det.scores >= min_score]
     det = det[np.argsort(-det.scores, kind='stable')]
-    matches = match_points(points, det)  # for each detection, the instance that it is the best one of, or -1
+    matches = match_points(points, det)  # for each detection, the instance of which it is the best, or -1
     chosen = np.flatnonzero(matches >= 0)
     chosen = chosen[np.argsort(matches[chosen])]
     return PseudoSegments(det[chosen], matches[chosen], np.setdiff1d(np.arange(len(points)), matches))
@@ -56,21 +56,22 @@ class PseudoSegmentRules:
     """Rules that turn detections into pseudo segments. Each rule is a switch; none reads the ground truth.
 
     Attributes:
-        change_points: Weight of the boundaries by :func:`decode_change_points` against those of the best detection,
-            0 to 1. Use 1 where one action follows directly upon another, so that the next point limits where one ends.
-            Above 0, an instance without a detection has a segment, too.
+        change_points: Weight w of the boundaries by :func:`decode_change_points`, 0 to 1; the boundaries of the best
+            detection have the weight 1 - w. Use 1 if actions follow directly upon one another: the next point then
+            limits where an action ends. Above 0, an instance without a detection has a segment, too.
         cut: End a segment half-way to the next labelled instance of its class, and at background points.
         blend: Share by which the length of a segment moves towards the median length of its class, 0 to 1.
-        widen: Factor on the length. The scores of an action fall towards its ends, so that long actions get segments
-            that are too short.
-        narrow_snippets: Number of snippets that are taken from the length behind that, but at most half of it. The
-            scores of a snippet also depend on its neighbours, so that short actions get segments that are too long.
-        point_spread: Standard deviation of the places of points in their actions, where 0 is the start and 1 is the
-            end: about 0.2 where people clicked; 1/6 for the style ``gaussian`` of ``make_points.py``; about 0.05 for
-            the automatic points of LACP and HR-Pro, which lie near the middle. The less points are spread, the further
-            the middle of a segment moves to its point. ``None``: it stays.
-        fill: Give a labelled instance without a segment one of the median length of its class.
-        confidence: Weight segments by their rank among those of their class: from 0.5 for the least certain to 1.5.
+        widen: Factor on the length. The scores of an action fall towards its ends, so that segments of long actions are
+            too short.
+        narrow_snippets: Number of snippets that are then subtracted from the length; at least half of it stays. The
+            scores of a snippet also depend on its neighbours, so that segments of short actions are too long.
+        point_spread: Standard deviation of the places of points in their actions, where 0 is the start and 1 the end:
+            about 0.2 if people clicked; 1/6 for the style ``gaussian`` of ``make_points.py``; about 0.05 for the
+            automatic points of LACP and HR-Pro, which lie near the middle. The smaller the spread, the further the
+            middle of a segment moves to its point. ``None``: it does not move.
+        fill: Give a labelled instance without a segment one of the median length of its class, around its points.
+        confidence: Weight segments by the rank of their scores in their class: from 0.5 for the lowest to 1.5 for the
+            highest.
         min_score: Detections of a lower score are left out.
     """
 
@@ -120,12 +121,13 @@ class PseudoSegmentRules:
             det (Instances): Scored detections in the same videos, in seconds.
             durations_sec (Sequence[float]): Length of each video.
             background_sec (Sequence[np.ndarray], optional): Background points of each video.
-            decode (Callable, optional): From segments ``(N, 2)`` of all labelled instances to their boundaries by
-                change points ``(N, 2)``, in seconds; without it there are none.
-            snippet_sec (Sequence[float], optional): Length of a snippet of each video, for ``narrow_snippets``.
+            decode (Callable, optional): Function that takes segments ``(N, 2)`` of all labelled instances and returns
+                their boundaries by change points ``(N, 2)``, in seconds. Without it, ``change_points`` has no effect.
+            snippet_sec (Sequence[float], optional): Length of a snippet of each video. Without it,
+                ``narrow_snippets`` has no effect.
 
         Returns:
-            PseudoSegments: In the order of the labelled instances; scores are those of the detections.
+            PseudoSegments: In the order of the labelled instances.
         """
         durations_sec = np.asarray(durations_sec, dtype=np.float64)
         snippet_sec = np.zeros(len(durations_sec)) if snippet_sec is None else np.asarray(snippet_sec)
@@ -184,7 +186,7 @@ class PseudoSegmentRules:
         return PseudoSegments(segments, np.arange(len(points)), pseudo.missed)
 
     def weights(self, pseudo: PseudoSegments) -> np.ndarray:
-        """Weights ``(N,)`` of pseudo segments in training; those that were filled in count as the least certain."""
+        """Weights ``(N,)`` of pseudo segments in training; segments without a detection count as the least certain."""
         weights = np.ones(len(pseudo.segments))
         if self.confidence:
             scores = np.nan_to_num(pseudo.segments.scores, nan=-np.inf)
@@ -203,14 +205,14 @@ def _moved(pseudo, segments, limits):
 def free_room(
     points: Instances, durations_sec: Sequence[float], background_sec: Sequence[np.ndarray] | None = None
 ) -> np.ndarray:
-    """Room that the segment of each labelled instance may take.
+    """Range of time in which the segment of each labelled instance must lie.
 
     Args:
         points, durations_sec, background_sec: As in :meth:`PseudoSegmentRules.__call__`.
 
     Returns:
-        np.ndarray: ``(N, 2)`` seconds: half-way to the next labelled instances of the class before and after, to the
-        next background points, and not beyond the video.
+        np.ndarray: ``(N, 2)`` seconds. On each side, it ends half-way to the next labelled instance of the class, at
+        the next background point or at the end of the video, whichever comes first.
     """
     room = np.empty((len(points), 2))
     for index, (first, last) in enumerate(points.segments):
@@ -225,17 +227,17 @@ def free_room(
 
 
 def usual_segments(pseudo: PseudoSegments, points: Instances, room: np.ndarray) -> np.ndarray:
-    """Segments around each labelled instance, of the usual length of its class.
+    """One segment around each labelled instance, of the usual length of its class.
 
     Args:
-        pseudo (PseudoSegments): What was found.
+        pseudo (PseudoSegments): Pseudo segments found so far.
         points (Instances): All labelled instances, in seconds.
-        room (np.ndarray): ``(N, 2)``, which they do not leave, see :func:`free_room`.
+        room (np.ndarray): ``(N, 2)`` seconds, the ranges that the segments do not leave, see :func:`free_room`.
 
     Returns:
         np.ndarray: ``(N, 2)`` seconds. The length is the median over the class's segments, or over all segments if the
-        class has none. Each segment is centred at the points of its instance, and always holds them. If nothing was
-        found at all, it reaches from the first to the last point.
+        class has none. Each segment is centred at the points of its instance, and always holds them. If there is no
+        pseudo segment at all, it reaches from the first to the last point of its instance.
     """
     lengths = np.diff(pseudo.segments.segments)[:, 0]
     usual = points.segments.astype(np.float64)
@@ -253,7 +255,7 @@ def fill_missed(pseudo: PseudoSegments, points: Instances, usual: np.ndarray) ->
     """Give each missed instance its usual segment, without a score (NaN).
 
     Args:
-        pseudo (PseudoSegments): What was found; if that is nothing, nothing is added.
+        pseudo (PseudoSegments): Pseudo segments found so far; if there are none at all, none are added.
         points (Instances): All labelled instances, in seconds.
         usual (np.ndarray): ``(N, 2)``, see :func:`usual_segments`.
 

@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 
 @contextmanager
 def own_random_numbers(*entropy: Any) -> Iterator[None]:
-    """Draw random numbers in the block that depend on ``entropy`` alone; afterwards those of the process go on.
+    """In the block, random numbers depend on ``entropy`` alone; afterwards, those of the process continue.
 
     Args:
         *entropy: Non-negative whole numbers, such as a seed and an epoch.
@@ -41,9 +41,9 @@ class SeededItems(Dataset):
     Everything else (``metainfo``, ``get_data_info``, ...) is the dataset's.
 
     Args:
-        dataset: Any that is read by index.
-        *entropy: Non-negative whole numbers. The random numbers of an item depend on these and its index alone. One may
-            be a tensor in shared memory, which the main process changes while workers live.
+        dataset: Any dataset that is read by index.
+        *entropy: Non-negative whole numbers. The random numbers of an item depend on these and its index alone. One of
+            the numbers may be a tensor in shared memory, which the main process changes while workers live.
     """
 
     def __init__(self, dataset: Dataset, *entropy: Any) -> None:
@@ -58,8 +58,8 @@ class SeededItems(Dataset):
             return self.dataset[index]
 
     def __getattr__(self, name):
-        # No special methods: if the dataset has `__getitems__`, a loader would fetch items by that, and `__getitem__`
-        # above would not be called. `dataset` itself is missing while a worker unpickles the view.
+        # Special methods are not passed on: if the dataset has `__getitems__`, a loader would fetch items by it, and
+        # `__getitem__` above would not be called. `dataset` itself is missing while a worker unpickles the view.
         if name.startswith('__') or name == 'dataset':
             raise AttributeError(name)
         return getattr(self.dataset, name)

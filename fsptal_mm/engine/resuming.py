@@ -20,11 +20,11 @@ def find_latest_checkpoint(path: str | os.PathLike) -> str | None:
         path: The work directory; its file ``last_checkpoint`` names the checkpoint that was saved last.
 
     Returns:
-        What ``last_checkpoint`` names, or the newest readable one of the same kind (``epoch_N.pth``) before it, with a
-        warning; None if there is no ``last_checkpoint``.
+        The checkpoint that ``last_checkpoint`` names. If it cannot be read, the newest readable one of the same kind
+        (``epoch_N.pth``) before it, with a warning. None if there is no ``last_checkpoint``.
 
     Raises:
-        InputError: None of them can be read.
+        InputError: No checkpoint can be read.
     """
     listed = Path(path, 'last_checkpoint')
     if not listed.is_file():
@@ -33,7 +33,7 @@ def find_latest_checkpoint(path: str | os.PathLike) -> str | None:
         named = to_name(read_text(listed))
     except InputError:  # a run that was killed may leave an empty file
         named = ''
-    if '://' in named:  # not on this machine
+    if '://' in named:  # on other storage, and not checked
         return named
     reasons = {}
     for candidate in [named, *_checkpoints_until(Path(named), Path(path))]:
@@ -52,11 +52,11 @@ def find_latest_checkpoint(path: str | os.PathLike) -> str | None:
 
 
 def _checkpoints_until(named, work_dir):
-    """Paths of the checkpoints of the named one's kind up to its number, in its folder and the work directory."""
+    """Paths of checkpoints ``epoch_N.pth`` up to the named one, newest first, in its folder and the work directory."""
     kind = re.fullmatch(r'(.*?)(\d+)(\D*)', named.name)
     prefix, last, suffix = kind.groups() if kind else ('epoch_', 'inf', '.pth')
     numbered = []
-    for folder in {named.parent, work_dir} if kind else {work_dir}:  # it may have been moved since
+    for folder in {named.parent, work_dir} if kind else {work_dir}:  # the run may have been moved
         for path in folder.glob('*'):
             number = path.name.removeprefix(prefix).removesuffix(suffix)
             if path.name == f'{prefix}{number}{suffix}' and number.isdecimal() and int(number) <= float(last):
@@ -68,7 +68,7 @@ def check_progress(content: object, file: str | os.PathLike) -> None:
     """Make sure that a checkpoint says after which epoch and step it was saved, and holds the training's log.
 
     Raises:
-        InputError: It does not: such as weights alone.
+        InputError: One of these is missing, as in a file of weights alone.
     """
     meta = content.get('meta') if isinstance(content, dict) else None
     counts = [meta.get('epoch'), meta.get('iter')] if isinstance(meta, dict) else [None]
@@ -92,14 +92,14 @@ def take_up_best(checkpoint: dict, files: Iterable[Path]) -> None:
     """Let a resume know the best checkpoint that a killed training wrote last.
 
     A training saves a checkpoint, validates, writes a best checkpoint, and then saves the first checkpoint again, which
-    now names the best one. If the training is killed before the last of these, the checkpoint to resume from does not
-    name the best one. Then it gets the log of the best one, if both are of the same step and the same process.
+    now names the best one. If the training is killed before this last step, the checkpoint to resume from does not name
+    the best one. This function then gives it the log of the best one, if the same process saved both at the same step.
 
     Args:
         checkpoint: Content of the checkpoint to resume from; its ``message_hub`` is replaced.
-        files: Paths that best checkpoints of its step have, if there are any.
+        files: Paths at which best checkpoints of the same step would be; they need not exist.
     """
-    name = checkpoint['meta'].get('experiment_name')  # with the time of the start, so that it is that of one process
+    name = checkpoint['meta'].get('experiment_name')  # holds the time of the start: each process has its own
     for file in files:
         if file.name in best_checkpoints(checkpoint) or not file.is_file():
             continue

@@ -1,4 +1,4 @@
-"""Data samples of single videos with all that a timeline shows of a model."""
+"""Data samples of single videos, with everything of a model that a timeline shows."""
 
 from collections.abc import Sequence
 
@@ -30,8 +30,8 @@ def video_indices(dataset: BaseDataset, videos: int | Sequence[str], field: str)
 
     Args:
         dataset (PointTALDataset): The dataset.
-        videos (int | Sequence[str]): A number, for so many first videos; or ids.
-        field: Name of the argument, for errors.
+        videos (int | Sequence[str]): A number n, for the first n videos; or ids.
+        field: Name of the argument ``videos`` in the user's config, for errors.
 
     Returns:
         list[int]: In the order of ``videos``.
@@ -50,7 +50,7 @@ def video_indices(dataset: BaseDataset, videos: int | Sequence[str], field: str)
 
 
 def item_with_ground_truth(dataset: BaseDataset, index: int) -> dict:
-    """Item of a dataset whose data sample also holds the ground truth, for pictures: in a training it does not.
+    """Item of a dataset, with the ground truth in its data sample, for pictures. Training items do not hold it.
 
     Args:
         dataset (PointTALDataset): Dataset of training or test videos.
@@ -63,15 +63,15 @@ def item_with_ground_truth(dataset: BaseDataset, index: int) -> dict:
 
 @torch.no_grad()
 def mined_sample(model: torch.nn.Module, item: dict) -> ActionDataSample:
-    """Training video with the labels that the model would be trained on now.
+    """Data sample of a training video, with the labels that the model would be trained on now.
 
     Args:
-        model (PointTAL): In training or evaluation mode: it is used without dropout, and does not change.
+        model (PointTAL): In training or evaluation mode. It is used without dropout, and does not change.
         item (dict): Item of the training dataset, ``inputs`` and ``data_samples``.
 
     Returns:
-        ActionDataSample: That of the item, with ``is_training``, ``snippet_curves`` and, if the head mines labels,
-        ``extended_labels``, ``mined_labels`` and ``best_segments``, as :func:`sample_timeline` takes them.
+        ActionDataSample: The data sample of the item, with ``is_training``, ``snippet_curves`` and, if the head mines
+        labels, ``extended_labels``, ``mined_labels`` and ``best_segments``, as :func:`sample_timeline` takes them.
     """
     sample, inputs = _inputs(model, item)
     sample.set_metainfo(dict(is_training=True))
@@ -88,13 +88,13 @@ def mined_sample(model: torch.nn.Module, item: dict) -> ActionDataSample:
 
 @torch.no_grad()
 def predicted_sample(model: torch.nn.Module, item: dict) -> ActionDataSample:
-    """Video with what the model predicts in a test.
+    """Data sample of a video, with the predictions of the model.
 
     Args:
         model, item: As in :func:`mined_sample`; the item comes from a test pipeline.
 
     Returns:
-        ActionDataSample: That of the item, with ``snippet_curves`` and ``pred_segments``.
+        ActionDataSample: The data sample of the item, with ``snippet_curves`` and ``pred_segments``.
     """
     sample, inputs = _inputs(model, item)
     with evaluation_mode(model):

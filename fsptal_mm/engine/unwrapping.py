@@ -6,5 +6,5 @@ from torch import nn
 
 
 def unwrapped_model(runner: Runner) -> nn.Module:
-    """The model of a runner as its config describes it, whether or not it is wrapped."""
+    """The model of a runner, without the wrapper of distributed training if there is one."""
     return runner.model.module if is_model_wrapper(runner.model) else runner.model

@@ -1,4 +1,4 @@
-"""Clips through a backbone of the toolbox: one feature per snippet, in memory that does not grow with the video."""
+"""Snippet features from clips by a backbone of mmaction2, in memory that does not grow with the video."""
 
 import contextlib
 import math
@@ -13,22 +13,22 @@ from fsptal_mm.utils.errors import InputError
 
 
 def pool_clip_features(outputs: Tensor | Sequence, num_clips: int) -> Tensor:
-    """One vector per clip from whatever a backbone returns.
+    """Average what a backbone returns to one vector per clip.
 
-    Several tensors (SlowFast's two pathways, several stages) are pooled one by one and joined along D. Where the
-    frames of a clip were folded into the batch (2D backbones), its rows are averaged.
+    Several tensors (SlowFast's two pathways, several stages) are pooled one by one and joined along D. If the frames of
+    a clip were folded into the batch (2D backbones), the rows of the clip are averaged.
 
     Args:
         outputs (Tensor | Sequence): ``(rows, D)``, tokens ``(rows, L, D)``, maps ``(rows, D, H, W)`` or
-            ``(rows, D, T, H, W)``; or a tuple or list of such. Every clip has the same number of rows, one behind the
-            other.
-        num_clips: Number of clips that went in.
+            ``(rows, D, T, H, W)``; or a tuple or list of such tensors. Every clip has the same number of consecutive
+            rows.
+        num_clips: Number of clips that the backbone got.
 
     Returns:
         Tensor: ``(num_clips, D)`` float32.
 
     Raises:
-        InputError: An output of another form.
+        InputError: The output has another form.
     """
     if isinstance(outputs, (tuple, list)) and outputs:
         return torch.cat([pool_clip_features(part, num_clips) for part in outputs], 1)
@@ -52,11 +52,11 @@ def encode_clips(backbone: nn.Module, clips: Tensor, prepare: Callable, chunk_si
     """Features of the clips of one video, a few clips at a time.
 
     Without gradients, only the features of a chunk are kept. With gradients, all activations are kept, unless
-    ``checkpointed``: then only the input clips (uint8) are, and the backward pass computes every chunk again, with the
-    same random numbers and without a second update of the running statistics of batch normalization.
+    ``checkpointed``. If so, only the input clips (uint8) are kept, and the backward pass computes every chunk again. It
+    then uses the same random numbers, and does not update the running statistics of batch normalization again.
 
     Args:
-        backbone (nn.Module): It takes the output of ``prepare``; :func:`pool_clip_features` takes its output.
+        backbone (nn.Module): Takes the output of ``prepare``, and returns what :func:`pool_clip_features` takes.
         clips (Tensor): ``(T, ...)``, one per snippet, on any device.
         prepare (Callable): Brings clips into the form and onto the device of the backbone.
         chunk_size: Largest number of clips at once; the chunks of a video differ in size by at most one clip.
@@ -69,13 +69,13 @@ def encode_clips(backbone: nn.Module, clips: Tensor, prepare: Callable, chunk_si
     def encode(part, _anchor):
         return pool_clip_features(backbone(prepare(part)), len(part))
 
-    # checkpoint() keeps the random state of its arguments' devices. The clips may still lie on the host: a parameter
-    # tells it the device of the backbone.
+    # checkpoint() saves the random state of the devices of its arguments. The clips may still lie on the host, so a
+    # parameter of the backbone is an argument, too.
     anchor = next(backbone.parameters(), None)
     features = []
     for part in clips.tensor_split(math.ceil(len(clips) / chunk_size)):
         if checkpointed and torch.is_grad_enabled():
-            # Contexts of the first and of the second computation.
+            # Contexts of the forward pass and of the second computation.
             context = lambda: (contextlib.nullcontext(), running_statistics_kept(backbone))  # noqa: E731
             features.append(checkpoint(encode, part, anchor, use_reentrant=False, context_fn=context))
         else:
@@ -88,7 +88,7 @@ def running_statistics_kept(module: nn.Module) -> Iterator[None]:
     """Let batch normalisation in training use the statistics of the batch, but not update the running ones."""
     norms = [part for part in module.modules() if isinstance(part, _BatchNorm) and part.training]
     settings = [(part.momentum, part.num_batches_tracked) for part in norms]
-    for part in norms:  # not `track_running_stats`, with which other tensors would be saved for the backward pass
+    for part in norms:  # `track_running_stats` stays: without it, other tensors would be saved for the backward pass
         part.momentum, part.num_batches_tracked = 0.0, None
     try:
         yield
@@ -101,8 +101,8 @@ def check_can_recompute(backbone: nn.Module) -> None:
     """Make sure that a second pass over clips can leave running statistics alone.
 
     Raises:
-        InputError: The backbone trains ``SyncBatchNorm``. PyTorch's fails if it cannot count its batches, and that of
-            compiled mmcv is not among the classes that :func:`running_statistics_kept` looks for.
+        InputError: The backbone trains ``SyncBatchNorm``. PyTorch's class fails if ``num_batches_tracked`` is None, and
+            the class of compiled mmcv is none of those that :func:`running_statistics_kept` looks for.
     """
     for name, part in backbone.named_modules():
         if type(part).__name__ == 'SyncBatchNorm' and part.training:
@@ -115,7 +115,8 @@ def frozen_parts(backbone: nn.Module, freeze: bool | str | Sequence[str]) -> lis
 
     Args:
         backbone (nn.Module): The backbone.
-        freeze (bool | str | Sequence[str]): All, none, or submodules by name, such as ``('conv1', 'layer1.0')``.
+        freeze (bool | str | Sequence[str]): ``True``: the whole backbone. ``False``: nothing. Or the names of
+            submodules, such as ``('conv1', 'layer1.0')``.
 
     Raises:
         InputError: A name that no submodule has.

@@ -1,3 +1,5 @@
+"""Data preprocessor for snippet features, and for clips that a backbone turns into features."""
+
 import math
 import numbers
 from collections.abc import Sequence
@@ -17,21 +19,22 @@ _CHANNEL_DIM = dict(NCHW=-3, NCTHW=-4)
 class SnippetDataPreprocessor(BaseDataPreprocessor):
     """Moves the features of a batch to the model's device as one packed sequence, or prepares clips for a backbone.
 
-    ``inputs`` (a list of ``(T_i, D)`` tensors) become a :class:`.SnippetBatch`; data samples stay on the host, where
-    heads turn what they need of them into one tensor per kind of target. Clips (more than two dimensions) become a
-    :class:`.ClipBatch` and stay bytes on the host until :meth:`prepare_clips` takes a few of them.
+    ``inputs`` (a list of ``(T_i, D)`` tensors) become a :class:`.SnippetBatch`. Clips (tensors of more than two
+    dimensions) become a :class:`.ClipBatch` and stay bytes on the host until :meth:`prepare_clips` takes a few of them.
+    Data samples stay on the host: a head makes one tensor of each kind of target that it needs.
 
     Args:
         gap_snippets: Zero rows between videos: half the kernel of the widest convolution in the model.
-        mean: Per channel of the frames, as in mmaction2's ``ActionDataPreprocessor``; ``None`` for no normalisation.
-        std: The same.
+        mean: Mean of each channel of the frames, as in mmaction2's ``ActionDataPreprocessor``; ``None`` for no
+            normalisation.
+        std: Standard deviation of each channel; ``None`` if ``mean`` is.
         format_shape: Form of the clips, as mmaction2 names it: ``'NCHW'`` for 2D backbones, ``(T_i, C, H, W)`` or
             ``(T_i, frames, C, H, W)``; ``'NCTHW'`` for 3D backbones, ``(T_i, C, frames, H, W)`` or
             ``(T_i, views, C, frames, H, W)``.
-        non_blocking: Kept for the base class; copies never block where memory is pinned.
+        non_blocking: Argument of the base class, without effect: copies from pinned memory never block.
 
     Raises:
-        InputError: A wrong argument, clips that do not fit it, or videos whose features differ in dimension.
+        InputError: A wrong argument, clips that do not fit the arguments, or videos whose features differ in dimension.
     """
 
     def __init__(
@@ -66,12 +69,13 @@ class SnippetDataPreprocessor(BaseDataPreprocessor):
         else:
             _check_dimensions(inputs, data.get('data_samples'))
             inputs = SnippetBatch.from_videos(inputs, self.gap_snippets, self.device)
-            if inputs.features.dtype == torch.float16:  # a dataset on the device keeps features so if that is exact
+            # A dataset that keeps features on the device stores them in float16 if this changes no number.
+            if inputs.features.dtype == torch.float16:
                 inputs = inputs.with_features(inputs.features.float())
         return dict(inputs=inputs, data_samples=data.get('data_samples'))
 
     def prepare_clips(self, clips: Tensor) -> Tensor:
-        """Clips ``(n, ...)`` as the backbone takes them.
+        """Bring clips ``(n, ...)`` into the form that the backbone takes.
 
         Returns:
             Tensor: Normalised float32 on the model's device: ``(n * frames, C, H, W)``, or
@@ -99,7 +103,7 @@ def _are_numbers(values):
 
 
 def _check_dimensions(videos, data_samples):
-    """InputError if the features of a video are of another dimension than those of the first."""
+    """InputError if the features of a video and those of the first video differ in dimension."""
     for place, video in enumerate(videos):
         if video.shape[1:] != videos[0].shape[1:]:
             raise InputError(

@@ -1,4 +1,4 @@
-"""Features of length 1, whose products are cosines, and a classifier by cosine."""
+"""Features of length 1, whose dot products are cosines; and a classifier by cosine."""
 
 from typing import Any
 
@@ -9,16 +9,16 @@ from torch.nn import functional as F
 # Features shorter than this are divided by it and not by their length: their cosines are near 0, and the gradient of
 # their direction is bounded, so that it fits into float16.
 _NORM_EPS = 1e-4
-_SCALE = 10.0  # of CosineLinear at first, as that of the foreground branch
+_SCALE = 10.0  # initial scale of CosineLinear, the same as in the foreground branch
 
 
 def directions(features: Tensor, scale: float = 1.0) -> Tensor:
-    """Features ``(..., D)`` of length 1, in float32: in half precision a small norm would underflow to 0.
+    """Divide features ``(..., D)`` by their length, in float32: in half precision a small length would become 0.
 
     Args:
         features (Tensor): Of any data type.
-        scale: Factor by which the caller multiplies the cosines. The smallest length grows with it, so that the bound
-            on the gradient stays the same.
+        scale: Factor by which the caller multiplies the cosines. The smallest length by which features are divided is
+            proportional to it, so that the bound on the gradient stays the same.
     """
     return _Normalise.apply(features.float(), _NORM_EPS * scale)
 
@@ -37,18 +37,18 @@ class _Normalise(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         direction, length = ctx.saved_tensors
-        # A change along a feature changes its length alone, and so not its direction: that part of the gradient is
-        # taken out. It stays for features as short as eps, which are divided by a constant.
+        # A change along a feature changes its length alone, not its direction: this part of the gradient is removed.
+        # It stays for features up to the length eps, since they are divided by a constant.
         along = (gradient * direction).sum(-1, keepdim=True).masked_fill(length <= ctx.eps, 0)
         return torch.addcmul(gradient, along, direction, value=-1) / length, None
 
 
 class CosineLinear(nn.Linear):
-    """``scale * cos(x, w_c) + bias_c`` for directions x, with a learnt scale.
+    """``scale * cos(x, w_c) + bias_c`` for features x of length 1, with a learnt scale.
 
     Args:
-        in_channels: D.
-        out_channels: Number of outputs c.
+        in_channels: Dimension D of x.
+        out_channels: Number of outputs C.
     """
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
@@ -57,5 +57,5 @@ class CosineLinear(nn.Linear):
         self.scale = nn.Parameter(torch.tensor(_SCALE))
 
     def forward(self, rows: Tensor) -> Tensor:
-        """Classify ``(R, D)`` rows, as :func:`directions` makes them; dropout may come in between."""
+        """Classify ``(R, D)`` rows that :func:`directions` has made, perhaps with dropout; returns ``(R, C)``."""
         return F.linear(rows, self.scale * directions(self.weight), self.bias)

@@ -1,4 +1,4 @@
-"""Passes without dropout in the middle of a training."""
+"""Context for a pass without dropout in the middle of a training."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

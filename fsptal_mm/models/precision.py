@@ -1,4 +1,4 @@
-"""Precision of long sums."""
+"""Data type of sums over many snippets."""
 
 import torch
 
@@ -6,5 +6,5 @@ _WITHOUT_FLOAT64 = ('mps',)
 
 
 def dtype_of_sums(device: torch.device) -> torch.dtype:
-    """float64, since float32 is coarse for differences of long sums; float32 on a device that has no float64."""
+    """float64, since differences of long sums lose digits in float32; float32 on a device that has no float64."""
     return torch.float32 if device.type in _WITHOUT_FLOAT64 else torch.float64

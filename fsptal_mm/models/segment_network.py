@@ -11,17 +11,18 @@ from fsptal_mm.models.trunks.snippet_embedding import PackedConv1d
 from fsptal_mm.structures import SnippetBatch
 from fsptal_mm.utils.errors import check_numbers
 
-_CLASS_BIAS = -2.0  # at first, a segment is most likely background
+_CLASS_BIAS = -2.0  # initial bias: a segment is most likely background
 
 
 class SegmentNetwork(nn.Module):
-    """Scores of all classes for each of many segments, and offsets of its start and end as shares of its length.
+    """Class logits and a refined start and end for each of many segments.
 
     A convolution embeds the snippets; their means over ranges around and inside a segment go through two linear layers.
+    Start and end move by offsets that the network gives as shares of the segment's length.
 
     Args:
         num_classes: Number of classes, C.
-        in_channels: Dimension of the features.
+        in_channels: Dimension D of the features.
         channels: Dimension D' of the embedded snippets.
         kernel_size: Kernel of the convolution, in snippets.
         hidden_channels: Dimension of the two linear layers.
@@ -51,7 +52,7 @@ class SegmentNetwork(nn.Module):
         self.conv = PackedConv1d(in_channels, channels, kernel_size)
         self.norm = nn.LayerNorm(channels)
         self.pooling = SegmentPooling(**pooling)
-        pooled_channels = self.pooling.num_ranges * channels + 2  # length in snippets and as a share of the video
+        pooled_channels = self.pooling.num_ranges * channels + 2  # + 2: length, and length as a share of the video
         self.hidden = nn.Sequential(
             nn.Dropout(pooled_dropout),
             nn.Linear(pooled_channels, hidden_channels),
@@ -63,7 +64,7 @@ class SegmentNetwork(nn.Module):
         self.classifier = nn.Linear(hidden_channels, num_classes)
         self.regressor = nn.Linear(hidden_channels, 2)
         nn.init.constant_(self.classifier.bias, _CLASS_BIAS)
-        nn.init.zeros_(self.regressor.weight)  # at first, nothing is refined
+        nn.init.zeros_(self.regressor.weight)  # at first, no segment moves
         nn.init.zeros_(self.regressor.bias)
 
     def forward(self, batch: SnippetBatch, video: Tensor, segments: Tensor) -> tuple[Tensor, Tensor]:

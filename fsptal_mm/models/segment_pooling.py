@@ -16,12 +16,12 @@ _NO_WIDTH = 1e-6  # snippets; a range beyond the ends of the video has a width o
 class SegmentPooling(nn.Module):
     """Means of snippet features over consecutive ranges of a segment and its surroundings.
 
-    Each range is averaged exactly, with the fractions of snippets at its ends, from cumulative sums: the cost is linear
-    in the number of snippets and of segments, however long these are.
+    Each range is averaged exactly, with the fractions of snippets at its ends. Cumulative sums make the cost linear in
+    the number of snippets plus the number of segments, however long the segments are.
 
     Args:
         places: Ascending edges of the ranges, in lengths of the segment from its start: 0 is its start, 1 its end.
-        min_snippets: Shorter segments are widened about their middle for pooling.
+        min_snippets: Shorter segments are widened about their middle to this length, for pooling only.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class SegmentPooling(nn.Module):
         check_numbers('SegmentPooling', 1e-3, min_snippets=min_snippets)
         from_middle = torch.tensor(places, dtype=torch.float32) - 0.5  # in lengths of the segment
         self.register_buffer('from_middle', from_middle, persistent=False)
-        # A range is the sum up to its end minus the sum up to its start.
+        # The sum over a range is the sum up to its end minus the sum up to its start.
         self.register_buffer('signs', torch.tensor([-1.0, 1.0]), persistent=False)
         self.min_snippets = min_snippets
 
@@ -48,7 +48,7 @@ class SegmentPooling(nn.Module):
 
         Args:
             batch (SnippetBatch): ``(R, D)`` rows.
-            video (Tensor): ``(N,)`` int64.
+            video (Tensor): ``(N,)`` int64, the video of each segment.
             segments (Tensor): ``(N, 2)`` starts and ends in snippets.
 
         Returns:
@@ -63,24 +63,24 @@ class SegmentPooling(nn.Module):
     def _means_between(self, batch, video, edges):
         """Means ``(N, K, D)`` of the features between consecutive edges ``(N, K + 1)`` in snippets.
 
-        The sum up to an edge is the cumulative sum of all snippets up to and with the one in which it lies, minus the
+        The sum up to an edge is the cumulative sum up to and including the snippet in which the edge lies, minus the
         part of that snippet behind the edge: for an edge at 2.3, ``x0 + x1 + x2 - 0.7 x2``. A mean is the difference of
         two such sums, divided by the width of the range.
 
-        Sums of thousands of snippets need more digits than float32 has. So each is split into itself rounded to
-        float32 and the small rest. Then no digit of a difference is lost, though all rows are gathered and summed in
-        float32, which is twice as fast as float64.
+        Sums of thousands of snippets need more digits than float32 has. So each sum is split into its value rounded to
+        float32 and a small rest, and the differences of both parts are added. No digit of a difference is lost, though
+        all rows are gathered and summed in float32, which is twice as fast as float64.
         """
         features = batch.features.to(edges.dtype)
         cumulated = features.cumsum(0, dtype=dtype_of_sums(edges.device))
         rounded = cumulated.detach().to(edges.dtype)  # a constant: the whole gradient flows through the rest
         table = torch.cat([(cumulated - rounded).to(edges.dtype), features])  # (2 R, D)
         whole = edges.floor()
-        rows = batch.rows[video, :1] + whole.long()  # in which the edges lie; a zero row for the end of the video
+        rows = batch.rows[video, :1] + whole.long()  # the edges lie in these; a zero row for the end of the video
         behind, width = whole + 1 - edges, edges.diff(dim=1)
         weight = (width > 0) / width.clamp(min=_NO_WIDTH)
         # Rows and weights for the start and the end of each range, (N * K, 2). The weights of the sums are -1 / width
-        # and 1 / width; the snippets in which the edges lie have the same times the part behind the edge, subtracted.
+        # and 1 / width. The snippet in which an edge lies has this weight times its part behind the edge, subtracted.
         ends = rows.unfold(1, 2, 1).flatten(0, 1)
         signs = weight[..., None] * self.signs.to(weight.dtype)
         parts = (signs * behind.unfold(1, 2, 1)).flatten(0, 1)

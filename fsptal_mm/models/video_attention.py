@@ -7,8 +7,8 @@ from torch.nn import functional as F
 
 from fsptal_mm.structures import SnippetBatch, take_rows, to_device
 
-# Videos are padded to the longest of their group. The lengths of a group differ by at most this factor, except in the
-# last one, which holds all shorter videos. At THUMOS14's lengths, 6 groups do a fifth more work than single videos.
+# Videos are padded to the longest of their group. The lengths in a group differ by at most this factor, except in the
+# last group, which holds all shorter videos. At THUMOS14's lengths, 6 groups do a fifth more work than single videos.
 _RATIO, _NUM_GROUPS = 1.5, 6
 
 
@@ -21,8 +21,8 @@ def video_attention(
 ) -> Tensor:
     """Attend from the snippets of each video to all snippets of the same video.
 
-    No T x T matrix is kept. The number of operations does not grow with the number of videos: these are padded to at
-    most six lengths.
+    No T x T matrix is kept. The number of operations does not grow with the number of videos: videos are grouped by
+    length into at most six groups, and each group is one padded batch.
 
     Args:
         batch (SnippetBatch): Layout of keys and values, R rows; its features are not used.
@@ -57,8 +57,8 @@ def _plan(batch, asking):
 def _groups(lengths):
     """Indices of the videos of each group, the group of the longest videos first.
 
-    With the ratio 1.5 and a longest video of 900 snippets, the first group holds those of more than 600, the second
-    those of more than 400.
+    With the ratio 1.5 and a longest video of 900 snippets, the first group holds the videos of more than 600 snippets,
+    the second those of more than 400.
     """
     lengths = np.array(lengths)
     group = np.log(lengths.max() / lengths) // np.log(_RATIO)
@@ -67,12 +67,12 @@ def _groups(lengths):
 
 
 class _Slots:
-    """Padded places, or slots, for the rows of a packed batch: group after group, each padded to its longest video.
+    """Padded places (slots) for the rows of a packed batch: group after group, each padded to its longest video.
 
     Attributes:
         shapes: Number of videos and padded length of each group.
         sizes: Number of slots of each group; S together.
-        index: ``(S,)`` row of each slot; 0 for an empty one.
+        index: ``(S,)`` row of each slot; 0 for an empty slot.
         place: ``(R,)`` slot of each row; 0 for gaps.
         mask: ``(S,)`` 0, or -inf for an empty slot.
         empty: Indices of the empty slots.
@@ -83,7 +83,7 @@ class _Slots:
         start = batch.gap * np.arange(1, len(lengths) + 1) + lengths.cumsum() - lengths  # first row of each video
         self.shapes, index = [], []
         for videos in groups:
-            time = np.arange(max(1, lengths[videos].max()))  # of queries, there may be none
+            time = np.arange(max(1, lengths[videos].max()))  # at least 1: a group may have no query
             row = start[videos, None] + time
             index.append(np.where(time < lengths[videos, None], row, -1).ravel())
             self.shapes.append((len(videos), len(time)))
@@ -107,7 +107,7 @@ class _Slots:
         return [part.unflatten(0, shape) for part, shape in zip(slots.split(self.sizes), self.shapes)]
 
     def masks(self, dtype):
-        """For each group ``(videos, 1, 1, T)``, what is added to the logits: 0 for snippets, -inf for padding."""
+        """For each group, the mask ``(videos, 1, 1, T)`` to add to the logits: 0 for snippets, -inf for padding."""
         return [part[:, None, None] for part in self.groups(self.mask.to(dtype))]
 
     def put_back(self, parts, batch):

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ClipBatch:
-    """Clips of videos, neither joined nor moved: they are large, and a backbone takes a few of them at a time.
+    """Clips of the videos of a batch, left where they are: clips are large, and a backbone takes a few at a time.
 
     Attributes:
-        videos: List of ``(T_i, ...)`` tensors, on any device.
+        videos: List of ``(T_i, ...)`` tensors, one clip per snippet, on any device.
         gap: Zero rows between videos in the :class:`SnippetBatch` that is made of their features.
     """
 

@@ -11,9 +11,9 @@ class Detection(NamedTuple):
 
     Attributes:
         start_sec (float): Start, in seconds from the start of the video.
-        end_sec (float): End, likewise.
+        end_sec (float): End, in seconds from the start of the video.
         label (str): Name of the class.
-        score (float): Higher is surer; ranks detections of any class and video.
+        score (float): Confidence, by which detections of all classes and videos are ranked.
     """
 
     start_sec: float

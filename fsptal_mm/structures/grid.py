@@ -8,9 +8,10 @@ from numpy.typing import ArrayLike
 
 from fsptal_mm.utils.errors import LARGEST, InputError, check_numbers
 
-# A time that is meant to be the start of a snippet may be a hair below it in floating point.
+# In snippets: rounding may place a time that is meant to be the start of a snippet just before that start.
 _EDGE_SNIPPETS = 1e-6
-# Seconds of the shortest snippet: even the index of the snippet at LARGEST seconds (1e12 / 1e-6) fits into int64.
+# Smallest rate, number of frames and length of a snippet in seconds: the index of the snippet at LARGEST seconds,
+# 1e12 / 1e-6, then fits into int64.
 _SMALLEST = 1e-6
 
 
@@ -20,8 +21,9 @@ class SnippetGrid:
 
     Args:
         snippet_sec: Seconds from the start of one snippet to the start of the next (the stride, in seconds).
-        offset_sec: Start of snippet 0. It is not 0 where the frames of neighbouring snippets overlap: the snippet is
-            then the stretch of one stride in the middle of its frames.
+        offset_sec: Start of snippet 0, in seconds. Where the frames of neighbouring snippets overlap, a snippet covers
+            the stretch of one stride in the middle of its frames: with 16 frames and a stride of 8, snippet 0 covers
+            the frames 4 to 11, so that the offset is ``4 / fps``.
     """
 
     snippet_sec: float
@@ -36,8 +38,9 @@ class SnippetGrid:
         Args:
             grid (dict): Either ``dict(snippet_sec=...)`` or ``dict(fps=..., snippet_frames=..., stride_frames=...)``:
                 frames per second at which features were extracted (``'native'`` for the video's own), frames per
-                snippet, frames from snippet to snippet (default: ``snippet_frames``). ``offset_sec`` may be added to
-                either. It defaults to 0, or to ``(snippet_frames - stride_frames) / 2 / fps``.
+                snippet, frames from snippet to snippet (default: ``snippet_frames``). Both forms may hold
+                ``offset_sec``. It defaults to 0 in the first form, and to
+                ``(snippet_frames - stride_frames) / 2 / fps`` in the second.
             native_fps: The video's own frames per second, needed for ``fps='native'``.
             video: Name of the video, for errors.
 
@@ -84,14 +87,16 @@ class SnippetGrid:
         return np.asarray(position, dtype=np.float64) * self.snippet_sec + self.offset_sec
 
     def edges_sec(self, positions: ArrayLike) -> np.ndarray:
-        """Begin and end of the snippets that were sampled at ``positions``.
+        """Begin and end, in seconds, of T snippets that were resampled from the snippets of this grid.
 
         Args:
-            positions (np.ndarray): ``(T,)`` ascending, in snippets of this grid, from its first to its last one:
-                ``snippet_positions`` of label extension, or ``0 ... T - 1``.
+            positions (np.ndarray): ``(T,)`` ascending, where each of the T snippets was sampled, as fractional indices
+                of this grid's snippets: ``snippet_positions`` of label extension, or ``0 ... T - 1`` without it. The
+                first position lies at the first snippet of the video, and the last position at the last snippet.
 
         Returns:
-            np.ndarray: ``(T + 1,)`` seconds; snippet t reaches from entry t to entry t + 1, half-way to its neighbours.
+            np.ndarray: ``(T + 1,)`` seconds; snippet t reaches from entry t to entry t + 1. The edge between two
+            snippets lies half-way between their centres.
         """
         positions = np.asarray(positions, dtype=np.float64)
         middles = (positions[1:] + positions[:-1]) / 2 + 0.5
@@ -99,12 +104,12 @@ class SnippetGrid:
         return self.to_sec(np.concatenate([np.rint(positions[:1]), middles, np.rint(positions[-1:]) + 1]))
 
     def num_snippets(self, duration_sec: float) -> float:
-        """Number of snippets that a video of this duration should have (a float, since extractors round either way)."""
+        """Number of snippets that a video of this duration should have (a float: extractors round up or down)."""
         return (duration_sec - self.offset_sec) / self.snippet_sec
 
 
 def snippet_edges_sec(data_sample: Any) -> np.ndarray:
-    """Begin and end, inside the video, of the snippets that a model sees.
+    """Begin and end, in seconds inside the video, of the T snippets that a model sees.
 
     Args:
         data_sample (ActionDataSample): With metainfo ``num_snippets``, ``grid``, ``duration_sec`` and, after label

@@ -19,7 +19,7 @@ class Instances:
         labels (np.ndarray): ``(N,)`` int64 class indices; ``NO_CLASS`` for background.
         segments (np.ndarray): ``(N, 2)`` float64, start and end, in any one unit (seconds throughout this package). A
             point is a segment without length.
-        scores (np.ndarray, optional): ``(N,)`` float64 confidences; ``None`` where there are none.
+        scores (np.ndarray, optional): ``(N,)`` float64 confidences; ``None`` for segments without scores.
     """
 
     videos: np.ndarray
@@ -45,17 +45,17 @@ class Instances:
 
     @classmethod
     def of_points(cls, times_sec: ArrayLike, labels: ArrayLike, background_sec: ArrayLike = ()) -> 'Instances':
-        """Take the points of one video as segments without length: of actions, then clicks on background."""
+        """Take the points of one video as segments without length: first points on actions, then background clicks."""
         times_sec = np.concatenate([times_sec, background_sec])
         labels = np.concatenate([labels, np.full(len(background_sec), NO_CLASS)])
         return cls.of_video(np.stack([times_sec, times_sec], 1), labels)
 
     @classmethod
     def join(cls, parts: Iterable['Instances']) -> 'Instances':
-        """Join videos; the index of a video is its place in the list, whatever indices it had.
+        """Join the instances of single videos. The index of a video becomes its place in the list.
 
         Args:
-            parts (Iterable[Instances]): One per video. Scores are kept only if every part has them.
+            parts (Iterable[Instances]): One per video. Scores are kept only if every part has scores.
         """
         parts = list(parts) or [cls.of_video([])]
         videos = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
@@ -94,7 +94,7 @@ class Instances:
 
 
 def to_numpy(values: ArrayLike | Any, dtype: type = np.float64) -> np.ndarray:
-    """Values as an array; a tensor goes by way of the CPU: numpy has no bfloat16, and some devices no float64."""
+    """Values as an array. A tensor is copied to the CPU first: numpy has no bfloat16, and some devices no float64."""
     if hasattr(values, 'detach'):
         values = values.detach().cpu().double().numpy()
     return np.asarray(values, dtype=dtype)

@@ -1,4 +1,4 @@
-"""Labels that a model is trained on: of snippets, as segments, and those of one video, kept from step to step."""
+"""Labels that a model is trained on: of snippets, of segments, and of single videos, kept between steps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,12 +17,12 @@ from .segments import outer_length
 from .snippet_batch import to_device
 
 NO_INSTANCE = -1
-_PER_SEGMENT = ('start', 'stop', 'outer_start', 'outer_stop', 'is_background')  # of SegmentLabels, besides the group
+_PER_SEGMENT = ('start', 'stop', 'outer_start', 'outer_stop', 'is_background')  # fields per segment, but `group`
 
 
 @dataclass(frozen=True)
 class PointTargets:
-    """Point labels of a batch, padded: those of the annotation, or mined ones.
+    """Labels of the snippets of a batch, padded: given (points and background clicks), or given and mined.
 
     Attributes:
         snippet_instances: ``(B, T, C)`` int32: the action instance of class c that snippet t is labelled with, or -1
@@ -39,7 +39,7 @@ class PointTargets:
 
     @classmethod
     def from_samples(cls, data_samples: Sequence[ActionDataSample], mask: Tensor) -> 'PointTargets':
-        """Collect the targets of a batch, built on the host and moved once.
+        """Collect the targets of a batch on the host and move them to its device at once.
 
         Args:
             data_samples (list[ActionDataSample]): With ``snippet_instances (T, C)``, ``background_labels (T,)`` and
@@ -58,7 +58,7 @@ class PointTargets:
         return cls(*to_device(mask.device, instances, background, video_labels), mask)
 
     def with_background(self, background_labels: Tensor) -> 'PointTargets':
-        """Replace the labels of background by others, ``(B, T)`` bool."""
+        """Return the targets with other labels of background, ``(B, T)`` bool."""
         other = replace(self, background_labels=background_labels)
         # Cached properties live in `vars`. Those of the actions, which stay the same, need not be computed anew.
         vars(other).update({name: vars(self)[name] for name in ('labels', 'is_action') if name in vars(self)})
@@ -91,9 +91,9 @@ class SegmentLabels:
         start: ``(N,)`` int64; a segment is the snippets ``[start, stop)``.
         stop: ``(N,)`` int64.
         outer_start: ``(N,)`` int64; the outer ranges of Eq. 8 are ``[outer_start, start)`` and
-            ``[stop, outer_stop)``. (The paper prints their last snippets, we the snippets behind them.)
+            ``[stop, outer_stop)``. (The paper names the last snippet of a range instead of the snippet behind it.)
         outer_stop: ``(N,)`` int64.
-        is_background: ``(N,)`` bool, true for a segment without the class: its score is 1 - q-hat instead of q-hat.
+        is_background: ``(N,)`` bool, true for a segment without the class: its snippets have the score 1 - q-hat.
     """
 
     video: Tensor
@@ -118,7 +118,7 @@ class SegmentLabels:
 
     @classmethod
     def join(cls, videos: Sequence['SegmentLabels'], device: torch.device | None = None) -> 'SegmentLabels':
-        """Join the segments of single videos, as :meth:`of_video` gives them, to those of a batch."""
+        """Join the segments of single videos, as :meth:`of_video` gives them, into one batch."""
         num_groups = torch.tensor([len(segments.video) for segments in videos])
         num_segments = torch.tensor([len(segments.group) for segments in videos])
         video = torch.arange(len(videos)).repeat_interleave(num_groups)
@@ -135,7 +135,8 @@ class SegmentLabels:
 
         Args:
             mask (Tensor): ``(B, T)`` bool, true on real snippets.
-            margin: How far from a segment, as a share of its length, rounded up as in :func:`outer_length`.
+            margin: Least distance from a segment, as a share of the segment's length. In snippets, the
+                distance is rounded up, see :func:`outer_length`.
 
         Returns:
             Tensor: ``(B, T)`` bool, within ``mask``.
@@ -144,9 +145,9 @@ class SegmentLabels:
         reach = outer_length(self.stop - self.start, margin)
         first = (self.start - reach).clamp(min=0)
         stop = (self.stop + reach).clamp(max=num_snippets)
-        # How many action segments, widened by the margin, cover each snippet. A segment adds 1 at its first snippet and
-        # takes it away at its stop, and sums over time count: [1, 3) of 4 snippets writes 0 1 0 -1 0, with the sums
-        # 0 1 1 0 0. A video has T + 1 entries, as a stop may be T.
+        # Count how many action segments, widened by the margin, cover each snippet. A segment writes +1 at its first
+        # snippet and -1 at its stop; the sum over time up to a snippet is the count. Example: [1, 3) of 4 snippets
+        # writes 0 1 0 -1 0, with the sums 0 1 1 0 0. A video has T + 1 entries, since a stop may be T.
         video_start = self.video[self.group] * (num_snippets + 1)
         is_action = (~self.is_background).long()
         change = video_start.new_zeros(num_videos * (num_snippets + 1))
@@ -158,15 +159,16 @@ class SegmentLabels:
 class VideoLabels:
     """Given and mined labels of one video of T snippets, on the host.
 
-    Attributes have the names and meanings of a data sample's; mined labels are added.
+    The fields are named as in a data sample: :meth:`PointTargets.from_samples` takes video labels in place of samples.
 
     Attributes:
-        actions: Sparse ``(T, C)`` int32, ``snippet_instances + 1``: 0, which takes no memory, is no label.
+        actions: Sparse ``(T, C)`` int32, ``snippet_instances + 1``: no label is 0, which takes no memory.
         background_labels: ``(T,)`` bool.
         gt_video_labels: ``(C,)`` float.
         given: ``(T,)`` bool, snippets that the annotation labels as action or as background.
         edges_sec: ``(T + 1,)`` seconds: snippet t reaches from entry t to entry t + 1.
-        segments (SegmentLabels, optional): Pseudo segments of the segment search, as :meth:`SegmentLabels.of_video`.
+        segments (SegmentLabels, optional): Pseudo segments of the segment search, as :meth:`SegmentLabels.of_video`
+            gives them; ``None`` if the head searches none.
     """
 
     actions: Tensor
@@ -178,7 +180,7 @@ class VideoLabels:
 
     @property
     def snippet_instances(self) -> Tensor:
-        """``(T, C)`` int32, -1 for none."""
+        """``(T, C)`` int32, the instance that each snippet is labelled with, or -1 for none."""
         return self.actions.to_dense() + NO_INSTANCE
 
     def to_state(self) -> dict[str, Any]:
@@ -208,7 +210,7 @@ class VideoLabels:
         targets: PointTargets,
         segments: SegmentLabels | None,
     ) -> dict[str, 'VideoLabels']:
-        """Take the labels of a batch apart; waits for the device.
+        """Split the labels of a batch into those of its videos; the host waits for the device.
 
         Args:
             data_samples (list[ActionDataSample]): With metainfo ``video_id`` and what :func:`snippet_edges_sec` reads.
@@ -249,7 +251,7 @@ class VideoLabels:
             mask (Tensor): ``(B, T)`` of the batch; labels go to its device.
 
         Returns:
-            tuple: :class:`PointTargets`, and :class:`SegmentLabels` or None.
+            tuple: :class:`PointTargets`; and :class:`SegmentLabels`, or None if a video has none.
 
         Raises:
             InputError: A video is not as long as it was in the mining pass.

@@ -1,4 +1,4 @@
-"""Selection of rows of a tensor whose gradient is a selection of rows, too."""
+"""Selection of rows of a tensor, with a fast gradient."""
 
 from typing import Any
 
@@ -7,20 +7,22 @@ from torch import Tensor
 
 
 def take_rows(values: Tensor, index: Tensor, back: Tensor, blank: Tensor) -> Tensor:
-    """Select rows, ``values[index]``, none of them twice except blank ones.
+    """Select rows, ``values[index]``. Only blank rows may occur in ``index`` more than once.
 
-    As every other row has one place at most, its gradient is simply the gradient at that place. Torch's own indexing
-    adds up the gradients of all places that a row is copied to, one after another: on a GPU, the thousands of padded
-    places that copy one zero row take longer than all the rest.
+    A row that is not blank has at most one place in the result, and its gradient is the gradient at that place. So the
+    backward pass is a selection of rows, too. Torch's own indexing adds up the gradients of all places that a row is
+    copied to, one after another: on a GPU, this takes longer than all the rest if thousands of padded places copy one
+    zero row.
 
     Example: row 0 is blank and index is ``(1, 2, 0, 0)``. Then back is ``(any, 0, 1)``: row 1 stands in place 0 of the
-    result, and takes its gradient from there.
+    result, row 2 in place 1, and they take their gradients from there.
 
     Args:
         values (Tensor): ``(R, ...)``.
         index (Tensor): ``(S,)`` int64, the rows to take.
         back (Tensor): ``(R,)`` int64, the place in ``index`` of every row; arbitrary for blank ones.
-        blank (Tensor): ``(N,)`` int64, rows that are not selected, or are constants: their gradient is 0.
+        blank (Tensor): ``(N,)`` int64, the blank rows: those that are not selected, and constants such as zero rows.
+            Their gradient is 0.
 
     Returns:
         Tensor: ``(S, ...)``.

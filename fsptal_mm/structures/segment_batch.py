@@ -13,7 +13,7 @@ class SegmentBatch:
     """N segments of B videos, video after video.
 
     Attributes:
-        counts: Number of segments of each of the B videos, known on the host: nothing here waits for the device.
+        counts: Number of segments of each of the B videos, on the host, so that nothing here waits for the device.
         segments: ``(N, 2)`` float32 starts and ends in snippets; snippet t covers ``[t, t + 1)``.
         labels: ``(N,)`` int64 class indices.
         scores: ``(N,)`` float32; for pseudo segments, the weight of each in training.
@@ -26,11 +26,11 @@ class SegmentBatch:
 
     @classmethod
     def join(cls, videos: list['SegmentBatch'], device: torch.device | None = None) -> 'SegmentBatch':
-        """Join the segments of single videos, on the host, and move them to a device once.
+        """Join batches of segments on the host, and move the result to a device at once.
 
         Args:
-            videos (list[SegmentBatch]): Of one video each, or of several.
-            device (torch.device, optional): By default they stay where they are.
+            videos (list[SegmentBatch]): Segments of one video each, or of several videos.
+            device (torch.device, optional): By default the result stays on the host.
         """
         parts = (torch.cat([getattr(video, name) for video in videos]) for name in ('segments', 'labels', 'scores'))
         counts = tuple(count for video in videos for count in video.counts)
@@ -56,15 +56,16 @@ class SegmentBatch:
         return cls((len(segments),), segments, labels.long(), scores.float())
 
     def __getitem__(self, index: slice | Tensor) -> 'SegmentBatch':
-        """Some segments by a slice or a tensor of indices, in a batch of one video only."""
+        """Select segments by a slice or a tensor of indices; works only in a batch of one video."""
         labels = self.labels[index]
         return SegmentBatch((len(labels),), self.segments[index], labels, self.scores[index])
 
     def places(self) -> tuple[Tensor, Tensor]:
-        """Distinct pairs of a start and an end, on the host: segments of different classes may share one.
+        """Segments without their copies, on the host: segments of different classes may have the same start and end.
 
         Returns:
-            tuple[Tensor, Tensor]: ``(K, 2)`` distinct segments, and for each of the N segments its index in them.
+            tuple[Tensor, Tensor]: ``(K, 2)`` distinct starts and ends; and ``(N,)`` int64, for each segment the index
+            of its start and end among these.
         """
         # A start and an end, read as one complex number: numpy sorts numbers faster than rows.
         pairs = self.segments.numpy().view(np.complex64)[:, 0]
@@ -82,7 +83,7 @@ class SegmentBatch:
 
     @cached_property
     def slots(self) -> Tensor:
-        """``(B, M)`` int64, indices of each video's segments; M is the largest count, and -1 fills the other videos.
+        """``(B, M)`` int64, indices of the segments of each video; M is the largest count, and -1 fills shorter rows.
 
         Example: ``((0, 1, -1), (2, 3, 4))`` for counts of 2 and 3.
         """
@@ -93,7 +94,7 @@ class SegmentBatch:
 
 
 def paired_tiou(first: Tensor, second: Tensor) -> Tensor:
-    """Temporal IoU of segments ``(..., 2)`` with those at the same place of another tensor; 0 where both are empty."""
+    """Temporal IoU of ``first[i]`` with ``second[i]``, both ``(..., 2)``; 0 where both segments have no length."""
     intersection = torch.minimum(first[..., 1], second[..., 1]) - torch.maximum(first[..., 0], second[..., 0])
     intersection = intersection.clamp(min=0)
     union = (first[..., 1] - first[..., 0]) + (second[..., 1] - second[..., 0]) - intersection

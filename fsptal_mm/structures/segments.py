@@ -12,17 +12,17 @@ _LARGEST_DENOMINATOR = 10**6  # the product of the two and a length of 9 million
 
 
 def outer_length(length: Any, ratio: float) -> Any:
-    """Length of each outer range before anything limits it: ``ceil(ratio * length)`` (Eq. 8).
+    """Length ``ceil(ratio * length)`` of an outer range (Eq. 8), before a neighbour or the video's end cuts it.
 
-    In whole numbers, since the product of two floats would be off: ``0.07 * 100`` is 7.000000000000001, and 8 rounded
-    up.
+    It is computed in whole numbers, since a product of floats may be too large: ``0.07 * 100`` is 7.000000000000001,
+    which would be rounded up to 8.
 
     Args:
         length (int | np.ndarray | Tensor): Lengths of segments, whole numbers of one unit.
-        ratio (float): delta; taken as the nearest fraction of a denominator up to a million.
+        ratio (float): delta; replaced by the nearest fraction with a denominator of at most a million.
 
     Returns:
-        int | np.ndarray | Tensor: Of the same type and shape, in the same unit.
+        int | np.ndarray | Tensor: Lengths of outer ranges, of the type, shape and unit of ``length``.
     """
     numerator, denominator = _as_fraction(ratio)
     return (length * numerator + denominator - 1) // denominator
@@ -58,8 +58,8 @@ def segments_inside(segments: np.ndarray, start: float, end: float, min_share: f
     Args:
         segments (np.ndarray): ``(N, 2)`` starts and ends, in any one unit.
         start (float): Start of the range, in the same unit.
-        end (float): Its end.
-        min_share: Segments are left out if less than this share of them lies inside, or nothing at all.
+        end (float): End of the range.
+        min_share: A segment is left out if less than this share of its length lies inside, or nothing at all.
 
     Returns:
         np.ndarray: ``(M, 2)``, cut at the ends of the range.

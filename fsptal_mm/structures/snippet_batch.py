@@ -1,4 +1,4 @@
-"""A batch of videos of different lengths without padding: the packed sequence, and the way to padded score tensors."""
+"""Packed sequence: the snippets of a batch of videos end to end, without padding; and conversion to padded tensors."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,23 +13,23 @@ from .rows import take_rows
 
 @dataclass(frozen=True)
 class SnippetBatch:
-    """Videos laid end to end with zero rows around them.
+    """Packed sequence: the snippets of B videos as rows, end to end, with zero rows (gaps) around each video.
 
-    A convolution over the rows equals zero-padded convolutions over the single videos as long as its reach is at most
-    ``gap`` rows and the gaps are set to zero again before the next convolution (:meth:`zero_gaps`). This saves work:
-    padding a random batch of 16 THUMOS14 videos to the longest would multiply the rows by 3.6.
+    A convolution over the rows equals zero-padded convolutions over the single videos, on two conditions: it sees at
+    most ``gap`` rows to each side, and the gaps are set to zero again before the next convolution (:meth:`zero_gaps`).
+    Packing saves work: padding a random batch of 16 THUMOS14 videos to the longest would multiply the rows by 3.6.
 
     Example: videos of 2 and 1 snippets, a0 a1 and b0, with gap 1 are the rows 0 a0 a1 0 b0 0. Then ``rows`` is
     ``((1, 2), (4, 0))``, ``gaps`` ``(0, 3, 5)`` and ``places`` ``(0, 0, 1, 0, 2, 0)``.
 
     Attributes:
         features: ``(R, D)`` rows, ``R = sum(lengths) + (B + 1) * gap``.
-        lengths: Number of snippets of each of the B videos, known on the host: nothing here waits for the device.
+        lengths: Number of snippets of each of the B videos, on the host, so that nothing here waits for the device.
         gap: Zero rows before, between and after the videos.
         mask: ``(B, T)`` bool, true on real snippets; ``T = max(lengths)``.
         rows: ``(B, T)`` int64, the row of every snippet; padded snippets point to row 0, which is a zero row.
         gaps: ``((B + 1) * gap,)`` int64, the zero rows.
-        places: ``(R,)`` int64, the place of every row in the flattened ``rows``; 0 for zero rows.
+        places: ``(R,)`` int64, the place of every row in ``rows.flatten()``; 0 for zero rows.
         affinity_embedding: ``(R, D_e)`` rows with zero gaps, E of Sec. 3.5, if a trunk such as ``AffinityEmbedding``
             made it beside its features; otherwise ``None``.
     """
@@ -50,9 +50,9 @@ class SnippetBatch:
         """Pack a list of ``(T_i, D)`` features.
 
         Args:
-            videos (list[Tensor]): Features of one data type and dimension; or clips ``(T_i, ...)`` for a backbone.
+            videos (list[Tensor]): Features of one data type and dimension, on any device.
             gap: Zero rows between videos: half the kernel of the widest convolution that is to run over them.
-            device: Where the batch shall live; by default where the first video is.
+            device: Device of the batch; by default that of the first video.
         """
         device = videos[0].device if device is None else torch.device(device)
         batch = cls._empty(tuple(map(len, videos)), gap, device)
@@ -61,7 +61,7 @@ class SnippetBatch:
     @classmethod
     def _empty(cls, lengths, gap, device):
         """Batch of videos of the given lengths whose features are still missing."""
-        # All on the host, in numpy: a tensor operation costs ten times as much, and the device is left alone.
+        # All on the host, in numpy: an operation on tensors would cost ten times as much, and occupy the device.
         length = np.array(lengths)
         gap_starts = np.append(0, (length + gap).cumsum())[:, None]  # (B + 1, 1), first row of each gap
         gaps = (gap_starts + np.arange(gap)).ravel()
@@ -78,15 +78,15 @@ class SnippetBatch:
         return sum(self.lengths) + len(self.gaps)
 
     def with_features(self, features: Tensor) -> 'SnippetBatch':
-        """Replace the features by others, ``(R, D')``."""
+        """Return the batch with other features, ``(R, D')``."""
         return replace(self, features=features)
 
     def with_affinity(self, embedding: Tensor) -> 'SnippetBatch':
-        """Add an affinity embedding E, ``(R, D_e)`` with zero gaps."""
+        """Return the batch with an affinity embedding E, ``(R, D_e)`` with zero gaps."""
         return replace(self, affinity_embedding=embedding)
 
     def _take(self, batch, function):
-        """Fill another batch with features and E: the function makes them of this batch's rows."""
+        """Another batch, filled with features and E that ``function`` makes of the rows of this batch."""
         embedding = None if self.affinity_embedding is None else function(self.affinity_embedding)
         return replace(batch, features=function(self.features), affinity_embedding=embedding)
 
@@ -110,12 +110,12 @@ class SnippetBatch:
         return values.split(cuts)[1::2]
 
     def join(self, videos: list[Tensor]) -> Tensor:
-        """Lay the single videos' ``(T_i, K)`` values end to end, ``(R, K)`` with zero gaps: what :meth:`split` cuts."""
+        """Lay the single videos' ``(T_i, K)`` values end to end, ``(R, K)`` with zero gaps; inverse of ``split``."""
         zeros = videos[0].new_zeros((self.gap, *videos[0].shape[1:]))
         return torch.cat([zeros, *(part for video in videos for part in (video, zeros))])
 
     def with_gap(self, gap: int) -> 'SnippetBatch':
-        """Pack the videos with at least ``gap`` zero rows between them, for a wider convolution."""
+        """Pack the videos anew, with at least ``gap`` zero rows between them, for a wider convolution."""
         return self if gap <= self.gap else self.from_videos(list(self.split(self.features)), gap)
 
     def select(self, chosen: Tensor, counts: Sequence[int] | None = None) -> tuple['SnippetBatch', Tensor]:
@@ -127,8 +127,8 @@ class SnippetBatch:
                 the device, for which the host waits.
 
         Returns:
-            tuple[SnippetBatch, Tensor]: The new batch, and ``(R',)`` int64, for each of its rows the row of this batch
-            that it copies; its zero rows copy row 0.
+            tuple[SnippetBatch, Tensor]: The new batch; and ``(R',)`` int64, for each row of the new batch the row of
+            this batch that it copies. Zero rows copy row 0.
         """
         counts = np.array(chosen.sum(1).tolist() if counts is None else counts)
         device = self.features.device
@@ -148,7 +148,7 @@ class SnippetBatch:
                 ``[0, T_i - 1]``; ``None`` for a video that stays as it is.
 
         Returns:
-            SnippetBatch: Of lengths ``T_i'``.
+            SnippetBatch: Videos of ``T_i'`` snippets.
         """
         positions = [
             np.arange(length, dtype=np.float64) if position is None else np.asarray(position)
@@ -173,5 +173,5 @@ class SnippetBatch:
 
 
 def to_device(device: torch.device | str, *arrays: np.ndarray) -> tuple[Tensor, ...]:
-    """Arrays of the host as tensors on a device; the host does not wait."""
+    """Copy arrays of the host to a device, as tensors; the host does not wait."""
     return tuple(torch.from_numpy(array).to(device, non_blocking=True) for array in arrays)

@@ -17,12 +17,12 @@ from fsptal_mm.utils.writing import atomic_write
 from ..resuming import best_checkpoints, check_progress, find_latest_checkpoint, take_up_best
 
 _BACKEND = 'fsptal_mm.atomic'
-_OUTDATED, _OUTDATED_BEST = 'outdated_step', 'outdated_best'  # in the meta of a checkpoint
+_OUTDATED, _OUTDATED_BEST = 'outdated_step', 'outdated_best'  # keys in the meta of a checkpoint
 
 
 @register_backend(_BACKEND)
 class AtomicLocalBackend(LocalBackend):
-    """Local files that are moved into their place when all is written; mmengine's backend writes in place."""
+    """Local files, written under another name and then moved; mmengine's backend writes into the file itself."""
 
     def __init__(self) -> None:
         self._outdated = None
@@ -36,7 +36,7 @@ class AtomicLocalBackend(LocalBackend):
         """Write bytes to a file.
 
         Raises:
-            WriteError: No space left, a read-only folder, ... What stood there stays.
+            WriteError: No space left, a read-only folder, ... An earlier file of this name stays as it was.
         """
         with atomic_write(filepath, 'wb') as file:
             file.write(obj)
@@ -50,7 +50,7 @@ class AtomicLocalBackend(LocalBackend):
 
     @contextmanager
     def deleting_afterwards(self) -> Iterator[None]:
-        """Put off what the block deletes to its end; after an error, nothing is deleted. Such blocks may be nested."""
+        """Put off deletions in the block to its end; after an error, nothing is deleted. Such blocks may be nested."""
         if self._outdated is not None:
             yield
             return
@@ -69,11 +69,11 @@ class AtomicCheckpointHook(CheckpointHook):
 
     - Local checkpoints are written under another name and moved. mmengine writes into the file itself.
     - The oldest (or so far best) checkpoint is deleted after the new one is written. mmengine deletes it before. If a
-      run is killed between the two, its resume deletes the outdated one.
+      run is killed after the writing and before the deletion, its resume deletes the outdated checkpoint.
     - If a run is killed after it has written a best checkpoint and before the latest checkpoint says so, its resume
-      still finds that best checkpoint. mmengine's resume only knows the best one before it.
+      still finds that best checkpoint. mmengine's resume only knows the previous best one.
     - ``resume=True`` without ``load_from`` takes the newest checkpoint that can be read, with a warning if that is not
-      the one that ``last_checkpoint`` names. mmengine takes whatever is named there.
+      the one that ``last_checkpoint`` names. mmengine takes the named one unchecked.
     - A resume from a file that no training saved is refused.
 
     Checkpoints on other storage (``out_dir='s3://...'``), and those with ``backend_args``, are left to mmengine.
@@ -82,7 +82,7 @@ class AtomicCheckpointHook(CheckpointHook):
     _outdated = ()  # names of the files that the resumed checkpoint replaced
 
     def before_run(self, runner: Runner) -> None:
-        """Choose the checkpoint of a resume without a file.
+        """Choose the checkpoint to resume from, if the run names none.
 
         Raises:
             InputError: There are checkpoints, but none can be read.
@@ -91,10 +91,10 @@ class AtomicCheckpointHook(CheckpointHook):
             runner._load_from = find_latest_checkpoint(runner.work_dir)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Check what a resume needs.
+        """On a resume, check the checkpoint, let it know the last best checkpoint, and list outdated files.
 
         Raises:
-            InputError: The checkpoint does not say how far its training was.
+            InputError: The checkpoint does not say after which epoch and step it was saved.
         """
         if runner._resume:
             check_progress(checkpoint, runner._load_from)
@@ -103,19 +103,20 @@ class AtomicCheckpointHook(CheckpointHook):
             names = [self._best_name(key, meta['epoch' if self.by_epoch else 'iter']) for key in self._wanted()]
             take_up_best(checkpoint, [Path(runner._load_from).with_name(name) for name in names])
             known = best_checkpoints(checkpoint)
-            # To delete: what the checkpoint replaced, by its own notes, and a best one that is no longer the best.
+            # To delete: files that the checkpoint notes as replaced, and a checkpoint that is no longer the best.
             listed = [name for name in (*meta.get(_OUTDATED_BEST, ()), *before) if name not in known]
             self._outdated = [name for name in listed if self._is_best_name(name)]
             if isinstance(meta.get(_OUTDATED), int):
                 self._outdated.append(self.filename_tmpl.format(meta[_OUTDATED]))
 
     def before_train(self, runner: Runner) -> None:
-        """Choose how files are written; then as in mmengine. Finish what a killed run has not deleted."""
+        """Choose how files are written, prepare as mmengine does, and delete files that a killed run left outdated."""
         is_local = '://' not in str(self.out_dir or runner.work_dir)
         if is_local and self.backend_args is None and self.file_client_args is None:
             self.backend_args = dict(backend=_BACKEND)
         super().before_train(runner)
-        # Names that this hook gives, never a path from a checkpoint, and only beside the checkpoint that is resumed.
+        # Only names that this hook itself gives, not paths from a checkpoint; and only in the folder of the checkpoint
+        # that the run resumes from.
         if self._outdated and isinstance(self.file_backend, AtomicLocalBackend) and is_main_process():
             folder = Path(self.out_dir)
             if folder.resolve() == Path(runner._load_from).parent.resolve():
@@ -123,10 +124,10 @@ class AtomicCheckpointHook(CheckpointHook):
                     (folder / name).unlink(missing_ok=True)
 
     def _save_checkpoint_with_step(self, runner, step, meta):
-        """As in mmengine; the checkpoint notes which files are to be deleted once it is written."""
+        """Save as mmengine does; the checkpoint also notes which files are to be deleted once it is written."""
         if 0 < self.max_keep_ckpts == len(self.keep_ckpt_ids) and self.keep_ckpt_ids[-1] != step:
-            meta = dict(meta, **{_OUTDATED: self.keep_ckpt_ids[0]})  # the oldest one, which makes room
-        outdated = map(Path, getattr(self.file_backend, 'outdated', ()))  # by a new best checkpoint
+            meta = dict(meta, **{_OUTDATED: self.keep_ckpt_ids[0]})  # the oldest one
+        outdated = map(Path, getattr(self.file_backend, 'outdated', ()))  # that a new best checkpoint has replaced
         if names := [path.name for path in outdated if path.parent == Path(self.out_dir)]:
             meta = dict(meta, **{_OUTDATED_BEST: names})
         with self._deleting_afterwards():
@@ -134,7 +135,7 @@ class AtomicCheckpointHook(CheckpointHook):
 
     def _save_best_checkpoint(self, runner, metrics):
         if any(key not in (*metrics, 'auto') for key in self._wanted()):
-            expected = f'a figure of the validation, of {sorted(metrics)}'
+            expected = f'one of the figures of the validation, {sorted(metrics)}'
             raise InputError(expected, field='save_best', found=self._wanted())
         with self._deleting_afterwards():
             super()._save_best_checkpoint(runner, metrics)

@@ -1,4 +1,4 @@
-"""Seeds by epoch: a resumed run draws the random numbers of an uninterrupted one."""
+"""Seeds by epoch: a resumed run draws the same random numbers as an uninterrupted run."""
 
 import torch
 from mmaction.registry import HOOKS
@@ -18,14 +18,14 @@ class EpochSeedHook(Hook):
     a run that is resumed from a checkpoint of an epoch's end goes on as if it had never stopped; on the CPU, bit for
     bit. Two other sources of random numbers are seeded, too:
 
-    - The sampler gets the seed of the run. It is built before the checkpoint is read, perhaps with another seed.
+    - The sampler gets the seed of the run, since it is built before the checkpoint is read, perhaps with another seed.
     - Workers of a loader are seeded once, by a number that the main process draws when they start: at different epochs
       with and without a resume. So the training loop gets a loader with a generator of its own, over a ``SeededItems``
       view of the dataset. The random numbers of an item then depend on seed, epoch and its index in the dataset alone
       (with ``RepeatDataset`` every copy has an index), however many workers there are and however long they live.
 
-    The ranks' numbers differ: otherwise all would drop the same features. By iterations (``IterBasedTrainLoop``) there
-    is one epoch only, and a resume is not exact.
+    Random numbers differ from rank to rank: otherwise, dropout would drop the same features on all ranks. With
+    ``IterBasedTrainLoop`` there is one epoch only, and a resume is not exact.
     """
 
     priority = 'VERY_HIGH'  # before hooks that prepare the epoch and may draw random numbers or read items for it
@@ -43,13 +43,13 @@ class EpochSeedHook(Hook):
         runner.train_loop.dataloader = _like(loader, SeededItems(loader.dataset, seeds[0], self._epoch))
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Seed this epoch, on the host and on every device."""
+        """Seed the random numbers of this epoch, on the host and on every device."""
         self._epoch.fill_(runner.epoch)
         torch.manual_seed(seed_host(self._seed, runner.epoch, get_rank()))  # on every device
 
 
 def _like(loader, dataset):
-    """Return a loader like another one, with its sampler, over a dataset of the same length; its generator is new."""
+    """Copy of a loader, with its sampler and a new generator, over another dataset of the same length."""
     if loader.batch_size is None:  # it has a batch sampler, or gives single items
         batches = dict(batch_size=None, sampler=loader.sampler)
         if loader.batch_sampler is not None:

@@ -17,9 +17,9 @@ class NonFiniteLossError(RuntimeError):
 class FiniteLossHook(Hook):
     """Stops training at the first step with a NaN or infinite loss, before anything of it is saved.
 
-    mmengine's ``RuntimeInfoHook`` fetches all losses to the host at every step, for the log. They are read from there:
-    the check costs no further wait for the device. A loss is every output of the model with ``loss`` in its name, as
-    for mmengine. The values are those before gradient accumulation and before the loss scale of mixed precision.
+    mmengine's ``RuntimeInfoHook`` fetches all losses to the host at every step, for the log. This hook reads them from
+    there, so that the host does not wait for the device again. As for mmengine, a loss is every output of the model
+    with ``loss`` in its name; values are those before gradient accumulation and the loss scale of mixed precision.
 
     Raises:
         InputError: Training starts without ``RuntimeInfoHook``.

@@ -17,9 +17,10 @@ def count_labels(store: dict[str, VideoLabels]) -> dict[str, float]:
         store (dict[str, VideoLabels]): Labels by video id.
 
     Returns:
-        dict[str, int | float]: Snippets with given and with mined labels of either kind, ``mining/segments``, and
-        ``mining/labelled_share``, the mean over videos of the share of snippets with a label. Snippets count as the
-        model sees them, after label extension.
+        dict[str, int | float]: Numbers of snippets, ``mining/given_action``, ``mining/given_background``,
+        ``mining/mined_action`` and ``mining/mined_background``; ``mining/segments``, the number of segments; and
+        ``mining/labelled_share``, the share of snippets with a label, as a mean over videos. Snippets are those that
+        the model sees, after label extension.
     """
     counts = dict.fromkeys(('given_action', 'given_background', 'mined_action', 'mined_background', 'segments'), 0)
     shares = []
@@ -35,11 +36,11 @@ def count_labels(store: dict[str, VideoLabels]) -> dict[str, float]:
 
 
 def label_runs(labels: VideoLabels, snippets: np.ndarray) -> Instances:
-    """Unbroken runs of snippets labelled with one instance, and of background.
+    """Unbroken runs of snippets labelled with one instance, and unbroken runs of background.
 
     Args:
         labels (VideoLabels): Labels of one video of T snippets.
-        snippets (np.ndarray): ``(T,)`` bool, snippets whose labels count; the others are taken as unlabelled.
+        snippets (np.ndarray): ``(T,)`` bool, snippets whose labels count; other snippets are taken as unlabelled.
 
     Returns:
         Instances: In seconds; background has the label ``NO_CLASS``.
@@ -64,7 +65,7 @@ def segments_sec(labels: VideoLabels) -> Instances:
 
 
 def describe_labels(labels: VideoLabels, classes: Sequence[str], record: dict | None = None) -> dict[str, Any]:
-    """The labels of one video as JSON takes them, in seconds, ``[start, end]``.
+    """Describe the labels of one video for a JSON file; segments and runs are ``[start, end]`` in seconds.
 
     Args:
         labels (VideoLabels): Labels of the video.
@@ -73,10 +74,10 @@ def describe_labels(labels: VideoLabels, classes: Sequence[str], record: dict | 
             ``gt_segment_labels (M,)``, which are for analysis only.
 
     Returns:
-        dict: ``action``, unbroken runs of snippets labelled with one instance, ``background``, runs of background,
-        ``segments``, the best segments, ``given``, runs of snippets that the annotation labels (the other runs hold
-        given and mined snippets), ``edges_sec``, the ``T + 1`` ends of the snippets, and ``gt_segments``, if there
-        is a record.
+        dict: ``action``: unbroken runs of snippets labelled with one instance, given or mined. ``background``: runs of
+        background, given or mined. ``segments``: the best segments of the search. ``given``: runs of snippets that the
+        annotation labels. ``edges_sec``: the ``T + 1`` edges of the snippets. ``gt_segments``: the ground truth, if
+        there is a record.
     """
     everywhere = np.ones(len(labels.given), dtype=bool)
     runs = label_runs(labels, everywhere)

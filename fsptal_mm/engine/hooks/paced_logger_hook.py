@@ -15,16 +15,17 @@ from fsptal_mm.utils.errors import check_numbers
 class PacedLoggerHook(LoggerHook):
     """mmengine's ``LoggerHook``, whose lines of a training are at least some seconds apart.
 
-    With few videos, an epoch is one step of less than a second, and ``LoggerHook`` writes two lines after each. Here
-    the losses go to the file of curves as often, at the end of each epoch and after every ``interval`` steps in it, but
-    not to the log. The last step of a training always has its line, and so have validation and test.
+    With few videos, an epoch is one step of less than a second, and ``LoggerHook`` writes two lines after each. This
+    hook writes the losses to the file of curves at the end of each epoch and after every ``interval`` steps in it, but
+    to the log only if ``min_sec`` have passed since the last line. The last step of a training always has its line, and
+    so have validation and test.
 
     Args:
-        min_sec: Seconds from one line of the training to the next.
-        **kwargs: As of ``LoggerHook``; ``ignore_last`` and ``interval_exp_name`` have no effect here.
+        min_sec: Smallest number of seconds from one line of the training to the next.
+        **kwargs: As in ``LoggerHook``; ``ignore_last`` and ``interval_exp_name`` have no effect here.
 
     Raises:
-        InputError: ``min_sec`` is no number >= 0.
+        InputError: ``min_sec`` is not a number >= 0.
     """
 
     def __init__(self, *, min_sec: float = 5.0, **kwargs: Any) -> None:
@@ -36,7 +37,7 @@ class PacedLoggerHook(LoggerHook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
     ) -> None:
-        """Write the losses to the file of curves and, unless a line was just written, to the log."""
+        """Write the losses to the file of curves and, if the last line is old enough, to the log."""
         ends_epoch = self.end_of_epoch(runner.train_dataloader, batch_idx)
         if not ends_epoch and not self.every_n_inner_iters(batch_idx, self.interval):
             return

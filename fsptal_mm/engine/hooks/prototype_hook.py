@@ -18,13 +18,13 @@ class PrototypeHook(Hook):
     of zeros.
 
     Raises:
-        InputError: A head without such a memory.
+        InputError: The head has no memory of prototypes.
     """
 
     priority = 'NORMAL'
 
     def before_train(self, runner: Runner) -> None:
-        """Check that the head fits."""
+        """Check that the head has a memory of prototypes."""
         head = getattr(unwrapped_model(runner), 'head', None)
         if not hasattr(head, 'sum_at_points'):
             raise InputError('one with prototypes, such as HRProHead', field='model.head', found=type(head).__name__)

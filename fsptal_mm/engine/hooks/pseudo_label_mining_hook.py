@@ -21,20 +21,22 @@ from .label_report import count_labels, describe_labels
 class PseudoLabelMiningHook(Hook):
     """Mines labels and searches segments in all training videos, before an epoch starts.
 
-    The labels come from the weights at that moment. Every process keeps them in ``store``: not in the dataset, whose
+    A pass mines with the weights at that moment. Every process keeps the labels in ``store``: not in the dataset, whose
     copies in worker processes would not change, and not in a checkpoint, so that a resumed run begins with a pass. With
-    ``live=False``, a resume is exact at epochs that begin with a pass anyway; at others there is a warning.
+    ``live=False``, a resume is exact at epochs that begin with a pass anyway; at other epochs there is a warning.
 
     The model needs a method ``mine``, as :class:`.PointTAL` has, and its head ``train_on``, as :class:`.PointTALHead`
     has.
 
     Args:
-        begin: First epoch, from 0, that is trained on mined labels. Up to then, the head trains on the given points and
-            the best background snippet of each interval, as with module B switched off, and there is no pass.
+        begin: First epoch, from 0, that is trained on mined labels. Before it, there is no pass, and the head trains on
+            the given points and the best background snippet of each interval between points, as with module B
+            (mining) switched off.
         interval: Epochs from one pass to the next.
-        end: First epoch without passes, from which on a second stage is trained; ``None`` for none.
-        live: True: the head mines what it trains on at every step, and passes are there to be looked at. False: it
-            trains on the labels of the latest pass, which needs a pipeline that gives a video one length.
+        end: Epoch, from 0, from which on there are no more passes, since a second stage is trained; ``None``: passes go
+            on to the end of the training.
+        live: True: the head mines its labels at every step, and passes only report on them. False: the head trains on
+            the labels of the latest pass; the pipeline must then give a video the same length every time.
         dump: Write the labels of every pass into ``pseudo_labels/epoch_N.json`` in the work directory, N being the
             number of epochs done: ``{video_id: {"action": ..., "background": ..., "segments": ..., ...}}``, see
             ``describe_labels``. ``tools/analysis_tools/pseudo_label_quality.py`` reads them.
@@ -71,7 +73,7 @@ class PseudoLabelMiningHook(Hook):
         self.store = {}
 
     def before_train(self, runner: Runner) -> None:
-        """Check that head and loop fit, and forget an earlier run."""
+        """Check that head and loop fit, and forget the labels of an earlier run."""
         head = getattr(unwrapped_model(runner), 'head', None)
         if not callable(getattr(head, 'train_on', None)):
             raise InputError('one that mines labels, such as FSPTALHead', field='model.head', found=type(head).__name__)
@@ -93,11 +95,12 @@ class PseudoLabelMiningHook(Hook):
         if due or not self.store:
             if not (due or self.live):
                 runner.logger.warning(
-                    f'Resumed after epoch {runner.epoch}, where no mining pass is due: labels are mined from its '
-                    'weights, the interrupted run had those of an earlier pass. A resume is exact from epochs that '
-                    f'begin with a pass: save at multiples of the mining interval, {self.interval}, past `begin`.'
+                    f'Resumed after epoch {runner.epoch}, where no mining pass is due: labels are mined with these '
+                    'weights, but the interrupted run trained on labels of an earlier pass. A resume is exact at '
+                    'epochs that begin with a pass: save at multiples of the mining interval, '
+                    f'{self.interval}, past `begin`.'
                 )
-            head.train_on('mined')  # else `mine` would return the labels of the pass before
+            head.train_on('mined')  # otherwise `mine` would return the labels of the pass before
             started = time.time()
             self.store = mining_pass(runner, lambda model, *batch: model.mine(*batch))
             if is_main_process():

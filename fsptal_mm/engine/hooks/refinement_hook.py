@@ -20,7 +20,7 @@ from ..pseudo_segment_mining import find_pseudo_segments, propose
 from ..pseudo_segments import PseudoSegmentRules, PseudoSegments, segment_quality
 from ..unwrapping import unwrapped_model
 
-SEGMENT_FOLDER = 'pseudo_segments'  # of a work directory
+SEGMENT_FOLDER = 'pseudo_segments'  # folder in a work directory
 
 
 @HOOKS.register_module()
@@ -28,14 +28,14 @@ class RefinementHook(Hook):
     """Trains stage 1 until an epoch, then freezes it and trains the second stage on its pseudo segments.
 
     Before the first epoch of the second stage, stage 1 proposes segments in all training videos, and the best proposal
-    around each labelled instance becomes its pseudo segment. Checkpoints hold neither: stage 1 no longer changes, so a
-    resumed run finds the same ones again, and continues exactly.
+    around each labelled instance becomes its pseudo segment. Checkpoints hold neither proposals nor pseudo segments:
+    stage 1 no longer changes, so a resumed run finds the same ones again, and continues exactly.
 
     Args:
         begin: First epoch, from 0, of the second stage: as many epochs as stage 1 is trained for.
         pseudo_segments (dict): Fields of :class:`.PseudoSegmentRules`.
-        supervision: ``'points'``; or ``'segments'``, which trains on the ground truth instead of pseudo segments: a
-            reference, for analysis only.
+        supervision: ``'points'``: train on pseudo segments. ``'segments'``: train on the ground truth, as a reference
+            for analysis only.
         dump: Write the pseudo segments into ``pseudo_segments/epoch_N.json`` in the work directory, in seconds.
         analysis: Also log how good the pseudo segments are, as ``analysis/pseudo_segment_tiou``. This reads the
             ground truth of the training videos, where the annotation has any; nothing of it reaches training.
@@ -65,7 +65,7 @@ class RefinementHook(Hook):
         self.analysis = analysis
 
     def before_train(self, runner: Runner) -> None:
-        """Check that model and loop fit, and forget an earlier run."""
+        """Check that model and loop fit, and forget the pseudo segments of an earlier run."""
         model = unwrapped_model(runner)
         if getattr(model, 'refinement', None) is None:
             raise InputError('a second stage, such as RefinementHead, for RefinementHook', field='model.refinement')
@@ -87,7 +87,7 @@ class RefinementHook(Hook):
         runner.optim_wrapper.zero_grad()  # gradients accumulated in stage 1 would still move its weights
         started = time.time()
         videos = mining_pass(runner, propose, self.begin)
-        videos = dict(sorted(videos.items()))  # in one order, however many processes there are
+        videos = dict(sorted(videos.items()))  # the same order for any number of processes
         if self.supervision == 'segments':
             pseudo = _ground_truth(runner, videos)
         else:
@@ -147,7 +147,7 @@ def _ground_truth(runner, videos):
 def _to_store(videos, pseudo, weights):
     """For every video its proposals and its pseudo segments, in snippets, by video id.
 
-    Proposals of different classes may share start and end: each such pair is kept once.
+    Proposals of different classes may have the same start and end: each pair of start and end is kept once.
     """
     store = {}
     for index, (video_id, video) in enumerate(videos.items()):

@@ -1,4 +1,4 @@
-"""Mining passes at chosen epochs, each followed by a training on its labels from new weights."""
+"""Mining passes at chosen epochs; each is followed by a training on the mined labels, from new weights."""
 
 import time
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from ..random_numbers import own_random_numbers
 from ..unwrapping import unwrapped_model
 from .label_report import count_labels
 
-_KEY = 'refreshed_labels'  # of a checkpoint
+_KEY = 'refreshed_labels'  # key in a checkpoint
 
 
 @HOOKS.register_module()
@@ -31,15 +31,16 @@ class RefreshHook(Hook):
     The model needs a method ``mine``, as :class:`.PointTAL` has, and its head ``train_on``, as :class:`.SFNetHead` has.
 
     Args:
-        epochs: Epochs, from 1, before which there is a pass.
-        restart: Whether weights and optimizer begin anew. Weights that ``load_from`` names are not loaded again.
+        epochs: Numbers of finished epochs, at least 1, after which there is a pass.
+        restart: Whether weights and optimizer begin anew after a pass. Weights that ``load_from`` names are not loaded
+            again.
 
     Attributes:
         store (dict[str, VideoLabels]): Labels of the latest pass by video id; empty before the first.
 
     Raises:
-        InputError: A bad argument, a head that cannot be told its labels, a loop that does not go by epochs, a runner
-            without a config to build the model from, or a resume from a checkpoint without the labels.
+        InputError: A bad argument, a head without ``train_on``, a loop that does not go by epochs, a runner without a
+            config to build the model from, or a resume from a checkpoint without the labels.
     """
 
     priority = 'NORMAL'
@@ -79,7 +80,7 @@ class RefreshHook(Hook):
         head.train_on(self.store or 'points')
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Find labels and begin anew, if it is time."""
+        """If a pass is due: mine labels and begin the training anew."""
         if runner.epoch not in self.epochs:
             return
         runner.optim_wrapper.zero_grad()  # drop gradients that the old weights have accumulated
@@ -113,7 +114,7 @@ class RefreshHook(Hook):
         with own_random_numbers(runner.seed, runner.epoch):
             fresh = MODELS.build(runner.cfg.model)
             fresh.init_weights()
-        state = unwrapped_model(runner).state_dict()  # its tensors are the model's own
+        state = unwrapped_model(runner).state_dict()  # the model's own tensors, not copies
         for name, value in fresh.state_dict().items():
             state[name].copy_(value)
             broadcast(state[name])  # ranks may have seeds of their own

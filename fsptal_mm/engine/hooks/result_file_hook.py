@@ -11,9 +11,9 @@ from fsptal_mm.evaluation import PointMetric, TALMetric
 
 @HOOKS.register_module()
 class ResultFileHook(Hook):
-    """Make the metrics of a test write the detections into the work directory, which they do not know themselves.
+    """Make the metrics of a test write the detections into the work directory, which metrics themselves do not know.
 
-    These are all :class:`.TALMetric` of the test; if there is none, all :class:`.PointMetric`. A ``result_file`` in the
+    All :class:`.TALMetric` of the test do so; if there are none, all :class:`.PointMetric`. A ``result_file`` in the
     config of a metric is left as it is.
 
     Args:

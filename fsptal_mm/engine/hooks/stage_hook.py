@@ -18,15 +18,15 @@ from ..unwrapping import unwrapped_model
 class StageHook(Hook):
     """Trains the stages of ``StagedPointTAL`` one after the other.
 
-    Before the first epoch of a stage, those before it propose segments in all training videos. The proposals are not
-    kept in checkpoints: earlier stages no longer change, so that a resumed run finds the same ones again.
+    Before the first epoch of a stage, the stages before it propose segments in all training videos. The proposals are
+    not kept in checkpoints: earlier stages no longer change, so that a resumed run finds the same proposals again.
 
     Args:
         epochs: First epoch, from 0, of each later stage, ascending.
 
     Raises:
-        InputError: A bad argument, a model without stages or with another number of them, or a loop that does not go by
-            epochs.
+        InputError: A bad argument, a model without stages or with another number of later stages, or a loop that does
+            not go by epochs.
     """
 
     priority = 'NORMAL'
@@ -40,12 +40,12 @@ class StageHook(Hook):
         self.epochs = tuple(epochs)
 
     def before_train(self, runner: Runner) -> None:
-        """Check that model and loop fit, and forget an earlier run."""
+        """Check that model and loop fit, and forget the proposals of an earlier run."""
         model = unwrapped_model(runner)
         if not callable(getattr(model, 'start_stage', None)):
             raise InputError('StagedPointTAL, for StageHook', field='model.type', found=type(model).__name__)
         if len(model.heads) != len(self.epochs):
-            expected = f'{len(model.heads)} numbers, the refinements of the model'
+            expected = f'{len(model.heads)} numbers, one for each later stage of the model'
             raise InputError(expected, field='StageHook.epochs', found=self.epochs)
         if not isinstance(runner.train_loop, EpochBasedTrainLoop):
             found = type(runner.train_loop).__name__
@@ -69,8 +69,8 @@ class StageHook(Hook):
             stretch = sum(view.warp.num_snippets / (len(view.warp.cumulated) - 1) for view in views.values())
             runner.logger.info(
                 f'Stage {stage} from epoch {runner.epoch + 1} on: proposals of {len(views)} videos in '
-                f'{time.time() - started:.1f} s; they cover {share:.1%} of the snippets of a video and make it '
-                f'{stretch / len(views):.2f} times as long, on average'
+                f'{time.time() - started:.1f} s; on average, they cover {share:.1%} of the snippets of a video, and '
+                f'stretching makes a video {stretch / len(views):.2f} times as long'
             )
 
     def after_train(self, runner: Runner) -> None:

@@ -1,4 +1,4 @@
-"""Losses of a step for the log, fetched from the device together."""
+"""Losses of a step for the log, fetched from the device in one transfer."""
 
 import torch
 from mmaction.registry import HOOKS
@@ -17,7 +17,7 @@ class StepInfoHook(RuntimeInfoHook):
     mmengine fetches every term by itself, and the host waits for the device each time. Values and names are the same.
 
     Raises:
-        InputError: Training in bfloat16 on a GPU that has none of it.
+        InputError: Training in bfloat16 on a GPU that does not support it.
     """
 
     def before_train(self, runner: Runner) -> None:

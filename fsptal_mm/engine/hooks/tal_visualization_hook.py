@@ -37,11 +37,12 @@ class TALVisualizationHook(Hook):
 
     Args:
         interval: Epochs from one picture of training videos to the next.
-        train_videos: A number, for so many first videos of the training set; or ids of its videos.
-        val_videos: The same for the validation set.
+        train_videos: A number n, for the first n videos of the training set; or ids of its videos.
+        val_videos: The same, for the validation set.
 
     Raises:
-        InputError: A bad argument, a video that is not in the set, another visualizer, a model without snippet scores.
+        InputError: A bad argument, a video that is not in the set, a visualizer other than ``TALVisualizer``, or a
+            model without snippet scores.
     """
 
     # EMAHook, of priority NORMAL, takes the averaged weights out of the model after a validation.
@@ -67,7 +68,7 @@ class TALVisualizationHook(Hook):
         check_has_timeline(unwrapped_model(runner))
 
     def before_train(self, runner: Runner) -> None:
-        """Find the videos before time is spent."""
+        """Check that the videos exist, before time is spent on training."""
         video_indices(runner.train_dataloader.dataset, self.train_videos, 'train_videos')
         if runner.val_loop is not None:
             video_indices(runner.val_dataloader.dataset, self.val_videos, 'val_videos')

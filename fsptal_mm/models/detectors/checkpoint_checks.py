@@ -10,9 +10,9 @@ from fsptal_mm.utils.errors import InputError
 
 
 def check_second_stage(model: nn.Module, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
-    """Before a checkpoint is loaded: compare it with the model as to the second stage.
+    """Before a checkpoint is loaded: compare it with the model, whether both have a second stage.
 
-    If the checkpoint has none, that of the model counts as untrained and keeps its initial weights.
+    If the model alone has a second stage, this keeps its initial weights and counts as untrained.
 
     Raises:
         InputError: The checkpoint has a second stage, and the model has none.
@@ -23,14 +23,20 @@ def check_second_stage(model: nn.Module, state_dict: dict[str, Tensor], prefix: 
         expected = 'a config with `model.refinement`; `model.refine=False` there gives the predictions of stage 1 alone'
         raise InputError(expected, field='checkpoint', found='weights of two stages')
     if model.refinement is not None and state_dict and not has_second_stage:
-        message = 'The checkpoint holds stage 1 alone: the second stage starts afresh, until then stage 1 predicts'
+        message = (
+            'The checkpoint holds stage 1 alone: the second stage starts afresh, and stage 1 predicts until the second '
+            'stage has been trained'
+        )
         print_log(message, 'current', logging.WARNING)
         model.refinement.is_trained.fill_(False)
         state_dict.update({prefix + name: value for name, value in model.refinement.state_dict().items()})
 
 
 def note_misfit(model: nn.Module, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
-    """Before a checkpoint is loaded: note in ``model.misfit`` how its weights differ from the model's, for a test."""
+    """Before a checkpoint is loaded: note in ``model.misfit`` which weights differ in name or shape from the model's.
+
+    A test refuses such a model; a training may start from it.
+    """
     own = model.state_dict(prefix=prefix)
     given = {name: value for name, value in state_dict.items() if name.startswith(prefix)}
     found = [f'{name} is missing' for name in own if name not in given]

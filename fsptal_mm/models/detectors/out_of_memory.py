@@ -15,10 +15,10 @@ _REMEDY = (
 
 @contextmanager
 def naming_longest_video(data_samples: Sequence[ActionDataSample] | None) -> Iterator[None]:
-    """Turn a lack of GPU memory into an InputError that names the longest video of the batch and what helps.
+    """Turn a lack of GPU memory into an InputError that names the longest video of the batch and a remedy.
 
     Args:
-        data_samples (Sequence[ActionDataSample], optional): Of the batch, with metainfo ``video_id`` and
+        data_samples (Sequence[ActionDataSample], optional): Data samples of the batch, with metainfo ``video_id`` and
             ``num_snippets``.
 
     Raises:

@@ -26,23 +26,24 @@ class PointTAL(BaseModel):
     """Point-supervised temporal action localizer: an embedding of the snippet features and a head.
 
     Args:
-        embedding (dict): Config of the trunk, e.g. ``SnippetEmbedding``: a module from a :class:`.SnippetBatch` to one.
-            A trunk that gives the batch an embedding E for module D says so by ``makes_affinity_embedding = True``.
+        embedding (dict): Config of the trunk, e.g. ``SnippetEmbedding``: a module that takes and returns a
+            :class:`.SnippetBatch`. A trunk that adds the embedding E for feature separation (module D) to the batch
+            has the attribute ``makes_affinity_embedding = True``.
         head (dict): Config of the method's head, e.g. ``PointTALHead``.
         refinement (dict, optional): Config of a second stage behind the head, ``RefinementHead``, which
             ``RefinementHook`` trains once stage 1 is ready.
-        refine: Whether predictions come from the second stage once it is trained; ``False``: from stage 1 alone, with
-            the same checkpoint.
+        refine: Whether predictions come from the second stage once it is trained. ``False``: stage 1 predicts, also
+            with a checkpoint that holds both stages.
         backbone (dict, optional): Config of a feature extractor such as ``mmaction.ResNet``: the inputs are then clips,
-            one per snippet, in the form that ``SnippetDataPreprocessor.format_shape`` states. What it returns is
-            pooled by :func:`pool_clip_features`. Its weights load from a checkpoint of a recognizer (``load_from``),
-            whose backbone has the same name.
-        freeze_backbone (bool | str | Sequence[str]): ``True``: the backbone is not trained; it runs as in evaluation
-            and without gradients. Names of its parts: these are not trained, and run as in evaluation. ``False``: only
-            what its own config freezes (``frozen_stages``, ``norm_eval``).
+            one per snippet, in the form that ``SnippetDataPreprocessor.format_shape`` states.
+            :func:`pool_clip_features` pools the output. The weights load from a checkpoint of a recognizer
+            (``load_from``), since the name ``backbone`` is the same there.
+        freeze_backbone (bool | str | Sequence[str]): ``True``: the backbone is not trained; it runs in evaluation mode
+            and without gradients. Names of its parts: these parts are not trained, and run in evaluation mode.
+            ``False``: only what the config of the backbone freezes (``frozen_stages``, ``norm_eval``).
         clip_chunk: Clips that the backbone takes at a time.
-        checkpoint_clips: Compute every chunk again in the backward pass instead of keeping its activations: a third
-            more work, and memory that does not grow with the video. Has no effect where nothing is trained.
+        checkpoint_clips: Compute every chunk of clips again in the backward pass instead of keeping its activations: a
+            third more work, and memory that does not grow with the video. Has no effect without gradients.
         data_preprocessor (dict, optional): By default ``SnippetDataPreprocessor``, with as many zero rows between
             videos as the widest convolution needs.
         init_cfg: As in ``mmengine.model.BaseModule``.
@@ -67,42 +68,42 @@ class PointTAL(BaseModel):
         self.backbone = backbone and MODELS.build(backbone)
         self.embedding = MODELS.build(embedding)
         self.head = MODELS.build(head)
-        # Any part of the trunk: one may have a neck behind it, which hands E on.
+        # Any part of the trunk may make E: in a trunk with a neck, the neck passes E on.
         makes_embedding = any(getattr(part, 'makes_affinity_embedding', False) for part in self.embedding.modules())
         if getattr(self.head, 'needs_affinity_embedding', False) and not makes_embedding:
             raise no_embedding_error()
-        # Built here, not by the base class, which finds it only where the default scope is set.
+        # Built here, not by the base class, which finds this type only if the default scope is set.
         self.data_preprocessor = MODELS.build(
             dict(type='SnippetDataPreprocessor', gap_snippets=self._reach_snippets()) | (data_preprocessor or {})
         )
-        # Built after stage 1, so that this has the same random initial weights as without a second stage.
+        # Built after stage 1, so that stage 1 has the same random initial weights with and without a second stage.
         self.refinement = refinement and MODELS.build(refinement)
         self.refine = refine
         self.refinement_store = None
         self.misfit = None
         self.register_load_state_dict_pre_hook(check_second_stage)
-        self.register_load_state_dict_pre_hook(note_misfit)  # after the other one, which may complete the weights
+        self.register_load_state_dict_pre_hook(note_misfit)  # after the other hook, which may add weights
         self.freeze_backbone = freeze_backbone
         self.clip_chunk = clip_chunk
         self.checkpoint_clips = checkpoint_clips
-        self.train()  # freezes before an optimizer or a distributed wrapper collects what is to be trained
+        self.train()  # freezes parts before an optimizer or a distributed wrapper collects the weights to train
 
     def _reach_snippets(self):
         """Snippets that the widest convolution over packed videos sees on each side, at least 1."""
         return max([1, *(part.padding[0] for part in self.modules() if isinstance(part, PackedConv1d))])
 
     def train(self, mode: bool = True) -> 'PointTAL':
-        """As in ``nn.Module``; frozen parts of the backbone stay as in evaluation."""
+        """Set the mode as ``nn.Module`` does; but parts that are not trained stay in evaluation mode."""
         super().train(mode)
-        if self.refinement_store is not None:  # the second stage is trained, and stage 1 stays as in evaluation
+        if self.refinement_store is not None:  # the second stage is trained, and stage 1 is not
             for part in (self.backbone, self.embedding, self.head):
                 if part is not None:
                     part.eval()
         if self.backbone is not None:
             for part in frozen_parts(self.backbone, self.freeze_backbone):
-                part.eval()  # a statement of its own: backbones of the toolbox return None here
+                part.eval()  # not chained: with backbones of mmaction2, `eval` returns None
                 part.requires_grad_(False)
-            if self.checkpoint_clips:  # here too, since `sync_bn` of a config changes a model that has been built
+            if self.checkpoint_clips:  # checked here, since `sync_bn` of a config changes a model after it was built
                 check_can_recompute(self.backbone)
         return self
 
@@ -139,7 +140,8 @@ class PointTAL(BaseModel):
             mode: ``'loss'``, ``'predict'`` or ``'tensor'``.
 
         Returns:
-            The losses, the data samples with predictions, or the padded class activations ``(B, T, C + 1)``.
+            In these modes: the losses; the data samples with predictions; the padded class activations
+            ``(B, T, C + 1)``.
 
         Raises:
             InputError: The memory of the GPU does not suffice; or the inputs or labels do not fit the model.
@@ -165,7 +167,7 @@ class PointTAL(BaseModel):
 
     @property
     def refines(self) -> bool:
-        """True if predictions come from the second stage; waits for the device."""
+        """True if predictions come from the second stage; the host waits for the device."""
         return self.refine and self.refinement is not None and bool(self.refinement.is_trained)
 
     def start_refinement(self, store: dict[str, tuple[SegmentBatch, SegmentBatch]]) -> None:
@@ -185,18 +187,18 @@ class PointTAL(BaseModel):
     ) -> tuple[dict[str, SnippetBatch], SnippetScores, list[ActionDataSample]]:
         """Proposals of stage 1, on the time axis of the inputs: label extension is left out.
 
-        If there is a second stage, they come from its ``proposals``, and are those that it refines.
+        If there is a second stage, its generator ``proposals`` makes them: they are the segments that it refines.
 
         Args:
             inputs (SnippetBatch | ClipBatch): As the data preprocessor packs it.
             data_samples (list[ActionDataSample]): Only their meta information is read; they are not changed.
 
         Returns:
-            tuple[dict, SnippetScores, list[ActionDataSample]]: X and F as ``RefinementHead`` takes them, scores, and
-            for each video a data sample with ``pred_segments`` and ``pred_scores``.
+            tuple[dict, SnippetScores, list[ActionDataSample]]: X and F as ``RefinementHead.forward`` takes them;
+            snippet scores; and for each video a new data sample with ``pred_segments`` and ``pred_scores``.
 
         Raises:
-            InputError: The features have been resampled.
+            InputError: Label extension has resampled X (``stage='features'``).
         """
         batches = self._batches(inputs)
         samples = []
@@ -212,7 +214,7 @@ class PointTAL(BaseModel):
 
     @torch.no_grad()
     def mine(self, inputs: SnippetBatch | ClipBatch, data_samples: list[ActionDataSample]) -> dict[str, VideoLabels]:
-        """Labels that the head would train on with its present weights, video by video.
+        """Labels that the head would train on with the present weights of the model, video by video.
 
         Args:
             inputs (SnippetBatch | ClipBatch): As the data preprocessor packs it.
@@ -250,8 +252,8 @@ class PointTAL(BaseModel):
         Args:
             inputs (SnippetBatch | ClipBatch): As the data preprocessor packs it.
             data_samples (list[ActionDataSample], optional): If they hold ``embedding_positions (T,)``, which are
-                fractional indices of snippets of the inputs, F is resampled at these: the label extension of
-                ``ExtendPointLabels`` with ``stage='embedding'``.
+                fractional indices of snippets of the inputs, F is resampled at these. ``ExtendPointLabels`` with
+                ``stage='embedding'`` sets them.
         """
         embedded = self.embedding(self._snippet_features(inputs))
         positions = [sample.get('embedding_positions') for sample in data_samples or ()]
@@ -263,7 +265,8 @@ class PointTAL(BaseModel):
         """X: the inputs themselves, or what the backbone makes of clips."""
         if isinstance(inputs, ClipBatch) != (self.backbone is not None):
             found = 'clips' if self.backbone is None else 'features (T, D) with a backbone'
-            raise InputError('features (T, D) without, or clips with `model.backbone`', field='inputs', found=found)
+            expected = 'features (T, D) if the model has no `backbone`, or clips if it has one'
+            raise InputError(expected, field='inputs', found=found)
         return inputs if self.backbone is None else self.extract_features(inputs)
 
     def extract_features(self, inputs: ClipBatch) -> SnippetBatch:
@@ -273,7 +276,7 @@ class PointTAL(BaseModel):
             inputs (ClipBatch): As the data preprocessor packs it.
 
         Returns:
-            SnippetBatch: Of ``(R, D)`` features.
+            SnippetBatch: Snippet features X, ``(R, D)`` rows.
         """
         is_trained = self.freeze_backbone is not True
         with torch.set_grad_enabled(is_trained and torch.is_grad_enabled()):
@@ -288,8 +291,8 @@ def mean_over_ranks(losses: dict[str, Tensor], batch: SnippetBatch) -> dict[str,
     """Weight the losses of a process (rank) so that their mean over the ranks is the mean over the videos of all ranks.
 
     Every loss is a mean over videos, and distributed training averages the gradients of the ranks. If all ranks have
-    equally many videos, as by mmengine's default, the weight is 1; of two ranks with 3 videos and 1, the weights are
-    1.5 and 0.5. Nothing waits for the device.
+    equally many videos, as by mmengine's default, all weights are 1. If two ranks have 3 videos and 1 video, their
+    weights are 1.5 and 0.5. The host does not wait for the device.
     """
     if get_world_size() == 1:
         return losses

@@ -1,4 +1,4 @@
-"""A detector of several models in turn, each of which looks at the proposals of the one before."""
+"""A chain of models (stages), each of which takes the proposals of the stage before."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,7 +18,7 @@ from .point_tal import PointTAL, mean_over_ranks
 
 @MODELS.register_module()
 class StagedPointTAL(PointTAL):
-    """The chain of ASM-Loc (He et al., CVPR 2022): stage 0 is an ordinary detector, later ones refine its proposals.
+    """The chain of ASM-Loc (He et al., CVPR 2022): stage 0 is an ordinary detector, later stages refine proposals.
 
     Stage n has a trunk and a head of its own, trained from random initial weights on the proposals of stage n - 1,
     which ``StageHook`` finds in the training videos. Earlier stages stay in the checkpoint as they are: a test runs all
@@ -31,9 +31,10 @@ class StagedPointTAL(PointTAL):
         refined_head (dict): Config of every later stage, ``ASMLocRefinedHead``.
         num_refinements: Number of later stages.
         sampler (dict): Config of ``DynamicSegmentSampler``.
-        stage_proposals (dict): Config of ``ProposalGenerator`` for the proposals that a stage leaves to the next one.
-        given_classes: Whether a training video gets proposals of all classes in its labels; ``False``: only of those
-            that the stage before detects. Where a class has no proposal, its snippets count as background in training.
+        stage_proposals (dict): Config of ``ProposalGenerator`` for the proposals that a stage passes to the next stage.
+        given_classes: Whether a training video gets proposals of all classes in its video labels. ``False``: only of
+            the classes that the stage before detects. Snippets of a class without proposals count as background in
+            training.
         data_preprocessor (dict, optional): As in :class:`.PointTAL`.
         init_cfg: As in ``mmengine.model.BaseModule``.
     """
@@ -58,7 +59,7 @@ class StagedPointTAL(PointTAL):
         self.sampler = TASK_UTILS.build(sampler)
         self.stage_proposals = TASK_UTILS.build(stage_proposals)
         self.given_classes = given_classes
-        # How many later stages have begun; kept in the checkpoint, so that a test never uses an untrained one.
+        # How many later stages have begun; kept in the checkpoint, so that a test never runs an untrained stage.
         self.register_buffer('num_started', torch.tensor(0))
         self.start_anew()
 
@@ -66,23 +67,24 @@ class StagedPointTAL(PointTAL):
     def find_views(
         self, inputs: SnippetBatch, data_samples: list[ActionDataSample], stage: int
     ) -> dict[str, SegmentView]:
-        """Find proposals in training videos for a stage, and the time axes that are stretched around them.
+        """Find the proposals that a stage takes in training videos, and stretch the time axis around short proposals.
 
         Args:
             inputs (SnippetBatch): As the data preprocessor packs it.
-            data_samples (list[ActionDataSample]): Data samples of training videos; only classes in their labels get
-                proposals.
-            stage: From 1; all stages before it are run.
+            data_samples (list[ActionDataSample]): Data samples of training videos; only classes in their video labels
+                get proposals.
+            stage: Number of the stage, from 1; all stages before it are run.
 
         Returns:
             dict[str, SegmentView]: By video id, on the host.
 
         Raises:
-            InputError: The features have been resampled.
+            InputError: Label extension has resampled the features.
         """
         for sample in data_samples:
             if 'snippet_positions' in sample or 'embedding_positions' in sample:
-                raise InputError('none before StagedPointTAL', video=sample.video_id, field='ExtendPointLabels')
+                expected = 'none in the pipeline, since StagedPointTAL resamples the features itself'
+                raise InputError(expected, video=sample.video_id, field='ExtendPointLabels')
         given = torch.stack([sample.gt_video_labels for sample in data_samples])
         segments = self._chain(inputs, data_samples, stage, given)
         views = map(self._view, segments, inputs.lengths)
@@ -92,8 +94,8 @@ class StagedPointTAL(PointTAL):
         """Train a later stage from now on.
 
         Args:
-            stage: From 1.
-            views (dict[str, SegmentView]): Of every training video, from :meth:`find_views`, by video id.
+            stage: Number of the stage, from 1.
+            views (dict[str, SegmentView]): What :meth:`find_views` found in each training video, by video id.
         """
         self.num_started.fill_(stage)
         self.stage = stage
@@ -135,7 +137,7 @@ class StagedPointTAL(PointTAL):
         return self.embeddings[stage - 1](batch), segment_members(views, batch)
 
     def _scores(self, inputs, data_samples, stage, segments):
-        """Scores of a stage, their mask, and data samples whose grid has the time axis of the scores."""
+        """Scores of a stage, their mask ``(B, T)``, and data samples whose grid has the time axis of the scores."""
         if not stage:
             batch = self.embed(inputs)
             return self.head.clean_scores(batch), batch.mask, _on_time_of(data_samples, [None] * len(data_samples))
@@ -170,9 +172,9 @@ class StagedPointTAL(PointTAL):
 
 
 def segment_members(views: Sequence[SegmentView], batch: SnippetBatch) -> Tensor:
-    """``(B, T, K)`` bool: whether snippet t lies in range k of its video.
+    """``(B, T, K)`` bool: whether snippet t lies in range k of its video, see :class:`.SegmentView`.
 
-    K is the largest number of ranges of a video. Videos with fewer are filled up with ranges that hold no snippet.
+    K is the largest number of ranges of a video. Videos with fewer get further ranges that hold no snippet.
     """
     ranges = np.zeros((len(views), max(1, *(len(view.ranges) for view in views)), 2), dtype=np.int64)
     for video, view in enumerate(views):
@@ -183,7 +185,7 @@ def segment_members(views: Sequence[SegmentView], batch: SnippetBatch) -> Tensor
 
 
 def _on_time_of(data_samples, views):
-    """Data samples for :meth:`predict_by_feat`, on the time axis of the view, or their own where this is None."""
+    """Data samples for ``predict_by_feat`` on the time axis of each view; where it is None, on the video's own axis."""
     samples = []
     for sample, view in zip(data_samples, views):
         meta = dict(video_id=sample.video_id, grid=sample.grid, duration_sec=sample.duration_sec)

@@ -1,8 +1,8 @@
 """ASM-Loc (He et al., "ASM-Loc: Action-aware Segment Modeling for Weakly-Supervised Temporal Action Localization", CVPR
 2022): its base model, from video labels alone.
 
-Losses and constants are those of its public code (github.com/boheumd/ASM-Loc). z are class logits with background last,
-a^f and a^b the attention to foreground and to background, which sum to 1 on every snippet.
+Losses and constants are those of its public code (github.com/boheumd/ASM-Loc). Symbols: z are class logits with
+background last; a^f and a^b are the attention to foreground and to background, which sum to 1 on every snippet.
 """
 
 from typing import Any
@@ -24,17 +24,17 @@ from .snippet_head import SnippetHead, SnippetScores
 class ASMLocHead(SnippetHead):
     """``L_foreground + 0.5 L_background + 0.5 L_context``, all on video-level scores.
 
-    A softmax of two gives every snippet its attention to foreground and to background. Where there is attention to
-    foreground, the video shows its classes; where there is attention to background, it shows background and, as
-    context, its classes again. Points are not read.
+    A softmax of two logits gives every snippet its a^f and a^b. L_foreground: the target of the pooled ``a^f z`` is the
+    classes of the video. L_background: the target of the pooled ``a^b z`` is background. L_context: the target of the
+    pooled ``a^b z`` is the classes of the video: background contains their context. Points are not read.
 
     Args:
         num_classes: Number of classes, C.
         in_channels: Dimension of F.
-        dropout: Before the classifier. Before that, whole snippets are dropped at the same rate.
+        dropout: Rate of dropout before the classifier: first of whole snippets, then of single numbers.
         topk_divisor: Video-level logits of the foreground are means of the ``T // topk_divisor`` largest ``a^f z``, in
             training and at test time.
-        background_divisor: The same for ``a^b z``.
+        background_divisor: As ``topk_divisor``, but for ``a^b z``.
         foreground_weight: Weight of L_foreground.
         background_weight: Weight of L_background.
         context_weight: Weight of L_context.
@@ -89,7 +89,7 @@ class ASMLocHead(SnippetHead):
         return self.loss_by_feat(*self.outputs(batch), batch.mask, labels)
 
     def loss_by_feat(self, logits: Tensor, attention: Tensor, mask: Tensor, video_labels: Tensor) -> dict[str, Tensor]:
-        """Losses from what the network gives.
+        """Losses from the outputs of the network.
 
         Args:
             logits (Tensor): ``(B, T, C + 1)``, z.

@@ -1,4 +1,4 @@
-"""Head of the later stages of ASM-Loc (He et al., CVPR 2022), which look at the proposals of the stage before."""
+"""Head of the later stages of ASM-Loc (He et al., CVPR 2022), which take the proposals of the stage before."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ _UNCERTAINTY_STD = 1e-4  # of the initial weights of the uncertainty's layer, as
 
 @MODELS.register_module()
 class ASMLocRefinedHead(ASMLocHead):
-    """Losses of :class:`ASMLocHead` plus L_segment, behind attention within and among given segments.
+    """Losses of :class:`ASMLocHead` plus L_segment, on features after attention within and among given segments.
 
     It works only in :class:`.StagedPointTAL`, which gives it the segments.
 
@@ -57,10 +57,10 @@ class ASMLocRefinedHead(ASMLocHead):
             batch (SnippetBatch): Embedded features F.
             video_labels (Tensor): ``(B, C)`` 0/1, y.
             members (Tensor): ``(B, T, K)`` bool, see :class:`.SegmentAttention`.
-            snippet_labels (Tensor): ``(B, T, C)`` bool, pseudo labels.
+            snippet_labels (Tensor): ``(B, T, C)`` bool, pseudo labels: whether snippet t lies in a proposal of class c.
 
         Returns:
-            dict[str, Tensor]: Those of :meth:`ASMLocHead.loss_by_feat`, and ``loss_segment``.
+            dict[str, Tensor]: The losses of :meth:`ASMLocHead.loss_by_feat`, and ``loss_segment``.
         """
         self.check_classes(video_labels)
         attended = self.segment_attention(batch, members)
@@ -71,7 +71,7 @@ class ASMLocRefinedHead(ASMLocHead):
         return losses | dict(loss_segment=self.segment_weight * on_segments)
 
     def scores_on_segments(self, batch: SnippetBatch, members: Tensor) -> SnippetScores:
-        """Scores after attention within and among the segments, as :meth:`ASMLocHead.clean_scores` gives them."""
+        """:meth:`ASMLocHead.clean_scores` of the features after attention within and among the segments."""
         return self.clean_scores(self.segment_attention(batch, members))
 
 
@@ -83,7 +83,8 @@ def segment_label_loss(
     Args:
         logits (Tensor): ``(B, T, C + 1)``, z, background last.
         uncertainty (Tensor): ``(B, T)``, u, of any sign.
-        snippet_labels (Tensor): ``(B, T, C)`` bool; several classes have equal shares, no class is background.
+        snippet_labels (Tensor): ``(B, T, C)`` bool. Several classes of a snippet have equal shares in the target; the
+            target of a snippet without a class is background.
         mask (Tensor): ``(B, T)`` bool.
         uncertainty_weight: beta.
 

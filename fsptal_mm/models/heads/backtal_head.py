@@ -1,7 +1,8 @@
 """BackTAL (Yang et al., "Background-Click Supervision for Temporal Action Localization", TPAMI 2022).
 
-Losses and constants are those of its public code (github.com/VividLe/BackTAL). z are class logits of the features, z^s
-those of features that an attention suppresses, lambda its weights, E the embedding behind the affinity.
+Losses and constants are those of its public code (github.com/VividLe/BackTAL). Symbols: z are class logits of the
+features F, lambda is an attention, z^s are class logits of ``lambda F``, E is the embedding whose cosines weight the
+convolutions.
 """
 
 from dataclasses import dataclass, replace
@@ -54,26 +55,27 @@ class BackTALHead(SnippetHead):
     Args:
         num_classes: Number of classes, C.
         in_channels: Dimension of F.
-        hidden_channels: H, of the two layers before the classifier; ``in_channels`` by default. Attention and embedding
-            have a quarter of them.
-        embed_channels: D_e.
-        affinity: What each of the three cosines is a factor of. ``'taps'``: the tap of the kernel that looks at that
-            snippet. ``'thirds'``, as in the public code: of the kernel's numbers in the order "three taps of channel 0,
-            three taps of channel 1 ...", the first third has the first cosine, and so on.
-        dropout: Before the classifier.
-        topk_divisor: Video-level logits are means of the ``T // topk_divisor`` largest ones. L_embedding takes as many
-            snippets of each class of the video for actions.
+        hidden_channels: H, dimension of the two layers before the classifier; ``in_channels`` by default. The hidden
+            layers of attention and embedding have a quarter of it.
+        embed_channels: D_e, dimension of E.
+        affinity: What the three cosines of a snippet with the snippets under the kernel are factors of. ``'taps'``:
+            each cosine weights the tap that looks at the compared snippet. ``'thirds'``, as in the public code: the
+            kernel's numbers are laid out as "three taps of channel 0, three taps of channel 1 ..."; the first cosine
+            weights the first third of them, and so on.
+        dropout: Rate of dropout before the classifier.
+        topk_divisor: Video-level logits are means of the ``T // topk_divisor`` largest snippet logits. L_embedding
+            takes equally many snippets of each class of the video as actions.
         labels: ``'clicks'``: video labels and background clicks. ``'points'``: L_click takes points with their classes,
-            too, and background that ``miner`` finds between them instead of clicks.
+            too; background that ``miner`` finds between points takes the place of clicks.
         miner (dict): Config of a miner of background between points; action labels that it finds are not used.
-        sparsity_weight: Weight of L_sparsity, the sum of lambda over a video, which grows with its length.
+        sparsity_weight: Weight of L_sparsity, the sum of lambda over a video, which grows with the video's length.
         click_weight: Weight of L_click.
         score_weight: Weight of L_score.
         embedding_weight: Weight of L_embedding.
         psi_same: Threshold of L_embedding; see :func:`.feature_separation_loss`.
-        psi_diff: The same.
-        proposals (dict): Config of ``ProposalGenerator``; ``background_levels`` are levels of the length of the first
-            layer's features, from the smallest of the video, 0, to the largest, 1.
+        psi_diff: Threshold of L_embedding; see :func:`.feature_separation_loss`.
+        proposals (dict): Config of ``ProposalGenerator``. Its ``background_levels`` are levels of the length of the
+            first layer's feature vectors, scaled to 0 for the shortest and 1 for the longest vector of the video.
         init_cfg: As in ``mmengine.model.BaseModule``.
     """
 
@@ -167,7 +169,7 @@ class BackTALHead(SnippetHead):
                 ``labels='points'`` only.
 
         Raises:
-            InputError: Clicks are asked for, and the dataset gives points instead.
+            InputError: ``labels='clicks'``, but the dataset gives points.
         """
         targets = PointTargets.from_samples(data_samples, batch.mask)
         self.check_classes(targets.video_labels)
@@ -185,12 +187,12 @@ class BackTALHead(SnippetHead):
         return targets.with_background(mined.background_labels)
 
     def loss_by_feat(self, outputs: BackTALOutputs, batch: SnippetBatch, targets: PointTargets) -> dict[str, Tensor]:
-        """Losses from what the network gives.
+        """Losses from the outputs of the network.
 
         Args:
-            outputs (BackTALOutputs): Of the batch.
-            batch (SnippetBatch): For its form.
-            targets (PointTargets): Clicks as ``background_labels``, and points, if they are to be used.
+            outputs (BackTALOutputs): Outputs for the batch.
+            batch (SnippetBatch): Layout of the rows; its features are not used.
+            targets (PointTargets): Clicks as ``background_labels``; points too, with ``labels='points'``.
 
         Returns:
             dict[str, Tensor]: One scalar per term. L_click is a mean over the clicks of the batch (of one process),
@@ -210,7 +212,7 @@ class BackTALHead(SnippetHead):
         )
 
     def _embedding_loss(self, embedded, suppressed, video_labels, mask, clicks):
-        """L_embedding: in E, clicked background is alike, likely actions are alike, and the two differ."""
+        """L_embedding: in E, clicked background is similar, likely actions are similar, and the two kinds differ."""
         has_clicks = clicks.any(1)
         likely = largest_of_video(suppressed[..., :-1].detach(), mask, self.topk_divisor)
         likely = likely & (video_labels > 0)[:, None] & has_clicks[:, None, None]
@@ -249,7 +251,7 @@ def click_loss(logits: Tensor, targets: PointTargets) -> Tensor:
 
 
 def score_separation_loss(logits: Tensor, targets: PointTargets, topk_divisor: int) -> Tensor:
-    """``L_score``: ``-log(exp s_c / (exp s_c + exp g_c))``, s_c the pooled logit of class c, g_c its mean at clicks.
+    """``L_score = -log(exp s_c / (exp s_c + exp g_c))`` with the pooled logit s_c and the mean logit g_c at clicks.
 
     Args:
         logits (Tensor): ``(B, T, C + 1)``, z.
@@ -268,7 +270,10 @@ def score_separation_loss(logits: Tensor, targets: PointTargets, topk_divisor: i
 
 
 def _from_0_to_1(values, mask):
-    """``(B, T, K)`` values, 0 at the least of a video (or at 0, if that is below) and 1 at the largest."""
+    """Scale ``(B, T, K)`` values of each video to [0, 1]: its least becomes 0, its largest 1.
+
+    Negative values become 0. If the least is negative, 0 takes its place.
+    """
     outside = ~mask[..., None]
     least = values.masked_fill(outside, torch.inf).amin(1, keepdim=True).clamp(min=0)
     largest = values.masked_fill(outside, -torch.inf).amax(1, keepdim=True).clamp(min=0)

@@ -16,18 +16,18 @@ _TAPS = 3  # snippets that a convolution sees
 class CrossModalFilter(nn.Module):
     """``x' = sigmoid(m g) x``, and an attention from x'.
 
-    The factor g is made of the mean of x over the video, and m of the other stream, snippet by snippet.
+    The factor g comes from the mean of x over the video, and m from the other stream, snippet by snippet.
 
     Args:
         channels: Dimension d of x.
         other_channels: Dimension of the other stream.
-        dropout: On m, on g, within the attention and, as in the public code, on its logit.
+        dropout: Rate of dropout on m, on g, within the attention and, as in the public code, on the attention's logit.
     """
 
     def __init__(self, channels: int, other_channels: int, dropout: float = 0.5) -> None:
         super().__init__()
         hidden = channels // 2
-        # In the public code a convolution over the single mean: two of its three taps see zeros.
+        # The public code has a convolution of three taps over the single mean here; two of the taps see zeros.
         self.of_video = nn.Linear(channels, channels)
         self.of_snippets = PackedConv1d(other_channels, channels, _TAPS)
         self.attention = nn.ModuleList([PackedConv1d(channels, hidden, _TAPS), PackedConv1d(hidden, hidden, _TAPS)])
@@ -35,7 +35,7 @@ class CrossModalFilter(nn.Module):
         self.dropout = nn.Dropout(dropout)
         init_layers(self)
         with torch.no_grad():
-            self.of_video.weight /= math.sqrt(_TAPS)  # initial values as of one of three taps
+            self.of_video.weight /= math.sqrt(_TAPS)  # initial values as those of one of the three taps
 
     def forward(self, batch: SnippetBatch, other: SnippetBatch) -> tuple[Tensor, Tensor]:
         """Filter x, the features of ``batch``, by the features of ``other``, of the same videos.
@@ -65,7 +65,7 @@ def _video_of_rows(batch):
 
 
 def init_layers(module: nn.Module) -> None:
-    """Draw the weights of all linear layers and convolutions as Kaiming et al. do, with biases of zero."""
+    """Set Kaiming's uniform initial weights in all linear layers and convolutions, and biases of zero."""
     for part in module.modules():
         if isinstance(part, (nn.Linear, nn.Conv1d)):
             nn.init.kaiming_uniform_(part.weight)

@@ -1,7 +1,8 @@
 """DELU (Chen et al., "Dual-Evidential Learning for Weakly-supervised Temporal Action Localization", ECCV 2022).
 
-Losses and constants are those of its public code for THUMOS14 (github.com/MengyuanChen21/ECCV2022-DELU). z are class
-logits, a is the attention, z^s are logits that it suppresses, b is the softmax score of background in z.
+Losses and constants are those of its public code for THUMOS14 (github.com/MengyuanChen21/ECCV2022-DELU). Symbols: z are
+class logits, a is the attention, z^s are logits that are suppressed where a is low, b is the softmax score of
+background in z.
 """
 
 from collections.abc import Sequence
@@ -27,19 +28,19 @@ from .snippet_head import SnippetHead, SnippetScores
 _SLOPE = 0.2  # of the leaky ReLUs
 _SCORES = ('probabilities', 'logits')
 _TWO_STREAMS = (
-    'the columns of RGB and of flow, in this order, such as (1024, 1024), which make up the features; where there is '
-    'no flow, extract it and name both folders: data_prefix=dict(rgb=..., flow=...)'
+    'the numbers of columns of RGB and of flow, such as (1024, 1024), which add up to the columns of the features; if '
+    'there is no flow, extract it and name both folders: data_prefix=dict(rgb=..., flow=...)'
 )
 
 
 @dataclass(frozen=True)
 class DELUOutputs:
-    """Outputs of the network for a batch; rows ``(R, ...)``.
+    """Outputs of the network for the rows of a batch.
 
     Attributes:
-        logits: z, ``(R, C + 1)``, background last; gaps are arbitrary.
-        attentions: a^v of RGB and a^f of flow, ``(R, 2)``; a is their mean. Gaps are arbitrary.
-        features: h, which is classified, ``(R, D)`` with zero gaps.
+        logits: z, ``(R, C + 1)``, background last; arbitrary in gaps.
+        attentions: a^v of RGB and a^f of flow, ``(R, 2)``; a is their mean. Arbitrary in gaps.
+        features: h, the fused features that are classified, ``(R, D)`` with zero gaps.
     """
 
     logits: Tensor
@@ -52,8 +53,8 @@ class DELUHead(SnippetHead):
     """Two streams that filter each other, trained with video labels; points are not read.
 
     Losses: ``L_video + L_suppressed + L_evidence + L_uncertain + L_guide + L_sparsity + L_mutual + L_co_activity``.
-    L_co_activity compares videos of a batch in pairs, which ``SharedClassBatchSampler`` puts at its beginning: these
-    videos are not independent of one another.
+    L_co_activity compares the first videos of a batch in pairs; ``SharedClassBatchSampler`` puts videos that share a
+    class there. So these videos are not independent of one another.
 
     L_uncertain depends on the share of the training that is over: ``iter / max_iters`` of mmengine's message hub, where
     ``RuntimeInfoHook`` writes them, and 0 without a runner.
@@ -61,27 +62,27 @@ class DELUHead(SnippetHead):
     Args:
         num_classes: Number of classes, C.
         in_channels: Dimension of F.
-        streams: Columns of F that are RGB, and those behind them that are flow. They have to be stated: nothing in the
-            features says which is which.
-        dropout: Before and within the classifier.
-        filter_dropout: Dropout of ``CrossModalFilter``.
+        streams: Number of columns of F that are RGB, and number of the columns behind them that are flow, such as
+            ``(1024, 1024)``. The features do not show this, so the config must.
+        dropout: Rate of dropout before and within the classifier.
+        filter_dropout: Rate of dropout in ``CrossModalFilter``.
         topk_divisor: As in :class:`SnippetHead`, for scores at test time.
-        video_topk_divisor: As ``topk_divisor``, for L_video and L_suppressed.
+        video_topk_divisor: As ``topk_divisor``, but for L_video and L_suppressed.
         evidence_loss (dict): Config of ``EvidenceLoss``.
         uncertainty_loss (dict): Config of ``UncertaintyGuideLoss``.
         co_activity_loss (dict): Config of ``CoActivityLoss``.
         guide_weight: Weight of L_guide, the mean of ``|1 - a - b|`` over snippets and over a, a^v and a^f.
         sparsity_weight: Weight of L_sparsity, the mean of a, a^v and a^f.
-        mutual_weight: Weight of L_mutual, the squared difference of a^v and a^f. One half of it draws a^v to a constant
-            a^f, the other half a^f to a constant a^v.
-        scores: From what actions are detected. ``'probabilities'``: ``q-hat = softmax(z) a``, ``b = 1 - a``, as
-            ``ProposalGenerator`` takes them with the other methods. ``'logits'``: ``q-hat = a z``, as in the public
-            code. In both, ``Q_v = softmax(top-k a z)``.
+        mutual_weight: Weight of L_mutual, the squared difference of a^v and a^f. One half of it has a gradient for a^v
+            alone, the other half for a^f alone.
+        scores: Scores from which actions are detected. ``'probabilities'``: ``q-hat = softmax(z) a``, ``b = 1 - a``, so
+            that ``ProposalGenerator`` gets probabilities as from the other heads. ``'logits'``: ``q-hat = a z``, as in
+            the public code. In both cases, ``Q_v = softmax(top-k a z)``.
         proposals (dict): Config of ``ProposalGenerator``.
         init_cfg: As in ``mmengine.model.BaseModule``.
 
     Raises:
-        InputError: A bad argument, or not two streams.
+        InputError: A bad argument, or ``streams`` that are not two or do not add up to ``in_channels``.
     """
 
     supervision = 'video labels'
@@ -171,7 +172,7 @@ class DELUHead(SnippetHead):
     def loss_by_feat(
         self, logits: Tensor, attentions: Tensor, mask: Tensor, video_labels: Tensor, progress: float
     ) -> dict[str, Tensor]:
-        """Losses that are means over videos: all but L_co_activity.
+        """All losses but L_co_activity; each is a mean over videos.
 
         Args:
             logits (Tensor): z, ``(B, T, C + 1)``, background last.
@@ -198,7 +199,7 @@ class DELUHead(SnippetHead):
 
     @torch.no_grad()
     def clean_scores(self, batch: SnippetBatch) -> SnippetScores:
-        """See :meth:`SnippetHead.clean_scores`; of the kind that ``scores`` states."""
+        """See :meth:`SnippetHead.clean_scores`; the argument ``scores`` of the head states their kind."""
         with evaluation_mode(self):
             outputs = self.outputs(batch)
         z, attention = batch.pad(outputs.logits).float(), batch.pad(outputs.attentions).float().mean(-1, keepdim=True)
@@ -216,7 +217,7 @@ def suppress(logits: Tensor, attention: Tensor) -> Tensor:
 
 
 def training_progress() -> float:
-    """Share of the training that is over, of the runner that was built last; 0 without one."""
+    """Share of the training that is over, in the runner that was built last; 0 without a runner."""
     hub = MessageHub.get_current_instance()
     step, steps = (hub.runtime_info.get(name) for name in ('iter', 'max_iters'))
     return step / steps if step and steps else 0.0

@@ -9,12 +9,14 @@ from torch.nn import functional as F
 from fsptal_mm.structures import SnippetBatch
 from fsptal_mm.utils.errors import check_numbers
 
-_NORM_EPS = 1e-4  # shorter pooled features have cosines near 0, and gradients that fit into float16
+_NORM_EPS = 1e-4  # pooled features shorter than this have cosines near 0, and gradients that fit into float16
 
 
 @MODELS.register_module()
 class ForegroundBranch(BaseModule):
-    """Pools F with every class's temporal attention and compares the result with one learnt foreground centre.
+    """``Q_f = sigmoid(scale * cos(sum_t a_t F_t, centre))`` for each class, with a learnt foreground centre.
+
+    The attention a of a class is the softmax of its class activations over the snippets of a video.
 
     Args:
         in_channels: Dimension of F.
@@ -31,7 +33,7 @@ class ForegroundBranch(BaseModule):
         self.scale = nn.Parameter(torch.tensor(float(scale)))
 
     def forward(self, batch: SnippetBatch, logits: Tensor) -> Tensor:
-        """Score the classes of every video.
+        """Compute Q_f of every video.
 
         Args:
             batch (SnippetBatch): Embedded features F, ``(R, D)`` rows.

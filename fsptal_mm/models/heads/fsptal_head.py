@@ -20,26 +20,26 @@ from .snippet_head import SnippetScores
 class FSPTALHead(PointTALHead):
     """``lambda_1 L_vid + lambda_2 L_point + lambda_3 L_score + lambda_4 L_fs`` (Eq. 15).
 
-    Each lambda is the ``loss_weight`` of its term. Module A is a transform (``ExtendPointLabels``) and module B the
-    ``miner``; C and D are switched off by ``score_loss=None`` and ``separation_loss=None``.
+    Each lambda is the ``loss_weight`` of its term. The paper's modules: A, label extension, is the transform
+    ``ExtendPointLabels``; B, pseudo-label mining, is the ``miner``; C, score contrast, is switched off by
+    ``score_loss=None``; D, feature separation, is switched off by ``separation_loss=None``.
 
     Args:
         num_classes: Number of classes, C.
         in_channels: Dimension of the embedded features F.
         searcher (dict): Config of ``SegmentSearcher``.
         score_loss (dict, optional): Config of ``OICLoss`` (module C).
-        separation (dict, optional): Config of a branch behind F that makes the embedding E in which features are
-            separated, such as ``SeparationBranch``; ``None``: E is that of the trunk, which must be one that makes E,
-            such as ``AffinityEmbedding``.
-        separation_loss (dict, optional): Config of ``FeatureSeparationLoss`` (module D); with ``None`` there is no
-            branch either.
+        separation (dict, optional): Config of a branch behind F, such as ``SeparationBranch``, that makes the embedding
+            E in which features are separated. ``None``: the trunk must make E, as ``AffinityEmbedding`` does.
+        separation_loss (dict, optional): Config of ``FeatureSeparationLoss`` (module D). With ``None`` there is no
+            branch, either.
         mined_actions: What mined action snippets are used for: ``'labels'`` of the point loss (Eq. 5) and seeds of the
             segment search, as in the paper; or ``'seeds'`` only, as in LACP. Mined snippets score high already: as
             labels they raise their own scores further, and not those of their neighbours.
-        background_margin: Every action has a point, so snippets far from all segments found around the points are
-            background, even those that look like an action. With a number, snippets further from every segment than
-            this share of its length are labelled as background, too. ``None``: mined background only, as in the
-            paper. Has no effect without module C.
+        background_margin: A number: a snippet is labelled as background, too, if its distance from every segment that
+            the search has found is larger than this share of the segment's length. Reason: every action has a point,
+            so snippets far from the segments around the points are background, even if they look like an action.
+            ``None``: mined background only, as in the paper. Has no effect without module C.
         **kwargs: As in :class:`PointTALHead`.
     """
 
@@ -104,9 +104,9 @@ class FSPTALHead(PointTALHead):
         """The embedding E in which module D separates features.
 
         Args:
-            batch (SnippetBatch): F, and E beside it if it is the trunk's.
-            needed (Tensor, optional): As in :meth:`.SeparationBranch.forward`, for a branch.
-            counts (Sequence[int], optional): The same.
+            batch (SnippetBatch): F; and E as ``affinity_embedding``, if the trunk makes it.
+            needed (Tensor, optional): As in :meth:`.SeparationBranch.forward`; only a branch reads it.
+            counts (Sequence[int], optional): As in :meth:`.SeparationBranch.forward`; only a branch reads it.
 
         Returns:
             SnippetBatch: E, ``(R, D_e)`` rows.
@@ -123,7 +123,7 @@ class FSPTALHead(PointTALHead):
     def mine(
         self, batch: SnippetBatch, data_samples: list[ActionDataSample]
     ) -> tuple[PointTargets, PointTargets, SegmentLabels | None]:
-        """See :meth:`PointTALHead.mine`."""
+        """See :meth:`PointTALHead.mine`; with ``background_margin``, more snippets are labelled as background."""
         given, targets, segments = super().mine(batch, data_samples)
         if segments is not None and self.background_margin is not None:
             away = segments.away_from_actions(targets.mask, self.background_margin) & ~given.is_action

@@ -27,7 +27,7 @@ class HRProHead(SnippetHead):
     Args:
         num_classes: Number of classes, C.
         in_channels: Dimension of F.
-        dropout: Before the classifier.
+        dropout: Rate of dropout before the classifier.
         topk_divisor: As in :class:`SnippetHead`.
         encoder (dict): Arguments of ``ReliabilityEncoder`` besides the channels.
         momentum: As in ``PrototypeMemory``.
@@ -35,10 +35,10 @@ class HRProHead(SnippetHead):
         miner (dict): Config of ``LACPSeedMiner``.
         temperature: Divides the cosines of L_contrast.
         contrast_weight: Weight of L_contrast.
-        tokens: ``'rows'``: each prototype is a token. ``'scrambled'``: token j is every C-th number of all prototypes
-            laid end to end, from the j-th on, as the public code makes them by a view in the wrong order.
-        seeds: Scores from which seeds are mined: ``'live'``: those of the step, with dropout, as in the public code.
-            ``'clean'``: without dropout, for a third more work.
+        tokens: ``'rows'``: each prototype is a token. ``'scrambled'``: token j holds the numbers j, j + C, j + 2 C ...
+            of all prototypes laid end to end, as in the public code, which reshapes in the wrong order.
+        seeds: Scores from which seeds are mined. ``'live'``: the scores of the training step, with dropout, as in the
+            public code. ``'clean'``: scores without dropout, for a third more work.
         proposals (dict): Config of ``ProposalGenerator``.
         init_cfg: As in ``mmengine.model.BaseModule``.
     """
@@ -81,7 +81,7 @@ class HRProHead(SnippetHead):
         self.seeds = seeds
 
     def encode(self, batch: SnippetBatch) -> SnippetBatch:
-        """Embed F with attention to the prototypes, ``(R, D)`` rows."""
+        """Embed F with attention to the prototypes; ``(R, D)`` rows in and out."""
         features, tokens = self.classified_features(batch), self.memory.prototypes
         if self.tokens == 'scrambled':
             tokens = tokens.reshape(-1, self.num_classes).t()
@@ -122,7 +122,7 @@ class HRProHead(SnippetHead):
 
         Args:
             scores (SnippetScores): Scores with gradient.
-            encoded (SnippetBatch): As :meth:`encode` gives it.
+            encoded (SnippetBatch): What :meth:`encode` returned.
             given (PointTargets): Given labels, which the point loss takes.
             seeds (PointTargets): Given and mined labels, which the contrast takes.
         """
@@ -133,7 +133,7 @@ class HRProHead(SnippetHead):
         return losses
 
     def mine_seeds(self, scores: SnippetScores, given: PointTargets) -> PointTargets:
-        """Action and background seeds of LACP."""
+        """Mine LACP's action and background seeds from scores."""
         return self.miner(scores.final.detach(), scores.background_scores.detach(), given)
 
     @torch.no_grad()

@@ -1,7 +1,7 @@
 """LACP (Lee & Byun, "Learning Action Completeness from Points", ICCV 2021), a baseline on the same trunk and proposals.
 
-Constants are those of its public code (github.com/Pilhyeon/Learning-Action-Completeness-from-Points); seeds and
-sequences come from the dropout-free scores of the current step, not from a search over all videos every 10 steps.
+Constants are those of its public code (github.com/Pilhyeon/Learning-Action-Completeness-from-Points). There, a search
+over all videos every 10 steps finds seeds and sequences; here, every step finds them by its own dropout-free scores.
 """
 
 from dataclasses import replace
@@ -32,13 +32,13 @@ class LACPSeedMiner(PseudoLabelMiner):
     """Background and action seeds of LACP.
 
     Background is mined by rules 1-3 of :class:`.PseudoLabelMiner`. Before the first point, all snippets up to the last
-    background snippet are background, too; behind the last point, all from the first background snippet on. Actions
-    are the unbroken rows of snippets on both sides of a point whose background scores are at most
-    ``action_threshold``. They take the point's label whatever their class scores.
+    background snippet are background, too; behind the last point, all from the first background snippet on. From a
+    point, action seeds go to both sides as long as the background score b is at most ``action_threshold``. They take
+    the point's label, whatever their class scores.
 
     Args:
-        background_threshold: gamma.
-        action_threshold: As in the public code.
+        background_threshold: gamma, above which b makes a snippet background.
+        action_threshold: Largest b of an action seed; the number of the public code.
     """
 
     def __init__(self, background_threshold: float | None = 0.95, action_threshold: float | None = 0.1) -> None:
@@ -61,9 +61,10 @@ class LACPSeedMiner(PseudoLabelMiner):
 
 
 def _spread_to_right(instances, is_point, passable):
-    """Give the passable snippets that follow a point without a break the point's row of ``(B, T, C)`` instances."""
+    """Copy the ``(B, T, C)`` instances of each point to the unbroken run of passable snippets to its right."""
     index = torch.arange(is_point.shape[1], device=is_point.device).expand(is_point.shape)
-    # The last point and the last impassable snippet up to each snippet: none of these must lie behind the point.
+    # For each snippet, the last point and the last impassable snippet (wall) up to it. The point's label reaches the
+    # snippet if the point comes after the wall.
     point = index.masked_fill(~is_point, -1).cummax(1).values
     wall = index.masked_fill(passable | is_point, -1).cummax(1).values
     rows = instances.gather(1, point.clamp(min=0)[..., None].expand_as(instances))
@@ -72,7 +73,10 @@ def _spread_to_right(instances, is_point, passable):
 
 @MODELS.register_module()
 class LACPVideoLoss(VideoLevelLoss):
-    """Cross-entropy of video-level scores without background; the mean, not the top k, for classes that are absent."""
+    """Binary cross-entropy of video-level class scores, without background.
+
+    Classes that the video shows are pooled by the mean of the top k, absent classes by the mean over all snippets.
+    """
 
     def forward(
         self,
@@ -89,7 +93,7 @@ class LACPVideoLoss(VideoLevelLoss):
 
 @MODELS.register_module()
 class LACPPointLoss(nn.Module):
-    """Focal loss on the given points, where background is one more absent class, and on background seeds.
+    """Focal loss on the given points and on background seeds. At points, background is one more class with target 0.
 
     Args:
         exponent: Focusing exponent.
@@ -120,13 +124,13 @@ class LACPPointLoss(nn.Module):
 
 @MODELS.register_module()
 class LACPHead(PointTALHead):
-    """Point-level training completed by the best sequence of action and background runs of every class.
+    """Video-level and point-level loss, and contrasts on the best sequence of action and background runs of a class.
 
     Args:
         *args: As in :class:`PointTALHead`, without a foreground branch.
-        searcher (dict): Config of ``SegmentSearcher``; LACP scores background runs, too, with outer ranges that only
-            the video limits.
-        temperature: tau of the feature contrast.
+        searcher (dict): Config of ``SegmentSearcher``. As in LACP, runs of background have a contrast, too, and outer
+            ranges end only with the video.
+        temperature: tau, which divides the cosines of the feature contrast.
         score_weight: Weight of the score contrast.
         feature_weight: Weight of the feature contrast.
         **kwargs: As in :class:`PointTALHead`.
@@ -155,7 +159,7 @@ class LACPHead(PointTALHead):
         self.feature_weight = feature_weight
 
     def loss(self, batch: SnippetBatch, data_samples: list[ActionDataSample]) -> dict[str, Tensor]:
-        """As in :class:`PointTALHead`, with ``loss_score`` and ``loss_feature``."""
+        """See :meth:`PointTALHead.loss`; adds ``loss_score`` and ``loss_feature``."""
         scores = SnippetScores.from_logits(batch.pad(self(batch)))
         given, seeds, runs = self.mine(batch, data_samples)
         losses = self.loss_by_feat(scores, given.with_background(seeds.background_labels))
@@ -164,13 +168,13 @@ class LACPHead(PointTALHead):
         return losses
 
     def search(self, scores: Tensor, targets: PointTargets) -> SegmentLabels:
-        """See :meth:`PointTALHead.search`; runs of action and of background."""
+        """See :meth:`PointTALHead.search`; finds runs of action and of background."""
         # LACP takes adjacent seeds of one class for one action, as if a class had a single instance.
         return self.searcher(scores, replace(targets, snippet_instances=torch.where(targets.labels, 0, NO_INSTANCE)))
 
 
 def score_contrast(scores: Tensor, runs: SegmentLabels) -> Tensor:
-    """Squared incompleteness: (mean over action runs + mean over background runs of ``1 - contrast``)^2.
+    """``(I_action + I_background)^2``: I is the mean of ``1 - contrast`` over the runs of a kind in a video.
 
     Args:
         scores (Tensor): ``(B, T, C)`` q-hat, with gradient.
@@ -190,9 +194,9 @@ def score_contrast(scores: Tensor, runs: SegmentLabels) -> Tensor:
 def feature_contrast(batch: SnippetBatch, runs: SegmentLabels, temperature: float) -> Tensor:
     """InfoNCE between the runs of one class of one video: action runs resemble each other, background runs do not.
 
-    Anchors are the action runs of classes with two of them at least. For an anchor with features f, the loss is
-    ``-log(A / (A + B))``: A is the sum of ``exp(cos(f, f_n) / temperature)`` over the other action runs n, B the same
-    over the background runs.
+    Anchors are the action runs of classes with at least two action runs. For an anchor with features f, the loss is
+    ``-log(A / (A + B))``. A is the sum of ``exp(cos(f, f_n) / temperature)`` over the other action runs n of the class
+    in the video, and B is this sum over the background runs n.
 
     Args:
         batch (SnippetBatch): Embedded features F, ``(R, D)`` rows.
@@ -200,12 +204,12 @@ def feature_contrast(batch: SnippetBatch, runs: SegmentLabels, temperature: floa
         temperature: Divides the cosines.
 
     Returns:
-        Tensor: Scalar, mean over the anchors of a class, over the classes of a video, over videos. (The public code
-        keeps the last class of each video only.)
+        Tensor: Scalar; mean over the anchors of a class, then over the classes of a video, then over videos. (The
+        public code keeps only the last class of each video.)
     """
     group, is_action = runs.group, ~runs.is_background
     features = directions(_sample_features(batch, runs), scale=1 / temperature)
-    excluded = (group[:, None] != group).fill_diagonal_(True)  # (N, N), pairs of different groups, and of itself
+    excluded = (group[:, None] != group).fill_diagonal_(True)  # (N, N), other groups, and the run itself
     with torch.autocast(features.device.type, enabled=False):  # _EXCLUDED does not fit into float16
         logits = (features @ features.t() / temperature).masked_fill(excluded, _EXCLUDED)
     contrast = logits.logsumexp(1) - logits.masked_fill(~is_action, _EXCLUDED).logsumexp(1)
@@ -216,7 +220,7 @@ def feature_contrast(batch: SnippetBatch, runs: SegmentLabels, temperature: floa
 
 
 def _sample_features(batch, runs):
-    """``(N, D)`` mean of one random snippet of each third of every run."""
+    """``(N, D)`` features of every run: mean of three random snippets, one from each third of the run."""
     third = torch.arange(_SAMPLES_PER_RUN, device=runs.start.device)
     length = (runs.stop - runs.start)[:, None]
     low = length * third // _SAMPLES_PER_RUN

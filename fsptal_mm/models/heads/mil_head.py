@@ -17,9 +17,9 @@ from .snippet_head import SnippetHead, SnippetScores
 class MILHead(SnippetHead):
     """Background-aware top-k pooling, trained with video labels alone, after BaS-Net (Lee, Uh & Byun, AAAI 2020).
 
-    Every video shows its classes and background: the target of the pooled scores ``[q, b]`` is ``[y, 1]``. The factor
-    ``1 - b`` removes background: the target of the pooled ``[q, b] (1 - b)`` is ``[y, 0]``. The second term keeps b low
-    where an action shows.
+    Two terms of cross-entropy on pooled scores. Every video shows its classes and background: the target of the pooled
+    ``[q, b]`` is ``[y, 1]``. The factor ``1 - b`` removes background: the target of the pooled ``[q, b] (1 - b)`` is
+    ``[y, 0]``. This second term keeps b low where an action shows.
 
     Args:
         *args: As in :class:`SnippetHead`; ``topk_divisor`` also pools the scores of the second term.

@@ -1,4 +1,4 @@
-"""The base model's head: what the paper's modules A-D are added to (method: Sec. 3.2 and 3.3)."""
+"""Head of the base model, to which the paper adds its modules A-D (method: Sec. 3.2 and 3.3)."""
 
 from typing import Any
 
@@ -17,14 +17,14 @@ _WITHOUT_MODULE_B = PseudoLabelMiner(background_threshold=None, action_threshold
 
 @MODELS.register_module()
 class PointTALHead(SnippetHead):
-    """Snippet classifier with video-level and point-level loss on points and the labels that are mined between them.
+    """Snippet classifier with a video-level loss, and a point-level loss on points and mined labels.
 
     Args:
         *args: As in :class:`SnippetHead`.
         foreground (dict, optional): Config of a branch for Q_f such as ``ForegroundBranch``; ``None`` leaves
             ``L_fore`` (Eq. 2) out.
-        video_loss (dict): Config of ``VideoLevelLoss``, or of any module of the same arguments.
-        point_loss (dict): Config of ``PointFocalLoss``, or of any module of the same arguments.
+        video_loss (dict): Config of ``VideoLevelLoss``, or of another module that is called with the same arguments.
+        point_loss (dict): Config of ``PointFocalLoss``, or of another module that is called with the same arguments.
         miner (dict): Config of ``PseudoLabelMiner``.
         **kwargs: As in :class:`SnippetHead`.
     """
@@ -51,12 +51,12 @@ class PointTALHead(SnippetHead):
         self.train_on('mined')
 
     def train_on(self, labels: str | dict[str, VideoLabels]) -> None:
-        """Set the labels that the head trains on from now on, which :meth:`mine` gives.
+        """Set the labels that the head trains on from now on and that :meth:`mine` returns.
 
         Args:
-            labels (str | dict[str, VideoLabels]): ``'mined'``: mined anew at every step, as after building the head.
-                ``'points'``: the given points and the best background snippet of each interval between them, as with
-                module B switched off. A dict: the labels of a mining pass, by video id.
+            labels (str | dict[str, VideoLabels]): ``'mined'``: labels mined anew at every step; a new head starts so.
+                ``'points'``: the given points, and the best background snippet of each interval between points, as
+                with module B (mining) switched off. A dict: the labels of a mining pass, by video id.
         """
         assert isinstance(labels, dict) or labels in ('mined', 'points'), labels
         self._training_labels = labels
@@ -86,11 +86,11 @@ class PointTALHead(SnippetHead):
             data_samples (list[ActionDataSample]): See :meth:`.PointTargets.from_samples`.
 
         Returns:
-            tuple: The given labels; the given and mined labels, both :class:`.PointTargets`; and the segments that
-            :meth:`search` finds.
+            tuple: The given labels, as :class:`.PointTargets`; the given and mined labels, as :class:`.PointTargets`;
+            and the segments that :meth:`search` finds.
 
         Raises:
-            InputError: The labels are of another number of classes than the head.
+            InputError: Labels and head have different numbers of classes.
         """
         given = PointTargets.from_samples(data_samples, batch.mask)
         self.check_classes(given.video_labels)
@@ -102,7 +102,7 @@ class PointTALHead(SnippetHead):
         return given, targets, self.search(clean.final, targets)
 
     def search(self, scores: Tensor, targets: PointTargets) -> SegmentLabels | None:
-        """Segments that agree with mined labels, from ``(B, T, C)`` scores without dropout; None in this head."""
+        """Search segments that agree with given and mined labels, by ``(B, T, C)`` q-hat; this head searches none."""
         return None
 
     def loss_by_feat(

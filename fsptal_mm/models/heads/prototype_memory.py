@@ -13,8 +13,8 @@ class PrototypeMemory(nn.Module):
     """Prototypes ``(C, D)`` of the classes, a buffer; zeros until :meth:`fill`, and for classes without a point.
 
     Args:
-        num_classes: C.
-        channels: D.
+        num_classes: Number of classes, C.
+        channels: Dimension D of the features.
         momentum: Weight of a video's mean feature in the new prototype, for each video that shows the class.
     """
 
@@ -25,24 +25,25 @@ class PrototypeMemory(nn.Module):
         self.register_buffer('prototypes', torch.zeros(num_classes, channels))
 
     def fill(self, sums: Tensor, counts: Tensor) -> None:
-        """Set the prototypes to means: sums ``(C, D)`` of features over counts ``(C,)``."""
+        """Set the prototypes to means: sums ``(C, D)`` of features, divided by counts ``(C,)``."""
         self.prototypes.copy_(sums / counts.clamp(min=1)[:, None])
 
     @torch.no_grad()
     def update(self, batch: SnippetBatch, seeds: PointTargets) -> None:
         """Move the prototypes: ``p_c <- (1 - momentum) p_c + momentum mean_c``, video after video.
 
-        With several processes, each moves the prototypes by its own videos, and the mean over the processes is kept.
+        ``mean_c`` is the mean feature of the action seeds of class c in the video. With several processes, each process
+        moves the prototypes by its own videos, and the mean of the results is kept.
 
         Args:
             batch (SnippetBatch): Embedded features, ``(R, D)`` rows.
-            seeds (PointTargets): ``labels`` are the action seeds of each class, whose mean feature is taken.
+            seeds (PointTargets): Its ``labels`` are the action seeds.
         """
         labels, keep = seeds.labels.float(), 1 - self.momentum
         count = labels.sum(1)  # (B, C)
         shows = count > 0
-        # All videos at once: a mean that n later videos of the batch follow ends up with the weight momentum * keep^n,
-        # the prototype itself with keep^(number of videos).
+        # All videos at once: a mean with n later videos of its class in the batch gets the weight momentum * keep^n,
+        # and the old prototype gets keep^(number of videos of the class).
         later = shows.sum(0) - shows.cumsum(0)  # (B, C)
         weight = self.momentum * keep**later * shows / count.clamp(min=1)
         weight = (labels * weight[:, None]).flatten(0, 1)  # (B * T, C), of each snippet
@@ -69,8 +70,8 @@ def prototype_contrast(
         temperature: Divides the cosines.
 
     Returns:
-        Tensor: Scalar; sum over the classes with seeds, divided by the number of classes that the video shows, and mean
-        over videos.
+        Tensor: Scalar; the sum over the classes with seeds in a video, divided by the number of classes that the video
+        shows; then the mean over videos.
     """
     cosine = directions(batch.features, 1 / temperature) @ directions(prototypes).t()
     similarity = batch.pad((cosine / temperature).exp())  # (B, T, C)

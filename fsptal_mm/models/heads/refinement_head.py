@@ -29,22 +29,22 @@ class RefinementHead(BaseModule):
 
     Args:
         num_classes: Number of classes, C.
-        members (Sequence[dict]): An ensemble of networks, with their own initial weights and dropout; their scores and
-            segments are averaged. Each entry holds the arguments of :class:`.SegmentNetwork` without ``num_classes``,
-            and ``inputs``: ``'features'``, the snippet features X, or ``'embedding'``, F of stage 1's trunk. Networks
-            on X and on F err on different segments.
-        min_refined_tiou: Candidates with at least this tIoU with a pseudo segment learn offsets.
+        members (Sequence[dict]): An ensemble of networks, each with its own initial weights and dropout; their scores
+            and segments are averaged. Each entry holds the arguments of :class:`.SegmentNetwork` without
+            ``num_classes``, and ``inputs``: ``'features'``, the snippet features X, or ``'embedding'``, F of stage 1's
+            trunk. Networks on X and on F err on different segments.
+        min_refined_tiou: The segment loss counts only candidates whose tIoU with a pseudo segment is at least this.
         sampler (dict): Config of ``CandidateSampler``.
         assigner (dict): Config of ``SegmentAssigner``.
-        class_loss (dict): Config of ``QualityFocalLoss``, or of any module of the same arguments.
-        segment_loss (dict): Config of ``SegmentGIoULoss``, or of any module of the same arguments.
-        proposals (dict): Config of the ``ProposalGenerator`` for candidates: that of stage 1, with an NMS that removes
-            near copies only.
+        class_loss (dict): Config of ``QualityFocalLoss``, or of another module that is called with the same arguments.
+        segment_loss (dict): Config of ``SegmentGIoULoss``, or of another module that is called with the same arguments.
+        proposals (dict): Config of the ``ProposalGenerator`` of the proposals to refine: as in stage 1, but with an NMS
+            that removes near copies only.
         max_proposals_per_class: At test time, at most this many proposals of each class of a video are refined, those
             with the best scores of stage 1; ``None`` for all. Few are enough where a class seldom occurs twice.
-        stage1_power: a of the score ``s^a p``: s is the score of stage 1 and p that of this head.
+        stage1_power: Exponent a of a detection's score ``s^a p``: s is the score of stage 1, p the score of this head.
         refined_share: How far a detection moves from the proposal (0) to the refined segment (1).
-        nms (dict): As in ``ProposalGenerator``, of the refined segments.
+        nms (dict): NMS of the refined segments, as in ``ProposalGenerator``.
         init_cfg: As in ``mmengine.model.BaseModule``.
 
     Raises:
@@ -80,7 +80,7 @@ class RefinementHead(BaseModule):
             self.inputs.append(member.pop('inputs', 'features'))
             self.members.append(SegmentNetwork(num_classes, **member))
         if not self.inputs or set(self.inputs) - {'features', 'embedding'}:
-            expected = "'features' or 'embedding' for each of at least one"
+            expected = "at least one member, each with 'features' or 'embedding'"
             raise InputError(expected, field='RefinementHead.members: inputs', found=self.inputs)
         self.min_refined_tiou = min_refined_tiou
         self.sampler = TASK_UTILS.build(sampler)
@@ -92,14 +92,15 @@ class RefinementHead(BaseModule):
         self.stage1_power = stage1_power
         self.refined_share = refined_share
         self.nms, self.nms_args = find_nms(nms)
-        # Whether there is anything to predict with; in the checkpoint, so that a fresh second stage is never used.
+        # Whether training of the second stage has begun; in the checkpoint, so that an untrained one never predicts.
         self.register_buffer('is_trained', torch.tensor(False))
 
     def forward(self, batches: dict[str, SnippetBatch], video: Tensor, segments: Tensor) -> tuple[Tensor, Tensor]:
         """Classify and refine segments.
 
         Args:
-            batches (dict[str, SnippetBatch]): ``features``, X, and ``embedding``, F, as far as members take them.
+            batches (dict[str, SnippetBatch]): X as ``features`` and F as ``embedding``; what no member takes
+                may be missing.
             video (Tensor): ``(N,)`` int64, the video of each segment.
             segments (Tensor): ``(N, 2)`` starts and ends in snippets.
 
@@ -118,7 +119,7 @@ class RefinementHead(BaseModule):
         Args:
             batches (dict[str, SnippetBatch]): As in :meth:`forward`, of B videos.
             proposals (SegmentBatch): Proposals of stage 1. No two of a video have the same start and end.
-            pseudo_segments (SegmentBatch): Found from points; their scores are weights.
+            pseudo_segments (SegmentBatch): Pseudo segments of labelled instances; their scores are weights.
 
         Returns:
             dict[str, Tensor]: ``loss_refined_class`` and ``loss_refined_segment``: means over the candidates of a
@@ -149,12 +150,13 @@ class RefinementHead(BaseModule):
                 and metainfo ``grid`` and ``duration_sec``.
 
         Returns:
-            list[ActionDataSample]: The same; ``pred_segments`` are the refined ones, their scores in descending order.
+            list[ActionDataSample]: The same data samples; ``pred_segments`` are the refined segments, best first.
         """
         device = batches[self.inputs[0]].mask.device
         proposals = [self._to_refine(proposals_in_snippets(sample)) for sample in data_samples]
-        # Runs with little background are proposals of every class: the networks see each distinct segment once. For
-        # each video: its distinct segments (K, 2), and the index (N,) of each proposal's segment among them.
+        # A run of little background is a proposal of every class, so many proposals share start and end: the networks
+        # get each distinct segment once. For each video: its distinct segments (K, 2), and the index (N,) of each
+        # proposal's segment among these.
         places = [own.places() for own in proposals]
         batch = SegmentBatch.join([SegmentBatch.of_video(distinct) for distinct, _ in places], device)
         logits, refined = self(batches, batch.video, batch.segments)
@@ -168,7 +170,7 @@ class RefinementHead(BaseModule):
         return data_samples
 
     def _to_refine(self, proposals):
-        """Select the proposals of a video that are refined; a :class:`SegmentBatch`, the best ones first."""
+        """Select the proposals of a video to refine; a :class:`SegmentBatch`, best first, as the proposals are."""
         if self.max_proposals_per_class is None:
             return proposals
         by_class = proposals.labels.argsort(stable=True)
@@ -177,7 +179,7 @@ class RefinementHead(BaseModule):
         return proposals[by_class[rank < self.max_proposals_per_class].sort().values]
 
     def _run_nms(self, sample, segments, scores, labels):
-        """Refined segments ``(N, 2)`` of one video, in snippets, as detections in seconds."""
+        """Turn refined segments ``(N, 2)`` of one video, in snippets, into detections in seconds, with NMS."""
         segments_sec = np.clip(sample.grid.to_sec(segments), 0, sample.duration_sec)
         is_segment = ~(segments_sec[:, 1] <= segments_sec[:, 0])  # NaN stays, for the metric to refuse
         segments_sec, scores, labels = (part[is_segment] for part in (segments_sec, scores, labels))

@@ -10,18 +10,18 @@ from fsptal_mm.utils.errors import InputError, check_numbers
 
 
 class ReliabilityEncoder(nn.Module):
-    """Layers of attention over snippets and class tokens, and a convolution with ReLU over the snippets behind them.
+    """Layers of attention among the snippets of a video and class tokens, then a convolution with ReLU over snippets.
 
     Videos do not mix. Linear layers run over the packed snippets; attention is padded to the longest video. With
     ``attention_dropout``, memory grows with the square of the snippets in training, else linearly.
 
     Args:
-        channels: Dimension of snippets and tokens, and of what comes out.
-        num_layers: Layers of attention and MLP. Each part is added and the sum is normalised (post-norm).
+        channels: Dimension of snippets and tokens, and of the output.
+        num_layers: Number of layers; each is attention and an MLP, in post-norm form.
         num_heads: Number of attention heads; divides ``channels``.
         mlp_channels: Width of the MLPs.
-        dropout: On what each layer adds and in its MLP.
-        attention_dropout: On the weights of the attention.
+        dropout: Rate of dropout on the outputs of attention and MLP, and inside the MLP.
+        attention_dropout: Rate of dropout on the weights of the attention.
 
     Raises:
         InputError: A bad argument, or heads that do not divide the channels.
@@ -53,7 +53,7 @@ class ReliabilityEncoder(nn.Module):
 
         Args:
             batch (SnippetBatch): ``(R, D)`` rows.
-            tokens (Tensor): ``(C, D)``; every video has a copy of its own.
+            tokens (Tensor): ``(C, D)``, copied for every video.
 
         Returns:
             SnippetBatch: ``(R, D)`` rows with zero gaps.
@@ -73,7 +73,10 @@ class ReliabilityEncoder(nn.Module):
 
 
 class _Layer(nn.Module):
-    """Attention and MLP, each added and then normalised; queries and keys are projected twice, as published."""
+    """Post-norm layer: ``x = norm(x + attention(x))``, then ``x = norm(x + mlp(x))``.
+
+    Queries and keys are projected twice, as published.
+    """
 
     def __init__(self, channels, num_heads, mlp_channels, dropout, attention_dropout):
         super().__init__()
@@ -96,7 +99,7 @@ class _Layer(nn.Module):
         nn.init.zeros_(self.out.bias)
 
     def forward(self, rows, index, place, mask):
-        """Rows of all snippets and tokens in and out; the other arguments as the encoder's ``forward`` makes them."""
+        """Apply the layer to the rows of all snippets and tokens; the encoder makes the other arguments."""
         rows = self.attention_norm(rows + self.dropout(self._attend(rows, index, place, mask)))
         return self.mlp_norm(rows + self.dropout(self.mlp(rows)))
 

@@ -13,15 +13,16 @@ NORMS = ('bn', 'ln')
 class SegmentAttention(nn.Module):
     """Snippets attend to those with which they share a segment, then the segments of a video attend to one another.
 
-    A segment is the mean of its snippets. What a segment gathers goes back to its snippets; a snippet in several
-    segments gets their mean. Both kinds of attention are added to the features, at first with a factor of 0. Memory
-    grows with the square of the longest video, as every snippet may share a segment with any other.
+    In the second kind of attention, a segment is represented by the mean of its snippets, and its result goes to all of
+    its snippets; a snippet in several segments gets the mean of their results. The results of both kinds are added to
+    the features, at first with a factor of 0. Memory grows with the square of the longest video: any two snippets may
+    share a segment.
 
     Args:
-        channels: D.
+        channels: Dimension D of the features.
         num_heads: Number of heads of both kinds of attention; divides the channels.
         norm: ``'bn'``: batch normalisation over all snippets of a batch, as in the public code, so that videos are not
-            independent of one another. ``'ln'``: of each snippet for itself.
+            independent of one another. ``'ln'``: layer normalisation of each snippet by itself.
 
     Raises:
         InputError: ``num_heads`` that do not divide the channels, or an unknown ``norm``.
@@ -38,7 +39,7 @@ class SegmentAttention(nn.Module):
         self.within, self.among = (_Attention(channels, num_heads, norm) for _ in range(2))
 
     def forward(self, batch: SnippetBatch, members: Tensor) -> SnippetBatch:
-        """Attend.
+        """Add both kinds of attention to the features.
 
         Args:
             batch (SnippetBatch): ``(R, D)`` features.
@@ -59,7 +60,7 @@ class SegmentAttention(nn.Module):
 
 
 class _Attention(nn.Module):
-    """Multi-head self-attention with a mask; :meth:`add` normalises the result, with a factor that begins at 0."""
+    """Multi-head self-attention with a mask; :meth:`add` normalises the result and adds it, at first times 0."""
 
     def __init__(self, channels, num_heads, norm):
         super().__init__()
@@ -69,9 +70,9 @@ class _Attention(nn.Module):
         nn.init.zeros_(self.norm.weight)
 
     def forward(self, values, sees):
-        """Attend among ``(B, N, D)`` values; ``sees`` is ``(B, N, N)`` bool. The result is 0 where one sees nothing."""
+        """Attend among ``(B, N, D)`` values: i to j if ``sees[b, i, j]``. The result of i is 0 if i sees nothing."""
         sees_any = sees.any(2, keepdim=True)
-        sees = sees | ~sees_any  # see all instead of nothing: a softmax over nothing would be NaN
+        sees = sees | ~sees_any  # all instead of nothing: a softmax over nothing would be NaN
         parts = (
             part(values).unflatten(2, (self.num_heads, -1)).transpose(1, 2)
             for part in (self.query, self.key, self.value)
@@ -80,7 +81,7 @@ class _Attention(nn.Module):
         return found * sees_any
 
     def add(self, batch, attended):
-        """Add ``(B, T, D)`` attention to the features. The normalisation sees each snippet once and no padding."""
+        """Normalise ``(B, T, D)`` results and add them to the features; the norm sees each snippet once, no padding."""
         rows = self.out(attended).flatten(0, 1).index_select(0, batch.places)
         rows = self.norm(torch.cat(batch.split(rows)))
         return batch.with_features(batch.features + batch.join(list(rows.split(batch.lengths))))

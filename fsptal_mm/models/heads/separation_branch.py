@@ -17,15 +17,14 @@ from fsptal_mm.utils.errors import check_numbers
 
 @MODELS.register_module()
 class SeparationBranch(BaseModule):
-    """``h = ReLU(Conv1d(F))``, feature masked attention, ``E = Conv1d(h + A h)``.
+    """``E = Conv1d(h + A h)`` with ``h = ReLU(Conv1d(F))`` and feature masked attention A.
 
-    ``A = softmax_j(cos(h_i, h_j) / temperature)`` over the snippets of one video. Its memory grows linearly with T.
+    ``A_ij = softmax_j(cos(h_i, h_j) / temperature)`` over the snippets j of one video. Memory grows linearly with T.
 
     Args:
         in_channels: Dimension of F.
-        embed_channels: D_e, dimension of h and E; the paper gives none, and 256 were no better on held-out videos. A
-            multiple of 8 where training runs on a GPU: for others the attention kernels that need no T x T matrix are
-            not available there.
+        embed_channels: D_e, dimension of h and E. The paper gives none; 256 were no better on held-out videos. Take a
+            multiple of 8 for training on a GPU: otherwise no attention kernel works there without a T x T matrix.
         temperature: Divides the cosines; the paper gives none. At 1 the weights are nearly uniform, and the attention
             adds the mean of the video.
         kernel_size: Kernel of both convolutions, in snippets.
@@ -54,7 +53,7 @@ class SeparationBranch(BaseModule):
         Args:
             batch (SnippetBatch): F, ``(R, D)`` rows.
             needed (Tensor, optional): ``(B, T)`` bool, snippets whose attention is computed: what :meth:`needed`
-                returns for the snippets to embed. By default all. They attend to all snippets of their video.
+                returns for the snippets to embed; by default all. They attend to all snippets of their video.
             counts (Sequence[int], optional): Number of needed snippets of each video; by default they are fetched from
                 the device, for which the host waits.
 
@@ -72,6 +71,6 @@ class SeparationBranch(BaseModule):
         return batch.with_features(embedded.new_zeros(len(hidden), embedded.shape[1]).index_add(0, rows, embedded))
 
     def needed(self, wanted: Tensor, mask: Tensor) -> Tensor:
-        """Wanted snippets and the neighbours that the last convolution sees with them, ``(B, T)`` bool."""
+        """Snippets to embed, and their neighbours that the last convolution sees; all masks are ``(B, T)`` bool."""
         reach = self.embedding.padding[0]
         return F.max_pool1d(wanted.float(), 2 * reach + 1, 1, reach).bool() & mask

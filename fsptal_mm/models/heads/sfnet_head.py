@@ -27,7 +27,7 @@ _EPS = 1e-3  # added to 1 - sigmoid(a) before the logarithm, as in the public co
 
 
 class _Stream(nn.Module):
-    """Class branch, which sees one snippet, and actionness branch, which sees five, of one feature stream."""
+    """Networks of one feature stream: a class branch, which sees one snippet; an actionness branch, which sees five."""
 
     def __init__(self, channels, num_classes, dropout):
         super().__init__()
@@ -61,24 +61,25 @@ class SFNetHead(SnippetHead):
     Args:
         num_classes: Number of classes, C.
         in_channels: Dimension of F.
-        num_streams: 2: the first half of F is one stream (RGB), the second another (flow), each with its own network;
-            losses are those of both and of the fusion. 1: F is one stream, and its logits are the fused ones.
-        dropout: Before the classifiers.
+        num_streams: 2: the first half of F is one stream (RGB), the second half another (flow), each with its own
+            network; the losses are sums over both streams and their fusion. 1: F is one stream, without fusion.
+        dropout: Rate of dropout before the classifiers.
         topk_divisor: As in :class:`SnippetHead`.
         video_loss (dict): Config of ``VideoSoftmaxLoss``.
         background_ratio: eta, mined background snippets per labelled snippet.
-        max_background_share: Of each video, at most this share of its unlabelled snippets is added to the number to
-            mine. ``None``: up to all, as in the public code: in short videos with many points, every unlabelled snippet
-            is then taken for background.
-        actionness_negatives: Which unlabelled snippets are to have no actionness: ``'background'``: those mined for
-            L_frame. ``'last'``: as many, the last ones of the batch, as in the public code, whose sorting goes along
-            the wrong dimension. ``'hard'``: those of the largest actionness, which its authors may have meant.
-        actionness_gate: L_actionness counts while the sum over streams is above this.
+        max_background_share: A video adds at most this share of its unlabelled snippets to the number of background
+            snippets to mine in the batch. ``None``: at most all of them, as in the public code. In short videos with
+            many points, every unlabelled snippet is then taken for background.
+        actionness_negatives: Unlabelled snippets that are negatives of L_actionness. ``'background'``: the snippets
+            mined for L_frame. ``'last'``: equally many, the last ones of the batch, as in the public code, which sorts
+            along the wrong dimension. ``'hard'``: equally many, those of the largest actionness, which the authors may
+            have meant.
+        actionness_gate: L_actionness (the sum over streams and fusion) counts only while it is above this.
         growth (dict): Config of ``SFNetGrowth``.
-        scores: From what actions are detected. ``'probabilities'``: ``q = softmax(z)``, ``b = 1 - sigmoid(a)`` and
-            ``q-hat = (q + q sigmoid(a)) / 2``, for ``ProposalGenerator``. Actionness is high at points and lower
-            between them: the product alone would cut actions short. Q_v is pooled from q, as in the other heads: a
-            softmax of pooled logits leaves one or two classes of a video that shows many. ``'logits'``:
+        scores: Scores from which actions are detected. ``'probabilities'``: ``q = softmax(z)``, ``b = 1 - sigmoid(a)``
+            and ``q-hat = (q + q sigmoid(a)) / 2``, for ``ProposalGenerator``. Actionness is high at points and lower
+            between them: ``q sigmoid(a)`` alone would cut actions short. Q_v is pooled from q, as in the other heads: a
+            softmax of pooled logits would leave one or two classes of a video that shows many. ``'logits'``:
             ``q-hat = z + 2 a`` and ``Q_v = top-k z``, for ``MeanLevelProposals``, as in the public code.
         proposals (dict): Config of ``ProposalGenerator`` or ``MeanLevelProposals``.
         init_cfg: As in ``mmengine.model.BaseModule``.
@@ -138,11 +139,11 @@ class SFNetHead(SnippetHead):
         """Set the labels that the head trains on from now on.
 
         Args:
-            labels (str | dict[str, VideoLabels]): ``'points'``: the given ones. A dict: given and grown ones, by video
-                id.
+            labels (str | dict[str, VideoLabels]): ``'points'``: the given labels. A dict: given and grown labels, by
+                video id.
 
         Raises:
-            InputError: ``'mined'``, as ``PseudoLabelMiningHook`` asks: labels of this head do not grow at every step.
+            InputError: ``'mined'``, which ``PseudoLabelMiningHook`` sets: this head does not mine at every step.
         """
         if not isinstance(labels, dict) and labels != 'points':
             raise InputError('RefreshHook for SFNetHead', field='custom_hooks', found='PseudoLabelMiningHook')
@@ -214,7 +215,7 @@ class SFNetHead(SnippetHead):
     def mine(
         self, batch: SnippetBatch, data_samples: list[ActionDataSample]
     ) -> tuple[PointTargets, PointTargets, None]:
-        """Given labels; given labels and those that ``growth`` finds with the present weights; no segments."""
+        """Return the given labels; the given and grown labels, by the present weights; and None for segments."""
         given = PointTargets.from_samples(data_samples, batch.mask)
         self.check_classes(given.video_labels)
         z, _ = self._clean_logits(batch)
@@ -222,14 +223,14 @@ class SFNetHead(SnippetHead):
 
     @torch.no_grad()
     def _clean_logits(self, batch):
-        """Fused z ``(B, T, C + 1)`` and a ``(B, T)``, padded, without dropout."""
+        """Fused logits z ``(B, T, C + 1)`` and a ``(B, T)``, padded, without dropout."""
         with evaluation_mode(self):
             z, a = self.logits(batch)[-1]
         return batch.pad(z).float(), batch.pad(a)[..., 0].float()
 
     @torch.no_grad()
     def clean_scores(self, batch: SnippetBatch) -> SnippetScores:
-        """See :meth:`SnippetHead.clean_scores`; of the kind that ``scores`` states."""
+        """See :meth:`SnippetHead.clean_scores`; the argument ``scores`` of the head states their kind."""
         z, a = self._clean_logits(batch)
         actionness = a.sigmoid()
         if self.scores == 'logits':
@@ -244,7 +245,7 @@ class SFNetHead(SnippetHead):
 
 
 def largest_of_batch(scores: Tensor, free: Tensor, count: Tensor) -> Tensor:
-    """The ``count`` free snippets of a batch with the largest scores; nothing waits for the device.
+    """Choose the ``count`` free snippets of a batch with the largest scores; the host does not wait for the device.
 
     Args:
         scores (Tensor): ``(B, T)``.
@@ -261,12 +262,12 @@ def largest_of_batch(scores: Tensor, free: Tensor, count: Tensor) -> Tensor:
 
 
 def frame_loss(logits: Tensor, labels: Tensor, background: Tensor) -> Tensor:
-    """``L_frame``: mean over A of the cross-entropy to the labels, plus 1 / (C + 1) of the mean over N to background.
+    """``L_frame = mean_A CE(z, labels) + mean_N CE(z, background) / (C + 1)``, with cross-entropy CE.
 
     Args:
         logits (Tensor): ``(B, T, C + 1)``, z.
         labels (Tensor): ``(B, T, C)`` shares that sum to 1 on labelled snippets, and are 0 elsewhere.
-        background (Tensor): ``(B, T)`` bool, N.
+        background (Tensor): ``(B, T)`` bool, mined background snippets N.
 
     Returns:
         Tensor: Scalar; a mean over no snippet is 0. The means go over all snippets of the batch (of one process).
@@ -277,7 +278,7 @@ def frame_loss(logits: Tensor, labels: Tensor, background: Tensor) -> Tensor:
 
 
 def actionness_loss(actionness: Tensor, is_action: Tensor, negatives: Tensor) -> Tensor:
-    """``L_actionness``: binary cross-entropy of ``(B, T)`` logits a, mean over A plus mean over the negatives."""
+    """``L_actionness = mean_A(-log sigmoid(a)) + mean_negatives(-log(1 - sigmoid(a)))`` of ``(B, T)`` logits a."""
     on_action = -F.logsigmoid(actionness)
     on_negatives = -(1 + _EPS - actionness.sigmoid()).log()
     return _mean(on_action, is_action) + _mean(on_negatives, negatives)

@@ -20,13 +20,13 @@ from fsptal_mm.utils.errors import InputError, check_flags, check_numbers
 
 @dataclass(frozen=True)
 class SnippetScores:
-    """Scores of a batch, padded.
+    """Snippet scores of a batch, padded to the longest video.
 
     Attributes:
-        classes: ``(B, T, C)``, q.
-        background_scores: ``(B, T)``, b.
-        final: ``(B, T, C)``, q-hat = q (1 - b).
-        videos: ``(B, C)``, Q_v, where a head has video-level scores of its own; ``None``: pooled from ``classes``.
+        classes: ``(B, T, C)``, class scores q.
+        background_scores: ``(B, T)``, background scores b.
+        final: ``(B, T, C)``, final scores q-hat = q (1 - b).
+        videos: ``(B, C)``, video-level scores Q_v, if a head computes them; ``None``: to be pooled from ``classes``.
     """
 
     classes: Tensor
@@ -45,22 +45,22 @@ class SnippetScores:
 class SnippetHead(BaseModule):
     """Snippet classifier, and proposals at test time. The head of a method adds ``loss(batch, data_samples)``.
 
-    A head with another network overrides :meth:`forward` and :meth:`clean_scores`. A head whose scores are not the
-    sigmoids of M overrides :meth:`predict_scores`, too.
+    A head with another network overrides :meth:`forward` and :meth:`clean_scores`. A head whose scores are not sigmoids
+    of the class activations M overrides :meth:`predict_scores`, too.
 
     Args:
         num_classes: Number of classes, C.
         in_channels: Dimension of the embedded features F.
-        dropout: On F before the classifier.
-        cosine: Classify the direction of F, by ``CosineLinear``, and not F itself: from video to video, the length of
-            features differs more than their direction.
-        topk_divisor: A class's score of a video of T snippets is the mean of its ``max(1, T // topk_divisor)`` largest
-            snippet scores, at test time; what a loss pools is its own argument.
+        dropout: Rate of dropout on F before the classifier.
+        cosine: Classify ``F / |F|``, by ``CosineLinear``, and not F itself: from video to video, the length of features
+            differs more than their direction.
+        topk_divisor: At test time, the score of a class in a video of T snippets is the mean of its
+            ``max(1, T // topk_divisor)`` largest snippet scores. Losses have a divisor of their own.
         proposals (dict): Config of ``ProposalGenerator``.
         init_cfg: As in ``mmengine.model.BaseModule``.
 
     Attributes:
-        supervision (str): Kind of labels that the losses of the class read: points unless it says ``'video labels'``.
+        supervision (str): Labels that the losses of the head read: ``'points'`` or ``'video labels'``.
     """
 
     supervision = 'points'
@@ -94,10 +94,10 @@ class SnippetHead(BaseModule):
         return self.classifier(self.dropout(self.classified_features(batch)))
 
     def classified_features(self, batch: SnippetBatch) -> Tensor:
-        """Take the rows ``(R, D)`` that the classifier sees before dropout: F, or the directions of F.
+        """Input ``(R, D)`` of the classifier, before dropout: F, or with ``cosine`` ``F / |F|``.
 
         Raises:
-            InputError: F is of another dimension than ``in_channels``.
+            InputError: The dimension of F is not ``in_channels``.
         """
         if batch.features.shape[1] != self.in_channels:
             expected = f'{batch.features.shape[1]}, the dimension of the embedded features'
@@ -105,10 +105,10 @@ class SnippetHead(BaseModule):
         return directions(batch.features) if self.cosine else batch.features
 
     def check_classes(self, video_labels: Tensor) -> None:
-        """Make sure that the labels ``(B, C)`` of the dataset are of as many classes as the head.
+        """Make sure that labels ``(B, C)`` of the dataset and the head have the same number of classes.
 
         Raises:
-            InputError: They are not.
+            InputError: The numbers differ.
         """
         if video_labels.shape[1] != self.num_classes:
             expected = f'{video_labels.shape[1]}, the number of classes of the dataset'
@@ -116,11 +116,11 @@ class SnippetHead(BaseModule):
 
     @torch.no_grad()
     def clean_scores(self, batch: SnippetBatch) -> SnippetScores:
-        """Detached :class:`SnippetScores` without dropout, from which labels are mined."""
+        """:class:`SnippetScores` without dropout and without gradient, from which labels are mined."""
         return SnippetScores.from_logits(batch.pad(self.classifier(self.classified_features(batch))))
 
     def predict_scores(self, batch: SnippetBatch) -> SnippetScores:
-        """Scores of a model in evaluation mode, from which actions are detected."""
+        """:class:`SnippetScores` of a model in evaluation mode, from which actions are detected."""
         return SnippetScores.from_logits(batch.pad(self(batch)))
 
     def predict(
@@ -145,11 +145,12 @@ class SnippetHead(BaseModule):
             scores (SnippetScores): Scores without dropout.
             mask (Tensor): ``(B, T)`` bool.
             data_samples (list[ActionDataSample]): With metainfo ``num_snippets``, ``grid`` and ``duration_sec``.
-            proposals (ProposalGenerator, optional): Instead of the head's own, for a second stage.
+            proposals (ProposalGenerator, optional): Used in place of the head's own generator, for a second stage.
 
         Returns:
-            list[ActionDataSample]: The same, each with ``pred_segments``, an InstanceData of ``segments_sec (N, 2)``,
-            ``scores (N,)`` and ``labels (N,)``, and ``pred_scores (C,)``, the video-level scores.
+            list[ActionDataSample]: The data samples, with ``pred_segments``, an InstanceData of
+            ``segments_sec (N, 2)``, ``scores (N,)`` and ``labels (N,)``; and with ``pred_scores (C,)``, the video-level
+            scores.
         """
         video_scores = scores.videos
         if video_scores is None:

@@ -1,4 +1,4 @@
-"""Videos that share a class look alike where it happens (W-TALC: Paul et al., ECCV 2018, as in CO2-Net and DELU)."""
+"""Loss by which videos of one class look alike in its actions (W-TALC: Paul et al., ECCV 2018; as in DELU)."""
 
 import torch
 from mmaction.registry import MODELS
@@ -15,19 +15,20 @@ def co_activity_loss(
 ) -> Tensor:
     """Compare the first videos of a batch, which share classes, in pairs: (0, 1), (2, 3), ...
 
-    With w the softmax of a class's logits over the time of a video, ``H = sum_t w_t h_t`` and
-    ``G = sum_t (1 - w_t) h_t / (T - 1)``, and d one minus the cosine: for every class that both videos of a pair show,
-    ``1/2 [d(H_1, H_2) - d(H_1, G_2) + margin]_+ + 1/2 [d(H_1, H_2) - d(H_2, G_1) + margin]_+``.
+    The loss of a class that both videos of a pair show is
+    ``1/2 [d(H_1, H_2) - d(H_1, G_2) + margin]_+ + 1/2 [d(H_1, H_2) - d(H_2, G_1) + margin]_+`` with d = 1 - cosine.
+    ``H = sum_t w_t h_t`` is the mean feature of the class in a video, where w is the softmax of its logits over time;
+    ``G = sum_t (1 - w_t) h_t / (T - 1)`` is the mean feature elsewhere.
 
     Args:
-        batch (SnippetBatch): Features h, ``(R, D)`` rows; those in the gaps between videos are zero.
+        batch (SnippetBatch): Features h, ``(R, D)`` rows with zero gaps.
         logits (Tensor): ``(B, T, C + 1)``, background last.
         video_labels (Tensor): ``(B, C)`` 0/1, y.
-        num_pairs: At most so many pairs; a smaller batch has fewer.
-        margin: See above.
+        num_pairs: Number of pairs; a batch of fewer than ``2 * num_pairs`` videos has fewer.
+        margin: See the formula.
 
     Returns:
-        Tensor: Scalar, mean over the shared classes of all pairs (each process averages its own); 0 if there are none.
+        Tensor: Scalar, mean over the shared classes of all pairs of this process; 0 if no pair shares a class.
     """
     count = 2 * min(num_pairs, len(batch.lengths) // 2)
     mask = batch.mask[:count]
@@ -50,11 +51,11 @@ def co_activity_loss(
 
 @MODELS.register_module()
 class CoActivityLoss(nn.Module):
-    """:func:`co_activity_loss`; ``SharedClassBatchSampler`` puts videos that share a class beside one another.
+    """:func:`co_activity_loss`; ``SharedClassBatchSampler`` makes the first videos of a batch pairs that share a class.
 
     Args:
-        num_pairs: Pairs of a batch.
-        margin: By how much the cosines shall differ at least, see :func:`co_activity_loss`.
+        num_pairs: Number of pairs in a batch.
+        margin: Difference of the cosines from which on there is no loss, see :func:`co_activity_loss`.
         loss_weight: Factor of the loss.
     """
 

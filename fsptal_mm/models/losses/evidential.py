@@ -1,4 +1,4 @@
-"""Evidential learning of video labels, and attention that its uncertainty guides (DELU: Chen et al., ECCV 2022)."""
+"""Losses of DELU: evidence for video labels, and attention guided by uncertainty (Chen et al., ECCV 2022)."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from fsptal_mm.utils.errors import InputError, check_numbers
 
 from .video_level import largest_of_video
 
-_LARGEST_LOGIT = 10  # in the public code: evidence lies between exp(-10) and exp(10)
+_LARGEST_LOGIT = 10  # as in the public code: evidence exp(logit) lies between exp(-10) and exp(10)
 _COURSES = ('rank', 'gather')
 
 
@@ -22,11 +22,12 @@ def concentrations(logits: Tensor) -> Tensor:
 def evidence_loss(video_logits: Tensor, video_labels: Tensor) -> Tensor:
     """``sum_c g_c (log S - log alpha_c)`` with ``S = sum_c alpha_c``: evidence for the classes that a video shows.
 
-    ``g_c = (1 - C / S) |y| (y_c / alpha_c) / sum_j (y_j / alpha_j)``: a certain video counts more, and in it the class
-    with the least evidence. The certainty ``1 - C / S`` has no gradient, as in the public code.
+    ``g_c = (1 - C / S) |y| (y_c / alpha_c) / sum_j (y_j / alpha_j)``: a certain video counts more than an uncertain
+    one, and within a video, a class with little evidence counts more. The certainty ``1 - C / S`` has no gradient, as
+    in the public code.
 
     Args:
-        video_logits (Tensor): ``(B, C)``, of actions alone.
+        video_logits (Tensor): ``(B, C)``, without background.
         video_labels (Tensor): ``(B, C)`` 0/1, y.
 
     Returns:
@@ -54,9 +55,9 @@ def course_weights(
         mask (Tensor): ``(B, T)`` bool.
         progress: Share of the training that is over, from 0 to 1.
         amplitude: A weight differs from 1 by less than this.
-        course: ``'rank'``: theta goes by the rank of a snippet, 0 for the most certain one. ``'gather'``: for snippet t
-            it goes by the index of the snippet of rank t, as in the public code. Example: uncertainties of 0.9, 0.1 and
-            0.5 have the ranks 2, 0, 1; ``'gather'`` takes 1, 2, 0.
+        course: ``'rank'``: theta grows with the rank of a snippet, 0 for the most certain one. ``'gather'``, as in the
+            public code: theta of snippet t grows with the index of the snippet of rank t. Example: uncertainties of
+            0.9, 0.1 and 0.5 have the ranks 2, 0, 1; ``'gather'`` takes 1, 2, 0 in their place.
 
     Returns:
         Tensor: ``(B, T)``, arbitrary but finite on padded snippets.
@@ -71,12 +72,12 @@ def course_weights(
 
 
 def guide_distances(attentions: Sequence[Tensor], background_scores: Tensor) -> Tensor:
-    """``|1 - a - b|``, averaged over attentions a, which are to be high where background is low; all ``(B, T)``."""
+    """Mean of ``|1 - a - b|`` over attentions a, which shall be high where background b is low; all ``(B, T)``."""
     return sum((1 - attention - background_scores).abs() for attention in attentions) / len(attentions)
 
 
 def video_mean(values: Tensor, mask: Tensor) -> Tensor:
-    """Mean over videos of the means over their snippets, of ``(B, T)`` values and a bool mask."""
+    """Mean of ``(B, T)`` values over the snippets of each video (where the bool mask is true), then over videos."""
     return (values.masked_fill(~mask, 0).sum(1) / mask.sum(1)).mean()
 
 
@@ -85,7 +86,7 @@ class EvidenceLoss(nn.Module):
     """:func:`evidence_loss` of the mean logits at the ``max(1, T // topk_divisor)`` snippets of highest attention.
 
     Args:
-        topk_divisor: See above.
+        topk_divisor: Divisor of the number T of snippets of a video.
         loss_weight: Factor of the loss.
     """
 
@@ -100,7 +101,7 @@ class EvidenceLoss(nn.Module):
         """Compute the loss.
 
         Args:
-            logits (Tensor): ``(B, T, C + 1)``, background last, which is not used.
+            logits (Tensor): ``(B, T, C + 1)``, background last; background is not used.
             attention (Tensor): ``(B, T)``.
             mask (Tensor): ``(B, T)`` bool.
             video_labels (Tensor): ``(B, C)`` 0/1, y.
@@ -119,7 +120,7 @@ class UncertaintyGuideLoss(nn.Module):
 
     Args:
         amplitude: See :func:`course_weights`.
-        course: The same.
+        course: See :func:`course_weights`.
         loss_weight: Factor of the loss.
     """
 
@@ -136,7 +137,7 @@ class UncertaintyGuideLoss(nn.Module):
         """Compute the loss.
 
         Args:
-            logits (Tensor): ``(B, T, C + 1)``, whose evidence says how certain a snippet is.
+            logits (Tensor): ``(B, T, C + 1)``; the sum of their evidence tells how certain a snippet is.
             distances (Tensor): ``(B, T)``, see :func:`guide_distances`.
             mask (Tensor): ``(B, T)`` bool.
             progress: Share of the training that is over, from 0 to 1.
@@ -144,6 +145,6 @@ class UncertaintyGuideLoss(nn.Module):
         Returns:
             Tensor: Scalar.
         """
-        uncertainty = 1 / concentrations(logits).sum(-1)  # DELU's is C times this; only the order counts
+        uncertainty = 1 / concentrations(logits).sum(-1)  # DELU has a factor C; only the order counts
         weights = course_weights(uncertainty, mask, progress, self.amplitude, self.course)
         return self.loss_weight * video_mean(weights * distances, mask)

@@ -34,28 +34,30 @@ def feature_separation_loss(
     counts: np.ndarray | None = None,
     loss_weight: float = 1.0,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Hinge on the cosine (Eq. 10) of every labelled snippet to its hardest partner in the video.
+    """Hinge on the cosine (Eq. 10) of every labelled snippet with its hardest partner in the video.
 
-    The hardest partners are found without gradient; then the cosines of these pairs are computed with gradient. This is
-    exact, since a minimum or maximum has a gradient through the chosen pair only. Memory grows linearly with T.
+    The hardest partner is the least similar snippet of the same kind, or the most similar snippet of the other kind.
+    Partners are found without gradient; then the cosines of these pairs are computed with gradient. This is exact:
+    a minimum or maximum has a gradient through the chosen pair only. Memory grows linearly with T.
 
     Args:
         embedding (SnippetBatch): E, ``(R, D_e)`` rows.
         kinds (Tensor): ``(2, B, T)`` bool, action snippets and background snippets, see :attr:`.PointTargets.kinds`.
-        labels (Tensor, optional): ``(B, T, C)`` bool, classes of the action snippets: Eq. 12 then compares action
-            snippets of a common class only. Where a video holds many classes, the term as printed pulls all of them
-            together. Without: as printed.
+        labels (Tensor, optional): ``(B, T, C)`` bool, classes of the action snippets: Eq. 12 then compares only action
+            snippets that share a class. Without labels, it compares all action snippets, as the paper prints, and so
+            pulls the different classes of a video together.
         psi_same: Least cosine without loss between a snippet and the least similar one of its own kind.
         psi_diff: Largest cosine without loss between an action snippet and the most similar background snippet.
-        anchor_background: Whether Eq. 13 compares every background snippet with its most similar action snippet, too,
-            a fourth term that is added to the third, as in BackTAL (Yang et al., TPAMI 2022). Off: as printed.
+        anchor_background: Whether there is a fourth term, which compares every background snippet with its most similar
+            action snippet and is added to Eq. 13, as in BackTAL (Yang et al., TPAMI 2022). Off: as the paper prints.
         counts (np.ndarray, optional): ``(2, B)`` number of action and of background snippets of each video; by default
             they are fetched from the device, for which the host waits.
         loss_weight: Factor of all terms.
 
     Returns:
-        tuple[Tensor, Tensor, Tensor]: Eq. 11 (background), Eq. 12 (action) and Eq. 13 (between the two, anchored at
-        the action snippets). Each is a mean over the anchors of a video, 0 if it has no pair, and a mean over videos.
+        tuple[Tensor, Tensor, Tensor]: Eq. 11 (background with background), Eq. 12 (action with action) and Eq. 13
+        (action with background; action snippets are the anchors). Each is a mean over the anchors of a video (0 if the
+        video has no pair), then over videos.
     """
     counts = np.asarray(kinds.sum(-1).cpu() if counts is None else counts)
     rows = _chosen_rows(kinds, embedding.rows, int(counts.sum()))
@@ -68,9 +70,9 @@ def feature_separation_loss(
     cosine = (anchors * partners).sum(-1)  # (A,), relation after relation
 
     # All relations at once, as [threshold + sign * cosine]_+ * weight: Eq. 11 and 12 are [psi_same - cosine]_+, Eq. 13
-    # is [-psi_diff + cosine]_+. The weight makes the sum a mean over the anchors of a video and over videos.
+    # is [-psi_diff + cosine]_+. The weights turn the sum into a mean over the anchors of a video and over videos.
     sizes = list(map(len, videos))
-    sizes_of_terms = [sum(sizes[:-2]), *sizes[-2:]]  # one relation or two between the kinds, background, action
+    sizes_of_terms = [sum(sizes[:-2]), *sizes[-2:]]  # between kinds (1 or 2 relations), background, action
     share = loss_weight / (counts.clip(min=1) * counts.shape[1])  # (2, B)
     most = np.array([part.most for part in relations]).repeat(sizes)
     weights = [share[part.anchors][video] for part, video in zip(relations, videos)]
@@ -94,15 +96,15 @@ class FeatureSeparationLoss(nn.Module):
     """``L_fs = L_fs_bg + L_fs_act + L_fs_ab`` (Eq. 11-14).
 
     Args:
-        psi_same: Threshold of Eq. 11 and 12. The best row of Table 3; the paper's text says 0.9 instead.
+        psi_same: Threshold of Eq. 11 and 12. 0.95 is in the best row of Table 3; the paper's text says 0.9.
         psi_diff: Threshold of Eq. 13 (Table 3).
-        class_aware: Whether Eq. 12 compares action snippets of a common class only, see
+        class_aware: Whether Eq. 12 compares only action snippets that share a class, see
             :func:`feature_separation_loss`.
-        anchor_background: See there, too.
+        anchor_background: Whether background snippets are anchors, too, see :func:`feature_separation_loss`.
         loss_weight: lambda_4 of Eq. 15.
 
     Raises:
-        InputError: If a threshold is not in [-1, 1], as cosines are.
+        InputError: A threshold is not in [-1, 1], where cosines lie.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Search for the least similar partner of every snippet within its video, for all videos of a batch at once."""
+"""Search for the least (or most) similar partner of every snippet in its video, for all videos of a batch at once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,18 +10,18 @@ from torch import Tensor
 from fsptal_mm.structures import to_device
 
 _TILE = 64  # rows; the cosines of two tiles, 64 * 64, take 16 kB
-# Pairs of tiles compared at a time: their cosines take 2 MB, which fit into a processor's cache, or 256 MB.
+# Pairs of tiles compared at a time: their cosines take 2 MB, which fit into a processor's cache, or 256 MB on a GPU.
 _PAIRS_AT_ONCE, _PAIRS_AT_ONCE_ON_GPU = 2**7, 2**14
 
 
 @dataclass(frozen=True)
 class Relation:
-    """Which rows of a video look for partners, and among which of its rows.
+    """Which rows look for partners among which: each anchor looks among the rows of one kind in its video.
 
     Attributes:
-        anchors: Index of the kind of the rows that look for a partner.
-        partners: Index of the kind of the rows among which they look.
-        most: Look for the most similar partner instead of the least similar one.
+        anchors: Kind of the rows that look for a partner; an index from 0 to K - 1, see :func:`hardest_partners`.
+        partners: Kind of the rows among which an anchor looks; such an index, too.
+        most: Look for the most similar partner; by default for the least similar one.
         share_class: Look only among rows that share a class with the anchor.
     """
 
@@ -35,7 +35,7 @@ class Relation:
 def hardest_partners(
     direction: Tensor, counts: np.ndarray, relations: Sequence[Relation], classes: Tensor | None = None
 ) -> tuple[Tensor, list[np.ndarray]]:
-    """Find the partner of the smallest (or largest) cosine for every anchor.
+    """Find for every anchor the partner with the smallest (or largest) cosine.
 
     A group is the rows of one kind in one video. Groups are cut into tiles of 64 rows, and each tile of anchors is
     compared with each tile of partners of the same video. All these pairs of tiles go into batched products, so that
@@ -45,21 +45,21 @@ def hardest_partners(
 
     Args:
         direction (Tensor): ``(N, D_e)`` normalised rows, kind after kind, and video after video within a kind.
-        counts (np.ndarray): ``(K, B)`` rows of each kind and video, on the host.
+        counts (np.ndarray): ``(K, B)`` number of rows of each of K kinds in each video, on the host.
         relations (Sequence[Relation]): What to look for.
-        classes (Tensor, optional): ``(N, C)`` 0/1 of the rows, needed if a relation asks for a shared class.
+        classes (Tensor, optional): ``(N, C)`` 0/1, classes of the rows; needed if a relation has ``share_class``.
 
     Returns:
-        tuple[Tensor, list[np.ndarray]]: Anchors and their partners ``(2, A)``, int64 places in ``direction``, relation
-        after relation, of all groups that have partners; and for each relation the videos ``(A_r,)`` of its anchors, on
-        the host.
+        tuple[Tensor, list[np.ndarray]]: ``(2, A)`` int64, rows of the anchors and of their partners, relation after
+        relation; anchors without any row to look among are left out. And for each relation the videos ``(A_r,)`` of its
+        anchors, on the host.
     """
     plan = _Plan(counts, relations)
     rows, queries, keys, slots, first_pair, lanes, anchors = plan.on(direction.device)  # see _Plan
     if not len(queries):
         return torch.stack([anchors, anchors]), plan.videos
     tiles = direction.index_select(0, rows).unflatten(0, (-1, _TILE))
-    # The most similar partner is the least similar one to the anchor with the other sign.
+    # The most similar partner of an anchor x is the least similar partner of -x.
     signed = torch.cat([tiles, -tiles]) if any(relation.most for relation in relations) else tiles
     if plan.num_sharing:
         classes = classes.to(direction.dtype).index_select(0, rows).unflatten(0, (-1, _TILE))
@@ -87,11 +87,11 @@ class _Plan:
     A search is one relation in one video. Each tile of its anchors is a query, and is paired with each tile of its
     partners, the keys. The arrays that :meth:`on` returns are, for Q queries and P pairs:
 
-    - rows: the rows of all tiles, 64 of each; the last row again and again where a group ends within a tile;
+    - rows: the rows of all tiles, 64 of each; if a group ends within a tile, its last row is repeated;
     - queries, keys ``(P,)``: the tiles of each pair. Numbers behind the last tile are tiles with the other sign;
     - slots ``(P,)``: where a pair stands in a table of Q rows with ``most_tiles`` columns, which are its keys;
     - first_pair ``(Q,)``: the first pair of each query;
-    - lanes ``(A,)``: where an anchor stands among the 64 rows of all queries, without those that fill a last tile;
+    - lanes ``(A,)``: where an anchor stands among the 64 Q rows of all queries; repeated rows are left out;
     - anchors ``(A,)``: the row of each anchor.
     """
 
@@ -145,7 +145,7 @@ class _Plan:
         )
 
     def on(self, device):
-        """Arrays of the plan on a device, sent as one."""
+        """Arrays of the plan on a device, sent in one transfer."""
         (joined,) = to_device(device, np.concatenate(self._arrays).astype(np.int64))
         return joined.split([len(part) for part in self._arrays])
 

@@ -43,7 +43,7 @@ def _snippet_means(targets, loss):
     of_classes, of_background = loss.split([loss.shape[-1] - 1, 1], -1)
     on_action = of_classes.sum(-1)
     on_background = on_action + of_background.squeeze(-1)
-    share = targets.kinds / targets.kinds.sum(-1, keepdim=True).clamp(min=1)  # (2, B, T), 1 / number, or 0
+    share = targets.kinds / targets.kinds.sum(-1, keepdim=True).clamp(min=1)  # (2, B, T), 1 / number, else 0
     return tuple((torch.stack([on_action, on_background]) * share).sum(-1).mean(-1).unbind())
 
 
@@ -77,12 +77,12 @@ class PointFocalLoss(nn.Module):
 
 @MODELS.register_module()
 class ElementwisePointLoss(nn.Module):
-    """Point-level loss by an element-wise loss of OpenMMLab, such as ``mmdet.FocalLoss``, averaged as Eq. 5-7.
+    """Point-level loss by an element-wise loss of OpenMMLab, such as ``mmdet.FocalLoss``, averaged as in Eq. 5-7.
 
     Args:
         loss (dict): Config of a module ``(pred, target, reduction_override='none')`` on ``(N, C + 1)`` probabilities
             and 0/1 targets, background last; e.g. ``dict(type='mmdet.FocalLoss', activated=True)``.
-        background_weight: Weight of background snippets relative to action snippets.
+        background_weight: Weight of the mean over background snippets; that over action snippets has the weight 1.
     """
 
     def __init__(self, loss: dict, background_weight: float = 1.0) -> None:
@@ -92,7 +92,7 @@ class ElementwisePointLoss(nn.Module):
         self.background_weight = background_weight
 
     def forward(self, scores: Tensor, background_scores: Tensor, targets: PointTargets) -> dict[str, Tensor]:
-        """As :meth:`PointFocalLoss.forward`."""
+        """Arguments and result as in :meth:`PointFocalLoss.forward`."""
         pred = torch.cat([scores, background_scores[..., None]], -1)
         target = torch.cat([targets.labels, targets.background_labels[..., None]], -1).to(pred.dtype)
         loss = self.loss(pred.flatten(0, 1), target.flatten(0, 1), reduction_override='none').view_as(pred)

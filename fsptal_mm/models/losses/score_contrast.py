@@ -24,7 +24,7 @@ def outer_inner_contrast(scores: Tensor, segments: SegmentLabels) -> Tensor:
 
 
 def segment_contrast(scores: Tensor, segments: SegmentLabels) -> Tensor:
-    """Inner mean minus outer mean of every segment; memory grows with G and T, not with N.
+    """Mean score inside each segment minus the mean in its outer ranges; memory grows with ``G T + N``, not ``N T``.
 
     Args:
         scores (Tensor): ``(B, T, C)`` final scores, q-hat.
@@ -48,7 +48,7 @@ def segment_contrast(scores: Tensor, segments: SegmentLabels) -> Tensor:
     outer = outer_length.clamp(min=1).reciprocal()
     both = length.reciprocal() + outer
     factors = torch.stack([outer, -both, both, -outer])
-    # Of 1 - q-hat, the contrast is (1 - inner) - (1 - outer) = -(inner - outer), or 1 - inner without outer range.
+    # The contrast of 1 - q-hat is (1 - inner) - (1 - outer) = -(inner - outer); without outer range, it is 1 - inner.
     factors = torch.where(segments.is_background, -factors, factors)
     constant = segments.is_background & (outer_length == 0)
     return (sums * factors).sum(0) + constant
@@ -64,7 +64,7 @@ def group_mean(values: Tensor, group: Tensor, num_groups: int, chosen: Tensor | 
         chosen (Tensor, optional): ``(..., N)`` bool, which values count; all by default.
 
     Returns:
-        Tensor: ``(..., G)``, 0 for a group without any.
+        Tensor: ``(..., G)``, 0 for a group without a value that counts.
     """
     zeros, counted = values.new_zeros(*values.shape[:-1], num_groups), torch.ones_like(values)
     if chosen is not None:

@@ -9,15 +9,15 @@ from fsptal_mm.utils.errors import check_numbers
 
 
 def quality_focal_loss(logits: Tensor, quality: Tensor, exponent: float = 2.0) -> Tensor:
-    """Binary cross-entropy with soft targets, weighted by the distance from them (Li et al., NeurIPS 2020, Eq. 4).
+    """``sum_c |quality - p|^exponent BCE(p, quality)`` with ``p = sigmoid(logits)`` (Li et al., NeurIPS 2020, Eq. 4).
 
     Args:
-        logits (Tensor): ``(N, C)`` class activations.
-        quality (Tensor): ``(N, C)`` in [0, 1], the tIoU with the best segment of each class.
-        exponent: Exponent of the distance, beta.
+        logits (Tensor): ``(..., N, C)`` class activations.
+        quality (Tensor): ``(..., N, C)`` soft targets in [0, 1], the tIoU with the best segment of each class.
+        exponent: Exponent of the distance from the target, beta.
 
     Returns:
-        Tensor: ``(N,)``, the sum over classes; always float32.
+        Tensor: ``(..., N)`` float32.
     """
     logits = logits.float()
     cross_entropy = F.binary_cross_entropy_with_logits(logits, quality, reduction='none')
@@ -27,15 +27,15 @@ def quality_focal_loss(logits: Tensor, quality: Tensor, exponent: float = 2.0) -
 def segment_giou_loss(segments: Tensor, targets: Tensor) -> Tensor:
     """``1 - GIoU`` of segments and targets (Rezatofighi et al., CVPR 2019, in one dimension).
 
-    In one dimension, GIoU is the intersection as a share of the hull, where the gap between two segments is a negative
-    intersection: without a gap, the hull is the union.
+    In one dimension, GIoU is ``intersection / hull``. If there is a gap between two segments, the intersection is minus
+    the length of the gap. Otherwise, the hull is the union, and GIoU is IoU.
 
     Args:
-        segments (Tensor): ``(N, 2)`` predicted starts and ends.
-        targets (Tensor): ``(N, 2)`` in the same unit, ends after starts.
+        segments (Tensor): ``(..., N, 2)`` predicted starts and ends.
+        targets (Tensor): ``(..., N, 2)`` in the same unit, ends after starts.
 
     Returns:
-        Tensor: ``(N,)`` in [0, 2]; a segment whose end lies before its start counts as the point where it starts.
+        Tensor: ``(..., N)`` in [0, 2]. A segment whose end lies before its start counts as the point where it starts.
     """
     (start, end), (first, last) = segments.float().unbind(-1), targets.float().unbind(-1)
     end = torch.maximum(end, start)
@@ -49,8 +49,8 @@ class QualityFocalLoss(nn.Module):
     """Quality focal loss of candidates, see :func:`quality_focal_loss`.
 
     Args:
-        exponent: beta.
-        loss_weight: Factor.
+        exponent: Exponent beta of the distance from the target.
+        loss_weight: Factor of the loss.
     """
 
     def __init__(self, exponent: float = 2.0, loss_weight: float = 1.0) -> None:
@@ -60,7 +60,7 @@ class QualityFocalLoss(nn.Module):
         self.loss_weight = loss_weight
 
     def forward(self, logits: Tensor, quality: Tensor) -> Tensor:
-        """Loss ``(N,)`` of each candidate from logits and targets ``(N, C)``."""
+        """Loss ``(..., N)`` of each candidate from logits and targets ``(..., N, C)``."""
         return self.loss_weight * quality_focal_loss(logits, quality, self.exponent)
 
 
@@ -69,7 +69,7 @@ class SegmentGIoULoss(nn.Module):
     """GIoU loss of refined segments, see :func:`segment_giou_loss`.
 
     Args:
-        loss_weight: Factor.
+        loss_weight: Factor of the loss.
     """
 
     def __init__(self, loss_weight: float = 1.0) -> None:
@@ -78,5 +78,5 @@ class SegmentGIoULoss(nn.Module):
         self.loss_weight = loss_weight
 
     def forward(self, segments: Tensor, targets: Tensor) -> Tensor:
-        """Loss ``(N,)`` of each segment from segments and targets ``(N, 2)``."""
+        """Loss ``(..., N)`` of each segment from segments and targets ``(..., N, 2)``."""
         return self.loss_weight * segment_giou_loss(segments, targets)

@@ -19,8 +19,8 @@ def pool_video_scores(
         scores (Tensor): ``(B, T, K)``, of any range.
         mask (Tensor): ``(B, T)`` bool, true on real snippets.
         topk_divisor: 8 in the paper's setting.
-        labels (Tensor, optional): ``(B, K)`` 0/1. If given, a class that is absent from the video is pooled by the mean
-            over all snippets instead, which is LACP's practice.
+        labels (Tensor, optional): ``(B, K)`` 0/1. If given, the score of a class that is absent from the video is its
+            mean over all snippets, as in LACP.
         round_up: Whether ``T / topk_divisor`` is rounded up, as in SF-Net.
 
     Returns:
@@ -33,7 +33,7 @@ def pool_video_scores(
     top_counts, most = (dividends // topk_divisor).clamp(min=1), max(1, longest // topk_divisor)
     is_padding = ~mask[..., None]
     top = scores.masked_fill(is_padding, -torch.inf).topk(most, dim=1).values  # as many as the longest video needs
-    beyond = torch.arange(top.shape[1], device=top.device) >= top_counts[:, None]  # more than a video needs itself
+    beyond = torch.arange(top.shape[1], device=top.device) >= top_counts[:, None]  # places beyond a video's own number
     pooled = top.masked_fill(beyond[..., None], 0).sum(1) / top_counts[:, None]
     if labels is None:
         return pooled
@@ -42,7 +42,7 @@ def pool_video_scores(
 
 
 def largest_of_video(scores: Tensor, mask: Tensor, divisor: int) -> Tensor:
-    """``(B, T, C)`` bool: the ``max(1, T // divisor)`` snippets of the largest scores, of each class of each video."""
+    """``(B, T, C)`` bool: the ``max(1, T // divisor)`` snippets of a video with the largest scores, class by class."""
     count = (mask.sum(1) // divisor).clamp(min=1)
     order = scores.masked_fill(~mask[..., None], -torch.inf).argsort(dim=1, descending=True, stable=True)
     place = torch.arange(mask.shape[1], device=mask.device)[None, :, None].expand_as(order)
@@ -51,7 +51,7 @@ def largest_of_video(scores: Tensor, mask: Tensor, divisor: int) -> Tensor:
 
 
 def bounded_cross_entropy(scores: Tensor, labels: Tensor, reduction: str = 'mean') -> tuple[Tensor, Tensor]:
-    """Binary cross-entropy of scores that are kept off 0 and 1, where logarithms and slopes are infinite.
+    """Binary cross-entropy of scores that are clamped away from 0 and 1, where its value and slope are infinite.
 
     Args:
         scores (Tensor): Any shape, in [0, 1].
@@ -59,7 +59,7 @@ def bounded_cross_entropy(scores: Tensor, labels: Tensor, reduction: str = 'mean
         reduction: ``'mean'`` or ``'none'``.
 
     Returns:
-        tuple[Tensor, Tensor]: The scores as they entered the logarithm, and the loss.
+        tuple[Tensor, Tensor]: The clamped scores, and the loss.
     """
     scores = F.hardtanh(scores, _SCORE_EPS, 1 - _SCORE_EPS)  # a clamp with a short backward pass
     with torch.autocast(scores.device.type, enabled=False):  # autocast refuses this loss; scores are float32 anyway
@@ -72,9 +72,10 @@ class VideoLevelLoss(nn.Module):
 
     Args:
         topk_divisor: Video-level scores are means of the ``T // topk_divisor`` largest snippet scores.
-        absent_classes: ``'topk'``, or ``'mean'`` to pool classes absent from the video by the mean (LACP).
-        reduction: Over the C + 1 classes: ``'mean'`` keeps lambda_1 = 1 balanced, ``'sum'`` is what the paper prints.
-            Over videos it is always the mean.
+        absent_classes: How classes absent from the video are pooled: ``'topk'``, as present classes, or ``'mean'`` over
+            all snippets (LACP).
+        reduction: Over the C + 1 classes: ``'mean'`` keeps lambda_1 = 1 in balance with the other terms; ``'sum'`` is
+            what the paper prints. Over videos, the loss is always a mean.
         loss_weight: lambda_1 of Eq. 15.
     """
 
@@ -122,18 +123,18 @@ class VideoLevelLoss(nn.Module):
             )
         )
         if foreground_scores is not None:
-            labels = F.pad(video_labels, (0, 1), value=0.0)  # the foreground has none
+            labels = F.pad(video_labels, (0, 1), value=0.0)  # the foreground has no background
             losses['loss_foreground'] = self._cross_entropy(foreground_scores, labels)
         return losses
 
     def _cross_entropy(self, scores, labels):
         _, loss = bounded_cross_entropy(scores, labels.to(scores.dtype))
-        # A sum over classes is their number times the mean.
+        # The sum over classes is their number times the mean.
         return self.loss_weight * (loss if self.reduction == 'mean' else loss * labels.shape[1])
 
 
 def video_cross_entropy(video_logits: Tensor, video_labels: Tensor, background: bool) -> Tensor:
-    """Cross-entropy of a softmax over classes and background; the target gives the video's classes equal shares.
+    """Cross-entropy of a softmax over classes and background; in the target, the video's classes have equal shares.
 
     Args:
         video_logits (Tensor): ``(B, C + 1)`` video-level logits, background last.
@@ -156,7 +157,7 @@ class VideoSoftmaxLoss(nn.Module):
     Args:
         background: Whether background counts as a class that every video shows.
         topk_divisor: A video-level logit is the mean of the ``T / topk_divisor`` largest snippet logits.
-        round_up: Whether that number is rounded up.
+        round_up: Whether ``T / topk_divisor`` is rounded up; otherwise down, but to at least 1.
         loss_weight: Factor of the loss.
     """
 

@@ -15,22 +15,22 @@ from .segment_assigner import SegmentTargets
 
 @TASK_UTILS.register_module()
 class CandidateSampler:
-    """Draws candidates of every video: its proposals of stage 1, pseudo segments, jittered copies and random segments.
+    """Draws candidates of every video: proposals of stage 1, pseudo segments, their jittered copies, random segments.
 
-    ``tiou_edges`` cuts the tIoU with the best pseudo segment into ranges. The same number of candidates is drawn from
-    each range, since most candidates are background. Every pseudo segment itself is a candidate, however many there
-    are, so that no labelled instance is left out.
+    ``tiou_edges`` cuts the tIoU with the best pseudo segment into ranges. Equally many candidates are drawn from each
+    range: most candidates are background, and would outnumber the others. Every pseudo segment itself is a candidate,
+    however many there are, so that no labelled instance is left out.
 
-    All is done for the whole batch at once, in a number of operations that is constant, and without waiting for the
-    device.
+    All videos of a batch are sampled at once, in a constant number of operations and without waiting for the device.
 
     Args:
         num_per_range: Candidates of a video in each range of tIoU, at most.
         tiou_edges: Ascending edges between the ranges of the tIoU with the best segment.
-        num_jittered: Jittered copies of every pseudo segment, besides itself.
+        num_jittered: Number of jittered copies of every pseudo segment.
         jitter: Each end of a copy moves by at most this share of the segment's length.
-        num_random: Random segments of every video, at least 1.
-        random_snippets: Shortest and longest random segment; lengths are drawn uniformly on a logarithmic axis.
+        num_random: Number of random segments in every video, at least 1.
+        random_snippets: Length of the shortest and of the longest random segment, in snippets; lengths are drawn
+            uniformly on a logarithmic axis.
     """
 
     def __init__(
@@ -71,8 +71,8 @@ class CandidateSampler:
             proposals (SegmentBatch): Proposals of stage 1. No two of a video have the same start and end.
             segments (SegmentBatch): Pseudo segments.
             num_snippets (Tensor): ``(B,)`` lengths of the videos.
-            assign (Callable): Assigner of targets: takes the video indices ``(N,)`` and the candidates ``(N, 2)``, and
-                returns :class:`SegmentTargets`.
+            assign (Callable): Function that assigns targets: takes the video indices ``(N,)`` and the candidates
+                ``(N, 2)``, and returns :class:`SegmentTargets`.
 
         Returns:
             tuple[Tensor, Tensor, SegmentTargets, Tensor]: Video indices ``(S,)`` int64; candidates ``(S, 2)`` in
@@ -86,7 +86,7 @@ class CandidateSampler:
         candidates = torch.minimum(candidates.clamp(min=0), end[:, None])
         # Jitter may reverse a copy, or move it beyond the end of the video: such copies are left out.
         is_candidate = candidates[:, 1] > candidates[:, 0]
-        # Segments come first, the others in random order.
+        # Pseudo segments come first, other candidates in random order.
         order = torch.rand(len(candidates), device=candidates.device)
         order[: len(segments)] = 0
         edges = candidates.new_tensor(self.tiou_edges)
@@ -97,7 +97,7 @@ class CandidateSampler:
         group = torch.where(is_candidate, video * num_ranges + tiou_range, len(num_snippets) * num_ranges)
         quota = max(self.num_per_range, *segments.counts, 0)
         chosen, exists = _first_of_groups(group, order, len(num_snippets) * num_ranges, quota)
-        anything = candidates.new_tensor([0.0, 1.0])  # finite, so that no gradient of it can be NaN
+        anything = candidates.new_tensor([0.0, 1.0])  # for empty rows: finite, so that no gradient can be NaN
         chosen_candidates = torch.where(exists[:, None], candidates[chosen], anything)
         return video[chosen], chosen_candidates, targets[chosen], exists
 

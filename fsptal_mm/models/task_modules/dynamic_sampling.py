@@ -1,4 +1,4 @@
-"""Resampling that stretches short proposals (ASM-Loc: He et al., CVPR 2022), and proposals on its time axis."""
+"""Resampling that stretches short proposals (ASM-Loc: He et al., CVPR 2022), and proposals on the new time axis."""
 
 from dataclasses import dataclass
 
@@ -12,15 +12,15 @@ from fsptal_mm.utils.errors import check_flags, check_numbers
 
 @dataclass(frozen=True)
 class TimeWarp:
-    """Map between the T snippets of a video and the M that are sampled from it; both ends stay where they are.
+    """Map between the T snippets of a video and the M snippets that are resampled from them; both ends stay fixed.
 
     Example: of two snippets, the second one becomes three. Then ``cumulated`` is ``(0, 1, 4)``, and a segment from 1 to
     2 on the video's own time axis lies from 1 to 4 on the resampled one.
 
     Attributes:
         cumulated: ``(T + 1,)`` float64, ascending from 0 to M: edges of the T snippets on the resampled axis.
-        right_ends: A snippet stands at its right end, as in the public code, and not at its centre. New snippets are
-            then sampled at their right ends, and the edges of segments are mapped as right ends of snippets.
+        right_ends: Whether the time of a snippet is its right end, as in the public code, and not its centre. If so,
+            new snippets are sampled at their right ends, and the edges of segments are mapped as right ends.
     """
 
     cumulated: np.ndarray
@@ -28,7 +28,7 @@ class TimeWarp:
 
     @property
     def num_snippets(self) -> int:
-        """M."""
+        """Number M of resampled snippets."""
         return round(float(self.cumulated[-1]))
 
     @property
@@ -45,14 +45,14 @@ class TimeWarp:
     def to_new(self, edges: ArrayLike) -> np.ndarray:
         """Map positions on the video's own time axis to the resampled one; both in snippets."""
         shift = 1.0 if self.right_ends else 0.0
-        # One edge more, as far from the last one as that is from the one before: a shifted position may lie there.
+        # One more edge, a last snippet's length behind the last edge: a shifted position may lie there.
         extended = np.append(self.cumulated, 2 * self.cumulated[-1] - self.cumulated[-2])
         return np.interp(np.asarray(edges) + shift, np.arange(len(extended)), extended) - shift
 
 
 @dataclass(frozen=True)
 class WarpedGrid:
-    """Seconds of positions on a resampled time axis: the part of a grid that ``ProposalGenerator`` uses.
+    """Grid of a resampled time axis, as far as ``ProposalGenerator`` uses a grid: seconds of positions.
 
     Attributes:
         grid: Grid of the video.
@@ -73,9 +73,9 @@ class SegmentView:
 
     Attributes:
         warp: From the video to the resampled axis.
-        ranges: ``(K, 2)`` int64, ``[start, stop)`` on the resampled axis, of the widened proposals without those inside
-            another one. Snippets of one range attend to each other.
-        labels: ``(M, C)`` bool, pseudo labels: the classes of the proposals that hold a snippet.
+        ranges: ``(K, 2)`` int64, ``[start, stop)`` in snippets of the resampled axis: the widened proposals, except
+            those inside another proposal. Snippets of one range attend to each other.
+        labels: ``(M, C)`` bool, pseudo labels: whether snippet t lies in a proposal of class c.
     """
 
     warp: TimeWarp
@@ -88,16 +88,15 @@ class DynamicSegmentSampler:
     """Samples short proposals more densely, so that no action is too short to be attended to.
 
     For each class, the best proposals are trusted, as long as their scores add up to at most ``trusted_share`` of the
-    sum over all. Trusted proposals shorter than ``min_snippets`` are stretched to that many, and what is around them is
-    stretched by the same factor.
+    sum over all proposals of the class. Trusted proposals shorter than ``min_snippets`` are stretched to this length,
+    and their surroundings are stretched by the same factor.
 
     Args:
-        trusted_share: alpha. A class with one proposal is never stretched: it has the whole sum, more than any share
-            below 1.
+        trusted_share: alpha. Below 1, the only proposal of a class is never trusted, since its score is the whole sum.
         min_snippets: gamma; a widened proposal gets ``gamma (2 widening + 1)`` snippets.
         widening: delta, share of its length by which a proposal is widened on each side, here and for attention.
-        public_rounding: As in the public code, a range includes the snippet after its rounded end, which makes every
-            proposal a snippet longer, and times are those of right ends of snippets.
+        public_rounding: Follow the public code: a range includes the snippet after its rounded end, so that every
+            proposal is a snippet longer; and the time of a snippet is its right end.
     """
 
     def __init__(
@@ -117,12 +116,12 @@ class DynamicSegmentSampler:
         self.public_rounding = public_rounding
 
     def __call__(self, proposals: SegmentBatch, num_snippets: int, num_classes: int) -> SegmentView:
-        """Stretch the time axis of one video, and carry its proposals over to that.
+        """Stretch the time axis of one video, and map its proposals to the new axis.
 
         Args:
             proposals (SegmentBatch): Proposals in the video, on the host.
-            num_snippets: T.
-            num_classes: C.
+            num_snippets: Number of snippets of the video, T.
+            num_classes: Number of classes, C.
         """
         segments = proposals.segments.numpy().astype(np.float64)
         weights = self.weights(segments, proposals.labels.numpy(), proposals.scores.numpy(), num_snippets)
@@ -135,13 +134,13 @@ class DynamicSegmentSampler:
         return SegmentView(warp, attended, labels)
 
     def weights(self, segments: np.ndarray, labels: np.ndarray, scores: np.ndarray, num_snippets: int) -> np.ndarray:
-        """``(T,)`` float64, how many new snippets each snippet becomes; their sum over a stretched run is whole.
+        """``(T,)`` float64: how many new snippets each snippet becomes. The sum over a stretched run is a whole number.
 
         Args:
             segments (np.ndarray): ``(N, 2)`` in snippets.
-            labels (np.ndarray): ``(N,)``.
+            labels (np.ndarray): ``(N,)`` class indices.
             scores (np.ndarray): ``(N,)``.
-            num_snippets: T.
+            num_snippets: Number of snippets of the video, T.
         """
         wanted = self.min_snippets * (2 * self.widening + 1)
         weights = np.ones(num_snippets)
@@ -177,7 +176,7 @@ class DynamicSegmentSampler:
 
 
 def without_inner(segments: np.ndarray) -> np.ndarray:
-    """Segments ``(N, 2)`` that lie in no other one, in time order; of equal segments, one stays."""
+    """Segments ``(N, 2)`` that lie inside no other segment, in time order; of equal segments, one stays."""
     segments = segments[np.lexsort((-segments[:, 1], segments[:, 0]))]  # by start; of one start, the longest first
     ends = np.maximum.accumulate(segments[:, 1]) if len(segments) else segments[:, 1]
     # A segment lies in an earlier one unless it ends after all of them.

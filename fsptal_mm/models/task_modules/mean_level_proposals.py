@@ -1,4 +1,4 @@
-"""Proposals of one level, the mean of the video (SF-Net: Ma et al., ECCV 2020)."""
+"""Proposals by one threshold, the mean score of the video (SF-Net: Ma et al., ECCV 2020)."""
 
 import numpy as np
 import torch
@@ -13,12 +13,12 @@ from .proposal_generator import runs_above
 
 @TASK_UTILS.register_module()
 class MeanLevelProposals:
-    """Runs of snippets above the video's mean score of a class; they do not overlap, so that there is no NMS.
+    """Runs of snippets above the video's mean score of a class. Runs of a class do not overlap, so there is no NMS.
 
     The score of a run is its largest snippet score plus the video-level score of the class. Scores may be logits.
 
     Args:
-        class_ratio: A class is detected if its video-level score is above 0 and above the best one divided by this.
+        class_ratio: A class is detected if its video-level score is above 0 and above ``best score / class_ratio``.
         min_snippets: Shorter runs are left out.
     """
 
@@ -32,7 +32,7 @@ class MeanLevelProposals:
     def __call__(
         self, scores: Tensor, background_scores: Tensor, video_scores: Tensor, grid: SnippetGrid, duration_sec: float
     ) -> dict[str, Tensor]:
-        """Detect the actions of one video; as :meth:`.ProposalGenerator.__call__`, without use of background scores."""
+        """Detect the actions of one video, see :meth:`.ProposalGenerator.__call__`; background scores are not used."""
         video_scores = video_scores.float()
         threshold = (video_scores.max() / self.class_ratio).clamp(min=0)
         classes = (video_scores > threshold).nonzero()[:, 0]

@@ -17,7 +17,7 @@ class Neighbours:
         here: The marks.
         index: ``(B, T)`` index of every snippet.
         left: ``(B, T)`` index of the nearest mark at or before each snippet, -1 if there is none.
-        right: ``(B, T)`` index of the nearest mark at or after it, T if there is none.
+        right: ``(B, T)`` index of the nearest mark at or after each snippet, T if there is none.
     """
 
     def __init__(self, here: Tensor) -> None:

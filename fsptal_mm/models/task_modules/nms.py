@@ -10,10 +10,10 @@ import numpy as np
 from fsptal_mm.structures import segment_iou
 from fsptal_mm.utils.errors import InputError, check_numbers
 
-# Pairs compared at once: 128 kB for each value of all pairs, which stay in the processor's cache.
+# Pairs compared at once: an array over so many pairs takes 128 kB, and stays in the processor's cache.
 _MAX_PAIRS = 1 << 14
-# Search for partners of a segment so much farther than computed, relative to its place and length: more than rounding
-# errors, so that no pair is missed.
+# Partners of a segment are searched this much farther than computed, as a share of its place and length. This is more
+# than rounding errors, so that no pair is missed.
 _SLACK = 1e-9
 _SMALLEST = 1e-9  # smallest threshold or sigma; both must be above 0
 
@@ -22,14 +22,14 @@ def find_nms(config: dict) -> tuple[Callable, dict]:
     """Look up the NMS of a config.
 
     Args:
-        config (dict): The arguments, and as ``type`` ``'nms'``, ``'soft_nms'``, or compiled mmcv's ``'mmcv.nms'``,
-            ``'mmcv.soft_nms'``, which looks at its arguments itself.
+        config (dict): ``type`` and arguments. Types are ``'nms'`` and ``'soft_nms'``; with compiled mmcv also
+            ``'mmcv.nms'`` and ``'mmcv.soft_nms'``, whose arguments mmcv checks itself.
 
     Returns:
         tuple[Callable, dict]: The function, and its arguments besides segments, scores and labels.
 
     Raises:
-        InputError: Another type, or one of mmcv's where it is not compiled; a wrong or missing argument.
+        InputError: An unknown type, a type of mmcv where mmcv is not compiled, or a wrong or missing argument.
     """
     if not isinstance(config, dict):
         raise InputError('a dict with a type', field='nms', found=config)
@@ -73,13 +73,14 @@ def nms(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Greedy NMS, in rounds to a fixed point.
 
-    In each round, every segment that no better one overlaps is kept for good, and the segments that it overlaps are
-    removed. After a few rounds the result is that of the usual algorithm, which goes through the segments one by one.
+    In each round, a segment that no better remaining segment overlaps is kept for good, and the segments that it
+    overlaps are removed. After a few rounds nothing changes, and the result is that of the usual algorithm, which goes
+    through the segments one by one.
 
     Args:
         segments_sec (np.ndarray): ``(N, 2)`` starts and ends.
         scores (np.ndarray): ``(N,)``.
-        iou_threshold: A segment is removed if its IoU with a better, kept one of its class reaches this; above 0.
+        iou_threshold: A segment is removed if its IoU with a better, kept segment of its class reaches this; above 0.
         labels (np.ndarray, optional): ``(N,)`` non-negative int, classes. Default: one class for all segments.
 
     Returns:
@@ -108,7 +109,7 @@ def nms(
 def _overlapping(segments, labels, iou_threshold):
     """Pairs of one class whose IoU reaches the threshold: indices ``(P,)`` and ``(P,)``, the smaller one first."""
     span = segments.max() - segments.min() if len(segments) else 0
-    place = segments[:, 0] + labels * (2 * span + 1)  # starts; every class has a stretch of the axis of its own
+    place = segments[:, 0] + labels * (2 * span + 1)  # starts; each class has its own stretch of the axis
     by_place = np.argsort(place)
     place, (start, end) = place[by_place], segments[by_place].T
     length, index = end - start, np.arange(len(start))
@@ -144,16 +145,16 @@ def soft_nms(
     max_candidates: int | None = None,
     labels: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Gaussian soft-NMS (Bodla et al., ICCV 2017): overlap lowers a score instead of ending it.
+    """Gaussian soft-NMS (Bodla et al., ICCV 2017): overlap with a better segment lowers a score step by step.
 
     Args:
         segments_sec (np.ndarray): ``(N, 2)`` starts and ends.
         scores (np.ndarray): ``(N,)``.
-        sigma: Scores are multiplied by ``exp(-IoU^2 / sigma)`` for every better segment of the class.
+        sigma: A score is multiplied by ``exp(-IoU^2 / sigma)`` for every better segment of the class.
         min_score: Segments whose score falls below this are removed.
-        max_candidates: Number of segments that enter, the best ones of all classes together; ``None``: all. Memory and
-            time grow with its square. A small number costs recall: on GTEA, 400 proposals of stage 1 lost 3 points of
-            mAP against all.
+        max_candidates: Only so many segments enter, the best of all classes together; ``None``: all. Memory and time
+            grow with the square of this number. A small number costs recall: on GTEA, mAP with 400 proposals of stage 1
+            was 3 points lower than with all.
         labels (np.ndarray, optional): As in :func:`nms`.
 
     Returns:

@@ -1,4 +1,4 @@
-"""From snippet scores to scored segments in seconds (method: Appendix C)."""
+"""Proposals from snippet scores: scored segments in seconds (method: Appendix C)."""
 
 from collections.abc import Sequence
 
@@ -16,22 +16,24 @@ from .nms import find_nms
 
 @TASK_UTILS.register_module()
 class ProposalGenerator:
-    """Thresholds the scores of one video at many levels and scores every run above a level by inner minus outer.
+    """Thresholds the interpolated scores of one video at many levels; every run above a level is a proposal.
+
+    The score of a proposal is ``mean inside - mean in its outer ranges + video_weight * Q_v``.
 
     Args:
-        video_threshold: theta_vid; classes whose video-level score reaches it are detected, else the best one alone.
+        video_threshold: theta_vid; a class is detected if its video-level score reaches this.
         relative_threshold: Whether ``video_threshold`` is a share of the video's best video-level score: for scores of
             a softmax, which are small where a video shows many classes.
-        fallback: Whether the best class is detected where none reaches ``video_threshold``.
-        upsampling: u, points per snippet at which scores are interpolated.
+        fallback: Whether the best class is detected if no class reaches ``video_threshold``.
+        upsampling: u, number of points in each snippet at which scores are interpolated.
         score_levels: Levels of q-hat; a level of 0 means "above 0", others "at least".
-        background_levels: Levels of ``1 - b``, in the same sense.
-        min_points: Shorter runs, in interpolated points, are left out.
-        outer_ratio: Outer range on each side as a share of the run, rounded up.
-        video_weight: Weight of the class's video-level score that is added to a proposal's score.
-        nms: ``dict(type='nms', iou_threshold=...)`` or ``dict(type='soft_nms', sigma=..., min_score=...)``,
-            class-wise. The best threshold depends on how short the actions are. With compiled mmcv also
-            ``'mmcv.nms'`` and ``'mmcv.soft_nms'``, with the arguments of its operators.
+        background_levels: Levels of ``1 - b``, in the same sense; runs above them are proposals of every class.
+        min_points: Runs of fewer interpolated points are left out.
+        outer_ratio: Length of the outer range on each side, as a share of the run, rounded up.
+        video_weight: Weight of the class's video-level score Q_v in the score of a proposal.
+        nms: Class-wise NMS, ``dict(type='nms', iou_threshold=...)`` (by default with 0.7) or ``dict(type='soft_nms',
+            sigma=..., min_score=...)``. The best threshold depends on how short the actions are. With compiled mmcv
+            also the types ``'mmcv.nms'`` and ``'mmcv.soft_nms'``, with the arguments of mmcv's operators.
         max_proposals: At most this many per video, the best ones; ``None`` for all.
     """
 
@@ -80,7 +82,7 @@ class ProposalGenerator:
             scores (Tensor): ``(T, C)``, q-hat.
             background_scores (Tensor): ``(T,)``, b.
             video_scores (Tensor): ``(C,)``, Q_v.
-            grid (SnippetGrid): Where the video's snippets lie.
+            grid (SnippetGrid): Maps snippets of the video to seconds.
             duration_sec (float): Proposals end here at the latest.
 
         Returns:
@@ -94,7 +96,7 @@ class ProposalGenerator:
             classes = video_scores.argmax(keepdim=True)
         curves = self._upsample(torch.cat([scores[:, classes], background_scores[:, None]], 1).float().cpu())
         video_scores, classes = video_scores[classes].cpu().numpy(), classes.cpu().numpy()
-        row, start, end = self._runs(curves)  # of every run: its class, by its row in `curves`, and points
+        row, start, end = self._runs(curves)  # each run: row of its class in `curves`, and points
         score = self._inner_minus_outer(curves[:-1], row, start, end) + (self.video_weight * video_scores)[row]
         segments = np.clip(grid.to_sec(np.stack([start, end], 1) / self.upsampling), 0, duration_sec)
         inside = segments[:, 1] > segments[:, 0]
@@ -116,7 +118,7 @@ class ProposalGenerator:
         return F.interpolate(scores.t()[None], scale_factor=float(self.upsampling), mode='linear')[0].numpy()
 
     def _runs(self, curves):
-        """Distinct runs of points above any level.
+        """Find the runs of interpolated points above any level; a run that several levels find is returned once.
 
         Args:
             curves (np.ndarray): ``(K + 1, J)``, q-hat of the classes to detect, and b in the last row.
@@ -127,7 +129,7 @@ class ProposalGenerator:
         """
         num_classes, num_points = len(curves) - 1, curves.shape[1]
         row, start, end = runs_above(curves[:-1], self.score_levels)
-        # Runs of little background count for every class.
+        # Runs of little background are proposals of every class.
         _, *action = runs_above(1 - curves[-1:], self.background_levels)  # starts and ends
         row = np.concatenate([row, np.repeat(np.arange(num_classes), len(action[0]))])
         start, end = (np.concatenate([own, np.tile(other, num_classes)]) for own, other in zip((start, end), action))
@@ -138,7 +140,7 @@ class ProposalGenerator:
 
     def _inner_minus_outer(self, curves, row, start, end):
         """Mean score inside a run minus the mean over both outer ranges (0 if they are empty)."""
-        sums = np.pad(np.cumsum(curves, axis=1, dtype=np.float64), ((0, 0), (1, 0)))  # of all points before each
+        sums = np.pad(np.cumsum(curves, axis=1, dtype=np.float64), ((0, 0), (1, 0)))  # entry p: of all points before p
         # Rounded up, as in Eq. 8: with an empty outer range, runs of a few points would outrank whole actions.
         reach = outer_length(end - start, self.outer_ratio)
         left, right = np.maximum(start - reach, 0), np.minimum(end + reach, curves.shape[1])
@@ -151,8 +153,8 @@ class ProposalGenerator:
 def runs_above(curves: np.ndarray, levels: Sequence[float]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Row, start and end of every run of points above a level, for every level.
 
-    Where a curve climbs over several levels from one point to the next, as many runs start, and where it falls, as many
-    end: only these places are looked at, not every point once for every level.
+    If a curve climbs over several levels from one point to the next, a run of each of these levels starts there; if it
+    falls below several levels, a run of each ends. Only these places are looked at, not every point at every level.
 
     Example: the curve 0, 0.3, 0.6, 0.3, 0 lies above 0, 1, 2, 1, 0 of the levels 0.2 and 0.5. The runs are ``[1, 4)``
     for the first level and ``[2, 3)`` for the second.

@@ -11,27 +11,27 @@ from fsptal_mm.utils.errors import check_numbers
 
 from .neighbours import Neighbours
 
-_ABOVE_SCORES = 2.0  # higher than every score: they lie in [0, 1]
+_ABOVE_SCORES = 2.0  # higher than every score; scores lie in [0, 1]
 
 
 @TASK_UTILS.register_module()
 class PseudoLabelMiner:
     """Finds background and action snippets between the given points, for a whole batch at once.
 
-    An interval is what lies between two neighbouring points, before the first one or after the last one. The rules:
+    An interval is the stretch between two neighbouring points, before the first point or after the last one. The rules:
 
     1. A snippet without a point is background if its background score b is above ``background_threshold``.
     2. In an interval without background so far, the snippet of the highest b is background, unless both points belong
        to the same instance.
     3. All snippets between the first and the last background snippet of an interval are background.
     4. A snippet takes the label of the nearest point on one side if its b is at most ``action_threshold``, its best
-       class is one of the point's, and no background lies between the two.
+       class is one of the point's, and no background lies between snippet and point.
 
     Work and memory grow linearly with the number of snippets; nothing waits for the device.
 
     Args:
         background_threshold: gamma_bkg. ``None`` switches rule 1 off.
-        action_threshold: gamma_act. ``None`` switches rule 4 off. Both ``None`` is module B switched off.
+        action_threshold: gamma_act. ``None`` switches rule 4 off. If both are ``None``, module B is off.
     """
 
     def __init__(self, background_threshold: float | None = 0.85, action_threshold: float | None = 0.25) -> None:
@@ -72,8 +72,9 @@ class PseudoLabelMiner:
             background = background | (background_scores > self.background_threshold)
         background = background & free
         num_snippets = free.shape[1]
-        # Rule 2: `first` is the first snippet of the highest b in every interval. As b counts as 2 on background so
-        # far, this is background already in an interval that has some. Inside an instance, no b is high enough.
+        # Rule 2: `first` is the first snippet of the highest b in every interval. On background so far, b counts as 2:
+        # in an interval with background, `first` is background already. Inside an instance, b counts as -1, as on
+        # points, and nothing is chosen.
         inside_instance = _continue_the_last_point(targets, points).gather(1, points.right.clamp(max=num_snippets - 1))
         level = background_scores.masked_fill(~free | inside_instance, -1).masked_fill(background, _ABOVE_SCORES)
         interval = points.here.cumsum(1)  # 0 before the first point, k from the k-th point to the next one
@@ -94,18 +95,18 @@ class PseudoLabelMiner:
         # (2, B, T), for the left and the right point: is there no background on the way to it, and does it have the
         # best class of the snippet?
         reachable = torch.stack([points.index < first, points.index > last])
-        # Without a point on that side, this is the first or last snippet, which then has no label.
+        # Without a point on that side, `nearest` is the first or last snippet, which then has no label.
         nearest = torch.stack([points.left, points.right]).clamp(0, num_snippets - 1)
         alike = targets.labels[video, nearest, scores.argmax(-1)]
         takes_left, takes_right = candidate & reachable & alike
-        # The snippet whose label each one takes; its own if none. Both sides apply at once only between two points of
-        # one instance without background in between: the left one is taken, and the instance is the same.
+        # The snippet whose label each snippet takes; itself if it takes none. Both sides apply at once only between two
+        # points of one instance without background in between: the left point is taken, and the instance is the same.
         source = torch.where(takes_left, points.left, torch.where(takes_right, points.right, points.index))
         return targets.snippet_instances.gather(1, source[..., None].expand_as(targets.snippet_instances))
 
 
 def _reduce(values, interval, how, empty):
-    """For every snippet, the least or largest of the ``(B, T)`` values in its interval and of ``empty``."""
+    """For every snippet, the least or largest among ``empty`` and the ``(B, T)`` values in its interval."""
     bins = values.new_full((len(values), values.shape[1] + 1), empty)
     return bins.scatter_reduce(1, interval, values, how).gather(1, interval)
 

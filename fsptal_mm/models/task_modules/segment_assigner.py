@@ -17,9 +17,9 @@ class SegmentTargets:
     Attributes:
         quality: ``(N, C)`` in [0, 1]: target of each class, the largest tIoU with a pseudo segment of the class.
         segments: ``(N, 2)`` the pseudo segment of the largest tIoU, of any class, in snippets; the candidate itself if
-            its video has none.
-        tiou: ``(N,)`` tIoU with that segment.
-        weights: ``(N,)`` weight of that segment; 1 if the candidate overlaps none.
+            its video has no pseudo segment.
+        tiou: ``(N,)`` tIoU with that pseudo segment.
+        weights: ``(N,)`` weight of that pseudo segment; 1 if the candidate overlaps none.
     """
 
     quality: Tensor
@@ -37,7 +37,7 @@ class SegmentAssigner:
     """Gives each candidate the tIoU with the best (pseudo) segment of each class as its target.
 
     Args:
-        min_quality: A smaller tIoU is a target of 0: the candidate is background to the class.
+        min_quality: If the tIoU is smaller than this, the target is 0: the candidate is background for the class.
     """
 
     def __init__(self, min_quality: float = 0.2) -> None:

@@ -14,7 +14,7 @@ from fsptal_mm.utils.errors import check_flags, check_numbers
 
 from .neighbours import Neighbours
 
-_BACKGROUND = NO_INSTANCE - 1  # mark of background seeds in an array that has the instance of every action seed
+_BACKGROUND = NO_INSTANCE - 1  # marks background seeds in an array that holds the instance of every action seed
 _BEYOND = 2**40  # a position after all others
 _LEVELS = 2**30  # scores are summed as multiples of 1 / 2**30, whole numbers, so that all devices get the same sums
 
@@ -35,17 +35,18 @@ class SegmentSearcher:
     The search is block coordinate ascent. Start and end of a segment are placed together, where the sum of contrasts is
     the highest while its neighbours stay as they are. The first, third, fifth ... segments of all classes and videos
     are placed at once, then the second, fourth ... ones. The first round tries places spread evenly over each gap,
-    later rounds places closer and closer around the best so far. If a class has a single segment whose gaps have at
-    most ``num_places`` places, the search finds its best place for certain.
+    later rounds try places closer and closer around the best place so far. If a class has a single segment whose gaps
+    have at most ``num_places`` places, the search finds its best place for certain.
 
-    All runs on the device of the scores, in a fixed number of operations; the host waits twice, to learn how many
-    classes and how many segments there are. Memory grows linearly with both numbers and with the length of the videos.
+    The search computes on the device of the scores, in a fixed number of operations; the host waits twice, to learn how
+    many classes and how many segments there are. Memory grows linearly with both numbers and with the length of the
+    videos.
 
     Args:
         outer_ratio: delta, length of each outer range as a share of the segment (Sec. 3.4), rounded up.
-        original: Outer ranges do not stop at the neighbouring segments (Table 7).
+        original: Variant of Table 7: outer ranges do not stop at the neighbouring segments.
         background_segments: Stretches of background between the segments count, too, if they hold a background seed:
-            with the contrast of 1 - q-hat (LACP's practice).
+            their contrast, that of 1 - q-hat, is added (LACP's practice).
         num_places: Places that a round tries for each boundary, K.
         num_rounds: How often all segments are placed.
     """
@@ -78,7 +79,7 @@ class SegmentSearcher:
         """Search all videos of a batch.
 
         Args:
-            scores (Tensor): ``(B, T, C)`` final scores, q-hat, in [0, 1]; NaN counts as 0, others are clamped.
+            scores (Tensor): ``(B, T, C)`` final scores, q-hat, in [0, 1]; NaN counts as 0, other values are clamped.
             targets (PointTargets): Given and mined labels.
 
         Returns:
@@ -92,15 +93,15 @@ class SegmentSearcher:
         levels = (scores[video, :, label].float().nan_to_num(0).clamp(0, 1) * _LEVELS).round().long().cumsum(1)
         # Entry p is the sum of the scores before position p: a sum over [start, stop) is sums[stop] - sums[start].
         sums = F.pad(levels, (1, 0)).flatten().to(dtype_of_sums(scores.device)) / _LEVELS  # (G * (T + 1),)
-        # How far an outer range reaches, looked up by the length of its run: whole numbers are slow to divide.
+        # Lengths of outer ranges, as a table over the length of the run: a division of whole numbers is slow.
         reaches = outer_length(torch.arange(levels.shape[1] + 1, device=sums.device), self.outer_ratio)
-        # The segments are as long as possible at first. `windows` shows the boundaries around each, as they change.
+        # At first, the segments are as long as possible. `windows` views the boundaries around each, as they change.
         boundaries, windows = _with_windows(torch.stack([gaps.first[:, 0], gaps.last[:, 1]], 1))
         halves = [_Half.of(gaps, index, sums.dtype) for index in gaps.halves]
         steps = torch.arange(self.num_places, device=sums.device)
         width = gaps.last - gaps.first  # (N, 2), how far places on both sides of a boundary are tried
         for round_number in range(self.num_rounds):
-            if round_number:  # two steps between the places of the round before
+            if round_number:  # one or two steps between the places of the round before
                 width = (2 * width // (self.num_places - 1)).clamp(min=self.num_places // 2)
             low = torch.maximum(boundaries - width, gaps.first)
             high = torch.minimum(boundaries + width, gaps.last)
@@ -128,7 +129,7 @@ class SegmentSearcher:
         # beside it.
         runs = (around[:, shift : shift + 5][:, self._runs] for shift in range(4))  # before, start, end, after
         length, left, right = self._outer_range(*runs, half, reaches)
-        # In place: most of the time of a processor goes into memory for new tensors.
+        # In place: on a CPU, allocation of new tensors takes most of the time.
         outer_length = (right - left).sub_(length)
         inner = sums[around[:, 1:7]].diff(dim=1)[:, self._runs]  # sum of the scores inside each run
         outer = sums[right].sub_(sums[left]).sub_(inner)
@@ -143,8 +144,8 @@ class SegmentSearcher:
         """Outer ranges (Eq. 8) of runs ``[start, end)``.
 
         An outer range stops at the end of the video ``[limits.begin, limits.stop)`` and, unless ``original``, at the
-        end of the neighbouring run. The neighbours are ``[before, start)`` and ``[end, after)``. Where two segments
-        touch, the neighbour is the empty stretch of background between them.
+        far end of the neighbouring run. The neighbours are ``[before, start)`` and ``[end, after)``. Where two segments
+        touch, the neighbour of each is the empty stretch of background between them.
 
         Returns:
             tuple[Tensor, Tensor, Tensor]: Length of each run; the first snippet of its left outer range; the snippet
@@ -185,8 +186,8 @@ class _Gaps:
 
     Attributes:
         group: ``(N,)`` row of each segment, ascending.
-        first: ``(N, 2)`` first position at which its start may lie, and the same of its end.
-        last: ``(N, 2)`` last position of both.
+        first: ``(N, 2)`` first position at which the start of each segment may lie, and first position for its end.
+        last: ``(N, 2)`` last position for the start, and last position for the end.
         begin: ``(N,)`` position of the video's first snippet.
         stop: ``(N,)`` position after the video's last snippet.
         has_background: ``(N, 2)`` bool: whether a background seed lies between the segment and the one before it (or
@@ -206,12 +207,13 @@ class _Gaps:
 
     @classmethod
     def between(cls, instances: Tensor, background: Tensor, lengths: Tensor) -> '_Gaps':
-        """Gaps of seeds.
+        """Find the gaps between seeds.
 
         Args:
-            instances (Tensor): ``(G, T)`` instance of each action seed, ``NO_INSTANCE`` elsewhere; every row has one.
+            instances (Tensor): ``(G, T)`` instance of each action seed, ``NO_INSTANCE`` elsewhere; no row is without
+                action seeds.
             background (Tensor): ``(G, T)`` bool background seeds, none of them an action seed.
-            lengths (Tensor): ``(G,)`` snippets of the videos; no seed lies beyond.
+            lengths (Tensor): ``(G,)`` number of snippets of each row's video; no seed lies beyond.
         """
         num_snippets = instances.shape[1]
         kind = instances.long().masked_fill(background, _BACKGROUND)
@@ -245,14 +247,14 @@ class _Gaps:
 
 @dataclass
 class _Half:
-    """Segments that are placed at once, with what the contrasts of the five runs around each count for.
+    """Segments that are placed at once, and the weights of the contrasts of the five runs around each.
 
     The five runs are the segment before, background, itself, background and the next segment. The contrast of
-    background is that of 1 - q-hat. It follows from R, the contrast of q-hat: ``(1 - inner) - (1 - outer) = -R`` with
-    means inside and outside; and without an outer range, ``1 - inner = 1 - R``.
+    background is that of 1 - q-hat. It follows from R, the contrast of q-hat. With the means inner and outer of q-hat,
+    it is ``(1 - inner) - (1 - outer) = -R``; without an outer range, it is ``1 - inner = 1 - R``.
 
     Attributes:
-        index: ``(n,)`` which ones of the N segments.
+        index: ``(n,)`` indices of these segments among all N.
         begin: ``(n,)`` position of the video's first snippet.
         stop: ``(n,)`` position after the video's last snippet.
         has_background: ``(n, 2)`` 1 if the background before the segment, or after it, has a seed, else 0.
@@ -277,7 +279,7 @@ class _Half:
 
     @cached_property
     def constant(self) -> Tensor:
-        """``(n, 5)`` what is added for a run without an outer range: 1 for background with a seed, else 0."""
+        """``(n, 5)`` number that is added if a run has no outer range: 1 for background with a seed, else 0."""
         constant = self.has_background.new_zeros(len(self.index), 5)
         constant[:, 1::2] = self.has_background
         return constant
@@ -294,14 +296,14 @@ def _with_windows(boundaries):
 
 
 def _inside(windows, segments):
-    """Windows with all boundaries inside the video: those of segments of other rows become the ends of the video."""
+    """Windows, clamped to the video: boundaries of segments of other rows become the ends of the video."""
     return windows.clamp(segments.begin[:, None], segments.stop[:, None])
 
 
 def _indices(masks, count):
     """``(K, count)`` indices at which ``(K, L)`` masks are true.
 
-    Unlike ``nonzero``, this does not make the host wait, since it is told their number.
+    Unlike ``nonzero``, this does not make the host wait, since the number of indices is given.
     """
     index = torch.arange(masks.shape[1], device=masks.device).expand_as(masks)
     place = masks.cumsum(1) * masks  # 1 for the first true entry, 2 for the second ...; 0, thrown away, for the others

@@ -13,18 +13,19 @@ from fsptal_mm.utils.errors import check_flags, check_numbers
 
 @TASK_UTILS.register_module()
 class SFNetGrowth:
-    """Gives the label of a point to snippets near it that look alike; nothing waits for the device.
+    """Gives the label of a point to similar snippets near it; the host does not wait for the device.
 
-    From a point p in direction v = -1, +1, snippets q = p + v, p + 2 v, ... are visited, up to a labelled one, or to
-    the last but one of the video. Snippet q takes p's labels if p + v, q and q + v have the same best class, and if
-    the mean logit of p's classes at q is at least ``ratio`` times that at p. If it does not, the visits still go on.
+    From a point p in direction v = -1, +1, snippets q = p + v, p + 2 v, ... are visited, up to a labelled snippet or
+    to the last but one of the video. Snippet q takes p's labels if p + v, q and q + v have the same best class, and if
+    the mean logit of p's classes at q is at least ``ratio`` times the mean logit at p. If q does not take them, the
+    next q is visited all the same.
 
     Args:
-        radius: Snippets that are visited in each direction.
-        ratio: As above. For a negative logit at p it asks for more than the logit at p.
-        compare_with_first: Compare the best class of q and q + v with that of p + v, as the public code does.
-            ``False``: with that of q - v, the neighbour on the other side.
-        needs_class: The best class must be one of p's, too.
+        radius: Number of snippets that are visited in each direction.
+        ratio: Least ratio of the mean logits at q and at p. If the logit at p is negative, q needs a higher logit.
+        compare_with_first: Compare the best class of q and q + v with the best class of p + v, as in the public code.
+            ``False``: with the best class of q - v, the neighbour of q on the other side.
+        needs_class: Whether the best class must also be one of p's classes.
     """
 
     def __init__(
@@ -50,9 +51,9 @@ class SFNetGrowth:
             PointTargets: Given and grown labels.
         """
         given, mask = targets.snippet_instances, targets.mask
-        # Points take their turns in time order, and each grows to its left, then to its right. Only growths of two
-        # neighbouring points can meet, in between: to the right of the first one, which comes first, and to the left
-        # of the second one, which stops there.
+        # By definition, points grow one by one in time order, each to its left and then to its right. Only growths of
+        # two neighbouring points can meet: the first point has grown to its right before the second point grows to its
+        # left and stops there. So all points may grow to their right at once, and then to their left.
         to_right = self._grow_to_right(logits, given, targets.is_action, mask)
         grown = torch.where(to_right >= 0, to_right, given)
         occupied = grown.amax(-1) >= 0
@@ -70,7 +71,7 @@ class SFNetGrowth:
             """Mean of ``(B, T, C)`` values over the classes of the point at each snippet."""
             return (values * labels).sum(-1) / count.clamp(min=1)
 
-        # All points at once: entry t is about the point p at t, and each step about the snippet q = p + step.
+        # All points at once: entry t of each array is about the point p at t, and each step about q = p + step.
         grown, visits = torch.full_like(given, -1), count > 0
         for step in range(1, self.radius + 1):
             here, behind = _ahead(best, step), _ahead(best, step + 1)
@@ -80,12 +81,12 @@ class SFNetGrowth:
             takes = takes & (score(_ahead(logits, step)) >= self.ratio * score(logits))
             if self.needs_class:
                 takes = takes & labels.gather(-1, here[..., None])[..., 0]
-            taken = given.masked_fill(~takes[..., None], -1)  # still at the place of the point: moved to q
+            taken = given.masked_fill(~takes[..., None], -1)  # at the place of p; the next line moves it to q
             grown = torch.maximum(grown, F.pad(taken, (0, 0, step, 0), value=-1)[:, : given.shape[1]])
         return grown
 
 
 def _ahead(values, step):
-    """``(B, T, ...)`` values, shifted: entry t is that of snippet ``t + step``, and 0 or False behind the last one."""
+    """``(B, T, ...)`` values, shifted: entry t is the value of snippet ``t + step``; 0 or False beyond the last one."""
     padding = values.new_zeros(len(values), step, *values.shape[2:])
     return torch.cat([values, padding], 1)[:, step:]

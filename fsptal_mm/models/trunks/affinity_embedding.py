@@ -20,8 +20,8 @@ class MaskedConv1d(PackedConv1d):
 
         Args:
             batch (SnippetBatch): ``(R, D_in)`` features.
-            weights (Tensor, optional): a, one weight for each row and each of the K taps, ``(R, K)``, from the earliest
-                snippet to the latest; or one for each input channel, too, ``(R, K, D_in)``; ``None`` for 1 everywhere.
+            weights (Tensor, optional): a, ``(R, K)``: one weight for each row and each of the K taps, from the earliest
+                snippet to the latest. ``(R, K, D_in)``: one for each row, tap and input channel. ``None``: all are 1.
 
         Returns:
             Tensor: ``(R, D_out)`` with zero gaps.
@@ -38,7 +38,7 @@ class MaskedConv1d(PackedConv1d):
         return F.linear((seen * weights.to(seen.dtype)).flatten(1), kernel, self.bias)
 
     def _weight_products(self, rows, weights):
-        """Weight ``W_j x`` instead of x: the gradient of the weights then needs no matrix product of its own."""
+        """Multiply ``W_j x`` by the weights, and not x: the gradient of the weights then needs no matrix product."""
         num_taps, reach = self.kernel_size[0], self.padding[0]
         taps = F.linear(rows, self.weight.permute(2, 0, 1).flatten(0, 1)).unflatten(1, (num_taps, -1))  # (R, K, D_out)
         out = taps.new_zeros(self.out_channels) if self.bias is None else self.bias.to(taps.dtype)
@@ -50,11 +50,11 @@ class MaskedConv1d(PackedConv1d):
 
 
 class AffinityConvs(nn.ModuleList):
-    """E of snippet features: two convolutions of 3 snippets with a leaky ReLU in between.
+    """Embedding E of snippet features: two convolutions of 3 snippets with a leaky ReLU in between.
 
     Args:
-        in_channels: D of the snippet features.
-        hidden_channels: Between the two convolutions.
+        in_channels: Dimension D of the snippet features.
+        hidden_channels: Dimension between the two convolutions.
         embed_channels: D_e, dimension of E.
     """
 
@@ -72,7 +72,7 @@ class AffinityConvs(nn.ModuleList):
 def tap_cosines(embedding: Tensor, kernel_size: int) -> Tensor:
     """Cosines (Eq. 10) of each row of E ``(R, D_e)`` with the K rows that a kernel sees there, ``(R, K)`` float32."""
     direction = directions(embedding)
-    # Zero rows between videos have no direction: their cosine is 0 to everything.
+    # Zero rows between videos have no direction: their cosine with every row is 0.
     return (direction[:, None] * _neighbours(direction, kernel_size)).sum(-1)
 
 
@@ -80,32 +80,32 @@ def tap_cosines(embedding: Tensor, kernel_size: int) -> Tensor:
 class AffinityEmbedding(SnippetEmbedding):
     """``F_t = ReLU(sum_j cos(e_t, e_{t+j}) W_j x_{t+j} + bias)``: neighbours are weighted by their similarity.
 
-    The paper's feature masked attention, read as BackTAL's affinity module (Yang et al., TPAMI 2022), which Sec. 3.5
-    follows. Two convolutions of 3 snippets make E from the snippet features. The output batch carries E as
-    ``affinity_embedding``; ``FSPTALHead`` separates actions from background there (Eq. 11-14). E is trained by these
-    terms and, through F, by all others; it is used at test time, too. The centre of the kernel has the weight 1,
-    snippets beyond the ends of a video 0. Memory and time grow linearly with T.
+    This is the paper's feature masked attention, understood as BackTAL's affinity module (Yang et al., TPAMI 2022),
+    which Sec. 3.5 follows. Two convolutions of 3 snippets make E from the snippet features. The output batch carries E
+    as ``affinity_embedding``; ``FSPTALHead`` separates actions from background in E (Eq. 11-14). These terms train E,
+    and so do all other losses, through F. At test time, the cosines weight the convolution, too. The centre of the
+    kernel has the weight 1, snippets beyond the ends of a video the weight 0. Memory and time grow linearly with T.
 
     Args:
         in_channels: Dimension D of the snippet features.
         out_channels: Dimension of F; ``in_channels`` by default.
         kernel_size: Snippets that one embedded feature sees.
-        hidden_channels: Between the two convolutions of E; BackTAL's number, the paper gives none.
+        hidden_channels: Dimension between the two convolutions of E; BackTAL's number, the paper gives none.
         embed_channels: D_e, dimension of E; BackTAL's number, the paper gives none.
-        mask: Whether the cosines weight the convolution. Off: E is trained by Eq. 11-14 alone and changes no F.
-        masked_taps: The middle taps of the kernel that are masked, an odd number; ``None`` for all.
+        mask: Whether the cosines weight the convolution. Off: F does not depend on E, and Eq. 11-14 alone train E.
+        masked_taps: Odd number of taps in the middle of the kernel that the cosines weight; ``None`` for all.
         clamp_negative: Take negative cosines as 0: dissimilar neighbours are ignored instead of subtracted.
-        mask_gradient: Whether gradients reach E through the weights. Off: E is trained by Eq. 11-14 alone.
+        mask_gradient: Whether gradients reach E through the weights. Off: Eq. 11-14 alone train E.
         input_dropout: As in :class:`SnippetEmbedding`.
-        norm_cfg (dict, optional): As there.
+        norm_cfg (dict, optional): As in :class:`SnippetEmbedding`.
         init_cfg: As in ``mmengine.model.BaseModule``.
 
     Raises:
-        InputError: A ``masked_taps`` that is even or wider than the kernel.
+        InputError: ``masked_taps`` is even or larger than the kernel.
     """
 
     convolution = MaskedConv1d
-    makes_affinity_embedding = True  # what a head without an embedding of its own asks of a trunk
+    makes_affinity_embedding = True  # a head that makes no E itself needs a trunk with this
 
     def __init__(
         self,
@@ -129,7 +129,7 @@ class AffinityEmbedding(SnippetEmbedding):
         check_flags(owner, mask=mask, clamp_negative=clamp_negative, mask_gradient=mask_gradient)
         masked_taps = kernel_size if masked_taps is None else masked_taps
         if masked_taps % 2 == 0 or masked_taps > kernel_size:
-            expected = f'an odd number of the {kernel_size} taps'
+            expected = f'an odd number, at most {kernel_size}, the number of taps'
             raise InputError(expected, field=f'{owner}.masked_taps', found=masked_taps)
         self.affinity = AffinityConvs(in_channels, hidden_channels, embed_channels)
         self.mask = mask
@@ -139,7 +139,7 @@ class AffinityEmbedding(SnippetEmbedding):
         self.register_buffer('is_masked', (distance > 0) & (distance <= masked_taps // 2), persistent=False)
 
     def forward(self, batch: SnippetBatch) -> SnippetBatch:
-        """Embed a batch; ``(R, D)`` to ``(R, D')`` with E ``(R, D_e)`` beside it, zero gaps stay zero."""
+        """Embed a batch: X ``(R, D)`` becomes F ``(R, D')``, and E ``(R, D_e)`` is added; gaps are zero in both."""
         batch = batch.with_features(self.input_dropout(batch.features))
         embedding = self.embed_affinity(batch)
         weights = self.tap_weights(embedding) if self.mask else None
@@ -150,13 +150,13 @@ class AffinityEmbedding(SnippetEmbedding):
         return self.affinity(batch)
 
     def tap_weights(self, embedding: Tensor) -> Tensor:
-        """Weights of the K taps, ``(R, K)`` float32: ``tap_cosines`` of E, and 1 for taps that are not masked."""
+        """Weights of the K taps, ``(R, K)`` float32: cosines (Eq. 10) for masked taps, and 1 for the others."""
         cosine = tap_cosines(embedding if self.mask_gradient else embedding.detach(), len(self.is_masked))
         return torch.where(self.is_masked, cosine.clamp(min=0) if self.clamp_negative else cosine, 1.0)
 
 
 def no_embedding_error() -> InputError:
-    """InputError of a head with a feature separation loss where nothing makes the embedding E."""
+    """InputError for a head with a feature separation loss if neither the head nor the trunk makes E."""
     expected = 'a branch such as SeparationBranch, or a trunk that makes E, such as AffinityEmbedding'
     return InputError(expected, field='model.head.separation', found='None')
 

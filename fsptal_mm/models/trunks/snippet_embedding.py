@@ -14,8 +14,8 @@ class PackedConv1d(nn.Conv1d):
     """``nn.Conv1d`` over the rows of a packed sequence, as if they were one long video.
 
     Args:
-        in_channels: D of the input rows.
-        out_channels: D of the output rows.
+        in_channels: Dimension D_in of the input rows.
+        out_channels: Dimension D_out of the output rows.
         kernel_size: Odd number of rows.
         bias: Whether a bias is learnt.
         groups: As in ``nn.Conv1d``.
@@ -37,7 +37,7 @@ class PackedConv1d(nn.Conv1d):
         return out.index_fill_(0, batch.gaps, 0)
 
     def check(self, batch: SnippetBatch) -> None:
-        """Make sure that a batch fits: InputError if its features are of another dimension, or its gaps too narrow."""
+        """Make sure that a batch fits: InputError if its features have another dimension or its gaps are too narrow."""
         reach, dimension = self.padding[0], batch.features.shape[1]
         if dimension != self.in_channels:
             expected = f'{self.in_channels}, the `in_channels` of the model'
@@ -55,16 +55,16 @@ class SnippetEmbedding(BaseModule):
         in_channels: Dimension D of the snippet features.
         out_channels: Dimension of F; ``in_channels`` by default (2048 -> 2048 in the paper).
         kernel_size: Snippets that one embedded feature sees.
-        input_dropout: On the snippet features, in training. Helps where features tell more on training videos than
-            on others, because they were learnt with labels of the training videos.
+        input_dropout: Rate of dropout on the snippet features, in training. It helps if the features were learnt with
+            labels of the training videos: they then tell more about these videos than about others.
         norm_cfg (dict, optional): Normalisation before the ReLU, ``dict(type='LN')`` or ``dict(type='GN',
-            num_groups=...)``: of each snippet for itself, so that videos stay independent of one another.
+            num_groups=...)``. Each snippet is normalised by itself, so that videos stay independent of one another.
         num_streams: 2: the first half of the features (RGB) and the second (flow) are embedded apart, each into its
             half of F, for heads that take two streams.
         init_cfg: As in ``mmengine.model.BaseModule``.
 
     Raises:
-        InputError: A ``norm_cfg`` of another type, ``num_groups`` or ``num_streams`` that do not divide the channels.
+        InputError: ``norm_cfg`` is of another type, or ``num_groups`` or ``num_streams`` does not divide the channels.
     """
 
     convolution = PackedConv1d
@@ -93,23 +93,23 @@ class SnippetEmbedding(BaseModule):
         self.norm = None if norm_cfg is None else _build_norm(norm_cfg, out_channels)
 
     def forward(self, batch: SnippetBatch) -> SnippetBatch:
-        """Embed a batch; ``(R, D)`` to ``(R, D')``, zero gaps stay zero."""
+        """Embed a batch: X ``(R, D)`` becomes F ``(R, D')``; zero gaps stay zero."""
         rows = self.conv(batch.with_features(self.input_dropout(batch.features)))
         return self.activate(batch, rows)
 
     def activate(self, batch: SnippetBatch, rows: Tensor) -> SnippetBatch:
-        """Normalise and rectify ``(R, D')`` rows of a convolution over a batch; they become its features."""
+        """Apply norm and ReLU to a convolution's output ``(R, D')``; the result is the batch's new features."""
         if self.norm is not None:
             rows = batch.zero_gaps(self.norm(rows))
         return batch.with_features(F.relu(rows, inplace=True))
 
 
 def _build_norm(config, channels):
-    """Build a normalisation of each snippet for itself; InputError if the config is of another one."""
+    """Build a layer that normalises each snippet by itself; InputError if the config is of another type."""
     is_dict = isinstance(config, dict)
     kind = config.get('type', 'none') if is_dict else config
     if not is_dict or kind not in ('LN', 'GN'):
-        expected = 'a dict with type LN or GN, which normalise each snippet for itself'
+        expected = 'a dict with type LN or GN, which normalise each snippet by itself'
         field = 'SnippetEmbedding.norm_cfg.type' if is_dict else 'SnippetEmbedding.norm_cfg'
         raise InputError(expected, field=field, found=kind)
     if kind == 'GN':

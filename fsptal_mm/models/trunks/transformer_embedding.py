@@ -17,22 +17,22 @@ from .snippet_embedding import PackedConv1d
 
 @MODELS.register_module()
 class TransformerEmbedding(BaseModule):
-    """A convolution and layers of self-attention, each video for itself; an alternative to ``SnippetEmbedding``.
+    """A convolution, then layers of self-attention within each video; an alternative to ``SnippetEmbedding``.
 
     The convolution takes the place of position embeddings, as in ActionFormer (Zhang et al., ECCV 2022), so that videos
-    may be longer than those of the training. Memory grows linearly with the snippets, since attention weights are not
-    kept. With ``window``, they are computed within the window only.
+    may be longer than the training videos. Memory grows linearly with the snippets, since attention weights are not
+    kept. With ``window``, computation grows linearly, too.
 
     Args:
         in_channels: Dimension D of the snippet features.
         out_channels: Dimension of F; ``in_channels`` by default.
-        num_layers: Layers of attention and MLP.
+        num_layers: Number of layers; each is attention and an MLP.
         num_heads: Number of attention heads; divides ``out_channels``.
-        window: Snippets to each side that a snippet attends to; ``None`` for the whole video.
-        mlp_ratio: Width of the MLPs over ``out_channels``.
+        window: Number of snippets on each side that a snippet attends to; ``None`` for the whole video.
+        mlp_ratio: Hidden width of the MLPs, as a multiple of ``out_channels``.
         kernel_size: Kernel of the convolution, in snippets.
-        dropout: On the output of attention and MLP, before it is added, in training.
-        input_dropout: On the snippet features, in training.
+        dropout: Rate of dropout on the outputs of attention and MLP before these are added, in training.
+        input_dropout: Rate of dropout on the snippet features, in training.
         init_cfg: As in ``mmengine.model.BaseModule``.
 
     Raises:
@@ -68,7 +68,7 @@ class TransformerEmbedding(BaseModule):
         self.norm = nn.LayerNorm(channels)
 
     def forward(self, batch: SnippetBatch) -> SnippetBatch:
-        """Embed a :class:`.SnippetBatch`; ``(R, D)`` to ``(R, D')``, zero gaps stay zero."""
+        """Embed a :class:`.SnippetBatch`: X ``(R, D)`` becomes F ``(R, D')``; zero gaps stay zero."""
         rows = F.relu(self.conv(batch.with_features(self.input_dropout(batch.features))))
         for layer in self.layers:
             rows = layer(rows, batch)
@@ -76,7 +76,7 @@ class TransformerEmbedding(BaseModule):
 
 
 class _Layer(nn.Module):
-    """Attention and MLP, normalised before and added (a pre-norm transformer layer)."""
+    """Pre-norm transformer layer: ``x = x + attention(norm(x))``, then ``x = x + mlp(norm(x))``."""
 
     def __init__(self, channels, num_heads, window, mlp_ratio, dropout):
         super().__init__()
@@ -102,7 +102,7 @@ class _VideoAttention(nn.Module):
         self.out = nn.Linear(channels, channels)
 
     def forward(self, rows, batch):
-        """Attend, ``(R, D)`` to ``(R, D)``; no snippet attends to rows of gaps, and the results there are arbitrary."""
+        """Attend, ``(R, D)`` to ``(R, D)``. No snippet attends to rows of gaps; results in gaps are arbitrary."""
         query, key_value = self.query_key_value(rows).unflatten(1, (3, self.num_heads, -1)).split([1, 2], 1)
         if self.window is not None and self.window < max(batch.lengths) - 1:
             return self.out(self._attend_locally(batch, query[:, 0], *key_value.unbind(1)).flatten(1))
@@ -111,14 +111,14 @@ class _VideoAttention(nn.Module):
     def _attend_locally(self, batch, query, key, value):
         """Attend within ``window`` rows to each side, block by block; arguments are ``(R, heads, d)`` each.
 
-        The rows are cut into blocks of ``window`` rows, and the rows of a block are compared with those of their own
-        and of the two adjacent blocks. A mask takes out rows that are too far away, or of another video: blocks do not
-        respect the ends of videos.
+        The rows are cut into blocks of ``window`` rows. The rows of a block are compared with those of the same
+        block and of the two adjacent blocks. A mask excludes rows that are too far away or of another video, since
+        a block may hold rows of several videos.
         """
         size, length = self.window, len(query)
         num_blocks = math.ceil(length / size)
         rest = num_blocks * size - length  # rows that the last block lacks
-        # (blocks, heads, size, d); keys and values have 3 * size rows instead.
+        # Queries are (blocks, heads, size, d); keys and values are (blocks, heads, 3 * size, d).
         query = F.pad(query, (0, 0, 0, 0, 0, rest)).unflatten(0, (num_blocks, size)).transpose(1, 2)
         around = (0, 0, 0, 0, size, size + rest)
         key, value = (F.pad(part, around).unfold(0, 3 * size, size).mT for part in (key, value))
@@ -127,7 +127,7 @@ class _VideoAttention(nn.Module):
         key_video = F.pad(video, (size, size + rest), value=-1).unfold(0, 3 * size, size)[:, None]
         place = torch.arange(3 * size, device=video.device)
         near = (place[:size, None] + size - place).abs() <= size  # row i of a block is number size + i of its keys
-        # Rows of gaps see one another, if only themselves: a softmax over nothing would be NaN.
+        # A row of a gap sees at least itself: a softmax over nothing would be NaN.
         is_seen = near & (query_video == key_video)
         attended = F.scaled_dot_product_attention(query, key, value, attn_mask=is_seen[:, None])
         return attended.transpose(1, 2).flatten(0, 1)[:length]
