@@ -1,8 +1,9 @@
 """Put unlabelled videos in the order in which to label them.
 
-First come videos with uncertain detections that also differ from the labelled ones. The tool prints the first videos of
-this order, and writes a file for annotate.py --suggest: all unlabelled videos with their likely detections. Every video
-of ANNOTATIONS counts as labelled.
+First come the videos with the largest product of two numbers: the mean uncertainty of their detections, which is 1 for
+a score at the threshold and 0 for a score of 0; and the distance of their features from those of the nearest video that
+is labelled or comes before them. The tool prints the first videos of this order, and writes a file for annotate.py
+--suggest: all unlabelled videos with their likely detections. Every video of ANNOTATIONS counts as labelled.
 
 Examples:
     python tools/suggest.py found/results.json data/mine/annotations.json data/mine/features
@@ -77,9 +78,10 @@ def main(argv=None):
         write_results(out, {video.video_id: video.detections for video in ranked}, thresholds=thresholds)
     except InputError as error:
         sys.exit(f'error: {error}')
-    table = Table('label next', 'likely detections', 'mean uncertainty (1: scores at the threshold)')
+    table = Table('label next', 'likely detections', 'mean uncertainty, 0 to 1', 'x distance', '= product')
     for video in ranked[: args.show]:
-        table.add_row(video.video_id, str(len(video.detections['labels'])), f'{video.uncertainty:.2f}')
+        factors = video.uncertainty, video.distance, video.uncertainty * video.distance
+        table.add_row(video.video_id, str(len(video.detections['labels'])), *(f'{factor:.3g}' for factor in factors))
     Console().print(table)
     print(f'{len(ranked)} unlabelled videos, in the order to label them: {out}')
 

@@ -22,11 +22,14 @@ class SuggestedVideo(NamedTuple):
         video_id (str): Id of the video in the results.
         uncertainty (float): Mean uncertainty of its likely detections, from 0 to 1; 0 if it has none.
         detections (dict): Its likely detections, see :func:`.likely_detections`.
+        distance (float): Distance of its mean feature from that of the nearest video that is labelled or comes before
+            it in the order to label; 0 before there is an order.
     """
 
     video_id: str
     uncertainty: float
     detections: dict[str, Any]
+    distance: float = 0.0
 
 
 def unlabelled_videos(
@@ -83,10 +86,10 @@ def suggest_videos(
     def stack(names):
         return np.stack([features[_known(name, features)] for name in names])
 
-    order = rank_videos(
+    order, distances = rank_videos(
         [video.uncertainty for video in videos], stack([video.video_id for video in videos]), stack(labelled)
     )
-    return [videos[index] for index in order]
+    return [videos[index]._replace(distance=distance) for index, distance in zip(order, distances)]
 
 
 def mean_features(folders: Sequence[str | Path]) -> dict[str, np.ndarray]:

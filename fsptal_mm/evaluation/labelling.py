@@ -70,7 +70,9 @@ def likely_detections(found: Mapping[str, Any], thresholds: Mapping[str, float])
     }
 
 
-def rank_videos(uncertainties: Sequence[float], features: np.ndarray, labelled: np.ndarray) -> list[int]:
+def rank_videos(
+    uncertainties: Sequence[float], features: np.ndarray, labelled: np.ndarray
+) -> tuple[list[int], list[float]]:
     """Order unlabelled videos: uncertain videos that differ from the labelled videos come first.
 
     The order is greedy. The next video has the largest product of two numbers: its uncertainty, and the distance from
@@ -83,14 +85,16 @@ def rank_videos(uncertainties: Sequence[float], features: np.ndarray, labelled: 
         labelled (np.ndarray): ``(L, D)`` mean features of the labelled videos, L at least 1.
 
     Returns:
-        list[int]: Indices of the V videos, in the order in which to label them.
+        tuple[list[int], list[float]]: Indices of the V videos, in the order in which to label them, and the distance
+        that each of them had when it was chosen.
     """
     features, labelled = np.asarray(features, dtype=np.float64), np.asarray(labelled, dtype=np.float64)
     nearest = np.linalg.norm(features[:, None] - labelled, axis=2).min(1)
-    order = []
+    order, distances = [], []
     while len(order) < len(features):
         values = np.asarray(uncertainties) * nearest
         values[order] = -1
         order.append(int(np.argmax(values)))
+        distances.append(float(nearest[order[-1]]))
         nearest = np.minimum(nearest, np.linalg.norm(features - features[order[-1]], axis=1))
-    return order
+    return order, distances

@@ -153,7 +153,10 @@ def choose_operating_point(
         found = f'none of {len(det)} detections for {len(points)} labelled instances'
         raise InputError(f'a detection that covers a point of the held-out videos; {NOTHING_FOUND}', found=found)
     if len(points) < MIN_POINTS:
-        warn(f'only {len(points)} held-out points: the threshold is uncertain; hold out {MIN_POINTS} or more')
+        warn(
+            f'only {len(points)} held-out points: the threshold is uncertain, but can be used; '
+            f'with {MIN_POINTS} or more it is steadier'
+        )
     scores = np.full(len(classes), shared)
     for label, count in enumerate(np.bincount(points.labels, minlength=len(classes))):
         of_class = det.labels == label

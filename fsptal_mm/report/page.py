@@ -95,8 +95,8 @@ def _summary(runs, published):
     rows = []
     for run in runs:
         measures, of = run.measures, 'test'
-        if not measures and (latest := run.log.last_measures()):
-            at, measures = latest
+        if not measures and (validation := run.validation):
+            at, measures = validation
             of = f'validation, {run.log.unit} {at}'
         rows.append({'run': run, 'measures': measures, 'of': of if measures else 'nothing measured yet'})
     keys = list(dict.fromkeys(key for row in rows for key in row['measures']))

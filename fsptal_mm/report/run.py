@@ -1,5 +1,6 @@
 """Reading of a work directory for the report. A part that is missing is listed, and is no error."""
 
+import re
 import shlex
 import traceback
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ _MAIN = ('mAP@', 'point/mAP', '')  # starts of the keys of measures, in the orde
 # 0.01 to 0.11 in the finished runs of the benchmarks (four datasets; FS-PTAL, LACP and the base model), and 0.21 to
 # 0.34 in runs of a few epochs.
 _LATE_FALL = 0.15
+_CHOSEN = re.compile(r'epoch_(\d+)\.operating_point\.json')
 _TOLERANCE = 1e-6  # accepted difference between a measure in the results file and the same measure computed here
 
 
@@ -104,13 +106,25 @@ class Run:
         return self.noted | (self.segment_result.evaluation.measures if self.segment_result else {})
 
     @property
+    def validation(self) -> tuple[int, dict[str, float]] | None:
+        """Validation that stands for a run without a test: its x, and its measures as fractions by name.
+
+        It is the validation of the checkpoint with score thresholds, if a single one has them, since this checkpoint
+        was chosen; otherwise the latest validation. ``None`` if there was no validation.
+        """
+        chosen = [int(found[1]) for name in self.folder.glob('*') if (found := _CHOSEN.fullmatch(name.name))]
+        if len(chosen) == 1 and (measures := self.log.measures_at(chosen[0])):
+            return chosen[0], measures
+        return self.log.last_measures()
+
+    @property
     def headline(self) -> str:
         """Main result in one sentence, without a full stop."""
         if found := self.segment_result:
             return describe_result(found.test_set, found.evaluation, found.diagnosis)
         measures, of = self.measures, 'in the test'
-        if not measures and (latest := self.log.last_measures()):
-            at, measures = latest
+        if not measures and (validation := self.validation):
+            at, measures = validation
             of = f'in the validation after {self.log.unit} {at}'
         first = next((key for start in _MAIN for key in measures if key.startswith(start)), None)
         if first is None:
@@ -230,15 +244,11 @@ def _read_results(run):
     checkpoint = _last_checkpoint(run.folder)
     test = run.command('test', checkpoint or 'CHECKPOINT')
     if not file.is_file():
-        needless = (
-            ' This is not needed here: the config has no test videos but the held-out ones of the validation.'
-            if _validated(run)
-            else ''
-        )
-        run.missing.append(
-            f'There are no test results ({file}), so no AP of classes, no diagnosis and no timelines: `{test}` writes '
-            f'them.{needless}'
-        )
+        if not _validated(run):
+            run.missing.append(
+                f'There are no test results ({file}), so no AP of classes, no diagnosis and no timelines: `{test}` '
+                'writes them.'
+            )
         return
     if checkpoint is not None and file.stat().st_mtime < checkpoint.stat().st_mtime:
         run.missing.append(
@@ -278,7 +288,7 @@ def _read_results(run):
 
 
 def _validated(run):
-    """Whether the videos of the test are those of the validation, as in the config for own videos."""
+    """Whether the test has no videos but those of the validation, as in the config for own videos."""
     loaders = [(run.test_config or {}).get(f'{part}_dataloader') or {} for part in ('test', 'val')]
     return bool(loaders[0]) and loaders[0].get('dataset') == loaders[1].get('dataset')
 

@@ -65,10 +65,14 @@ class TrainingLog:
         total = self.losses.get('loss', {})
         return [total[x] for x in stage if x in total][::-1]
 
+    def measures_at(self, at: int) -> dict[str, float]:
+        """Measures (fractions) of the validation at x, by name; empty if there was none."""
+        return {key: values[at] for key, values in self.measures.items() if at in values}
+
     def last_measures(self) -> tuple[int, dict[str, float]] | None:
         """Latest validation: its x, and its measures as fractions by name; ``None`` if there was no validation."""
         at = max((x for values in self.measures.values() for x in values), default=None)
-        return None if at is None else (at, {key: values[at] for key, values in self.measures.items() if at in values})
+        return None if at is None else (at, self.measures_at(at))
 
 
 def scalar_files(work_dir: str | Path) -> list[Path]:

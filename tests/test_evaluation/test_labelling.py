@@ -57,8 +57,9 @@ FEATURES = [[1.0, 0.0], [4.0, 0.0], [5.0, 0.0], [0.0, 3.0]]
     ],
 )
 def test_ranks_by_uncertainty_times_distance_to_what_is_known(unsure, expected):
-    assert rank_videos(unsure, np.array(FEATURES), np.array(LABELLED)) == expected
+    assert rank_videos(unsure, np.array(FEATURES), np.array(LABELLED))[0] == expected
 
 
 def test_a_video_like_a_labelled_one_comes_last_however_uncertain():
-    assert rank_videos([1.0, 0.01], np.array([[0.0, 0.0], [1.0, 1.0]]), np.array(LABELLED)) == [1, 0]
+    order, distances = rank_videos([1.0, 0.01], np.array([[0.0, 0.0], [3.0, 4.0]]), np.array(LABELLED))
+    assert (order, distances) == ([1, 0], [5.0, 0.0])

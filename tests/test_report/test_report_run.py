@@ -232,8 +232,22 @@ def test_a_test_on_the_videos_of_the_validation_is_not_needed(folder, validated)
     if validated:
         for file in (folder / 'mine.py', folder / '20260101_000000/vis_data/config.py'):
             file.write_text(file.read_text() + 'val_dataloader = test_dataloader\n')
-    sentence = said(read_run(folder, 'run'), 'no test results')
-    assert sentence.endswith('held-out ones of the validation.') == validated
+    assert any('no test results' in sentence for sentence in read_run(folder, 'run').missing) != validated
+
+
+def test_the_validation_of_the_checkpoint_with_thresholds_stands_for_a_run_without_a_test(folder):
+    (folder / 'results.json').unlink()
+    with open(folder / '20260101_000000/vis_data/scalars.json', 'a') as file:
+        file.write(json.dumps({'tal/mAP@0.1-0.7': 0.125, 'step': 4}) + '\n')
+    assert read_run(folder, 'run').headline == '12.5 mAP at tIoU 0.1-0.7, in the validation after epoch 4'
+    low = Threshold(0.5, 1.0, 1.0, 40)
+    chosen = OperatingPoint(low, {'jump': low, EVIL: low, 'never': low}, 'model', 4)
+    for epoch, expected in ((2, '25.0 mAP at tIoU 0.1-0.7, in the validation after epoch 2'), (4, '12.5')):
+        (folder / f'epoch_{epoch}.pth').write_bytes(b'')
+        write_operating_point(folder / f'epoch_{epoch}.pth', chosen)
+        assert read_run(folder, 'run').headline.startswith(expected), 'two chosen ones: the latest validation'
+    write_report(folder / 'report.html', [read_run(folder, 'run')])
+    assert 'validation, epoch 4' in (folder / 'report.html').read_text()
 
 
 def test_quality_of_pseudo_labels_from_dumps_where_the_log_has_none(folder):

@@ -89,7 +89,8 @@ def test_activitynet_and_mmaction2_say_the_same(trained):
 
 def test_rules_move_segments_but_not_off_their_points(trained):
     plain = load_annotations(export(trained, 'plain.json')).videos
-    rules = ['--change-points', '0.5', '--cut', '--blend', '0.25']
+    rules = ['--change-points', '0.5', '--cut', '--blend', '0.25', '--widen', '1.15', '--point-spread', '0.1']
+    rules += ['--narrow-snippets', '0.5']
     moved = load_annotations(export(trained, 'moved.json', *rules)).videos
     for video_id, record in moved.items():
         assert len(record.segments_sec) == len(record.point_sec) >= len(plain[video_id].segments_sec)

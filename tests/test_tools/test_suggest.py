@@ -37,6 +37,7 @@ def test_ranks_the_videos_that_are_not_labelled(files, tmp_path, capsys):
     assert [row['score'] for row in content['results']['far']] == [0.4]  # 0.01 is hardly ever an action
     printed = capsys.readouterr().out
     assert printed.index('far') < printed.index('near') < printed.index('sure')
+    assert [line.split()[1:10:2][-3:] for line in printed.splitlines() if 'far' in line] == [['1', '9', '9']]
 
 
 def test_takes_the_operating_point_of_a_checkpoint(files, tmp_path):

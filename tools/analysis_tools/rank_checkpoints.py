@@ -168,7 +168,10 @@ def report(rows, found):
         f'{num_points} points in {len(found[best])} held-out videos; {_ERROR}: of the difference from the best',
     ]
     if num_points < MIN_POINTS:
-        lines.append(f'only {num_points} held-out points: the choice is uncertain; hold out {MIN_POINTS} or more')
+        lines.append(
+            f'only {num_points} held-out points: the choice is uncertain, but you can go on with it; '
+            f'with {MIN_POINTS} or more it is steadier'
+        )
     if not any(row[_POINTS] for row in rows.values()):
         return '\n'.join([*lines, f'none is chosen, since none finds a held-out point: {NOTHING_FOUND}'])
     lines.append(f'chosen by {_POINTS}, the last within one standard error of the best: {best}')

@@ -1,9 +1,9 @@
 """Export detections of a trained model on its training videos as annotations for a fully supervised localizer.
 
 For each labelled instance, the tool takes the detection of the highest score among those that cover its point and no
-other point of its class. --change-points, --cut, --blend and --fill then change the segments, as the training of a
-second stage does. Ground-truth segments are not read. Labelled instances without such a detection are listed in
-OUT_missed.txt (OUT without its suffix), in lines "video,seconds,label".
+other point of its class. The options from --change-points to --fill change these segments, as the training of a second
+stage does. Ground-truth segments are not read. Labelled instances without such a detection are listed in OUT_missed.txt
+(OUT without its suffix), in lines "video,seconds,label".
 
 --raw-proposals also writes all scored proposals before NMS, of the training or the test videos, in ActivityNet's
 format.
@@ -34,8 +34,13 @@ def parse_args(argv):
     share = 'take this share of the boundaries from change points of the snippet scores'
     parser.add_argument('--change-points', type=float, default=0.0, metavar='SHARE', help=share)
     parser.add_argument('--cut', action='store_true', help='end segments half-way to the next point of their class')
-    share = 'move segments by this share towards one of usual length around the point'
+    share = 'move lengths by this share towards the median length of the class'
     parser.add_argument('--blend', type=float, default=0.0, metavar='SHARE', help=share)
+    parser.add_argument('--widen', type=float, default=1.0, metavar='FACTOR', help='multiply lengths by this factor')
+    snippets = 'then take this number of snippets from lengths, at most half'
+    parser.add_argument('--narrow-snippets', type=float, default=0.0, metavar='N', help=snippets)
+    spread = 'move segments to their points, whose places in actions have this standard deviation (share of the length)'
+    parser.add_argument('--point-spread', type=float, metavar='S', help=spread)
     parser.add_argument('--fill', action='store_true', help='give missed instances a segment of usual length')
     parser.add_argument('--raw-proposals', metavar='FILE', help='JSON file for all scored proposals before NMS')
     parser.add_argument('--split', choices=('train', 'test'), default='train', help='videos of --raw-proposals')
@@ -163,7 +168,7 @@ def main(argv=None):
     to_positive(args.fps, field='--fps')
     config = read_config(args.config)
     merge_options(config, read_options(args.cfg_options))
-    rules = ('min_score', 'change_points', 'cut', 'blend', 'fill')
+    rules = ('min_score', 'change_points', 'cut', 'blend', 'widen', 'narrow_snippets', 'point_spread', 'fill')
     rules = PseudoSegmentRules.from_config({name: getattr(args, name) for name in rules})
     dataset, found = predict(config, args.checkpoint)
     annotations, points, pseudo = export(dataset, found, rules)
