@@ -71,7 +71,7 @@ class Run:
         return files[-1].stem if files else ''
 
     def command(self, script: str, *arguments: str | Path) -> str:
-        """Command line that makes a missing part.
+        """Command line of a tool that writes what the work directory lacks, e.g. the results file of the test.
 
         Args:
             script: Name of a script in ``tools``.

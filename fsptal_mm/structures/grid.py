@@ -125,5 +125,6 @@ def snippet_edges_sec(data_sample: Any) -> np.ndarray:
 def _positive(grid, field, video):
     value = grid[field]
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not _SMALLEST <= value <= LARGEST:
-        raise InputError('a positive number', video=video, field=f'grid.{field}', found=value)
+        expected = f'a number from {_SMALLEST:g} to {LARGEST:g}'
+        raise InputError(expected, video=video, field=f'grid.{field}', found=value)
     return float(value)

@@ -192,11 +192,11 @@ def score_contrast(scores: Tensor, runs: SegmentLabels) -> Tensor:
 
 
 def feature_contrast(batch: SnippetBatch, runs: SegmentLabels, temperature: float) -> Tensor:
-    """InfoNCE between the runs of one class of one video: action runs resemble each other, background runs do not.
+    """InfoNCE between the runs of one class in one video: action runs become similar, and unlike background runs.
 
     Anchors are the action runs of classes with at least two action runs. For an anchor with features f, the loss is
     ``-log(A / (A + B))``. A is the sum of ``exp(cos(f, f_n) / temperature)`` over the other action runs n of the class
-    in the video, and B is this sum over the background runs n.
+    in the video. B is this sum over the background runs n, that is, the stretches of the video without the class.
 
     Args:
         batch (SnippetBatch): Embedded features F, ``(R, D)`` rows.
