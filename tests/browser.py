@@ -14,7 +14,7 @@ def browser():
     """A driver of headless Chromium; tests that need it are skipped where there is none."""
     chromium, driver = shutil.which('chromium'), shutil.which('chromedriver')
     if chromium is None or driver is None:
-        pytest.skip('no chromium and chromedriver on the PATH: Debian has packages of these names')
+        pytest.skip('no chromium and chromedriver on the PATH (Debian: packages chromium and chromium-driver)')
     with open_browser(chromium, driver) as opened:
         yield opened
 

@@ -92,7 +92,7 @@ def read_label_dumps(work_dir: str | Path) -> dict[int, dict[str, dict]]:
         ``PseudoLabelMiningHook`` writes them.
 
     Raises:
-        InputError: The folder does not exist or holds no dumps, or a dump cannot be read or is of an older version.
+        InputError: The folder does not exist or holds no dumps, or a dump cannot be read or lacks a field.
     """
     folder = Path(work_dir, LABEL_FOLDER)
     if not Path(work_dir).is_dir():

@@ -41,6 +41,7 @@ STUDIO = task(
     {'start': 1.5, 'end': 2.5, 'labels': ['throw']},
     {'choices': ['good']},
 )
+STUDIO_HEAD = 'created_at,annotation_id,lead_time,meta,video,id,videoLabels\n'
 CANCELLED = {'was_cancelled': True, 'result': [{'value': {'start': 0, 'end': 1, 'labels': ['no']}}]}
 STUDIO['annotations'].insert(0, CANCELLED)
 EXPORTS = {
@@ -173,6 +174,20 @@ EXPORTS = {
         'p.json',
         [dict(id=1, video='s3://x/a.mp4', tricks=[dict(ranges=[dict(start=1, end=3)], timelinelabels=['jump'])])],
         [('a', 'jump', '1 frames')],
+    ),
+    'Label Studio, csv': (
+        'p.csv',
+        STUDIO_HEAD
+        + '2022-12-01,1,7,"{""note"":""dive""}",/data/upload/3/1a2b3c4d-a.mp4,1,"[{""ranges"":[{""start"":31,'
+        + '""end"":31}],""timelinelabels"":[""jump""]},{""ranges"":[{""start"":1,""end"":3}],'
+        + '""timelinelabels"":[""throw""]}]"\n2022-12-02,2,9,,c.mp4,2,\n',
+        [('a', 'jump', '30 frames'), ('a', 'throw', '1 frames')],
+    ),
+    'Label Studio, tsv': (
+        'p.tsv',
+        STUDIO_HEAD.replace(',', '\t')
+        + '2022-12-01\t1\t7\t\ta.wav\t1\t"[{""start"":1,""end"":2,""labels"":[""jump""]}]"\n',
+        [('a', 'jump', 1.5)],
     ),
     'Label Studio, files of a server and signed URLs': (
         'p.json',

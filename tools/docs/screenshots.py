@@ -4,8 +4,8 @@ Example (`make pictures` does all of it):
     python tools/docs/screenshots.py work_dirs/pictures/report.html --out-dir docs/images
 
 The report is one of tools/analysis_tools/report.py. The video is generated: a square that rests, hops and slides. Its
-"detections" are the actions that were drawn into it, one of them shifted. Chromium and chromedriver must be installed;
-Debian has packages of these names.
+"detections" are the actions that were drawn into it, one of them shifted. Chromium and chromedriver must be installed
+(Debian: packages chromium and chromium-driver).
 """
 
 import argparse
@@ -122,7 +122,9 @@ def open_browser():
     """
     programs = [shutil.which(name) for name in ('chromium', 'chromedriver')]
     if None in programs:
-        raise InputError('chromium and chromedriver on the PATH: Debian has packages of these names', found=programs)
+        raise InputError(
+            'chromium and chromedriver on the PATH (Debian: packages chromium and chromium-driver)', found=programs
+        )
     options = webdriver.ChromeOptions()
     options.binary_location = programs[0]
     for argument in ('--headless=new', '--no-sandbox', '--disable-dev-shm-usage', '--hide-scrollbars'):

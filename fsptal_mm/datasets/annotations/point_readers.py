@@ -12,7 +12,14 @@ from .elan import is_elan, read_elan
 from .json_readers import read_plain_points
 from .readers import PointRow, read_lines
 from .tables import read_rows, read_table, to_seconds
-from .tool_exports import is_boris, read_boris_csv, read_json_export, read_via_csv
+from .tool_exports import (
+    is_boris,
+    is_label_studio,
+    read_boris_csv,
+    read_json_export,
+    read_label_studio_table,
+    read_via_csv,
+)
 
 _LACP_COLUMNS = {'class', 'video_id', 'point'}
 _HEAD_ROWS = 40  # rows in which the header of a format is looked for: BORIS writes other rows before its table
@@ -23,8 +30,8 @@ def read_points(path: str | Path, columns: Mapping[str, str] | None = None) -> l
     """Read a file of points; its suffix and content decide the format.
 
     Args:
-        path: A csv of LACP or HR-Pro, VIA or BORIS; a txt of SF-Net or ELAN; a JSON file in the plain format, of Label
-            Studio or of SoccerNet; or any other table, with ``columns``.
+        path: A csv of LACP or HR-Pro, VIA, BORIS or Label Studio; a txt of SF-Net or ELAN; a JSON file in the plain
+            format, of Label Studio or of SoccerNet; or any other table, with ``columns``.
         columns: Names of the columns of any other table, see :func:`.read_table`. Default: one of the formats above.
 
     Returns:
@@ -45,8 +52,11 @@ def read_points(path: str | Path, columns: Mapping[str, str] | None = None) -> l
     head = [line for _, line in itertools.islice(read_lines(path), _HEAD_ROWS)]
     if any(line.lstrip('"').startswith('#') and 'CSV_HEADER' in line for line in head):
         return read_via_csv(path)
-    if any(is_boris(re.split(r'[,;\t]', line.replace('"', ''))) for line in head):
+    cells = [re.split(r'[,;\t]', line.replace('"', '')) for line in head]
+    if any(map(is_boris, cells)):
         return read_boris_csv(path)
+    if any(map(is_label_studio, cells[:1])):
+        return read_label_studio_table(path)
     if any(map(is_elan, head)):
         return read_elan(path)
     if suffix == '.csv':

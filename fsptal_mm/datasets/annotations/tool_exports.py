@@ -208,6 +208,26 @@ def read_label_studio(tasks: list[Any], path: str | Path) -> list[PointRow]:
     return rows
 
 
+def read_label_studio_table(path: str | Path) -> list[PointRow]:
+    """Read Label Studio's exports CSV and TSV: a task per row, with the regions of a label as JSON in its cell.
+
+    Raises:
+        InputError: A cell is no JSON, or as in :func:`read_label_studio`.
+    """
+    rows = read_rows(path)
+    _, names = next(rows)
+    tasks = []
+    for where, cells in rows:
+        task = dict(zip(names, cells))
+        tasks.append({name: _json(cell, list, where, name) if cell[:1] == '[' else cell for name, cell in task.items()})
+    return read_label_studio(tasks, path)
+
+
+def is_label_studio(cells: list[str]) -> bool:
+    """Tell whether the cells of a row are the header of a table of Label Studio."""
+    return {'annotation_id', 'lead_time'} <= set(cells)
+
+
 def _label_studio_video(data, where):
     """Id of the video of a task, from the first text of its data that names a media file."""
     texts = [_path_of(value) for value in data.values() if isinstance(value, str)]
