@@ -107,7 +107,7 @@ class Run:
 
     @property
     def validation(self) -> tuple[int, dict[str, float]] | None:
-        """Validation that stands for a run without a test: its x, and its measures as fractions by name.
+        """The x of the validation that stands for a run without a test, and its measures as fractions by name.
 
         It is the validation of the checkpoint with score thresholds, if a single one has them, since this checkpoint
         was chosen; otherwise the latest validation. ``None`` if there was no validation.
