@@ -10,7 +10,7 @@ from fsptal_mm.evaluation.functional.pairs import by_class_and_video, paired_iou
 from fsptal_mm.structures import Instances
 from fsptal_mm.utils.errors import InputError, check_flags, check_numbers
 
-_SHORTEST_SEC = 1e-9  # so that nothing is divided by zero
+_TINY = 1e-9  # least divisor, so that nothing is divided by zero
 
 
 @dataclass(frozen=True)
@@ -148,16 +148,17 @@ class PseudoSegmentRules:
     def _reshape(self, pseudo, points, snippet_sec):
         """Correct length and middle of each segment; it still holds its points ``(N, 2)``, in seconds.
 
-        A point at the place p of a segment, from 0 for the start to 1 for the end, differs from the mean place for two
-        reasons: the points of actions are spread, and the middle of the segment is wrong. Both add up in the variance
-        of p. The share of the second one is how far the middle is moved to where its point puts it.
+        The place p of a point in its segment is 0 at the start and 1 at the end. Places differ for two reasons: points
+        are spread over their actions, and middles of segments are wrong. The variance of p is the sum of both. Each
+        middle moves to where its point puts it, by the share of the variance that is due to wrong middles.
         """
         start, end = pseudo.segments.segments.T
         middle, point = (start + end) / 2, points.mean(1)
         length = self._correct_length(end - start, pseudo.segments.labels, snippet_sec)
         if self.point_spread is not None and len(point):
-            place = (point - start) / np.maximum(end - start, _SHORTEST_SEC)
-            share = max(0, 1 - self.point_spread**2 / max(place.var(), self.point_spread**2, _SHORTEST_SEC))
+            place = (point - start) / np.maximum(end - start, _TINY)
+            due_to_points = self.point_spread**2
+            share = 1 - due_to_points / max(place.var(), due_to_points, _TINY)
             middle = middle + share * (point + (0.5 - place.mean()) * length - middle)
         start, end = middle - length / 2, middle + length / 2
         return np.stack([np.minimum(start, points[:, 0]), np.maximum(end, points[:, 1])], 1)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from fsptal_mm.engine.pseudo_segment_mining import find_pseudo_segments
 from fsptal_mm.engine.pseudo_segments import (
     PseudoSegmentRules,
     fill_missed,
@@ -9,7 +10,7 @@ from fsptal_mm.engine.pseudo_segments import (
     select_pseudo_segments,
     usual_segments,
 )
-from fsptal_mm.structures import Instances
+from fsptal_mm.structures import Instances, SnippetGrid
 from fsptal_mm.utils.errors import InputError
 
 
@@ -117,6 +118,21 @@ def test_rules_find_actions_better_than_detections_that_blur_them():
     pseudo = rules(points(point, labels), det, [6100.0], snippet_sec=[0.8])
     gt = Instances.from_videos([gt], [labels])
     assert segment_quality(det, gt) < 0.85 < 0.95 < segment_quality(pseudo.segments, gt)
+
+
+def test_each_video_has_snippets_of_its_own_length():
+    def video(snippet_sec):
+        return dict(
+            detections=Instances.of_video(np.array([[2.0, 16.0]]), np.array([0]), np.array([0.9])),
+            points=Instances.of_video(np.array([[5.0, 5.0]]), np.array([0])),
+            duration_sec=100.0,
+            background_sec=np.empty(0),
+            grid=SnippetGrid(snippet_sec),
+        )
+
+    rules = PseudoSegmentRules(**OFF | dict(change_points=0.0, narrow_snippets=2))
+    pseudo = find_pseudo_segments([video(1.0), video(0.5)], rules)
+    np.testing.assert_allclose(pseudo.segments.segments, [[3, 15], [2.5, 15.5]])
 
 
 def test_segments_end_at_background_points():
