@@ -20,9 +20,9 @@ def decode_change_points(
     Between a point and the next one of any class, a video goes through at most three states: the action of the point,
     background, the action of the next point. Before the first and after the last point, the third state is missing.
     The log-likelihood of a snippet is ``log q-hat`` of the class, or ``log b`` for background. The boundary is the end
-    of the first state. It is the mean over all splits into states, weighted by their likelihoods, and not the end in
-    the best split: an uncertain boundary then lies between its possible places. Cumulative sums and maxima (dynamic
-    programming) find it in time linear in the number of snippets.
+    of the first state: the mean over all its possible places, each weighted by the likelihood of the best split there.
+    So an uncertain boundary lies between its possible places. Cumulative sums and maxima (dynamic programming) find it
+    in time linear in the number of snippets.
 
     Args:
         scores (np.ndarray): ``(T, C)`` final scores, q-hat.
@@ -71,11 +71,12 @@ def _at_once(index, points, labels, found):
 
 
 def _mean_count(own, background, other, temperature):
-    """Number of snippets that belong to the first of at most three states, on average over all splits.
+    """Number of snippets that belong to the first of at most three states, on average over its possible ends.
 
     A split gives snippets ``[0, i)`` to the first state, ``[i, j)`` to background and ``[j, N)`` to the third state.
     With sums S of log-likelihoods over the snippets before a position, its log-likelihood is
-    ``S_own[i] + (S_background[j] - S_background[i]) + (S_other[N] - S_other[j])``. Each i is taken with its best j.
+    ``S_own[i] + (S_background[j] - S_background[i]) + (S_other[N] - S_other[j])``. Each i is taken with its best j, and
+    weighted by the likelihood of this split.
 
     Args:
         own (np.ndarray): ``(N,)`` log-likelihood of the first state; snippet 0 is in it.

@@ -7,7 +7,7 @@ from fsptal_mm.engine.change_points import decode_change_points
 
 
 def brute_force(own, background, other, temperature):
-    """Mean number of snippets of the first state, over all ways to cut a row of snippets into at most three states."""
+    """Mean number of snippets of the first of at most three states: over its ends, each with its best split."""
     length, score = len(own), {}
     cuts = itertools.combinations_with_replacement(range(1, length + 1), 2)
     for first, second in cuts:
