@@ -22,7 +22,7 @@ def write_features(path, array, **kwargs):
 
 
 def load_features(*paths, duration_sec=2.0, video_id='v1', transform=None, grid=None, **kwargs):
-    """What ``LoadSnippetFeatures`` gives for a video of snippets of half a second; ``kwargs`` are its arguments."""
+    """Load features with ``LoadSnippetFeatures(**kwargs)``, for a video with snippets of half a second."""
     results = dict(video_id=video_id, feature_paths=[str(path) for path in paths])
     results |= dict(grid=grid or SnippetGrid(0.5), duration_sec=duration_sec)
     return (transform or LoadSnippetFeatures(**kwargs)).transform(results)

@@ -1,4 +1,4 @@
-"""How often the host has to wait for the device, counted on any device."""
+"""Counters of the waits of the host for the device, and of launched operators; they work on any device."""
 
 import torch
 from torch.overrides import TorchFunctionMode
@@ -20,8 +20,8 @@ class HostSyncs:
     that is on the host on purpose is counted, too.
 
     Attributes:
-        count: So far.
-        names: Of the operators, in order.
+        count: Number of such operators so far.
+        names: Their names, in order.
     """
 
     def __init__(self):
@@ -46,7 +46,7 @@ class Launches(TorchDispatchMode):
     """Counts operators inside the block that give the device work: all but views and the reservation of memory.
 
     Attributes:
-        count: So far.
+        count: Number of such operators so far.
     """
 
     def __init__(self):

@@ -40,7 +40,7 @@ def make_video(length, points=(), background=(), clip=(FEATURES,)):
 
 
 def make_videos(num_videos, num_snippets, num_instances, dim=FEATURES):
-    """Videos of unequal lengths, their instances of three classes by turns."""
+    """Videos of unequal lengths, with instances of three classes in turn."""
     videos = []
     for length in range(num_snippets, num_snippets - num_videos, -1):
         points = [(number * length // num_instances, number % 3, number) for number in range(num_instances)]
@@ -49,7 +49,7 @@ def make_videos(num_videos, num_snippets, num_instances, dim=FEATURES):
 
 
 def make_batch(**counts):
-    """The same as a data loader gives them."""
+    """Batch of :func:`make_videos`, as a data loader gives it."""
     inputs, data_samples = zip(*make_videos(**counts))
     return dict(inputs=list(inputs), data_samples=list(data_samples))
 
@@ -122,7 +122,7 @@ def embed(model, videos):
 
 
 def losses_and_gradients(model, videos, terms=None):
-    """Both by name, of all losses or some; ``None`` where a parameter has no gradient."""
+    """Losses and gradients by name, of all loss terms or of ``terms``; ``None`` for a parameter without a gradient."""
     model.zero_grad()
     losses = {name: loss for name, loss in run(model, videos).items() if terms is None or name in terms}
     sum(losses.values()).backward()
@@ -131,7 +131,7 @@ def losses_and_gradients(model, videos, terms=None):
 
 
 def assert_trainable(model, videos):
-    """All losses and gradients are finite, and every parameter has one; returns the losses."""
+    """Check that losses and gradients are finite, and that every parameter has a gradient; returns the losses."""
     losses, gradients = losses_and_gradients(model, videos)
     for name, value in (losses | gradients).items():
         assert value is not None, name  # distributed training waits for all of them

@@ -1,4 +1,4 @@
-"""How much memory tensors take, counted rather than read off the process."""
+"""Memory that tensors take, counted from their sizes, not read off the process."""
 
 import weakref
 
@@ -11,7 +11,7 @@ class PeakMemory(TorchDispatchMode):
     """Counts the bytes of tensors that operators inside the block make and that are alive at the same time.
 
     Attributes:
-        peak: The most that were alive at once, in bytes.
+        peak: Largest number of bytes that were alive at the same time.
     """
 
     def __init__(self):
@@ -42,7 +42,7 @@ class LargestTensor(TorchDispatchMode):
     """Keeps the size of the largest tensor that any operator inside the block returns.
 
     Attributes:
-        numel: Of that tensor.
+        numel: Number of elements of that tensor.
     """
 
     def __init__(self):

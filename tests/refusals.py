@@ -1,4 +1,4 @@
-"""What an error about a user's file or setting must say."""
+"""Check of the content of an error about a user's file or setting."""
 
 from contextlib import contextmanager
 

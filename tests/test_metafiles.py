@@ -36,7 +36,7 @@ AVERAGE, SINGLE = 'mAP@0.1-0.7', '@0.5'
 
 
 def guide():
-    """From the data and the method of a row of the benchmarks to its cells by column; the first row of each counts."""
+    """Rows of the benchmarks by data and method, as dicts from column to cell; the first row of a pair counts."""
     found, head = {}, None
     for row in rows((ROOT / 'docs/guides/benchmarks.md').read_text()):
         if row[:2] == ['data', 'row']:

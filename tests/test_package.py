@@ -1,4 +1,4 @@
-"""What a user installs: the wheel, in an environment of its own, away from the repository."""
+"""The wheel as a user installs it: in an environment of its own, away from the repository."""
 
 import os
 import re

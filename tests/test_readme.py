@@ -1,4 +1,4 @@
-"""What the README, the guides and the pages of the configs say, as far as a program can check it."""
+"""Statements of the README, the guides and the pages of the configs, as far as a program can check them."""
 
 import json
 import pkgutil

@@ -15,7 +15,7 @@ def scene(time_sec):
 
 
 def brightness_to_sec(frame):
-    """When a frame of :func:`scene` was shown, within a quarter of a second: codecs change brightness a little."""
+    """Seconds at which a frame of :func:`scene` was shown, within 0.25 s: codecs change brightness a little."""
     return (np.median(frame) - 20) / 20
 
 

@@ -25,9 +25,9 @@ class Variant:
 
     Attributes:
         path: The file.
-        numbers: What its frames show.
-        times_sec: When each is shown, from the first one.
-        end_sec: End of the last one.
+        numbers: Number that each frame shows.
+        times_sec: Start of each frame, in seconds from the start of the first one.
+        end_sec: End of the last frame, in seconds from the start of the first one.
     """
 
     path: object

@@ -1,4 +1,4 @@
-"""What every reader must do with every input: give a result or an InputError, in bounded time and memory."""
+"""Limits for readers: with every input, they give a result or an InputError, in bounded time and memory."""
 
 import contextlib
 import resource
@@ -13,7 +13,7 @@ LIMIT_SEC = 60  # machines are shared
 
 
 class HangError(BaseException):
-    """Not an Exception, which a reader might take for a damaged file."""
+    """Error of a reader that takes too long: no ``Exception``, which the reader might catch as a damaged file."""
 
 
 @contextlib.contextmanager
@@ -37,7 +37,7 @@ def bounded(limit_bytes=LIMIT_BYTES, limit_sec=LIMIT_SEC):
 
 
 def outcome(read, *args, names='', **kwargs):
-    """What a reader makes of an input.
+    """Run a reader on an input, within the limits.
 
     Args:
         read: The reader; any other error than InputError is the test's failure.

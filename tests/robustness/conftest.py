@@ -1,4 +1,4 @@
-"""How many cases the robustness tests run: a short choice by default, all with ``FSPTAL_ROBUSTNESS=full``."""
+"""Number of cases that the robustness tests run: a short choice by default, all with ``FSPTAL_ROBUSTNESS=full``."""
 
 import os
 

@@ -30,7 +30,7 @@ class Program:
     events: int = 0  # how many times that run opened, moved or removed a file below ``folder``
 
     def run(self, kill_after_sec=None, kill_at_event=None):
-        """Run it; returns the exit status, ``-signal.SIGKILL`` if it was killed (with all of its processes)."""
+        """Run the script; returns the exit status, ``-signal.SIGKILL`` if it was killed (with all of its processes)."""
         count = _CONTEXT.RawValue('i')
         process = _CONTEXT.Process(target=self._target, args=(count, kill_at_event))
         begin = time.monotonic()
@@ -48,11 +48,11 @@ class Program:
         return process.exitcode
 
     def run_whole(self):
-        """Run it to its end, which must be a good one."""
+        """Run the script to its end, and check that it succeeds."""
         assert self.run() == 0, self.tail()
 
     def tail(self):
-        """The last of what it printed."""
+        """Last 3000 characters that the script printed."""
         return self.log.read_text()[-3000:]
 
     def _target(self, count, kill_at_event):
@@ -84,10 +84,11 @@ class Program:
 
 
 def kill_at_random(program, rng, kills, fresh, check, finish):
-    """Kill a program some times; half of the moments are times, half are between two steps of writing its files.
+    """Kill a program ``kills`` times, and start it again after each kill.
 
-    ``fresh`` is called before the first start, and for the next one after it has ended by itself; ``check`` after every
-    kill: is what is there sound? ``finish`` when it has ended by itself: is all there?
+    Half of the kills come at a random time, half at a random step of writing files. ``fresh`` prepares the folder
+    before the first start, and again after each run that ends by itself. ``check`` checks the files after each kill,
+    ``finish`` after each run that ends by itself.
     """
     killed = 0
     while killed < kills:

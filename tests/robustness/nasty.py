@@ -37,7 +37,7 @@ values = st.one_of(
 
 
 class Payload:
-    """Unpickled, it makes the folder ``run`` in the working directory."""
+    """Object whose unpickling makes the folder ``run`` in the working directory."""
 
     def __reduce__(self):
         return os.mkdir, ('run',)
@@ -96,7 +96,7 @@ def _places(content):
 
 
 def special_files(folder, suffix):
-    """Paths, by what is wrong with them, at which no regular file of a bearable size can be read."""
+    """Paths by the name of their fault; at none of them, a regular file of bearable size can be read."""
     paths = {kind: folder / f'{kind}{suffix}' for kind in ('missing', 'folder', 'pipe', 'loop', 'socket', 'sparse')}
     paths['folder'].mkdir()
     os.mkfifo(paths['pipe'])

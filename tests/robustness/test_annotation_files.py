@@ -90,7 +90,7 @@ def load_any(path):
 
 
 def read_and_judge(path):
-    """A results file up to the figures of its evaluation."""
+    """Read and evaluate a results file; returns the measures."""
     det = to_instances(read_results(path), ['v1', 'v2'], ['a', 'b'], file=path)
     true = Instances.from_videos([[[1.0, 2.0], [3.0, 4.0]], [[3.0, 4.0]]], [[0, 1], [1]])
     figures = evaluate_detections(true, det, 2, PRESETS['thumos14']).measures
@@ -201,7 +201,7 @@ def test_what_is_no_regular_file_is_refused(kind, tmp_path):
     'name', [name for name in NASTY_TEXTS if name.strip() and any(c in name for c in '\0\n\r\x0b\u2028\ud800')]
 )
 def test_names_that_split_lines_are_refused(name, tmp_path):
-    """Else the id of a video would become two lines of a split file, or a file that nobody can write."""
+    """As a video id, such a name would become two lines of a split file, or a file that nobody can write."""
     (tmp_path / 'gt.json').write_text(json.dumps({'database': {name: ACTIVITYNET['database']['v1']}}))
     assert 'control characters' in str(refused(read_annotations, tmp_path / 'gt.json', names='gt.json'))
     annotation = {'label': name, 'segment': [1, 2]}

@@ -24,7 +24,7 @@ from fsptal_mm.utils.errors import InputError
 
 
 def load(path):
-    """All that inference does with a checkpoint; what it gives is the model."""
+    """Load a checkpoint as inference does; returns the model."""
     model = nn.Linear(3, 2)
     found = state_dict_holder(CheckpointLoader.load_checkpoint(str(path), map_location='cpu'), path)
     load_weights(model, found, path)
@@ -65,7 +65,7 @@ def test_whatever_stands_in_a_file(as_zip, data, tmp_path):
 
 @given(found=values)
 def test_strange_class_names(found, tmp_path):
-    """Those of a checkpoint are a stranger's: they are names, never the path of a file."""
+    """Class names in a checkpoint come from a stranger: they are names, never the path of a file."""
     (tmp_path / 'classes.txt').write_text('a\nb\n')
     for names in (found, str(tmp_path / 'classes.txt')):
         result = outcome(choose_class_names, 2, {'the checkpoint': names}, 'epoch_3.pth', names='epoch_3.pth')
@@ -222,7 +222,7 @@ def test_what_is_no_regular_file_is_refused(tmp_path):
     text=st.binary(max_size=80) | st.sampled_from([b'a\0b', b'/dev/zero', b'/', b'epoch_\xc2\xb2.pth', b'epoch_.pth'])
 )
 def test_what_last_checkpoint_says(text, tmp_path):
-    """It is the path of a checkpoint, or the newest one beside it is taken."""
+    """Whatever stands in ``last_checkpoint``, a checkpoint is found, or an error names the file."""
     (tmp_path / 'epoch_1.pth').write_bytes(good_bytes(True))
     (tmp_path / 'epoch_\u00b2.pth').write_bytes(good_bytes(True))
     (tmp_path / 'last_checkpoint').write_bytes(text)

@@ -24,7 +24,7 @@ def mount(*arguments):
 
 @contextmanager
 def small_disk(folder, num_bytes):
-    """Have a folder be a disk of its own; skips the test where that is not allowed."""
+    """Mount a small disk at a folder; skips the test if that is not allowed."""
     if os.name != 'posix' or not mount('-t', 'tmpfs', '-o', f'size={num_bytes}', 'tmpfs', folder):
         pytest.skip('mounting a small disk needs the rights of root')
     try:
@@ -54,7 +54,7 @@ def test_full_and_read_only_disks(make, material, tmp_path):  # noqa: F811
 
 
 def assert_named(case, reason):
-    """The last line says the reason, and names the file unless the host wrote it (its logs, its copy of the config)."""
+    """Check that the last line has the reason and, unless the host wrote it (log, copy of the config), the file."""
     last = case.program.tail().splitlines()[-1]
     assert re.search(reason, last), case.program.tail()
     assert last.startswith('OSError: ') or re.search(f'{case.program.folder}/[\\w.]', last), last

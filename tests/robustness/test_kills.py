@@ -1,4 +1,4 @@
-"""What is killed at random moments leaves no file that is half of one, and ends as if it had never been stopped."""
+"""Programs killed at random moments leave no half-written file; started again, they end as if never stopped."""
 
 import filecmp
 import shutil
@@ -87,7 +87,7 @@ class Case:
 
 
 class GeneratesData(Case):
-    """It writes below a hidden folder, of which nothing stays."""
+    """Case of a program that writes below a hidden folder, of which nothing stays."""
 
     def check(self):
         if (self.program.folder / 'set').exists():

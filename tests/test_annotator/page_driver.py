@@ -66,7 +66,7 @@ class Page:
         return self.browser.execute_script(READ_NUMBER + 'return readNumber();')
 
     def picture(self, width, height):
-        """What the player shows, as ``(height, width, 3)`` RGB."""
+        """Picture in the player, ``(height, width, 3)`` RGB."""
         script = """const [width, height] = arguments;
             const copy = Object.assign(document.createElement('canvas'), { width, height });
             const context = copy.getContext('2d');
@@ -76,7 +76,7 @@ class Page:
         return pixels.reshape(height, width, 4)[:, :, :3]
 
     def saved(self):
-        """Wait until the page says so; the points that it shows, as (frame, label, time)."""
+        """Wait until the page says "saved"; return the points that it shows, as (frame, label, time)."""
         self.until(lambda: self.text('saved') == 'saved')
         return self.points()
 

@@ -1,4 +1,4 @@
-"""The page while answers of the server are on their way: it shows nothing that is not so."""
+"""The page while answers of the server are on their way: it shows only what is true."""
 
 import itertools
 import json
@@ -15,9 +15,10 @@ from fsptal_mm.annotator import PageApi, find_videos
 
 @pytest.fixture
 def hold(monkeypatch):
-    """Hold what a method of :class:`PageApi` is asked, until it is let go; gives the events of both.
+    """Function that holds calls of a method of :class:`PageApi`; returns the events ``came`` and ``go``.
 
-    ``which`` tells from the arguments of a call whether it is held; ``answered`` holds the answer, not the question.
+    ``came`` is set when a call is held; the call goes on when ``go`` is set. ``which`` takes the arguments of a call
+    and tells whether to hold it. With ``answered``, the call is made at once, and only its answer is held.
     """
     held = []
 

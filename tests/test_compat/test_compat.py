@@ -28,7 +28,7 @@ def run_python(*arguments, path=(), **variables):
 
 @pytest.fixture(scope='module')
 def outcomes(tmp_path_factory):
-    """What fails in a bare process, before and after the repairs."""
+    """Failures in a bare process, before and after the repairs."""
     variables = dict(RANK='0', WORLD_SIZE='1', LOCAL_RANK='0', MASTER_ADDR='127.0.0.1', MASTER_PORT='0')
     variables.update(SLURM_PROCID='0', SLURM_NTASKS='1', SLURM_LOCALID='0', SLURM_NODELIST='localhost')
     variables.update({f'OMPI_COMM_WORLD_{k}': v for k, v in (('LOCAL_RANK', '0'), ('SIZE', '1'), ('RANK', '0'))})
@@ -80,7 +80,7 @@ PLACES = {
 def test_the_import_changes_nothing_but_what_it_repairs():
     """Config, DictAction, Runner, CheckpointHook, Registry, ... are the host's own; and no environment variable is set.
 
-    Not by reading sources: these may be absent.
+    The sources of the host cannot be read here: repairs must not need them.
     """
     result = json.loads(run_python(WORKER, 'changes'))
     assert len(result['applied']) <= 7
@@ -91,7 +91,7 @@ def test_the_import_changes_nothing_but_what_it_repairs():
 
 @pytest.mark.processes
 def test_nothing_is_patched_where_nothing_is_broken(tmp_path):
-    """With drn, an old torch, numpy's trapz, pkg_resources and a GPU, only a fault of every mmengine is left."""
+    """With drn, an old torch, numpy's trapz, pkg_resources and a GPU, one fault is left: one of every mmengine."""
     for name in ('mmaction/__init__.py', 'mmaction/models/localizers/drn/drn.py', 'pkg_resources.py'):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()

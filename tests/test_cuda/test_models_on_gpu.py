@@ -58,7 +58,7 @@ def build(trunk, head, dim=16, out=16, **parts):
 
 
 def step(model, batch, device, dtype=None):
-    """Losses and gradients of a step on a device, on the host."""
+    """Losses and gradients of a step on a device, copied to the host."""
     model = copy.deepcopy(model).to(device)
     torch.manual_seed(1)
     with torch.autocast(device.type, dtype=dtype, enabled=dtype is not None):

@@ -1,4 +1,4 @@
-"""What several tests of annotations share."""
+"""Fixtures that several tests of annotations share."""
 
 import json
 

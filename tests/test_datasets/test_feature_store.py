@@ -31,7 +31,7 @@ def halve(folder):
 
 
 def packed(dataset):
-    """All samples as the model gets them."""
+    """All samples of a dataset, packed as the model gets them."""
     return SnippetDataPreprocessor()(pseudo_collate([dataset[index] for index in range(len(dataset))]))
 
 

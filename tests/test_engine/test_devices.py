@@ -1,4 +1,4 @@
-"""What goes wrong with devices, simulated where there is no GPU."""
+"""Faults of devices, simulated where there is no GPU."""
 
 from types import SimpleNamespace
 

@@ -41,7 +41,7 @@ def assert_same(found, expected):
 
 
 def follow(head):
-    """What the head is told to train on, in a list that grows."""
+    """List of the labels that a head is told to train on; it grows with each call of ``train_on``."""
     told, train_on = [], head.train_on
     head.train_on = lambda labels: told.append(labels) or train_on(labels)
     return told

@@ -28,7 +28,7 @@ class Jitter(BaseTransform):
 
 @HOOKS.register_module()
 class KillHook(Hook):
-    """The process dies in the middle of an epoch, when the checkpoint of the one before is saved."""
+    """Hook that kills the process in the middle of an epoch, after the checkpoint of the epoch before."""
 
     priority = 'LOWEST'
 
@@ -38,7 +38,7 @@ class KillHook(Hook):
 
 
 def train(folder, name, settings, kill=False):
-    """A run that saves every epoch, and kills its process if wanted."""
+    """Train a run that saves every epoch; with ``kill``, it kills its process."""
     defaults = dict(
         epochs=EPOCHS,
         optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=0.01)),
@@ -55,7 +55,7 @@ def saved(folder, name, epoch=EPOCHS):
 
 
 def resumed_equals_whole(folder, settings):
-    """Whether a run that goes on from a checkpoint of another one, in the middle, ends as that one."""
+    """Whether a run that is resumed from the middle of a whole run ends with the same weights."""
     train(folder, 'whole', settings)
     checkpoint = str(folder / f'whole/epoch_{KILLED_IN_EPOCH}.pth')
     train(folder, 'resumed', settings | dict(load_from=checkpoint, resume=True))

@@ -14,7 +14,7 @@ HOOK = [dict(type='RunChecksHook')]
 
 
 def rewritten(folder, change):
-    """A copy of the annotations, changed; its name."""
+    """Write a changed copy of the annotations; returns its name."""
     content = json.loads((folder / 'ann.json').read_text())
     change(content)
     (folder / 'other.json').write_text(json.dumps(content))

@@ -1,4 +1,4 @@
-"""What several tests of the evaluation share."""
+"""Fixtures that several tests of the evaluation share."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from fsptal_mm.evaluation import point_metric, samples, tal_metric
 
 @pytest.fixture
 def messages(monkeypatch):
-    """What metrics and readers log."""
+    """Messages that metrics and readers log."""
     logged = []
     for module in (samples, tal_metric, point_metric):
         monkeypatch.setattr(module, 'print_log', lambda message, **_: logged.append(message))

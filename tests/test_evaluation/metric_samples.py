@@ -10,12 +10,13 @@ CLASSES = ('Diving', 'Shotput', 'Billiards')
 
 
 def sample(video_id, truth=(), found=(), points=(), ambiguous=(), dtype=torch.float32, **meta):
-    """A data sample of a video of 100 s.
+    """A data sample of a video of 100 s. Times are seconds.
 
     Args:
-        truth: Rows of start, end, class index.
-        found: Rows of start, end, class index, score.
+        truth: Ground-truth segments, rows of start, end, class index.
+        found: Predictions, rows of start, end, class index, score.
         points: Rows of time, class index, instance.
+        ambiguous: Rows of start, end.
     """
     truth, found, points, ambiguous = (
         np.array(rows, dtype=float).reshape(-1, width)

@@ -63,7 +63,7 @@ def test_recall_equals_mmaction(per_video):
 def test_classification_by_hand():
     scores = np.array([[0.9, 0.5, 0.7], [0.8, 0.5, 0.1], [0.1, 0.2, 0.0]])
     labels = np.array([[1, 0, 0], [0, 1, 0], [1, 0, 0]])
-    # Class 0: right, wrong, right: (1 + 2/3) / 2 = 5/6. Class 1: its video shares the first place: 1/2. Class 2: none.
+    # Class 0: positive, negative, positive: (1 + 2/3) / 2 = 5/6. Class 1: its video shares the first place: 1/2.
     # Top-1: the first video only (the second's best class is 0, the third's 1).
     expected = {'video_mAP': (5 / 6 + 1 / 2) / 2, 'video_top1': 1 / 3}
     assert classification_measures(scores, labels) == pytest.approx(expected)

@@ -15,7 +15,7 @@ from fsptal_mm.structures import Instances, segment_iou
 
 
 def one_video(segments, labels=None, scores=None):
-    """All segments in video 0 and, unless said otherwise, of class 0."""
+    """Segments of one video, all of class 0 if there are no ``labels``."""
     labels = np.zeros(len(segments), dtype=int) if labels is None else labels
     return Instances.from_videos([segments], [labels], None if scores is None else [scores])
 
@@ -38,8 +38,8 @@ def one_video(segments, labels=None, scores=None):
         ([[0, 10]], [[50, 60], [0, 10]], [0.9, 0.8], 0.5, 0.5, 'a better scored false positive'),
         # Hits: no, yes, yes: precision 1/2, 2/3; the envelope lifts the first to 2/3.
         ([[0, 10], [20, 30]], [[50, 60], [0, 10], [20, 30]], [3, 2, 1], 0.5, 2 / 3, 'interpolation'),
-        # All like the first best. By score: the first takes it, the second its second choice (tIoU .25), nothing is
-        # left for the third. Two hits at precision 1, of three segments.
+        # All three detections have the highest tIoU with the first segment. In the order of scores, the first takes it,
+        # the second takes its second choice (tIoU .25), and the third finds none. Two hits at precision 1, of three.
         ([[0, 10], [8, 18], [30, 40]], [[0, 10], [4, 14], [0, 12]], [3, 2, 1], 0.2, 2 / 3, 'falls back'),
         ([[0, 10], [0, 10]], [[0, 10]], [0.5], 0.5, 0.5, 'an instance listed twice counts twice'),
         ([[5, 5], [0, 10]], [[5, 5], [0, 10]], [0.9, 0.8], 0.1, 0.25, 'no length, no match: hit 1 of 2, precision 1/2'),
@@ -65,8 +65,8 @@ def test_classes_and_videos_do_not_mix():
     gt = Instances.from_videos([[[0, 10]], [[0, 10]]], [[0], [1]])
     det = Instances.from_videos([[[0, 10]], [[0, 10]], [[0, 10]]], [[1], [1], [1]], [[0.9], [0.8], [0.7]])
     ap = detection_average_precision(gt, det, [0.5], 3)
-    # Class 0 has no detection. Class 1: first a false one (video 0 is of class 0), then a hit at precision 1/2; the one
-    # in a video without truth comes after. Class 2 has no truth.
+    # Class 0 has no detection. Class 1: first a false positive (video 0 is of class 0), then a hit at precision 1/2,
+    # then a detection in a video without a segment. Class 2 has no ground-truth segment.
     np.testing.assert_array_equal(ap, [[0, 0.5, np.nan]])
 
 
@@ -204,6 +204,6 @@ def test_average_precision_of_videos_is_over_all_classes_together():
     gt = Instances.from_videos([[[0, 10], [20, 30]], [[0, 10]], [], [[0, 10]]], [[0, 1], [0], [], [1]])
     found = [[[0, 10], [20, 30], [20, 30]], [[0, 10]], [[0, 5]], []]
     det = Instances.from_videos(found, [[0, 0, 1], [1], [0], []], [[0.9, 0.8, 0.7], [0.9], [0.9], []])
-    # Video 0: right, of the wrong class, right: precision 1 and 2/3, each worth half the recall. Video 1: of the wrong
-    # class only. Video 2: without a ground-truth segment. Video 3: nothing found.
+    # Video 0: a hit, a detection of another class, a hit: precision 1 and 2/3, each worth half the recall. Video 1: a
+    # detection of another class only. Video 2: no ground-truth segment. Video 3: no detection.
     np.testing.assert_allclose(video_average_precision(gt, det, 0.5, 4), [5 / 6, 0, np.nan, 0])

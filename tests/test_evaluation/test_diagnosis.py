@@ -14,7 +14,7 @@ NO_DETECTION = Instances.from_videos([[]], [[]], [[]])
 
 
 def one_class(segments, scores=None):
-    """All in video 0 and of class 0."""
+    """Segments of video 0 and class 0."""
     return Instances.from_videos([segments], [[0] * len(segments)], None if scores is None else [scores])
 
 

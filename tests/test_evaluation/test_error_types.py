@@ -83,8 +83,8 @@ def test_videos_do_not_mix():
 
 
 def test_shares_pool_the_classes():
-    # G is 1 for both classes. 1G: class 0 right, class 1 a background error; 2G: class 0 a double detection, class 1
-    # nothing; 3G and on: nothing.
+    # G is 1 for both classes. 1G: a true positive of class 0, a background error of class 1. 2G: a double detection of
+    # class 0. From 3G on: nothing.
     det = one_video([([0, 10], 0, 0.9), ([0, 9], 0, 0.8), ([50, 60], 1, 0.7)])
     shares = diagnose(one_video(TRUTH), det, 2, [60], [0.5]).shares()
     assert shares[0].tolist() == [0.5, 0, 0, 0, 0, 0.5]

@@ -78,7 +78,7 @@ def test_an_instance_of_several_points_is_found_whole():
 
 
 def test_many_detections_equal_the_definition():
-    """Against a loop over detections."""
+    """Compare with a loop over detections."""
     rng = np.random.default_rng(0)
     times = [np.sort(rng.uniform(0, 50, count)) for count in (8, 0, 5)]
     extents = [np.repeat(part[:, None], 2, 1) for part in times]

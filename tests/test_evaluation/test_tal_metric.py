@@ -29,8 +29,9 @@ def figures(samples, size=None, **arguments):
 def test_perfect_predictions():
     measures = figures(PERFECT)
     assert list(measures)[:3] == ['mAP@0.1-0.7', 'mAP@0.1-0.5', 'mAP@0.3-0.7']
-    # Two videos with truth, three proposals, 200 allowed: 1 % are 2/3 of each video's, so one of the two of the first
-    # video and none of the second's, recall 1/3; from 2 % on it is 1. Area from 1 to 100: 98 + (1/3 + 1) / 2, of 100.
+    # Two videos have 2 and 1 segments, and as many proposals; 100 proposals a video are allowed. At 1 %, 2 of the 3
+    # proposals: each video uses 2/3 of its own, rounded down: 1 and 0. So recall is 1/3; from 2 % on, it is 1. The area
+    # from 1 to 100 is 98 + (1/3 + 1) / 2, divided by 100.
     assert measures.pop('AUC') == pytest.approx(0.98 + 0.02 / 3)
     assert set(measures.values()) == {1.0}
     assert {'AR@5', 'AR@10', 'AR@50', 'AR@100', 'video_mAP', 'video_top1', 'mAP@0.5'} <= measures.keys()

@@ -1,4 +1,4 @@
-"""The search for the best segments, word by word as the specification puts it: slow, to compare with."""
+"""Reference of the search for the best segments, word by word as the specification puts it, and slow."""
 
 import itertools
 import math
@@ -31,7 +31,7 @@ class Chain:
         return [range(i + 1, j + 1) for (i, kind), (j, other) in itertools.pairwise(self.seeds) if kind != other]
 
     def gaps_of_segments(self):
-        """Of every action segment, which of the switches bound it and where these may lie: none, one or both of two."""
+        """For each action segment: numbers of the switches that bound it (none, one or two), and their positions."""
         switches, bounds = iter(enumerate(self.switches())), []
         for (i, kind), (j, other) in itertools.pairwise(self.seeds):
             if kind != other:
@@ -54,7 +54,7 @@ class Chain:
         return runs
 
     def contrast(self, run, before, after):
-        """Inner minus outer mean of a run between two others; None for a neighbour that is no limit."""
+        """Inner minus outer mean of a run between two others; a neighbour that is ``None`` is no limit."""
         kind, start, end, _ = run
         reach = math.ceil(self.outer_ratio * (end - start))
         left, right = max(start - reach, 0), min(end + reach, self.length)
@@ -84,7 +84,7 @@ class Chain:
     def beam(self, budget=25):
         """LACP's search: from left to right, the best partial candidates by the contrast of what is completed so far.
 
-        The last run is taken without a limit on its right, the one that has begun as if it ended at the next seed.
+        The last completed run has no limit on its right. The run that has begun ends with the last seed of its kind.
         """
         gaps = self.switches()
         beam = [()]

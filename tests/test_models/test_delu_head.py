@@ -25,7 +25,7 @@ def build(**head):
 
 @pytest.fixture(autouse=True)
 def _no_runner():
-    """Progress is that of the newest message hub: a new one, without iterations."""
+    """Make a message hub without iterations, since DELU reads its progress from the newest hub."""
     MessageHub.get_instance('test of DELU').runtime_info.clear()
 
 

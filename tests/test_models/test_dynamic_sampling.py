@@ -8,7 +8,7 @@ from fsptal_mm.utils.errors import InputError
 
 
 def proposals(*rows):
-    """From start, end, label and score of each."""
+    """Proposals of one video, from rows of start, end, label and score."""
     columns = np.array(rows, dtype=np.float64).reshape(-1, 4)
     return SegmentBatch.of_video(columns[:, :2], columns[:, 2].astype(int), columns[:, 3])
 

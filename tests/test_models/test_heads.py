@@ -47,7 +47,7 @@ each_form = pytest.mark.parametrize('form', TERMS)
 
 
 def build(form):
-    """A model as after some steps: biases begin at 0, which would hide what they do to padding."""
+    """A model with random biases, as after some steps: biases of 0 would hide what biases do to padding."""
     model = build_model(**FORMS[form])
     for name, values in model.head.state_dict().items():
         if name.endswith('bias') or name == 'memory.prototypes':
@@ -62,7 +62,7 @@ def videos_of(form):
 
 @pytest.fixture(autouse=True)
 def sampled_in_the_middle(monkeypatch):
-    """LACP draws snippets; here always the same ones."""
+    """Let LACP always take the same snippets, instead of random ones."""
     monkeypatch.setattr(torch, 'rand', lambda size, device=None: torch.full(size, 0.5, device=device))
 
 

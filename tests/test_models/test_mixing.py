@@ -27,7 +27,7 @@ def registered():
 
     @MODELS.register_module(force=True)
     class ForeignHead(nn.Module):
-        """Knows nothing of our heads: scores by a hidden layer, our miner, our point loss."""
+        """Head that knows nothing of ours: scores from a hidden layer, with our miner and our point loss."""
 
         def __init__(self, in_channels, miner, point_loss, **_):
             super().__init__()
@@ -45,7 +45,7 @@ def registered():
 
     @MODELS.register_module(force=True)
     class ForeignNeck(BaseModule):
-        """Adds the mean of the video to every snippet."""
+        """Neck that adds the mean of the video to every snippet."""
 
         def forward(self, batch):
             videos = batch.split(batch.features)
@@ -53,7 +53,7 @@ def registered():
 
     @MODELS.register_module(force=True)
     class ForeignLoss(nn.Module):
-        """Focal loss of exponent 2 in other words."""
+        """Focal loss of exponent 2, with the arguments of a loss of OpenMMLab."""
 
         def forward(self, pred, target, weight=None, avg_factor=None, reduction_override=None):
             return F.binary_cross_entropy(pred, target, reduction=reduction_override) * (pred - target) ** 2

@@ -43,11 +43,11 @@ def test_a_video_with_features_of_another_dimension_is_named():
     ],
 )
 def test_weights_of_another_model_are_not_tested(change, named):
-    """A runner loads what fits; figures of what stays as it was drawn would be worth nothing."""
+    """A runner loads the weights that fit; a test of a model whose other weights are random would be worth nothing."""
     model = build_model().eval()
     data = dict(inputs=[video for video, _ in VIDEOS], data_samples=[sample for _, sample in VIDEOS])
     whole = model.state_dict()
-    model.test_step(data)  # drawn weights, and nothing was loaded
+    model.test_step(data)  # random weights, and nothing was loaded
     weights = whole.copy()
     change(weights)
     load_state_dict(model, weights)

@@ -149,7 +149,7 @@ def switches_of(segments, group, chain):
 
 
 def assert_segments_are_a_candidate(segments, want, found):
-    """They agree with all seeds, switch only where they may, and score what the searcher says they do."""
+    """Check that segments switch only where the seeds allow it, and have the contrast that the searcher states."""
     for group, key in enumerate(zip(segments.video.tolist(), segments.label.tolist())):
         chain = want[key]
         switches = switches_of(segments, group, chain)

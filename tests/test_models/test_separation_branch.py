@@ -22,7 +22,7 @@ def identity_branch(dim, **kwargs):
 
 
 def reference(branch, video):
-    """The same for one video with plain convolutions and the whole matrix of attention weights."""
+    """E of one video, by plain convolutions and the whole matrix of attention weights."""
 
     def convolve(conv, rows):
         return F.conv1d(rows.t()[None], conv.weight, conv.bias, padding='same')[0].t()

@@ -37,7 +37,7 @@ def pages(tmp_path_factory):
 
 @pytest.fixture
 def open_page(browser, pages):  # noqa: F811
-    """Opens a page from disk; in the end nothing may have been asked for, or complained of."""
+    """Function that opens a page from disk. In the end, the browser must have fetched nothing and logged no error."""
 
     def get(name):
         browser.get((pages / f'{name}.html').as_uri())
@@ -54,7 +54,7 @@ def texts(page, selector):
 
 
 def point_at(element):
-    """Move the pointer onto an element, which is scrolled into view before, and not on the way."""
+    """Scroll an element into view, then move the pointer onto it."""
     element.parent.execute_script("arguments[0].scrollIntoView({ block: 'center', behavior: 'instant' })", element)
     ActionChains(element.parent).move_to_element(element).perform()
 
@@ -65,7 +65,7 @@ def tooltip(page):
 
 
 def bars(page, video):
-    """Visible detections of a video: what they say to those who do not see them."""
+    """Texts for screen readers (``aria-label``) of the detections of a video."""
     script = 'return [...document.querySelectorAll(arguments[0])].map(bar => bar.getAttribute("aria-label"))'
     return page.execute_script(script, f'[data-video={json.dumps(video)}] .detection')
 

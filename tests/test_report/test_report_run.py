@@ -1,4 +1,4 @@
-"""What a report gathers of a run."""
+"""Content that a report gathers from the files of a run."""
 
 import json
 import os
@@ -27,7 +27,7 @@ def folder(tmp_path):
 
 
 def said(run, *words):
-    """The one sentence on what is missing that holds all the words."""
+    """The only sentence about missing parts that holds all the words."""
     [sentence] = [sentence for sentence in run.missing if all(word in sentence for word in words)]
     return sentence
 
@@ -137,7 +137,7 @@ def test_the_headline_is_the_main_figure(change, words, folder):
 
 
 def test_points_without_segments_are_a_result(folder, tmp_path):
-    """The report asks for nothing that the test has done."""
+    """The report does not ask for a test, since there was one."""
     remove_segments(tmp_path / 'data', points={BAD: [dict(time_sec=14, label='jump'), dict(time_sec=46, label='jump')]})
     write_point_results(folder)
     run = read_run(folder, 'run')
@@ -290,7 +290,7 @@ def test_a_loss_that_still_falls(losses, fall, folder):
 
 
 def forget_a_segment(folder):
-    """The only ground-truth segment of the class with AP 1 goes."""
+    """Remove the only ground-truth segment of the class with AP 1."""
     path = folder.parent / 'data/annotations.json'
     data = json.loads(path.read_text())
     data['videos']['good']['segments'].pop()

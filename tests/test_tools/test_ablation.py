@@ -68,7 +68,7 @@ def config_file(tmp_path_factory):
 def run(tool, config_file, tmp_path, monkeypatch, capsys):
     """Run the tool on a table of the given rows; return exit status, what it printed, and the JSON.
 
-    A row is its label, options and published figures, or its label and what stands for a config that is absent.
+    A row is its label, options and published figures; or, for an absent config, its label and a text.
     """
     tables = importlib.import_module('tables')
 
@@ -99,7 +99,7 @@ def pretend(tool, tmp_path, monkeypatch):
 
 
 def ages(folder):
-    """When each finished run was written, by its folder."""
+    """Time at which each finished run was written, in ns, by its folder."""
     return {path.parent: path.stat().st_mtime_ns for path in folder.rglob('metrics.json')}
 
 

@@ -1,4 +1,4 @@
-"""What a user gets wrong is told by every tool in one line that names it, and nothing is written."""
+"""Mistakes of a user: every tool names them in one line, and writes nothing."""
 
 import json
 import re

@@ -27,7 +27,7 @@ def models(tmp_path_factory):
 
 @pytest.fixture
 def drawn(monkeypatch):
-    """Timelines by the file that they were drawn into; nothing is drawn."""
+    """Timelines by the file that each would be drawn into; no file is written."""
     timelines = {}
     monkeypatch.setattr(
         tool, 'draw_timeline', lambda path, timeline, **_: timelines.setdefault(path, timeline) and path

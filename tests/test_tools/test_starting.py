@@ -1,4 +1,4 @@
-"""What every tool does before its imports, also in a Python without the dependencies."""
+"""Work of every tool before its imports, also in a Python without the dependencies."""
 
 import runpy
 import shlex
@@ -35,7 +35,7 @@ def test_a_python_without_the_dependencies_is_named_in_one_line(tool):
 
 
 def test_mmcv_lite_does_not_advise_another_build():
-    """Its warning comes with the first model, and sends new users to a build that has to be compiled."""
+    """Its warning would come with the first model, and send new users to a build that has to be compiled."""
     begin = f'import runpy; runpy.run_path({str(ROOT / "tools/starting.py")!r})["start"]("tool.py"); '
     command = [sys.executable, '-c', begin + 'import mmcv.cnn.bricks.transformer']
     done = subprocess.run(command, capture_output=True, text=True, check=True)
