@@ -99,7 +99,7 @@ def model_names(paths, names=None):
         names (Sequence[str], optional): Default: the names of the files, else of their folders, else the paths.
 
     Returns:
-        list[str]: As many as files.
+        list[str]: One name for each file.
 
     Raises:
         InputError: The number of names is not that of the files, or a name occurs twice.

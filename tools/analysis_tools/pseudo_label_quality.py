@@ -52,7 +52,7 @@ def main(argv=None):
 
 
 def report(runs, json_path, plot_path):
-    """Print the table, write the figures and draw them.
+    """Print the table, write its numbers as JSON, and draw them.
 
     Args:
         runs (dict[str, dict]): Results of :func:`quality_over_training` by the names of the runs.

@@ -36,7 +36,7 @@ def resident_mb():
 
 
 def step(mode, num_snippets, queue):
-    """Run one step, and put its MB and seconds into the queue."""
+    """Run one step, and put its peak memory (MB) and its time (seconds) into the queue."""
     torch.set_num_threads(1)
     fsptal_mm.compat.apply()
     torch.manual_seed(0)

@@ -99,7 +99,7 @@ def wait(device):
 
 
 def busy_share(function, device, repeats=5):
-    """Measure with torch.profiler; return the share of time in which the device works, and the kernels of a call."""
+    """Return the share of time in which the device works, and the number of kernels per call, by torch.profiler."""
     wait(device)
     activities = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
     with torch.profiler.profile(activities=activities) as profiler:

@@ -1,4 +1,4 @@
-"""Time mAP and AR@AN against mmaction2's ports of ActivityNet's scripts, on drawn videos like those of THUMOS14.
+"""Time mAP and AR@AN against mmaction2's ports of ActivityNet's scripts, on random videos like those of THUMOS14.
 
 Both sides start from data in memory and end with the figures. They take turns in one process; the result is the median
 of the ratios. The AP of every class and threshold is compared, too. The ports work as the scripts do, but on arrays

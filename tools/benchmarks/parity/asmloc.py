@@ -1,6 +1,6 @@
 """Compare ``ASMLocHead`` with the base model of ASM-Loc's public code.
 
-Compared are functions, gradients, 20 training steps, and proposals.
+It compares functions, gradients, 20 training steps, and proposals.
 
 Usage: git clone https://github.com/boheumd/ASM-Loc && python tools/benchmarks/parity/asmloc.py ASM-Loc
 """
@@ -174,7 +174,7 @@ def compare_steps(models, criterion, report):
 
 
 def draw_outputs(logits, actionness):
-    """Make outputs of a drawn video: columns of class logits z, background last, and of both attention logits."""
+    """Make outputs of a random video: columns of class logits z, background last, and of both attention logits."""
     actionness = actionness[:, None]
     return torch.cat([logits, -actionness, actionness, torch.zeros_like(actionness)], -1)
 

@@ -1,6 +1,6 @@
 """Compare ``ASMLocRefinedHead`` and ``DynamicSegmentSampler`` with ASM-Loc's public code.
 
-Compared are sampling weights, sampled features, labels, functions, gradients, and 20 training steps.
+It compares sampling weights, sampled features, labels, functions, gradients, and 20 training steps.
 
 Usage: git clone https://github.com/boheumd/ASM-Loc && python tools/benchmarks/parity/asmloc_refined.py ASM-Loc
 """

@@ -2,7 +2,7 @@
 
 Usage: git clone https://github.com/boheumd/ASM-Loc && python tools/benchmarks/parity/asmloc_training.py ASM-Loc SCRATCH
 
-Trained is the base model, ``asmloc-faithful_thumos14shaped.py``; with ``--refinements``, the chain of models of
+Both train the base model, ``asmloc-faithful_thumos14shaped.py``; with ``--refinements``, the chain of models of
 ``asmloc-full-faithful_thumos14shaped.py``. Both codes have as many channels as the features of the THUMOS-shaped
 dataset. They get the training videos resized to LENGTH snippets, and the test videos as they are.
 
@@ -98,7 +98,7 @@ def write_public(args, config, videos):
 
 
 def train_public(args, folder, videos, seed, result):
-    """Train the public code and keep the detections of its last evaluation; returns seconds."""
+    """Train the public code and keep the detections of its last evaluation; returns the seconds that it took."""
     options = dict(num_workers=0, lr=args.lr, batch_size=args.batch_size, seed=seed, suffix=f'seed_{seed}',
                    eval_freq=epochs_of(args.steps, args.batch_size, videos))  # fmt: skip
     words = [f'--{name}={value}' for name, value in options.items()]

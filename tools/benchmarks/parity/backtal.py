@@ -176,7 +176,7 @@ def compare_steps(network_module, loss_module, report):
 
 
 def draw_outputs(logits, actionness):
-    """Make outputs of a drawn video: columns of class logits z^s, and of features whose norm is high in actions.
+    """Make outputs of a random video: columns of class logits z^s, and of features whose norm is high in actions.
 
     All z^s are above 0: segments with scores of 0 tie, and rounding would decide which of them NMS keeps.
     """

@@ -114,7 +114,7 @@ def write_data(folder, classes, videos):
 
 
 def run_public(clone, folder, patches, values, script, seed, result):
-    """Run a script of the public code with a seed, and keep detections and weights; returns seconds.
+    """Run a script of the public code with a seed, and keep detections and weights; returns the seconds that it took.
 
     ``train.py`` writes the weights, and ``eval.py`` reads them.
     """

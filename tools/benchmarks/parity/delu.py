@@ -177,7 +177,7 @@ def relative(found, expected):
 
 
 def compare_added(theirs, report):
-    """Compare L_video and L_suppressed with the unchanged public code, which adds 1e-4 to the number of labels."""
+    """Compare L_video and L_suppressed with the unchanged public code: unlike ours, it adds 1e-4 to the label count."""
     generator = torch.Generator().manual_seed(2)
     z, attentions = (torch.randn(BATCH, LENGTH, size, generator=generator) for size in (CLASSES + 1, 2))
     labels, h = draw_labels(generator), torch.randn(BATCH, LENGTH, 2 * DIM, generator=generator)
@@ -274,7 +274,7 @@ def compare_steps(module, report):
 
 
 def draw_outputs(logits, actionness):
-    """Make outputs of a drawn video: columns of class logits z, background last, and of the streams' attentions."""
+    """Make outputs of a random video: columns of class logits z, background last, and of the streams' attentions."""
     attentions = torch.stack([actionness - 0.5, 0.8 * actionness], -1).sigmoid()
     return torch.cat([logits, -actionness[:, None], attentions], -1)
 

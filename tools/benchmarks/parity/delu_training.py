@@ -82,7 +82,7 @@ def classes_of(config):
 
 
 def train_public(args, config, folder, videos, seed, result):
-    """Train the public code and keep the detections of its only test, after the last step; returns seconds."""
+    """Train the public code and keep the detections of its test after the last step; returns the seconds of both."""
     options = dict(dataset_name=DATASET, path_dataset='.', max_seqlen=LENGTH, seed=seed, lr=args.lr,
                    weight_decay=config.optim_wrapper.optimizer.weight_decay, batch_size=args.batch_size,
                    num_class=len(classes_of(config)), max_iter=args.steps,

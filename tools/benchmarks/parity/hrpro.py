@@ -1,6 +1,6 @@
 """Compare ``HRProHead`` with stage 1 of HR-Pro's public code.
 
-Compared are functions, gradients, 20 training steps, and proposals.
+It compares functions, gradients, 20 training steps, and proposals.
 
 Usage: git clone https://github.com/pipixin321/HR-Pro && python tools/benchmarks/parity/hrpro.py HR-Pro
 """
@@ -223,7 +223,7 @@ def compare_steps(model_module, report, rng, batch_size, limit):
 
 
 def draw_outputs(logits, actionness):
-    """Make outputs of a drawn video: columns of class logits, background last."""
+    """Make outputs of a random video: columns of class logits, background last."""
     return torch.cat([logits, -actionness[:, None]], -1)
 
 

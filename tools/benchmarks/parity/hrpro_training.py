@@ -89,7 +89,7 @@ def write_data(folder, classes, videos):
 
 
 def run_public(folder, checkpoints, mode, seed, result):
-    """Train the public code, or test its last weights, and keep the detections; returns seconds."""
+    """Train the public code, or test its last weights, and keep the detections; returns the seconds that it took."""
     words = [f'--mode={mode}', f'--seed={seed}', f'--ckpt_path={checkpoints / str(seed)}']
     seconds = run(result.with_suffix('.log'), folder, 'main.py', *words)
     (detections,) = (checkpoints / str(seed)).rglob('snippet_result_test.json')

@@ -24,7 +24,7 @@ from fsptal_mm.evaluation.samples import collect_detections
 from fsptal_mm.structures import Instances, SnippetBatch, SnippetGrid
 
 CONFIGS = Path(__file__).parents[3] / 'configs/_base_/models'
-CLASSES = 5  # number of classes of the drawn videos
+CLASSES = 5  # number of classes of the random videos
 SNIPPET_SEC = 0.64
 SAME_SCORE = 1e-5  # scores of one detection may differ by this share
 DRAWN = 'drawn videos'
@@ -165,9 +165,9 @@ def compare_all_proposals(
     public: Callable[[Path, int, list], Callable[[Video], Instances]],
     repairs: dict[str, list],
 ) -> None:
-    """Compare proposals on drawn videos, and on the test videos of each ``--trained`` model.
+    """Compare proposals on random videos, and on the test videos of each ``--trained`` model.
 
-    On drawn videos, the public code with all repairs must give our detections. On test videos, two detections may have
+    On random videos, the public code with all repairs must give our detections. On test videos, two detections may have
     equal scores, and rounding decides which one NMS keeps.
 
     Args:

@@ -206,7 +206,7 @@ def public_loss(public, outputs, labels, ids):
 
 
 def draw_outputs(logits, actionness):
-    """Make outputs of a drawn video: columns of class logits z, background last, and of the actionness a."""
+    """Make outputs of a random video: columns of class logits z, background last, and of the actionness a."""
     return torch.cat([logits, -actionness[:, None], actionness[:, None] / 4], -1)
 
 

@@ -99,7 +99,7 @@ def write_public(clone, scratch, classes, videos):
 
 
 def train_public(args, folder, videos, seed, result):
-    """Train the public code and keep the detections of its last evaluation; returns seconds."""
+    """Train the public code and keep the detections of its last evaluation; returns the seconds that it took."""
     last = args.steps - 1  # steps count from 0
     options = dict(dataset_name=DATASET, feature_size=videos[0].features.shape[1], fps=FPS, stride=STRIDE, lr=args.lr,
                    batch_size=args.batch_size, max_iter=last, eval_steps=last, expand_step=args.growth - 1,

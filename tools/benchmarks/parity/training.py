@@ -148,7 +148,7 @@ def write_arrays(
 
 
 def run(log: Path, folder: Path, *command: Any) -> float:
-    """Run a Python script in a folder, with its output in a log file; returns seconds."""
+    """Run a Python script in a folder, with its output in a log file; returns the seconds that it took."""
     started = time.time()
     with open(log, 'w') as file:
         status = subprocess.run([sys.executable, *map(str, command)], cwd=folder, stdout=file, stderr=file).returncode
@@ -158,7 +158,7 @@ def run(log: Path, folder: Path, *command: Any) -> float:
 
 
 def train_ours(config: Config, seed: int, result: Path) -> float:
-    """Train ours and keep the detections of the last checkpoint; returns seconds."""
+    """Train ours and keep the detections of the last checkpoint; returns the seconds that it took."""
     work = result.with_suffix('')
     work.mkdir(exist_ok=True)
     config.val_dataloader = config.test_dataloader
@@ -192,7 +192,7 @@ def compare_trainings(
 
     Args:
         codes: By the name of a code, whose first word names its files: a function of a seed and of the results file to
-            write, which returns seconds. One of them is ``'ours'``.
+            write, which returns the seconds of the training. One of them is ``'ours'``.
         seeds: Number of seeds.
         scratch: Folder of the results files.
         config: Config of ours, for its test videos.

@@ -29,7 +29,7 @@ class PaddedConv1d(nn.Conv1d):
 
 
 class PaddedMaskedConv1d(PaddedConv1d):
-    """:class:`PaddedConv1d` in which each tap has a weight at each snippet; computed tap by tap."""
+    """:class:`PaddedConv1d` with a weight for each tap (position of the kernel) and snippet; computed tap by tap."""
 
     def forward(self, batch, weights):
         """Convolve the ``(R, D_in)`` rows of a :class:`SnippetBatch` with weights ``(R, K)``; return ``(R, D_out)``."""

@@ -1,4 +1,4 @@
-"""Training videos of THUMOS14's lengths in memory: with real annotations if they are there, else with drawn ones."""
+"""Training videos of THUMOS14's lengths in memory: with its annotations if they are there, else with generated ones."""
 
 import os
 from pathlib import Path
@@ -17,10 +17,10 @@ _EXTENSION = dict(label_weight=2.5, neighbour_weight=1.67)  # tau_1 and tau_2 (T
 
 
 def read_annotations(count=200):
-    """Read or draw annotations of training videos.
+    """Read or generate annotations of training videos.
 
     If ``thumos14/`` below ``FSPTAL_DATA_ROOT`` exists, they are those of THUMOS14's training split. Otherwise the
-    generator of the embedded dataset draws them; their lengths follow the same log-normal distribution, but no video
+    generator of the embedded dataset makes them; their lengths follow the same log-normal distribution, but no video
     has more than 600 snippets.
 
     Returns:
