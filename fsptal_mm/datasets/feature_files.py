@@ -91,7 +91,7 @@ class FeatureReader:
         return check_features(self._one_crop(array, path, video), path, video)
 
     def _one_crop(self, array, path, video):
-        """Features ``(T, D)``, of an array that may have an axis of crops."""
+        """Take one crop of an array, or the mean of its crops, as ``crops`` says; ``(T, D)`` stays as it is."""
         array = _without_axes(array, 2 if self.crops is None else 3)
         if self.crops is None or array.ndim != 3:
             return array
@@ -151,7 +151,7 @@ class FeatureReader:
         return wanted[0]
 
     def _read_hdf5(self, file, path, video):
-        """Read the array of a video. Refused are data that lie in other files, and data too large when unpacked."""
+        """Read the array of a video; an InputError if its data lie in another file, or are too large unpacked."""
         import h5py
 
         data = self._find_hdf5(file, path, video)

@@ -1,4 +1,4 @@
-"""Drawing of point labels and background clicks from segments, as annotators or automatic rules would set them."""
+"""Point labels and background clicks made from segments, as annotators or automatic rules would set them."""
 
 import zlib
 

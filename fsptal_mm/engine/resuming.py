@@ -89,7 +89,7 @@ def best_checkpoints(checkpoint: dict) -> list[str]:
 
 
 def take_up_best(checkpoint: dict, files: Iterable[Path]) -> None:
-    """Let a resume know the best checkpoint that a killed training wrote last.
+    """Note, in the checkpoint to resume from, the best checkpoint that a killed training wrote last.
 
     A training saves a checkpoint, validates, writes a best checkpoint, and then saves the first checkpoint again, which
     now names the best one. If the training is killed before this last step, the checkpoint to resume from does not name

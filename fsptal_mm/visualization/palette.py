@@ -41,7 +41,7 @@ class Look:
 
     @classmethod
     def of_number(cls, number: int) -> 'Look':
-        """Look of the class with an index: the same in all figures, in annotated videos and in the annotator."""
+        """Look of the class with index ``number``: the same in all figures, annotated videos and the annotator."""
         color = OKABE_ITO[number % len(OKABE_ITO)]
         hatch = _HATCHES[number // len(OKABE_ITO) % len(_HATCHES)]
         return cls(color, hatch, text_color(color))

@@ -1,4 +1,4 @@
-"""Synthetic snippet features for drawn or real annotations, similar to those of a frozen video network."""
+"""Synthetic snippet features for generated or real annotations, similar to those of a frozen video network."""
 
 import math
 from collections.abc import Iterator

@@ -70,7 +70,7 @@ class AtomicCheckpointHook(CheckpointHook):
     - Local checkpoints are written under another name and moved. mmengine writes into the file itself.
     - The oldest (or so far best) checkpoint is deleted after the new one is written. mmengine deletes it before. If a
       run is killed after the writing and before the deletion, its resume deletes the outdated checkpoint.
-    - If a run is killed after it has written a best checkpoint and before the latest checkpoint says so, its resume
+    - If a run is killed after it has written a best checkpoint and before the latest checkpoint names it, its resume
       still finds that best checkpoint. mmengine's resume only knows the previous best one.
     - ``resume=True`` without ``load_from`` takes the newest checkpoint that can be read, with a warning if that is not
       the one that ``last_checkpoint`` names. mmengine takes the named one unchecked.
@@ -91,7 +91,7 @@ class AtomicCheckpointHook(CheckpointHook):
             runner._load_from = find_latest_checkpoint(runner.work_dir)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """On a resume, check the checkpoint, let it know the last best checkpoint, and list outdated files.
+        """On a resume, check the checkpoint, note the last best checkpoint in it, and list outdated files.
 
         Raises:
             InputError: The checkpoint does not say after which epoch and step it was saved.

@@ -1,4 +1,4 @@
-"""End of a training whose loss is NaN or infinite."""
+"""Hook that ends a training whose loss is NaN or infinite."""
 
 import math
 

@@ -80,7 +80,7 @@ def diagnose(
             :data:`.BUCKET_PRESETS`; three or four each, ascending.
 
     Returns:
-        Diagnosis: All figures.
+        Diagnosis: All numbers.
 
     Raises:
         InputError: No ground-truth segment.

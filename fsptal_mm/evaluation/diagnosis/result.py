@@ -1,4 +1,4 @@
-"""Figures of a diagnosis, as objects and as JSON."""
+"""Numbers of a diagnosis, as objects and as JSON."""
 
 import math
 from dataclasses import dataclass
@@ -97,7 +97,7 @@ class Diagnosis:
         return [bucket.normalized_ap for bucket in self.buckets[characteristic] if bucket.num_instances]
 
     def to_dict(self) -> dict:
-        """Convert all figures to fractions and counts for JSON; a figure that does not exist is ``None``."""
+        """Convert all numbers to fractions and counts for JSON; a number that does not exist is ``None``."""
         shares = [_by_type(row) for row in self.shares()]
         return {
             'tiou': self.tiou,

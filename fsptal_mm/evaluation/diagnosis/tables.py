@@ -11,7 +11,7 @@ from .errors import ERROR_TYPES
 
 
 def overview_table(diagnoses: dict[str, dict]) -> str:
-    """Tabulate the main figures of each model.
+    """Tabulate the main numbers of each model.
 
     Args:
         diagnoses (dict[str, dict]): Results of :meth:`Diagnosis.to_dict`, by the name of the model.
@@ -88,7 +88,7 @@ def describe_range(bucket: dict) -> str:
 
 
 def figure_rows(diagnoses: dict[str, dict]) -> Iterator[tuple]:
-    """List all figures, one in each row, for spreadsheets and data frames.
+    """List all numbers, one in each row, for spreadsheets and data frames.
 
     Args:
         diagnoses (dict[str, dict]): Results of :meth:`Diagnosis.to_dict`, by the name of the model.
@@ -96,7 +96,7 @@ def figure_rows(diagnoses: dict[str, dict]) -> Iterator[tuple]:
     Yields:
         tuple: ``(model, measure, group, of, value)``, e.g. ``('ours', 'share', '1G', 'background', 0.2)``, ``('ours',
         'gain of mAP', '', 'background', 0.1)``, ``('ours', 'missed_share', 'length', 'XS', 0.4)``. Values are fractions
-        and counts; a figure that does not exist is ``None``.
+        and counts; a number that does not exist is ``None``.
     """
     for model, diagnosis in diagnoses.items():
         for measure in ('mAP', 'mAP_N', 'num_instances', 'num_missed', 'missed_share', 'num_detections'):

@@ -103,12 +103,12 @@ def precision_curves(
     """Compute the precision of each class at each of its detections, in the order of falling score.
 
     With equally good detections, classes with more ground-truth instances have a higher precision. Normalised precision
-    (Hoiem et al., ECCV 2012; DETAD's mAP_N) removes this effect: it is ``R I / (R I + F)`` with recall R, F false
-    positives, and the same number of instances I for all classes. If I is the number of instances of the class itself,
-    this is the usual precision.
+    (Hoiem et al., ECCV 2012; DETAD's mAP_N) removes this effect: it is ``R I / (R I + F)``. R is the recall, F the
+    number of false positives, and I a number of instances, the same for all classes. If I is the number of instances of
+    the class itself, this is the usual precision.
 
     Args:
-        hits (np.ndarray): ``(K, N)`` bool: true positives of K evaluations.
+        hits (np.ndarray): ``(K, N)`` bool: true positives of K evaluations, such as one for each tIoU threshold.
         labels (np.ndarray): ``(N,)`` classes of the detections, ascending; within a class the best detection first.
         num_gt (np.ndarray): ``(C,)`` number of ground-truth instances of each class.
         counts (np.ndarray, optional): ``(K, N)`` bool: detections that are evaluated. Default: all.

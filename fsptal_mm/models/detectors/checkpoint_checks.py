@@ -10,9 +10,9 @@ from fsptal_mm.utils.errors import InputError
 
 
 def check_second_stage(model: nn.Module, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
-    """Before a checkpoint is loaded: compare it with the model, whether both have a second stage.
+    """Compare the stages of a checkpoint, whose weights are not loaded yet, with those of the model.
 
-    If the model alone has a second stage, this keeps its initial weights and counts as untrained.
+    If only the model has a second stage, the second stage keeps its initial weights and counts as untrained.
 
     Raises:
         InputError: The checkpoint has a second stage, and the model has none.
@@ -33,7 +33,7 @@ def check_second_stage(model: nn.Module, state_dict: dict[str, Tensor], prefix: 
 
 
 def note_misfit(model: nn.Module, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
-    """Before a checkpoint is loaded: note in ``model.misfit`` which weights differ in name or shape from the model's.
+    """Note in ``model.misfit`` which weights of a checkpoint differ in name or shape from those of the model.
 
     A test refuses such a model; a training may start from it.
     """

@@ -111,7 +111,7 @@ class PointTAL(BaseModel):
         """As in ``BaseModel``.
 
         Raises:
-            InputError: The memory of the GPU does not suffice, be it in the forward or in the backward pass.
+            InputError: The memory of the GPU does not suffice for the forward or the backward pass.
         """
         with naming_longest_video(data.get('data_samples') if isinstance(data, dict) else None):
             return super().train_step(data, optim_wrapper)

@@ -58,8 +58,8 @@ class BackTALHead(SnippetHead):
         hidden_channels: H, dimension of the two layers before the classifier; ``in_channels`` by default. The hidden
             layers of attention and embedding have a quarter of it.
         embed_channels: D_e, dimension of E.
-        affinity: What the three cosines of a snippet with the snippets under the kernel are factors of. ``'taps'``:
-            each cosine weights the tap that looks at the compared snippet. ``'thirds'``, as in the public code: the
+        affinity: Part of the kernel that each of the three cosines weights: the cosines of a snippet with the snippets
+            that the kernel sees. ``'taps'``: the tap at the compared snippet. ``'thirds'``, as in the public code: the
             kernel's numbers are laid out as "three taps of channel 0, three taps of channel 1 ..."; the first cosine
             weights the first third of them, and so on.
         dropout: Rate of dropout before the classifier.

@@ -67,8 +67,8 @@ class SFNetHead(SnippetHead):
         topk_divisor: As in :class:`SnippetHead`.
         video_loss (dict): Config of ``VideoSoftmaxLoss``.
         background_ratio: eta, mined background snippets per labelled snippet.
-        max_background_share: A video adds at most this share of its unlabelled snippets to the number of background
-            snippets to mine in the batch. ``None``: at most all of them, as in the public code. In short videos with
+        max_background_share: Largest share of a video's unlabelled snippets that counts in the number of background
+            snippets to mine in the batch. ``None``: all of them may count, as in the public code. In short videos with
             many points, every unlabelled snippet is then taken for background.
         actionness_negatives: Unlabelled snippets that are negatives of L_actionness. ``'background'``: the snippets
             mined for L_frame. ``'last'``: equally many, the last ones of the batch, as in the public code, which sorts

@@ -51,7 +51,9 @@ def co_activity_loss(
 
 @MODELS.register_module()
 class CoActivityLoss(nn.Module):
-    """:func:`co_activity_loss`; ``SharedClassBatchSampler`` makes the first videos of a batch pairs that share a class.
+    """Module of :func:`co_activity_loss`.
+
+    ``SharedClassBatchSampler`` begins each batch with pairs of videos that share a class.
 
     Args:
         num_pairs: Number of pairs in a batch.

@@ -16,7 +16,7 @@ _PAIRS_AT_ONCE, _PAIRS_AT_ONCE_ON_GPU = 2**7, 2**14
 
 @dataclass(frozen=True)
 class Relation:
-    """Which rows look for partners among which: each anchor looks among the rows of one kind in its video.
+    """Rows that look for a partner (anchors), and rows among which they look, always in the same video.
 
     Attributes:
         anchors: Kind of the rows that look for a partner; an index from 0 to K - 1, see :func:`hardest_partners`.

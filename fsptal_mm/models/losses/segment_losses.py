@@ -60,7 +60,7 @@ class QualityFocalLoss(nn.Module):
         self.loss_weight = loss_weight
 
     def forward(self, logits: Tensor, quality: Tensor) -> Tensor:
-        """Loss ``(..., N)`` of each candidate from logits and targets ``(..., N, C)``."""
+        """Loss ``(..., N)`` of each candidate, from logits and their targets ``quality``, both ``(..., N, C)``."""
         return self.loss_weight * quality_focal_loss(logits, quality, self.exponent)
 
 
@@ -78,5 +78,5 @@ class SegmentGIoULoss(nn.Module):
         self.loss_weight = loss_weight
 
     def forward(self, segments: Tensor, targets: Tensor) -> Tensor:
-        """Loss ``(..., N)`` of each segment from segments and targets ``(..., N, 2)``."""
+        """Loss ``(..., N)`` of each segment, from refined segments and targets, both ``(..., N, 2)``."""
         return self.loss_weight * segment_giou_loss(segments, targets)

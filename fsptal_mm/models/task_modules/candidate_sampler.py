@@ -24,7 +24,7 @@ class CandidateSampler:
     All videos of a batch are sampled at once, in a constant number of operations and without waiting for the device.
 
     Args:
-        num_per_range: Candidates of a video in each range of tIoU, at most.
+        num_per_range: Largest number of candidates of a video in each range of tIoU.
         tiou_edges: Ascending edges between the ranges of the tIoU with the best segment.
         num_jittered: Number of jittered copies of every pseudo segment.
         jitter: Each end of a copy moves by at most this share of the segment's length.
@@ -125,7 +125,7 @@ def _first_of_groups(group, order, num_groups, count):
         group (Tensor): ``(N,)`` int64, group of each item; items of group ``num_groups`` are never taken.
         order (Tensor): ``(N,)`` in [0, 1), by which the items of a group are sorted.
         num_groups: G.
-        count: Items of each group, at most.
+        count: Largest number of items of each group.
 
     Returns:
         tuple[Tensor, Tensor]: ``(G * count,)`` indices of the items, and whether there is such an item. Example: for
