@@ -13,7 +13,7 @@ _METHODS = {torch.Tensor.cpu, torch.Tensor.tolist, torch.Tensor.__array__}
 
 
 class HostSyncs:
-    """Counts operators inside the block that would make the host wait if their tensors were on a GPU.
+    """Counter of operators inside the block that would make the host wait if their tensors were on a GPU.
 
     These are single values (``item()``, ``float()``, ``if tensor:``), ``nonzero()`` and its like, indexing with a mask,
     and ``cpu()`` and ``tolist()``, which do not reach the dispatcher where tensors are on the host already. A tensor
@@ -43,7 +43,7 @@ class HostSyncs:
 
 
 class Launches(TorchDispatchMode):
-    """Counts operators inside the block that give the device work: all but views and the reservation of memory.
+    """Counter of operators inside the block that give the device work: all but views and the reservation of memory.
 
     Attributes:
         count: Number of such operators so far.

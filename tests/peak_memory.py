@@ -8,7 +8,7 @@ from torch.utils._pytree import tree_leaves
 
 
 class PeakMemory(TorchDispatchMode):
-    """Counts the bytes of tensors that operators inside the block make and that are alive at the same time.
+    """Counter of the bytes of tensors that operators inside the block make and that are alive at the same time.
 
     Attributes:
         peak: Largest number of bytes that were alive at the same time.
@@ -39,7 +39,7 @@ class PeakMemory(TorchDispatchMode):
 
 
 class LargestTensor(TorchDispatchMode):
-    """Keeps the size of the largest tensor that any operator inside the block returns.
+    """Size of the largest tensor that any operator inside the block returns.
 
     Attributes:
         numel: Number of elements of that tensor.

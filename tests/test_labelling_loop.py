@@ -59,7 +59,7 @@ def truth(tmp_path, monkeypatch):
 
 
 class Annotator:
-    """Labels the first videos of the page that are not done, in place of a person and a browser, and exports."""
+    """Simulated person, who labels the first videos of the page that are not done, and exports."""
 
     def __init__(self, truth, count):
         self.truth, self.count = truth, count

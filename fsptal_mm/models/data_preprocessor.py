@@ -17,7 +17,7 @@ _CHANNEL_DIM = dict(NCHW=-3, NCTHW=-4)
 
 @MODELS.register_module()
 class SnippetDataPreprocessor(BaseDataPreprocessor):
-    """Moves the features of a batch to the model's device as one packed sequence, or prepares clips for a backbone.
+    """Data preprocessor that packs the features of a batch on the model's device, or prepares clips for a backbone.
 
     ``inputs`` (a list of ``(T_i, D)`` tensors) become a :class:`.SnippetBatch`. Clips (tensors of more than two
     dimensions) become a :class:`.ClipBatch` and stay bytes on the host until :meth:`prepare_clips` takes a few of them.

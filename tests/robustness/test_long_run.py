@@ -29,7 +29,7 @@ pytestmark = [
 
 @HOOKS.register_module()
 class ResourceHook(Hook):
-    """Notes after every epoch what the process and its workers use: MB of memory, open files, processes.
+    """Hook that notes after every epoch what process and workers use: MB of memory, open files, processes.
 
     After the epochs ``trimmed`` it first gives back all that is free.
     """

@@ -105,9 +105,9 @@ def gradcheck(function, *inputs):
 
 
 def draw_apart(rng, shape):
-    """Scores of classes and background; whatever of them is sorted lies further apart than finite differences reach.
+    """Draw scores of classes and background, more than 1e-3 apart for any two snippets of a video.
 
-    Where two snippets change places, a top-k has no gradient.
+    So finite differences never make two snippets change places, where a top-k has no gradient.
     """
     while True:
         classes, background = (torch.from_numpy(rng.uniform(0.05, 0.95, (*shape, size))) for size in (NUM_CLASSES, 1))

@@ -17,7 +17,7 @@ from fsptal_mm.utils.errors import InputError
 
 
 class KilledError(BaseException):
-    """Stands for a signal: nothing but `finally` runs after it."""
+    """Error that stands for a signal: nothing but `finally` runs after it."""
 
 
 def names(folder):

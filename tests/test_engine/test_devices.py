@@ -14,7 +14,7 @@ from fsptal_mm.utils.errors import InputError
 
 
 class OutOfMemory(torch.autograd.Function):
-    """Passes on in the forward pass; in the backward pass, no memory is left."""
+    """Function that changes nothing in the forward pass and runs out of memory in the backward pass."""
 
     @staticmethod
     def forward(ctx, value):

@@ -18,7 +18,7 @@ EPOCHS, KILLED_IN_EPOCH = 3, 2
 
 @TRANSFORMS.register_module()
 class Jitter(BaseTransform):
-    """Adds random numbers of each of the three generators to the features."""
+    """Transform that adds random numbers of each of the three generators to the features."""
 
     def transform(self, results):
         noise = torch.rand(1).item() + np.random.rand() + random.random()  # noqa: NPY002

@@ -15,7 +15,7 @@ class NonFiniteLossError(RuntimeError):
 
 @HOOKS.register_module()
 class FiniteLossHook(Hook):
-    """Stops training at the first step with a NaN or infinite loss, before anything of it is saved.
+    """Hook that stops a training at the first step with a NaN or infinite loss, before anything of it is saved.
 
     mmengine's ``RuntimeInfoHook`` fetches all losses to the host at every step, for the log. This hook reads them from
     there, so that the host does not wait for the device again. As for mmengine, a loss is every output of the model

@@ -12,7 +12,9 @@ from ..unwrapping import unwrapped_model
 
 @HOOKS.register_module()
 class PrototypeHook(Hook):
-    """Fills the memory of :class:`.HRProHead` before the first epoch: means of the features at all points of a class.
+    """Hook that fills the memory of :class:`.HRProHead` before the first epoch.
+
+    The first prototype of a class is the mean of the features at all its points.
 
     Checkpoints hold the memory, so a resumed run does not fill it again. A class without any point keeps a prototype
     of zeros.

@@ -19,7 +19,7 @@ from .label_report import count_labels, describe_labels
 
 @HOOKS.register_module()
 class PseudoLabelMiningHook(Hook):
-    """Mines labels and searches segments in all training videos, before an epoch starts.
+    """Hook that mines labels and searches segments in all training videos, before an epoch starts.
 
     A pass mines with the weights at that moment. Every process keeps the labels in ``store``: not in the dataset, whose
     copies in worker processes would not change, and not in a checkpoint, so that a resumed run begins with a pass. With

@@ -25,7 +25,7 @@ SEGMENT_FOLDER = 'pseudo_segments'  # folder in a work directory
 
 @HOOKS.register_module()
 class RefinementHook(Hook):
-    """Trains stage 1 until an epoch, then freezes it and trains the second stage on its pseudo segments.
+    """Hook that trains stage 1 until an epoch, then freezes it and trains the second stage on its pseudo segments.
 
     Before the first epoch of the second stage, stage 1 proposes segments in all training videos, and the best proposal
     around each labelled instance becomes its pseudo segment. Checkpoints hold neither proposals nor pseudo segments:

@@ -21,7 +21,7 @@ _KEY = 'refreshed_labels'  # key in a checkpoint
 
 @HOOKS.register_module()
 class RefreshHook(Hook):
-    """Takes a pass over the training videos at some epochs, and trains on the labels found there from then on.
+    """Hook that takes a mining pass over the training videos at some epochs; then the head trains on its labels.
 
     Until the first pass the head trains on the given points. A pass mines labels with the weights at that moment. With
     ``restart``, a newly built model then takes the place of the old one, and the state of the optimizer is reset. The

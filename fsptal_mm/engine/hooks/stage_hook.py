@@ -16,7 +16,7 @@ from ..unwrapping import unwrapped_model
 
 @HOOKS.register_module()
 class StageHook(Hook):
-    """Trains the stages of ``StagedPointTAL`` one after the other.
+    """Hook that trains the stages of ``StagedPointTAL`` one after the other.
 
     Before the first epoch of a stage, the stages before it propose segments in all training videos. The proposals are
     not kept in checkpoints: earlier stages no longer change, so that a resumed run finds the same proposals again.

@@ -18,7 +18,7 @@ _SEPARATORS = str.maketrans('/\\', '__')  # a video id may name a folder, the na
 
 @HOOKS.register_module()
 class TALVisualizationHook(Hook):
-    """Draws timelines of a few videos: training videos with their labels, validation videos with their detections.
+    """Hook that draws timelines of a few training videos, with labels, and validation videos, with detections.
 
     Training videos are drawn every ``interval`` epochs, with scores, extended labels, mined labels and the best
     segments of the search. Their ground-truth segments are shown for analysis and used nowhere else. Validation videos

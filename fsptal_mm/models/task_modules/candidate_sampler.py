@@ -15,7 +15,7 @@ from .segment_assigner import SegmentTargets
 
 @TASK_UTILS.register_module()
 class CandidateSampler:
-    """Draws candidates of every video: proposals of stage 1, pseudo segments, their jittered copies, random segments.
+    """Sampler of candidates: proposals of stage 1, pseudo segments, their jittered copies, random segments.
 
     ``tiou_edges`` cuts the tIoU with the best pseudo segment into ranges. Equally many candidates are drawn from each
     range: most candidates are background, and would outnumber the others. Every pseudo segment itself is a candidate,

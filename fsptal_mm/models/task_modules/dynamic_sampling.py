@@ -85,7 +85,7 @@ class SegmentView:
 
 @TASK_UTILS.register_module()
 class DynamicSegmentSampler:
-    """Samples short proposals more densely, so that no action is too short to be attended to.
+    """Sampler that takes more snippets from short proposals, so that no action is too short to be attended to.
 
     For each class, the best proposals are trusted, as long as their scores add up to at most ``trusted_share`` of the
     sum over all proposals of the class. Trusted proposals shorter than ``min_snippets`` are stretched to this length,

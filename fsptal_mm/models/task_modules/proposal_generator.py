@@ -16,7 +16,7 @@ from .nms import find_nms
 
 @TASK_UTILS.register_module()
 class ProposalGenerator:
-    """Thresholds the interpolated scores of one video at many levels; every run above a level is a proposal.
+    """Generator of proposals from the interpolated scores of one video: every run above one of many levels is one.
 
     The score of a proposal is ``mean inside - mean in its outer ranges + video_weight * Q_v``.
 

@@ -16,7 +16,7 @@ _ABOVE_SCORES = 2.0  # higher than every score; scores lie in [0, 1]
 
 @TASK_UTILS.register_module()
 class PseudoLabelMiner:
-    """Finds background and action snippets between the given points, for a whole batch at once.
+    """Miner of background and action snippets between the given points, for a whole batch at once.
 
     An interval is the stretch between two neighbouring points, before the first point or after the last one. The rules:
 

@@ -34,7 +34,7 @@ class SegmentTargets:
 
 @TASK_UTILS.register_module()
 class SegmentAssigner:
-    """Gives each candidate the tIoU with the best (pseudo) segment of each class as its target.
+    """Assigner of targets: for each class, the tIoU of a candidate with the best (pseudo) segment of the class.
 
     Args:
         min_quality: If the tIoU is smaller than this, the target is 0: the candidate is background for the class.

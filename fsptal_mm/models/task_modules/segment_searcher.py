@@ -21,7 +21,7 @@ _LEVELS = 2**30  # scores are summed as multiples of 1 / 2**30, whole numbers, s
 
 @TASK_UTILS.register_module()
 class SegmentSearcher:
-    """Finds the segments of every class of a video that agree with its labels and have a high outer-inner contrast.
+    """Search for segments of each class of a video that agree with its labels and have a high outer-inner contrast.
 
     Seeds are the snippets whose kind is known. For a class, its labelled snippets are action seeds. Snippets labelled
     as background or with other classes only are background seeds, and so is what lies outside the video. The segments

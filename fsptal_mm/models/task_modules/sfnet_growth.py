@@ -13,7 +13,7 @@ from fsptal_mm.utils.errors import check_flags, check_numbers
 
 @TASK_UTILS.register_module()
 class SFNetGrowth:
-    """Gives the label of a point to similar snippets near it; the host does not wait for the device.
+    """Growth of the label of a point to similar snippets near it; the host does not wait for the device.
 
     From a point p in direction v = -1, +1, snippets q = p + v, p + 2 v, ... are visited, up to a labelled snippet or
     to the last but one of the video. Snippet q takes p's labels if p + v, q and q + v have the same best class, and if
