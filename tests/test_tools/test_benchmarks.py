@@ -11,7 +11,7 @@ BENCHMARKS = Path(__file__).parents[2] / 'tools/benchmarks'
 
 @pytest.fixture
 def load(monkeypatch, tmp_path):
-    """Import a benchmark as a module; there are no real annotations."""
+    """Function that imports a benchmark as a module, where it finds no real annotations."""
     monkeypatch.syspath_prepend(BENCHMARKS)
     monkeypatch.setenv('FSPTAL_DATA_ROOT', str(tmp_path))
     return importlib.import_module

@@ -45,7 +45,7 @@ class PointsToSnippets(BaseTransform):
 
     @staticmethod
     def _snippets(results, field, num_snippets):
-        """Snippets ``(N,)`` of the times in ``results[field]``, with those outside the features moved to their ends."""
+        """Snippets ``(N,)`` of the times in ``results[field]``, clipped to the snippets that have features."""
         snippets = results['grid'].to_snippet(results[field])
         last = max(num_snippets, int(results['grid'].to_snippet(results['duration_sec'])))
         # Where clips overlap, snippet 0 begins after the start of the video: points before it have negative numbers.

@@ -1,4 +1,4 @@
-"""Mining passes at chosen epochs; each is followed by a training on the mined labels, from new weights."""
+"""Mining passes at chosen epochs; after each, the training goes on or restarts with the mined labels."""
 
 import time
 from collections.abc import Sequence

@@ -99,7 +99,14 @@ class _Layer(nn.Module):
         nn.init.zeros_(self.out.bias)
 
     def forward(self, rows, index, place, mask):
-        """Apply the layer to the rows of all snippets and tokens; the encoder makes the other arguments."""
+        """Apply the layer to R' rows: the packed snippets, then the tokens of all videos. N is T + C.
+
+        Args:
+            rows: ``(R', D)``.
+            index: ``(B, N)`` row of each snippet and token of a video.
+            place: ``(R',)`` place of each row in ``index.flatten()``; arbitrary for gaps.
+            mask: ``(B, N)`` bool, true on real snippets and on tokens.
+        """
         rows = self.attention_norm(rows + self.dropout(self._attend(rows, index, place, mask)))
         return self.mlp_norm(rows + self.dropout(self.mlp(rows)))
 

@@ -140,7 +140,7 @@ def make_samples(labels):
 
 
 def compare_steps(model_module, public, report, rng):
-    """Compare logits and losses in 20 steps of Adam, with growth and new weights after 10; one length, no dropout."""
+    """Compare logits and losses in 20 steps of Adam, with growth and a new model after 10; one length, no dropout."""
     torch.manual_seed(1)
     labels = [draw_labels(rng, 64) for _ in range(8)]
     features = torch.randn(8, 64, 2 * DIM)
