@@ -38,7 +38,7 @@ def open_project(video_folder, tmp_path):
 
 @pytest.fixture
 def serve(tmp_path):
-    """Serve videos from a thread; gives the address. The project is ``project.json``, two processes share nothing."""
+    """Function that serves videos, with the project ``project.json``, from a thread; returns the address."""
     opened = []
 
     def serve(videos, suggestions=None):

@@ -86,7 +86,7 @@ def test_a_user_can_trust_a_file(tmp_path, monkeypatch):
 
 
 def test_raw_bytes_never_become_pointers(tmp_path):
-    """numpy's own dtype believes a file that gives a float a field which holds objects, or lies outside of it."""
+    """numpy.dtype itself accepts a float with a field of objects, or a field beyond its end, from a file."""
     path = tmp_path / 'evil.pth'
     reconstruct = np.zeros(0).__reduce__()[0]
     for field in ('O8', 'f8'):

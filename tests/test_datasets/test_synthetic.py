@@ -160,7 +160,7 @@ def test_several_processes_may_ask_at_once(tmp_path):
 
 
 def generate_until_killed(root):
-    """Kill the own process while it writes the third file of features."""
+    """Generate the dataset in this process, and kill it while it writes the third file of features."""
     save, saved = np.save, []
 
     def save_or_die(*args):

@@ -100,7 +100,7 @@ def random_predictions(rng, truth, per_video, spread=0.25):
 def official_ap(truth, predictions, tious, folder):
     """AP per threshold and class of mmaction2's port of ActivityNet's script, classes in its order."""
     gt_file, result_file = folder / 'gt.json', folder / 'result.json'
-    annotations = {  # the port cuts two letters off the ids of the truth
+    annotations = {  # the port cuts two letters off the ids of the ground truth
         f'v_{video}': {'annotations': [{'segment': row[:2], 'label': row[2]} for row in rows]}
         for video, rows in truth.items()
     }

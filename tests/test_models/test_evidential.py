@@ -90,7 +90,7 @@ def test_uncertain_snippets_are_those_of_little_evidence():
 
 
 def pair(first, second, labels, logits):
-    """Loss of two videos of ``(T, D)`` features and one class more than labels, whose weights by time are given."""
+    """Co-activity loss of two videos with ``(T, D)`` features; ``logits`` are those of class 0, by snippet."""
     batch = SnippetBatch.from_videos([torch.tensor(first), torch.tensor(second)])
     most = max(len(first), len(second))
     z = torch.zeros(2, most, 3)

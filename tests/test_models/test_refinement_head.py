@@ -65,7 +65,7 @@ def test_a_fresh_head_refines_nothing():
 
 
 def test_losses_by_loops_over_candidates():
-    """Every candidate counts by the weight of its segment: means over those of a video, then over videos."""
+    """Losses are weighted by candidate; they are means over the candidates of a video, then over videos."""
     head = make_head(members=[NETWORK | NO_DROPOUT] * 2, min_refined_tiou=0.4)
     for member in head.members:
         torch.nn.init.normal_(member.regressor.weight, std=0.1)

@@ -118,7 +118,7 @@ def test_real_truth_as_detections_is_perfect(tool, data_root, tmp_path):
     arguments = [str(tmp_path / 'truth.json'), str(folder / 'gt_full.json'), '--split', str(folder / 'split_test.txt')]
     tool.main([*arguments, '-o', str(tmp_path / 'out')])
     found = json.loads((tmp_path / 'out/diagnosis.json').read_text())['truth']
-    # Segments that lie past the end of a video are clipped in the truth only; one of them is wholly past it.
+    # Segments that lie past the end of a video are clipped in the ground truth only; one of them is wholly past it.
     assert found['mAP'] == found['mAP_N'] == pytest.approx(1, abs=0.002)
     assert found['profile'][0]['shares']['true_positive'] == pytest.approx(1, abs=0.002)
     for characteristic in found['characteristics'].values():

@@ -97,7 +97,7 @@ def test_equals_the_official_script_from_file_to_figure(name, data_root, tmp_pat
         ]
     result_file, flat_file, out = (tmp_path / file for file in ('result.json', 'flat.json', 'out.json'))
     result_file.write_text(json.dumps({'results': results}))
-    # The port takes no database, and cuts two letters off the ids of the truth.
+    # The port takes no database, and cuts two letters off the ids of the ground truth.
     flat_file.write_text(json.dumps({f'v_{video_id}': {'annotations': rows} for video_id, rows in truth.items()}))
     expected, _ = ActivityNetLocalization(str(flat_file), str(result_file), np.linspace(0.1, 0.7, 7)).evaluate()
 

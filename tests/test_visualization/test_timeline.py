@@ -87,7 +87,7 @@ def test_rows_of_nothing():
     empty, track = Instances.of_video([]), training_video().tracks[0]
     video = Timeline('v', 20.0, CLASSES, empty, empty, (ModelTrack(curves=track.curves, mined=empty),))
     rows = rows_of(timeline_figure(video))
-    assert list(rows) == ['mined labels', r'$\hat{q}$ jump', 'b']  # no truth is known, but that nothing is mined
+    assert list(rows) == ['mined labels', r'$\hat{q}$ jump', 'b']  # an empty ground truth has no row
     assert rows['mined labels'].texts[0].get_text() == 'none'
     assert [axes.get_ylabel() for axes in timeline_figure(Timeline('v', 20.0, CLASSES)).axes] == ['nothing to show']
 
