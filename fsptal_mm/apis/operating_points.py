@@ -15,6 +15,7 @@ from mmengine.logging import print_log
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 
+from fsptal_mm.engine.trained_videos import trained_videos, video_ids
 from fsptal_mm.evaluation.operating_point import OperatingPoint, choose_operating_point, model_digest
 from fsptal_mm.evaluation.samples import collect_detections, collect_points
 from fsptal_mm.structures import Instances
@@ -22,6 +23,8 @@ from fsptal_mm.utils.configs import naming_types
 from fsptal_mm.utils.errors import InputError
 
 from .model_loading import load_local_checkpoint
+
+_MAX_NAMED = 5  # videos that an error lists
 
 
 @naming_types()
@@ -47,7 +50,7 @@ def choose_for_checkpoint(config: Config, checkpoint: str | Path) -> OperatingPo
         model = MODELS.build(config.model)
         loader = {**_evaluated(config), 'dataset': dataset}
         trained = load_local_checkpoint(model, checkpoint, dataset)
-        check_same_fold(config.train_dataloader.dataset, trained, checkpoint)
+        check_held_out(config, dataset, trained, checkpoint)
         model = model.to(get_device()).eval()
         points, detections = [], []
         with torch.no_grad():
@@ -97,7 +100,7 @@ def build_held_out(config: Config, with_segments: bool = False) -> BaseDataset:
     held_out = held_out_config(config)
     dataset = DATASETS.build({**held_out, 'test_mode': True} if with_segments else held_out)
     datasets = (dataset, config.train_dataloader.dataset, _evaluated(config).dataset)
-    ids, trained, tested = (_video_ids(part) for part in datasets)
+    ids, trained, tested = (video_ids(DATASETS.build(part) if isinstance(part, dict) else part) for part in datasets)
     both = sorted(ids & trained)
     if both:
         found = f'{len(both)} of {len(ids)} videos of train_dataloader, such as {both[0]}'
@@ -112,17 +115,37 @@ def build_held_out(config: Config, with_segments: bool = False) -> BaseDataset:
     return dataset
 
 
-def check_same_fold(dataset: Mapping[str, Any], checkpoint: Mapping[str, Any], file: str | Path) -> None:
-    """Check that a checkpoint was trained on the fold of a config: if not, it may have seen the held-out videos.
+def check_held_out(config: Config, dataset: BaseDataset, checkpoint: Mapping[str, Any], file: str | Path) -> None:
+    """Check that a checkpoint was not trained on the held-out videos.
+
+    The checkpoint says which videos it was trained on, if :class:`.AtomicCheckpointHook` saved it. If it does not,
+    it must be of the fold of the config, by the text of the config in it. Folds are the same only if the videos are
+    the same, so this is the weaker check. A checkpoint with neither is not checked.
 
     Args:
-        dataset: Config of the training dataset.
-        checkpoint: Content of the checkpoint. A checkpoint that does not hold the text of its config is not checked.
+        config (Config): Config of the experiment.
+        dataset: Dataset of the held-out videos, see :func:`build_held_out`.
+        checkpoint: Content of the checkpoint.
         file: File of the checkpoint, for the error.
 
     Raises:
-        InputError: The checkpoint says that it was trained on another fold, or on all videos.
+        InputError: The checkpoint says that it was trained on held-out videos, on another fold, or on all videos.
     """
+    trained = trained_videos(checkpoint)
+    if trained is None:
+        _check_same_fold(config.train_dataloader.dataset, checkpoint, file)
+        return
+    held_out = video_ids(dataset)
+    both = sorted(held_out & trained)
+    if both:
+        named = ', '.join(both[:_MAX_NAMED]) + (', ...' if len(both) > _MAX_NAMED else '')
+        found = f'{len(both)} of the {len(held_out)} held-out videos ({named})'
+        expected = 'none of the held-out videos; train again: the folds change with the videos that are labelled'
+        raise InputError(expected, file=file, field='videos of its training', found=found)
+
+
+def _check_same_fold(dataset, checkpoint, file):
+    """Check by the text of the config in a checkpoint that its training left out the same fold."""
     used = _trained_dataset(checkpoint)
     if used is None:
         return
@@ -159,10 +182,3 @@ def _literal(node):
     if not isinstance(node, ast.Call):
         return None
     return {entry.arg: ast.literal_eval(entry.value) for entry in node.keywords}
-
-
-def _video_ids(dataset):
-    """Ids of the videos of a dataset, which may be given as a config."""
-    if isinstance(dataset, dict):
-        dataset = DATASETS.build(dataset)
-    return {dataset.get_data_info(index)['video_id'] for index in range(len(dataset))}

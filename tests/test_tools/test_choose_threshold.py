@@ -13,7 +13,9 @@ from small_sets import save_untrained, small_config
 from tool_modules import load_tool
 
 from fsptal_mm.apis import TALInferencer
+from fsptal_mm.apis.operating_points import build_held_out
 from fsptal_mm.apis.timelines import timelines_of_model
+from fsptal_mm.engine.trained_videos import video_ids
 from fsptal_mm.evaluation import operating_point
 from fsptal_mm.evaluation.operating_point import (
     OperatingPoint,
@@ -162,6 +164,19 @@ def test_a_checkpoint_of_another_fold(trained, tmp_path):
     torch.save({**weights, 'meta': dict(cfg=config.pretty_text)}, other)
     with refused('1.pth', 'fold', 'None'):
         tool.choose_for_checkpoint(Config.fromfile(path), other)
+
+
+def test_a_checkpoint_that_was_trained_on_held_out_videos(trained, tmp_path):
+    """With more videos, folds are dealt anew: the fold of the config is the same, but not its videos."""
+    path, checkpoint, tool = trained
+    config, weights = Config.fromfile(path), torch.load(checkpoint)
+    held_out = sorted(video_ids(build_held_out(config)))
+    earlier = tmp_path / 'earlier.pth'
+    torch.save({**weights, 'meta': dict(cfg=config.pretty_text, trained_videos=['other', held_out[0]])}, earlier)
+    with refused('earlier.pth', f'1 of the 3 held-out videos ({held_out[0]})'):
+        tool.choose_for_checkpoint(config, earlier)
+    torch.save({**weights, 'meta': dict(cfg=config.pretty_text, trained_videos=['other'])}, earlier)
+    assert tool.choose_for_checkpoint(config, earlier).num_videos == 3
 
 
 def test_for_a_checkpoint_that_was_trained_on_all_videos(trained, capsys):

@@ -6,6 +6,8 @@ from refusals import refused
 from small_sets import ROOT, save_untrained, small_config
 from tool_modules import load_tool
 
+from fsptal_mm.apis.operating_points import build_held_out
+from fsptal_mm.engine.trained_videos import video_ids
 from fsptal_mm.structures import Instances
 from fsptal_mm.utils.errors import InputError
 
@@ -84,6 +86,10 @@ def test_a_checkpoint_that_knows_the_held_out_videos(config, tmp_path):
     torch.save({**content, 'meta': dict(cfg=config.pretty_text)}, path)
     config.train_dataloader.dataset.fold = dict(index=0, count=4, part='train')
     with refused('all.pth', 'fold'):
+        tool.rank(config, [path], points_only=True)
+    video = min(video_ids(build_held_out(config)))
+    torch.save({**content, 'meta': dict(cfg=config.pretty_text, trained_videos=[video])}, path)
+    with refused('all.pth', video):
         tool.rank(config, [path], points_only=True)
 
 

@@ -1,8 +1,8 @@
 """Rank checkpoints by the points of held-out videos, and compare the ranking with the mAP.
 
 The held-out videos are the same as in choose_threshold.py: those that train_dataloader.dataset.fold leaves out of the
-training, else the videos of val_dataloader. Videos that are trained on are refused, and so are checkpoints of another
-fold.
+training, else the videos of val_dataloader. Videos that are trained on are refused, and so are checkpoints that were
+trained on one of them, as after more videos were labelled: the folds change with the videos.
 
 The tool chooses the last checkpoint whose point/mAP is within one standard error of the best one (Breiman et al. 1984).
 The standard error is that of the difference between the two checkpoints, by a bootstrap over the held-out videos.
@@ -41,7 +41,7 @@ from mmengine.runner import Runner
 from scipy.stats import spearmanr
 
 from fsptal_mm.apis.model_loading import load_local_checkpoint
-from fsptal_mm.apis.operating_points import build_held_out, check_same_fold
+from fsptal_mm.apis.operating_points import build_held_out, check_held_out
 from fsptal_mm.evaluation.functional import (
     resample_videos,
     resampled_point_precision,
@@ -109,7 +109,7 @@ def rank(config, checkpoints, points_only, found=None):
     for number, path in enumerate(checkpoints, 1):
         print(f'checkpoint {number} of {len(checkpoints)}: {path}', file=sys.stderr, flush=True)
         datasets = (loader.dataset for loader in (held_out, test) if loader is not None)
-        check_same_fold(config.train_dataloader.dataset, load_local_checkpoint(model, path, *datasets), path)
+        check_held_out(config, dataset, load_local_checkpoint(model, path, *datasets), path)
         pairs = []
         measures = run_metrics(model, held_out, [dict(type='PointMetric'), *analysis], pairs)
         if _POINTS not in measures:
