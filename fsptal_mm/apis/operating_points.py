@@ -3,6 +3,7 @@
 import ast
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,12 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 
 from fsptal_mm.engine.trained_videos import trained_videos, video_ids
-from fsptal_mm.evaluation.operating_point import OperatingPoint, choose_operating_point, model_digest
+from fsptal_mm.evaluation.operating_point import (
+    OperatingPoint,
+    choose_operating_point,
+    lower_thresholds,
+    model_digest,
+)
 from fsptal_mm.evaluation.samples import collect_detections, collect_points
 from fsptal_mm.structures import Instances
 from fsptal_mm.utils.configs import naming_types
@@ -48,22 +54,59 @@ def choose_for_checkpoint(config: Config, checkpoint: str | Path) -> OperatingPo
     with DefaultScope.overwrite_default_scope('mmaction'):
         dataset = build_held_out(config)
         model = MODELS.build(config.model)
-        loader = {**_evaluated(config), 'dataset': dataset}
         trained = load_local_checkpoint(model, checkpoint, dataset)
         check_held_out(config, dataset, trained, checkpoint)
-        model = model.to(get_device()).eval()
-        points, detections = [], []
-        with torch.no_grad():
-            for batch in Runner.build_dataloader(loader):
-                for sample in model.test_step(batch):
-                    own = collect_points(sample)
-                    if len(own):  # in a video without points, actions are unlabelled, not absent
-                        points.append(own)
-                        detections.append(collect_detections(sample))
+        points, detections = _detect(config, model, dataset)
     if not points:
         raise InputError('points in the held-out videos', file=dataset.ann_file, found='none')
     classes = dataset.metainfo['classes']
     return choose_operating_point(Instances.join(points), Instances.join(detections), classes, digest)
+
+
+@naming_types()
+def carry_over(config: Config, chosen: OperatingPoint, checkpoint: str | Path, other: str | Path) -> OperatingPoint:
+    """Operating point for a checkpoint that was trained on all videos, from that of a checkpoint with held-out videos.
+
+    Both checkpoints run on the training videos of the config, which both were trained on, see
+    :func:`.lower_thresholds`.
+
+    Args:
+        config (Config): Config of the first training.
+        chosen (OperatingPoint): Operating point of ``checkpoint``, as :func:`choose_for_checkpoint` returns it.
+        checkpoint: Local file of the first training.
+        other: Local file of the training on all videos.
+
+    Returns:
+        OperatingPoint: With ``chosen_with``, the first checkpoint. Precision and recall are unchanged.
+
+    Raises:
+        InputError: There is no such checkpoint, or it belongs to another model or to other classes.
+    """
+    with DefaultScope.overwrite_default_scope('mmaction'):
+        dataset = DATASETS.build({**config.train_dataloader.dataset, 'pipeline': _evaluated(config).dataset.pipeline})
+        found = []
+        for file in (checkpoint, other):
+            model = MODELS.build(config.model)
+            load_local_checkpoint(model, file, dataset)
+            points, detections = _detect(config, model, dataset)
+            if not points:  # nothing to compare
+                return replace(chosen, chosen_with=str(checkpoint))
+            found.append(Instances.join(detections))
+    return replace(lower_thresholds(chosen, Instances.join(points), *found), chosen_with=str(checkpoint))
+
+
+def _detect(config, model, dataset):
+    """Points of the videos that have some, and the detections in these videos: two lists of :class:`.Instances`."""
+    model = model.to(get_device()).eval()
+    points, detections = [], []
+    with torch.no_grad():
+        for batch in Runner.build_dataloader({**_evaluated(config), 'dataset': dataset}):
+            for sample in model.test_step(batch):
+                own = collect_points(sample)
+                if len(own):  # in a video without points, actions are unlabelled, not absent
+                    points.append(own)
+                    detections.append(collect_detections(sample))
+    return points, detections
 
 
 def held_out_config(config: Config) -> ConfigDict:
