@@ -43,8 +43,9 @@ class TrainingLog:
         """Share of the fall of the total loss that happened in the last quarter, for each stage of the training.
 
         The fall of the last quarter is the difference between the means of the last two quarters. A stage ends where
-        the set of losses changes. The last stage counts, and each earlier one that is not shorter: losses that
-        begin some epochs after the start make no stage. The share is 0 if the loss did not fall, or if too few values are logged.
+        the set of losses changes. The last stage counts, and each earlier one that is not shorter: losses that begin
+        some epochs after the start make no stage. The share is 0 if the loss did not fall, or if too few values are
+        logged.
         """
         stages = self._stages()
         return [_late_fall(values) for values in stages if len(values) >= len(stages[-1])]
