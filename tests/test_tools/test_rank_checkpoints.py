@@ -66,6 +66,15 @@ def test_what_is_reported():
     assert re.search(r'\| late +\| +20\.00 \| +3\d\.\d+ \|', text), 'its standard error'
 
 
+def test_one_held_out_video_gives_no_standard_error():
+    points, hit = (Instances.of_video([part], [0], [1]) for part in ([5, 5], [0, 10]))
+    names = ('early', 'late')
+    text = tool.report({name: {'point/mAP': 1.0} for name in names}, {name: [(points, hit)] for name in names})
+    assert re.search(r'\| early +\| +100\.00 \| +- \|', text)
+    assert 'unknown with one video' in text
+    assert re.search('chosen by .*: late', text)
+
+
 def test_none_is_chosen_where_none_finds_a_point():
     points, miss = (Instances.of_video([part], [0], [1]) for part in ([5, 5], [20, 30]))
     names = ('early', 'late')

@@ -140,7 +140,7 @@ def choose(found):
 
     Returns:
         tuple: The chosen checkpoint, and for each checkpoint the standard error (fraction) of its difference from the
-        best one.
+        best one; NaN with a single video, which tells nothing about other videos.
     """
     num_videos = len(next(iter(found.values())))
     counts = np.vstack([np.ones((1, num_videos), dtype=int), resample_videos(num_videos)])
@@ -152,7 +152,7 @@ def choose(found):
     best = max(mean_ap.values(), key=lambda values: values[0])
     errors = {path: sample_deviation((values - best)[1:]) for path, values in mean_ap.items()}
     chosen = [path for path, values in mean_ap.items() if best[0] - values[0] <= errors[path]][-1]
-    return chosen, errors
+    return chosen, errors if num_videos > 1 else dict.fromkeys(errors, np.nan)
 
 
 def report(rows, found):
@@ -165,7 +165,8 @@ def report(rows, found):
     table = {path: {_POINTS: row[_POINTS], _ERROR: errors[path], **row} for path, row in rows.items()}
     lines = [
         summary_table(table, 'checkpoint'),
-        f'{num_points} points in {len(found[best])} held-out videos; {_ERROR}: of the difference from the best',
+        f'{num_points} points in {len(found[best])} held-out videos; {_ERROR}: of the difference from the best'
+        + ', unknown with one video' * (len(found[best]) == 1),
     ]
     if num_points < MIN_POINTS:
         lines.append(
