@@ -88,6 +88,9 @@ def carry_over(config: Config, chosen: OperatingPoint, checkpoint: str | Path, o
         for file in (checkpoint, other):
             model = MODELS.build(config.model)
             load_local_checkpoint(model, file, dataset)
+            classes = tuple(dataset.metainfo['classes'])
+            if classes != tuple(chosen.by_class):
+                raise InputError(', '.join(chosen.by_class), file=file, field='classes', found=', '.join(classes))
             points, detections = _detect(config, model, dataset)
             if not points:  # nothing to compare
                 return replace(chosen, chosen_with=str(checkpoint))

@@ -219,6 +219,10 @@ def test_for_a_checkpoint_that_was_trained_on_all_videos(trained, capsys):
     chosen = read_operating_point(final)
     assert chosen == replace(of_first, chosen_with=str(checkpoint)), 'the same weights have the same thresholds'
     assert chosen.measured_by == f'held-out points with {checkpoint}, not with this checkpoint'
+    other_order = list(of_first.by_class)[::-1]
+    torch.save(dict(state_dict=weights, meta=dict(dataset_meta=dict(classes=other_order))), final)
+    with refused('final.pth', 'classes'):
+        tool.carry_over(Config.fromfile(path), of_first, checkpoint, final)
     weak = {name: value / 10 if value.is_floating_point() else value for name, value in weights.items()}
     torch.save(dict(state_dict=weak), final)
     tool.main([str(path), str(checkpoint), '--for', str(final)])
