@@ -3,6 +3,7 @@
 import json
 import pkgutil
 import re
+import sys
 from pathlib import Path
 
 import mmaction
@@ -10,6 +11,7 @@ import pytest
 from markdown_tables import rows
 from mmaction.registry import DATASETS, HOOKS, LOOPS, METRICS, MODELS, PARAM_SCHEDULERS, TASK_UTILS, TRANSFORMS
 
+from fsptal_mm.apis.recognizer import load_recognizer
 from fsptal_mm.datasets.annotations.records import load_annotations
 
 ROOT = Path(__file__).parents[1]
@@ -121,6 +123,16 @@ def test_the_checkpoint_that_the_guide_downloads_is_that_of_its_config():
     assert f'- Name: {Path(config).name}\n' in models
     assert f'Weights: {address}\n' in models
     assert address.split('/')[-2] == Path(config).name
+
+
+def test_the_guide_makes_a_checkpoint_of_random_weights(tmp_path, monkeypatch):
+    page = PAGES['docs/guides/own_data.md']
+    (code,) = re.findall(r"^python - \$RECOGNIZER tsn_r50.pth <<'END'\n(.*?)^END$", page, re.MULTILINE | re.DOTALL)
+    (name,) = re.findall(r'^RECOGNIZER=\$MMACTION/(tsn/\S+)$', page, re.MULTILINE)
+    config = Path(mmaction.__path__[0], '.mim/configs/recognition', name)
+    monkeypatch.setattr(sys, 'argv', ['-', str(config), str(tmp_path / 'random.pth')])
+    exec(code, {})
+    load_recognizer(config, tmp_path / 'random.pth', 'cpu')  # all weights are there
 
 
 def test_commands_name_scripts_and_options_that_exist():

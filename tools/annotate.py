@@ -69,6 +69,10 @@ def open_project(args):
     for problem in [*problems, *project.problems]:
         print(f'left out: {problem}')
     done = sum(project.labels(video_id).done for video_id in project.video_ids)
+    if project.added_classes:
+        print(f'new classes: {", ".join(project.added_classes)}', end='; ' if done else '\n')
+        if done:
+            print(f'look through the {done} videos that are done: every instance of these classes needs its point')
     export_dir = args.export_dir or out.with_name(f'{out.stem}_export')
     print(f'{out}: {len(project.video_ids)} videos, {done} of them done')
     print(f'labels are saved in this file (--out takes another one); Export writes into {export_dir} (--export-dir)')

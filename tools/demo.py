@@ -115,6 +115,7 @@ def main(argv=None):
             cfg_options=read_options(args.cfg_options),
             show_progress=True,
             allow_damaged=args.allow_damaged,
+            log_failures=False,  # they are printed in the end
         )
         result = inferencer(
             args.inputs,
@@ -127,7 +128,8 @@ def main(argv=None):
         )
     except InputError as error:
         sys.exit(f'error: {error}')
-    print_best(result['predictions'], args.show)
+    if result['predictions']:
+        print_best(result['predictions'], args.show)
     if args.score_threshold is None and inferencer.operating_point is not None:
         chosen = inferencer.operating_point
         print(f'operating point, measured by {chosen.measured_by}: {chosen.overall}')

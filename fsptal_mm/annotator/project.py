@@ -28,7 +28,8 @@ class Project:
 
     Args:
         path: The project file. If it does not exist, it is created; if it does, its labels are loaded.
-        classes (Sequence[str]): Names in the order of their indices.
+        classes (Sequence[str]): Names in the order of their indices. Names may be appended to those of an existing
+            project.
         videos (dict[str, Path]): From video id to file, as :func:`find_videos` gives them. Videos may be added to an
             existing project.
         annotator: Name of the annotator, which the project keeps. Default: the name in the project file, if any.
@@ -40,10 +41,12 @@ class Project:
         problems: One line for each video that cannot be labelled now: it cannot be read, its file is another video than
             the one that was labelled, it has labels but is not among ``videos``, or its entry in the project file is
             damaged. The labels of such a video stay in the project file.
+        added_classes: Classes that an existing project did not have before; they were appended to its list.
 
     Raises:
         InputError: No video can be read; another process has the project open; the project file cannot be read; or the
-            project has other classes, another annotator, or labels of other videos only.
+            list of the project does not begin the given one, or the project has another annotator, or labels of other
+            videos only.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class Project:
     ) -> None:
         self.path, self.allow_damaged = Path(path), allow_damaged
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.added_classes = ()
         self._writing = threading.Lock()
         self._process_lock = FileLock(self.path.with_name(f'.{self.path.name}.lock'))
         try:
@@ -158,9 +162,14 @@ class Project:
         if not self.path.exists():
             return ProjectContent(secrets.token_hex(8), annotator, classes)
         content = read_project(self.path)
-        if content.classes != classes:
-            expected = f'the classes given, {", ".join(classes)} (other classes need another project: --out)'
+        known = len(content.classes)
+        if content.classes != classes[:known]:
+            expected = (
+                f'the classes given, {", ".join(classes)} (new classes go to the end of the list; '
+                'another order or names that are gone need another project: --out)'
+            )
             raise InputError(expected, file=self.path, field='classes', found=', '.join(map(str, content.classes)))
+        self.added_classes = classes[known:]
         if annotator is not None and content.annotator not in (None, annotator):
             expected = f'{annotator!r} (another annotator needs another project: --out)'
             raise InputError(expected, file=self.path, field='annotator', found=content.annotator)
@@ -176,7 +185,7 @@ class Project:
         expected = 'a given video, since the project has labels of it (they stay there)'
         problems = (str(InputError(expected, file=self.path, video=name)) for name in gone)
         problems = (*content.problems, *problems)
-        return replace(content, annotator=annotator or content.annotator, problems=problems)
+        return replace(content, classes=classes, annotator=annotator or content.annotator, problems=problems)
 
     def _inspect(self, videos):
         """Read the facts about new files; return the ids of the readable videos, and the problems of the others."""

@@ -3,6 +3,7 @@
 import ast
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,21 @@ from mmengine.logging import print_log
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 
-from fsptal_mm.evaluation.operating_point import OperatingPoint, choose_operating_point, model_digest
+from fsptal_mm.engine.trained_videos import trained_videos, video_ids
+from fsptal_mm.evaluation.operating_point import (
+    OperatingPoint,
+    choose_operating_point,
+    lower_thresholds,
+    model_digest,
+)
 from fsptal_mm.evaluation.samples import collect_detections, collect_points
 from fsptal_mm.structures import Instances
 from fsptal_mm.utils.configs import naming_types
 from fsptal_mm.utils.errors import InputError
 
 from .model_loading import load_local_checkpoint
+
+_MAX_NAMED = 5  # videos that an error lists
 
 
 @naming_types()
@@ -45,22 +54,62 @@ def choose_for_checkpoint(config: Config, checkpoint: str | Path) -> OperatingPo
     with DefaultScope.overwrite_default_scope('mmaction'):
         dataset = build_held_out(config)
         model = MODELS.build(config.model)
-        loader = {**_evaluated(config), 'dataset': dataset}
         trained = load_local_checkpoint(model, checkpoint, dataset)
-        check_same_fold(config.train_dataloader.dataset, trained, checkpoint)
-        model = model.to(get_device()).eval()
-        points, detections = [], []
-        with torch.no_grad():
-            for batch in Runner.build_dataloader(loader):
-                for sample in model.test_step(batch):
-                    own = collect_points(sample)
-                    if len(own):  # in a video without points, actions are unlabelled, not absent
-                        points.append(own)
-                        detections.append(collect_detections(sample))
+        check_held_out(config, dataset, trained, checkpoint)
+        points, detections = _detect(config, model, dataset)
     if not points:
         raise InputError('points in the held-out videos', file=dataset.ann_file, found='none')
     classes = dataset.metainfo['classes']
     return choose_operating_point(Instances.join(points), Instances.join(detections), classes, digest)
+
+
+@naming_types()
+def carry_over(config: Config, chosen: OperatingPoint, checkpoint: str | Path, other: str | Path) -> OperatingPoint:
+    """Operating point for a checkpoint that was trained on all videos, from that of a checkpoint with held-out videos.
+
+    Both checkpoints run on the training videos of the config, which both were trained on, see
+    :func:`.lower_thresholds`.
+
+    Args:
+        config (Config): Config of the first training.
+        chosen (OperatingPoint): Operating point of ``checkpoint``, as :func:`choose_for_checkpoint` returns it.
+        checkpoint: Local file of the first training.
+        other: Local file of the training on all videos.
+
+    Returns:
+        OperatingPoint: With ``chosen_with``, the first checkpoint. Precision and recall are unchanged.
+
+    Raises:
+        InputError: There is no such checkpoint, or it belongs to another model or to other classes.
+    """
+    with DefaultScope.overwrite_default_scope('mmaction'):
+        dataset = DATASETS.build({**config.train_dataloader.dataset, 'pipeline': _evaluated(config).dataset.pipeline})
+        found = []
+        for file in (checkpoint, other):
+            model = MODELS.build(config.model)
+            load_local_checkpoint(model, file, dataset)
+            classes = tuple(dataset.metainfo['classes'])
+            if classes != tuple(chosen.by_class):
+                raise InputError(', '.join(chosen.by_class), file=file, field='classes', found=', '.join(classes))
+            points, detections = _detect(config, model, dataset)
+            if not points:  # nothing to compare
+                return replace(chosen, chosen_with=str(checkpoint))
+            found.append(Instances.join(detections))
+    return replace(lower_thresholds(chosen, Instances.join(points), *found), chosen_with=str(checkpoint))
+
+
+def _detect(config, model, dataset):
+    """Points of the videos that have some, and the detections in these videos: two lists of :class:`.Instances`."""
+    model = model.to(get_device()).eval()
+    points, detections = [], []
+    with torch.no_grad():
+        for batch in Runner.build_dataloader({**_evaluated(config), 'dataset': dataset}):
+            for sample in model.test_step(batch):
+                own = collect_points(sample)
+                if len(own):  # in a video without points, actions are unlabelled, not absent
+                    points.append(own)
+                    detections.append(collect_detections(sample))
+    return points, detections
 
 
 def held_out_config(config: Config) -> ConfigDict:
@@ -97,7 +146,7 @@ def build_held_out(config: Config, with_segments: bool = False) -> BaseDataset:
     held_out = held_out_config(config)
     dataset = DATASETS.build({**held_out, 'test_mode': True} if with_segments else held_out)
     datasets = (dataset, config.train_dataloader.dataset, _evaluated(config).dataset)
-    ids, trained, tested = (_video_ids(part) for part in datasets)
+    ids, trained, tested = (video_ids(DATASETS.build(part) if isinstance(part, dict) else part) for part in datasets)
     both = sorted(ids & trained)
     if both:
         found = f'{len(both)} of {len(ids)} videos of train_dataloader, such as {both[0]}'
@@ -112,17 +161,37 @@ def build_held_out(config: Config, with_segments: bool = False) -> BaseDataset:
     return dataset
 
 
-def check_same_fold(dataset: Mapping[str, Any], checkpoint: Mapping[str, Any], file: str | Path) -> None:
-    """Check that a checkpoint was trained on the fold of a config: if not, it may have seen the held-out videos.
+def check_held_out(config: Config, dataset: BaseDataset, checkpoint: Mapping[str, Any], file: str | Path) -> None:
+    """Check that a checkpoint was not trained on the held-out videos.
+
+    The checkpoint says which videos it was trained on, if :class:`.AtomicCheckpointHook` saved it. If it does not,
+    it must be of the fold of the config, by the text of the config in it. Folds are the same only if the videos are
+    the same, so this is the weaker check. A checkpoint with neither is not checked.
 
     Args:
-        dataset: Config of the training dataset.
-        checkpoint: Content of the checkpoint. A checkpoint that does not hold the text of its config is not checked.
+        config (Config): Config of the experiment.
+        dataset: Dataset of the held-out videos, see :func:`build_held_out`.
+        checkpoint: Content of the checkpoint.
         file: File of the checkpoint, for the error.
 
     Raises:
-        InputError: The checkpoint says that it was trained on another fold, or on all videos.
+        InputError: The checkpoint says that it was trained on held-out videos, on another fold, or on all videos.
     """
+    trained = trained_videos(checkpoint)
+    if trained is None:
+        _check_same_fold(config.train_dataloader.dataset, checkpoint, file)
+        return
+    held_out = video_ids(dataset)
+    both = sorted(held_out & trained)
+    if both:
+        named = ', '.join(both[:_MAX_NAMED]) + (', ...' if len(both) > _MAX_NAMED else '')
+        found = f'{len(both)} of the {len(held_out)} held-out videos ({named})'
+        expected = 'none of the held-out videos; train again: the folds change with the videos that are labelled'
+        raise InputError(expected, file=file, field='videos of its training', found=found)
+
+
+def _check_same_fold(dataset, checkpoint, file):
+    """Check by the text of the config in a checkpoint that its training left out the same fold."""
     used = _trained_dataset(checkpoint)
     if used is None:
         return
@@ -159,10 +228,3 @@ def _literal(node):
     if not isinstance(node, ast.Call):
         return None
     return {entry.arg: ast.literal_eval(entry.value) for entry in node.keywords}
-
-
-def _video_ids(dataset):
-    """Ids of the videos of a dataset, which may be given as a config."""
-    if isinstance(dataset, dict):
-        dataset = DATASETS.build(dataset)
-    return {dataset.get_data_info(index)['video_id'] for index in range(len(dataset))}

@@ -72,6 +72,7 @@ class TALInferencer(BaseInferencer):
         show_progress: Whether to show the progress: a bar in a terminal, else a line now and then.
         allow_damaged: Whether to take what can be read of truncated and damaged videos. Default: such videos are
             failures.
+        log_failures: Whether to log the inputs that are left out. Default: they are logged.
 
     Attributes:
         classes (tuple[str]): Names of the classes.
@@ -106,11 +107,12 @@ class TALInferencer(BaseInferencer):
         cfg_options: dict[str, Any] | None = None,
         show_progress: bool = False,
         allow_damaged: bool = False,
+        log_failures: bool = True,
     ) -> None:
         config = find_config(model)
         merge_options(config, cfg_options)
         self._weights, self._user_classes, self._extractor = local_file(weights), classes, extractor
-        self._allow_damaged = allow_damaged
+        self._allow_damaged, self._log_failures = allow_damaged, log_failures
         with DefaultScope.overwrite_default_scope('mmaction'):  # for this block only: the user's scope stays as it is
             self._reads = ModelInputs(config, grid)
             device = usable_device(device)
@@ -172,8 +174,8 @@ class TALInferencer(BaseInferencer):
                 self._write(Path(out_dir), preds, failures)
         if failures and len(videos) == 1:
             raise failures[0]
-        for failure in failures:
-            print_log(f'left out: {failure}', 'current', logging.ERROR)
+        for failure in failures if self._log_failures else ():
+            print_log(f'left out: {failure}', 'current', logging.WARNING)  # ERROR would add the line of this code
         pictures = self.visualize(used, preds, out_dir=out_dir, failures=failures, **visualize_kwargs)
         return self.postprocess(preds, pictures, return_datasamples, **postprocess_kwargs) | dict(failures=failures)
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +173,48 @@ def choose_operating_point(
         warn(f'no held-out instance of {", ".join(lost)} is found: label more of them, or train longer')
     overall = _evaluated(shared, hits[kept], len(points))
     return OperatingPoint(overall, by_class, model, len(np.unique(points.videos)))
+
+
+def lower_thresholds(chosen: OperatingPoint, points: Instances, first: Instances, final: Instances) -> OperatingPoint:
+    """Adapt the thresholds of a first model to a final model, by videos that both were trained on.
+
+    The same score means different things in two models. If the final model finds fewer points of a class than the first
+    one with the same threshold, the threshold is lowered until it finds as many. No threshold is raised: a model finds
+    nearly all points of its training videos with scores far above those in new videos, so these points cannot tell how
+    high a threshold may be.
+
+    Args:
+        chosen (OperatingPoint): Operating point of the first model.
+        points (Instances): Labelled instances of the videos.
+        first (Instances): All detections of the first model in these videos.
+        final (Instances): All detections of the final model in these videos.
+
+    Returns:
+        OperatingPoint: With the new scores. Precision and recall are unchanged.
+    """
+    first, final = _hits(points, first), _hits(points, final)
+    by_class = {}
+    for label, (name, threshold) in enumerate(chosen.by_class.items()):
+        scores = final.scores[final.labels == label]
+        needed = np.count_nonzero(first.scores[first.labels == label] >= threshold.score)
+        if np.count_nonzero(scores >= threshold.score) < needed and len(scores):
+            # Halfway between the last point that is needed and the next one, as in best_score.
+            last = min(needed, len(scores))
+            threshold = replace(threshold, score=min(threshold.score, float(scores[last - 1 : last + 1].mean())))
+        by_class[name] = threshold
+        num_found, num_points = np.count_nonzero(scores >= threshold.score), np.count_nonzero(points.labels == label)
+        if num_found < num_points / 2:
+            warn(
+                f'{name}: the final model finds only {num_found} of {num_points} points in videos that it was trained '
+                'on; train it longer, or with another --seed'
+            )
+    return replace(chosen, by_class=by_class)
+
+
+def _hits(points, det):
+    """True positives among detections, the highest score first."""
+    det = det[np.argsort(-det.scores, kind='stable')]
+    return det[match_points(points, det) >= 0]
 
 
 def _mean_best_score(points, det, hits, resamples):

@@ -23,10 +23,10 @@ from .results import PointResult, SegmentResult, evaluate_results, load_test_set
 from .training_log import TrainingLog, read_training_log, scalar_files
 
 _MAIN = ('mAP@', 'point/mAP', '')  # starts of the keys of measures, in the order in which a headline is looked for
-# A training is called too short if more than this share of the fall of its loss lies in the last quarter. The share is
-# 0.01 to 0.11 in the finished runs of the benchmarks (four datasets; FS-PTAL, LACP and the base model), and 0.21 to
-# 0.34 in runs of a few epochs.
-_LATE_FALL = 0.15
+# A stage is called too short if more than this share of the fall of its loss lies in the last quarter. The share is at
+# most 0.11 in the finished runs of the benchmarks (four datasets; FS-PTAL in both stages, LACP and the base model),
+# 0.13 and 0.16 in runs of 20 and 60 steps, and 0.21 to 0.34 in runs of a few epochs.
+_LATE_FALL = 0.12
 _CHOSEN = re.compile(r'epoch_(\d+)\.operating_point\.json')
 _TOLERANCE = 1e-6  # accepted difference between a measure in the results file and the same measure computed here
 
@@ -109,13 +109,36 @@ class Run:
     def validation(self) -> tuple[int, dict[str, float]] | None:
         """The x of the validation that stands for a run without a test, and its measures as fractions by name.
 
-        It is the validation of the checkpoint with score thresholds, if a single one has them, since this checkpoint
-        was chosen; otherwise the latest validation. ``None`` if there was no validation.
+        It is the validation of the checkpoint with score thresholds, since this checkpoint was chosen; otherwise the
+        latest validation. ``None`` if there was no validation.
         """
-        chosen = [int(found[1]) for name in self.folder.glob('*') if (found := _CHOSEN.fullmatch(name.name))]
-        if len(chosen) == 1 and (measures := self.log.measures_at(chosen[0])):
-            return chosen[0], measures
+        if self.chosen and (measures := self.log.measures_at(self.chosen[0])):
+            return self.chosen[0], measures
         return self.log.last_measures()
+
+    @cached_property
+    def chosen(self) -> tuple[int, OperatingPoint] | None:
+        """Epoch and score thresholds of the checkpoint that has them; of several, the latest that were chosen.
+
+        Thresholds of an earlier checkpoint of the same name do not count.
+        """
+        files = [(file.stat().st_mtime, file) for file in self.folder.glob('*') if _CHOSEN.fullmatch(file.name)]
+        for _, file in sorted(files, reverse=True):
+            epoch = _CHOSEN.fullmatch(file.name)[1]
+            checkpoint, model = self.folder / f'epoch_{epoch}.pth', (self.config or {}).get('model')
+            try:
+                found = checkpoint.is_file() and read_operating_point(checkpoint, model and model_digest(model))
+            except InputError:  # a damaged file
+                continue
+            if found:
+                return int(epoch), found
+        return None
+
+    @property
+    def needs_no_test(self) -> bool:
+        """Whether the test has no videos but those of the validation, as in the config for own videos."""
+        loaders = [(self.test_config or {}).get(f'{part}_dataloader') or {} for part in ('test', 'val')]
+        return bool(loaders[0]) and loaders[0].get('dataset') == loaders[1].get('dataset')
 
     @property
     def headline(self) -> str:
@@ -126,6 +149,9 @@ class Run:
         if not measures and (validation := self.validation):
             at, measures = validation
             of = f'in the validation after {self.log.unit} {at}'
+            if self.chosen and self.chosen[0] == at:
+                _, point = self.chosen
+                of += f'; with its score thresholds, F1 is {100 * point.overall.f1:.1f} by {point.measured_by}'
         first = next((key for start in _MAIN for key in measures if key.startswith(start)), None)
         if first is None:
             return f'Nothing is measured yet; training: {self.progress}'
@@ -210,11 +236,15 @@ def _read_log(run, files):
             f'Training is not finished, {log.last} of {run.planned} {log.unit}s are done. Unless it is still running, '
             f'`{train} --resume` continues it.'
         )
-    elif log.late_fall > _LATE_FALL:
-        run.missing.append(
-            f'The loss still fell at the end of the training: {100 * log.late_fall:.0f} % of its fall is in the last '
-            f'quarter. Train longer: more {log.unit}s in train_cfg, and later ends of schedules and hooks.'
-        )
+    else:
+        falls = log.late_falls
+        for stage, fall in enumerate(falls, start=1):
+            if fall > _LATE_FALL:
+                part = 'the training' if len(falls) == 1 else f'stage {stage}'
+                run.missing.append(
+                    f'The loss still fell at the end of {part}: {100 * fall:.0f} % of its fall is in the last quarter. '
+                    f'Train longer: more {log.unit}s in train_cfg, and later ends of schedules and hooks.'
+                )
     if not log.measures:
         run.missing.append(
             'There is no curve of mAP: no validation has run yet. train_cfg.val_interval sets how often it runs.'
@@ -244,7 +274,7 @@ def _read_results(run):
     checkpoint = _last_checkpoint(run.folder)
     test = run.command('test', checkpoint or 'CHECKPOINT')
     if not file.is_file():
-        if not _validated(run):
+        if not run.needs_no_test:
             run.missing.append(
                 f'There are no test results ({file}), so no AP of classes, no diagnosis and no timelines: `{test}` '
                 'writes them.'
@@ -285,12 +315,6 @@ def _read_results(run):
             f'{key} is {computed[key]:.4f} with the present annotations, but was {run.noted[key]:.4f} in the test: the '
             f'annotations have changed since. `{test}` renews the results.'
         )
-
-
-def _validated(run):
-    """Whether the test has no videos but those of the validation, as in the config for own videos."""
-    loaders = [(run.test_config or {}).get(f'{part}_dataloader') or {} for part in ('test', 'val')]
-    return bool(loaders[0]) and loaders[0].get('dataset') == loaders[1].get('dataset')
 
 
 def _noted_measures(file):

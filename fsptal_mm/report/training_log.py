@@ -39,31 +39,26 @@ class TrainingLog:
         return max((x for values in self.losses.values() for x in values), default=0)
 
     @property
-    def late_fall(self) -> float:
-        """Share of the fall of the total loss that happened in the last quarter of the training.
+    def late_falls(self) -> list[float]:
+        """Share of the fall of the total loss that happened in the last quarter, for each stage of the training.
 
-        The fall of the last quarter is the difference between the means of the last two quarters. Only values after the
-        last change of the set of losses count, since a second stage has losses of its own. The share is 0 if the loss
-        did not fall, or if too few values are logged.
+        The fall of the last quarter is the difference between the means of the last two quarters. A stage ends where
+        the set of losses changes. The last stage counts, and each earlier one that is not shorter: losses that begin
+        some epochs after the start make no stage. The share is 0 if the loss did not fall, or if too few values are
+        logged.
         """
-        values = self._last_stage()
-        quarter = len(values) // 4
-        if not quarter or not np.isfinite(values).all():
-            return 0.0
-        before, last = np.mean(values[-2 * quarter : -quarter]), np.mean(values[-quarter:])
-        whole_fall = values[0] - last
-        return float((before - last) / whole_fall) if before > last and whole_fall > 0 else 0.0
+        stages = self._stages()
+        return [_late_fall(values) for values in stages if len(values) >= len(stages[-1])]
 
-    def _last_stage(self):
-        """Total losses of the last stage, in the order of x: after the last x at which other losses were logged."""
+    def _stages(self):
+        """Total losses of each stage, in the order of x: a stage logs the same losses."""
         names = {}
         for name, values in self.losses.items():
             for x in values:
                 names.setdefault(x, set()).add(name)
-        latest = sorted(names, reverse=True)
-        stage = itertools.takewhile(lambda x: names[x] == names[latest[0]], latest)
         total = self.losses.get('loss', {})
-        return [total[x] for x in stage if x in total][::-1]
+        stages = itertools.groupby(sorted(names), key=lambda x: frozenset(names[x]))
+        return [[total[x] for x in stage if x in total] for _, stage in stages]
 
     def measures_at(self, at: int) -> dict[str, float]:
         """Measures (fractions) of the validation at x, by name; empty if there was none."""
@@ -73,6 +68,15 @@ class TrainingLog:
         """Latest validation: its x, and its measures as fractions by name; ``None`` if there was no validation."""
         at = max((x for values in self.measures.values() for x in values), default=None)
         return None if at is None else (at, self.measures_at(at))
+
+
+def _late_fall(values):
+    quarter = len(values) // 4
+    if not quarter or not np.isfinite(values).all():
+        return 0.0
+    before, last = np.mean(values[-2 * quarter : -quarter]), np.mean(values[-quarter:])
+    whole_fall = values[0] - last
+    return float((before - last) / whole_fall) if before > last and whole_fall > 0 else 0.0
 
 
 def scalar_files(work_dir: str | Path) -> list[Path]:

@@ -202,6 +202,35 @@ def test_a_video_that_is_done_without_a_point_is_told(page, serve, video_folder)
     page.until(lambda: page.browser.execute_script(told) == 'a is done, without a point')
 
 
+def test_what_is_undone_and_deleted_is_told(page, serve, video_folder, tmp_path):
+    page.open(serve({'a': video_folder / 'a.webm'}))
+
+    def told(expected):
+        page.until(
+            lambda: page.browser.execute_script("return document.getElementById('flash').textContent;") == expected
+        )
+
+    page.go_to(30)
+    page.press('1')
+    page.saved()
+    page.press('1')
+    told('jump is at this frame already')
+    page.press_with(Keys.CONTROL, 'z')
+    told('undone: jump at 0:01.0')
+    page.press_with(Keys.CONTROL, 'y')
+    told('redone: jump at 0:01.0')
+    page.press('[')
+    page.press('2')
+    told('now throw')
+    page.press_with(Keys.CONTROL, 'z')
+    told('undone: throw at 0:01.0')
+    page.press('[')
+    page.press(Keys.DELETE)
+    told('deleted: jump')
+    page.until(lambda: stored(tmp_path, 'a') == [])
+    assert page.errors() == []
+
+
 # Chromium sometimes reports the frame that was shown last before a video was opened anew.
 REPORT_AN_OLD_FRAME = """
 const video = document.getElementById('video');

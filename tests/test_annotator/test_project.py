@@ -10,6 +10,7 @@ from fsptal_mm.annotator import find_videos, labels, project
 from fsptal_mm.annotator.video_files import OpenVideos
 from fsptal_mm.utils.errors import InputError
 
+CLASSES = ('jump', 'throw, far', 'run')  # those of the fixture
 NUMBERS = iter(range(10**9))
 
 
@@ -143,13 +144,28 @@ def test_other_classes_annotators_and_videos_are_refused(open_project, video_fol
         open_project()
     project.close()
     for field, other in (
-        ('classes', dict(classes=('jump', 'run'))),
+        ('classes', dict(classes=CLASSES[::-1])),
+        ('classes', dict(classes=CLASSES[:-1])),
         ('annotator', dict(annotator='bob')),
         ('labels of 1 other videos only: a', dict(videos={'b': video_folder / 'b.mp4'})),
     ):
         with pytest.raises(InputError, match=f'project.json: .*{field}'):
             open_project(**other)
     assert open_project().labels('a').points  # every refusal has let go of the file
+
+
+def test_classes_may_be_appended(open_project):
+    project = open_project()
+    edit(project, 'add', time_sec=1, label='jump')
+    assert project.added_classes == ()
+    project.close()
+    project = open_project(classes=(*CLASSES, 'fly'))
+    assert (project.classes, project.added_classes) == ((*CLASSES, 'fly'), ('fly',))
+    assert edit(project, 'add', time_sec=1.5, label='fly') == [(30, 'jump'), (45, 'fly')]
+    project.close()
+    with pytest.raises(InputError, match=r'project.json: .*classes'):
+        open_project()  # the new class is gone
+    assert open_project(classes=(*CLASSES, 'fly')).added_classes == ()
 
 
 def test_videos_without_labels_may_go_and_others_come(open_project, video_folder):

@@ -374,12 +374,18 @@ def test_demo_reports_and_keeps(partly_broken, folder, tmp_path, capsys):
     model = folder / 'model.py', folder / 'model.pth'
     options = '--show', 2, '--out-dir', tmp_path / 'out', '--timeline', '--top-k', 4
     assert status(*model, partly_broken, *options) == 1
-    printed = capsys.readouterr().out.splitlines()
+    told = capsys.readouterr()
+    printed = told.out.splitlines()
     assert sum(line.startswith('error: ') for line in printed) == 3
+    assert (told.out + told.err).count('damaged.npy') == 1, 'each failure is told once'
     assert sum('good ' in line for line in printed) == 3
     assert sum('2 more' in line for line in printed) == 1
     assert len(read_results(tmp_path / 'out/results.json')['good']['labels']) == 4
     assert (tmp_path / 'out/timelines/good.png').is_file()
+    (partly_broken / 'good.npy').unlink()
+    (partly_broken / 'good.npz').unlink()
+    assert status(*model, partly_broken, '--out-dir', tmp_path / 'none') == 1
+    assert 'score' not in capsys.readouterr().out, 'no table without detections'
     assert status(*model, folder / 'features') == 0
     assert 'no_such_name' in status('no_such_name', model[1], partly_broken)
     assert status(*model, partly_broken, '--show', -1) == 2

@@ -1,5 +1,6 @@
 """Checkpoints are written whole or not at all, and a damaged one is passed over."""
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -9,10 +10,12 @@ import torch
 from mmengine.fileio import LocalBackend
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.logging import MMLogger
+from tiny_run import make_runner, write_data
 from toy_run import toy_runner
 
 from fsptal_mm.engine.hooks.atomic_checkpoint_hook import AtomicLocalBackend
 from fsptal_mm.engine.resuming import find_latest_checkpoint
+from fsptal_mm.engine.trained_videos import trained_videos
 from fsptal_mm.utils.errors import InputError
 
 
@@ -236,3 +239,27 @@ def test_no_readable_checkpoint_is_an_error_and_none_at_all_a_start(trained):
         find_latest_checkpoint(str(trained))
     (trained / 'last_checkpoint').unlink()
     assert find_latest_checkpoint(str(trained)) is None
+
+
+def test_checkpoints_name_the_videos_that_they_were_trained_on(tmp_path):
+    write_data(tmp_path)
+    content = json.loads((tmp_path / 'ann.json').read_text())
+
+    def train(kept, epochs, name, **options):
+        """Train on some of the videos, and return the ids in the last checkpoint."""
+        videos = {video_id: content['videos'][video_id] for video_id in kept}
+        (tmp_path / 'ann.json').write_text(json.dumps({**content, 'videos': videos}))
+        make_runner(tmp_path, epochs=epochs, name=name, default_hooks=keep(-1), **options).train()
+        saved = torch.load(tmp_path / name / f'epoch_{epochs}.pth', weights_only=False)
+        return sorted(trained_videos(saved))
+
+    assert train(['v0', 'v1'], 1, 'first') == ['v0', 'v1']
+    assert train(['v1', 'v2'], 2, 'first', resume=True) == ['v0', 'v1', 'v2']
+    weights = str(tmp_path / 'first/epoch_1.pth')
+    assert train(['v3', 'v4'], 1, 'from_weights', load_from=weights) == ['v0', 'v1', 'v3', 'v4']
+    assert train(['v3', 'v4'], 1, 'anew') == ['v3', 'v4']
+
+
+def test_data_without_ids_and_checkpoints_of_others_name_no_videos(trained):
+    assert trained_videos(torch.load(trained / 'epoch_2.pth', weights_only=False)) is None
+    assert trained_videos(dict(state_dict={}, meta=None)) is None

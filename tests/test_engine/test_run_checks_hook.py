@@ -105,6 +105,17 @@ def test_validation_videos_that_are_trained_on_are_named(tmp_path, monkeypatch, 
     assert ['1 of 1 videos' in message for message in logged] == [True] * told
 
 
+@pytest.mark.parametrize('ids, told', [(['v1', 'other'], True), (['other'], False)])
+def test_test_videos_that_the_checkpoint_was_trained_on_are_named(trained, monkeypatch, ids, told):
+    path = trained / 'run/epoch_1.pth'
+    content = CheckpointLoader.load_checkpoint(str(path), 'cpu')
+    save_checkpoint({**content, 'meta': {**content['meta'], 'trained_videos': ids}}, str(path))
+    logged = []
+    monkeypatch.setattr(run_checks_hook, 'print_log', lambda message, *_: logged.append(message))
+    judge(trained, 'ann.json', 'test')
+    assert any('1 of 5 videos' in message and 'v1' in message for message in logged) == told
+
+
 def test_no_step_per_epoch_is_an_error(tmp_path):
     write_data(tmp_path)
     runner = make_runner(tmp_path, HOOK, train_dataloader=loader(tmp_path) | dict(batch_size=6, drop_last=True))

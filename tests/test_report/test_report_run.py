@@ -232,7 +232,12 @@ def test_a_test_on_the_videos_of_the_validation_is_not_needed(folder, validated)
     if validated:
         for file in (folder / 'mine.py', folder / '20260101_000000/vis_data/config.py'):
             file.write_text(file.read_text() + 'val_dataloader = test_dataloader\n')
-    assert any('no test results' in sentence for sentence in read_run(folder, 'run').missing) != validated
+    run = read_run(folder, 'run')
+    assert any('no test results' in sentence for sentence in run.missing) != validated
+    write_report(folder / 'report.html', [run])
+    page = (folder / 'report.html').read_text()
+    assert ('could be evaluated: see “Missing here” above' in page) != validated
+    assert ('Needs test results' in page) == validated
 
 
 def test_the_validation_of_the_checkpoint_with_thresholds_stands_for_a_run_without_a_test(folder):
@@ -245,7 +250,12 @@ def test_the_validation_of_the_checkpoint_with_thresholds_stands_for_a_run_witho
     for epoch, expected in ((2, '25.0 mAP at tIoU 0.1-0.7, in the validation after epoch 2'), (4, '12.5')):
         (folder / f'epoch_{epoch}.pth').write_bytes(b'')
         write_operating_point(folder / f'epoch_{epoch}.pth', chosen)
-        assert read_run(folder, 'run').headline.startswith(expected), 'two chosen ones: the latest validation'
+        headline = read_run(folder, 'run').headline
+        assert headline.startswith(expected), 'of two with thresholds, the one that was chosen last'
+        assert headline.endswith('F1 is 100.0 by held-out points')
+    (folder / 'epoch_4.pth').write_bytes(b'of a later training')
+    assert read_run(folder, 'run').headline.startswith('25.0'), 'the thresholds are those of an earlier checkpoint'
+    (folder / 'epoch_4.pth').write_bytes(b'')
     write_report(folder / 'report.html', [read_run(folder, 'run')])
     assert 'validation, epoch 4' in (folder / 'report.html').read_text()
 
@@ -273,7 +283,7 @@ def test_quality_of_pseudo_labels_from_dumps_where_the_log_has_none(folder):
         ([1, 1, 2, 3], 0),  # it rose
         ([4, 1], 0),  # too short to tell
         ([4, 3, float('nan'), 1], 0),
-        ([9, 8, 4, 3, 2, 1], 1 / 3),  # the second stage alone: the last four
+        ([9, 8, 4, 3, 2, 1], 1 / 3),  # losses that begin after two epochs make no stage: the last four alone
     ],
 )
 def test_a_loss_that_still_falls(losses, fall, folder):
@@ -284,9 +294,22 @@ def test_a_loss_that_still_falls(losses, fall, folder):
     ]
     (folder / '20260101_000000/vis_data/scalars.json').write_text('\n'.join(map(json.dumps, lines)))
     run = read_run(folder, 'run')
-    assert run.log.late_fall == pytest.approx(fall)
+    assert run.log.late_falls == pytest.approx([fall])
     told = [sentence for sentence in run.missing if 'still fell' in sentence]
-    assert bool(told) == (fall > 0.15)
+    assert bool(told) == (fall > 0.12)
+
+
+def test_each_stage_may_be_too_short(folder):
+    losses = [9, 8, 7, 6, 4, 1, 1, 1]
+    lines = [
+        {'loss': float(loss), f'loss_{index // 4}': 1.0, 'epoch': index + 1, 'iter': index + 1, 'step': index + 1}
+        for index, loss in enumerate(losses)
+    ]
+    (folder / '20260101_000000/vis_data/scalars.json').write_text('\n'.join(map(json.dumps, lines)))
+    run = read_run(folder, 'run')
+    assert run.log.late_falls == pytest.approx([1 / 3, 0])
+    said(run, 'still fell', 'stage 1', '33 %')
+    assert 'stage 2' not in ' '.join(run.missing)
 
 
 def forget_a_segment(folder):

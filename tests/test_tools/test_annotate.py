@@ -43,6 +43,21 @@ def test_makes_a_project_opens_the_page_and_ends_cleanly(annotate, tmp_path, cap
     assert json.loads((tmp_path / 'point_project.json').read_text()) == project
 
 
+def test_new_classes_are_told(annotate, tmp_path, capsys):
+    annotate('a.mp4', '--no-browser')
+    path = tmp_path / 'point_project.json'
+    content = json.loads(path.read_text())
+    content['videos']['a']['done'] = True
+    path.write_text(json.dumps(content))
+    with open(tmp_path / 'classes.txt', 'a') as file:
+        file.write('\nfly\n')
+    capsys.readouterr()
+    annotate('a.mp4', '--no-browser')
+    (told,) = [line for line in capsys.readouterr().out.splitlines() if 'fly' in line]
+    assert 'look through the 1 videos that are done' in told
+    assert json.loads(path.read_text())['classes'] == ['jump', 'throw', 'fly']
+
+
 def test_names_what_is_left_out(annotate, tmp_path, capsys):
     (tmp_path / 'more').mkdir()
     (tmp_path / 'more/a.avi').write_bytes(b'')

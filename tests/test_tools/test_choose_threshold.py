@@ -13,13 +13,16 @@ from small_sets import save_untrained, small_config
 from tool_modules import load_tool
 
 from fsptal_mm.apis import TALInferencer
+from fsptal_mm.apis.operating_points import build_held_out
 from fsptal_mm.apis.timelines import timelines_of_model
+from fsptal_mm.engine.trained_videos import video_ids
 from fsptal_mm.evaluation import operating_point
 from fsptal_mm.evaluation.operating_point import (
     OperatingPoint,
     Threshold,
     best_score,
     choose_operating_point,
+    lower_thresholds,
     model_digest,
     operating_point_file,
     read_operating_point,
@@ -164,19 +167,68 @@ def test_a_checkpoint_of_another_fold(trained, tmp_path):
         tool.choose_for_checkpoint(Config.fromfile(path), other)
 
 
+def test_a_checkpoint_that_was_trained_on_held_out_videos(trained, tmp_path):
+    """With more videos, folds are dealt anew: the fold of the config is the same, but not its videos."""
+    path, checkpoint, tool = trained
+    config, weights = Config.fromfile(path), torch.load(checkpoint)
+    held_out = sorted(video_ids(build_held_out(config)))
+    earlier = tmp_path / 'earlier.pth'
+    torch.save({**weights, 'meta': dict(cfg=config.pretty_text, trained_videos=['other', held_out[0]])}, earlier)
+    with refused('earlier.pth', f'1 of the 3 held-out videos ({held_out[0]})'):
+        tool.choose_for_checkpoint(config, earlier)
+    torch.save({**weights, 'meta': dict(cfg=config.pretty_text, trained_videos=['other'])}, earlier)
+    assert tool.choose_for_checkpoint(config, earlier).num_videos == 3
+
+
+def test_lower_thresholds_for_a_final_model(messages):
+    points = Instances.from_videos([[[5, 5], [25, 25], [50, 50], [70, 70]]], [[0, 0, 1, 2]])
+    segments = [[0, 10], [20, 30], [40, 44], [45, 55], [65, 75]]  # the third covers no point
+    labels = [0, 0, 0, 1, 2]
+    half = Threshold(0.5, 0.75, 0.25, 40)
+    chosen = OperatingPoint(half, dict(run=half, jump=half, sit=half), 'model', 4)
+
+    def lowered(first, final):
+        first, final = (Instances.from_videos([segments], [labels], [scores]) for scores in (first, final))
+        return lower_thresholds(chosen, points, first, final)
+
+    rows = [
+        ([0.9, 0.8, 0.7, 0.6, 0.6], [0.9, 0.5, 0.1, 0.5, 0.9], [0.5, 0.5, 0.5], 'as many are found; none is raised'),
+        ([0.9, 0.8, 0.7, 0.6, 0.4], [0.4, 0.3, 0.9, 0.2, 0.4], [0.3, 0.2, 0.5], 'two of run, one of jump'),
+        ([0.9, 0.4, 0.7, 0.4, 0.6], [0.4, 0.2, 0.9, 0.2, 0.6], [0.3, 0.5, 0.5], 'one of run: between 0.4 and 0.2'),
+    ]
+    for first, final, expected, reason in rows:
+        assert lowered(first, final).scores == pytest.approx(expected), reason
+    assert [message.split(':')[0] for message in messages] == ['sit', 'jump'], 'no point is found'
+    assert lowered(*rows[1][:2]).by_class['run'] == replace(half, score=0.3)
+
+
 def test_for_a_checkpoint_that_was_trained_on_all_videos(trained, capsys):
     path, checkpoint, tool = trained
+    weights = torch.load(checkpoint)['state_dict']
     final = checkpoint.with_name('final.pth')
-    final.write_bytes(b'weights')
+    torch.save(dict(state_dict=weights), final)
+    tool.main([str(path), str(checkpoint)])
+    of_first = read_operating_point(checkpoint)
+    assert of_first.measured_by == 'held-out points'
+    assert 'those of' not in capsys.readouterr().out
     tool.main([str(path), str(checkpoint), '--for', str(final)])
     assert operating_point_file(final).is_file()
-    assert f'those of {checkpoint}, not of {final}' in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert f'those of {checkpoint}, not of {final}' in told
+    assert 'lowered' not in told
     chosen = read_operating_point(final)
-    assert (chosen.num_videos, chosen.chosen_with) == (3, str(checkpoint))
+    assert chosen == replace(of_first, chosen_with=str(checkpoint)), 'the same weights have the same thresholds'
     assert chosen.measured_by == f'held-out points with {checkpoint}, not with this checkpoint'
-    tool.main([str(path), str(checkpoint)])
-    assert read_operating_point(checkpoint).measured_by == 'held-out points'
-    assert 'those of' not in capsys.readouterr().out
+    other_order = list(of_first.by_class)[::-1]
+    torch.save(dict(state_dict=weights, meta=dict(dataset_meta=dict(classes=other_order))), final)
+    with refused('final.pth', 'classes'):
+        tool.carry_over(Config.fromfile(path), of_first, checkpoint, final)
+    weak = {name: value / 10 if value.is_floating_point() else value for name, value in weights.items()}
+    torch.save(dict(state_dict=weak), final)
+    tool.main([str(path), str(checkpoint), '--for', str(final)])
+    lower = read_operating_point(final)
+    assert any(lower.scores < of_first.scores)
+    assert capsys.readouterr().out.count(': lowered to') == np.count_nonzero(lower.scores < of_first.scores)
 
 
 def test_files_that_do_not_say_what_they_were_chosen_with_are_read(tmp_path):

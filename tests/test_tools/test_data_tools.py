@@ -45,6 +45,19 @@ def test_convert(gt, tmp_path, capsys):
     assert load_annotations(out).videos['a'].point_sec.tolist() == [1.0]
 
 
+def test_videos_that_several_files_label_are_named(tmp_path, capsys):
+    files = [tmp_path / 'ann.txt', tmp_path / 'bob.txt']
+    files[0].write_text('a,1,Run\nb,2,Run\n')
+    files[1].write_text('b,3,Run\nb,4,Run\nc,3,Run\n')
+    convert(tmp_path / 'out.json', '--point-file', *files)
+    _, told = capsys.readouterr().out.splitlines()
+    assert told.startswith('1 videos have points in several files (b)')
+    assert load_annotations(tmp_path / 'out.json').videos['b'].point_sec.tolist() in ([2], [3, 4])
+    files[1].write_text('c,3,Run\n')
+    convert(tmp_path / 'out.json', '--point-file', *files)
+    assert len(capsys.readouterr().out.splitlines()) == 1
+
+
 @pytest.mark.parametrize('suffix', ['json', 'csv'])
 def test_made_points_can_be_read_back(gt, tmp_path, suffix):
     out = tmp_path / f'points.{suffix}'

@@ -6,6 +6,8 @@ from refusals import refused
 from small_sets import ROOT, save_untrained, small_config
 from tool_modules import load_tool
 
+from fsptal_mm.apis.operating_points import build_held_out
+from fsptal_mm.engine.trained_videos import video_ids
 from fsptal_mm.structures import Instances
 from fsptal_mm.utils.errors import InputError
 
@@ -64,6 +66,15 @@ def test_what_is_reported():
     assert re.search(r'\| late +\| +20\.00 \| +3\d\.\d+ \|', text), 'its standard error'
 
 
+def test_one_held_out_video_gives_no_standard_error():
+    points, hit = (Instances.of_video([part], [0], [1]) for part in ([5, 5], [0, 10]))
+    names = ('early', 'late')
+    text = tool.report({name: {'point/mAP': 1.0} for name in names}, {name: [(points, hit)] for name in names})
+    assert re.search(r'\| early +\| +100\.00 \| +- \|', text)
+    assert 'unknown with one video' in text
+    assert re.search('chosen by .*: late', text)
+
+
 def test_none_is_chosen_where_none_finds_a_point():
     points, miss = (Instances.of_video([part], [0], [1]) for part in ([5, 5], [20, 30]))
     names = ('early', 'late')
@@ -84,6 +95,10 @@ def test_a_checkpoint_that_knows_the_held_out_videos(config, tmp_path):
     torch.save({**content, 'meta': dict(cfg=config.pretty_text)}, path)
     config.train_dataloader.dataset.fold = dict(index=0, count=4, part='train')
     with refused('all.pth', 'fold'):
+        tool.rank(config, [path], points_only=True)
+    video = min(video_ids(build_held_out(config)))
+    torch.save({**content, 'meta': dict(cfg=config.pretty_text, trained_videos=[video])}, path)
+    with refused('all.pth', video):
         tool.rank(config, [path], points_only=True)
 
 

@@ -10,6 +10,10 @@ are false positives.
 If train_dataloader.dataset.fold is set, the held-out videos are those that it leaves out of the training. If not, they
 are the videos of val_dataloader. No ground-truth segment is read.
 
+With --for, the thresholds are stored beside a second checkpoint, which was trained on all videos. The same score means
+different things in two models. If the second one finds fewer points of a class in the training videos of the first than
+the first does, the threshold of this class is lowered until it finds as many.
+
 tools/demo.py, TALInferencer, plot_timeline.py and report.py use the stored thresholds, unless you give a score
 threshold.
 
@@ -42,12 +46,10 @@ if __name__ == '__main__':  # before the imports, which take seconds
         __file__, parse_args, config='a config file', checkpoint='a local checkpoint', other='a local checkpoint'
     )
 
-from dataclasses import replace
-
 from mmengine.logging import MMLogger
 
 from fsptal_mm.apis.model_loading import find_config
-from fsptal_mm.apis.operating_points import choose_for_checkpoint
+from fsptal_mm.apis.operating_points import carry_over, choose_for_checkpoint
 from fsptal_mm.evaluation.operating_point import write_operating_point
 from fsptal_mm.utils.configs import merge_options, read_options
 from fsptal_mm.utils.errors import InputError
@@ -66,13 +68,15 @@ def main(argv=None):
         merge_options(config, read_options(args.cfg_options))
         MMLogger.get_current_instance().setLevel('WARNING')
         chosen = choose_for_checkpoint(config, args.checkpoint)
-        if args.other:
-            chosen = replace(chosen, chosen_with=args.checkpoint)
-        path = write_operating_point(args.other or args.checkpoint, chosen)
+        kept = carry_over(config, chosen, args.checkpoint, args.other) if args.other else chosen
+        path = write_operating_point(args.other or args.checkpoint, kept)
     except InputError as error:
         sys.exit(f'error: {error}')
     print(report(chosen), f'{path} written', sep='\n')
     if args.other:
+        for name, threshold in kept.by_class.items():
+            if threshold.score < chosen.by_class[name].score:
+                print(f'{name}: lowered to {threshold.score:.3f}, to find as many points in the training videos')
         print(f'precision and recall are those of {args.checkpoint}, not of {args.other}')
 
 

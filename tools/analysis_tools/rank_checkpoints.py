@@ -1,8 +1,8 @@
 """Rank checkpoints by the points of held-out videos, and compare the ranking with the mAP.
 
 The held-out videos are the same as in choose_threshold.py: those that train_dataloader.dataset.fold leaves out of the
-training, else the videos of val_dataloader. Videos that are trained on are refused, and so are checkpoints of another
-fold.
+training, else the videos of val_dataloader. Videos that are trained on are refused, and so are checkpoints that were
+trained on one of them, as after more videos were labelled: the folds change with the videos.
 
 The tool chooses the last checkpoint whose point/mAP is within one standard error of the best one (Breiman et al. 1984).
 The standard error is that of the difference between the two checkpoints, by a bootstrap over the held-out videos.
@@ -41,7 +41,7 @@ from mmengine.runner import Runner
 from scipy.stats import spearmanr
 
 from fsptal_mm.apis.model_loading import load_local_checkpoint
-from fsptal_mm.apis.operating_points import build_held_out, check_same_fold
+from fsptal_mm.apis.operating_points import build_held_out, check_held_out
 from fsptal_mm.evaluation.functional import (
     resample_videos,
     resampled_point_precision,
@@ -109,7 +109,7 @@ def rank(config, checkpoints, points_only, found=None):
     for number, path in enumerate(checkpoints, 1):
         print(f'checkpoint {number} of {len(checkpoints)}: {path}', file=sys.stderr, flush=True)
         datasets = (loader.dataset for loader in (held_out, test) if loader is not None)
-        check_same_fold(config.train_dataloader.dataset, load_local_checkpoint(model, path, *datasets), path)
+        check_held_out(config, dataset, load_local_checkpoint(model, path, *datasets), path)
         pairs = []
         measures = run_metrics(model, held_out, [dict(type='PointMetric'), *analysis], pairs)
         if _POINTS not in measures:
@@ -140,7 +140,7 @@ def choose(found):
 
     Returns:
         tuple: The chosen checkpoint, and for each checkpoint the standard error (fraction) of its difference from the
-        best one.
+        best one; NaN with a single video, which tells nothing about other videos.
     """
     num_videos = len(next(iter(found.values())))
     counts = np.vstack([np.ones((1, num_videos), dtype=int), resample_videos(num_videos)])
@@ -152,7 +152,7 @@ def choose(found):
     best = max(mean_ap.values(), key=lambda values: values[0])
     errors = {path: sample_deviation((values - best)[1:]) for path, values in mean_ap.items()}
     chosen = [path for path, values in mean_ap.items() if best[0] - values[0] <= errors[path]][-1]
-    return chosen, errors
+    return chosen, errors if num_videos > 1 else dict.fromkeys(errors, np.nan)
 
 
 def report(rows, found):
@@ -165,7 +165,8 @@ def report(rows, found):
     table = {path: {_POINTS: row[_POINTS], _ERROR: errors[path], **row} for path, row in rows.items()}
     lines = [
         summary_table(table, 'checkpoint'),
-        f'{num_points} points in {len(found[best])} held-out videos; {_ERROR}: of the difference from the best',
+        f'{num_points} points in {len(found[best])} held-out videos; {_ERROR}: of the difference from the best'
+        + ', unknown with one video' * (len(found[best]) == 1),
     ]
     if num_points < MIN_POINTS:
         lines.append(

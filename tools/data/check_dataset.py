@@ -141,6 +141,29 @@ def check(dataset, config, findings):
     check_model(config.get('model') or {}, classes, seen['dimensions'], set(lengths), findings)
 
 
+def check_length(config, findings):
+    """Print the number of planned training steps, and compare num_videos with the data, if the config has it.
+
+    In the config for own videos, the length of the training follows from its variable num_videos.
+    """
+    loader, loop = config.train_dataloader, config.get('train_cfg') or {}
+    num_epochs, batch_size = loop.get('max_epochs'), loader.get('batch_size')
+    if num_epochs and batch_size:
+        videos = len(DATASETS.build(loader.dataset))
+        steps = videos // batch_size if loader.get('drop_last') else -(-videos // batch_size)
+        planned = f'{num_epochs} epochs of {steps} step{"" if steps == 1 else "s"}: {num_epochs * steps} steps'
+        hooks = config.get('custom_hooks') or ()
+        begin = next((hook.get('begin') for hook in hooks if hook.type == 'RefinementHook'), None)
+        print(f'\ntraining: {planned}' + (f', {begin * steps} of them in stage 1' if begin else ''))
+    stated = config.get('num_videos')
+    if isinstance(stated, int):
+        whole = {**loader.dataset, 'fold': None} if loader.dataset.get('fold') else loader.dataset
+        videos = len(DATASETS.build(whole))
+        if stated != videos:
+            found = f'{stated}, but {videos} videos are labelled; the length of the training follows from it'
+            findings.add('warning', f'num_videos: {found}')
+
+
 def per_class(counts, classes):
     """Describe the counts of all classes as text."""
     return ', '.join(f'{name} {counts[label]}' for label, name in enumerate(classes))
@@ -199,6 +222,9 @@ def main(argv=None):
             check(dataset, config, findings)
         except InputError as error:
             findings.add('error', error)
+    if 'train_dataloader' in args.loaders and not findings.counts['error']:
+        with naming_types(args.config):
+            check_length(config, findings)
     print(f'\n{verdict(findings.counts)}')
     raise SystemExit(int(findings.counts['error'] > 0))
 

@@ -79,6 +79,8 @@ from fsptal_mm.datasets.annotations.records import load_annotations
 from fsptal_mm.datasets.annotations.writers import save_plain
 from fsptal_mm.utils.errors import InputError
 
+_NAMED = 5  # videos in one line
+
 
 def main(argv=None):
     args = vars(parse_args(argv))
@@ -92,6 +94,12 @@ def main(argv=None):
         f'{sum(len(video.background_sec) for video in videos)} background points, '
         f'{sum(len(video.segments_sec) for video in videos)} segments'
     )
+    if drawn := annotations.drawn:
+        named = ', '.join(drawn[:_NAMED]) + (', ...' if len(drawn) > _NAMED else '')
+        print(
+            f'{len(drawn)} videos have points in several files ({named}): of each, the points of one file are taken, '
+            'drawn at random; to choose yourself, delete the video from the other file'
+        )
 
 
 if __name__ == '__main__':

@@ -105,7 +105,7 @@ export class EditQueue {
         const state = await askJson('/api/edits', { project: this.project, video, edit });
         this.waiting.shift();
         this.failure = null;
-        this.onSaved(video, state);
+        this.onSaved(video, state, edit.action);
         waitMs = FIRST_WAIT_MS;
       } catch (error) {
         if (!(error instanceof ServerError)) throw error;

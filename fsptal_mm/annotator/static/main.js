@@ -4,10 +4,10 @@ import { Activity } from './activity.js';
 import { askJson, EditQueue, pause, videoPath } from './api.js';
 import { commandsOf } from './commands.js';
 import { Keyboard } from './keyboard.js';
-import { Marks, nameOf } from './marks.js';
+import { clock, Marks, nameOf } from './marks.js';
 import * as panels from './panels.js';
 import { Player } from './player.js';
-import { withEdits } from './points.js';
+import { firstDifference, withEdits } from './points.js';
 import { Suggestions } from './suggestions.js';
 import { Timeline } from './timeline.js';
 
@@ -33,7 +33,7 @@ class Page {
     this.timelines = [new Timeline(byId('overview'), null, seek), new Timeline(byId('detail'), DETAIL_SEC, seek)];
     this.queue = new EditQueue(overview.project, {
       onStatus: panels.showSaved,
-      onSaved: (video, state) => this.saved(video, state),
+      onSaved: (video, state, action) => this.saved(video, state, action),
       onRefused: (video, why) => this.refused(video, why),
     });
     this.activity = new Activity(
@@ -124,9 +124,14 @@ class Page {
     return this.queue.of(video.id).findLast(({ action }) => action === 'done')?.done ?? video.done;
   }
 
-  // Take over the state of a video that the server sent.
-  saved(video, state) {
+  // Take over the state of a video that the server sent, after an edit with this action if there was one.
+  saved(video, state, action) {
     if (video === this.video) this.edits += 1;
+    const done = { undo: 'undone', redo: 'redone' }[action];
+    if (done && video === this.video && this.state) {
+      const point = firstDifference(this.state.points, state.points);
+      panels.flash(point ? `${done}: ${nameOf(point.label)} at ${clock(point.time_sec, 1)}` : `nothing to ${action}`, '#ffffff');
+    }
     Object.assign(this.overview.videos.find(({ id }) => id === video), state.summary);
     if (video === this.video && this.state) {
       Object.assign(this.state, state);
@@ -236,7 +241,10 @@ class Page {
   }
 
   delete() {
-    if (this.selected) this.edit({ action: 'delete', point_id: this.selected });
+    const point = this.points.find(({ id }) => id === this.selected);
+    if (!point) return;
+    this.edit({ action: 'delete', point_id: point.id });
+    panels.flash(`deleted: ${nameOf(point.label)}`, '#ffffff');
   }
 
   setDone(done) {

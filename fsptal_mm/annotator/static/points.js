@@ -24,6 +24,13 @@ function apply(points, edit, times) {
   }
 }
 
+// The first point that differs between two lists of saved points, as it is in the list that has it; undefined if none does.
+export function firstDifference(before, after) {
+  const isIn = (points) => ({ id, label, frame }) =>
+    points.some((one) => one.id === id && one.label === label && one.frame === frame);
+  return before.find((point) => !isIn(after)(point)) ?? after.find((point) => !isIn(before)(point));
+}
+
 export function withEdits(points, edits, times) {
   const after = edits.reduce((before, edit) => apply(before, edit, times), points);
   return after.toSorted((one, other) => one.frame - other.frame);

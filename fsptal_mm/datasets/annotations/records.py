@@ -65,10 +65,14 @@ class VideoRecord:
 
 @dataclass(eq=False)
 class Annotations:
-    """Class names in the order of their indices, and the videos by id, in the order of the split."""
+    """Class names in the order of their indices, and the videos by id, in the order of the split.
+
+    ``drawn`` has the ids of videos of which several point files have points: those of one file were drawn.
+    """
 
     classes: tuple[str, ...]
     videos: dict[str, VideoRecord]
+    drawn: tuple[str, ...] = ()
 
 
 def load_annotations(
@@ -146,9 +150,11 @@ def load_annotations(
     cleaner = RecordCleaner(class_index, background_label, other_labels)
     if source is not None:
         _note_unknown(cleaner, annotators, source.videos)
-    videos = {}
+    videos, drawn = {}, []
     for video_id, video in selected.items():
-        points = _choose_rows(annotators, video_id, seed) if annotators else video.points
+        choices = [rows for rows in (_find(groups, video_id) for groups in annotators) if rows]
+        points = _choose_rows(choices, video_id, seed) if annotators else video.points
+        drawn += [video_id] * (len(choices) > 1)
         if clicks is not None:
             points = [row for row in points if row.label not in (None, background_label)]
             points += _find(clicks, video_id) or []
@@ -160,7 +166,7 @@ def load_annotations(
         )
         videos[video_id] = _clean(cleaner, video_id, joined, ann_file)
     cleaner.warn([path for path in (ann_file, *point_files) if path is not None])
-    return Annotations(tuple(class_index), videos)
+    return Annotations(tuple(class_index), videos, tuple(drawn))
 
 
 def _clean(cleaner, video_id, video, ann_file):
@@ -206,9 +212,8 @@ def _by_video(rows):
     return dict(groups)
 
 
-def _choose_rows(annotators, video_id, seed):
+def _choose_rows(choices, video_id, seed):
     """Points of a video by one of the annotators who labelled it, drawn with ``seed``."""
-    choices = [rows for rows in (_find(groups, video_id) for groups in annotators) if rows]
     if len(choices) > 1:
         return choices[video_rng(seed, video_id).integers(len(choices))]
     return choices[0] if choices else []

@@ -30,7 +30,8 @@ def open_container(path: str | Path) -> tuple[InputContainer, VideoStream]:
     try:
         container = av.open(str(path), metadata_errors='replace')
     except FFmpegError as error:
-        raise InputError('a readable video', file=path, found=reason(error)) from error
+        expected = 'a readable video; if the file is one, its end may be missing, as after a copy that was cut off'
+        raise InputError(expected, file=path, found=reason(error)) from error
     stream = container.streams.best('video')
     if stream is None:
         raise InputError('a video', file=path, found='a file without pictures')

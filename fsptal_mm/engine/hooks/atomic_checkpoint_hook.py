@@ -15,6 +15,7 @@ from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.writing import atomic_write
 
 from ..resuming import best_checkpoints, check_progress, find_latest_checkpoint, take_up_best
+from ..trained_videos import note_trained_videos, trained_videos, video_ids
 
 _BACKEND = 'fsptal_mm.atomic'
 _OUTDATED, _OUTDATED_BEST = 'outdated_step', 'outdated_best'  # keys in the meta of a checkpoint
@@ -75,11 +76,14 @@ class AtomicCheckpointHook(CheckpointHook):
     - ``resume=True`` without ``load_from`` takes the newest checkpoint that can be read, with a warning if that is not
       the one that ``last_checkpoint`` names. mmengine takes the named one unchecked.
     - A resume from a file that no training saved is refused.
+    - Checkpoints hold the ids of the training videos, so that tools can refuse to choose thresholds by these videos.
+      The ids of the checkpoint that a run begins with (``resume``, ``load_from``) are kept.
 
     Checkpoints on other storage (``out_dir='s3://...'``), and those with ``backend_args``, are left to mmengine.
     """
 
     _outdated = ()  # names of the files that the resumed checkpoint replaced
+    _trained = frozenset()  # ids of videos that the weights have been trained on, in this run or before
 
     def before_run(self, runner: Runner) -> None:
         """Choose the checkpoint to resume from, if the run names none.
@@ -91,11 +95,12 @@ class AtomicCheckpointHook(CheckpointHook):
             runner._load_from = find_latest_checkpoint(runner.work_dir)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """On a resume, check the checkpoint, note the last best checkpoint in it, and list outdated files.
+        """Remember its training videos; on a resume, check it, note its last best checkpoint, and list outdated files.
 
         Raises:
             InputError: The checkpoint does not say after which epoch and step it was saved.
         """
+        self._trained = trained_videos(checkpoint) or set()
         if runner._resume:
             check_progress(checkpoint, runner._load_from)
             meta, before = checkpoint['meta'], best_checkpoints(checkpoint)
@@ -111,6 +116,7 @@ class AtomicCheckpointHook(CheckpointHook):
 
     def before_train(self, runner: Runner) -> None:
         """Choose how files are written, prepare as mmengine does, and delete files that a killed run left outdated."""
+        self._trained = self._trained | video_ids(runner.train_dataloader.dataset)
         is_local = '://' not in str(self.out_dir or runner.work_dir)
         if is_local and self.backend_args is None and self.file_client_args is None:
             self.backend_args = dict(backend=_BACKEND)
@@ -122,6 +128,11 @@ class AtomicCheckpointHook(CheckpointHook):
             if folder.resolve() == Path(runner._load_from).parent.resolve():
                 for name in self._outdated:
                     (folder / name).unlink(missing_ok=True)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Write the ids of the training videos into the checkpoint, if the dataset has ids."""
+        if self._trained:
+            note_trained_videos(checkpoint, self._trained)
 
     def _save_checkpoint_with_step(self, runner, step, meta):
         """Save as mmengine does; the checkpoint also notes which files are to be deleted once it is written."""

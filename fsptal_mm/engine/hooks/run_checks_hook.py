@@ -10,6 +10,7 @@ from mmengine.runner import BaseLoop, Runner
 from fsptal_mm.utils.errors import InputError
 
 from ..class_lists import align_classes, classes_of_checkpoint
+from ..trained_videos import trained_videos, video_ids
 from ..unwrapping import unwrapped_model
 
 
@@ -20,7 +21,7 @@ class RunChecksHook(Hook):
     - Class lists are brought into the same order, by the names of the classes: those of test data into the order of the
       checkpoint, those of validation data into the order of the training data, and, on a resume, those of training data
       into the order of the checkpoint. An unknown name is an error. A checkpoint without names is not compared.
-    - Validation videos that are trained on give a warning.
+    - Validation and test videos that are trained on give a warning.
     - A training whose epochs have no step (fewer videos than a batch, and ``drop_last``) is an error; so is a
       validation or test that leaves videos out by ``drop_last``.
     - A resume from the checkpoint of another model, such as one of other classes, is an error.
@@ -30,19 +31,20 @@ class RunChecksHook(Hook):
     priority = 'HIGHEST'  # before any other hook reads the datasets
 
     def __init__(self) -> None:
-        self._classes = None
+        self._classes, self._trained = None, set()
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Remember the classes of the checkpoint."""
-        self._classes = classes_of_checkpoint(checkpoint)
+        """Remember the classes and the training videos of the checkpoint."""
+        self._classes, self._trained = classes_of_checkpoint(checkpoint), trained_videos(checkpoint) or set()
 
     def before_test(self, runner: Runner) -> None:
-        """Put the classes of the test data in the checkpoint's order.
+        """Put the classes of the test data in the checkpoint's order, and warn of videos that it was trained on.
 
         Raises:
             InputError: The test data have a class that the checkpoint does not know.
         """
         _align(runner, runner.test_loop, self._classes, 'the checkpoint', 'test_dataloader')
+        _warn_of_trained_videos(self._trained, runner.test_loop, 'test_dataloader')
 
     def before_train(self, runner: Runner) -> None:
         """Check the training.
@@ -65,7 +67,7 @@ class RunChecksHook(Hook):
             classes = getattr(loader.dataset, 'metainfo', {}).get('classes')
             _align(runner, runner.val_loop, classes, 'the training data', 'val_dataloader')
             _check_save_best(runner)
-            _warn_of_trained_videos(loader.dataset, runner.val_loop.dataloader.dataset)
+            _warn_of_trained_videos(video_ids(loader.dataset), runner.val_loop, 'val_dataloader')
 
 
 def _align(runner: Runner, loop: BaseLoop, classes, of, name):
@@ -78,22 +80,16 @@ def _align(runner: Runner, loop: BaseLoop, classes, of, name):
         loop.evaluator.dataset_meta = runner.visualizer.dataset_meta = dataset.metainfo  # both hold copies
 
 
-def _warn_of_trained_videos(trained, held_out):
-    trained, held_out = map(_video_ids, (trained, held_out))
+def _warn_of_trained_videos(trained, loop, name):
+    held_out = video_ids(loop.dataloader.dataset)
     both = sorted(trained & held_out)
     if both:
         print_log(
-            f'{len(both)} of {len(held_out)} videos of val_dataloader are trained on, such as {both[0]}: '
+            f'{len(both)} of {len(held_out)} videos of {name} are trained on, such as {both[0]}: '
             'its figures say nothing about new videos',
             'current',
             logging.WARNING,
         )
-
-
-def _video_ids(dataset):
-    """Ids of the videos; empty for a dataset of another project that has no ids."""
-    read = getattr(dataset, 'get_data_info', None)
-    return {read(index).get('video_id') for index in range(len(dataset))} - {None} if read else set()
 
 
 def _check_save_best(runner):
