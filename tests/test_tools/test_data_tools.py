@@ -75,6 +75,14 @@ def test_made_points_can_be_read_back(gt, tmp_path, suffix):
     assert np.all(np.diff(a.point_sec) >= 0)
 
 
+def test_a_video_that_only_its_file_names_is_told(tmp_path, capsys):
+    table = tmp_path / 'corrected.txt'
+    table.write_text('Begin Time - msec\tEnd Time - msec\tactions\n1000\t2000\tRun\n')
+    convert(tmp_path / 'out.json', '--point-file', table)
+    _, told = capsys.readouterr().out.splitlines()
+    assert told.startswith(f'video corrected has the name of {table}')
+
+
 def test_make_points_with_background_clicks(gt, tmp_path):
     out = tmp_path / 'points.json'
     make_points(gt, out, '--background', '--subset', 'train')

@@ -72,6 +72,7 @@ def test_one_held_out_video_gives_no_standard_error():
     text = tool.report({name: {'point/mAP': 1.0} for name in names}, {name: [(points, hit)] for name in names})
     assert re.search(r'\| early +\| +100\.00 \| +- \|', text)
     assert 'unknown with one video' in text
+    assert 'the best, of equal ones the last' in text
     assert re.search('chosen by .*: late', text)
 
 

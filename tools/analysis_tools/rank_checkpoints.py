@@ -175,7 +175,10 @@ def report(rows, found):
         )
     if not any(row[_POINTS] for row in rows.values()):
         return '\n'.join([*lines, f'none is chosen, since none finds a held-out point: {NOTHING_FOUND}'])
-    lines.append(f'chosen by {_POINTS}, the last within one standard error of the best: {best}')
+    rule = (
+        'the last within one standard error of the best' if len(found[best]) > 1 else 'the best, of equal ones the last'
+    )
+    lines.append(f'chosen by {_POINTS}, {rule}: {best}')
     scores = {key: [row[key] for row in rows.values()] for key in next(iter(rows.values()))}
     if _TEST in scores:
         truth = scores[_TEST]

@@ -94,6 +94,9 @@ def main(argv=None):
         f'{sum(len(video.background_sec) for video in videos)} background points, '
         f'{sum(len(video.segments_sec) for video in videos)} segments'
     )
+    for file in args['point_file'] or ():
+        if (name := Path(file).stem) in annotations.videos:
+            print(f'video {name} has the name of {file}: rows that name no video are taken for rows of this video')
     if drawn := annotations.drawn:
         named = ', '.join(drawn[:_NAMED]) + (', ...' if len(drawn) > _NAMED else '')
         print(
