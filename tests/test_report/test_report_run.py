@@ -237,7 +237,7 @@ def test_a_test_on_the_videos_of_the_validation_is_not_needed(folder, validated)
     write_report(folder / 'report.html', [run])
     page = (folder / 'report.html').read_text()
     assert ('could be evaluated: see “Missing here” above' in page) != validated
-    assert ('Needs test results' in page) == validated
+    assert ('Not needed here' in page) == validated
 
 
 def test_the_validation_of_the_checkpoint_with_thresholds_stands_for_a_run_without_a_test(folder):
