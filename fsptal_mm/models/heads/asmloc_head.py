@@ -22,19 +22,20 @@ from .snippet_head import SnippetHead, SnippetScores
 
 @MODELS.register_module()
 class ASMLocHead(SnippetHead):
-    """``L_foreground + 0.5 L_background + 0.5 L_context``, all on video-level scores.
+    """Head with attention, trained on video labels with ``L_foreground + 0.5 L_background + 0.5 L_context``.
 
-    A softmax of two logits gives every snippet its a^f and a^b. L_foreground: the target of the pooled ``a^f z`` is the
-    classes of the video. L_background: the target of the pooled ``a^b z`` is background. L_context: the target of the
-    pooled ``a^b z`` is the classes of the video: background contains their context. Points are not read.
+    A softmax of two logits gives every snippet its a^f and a^b. Each loss is a cross-entropy of logits pooled over the
+    video. For the pooled ``a^f z``, the target is the classes of the video (L_foreground). For the pooled ``a^b z``,
+    the target is background (L_background), and in a second loss the classes of the video (L_context), because the
+    background of a video shows the context of its actions. Points are not read.
 
     Args:
         num_classes: Number of classes, C.
         in_channels: Dimension of F.
-        dropout: Rate of dropout before the classifier: first of whole snippets, then of single numbers.
+        dropout: Rate of both dropouts before the classifier: the first drops whole snippets, the second single numbers.
         topk_divisor: Video-level logits of the foreground are means of the ``T // topk_divisor`` largest ``a^f z``, in
             training and at test time.
-        background_divisor: As ``topk_divisor``, but for ``a^b z``.
+        background_divisor: As ``topk_divisor``, but for the pooled ``a^b z`` of L_background and L_context.
         foreground_weight: Weight of L_foreground.
         background_weight: Weight of L_background.
         context_weight: Weight of L_context.
@@ -63,7 +64,7 @@ class ASMLocHead(SnippetHead):
         check_numbers('ASMLocHead', 1, whole=True, background_divisor=background_divisor)
         weights = dict(foreground_weight=foreground_weight, background_weight=background_weight)
         check_numbers('ASMLocHead', 0, context_weight=context_weight, **weights)
-        self.classifier = nn.Linear(in_channels, num_classes + 1)  # with a bias
+        self.classifier = nn.Linear(in_channels, num_classes + 1)  # with a bias, unlike that of SnippetHead
         self.attention = nn.Linear(in_channels, 2)
         self.background_divisor = background_divisor
         self.foreground_weight = foreground_weight
@@ -73,7 +74,7 @@ class ASMLocHead(SnippetHead):
     def forward(self, batch: SnippetBatch) -> Tensor:
         """Class logits z: ``(R, C + 1)`` rows, background last, of a :class:`.SnippetBatch` of F."""
         features = self.classified_features(batch)
-        # One mask for all columns of a snippet, and then dropout of single numbers.
+        # First dropout of whole snippets, by one mask for all columns of a snippet; then dropout of single numbers.
         whole_snippets = self.dropout(features.new_ones(len(features), 1))
         return self.classifier(self.dropout(features * whole_snippets))
 
@@ -114,7 +115,10 @@ class ASMLocHead(SnippetHead):
 
     @torch.no_grad()
     def clean_scores(self, batch: SnippetBatch) -> SnippetScores:
-        """See :meth:`SnippetHead.clean_scores`: ``q-hat = softmax(a^f z)``, ``b = a^b``, ``Q_v = softmax(top-k)``."""
+        """See :meth:`SnippetHead.clean_scores`; ``q = q-hat = softmax(a^f z)`` and ``b = a^b``.
+
+        Q_v is the softmax of the pooled ``a^f z``.
+        """
         with evaluation_mode(self):
             z, attention = self.outputs(batch)
         attended = attention[..., :1] * z

@@ -14,20 +14,23 @@ from .asmloc_head import ASMLocHead
 from .segment_attention import SegmentAttention
 from .snippet_head import SnippetScores
 
-_UNCERTAINTY_STD = 1e-4  # of the initial weights of the uncertainty's layer, as in the public code
+_UNCERTAINTY_STD = 1e-4  # standard deviation of the initial weights of the layer for u, as in the public code
 
 
 @MODELS.register_module()
 class ASMLocRefinedHead(ASMLocHead):
-    """Losses of :class:`ASMLocHead` plus L_segment, on features after attention within and among given segments.
+    """Head with the losses of :class:`ASMLocHead` and L_segment, on features after attention in and among segments.
 
-    It works only in :class:`.StagedPointTAL`, which gives it the segments.
+    L_segment is a cross-entropy of the snippets with the pseudo labels that the segments give; a predicted uncertainty
+    lowers its weight where the labels may be wrong (``segment_label_loss``). The head works only in
+    :class:`.StagedPointTAL`, which gives it the segments.
 
     Args:
         *args: As in :class:`ASMLocHead`.
         attention (dict): Arguments of :class:`.SegmentAttention` besides the channels.
         segment_weight: Weight of L_segment.
-        uncertainty_weight: beta, weight of the mean uncertainty in L_segment, which keeps uncertainty from growing.
+        uncertainty_weight: beta, weight of the mean uncertainty in L_segment. This term keeps the uncertainty from
+            growing.
         **kwargs: As in :class:`ASMLocHead`.
     """
 
@@ -78,11 +81,13 @@ class ASMLocRefinedHead(ASMLocHead):
 def segment_label_loss(
     logits: Tensor, uncertainty: Tensor, snippet_labels: Tensor, mask: Tensor, uncertainty_weight: float
 ) -> Tensor:
-    """``L_segment``: mean of ``exp(-u) CE(z, labels) + beta u`` over the snippets of a video, and over videos.
+    """Compute L_segment, the mean of ``exp(-u) CE(z, labels) + beta u`` over snippets of a video, and over videos.
+
+    CE is the cross-entropy, and u the uncertainty that the head predicts for a snippet.
 
     Args:
         logits (Tensor): ``(B, T, C + 1)``, z, background last.
-        uncertainty (Tensor): ``(B, T)``, u, of any sign.
+        uncertainty (Tensor): ``(B, T)``, u; may be negative.
         snippet_labels (Tensor): ``(B, T, C)`` bool. Several classes of a snippet have equal shares in the target; the
             target of a snippet without a class is background.
         mask (Tensor): ``(B, T)`` bool.

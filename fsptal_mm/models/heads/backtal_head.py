@@ -47,9 +47,10 @@ class BackTALOutputs:
 
 @MODELS.register_module()
 class BackTALHead(SnippetHead):
-    """``L_base + L_suppressed + L_sparsity + L_click + L_score + L_embedding``.
+    """Head with the loss ``L_base + L_suppressed + L_sparsity + L_click + L_score + L_embedding``.
 
-    The taps of every convolution are weighted by cosines of an embedding of the snippets, as in ``AffinityEmbedding``.
+    L_base and L_suppressed are video-level losses of z and of z^s; the arguments below describe the other terms. The
+    taps of every convolution are weighted by cosines of an embedding of the snippets, as in ``AffinityEmbedding``.
     The method was made for background clicks: datasets with ``supervision='clicks'`` give them.
 
     Args:
@@ -58,24 +59,26 @@ class BackTALHead(SnippetHead):
         hidden_channels: H, dimension of the two layers before the classifier; ``in_channels`` by default. The hidden
             layers of attention and embedding have a quarter of it.
         embed_channels: D_e, dimension of E.
-        affinity: Part of the kernel that each of the three cosines weights: the cosines of a snippet with the snippets
-            that the kernel sees. ``'taps'``: the tap at the compared snippet. ``'thirds'``, as in the public code: the
-            kernel's numbers are laid out as "three taps of channel 0, three taps of channel 1 ..."; the first cosine
-            weights the first third of them, and so on.
+        affinity: Part of the kernel that each cosine weights. A kernel sees three snippets, and each of them has a
+            cosine with the snippet in the middle. ``'taps'``: each cosine weights the tap of its snippet. ``'thirds'``,
+            as in the public code: the kernel's numbers are laid out as "three taps of channel 0, three taps of
+            channel 1 ..."; the first cosine weights the first third of these numbers, and so on.
         dropout: Rate of dropout before the classifier.
         topk_divisor: Video-level logits are means of the ``T // topk_divisor`` largest snippet logits. L_embedding
-            takes equally many snippets of each class of the video as actions.
-        labels: ``'clicks'``: video labels and background clicks. ``'points'``: L_click takes points with their classes,
-            too; background that ``miner`` finds between points takes the place of clicks.
+            takes, for each class of the video, equally many snippets of the largest z^s as actions.
+        labels: Labels that the losses read, besides video labels. ``'clicks'``: background clicks. ``'points'``:
+            points; L_click then takes the points with their classes, too, and the background that ``miner`` finds
+            between points takes the place of clicks.
         miner (dict): Config of a miner of background between points; action labels that it finds are not used.
         sparsity_weight: Weight of L_sparsity, the sum of lambda over a video, which grows with the video's length.
-        click_weight: Weight of L_click.
-        score_weight: Weight of L_score.
-        embedding_weight: Weight of L_embedding.
+        click_weight: Weight of L_click, see ``click_loss`` in this module.
+        score_weight: Weight of L_score, see ``score_separation_loss`` in this module.
+        embedding_weight: Weight of L_embedding, which separates actions from clicked background in E.
         psi_same: Threshold of L_embedding; see :func:`.feature_separation_loss`.
         psi_diff: Threshold of L_embedding; see :func:`.feature_separation_loss`.
-        proposals (dict): Config of ``ProposalGenerator``. Its ``background_levels`` are levels of the length of the
-            first layer's feature vectors, scaled to 0 for the shortest and 1 for the longest vector of the video.
+        proposals (dict): Config of ``ProposalGenerator``. Its ``background_levels`` are levels of ``1 - b``; this is
+            here the length of the first layer's feature vectors, scaled to 0 for the shortest vector of the video and
+            to 1 for the longest.
         init_cfg: As in ``mmengine.model.BaseModule``.
     """
 
@@ -156,7 +159,7 @@ class BackTALHead(SnippetHead):
         """Weights of the kernel of a convolution: the cosines ``(R, 3)``; for ``'thirds'``, ``(R, 3, D)``."""
         if not self.taps_are_thirds:
             return taps
-        # (3, D), where tap k of channel d stands in the order channel by channel: 3 d + k.
+        # (3, D): the place of tap k of channel d if the kernel is laid out channel by channel, 3 d + k.
         number = torch.arange(_TAPS * conv.in_channels, device=taps.device).view(-1, _TAPS).t()
         return taps[:, number // conv.in_channels]
 
@@ -212,7 +215,7 @@ class BackTALHead(SnippetHead):
         )
 
     def _embedding_loss(self, embedded, suppressed, video_labels, mask, clicks):
-        """L_embedding: in E, clicked background is similar, likely actions are similar, and the two kinds differ."""
+        """L_embedding draws clicked background together in E, likely actions together, and the two kinds apart."""
         has_clicks = clicks.any(1)
         likely = largest_of_video(suppressed[..., :-1].detach(), mask, self.topk_divisor)
         likely = likely & (video_labels > 0)[:, None] & has_clicks[:, None, None]
@@ -223,7 +226,7 @@ class BackTALHead(SnippetHead):
 
     @torch.no_grad()
     def clean_scores(self, batch: SnippetBatch) -> SnippetScores:
-        """See :meth:`SnippetHead.clean_scores`: q-hat is z^s, and 1 - b the length of the features of the first layer.
+        """See :meth:`SnippetHead.clean_scores`: q-hat is z^s, and 1 - b the length of the first layer's features.
 
         Both are scaled to [0, 1] over each video.
         """
@@ -241,8 +244,8 @@ class BackTALHead(SnippetHead):
 def click_loss(logits: Tensor, targets: PointTargets) -> Tensor:
     """``L_click``: cross-entropy of z ``(B, T, C + 1)``, mean over the labelled snippets of the batch.
 
-    Labelled snippets are clicks on background and, if points are used, points. Several classes of one snippet have
-    equal shares.
+    Labelled snippets are clicks on background and, if points are used, points. If a snippet has several classes, they
+    have equal shares in the target.
     """
     labels = torch.cat([targets.labels, targets.background_labels[..., None]], -1).to(logits.dtype)
     count = labels.sum(-1)
@@ -251,7 +254,9 @@ def click_loss(logits: Tensor, targets: PointTargets) -> Tensor:
 
 
 def score_separation_loss(logits: Tensor, targets: PointTargets, topk_divisor: int) -> Tensor:
-    """``L_score = -log(exp s_c / (exp s_c + exp g_c))`` with the pooled logit s_c and the mean logit g_c at clicks.
+    """Compute ``L_score = -log(exp s_c / (exp s_c + exp g_c))`` for the classes c of each video.
+
+    s_c is the pooled logit of the class over the video, and g_c its mean logit at clicks.
 
     Args:
         logits (Tensor): ``(B, T, C + 1)``, z.
@@ -270,9 +275,9 @@ def score_separation_loss(logits: Tensor, targets: PointTargets, topk_divisor: i
 
 
 def _from_0_to_1(values, mask):
-    """Scale ``(B, T, K)`` values of each video to [0, 1]: its least becomes 0, its largest 1.
+    """Scale ``(B, T, K)`` values of each video to [0, 1]: the least becomes 0, the largest 1.
 
-    Negative values become 0. If the least is negative, 0 takes its place.
+    Negative values count as 0.
     """
     outside = ~mask[..., None]
     least = values.masked_fill(outside, torch.inf).amin(1, keepdim=True).clamp(min=0)
@@ -282,7 +287,7 @@ def _from_0_to_1(values, mask):
 
 
 def _check_clicks(data_samples):
-    """InputError if no video of a batch has a click, and some have points."""
+    """Raise an InputError if no video of a batch has a click, although some have points."""
     clicks = torch.cat([sample.background_labels for sample in data_samples])
     if not clicks.any() and (torch.cat([sample.snippet_instances for sample in data_samples]) >= 0).any():
         expected = "background clicks: supervision='clicks' of the training dataset, or labels='points' of the head"

@@ -14,9 +14,9 @@ _TAPS = 3  # snippets that a convolution sees
 
 
 class CrossModalFilter(nn.Module):
-    """``x' = sigmoid(m g) x``, and an attention from x'.
+    """Filter of the features x of one stream, ``x' = sigmoid(m g) x``, and an attention computed from x'.
 
-    The factor g comes from the mean of x over the video, and m from the other stream, snippet by snippet.
+    The factor g is computed from the mean of x over the video, and m from the other stream, snippet by snippet.
 
     Args:
         channels: Dimension d of x.
@@ -27,7 +27,8 @@ class CrossModalFilter(nn.Module):
     def __init__(self, channels: int, other_channels: int, dropout: float = 0.5) -> None:
         super().__init__()
         hidden = channels // 2
-        # The public code has a convolution of three taps over the single mean here; two of the taps see zeros.
+        # The public code has a convolution of three taps here. It sees the single mean and zeros on both sides, so that
+        # a linear layer with the weights of the middle tap does the same.
         self.of_video = nn.Linear(channels, channels)
         self.of_snippets = PackedConv1d(other_channels, channels, _TAPS)
         self.attention = nn.ModuleList([PackedConv1d(channels, hidden, _TAPS), PackedConv1d(hidden, hidden, _TAPS)])
@@ -35,7 +36,7 @@ class CrossModalFilter(nn.Module):
         self.dropout = nn.Dropout(dropout)
         init_layers(self)
         with torch.no_grad():
-            self.of_video.weight /= math.sqrt(_TAPS)  # initial values as those of one of the three taps
+            self.of_video.weight /= math.sqrt(_TAPS)  # as large as the initial weights of one of three taps
 
     def forward(self, batch: SnippetBatch, other: SnippetBatch) -> tuple[Tensor, Tensor]:
         """Filter x, the features of ``batch``, by the features of ``other``, of the same videos.
@@ -60,12 +61,12 @@ def video_means(batch: SnippetBatch) -> Tensor:
 
 
 def _video_of_rows(batch):
-    """``(R,)`` int64, the video of every row; 0 for zero rows."""
+    """``(R,)`` int64, the index of the video of every row; 0 for rows of gaps."""
     return batch.places // batch.mask.shape[1]
 
 
 def init_layers(module: nn.Module) -> None:
-    """Set Kaiming's uniform initial weights in all linear layers and convolutions, and biases of zero."""
+    """Initialise all linear layers and convolutions: weights by Kaiming's uniform rule, biases with zeros."""
     for part in module.modules():
         if isinstance(part, (nn.Linear, nn.Conv1d)):
             nn.init.kaiming_uniform_(part.weight)

@@ -50,20 +50,21 @@ class DELUOutputs:
 
 @MODELS.register_module()
 class DELUHead(SnippetHead):
-    """Two streams that filter each other, trained with video labels; points are not read.
+    """Head with two feature streams that filter each other, trained with video labels; points are not read.
 
     Losses: ``L_video + L_suppressed + L_evidence + L_uncertain + L_guide + L_sparsity + L_mutual + L_co_activity``.
-    L_co_activity compares the first videos of a batch in pairs; ``SharedClassBatchSampler`` puts videos that share a
-    class there. So these videos are not independent of one another.
+    L_video and L_suppressed are video-level losses of z and of z^s. L_co_activity compares the first videos of a batch
+    in pairs, so that these videos are not independent of one another; ``SharedClassBatchSampler`` begins each batch
+    with pairs that share a class.
 
-    L_uncertain depends on the share of the training that is over: ``iter / max_iters`` of mmengine's message hub, where
-    ``RuntimeInfoHook`` writes them, and 0 without a runner.
+    L_uncertain depends on the share of the training that is over, ``iter / max_iters``. Both numbers are read from
+    mmengine's message hub, where ``RuntimeInfoHook`` writes them; without a runner, the share is 0.
 
     Args:
         num_classes: Number of classes, C.
         in_channels: Dimension of F.
         streams: Number of columns of F that are RGB, and number of the columns behind them that are flow, such as
-            ``(1024, 1024)``. The features do not show this, so the config must.
+            ``(1024, 1024)``. The features do not show where flow begins, so the config must state it.
         dropout: Rate of dropout before and within the classifier.
         filter_dropout: Rate of dropout in ``CrossModalFilter``.
         topk_divisor: As in :class:`SnippetHead`, for scores at test time.
@@ -73,8 +74,8 @@ class DELUHead(SnippetHead):
         co_activity_loss (dict): Config of ``CoActivityLoss``.
         guide_weight: Weight of L_guide, the mean of ``|1 - a - b|`` over snippets and over a, a^v and a^f.
         sparsity_weight: Weight of L_sparsity, the mean of a, a^v and a^f.
-        mutual_weight: Weight of L_mutual, the squared difference of a^v and a^f. One half of it has a gradient for a^v
-            alone, the other half for a^f alone.
+        mutual_weight: Weight of L_mutual, the squared difference of a^v and a^f, which draws them together. One half of
+            it has a gradient for a^v alone, the other half for a^f alone.
         scores: Scores from which actions are detected. ``'probabilities'``: ``q-hat = softmax(z) a``, ``b = 1 - a``, so
             that ``ProposalGenerator`` gets probabilities as from the other heads. ``'logits'``: ``q-hat = a z``, as in
             the public code. In both cases, ``Q_v = softmax(top-k a z)``.
@@ -217,7 +218,7 @@ def suppress(logits: Tensor, attention: Tensor) -> Tensor:
 
 
 def training_progress() -> float:
-    """Share of the training that is over, in the runner that was built last; 0 without a runner."""
+    """Share of the training that is over, from 0 to 1, of the runner that was built last; 0 without a runner."""
     hub = MessageHub.get_current_instance()
     step, steps = (hub.runtime_info.get(name) for name in ('iter', 'max_iters'))
     return step / steps if step and steps else 0.0

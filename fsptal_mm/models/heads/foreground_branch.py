@@ -14,9 +14,10 @@ _NORM_EPS = 1e-4  # pooled features shorter than this have cosines near 0, and g
 
 @MODELS.register_module()
 class ForegroundBranch(BaseModule):
-    """``Q_f = sigmoid(scale * cos(sum_t a_t F_t, centre))`` for each class, with a learnt foreground centre.
+    """Branch that computes Q_f, for each class ``sigmoid(scale * cos(sum_t a_t F_t, centre))``.
 
-    The attention a of a class is the softmax of its class activations over the snippets of a video.
+    The attention a of a class is the softmax of its class activations over the snippets t of a video. The centre is a
+    learnt vector for the foreground of all classes.
 
     Args:
         in_channels: Dimension of F.

@@ -18,7 +18,7 @@ from .snippet_head import SnippetScores
 
 @MODELS.register_module()
 class FSPTALHead(PointTALHead):
-    """``lambda_1 L_vid + lambda_2 L_point + lambda_3 L_score + lambda_4 L_fs`` (Eq. 15).
+    """Head of FS-PTAL, with the loss ``lambda_1 L_vid + lambda_2 L_point + lambda_3 L_score + lambda_4 L_fs`` (Eq. 15).
 
     Each lambda is the ``loss_weight`` of its term. The paper's modules: A, label extension, is the transform
     ``ExtendPointLabels``; B, pseudo-label mining, is the ``miner``; C, score contrast, is switched off by
@@ -31,15 +31,16 @@ class FSPTALHead(PointTALHead):
         score_loss (dict, optional): Config of ``OICLoss`` (module C).
         separation (dict, optional): Config of a branch behind F, such as ``SeparationBranch``, that makes the embedding
             E in which features are separated. ``None``: the trunk must make E, as ``AffinityEmbedding`` does.
-        separation_loss (dict, optional): Config of ``FeatureSeparationLoss`` (module D). With ``None`` there is no
-            branch, either.
-        mined_actions: What mined action snippets are used for: ``'labels'`` of the point loss (Eq. 5) and seeds of the
-            segment search, as in the paper; or ``'seeds'`` only, as in LACP. Mined snippets score high already: as
-            labels they raise their own scores further, and not those of their neighbours.
+        separation_loss (dict, optional): Config of ``FeatureSeparationLoss`` (module D). With ``None``, the branch
+            ``separation`` is not built, either.
+        mined_actions: Use of mined action snippets. ``'labels'``: as labels of the point loss (Eq. 5) and as seeds of
+            the segment search, as in the paper. ``'seeds'``: only as seeds, as in LACP, because mined snippets score
+            high already: as labels they would raise their own scores further, and not those of their neighbours.
         background_margin: A number: a snippet is labelled as background, too, if its distance from every segment that
             the search has found is larger than this share of the segment's length. Reason: every action has a point,
             so snippets far from the segments around the points are background, even if they look like an action.
-            ``None``: mined background only, as in the paper. Has no effect without module C.
+            ``None``: mined background only, as in the paper. Without module C there is no segment search, and this has
+            no effect.
         **kwargs: As in :class:`PointTALHead`.
     """
 
@@ -84,7 +85,7 @@ class FSPTALHead(PointTALHead):
         return losses
 
     def _separate(self, batch, targets):
-        """Terms of module D. The host waits once, to learn how many snippets are labelled."""
+        """Terms of module D. The host waits once for the device, to learn how many snippets are labelled."""
         chosen, needed = targets.kinds, None
         if self.separation is not None:
             needed = self.separation.needed(targets.is_action | targets.background_labels, batch.mask)

@@ -19,10 +19,12 @@ from .snippet_head import SnippetHead, SnippetScores
 
 @MODELS.register_module()
 class HRProHead(SnippetHead):
-    """``0.5 L_point + L_background + L_contrast`` on snippets that attend to one another and to class prototypes.
+    """Head with the loss ``0.5 L_point + L_background + L_contrast``; snippets attend to each other and to prototypes.
 
-    Seeds, point losses and scores are LACP's; there is no video-level loss. ``PrototypeHook`` fills the memory before
-    the first epoch. All videos of a batch see the memory as it was before the batch.
+    A memory holds one prototype, a mean feature, for each class. L_contrast (:func:`.prototype_contrast`) draws action
+    seeds to the prototype of their class. Seeds (given and mined labels), point losses and scores are those of LACP;
+    there is no video-level loss. ``PrototypeHook`` fills the memory before the first epoch. All videos of a batch see
+    the memory as it was before the batch.
 
     Args:
         num_classes: Number of classes, C.
@@ -38,7 +40,7 @@ class HRProHead(SnippetHead):
         tokens: ``'rows'``: each prototype is a token. ``'scrambled'``: token j holds the numbers j, j + C, j + 2 C ...
             of all prototypes laid end to end, as in the public code, which reshapes in the wrong order.
         seeds: Scores from which seeds are mined. ``'live'``: the scores of the training step, with dropout, as in the
-            public code. ``'clean'``: scores without dropout, for a third more work.
+            public code. ``'clean'``: scores without dropout, for one more forward pass.
         proposals (dict): Config of ``ProposalGenerator``.
         init_cfg: As in ``mmengine.model.BaseModule``.
     """
@@ -123,8 +125,8 @@ class HRProHead(SnippetHead):
         Args:
             scores (SnippetScores): Scores with gradient.
             encoded (SnippetBatch): What :meth:`encode` returned.
-            given (PointTargets): Given labels, which the point loss takes.
-            seeds (PointTargets): Given and mined labels, which the contrast takes.
+            given (PointTargets): Given labels. The point loss takes their points.
+            seeds (PointTargets): Given and mined labels. L_contrast takes all of them, the point loss their background.
         """
         labelled = given.with_background(seeds.background_labels)
         losses = self.point_loss(scores.final, scores.background_scores, labelled)

@@ -1,7 +1,8 @@
 """LACP (Lee & Byun, "Learning Action Completeness from Points", ICCV 2021), a baseline on the same trunk and proposals.
 
 Constants are those of its public code (github.com/Pilhyeon/Learning-Action-Completeness-from-Points). There, a search
-over all videos every 10 steps finds seeds and sequences; here, every step finds them by its own dropout-free scores.
+over all videos every 10 steps finds seeds and sequences of runs; here, every step finds them in its own batch, by
+scores without dropout.
 """
 
 from dataclasses import replace
@@ -32,13 +33,13 @@ class LACPSeedMiner(PseudoLabelMiner):
     """Background and action seeds of LACP.
 
     Background is mined by rules 1-3 of :class:`.PseudoLabelMiner`. Before the first point, all snippets up to the last
-    background snippet are background, too; behind the last point, all from the first background snippet on. From a
-    point, action seeds go to both sides as long as the background score b is at most ``action_threshold``. They take
-    the point's label, whatever their class scores.
+    background snippet are background, too; behind the last point, all from the first background snippet on. Action
+    seeds spread from a point to both sides, up to the first snippet whose background score b is above
+    ``action_threshold``. They take the point's label, whatever their class scores are.
 
     Args:
         background_threshold: gamma, above which b makes a snippet background.
-        action_threshold: Largest b of an action seed; the number of the public code.
+        action_threshold: Largest b of an action seed; 0.1 as in the public code.
     """
 
     def __init__(self, background_threshold: float | None = 0.95, action_threshold: float | None = 0.1) -> None:
@@ -49,13 +50,15 @@ class LACPSeedMiner(PseudoLabelMiner):
         is_point = points.here
         before_points = is_point.cumsum(1) == 0
         after_points = is_point.flip(1).cumsum(1).flip(1) == 0
-        followed = (background & before_points).flip(1).cummax(1).values.flip(1)  # by background before the first point
-        preceded = (background & after_points).cummax(1).values  # by background behind the last point
+        # Snippets before the first point that background follows, and snippets behind the last point that background
+        # precedes.
+        followed = (background & before_points).flip(1).cummax(1).values.flip(1)
+        preceded = (background & after_points).cummax(1).values
         return (background | followed | preceded) & targets.mask, ends
 
     def _mine_actions(self, scores, background_scores, background, targets, points, ends):
         passable = targets.mask & ~background & (background_scores <= self.action_threshold)
-        # No snippet is reached from two points: where two are not adjacent, there is background in between.
+        # No snippet is reached from two points: between two points that are not adjacent lies a background snippet.
         instances = _spread_to_right(targets.snippet_instances, points.here, passable)
         return _spread_to_right(instances.flip(1), points.here.flip(1), passable.flip(1)).flip(1)
 
@@ -93,7 +96,7 @@ class LACPVideoLoss(VideoLevelLoss):
 
 @MODELS.register_module()
 class LACPPointLoss(nn.Module):
-    """Focal loss on the given points and on background seeds. At points, background is one more class with target 0.
+    """Focal loss at the given points and at background seeds. At points, b is one more class with target 0.
 
     Args:
         exponent: Focusing exponent.
@@ -124,12 +127,16 @@ class LACPPointLoss(nn.Module):
 
 @MODELS.register_module()
 class LACPHead(PointTALHead):
-    """Video-level and point-level loss, and contrasts on the best sequence of action and background runs of a class.
+    """Head of LACP, with a video-level loss, a point-level loss, and contrast losses on action and background runs.
+
+    For each class of a video, a search cuts the video into action runs and background runs that agree with the seeds
+    and have high outer-inner contrasts. One contrast loss compares the scores of the runs (``score_contrast``), the
+    other one their features (``feature_contrast``).
 
     Args:
         *args: As in :class:`PointTALHead`, without a foreground branch.
-        searcher (dict): Config of ``SegmentSearcher``. As in LACP, runs of background have a contrast, too, and outer
-            ranges end only with the video.
+        searcher (dict): Config of ``SegmentSearcher``. By default, runs of background have a contrast, too, and outer
+            ranges are cut only by the ends of the video, as in LACP.
         temperature: tau, which divides the cosines of the feature contrast.
         score_weight: Weight of the score contrast.
         feature_weight: Weight of the feature contrast.
@@ -169,12 +176,14 @@ class LACPHead(PointTALHead):
 
     def search(self, scores: Tensor, targets: PointTargets) -> SegmentLabels:
         """See :meth:`PointTALHead.search`; finds runs of action and of background."""
-        # LACP takes adjacent seeds of one class for one action, as if a class had a single instance.
+        # LACP takes adjacent seeds of one class for one action: all action seeds of a class get the instance number 0.
         return self.searcher(scores, replace(targets, snippet_instances=torch.where(targets.labels, 0, NO_INSTANCE)))
 
 
 def score_contrast(scores: Tensor, runs: SegmentLabels) -> Tensor:
-    """``(I_action + I_background)^2``: I is the mean of ``1 - contrast`` over the runs of a kind in a video.
+    """Compute ``(I_action + I_background)^2``; I is the mean of ``1 - contrast`` over the runs of a kind in a video.
+
+    The contrast is the outer-inner contrast, see :func:`.segment_contrast`.
 
     Args:
         scores (Tensor): ``(B, T, C)`` q-hat, with gradient.

@@ -15,11 +15,12 @@ from .snippet_head import SnippetHead, SnippetScores
 
 @MODELS.register_module()
 class MILHead(SnippetHead):
-    """Background-aware top-k pooling, trained with video labels alone, after BaS-Net (Lee, Uh & Byun, AAAI 2020).
+    """Head with top-k pooling and a background class, trained with video labels alone.
 
-    Two terms of cross-entropy on pooled scores. Every video shows its classes and background: the target of the pooled
-    ``[q, b]`` is ``[y, 1]``. The factor ``1 - b`` removes background: the target of the pooled ``[q, b] (1 - b)`` is
-    ``[y, 0]``. This second term keeps b low where an action shows.
+    It follows BaS-Net (Lee, Uh & Byun, AAAI 2020). Its loss has two terms, cross-entropies of pooled scores. Every
+    video shows its classes and background, so the target of the pooled ``[q, b]`` is ``[y, 1]``. The factor ``1 - b``
+    removes background, so the target of the pooled ``[q, b] (1 - b)`` is ``[y, 0]``. This second term keeps b low where
+    an action shows.
 
     Args:
         *args: As in :class:`SnippetHead`; ``topk_divisor`` also pools the scores of the second term.
@@ -48,7 +49,7 @@ class MILHead(SnippetHead):
             video_labels (Tensor): ``(B, C)`` 0/1, y.
 
         Returns:
-            dict[str, Tensor]: ``loss_background`` and, from the scores without background, ``loss_foreground``.
+            dict[str, Tensor]: ``loss_background``, the first term, and ``loss_foreground``, the second one.
         """
         b = scores.background_scores[..., None]
         foreground = torch.cat([scores.final, b * (1 - b)], -1)

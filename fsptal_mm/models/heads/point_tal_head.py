@@ -54,9 +54,10 @@ class PointTALHead(SnippetHead):
         """Set the labels that the head trains on from now on and that :meth:`mine` returns.
 
         Args:
-            labels (str | dict[str, VideoLabels]): ``'mined'``: labels mined anew at every step; a new head starts so.
-                ``'points'``: the given points, and the best background snippet of each interval between points, as
-                with module B (mining) switched off. A dict: the labels of a mining pass, by video id.
+            labels (str | dict[str, VideoLabels]): ``'mined'``: labels mined anew at every step; this is the default.
+                ``'points'``: the given points, and the snippet of the highest background score in each interval
+                between points, as with module B (mining) switched off. A dict: the labels of a mining pass, by
+                video id.
         """
         assert isinstance(labels, dict) or labels in ('mined', 'points'), labels
         self._training_labels = labels
@@ -102,7 +103,7 @@ class PointTALHead(SnippetHead):
         return given, targets, self.search(clean.final, targets)
 
     def search(self, scores: Tensor, targets: PointTargets) -> SegmentLabels | None:
-        """Search segments that agree with given and mined labels, by ``(B, T, C)`` q-hat; this head searches none."""
+        """Search segments that agree with given and mined labels, by q-hat ``(B, T, C)``; this head searches none."""
         return None
 
     def loss_by_feat(

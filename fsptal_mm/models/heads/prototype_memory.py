@@ -56,12 +56,13 @@ class PrototypeMemory(nn.Module):
 def prototype_contrast(
     batch: SnippetBatch, prototypes: Tensor, seeds: PointTargets, temperature: float = 0.1
 ) -> Tensor:
-    """Snippets resemble the prototype of their class more than other prototypes, and more than background does.
+    """Contrast loss, small where seeds are similar to the prototype of their class.
 
-    The loss of class c is ``-1/2 log(A_cc / sum_k A_ck) - 1/2 log(A_cc / (A_cc + B_c))``. ``A_ck`` is the mean of
+    They should be more similar to it than to other prototypes, and than background seeds are. The loss of class c is
+    ``-1/2 log(A_cc / sum_k A_ck) - 1/2 log(A_cc / (A_cc + B_c))``. ``A_ck`` is the mean of
     ``exp(cos(F_t, p_k) / temperature)`` over the action seeds t of class c, and ``B_c`` the mean of
-    ``exp(cos(F_t, p_c) / temperature)`` over the background seeds t. The second part is 0 in a video without
-    background seeds.
+    ``exp(cos(F_t, p_c) / temperature)`` over the background seeds t. The second part is 0 in a video without background
+    seeds.
 
     Args:
         batch (SnippetBatch): Embedded features F, ``(R, D)`` rows.

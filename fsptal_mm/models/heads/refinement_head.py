@@ -92,7 +92,8 @@ class RefinementHead(BaseModule):
         self.stage1_power = stage1_power
         self.refined_share = refined_share
         self.nms, self.nms_args = find_nms(nms)
-        # Whether training of the second stage has begun; in the checkpoint, so that an untrained one never predicts.
+        # Whether training of the second stage has begun. Checkpoints hold it, so that an untrained second stage never
+        # predicts.
         self.register_buffer('is_trained', torch.tensor(False))
 
     def forward(self, batches: dict[str, SnippetBatch], video: Tensor, segments: Tensor) -> tuple[Tensor, Tensor]:
@@ -175,7 +176,7 @@ class RefinementHead(BaseModule):
             return proposals
         by_class = proposals.labels.argsort(stable=True)
         labels = proposals.labels[by_class]
-        rank = torch.arange(len(labels)) - torch.searchsorted(labels, labels)  # among those of the class, from 0
+        rank = torch.arange(len(labels)) - torch.searchsorted(labels, labels)  # rank in the class, 0 for the best
         return proposals[by_class[rank < self.max_proposals_per_class].sort().values]
 
     def _run_nms(self, sample, segments, scores, labels):

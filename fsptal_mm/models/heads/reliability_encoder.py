@@ -12,8 +12,8 @@ from fsptal_mm.utils.errors import InputError, check_numbers
 class ReliabilityEncoder(nn.Module):
     """Layers of attention among the snippets of a video and class tokens, then a convolution with ReLU over snippets.
 
-    Videos do not mix. Linear layers run over the packed snippets; attention is padded to the longest video. With
-    ``attention_dropout``, memory grows with the square of the snippets in training, else linearly.
+    Videos do not mix. Linear layers run over the packed snippets; attention is padded to the longest video. In training
+    with ``attention_dropout``, memory grows with the square of the number of snippets; otherwise it grows linearly.
 
     Args:
         channels: Dimension of snippets and tokens, and of the output.

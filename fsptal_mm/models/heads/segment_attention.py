@@ -15,8 +15,8 @@ class SegmentAttention(nn.Module):
 
     In the second kind of attention, a segment is represented by the mean of its snippets, and its result goes to all of
     its snippets; a snippet in several segments gets the mean of their results. The results of both kinds are added to
-    the features, at first with a factor of 0. Memory grows with the square of the longest video: any two snippets may
-    share a segment.
+    the features; a learnt factor on them is 0 at first. Memory grows with the square of the longest video, because any
+    two snippets may share a segment.
 
     Args:
         channels: Dimension D of the features.
@@ -60,7 +60,7 @@ class SegmentAttention(nn.Module):
 
 
 class _Attention(nn.Module):
-    """Multi-head self-attention with a mask; :meth:`add` normalises the result and adds it, at first times 0."""
+    """Multi-head self-attention with a mask; :meth:`add` adds its normalised result, at first with weights of 0."""
 
     def __init__(self, channels, num_heads, norm):
         super().__init__()

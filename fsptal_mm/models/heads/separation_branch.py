@@ -17,7 +17,7 @@ from fsptal_mm.utils.errors import check_numbers
 
 @MODELS.register_module()
 class SeparationBranch(BaseModule):
-    """``E = Conv1d(h + A h)`` with ``h = ReLU(Conv1d(F))`` and feature masked attention A.
+    """Branch that computes ``E = Conv1d(h + A h)`` with ``h = ReLU(Conv1d(F))`` and feature masked attention A.
 
     ``A_ij = softmax_j(cos(h_i, h_j) / temperature)`` over the snippets j of one video. Memory grows linearly with T.
 

@@ -27,7 +27,7 @@ _EPS = 1e-3  # added to 1 - sigmoid(a) before the logarithm, as in the public co
 
 
 class _Stream(nn.Module):
-    """Networks of one feature stream: a class branch, which sees one snippet; an actionness branch, which sees five."""
+    """Networks of one feature stream: a class branch that sees one snippet, an actionness branch that sees five."""
 
     def __init__(self, channels, num_classes, dropout):
         super().__init__()
@@ -52,11 +52,11 @@ class _Stream(nn.Module):
 
 @MODELS.register_module()
 class SFNetHead(SnippetHead):
-    """``L = sum over streams and their fusion of L_video + L_frame + L_actionness``.
+    """Head of SF-Net. Its loss is ``L_video + L_frame + L_actionness``, summed over feature streams and their fusion.
 
-    Labels grow once: ``RefreshHook`` applies ``growth`` to all training videos, and starts the training anew with the
-    grown labels. Background is mined over the whole batch, so that videos of a batch are not independent of one
-    another.
+    Point labels grow once, to similar snippets near them: ``RefreshHook`` applies ``growth`` to all training videos,
+    and starts the training anew with the grown labels. Background is mined over the whole batch, so that videos of a
+    batch are not independent of one another.
 
     Args:
         num_classes: Number of classes, C.
@@ -67,19 +67,22 @@ class SFNetHead(SnippetHead):
         topk_divisor: As in :class:`SnippetHead`.
         video_loss (dict): Config of ``VideoSoftmaxLoss``.
         background_ratio: eta, mined background snippets per labelled snippet.
-        max_background_share: Largest share of a video's unlabelled snippets that counts in the number of background
-            snippets to mine in the batch. ``None``: all of them may count, as in the public code. In short videos with
-            many points, every unlabelled snippet is then taken for background.
+        max_background_share: Limit on mined background. The number of background snippets to mine in a batch is a sum
+            over its videos: eta times the labelled snippets of the video, but at most this share of its unlabelled
+            snippets. ``None``: at most all of these, as in the public code. In short videos with many points, every
+            unlabelled snippet is then taken for background.
         actionness_negatives: Unlabelled snippets that are negatives of L_actionness. ``'background'``: the snippets
             mined for L_frame. ``'last'``: equally many, the last ones of the batch, as in the public code, which sorts
             along the wrong dimension. ``'hard'``: equally many, those of the largest actionness, which the authors may
             have meant.
-        actionness_gate: L_actionness (the sum over streams and fusion) counts only while it is above this.
+        actionness_gate: L_actionness (the sum over streams and fusion) counts only while it is above this number;
+            otherwise it is 0.
         growth (dict): Config of ``SFNetGrowth``.
         scores: Scores from which actions are detected. ``'probabilities'``: ``q = softmax(z)``, ``b = 1 - sigmoid(a)``
             and ``q-hat = (q + q sigmoid(a)) / 2``, for ``ProposalGenerator``. Actionness is high at points and lower
-            between them: ``q sigmoid(a)`` alone would cut actions short. Q_v is pooled from q, as in the other heads: a
-            softmax of pooled logits would leave one or two classes of a video that shows many. ``'logits'``:
+            between them, so that ``q sigmoid(a)`` alone would cut actions short. Q_v is pooled from q, as in the other
+            heads, because a softmax of pooled logits is high for one or two classes only, also in a video that shows
+            many. ``'logits'``:
             ``q-hat = z + 2 a`` and ``Q_v = top-k z``, for ``MeanLevelProposals``, as in the public code.
         proposals (dict): Config of ``ProposalGenerator`` or ``MeanLevelProposals``.
         init_cfg: As in ``mmengine.model.BaseModule``.
@@ -245,7 +248,7 @@ class SFNetHead(SnippetHead):
 
 
 def largest_of_batch(scores: Tensor, free: Tensor, count: Tensor) -> Tensor:
-    """Choose the ``count`` free snippets of a batch with the largest scores; the host does not wait for the device.
+    """Choose the ``count`` free snippets of a batch with the largest scores, without waiting for the device.
 
     Args:
         scores (Tensor): ``(B, T)``.
@@ -262,7 +265,7 @@ def largest_of_batch(scores: Tensor, free: Tensor, count: Tensor) -> Tensor:
 
 
 def frame_loss(logits: Tensor, labels: Tensor, background: Tensor) -> Tensor:
-    """``L_frame = mean_A CE(z, labels) + mean_N CE(z, background) / (C + 1)``, with cross-entropy CE.
+    """Compute ``L_frame = mean_A CE(z, labels) + mean_N CE(z, background) / (C + 1)``; CE is the cross-entropy.
 
     Args:
         logits (Tensor): ``(B, T, C + 1)``, z.

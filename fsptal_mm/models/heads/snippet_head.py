@@ -52,8 +52,8 @@ class SnippetHead(BaseModule):
         num_classes: Number of classes, C.
         in_channels: Dimension of the embedded features F.
         dropout: Rate of dropout on F before the classifier.
-        cosine: Classify ``F / |F|``, by ``CosineLinear``, and not F itself: from video to video, the length of features
-            differs more than their direction.
+        cosine: Classify ``F / |F|``, by ``CosineLinear``, and not F itself, because the length of features differs more
+            from video to video than their direction.
         topk_divisor: At test time, the score of a class in a video of T snippets is the mean of its
             ``max(1, T // topk_divisor)`` largest snippet scores. Losses have a divisor of their own.
         proposals (dict): Config of ``ProposalGenerator``.
@@ -94,7 +94,7 @@ class SnippetHead(BaseModule):
         return self.classifier(self.dropout(self.classified_features(batch)))
 
     def classified_features(self, batch: SnippetBatch) -> Tensor:
-        """Input ``(R, D)`` of the classifier, before dropout: F, or with ``cosine`` ``F / |F|``.
+        """Input ``(R, D)`` of the classifier, before dropout: F, or ``F / |F|`` if ``cosine`` is on.
 
         Raises:
             InputError: The dimension of F is not ``in_channels``.
