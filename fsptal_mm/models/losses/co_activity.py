@@ -1,4 +1,4 @@
-"""Loss by which videos of one class look alike in its actions (W-TALC: Paul et al., ECCV 2018; as in DELU)."""
+"""Loss that makes two videos of one class alike where they show it (W-TALC: Paul et al., ECCV 2018; as in DELU)."""
 
 import torch
 from mmaction.registry import MODELS
@@ -25,7 +25,7 @@ def co_activity_loss(
         logits (Tensor): ``(B, T, C + 1)``, background last.
         video_labels (Tensor): ``(B, C)`` 0/1, y.
         num_pairs: Number of pairs; a batch of fewer than ``2 * num_pairs`` videos has fewer.
-        margin: See the formula.
+        margin: See the formula. There is no loss where ``cos(H_1, H_2)`` is larger than the other cosine by this much.
 
     Returns:
         Tensor: Scalar, mean over the shared classes of all pairs of this process; 0 if no pair shares a class.
@@ -51,13 +51,13 @@ def co_activity_loss(
 
 @MODELS.register_module()
 class CoActivityLoss(nn.Module):
-    """Module of :func:`co_activity_loss`.
+    """Module of :func:`co_activity_loss`, which compares videos that share a class, in pairs.
 
-    ``SharedClassBatchSampler`` begins each batch with pairs of videos that share a class.
+    ``SharedClassBatchSampler`` begins each batch with such pairs.
 
     Args:
         num_pairs: Number of pairs in a batch.
-        margin: Difference of the cosines from which on there is no loss, see :func:`co_activity_loss`.
+        margin: See :func:`co_activity_loss`.
         loss_weight: Factor of the loss.
     """
 

@@ -1,4 +1,7 @@
-"""Losses of DELU: evidence for video labels, and attention guided by uncertainty (Chen et al., ECCV 2022)."""
+"""Losses of DELU (Chen et al., ECCV 2022): one on evidence for video labels, one on attention, weighted by uncertainty.
+
+Evidence for a class is ``exp(logit)``; a snippet or a video with little evidence for all classes is uncertain.
+"""
 
 from collections.abc import Sequence
 
@@ -20,11 +23,11 @@ def concentrations(logits: Tensor) -> Tensor:
 
 
 def evidence_loss(video_logits: Tensor, video_labels: Tensor) -> Tensor:
-    """``sum_c g_c (log S - log alpha_c)`` with ``S = sum_c alpha_c``: evidence for the classes that a video shows.
+    """Compute ``sum_c g_c (log S - log alpha_c)`` with ``S = sum_c alpha_c``: small if evidence fits the video labels.
 
-    ``g_c = (1 - C / S) |y| (y_c / alpha_c) / sum_j (y_j / alpha_j)``: a certain video counts more than an uncertain
-    one, and within a video, a class with little evidence counts more. The certainty ``1 - C / S`` has no gradient, as
-    in the public code.
+    Here ``alpha_c = 1 + exp(logit_c)``, and ``g_c = (1 - C / S) |y| (y_c / alpha_c) / sum_j (y_j / alpha_j)``. So a
+    certain video counts more than an uncertain one, and within a video, a class with little evidence counts more. The
+    certainty ``1 - C / S`` has no gradient, as in the public code.
 
     Args:
         video_logits (Tensor): ``(B, C)``, without background.
@@ -72,7 +75,10 @@ def course_weights(
 
 
 def guide_distances(attentions: Sequence[Tensor], background_scores: Tensor) -> Tensor:
-    """Mean of ``|1 - a - b|`` over attentions a, which shall be high where background b is low; all ``(B, T)``."""
+    """Mean of ``|1 - a - b|`` over the attentions a, which should be high where the background score b is low.
+
+    All arguments and the result are ``(B, T)``.
+    """
     return sum((1 - attention - background_scores).abs() for attention in attentions) / len(attentions)
 
 
@@ -83,7 +89,7 @@ def video_mean(values: Tensor, mask: Tensor) -> Tensor:
 
 @MODELS.register_module()
 class EvidenceLoss(nn.Module):
-    """:func:`evidence_loss` of the mean logits at the ``max(1, T // topk_divisor)`` snippets of highest attention.
+    """Module of :func:`evidence_loss`, on mean logits at the ``max(1, T // topk_divisor)`` most attended snippets.
 
     Args:
         topk_divisor: Divisor of the number T of snippets of a video.
@@ -116,7 +122,7 @@ class EvidenceLoss(nn.Module):
 
 @MODELS.register_module()
 class UncertaintyGuideLoss(nn.Module):
-    """:func:`guide_distances` with the weights of :func:`course_weights`; snippets with little evidence are uncertain.
+    """Mean of :func:`guide_distances`, weighted by :func:`course_weights`; a snippet with little evidence is uncertain.
 
     Args:
         amplitude: See :func:`course_weights`.
@@ -137,7 +143,7 @@ class UncertaintyGuideLoss(nn.Module):
         """Compute the loss.
 
         Args:
-            logits (Tensor): ``(B, T, C + 1)``; the sum of their evidence tells how certain a snippet is.
+            logits (Tensor): ``(B, T, C + 1)``; the sum of evidence over all classes tells how certain a snippet is.
             distances (Tensor): ``(B, T)``, see :func:`guide_distances`.
             mask (Tensor): ``(B, T)`` bool.
             progress: Share of the training that is over, from 0 to 1.
@@ -145,6 +151,6 @@ class UncertaintyGuideLoss(nn.Module):
         Returns:
             Tensor: Scalar.
         """
-        uncertainty = 1 / concentrations(logits).sum(-1)  # DELU has a factor C; only the order counts
+        uncertainty = 1 / concentrations(logits).sum(-1)  # without the factor C of DELU, since only the order counts
         weights = course_weights(uncertainty, mask, progress, self.amplitude, self.course)
         return self.loss_weight * video_mean(weights * distances, mask)

@@ -37,8 +37,8 @@ def feature_separation_loss(
     """Hinge on the cosine (Eq. 10) of every labelled snippet with its hardest partner in the video.
 
     The hardest partner is the least similar snippet of the same kind, or the most similar snippet of the other kind.
-    Partners are found without gradient; then the cosines of these pairs are computed with gradient. This is exact:
-    a minimum or maximum has a gradient through the chosen pair only. Memory grows linearly with T.
+    Partners are found without gradient; then the cosines of these pairs are computed with gradient. This is exact,
+    because a minimum or maximum has a gradient through the chosen pair only. Memory grows linearly with T.
 
     Args:
         embedding (SnippetBatch): E, ``(R, D_e)`` rows.
@@ -93,7 +93,10 @@ def _chosen_rows(kinds, rows, total):
 
 @MODELS.register_module()
 class FeatureSeparationLoss(nn.Module):
-    """``L_fs = L_fs_bg + L_fs_act + L_fs_ab`` (Eq. 11-14).
+    """Feature separation loss ``L_fs = L_fs_bg + L_fs_act + L_fs_ab`` (Eq. 11-14).
+
+    It makes background snippets similar (Eq. 11), action snippets similar (Eq. 12), and the two kinds different
+    (Eq. 13).
 
     Args:
         psi_same: Threshold of Eq. 11 and 12. 0.95 is in the best row of Table 3; the paper's text says 0.9.

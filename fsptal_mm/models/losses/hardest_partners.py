@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fsptal_mm.structures import to_device
 
-_TILE = 64  # rows; the cosines of two tiles, 64 * 64, take 16 kB
+_TILE = 64  # rows of a tile; the cosines of two tiles, 64 * 64 float32, take 16 kB
 # Pairs of tiles compared at a time: their cosines take 2 MB, which fit into a processor's cache, or 256 MB on a GPU.
 _PAIRS_AT_ONCE, _PAIRS_AT_ONCE_ON_GPU = 2**7, 2**14
 

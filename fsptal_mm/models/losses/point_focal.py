@@ -23,8 +23,9 @@ def point_focal_loss(
         exponent: Focusing exponent.
 
     Returns:
-        tuple[Tensor, Tensor]: Eq. 5 over action snippets and Eq. 6 over background snippets. Each is a sum over
-        classes, a mean over the labelled snippets of a video (0 if it has none of the kind) and a mean over videos.
+        tuple[Tensor, Tensor]: Eq. 5 over action snippets and Eq. 6 over background snippets. Each is summed over
+        classes, then averaged over the labelled snippets of this kind in a video (0 if there are none), then over
+        videos.
     """
     # One array of targets serves both kinds of snippets: on background, all classes are 0 and b is 1; on actions, the
     # target of b is not used.
@@ -43,18 +44,19 @@ def _snippet_means(targets, loss):
     of_classes, of_background = loss.split([loss.shape[-1] - 1, 1], -1)
     on_action = of_classes.sum(-1)
     on_background = on_action + of_background.squeeze(-1)
-    share = targets.kinds / targets.kinds.sum(-1, keepdim=True).clamp(min=1)  # (2, B, T), 1 / number, else 0
+    # (2, B, T): 1 / number of snippets of the kind in the video, and 0 on other snippets.
+    share = targets.kinds / targets.kinds.sum(-1, keepdim=True).clamp(min=1)
     return tuple((torch.stack([on_action, on_background]) * share).sum(-1).mean(-1).unbind())
 
 
 @MODELS.register_module()
 class PointFocalLoss(nn.Module):
-    """``L_point = L_p_act + L_p_bkg`` (Eq. 5-7).
+    """Point-level loss ``L_point = L_p_act + L_p_bkg`` (Eq. 5-7), see :func:`point_focal_loss`.
 
     Args:
         exponent: Focusing exponent, 2 in the paper.
-        background_weight: Weight of Eq. 6 relative to Eq. 5; 1 in the paper. Much easy background among the labels
-            makes the mean of Eq. 6 small.
+        background_weight: Weight of Eq. 6 relative to Eq. 5; 1 in the paper. A larger weight makes up for easy
+            background among the labels, which makes the mean of Eq. 6 small.
         loss_weight: lambda_2 of Eq. 15.
     """
 

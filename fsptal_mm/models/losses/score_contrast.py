@@ -28,8 +28,8 @@ def segment_contrast(scores: Tensor, segments: SegmentLabels) -> Tensor:
 
     Args:
         scores (Tensor): ``(B, T, C)`` final scores, q-hat.
-        segments (SegmentLabels): N segments in G groups. The mean of an empty outer range is 0. For a segment of
-            background, the scores are 1 - q-hat.
+        segments (SegmentLabels): N segments in G groups; for a segment of background, the scores are 1 - q-hat. If
+            both outer ranges of a segment are empty, their mean counts as 0.
 
     Returns:
         Tensor: ``(N,)`` float64 in [-1, 1]; float32 on a device that has no float64.

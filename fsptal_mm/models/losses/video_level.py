@@ -33,7 +33,7 @@ def pool_video_scores(
     top_counts, most = (dividends // topk_divisor).clamp(min=1), max(1, longest // topk_divisor)
     is_padding = ~mask[..., None]
     top = scores.masked_fill(is_padding, -torch.inf).topk(most, dim=1).values  # as many as the longest video needs
-    beyond = torch.arange(top.shape[1], device=top.device) >= top_counts[:, None]  # places beyond a video's own number
+    beyond = torch.arange(top.shape[1], device=top.device) >= top_counts[:, None]  # more than the video needs
     pooled = top.masked_fill(beyond[..., None], 0).sum(1) / top_counts[:, None]
     if labels is None:
         return pooled
@@ -74,8 +74,8 @@ class VideoLevelLoss(nn.Module):
         topk_divisor: Video-level scores are means of the ``T // topk_divisor`` largest snippet scores.
         absent_classes: How classes absent from the video are pooled: ``'topk'``, as present classes, or ``'mean'`` over
             all snippets (LACP).
-        reduction: Over the C + 1 classes: ``'mean'`` keeps lambda_1 = 1 in balance with the other terms; ``'sum'`` is
-            what the paper prints. Over videos, the loss is always a mean.
+        reduction: Reduction over the C + 1 classes. ``'sum'`` is what the paper prints. ``'mean'`` keeps the loss in
+            balance with the other terms at lambda_1 = 1. Over videos, the loss is always a mean.
         loss_weight: lambda_1 of Eq. 15.
     """
 
@@ -123,7 +123,7 @@ class VideoLevelLoss(nn.Module):
             )
         )
         if foreground_scores is not None:
-            labels = F.pad(video_labels, (0, 1), value=0.0)  # the foreground has no background
+            labels = F.pad(video_labels, (0, 1), value=0.0)  # Q_f is the foreground: background is absent
             losses['loss_foreground'] = self._cross_entropy(foreground_scores, labels)
         return losses
 

@@ -15,17 +15,17 @@ from .segment_assigner import SegmentTargets
 
 @TASK_UTILS.register_module()
 class CandidateSampler:
-    """Sampler of candidates: proposals of stage 1, pseudo segments, their jittered copies, random segments.
+    """Sampler of candidates: proposals of stage 1, pseudo segments, jittered copies of these, and random segments.
 
-    ``tiou_edges`` cuts the tIoU with the best pseudo segment into ranges. Equally many candidates are drawn from each
-    range: most candidates are background, and would outnumber the others. Every pseudo segment itself is a candidate,
-    however many there are, so that no labelled instance is left out.
+    Candidates are sorted by their tIoU with the best pseudo segment into ranges, which ``tiou_edges`` bounds. Equally
+    many are drawn from each range, since candidates on background would otherwise outnumber the others. Every pseudo
+    segment itself is a candidate, however many there are, so that no labelled instance is left out.
 
     All videos of a batch are sampled at once, in a constant number of operations and without waiting for the device.
 
     Args:
         num_per_range: Largest number of candidates of a video in each range of tIoU.
-        tiou_edges: Ascending edges between the ranges of the tIoU with the best segment.
+        tiou_edges: Ascending edges between the ranges of tIoU.
         num_jittered: Number of jittered copies of every pseudo segment.
         jitter: Each end of a copy moves by at most this share of the segment's length.
         num_random: Number of random segments in every video, at least 1.

@@ -1,4 +1,4 @@
-"""Resampling that stretches short proposals (ASM-Loc: He et al., CVPR 2022), and proposals on the new time axis."""
+"""Resampling that stretches a video's time axis at short proposals (ASM-Loc: He et al., CVPR 2022)."""
 
 from dataclasses import dataclass
 
@@ -52,7 +52,7 @@ class TimeWarp:
 
 @dataclass(frozen=True)
 class WarpedGrid:
-    """Grid of a resampled time axis, as far as ``ProposalGenerator`` uses a grid: seconds of positions.
+    """Grid of a resampled time axis. It has only what ``ProposalGenerator`` uses of a grid, the method :meth:`to_sec`.
 
     Attributes:
         grid: Grid of the video.
@@ -92,9 +92,12 @@ class DynamicSegmentSampler:
     and their surroundings are stretched by the same factor.
 
     Args:
-        trusted_share: alpha. Below 1, the only proposal of a class is never trusted, since its score is the whole sum.
-        min_snippets: gamma; a widened proposal gets ``gamma (2 widening + 1)`` snippets.
-        widening: delta, share of its length by which a proposal is widened on each side, here and for attention.
+        trusted_share: alpha, see above. Below 1, the only proposal of a class is never trusted, since its score is the
+            whole sum.
+        min_snippets: gamma, see above. With its surroundings, a stretched proposal gets ``gamma (2 widening + 1)``
+            snippets.
+        widening: delta, share of a proposal's length that counts as surroundings on each side. Snippets also attend to
+            one another within proposals that are widened by this.
         public_rounding: Follow the public code: a range includes the snippet after its rounded end, so that every
             proposal is a snippet longer; and the time of a snippet is its right end.
     """

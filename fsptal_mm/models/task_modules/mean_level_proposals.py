@@ -18,8 +18,9 @@ class MeanLevelProposals:
     The score of a run is its largest snippet score plus the video-level score of the class. Scores may be logits.
 
     Args:
-        class_ratio: A class is detected if its video-level score is above 0 and above ``best score / class_ratio``.
-        min_snippets: Shorter runs are left out.
+        class_ratio: A class is detected if its video-level score is above 0, and above the best video-level score of
+            the video divided by ``class_ratio``.
+        min_snippets: Least length of a run; shorter runs are left out.
     """
 
     def __init__(self, class_ratio: float = 1.5, min_snippets: int = 2) -> None:

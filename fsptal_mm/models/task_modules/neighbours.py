@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 
 class Neighbours:
-    """Nearest marked snippets of every snippet, in a fixed number of operations.
+    """Nearest marked snippets to the left and right of every snippet, found in a fixed number of tensor operations.
 
     Args:
         here (Tensor): ``(B, T)`` bool marks.

@@ -10,10 +10,10 @@ import numpy as np
 from fsptal_mm.structures import segment_iou
 from fsptal_mm.utils.errors import InputError, check_numbers
 
-# Pairs compared at once: an array over so many pairs takes 128 kB, and stays in the processor's cache.
+# Pairs compared at once: an array of so many float64 takes 128 kB, and stays in the processor's cache.
 _MAX_PAIRS = 1 << 14
-# Partners of a segment are searched this much farther than computed, as a share of its place and length. This is more
-# than rounding errors, so that no pair is missed.
+# Partners of a segment are searched a little farther than computed, by this share of its place and length, so that
+# rounding errors make no pair be missed.
 _SLACK = 1e-9
 _SMALLEST = 1e-9  # smallest threshold or sigma; both must be above 0
 
@@ -42,7 +42,7 @@ def find_nms(config: dict) -> tuple[Callable, dict]:
 
 
 def _check_arguments(name, arguments):
-    """InputError if an NMS of this module cannot be called with these arguments."""
+    """Raise an InputError if an NMS of this module cannot be called with these arguments."""
     parameters = list(inspect.signature(_OURS[name]).parameters.values())[2:]  # behind segments and scores
     values = {
         parameter.name: None if parameter.default is parameter.empty else parameter.default
@@ -152,9 +152,9 @@ def soft_nms(
         scores (np.ndarray): ``(N,)``.
         sigma: A score is multiplied by ``exp(-IoU^2 / sigma)`` for every better segment of the class.
         min_score: Segments whose score falls below this are removed.
-        max_candidates: Only so many segments enter, the best of all classes together; ``None``: all. Memory and time
-            grow with the square of this number. A small number costs recall: on GTEA, mAP with 400 proposals of stage 1
-            was 3 points lower than with all.
+        max_candidates: Only this many segments are looked at, the best of all classes together; ``None``: all. Memory
+            and time grow with the square of this number. A small number costs recall: on GTEA, mAP with 400 proposals
+            of stage 1 was 3 points lower than with all.
         labels (np.ndarray, optional): As in :func:`nms`.
 
     Returns:

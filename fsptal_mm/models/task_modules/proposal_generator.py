@@ -16,25 +16,27 @@ from .nms import find_nms
 
 @TASK_UTILS.register_module()
 class ProposalGenerator:
-    """Generator of proposals from the interpolated scores of one video: every run above one of many levels is one.
+    """Generator of proposals from the interpolated scores of one video.
 
-    The score of a proposal is ``mean inside - mean in its outer ranges + video_weight * Q_v``.
+    Every unbroken run of points whose scores are above a level is a proposal, for each of many levels. The score of a
+    proposal is ``mean inside - mean in its outer ranges + video_weight * Q_v``.
 
     Args:
         video_threshold: theta_vid; a class is detected if its video-level score reaches this.
-        relative_threshold: Whether ``video_threshold`` is a share of the video's best video-level score: for scores of
-            a softmax, which are small where a video shows many classes.
+        relative_threshold: Whether ``video_threshold`` is a share of the best video-level score of the video. Meant for
+            scores of a softmax, which are small where a video shows many classes.
         fallback: Whether the best class is detected if no class reaches ``video_threshold``.
         upsampling: u, number of points in each snippet at which scores are interpolated.
         score_levels: Levels of q-hat; a level of 0 means "above 0", others "at least".
-        background_levels: Levels of ``1 - b``, in the same sense; runs above them are proposals of every class.
+        background_levels: Levels of ``1 - b``, in the same sense; runs above them are proposals of every detected
+            class.
         min_points: Runs of fewer interpolated points are left out.
         outer_ratio: Length of the outer range on each side, as a share of the run, rounded up.
         video_weight: Weight of the class's video-level score Q_v in the score of a proposal.
         nms: Class-wise NMS, ``dict(type='nms', iou_threshold=...)`` (by default with 0.7) or ``dict(type='soft_nms',
             sigma=..., min_score=...)``. The best threshold depends on how short the actions are. With compiled mmcv
             also the types ``'mmcv.nms'`` and ``'mmcv.soft_nms'``, with the arguments of mmcv's operators.
-        max_proposals: At most this many per video, the best ones; ``None`` for all.
+        max_proposals: Largest number of proposals of a video; the best ones are kept. ``None`` for all.
     """
 
     def __init__(
@@ -141,7 +143,8 @@ class ProposalGenerator:
     def _inner_minus_outer(self, curves, row, start, end):
         """Mean score inside a run minus the mean over both outer ranges (0 if they are empty)."""
         sums = np.pad(np.cumsum(curves, axis=1, dtype=np.float64), ((0, 0), (1, 0)))  # entry p: of all points before p
-        # Rounded up, as in Eq. 8: with an empty outer range, runs of a few points would outrank whole actions.
+        # Rounded up, as in Eq. 8: otherwise runs of a few points would have an empty outer range, and outrank whole
+        # actions.
         reach = outer_length(end - start, self.outer_ratio)
         left, right = np.maximum(start - reach, 0), np.minimum(end + reach, curves.shape[1])
         inner_sum = sums[row, end] - sums[row, start]

@@ -72,9 +72,9 @@ class PseudoLabelMiner:
             background = background | (background_scores > self.background_threshold)
         background = background & free
         num_snippets = free.shape[1]
-        # Rule 2: `first` is the first snippet of the highest b in every interval. On background so far, b counts as 2:
-        # in an interval with background, `first` is background already. Inside an instance, b counts as -1, as on
-        # points, and nothing is chosen.
+        # Rule 2: `first` is the first snippet of the highest b in every interval. On background so far, b counts as 2,
+        # so that in an interval with background, `first` is background already. Between two points of one instance, b
+        # counts as -1, as on points, and no snippet is chosen.
         inside_instance = _continue_the_last_point(targets, points).gather(1, points.right.clamp(max=num_snippets - 1))
         level = background_scores.masked_fill(~free | inside_instance, -1).masked_fill(background, _ABOVE_SCORES)
         interval = points.here.cumsum(1)  # 0 before the first point, k from the k-th point to the next one

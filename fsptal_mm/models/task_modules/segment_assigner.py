@@ -16,8 +16,8 @@ class SegmentTargets:
 
     Attributes:
         quality: ``(N, C)`` in [0, 1]: target of each class, the largest tIoU with a pseudo segment of the class.
-        segments: ``(N, 2)`` the pseudo segment of the largest tIoU, of any class, in snippets; the candidate itself if
-            its video has no pseudo segment.
+        segments: ``(N, 2)`` start and end of the pseudo segment with the largest tIoU, of any class, in snippets; those
+            of the candidate itself if its video has no pseudo segment.
         tiou: ``(N,)`` tIoU with that pseudo segment.
         weights: ``(N,)`` weight of that pseudo segment; 1 if the candidate overlaps none.
     """

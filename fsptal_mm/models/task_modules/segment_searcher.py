@@ -32,11 +32,11 @@ class SegmentSearcher:
     Example: with an action seed at snippet 3 and background seeds at 0 and 7, the segment starts at 1, 2 or 3 and stops
     at 4, 5, 6 or 7.
 
-    The search is block coordinate ascent. Start and end of a segment are placed together, where the sum of contrasts is
-    the highest while its neighbours stay as they are. The first, third, fifth ... segments of all classes and videos
-    are placed at once, then the second, fourth ... ones. The first round tries places spread evenly over each gap,
-    later rounds try places closer and closer around the best place so far. If a class has a single segment whose gaps
-    have at most ``num_places`` places, the search finds its best place for certain.
+    The search is block coordinate ascent. Start and end of a segment are placed together, such that the sum of the
+    contrasts of the segment and its neighbours is the highest, while the neighbours stay as they are. The first, third,
+    fifth ... segments of all classes and videos are placed at once, then the second, fourth ... ones. The first round
+    tries places spread evenly over each gap, later rounds try places closer and closer around the best place so far. If
+    a class has a single segment whose gaps have at most ``num_places`` places, its best place is found for certain.
 
     The search computes on the device of the scores, in a fixed number of operations; the host waits twice, to learn how
     many classes and how many segments there are. Memory grows linearly with both numbers and with the length of the
@@ -48,7 +48,7 @@ class SegmentSearcher:
         background_segments: Stretches of background between the segments count, too, if they hold a background seed:
             their contrast, that of 1 - q-hat, is added (LACP's practice).
         num_places: Places that a round tries for each boundary, K.
-        num_rounds: How often all segments are placed.
+        num_rounds: Number of rounds; each of them places all segments.
     """
 
     def __init__(
@@ -95,13 +95,14 @@ class SegmentSearcher:
         sums = F.pad(levels, (1, 0)).flatten().to(dtype_of_sums(scores.device)) / _LEVELS  # (G * (T + 1),)
         # Lengths of outer ranges, as a table over the length of the run: a division of whole numbers is slow.
         reaches = outer_length(torch.arange(levels.shape[1] + 1, device=sums.device), self.outer_ratio)
-        # At first, the segments are as long as possible. `windows` views the boundaries around each, as they change.
+        # At first, the segments are as long as possible. `windows` are views of the boundaries around each segment, and
+        # change with them.
         boundaries, windows = _with_windows(torch.stack([gaps.first[:, 0], gaps.last[:, 1]], 1))
         halves = [_Half.of(gaps, index, sums.dtype) for index in gaps.halves]
         steps = torch.arange(self.num_places, device=sums.device)
         width = gaps.last - gaps.first  # (N, 2), how far places on both sides of a boundary are tried
         for round_number in range(self.num_rounds):
-            if round_number:  # one or two steps between the places of the round before
+            if round_number:  # as far to each side as one or two steps of the round before
                 width = (2 * width // (self.num_places - 1)).clamp(min=self.num_places // 2)
             low = torch.maximum(boundaries - width, gaps.first)
             high = torch.minimum(boundaries + width, gaps.last)
@@ -234,7 +235,8 @@ class _Gaps:
         # For each boundary: `own` seed inside the segment, `other` seed beyond the boundary.
         other, kind_beside = (part.flatten(1).gather(1, index) for part in (beside, kind_beside))
         length = lengths[group]
-        # Between seeds at 3 and 7, the positions 4 to 7; between two instances, only the middle, 6.
+        # Between seeds at 3 and 7, a boundary may lie at the positions 4 to 7; if the two seeds are of different
+        # instances, only in the middle, at 6.
         other = other.minimum(length)
         earlier, later = own.minimum(other), own.maximum(other)
         begin = group * (num_snippets + 1)

@@ -1,4 +1,4 @@
-"""Growth of point labels (SF-Net: Ma et al., ECCV 2020)."""
+"""Growth of point labels: similar snippets near a point take its labels (SF-Net: Ma et al., ECCV 2020)."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ from fsptal_mm.utils.errors import check_flags, check_numbers
 
 @TASK_UTILS.register_module()
 class SFNetGrowth:
-    """Growth of the label of a point to similar snippets near it; the host does not wait for the device.
+    """Growth of the labels of a point to similar snippets near it; the host does not wait for the device.
 
     From a point p in direction v = -1, +1, snippets q = p + v, p + 2 v, ... are visited, up to a labelled snippet or
     to the last but one of the video. Snippet q takes p's labels if p + v, q and q + v have the same best class, and if
@@ -22,7 +22,8 @@ class SFNetGrowth:
 
     Args:
         radius: Number of snippets that are visited in each direction.
-        ratio: Least ratio of the mean logits at q and at p. If the logit at p is negative, q needs a higher logit.
+        ratio: Least ratio of the mean logits at q and at p. If the mean logit at p is negative, this demands a higher
+            one at q.
         compare_with_first: Compare the best class of q and q + v with the best class of p + v, as in the public code.
             ``False``: with the best class of q - v, the neighbour of q on the other side.
         needs_class: Whether the best class must also be one of p's classes.
