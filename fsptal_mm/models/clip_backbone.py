@@ -13,7 +13,7 @@ from fsptal_mm.utils.errors import InputError
 
 
 def pool_clip_features(outputs: Tensor | Sequence, num_clips: int) -> Tensor:
-    """Average what a backbone returns to one vector per clip.
+    """Average the output of a backbone, so that each clip has one vector.
 
     Several tensors (SlowFast's two pathways, several stages) are pooled one by one and joined along D. If the frames of
     a clip were folded into the batch (2D backbones), the rows of the clip are averaged.
@@ -51,9 +51,10 @@ def pool_clip_features(outputs: Tensor | Sequence, num_clips: int) -> Tensor:
 def encode_clips(backbone: nn.Module, clips: Tensor, prepare: Callable, chunk_size: int, checkpointed: bool) -> Tensor:
     """Features of the clips of one video, a few clips at a time.
 
-    Without gradients, only the features of a chunk are kept. With gradients, all activations are kept, unless
-    ``checkpointed``. If so, only the input clips (uint8) are kept, and the backward pass computes every chunk again. It
-    then uses the same random numbers, and does not update the running statistics of batch normalization again.
+    Without gradients, only the features of a chunk are kept. With gradients, all activations are kept; but if
+    ``checkpointed`` is true, only the input clips (uint8) are kept, and the backward pass computes every chunk again.
+    The second computation uses the same random numbers as the first, and does not update the running statistics of
+    batch normalisation again.
 
     Args:
         backbone (nn.Module): Takes the output of ``prepare``, and returns what :func:`pool_clip_features` takes.
@@ -75,7 +76,7 @@ def encode_clips(backbone: nn.Module, clips: Tensor, prepare: Callable, chunk_si
     features = []
     for part in clips.tensor_split(math.ceil(len(clips) / chunk_size)):
         if checkpointed and torch.is_grad_enabled():
-            # Contexts of the forward pass and of the second computation.
+            # Contexts of the first computation and of the second one.
             context = lambda: (contextlib.nullcontext(), running_statistics_kept(backbone))  # noqa: E731
             features.append(checkpoint(encode, part, anchor, use_reentrant=False, context_fn=context))
         else:
@@ -101,8 +102,8 @@ def check_can_recompute(backbone: nn.Module) -> None:
     """Make sure that a second pass over clips can leave running statistics alone.
 
     Raises:
-        InputError: The backbone trains ``SyncBatchNorm``. PyTorch's class fails if ``num_batches_tracked`` is None, and
-            the class of compiled mmcv is none of those that :func:`running_statistics_kept` looks for.
+        InputError: The backbone trains ``SyncBatchNorm``. PyTorch's class fails where ``num_batches_tracked`` is None,
+            as ``running_statistics_kept`` sets it; and that function does not find the class of compiled mmcv.
     """
     for name, part in backbone.named_modules():
         if type(part).__name__ == 'SyncBatchNorm' and part.training:

@@ -20,18 +20,19 @@ class SnippetDataPreprocessor(BaseDataPreprocessor):
     """Data preprocessor that packs the features of a batch on the model's device, or prepares clips for a backbone.
 
     ``inputs`` (a list of ``(T_i, D)`` tensors) become a :class:`.SnippetBatch`. Clips (tensors of more than two
-    dimensions) become a :class:`.ClipBatch` and stay bytes on the host until :meth:`prepare_clips` takes a few of them.
-    Data samples stay on the host: a head makes one tensor of each kind of target that it needs.
+    dimensions) become a :class:`.ClipBatch` and stay uint8 on the host until :meth:`prepare_clips` takes a few of them.
+    Data samples stay on the host, since a head moves the targets that it needs, one tensor of each kind for the batch.
 
     Args:
-        gap_snippets: Zero rows between videos: half the kernel of the widest convolution in the model.
+        gap_snippets: Number of zero rows between videos, at least half the kernel of the widest convolution in the
+            model (rounded down), so that no convolution sees two videos at once.
         mean: Mean of each channel of the frames, as in mmaction2's ``ActionDataPreprocessor``; ``None`` for no
             normalisation.
         std: Standard deviation of each channel; ``None`` if ``mean`` is.
         format_shape: Form of the clips, as mmaction2 names it: ``'NCHW'`` for 2D backbones, ``(T_i, C, H, W)`` or
             ``(T_i, frames, C, H, W)``; ``'NCTHW'`` for 3D backbones, ``(T_i, C, frames, H, W)`` or
             ``(T_i, views, C, frames, H, W)``.
-        non_blocking: Argument of the base class, without effect: copies from pinned memory never block.
+        non_blocking: Argument of the base class, without effect, because copies from pinned memory never block here.
 
     Raises:
         InputError: A wrong argument, clips that do not fit the arguments, or videos whose features differ in dimension.
@@ -69,7 +70,8 @@ class SnippetDataPreprocessor(BaseDataPreprocessor):
         else:
             _check_dimensions(inputs, data.get('data_samples'))
             inputs = SnippetBatch.from_videos(inputs, self.gap_snippets, self.device)
-            # A dataset that keeps features on the device stores them in float16 if this changes no number.
+            # A dataset that keeps features on the device stores them in float16 if no number changes by that; the model
+            # gets float32.
             if inputs.features.dtype == torch.float16:
                 inputs = inputs.with_features(inputs.features.float())
         return dict(inputs=inputs, data_samples=data.get('data_samples'))
@@ -103,7 +105,7 @@ def _are_numbers(values):
 
 
 def _check_dimensions(videos, data_samples):
-    """InputError if the features of a video and those of the first video differ in dimension."""
+    """Raise an InputError if the features of a video and those of the first video differ in dimension."""
     for place, video in enumerate(videos):
         if video.shape[1:] != videos[0].shape[1:]:
             raise InputError(

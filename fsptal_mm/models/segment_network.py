@@ -15,7 +15,7 @@ _CLASS_BIAS = -2.0  # initial bias: a segment is most likely background
 
 
 class SegmentNetwork(nn.Module):
-    """Class logits and a refined start and end for each of many segments.
+    """Network that gives each of many segments class logits and a refined start and end.
 
     A convolution embeds the snippets; their means over ranges around and inside a segment go through two linear layers.
     Start and end move by offsets that the network gives as shares of the segment's length.
@@ -26,9 +26,9 @@ class SegmentNetwork(nn.Module):
         channels: Dimension D' of the embedded snippets.
         kernel_size: Kernel of the convolution, in snippets.
         hidden_channels: Dimension of the two linear layers.
-        input_dropout: Share of the features that are dropped in training.
-        pooled_dropout: Share of the means that are dropped in training.
-        hidden_dropout: Share of the outputs of each linear layer that are dropped in training.
+        input_dropout: Rate of dropout on the features.
+        pooled_dropout: Rate of dropout on the means over ranges.
+        hidden_dropout: Rate of dropout on the outputs of each linear layer.
         **pooling: Arguments of :class:`SegmentPooling`.
     """
 
@@ -78,12 +78,12 @@ class SegmentNetwork(nn.Module):
         Returns:
             tuple[Tensor, Tensor]: Logits ``(N, C)`` and refined segments ``(N, 2)`` in snippets, both float32.
         """
-        batch = batch.with_gap(self.conv.padding[0])  # the gap of stage 1 may be smaller
+        batch = batch.with_gap(self.conv.padding[0])  # the gap that stage 1 needs may be smaller
         rows = self.norm(self.conv(batch.with_features(self.input_dropout(batch.features))))  # (R, D')
         embedded = batch.with_features(batch.zero_gaps(F.relu(rows)))
         means = self.pooling(embedded, video, segments).flatten(1)  # (N, K D')
         length = segments[:, 1:] - segments[:, :1]
         share = length / batch.mask.sum(1)[video, None]
-        hidden = self.hidden(torch.cat([means, length.log() / 3, share], 1))  # / 3: about 1 for usual lengths
+        hidden = self.hidden(torch.cat([means, length.log() / 3, share], 1))  # log / 3 is about 1 for usual lengths
         hidden = self.residual_dropout(hidden + self.residual(hidden))
         return self.classifier(hidden).float(), segments + self.regressor(hidden).float() * length

@@ -80,12 +80,12 @@ class SegmentPooling(nn.Module):
         behind, width = whole + 1 - edges, edges.diff(dim=1)
         weight = (width > 0) / width.clamp(min=_NO_WIDTH)
         # Rows and weights for the start and the end of each range, (N * K, 2). The weights of the sums are -1 / width
-        # and 1 / width. The snippet in which an edge lies has this weight times its part behind the edge, subtracted.
+        # and 1 / width. The snippet in which an edge lies gets minus this weight, times the part of it behind the edge.
         ends = rows.unfold(1, 2, 1).flatten(0, 1)
         signs = weight[..., None] * self.signs.to(weight.dtype)
         parts = (signs * behind.unfold(1, 2, 1)).flatten(0, 1)
         signs = signs.flatten(0, 1)
-        # Rounded sums are subtracted, which is exact, and only then divided by the width.
+        # Rounded sums are first subtracted from one another, which is exact, and then divided by the width.
         coarse = _weighted_sums(rounded, ends, signs.sign())
         fine = _weighted_sums(table, torch.cat([ends, ends + len(features)], 1), torch.cat([signs, -parts], 1))
         return fine.addcmul_(coarse, weight.flatten()[:, None]).unflatten(0, width.shape)

@@ -35,7 +35,7 @@ def check_second_stage(model: nn.Module, state_dict: dict[str, Tensor], prefix: 
 def note_misfit(model: nn.Module, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
     """Note in ``model.misfit`` which weights of a checkpoint differ in name or shape from those of the model.
 
-    A test refuses such a model; a training may start from it.
+    A test refuses such a model (``PointTAL.test_step``); a training may start from it.
     """
     own = model.state_dict(prefix=prefix)
     given = {name: value for name, value in state_dict.items() if name.startswith(prefix)}

@@ -1,4 +1,4 @@
-"""Too little memory on a GPU, reported as an error in the settings."""
+"""Too little memory on a GPU, reported as an InputError with a remedy."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

@@ -42,8 +42,8 @@ class PointTAL(BaseModel):
             and without gradients. Names of its parts: these parts are not trained, and run in evaluation mode.
             ``False``: only what the config of the backbone freezes (``frozen_stages``, ``norm_eval``).
         clip_chunk: Clips that the backbone takes at a time.
-        checkpoint_clips: Compute every chunk of clips again in the backward pass instead of keeping its activations: a
-            third more work, and memory that does not grow with the video. Has no effect without gradients.
+        checkpoint_clips: Compute every chunk of clips again in the backward pass instead of keeping its activations.
+            This costs one more forward pass, and memory does not grow with the video. Has no effect without gradients.
         data_preprocessor (dict, optional): By default ``SnippetDataPreprocessor``, with as many zero rows between
             videos as the widest convolution needs.
         init_cfg: As in ``mmengine.model.BaseModule``.
@@ -68,7 +68,7 @@ class PointTAL(BaseModel):
         self.backbone = backbone and MODELS.build(backbone)
         self.embedding = MODELS.build(embedding)
         self.head = MODELS.build(head)
-        # Any part of the trunk may make E: in a trunk with a neck, the neck passes E on.
+        # Any part of the trunk may make E, since a neck behind that part passes E on.
         makes_embedding = any(getattr(part, 'makes_affinity_embedding', False) for part in self.embedding.modules())
         if getattr(self.head, 'needs_affinity_embedding', False) and not makes_embedding:
             raise no_embedding_error()
@@ -185,7 +185,7 @@ class PointTAL(BaseModel):
     def propose(
         self, inputs: SnippetBatch | ClipBatch, data_samples: list[ActionDataSample]
     ) -> tuple[dict[str, SnippetBatch], SnippetScores, list[ActionDataSample]]:
-        """Proposals of stage 1, on the time axis of the inputs: label extension is left out.
+        """Proposals of stage 1, on the time axis of the inputs, that is, without the resampling of label extension.
 
         If there is a second stage, its generator ``proposals`` makes them: they are the segments that it refines.
 
@@ -226,7 +226,7 @@ class PointTAL(BaseModel):
         return VideoLabels.from_batch(data_samples, *self.head.mine(self.embed(inputs, data_samples), data_samples))
 
     def _batches(self, inputs):
-        """X and F of a batch, without label extension."""
+        """X and F of a batch, without the resampling of label extension."""
         features = self._snippet_features(inputs)
         return dict(features=features, embedding=self.embedding(features))
 

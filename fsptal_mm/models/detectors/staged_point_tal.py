@@ -1,4 +1,4 @@
-"""A chain of models (stages), each of which takes the proposals of the stage before."""
+"""A chain of models (stages), in which each later stage takes the proposals of the stage before."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,7 +18,7 @@ from .point_tal import PointTAL, mean_over_ranks
 
 @MODELS.register_module()
 class StagedPointTAL(PointTAL):
-    """The chain of ASM-Loc (He et al., CVPR 2022): stage 0 is an ordinary detector, later stages refine proposals.
+    """The chain of ASM-Loc (He et al., CVPR 2022): stage 0 is an ordinary detector, later stages refine its proposals.
 
     Stage n has a trunk and a head of its own, trained from random initial weights on the proposals of stage n - 1,
     which ``StageHook`` finds in the training videos. Earlier stages stay in the checkpoint as they are: a test runs all
@@ -185,7 +185,7 @@ def segment_members(views: Sequence[SegmentView], batch: SnippetBatch) -> Tensor
 
 
 def _on_time_of(data_samples, views):
-    """Data samples for ``predict_by_feat`` on the time axis of each view; where it is None, on the video's own axis."""
+    """Data samples for ``predict_by_feat`` on the time axis of each view, or on the video's own if a view is None."""
     samples = []
     for sample, view in zip(data_samples, views):
         meta = dict(video_id=sample.video_id, grid=sample.grid, duration_sec=sample.duration_sec)

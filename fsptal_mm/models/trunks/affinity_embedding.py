@@ -1,4 +1,4 @@
-"""A trunk whose convolution is masked by the affinity of snippets, module D of the paper (method: Sec. 3.5)."""
+"""A trunk whose convolution is weighted by the similarity of snippets, for module D of the paper (method: Sec. 3.5)."""
 
 import torch
 from mmaction.registry import MODELS
@@ -13,7 +13,7 @@ from .snippet_embedding import PackedConv1d, SnippetEmbedding
 
 
 class MaskedConv1d(PackedConv1d):
-    """``out_t = sum_j a_tj W_j x_{t+j} + bias`` over the rows of a packed sequence: each tap has a weight per row."""
+    """Convolution over packed rows with a weight a_tj for each row t and tap j: ``sum_j a_tj W_j x_{t+j} + bias``."""
 
     def forward(self, batch: SnippetBatch, weights: Tensor | None = None) -> Tensor:
         """Convolve a :class:`.SnippetBatch`.
@@ -78,13 +78,14 @@ def tap_cosines(embedding: Tensor, kernel_size: int) -> Tensor:
 
 @MODELS.register_module()
 class AffinityEmbedding(SnippetEmbedding):
-    """``F_t = ReLU(sum_j cos(e_t, e_{t+j}) W_j x_{t+j} + bias)``: neighbours are weighted by their similarity.
+    """Trunk in which similarity weights the neighbours: ``F_t = ReLU(sum_j cos(e_t, e_{t+j}) W_j x_{t+j} + bias)``.
 
     This is the paper's feature masked attention, understood as BackTAL's affinity module (Yang et al., TPAMI 2022),
     which Sec. 3.5 follows. Two convolutions of 3 snippets make E from the snippet features. The output batch carries E
     as ``affinity_embedding``; ``FSPTALHead`` separates actions from background in E (Eq. 11-14). These terms train E,
     and so do all other losses, through F. At test time, the cosines weight the convolution, too. The centre of the
-    kernel has the weight 1, snippets beyond the ends of a video the weight 0. Memory and time grow linearly with T.
+    kernel always has the weight 1; snippets beyond the ends of a video have the weight 0. Memory and time grow linearly
+    with T.
 
     Args:
         in_channels: Dimension D of the snippet features.
@@ -92,10 +93,11 @@ class AffinityEmbedding(SnippetEmbedding):
         kernel_size: Snippets that one embedded feature sees.
         hidden_channels: Dimension between the two convolutions of E; BackTAL's number, the paper gives none.
         embed_channels: D_e, dimension of E; BackTAL's number, the paper gives none.
-        mask: Whether the cosines weight the convolution. Off: F does not depend on E, and Eq. 11-14 alone train E.
+        mask: Whether the cosines weight the convolution. ``False``: F does not depend on E, and Eq. 11-14 alone train
+            E.
         masked_taps: Odd number of taps in the middle of the kernel that the cosines weight; ``None`` for all.
         clamp_negative: Take negative cosines as 0: dissimilar neighbours are ignored instead of subtracted.
-        mask_gradient: Whether gradients reach E through the weights. Off: Eq. 11-14 alone train E.
+        mask_gradient: Whether gradients reach E through the weights. ``False``: Eq. 11-14 alone train E.
         input_dropout: As in :class:`SnippetEmbedding`.
         norm_cfg (dict, optional): As in :class:`SnippetEmbedding`.
         init_cfg: As in ``mmengine.model.BaseModule``.
@@ -105,7 +107,7 @@ class AffinityEmbedding(SnippetEmbedding):
     """
 
     convolution = MaskedConv1d
-    makes_affinity_embedding = True  # a head that makes no E itself needs a trunk with this
+    makes_affinity_embedding = True  # a head that needs E and does not make it asks for this
 
     def __init__(
         self,

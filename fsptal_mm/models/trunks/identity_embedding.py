@@ -8,7 +8,7 @@ from fsptal_mm.structures import SnippetBatch
 
 @MODELS.register_module()
 class IdentityEmbedding(BaseModule):
-    """``F = X``: the snippet features as they are. ``in_channels`` of the head is then their dimension."""
+    """Trunk that changes nothing, ``F = X``: ``in_channels`` of the head is the dimension of the snippet features."""
 
     def forward(self, batch: SnippetBatch) -> SnippetBatch:
         """Return the batch."""

@@ -11,7 +11,7 @@ from fsptal_mm.utils.errors import InputError, check_numbers
 
 
 class PackedConv1d(nn.Conv1d):
-    """``nn.Conv1d`` over the rows of a packed sequence, as if they were one long video.
+    """``nn.Conv1d`` over the rows of a packed sequence, as if they were one long video; zero gaps keep videos apart.
 
     Args:
         in_channels: Dimension D_in of the input rows.
@@ -37,7 +37,7 @@ class PackedConv1d(nn.Conv1d):
         return out.index_fill_(0, batch.gaps, 0)
 
     def check(self, batch: SnippetBatch) -> None:
-        """Make sure that a batch fits: InputError if its features have another dimension or its gaps are too narrow."""
+        """Raise an InputError if the features of a batch have another dimension, or its gaps are too narrow."""
         reach, dimension = self.padding[0], batch.features.shape[1]
         if dimension != self.in_channels:
             expected = f'{self.in_channels}, the `in_channels` of the model'
@@ -49,14 +49,15 @@ class PackedConv1d(nn.Conv1d):
 
 @MODELS.register_module()
 class SnippetEmbedding(BaseModule):
-    """``F = ReLU(Conv1d(X))``, the embedded features of Sec. 3.2.
+    """Trunk of the base model: ``F = ReLU(Conv1d(X))``, the embedded features of Sec. 3.2.
 
     Args:
         in_channels: Dimension D of the snippet features.
         out_channels: Dimension of F; ``in_channels`` by default (2048 -> 2048 in the paper).
         kernel_size: Snippets that one embedded feature sees.
-        input_dropout: Rate of dropout on the snippet features, in training. It helps if the features were learnt with
-            labels of the training videos: they then tell more about these videos than about others.
+        input_dropout: Rate of dropout on the snippet features, in training. It helps if the feature extractor was
+            trained with labels of the training videos: the features then tell more about these videos than about
+            others.
         norm_cfg (dict, optional): Normalisation before the ReLU, ``dict(type='LN')`` or ``dict(type='GN',
             num_groups=...)``. Each snippet is normalised by itself, so that videos stay independent of one another.
         num_streams: 2: the first half of the features (RGB) and the second (flow) are embedded apart, each into its

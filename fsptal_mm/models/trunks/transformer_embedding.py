@@ -17,7 +17,7 @@ from .snippet_embedding import PackedConv1d
 
 @MODELS.register_module()
 class TransformerEmbedding(BaseModule):
-    """A convolution, then layers of self-attention within each video; an alternative to ``SnippetEmbedding``.
+    """Trunk of a convolution and layers of self-attention within each video; an alternative to ``SnippetEmbedding``.
 
     The convolution takes the place of position embeddings, as in ActionFormer (Zhang et al., ECCV 2022), so that videos
     may be longer than the training videos. Memory grows linearly with the snippets, since attention weights are not
@@ -84,7 +84,7 @@ class _Layer(nn.Module):
         self.attention = _VideoAttention(channels, num_heads, window)
         hidden = int(channels * mlp_ratio)
         self.mlp = nn.Sequential(nn.Linear(channels, hidden), nn.GELU(), nn.Linear(hidden, channels))
-        self.dropout = nn.Dropout(dropout)  # not on attention weights, which would then have to be kept
+        self.dropout = nn.Dropout(dropout)  # none on attention weights, which would then have to be kept in memory
 
     def forward(self, rows, batch):
         rows = rows + self.dropout(self.attention(self.attention_norm(rows), batch))
