@@ -2,7 +2,7 @@
 
 import numpy as np
 
-_MIN_SCORE = 1e-4  # scores are kept this far from 0 and 1 before a logarithm
+_MIN_SCORE = 1e-4  # scores are clamped to be this far from 0 and 1 before a logarithm
 _NEVER = -1e18  # log-likelihood of what is impossible
 
 
@@ -31,7 +31,8 @@ def decode_change_points(
         labels (np.ndarray): ``(N,)`` classes.
         found (np.ndarray, optional): ``(N, 2)`` segments found for the instances. Two instances of different classes
             whose segments hold each other's points overlap in time: neither is the other's next point.
-        background_weight: Factor on ``log b``, since final scores are lower than background scores.
+        background_weight: Factor on ``log b``. It balances the two likelihoods, since final scores are lower than
+            background scores.
         temperature: Divides the log-likelihoods of splits before they become weights, since neighbouring snippets are
             correlated.
 

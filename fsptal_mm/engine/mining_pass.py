@@ -23,8 +23,8 @@ def mining_pass(runner: Runner, mine: Callable, epoch: int | None = None) -> dic
         runner (Runner): Runner of a training.
         mine (Callable): Takes the model, in evaluation mode, the inputs of a batch and its data samples. Returns a dict
             by video id, on the host.
-        epoch: Random transforms draw the numbers of this epoch; by default of the current epoch. A resumed run then
-            finds what the interrupted run found in that epoch.
+        epoch: Epoch whose random numbers the transforms draw; by default the current one. With the epoch of an earlier
+            pass, a resumed run finds what the interrupted run found in that pass.
 
     Returns:
         dict: What was mined from all training videos, by video id. Each process mines a share of the videos, but gets

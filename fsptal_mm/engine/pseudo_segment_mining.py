@@ -55,7 +55,7 @@ def find_pseudo_segments(videos: list[dict], rules: PseudoSegmentRules) -> Pseud
     points, det = (Instances.join(column(videos, field)) for field in ('points', 'detections'))
 
     def decode(found_sec):
-        """Boundaries of all instances by change points: segments ``(N, 2)`` in seconds in and out, video by video."""
+        """Boundaries ``(N, 2)`` of all instances by change points, from segments found for them; both in seconds."""
         decoded = np.empty_like(found_sec)
         for index, video in enumerate(videos):
             own = points.videos == index

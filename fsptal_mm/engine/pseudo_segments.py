@@ -1,4 +1,4 @@
-"""Segments for training a localizer of whole actions, from detections and points alone."""
+"""Pseudo segments, which a second stage is trained on, from detections and points alone."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ _TINY = 1e-9  # least divisor, so that nothing is divided by zero
 
 @dataclass(frozen=True)
 class PseudoSegments:
-    """Segments that stand for labelled instances.
+    """Pseudo segments: each one stands for one labelled instance.
 
     Attributes:
         segments (Instances): N segments in seconds, with the scores of the detections that they come from; the score is
@@ -63,8 +63,8 @@ class PseudoSegmentRules:
         blend: Share by which the length of a segment moves towards the median length of its class, 0 to 1.
         widen: Factor on the length. The scores of an action fall towards its ends, so that segments of long actions are
             too short.
-        narrow_snippets: Number of snippets that are then subtracted from the length; at least half of it stays. The
-            scores of a snippet also depend on its neighbours, so that segments of short actions are too long.
+        narrow_snippets: Number of snippets that are then subtracted from the length; at least half of the length stays.
+            The scores of a snippet also depend on its neighbours, so that segments of short actions are too long.
         point_spread: Standard deviation of the places of points in their actions, where 0 is the start and 1 the end:
             about 0.2 if people clicked; 1/6 for the style ``gaussian`` of ``make_points.py``; about 0.05 for the
             automatic points of LACP and HR-Pro, which lie near the middle. The smaller the spread, the further the

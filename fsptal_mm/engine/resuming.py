@@ -65,7 +65,7 @@ def _checkpoints_until(named, work_dir):
 
 
 def check_progress(content: object, file: str | os.PathLike) -> None:
-    """Make sure that a checkpoint says after which epoch and step it was saved, and holds the training's log.
+    """Make sure that a checkpoint says after which epoch and step it was saved, and holds the log of the training.
 
     Raises:
         InputError: One of these is missing, as in a file of weights alone.

@@ -19,7 +19,7 @@ def check_has_timeline(model: torch.nn.Module) -> None:
     """Refuse a model without snippet scores.
 
     Raises:
-        InputError: It has no method ``embed`` and no head with ``clean_scores``, as :class:`PointTAL` has.
+        InputError: It has no method ``embed``, or no head with ``clean_scores``, as :class:`PointTAL` has.
     """
     if not (hasattr(model, 'embed') and hasattr(getattr(model, 'head', None), 'clean_scores')):
         raise InputError('PointTAL, whose snippets have scores', field='model', found=type(model).__name__)
@@ -50,7 +50,7 @@ def video_indices(dataset: BaseDataset, videos: int | Sequence[str], field: str)
 
 
 def item_with_ground_truth(dataset: BaseDataset, index: int) -> dict:
-    """Item of a dataset, with the ground truth in its data sample, for pictures. Training items do not hold it.
+    """Item of a dataset for pictures: ground truth is added to its data sample, since training items do not hold it.
 
     Args:
         dataset (PointTALDataset): Dataset of training or test videos.

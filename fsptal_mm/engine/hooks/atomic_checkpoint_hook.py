@@ -51,7 +51,7 @@ class AtomicLocalBackend(LocalBackend):
 
     @contextmanager
     def deleting_afterwards(self) -> Iterator[None]:
-        """Put off deletions in the block to its end; after an error, nothing is deleted. Such blocks may be nested."""
+        """Put off deletions in the block to the end of it; after an error, nothing is deleted. Blocks may be nested."""
         if self._outdated is not None:
             yield
             return
@@ -69,8 +69,8 @@ class AtomicCheckpointHook(CheckpointHook):
     """mmengine's ``CheckpointHook``, with its arguments, for runs that may be killed or fill the disk.
 
     - Local checkpoints are written under another name and moved. mmengine writes into the file itself.
-    - The oldest (or so far best) checkpoint is deleted after the new one is written. mmengine deletes it before. If a
-      run is killed after the writing and before the deletion, its resume deletes the outdated checkpoint.
+    - The oldest (or so far best) checkpoint is deleted after the new one is written; mmengine deletes it before that.
+      If a run is killed after the writing and before the deletion, its resume deletes the outdated checkpoint.
     - If a run is killed after it has written a best checkpoint and before the latest checkpoint names it, its resume
       still finds that best checkpoint. mmengine's resume only knows the previous best one.
     - ``resume=True`` without ``load_from`` takes the newest checkpoint that can be read, with a warning if that is not
@@ -95,7 +95,9 @@ class AtomicCheckpointHook(CheckpointHook):
             runner._load_from = find_latest_checkpoint(runner.work_dir)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Remember its training videos; on a resume, check it, note its last best checkpoint, and list outdated files.
+        """Remember the training videos of a loaded checkpoint; on a resume, check it, and prepare the deletions.
+
+        On a resume, the best checkpoint that a killed run wrote last is noted, too, and outdated files are listed.
 
         Raises:
             InputError: The checkpoint does not say after which epoch and step it was saved.
@@ -104,7 +106,7 @@ class AtomicCheckpointHook(CheckpointHook):
         if runner._resume:
             check_progress(checkpoint, runner._load_from)
             meta, before = checkpoint['meta'], best_checkpoints(checkpoint)
-            # Best checkpoints of the same step, which the run may have written just before it was killed.
+            # Names of best checkpoints of the same step, which the run may have written just before it was killed.
             names = [self._best_name(key, meta['epoch' if self.by_epoch else 'iter']) for key in self._wanted()]
             take_up_best(checkpoint, [Path(runner._load_from).with_name(name) for name in names])
             known = best_checkpoints(checkpoint)

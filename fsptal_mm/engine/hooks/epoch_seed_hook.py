@@ -1,4 +1,4 @@
-"""Seeds by epoch: a resumed run draws the same random numbers as an uninterrupted run."""
+"""A seed for each epoch, so that a resumed run draws the same random numbers as an uninterrupted run."""
 
 import torch
 from mmaction.registry import HOOKS
@@ -18,11 +18,12 @@ class EpochSeedHook(Hook):
     a run that is resumed from a checkpoint of an epoch's end goes on as if it had never stopped; on the CPU, bit for
     bit. Two other sources of random numbers are seeded, too:
 
-    - The sampler gets the seed of the run, since it is built before the checkpoint is read, perhaps with another seed.
-    - Workers of a loader are seeded once, by a number that the main process draws when they start: at different epochs
-      with and without a resume. So the training loop gets a loader with a generator of its own, over a ``SeededItems``
-      view of the dataset. The random numbers of an item then depend on seed, epoch and its index in the dataset alone
-      (with ``RepeatDataset`` every copy has an index), however many workers there are and however long they live.
+    - The sampler gets the seed of the run: it is built before the checkpoint is read, perhaps with another seed.
+    - Workers of a loader are seeded once, by a number that the main process draws when they start; with a resume, they
+      start at another epoch than without. So the training loop gets a loader with a generator of its own, over a
+      ``SeededItems`` view of the dataset. The random numbers of an item then depend only on the seed, the epoch and the
+      index of the item in the dataset (with ``RepeatDataset``, each copy of an item has its own index), however many
+      workers there are and however long they live.
 
     Random numbers differ from rank to rank: otherwise, dropout would drop the same features on all ranks. With
     ``IterBasedTrainLoop`` there is one epoch only, and a resume is not exact.
@@ -39,7 +40,7 @@ class EpochSeedHook(Hook):
         for sampler in (loader.sampler, getattr(loader.batch_sampler, 'sampler', None)):
             if hasattr(sampler, 'seed'):
                 sampler.seed = seeds[0]
-        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # workers that live on see it change
+        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # shared: workers see it change
         runner.train_loop.dataloader = _like(loader, SeededItems(loader.dataset, seeds[0], self._epoch))
 
     def before_train_epoch(self, runner: Runner) -> None:

@@ -15,11 +15,11 @@ class NonFiniteLossError(RuntimeError):
 
 @HOOKS.register_module()
 class FiniteLossHook(Hook):
-    """Hook that stops a training at the first step with a NaN or infinite loss, before anything of it is saved.
+    """Hook that stops a training at the first step with a NaN or infinite loss, before that step is logged or saved.
 
     mmengine's ``RuntimeInfoHook`` fetches all losses to the host at every step, for the log. This hook reads them from
-    there, so that the host does not wait for the device again. As for mmengine, a loss is every output of the model
-    with ``loss`` in its name; values are those before gradient accumulation and the loss scale of mixed precision.
+    there, so that the host does not wait for the device again. As in mmengine, every output of the model with ``loss``
+    in its name is a loss. Its value is taken before it is scaled for gradient accumulation and mixed precision.
 
     Raises:
         InputError: Training starts without ``RuntimeInfoHook``.

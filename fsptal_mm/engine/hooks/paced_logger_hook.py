@@ -1,4 +1,4 @@
-"""Lines of the log that are some seconds apart."""
+"""Log of a training whose lines are at least some seconds apart."""
 
 import math
 import time
@@ -15,10 +15,10 @@ from fsptal_mm.utils.errors import check_numbers
 class PacedLoggerHook(LoggerHook):
     """mmengine's ``LoggerHook``, whose lines of a training are at least some seconds apart.
 
-    With few videos, an epoch is one step of less than a second, and ``LoggerHook`` writes two lines after each. This
-    hook writes the losses to the file of curves at the end of each epoch and after every ``interval`` steps in it, but
-    to the log only if ``min_sec`` have passed since the last line. The last step of a training always has its line, and
-    so have validation and test.
+    With few videos, an epoch is one step of less than a second, and ``LoggerHook`` writes two lines after each epoch.
+    This hook writes the losses to the JSON file that curves are plotted from, at the end of each epoch and after every
+    ``interval`` steps in it; but to the log only if ``min_sec`` seconds have passed since the last line. The last step
+    of a training always has its line, and so have validation and test.
 
     Args:
         min_sec: Smallest number of seconds from one line of the training to the next.
@@ -37,7 +37,7 @@ class PacedLoggerHook(LoggerHook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
     ) -> None:
-        """Write the losses to the file of curves and, if the last line is old enough, to the log."""
+        """Write the losses to the JSON file of curves and, if the last line is old enough, to the log."""
         ends_epoch = self.end_of_epoch(runner.train_dataloader, batch_idx)
         if not ends_epoch and not self.every_n_inner_iters(batch_idx, self.interval):
             return

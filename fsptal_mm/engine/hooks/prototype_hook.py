@@ -12,12 +12,10 @@ from ..unwrapping import unwrapped_model
 
 @HOOKS.register_module()
 class PrototypeHook(Hook):
-    """Hook that fills the memory of :class:`.HRProHead` before the first epoch.
+    """Hook that fills the memory of prototypes of :class:`.HRProHead` before the first epoch.
 
-    The first prototype of a class is the mean of the features at all its points.
-
-    Checkpoints hold the memory, so a resumed run does not fill it again. A class without any point keeps a prototype
-    of zeros.
+    The first prototype of a class is the mean of the features at all points of the class; for a class without any
+    point, it is zeros. Checkpoints hold the memory, so a resumed run does not fill it again.
 
     Raises:
         InputError: The head has no memory of prototypes.

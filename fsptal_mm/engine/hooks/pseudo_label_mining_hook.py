@@ -19,19 +19,20 @@ from .label_report import count_labels, describe_labels
 
 @HOOKS.register_module()
 class PseudoLabelMiningHook(Hook):
-    """Hook that mines labels and searches segments in all training videos, before an epoch starts.
+    """Hook that mines labels and searches segments in all training videos, before some epochs start.
 
-    A pass mines with the weights at that moment. Every process keeps the labels in ``store``: not in the dataset, whose
-    copies in worker processes would not change, and not in a checkpoint, so that a resumed run begins with a pass. With
-    ``live=False``, a resume is exact at epochs that begin with a pass anyway; at other epochs there is a warning.
+    A pass over the videos mines with the weights at that moment. Every process keeps the labels in ``store``. They are
+    not in the dataset, since its copies in worker processes would not change; and not in checkpoints, so that a resumed
+    run begins with a pass. With ``live=False``, a resume is therefore exact only at epochs that begin with a pass
+    anyway; at other epochs there is a warning.
 
     The model needs a method ``mine``, as :class:`.PointTAL` has, and its head ``train_on``, as :class:`.PointTALHead`
     has.
 
     Args:
         begin: First epoch, from 0, that is trained on mined labels. Before it, there is no pass, and the head trains on
-            the given points and the best background snippet of each interval between points, as with module B
-            (mining) switched off.
+            the given points and the snippet of the highest background score in each interval between points, as with
+            module B (mining) switched off.
         interval: Epochs from one pass to the next.
         end: Epoch, from 0, from which on there are no more passes, since a second stage is trained; ``None``: passes go
             on to the end of the training.
@@ -96,9 +97,9 @@ class PseudoLabelMiningHook(Hook):
             if not (due or self.live):
                 runner.logger.warning(
                     f'Resumed after epoch {runner.epoch}, where no mining pass is due: labels are mined with these '
-                    'weights, but the interrupted run trained on labels of an earlier pass. A resume is exact at '
-                    'epochs that begin with a pass: save at multiples of the mining interval, '
-                    f'{self.interval}, past `begin`.'
+                    'weights, but the interrupted run trained on labels of an earlier pass. A resume is exact only '
+                    f'after epoch {self.begin} and every {self.interval} epochs from there, where passes are due: save '
+                    'checkpoints there.'
                 )
             head.train_on('mined')  # otherwise `mine` would return the labels of the pass before
             started = time.time()
@@ -118,9 +119,9 @@ class PseudoLabelMiningHook(Hook):
         scalars = count_labels(self.store)
         runner.logger.info(
             f'Pseudo labels after epoch {runner.epoch}, {len(self.store)} videos in {seconds:.1f} s: '
-            + '{mining/given_action} given + {mining/mined_action} mined action snippets, {mining/given_background} + '
-            '{mining/mined_background} of background, {mining/segments} segments; {mining/labelled_share:.1%} of the '
-            'snippets of a video are labelled, on average'.format_map(scalars)
+            + '{mining/given_action} given + {mining/mined_action} mined action snippets, {mining/given_background} '
+            'given + {mining/mined_background} mined background snippets, {mining/segments} segments; '
+            '{mining/labelled_share:.1%} of the snippets of a video are labelled, on average'.format_map(scalars)
         )
         described = self._describe(dataset) if self.analysis or self.dump else {}
         if self.analysis:

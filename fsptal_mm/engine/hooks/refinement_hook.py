@@ -25,11 +25,12 @@ SEGMENT_FOLDER = 'pseudo_segments'  # folder in a work directory
 
 @HOOKS.register_module()
 class RefinementHook(Hook):
-    """Hook that trains stage 1 until an epoch, then freezes it and trains the second stage on its pseudo segments.
+    """Hook that trains stage 1 until an epoch, then freezes it and trains the second stage on pseudo segments.
 
     Before the first epoch of the second stage, stage 1 proposes segments in all training videos, and the best proposal
-    around each labelled instance becomes its pseudo segment. Checkpoints hold neither proposals nor pseudo segments:
-    stage 1 no longer changes, so a resumed run finds the same ones again, and continues exactly.
+    around each labelled instance becomes its pseudo segment. Checkpoints hold neither proposals nor pseudo segments.
+    Since stage 1 no longer changes, a resumed run finds the same proposals and pseudo segments again, and continues
+    exactly.
 
     Args:
         begin: First epoch, from 0, of the second stage: as many epochs as stage 1 is trained for.
@@ -94,7 +95,7 @@ class RefinementHook(Hook):
             pseudo = find_pseudo_segments(list(videos.values()), self.rules)
         model.start_refinement(_to_store(videos, pseudo, self.rules.weights(pseudo)))
         for name in [name for name in runner.message_hub.log_scalars if name.startswith('train/loss')]:
-            del runner.message_hub.log_scalars[name]  # the log would go on with the last losses of stage 1
+            del runner.message_hub.log_scalars[name]  # else the log would repeat the last losses of stage 1
         if is_main_process():
             self._report(runner, videos, pseudo, time.time() - started)
 
@@ -134,7 +135,7 @@ class RefinementHook(Hook):
 
 
 def _ground_truth(runner, videos):
-    """Ground truth in the form of pseudo segments, from the dataset: data samples of a training do not hold it."""
+    """Ground truth in the form of pseudo segments, from the dataset, since training data samples do not hold it."""
     dataset = runner.train_dataloader.dataset
     infos = {info['video_id']: info for info in map(dataset.get_data_info, range(len(dataset)))}
     gt = Instances.join(

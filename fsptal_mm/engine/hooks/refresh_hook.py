@@ -21,12 +21,12 @@ _KEY = 'refreshed_labels'  # key in a checkpoint
 
 @HOOKS.register_module()
 class RefreshHook(Hook):
-    """Hook that takes a mining pass over the training videos at some epochs; then the head trains on its labels.
+    """Hook that mines labels in all training videos after some epochs; from then on, the head trains on them.
 
-    Until the first pass the head trains on the given points. A pass mines labels with the weights at that moment. With
-    ``restart``, a newly built model then takes the place of the old one, and the state of the optimizer is reset. The
-    new weights depend on the seed of the run and the epoch alone. Checkpoints hold the labels, so that a resumed run
-    goes on with the same ones.
+    Until the first mining pass, the head trains on the given points. A pass mines labels with the weights at that
+    moment. With ``restart``, a newly built model then takes the place of the old one, and the state of the optimizer is
+    reset. The new weights depend on the seed of the run and the epoch alone. Checkpoints hold the labels, so that a
+    resumed run goes on with the same labels.
 
     The model needs a method ``mine``, as :class:`.PointTAL` has, and its head ``train_on``, as :class:`.SFNetHead` has.
 
@@ -64,11 +64,12 @@ class RefreshHook(Hook):
         head = getattr(unwrapped_model(runner), 'head', None)
         if not callable(getattr(head, 'train_on', None)):
             raise InputError(
-                'one with labels to grow, such as SFNetHead', field='model.head', found=type(head).__name__
+                'one that can grow labels, such as SFNetHead', field='model.head', found=type(head).__name__
             )
         if not isinstance(runner.train_loop, EpochBasedTrainLoop):
             found = type(runner.train_loop).__name__
-            raise InputError('EpochBasedTrainLoop, since labels go by epochs', field='train_cfg.type', found=found)
+            raise InputError('EpochBasedTrainLoop, since labels are mined after epochs', field='train_cfg.type',
+            found=found)
         if self.restart and 'model' not in runner.cfg:
             raise InputError('the config of the model, to build it anew', field='runner.cfg.model', found='None')
         self.store = {}

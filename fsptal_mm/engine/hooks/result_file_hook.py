@@ -11,10 +11,10 @@ from fsptal_mm.evaluation import PointMetric, TALMetric
 
 @HOOKS.register_module()
 class ResultFileHook(Hook):
-    """Make the metrics of a test write the detections into the work directory, which metrics themselves do not know.
+    """Hook that makes the metrics of a test write the detections into the work directory, which they do not know.
 
-    All :class:`.TALMetric` of the test do so; if there are none, all :class:`.PointMetric`. A ``result_file`` in the
-    config of a metric is left as it is.
+    All :class:`.TALMetric` of the test write them; if there are none, all :class:`.PointMetric` do. A ``result_file``
+    in the config of a metric is left as it is.
 
     Args:
         name: File name of the results, in ActivityNet's format.

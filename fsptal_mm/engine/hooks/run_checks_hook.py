@@ -16,16 +16,17 @@ from ..unwrapping import unwrapped_model
 
 @HOOKS.register_module()
 class RunChecksHook(Hook):
-    """Compare the class lists of the data and of the checkpoint, and refuse a training that cannot train.
+    """Hook that compares the class lists of data and checkpoint, and refuses a run that could not work.
 
     - Class lists are brought into the same order, by the names of the classes: those of test data into the order of the
       checkpoint, those of validation data into the order of the training data, and, on a resume, those of training data
       into the order of the checkpoint. An unknown name is an error. A checkpoint without names is not compared.
-    - Validation and test videos that are trained on give a warning.
+    - A warning names validation or test videos that the model is trained on.
     - A training whose epochs have no step (fewer videos than a batch, and ``drop_last``) is an error; so is a
       validation or test that leaves videos out by ``drop_last``.
     - A resume from the checkpoint of another model, such as one of other classes, is an error.
-    - A ``save_best`` that names no figure of a metric is an error, if all metrics list their figures (``keys``).
+    - A ``save_best`` that is not the name of a figure of some metric is an error. This is checked if all metrics list
+      their figures (in ``keys``).
     """
 
     priority = 'HIGHEST'  # before any other hook reads the datasets
@@ -77,7 +78,7 @@ def _align(runner: Runner, loop: BaseLoop, classes, of, name):
         found = f'True: {len(dataset) % batch} of {len(dataset)} videos would be left out'
         raise InputError('False, to evaluate all videos', field=f'{name}.drop_last', found=found)
     if getattr(dataset, 'metainfo', None) and align_classes(dataset, classes, of, name):
-        loop.evaluator.dataset_meta = runner.visualizer.dataset_meta = dataset.metainfo  # both hold copies
+        loop.evaluator.dataset_meta = runner.visualizer.dataset_meta = dataset.metainfo  # both hold a copy of the list
 
 
 def _warn_of_trained_videos(trained, loop, name):

@@ -59,11 +59,12 @@ class StageHook(Hook):
             return
         runner.optim_wrapper.zero_grad()  # gradients accumulated in the stage before would still move its weights
         started = time.time()
-        # With the random numbers of the epoch in which the stage begins: a run that is resumed later finds the same.
+        # With the random numbers of the epoch in which the stage begins, so that a run that is resumed in a later epoch
+        # finds the same proposals.
         views = mining_pass(runner, lambda model, *batch: model.find_views(*batch, stage), self.epochs[stage - 1])
         model.start_stage(stage, views)
         for name in [name for name in runner.message_hub.log_scalars if name.startswith('train/loss')]:
-            del runner.message_hub.log_scalars[name]  # the log would go on with the last losses of the stage before
+            del runner.message_hub.log_scalars[name]  # else the log would repeat the last losses of that stage
         if is_main_process():
             share = sum(float(view.labels.any(1).mean()) for view in views.values()) / len(views)
             stretch = sum(view.warp.num_snippets / (len(view.warp.cumulated) - 1) for view in views.values())

@@ -14,7 +14,8 @@ from fsptal_mm.utils.errors import InputError
 class StepInfoHook(RuntimeInfoHook):
     """mmengine's ``RuntimeInfoHook``, which fetches the losses of a step in one transfer.
 
-    mmengine fetches every term by itself, and the host waits for the device each time. Values and names are the same.
+    mmengine fetches every term by itself, and the host waits for the device each time. Values and names are those of
+    mmengine.
 
     Raises:
         InputError: Training in bfloat16 on a GPU that does not support it.

@@ -45,7 +45,8 @@ class TALVisualizationHook(Hook):
             model without snippet scores.
     """
 
-    # EMAHook, of priority NORMAL, takes the averaged weights out of the model after a validation.
+    # This hook draws before EMAHook, of priority NORMAL, takes the averaged weights out of the model after a
+    # validation.
     priority = 'ABOVE_NORMAL'
 
     def __init__(
