@@ -1,9 +1,9 @@
 """Repairs of the host libraries, each made only if its fault is present.
 
-Every function in :data:`REPAIRS` repairs one fault of mmaction2 or mmengine, if it is present, and returns whether the
-repair was made. The docstring of the function says when the function can be deleted. ``fsptal_mm`` calls :func:`apply`
-before it imports anything else. Policy (atomic checkpoints, exact resume, strict loading of weights, messages) is not
-here, but in other classes and tools.
+The host libraries are mmaction2 and mmengine. Every function in :data:`REPAIRS` repairs one fault of them, if the fault
+is present, and returns whether the repair was made. The docstring of the function says when the function can be
+deleted. ``fsptal_mm`` calls :func:`apply` before it imports anything else. What improves the hosts without being a
+repair (atomic checkpoints, exact resume, strict loading of weights, messages) is in other classes and tools.
 """
 
 import functools

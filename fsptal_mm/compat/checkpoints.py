@@ -1,4 +1,4 @@
-"""Repairs of the loading of checkpoints: checkpoints of mmengine can be loaded, and no checkpoint runs code."""
+"""Repairs of the loading of checkpoints: those of mmengine can be loaded, and no checkpoint can run code."""
 
 import functools
 import os
@@ -16,14 +16,14 @@ from mmengine.utils import digit_version
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import regular_file
 
-_DTYPE_CODES = ('b1', 'i1', 'i2', 'i4', 'i8', 'u1', 'u2', 'u4', 'u8', 'f2', 'f4', 'f8')  # allowed in checkpoints
+_DTYPE_CODES = ('b1', 'i1', 'i2', 'i4', 'i8', 'u1', 'u2', 'u4', 'u8', 'f2', 'f4', 'f8')  # of arrays in checkpoints
 
 
 def load_checkpoints_safely() -> bool:
     """Let mmengine's own checkpoints pass torch's safe loading; the error for any other file states the reason.
 
     Symptom: ``UnpicklingError: Weights only load failed`` on resume and test.
-    Cause: since torch 2.6 ``torch.load`` builds only listed types; mmengine's training log is made of other types.
+    Cause: since torch 2.6, ``torch.load`` builds only types on a list; mmengine's training log is made of other types.
     The names in ``_checkpoint_globals`` are added to torch's list. Everything else in a file is refused, unless the
     user sets torch's own ``TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1``. A loader registered by other code stays as it is.
     Delete when: mmengine itself loads its checkpoints with ``weights_only=True``.
@@ -52,7 +52,7 @@ def load_checkpoints_safely() -> bool:
 
 
 def _check_archive(path):
-    """Refuse a compressed file: torch does not compress, and such a file could unpack to any size."""
+    """Refuse a compressed archive: torch does not compress, and a compressed file could unpack to any size."""
     with open(path, 'rb') as file:
         if file.read(4) != b'PK\x03\x04':
             return

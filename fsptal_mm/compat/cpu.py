@@ -21,7 +21,7 @@ def launch_without_cuda() -> bool:
     Symptom: ``AttributeError: module 'torch._C' has no attribute '_cuda_setDevice'``; after that ``ValueError:
     DistributedDataParallel device_ids ... got device_ids [0]``.
     Cause: on every machine without NPU, MLU or MUSA, mmengine sets a CUDA device, uses nccl and passes ``device_ids``.
-    Delete when: the oldest mmengine supported checks for CUDA before each of the three.
+    Delete when: the oldest mmengine supported checks for CUDA before each of these three steps.
     """
     if get_device() != 'cpu':
         return False
@@ -38,7 +38,7 @@ def launch_without_cuda() -> bool:
 
 
 def _init_without_cuda(init):
-    """Wrap a function of mmengine that starts the processes' communication: it sets no CUDA device, and uses gloo."""
+    """Wrap a function of mmengine that starts communication of processes: it then uses gloo and sets no CUDA device."""
 
     @functools.wraps(init)
     def init_on_cpu(backend, *args, **kwargs):

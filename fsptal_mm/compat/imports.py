@@ -14,9 +14,9 @@ def stub_missing_drn() -> bool:
     """Let ``mmaction.models`` be imported although ``mmaction.models.localizers.drn`` is missing.
 
     Symptom: ``ModuleNotFoundError: No module named 'mmaction.models.localizers.drn'`` as soon as a model is built.
-    Cause: the folder has no ``__init__.py`` upstream, so it is in neither the wheel nor the sdist on PyPI.
+    Cause: the folder ``drn`` has no ``__init__.py``, so the wheel and the sdist on PyPI do not contain it.
     Upstream: https://github.com/open-mmlab/mmaction2/issues/2714.
-    The stand-in is not registered: a config that names DRN still gets the registry's KeyError.
+    The module that stands in for it registers no model: a config that names DRN still gets the registry's KeyError.
     Delete when: the oldest mmaction2 supported ships ``drn/drn.py``.
     """
     spec, name = importlib.util.find_spec('mmaction'), 'mmaction.models.localizers.drn'
@@ -47,7 +47,8 @@ def replace_pkg_resources() -> bool:
     """Let mmengine look up installed packages without ``pkg_resources``.
 
     Symptom: ``No module named 'pkg_resources'`` from ``_base_ = 'mmaction::...'``, ``mmengine.hub`` and lazy configs.
-    Cause: setuptools 82 dropped it. The three functions that need it are replaced wherever they have been imported.
+    Cause: setuptools 82 dropped it. The three functions of mmengine that need it are replaced in every module that has
+    imported them.
     ``custom_imports`` in a config with such a ``_base_`` comes too late, as mmengine reads the base first: import
     ``fsptal_mm`` before the config is read.
     Delete when: the oldest mmengine supported uses ``importlib.metadata``.

@@ -17,7 +17,9 @@ _SMALLEST = 1e-6
 
 @dataclass(frozen=True)
 class SnippetGrid:
-    """Snippet ``t`` covers ``[t, t + 1) * snippet_sec + offset_sec``; its feature stands at the centre.
+    """Map between snippets and seconds: snippet ``t`` covers the time ``[t, t + 1) * snippet_sec + offset_sec``.
+
+    The feature of a snippet stands for its centre.
 
     Args:
         snippet_sec: Seconds from the start of one snippet to the start of the next (the stride, in seconds).

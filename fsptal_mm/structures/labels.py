@@ -1,4 +1,4 @@
-"""Labels that a model is trained on: of snippets, of segments, and of single videos, kept between steps."""
+"""Labels that a model is trained on: of the snippets and segments of a batch, and of one video, kept between steps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from .segments import outer_length
 from .snippet_batch import to_device
 
 NO_INSTANCE = -1
-_PER_SEGMENT = ('start', 'stop', 'outer_start', 'outer_stop', 'is_background')  # fields per segment, but `group`
+_PER_SEGMENT = ('start', 'stop', 'outer_start', 'outer_stop', 'is_background')  # entries per segment, without `group`
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class PointTargets:
             for none. Instances are numbered within a video. The paper's point labels P are 1 where this is ``>= 0``.
         background_labels: ``(B, T)`` bool, snippets labelled as background (mined, or clicked by the annotator).
         video_labels: ``(B, C)`` float, 1 for the classes that occur in the video.
-        mask: ``(B, T)`` bool, true on real snippets; labels stand only there.
+        mask: ``(B, T)`` bool, true on real snippets; padded snippets have no label.
     """
 
     snippet_instances: Tensor
@@ -39,7 +39,7 @@ class PointTargets:
 
     @classmethod
     def from_samples(cls, data_samples: Sequence[ActionDataSample], mask: Tensor) -> 'PointTargets':
-        """Collect the targets of a batch on the host and move them to its device at once.
+        """Collect the targets of a batch on the host, and move them to the device of the batch at once.
 
         Args:
             data_samples (list[ActionDataSample]): With ``snippet_instances (T, C)``, ``background_labels (T,)`` and
@@ -48,7 +48,7 @@ class PointTargets:
         """
         num_videos, num_snippets = mask.shape
         num_classes = data_samples[0].snippet_instances.shape[1]
-        # Filled in numpy, where it costs a tenth of tensor operations.
+        # Filled in numpy, which takes a tenth of the time of tensor operations.
         instances = np.full((num_videos, num_snippets, num_classes), NO_INSTANCE, dtype=np.int32)
         background = np.zeros((num_videos, num_snippets), dtype=bool)
         for video, sample in enumerate(data_samples):
@@ -66,12 +66,12 @@ class PointTargets:
 
     @cached_property
     def labels(self) -> Tensor:
-        """``(B, T, C)`` bool, the point labels P."""
+        """``(B, T, C)`` bool, action labels: the point labels P and, if the targets hold them, mined labels."""
         return self.snippet_instances >= 0
 
     @cached_property
     def is_action(self) -> Tensor:
-        """``(B, T)`` bool, snippets with a point label of any class."""
+        """``(B, T)`` bool, snippets with an action label of any class."""
         return self.snippet_instances.amax(-1) >= 0  # faster than `any`
 
     @cached_property
@@ -93,7 +93,8 @@ class SegmentLabels:
         outer_start: ``(N,)`` int64; the outer ranges of Eq. 8 are ``[outer_start, start)`` and
             ``[stop, outer_stop)``. (The paper names the last snippet of a range instead of the snippet behind it.)
         outer_stop: ``(N,)`` int64.
-        is_background: ``(N,)`` bool, true for a segment without the class: its snippets have the score 1 - q-hat.
+        is_background: ``(N,)`` bool, true for a stretch of the video without the class. Its scores are 1 - q-hat, not
+            q-hat.
     """
 
     video: Tensor
@@ -162,7 +163,8 @@ class VideoLabels:
     The fields are named as in a data sample: :meth:`PointTargets.from_samples` takes video labels in place of samples.
 
     Attributes:
-        actions: Sparse ``(T, C)`` int32, ``snippet_instances + 1``: no label is 0, which takes no memory.
+        actions: Sparse ``(T, C)`` int32, ``snippet_instances + 1``: 0 where there is no label, so that only labels take
+            memory.
         background_labels: ``(T,)`` bool.
         gt_video_labels: ``(C,)`` float.
         given: ``(T,)`` bool, snippets that the annotation labels as action or as background.

@@ -11,8 +11,8 @@ def take_rows(values: Tensor, index: Tensor, back: Tensor, blank: Tensor) -> Ten
 
     A row that is not blank has at most one place in the result, and its gradient is the gradient at that place. So the
     backward pass is a selection of rows, too. Torch's own indexing adds up the gradients of all places that a row is
-    copied to, one after another: on a GPU, this takes longer than all the rest if thousands of padded places copy one
-    zero row.
+    copied to, one after another. On a GPU, this takes longer than the rest of a training step if thousands of padded
+    places copy one zero row.
 
     Example: row 0 is blank and index is ``(1, 2, 0, 0)``. Then back is ``(any, 0, 1)``: row 1 stands in place 0 of the
     result, row 2 in place 1, and they take their gradients from there.

@@ -61,11 +61,12 @@ class SegmentBatch:
         return SegmentBatch((len(labels),), self.segments[index], labels, self.scores[index])
 
     def places(self) -> tuple[Tensor, Tensor]:
-        """Segments without their copies, on the host: segments of different classes may have the same start and end.
+        """Distinct segments, on the host: segments of different classes may have the same start and end.
 
         Returns:
             tuple[Tensor, Tensor]: ``(K, 2)`` distinct starts and ends; and ``(N,)`` int64, for each segment the index
-            of its start and end among these.
+                of its
+            start and end among these.
         """
         # A start and an end, read as one complex number: numpy sorts numbers faster than rows.
         pairs = self.segments.numpy().view(np.complex64)[:, 0]

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-_LARGEST_RATIO = 10**6  # of a length; an outer range of so many lengths reaches beyond every video
-_LARGEST_DENOMINATOR = 10**6  # the product of the two and a length of 9 million fits into int64
+# Largest ratio of an outer range to its segment; such a range reaches beyond every video.
+_LARGEST_RATIO = 10**6
+_LARGEST_DENOMINATOR = 10**6  # the product of both numbers and a length of 9 million fits into int64
 
 
 def outer_length(length: Any, ratio: float) -> Any:

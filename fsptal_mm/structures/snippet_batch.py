@@ -51,7 +51,8 @@ class SnippetBatch:
 
         Args:
             videos (list[Tensor]): Features of one data type and dimension, on any device.
-            gap: Zero rows between videos: half the kernel of the widest convolution that is to run over them.
+            gap: Number of zero rows between videos, at least half the kernel (rounded down) of the widest convolution
+                that is to run over them.
             device: Device of the batch; by default that of the first video.
         """
         device = videos[0].device if device is None else torch.device(device)
@@ -86,7 +87,7 @@ class SnippetBatch:
         return replace(self, affinity_embedding=embedding)
 
     def _take(self, batch, function):
-        """Another batch, filled with features and E that ``function`` makes of the rows of this batch."""
+        """Fill another batch with features and E, which ``function`` makes of the rows of this batch."""
         embedding = None if self.affinity_embedding is None else function(self.affinity_embedding)
         return replace(batch, features=function(self.features), affinity_embedding=embedding)
 
@@ -103,14 +104,14 @@ class SnippetBatch:
         return rows.unflatten(0, self.rows.shape)
 
     def split(self, values: Tensor) -> tuple[Tensor, ...]:
-        """Cut ``(R, K)`` row values into the single videos' ``(T_i, K)``, as views."""
+        """Cut ``(R, K)`` row values into those of single videos, ``(T_i, K)``, as views."""
         cuts = [self.gap]
         for length in self.lengths:
             cuts += [length, self.gap]
         return values.split(cuts)[1::2]
 
     def join(self, videos: list[Tensor]) -> Tensor:
-        """Lay the single videos' ``(T_i, K)`` values end to end, ``(R, K)`` with zero gaps; inverse of ``split``."""
+        """Lay the ``(T_i, K)`` values of single videos end to end, ``(R, K)`` with zero gaps; inverse of ``split``."""
         zeros = videos[0].new_zeros((self.gap, *videos[0].shape[1:]))
         return torch.cat([zeros, *(part for video in videos for part in (video, zeros))])
 
@@ -134,7 +135,8 @@ class SnippetBatch:
         device = self.features.device
         batch = self._empty(tuple(counts.tolist()), self.gap, device)
         # `place`: the new row of every snippet, counted from 1, or 0 where it is not chosen; entry 0 is thrown away at
-        # the end. With gap 1, the first video's chosen = (0, 1, 1) gives the places (0, 2, 3): its new rows 1 and 2.
+        # the end. Example: with gap 1 and chosen = (0, 1, 1) in the first video, the places are (0, 2, 3), that is, the
+        # new rows 1 and 2.
         first_row = self.gap * np.arange(1, len(counts) + 1) + counts.cumsum() - counts  # of each video
         place = chosen.cumsum(1).add_(to_device(device, first_row[:, None])[0]).mul_(chosen).flatten()
         rows = self.rows.new_zeros(batch.num_rows + 1).scatter_(0, place, self.rows.flatten())[1:]

@@ -1,4 +1,4 @@
-"""Reading of configs and their options; a mistake in them raises an InputError with file and line."""
+"""Reading of configs and of options for them; a mistake in a config raises an InputError with file and line."""
 
 import ast
 import contextlib
@@ -17,7 +17,7 @@ from .reading import read_text, regular_file
 _NEAR = 3  # similar names that an error lists
 _UNKNOWN_TYPE = re.compile(r'(\S+) is not in the \S+::(.+?) registry\.')  # as mmengine's builder says it
 _UNKNOWN_ARGUMENT = re.compile(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'")  # as Python says it
-_SEARCHER = 'num_places and num_rounds'
+_SEARCHER = 'num_places and num_rounds'  # what replaces two older arguments
 _REPLACED = {  # class and argument of older configs, and what a config says instead
     ('LoadSnippetClips', 'decoder'): 'no decoder, since PyAV decodes all videos',
     ('RefinementHead', 'max_proposals'): 'max_proposals_per_class',
@@ -28,7 +28,7 @@ _OPENED = {'[': list, '(': tuple, '{': dict}  # types of Python literals, by the
 
 
 def read_options(texts: Iterable[str] | None, option: str = '--cfg-options') -> dict[str, Any] | None:
-    """Read options ``KEY=VALUE`` of a command line, also those which mmengine's ``DictAction`` changes or misreads.
+    """Read options ``KEY=VALUE`` of a command line, also those that mmengine's ``DictAction`` misreads.
 
     A value keeps its spaces. A value in quotes also keeps its commas. A value in brackets or braces may be a Python
     literal, such as a list of dicts or of texts with commas. All other values are read as mmengine does: ``1,2`` and
@@ -179,7 +179,7 @@ def _place(file, word):
 def merge_options(config: Config, options: dict | None) -> None:
     """Merge ``--cfg-options`` into a config; a new ``data_root`` replaces the old one in every path.
 
-    mmengine would change the top-level key alone, since paths that the config builds from it are plain strings by then.
+    mmengine would change the top-level key alone, since paths that the config builds from it have become plain strings.
 
     Args:
         config: Changed in place.
@@ -190,7 +190,7 @@ def merge_options(config: Config, options: dict | None) -> None:
 
 
 def move_data_root(config: Config, options: dict | None) -> None:
-    """Replace the folder ``data_root`` in every string of a config, at any depth, that is the folder or a path below.
+    """Replace the folder ``data_root`` in every string of a config, at any depth, that is this folder or a path in it.
 
     Args:
         config: Config, changed in place. The old folder is the ``data_root`` at the top level, else the ``data_root``

@@ -7,7 +7,8 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 
-# Time from one line to the next: ten seconds, and later a twentieth of the time so far, so that logs stay short.
+# Time from one line to the next: ten seconds, or a twentieth of the time so far if that is more, so that logs stay
+# short.
 _LINE_SEC, _LINE_SHARE = 10.0, 0.05
 
 
@@ -21,7 +22,7 @@ class VideoProgress:
         disable: Whether to show nothing.
 
     Attributes:
-        is_bar: Whether a bar is shown, in a terminal or notebook; if not, there are lines.
+        is_bar: Whether progress is shown as a bar (in a terminal or notebook) and not as lines.
     """
 
     def __init__(self, title: str, num_videos: int, total: float | None = None, disable: bool = False) -> None:
@@ -33,7 +34,7 @@ class VideoProgress:
         self._disable = disable
         texts = '{task.description}', '{task.percentage:>3.0f} %', '{task.fields[videos]}/{task.fields[of]} videos'
         columns = (texts[0], BarColumn(), *texts[1:], TimeElapsedColumn(), 'left', TimeRemainingColumn())
-        # 600 s, since the speed differs from video to video
+        # The speed is averaged over 600 s, since it differs from video to video.
         self._bar = Progress(*columns, speed_estimate_period=600, console=console, disable=not self.is_bar)
         self._task = self._bar.add_task(title, total=self._total, videos=0, of=num_videos)
 

@@ -14,7 +14,7 @@ from fsptal_mm.utils.errors import LARGEST, NOT_PRINTABLE, InputError
 
 # Text and JSON are held in memory as a whole, JSON at about ten times its size.
 _MAX_TEXT_BYTES = 1 << 30
-# File systems allow 255; the temporary file of atomic_write has a longer name than the file.
+# File systems allow 255 bytes; the temporary file of atomic_write has a longer name than the file itself.
 _MAX_NAME_BYTES = 235
 _ZIP, _OLD_OFFICE = b'PK\x03\x04', b'\xd0\xcf\x11\xe0'  # first bytes of .xlsx, .ods and .xls
 T = TypeVar('T')
@@ -201,7 +201,7 @@ def shown(value: Any) -> Any:
 
 
 def get_label(entry: Any, **where: Any) -> str:
-    """Read the label of a point or segment; an InputError if it is missing or no name. White space is stripped."""
+    """Read the label of a point or segment, without outer white space; an InputError if it is missing or no name."""
     return to_name(get_field(entry, 'label', str, **where), 'the name of a class', field='label', **where)
 
 

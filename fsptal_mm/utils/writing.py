@@ -17,7 +17,7 @@ except ImportError:  # On Windows, temporary files of killed programs stay, unde
     fcntl = None
 
 _OURS = re.compile(r'\..+\.\w{8}\.fsptal-tmp(\.\w+)?')  # names of the temporary files of atomic_path
-_swept = set()  # pairs (process id, cleaned folder); the id is there since a forked process inherits the set
+_swept = set()  # pairs (process id, cleaned folder); with the id, since a forked process inherits the set
 
 
 @contextlib.contextmanager
@@ -98,7 +98,7 @@ def naming(path: str | Path) -> Iterator[None]:
 
 
 def write_json(path: str | Path, content: Any) -> None:
-    """Write ``content`` as JSON, atomically; NaN raises ValueError, since JSON has no NaN."""
+    """Write ``content`` to a JSON file, atomically; NaN raises ValueError, since JSON has no NaN."""
     text = json.dumps(content, allow_nan=False)  # takes a fraction of json.dump's time
     with atomic_write(path) as file:
         file.write(text)
@@ -129,7 +129,7 @@ def _make_temporary(path, suffix, lock):
 
 
 def _sweep(folder):
-    """Remove files that killed processes left in a folder, once per process."""
+    """Remove files that killed processes left in a folder; this process does so once for each folder."""
     key = os.getpid(), folder
     if key not in _swept:
         _swept.add(key)
