@@ -16,7 +16,8 @@ from mmengine.utils import digit_version
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import regular_file
 
-_DTYPE_CODES = ('b1', 'i1', 'i2', 'i4', 'i8', 'u1', 'u2', 'u4', 'u8', 'f2', 'f4', 'f8')  # of arrays in checkpoints
+# Types of numbers that arrays in checkpoints may have.
+_DTYPE_CODES = ('b1', 'i1', 'i2', 'i4', 'i8', 'u1', 'u2', 'u4', 'u8', 'f2', 'f4', 'f8')
 
 
 def load_checkpoints_safely() -> bool:

@@ -65,8 +65,7 @@ class SegmentBatch:
 
         Returns:
             tuple[Tensor, Tensor]: ``(K, 2)`` distinct starts and ends; and ``(N,)`` int64, for each segment the index
-                of its
-            start and end among these.
+            of its start and end among these.
         """
         # A start and an end, read as one complex number: numpy sorts numbers faster than rows.
         pairs = self.segments.numpy().view(np.complex64)[:, 0]

@@ -68,8 +68,9 @@ class RefreshHook(Hook):
             )
         if not isinstance(runner.train_loop, EpochBasedTrainLoop):
             found = type(runner.train_loop).__name__
-            raise InputError('EpochBasedTrainLoop, since labels are mined after epochs', field='train_cfg.type',
-            found=found)
+            raise InputError(
+                'EpochBasedTrainLoop, since labels are mined after epochs', field='train_cfg.type', found=found
+            )
         if self.restart and 'model' not in runner.cfg:
             raise InputError('the config of the model, to build it anew', field='runner.cfg.model', found='None')
         self.store = {}

@@ -18,7 +18,7 @@ from .point_tal import PointTAL, mean_over_ranks
 
 @MODELS.register_module()
 class StagedPointTAL(PointTAL):
-    """The chain of ASM-Loc (He et al., CVPR 2022): stage 0 is an ordinary detector, later stages refine its proposals.
+    """The chain of ASM-Loc (He et al., CVPR 2022): stage 0 is an ordinary detector, later stages refine proposals.
 
     Stage n has a trunk and a head of its own, trained from random initial weights on the proposals of stage n - 1,
     which ``StageHook`` finds in the training videos. Earlier stages stay in the checkpoint as they are: a test runs all
