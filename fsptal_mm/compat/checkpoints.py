@@ -47,7 +47,7 @@ def load_checkpoints_safely() -> bool:
     torch.serialization.add_safe_globals(_checkpoint_globals())
     checkpoint.CheckpointLoader.register_scheme(prefixes='', loader=load_from_local, force=True)
     load_url = checkpoint.load_url
-    # By default, files from http are unpickled without any check.
+    # mmengine unpickles files from http without any check.
     checkpoint.load_url = lambda *args, **kwargs: load_url(*args, **{**kwargs, 'weights_only': True})
     return True
 
@@ -105,7 +105,8 @@ def run_no_config_of_a_checkpoint() -> bool:
     """Keep a resume from running ``meta['config']`` of a checkpoint from any source: file, http, s3, petrel, ...
 
     Symptom: an untrusted checkpoint runs code, although it holds only tensors and texts.
-    Cause: older toolboxes wrote their config there, and mmengine's resume runs that text as Python to read ``gpu_ids``.
+    Cause: older toolboxes wrote their config into ``meta['config']``, and mmengine's resume runs that text as Python to
+    read ``gpu_ids``.
     Delete when: the oldest mmengine supported does not run that text; all versions 0.10 run it.
     """
     load = checkpoint.CheckpointLoader.load_checkpoint.__func__

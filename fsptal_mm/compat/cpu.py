@@ -55,7 +55,8 @@ def train_in_bf16_on_cpu() -> bool:
     """Register an ``AmpOptimWrapper`` for the CPU, so that ``--amp`` works there too.
 
     Symptom: ``AssertionError: AmpOptimizerWrapper is only available training on gpu, npu, mlu or musa``.
-    Cause: mmengine's class needs a loss scaler, which bfloat16 does not. ``train.py --amp`` insists on this type name.
+    Cause: mmengine's class refuses the CPU, although bfloat16 does not need its loss scaler. ``train.py --amp`` insists
+    on this type name.
     Delete when: mmengine's own class runs on the CPU.
     """
     if get_device() != 'cpu':

@@ -30,7 +30,8 @@ def decode_change_points(
         points (np.ndarray): ``(N, 2)`` first and last point of each instance, as fractional positions in snippets.
         labels (np.ndarray): ``(N,)`` classes.
         found (np.ndarray, optional): ``(N, 2)`` segments found for the instances. Two instances of different classes
-            whose segments hold each other's points overlap in time: neither is the other's next point.
+            whose segments hold each other's points overlap in time, so that neither counts as the next point of the
+            other.
         background_weight: Factor on ``log b``. It balances the two likelihoods, since final scores are lower than
             background scores.
         temperature: Divides the log-likelihoods of splits before they become weights, since neighbouring snippets are
@@ -87,7 +88,7 @@ def _mean_count(own, background, other, temperature):
         temperature: See :func:`decode_change_points`.
     """
     own, background = (np.concatenate([[0], np.cumsum(part)]) for part in (own, background))
-    # All terms with j in them, for every j.
+    # All terms of the log-likelihood with j in them, for every j.
     if other is None:  # background lasts to the end
         rest = np.full(len(own), _NEVER)
         rest[-1] = background[-1]

@@ -22,8 +22,8 @@ def propose(model: PointTAL, inputs: SnippetBatch | ClipBatch, data_samples: lis
 
     Returns:
         dict[str, dict]: By video id: the proposals as ``detections`` and the labelled instances as ``points``
-        (Instances, in seconds); final ``snippet_scores (T, C)`` and ``background_scores (T,)``; ``background_sec``;
-        ``duration_sec`` and ``grid``.
+        (Instances, in seconds); final ``snippet_scores (T, C)`` and ``background_scores (T,)``; background points as
+        ``background_sec``; ``duration_sec`` and ``grid``.
     """
     _, scores, proposed = model.propose(inputs, data_samples)
     found = {}

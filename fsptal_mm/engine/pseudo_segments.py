@@ -36,7 +36,7 @@ def select_pseudo_segments(points: Instances, det: Instances, min_score: float =
     and scores ``min_score`` or more: the rule of :func:`~fsptal_mm.evaluation.functional.point_average_precision`.
 
     Args:
-        points (Instances): Labelled instances, from the first to the last of their points, in seconds.
+        points (Instances): Labelled instances, each from its first to its last point, in seconds.
         det (Instances): Detections in the same videos, in seconds.
         min_score: Smallest score of a detection that counts.
 
@@ -117,7 +117,7 @@ class PseudoSegmentRules:
         """Select and improve pseudo segments.
 
         Args:
-            points (Instances): All labelled instances, from the first to the last of their points, in seconds.
+            points (Instances): All labelled instances, each from its first to its last point, in seconds.
             det (Instances): Scored detections in the same videos, in seconds.
             durations_sec (Sequence[float]): Length of each video.
             background_sec (Sequence[np.ndarray], optional): Background points of each video.
@@ -150,7 +150,8 @@ class PseudoSegmentRules:
 
         The place p of a point in its segment is 0 at the start and 1 at the end. Places differ for two reasons: points
         are spread over their actions, and middles of segments are wrong. The variance of p is the sum of both. Each
-        middle moves to where its point puts it, by the share of the variance that is due to wrong middles.
+        middle moves towards the middle at which p would be the mean place, by the share of the variance that is due to
+        wrong middles.
         """
         start, end = pseudo.segments.segments.T
         middle, point = (start + end) / 2, points.mean(1)
@@ -238,7 +239,7 @@ def usual_segments(pseudo: PseudoSegments, points: Instances, room: np.ndarray) 
     Returns:
         np.ndarray: ``(N, 2)`` seconds. The length is the median over the class's segments, or over all segments if the
         class has none. Each segment is centred at the points of its instance, and always holds them. If there is no
-        pseudo segment at all, it reaches from the first to the last point of its instance.
+        pseudo segment at all, each segment reaches from the first to the last point of its instance.
     """
     lengths = np.diff(pseudo.segments.segments)[:, 0]
     usual = points.segments.astype(np.float64)

@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 
 @contextmanager
 def own_random_numbers(*entropy: Any) -> Iterator[None]:
-    """In the block, random numbers depend on ``entropy`` alone; afterwards, those of the process continue.
+    """In the block, random numbers depend on ``entropy`` alone; afterwards, those of the process go on as before.
 
     Args:
         *entropy: Non-negative whole numbers, such as a seed and an epoch.
@@ -38,7 +38,7 @@ def seed_host(*entropy: Any) -> int:
 class SeededItems(Dataset):
     """View of a dataset that prepares each item with random numbers of its own.
 
-    Everything else (``metainfo``, ``get_data_info``, ...) is the dataset's.
+    Everything else (``metainfo``, ``get_data_info``, ...) is that of the dataset.
 
     Args:
         dataset: Any dataset that is read by index.

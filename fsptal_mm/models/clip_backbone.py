@@ -89,7 +89,8 @@ def running_statistics_kept(module: nn.Module) -> Iterator[None]:
     """Let batch normalisation in training use the statistics of the batch, but not update the running ones."""
     norms = [part for part in module.modules() if isinstance(part, _BatchNorm) and part.training]
     settings = [(part.momentum, part.num_batches_tracked) for part in norms]
-    for part in norms:  # `track_running_stats` stays: without it, other tensors would be saved for the backward pass
+    # `track_running_stats` stays on: otherwise, other tensors would be saved than in the first computation.
+    for part in norms:
         part.momentum, part.num_batches_tracked = 0.0, None
     try:
         yield

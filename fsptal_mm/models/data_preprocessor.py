@@ -53,7 +53,7 @@ class SnippetDataPreprocessor(BaseDataPreprocessor):
         check_numbers('SnippetDataPreprocessor', 0, whole=True, gap_snippets=gap_snippets)
         is_right = _are_numbers(mean) and _are_numbers(std) and len(mean) == len(std) and min(std) > 0
         if not is_right and not (mean is None and std is None):
-            expected = 'both or neither, one number per channel, std above 0'
+            expected = 'numbers for both or for neither, one per channel, std above 0'
             raise InputError(expected, field='SnippetDataPreprocessor.mean, std', found=(mean, std))
         self.gap_snippets = gap_snippets
         self.format_shape = format_shape

@@ -6,14 +6,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-# Features shorter than this are divided by it and not by their length: their cosines are near 0, and the gradient of
-# their direction is bounded, so that it fits into float16.
+# Features shorter than this are divided by it and not by their length. Their cosines are then near 0, and the gradient
+# of their direction is bounded, so that it fits into float16.
 _NORM_EPS = 1e-4
 _SCALE = 10.0  # initial scale of CosineLinear, the same as in the foreground branch
 
 
 def directions(features: Tensor, scale: float = 1.0) -> Tensor:
-    """Divide features ``(..., D)`` by their length, in float32: in half precision a small length would become 0.
+    """Divide features ``(..., D)`` by their length, in float32, since in half precision a small length would become 0.
 
     Args:
         features (Tensor): Of any data type.
@@ -24,7 +24,7 @@ def directions(features: Tensor, scale: float = 1.0) -> Tensor:
 
 
 class _Normalise(torch.autograd.Function):
-    """``F.normalize`` over the last dimension, with half the passes over the features in its backward pass."""
+    """``F.normalize`` over the last dimension, but its backward pass reads the features half as often."""
 
     @staticmethod
     def forward(ctx: Any, features: Tensor, eps: float) -> Tensor:
@@ -38,13 +38,13 @@ class _Normalise(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         direction, length = ctx.saved_tensors
         # A change along a feature changes its length alone, not its direction: this part of the gradient is removed.
-        # It stays for features up to the length eps, since they are divided by a constant.
+        # Features up to the length eps are divided by a constant, so that their gradient keeps this part.
         along = (gradient * direction).sum(-1, keepdim=True).masked_fill(length <= ctx.eps, 0)
         return torch.addcmul(gradient, along, direction, value=-1) / length, None
 
 
 class CosineLinear(nn.Linear):
-    """``scale * cos(x, w_c) + bias_c`` for features x of length 1, with a learnt scale.
+    """Classifier ``scale * cos(x, w_c) + bias_c`` of features x of length 1, with a learnt scale.
 
     Args:
         in_channels: Dimension D of x.

@@ -76,7 +76,7 @@ class SegmentPooling(nn.Module):
         rounded = cumulated.detach().to(edges.dtype)  # a constant: the whole gradient flows through the rest
         table = torch.cat([(cumulated - rounded).to(edges.dtype), features])  # (2 R, D)
         whole = edges.floor()
-        rows = batch.rows[video, :1] + whole.long()  # the edges lie in these; a zero row for the end of the video
+        rows = batch.rows[video, :1] + whole.long()  # of the snippet at each edge; a zero row for the end
         behind, width = whole + 1 - edges, edges.diff(dim=1)
         weight = (width > 0) / width.clamp(min=_NO_WIDTH)
         # Rows and weights for the start and the end of each range, (N * K, 2). The weights of the sums are -1 / width

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from fsptal_mm.utils.errors import LARGEST, InputError, check_numbers
 
-# In snippets: rounding may place a time that is meant to be the start of a snippet just before that start.
+# Tolerance in snippets, since rounding may place a time that is meant to be the start of a snippet just before it.
 _EDGE_SNIPPETS = 1e-6
 # Smallest rate, number of frames and length of a snippet in seconds: the index of the snippet at LARGEST seconds,
 # 1e12 / 1e-6, then fits into int64.

@@ -58,7 +58,7 @@ class PointTargets:
         return cls(*to_device(mask.device, instances, background, video_labels), mask)
 
     def with_background(self, background_labels: Tensor) -> 'PointTargets':
-        """Return the targets with other labels of background, ``(B, T)`` bool."""
+        """Return the targets with other background labels, ``(B, T)`` bool."""
         other = replace(self, background_labels=background_labels)
         # Cached properties live in `vars`. Those of the actions, which stay the same, need not be computed anew.
         vars(other).update({name: vars(self)[name] for name in ('labels', 'is_action') if name in vars(self)})

@@ -15,8 +15,8 @@ from .errors import InputError
 from .reading import read_text, regular_file
 
 _NEAR = 3  # similar names that an error lists
-_UNKNOWN_TYPE = re.compile(r'(\S+) is not in the \S+::(.+?) registry\.')  # as mmengine's builder says it
-_UNKNOWN_ARGUMENT = re.compile(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'")  # as Python says it
+_UNKNOWN_TYPE = re.compile(r'(\S+) is not in the \S+::(.+?) registry\.')  # message of mmengine's builder
+_UNKNOWN_ARGUMENT = re.compile(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'")  # of Python
 _SEARCHER = 'num_places and num_rounds'  # what replaces two older arguments
 _REPLACED = {  # class and argument of older configs, and what a config says instead
     ('LoadSnippetClips', 'decoder'): 'no decoder, since PyAV decodes all videos',
@@ -54,7 +54,7 @@ def read_options(texts: Iterable[str] | None, option: str = '--cfg-options') -> 
                 raise ValueError(text)
             options[key] = _parse_value(value)
         except ValueError:
-            expected = "KEY=VALUE, a list of dicts as KEY=[{'a':1},{'a':2}]"
+            expected = "KEY=VALUE; write a list of dicts as KEY=[{'a':1},{'a':2}]"
             raise InputError(expected, field=option, found=text) from None
     return options
 
@@ -120,9 +120,9 @@ def _check_files(path):
     try:
         ast.parse(text)
     except SyntaxError as error:
-        raise InputError('Python', file=f'{path}:{error.lineno}', found=error.msg) from None
+        raise InputError('valid Python', file=f'{path}:{error.lineno}', found=error.msg) from None
     except ValueError as error:  # null bytes
-        raise InputError('Python', file=path, found=str(error)) from None
+        raise InputError('valid Python', file=path, found=str(error)) from None
     for name in Config._get_base_files(path):
         base, _ = Config._get_cfg_path(name, path)
         if not os.path.isfile(base):
@@ -151,7 +151,7 @@ def naming_types(file: str | os.PathLike | None = None) -> Iterator[None]:
         unknown = _UNKNOWN_TYPE.match(str(error.args[0])) if error.args else None
         if unknown is None:
             raise
-        name, of = unknown.groups()  # of: name of the registry, which mmaction2 has, and mmengine as its parent
+        name, of = unknown.groups()  # `of`: name of a registry of mmaction2; its parent is one of mmengine
         registries = [entry for entry in vars(mmaction.registry).values() if getattr(entry, 'name', None) == of]
         registries += [registry.parent for registry in registries if registry.parent is not None]
         known = {key for registry in registries for key in registry.module_dict}

@@ -100,7 +100,7 @@ def check_numbers(
 
 
 def check_flags(owner: str, **flags: Any) -> None:
-    """Make sure that switches of a config are ``True`` or ``False``: a word such as ``'no'`` would count as true.
+    """Make sure that switches of a config are ``True`` or ``False``, since a word such as ``'no'`` would count as true.
 
     Args:
         owner (str): Name of the class with these arguments, for the error.

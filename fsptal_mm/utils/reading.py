@@ -169,11 +169,11 @@ def read_json(path: str | Path, kinds: tuple[type, ...] = (dict,)) -> Any:
     except InputError:
         raise
     except json.JSONDecodeError as error:
-        raise InputError('JSON', file=f'{path}:{error.lineno}', found=error.msg) from None
+        raise InputError('valid JSON', file=f'{path}:{error.lineno}', found=error.msg) from None
     except RecursionError:
-        raise InputError('JSON', file=path, found='too many nested brackets') from None
+        raise InputError('valid JSON', file=path, found='too many nested brackets') from None
     except ValueError as error:  # a whole number with thousands of digits
-        raise InputError('JSON', file=path, found=str(error)) from None
+        raise InputError('valid JSON', file=path, found=str(error)) from None
     if not isinstance(content, kinds):
         expected = ' or '.join(_KINDS[kind] for kind in kinds)
         raise InputError(f'{expected} at the top level', file=path, found=type(content).__name__)
@@ -238,7 +238,7 @@ def to_positive(value: Any, **where: Any) -> float | None:
 def to_segment(start: Any, end: Any, **where: Any) -> tuple[float, float]:
     """Convert the start and the end of a segment, in seconds, to floats.
 
-    Segments without length are allowed: ActivityNet's official file has some.
+    Segments without length are allowed, since ActivityNet's official file has some.
 
     Raises:
         InputError: A time is not a number, or is negative, or the end comes before the start.

@@ -140,7 +140,7 @@ class AtomicCheckpointHook(CheckpointHook):
         """Save as mmengine does; the checkpoint also notes which files are to be deleted once it is written."""
         if 0 < self.max_keep_ckpts == len(self.keep_ckpt_ids) and self.keep_ckpt_ids[-1] != step:
             meta = dict(meta, **{_OUTDATED: self.keep_ckpt_ids[0]})  # the oldest one
-        outdated = map(Path, getattr(self.file_backend, 'outdated', ()))  # that a new best checkpoint has replaced
+        outdated = map(Path, getattr(self.file_backend, 'outdated', ()))  # replaced by a new best checkpoint
         if names := [path.name for path in outdated if path.parent == Path(self.out_dir)]:
             meta = dict(meta, **{_OUTDATED_BEST: names})
         with self._deleting_afterwards():

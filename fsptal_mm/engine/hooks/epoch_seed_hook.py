@@ -14,9 +14,9 @@ from ..random_numbers import SeededItems, seed_host
 class EpochSeedHook(Hook):
     """Seed Python, numpy and torch at the start of every epoch by the run's seed, the epoch and the rank.
 
-    mmengine stores no state of random numbers: a resumed run would begin again with those of epoch 0. With this hook,
-    a run that is resumed from a checkpoint of an epoch's end goes on as if it had never stopped; on the CPU, bit for
-    bit. Two other sources of random numbers are seeded, too:
+    mmengine stores no state of random numbers, so that a resumed run begins again with those of epoch 0. With this
+    hook, a run that is resumed from a checkpoint of an epoch's end goes on as if it had never stopped; on the CPU, bit
+    for bit. Two other sources of random numbers are seeded, too:
 
     - The sampler gets the seed of the run: it is built before the checkpoint is read, perhaps with another seed.
     - Workers of a loader are seeded once, by a number that the main process draws when they start; with a resume, they

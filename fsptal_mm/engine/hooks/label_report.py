@@ -7,7 +7,7 @@ import numpy as np
 
 from fsptal_mm.structures import NO_CLASS, NO_INSTANCE, Instances, VideoLabels
 
-_DIGITS = 4  # of seconds: a tenth of a millisecond
+_DIGITS = 4  # decimal digits of seconds in the JSON description
 
 
 def count_labels(store: dict[str, VideoLabels]) -> dict[str, float]:

@@ -39,8 +39,8 @@ def note_misfit(model: nn.Module, state_dict: dict[str, Tensor], prefix: str, *_
     """
     own = model.state_dict(prefix=prefix)
     given = {name: value for name, value in state_dict.items() if name.startswith(prefix)}
-    found = [f'{name} is missing' for name in own if name not in given]
-    found += [f'{name} is left over' for name in given if name not in own]
+    found = [f'{name} is not in the checkpoint' for name in own if name not in given]
+    found += [f'{name} is not in the model' for name in given if name not in own]
     for name in given.keys() & own.keys():
         shapes = [tuple(getattr(weights[name], 'shape', ())) for weights in (given, own)]
         if shapes[0] != shapes[1]:

@@ -9,7 +9,7 @@ from mmaction.structures import ActionDataSample
 from fsptal_mm.utils.errors import InputError
 
 _REMEDY = (
-    'less memory: a smaller batch_size of the dataloader (optim_wrapper.accumulative_counts makes up for it), or --amp'
+    'a batch that fits: take --amp, or a smaller batch_size of the dataloader with optim_wrapper.accumulative_counts'
 )
 
 

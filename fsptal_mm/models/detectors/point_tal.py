@@ -23,7 +23,7 @@ from .out_of_memory import naming_longest_video
 
 @MODELS.register_module()
 class PointTAL(BaseModel):
-    """Point-supervised temporal action localizer: an embedding of the snippet features and a head.
+    """Point-supervised temporal action localizer: a trunk, which embeds the snippet features, and a head.
 
     Args:
         embedding (dict): Config of the trunk, e.g. ``SnippetEmbedding``: a module that takes and returns a

@@ -39,7 +39,8 @@ class ASMLocHead(SnippetHead):
         foreground_weight: Weight of L_foreground.
         background_weight: Weight of L_background.
         context_weight: Weight of L_context.
-        proposals (dict): Config of ``ProposalGenerator``; ``background_levels`` are levels of a^f.
+        proposals (dict): Config of ``ProposalGenerator``; its ``background_levels`` are levels of a^f, which is 1 - b
+            here.
         init_cfg: As in ``mmengine.model.BaseModule``.
     """
 

@@ -22,18 +22,18 @@ from fsptal_mm.utils.errors import InputError, check_numbers
 
 from .snippet_head import SnippetHead, SnippetScores
 
-_TAPS = 3  # of the affinity convolutions
+_TAPS = 3  # of every convolution of the network
 _AFFINITIES = ('taps', 'thirds')
 
 
 @dataclass(frozen=True)
 class BackTALOutputs:
-    """Outputs of the network for a batch; rows ``(R, ...)`` with arbitrary gaps.
+    """Outputs of the network for a batch, rows ``(R, ...)``; values in gaps are arbitrary.
 
     Attributes:
         logits: z, ``(R, C + 1)``, background last.
         suppressed: z^s, ``(R, C + 1)``.
-        features: Output of the first layer for the suppressed features, ``(R, H)``.
+        features: Output of the first layer for ``lambda F``, ``(R, H)``.
         attention: lambda, ``(R, 1)``.
         embedding: E, ``(R, D_e)``.
     """

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from fsptal_mm.models.trunks.snippet_embedding import PackedConv1d
 from fsptal_mm.structures import SnippetBatch
 
-_SLOPE = 0.2  # of every leaky ReLU of the network
+_SLOPE = 0.2  # negative slope of every leaky ReLU of the network
 _TAPS = 3  # snippets that a convolution sees
 
 

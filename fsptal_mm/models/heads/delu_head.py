@@ -25,7 +25,7 @@ from fsptal_mm.utils.errors import InputError, check_numbers
 from .cross_modal_filter import CrossModalFilter, init_layers
 from .snippet_head import SnippetHead, SnippetScores
 
-_SLOPE = 0.2  # of the leaky ReLUs
+_SLOPE = 0.2  # negative slope of the leaky ReLUs
 _SCORES = ('probabilities', 'logits')
 _TWO_STREAMS = (
     'the numbers of columns of RGB and of flow, such as (1024, 1024), which add up to the columns of the features; if '
@@ -78,7 +78,7 @@ class DELUHead(SnippetHead):
             it has a gradient for a^v alone, the other half for a^f alone.
         scores: Scores from which actions are detected. ``'probabilities'``: ``q-hat = softmax(z) a``, ``b = 1 - a``, so
             that ``ProposalGenerator`` gets probabilities as from the other heads. ``'logits'``: ``q-hat = a z``, as in
-            the public code. In both cases, ``Q_v = softmax(top-k a z)``.
+            the public code. In both cases, Q_v is the softmax of ``a z``, pooled over the video.
         proposals (dict): Config of ``ProposalGenerator``.
         init_cfg: As in ``mmengine.model.BaseModule``.
 

@@ -9,7 +9,9 @@ from torch.nn import functional as F
 from fsptal_mm.structures import SnippetBatch
 from fsptal_mm.utils.errors import check_numbers
 
-_NORM_EPS = 1e-4  # pooled features shorter than this have cosines near 0, and gradients that fit into float16
+# Least number by which pooled features are divided to compute cosines, so that gradients of short features fit into
+# float16.
+_NORM_EPS = 1e-4
 
 
 @MODELS.register_module()

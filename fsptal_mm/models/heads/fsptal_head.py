@@ -36,9 +36,10 @@ class FSPTALHead(PointTALHead):
         mined_actions: Use of mined action snippets. ``'labels'``: as labels of the point loss (Eq. 5) and as seeds of
             the segment search, as in the paper. ``'seeds'``: only as seeds, as in LACP, because mined snippets score
             high already: as labels they would raise their own scores further, and not those of their neighbours.
-        background_margin: A number: a snippet is labelled as background, too, if its distance from every segment that
-            the search has found is larger than this share of the segment's length. Reason: every action has a point,
-            so snippets far from the segments around the points are background, even if they look like an action.
+        background_margin: If this is a number, a snippet is also labelled as background where its distance from every
+            segment that the search has found is larger than this share of the segment's length. Reason: every action
+            has a point, so snippets far from the segments around the points are background, even if they look like an
+            action.
             ``None``: mined background only, as in the paper. Without module C there is no segment search, and this has
             no effect.
         **kwargs: As in :class:`PointTALHead`.
@@ -80,7 +81,7 @@ class FSPTALHead(PointTALHead):
         if self.score_loss:
             losses.update(self.score_loss(scores.final, segments))
         if self.separation_loss:
-            # Mined actions are too uncertain to be pulled together (Sec. 3.5).
+            # Only given actions: mined ones are too uncertain to be pulled together (Sec. 3.5).
             losses.update(self._separate(batch, points))
         return losses
 

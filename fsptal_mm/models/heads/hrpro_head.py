@@ -37,8 +37,9 @@ class HRProHead(SnippetHead):
         miner (dict): Config of ``LACPSeedMiner``.
         temperature: Divides the cosines of L_contrast.
         contrast_weight: Weight of L_contrast.
-        tokens: ``'rows'``: each prototype is a token. ``'scrambled'``: token j holds the numbers j, j + C, j + 2 C ...
-            of all prototypes laid end to end, as in the public code, which reshapes in the wrong order.
+        tokens: How prototypes become the tokens of the encoder. ``'rows'``: each prototype is a token.
+            ``'scrambled'``: token j holds the numbers j, j + C, j + 2 C ... of all prototypes laid end to end, as in
+            the public code, which reshapes in the wrong order.
         seeds: Scores from which seeds are mined. ``'live'``: the scores of the training step, with dropout, as in the
             public code. ``'clean'``: scores without dropout, for one more forward pass.
         proposals (dict): Config of ``ProposalGenerator``.

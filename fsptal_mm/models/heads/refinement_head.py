@@ -41,7 +41,8 @@ class RefinementHead(BaseModule):
         proposals (dict): Config of the ``ProposalGenerator`` of the proposals to refine: as in stage 1, but with an NMS
             that removes near copies only.
         max_proposals_per_class: At test time, at most this many proposals of each class of a video are refined, those
-            with the best scores of stage 1; ``None`` for all. Few are enough where a class seldom occurs twice.
+            with the best scores of stage 1; ``None`` for all. A small number is enough where a class
+            seldom occurs twice in a video.
         stage1_power: Exponent a of a detection's score ``s^a p``: s is the score of stage 1, p the score of this head.
         refined_share: How far a detection moves from the proposal (0) to the refined segment (1).
         nms (dict): NMS of the refined segments, as in ``ProposalGenerator``.
@@ -119,7 +120,7 @@ class RefinementHead(BaseModule):
 
         Args:
             batches (dict[str, SnippetBatch]): As in :meth:`forward`, of B videos.
-            proposals (SegmentBatch): Proposals of stage 1. No two of a video have the same start and end.
+            proposals (SegmentBatch): Proposals of stage 1. No two proposals of a video have the same start and end.
             pseudo_segments (SegmentBatch): Pseudo segments of labelled instances; their scores are weights.
 
         Returns:

@@ -23,10 +23,11 @@ class SeparationBranch(BaseModule):
 
     Args:
         in_channels: Dimension of F.
-        embed_channels: D_e, dimension of h and E. The paper gives none; 256 were no better on held-out videos. Take a
-            multiple of 8 for training on a GPU: otherwise no attention kernel works there without a T x T matrix.
-        temperature: Divides the cosines; the paper gives none. At 1 the weights are nearly uniform, and the attention
-            adds the mean of the video.
+        embed_channels: D_e, dimension of h and E. The paper gives no number; 256 was no better than 128 on held-out
+            videos. Take a multiple of 8 for training on a GPU: otherwise no attention kernel works there without a
+            T x T matrix.
+        temperature: Divides the cosines; the paper gives no number. At 1, the weights are nearly uniform, so that the
+            attention adds little more than the mean of the video.
         kernel_size: Kernel of both convolutions, in snippets.
         init_cfg: As in ``mmengine.model.BaseModule``.
     """

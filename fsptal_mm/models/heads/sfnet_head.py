@@ -22,7 +22,7 @@ from .snippet_head import SnippetHead, SnippetScores
 
 _NEGATIVES = ('background', 'last', 'hard')
 _SCORES = ('probabilities', 'logits')
-_ACTIONNESS_WEIGHT = 2  # of a in the scores z + 2 a
+_ACTIONNESS_WEIGHT = 2  # weight of a in the scores z + 2 a
 _EPS = 1e-3  # added to 1 - sigmoid(a) before the logarithm, as in the public code
 
 
@@ -82,8 +82,8 @@ class SFNetHead(SnippetHead):
             and ``q-hat = (q + q sigmoid(a)) / 2``, for ``ProposalGenerator``. Actionness is high at points and lower
             between them, so that ``q sigmoid(a)`` alone would cut actions short. Q_v is pooled from q, as in the other
             heads, because a softmax of pooled logits is high for one or two classes only, also in a video that shows
-            many. ``'logits'``:
-            ``q-hat = z + 2 a`` and ``Q_v = top-k z``, for ``MeanLevelProposals``, as in the public code.
+            many. ``'logits'``: ``q-hat = z + 2 a``, and Q_v is z pooled over the video, for ``MeanLevelProposals``, as
+            in the public code.
         proposals (dict): Config of ``ProposalGenerator`` or ``MeanLevelProposals``.
         init_cfg: As in ``mmengine.model.BaseModule``.
 
@@ -197,7 +197,7 @@ class SFNetHead(SnippetHead):
         for z, a in logits:
             background = largest_of_batch(z[..., -1], free, count)
             negatives = background
-            if self.actionness_negatives == 'last':  # those of the largest index in the batch
+            if self.actionness_negatives == 'last':  # snippets of the largest index in the batch
                 negatives = largest_of_batch(torch.arange(free.numel(), device=z.device).view(free.shape), free, count)
             elif self.actionness_negatives == 'hard':
                 negatives = largest_of_batch(a, free, count)
@@ -281,7 +281,13 @@ def frame_loss(logits: Tensor, labels: Tensor, background: Tensor) -> Tensor:
 
 
 def actionness_loss(actionness: Tensor, is_action: Tensor, negatives: Tensor) -> Tensor:
-    """``L_actionness = mean_A(-log sigmoid(a)) + mean_negatives(-log(1 - sigmoid(a)))`` of ``(B, T)`` logits a."""
+    """Compute ``L_actionness = mean_A(-log sigmoid(a)) + mean_negatives(-log(1 - sigmoid(a)))``.
+
+    Args:
+        actionness (Tensor): ``(B, T)``, logits a.
+        is_action (Tensor): ``(B, T)`` bool, labelled snippets A.
+        negatives (Tensor): ``(B, T)`` bool.
+    """
     on_action = -F.logsigmoid(actionness)
     on_negatives = -(1 + _EPS - actionness.sigmoid()).log()
     return _mean(on_action, is_action) + _mean(on_negatives, negatives)

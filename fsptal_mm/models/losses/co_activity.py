@@ -24,7 +24,7 @@ def co_activity_loss(
         batch (SnippetBatch): Features h, ``(R, D)`` rows with zero gaps.
         logits (Tensor): ``(B, T, C + 1)``, background last.
         video_labels (Tensor): ``(B, C)`` 0/1, y.
-        num_pairs: Number of pairs; a batch of fewer than ``2 * num_pairs`` videos has fewer.
+        num_pairs: Number P of pairs; a batch of fewer than ``2 * num_pairs`` videos has fewer.
         margin: See the formula. There is no loss where ``cos(H_1, H_2)`` is larger than the other cosine by this much.
 
     Returns:

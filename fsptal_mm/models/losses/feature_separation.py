@@ -49,7 +49,8 @@ def feature_separation_loss(
         psi_same: Least cosine without loss between a snippet and the least similar one of its own kind.
         psi_diff: Largest cosine without loss between an action snippet and the most similar background snippet.
         anchor_background: Whether there is a fourth term, which compares every background snippet with its most similar
-            action snippet and is added to Eq. 13, as in BackTAL (Yang et al., TPAMI 2022). Off: as the paper prints.
+            action snippet and is added to Eq. 13, as in BackTAL (Yang et al., TPAMI 2022). ``False``: as the paper
+            prints.
         counts (np.ndarray, optional): ``(2, B)`` number of action and of background snippets of each video; by default
             they are fetched from the device, for which the host waits.
         loss_weight: Factor of all terms.

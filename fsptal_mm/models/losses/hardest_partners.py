@@ -20,7 +20,7 @@ class Relation:
 
     Attributes:
         anchors: Kind of the rows that look for a partner; an index from 0 to K - 1, see :func:`hardest_partners`.
-        partners: Kind of the rows among which an anchor looks; such an index, too.
+        partners: Kind of the rows among which an anchor looks, also as an index.
         most: Look for the most similar partner; by default for the least similar one.
         share_class: Look only among rows that share a class with the anchor.
     """
@@ -88,7 +88,7 @@ class _Plan:
     partners, the keys. The arrays that :meth:`on` returns are, for Q queries and P pairs:
 
     - rows: the rows of all tiles, 64 of each; if a group ends within a tile, its last row is repeated;
-    - queries, keys ``(P,)``: the tiles of each pair. Numbers behind the last tile are tiles with the other sign;
+    - queries, keys ``(P,)``: the tiles of each pair. If N is the number of tiles, N + n means tile n times -1;
     - slots ``(P,)``: where a pair stands in a table of Q rows with ``most_tiles`` columns, which are its keys;
     - first_pair ``(Q,)``: the first pair of each query;
     - lanes ``(A,)``: where an anchor stands among the 64 Q rows of all queries; repeated rows are left out;
@@ -104,7 +104,7 @@ class _Plan:
         inside = np.minimum(number[:, None] * _TILE + np.arange(_TILE), sizes[group, None] - 1)
         rows = start[group, None] + inside
 
-        # Searches.
+        # Searches, each with its video, its relation, and its groups of anchors and partners.
         video = np.tile(np.arange(num_videos), len(relations))
         relation = np.arange(len(relations)).repeat(num_videos)
         anchor_group, partner_group = (

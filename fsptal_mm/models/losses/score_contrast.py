@@ -74,7 +74,7 @@ def group_mean(values: Tensor, group: Tensor, num_groups: int, chosen: Tensor | 
 
 @MODELS.register_module()
 class OICLoss(nn.Module):
-    """``L_score``: squared distance of each class's contrast from 1 (Eq. 9).
+    """Score contrast loss ``L_score``: squared distance of the contrast of each class from 1 (Eq. 9).
 
     Args:
         loss_weight: lambda_3 of Eq. 15.

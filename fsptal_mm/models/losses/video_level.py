@@ -68,7 +68,7 @@ def bounded_cross_entropy(scores: Tensor, labels: Tensor, reduction: str = 'mean
 
 @MODELS.register_module()
 class VideoLevelLoss(nn.Module):
-    """``L_vid = L_fore + L_back``: binary cross-entropy of video-level scores (Eq. 2-4).
+    """Video-level loss ``L_vid = L_fore + L_back``, binary cross-entropies of video-level scores (Eq. 2-4).
 
     Args:
         topk_divisor: Video-level scores are means of the ``T // topk_divisor`` largest snippet scores.
@@ -129,7 +129,7 @@ class VideoLevelLoss(nn.Module):
 
     def _cross_entropy(self, scores, labels):
         _, loss = bounded_cross_entropy(scores, labels.to(scores.dtype))
-        # The sum over classes is their number times the mean.
+        # The sum over classes is the number of classes times the mean.
         return self.loss_weight * (loss if self.reduction == 'mean' else loss * labels.shape[1])
 
 

@@ -65,10 +65,10 @@ class CandidateSampler:
         """Draw candidates and give them their targets.
 
         Every video gets the same number of rows for each range of tIoU: ``num_per_range``, or the largest number of
-        pseudo segments of a video if that is more. A range with fewer candidates has empty rows at its end.
+        pseudo segments of any video if that is more. A range with fewer candidates has empty rows at its end.
 
         Args:
-            proposals (SegmentBatch): Proposals of stage 1. No two of a video have the same start and end.
+            proposals (SegmentBatch): Proposals of stage 1. No two proposals of a video have the same start and end.
             segments (SegmentBatch): Pseudo segments.
             num_snippets (Tensor): ``(B,)`` lengths of the videos.
             assign (Callable): Function that assigns targets: takes the video indices ``(N,)`` and the candidates
@@ -119,7 +119,7 @@ class CandidateSampler:
 
 
 def _first_of_groups(group, order, num_groups, count):
-    """The first items of each group.
+    """Indices of the first items of each group, at most ``count`` of a group.
 
     Args:
         group (Tensor): ``(N,)`` int64, group of each item; items of group ``num_groups`` are never taken.

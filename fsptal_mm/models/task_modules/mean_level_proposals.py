@@ -13,9 +13,10 @@ from .proposal_generator import runs_above
 
 @TASK_UTILS.register_module()
 class MeanLevelProposals:
-    """Runs of snippets above the video's mean score of a class. Runs of a class do not overlap, so there is no NMS.
+    """Generator of proposals: runs of snippets whose score of a class is above the mean of this score over the video.
 
-    The score of a run is its largest snippet score plus the video-level score of the class. Scores may be logits.
+    The score of a run is its largest snippet score plus the video-level score of the class. Scores may be logits. Runs
+    of a class do not overlap, so there is no NMS.
 
     Args:
         class_ratio: A class is detected if its video-level score is above 0, and above the best video-level score of

@@ -64,7 +64,7 @@ def _find_in_mmcv(name):
     try:
         from mmcv import ops
     except ImportError as error:
-        raise InputError('compiled mmcv for this type; mmcv-lite has none', field='nms.type', found=name) from error
+        raise InputError('compiled mmcv for this type: mmcv-lite lacks it', field='nms.type', found=name) from error
     return partial(_nms_of_boxes, getattr(ops, name.removeprefix('mmcv.')))
 
 
@@ -78,7 +78,7 @@ def nms(
     through the segments one by one.
 
     Args:
-        segments_sec (np.ndarray): ``(N, 2)`` starts and ends.
+        segments_sec (np.ndarray): ``(N, 2)`` starts and ends, in seconds.
         scores (np.ndarray): ``(N,)``.
         iou_threshold: A segment is removed if its IoU with a better, kept segment of its class reaches this; above 0.
         labels (np.ndarray, optional): ``(N,)`` non-negative int, classes. Default: one class for all segments.
@@ -109,7 +109,7 @@ def nms(
 def _overlapping(segments, labels, iou_threshold):
     """Pairs of one class whose IoU reaches the threshold: indices ``(P,)`` and ``(P,)``, the smaller one first."""
     span = segments.max() - segments.min() if len(segments) else 0
-    place = segments[:, 0] + labels * (2 * span + 1)  # starts; each class has its own stretch of the axis
+    place = segments[:, 0] + labels * (2 * span + 1)  # starts, moved so that each class has its own stretch of the axis
     by_place = np.argsort(place)
     place, (start, end) = place[by_place], segments[by_place].T
     length, index = end - start, np.arange(len(start))
@@ -148,7 +148,7 @@ def soft_nms(
     """Gaussian soft-NMS (Bodla et al., ICCV 2017): overlap with a better segment lowers a score step by step.
 
     Args:
-        segments_sec (np.ndarray): ``(N, 2)`` starts and ends.
+        segments_sec (np.ndarray): ``(N, 2)`` starts and ends, in seconds.
         scores (np.ndarray): ``(N,)``.
         sigma: A score is multiplied by ``exp(-IoU^2 / sigma)`` for every better segment of the class.
         min_score: Segments whose score falls below this are removed.

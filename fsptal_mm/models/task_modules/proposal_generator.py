@@ -98,7 +98,7 @@ class ProposalGenerator:
             classes = video_scores.argmax(keepdim=True)
         curves = self._upsample(torch.cat([scores[:, classes], background_scores[:, None]], 1).float().cpu())
         video_scores, classes = video_scores[classes].cpu().numpy(), classes.cpu().numpy()
-        row, start, end = self._runs(curves)  # each run: row of its class in `curves`, and points
+        row, start, end = self._runs(curves)  # of each run: row of its class in `curves`, first and last edge
         score = self._inner_minus_outer(curves[:-1], row, start, end) + (self.video_weight * video_scores)[row]
         segments = np.clip(grid.to_sec(np.stack([start, end], 1) / self.upsampling), 0, duration_sec)
         inside = segments[:, 1] > segments[:, 0]
@@ -142,7 +142,7 @@ class ProposalGenerator:
 
     def _inner_minus_outer(self, curves, row, start, end):
         """Mean score inside a run minus the mean over both outer ranges (0 if they are empty)."""
-        sums = np.pad(np.cumsum(curves, axis=1, dtype=np.float64), ((0, 0), (1, 0)))  # entry p: of all points before p
+        sums = np.pad(np.cumsum(curves, axis=1, dtype=np.float64), ((0, 0), (1, 0)))  # entry p: before point p
         # Rounded up, as in Eq. 8: otherwise runs of a few points would have an empty outer range, and outrank whole
         # actions.
         reach = outer_length(end - start, self.outer_ratio)

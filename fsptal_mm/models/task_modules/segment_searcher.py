@@ -16,7 +16,7 @@ from .neighbours import Neighbours
 
 _BACKGROUND = NO_INSTANCE - 1  # marks background seeds in an array that holds the instance of every action seed
 _BEYOND = 2**40  # a position after all others
-_LEVELS = 2**30  # scores are summed as multiples of 1 / 2**30, whole numbers, so that all devices get the same sums
+_LEVELS = 2**30  # scores are rounded to multiples of 1 / 2**30 and summed as integers, so that all devices agree
 
 
 @TASK_UTILS.register_module()
@@ -93,7 +93,7 @@ class SegmentSearcher:
         levels = (scores[video, :, label].float().nan_to_num(0).clamp(0, 1) * _LEVELS).round().long().cumsum(1)
         # Entry p is the sum of the scores before position p: a sum over [start, stop) is sums[stop] - sums[start].
         sums = F.pad(levels, (1, 0)).flatten().to(dtype_of_sums(scores.device)) / _LEVELS  # (G * (T + 1),)
-        # Lengths of outer ranges, as a table over the length of the run: a division of whole numbers is slow.
+        # A table of the lengths of outer ranges, by the length of the run, since a division of whole numbers is slow.
         reaches = outer_length(torch.arange(levels.shape[1] + 1, device=sums.device), self.outer_ratio)
         # At first, the segments are as long as possible. `windows` are views of the boundaries around each segment, and
         # change with them.
@@ -162,13 +162,14 @@ class SegmentSearcher:
     def _labels(self, video, label, windows, gaps, reaches):
         """The segments, and the runs of background if they count, as :class:`.SegmentLabels`."""
         # Each segment has three runs in time order: 0 the background before it, 1 itself, 2 the background after it.
-        # Run 3 i + r of all is run r of segment i.
+        # Among all runs, number 3 i + r is run r of segment i.
         around = _inside(windows, gaps)
         runs = around.unfold(1, 4, 1)[:, 1:4].unbind(2)  # before, start, end and after, (N, 3) each
         _, left, right = self._outer_range(*runs, gaps, reaches)
-        index = torch.arange(1, 3 * len(around) + 1, 3, device=around.device)  # of the runs to return
+        index = torch.arange(1, 3 * len(around) + 1, 3, device=around.device)  # runs to return: segments
         if self.background_segments:
-            # Background between two segments is run 0 of the second one: only the last one of a row adds its run 2.
+            # Background between two segments is run 0 of the second one, so only the last segment of a row adds its run
+            # 2.
             is_last = around[:, 5] == gaps.stop
             before, after = gaps.has_background.unbind(1)
             scored = torch.stack([before, torch.ones_like(before), after & is_last], 1)

@@ -159,7 +159,7 @@ class AffinityEmbedding(SnippetEmbedding):
 
 def no_embedding_error() -> InputError:
     """InputError for a head with a feature separation loss if neither the head nor the trunk makes E."""
-    expected = 'a branch such as SeparationBranch, or a trunk that makes E, such as AffinityEmbedding'
+    expected = 'a branch such as SeparationBranch, or a trunk that makes the embedding E, such as AffinityEmbedding'
     return InputError(expected, field='model.head.separation', found='None')
 
 
