@@ -53,7 +53,7 @@ def replace_pkg_resources() -> bool:
     ``fsptal_mm`` before the config is read.
     Delete when: the oldest mmengine supported uses ``importlib.metadata``.
     """
-    name = 'pkg_resources'  # not imported for the check: that takes long and warns
+    name = 'pkg_resources'  # not imported for the check, since that takes long and warns
     module = sys.modules[name] if name in sys.modules else importlib.util.find_spec(name)
     if module is not None:
         return False

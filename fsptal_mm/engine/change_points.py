@@ -60,7 +60,7 @@ def decode_change_points(
             other = None if neighbour is None else of_class[snippets, labels[neighbour]]
             count = _mean_count(of_class[snippets, label], of_background[snippets], other, temperature)
             edge = row[1] + count if side else row[0] + 1 - count
-            segments[index, side] = (min, max)[side](edge, points[index, side])  # a segment holds its points
+            segments[index, side] = (min, max)[side](edge, points[index, side])  # a segment always holds its points
     return segments
 
 
@@ -99,7 +99,7 @@ def _mean_count(own, background, other, temperature):
             rest[-1] = _NEVER
     best_rest = np.maximum.accumulate(rest[::-1])[::-1]  # over all j >= i
     largest = len(own) - 1 if other is None else max(1, len(own) - 2)
-    counts = np.arange(1, largest + 1)  # i
+    counts = np.arange(1, largest + 1)  # every possible i
     score = (own - background + best_rest)[counts] / temperature
     weight = np.exp(score - score.max())
     return float((weight * counts).sum() / weight.sum())

@@ -33,7 +33,7 @@ def find_latest_checkpoint(path: str | os.PathLike) -> str | None:
         named = to_name(read_text(listed))
     except InputError:  # a run that was killed may leave an empty file
         named = ''
-    if '://' in named:  # on other storage, and not checked
+    if '://' in named:  # a checkpoint on other storage is not checked
         return named
     reasons = {}
     for candidate in [named, *_checkpoints_until(Path(named), Path(path))]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-_FIELD = 'trained_videos'  # in the meta of a checkpoint
+_FIELD = 'trained_videos'  # key in the meta of a checkpoint
 
 
 def video_ids(dataset: Any) -> set[str]:

@@ -10,7 +10,8 @@ from fsptal_mm.models.precision import dtype_of_sums
 from fsptal_mm.structures import SnippetBatch
 from fsptal_mm.utils.errors import InputError, check_numbers
 
-_NO_WIDTH = 1e-6  # snippets; a range beyond the ends of the video has a width of 0, up to rounding
+# Least divisor of a sum over a range, in snippets, since a range beyond the ends of the video has no width.
+_NO_WIDTH = 1e-6
 
 
 class SegmentPooling(nn.Module):

@@ -39,7 +39,7 @@ def video_attention(
     asking = batch if asking is None else asking
     plan = _plan
     if torch.compiler.is_compiling():  # the plan is made on the host in numpy, which a compiler would take for tensors
-        plan = torch.compiler.disable(_plan)  # not as a decorator: that imports the compiler, 2 s of every start
+        plan = torch.compiler.disable(_plan)  # a decorator would import the compiler at every start, 2 s
     keys, queries = plan(batch, asking)
     key, value = keys.take(key_value, batch).unbind(1)
     groups = queries.groups(queries.take(query, asking)), keys.groups(key), keys.groups(value), keys.masks(query.dtype)

@@ -139,7 +139,7 @@ class AtomicCheckpointHook(CheckpointHook):
     def _save_checkpoint_with_step(self, runner, step, meta):
         """Save as mmengine does; the checkpoint also notes which files are to be deleted once it is written."""
         if 0 < self.max_keep_ckpts == len(self.keep_ckpt_ids) and self.keep_ckpt_ids[-1] != step:
-            meta = dict(meta, **{_OUTDATED: self.keep_ckpt_ids[0]})  # the oldest one
+            meta = dict(meta, **{_OUTDATED: self.keep_ckpt_ids[0]})  # step of the oldest one
         outdated = map(Path, getattr(self.file_backend, 'outdated', ()))  # replaced by a new best checkpoint
         if names := [path.name for path in outdated if path.parent == Path(self.out_dir)]:
             meta = dict(meta, **{_OUTDATED_BEST: names})

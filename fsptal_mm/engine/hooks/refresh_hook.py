@@ -119,5 +119,5 @@ class RefreshHook(Hook):
         state = unwrapped_model(runner).state_dict()  # the model's own tensors, not copies
         for name, value in fresh.state_dict().items():
             state[name].copy_(value)
-            broadcast(state[name])  # ranks may have seeds of their own
+            broadcast(state[name])  # from rank 0, since ranks may have seeds of their own
         runner.optim_wrapper.optimizer.state.clear()

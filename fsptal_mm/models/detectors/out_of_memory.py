@@ -9,7 +9,7 @@ from mmaction.structures import ActionDataSample
 from fsptal_mm.utils.errors import InputError
 
 _REMEDY = (
-    'a batch that fits: take --amp, or a smaller batch_size of the dataloader with optim_wrapper.accumulative_counts'
+    'a batch that fits: take a smaller batch_size of the dataloader with optim_wrapper.accumulative_counts, or --amp'
 )
 
 

@@ -212,7 +212,12 @@ class DELUHead(SnippetHead):
 
 
 def suppress(logits: Tensor, attention: Tensor) -> Tensor:
-    """``z^s = a (z - m) + m`` with ``m = min_c z_c``, of ``(B, T, C + 1)`` logits and ``(B, T)`` attention."""
+    """Suppress logits z where the attention a is low: ``z^s = a (z - m) + m`` with ``m = min_c z_c``.
+
+    Args:
+        logits (Tensor): ``(B, T, C + 1)``, z.
+        attention (Tensor): ``(B, T)``, a.
+    """
     least = logits.amin(-1, keepdim=True)
     return attention[..., None] * (logits - least) + least
 

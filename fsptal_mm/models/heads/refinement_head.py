@@ -121,7 +121,8 @@ class RefinementHead(BaseModule):
         Args:
             batches (dict[str, SnippetBatch]): As in :meth:`forward`, of B videos.
             proposals (SegmentBatch): Proposals of stage 1. No two proposals of a video have the same start and end.
-            pseudo_segments (SegmentBatch): Pseudo segments of labelled instances; their scores are weights.
+            pseudo_segments (SegmentBatch): Pseudo segments of labelled instances; their scores are weights in the
+                losses.
 
         Returns:
             dict[str, Tensor]: ``loss_refined_class`` and ``loss_refined_segment``: means over the candidates of a
@@ -156,9 +157,9 @@ class RefinementHead(BaseModule):
         """
         device = batches[self.inputs[0]].mask.device
         proposals = [self._to_refine(proposals_in_snippets(sample)) for sample in data_samples]
-        # A run of little background is a proposal of every class, so many proposals share start and end: the networks
-        # get each distinct segment once. For each video: its distinct segments (K, 2), and the index (N,) of each
-        # proposal's segment among these.
+        # A run of little background is a proposal of every class, so many proposals share start and end. Therefore, the
+        # networks get each distinct segment once. `places` holds for each video its distinct segments (K, 2), and the
+        # index (N,) of each proposal's segment among these.
         places = [own.places() for own in proposals]
         batch = SegmentBatch.join([SegmentBatch.of_video(distinct) for distinct, _ in places], device)
         logits, refined = self(batches, batch.video, batch.segments)

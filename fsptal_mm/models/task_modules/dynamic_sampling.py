@@ -45,7 +45,7 @@ class TimeWarp:
     def to_new(self, edges: ArrayLike) -> np.ndarray:
         """Map positions on the video's own time axis to the resampled one; both in snippets."""
         shift = 1.0 if self.right_ends else 0.0
-        # One more edge, a last snippet's length behind the last edge: a shifted position may lie there.
+        # One more edge behind the last one, since a shifted position may lie there.
         extended = np.append(self.cumulated, 2 * self.cumulated[-1] - self.cumulated[-2])
         return np.interp(np.asarray(edges) + shift, np.arange(len(extended)), extended) - shift
 
@@ -180,7 +180,7 @@ class DynamicSegmentSampler:
 
 def without_inner(segments: np.ndarray) -> np.ndarray:
     """Segments ``(N, 2)`` that lie inside no other segment, in time order; of equal segments, one stays."""
-    segments = segments[np.lexsort((-segments[:, 1], segments[:, 0]))]  # by start; of one start, the longest first
+    segments = segments[np.lexsort((-segments[:, 1], segments[:, 0]))]  # by start; with equal starts, the longest first
     ends = np.maximum.accumulate(segments[:, 1]) if len(segments) else segments[:, 1]
     # A segment lies in an earlier one unless it ends after all of them.
     return segments[segments[:, 1] > np.append(-np.inf, ends[:-1])]

@@ -161,7 +161,7 @@ def soft_nms(
         tuple[np.ndarray, np.ndarray]: As :func:`nms`, with the lowered scores.
     """
     candidates = np.argsort(-scores, kind='stable')[:max_candidates]
-    candidates = candidates[~(scores[candidates] < min_score)]  # NaN stays
+    candidates = candidates[~(scores[candidates] < min_score)]  # NaN stays, for the metric to refuse
     classes = np.zeros(len(candidates), dtype=np.int64) if labels is None else labels[candidates]
     kept, kept_scores = [], []
     for label in np.unique(classes):

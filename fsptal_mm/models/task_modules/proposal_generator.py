@@ -136,7 +136,7 @@ class ProposalGenerator:
         row = np.concatenate([row, np.repeat(np.arange(num_classes), len(action[0]))])
         start, end = (np.concatenate([own, np.tile(other, num_classes)]) for own, other in zip((start, end), action))
         row, start, end = (part[end - start >= self.min_points] for part in (row, start, end))
-        # A run as one number, for `unique`: several levels find the same run.
+        # Each run becomes one number, so that `unique` removes copies of runs that several levels have found.
         shape = (num_classes, num_points, num_points + 1)
         return np.unravel_index(np.unique(np.ravel_multi_index((row, start, end), shape)), shape)
 

@@ -100,7 +100,7 @@ class PseudoLabelMiner:
         alike = targets.labels[video, nearest, scores.argmax(-1)]
         takes_left, takes_right = candidate & reachable & alike
         # The snippet whose label each snippet takes; itself if it takes none. Both sides apply at once only between two
-        # points of one instance without background in between: the left point is taken, and the instance is the same.
+        # points of one instance without background in between, so that the choice of the left point changes nothing.
         source = torch.where(takes_left, points.left, torch.where(takes_right, points.right, points.index))
         return targets.snippet_instances.gather(1, source[..., None].expand_as(targets.snippet_instances))
 

@@ -46,7 +46,7 @@ class SegmentSearcher:
         outer_ratio: delta, length of each outer range as a share of the segment (Sec. 3.4), rounded up.
         original: Variant of Table 7: outer ranges do not stop at the neighbouring segments.
         background_segments: Stretches of background between the segments count, too, if they hold a background seed:
-            their contrast, that of 1 - q-hat, is added (LACP's practice).
+            their contrast, computed from 1 - q-hat, is added to the sum, as in LACP.
         num_places: Places that a round tries for each boundary, K.
         num_rounds: Number of rounds; each of them places all segments.
     """
@@ -168,8 +168,7 @@ class SegmentSearcher:
         _, left, right = self._outer_range(*runs, gaps, reaches)
         index = torch.arange(1, 3 * len(around) + 1, 3, device=around.device)  # runs to return: segments
         if self.background_segments:
-            # Background between two segments is run 0 of the second one, so only the last segment of a row adds its run
-            # 2.
+            # Background between two segments is run 0 of the second one; only the last segment of a row adds its run 2.
             is_last = around[:, 5] == gaps.stop
             before, after = gaps.has_background.unbind(1)
             scored = torch.stack([before, torch.ones_like(before), after & is_last], 1)
