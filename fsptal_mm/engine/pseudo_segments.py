@@ -213,7 +213,8 @@ def free_room(
         points, durations_sec, background_sec: As in :meth:`PseudoSegmentRules.__call__`.
 
     Returns:
-        np.ndarray: ``(N, 2)`` seconds. On each side, it ends half-way to the next labelled instance of the class, at
+        np.ndarray: ``(N, 2)`` seconds. On each side, the range ends half-way to the next labelled instance of the
+            class, at
         the next background point or at the end of the video, whichever comes first.
     """
     room = np.empty((len(points), 2))

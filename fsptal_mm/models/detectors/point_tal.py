@@ -140,8 +140,9 @@ class PointTAL(BaseModel):
             mode: ``'loss'``, ``'predict'`` or ``'tensor'``.
 
         Returns:
-            In these modes: the losses; the data samples with predictions; the padded class activations
-            ``(B, T, C + 1)``.
+            dict[str, Tensor] | list[ActionDataSample] | Tensor: With ``'loss'``, the losses. With ``'predict'``, the
+                data
+            samples with predictions. With ``'tensor'``, the padded class activations ``(B, T, C + 1)``.
 
         Raises:
             InputError: The memory of the GPU does not suffice; or the inputs or labels do not fit the model.
