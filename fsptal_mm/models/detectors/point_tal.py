@@ -141,8 +141,7 @@ class PointTAL(BaseModel):
 
         Returns:
             dict[str, Tensor] | list[ActionDataSample] | Tensor: With ``'loss'``, the losses. With ``'predict'``, the
-                data
-            samples with predictions. With ``'tensor'``, the padded class activations ``(B, T, C + 1)``.
+            data samples with predictions. With ``'tensor'``, the padded class activations ``(B, T, C + 1)``.
 
         Raises:
             InputError: The memory of the GPU does not suffice; or the inputs or labels do not fit the model.
