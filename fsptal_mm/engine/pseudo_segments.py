@@ -214,8 +214,7 @@ def free_room(
 
     Returns:
         np.ndarray: ``(N, 2)`` seconds. On each side, the range ends half-way to the next labelled instance of the
-            class, at
-        the next background point or at the end of the video, whichever comes first.
+        class, at the next background point or at the end of the video, whichever comes first.
     """
     room = np.empty((len(points), 2))
     for index, (first, last) in enumerate(points.segments):
