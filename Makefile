@@ -1,4 +1,5 @@
-# Everything from a bare clone with Python and pip alone: `make demo`, `make test`, `make test-all`. `make test-full` needs a C++ compiler, too.
+# `make demo`, `make test` and `make test-all` need nothing but a clone of the repository, Python and pip. `make test-full` also needs a C++
+# compiler.
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -6,9 +7,9 @@ FULL_VENV := .venv-full
 FULL_PY := $(FULL_VENV)/bin/python
 DEMO_CONFIG := configs/fsptal_refined/fsptal-refined_synthetic.py
 DEMO_DIR := work_dirs/demo
-# Processes that the tests are shared among, with one thread each
+# Number of processes that run the tests, with one thread each
 JOBS ?= 2
-# A file stays in one process: its tests share what its fixtures trained
+# The tests of a file run in the same process, since they share what the fixtures of the file trained
 PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS) --dist loadfile
 # More arguments for the training of the demo, e.g. DEMO_ARGS='--cfg-options custom_hooks.1.begin=3 train_cfg.max_epochs=5'
 DEMO_ARGS ?=
@@ -17,7 +18,7 @@ DEMO_ARGS ?=
 
 venv: $(VENV)/.installed
 
-# A change of the dependencies installs again; otherwise the environment is reused.
+# If pyproject.toml changes, everything is installed again; otherwise, the environment is used as it is.
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install --quiet --upgrade pip
@@ -32,15 +33,15 @@ demo: venv
 	@echo "One page about all of it: $(PY) tools/analysis_tools/report.py $(DEMO_DIR)"
 	@echo "Your own videos: source $(VENV)/bin/activate, then docs/guides/own_data.md"
 
-# What is quick and starts nothing else.
+# Runs the tests that are quick and start no other program.
 test: venv
 	$(PYTEST)
 
-# All that needs no compiled mmcv: processes, kills, full disks, the wheel, the browser and longer trainings, too.
+# Runs all tests but those that need compiled mmcv. Some start and kill processes, fill a disk, build the wheel, drive a browser or train for longer.
 test-all: venv
 	$(PYTEST) -m 'not full'
 
-# Compiled mmcv takes 12-20 minutes on two cores, once. It finds torch and an older setuptools only if they are there already.
+# Compiles mmcv, which takes 12-20 minutes on two cores, once. It can only be compiled where torch and an older setuptools are installed.
 $(FULL_VENV)/.mmcv:
 	$(PYTHON) -m venv $(FULL_VENV)
 	$(FULL_PY) -m pip install --quiet --upgrade pip
@@ -52,12 +53,12 @@ $(FULL_VENV)/.installed: pyproject.toml $(FULL_VENV)/.mmcv
 	$(FULL_PY) -m pip install -e '.[full,test]'
 	touch $@
 
-# What only runs with compiled mmcv and mmdet: other tests are those of `make test-all`.
+# Runs only the tests that need compiled mmcv and mmdet. `make test-all` runs the others.
 test-full: $(FULL_VENV)/.installed
-	$(FULL_PY) -c 'import mmcv.ops, mmdet'  # else its tests would only be skipped
+	$(FULL_PY) -c 'import mmcv.ops, mmdet'  # fails if they are missing: without this check, the tests would only be skipped
 	$(FULL_PY) -m pytest -m full
 
-# Kills at random moments and damaged files at full count; `make test-all` runs a short choice of them.
+# Kills programs at random moments and feeds damaged files to readers, in thousands of cases; `make test-all` runs a small part of them.
 robustness: venv
 	FSPTAL_ROBUSTNESS=full $(PYTEST) --timeout 0 -m 'not full' tests/robustness
 
@@ -65,13 +66,13 @@ lint: venv
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 
-# Warnings are errors, and nothing is fetched.
+# Builds the documentation. Warnings are errors, and nothing is fetched from the network.
 docs: venv
 	$(PY) -m sphinx -W --keep-going -q docs site
 	@echo "Open site/index.html"
 
-# The pictures of the guides, from models trained on the embedded set: about twenty minutes in one thread, then docs/images is to be
-# committed. Needs chromium and chromedriver for annotator and report.
+# Trains models on the embedded dataset, and draws the pictures of the guides with them into docs/images, which is then to be committed. This
+# takes about twenty minutes in one thread. The pictures of the annotator and of the report need chromium and chromedriver.
 PICTURES_DIR := work_dirs/pictures
 TUNED_CONFIG := configs/fsptal_tuned/fsptal-tuned_synthetic.py
 $(PICTURES_DIR)/%/results.json: CONFIG = configs/$*/$*_synthetic.py

@@ -1,4 +1,5 @@
-# To be used in the place of default_runtime.py: curves for TensorBoard, too (pip install 'fsptal_mm[tensorboard]').
+# Use this file in place of default_runtime.py to write curves for TensorBoard, too (pip install
+# 'fsptal_mm[tensorboard]').
 _base_ = ['./default_runtime.py']
 
 vis_backends = [dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')]

@@ -1,6 +1,6 @@
-# To be used in the place of default_runtime.py: curves for Weights & Biases, too (pip install 'fsptal_mm[wandb]'). The
-# curves stay on this machine, below the work directory, until `wandb sync` uploads them; mode='online' sends them at
-# once.
+# Use this file in place of default_runtime.py to write curves for Weights & Biases, too (pip install
+# 'fsptal_mm[wandb]'). The curves stay on this machine, below the work directory, until `wandb sync` uploads them; with
+# mode='online', they are sent at once.
 _base_ = ['./default_runtime.py']
 
 vis_backends = [

@@ -1,4 +1,5 @@
-# Points alone: the segments are what FS-PTAL tuned found on the training videos. They come from
+# BMN trained on points alone: its segments are those that FS-PTAL tuned found in the training videos. This command
+# writes them:
 #   tools/data/export_pseudo_segments.py configs/fsptal_tuned/fsptal-tuned_synthetic.py CHECKPOINT \
 #       DATA_ROOT/pseudo_segments.json
 _base_ = ['./bmn_synthetic.py']

@@ -11,7 +11,7 @@ model = dict(
         num_classes=20,
         in_channels=256,
         streams=(128, 128),
-        dropout=0.3,  # as for all methods on this dataset: configs/fsptal_tuned/README.md
+        dropout=0.3,  # as for all methods on this dataset; why: configs/fsptal_tuned/README.md
     ),
 )
 train_dataloader = dict(batch_sampler=dict(type='SharedClassBatchSampler', num_pairs=3))

@@ -1,12 +1,13 @@
 _base_ = ['../fsptal_tuned/fsptal-tuned_e2e-r50_own_videos.py']
 
-inputs = [dict(in_channels=2048), dict(inputs='embedding', in_channels=512)]  # features X; F, the output of the trunk
+# The second stage has two networks: one on the features X, one on F, the output of the trunk.
+inputs = [dict(in_channels=2048), dict(inputs='embedding', in_channels=512)]
 model = dict(refinement=dict(type='RefinementHead', num_classes=2, members=inputs))
 custom_hooks = [
     dict(type='PseudoLabelMiningHook', interval=10, end=40),
     dict(type='RefinementHook', begin=40),
 ]
-# Learning rates: stage 1 has a constant one; that of the second stage rises to 1e-3 in 5 epochs and falls to 0.
+# In stage 1, the learning rate is constant. In the second stage, it rises to 1e-3 within 5 epochs, then falls to 0.
 optim_wrapper = dict(
     paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.1), refinement=dict(lr_mult=1e-3 / 1e-4)))
 )
@@ -15,4 +16,4 @@ param_scheduler = [
     dict(type='CosineAnnealingLR', eta_min=0, begin=45, end=60),
 ]
 train_cfg = dict(max_epochs=60, val_interval=40)
-find_unused_parameters = True  # each stage trains without the other
+find_unused_parameters = True  # each stage trains alone: the weights of the other get no gradients

@@ -1,19 +1,20 @@
 _base_ = ['../fsptal/fsptal_i3d_gtea.py']
 
-inputs = [dict(in_channels=2048), dict(inputs='embedding', in_channels=2048)]  # features X; F, the output of the trunk
+# The second stage has two networks: one on the features X, one on F, the output of the trunk.
+inputs = [dict(in_channels=2048), dict(inputs='embedding', in_channels=2048)]
 model = dict(refinement=dict(type='RefinementHead', num_classes=7, members=inputs, stage1_power=0.3))
 train_pipeline = {{_base_.embedding_extended}}  # the second stage needs features that are not resampled
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 custom_hooks = [
     dict(type='PseudoLabelMiningHook', interval=10, end=200),
-    # automatic points lie near the middle of actions
+    # Automatic points lie near the middle of actions, so their spread is small.
     dict(type='RefinementHook', begin=200, pseudo_segments=dict(change_points=1.0, point_spread=0.05)),
 ]
-# Learning rates: stage 1 has a constant one; that of the second stage rises to 1e-3 in 5 epochs and falls to 0.
+# In stage 1, the learning rate is constant. In the second stage, it rises to 1e-3 within 5 epochs, then falls to 0.
 optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(refinement=dict(lr_mult=1e-3 / 1e-4))))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, begin=200, end=205),
     dict(type='CosineAnnealingLR', eta_min=0, begin=205, end=260),
 ]
 train_cfg = dict(max_epochs=260, val_interval=200)
-find_unused_parameters = True  # each stage trains without the other
+find_unused_parameters = True  # each stage trains alone: the weights of the other get no gradients

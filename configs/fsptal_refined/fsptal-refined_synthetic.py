@@ -1,16 +1,17 @@
 _base_ = ['../fsptal_tuned/fsptal-tuned_synthetic.py']
 
-inputs = [dict(in_channels=64), dict(inputs='embedding', in_channels=256)]  # features X; F, the output of the trunk
+# The second stage has two networks: one on the features X, one on F, the output of the trunk.
+inputs = [dict(in_channels=64), dict(inputs='embedding', in_channels=256)]
 model = dict(refinement=dict(type='RefinementHead', num_classes=10, members=inputs, stage1_power=1.0))
 custom_hooks = [
     dict(type='PseudoLabelMiningHook', interval=10, end=75),
     dict(type='RefinementHook', begin=75),
 ]
-# Learning rates: stage 1 has a constant one; that of the second stage rises to 1e-3 in 5 epochs and falls to 0.
+# In stage 1, the learning rate is constant. In the second stage, it rises to 1e-3 within 5 epochs, then falls to 0.
 optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(refinement=dict(lr_mult=1e-3 / 1e-3))))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, begin=75, end=80),
     dict(type='CosineAnnealingLR', eta_min=0, begin=80, end=105),
 ]
 train_cfg = dict(max_epochs=105, val_interval=75)
-find_unused_parameters = True  # each stage trains without the other
+find_unused_parameters = True  # each stage trains alone: the weights of the other get no gradients

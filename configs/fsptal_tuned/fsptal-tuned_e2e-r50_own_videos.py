@@ -5,7 +5,8 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-# Set your number of classes, and load_from: a checkpoint of a recognizer with this backbone, e.g. TSN with ResNet-50.
+# Set num_classes to your number of classes, and load_from to a checkpoint of a recognizer with this backbone, e.g. TSN
+# with ResNet-50.
 model = dict(
     backbone=dict(type='mmaction.ResNet', depth=50, pretrained=None, frozen_stages=2, norm_eval=True),
     freeze_backbone=False,  # True: only what comes behind the backbone is trained
@@ -21,7 +22,7 @@ model = dict(
     ),
 )
 optim_wrapper = dict(
-    accumulative_counts=4,  # a step for every four videos, which are read one at a time
+    accumulative_counts=4,  # one step for every four videos, since a batch is a single video
     paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.1))),
 )
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=40, val_interval=10)

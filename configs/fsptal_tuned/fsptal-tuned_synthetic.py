@@ -11,7 +11,8 @@ model = dict(
     head=dict(
         num_classes=10,
         in_channels=256,
-        point_loss=dict(background_weight=3.0),  # this and the next two: as on the THUMOS-shaped dataset
+        # The next three settings are those of the THUMOS-shaped dataset.
+        point_loss=dict(background_weight=3.0),
         background_margin=0.5,
         separation_loss=dict(loss_weight=0.1),
     ),

@@ -11,7 +11,8 @@ model = dict(
     head=dict(
         num_classes=20,
         in_channels=256,
-        dropout=0.3,  # this and the next four: README.md says how they were chosen
+        # README.md says how the next five settings were chosen.
+        dropout=0.3,
         point_loss=dict(background_weight=3.0),
         background_margin=0.5,
         searcher=dict(background_segments=False),

@@ -5,5 +5,5 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-model = dict(head=dict(num_classes=10, in_channels=150, encoder=dict(num_heads=6)))  # 8 heads cannot share 150
+model = dict(head=dict(num_classes=10, in_channels=150, encoder=dict(num_heads=6)))  # not 8: 150 / 8 is not whole
 train_dataloader = dict(batch_size=16)

@@ -1,7 +1,8 @@
-# With the second stage of configs/fsptal_refined behind it.
+# This method as stage 1, with the second stage of configs/fsptal_refined/ behind it.
 _base_ = ['./hrpro_synthetic.py']
 
-inputs = [dict(in_channels=64), dict(inputs='embedding', in_channels=256)]  # features X; F, the output of the trunk
+# The second stage has two networks: one on the features X, one on F, the output of the trunk.
+inputs = [dict(in_channels=64), dict(inputs='embedding', in_channels=256)]
 model = dict(refinement=dict(type='RefinementHead', num_classes=10, members=inputs, stage1_power=1.0))
 custom_hooks = [dict(type='PrototypeHook'), dict(type='RefinementHook', begin=75)]
 optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(refinement=dict(lr_mult=1e-3 / 1e-3, decay_mult=0))))
@@ -10,4 +11,4 @@ param_scheduler = [
     dict(type='CosineAnnealingLR', eta_min=0, begin=80, end=105),
 ]
 train_cfg = dict(max_epochs=105, val_interval=75)
-find_unused_parameters = True  # each stage trains without the other
+find_unused_parameters = True  # each stage trains alone: the weights of the other get no gradients

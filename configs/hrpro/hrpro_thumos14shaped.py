@@ -10,7 +10,7 @@ model = dict(
     head=dict(
         num_classes=20,
         in_channels=256,
-        dropout=0.3,  # as for all methods on this dataset: configs/fsptal_tuned/README.md
+        dropout=0.3,  # as for all methods on this dataset; why: configs/fsptal_tuned/README.md
     ),
 )
 optim_wrapper = dict(optimizer=dict(lr=3e-4, weight_decay=5e-4))

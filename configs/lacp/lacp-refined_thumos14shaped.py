@@ -1,9 +1,10 @@
-# With the second stage of configs/fsptal_refined behind it.
+# This method as stage 1, with the second stage of configs/fsptal_refined/ behind it.
 _base_ = ['./lacp_thumos14shaped.py']
 
-inputs = [dict(in_channels=256), dict(inputs='embedding', in_channels=256)]  # features X; F, the output of the trunk
+# The second stage has two networks: one on the features X, one on F, the output of the trunk.
+inputs = [dict(in_channels=256), dict(inputs='embedding', in_channels=256)]
 model = dict(refinement=dict(type='RefinementHead', num_classes=20, members=inputs, stage1_power=1.0))
-# automatic points lie near the middle of actions
+# Automatic points lie near the middle of actions, so their spread is small.
 custom_hooks = [dict(type='RefinementHook', begin=75, pseudo_segments=dict(point_spread=0.05))]
 optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(refinement=dict(lr_mult=1e-3 / 3e-4, decay_mult=0))))
 param_scheduler = [
@@ -11,4 +12,4 @@ param_scheduler = [
     dict(type='CosineAnnealingLR', eta_min=0, begin=80, end=125),
 ]
 train_cfg = dict(max_epochs=125, val_interval=75)
-find_unused_parameters = True  # each stage trains without the other
+find_unused_parameters = True  # each stage trains alone: the weights of the other get no gradients

@@ -1,7 +1,8 @@
-# With the second stage of configs/fsptal_refined behind it.
+# This method as stage 1, with the second stage of configs/fsptal_refined/ behind it.
 _base_ = ['./sfnet_spatialcnn_gtea.py']
 
-inputs = [dict(in_channels=128), dict(inputs='embedding', in_channels=512)]  # features X; F, the output of the trunk
+# The second stage has two networks: one on the features X, one on F, the output of the trunk.
+inputs = [dict(in_channels=128), dict(inputs='embedding', in_channels=512)]
 second_stage = dict(num_classes=7, members=inputs, stage1_power=0.3, max_proposals_per_class=100)
 model = dict(refinement=dict(type='RefinementHead', **second_stage))
 custom_hooks = [
@@ -14,4 +15,4 @@ param_scheduler = [
     dict(type='CosineAnnealingLR', eta_min=0, begin=93, end=128),
 ]
 train_cfg = dict(max_epochs=128, val_interval=88)
-find_unused_parameters = True  # each stage trains without the other
+find_unused_parameters = True  # each stage trains alone: the weights of the other get no gradients

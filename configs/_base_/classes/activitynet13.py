@@ -1,4 +1,4 @@
-# ActivityNet-1.3, in alphabetical order and its own spelling.
+# The classes of ActivityNet-1.3, in alphabetical order and in the spelling of its annotations.
 metainfo = dict(classes=(
     'Applying sunscreen', 'Archery', 'Arm wrestling', 'Assembling bicycle', 'BMX', 'Baking cookies', 'Ballet',
     'Bathing dog', 'Baton twirling', 'Beach soccer', 'Beer pong', 'Belly dance', 'Blow-drying hair',

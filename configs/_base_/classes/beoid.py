@@ -1,4 +1,4 @@
-# BEOID, in alphabetical order.
+# The classes of BEOID, in alphabetical order.
 metainfo = dict(classes=(
     'fill_cup', 'hold-down_button', 'insert_foot', 'insert_weight-pin', 'insert_wire', 'let-go_rowing-machine',
     'move_rest', 'move_seat', 'open_door', 'open_jar', 'pick-up_cup', 'pick-up_jar', 'pick-up_plug', 'pick-up_tape',

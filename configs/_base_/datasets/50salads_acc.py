@@ -1,6 +1,7 @@
-# 50 Salads (Stein & McKenna, UbiComp 2013, CC BY-NC-SA 4.0), ten tool accelerometers, split 1 of Lea et al.'s TCN
-# release: github.com/colincsl/TemporalConvolutionalNetworks. One row of 150 numbers per 0.6 s.
-# 50salads_acc/ holds gt.json, point_labels.csv, split_train.txt, split_test.txt and features/{train,test}/ID.npy.
+# 50 Salads (Stein & McKenna, UbiComp 2013, CC BY-NC-SA 4.0) with features of the accelerometers of ten tools, in split
+# 1 of the TCN release of Lea et al.: github.com/colincsl/TemporalConvolutionalNetworks. A snippet lasts 0.6 s
+# and has 150 numbers.
+# 50salads_acc/ must hold gt.json, point_labels.csv, split_train.txt, split_test.txt and features/{train,test}/ID.npy.
 _base_ = ['./point_tal.py', '../classes/50salads.py']
 
 data_root = '{{$FSPTAL_DATA_ROOT:data}}/50salads_acc'

@@ -1,8 +1,8 @@
 # ActivityNet-1.3 with two-stream I3D features in the layout that HR-Pro publishes (github.com/pipixin321/HR-Pro):
 # ActivityNet1.3/{gt_full.json, split_train.txt, split_test.txt, point_labels/point_gaussian.csv,
-#                 features/{train,test}/ID.npy}, each (T, 2048).
-# Points are counted in frames of the original videos: gt_full.json must hold their fps, or fps_dict.json beside it
-# (named as fps_file below).
+#                 features/{train,test}/ID.npy}, one array (T, 2048) per video.
+# Points are frame numbers of the original videos, so the frame rates of these videos must be known: either gt_full.json
+# states them, or the datasets below get a further file, fps_file='fps_dict.json'.
 _base_ = ['./point_tal.py', '../classes/activitynet13.py']
 
 data_root = '{{$FSPTAL_DATA_ROOT:data}}/ActivityNet1.3'

@@ -1,6 +1,6 @@
 # BEOID with two-stream I3D features in the layout that HR-Pro publishes (github.com/pipixin321/HR-Pro):
 # BEOID/{gt_full.json, split_train.txt, split_test.txt, point_labels/point_gaussian.csv,
-#       features/{train,test}/ID.npy}, each (T, 2048).
+#       features/{train,test}/ID.npy}, one array (T, 2048) per video.
 _base_ = ['./point_tal.py', '../classes/beoid.py']
 
 data_root = '{{$FSPTAL_DATA_ROOT:data}}/BEOID'

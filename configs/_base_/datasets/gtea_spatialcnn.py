@@ -1,7 +1,8 @@
-# GTEA, leave subject S1 out, with the frame features of Lea et al.'s TCN release (SpatialCNN, trained with the frame
-# labels of the training videos): github.com/colincsl/TemporalConvolutionalNetworks, annotations of HR-Pro.
-# One row of 128 numbers per 1/3 s.
-# gtea_spatialcnn/ holds gt.json, point_labels.csv, split_train.txt, split_test.txt and features/{train,test}/ID.npy.
+# GTEA with the videos of subject S1 for testing. Features are those of SpatialCNN in the TCN release of Lea et al.
+# (github.com/colincsl/TemporalConvolutionalNetworks), which was trained with the frame labels of the training videos.
+# Annotations are those of HR-Pro. A snippet lasts 1/3 s and has 128 numbers.
+# gtea_spatialcnn/ must hold gt.json, point_labels.csv, split_train.txt, split_test.txt and
+# features/{train,test}/ID.npy.
 _base_ = ['./point_tal.py', '../classes/gtea.py']
 
 data_root = '{{$FSPTAL_DATA_ROOT:data}}/gtea_spatialcnn'

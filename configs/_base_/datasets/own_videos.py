@@ -1,10 +1,10 @@
-# Your own videos, read as clips in training and test: annotations.json (the plain format, with the subsets train and
-# test) and videos/ID.mp4 below data_root. The list of classes in annotations.json is that of the model, in this order.
-# Frames go through the test pipeline of the recognizer whose backbone is used.
+# Your own videos, which training and test read as clips. data_root must hold annotations.json (the plain format, with
+# the subsets train and test) and videos/ID.mp4. The model has the classes of annotations.json, in this order. The
+# test_pipeline of load_clips must be that of the recognizer whose backbone is used.
 _base_ = ['./point_tal.py', '../pipelines/label_extension.py']
 
 data_root = '{{$FSPTAL_DATA_ROOT:data}}/mine'
-fps = 25  # at which every video is sampled, whatever its own rate
+fps = 25  # frames per second at which every video is sampled, whatever its own frame rate
 grid = dict(snippet_sec=16 / fps)
 
 load_clips = dict(
@@ -20,7 +20,7 @@ load_clips = dict(
 train_pipeline = [
     load_clips,
     dict(type='PointsToSnippets'),
-    {{_base_.extend_embedding}},  # clips cannot be interpolated, embedded features can
+    {{_base_.extend_embedding}},  # it interpolates, which works for embedded features, not for clips
     dict(type='PackPointTALInputs'),
 ]
 test_pipeline = [load_clips, dict(type='PointsToSnippets'), dict(type='PackPointTALInputs')]

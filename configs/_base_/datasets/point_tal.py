@@ -1,4 +1,4 @@
-# The part that all datasets share; the file of a dataset adds where its files lie, its classes and its grid.
+# The part that all datasets share. The config file of each dataset adds its folder and files, its classes and its grid.
 train_pipeline = [
     dict(type='LoadSnippetFeatures'),
     dict(type='PointsToSnippets'),
@@ -23,7 +23,7 @@ test_dataloader = dict(
 test_evaluator = dict(type='TALMetric', preset='thumos14')
 test_cfg = dict(type='TestLoop')
 
-# Validation takes the test videos, to watch the training; nothing may be chosen by them.
+# Validation reads the test videos, only to watch the training: nothing may be chosen by the results.
 val_dataloader = test_dataloader
 val_evaluator = test_evaluator
 val_cfg = dict(type='ValLoop')

@@ -1,5 +1,6 @@
-# The embedded dataset: THUMOS-like, a few MB, generated below data_root at first use
-# (fsptal_mm/datasets/synthetic/generator.py). annotations_manual.json holds points set anywhere in an instance.
+# The embedded dataset, which resembles THUMOS14. It has a few MB, and is generated below data_root at first use
+# (fsptal_mm/datasets/synthetic/generator.py). In annotations.json, points lie near the middle of their instances; in
+# annotations_manual.json, anywhere in them.
 _base_ = ['./point_tal.py', '../classes/synthetic.py']
 
 data_root = '{{$FSPTAL_DATA_ROOT:data}}/synthetic'

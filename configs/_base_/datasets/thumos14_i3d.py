@@ -1,7 +1,7 @@
 # THUMOS14 with two-stream I3D features in the layout that LACP publishes
-# (github.com/Pilhyeon/Learning-Action-Completeness-from-Points; videos 270, 1292 and 1496 left out by convention):
+# (github.com/Pilhyeon/Learning-Action-Completeness-from-Points; videos 270, 1292 and 1496 are left out by convention):
 # THUMOS14/{gt.json, fps_dict.json, split_train.txt, split_test.txt, point_gaussian/point_labels.csv,
-#           features/{train,test}/{rgb,flow}/ID.npy}, each (T, 1024).
+#           features/{train,test}/{rgb,flow}/ID.npy}, two arrays (T, 1024) per video.
 _base_ = ['./point_tal.py', '../classes/thumos14.py']
 
 data_root = '{{$FSPTAL_DATA_ROOT:data}}/THUMOS14'

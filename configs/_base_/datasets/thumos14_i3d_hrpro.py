@@ -1,6 +1,6 @@
 # THUMOS14 with two-stream I3D features in the layout that HR-Pro publishes (github.com/pipixin321/HR-Pro):
 # THUMOS14/{gt_full.json, split_train.txt, split_test.txt, point_labels/point_gaussian.csv,
-#           features/{train,test}/ID.npy}, each (T, 2048).
+#           features/{train,test}/ID.npy}, one array (T, 2048) per video.
 _base_ = ['./point_tal.py', '../classes/thumos14.py']
 
 data_root = '{{$FSPTAL_DATA_ROOT:data}}/THUMOS14'

@@ -1,5 +1,6 @@
-# Generated features for real THUMOS14 annotations: 60 + 30 videos of at most 400 s, all 20 classes in both, D = 256.
-# thumos14_shaped/ is written by tools/data/make_synthetic.py, once for each part; see configs/fsptal_tuned/README.md.
+# Generated features (D = 256) for real THUMOS14 annotations: 60 training and 30 test videos of at most 400 s; each part
+# has all 20 classes. configs/fsptal_tuned/README.md has the two commands that write thumos14_shaped/, one for each
+# part.
 _base_ = ['./point_tal.py', '../classes/thumos14.py']
 
 data_root = '{{$FSPTAL_DATA_ROOT:data}}/thumos14_shaped'

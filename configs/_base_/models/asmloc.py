@@ -1,5 +1,5 @@
-# Base model of ASM-Loc (He et al., CVPR 2022) on the trunk of the other methods: no point is ever read. Constants and
-# levels are those of its public code for THUMOS14: github.com/boheumd/ASM-Loc.
+# Base model of ASM-Loc (He et al., CVPR 2022) on the trunk of the other methods. No point is ever read. Constants and
+# levels of the proposals are those of its public code for THUMOS14: github.com/boheumd/ASM-Loc.
 feature_dim = 2048
 
 model = dict(

@@ -1,6 +1,6 @@
-# ASM-Loc (He et al., CVPR 2022) with its refinement, on the trunk of the other methods: after the base model, three
-# further models, each trained on the proposals of the model before it. Constants are those of its public code for
-# THUMOS14: github.com/boheumd/ASM-Loc.
+# ASM-Loc (He et al., CVPR 2022) with its refinement, on the trunk of the other methods. After the base model, there are
+# three further models, each of which is trained on the proposals of the model before it. Constants are those of its
+# public code for THUMOS14: github.com/boheumd/ASM-Loc.
 _base_ = ['./asmloc.py']
 
 head_proposals = dict(

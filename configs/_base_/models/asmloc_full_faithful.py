@@ -1,5 +1,5 @@
-# ASM-Loc (He et al., CVPR 2022) with its refinement: network, constants and proposals of its public code for THUMOS14,
-# github.com/boheumd/ASM-Loc. No point is ever read.
+# ASM-Loc (He et al., CVPR 2022) with its refinement. Network, constants and proposals are those of its public code for
+# THUMOS14: github.com/boheumd/ASM-Loc. No point is ever read.
 _base_ = ['./asmloc_faithful.py']
 
 head_proposals = dict(

@@ -1,6 +1,6 @@
 # BackTAL (Yang et al., TPAMI 2022) on the trunk of the other methods, with constants of its public code:
-# github.com/VividLe/BackTAL. What differs in the proposals: configs/backtal/README.md. Training datasets need
-# supervision='clicks'.
+# github.com/VividLe/BackTAL. configs/backtal/README.md says how its proposals differ from those of the other methods.
+# Training datasets need supervision='clicks'.
 feature_dim = 2048
 
 model = dict(

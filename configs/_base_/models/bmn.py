@@ -1,5 +1,6 @@
-# mmaction2's BMN (Lin et al., ICCV 2019) on our dataset. Its proposals carry no class: test_evaluator.class_scores
-# names the results file of a classifier; without it, only AR@AN is computed.
+# mmaction2's BMN (Lin et al., ICCV 2019) on our dataset. Its proposals have no class. For mAP, they get the classes
+# that another model found: test_evaluator.class_scores names the results file of this model. Without it, only AR@AN is
+# computed.
 feature_dim = 2048
 
 model = dict(

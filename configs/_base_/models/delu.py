@@ -1,6 +1,6 @@
-# DELU (Chen et al., ECCV 2022) on a trunk of two streams and the proposals of the other methods. What its public code
-# (github.com/MengyuanChen21/ECCV2022-DELU) does otherwise: configs/delu/README.md. Training loaders need a
-# SharedClassBatchSampler.
+# DELU (Chen et al., ECCV 2022) on a trunk of two streams, with the proposals of the other methods.
+# configs/delu/README.md says what its public code (github.com/MengyuanChen21/ECCV2022-DELU) does in another way.
+# Training loaders need a SharedClassBatchSampler.
 feature_dim = 2048
 
 model = dict(

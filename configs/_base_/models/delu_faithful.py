@@ -27,7 +27,7 @@ model = dict(
             score_levels=[],
             background_levels=[round(0.1 + 0.8 * step / 19, 6) for step in range(20)],  # of the attention
             min_points=2,
-            nms=dict(type='soft_nms', sigma=0.3, min_score=-1e6),  # scores are logits: none is too low
+            nms=dict(type='soft_nms', sigma=0.3, min_score=-1e6),  # scores are logits, which may be far below 0
         ),
     ),
 )

@@ -1,9 +1,10 @@
-# FS-PTAL (paper, Sec. 3). Module A is a transform, B the miner, C the score contrast, D the feature separation.
+# FS-PTAL (paper, Sec. 3). Module A is a transform (../pipelines/label_extension.py), B is the miner, C the searcher and
+# the score_loss, D the separation_loss.
 feature_dim = 2048
 
 model = dict(
     type='PointTAL',
-    embedding=dict(type='AffinityEmbedding', in_channels=feature_dim),  # module D: E, and the convolution masked by it
+    embedding=dict(type='AffinityEmbedding', in_channels=feature_dim),  # makes E of module D; E masks its convolution
     head=dict(
         type='FSPTALHead',
         in_channels=feature_dim,
@@ -12,12 +13,12 @@ model = dict(
         video_loss=dict(type='VideoLevelLoss', loss_weight=1.0),  # lambda_1
         point_loss=dict(type='PointFocalLoss', loss_weight=1.0),  # lambda_2
         miner=dict(type='PseudoLabelMiner', background_threshold=0.85, action_threshold=0.25),  # Appendix B
-        mined_actions='labels',  # Eq. 5
+        mined_actions='labels',  # mined actions are labels of the point loss, Eq. 5
         background_margin=None,
         searcher=dict(
             type='SegmentSearcher',
             outer_ratio=0.25,  # delta, Sec. 3.4
-            original=False,  # Table 7
+            original=False,  # outer ranges end at the next segment, Table 7
             background_segments=False,
         ),
         score_loss=dict(type='OICLoss', loss_weight=1.0),  # lambda_3

@@ -1,4 +1,5 @@
-# FS-PTAL tuned: variants of the paper's modules, chosen on held-out users of 50 Salads: configs/fsptal_tuned/README.md.
+# FS-PTAL tuned: variants of the paper's modules, which were chosen on held-out users of 50 Salads. They are explained
+# in configs/fsptal_tuned/README.md.
 # The variant of module A is in the training pipeline: embedding_extended of ../pipelines/label_extension.py.
 _base_ = ['./fsptal.py']
 

@@ -21,7 +21,7 @@ model = dict(
             video_threshold=0.5,
             upsampling=2,
             video_weight=0.0,
-            nms=dict(type='soft_nms', sigma=0.3, min_score=-1e6),  # scores, inner minus outer mean, may be below 0
+            nms=dict(type='soft_nms', sigma=0.3, min_score=-1e6),  # scores are differences, which may be below 0
         ),
     ),
 )

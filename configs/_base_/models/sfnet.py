@@ -1,5 +1,5 @@
-# SF-Net (Ma et al., ECCV 2020) on the trunk and proposals of the other methods. What its public code
-# (github.com/Flowerfan/SF-Net) does otherwise: configs/sfnet/README.md.
+# SF-Net (Ma et al., ECCV 2020) on the trunk and proposals of the other methods. configs/sfnet/README.md says what its
+# public code (github.com/Flowerfan/SF-Net) does in another way.
 feature_dim = 2048
 
 model = dict(
@@ -11,7 +11,7 @@ model = dict(
         dropout=0.7,
         video_loss=dict(type='VideoSoftmaxLoss', topk_divisor=8, round_up=True),
         background_ratio=7,
-        max_background_share=0.5,  # of the unlabelled snippets: these datasets have many points and little background
+        max_background_share=0.5,  # of a video's unlabelled snippets; GTEA has many points, little background
         actionness_negatives='background',
         actionness_gate=0.1,
         growth=dict(type='SFNetGrowth', radius=3, ratio=0.95),

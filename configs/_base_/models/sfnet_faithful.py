@@ -1,5 +1,5 @@
 # SF-Net (Ma et al., ECCV 2020) with its own network on the features themselves, constants and proposals of its public
-# code: github.com/Flowerfan/SF-Net. Two-stream features: num_streams=2.
+# code: github.com/Flowerfan/SF-Net. For two-stream features, set num_streams=2.
 feature_dim = 2048
 
 model = dict(
