@@ -125,7 +125,7 @@ class PageApi:
         # A page may still be open after the program was restarted with another project. It must not write labels there.
         if get_field(body, 'project', str) != self.project.project_id:
             expected = f'the project {self.project.path.name}, which is open now: reload the page'
-            raise OtherProjectError(expected, field='project', found='another one')
+            raise OtherProjectError(expected, field='project', found='another project')
 
     def _summary(self, video_id):
         labels, file = self.project.labels(video_id), self.project.file(video_id)

@@ -78,7 +78,7 @@ def check_entry(file: VideoFile, labels: LabelledVideo, classes: Sequence[str], 
         InputError: The entry could not be read, or would be read as other facts or labels.
     """
     if _read_entry(json.loads(json.dumps(_entry(file, labels))), classes, where) != (file, labels):
-        raise InputError('labels that are read as they were written', **where)
+        raise InputError('labels that can be read back unchanged', **where)
 
 
 def _entry(file, labels):
@@ -144,7 +144,7 @@ def _labels(entry, classes, where):
         raise InputError('true or false', field='done', found=shown(entry.get('done')), **where)
     points = [_point(point, classes, 'points', where) for point in get_field(entry, 'points', list, **where)]
     if len({point.id for point in points}) < len(points):
-        raise InputError('points with different ids', field='points', found='one twice', **where)
+        raise InputError('points with different ids', field='points', found='one id twice', **where)
     return LabelledVideo(
         tuple(points),
         *(tuple(_changes(entry, name, classes, where)) for name in ('undo', 'redo')),

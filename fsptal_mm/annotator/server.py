@@ -134,7 +134,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _check_token(self, query):
         token = self.headers.get('X-Token')
-        if token is None and self.command != 'POST':  # a <video> element cannot send headers
+        if token is None and self.command != 'POST':  # a <video> element sends no headers: the token is in its URL
             token = parse_qs(query).get('token', [''])[0]
         if not secrets.compare_digest((token or '').encode(), self.server.token.encode()):
             raise Refused(401, 'the server was restarted: open the new address that it printed')

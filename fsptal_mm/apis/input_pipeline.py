@@ -78,7 +78,9 @@ class ModelInputs:
             return None
         if self.feature_dim not in (None, extractor.feature_dim):
             field = 'dimension of the extracted features'
-            raise InputError(f'{self.feature_dim}, as the model reads', field=field, found=extractor.feature_dim)
+            raise InputError(
+                f'{self.feature_dim}, the dimension that the model takes', field=field, found=extractor.feature_dim
+            )
         made, known = extractor.settings['model'], (self.settings or {}).get('model')
         if known and any(made[name] != known[name] for name in ('config_sha256', 'checkpoint_sha256')):
             hint = 'if it was changed by --cfg-options then, give a config file with these changes'

@@ -70,7 +70,7 @@ def local_file(path: str | Path) -> str:
         InputError: There is no such file, or the path is a URL.
     """
     if '://' in str(path):
-        raise InputError(f'a local checkpoint; this downloads one: curl -fLO {path}', file=path, found='an address')
+        raise InputError(f'a local checkpoint; to download this one: curl -fLO {path}', file=path, found='a URL')
     return str(regular_file(path, 'a local checkpoint'))
 
 

@@ -132,7 +132,8 @@ def held_out_config(config: Config) -> ConfigDict:
         pipeline = _evaluated(config).dataset.pipeline
         return ConfigDict({**train, 'pipeline': pipeline, 'fold': {**train.fold, 'part': 'held_out'}})
     if config.get('val_dataloader') is None:
-        raise InputError("dict(index=0, count=4, part='train')", field='train_dataloader.dataset.fold', found='none')
+        expected = "a fold, which holds videos out, such as dict(index=0, count=4, part='train'); or a val_dataloader"
+        raise InputError(expected, field='train_dataloader.dataset.fold', found='none')
     return config.val_dataloader.dataset
 
 

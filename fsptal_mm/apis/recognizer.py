@@ -69,7 +69,7 @@ def _test_pipeline(config):
     try:
         return config.test_dataloader.dataset.pipeline
     except AttributeError as error:
-        raise InputError('test_pipeline, or test_dataloader', file=config.filename) from error
+        raise InputError('a test_pipeline or a test_dataloader', file=config.filename) from error
 
 
 def sampled_clip(config: Config, test_pipeline: Sequence[dict[str, Any]]) -> tuple[int, int | None]:

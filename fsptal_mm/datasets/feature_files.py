@@ -22,7 +22,7 @@ FEATURE_SUFFIXES = ('.npy', '.npz', '.csv', *HDF5_SUFFIXES)
 # Limit in bytes for the features of one video in memory: 262,144 snippets of 2048 float32 numbers. Without a limit, a
 # damaged file of a few bytes could state a shape that fills the memory.
 _MAX_BYTES = 2 << 30
-_MAX_DEPTH = 8  # HDF5 groups are opened at most so deep: a group may contain itself, so that the search never ends
+_MAX_DEPTH = 8  # largest depth of nested HDF5 groups: a group may contain itself, and the search would never end
 _CONVERTED = ('.pt', '.pth', '.pkl', '.pickle')
 _CONVERTER = 'tools/data/convert_features.py'
 
@@ -137,7 +137,8 @@ class FeatureReader:
         member = members[self._pick(members, path, video)]
         # Decoders of other compression methods, such as LZMA, may need much memory.
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise InputError("numpy's own compression", file=path, video=video, found=member.compress_type)
+            expected = 'a file of np.savez or np.savez_compressed'
+            raise InputError(expected, file=path, video=video, found=f'zip compression {member.compress_type}')
         if member.file_size > _MAX_BYTES:
             raise InputError(f'at most {_MAX_BYTES} bytes', file=path, video=video, found=f'{member.file_size} bytes')
         with file.open(member) as content:

@@ -64,7 +64,11 @@ class Windows:
             InputError: The video has no duration.
         """
         if info['duration_sec'] is None:
-            raise InputError('a duration, for windows', video=info['video_id'], field='duration_sec')
+            raise InputError(
+                'a duration, since windows reach up to the end of the video',
+                video=info['video_id'],
+                field='duration_sec',
+            )
         grid = info['grid']
         num_snippets = int(np.ceil(grid.num_snippets(info['duration_sec']) - _ROUNDING_SNIPPETS))
         last = max(0, num_snippets - self.num_snippets)

@@ -126,7 +126,8 @@ def _row(cells, _):
     is_time = [index > 0 and bool(_TIME.fullmatch(cell)) for index, cell in enumerate(cells)]  # column 0 is the tier
     first = is_time.index(True) if True in is_time else len(cells)
     stop = is_time.index(False, first) if False in is_time[first:] else len(cells)
-    clocks = [index for index in range(first, stop) if 0 < cells[index].count(':') < 3]  # 00:00:01:12 counts frames
+    # Clock times such as 00:00:01.500; a time such as 00:00:01:12, which ends with a frame number, is not used.
+    clocks = [index for index in range(first, stop) if 0 < cells[index].count(':') < 3]
     # If the text of an annotation is a number, it looks like one more time. The clock times show where the times really
     # stop. For example, in the row "tier, participant, 00:00:05.000, 5.0, 00:00:07.000, 7.0, text", the clock times are
     # columns 2 and 4. So each time takes 4 - 2 = 2 columns, and the 2 times stop before column 2 + 2 * 2 = 6.

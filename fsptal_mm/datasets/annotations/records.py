@@ -54,7 +54,7 @@ class VideoRecord:
 
     @property
     def video_labels(self) -> np.ndarray:
-        """Classes of the points, ``(K,)`` int64, ascending, each once: the video-level labels of training on points."""
+        """Classes of the points, ``(K,)`` int64, ascending, each once. They are the video-level labels of training."""
         return np.unique(self.point_labels)
 
     @classmethod
@@ -109,8 +109,8 @@ def load_annotations(
 
     Args:
         ann_file: JSON in ActivityNet's format (also LACP's ``gt.json`` and HR-Pro's ``gt_full.json``), in mmaction2's
-            (``anet_anno_train.json``) or in the plain format. ``None`` if there is no such file: then ``split_file``
-            or, without it, ``point_file`` names the videos.
+            (``anet_anno_train.json``) or in this package's plain format. ``None`` if there is no such file: then
+            ``split_file`` or, without it, ``point_file`` names the videos.
         split_file: File of video ids, one per line, which takes precedence over ``subset``. Default: the videos of
             ``subset``, or all videos of ``ann_file``; without ``ann_file``, all videos with points. ActivityNet's
             prefix ``v_`` may stand before an id in one file and be missing in another.

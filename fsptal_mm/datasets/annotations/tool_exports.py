@@ -151,7 +151,7 @@ def _boris_video(row, where):
     video = re.sub(r'^player #\d+: *', '', video.split('|')[0])
     if ';' in video and video in row.get('Source', ''):
         raise InputError(
-            'the video of the event', file=where, field='Media file name', found=row.get('Media file name')
+            'one file, the video of the event', file=where, field='Media file name', found=row.get('Media file name')
         )
     video_id = video_name(video, file=where, field='Media file name')
     # Source 'player #1: a.mp4;b.mp4|player #2: c.mp4' means two players beside each other, the first of which plays

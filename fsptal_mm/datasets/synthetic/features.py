@@ -131,7 +131,9 @@ class SyntheticParams:
                 limit = 'between 0 and 1' if field.name in _SHARES else '> 0' if field.name in _POSITIVE else '>= 0'
                 raise InputError(f'a {kind} {limit}', field=field.name, found=value)
         if len(self.instance_strength) != 2 or self.instance_strength[0] > self.instance_strength[1]:
-            raise InputError('the ends of a range', field='instance_strength', found=self.instance_strength)
+            raise InputError(
+                'the ends of a range, the smaller one first', field='instance_strength', found=self.instance_strength
+            )
 
 
 def _is_number(value, field):

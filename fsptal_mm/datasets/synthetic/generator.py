@@ -28,8 +28,8 @@ CLASSES = (
 )  # fmt: skip
 # Every segment of class 1 is also a segment of class 0, as each CliffDiving of THUMOS14 is also annotated as Diving.
 _ALSO = {1: 0}
-# In the other pairs, this share of the videos shows both classes of the pair. THUMOS14 has such a pair, too: 27 of 410
-# videos show both CricketBowling and CricketShot.
+# In all pairs except classes 0 and 1, this share of the videos shows both classes of the pair. THUMOS14 has such a
+# pair, too: 27 of its 410 videos show both CricketBowling and CricketShot.
 _PAIR_SHARE = 0.1
 
 # The numbers below are fitted to THUMOS14's 410 videos. All lengths are in snippets and log-normally distributed.

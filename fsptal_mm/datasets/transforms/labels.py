@@ -192,7 +192,9 @@ class CropToWindow(BaseTransform):
             InputError: The dataset has no ``windows``.
         """
         if 'window' not in results:
-            raise InputError('windows of the dataset, for CropToWindow', video=results['video_id'], field='windows')
+            raise InputError(
+                'a dataset with windows, which CropToWindow needs', video=results['video_id'], field='windows'
+            )
         (start, stop), grid = results['window'], results['grid']
         inside = results['features'][start:stop]
         results['features'] = np.pad(inside, ((0, stop - start - len(inside)), (0, 0)))

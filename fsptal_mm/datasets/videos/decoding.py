@@ -36,7 +36,7 @@ def open_container(path: str | Path) -> tuple[InputContainer, VideoStream]:
     if stream is None:
         raise InputError('a video', file=path, found='a file without pictures')
     if stream.codec_context is None:
-        raise InputError('a codec that FFmpeg decodes', file=path, found='an unknown one')
+        raise InputError('a codec that FFmpeg decodes', file=path, found='an unknown codec')
     # Several worker processes read videos at the same time. Then one thread per video uses the processor cores best.
     stream.codec_context.thread_count = 1
     return container, stream

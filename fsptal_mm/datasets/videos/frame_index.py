@@ -78,8 +78,8 @@ class _Packets:
 def index_frames(path: str | Path, allow_damaged: bool = False) -> FrameIndex:
     """Find the times of all frames that a player shows.
 
-    If the container states the time of each frame, its packets are read, and one frame is decoded. If not, all frames
-    are decoded, which takes longer.
+    If the container states the time of each frame, its packets are read, and frames are decoded only up to the first
+    one that can be decoded. If not, all frames are decoded, which takes longer.
 
     Args:
         path: The video file.
@@ -165,7 +165,7 @@ def _are_frames(packets, container, stream):
 
 
 def _jumps(packets, before_sec, after_sec):
-    """Whether the time jumps ahead between two frames: a long step, during which no other stream goes on, either."""
+    """Whether the time jumps ahead between two frames: a long step, during which no other stream goes on."""
     if after_sec - before_sec <= _JUMP_SEC:
         return False
     first, stop = np.searchsorted(packets.other_sec, (before_sec, after_sec))
