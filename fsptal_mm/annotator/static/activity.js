@@ -1,5 +1,5 @@
-// Working time of the annotator (the person). It counts while the video plays, and for IDLE_MS after each use of a key
-// or the mouse.
+// Working time of the annotator (the person). It counts while the page is visible and the video plays, and for IDLE_MS
+// after each use of a key or the mouse.
 
 const IDLE_MS = 30_000;
 const REPORT_SEC = 10; // working time is reported to the server in parts of this length

@@ -35,7 +35,7 @@ export class BrowserVideo {
     this.next = null; // the frame to seek after `aim`
     this.seeking = false;
     this.repeats = 0; // how often the seek of `aim` was repeated
-    const opened = this.opening = {}; // a new object per call: it differs from opened if load was called again
+    const opened = this.opening = {}; // if load is called again meanwhile, this.opening becomes another object
     const firstFrameSec = this.reportsFrames && this.#firstFrameSec(performance.now());
     this.element.src = url;
     await new Promise((resolve, reject) => {

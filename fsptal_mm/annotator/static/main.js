@@ -53,7 +53,7 @@ class Page {
   async open(index, playing = false) {
     this.activity.report();
     this.player.stop(); // so that frames of the old video are never seen under the name of the new one
-    const opening = this.opening = {}; // a new object per call: it differs from opening if open was called again
+    const opening = this.opening = {}; // if open is called again meanwhile, this.opening becomes another object
     this.index = index;
     this.state = null;
     this.suggestions = null;

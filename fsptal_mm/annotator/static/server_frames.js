@@ -7,7 +7,7 @@ const RETRY_MS = 1000; // after a request that failed, wait so long before the n
 export class ServerFrames {
   constructor(canvas, { onFrame, onState, onWait }) {
     Object.assign(this, { canvas, onFrame, onState, onWait });
-    this.opened = null; // a new object per video: if it is another one after an await, another video was opened
+    this.opened = null; // a new object per video: after an await, another object means that another video was opened
     this.ready = false; // whether a frame is on the canvas
     this.playing = false;
     this.speed = 1;
