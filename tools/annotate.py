@@ -1,16 +1,16 @@
 """Label one frame per action in your own videos, in a browser.
 
-The tool serves a page that only this machine can reach (127.0.0.1), opens it, and writes every change into the project
-file at once. Run the same command again to continue. The project file lies beside the videos, so that their folder is
-all you need to copy; --out puts it elsewhere. "?" on the page shows all keys. The button Export writes
-annotations.json, which PointTALDataset reads as ann_file, and the same points in LACP's format: point_labels.csv and
-the files that belong to it.
+The tool serves a page that only this machine can reach (127.0.0.1), opens it in the browser, and writes every change
+into the project file at once. Run the same command again to continue. The project file lies beside the videos, so that
+a copy of their folder also holds the labels; --out puts it elsewhere. The key "?" of the page shows all keys. The
+button Export writes annotations.json, which PointTALDataset reads as ann_file, and the same points in LACP's format:
+point_labels.csv and the files that belong to it.
 
 The class list has one name per line. The classes get the keys 1-9, then a-z, in this order. To give a class another
 key, write a tab and the key behind its name.
 
-With --suggest, the timeline shows detections of a model. You look at each one, then accept it (a point in the middle of
-the detection) or reject it (a background point there).
+With --suggest, the timeline of the page shows detections of a model. You look at each detection, then accept it (which
+sets a point in its middle) or reject it (which sets a background point there).
 
 Examples:
     python tools/annotate.py data/mine/videos --classes data/mine/classes.txt
@@ -35,18 +35,18 @@ def parse_args(argv):
     parser.add_argument(
         '--suggest',
         metavar='RESULTS',
-        help='detections to show as suggestions: a file of suggest.py, demo.py or test.py; its videos come first',
+        help='detections to show as suggestions: results of suggest.py, demo.py or test.py; their videos come first',
     )
     parser.add_argument('--annotator', help='your name, for the project file')
     parser.add_argument('--allow-damaged', action='store_true', help='label what can be read of damaged videos')
     parser.add_argument(
-        '--port', type=int, default=8210, help='port of the page; 0 takes any free one (default: %(default)s)'
+        '--port', type=int, default=8210, help='port of the page; 0 takes any free port (default: %(default)s)'
     )
-    parser.add_argument('--no-browser', action='store_true', help='print the address, and open no browser')
+    parser.add_argument('--no-browser', action='store_true', help='only print the address of the page, open no browser')
     return parser.parse_args(argv)
 
 
-if __name__ == '__main__':  # before the imports, which take seconds
+if __name__ == '__main__':  # check the arguments before the imports, which take seconds
     runpy.run_path(str(Path(__file__).resolve().parent / 'starting.py'))['start'](
         __file__, parse_args, videos='a video file', classes='a readable file', suggest='a readable file'
     )
@@ -72,15 +72,15 @@ def open_project(args):
     if project.added_classes:
         print(f'new classes: {", ".join(project.added_classes)}', end='; ' if done else '\n')
         if done:
-            print(f'look through the {done} videos that are done: every instance of these classes needs its point')
+            print(f'look through the {done} videos that are done: label the instances of the new classes there, too')
     export_dir = args.export_dir or out.with_name(f'{out.stem}_export')
     print(f'{out}: {len(project.video_ids)} videos, {done} of them done')
-    print(f'labels are saved in this file (--out takes another one); Export writes into {export_dir} (--export-dir)')
+    print(f'labels are saved in this file (--out: another file); Export writes into {export_dir} (--export-dir)')
     return PageApi(project, class_keys, export_dir, args.classes, suggestions)
 
 
 def start_server(api, port):
-    """Start a server at the port; if another program uses it, at a free one.
+    """Start a server at the port or, if another program uses this port, at a free port.
 
     Raises:
         InputError: The port is no port number, or the system does not permit its use.
@@ -92,7 +92,7 @@ def start_server(api, port):
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise InputError('a port that may be used', field='--port', found=f'{port}: {error.strerror}') from None
-        print(f'port {port} is taken; another one is used')
+        print(f'another program uses port {port}; a free port is taken')
         return AnnotationServer(api)
 
 
@@ -104,7 +104,8 @@ def main(argv=None):
     except (InputError, OSError) as error:  # OSError: a folder that cannot be written to, for example
         sys.exit(f'error: {error}')
     port = server.server_port
-    print(f'{server.url}\non another machine: ssh -L {port}:127.0.0.1:{port} THIS_MACHINE, then open the same address')
+    print(server.url)
+    print(f'on another machine: run ssh -L {port}:127.0.0.1:{port} THIS_MACHINE, then open this address there')
     print('Ctrl-C ends the program; every change is saved at once', flush=True)
     if not args.no_browser:
         webbrowser.open(server.url)

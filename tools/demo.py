@@ -1,8 +1,8 @@
 """Localize actions in videos, or in files of snippet features.
 
-Prints the best detections of every video, and writes results.json (ActivityNet's format) and results.csv into
---out-dir. Inputs that cannot be used are reported at the end, with exit status 1; the results of the others are kept.
-Paths that do not exist end the tool at once.
+The tool prints the best detections of every video, and writes results.json (ActivityNet's format) and results.csv into
+--out-dir. Inputs that cannot be used are reported at the end, with exit status 1; the results of the other inputs are
+written nevertheless. If a path does not exist, the tool ends at once.
 
 Examples:
     python tools/demo.py fsptal-tuned_synthetic work_dirs/demo/epoch_75.pth data/synthetic/features/test --timeline
@@ -23,21 +23,23 @@ def parse_args(argv):
     parser.add_argument('--out-dir', default='work_dirs/found', help='output folder (default: %(default)s)')
     parser.add_argument('--timeline', action='store_true', help='draw OUT_DIR/timelines/VIDEO.png')
     parser.add_argument(
-        '--annotate', action='store_true', help='copy each video file to OUT_DIR/videos/VIDEO.mp4, with its detections'
+        '--annotate',
+        action='store_true',
+        help='copy each video file, with its detections drawn, to OUT_DIR/videos/VIDEO.mp4',
     )
     parser.add_argument('--batch-size', type=int, default=1, help='videos in one forward pass (default: %(default)s)')
     parser.add_argument(
         '--score-threshold',
         type=float,
-        help='leave out detections of a lower score (default: that of choose_threshold.py, if there is one)',
+        help='leave out detections of a lower score (default: the thresholds stored by choose_threshold.py, if any)',
     )
     parser.add_argument('--top-k', type=int, help='largest number of detections per video')
-    parser.add_argument('--nms-iou', type=float, help="tIoU of class-wise NMS, which replaces the config's NMS")
+    parser.add_argument('--nms-iou', type=float, help="replace the config's NMS by NMS per class with this tIoU")
     parser.add_argument(
         '--extractor',
         nargs=2,
         metavar=('CONFIG', 'CHECKPOINT'),
-        help='recognizer that makes the features of video files',
+        help='recognizer that makes the features of video files, for models that take features',
     )
     parser.add_argument(
         '--grid', nargs='+', action='extend', help="feature grid instead of the config's, e.g. snippet_sec=0.64"
@@ -46,14 +48,16 @@ def parse_args(argv):
     parser.add_argument('--allow-damaged', action='store_true', help='take what can be read of damaged videos')
     parser.add_argument('--device', help='e.g. cpu or cuda:1 (default: a GPU, if there is one)')
     parser.add_argument('--show', type=int, default=5, help='detections to print per video (default: %(default)s)')
-    parser.add_argument('--cfg-options', nargs='+', action='extend', help='as in test.py, e.g. data_root=DIR')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action='extend', help='changes of the config, as in test.py, e.g. data_root=DIR'
+    )
     args = parser.parse_args(argv)
     if args.show < 0:
         parser.error(f'argument --show: found {args.show}, expected at least 0')
     return args
 
 
-if __name__ == '__main__':  # before the imports, which take seconds
+if __name__ == '__main__':  # check the arguments before the imports, which take seconds
     runpy.run_path(str(Path(__file__).resolve().parent / 'starting.py'))['start'](
         __file__,
         parse_args,
@@ -71,11 +75,11 @@ from fsptal_mm.apis import TALInferencer
 from fsptal_mm.utils.configs import read_options
 from fsptal_mm.utils.errors import InputError
 
-_OF_RUNS = ('epoch_*.pth', 'iter_*.pth', 'last_checkpoint', '*/vis_data')  # what mmengine leaves in the folder of a run
+_OF_RUNS = ('epoch_*.pth', 'iter_*.pth', 'last_checkpoint', '*/vis_data')  # files of a training or test by mmengine
 
 
 def print_best(predictions, count):
-    """Print the best detections of every video as a table, and how many more there are."""
+    """Print the best ``count`` detections of every video as a table, and the number of its other detections."""
     table = Table('video', 'start (s)', 'end (s)', 'label', 'score')
     for video_id, detections in predictions.items():
         for start_sec, end_sec, label, score in detections[:count]:
@@ -91,11 +95,11 @@ def check_is_no_run(folder):
     """Refuse the folder of a training or a test, since its results.json would be replaced.
 
     Raises:
-        InputError: The folder holds files of a run.
+        InputError: The folder holds files of a training or a test.
     """
     found = next((path.name for name in _OF_RUNS for path in Path(folder).glob(name)), None)
     if found is not None:
-        raise InputError('a folder without the files of a run', file=folder, field='--out-dir', found=found)
+        raise InputError('a folder that no training or test uses', file=folder, field='--out-dir', found=found)
 
 
 def main(argv=None):
@@ -115,7 +119,7 @@ def main(argv=None):
             cfg_options=read_options(args.cfg_options),
             show_progress=True,
             allow_damaged=args.allow_damaged,
-            log_failures=False,  # they are printed in the end
+            log_failures=False,  # they are printed at the end of this function
         )
         result = inferencer(
             args.inputs,

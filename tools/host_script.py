@@ -1,4 +1,4 @@
-"""Run a script of the installed mmaction2 with this plugin; ``train.py`` and ``test.py`` call it."""
+"""Run a script of the installed mmaction2 with this plugin; ``train.py`` and ``test.py`` use this module."""
 
 import argparse
 import ast
@@ -13,26 +13,27 @@ from types import SimpleNamespace
 def run(name):
     """Run a script of mmaction2's ``tools`` with the arguments of this process.
 
-    Three things are added to mmaction2. ``--cfg-options data_root=DIR`` moves every path of the config that lies below
-    the old ``data_root``. A mistake in an option or a config gives one line that names it. ``RunChecksHook`` is added
+    Three things are added to the script. ``--cfg-options data_root=DIR`` changes every path of the config that lies
+    below the old ``data_root``. A mistake in an option or a config is reported in one line. ``RunChecksHook`` is added
     to configs that lack it.
 
     Args:
         name: File name of the script, ``'train.py'`` or ``'test.py'``.
 
     Raises:
-        SystemExit: The input is wrong; the message is one line.
+        SystemExit: The user's input is wrong; the message is one line.
     """
     # oneDNN caches compiled code for the last 1024 shapes of tensors, and batches of videos nearly always have new
-    # shapes. The cached code lies between the large tensors in memory, so that malloc cannot give their memory back to
-    # the system. A step needs about 32 shapes.
+    # shapes. The cached code lies between the large tensors in memory, so that malloc cannot give the memory of freed
+    # tensors back to the system. So the cache is limited to 32 shapes, about as many as a step needs.
     os.environ.setdefault('ONEDNN_PRIMITIVE_CACHE_CAPACITY', '32')
     root = Path(__file__).resolve().parents[1]
     if (root / 'fsptal_mm').is_dir():  # a clone that is not installed
         sys.path.insert(0, str(root))
     start = runpy.run_path(str(Path(__file__).with_name('starting.py')))['start']
     args = start(name, lambda _: _parse_args(name), config='a config file', checkpoint='a checkpoint')
-    if getattr(args, 'show', False) or getattr(args, 'show_dir', None):  # mmaction2 draws labels of short clips only
+    # With these options, mmaction2 draws the label of each short clip, which a localizer does not predict.
+    if getattr(args, 'show', False) or getattr(args, 'show_dir', None):
         sys.exit('error: --show and --show-dir do not work here; tools/analysis_tools/plot_timeline.py draws timelines')
     import fsptal_mm  # noqa: F401  (repairs mmaction2; a clone that is not installed can be imported from here on)
     from fsptal_mm.utils.configs import move_data_root, naming_types, read_config, read_options
@@ -42,7 +43,8 @@ def run(name):
 
     def fromfile(path):
         config = read_config(path)
-        move_data_root(config, args.cfg_options)  # before the script merges the options, which have the last word
+        # Before the script merges the options, so that an option for a single path is stronger than data_root.
+        move_data_root(config, args.cfg_options)
         config.setdefault('default_hooks', {}).setdefault('run_checks', dict(type='RunChecksHook'))
         return config
 
@@ -66,9 +68,9 @@ def _find(name):
 
 
 def _parse_args(name):
-    """Call the function ``parse_args`` of a script of mmaction2, without running the imports of the script.
+    """Call the function ``parse_args`` of a script of mmaction2, without running the slow imports of the script.
 
-    ``--cfg-options`` become a list of texts, which :func:`read_options` reads after the imports.
+    The values of ``--cfg-options`` stay a list of texts, which :func:`read_options` reads after the imports.
     """
     path = _find(name)
     tree = ast.parse(path.read_text())
@@ -79,7 +81,7 @@ def _parse_args(name):
 
 
 def _load(name):
-    """Load a script of mmaction2 as a module that is not in ``sys.modules``."""
+    """Load a script of mmaction2 as a module, without an entry in ``sys.modules``."""
     path = _find(name)
     spec = importlib.util.spec_from_file_location(f'mmaction_{path.stem}', path)
     script = importlib.util.module_from_spec(spec)

@@ -1,9 +1,13 @@
 """Put unlabelled videos in the order in which to label them.
 
-First come the videos with the largest product of two numbers: the mean uncertainty of their detections, which is 1 for
-a score at the threshold and 0 for a score of 0; and the distance of their features from those of the nearest video that
-is labelled or comes before them. The tool prints the first videos of this order, and writes a file for annotate.py
---suggest: all unlabelled videos with their likely detections. Every video of ANNOTATIONS counts as labelled.
+The videos that a model is least sure of, and that differ most from other videos, come first. Each video gets the
+product of two numbers, and the largest product comes first. One number is the mean uncertainty of the video's likely
+detections; the uncertainty of a detection is 1 if its score equals the threshold, and 0 if its score is 0. The other
+number is the distance from the mean feature of the video to the nearest mean feature of a video that is labelled or
+already in the order.
+
+The tool prints the first videos of this order. It writes all unlabelled videos with their likely detections into a
+file, for annotate.py --suggest. Every video of ANNOTATIONS counts as labelled.
 
 Examples:
     python tools/suggest.py found/results.json data/mine/annotations.json data/mine/features
@@ -18,22 +22,22 @@ from pathlib import Path
 
 def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('results', type=Path, help='results.json of demo.py --score-threshold=-inf')
+    parser.add_argument('results', type=Path, help='results.json that demo.py --score-threshold=-inf wrote')
     parser.add_argument('annotations', help='the labels so far, in any format that the dataset reads')
     parser.add_argument(
-        'features', nargs='+', help='folder with the features of all these videos; one folder for each stream'
+        'features', nargs='+', help='folder with the features of all these videos; for several streams, one folder each'
     )
     parser.add_argument(
         '--checkpoint',
-        help='use the score thresholds that choose_threshold.py stored beside this file (default: the score with which '
-        'an unlabelled video has on average as many detections as a labelled one has points)',
+        help='use the score thresholds that choose_threshold.py stored beside this file (default: the score at which '
+        'unlabelled videos have on average as many detections as labelled videos have points)',
     )
-    parser.add_argument('--out', type=Path, help='default: suggestions.json beside RESULTS')
-    parser.add_argument('--show', type=int, default=3, help='videos to print (default: %(default)s)')
+    parser.add_argument('--out', type=Path, help='file to write (default: suggestions.json beside RESULTS)')
+    parser.add_argument('--show', type=int, default=3, help='number of videos to print (default: %(default)s)')
     return parser.parse_args(argv)
 
 
-if __name__ == '__main__':  # before the imports, which take seconds
+if __name__ == '__main__':  # check the arguments before the imports, which take seconds
     runpy.run_path(str(Path(__file__).resolve().parent / 'starting.py'))['start'](
         __file__,
         parse_args,

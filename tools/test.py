@@ -1,4 +1,4 @@
-"""Run mmaction2's own test script with this plugin: the same arguments, but errors of input take one line."""
+"""Run mmaction2's own test script with this plugin: the same arguments, but one-line errors for wrong input."""
 
 import host_script
 

@@ -1,7 +1,7 @@
-"""Annotator: a local web page on which a person labels one frame per action in videos.
+"""Program for labelling: a local web page on which a person, the annotator, labels one frame per action in videos.
 
 ``tools/annotate.py`` starts it. :class:`Project` keeps the labels in a file. :class:`PageApi` answers the requests of
-the page. :class:`AnnotationServer` serves the page and the answers by HTTP on 127.0.0.1.
+the page. :class:`AnnotationServer` sends the page and the answers by HTTP, on 127.0.0.1 only.
 """
 
 from .class_keys import ClassKey, read_class_keys

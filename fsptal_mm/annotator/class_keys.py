@@ -7,7 +7,7 @@ from typing import NamedTuple
 from fsptal_mm.datasets.annotations.readers import read_lines
 from fsptal_mm.utils.errors import InputError
 
-# All other keys are commands of the page, and 0 sets a background click.
+# Keys that classes can have. All other keys are commands of the page; 0 sets a background click.
 CLASS_KEYS = (*string.digits[1:], *string.ascii_lowercase)
 BACKGROUND_NAME = 'background'  # label that marks background clicks in point files
 
@@ -28,13 +28,13 @@ def read_class_keys(path: str | Path) -> list[ClassKey]:
     """Read a class list: one name per line, optionally followed by a tab and a key.
 
     Classes without a key in the file get the free digits from 1 to 9, then the free letters. If there are more classes
-    than keys, the last classes have no key: on the page, they are found by name.
+    than keys, the last classes have no key: on the page, the annotator chooses them by name.
 
     Args:
         path: Text file.
 
     Returns:
-        list[ClassKey]: In the order of the file, which is the order of the class indices.
+        list[ClassKey]: Classes in the order of the file, which is the order of the class indices.
 
     Raises:
         InputError: The file is empty, a name or a key occurs twice, a key is neither a letter nor a digit from 1 to 9,

@@ -18,18 +18,22 @@ def export_project(
     """Write the labels as plain JSON and in LACP's format.
 
     Args:
-        project (Project): The project; its videos that are marked as done are written.
+        project (Project): The project. Its videos that are marked as done are written.
         folder: Folder for ``annotations.json`` (all videos in the subset ``train``), ``point_labels.csv``,
             ``fps_dict.json``, ``split_train.txt`` and ``classes.txt``.
-        unfinished: Whether to write videos that are not marked as done, too, if they have a point.
-        class_file: Class list of the user, which may hold keys. It is never overwritten.
+        unfinished: Whether to write videos with a point, too, that are not marked as done.
+        class_file: Class list of the user. It may also hold keys of the keyboard, so it is never overwritten.
 
     Returns:
-        dict: ``folder``; ``videos`` and ``points``, the numbers that were written; ``background_points``, the number of
-        background clicks that were written, to ``annotations.json`` only; ``left_out``, the number of videos with
-        points that were not written, since they are not done; ``unreachable``, the number of videos with points that
-        were not written, since they are not given or cannot be read now; and ``kept``, the path of the ``class_file``
-        if it stands where ``classes.txt`` would be written, else ``None``.
+        dict: Facts for the page:
+
+        - ``folder``: the folder,
+        - ``videos``, ``points``: numbers of videos and points that were written,
+        - ``background_points``: number of background clicks that were written, to ``annotations.json`` only,
+        - ``left_out``: number of videos with points that were not written, since they are not marked as done,
+        - ``unreachable``: number of videos with points that were not written, since the program was started without
+          them or cannot read them now,
+        - ``kept``: path of ``class_file`` if it is the file that ``classes.txt`` would overwrite, else ``None``.
 
     Raises:
         InputError: There is no video to write.
@@ -61,7 +65,7 @@ def export_project(
 
 
 def _record(video_id, file, labels, classes):
-    """Labels of one video as a record; each point is an instance of its own."""
+    """Labels of one video as a record; each point is a separate instance."""
     record = VideoRecord.unlabelled(video_id, file.duration_sec, file.fps)
     actions = [point for point in labels.points if point.label is not None]
     record.subset = 'train'

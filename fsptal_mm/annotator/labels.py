@@ -1,6 +1,6 @@
 """Labels of one video, and the edits that change them.
 
-Labels are immutable: an edit returns new labels. If these cannot be saved, the old labels stay in force.
+Labels are immutable: an edit returns new labels. If the new labels cannot be saved, the old ones are still there.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import get_field, to_number
 
 MOST_UNDO = 100  # changes per video that can be undone
-_MOST_SPENT_SEC = 60.0  # working time that one message of the page can add: the page sends one every few seconds
+_MOST_SPENT_SEC = 60.0  # most working time that one message of the page can add; a page sends one every ten seconds
 
 
 # Function from a time in seconds to the frame that is shown then: its index, and its start in seconds.
@@ -23,7 +23,7 @@ class Point:
     """One labelled frame.
 
     Args:
-        id: Id that the page has chosen, unique within the video.
+        id: Random id that the page has chosen, unique within the video.
         frame: Index of the frame, from 0.
         time_sec: Start of the frame, in seconds from the first frame of the video.
         label: Name of the class; ``None`` for a background click.
@@ -37,9 +37,11 @@ class Point:
 
 @dataclass(frozen=True)
 class Change:
-    """Change of a point: the point before and after the change.
+    """A change of a point.
 
-    If the change adds a point, ``before`` is ``None``. If it deletes a point, ``after`` is ``None``.
+    Args:
+        before: The point before the change; ``None`` if the change adds it.
+        after: The point after the change; ``None`` if the change deletes it.
     """
 
     before: Point | None
@@ -56,8 +58,8 @@ class LabelledVideo:
     """Points of one video, and the changes that can be undone and redone.
 
     Args:
-        points: In order of time.
-        undo: Changes that can be undone, the latest last.
+        points: Points in order of time.
+        undo: Changes that can be undone, the latest change last.
         redo: Changes that were undone and can be redone; the change that was undone last comes last.
         done: Whether the annotator has marked the video as done, which means that all of it was seen.
         spent_sec: Working time of the annotator on this video, in seconds.
@@ -75,10 +77,11 @@ def apply_edit(labels: LabelledVideo, edit: dict[str, Any], classes: Sequence[st
 
     Args:
         labels (LabelledVideo): Labels before the edit.
-        edit (dict): ``edit_id``, ``action`` and the fields of the action in brackets: ``add`` (``time_sec``,
-            ``label``), ``change`` (``point_id``, and ``time_sec``, ``label`` or both), ``delete`` (``point_id``),
-            ``undo``, ``redo``, ``done`` (``done``, true or false) or ``spent`` (``seconds`` of working time). A label
-            is the name of a class, or ``None`` for background. The ``edit_id`` of ``add`` becomes the id of the point.
+        edit (dict): ``edit_id``, ``action`` and further fields, which depend on the action. The actions, with their
+            fields in brackets, are ``add`` (``time_sec``, ``label``), ``change`` (``point_id``, and ``time_sec``,
+            ``label`` or both), ``delete`` (``point_id``), ``undo``, ``redo``, ``done`` (``done``, true or false) and
+            ``spent`` (``seconds`` of working time). A label is the name of a class, or ``None`` for background. The
+            ``edit_id`` of ``add`` becomes the id of the point.
         classes (Sequence[str]): Names of the classes.
         snap (Callable): Function from a time in seconds to the frame shown then: its index, and its start in seconds.
 
@@ -87,7 +90,7 @@ def apply_edit(labels: LabelledVideo, edit: dict[str, Any], classes: Sequence[st
 
     Raises:
         InputError: There is no such action, point or class; a field is missing; a time is not a number >= 0; or the
-            frame has a point of this class already.
+            frame already has a point of this class.
     """
     action = get_field(edit, 'action', str)
     if action not in _ACTIONS:
@@ -153,7 +156,7 @@ _ACTIONS = {
 
 
 def _make(labels, change):
-    """Make a change that can be undone; an InputError if the frame has another point of the class already."""
+    """Make a change and add it to ``undo``; an InputError if the frame already has another point of the class."""
     twin = change.after and next((point for point in labels.points if _same_label(point, change.after)), None)
     if twin:
         name = change.after.label or 'background'

@@ -1,4 +1,4 @@
-"""Answers to the requests of the page, as values that JSON can hold."""
+"""Answers to the requests of the labelling page, as values that JSON can hold."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -16,7 +16,7 @@ from .video_files import OpenVideos
 
 
 class OtherProjectError(InputError):
-    """Error for a request from a page that belongs to another project than the open project."""
+    """Error for a request from a page that was loaded for another project than the one that is open now."""
 
 
 class PageApi:
@@ -27,8 +27,8 @@ class PageApi:
         class_keys (Sequence[ClassKey]): Classes of the project with their keys.
         export_folder: Folder for exported labels.
         class_file: File of the class list; no export overwrites it.
-        suggestions (dict, optional): Suggestions, as :func:`.read_suggestions` returns them. If a person accepts a
-            suggestion, the page adds a point by an ordinary edit. Default: none.
+        suggestions (dict, optional): Suggestions, as :func:`.read_suggestions` returns them. They are only shown: if a
+            person accepts one, the page adds a point by an ordinary edit. Default: none.
     """
 
     def __init__(
@@ -84,8 +84,8 @@ class PageApi:
         """Make one edit.
 
         Args:
-            body (dict): ``project``, the id of the project that the page belongs to; ``video``, the id of a video; and
-                ``edit``, see ``apply_edit``.
+            body (dict): ``project``, the id of the project for which the page was loaded; ``video``, the id of a video;
+                and ``edit``, see ``apply_edit``.
 
         Returns:
             dict: The new state of the video.
@@ -107,11 +107,11 @@ class PageApi:
         """Write the labels, see ``export_project``.
 
         Args:
-            body (dict): ``project``, the id of the project that the page belongs to; and ``unfinished``, whether to
-                write videos that are not done, too.
+            body (dict): ``project``, the id of the project for which the page was loaded; and ``unfinished``, whether
+                to write videos that are not done, too.
 
         Returns:
-            dict: As ``export_project`` returns it.
+            dict: The dict that ``export_project`` returns.
 
         Raises:
             InputError: Another project is open now (``OtherProjectError``), there is no video to write, or a file
@@ -122,10 +122,10 @@ class PageApi:
         return export_project(self.project, self.export_folder, unfinished, self.class_file)
 
     def _check_project(self, body):
-        # After a restart with another project, a page that is still open must not write its labels into that project.
+        # A page may still be open after the program was restarted with another project. It must not write labels there.
         if get_field(body, 'project', str) != self.project.project_id:
             expected = f'the project {self.project.path.name}, which is open now: reload the page'
-            raise OtherProjectError(expected, field='project', found='another one')
+            raise OtherProjectError(expected, field='project', found='another project')
 
     def _summary(self, video_id):
         labels, file = self.project.labels(video_id), self.project.file(video_id)

@@ -1,4 +1,4 @@
-"""Annotation project: videos, classes and points in one file, which is rewritten after every change."""
+"""Annotation project: the labels of a set of videos, in one file that is rewritten after every change."""
 
 import json
 import secrets
@@ -18,7 +18,7 @@ from fsptal_mm.utils.writing import atomic_write
 from .labels import LabelledVideo, Snap, apply_edit
 from .project_file import ProjectContent, VideoFile, check_entry, read_project, to_json
 
-_RECENT_EDITS = 200  # ids that are kept, to recognize an edit that the page sends a second time
+_RECENT_EDITS = 200  # ids of so many edits are kept, to recognize an edit that the page sends a second time
 
 
 class Project:
@@ -28,8 +28,8 @@ class Project:
 
     Args:
         path: The project file. If it does not exist, it is created; if it does, its labels are loaded.
-        classes (Sequence[str]): Names in the order of their indices. Names may be appended to those of an existing
-            project.
+        classes (Sequence[str]): Class names in the order of their indices. For an existing project, the list must begin
+            with the classes of the project; new names may follow.
         videos (dict[str, Path]): From video id to file, as :func:`find_videos` gives them. Videos may be added to an
             existing project.
         annotator: Name of the annotator, which the project keeps. Default: the name in the project file, if any.
@@ -40,13 +40,13 @@ class Project:
         video_ids: Ids of the videos that can be labelled now, in the order of ``videos``.
         problems: One line for each video that cannot be labelled now: it cannot be read, its file is another video than
             the one that was labelled, it has labels but is not among ``videos``, or its entry in the project file is
-            damaged. The labels of such a video stay in the project file.
-        added_classes: Classes that an existing project did not have before; they were appended to its list.
+            damaged. The labels of these videos stay in the project file.
+        added_classes: Classes of ``classes`` that an existing project did not have before.
 
     Raises:
-        InputError: No video can be read; another process has the project open; the project file cannot be read; or the
-            list of the project does not begin the given one, or the project has another annotator, or labels of other
-            videos only.
+        InputError: No video can be read; another process has the project open; the project file cannot be read;
+            ``classes`` does not begin with the classes of the project; the project has another annotator; or it has
+            labels, but none of the given videos.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Project:
 
     @property
     def project_id(self) -> str:
-        """Random id of the project, by which a page of another project is recognized."""
+        """Random id of the project; a request from a page of another project is recognized by it."""
         return self._content.project_id
 
     @property
@@ -94,12 +94,12 @@ class Project:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names in the order of their indices."""
+        """Class names in the order of their indices."""
         return self._content.classes
 
     @property
     def unreachable(self) -> list[str]:
-        """Ids of the videos with points that cannot be labelled now, see ``problems``; the labels stay in the file."""
+        """Ids of videos with points that cannot be labelled now, see ``problems``; their labels stay in the file."""
         labelled = [name for name, labels in self._content.labels.items() if labels.points]
         return [name for name in (*labelled, *self._content.unread) if name not in self.video_ids]
 
@@ -114,7 +114,8 @@ class Project:
     def edit(self, video_id: str, edit: dict[str, Any], snap: Snap) -> LabelledVideo:
         """Make one edit and write the project file: when this method returns, the edit is on the disk.
 
-        An edit whose ``edit_id`` is among the latest 200 was made before, and is not made again.
+        The page sends an edit again if it got no answer. So an edit whose ``edit_id`` is among those of the latest 200
+        edits is not made a second time.
 
         Args:
             video_id: One of ``video_ids``.
@@ -146,7 +147,7 @@ class Project:
             return self._content.labels[video_id]
 
     def _check(self, content, video_id):
-        """Make sure that the entry of a video can be read again, before it is written."""
+        """Make sure that the entry of a video in the project file can be read again, before the file is written."""
         where = dict(file=self.path, video=video_id)
         check_entry(content.files[video_id], content.labels[video_id], content.classes, **where)
 
@@ -155,9 +156,9 @@ class Project:
             file.write(json.dumps(to_json(content), allow_nan=False))
 
     def _open(self, classes, videos, annotator):
-        """Content of the project file, if it fits the arguments; of a new project, if there is no file.
+        """Content of the project file, which must fit the arguments; content of a new project, if there is no file.
 
-        Of the videos that are not given now, those with labels stay in the project, and the others are dropped.
+        Videos of the project that are not given now stay in it if they have labels. Without labels, they are dropped.
         """
         if not self.path.exists():
             return ProjectContent(secrets.token_hex(8), annotator, classes)
@@ -165,30 +166,30 @@ class Project:
         known = len(content.classes)
         if content.classes != classes[:known]:
             expected = (
-                f'the classes given, {", ".join(classes)} (new classes go to the end of the list; '
-                'another order or names that are gone need another project: --out)'
+                f'the given classes, {", ".join(classes)} (new classes must come last; if names are removed or '
+                'their order is changed, start another project: --out)'
             )
             raise InputError(expected, file=self.path, field='classes', found=', '.join(map(str, content.classes)))
         self.added_classes = classes[known:]
         if annotator is not None and content.annotator not in (None, annotator):
-            expected = f'{annotator!r} (another annotator needs another project: --out)'
+            expected = f'{annotator!r} (start another project for another annotator: --out)'
             raise InputError(expected, file=self.path, field='annotator', found=content.annotator)
-        untouched = LabelledVideo()  # apart from working time
+        untouched = LabelledVideo()  # a video without labels; its working time does not count as a label
         labelled = [name for name in content.files if replace(content.labels[name], spent_sec=0.0) != untouched]
         gone = [name for name in labelled if name not in videos]
         if gone and gone == labelled:
             found = f'labels of {len(gone)} other videos only: {", ".join(gone[:5])}'
-            expected = 'labels of the given videos (other videos need another project: --out)'
+            expected = 'labels of the given videos (start another project for other videos: --out)'
             raise InputError(expected, file=self.path, found=found)
         for name in set(content.files) - set(videos) - set(gone):
             del content.files[name], content.labels[name]
-        expected = 'a given video, since the project has labels of it (they stay there)'
+        expected = 'its file among the given videos, since the project has labels of it (they stay in the project)'
         problems = (str(InputError(expected, file=self.path, video=name)) for name in gone)
         problems = (*content.problems, *problems)
         return replace(content, classes=classes, annotator=annotator or content.annotator, problems=problems)
 
     def _inspect(self, videos):
-        """Read the facts about new files; return the ids of the readable videos, and the problems of the others."""
+        """Read facts about new or changed files. Return the ids of readable videos, and the problems of the others."""
         content, readable, problems = self._content, [], list(self._content.problems)
         for video_id, path in videos.items():
             if video_id in content.unread:
@@ -205,7 +206,7 @@ class Project:
         return readable, problems
 
     def _file(self, video_id, path, known):
-        """Facts about a video file: those that the project file states, ``known``, if the video has not changed."""
+        """Facts about a video file. If the file has not changed, they are ``known``, those in the project file."""
         if not path.is_file():
             raise InputError('a video file', file=path, video=video_id, found='no such file')
         status = path.stat()
@@ -215,6 +216,6 @@ class Project:
         reader = open_video(path, self.allow_damaged)
         file = VideoFile(str(path), *stamp, len(reader), round(reader.duration_sec, 6), reader.mean_fps)
         if known is not None and known.num_frames != file.num_frames:
-            expected = f'the video that {self.path} is about, {known.num_frames} frames (others need another project)'
+            expected = f'the video with {known.num_frames} frames that was labelled in {self.path}, or another project'
             raise InputError(expected, file=path, video=video_id, found=f'{file.num_frames} frames')
         return file

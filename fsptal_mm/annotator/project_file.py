@@ -30,14 +30,14 @@ class ProjectContent:
     """Content of a project file.
 
     Args:
-        project_id: Random id, by which a page of another project is recognized.
+        project_id: Random id; a request from a page of another project is recognized by it.
         annotator: Name of the annotator; ``None`` if it is not known.
-        classes: Names in the order of their indices.
-        files (dict[str, VideoFile | None]): Facts by video id; ``None`` if the project file states none that can be
-            used.
+        classes: Class names in the order of their indices.
+        files (dict[str, VideoFile | None]): Facts by video id; ``None`` if the facts in the project file are missing or
+            damaged.
         labels (dict[str, LabelledVideo]): Labels by video id, with the same keys as ``files``.
         recent_edits: Ids of the latest edits. The page sends an edit again if it got no answer.
-        unread (dict): Entries by video id that cannot be read. They are written back as they stand in the file.
+        unread (dict): Damaged entries by video id. They are written back unchanged, so that nothing is lost.
         problems: One line for each entry in ``unread``.
     """
 
@@ -66,7 +66,7 @@ def to_json(content: ProjectContent) -> dict[str, Any]:
 
 
 def check_entry(file: VideoFile, labels: LabelledVideo, classes: Sequence[str], /, **where: Any) -> None:
-    """Make sure that what would be written about a video can be read again.
+    """Make sure that the entry of a video, once written, will be read as the same facts and labels.
 
     Args:
         file (VideoFile): Facts about the file.
@@ -75,10 +75,10 @@ def check_entry(file: VideoFile, labels: LabelledVideo, classes: Sequence[str], 
         **where: Arguments of the :class:`InputError`.
 
     Raises:
-        InputError: The entry cannot be read, or is read as something else.
+        InputError: The entry could not be read, or would be read as other facts or labels.
     """
     if _read_entry(json.loads(json.dumps(_entry(file, labels))), classes, where) != (file, labels):
-        raise InputError('labels that are read as they were written', **where)
+        raise InputError('labels that can be read back unchanged', **where)
 
 
 def _entry(file, labels):
@@ -89,10 +89,10 @@ def _entry(file, labels):
 def read_project(path: str | Path) -> ProjectContent:
     """Read a project file.
 
-    A damaged entry of a video is no error: it goes to ``unread`` and ``problems``.
+    A damaged entry of a video is no error: it is kept in ``unread`` and reported in ``problems``.
 
     Returns:
-        ProjectContent: As :func:`to_json` wrote it.
+        ProjectContent: The content that :func:`to_json` was given.
 
     Raises:
         InputError: The file is no project file, has another version, or a field outside the entries of videos is
@@ -122,7 +122,7 @@ def read_project(path: str | Path) -> ProjectContent:
             continue
         try:
             project.files[video_id] = _file(entry, where)
-        except InputError:  # the facts are read again from the video file
+        except InputError:  # the project reads the facts again from the video file
             project.files[video_id] = None
     return project
 
@@ -144,7 +144,7 @@ def _labels(entry, classes, where):
         raise InputError('true or false', field='done', found=shown(entry.get('done')), **where)
     points = [_point(point, classes, 'points', where) for point in get_field(entry, 'points', list, **where)]
     if len({point.id for point in points}) < len(points):
-        raise InputError('points with different ids', field='points', found='one twice', **where)
+        raise InputError('points with different ids', field='points', found='one id twice', **where)
     return LabelledVideo(
         tuple(points),
         *(tuple(_changes(entry, name, classes, where)) for name in ('undo', 'redo')),

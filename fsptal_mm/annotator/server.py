@@ -1,4 +1,4 @@
-"""HTTP server of the annotator's page. It listens on 127.0.0.1, which other machines cannot reach."""
+"""HTTP server of the labelling page. It listens on 127.0.0.1, which other machines cannot reach."""
 
 import json
 import mimetypes
@@ -18,8 +18,8 @@ from .page_api import OtherProjectError, PageApi
 
 _KINDS = {'.html': 'text/html', '.css': 'text/css', '.js': 'text/javascript', '.svg': 'image/svg+xml'}
 _STATIC = {path.name: path for path in (Path(__file__).parent / 'static').iterdir()}
-_MOST_BODY_BYTES = 64 * 1024  # of a request: an edit has a few hundred
-_CHUNK_BYTES = 256 * 1024  # of a video, read and sent at once
+_MOST_BODY_BYTES = 64 * 1024  # largest body of a request; an edit has a few hundred bytes
+_CHUNK_BYTES = 256 * 1024  # a video is read and sent in parts of this size
 _HEADERS = {
     'Content-Security-Policy': "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     'Cross-Origin-Resource-Policy': 'same-origin',
@@ -29,7 +29,7 @@ _HEADERS = {
 
 
 class Refused(Exception):
-    """Refusal of a request: it is answered with an error status and a message.
+    """Exception that refuses a request: the answer is an error status and a message.
 
     Args:
         status: HTTP status, such as 404.
@@ -45,16 +45,17 @@ class Refused(Exception):
 class AnnotationServer(ThreadingHTTPServer):
     """Server of a :class:`PageApi` on 127.0.0.1.
 
-    A request must name this host in ``Host`` (against DNS rebinding), and must not come from a page of another origin.
-    A request for anything but the page's own files also needs the token of this server.
+    Other web pages in the same browser must not reach the labels. So a request must name this server in its header
+    ``Host`` (against DNS rebinding), and must not come from a page of another origin. Requests for labels and videos
+    also need the token of this server.
 
     Args:
         api (PageApi): Answers to the requests.
         port: Port to listen on; 0 for any free port.
 
     Attributes:
-        token: Random secret, new at every start. It stands in ``url`` behind ``#``: browsers do not send that part to
-            the server, only the page reads it.
+        token: Random secret, new at every start. It stands in ``url`` behind ``#``. Browsers do not send this part of
+            an address to the server; the page reads it and sends it in a header.
         url: Address of the page, for a browser.
     """
 
@@ -89,16 +90,16 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer({'api': self._api_post})
 
     def send_error(self, code, message=None, explain=None):
-        """Answer a request that the standard library refuses: it is unreadable, or has an unknown method."""
-        self._send_json({'error': message or 'not a request that this server knows'}, code, {'Connection': 'close'})
+        """Answer a request that the standard library refuses since it is unreadable or has an unknown method."""
+        self._send_json({'error': message or 'this server does not know such a request'}, code, {'Connection': 'close'})
 
     def log_message(self, *args):
         """Log nothing: a playing video would log a line per second."""
 
     def _answer(self, routes):
-        """Answer a request by the method of the first part of its path; the method gets the other parts."""
+        """Answer a request: ``routes`` maps the first part of its path to a method, which gets the other parts."""
         try:
-            # Read the body first: a browser does not read an error message before it has sent all of its request.
+            # Read the body first: a browser reads no answer, not even an error, before it has sent the whole request.
             body = self.rfile.read(min(self._body_bytes(), 2 * _MOST_BODY_BYTES))
             self._check_sender()
             path, _, query = self.path.partition('?')
@@ -113,7 +114,7 @@ class _Handler(BaseHTTPRequestHandler):
         except ConnectionError:
             raise
         except OSError as error:
-            self._refuse(507, f'the operating system says: {error.strerror or error}')
+            self._refuse(507, f'error of the operating system: {error.strerror or error}')
         except InputError as error:
             self._refuse(409 if isinstance(error, OtherProjectError) else 400, str(error))
         except Exception:  # the traceback goes to the terminal, not to the page
@@ -124,19 +125,19 @@ class _Handler(BaseHTTPRequestHandler):
         self._send_json({'error': message}, status, {'Connection': 'close', **dict(headers)})
 
     def _check_sender(self):
-        """Refuse requests to another host name, and those of pages of another origin."""
+        """Refuse requests that name another host, and requests from pages of another origin."""
         if self.headers.get_all('Host', []) not in [[host] for host in self.server.hosts]:
-            raise Refused(403, f'this server is {" or ".join(sorted(self.server.hosts))} and nothing else')
+            raise Refused(403, f'this server answers at {" or ".join(sorted(self.server.hosts))} only')
         origins = self.headers.get_all('Origin', [])
         if any(origin not in {f'http://{host}' for host in self.server.hosts} for origin in origins):
-            raise Refused(403, 'this server answers to its own page only')
+            raise Refused(403, 'this server answers requests of its own page only')
 
     def _check_token(self, query):
         token = self.headers.get('X-Token')
-        if token is None and self.command != 'POST':  # a <video> element cannot send headers
+        if token is None and self.command != 'POST':  # a <video> element sends no headers: the token is in its URL
             token = parse_qs(query).get('token', [''])[0]
         if not secrets.compare_digest((token or '').encode(), self.server.token.encode()):
-            raise Refused(401, 'the server was started anew: open the address that it printed')
+            raise Refused(401, 'the server was restarted: open the new address that it printed')
 
     def _page(self, *rest):
         if rest:
@@ -151,7 +152,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(path.read_bytes(), kind, headers={'Cache-Control': 'no-cache'})
 
     def _api_get(self, *path):
-        """Answer with the project, a video or a frame, by the parts of the path behind ``/api/``."""
+        """Answer with the project, a video or a frame; ``path`` holds the parts of the path after ``/api/``."""
         api = self.server.api
         match path:
             case ['project']:
@@ -168,7 +169,7 @@ class _Handler(BaseHTTPRequestHandler):
         if path not in actions:
             raise Refused(404, 'no such page')
         if len(body) > _MOST_BODY_BYTES:
-            raise Refused(413, f'at most {_MOST_BODY_BYTES} bytes')
+            raise Refused(413, f'the body of a request may have at most {_MOST_BODY_BYTES} bytes')
         try:
             content = json.loads(body)
         except (ValueError, RecursionError):
@@ -190,7 +191,7 @@ class _Handler(BaseHTTPRequestHandler):
         return video_id
 
     def _media(self, *path):
-        """Send a video, or the bytes that the ``Range`` header asks for; browsers need it to seek."""
+        """Send a video, or the part of it that the ``Range`` header asks for: browsers ask for parts to seek."""
         if len(path) != 1:
             raise Refused(404, 'no such video')
         file_path = self.server.api.video_path(self._known(path[0]))
@@ -216,7 +217,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(chunk)
                 left -= len(chunk)
         except OSError:
-            pass  # the browser closed the connection, as browsers do to stop a video, or the file is gone
+            pass  # the browser closed the connection (browsers do so to stop a video), or the file is gone
         self.close_connection |= left > 0
 
     def _send_json(self, content, status=200, headers=()):
@@ -250,5 +251,5 @@ def _byte_range(text, size):
     else:  # bytes=-100: the last 100 bytes
         start, end = max(size - int(last or 0), 0), size - 1
     if start > end:
-        raise Refused(416, 'one range of bytes within the file', {'Content-Range': f'bytes */{size}'})
+        raise Refused(416, 'the range must be one range of bytes within the file', {'Content-Range': f'bytes */{size}'})
     return start, end

@@ -1,4 +1,4 @@
-"""Suggestions for the annotator: likely detections of a model."""
+"""Suggestions that the labelling page shows: likely detections of a model, which a person accepts or rejects."""
 
 from collections.abc import Container, Sequence
 from pathlib import Path
@@ -18,8 +18,8 @@ def read_suggestions(
     """Read suggestions from a results file.
 
     Args:
-        path: A file of ``tools/suggest.py``, which holds score thresholds; or any other results file, for which the
-            threshold of all classes is the median of its scores.
+        path: A file of ``tools/suggest.py``, which holds score thresholds; or any other results file: then the
+            threshold of all classes is the median of the scores in the file.
         video_ids: Ids of the videos of the project.
         classes (Sequence[str]): Names of the project's classes.
 
@@ -49,7 +49,7 @@ def read_suggestions(
 
 
 def _thresholds(path, results, classes):
-    """Score threshold of each class, as the file states it, else the median score; a threshold must be above 0."""
+    """Score threshold of each class: as the file states it, else the median score, but at least a tiny number > 0."""
     content = read_json(path)
     if 'thresholds' in content:
         stated = get_field(content, 'thresholds', dict, file=path)

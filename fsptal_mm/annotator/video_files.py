@@ -11,17 +11,17 @@ import numpy as np
 from fsptal_mm.datasets.videos.reader import open_video, videos_below
 from fsptal_mm.utils.errors import InputError
 
-_MAX_WIDTH = 960  # largest width in pixels of a frame that is sent: enough to see an action, and quick to send
+_MAX_WIDTH = 960  # frames are sent with at most this width in pixels: enough to see an action, and quick to send
 _JPEG_QUALITY = 85  # of 100
-_MOST_OPEN = 3  # readers that stay open: for the video on the page, the one before and the one after
+_MOST_OPEN = 3  # so many readers stay open: for the video on the page, the one before and the one after
 
 
 def find_videos(paths: Iterable[str | Path]) -> tuple[dict[str, Path], list[str]]:
-    """Find all video files among files and folders, with their subfolders.
+    """List the video files in folders and their subfolders, and the given files.
 
     Returns:
         tuple[dict[str, Path], list[str]]: Files by video id (the file name without suffix), in the order given; and one
-        line for each problem: a folder without videos, or a further file with the same id, which is ignored.
+        line for each problem: a folder without videos, or a file with the id of an earlier file, which is ignored.
     """
     found, problems = {}, []
     for path in paths:
@@ -34,13 +34,13 @@ def find_videos(paths: Iterable[str | Path]) -> tuple[dict[str, Path], list[str]
             video_id = file.stem.strip()
             other = found.setdefault(video_id, file.resolve())
             if other != file.resolve():
-                expected = f'another name than that of {other}, which has the same id'
+                expected = f'a file name that gives another id than {other}'
                 problems.append(str(InputError(expected, file=file, video=video_id)))
     return found, problems
 
 
 class OpenVideos:
-    """Frames of videos. The readers of the videos that were used last stay open; several threads may use them.
+    """Frames of videos. The readers of the three videos that were used last stay open. Several threads may use them.
 
     Args:
         paths (dict[str, Path]): From video id to file.

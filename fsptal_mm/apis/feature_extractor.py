@@ -22,7 +22,7 @@ from fsptal_mm.utils.errors import InputError, check_numbers
 from .model_loading import usable_device
 from .recognizer import load_recognizer, sampled_clip
 
-_PROBE_SHAPE = (256, 340)  # height and width of the black frames that test a model: a usual size for recognizers
+_PROBE_SHAPE = (256, 340)  # height and width of the black frames of _probe: a usual size of recognizers' inputs
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Extraction:
         path: Path of the video.
         features: ``(T, D)`` float32; ``None`` if there is an ``error``.
         error: Reason why the video cannot be used; ``None`` if it can.
-        note: Warning about a video that was extracted nevertheless; ``None`` if there is none.
+        note: Warning about a video whose features were extracted nevertheless; ``None`` if there is no warning.
     """
 
     path: str
@@ -46,22 +46,22 @@ class FeatureExtractor:
     """Extractor of snippet features ``(T, D)`` with the backbone of a recognizer, and its neck if it has one.
 
     The recognizer's test pipeline scales and crops the frames (one view, the centre crop), and its data preprocessor
-    normalizes them. A feature map is averaged over space and time. If the model gives several maps (SlowFast), their
-    averages are concatenated.
+    normalizes them. The feature map of a clip is averaged over space and time. If the model gives several maps
+    (SlowFast), their averages are concatenated.
 
     Args:
         config: Config of an mmaction2 recognizer: a file, or a ``Config``.
         checkpoint: Checkpoint of the recognizer, a local file; nothing in it is executed.
-        fps: Frames per second at which every video is sampled, whatever its own rate.
+        fps: Frames per second at which every video is sampled, whatever its native rate.
         stride_frames: Frames from one snippet to the next, at ``fps``.
-        snippet_frames: Frames from the start of a clip to its end, at ``fps``. Default: as in the config; for 2D models
-            the stride, or ``clip_len`` if that is longer.
+        snippet_frames: Frames from the start of a clip to its end, at ``fps``. Default: as in the config; for 2D
+            models, the larger of ``stride_frames`` and ``clip_len``.
         clip_len: Number of frames of a clip that the model sees. Default: as in the config.
         device: Device of the model. Default: the device that mmengine chooses, a GPU if there is one.
         half: Whether to compute in half precision: float16, or bfloat16 on the CPU.
         batch_size: Number of clips in one forward pass.
-        source: Source of the frames: ``'video'``; or, for models of optical flow, ``'tvl1'`` or a folder of flow
-            images. See ``open_frames``.
+        source: Source of the frames: ``'video'`` for RGB frames; for models of optical flow, ``'tvl1'`` (flow is
+            computed by TV-L1) or a folder of flow images. See ``open_frames``.
         allow_damaged: Whether to take what can be read of truncated and damaged videos. Default: such a video is an
             error.
 
@@ -71,8 +71,8 @@ class FeatureExtractor:
         feature_dim: Dimension of the features, D.
 
     Raises:
-        InputError: The config, the checkpoint or a setting does not fit; or the model does not give one vector, or
-            feature maps, per clip.
+        InputError: The config, the checkpoint or a setting does not fit; or the model's output for a clip is neither
+            a vector nor feature maps.
 
     Examples:
         >>> extractor = FeatureExtractor('tsn_r50.py', 'tsn_r50.pth')  # doctest: +SKIP
@@ -117,8 +117,8 @@ class FeatureExtractor:
     def settings(self) -> dict[str, Any]:
         """Content of the side file of a feature folder (grid, dimension, digests of the model), as JSON values."""
         clips = asdict(self.clip_grid)
-        # The parts of the config that the features depend on: without the classifier, and without the steps that sample
-        # and decode frames.
+        # Only the parts of the config that the features depend on are digested: neither the classifier nor the steps
+        # that sample and decode frames.
         digested = dict(model=self._config.model.to_dict(), steps=self.pipeline.steps)
         digested['model'].pop('cls_head', None)
         config_text = json.dumps(digested, sort_keys=True, default=str)
@@ -139,7 +139,7 @@ class FeatureExtractor:
         )
 
     def _probe(self):
-        """Compute the dimension of the features from one clip of black frames; an InputError if the model fails."""
+        """Find the dimension of the features by a forward pass of one black clip; an InputError if the pass fails."""
         modality = self.modality
         frames = [np.zeros((*_PROBE_SHAPE, 2 if modality == 'Flow' else 3), np.uint8)] * self.clip_grid.clip_len
         try:
@@ -156,7 +156,7 @@ class FeatureExtractor:
         """Compute the features of clips.
 
         Args:
-            clips (Tensor): uint8, ``(S, ...)`` as ``iterate_clips`` yields them.
+            clips (Tensor): S clips, ``(S, ...)`` uint8, as ``iterate_clips`` yields them.
 
         Returns:
             Tensor: ``(S, D)`` float32 on the device.
@@ -168,7 +168,7 @@ class FeatureExtractor:
         return pool_clip_features(maps, len(clips))
 
     def extract(self, path: str | Path, on_progress: Callable[[float], object] | None = None) -> np.ndarray:
-        """Extract one video.
+        """Extract the features of one video.
 
         Args:
             path: The video file.
@@ -191,12 +191,13 @@ class FeatureExtractor:
         num_workers: int = 0,
         on_progress: Callable[[str, float], object] | None = None,
     ) -> Iterator[Extraction]:
-        """Extract many videos; a video that cannot be read does not stop the others.
+        """Extract the features of many videos. If a video cannot be read, extraction goes on with the next one.
 
         Args:
             paths: The video files.
-            num_workers: Number of processes that decode, each one video at a time. 0: this process decodes.
-            on_progress: Function that is called after every batch with the path of a video and the share of its
+            num_workers: Number of worker processes that decode videos; each decodes one video at a time. 0: the main
+                process decodes.
+            on_progress: Function that is called after every batch with the path of the video and the share of its
                 snippets that is done, 0 to 1.
 
         Yields:
@@ -210,7 +211,7 @@ class FeatureExtractor:
         paths = [str(path) for path in paths]
         stream = _ClipStream(paths, self.source, self.clip_grid, self.pipeline, self.batch_size, self.allow_damaged)
         parts = [[] for _ in paths]  # for each video, the features of its batches so far
-        # With batch_size=None, the loader passes on the batches of the stream as they are.
+        # The stream makes the batches. With batch_size=None, the loader passes them on unchanged.
         for number, clips, total, note in DataLoader(stream, batch_size=None, num_workers=num_workers):
             path, done = paths[number], parts[number]
             if isinstance(note, InputError):
@@ -237,10 +238,10 @@ def _digest(path):
 
 @dataclass
 class _ClipStream(IterableDataset):
-    """Batches of clips of many videos. Each worker reads whole videos, so that no frame is decoded twice.
+    """Batches of the clips of many videos. Each worker process reads whole videos, so that no frame is decoded twice.
 
-    The stream yields ``(index of the video, clips, T, note)``. For a video that cannot be read, clips and T are
-    ``None``, and the note is the InputError.
+    The stream yields ``(index of the video, clips, T, note)``; the note is a warning or ``None``. If a video cannot be
+    read, clips and T are ``None``, and the note is the InputError.
     """
 
     paths: list

@@ -1,4 +1,4 @@
-"""Inputs of an inferencer: from paths, arrays and folders to one entry per video."""
+"""Inputs of an inferencer: paths, arrays and folders are converted to one entry per video."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ class VideoInput:
         return self.features is None and Path(self.paths[0]).suffix.lower() in VIDEO_SUFFIXES
 
     def naming(self, error: InputError) -> InputError:
-        """Copy an error, and add the file and the id of this input where the error names none."""
+        """Copy an error; if it names no file or no video, add the source or the id of this input."""
         file, video_id = error.file or self.source, error.video or self.video_id
         return InputError(error.expected, file=file, video=video_id, field=error.field, found=error.found)
 
@@ -54,27 +54,27 @@ def list_inputs(inputs: Inputs, streams: Iterable[str] = ('feature',)) -> list[V
     """List the videos that ``inputs`` stands for.
 
     Args:
-        inputs: One of these, or a list of these: the path of a video file, of a feature file, or of a folder of such
-            files, with the videos in its subfolders; an array or tensor ``(T, D)``; or a dict with ``features`` (an
-            array, a path, or a dict from stream to path) and, if known, ``video_id`` and ``duration_sec``. An HDF5 file
-            of several videos stands for all of them. If the model reads several streams, a folder holds one folder per
-            stream, or files in which the streams are joined. A csv in a folder with videos is a table of labels or
-            results, and is left out.
+        inputs: One input or a list of inputs. An input is the path of a video file, of a feature file or of a folder;
+            an array or tensor ``(T, D)``; or a dict with ``features`` (an array, a path, or a dict from stream to path)
+            and, if known, ``video_id`` and ``duration_sec``. An HDF5 file of several videos stands for all of them. A
+            folder stands for its feature files and for the video files in it and its subfolders. If the model reads
+            several streams, a folder holds one subfolder per stream, or files in which the streams are joined. If a
+            folder has video files, its csv files are left out, since they are probably tables of labels or results.
         streams (Iterable[str]): Names of the model's streams.
 
     Returns:
-        list[VideoInput]: In the order given; the files of a folder sorted by name. Whether a file exists and can be
-        read is not checked here.
+        list[VideoInput]: The videos in the order of ``inputs``; those of a folder are sorted by path. Whether a file
+        exists and can be read is not checked here.
 
     Raises:
-        InputError: An input is something else, a folder has no video or feature file, or a dict has an unknown field.
+        InputError: An input has another type, a folder has no video or feature file, or a dict has an unknown field.
     """
     entries = inputs if isinstance(inputs, (list, tuple)) else [inputs]
     return [video for number, entry in enumerate(entries) for video in _expand(entry, number, tuple(streams))]
 
 
 def _expand(entry, number, streams):
-    """Videos of one input; ``number`` is its place among the inputs, from which an array gets its id."""
+    """Videos of one input; ``number``, its index among the inputs, makes the id of an array."""
     if isinstance(entry, dict):
         return [_from_dict(entry, number)]
     if isinstance(entry, (np.ndarray, torch.Tensor)):
@@ -92,7 +92,7 @@ def _from_dict(entry, number):
     known = {'features', 'video_id', 'duration_sec'}
     features = entry.get('features')
     if not set(entry) <= known or features is None:
-        raise InputError('features, and if known video_id and duration_sec', field='inputs', found=sorted(entry))
+        raise InputError('features and, if known, video_id and duration_sec', field='inputs', found=sorted(entry))
     duration_sec = to_positive(entry.get('duration_sec'), field='duration_sec')
     if isinstance(features, (np.ndarray, torch.Tensor)):
         paths, name, features = (), f'array_{number}', _to_array(features)
@@ -107,15 +107,16 @@ def _to_array(features):
 
 
 def _list_folder(folder, streams):
-    """Videos of a folder: of feature files per stream, or of video files and feature files."""
+    """Videos of a folder with one subfolder of feature files per stream, or with video files and feature files."""
     folders = [folder / stream for stream in streams]
     if len(streams) > 1 and all(path.is_dir() for path in folders):
-        # The first stream's folder decides which videos there are; a file that another stream lacks is an error later.
+        # The folder of the first stream decides which videos there are. If another stream lacks a file of this folder,
+        # an error is raised later, when the file is read.
         names = sorted({path.name for path in folders[0].iterdir() if _is_input(path, FEATURE_SUFFIXES)})
         return [VideoInput(Path(name).stem, tuple(str(path / name) for path in folders)) for name in names]
     videos = [path for path in folder.rglob('*') if _is_input(path, VIDEO_SUFFIXES)]
     features = [path for path in folder.iterdir() if _is_input(path, FEATURE_SUFFIXES)]
-    if videos:  # a csv beside videos is a table about them
+    if videos:  # a csv beside videos is probably a table of labels or results, not a feature file
         features = [path for path in features if path.suffix.lower() != '.csv']
     files = sorted([*features, *videos])
     if not files:
@@ -129,13 +130,13 @@ def _is_input(path, suffixes):
 
 
 def _from_file(path):
-    """Videos of a file: all videos in an HDF5 file, else one video with the name of the file."""
+    """Videos of a file: all videos of an HDF5 file that holds several, else one video with the name of the file."""
     videos = _videos_in(path) if path.suffix.lower() in HDF5_SUFFIXES else []
     return [VideoInput(video_id, (str(path),)) for video_id in (videos if len(videos) > 1 else [path.stem])]
 
 
 def _videos_in(path):
-    """Names of the arrays and groups in an HDF5 file; none for an unreadable file, which its loader reports later."""
+    """Names of the arrays and groups in an HDF5 file; none for an unreadable file, for which loading fails later."""
     import h5py
 
     try:

@@ -21,7 +21,7 @@ from fsptal_mm.utils.errors import InputError
 from .feature_extractor import FeatureExtractor
 from .inference_inputs import VideoInput
 
-_GRID_TOLERANCE = 0.01  # relative: configs round frames per second (30 for 29.97)
+_GRID_TOLERANCE = 0.01  # relative tolerance of snippet lengths: configs round frames per second (30 for 29.97)
 
 
 class ModelInputs:
@@ -30,12 +30,12 @@ class ModelInputs:
     Args:
         config (Config): Config of an experiment.
         grid (dict, optional): Fields of :meth:`.SnippetGrid.from_config`. Default: the grid of the test dataset in the
-            config, else the grid in the side file of the features.
+            config, else the grid in ``features.json``, the side file of the features.
 
     Attributes:
         dataset (PointTALDataset): The test dataset, built but not loaded: only its grid, streams and pipeline are used.
         settings (dict | None): Content of the side file of the test features, else of the training features; ``None``
-            if neither has one. ``tools/data/extract_features.py`` writes it, from :attr:`.FeatureExtractor.settings`.
+            if neither has one. ``tools/data/extract_features.py`` writes :attr:`.FeatureExtractor.settings` into it.
         is_clips: Whether the model takes clips of videos instead of features.
         feature_dim: Dimension D of the features; ``None`` if the config does not state it.
 
@@ -61,16 +61,16 @@ class ModelInputs:
         """Build a feature extractor for this model, or check that an extractor fits it.
 
         Args:
-            extractor (FeatureExtractor | dict | None): An extractor; or its arguments, where grid and clip length
-                default to those with which the stored features were made; or ``None``.
-            device (torch.device): Device of an extractor that is built here.
+            extractor (FeatureExtractor | dict | None): An extractor; a dict of its arguments, in which grid and clip
+                length are those of the stored features by default; or ``None``.
+            device (torch.device): Device of the extractor, if it is built here.
 
         Returns:
             FeatureExtractor | None: The extractor; ``None`` for ``None``.
 
         Raises:
-            InputError: The extractor's features have another dimension than the model takes; another network made the
-                stored features, as their side file says; or an argument of :class:`FeatureExtractor` is wrong.
+            InputError: The extractor's features have another dimension than the model takes; the side file of the
+                stored features names another network; or an argument of :class:`FeatureExtractor` is wrong.
         """
         if isinstance(extractor, dict):
             extractor = FeatureExtractor(**{'device': device, **self._clip_arguments(), **extractor})
@@ -78,16 +78,18 @@ class ModelInputs:
             return None
         if self.feature_dim not in (None, extractor.feature_dim):
             field = 'dimension of the extracted features'
-            raise InputError(f'{self.feature_dim}, as the model reads', field=field, found=extractor.feature_dim)
+            raise InputError(
+                f'{self.feature_dim}, the dimension that the model takes', field=field, found=extractor.feature_dim
+            )
         made, known = extractor.settings['model'], (self.settings or {}).get('model')
         if known and any(made[name] != known[name] for name in ('config_sha256', 'checkpoint_sha256')):
-            hint = 'if options changed its config, give a config file with these changes'
-            expected = f'{known}, which made the features of the config ({hint})'
+            hint = 'if it was changed by --cfg-options then, give a config file with these changes'
+            expected = f'{known}, the network that made the features of the config ({hint})'
             raise InputError(expected, field='extractor', found=made)
         return extractor
 
     def _clip_arguments(self):
-        """Arguments of a :class:`FeatureExtractor` that are known from the grid and from the side file."""
+        """Arguments of a :class:`FeatureExtractor` that the grid and the side file determine."""
         grid = {key: value for key, value in self.dataset.grid.items() if key != 'offset_sec'}
         if 'snippet_frames' in grid:
             grid.setdefault('stride_frames', grid['snippet_frames'])
@@ -95,13 +97,13 @@ class ModelInputs:
             grid = {}
         settings = self.settings or {}
         known = {name: settings[name] for name in ('clip_len', 'half') if name in settings}
-        if settings.get('source') in FLOW_SOURCES:  # of flow images, the side file does not state the folder
+        if settings.get('source') in FLOW_SOURCES:  # not for flow images, whose folder the side file does not state
             known['source'] = settings['source']
         return grid | known
 
 
 def _trunk(config):
-    """Config of the trunk that takes the features: the embedding of the model, or the first one of a list."""
+    """Config of the trunk that takes the features: the model's ``embedding``, or its first element if it is a list."""
     embedding = config.model.get('embedding')
     trunk = embedding[0] if isinstance(embedding, (list, tuple)) and embedding else embedding
     if not isinstance(trunk, dict):
@@ -122,7 +124,7 @@ def _extraction_settings(config):
 
 
 class InputPipeline:
-    """Pipeline from a :class:`VideoInput` to packed inputs of the model.
+    """Pipeline that reads a :class:`VideoInput` and packs it as input of the model.
 
     Args:
         reads (ModelInputs): Description of the inputs that the model takes.
@@ -153,7 +155,8 @@ class InputPipeline:
 
         Args:
             video (VideoInput): The video.
-            on_progress: Function that is called during an extraction with the share of the snippets that is done.
+            on_progress: Function that is called while features are extracted from a video file, with the share of the
+                snippets that is done, 0 to 1.
 
         Returns:
             dict: ``inputs`` and ``data_samples``, as the test pipeline packs them.
@@ -189,8 +192,8 @@ class InputPipeline:
         Args:
             videos: Videos with different ids.
             failures: List to which the errors of single videos are added. Default: the first error is raised.
-            on_progress: Function that is called with the number of videos that are done. During an extraction, the
-                share of the present video is added to it: 2.5 means two videos and a half.
+            on_progress: Function that is called with the number of videos that are done. While features are extracted,
+                the share of the present video is added: 2.5 means two videos and half of the third.
 
         Yields:
             tuple: A video and its packed inputs.
@@ -202,7 +205,7 @@ class InputPipeline:
         for index, video in enumerate(videos):
             try:
                 if video.video_id in sources:
-                    raise InputError('inputs of different names', field='inputs', found=sources[video.video_id])
+                    raise InputError('only one input with this id', field='inputs', found=sources[video.video_id])
                 data = self(video, lambda share, index=index: show(index + share))
             except InputError as error:
                 if failures is None:
@@ -214,21 +217,21 @@ class InputPipeline:
             show(index + 1)
 
     def _extract(self, video, grid, on_progress):
-        """Extract the features of a video file, if the extractor has the snippet length of the model's grid."""
+        """Extract the features of a video file. InputError if the snippet lengths of extractor and model differ."""
         if self.extractor is None:
-            expected = 'a feature extractor, since the model takes features and this is a video'
+            expected = 'a feature extractor, since the model takes features and the input is a video'
             raise InputError(expected, file=video.source, field='extractor')
         found = self.extractor.grid.snippet_sec
         if not math.isclose(found, grid.snippet_sec, rel_tol=_GRID_TOLERANCE):
-            expected = f'{grid.snippet_sec:.4g} s, as the features that the model was trained on'
+            expected = f'{grid.snippet_sec:.4g} s, as in the features that the model was trained on'
             raise InputError(expected, field='seconds per snippet of the extractor', found=round(found, 4))
         return self.extractor.extract(video.source, on_progress)
 
 
 def _check_side_file(video, grid):
-    """Make sure that features have the snippet length of the model's grid, as far as their side file states it."""
+    """Make sure that features have the snippet length of the model's grid; without a side file, nothing is checked."""
     stated = stated_grid([Path(path).parent for path in video.paths])
     found_sec = SnippetGrid.from_config(stated[0]).snippet_sec if stated else grid.snippet_sec
     if not math.isclose(found_sec, grid.snippet_sec, rel_tol=_GRID_TOLERANCE):
-        expected = f'{grid.snippet_sec:.4g} s, as the features that the model was trained on'
+        expected = f'{grid.snippet_sec:.4g} s, as in the features that the model was trained on'
         raise InputError(expected, file=stated[1], field='seconds per snippet', found=round(found_sec, 4))

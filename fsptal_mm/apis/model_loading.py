@@ -24,7 +24,7 @@ from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import regular_file
 
 _INDEX_DIR = Path(__file__).parents[1] / '.mim'  # holds model-index.yml and configs/, in a clone and when installed
-_MAX_NAMED = 5  # names that an error lists
+_MAX_NAMED = 5  # largest number of names that an error lists
 
 
 def model_index() -> dict[str, dict[str, Any]]:
@@ -33,7 +33,7 @@ def model_index() -> dict[str, dict[str, Any]]:
 
 
 def find_config(model: str | Path | Config) -> Config:
-    """Read a config.
+    """Find and read a config.
 
     Args:
         model: Config file, name in ``model-index.yml``, or a :class:`Config`, which is copied.
@@ -59,7 +59,9 @@ def find_config(model: str | Path | Config) -> Config:
 
 
 def local_file(path: str | Path) -> str:
-    """Make sure that a path is a file on this machine, so that nothing is downloaded; the error says how to download.
+    """Make sure that a path is a file on this machine, since nothing is downloaded here.
+
+    For a URL, the error states the command that downloads the file.
 
     Returns:
         str: The path.
@@ -68,7 +70,7 @@ def local_file(path: str | Path) -> str:
         InputError: There is no such file, or the path is a URL.
     """
     if '://' in str(path):
-        raise InputError(f'a local checkpoint; this downloads one: curl -fLO {path}', file=path, found='an address')
+        raise InputError(f'a local checkpoint; to download this one: curl -fLO {path}', file=path, found='a URL')
     return str(regular_file(path, 'a local checkpoint'))
 
 
@@ -84,23 +86,23 @@ def usable_device(name: str | torch.device | None = None) -> torch.device:
     try:
         device = torch.device(get_device() if name is None else name)
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, ImportError, TypeError) as error:  # different builds of torch raise these
+    except (RuntimeError, AssertionError, ImportError, TypeError) as error:  # raised by different builds of torch
         raise InputError('a device of this machine, such as cpu', field='device', found=str(name)) from error
     return device
 
 
 def state_dict_holder(checkpoint: Any, file: str | Path) -> dict[str, Any]:
-    """Make sure that a checkpoint is a dict of weights, or holds one as ``state_dict``.
+    """Make sure that a checkpoint is a dict of weights, or a dict with such a dict as ``state_dict``.
 
     Args:
         checkpoint: Content of the file.
         file: The file, for errors.
 
     Returns:
-        dict: ``checkpoint``.
+        dict: ``checkpoint``, unchanged.
 
     Raises:
-        InputError: The checkpoint is something else.
+        InputError: The checkpoint holds no dict of weights.
     """
     weights = checkpoint.get('state_dict', checkpoint) if isinstance(checkpoint, dict) else None
     if not isinstance(weights, dict):
@@ -116,15 +118,15 @@ def load_local_checkpoint(model: nn.Module, path: str | Path, *datasets: BaseDat
     Args:
         model: The model.
         path: File of the checkpoint.
-        *datasets: Datasets for the model: their class lists are replaced by that of the checkpoint, so that each index
-            means the same class.
+        *datasets: Datasets for the model. Their class lists are replaced by the class list of the checkpoint, so that
+            an index means the same class in the model and in the datasets.
 
     Returns:
         dict: The checkpoint.
 
     Raises:
         InputError: There is no such file; the file is no checkpoint; its weights do not fit the model, see
-            :func:`load_weights`; or a dataset has other classes.
+            :func:`load_weights`; or the annotations of a dataset have other classes than the checkpoint.
     """
     checkpoint = CheckpointLoader.load_checkpoint(local_file(path), 'cpu', 'silent')
     load_weights(model, state_dict_holder(checkpoint, path), path)
@@ -155,7 +157,9 @@ def load_weights(model: nn.Module, checkpoint: dict[str, Any], file: str | Path)
 
 
 def replace_nms(model: ConfigDict, nms: dict[str, Any]) -> None:
-    """Replace the NMS in the config of a model that is not built yet: the NMS there may need a package that is missing.
+    """Replace the NMS in the config of a model.
+
+    This is done before the model is built, since the NMS of the config may need a package that is not installed.
 
     Args:
         model (ConfigDict): Config of the model; it is changed.
@@ -168,7 +172,7 @@ def replace_nms(model: ConfigDict, nms: dict[str, Any]) -> None:
 
 
 def set_nms(model: PointTAL, nms: dict[str, Any]) -> None:
-    """Replace the NMS of a model that is built, in both stages if it has two.
+    """Replace the NMS of a model after it is built, in both stages if it has two.
 
     Args:
         model (PointTAL): Model whose head has a ``ProposalGenerator``.
@@ -192,19 +196,19 @@ def choose_class_names(
 
     Args:
         num_classes: Number of classes of the model, C.
-        sources (dict): From the description of a source to a list or tuple of names, to the ``Path`` of a text file
-            with one name per line, or to ``None`` if the source does not state them.
+        sources (dict): From the description of a source, such as ``'the config'``, to a list or tuple of names, to the
+            ``Path`` of a text file with one name per line, or to ``None`` if the source does not state the names.
         file: The checkpoint, for errors.
 
     Returns:
         tuple[str]: Names in the order of the indices.
 
     Raises:
-        InputError: No source states them, their number is not C, or two sources disagree.
+        InputError: No source states the names, their number is not C, or two sources disagree.
     """
     known = {source: _read_names(names, file, source) for source, names in sources.items() if names is not None}
     if not known:
-        expected = f'the names of {num_classes} classes, from {", ".join(sources)}'
+        expected = f'the names of {num_classes} classes in one of: {", ".join(sources)}'
         raise InputError(expected, file=file, field='classes', found='none')
     for source, names in known.items():
         if len(names) != num_classes:
@@ -214,7 +218,7 @@ def choose_class_names(
     for source, other in others:
         if other != names:
             differ = [f'{ours!r} and {theirs!r}' for ours, theirs in zip(names, other) if ours != theirs]
-            found = f'{len(differ)} that differ: {", ".join(differ[:_MAX_NAMED])}'
+            found = f'{len(differ)} pairs of different names: {", ".join(differ[:_MAX_NAMED])}'
             raise InputError(
                 'the same names in the same order', file=file, field=f'classes of {first} and of {source}', found=found
             )

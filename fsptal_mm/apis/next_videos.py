@@ -1,4 +1,4 @@
-"""Choice of the videos to label next, from detections, labels so far, and the features of all videos."""
+"""Choice of the videos to label next, from a model's detections, the present labels, and the features of all videos."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -20,10 +20,10 @@ class SuggestedVideo(NamedTuple):
 
     Attributes:
         video_id (str): Id of the video in the results.
-        uncertainty (float): Mean uncertainty of its likely detections, from 0 to 1; 0 if it has none.
-        detections (dict): Its likely detections, see :func:`.likely_detections`.
-        distance (float): Distance of its mean feature from that of the nearest video that is labelled or comes before
-            it in the order to label; 0 before there is an order.
+        uncertainty (float): Mean uncertainty of the likely detections, from 0 to 1; 0 if there are none.
+        detections (dict): The likely detections, see :func:`.likely_detections`.
+        distance (float): Distance from the video's mean feature to the nearest mean feature of a labelled video, or of
+            a video that comes earlier in the order to label. 0 until :func:`suggest_videos` has made this order.
     """
 
     video_id: str
@@ -48,7 +48,7 @@ def unlabelled_videos(
         tuple[list[SuggestedVideo], dict[str, float]]: The videos in the order of the results, and the thresholds.
 
     Raises:
-        InputError: No video is labelled, all are, or no detection has a positive score.
+        InputError: No video is labelled, all videos are labelled, or no detection has a positive score.
     """
     if not labelled:
         raise InputError('labelled videos', field='annotations', found='none')
@@ -77,7 +77,7 @@ def suggest_videos(
         features (dict[str, np.ndarray]): Mean feature ``(D,)`` of each video, see :func:`mean_features`.
 
     Returns:
-        list[SuggestedVideo]: The video to label first comes first.
+        list[SuggestedVideo]: The videos with their distances, in the order in which to label them.
 
     Raises:
         InputError: A video has no features.
@@ -96,14 +96,14 @@ def mean_features(folders: Sequence[str | Path]) -> dict[str, np.ndarray]:
     """Read the mean feature of every video.
 
     Args:
-        folders (Sequence): A folder of feature files (or an HDF5 file) for each stream, in any order; the means of the
-            streams are joined. Video files in a folder are ignored.
+        folders (Sequence): A folder of feature files (or an HDF5 file) for each stream, in any order. The means of the
+            streams are concatenated. Video files in a folder are ignored.
 
     Returns:
         dict[str, np.ndarray]: ``(D,)`` float64 by video id.
 
     Raises:
-        InputError: A file cannot be read, or a video lacks a stream.
+        InputError: A file cannot be read, or a stream has no features of a video.
     """
     reader, means = FeatureReader(), {}
     for folder in folders:

@@ -1,4 +1,4 @@
-"""Choice of the operating point of a checkpoint: its detections in held-out videos, and the points of these videos."""
+"""Choice of a checkpoint's operating point, by its detections in held-out videos and the points of these videos."""
 
 import ast
 import logging
@@ -30,21 +30,22 @@ from fsptal_mm.utils.errors import InputError
 
 from .model_loading import load_local_checkpoint
 
-_MAX_NAMED = 5  # videos that an error lists
+_MAX_NAMED = 5  # largest number of videos that an error lists
 
 
 @naming_types()
 def choose_for_checkpoint(config: Config, checkpoint: str | Path) -> OperatingPoint:
-    """Run a checkpoint on the held-out videos of its config, and choose the operating point by their points.
+    """Run a checkpoint on the held-out videos of its config, and choose the operating point by their point labels.
 
-    Ground-truth segments are not read.
+    Ground-truth segments are not used.
 
     Args:
-        config (Config): Config of an experiment with a :class:`.PointTAL`; for its videos see :func:`held_out_config`.
+        config (Config): Config of an experiment with a :class:`.PointTAL`. :func:`held_out_config` says which videos
+            are held out.
         checkpoint: Local file; nothing in it is executed.
 
     Returns:
-        OperatingPoint: Score thresholds, one for all classes and one per class.
+        OperatingPoint: Score thresholds: one for all classes together, and one per class.
 
     Raises:
         InputError: There is no such checkpoint; the checkpoint belongs to another model, to other classes or to another
@@ -65,19 +66,21 @@ def choose_for_checkpoint(config: Config, checkpoint: str | Path) -> OperatingPo
 
 @naming_types()
 def carry_over(config: Config, chosen: OperatingPoint, checkpoint: str | Path, other: str | Path) -> OperatingPoint:
-    """Operating point for a checkpoint that was trained on all videos, from that of a checkpoint with held-out videos.
+    """Derive the operating point of a checkpoint that was trained on all videos, which leaves no video to choose it by.
 
-    Both checkpoints run on the training videos of the config, which both were trained on, see
+    It is derived from the operating point of an earlier checkpoint, whose training held videos out. Both checkpoints
+    run on the training videos of the config, on which both were trained, and their scores are compared: see
     :func:`.lower_thresholds`.
 
     Args:
-        config (Config): Config of the first training.
+        config (Config): Config of the training with held-out videos.
         chosen (OperatingPoint): Operating point of ``checkpoint``, as :func:`choose_for_checkpoint` returns it.
-        checkpoint: Local file of the first training.
+        checkpoint: Local file of the training with held-out videos.
         other: Local file of the training on all videos.
 
     Returns:
-        OperatingPoint: With ``chosen_with``, the first checkpoint. Precision and recall are unchanged.
+        OperatingPoint: Operating point of ``other``; its ``chosen_with`` names ``checkpoint``. Precision and recall are
+        those of ``chosen``.
 
     Raises:
         InputError: There is no such checkpoint, or it belongs to another model or to other classes.
@@ -92,21 +95,21 @@ def carry_over(config: Config, chosen: OperatingPoint, checkpoint: str | Path, o
             if classes != tuple(chosen.by_class):
                 raise InputError(', '.join(chosen.by_class), file=file, field='classes', found=', '.join(classes))
             points, detections = _detect(config, model, dataset)
-            if not points:  # nothing to compare
+            if not points:  # without points, there is nothing to compare
                 return replace(chosen, chosen_with=str(checkpoint))
             found.append(Instances.join(detections))
     return replace(lower_thresholds(chosen, Instances.join(points), *found), chosen_with=str(checkpoint))
 
 
 def _detect(config, model, dataset):
-    """Points of the videos that have some, and the detections in these videos: two lists of :class:`.Instances`."""
+    """Points of the videos that have points, and the detections in them: two lists of :class:`.Instances`."""
     model = model.to(get_device()).eval()
     points, detections = [], []
     with torch.no_grad():
         for batch in Runner.build_dataloader({**_evaluated(config), 'dataset': dataset}):
             for sample in model.test_step(batch):
                 own = collect_points(sample)
-                if len(own):  # in a video without points, actions are unlabelled, not absent
+                if len(own):  # a video without points may show actions that nobody labelled
                     points.append(own)
                     detections.append(collect_detections(sample))
     return points, detections
@@ -115,8 +118,8 @@ def _detect(config, model, dataset):
 def held_out_config(config: Config) -> ConfigDict:
     """Config of the dataset of the held-out videos.
 
-    If ``train_dataloader`` has a ``fold``, the held-out videos are those that the fold leaves out of training, with
-    their training labels. If not, the held-out videos are those of ``val_dataloader``.
+    If the dataset of ``train_dataloader`` has a ``fold``, the held-out videos are those that the fold leaves out of
+    training, with their training labels. If not, the held-out videos are those of ``val_dataloader``.
 
     Args:
         config (Config): Config of an experiment.
@@ -129,7 +132,8 @@ def held_out_config(config: Config) -> ConfigDict:
         pipeline = _evaluated(config).dataset.pipeline
         return ConfigDict({**train, 'pipeline': pipeline, 'fold': {**train.fold, 'part': 'held_out'}})
     if config.get('val_dataloader') is None:
-        raise InputError("dict(index=0, count=4, part='train')", field='train_dataloader.dataset.fold', found='none')
+        expected = "a fold, which holds videos out, such as dict(index=0, count=4, part='train'); or a val_dataloader"
+        raise InputError(expected, field='train_dataloader.dataset.fold', found='none')
     return config.val_dataloader.dataset
 
 
@@ -138,10 +142,10 @@ def build_held_out(config: Config, with_segments: bool = False) -> BaseDataset:
 
     Args:
         config (Config): Config of an experiment.
-        with_segments: Whether its samples hold ground-truth segments, too, for an analysis. Default: points only.
+        with_segments: Whether the samples hold ground-truth segments, too, for an analysis. Default: points only.
 
     Raises:
-        InputError: There are no held-out videos, or training uses some of them.
+        InputError: There are no held-out videos, or some of them are also training videos.
     """
     held_out = held_out_config(config)
     dataset = DATASETS.build({**held_out, 'test_mode': True} if with_segments else held_out)
@@ -154,7 +158,7 @@ def build_held_out(config: Config, with_segments: bool = False) -> BaseDataset:
         raise InputError(expected, field='val_dataloader.dataset', found=found)
     if ids & tested and config.train_dataloader.dataset.get('fold') is None:
         print_log(
-            'val_dataloader: the held-out videos are also in test_dataloader, so measures of the test will be too good',
+            'val_dataloader: held-out videos are also in test_dataloader, so the results of the test will be too good',
             'current',
             logging.WARNING,
         )
@@ -164,9 +168,10 @@ def build_held_out(config: Config, with_segments: bool = False) -> BaseDataset:
 def check_held_out(config: Config, dataset: BaseDataset, checkpoint: Mapping[str, Any], file: str | Path) -> None:
     """Check that a checkpoint was not trained on the held-out videos.
 
-    The checkpoint says which videos it was trained on, if :class:`.AtomicCheckpointHook` saved it. If it does not,
-    it must be of the fold of the config, by the text of the config in it. Folds are the same only if the videos are
-    the same, so this is the weaker check. A checkpoint with neither is not checked.
+    A checkpoint that :class:`.AtomicCheckpointHook` saved lists the videos it was trained on. Without this list, the
+    checkpoint's copy of its config must state the same ``fold`` as ``config``. This check is weaker, since the same
+    ``fold`` selects other videos when the set of videos has changed. A checkpoint with neither the list nor the copy is
+    not checked.
 
     Args:
         config (Config): Config of the experiment.
@@ -191,7 +196,7 @@ def check_held_out(config: Config, dataset: BaseDataset, checkpoint: Mapping[str
 
 
 def _check_same_fold(dataset, checkpoint, file):
-    """Check by the text of the config in a checkpoint that its training left out the same fold."""
+    """Check that a checkpoint's training left out the same fold, by the copy of the config in the checkpoint."""
     used = _trained_dataset(checkpoint)
     if used is None:
         return
@@ -208,9 +213,10 @@ def _evaluated(config):
 
 
 def _trained_dataset(checkpoint):
-    """Fields of the training dataset as syntax trees, from the text of the config in a checkpoint.
+    """Fields of the training dataset as syntax trees, from the copy of the config in a checkpoint.
 
-    The text is parsed and not executed, since a checkpoint may come from anybody. ``None`` if it holds no such text.
+    The copy is Python text. It is parsed and not executed, since a checkpoint may come from anybody. ``None`` if the
+    checkpoint holds no copy.
     """
     meta = checkpoint.get('meta')
     text = meta.get('cfg') if isinstance(meta, dict) else None
@@ -219,12 +225,12 @@ def _trained_dataset(checkpoint):
         found = {node.targets[0].id: node.value for node in ast.parse(text).body if isinstance(node, ast.Assign)}
         loader = {entry.arg: entry.value for entry in found['train_dataloader'].keywords}
         return {entry.arg: entry.value for entry in loader['dataset'].keywords}
-    except (TypeError, SyntaxError, ValueError, KeyError, AttributeError):  # no text, or not as mmengine writes it
+    except (TypeError, SyntaxError, ValueError, KeyError, AttributeError):  # no text, or no text as mmengine writes it
         return None
 
 
 def _literal(node):
-    """Value of a syntax tree such as ``dict(index=0, count=4)``; ``None`` if it is no call."""
+    """Value of the syntax tree of a call such as ``dict(index=0, count=4)``; ``None`` for any other tree."""
     if not isinstance(node, ast.Call):
         return None
     return {entry.arg: ast.literal_eval(entry.value) for entry in node.keywords}

@@ -1,4 +1,4 @@
-"""Loading of recognizers of mmaction2 as feature extractors, and the length of their clips."""
+"""Loading of mmaction2 recognizers for feature extraction, and lookup of the length of their clips."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,7 +25,7 @@ def load_recognizer(
 
     Args:
         config: A config file, or a ``Config``, which is not changed.
-        checkpoint: A local checkpoint of mmengine, or a file of weights alone; nothing in it is executed.
+        checkpoint: A local checkpoint of mmengine, or a local file of weights alone; nothing in it is executed.
         device: Device of the model.
 
     Returns:
@@ -33,7 +33,7 @@ def load_recognizer(
 
     Raises:
         InputError: There is no such file; the config has no recognizer or no test pipeline; or the weights do not fit
-            the model. Only the classifier may differ or be missing.
+            the model. Only the weights of the classifier may differ or be missing.
     """
     config = config if isinstance(config, Config) else read_config(config)
     model_config = config.get('model', {}).copy()
@@ -43,7 +43,7 @@ def load_recognizer(
             'the config of a recognizer', file=config.filename, field='model', found=model_config.get('type')
         )
     model_config.pop('cls_head', None)
-    # Without pretrained weights, which would be downloaded: the checkpoint has all weights.
+    # ``pretrained`` is removed: the weights it names would be downloaded, although the checkpoint has all weights.
     model_config.backbone = {**backbone, **({'pretrained': None} if 'pretrained' in backbone else {})}
     # A recognizer looks up its parts in the registry of the default scope.
     with DefaultScope.overwrite_default_scope(config.get('default_scope', 'mmaction')):
@@ -58,7 +58,7 @@ def load_recognizer(
         raise InputError(f'weights of {config.filename}', file=checkpoint, field='state_dict', found=found) from error
     strange = [name for name in result.unexpected_keys if not name.startswith('cls_head.')]
     if result.missing_keys:
-        found = f'without {result.missing_keys[:3]}, but with {strange[:3]}'
+        found = f'weights without {result.missing_keys[:3]}, but with {strange[:3]}'
         raise InputError(f'weights of {config.filename}', file=checkpoint, field='state_dict', found=found)
     return model.to(device).eval(), config, _test_pipeline(config)
 
@@ -69,19 +69,20 @@ def _test_pipeline(config):
     try:
         return config.test_dataloader.dataset.pipeline
     except AttributeError as error:
-        raise InputError('test_pipeline, or test_dataloader', file=config.filename) from error
+        raise InputError('a test_pipeline or a test_dataloader', file=config.filename) from error
 
 
 def sampled_clip(config: Config, test_pipeline: Sequence[dict[str, Any]]) -> tuple[int, int | None]:
-    """Length of the clips of a recognizer, from its test pipeline.
+    """Read the length of a recognizer's clips from its test pipeline.
 
     Args:
         config: Config of the recognizer.
-        test_pipeline: Its test pipeline.
+        test_pipeline: Test pipeline of the recognizer.
 
     Returns:
-        tuple[int, int | None]: Number of frames of a clip that the model sees, and number of frames over which they are
-        spread. The latter is None for 2D models, which see single frames (or stacks of flow) of the whole video.
+        tuple[int, int | None]: Number of frames of a clip that the model sees, and number of frames over which these
+        are spread. The latter is None for 2D models: their pipelines take single frames (or stacks of flow) from the
+        whole video.
 
     Raises:
         InputError: The test pipeline does not sample frames.
@@ -93,6 +94,6 @@ def sampled_clip(config: Config, test_pipeline: Sequence[dict[str, Any]]) -> tup
         names = [str(step['type']) for step in test_pipeline]
         raise InputError('a transform with clip_len', file=config.filename, field='test_pipeline', found=names)
     if config.model.type == 'Recognizer2D':
-        # Models such as TSM, whose backbone has num_segments, see so many frames together.
+        # Models such as TSM process several frames together: num_segments of their backbone.
         return max(step['clip_len'], config.model.backbone.get('num_segments') or 1), None
     return step['clip_len'], step['clip_len'] * step.get('frame_interval', 1)

@@ -43,8 +43,8 @@ from .model_loading import (
 )
 from .timelines import read_frames
 
-# If a video gets a timeline and an annotated copy, the share of its time that the timeline takes. A rough guess, for
-# the progress only: a timeline needs a few frames of the video, a copy all.
+# If a timeline and an annotated copy of a video are made, the timeline takes about this share of the time. It is a
+# rough guess, for the progress bar only: a timeline needs a few frames of the video, a copy all of them.
 _TIMELINE_SHARE = 0.1
 
 
@@ -52,9 +52,10 @@ _TIMELINE_SHARE = 0.1
 class TALInferencer(BaseInferencer):
     """Inferencer for action localization in videos, feature files and arrays.
 
-    It is a ``BaseInferencer`` of mmengine: :meth:`__call__` runs :meth:`preprocess`, :meth:`forward`, :meth:`visualize`
-    and :meth:`postprocess`, and passes on the keyword arguments of :meth:`forward` (``forward_kwargs``) and of
-    :meth:`visualize` (``visualize_kwargs``), and those that a subclass adds to any of the four.
+    It is a ``BaseInferencer`` of mmengine: :meth:`__call__` runs :meth:`preprocess`, :meth:`forward`,
+    :meth:`visualize` and :meth:`postprocess`, and passes keyword arguments on to them. ``forward_kwargs`` and
+    ``visualize_kwargs`` list the arguments that :meth:`forward` and :meth:`visualize` take; a subclass may add
+    arguments to any of the four methods.
 
     Args:
         model (str | Path | Config): Name in ``model-index.yml``, config file, or config.
@@ -65,14 +66,14 @@ class TALInferencer(BaseInferencer):
         grid (dict, optional): Feature grid: fields of :meth:`~fsptal_mm.structures.SnippetGrid.from_config`. Default:
             the grid of the config's test data.
         nms (dict, optional): NMS, e.g. ``dict(type='nms', iou_threshold=0.5)``. Default: the NMS of the config.
-        extractor (FeatureExtractor | dict, optional): For video files, if the model takes features: an extractor, or
-            the arguments of one, ``dict(config=..., checkpoint=...)``, whose clips have the grid of the training
-            features by default. Default: video files are failures.
+        extractor (FeatureExtractor | dict, optional): Needed for video files, if the model takes features: an
+            extractor, or a dict of its arguments, ``dict(config=..., checkpoint=...)``. Grid and clip length in this
+            dict are those of the model's features by default. Default: video files are failures.
         cfg_options (dict, optional): Changes of the config, as ``--cfg-options`` of ``tools/test.py``.
-        show_progress: Whether to show the progress: a bar in a terminal, else a line now and then.
+        show_progress: Whether to show the progress: as a bar in a terminal, elsewhere as a line now and then.
         allow_damaged: Whether to take what can be read of truncated and damaged videos. Default: such videos are
             failures.
-        log_failures: Whether to log the inputs that are left out. Default: they are logged.
+        log_failures: Whether to log a warning for each input that is left out. Default: yes.
 
     Attributes:
         classes (tuple[str]): Names of the classes.
@@ -113,12 +114,12 @@ class TALInferencer(BaseInferencer):
         merge_options(config, cfg_options)
         self._weights, self._user_classes, self._extractor = local_file(weights), classes, extractor
         self._allow_damaged, self._log_failures = allow_damaged, log_failures
-        with DefaultScope.overwrite_default_scope('mmaction'):  # for this block only: the user's scope stays as it is
+        with DefaultScope.overwrite_default_scope('mmaction'):  # only in this block: the user's scope is kept
             self._reads = ModelInputs(config, grid)
             device = usable_device(device)
             if nms is not None:
                 replace_nms(config.model, nms)
-            digest = model_digest(config.model)  # before the base class, which may delete `pretrained` from the config
+            digest = model_digest(config.model)  # first, since the base class may delete `pretrained` from the config
             super().__init__(config, self._weights, device, scope='mmaction', show_progress=show_progress)
         self.operating_point = read_operating_point(self._weights, digest, self.classes)
         if nms is not None:
@@ -133,21 +134,22 @@ class TALInferencer(BaseInferencer):
         out_dir: str | Path | None = None,
         **kwargs: Any,
     ) -> dict[str, Any]:
-        """Localize actions in videos. An input that cannot be used does not stop the others.
+        """Localize actions in videos. If an input cannot be used, the others are processed nevertheless.
 
         Args:
             inputs: Videos, feature files, folders, arrays: see :func:`.list_inputs`.
             return_datasamples: Whether to return data samples with all proposals instead of detections.
-            batch_size: Number of videos in one forward pass; it changes the predictions by rounding only.
-            out_dir: Folder for ``results.json`` (ActivityNet's format), ``results.csv`` and pictures. If the work is
-                interrupted, the two files hold the videos done so far. Default: nothing is written.
+            batch_size: Number of videos in one forward pass. It changes the predictions by rounding errors only.
+            out_dir: Folder for ``results.json`` (ActivityNet's format), ``results.csv``, pictures and annotated videos.
+                If this call is interrupted, the two results files hold the videos done so far. Default: nothing is
+                written.
             **kwargs: ``score_threshold`` and ``top_k`` of :meth:`forward`, ``timeline`` and ``annotate`` of
                 :meth:`visualize`.
 
         Returns:
             dict: ``predictions``, from video id to a list of :class:`~fsptal_mm.structures.Detection`, the best first;
             ``visualization``, the paths of the pictures and annotated videos; ``failures``, an InputError for each
-            input that cannot be used and for each picture that cannot be drawn.
+            input that cannot be used and for each picture or annotated video that cannot be made.
 
         Raises:
             InputError: There is only one input, and it cannot be used; ``timeline`` or ``annotate`` is set without
@@ -157,7 +159,7 @@ class TALInferencer(BaseInferencer):
         check_numbers('TALInferencer', 1, whole=True, batch_size=batch_size)
         _check_limits(**forward_kwargs)
         if any(visualize_kwargs.values()) and out_dir is None:
-            raise InputError('a folder for the pictures', field='out_dir')
+            raise InputError('a folder for pictures and annotated videos', field='out_dir')
         videos, used, preds, failures = self._inputs_to_list(inputs), [], [], []
         try:
             with VideoProgress('Inference', len(videos), disable=not self.show_progress) as progress:
@@ -175,7 +177,7 @@ class TALInferencer(BaseInferencer):
         if failures and len(videos) == 1:
             raise failures[0]
         for failure in failures if self._log_failures else ():
-            print_log(f'left out: {failure}', 'current', logging.WARNING)  # ERROR would add the line of this code
+            print_log(f'left out: {failure}', 'current', logging.WARNING)  # level ERROR would add a code line
         pictures = self.visualize(used, preds, out_dir=out_dir, failures=failures, **visualize_kwargs)
         return self.postprocess(preds, pictures, return_datasamples, **postprocess_kwargs) | dict(failures=failures)
 
@@ -264,7 +266,7 @@ class TALInferencer(BaseInferencer):
         with VideoProgress('Pictures', len(preds), disable=silent) as progress:
             for index, (video, sample) in enumerate(zip(inputs, preds)):
                 copies = annotate and video.is_video
-                # Functions that draw, each with the start and the end of its part of the progress.
+                # Each entry is a function that draws, and the progress at which its work starts and ends.
                 draws, copy_start = [], index
                 if timeline:
                     copy_start = index + (_TIMELINE_SHARE if copies else 1)
@@ -323,7 +325,7 @@ class TALInferencer(BaseInferencer):
         return list_inputs(inputs, self._reads.dataset.data_prefix)
 
     def _localize(self, videos, data, failures, forward_kwargs):
-        """Pairs of a video and its data sample. After an InputError of a batch, its videos are tried one by one."""
+        """Pairs of a video and its data sample. If a batch raises an InputError, its videos are tried one by one."""
         try:
             return list(zip(videos, self.forward(data, **forward_kwargs)))
         except InputError as error:
@@ -344,7 +346,8 @@ class TALInferencer(BaseInferencer):
 
     def _load_weights_to_model(self, model, checkpoint, cfg):
         """Take the names of the classes from the checkpoint, then load all its weights."""
-        # A str in the config or the argument is the path of a class list. A str in a checkpoint is not taken as a path.
+        # A str in the config or the argument is the path of a class list. A str in a checkpoint is not taken as a path:
+        # the checkpoint may come from a stranger, who must not choose a file of this machine to be read.
         found = classes_of_checkpoint(state_dict_holder(checkpoint, self._weights))
         config, user = self._reads.dataset.metainfo.get('classes'), self._user_classes
         config, user = (Path(names) if isinstance(names, str) else names for names in (config, user))
@@ -360,7 +363,7 @@ class TALInferencer(BaseInferencer):
         return InputPipeline(self._reads, len(self.classes), extractor, self._allow_damaged)
 
     def _init_visualizer(self, cfg):
-        """Build no visualizer: the visualizer of the config is for the log of the training."""
+        """Build no visualizer: :meth:`visualize` draws without one. The config's visualizer logs the training."""
 
 
 def _check_limits(score_threshold=None, top_k=None):

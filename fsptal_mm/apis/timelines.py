@@ -1,4 +1,4 @@
-"""Timelines of a checkpoint or of results files, with frames of the video."""
+"""Timelines that show the scores and detections of a checkpoint or of results files, with frames of the video."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -30,7 +30,7 @@ from fsptal_mm.visualization import FrameStrip, ModelTrack, Timeline, sample_tim
 
 from .model_loading import load_local_checkpoint
 
-_FRAME_IN, _FRAME_PX = 0.7, 160  # height of a frame of the strip: inches in the figure, and pixels of the image
+_FRAME_IN, _FRAME_PX = 0.7, 160  # height of a video frame above the timeline: inches in the figure, pixels read
 
 
 @naming_types()
@@ -42,30 +42,31 @@ def timelines_of_model(
     name: str = '',
     score_threshold: float | None = None,
 ) -> dict[str, Timeline]:
-    """Build timelines of a model on videos of its own dataset.
+    """Build timelines of a model on the test or training videos of its config.
 
     Args:
         config (Config): Config of an experiment with a :class:`.PointTAL`.
         checkpoint: Local file; nothing in it is executed.
         split: ``'test'``: test videos, with scores and proposals. ``'train'``: training videos, also with extended
-            labels, mined labels and best segments; their scores are those of the extended snippets.
-        videos (int | Sequence[str]): Number of videos, which are the first ones; or their ids.
+            labels, mined labels and the best segments of the segment search; the scores are those of the extended
+            snippets.
+        videos (int | Sequence[str]): Number of videos, which are taken from the beginning of the dataset; or their ids.
         name: Name of the model in the picture.
         score_threshold: Proposals with a lower score are left out. Default: the thresholds of the operating point of
             the checkpoint, or no threshold if there is none.
 
     Returns:
-        dict[str, Timeline]: By video id, with one track.
+        dict[str, Timeline]: By video id; each timeline has one track, that of the model.
 
     Raises:
         InputError: There is no such data loader, checkpoint or video; the checkpoint belongs to another model; or the
-            model has no scores of snippets.
+            model makes no snippet scores.
     """
     for part in {'test', split}:
         if config.get(f'{part}_dataloader') is None:
             raise InputError('a data loader', file=config.filename, field=f'{part}_dataloader')
-    # Proposals are made with the test pipeline, also in training videos. Extended and mined labels need the training
-    # pipeline, which the dataset ``labelled`` has.
+    # Proposals are made with the test pipeline, also for training videos. Extended and mined labels need the training
+    # pipeline: the dataset ``labelled`` has it.
     tested = config.test_dataloader.dataset
     if split != 'test':
         tested = config.train_dataloader.dataset | dict(pipeline=tested.pipeline)
@@ -93,7 +94,7 @@ def timelines_of_model(
 
 
 def _kept(proposals, score_threshold, chosen):
-    """Proposals that reach a score threshold, else the operating point ``chosen``, if there is one."""
+    """Proposals that reach the score threshold or, if it is ``None``, the operating point ``chosen``, if any."""
     if score_threshold is not None:
         return proposals[proposals.scores >= score_threshold]
     return proposals if chosen is None else chosen.select(proposals)
@@ -105,16 +106,17 @@ def timelines_of_results(
     """Build timelines of the videos in results files.
 
     Args:
-        files (dict[str, dict]): From a name in the picture to detections, as :func:`.read_results` returns them.
+        files (dict[str, dict]): From the name that the picture shows for a results file to its detections, as
+            :func:`.read_results` returns them.
         annotations (Annotations, optional): Ground truth, points, durations and classes. Default: none; a timeline then
             ends with the last detection.
-        videos (int | Sequence[str]): Number of videos, which are the first ones that are in a file; or their ids.
+        videos (int | Sequence[str]): Number of videos: the first videos that have detections. Or the ids of videos.
 
     Returns:
-        dict[str, Timeline]: By video id, with one track per file.
+        dict[str, Timeline]: By video id; each timeline has one track per file.
 
     Raises:
-        InputError: A video is in none of the files, or the files hold no video.
+        InputError: One of the ids is in none of the files, or the files hold no video.
     """
     found_in = {video_id: None for results in files.values() for video_id in results}
     if annotations is None:
@@ -143,7 +145,7 @@ def add_results(timelines: dict[str, Timeline], files: dict[str, dict]) -> dict[
             have are left out.
 
     Returns:
-        dict[str, Timeline]: With one more track per file.
+        dict[str, Timeline]: Timelines by video id, with one more track per file.
     """
     return {
         video_id: replace(timeline, tracks=(*timeline.tracks, *_tracks(files, video_id, timeline.classes)))
@@ -190,7 +192,7 @@ def read_frames(
         on_progress: Function that is called after every frame with the share of the frames that is done, 0 to 1.
 
     Returns:
-        FrameStrip: As many frames as fit beside one another, evenly spread.
+        FrameStrip: As many frames as fit side by side, at even distances in time.
 
     Raises:
         InputError: A frame cannot be decoded.

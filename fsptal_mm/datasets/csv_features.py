@@ -10,9 +10,9 @@ def read_csv(text: str) -> np.ndarray:
     """Read the features of a csv file, one row per snippet.
 
     Columns are separated by commas, semicolons, tabs or spaces. Between semicolons or tabs, numbers may have a decimal
-    comma (``0,5``). The first row is skipped as a header if one of its cells is no number, or if its cells count the
-    columns (``0,1,2,...``). Empty columns at the end are left out, and so is the index that pandas writes: a first
-    column that counts the rows from 0 below an empty title.
+    comma (``0,5``). The first row is skipped as a header if one of its cells is no number, or if its cells number the
+    columns (``0,1,2,...``). Empty columns at the end are left out, and so is the index column that pandas writes, which
+    comes first, has an empty title and numbers the rows from 0.
 
     Args:
         text: Content of the file.
@@ -23,7 +23,7 @@ def read_csv(text: str) -> np.ndarray:
     Raises:
         ValueError: A cell is no number, or the rows have different numbers of columns.
     """
-    # The delimiter is looked for in the last line that is not blank, since this line is no header.
+    # The delimiter is looked for in the last line that is not blank, since the first line may be a header.
     last_line = next(filter(str.strip, reversed(text.splitlines())), '')
     delimiter = next((mark for mark in ';\t, ' if mark in last_line.strip()), ',')
     if delimiter == ' ':  # any number of spaces
@@ -50,9 +50,9 @@ def read_csv(text: str) -> np.ndarray:
 
 
 def _is_count(first, rows):
-    """Whether the first row only numbers the columns.
+    """Whether the first row is a header that only numbers the columns.
 
-    A row 0, 1, 2, ... always counts as numbering, which pandas writes. A row 1, 2, 3, ... counts as numbering only if
+    A row 0, 1, 2, ... always counts as such a header, since pandas writes it. A row 1, 2, 3, ... counts as one only if
     some cell of the next row is no whole number; otherwise it may be data.
     """
     numbers = [str(number) for number in range(len(first) + 1)]

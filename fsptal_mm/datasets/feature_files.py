@@ -22,7 +22,7 @@ FEATURE_SUFFIXES = ('.npy', '.npz', '.csv', *HDF5_SUFFIXES)
 # Limit in bytes for the features of one video in memory: 262,144 snippets of 2048 float32 numbers. Without a limit, a
 # damaged file of a few bytes could state a shape that fills the memory.
 _MAX_BYTES = 2 << 30
-_MAX_DEPTH = 8  # largest depth of groups in an HDF5 file; without a limit, a group that contains itself has no end
+_MAX_DEPTH = 8  # largest depth of nested HDF5 groups: a group may contain itself, and the search would never end
 _CONVERTED = ('.pt', '.pth', '.pkl', '.pickle')
 _CONVERTER = 'tools/data/convert_features.py'
 
@@ -31,11 +31,13 @@ class FeatureReader:
     """Reader of feature files; their suffix decides the format.
 
     Args:
-        key: Name of the array in ``.npz`` and HDF5 files; in HDF5, its path (``GROUP/ARRAY``) below the file or below
-            the group of the video. Default: the array with the name of the video, else the only array.
+        key: Name of the array in ``.npz`` and HDF5 files. In HDF5, it may be a path (``GROUP/ARRAY``), which begins at
+            the top of the file or in the group of the video. Default: the array with the name of the video, else the
+            only array.
         backend_args (dict, optional): File backend of mmengine, for features that are not on a local disk.
-        crops (int | str, optional): For arrays of three dimensions: the index of the crop to take, from 0, or
-            ``'mean'`` of all crops. Default: such arrays are an error.
+        crops (int | str, optional): For files with the features of several image crops, arrays of three dimensions: the
+            index of the crop to take, from 0, or ``'mean'`` for the mean of all crops. Default: such arrays are an
+            error.
         crop_axis: Axis of the crops: 1 for ``(T, crops, D)``, 0 for ``(crops, T, D)``.
 
     Raises:
@@ -62,7 +64,7 @@ class FeatureReader:
 
         Args:
             path: The file.
-            video: Id of the video: the name of its array or group in a file of several videos.
+            video: Id of the video. In a file of several videos, it is the name of the video's array or group.
 
         Returns:
             np.ndarray: ``(T, D)`` float32.
@@ -78,7 +80,7 @@ class FeatureReader:
             path = _known_file(path, video)
         try:
             array = self._decode(suffix, path, video)
-        except FileNotFoundError as error:  # raised by another file backend
+        except FileNotFoundError as error:  # raised by a file backend other than the local disk
             raise InputError('a feature file', file=path, video=video, found='no such file') from error
         except InputError:
             raise
@@ -101,14 +103,14 @@ class FeatureReader:
         count = array.shape[self.crop_axis]
         if self.crops >= count:
             where = dict(file=path, video=video, field='LoadSnippetFeatures.crops')
-            raise InputError(f'one of {count} crops, from 0', found=self.crops, **where)
+            raise InputError(f'an index from 0 to {count - 1}, as there are {count} crops', found=self.crops, **where)
         return array.take(self.crops, self.crop_axis)
 
     def _check_kind(self, array, path, video):
         check_kind(array, path, video, (2, 3) if self.crops is not None else (2,))
 
     def _decode(self, suffix, path, video):
-        """Read the array of a video, unchanged; ``suffix`` is the suffix of the file and decides the format."""
+        """Read the array of a video as it is stored; ``suffix``, the suffix of the file, decides the format."""
         if suffix in HDF5_SUFFIXES:
             import h5py
 
@@ -122,7 +124,7 @@ class FeatureReader:
         if suffix == '.npz':
             with zipfile.ZipFile(path if self.backend_args is None else self._bytes(path)) as file:
                 return self._read_npz(file, path, video)
-        if self.backend_args is None:  # pages are shared between workers and read once
+        if self.backend_args is None:  # memory-mapped: worker processes share the pages, each read once
             return np.lib.format.open_memmap(path, mode='r')
         return np.lib.format.read_array(self._bytes(path), allow_pickle=False)
 
@@ -135,7 +137,8 @@ class FeatureReader:
         member = members[self._pick(members, path, video)]
         # Decoders of other compression methods, such as LZMA, may need much memory.
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise InputError("numpy's own compression", file=path, video=video, found=member.compress_type)
+            expected = 'a file of np.savez or np.savez_compressed'
+            raise InputError(expected, file=path, video=video, found=f'zip compression {member.compress_type}')
         if member.file_size > _MAX_BYTES:
             raise InputError(f'at most {_MAX_BYTES} bytes', file=path, video=video, found=f'{member.file_size} bytes')
         with file.open(member) as content:
@@ -147,11 +150,12 @@ class FeatureReader:
         wanted = [name for name in (self.key, known_id(video, names)) if name in names]
         wanted = wanted or (names if len(names) == 1 else [])
         if (self.key is not None and self.key not in names) or not wanted:
-            raise InputError(self.key or f'one array, or {video}', file=path, video=video, field='key', found=names)
+            expected = f'the array {self.key}' if self.key else f'only one array, or an array named {video}'
+            raise InputError(expected, file=path, video=video, field='key', found=names)
         return wanted[0]
 
     def _read_hdf5(self, file, path, video):
-        """Read the array of a video; an InputError if its data lie in another file, or are too large unpacked."""
+        """Read the array of a video; an InputError if its data lie in another file, or are larger than 2 GiB."""
         import h5py
 
         data = self._find_hdf5(file, path, video)
@@ -159,14 +163,17 @@ class FeatureReader:
             found = 'a group' if isinstance(data, h5py.Group) else 'data in other files'
             raise InputError('an array in the file itself', file=path, video=video, field='features', found=found)
         self._check_kind(data, path, video)
-        # h5py unpacks whole chunks, and a chunk may be larger than the array. So the shape of a chunk is checked, too:
-        # on a single zero that is broadcast to this shape and takes no memory.
+        # h5py unpacks whole chunks, and a chunk may be larger than the array. So the size of a chunk is checked, too.
+        # The check needs an array of the chunk's shape: a single zero, broadcast to this shape, takes no memory.
         chunk = np.broadcast_to(np.zeros((), data.dtype), data.chunks or data.shape)
         self._check_kind(chunk, path, video)
         return data[()]
 
     def _find_hdf5(self, file, path, video):
-        """Go down from group to group: to the next part of ``key``, else to the video, else to the only member."""
+        """Find the array of a video by going down from group to group.
+
+        In each group, the next member is the next part of ``key`` if it is there, else the video, else the only member.
+        """
         import h5py
 
         node, keys = file, [] if self.key is None else self.key.split('/')  # keys: parts that are still to be found
@@ -178,8 +185,9 @@ class FeatureReader:
             if keys and keys[0] in names:
                 name = keys.pop(0)
             elif inner is None or (keys and node.get(inner, getclass=True) is not h5py.Group):
-                # No way further down; or the way ends in an array while parts of ``key`` are left.
-                raise InputError(self.key or f'one array, or {video}', file=path, video=video, field='key', found=names)
+                # No member can be chosen; or the chosen member is an array, although parts of ``key`` are left.
+                expected = f'the array {self.key}' if self.key else f'only one array, or an array named {video}'
+                raise InputError(expected, file=path, video=video, field='key', found=names)
             else:
                 name = inner
             if not isinstance(node.get(name, getlink=True), h5py.HardLink):
@@ -189,9 +197,9 @@ class FeatureReader:
 
 
 def _known_file(path, video):
-    """Path of an existing feature file, whose name may have the prefix ``v_`` or not.
+    """Path of an existing feature file; its name may have ActivityNet's prefix ``v_`` or lack it.
 
-    If the file is missing, and a file of the same name with another suffix exists, the InputError names that file.
+    If there is no such file, but a file of the same name with another suffix, the InputError names the other file.
     """
     path = known_file(path)
     if not os.path.exists(path):
@@ -205,14 +213,14 @@ def _known_file(path, video):
 
 
 def check_kind(array: Any, path: str | Path, video: str, dimensions: Sequence[int] = (2,)) -> None:
-    """Make sure that shape and type of an array fit features, before its data are read into memory.
+    """Make sure that an array has the shape and type of features, before its data are read into memory.
 
     Args:
         array: Array of numpy or HDF5, with ``shape`` and ``dtype``.
         path: File of the array, for errors.
         video: Video of the array, for errors.
-        dimensions: Numbers of dimensions that the array may have. Dimensions of length 1 that :func:`_kept_axes` drops
-            do not count.
+        dimensions: Numbers of dimensions that the array may have, apart from axes of length 1 that can be dropped
+            (:func:`_kept_axes`).
 
     Raises:
         InputError: The array has another number of dimensions, holds no numbers or no snippet, or takes more than 2 GiB
@@ -231,10 +239,11 @@ def check_kind(array: Any, path: str | Path, video: str, dimensions: Sequence[in
 
 
 def _kept_axes(shape, most):
-    """Indices of the axes of ``shape`` that stay when needless axes of length 1, which networks leave, are dropped.
+    """Indices of the axes of ``shape`` that stay when needless axes of length 1 are dropped.
 
-    Axes of length 1 at the end are dropped until two axes are left, others until ``most`` axes are left. With
-    ``most=2``, ``(90, 1024, 1, 1)`` and ``(1, 90, 1024)`` become ``(90, 1024)``, and ``(1, 1024)`` stays.
+    Networks leave such axes in their features. Those at the end are dropped until two axes are left, the others until
+    ``most`` axes are left. With ``most=2``, ``(90, 1024, 1, 1)`` and ``(1, 90, 1024)`` become ``(90, 1024)``, and
+    ``(1, 1024)`` stays.
     """
     kept = list(range(len(shape)))
     while len(kept) > 2 and shape[kept[-1]] == 1:
@@ -253,7 +262,7 @@ def check_features(array: np.ndarray, path: str | Path, video: str) -> np.ndarra
     """Convert the features of a video to float32.
 
     Args:
-        array (np.ndarray): ``(T, D)`` numbers of any type; further axes of length 1 are dropped.
+        array (np.ndarray): ``(T, D)`` numbers of any type; it may have further axes of length 1, which are dropped.
         path: File of the features, for errors.
         video: The video, for errors.
 

@@ -1,4 +1,4 @@
-"""Side file of a feature folder, ``features.json``: the snippet grid, and the model that extracted the features."""
+"""Side file of a feature folder, ``features.json``: it states the snippet grid and the model that made the features."""
 
 import json
 from collections.abc import Iterable
@@ -12,8 +12,7 @@ from fsptal_mm.utils.writing import write_json
 
 SIDE_FILE = 'features.json'
 _FORMAT, _VERSION = 'fsptal_mm_features', 1
-# Paths of config and checkpoint are not compared, since the two files may be moved or renamed. Their digests show
-# whether the files are the same.
+# The names of config and checkpoint are not compared, since the two files may be renamed. Their digests are compared.
 _NAMES_ONLY = ('model.config', 'model.checkpoint')
 _DIGESTS = {'config_sha256', 'checkpoint_sha256'}
 
@@ -22,7 +21,7 @@ def read_settings(folder: str | Path) -> dict[str, Any] | None:
     """Read the side file of a folder of features.
 
     Returns:
-        dict | None: ``grid`` (fields of :meth:`SnippetGrid.from_config`), ``feature_dim``, ``model`` and the further
+        dict | None: ``grid`` (fields of :meth:`SnippetGrid.from_config`), ``feature_dim``, ``model`` and the other
         fields of :attr:`FeatureExtractor.settings`; None if the folder has no side file.
 
     Raises:
@@ -53,8 +52,8 @@ def keep_settings(folder: str | Path, settings: dict[str, Any]) -> None:
     """
     folder = Path(folder)
     settings = {'format': _FORMAT, 'version': _VERSION, **settings}
-    # Features are looked for before the side file is read. In the other order, another process could write its side
-    # file and its features in between, and these would pass for features without a side file.
+    # Features are looked for before the side file is read. In the other order, another process could write a side file
+    # and features in between, and then its features would seem to have no side file.
     has_features = any(folder.glob('*.npy'))
     old = read_settings(folder)
     if old is None:
@@ -76,7 +75,7 @@ def keep_settings(folder: str | Path, settings: dict[str, Any]) -> None:
 
 
 def _flat(settings):
-    """Settings by dotted names, such as ``grid.fps``, without ``_NAMES_ONLY``, which may differ."""
+    """Settings by dotted names, such as ``grid.fps``, without those of ``_NAMES_ONLY``, which are not compared."""
     flat = {}
     for name, value in settings.items():
         parts = {f'{name}.{key}': part for key, part in value.items()} if isinstance(value, dict) else {name: value}

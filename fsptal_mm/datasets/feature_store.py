@@ -1,4 +1,4 @@
-"""Features of a whole dataset as one array, in the memory of the host or of the device."""
+"""Features of a whole dataset as one array, in the memory of the host (CPU) or of the device (GPU)."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,9 +15,9 @@ PLACES = ('memory', 'device')
 
 
 class FeatureStore:
-    """Array of the features of N videos, one behind the other.
+    """Features of all videos in one array, concatenated along time.
 
-    The array is float16 if float16 holds all features exactly (as for float16 files), else float32.
+    The array is float16 if float16 represents all features exactly (as with float16 files), else float32.
 
     Args:
         infos (Sequence[dict]): Inputs of the pipeline, one per video.
@@ -25,14 +25,14 @@ class FeatureStore:
         place: ``'memory'``: memory of the host. ``'device'``: memory of the device that mmengine chooses.
 
     Raises:
-        InputError: Features cannot be read, or have different dimensions D; or ``place`` is ``'device'`` and this is a
-            worker process of a data loader, which cannot share the device.
+        InputError: Features cannot be read, or D differs between videos; or ``place`` is ``'device'`` and this process
+            is a worker of a data loader, which cannot send data on the device to the main process.
     """
 
     def __init__(self, infos: Sequence[dict[str, Any]], load: Callable, place: str) -> None:
         if place == 'device' and get_worker_info() is not None:
             found = get_worker_info().num_workers
-            expected = "0 with keep_features='device', since worker processes cannot hand on what is on the device"
+            expected = "0 with keep_features='device', since workers cannot send data on the device to the main process"
             raise InputError(expected, field='num_workers', found=found)
         videos = [_smallest(load(dict(info))['features']) for info in infos]
         for info, features in zip(infos, videos):
@@ -45,8 +45,9 @@ class FeatureStore:
         self._on_device = None
         if place == 'device':
             self._on_device = torch.from_numpy(self._array).to(get_device())
-            # The pipeline gets zeros (T, 1) in place of the features, since it needs T. A pipeline that leaves features
-            # as they are returns these zeros. model_inputs checks this, and puts the features in their place.
+            # The pipeline runs on the host, where the features are no longer kept. As it needs T, it gets zeros (T, 1)
+            # in their place. A pipeline that does not change features returns the zeros unchanged: model_inputs checks
+            # this, and replaces the zeros by the features on the device.
             self._array = np.zeros((len(self._array), 1), dtype=np.float32)
 
     def host_features(self, index: int) -> np.ndarray:
@@ -65,7 +66,7 @@ class FeatureStore:
             Tensor: ``(T, D)`` on the device, or ``inputs`` if the features are in the memory of the host.
 
         Raises:
-            InputError: The features are on the device, and the pipeline would change them.
+            InputError: The features are on the device, and the pipeline has changed the zeros in their place.
         """
         if self._on_device is None:
             return inputs
@@ -77,7 +78,7 @@ class FeatureStore:
 
 
 def _smallest(features):
-    """Features as float16 if that is exact, else as float32."""
+    """Convert features to float16 if no number changes by this, else to float32."""
     with np.errstate(over='ignore'):
         half = features.astype(np.float16)
     return half if np.array_equal(half, features) else features.astype(np.float32)

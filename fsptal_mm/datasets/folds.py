@@ -21,10 +21,10 @@ class Fold:
         index: Index of the fold, from 0.
         count: Number of folds, >= 2.
         part: ``'held_out'``: the videos of the fold. ``'train'``: all other videos.
-        group: Regular expression, searched in the video id. Videos with the same matched text stay together:
-            with ``'P[0-9]+'``, all videos of person P01. If the expression has parentheses, only the text that the
-            first pair matches counts. ``None``: every video is a group of its own.
-        seed: Seed of the order in which groups are dealt, >= 0.
+        group: Regular expression that is searched in the video id. Videos for which the matched text is the same form a
+            group, which stays in one fold: with ``'P[0-9]+'``, all videos of person P01. If the expression has
+            parentheses, only the text that the first pair matches counts. ``None``: each video is a group.
+        seed: Seed for the order in which groups are assigned to folds, >= 0.
     """
 
     index: int
@@ -55,10 +55,10 @@ class Fold:
         return fold
 
     def select(self, video_ids: Iterable[str]) -> list[str]:
-        """Deal the videos into folds, and take the videos of this part.
+        """Assign the videos to folds, and select the videos of this part.
 
-        Groups are dealt one by one, the largest first; groups of equal size in an order drawn with ``seed``. Each group
-        goes to the fold that has the fewest videos so far. The folds do not depend on the order of ``video_ids``.
+        Groups are assigned one by one, the largest first; groups of equal size in an order drawn with ``seed``. Each
+        group goes to the fold that has the fewest videos so far. The folds do not depend on the order of ``video_ids``.
 
         Args:
             video_ids (Iterable[str]): Ids, each once.

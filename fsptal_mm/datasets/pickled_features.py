@@ -1,4 +1,8 @@
-"""Reading of features from files of torch and pickle. No code in a file is executed."""
+"""Reading of features from files of torch and pickle. No code in a file is executed.
+
+An ordinary unpickler calls any function that a file names. The unpickler here accepts a few names of classes and
+functions only, and calls its own replacements for them.
+"""
 
 import io
 import math
@@ -19,23 +23,23 @@ from .feature_files import check_kind
 
 PICKLE_SUFFIXES = ('.pkl', '.pickle', '.npy')
 TORCH_SUFFIXES = ('.pt', '.pth')
-_MAX_BYTES = 4 << 30  # largest file: its content is held in memory as a whole
+_MAX_BYTES = 4 << 30  # largest file that is read, since the whole content must fit into memory
 
 
 def read_pickled(path: str | Path, key: str | None = None, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
-    """Read the features in a file of ``torch.save``, ``pickle.dump`` or ``numpy.save`` of Python objects.
+    """Read the features in a file that ``torch.save``, ``pickle.dump`` or ``numpy.save`` (of Python objects) wrote.
 
     A file of one video holds one of:
 
-    - an array or tensor ``(T, D)``, or one of three dimensions with an axis of crops,
+    - an array or tensor ``(T, D)``, or an array of three dimensions, one of which is the axis of image crops,
     - a list of T rows ``(D,)``,
-    - a dict with such an array, among other things.
+    - a dict with such an array and other values.
 
     A file of several videos holds one of:
 
     - a dict from video id to array,
-    - a dict from video id to a dict with one array per feature stream,
-    - a list of arrays.
+    - a dict from video id to a dict with one array per feature stream; ``key`` names the stream to read,
+    - a list of arrays, for which ``names`` gives the ids.
 
     A list of lists of numbers counts as an array.
 
@@ -62,7 +66,7 @@ def read_pickled(path: str | Path, key: str | None = None, names: Sequence[str] 
     found = {}
     for video_id, array in _arrays(content, path, key, names):
         to_check = array
-        if isinstance(array, torch.Tensor):  # check_kind takes numpy's types: a zero, broadcast to the tensor's shape
+        if isinstance(array, torch.Tensor):  # check_kind needs a numpy array: a zero, broadcast to the tensor's shape
             to_check = np.broadcast_to(np.zeros((), np.float32), tuple(array.shape))
         check_kind(to_check, path, video_id, (2, 3))
         found[video_id] = _to_numpy(array)
@@ -84,13 +88,13 @@ def _arrays(content, path, key, names) -> Iterator[tuple[str, Any]]:
     if isinstance(content, dict) and key is None and all(map(_is_array, content.values())):
         arrays = list(content.values())
         yield from content.items() if len(content) > 1 else [(path.stem, *arrays)]
-    elif isinstance(content, dict):  # one video: an array beside other things
+    elif isinstance(content, dict):  # one video: an array and other values
         array_names = [name for name, value in content.items() if _is_array(value)]
         wanted = key
         if key is None and len(array_names) == 1:
             wanted = array_names[0]
         if wanted not in content:
-            raise InputError(key or 'one array, or --key', file=path, field='key', found=list(content)[:10])
+            raise InputError(key or 'one array only, or --key', file=path, field='key', found=list(content)[:10])
         yield from _arrays(content[wanted], path, None, names)
     elif isinstance(content, list) and content and all(_is_row(row) for row in content):
         yield path.stem, np.stack([np.asarray(_to_numpy(row), dtype=np.float32) for row in content])
@@ -102,11 +106,11 @@ def _arrays(content, path, key, names) -> Iterator[tuple[str, Any]]:
     elif _is_array(content):
         yield path.stem, content
     else:
-        raise InputError('an array of numbers, a dict or a list of some', file=path, found=type(content).__name__)
+        raise InputError('an array of numbers, or a dict or list of arrays', file=path, found=type(content).__name__)
 
 
 def _open(value):
-    """Take the array or object out of an :class:`_Array`; a list of lists of numbers becomes an array."""
+    """Unwrap the value of an :class:`_Array`, and convert a list of lists of numbers to an array."""
     while isinstance(value, _Array):
         value = value.value
     if isinstance(value, (list, tuple)) and value and all(map(_is_list_of_numbers, value)):
@@ -142,7 +146,7 @@ def _to_numpy(array):
 
 
 def _read_pickle(path):
-    """Content of a pickle or .npy file; :class:`_Array` stands for each array. A .npy of numbers is memory-mapped."""
+    """Content of a pickle or .npy file. Each array is an :class:`_Array`, except that a .npy of numbers is mapped."""
     try:
         with path.open('rb') as file:
             if path.suffix.lower() == '.npy':
@@ -151,7 +155,7 @@ def _read_pickle(path):
                 _, _, dtype = readers[version](file)
                 if not dtype.hasobject:
                     return np.load(path, mmap_mode='r', allow_pickle=False)
-            # Behind the header, a .npy file of objects is a pickle.
+            # In a .npy file of objects, a pickle follows the header.
             return _NumbersOnly(file, encoding='latin1').load()
     except InputError:
         raise
@@ -160,7 +164,7 @@ def _read_pickle(path):
 
 
 class _Dtype:
-    """Stand-in for ``numpy.dtype`` that admits numbers and objects only; it reads the byte order of a pickled state."""
+    """Stand-in for ``numpy.dtype``, for types of numbers and for objects only; any other type is an error."""
 
     def __init__(self, code, *_):
         self.value = np.dtype(code if isinstance(code, str) else '')
@@ -174,23 +178,23 @@ class _Dtype:
 
 
 class _Array:
-    """Stand-in for ``numpy.ndarray``: :meth:`fill` builds ``value`` of shape, type and bytes, and checks the length."""
+    """Stand-in for ``numpy.ndarray``: a holder of the array, in ``value``."""
 
     def __setstate__(self, state):
         _, shape, dtype, is_fortran, data = state
         self.fill(data, dtype, shape, 'F' if is_fortran else 'C')
 
     def fill(self, data, dtype, shape, order='C'):
-        """Build ``value`` from bytes, or from a list of objects; ``dtype`` is a :class:`_Dtype`."""
+        """Set ``value`` from bytes or a list of objects; ``dtype`` is a :class:`_Dtype`. Too few bytes are an error."""
         if dtype.value.hasobject:  # data is a list of objects; with shape (), it holds one object, such as a dict
             self.value = data[0] if shape == () else list(data)
             return
-        data = data.encode('latin1') if isinstance(data, str) else data  # bytes of Python 2
+        data = data.encode('latin1') if isinstance(data, str) else data  # a pickle of Python 2
         self.value = np.frombuffer(data, dtype.value).reshape(shape, order=order)
 
 
 class _Storage:
-    """Stand-in for a storage of torch, which is read by ``torch.load`` with ``weights_only``."""
+    """Stand-in for a storage of torch, the memory of tensors; ``torch.load`` with ``weights_only`` reads it."""
 
     def __init__(self, data):
         self.value = torch.load(io.BytesIO(data), map_location='cpu', weights_only=True)
@@ -207,7 +211,8 @@ class _NumbersOnly(pickle.Unpickler):
         return known
 
 
-# Functions that a pickle calls to rebuild a value, with the arguments that numpy, torch and codecs give them.
+# Replacements for functions of numpy, torch and codecs that a pickle calls to rebuild a value; they take the same
+# arguments.
 
 
 def _from_buffer(data, dtype, shape, order):

@@ -1,4 +1,4 @@
-"""Point labels and background clicks made from segments, as annotators or automatic rules would set them."""
+"""Points and background clicks drawn from ground-truth segments, as annotators or automatic rules would set them."""
 
 import zlib
 
@@ -8,12 +8,14 @@ from fsptal_mm.utils.errors import InputError
 
 POINT_STYLES = ('centre', 'gaussian', 'uniform')
 
-# Standard deviation of 'gaussian', as a share of the segment: three standard deviations reach from the middle to an
-# end. For comparison, the standard deviations of published points: 0.010 for the automatic points of ActivityNet, GTEA
-# and BEOID, and one frame for those of THUMOS14, so that 'centre' is close to them; 0.19 to 0.25 for human annotators.
+# Standard deviation of the style 'gaussian', as a share of the segment's length: three standard deviations reach from
+# the middle to an end. For comparison, published points have these standard deviations: automatic points 0.010 on
+# ActivityNet, GTEA and BEOID, and one frame on THUMOS14, so that the style 'centre' is close to them; points of human
+# annotators 0.19 to 0.25.
 _GAUSSIAN_SIGMA = 1 / 6
 
-# Share of the segment kept free at both of its ends, so that rounding to a frame rarely moves a point out of it.
+# No point is drawn in this share of the segment at each end, so that rounding to a frame rarely moves a point out of
+# the segment.
 _MARGIN = 0.01
 
 
@@ -47,7 +49,7 @@ def draw_points(segments_sec: np.ndarray, style: str, rng: np.random.Generator) 
 
 
 def draw_background(segments_sec: np.ndarray, duration_sec: float, rng: np.random.Generator) -> np.ndarray:
-    """Draw one background click in each gap between actions, as the annotators of BackTAL were asked to set them.
+    """Draw one background click in each gap between actions: the annotators of BackTAL were asked to click so.
 
     Args:
         segments_sec (np.ndarray): ``(M, 2)`` starts and ends of all actions, in seconds.
@@ -55,8 +57,8 @@ def draw_background(segments_sec: np.ndarray, duration_sec: float, rng: np.rando
         rng (np.random.Generator): Random generator.
 
     Returns:
-        np.ndarray: ``(K,)`` float64 seconds, ascending: a click, uniformly distributed, in each of the K gaps of
-        positive length. The stretches before the first and after the last action are gaps, too.
+        np.ndarray: ``(K,)`` float64 seconds, ascending: one click in each of the K gaps of positive length, uniformly
+        distributed over the gap. The stretches before the first and after the last action are gaps, too.
     """
     segments_sec = np.asarray(segments_sec, dtype=np.float64).reshape(-1, 2)
     start, end = segments_sec[np.argsort(segments_sec[:, 0], kind='stable')].T
@@ -68,11 +70,11 @@ def draw_background(segments_sec: np.ndarray, duration_sec: float, rng: np.rando
 
 
 def video_rng(seed: int, video_id: str) -> np.random.Generator:
-    """Random generator of one video; it does not depend on which other videos are read, or in which order.
+    """Build the random generator of one video; it does not depend on which other videos are read, or in which order.
 
     Args:
         seed: A whole number >= 0.
-        video_id: Id of the video, or any other text: each text has a generator of its own.
+        video_id: Id of the video, or any other text: different texts give different generators.
 
     Raises:
         InputError: The seed is negative or no whole number.

@@ -1,4 +1,4 @@
-"""Dataset of videos with one labelled frame per action instance."""
+"""Dataset of snippet features with point labels."""
 
 import logging
 import os
@@ -25,7 +25,8 @@ from .supervision import SUPERVISIONS, supervision_labels
 from .transforms.loading import LoadSnippetFeatures
 from .windows import Windows
 
-# A week at 15 snippets per second. A duration of more snippets is a mistake, and arrays of that length fill the memory.
+# About a week at 15 snippets per second. A longer duration is surely a mistake in the annotations, and arrays of that
+# length would fill the memory.
 _MAX_SNIPPETS = 10**7
 
 
@@ -36,50 +37,54 @@ class PointTALDataset(BaseDataset):
     Relative paths lie below ``data_root``. :func:`.load_annotations` describes the formats of the annotation files.
 
     Args:
-        ann_file: JSON with segments, durations and frames per second, or the package's own format.
-        data_prefix (dict): One entry per feature stream, in the order in which they are joined; each value is a folder
-            with a file per video (or one HDF5 file). For example ``dict(feature='features/train')``, or
+        ann_file: JSON with segments, durations and frames per second, or the package's plain format, which may also
+            hold points. Empty: there is none.
+        data_prefix (dict): From feature stream to a folder with one file per video, or to an HDF5 file with all videos.
+            The streams are joined in this order. For example ``dict(feature='features/train')``, or
             ``dict(rgb='features/train/rgb', flow='features/train/flow')``.
         grid (dict, optional): The feature grid: fields of :meth:`.SnippetGrid.from_config`. Default: the grid in
             ``features.json``, the side file that ``tools/data/extract_features.py`` writes beside the features. No
             other argument of a config sets the grid.
         suffix: Suffix of the feature files, which follows the video id.
-        split_file: Text file with the ids of the videos, one per line. Default: the videos of ``subset``, or all;
-            without ``ann_file``, those of ``point_file``.
+        split_file: Text file with the ids of the videos, one per line. Default: the videos of ``subset``, or all videos
+            of ``ann_file``; without ``ann_file``, all videos of ``point_file``.
         subset: Name of the subset in ``ann_file``.
-        point_file: Point labels, if they are not in ``ann_file``; a list means several annotators.
+        point_file: Point labels, if they are not in ``ann_file``; or a list of such files, one per annotator.
         background_file: Background clicks, in BackTAL's csv or the plain format; see :func:`.load_annotations`.
         fps_file: JSON from video id to native frames per second, for point files with frame numbers.
-        ambiguous_file: Time ranges that evaluation may leave out, in the format of THUMOS14's ``Ambiguous_test.txt``.
+        ambiguous_file: Time ranges where annotators could not tell whether an action happens, in the format of
+            THUMOS14's ``Ambiguous_test.txt``. Evaluation can leave out detections there.
         annotator: Index of the annotator in a list of ``point_file``; ``None`` draws one per video with ``seed``.
         seed: Seed for drawing annotators and background clicks.
         fold (dict, optional): Fields of :class:`Fold`, e.g. ``dict(index=0, count=4, part='held_out')``: keep one of
             ``count`` folds of the videos (``'held_out'``) or all other videos (``'train'``), to choose checkpoints and
-            settings without test labels. Folds are made before videos without points are left out. Default: all videos.
-        windows (dict, optional): Fields of :class:`Windows`: every window of a video becomes a sample of its own, for
-            ``CropToWindow`` and localizers that are trained on segments. In training, windows without a segment are
-            left out.
+            settings without test labels. Folds are made of all videos, before ``pointless='skip'`` leaves out any.
+            Default: all videos.
+        windows (dict, optional): Fields of :class:`Windows`: every window of a video becomes a separate sample, which
+            ``CropToWindow`` cuts out. For localizers that are trained on segments. In training, windows without a
+            segment are left out.
         supervision: ``'points'``: points and background clicks. ``'clicks'``: video labels and background clicks
-            without any point, as for BackTAL; if a video has no clicks, one is drawn with ``seed`` in each gap between
-            actions. ``'segments'``: every snippet is labelled from the ground truth (dense supervision, for analysis
-            only).
-        pointless: ``'skip'``: leave out training videos without any point, since their actions are unlabelled, not
-            absent. ``'background'``: keep them as videos that show background only.
+            without any point, as BackTAL is trained; if a video has no clicks, one is drawn with ``seed`` in each gap
+            between actions. ``'segments'``: every snippet is labelled from the ground truth (dense supervision, for
+            analysis only).
+        pointless: ``'skip'``: leave out training videos without any point, since they may show actions that nobody
+            labelled. ``'background'``: keep them as videos that show background only.
         background_label: Label of points that are background clicks.
         other_labels: ``'error'``: a label that is not among the classes is an error. ``'leave out'``: its points and
-            segments are left out, with a warning, to train on some of the classes of a file. Their actions then count
-            as background.
-        keep_features (str, optional): Where the features of all videos are kept, as one array that is read at the
-            first item. ``'memory'``: in the memory of the host; use ``num_workers=0``, since each worker process would
-            keep an array of its own. ``'device'``: in the memory of the device, so that a step copies nothing to it; it
-            requires ``num_workers=0`` and a pipeline that leaves features as they are. The samples stay the same.
-            ``None``: read the files for each item.
+            segments are left out, with a warning, to train on some of the classes of a file. Actions of the other
+            classes then count as background.
+        keep_features (str, optional): Where the features of all videos are kept, as one array that is filled when the
+            first item is requested. ``'memory'``: in the memory of the host; use ``num_workers=0``, since each worker
+            process would keep a separate array. ``'device'``: in the memory of the device, so that a training step
+            copies no features to it; this requires ``num_workers=0`` and a pipeline that does not change features. The
+            samples are the same in all cases. ``None``: features are not kept, and each item reads its files.
         pipeline: Transforms, as modules or configs.
         test_mode: Whether this is a test dataset: its video labels are the classes of the segments (of the points if
             there are no segments), and no video is left out.
         **kwargs: As in ``mmengine.dataset.BaseDataset``: ``data_root``, ``indices``, ... and
-            ``metainfo=dict(classes=...)``, a sequence of names or the path of a text file. They are the classes of the
-            model, in this order; see ``other_labels``. Default: see :func:`.load_annotations`.
+            ``metainfo=dict(classes=...)``: names of the model's classes in the order of their indices, or the path of a
+            text file with one name per line; see ``other_labels``. Default: see ``classes`` of
+            :func:`.load_annotations`.
 
     Raises:
         InputError: A file or an argument is wrong; the message names file, video and field.
@@ -144,9 +149,10 @@ class PointTALDataset(BaseDataset):
         self._ann_paths = files
         metainfo = kwargs.pop('metainfo', None)
         if isinstance(metainfo, dict) and isinstance(metainfo.get('classes'), str):
-            # Given a str, the base class would read the file itself, by other rules. It leaves a Path alone.
+            # If classes is a str, the base class reads the file itself, by other rules. It leaves a Path alone.
             metainfo = {**metainfo, 'classes': Path(metainfo['classes'])}
-        # The base class finds mmaction2's and our transforms only if the default scope is 'mmaction'.
+        # Transforms are built here: the base class would find those of mmaction2 and of this package only if the
+        # default scope is 'mmaction'.
         pipeline = [TRANSFORMS.build(step) if isinstance(step, dict) else step for step in pipeline]
         super().__init__(
             ann_file=ann_file,
@@ -216,8 +222,8 @@ class PointTALDataset(BaseDataset):
             ``video_labels (K,)``, the indices of the classes that count as present.
 
         Raises:
-            InputError: The grid is unknown or differs from the grid of the side file, the duration makes too many
-                snippets, or the labels cannot be derived.
+            InputError: The grid is unknown or differs from the grid of the side file; the duration is longer than 10^7
+                snippets; or the labels of ``supervision`` cannot be derived.
         """
         grid = self._grid(record)
         if record.duration_sec is not None and grid.num_snippets(record.duration_sec) > _MAX_SNIPPETS:
@@ -238,8 +244,8 @@ class PointTALDataset(BaseDataset):
             ambiguous_sec=record.ambiguous_sec,
         )
         info.update(supervision_labels(record, grid, self.supervision, self.seed))
-        # A test needs the classes of the ground truth. With 'clicks', info['point_labels'] is empty: the classes come
-        # from the segments, too, or, if there are none, from the points of the record.
+        # A test dataset takes its video labels from the ground-truth segments. So does supervision 'clicks', which has
+        # no points in info. Where the record has no segments, its points give the video labels.
         if (self.test_mode or self.supervision == 'clicks') and len(record.segment_labels):
             labels = record.segment_labels
         else:
@@ -262,7 +268,7 @@ class PointTALDataset(BaseDataset):
         return str(prefix if Path(prefix).suffix in ('.h5', '.hdf5') else path)
 
     def prepare_data(self, idx: int) -> Any:
-        """Run the pipeline for an item; with ``keep_features``, on the features that are kept.
+        """Run the pipeline for an item: on its files, or with ``keep_features`` on the features that are kept.
 
         Raises:
             InputError: A file cannot be read, or the pipeline does not fit ``keep_features``.
@@ -280,10 +286,10 @@ class PointTALDataset(BaseDataset):
         return data | dict(inputs=self._store.model_inputs(idx, data['inputs'], info['video_id']))
 
     def filter_data(self) -> list[dict[str, Any]]:
-        """Leave out training videos without a label, with one warning; of windows, those without a segment.
+        """Leave out training videos without a label, with one warning; with ``windows``, windows without a segment.
 
         Returns:
-            list[dict]: The videos or windows that stay; in a test dataset, or with ``pointless='background'``, all.
+            list[dict]: The videos or windows that are kept; all, in a test dataset or with ``pointless='background'``.
 
         Raises:
             InputError: No video has a label.
@@ -308,7 +314,7 @@ class PointTALDataset(BaseDataset):
 
 
 def _check_paths(data_prefix, suffix, **files):
-    """Make sure that every file is a path or ``None``; only the points may be in several files."""
+    """Make sure that every file is a path or ``None``; only ``point_file`` may be a list of paths."""
     for name, path in files.items():
         paths = path if name == 'point_file' and isinstance(path, (list, tuple)) else [path]
         if not all(part is None or isinstance(part, (str, os.PathLike)) for part in paths):

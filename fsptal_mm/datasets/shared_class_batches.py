@@ -1,4 +1,4 @@
-"""Batch sampler that puts videos of one class beside one another, for losses that compare videos."""
+"""Batch sampler that puts videos of one class into the same batch, for losses that compare videos."""
 
 import math
 from collections.abc import Iterator
@@ -14,10 +14,10 @@ from fsptal_mm.utils.errors import InputError, check_numbers
 class SharedClassBatchSampler:
     """Batch sampler whose batches begin with pairs of different videos that share a class.
 
-    For each pair a class is drawn, then two of its videos; videos of any class fill the batch. All draws are uniform,
-    as in the public code of CO2-Net and DELU: a video may come several times in an epoch, or not at all. An epoch has
-    ``ceil(len(sampler) / batch_size)`` batches. If no class has two videos, there are no pairs. The draws depend on
-    seed, epoch and rank of the sampler.
+    For each pair, a class is drawn, then two of its videos. The rest of the batch are videos of any class. All draws
+    are uniform, as in the public code of CO2-Net and DELU, so a video may occur several times in an epoch, or not at
+    all. An epoch has ``ceil(len(sampler) / batch_size)`` batches. If no class has two videos, there are no pairs. The
+    draws depend on seed, epoch and rank of the sampler.
 
     Args:
         sampler: ``DefaultSampler`` of the training dataset, whose items hold ``video_labels``. The runner passes it.

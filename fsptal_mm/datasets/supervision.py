@@ -19,17 +19,17 @@ def supervision_labels(record: VideoRecord, grid: SnippetGrid, supervision: str,
     Args:
         record (VideoRecord): The video.
         grid (SnippetGrid): Feature grid of the video.
-        supervision: ``'points'``: the given points and clicks. ``'clicks'``: no points; the given background clicks,
-            or, where there are none, a click drawn in each gap between actions. ``'segments'``: a point or a click in
-            every snippet, from the ground truth.
+        supervision: ``'points'``: the given points and background clicks. ``'clicks'``: no points; the given background
+            clicks or, if the video has none, a click drawn in each gap between actions. ``'segments'``: a point or a
+            background click in every snippet, from the ground truth.
         seed: Seed for drawing clicks, >= 0.
 
     Returns:
-        dict: ``point_sec``, ``point_labels``, ``point_instances``, each ``(N,)``, and ``background_sec (K,)``, in
-        seconds.
+        dict: ``point_sec``, ``point_labels``, ``point_instances``, each ``(N,)``, and ``background_sec (K,)``; times
+        are in seconds.
 
     Raises:
-        InputError: Clicks or points are made from segments, and the duration of the video is unknown.
+        InputError: Clicks or points must be made from segments, and the duration of the video is unknown.
     """
     if supervision == 'segments':
         return _dense_points(record, grid)
@@ -44,11 +44,11 @@ def supervision_labels(record: VideoRecord, grid: SnippetGrid, supervision: str,
 
 
 def _clicks(record, seed):
-    """Labels without points: the background clicks of a video, else clicks drawn between its segments."""
+    """Labels without points: the background clicks of a video or, if it has none, clicks drawn between its segments."""
     clicks = record.background_sec
     if not len(clicks):
         if record.duration_sec is None:
-            expected = "a duration, for drawn clicks of supervision='clicks'"
+            expected = "a duration, since supervision='clicks' draws background clicks up to the end of the video"
             raise InputError(expected, video=record.video_id, field='duration_sec')
         clicks = draw_background(record.segments_sec, record.duration_sec, video_rng(seed, record.video_id))
     none = np.zeros(0, dtype=np.int64)

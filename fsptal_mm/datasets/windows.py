@@ -54,16 +54,21 @@ class Windows:
             info (dict): The video, with ``duration_sec`` and ``grid``.
 
         Returns:
-            list[dict]: For each window the fields of the video and two more. ``window`` are its snippets
-            ``[start, stop)``. ``window_share_sec`` is a time range: the metric keeps only proposals of the window whose
-            middle lies in the range. Neighbouring ranges meet half-way between the middles of their windows, so that no
-            action is found twice. For example, the ranges of windows ``[0, 100)`` and ``[50, 150)`` meet at snippet 75.
+            list[dict]: For each window, the fields of the video and two more. ``window`` is the range ``[start, stop)``
+            of its snippets. ``window_share_sec`` is a time range: of the proposals in a window, the metric keeps only
+            those whose middle lies in this range. The ranges of two neighbouring windows do not overlap, so that no
+            action is found twice: they meet half-way between the middles of the two windows. For example, the ranges of
+            the windows ``[0, 100)`` and ``[50, 150)`` meet at snippet 75.
 
         Raises:
             InputError: The video has no duration.
         """
         if info['duration_sec'] is None:
-            raise InputError('a duration, for windows', video=info['video_id'], field='duration_sec')
+            raise InputError(
+                'a duration, since windows reach up to the end of the video',
+                video=info['video_id'],
+                field='duration_sec',
+            )
         grid = info['grid']
         num_snippets = int(np.ceil(grid.num_snippets(info['duration_sec']) - _ROUNDING_SNIPPETS))
         last = max(0, num_snippets - self.num_snippets)

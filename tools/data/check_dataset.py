@@ -1,6 +1,6 @@
-"""Check the data of a config before training on them: annotations, features, model, and how they fit together.
+"""Check the data of a config before training: annotations, features, and whether they fit together and fit the model.
 
-Prints the counts, one line per finding, and a verdict; the exit status is 1 if any finding is an error.
+The tool prints counts, one line per error or warning, and a verdict. The exit status is 1 if there is an error.
 """
 
 import argparse
@@ -19,11 +19,13 @@ def parse_args(argv):
         default=['train_dataloader', 'test_dataloader'],
         help='data loaders of the config to check (default: those of training and test)',
     )
-    parser.add_argument('--cfg-options', nargs='+', action='extend', help='as in train.py, e.g. data_root=DIR')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action='extend', help='changes of the config, as in train.py, e.g. data_root=DIR'
+    )
     return parser.parse_args(argv)
 
 
-if __name__ == '__main__':  # before the imports, which take seconds
+if __name__ == '__main__':  # check the arguments before the imports, which take seconds
     runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](
         __file__, parse_args, config='a config file'
     )
@@ -36,17 +38,18 @@ from fsptal_mm.utils.configs import merge_options, naming_types, read_config, re
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.progress import VideoProgress
 
-# Features of GTEA, 50 Salads and the embedded dataset vary by 0.20 to 0.99 of their size from snippet to snippet. Those
-# of a recognizer with random weights varied by 0.07 to 0.09, and most trainings on them failed.
+# A smaller variation() of the features gives a warning. It is 0.20 to 0.99 for features of GTEA, 50 Salads and the
+# embedded dataset. For features of a recognizer with random weights, it was 0.07 to 0.09, and most trainings on these
+# features failed.
 MIN_VARIATION = 0.1
-_NAMED = 5  # videos in one line
+_NAMED = 5  # largest number of videos that a line names
 
 
 class Findings:
-    """Errors and warnings, printed as they are found.
+    """Collector that prints errors and warnings and counts them.
 
     Attributes:
-        counts (Counter): Number of findings of each kind.
+        counts (Counter): Number of findings by kind, ``'error'`` or ``'warning'``.
     """
 
     def __init__(self) -> None:
@@ -62,9 +65,9 @@ def read(dataset):
     """Read every video of a dataset.
 
     Returns:
-        tuple[dict, list[tuple[str, object]]]: What was seen, and the findings, pairs of kind and text. Keys of the
-        first: ``lengths`` (snippets of each video), ``dimensions`` (number of videos by D), ``points`` and ``segments``
-        (number by class index), and ``flat`` (ids of videos whose features hardly differ from snippet to snippet).
+        tuple[dict, list[tuple[str, object]]]: Counts, and findings as pairs of kind and text. The counts are
+        ``lengths`` (snippets of each video), ``dimensions`` (number of videos by D), ``points`` and ``segments``
+        (numbers by class index), and ``flat`` (ids of videos whose features hardly differ from snippet to snippet).
     """
     steps = [step for step in dataset.pipeline.transforms if isinstance(step, (SnippetLoader, PointsToSnippets))]
     seen = dict(lengths=[], dimensions=Counter(), points=Counter(), segments=Counter(), flat=[])
@@ -96,14 +99,14 @@ def read(dataset):
 
 
 def variation(features):
-    """Measure how features ``(T, D)`` vary: RMS distance of snippets from their mean, divided by their RMS norm."""
+    """Variation of features ``(T, D)``: RMS distance of the snippets from their mean, divided by their RMS norm."""
     features = np.asarray(features, dtype=np.float64)
     size = np.square(features).sum(axis=1).mean()
     return math.sqrt(np.square(features - features.mean(axis=0)).sum(axis=1).mean() / size) if size else 0.0
 
 
 def check(dataset, config, findings):
-    """Print the counts of a dataset, and add to ``findings`` what is wrong with it."""
+    """Print the counts of a dataset, and add its errors and warnings to ``findings``."""
     seen, found = read(dataset)
     classes = dataset.metainfo['classes']
     lengths, points, segments = seen['lengths'], seen['points'], seen['segments']
@@ -132,19 +135,19 @@ def check(dataset, config, findings):
         findings.add(
             'warning',
             f'features hardly differ from snippet to snippet in {len(seen["flat"])} of {len(dataset)} videos '
-            f'({named}): was the recognizer trained, and its checkpoint loaded?',
+            f'({named}): maybe the recognizer was not trained, or its checkpoint not loaded',
         )
     if points and unlabelled and not dataset.test_mode:
-        findings.add('warning', f'classes without a point cannot be learned: {", ".join(unlabelled)}')
+        findings.add('warning', f'classes that cannot be learned, since they have no point: {", ".join(unlabelled)}')
     if not points and not segments:
         findings.add('error', 'no video has a point or a segment')
     check_model(config.get('model') or {}, classes, seen['dimensions'], set(lengths), findings)
 
 
 def check_length(config, findings):
-    """Print the number of planned training steps, and compare num_videos with the data, if the config has it.
+    """Print the number of planned training steps; if the config has ``num_videos``, compare this number with the data.
 
-    In the config for own videos, the length of the training follows from its variable num_videos.
+    The config for own videos has this variable, and computes the length of the training from it.
     """
     loader, loop = config.train_dataloader, config.get('train_cfg') or {}
     num_epochs, batch_size = loop.get('max_epochs'), loader.get('batch_size')
@@ -160,7 +163,7 @@ def check_length(config, findings):
         whole = {**loader.dataset, 'fold': None} if loader.dataset.get('fold') else loader.dataset
         videos = len(DATASETS.build(whole))
         if stated != videos:
-            found = f'{stated}, but {videos} videos are labelled; the length of the training follows from it'
+            found = f'{stated}, but {videos} videos are labelled; num_videos decides the length of the training'
             findings.add('warning', f'num_videos: {found}')
 
 
@@ -170,7 +173,7 @@ def per_class(counts, classes):
 
 
 def check_model(model, classes, dimensions, lengths, findings):
-    """Compare the numbers of classes and of channels in the config with the data."""
+    """Compare the number of classes and the feature dimension in the config of the model with the data."""
     for field, number in find_numbers(model, 'num_classes'):
         if number != len(classes):
             findings.add('error', f'model.{field}: {number}, but the annotations have {len(classes)} classes')
@@ -200,8 +203,8 @@ def verdict(counts):
     """Say in one sentence whether to train, by the numbers of errors and warnings."""
     errors, warnings = (f'{counts[kind]} {kind}{"" if counts[kind] == 1 else "s"}' for kind in ('error', 'warning'))
     if counts['error']:
-        return f'{errors}, {warnings}: do not train before the errors are mended'
-    return f'{warnings}: look at them before you train' if counts['warning'] else 'the data fit: ready to train'
+        return f'{errors}, {warnings}: correct the errors before you train'
+    return f'{warnings}: read them before you train' if counts['warning'] else 'no errors or warnings: ready to train'
 
 
 def main(argv=None):

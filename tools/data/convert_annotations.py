@@ -1,6 +1,6 @@
 """Convert annotations of any supported format into the plain JSON format of fsptal_mm.
 
-Example:
+Examples:
     python tools/data/convert_annotations.py OUT.json --ann-file gt.json --split-file split_train.txt \
         --point-file point_gaussian/point_labels.csv --fps-file fps_dict.json
     python tools/data/convert_annotations.py OUT.json --point-file marks.csv --columns video=File time=Begin label=Class
@@ -27,35 +27,35 @@ def parse_args(argv):
         '--split-file',
         help='video ids, one per line (default: --subset, else all videos of --ann-file or --point-file)',
     )
-    parser.add_argument('--subset', help='subset of the annotation file, where there is no split file')
+    parser.add_argument('--subset', help='subset of the annotation file, if --split-file is not given')
     parser.add_argument(
         '--point-file',
         nargs='+',
         help='points: csv, txt, JSON, or an export of an annotation tool; '
-        'if several files have points of a video, one of them is used',
+        'if several files have points of a video, the points of one file are taken',
     )
     parser.add_argument(
         '--columns',
         nargs='+',
         type=_column,
         metavar='FIELD=COLUMN',
-        help='columns of any other table: label=, and time= (seconds or clock times) or frame=; optional: video=, '
-        'end=. COLUMN is the header of the column, or, without headers, its number, counted from 1',
+        help='columns of a point file in any other table format: label=, and time= (seconds or clock times) or frame=; '
+        'optional: video=, end=. COLUMN is the title of the column or, in a table without titles, its number, from 1',
     )
     parser.add_argument('--fps-file', help='JSON from video id to native frames per second')
     parser.add_argument(
-        '--ambiguous-file', help='ambiguous ranges, which evaluation may leave out: id, start and end in each line'
+        '--ambiguous-file', help='ranges where it is not clear whether an action happens: lines of id, start and end'
     )
     parser.add_argument('--classes', help='class names, one per line, in the order of their indices')
     parser.add_argument(
-        '--annotator', type=int, help='index of the point file to use (default: drawn at random for each video)'
+        '--annotator', type=int, help='index of the point file to use, from 0 (default: drawn at random per video)'
     )
-    parser.add_argument('--seed', type=int, default=0, help='seed of drawing the annotators (default: 0)')
+    parser.add_argument('--seed', type=int, default=0, help='seed for drawing a point file for each video (default: 0)')
     parser.add_argument(
         '--other-labels',
         choices=('error', 'leave out'),
         default='error',
-        help='effect of a label that is not in --classes (default: error)',
+        help='what to do with labels that are not in --classes (default: error)',
     )
     parser.add_argument(
         '--background-label', default='background', help='label of background clicks (default: background)'
@@ -63,7 +63,7 @@ def parse_args(argv):
     return parser.parse_args(argv)
 
 
-if __name__ == '__main__':  # before the imports, which take seconds
+if __name__ == '__main__':  # check the arguments before the imports, which take seconds
     runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](
         __file__,
         parse_args,
@@ -79,7 +79,7 @@ from fsptal_mm.datasets.annotations.records import load_annotations
 from fsptal_mm.datasets.annotations.writers import save_plain
 from fsptal_mm.utils.errors import InputError
 
-_NAMED = 5  # videos in one line
+_NAMED = 5  # largest number of videos that a line names
 
 
 def main(argv=None):
@@ -96,12 +96,12 @@ def main(argv=None):
     )
     for file in args['point_file'] or ():
         if (name := Path(file).stem) in annotations.videos:
-            print(f'video {name} has the name of {file}: rows that name no video are taken for rows of this video')
+            print(f'video {name} has the name of {file}: rows without a video in this file count as rows of this video')
     if drawn := annotations.drawn:
         named = ', '.join(drawn[:_NAMED]) + (', ...' if len(drawn) > _NAMED else '')
         print(
-            f'{len(drawn)} videos have points in several files ({named}): of each, the points of one file are taken, '
-            'drawn at random; to choose yourself, delete the video from the other file'
+            f'{len(drawn)} videos have points in several files ({named}): for each of them, one file was drawn; '
+            'to choose the file yourself, delete the video from the other files'
         )
 
 

@@ -1,7 +1,7 @@
 """Convert features in files of torch (.pt, .pth) and pickle (.pkl, .npy of objects) to .npy, one file per video.
 
-No code in a file is run: a file may hold numbers, texts, lists and dicts; anything else in it is an error. A file with
-several videos gives one .npy file for each of them.
+No code in a file is run. A file may hold numbers, texts, lists and dicts; anything else in it is an error. A file with
+several videos becomes one .npy file per video.
 
 Example:
     python tools/data/convert_features.py data/mine/features old/*.pkl --key rgb
@@ -15,16 +15,16 @@ from pathlib import Path
 
 def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('out_dir', help='folder for the files ID.npy')
+    parser.add_argument('out_dir', help='folder for the files VIDEO.npy')
     parser.add_argument('files', nargs='+', help='files to convert: .pt, .pth, .pkl, .pickle or .npy')
-    parser.add_argument('--key', help='key of the array in a dict (default: the only array)')
+    parser.add_argument('--key', help='if a file holds a dict: key of the array (default: the only array)')
     parser.add_argument(
-        '--names', help='for a list of arrays: text file with their video ids, one per line, in the same order'
+        '--names', help='if a file holds a list of arrays: text file with their video ids, one per line, in their order'
     )
     return parser.parse_args(argv)
 
 
-if __name__ == '__main__':  # before the imports, which take seconds
+if __name__ == '__main__':  # check the arguments before the imports, which take seconds
     runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](
         __file__, parse_args, files='a file of features', names='a readable file'
     )
@@ -49,7 +49,7 @@ def main(argv=None):
             written[video_id] = file
             target = path_below(args.out_dir, video_id, '.npy')
             if target.exists() and any(target.samefile(source) for source in args.files):
-                raise InputError('another folder than that of FILES', field='OUT_DIR', found=args.out_dir)
+                raise InputError('a folder where no file of FILES is replaced', field='OUT_DIR', found=args.out_dir)
             with atomic_write(target, 'wb') as out:
                 np.save(out, np.asarray(array, dtype=np.float32), allow_pickle=False)
     print(f'{args.out_dir}: {len(written)} videos')

@@ -1,4 +1,6 @@
-"""Write detections for other programs: subtitles for players, and files of VIA and ELAN, where people correct them.
+"""Write detections for other programs: subtitles for video players, and files of the annotation tools VIA and ELAN.
+
+In VIA and ELAN, a person can correct the detections.
 
 Example:
     python tools/data/export_detections.py found/results.json found --format vtt via elan \
@@ -17,9 +19,9 @@ def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('results', help="results file in ActivityNet's format")
     parser.add_argument('out_dir', type=Path, help='folder for VIDEO.srt, VIDEO.vtt, VIDEO.eaf, via_project.json')
-    parser.add_argument('--format', nargs='+', choices=FORMATS, default=['srt'], help='formats to write; default: srt')
+    parser.add_argument('--format', nargs='+', choices=FORMATS, default=['srt'], help='formats to write (default: srt)')
     parser.add_argument('--videos', metavar='FOLDER', help='folder of the videos, so that VIA and ELAN can open them')
-    parser.add_argument('--classes', help='class list for VIA, one name per line (default: those that were detected)')
+    parser.add_argument('--classes', help='class list for VIA, one name per line (default: the detected classes)')
     parser.add_argument('--score-threshold', type=float, help='leave out detections of a lower score')
     parser.add_argument('--top-k', type=int, help='largest number of detections per video')
     args = parser.parse_args(argv)
@@ -28,7 +30,7 @@ def parse_args(argv):
     return args
 
 
-if __name__ == '__main__':  # before the imports, which take seconds
+if __name__ == '__main__':  # check the arguments before the imports, which take seconds
     runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](
         __file__, parse_args, results='a readable file', videos='a folder of videos', classes='a readable file'
     )

@@ -1,9 +1,9 @@
 """Export detections of a trained model on its training videos as annotations for a fully supervised localizer.
 
-For each labelled instance, the tool takes the detection of the highest score among those that cover its point and no
-other point of its class. The options from --change-points to --fill change these segments, as the training of a second
-stage does. Ground-truth segments are not read. Labelled instances without such a detection are listed in OUT_missed.txt
-(OUT without its suffix), in lines "video,seconds,label".
+For each labelled instance, the tool takes the best detection: the one of highest score among those that cover the point
+of the instance and no other point of its class. The options from --change-points to --fill change these segments; the
+training of a second stage changes its segments in the same way. Ground-truth segments are not read. Labelled instances
+without such a detection are listed in OUT_missed.txt (OUT without its suffix), in lines "video,seconds,label".
 
 --raw-proposals also writes all scored proposals before NMS, of the training or the test videos, in ActivityNet's
 format.
@@ -27,34 +27,42 @@ def parse_args(argv):
     parser.add_argument('config', help='config of a model that is trained on points')
     parser.add_argument('checkpoint', help='local checkpoint of this model')
     parser.add_argument('out', help='JSON file to write')
-    parser.add_argument('--format', choices=FORMATS, default='plain', help='default: %(default)s, our own')
+    parser.add_argument('--format', choices=FORMATS, default='plain', help='format to write (default: %(default)s)')
     parser.add_argument(
         '--min-score', type=float, default=-math.inf, metavar='S', help='leave out segments of a lower score'
     )
-    share = 'take this share of the boundaries from change points of the snippet scores'
+    share = 'move boundaries by this share (0 to 1) towards change points of the snippet scores'
     parser.add_argument('--change-points', type=float, default=0.0, metavar='SHARE', help=share)
-    parser.add_argument('--cut', action='store_true', help='end segments half-way to the next point of their class')
-    share = 'move lengths by this share towards the median length of the class'
+    parser.add_argument(
+        '--cut',
+        action='store_true',
+        help='end segments half-way to the next point of their class, and at background points',
+    )
+    share = 'move lengths by this share (0 to 1) towards the median length of the class'
     parser.add_argument('--blend', type=float, default=0.0, metavar='SHARE', help=share)
     parser.add_argument('--widen', type=float, default=1.0, metavar='FACTOR', help='multiply lengths by this factor')
-    snippets = 'then take this number of snippets from lengths, at most half'
+    snippets = 'then subtract this number of snippets from the lengths, but at most half of a length'
     parser.add_argument('--narrow-snippets', type=float, default=0.0, metavar='N', help=snippets)
-    spread = 'move segments to their points, whose places in actions have this standard deviation (share of the length)'
+    spread = 'move segments towards their points: the places of points in actions, 0 to 1, have this standard deviation'
     parser.add_argument('--point-spread', type=float, metavar='S', help=spread)
-    parser.add_argument('--fill', action='store_true', help='give missed instances a segment of usual length')
+    parser.add_argument(
+        '--fill', action='store_true', help='give instances without a segment one of the median length of their class'
+    )
     parser.add_argument('--raw-proposals', metavar='FILE', help='JSON file for all scored proposals before NMS')
     parser.add_argument('--split', choices=('train', 'test'), default='train', help='videos of --raw-proposals')
     parser.add_argument(
         '--fps', type=float, help='frame rate of videos that do not state it, for opentad and mmaction2'
     )
-    parser.add_argument('--cfg-options', nargs='+', action='extend', help='as in train.py, e.g. data_root=DIR')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action='extend', help='changes of the config, as in train.py, e.g. data_root=DIR'
+    )
     args = parser.parse_args(argv)
     if args.format == 'opentad' and args.fps is None:
-        parser.error('argument --fps: the format opentad needs it')
+        parser.error('argument --fps: the format opentad needs the frame rate')
     return args
 
 
-if __name__ == '__main__':  # before the imports, which take seconds
+if __name__ == '__main__':  # check the arguments before the imports, which take seconds
     runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](
         __file__, parse_args, config='a config file', checkpoint='a local checkpoint'
     )
@@ -77,7 +85,7 @@ from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import to_positive
 from fsptal_mm.utils.writing import atomic_write
 
-_NO_NMS = dict(type='nms', iou_threshold=2.0)  # above the largest tIoU, 1: keeps all
+_NO_NMS = dict(type='nms', iou_threshold=2.0)  # no tIoU is above 1, so all proposals are kept
 
 _WRITERS = {
     'plain': save_plain,
@@ -88,21 +96,21 @@ _WRITERS = {
 
 
 def predict(config, checkpoint, split='train', nms=None):
-    """Run a model over its training or test videos as in a test.
+    """Run a model on its training or test videos, with the test pipeline.
 
     Args:
         config (Config): Config of the experiment.
-        checkpoint: File.
-        split: ``'train'`` or ``'test'``.
-        nms (dict, optional): NMS of all stages, instead of the config's; the limit on the number of proposals is then
-            lifted, too.
+        checkpoint: File of the checkpoint.
+        split: ``'train'`` or ``'test'``: the videos to run on.
+        nms (dict, optional): NMS of all stages, instead of the config's NMS; the number of proposals is then not
+            limited. Default: NMS and limit of the config.
 
     Returns:
         tuple[PointTALDataset, dict[str, dict]]: The dataset, and the results of ``propose`` by video id. In a model
         with a second stage, the detections are those of the second stage.
 
     Raises:
-        InputError: The experiment is trained on other labels than points, or the checkpoint is missing or is one of
+        InputError: The experiment is trained on other labels than points; or the checkpoint is missing or belongs to
             another model.
     """
     dataset = config.train_dataloader.dataset
@@ -128,7 +136,7 @@ def predict(config, checkpoint, split='train', nms=None):
 
 
 def export(dataset, found, rules):
-    """Make annotations of the training videos, with segments from predictions and points alone.
+    """Make annotations of the training videos, with segments derived from predictions and points only.
 
     Args:
         dataset (PointTALDataset): Dataset of the training videos.
@@ -186,7 +194,7 @@ def main(argv=None):
             file.write(f'{ids[video]},{extent[0]},{annotations.classes[label]}\n')
     print(
         f'{args.out}: {len(pseudo.segments)} segments for {len(points)} labelled instances in {len(ids)} videos; '
-        f'nothing was found for {len(missed)}' + (', which got segments of usual length' if args.fill else '')
+        f'no detection fits {len(missed)} instances' + (', which got segments of median length' if args.fill else '')
     )
 
 

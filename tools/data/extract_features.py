@@ -1,8 +1,8 @@
 """Extract snippet features of videos with any recognizer of mmaction2.
 
-The tool writes OUT/VIDEO.npy, (T, D) float32, for every video, and OUT/features.json, which states the snippet grid and
-the model; datasets read the grid there. Existing features are not extracted again. Videos that cannot be read are
-reported at the end, with exit status 1. Paths that do not exist end the tool at once.
+For every video, the tool writes OUT/VIDEO.npy, (T, D) float32. It also writes OUT/features.json, which states the
+snippet grid and the model; datasets read the grid there. Existing features are not extracted again. Videos that cannot
+be read are reported at the end, with exit status 1. If a path does not exist, the tool ends at once.
 
 Examples:
     python tools/data/extract_features.py CONFIG CHECKPOINT data/mine/features/rgb data/mine/videos --workers 4
@@ -20,10 +20,10 @@ from pathlib import Path
 def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config of a recognizer')
-    parser.add_argument('checkpoint', help='its weights, a local file')
+    parser.add_argument('checkpoint', help='checkpoint of the recognizer, a local file')
     parser.add_argument('out', type=Path, help='folder of the features')
     parser.add_argument(
-        'videos', nargs='+', type=Path, help='video files, folders of them, or .txt files with a path in each line'
+        'videos', nargs='+', type=Path, help='video files, folders of them, or .txt files with one path per line'
     )
     parser.add_argument('--fps', type=float, default=25.0, help='rate at which all videos are sampled (default: 25)')
     parser.add_argument(
@@ -32,29 +32,29 @@ def parse_args(argv):
     parser.add_argument(
         '--snippet-frames',
         type=int,
-        help="frames at --fps that a clip spans (default: as the config's clips; for 2D models the stride)",
+        help='frames at --fps from the start to the end of a clip (default: from the config; for 2D models the stride)',
     )
     parser.add_argument('--clip-len', type=int, help="frames of a clip that the model gets (default: the config's)")
     parser.add_argument('--batch-size', type=int, default=8, help='clips in one forward pass (default: 8)')
-    parser.add_argument('--workers', type=int, default=2, help='processes that decode (default: 2)')
-    parser.add_argument('--half', action='store_true', help='half precision (float16; bfloat16 on the CPU)')
+    parser.add_argument('--workers', type=int, default=2, help='processes that decode videos (default: 2)')
+    parser.add_argument('--half', action='store_true', help='compute in half precision (float16; bfloat16 on the CPU)')
     parser.add_argument(
         '--device', help='e.g. cpu or cuda:1 (default: a GPU, if there is one; under torchrun one for each process)'
     )
     parser.add_argument('--allow-damaged', action='store_true', help='take what can be read of damaged videos')
     parser.add_argument(
         '--flow',
-        help='for models of optical flow: "tvl1", or a folder with a folder of flow_x_*, flow_y_* images per video',
+        help='for models of optical flow: "tvl1", or a folder with a subfolder of flow_x_*, flow_y_* images per video',
     )
     parser.add_argument(
         '--shard',
-        help='i/n: only every n-th video from the i-th on, counted from 0 (default: RANK/WORLD_SIZE of torchrun)',
+        help='i/n: extract every n-th video only, from video i on, i from 0 (default: RANK/WORLD_SIZE of torchrun)',
     )
     parser.add_argument('--cfg-options', nargs='+', action='extend', help='changes of the config, as in train.py')
     return parser.parse_args(argv)
 
 
-if __name__ == '__main__':  # before the imports, which take seconds
+if __name__ == '__main__':  # check the arguments before the imports, which take seconds
     runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](
         __file__, parse_args, config='a config file', checkpoint='a local checkpoint', videos='a video file'
     )
@@ -76,13 +76,13 @@ from fsptal_mm.utils.writing import atomic_write
 
 
 def find_videos(paths):
-    """Find the videos that paths of files, folders and lists name.
+    """Find the videos in files, folders and lists (.txt files of paths).
 
     Returns:
-        dict[str, Path]: From the name of a video, its file without suffix, to the file, in order of names.
+        dict[str, Path]: From the name of a video (its file name without suffix) to its file, sorted by name.
 
     Raises:
-        InputError: A folder or a list holds no video, a list does not exist, or two files have one name.
+        InputError: A folder or a list holds no video, a list does not exist, or two files have the same name.
     """
     found = {}
     for path in paths:
@@ -100,13 +100,13 @@ def find_videos(paths):
 
 
 def parse_shard(text):
-    """Read which share of the videos this process extracts, as ``(index, count)``.
+    """Read which videos this process extracts, as ``(index, count)``: every ``count``-th video, from ``index`` on.
 
     Args:
-        text: ``'index/count'``. Default: from the environment variables of torchrun.
+        text: ``'index/count'``. Empty or ``None``: from the environment variables of torchrun.
 
     Raises:
-        InputError: The text is something else, or the index is not below the count.
+        InputError: The text has another form, or the index is not below the count.
     """
     text = text or f'{os.environ.get("RANK", 0)}/{os.environ.get("WORLD_SIZE", 1)}'
     index, _, count = text.partition('/')
@@ -116,21 +116,21 @@ def parse_shard(text):
 
 
 def choose_device(name):
-    """Choose the device: the named one, else the GPU of this process under torchrun, else ``None`` (the default)."""
+    """Choose the device: ``name``, else the GPU of this process under torchrun, else ``None`` (the default device)."""
     if name is None and torch.cuda.is_available() and 'LOCAL_RANK' in os.environ:
         return f'cuda:{os.environ["LOCAL_RANK"]}'
     return name
 
 
 def estimate_durations_sec(paths):
-    """Estimate the durations of videos: those of their headers; where a header has none, the mean of the others."""
+    """Estimate the durations of videos: as their headers state them, else the mean of the stated durations."""
     declared = {path: declared_duration_sec(path) for path in paths}
     mean = np.mean([duration for duration in declared.values() if duration] or [1.0])
     return {path: duration or mean for path, duration in declared.items()}
 
 
 def run(extractor, videos, out, num_workers):
-    """Extract the features and write them; return the errors of the videos that could not be read."""
+    """Extract and write the features; return the errors of the videos that could not be read."""
     names = {str(path): name for name, path in videos.items()}
     durations_sec = estimate_durations_sec(names)
     shares, done_sec, done, errors = dict.fromkeys(names, 0.0), 0.0, 0, []
@@ -179,8 +179,9 @@ def extract(args):
     keep_settings(args.out, extractor.settings)
     todo = {name: path for name, path in videos.items() if not (args.out / f'{name}.npy').is_file()}
     print(
-        f'{len(todo)} videos to extract, {len(videos) - len(todo)} done before; a snippet every '
-        f'{extractor.grid.snippet_sec:.4g} s, {extractor.feature_dim} numbers of {extractor.clip_grid.clip_len} frames'
+        f'{len(todo)} videos to extract, {len(videos) - len(todo)} done before; '
+        f'one snippet every {extractor.grid.snippet_sec:.4g} s, with {extractor.feature_dim} numbers from a clip of '
+        f'{extractor.clip_grid.clip_len} frames'
     )
     errors = run(extractor, todo, args.out, args.workers)
     print(f'{len(todo) - len(errors)} videos extracted into {args.out}, {len(errors)} could not be read')

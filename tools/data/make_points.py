@@ -1,4 +1,4 @@
-"""Draw point labels in the segments of a dataset that has segment annotations.
+"""Draw point labels in the ground-truth segments of a dataset.
 
 Example:
     python tools/data/make_points.py gt_full.json point_labels.csv --split-file split_train.txt --style gaussian
@@ -15,12 +15,12 @@ from pathlib import Path
 def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('ann_file', help='gt.json of LACP, HR-Pro or ActivityNet, or the plain format')
-    parser.add_argument('out', help='.json for the plain format (with the segments), .csv for that of LACP')
+    parser.add_argument('out', help='file to write: .json (plain format, with the segments) or .csv (format of LACP)')
     parser.add_argument(
         '--style',
         choices=('centre', 'gaussian', 'uniform'),
         default='gaussian',
-        help='position of a point in its segment',
+        help='position of a point in its segment: the middle, normally distributed about the middle, or anywhere',
     )
     parser.add_argument(
         '--background',
@@ -28,15 +28,15 @@ def parse_args(argv):
         help='also draw one background click in each stretch without an action (.json only)',
     )
     parser.add_argument('--per-instance', type=int, default=1, help='points per segment (default: 1)')
-    parser.add_argument('--seed', type=int, default=0, help='the same seed gives the same points (default: 0)')
+    parser.add_argument('--seed', type=int, default=0, help='seed of the random draw (default: 0)')
     parser.add_argument('--split-file', help='video ids, one per line (default: --subset, else all videos)')
-    parser.add_argument('--subset', help='subset of the annotation file, where there is no split file')
-    parser.add_argument('--fps-file', help='JSON from video id to native frames per second; csv needs it')
+    parser.add_argument('--subset', help='subset of the annotation file, if --split-file is not given')
+    parser.add_argument('--fps-file', help='JSON from video id to native frames per second; needed for .csv')
     parser.add_argument('--classes', help='class names, one per line, in the order of their indices')
     return parser.parse_args(argv)
 
 
-if __name__ == '__main__':  # before the imports, which take seconds
+if __name__ == '__main__':  # check the arguments before the imports, which take seconds
     runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](
         __file__,
         parse_args,
@@ -56,13 +56,13 @@ from fsptal_mm.utils.writing import atomic_write
 
 
 def with_drawn_points(record, style, per_instance, seed, background=False):
-    """Copy a record, with points drawn in its segments and, if wanted, background clicks between them.
+    """Copy a record, with points drawn in its segments and, with ``background``, background clicks between them.
 
     Args:
         record (VideoRecord): Video with segments.
-        style: ``--style``: position of a point in its segment.
-        per_instance: Points drawn in each segment.
-        seed: Seed of the draw. The points of a video depend on it and on the id of the video alone.
+        style: Position of a point in its segment, see :func:`.draw_points`.
+        per_instance: Number of points in each segment.
+        seed: Seed of the draw. The points of a video do not depend on the other videos.
         background: Whether to draw a click in each stretch without an action.
 
     Raises:
@@ -91,18 +91,19 @@ def save_csv(path, annotations):
     """Write the points in LACP's csv format.
 
     Raises:
-        InputError: A video has no ``fps``, in which a csv counts its frames.
+        InputError: A video has no ``fps``, which is needed since a csv states points as frame numbers.
     """
     with atomic_write(path, newline='') as file:
         writer = csv.writer(file)
         writer.writerow(['class', 'class_index', 'start_frame', 'stop_frame', 'video_id', 'point'])
         for record in annotations.videos.values():
             if record.fps is None:
-                expected = 'its native frames per second (--fps-file), since the points of a csv count frames'
+                expected = 'its native frames per second (--fps-file), since points in a csv are frame numbers'
                 raise InputError(expected, file=path, video=record.video_id, field='fps')
             bounds = record.segments_sec[record.point_instances] * record.fps
-            # A frame stands for the time at which it starts. Of the frames that start in the segment, the one nearest
-            # to the point is taken; if no frame starts in the segment, the one that is shown at its end.
+            # A frame number stands for the time at which the frame starts. Among the frames that start in the segment,
+            # the frame whose start is nearest to the point is taken. If no frame starts in the segment, the frame that
+            # is shown at its end is taken.
             frames = np.clip(np.rint(record.point_sec * record.fps), np.ceil(bounds[:, 0]), np.floor(bounds[:, 1]))
             for label, (start, stop), frame in zip(record.point_labels, bounds.tolist(), frames.astype(int)):
                 writer.writerow([annotations.classes[label], label, start, stop, record.video_id, frame])

@@ -1,4 +1,4 @@
-"""Make the embedded dataset, or synthetic features of the same kind for real annotations.
+"""Generate the embedded dataset (synthetic videos), or synthetic features of the same kind for real annotations.
 
 Examples:
     python tools/data/make_synthetic.py data/synthetic
@@ -22,22 +22,22 @@ def parse_args(argv):
     real = parser.add_argument_group('features for real annotations, into OUT/features/PART')
     real.add_argument('--ann-file', help='gt.json of LACP, HR-Pro or ActivityNet, or the plain format; with segments')
     real.add_argument(
-        '--part', choices=('train', 'test'), default='train', help='part that the videos belong to (default: train)'
+        '--part', choices=('train', 'test'), default='train', help='PART, to which the videos belong (default: train)'
     )
     real.add_argument('--split-file', help='video ids, one per line (default: --subset, else all videos)')
-    real.add_argument('--subset', help='subset of the annotation file, where there is no split file')
-    real.add_argument('--point-file', nargs='+', help='csv, txt or plain JSON; several files are several annotators')
+    real.add_argument('--subset', help='subset of the annotation file, if --split-file is not given')
+    real.add_argument('--point-file', nargs='+', help='points: csv, txt or plain JSON; one file per annotator')
     real.add_argument('--fps-file', help='JSON from video id to native frames per second')
     real.add_argument(
-        '--count', type=int, help='number of videos to choose, with every class among them (default: all)'
+        '--count', type=int, help='number of videos to choose, so that every class occurs (default: all videos)'
     )
     real.add_argument(
-        '--max-sec', type=float, default=float('inf'), help='with --count: leave out videos that last longer'
+        '--max-sec', type=float, default=float('inf'), help='with --count: leave out videos of longer duration'
     )
     return parser.parse_args(argv)
 
 
-if __name__ == '__main__':  # before the imports, which take seconds
+if __name__ == '__main__':  # check the arguments before the imports, which take seconds
     runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](
         __file__,
         parse_args,
@@ -66,7 +66,7 @@ def main(argv=None):
     if args.count is not None:
         annotations = select_videos(annotations, args.count, args.max_sec)
     save_split(args.out, args.part, annotations, SyntheticParams.from_dict(params))
-    # Written last: if this file exists, the features are complete.
+    # The annotations are written last: if this file exists, the features are complete.
     path = Path(args.out, f'annotations_{args.part}.json')
     save_plain(path, annotations)
     print(f'{path}: {len(annotations.videos)} videos, {len(annotations.classes)} classes')

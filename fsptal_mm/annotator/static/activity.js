@@ -1,7 +1,8 @@
-// Working time of the annotator: it runs while the video plays, and for a while after a key or the mouse was used.
+// Working time of the annotator (the person). It counts while the page is visible and the video plays, and for IDLE_MS
+// after each use of a key or the mouse.
 
-const IDLE_MS = 30_000; // working time stops so long after the last key or movement
-const REPORT_SEC = 10; // the server gets the working time in parts of this length
+const IDLE_MS = 30_000;
+const REPORT_SEC = 10; // working time is reported to the server in parts of this length
 
 export class Activity {
   constructor(isPlaying, onReport) {

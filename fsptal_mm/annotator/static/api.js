@@ -1,11 +1,12 @@
-// Requests to the server, and the queue of edits, which sends an edit again until it is saved.
+// Requests to the server, and the queue of edits, which sends each edit until the server has saved it.
 
 const STORED_TOKEN = 'fsptal_mm_token';
 const FIRST_WAIT_MS = 300;
 const MOST_WAIT_MS = 3000;
 
-// The address that the program prints has the token behind '#'. The token is stored for reloads. All pages of the
-// server share this storage: a page that is still open after a restart finds the new token there.
+// The address that the program prints has the token behind '#'. The token is stored in the browser, so that the page
+// can be reloaded. All pages of the server share the stored token. So after a restart of the server, a page that is
+// still open finds the new token as soon as another page was opened with the new address.
 if (location.hash.length > 1) {
   localStorage.setItem(STORED_TOKEN, location.hash.slice(1));
   history.replaceState(null, '', location.pathname);
@@ -19,8 +20,8 @@ export class ServerError extends Error {
     this.status = status;
   }
 
-  // Whether the same request may succeed later: the server does not run or was restarted, perhaps with another project,
-  // or its disk is full.
+  // Whether the same request may succeed later. That is so if the server does not run (0), was restarted (401), has
+  // another project open now (409), or met an error such as a full disk (500 and above).
   get isTemporary() {
     return [0, 401, 409].includes(this.status) || this.status >= 500;
   }
@@ -63,20 +64,20 @@ function randomId() {
 
 export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-// Edits on their way to the server. They are sent one at a time and in order. Each has an id: if an edit was saved and
-// the answer was lost, it is sent again, and the server does not make it twice.
+// Edits on their way to the server. They are sent one at a time and in order. If an edit was saved but the answer was
+// lost, the edit is sent again: the server recognizes it by its id and does not make it twice.
 export class EditQueue {
   constructor(project, { onStatus, onSaved, onRefused }) {
     Object.assign(this, { project, onStatus, onSaved, onRefused });
     this.waiting = [];
     this.running = false;
-    this.failure = null; // why the first edit was not saved at the last attempt, until it is
+    this.failure = null; // why the last attempt to save the first edit failed; null if it did not fail
   }
 
   push(video, edit) {
     const change = { video, edit: { edit_id: randomId(), ...edit } };
     this.waiting.push(change);
-    this.#tell(); // `run` may be at work on an edit before this one
+    this.#tell(); // now, since `run` may still be sending an earlier edit
     this.run();
     return change.edit;
   }

@@ -1,16 +1,16 @@
-// Source of frames: the browser's own player, for the codecs that it knows.
+// Source of frames for Player: the browser's video element, for codecs that the browser can play.
 
 import { pause } from './api.js';
 
-const CONFIRM_MS = 150; // time in which a browser reports the frame of a seek
-const MOST_REPEATS = 2;
-// A browser that shows no frame before it plays does not report the time of the first frame. After this time, it is
-// taken for 0.
+const CONFIRM_MS = 150; // after a seek, a browser normally reports the frame that it shows within this time
+const MOST_REPEATS = 2; // a seek is repeated at most so often
+// Some browsers show no frame before the video plays, and so do not report the time of the first frame. If there is no
+// report within FIRST_FRAME_MS, the time of the first frame is taken to be 0.
 const FIRST_FRAME_MS = 3000;
 
 async function noReport() {
   do await pause(FIRST_FRAME_MS);
-  while (document.hidden); // a hidden page shows no frames, so that none is reported
+  while (document.hidden); // a hidden page shows no frames, so the report comes only when the page is visible
   return 0;
 }
 
@@ -18,7 +18,7 @@ export class BrowserVideo {
   constructor(element, { onFrame, onState, onFailure }) {
     Object.assign(this, { element, onFrame, onState, onFailure });
     this.ready = false;
-    this.reportsFrames = 'requestVideoFrameCallback' in element; // whether the browser says which frame it shows
+    this.reportsFrames = 'requestVideoFrameCallback' in element; // whether the browser reports which frame it shows
     for (const name of ['play', 'pause', 'ended']) element.addEventListener(name, () => this.ready && onState());
     element.addEventListener('pause', () => this.ready && this.#paused());
     element.addEventListener('seeked', () => this.ready && this.#seeked());
@@ -31,11 +31,11 @@ export class BrowserVideo {
     this.times = times;
     this.offsetSec = 0; // time of the first frame on the player's clock
     this.frame = 0; // index of the frame that is shown
-    this.aim = null; // the frame that is being sought, until the browser reports that it is shown
-    this.next = null; // the frame to seek after that
+    this.aim = null; // the frame to which a seek goes on, until the browser reports that this frame is shown
+    this.next = null; // the frame to seek after `aim`
     this.seeking = false;
     this.repeats = 0; // how often the seek of `aim` was repeated
-    const opened = this.opening = {}; // a new object per call: after an await, it shows whether a later call came
+    const opened = this.opening = {}; // if load is called again meanwhile, this.opening becomes another object
     const firstFrameSec = this.reportsFrames && this.#firstFrameSec(performance.now());
     this.element.src = url;
     await new Promise((resolve, reject) => {
@@ -43,7 +43,7 @@ export class BrowserVideo {
       this.element.onloadeddata = resolve;
     });
     if (opened !== this.opening) throw new Error('another video was opened');
-    // Sound without a picture: the browser knows one codec of the file and not the other.
+    // Sound without a picture means that the browser cannot decode the pictures, only the sound.
     if (!this.element.videoWidth) throw new Error('no picture');
     if (this.reportsFrames) this.offsetSec = await Promise.race([firstFrameSec, noReport()]);
     if (opened !== this.opening) throw new Error('another video was opened');
@@ -52,8 +52,8 @@ export class BrowserVideo {
     this.onFrame(0);
   }
 
-  // Time of the first frame on the player's clock. The browser may still report a frame of the video before, which was
-  // shown before this video was opened: such a report is ignored.
+  // Time of the first frame on the player's clock. The browser may still report a frame of the previous video: a report
+  // about a frame that was shown before this video was opened is ignored.
   #firstFrameSec(openedMs) {
     return new Promise((resolve) => {
       const ask = () =>
@@ -91,14 +91,15 @@ export class BrowserVideo {
     this.element.playbackRate = this.element.defaultPlaybackRate = speed;
   }
 
-  // The frame from which a step starts: the one that is being sought, since it is not on the screen yet while a key is
-  // held.
+  // The frame from which a step starts. During a seek, it is the frame that was requested last, which is not on the
+  // screen yet: so each repetition of a held key steps on.
   get target() {
     return this.next ?? this.aim ?? this.frame;
   }
 
-  // Seek a frame. Only one seek runs at a time, so that every frame is seen while a key is held. Of the frames that are
-  // requested meanwhile, the latest is the next one.
+  // Seek a frame. Only one seek runs at a time: if a seek were interrupted by the next one, the screen would stand
+  // still while a key is held. Of the frames that are requested during a seek, only the latest one is sought
+  // afterwards.
   show(frame) {
     this.repeats = 0;
     if (this.seeking) this.next = frame;
@@ -113,15 +114,16 @@ export class BrowserVideo {
   }
 
   #seeked() {
-    if (this.element.seeking) return; // a late report: another seek is running
+    if (this.element.seeking) return; // the event belongs to an earlier seek; another seek is running
     this.seeking = false;
     if (this.next !== null) this.#seek(this.next);
     else if (!this.reportsFrames) this.#shown(this.element.currentTime);
     else setTimeout(() => this.#confirm(), CONFIRM_MS);
   }
 
-  // A browser may not report a frame that appears while it reports the one before. So a seek whose frame was not
-  // reported is repeated. After MOST_REPEATS the frame that was reported last counts, even if it is another one.
+  // Make sure that the frame of a seek is shown. A browser may fail to report a frame that appears while it reports the
+  // frame before. So if the sought frame was not reported, the seek is repeated. After MOST_REPEATS, the page goes on
+  // with the frame that was reported last.
   #confirm() {
     if (this.seeking || this.aim === null || this.playing) return;
     this.repeats += 1;
@@ -129,7 +131,7 @@ export class BrowserVideo {
     else this.aim = null;
   }
 
-  // For the same reason, seek the frame at which the video was paused.
+  // The report about the frame at which the video was paused may also be missing. So this frame is sought.
   #paused() {
     if (!this.reportsFrames || this.seeking || this.aim !== null) return;
     this.show(this.times.at(this.element.currentTime - this.offsetSec));
@@ -151,8 +153,8 @@ export class BrowserVideo {
     }
   }
 
-  // Take note of the frame that is shown, by its time on the player's clock. A seek is over when its frame is shown, or
-  // when the video plays on.
+  // Note which frame is shown, by its time on the player's clock. A seek is finished when its frame is shown, or when
+  // the video plays on.
   #shown(clockSec) {
     this.frame = this.times.at(clockSec - this.offsetSec);
     if (!this.seeking && (this.playing || this.frame === this.aim)) this.aim = null;

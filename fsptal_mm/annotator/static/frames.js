@@ -1,6 +1,8 @@
 // Start times of all frames of a video, as its container states them.
 
-const CLOCK_SEC = 1e-3; // containers round times, often to milliseconds: see _CLOCK_SEC in datasets/videos/reader.py
+// Containers round times, often to milliseconds. So a frame that starts at most this long after a time counts as shown
+// at that time. The same number is _CLOCK_SEC in datasets/videos/reader.py.
+const CLOCK_SEC = 1e-3;
 
 export class FrameTimes {
   constructor(startSec, durationSec) {
@@ -27,7 +29,7 @@ export class FrameTimes {
     return this.clamp(low - 1);
   }
 
-  // Time in the middle of a frame: a player that seeks it shows this frame, however it rounds times.
+  // Time in the middle of a frame. A player that seeks this time shows the frame, even if it rounds times.
   middle(frame) {
     return (this.startSec[frame] + (this.startSec[frame + 1] ?? this.durationSec)) / 2;
   }

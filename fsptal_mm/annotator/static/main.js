@@ -1,4 +1,4 @@
-// The page: it shows a video of the project, and carries out the commands of keys and buttons.
+// Main module of the page: it shows a video of the project, and runs the commands of keys and buttons.
 
 import { Activity } from './activity.js';
 import { askJson, EditQueue, pause, videoPath } from './api.js';
@@ -12,13 +12,13 @@ import { Suggestions } from './suggestions.js';
 import { Timeline } from './timeline.js';
 
 const { byId } = panels;
-const DETAIL_SEC = 10; // seconds around the frame that is shown, in a timeline of their own
-const RETRY_MS = 1000; // from an answer that fails to the next request
+const DETAIL_SEC = 10; // the second timeline shows so many seconds around the frame that is shown
+const RETRY_MS = 1000; // after a request that failed, the page waits so long before it asks again
 
 class Page {
   constructor(overview) {
     this.overview = overview;
-    this.edits = 0; // grows with every saved edit of the video that is open
+    this.edits = 0; // counts the saved edits of the open video
     this.marks = new Marks(overview.classes);
     this.player = new Player(byId('video'), byId('canvas'), {
       onFrame: (frame) => this.showFrame(frame),
@@ -52,8 +52,8 @@ class Page {
 
   async open(index, playing = false) {
     this.activity.report();
-    this.player.stop(); // the frames of one video are never seen under the name of another
-    const opening = this.opening = {}; // a new object per call: after an await, it shows whether a later call came
+    this.player.stop(); // so that frames of the old video are never seen under the name of the new one
+    const opening = this.opening = {}; // if open is called again meanwhile, this.opening becomes another object
     this.index = index;
     this.state = null;
     this.suggestions = null;
@@ -67,7 +67,7 @@ class Page {
       const edits = this.edits;
       try {
         state = await askJson(videoPath(this.video));
-        if (edits !== this.edits) state = null; // perhaps from before the edits that were saved meanwhile: ask again
+        if (edits !== this.edits) state = null; // edits were saved meanwhile, and the answer may lack them: ask again
       } catch (error) {
         if (opening !== this.opening) return;
         panels.message(error.message);
@@ -87,7 +87,7 @@ class Page {
     if (opening === this.opening && playing) this.player.play();
   }
 
-  // Points as the page shows them: the saved points, with the edits that are on their way to the server.
+  // Points as the page shows them: the saved points, changed by the edits that are on their way to the server.
   get points() {
     return this.state ? withEdits(this.state.points, this.queue.of(this.video), this.player.times) : [];
   }
@@ -119,12 +119,12 @@ class Page {
     this.draw();
   }
 
-  // Whether a video is done, as it will be when the edits on their way to the server are saved.
+  // Whether a video is marked as done; edits that are on their way to the server count as if they were saved.
   isDone(video) {
     return this.queue.of(video.id).findLast(({ action }) => action === 'done')?.done ?? video.done;
   }
 
-  // Take over the state of a video that the server sent, after an edit with this action if there was one.
+  // Take over the state of a video that the server sent. If it was sent after an edit, `action` is that of the edit.
   saved(video, state, action) {
     if (video === this.video) this.edits += 1;
     const done = { undo: 'undone', redo: 'redone' }[action];
@@ -140,7 +140,7 @@ class Page {
     panels.showProgress(this.overview, this.index);
   }
 
-  // Show why the server refused an edit, and ask for the state without it.
+  // Show why the server refused an edit, and ask for the state of the video, in which this edit was not made.
   async refused(video, why) {
     panels.flash(why, '#ffffff');
     const state = await askJson(videoPath(video)).catch(() => null);
@@ -166,7 +166,7 @@ class Page {
     }
   }
 
-  // Show the next suggestion (direction 1), or the one before (-1).
+  // Show the next suggestion (direction 1), or the previous one (-1).
   suggest(direction) {
     if (!this.state) return;
     const suggestion = this.suggestions.step(direction, this.points);
@@ -178,8 +178,8 @@ class Page {
     this.draw();
   }
 
-  // Accept or reject the current suggestion. Its frame must be on the screen, so that nobody answers a suggestion
-  // unseen: if it is not, this press shows the frame, and the next press counts.
+  // Accept or reject the current suggestion. If its frame is not on the screen, the first press only shows the frame,
+  // and the next press counts: so nobody answers a suggestion without seeing it.
   answer(accepted) {
     if (!this.state) return;
     const suggestion = this.suggestions.open(this.points).find((one) => one === this.suggestions.current);
@@ -189,7 +189,7 @@ class Page {
       this.player.pause();
       this.player.show(suggestion.frame);
     } else {
-      this.selected = null; // otherwise the answer would change the class of a point that is selected at this frame
+      this.selected = null; // otherwise label() would change the class of a point that is selected at this frame
       this.label(accepted ? suggestion.label : null);
       this.suggest(1);
     }
@@ -214,8 +214,8 @@ class Page {
     this.draw();
   }
 
-  // Select the next point after this frame (direction 1), or the one before (-1). Several points at one frame are
-  // selected one after the other.
+  // Select the next point (direction 1) or the previous one (-1): from the selected point, or from this frame if no
+  // point is selected. So several points at one frame are selected one after the other.
   selectNext(direction) {
     const { points } = this;
     const place = points.findIndex(({ id }) => id === this.selected);
@@ -258,7 +258,7 @@ class Page {
   go(step, playing) {
     const index = this.index + step;
     if (index >= 0 && index < this.overview.videos.length) this.open(index, playing);
-    else panels.flash(step > 0 ? 'this was the last video' : 'this is the first video', '#ffffff');
+    else panels.flash(step > 0 ? 'this is the last video' : 'this is the first video', '#ffffff');
   }
 
   // Mark the video as done, and play the next one.
@@ -268,7 +268,7 @@ class Page {
     const { video } = this;
     this.setDone(true);
     if (this.overview.videos.every((video) => this.isDone(video))) {
-      panels.flash('all videos are done: Export writes the labels', '#ffffff');
+      panels.flash('all videos are done: the button Export writes the labels', '#ffffff');
     } else {
       this.go(1, true);
       if (empty) panels.flash(`${video} is done, without a point`, '#ffffff');
@@ -298,9 +298,9 @@ class Page {
         background ? `${background} background points are in annotations.json only: LACP's format has none.` : '',
         told.left_out ? `${told.left_out} videos with points are not done and were left out.` : '',
         told.unreachable
-          ? `${told.unreachable} videos with points were left out: they are not given or cannot be read now.`
+          ? `${told.unreachable} videos with points were left out: annotate.py was started without them, or cannot read them.`
           : '',
-        told.kept ? `The class list ${told.kept} was left as it is.` : '',
+        told.kept ? `The class list ${told.kept} was not overwritten.` : '',
       ].join(' ');
     } catch (error) {
       result.textContent = `Nothing was written: ${error.message}`;
@@ -313,8 +313,8 @@ class Page {
       if (entry) this.label(entry.name);
     });
     keyboard.fillHelp(byId('help-keys'), [
-      { shown: '1–9 a–z', text: 'a point of this class at this frame; if a point was clicked there, its new class' },
-      { shown: '0', text: 'a background point: nothing happens here' },
+      { shown: '1–9 a–z', text: 'set a point of this class at this frame; if a point is selected there, change its class' },
+      { shown: '0', text: 'set a background point: no action happens at this frame' },
     ]);
     const clicks = {
       play: () => this.togglePlay(),
@@ -336,7 +336,7 @@ class Page {
     };
     for (const [id, run] of Object.entries(clicks)) byId(id).addEventListener('click', run);
     byId('done').addEventListener('change', (event) => this.setDone(event.target.checked));
-    // Keys are commands of the page: the button that was clicked last must not take them.
+    // After a click, the button loses the focus: keys are commands of the page, and a focused button would take some.
     document.addEventListener('click', () => !document.querySelector('dialog[open]') && document.activeElement.blur());
     window.addEventListener('beforeunload', (event) => this.queue.unsaved && event.preventDefault());
   }
@@ -350,8 +350,8 @@ class Page {
   }
 }
 
-// When a dialog closes, the focus returns to the element that had it. It must not be a button, which would take the
-// next key.
+// When a dialog closes, the focus returns to the element that had it before. No element gets it here, since a button
+// would take the next key.
 function openDialog(id) {
   document.activeElement.blur();
   byId(id).showModal();

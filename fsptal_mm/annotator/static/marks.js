@@ -1,5 +1,5 @@
-// Marks of classes. The server sends their colours, which are also those of timelines and annotated videos. Classes of
-// the same colour differ in shape. Every mark shows the key of its class.
+// Marks of classes: small shapes with the colour and the key of a class. The server sends the colours; the timelines
+// and annotated videos of fsptal_mm have the same colours. Classes of the same colour differ in shape.
 
 const SHAPES = ['round', 'square', 'diamond', 'pentagon'];
 const BACKGROUND = { name: null, key: '0', color: '#8a939e', text_color: 'black', shape: 'hollow' };
@@ -7,7 +7,7 @@ const BACKGROUND = { name: null, key: '0', color: '#8a939e', text_color: 'black'
 export class Marks {
   constructor(classes) {
     this.all = classes.map((entry, index) => {
-      const before = classes.slice(0, index).filter(({ color }) => color === entry.color).length; // of the same colour
+      const before = classes.slice(0, index).filter(({ color }) => color === entry.color).length; // same colour
       return { ...entry, shape: SHAPES[before % SHAPES.length] };
     });
     this.all.push(BACKGROUND);
@@ -35,7 +35,7 @@ export class Marks {
 
 export const nameOf = (label) => label ?? 'background';
 
-// Text of a time: clock(62.57, 1) is '1:02.5'. Times are cut off, not rounded, as on a clock.
+// Text of a time: clock(62.57, 1) is '1:02.5'. Further digits are cut off, as on a clock, not rounded.
 export function clock(sec, digits = 0) {
   const unit = 10 ** digits;
   const units = Math.floor(sec * unit + 1e-3); // 2.3 s may be 2.2999... in floating point

@@ -106,10 +106,10 @@ export function showPlayer(player) {
   byId('speed').textContent = `${player.speed}×`;
   const fromServer = player.source === player.server;
   byId('source').textContent = fromServer ? 'frames decoded by the server' : '';
-  byId('source-button').textContent = fromServer ? "Try the browser's player" : 'Decode on the server';
+  byId('source-button').textContent = fromServer ? "Use the browser's player" : 'Let the server decode the frames';
 }
 
-// times: null for no frame.
+// Show the time and the index of the frame on the screen. times: null if no frame is shown.
 export function showFrame(times, frame) {
   byId('time').textContent = times ? `${clock(times.startSec[frame], 2)} / ${clock(times.durationSec, 2)}` : '';
   byId('frame-number').textContent = times ? `frame ${frame}` : '';

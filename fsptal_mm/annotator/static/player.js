@@ -10,7 +10,7 @@ const SPEEDS = [0.25, 0.5, 1, 1.5, 2, 3, 4];
 export class Player {
   constructor(video, canvas, { onFrame, onState, onWait }) {
     Object.assign(this, { video, canvas, onState });
-    // Frames of the source that is not in use are not reported.
+    // Only the source in use reports its frames to onFrame.
     const shown = (source) => (frame) => source === this.source && onFrame(frame);
     this.browser = new BrowserVideo(video, {
       onFrame: (frame) => shown(this.browser)(frame),
@@ -41,7 +41,7 @@ export class Player {
     this.setSpeed(this.speed);
   }
 
-  // Show no video, until one is loaded.
+  // Stop both sources. No video is shown until one is loaded.
   stop() {
     this.loading = null;
     this.browser.stop();

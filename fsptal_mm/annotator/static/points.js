@@ -1,4 +1,4 @@
-// Points of a video as they will be when all edits on their way to the server are saved.
+// Points of a video as they will be when the edits that are on their way to the server are saved.
 
 function apply(points, edit, times) {
   const placed = () => {
@@ -19,12 +19,12 @@ function apply(points, edit, times) {
       });
     case 'delete':
       return points.filter(({ id }) => id !== edit.point_id);
-    default: // the server knows the result of undo and redo
+    default: // undo, redo: only the server knows their result
       return points;
   }
 }
 
-// The first point that differs between two lists of saved points, as it is in the list that has it; undefined if none does.
+// The first point that is in only one of two lists of saved points; undefined if the lists are equal.
 export function firstDifference(before, after) {
   const isIn = (points) => ({ id, label, frame }) =>
     points.some((one) => one.id === id && one.label === label && one.frame === frame);

@@ -1,13 +1,13 @@
-// Frames that the server decodes, for the codecs that the browser does not know.
+// Source of frames for Player: the server decodes them, for codecs that the browser cannot play.
 
 import { ask, pause, ServerError, videoPath } from './api.js';
 
-const RETRY_MS = 1000;
+const RETRY_MS = 1000; // after a request that failed, wait so long before the next one
 
 export class ServerFrames {
   constructor(canvas, { onFrame, onState, onWait }) {
     Object.assign(this, { canvas, onFrame, onState, onWait });
-    this.opened = null; // a new object per video: after an await, it shows whether another one was opened
+    this.opened = null; // a new object per video: after an await, another object means that another video was opened
     this.ready = false; // whether a frame is on the canvas
     this.playing = false;
     this.speed = 1;
@@ -19,7 +19,7 @@ export class ServerFrames {
     this.video = video;
     this.times = times;
     this.frame = frame; // index of the frame on the canvas
-    this.aim = frame; // the frame to fetch and show next; null if that is done
+    this.aim = frame; // the frame to fetch and show next; null if there is none
     await this.#fetchAim();
   }
 
@@ -59,13 +59,13 @@ export class ServerFrames {
     if (!this.playing) this.#fetchAim();
   }
 
-  // Let the video's time run on from a frame. While it plays, this clock decides which frame is due.
+  // Start the clock of the video at a frame. While the video plays, this clock decides which frame is due.
   #startClock(frame) {
     if (!this.opened) return;
     this.clock = { nowMs: performance.now(), sec: this.times.startSec[frame] };
   }
 
-  // Play: show the frame that is due, again and again. Frames that come too late are left out.
+  // Play: show the frame that is due, again and again. If fetching takes long, the frames in between are left out.
   async #run(opened) {
     const started = this.run = {};
     while (this.playing && opened === this.opened && started === this.run) {
@@ -80,7 +80,7 @@ export class ServerFrames {
     }
   }
 
-  // Show the frame `aim`. If `aim` changes meanwhile, show that frame next.
+  // Fetch and show the frame `aim`. If `aim` changes meanwhile, the new frame is fetched next.
   async #fetchAim() {
     if (this.fetching) return this.fetching;
     this.fetching = this.#fetchAll().finally(() => {

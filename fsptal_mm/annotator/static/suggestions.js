@@ -1,27 +1,28 @@
-// Suggestions of a model for one video, the most uncertain first, and the current one, at which the annotator looks.
+// Suggestions of a model for one video, the most uncertain first. `current` is the suggestion that the page shows.
 
 export class Suggestions {
   constructor(found, times) {
-    // A results file states no best frame of a detection: the frame in the middle is shown.
+    // A results file does not say which frame of a detection is the best. So the frame in its middle is shown.
     this.all = found.map((one, id) => ({ ...one, id, frame: times.at((one.start_sec + one.end_sec) / 2) }));
     this.current = null;
   }
 
-  // Suggestions without an answer. A point is the answer to a suggestion if it lies at the suggestion's frame, or if it
-  // has the same class and lies anywhere in the detection. So undo also takes back an answer.
+  // Suggestions without an answer. A point answers a suggestion if it lies at the suggestion's frame, or if it has the
+  // same class and lies anywhere in the detection. Since answers are points, undo takes back an answer, too.
   open(points) {
     const answers = (point, { frame, label, start_sec: start, end_sec: end }) =>
       point.frame === frame || (point.label === label && start <= point.time_sec && point.time_sec < end);
     return this.all.filter((one) => !points.some((point) => answers(point, one)));
   }
 
-  // Go to the next open suggestion (direction 1), or to the one before (-1); after the last comes the first. Returns
-  // null if there is none.
+  // Go to the next suggestion without an answer (direction 1), or to the previous one (-1); after the last comes the
+  // first. Returns null if all suggestions are answered.
   step(direction, points) {
     const { length } = this.all;
     const open = this.open(points);
     const place = this.current?.id ?? (direction > 0 ? -1 : length);
-    // All suggestions in the order in which they are passed. 2 * length keeps the place positive, as % requires.
+    // All suggestions, in the order in which they come after the current one. 2 * length is added, since % of a
+    // negative number is negative.
     const others = this.all.map((_, steps) => this.all[(place + (steps + 1) * direction + 2 * length) % length]);
     this.current = others.find((one) => open.includes(one)) ?? null;
     return this.current;

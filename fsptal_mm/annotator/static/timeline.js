@@ -2,13 +2,13 @@
 
 import { clock, nameOf } from './marks.js';
 
-const DRAG_PIXELS = 4; // a pointer that moves no farther clicks, and does not drag
+const DRAG_PIXELS = 4; // if the pointer moves no farther while it is pressed, it is a click, not a drag
 const TICK_STEPS_SEC = [0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600];
 const TICK_PIXELS = 70; // smallest distance of two ticks
-const DOT_PIXELS = 26; // smallest distance of two points in a row
+const DOT_PIXELS = 26; // smallest distance of two points in the same row
 
 export class Timeline {
-  // spanSec: seconds that are seen at once; null for the whole video.
+  // spanSec: number of seconds that the timeline shows; null for the whole video.
   constructor(element, spanSec, { onSeek, onSelect, onMove }) {
     Object.assign(this, { element, spanSec, onSeek, onSelect, onMove });
     this.ticks = this.#layer('ticks');
@@ -21,14 +21,14 @@ export class Timeline {
     new ResizeObserver(() => this.draw()).observe(element);
   }
 
-  // times: null for no video.
+  // times: start times of the frames (FrameTimes); null if no video is open.
   setVideo(times) {
     this.times = times;
     this.frame = 0;
     for (const layer of this.element.children) layer.hidden = !times;
   }
 
-  // Set the suggestions. They are drawn by setPoints, together with the points.
+  // Set the suggestions. They are drawn by the next call of setPoints, together with the points.
   setSuggestions(suggestions, current) {
     Object.assign(this, { suggestions, current });
   }
@@ -44,7 +44,8 @@ export class Timeline {
     else this.#place(this.head, this.times.startSec[frame]);
   }
 
-  // Range of time that is seen. Around a frame, it may begin before the video or end after it.
+  // Range of time that the timeline shows. If it shows the seconds around a frame, the range may begin before the video
+  // or end after it.
   get window() {
     if (!this.spanSec) return { startSec: 0, lengthSec: Math.max(this.times.durationSec, 1e-3) };
     return { startSec: this.times.startSec[this.frame] - this.spanSec / 2, lengthSec: this.spanSec };
@@ -64,7 +65,7 @@ export class Timeline {
     this.#spread(visible, lengthSec);
   }
 
-  // Move a point that would cover the one before into a second row.
+  // Move each point that would cover the point before it into a second row.
   #spread(points, lengthSec) {
     const apartSec = (DOT_PIXELS / this.element.clientWidth) * lengthSec;
     let lastInFirstRow = -Infinity;
@@ -124,11 +125,12 @@ export class Timeline {
     return layer;
   }
 
-  // A press on a point selects it, and a drag moves it. A press or drag elsewhere seeks.
+  // A press on a point selects the point, and a drag moves it. A press or a drag elsewhere seeks the time under the
+  // pointer.
   #press(event) {
     if (!this.times || event.button !== 0) return;
     event.preventDefault();
-    // The time range of the axis is kept while the pointer is down, though the frame that is shown changes.
+    // While the pointer is down, the range of time is kept for all positions, although the frame that is shown changes.
     const { startSec, lengthSec } = this.window;
     const box = this.element.getBoundingClientRect();
     const secAt = (x) => {

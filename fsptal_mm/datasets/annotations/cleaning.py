@@ -13,9 +13,10 @@ from fsptal_mm.utils.errors import InputError
 
 from .readers import PointRow, SourceVideo
 
-# A point at most this far behind the end is a click on the last frame with a rounded time; a farther one is a mistake.
+# A point up to this long after the end of the video counts as a click on the last frame whose time was rounded. A later
+# point is an error.
 _END_TOLERANCE_SEC = 1.0
-_MAX_NAMED = 10  # classes that an error names, those with similar names first
+_MAX_NAMED = 10  # an error message names at most so many classes, those with the most similar names
 
 
 class RecordCleaner:
@@ -42,14 +43,14 @@ class RecordCleaner:
         self._faults = defaultdict(list)  # from the kind of a fault to video ids, one for each time that it occurred
 
     def note_unknown(self, video_id: str, num_points: int) -> None:
-        """Count the points of a video that the annotation file does not know."""
+        """Count the points of a video that is not in the annotation file, for the warning of :meth:`warn`."""
         self._faults['points of unknown videos (left out)'] += [video_id] * num_points
 
     def segments(self, video_id: str, video: SourceVideo, file: str | Path | None) -> tuple[np.ndarray, np.ndarray]:
         """Convert the segments of a :class:`SourceVideo`.
 
         Args:
-            video_id: The video.
+            video_id: Id of the video.
             video (SourceVideo): Content of the annotation file about this video.
             file: The annotation file, for errors.
 
@@ -60,9 +61,9 @@ class RecordCleaner:
         Raises:
             InputError: A label is not in the class list.
         """
-        kept = {}  # an ordered set
+        kept = {}  # from (start, end, class index) to None: an ordered set, which leaves out duplicates
         if video.wrong_segments:
-            kind = 'segments that are reversed or start before 0 (left out: training on points reads none)'
+            kind = 'segments that are reversed or start before 0 (left out; training on points does not use segments)'
             self._faults[kind] += [video_id] * video.wrong_segments
         for start, end, label in video.segments:
             index = self._index(label, file, video_id)
@@ -80,7 +81,7 @@ class RecordCleaner:
             if past_end.any():
                 kind = 'segments that end after the video (clipped; kept if they also start after it)'
                 self._faults[kind] += [video_id] * int(past_end[:, 1].sum())
-            # A segment that starts after the end of the video stays as it is: official scripts count it as missed.
+            # A segment that starts after the end of the video is kept: official evaluation scripts count it as missed.
             inside = segments_sec[:, 0] < video.duration_sec
             segments_sec[inside] = np.minimum(segments_sec[inside], video.duration_sec)
         return segments_sec, np.array([segment[2] for segment in kept], dtype=np.int64)
@@ -91,18 +92,19 @@ class RecordCleaner:
         """Convert the points and background clicks of one video.
 
         Args:
-            video_id: The video.
+            video_id: Id of the video.
             rows (Iterable[PointRow]): Points and background clicks of the video.
             fps: Native frames per second, needed for points that are frame numbers.
-            duration_sec: Duration, to check and move points; ``None`` if unknown.
+            duration_sec: Duration of the video: a point shortly after it is moved to the end, a later one is an error.
+                ``None`` if unknown: then no point is checked.
 
         Returns:
             tuple: ``point_sec`` float64, ``point_labels`` and ``point_instances`` int64, each ``(N,)``, and
-            ``background_sec (K,)`` float64; times ascending.
+            ``background_sec (K,)`` float64. Points and clicks are sorted by time.
 
         Raises:
-            InputError: A label is not in the class list, or has another index there than the file states; a point lies
-                outside the video; or points are frame numbers and the frames per second are unknown.
+            InputError: A label is not in the class list; the file states another index for a label than the class list;
+                a point lies outside the video; or points are frame numbers and the frames per second are unknown.
         """
         instance_of, background = {}, set()  # instance_of: from a point to the key of its instance
         for row in rows:
@@ -119,8 +121,9 @@ class RecordCleaner:
             point = (sec, label, row.instance)
             if point in instance_of:
                 self._faults['duplicate points (one kept)'].append(video_id)
-            # The key includes the label: where actions of two classes coincide, they are two instances. A point
-            # without a stated instance makes an instance of its own: its key is a new object, which equals no other.
+            # The key of an instance includes the label, since actions of two classes at the same time are two
+            # instances. If the file states no instance for a point, the point becomes a separate instance: object()
+            # makes a key that equals no other key.
             instance_of[point] = (label, object() if row.instance is None else row.instance)
         points = sorted(instance_of, key=lambda point: point[:2])
         numbers = {}  # instances are numbered from 0, in the order of their first points
@@ -134,20 +137,20 @@ class RecordCleaner:
         )
 
     def _index(self, label, where, video_id):
-        """Class index of a label; ``None`` if it is left out."""
+        """Class index of a label; ``None`` if ``other_labels='leave out'`` and the label is not in the class list."""
         if label not in self.class_index and self.other_labels == 'leave out':
             self._faults['labels of other classes (left out)'].append(video_id)
             return None
         if label not in self.class_index:
             expected = (
-                f'one of the {len(self.class_index)} classes (metainfo, or the class list): {self._near(label)}; '
-                "other_labels='leave out' trains or evaluates a subset"
+                f'one of the {len(self.class_index)} classes of metainfo or the class list: {self._near(label)}; or '
+                "set other_labels='leave out' to leave out all labels of other classes"
             )
             raise InputError(expected, file=where, video=video_id, field='label', found=label)
         return self.class_index[label]
 
     def _near(self, label):
-        """Text that names the classes with the most similar names."""
+        """Text for an error: the classes whose names are most similar to an unknown label."""
         near = difflib.get_close_matches(label, self.class_index, n=_MAX_NAMED, cutoff=0)
         return ', '.join(near) + (', ...' if len(self.class_index) > len(near) else '')
 
@@ -157,7 +160,7 @@ class RecordCleaner:
         if row.in_frames:
             if fps is None:
                 expected = (
-                    "the video's frames per second in fps_file (JSON, id -> number), since points are frame numbers"
+                    "the video's frames per second in fps_file (JSON: video id -> number), as points are frame numbers"
                 )
                 raise InputError(expected, file=row.where, video=video_id, field='fps')
             sec = row.time / fps
@@ -170,7 +173,7 @@ class RecordCleaner:
         return duration_sec
 
     def warn(self, files: Iterable[str | Path]) -> None:
-        """Log one warning about all corrected faults, if there were any; it names the annotation ``files``."""
+        """Log one warning that lists all corrected faults, if there were any, and names the annotation ``files``."""
         if self._faults:
             found = '; '.join(f'{kind}: {len(videos)}, in {_some(videos)}' for kind, videos in self._faults.items())
             print_log(f'{", ".join(map(str, files))}: {found}', logger='current', level=logging.WARNING)

@@ -14,14 +14,19 @@ _PLAIN_FIELDS = {'subset', 'duration_sec', 'fps', 'points', 'background_points_s
 
 
 class SourceAnnotations(NamedTuple):
-    """Content of one JSON file: videos by id, in the file's order. ``classes`` is ``None`` if it has no class list."""
+    """Content of one JSON file.
+
+    Args:
+        classes: Class list of the file; ``None`` if the file has none.
+        videos: Videos by id, in the order of the file.
+    """
 
     classes: list[str] | None
     videos: dict[str, SourceVideo]
 
 
 def read_annotations(path: str | Path, check_segments: bool = True) -> SourceAnnotations:
-    """Read a JSON file; its content decides which of the three formats it has.
+    """Read a JSON file in ActivityNet's, mmaction2's or the plain format; the content of the file decides which it is.
 
     Args:
         path: The file.
@@ -29,7 +34,7 @@ def read_annotations(path: str | Path, check_segments: bool = True) -> SourceAnn
             counted in ``wrong_segments`` of its video.
 
     Returns:
-        SourceAnnotations: Every video of the file, in its order.
+        SourceAnnotations: All videos of the file, in the order of the file.
 
     Raises:
         InputError: The file has none of the formats, or a field is missing, of the wrong type or out of range.
@@ -55,7 +60,7 @@ def read_plain_points(path: str | Path) -> list[PointRow]:
     """Read the points and background clicks of all videos of a file in the plain format.
 
     Returns:
-        list[PointRow]: In the order of the file; a click has no label.
+        list[PointRow]: Points and clicks in the order of the file; the label of a click is ``None``.
 
     Raises:
         InputError: The file does not have the plain format, or a field is wrong.
@@ -82,7 +87,7 @@ def _read_videos(content, key, read_video, path):
 def _activitynet_video(entry, video_id, path, check_segments, duration='duration'):
     """Read ``{"duration": 33.8, "fps": 30, "annotations": [{"label": "Diving", "segment": [0.4, 2.1]}]}``.
 
-    LACP's file has no durations, and its numbers are texts. HR-Pro and mmaction2 add fields, which are ignored.
+    Files of LACP state no durations, and write numbers as texts. Further fields of HR-Pro and mmaction2 are ignored.
     """
     segments, wrong = [], 0
     for number, annotation in enumerate(get_field(entry, 'annotations', list, file=path, video=video_id)):
@@ -100,14 +105,14 @@ def _activitynet_video(entry, video_id, path, check_segments, duration='duration
 
 
 def _segment(start, end, check, **where):
-    """Start and end in seconds. For a reversed or negative segment, an InputError with ``check``, else ``None``."""
+    """Convert start and end to floats. If the segment is reversed or negative: InputError with ``check``, else None."""
     if not check and not 0 <= to_number(start, **where) <= to_number(end, **where):
         return None
     return to_segment(start, end, **where)
 
 
 def _read_plain(content, path, check_segments=True):
-    """Read the plain format, where all times are seconds.
+    """Read the plain format, this package's JSON format, where all times are seconds.
 
     ::
 
@@ -120,8 +125,8 @@ def _read_plain(content, path, check_segments=True):
             "ambiguous": [{"start_sec": 20.0, "end_sec": 22.5}]}}}
 
     All fields of a video are optional. Points of the same class and ``instance`` belong to one action; a point without
-    ``instance`` is an action of its own. ``fps`` is the video's native rate. Evaluation may leave out ``ambiguous``
-    ranges.
+    ``instance`` is a separate action. ``fps`` is the video's native rate. In ``ambiguous`` ranges, annotators could not
+    tell whether an action happens: evaluation can leave out detections there.
     """
     if content.get('version') != PLAIN_VERSION:
         raise InputError(PLAIN_VERSION, file=path, field='version', found=content.get('version', 'none'))
@@ -136,7 +141,7 @@ def _plain_video(entry, video_id, path, check_segments):
     """Read the entry of a video in the plain format, see :func:`_read_plain`."""
     where = dict(file=path, video=video_id)
     unknown = sorted(set(entry) - _PLAIN_FIELDS)
-    if unknown:  # otherwise a misspelt field would silently give a video without points
+    if unknown:  # ignoring a misspelt field, such as "point", would silently give a video without points
         raise InputError(f'fields among {sorted(_PLAIN_FIELDS)}', found=unknown, **where)
     points = [
         PointRow(
@@ -167,7 +172,7 @@ def _plain_video(entry, video_id, path, check_segments):
 
 
 def _head(entry, duration_key, video_id, path):
-    """Subset, duration and frame rate of a video, which all formats have, as arguments of ``SourceVideo``."""
+    """Subset, duration and frame rate of a video, as arguments of ``SourceVideo``; all formats may state them."""
     where = dict(file=path, video=video_id)
     return dict(
         subset=get_field(entry, 'subset', str, **where).strip() if entry.get('subset') is not None else None,

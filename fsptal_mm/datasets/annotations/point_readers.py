@@ -1,4 +1,4 @@
-"""Readers of point files: csv of LACP and HR-Pro, SF-Net's txt, BackTAL's clicks, plain JSON, exports of tools."""
+"""Readers of point files: csv of LACP and HR-Pro, SF-Net's txt, BackTAL's clicks; and the choice of the reader."""
 
 import itertools
 import re
@@ -22,7 +22,7 @@ from .tool_exports import (
 )
 
 _LACP_COLUMNS = {'class', 'video_id', 'point'}
-_HEAD_ROWS = 40  # rows in which the header of a format is looked for: BORIS writes other rows before its table
+_HEAD_ROWS = 40  # a header is looked for in so many rows, since BORIS writes other rows before its table
 _SUFFIXES = ('.csv', '.tsv', '.txt', '.json')
 
 
@@ -30,12 +30,13 @@ def read_points(path: str | Path, columns: Mapping[str, str] | None = None) -> l
     """Read a file of points; its suffix and content decide the format.
 
     Args:
-        path: A csv of LACP or HR-Pro, VIA, BORIS or Label Studio; a txt of SF-Net or ELAN; a JSON file in the plain
-            format, of Label Studio or of SoccerNet; or any other table, with ``columns``.
-        columns: Names of the columns of any other table, see :func:`.read_table`. Default: one of the formats above.
+        path: A csv of LACP, HR-Pro, VIA, BORIS or Label Studio; a txt of SF-Net or ELAN; a JSON file in the plain
+            format, of Label Studio or of SoccerNet; or any other table, for which ``columns`` must be given.
+        columns: Names of the columns of any other table, see :func:`.read_table`. Default: the file has one of the
+            formats above.
 
     Returns:
-        list[PointRow]: In the order of the file.
+        list[PointRow]: The points, in the order of the file.
 
     Raises:
         InputError: The suffix is unknown, or a line cannot be read.
@@ -65,11 +66,12 @@ def read_points(path: str | Path, columns: Mapping[str, str] | None = None) -> l
 
 
 def read_lacp_csv(path: str | Path) -> list[PointRow]:
-    """Read a csv with the columns ``class``, ``video_id`` and ``point``, a frame number at the native rate, from 0.
+    """Read the csv of LACP and HR-Pro, with the columns ``class``, ``video_id`` and ``point``.
 
-    Three further columns may be there: ``start_frame``, ``stop_frame`` and ``class_index``. Points of one class with
-    the same start and stop belong to one instance. Start and stop are used for nothing else, since a method that trains
-    on points must not see boundaries. The index is later checked against the class list.
+    A ``point`` is a frame number at the video's native rate, from 0. Three further columns are optional:
+    ``start_frame``, ``stop_frame`` and ``class_index``. Points of one class with the same start and stop belong to one
+    instance. Start and stop are used for nothing else, since a method that trains on points must not see boundaries.
+    The class index is later compared with the class list.
 
     Raises:
         InputError: A column is missing, or a line has a wrong number of fields or a value that is no number.
@@ -82,7 +84,7 @@ def read_lacp_csv(path: str | Path) -> list[PointRow]:
         raise InputError(expected, file=f'{path}:1', found=names)
     points = []
     for where, cells in rows:
-        while len(cells) > len(names) and not cells[-1]:  # a column was emptied in a spreadsheet
+        while len(cells) > len(names) and not cells[-1]:  # empty cells of an emptied spreadsheet column
             cells.pop()
         if len(cells) != len(names):
             raise InputError(f'{len(names)} fields', file=where, found=len(cells))
@@ -106,20 +108,24 @@ def _csv_point(row, where):
 
 
 def read_sfnet_txt(path: str | Path) -> list[PointRow]:
-    """Read a txt of lines ``video,time,label`` without a header; a time is seconds, or a clock time such as ``1:02.5``.
+    """Read SF-Net's txt: lines ``video,time,label`` without a header.
+
+    A time is a number of seconds, or a clock time such as ``1:02.5``.
 
     Raises:
         InputError: A line does not have three fields, or the second one is no time.
     """
     rows = []
     for where, line in read_lines(path):
-        if not line.strip(', '):  # a row whose cells were emptied
+        if not line.strip(', '):  # only commas: a spreadsheet row whose cells were emptied
             continue
         fields = [text.strip() for text in line.split(',', 2)]  # a class may have a comma in its name
         if len(fields) < 3 or not all(fields):
             raise InputError('three fields: video, seconds, label', file=where, found=line)
         if re.match(r'\d+,', fields[2]):
-            raise InputError('a point before the decimals of the seconds', file=where, field='seconds', found=line)
+            raise InputError(
+                'seconds with a decimal point, not a comma (62.5)', file=where, field='seconds', found=line
+            )
         video_id, label = to_name(fields[0], file=where, field='video'), to_name(fields[2], file=where, field='label')
         sec = to_seconds(fields[1], file=where, video=video_id, field='seconds')
         rows.append(PointRow(where, video_id, label, sec))
@@ -127,7 +133,7 @@ def read_sfnet_txt(path: str | Path) -> list[PointRow]:
 
 
 def read_clicks(path: str | Path) -> list[PointRow]:
-    """Read the background clicks of a file: JSON in the plain format, whose points are ignored, or BackTAL's csv.
+    """Read the background clicks of a file: BackTAL's csv, or JSON in the plain format, whose points are ignored.
 
     Returns:
         list[PointRow]: Rows without a label.
@@ -141,7 +147,7 @@ def read_clicks(path: str | Path) -> list[PointRow]:
 
 
 def read_backtal_csv(path: str | Path) -> list[PointRow]:
-    """Read BackTAL's background clicks: a csv with the columns ``URLID``, the video, and ``Start``, in seconds.
+    """Read BackTAL's csv of background clicks: column ``URLID`` is the video id, ``Start`` the time in seconds.
 
     Raises:
         InputError: A column is missing, or a value is no time.

@@ -1,4 +1,4 @@
-"""Rows that all annotation readers return, and readers of split files, class lists, frame rates, ambiguous ranges."""
+"""Data types that all annotation readers return; readers of split files, class lists, frame rates, ambiguous ranges."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,14 +13,14 @@ class PointRow(NamedTuple):
     """One point as it stands in its file: the label is a name, the time may be a frame number.
 
     Args:
-        where: ``file:line``, for errors; for JSON the file, with the entry where it is known.
-        video_id: Video, in the file's spelling.
+        where: Place of the point, for errors: ``file:line``; for JSON the file and, if known, the entry.
+        video_id: Id of the video, in the spelling of the file.
         label: Name of the class; ``None`` for a background click.
         time: Seconds, or a frame number at the video's native rate, from 0.
         in_frames: Whether ``time`` is a frame number.
         instance: Key of the action instance: rows of the same class and key label the same instance. ``None`` if the
-            file does not state it: the row is then an instance of its own.
-        class_index: Class index that the file states, if any; it is checked against the class list.
+            file does not state it: the row then labels a separate instance.
+        class_index: Class index that the file states, if any; it is compared with the class list.
     """
 
     where: str
@@ -34,7 +34,7 @@ class PointRow(NamedTuple):
 
 @dataclass
 class SourceVideo:
-    """One video as it stands in its file: labels are names, and nothing is clipped. All times are in seconds.
+    """One video as it stands in its file: labels are names, and no time is corrected. Times of segments are in seconds.
 
     Args:
         subset: Subset in the spelling of the file; ``None`` if the file does not state it.
@@ -42,7 +42,7 @@ class SourceVideo:
         fps: Native frames per second; ``None`` if the file does not state them.
         segments: ``(start, end, label)`` with ``0 <= start <= end``.
         points: Points and background clicks.
-        ambiguous: ``(start, end)`` of ranges that evaluation may leave out.
+        ambiguous: ``(start, end)`` of ranges where annotators could not tell whether an action happens.
         wrong_segments: Number of segments that the reader left out, since they are reversed or start before 0.
     """
 
@@ -57,7 +57,7 @@ class SourceVideo:
 
 def read_lines(path: str | Path) -> Iterator[tuple[str, str]]:
     """Yield ``file:line`` and the stripped text of every line that is not blank."""
-    for number, line in enumerate(read_text(path).split('\n'), start=1):  # splitlines() also splits at rarer characters
+    for number, line in enumerate(read_text(path).split('\n'), start=1):  # splitlines() splits at further characters
         if line.strip():
             yield f'{path}:{number}', line.strip()
 
@@ -74,7 +74,7 @@ def read_split(path: str | Path) -> list[str]:
 def read_classes(path: str | Path) -> list[str]:
     """Read the names of a class list, one per line, in the order of their indices.
 
-    A tab and a key may follow a name, for ``tools/annotate.py``: both are ignored here.
+    A tab and a key of the keyboard may follow a name, for ``tools/annotate.py``. Both are ignored here.
 
     Raises:
         InputError: The file is empty, or a name occurs twice.
@@ -108,7 +108,9 @@ def read_fps(path: str | Path) -> dict[str, float]:
 
 
 def read_ambiguous(path: str | Path) -> dict[str, list[tuple[float, float]]]:
-    """Read ranges that evaluation may leave out, from THUMOS14's ``Ambiguous_test.txt``: id, start and end in seconds.
+    """Read ambiguous ranges from THUMOS14's ``Ambiguous_test.txt``; a line has video id, start and end in seconds.
+
+    In these ranges, annotators could not tell whether an action happens.
 
     Returns:
         dict: From video id to a list of ``(start, end)``.

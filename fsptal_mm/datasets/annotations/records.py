@@ -25,7 +25,7 @@ class VideoRecord:
     """Annotations of one video. All times are in seconds from its start.
 
     Args:
-        video_id: Id of the video, as the split file spells it, else as the annotation file does.
+        video_id: Id of the video, in the spelling of the split file or, without one, of the annotation file.
         subset: Subset of the video, as the annotation file spells it; ``None`` if no file states it.
         duration_sec: Duration; ``None`` if no file states it.
         fps: Native frames per second; ``None`` if no file states them.
@@ -36,7 +36,8 @@ class VideoRecord:
         segments_sec (np.ndarray): ``(M, 2)`` float64, in the order of the file: ground truth for evaluation and
             analysis, never for training on points.
         segment_labels (np.ndarray): ``(M,)`` int64 class indices.
-        ambiguous_sec (np.ndarray): ``(A, 2)`` float64 ranges that evaluation may leave out.
+        ambiguous_sec (np.ndarray): ``(A, 2)`` float64 ranges where annotators could not tell whether an action happens:
+            evaluation can leave out detections there.
     """
 
     video_id: str
@@ -65,9 +66,13 @@ class VideoRecord:
 
 @dataclass(eq=False)
 class Annotations:
-    """Class names in the order of their indices, and the videos by id, in the order of the split.
+    """Annotations of the videos of one split.
 
-    ``drawn`` has the ids of videos of which several point files have points: those of one file were drawn.
+    Args:
+        classes: Class names in the order of their indices.
+        videos: Records by video id, in the order of the split.
+        drawn: Ids of the videos that have points in several point files, one per annotator. For each of these videos,
+            one file was drawn, and the record holds the points of this file.
     """
 
     classes: tuple[str, ...]
@@ -96,22 +101,22 @@ def load_annotations(
 
     Faults that occur in public files are corrected, with one warning for all of them:
 
-    - Segments that end after the video are clipped. A segment that also starts after the video, or has no length, stays
-      as it is and counts as missed, as in official evaluation scripts.
+    - Segments that end after the video are clipped. Segments that also start after the video, and segments without
+      length, are kept: in evaluation they count as missed, as in the official scripts.
     - Duplicate segments and points count once.
     - Points up to a second after the end of the video are moved to the end.
     - Points of unknown videos are left out.
 
     Args:
         ann_file: JSON in ActivityNet's format (also LACP's ``gt.json`` and HR-Pro's ``gt_full.json``), in mmaction2's
-            (``anet_anno_train.json``) or in the plain format. ``None`` if there is no such file: then ``split_file``
-            or, without it, ``point_file`` names the videos.
+            (``anet_anno_train.json``) or in this package's plain format. ``None`` if there is no such file: then
+            ``split_file`` or, without it, ``point_file`` names the videos.
         split_file: File of video ids, one per line, which takes precedence over ``subset``. Default: the videos of
-            ``subset``, or all of ``ann_file``; without ``ann_file``, those that have points. ActivityNet's prefix
-            ``v_`` may stand before an id in one file and be missing in another.
-        subset: Subset of ``ann_file``, in any usual spelling. Default: all videos. In a file that has validation and
-            test videos only (THUMOS14), ``train`` means the validation videos. In a file that has training and
-            validation videos only (GTEA), ``test`` means the validation videos.
+            ``subset``, or all videos of ``ann_file``; without ``ann_file``, all videos with points. ActivityNet's
+            prefix ``v_`` may stand before an id in one file and be missing in another.
+        subset: Subset of ``ann_file``, in any usual spelling, such as ``train`` or ``training``. Default: all videos.
+            In a file that has validation and test videos only (THUMOS14), ``train`` means the validation videos. In a
+            file that has training and validation videos only (GTEA), ``test`` means the validation videos.
         point_file: Points that replace those of ``ann_file``: LACP's csv, SF-Net's txt, the plain format, or an export
             of ELAN (tab-delimited text), VIA or BORIS (csv), Label Studio or SoccerNet (json), see
             :func:`.read_points`; or a list of such files, one per annotator. Points of videos outside the split are
@@ -127,10 +132,11 @@ def load_annotations(
         seed: Seed for drawing annotators, >= 0.
         background_label: Label of points that are background clicks, not actions.
         other_labels: ``'error'``: a label that is not among ``classes`` is an error. ``'leave out'``: its points and
-            segments are left out, with a warning, to train or evaluate some of the classes of a file.
+            segments are left out, with a warning; so some of the classes of a file can be trained or evaluated.
         check_segments: Whether segments that are reversed or start before 0 are an error. If not, they are left out,
             with a warning.
-        columns: Names of the columns of ``point_file``, for any other table: see :func:`.read_table`.
+        columns: Names of the columns of ``point_file``, if it is a table in none of these formats: see
+            :func:`.read_table`.
 
     Returns:
         Annotations: Videos in the order of the split file, else of ``ann_file``, else of ``point_file``.
@@ -183,7 +189,7 @@ def _clean(cleaner, video_id, video, ann_file):
 
 
 def _note_unknown(cleaner, annotators, videos):
-    """Count the points of videos that the annotation file does not list."""
+    """Count the points of videos that are not in the annotation file, for the warning."""
     for video_id, rows in [item for groups in annotators for item in groups.items()]:
         if _find(videos, video_id) is None:
             cleaner.note_unknown(video_id, len(rows))
@@ -213,7 +219,7 @@ def _by_video(rows):
 
 
 def _choose_rows(choices, video_id, seed):
-    """Points of a video by one of the annotators who labelled it, drawn with ``seed``."""
+    """Points of a video by one annotator; if several annotators labelled the video, one is drawn with ``seed``."""
     if len(choices) > 1:
         return choices[video_rng(seed, video_id).integers(len(choices))]
     return choices[0] if choices else []
@@ -237,7 +243,7 @@ def _select_videos(source, annotators, ann_file, split_file, subset):
         return videos
     if source is None:
         if subset is not None:
-            raise InputError('None, since only an annotation file states subsets', field='subset', found=subset)
+            raise InputError('None without ann_file, since only ann_file states subsets', field='subset', found=subset)
         selected = {}
         for video_id in (video_id for groups in annotators for video_id in groups):
             if _find(selected, video_id) is None:
@@ -252,14 +258,14 @@ def _select_videos(source, annotators, ann_file, split_file, subset):
 
 
 def _of_subset(videos, subset, ann_file):
-    """Videos of a subset, in any usual spelling, see :func:`load_annotations`."""
+    """Videos of a subset; see ``subset`` of :func:`load_annotations`."""
 
     def canonical(name):
         return _SUBSETS.get(str(name).lower(), str(name).lower())
 
     present = {canonical(video.subset) for video in videos.values()}
     wanted = canonical(subset)
-    if present == {'train', 'test', 'val'} - {wanted}:  # THUMOS14 has no training videos, GTEA no test videos
+    if present == {'train', 'test', 'val'} - {wanted}:  # only val and test (THUMOS14), only train and val (GTEA)
         wanted = 'val'
     if wanted not in present:
         found = sorted({str(video.subset) for video in videos.values()})
@@ -268,7 +274,7 @@ def _of_subset(videos, subset, ann_file):
 
 
 def _class_index(classes, source, annotators, background_label, file):
-    """Dict from class name to index, in the order of the indices; ``file`` names the source of the labels in errors."""
+    """Dict from class name to index, in the order of the indices; ``file`` is the source of the labels, for errors."""
     if isinstance(classes, (str, os.PathLike)):
         file, names = classes, read_classes(classes)
     elif classes is not None:

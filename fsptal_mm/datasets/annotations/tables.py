@@ -1,4 +1,4 @@
-"""Reader of point tables whose columns the user names; functions by which all readers read rows, times, video ids."""
+"""Reader of point tables whose columns the user names; functions for rows, times and video ids that readers share."""
 
 import csv
 import io
@@ -13,7 +13,7 @@ from fsptal_mm.utils.reading import read_text, to_name, to_number
 
 from .readers import PointRow
 
-# h:mm:ss.s or m:ss.s. Groups: hours and minutes, or minutes alone; then seconds.
+# A clock time h:mm:ss.s or m:ss.s. Groups: hours, minutes; minutes of a time without hours; seconds.
 _CLOCK = re.compile(r'(?:(\d{1,6}):([0-5]?\d)|(\d{1,6})):([0-5]?\d(?:[.,]\d+)?)', re.ASCII)
 _VIDEO = re.compile(
     r'\.(mp4|m4v|mov|qt|avi|divx|mkv|webm|mpe?g|mpe|m2v|m?ts|m2ts|wmv|asf|flv|f4v|3gp|3g2|ogv|vob|mxf|dv)$',
@@ -44,7 +44,7 @@ def to_seconds(value: Any, **where: Any) -> float:
 
 
 def video_name(path: str, **where: Any) -> str:
-    """Id of a video, from the path or URL of its file: the name of the file without the suffix of a media file.
+    """Derive the id of a video from the path or URL of its file: the file's name without the suffix of a media file.
 
     Args:
         path: Path of Windows or Unix, or URL. In a URL, escapes (``%20``) are decoded, and parameters are left out.
@@ -54,7 +54,7 @@ def video_name(path: str, **where: Any) -> str:
         InputError: The name is empty, or has control characters.
     """
     path = to_name(path, **where)
-    if re.match(r'\w{2,}://', path):  # a URL; one letter before the colon would be a drive of Windows
+    if re.match(r'\w{2,}://', path):  # a URL; a single letter before the colon is a drive of Windows
         path = unquote(re.sub(r'[?#].*$', '', path))
     name = to_name(re.split(r'[\\/]', path)[-1], **where)
     suffix = _VIDEO if _VIDEO.search(name) else _SOUND
@@ -73,8 +73,8 @@ def read_rows(
 
     Args:
         path: The file.
-        delimiter: Delimiter of the cells. Default: comma, semicolon or tab, whichever is most frequent in the first
-            line; commas between two digits are not counted. If a tab is given, quotes are plain characters.
+        delimiter: Delimiter of the cells. With a tab, quotes are plain characters. Default: comma, semicolon or tab,
+            whichever is most frequent in the first line; commas between two digits are not counted.
         comments: Whether lines that begin with ``#`` are left out.
 
     Raises:
@@ -99,7 +99,7 @@ def read_rows(
 
 def _likely_delimiter(text):
     first = next(filter(str.strip, text.splitlines()), '')
-    first = re.sub(r'(?<=\d),(?=\d)|"[^"]*"', '', first)  # without decimal commas, and texts that hold any delimiter
+    first = re.sub(r'(?<=\d),(?=\d)|"[^"]*"', '', first)  # decimal commas and quoted texts do not count
     return max(',;\t', key=first.count)
 
 
@@ -108,10 +108,11 @@ def read_table(path: str | Path, columns: Mapping[str, str]) -> list[PointRow]:
 
     Args:
         path: A csv or tab-delimited text.
-        columns (dict[str, str]): From field to the name of its column, or to its number from 1 in a table without a
-            header. ``label`` is required, and one of ``time`` (seconds or clock times) and ``frame`` (frame numbers at
-            the native rate, from 0). With ``end``, in the same unit, a row is a stretch of time, and its middle becomes
-            the point. Without ``video``, all rows belong to the video that has the table's file name.
+        columns (dict[str, str]): From field to the name of its column; in a table without a header, to the column's
+            number, from 1. ``label`` is required, and either ``time`` (seconds or clock times) or ``frame`` (frame
+            numbers at the native rate, from 0). With ``end``, in the unit of ``time`` or ``frame``, a row is a stretch
+            of time, and its middle becomes the point. Without ``video``, the name of the table's file is the video id
+            of all rows.
 
     Raises:
         InputError: A column is missing or unknown, or a cell cannot be read.

@@ -24,10 +24,11 @@ _BORIS_MISSING = (None, '', 'NA', 'Not found')
 
 
 def read_via_csv(path: str | Path) -> list[PointRow]:
-    """Read the csv of VIA 3: ``temporal_coordinates`` are one time, or start and end. Rows without time are left out.
+    """Read the csv of VIA 3, a point per row.
 
-    The label is the value of the first attribute that is set. If the attribute has options, each chosen option makes a
-    point, with the name of the option as its label.
+    ``temporal_coordinates`` of a row are one time, or start and end. Rows without a time are left out. The label is the
+    value of the row's first attribute that is set. If this attribute has options to choose from, each chosen option
+    makes a point, and the name of the option is the label.
 
     Raises:
         InputError: A row cannot be read, or has a time and no label.
@@ -37,10 +38,10 @@ def read_via_csv(path: str | Path) -> list[PointRow]:
     stated = re.search(r'^("?)# ATTRIBUTE = (.*?)"?[,;]*$', text, re.MULTILINE)
     if stated:
         quote, attributes = stated.groups()
-        if quote:  # a spreadsheet program that saved the file has quoted this line, and doubled the quotes in it
+        if quote:  # a spreadsheet program saved the file: it put this line in quotes and doubled the quotes inside
             attributes = attributes.replace('""', '"')
     attributes = _json(attributes, dict, path, 'ATTRIBUTE')
-    delimiter = ';' if re.search(r'CSV_HEADER = metadata_id;', text) else ','  # a spreadsheet may have changed it
+    delimiter = ';' if re.search(r'CSV_HEADER = metadata_id;', text) else ','  # ';' if a spreadsheet saved it
     for where, cells in read_rows(path, delimiter, comments=True):
         if len(cells) < 6:
             raise InputError('six fields', file=where, found=len(cells))
@@ -56,7 +57,7 @@ def read_via_csv(path: str | Path) -> list[PointRow]:
 
 
 def _via_labels(metadata, attributes, place):
-    """Labels of a row: names of the chosen options of its first attribute that is set, or the value itself."""
+    """Labels of a row: chosen options of its first attribute that is set; the value itself if it has no options."""
     for number, value in metadata.items():
         attribute = attributes.get(number)
         options = attribute.get('options') if isinstance(attribute, dict) else None
@@ -69,7 +70,7 @@ def _via_labels(metadata, attributes, place):
 
 
 def _json(text, kind, where, field):
-    """Value of a JSON text; an InputError if it is damaged or not of the type ``kind``."""
+    """Value of a JSON text. InputError if the text is no JSON, or its value is not of the type ``kind``."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
@@ -78,19 +79,19 @@ def _json(text, kind, where, field):
 
 
 def read_boris_csv(path: str | Path) -> list[PointRow]:
-    """Read the table of events of BORIS: a point for each point event, and the middle of each state event.
+    """Read a table of events of BORIS. A point event becomes a point, and so does the middle of a state event.
 
-    A state event is one row with start and stop (aggregated table), or a row ``START`` and a row ``STOP`` (tabular).
-    If an observation plays several videos one after the other, its clock runs on from video to video. Then the
-    durations of the earlier videos are subtracted.
+    A state event is one row with start and stop (BORIS's aggregated table), or a row ``START`` and a row ``STOP``
+    (BORIS's tabular table). In an observation (a session of labelling) that plays several videos one after the other,
+    the clock does not restart with each video. So the durations of the earlier videos are subtracted from the times.
 
     Raises:
-        InputError: A row has no behaviour or video; a time cannot be read; or the clock runs on, and the table does not
-            state the durations of the earlier videos.
+        InputError: A row has no behaviour or video; a time cannot be read; or an observation has several videos, and
+            the table does not state the durations of the earlier ones.
     """
     header, rows = None, []
-    begun = {}  # from the key of a state event that has a START and no STOP yet to the index of its row
-    played = {}  # from (observation, total length) to a dict from video id to pairs (seconds, file:line)
+    begun = {}  # state events with a START and no STOP yet: from the key of the event to its index in rows
+    played = {}  # from (observation, total length) to a dict: from video id to pairs (seconds, file:line)
     for where, cells in read_rows(path):
         if header is None:
             header = cells if is_boris(cells) else None
@@ -106,11 +107,11 @@ def read_boris_csv(path: str | Path) -> list[PointRow]:
         if stop is not None:
             sec = (sec + to_seconds(stop, field='Stop (s)', **place)) / 2
         sec = max(sec - before_sec, 0)
-        if row.get('Total length'):  # older versions, which do not list the videos of an observation
+        if row.get('Total length'):  # older BORIS versions do not list the videos of an observation
             played.setdefault((observation, row['Total length']), {}).setdefault(video_id, []).append((sec, where))
         kind = row.get('Status') or row.get('Behavior type')
         modifiers = tuple(row[name] for name in header if name.startswith('Modifier'))
-        # START and STOP of one state event agree in all of these.
+        # The rows START and STOP of one state event have the same key.
         key = (observation, video_id, row.get('Subject'), label, modifiers)
         if kind == 'STOP' and key in begun:  # a STOP without a START counts as a point
             earlier = begun.pop(key)
@@ -125,7 +126,9 @@ def read_boris_csv(path: str | Path) -> list[PointRow]:
 
 
 def _check_boris_clock(videos):
-    """Refuse videos of one observation whose times follow each other: the clock probably ran on from video to video.
+    """Refuse an observation in which the times of each video begin after those of the video before.
+
+    Such times probably count from the start of the first video, not of each video.
 
     Args:
         videos (dict): From video id to a list of pairs of a time in seconds and ``file:line``.
@@ -137,22 +140,22 @@ def _check_boris_clock(videos):
     spans.sort()
     if len(spans) > 1 and all(end <= start for (_, end, *_), (start, *_) in itertools.pairwise(spans)):
         earlier_id, (_, _, video_id, where) = spans[0][2], spans[1]
-        found = f'times that follow those of {earlier_id} in one observation'
-        expected = 'times from the start of this video (BORIS 8 exports Source and Media duration (s), to subtract)'
+        found = f'times that begin after those of {earlier_id} in the same observation'
+        expected = 'times from the start of this video, or the columns Source and Media duration (s) of BORIS 8'
         raise InputError(expected, file=where, video=video_id, field='Time', found=found)
 
 
 def _boris_video(row, where):
-    """Id of the video of a row, and the total duration in seconds of the videos that its player showed before it."""
+    """Id of the video of a row, and the total duration in seconds of the videos that the same player showed before."""
     video = next((row[name] for name in _BORIS_VIDEO if row.get(name) not in _BORIS_MISSING), '')
     video = re.sub(r'^player #\d+: *', '', video.split('|')[0])
     if ';' in video and video in row.get('Source', ''):
         raise InputError(
-            'the video of the event', file=where, field='Media file name', found=row.get('Media file name')
+            'one file, the video of the event', file=where, field='Media file name', found=row.get('Media file name')
         )
     video_id = video_name(video, file=where, field='Media file name')
-    # 'player #1: a.mp4;b.mp4|player #2: c.mp4' are two players beside each other. The first plays b.mp4 after a.mp4.
-    # The durations have the same form: '10.0;12.5|20.0'.
+    # Source 'player #1: a.mp4;b.mp4|player #2: c.mp4' means two players beside each other, the first of which plays
+    # b.mp4 after a.mp4. The media durations have the same form: '10.0;12.5|20.0'.
     players = re.sub(r'player #\d+: *', '', row.get('Source') or '').split('|')
     durations = (row.get('Media duration (s)') or '').split('|')
     for files, durations_sec in itertools.zip_longest(players, durations[: len(players)], fillvalue=''):
@@ -172,10 +175,10 @@ def is_boris(cells: list[str]) -> bool:
 
 
 def read_label_studio(tasks: list[Any], path: str | Path) -> list[PointRow]:
-    """Read the content of Label Studio's exports JSON or JSON-MIN.
+    """Read the content of a JSON or JSON-MIN export of Label Studio.
 
-    A region is one labelled stretch of time: of timeline labels, in frame numbers from 1, else in seconds. If a task
-    has several annotations, only the first one that was not cancelled is read.
+    A region is one labelled stretch of time. Its start and end are frame numbers from 1 if it was made with timeline
+    labels, else seconds. If a task has several annotations, only the first one that was not cancelled is read.
 
     Args:
         tasks (list): Content of the file.
@@ -195,7 +198,7 @@ def read_label_studio(tasks: list[Any], path: str | Path) -> list[PointRow]:
             continue
         video_id = _label_studio_video(data, where)
         for labels, value in regions:
-            in_frames = isinstance(value.get('ranges'), list)  # a region without ranges is in seconds
+            in_frames = isinstance(value.get('ranges'), list)  # timeline labels; others are in seconds
             for stretch in value['ranges'] if in_frames else [value]:
                 if not isinstance(stretch, dict):
                     raise InputError('start and end', file=where, video=video_id, field='ranges', found=stretch)
@@ -209,10 +212,10 @@ def read_label_studio(tasks: list[Any], path: str | Path) -> list[PointRow]:
 
 
 def read_label_studio_table(path: str | Path) -> list[PointRow]:
-    """Read Label Studio's exports CSV and TSV: a task per row, with the regions of a label as JSON in its cell.
+    """Read a CSV or TSV export of Label Studio: one task per row, with regions as JSON in the cells.
 
     Raises:
-        InputError: A cell is no JSON, or as in :func:`read_label_studio`.
+        InputError: A cell is no valid JSON; or a reason of :func:`read_label_studio`.
     """
     rows = read_rows(path)
     _, names = next(rows)
@@ -229,10 +232,10 @@ def is_label_studio(cells: list[str]) -> bool:
 
 
 def _label_studio_video(data, where):
-    """Id of the video of a task, from the first text of its data that names a media file."""
+    """Id of the video of a task, from the first text in the task's data that names a media file."""
     texts = [_path_of(value) for value in data.values() if isinstance(value, str)]
     name = next((text for text in texts if is_media(text)), None)
-    if name is None:  # any other file
+    if name is None:  # no media file: take the first text that names any other file
         name = next((text for text in texts if re.search(r'\.\w{2,4}$', text)), None)
     if name is None:
         raise InputError('the path or the URL of a video', file=where, field='data', found=list(data))
@@ -240,14 +243,14 @@ def _label_studio_video(data, where):
 
 
 def _path_of(text):
-    """Path of a file: the parameter ``d`` of Label Studio's own addresses, else the address without parameters."""
+    """Path in a text: parameter ``d`` of Label Studio's local-files address, else a URL without its parameters."""
     local = re.search(r'local-files/?\?d=(.*)', text)
     return unquote(local[1] if local else re.sub(r'[?#].*$', '', text) if '://' in text else text)
 
 
 def _label_studio_regions(task) -> Iterator[tuple[list, dict]]:
-    """Labels of every region that has a time, and its value: the dict with its times."""
-    results = [entry for value in task.values() if isinstance(value, list) for entry in value]  # JSON-MIN
+    """Yield the labels of each region that has a time, and the dict that holds the region's times."""
+    results = [entry for value in task.values() if isinstance(value, list) for entry in value]  # of JSON-MIN
     if isinstance(task.get('annotations'), list):
         annotations = [part for part in task['annotations'] if isinstance(part, dict) and not part.get('was_cancelled')]
         regions = annotations[0].get('result') if annotations else None
@@ -261,8 +264,9 @@ def _label_studio_regions(task) -> Iterator[tuple[list, dict]]:
 
 
 def read_soccernet(content: dict[str, Any], path: str | Path) -> list[PointRow]:
-    """Read the content of SoccerNet's ``Labels-v2.json``; the video is ``UrlLocal/HALF``, such as ``league/game/1``.
+    """Read the content of SoccerNet's ``Labels-v2.json``.
 
+    Each half of a game is a video; its id is ``UrlLocal/HALF``, such as ``league/game/1``. For these ids,
     :class:`.PointTALDataset` finds SoccerNet's features with ``suffix='_ResNET_TF2.npy'``.
 
     Args:
@@ -294,7 +298,7 @@ def read_json_export(path: str | Path) -> list[PointRow] | None:
     """Read a JSON file of Label Studio or SoccerNet.
 
     Returns:
-        list[PointRow] | None: None for a JSON file of another kind.
+        list[PointRow] | None: The points; None if the file is in neither format.
 
     Raises:
         InputError: See :func:`read_label_studio` and :func:`read_soccernet`.

@@ -9,8 +9,8 @@ from fsptal_mm.utils.writing import atomic_write, write_json
 from .json_readers import PLAIN_FORMAT, PLAIN_VERSION
 from .records import Annotations
 
-# The frame number time * fps is rounded to a whole number if this moves the time by at most so many seconds. The time,
-# and the duration from which a mean rate was computed, may each be rounded to milliseconds.
+# The frame number time * fps is rounded to a whole number if rounding moves the time by at most so many seconds. The
+# tolerance is not 0, since the time, and the duration from which fps was computed, may be rounded to milliseconds.
 _ROUNDED_SEC = 2e-3
 
 
@@ -19,7 +19,7 @@ def save_plain(path: str | Path, annotations: Annotations) -> None:
 
     Args:
         path: JSON file to write.
-        annotations (Annotations): Annotations to write. Reading the file gives equal annotations.
+        annotations (Annotations): Annotations to write. Reading the file gives the same annotations again.
     """
     videos = {video_id: _plain_entry(record, annotations.classes) for video_id, record in annotations.videos.items()}
     write_json(
@@ -47,14 +47,14 @@ def save_activitynet(
 ) -> None:
     """Write ``NAME.json`` in ActivityNet's format, and ``NAME_classes.txt`` beside it, one class name per line.
 
-    OpenTAD reads the two as ``ann_file`` and ``class_map``. Most of its datasets need the field ``frame``, the number
-    of frames of a video, which is written if the frames per second are known.
+    The toolbox OpenTAD reads the two files as ``ann_file`` and ``class_map``. Most of its datasets need the field
+    ``frame``, the number of frames of a video, which is written if the frames per second are known.
 
     Args:
         path: JSON file to write.
         annotations (Annotations): Videos with ``duration_sec`` and segments.
         fps: Frames per second of videos that do not state their own. Default: such videos get no ``frame``.
-        covered_sec: Ignored. With it, this function has the same arguments as :func:`save_mmaction2`.
+        covered_sec: Ignored; it is here so that this function takes the same arguments as :func:`save_mmaction2`.
 
     Raises:
         WriteError: A file cannot be written.
@@ -77,13 +77,13 @@ def save_mmaction2(
 ) -> None:
     """Write the flat format of mmaction2's ``ActivityNetDataset``, for BMN and BSN.
 
-    Videos without any segment are left out: those networks cannot train on them.
+    Videos without any segment are left out, since BMN and BSN cannot train on them.
 
     Args:
         path: JSON file to write.
         annotations (Annotations): Videos with ``duration_sec`` and segments.
         fps: Frames per second of videos that do not state their own.
-        covered_sec (dict[str, float], optional): Seconds of each video that its features cover. Default: all of it.
+        covered_sec (dict[str, float], optional): Seconds of each video that its features cover. Default: the duration.
 
     Raises:
         InputError: A video's frames per second are not known.
@@ -109,9 +109,9 @@ def save_mmaction2(
 def save_lacp(folder: str | Path, annotations: Annotations, write_classes: bool = True) -> None:
     """Write the points in LACP's format: ``point_labels.csv``, ``fps_dict.json``, ``split_train.txt``, ``classes.txt``.
 
-    A point is a frame number, from 0, at the video's native rate. Where frames are not equally long, it is a fraction
-    (time times mean rate), so that the time stays exact. ``start_frame`` and ``stop_frame`` are unknown and left empty.
-    LACP's format has no background clicks: they are left out.
+    A point is a frame number, from 0, at the video's native rate. In videos whose frames are not equally long, it is
+    time times mean rate and may have a fraction, so that the time stays exact. ``start_frame`` and ``stop_frame`` are
+    unknown and left empty. Background clicks are left out, since LACP's format has none.
 
     Args:
         folder: Folder to write into.

@@ -1,4 +1,4 @@
-"""Dataset class of the embedded dataset, which is generated at first use."""
+"""Dataset class of the embedded dataset, the small synthetic dataset that this package generates at first use."""
 
 from typing import Any
 

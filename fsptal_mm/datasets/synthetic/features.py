@@ -13,7 +13,8 @@ from fsptal_mm.utils.errors import InputError
 from ..annotations.records import Annotations
 from ..point_sampling import video_rng
 
-# Instants per snippet at which an instance is computed; the mean goes into the feature. 8: every second of 16 frames.
+# Times per snippet at which an instance is computed; the mean over them goes into the feature. With 8 times, these are
+# every second frame of 16.
 _SAMPLES = 8
 # The visible start or end of an instance differs from the annotated time by at most this share of its length.
 _MAX_JITTER = 0.3
@@ -21,7 +22,7 @@ _MAX_JITTER = 0.3
 _SLOW_SNIPPETS, _FAST_SNIPPETS, _DRIFT_SNIPPETS = 6.0, 1.5, 60.0
 # Factor in the sigmoid of the drift. With 2, one of the two scenes prevails most of the time.
 _DRIFT_STEEPNESS = 2.0
-# Length of background pieces in videos without instances: the median length of THUMOS14's instances.
+# Length of background pieces in videos without instances: the median length of THUMOS14's instances, in snippets.
 _PIECE_SNIPPETS = 4.5
 _NUM_PHASES = 3  # of an action: beginning, middle, end
 
@@ -43,10 +44,10 @@ class SyntheticParams:
     """Parameters of a generated dataset; the defaults generate the package's embedded dataset.
 
     The features are made in a latent space. A class prototype is the latent vector of an action of this class: the sum
-    of a motion that all classes share, a motion that the two classes of a related pair share, and the class's own
-    motion. A background piece is a stretch of background that resembles an action. A scene is the latent vector of the
-    surroundings. Strengths are lengths of latent vectors; strengths of noise are expected lengths. Shares lie in
-    [0, 1].
+    of a motion that all classes share, a motion that only the two classes of a related pair share, and a motion that is
+    specific to the class. A background piece is a stretch of background that resembles an action. A scene is the latent
+    vector of the surroundings. Strengths are lengths of latent vectors; strengths of noise are expected lengths. Shares
+    lie in [0, 1].
 
     Args:
         seed: Seed of everything that is drawn, >= 0.
@@ -58,20 +59,21 @@ class SyntheticParams:
         gain: Scale of the features.
         action_strength: Strength of a class prototype.
         common_motion: Weight, in a prototype, of the motion that all classes share. The motion of a pair has weight 1.
-        own_motion: Weight, in a prototype, of the class's own motion.
+        own_motion: Weight, in a prototype, of the motion that is specific to the class.
         phase_constancy: Share (of the squared length) of a prototype that is the same in the three phases of an action:
             beginning, middle and end.
-        instance_strength: Range of the factor by which the strength of each instance is multiplied.
+        instance_strength: Range from which a factor is drawn for each instance: its action strength is multiplied by
+            this factor.
         style_strength: Strength of the random vector that each instance adds to its prototype.
-        soft_end: Length of the fade at each end, as a share of the instance.
+        soft_end: Length of the fade-in and of the fade-out of an instance, as a share of its length.
         boundary_jitter: Standard deviation of the distance from the annotated to the visible start or end, as a share
-            of the instance.
-        snippets_per_piece: One background piece is drawn per so many snippets, on average.
+            of the instance's length.
+        snippets_per_piece: Mean number of snippets per background piece: the smaller, the more pieces.
         piece_strength: Strength of a background piece, as a multiple of ``action_strength``.
-        piece_likeness: Factor l of the class's own motion in a background piece. Other motion has the factor
-            ``sqrt(1 - l^2)``.
-        own_pieces: Share of the background pieces that resemble a class of the video; the others resemble any class.
-        context_strength: Strength of the scene, which action and background share.
+        piece_likeness: Factor l, from 0 to 1, of the class-specific motion in a background piece. A random motion is
+            added with the factor ``sqrt(1 - l^2)``, so that the length stays the same.
+        own_pieces: Share of the background pieces that resemble a class of their video; the others resemble any class.
+        context_strength: Strength of the scene, which is visible in actions and in background.
         class_context: Share (of the squared length) of a scene that is typical of the video's classes.
         slow_noise: Strength of noise with a correlation time of 6 snippets.
         fast_noise: Strength of noise with a correlation time of 1.5 snippets.
@@ -129,7 +131,9 @@ class SyntheticParams:
                 limit = 'between 0 and 1' if field.name in _SHARES else '> 0' if field.name in _POSITIVE else '>= 0'
                 raise InputError(f'a {kind} {limit}', field=field.name, found=value)
         if len(self.instance_strength) != 2 or self.instance_strength[0] > self.instance_strength[1]:
-            raise InputError('the ends of a range', field='instance_strength', found=self.instance_strength)
+            raise InputError(
+                'the ends of a range, the smaller one first', field='instance_strength', found=self.instance_strength
+            )
 
 
 def _is_number(value, field):
@@ -144,12 +148,12 @@ def make_features(annotations: Annotations, params: SyntheticParams) -> Iterator
 
     The latent vector of a snippet is the sum of scene, instances, action-like background pieces and noise. A fixed
     random linear map and a ReLU turn this vector into a feature. Classes 0 and 1, 2 and 3, ... are related pairs. The
-    features of a video depend on ``params``, its id, duration and segments, and the number of classes, not on other
-    videos.
+    features of a video depend on ``params``, on the video's id, duration and segments, and on the number of classes,
+    but not on other videos.
 
     Args:
         annotations (Annotations): Videos with durations and segments; points are not used.
-        params (SyntheticParams): Strengths, D and seed.
+        params (SyntheticParams): Parameters of the features.
 
     Yields:
         tuple[str, np.ndarray]: Video id and ``(T, D)`` float16 features, ``T = max(1, floor(duration / snippet_sec))``.
@@ -180,7 +184,8 @@ class _World:
 
     def __init__(self, num_classes, params):
         size = params.latent_dim
-        # The three motions are about orthogonal. So with these weights, a prototype has about length action_strength.
+        # The three motions are nearly orthogonal, so the length of their weighted sum is close to the norm of the
+        # weights. Scaled by this norm, a prototype has about the length action_strength.
         weights = np.array([params.common_motion, 1.0, params.own_motion])
         common, pair, own = weights * params.action_strength / np.linalg.norm(weights)
         pair_of_class = np.arange(num_classes) // 2  # 0, 0, 1, 1, ...
@@ -188,7 +193,7 @@ class _World:
         shared = shared + pair * self._motions('pairs', pair_of_class[-1] + 1, params)[pair_of_class]
         class_motion = own * self._motions('classes', num_classes, params)
         self.actions = shared + class_motion
-        # In a background piece, other motion of the same length replaces a part of the class's own motion.
+        # In a background piece, other motion replaces a part of the class-specific motion, without changing its length.
         other = own * self._motions('background pieces', num_classes, params)
         unlike = np.sqrt(1 - params.piece_likeness**2)
         self.pieces = params.piece_strength * (shared + params.piece_likeness * class_motion + unlike * other)
@@ -197,7 +202,7 @@ class _World:
 
     @staticmethod
     def _motions(name, count, params):
-        """Motions ``(count, 3, K)`` of expected length 1: a part common to the phases, and a part of each phase."""
+        """Motions ``(count, 3, K)`` of length about 1: a part shared by the three phases, plus a part of each phase."""
         rng = video_rng(params.seed, name)
         constant = _unit(rng.standard_normal((count, 1, params.latent_dim)))
         phases = _unit(rng.standard_normal((count, _NUM_PHASES, params.latent_dim)))
@@ -211,7 +216,7 @@ def _unit(vectors):
 def _video_latent(num_snippets, segments, labels, world, params, video_id):
     """Latent vectors ``(T, K)`` of one video, from its ``segments (M, 2)`` in snippets and their ``labels (M,)``."""
     rng = video_rng(params.seed, f'features of {video_id}')
-    own = np.unique(labels) if len(labels) else np.arange(len(world.scenes))  # classes of the video; all if it has none
+    own = np.unique(labels) if len(labels) else np.arange(len(world.scenes))  # classes of the video, or all classes
     latent = _scene(num_snippets, own, world, params, rng) + _noise(num_snippets, params, rng)
     is_background = np.ones((num_snippets, 1))
     for (start, end), label in zip(segments, labels):
@@ -219,7 +224,8 @@ def _video_latent(num_snippets, segments, labels, world, params, video_id):
         jitter = np.clip(params.boundary_jitter * rng.standard_normal(2), -_MAX_JITTER, _MAX_JITTER) * (end - start)
         strength = rng.uniform(*params.instance_strength)
         _add_instance(latent, start + jitter[0], end + jitter[1], strength * world.actions[label], params, rng)
-    # Background pieces are as long as the instances or shorter. Where a piece meets an instance, it is cut off.
+    # A background piece is as long as one of the video's instances, or shorter. Where it overlaps an instance, it is
+    # cut off.
     pieces = np.zeros_like(latent)
     durations = np.diff(segments)[:, 0] if len(segments) else np.array([_PIECE_SNIPPETS])
     for _ in range(rng.poisson(num_snippets / params.snippets_per_piece)):
@@ -230,7 +236,7 @@ def _video_latent(num_snippets, segments, labels, world, params, video_id):
 
 
 def _scene(num_snippets, own, world, params, rng):
-    """Scene ``(T, K)``: a drift between two random scenes, to which the scene of the ``own`` classes is added."""
+    """Scene ``(T, K)``: a drift between two random scenes, each of them mixed with the scene of the classes ``own``."""
     scenes = np.sqrt(1 - params.class_context) * _unit(rng.standard_normal((2, params.latent_dim)))
     scenes += np.sqrt(params.class_context) * world.scenes[own].mean(0)
     # Share of scene 0: the sigmoid of slow noise.
@@ -239,7 +245,7 @@ def _scene(num_snippets, own, world, params, rng):
 
 
 def _noise(num_snippets, params, rng):
-    """Sum ``(T, K)`` of slow, fast and white noise. The division by sqrt(K) makes expected length equal to strength."""
+    """Sum ``(T, K)`` of slow, fast and white noise, divided by sqrt(K): so expected lengths equal the strengths."""
     size = params.latent_dim
     noise = params.slow_noise * _smooth_noise(num_snippets, size, _SLOW_SNIPPETS, rng)
     noise += params.fast_noise * _smooth_noise(num_snippets, size, _FAST_SNIPPETS, rng)
@@ -258,13 +264,13 @@ def _smooth_noise(num_snippets, size, correlation_snippets, rng):
 
 
 def _add_instance(latent, start, end, motion, params, rng):
-    """Add an instance of ``motion (3, K)`` from ``start`` to ``end``, in snippets, with a random style of its own."""
+    """Add an instance of ``motion (3, K)`` from ``start`` to ``end``, in snippets, with a random style vector."""
     style = params.style_strength * rng.standard_normal(motion.shape[1]) / np.sqrt(motion.shape[1])
     fade = params.soft_end * (end - start) / 2
     first, stop = max(0, int(np.floor(start - fade))), min(len(latent), int(np.ceil(end + fade)))
     if first >= stop or start >= end:
         return
-    # Several instants per snippet; position is 0 at the start of the instance and 1 at its end.
+    # The instance is computed at several times per snippet. Position is 0 at its start and 1 at its end.
     time = first + (np.arange((stop - first) * _SAMPLES) + 0.5) / _SAMPLES
     position = (time - start) / (end - start)
     # The envelope fades in and out, and is one half at both ends. The weights of the three phases are hat functions

@@ -19,28 +19,30 @@ from ..annotations.writers import save_plain
 from ..point_sampling import draw_points, video_rng
 from .features import SyntheticParams, make_features
 
-# To be raised when the same parameters give other data: folders of an older version are then generated anew.
+# Increase this number whenever a change of the code changes the data: folders of an older version are generated anew.
 GENERATOR_VERSION = 1
 
 # Classes 0 and 1, 2 and 3, ... are related pairs, whose features have much in common.
 CLASSES = (
     'dive', 'cliff_dive', 'serve', 'smash', 'high_jump', 'long_jump', 'javelin', 'hammer', 'pitch', 'bowl',
 )  # fmt: skip
-# Every segment of class 1 is also a segment of class 0, as each CliffDiving of THUMOS14 is also a Diving.
+# Every segment of class 1 is also a segment of class 0, as each CliffDiving of THUMOS14 is also annotated as Diving.
 _ALSO = {1: 0}
-# Share of the videos of the other pairs that show both classes of their pair. On THUMOS14, 27 of 410 videos show both
-# CricketBowling and CricketShot.
+# In all pairs except classes 0 and 1, this share of the videos shows both classes of the pair. THUMOS14 has such a
+# pair, too: 27 of its 410 videos show both CricketBowling and CricketShot.
 _PAIR_SHARE = 0.1
 
-# The numbers below are fitted to THUMOS14's 410 videos. Lengths are in snippets. Lengths, durations and gaps have
-# log-normal distributions: a median, and as spread the standard deviation of the logarithm.
+# The numbers below are fitted to THUMOS14's 410 videos. All lengths are in snippets and log-normally distributed.
+# MEDIAN is the median of a distribution, SPREAD the standard deviation of the logarithm: SPREAD_VIDEOS between videos
+# (for durations, between the videos of a class), SPREAD within a video.
 _VIDEO_MEDIAN, _VIDEO_SPREAD = 235, 0.85
-_VIDEO_MIN, _VIDEO_MAX = 20, 600  # THUMOS14's longest has 2615: too slow for a demo
-_CLASS_MEDIANS = (1.8, 14)  # durations of instances: of CricketShot, the shortest class, and CleanAndJerk, the longest
-_DURATION_SPREAD_VIDEOS, _DURATION_SPREAD = 0.35, 0.4  # between the videos of a class, and within a video
+_VIDEO_MIN, _VIDEO_MAX = 20, 600  # THUMOS14's longest video has 2615, too many for a demo
+# Median durations of the instances of the shortest class (CricketShot) and of the longest class (CleanAndJerk).
+_CLASS_MEDIANS = (1.8, 14)
+_DURATION_SPREAD_VIDEOS, _DURATION_SPREAD = 0.35, 0.4
 _DURATION_MIN, _DURATION_MAX = 0.4, 60
-_GAP_MEDIAN, _GAP_SPREAD_VIDEOS, _GAP_SPREAD = 9, 1.1, 0.9  # between instances
-_MARGIN_MEDIAN, _MARGIN_SPREAD = 15, 1.2  # before the first and after the last instance
+_GAP_MEDIAN, _GAP_SPREAD_VIDEOS, _GAP_SPREAD = 9, 1.1, 0.9  # gaps between instances
+_MARGIN_MEDIAN, _MARGIN_SPREAD = 15, 1.2  # background before the first and after the last instance
 
 # Name of the generator in meta.json.
 _GENERATOR = 'fsptal_mm.synthetic'
@@ -48,12 +50,13 @@ _POINT_FILES = {'annotations.json': 'gaussian', 'annotations_manual.json': 'unif
 
 
 def draw_annotations(params: SyntheticParams, point_style: str = 'gaussian') -> Annotations:
-    """Draw the annotations of videos: instances with log-normal durations and gaps. Most videos show one class.
+    """Draw the annotations of videos. Most videos show instances of one class.
 
     Args:
         params (SyntheticParams): Only ``seed``, ``snippet_sec``, ``train_videos`` and ``test_videos`` are used.
         point_style: Style of the points in training videos, see :func:`.draw_points`: ``'gaussian'`` stands for
-            automatic points, ``'uniform'`` for manual points. Segments do not depend on it. Test videos have no points.
+            automatic points, ``'uniform'`` for manual points. The segments do not depend on the style. Test videos have
+            no points.
 
     Returns:
         Annotations: 10 classes, each in both subsets; ids such as ``train_007``.
@@ -104,7 +107,7 @@ def _draw_instances(num_snippets, median_duration, rng):
             break
         instances.append((start, start + duration))
         start += duration + median_gap * rng.lognormal(0, _GAP_SPREAD)
-    if not instances:  # even the first instance had no room: it gets another place, and is shortened if need be
+    if not instances:  # even the first instance had no room: place it anywhere, at most half a video long
         duration = min(duration, num_snippets / 2)
         start = rng.uniform(0, num_snippets - duration)
         instances.append((start, start + duration))
@@ -122,7 +125,7 @@ def _with_points(record, style, seed):
 
 
 def select_videos(annotations: Annotations, count: int, max_sec: float = np.inf, seed: int = 0) -> Annotations:
-    """Draw some of the videos, so that every class occurs in them.
+    """Draw some of the videos of a dataset, so that every class occurs in them.
 
     The videos are put into a random order. The first video of each class is taken, then further videos in this order.
 
@@ -136,8 +139,8 @@ def select_videos(annotations: Annotations, count: int, max_sec: float = np.inf,
         Annotations: The chosen videos, in the order of ``annotations``.
 
     Raises:
-        InputError: There are fewer than ``count`` videos of at most ``max_sec``, a class has none, or ``count`` is too
-            small to show every class.
+        InputError: There are fewer than ``count`` videos of at most ``max_sec``, no such video shows one of the
+            classes, or ``count`` is too small to show every class.
     """
     short = [video_id for video_id, record in annotations.videos.items() if record.duration_sec <= max_sec]
     order = sorted(short, key=lambda video_id: video_rng(seed, video_id).random())
@@ -147,7 +150,7 @@ def select_videos(annotations: Annotations, count: int, max_sec: float = np.inf,
             first.setdefault(label, video_id)
     missing = [name for label, name in enumerate(annotations.classes) if label not in first]
     if missing or count > len(short) or count < len(set(first.values())):
-        found = f'{len(short)} of at most {max_sec} s, and classes without a video: {missing[:5]}'
+        found = f'{len(short)} videos of at most {max_sec} s; classes without such a video: {missing[:5] or "none"}'
         raise InputError(f'{count} videos that show every class', field='count', found=found)
     chosen = list(dict.fromkeys([*first.values(), *order]))[:count]
     return Annotations(
@@ -156,14 +159,15 @@ def select_videos(annotations: Annotations, count: int, max_sec: float = np.inf,
 
 
 def ensure_synthetic(root: str | Path, **params: Any) -> Path:
-    """Generate the embedded dataset, unless the folder holds it already, made with these parameters.
+    """Generate the embedded dataset, unless the folder already holds a dataset of these parameters.
 
     The folder then holds ``annotations.json`` (automatic points), ``annotations_manual.json`` (the same videos with
     manual points), ``features/{train,test}/ID.npy`` ``(T, D)`` float16, ``split_{train,test}.txt`` and ``meta.json``.
-    The files are written into another folder, which is renamed when it is complete. Other processes wait meanwhile.
+    The files are written into a temporary folder, which is renamed when it is complete. Meanwhile, other processes that
+    need the dataset wait.
 
     Args:
-        root: The folder. A dataset that this function made with other parameters or an older version is replaced.
+        root: The folder. A dataset that this function made with other parameters, or in an older version, is replaced.
         **params: Fields of :class:`SyntheticParams`.
 
     Returns:
@@ -174,7 +178,7 @@ def ensure_synthetic(root: str | Path, **params: Any) -> Path:
     """
     root, params = Path(root).absolute(), SyntheticParams.from_dict(params)
     meta = {'generator': _GENERATOR, 'version': GENERATOR_VERSION, 'params': asdict(params)}
-    meta = json.loads(json.dumps(meta))  # as it will be read again: JSON has no tuples
+    meta = json.loads(json.dumps(meta))  # as _read_meta returns it: JSON turns tuples into lists
     if _read_meta(root) == meta:
         return root
     root.parent.mkdir(parents=True, exist_ok=True)
@@ -186,7 +190,7 @@ def ensure_synthetic(root: str | Path, **params: Any) -> Path:
             expected = 'an empty or missing folder, or a dataset that was generated'
             raise InputError(expected, file=root, found='something else (no meta.json of the generator)')
         partial = root.parent / f'.{root.name}.partial'
-        shutil.rmtree(partial, ignore_errors=True)  # a process that was killed may have left it
+        shutil.rmtree(partial, ignore_errors=True)  # left there by a process that was killed
         _write_set(partial, params)
         write_json(partial / 'meta.json', meta)
         shutil.rmtree(root, ignore_errors=True)
@@ -211,12 +215,12 @@ def _write_set(folder, params):
 
 
 def save_split(folder: str | Path, name: str, annotations: Annotations, params: SyntheticParams) -> None:
-    """Write the features and the ids of videos, each file atomically.
+    """Write the features of a split's videos, and the split file with their ids; each file atomically.
 
     Args:
         folder: Folder for ``features/NAME/ID.npy`` and ``split_NAME.txt``.
         name: Name of the split.
-        annotations (Annotations): Its videos.
+        annotations (Annotations): The videos of the split.
         params (SyntheticParams): As in :func:`.make_features`.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Transform that loads clips from video files, to train through a backbone."""
+"""Transform that loads clips from video files, for models that are trained together with their backbone."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,8 @@ from fsptal_mm.utils.reading import known_file
 
 from .loading import SnippetLoader
 
-_CHUNK_SNIPPETS = 16  # clips are built in portions of so many, so that the frames of a whole video are not kept twice
+# Clips are built so many at a time. All at once would need the frames of the whole video twice in memory.
+_CHUNK_SNIPPETS = 16
 _ROUNDING_FRAMES = 1e-6  # tolerance for the rounding error of snippet_sec * fps
 
 
@@ -21,8 +22,9 @@ _ROUNDING_FRAMES = 1e-6  # tolerance for the rounding error of snippet_sec * fps
 class LoadSnippetClips(SnippetLoader):
     """Load one clip per snippet from a video file, in place of ``LoadSnippetFeatures``.
 
-    The clips are the same as in offline extraction: they are centred on the snippets of the dataset's ``grid``, which
-    begins with the video. Every video is sampled at ``fps``, whatever its own rate. The frames stay uint8.
+    The clips are the same as those that ``tools/data/extract_features.py`` reads: they are centred on the snippets of
+    the dataset's ``grid``, which begins with the video. Every video is sampled at ``fps``, whatever its native rate.
+    The frames stay uint8.
 
     Required keys: ``video_id``, ``feature_paths``, ``grid``, ``duration_sec``. Added: ``features (T, ...)`` uint8,
     in the shape that ``FormatShape`` of the pipeline gives. Set: ``duration_sec``, if the annotations do not state it.
@@ -32,7 +34,7 @@ class LoadSnippetClips(SnippetLoader):
             ``FormatShape``. One view without randomness is taken, see ``ClipPipeline``.
         fps: Frames per second at which videos are sampled.
         snippet_frames: Length of a clip in frames, at ``fps``. Default: one stride of the grid.
-        clip_len: Number of frames that the backbone sees, evenly spread over the clip. Default: all.
+        clip_len: Number of frames that the backbone sees, evenly spread over the clip. Default: all frames of the clip.
         allow_damaged: Whether to take what can be read of truncated and damaged videos. Default: such a video is an
             error.
         length_tolerance: See :class:`SnippetLoader`.
@@ -62,7 +64,7 @@ class LoadSnippetClips(SnippetLoader):
         self.allow_damaged = allow_damaged
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Read the clips, and check their number against the duration.
+        """Read the clips, and compare their number with the duration.
 
         Raises:
             InputError: The video cannot be read, or its length does not fit the duration in the annotations; there are

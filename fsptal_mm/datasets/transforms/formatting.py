@@ -23,8 +23,8 @@ class PackPointTALInputs(BaseTransform):
     ``inputs`` are the features ``(T, D)`` as float32, or the clips ``(T, ...)`` as uint8. The data sample holds
     ``snippet_instances (T, C)``, ``background_labels (T,)`` and ``gt_video_labels (C,)`` as data. Its meta information
     is for inference and evaluation: the grid, the duration, the points and, in a dataset with ``test_mode``, the
-    ground-truth segments, from which each process of a distributed test evaluates its videos. Training samples hold no
-    ground-truth segment.
+    ground-truth segments. Every sample holds all that its evaluation needs, so that in a distributed test each process
+    can evaluate its videos. Training samples hold no ground-truth segments, so that training cannot use them.
 
     Required keys: ``features``, ``snippet_instances``, ``background_labels``, ``grid``, ``duration_sec``,
     ``video_id``, ``video_labels``, ``num_classes``; for evaluation ``gt_segments_sec``, ``gt_segment_labels``,
@@ -43,7 +43,7 @@ class PackPointTALInputs(BaseTransform):
         video_labels[torch.as_tensor(results['video_labels'], dtype=torch.long)] = 1
         truth = () if results.get('is_training') else _EVALUATION_KEYS
         meta = {key: results[key] for key in (*truth, *self.meta_keys) if key in results}
-        # Points come from the annotations, like segments and video labels: they get the same prefix, gt_.
+        # Points come from the annotations, like segments and video labels. So they get the prefix gt_, too.
         meta.update({f'gt_{key}': results[key] for key in _POINT_KEYS if key in results})
         meta.update(
             video_id=results['video_id'],
@@ -66,15 +66,15 @@ class PackLocalizerInputs(BaseTransform):
     """Pack features and ground-truth segments for mmaction2's own localizers, such as BMN.
 
     These localizers express time as a share of the range that the features cover. What they call frames are snippets
-    here, so the model needs ``feature_extraction_interval=1``. If it needs a fixed length, put ``CropToWindow`` or
-    ``ResizeSnippets`` before this transform.
+    here, so the model needs ``feature_extraction_interval=1``. If the model needs a fixed number of snippets, put
+    ``CropToWindow`` or ``ResizeSnippets`` before this transform.
 
     ``inputs`` are the features ``(D, T)``. The data sample holds ``gt_instances.gt_bbox (N, 2)``, the ground-truth
     segments as shares from 0 to 1; a segment is left out if the features cover less than half of it. Meta information
     for the localizer: ``video_name``, ``duration_second`` (seconds that the features cover), ``duration_frame`` and
     ``feature_frame`` (both T). For the metric: ``video_id``, ``duration_sec``, ``offset_sec`` (start of the features)
-    and the ground-truth segments; of a window, also ``window_share_sec``, the time range in which the metric takes
-    proposals from this window.
+    and the ground-truth segments; for a window, also ``window_share_sec``: the metric keeps only proposals whose middle
+    lies in this time range.
 
     Required keys: ``features (T, D)``, ``grid``, ``duration_sec``, ``video_id``, ``gt_segments_sec``,
     ``gt_segment_labels``, ``ambiguous_sec``.

@@ -1,4 +1,4 @@
-"""Transforms of labels and grid: points to snippets, label extension (Sec. 3.1, Appendix A), resizing, cropping."""
+"""Transforms of labels and grid: points to snippets, label extension (paper's Sec. 3.1, Appendix A), resize, crop."""
 
 from typing import Any
 
@@ -9,16 +9,17 @@ from mmcv.transforms import BaseTransform
 from fsptal_mm.structures import NO_INSTANCE, SnippetGrid
 from fsptal_mm.utils.errors import InputError, check_numbers
 
-_MAX_WEIGHT = 1000  # largest sampling weight of Eq. 1: a labelled snippet becomes about so many extended snippets
-_EXTENT = 0.5  # theta: an extended snippet takes the labels of original snippets at most so many snippets away
+_MAX_WEIGHT = 1000  # largest sampling weight (Eq. 1): a snippet of weight w becomes about w extended snippets
+_EXTENT = 0.5  # theta of the paper: an extended snippet takes the labels of original snippets at most this far away
 
 
 @TRANSFORMS.register_module()
 class PointsToSnippets(BaseTransform):
-    """Label the snippets in which points lie: the only place where label times in seconds become snippets.
+    """Label the snippets in which points lie. Only this transform converts label times from seconds to snippets.
 
-    Two points of one class in one snippet count as one instance: the instance of the earlier point. Extractors may drop
-    the last, incomplete snippet: a point in it labels the last snippet that has features.
+    If two points of one class lie in one snippet, the snippet is labelled with the instance of the earlier point.
+    Extractors may drop the last, incomplete snippet of a video. A point in the dropped snippet labels the last snippet
+    that has features.
 
     Required keys: ``features``, ``grid``, ``duration_sec``, ``num_classes``, ``point_sec``, ``point_labels``,
     ``point_instances``, ``background_sec``. Added: ``snippet_instances (T, C)`` int32, the instance of class c that
@@ -34,7 +35,8 @@ class PointsToSnippets(BaseTransform):
         num_snippets = len(results['features'])
         instances = np.full((num_snippets, results['num_classes']), NO_INSTANCE, dtype=np.int32)
         snippets, labels = self._snippets(results, 'point_sec', num_snippets), results['point_labels']
-        # One number per (snippet, class). Of points with one number, the first counts: given points ascend in time.
+        # Each pair (snippet, class) has a number. Of several points with the same number, np.unique takes the first,
+        # which is the earliest, since points are sorted by time.
         cells = snippets * results['num_classes'] + labels
         first = np.unique(cells, return_index=True)[1]
         instances[snippets[first], labels[first]] = results['point_instances'][first]
@@ -48,7 +50,8 @@ class PointsToSnippets(BaseTransform):
         """Snippets ``(N,)`` of the times in ``results[field]``, clipped to the snippets that have features."""
         snippets = results['grid'].to_snippet(results[field])
         last = max(num_snippets, int(results['grid'].to_snippet(results['duration_sec'])))
-        # Where clips overlap, snippet 0 begins after the start of the video: points before it have negative numbers.
+        # On a grid of overlapping clips, snippet 0 begins after the start of the video. A point before snippet 0 gets a
+        # negative index, which is no error.
         first = 0 if 'window' in results else min(0, int(results['grid'].to_snippet(0.0)))
         outside = (snippets < first) | (snippets > last)
         if outside.any():
@@ -68,9 +71,10 @@ class PointsToSnippets(BaseTransform):
 
 @TRANSFORMS.register_module()
 class ExtendPointLabels(BaseTransform):
-    """Label extension, module A: stretch time around the points, so that more snippets have labels (Eq. 1).
+    """Label extension (Eq. 1, module A of the paper): stretch time around points, so that more snippets have labels.
 
-    For training only: at test time there are no labels, and nothing may be resampled.
+    Snippets on and beside points are sampled more densely, and the additional snippets take the labels of the points.
+    For training only, since videos at test time have no labels.
 
     Required keys: ``features (T_ori, D)``, ``snippet_instances``, ``background_labels``. Changed: the labels, to
     length T, and with ``stage='features'`` the features. Added: ``snippet_positions (T,)``, the fractional index of the
@@ -80,9 +84,9 @@ class ExtendPointLabels(BaseTransform):
     Args:
         label_weight: tau_1, sampling weight of labelled snippets (Table 3).
         neighbour_weight: tau_2, sampling weight of the snippets beside a run of labelled snippets (Table 3).
-        stage: ``'features'`` (the paper): resample the features. ``'embedding'``: the features stay as they are, and
-            the model resamples the embedded features. The convolution of the embedding then sees the same time scale as
-            in a test, and has fewer snippets to embed. This also works for clips.
+        stage: ``'features'`` (the paper): resample the features. ``'embedding'``: keep the features; the model
+            resamples the embedded features. The convolution of the embedding then sees the same time scale as in a
+            test, and processes fewer snippets. Clips need ``'embedding'``, since they cannot be resampled.
 
     Raises:
         InputError: A weight is not from 1 to 1000, or ``stage`` has another value.
@@ -121,18 +125,18 @@ class ExtendPointLabels(BaseTransform):
             labelled (np.ndarray): ``(T_ori,)`` bool: whether a snippet has a point.
 
         Returns:
-            np.ndarray: ``(T,)`` ascending positions in ``[0, T_ori - 1]``; the identity where nothing is labelled.
+            np.ndarray: ``(T,)`` ascending positions in ``[0, T_ori - 1]``; ``0, 1, 2, ...`` if no snippet has a point.
         """
         weight = np.ones(len(labelled))
         weight[:-1][labelled[1:]] = self.neighbour_weight
         weight[1:][labelled[:-1]] = self.neighbour_weight
         weight[labelled] = self.label_weight
-        # Stretched time: a snippet is as long as its weight. Weights 1, 3, 1 end at 1, 4, 5.
+        # In stretched time, each snippet is as long as its weight: snippets of weights 1, 3, 1 end at times 1, 4, 5.
         cumulative = np.concatenate([[0.0], np.cumsum(weight)])
         num_snippets = int(np.floor(cumulative[-1] + 0.5))
-        # Stretched time is cut into equal extended snippets. Their centres (0.5, 1.5, ... 4.5) are mapped back to
-        # original time, where snippet t covers [t, t + 1]. Half a snippet is subtracted, so that position t is the
-        # centre of snippet t.
+        # Stretched time is cut into extended snippets of equal length. Their centres (in the example 0.5, 1.5, ... 4.5)
+        # are mapped back to original time, where snippet t covers [t, t + 1]. Half a snippet is subtracted, so that
+        # position t is the centre of snippet t.
         quantiles = (np.arange(num_snippets) + 0.5) * cumulative[-1] / num_snippets
         positions = np.interp(quantiles, cumulative, np.arange(len(cumulative))) - 0.5
         return np.clip(positions, 0, len(labelled) - 1)
@@ -143,7 +147,8 @@ class ResizeSnippets(BaseTransform):
     """Resample the features of a video to a fixed number of snippets by linear interpolation.
 
     This is usual on ActivityNet, whose videos are short and mostly show one action. The grid is changed accordingly, so
-    that times of labels and proposals stay correct. Put this transform before ``PointsToSnippets``.
+    that times of labels and proposals stay correct. Put this transform before ``PointsToSnippets``, which reads the
+    grid.
 
     Required keys: ``features``, ``grid``. Changed: both.
 
@@ -163,7 +168,7 @@ class ResizeSnippets(BaseTransform):
         """
         original, grid = len(results['features']), results['grid']
         scale = original / self.num_snippets
-        # Positions of the centres of the new snippets: the ends of the video stay where they are.
+        # Positions of the centres of the new snippets, among the original ones. Start and end of the video do not move.
         positions = np.clip((np.arange(self.num_snippets) + 0.5) * scale - 0.5, 0, original - 1)
         results['features'] = interpolate(results['features'], positions)
         results['grid'] = SnippetGrid(grid.snippet_sec * scale, grid.offset_sec)
@@ -175,7 +180,7 @@ class CropToWindow(BaseTransform):
     """Crop the features to the window of a sample, and pad them with zeros behind the end of the video.
 
     For datasets with ``windows``. The grid is shifted accordingly, so that times stay correct. Put this transform
-    before the packing.
+    before the transform that packs.
 
     Required keys: ``features``, ``grid``, ``window``. Changed: ``features``, ``grid``.
     """
@@ -187,7 +192,9 @@ class CropToWindow(BaseTransform):
             InputError: The dataset has no ``windows``.
         """
         if 'window' not in results:
-            raise InputError('windows of the dataset, for CropToWindow', video=results['video_id'], field='windows')
+            raise InputError(
+                'a dataset with windows, which CropToWindow needs', video=results['video_id'], field='windows'
+            )
         (start, stop), grid = results['window'], results['grid']
         inside = results['features'][start:stop]
         results['features'] = np.pad(inside, ((0, stop - start - len(inside)), (0, 0)))
@@ -209,7 +216,7 @@ def interpolate(features: np.ndarray, positions: np.ndarray) -> np.ndarray:
         InputError: The features are clips.
     """
     if features.ndim != 2:
-        expected = "features (T, D); clips are resampled behind the embedding, by ExtendPointLabels(stage='embedding')"
+        expected = "features (T, D); clips need ExtendPointLabels(stage='embedding'), which resamples embedded features"
         raise InputError(expected, field='features', found=f'clips of shape {features.shape}')
     left = np.floor(positions).astype(np.int64)
     right = np.minimum(left + 1, len(features) - 1)
@@ -220,10 +227,10 @@ def interpolate(features: np.ndarray, positions: np.ndarray) -> np.ndarray:
 def _carry_labels(labels, positions, empty):
     """Carry labels ``(T_ori, K)`` of original snippets over to the extended snippets, ``(T, K)``.
 
-    An extended snippet takes the labels of each original snippet that is at most ``_EXTENT`` away. If a labelled
-    original snippet has no extended snippet so near, its labels go to the nearest one; of two equally near, to the
-    earlier. Where two original snippets label one column of an extended snippet, the earlier counts. ``empty`` is the
-    value that means no label.
+    An extended snippet takes the labels of each original snippet that is at most ``_EXTENT`` away. If there is no
+    extended snippet within this distance of a labelled original snippet, its labels go to the nearest extended snippet
+    (the earlier one, if two are equally near). If two original snippets label the same column of an extended snippet,
+    the label of the earlier one counts. ``empty`` is the value that means no label.
     """
     carried = np.full((len(positions), labels.shape[1]), empty, dtype=labels.dtype)
     labelled = np.flatnonzero((labels != empty).any(1))
@@ -233,6 +240,6 @@ def _carry_labels(labels, positions, empty):
         if start == stop:  # no extended snippet is near enough
             start = int(np.abs(positions - snippet).argmin())
             stop = start + 1
-        part = carried[start:stop]  # a view: what is written into it stands in carried
+        part = carried[start:stop]  # a view of carried: writing into it changes carried
         part[part == empty] = np.broadcast_to(labels[snippet], part.shape)[part == empty]
     return carried

@@ -1,4 +1,4 @@
-"""Transform that loads snippet features, and the check that their number fits the duration."""
+"""Transform that loads snippet features, and checks that the number of snippets fits the duration."""
 
 import logging
 from typing import Any
@@ -14,11 +14,12 @@ from ..feature_files import FeatureReader, check_features
 
 
 class SnippetLoader(BaseTransform):
-    """Base class of transforms that load the snippets of a video, and check T against the duration.
+    """Base class of transforms that load the snippets of a video, and compare T with the duration.
 
     Args:
-        length_tolerance: Share of the expected number of snippets by which T may differ. A difference of more than one
-            snippet gives a warning, and an error if it is more than this share, too.
+        length_tolerance: Largest accepted difference between T and the number of snippets expected from the duration,
+            as a share of the expected number. A larger difference is an error. A smaller one of more than one snippet
+            gives a warning.
 
     Raises:
         InputError: ``length_tolerance`` is no number >= 0.
@@ -32,10 +33,11 @@ class SnippetLoader(BaseTransform):
     def check_grid(self, results: dict[str, Any]) -> None:
         """Compare the number of snippets T with the number expected from the duration.
 
-        A difference of at most 1 is accepted. Where clips overlap, extractors differ at the end of a video: extractors
-        that keep only whole clips make fewer snippets than expected, extractors that pad the last clips make more. So
+        A difference of at most 1 is accepted. On grids of overlapping clips, extractors differ at the end of a video:
+        those that keep only whole clips make fewer snippets than expected, those that pad the last clips make more. So
         on such grids, a difference of ``1 + offset_sec / snippet_sec`` is accepted. A larger difference within
-        ``length_tolerance`` gives a warning, once per loader. If the duration is unknown, it is computed from T.
+        ``length_tolerance`` gives a warning for the first such video only. If the duration is unknown, it is computed
+        from T.
 
         Args:
             results (dict): With ``features``, ``grid``, ``duration_sec``, ``video_id`` and ``feature_paths``.
@@ -59,8 +61,8 @@ class SnippetLoader(BaseTransform):
             where = dict(file=results['feature_paths'][0], video=results['video_id'], field='shape of the features')
             raise InputError(wanted, found=shape, **where)
         error = InputError(
-            f'about {expected:.1f} for {results["duration_sec"]:.2f} s at {grid.snippet_sec:.4f} s per snippet (the '
-            f'grid); length_tolerance={self.length_tolerance:g} of {type(self).__name__} is the share that may differ',
+            f'about {expected:.1f} for {results["duration_sec"]:.2f} s at {grid.snippet_sec:.4f} s per snippet (grid); '
+            f'it may differ by at most the share {type(self).__name__}.length_tolerance={self.length_tolerance:g}',
             file=results['feature_paths'][0],
             video=results['video_id'],
             field='number of snippets',
@@ -69,7 +71,7 @@ class SnippetLoader(BaseTransform):
         if off > self.length_tolerance * expected:
             raise error
         self._has_warned = True
-        message = f'{error} (further videos are not reported; tools/data/check_dataset.py lists all)'
+        message = f'{error} (a warning for the first such video only; tools/data/check_dataset.py lists all)'
         print_log(message, 'current', logging.WARNING)
 
 
@@ -78,21 +80,22 @@ class LoadSnippetFeatures(SnippetLoader):
     """Load the snippet features of a video from one or several files and concatenate them along dimension D.
 
     The suffix of a file decides its format: ``.npy``, ``.npz``, ``.csv`` (one row per snippet, with or without a
-    header, as mmaction2's BMN features), ``.h5`` and ``.hdf5`` (one file per video, or one for all videos with an array
-    or a group per video). ActivityNet's prefix ``v_`` may stand before the name of a file or be missing. Any number
-    type is read and becomes float32. Nothing in a file is executed (``allow_pickle=False``). Links of HDF5 files to
-    other files are refused, and so are features of more than 2 GiB, before they are unpacked.
+    header, such as mmaction2's BMN features), ``.h5`` and ``.hdf5`` (one file per video, or one file for all videos,
+    with an array or a group per video). ActivityNet's prefix ``v_`` may stand before the name of a file or be missing.
+    Numbers of any type become float32. Nothing in a file is executed (``allow_pickle=False``). HDF5 files with links to
+    other files are errors, and so are features of more than 2 GiB, which are found before they are unpacked.
 
-    Required keys: ``video_id``, ``feature_paths``, ``grid``, ``duration_sec``. Added: ``features (T, D)``; features
-    that are there already are only checked. Set: ``duration_sec``, if the annotations do not state it.
+    Required keys: ``video_id``, ``feature_paths``, ``grid``, ``duration_sec``. Added: ``features (T, D)``; if the
+    features are there already, they are only checked. Set: ``duration_sec``, if the annotations do not state it.
 
     Args:
         key: Name of the array in ``.npz`` and HDF5 files. Default: the array with the name of the video, else the only
             array.
         length_tolerance: See :class:`SnippetLoader`.
         backend_args (dict, optional): File backend of mmengine, for features that are not on a local disk.
-        crops (int | str, optional): For arrays of several crops, ``(T, crops, D)``: the index of the crop to take, from
-            0, or ``'mean'`` of all crops. Default: such arrays are an error.
+        crops (int | str, optional): For files with the features of several image crops, arrays ``(T, crops, D)``: the
+            index of the crop to take, from 0, or ``'mean'`` for the mean of all crops. Default: such arrays are an
+            error.
         crop_axis: Axis of the crops: 1, or 0 for ``(crops, T, D)``.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Reading of clips of a video on the snippet grid, as input of a recognizer."""
+"""Reading of the clips of a video, one per snippet of the grid, as input of a recognizer."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -14,8 +14,9 @@ from fsptal_mm.utils.errors import InputError
 
 from .reader import VideoReader
 
-_DECODED_AT_ONCE = 16  # frames of full size in memory: they are scaled and cropped before the next ones are decoded
-_EDGE_SNIPPETS = 1e-3  # a snippet does not count if its centre is nearer to the video's end: durations are rounded
+_DECODED_AT_ONCE = 16  # so many frames are decoded, then scaled and cropped: few frames of full size are in memory
+# A snippet counts only if its centre lies at least so many snippets before the end of the video: durations are rounded.
+_EDGE_SNIPPETS = 1e-3
 
 
 @dataclass(frozen=True)
@@ -23,14 +24,14 @@ class ClipGrid:
     """Grid of clips: the times of the frames that form the clip of each snippet.
 
     Snippet t covers the seconds ``[t, t + 1) * stride_frames / fps``, and its clip is centred on this range. So the
-    grid begins and ends with the video, however long a clip is. A clip that reaches beyond an end of the video repeats
-    the first or the last frame.
+    grid begins and ends with the video, however long a clip is. In a clip that reaches beyond the start or the end of
+    the video, the first or the last frame is repeated.
 
     Args:
-        fps: Frames per second at which every video is sampled, whatever its own rate.
+        fps: Frames per second at which every video is sampled, whatever its native rate.
         snippet_frames: Length of a clip, in frames at ``fps``.
         stride_frames: Frames at ``fps`` from one snippet to the next.
-        clip_len: Number of frames that the model sees, evenly spread over the ``snippet_frames``. Default: all.
+        clip_len: Number of frames that the model sees, evenly spread over the ``snippet_frames``. Default: all of them.
 
     Raises:
         InputError: A number is not positive, or a number of frames is not whole.
@@ -56,7 +57,7 @@ class ClipGrid:
         return SnippetGrid(self.stride_frames / self.fps)
 
     def num_snippets(self, duration_sec: float) -> int:
-        """Number of snippets of a video, T: of snippets whose centre lies in the video, at least 1."""
+        """Number T of snippets whose centre lies in the video; at least 1."""
         return max(1, int(self.snippet_grid.num_snippets(duration_sec) + 0.5 - _EDGE_SNIPPETS))
 
     def times_sec(self, snippets: Sequence[int] | np.ndarray) -> np.ndarray:
@@ -66,9 +67,10 @@ class ClipGrid:
             snippets: ``(S,)`` indices of snippets.
 
         Returns:
-            np.ndarray: ``(S, clip_len)`` float64; times before 0 and after the end of the video occur.
+            np.ndarray: ``(S, clip_len)`` float64. Some times may lie before 0 or after the end of the video.
         """
-        # The frame in the middle of each of clip_len equal parts. Of 16 frames in 4 parts: 2, 6, 10, 14.
+        # The clip is cut into clip_len equal parts, and the middle frame of each part is taken: 2, 6, 10, 14 of 16
+        # frames in 4 parts.
         spread = ((np.arange(self.clip_len) + 0.5) * self.snippet_frames / self.clip_len).astype(np.int64)
         start = np.asarray(snippets)[:, None] * self.stride_frames - (self.snippet_frames - self.stride_frames) // 2
         return (start + spread) / self.fps
@@ -79,8 +81,8 @@ class ClipPipeline:
 
     Args:
         test_pipeline (list[dict]): Test pipeline of the recognizer, or its part from scaling to ``FormatShape``. Steps
-            that find, sample and decode frames are left out, since the grid replaces them, and so are steps after
-            ``FormatShape``. Crops at several places become the centre crop.
+            that find, sample and decode frames are left out, since :class:`ClipGrid` decides which frames are read.
+            Steps after ``FormatShape`` are left out, too. ``ThreeCrop`` and ``TenCrop`` become ``CenterCrop``.
 
     Attributes:
         steps (list[dict]): Configs of the steps that are used.
@@ -94,7 +96,7 @@ class ClipPipeline:
         # The steps up to the last decoding step find, sample and decode frames.
         first = max((number + 1 for number, name in enumerate(names) if name.endswith('Decode')), default=0)
         if 'FormatShape' not in names[first:] or any('SampleFrames' in name for name in names[first:]):
-            expected = 'steps that scale and crop frames, then FormatShape, all behind the step that decodes (if any)'
+            expected = 'steps that scale and crop frames, then FormatShape, all of them after a decoding step (if any)'
             raise InputError(expected, field='test_pipeline', found=names)
         steps = test_pipeline[first : names.index('FormatShape') + 1]
         self.steps = [_one_view(dict(step)) for step in steps]
@@ -128,7 +130,7 @@ class ClipPipeline:
         """
         images = np.stack([frame for clip in clips for frame in clip])
         results = dict(imgs=images, num_clips=len(clips), clip_len=len(clips[0]), modality=modality)
-        images = self._format(results)['imgs']  # axis 0: the clips or, for 2D models on RGB, all S * clip_len frames
+        images = self._format(results)['imgs']  # axis 0: S clips; for 2D models on RGB, S * clip_len frames
         return torch.from_numpy(np.ascontiguousarray(images)).reshape(len(clips), -1, *images.shape[1:])
 
 
@@ -145,12 +147,12 @@ def iterate_clips(
     chunk_size: int,
     snippets: Sequence[int] | np.ndarray | None = None,
 ) -> Iterator[torch.Tensor]:
-    """Read the clips of a video in chunks; every frame is decoded once, even where clips overlap.
+    """Read the clips of a video in chunks. Every frame is decoded only once, even if clips overlap.
 
     Args:
         video (VideoReader): The open video.
         grid (ClipGrid): Position and length of the clips.
-        pipeline (ClipPipeline): Scales, crops and packs them.
+        pipeline (ClipPipeline): Pipeline that scales, crops and packs the frames.
         chunk_size: Number of clips in a chunk.
         snippets (Sequence[int], optional): Ascending indices. Default: all snippets of the video.
 
@@ -161,7 +163,7 @@ def iterate_clips(
         InputError: A frame cannot be decoded.
     """
     snippets = np.arange(grid.num_snippets(video.duration_sec)) if snippets is None else np.asarray(snippets)
-    scaled = {}  # from the index of a frame to the scaled frame, for this chunk and what the next chunk may use
+    scaled = {}  # from frame index to scaled frame: frames of this chunk, and those that the next one may use
     for start in range(0, len(snippets), chunk_size):
         indices = video.index_at(grid.times_sec(snippets[start : start + chunk_size]))
         scaled = {index: frame for index, frame in scaled.items() if index >= indices.min()}

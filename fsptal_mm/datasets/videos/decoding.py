@@ -1,4 +1,4 @@
-"""Decoding of a video file with PyAV, forward from its beginning or from a key frame."""
+"""Decoding of a video file with PyAV, from the beginning of the file or from a key frame on."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +10,7 @@ from av.video.stream import VideoStream
 
 from fsptal_mm.utils.errors import InputError
 
-# Text for ``expected`` in the InputErrors about damaged files.
+# The ``expected`` of all InputErrors about damaged files.
 USE_ANYWAY = 'a complete, undamaged file (allow_damaged, or --allow-damaged, takes what can be read)'
 
 
@@ -18,7 +18,7 @@ def open_container(path: str | Path) -> tuple[InputContainer, VideoStream]:
     """Open a video file.
 
     Returns:
-        tuple: The container, and its video stream: of several streams, the one that players show.
+        tuple: The container, and its video stream; if there are several streams, the one that players show.
 
     Raises:
         InputError: The file is missing, empty or unreadable, has no video, or its codec is unknown.
@@ -30,22 +30,22 @@ def open_container(path: str | Path) -> tuple[InputContainer, VideoStream]:
     try:
         container = av.open(str(path), metadata_errors='replace')
     except FFmpegError as error:
-        expected = 'a readable video; if the file is one, its end may be missing, as after a copy that was cut off'
+        expected = 'a readable video (if the file is a video, its end may be missing, as after an interrupted copy)'
         raise InputError(expected, file=path, found=reason(error)) from error
     stream = container.streams.best('video')
     if stream is None:
         raise InputError('a video', file=path, found='a file without pictures')
     if stream.codec_context is None:
-        raise InputError('a codec that FFmpeg decodes', file=path, found='an unknown one')
-    # One thread per video is quickest per processor core: several worker processes read videos at the same time.
+        raise InputError('a codec that FFmpeg decodes', file=path, found='an unknown codec')
+    # Several worker processes read videos at the same time. Then one thread per video uses the processor cores best.
     stream.codec_context.thread_count = 1
     return container, stream
 
 
 def declared_duration_sec(path: str | Path) -> float | None:
-    """Read the duration in seconds that the header of a video file states; None if there is none.
+    """Read the duration in seconds that the header of a video file states; None if it states none.
 
-    No frame is decoded, and headers may be wrong: for estimates only.
+    Use it for estimates only: headers may be wrong, and no frame is decoded to check them.
     """
     try:
         container, _ = open_container(path)
@@ -70,16 +70,16 @@ def decode(
 ) -> Iterator[av.VideoFrame]:
     """Decode frames in the order in which they are shown, from the beginning of a container or from a key frame.
 
-    Frames before the first one that can be decoded are left out without an error, as players do: a file that was cut
-    between two key frames begins with frames that cannot be decoded.
+    Frames at the beginning that cannot be decoded are left out without an error, as players do: a file that was cut
+    between two key frames begins with such frames.
 
     Args:
         container (InputContainer): The open file.
         stream (VideoStream): Its video stream.
         key_pts: Time of the key frame to seek, in ticks of the stream. Decoding may begin earlier or, in files without
-            a good index, later. Default: no seek, for a container that was just opened.
+            a good index, later. Default: no seek; the container must just have been opened.
         has_keys: Whether the file marks key frames. If so, decoding begins with a key frame.
-        allow_damaged: Whether to leave out what cannot be decoded. Default: it is an error.
+        allow_damaged: Whether to leave out what cannot be decoded. Default: a damaged part is an error.
 
     Yields:
         VideoFrame: One frame after the other.
@@ -106,7 +106,7 @@ def decode(
                 if frame.is_corrupt and not started:
                     continue
                 if frame.is_corrupt and not allow_damaged:
-                    raise _damage(container, stream, frame, 'a frame that is decoded in part')
+                    raise _damage(container, stream, frame, 'a frame that can be decoded only in part')
                 started = True
                 yield frame
     except FFmpegError as error:

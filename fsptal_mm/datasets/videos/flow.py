@@ -11,8 +11,8 @@ from fsptal_mm.utils.errors import InputError
 from .reader import VideoReader, open_video
 
 RGB_SOURCE, FLOW_SOURCES = 'video', ('tvl1',)
-_BOUND_PIXELS = 20  # the usual range of stored flow: -20 to 20 pixels per frame become 0 to 255
-_SHORT_SIDE = 256  # pixels of the shorter side at which flow is computed: recognizers scale flow to this size
+_BOUND_PIXELS = 20  # flow of -20 to 20 pixels per frame becomes 0 to 255, the usual range of stored flow
+_SHORT_SIDE = 256  # frames are scaled to this shorter side in pixels before flow is computed, as recognizers scale flow
 
 
 def open_frames(path: str | Path, source: str, fps: float, allow_damaged: bool = False) -> VideoReader:
@@ -20,9 +20,9 @@ def open_frames(path: str | Path, source: str, fps: float, allow_damaged: bool =
 
     Args:
         path: The video file.
-        source: ``'video'``: its RGB frames. ``'tvl1'``: flow computed by TV-L1. Any other text: a folder of flow
-            images; it holds one folder per video, named as the video file without suffix, with images ``flow_x_*`` and
-            ``flow_y_*``.
+        source: ``'video'``: RGB frames of the file. ``'tvl1'``: flow computed by TV-L1. Any other text: a folder of
+            flow images, with one subfolder per video, which has the name of the video file without suffix and holds
+            images ``flow_x_*`` and ``flow_y_*``.
         fps: Frames per second of the grid; flow by TV-L1 is the motion within ``1 / fps`` seconds.
         allow_damaged: See :func:`open_video`.
 
@@ -45,7 +45,7 @@ def check_source(source: str) -> str:
         source: As in :func:`open_frames`.
 
     Returns:
-        str: Its modality, ``'RGB'`` or ``'Flow'``.
+        str: Modality of the source, ``'RGB'`` or ``'Flow'``.
 
     Raises:
         InputError: ``source`` is no known source and no folder, or OpenCV has no TV-L1.
@@ -64,20 +64,20 @@ def _tvl1():
     """OpenCV's TV-L1; an InputError if this build of OpenCV has none."""
     optflow = getattr(cv2, 'optflow', None)
     if not hasattr(optflow, 'DualTVL1OpticalFlow_create'):
-        expected = 'OpenCV with cv2.optflow: only opencv-contrib-python installed, no other build beside it'
+        expected = 'OpenCV with cv2.optflow: install opencv-contrib-python, and uninstall all other builds of OpenCV'
         raise InputError(expected, field='source', found=f'tvl1, but OpenCV {cv2.__version__} without it')
     return optflow.DualTVL1OpticalFlow_create()
 
 
 class FlowFolderReader(VideoReader):
-    """Reader of stored flow images: one pair (x and y) per frame of the video; the last frame may lack its pair.
+    """Reader of stored flow images, one pair (x and y) per frame of the video; the last frame may have none.
 
     Args:
         video (VideoReader): The video, from which the times of the frames are taken.
-        folder: Folder with one folder per video.
+        folder: Folder with one subfolder per video.
 
     Raises:
-        InputError: An image has no partner, or there are more or fewer pairs than frames.
+        InputError: An x or y image has no partner, or the number of pairs is neither N nor N - 1 for N frames.
     """
 
     modality = 'Flow'
@@ -95,7 +95,7 @@ class FlowFolderReader(VideoReader):
     def frames(self, indices: Sequence[int] | np.ndarray) -> list[np.ndarray]:
         """Read the flow of ascending ``indices``, a list of ``(H, W, 2)`` uint8 arrays.
 
-        If the last frame lacks its pair, it gets the flow of the frame before.
+        If the last frame has no pair, it gets the flow of the frame before.
 
         Raises:
             InputError: An image cannot be read.
@@ -114,9 +114,9 @@ class FlowFolderReader(VideoReader):
 class TVL1Reader(VideoReader):
     """Reader that computes flow by TV-L1, from each frame to the frame that is shown ``1 / fps`` seconds later.
 
-    If the same frame is still shown then, the flow to the next frame is computed. The flow is scaled to the motion
-    within ``1 / fps`` seconds, so that it does not depend on the video's own rate. The last frame gets the flow from
-    the frame before it.
+    If a video has fewer frames per second than ``fps``, the same frame may still be shown then: the flow to the next
+    frame is computed instead. The flow is scaled to the motion within ``1 / fps`` seconds, so that it does not depend
+    on the video's native rate. The last frame gets the flow from the frame before it to this frame.
 
     Args:
         video (VideoReader): The video.

@@ -1,4 +1,4 @@
-"""Index of a video file: the times of all its frames, and the key frames from which it can be decoded."""
+"""Index of a video file: the times of all frames, and the key frames from which decoding can start."""
 
 import itertools
 from dataclasses import dataclass, field
@@ -13,16 +13,16 @@ from fsptal_mm.utils.errors import InputError
 from .decoding import USE_ANYWAY, decode, open_container, reason
 
 # Containers that state the time of each frame, by their names in FFmpeg. Other containers state the times of some
-# frames, or of none.
+# frames or of none.
 _TIMED = ('mov,mp4,m4a,3gp,3g2,mj2', 'matroska,webm', 'mpegts')
-_JUMPY = ('mpegts',)  # containers in which recordings may follow one another, each with a clock of its own
-# A step of the clock by more than this, or a step back, begins another recording. But if another stream, such as sound,
-# goes on during a long step, the recording is the same, and only its picture stands still.
+_JUMPY = ('mpegts',)  # containers that may hold several recordings in a row, each with times that start anew
+# If the time steps back, or ahead by more than this, another recording begins. But if another stream, such as sound,
+# goes on during a step ahead, the recording is the same, and only its picture stands still.
 _JUMP_SEC = 10.0
-_NUMBERED = ('avi',)  # containers that number packets in decoding order, and do not state when frames are shown
-_HIDING = ('vp8',)  # codecs with packets that are never shown
-# A file counts as cut off if it is shorter than its stated length by more than _LOST_SEC seconds plus _LOST_FRAMES
-# frames. Even in a whole file, the stated length is a little wrong.
+_NUMBERED = ('avi',)  # containers that number packets in decoding order and do not state when frames are shown
+_HIDING = ('vp8',)  # codecs with packets whose frames are never shown
+# A file counts as cut off if it is shorter than its header states by more than _LOST_SEC seconds plus _LOST_FRAMES
+# frames. A tolerance is needed, since even the header of a complete file is a little wrong.
 _LOST_SEC, _LOST_FRAMES = 0.5, 2
 
 
@@ -34,8 +34,8 @@ class FrameIndex:
         ticks (np.ndarray): ``(N,)`` int64, ascending: start of each frame that is shown.
         end_tick: End of the last frame.
         key_ticks (np.ndarray): ``(K,)`` int64, ascending: starts of the frames from which the file can be decoded.
-        key_pts (np.ndarray): ``(K,)`` int64: the times that the file states for these frames, to seek them. They differ
-            from ``key_ticks`` where the stated times had to be corrected.
+        key_pts (np.ndarray): ``(K,)`` int64: times that the file states for the key frames; a seek needs these times.
+            They differ from ``key_ticks`` where the stated times had to be corrected.
         tick_sec: Seconds per tick.
         has_keys: Whether the file marks key frames.
         is_timed: Whether each decoded frame states its time, also after a seek. If not, frames are counted from a key
@@ -53,7 +53,7 @@ class FrameIndex:
 
 @dataclass
 class _Packets:
-    """Packets of the video stream, one entry of each list per packet; times and durations in ticks of the stream.
+    """Packets of the video stream: each list has one entry per packet. Times and durations are in ticks of the stream.
 
     Attributes:
         pts: Time at which the frame is shown; None if the file does not state it.
@@ -61,8 +61,8 @@ class _Packets:
         durations: Duration of the frame; 0 if the file does not state it.
         is_shown: Whether the frame is shown.
         is_key: Whether the packet holds a key frame.
-        other_sec: ``(M,)`` times of the packets of all other streams, in seconds, ascending; only for containers whose
-            clock may jump.
+        other_sec: ``(M,)`` times of the packets of all other streams, in seconds, ascending; only for containers of
+            ``_JUMPY``.
         end_sec: End of the last packet of all streams, in seconds.
     """
 
@@ -78,12 +78,13 @@ class _Packets:
 def index_frames(path: str | Path, allow_damaged: bool = False) -> FrameIndex:
     """Find the times of all frames that a player shows.
 
-    If the container states the time of each frame, its packets are read, and one frame is decoded. If not, all frames
-    are decoded, which takes longer.
+    If the container states the time of each frame, its packets are read, and frames are decoded only up to the first
+    one that can be decoded. If not, all frames are decoded, which takes longer.
 
     Args:
         path: The video file.
-        allow_damaged: Whether to index what can be read of a truncated or damaged file. Default: it is an error.
+        allow_damaged: Whether to index what can be read of a truncated or damaged file. Default: such a file is an
+            error.
 
     Raises:
         InputError: The file is missing, empty, unreadable or without a frame; or it is truncated or damaged, unless
@@ -135,7 +136,7 @@ def _read_packets(container, stream, allow_damaged):
 
 
 def _lost_end(container, stream, packets):
-    """Text that says how much of the length that the header states is missing at the end; ``None`` if nothing is."""
+    """Text for an error: how much of the length stated in the header is missing at the end; ``None`` if nothing is."""
     kind, rate = container.format.name, float(stream.average_rate or 25)
     if kind == 'avi':
         stated_sec = stream.frames / rate
@@ -151,20 +152,20 @@ def _lost_end(container, stream, packets):
 
 
 def _are_frames(packets, container, stream):
-    """Whether each packet is a frame with a time of its own."""
+    """Whether the packets can serve as the list of frames: each is one frame, with a time that no other frame has."""
     if container.format.name not in _TIMED or stream.codec.name in _HIDING:
         return False
     if None in packets.pts or len(set(packets.pts)) < len(packets.pts):
         return False
     if container.format.name not in _JUMPY:
         return True
-    # Jumps show in dts, since dts ascend from packet to packet unless the clock jumps.
+    # Jumps of the time are looked for in dts, which ascend from packet to packet except at a jump.
     times_sec = [dts * float(stream.time_base) for dts in packets.dts if dts is not None]
     return not any(after < before or _jumps(packets, before, after) for before, after in itertools.pairwise(times_sec))
 
 
 def _jumps(packets, before_sec, after_sec):
-    """Whether the clock jumps ahead between two frames: by a long step in which no other stream goes on."""
+    """Whether the time jumps ahead between two frames: a long step, during which no other stream goes on."""
     if after_sec - before_sec <= _JUMP_SEC:
         return False
     first, stop = np.searchsorted(packets.other_sec, (before_sec, after_sec))
@@ -172,7 +173,7 @@ def _jumps(packets, before_sec, after_sec):
 
 
 def _index_packets(packets, first_pts, tick_sec):
-    """Index of the packets that are shown, from the first decoded frame on."""
+    """Index from the times of the packets that are shown, without decoding; it begins with the first decoded frame."""
     pts = np.array(packets.pts, np.int64)
     ticks = np.sort(pts[np.array(packets.is_shown) & (pts >= first_pts)])
     last_duration = packets.durations[packets.pts.index(ticks[-1])]
@@ -181,10 +182,10 @@ def _index_packets(packets, first_pts, tick_sec):
 
 
 def _index_decoded(frames, stream, packets):
-    """Index of frames that were decoded one by one.
+    """Index from frames that are decoded one by one.
 
-    A seek goes to a stated time. If the stated times of the key frames do not ascend, a seek could end anywhere: the
-    index then has no key frames.
+    A seek needs the time that the file states for a key frame. If the stated times of the key frames do not ascend, a
+    seek could end anywhere. Then the index gets no key frames.
     """
     pts, is_key, duration = [], [], 0
     for frame in frames:
@@ -206,18 +207,19 @@ def _ascending(pts, stream, packets):
     """Ticks of frames, strictly ascending, from the times that the file states.
 
     A frame without a stated time starts one frame duration after the frame before it. A frame whose stated time is not
-    later than that of the frame before it starts one tick after that frame. Where times go back by more than a second,
-    or the clock of a transport stream jumps ahead, another recording begins in the file: it follows without a gap.
+    later than that of the frame before it starts one tick after that frame. If the time steps back by more than a
+    second, or jumps ahead in a container of ``_JUMPY``, another recording begins: its first frame starts one frame
+    duration after the last frame of the recording before.
     """
     tick_sec = float(stream.time_base)
     frame_ticks = max(1, round(1 / stream.time_base / (stream.average_rate or 25)))
     may_jump = stream.container.format.name in _JUMPY
-    ticks, offset = [], 0  # offset: ticks to add to a time of the present recording to get a time of the whole file
+    ticks, offset = [], 0  # offset: added to a stated time of the present recording, gives the time in the whole file
     for stated in pts:
         following = ticks[-1] + frame_ticks if ticks else 0
         tick = following if stated is None else stated + offset
         last = ticks[-1] if ticks else tick
-        last_sec, next_sec = (last - offset) * tick_sec, (tick - offset) * tick_sec  # by the clock of the recording
+        last_sec, next_sec = (last - offset) * tick_sec, (tick - offset) * tick_sec  # as the recording states them
         if next_sec < last_sec - 1 or (may_jump and _jumps(packets, last_sec, next_sec)):
             offset, tick = following - stated, following
         ticks.append(max(tick, ticks[-1] + 1) if ticks else tick)
@@ -225,6 +227,6 @@ def _ascending(pts, stream, packets):
 
 
 def _end(ticks, last_duration, tick_sec):
-    """End of the last frame in ticks; if its duration is not stated (0), the median duration of the frames is taken."""
+    """End of the last frame in ticks; if its stated duration is 0 (unknown), the median duration of frames is taken."""
     usual = np.median(np.diff(ticks)) if len(ticks) > 1 else 1 / 25 / tick_sec
     return int(ticks[-1] + (last_duration or max(1, round(usual))))

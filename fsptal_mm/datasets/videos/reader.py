@@ -1,4 +1,4 @@
-"""Readers of the frames of a video by index, with the time at which each frame is shown."""
+"""Readers of the frames of a video by index; they also know the time at which each frame is shown."""
 
 import itertools
 from collections.abc import Sequence
@@ -17,14 +17,16 @@ VIDEO_SUFFIXES = (
     *('.mp4', '.avi', '.mkv', '.mov', '.webm', '.m4v', '.mpg', '.mpeg', '.flv', '.ts', '.wmv'),
     *('.m2ts', '.mts', '.3gp', '.3g2', '.asf', '.vob', '.ogv', '.mxf', '.f4v', '.qt', '.divx', '.mpe', '.m2v', '.dv'),
 )
-# Containers round the times of frames, often to milliseconds: a frame that starts at most this long after a time counts
-# as shown at that time.
+# Containers round the times of frames, often to milliseconds. So a frame that starts at most this long after a time
+# counts as shown at that time.
 _CLOCK_SEC = 1e-3
-_MIN_SEEK_FRAMES = 24  # decoding so many frames takes longer than opening the file again at a key frame
+_MIN_SEEK_FRAMES = 24  # a seek is made only if it skips more frames than this: decoding so few is quicker than a seek
 
 
 def videos_below(path: str | Path) -> list[Path]:
-    """List the video files below a folder, without hidden files, sorted by path; or ``path`` itself, if it is a file.
+    """List the video files in a folder and its subfolders, without hidden files, sorted by path.
+
+    If ``path`` is a file, the list holds this file.
 
     Raises:
         InputError: The folder has no videos.
@@ -63,8 +65,8 @@ def open_video(path: str | Path, allow_damaged: bool = False) -> 'VideoReader':
 
     Args:
         path: The file.
-        allow_damaged: Whether to take what can be read of a truncated or damaged file; in place of a lost frame, the
-            frame before it is shown. Default: such a file is an error.
+        allow_damaged: Whether to take what can be read of a truncated or damaged file: each frame that cannot be
+            decoded is replaced by the frame before it. Default: such a file is an error.
 
     Returns:
         VideoReader: Reader of frames ``(H, W, 3)``, RGB, uint8.
@@ -76,12 +78,12 @@ def open_video(path: str | Path, allow_damaged: bool = False) -> 'VideoReader':
 
 
 class VideoReader:
-    """Base class of readers of the frames of one video; subclasses decode.
+    """Base class of readers of the frames of one video; subclasses implement :meth:`frames`.
 
     Args:
         path: The file, for errors.
-        start_sec (np.ndarray): ``(N,)`` start of each frame in seconds, ascending, from the container: frames need not
-            be equally long.
+        start_sec (np.ndarray): ``(N,)`` start of each frame in seconds, ascending, as the container states it. Frames
+            need not be equally long.
         end_sec: End of the last frame in seconds.
 
     Attributes:
@@ -113,7 +115,7 @@ class VideoReader:
         return len(self) / max(self.duration_sec, _CLOCK_SEC)
 
     def index_at(self, time_sec: float | np.ndarray) -> np.ndarray:
-        """Index of the frame that is shown at a time in seconds; outside the video, the first or last index."""
+        """Index of the frame that is shown at a time in seconds; before or after the video, the first or last index."""
         index = np.searchsorted(self.start_sec, np.asarray(time_sec) + _CLOCK_SEC, side='right') - 1
         return np.clip(index, 0, len(self) - 1)
 
@@ -127,10 +129,10 @@ class VideoReader:
 
 
 class FileReader(VideoReader):
-    """Reader of a video file: it decodes forward, and seeks only to key frames before the frame that is wanted.
+    """Reader of a video file. It decodes forward, after a seek to a key frame if the wanted frame is far away.
 
-    After a seek, a frame is recognized by its time or, in files that do not state times, by counting from a key frame
-    whose time is known. So the frames are correct wherever a seek ends.
+    After a seek, a frame is recognized by its time or, in files that do not state all times, by counting from a key
+    frame whose time is known. So the frames are correct wherever a seek ends.
 
     Args:
         path: The video file.
@@ -141,7 +143,7 @@ class FileReader(VideoReader):
     def __init__(self, path: str | Path, index: FrameIndex, allow_damaged: bool = False) -> None:
         super().__init__(path, index.ticks * index.tick_sec, index.end_tick * index.tick_sec)
         self._index, self._allow_damaged = index, allow_damaged
-        self._reformatter = VideoReformatter()  # kept, since it holds the tables of the conversion
+        self._reformatter = VideoReformatter()  # kept for all frames, since it holds tables of the conversion
         self._shown = self._next = None  # pairs of tick and frame: of the frame returned last, and of the next one
         self._size = None  # width and height of the images
 
@@ -154,7 +156,7 @@ class FileReader(VideoReader):
         return [self._image(self._frame(tick)) for tick in self._index.ticks[np.asarray(indices, int)].tolist()]
 
     def _frame(self, tick):
-        """Decode up to the frame that is shown at ``tick``, the last frame that starts at ``tick`` or before."""
+        """Decode up to the frame that is shown at ``tick``: the last frame that starts at ``tick`` or before."""
         if self._shown is None or tick < self._shown[0] or self._is_far(tick):
             self._start(tick)
         while self._shown[0] < tick:
@@ -165,7 +167,7 @@ class FileReader(VideoReader):
         return self._shown[1]
 
     def _is_far(self, tick):
-        """Whether the last key frame up to a tick lies so far ahead that a seek saves time."""
+        """Whether a seek saves time: the last key frame before a tick lies far ahead of the frame returned last."""
         keys, ticks = self._index.key_ticks, self._index.ticks
         num_keys = np.searchsorted(keys, tick, side='right')  # key frames up to the tick
         if not num_keys:
@@ -176,8 +178,8 @@ class FileReader(VideoReader):
     def _start(self, tick):
         """Begin to decode at or before a tick.
 
-        The key frame before the tick is tried first. If a seek misses, the 2nd, 4th, 8th, ... key frame before it are
-        tried, and at last the beginning of the file.
+        First, a seek to the last key frame before the tick is tried. If decoding then begins after the tick, the 2nd,
+        4th, 8th, ... key frame before the tick is tried, and at last the beginning of the file.
         """
         index, back = self._index, 1
         keys = np.flatnonzero((index.key_ticks > index.ticks[0]) & (index.key_ticks <= tick))
@@ -202,8 +204,8 @@ class FileReader(VideoReader):
             return _ascending_pairs(frames)
         if key_pts is None:
             return zip(index.ticks.tolist(), frames)
-        # The stated times of the frames cannot be trusted. Frames are counted from the first key frame behind the seek;
-        # its stated time, looked up in index.key_pts, shows which key frame it is.
+        # The stated times of the frames cannot be trusted, so frames are counted from the first key frame after the
+        # seek. The stated time of this key frame, looked up in index.key_pts, shows which key frame it is.
         first = next((frame for frame in frames if frame.key_frame), None)
         known = np.flatnonzero(index.key_pts == (None if first is None else first.pts))
         if not len(known):
@@ -214,7 +216,7 @@ class FileReader(VideoReader):
     def _image(self, frame):
         """RGB image of a decoded frame, turned upright as its metadata say."""
         turns = round(frame.rotation / 90) % 4
-        if self._size is None:  # a stream may change its size: all frames get that of the first one
+        if self._size is None:  # the size may change in a stream: all frames get the size of the first
             self._size = frame.width, frame.height
         width, height = self._size
         image = self._reformatter.reformat(frame, width, height, 'rgb24', threads=1).to_ndarray()
@@ -222,7 +224,7 @@ class FileReader(VideoReader):
 
 
 def _ascending_pairs(frames):
-    """Pairs of a tick and a frame, for the frames that state a later time than all before."""
+    """Yield pairs of a tick and a frame; frames without a time, or not later than all before, are left out."""
     last = None
     for frame in frames:
         if frame.pts is not None and (last is None or frame.pts > last):
