@@ -1,4 +1,4 @@
-"""Convert annotations of any supported format into the plain JSON format of fsptal_mm.
+r"""Convert annotations of any supported format into the plain JSON format of fsptal_mm.
 
 Examples:
     python tools/data/convert_annotations.py OUT.json --ann-file gt.json --split-file split_train.txt \

@@ -1,4 +1,4 @@
-"""Write detections for other programs: subtitles for video players, and files of the annotation tools VIA and ELAN.
+r"""Write detections for other programs: subtitles for video players, and files of the annotation tools VIA and ELAN.
 
 In VIA and ELAN, a person can correct the detections.
 

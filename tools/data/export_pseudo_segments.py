@@ -1,4 +1,4 @@
-"""Export detections of a trained model on its training videos as annotations for a fully supervised localizer.
+r"""Export detections of a trained model on its training videos as annotations for a fully supervised localizer.
 
 For each labelled instance, the tool takes the best detection: the one of highest score among those that cover the point
 of the instance and no other point of its class. The options from --change-points to --fill change these segments; the

@@ -1,4 +1,4 @@
-"""Generate the embedded dataset (synthetic videos), or synthetic features of the same kind for real annotations.
+r"""Generate the embedded dataset (synthetic videos), or synthetic features of the same kind for real annotations.
 
 Examples:
     python tools/data/make_synthetic.py data/synthetic
