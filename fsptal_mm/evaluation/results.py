@@ -170,7 +170,7 @@ def name_classes(instances: Instances, classes: Sequence[str]) -> dict:
 
 
 def _read_video(path, video, entries):
-    """Detections of one video as arrays; all are converted at once, which is fast."""
+    """Detections of one video as arrays. All entries are converted at once, which is faster than one by one."""
     if not isinstance(entries, list):
         raise InputError('a list of detections', file=path, video=video, found=_short(entries))
     try:

@@ -60,7 +60,7 @@ def column(results: list[dict], field: str) -> list:
 
 
 def without_repetition(results: list[dict]) -> list[dict]:
-    """Keep the first result of every video, with a warning: with several processes, samplers repeat videos."""
+    """Keep the first result of every video; a warning if there are more, as samplers of several processes cause it."""
     by_video = {}
     for result in results:
         by_video.setdefault(result['video_id'], result)

@@ -106,7 +106,7 @@ def _thresholds(values):
         thresholds = tuple(sorted(float(value) for value in np.atleast_1d(values)))
     except (TypeError, ValueError, OverflowError):
         thresholds = ()
-    names = {f'{threshold:.4g}' for threshold in thresholds}  # as they stand in names of figures, which must differ
+    names = {f'{threshold:.4g}' for threshold in thresholds}  # as in the names of figures; no two may be the same
     if not thresholds or not all(0 < threshold <= 1 for threshold in thresholds) or len(names) < len(thresholds):
         raise InputError('different numbers above 0, at most 1', field='tiou_thresholds', found=values)
     return thresholds
@@ -120,7 +120,8 @@ def _range(bounds):
     return first, last
 
 
-# The values are those of `linspace`, as in ActivityNet's official script: its 0.9 is 0.8999999999999999.
+# The values come from `linspace`, as in ActivityNet's official script. They are not rounded: its 0.9 is
+# 0.8999999999999999, and a tIoU between both numbers must reach the threshold here, too.
 PRESETS = {
     'thumos14': Protocol(tuple(np.linspace(0.1, 0.7, 7).tolist()), ((0.1, 0.7), (0.1, 0.5), (0.3, 0.7))),
     'activitynet': Protocol(tuple(np.linspace(0.5, 0.95, 10).tolist()), ((0.5, 0.95),)),
