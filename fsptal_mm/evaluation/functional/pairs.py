@@ -92,5 +92,5 @@ def paired_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def _overlap(first, second):
-    """Time that the n-th segments of two arrays ``(P, 2)`` share, ``(P,)``; minus the gap between them if they do not."""
+    """Time that the n-th segments of two arrays ``(P, 2)`` share, ``(P,)``; if they are apart, minus the gap."""
     return np.minimum(first[:, 1], second[:, 1]) - np.maximum(first[:, 0], second[:, 0])
