@@ -44,15 +44,18 @@ ARGS = SimpleNamespace(
     lamb_bg=0.5,
     lamb_abg=0.5,
 )
+# Layers with the same weights, by our name: their name.
 NAMES = {
     'embedding.conv': 'feature_embedding.0',
     'head.attention': 'att_branch',
     'head.classifier': 'snippet_cls',
 }
-# Added to the NMS threshold of both sides, 9/20: many pairs of segments have exactly this IoU, and rounding decides.
+# Added to the NMS threshold of both sides, which is 9/20. Many pairs of segments have exactly this IoU, so without the
+# slack, rounding would decide which segments NMS removes.
 SLACK = 1e-6
 
-# Removes imports for datasets, evaluation and the progress bar, which proposals do not need.
+# Patches (file, text, replacement) that remove imports for datasets, evaluation and the progress bar, which proposals
+# do not need.
 NEEDED = [
     ('main_THUMOS.py', 'from tqdm import tqdm', 'tqdm = iter'),
     ('main_THUMOS.py', 'from config import build_args', ''),
@@ -64,7 +67,7 @@ NEEDED = [
     ('net_evaluation.py', 'from joblib import Parallel, delayed', ''),
     ('net_evaluation.py', 'from sklearn.metrics import average_precision_score', ''),
 ]
-# From the name of a repair to its patches; each removes one difference from ours.
+# Patches by the name of a repair; each repair removes one difference from ours.
 REPAIRS = {
     'scores at the centres of snippets': [('net_evaluation.py', *CENTRES)],
     'the whole curve scores a run': [('main_THUMOS.py', '1.0*tmp_int_cas', '1.0*int_temp_cls_scores')],

@@ -16,8 +16,8 @@ from fsptal_mm.models import CoActivityLoss, DELUHead
 from fsptal_mm.models.heads.delu_head import DELUOutputs, suppress
 from fsptal_mm.structures import SnippetBatch
 
-DIM, LENGTH, BATCH = 32, 64, 10  # columns of a stream; snippets of a video; videos of a batch, as the public code wants
-STEPS, TOTAL = 20, 25  # 20 steps are compared; the schedule of the losses is that of a training of 25 steps
+DIM, LENGTH, BATCH = 32, 64, 10  # columns of a stream; snippets of a video; videos of a batch, as the public code needs
+STEPS, TOTAL = 20, 25  # 20 steps are compared; the losses follow the schedule of a training of 25 steps
 CUDA = "torch.set_default_tensor_type('torch.cuda.FloatTensor')"
 # Values of scripts/train_thumos.sh, and the defaults of options.py for what this script does not set.
 OPTIONS = SimpleNamespace(
@@ -35,7 +35,7 @@ OPTIONS = SimpleNamespace(
     alpha3=1,
     alpha4=1,
 )
-# Removes CUDA, makes the network narrower, and switches off dropout that has no option.
+# Patches that remove CUDA, make the network narrower, and switch off dropout that has no option.
 PATCHES = [
     (CUDA, ''),
     ('.cuda()', ''),
@@ -45,10 +45,10 @@ PATCHES = [
     ('nn.Dropout(0.5)', 'nn.Dropout(0.0)'),
     ('nn.Dropout(0.7)', 'nn.Dropout(0.0)'),
 ]
-# Removes the 1e-4 that the public code adds to the number of labels of a video.
+# Patch that removes the 1e-4 that the public code adds to the number of labels of a video.
 ADDED = ('keepdim=True) + 1e-4)', 'keepdim=True))')
 
-# Removes options of the command line, pandas and the log, which proposals do not need.
+# Patches that remove options of the command line, pandas and the log, which proposals do not need.
 NEEDED = [
     ('proposal_methods.py', 'import options\n', ''),
     (
@@ -61,7 +61,7 @@ NEEDED = [
     ('proposal_methods.py', 'logger.error(f"Index error")', 'pass'),
 ]
 INNER = 'inner_score = np.mean('
-# From the name of a repair to its patches; each removes one difference from ours.
+# Patches by the name of a repair; each repair removes one difference from ours.
 REPAIRS = {
     'outer ranges rounded up': [
         ('wsad_utils.py', '[-1] + lambda_ * len_proposal', '[-1] + np.ceil(lambda_ * len_proposal)'),
@@ -87,7 +87,7 @@ def public_model(clone, patches):
     """Load their ``model.py``, with patches."""
     for name in ('base', 'edl_loss'):
         load_module(clone / f'{name}.py', [], name)
-    return load_module(clone / 'model.py', patches, 'model')  # it imports itself by this name
+    return load_module(clone / 'model.py', patches, 'model')  # their model.py imports itself by this name
 
 
 def build_head():
@@ -116,7 +116,7 @@ def copy_weights(theirs):
         if value.ndim == 3 and value.shape[2] == 1:
             own[name] = value[..., 0]
         elif 'of_video' in name and value.ndim == 3:
-            own[name] = value[..., 1]  # the middle tap: the others see zeros beside the one mean
+            own[name] = value[..., 1]  # only the middle tap counts, since the others see zeros beside the mean
     return own
 
 

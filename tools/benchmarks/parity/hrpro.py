@@ -45,12 +45,13 @@ ARGS = SimpleNamespace(
     RAB_args=dict(drop_out=0.0, num_heads=8, dim_feedforward=128, layer_num=2),
 )
 
-# Removes imports for the evaluation and the progress bar, which proposals do not need.
+# Patches (file, text, replacement) that remove imports for the evaluation and the progress bar, which proposals do not
+# need.
 NEEDED = [
     ('test.py', 'from log import log_evaluate', 'def log_evaluate(*_): pass'),
     ('test.py', 'from tqdm import tqdm', 'tqdm = iter'),
 ]
-# From the name of a repair to its patches; each removes one difference from ours.
+# Patches by the name of a repair; each repair removes one difference from ours.
 REPAIRS = {
     'scores at the centres of snippets': [('utils.py', *CENTRES)],
     'the whole curve scores a run': [('test.py', 'seg_list, cas_temp, score_np', 'seg_list, cas_pred, score_np')],
@@ -69,7 +70,11 @@ REPAIRS = {
 
 
 def public_modules(clone):
-    """Load their ``model_S.py``, without dropout on attention weights, and ``utils.py``, which keeps the last seed."""
+    """Load their ``model_S.py``, without dropout on attention weights, and ``utils.py``.
+
+    Their ``extract_region_feat`` loses a seed in the last snippet of a video. It is replaced by a function that takes
+    the features of all seeds.
+    """
     utils = load_module(clone / 'utils.py', [], 'utils')
     utils.extract_region_feat = lambda seq, features: [features[seq > 0]] if seq.any() else []
     return load_module(clone / 'model_S.py', [('dropout=0.1)', 'dropout=0.0)')], 'hrpro_model'), utils
@@ -114,7 +119,7 @@ def copy_weights(theirs):
 
 
 def public_loss(theirs, features, sample):
-    """Compute their loss of one video: the total, and the terms. This updates their memory."""
+    """Compute their loss of one video: the total, and the terms. The call also updates their memory of prototypes."""
     labels = (sample.snippet_instances >= 0).float()[None]
     video = sample.gt_video_labels[None]
     return theirs.criterion(ARGS, theirs(features[None], video), video, labels)

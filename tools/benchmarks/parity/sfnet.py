@@ -20,7 +20,7 @@ LENGTHS = (64, 30, 47)
 ETA = 7  # mined background snippets for each labelled one
 CUDA = "torch.set_default_tensor_type('torch.cuda.FloatTensor')"
 
-# Removes CUDA, and imports for the evaluation, which proposals do not need.
+# Patches that remove CUDA, and imports for the evaluation, which proposals do not need.
 NEEDED = [
     (CUDA, ''),
     ('from classificationMAP import getClassificationMAP as cmAP', ''),
@@ -140,7 +140,10 @@ def make_samples(labels):
 
 
 def compare_steps(model_module, public, report, rng):
-    """Compare logits and losses in 20 steps of Adam, with growth and a new model after 10; one length, no dropout."""
+    """Compare logits and losses in 20 steps of Adam on videos of one length, without dropout.
+
+    After 10 steps, the labels grow, and training begins again with new weights.
+    """
     torch.manual_seed(1)
     labels = [draw_labels(rng, 64) for _ in range(8)]
     features = torch.randn(8, 64, 2 * DIM)

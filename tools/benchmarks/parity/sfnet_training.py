@@ -28,7 +28,7 @@ from training import (
 )
 
 CONFIG = ROOT / 'configs/sfnet/sfnet-faithful_acc_50salads.py'
-DATASET = 'GTEA'  # The public code takes 50 Salads for GTEA; PATCHES change its settings for GTEA.
+DATASET = 'GTEA'  # The public code gets 50 Salads under the name of GTEA; PATCHES change its settings for GTEA.
 FPS, STRIDE = 5, 3  # A snippet is 3 frames at 5 per second, 0.6 s.
 
 # By the name of a file: pairs of a text and its replacement. write_public fills in {dim}, {length} and {classes}.
