@@ -1,4 +1,4 @@
-"""Every config can be built, reads its data where it should, and chooses nothing by the test set."""
+"""Every config can be built, reads its data below its data root, and chooses nothing by the test set."""
 
 import json
 from copy import deepcopy
@@ -48,7 +48,7 @@ def build_parts(config):
 
 def test_every_part_can_be_built(config):
     types = [type(hook).__name__ for hook in build_parts(config)]
-    # Two base files with lists of custom hooks would be refused, and a leaf's list would replace the model's.
+    # custom_hooks is one list in one base file; a list in a leaf config would replace it, and a hook would be lost.
     assert 'FiniteLossHook' in types
     assert ('PseudoLabelMiningHook' in types) == (config.model.get('head', {}).get('type') == 'FSPTALHead')
 

@@ -73,7 +73,7 @@ def test_training_learns_and_reports(trained):
 
 
 def test_weights_of_another_model_are_not_judged(trained, folder, here):
-    """The checkpoint has a smaller trunk: the host alone would load what fits, and test random weights."""
+    """The checkpoint has a smaller trunk. mmengine alone would load the weights that fit, and test random ones."""
     arguments = ('test.py', CONFIG, trained[0] / 'epoch_2.pth')
     with refused('embedding.conv.weight'):
         here(*arguments, work_dir=folder / 'other', options=['model.embedding.kernel_size=5'])

@@ -1,4 +1,4 @@
-"""Names that become paths: nothing is read or written outside the folder that it belongs to."""
+"""Names that become paths: nothing is read or written outside its folder, whatever the name."""
 
 import os
 from collections import namedtuple
@@ -35,7 +35,7 @@ def test_a_name_is_refused_or_stays_in_its_folder(name, tmp_path):
     if isinstance(path, InputError):
         return
     assert Path(os.path.realpath(path)).is_relative_to(folder)
-    with atomic_write(path) as file:  # no name that is let through is one that cannot be written
+    with atomic_write(path) as file:  # every accepted name can be written
         file.write(name)
     assert path.read_text() == name
     path.unlink()
