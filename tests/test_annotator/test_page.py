@@ -1,4 +1,4 @@
-"""The page in a real browser: what a person sees and what is in the files then."""
+"""The annotator's page in a real browser: what a person sees, and what is in the files afterwards."""
 
 import json
 import time
@@ -40,8 +40,8 @@ def test_a_point_is_at_the_frame_that_is_shown(page, serve, video_folder, tmp_pa
     assert [point[2] for point in page.points()][1:4] == ['0:00.23', '0:00.26', '0:01.26']
 
 
-# Presses a key each time another frame comes on the screen. Gives for each frame its number on the page, the one that
-# the picture shows, and the one that the browser reports, which shows later pictures meanwhile where it is slow.
+# Presses a key each time another frame appears. Returns three numbers for each frame: the number on the page, the one
+# that the picture shows, and the one that the browser reports. A slow browser may already show a later picture.
 PRESS_WHILE_PLAYING = (
     READ_NUMBER
     + """
@@ -69,7 +69,7 @@ again();
 @pytest.mark.parametrize('video', ['v.webm', 'v.mp4'])
 def test_so_it_is_while_the_video_plays(page, serve, tmp_path, video):
     page.open(serve({'v': write_numbered(tmp_path / video, num_frames=250)}))
-    page.press(Keys.ARROW_DOWN, Keys.ARROW_DOWN)  # at a quarter of the speed, it lasts half a minute
+    page.press(Keys.ARROW_DOWN, Keys.ARROW_DOWN)  # a quarter of the speed, so the video lasts half a minute
     page.browser.set_script_timeout(120)
     seen = page.browser.execute_async_script(PRESS_WHILE_PLAYING)
     page.press(' ')
@@ -173,9 +173,9 @@ def test_from_video_to_video_with_the_progress(page, serve, video_folder, tmp_pa
     assert page.text('speed') == '4×'
     page.press('1', Keys.ENTER)  # done: the next video opens and plays
     page.until(lambda: page.text('video-name') == 'b' and page.text('play') == 'Pause')
-    # It stops at its end, at whatever speed.
+    # The video stops at its end, whatever its speed.
     page.until(lambda: page.frame() == page.shown() == 59 and page.text('play') == 'Play')
-    page.until(lambda: page.text('progress-text').startswith('1 of 2 done, 1 points, '))  # it is saved meanwhile
+    page.until(lambda: page.text('progress-text').startswith('1 of 2 done, 1 points, '))  # the point is saved
     page.press('/')
     page.press('ro', Keys.ENTER)  # a class by a part of its name
     assert [point[:2] for point in page.saved()] == [(59, 'throw')]
@@ -231,7 +231,7 @@ def test_what_is_undone_and_deleted_is_told(page, serve, video_folder, tmp_path)
     assert page.errors() == []
 
 
-# Chromium sometimes reports the frame that was shown last before a video was opened anew.
+# After Chromium has opened a video again, it sometimes reports the last frame from before. This script forces that.
 REPORT_AN_OLD_FRAME = """
 const video = document.getElementById('video');
 const ask = video.requestVideoFrameCallback.bind(video);
@@ -266,7 +266,7 @@ def spent_sec(folder, video):
 def test_the_next_video_is_said_to_load_and_time_at_work_is_counted(page, serve, video_folder, tmp_path):
     begin = time.monotonic()
     page.open(serve(find_videos([video_folder])[0]))
-    page.browser.execute_async_script('setTimeout(arguments[0], 2200)')  # by the clock that counts the time at work
+    page.browser.execute_async_script('setTimeout(arguments[0], 2200)')  # ms of work that the page counts
     page.browser.execute_script("""window.told = [];
         const element = document.getElementById('video-name');
         new MutationObserver(() => told.push(element.textContent, document.getElementById('paused').textContent))
@@ -274,7 +274,7 @@ def test_the_next_video_is_said_to_load_and_time_at_work_is_counted(page, serve,
     page.press(Keys.PAGE_DOWN)
     worked_sec = time.monotonic() - begin
     page.until(lambda: page.text('video-name') == 'b')
-    # never the video before under this name
+    # The page never shows the state of the earlier video beside the new name.
     assert page.browser.execute_script('return told.slice(0, 2);') == ['b', 'loading …']
     page.wait_for_video()
     page.until(lambda: spent_sec(tmp_path, 'a') >= 1)
@@ -286,11 +286,11 @@ def suggestion(start_frame, end_frame, label):
     return dict(start_sec=start_frame / 30, end_sec=(end_frame + 1) / 30, label=label, score=0.5, uncertainty=0.5)
 
 
-SUGGESTIONS = [suggestion(15, 25, 'throw'), suggestion(45, 55, 'jump'), suggestion(0, 10, 'run')]  # as they are ranked
+SUGGESTIONS = [suggestion(15, 25, 'throw'), suggestion(45, 55, 'jump'), suggestion(0, 10, 'run')]  # in order of rank
 
 
 def spans(page):
-    """Middle frame of each suggestion on the timeline, and whether it is the one that is looked at."""
+    """Middle frame of each suggestion on the timeline, and whether the page shows this suggestion now."""
     script = """const lane = document.getElementById('overview').clientWidth;
         return [...document.querySelectorAll('#overview [data-suggestion]')].map((span) =>
             [Math.floor((span.offsetLeft + span.offsetWidth / 2) / lane * 60), span.classList.contains('current')]);"""
@@ -303,23 +303,23 @@ def test_suggestions_are_seen_before_they_are_answered(page, serve, video_folder
     assert spans(page) == {20: False, 50: False, 5: False}
     assert page.text('suggestion-count').startswith('3')
     assert not page.browser.find_element(By.ID, 'suggestion-accept').is_enabled()
-    page.press_with(Keys.SHIFT, Keys.ARROW_UP)  # nothing is looked at: the most uncertain one is shown, no point is set
+    page.press_with(Keys.SHIFT, Keys.ARROW_UP)  # shows the most uncertain suggestion, sets no point
     page.until(lambda: page.frame() == page.shown() == 20)
     assert 'throw' in page.text('suggestion')
     assert spans(page)[20]
     page.press('.')
     page.until(lambda: page.frame() == page.shown() == 21)
-    page.press_with(Keys.SHIFT, Keys.ARROW_DOWN)  # another frame is on the screen: back to the one that is asked about
+    page.press_with(Keys.SHIFT, Keys.ARROW_DOWN)  # shows the frame of the suggestion again
     page.until(lambda: page.frame() == page.shown() == 20)
     assert page.saved() == []
-    page.press_with(Keys.SHIFT, Keys.ARROW_UP)  # accepted, and the next one is shown
+    page.press_with(Keys.SHIFT, Keys.ARROW_UP)  # accepts the suggestion, and shows the next one
     page.until(lambda: page.frame() == page.shown() == 50)
     assert [point[:2] for point in page.saved()] == [(20, 'throw')]
     page.press('}')
     page.until(lambda: page.frame() == page.shown() == 5)
     page.press('{')
     page.until(lambda: page.frame() == page.shown() == 50)
-    page.press_with(Keys.SHIFT, Keys.ARROW_DOWN)  # rejected
+    page.press_with(Keys.SHIFT, Keys.ARROW_DOWN)  # rejects the suggestion
     page.until(lambda: page.frame() == page.shown() == 5)
     assert [point[:2] for point in page.saved()] == [(20, 'throw'), (50, 'background')]
     assert spans(page) == {5: True}
@@ -336,7 +336,7 @@ def test_suggestions_are_seen_before_they_are_answered(page, serve, video_folder
     assert page.errors() == []
 
 
-# Presses the key of acceptance at every animation frame, as fast as the page can take it.
+# Presses the key that accepts a suggestion at every animation frame, as fast as the page can handle it.
 PRESS_AT_ONCE = """
 const [done, seen] = [arguments[arguments.length - 1], []];
 const press = () => document.body.dispatchEvent(

@@ -96,19 +96,20 @@ def test_answers_by_both_of_its_names_and_its_own_page(ask, path, options):
 
 EDIT = dict(path='/api/edits', method='POST', body=BODY)
 REFUSED = [
-    # Requests for other hosts: a name that an attacker's DNS points to this machine
+    # Requests for other hosts, such as a name that an attacker's DNS points to this machine
     *((403, dict(path=path, Host='evil.example')) for path in ('/', '/static/main.js', '/api/project', '/media/a')),
     *((403, dict(path='/', Host=host)) for host in ('evil.example:{port}', '127.0.0.1', '127.0.0.1:1', '[::1]:{port}')),
     (403, dict(path='/', Host=None)),
-    # Pages of other origins
+    # Requests from pages of other origins
     *((403, EDIT | dict(Origin=origin)) for origin in ('http://evil.example', 'null', 'https://127.0.0.1:{port}')),
     (403, dict(path='/api/project', Origin='http://127.0.0.1')),
-    # Those without the token of this start; a form of another page can put it into the address
+    # Requests without the token of this start of the server. A token in the address does not count for a POST, since a
+    # form of another page could put it there.
     *((401, EDIT | dict(X_Token=token)) for token in ('', 'wrong', 'ü', None)),
     *((401, dict(path=path, X_Token=None)) for path in ('/api/project', '/api/videos/a', '/api/videos/a/frames/0')),
     *((401, dict(path=path, X_Token=None)) for path in ('/media/a', '/media/a?token=wrong')),
     (401, EDIT | dict(path='/api/edits?token={token}', X_Token=None)),
-    # Anything but its own files and the given videos
+    # Requests for anything but the server's own files and the given videos
     *(
         (404, dict(path=path))
         for path in (

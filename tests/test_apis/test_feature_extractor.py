@@ -50,7 +50,7 @@ def test_the_frame_rate_of_the_video_does_not_matter(tmp_path, recognizer):
     variable = extractor.extract(write_variable_rate(tmp_path / 'a.mkv'))
     assert slow.shape == fast.shape == variable.shape
     assert relative_difference(fast, slow) < 0.05
-    assert relative_difference(variable, slow) < 0.25  # from 10 frames per second in its second part
+    assert relative_difference(variable, slow) < 0.25  # its second part has 10 frames per second
     assert relative_difference(slow[::-1], slow) > 0.5
 
 

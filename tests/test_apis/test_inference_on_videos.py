@@ -80,7 +80,7 @@ def test_extractors_that_do_not_fit(folder, extractor, tmp_path):
 
 
 def test_models_with_a_backbone_read_videos_as_they_are(folder, inferencer, tmp_path):
-    """A network that extracts features first, and the same network as a backbone, lead to the same detections."""
+    """Features extracted by a network, and the same network as a backbone, lead to the same detections."""
     recognizer = Config.fromfile(folder / 'tsn.py')
     preprocessor, steps = recognizer.model.data_preprocessor, recognizer.test_pipeline
     config, checkpoint = make_localizer(

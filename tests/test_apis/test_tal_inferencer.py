@@ -239,7 +239,7 @@ def test_thresholds_and_nms(folder, config, inferencer):
             shared = min(first.end_sec, second.end_sec) - max(first.start_sec, second.start_sec)
             union = max(first.end_sec, second.end_sec) - min(first.start_sec, second.start_sec)
             assert first.label != second.label or shared < 0.1 * union
-    # It also takes the place of one that is not installed.
+    # The argument nms also replaces an NMS of the config that is not installed.
     config.model.head.proposals = dict(type='ProposalGenerator', nms=dict(type='mmcv.no_such_nms', iou_threshold=0.5))
     with refused('no_such_nms'):
         TALInferencer(copy.deepcopy(config), folder / 'model.pth', 'cpu')

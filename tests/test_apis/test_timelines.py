@@ -55,7 +55,7 @@ def test_results_alone_end_with_the_last_time_that_is_known():
     assert list(timelines) == ['v_a', 'c']
     assert timelines['v_a'].classes == ('fly', 'jump', 'run')
     assert (timelines['v_a'].duration_sec, timelines['c'].duration_sec) == (9, 3)
-    assert len(timelines['c'].tracks[1].proposals) == 0  # of a file that does not know the video
+    assert len(timelines['c'].tracks[1].proposals) == 0  # the second file has no such video
     assert len(timelines['v_a'].truth) == len(timelines['v_a'].points) == 0
     assert list(timelines_of_results(FILES, videos=1)) == ['v_a']
     assert list(timelines_of_results(FILES, videos=['c', 'a'])) == ['c', 'v_a']

@@ -91,7 +91,7 @@ def test_the_import_changes_nothing_but_what_it_repairs():
 
 @pytest.mark.processes
 def test_nothing_is_patched_where_nothing_is_broken(tmp_path):
-    """With drn, an old torch, numpy's trapz, pkg_resources and a GPU, one fault is left: one of every mmengine."""
+    """With drn, an old torch, numpy's trapz, pkg_resources and a GPU, only the fault of every mmengine is left."""
     for name in ('mmaction/__init__.py', 'mmaction/models/localizers/drn/drn.py', 'pkg_resources.py'):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
@@ -108,7 +108,8 @@ def test_two_cpu_processes_train_one_model(tmp_path):
     assert ranks[0]['backend'] == 'gloo'
     for run in ranks[0]['weights']:  # once wrapped by the runner, once by the config
         weight, bias = run['start']
-        # two epochs; rank 0 sees 0, then 2, rank 1 sees 1, then 3, and the gradients of (wx + b - x)^2 are averaged
+        # In each of two epochs, rank 0 sees 0, then 2, and rank 1 sees 1, then 3. The gradients of (wx + b - x)^2 are
+        # averaged over both ranks.
         for pair in [(0, 1), (2, 3)] * 2:
             errors = [weight * x + bias - x for x in pair]
             gradient = sum(2 * e * x for e, x in zip(errors, pair)) / 2
@@ -148,5 +149,5 @@ def test_amp_takes_the_arguments_of_the_gpu(options, fits):
             OPTIM_WRAPPERS.build(config)
         return
     wrapper = OPTIM_WRAPPERS.build(config)
-    # As it stands in a checkpoint from a GPU.
+    # This is the state in a checkpoint from a GPU.
     wrapper.load_state_dict(wrapper.state_dict() | dict(loss_scaler=dict(scale=65536.0)))

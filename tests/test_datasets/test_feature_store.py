@@ -1,4 +1,4 @@
-"""Features that a dataset keeps give the samples that its files give."""
+"""Features that a dataset keeps in memory give the same samples as features that are read from files."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def make_dataset(folder, steps=('ExtendPointLabels',), loader=(), **options):
 
 
 def halve(folder):
-    """Make the features float16."""
+    """Convert the feature files to float16."""
     for path in (folder / 'features').glob('*.npy'):
         np.save(path, np.load(path).astype(np.float16))
 

@@ -19,7 +19,7 @@ def test_every_video_is_held_out_once_and_trained_on_otherwise():
     assert sorted(map(len, held_out)) == [2, 3, 3, 3]  # 11 videos in 4 folds
     for index in range(4):  # each part keeps the order of the files
         assert fold(index, part='train').select(IDS) == [video for video in IDS if video not in held_out[index]]
-    # The order of the files does not change the folds; another seed does.
+    # The order of the ids does not change the folds; another seed does.
     for ids in (IDS[::-1], np.random.default_rng(0).permutation(IDS).tolist()):
         assert sorted(fold().select(ids)) == sorted(held_out[0])
     assert {tuple(fold(seed=seed).select(IDS)) for seed in range(5)} != {tuple(held_out[0])}
@@ -36,7 +36,7 @@ def test_videos_of_one_person_stay_together(group):
 
 def test_large_groups_do_not_unbalance_the_folds():
     ids = [f'a-{number}' for number in range(6)] + [f'{letter}-0' for letter in 'bcdefg']
-    # The 6 videos of a fill one fold; the 6 others make the second one.
+    # The 6 videos of group a fill one fold; the 6 other videos are the second fold.
     assert {len(fold(index, 2, group=r'^\w').select(ids)) for index in (0, 1)} == {6}
 
 

@@ -1,4 +1,4 @@
-"""Feature files that are read; damaged and hostile ones are in tests/robustness."""
+"""Reading of feature files; tests of damaged and hostile files are in tests/robustness."""
 
 import h5py
 import numpy as np
@@ -24,7 +24,7 @@ def test_every_number_type_becomes_float32(tmp_path, dtype):
     results = load_features(write_features(tmp_path / 'v1.npy', FEATURES.astype(dtype)), duration_sec=None)
     assert results['features'].dtype == np.float32
     np.testing.assert_array_equal(results['features'], FEATURES)
-    assert results['duration_sec'] == 2.0  # an unknown one is that of the features
+    assert results['duration_sec'] == 2.0  # an unknown duration becomes that of the features
 
 
 def test_streams_are_joined_in_order_and_cut_to_the_shorter(tmp_path):

@@ -129,7 +129,7 @@ def test_parts_of_a_fold(root):
 
     held_out = [part('held_out', index, test_mode=True) for index in range(3)]
     assert sorted(map(sorted, held_out)) == [['a'], ['b'], ['c']]
-    # b carries no point: it is dealt as any other, and training leaves it out.
+    # Video b has no point. It is dealt to a fold like any other video, but training leaves it out.
     for index, videos in enumerate(held_out):
         assert part('train', index) == {'a', 'c'} - videos
         assert part('train', index, pointless='background') == {'a', 'b', 'c'} - videos
@@ -168,7 +168,7 @@ def test_supervision_by_clicks_gives_no_point(root):
     assert not (first.snippet_instances >= 0).any()
     assert first.gt_video_labels.tolist() == [1, 1]
     assert first.background_labels.tolist() == [False] * 5 + [True]  # the click of the annotation
-    # The other video has none, nor a point: one is drawn behind its only action, which ends at 2 s.
+    # The other video has neither a click nor a point. A click is drawn after its only action, which ends at 2 s.
     assert second.gt_video_labels.tolist() == [0, 1]
     assert second.background_labels.sum() == 1
     assert second.background_labels[2:].any()

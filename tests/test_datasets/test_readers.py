@@ -1,4 +1,4 @@
-"""Readers of every format: what stands in a good file, and what is named of a bad one."""
+"""Readers of every format: the content that they read from a good file, and the error of a bad file."""
 
 import pytest
 from refusals import refused
@@ -35,7 +35,7 @@ def test_csv_reads_the_point_and_nothing_of_the_boundaries(write):
     path = write('p.csv', CSV + 'Run,0,10.5,90,v,44\r\n\r\n Run ,,,, w ,3')
     first, second = read_points(path)
     assert (first.video_id, first.label, first.time, first.in_frames) == ('v', 'Run', 44, True)
-    # Boundaries are compared with those of other rows, never used as times; the blank line counts.
+    # Boundaries are only compared with those of other rows, and never used as times. Blank lines count in line numbers.
     assert (first.class_index, first.instance) == (0, ('10.5', '90'))
     assert (second.video_id, second.label, second.instance, second.class_index) == ('w', 'Run', None, None)
     assert second.where == f'{path}:4'

@@ -1,4 +1,4 @@
-"""Dirt in annotation files: what is kept, what is said, what is refused."""
+"""Faulty entries of annotation files: which are kept, which give a warning, and which are an error."""
 
 import pytest
 from refusals import refused
@@ -95,7 +95,8 @@ def test_a_point_file_replaces_the_points_of_a_plain_file(load):
 @pytest.mark.parametrize(
     'reason, points, kept, is_said',
     [
-        # Annotators of SF-Net set up to 4 % of their points so, and training must not look at segments.
+        # Up to 4 % of the points of SF-Net's annotators lie outside all segments. They are kept, since training must
+        # not read segments.
         ('outside any segment', 'a,19,Run\n', [19], False),
         ('of other splits', 'a,1,Run\nb,2,Hop\nc,3,Run\n', [1], False),
         ('at the end', 'a,20,Run\n', [20], False),

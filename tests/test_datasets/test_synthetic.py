@@ -1,4 +1,4 @@
-"""The embedded dataset: what its annotations are like, and the folder that is made at first use."""
+"""The embedded (generated) dataset: properties of its annotations, and the folder that is made at first use."""
 
 import json
 import multiprocessing
@@ -54,7 +54,7 @@ def test_related_classes(embedded):
     pairs = [np.unique(r.segment_labels) for r in embedded.videos.values() if len(np.unique(r.segment_labels)) > 1]
     assert 5 <= len(pairs) <= 25  # of 90; THUMOS14: 61 of 410
     assert all(len(pair) == 2 and pair[0] // 2 == pair[1] // 2 for pair in pairs)
-    # Every cliff dive is a dive, and one click: each class has 60 / 10 training videos.
+    # Every cliff dive is also a dive, with the same point. Each of the 10 classes has 6 of the 60 training videos.
     dive, cliff = embedded.classes.index('dive'), embedded.classes.index('cliff_dive')
     videos = [record for record in records_of(embedded, 'train') if cliff in record.segment_labels]
     assert len(videos) == 6

@@ -48,7 +48,7 @@ def test_features_depend_on_the_video_alone(embedded):
 
 
 def test_an_instance_shows_in_its_snippets_and_nowhere_else():
-    # Snippets 10 to 20 of 100: soft ends reach 0.15 / 2 of the 10 snippets beyond.
+    # The instance covers snippets 10 to 20 of 100. Its soft ends reach 0.15 / 2 of its 10 snippets beyond it.
     energy = features_of([[6.4, 12.8]], [2]).astype(float).sum(1)
     assert np.flatnonzero(energy).tolist() == list(range(9, 21))
     assert energy[9] < 0.3 * energy[10:20].min()
@@ -56,7 +56,7 @@ def test_an_instance_shows_in_its_snippets_and_nowhere_else():
 
 
 def test_an_instance_shorter_than_a_snippet_shows_in_part():
-    # Half of snippet 10 against all of it and its neighbours; features are linear in strength where they are not 0.
+    # One instance covers half of snippet 10, the other one all of it. Features above 0 are linear in the strength.
     plain = replace(QUIET, style_strength=0, instance_strength=(1, 1), phase_constancy=1)
     part, whole = features_of([[6.56, 6.88]], [0], plain), features_of([[5.12, 8.32]], [0], plain)
     assert np.flatnonzero(part.sum(1)).tolist() == [10]

@@ -16,7 +16,7 @@ def test_consecutive_frames_of_clips_that_do_not_overlap():
 
 
 def test_a_clip_lies_around_its_snippet():
-    # 8 frames for a stride of 4: 2 frames more on each side, before the start of the video for snippet 0.
+    # A clip has 8 frames for a stride of 4: 2 frames more on each side. That of snippet 0 begins before the video.
     grid = ClipGrid(fps=10, snippet_frames=8, stride_frames=4)
     assert grid.times_sec([0, 1])[:, [0, -1]] == pytest.approx(np.array([[-0.2, 0.5], [0.2, 0.9]]))
 

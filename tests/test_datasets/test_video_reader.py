@@ -33,7 +33,7 @@ def test_colours_are_rgb(tmp_path):
 
 def test_the_frame_shown_at_a_time(tmp_path):
     video = open_video(write_video(tmp_path / 'a.mp4', 2.0, fps=30))
-    # The times of frames are rounded in the container: 1 / 3 s is frame 10, not the one before.
+    # The container rounds the times of frames. Nevertheless, frame 10 is shown at 1 / 3 s, and not frame 9.
     assert video.index_at([0, 1 / 30, 0.05, 1 / 3, 1.99]).tolist() == [0, 1, 1, 10, 59]
     assert video.index_at([-3, 5]).tolist() == [0, 59]  # beyond the ends
 

@@ -1,4 +1,4 @@
-"""Faults of devices, simulated where there is no GPU."""
+"""Errors of devices, such as a lack of memory, simulated on the CPU."""
 
 from types import SimpleNamespace
 
