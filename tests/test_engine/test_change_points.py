@@ -7,7 +7,7 @@ from fsptal_mm.engine.change_points import decode_change_points
 
 
 def brute_force(own, background, other, temperature):
-    """Softmax-weighted mean length of the first of at most three states, each length with the best split of the rest."""
+    """Softmax-weighted mean length of the first of at most three states; each length has the best split of the rest."""
     length, score = len(own), {}
     cuts = itertools.combinations_with_replacement(range(1, length + 1), 2)
     for first, second in cuts:

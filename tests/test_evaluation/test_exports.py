@@ -1,4 +1,4 @@
-"""Detections in files of other programs."""
+"""Writing of detections as files of other programs."""
 
 import json
 from xml.etree import ElementTree

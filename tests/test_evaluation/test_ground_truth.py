@@ -16,7 +16,10 @@ PROTOCOL = Protocol((0.5,), ())
 
 @pytest.fixture
 def ann_file(tmp_path):
-    """Three test videos: two segments and a point; a segment and an ambiguous range; nothing, of unknown duration."""
+    """Three test videos, with two segments and a point; with a segment and an ambiguous range; with nothing at all.
+
+    The duration of the third video is unknown.
+    """
 
     points = [(25.5, 'run'), (40.5, 'background')]
     videos = {
