@@ -1,4 +1,4 @@
-"""Candidates of the second stage and their targets."""
+"""Training candidates of the second stage, and their targets."""
 
 import numpy as np
 import pytest

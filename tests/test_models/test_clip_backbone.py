@@ -1,4 +1,4 @@
-"""The model's way from clips to features: pooling, chunks, checkpoints, what is frozen."""
+"""From clips to features within the model: pooling, chunks, gradient checkpoints, frozen parts."""
 
 import pytest
 import torch
@@ -74,7 +74,7 @@ VIT = dict(type='mmaction.VisionTransformer') | SMALL
 def test_backbones_of_the_toolbox_give_one_vector_per_snippet(config, clip, dimension):
     torch.manual_seed(0)
     backbone = MODELS.build(config)
-    backbone.eval()  # returns None in some
+    backbone.eval()  # not chained, since some backbones return None
     shape = 'NCHW' if clip[1] == 3 else 'NCTHW'
     prepare = MODELS.build(dict(type='SnippetDataPreprocessor', format_shape=shape)).prepare_clips
     clips = torch.randn(3, *clip)
@@ -86,7 +86,7 @@ def test_backbones_of_the_toolbox_give_one_vector_per_snippet(config, clip, dime
 
 
 class NoisyBackbone(nn.Module):
-    """Small, with everything that a second forward pass could spoil: batch normalisation and random numbers."""
+    """Small backbone whose state a second forward pass could spoil, with batch normalisation and random numbers."""
 
     def __init__(self):
         super().__init__()
@@ -166,7 +166,7 @@ def test_synchronised_norms_that_are_trained_cannot_be_computed_again():
     with pytest.raises(InputError, match=r'checkpoint_clips: found True'):
         model.train()
 
-    class SyncBatchNorm(nn.Module):  # mmcv's, where it is compiled, is a module of this name and of no other kinship
+    class SyncBatchNorm(nn.Module):  # compiled mmcv's class is only recognized by its name
         pass
 
     with pytest.raises(InputError, match='since 1 is SyncBatchNorm'):

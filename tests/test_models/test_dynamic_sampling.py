@@ -18,9 +18,9 @@ def weights(sampler, batch, length):
 
 
 def test_trusted_short_proposals_are_stretched():
-    # Of class 0, scores .6 and .4: .6 of 1 is within .7, 1 is not, so [4, 6) alone counts. Widened by half its length
-    # on each side it is [3, 7), and its four snippets become gamma (2 delta + 1) = 8, two for each. Of class 1 a single
-    # proposal exceeds .7 of itself.
+    # The scores of class 0 are .6 and .4. The first one is within .7 of their sum, both together are not, so [4, 6)
+    # alone is trusted. Widened by half its length on each side, it is [3, 7), and its four snippets become gamma (2
+    # delta + 1) = 8, two for each. The single proposal of class 1 exceeds .7 of its own score: it is not trusted.
     batch = proposals((4, 6, 0, 0.6), (12, 14, 0, 0.4), (16, 18, 1, 0.9))
     found = weights(DynamicSegmentSampler(min_snippets=4), batch, 20)
     assert found.tolist() == [1.0] * 3 + [2.0] * 4 + [1.0] * 13
@@ -32,8 +32,9 @@ def test_long_proposals_are_not_stretched():
 
 
 def test_a_stretched_run_becomes_a_whole_number_of_snippets():
-    # [4, 7): widened [2.5, 8.5), rounded to even [2, 8), six snippets; 7 * 2 / 6 each is 14 in all. Together with
-    # [9, 10) of class 1, widened [8.5, 10.5) to [8, 10), 7 each, one run of 28.
+    # [4, 7) is widened to [2.5, 8.5), rounded to even numbers [2, 8): six snippets with the weight 7 * 2 / 6, 14 in
+    # all. [9, 10) of class 1 is widened to [8.5, 10.5), rounded to [8, 10): two snippets with the weight 7. Both touch,
+    # so they are one run of 28.
     batch = proposals((4, 7, 0, 0.6), (4, 7, 0, 0.5), (9, 10, 1, 0.6), (9, 10, 1, 0.5))
     found = weights(DynamicSegmentSampler(min_snippets=7), batch, 20)
     assert found[2:8].sum() + found[8:10].sum() == pytest.approx(28)
@@ -48,7 +49,7 @@ def test_places_go_there_and_back():
     assert warp.num_snippets == 7
     np.testing.assert_allclose(warp.to_new([0, 2, 2.5, 4, 5]), [0, 2, 3, 6, 7])
     np.testing.assert_allclose(warp.to_old([0, 2, 3, 6, 7]), [0, 2, 2.5, 4, 5])
-    # Centres: new snippet 2 is the first half of snippet 2, whose centre is a quarter before that of the whole.
+    # Positions of the centres: new snippet 2 is the first half of snippet 2, so its centre is a quarter earlier.
     np.testing.assert_allclose(warp.positions, [0, 1, 1.75, 2.25, 2.75, 3.25, 4])
     np.testing.assert_allclose(WarpedGrid(SnippetGrid(0.5, 1.0), warp).to_sec([0, 3, 7]), [1, 2.25, 3.5])
 

@@ -1,4 +1,4 @@
-"""Heads within the detector: a batch against its single videos, edges, precision, labels that are read, options."""
+"""Heads within the detector: batches and single videos, edge cases, half precision, labels that are read, options."""
 
 import math
 
@@ -41,13 +41,13 @@ TERMS = {
     **dict.fromkeys(['delu', 'delu on features'], DELU),
     **dict.fromkeys(['sfnet', 'sfnet of two streams', 'sfnet by logits'], SFNET),
 }
-OF_BATCH = {'DELUHead': {'co_activity'}, 'SFNetHead': {'frame', 'actionness'}}  # terms that join videos
+OF_BATCH = {'DELUHead': {'co_activity'}, 'SFNetHead': {'frame', 'actionness'}}  # terms over all videos of a batch
 OURS = list(TERMS)[:8]
 each_form = pytest.mark.parametrize('form', TERMS)
 
 
 def build(form):
-    """A model with random biases, as after some steps: biases of 0 would hide what biases do to padding."""
+    """A model with random biases, as after some training steps; biases of 0 would hide their effect on padding."""
     model = build_model(**FORMS[form])
     for name, values in model.head.state_dict().items():
         if name.endswith('bias') or name == 'memory.prototypes':
@@ -217,7 +217,8 @@ def test_video_level_scores_of_a_head_come_before_pooled_ones():
 
 
 def test_losses_of_mil_by_hand():
-    # The largest of each: Q 0.8, b 0.5 against [1, 1]; suppressed, q (1 - b) 0.6 and b (1 - b) 0.25 against [1, 0].
+    # The largest scores are pooled: Q = 0.8 and b = 0.5 with the targets 1 and 1; without background, q (1 - b) = 0.6
+    # and b (1 - b) = 0.25 with the targets 1 and 0.
     classes, background = torch.tensor([[[0.8], [0.4]]]), torch.tensor([[0.25, 0.5]])
     scores = SnippetScores(classes, background, classes * (1 - background[..., None]))
     head = MILHead(num_classes=1, in_channels=2)

@@ -17,7 +17,7 @@ def syncs_of_a_step(form, counts):
     return syncs.names
 
 
-# At most so many waits of a step of each form.
+# Largest number of host waits in a training step, by the form of the model.
 WAITS = {
     **dict.fromkeys(['base', 'mil', 'sfnet of two streams', 'hrpro', 'delu', 'asmloc'], 0),
     **dict.fromkeys(['without D', 'lacp', 'backtal on points'], 2),
@@ -53,7 +53,8 @@ def launches_of_a_step(form, counts):
     ids=['base', 'fsptal', 'tuned', 'transformer'],
 )
 def test_operations_are_few_and_as_many_for_any_batch(form, most):
-    # Videos of about one length share a group of the attention; others may need up to five groups more.
+    # The attention treats videos of similar lengths as one group, as here; other lengths may need up to five groups
+    # more.
     few = launches_of_a_step(form, FEW)
     for many in (dict(num_videos=9, num_snippets=40), dict(num_snippets=60), dict(num_instances=9)):
         assert launches_of_a_step(form, FEW | many) == few

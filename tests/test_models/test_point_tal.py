@@ -43,7 +43,7 @@ def test_a_video_with_features_of_another_dimension_is_named():
     ],
 )
 def test_weights_of_another_model_are_not_tested(change, named):
-    """A runner loads the weights that fit; a test of a model whose other weights are random would be worth nothing."""
+    """mmengine's runner loads the weights that fit, and leaves the others random. Such a model must not be tested."""
     model = build_model().eval()
     data = dict(inputs=[video for video, _ in VIDEOS], data_samples=[sample for _, sample in VIDEOS])
     whole = model.state_dict()
