@@ -40,7 +40,8 @@ def test_frame_loss_by_hand():
 
 
 def test_actionness_loss_by_hand():
-    # The scores are 3/4 at a labelled snippet, and 1/2 and 1/4 at negatives; the public code adds 0.001 to them.
+    # The scores are 3/4 at a labelled snippet, and 1/2 and 1/4 at negatives. As in the public code, 0.001 is added to
+    # 1 - score before the logarithm.
     actionness = torch.tensor([[3.0, 1.0, 1 / 3]]).log()
     is_action = torch.tensor([[True, False, False]])
     expected = math.log(4 / 3) - (math.log(0.501) + math.log(0.751)) / 2

@@ -8,7 +8,7 @@ from fsptal_mm.datasets.synthetic.generator import ensure_synthetic
 
 @pytest.fixture(scope='module')
 def root(tmp_path_factory):
-    """A dataset that was generated, but is read as anybody's own."""
+    """A generated dataset, which is read like a dataset of a user."""
     return ensure_synthetic(tmp_path_factory.mktemp('data') / 'set', train_videos=12, test_videos=10)
 
 

@@ -66,7 +66,7 @@ def test_made_points_can_be_read_back(gt, tmp_path, suffix):
     assert videos['a'].point_sec.tolist() == [3.0, 3.0]  # the middle of both 1 to 5 s and 2 to 4 s
     assert videos['a'].point_labels.tolist() == [0, 1]
     assert videos['a'].point_instances.tolist() == [0, 1]
-    # a csv counts frames: the one frame in the segment, though the middle (0.095 s) is before it
+    # A csv file counts frames, so the point is the only frame in the segment, though the middle, 0.095 s, is before it.
     assert videos['b'].point_sec == pytest.approx([0.1 if suffix == 'csv' else 0.095])
     make_points(gt, out, '--style', 'uniform', '--per-instance', '3', '--subset', 'train')
     a = load_annotations(gt, subset='train', point_file=out).videos['a']
@@ -116,7 +116,7 @@ def test_drawn_points_of_thumos(data_root, tmp_path):
     root, out = data_root / 'thumos14', tmp_path / 'points.csv'
     make_points(root / 'gt_full.json', out, '--split-file', root / 'split_train.txt')
     videos = load_annotations(root / 'gt_full.json', split_file=root / 'split_train.txt', point_file=out).videos
-    # every segment but the four past the end of their videos has its point inside
+    # Every segment has its point inside, except for the four segments after the end of their videos.
     assert sum(len(video.point_sec) for video in videos.values()) == 3003
     for video in videos.values():
         start, end = video.segments_sec.T

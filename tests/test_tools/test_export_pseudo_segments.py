@@ -1,4 +1,4 @@
-"""The whole way: a trained model, its export, and the readers of others."""
+"""Export of pseudo segments of a trained model, and reading of the files by our and mmaction2's datasets."""
 
 import json
 from pathlib import Path

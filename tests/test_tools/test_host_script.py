@@ -22,7 +22,7 @@ def run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'x.pth').touch()
     for name in ('LOCAL_RANK', 'ONEDNN_PRIMITIVE_CACHE_CAPACITY'):
-        monkeypatch.setenv(name, '0')  # to be as before afterwards
+        monkeypatch.setenv(name, '0')  # so that the variable is restored after the test
         monkeypatch.delenv(name)
     configs = []
     built = SimpleNamespace(train=lambda: None, test=lambda: None)

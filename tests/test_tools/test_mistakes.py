@@ -1,4 +1,4 @@
-"""Mistakes of a user: every tool names them in one line, and writes nothing."""
+"""Mistakes of a user: every tool names the mistake in one line, and writes no file."""
 
 import json
 import re
@@ -15,7 +15,7 @@ def annotation(label, start, end, **more):
 
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory):
-    """Files of every kind, good and bad, and the names that the table below gives them."""
+    """Good and bad files of every kind, with the names that the table below uses."""
     folder = tmp_path_factory.mktemp('mistakes')
     truth = [annotation('Run', 1, 5), annotation('Hop', 6, 8)]
     database = {
@@ -45,7 +45,7 @@ def folder(tmp_path_factory):
     return folder
 
 
-# The tool, its arguments, and what the line names.
+# The tool, its arguments, and a text that the error line must contain.
 MISTAKES = [
     ('analysis_tools/eval_tal', 'torn.json gt.json', 'torn.json'),
     ('analysis_tools/eval_tal', 'missing.json gt.json', 'missing.json: found .no such file'),

@@ -1,4 +1,4 @@
-"""The whole way: configs, checkpoints, results and videos to pictures."""
+"""Pictures of timelines from configs, checkpoints, results files and videos."""
 
 import itertools
 import json
@@ -16,7 +16,7 @@ tool = load_tool('analysis_tools/plot_timeline')
 
 @pytest.fixture(scope='module')
 def models(tmp_path_factory):
-    """Configs of FS-PTAL and LACP, and checkpoints of untrained models: pairs, joined."""
+    """Configs of FS-PTAL and LACP, each followed by the checkpoint of an untrained model."""
     folder, pairs = tmp_path_factory.mktemp('models'), []
     for method in ('fsptal', 'lacp'):
         config = small_config(folder, f'{method}/{method}_synthetic')

@@ -1,4 +1,4 @@
-"""The tables of ablation.py as they are delivered."""
+"""The tables of ablation.py: every row can be built, and changes what its label says."""
 
 import importlib
 
@@ -50,7 +50,7 @@ def test_tables_run_in_either_form(tool):
 
     assert folders('oic', 'acc_50salads', 'tuned') == {'fsptal_tuned'}
     assert folders('oic', 'acc_50salads', 'paper') == {'fsptal'}
-    for form in ('tuned', 'paper'):  # what compares both forms has both, whatever is asked for
+    for form in ('tuned', 'paper'):  # tables that compare both forms have both, whatever --form
         assert {'fsptal', 'fsptal_tuned'} < folders('comparison', 'synthetic', form)
 
 

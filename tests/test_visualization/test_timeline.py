@@ -47,12 +47,12 @@ def training_video():
 
 
 def rows_of(figure):
-    """The axes by the labels on their left."""
+    """The axes of a figure by the labels on their left."""
     return {axes.get_ylabel(): axes for axes in figure.axes}
 
 
 def bars(axes):
-    """``(start, end, colour)`` of the bars, by start; without the shades of the ground truth."""
+    """``(start, end, colour)`` of the bars in an axes, in the order of their start, without the shaded ground truth."""
     found = [
         (path.vertices[:, 0].min(), path.vertices[:, 0].max(), to_hex(part.get_facecolor()[0]))
         for part in axes.collections
@@ -170,7 +170,7 @@ def test_overlapping_segments_lie_beneath_each_other():
     heights = [axes.get_position().height * axes.figure.get_figheight() for axes in (one, two)]
     assert heights[1] > heights[0] + 0.1
     wide = rows_of(timeline_figure(replace(training_video(), duration_sec=60.0)))['ground truth (analysis)']
-    assert [text.get_text() for text in wide.texts] == ['jump']  # 3 of 60 s have room for the name, 1 s has not
+    assert [text.get_text() for text in wide.texts] == ['jump']  # bars of 3 s have room for the name
 
 
 def test_classes_that_matter():
