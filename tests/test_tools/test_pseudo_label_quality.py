@@ -7,7 +7,7 @@ tool = load_tool('analysis_tools/pseudo_label_quality')
 
 
 def write_run(folder, name, ends):
-    """Write dumps of a run: an action from 0 to 4, a pseudo segment from 0 to ``ends[epoch]``, and background after 4."""
+    """Write dumps of a run: an action from 0 to 4, its pseudo segment from 0 to ``ends[epoch]``, background after 4."""
     for epoch, end in ends.items():
         path = folder / name / f'pseudo_labels/epoch_{epoch}.json'
         path.parent.mkdir(parents=True, exist_ok=True)
