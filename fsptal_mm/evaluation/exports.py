@@ -1,4 +1,4 @@
-"""Detections for other programs: subtitles for players, and files of VIA and ELAN, where people correct them."""
+"""Detections for other programs: subtitles for video players, and files of the annotation tools VIA and ELAN."""
 
 import datetime
 import math
@@ -70,7 +70,7 @@ def write_via(path: str | Path, detections: dict[str, dict], videos: dict[str, P
         videos (dict[str, Path]): Files of the videos by id; VIA asks the user for a file that is missing here.
         classes: Names of the classes.
     """
-    # VIA's numbers: file type 4 is a video; loc 1 is a file that the user chooses, loc 3 a file by its address;
+    # VIA's numbers: file type 4 is a video; loc 1 is a file that the user chooses, loc 3 a file by its URL;
     # attribute type 4 is a list of options. vid is the view of a file, z its times in seconds, av the values of its
     # attributes.
     options = {str(number): label for number, label in enumerate(classes)}
@@ -157,6 +157,6 @@ def write_elan(path: str | Path, found: dict, video: Path | None = None) -> None
 
 
 def _stretch(times):
-    """Move the end to at least 1 ms after the start: ELAN has no annotation without length."""
+    """Move the end to at least 1 ms after the start, since ELAN has no annotations without length."""
     start, end = times
     return start, max(end, start + 1)

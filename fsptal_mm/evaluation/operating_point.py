@@ -224,8 +224,8 @@ def _hits(points, det):
 def _mean_best_score(points, det, hits, resamples):
     """Mean of the best thresholds over resamples; ``None`` if no resample has a true positive.
 
-    ``resamples`` ``(B, V)`` has the number of times that each video was drawn: its detections and points count so
-    often.
+    ``resamples`` ``(B, V)`` has the number of times that each video was drawn; its detections and points count as many
+    times.
     """
     num_truth = resamples @ np.bincount(points.videos, minlength=resamples.shape[1])
     found = (best_score(det.scores, hits, num, draw[det.videos]) for num, draw in zip(num_truth, resamples))

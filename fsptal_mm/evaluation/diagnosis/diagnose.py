@@ -1,4 +1,4 @@
-"""Diagnosis of one set of detections."""
+"""Analysis of the errors in one set of detections."""
 
 import math
 from collections.abc import Sequence
@@ -50,7 +50,8 @@ def diagnose(
     """Analyse the errors of a localizer, as DETAD (Alwassel et al., ECCV 2018) does.
 
     - False positive profile: the G best detections of each class (G is the number of its ground-truth instances), the
-      next G, and so on up to 10G, each counted by its :func:`error_types` at one tIoU. Classes are pooled.
+      next G, and so on up to 10G. In each of these ten bins, the detections of all classes together are counted by
+      their error type at one tIoU, see :func:`error_types`.
     - Gains: how much the average mAP and mAP_N of these detections (the 10G best of each class) rise if all errors of
       one type are removed. The types are determined anew at each of ``tiou_thresholds``.
     - mAP_N: mAP with the normalised precision of :func:`.precision_curves`. The number I in its formula is the mean

@@ -31,7 +31,7 @@ def overview_table(diagnoses: dict[str, dict]) -> str:
 
 
 def error_table(diagnoses: dict[str, dict]) -> str:
-    """Tabulate the share of each error type among the best detections, and the gain without it.
+    """Tabulate the share of each error type among the best detections, and the gain of mAP and mAP_N without this type.
 
     Args:
         diagnoses (dict[str, dict]): Results of :meth:`Diagnosis.to_dict`, by the name of the model.

@@ -25,7 +25,7 @@ def detection_average_precision(
     detection covers several short segments, which are annotated in tenths of a second. mmaction2's port of the script
     computes tIoUs in float32, so that equal tIoUs are more frequent.
 
-    The time is linear in the detections, apart from sorting them.
+    The running time is linear in the number of detections, apart from sorting them.
 
     Args:
         gt (Instances): Ground truth.
