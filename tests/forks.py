@@ -21,7 +21,7 @@ def run_forked(target, *args):
 
     process = multiprocessing.get_context('fork').Process(target=run)
     process.start()
-    process.join(300)  # seconds, many, since other programs may slow the machine
+    process.join(300)  # seconds; generous, since other programs may slow the machine
     return process.exitcode
 
 

@@ -134,6 +134,6 @@ def assert_trainable(model, videos):
     """Check that losses and gradients are finite, and that every parameter has a gradient; returns the losses."""
     losses, gradients = losses_and_gradients(model, videos)
     for name, value in (losses | gradients).items():
-        assert value is not None, name  # distributed training waits for all of them
+        assert value is not None, name  # distributed training waits for the gradients of all parameters
         assert torch.isfinite(value).all(), name
     return losses

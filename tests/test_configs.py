@@ -63,7 +63,7 @@ def test_training_and_test_read_the_same_grid_and_root(config):
     train, val, test = (config[name].dataset for name in LOADERS)
     assert train.grid == val.grid == test.grid
     assert train.data_root == val.data_root == test.data_root == config.data_root
-    assert config.data_root.startswith('/somewhere/')  # the environment's variable
+    assert config.data_root.startswith('/somewhere/')  # the value of the environment variable
     assert not train.get('test_mode', False)
     assert val.test_mode
     assert test.test_mode
@@ -72,7 +72,7 @@ def test_training_and_test_read_the_same_grid_and_root(config):
 
 
 def test_metainfo_names_the_classes_of_the_model(config):
-    if 'own_videos' in config.filename:  # their user names them
+    if 'own_videos' in config.filename:  # the user names the classes
         return
     train, val, test = (config[name].dataset.metainfo.classes for name in LOADERS)
     assert train == val == test
@@ -81,7 +81,7 @@ def test_metainfo_names_the_classes_of_the_model(config):
         assert config.model.head.num_classes == len(train)
 
 
-# Annotation file and split; ActivityNet's classes are those of its points.
+# Annotation file and folder of each dataset. ActivityNet has no annotation file, so its classes are those of its points.
 ANNOTATIONS = {
     'thumos14': ('gt.json', 'thumos14'),
     'gtea': ('gt_full.json', 'gtea'),

@@ -165,5 +165,5 @@ def test_the_config_for_own_videos_trains(tmp_path):
     command = [sys.executable, str(ROOT / 'tools/train.py'), str(config), '--cfg-options', *options]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r'Epoch\(val\) \[1\]\[2/2\] +point/mAP: ', done.stdout + done.stderr)  # 2 of 8 are held out
+    assert re.search(r'Epoch\(val\) \[1\]\[2/2\] +point/mAP: ', done.stdout + done.stderr)  # 2 of 8 videos are held out
     assert ann_file.read_text() == content

@@ -52,7 +52,7 @@ def here(folder, monkeypatch):
         # Runs of one name that begin in the same second would share the log of the first one.
         options = [*options, f'experiment_name={work_dir.name}']
         run_script(HOST_TOOLS / name, *arguments, '--work-dir', work_dir, '--cfg-options', *options)
-        return max(work_dir.glob('*/*.log')).read_text()  # their names begin with the time
+        return max(work_dir.glob('*/*.log')).read_text()  # the newest log, since their names begin with the time
 
     return here
 

@@ -93,7 +93,7 @@ def make_runner(
         custom_hooks=list(hooks),
         randomness=dict(seed=0),
         default_scope='mmaction',
-        experiment_name=f'{folder.name}_{name}',  # instances of mmengine's logger and message hub go by this name
+        experiment_name=f'{folder.name}_{name}',  # mmengine's loggers and message hubs are found by this name
         work_dir=str(folder / name),
         log_level='WARNING',
     )

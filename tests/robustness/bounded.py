@@ -9,7 +9,7 @@ from fsptal_mm.utils.errors import InputError
 
 # Memory that a reader may take. The largest features that are read have 2 GiB; small files should take a few MB.
 LIMIT_BYTES = 5 << 29
-LIMIT_SEC = 60  # many, since other programs may slow the machine
+LIMIT_SEC = 60  # generous, since other programs may slow the machine
 
 
 class HangError(BaseException):

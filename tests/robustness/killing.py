@@ -15,7 +15,7 @@ import torch
 _CONTEXT = multiprocessing.get_context('forkserver')
 _CONTEXT.set_forkserver_preload(['fsptal_mm', 'mmaction.apis', 'torch._dynamo'])
 _FILE_EVENTS = ('open', 'os.chmod', 'os.mkdir', 'os.remove', 'os.rename', 'os.rmdir')
-_LONGEST_SEC = 1200  # many, since other programs may slow the machine
+_LONGEST_SEC = 1200  # generous, since other programs may slow the machine
 
 
 @dataclass
@@ -24,8 +24,8 @@ class Program:
 
     script: Path
     arguments: list
-    folder: Path  # where it writes
-    log: Path  # gets what it prints
+    folder: Path  # folder that the script writes into
+    log: Path  # file for the output of the script
     seconds: float = 0.0  # time of the last whole run
     events: int = 0  # number of times that this run opened, moved or removed a file below ``folder``
 

@@ -27,7 +27,7 @@ _NASTY_BYTES = (
 
 more = settings(max_examples=3 * settings().max_examples)  # for tests that draw from several strategies
 values = st.one_of(
-    st.sampled_from(NASTY_VALUES).map(copy.deepcopy),  # a case may change what it has drawn
+    st.sampled_from(NASTY_VALUES).map(copy.deepcopy),  # copies, since a test may change a drawn value
     st.floats(),
     st.integers(),
     st.text(max_size=20),
@@ -106,7 +106,7 @@ def special_files(folder, suffix):
         server.bind(os.path.relpath(paths['socket']))  # relative, since it may have 108 bytes at most
     paths['sparse'].touch()
     os.truncate(paths['sparse'], 1 << 42)
-    for kind, target in (('zero', '/dev/zero'), ('unreadable', '/proc/self/mem')):  # reading the latter fails
+    for kind, target in (('zero', '/dev/zero'), ('unreadable', '/proc/self/mem')):  # reading /proc/self/mem fails
         paths[kind] = folder / f'{kind}{suffix}'
         paths[kind].symlink_to(target)
     paths['below a file'] = folder / 'sparse.txt' / f'x{suffix}'

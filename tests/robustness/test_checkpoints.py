@@ -111,7 +111,7 @@ def test_archives_that_unpack_to_more_than_they_are(tmp_path):
     assert 'not compressed' in str(refused(load, path, names=path))
     with zipfile.ZipFile(path, 'w') as file:
         file.writestr('archive/data.pkl', bytes(1 << 16))
-        file.filelist *= 1000  # the directory lists the same bytes a thousand times
+        file.filelist *= 1000  # the directory of the archive lists the same bytes a thousand times
         file._didModify = True
     assert 'not compressed' in str(refused(load, path, names=path))
 

@@ -58,7 +58,7 @@ def test_features_outside_their_folder_are_not_read(tmp_path):
     options = dict(split_file='split.txt', data_prefix=dict(feature='features'), metainfo=dict(classes=['a']))
     pipeline = [dict(type='LoadSnippetFeatures')]
     refused(dataset, tmp_path, pipeline=pipeline, **options, names="video_id: found '../outside'")
-    (tmp_path / 'split.txt').write_text('folder/inside\n')  # while folders below it are fine
+    (tmp_path / 'split.txt').write_text('folder/inside\n')  # folders below the folder of the features are allowed
     (tmp_path / 'features/folder').mkdir(parents=True)
     np.save(tmp_path / 'features/folder/inside.npy', np.ones((4, 3)))
     assert dataset(tmp_path, pipeline=pipeline, **options)[0]['features'].sum() == 12

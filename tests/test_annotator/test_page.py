@@ -86,7 +86,7 @@ def test_so_it_is_where_frames_are_not_equally_long(page, serve, tmp_path):
     assert page.text('source') == ''
     page.go_to(33)
     page.press('1', Keys.ARROW_RIGHT)
-    page.until(lambda: page.frame() == page.shown() == 43)  # ten frames of 0.1 s
+    page.until(lambda: page.frame() == page.shown() == 43)  # 33 + ten frames of 0.1 s
     page.press('2')
     assert [point[::2] for point in page.saved()] == [(33, '0:01.30'), (43, '0:02.30')]
     points = json.loads((tmp_path / 'project.json').read_text())['videos']['v']['points']
@@ -98,7 +98,7 @@ def test_so_it_is_in_a_real_h264_video(page, serve, data_root, tmp_path):
     page.open(serve({'demo': path}), numbered=False)
     assert page.text('source') == ''
     page.press(*[Keys.ARROW_RIGHT] * 3, '.', '.', '1')
-    page.until(lambda: page.frame() == 86)  # 28 frames a second
+    page.until(lambda: page.frame() == 86)  # the video has 28 frames per second
     page.press('1')
     page.saved()
     assert stored(tmp_path, 'demo')[-1] == (86, 'jump')
@@ -118,8 +118,8 @@ def test_edits_with_the_keyboard(page, serve, video_folder, tmp_path):
     page.press('[', '[')
     page.press('[')
     page.until(lambda: page.frame() == page.shown() == 10)
-    page.press('r')  # another class for the selected point
-    page.press('>', '>', '<')  # moves it, and the picture with it
+    page.press('r')  # gives the selected point another class
+    page.press('>', '>', '<')  # moves the selected point, and shows its new frame
     page.until(lambda: page.frame() == page.shown() == 11)
     assert [point[:2] for point in page.saved()] == [(11, 'run'), (20, 'jump'), (20, 'throw')]
     page.press('.', '.', '.')
@@ -140,7 +140,7 @@ def test_edits_with_the_keyboard(page, serve, video_folder, tmp_path):
     page.browser.refresh()
     page.wait_for_video()
     assert [point[:2] for point in page.points()] == [(20, 'jump'), (20, 'throw')]
-    page.press_with(Keys.CONTROL, 'z')  # what was done before the reload can be undone
+    page.press_with(Keys.CONTROL, 'z')  # a change from before the reload can be undone
     page.until(lambda: stored(tmp_path, 'a') == [(14, 'run'), (20, 'jump'), (20, 'throw')])
     assert page.errors() == []
 
@@ -156,7 +156,7 @@ def test_points_on_the_timeline_can_be_dragged(page, serve, video_folder, tmp_pa
         const middle = (box) => [box.x + box.width / 2, box.y + box.height / 2];
         return [lane.width, middle(dot)[0] - middle(lane)[0], middle(dot)[1] - middle(lane)[1]];"""
     width, *dot = page.browser.execute_script(script)
-    assert dot[0] == pytest.approx(0, abs=2)  # the middle: one of two seconds
+    assert dot[0] == pytest.approx(0, abs=2)  # 1 of 2 seconds is the middle of the timeline
     drag = ActionChains(page.browser).move_to_element_with_offset(lane, *map(round, dot)).click_and_hold()
     drag.move_by_offset(round(width / 4), 0).release().perform()
     page.until(lambda: stored(tmp_path, 'a') == [(45, 'jump')])
@@ -177,16 +177,16 @@ def test_from_video_to_video_with_the_progress(page, serve, video_folder, tmp_pa
     page.until(lambda: page.frame() == page.shown() == 59 and page.text('play') == 'Play')
     page.until(lambda: page.text('progress-text').startswith('1 of 2 done, 1 points, '))  # the point is saved
     page.press('/')
-    page.press('ro', Keys.ENTER)  # a class by a part of its name
+    page.press('ro', Keys.ENTER)  # chooses a class by a part of its name
     assert [point[:2] for point in page.saved()] == [(59, 'throw')]
     page.press('?')
     page.until(lambda: 'mark the video as done, play the next one' in page.text('help-keys'))
-    page.press('1', Keys.ESCAPE)  # a key sets no point behind the help
+    page.press('1', Keys.ESCAPE)  # while the help is open, the key sets no point
     page.press(Keys.PAGE_UP)
     page.until(lambda: page.text('video-name') == 'a')
     page.wait_for_video()
     page.browser.find_element(By.ID, 'videos-button').click()
-    page.press(Keys.ESCAPE, ' ')  # the key plays the video and does not open the list again
+    page.press(Keys.ESCAPE, ' ')  # the space key plays the video, and does not open the list again
     page.until(lambda: page.frame() == page.shown() == 59)
     assert [point[:2] for point in page.saved()] == [(0, 'jump')]
     assert page.browser.find_element(By.ID, 'done').is_selected()
@@ -323,12 +323,12 @@ def test_suggestions_are_seen_before_they_are_answered(page, serve, video_folder
     page.until(lambda: page.frame() == page.shown() == 5)
     assert [point[:2] for point in page.saved()] == [(20, 'throw'), (50, 'background')]
     assert spans(page) == {5: True}
-    page.press_with(Keys.CONTROL, 'z')  # the answer is taken back, and the suggestion is open again
+    page.press_with(Keys.CONTROL, 'z')  # takes the answer back, so the suggestion is open again
     page.until(lambda: spans(page) == {5: True, 50: False})
     page.press_with(Keys.CONTROL, 'y')
     page.press(Keys.ARROW_LEFT)
     page.until(lambda: page.frame() == page.shown() == 0)
-    page.press('r')  # a point of its class within the detection answers it, too
+    page.press('r')  # a point of its class within the detection also answers the suggestion
     page.until(lambda: page.text('suggestion-count').startswith('none'))
     assert page.saved()[0][:2] == (0, 'run')
     page.press_with(Keys.SHIFT, Keys.ARROW_UP)

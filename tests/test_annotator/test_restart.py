@@ -69,7 +69,7 @@ def test_a_killed_server_loses_nothing_and_the_page_goes_on(page, start, tmp_pat
     page.saved()
     assert first.end(signal.SIGKILL) == -signal.SIGKILL
     page.press('.')
-    page.until(lambda: page.frame() == page.shown() == 16)  # the browser has the video
+    page.until(lambda: page.frame() == page.shown() == 16)  # the browser has loaded the video, so it needs no server
     page.press('2')
     page.until(lambda: page.text('saved').startswith('1 not saved, trying again: the server does not answer'))
     assert [point[:2] for point in page.points()] == [(15, 'jump'), (16, 'throw')]

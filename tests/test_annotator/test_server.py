@@ -64,7 +64,7 @@ def test_tells_classes_videos_and_times_of_frames(ask, server):
     assert server.server_address[0] == '127.0.0.1'
     status, headers, overview = ask('/api/project')
     assert (status, headers['Cache-Control']) == (200, 'no-store')
-    look = Look.of_number(1)  # that of timelines and annotated videos
+    look = Look.of_number(1)  # the same look as in timelines and annotated videos
     expected = {'name': 'throw, far', 'key': '2', 'color': look.color, 'text_color': look.text_color}
     assert overview['classes'][1] == expected
     videos = [(video['id'], video['done'], video['points']) for video in overview['videos']]
@@ -86,7 +86,7 @@ def test_saves_what_the_page_sends_at_the_time_of_the_frame(add, server):
     'path, options',
     [
         ('/', dict(Host='localhost:{port}')),
-        ('/media/a?token={token}', dict(X_Token=None)),  # <video> sends no headers
+        ('/media/a?token={token}', dict(X_Token=None)),  # the token is in the address, since <video> sends no headers
         ('/api/edits', dict(method='POST', body=BODY, Origin='http://127.0.0.1:{port}')),
     ],
 )
@@ -151,7 +151,7 @@ def test_static_files_and_headers_that_keep_others_out(ask):
         assert headers['X-Content-Type-Options'] == 'nosniff'
         assert headers['Cross-Origin-Resource-Policy'] == 'same-origin'
         assert b'token' not in body or path.endswith('.js')
-    assert b'style=' not in ask('/')[2]  # the policy lets no inline style through
+    assert b'style=' not in ask('/')[2]  # the content security policy allows no inline styles
 
 
 def test_sends_the_bytes_that_are_asked_for(ask, server):

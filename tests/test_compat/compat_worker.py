@@ -22,7 +22,7 @@ def drn(folder):
     from mmaction.models.localizers.drn import drn
     from mmaction.registry import MODELS
 
-    if not hasattr(drn, '__file__'):  # the host does not have it: then nobody can build it
+    if not hasattr(drn, '__file__'):  # this mmaction2 has no drn, so no model of it can be built
         assert 'DRN' not in MODELS
 
 
@@ -128,7 +128,7 @@ def outcomes(folder):
 
 
 def symptoms(folder):
-    sys.modules['pkg_resources'] = None  # as with setuptools 82
+    sys.modules['pkg_resources'] = None  # importing it fails, as with setuptools 82
     before = outcomes(folder)
     import fsptal_mm.compat
 

@@ -63,7 +63,7 @@ PLACES = {
     'run_no_config_of_a_checkpoint': ['mmengine.runner.checkpoint.CheckpointLoader.load_checkpoint'],
     'replace_pkg_resources': [
         'mmengine.utils.package_utils.package2module',
-        *(  # wherever they have been imported
+        *(  # in all modules that import them
             f'mmengine.{module}{name}'
             for module in ('', 'config.config.', 'utils.', 'utils.package_utils.')
             for name in ('get_installed_path', 'is_installed')
@@ -106,7 +106,7 @@ def test_two_cpu_processes_train_one_model(tmp_path):
     ranks = [json.loads((tmp_path / f'rank{rank}.json').read_text()) for rank in range(2)]
     assert ranks[0] == ranks[1]
     assert ranks[0]['backend'] == 'gloo'
-    for run in ranks[0]['weights']:  # once wrapped by the runner, once by the config
+    for run in ranks[0]['weights']:  # once with the wrapper of the runner, once with that of the config
         weight, bias = run['start']
         # In each of two epochs, rank 0 sees 0, then 2, and rank 1 sees 1, then 3. The gradients of (wx + b - x)^2 are
         # averaged over both ranks.

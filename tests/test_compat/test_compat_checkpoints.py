@@ -22,7 +22,7 @@ def test_runner_resumes_from_its_own_checkpoint(tmp_path):
     runner.train()
     assert (runner.iter, len(runner.model.seen)) == (4, 2)  # two batches an epoch; the first one is not run again
     log, _ = runner.message_hub.get_scalar('train/loss').data
-    assert len(log) == 4  # the log of the first epoch was taken over
+    assert len(log) == 4  # the log of the first epoch is kept
     assert log[:2] == pytest.approx(checkpoint['message_hub']['log_scalars']['train/loss'].data[0])
 
 
@@ -59,7 +59,8 @@ def touch(path):
 @pytest.mark.parametrize(
     'payload, refused',
     [
-        (lambda mark: Call(os.system, (f'touch "{mark}"',)), f'{os.system.__module__}.system'),  # posix, nt
+        # The module is posix or nt.
+        (lambda mark: Call(os.system, (f'touch "{mark}"',)), f'{os.system.__module__}.system'),
         (lambda mark: Call(exec, (touch(mark),)), 'exec'),
         (lambda mark: Call(getattr, (Call(__import__, ('os',)), 'system')), '__import__'),
         (lambda mark: Call(getattr, (HistoryBuffer, '__init__')), "builtins.getattr('__init__')"),  # four are allowed

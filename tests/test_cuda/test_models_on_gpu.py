@@ -130,7 +130,7 @@ def predictions(model, batch, device):
 def test_predictions_are_those_of_the_cpu(device, name):
     batch = make_batch(**BATCH, dim=16)
     model = refined(two_stages(), batch) if name == 'two stages' else build(*MODELS_OF[name])
-    model.head.classifier.weight.data.mul_(10)  # scores that vary
+    model.head.classifier.weight.data.mul_(10)  # larger weights, so that scores vary
     expected = predictions(model, batch, torch.device('cpu'))
     assert_same(predictions(model, batch, device), expected, atol=1e-4)
     assert all(len(video['scores']) for video in expected)

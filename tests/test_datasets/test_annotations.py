@@ -8,7 +8,8 @@ from fsptal_mm.datasets.annotations.records import load_annotations
 from fsptal_mm.datasets.annotations.writers import save_plain
 
 NO_SEGMENTS = {'a': {'annotations': []}}
-THREE = ['a,1,Run\nb,1,Run\nc,1,Run\n', 'a,2,Run\nb,2,Run\nc,2,Run\n', 'a,3,Run\nb,3,Run\n']  # the third lacks c
+# Points of three annotators; the third did not label c.
+THREE = ['a,1,Run\nb,1,Run\nc,1,Run\n', 'a,2,Run\nb,2,Run\nc,2,Run\n', 'a,3,Run\nb,3,Run\n']
 
 
 def test_joins_segments_and_points(load, warnings):

@@ -62,7 +62,7 @@ def test_half_precision_stays_half_where_nothing_is_lost(tmp_path):
     halve(tmp_path)
     dataset = make_dataset(tmp_path, EMBEDDED, keep_features='device')
     assert dataset[0]['inputs'].dtype == torch.float16
-    np.save(tmp_path / 'features/v2.npy', np.full((23, 6), 0.1, dtype=np.float32))  # which float16 cannot hold
+    np.save(tmp_path / 'features/v2.npy', np.full((23, 6), 0.1, dtype=np.float32))  # float16 cannot hold 0.1
     dataset = make_dataset(tmp_path, EMBEDDED, keep_features='device')
     assert dataset[0]['inputs'].dtype == torch.float32
 

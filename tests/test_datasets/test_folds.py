@@ -25,7 +25,8 @@ def test_every_video_is_held_out_once_and_trained_on_otherwise():
     assert {tuple(fold(seed=seed).select(IDS)) for seed in range(5)} != {tuple(held_out[0])}
 
 
-@pytest.mark.parametrize('group', [r'rgb-(\d+)-', r'rgb-\d+'])  # the first group of the match, or the whole match
+# Videos are grouped by the first group of the match, or by the whole match.
+@pytest.mark.parametrize('group', [r'rgb-(\d+)-', r'rgb-\d+'])
 def test_videos_of_one_person_stay_together(group):
     for index in range(3):
         parts = [fold(index, 3, part, group=group).select(SALADS) for part in ('train', 'held_out')]
@@ -69,6 +70,6 @@ def test_bad_fields_are_named(config, field):
 def test_groups_that_do_not_fit_the_ids():
     with refused('fold.count: found 3'):  # more folds than groups
         fold(count=3, group=r'^.').select(['a1', 'a2', 'b1', 'b2'])
-    for group in (r'user(\d+)', r'(x)?'):  # no match; a match of nothing
+    for group in (r'user(\d+)', r'(x)?'):  # one pattern does not match, the other matches an empty text
         with refused('video video_0: fold.group'):
             fold(group=group).select(IDS)

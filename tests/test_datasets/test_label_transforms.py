@@ -73,12 +73,12 @@ def test_extension_by_hand():
     expected = [
         0.0,  # the quantile .49 lies in the first cell: .49 - .5, clipped at 0
         1 + 0.47 / 1.67 - 0.5,  # 1.47 lies .47 into the second cell of 1.67
-        1 + 1.45 / 1.67 - 0.5,  # 2.45
+        1 + 1.45 / 1.67 - 0.5,  # 2.45 lies 1.45 into the second cell
         2 + 0.76 / 2.5 - 0.5,  # 3.43 lies .76 into the third cell, which starts at 2.67
-        2 + 1.74 / 2.5 - 0.5,  # 4.41
-        3 + 0.22 / 1.67 - 0.5,  # 5.39 lies .22 into the fourth, from 5.17
-        3 + 1.20 / 1.67 - 0.5,  # 6.37
-        4.0,  # 7.35 lies .51 into the last, from 6.84: 4.51 - .5, clipped at 4
+        2 + 1.74 / 2.5 - 0.5,  # 4.41 lies 1.74 into the third cell
+        3 + 0.22 / 1.67 - 0.5,  # 5.39 lies .22 into the fourth cell, which starts at 5.17
+        3 + 1.20 / 1.67 - 0.5,  # 6.37 lies 1.20 into the fourth cell
+        4.0,  # 7.35 lies .51 into the last cell, which starts at 6.84: 4.51 - .5, clipped at 4
     ]
     np.testing.assert_allclose(results['snippet_positions'], expected, atol=1e-9)
     np.testing.assert_allclose(results['features'][:, 0], expected, atol=1e-6)
@@ -113,7 +113,7 @@ def test_sampling_weights(reason, labelled, weights):
 def test_touching_instances_of_one_class_stay_two():
     carried = extended([-1, 0, 1, -1])['snippet_instances'][:, 0]
     assert set(carried.tolist()) == {-1, 0, 1}
-    assert (np.diff(carried[carried >= 0]) >= 0).all()  # first all of instance 0, then all of instance 1
+    assert (np.diff(carried[carried >= 0]) >= 0).all()  # all snippets of instance 0 come before those of instance 1
     assert (carried >= 0).sum() > 2
 
 

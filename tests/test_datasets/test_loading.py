@@ -72,9 +72,10 @@ def test_unknown_suffix(tmp_path):
 
 def test_length_against_duration_and_grid(tmp_path):
     path = write_features(tmp_path / 'v1.npy', FEATURES)
-    for duration_sec in (2.4, 1.6):  # 4.8 and 3.2 snippets: extractors drop the last, incomplete one, or complete it
+    # 4.8 and 3.2 snippets: extractors drop the last, incomplete snippet, or complete it.
+    for duration_sec in (2.4, 1.6):
         assert len(load_features(path, duration_sec=duration_sec)['features']) == 4
-    for duration_sec in (6.0, 0.6):  # 12 or 1.2 snippets: another grid
+    for duration_sec in (6.0, 0.6):  # 12 or 1.2 snippets, so the features have another grid
         with refused('found 4'):
             load_features(path, duration_sec=duration_sec)
 

@@ -86,7 +86,7 @@ def test_thumos_training(data_root, warnings):
 def test_thumos_files_of_lacp_give_the_same_points(data_root, warnings):
     root = data_root / 'thumos14'
     lacp = load(root, 'gt.json', fps_file='fps_dict.json', point_file=GAUSSIAN)
-    assert count(lacp) == (3003, 3007)  # no durations: nothing to clip with
+    assert count(lacp) == (3003, 3007)  # this file has no durations, so nothing is clipped
     assert warnings == []
     hrpro = load(root, point_file=GAUSSIAN)
     for video_id, record in lacp.videos.items():
@@ -100,7 +100,8 @@ def test_thumos_files_of_lacp_give_the_same_points(data_root, warnings):
 def test_thumos_test(data_root, warnings):
     annotations = load(data_root / 'thumos14', split='test', ambiguous_file='Ambiguous_test.txt')
     assert len(annotations.videos) == 210
-    assert count(annotations) == (0, 3311)  # as many as published figures count, 4 of them wholly past the end
+    # As many as in published evaluations; 4 of them are after the end of their video.
+    assert count(annotations) == (0, 3311)
     # The file has 99 rows. 12 of them are for the videos 1292 and 1496, which are left out by convention.
     assert sum(len(video.ambiguous_sec) for video in annotations.videos.values()) == 87
     assert 'video_test_0000814, video_test_0001081' in warnings[0]
@@ -113,7 +114,8 @@ def test_thumos_annotators(data_root, warnings):
         warnings.clear()
         annotations = load(root, point_file=file)
         assert count(annotations)[0] == num_points
-        assert (': 1, in ideo_validation_0000945' in warnings[0]) == (num_points == 2919)  # it lacks its first letter
+        # An id that lacks its first letter.
+        assert (': 1, in ideo_validation_0000945' in warnings[0]) == (num_points == 2919)
         without = [video_id for video_id, video in annotations.videos.items() if not len(video.point_sec)]
         assert without == (['video_validation_0000052'] if num_points == 3014 else [])
     drawn = load_annotations(root / 'gt_full.json', split_file=root / 'split_train.txt', point_file=files)

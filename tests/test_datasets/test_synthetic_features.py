@@ -44,7 +44,7 @@ def test_features_depend_on_the_video_alone(embedded):
     for dim in (1, 64, 300):
         features = some(SyntheticParams(dim=dim), ids[0])[ids[0]]
         assert features.shape == (int(embedded.videos[ids[0]].duration_sec / 0.64), dim)
-        assert features.min() >= 0  # after a ReLU
+        assert features.min() >= 0  # as after a ReLU
 
 
 def test_an_instance_shows_in_its_snippets_and_nowhere_else():
@@ -78,7 +78,7 @@ def test_background_pieces_stay_out_of_instances():
         ([], [], 64.0, 100),  # a video of background
         ([[0.0, 0.1]], [1], 0.3, 1),  # shorter than one snippet
         ([[60.0, 64.5]], [1], 64.5, 100),  # an instance in the part of a snippet that is left over at the end
-        ([[1.0, 1.0]], [1], 7.04, 11),  # 11 * 0.64 in floating point, and an instance without length
+        ([[1.0, 1.0]], [1], 7.04, 11),  # 7.04 is not exactly 11 * 0.64; the instance has no length
     ],
 )
 def test_odd_videos(segments, labels, duration_sec, num_snippets):
@@ -91,11 +91,11 @@ def test_odd_videos(segments, labels, duration_sec, num_snippets):
     'field, value',
     [
         ('dim', 0),  # no feature at all
-        ('dim', 2.5),  # not whole
+        ('dim', 2.5),  # not an integer
         ('white_noise', -1),
         ('white_noise', float('nan')),
         ('white_noise', '1'),
-        ('own_pieces', 1.5),  # a share
+        ('own_pieces', 1.5),  # a share is at most 1
         ('seed', -1),
         ('instance_strength', (-1, 1)),
         ('instance_strength', (1.3, 0.6)),  # reversed

@@ -166,7 +166,8 @@ def test_the_best_checkpoint_goes_only_when_a_better_one_is_there(tmp_path, monk
     monkeypatch.setattr(type(hook), 'after_train_epoch', after_epoch)
     runner.train()
     best = [[name for name in found if name.startswith('best')] for found in seen]
-    assert ['best_score_epoch_1.pth', 'best_score_epoch_2.pth'] in best  # the new one was there before the old one went
+    # The new checkpoint was written before the old one was deleted.
+    assert ['best_score_epoch_1.pth', 'best_score_epoch_2.pth'] in best
     assert [name for name in names(tmp_path) if name.startswith('best')] == ['best_score_epoch_3.pth']
 
 
@@ -198,7 +199,7 @@ def test_resume_passes_over_a_damaged_checkpoint(trained, how, monkeypatch):
     damage(trained / 'epoch_2.pth', how)
     warnings = keep_warnings(monkeypatch)
     runner = toy_runner(trained, 'second', 3, resume=True, default_hooks=keep(2))
-    runner.call_hook('before_run')  # as a training begins
+    runner.call_hook('before_run')  # as at the beginning of a training
     runner.load_or_resume()
     assert runner.epoch == 1
     (reason,) = [text for text in warnings if 'passes over' in text]

@@ -49,7 +49,7 @@ def follow(head):
 
 @pytest.mark.parametrize('head', ['FSPTALHead', 'PointTALHead', 'LACPHead'])
 def test_a_pass_mines_what_the_head_mines_at_a_step_with_the_same_weights(tmp_path, head):
-    runner = make_runner(tmp_path, [mining()], dict(type=head))  # a learning rate of 0: the weights stay
+    runner = make_runner(tmp_path, [mining()], dict(type=head))  # with the learning rate 0, the weights do not change
     runner.train()
     model, store = runner.model.train(), store_of(runner)
     assert set(store) == {f'v{number}' for number in range(len(LENGTHS))}
@@ -60,7 +60,7 @@ def test_a_pass_mines_what_the_head_mines_at_a_step_with_the_same_weights(tmp_pa
         assert_same(stored, (targets, segments))
         assert (stored[1] is None) == (head == 'PointTALHead')
         mined += int(targets.labels.sum() > (samples[0].snippet_instances >= 0).sum())
-    assert mined >= 3  # or the test would compare little more than given points
+    assert mined >= 3  # else the test would compare little more than given points
 
 
 def test_labels_of_a_batch_are_taken_apart_and_joined_in_any_order(tmp_path):
@@ -91,13 +91,13 @@ def test_stored_labels_train_as_live_ones_do_and_do_not_follow_the_weights(tmp_p
     batch = runner.model.embed(inputs)
     before = head.mine(batch, samples)
     with torch.no_grad():
-        head.classifier.weight.neg_()  # other scores
+        head.classifier.weight.neg_()  # changes all scores
     assert_same(head.mine(batch, samples), before)
     head.train_on('mined')
     assert not torch.equal(head.mine(batch, samples)[1].background_labels, before[1].background_labels)
     head.train_on(store)
     head.clean_scores = head.miner = head.searcher = None
-    head.loss(batch, samples)  # mines nothing, or it would fail
+    head.loss(batch, samples)  # mining would fail, so nothing is mined
 
 
 def test_a_pass_changes_nothing_in_training(tmp_path):
@@ -202,7 +202,7 @@ def test_dump_and_scalars(tmp_path):
     assert scalars['mining/mined_action'] > 0
     assert scalars['mining/segments'] == sum(len(labels['segments']) for labels in content.values())
     assert 0 < scalars['analysis/segment_tiou'] < 1
-    figures = quality_over_training(tmp_path / 'run')  # read back, what was logged
+    figures = quality_over_training(tmp_path / 'run')  # the figures that were logged, computed from the dumps
     assert figures == {0: {name: scalars[f'analysis/{name}'] for name in MEASURES}}
     logged = [json.loads(line) for line in next((tmp_path / 'run').rglob('scalars.json')).read_text().splitlines()]
     assert any('mining/labelled_share' in line for line in logged)

@@ -75,9 +75,9 @@ def mining(**kwargs):
         dict(workers=2, steps=['Jitter']),
         pytest.param(dict(workers=2, steps=['Jitter'], wrapper='RepeatDataset'), marks=pytest.mark.slow),
         pytest.param(dict(workers=2, steps=['Jitter'], wrapper='ConcatDataset'), marks=pytest.mark.slow),
-        dict(head=dict(type='LACPHead')),  # which draws snippets
+        dict(head=dict(type='LACPHead')),  # LACP samples snippets at random
         dict(
-            head=dict(type='DELUHead', streams=(4, 4)),  # which knows how far the training is
+            head=dict(type='DELUHead', streams=(4, 4)),  # losses of DELU depend on the progress of the training
             loader=dict(batch_sampler=dict(type='SharedClassBatchSampler', num_pairs=1)),
         ),
         dict(hooks=mining(interval=3, begin=1)),

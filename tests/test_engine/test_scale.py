@@ -85,7 +85,8 @@ def test_accumulated_gradients_are_those_of_the_bigger_batch(tmp_path, head, no_
 def test_bfloat16_on_the_cpu(tmp_path, head):
     losses, runners = {}, {}
     for name in ('OptimWrapper', 'AmpOptimWrapper'):
-        optim_wrapper = dict(type=name, optimizer=dict(type='SGD', lr=0.0))  # the weights stay the same
+        # With the learning rate 0, the weights do not change.
+        optim_wrapper = dict(type=name, optimizer=dict(type='SGD', lr=0.0))
         hooks = [] if head == 'MILHead' else [dict(type='PseudoLabelMiningHook', live=False)]
         runner = make_runner(
             tmp_path, hooks, dict(type=head, dropout=0.0), epochs=1, name=name, optim_wrapper=optim_wrapper

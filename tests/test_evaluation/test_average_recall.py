@@ -19,7 +19,7 @@ def test_recall_grows_with_the_proposals_used():
 
 def test_perfect_proposals_and_none():
     gt = Instances.from_videos([[[0, 10]], [[5, 9]]], [[0], [1]])
-    det = Instances.from_videos([[[0, 10]], [[5, 9]]], [[1], [0]], [[0.5], [0.5]])  # classes are not looked at
+    det = Instances.from_videos([[[0, 10]], [[5, 9]]], [[1], [0]], [[0.5], [0.5]])  # labels are ignored
     # Each video has one proposal, and 100 are allowed, so all are used from 1 % on. The area from 1 to 100 is 99 of
     # 100.
     expected = {'AR@5': 1, 'AR@10': 1, 'AR@50': 1, 'AR@100': 1, 'AUC': 0.99}
@@ -38,7 +38,7 @@ def test_videos_without_truth_do_not_count():
     np.testing.assert_array_equal(average_recall(gt, det)[0], average_recall(gt, alone)[0])
 
 
-@pytest.mark.parametrize('per_video', [30, 100, 180])  # fewer proposals than allowed, exactly as many, more
+@pytest.mark.parametrize('per_video', [30, 100, 180])  # fewer proposals than allowed, exactly as many, and more
 def test_recall_equals_mmaction(per_video):
     rng = np.random.default_rng(per_video)
     truth, proposals = {}, {}
@@ -77,6 +77,6 @@ def test_classification_by_hand():
 def test_classification_equals_mmaction():
     rng = np.random.default_rng(0)
     labels = rng.random((40, 5)) < 0.3
-    scores = np.round(rng.random((40, 5)) + 0.3 * labels, 1)  # rounded: many ties
+    scores = np.round(rng.random((40, 5)) + 0.3 * labels, 1)  # rounded, so that there are many ties
     expected = mean_average_precision(list(scores), list(labels.astype(int)))
     assert classification_measures(scores, labels)['video_mAP'] == pytest.approx(expected, abs=1e-9)

@@ -133,7 +133,7 @@ def our_ap(truth, predictions, tious, classes):
 
 def assert_equals_official(truth, predictions, tious, folder):
     expected, classes = official_ap(truth, predictions, tious, folder)
-    assert 0.01 < expected.mean() < 0.99  # else it would prove little
+    assert 0.01 < expected.mean() < 0.99  # else the comparison would prove little
     np.testing.assert_allclose(our_ap(truth, predictions, tious, classes), expected, rtol=0, atol=1e-9)
 
 

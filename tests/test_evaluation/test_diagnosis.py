@@ -28,7 +28,7 @@ def falling(segments):
     [
         # Values in each bucket, among them its upper bound, which belongs to the bucket.
         ('thumos14', 'length', dict(XS=[0, 3, 33.1 - 30.1], S=[3.001, 6], M=[12], L=[18], XL=[18.1])),
-        ('thumos14', 'coverage', dict(XS=[0.02], M=[0.05], XL=[1.2])),  # longer than the video
+        ('thumos14', 'coverage', dict(XS=[0.02], M=[0.05], XL=[1.2])),  # the instance is longer than the video
         ('thumos14', 'num_instances', dict(XS=[1], S=[2, 40], M=[80], L=[81])),
         ('activitynet', 'length', dict(XS=[30], XL=[181])),
         ('activitynet', 'coverage', dict(XS=[0.2], XL=[0.81])),
@@ -141,7 +141,7 @@ def test_json_has_null_for_what_does_not_exist():
     found = diagnose(one_class([[0, 10]]), NO_DETECTION, 1, [None], [0.5])
     content = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert content['profile'][0] == {'rank': '1G', 'num_detections': 0, 'shares': dict.fromkeys(ERROR_TYPES)}
-    assert content['characteristics']['coverage']['sensitivity'] is None  # no duration, no coverage
+    assert content['characteristics']['coverage']['sensitivity'] is None  # without a duration, there is no coverage
     last = content['characteristics']['coverage']['buckets'][-1]
     assert (last['bucket'], last['above'], last['num_instances'], last['num_missed']) == ('XL', 0.08, 0, 0)
     assert last['up_to'] is last['missed_share'] is last['mAP_N'] is None

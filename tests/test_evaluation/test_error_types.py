@@ -97,7 +97,7 @@ def test_only_the_best_10g_are_looked_at():
     det = one_video([([50, 60], 0, 2.0)] * 10 + [([0, 10], 0, 1.0)])
     found = diagnose(one_video([([0, 10], 0)]), det, 1, [60], [0.5])
     assert found.profile.sum() == found.profile[:, 5].sum() == 10
-    assert found.mean_ap == pytest.approx(1 / 11)  # of all detections
+    assert found.mean_ap == pytest.approx(1 / 11)  # the mAP of all detections
     assert found.top_mean_ap == 0
     assert found.gains['background'].mean_ap == 0  # no detection is left
 

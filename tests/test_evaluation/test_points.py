@@ -191,4 +191,5 @@ def test_a_dataset_without_segments_gives_the_same(tmp_path):
         data_sample = dataset[0]['data_samples']
         data_sample.pred_segments = sample('a', found=[[1, 4, 0, 0.5]]).pred_segments
         assert len(data_sample.gt_segments_sec) == len(given)
-        assert evaluate(PointMetric(), [data_sample]) == {'point/mAP': 0.5, 'point/recall': 0.5}  # one of two points
+        # One of two points is found.
+        assert evaluate(PointMetric(), [data_sample]) == {'point/mAP': 0.5, 'point/recall': 0.5}

@@ -43,9 +43,10 @@ def test_proposals_take_the_classes_of_their_video(scores, tmp_path):
 
 def test_windows_of_a_video_are_joined_and_nothing_is_found_twice(scores, tmp_path):
     metric = ProposalTALMetric(scores, result_file=str(tmp_path / 'out.json'), video_threshold=0.9)
-    first = window([(2, 4, 0.8), (11, 16, 0.9)], share_sec=(-np.inf, 9.0))  # the second belongs to the other window
+    # The second proposal belongs to the other window.
+    first = window([(2, 4, 0.8), (11, 16, 0.9)], share_sec=(-np.inf, 9.0))
     second = window([(4, 8, 0.7), (11, 14, 0.1)], offset_sec=8.0, share_sec=(9.0, np.inf))
-    judge(metric, first, second, second)  # the last is a repetition
+    judge(metric, first, second, second)  # the second window is repeated
     assert read_results(tmp_path / 'out.json')['v']['segments_sec'].tolist() == [[2, 4], [12, 16], [19, 20]]
 
 

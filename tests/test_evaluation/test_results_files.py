@@ -127,7 +127,7 @@ def test_unknown_videos_and_labels_are_left_out_with_one_warning(messages):
 
 
 def test_files_that_do_not_fit_the_videos():
-    with refused('r.json', "found 'q'"):  # for other videos
+    with refused('r.json', "found 'q'"):  # the file is for other videos
         to_instances({'q': detections('x')}, ['a'], ['x'], file='r.json')
     with refused('video v_a'):  # one video under two names
         to_instances({'a': detections('x'), 'v_a': detections('x')}, ['a'], ['x'])

@@ -36,7 +36,7 @@ def test_perfect_predictions():
     assert set(measures.values()) == {1.0}
     assert {'AR@5', 'AR@10', 'AR@50', 'AR@100', 'video_mAP', 'video_top1', 'mAP@0.5'} <= measures.keys()
     assert all(type(value) is float for value in measures.values())
-    assert figures([*PERFECT, PERFECT[0]], size=3) == figures(PERFECT)  # padding of the sampler is cut
+    assert figures([*PERFECT, PERFECT[0]], size=3) == figures(PERFECT)  # the sampler's padding is cut off
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_repeated_video_counts_once(messages):
     wrong = sample('a', [[0, 10, 0]], [[50, 60, 0, 0.9]])
     right = sample('b', [[0, 10, 0]], [[0, 10, 0, 0.5]])
     once = figures([right, wrong])
-    assert once['mAP@0.5'] == pytest.approx(0.25)  # a second copy of the wrong one would halve the recall again
+    assert once['mAP@0.5'] == pytest.approx(0.25)  # a second copy of the wrong video would halve the recall again
     assert figures([right, wrong, wrong, right]) == once
     assert any('2 videos came more than once' in message for message in messages)
 
@@ -86,7 +86,7 @@ def test_ambiguous_ranges(ambiguous, expected, messages, tmp_path):
     assert figures(samples, ambiguous=ambiguous, result_file=path)['mAP@0.5'] == expected
     content = json.loads(path.read_text())
     assert content['evaluation']['ambiguous'] == ambiguous
-    assert len(content['results']['a']) == 2  # the file holds all of them
+    assert len(content['results']['a']) == 2  # the file holds all detections
     assert any(content['evaluation']['detections'] in message for message in messages)
     figures(PERFECT, ambiguous=ambiguous)
     assert any('no video has an ambiguous range' in message for message in messages) == (ambiguous == 'drop')
@@ -115,13 +115,13 @@ def test_per_class_table(messages):
 
 
 def test_what_cannot_be_measured_is_left_out(messages, tmp_path):
-    samples = [sample('a', found=[[0, 10, 0, 0.5]]), sample('b')]  # no annotation
+    samples = [sample('a', found=[[0, 10, 0, 0.5]]), sample('b')]  # videos without annotations
     path = tmp_path / 'result.json'
     assert figures(samples, result_file=path) == {}
     assert sum('left out' in message for message in messages) == 2
     assert read_results(path)['a']['labels'] == ['Diving']
     without = sample('a', [[0, 10, 0]], [[0, 10, 0, 0.5]])
-    del without.pred_scores  # as of other models
+    del without.pred_scores  # other models have no video-level scores
     measures = figures([without])
     assert measures['mAP@0.5'] == 1
     assert 'video_mAP' not in measures
@@ -178,4 +178,4 @@ def test_two_processes_give_the_figures_of_one(tmp_path):
     assert json.loads((tmp_path / 'measures0.json').read_text()) == alone
     assert json.loads((tmp_path / 'measures1.json').read_text()) == alone
     assert (tmp_path / 'result0.json').read_text() == (tmp_path / 'alone.json').read_text()
-    assert not (tmp_path / 'result1.json').exists()  # one process writes
+    assert not (tmp_path / 'result1.json').exists()  # only one process writes the file

@@ -62,7 +62,7 @@ class Chain:
             left = max(left, before[1])
         if after and not self.original:
             right = min(right, after[2])
-        if before and before[0] == kind:  # a cut
+        if before and before[0] == kind:  # a cut between instances that touch: no outer range on this side
             left = start
         if after and after[0] == kind:
             right = end

@@ -86,7 +86,8 @@ def test_cosines_by_hand():
     trunk = AffinityEmbedding(2, embed_channels=2, hidden_channels=2)
     rows = torch.tensor([[5.0, 0.0], [3.0, 4.0], [-4.0, 3.0], [8.0, -6.0]])
     batch = SnippetBatch.from_videos([rows])
-    expected = torch.tensor([[0, 1, 0.6], [0.6, 1, 0], [0, 1, -1], [-1, 1, 0]])  # before, itself, after
+    # Cosines with the snippet before, itself, and after.
+    expected = torch.tensor([[0, 1, 0.6], [0.6, 1, 0], [0, 1, -1], [-1, 1, 0]])
     torch.testing.assert_close(trunk.tap_weights(batch.features)[1:-1], expected)
     trunk.clamp_negative = True
     torch.testing.assert_close(trunk.tap_weights(batch.features)[1:-1], expected.clamp(min=0))

@@ -45,7 +45,8 @@ def test_dropout_takes_whole_snippets_and_single_numbers():
     torch.manual_seed(0)
     rows = head(SnippetBatch.from_videos([torch.ones(500, 64)]))
     is_bias = (rows == head.classifier.bias).all(1)
-    assert 0.4 < is_bias.float().mean() < 0.6  # single numbers alone would leave a row with probability 1 - 2**-64
+    # If only single numbers were dropped, a whole row would be dropped with probability 2**-64.
+    assert 0.4 < is_bias.float().mean() < 0.6
     assert len(rows[~is_bias].unique(dim=0)) > 200
     clean = head.eval()(SnippetBatch.from_videos([torch.ones(9, 64)]))[1:-1]
     torch.testing.assert_close(clean, clean[:1].expand_as(clean))

@@ -177,7 +177,7 @@ def test_a_test_runs_the_stages_that_have_begun():
         torch.testing.assert_close(first.segments_sec, second.pred_segments.segments_sec)
         assert (first.segments_sec[:, 1] <= sample.duration_sec).all()
         assert len(second.pred_scores) == CLASSES
-    other.num_started.fill_(0)  # the base model alone
+    other.num_started.fill_(0)  # only the base model runs
     assert any(
         len(own.pred_segments.scores) != len(first.scores) for own, first in zip(run(other, VIDEOS, 'predict'), found)
     )

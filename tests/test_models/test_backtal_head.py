@@ -50,8 +50,8 @@ def test_score_separation_by_hand():
 
 def test_likely_actions_are_the_largest_eighth_of_each_class():
     scores = torch.zeros(2, 17, 2)
-    scores[0, [3, 5, 7], 0] = torch.tensor([2.0, 3.0, 1.0])  # 17 // 8 = 2
-    scores[1, [2, 6], 1] = torch.tensor([1.0, 9.0])  # 5 snippets: the largest of them alone
+    scores[0, [3, 5, 7], 0] = torch.tensor([2.0, 3.0, 1.0])  # 17 // 8 = 2 snippets
+    scores[1, [2, 6], 1] = torch.tensor([1.0, 9.0])  # 5 snippets, so only the largest one
     mask = torch.arange(17) < torch.tensor([[17], [5]])
     chosen = largest_of_video(scores, mask, 8)
     assert chosen[0, :, 0].nonzero()[:, 0].tolist() == [3, 5]
@@ -85,7 +85,7 @@ def test_points_may_take_the_place_of_clicks(videos):
     model = build(labels='points')
     losses = run(model, videos, 'loss')
     for _, sample in videos:
-        sample.background_labels[:] = False  # mined instead
+        sample.background_labels[:] = False  # background is mined instead
     assert run(model, videos, 'loss')['loss_click'] > 0
     assert losses['loss_click'] > 0
 
@@ -95,7 +95,7 @@ def test_a_batch_without_clicks(videos):
     for _, sample in videos:
         sample.background_labels[:] = False
     with pytest.raises(InputError, match='clicks'):
-        run(model, videos, 'loss')  # the dataset gives points
+        run(model, videos, 'loss')  # points, though the head wants clicks
     for _, sample in videos:
         sample.snippet_instances[:] = -1
     losses = run(model, videos, 'loss')

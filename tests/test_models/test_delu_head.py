@@ -52,7 +52,8 @@ def test_losses_of_attention_by_hand():
     assert losses['loss_guide'].item() == pytest.approx(2 * (0 + 1 / 3) / 2)
     assert losses['loss_sparsity'].item() == pytest.approx(3 * 0.5)
     assert losses['loss_mutual'].item() == pytest.approx(5 * (0 + 1) / 2)
-    assert losses['loss_uncertain'].item() == pytest.approx(0.4 * (0 + 1 / 3) / 2)  # all weights are 1 at half time
+    # In the middle of the training, all weights are 1.
+    assert losses['loss_uncertain'].item() == pytest.approx(0.4 * (0 + 1 / 3) / 2)
     # Background counts as a class, so the loss is the mean of log 4 and log 2.
     assert losses['loss_video'].item() == pytest.approx((math.log(4) + math.log(2)) / 2)
     # z^s: a = 1/2 halves the distance of the background logit to the least, so the softmax is as [1, 1, sqrt 2].
@@ -90,7 +91,7 @@ def test_logits_by_plain_convolutions(videos):
     model = build()
     head = model.head.eval()
     for layer in (head.fusion, head.conv):
-        torch.nn.init.normal_(layer.bias)  # else rows between videos would stay zero by themselves
+        torch.nn.init.normal_(layer.bias)  # without biases, rows between videos would stay zero in any case
     batch, _ = embed(model, videos)
     outputs = head.outputs(batch)
     for video, part in enumerate(batch.split(batch.features)):
@@ -119,7 +120,7 @@ def test_progress_is_that_of_the_runner(step, expected, videos):
         hub.update_info('max_iters', 40)
     assert training_progress() == expected
     model = build()
-    at_start = build().head.loss_by_feat  # the same weights
+    at_start = build().head.loss_by_feat  # build() is seeded, so both heads have the same weights
     batch, samples = embed(model, videos)
     outputs = model.head.outputs(batch)
     labels = torch.stack([sample.gt_video_labels for sample in samples])

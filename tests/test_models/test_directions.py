@@ -32,6 +32,6 @@ def test_a_head_by_cosine_does_not_see_how_large_features_are(cosine):
     dropped, clean = head(batch), head.clean_scores(batch).classes
     logits = head.eval()(batch)
     assert not torch.allclose(dropped, logits)
-    torch.testing.assert_close(clean, logits[batch.rows][..., :-1].sigmoid())  # what labels are mined from
+    torch.testing.assert_close(clean, logits[batch.rows][..., :-1].sigmoid())  # the scores from which labels are mined
     same = torch.allclose(logits, head(batch.with_features(batch.features * 4)), atol=1e-5)
     assert same is cosine

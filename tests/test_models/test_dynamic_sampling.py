@@ -38,7 +38,8 @@ def test_a_stretched_run_becomes_a_whole_number_of_snippets():
     batch = proposals((4, 7, 0, 0.6), (4, 7, 0, 0.5), (9, 10, 1, 0.6), (9, 10, 1, 0.5))
     found = weights(DynamicSegmentSampler(min_snippets=7), batch, 20)
     assert found[2:8].sum() + found[8:10].sum() == pytest.approx(28)
-    batch = proposals((4, 7, 0, 0.6), (4, 7, 0, 0.5), (5, 6, 1, 0.6), (5, 6, 1, 0.5))  # [5, 6) to [4, 6): 7 each
+    # [5, 6) is widened and rounded to [4, 6), with the weight 7.
+    batch = proposals((4, 7, 0, 0.6), (4, 7, 0, 0.5), (5, 6, 1, 0.6), (5, 6, 1, 0.5))
     found = weights(DynamicSegmentSampler(min_snippets=7), batch, 20)
     total = 4 * 14 / 6 + 2 * 7  # 23.3
     np.testing.assert_allclose(found[2:8], np.array([14 / 6, 14 / 6, 7, 7, 14 / 6, 14 / 6]) * 23 / total)
@@ -56,7 +57,8 @@ def test_places_go_there_and_back():
 
 def test_right_ends_are_those_of_the_public_code():
     warp = TimeWarp(np.array([0.0, 1, 2, 4, 6, 7]), right_ends=True)
-    np.testing.assert_allclose(warp.positions, [0, 1, 1.5, 2, 2.5, 3, 4])  # the last half of snippet 2 is snippet 2
+    # The position of a new snippet is its right end minus 1, so the second half of snippet 2 has the position 2.
+    np.testing.assert_allclose(warp.positions, [0, 1, 1.5, 2, 2.5, 3, 4])
     np.testing.assert_allclose(warp.to_new([0, 1, 2, 4, 5]), [0, 1, 3, 6, 7])
 
 
@@ -72,7 +74,7 @@ def test_views_hold_labels_and_widened_ranges():
     view = DynamicSegmentSampler(min_snippets=1, widening=0.25)(batch, 20, 3)
     assert isinstance(view, SegmentView)
     assert [np.flatnonzero(own).tolist() for own in view.labels.T] == [[4, 5, 6, 7], [5, 6, 12, 13, 14, 15], []]
-    assert view.ranges.tolist() == [[3, 9], [11, 17]]  # the one inside another is left out
+    assert view.ranges.tolist() == [[3, 9], [11, 17]]  # the proposal inside another one is left out
 
 
 def test_public_rounding_adds_a_snippet():

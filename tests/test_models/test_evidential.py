@@ -129,6 +129,7 @@ def test_only_neighbours_among_the_first_videos_are_compared():
         return co_activity_loss(own, logits[list(chosen), : own.mask.shape[1]], labels[list(chosen)], 3)
 
     whole = CoActivityLoss(3, loss_weight=2.0)(batch, logits, labels)
-    torch.testing.assert_close(whole, 2 * (alone(0, 1) + 2 * alone(2, 3)) / 3)  # one shared class, and two
+    # The first pair shares one class, the second pair two.
+    torch.testing.assert_close(whole, 2 * (alone(0, 1) + 2 * alone(2, 3)) / 3)
     torch.testing.assert_close(co_activity_loss(batch, logits, labels, 1), alone(0, 1))
     assert alone(4) == co_activity_loss(batch, logits, labels, 0) == 0

@@ -106,7 +106,8 @@ def test_terms_without_pairs_are_zero_and_connected(classes, background):
     batch, labels, chosen = one_video([[1.0, 0.0], [0.0, 1.0]], classes, background)
     for term in separate(batch, labels, chosen):
         assert term.item() == 0
-        (grad,) = torch.autograd.grad(term, batch.features, retain_graph=True)  # raises if it is not connected
+        # Raises if the term does not depend on the features.
+        (grad,) = torch.autograd.grad(term, batch.features, retain_graph=True)
         assert (grad == 0).all()
 
 
@@ -124,7 +125,7 @@ def test_losses_and_gradients_are_those_of_the_whole_matrix(class_aware, anchor_
         found = torch.stack(separate(batch, labels, background, **switches))
         want = naive_loss(batch, labels, background, **switches)
         torch.testing.assert_close(found, want, rtol=1e-5, atol=1e-6)
-        weights = torch.tensor([1.0, 2.0, 3.0])  # an exchange of two terms would show
+        weights = torch.tensor([1.0, 2.0, 3.0])  # different weights, so that exchanged terms are found
         (found_grad,) = torch.autograd.grad((found * weights).sum(), batch.features)
         (want_grad,) = torch.autograd.grad((want * weights).sum(), batch.features)
         torch.testing.assert_close(found_grad, want_grad, rtol=1e-4, atol=1e-6)
@@ -144,7 +145,7 @@ def test_half_precision_and_zero_embeddings_stay_finite(dtype):
     with torch.no_grad():
         batch.features[3:6] = 0
         batch.features[6:9] = 3e4  # squares overflow in float16
-        batch.features[9:12] = 1e-5  # and underflow
+        batch.features[9:12] = 1e-5  # squares underflow in float16
     # The first embedding is 0 and has no direction. Its gradient is half of 1 / (the least norm, by which it is
     # divided).
     of_two = one_video([[0.0, 0.0], [1.0, 0.0]], [{}, {}], {0, 1})

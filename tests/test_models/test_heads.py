@@ -88,9 +88,9 @@ def test_one_step_trains_every_weight(form):
     assert set(losses) == {f'loss_{name}' for name in TERMS[form]}
     assert all(losses.values())
     for name, gradient in gradients.items():
-        assert gradient is not None, name  # distributed training waits for all of them
+        assert gradient is not None, name  # distributed training waits for the gradients of all parameters
         assert torch.isfinite(gradient).all(), name
-        is_bias_of_keys = '.key.' in name and name.endswith('bias')  # which changes no attention
+        is_bias_of_keys = '.key.' in name and name.endswith('bias')  # a bias of keys changes no attention
         assert gradient.abs().max() > 1e-9 or is_bias_of_keys, name
 
 
@@ -183,7 +183,7 @@ def test_mined_actions_can_be_seeds_only():
     given = run(build_model(miner=switches['miner'] | dict(action_threshold=None)), VIDEOS)
     assert losses['loss_point_action'] != seeds['loss_point_action']
     assert seeds['loss_point_action'] == given['loss_point_action']  # only the given points are labels
-    assert seeds['loss_score'] == losses['loss_score']  # the search starts from mined ones all the same
+    assert seeds['loss_score'] == losses['loss_score']  # the search still starts from mined actions
     assert seeds['loss_point_background'] == losses['loss_point_background']
 
 
@@ -195,13 +195,13 @@ def test_away_from_all_segments_is_background():
     model.head.background_margin = None
     mined = model.head.mine(batch, samples)[1].background_labels
     assert (away & ~mined).any()
-    assert torch.equal(targets.background_labels, mined | away)  # mined background stays what it was
+    assert torch.equal(targets.background_labels, mined | away)  # mined background is kept
     assert not (targets.background_labels & given.labels.any(-1)).any()
 
 
 def test_a_class_without_seeds_has_no_segments():
     features, sample = make_video(30, [(5, 0, 0)])
-    sample.gt_video_labels[2] = 1.0  # known to occur, but nobody has clicked it
+    sample.gt_video_labels[2] = 1.0  # the class is in the video labels, but has no point
     model = build_model()
     assert model.head.mine(*embed(model, [(features, sample)]))[2].label.tolist() == [0]
     assert_trainable(model, [(features, sample)])

@@ -46,7 +46,7 @@ def launches_of_a_step(form, counts):
     'form, most',
     [
         (dict(head='PointTALHead'), 180),
-        (dict(trunk='AffinityEmbedding', separation=None), 740),  # half of them in the search
+        (dict(trunk='AffinityEmbedding', separation=None), 740),  # half of the operations are in the search
         (dict(cosine=True, separation_loss=dict(type='FeatureSeparationLoss', class_aware=True)), 790),
         (dict(head='PointTALHead', trunk='TransformerEmbedding'), 370),
     ],
@@ -84,7 +84,7 @@ def test_the_second_stage_has_as_many_operations_for_any_batch_and_never_waits()
     more = dict(num_videos=9), dict(num_snippets=400), dict(num_instances=9), dict(num_proposals=300)
     for many in more:
         assert second_stage_step(**dict(num_proposals=10) | FEW | many) == few
-    assert few[0] <= 510  # with those that make the optimizer's state
+    assert few[0] <= 510  # including those that make the optimizer's state
     assert few[1] == []
 
 
@@ -103,7 +103,7 @@ def test_the_counter_sees_every_way_to_wait_and_nothing_else():
         lambda: values.cpu(),
         lambda: values.tolist(),
         lambda: torch.repeat_interleave(values, torch.tensor([1, 0, 2, 1])),
-        lambda: values[torch.tensor([0, 2])].masked_fill(mask[:2], 0).cumsum(0).topk(1),  # none
+        lambda: values[torch.tensor([0, 2])].masked_fill(mask[:2], 0).cumsum(0).topk(1),  # does not wait
     ]
     counts = []
     for way in ways:

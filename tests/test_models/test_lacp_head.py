@@ -78,7 +78,7 @@ def test_search_finds_the_best_of_all_sequences(seed):
     num_snippets = rng.integers(4, 13)
     scores = rng.random(num_snippets)
     kinds = rng.choice([-1, -1, -1, 0, 1], num_snippets)
-    kinds[0], kinds[-1] = 0, rng.integers(2)  # as LACP's seeds do, both ends have a kind
+    kinds[0], kinds[-1] = 0, rng.integers(2)  # as with LACP's seeds, the first and the last snippet are seeds
     kinds[rng.integers(1, num_snippets)] = 1
     seeds = np.flatnonzero(kinds >= 0)
     num_switches = np.count_nonzero(np.diff(kinds[seeds]))

@@ -100,7 +100,7 @@ def test_a_foreign_head_learns_behind_a_foreign_neck_with_our_miner_and_loss():
     first, last = train(model)
     assert last < 0.3 * first
     mined = model.head.mined
-    assert mined.labels.sum() > 2 * len(mined.mask)  # snippets beside a point
+    assert mined.labels.sum() > 2 * len(mined.mask)  # also snippets beside the points are labelled
     assert mined.background_labels[:, [0, 6]].all()
     assert not mined.background_labels[:, [3, 8]].any()
 

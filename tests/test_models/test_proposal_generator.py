@@ -48,7 +48,7 @@ def test_runs_by_hand(scores, options, segments, score, reason):
     found = generate([[score] for score in scores], **dict(upsampling=1) | options)
     np.testing.assert_allclose(sorted(found['segments_sec'].tolist()), segments, atol=1e-6, err_msg=reason)
     if score is not None:
-        assert found['scores'] == pytest.approx([score + 0.2], abs=1e-6)  # plus 0.2 of the video-level score
+        assert found['scores'] == pytest.approx([score + 0.2], abs=1e-6)  # 0.2 times the video-level score is added
     assert set(found['labels']) == {0}
 
 

@@ -121,7 +121,7 @@ def test_two_scores_make_one_and_classes_stay():
 
 def test_the_best_proposals_of_each_class_are_refined():
     batch, proposals, _ = make_batch(lengths=(20,), num_proposals=6)
-    labels = torch.tensor([1, 0, 1, 1, 1, 2])  # the best one first
+    labels = torch.tensor([1, 0, 1, 1, 1, 2])  # the best proposal first
     found = predict(make_head(max_proposals_per_class=2, nms=KEEP_ALL), batch, proposals, labels=labels)
     expected = sorted(proposals.segments[[0, 1, 2, 5]].tolist())
     torch.testing.assert_close(torch.tensor(sorted(found.segments_sec.tolist())), torch.tensor(expected))
@@ -143,7 +143,7 @@ def test_losses_and_gradients_are_finite_at_the_edges(num_segments, num_proposal
     sum(losses.values()).backward()
     assert all(torch.isfinite(loss) for loss in losses.values())
     for name, parameter in head.named_parameters():
-        assert parameter.grad is not None, name  # distributed training waits for all of them
+        assert parameter.grad is not None, name  # distributed training waits for the gradients of all parameters
         assert torch.isfinite(parameter.grad).all(), name
 
 

@@ -64,7 +64,7 @@ def test_snippets_away_from_actions_by_hand():
     found = segments.away_from_actions(mask, 0.5)
     assert found[0].nonzero()[:, 0].tolist() == expected
     assert found[1].tolist() == [True, True] + [False] * 12  # padding is never background
-    assert segments.away_from_actions(mask, 20)[0].sum() == 0  # beyond both ends of the video
+    assert segments.away_from_actions(mask, 20)[0].sum() == 0  # the margin reaches beyond both ends of the video
 
 
 def random_video(rng, length, seed_share, num_classes=2, run_length=2):
@@ -116,7 +116,7 @@ def test_close_to_the_best_of_all_candidates(variant, seed):
     segments, found = search(scores, targets, **variant)
     want = chains(scores, targets, **variant)
     assert found.keys() == want.keys()
-    assert len(found) > 8  # the batch is not trivial
+    assert len(found) > 8  # the batch has many chains
     best = {key: chain.best() for key, chain in want.items()}
     for key, chain in want.items():
         assert found[key] <= best[key] + 1e-6, key
@@ -306,7 +306,7 @@ def test_padding_and_company_change_nothing(variant):
 def test_saturated_and_missing_scores(variant, dtype, value):
     targets = one_class('.0...b..12.b')
     segments = SegmentSearcher(**variant)(torch.full((1, 12, 1), value, dtype=dtype), targets)
-    assert len(intervals(segments)) == 3  # one seed, and two instances that touch
+    assert len(intervals(segments)) == 3  # one instance, and two instances that touch
 
 
 @pytest.mark.parametrize('variant', [dict(), dict(background_segments=True)])

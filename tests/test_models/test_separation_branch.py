@@ -98,7 +98,7 @@ def test_wanted_snippets_are_embedded_as_all_are(kernel_size):
     torch.manual_seed(0)
     branch = SeparationBranch(4, 8, kernel_size=kernel_size)
     batch = SnippetBatch.from_videos([torch.randn(length, 4) for length in (30, 3, 1, 12)], gap=2)
-    wanted = batch.mask & (torch.arange(30) % 7 == torch.tensor([[6], [0], [0], [99]]))  # nothing of the last video
+    wanted = batch.mask & (torch.arange(30) % 7 == torch.tensor([[6], [0], [0], [99]]))  # no snippet of the last video
     gradients = []
     for asked in (None, branch.needed(wanted, batch.mask)):
         features = batch.features.clone().requires_grad_()

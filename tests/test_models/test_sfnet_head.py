@@ -143,7 +143,8 @@ def grow_snippet_by_snippet(logits, labels, radius, ratio):
 def test_growth_is_that_of_the_rule_point_by_point(seed):
     rng = np.random.default_rng(seed)
     lengths = rng.integers(1, 30, 3)
-    logits = rng.normal(size=(3, 30, 2)).repeat(3, 1)[:, :30].astype(np.float32)  # runs of like snippets
+    # Three snippets each have the same logits.
+    logits = rng.normal(size=(3, 30, 2)).repeat(3, 1)[:, :30].astype(np.float32)
     mask = np.arange(30) < lengths[:, None]
     labels = (rng.random((3, 30, 2)) < 0.1) & mask[..., None]
     ratio = rng.choice([0.0, 0.95])
@@ -199,7 +200,7 @@ def test_scores_by_their_formulas(streams):
     model.head.scores = 'logits'
     scores = model.head.clean_scores(batch)
     torch.testing.assert_close(scores.final, z[..., :-1] + 2 * a)
-    torch.testing.assert_close(scores.videos, z[..., :-1].topk(2, 1).values.mean(1))  # 20 // 8
+    torch.testing.assert_close(scores.videos, z[..., :-1].topk(2, 1).values.mean(1))  # 20 // 8 = 2 snippets
 
 
 def test_all_classes_of_a_video_are_detected():

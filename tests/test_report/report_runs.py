@@ -5,7 +5,7 @@ import json
 from plain_files import plain_video, write_plain
 
 EVIL = '</script><img src=x onerror="document.title=\'owned\'">'
-BAD = '<b>bad</b>&amp;'  # id of a video
+BAD = '<b>bad</b>&amp;'  # id of a video, which must be escaped
 NUM_WEAK = 240  # detections, more than a timeline draws
 
 _CONFIG = """

@@ -12,7 +12,7 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from fsptal_mm.report import Published, read_run, write_report
 
-BLUE = 'rgb(0, 114, 178)'  # of the first run
+BLUE = 'rgb(0, 114, 178)'  # colour of the first run
 
 
 @pytest.fixture(scope='module')
@@ -148,7 +148,7 @@ def test_bars_lie_at_their_seconds_and_tell_what_they_are(open_page):
 def test_timelines_by_points(open_page):
     page = open_page('points')
     line = page.find_element(By.CSS_SELECTOR, '[data-video="good"] .point-line').rect
-    row = page.find_element(By.CSS_SELECTOR, '[data-video="good"] .row svg').rect  # 60 s
+    row = page.find_element(By.CSS_SELECTOR, '[data-video="good"] .row svg').rect  # the row is 60 s long
     assert line['x'] == pytest.approx(row['x'] + row['width'] * 4.5 / 60, abs=2)
     assert line['height'] == pytest.approx(row['height'], abs=2)
     hit, miss = bars(page, 'good')
@@ -268,6 +268,7 @@ def test_names_that_are_no_text_do_no_harm(pages, tmp_path):
 
 
 def test_the_file_names_no_address(pages):
-    text = Path(pages / 'two.html').read_text(encoding='utf-8').replace('http://www.w3.org/', '')  # of XML vocabularies
+    # Names of XML vocabularies, which are not fetched.
+    text = Path(pages / 'two.html').read_text(encoding='utf-8').replace('http://www.w3.org/', '')
     assert 'http://' not in text
     assert 'https://' not in text

@@ -73,6 +73,6 @@ def test_positions_and_edges_by_hand():
 def test_edges_of_a_sample_lie_in_its_video():
     seen = dict(num_snippets=4, grid=SnippetGrid(0.5, 0.1), duration_sec=2.0)
     sample = ActionDataSample(metainfo=seen)
-    assert snippet_edges_sec(sample) == pytest.approx([0.1, 0.6, 1.1, 1.6, 2.0])  # the last one would end at 2.1
+    assert snippet_edges_sec(sample) == pytest.approx([0.1, 0.6, 1.1, 1.6, 2.0])  # the last snippet would end at 2.1
     sample.set_metainfo(dict(snippet_positions=np.array([0.02, 1, 1.5, 2.99])))
     assert snippet_edges_sec(sample) == pytest.approx([0.1, 0.605, 0.975, 1.4725, 2.0])

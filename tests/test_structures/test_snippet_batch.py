@@ -8,7 +8,7 @@ from fsptal_mm.structures import SnippetBatch
 def test_videos_come_back_as_they_went_in(gap):
     videos = [torch.randn(length, 3) for length in (4, 1, 7)]
     batch = SnippetBatch.from_videos(videos, gap)
-    assert batch.features.shape == (12 + 4 * gap, 3)  # 12 snippets, a gap before, between (2) and after
+    assert batch.features.shape == (12 + 4 * gap, 3)  # 12 snippets, and gaps before, between and after three videos
     for packed, video in zip(batch.split(batch.features), videos, strict=True):
         assert torch.equal(packed, video)
     padded = batch.pad(batch.features)
@@ -32,7 +32,7 @@ def test_resampling_interpolates_within_each_video():
         assert batch.lengths == (4, 2)
         first, second = batch.split(batch.features)
         assert first[:, 0].tolist() == [0, 2.5, 20, 30]  # a quarter of the way from 0 to 10, half from 10 to 30
-        assert second[:, 0].tolist() == [7, 7]  # the last snippet has no right neighbour, and needs none
+        assert second[:, 0].tolist() == [7, 7]  # interpolation needs no right neighbour at the last snippet
         assert batch.features.sum() == 66.5  # all other rows are zero
 
 

@@ -115,7 +115,7 @@ def test_one_epoch_over_two_seeds(run, tool, config_file, tmp_path):
     plain, same = content['rows']
     assert plain['finished'] == [0, 1]
     values = plain['metrics']['mAP@0.1-0.7']['by_seed']
-    assert 0 < min(values) < max(values) < 100  # another seed, another model
+    assert 0 < min(values) < max(values) < 100  # different, since the seeds give different models
     assert f'{np.mean(values):.1f} ± {np.std(values, ddof=1):.1f}' in printed
     # Two rows with the same configuration share their runs, so their difference is 0 on every resample.
     assert len(ages(tmp_path)) == 2
@@ -158,7 +158,7 @@ def test_finished_runs_are_found_and_others_are_run(run, pretend):
     second = ages(pretend)
     assert len(second) == 4
     assert first.items() <= second.items()
-    run([PLAIN], '--seeds', '0', '--cfg-options', 'train_cfg.max_epochs=3')  # the same row, configured otherwise
+    run([PLAIN], '--seeds', '0', '--cfg-options', 'train_cfg.max_epochs=3')  # the same row with another config
     assert len(ages(pretend)) == 5
     path = next(iter(first)) / 'metrics.json'  # figures of a run with another config do not count
     good = json.loads(path.read_text())
@@ -172,11 +172,11 @@ def test_a_failed_run_is_told_and_the_table_goes_on(run, pretend):
     status, printed, content = run(rows, '--seeds', '0', '1')
     assert status == 1
     assert content['rows'][1]['finished'] == [0]
-    assert content['rows'][1]['difference']['seeds'] == [0]  # compared where both have figures
+    assert content['rows'][1]['difference']['seeds'] == [0]  # compared only for seeds that both rows have
     assert '50.0 / missing' in printed
     ((name, message),) = content['failed'].items()
     assert name == 'small, unlucky, seed 1'
-    assert 'pretending to train' in message  # the last lines of its log
+    assert 'pretending to train' in message  # the message has the last lines of the log
     assert 'out of luck' in message
     assert 'out of luck' in printed
     before = ages(pretend)  # only the failed run is run again, and fails again
@@ -219,8 +219,8 @@ def test_an_interrupted_run_ends_its_processes_and_leaves_no_metrics(tool, prete
     while not list(pretend.glob('runs/*/seed_0/started')) and process.poll() is None:
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
-    _, messages = process.communicate(timeout=300)  # less than the ten minutes that the run would take
+    _, messages = process.communicate(timeout=300)  # the run would take ten minutes if it were not ended
     assert process.returncode == 1
     assert 'interrupted' in messages
     assert not ages(pretend)
-    assert not list(pretend.glob('runs/*/seed_1'))  # the second was never begun
+    assert not list(pretend.glob('runs/*/seed_1'))  # the second run was not started

@@ -63,7 +63,8 @@ def test_thresholds_of_classes(messages):
     det = Instances.from_videos(
         [[[0, 10], [1, 9], [20, 30], [60, 70], [45, 55]]], [[0, 0, 0, 1, 1]], [[0.9, 0.7, 0.6, 0.5, 0.375]]
     )
-    chosen = choose_operating_point(points, det, ('run', 'jump', 'sit'))  # every resample is the one video
+    # There is only one video, so every resample is this video.
+    chosen = choose_operating_point(points, det, ('run', 'jump', 'sit'))
     assert chosen.overall == Threshold(0.375, 3 / 5, 1, 3)
     # F1 of run alone is 2/3, 2/4, 4/5, so its best threshold is 0.6. Its two points count against twenty of the shared
     # threshold 0.375: (2 * 0.6 + 20 * 0.375) / 22.
@@ -74,7 +75,8 @@ def test_thresholds_of_classes(messages):
     }
     assert chosen.num_videos == 1
     assert any('3 held-out points' in message for message in messages)
-    assert not any('jump' in message or 'sit' in message for message in messages)  # sit has no points
+    # There is no warning about sit, which has no points.
+    assert not any('jump' in message or 'sit' in message for message in messages)
     choose_operating_point(points, det[:4], ('run', 'jump', 'sit'))
     assert ['jump' in message for message in messages].count(True) == 1
     later = Instances.from_videos([[[0, 1], [2, 3], [4, 5]]], [[0, 0, 1]], [[0.39, 0.4, 0.38]])
@@ -184,7 +186,7 @@ def test_a_checkpoint_that_was_trained_on_held_out_videos(trained, tmp_path):
 
 def test_lower_thresholds_for_a_final_model(messages):
     points = Instances.from_videos([[[5, 5], [25, 25], [50, 50], [70, 70]]], [[0, 0, 1, 2]])
-    segments = [[0, 10], [20, 30], [40, 44], [45, 55], [65, 75]]  # the third covers no point
+    segments = [[0, 10], [20, 30], [40, 44], [45, 55], [65, 75]]  # the third segment covers no point
     labels = [0, 0, 0, 1, 2]
     half = Threshold(0.5, 0.75, 0.25, 40)
     chosen = OperatingPoint(half, dict(run=half, jump=half, sit=half), 'model', 4)

@@ -48,7 +48,7 @@ def run(tool, folder, files, *options):
 def test_several_files(tool, folder, capsys):
     found = run(tool, folder, ['a.json', 'b.json', 'empty.json'], '--subset', 'test', '--tiou', '0.5', '0.7')
     assert list(found) == ['a', 'b', 'empty']
-    assert [found[name]['mAP'] for name in found] == pytest.approx([1, 0.75, 0])  # b: precision 1/2 for Dive
+    assert [found[name]['mAP'] for name in found] == pytest.approx([1, 0.75, 0])  # in b, the precision of Dive is 1/2
     assert [found[name]['num_detections'] for name in found] == [2, 3, 0]
     assert [found[name]['num_missed'] for name in found] == [0, 0, 2]
     # For class Dive, b has a background error, in a video without a segment, before its true positive. Since G is 1 for
@@ -89,8 +89,8 @@ def test_options_reach_the_figures(tool, folder):
     found = run(tool, folder, ['b.json'], '--names', 'mine', *options)['mine']
     assert found['tiou'] == 0.3
     assert found['tiou_thresholds'] == pytest.approx(np.linspace(0.5, 0.95, 10))
-    assert found['num_instances'] == 3  # no subset: all videos
-    assert found['num_detections'] == 2  # the mistake overlaps an ambiguous range
+    assert found['num_instances'] == 3  # without --subset, all videos count
+    assert found['num_detections'] == 2  # the false positive overlaps an ambiguous range
     assert [bucket['up_to'] for bucket in found['characteristics']['length']['buckets']] == [30, 60, 120, 180, None]
     assert 'mine' in (folder / 'out/false_negatives.svg').read_text()
 

@@ -54,7 +54,7 @@ def test_options_reach_the_runner_and_data_root_every_path(name, more, run):
 def test_runs_of_configs_from_before_the_checks_are_checked(run):
     config = run('train.py', ROOT / 'tests/data/configs/lacp_synthetic.py')
     assert config.default_hooks.run_checks.type == 'RunChecksHook'
-    assert config.default_hooks.checkpoint.type == 'CheckpointHook'  # the others stay
+    assert config.default_hooks.checkpoint.type == 'CheckpointHook'  # other hooks are not changed
 
 
 def test_what_the_user_set_for_onednn_stays(run, monkeypatch):

@@ -33,7 +33,7 @@ def test_rows_of_checkpoints(config, checkpoints, capsys):
         assert list(row) == ['point/mAP', 'held-out mAP (analysis)', 'test mAP (analysis)']
         assert all(0 < value < 1 for value in row.values())
     assert rows[checkpoints[0]] != rows[checkpoints[1]]
-    config.test_dataloader = config.test_evaluator = None  # without segments of any kind
+    config.test_dataloader = config.test_evaluator = None  # the tool needs no test videos
     config.val_dataloader.dataset.fold = None  # the held-out videos are those that the training leaves out
     of_points = tool.rank(config, checkpoints[:1], points_only=True)
     assert of_points == {checkpoints[0]: {'point/mAP': rows[checkpoints[0]]['point/mAP']}}

@@ -109,7 +109,7 @@ def test_a_missing_file_ends_a_tool_before_its_imports(tool, text, missing, argu
     monkeypatch.syspath_prepend(ROOT / 'tools' / tool.rpartition('/')[0])
     with pytest.raises((SystemExit, InputError)) as later:
         load_tool(tool).main(arguments(text))
-    assert line.removeprefix('error: ') in str(later.value)  # the check that comes later says the same
+    assert line.removeprefix('error: ') in str(later.value)  # the tool's own check gives the same message
 
 
 @pytest.mark.parametrize(

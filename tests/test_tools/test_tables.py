@@ -26,7 +26,7 @@ def test_every_row_changes_what_it_says_and_can_be_built(name, tool):
     for entry in plan(tool, name, 'synthetic'):
         plain = Config.fromfile(entry.experiment.config_file)
         MODELS.build(entry.experiment.config.model)
-        for key in entry.row.options:  # a misspelt one would be no field of the config
+        for key in entry.row.options:  # a misspelt option is no field of the config
             value = plain
             for part in key.split('.'):
                 value = value[int(part) if isinstance(value, (list, tuple)) else part]
@@ -110,7 +110,7 @@ def test_methods_are_compared_on_equal_terms(tool, data):
     paper, *others = (entry.experiment.config.model for entry in plan(tool, 'comparison', data))
     assert len(others) == 4
     first = others[0]
-    assert paper.embedding.get('kernel_size', 3) == 3  # the paper's, whatever the others' is
+    assert paper.embedding.get('kernel_size', 3) == 3  # the paper's form keeps its own kernel size
     assert all(model.embedding == first.embedding for model in others)
     for model in (paper, *others):
         assert model.head.dropout == first.head.dropout

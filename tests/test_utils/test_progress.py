@@ -13,7 +13,7 @@ from fsptal_mm.utils.progress import VideoProgress
 def clock(monkeypatch):
     """A clock that the test sets, in seconds."""
     now = [0.0]
-    monkeypatch.delenv('FORCE_COLOR', raising=False)  # to rich, it means a terminal
+    monkeypatch.delenv('FORCE_COLOR', raising=False)  # rich would take the output for a terminal
     # The clock is replaced in this module only. Whatever else waits, such as a data loader, needs the real clock.
     monkeypatch.setattr(module, 'time', SimpleNamespace(monotonic=lambda: now[0]))
     return now

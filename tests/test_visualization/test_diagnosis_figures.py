@@ -13,7 +13,7 @@ from fsptal_mm.visualization import (
     draw_sensitivity,
     save_figure,
 )
-from fsptal_mm.visualization.palette import GREEN, VERMILION  # true positives and background errors
+from fsptal_mm.visualization.palette import GREEN, VERMILION  # colours of true positives and background errors
 
 
 @pytest.fixture(scope='module')
@@ -63,7 +63,7 @@ def test_best_detections_of_all_models_in_one_axes(models):
     (axes,) = figure.axes
     names = [label.get_text() for label in axes.get_yticklabels()]
     assert [name.split(':')[0] for name in names] == ['good', 'bad', 'third']
-    assert axes.yaxis_inverted()  # the first one is on top
+    assert axes.yaxis_inverted()  # the first model is on top
     widths = {}
     for bar in axes.patches:
         if bar.get_width():
@@ -80,7 +80,7 @@ def test_sensitivity_by_bucket(models):
     assert good == [100, 0, 100, 0, 0]
     # The long segment is found after a false positive: with I = 2, I / (I + 1) = 2/3. The short one is not found.
     assert bad == pytest.approx([0, 0, 200 / 3, 0, 0])
-    assert texts(length) == ['100', '100', '0', '67']  # no number where no instance is
+    assert texts(length) == ['100', '100', '0', '67']  # buckets without instances have no number
     assert [label.get_text() for label in length.get_xticklabels()][:2] == ['XS\n≤ 3 s\nn = 1', 'S\n≤ 6 s\nn = 0']
     assert [label.get_text() for label in num_instances.get_xticklabels()][-1] == 'L\n> 80\nn = 0'
     # Dashed lines are the figures on all instances.

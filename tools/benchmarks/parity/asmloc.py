@@ -188,7 +188,7 @@ def read_outputs(head, batch):
 
 
 def our_proposals(num_classes):
-    """Build our function from a video to detections."""
+    """Return a function that detects actions in a video with our head and the outputs of the video."""
     head = faithful_head('asmloc', num_classes)
     head.forward, head.attention = (lambda batch: batch.features[:, :-2]), Layer(lambda rows: rows[:, -2:])
     head.proposals.nms_args['iou_threshold'] += SLACK
@@ -196,7 +196,7 @@ def our_proposals(num_classes):
 
 
 def public_proposals(clone, num_classes, patches):
-    """Build a function from a video to the detections of their ``test``."""
+    """Return a function that detects actions in a video with the public code's ``test``."""
     patches = [*NEEDED, *patches]
     load_module(clone / 'net_evaluation.py', patches_of('net_evaluation.py', patches), 'net_evaluation')
     main_module = load_module(clone / 'main_THUMOS.py', patches_of('main_THUMOS.py', patches), 'asmloc_main')

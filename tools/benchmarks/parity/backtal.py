@@ -191,14 +191,14 @@ def read_outputs(head, batch):
 
 
 def our_proposals(num_classes):
-    """Build our function from a video to detections."""
+    """Return a function that detects actions in a video with our head and the outputs of the video."""
     head, size = faithful_head('backtal', num_classes, hidden_channels=8), num_classes + 1
     head.outputs = lambda batch: BackTALOutputs(None, batch.features[:, :size], batch.features[:, size:], None, None)
     return partial(detect, head)
 
 
 def public_proposals(clone, num_classes, patches):
-    """Build a function from a video to the detections of their ``evaluate_score``, with 24 frames to a snippet."""
+    """Return a function that detects actions in a video with the public ``evaluate_score``; a snippet has 24 frames."""
     load_module(clone / 'lib/post_process/nms.py', patches_of('nms.py', patches), 'backtal_nms')
     patches = [('from post_process.nms', 'from backtal_nms'), *patches_of('functions.py', patches)]
     functions = load_module(clone / 'lib/post_process/functions.py', patches, 'backtal_functions')

@@ -286,14 +286,14 @@ def read_outputs(head, batch):
 
 
 def our_proposals(num_classes):
-    """Build our function from a video to detections."""
+    """Return a function that detects actions in a video with our head and the outputs of the video."""
     head = faithful_head('delu', num_classes, streams=(4, 4))
     head.outputs = lambda batch: DELUOutputs(batch.features[:, :-2], batch.features[:, -2:], None)
     return partial(detect, head)
 
 
 def public_proposals(clone, num_classes, patches):
-    """Build a function from a video to the detections of their ``multiple_threshold_hamnet``."""
+    """Return a function that detects actions in a video with the public code's ``multiple_threshold_hamnet``."""
     patches = [*NEEDED, *patches]
     load_module(clone / 'utils/wsad_utils.py', patches_of('wsad_utils.py', patches), 'delu_utils')
     methods = load_module(

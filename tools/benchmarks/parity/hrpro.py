@@ -233,14 +233,14 @@ def draw_outputs(logits, actionness):
 
 
 def our_proposals(num_classes):
-    """Build our function from a video to detections."""
+    """Return a function that detects actions in a video with our head and the outputs of the video."""
     head = faithful_head('hrpro', num_classes)
     head.forward = lambda batch: batch.features
     return partial(detect, head)
 
 
 def public_proposals(clone, num_classes, patches):
-    """Build a function from a video to the detections of their ``S_test``."""
+    """Return a function that detects actions in a video with the public code's ``S_test``."""
     patches = [*NEEDED, *patches]
     load_module(clone / 'utils.py', patches_of('utils.py', patches), 'utils')
     test = load_module(clone / 'test.py', patches_of('test.py', patches), 'hrpro_test')

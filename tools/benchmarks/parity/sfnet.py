@@ -219,14 +219,14 @@ def read_outputs(head, batch):
 
 
 def our_proposals(num_classes):
-    """Build our function from a video to detections."""
+    """Return a function that detects actions in a video with our head and the outputs of the video."""
     head = faithful_head('sfnet', num_classes)
     head.logits = lambda batch: [(batch.features[:, :-1], batch.features[:, -1:])]
     return partial(detect, head)
 
 
 def public_proposals(clone, num_classes, patches):
-    """Build a function from a video to the segments of their ``generate_segment``, with twice the actionness."""
+    """Return a function that detects actions in a video with the public ``generate_segment``, by twice the actionness."""
     load_module(clone / 'utils.py', [], 'utils')
     public = load_module(clone / 'eval.py', [*NEEDED, *patches], 'sfnet_eval')
 
