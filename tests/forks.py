@@ -26,7 +26,7 @@ def run_forked(target, *args):
 
 
 def in_two_processes(target, *args):
-    """Run ``target(rank, *args)`` in two processes with what ``init_process_group`` and a launcher need."""
+    """Run ``target(rank, *args)`` in two processes, in the environment that a launcher sets up for two ranks."""
     # The processes find each other by a store of this process, as by that of a launcher, on a free port that it keeps.
     store = torch.distributed.TCPStore('127.0.0.1', 0, is_master=True, wait_for_workers=False)
 

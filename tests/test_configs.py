@@ -81,7 +81,7 @@ def test_metainfo_names_the_classes_of_the_model(config):
         assert config.model.head.num_classes == len(train)
 
 
-# Annotation file and folder of each dataset. ActivityNet has no annotation file, so its classes are those of its points.
+# Annotation file and folder of each dataset. Without an annotation file, ActivityNet's classes are those of its points.
 ANNOTATIONS = {
     'thumos14': ('gt.json', 'thumos14'),
     'gtea': ('gt_full.json', 'gtea'),

@@ -211,7 +211,7 @@ def test_names_that_split_lines_are_refused(name, tmp_path):
 
 @given(data=st.data())
 def test_files_that_go_together(data, tmp_path):
-    """Any of the files of a dataset may be spoilt: what is read is sound, and reads the same after it was written."""
+    """Any file of a dataset may be damaged. Annotations that are read are sound, and writing them changes nothing."""
     ann, points = data.draw(st.sampled_from([ACTIVITYNET, PLAIN])), None
     part = data.draw(st.sampled_from(['ann', 'points', 'fps', 'split']))
     (tmp_path / 'gt.json').write_text(json.dumps(data.draw(spoilt(ann)) if part == 'ann' else ann))

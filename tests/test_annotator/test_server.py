@@ -120,7 +120,7 @@ REFUSED = [
             'http://evil.example/',
         )
     ),
-    # Bodies that are no change; brackets go deeper than a parser can
+    # Requests whose body is no change; the brackets are nested deeper than a parser can follow
     *((400, EDIT | dict(body=body)) for body in (b'', b'[]', b'{"project": ', b'\xff\xfe', b'[' * 60_000, {})),
     *((400, EDIT | dict(body=BODY | dict(edit=edit))) for edit in ([], {}, {'edit_id': 'short', 'action': 'undo'})),
     (400, EDIT | dict(body=BODY | dict(video='c'))),

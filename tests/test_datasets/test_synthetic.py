@@ -14,7 +14,7 @@ from fsptal_mm.datasets.synthetic import generator
 from fsptal_mm.datasets.synthetic.features import SyntheticParams
 from fsptal_mm.datasets.synthetic.generator import draw_annotations, ensure_synthetic, select_videos
 
-# A set that is written in a fraction of a second.
+# Parameters of a dataset that is generated in a fraction of a second.
 SMALL = dict(train_videos=10, test_videos=10, dim=8, latent_dim=6)
 
 

@@ -70,7 +70,7 @@ TRUNKS = {
 def trunk(request):
     torch.manual_seed(0)
     trunk = MODELS.build(request.param | dict(in_channels=6, out_channels=8)).double()
-    for parameter in trunk.parameters():  # norms begin with a bias of 0, which would hide what they do to gaps
+    for parameter in trunk.parameters():  # with their initial bias of 0, norms would not change gaps
         nn.init.normal_(parameter)
     return trunk
 

@@ -44,7 +44,7 @@ ARGS = SimpleNamespace(
     lamb_bg=0.5,
     lamb_abg=0.5,
 )
-# Layers with the same weights, by our name: their name.
+# Layers with the same weights: from our name to the public one.
 NAMES = {
     'embedding.conv': 'feature_embedding.0',
     'head.attention': 'att_branch',
@@ -83,7 +83,7 @@ REPAIRS = {
 
 
 def build_models(public):
-    """Build ours and theirs, with the same weights."""
+    """Build our model and the public one, with the same weights."""
     torch.manual_seed(0)
     theirs = public.ASMLoc_Base(ARGS)
     head = dict(type='ASMLocHead', num_classes=CLASSES, in_channels=DIM, dropout=0.0)
@@ -93,7 +93,7 @@ def build_models(public):
 
 
 def copy_weights(theirs):
-    """Return the weights of their network under the names of ours."""
+    """Return the weights of the public network, under the names of our layers."""
     state = theirs.state_dict()
     own = {f'{name}.{part}': state[f'{other}.{part}'] for name, other in NAMES.items() for part in ('weight', 'bias')}
     own['head.attention.weight'] = own['head.attention.weight'][..., 0]  # theirs is a convolution with a kernel of 1
@@ -112,14 +112,14 @@ def make_samples(lengths, seed):
 
 
 def public_loss(criterion, outputs, samples):
-    """Compute their loss: the total, and the weighted terms."""
+    """Compute the public code's loss: the total, and the weighted terms."""
     total, terms = criterion(torch.stack([sample.gt_video_labels for sample in samples]), *outputs[:6])
     weights = (('fg', ARGS.lamb_fg), ('bg', ARGS.lamb_bg), ('abg', ARGS.lamb_abg))
     return total, [torch.tensor(weight * terms[f'{name}_loss']) for name, weight in weights]
 
 
 def compare_functions(models, criterion, report):
-    """Compare outputs, each loss term, and gradients: ours on a batch of three lengths, theirs on each video alone."""
+    """Compare outputs, loss terms and gradients: ours on a batch of three lengths, the public ones video by video."""
     ours, theirs = models
     generator = torch.Generator().manual_seed(1)
     videos = [torch.randn(length, DIM, generator=generator).requires_grad_() for length in LENGTHS]

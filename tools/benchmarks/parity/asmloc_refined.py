@@ -31,7 +31,7 @@ LAYERS = {'query': 'conv_query', 'key': 'conv_key', 'value': 'conv_value', 'out'
 
 
 def public_modules(clone):
-    """Load their network, losses, dataset and functions on proposals, without imports that the comparison needs not."""
+    """Load the public network, losses, dataset and functions on proposals, without imports that are not needed."""
     unused = ('import pandas as pd', 'from joblib import Parallel, delayed')
     unused += ('from sklearn.metrics import average_precision_score',)
     load_module(clone / 'net_evaluation.py', [(line, '') for line in unused], 'net_evaluation')
@@ -104,7 +104,7 @@ class _Ours(nn.Module):
 
 
 def copy_weights(theirs):
-    """Return the weights of their network under the names of ours."""
+    """Return the weights of the public network, under the names of our layers."""
     state = theirs.state_dict()
     own = {f'{name}.{part}': state[f'{other}.{part}'] for name, other in NAMES.items() for part in ('weight', 'bias')}
     own['head.uncertainty.weight'] = state['uncertainty_branch.weight']
@@ -140,13 +140,13 @@ def draw_step(generator, length):
 
 
 def losses_of(ours, theirs, criterion, features, step, samples):
-    """Compute the losses of a step; return our terms, their total, their terms, and the outputs of their network."""
+    """Compute the losses of a step; return our terms, the public total and terms, and the public network's outputs."""
     boxes, counts, members, labels = step
     video_labels = torch.stack([sample.gt_video_labels for sample in samples])
     batch = ours.embedding(SnippetBatch.from_videos(list(features)))
     found = ours.head.loss_on_segments(batch, video_labels, members, labels)
     outputs = theirs(features, boxes, counts, None, None)
-    # Their loss takes labels with background, which sum up to 1 at each snippet.
+    # The public loss takes labels with background, which sum up to 1 at each snippet.
     shares = torch.cat([labels, ~labels.any(-1, keepdim=True)], -1).float()
     shares = shares / shares.sum(-1, keepdim=True)
     total, terms = criterion(video_labels, *outputs[:6], pseudo_instance_label=shares, uncertainty=outputs[6])

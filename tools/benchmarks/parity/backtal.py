@@ -54,7 +54,7 @@ REPAIRS = {
 
 
 def public_modules(clone):
-    """Load their network, with fewer channels, and their loss, changed for the CPU."""
+    """Load the public network, with fewer channels, and the public loss, changed for the CPU."""
     network = load_module(
         clone / 'lib/models/network.py', [('2048', str(HIDDEN)), ('512', str(HIDDEN // 4))], 'backtal_network'
     )
@@ -77,7 +77,7 @@ def make_samples(num_videos, num_classes, seed):
 
 
 def copy_weights(theirs):
-    """Return the weights of their network under the names of ours."""
+    """Return the weights of the public network, under the names of our layers."""
     state = theirs.state_dict()
     names = {'classifier.weight': 'classifier_module.conv.weight'}
     for number in (0, 1):
@@ -92,14 +92,14 @@ def copy_weights(theirs):
 
 
 def public_loss(module, outputs, samples):
-    """Compute their loss: the total, and the terms."""
+    """Compute the public code's loss: the total, and the terms."""
     video = torch.stack([sample.gt_video_labels for sample in samples])
     clicks = torch.where(torch.stack([sample.background_labels for sample in samples]), CLASSES, -100)
     return module.BackTALLoss(CONFIG)(CONFIG, *outputs, video, clicks, None)
 
 
 def to_outputs(z, suppressed, attention, embedding):
-    """Convert their outputs, padded and with channels first, to a packed batch and outputs of ours."""
+    """Convert padded outputs of the public network, channels first, to a packed batch and outputs of our head."""
     batch = SnippetBatch.from_videos([torch.zeros(LENGTH, 1)] * len(z))
     rows = [batch.join(list(part.transpose(1, 2))) for part in (z, suppressed, attention, embedding)]
     return batch, BackTALOutputs(rows[0], rows[1], rows[0], rows[2], rows[3])

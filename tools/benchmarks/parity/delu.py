@@ -84,7 +84,7 @@ REPAIRS = {
 
 
 def public_model(clone, patches):
-    """Load their ``model.py``, with patches."""
+    """Load the public ``model.py``, with patches."""
     for name in ('base', 'edl_loss'):
         load_module(clone / f'{name}.py', [], name)
     return load_module(clone / 'model.py', patches, 'model')  # their model.py imports itself by this name
@@ -104,7 +104,7 @@ def build_head():
 
 
 def copy_weights(theirs):
-    """Return the weights of their network under the names of ours, without those that have no effect."""
+    """Return the weights of the public network, under the names of our layers, without those that have no effect."""
     state = theirs.state_dict()
     names = {'fusion': 'fusion.0', 'conv': 'classifier.1', 'classifier': 'classifier.4'}
     for stream, name in enumerate(('vAttn', 'fAttn')):
@@ -203,7 +203,7 @@ def compare_lengths(head, labels, generator, report):
 
 
 def public_loss(theirs, z, attentions, h, labels, progress):
-    """Compute their loss: the total, and the terms under our names."""
+    """Compute the public code's loss: the total, and the terms under our names."""
     of_rgb, of_flow = attentions[..., :1], attentions[..., 1:]
     outputs = dict(feat=h, cas=z, attn=(of_flow + of_rgb) / 2, v_atn=of_rgb, f_atn=of_flow)
     total, terms = theirs.criterion(outputs, labels, opt=OPTIONS, itr=progress * TOTAL)
@@ -305,7 +305,7 @@ def public_proposals(clone, num_classes, patches):
         attention = outputs[..., -2:].mean(-1, keepdim=True)
         found = methods.multiple_threshold_hamnet(b'v', dict(cas=outputs[..., :-2], attn=attention))
         segments = torch.tensor([found['t-start'], found['t-end']], dtype=torch.float64).t()
-        long = segments[:, 1] - segments[:, 0] > 1  # as their test.py does
+        long = segments[:, 1] - segments[:, 0] > 1  # as the public test.py does
         return video.detections(segments[long], *(torch.tensor(found[key])[long] for key in ('label', 'score')))
 
     return detections

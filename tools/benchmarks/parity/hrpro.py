@@ -70,10 +70,10 @@ REPAIRS = {
 
 
 def public_modules(clone):
-    """Load their ``model_S.py``, without dropout on attention weights, and ``utils.py``.
+    """Load the public ``model_S.py``, without dropout on attention weights, and ``utils.py``.
 
-    Their ``extract_region_feat`` loses a seed in the last snippet of a video. It is replaced by a function that takes
-    the features of all seeds.
+    The public ``extract_region_feat`` loses a seed in the last snippet of a video. It is replaced by a function that
+    takes the features of all seeds.
     """
     utils = load_module(clone / 'utils.py', [], 'utils')
     utils.extract_region_feat = lambda seq, features: [features[seq > 0]] if seq.any() else []
@@ -95,9 +95,9 @@ def make_samples(rng, lengths):
 
 
 def copy_weights(theirs):
-    """Return the weights of their network under the names of ours.
+    """Return the weights of the public network, under the names of our layers.
 
-    In their network, the weights of query, key and value are one tensor.
+    In the public network, the weights of query, key and value are one tensor.
     """
     state, own = theirs.state_dict(), {}
     for layer in range(2):
@@ -119,7 +119,10 @@ def copy_weights(theirs):
 
 
 def public_loss(theirs, features, sample):
-    """Compute their loss of one video: the total, and the terms. The call also updates their memory of prototypes."""
+    """Compute the public code's loss of one video: the total, and the terms.
+
+    The call also updates the memory of prototypes in the public code.
+    """
     labels = (sample.snippet_instances >= 0).float()[None]
     video = sample.gt_video_labels[None]
     return theirs.criterion(ARGS, theirs(features[None], video), video, labels)
@@ -182,7 +185,7 @@ def is_key_bias(name):
 
 
 def build_head(theirs):
-    """Build our head with their weights, without dropout."""
+    """Build our head with the weights of the public network, without dropout."""
     encoder = dict(dropout=0.0, attention_dropout=0.0)
     head = HRProHead(CLASSES, DIM, dropout=0.0, encoder=encoder, tokens='scrambled')
     head.load_state_dict(copy_weights(theirs))

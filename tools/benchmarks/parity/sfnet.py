@@ -30,7 +30,7 @@ NEEDED = [
 
 
 def public_modules(clone):
-    """Load their ``model.py`` and ``train.py``, changed for the CPU and two streams of DIM columns."""
+    """Load the public ``model.py`` and ``train.py``, changed for the CPU and two streams of DIM columns."""
     load_module(clone / 'utils.py', [], 'utils')
     model = load_module(
         clone / 'model.py', [(CUDA, ''), ('inputs[:, :, 1024:]', f'inputs[:, :, {DIM}:]'),
@@ -58,7 +58,7 @@ def to_targets(videos, num_snippets):
 
 
 def to_public(logits):
-    """Move the background class from the last place, as ours have it, to the first, as theirs have it."""
+    """Move the background class from the last place, as in our logits, to the first, as in the public ones."""
     return torch.cat([logits[..., -1:], logits[..., :-1]], -1)
 
 
@@ -112,7 +112,7 @@ def compare_losses(public, report, rng):
 
 
 def copy_weights(theirs):
-    """Return the weights of their network under the names of ours, with the background class last."""
+    """Return the weights of the public network, under the names of our layers, with the background class last."""
     state, own = theirs.state_dict(), {}
     order = [*range(1, CLASSES + 1), 0]
     for stream, name in enumerate(('rgb', 'flow')):
@@ -196,7 +196,7 @@ def compare_steps(model_module, public, report, rng):
 
 
 def public_loss(public, outputs, labels, ids):
-    """Compute the total loss as their ``train_SF`` does, which adds the actionness loss only if it is above 0.1."""
+    """Compute the total loss as the public ``train_SF``, which adds the actionness loss only if it is above 0.1."""
     _, z_f, _, z_r, z, a_f, a_r, a = outputs
     lengths = np.array([len(own) for own in labels])
     video = torch.from_numpy(np.pad(np.stack([own.any(0) for own in labels]), ((0, 0), (1, 0)))).float()
@@ -226,7 +226,7 @@ def our_proposals(num_classes):
 
 
 def public_proposals(clone, num_classes, patches):
-    """Return a function that detects actions in a video with the public ``generate_segment``, by twice the actionness."""
+    """Return a function that detects actions in a video with the public ``generate_segment`` and ``act_weight=2``."""
     load_module(clone / 'utils.py', [], 'utils')
     public = load_module(clone / 'eval.py', [*NEEDED, *patches], 'sfnet_eval')
 

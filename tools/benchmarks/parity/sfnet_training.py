@@ -2,8 +2,8 @@
 
 Usage: git clone https://github.com/Flowerfan/SF-Net && python tools/benchmarks/parity/sfnet_training.py SF-Net SCRATCH
 
-Ours is ``sfnet-faithful_acc_50salads.py`` with two streams. Both codes get whole videos of 50 Salads, and the features
-twice, as two streams.
+Our config is ``sfnet-faithful_acc_50salads.py`` with two streams. Both codes get whole videos of 50 Salads, and the
+features twice, as two streams.
 
 The public code needs pandas. It runs on copies of its files in SCRATCH, changed by PATCHES. A result that SCRATCH holds
 is not made again, so seeds can be added later. Other options need another folder.
