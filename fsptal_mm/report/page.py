@@ -188,7 +188,10 @@ def _charts(runs):
 
 
 def _is_drawn(key):
-    """Tell whether a curve is drawn. Of mAP at single tIoUs, AR and AUC, two are drawn, since the others look alike."""
+    """Tell whether a curve is drawn.
+
+    Of mAP at single tIoUs, AR and AUC, only mAP@0.5 and AR@100 are drawn, since the other curves look alike.
+    """
     return not key.startswith(('mAP@', 'AR@', 'AUC')) or '-' in key or key in (f'mAP@{VIDEO_TIOU}', 'AR@100')
 
 

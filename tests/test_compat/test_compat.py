@@ -78,9 +78,9 @@ PLACES = {
 
 @pytest.mark.processes
 def test_the_import_changes_nothing_but_what_it_repairs():
-    """Config, DictAction, Runner, CheckpointHook, Registry, ... are the host's own; and no environment variable is set.
+    """Config, DictAction, Runner, CheckpointHook, Registry, ... stay as they are, and no environment variable is set.
 
-    The sources of the host cannot be read here: repairs must not need them.
+    In this test, the source files of mmengine and mmaction2 cannot be read, since repairs must not need them.
     """
     result = json.loads(run_python(WORKER, 'changes'))
     assert len(result['applied']) <= 7

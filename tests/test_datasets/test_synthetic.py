@@ -24,7 +24,7 @@ def records_of(annotations, subset):
 
 @pytest.fixture(scope='module')
 def embedded():
-    """The annotations of the embedded set as it is by default."""
+    """Annotations of the generated dataset with its default parameters."""
     return draw_annotations(SyntheticParams())
 
 

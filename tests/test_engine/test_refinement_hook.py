@@ -34,7 +34,7 @@ ONE_STAGE = refined_model() | dict(refinement=None)
 
 
 def make_refined_runner(folder, hook=(), model=None, epochs=4, stage='embedding', name='run', **kwargs):
-    """A runner whose second stage begins in its third epoch; without a hook where that is None."""
+    """A runner whose second stage begins in the third epoch; if ``hook`` is ``None``, there is no second stage."""
     hooks = [] if hook is None else [dict(type='RefinementHook', begin=BEGIN) | dict(hook)]
     hooks += kwargs.pop('hooks', ())
     default_hooks = dict(checkpoint=dict(type='CheckpointHook', interval=1), seed=dict(type='EpochSeedHook'))

@@ -37,7 +37,7 @@ from training import (
 
 CONFIG = ROOT / 'configs/backtal/backtal-faithful_thumos14shaped.py'
 SNIPPETS, HIDDEN = 300, 256
-FRAMES = 24  # frames of a snippet: as many as the interpolated points of a snippet in ours
+FRAMES = 24  # frames of a snippet, as many as our proposals have interpolated points in a snippet
 IGNORED = -100
 
 POST_PROCESS = ('lib/post_process/functions.py', 'lib/post_process/nms.py')

@@ -87,7 +87,7 @@ def public_model(clone, patches):
     """Load the public ``model.py``, with patches."""
     for name in ('base', 'edl_loss'):
         load_module(clone / f'{name}.py', [], name)
-    return load_module(clone / 'model.py', patches, 'model')  # their model.py imports itself by this name
+    return load_module(clone / 'model.py', patches, 'model')  # the public model.py imports itself by this name
 
 
 def build_head():
