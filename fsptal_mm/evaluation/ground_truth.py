@@ -127,7 +127,7 @@ class GroundTruth:
 
     @property
     def key(self) -> tuple:
-        """Key for dicts: the same for two objects whose videos, classes, segments, points and protocol are equal."""
+        """Key for dicts, the same for two objects whose videos, classes, segments, points and protocol are equal."""
         arrays = (self.segments.segments, self.segments.labels, self.labelled.segments, self.labelled.labels)
         return tuple(self.ids), self.classes, *(array.tobytes() for array in arrays), self.protocol
 
