@@ -6,7 +6,7 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
-ANSWER_SEC = 180  # a browser that hangs does not answer a command; no script of a test may run as long
+ANSWER_SEC = 180  # longest wait for the answer to a command, which a hanging browser never gives
 
 
 @pytest.fixture(scope='module')
@@ -27,5 +27,5 @@ def open_browser(chromium, driver):
         options.add_argument(argument)
     options.set_capability('goog:loggingPrefs', {'browser': 'ALL'})
     opened = webdriver.Chrome(options=options, service=Service(driver))
-    opened.command_executor.client_config.timeout = ANSWER_SEC  # selenium's own default is to wait for ever
+    opened.command_executor.client_config.timeout = ANSWER_SEC  # by default, selenium waits for ever
     return opened

@@ -2,8 +2,9 @@ import os
 import sys
 from pathlib import Path
 
-# Tests but those of `pytest -m cuda` run on the CPU, also where there is a GPU: forked processes cannot share one, and
-# results are compared bit for bit. Before torch is imported, and inherited by the processes that tests start.
+# Only the tests of `pytest -m cuda` use a GPU. All others run on the CPU, since forked processes cannot share a GPU,
+# and results are compared bit for bit. The variable must be set before torch is imported. Processes that tests start
+# inherit it.
 if 'cuda' not in sys.argv:
     os.environ.setdefault('CUDA_VISIBLE_DEVICES', '')
 
@@ -13,7 +14,7 @@ from mmengine.registry import DefaultScope
 import fsptal_mm  # noqa: F401  (repairs the host libraries before any of them is used)
 
 
-@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
+@pytest.hookimpl(tryfirst=True)  # called before tests are chosen by their marks
 def pytest_collection_modifyitems(items):
     """Mark the tests that ask for a browser."""
     for item in items:
@@ -23,7 +24,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope='session')
 def data_root():
-    """Folder of the real datasets, one folder each; tests that need it are skipped without it."""
+    """Folder that holds a folder for each real dataset; tests that need it are skipped without it."""
     root = os.environ.get('FSPTAL_DATA_ROOT')
     if not root:
         pytest.skip('FSPTAL_DATA_ROOT is not set: no real annotations and features at hand')
@@ -32,7 +33,7 @@ def data_root():
 
 @pytest.fixture(autouse=True)
 def own_scope():
-    """A runner leaves its default scope behind; the next test starts without it."""
+    """Remove the default scope that a runner of mmengine leaves behind, so that the next test starts without it."""
     before = DefaultScope._instance_dict.copy()
     yield
     DefaultScope._instance_dict.clear()

@@ -1,4 +1,4 @@
-"""Feature files of one video, and what the transform makes of them."""
+"""Writing of feature files of one video, and loading of them with the transform."""
 
 import h5py
 import numpy as np
@@ -8,7 +8,7 @@ from fsptal_mm.structures import SnippetGrid
 
 
 def write_features(path, array, **kwargs):
-    """Write an array in the format of the suffix, as video ``v1`` where that has names; returns the path."""
+    """Write an array in the format of the suffix, under the name ``v1`` if the format has names; returns the path."""
     if path.suffix == '.npy':
         np.save(path, array)
     elif path.suffix == '.npz':

@@ -1,10 +1,10 @@
-"""Processes that are forked from the one of the tests, so that they need not import everything once more."""
+"""Processes that are forked from the process of the tests, so that they need not import everything again."""
 
 import multiprocessing
 
 import pytest
 import torch
-import torch._dynamo  # as optimizers do when they are built; here, so that not every process does it again
+import torch._dynamo  # optimizers import it; imported here, so that not every fork does it again
 
 
 def forked(test):
@@ -21,13 +21,13 @@ def run_forked(target, *args):
 
     process = multiprocessing.get_context('fork').Process(target=run)
     process.start()
-    process.join(300)  # machines are shared
+    process.join(300)  # seconds; generous, since other programs may slow the machine
     return process.exitcode
 
 
 def in_two_processes(target, *args):
-    """Run ``target(rank, *args)`` in two processes with what ``init_process_group`` and a launcher need."""
-    # The processes meet at a store of this one, as at that of a launcher: it chose a free port and keeps it.
+    """Run ``target(rank, *args)`` in two processes, in the environment that a launcher sets up for two ranks."""
+    # The processes find each other by a store of this process, as by that of a launcher, on a free port that it keeps.
     store = torch.distributed.TCPStore('127.0.0.1', 0, is_master=True, wait_for_workers=False)
 
     def rank_of_two(rank):

@@ -5,7 +5,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 _aten = torch.ops.aten
-# Their value or the shape of their result depends on what is in a tensor.
+# Operators that wait for the device, since their value or the shape of their result depends on the content of a tensor.
 _WAITING = {_aten._local_scalar_dense, _aten.nonzero, _aten.masked_select, _aten._unique2, _aten.bincount, _aten.equal}
 _INDEXING = {_aten.index, _aten.index_put, _aten.index_put_, _aten._index_put_impl_}
 _WITHOUT_WORK = {_aten.empty, _aten.empty_like, _aten.new_empty, _aten.empty_strided}
@@ -15,9 +15,9 @@ _METHODS = {torch.Tensor.cpu, torch.Tensor.tolist, torch.Tensor.__array__}
 class HostSyncs:
     """Counter of operators inside the block that would make the host wait if their tensors were on a GPU.
 
-    These are single values (``item()``, ``float()``, ``if tensor:``), ``nonzero()`` and its like, indexing with a mask,
-    and ``cpu()`` and ``tolist()``, which do not reach the dispatcher where tensors are on the host already. A tensor
-    that is on the host on purpose is counted, too.
+    These are reads of single values (``item()``, ``float()``, ``if tensor:``), ``nonzero()`` and similar operators,
+    indexing with a mask, ``cpu()`` and ``tolist()``. The last two are counted separately, since they do not reach the
+    dispatcher if tensors are on the host already. Operators on a tensor that is on the host on purpose count, too.
 
     Attributes:
         count: Number of such operators so far.

@@ -1,4 +1,4 @@
-"""Tables of markdown pages, for tests of what they say."""
+"""Reading of tables of Markdown pages, for tests of their content."""
 
 
 def rows(text):

@@ -19,7 +19,7 @@ def make_targets(instances, background=None, mask=None):
 
 
 def make_segments(groups, rows):
-    """Segments from ``(video, label)`` per group and ``(group, start, stop, outer_start, outer_stop, background)``."""
+    """Segments; a group is ``(video, label)``, a row ``(group, start, stop, outer_start, outer_stop, background)``."""
     video, label = torch.tensor(groups, dtype=torch.int64).reshape(-1, 2).t()
     columns = torch.tensor(rows, dtype=torch.int64).reshape(-1, 6).t()
     return SegmentLabels(video, label, *columns[:-1], columns[-1].bool())
@@ -63,7 +63,7 @@ VIDEOS = [
 
 
 def make_clicked():
-    """Four videos of one click on background each, and of one or two points."""
+    """Four videos, each with one background click, and with one or two points."""
     return [
         make_video(length, [(0, 1, 0), (length // 2, seed % 3, 1)], [length - 1])
         for seed, length in enumerate((9, 1, 23, 4))
@@ -74,7 +74,7 @@ BACKTAL = dict(head='BackTALHead', embed_channels=4, sparsity_weight=1.0)
 TWO_STREAMS = dict(type='SnippetEmbedding', in_channels=FEATURES, out_channels=EMBEDDED, num_streams=2)
 DELU = dict(head='DELUHead', streams=(4, 4), filter_dropout=0.0, model=dict(embedding=TWO_STREAMS))
 ON_FEATURES = dict(in_channels=6, streams=(3, 3), scores='logits', model=dict(embedding=dict(type='IdentityEmbedding')))
-FORMS = {  # options of ``build_model`` for every method, and variants of ours
+FORMS = {  # options of ``build_model`` for every method, and for variants of FS-PTAL
     'base': dict(head='PointTALHead', foreground=dict(type='ForegroundBranch')),
     'fsptal': dict(),
     'affinity convolution': dict(trunk='AffinityEmbedding', separation=None),  # module D as in the paper
@@ -103,7 +103,7 @@ FORMS = {  # options of ``build_model`` for every method, and variants of ours
 
 
 def build_model(head='FSPTALHead', trunk='SnippetEmbedding', model=(), **options):
-    """A detector; ``model`` are options of it, ``options`` those of its head."""
+    """A detector; ``model`` holds options of the detector, ``options`` those of its head."""
     torch.manual_seed(0)
     head = dict(type=head, num_classes=CLASSES, in_channels=EMBEDDED, dropout=0.0) | options
     embedding = dict(type=trunk, in_channels=FEATURES, out_channels=EMBEDDED)
@@ -134,6 +134,6 @@ def assert_trainable(model, videos):
     """Check that losses and gradients are finite, and that every parameter has a gradient; returns the losses."""
     losses, gradients = losses_and_gradients(model, videos)
     for name, value in (losses | gradients).items():
-        assert value is not None, name  # distributed training waits for all of them
+        assert value is not None, name  # distributed training waits for the gradients of all parameters
         assert torch.isfinite(value).all(), name
     return losses

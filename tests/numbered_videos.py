@@ -25,6 +25,6 @@ def read_number(image):
 def write_numbered(path, num_frames=60, fps=30, **kwargs):
     """Write frames 0 to ``num_frames - 1``; ``kwargs`` as in :func:`write_frames`. Returns the path.
 
-    By default, Chromium plays a .webm and does not play a .mp4.
+    With the default codecs of these containers, Chromium plays a .webm file, but no .mp4 file.
     """
     return write_frames(path, map(numbered_frame, range(num_frames)), fps=fps, **kwargs)

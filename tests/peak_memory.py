@@ -1,4 +1,4 @@
-"""Memory that tensors take, counted from their sizes, not read off the process."""
+"""Memory that tensors take, computed from their sizes (the memory of the process is not measured)."""
 
 import weakref
 

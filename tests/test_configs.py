@@ -1,4 +1,4 @@
-"""Every config can be built, reads its data where it should, and chooses nothing by the test set."""
+"""Every config can be built, reads its data below its data root, and chooses nothing by the test set."""
 
 import json
 from copy import deepcopy
@@ -48,7 +48,7 @@ def build_parts(config):
 
 def test_every_part_can_be_built(config):
     types = [type(hook).__name__ for hook in build_parts(config)]
-    # Two base files with lists of custom hooks would be refused, and a leaf's list would replace the model's.
+    # custom_hooks is one list in one base file; a list in a leaf config would replace it, and a hook would be lost.
     assert 'FiniteLossHook' in types
     assert ('PseudoLabelMiningHook' in types) == (config.model.get('head', {}).get('type') == 'FSPTALHead')
 
@@ -63,7 +63,7 @@ def test_training_and_test_read_the_same_grid_and_root(config):
     train, val, test = (config[name].dataset for name in LOADERS)
     assert train.grid == val.grid == test.grid
     assert train.data_root == val.data_root == test.data_root == config.data_root
-    assert config.data_root.startswith('/somewhere/')  # the environment's variable
+    assert config.data_root.startswith('/somewhere/')  # the value of the environment variable
     assert not train.get('test_mode', False)
     assert val.test_mode
     assert test.test_mode
@@ -72,7 +72,7 @@ def test_training_and_test_read_the_same_grid_and_root(config):
 
 
 def test_metainfo_names_the_classes_of_the_model(config):
-    if 'own_videos' in config.filename:  # their user names them
+    if 'own_videos' in config.filename:  # the user names the classes
         return
     train, val, test = (config[name].dataset.metainfo.classes for name in LOADERS)
     assert train == val == test
@@ -81,7 +81,7 @@ def test_metainfo_names_the_classes_of_the_model(config):
         assert config.model.head.num_classes == len(train)
 
 
-# Annotation file and split; ActivityNet's classes are those of its points.
+# Annotation file and folder of each dataset. Without an annotation file, ActivityNet's classes are those of its points.
 ANNOTATIONS = {
     'thumos14': ('gt.json', 'thumos14'),
     'gtea': ('gt_full.json', 'gtea'),

@@ -1,4 +1,4 @@
-"""The documentation's pages: what is built from them, and the code that stands in them."""
+"""The pages of the documentation: the built site, and the code in the pages."""
 
 import importlib
 import math
@@ -68,7 +68,8 @@ def test_every_public_name_is_described(site):
     inventory = InventoryFile.loads((site / 'objects.inv').read_bytes(), uri='').data
     described = {name for kind, names in inventory.items() if kind.startswith('py:') for name in names}
     for full_name, item in public_names():
-        # A name that a package hands on from a package beneath it is described there. Both know where it is defined.
+        # A package may re-export a name of a subpackage, whose page then describes it. So the place of the definition
+        # counts, too.
         defined_as = f'{getattr(item, "__module__", None)}.{getattr(item, "__qualname__", None)}'
         assert {full_name, defined_as} & described, full_name
     assert inventory['py:data']  # pages name these by hand, since they have no docstrings
@@ -164,5 +165,5 @@ def test_the_config_for_own_videos_trains(tmp_path):
     command = [sys.executable, str(ROOT / 'tools/train.py'), str(config), '--cfg-options', *options]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r'Epoch\(val\) \[1\]\[2/2\] +point/mAP: ', done.stdout + done.stderr)  # 2 of 8 are held out
+    assert re.search(r'Epoch\(val\) \[1\]\[2/2\] +point/mAP: ', done.stdout + done.stderr)  # 2 of 8 videos are held out
     assert ann_file.read_text() == content

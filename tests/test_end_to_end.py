@@ -64,7 +64,7 @@ def config(videos, tmp_path):
         loader.update(num_workers=0, persistent_workers=False)
         loader.dataset.update(data_root=str(videos), grid=dict(snippet_sec=8 / 25))
         loader.dataset.pipeline[0].update(clip_len=2, test_pipeline=config_of('tsn').test_pipeline)
-    config.train_dataloader.dataset.indices = [0, 1]  # two steps
+    config.train_dataloader.dataset.indices = [0, 1]  # two videos, so two steps
     return config
 
 
@@ -163,9 +163,11 @@ def test_clips_show_their_snippets_whatever_the_frame_rate(videos):
     for name in ('v0.mp4', 'v1.mp4'):
         clips = load_clips(videos, name, clip_len=1)['features']
         assert clips.shape == (12, 1, 3, 32, 32)
-        seconds = (torch.from_numpy(clips).flatten(1).float().median(1).values - 20) / 20  # by the videos' brightness
+        # The videos become brighter with time.
+        seconds = (torch.from_numpy(clips).flatten(1).float().median(1).values - 20) / 20
         assert (seconds - (torch.arange(12) + 0.5) * 0.32).abs().max() < 0.3
-    assert load_clips(videos, duration_sec=None)['duration_sec'] == pytest.approx(12 * 0.32)  # that of the clips
+    # The duration is that of the clips.
+    assert load_clips(videos, duration_sec=None)['duration_sec'] == pytest.approx(12 * 0.32)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The package's one direction: structures <- datasets | models | evaluation | visualization <- engine <- apis."""
+"""Imports go in one direction: structures <- datasets | models | evaluation | visualization <- engine <- apis."""
 
 import ast
 import subprocess

@@ -1,4 +1,4 @@
-"""A round of labelling with the model's help, by the commands of the guide: embedded dataset, a video for each file."""
+"""A round of labelling with the model's help, by the commands of the guide, on videos of the generated dataset."""
 
 import json
 import re

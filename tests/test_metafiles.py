@@ -50,7 +50,7 @@ GUIDE = guide()
 
 
 def of_guide(name):
-    """The row that a config was measured for, or None."""
+    """Row of the benchmarks that was measured with a config, or ``None``."""
     method, _, data = name.partition('_')
     return GUIDE.get((data, METHODS.get(method)))
 

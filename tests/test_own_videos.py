@@ -1,4 +1,4 @@
-"""The whole way of the README: own videos, features, points, training, actions of videos never seen."""
+"""All steps of the README: own videos, features, points, training, and localization in new videos."""
 
 import json
 from pathlib import Path
@@ -106,7 +106,7 @@ def mean_ap(results, annotations, folder):
 def test_from_videos_to_actions_of_videos_never_seen(mine, capsys):
     recognizer = write_recognizer(mine, 'tsn')
     extract = ('--fps', 10, '--stride-frames', 4, '--workers', 0)
-    # Only the training videos: the others are seen for the first time when they are localized.
+    # Features of the training videos only: the other videos are first used when actions are localized in them.
     run('data/extract_features.py', *recognizer, mine / 'features', mine / 'videos/train', *extract)
     run('data/make_points.py', mine / 'segments.json', mine / 'points.json', '--subset', 'train')
     points = load_annotations(mine / 'points.json', subset='train')
@@ -115,7 +115,7 @@ def test_from_videos_to_actions_of_videos_never_seen(mine, capsys):
     report = capsys.readouterr().out
     assert 'feature dimension: 512' in report
     assert '[60.0, 60.0, 60.0]' in report  # snippets per video: 24 s of 0.4 s each
-    # No validation: the features of the test videos do not exist.
+    # No validation, since the features of the test videos do not exist.
     options = ('--cfg-options', 'val_cfg=None', 'val_dataloader=None', 'val_evaluator=None')
     run('train.py', mine / 'config.py', '--work-dir', mine / 'work', '--seed', 0, *options)
     checkpoint = mine / 'work/epoch_100.pth'
@@ -125,7 +125,7 @@ def test_from_videos_to_actions_of_videos_never_seen(mine, capsys):
     assert len(list((found / 'timelines').glob('*.png'))) == 4
     figure = mean_ap(found / 'results.json', mine / 'segments.json', mine)
 
-    # Chance: detections of the same number, lengths and scores that belong to another video.
+    # The mAP by chance is that of the detections of another video, of the same number, lengths and scores.
     content = json.loads((found / 'results.json').read_text())
     names = sorted(content['results'])
     shifted = dict(zip(names[1:] + names[:1], (content['results'][name] for name in names)))

@@ -57,7 +57,8 @@ def test_installed_wheel_trains_in_a_clean_environment(distributions, tmp_path):
     subprocess.run([sys.executable, '-m', 'venv', '--without-pip', str(tmp_path / 'venv')], check=True)
     python = str(tmp_path / 'venv/bin/python')
     (site_packages,) = (tmp_path / 'venv/lib').glob('python3*/site-packages')
-    # Behind its own; .pth files that lie there, such as those of editable installations, are not read.
+    # The dependencies come behind the environment's own packages. Their .pth files, such as those of editable
+    # installations, are not read.
     (site_packages / 'dependencies.pth').write_text(sysconfig.get_path('purelib'))
     options = dict(cwd=tmp_path, env=environment, capture_output=True, text=True)
     pip = [sys.executable, '-m', 'pip', '--python', python, 'install', '--quiet', '--no-deps']

@@ -77,7 +77,8 @@ def test_make_targets_and_extras_exist():
 def test_results_are_those_of_the_benchmarks():
     found = rows(PAGES['docs/guides/benchmarks.md'])
     (column,) = {row.index('mAP@0.1-0.7') for row in found if row[:2] == ['data', 'row']}
-    of_guide = {tuple(row[:2]): row[column] for row in reversed(found) if len(row) > column}  # the first of each
+    # The first row of each pair counts.
+    of_guide = {tuple(row[:2]): row[column] for row in reversed(found) if len(row) > column}
     table = [row for row in rows(PAGES['README.md']) if row[0] in DATA_NAMES]
     assert len(table) == len(DATA_NAMES)
     methods = ('FS-PTAL refined', 'FS-PTAL tuned', "FS-PTAL (paper's form)", 'LACP', 'base', 'MIL')
@@ -132,7 +133,7 @@ def test_the_guide_makes_a_checkpoint_of_random_weights(tmp_path, monkeypatch):
     config = Path(mmaction.__path__[0], '.mim/configs/recognition', name)
     monkeypatch.setattr(sys, 'argv', ['-', str(config), str(tmp_path / 'random.pth')])
     exec(code, {})
-    load_recognizer(config, tmp_path / 'random.pth', 'cpu')  # all weights are there
+    load_recognizer(config, tmp_path / 'random.pth', 'cpu')  # raises if a weight is missing
 
 
 def test_commands_name_scripts_and_options_that_exist():

@@ -52,7 +52,7 @@ def here(folder, monkeypatch):
         # Runs of one name that begin in the same second would share the log of the first one.
         options = [*options, f'experiment_name={work_dir.name}']
         run_script(HOST_TOOLS / name, *arguments, '--work-dir', work_dir, '--cfg-options', *options)
-        return max(work_dir.glob('*/*.log')).read_text()  # their names begin with the time
+        return max(work_dir.glob('*/*.log')).read_text()  # the newest log, since their names begin with the time
 
     return here
 
@@ -73,7 +73,7 @@ def test_training_learns_and_reports(trained):
 
 
 def test_weights_of_another_model_are_not_judged(trained, folder, here):
-    """The checkpoint has a smaller trunk: the host alone would load what fits, and test random weights."""
+    """The checkpoint has a smaller trunk. mmengine alone would load the weights that fit, and test random ones."""
     arguments = ('test.py', CONFIG, trained[0] / 'epoch_2.pth')
     with refused('embedding.conv.weight'):
         here(*arguments, work_dir=folder / 'other', options=['model.embedding.kernel_size=5'])

@@ -74,7 +74,7 @@ def write_recognizer(folder, name):
     torch.manual_seed(0)
     with DefaultScope.overwrite_default_scope('mmaction'):
         model = MODELS.build(config.model)
-    for module in model.modules():  # statistics of some training, without which the features hardly vary
+    for module in model.modules():  # random norm statistics, without which the features would hardly vary
         if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
             module.running_var.fill_(4.0)
     torch.save(dict(state_dict=model.state_dict(), meta=dict(epoch=1)), f'{stem}.pth')

@@ -8,7 +8,7 @@ from mmengine.runner import Runner
 from plain_files import plain_video, write_plain
 
 MINERS = dict(FSPTALHead='PseudoLabelMiner', PointTALHead='PseudoLabelMiner', LACPHead='LACPSeedMiner')
-LENGTHS = (9, 16, 23, 12, 30)  # an odd number of videos: two processes have unequal shares
+LENGTHS = (9, 16, 23, 12, 30)  # an odd number of videos, so that two processes have unequal shares
 WRAPPERS = dict(
     RepeatDataset=lambda dataset: dict(type='RepeatDataset', dataset=dataset, times=2),
     ConcatDataset=lambda dataset: dict(type='ConcatDataset', datasets=[dataset, dataset]),
@@ -68,10 +68,10 @@ def make_runner(
     loader=(),
     **kwargs,
 ):
-    """A runner with random weights; thresholds that mine labels from these; its work directory is ``folder / name``.
+    """A runner whose thresholds mine labels even with random weights; its work directory is ``folder / name``.
 
     ``steps`` are further transforms, behind the one that loads the features; ``wrapper`` is one of ``WRAPPERS``;
-    ``loader`` holds what else the training loader has.
+    ``loader`` holds further arguments of the training loader.
     """
     register_all_modules()
     if not (folder / 'ann.json').is_file():
@@ -93,7 +93,7 @@ def make_runner(
         custom_hooks=list(hooks),
         randomness=dict(seed=0),
         default_scope='mmaction',
-        experiment_name=f'{folder.name}_{name}',  # instances of mmengine's logger and message hub go by this name
+        experiment_name=f'{folder.name}_{name}',  # mmengine's loggers and message hubs are found by this name
         work_dir=str(folder / name),
         log_level='WARNING',
     )

@@ -1,4 +1,4 @@
-"""The commands in ``tools/`` as modules; they are files outside of every package."""
+"""Loading of the commands in ``tools/`` as modules, since they are files outside of every package."""
 
 import importlib.util
 import os

@@ -40,6 +40,6 @@ def toy_runner(work_dir, name, max_epochs, **options):
         train_cfg=dict(by_epoch=True, max_epochs=max_epochs),
         param_scheduler=[dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=3)],
         experiment_name=f'{name}_{Path(work_dir).name}',
-        default_scope='mmaction',  # else it would take the scope from the tests that come after
+        default_scope='mmaction',  # else the runner would set the scope mmengine, also for later tests
         **{'optim_wrapper': dict(optimizer=dict(type='Adam', lr=0.1)), **options},
     )

@@ -6,8 +6,8 @@ import av
 import numpy as np
 
 _CODECS = {'.mp4': 'mpeg4', '.webm': 'libvpx', '.avi': 'mjpeg', '.mkv': 'mjpeg'}
-_TICKS = 1000  # per second, where frames are not equally far apart
-_SOUND_RATE, _SOUND_FRAME = 48000, 1152  # samples per second, and in a frame of MPEG layer 2
+_TICKS = 1000  # ticks per second, if times of frames are given
+_SOUND_RATE, _SOUND_FRAME = 48000, 1152  # samples per second; samples in a frame of MPEG layer 2
 
 
 def write_frames(path, images, codec=None, fps=25, times_sec=None, pix_fmt='yuv420p', muxer=None, **options):

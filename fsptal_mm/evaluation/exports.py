@@ -1,4 +1,4 @@
-"""Detections for other programs: subtitles for players, and files of VIA and ELAN, where people correct them."""
+"""Detections for other programs: subtitles for video players, and files of the annotation tools VIA and ELAN."""
 
 import datetime
 import math
@@ -70,7 +70,7 @@ def write_via(path: str | Path, detections: dict[str, dict], videos: dict[str, P
         videos (dict[str, Path]): Files of the videos by id; VIA asks the user for a file that is missing here.
         classes: Names of the classes.
     """
-    # VIA's numbers: file type 4 is a video; loc 1 is a file that the user chooses, loc 3 a file by its address;
+    # VIA's numbers: file type 4 is a video; loc 1 is a file that the user chooses, loc 3 a file by its URL;
     # attribute type 4 is a list of options. vid is the view of a file, z its times in seconds, av the values of its
     # attributes.
     options = {str(number): label for number, label in enumerate(classes)}
@@ -84,7 +84,7 @@ def write_via(path: str | Path, detections: dict[str, dict], videos: dict[str, P
         for index, ((start, end), label, _) in enumerate(_rows(found)):
             entry = dict(vid=str(number), flg=0, z=[start / 1000, end / 1000], xy=[], av={'1': number_of[label]})
             metadata[f'{number}_{index:08d}'] = entry
-    # The anchor says what an entry has: one file, two times, no place in the picture.
+    # The anchor_id says what an entry of this attribute has: one file, two times (Z), no place in the picture (XY).
     action = dict(aname='action', anchor_id='FILE1_Z2_XY0', type=4, desc='', options=options, default_option_id='')
     project = dict(
         pid='__VIA_PROJECT_ID__',
@@ -134,10 +134,11 @@ def write_elan(path: str | Path, found: dict, video: Path | None = None) -> None
     times_ms = [time for times, *_ in _rows(found) for time in _stretch(times)]
     for number, time in enumerate(times_ms, 1):  # detection 0 has slots ts1 and ts2, detection 1 has ts3 and ts4
         ElementTree.SubElement(order, 'TIME_SLOT', TIME_SLOT_ID=f'ts{number}', TIME_VALUE=str(time))
-    tiers, ends = {}, {}  # from (class, number of the tier, from 1) to the tier, and to the end of its last annotation
+    # By (class, number of the tier within the class, from 1): the tier, and the end of its last annotation in ms.
+    tiers, ends = {}, {}
     for number, (times, label, _) in enumerate(_rows(found)):
         start, end = _stretch(times)
-        tier = next(tier for tier in range(1, number + 2) if ends.get((label, tier), 0) <= start)  # the first free one
+        tier = next(tier for tier in range(1, number + 2) if ends.get((label, tier), 0) <= start)  # the first free tier
         ends[label, tier] = end
         if (label, tier) not in tiers:
             name = label if tier == 1 else f'{label} ({tier})'
@@ -156,6 +157,6 @@ def write_elan(path: str | Path, found: dict, video: Path | None = None) -> None
 
 
 def _stretch(times):
-    """Move the end to at least 1 ms after the start: ELAN has no annotation without length."""
+    """Move the end to at least 1 ms after the start, since ELAN has no annotations without length."""
     start, end = times
     return start, max(end, start + 1)

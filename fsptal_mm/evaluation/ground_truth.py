@@ -63,7 +63,7 @@ class GroundTruth:
                 ``gt_segments_sec (M, 2)``, ``gt_segment_labels (M,)``, ``point_sec (P,)``, ``point_labels (P,)``,
                 ``point_instances (P,)``, ``background_sec (K,)`` and ``ambiguous_sec (A, 2)``, as
                 :class:`.PointTALDataset` names them. Without ``point_instances``, each point is an instance of its own.
-                If a video comes several times, as windows, the first counts.
+                If a video is listed several times, since it was cut into windows, only the first entry counts.
             classes (Sequence[str]): Names of the classes, in the order of their indices.
             protocol (Protocol): tIoUs and averages.
             drop_ambiguous: Whether to leave out detections that overlap an ambiguous range.
@@ -104,7 +104,7 @@ class GroundTruth:
             protocol, drop_ambiguous: As in :meth:`from_videos`.
         """
         videos = [dataset.get_data_info(index) for index in range(len(dataset))]
-        if dataset.supervision == 'segments':  # its points are made from the segments
+        if dataset.supervision == 'segments':  # then points are made from the segments, and are no labels
             videos = [{key: video[key] for key in video if not key.startswith('point_')} for video in videos]
             videos = [video | {'background_sec': []} for video in videos]
         return cls.from_videos(videos, dataset.metainfo['classes'], protocol, drop_ambiguous)
@@ -127,7 +127,7 @@ class GroundTruth:
 
     @property
     def key(self) -> tuple:
-        """Key that is the same for equal videos, classes, segments, points and protocols."""
+        """Key for dicts, the same for two objects whose videos, classes, segments, points and protocol are equal."""
         arrays = (self.segments.segments, self.segments.labels, self.labelled.segments, self.labelled.labels)
         return tuple(self.ids), self.classes, *(array.tobytes() for array in arrays), self.protocol
 
@@ -146,7 +146,7 @@ class GroundTruth:
     def read_detections(self, path: str | Path) -> Instances:
         """Read the detections of a results file in these videos.
 
-        The result is empty if the file lists some of these videos, all of them without a detection.
+        If the file lists some of these videos, but has no detection in any of them, the result is empty.
 
         Args:
             path: File in ActivityNet's format.

@@ -21,8 +21,8 @@ def label_quality(videos: Iterable[dict]) -> dict[str, float]:
 
     Snippets are those that the model sees, after label extension. A snippet shows the classes whose ground-truth
     segments hold its middle, and background if there is none. Precision and recall are over the snippets (for actions:
-    pairs of a snippet and a class) of all videos with ground-truth segments. Snippets with a given label are left out:
-    they show nothing about mining.
+    pairs of a snippet and a class) of all videos with ground-truth segments. Snippets with a given label are left out,
+    since their labels were not mined.
 
     Args:
         videos (Iterable[dict]): Videos of one mining pass, as ``PseudoLabelMiningHook`` writes them. ``action``,
@@ -32,8 +32,8 @@ def label_quality(videos: Iterable[dict]) -> dict[str, float]:
 
     Returns:
         dict[str, float]: ``action_precision``, ``action_recall``, ``background_precision``, ``background_recall``, and
-        ``segment_tiou``, the mean over the best segments of their highest tIoU with a ground-truth segment of their
-        class. A measure is missing if there is nothing to compute it from.
+        ``segment_tiou``. For the latter, each best segment of the search has its highest tIoU with a ground-truth
+        segment of its class; the mean is over all best segments. A measure is missing if its denominator is 0.
     """
     num_hits, num_mined, num_true = (dict(action=0, background=0) for _ in range(3))
     overlaps = []
@@ -117,8 +117,8 @@ def _read_dump(path):
 
 
 def _to_labels(entry, **where):
-    """Convert the labels of a video, whose fields were checked to be lists."""
-    name = 'gt_segments' if 'gt_segments' in entry else 'true_segments'  # its name in older dumps
+    """Convert the labels of a video. The caller has checked that the fields are lists."""
+    name = 'gt_segments' if 'gt_segments' in entry else 'true_segments'  # name of the field in older dumps
     truth = [] if entry.get(name) is None else get_field(entry, name, list, **where)
     labels = {}
     for field, rows in dict(action=entry['action'], segments=entry['segments'], gt_segments=truth).items():

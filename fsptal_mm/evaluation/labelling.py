@@ -7,14 +7,15 @@ import numpy as np
 
 from fsptal_mm.utils.errors import InputError
 
-_LIKELY = 0.5  # share of the threshold; there are many detections below it, and hardly any of them is an action
+# Detections with scores below this share of their threshold are left out: they are many, and hardly any is an action.
+_LIKELY = 0.5
 
 
 def count_threshold(scores: np.ndarray, count: float) -> float:
     """Choose the score threshold that about ``count`` detections reach.
 
-    This threshold replaces an operating point as long as there are too few held-out points to choose one. As many
-    detections reach it as there are actions, so there are as many false positives as missed actions.
+    This threshold replaces an operating point as long as there are too few held-out points to choose one. About as many
+    detections reach it as there are actions. So there are about as many false positives as missed actions.
 
     Args:
         scores (np.ndarray): ``(N,)`` scores of all detections in some videos.
@@ -85,8 +86,8 @@ def rank_videos(
         labelled (np.ndarray): ``(L, D)`` mean features of the labelled videos, L at least 1.
 
     Returns:
-        tuple[list[int], list[float]]: Indices of the V videos, in the order in which to label them, and the distance
-        that each of them had when it was chosen.
+        tuple[list[int], list[float]]: Indices of the V videos, in the order in which to label them; and for each of
+        them, the distance to the nearest video that was labelled or earlier in the order.
     """
     features, labelled = np.asarray(features, dtype=np.float64), np.asarray(labelled, dtype=np.float64)
     nearest = np.linalg.norm(features[:, None] - labelled, axis=2).min(1)

@@ -20,10 +20,10 @@ from .samples import warn
 MIN_POINTS = 30  # fewer give a warning; with 30, the 95% interval of a recall of 0.8 is 0.66 to 0.94
 NOTHING_FOUND = 'step 5 of docs/guides/own_data.md says what to look at if a model finds no actions'
 _RESAMPLES = 100
-# Weight of the threshold of all classes, in points, see choose_operating_point. In 62 runs on four datasets, thresholds
-# were chosen on one half of the test videos and tested on the other half, by F1 in percent at tIoU 0.5. F1 is lower
-# than with the best thresholds by 1.8 to 2.6 with a weight of 20, by 1.2 to 3.0 with a weight of 10, and by 2.8 to 4.0
-# with one threshold of best F1 for all classes.
+# Weight of the threshold of all classes in that of a single class, as a number of points, see choose_operating_point.
+# To find it, thresholds were chosen on one half of the test videos and tested on the other half, in 62 runs on four
+# datasets, by F1 in percent at tIoU 0.5. Compared with the best thresholds, F1 is lower by 1.8 to 2.6 points with a
+# weight of 20, by 1.2 to 3.0 with a weight of 10, and by 2.8 to 4.0 with one threshold of best F1 for all classes.
 _SHARED_POINTS = 20
 _SUFFIX = '.operating_point.json'
 _FORMAT = 'fsptal_mm operating point'
@@ -65,7 +65,8 @@ def best_score(scores: np.ndarray, hits: np.ndarray, num_truth: int, counts: np.
 
     Args:
         scores (np.ndarray): ``(N,)`` scores of detections, falling.
-        hits (np.ndarray): ``(N,)`` bool: true positives, where each is matched after all detections of higher scores.
+        hits (np.ndarray): ``(N,)`` bool: true positives, matched in the order of the scores, so that leaving out low
+            scores changes no other match.
         num_truth: Number of instances to find.
         counts (np.ndarray, optional): ``(N,)``, how often each detection counts, as in a bootstrap. Default: once.
 
@@ -105,7 +106,7 @@ class OperatingPoint:
 
     @property
     def measured_by(self) -> str:
-        """Words that say what precision and recall were measured by."""
+        """Words that say by which points, and with which checkpoint, precision and recall were measured."""
         return 'held-out points' + (f' with {self.chosen_with}, not with this checkpoint' if self.chosen_with else '')
 
     @property
@@ -178,10 +179,13 @@ def choose_operating_point(
 def lower_thresholds(chosen: OperatingPoint, points: Instances, first: Instances, final: Instances) -> OperatingPoint:
     """Adapt the thresholds of a first model to a final model, by videos that both were trained on.
 
-    The same score means different things in two models. If the final model finds fewer points of a class than the first
-    one with the same threshold, the threshold is lowered until it finds as many. No threshold is raised: a model finds
-    nearly all points of its training videos with scores far above those in new videos, so these points cannot tell how
-    high a threshold may be.
+    The first model was trained without the held-out videos, by which its thresholds were chosen. The final model was
+    trained on all videos, so no video is left to choose its thresholds by. They are those of the first model, but the
+    same score may mean different things in two models. If the final model finds fewer points of a class in the common
+    training videos than the first model with the same threshold, the threshold is lowered until both find equally many.
+
+    No threshold is raised. In its training videos, a model finds nearly all points with far higher scores than in new
+    videos, so these points cannot tell how high a threshold may be.
 
     Args:
         chosen (OperatingPoint): Operating point of the first model.
@@ -198,7 +202,7 @@ def lower_thresholds(chosen: OperatingPoint, points: Instances, first: Instances
         scores = final.scores[final.labels == label]
         needed = np.count_nonzero(first.scores[first.labels == label] >= threshold.score)
         if np.count_nonzero(scores >= threshold.score) < needed and len(scores):
-            # Halfway between the last point that is needed and the next one, as in best_score.
+            # Halfway between the score of the last true positive that is needed and the next score, as in best_score.
             last = min(needed, len(scores))
             threshold = replace(threshold, score=min(threshold.score, float(scores[last - 1 : last + 1].mean())))
         by_class[name] = threshold
@@ -220,8 +224,8 @@ def _hits(points, det):
 def _mean_best_score(points, det, hits, resamples):
     """Mean of the best thresholds over resamples; ``None`` if no resample has a true positive.
 
-    ``resamples`` ``(B, V)`` has the number of times that each video was drawn: its detections and points count so
-    often.
+    ``resamples`` ``(B, V)`` has the number of times that each video was drawn; its detections and points count as many
+    times.
     """
     num_truth = resamples @ np.bincount(points.videos, minlength=resamples.shape[1])
     found = (best_score(det.scores, hits, num, draw[det.videos]) for num, draw in zip(num_truth, resamples))

@@ -28,8 +28,8 @@ class PointMetric(BaseMetric):
     - ``point/mAP``: mean of the average precision over the classes that have a point.
     - ``point/recall``: share of the labelled instances that have a true positive, as a mean over these classes.
 
-    Videos without any point are left out, with a warning: their actions are unlabelled, not absent. If no video has a
-    point, there are no figures. A video that arrives twice counts once.
+    Videos without any point are left out, with a warning, since they may have actions that nobody labelled. If no video
+    has a point, there are no figures. A video that arrives twice counts once.
 
     Each data sample holds the meta information ``video_id``, ``gt_point_sec (P,)``, ``gt_point_labels (P,)`` and
     ``gt_point_instances (P,)``, and the prediction ``pred_segments`` with ``segments_sec (N, 2)``, ``scores (N,)`` and

@@ -75,7 +75,7 @@ class ProposalTALMetric(TALMetric):
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         """Join the windows of each video, then compute the figures as :class:`TALMetric` does."""
         windows = {}
-        for result in results:  # with several processes, samplers repeat windows
+        for result in results:  # with several processes, samplers repeat windows: only the first copy counts
             windows.setdefault(result['video_id'], {}).setdefault(result['offset_sec'], result)
         return super().compute_metrics([_join(list(parts.values())) for parts in windows.values()])
 

@@ -101,7 +101,7 @@ def to_instances(
 ) -> Instances:
     """Convert detections of known videos and classes to flat arrays.
 
-    Ids match with or without ActivityNet's ``v_``. Detections in other videos or of other classes are left out,
+    Ids match with or without ActivityNet's prefix ``v_``. Detections in other videos or of other classes are left out,
     with one warning.
 
     Args:
@@ -140,7 +140,7 @@ def to_instances(
 
 
 def index_classes(found: dict, classes: Sequence[str]) -> Instances:
-    """Convert detections of one video to class indices.
+    """Convert detections of one video from class names to class indices; other classes are left out.
 
     Args:
         found (dict): Detections of the video, as :func:`read_results` returns them.
@@ -156,7 +156,7 @@ def index_classes(found: dict, classes: Sequence[str]) -> Instances:
 
 
 def name_classes(instances: Instances, classes: Sequence[str]) -> dict:
-    """Convert detections of one video to class names: the inverse of :func:`index_classes`.
+    """Convert detections of one video from class indices to class names, as the inverse of :func:`index_classes`.
 
     Args:
         instances (Instances): Detections of the video, with scores.
@@ -170,7 +170,7 @@ def name_classes(instances: Instances, classes: Sequence[str]) -> dict:
 
 
 def _read_video(path, video, entries):
-    """Detections of one video as arrays; all are converted at once, which is fast."""
+    """Detections of one video as arrays. All entries are converted at once, which is faster than one by one."""
     if not isinstance(entries, list):
         raise InputError('a list of detections', file=path, video=video, found=_short(entries))
     try:
@@ -226,7 +226,7 @@ def _to_number(value):
 def _is_finite(value):
     try:
         return isinstance(value, (int, float)) and math.isfinite(value)
-    except OverflowError:  # a whole number beyond all floats
+    except OverflowError:  # an integer that is larger than any float
         return False
 
 

@@ -60,7 +60,7 @@ def column(results: list[dict], field: str) -> list:
 
 
 def without_repetition(results: list[dict]) -> list[dict]:
-    """Keep the first result of every video, with a warning: with several processes, samplers repeat videos."""
+    """Keep the first result of every video; repeated videos, as with several processes, give a warning."""
     by_video = {}
     for result in results:
         by_video.setdefault(result['video_id'], result)

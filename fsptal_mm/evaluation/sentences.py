@@ -16,7 +16,7 @@ _ERRORS = {
 
 
 def describe_result(ground_truth: GroundTruth, evaluation: Evaluation, diagnosis: Diagnosis | None = None) -> str:
-    """Describe how good detections are, which type of error costs most mAP, and which class is found worst.
+    """Describe how good detections are, which type of error costs the most mAP, and which class has the lowest AP.
 
     Args:
         ground_truth (GroundTruth): Ground truth of the videos.

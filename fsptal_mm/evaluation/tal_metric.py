@@ -35,7 +35,7 @@ class TALMetric(BaseMetric):
     - ``mAP@0.5``, ...: mean over the classes of the average precision at one tIoU, as ActivityNet's official script
       computes it.
     - ``AR@5``, ``AR@10``, ``AR@50``, ``AR@100``: recall of the best n proposals per video (on average), whatever their
-      class, averaged over the tIoUs 0.5:0.05:0.95. ``AUC``: the area under the curve of this recall over n.
+      class, averaged over the tIoUs 0.5, 0.55, ... 0.95. ``AUC``: the area under the curve of this recall over n.
     - ``video_mAP`` and ``video_top1``: mean average precision and top-1 accuracy of video-level class scores.
 
     If there is no ground-truth segment or no video label, as in a user's own videos, the figures that need them are
@@ -47,7 +47,7 @@ class TALMetric(BaseMetric):
     classes come from the dataset's meta information.
 
     Args:
-        preset: ``'thumos14'`` (tIoU 0.1:0.1:0.7) or ``'activitynet'`` (0.5:0.05:0.95).
+        preset: ``'thumos14'`` (tIoUs 0.1, 0.2, ... 0.7) or ``'activitynet'`` (tIoUs 0.5, 0.55, ... 0.95).
         tiou_thresholds (Sequence[float], optional): tIoU thresholds. Default: the thresholds of the preset.
         average_ranges (Sequence[Sequence[float]], optional): First and last tIoU of each average. Default: the ranges
             of the preset.

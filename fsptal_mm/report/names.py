@@ -1,4 +1,4 @@
-"""Readable names of measures and losses; TALMetric, PointMetric, heads and hooks define their keys in the logs."""
+"""Readable names of measures and losses. The keys are those that TALMetric, PointMetric, heads and hooks log."""
 
 _NAMES = {
     'loss': 'total loss',

@@ -25,7 +25,8 @@ from .timelines import MAX_DETECTIONS, group_by_test_set, make_timelines
 from .training_log import MAX_POINTS, thin
 
 _TEMPLATE = Path(__file__).parent / 'template'
-_IN_PERCENT = ('mAP@', 'AR@', 'AUC', 'video_', 'point/', 'point_')  # measures that are fractions
+# Beginnings of the keys of measures that are logged as fractions; the charts show them in percent.
+_IN_PERCENT = ('mAP@', 'AR@', 'AUC', 'video_', 'point/', 'point_')
 _SCRIPTS = ('common.js', 'charts.js', 'timelines.js', 'page.js')
 
 
@@ -137,9 +138,9 @@ def _class_table(runs, numbers):
 
 
 def _diagnosis(runs, numbers):
-    """Diagnoses and their pictures, for the runs with these ``numbers``, which share a test set."""
+    """Content of the section of diagnoses, for the runs with these ``numbers``, which share a test set."""
     found = {runs[number].name: runs[number].segment_result.diagnosis.to_dict() for number in numbers}
-    # If the name of a folder is no UTF-8, Python reads halves of surrogate pairs in it, which matplotlib refuses.
+    # A folder name that is no valid UTF-8 has lone surrogates as a Python string, which matplotlib refuses.
     drawn = {name.encode(errors='backslashreplace').decode(): diagnosis for name, diagnosis in found.items()}
     return {
         'runs': list(zip(numbers, found.values())),
@@ -155,10 +156,11 @@ def _diagnosis(runs, numbers):
 
 
 def _svg(figure, name):
-    """Convert a figure of matplotlib to SVG for HTML: texts stay texts, and the SVG begins with its root element.
+    """Convert a figure of matplotlib to SVG that can stand in HTML: without the lines before the root element.
 
-    The ids in the SVG are derived from ``name``, so that they are reproducible, and different for each figure of the
-    page. The colours INK and PAPER become those of the page, which may be light or dark.
+    Texts stay texts; they are not converted to outlines. The ids in the SVG are derived from ``name``, so that they are
+    reproducible, and different for each figure of the page. The colours INK and PAPER become those of the page, which
+    may be light or dark.
     """
     file = io.StringIO()
     nothing = dict.fromkeys(('Date', 'Creator', 'Format', 'Type'))
@@ -186,7 +188,10 @@ def _charts(runs):
 
 
 def _is_drawn(key):
-    """Tell whether a curve is drawn. Of the mAP at single tIoUs, one is drawn: the others look alike."""
+    """Tell whether a curve is drawn.
+
+    Of mAP at single tIoUs, AR and AUC, only mAP@0.5 and AR@100 are drawn, since the other curves look alike.
+    """
     return not key.startswith(('mAP@', 'AR@', 'AUC')) or '-' in key or key in (f'mAP@{VIDEO_TIOU}', 'AR@100')
 
 

@@ -1,4 +1,4 @@
-"""Reading of a work directory for the report. A part that is missing is listed, and is no error."""
+"""Reading of a work directory for the report. Parts may be missing: the report lists them; they are no errors."""
 
 import re
 import shlex
@@ -22,10 +22,11 @@ from .names import readable
 from .results import PointResult, SegmentResult, evaluate_results, load_test_set
 from .training_log import TrainingLog, read_training_log, scalar_files
 
-_MAIN = ('mAP@', 'point/mAP', '')  # starts of the keys of measures, in the order in which a headline is looked for
-# A stage is called too short if more than this share of the fall of its loss lies in the last quarter. The share is at
-# most 0.11 in the finished runs of the benchmarks (four datasets; FS-PTAL in both stages, LACP and the base model),
-# 0.13 and 0.16 in runs of 20 and 60 steps, and 0.21 to 0.34 in runs of a few epochs.
+# The headline of a run is its first measure whose key begins with 'mAP@', else with 'point/mAP', else any measure.
+_MAIN = ('mAP@', 'point/mAP', '')
+# The report calls a stage of the training too short if more than this share of the fall of its loss lies in its last
+# quarter. The share is at most 0.11 in the finished runs of the benchmarks (four datasets; FS-PTAL in both stages, LACP
+# and the base model), 0.13 and 0.16 in runs of 20 and 60 steps, and 0.21 to 0.34 in runs of a few epochs.
 _LATE_FALL = 0.12
 _CHOSEN = re.compile(r'epoch_(\d+)\.operating_point\.json')
 _TOLERANCE = 1e-6  # accepted difference between a measure in the results file and the same measure computed here
@@ -40,12 +41,12 @@ class Run:
         folder: The work directory.
         config_file (Path, optional): Config file that the training wrote; without a training, the file of the test.
         config (Config, optional): Content of ``config_file``.
-        test_config (Config, optional): Config that the latest command wrote: the test's config, if there was a test.
+        test_config (Config, optional): Config that was written last: that of the test, if a test followed the training.
         log (TrainingLog): Log of the training.
         noted: Measures (fractions) that the test wrote into its results file.
         result (PointResult, optional): Evaluation of the results file.
         operating_point (OperatingPoint, optional): Operating point of the checkpoint that was tested.
-        missing: For each missing part, sentences that name it and say how to get it.
+        missing: Sentences that name the missing parts, or a doubtful result, and say how to get them right.
     """
 
     name: str
@@ -107,10 +108,10 @@ class Run:
 
     @property
     def validation(self) -> tuple[int, dict[str, float]] | None:
-        """The x of the validation that stands for a run without a test, and its measures as fractions by name.
+        """Validation that the report shows if there was no test, as its epoch and its measures (fractions, by name).
 
-        It is the validation of the checkpoint with score thresholds, since this checkpoint was chosen; otherwise the
-        latest validation. ``None`` if there was no validation.
+        If a checkpoint has score thresholds, it was chosen, and its validation is shown; otherwise the latest one. In a
+        loop over iterations, there are iterations instead of epochs. ``None`` if there was no validation.
         """
         if self.chosen and (measures := self.log.measures_at(self.chosen[0])):
             return self.chosen[0], measures
@@ -118,9 +119,9 @@ class Run:
 
     @cached_property
     def chosen(self) -> tuple[int, OperatingPoint] | None:
-        """Epoch and score thresholds of the checkpoint that has them; of several, the latest that were chosen.
+        """Epoch and score thresholds of the checkpoint that has thresholds; if several have, those that are newest.
 
-        Thresholds of an earlier checkpoint of the same name do not count.
+        Thresholds do not count if they were chosen for an earlier checkpoint of the same name.
         """
         files = [(file.stat().st_mtime, file) for file in self.folder.glob('*') if _CHOSEN.fullmatch(file.name)]
         for _, file in sorted(files, reverse=True):
@@ -136,7 +137,10 @@ class Run:
 
     @property
     def needs_no_test(self) -> bool:
-        """Whether the test has no videos but those of the validation, as in the config for own videos."""
+        """Whether a test would tell nothing new, since its videos are those of the validation.
+
+        This is so in the config for own videos.
+        """
         loaders = [(self.test_config or {}).get(f'{part}_dataloader') or {} for part in ('test', 'val')]
         return bool(loaders[0]) and loaders[0].get('dataset') == loaders[1].get('dataset')
 
@@ -192,7 +196,7 @@ def _configs(folder):
 
 
 def _read_config(run, logs, options):
-    """Read the config of the training, which lies beside its log, and the latest config, which is the test's if any."""
+    """Read the config of the training, which lies beside its log, and the newest config, which a later test wrote."""
     of_training = [log.with_name('config.py') for log in logs if log.with_name('config.py').is_file()]
     latest = _configs(run.folder)[-1:] or of_training[-1:]
     if not latest:
@@ -218,7 +222,7 @@ def _load(run, file):
 
 
 def _read_log(run, files):
-    """Read the log of the training, and list what is missing or strange in it."""
+    """Read the log of the training, and list what is missing or doubtful in it."""
     log = run.log = read_training_log(files)
     train = run.command('train')
     if log.broken_lines:
@@ -269,7 +273,7 @@ def _add_label_quality(run):
 
 
 def _read_results(run):
-    """Evaluate the results file of the test, and list what is missing or strange about it."""
+    """Evaluate the results file of the test, and list what is missing or doubtful about it."""
     file = _results_file(run)
     checkpoint = _last_checkpoint(run.folder)
     test = run.command('test', checkpoint or 'CHECKPOINT')

@@ -9,7 +9,7 @@ from fsptal_mm.visualization import ModelTrack, Timeline, video_timeline
 
 from .run import Run
 
-MAX_DETECTIONS = 200  # per video and run: nobody can distinguish more, and they would make the file large
+MAX_DETECTIONS = 200  # per video and run, since nobody can distinguish more bars, and more would make the file large
 
 
 def group_by_test_set(runs: Sequence[Run]) -> list[list[int]]:
@@ -34,14 +34,15 @@ def make_timelines(runs: Sequence[Run], numbers: Sequence[int], num_videos: int)
     Args:
         runs (list[Run]): All runs of the report.
         numbers (list[int]): Numbers of the runs that share this test set.
-        num_videos: Number of best videos, and of worst videos, by the AP of a video, averaged over the runs. If there
-            are fewer than twice as many videos, the better half is best, and the others are worst.
+        num_videos: Number of best videos, and of worst videos, by the AP of a video, averaged over the runs. If the
+            test set is smaller than twice this number, the better half is best, and the other half is worst.
 
     Returns:
-        dict: ``classes``, the names; ``unit``, ``'segment'`` or ``'point'``, the instances that detections are matched
-        with; ``threshold``, the score at which the filter starts: the operating point if there is only one run, else
-        ``None``, since the scores of runs differ; and ``videos``, each as :func:`page_content` returns it: the best
-        videos, then the worst ones with the worst first.
+        dict: ``classes``, the names; ``unit``, the instances that detections are matched with, ``'segment'`` or
+        ``'point'``; ``threshold``, the score at which the page's filter starts; and ``videos``, each as
+        :func:`page_content` returns it, the best videos first, then the worst ones with the worst first. The
+        ``threshold`` is the operating point if there is only one run. It is ``None`` for several runs, since the scores
+        of two models mean different things.
     """
     results = {number: runs[number].result for number in numbers}
     ap = np.mean([result.video_ap for result in results.values()], axis=0)

@@ -11,12 +11,12 @@ import numpy as np
 
 MAX_POINTS = 500  # largest number of points of a curve: the width of a chart shows no more
 _NO_MEASURES = {'step', 'epoch', 'iter', 'lr', 'time', 'data_time', 'memory'}  # keys of a log that are no measures
-_OF_MINING = ('mining/', 'refinement/', 'analysis/')  # beginnings of keys of mining passes
+_OF_MINING = ('mining/', 'refinement/', 'analysis/')  # beginnings of the keys that mining passes log
 
 
 @dataclass
 class TrainingLog:
-    """Scalars of a run: dicts from name to curve, and a curve is a dict from x to value.
+    """Scalars of a run, as dicts from name to curve. A curve is a dict from x (epoch or iteration) to value.
 
     Attributes:
         unit: Unit of x: ``'epoch'`` or ``'iteration'``.
@@ -42,16 +42,16 @@ class TrainingLog:
     def late_falls(self) -> list[float]:
         """Share of the fall of the total loss that happened in the last quarter, for each stage of the training.
 
-        The fall of the last quarter is the difference between the means of the last two quarters. A stage ends where
-        the set of losses changes. The last stage counts, and each earlier one that is not shorter: losses that begin
-        some epochs after the start make no stage. The share is 0 if the loss did not fall, or if too few values are
-        logged.
+        The fall in the last quarter is the mean of the third quarter minus that of the last one. A stage ends where the
+        set of logged losses changes. Stages that are shorter than the last one are left out: if a loss begins only some
+        epochs after the start, the epochs before it are no stage. The share is 0 if the loss did not fall, or if too
+        few values are logged.
         """
         stages = self._stages()
         return [_late_fall(values) for values in stages if len(values) >= len(stages[-1])]
 
     def _stages(self):
-        """Total losses of each stage, in the order of x: a stage logs the same losses."""
+        """Total losses of each stage, in the order of x. All logs of a stage have the same set of losses."""
         names = {}
         for name, values in self.losses.items():
             for x in values:
@@ -94,7 +94,7 @@ def scalar_files(work_dir: str | Path) -> list[Path]:
 def read_training_log(files: Sequence[Path]) -> TrainingLog:
     """Read and join the logs of a run, which may have been interrupted and resumed, or started anew.
 
-    If a training was started again at epoch n, what earlier starts have logged from epoch n on is replaced, since these
+    If a training was started again at epoch n, the logs of earlier starts are dropped from epoch n on, since these
     epochs were trained again.
 
     Args:
@@ -113,7 +113,7 @@ def read_training_log(files: Sequence[Path]) -> TrainingLog:
             log.unit = 'epoch' if all('epoch' in entry for entry in losses) else 'iteration'
         x_of = (lambda entry: entry['epoch']) if log.unit == 'epoch' else (lambda entry: entry['step'])
         first = min((x_of(entry) for entry in losses), default=math.inf)
-        for curves in (log.losses, log.measures, log.mining):  # remove what earlier starts have logged from first on
+        for curves in (log.losses, log.measures, log.mining):  # drop what earlier starts have logged for x >= first
             for values in curves.values():
                 for x in [x for x in values if x >= first]:
                     del values[x]

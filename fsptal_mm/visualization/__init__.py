@@ -5,7 +5,7 @@ from .tal_visualizer import TALVisualizer
 from .timeline.builder import sample_timeline, video_timeline
 from .timeline.data import FrameStrip, ModelTrack, SnippetCurves, Timeline
 
-if TYPE_CHECKING:  # drawing functions are imported at first use: matplotlib would double the time of our import
+if TYPE_CHECKING:  # drawing functions are imported at first use, since matplotlib would double the time of our import
     from .annotated_video import annotate_video
     from .diagnosis import draw_best_detections, draw_error_profile, draw_false_negatives, draw_sensitivity
     from .figure_files import SUFFIXES, save_figure

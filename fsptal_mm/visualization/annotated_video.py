@@ -19,7 +19,7 @@ from fsptal_mm.utils.writing import atomic_path
 from .palette import Look, to_rgb
 
 _CHUNK_FRAMES = 16  # frames that are decoded at once
-_MAX_LINES = 4  # largest number of labels on a frame, of the classes with the best scores
+_MAX_LINES = 4  # largest number of labels on a frame; the classes with the best scores are labelled
 _TEXT_SHARE, _LANE_SHARE = 0.055, 0.045  # heights of text and lanes, as shares of the shorter side of a frame
 _MIN_TEXT_PIXELS = 9
 _NAMES_SHARE = 0.3  # largest share of the width for the names of the lanes
@@ -115,7 +115,7 @@ class _Picture:
         self._labels = sorted(set(detections.labels.tolist()))  # classes that are found, one lane each
         self._strip = self._draw_strip()
         height = self._height + len(self._strip)
-        # A row at the bottom and a column on the right, where height or width are odd.
+        # One row more at the bottom if the height is odd, one column more on the right if the width is odd.
         self._padding = ((0, height % 2), (0, self._width % 2), (0, 0))
         self.shape = (height + height % 2, self._width + self._width % 2)
 
@@ -128,7 +128,7 @@ class _Picture:
         canvas = ImageDraw.Draw(picture, 'RGBA')
         start, end = self._detections.segments.T
         active = self._detections[(start <= time_sec) & (time_sec < end)]
-        # Scores ascend: the dict keeps the best one of each class.
+        # Scores ascend, so the dict keeps the last, best score of each class.
         score_of = dict(zip(active.labels.tolist(), active.scores.tolist()))
         best = sorted(score_of.items(), key=lambda entry: -entry[1])[:_MAX_LINES]
         gap, top = self._text_px // 2, 0  # gap: pixels around a text; top: upper end of the next text

@@ -35,7 +35,7 @@ _NORMALIZED = 'mAP$_N$'
 _SMALL, _TINY = 8, 7  # sizes of text, in points
 # Parts of a vertical bar, or of a horizontal bar, that are smaller than so many percent have no number.
 _MIN_LABELLED_PERCENT, _MIN_LABELLED_ACROSS = 8, 3
-_MAX_NAME, _MAX_COLUMNS = 34, 4  # letters of a model's name, and models in a row
+_MAX_NAME, _MAX_COLUMNS = 34, 4  # largest numbers of letters of a model's name, and of models side by side
 _STYLE = dict.fromkeys(('text.color', 'axes.edgecolor', 'axes.labelcolor', 'xtick.color', 'ytick.color'), INK)
 _HALO = withStroke(linewidth=2, foreground=PAPER)  # keeps numbers legible on lines
 
@@ -80,7 +80,7 @@ def draw_error_profile(diagnoses: dict[str, dict]) -> Figure:
 def draw_best_detections(diagnoses: dict[str, dict]) -> Figure:
     """Draw the error types of the best G detections of each class, with a bar for each model.
 
-    The bar of a model is its first bar in :func:`draw_error_profile`, for a comparison of many models.
+    The bar of a model is the first of its bars in :func:`draw_error_profile`. This figure compares many models.
 
     Args:
         diagnoses (dict[str, dict]): Results of :meth:`.Diagnosis.to_dict` by the name of the model, one or more.

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 ORANGE, SKY_BLUE, GREEN, YELLOW, BLUE, VERMILION, PURPLE = OKABE_ITO = (
     '#e69f00', '#56b4e9', '#009e73', '#f0e442', '#0072b2', '#d55e00', '#cc79a7',
 )  # fmt: skip
-# Colours of text and of the space behind it in figures. The report replaces them by those of the page, light or dark:
-# no other colour of a figure may have these values.
+# Colours of text and of the space behind it in figures. The report replaces these two values in its figures by the
+# colours of the page, light or dark, so no other part of a figure may have them.
 INK, PAPER = '#1b1f24', '#fefefe'
 _HATCHES = ('', '////', '----', 'xxxx')
 _LUMINANCE = (0.299, 0.587, 0.114)  # weights of red, green and blue (ITU-R BT.601)

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from fsptal_mm.utils.errors import InputError
 
-# Beyond what is in use. The largest features that are read have 2 GiB; small files should take a few MB.
+# Memory that a reader may take. The largest features that are read have 2 GiB; small files should take a few MB.
 LIMIT_BYTES = 5 << 29
-LIMIT_SEC = 60  # machines are shared
+LIMIT_SEC = 60  # generous, since other programs may slow the machine
 
 
 class HangError(BaseException):
-    """Error of a reader that takes too long: no ``Exception``, which the reader might catch as a damaged file."""
+    """Error of a reader that takes too long. A reader might catch an ``Exception``, and report a damaged file."""
 
 
 @contextlib.contextmanager
@@ -41,7 +41,7 @@ def outcome(read, *args, names='', **kwargs):
 
     Args:
         read: The reader; any other error than InputError is the test's failure.
-        names: What an error must say, such as the path of the file.
+        names: Text that the error must contain, such as the path of the file.
 
     Returns:
         The result, or the InputError.

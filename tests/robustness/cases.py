@@ -1,4 +1,4 @@
-"""Batches of the kinds that break arithmetic: extreme scores, no or only labels, one snippet, half precision."""
+"""Batches of kinds that may break arithmetic: extreme scores, no labels or only labels, one snippet, half precision."""
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from fsptal_mm.structures import NO_INSTANCE, PointTargets, SnippetGrid
 
 NUM_CLASSES = 3
 DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
-# Around the places where float32 and float16 saturate, underflow or lose all digits.
+# Logits around the values at which float32 and float16 saturate, underflow or lose all digits.
 _EXTREMES = (0.0, 1e4, -1e4, 88.0, -88.0, 17.0, -17.0, 1e-30, 1e-42, -1e-42)
 
 heavy = settings(max_examples=max(8, settings().max_examples // 8))  # for cases that run a whole model
@@ -27,7 +27,7 @@ def draw_logits(rng, shape, extreme_share):
 
 
 def draw_sample(rng, length, kind, name='v'):
-    """Labels of one video; classes may be empty, and instances touch."""
+    """Labels of one video; some classes may have no label, and instances may touch."""
     instances = np.full((length, NUM_CLASSES), NO_INSTANCE, dtype=np.int32)
     background = np.zeros(length, dtype=bool)
     if kind == 'few':

@@ -7,7 +7,8 @@ from hypothesis import HealthCheck, settings
 
 _FULL = os.environ.get('FSPTAL_ROBUSTNESS') == 'full'
 
-# No deadline: machines are shared. Fixtures of a function serve all cases of its test, which overwrite their files.
+# No deadline, since other programs may slow the machine. No health checks: one of them forbids fixtures that serve all
+# cases of a test, but each case here overwrites the files of the case before.
 _COMMON = dict(deadline=None, database=None, suppress_health_check=list(HealthCheck))
 settings.register_profile('robustness-short', max_examples=20, derandomize=True, **_COMMON)
 settings.register_profile('robustness-full', max_examples=500, print_blob=True, **_COMMON)

@@ -11,23 +11,23 @@ from pathlib import Path
 
 import torch
 
-# Processes are forked from a server of their own: a fork of this one would inherit locks that its threads hold.
+# Processes are forked from a fork server, since a fork of this process would inherit locks that its threads hold.
 _CONTEXT = multiprocessing.get_context('forkserver')
 _CONTEXT.set_forkserver_preload(['fsptal_mm', 'mmaction.apis', 'torch._dynamo'])
 _FILE_EVENTS = ('open', 'os.chmod', 'os.mkdir', 'os.remove', 'os.rename', 'os.rmdir')
-_LONGEST_SEC = 1200  # machines are shared
+_LONGEST_SEC = 1200  # generous, since other programs may slow the machine
 
 
 @dataclass
 class Program:
-    """A script with its arguments, run in processes of which the libraries are imported already."""
+    """A script with its arguments, which is run in processes that have imported the libraries already."""
 
     script: Path
     arguments: list
-    folder: Path  # where it writes
-    log: Path  # gets what it prints
-    seconds: float = 0.0  # of the last whole run
-    events: int = 0  # how many times that run opened, moved or removed a file below ``folder``
+    folder: Path  # folder that the script writes into
+    log: Path  # file for the output of the script
+    seconds: float = 0.0  # time of the last whole run
+    events: int = 0  # number of times that this run opened, moved or removed a file below ``folder``
 
     def run(self, kill_after_sec=None, kill_at_event=None):
         """Run the script; returns the exit status, ``-signal.SIGKILL`` if it was killed (with all of its processes)."""
@@ -39,7 +39,7 @@ class Program:
         if process.exitcode is None:
             try:
                 os.killpg(process.pid, signal.SIGKILL)
-            except ProcessLookupError:  # it has not made its group yet
+            except ProcessLookupError:  # the process has not made its group yet
                 process.kill()
             process.join()
             assert kill_after_sec is not None, f'it hangs: {self.tail()}'
@@ -62,7 +62,7 @@ class Program:
                 stream.flush()
             os.dup2(log.fileno(), 1)
             os.dup2(log.fileno(), 2)
-        sys.stdout, sys.stderr = map(os.fdopen, (1, 2), 'ww')  # not those of pytest
+        sys.stdout, sys.stderr = map(os.fdopen, (1, 2), 'ww')  # instead of the streams of pytest
         own = os.getpid()
 
         def watch(event, args):

@@ -1,4 +1,4 @@
-"""Nasty inputs: values where others are expected, damage done to files, and files that are none."""
+"""Nasty inputs: values of unexpected kinds, damaged files, and paths at which there is no regular file."""
 
 import copy
 import os
@@ -17,16 +17,17 @@ NASTY_NUMBERS = (
     2**53 + 1, 2**63, float('nan'), float('inf'), float('-inf'),
 )  # fmt: skip
 NASTY_VALUES = (None, True, False, *NASTY_NUMBERS, *NASTY_TEXTS, [], [[]], {}, {'': {}}, [None], [1, 2, 3], ['a', {}])
-# Brackets: deeper than any reader recurses, and no longer, since torch's error about a name takes quadratic time.
+# Brackets are nested deeper than any reader recurses. There are not more of them, since torch takes quadratic time for
+# its error about a long name.
 _NASTY_BYTES = (
     b'\0', b'\xff\xfe', b'\xef\xbb\xbf', b'\r', b'\r\n', b'\n\n', b'"', b"'", b'\\', b',', b',,,', b'{', b'}',
     b'[' * 10_000, b'{"a":' * 2_000, b']', b'9' * 5000, b'1e999', b'NaN', b'-Infinity', b'null', b'\x1a', b'\x85',
     b'\xe2\x80\xa8', b'\xc0\xaf', b'\xed\xa0\x80', b'PK\x05\x06', b'\x7f' * 64, b' ' * 10_000,
 )  # fmt: skip
 
-more = settings(max_examples=3 * settings().max_examples)  # for cases that several strategies draw
+more = settings(max_examples=3 * settings().max_examples)  # for tests that draw from several strategies
 values = st.one_of(
-    st.sampled_from(NASTY_VALUES).map(copy.deepcopy),  # a case may change what it has drawn
+    st.sampled_from(NASTY_VALUES).map(copy.deepcopy),  # copies, since a test may change a drawn value
     st.floats(),
     st.integers(),
     st.text(max_size=20),
@@ -96,16 +97,16 @@ def _places(content):
 
 
 def special_files(folder, suffix):
-    """Paths by the name of their fault; at none of them, a regular file of bearable size can be read."""
+    """Paths by the name of their fault; at none of them, there is a regular file of readable size."""
     paths = {kind: folder / f'{kind}{suffix}' for kind in ('missing', 'folder', 'pipe', 'loop', 'socket', 'sparse')}
     paths['folder'].mkdir()
     os.mkfifo(paths['pipe'])
     paths['loop'].symlink_to(paths['loop'])
     with socket.socket(socket.AF_UNIX) as server:
-        server.bind(os.path.relpath(paths['socket']))  # its name may have 108 bytes only
+        server.bind(os.path.relpath(paths['socket']))  # relative, since it may have 108 bytes at most
     paths['sparse'].touch()
     os.truncate(paths['sparse'], 1 << 42)
-    for kind, target in (('zero', '/dev/zero'), ('unreadable', '/proc/self/mem')):  # reading the latter fails
+    for kind, target in (('zero', '/dev/zero'), ('unreadable', '/proc/self/mem')):  # reading /proc/self/mem fails
         paths[kind] = folder / f'{kind}{suffix}'
         paths[kind].symlink_to(target)
     paths['below a file'] = folder / 'sparse.txt' / f'x{suffix}'

@@ -1,4 +1,4 @@
-"""Annotations, splits, class lists, results: whatever stands in a file, there is a result or an InputError."""
+"""Files of annotations, splits, class lists and results: whatever their content, they are read, or an InputError."""
 
 import json
 
@@ -98,7 +98,7 @@ def read_and_judge(path):
     return figures
 
 
-# Reader, name of the file, a good file.
+# By the kind of file: its reader, a file name, and the content of a good file.
 READERS = {
     'activitynet json': (load_any, 'gt.json', ACTIVITYNET),
     'plain json': (load_any, 'gt.json', PLAIN),
@@ -201,7 +201,7 @@ def test_what_is_no_regular_file_is_refused(kind, tmp_path):
     'name', [name for name in NASTY_TEXTS if name.strip() and any(c in name for c in '\0\n\r\x0b\u2028\ud800')]
 )
 def test_names_that_split_lines_are_refused(name, tmp_path):
-    """As a video id, such a name would become two lines of a split file, or a file that nobody can write."""
+    """As a video id, such a name would be two lines in a split file, or the name of a file that cannot be written."""
     (tmp_path / 'gt.json').write_text(json.dumps({'database': {name: ACTIVITYNET['database']['v1']}}))
     assert 'control characters' in str(refused(read_annotations, tmp_path / 'gt.json', names='gt.json'))
     annotation = {'label': name, 'segment': [1, 2]}
@@ -211,7 +211,7 @@ def test_names_that_split_lines_are_refused(name, tmp_path):
 
 @given(data=st.data())
 def test_files_that_go_together(data, tmp_path):
-    """Any of the files of a dataset may be spoilt: what is read is sound, and reads the same after it was written."""
+    """Any file of a dataset may be damaged. Annotations that are read are sound, and writing them changes nothing."""
     ann, points = data.draw(st.sampled_from([ACTIVITYNET, PLAIN])), None
     part = data.draw(st.sampled_from(['ann', 'points', 'fps', 'split']))
     (tmp_path / 'gt.json').write_text(json.dumps(data.draw(spoilt(ann)) if part == 'ann' else ann))

@@ -111,7 +111,7 @@ def test_archives_that_unpack_to_more_than_they_are(tmp_path):
     assert 'not compressed' in str(refused(load, path, names=path))
     with zipfile.ZipFile(path, 'w') as file:
         file.writestr('archive/data.pkl', bytes(1 << 16))
-        file.filelist *= 1000  # the directory lists the same bytes a thousand times
+        file.filelist *= 1000  # the directory of the archive lists the same bytes a thousand times
         file._didModify = True
     assert 'not compressed' in str(refused(load, path, names=path))
 
@@ -164,12 +164,12 @@ def trained(tmp_path, monkeypatch):
     'name', ['epoch_1.pth', 'https://example.org/epoch_1.pth', 's3://bucket/epoch_1.pth', 'my://1']
 )
 def test_the_config_in_a_checkpoint_is_not_run_by_a_resume(name, trained, monkeypatch):
-    """mmengine takes the text of ``meta['config']``, which only older toolboxes write, for a Python file."""
+    """mmengine runs the text of ``meta['config']`` as a Python config; only older toolboxes write such a text."""
 
     def load_from_elsewhere(filename, map_location):
         return torch.load(trained, map_location)
 
-    if '://' in name:  # whatever fetches it: there is no network in a test
+    if '://' in name:  # replaces the loader that would fetch it by network
         monkeypatch.setattr(CheckpointLoader, '_get_checkpoint_loader', lambda path: load_from_elsewhere)
     runner = toy_runner(trained.parent, 'second', 2, resume=True, load_from=name)
     runner.train()
@@ -201,7 +201,7 @@ def test_a_resume_from_what_no_training_saved_is_refused(content, tmp_path):
 
 
 def test_code_that_comes_over_http_is_not_run(tmp_path, monkeypatch):
-    """torch.hub unpickles without a check unless it is told not to."""
+    """By default, torch.hub unpickles downloaded files without any check."""
     monkeypatch.chdir(tmp_path)
     torch.save(Payload(), tmp_path / 'evil.pth')
     monkeypatch.setattr('torch.hub.download_url_to_file', lambda *args, **kwargs: pytest.fail('no network in a test'))

@@ -1,4 +1,4 @@
-"""Values of configs: what cannot be used is an InputError that names the argument, before anything is computed."""
+"""Values of configs: a value that cannot be used gives an InputError that names its argument, before any step."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ from fsptal_mm.structures import SnippetGrid
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.writing import write_json
 
-# Registry, and the arguments that numbers or words are given for.
+# By the name of a part: its registry, and the arguments for which the tests give numbers or words.
 PARTS = {
     'PseudoLabelMiner': (TASK_UTILS, 'background_threshold action_threshold'),
     'LACPSeedMiner': (TASK_UTILS, 'background_threshold action_threshold'),
@@ -76,7 +76,7 @@ def arguments_of(parts):
     return [pytest.param(name, part, id=f'{name}.{part}') for name in parts for part in parts[name][1].split()]
 
 
-# A model of 10^8 channels is made as asked for: of sizes, only small ones are tried.
+# Sizes have no upper limit, so a model of 10^8 channels would be built. Therefore only small sizes are tried.
 SIZES = {'in_channels', 'out_channels', 'embed_channels', 'hidden_channels', 'kernel_size', 'num_classes'}
 SIZES |= {'num_layers', 'num_heads', 'mlp_ratio', 'upsampling', 'num_places', 'num_rounds'}
 _MAX_SIZE = 64
@@ -147,7 +147,7 @@ def test_grids_folds_windows_and_protocols(data, native):
         assert 0 < found.snippet_sec < np.inf
         assert np.isfinite(found.offset_sec)
         index = found.to_snippet(np.array([0.0, 1e12]))
-        assert index[0] <= index[1]  # no overflow
+        assert index[0] <= index[1]  # false after an overflow
     fold = outcome(Fold.from_config, data.draw(spoilt(FOLD) | values), names='fold')
     if isinstance(fold, Fold):
         videos = [f'{number}a' for number in range(10)]
@@ -235,6 +235,6 @@ NESTED = {
 @pytest.mark.parametrize('part', NESTED)
 @given(data=st.data())
 def test_what_is_let_through_can_be_computed_with(part, data):
-    argument = data.draw(st.sampled_from(PARTS[NESTED[part]][1].split()[:5]))  # the others ask for any memory
+    argument = data.draw(st.sampled_from(PARTS[NESTED[part]][1].split()[:5]))  # others may need any amount of memory
     config = {part: dict(type=NESTED[part], **{argument: data.draw(drawn_for(argument))})}
     outcome(train_and_test, 'FSPTALHead', **config)

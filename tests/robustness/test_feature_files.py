@@ -22,7 +22,7 @@ from fsptal_mm.utils.errors import InputError
 FEATURES = np.arange(12, dtype=np.float32).reshape(4, 3)
 SUFFIXES = ('.npy', '.npz', '.csv', '.h5')
 
-_NUMBERS = re.compile(rb'[\d\s.,;eE+-]*')  # a csv of them is one of features
+_NUMBERS = re.compile(rb'[\d\s.,;eE+-]*')  # a csv file of numbers is a file of features
 
 
 def load(path):
@@ -45,7 +45,7 @@ def good_bytes(suffix, folder):
 def test_whatever_stands_in_a_file(suffix, data, is_noise, tmp_path_factory):
     folder = tmp_path_factory.getbasetemp()
     path = folder / f'damaged{suffix}'
-    path.unlink(missing_ok=True)  # another inode: a file that is memory-mapped must not shrink
+    path.unlink(missing_ok=True)  # a new inode, since a file that is memory-mapped must not shrink
     noise = st.binary(max_size=300).filter(lambda content: suffix != '.csv' or not _NUMBERS.fullmatch(content))
     path.write_bytes(data.draw(noise if is_noise else damaged(good_bytes(suffix, folder))))
     result = outcome(load, path, names=path)
@@ -60,7 +60,7 @@ def test_arrays_of_any_kind(suffix, array, tmp_path):
     path.unlink(missing_ok=True)
     try:
         write_features(path, array)
-    except (TypeError, ValueError):  # kinds that the format does not know
+    except (TypeError, ValueError):  # types that the format does not know
         return
     # Further axes of length 1 are left out.
     is_sound = array.ndim > 1 and sum(n != 1 for n in array.shape) < 3 and array.size and array.dtype.kind in 'biuf'
@@ -106,7 +106,7 @@ def test_headers_that_lie(header, suffix, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     'num_bytes, claimed, compression',
     [
-        pytest.param(8 << 20, 3 << 30, zipfile.ZIP_DEFLATED, id='more than fits'),  # as one says that packs 3 GiB
+        pytest.param(8 << 20, 3 << 30, zipfile.ZIP_DEFLATED, id='more than fits'),  # its header claims 3 GiB
         pytest.param(8 << 20, 1 << 20, zipfile.ZIP_DEFLATED, id='more than it claims'),
         pytest.param(4 << 20, None, zipfile.ZIP_LZMA, id='asks for a dictionary of 4 GiB in a few bytes'),
     ],
@@ -218,7 +218,7 @@ def test_what_is_no_regular_file_is_refused(suffix, tmp_path):
 
 
 def test_a_damaged_stream_of_a_sound_archive_is_refused(tmp_path):
-    """The sizes are right, only the compressed data are not."""
+    """The sizes in the archive are right, but its compressed data are damaged."""
     path = write_features(tmp_path / 'v1.npz', np.zeros((5000, 3)))
     content = bytearray(path.read_bytes())
     start = content.index(b'v1.npy') + 40

@@ -1,4 +1,4 @@
-"""A full or read-only disk ends in one clear error that names the file, and costs nothing that was there."""
+"""A full or read-only disk gives one clear error that names the file; files that were there before are unharmed."""
 
 import os
 import re
@@ -54,7 +54,7 @@ def test_full_and_read_only_disks(make, material, tmp_path):  # noqa: F811
 
 
 def assert_named(case, reason):
-    """Check that the last line has the reason and, unless the host wrote it (log, copy of the config), the file."""
+    """Check that the last line names the reason, and the file unless mmengine wrote it (log, copy of the config)."""
     last = case.program.tail().splitlines()[-1]
     assert re.search(reason, last), case.program.tail()
     assert last.startswith('OSError: ') or re.search(f'{case.program.folder}/[\\w.]', last), last

@@ -1,4 +1,4 @@
-"""Programs killed at random moments leave no half-written file; started again, they end as if never stopped."""
+"""Programs that are killed at random moments leave no half-written file; restarted, they end as if never killed."""
 
 import filecmp
 import shutil
@@ -56,7 +56,7 @@ class Case:
 
     program: Program
     whole: Path
-    stays: tuple = ()  # names of files that lie there from an earlier run, and are to be replaced
+    stays: tuple = ()  # names of files of an earlier run, which the program is to replace
 
     def fresh(self):
         shutil.rmtree(self.program.folder, ignore_errors=True)
@@ -87,7 +87,7 @@ class Case:
 
 
 class GeneratesData(Case):
-    """Case of a program that writes below a hidden folder, of which nothing stays."""
+    """Case of a program that writes into a hidden folder first, which is gone in the end."""
 
     def check(self):
         if (self.program.folder / 'set').exists():
@@ -104,10 +104,10 @@ class Training(Case):
         for path in folder.glob('*.pth'):
             assert torch.load(path)['meta']['epoch'] == int(path.stem.removeprefix('epoch_'))
         if (folder / 'last_checkpoint').exists():
-            named = (folder / 'last_checkpoint').read_text()  # empty if killed, or the disk full, while it was written
+            named = (folder / 'last_checkpoint').read_text()  # empty if killed, or the disk full, during writing
             assert find_latest_checkpoint(folder) == (named or str(max(folder.glob('epoch_*.pth'))))
         else:
-            assert not (folder / 'epoch_2.pth').exists()  # the first one may stand there a moment before
+            assert not (folder / 'epoch_2.pth').exists()  # epoch_1.pth is written just before last_checkpoint
 
     def finish(self):
         folder = self.program.folder
@@ -151,12 +151,12 @@ def case_of(folder, script, arguments, stays=(), kind=Case):
     return kind(program, folder / 'whole', stays)
 
 
-# One file in place of an older one, many files by several workers, a folder as a whole, checkpoints. The annotator is
-# killed in tests/test_annotator/test_restart.py.
+# Programs that write one file in place of an older one, many files by several workers, a folder as a whole, and
+# checkpoints. The annotator is killed in tests/test_annotator/test_restart.py.
 @pytest.mark.parametrize('make', [conversion, extraction, generation, training])
 def test_killed_at_random_moments(make, material, tmp_path, full_count):
     case = make(material, tmp_path)
-    if not case.program.events:  # run with the material, in another folder
+    if not case.program.events:  # its whole run was that of the fixture, in another folder
         case.fresh()
         case.program.run_whole()
     kill_at_random(case.program, np.random.default_rng(0), 20 if full_count else 2, case.fresh, case.check, case.finish)

@@ -29,9 +29,9 @@ pytestmark = [
 
 @HOOKS.register_module()
 class ResourceHook(Hook):
-    """Hook that notes after every epoch what process and workers use: MB of memory, open files, processes.
+    """Hook that notes, after every epoch, the MB of memory, the open files and the number of the processes of a run.
 
-    After the epochs ``trimmed`` it first gives back all that is free.
+    After the epochs ``trimmed``, the main process first gives its free memory back to the system.
     """
 
     priority = 'LOWEST'
@@ -49,7 +49,7 @@ class ResourceHook(Hook):
 
     @staticmethod
     def own_kilobytes(process):
-        """Memory in use, pages that several processes share counted once; no files, which other programs map, too."""
+        """Memory in use, without files that are memory-mapped. A page that n processes share counts as 1/n in each."""
         lines = Path(f'/proc/{process}/smaps_rollup').read_text().splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith('Pss_Anon:'))
 
@@ -72,15 +72,15 @@ def train(root, work_dir, epochs, hooks):
 
 
 def test_memory_and_open_files_do_not_grow(tmp_path, full_count):
-    # The heap grows with holes between what stays: fast until oneDNN's cache is full, and slowly after that. What a
-    # training keeps is what is left without the holes.
+    # The heap grows since free memory is left between blocks that are kept: fast until oneDNN's cache is full, and
+    # slowly after that. The memory that a training keeps is measured after free memory was given back.
     epochs, settled = (200, 40) if full_count else (30, 12)
     root = ensure_synthetic(tmp_path / 'set', **({} if full_count else dict(train_videos=10, test_videos=10)))
     hooks = [
         dict(type='ResourceHook', path=str(tmp_path / 'use.json'), trimmed=(settled, epochs - 1)),
         dict(type='PseudoLabelMiningHook', interval=5, dump=True),  # starts workers for every pass
     ]
-    # A new process: oneDNN reads the size of its cache once, at the first convolution.
+    # In a new process, since oneDNN reads the size of its cache only once, at the first convolution.
     process = multiprocessing.get_context('spawn').Process(target=train, args=(root, tmp_path / 'work', epochs, hooks))
     process.start()
     process.join()
@@ -93,5 +93,5 @@ def test_memory_and_open_files_do_not_grow(tmp_path, full_count):
     )
     assert processes[settled] == processes[-1] == 5  # two workers of training and two of validation stay
     assert files[settled:].max() == files[settled:].min()
-    assert kept[1] - kept[0] < 32  # of which workers, whose free memory is not given back, are a part
+    assert kept[1] - kept[0] < 32  # MB; the workers do not give back free memory
     assert heap[-5:].mean() < 1.4 * heap[:5].mean()

@@ -1,4 +1,4 @@
-"""Nothing is fetched from, or sent to, anywhere: not at import, not in training, not in inference."""
+"""Import, training and inference use no network."""
 
 import os
 import subprocess
@@ -11,7 +11,8 @@ import fsptal_mm
 
 ROOT = Path(fsptal_mm.__file__).parents[1]
 
-# As sitecustomize, it is also in the workers of loaders. They hand tensors to the main process by local sockets.
+# Written to sitecustomize.py, which Python runs at its start, also in the workers of loaders. Local sockets (AF_UNIX)
+# are allowed, since workers use them to hand tensors to the main process.
 GUARD = """
 import socket, sys
 

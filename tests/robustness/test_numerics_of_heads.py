@@ -1,4 +1,4 @@
-"""Every head, in whatever batch, precision and length: finite, the same twice, and no more memory than it must."""
+"""Every head, for any batch, precision and length: results are finite and reproducible, and memory is bounded."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from fsptal_mm.models.task_modules import ProposalGenerator, PseudoLabelMiner, S
 from fsptal_mm.structures import NO_INSTANCE, SnippetGrid
 
 HEADS = ['base', 'variants', 'affinity convolution', 'lacp', 'mil', 'delu', 'asmloc', 'hrpro', 'sfnet of two streams']
-# Features of the trunk; float16 cannot hold the products of much larger ones.
+# Scales of the trunk's features. Larger scales are not tried, since float16 cannot hold products of such features.
 SCALES = (0.0, 1e-30, 1e-6, 1.0, 100.0)
 
 
@@ -104,7 +104,7 @@ def test_two_runs_of_a_seed_have_the_same_bits(head, tmp_path):
         adam = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=0.01))
         settings = dict(epochs=2, name=name, optim_wrapper=adam, default_hooks=hooks, trunk=parts['trunk'])
         make_runner(tmp_path, head=options | dict(type=parts['type']), **settings).train()
-        torch.rand(3)  # what else draws random numbers in the process does not matter
+        torch.rand(3)  # drawing other random numbers between two runs has no effect
     first, second = (torch.load(tmp_path / name / 'epoch_2.pth') for name in ('first', 'second'))
     assert same_weights(first, second)
     assert not same_weights(first, torch.load(tmp_path / 'second/epoch_1.pth'))
@@ -126,8 +126,9 @@ def test_memory_of_a_training_step_grows_with_the_video_and_no_faster(head, full
         assert all(torch.isfinite(loss) for loss in losses.values())
         peaks.append(memory.peak)
     print(f'{head}: {peaks[1] / longest:.0f} bytes per snippet at {longest} snippets')
-    # With a background margin, nearly all snippets are background and look for partners in tiles of 64.
+    # The variants have a background margin. Then nearly all snippets are background, and the feature separation looks
+    # for their partners in tiles of 64 snippets.
     partners = 12 * longest**2 / 64 if head == 'variants' else 0
-    # The pairs that feature separation holds at once, 8 MB, are all there in the longer video only.
+    # The feature separation holds pairs of up to 8 MB at once, and only the longer video has so many.
     assert peaks[1] < 4.4 * peaks[0] + 2**23 + partners
     assert peaks[1] < longest * 4096 + 2**26

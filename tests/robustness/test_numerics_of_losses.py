@@ -1,4 +1,4 @@
-"""Losses and gradients of every loss are finite whatever the scores are, and gradients those of finite differences."""
+"""Every loss and its gradients are finite for any scores, and the gradients equal finite differences."""
 
 from itertools import product
 
@@ -23,7 +23,7 @@ from fsptal_mm.models.losses import FeatureSeparationLoss, OICLoss, PointFocalLo
 from fsptal_mm.models.task_modules import PseudoLabelMiner, SegmentSearcher
 from fsptal_mm.structures import SnippetBatch
 
-# By the original score or ours, without and with segments of background
+# Searchers for the original and the optimised score contrast, without and with background segments.
 SEARCHERS = [
     SegmentSearcher(original=original, background_segments=background)
     for background, original in product((False, True), repeat=2)
@@ -31,7 +31,10 @@ SEARCHERS = [
 
 
 def score_losses(scores, targets):
-    """Every loss of scores ``{name: function of the scores}``; what they choose is fixed by the scores given."""
+    """Every loss of scores, as ``{name: function of the scores}``.
+
+    Mined labels and segments are chosen once, by ``scores``, and do not change with the argument of the functions.
+    """
     scores_now = SnippetScores(*(part.detach() for part in (scores.classes, scores.background_scores, scores.final)))
     mined = PseudoLabelMiner()(scores_now.final, scores_now.background_scores, targets)
     segments = [searcher(scores_now.final, mined) for searcher in SEARCHERS]
@@ -99,7 +102,7 @@ def test_losses_of_features_are_finite(seed, lengths, kind, scale, dtype):
 
 
 def gradcheck(function, *inputs):
-    """Compare with finite differences in float64, as wide as the float32 inside of some losses needs."""
+    """Compare gradients with finite differences in float64, of wide steps, since some losses use float32 inside."""
     inputs = [part.double().requires_grad_() for part in inputs]
     assert torch.autograd.gradcheck(function, inputs, eps=3e-4, atol=3e-3, rtol=2e-3)
 
@@ -133,7 +136,8 @@ def test_gradients_of_score_losses_are_those_of_finite_differences(kind, full_co
 
 @pytest.mark.parametrize('class_aware', [False, True])
 def test_gradients_of_feature_losses_are_those_of_finite_differences(class_aware, full_count, monkeypatch):
-    monkeypatch.setattr(torch, 'rand', lambda size, device=None: torch.full(size, 0.5))  # which snippets LACP samples
+    # LACP samples snippets at random; here it always takes the same ones.
+    monkeypatch.setattr(torch, 'rand', lambda size, device=None: torch.full(size, 0.5))
     for seed in range(20 if full_count else 1):
         check_feature_losses(np.random.default_rng(seed), class_aware)
 

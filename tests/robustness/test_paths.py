@@ -1,4 +1,4 @@
-"""Names that become paths: nothing is read or written outside the folder that it belongs to."""
+"""Names that become paths: nothing is read or written outside its folder, whatever the name."""
 
 import os
 from collections import namedtuple
@@ -35,7 +35,7 @@ def test_a_name_is_refused_or_stays_in_its_folder(name, tmp_path):
     if isinstance(path, InputError):
         return
     assert Path(os.path.realpath(path)).is_relative_to(folder)
-    with atomic_write(path) as file:  # no name that is let through is one that cannot be written
+    with atomic_write(path) as file:  # every accepted name can be written
         file.write(name)
     assert path.read_text() == name
     path.unlink()
@@ -58,7 +58,7 @@ def test_features_outside_their_folder_are_not_read(tmp_path):
     options = dict(split_file='split.txt', data_prefix=dict(feature='features'), metainfo=dict(classes=['a']))
     pipeline = [dict(type='LoadSnippetFeatures')]
     refused(dataset, tmp_path, pipeline=pipeline, **options, names="video_id: found '../outside'")
-    (tmp_path / 'split.txt').write_text('folder/inside\n')  # while folders below it are fine
+    (tmp_path / 'split.txt').write_text('folder/inside\n')  # folders below the folder of the features are allowed
     (tmp_path / 'features/folder').mkdir(parents=True)
     np.save(tmp_path / 'features/folder/inside.npy', np.ones((4, 3)))
     assert dataset(tmp_path, pipeline=pipeline, **options)[0]['features'].sum() == 12

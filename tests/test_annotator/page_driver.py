@@ -9,7 +9,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-# The number that the picture on the page shows, in the bars of tests/numbered_videos.py.
+# Reads the number of the frame that the page shows, from the bars in its picture, see tests/numbered_videos.py.
 READ_NUMBER = f"""
 function readNumber() {{
   const shown = ['video', 'canvas'].map((id) => document.getElementById(id)).find((element) => !element.hidden);
@@ -31,7 +31,7 @@ class Page:
         self.browser = browser
 
     def open(self, url, numbered=True):
-        self.browser.get('about:blank')  # else an address that differs behind '#' alone would not load the page
+        self.browser.get('about:blank')  # else, addresses that differ only behind '#' load no page
         self.browser.get(url)
         self.wait_for_video(numbered)
 

@@ -46,7 +46,7 @@ POINTS = [
     ('a', 0.7, 'jump'),
     ('a', 0.2, None),
     ('a', 1.8, 'run'),
-    ('b', 1.99, 'jump'),  # the last frame, from 59/30 s
+    ('b', 1.99, 'jump'),  # the last frame is shown from 59/30 s
 ]
 
 
@@ -143,5 +143,5 @@ def test_no_tool_takes_a_project_or_an_export_beside_the_videos_for_an_input(ope
     project.edit('a', edit, lambda time_sec: (30, time_sec))
     export_project(project, folder, unfinished=True)
     assert {path.suffix for path in folder.iterdir()} >= {'.json', '.csv', '.txt'}
-    assert [found.source for found in list_inputs(folder)] == [str(video)]  # demo.py
+    assert [found.source for found in list_inputs(folder)] == [str(video)]  # as demo.py lists its inputs
     assert load_tool('data/extract_features').find_videos([folder]) == find_videos([folder])[0] == {'a': video}

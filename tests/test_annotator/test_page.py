@@ -1,4 +1,4 @@
-"""The page in a real browser: what a person sees and what is in the files then."""
+"""The annotator's page in a real browser: what a person sees, and what is in the files afterwards."""
 
 import json
 import time
@@ -40,8 +40,8 @@ def test_a_point_is_at_the_frame_that_is_shown(page, serve, video_folder, tmp_pa
     assert [point[2] for point in page.points()][1:4] == ['0:00.23', '0:00.26', '0:01.26']
 
 
-# Presses a key each time another frame comes on the screen. Gives for each frame its number on the page, the one that
-# the picture shows, and the one that the browser reports, which shows later pictures meanwhile where it is slow.
+# Presses a key each time another frame appears. Returns three numbers for each frame: the number on the page, the one
+# that the picture shows, and the one that the browser reports. A slow browser may already show a later picture.
 PRESS_WHILE_PLAYING = (
     READ_NUMBER
     + """
@@ -69,7 +69,7 @@ again();
 @pytest.mark.parametrize('video', ['v.webm', 'v.mp4'])
 def test_so_it_is_while_the_video_plays(page, serve, tmp_path, video):
     page.open(serve({'v': write_numbered(tmp_path / video, num_frames=250)}))
-    page.press(Keys.ARROW_DOWN, Keys.ARROW_DOWN)  # at a quarter of the speed, it lasts half a minute
+    page.press(Keys.ARROW_DOWN, Keys.ARROW_DOWN)  # a quarter of the speed, so the video lasts half a minute
     page.browser.set_script_timeout(120)
     seen = page.browser.execute_async_script(PRESS_WHILE_PLAYING)
     page.press(' ')
@@ -86,7 +86,7 @@ def test_so_it_is_where_frames_are_not_equally_long(page, serve, tmp_path):
     assert page.text('source') == ''
     page.go_to(33)
     page.press('1', Keys.ARROW_RIGHT)
-    page.until(lambda: page.frame() == page.shown() == 43)  # ten frames of 0.1 s
+    page.until(lambda: page.frame() == page.shown() == 43)  # 33 + ten frames of 0.1 s
     page.press('2')
     assert [point[::2] for point in page.saved()] == [(33, '0:01.30'), (43, '0:02.30')]
     points = json.loads((tmp_path / 'project.json').read_text())['videos']['v']['points']
@@ -98,7 +98,7 @@ def test_so_it_is_in_a_real_h264_video(page, serve, data_root, tmp_path):
     page.open(serve({'demo': path}), numbered=False)
     assert page.text('source') == ''
     page.press(*[Keys.ARROW_RIGHT] * 3, '.', '.', '1')
-    page.until(lambda: page.frame() == 86)  # 28 frames a second
+    page.until(lambda: page.frame() == 86)  # the video has 28 frames per second
     page.press('1')
     page.saved()
     assert stored(tmp_path, 'demo')[-1] == (86, 'jump')
@@ -118,8 +118,8 @@ def test_edits_with_the_keyboard(page, serve, video_folder, tmp_path):
     page.press('[', '[')
     page.press('[')
     page.until(lambda: page.frame() == page.shown() == 10)
-    page.press('r')  # another class for the selected point
-    page.press('>', '>', '<')  # moves it, and the picture with it
+    page.press('r')  # gives the selected point another class
+    page.press('>', '>', '<')  # moves the selected point, and shows its new frame
     page.until(lambda: page.frame() == page.shown() == 11)
     assert [point[:2] for point in page.saved()] == [(11, 'run'), (20, 'jump'), (20, 'throw')]
     page.press('.', '.', '.')
@@ -140,7 +140,7 @@ def test_edits_with_the_keyboard(page, serve, video_folder, tmp_path):
     page.browser.refresh()
     page.wait_for_video()
     assert [point[:2] for point in page.points()] == [(20, 'jump'), (20, 'throw')]
-    page.press_with(Keys.CONTROL, 'z')  # what was done before the reload can be undone
+    page.press_with(Keys.CONTROL, 'z')  # a change from before the reload can be undone
     page.until(lambda: stored(tmp_path, 'a') == [(14, 'run'), (20, 'jump'), (20, 'throw')])
     assert page.errors() == []
 
@@ -156,7 +156,7 @@ def test_points_on_the_timeline_can_be_dragged(page, serve, video_folder, tmp_pa
         const middle = (box) => [box.x + box.width / 2, box.y + box.height / 2];
         return [lane.width, middle(dot)[0] - middle(lane)[0], middle(dot)[1] - middle(lane)[1]];"""
     width, *dot = page.browser.execute_script(script)
-    assert dot[0] == pytest.approx(0, abs=2)  # the middle: one of two seconds
+    assert dot[0] == pytest.approx(0, abs=2)  # 1 of 2 seconds is the middle of the timeline
     drag = ActionChains(page.browser).move_to_element_with_offset(lane, *map(round, dot)).click_and_hold()
     drag.move_by_offset(round(width / 4), 0).release().perform()
     page.until(lambda: stored(tmp_path, 'a') == [(45, 'jump')])
@@ -173,20 +173,20 @@ def test_from_video_to_video_with_the_progress(page, serve, video_folder, tmp_pa
     assert page.text('speed') == '4×'
     page.press('1', Keys.ENTER)  # done: the next video opens and plays
     page.until(lambda: page.text('video-name') == 'b' and page.text('play') == 'Pause')
-    # It stops at its end, at whatever speed.
+    # The video stops at its end, whatever its speed.
     page.until(lambda: page.frame() == page.shown() == 59 and page.text('play') == 'Play')
-    page.until(lambda: page.text('progress-text').startswith('1 of 2 done, 1 points, '))  # it is saved meanwhile
+    page.until(lambda: page.text('progress-text').startswith('1 of 2 done, 1 points, '))  # the point is saved
     page.press('/')
-    page.press('ro', Keys.ENTER)  # a class by a part of its name
+    page.press('ro', Keys.ENTER)  # chooses a class by a part of its name
     assert [point[:2] for point in page.saved()] == [(59, 'throw')]
     page.press('?')
     page.until(lambda: 'mark the video as done, play the next one' in page.text('help-keys'))
-    page.press('1', Keys.ESCAPE)  # a key sets no point behind the help
+    page.press('1', Keys.ESCAPE)  # while the help is open, the key sets no point
     page.press(Keys.PAGE_UP)
     page.until(lambda: page.text('video-name') == 'a')
     page.wait_for_video()
     page.browser.find_element(By.ID, 'videos-button').click()
-    page.press(Keys.ESCAPE, ' ')  # the key plays the video and does not open the list again
+    page.press(Keys.ESCAPE, ' ')  # the space key plays the video, and does not open the list again
     page.until(lambda: page.frame() == page.shown() == 59)
     assert [point[:2] for point in page.saved()] == [(0, 'jump')]
     assert page.browser.find_element(By.ID, 'done').is_selected()
@@ -231,7 +231,7 @@ def test_what_is_undone_and_deleted_is_told(page, serve, video_folder, tmp_path)
     assert page.errors() == []
 
 
-# Chromium sometimes reports the frame that was shown last before a video was opened anew.
+# After Chromium has opened a video again, it sometimes reports the last frame from before. This script forces that.
 REPORT_AN_OLD_FRAME = """
 const video = document.getElementById('video');
 const ask = video.requestVideoFrameCallback.bind(video);
@@ -266,7 +266,7 @@ def spent_sec(folder, video):
 def test_the_next_video_is_said_to_load_and_time_at_work_is_counted(page, serve, video_folder, tmp_path):
     begin = time.monotonic()
     page.open(serve(find_videos([video_folder])[0]))
-    page.browser.execute_async_script('setTimeout(arguments[0], 2200)')  # by the clock that counts the time at work
+    page.browser.execute_async_script('setTimeout(arguments[0], 2200)')  # ms of work that the page counts
     page.browser.execute_script("""window.told = [];
         const element = document.getElementById('video-name');
         new MutationObserver(() => told.push(element.textContent, document.getElementById('paused').textContent))
@@ -274,7 +274,7 @@ def test_the_next_video_is_said_to_load_and_time_at_work_is_counted(page, serve,
     page.press(Keys.PAGE_DOWN)
     worked_sec = time.monotonic() - begin
     page.until(lambda: page.text('video-name') == 'b')
-    # never the video before under this name
+    # The page never shows the state of the earlier video beside the new name.
     assert page.browser.execute_script('return told.slice(0, 2);') == ['b', 'loading …']
     page.wait_for_video()
     page.until(lambda: spent_sec(tmp_path, 'a') >= 1)
@@ -286,11 +286,11 @@ def suggestion(start_frame, end_frame, label):
     return dict(start_sec=start_frame / 30, end_sec=(end_frame + 1) / 30, label=label, score=0.5, uncertainty=0.5)
 
 
-SUGGESTIONS = [suggestion(15, 25, 'throw'), suggestion(45, 55, 'jump'), suggestion(0, 10, 'run')]  # as they are ranked
+SUGGESTIONS = [suggestion(15, 25, 'throw'), suggestion(45, 55, 'jump'), suggestion(0, 10, 'run')]  # in order of rank
 
 
 def spans(page):
-    """Middle frame of each suggestion on the timeline, and whether it is the one that is looked at."""
+    """Middle frame of each suggestion on the timeline, and whether the page shows this suggestion now."""
     script = """const lane = document.getElementById('overview').clientWidth;
         return [...document.querySelectorAll('#overview [data-suggestion]')].map((span) =>
             [Math.floor((span.offsetLeft + span.offsetWidth / 2) / lane * 60), span.classList.contains('current')]);"""
@@ -303,32 +303,32 @@ def test_suggestions_are_seen_before_they_are_answered(page, serve, video_folder
     assert spans(page) == {20: False, 50: False, 5: False}
     assert page.text('suggestion-count').startswith('3')
     assert not page.browser.find_element(By.ID, 'suggestion-accept').is_enabled()
-    page.press_with(Keys.SHIFT, Keys.ARROW_UP)  # nothing is looked at: the most uncertain one is shown, no point is set
+    page.press_with(Keys.SHIFT, Keys.ARROW_UP)  # shows the most uncertain suggestion, sets no point
     page.until(lambda: page.frame() == page.shown() == 20)
     assert 'throw' in page.text('suggestion')
     assert spans(page)[20]
     page.press('.')
     page.until(lambda: page.frame() == page.shown() == 21)
-    page.press_with(Keys.SHIFT, Keys.ARROW_DOWN)  # another frame is on the screen: back to the one that is asked about
+    page.press_with(Keys.SHIFT, Keys.ARROW_DOWN)  # shows the frame of the suggestion again
     page.until(lambda: page.frame() == page.shown() == 20)
     assert page.saved() == []
-    page.press_with(Keys.SHIFT, Keys.ARROW_UP)  # accepted, and the next one is shown
+    page.press_with(Keys.SHIFT, Keys.ARROW_UP)  # accepts the suggestion, and shows the next one
     page.until(lambda: page.frame() == page.shown() == 50)
     assert [point[:2] for point in page.saved()] == [(20, 'throw')]
     page.press('}')
     page.until(lambda: page.frame() == page.shown() == 5)
     page.press('{')
     page.until(lambda: page.frame() == page.shown() == 50)
-    page.press_with(Keys.SHIFT, Keys.ARROW_DOWN)  # rejected
+    page.press_with(Keys.SHIFT, Keys.ARROW_DOWN)  # rejects the suggestion
     page.until(lambda: page.frame() == page.shown() == 5)
     assert [point[:2] for point in page.saved()] == [(20, 'throw'), (50, 'background')]
     assert spans(page) == {5: True}
-    page.press_with(Keys.CONTROL, 'z')  # the answer is taken back, and the suggestion is open again
+    page.press_with(Keys.CONTROL, 'z')  # takes the answer back, so the suggestion is open again
     page.until(lambda: spans(page) == {5: True, 50: False})
     page.press_with(Keys.CONTROL, 'y')
     page.press(Keys.ARROW_LEFT)
     page.until(lambda: page.frame() == page.shown() == 0)
-    page.press('r')  # a point of its class within the detection answers it, too
+    page.press('r')  # a point of its class within the detection also answers the suggestion
     page.until(lambda: page.text('suggestion-count').startswith('none'))
     assert page.saved()[0][:2] == (0, 'run')
     page.press_with(Keys.SHIFT, Keys.ARROW_UP)
@@ -336,7 +336,7 @@ def test_suggestions_are_seen_before_they_are_answered(page, serve, video_folder
     assert page.errors() == []
 
 
-# Presses the key of acceptance at every animation frame, as fast as the page can take it.
+# Presses the key that accepts a suggestion at every animation frame, as fast as the page can handle it.
 PRESS_AT_ONCE = """
 const [done, seen] = [arguments[arguments.length - 1], []];
 const press = () => document.body.dispatchEvent(

@@ -121,7 +121,7 @@ def test_what_cannot_be_written_has_not_happened(open_project, tmp_path, monkeyp
         ('add', {'time_sec': float('nan'), 'label': 'jump'}, 'time_sec'),
         ('add', {'time_sec': -1, 'label': 'jump'}, 'time_sec'),
         ('add', {'label': 'jump'}, 'time_sec'),
-        ('add', {'time_sec': 0.51, 'label': 'run'}, 'frame'),  # it has a point of this class
+        ('add', {'time_sec': 0.51, 'label': 'run'}, 'frame'),  # the frame already has a point of this class
         ('delete', {'point_id': 'nobody'}, 'point_id'),
         ('change', {'time_sec': 1}, 'point_id'),
         ('done', {'done': 'yes'}, 'done'),
@@ -151,7 +151,7 @@ def test_other_classes_annotators_and_videos_are_refused(open_project, video_fol
     ):
         with pytest.raises(InputError, match=f'project.json: .*{field}'):
             open_project(**other)
-    assert open_project().labels('a').points  # every refusal has let go of the file
+    assert open_project().labels('a').points  # every refused start has released the file
 
 
 def test_classes_may_be_appended(open_project):
@@ -164,7 +164,7 @@ def test_classes_may_be_appended(open_project):
     assert edit(project, 'add', time_sec=1.5, label='fly') == [(30, 'jump'), (45, 'fly')]
     project.close()
     with pytest.raises(InputError, match=r'project.json: .*classes'):
-        open_project()  # the new class is gone
+        open_project()  # the new class was not stored
     assert open_project(classes=(*CLASSES, 'fly')).added_classes == ()
 
 
@@ -204,7 +204,7 @@ def test_duplicate_ids_are_named_and_the_first_counts(video_folder, tmp_path):
     assert [path.name for path in found.values()] == ['a.webm', 'b.mp4', 'none']
     assert [problem.startswith(f'{tmp_path / "a.mp4"}: video a: ') for problem in problems] == [True]
     (tmp_path / 'empty').mkdir()
-    (tmp_path / 'empty/._a.mp4').touch()  # as macOS leaves beside a file
+    (tmp_path / 'empty/._a.mp4').touch()  # a file of the kind that macOS writes beside other files
     assert str(tmp_path / 'empty') in find_videos([tmp_path / 'empty'])[1][0]
 
 

@@ -1,4 +1,4 @@
-"""The tool in a process of its own is killed while the page is open."""
+"""The annotator, in a process of its own, is killed while its page is open, and started again."""
 
 import contextlib
 import multiprocessing
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.kills
 
 
 class Tool:
-    """The command in a process of its own; a fork, which need not import everything once more."""
+    """The command in a process of its own, which is forked and so need not import everything again."""
 
     def __init__(self, folder, videos, port):
         self.main = load_tool('annotate')
@@ -30,7 +30,7 @@ class Tool:
         self.process.start()
 
     def run(self, arguments):
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # else ignored where the tests run in the background
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # else ignored if tests run in the background
         with self.output.open('w') as output, contextlib.redirect_stdout(output):
             self.main.main(arguments)
 
@@ -69,13 +69,13 @@ def test_a_killed_server_loses_nothing_and_the_page_goes_on(page, start, tmp_pat
     page.saved()
     assert first.end(signal.SIGKILL) == -signal.SIGKILL
     page.press('.')
-    page.until(lambda: page.frame() == page.shown() == 16)  # the browser has the video
+    page.until(lambda: page.frame() == page.shown() == 16)  # the browser has loaded the video, so it needs no server
     page.press('2')
     page.until(lambda: page.text('saved').startswith('1 not saved, trying again: the server does not answer'))
     assert [point[:2] for point in page.points()] == [(15, 'jump'), (16, 'throw')]
     assert stored(tmp_path, 'a') == [(15, 'jump')]
 
-    again, url, _ = start(port)  # it has another token: the page learns that from the next one that is opened
+    again, url, _ = start(port)  # its token is new: the old page gets it from the next page that is opened
     page.until(lambda: 'open the address that it printed' in page.text('saved'))
     old = page.browser.current_window_handle
     page.browser.switch_to.new_window('tab')

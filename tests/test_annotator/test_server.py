@@ -64,7 +64,7 @@ def test_tells_classes_videos_and_times_of_frames(ask, server):
     assert server.server_address[0] == '127.0.0.1'
     status, headers, overview = ask('/api/project')
     assert (status, headers['Cache-Control']) == (200, 'no-store')
-    look = Look.of_number(1)  # that of timelines and annotated videos
+    look = Look.of_number(1)  # the same look as in timelines and annotated videos
     expected = {'name': 'throw, far', 'key': '2', 'color': look.color, 'text_color': look.text_color}
     assert overview['classes'][1] == expected
     videos = [(video['id'], video['done'], video['points']) for video in overview['videos']]
@@ -86,7 +86,7 @@ def test_saves_what_the_page_sends_at_the_time_of_the_frame(add, server):
     'path, options',
     [
         ('/', dict(Host='localhost:{port}')),
-        ('/media/a?token={token}', dict(X_Token=None)),  # <video> sends no headers
+        ('/media/a?token={token}', dict(X_Token=None)),  # the token is in the address, since <video> sends no headers
         ('/api/edits', dict(method='POST', body=BODY, Origin='http://127.0.0.1:{port}')),
     ],
 )
@@ -96,19 +96,20 @@ def test_answers_by_both_of_its_names_and_its_own_page(ask, path, options):
 
 EDIT = dict(path='/api/edits', method='POST', body=BODY)
 REFUSED = [
-    # Requests for other hosts: a name that an attacker's DNS points to this machine
+    # Requests for other hosts, such as a name that an attacker's DNS points to this machine
     *((403, dict(path=path, Host='evil.example')) for path in ('/', '/static/main.js', '/api/project', '/media/a')),
     *((403, dict(path='/', Host=host)) for host in ('evil.example:{port}', '127.0.0.1', '127.0.0.1:1', '[::1]:{port}')),
     (403, dict(path='/', Host=None)),
-    # Pages of other origins
+    # Requests from pages of other origins
     *((403, EDIT | dict(Origin=origin)) for origin in ('http://evil.example', 'null', 'https://127.0.0.1:{port}')),
     (403, dict(path='/api/project', Origin='http://127.0.0.1')),
-    # Those without the token of this start; a form of another page can put it into the address
+    # Requests without the token of this start of the server. A token in the address does not count for a POST, since a
+    # form of another page could put it there.
     *((401, EDIT | dict(X_Token=token)) for token in ('', 'wrong', 'ü', None)),
     *((401, dict(path=path, X_Token=None)) for path in ('/api/project', '/api/videos/a', '/api/videos/a/frames/0')),
     *((401, dict(path=path, X_Token=None)) for path in ('/media/a', '/media/a?token=wrong')),
     (401, EDIT | dict(path='/api/edits?token={token}', X_Token=None)),
-    # Anything but its own files and the given videos
+    # Requests for anything but the server's own files and the given videos
     *(
         (404, dict(path=path))
         for path in (
@@ -119,7 +120,7 @@ REFUSED = [
             'http://evil.example/',
         )
     ),
-    # Bodies that are no change; brackets go deeper than a parser can
+    # Requests whose body is no change; the brackets are nested deeper than a parser can follow
     *((400, EDIT | dict(body=body)) for body in (b'', b'[]', b'{"project": ', b'\xff\xfe', b'[' * 60_000, {})),
     *((400, EDIT | dict(body=BODY | dict(edit=edit))) for edit in ([], {}, {'edit_id': 'short', 'action': 'undo'})),
     (400, EDIT | dict(body=BODY | dict(video='c'))),
@@ -150,7 +151,7 @@ def test_static_files_and_headers_that_keep_others_out(ask):
         assert headers['X-Content-Type-Options'] == 'nosniff'
         assert headers['Cross-Origin-Resource-Policy'] == 'same-origin'
         assert b'token' not in body or path.endswith('.js')
-    assert b'style=' not in ask('/')[2]  # the policy lets no inline style through
+    assert b'style=' not in ask('/')[2]  # the content security policy allows no inline styles
 
 
 def test_sends_the_bytes_that_are_asked_for(ask, server):

@@ -1,4 +1,4 @@
-"""The page while answers of the server are on their way: it shows only what is true."""
+"""While answers of the server are delayed, the annotator's page shows nothing that is not true."""
 
 import itertools
 import json
@@ -56,7 +56,7 @@ def test_saved_means_that_every_label_is_saved(page, serve, video_folder, tmp_pa
     keys = itertools.cycle((Keys.PAGE_DOWN, Keys.PAGE_UP))  # with another video, the page reports the seconds of work
     page.until(lambda: page.press(next(keys)) or work.came.wait(0.3))
     page.wait_for_video()
-    page.press('1')  # waits behind the report
+    page.press('1')  # sent only after the report was answered
     assert page.text('saved') == 'saving …'
     work.go.set()
     page.saved()
@@ -70,7 +70,7 @@ def test_a_point_that_is_saved_while_its_video_is_opened_again_is_shown(page, se
     page.until(point.came.is_set)
     answer = hold('video', lambda video: video == 'a', answered=True)
     page.press(Keys.PAGE_DOWN, Keys.PAGE_UP)
-    page.until(answer.came.is_set)  # it was given before the point was saved
+    page.until(answer.came.is_set)  # the server answered before the point was saved
     point.go.set()
     page.saved()
     answer.go.set()
@@ -85,7 +85,7 @@ def test_done_stays_as_it_was_set_while_edits_before_it_are_saved(page, serve, v
     page.press_with(Keys.SHIFT, Keys.ENTER)
     assert is_done(page)
     point.go.set()
-    page.until(done.came.is_set)  # so the answer about the point is there
+    page.until(done.came.is_set)  # so the page has the answer about the point
     assert is_done(page)
     done.go.set()
     page.saved()

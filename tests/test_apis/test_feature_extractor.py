@@ -50,7 +50,7 @@ def test_the_frame_rate_of_the_video_does_not_matter(tmp_path, recognizer):
     variable = extractor.extract(write_variable_rate(tmp_path / 'a.mkv'))
     assert slow.shape == fast.shape == variable.shape
     assert relative_difference(fast, slow) < 0.05
-    assert relative_difference(variable, slow) < 0.25  # from 10 frames per second in its second part
+    assert relative_difference(variable, slow) < 0.25  # its second part has 10 frames per second
     assert relative_difference(slow[::-1], slow) > 0.5
 
 
@@ -79,7 +79,7 @@ def test_flow_by_tvl1(tmp_path, recognizer):
     'name, arguments, named',
     [
         ('flow', dict(source='/no/flow'), "source: found '/no/flow'"),
-        ('tsn', dict(source='.'), 'Flow frames'),  # an RGB model
+        ('tsn', dict(source='.'), 'Flow frames'),  # flow frames for an RGB model
         ('tsn', dict(batch_size=0), 'batch_size: found 0'),
         ('tsn', dict(device='nosuch'), "device: found 'nosuch'"),
         ('tsn', dict(checkpoint='missing.pth'), 'missing.pth'),
@@ -108,5 +108,6 @@ def test_another_classifier_does_not_matter(tmp_path, recognizer):
 
 def test_real_videos(data_root, recognizer):
     extractor = FeatureExtractor(*recognizer('tsn'))
-    for name, snippets in (('demo', 16), ('demo_spatiotemporal_det', 15)):  # 10 s at 28, 9.5 s at 6 frames per second
+    # Videos of 10 s at 28 and of 9.5 s at 6 frames per second.
+    for name, snippets in (('demo', 16), ('demo_spatiotemporal_det', 15)):
         assert extractor.extract(data_root / f'videos/{name}.mp4').shape == (snippets, 512)

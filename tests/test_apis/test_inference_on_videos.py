@@ -54,7 +54,7 @@ def test_videos_equal_their_features(folder, inferencer, extractor):
     assert sorted(result['predictions']) == ['fast', 'slow']
     assert [failure.video for failure in result['failures']] == ['broken']
     made = FeatureExtractor(**extractor, fps=25, stride_frames=8, device='cpu')
-    for name, num_snippets, duration_sec in (('slow', 14, 4.5), ('fast', 12, 4.0)):  # 0.32 s each, to the nearest
+    for name, num_snippets, duration_sec in (('slow', 14, 4.5), ('fast', 12, 4.0)):  # snippets of about 0.32 s
         features = made.extract(folder / f'input/{name}.mp4')
         assert len(features) == num_snippets
         (expected,) = inferencer(dict(features=features, duration_sec=duration_sec))['predictions'].values()
@@ -71,7 +71,7 @@ def test_annotated_copies_keep_rate_and_length(folder, inferencer, tmp_path):
 
 def test_extractors_that_do_not_fit(folder, extractor, tmp_path):
     model, video = (folder / 'model.py', folder / 'model.pth'), folder / 'input/slow.mp4'
-    with refused('slow.mp4: ', 'feature extractor'):  # none at all
+    with refused('slow.mp4: ', 'feature extractor'):  # the inferencer has no feature extractor
         TALInferencer(*model)(video)
     with refused('per snippet of the extractor: found 0.64'):
         TALInferencer(*model, extractor=dict(extractor, stride_frames=16))(video)
@@ -80,7 +80,7 @@ def test_extractors_that_do_not_fit(folder, extractor, tmp_path):
 
 
 def test_models_with_a_backbone_read_videos_as_they_are(folder, inferencer, tmp_path):
-    """A network that extracts features first, and the same network as a backbone, lead to the same detections."""
+    """Features extracted by a network, and the same network as a backbone, lead to the same detections."""
     recognizer = Config.fromfile(folder / 'tsn.py')
     preprocessor, steps = recognizer.model.data_preprocessor, recognizer.test_pipeline
     config, checkpoint = make_localizer(

@@ -30,7 +30,8 @@ def test_labelled_videos_are_left_out_and_the_threshold_follows_from_their_point
         'c': detections(),
     }
     videos, thresholds = unlabelled_videos(results, labelled)
-    assert thresholds == {'jump': 0.2}  # 1.5 points per video: the fourth best score of three videos, by 4.5 to even
+    # 1.5 points per video, so 4.5 actions in three videos, rounded to 4: the fourth best score.
+    assert thresholds == {'jump': 0.2}
     assert [(video.video_id, video.detections['scores'].tolist()) for video in videos] == [
         ('a', [0.2, 0.6, 0.9]),
         ('b', [0.3, 0.1]),

@@ -78,7 +78,7 @@ def test_gives_what_the_test_script_writes(tmp_path, monkeypatch):
 def test_a_name_of_the_index_is_found_in_any_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     _, checkpoint = make_localizer(tmp_path, dim=64, classes=generator.CLASSES)
-    with refused('embedding.conv.weight'):  # 16 channels, not 256
+    with refused('embedding.conv.weight'):  # the checkpoint has 16 channels, the config of the index 256
         TALInferencer('base_synthetic', checkpoint)
     options = {'model.embedding.out_channels': 16, 'model.head.in_channels': 16}
     assert TALInferencer('base_synthetic', checkpoint, cfg_options=options).classes == generator.CLASSES
@@ -188,7 +188,8 @@ def test_detections_are_what_they_say_and_stand_in_files(folder, inferencer, tmp
 
 def test_durations_end_detections(folder, inferencer):
     features = np.load(folder / 'features/a.npy')
-    (found,) = inferencer(dict(features=features, duration_sec=25.1))['predictions'].values()  # 25.6 s of features
+    # The features end at 25.6 s.
+    (found,) = inferencer(dict(features=features, duration_sec=25.1))['predictions'].values()
     assert max(detection.end_sec for detection in found) == 25.1
     with refused('number of snippets: found 40', '15.6'):
         inferencer(dict(features=features, duration_sec=10.0))
@@ -204,7 +205,8 @@ def test_streams_are_joined_in_the_order_of_the_config(folder, config, tmp_path,
     expected = inferencer(features)['predictions']['array_0']
     files = {stream: str(tmp_path / stream / 'a.npy') for stream in ('rgb', 'flow')}
     assert both(tmp_path)['predictions']['a'] == both(dict(features=files))['predictions']['a'] == expected
-    assert both(folder / 'features/a.npy')['predictions']['a'] == expected  # joined before
+    # A file in which both streams are joined already.
+    assert both(folder / 'features/a.npy')['predictions']['a'] == expected
 
 
 def test_grid_of_the_argument_and_of_side_files(folder, tmp_path, inferencer):
@@ -239,7 +241,7 @@ def test_thresholds_and_nms(folder, config, inferencer):
             shared = min(first.end_sec, second.end_sec) - max(first.start_sec, second.start_sec)
             union = max(first.end_sec, second.end_sec) - min(first.start_sec, second.start_sec)
             assert first.label != second.label or shared < 0.1 * union
-    # It also takes the place of one that is not installed.
+    # The argument nms also replaces an NMS of the config that is not installed.
     config.model.head.proposals = dict(type='ProposalGenerator', nms=dict(type='mmcv.no_such_nms', iou_threshold=0.5))
     with refused('no_such_nms'):
         TALInferencer(copy.deepcopy(config), folder / 'model.pth', 'cpu')
@@ -415,7 +417,7 @@ def test_scope_of_the_user_stays(folder):
 def test_a_picture_that_cannot_be_made_takes_nothing_from_the_others(folder, inferencer, tmp_path):
     features = np.load(folder / 'features/a.npy')
     inputs = [dict(features=features, video_id=name) for name in ('first', 'second')]
-    (tmp_path / 'timelines/first.png').mkdir(parents=True)  # where a picture should go
+    (tmp_path / 'timelines/first.png').mkdir(parents=True)  # a folder at the path of a picture
     result = inferencer(inputs, out_dir=tmp_path, timeline=True)
     assert list(result['predictions']) == ['first', 'second']
     assert result['visualization'] == [str(tmp_path / 'timelines/second.png')]
@@ -425,8 +427,9 @@ def test_a_picture_that_cannot_be_made_takes_nothing_from_the_others(folder, inf
 
 
 def test_pictures_of_one_video_say_how_far_they_are(tmp_path, monkeypatch, capsys):
-    monkeypatch.delenv('FORCE_COLOR', raising=False)  # to rich, it means a terminal
-    monkeypatch.setattr(progress, 'time', SimpleNamespace(monotonic=itertools.count(0, 10).__next__))  # all is slow
+    monkeypatch.delenv('FORCE_COLOR', raising=False)  # rich would take the output for a terminal
+    # Each look at the clock is 10 s later.
+    monkeypatch.setattr(progress, 'time', SimpleNamespace(monotonic=itertools.count(0, 10).__next__))
     drawer = object.__new__(TALInferencer)
     drawer.classes, drawer.show_progress, drawer._allow_damaged = ('a',), True, False
     video = VideoInput('clip', (str(write_video(tmp_path / 'clip.mp4', 4.0)),))
@@ -435,8 +438,8 @@ def test_pictures_of_one_video_say_how_far_they_are(tmp_path, monkeypatch, capsy
     lines = capsys.readouterr().out.splitlines()
     shares = [int(re.fullmatch(r'Pictures: (\d+)%, 0/1 videos, .* left', line)[1]) for line in lines]
     assert shares == sorted(shares)
-    assert sum(share < 10 for share in shares) > 2  # while the frames of the timeline are read
-    assert sum(10 < share < 100 for share in shares) > 2  # while the video is copied
+    assert sum(share < 10 for share in shares) > 2  # progress while the frames of the timeline are read
+    assert sum(10 < share < 100 for share in shares) > 2  # progress while the video is copied
 
 
 @pytest.mark.parametrize('left', ['epoch_3.pth', 'last_checkpoint', '20260101_000000/vis_data/config.py'])

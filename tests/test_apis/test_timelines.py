@@ -45,7 +45,7 @@ def test_results_with_annotations_show_truth_points_and_every_file():
     assert timeline.points.labels.tolist() == [1, -1]
     assert [track.name for track in timeline.tracks] == ['first', 'second']
     first, second = (track.proposals for track in timeline.tracks)
-    assert first.labels.tolist() == [1, 0]  # the annotations know no "fly"
+    assert first.labels.tolist() == [1, 0]  # the class "fly" is not in the annotations
     assert first.segments.tolist() == [[5, 8], [1, 2]]
     assert (second.scores.tolist(), second.segments.tolist()) == ([0.5], [[6, 9]])
 
@@ -55,7 +55,7 @@ def test_results_alone_end_with_the_last_time_that_is_known():
     assert list(timelines) == ['v_a', 'c']
     assert timelines['v_a'].classes == ('fly', 'jump', 'run')
     assert (timelines['v_a'].duration_sec, timelines['c'].duration_sec) == (9, 3)
-    assert len(timelines['c'].tracks[1].proposals) == 0  # of a file that does not know the video
+    assert len(timelines['c'].tracks[1].proposals) == 0  # the second file has no such video
     assert len(timelines['v_a'].truth) == len(timelines['v_a'].points) == 0
     assert list(timelines_of_results(FILES, videos=1)) == ['v_a']
     assert list(timelines_of_results(FILES, videos=['c', 'a'])) == ['c', 'v_a']
@@ -65,7 +65,7 @@ def test_results_alone_end_with_the_last_time_that_is_known():
         timelines_of_results({'empty': {}})
     unknown = annotations()
     unknown.videos['a'].duration_sec = None
-    assert timelines_of_results(FILES, unknown)['a'].duration_sec == 30  # a click on background
+    assert timelines_of_results(FILES, unknown)['a'].duration_sec == 30  # the last time is that of a background click
 
 
 def test_models_of_one_video_are_joined():
@@ -82,6 +82,6 @@ def test_models_of_one_video_are_joined():
 def test_frames_are_those_of_the_middles_of_their_parts(tmp_path):
     path = write_video(tmp_path / 'v.mp4', duration_sec=4.0)
     strip = read_frames(open_video(path), 4.0)
-    assert len(strip.images) == 10  # 9 inches of axis, frames 4:3 and 0.7 inches high
+    assert len(strip.images) == 10  # the axis is 9 inches wide, frames are 4:3 and 0.7 inches high
     assert strip.times_sec == pytest.approx(np.arange(10) * 0.4 + 0.2)
     assert [brightness_to_sec(image) for image in strip.images] == pytest.approx(strip.times_sec, abs=0.3)

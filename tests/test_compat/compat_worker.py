@@ -2,7 +2,7 @@
 
 ``symptoms FOLDER``: try everything that a repair is for, before and after the repairs; print both outcomes as JSON.
 ``changes``: import the package, and print which attributes of the host are other objects afterwards.
-``healthy``: apply the repairs to an installation without faults, of which the caller has put fakes on the path.
+``healthy``: apply the repairs to an installation without faults, which fake modules on the caller's path simulate.
 ``train FOLDER``: train a toy model under torchrun; write the weights of every rank.
 """
 
@@ -22,7 +22,7 @@ def drn(folder):
     from mmaction.models.localizers.drn import drn
     from mmaction.registry import MODELS
 
-    if not hasattr(drn, '__file__'):  # the host does not have it: then nobody can build it
+    if not hasattr(drn, '__file__'):  # this mmaction2 has no drn, so no model of it can be built
         assert 'DRN' not in MODELS
 
 
@@ -61,7 +61,7 @@ def base_config(folder):
 
 
 def clone_in_the_way(folder):
-    """A folder named as the distribution, such as a clone of its repository, stands in the working directory."""
+    """The path holds a folder with the name of the distribution, such as a clone of its repository."""
     from mmengine.utils import get_installed_path
 
     Path(folder, 'mmaction2').mkdir(exist_ok=True)
@@ -128,7 +128,7 @@ def outcomes(folder):
 
 
 def symptoms(folder):
-    sys.modules['pkg_resources'] = None  # as with setuptools 82
+    sys.modules['pkg_resources'] = None  # importing it fails, as with setuptools 82
     before = outcomes(folder)
     import fsptal_mm.compat
 
@@ -229,7 +229,7 @@ def train(folder):
             return dict(loss=(self.used(x) - x).square().mean())
 
     weights = []
-    # with the runner's own wrapper, which must know that a layer is not used, and with one from the config
+    # Once with the runner's own wrapper, which must be told that a layer is not used, and once with that of the config.
     wrapper = dict(type='MMDistributedDataParallel', find_unused_parameters=True, broadcast_buffers=True)
     for number, cfg in enumerate([dict(find_unused_parameters=True), dict(model_wrapper_cfg=wrapper)]):
         torch.manual_seed(int(os.environ['RANK']))  # the ranks start from different weights

@@ -63,7 +63,7 @@ PLACES = {
     'run_no_config_of_a_checkpoint': ['mmengine.runner.checkpoint.CheckpointLoader.load_checkpoint'],
     'replace_pkg_resources': [
         'mmengine.utils.package_utils.package2module',
-        *(  # wherever they have been imported
+        *(  # in all modules that import them
             f'mmengine.{module}{name}'
             for module in ('', 'config.config.', 'utils.', 'utils.package_utils.')
             for name in ('get_installed_path', 'is_installed')
@@ -78,9 +78,9 @@ PLACES = {
 
 @pytest.mark.processes
 def test_the_import_changes_nothing_but_what_it_repairs():
-    """Config, DictAction, Runner, CheckpointHook, Registry, ... are the host's own; and no environment variable is set.
+    """Config, DictAction, Runner, CheckpointHook, Registry, ... stay as they are, and no environment variable is set.
 
-    The sources of the host cannot be read here: repairs must not need them.
+    In this test, the source files of mmengine and mmaction2 cannot be read, since repairs must not need them.
     """
     result = json.loads(run_python(WORKER, 'changes'))
     assert len(result['applied']) <= 7
@@ -91,7 +91,7 @@ def test_the_import_changes_nothing_but_what_it_repairs():
 
 @pytest.mark.processes
 def test_nothing_is_patched_where_nothing_is_broken(tmp_path):
-    """With drn, an old torch, numpy's trapz, pkg_resources and a GPU, one fault is left: one of every mmengine."""
+    """With drn, an old torch, numpy's trapz, pkg_resources and a GPU, only the fault of every mmengine is left."""
     for name in ('mmaction/__init__.py', 'mmaction/models/localizers/drn/drn.py', 'pkg_resources.py'):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
@@ -106,9 +106,10 @@ def test_two_cpu_processes_train_one_model(tmp_path):
     ranks = [json.loads((tmp_path / f'rank{rank}.json').read_text()) for rank in range(2)]
     assert ranks[0] == ranks[1]
     assert ranks[0]['backend'] == 'gloo'
-    for run in ranks[0]['weights']:  # once wrapped by the runner, once by the config
+    for run in ranks[0]['weights']:  # once with the wrapper of the runner, once with that of the config
         weight, bias = run['start']
-        # two epochs; rank 0 sees 0, then 2, rank 1 sees 1, then 3, and the gradients of (wx + b - x)^2 are averaged
+        # In each of two epochs, rank 0 sees 0, then 2, and rank 1 sees 1, then 3. The gradients of (wx + b - x)^2 are
+        # averaged over both ranks.
         for pair in [(0, 1), (2, 3)] * 2:
             errors = [weight * x + bias - x for x in pair]
             gradient = sum(2 * e * x for e, x in zip(errors, pair)) / 2
@@ -148,5 +149,5 @@ def test_amp_takes_the_arguments_of_the_gpu(options, fits):
             OPTIM_WRAPPERS.build(config)
         return
     wrapper = OPTIM_WRAPPERS.build(config)
-    # As it stands in a checkpoint from a GPU.
+    # This is the state in a checkpoint from a GPU.
     wrapper.load_state_dict(wrapper.state_dict() | dict(loss_scaler=dict(scale=65536.0)))

@@ -22,7 +22,7 @@ def test_runner_resumes_from_its_own_checkpoint(tmp_path):
     runner.train()
     assert (runner.iter, len(runner.model.seen)) == (4, 2)  # two batches an epoch; the first one is not run again
     log, _ = runner.message_hub.get_scalar('train/loss').data
-    assert len(log) == 4  # the log of the first epoch was taken over
+    assert len(log) == 4  # the log of the first epoch is kept
     assert log[:2] == pytest.approx(checkpoint['message_hub']['log_scalars']['train/loss'].data[0])
 
 
@@ -30,7 +30,7 @@ def test_runner_resumes_from_its_own_checkpoint(tmp_path):
 def test_checkpoint_written_under_either_numpy(tmp_path, core):
     content = dict(history=HistoryBuffer([1.5, 2.5], [1, 2]), best=np.float64(0.25), names=('a',))
     path = tmp_path / 'numpy.pth'
-    torch.save(content, path, _use_new_zipfile_serialization=False)  # not a zip: names can be exchanged in place
+    torch.save(content, path, _use_new_zipfile_serialization=False)  # not zipped, so names can be replaced
     data = path.read_bytes()
     written = b'numpy._core.multiarray' if b'numpy._core.multiarray' in data else b'numpy.core.multiarray'
     assert written in data
@@ -59,7 +59,8 @@ def touch(path):
 @pytest.mark.parametrize(
     'payload, refused',
     [
-        (lambda mark: Call(os.system, (f'touch "{mark}"',)), f'{os.system.__module__}.system'),  # posix, nt
+        # The module is posix or nt.
+        (lambda mark: Call(os.system, (f'touch "{mark}"',)), f'{os.system.__module__}.system'),
         (lambda mark: Call(exec, (touch(mark),)), 'exec'),
         (lambda mark: Call(getattr, (Call(__import__, ('os',)), 'system')), '__import__'),
         (lambda mark: Call(getattr, (HistoryBuffer, '__init__')), "builtins.getattr('__init__')"),  # four are allowed
@@ -82,17 +83,17 @@ def test_a_user_can_trust_a_file(tmp_path, monkeypatch):
     monkeypatch.setenv('TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD', '1')
     with pytest.warns(UserWarning, match='TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'):
         CheckpointLoader.load_checkpoint(str(path))
-    assert mark.exists()  # which shows as well that the calls above would have worked
+    assert mark.exists()  # this also shows that the payloads of the test above would run
 
 
 def test_raw_bytes_never_become_pointers(tmp_path):
-    """numpy.dtype itself accepts a float with a field of objects, or a field beyond its end, from a file."""
+    """From a file, numpy.dtype accepts a float type with a field of objects, or with a field beyond its end."""
     path = tmp_path / 'evil.pth'
     reconstruct = np.zeros(0).__reduce__()[0]
     for field in ('O8', 'f8'):
         state = (3, '<', None, ('x',), {'x': (Call(np.dtype, (field, False, True)), 80)}, 8, 8, 0)
         dtype = Call(np.dtype, ('f8', False, True), state)
-        assert pickle.loads(pickle.dumps(dtype)).names == ('x',)  # the lie
+        assert pickle.loads(pickle.dumps(dtype)).names == ('x',)  # accepted by numpy
         torch.save(Call(reconstruct, (np.ndarray, (0,), b'b'), (1, (1,), dtype, False, bytes(8))), path)
         if field == 'O8':
             with pytest.raises(InputError, match=r"found .numpy\.dtype\('O8'\)"):

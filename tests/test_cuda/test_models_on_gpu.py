@@ -42,7 +42,7 @@ NO_DROPOUT = dict(input_dropout=0.0, pooled_dropout=0.0, hidden_dropout=0.0)
 
 
 def build(trunk, head, dim=16, out=16, **parts):
-    """A model without dropout, whose random numbers would differ."""
+    """A model without dropout, since the random numbers of dropout differ between devices."""
     torch.manual_seed(0)
     embedding = dict(type=trunk, in_channels=dim, out_channels=out)
     if trunk == 'TransformerEmbedding':
@@ -130,7 +130,7 @@ def predictions(model, batch, device):
 def test_predictions_are_those_of_the_cpu(device, name):
     batch = make_batch(**BATCH, dim=16)
     model = refined(two_stages(), batch) if name == 'two stages' else build(*MODELS_OF[name])
-    model.head.classifier.weight.data.mul_(10)  # scores that vary
+    model.head.classifier.weight.data.mul_(10)  # larger weights, so that scores vary
     expected = predictions(model, batch, torch.device('cpu'))
     assert_same(predictions(model, batch, device), expected, atol=1e-4)
     assert all(len(video['scores']) for video in expected)
@@ -141,7 +141,7 @@ def test_predictions_are_those_of_the_cpu(device, name):
 def test_mixed_precision_is_finite_and_close(device, same_random_numbers, trunk, head, dtype):
     if dtype == torch.bfloat16 and device.type == 'cuda' and not torch.cuda.is_bf16_supported(False):
         pytest.skip('this GPU has no bfloat16')
-    # Labels as given: mined ones, and segments, may differ where scores are close to a threshold.
+    # Only given labels: mined labels and segments may differ between precisions if scores are close to a threshold.
     model, batch = build(trunk, head), make_batch(**BATCH, dim=16)
     if head['type'] != 'MILHead':
         model.head.train_on('points')
@@ -157,7 +157,7 @@ def test_mixed_precision_is_finite_and_close(device, same_random_numbers, trunk,
 
 @pytest.mark.parametrize('name', ['fsptal', 'fsptal tuned'])
 def test_a_video_of_20000_snippets_fits_into_4_gb(device, name):
-    # On the CPU, where this shows no more than that the test runs, a shorter and thinner one.
+    # On the CPU, the test only shows that it runs, so a shorter video with fewer features is enough.
     length, dim = (20_000, 2048) if device.type == 'cuda' else (3000, 64)
     trunk, head = MODELS_OF[name]
     model = build(trunk, head, dim=dim, out=dim).to(device)

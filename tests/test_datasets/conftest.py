@@ -36,7 +36,7 @@ def warnings(monkeypatch):
 
 @pytest.fixture
 def load(write, warnings):
-    """Write what is given for the file arguments (text or what becomes JSON) to files, then load."""
+    """Function that writes the values of file arguments (text, or data for JSON) to files, and loads these files."""
 
     def to_file(name, content):
         if not isinstance(content, (str, dict)):

@@ -1,4 +1,4 @@
-"""mmaction2's annotation files, some of the classes of a file, and segments that nobody judges."""
+"""mmaction2's annotation files, selection of some classes of a file, and wrong segments that no evaluation reads."""
 
 import pytest
 from plain_files import plain_video

@@ -1,4 +1,4 @@
-"""Files of a dataset joined to one record a video: selection, classes, annotators, and the plain file written."""
+"""Files of a dataset, joined to one record per video: selection, classes, annotators, and writing of our format."""
 
 import numpy as np
 import pytest
@@ -8,11 +8,12 @@ from fsptal_mm.datasets.annotations.records import load_annotations
 from fsptal_mm.datasets.annotations.writers import save_plain
 
 NO_SEGMENTS = {'a': {'annotations': []}}
-THREE = ['a,1,Run\nb,1,Run\nc,1,Run\n', 'a,2,Run\nb,2,Run\nc,2,Run\n', 'a,3,Run\nb,3,Run\n']  # the third lacks c
+# Points of three annotators; the third did not label c.
+THREE = ['a,1,Run\nb,1,Run\nc,1,Run\n', 'a,2,Run\nb,2,Run\nc,2,Run\n', 'a,3,Run\nb,3,Run\n']
 
 
 def test_joins_segments_and_points(load, warnings):
-    # in b, frame 50 at 20 fps is 2.5 s; in a, 10 fps; the rows are not in the order of time
+    # Video a has 10 fps, video b has 20 fps, so frame 50 of b is 2.5 s. The rows are not in the order of time.
     points = 'class,start_frame,stop_frame,video_id,point\nRun,10,50,a,40\nHop,40,60,b,50\nHop,1,9,a,5\n'
     annotations = load(point_file=points)
     assert annotations.classes == ('Hop', 'Run')
@@ -57,7 +58,7 @@ def test_subset(load, reason, present, subset, chosen):
 def test_split_file_decides_over_the_subset(load):
     annotations = load(split_file='c\na\n', subset='train')
     assert list(annotations.videos) == ['c', 'a']
-    # Classes are those of the whole file, so that training and test number them alike.
+    # The classes are those of the whole file, so that training and test use the same indices.
     assert load(split_file='a\n').classes == annotations.classes == ('Hop', 'Run')
     for split, named in (('p\na\nq\n', '2 of 3 ids unknown: p, q'), ('a\na\n', 'split_file.txt:2'), ('\n', '')):
         with refused('split_file.txt', named):
@@ -90,7 +91,7 @@ def test_without_ground_truth(load):
 
 
 def test_videos_of_points_alone(load):
-    """Without annotations and split, files of points name the videos; each video has its points from one of them."""
+    """Without annotations and split, the files of points name the videos; each video has the points of one file."""
     assert list(load(None, point_file='b,1,Run\na,1,Run\n').videos) == ['b', 'a']
     videos = load(None, point_file=['v_a,1,Run\n', 'b,2,Hop\na,1,Run\n']).videos
     assert {video_id: video.point_sec.tolist() for video_id, video in videos.items()} == {'v_a': [1.0], 'b': [2.0]}
@@ -109,7 +110,7 @@ def test_annotators(load):
     for annotator in (3, -1, 'x'):
         with refused(f'annotator: found {annotator!r}'):
             chosen(annotator=annotator)
-    # Drawn per video, whatever the other videos are, among all who have the video.
+    # The annotator is drawn for each video among those who labelled it, independently of the other videos.
     draws = [chosen(seed=seed) for seed in range(20)]
     assert chosen(seed=5, split_file='c\nb\n') == {'c': draws[5]['c'], 'b': draws[5]['b']}
     assert {draw['a'][0] for draw in draws} == {1.0, 2.0, 3.0}
@@ -127,7 +128,7 @@ def test_given_classes_keep_their_order(load, classes):
 def test_classes_come_from_what_is_there(load):
     points = 'a,1,Run\na,2,Hop\na,3,background\n'
     assert load(NO_SEGMENTS, point_file=points).classes == ('Hop', 'Run')
-    # A label that no class has does no harm in another split.
+    # A point of an unknown class is no error if its video belongs to another split.
     assert load(split_file='a\n', classes=['Run'], point_file='b,1,Jump\n').classes == ('Run',)
 
 

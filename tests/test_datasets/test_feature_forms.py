@@ -1,4 +1,4 @@
-"""Forms of feature files that people have: crops, groups, headers, prefixes, overlapping clips, wrong axes."""
+"""Forms of feature files that occur in practice: crops, groups, headers, prefixes, overlapping clips, wrong axes."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Features that a dataset keeps give the samples that its files give."""
+"""Features that a dataset keeps in memory give the same samples as features that are read from files."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def make_dataset(folder, steps=('ExtendPointLabels',), loader=(), **options):
 
 
 def halve(folder):
-    """Make the features float16."""
+    """Convert the feature files to float16."""
     for path in (folder / 'features').glob('*.npy'):
         np.save(path, np.load(path).astype(np.float16))
 
@@ -62,7 +62,7 @@ def test_half_precision_stays_half_where_nothing_is_lost(tmp_path):
     halve(tmp_path)
     dataset = make_dataset(tmp_path, EMBEDDED, keep_features='device')
     assert dataset[0]['inputs'].dtype == torch.float16
-    np.save(tmp_path / 'features/v2.npy', np.full((23, 6), 0.1, dtype=np.float32))  # which float16 cannot hold
+    np.save(tmp_path / 'features/v2.npy', np.full((23, 6), 0.1, dtype=np.float32))  # float16 cannot hold 0.1
     dataset = make_dataset(tmp_path, EMBEDDED, keep_features='device')
     assert dataset[0]['inputs'].dtype == torch.float32
 

@@ -19,13 +19,14 @@ def test_every_video_is_held_out_once_and_trained_on_otherwise():
     assert sorted(map(len, held_out)) == [2, 3, 3, 3]  # 11 videos in 4 folds
     for index in range(4):  # each part keeps the order of the files
         assert fold(index, part='train').select(IDS) == [video for video in IDS if video not in held_out[index]]
-    # The order of the files does not change the folds; another seed does.
+    # The order of the ids does not change the folds; another seed does.
     for ids in (IDS[::-1], np.random.default_rng(0).permutation(IDS).tolist()):
         assert sorted(fold().select(ids)) == sorted(held_out[0])
     assert {tuple(fold(seed=seed).select(IDS)) for seed in range(5)} != {tuple(held_out[0])}
 
 
-@pytest.mark.parametrize('group', [r'rgb-(\d+)-', r'rgb-\d+'])  # the first group of the match, or the whole match
+# Videos are grouped by the first group of the match, or by the whole match.
+@pytest.mark.parametrize('group', [r'rgb-(\d+)-', r'rgb-\d+'])
 def test_videos_of_one_person_stay_together(group):
     for index in range(3):
         parts = [fold(index, 3, part, group=group).select(SALADS) for part in ('train', 'held_out')]
@@ -36,7 +37,7 @@ def test_videos_of_one_person_stay_together(group):
 
 def test_large_groups_do_not_unbalance_the_folds():
     ids = [f'a-{number}' for number in range(6)] + [f'{letter}-0' for letter in 'bcdefg']
-    # The 6 videos of a fill one fold; the 6 others make the second one.
+    # The 6 videos of group a fill one fold; the 6 other videos are the second fold.
     assert {len(fold(index, 2, group=r'^\w').select(ids)) for index in (0, 1)} == {6}
 
 
@@ -69,6 +70,6 @@ def test_bad_fields_are_named(config, field):
 def test_groups_that_do_not_fit_the_ids():
     with refused('fold.count: found 3'):  # more folds than groups
         fold(count=3, group=r'^.').select(['a1', 'a2', 'b1', 'b2'])
-    for group in (r'user(\d+)', r'(x)?'):  # no match; a match of nothing
+    for group in (r'user(\d+)', r'(x)?'):  # one pattern does not match, the other matches an empty text
         with refused('video video_0: fold.group'):
             fold(group=group).select(IDS)

@@ -37,7 +37,8 @@ def extended(instances, **kwargs):
 @pytest.mark.parametrize(
     'results, expected, reason',
     [
-        # (snippet, class): instance. 0.0 s: snippet 0; 0.99 s: snippet 1; 1.0 s: snippet 2, which carries both classes.
+        # The dict has {(snippet, class): instance}. 0.0 s is in snippet 0, 0.99 s in snippet 1, and 1.0 s in snippet 2,
+        # which has both classes.
         (video([0.0, 0.99, 1.0, 1.0], [0, 1, 1, 0]), {(0, 0): 0, (1, 1): 1, (2, 0): 3, (2, 1): 2}, 'where they fall'),
         (video([1.1, 1.4], [0, 0]), {(2, 0): 0}, 'two points of a class in a snippet are the first instance'),
         (video([2.7], [1], duration_sec=2.8), {(4, 1): 0}, 'beyond features that end early: the last snippet'),
@@ -66,23 +67,24 @@ def test_extension_without_labels_is_the_identity():
 
 
 def test_extension_by_hand():
-    # One label in the middle of 5: W = 1, 1.67, 2.5, 1.67, 1, sum 7.84, so T = 8, quantiles at (i + .5) * .98.
+    # One label in the middle of 5 snippets: W = 1, 1.67, 2.5, 1.67, 1, with the sum 7.84. So T = 8, and the quantiles
+    # are (i + .5) * .98.
     results = extended([-1, -1, 4, -1, -1])
     expected = [
-        0.0,  # .49 in the first cell: g = .49, minus .5, clipped at 0
+        0.0,  # the quantile .49 lies in the first cell: .49 - .5, clipped at 0
         1 + 0.47 / 1.67 - 0.5,  # 1.47 lies .47 into the second cell of 1.67
-        1 + 1.45 / 1.67 - 0.5,  # 2.45
+        1 + 1.45 / 1.67 - 0.5,  # 2.45 lies 1.45 into the second cell
         2 + 0.76 / 2.5 - 0.5,  # 3.43 lies .76 into the third cell, which starts at 2.67
-        2 + 1.74 / 2.5 - 0.5,  # 4.41
-        3 + 0.22 / 1.67 - 0.5,  # 5.39 lies .22 into the fourth, from 5.17
-        3 + 1.20 / 1.67 - 0.5,  # 6.37
-        4.0,  # 7.35 lies .51 into the last, from 6.84: 4.51 - .5, clipped at 4
+        2 + 1.74 / 2.5 - 0.5,  # 4.41 lies 1.74 into the third cell
+        3 + 0.22 / 1.67 - 0.5,  # 5.39 lies .22 into the fourth cell, which starts at 5.17
+        3 + 1.20 / 1.67 - 0.5,  # 6.37 lies 1.20 into the fourth cell
+        4.0,  # 7.35 lies .51 into the last cell, which starts at 6.84: 4.51 - .5, clipped at 4
     ]
     np.testing.assert_allclose(results['snippet_positions'], expected, atol=1e-9)
     np.testing.assert_allclose(results['features'][:, 0], expected, atol=1e-6)
-    # positions in [1.5, 2.5): 1.804, 2.196
+    # Two positions, 1.804 and 2.196, lie in [1.5, 2.5), the part of the labelled snippet.
     assert results['snippet_instances'][:, 0].tolist() == [-1, -1, -1, 4, 4, -1, -1, -1]
-    # Behind the embedding, labels are extended alike and the features stay.
+    # With stage='embedding', labels are extended in the same way, and the features stay.
     behind = extended([-1, -1, 4, -1, -1], stage='embedding')
     assert behind['features'][:, 0].tolist() == [0, 1, 2, 3, 4]
     assert behind['embedding_positions'].tolist() == results['snippet_positions'].tolist()
@@ -101,7 +103,7 @@ def test_extension_by_hand():
 )
 def test_sampling_weights(reason, labelled, weights):
     positions = ExtendPointLabels().sampling_positions(np.array(labelled, dtype=bool))
-    # the same inverse of the cumulative weights, built from the weights that the specification names
+    # The expected positions invert the cumulative sum of the weights in the table above.
     cumulative = np.concatenate([[0], np.cumsum(weights)])
     count = int(cumulative[-1] + 0.5)
     expected = np.interp((np.arange(count) + 0.5) / count * cumulative[-1], cumulative, np.arange(5)) - 0.5
@@ -111,7 +113,7 @@ def test_sampling_weights(reason, labelled, weights):
 def test_touching_instances_of_one_class_stay_two():
     carried = extended([-1, 0, 1, -1])['snippet_instances'][:, 0]
     assert set(carried.tolist()) == {-1, 0, 1}
-    assert (np.diff(carried[carried >= 0]) >= 0).all()  # first all of instance 0, then all of instance 1
+    assert (np.diff(carried[carried >= 0]) >= 0).all()  # all snippets of instance 0 come before those of instance 1
     assert (carried >= 0).sum() > 2
 
 
@@ -143,7 +145,7 @@ def test_bad_arguments_are_named(name, value):
 def test_resizing_keeps_the_video_where_it_is():
     results = ResizeSnippets(10).transform(video())
     assert results['grid'] == SnippetGrid(0.25)
-    # ten centres, half a snippet apart, constant beyond the first and last of the five
+    # Ten centres, half a snippet apart, interpolated between those of five snippets, and constant beyond their ends.
     centres = [0, 0.25, 0.75, 1.25, 1.75, 2.25, 2.75, 3.25, 3.75, 4]
     np.testing.assert_allclose(results['features'][:, 0], centres, atol=1e-6)
     assert results['grid'].to_sec(10) == results['duration_sec']

@@ -1,4 +1,4 @@
-"""Feature files that are read; damaged and hostile ones are in tests/robustness."""
+"""Reading of feature files; tests of damaged and hostile files are in tests/robustness."""
 
 import h5py
 import numpy as np
@@ -24,7 +24,7 @@ def test_every_number_type_becomes_float32(tmp_path, dtype):
     results = load_features(write_features(tmp_path / 'v1.npy', FEATURES.astype(dtype)), duration_sec=None)
     assert results['features'].dtype == np.float32
     np.testing.assert_array_equal(results['features'], FEATURES)
-    assert results['duration_sec'] == 2.0  # an unknown one is that of the features
+    assert results['duration_sec'] == 2.0  # an unknown duration becomes that of the features
 
 
 def test_streams_are_joined_in_order_and_cut_to_the_shorter(tmp_path):
@@ -72,9 +72,10 @@ def test_unknown_suffix(tmp_path):
 
 def test_length_against_duration_and_grid(tmp_path):
     path = write_features(tmp_path / 'v1.npy', FEATURES)
-    for duration_sec in (2.4, 1.6):  # 4.8 and 3.2 snippets: extractors drop the last, incomplete one, or complete it
+    # 4.8 and 3.2 snippets: extractors drop the last, incomplete snippet, or complete it.
+    for duration_sec in (2.4, 1.6):
         assert len(load_features(path, duration_sec=duration_sec)['features']) == 4
-    for duration_sec in (6.0, 0.6):  # 12 or 1.2 snippets: another grid
+    for duration_sec in (6.0, 0.6):  # 12 or 1.2 snippets, so the features have another grid
         with refused('found 4'):
             load_features(path, duration_sec=duration_sec)
 

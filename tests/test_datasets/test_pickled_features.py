@@ -1,4 +1,4 @@
-"""Features of torch and pickle are read, and nothing in a file is run."""
+"""Features in files of torch and pickle are read, and no code in a file is run."""
 
 import os
 import pickle

@@ -16,7 +16,7 @@ def test_centre_is_the_middle_and_takes_no_chance():
 
 @pytest.mark.parametrize('style', POINT_STYLES)
 def test_points_lie_strictly_inside_and_come_again_with_the_seed(style):
-    # 20 000 draws: a normal of sigma 1/6 passes the ends in 0.27 % of them, so that clipping is needed
+    # A normal distribution of sigma 1/6 lies beyond the ends in 0.27 % of the 20,000 draws, so clipping is needed.
     segments_sec = np.tile([[100.0, 100.5]], (20_000, 1))
     points = draw_points(segments_sec, style, np.random.default_rng(3))
     assert (points.dtype, points.shape) == (np.float64, (20_000,))
@@ -34,7 +34,7 @@ def test_video_rng_depends_on_the_seed_and_the_video_alone():
 
 
 def test_one_click_in_each_stretch_without_an_action():
-    # Actions 1-3, 2-5 and 5-6 are one stretch, 8-12 reaches beyond the end: gaps 0-1 and 6-8.
+    # Actions 1-3, 2-5 and 5-6 touch each other, and 8-12 reaches beyond the end. So the gaps are 0-1 and 6-8.
     segments = [[5, 6], [1, 3], [2, 5], [8, 12]]
     for seed in range(50):
         first, second = draw_background(segments, 10.0, np.random.default_rng(seed))

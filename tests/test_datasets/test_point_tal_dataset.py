@@ -65,7 +65,7 @@ def test_a_training_video(root):
     assert sample.video_id == 'a'
     assert item['inputs'].shape == (6, 3)
     assert (item['inputs'] == ord('a')).all()
-    assert sample.snippet_instances.argmax(0).tolist() == [1, 4]  # snippet of the point of each class
+    assert sample.snippet_instances.argmax(0).tolist() == [1, 4]  # the snippets of the points of both classes
     assert (sample.snippet_instances >= 0).sum() == 2
     assert sample.background_labels.tolist() == [False] * 5 + [True]
     assert sample.gt_video_labels.tolist() == [1, 1]
@@ -76,7 +76,7 @@ def test_a_training_video(root):
 
 def test_only_a_test_video_is_labelled_by_its_segments(root):
     (sample,) = samples(build(root, subset='test', test_mode=True))
-    assert sample.gt_video_labels.tolist() == [1, 1]  # its only point is of class run
+    assert sample.gt_video_labels.tolist() == [1, 1]  # though its only point is of class run
     assert sample.gt_segments_sec.tolist() == [[2, 4], [3, 5]]
     assert sample.gt_segment_labels.tolist() == [0, 1]
     (sample,) = samples(build(root, subset='test'))
@@ -96,7 +96,8 @@ def test_supervision_by_segments_labels_every_snippet(root):
     (sample, _) = samples(build(root, supervision='segments'))
     assert sample.snippet_instances.tolist() == [[-1, -1], [0, -1], [0, -1], [-1, -1], [-1, 1], [-1, -1]]
     assert sample.background_labels.tolist() == [True, False, False, True, False, True]
-    change(root, segments=[dict(start_sec=2.6, end_sec=2.9, label='hop')])  # between the centres 2.5 and 3.5
+    # Lies between the centres of snippets, 2.5 and 3.5.
+    change(root, segments=[dict(start_sec=2.6, end_sec=2.9, label='hop')])
     (sample, _) = samples(build(root, supervision='segments'))
     assert sample.snippet_instances.tolist() == [[-1, -1]] * 2 + [[-1, 0]] + [[-1, -1]] * 3
     assert sample.background_labels.tolist() == [True, True, False, True, True, True]
@@ -129,14 +130,14 @@ def test_parts_of_a_fold(root):
 
     held_out = [part('held_out', index, test_mode=True) for index in range(3)]
     assert sorted(map(sorted, held_out)) == [['a'], ['b'], ['c']]
-    # b carries no point: it is dealt as any other, and training leaves it out.
+    # Video b has no point. It is dealt to a fold like any other video, but training leaves it out.
     for index, videos in enumerate(held_out):
         assert part('train', index) == {'a', 'c'} - videos
         assert part('train', index, pointless='background') == {'a', 'b', 'c'} - videos
 
 
 def test_metainfo_orders_the_classes_and_refuses_others(root):
-    dataset = build(root, metainfo=dict(classes=['hop', 'jump', 'run']))  # another order than that of the file
+    dataset = build(root, metainfo=dict(classes=['hop', 'jump', 'run']))  # the classes have another order in the file
     assert dataset.metainfo['classes'] == ('hop', 'jump', 'run')
     assert samples(dataset)[0].gt_video_labels.tolist() == [1, 0, 1]
     with refused(f'{root}/ann.json: video a: label: found', 'hop'):
@@ -168,7 +169,7 @@ def test_supervision_by_clicks_gives_no_point(root):
     assert not (first.snippet_instances >= 0).any()
     assert first.gt_video_labels.tolist() == [1, 1]
     assert first.background_labels.tolist() == [False] * 5 + [True]  # the click of the annotation
-    # The other video has none, nor a point: one is drawn behind its only action, which ends at 2 s.
+    # The other video has neither a click nor a point. A click is drawn after its only action, which ends at 2 s.
     assert second.gt_video_labels.tolist() == [0, 1]
     assert second.background_labels.sum() == 1
     assert second.background_labels[2:].any()
@@ -190,7 +191,7 @@ def test_clicks_of_a_file_replace_those_of_the_annotation(root, name, content):
     (root / name).write_text(content, encoding='utf-8')
     sample = build(root, background_file=name)[0]['data_samples']
     assert sample.background_labels.tolist() == [True] + [False] * 5
-    assert (sample.snippet_instances >= 0).sum() == 2  # points stay
+    assert (sample.snippet_instances >= 0).sum() == 2  # the points are kept
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Readers of every format: what stands in a good file, and what is named of a bad one."""
+"""Readers of every format: the content that they read from a good file, and the error of a bad file."""
 
 import pytest
 from refusals import refused
@@ -35,11 +35,12 @@ def test_csv_reads_the_point_and_nothing_of_the_boundaries(write):
     path = write('p.csv', CSV + 'Run,0,10.5,90,v,44\r\n\r\n Run ,,,, w ,3')
     first, second = read_points(path)
     assert (first.video_id, first.label, first.time, first.in_frames) == ('v', 'Run', 44, True)
-    # Boundaries are compared with those of other rows, never used as times; the blank line counts.
+    # Boundaries are only compared with those of other rows, and never used as times. Blank lines count in line numbers.
     assert (first.class_index, first.instance) == (0, ('10.5', '90'))
     assert (second.video_id, second.label, second.instance, second.class_index) == ('w', 'Run', None, None)
     assert second.where == f'{path}:4'
-    (row,) = read_points(write('p.csv', '\ufeffpoint, video_id, class\n7, v, "wash, hands"\n'))  # no others are needed
+    # No other columns are needed.
+    (row,) = read_points(write('p.csv', '\ufeffpoint, video_id, class\n7, v, "wash, hands"\n'))
     assert (row.time, row.video_id, row.label, row.instance) == (7.0, 'v', 'wash, hands', None)
 
 
@@ -57,11 +58,11 @@ def test_points_in_seconds(write):
 
 def test_json_of_lacp_and_hrpro(write):
     content = {'database': {'v': {'subset': 'test', 'annotations': [{'segment': ['18.6', '24'], 'label': 'Run '}]}}}
-    classes, videos = read_annotations(write('gt.json', content))  # texts for numbers, no duration
+    classes, videos = read_annotations(write('gt.json', content))  # numbers as texts, and no duration
     assert classes is None
     assert videos['v'].segments == [(18.6, 24.0, 'Run')]
     assert (videos['v'].subset, videos['v'].duration_sec, videos['v'].fps) == ('test', None, None)
-    content = segment(1.5, 2) | {'version': '1.0', 'taxomony': ''}  # more fields than are needed
+    content = segment(1.5, 2) | {'version': '1.0', 'taxomony': ''}  # further fields are ignored
     content['database']['v'].update(duration=10.5, fps=30, num_frames=315, subset='training')
     video = read_annotations(write('gt_full.json', content)).videos['v']
     assert (video.duration_sec, video.fps, video.segments) == (10.5, 30.0, [(1.5, 2.0, 'Run')])
@@ -88,7 +89,7 @@ def test_plain_json(write):
 READERS = {'split': read_split, 'fps': read_fps, 'ambiguous': read_ambiguous, 'gt': read_annotations, 'p': read_points}
 POINT = {'label': 'Run', 'time_sec': 1}
 ROW = CSV + 'Run,0,1,9,v,5\n'
-BAD_FILES = {  # name of the file, whose stem chooses the reader; its content; what is named
+BAD_FILES = {  # name of the file, whose stem chooses the reader; its content; texts that the error must contain
     'blank lines only': ('split.txt', '\n \n', 'split.txt'),
     'an id twice': ('split.txt', 'a\nb\na\n', "split.txt:3: found 'a'"),
     'Latin-1': ('split.txt', b'caf\xe9\n', 'UTF-8'),

@@ -1,4 +1,4 @@
-"""Counts of the published files: a change means that something is read differently."""
+"""Counts of the published annotation files. If a count changes, a file is read differently."""
 
 import json
 
@@ -69,11 +69,11 @@ def count(annotations):
 
 def test_thumos_training(data_root, warnings):
     annotations = load(data_root / 'thumos14', point_file=GAUSSIAN)
-    # 3007 segments; the four in 364 and 856 start after the end of the video, and carry no point
+    # 3007 segments. The four of the videos 364 and 856 start after the end of the video, and have no point.
     assert count(annotations) == (3003, 3007)
     (warning,) = warnings
     assert warning.endswith(': 4, in video_validation_0000364, video_validation_0000856')
-    # Every cliff diving is a diving, too.
+    # Every CliffDiving segment is a Diving segment, too.
     cliff, diving = map(annotations.classes.index, ('CliffDiving', 'Diving'))
     videos = [video for video in annotations.videos.values() if cliff in video.video_labels]
     assert len(videos) == 10
@@ -86,11 +86,11 @@ def test_thumos_training(data_root, warnings):
 def test_thumos_files_of_lacp_give_the_same_points(data_root, warnings):
     root = data_root / 'thumos14'
     lacp = load(root, 'gt.json', fps_file='fps_dict.json', point_file=GAUSSIAN)
-    assert count(lacp) == (3003, 3007)  # no durations: nothing to clip with
+    assert count(lacp) == (3003, 3007)  # this file has no durations, so nothing is clipped
     assert warnings == []
     hrpro = load(root, point_file=GAUSSIAN)
     for video_id, record in lacp.videos.items():
-        # the two files' rates differ in the sixth digit
+        # The frame rates in the two files differ in the sixth digit.
         assert record.point_sec == pytest.approx(hrpro.videos[video_id].point_sec, rel=1e-5)
         assert np.array_equal(record.point_instances, hrpro.videos[video_id].point_instances)
     with refused('point_labels.csv:2: video video_validation_0000051: fps'):
@@ -100,8 +100,9 @@ def test_thumos_files_of_lacp_give_the_same_points(data_root, warnings):
 def test_thumos_test(data_root, warnings):
     annotations = load(data_root / 'thumos14', split='test', ambiguous_file='Ambiguous_test.txt')
     assert len(annotations.videos) == 210
-    assert count(annotations) == (0, 3311)  # as many as published figures count, 4 of them wholly past the end
-    # 99 rows, 12 of them for the videos 1292 and 1496, which are left out by convention
+    # As many as in published evaluations; 4 of them are after the end of their video.
+    assert count(annotations) == (0, 3311)
+    # The file has 99 rows. 12 of them are for the videos 1292 and 1496, which are left out by convention.
     assert sum(len(video.ambiguous_sec) for video in annotations.videos.values()) == 87
     assert 'video_test_0000814, video_test_0001081' in warnings[0]
 
@@ -113,7 +114,8 @@ def test_thumos_annotators(data_root, warnings):
         warnings.clear()
         annotations = load(root, point_file=file)
         assert count(annotations)[0] == num_points
-        assert (': 1, in ideo_validation_0000945' in warnings[0]) == (num_points == 2919)  # it lacks its first letter
+        # An id that lacks its first letter.
+        assert (': 1, in ideo_validation_0000945' in warnings[0]) == (num_points == 2919)
         without = [video_id for video_id, video in annotations.videos.items() if not len(video.point_sec)]
         assert without == (['video_validation_0000052'] if num_points == 3014 else [])
     drawn = load_annotations(root / 'gt_full.json', split_file=root / 'split_train.txt', point_file=files)
@@ -139,7 +141,7 @@ def test_activitynet_points_without_ground_truth(data_root, warnings, tmp_path):
     (tmp_path / 'fps.json').write_text(json.dumps(dict.fromkeys(files['split_file'].read_text().split(), 30)))
     annotations = load_annotations(None, fps_file=tmp_path / 'fps.json', **files)
     assert (len(annotations.videos), len(annotations.classes)) == (9032, 200)
-    # 13904 rows: one stands there twice, 27 more are second points of an instance
+    # The file has 13904 rows. One row is listed twice, and 27 rows are second points of an instance.
     assert count(annotations) == (13903, 0)
     assert sum(len(set(video.point_instances)) for video in annotations.videos.values()) == 13876
     assert sum(not len(video.point_sec) for video in annotations.videos.values()) == 8

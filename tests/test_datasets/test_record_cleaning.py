@@ -1,4 +1,4 @@
-"""Dirt in annotation files: what is kept, what is said, what is refused."""
+"""Faulty entries of annotation files: which are kept, which give a warning, and which are an error."""
 
 import pytest
 from refusals import refused
@@ -29,7 +29,8 @@ def test_dirty_segments(load, warnings, reason, given, kept, warning):
 
 
 def test_segments_that_are_clean(load, warnings):
-    both = load(one_video((1, 2, 'Diving'), (1, 2, 'CliffDiving'))).videos['a']  # one stretch of two classes
+    # Two classes at the same time are no error.
+    both = load(one_video((1, 2, 'Diving'), (1, 2, 'CliffDiving'))).videos['a']
     assert (both.segments_sec.tolist(), both.segment_labels.tolist()) == ([[1, 2], [1, 2]], [1, 0])
     unclipped = load(one_video((18, 2500, 'Run'), duration=None)).videos['a']
     assert unclipped.segments_sec.tolist() == [[18, 2500]]
@@ -68,7 +69,7 @@ def test_instances_of_points(load, reason, rows, sec, instances):
 def test_points_in_frames_need_a_rate(load):
     frames = 'class,video_id,point\nRun,a,50\n'
     a = load(point_file=frames, fps_file={'a': 25}).videos['a']
-    assert (a.fps, a.point_sec.tolist()) == (25.0, [2.0])  # the file of rates decides over the annotation file
+    assert (a.fps, a.point_sec.tolist()) == (25.0, [2.0])  # the file of frame rates overrides the annotation file
     with refused('point_file.csv:2: video a: fps'):
         load(one_video(fps=None), classes=['Run'], point_file=frames)
     a = load(one_video(fps=None), point_file='a,2,Run\n').videos['a']
@@ -95,7 +96,8 @@ def test_a_point_file_replaces_the_points_of_a_plain_file(load):
 @pytest.mark.parametrize(
     'reason, points, kept, is_said',
     [
-        # Annotators of SF-Net set up to 4 % of their points so, and training must not look at segments.
+        # Up to 4 % of the points of SF-Net's annotators lie outside all segments. They are kept, since training must
+        # not read segments.
         ('outside any segment', 'a,19,Run\n', [19], False),
         ('of other splits', 'a,1,Run\nb,2,Hop\nc,3,Run\n', [1], False),
         ('at the end', 'a,20,Run\n', [20], False),

@@ -27,7 +27,7 @@ def make(dataset=RARE, seed=0, **kwargs):
 
 
 def epochs(sampler, numbers):
-    """Batches of some epochs, laid end to end."""
+    """Batches of several epochs, one epoch after the other."""
     found = []
     for number in numbers:
         sampler.sampler.set_epoch(number)
@@ -46,7 +46,8 @@ def test_batches_begin_with_pairs_of_different_videos_of_one_class():
         pairs += [batch[:2], batch[2:4]]
         rest += batch[4:]
     assert all(first != second and set(RARE.labels[first]) & set(RARE.labels[second]) for first, second in pairs)
-    # Classes as often as one another, though 0 has three videos, and 1 has two; the rest is any video.
+    # Pairs of both classes are equally frequent, though class 0 has three videos, and class 1 has two. The videos after
+    # the pairs are drawn from all.
     share = np.mean([0 in RARE.labels[first] for first, _ in pairs])
     assert share == pytest.approx(0.5, abs=0.06)
     assert np.bincount(rest, minlength=7) / 400 == pytest.approx(1 / 7, abs=0.06)

@@ -1,4 +1,4 @@
-"""The embedded dataset: what its annotations are like, and the folder that is made at first use."""
+"""The embedded (generated) dataset: properties of its annotations, and the folder that is made at first use."""
 
 import json
 import multiprocessing
@@ -14,7 +14,7 @@ from fsptal_mm.datasets.synthetic import generator
 from fsptal_mm.datasets.synthetic.features import SyntheticParams
 from fsptal_mm.datasets.synthetic.generator import draw_annotations, ensure_synthetic, select_videos
 
-# A set that is written in a fraction of a second.
+# Parameters of a dataset that is generated in a fraction of a second.
 SMALL = dict(train_videos=10, test_videos=10, dim=8, latent_dim=6)
 
 
@@ -24,7 +24,7 @@ def records_of(annotations, subset):
 
 @pytest.fixture(scope='module')
 def embedded():
-    """The annotations of the embedded set as it is by default."""
+    """Annotations of the generated dataset with its default parameters."""
     return draw_annotations(SyntheticParams())
 
 
@@ -35,16 +35,16 @@ def test_the_embedded_set_is_shaped_like_thumos14(embedded):
         assert set(np.concatenate([record.segment_labels for record in records])) == set(range(10))
     num_snippets = np.array([record.duration_sec / 0.64 for record in train + test])
     assert num_snippets.min() >= 20
-    assert num_snippets.max() < 601  # 600 snippets and a part of one
-    assert 150 < np.median(num_snippets) < 260  # THUMOS14 up to 400 s: 213
+    assert num_snippets.max() < 601  # at most 600 snippets, and a part of one
+    assert 150 < np.median(num_snippets) < 260  # 213 in the videos of THUMOS14 of up to 400 s
     durations = np.concatenate([np.diff(record.segments_sec)[:, 0] for record in train + test]) / 0.64
     assert durations.min() >= 0.39
     assert durations.max() <= 60.01
-    assert 3 < np.median(durations) < 6  # THUMOS14: 4.8
-    assert 0.01 < np.mean(durations < 1) < 0.15  # THUMOS14: 0.03; some are shorter than a snippet
+    assert 3 < np.median(durations) < 6  # 4.8 in THUMOS14
+    assert 0.01 < np.mean(durations < 1) < 0.15  # 0.03 in THUMOS14; some instances are shorter than a snippet
     counts = np.array([len(record.segments_sec) for record in train + test])
-    assert counts.min() == 1  # THUMOS14, too, has videos of a single instance,
-    assert counts.max() > 30  # and of more than a hundred
+    assert counts.min() == 1  # THUMOS14, too, has videos of a single instance
+    assert counts.max() > 30  # THUMOS14 has videos of more than a hundred instances
     for record in train + test:
         assert record.segments_sec.min() >= 0
         assert record.segments_sec.max() <= record.duration_sec
@@ -52,9 +52,9 @@ def test_the_embedded_set_is_shaped_like_thumos14(embedded):
 
 def test_related_classes(embedded):
     pairs = [np.unique(r.segment_labels) for r in embedded.videos.values() if len(np.unique(r.segment_labels)) > 1]
-    assert 5 <= len(pairs) <= 25  # of 90; THUMOS14: 61 of 410
+    assert 5 <= len(pairs) <= 25  # of 90 videos; in THUMOS14, 61 of 410
     assert all(len(pair) == 2 and pair[0] // 2 == pair[1] // 2 for pair in pairs)
-    # Every cliff dive is a dive, and one click: each class has 60 / 10 training videos.
+    # Every cliff dive is also a dive, with the same point. Each of the 10 classes has 6 of the 60 training videos.
     dive, cliff = embedded.classes.index('dive'), embedded.classes.index('cliff_dive')
     videos = [record for record in records_of(embedded, 'train') if cliff in record.segment_labels]
     assert len(videos) == 6
@@ -68,8 +68,8 @@ def test_related_classes(embedded):
 @pytest.mark.parametrize(
     'style, spread, tolerance',
     [
-        ('gaussian', 1 / 6, 0.015),  # near the middle, as its standard deviation says
-        ('uniform', 1 / 12**0.5, 0.02),  # anywhere: the standard deviation of a uniform distribution
+        ('gaussian', 1 / 6, 0.015),  # the standard deviation of points in the normalised segments
+        ('uniform', 1 / 12**0.5, 0.02),  # the standard deviation of a uniform distribution
     ],
 )
 def test_each_training_instance_has_one_point_inside(embedded, style, spread, tolerance):
@@ -86,7 +86,7 @@ def test_each_training_instance_has_one_point_inside(embedded, style, spread, to
     assert abs(positions.mean() - 0.5) < 0.03
     assert abs(positions.std() - spread) < tolerance
     assert all(len(record.point_sec) == 0 for record in records_of(annotations, 'test'))
-    for video_id, record in embedded.videos.items():  # the style of points changes nothing else
+    for video_id, record in embedded.videos.items():  # the style changes nothing but the points
         np.testing.assert_array_equal(record.segments_sec, annotations.videos[video_id].segments_sec)
         assert record.duration_sec == annotations.videos[video_id].duration_sec
 
@@ -105,7 +105,7 @@ def test_the_folder_holds_what_the_dataset_class_reads(tmp_path):
         assert len(record.point_sec) == len(manual.videos[video_id].point_sec)
         assert not np.array_equal(record.point_sec, manual.videos[video_id].point_sec)
     assert len(list((root / 'features' / 'test').iterdir())) == 10
-    assert sorted(path.name for path in root.parent.iterdir()) == ['.set.lock', 'set']  # nothing half-written
+    assert sorted(path.name for path in root.parent.iterdir()) == ['.set.lock', 'set']  # no half-written folder is left
 
 
 def stamps(root):
@@ -155,7 +155,7 @@ def test_several_processes_may_ask_at_once(tmp_path):
         worker.join(300)
     assert [worker.exitcode for worker in workers] == [0, 0]
     first, second = (json.loads((tmp_path / f'{number}.json').read_text()) for number in (0, 1))
-    assert first == second  # one of them made the folder, and both saw that same one
+    assert first == second  # one process made the folder, and both have read it
     assert len(first) == 20 + 5
 
 
@@ -180,10 +180,11 @@ def test_a_killed_generation_is_done_again(tmp_path):
     worker.join(300)
     assert worker.exitcode == -signal.SIGKILL
     partial = tmp_path / '.set.partial' / 'features' / 'train'
-    assert len(list(partial.glob('train_*.npy'))) == 2  # killed in the middle,
-    assert not root.exists()  # so nothing stands where others would look
+    assert len(list(partial.glob('train_*.npy'))) == 2  # the process was killed while it wrote the third file
+    assert not root.exists()  # so the folder is not at its final path
     ensure_synthetic(root, **SMALL)
-    assert len(list((root / 'features' / 'train').iterdir())) == 10  # the lock was free, nothing of the first is left
+    # The lock was free, and no file of the killed process is left.
+    assert len(list((root / 'features' / 'train').iterdir())) == 10
     assert not (tmp_path / '.set.partial').exists()
 
 
@@ -193,7 +194,7 @@ def test_select_videos_shows_every_class(embedded):
     assert len(chosen.videos) == 12
     assert all(record.duration_sec <= 200 for record in chosen.videos.values())
     assert set(np.concatenate([record.segment_labels for record in chosen.videos.values()])) == set(range(10))
-    assert list(chosen.videos) == sorted(chosen.videos)  # the order they had
+    assert list(chosen.videos) == sorted(chosen.videos)  # in the given order
     assert list(select_videos(train, 12, max_sec=200, seed=4).videos) != list(chosen.videos)
-    with refused('5 videos'):  # nine videos at least, for ten classes
+    with refused('5 videos'):  # nine videos are needed for ten classes
         select_videos(train, 5)

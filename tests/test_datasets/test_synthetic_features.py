@@ -16,7 +16,7 @@ QUIET = SyntheticParams(
 
 @pytest.fixture(scope='module')
 def embedded():
-    """The annotations of the embedded set as it is by default."""
+    """Annotations of the generated dataset with its default parameters."""
     return draw_annotations(SyntheticParams())
 
 
@@ -44,11 +44,11 @@ def test_features_depend_on_the_video_alone(embedded):
     for dim in (1, 64, 300):
         features = some(SyntheticParams(dim=dim), ids[0])[ids[0]]
         assert features.shape == (int(embedded.videos[ids[0]].duration_sec / 0.64), dim)
-        assert features.min() >= 0  # after a ReLU
+        assert features.min() >= 0  # as after a ReLU
 
 
 def test_an_instance_shows_in_its_snippets_and_nowhere_else():
-    # Snippets 10 to 20 of 100: soft ends reach 0.15 / 2 of the 10 snippets beyond.
+    # The instance covers snippets 10 to 20 of 100. Its soft ends reach 0.15 / 2 of its 10 snippets beyond it.
     energy = features_of([[6.4, 12.8]], [2]).astype(float).sum(1)
     assert np.flatnonzero(energy).tolist() == list(range(9, 21))
     assert energy[9] < 0.3 * energy[10:20].min()
@@ -56,7 +56,7 @@ def test_an_instance_shows_in_its_snippets_and_nowhere_else():
 
 
 def test_an_instance_shorter_than_a_snippet_shows_in_part():
-    # Half of snippet 10 against all of it and its neighbours; features are linear in strength where they are not 0.
+    # One instance covers half of snippet 10, the other one all of it. Features above 0 are linear in the strength.
     plain = replace(QUIET, style_strength=0, instance_strength=(1, 1), phase_constancy=1)
     part, whole = features_of([[6.56, 6.88]], [0], plain), features_of([[5.12, 8.32]], [0], plain)
     assert np.flatnonzero(part.sum(1)).tolist() == [10]
@@ -78,7 +78,7 @@ def test_background_pieces_stay_out_of_instances():
         ([], [], 64.0, 100),  # a video of background
         ([[0.0, 0.1]], [1], 0.3, 1),  # shorter than one snippet
         ([[60.0, 64.5]], [1], 64.5, 100),  # an instance in the part of a snippet that is left over at the end
-        ([[1.0, 1.0]], [1], 7.04, 11),  # 11 * 0.64 in floating point, and an instance without length
+        ([[1.0, 1.0]], [1], 7.04, 11),  # 7.04 is not exactly 11 * 0.64; the instance has no length
     ],
 )
 def test_odd_videos(segments, labels, duration_sec, num_snippets):
@@ -91,11 +91,11 @@ def test_odd_videos(segments, labels, duration_sec, num_snippets):
     'field, value',
     [
         ('dim', 0),  # no feature at all
-        ('dim', 2.5),  # not whole
+        ('dim', 2.5),  # not an integer
         ('white_noise', -1),
         ('white_noise', float('nan')),
         ('white_noise', '1'),
-        ('own_pieces', 1.5),  # a share
+        ('own_pieces', 1.5),  # a share is at most 1
         ('seed', -1),
         ('instance_strength', (-1, 1)),
         ('instance_strength', (1.3, 0.6)),  # reversed

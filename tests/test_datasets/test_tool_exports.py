@@ -1,4 +1,4 @@
-"""Points of other tools and of any table, and clock times."""
+"""Reading of points from exports of other tools and from any table, and reading of clock times."""
 
 import json
 
@@ -19,12 +19,12 @@ VIA_HEAD = """\
 # CSV_HEADER = metadata_id,file_list,flags,temporal_coordinates,spatial_coordinates,metadata
 """
 ELAN_NAMES = 'Tier\tBegin Time - hh:mm:ss.ms\tBegin Time - ss.msec\tEnd Time - hh:mm:ss.ms\tEnd Time - ss.msec\tText\n'
-# Of two players, the second one shows the same scene from another side.
+# A row with two players. The second player shows the same scene from another side, so its video is not read.
 BORIS_ROW = 'o\tplayer #1:a b.MP4;c.mp4|player #2:d.mp4\t10.000;20.000|30.000\t25\tx\trun\t{}\t{}\t{}\t{}\n'
 
 
 def points(rows):
-    """Video, label and time of each, a number of seconds or a text about frames."""
+    """Video, label and time of each point; the time is a number of seconds, or a text such as ``'5 frames'``."""
     times = [f'{row.time:g} frames' if row.in_frames else round(row.time, 6) for row in rows]
     return [(row.video_id, row.label, time) for row, time in zip(rows, times)]
 
@@ -84,7 +84,7 @@ EXPORTS = {
         + '25,C:\\videos\\a.mp4,60,25,y,run,,,STOP\n',
         [('a', 'jump', 12.5), ('a', 'run', 22), ('a', 'run', 23)],
     ),
-    # As BORIS 8 writes it: the time of an observation is counted on from video to video, 10 s and 20 s long.
+    # As BORIS 8 writes it: the time of an observation runs on from video to video. The videos are 10 s and 20 s long.
     'BORIS, several videos in an observation': (
         'p.tsv',
         'Observation id\tSource\tMedia duration (s)\tFPS\tSubject\tBehavior\tModifier #1\tBehavior type\tTime\t'

@@ -16,19 +16,20 @@ def test_consecutive_frames_of_clips_that_do_not_overlap():
 
 
 def test_a_clip_lies_around_its_snippet():
-    # 8 frames for a stride of 4: 2 frames more on each side, before the start of the video for snippet 0.
+    # A clip has 8 frames for a stride of 4: 2 frames more on each side. That of snippet 0 begins before the video.
     grid = ClipGrid(fps=10, snippet_frames=8, stride_frames=4)
     assert grid.times_sec([0, 1])[:, [0, -1]] == pytest.approx(np.array([[-0.2, 0.5], [0.2, 0.9]]))
 
 
 def test_frames_are_spread_over_the_clip():
-    assert ClipGrid(10, 16, 16, clip_len=1).times_sec([0]) == pytest.approx(0.8)  # the middle one
+    assert ClipGrid(10, 16, 16, clip_len=1).times_sec([0]) == pytest.approx(0.8)  # the middle frame
     assert ClipGrid(10, 16, 16, clip_len=4).times_sec([0])[0] == pytest.approx([0.2, 0.6, 1.0, 1.4])
 
 
 @pytest.mark.parametrize(
     'duration_sec, expected',
-    [(4.0, 10), (4.19, 10), (4.21, 11), (0.1, 1)],  # a snippet whose centre lies in the video; at least one
+    # A snippet counts if its centre is in the video; there is at least one.
+    [(4.0, 10), (4.19, 10), (4.21, 11), (0.1, 1)],
 )
 def test_number_of_snippets(duration_sec, expected):
     assert ClipGrid(10, 4, 4).num_snippets(duration_sec) == expected
@@ -47,7 +48,8 @@ def test_clips_have_the_form_of_the_model_and_show_their_time(tmp_path, name, sh
     video = open_video(write_video(tmp_path / 'a.mp4', 4.2))
     grid = ClipGrid(10, 16, 16, clip_len=1 if name == 'tsn' else 8)
     clips = list(iterate_clips(video, grid, ClipPipeline(config_of(name).test_pipeline), chunk_size=2))
-    assert [tuple(part.shape) for part in clips] == [shape, (1, *shape[1:])]  # 4.2 / 1.6 = 2.6 snippets
+    # 4.2 s / 1.6 s = 2.6 snippets, rounded to 3.
+    assert [tuple(part.shape) for part in clips] == [shape, (1, *shape[1:])]
     assert clips[0].dtype == torch.uint8
     first = clips[0][1, 0, :, 0] if name == 'i3d' else clips[0][1, 0]
     assert brightness_to_sec(first) == pytest.approx(grid.times_sec([1])[0, 0], abs=0.25)

@@ -21,7 +21,7 @@ def test_frames_and_their_times(tmp_path, suffix):
     frames = video.frames([0, 7, 49])
     assert [(frame.shape, frame.dtype) for frame in frames] == [((SIZE[1], SIZE[0], 3), np.uint8)] * 3
     assert [brightness_to_sec(frame) for frame in frames] == pytest.approx([0, 7 / 25, 49 / 25], abs=0.25)
-    assert brightness_to_sec(video.frames([3])[0]) == pytest.approx(3 / 25, abs=0.25)  # back again
+    assert brightness_to_sec(video.frames([3])[0]) == pytest.approx(3 / 25, abs=0.25)  # a seek back to an earlier frame
 
 
 def test_colours_are_rgb(tmp_path):
@@ -33,7 +33,7 @@ def test_colours_are_rgb(tmp_path):
 
 def test_the_frame_shown_at_a_time(tmp_path):
     video = open_video(write_video(tmp_path / 'a.mp4', 2.0, fps=30))
-    # The times of frames are rounded in the container: 1 / 3 s is frame 10, not the one before.
+    # The container rounds the times of frames. Nevertheless, frame 10 is shown at 1 / 3 s, and not frame 9.
     assert video.index_at([0, 1 / 30, 0.05, 1 / 3, 1.99]).tolist() == [0, 1, 1, 10, 59]
     assert video.index_at([-3, 5]).tolist() == [0, 59]  # beyond the ends
 
@@ -42,7 +42,7 @@ def test_a_variable_frame_rate_is_taken_from_the_timestamps(tmp_path):
     video = open_video(write_variable_rate(tmp_path / 'a.mkv'))
     assert video.duration_sec == pytest.approx(4.0, abs=0.1)
     assert video.index_at([0.5, 1.0, 1.05, 1.1, 3.0]).tolist() == [15, 30, 30, 31, 50]
-    times = [0.5, 1.5, 2.5, 3.5]  # at an average rate of 15 frames per second these would be other scenes
+    times = [0.5, 1.5, 2.5, 3.5]  # a constant rate of 15 frames per second would give other scenes
     assert [brightness_to_sec(video.frames([video.index_at(time)])[0]) for time in times] == pytest.approx(
         times, abs=0.25
     )
@@ -57,7 +57,8 @@ def test_files_that_are_no_video(tmp_path):
     (tmp_path / 'empty.mp4').write_bytes(b'')
     (tmp_path / 'text.mp4').write_bytes(b'this is no video')
     header_lost = write_video(tmp_path / 'header_lost.mp4').read_bytes()
-    (tmp_path / 'header_lost.mp4').write_bytes(header_lost[: len(header_lost) // 2])  # it stands at the end
+    # The header is at the end of the file.
+    (tmp_path / 'header_lost.mp4').write_bytes(header_lost[: len(header_lost) // 2])
     write_frames(tmp_path / 'no_frame.avi', [])
     for name in ('empty.mp4', 'text.mp4', 'header_lost.mp4', 'no_frame.avi', 'missing.mp4'):
         for allow_damaged in (False, True):
@@ -83,7 +84,7 @@ def test_a_truncated_file_is_named_and_its_readable_part_is_used_by_choice(tmp_p
     with pytest.raises(InputError, match=rf'{name}: .*allow_damaged'):
         read_all(path)
     part = open_video(path, allow_damaged=True)
-    numbers = [read_number(image) for image in part.frames(range(len(part) - 1))]  # the last one may be in pieces
+    numbers = [read_number(image) for image in part.frames(range(len(part) - 1))]  # the last frame may be damaged
     assert numbers == list(range(len(numbers)))
     assert NUM_FRAMES // 8 < len(part) < NUM_FRAMES
     assert part.duration_sec == pytest.approx(len(part) / 25, abs=0.1)

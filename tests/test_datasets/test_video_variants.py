@@ -1,4 +1,4 @@
-"""Every frame at its instant, in the kinds of videos that people have."""
+"""The reader shows every frame at its time, in many kinds of videos, see tests/video_variants.py."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ def test_every_frame_at_its_instant(tmp_path, name):
     assert [read_number(image) for image in video.frames(range(len(video)))] == variant.numbers
     np.testing.assert_allclose(video.start_sec, times_sec, rtol=0, atol=0.02 * frame_sec + 1e-3)
     assert video.duration_sec == pytest.approx(variant.end_sec, abs=0.5 * frame_sec)
-    # In any order, from a reader that has read nothing: seeks end where they should.
+    # A fresh reader gives the same frames in random order, so its seeks are right.
     fresh, wanted = open_video(variant.path), np.random.default_rng(0).permutation(len(times_sec))[:20]
     indices = fresh.index_at(times_sec[wanted] + 0.4 * frame_sec)
     shown = [read_number(fresh.frames([index])[0]) for index in indices]

@@ -12,9 +12,9 @@ def video(duration_sec):
 
 
 def test_windows_cover_a_video_and_share_it():
-    windows = Windows(8, 4).cut(video(7.2))  # 14.4 snippets: 15 rows
+    windows = Windows(8, 4).cut(video(7.2))  # 14.4 snippets give 15 rows of features
     assert [window['window'] for window in windows] == [(0, 8), (4, 12), (7, 15)]
-    # Middles at snippets 4, 8 and 11; half-way between them are snippets 6 and 9.5.
+    # The middles of the windows are at snippets 4, 8 and 11, so the shares end half-way, at snippets 6 and 9.5.
     assert [window['window_share_sec'] for window in windows] == [(-np.inf, 3), (3, 4.75), (4.75, np.inf)]
     for duration_sec in (2.0, 4.0):
         assert [window['window'] for window in Windows(8, 4).cut(video(duration_sec))] == [(0, 8)]
@@ -37,9 +37,10 @@ def test_inputs_of_a_window_that_the_video_ends_in():
     packed = PackLocalizerInputs()(CropToWindow()(results))
     assert packed['inputs'].tolist() == [[6, 7, 8, 9, 0, 0, 0, 0]]
     sample = packed['data_samples']
-    # The window is [3, 7] s: of the first segment only a fifth lies inside, of the third two thirds.
+    # The window is [3, 7] s. A fifth of the first segment and two thirds of the third one lie inside.
     assert sample.gt_instances.gt_bbox.tolist() == [[0.125, 0.5], [0, 0.25]]
     assert (sample.offset_sec, sample.duration_second, sample.duration_frame) == (3, 4, 8)
-    assert segments_inside(np.array([[2.0, 2.0], [9.0, 12.0]]), 0, 10).tolist() == []  # no length: nowhere
+    # A segment without length is in no window.
+    assert segments_inside(np.array([[2.0, 2.0], [9.0, 12.0]]), 0, 10).tolist() == []
     with refused('windows'):
         CropToWindow()(video(5.0) | dict(features=np.zeros((10, 1))))

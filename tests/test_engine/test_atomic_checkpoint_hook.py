@@ -1,4 +1,4 @@
-"""Checkpoints are written whole or not at all, and a damaged one is passed over."""
+"""Checkpoints are written whole or not at all, and a resume skips damaged ones."""
 
 import json
 import os
@@ -81,7 +81,7 @@ def test_a_resume_deletes_what_a_run_that_died_meanwhile_has_not(tmp_path, monke
 
 
 class Validation(Hook):
-    """Validations that give one score after the other."""
+    """Hook that stands for validations: it reports the given scores, one after each epoch."""
 
     priority = 'LOWEST'
 
@@ -89,7 +89,7 @@ class Validation(Hook):
         self.scores = list(scores)
 
     def after_train_epoch(self, runner):
-        runner.train_loop._epoch += 1  # as in mmengine's loop, which validates later
+        runner.train_loop._epoch += 1  # mmengine's loop has counted the epoch when it validates
         checkpoint_hook = next(hook for hook in runner.hooks if isinstance(hook, CheckpointHook))
         checkpoint_hook.after_val_epoch(runner, dict(score=self.scores.pop(0)))
         runner.train_loop._epoch -= 1
@@ -107,7 +107,7 @@ def best_names(folder):
 
 @pytest.mark.parametrize('after', ['the best one is written', 'the latest one names it'])
 def test_a_resume_knows_the_best_checkpoint_of_a_run_that_died_meanwhile(tmp_path, monkeypatch, after):
-    """The run dies after epoch 2, which is better than epoch 1: before or after epoch_2.pth is saved again."""
+    """The run dies after the validation of epoch 2, the best one, before or after it saves epoch_2.pth again."""
     runner = runner_with_best(tmp_path, 'first', [0.5, 0.9])
     save = runner.save_checkpoint
 
@@ -125,14 +125,14 @@ def test_a_resume_knows_the_best_checkpoint_of_a_run_that_died_meanwhile(tmp_pat
     for name in mine:
         (tmp_path / name).write_bytes(b'of the user')
     resumed = runner_with_best(tmp_path, 'second', [0.8, 0.7], resume=True)
-    resumed.train()  # both worse than epoch 2
+    resumed.train()  # both new scores are worse than that of epoch 2
     assert best_names(tmp_path) == sorted(['best_score_epoch_2.pth', *mine])
     assert resumed.message_hub.get_info('best_score') == 0.9
 
 
 @pytest.mark.parametrize('how', ['whole', 'truncated'])
 def test_a_best_checkpoint_of_another_run_is_neither_taken_up_nor_deleted(tmp_path, how):
-    other, run = tmp_path / 'other', tmp_path / f'run_{how}'  # the log goes by the name of the folder
+    other, run = tmp_path / 'other', tmp_path / f'run_{how}'  # different names, since loggers are named by them
     runner_with_best(other, how, [0.1, 0.2, 0.3, 0.99]).train()
     runner_with_best(run, 'first', [0.5, 0.4, 0.3, 0.2]).train()
     shutil.copy(other / 'best_score_epoch_4.pth', run)
@@ -166,7 +166,8 @@ def test_the_best_checkpoint_goes_only_when_a_better_one_is_there(tmp_path, monk
     monkeypatch.setattr(type(hook), 'after_train_epoch', after_epoch)
     runner.train()
     best = [[name for name in found if name.startswith('best')] for found in seen]
-    assert ['best_score_epoch_1.pth', 'best_score_epoch_2.pth'] in best  # the new one was there before the old one went
+    # The new checkpoint was written before the old one was deleted.
+    assert ['best_score_epoch_1.pth', 'best_score_epoch_2.pth'] in best
     assert [name for name in names(tmp_path) if name.startswith('best')] == ['best_score_epoch_3.pth']
 
 
@@ -198,7 +199,7 @@ def test_resume_passes_over_a_damaged_checkpoint(trained, how, monkeypatch):
     damage(trained / 'epoch_2.pth', how)
     warnings = keep_warnings(monkeypatch)
     runner = toy_runner(trained, 'second', 3, resume=True, default_hooks=keep(2))
-    runner.call_hook('before_run')  # as a training begins
+    runner.call_hook('before_run')  # as at the beginning of a training
     runner.load_or_resume()
     assert runner.epoch == 1
     (reason,) = [text for text in warnings if 'passes over' in text]

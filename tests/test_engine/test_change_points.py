@@ -7,7 +7,7 @@ from fsptal_mm.engine.change_points import decode_change_points
 
 
 def brute_force(own, background, other, temperature):
-    """Mean number of snippets of the first of at most three states: over its ends, each with its best split."""
+    """Softmax-weighted mean length of the first of at most three states; each length has the best split of the rest."""
     length, score = len(own), {}
     cuts = itertools.combinations_with_replacement(range(1, length + 1), 2)
     for first, second in cuts:
@@ -43,7 +43,7 @@ def test_boundaries_equal_those_of_all_cuts(seed):
 
 
 def test_actions_at_once_are_no_neighbours():
-    """Classes 0 and 1 show on the same snippets: neither ends at the other's point."""
+    """Two actions of different classes on the same snippets do not end each other, if detections say they overlap."""
     scores, background = np.full((20, 2), 0.01), np.full(20, 0.95)
     scores[4:16], background[4:16] = 0.9, 0.05
     points, labels = np.array([[7.5, 7.5], [12.5, 12.5]]), np.array([0, 1])

@@ -1,4 +1,4 @@
-"""Faults of devices, simulated where there is no GPU."""
+"""Errors of devices, such as a lack of memory, simulated on the CPU."""
 
 from types import SimpleNamespace
 
@@ -76,7 +76,7 @@ def save_as_on_gpu(content, path, monkeypatch):
         patch.setattr(torch.serialization, 'location_tag', lambda storage: 'cuda:0')
         torch.save(content, path)
     with pytest.raises(RuntimeError, match='CUDA'):
-        torch.load(path)  # as it stands, it asks for a GPU
+        torch.load(path)  # without map_location, loading needs a GPU
 
 
 def test_a_training_on_a_gpu_goes_on_on_the_cpu(tmp_path, monkeypatch):

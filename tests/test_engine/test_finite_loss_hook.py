@@ -32,7 +32,7 @@ def spoil(runner, value, step, term='loss_point_action'):
 def test_training_stops_at_the_step_with_names_and_saves_nothing_of_it(tmp_path, optim_wrapper):
     runner = make_runner(tmp_path, [dict(type='FiniteLossHook')], epochs=3, optim_wrapper=optim_wrapper)
     seen = []
-    spoil(runner, float('nan'), step=4)  # three steps an epoch: the second one of epoch 2
+    spoil(runner, float('nan'), step=4)  # an epoch has three steps, so this is the second step of epoch 2
     step = runner.model.train_step
     runner.model.train_step = lambda data, **kwargs: seen.append(data) or step(data, **kwargs)
     with pytest.raises(NonFiniteLossError) as error:
@@ -58,7 +58,7 @@ def test_values_that_are_no_loss_may_be_anything(tmp_path):
     loss = runner.model.head.loss
     runner.model.head.loss = lambda *args: loss(*args) | dict(accuracy=torch.tensor(float('nan')))
     runner.train()
-    with pytest.raises(InputError, match='RuntimeInfoHook'):  # which fetches the values that the hook looks at
+    with pytest.raises(InputError, match='RuntimeInfoHook'):  # this hook fetches the values that our hook checks
         make_runner(tmp_path, [dict(type='FiniteLossHook')], name='x', default_hooks=dict(runtime_info=None)).train()
 
 

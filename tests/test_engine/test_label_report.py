@@ -10,8 +10,11 @@ CLASSES = ('jump', 'throw')
 
 
 def make_labels(segments):
-    """Ten snippets of half a second; jump 0 on 2-4 (point 3), jump 1 on 5 (point), throw on 8 (mined); 0, 7, 9 are
-    background, of which 0 was clicked."""
+    """Labels of ten snippets of half a second.
+
+    The first jump is on snippets 2-4 (its point is on 3), the second jump is on 5, as is its point, and a mined throw
+    is on 8. Snippets 0, 7 and 9 are background; 0 was clicked.
+    """
     instances = torch.full((10, 2), -1, dtype=torch.int32)
     instances[2:5, 0], instances[5, 0], instances[8, 1] = 0, 1, 2
     background, given = torch.zeros(10, dtype=torch.bool), torch.zeros(10, dtype=torch.bool)
@@ -29,7 +32,7 @@ def test_counts():
     other.background_labels[:] = True  # every snippet has a label
     assert count_labels(dict(v=LABELS, w=other)) == {
         'mining/given_action': 4,  # 3 and 5, in either video
-        'mining/given_background': 4,  # 0; in the other video also the two points, which no miner would do
+        'mining/given_background': 4,  # 0 in both videos; 3 and 5 in the other video, whose snippets all are background
         'mining/mined_action': 6,  # 2, 4 and 8
         'mining/mined_background': 2 + 7,
         'mining/segments': 4,
@@ -41,7 +44,7 @@ def test_description_has_runs_and_action_segments_in_seconds():
     described = describe_labels(LABELS, CLASSES)
     assert described.pop('edges_sec') == (np.arange(11) / 2).tolist()
     assert described == dict(
-        action=[  # instances that touch stay apart
+        action=[  # instances that touch stay two
             dict(label='jump', segment=[1.0, 2.5]),
             dict(label='jump', segment=[2.5, 3.0]),
             dict(label='throw', segment=[4.0, 4.5]),

@@ -8,7 +8,7 @@ from fsptal_mm.utils.errors import InputError
 
 
 def train(monkeypatch, num_epochs, epoch_steps, step_sec, **kwargs):
-    """Steps that have a line in the log, and steps whose losses are written to the file of curves."""
+    """Train, and return the steps that have a line in the log, and the steps whose losses are in the file of curves."""
     lines, curves, clock = [], [], [0.0]
     monkeypatch.setattr(time, 'monotonic', lambda: clock[0])
     runner = SimpleNamespace(

@@ -8,7 +8,8 @@ HEAD = dict(type='HRProHead', momentum=0.0, encoder=dict(num_heads=2))
 
 
 def test_prototypes_are_means_at_all_points_of_the_first_weights(tmp_path):
-    runner = make_runner(tmp_path, [dict(type='PrototypeHook')], HEAD)  # a learning rate of 0: the weights stay
+    # With the learning rate 0, the weights do not change.
+    runner = make_runner(tmp_path, [dict(type='PrototypeHook')], HEAD)
     runner.train()
     model = runner.model.eval()
     prototypes = model.head.memory.prototypes.clone()

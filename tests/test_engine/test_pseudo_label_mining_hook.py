@@ -23,7 +23,7 @@ def store_of(runner):
 
 
 def assert_same(found, expected):
-    """Two results of ``mine``, or stores, hold the same labels."""
+    """Check that two results of ``mine``, or two stores, hold the same labels."""
     assert type(found) is type(expected)
     if isinstance(found, torch.Tensor):
         assert torch.equal(found.to_dense(), expected.to_dense())
@@ -35,7 +35,7 @@ def assert_same(found, expected):
         assert found.keys() == expected.keys()
         for key, value in found.items():
             assert_same(value, expected[key])
-    elif is_dataclass(found):  # its fields, not what has been derived from them and kept
+    elif is_dataclass(found):  # without cached properties
         for field in fields(found):
             assert_same(getattr(found, field.name), getattr(expected, field.name))
 
@@ -49,7 +49,7 @@ def follow(head):
 
 @pytest.mark.parametrize('head', ['FSPTALHead', 'PointTALHead', 'LACPHead'])
 def test_a_pass_mines_what_the_head_mines_at_a_step_with_the_same_weights(tmp_path, head):
-    runner = make_runner(tmp_path, [mining()], dict(type=head))  # a learning rate of 0: the weights stay
+    runner = make_runner(tmp_path, [mining()], dict(type=head))  # with the learning rate 0, the weights do not change
     runner.train()
     model, store = runner.model.train(), store_of(runner)
     assert set(store) == {f'v{number}' for number in range(len(LENGTHS))}
@@ -60,7 +60,7 @@ def test_a_pass_mines_what_the_head_mines_at_a_step_with_the_same_weights(tmp_pa
         assert_same(stored, (targets, segments))
         assert (stored[1] is None) == (head == 'PointTALHead')
         mined += int(targets.labels.sum() > (samples[0].snippet_instances >= 0).sum())
-    assert mined >= 3  # or the test would compare little more than given points
+    assert mined >= 3  # else the test would compare little more than given points
 
 
 def test_labels_of_a_batch_are_taken_apart_and_joined_in_any_order(tmp_path):
@@ -91,13 +91,13 @@ def test_stored_labels_train_as_live_ones_do_and_do_not_follow_the_weights(tmp_p
     batch = runner.model.embed(inputs)
     before = head.mine(batch, samples)
     with torch.no_grad():
-        head.classifier.weight.neg_()  # other scores
+        head.classifier.weight.neg_()  # changes all scores
     assert_same(head.mine(batch, samples), before)
     head.train_on('mined')
     assert not torch.equal(head.mine(batch, samples)[1].background_labels, before[1].background_labels)
     head.train_on(store)
     head.clean_scores = head.miner = head.searcher = None
-    head.loss(batch, samples)  # mines nothing, or it would fail
+    head.loss(batch, samples)  # mining would fail, so nothing is mined
 
 
 def test_a_pass_changes_nothing_in_training(tmp_path):
@@ -127,7 +127,8 @@ def test_begin_and_interval(tmp_path):
     points = sum(int((sample['data_samples'].snippet_instances >= 0).any(1).sum()) for sample in dataset)
     before, after = ([row for row in mined if (row[0] == 0) == first] for first in (True, False))
     assert sum(actions for _, actions, _ in before) == points
-    # One between two neighbouring points, one before the first and one after the last: 13 points in 5 videos.
+    # One background snippet between two neighbouring points, one before the first and one after the last point of each
+    # video. There are 13 points in 5 videos.
     assert sum(background for *_, background in before) == 13 + len(LENGTHS)
     assert sum(actions for _, actions, _ in after) > 4 * points
 
@@ -154,7 +155,7 @@ def test_after_a_resume_the_store_is_made_from_the_weights(tmp_path):
     told, mine = follow(head), head.mine
     head.mine = lambda *args: used.append(told[-1]) or mine(*args)
     runner.train()
-    # Epoch 1 is no multiple of the interval, but a resumed process has no labels.
+    # Epoch 1 is no multiple of the interval, but labels are mined there, since a resumed process has none.
     assert [path.name for path in (tmp_path / 'resumed/pseudo_labels').iterdir()] == ['epoch_1.json']
     model, store = runner.model, store_of(runner)
     assert used == ['mined'] * 3 + [store] * 3  # three batches in the pass and in the epoch
@@ -192,7 +193,7 @@ def test_dump_and_scalars(tmp_path):
     assert sorted(content) == ['v0', 'v1', 'v2', 'v3', 'v4']
     for number, length in enumerate(LENGTHS):
         labels = content[f'v{number}']
-        # In seconds of the video, not in snippets of the extended one: the point at 2.5 s is in the first action.
+        # Times are seconds of the video, and not snippets after label extension: the point at 2.5 s is in an action.
         assert any(row['label'] == 'a' and row['segment'][0] < 2.5 < row['segment'][1] for row in labels['action'])
         assert {row['label'] for row in labels['segments']} == {'a', 'b'}
         times = [time for row in labels['action'] + labels['segments'] for time in row['segment']]
@@ -201,7 +202,7 @@ def test_dump_and_scalars(tmp_path):
     assert scalars['mining/mined_action'] > 0
     assert scalars['mining/segments'] == sum(len(labels['segments']) for labels in content.values())
     assert 0 < scalars['analysis/segment_tiou'] < 1
-    figures = quality_over_training(tmp_path / 'run')  # read back, what was logged
+    figures = quality_over_training(tmp_path / 'run')  # the figures that were logged, computed from the dumps
     assert figures == {0: {name: scalars[f'analysis/{name}'] for name in MEASURES}}
     logged = [json.loads(line) for line in next((tmp_path / 'run').rglob('scalars.json')).read_text().splitlines()]
     assert any('mining/labelled_share' in line for line in logged)

@@ -45,8 +45,8 @@ def test_missed_instances_get_segments_of_usual_length_that_end_half_way():
     labelled = points([5, 8, 90, 50], [0, 0, 0, 1])
     pseudo = select_pseudo_segments(labelled, found((0, 6, 0, 0.9)))
     filled = fill_missed(pseudo, labelled, usual_segments(pseudo, labelled, free_room(labelled, [91.0])))
-    # Length 6 round 8, 90 and 50: half-way between 5 and 8, the end of the video at 91, and nothing near 50,
-    # whose class has no segment of its own.
+    # Segments of length 6 around the points 8, 90 and 50. The first is cut half-way between 5 and 8, the second at the
+    # end of the video, 91. The third is not cut. Its class has no segment, so the length comes from the other class.
     assert filled.segments.segments.tolist() == [[0, 6], [6.5, 11], [87, 91], [47, 53]]
     assert filled.segments.labels.tolist() == [0, 0, 0, 1]
     assert filled.missed.tolist() == [1, 2, 3]
@@ -60,9 +60,9 @@ OFF = dict(cut=False, blend=0.0, widen=1.0, narrow_snippets=0.0, point_spread=No
     [
         (dict(), [[2, 16], [18, 22]], 'detections as they are'),
         (dict(cut=True), [[2, 12.5], [18, 22]], 'half-way from 5 to 20'),
-        # The median length of 14 and 4 is 9; the middles, 9 and 20, stay.
+        # The median of the lengths 14 and 4 is 9. The middles of the segments, 9 and 20, stay.
         (dict(blend=0.5), [[3.25, 14.75], [16.75, 23.25]], 'half-way to the median length'),
-        # Of 10.5 and 4, it is 7.25.
+        # After the cut, the lengths are 10.5 and 4, with the median 7.25.
         (dict(cut=True, blend=1.0), [[3.625, 10.875], [16.375, 23.625]], 'the median length itself'),
         (dict(widen=1.5), [[0, 19.5], [17, 23]], 'half as long again, but not before the start of the video'),
         (dict(widen=1.5, cut=True), [[0, 12.5], [17, 23]], 'nor further than half-way to the next point'),
@@ -89,7 +89,7 @@ def test_rules(rules, segments, reason):
     ],
 )
 def test_segments_move_to_their_points_as_far_as_these_lie_in_the_middle(spread, moves, reason):
-    # Points at .7 and .3 of their segments: a mean place of .5, and a standard deviation of .2.
+    # The points lie at .7 and .3 of their segments: the mean place is .5, and the standard deviation .2.
     det = found((0, 10, 0, 0.9), (50, 60, 0, 0.7))
     pseudo = PseudoSegmentRules(**OFF | dict(point_spread=spread))(points([7, 53], [0, 0]), det, [100.0])
     expected = np.array([[0, 10], [50, 60]]) + np.array(moves)[:, None]
@@ -97,7 +97,8 @@ def test_segments_move_to_their_points_as_far_as_these_lie_in_the_middle(spread,
 
 
 def test_points_that_are_early_in_all_actions_do_not_move_segments_forwards():
-    # People click early: at .1 and .3 of the segments. So the mean place is .2, and each point moves by .1.
+    # The points are early, at .1 and .3 of their segments. The mean place is .2, so each segment moves by a tenth of
+    # its length.
     det = found((10, 20, 0, 0.9), (50, 60, 0, 0.7))
     pseudo = PseudoSegmentRules(**OFF | dict(point_spread=0.0))(points([11, 53], [0, 0]), det, [100.0])
     np.testing.assert_allclose(pseudo.segments.segments, [[9, 19], [51, 61]])
@@ -108,7 +109,7 @@ def test_rules_find_actions_better_than_detections_that_blur_them():
     length = np.exp(rng.normal(1.0, 0.7, 200))
     start = 30.0 * np.arange(200) + 10
     gt = np.stack([start, start + length], 1)
-    blurred = (length + 0.4) / 1.15  # short ones too long, long ones too short
+    blurred = (length + 0.4) / 1.15  # too long for short actions, too short for long ones
     middle = gt.mean(1) + 0.1 * length * rng.standard_normal(200)
     det = np.stack([middle - blurred / 2, middle + blurred / 2], 1)
     point = (gt.mean(1) + 0.02 * length * rng.standard_normal(200)).clip(det[:, 0], det[:, 1])

@@ -1,4 +1,4 @@
-"""Both stages in one training run."""
+"""Training of stage 1 and the second stage in one run."""
 
 import json
 
@@ -34,7 +34,7 @@ ONE_STAGE = refined_model() | dict(refinement=None)
 
 
 def make_refined_runner(folder, hook=(), model=None, epochs=4, stage='embedding', name='run', **kwargs):
-    """A runner whose second stage begins in its third epoch; without a hook where that is None."""
+    """A runner whose second stage begins in the third epoch; if ``hook`` is ``None``, there is no second stage."""
     hooks = [] if hook is None else [dict(type='RefinementHook', begin=BEGIN) | dict(hook)]
     hooks += kwargs.pop('hooks', ())
     default_hooks = dict(checkpoint=dict(type='CheckpointHook', interval=1), seed=dict(type='EpochSeedHook'))
@@ -228,7 +228,7 @@ def without_chance():
 
 @forked
 def test_two_processes_train_both_stages_as_one(tmp_path, monkeypatch):
-    # Random segments would differ from process to process: here they begin in the middle.
+    # Random segments would differ from process to process, so here all random numbers are 0.5.
     monkeypatch.setattr(candidate_sampler.torch, 'rand', lambda *args, **kwargs: torch.full(args, 0.5, **kwargs))
     write_data(tmp_path)
     in_two_processes(train_rank, tmp_path)
@@ -240,7 +240,7 @@ def test_two_processes_train_both_stages_as_one(tmp_path, monkeypatch):
     start = {name: value.clone() for name, value in start.items()}
     one.train()
     found = one.model.state_dict()
-    # Batches of other sizes round differently: a proposal may end a twenty-fourth of a snippet elsewhere.
+    # Batches of other sizes are rounded differently, so an end of a proposal may move by 1/24 of a snippet.
     for name, value in ranks[0].items():
         torch.testing.assert_close(value, found[name], rtol=0, atol=5e-4)
     moved = found['refinement.members.0.conv.weight'] - start['refinement.members.0.conv.weight']

@@ -53,7 +53,8 @@ def test_labels_grow_once_and_are_in_the_checkpoints(trained):
 def test_weights_and_optimizer_begin_anew(trained):
     folder, _ = trained
     before, after = (weights(folder / f'run/epoch_{epoch}.pth') for epoch in (2, 3))
-    # Adam has counted the three steps of one epoch, not those of three; in so few it moves no weight further than 0.03.
+    # Adam begins anew: it has counted the three steps of one epoch, not of three. In three steps it moves a weight by
+    # at most 0.03, so a larger change means that the weights were drawn anew, too.
     assert {float(state['step']) for state in before['optimizer']['state'].values()} == {6}
     assert {float(state['step']) for state in after['optimizer']['state'].values()} == {3}
     name = 'head.streams.0.classes.0.weight'

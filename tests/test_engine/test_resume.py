@@ -75,9 +75,9 @@ def mining(**kwargs):
         dict(workers=2, steps=['Jitter']),
         pytest.param(dict(workers=2, steps=['Jitter'], wrapper='RepeatDataset'), marks=pytest.mark.slow),
         pytest.param(dict(workers=2, steps=['Jitter'], wrapper='ConcatDataset'), marks=pytest.mark.slow),
-        dict(head=dict(type='LACPHead')),  # which draws snippets
+        dict(head=dict(type='LACPHead')),  # LACP samples snippets at random
         dict(
-            head=dict(type='DELUHead', streams=(4, 4)),  # which knows how far the training is
+            head=dict(type='DELUHead', streams=(4, 4)),  # losses of DELU depend on the progress of the training
             loader=dict(batch_sampler=dict(type='SharedClassBatchSampler', num_pairs=1)),
         ),
         dict(hooks=mining(interval=3, begin=1)),
@@ -145,7 +145,7 @@ def test_items_differ_from_epoch_to_epoch_from_one_another_and_with_the_seed(tmp
             items = [dataset[index] for index in range(len(dataset))]
             noise = [(items[i]['inputs'] - plain[i]['inputs']).mean().item() for i in range(len(dataset))]
             after = states()
-            assert before == after  # what is drawn beside the pipeline does not notice it
+            assert before == after  # the global generators are as before
             drawn.append(noise)
     assert drawn[0] == drawn[2]
     assert drawn[3] == drawn[5]
@@ -172,7 +172,7 @@ def test_ranks_draw_different_numbers(tmp_path, monkeypatch):
         runner.call_hook('before_train_epoch')
         drawn[rank] = *map(str, states()), runner.train_dataloader.sampler.seed
     assert not set(drawn[0][:3]) & set(drawn[1][:3])
-    assert drawn[0][3] == drawn[1][3] == 0  # but they share the order of the videos
+    assert drawn[0][3] == drawn[1][3] == 0  # the seed of the order of the videos is shared
 
 
 def test_the_dataset_stays_as_it_is(tmp_path):

@@ -160,7 +160,7 @@ def test_an_unknown_save_best_is_an_error_before_training(tmp_path, metric, want
 
 
 def test_a_figure_that_the_videos_do_not_give(tmp_path):
-    write_data(tmp_path, segments=False)  # figures of whole videos only
+    write_data(tmp_path, segments=False)  # without segments, there are only figures of whole videos
     hooks = dict(checkpoint=dict(type='AtomicCheckpointHook', interval=1, save_best='tal/mAP@0.5', rule='greater'))
     val = dict(val_dataloader=loader(tmp_path), val_evaluator=dict(type='TALMetric'), val_cfg=dict(type='ValLoop'))
     runner = make_runner(tmp_path, HOOK, default_hooks=hooks, **val)

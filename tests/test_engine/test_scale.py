@@ -1,4 +1,4 @@
-"""More than one process, batch, precision or set of weights: what of training stays the same."""
+"""Training in several processes, with accumulated gradients, in half precision or compiled gives the same results."""
 
 import pytest
 import torch
@@ -20,7 +20,7 @@ def train(folder, name, head='FSPTALHead', **kwargs):
 
 @pytest.fixture
 def no_chance(monkeypatch):
-    """The snippets that stand for a run of LACP are the middle of its thirds."""
+    """Let LACP sample the middle snippet of each third of a run, instead of a random one."""
     monkeypatch.setattr(lacp_head.torch, 'rand', lambda *args, **kwargs: torch.full(*args, 0.5, **kwargs))
 
 
@@ -51,8 +51,8 @@ def train_rank(rank, folder, head, train_loader):
 )
 def test_two_processes_train_as_one_on_the_same_batches(tmp_path, head, unequal, no_chance):
     write_data(tmp_path)
-    # Rank r has videos r, r + 2, ...: together the same batches as one process with twice the batch size. Unequal
-    # shares do not occur by default, where the sampler repeats videos; here rank 0 has one more.
+    # Rank r has the videos r, r + 2, ..., so both ranks together have the batches of one process with twice the batch
+    # size. If unequal, rank 0 has one video more; by default, the sampler repeats a video instead.
     settings = dict(batch_size=3, sampler=dict(round_up=False)) if unequal else dict(batch_size=1, indices=4)
     in_two_processes(train_rank, tmp_path, head, make_loader(tmp_path, **settings))
     ranks = [torch.load(tmp_path / f'rank{rank}.pth') for rank in range(2)]
@@ -85,7 +85,8 @@ def test_accumulated_gradients_are_those_of_the_bigger_batch(tmp_path, head, no_
 def test_bfloat16_on_the_cpu(tmp_path, head):
     losses, runners = {}, {}
     for name in ('OptimWrapper', 'AmpOptimWrapper'):
-        optim_wrapper = dict(type=name, optimizer=dict(type='SGD', lr=0.0))  # the weights stay the same
+        # With the learning rate 0, the weights do not change.
+        optim_wrapper = dict(type=name, optimizer=dict(type='SGD', lr=0.0))
         hooks = [] if head == 'MILHead' else [dict(type='PseudoLabelMiningHook', live=False)]
         runner = make_runner(
             tmp_path, hooks, dict(type=head, dropout=0.0), epochs=1, name=name, optim_wrapper=optim_wrapper
@@ -114,7 +115,7 @@ def test_compiled_trunk_gives_the_same_losses_and_gradients(tmp_path):
         runner = make_runner(tmp_path, head=dict(dropout=0.0), trunk='AffinityEmbedding', name=name)
         model = runner.model
         if name == 'compiled':
-            for module in (model.embedding, model.head.separation):  # batches differ in length: dynamic shapes
+            for module in (model.embedding, model.head.separation):  # dynamic, since batches differ in length
                 module.compile(dynamic=True, backend='aot_eager')
         for data in runner.train_dataloader:
             losses = model(**model.data_preprocessor(data), mode='loss')
@@ -122,6 +123,6 @@ def test_compiled_trunk_gives_the_same_losses_and_gradients(tmp_path):
             found.append({key: value.detach() for key, value in losses.items()})
         found.append({key: value.grad.clone() for key, value in model.named_parameters()})
     steps = len(found) // 2
-    assert steps == 4  # three batches, and the gradients
+    assert steps == 4  # the losses of three batches, and the gradients
     for eager, compiled in zip(found[:steps], found[steps:]):
         assert_close(compiled, eager)

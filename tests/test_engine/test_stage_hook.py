@@ -66,7 +66,7 @@ def test_each_stage_alone_moves_in_its_epochs(trained):
 
 def test_a_resumed_run_ends_the_same(trained):
     folder, _, _ = trained
-    for epoch in (1, 2, 3):  # as a stage begins, and within the last one
+    for epoch in (1, 2, 3):  # resumed as a stage begins, and within the last stage
         resumed = staged(folder, name=f'resumed{epoch}')
         resumed._load_from, resumed._resume = str(folder / f'run/epoch_{epoch}.pth'), True
         resumed.train()

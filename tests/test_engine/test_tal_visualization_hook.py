@@ -9,7 +9,8 @@ from fsptal_mm.utils.errors import InputError
 
 def make_drawing_runner(folder, *hooks, **settings):
     """A runner with one of our hooks for each dict of arguments, and the visualizer that it needs."""
-    visualizer = dict(type='TALVisualizer', vis_backends=[dict(type='LocalVisBackend')])  # mmengine writes into it
+    # A new dict for each runner, since mmengine changes it.
+    visualizer = dict(type='TALVisualizer', vis_backends=[dict(type='LocalVisBackend')])
     hooks = [dict(type='TALVisualizationHook') | hook for hook in hooks]
     return make_runner(folder, hooks, **dict(visualizer=visualizer) | settings)
 
@@ -33,7 +34,8 @@ def test_pictures_of_both_kinds_at_their_epochs(tmp_path):
     (path, *_) = (tmp_path / 'run').rglob('train_v3_2.png')
     image = cv2.imread(str(path)).astype(int)
     assert image.shape[1] > 1000
-    is_orange = (image == np.array([0, 159, 230])).all(-1)  # as OpenCV orders colours: class a of the first video
+    # BGR, as OpenCV reads it: the colour of class a, in the first video.
+    is_orange = (image == np.array([0, 159, 230])).all(-1)
     assert is_orange.sum() > 1000
 
 
@@ -93,7 +95,8 @@ def test_video_ids_that_name_folders_stay_in_one(tmp_path):
 
 def test_only_the_main_process_draws(tmp_path, monkeypatch):
     runner = make_drawing_runner(tmp_path, dict(interval=1, train_videos=1))
-    monkeypatch.setattr('mmengine.dist.utils.get_rank', lambda group=None: 1)  # another process, as far as it knows
+    # The hook now takes this process for another rank.
+    monkeypatch.setattr('mmengine.dist.utils.get_rank', lambda group=None: 1)
     runner.train()
     assert pictures(tmp_path) == []
     monkeypatch.undo()

@@ -36,7 +36,8 @@ def plain_item(runner, index):
 def test_training_video_shows_what_the_head_mines_in_seconds(runner):
     model, dataset = runner.model, runner.train_dataloader.dataset
     model.train()
-    timeline = sample_timeline(mined_sample(model, item_with_ground_truth(dataset, 2)), CLASSES, 'A')  # v2, 23 s
+    # Video v2 has 23 s.
+    timeline = sample_timeline(mined_sample(model, item_with_ground_truth(dataset, 2)), CLASSES, 'A')
     assert model.training
     (track,) = timeline.tracks
     assert (timeline.video_id, timeline.duration_sec, timeline.is_training, track.name) == ('v2', 23, True, 'A')
@@ -75,7 +76,8 @@ def test_test_video_shows_scores_and_proposals(runner):
     timeline = sample_timeline(predicted_sample(model, item), CLASSES)
     (track,) = timeline.tracks
     assert not timeline.is_training
-    assert track.curves.edges_sec.tolist() == list(range(17))  # v1: 16 snippets of a second, not extended
+    # Video v1 has 16 snippets of a second, without label extension.
+    assert track.curves.edges_sec.tolist() == list(range(17))
     (predicted,) = model.eval().test_step(pseudo_collate([plain_item(runner, 1)]))
     assert track.proposals.segments.tolist() == predicted.pred_segments.segments_sec.tolist()
     assert track.proposals.labels.tolist() == predicted.pred_segments.labels.tolist()

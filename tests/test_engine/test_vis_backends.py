@@ -1,4 +1,4 @@
-"""Curves for TensorBoard and Weights & Biases, by the config pieces."""
+"""Curves for TensorBoard and Weights & Biases, by base configs that add a backend."""
 
 from pathlib import Path
 

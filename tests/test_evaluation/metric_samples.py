@@ -1,4 +1,4 @@
-"""Data samples as a model returns them, and their evaluation."""
+"""Data samples like those that a model returns, and their evaluation by a metric."""
 
 import numpy as np
 import torch
@@ -48,7 +48,7 @@ def sample(video_id, truth=(), found=(), points=(), ambiguous=(), dtype=torch.fl
 
 
 def evaluate(metric, samples, size=None):
-    """Figures of a metric, by their names with its prefix; ``size`` is that of the dataset."""
+    """Figures of a metric by their names, which have its prefix; ``size`` is the number of videos in the dataset."""
     evaluator = Evaluator(metric)
     evaluator.dataset_meta = dict(classes=CLASSES)
     evaluator.process(samples)

@@ -1,4 +1,4 @@
-"""Measures of proposals and of whole videos."""
+"""Average recall of proposals, and classification of whole videos."""
 
 import numpy as np
 import pytest
@@ -12,15 +12,16 @@ def test_recall_grows_with_the_proposals_used():
     gt = Instances.from_videos([[[0, 10], [20, 30]]])
     det = Instances.from_videos([[[20, 30], [0, 10]]], scores=[[0.8, 0.9]])
     recall, num_proposals = average_recall(gt, det, max_average_proposals=2, tiou_thresholds=[0.5, 0.95])
-    # 1 % ... 100 % of two proposals: none up to 49 %, one up to 99 %, both at 100 %.
+    # Of two proposals, 1 % to 49 % are none, 50 % to 99 % are one, and 100 % are both.
     np.testing.assert_array_equal(recall, [[0] * 49 + [0.5] * 50 + [1]] * 2)
     np.testing.assert_allclose(num_proposals, np.arange(1, 101) / 50)
 
 
 def test_perfect_proposals_and_none():
     gt = Instances.from_videos([[[0, 10]], [[5, 9]]], [[0], [1]])
-    det = Instances.from_videos([[[0, 10]], [[5, 9]]], [[1], [0]], [[0.5], [0.5]])  # classes are not looked at
-    # One proposal per video where 100 are allowed: all are used from 1 % on. The area from 1 to 100 is 99, of 100.
+    det = Instances.from_videos([[[0, 10]], [[5, 9]]], [[1], [0]], [[0.5], [0.5]])  # labels are ignored
+    # Each video has one proposal, and 100 are allowed, so all are used from 1 % on. The area from 1 to 100 is 99 of
+    # 100.
     expected = {'AR@5': 1, 'AR@10': 1, 'AR@50': 1, 'AR@100': 1, 'AUC': 0.99}
     assert summarize_recall(average_recall(gt, det)[0]) == pytest.approx(expected)
     for segments in ([], [[50, 60]]):
@@ -37,7 +38,7 @@ def test_videos_without_truth_do_not_count():
     np.testing.assert_array_equal(average_recall(gt, det)[0], average_recall(gt, alone)[0])
 
 
-@pytest.mark.parametrize('per_video', [30, 100, 180])  # fewer proposals than allowed, exactly as many, more
+@pytest.mark.parametrize('per_video', [30, 100, 180])  # fewer proposals than allowed, exactly as many, and more
 def test_recall_equals_mmaction(per_video):
     rng = np.random.default_rng(per_video)
     truth, proposals = {}, {}
@@ -63,8 +64,9 @@ def test_recall_equals_mmaction(per_video):
 def test_classification_by_hand():
     scores = np.array([[0.9, 0.5, 0.7], [0.8, 0.5, 0.1], [0.1, 0.2, 0.0]])
     labels = np.array([[1, 0, 0], [0, 1, 0], [1, 0, 0]])
-    # Class 0: positive, negative, positive: (1 + 2/3) / 2 = 5/6. Class 1: its video shares the first place: 1/2.
-    # Top-1: the first video only (the second's best class is 0, the third's 1).
+    # Class 0 ranks positive, negative, positive: (1 + 2/3) / 2 = 5/6. The only video of class 1 shares the first place
+    # with another video: 1/2. Top-1 is right in the first video only: the best class of the second video is 0, that of
+    # the third video 1.
     expected = {'video_mAP': (5 / 6 + 1 / 2) / 2, 'video_top1': 1 / 3}
     assert classification_measures(scores, labels) == pytest.approx(expected)
     labels = np.array([[1, 0], [0, 1], [1, 1], [0, 0]])
@@ -75,6 +77,6 @@ def test_classification_by_hand():
 def test_classification_equals_mmaction():
     rng = np.random.default_rng(0)
     labels = rng.random((40, 5)) < 0.3
-    scores = np.round(rng.random((40, 5)) + 0.3 * labels, 1)  # rounded: many ties
+    scores = np.round(rng.random((40, 5)) + 0.3 * labels, 1)  # rounded, so that there are many ties
     expected = mean_average_precision(list(scores), list(labels.astype(int)))
     assert classification_measures(scores, labels)['video_mAP'] == pytest.approx(expected, abs=1e-9)

@@ -63,12 +63,14 @@ def test_a_resample_equals_copies_of_its_videos(seed):
 
 
 def test_by_hand():
-    # Video 0: a hit scored .9. Video 1: a miss scored .8, and its segment is never found. tIoU 1 or 0.
+    # Video 0 has a true positive with the score .9. Video 1 has a false positive with the score .8, and its segment is
+    # not found. All tIoUs are 1 or 0.
     gt = Instances.from_videos([[[0, 10]], [[0, 10]]])
     det = Instances.from_videos([[[0, 10]], [[50, 60]]], scores=[[0.9], [0.8]])
     ap = resampled_average_precision(gt, det, [0.5], 1, np.array([[1, 1], [2, 0], [0, 2]]))
     assert ap[:, 0, 0].tolist() == [0.5, 1, 0]
-    # The miss comes first now. Once each: precision 1/2, recall 1/2. Drawn 1 and 3 times: precision 1/4, recall 1/4.
+    # Now the false positive has the higher score. With both videos once, precision and recall are 1/2; with video 0
+    # once and video 1 three times, they are 1/4.
     det = Instances.from_videos([[[0, 10]], [[50, 60]]], scores=[[0.7], [0.8]])
     ap = resampled_average_precision(gt, det, [0.5], 1, np.array([[1, 1], [1, 3]]))
     assert ap[:, 0, 0].tolist() == [1 / 4, 1 / 16]
@@ -85,7 +87,7 @@ def test_more_resamples_than_are_held_at_once():
 
 
 def test_a_class_missing_from_a_resample_is_left_out_of_the_mean():
-    # Class 0 only in video 0 and perfect, class 1 only in video 1 and never found.
+    # Class 0 is in video 0 only, and is found. Class 1 is in video 1 only, and is not found.
     gt = Instances.from_videos([[[0, 10]], [[0, 10]], []], [[0], [1], []])
     det = Instances.from_videos([[[0, 10]], [], []], [[0], [], []], [[0.9], [], []])
     counts = np.array([[1, 1, 1], [3, 0, 0], [0, 3, 0], [0, 0, 3]])
@@ -95,7 +97,8 @@ def test_a_class_missing_from_a_resample_is_left_out_of_the_mean():
 
 
 def test_difference_by_hand():
-    # Seeds differ by .1 and .3. On resample r of 0..100 the mean over seeds is r/100: its middle 90 % are .05 to .95.
+    # The differences of the two seeds are .1 and .3. The mean difference on resample r of 0 ... 100 is r / 100, so the
+    # middle 90 % are .05 to .95.
     resamples = np.arange(101) / 100
     difference = paired_difference(
         [0.5, 0.6], [0.4, 0.3], np.stack([resamples, resamples + 1]), np.array([[0.0], [1.0]]), level=0.9

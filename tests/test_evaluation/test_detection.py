@@ -29,17 +29,19 @@ def one_video(segments, labels=None, scores=None):
         ([[0, 10]], [[0, 4.9]], [0.5], 0.5, 0, 'a tIoU of .49'),
         ([[0, 10]], [[10, 20]], [0.5], 0.1, 0, 'touching is not overlapping'),
         ([[0, 10], [10, 20]], [[0, 10], [10, 20]], [0.1, 0.2], 0.7, 1, 'touching instances stay two'),
-        # Hits: yes, no (taken), yes. Precision at the hits 1 and 2/3, each worth half the recall.
+        # True positives: yes, no (the segment is taken), yes. Their precisions 1 and 2/3 count half each.
         ([[0, 10], [20, 30]], [[0, 10], [0, 9], [20, 30]], [0.9, 0.8, 0.7], 0.5, 5 / 6, 'a duplicate is false'),
-        # tIoU of the second with the first segment 9/12, with the second 4/19 = .21: its second choice is free.
+        # The second detection has tIoU 9/12 with the first segment, which is taken, and 4/19 = .21 with the second one.
         ([[0, 10], [8, 20]], [[0, 10], [1, 12]], [0.9, 0.8], 0.2, 1, 'the next best segment is taken'),
         ([[0, 10], [8, 20]], [[0, 10], [1, 12]], [0.9, 0.8], 0.3, 0.5, 'the next best segment is too far'),
-        # A false one first: precision at the only hit is 1/2. The envelope does not lift it.
+        # A false positive comes first, so the precision at the only true positive is 1/2. The envelope does not lift
+        # it.
         ([[0, 10]], [[50, 60], [0, 10]], [0.9, 0.8], 0.5, 0.5, 'a better scored false positive'),
-        # Hits: no, yes, yes: precision 1/2, 2/3; the envelope lifts the first to 2/3.
+        # True positives: no, yes, yes. Their precisions are 1/2 and 2/3; the envelope lifts the first one to 2/3.
         ([[0, 10], [20, 30]], [[50, 60], [0, 10], [20, 30]], [3, 2, 1], 0.5, 2 / 3, 'interpolation'),
         # All three detections have the highest tIoU with the first segment. In the order of scores, the first takes it,
-        # the second takes its second choice (tIoU .25), and the third finds none. Two hits at precision 1, of three.
+        # the second takes its second choice (tIoU .25), and the third finds none. So two of three segments are found,
+        # at precision 1.
         ([[0, 10], [8, 18], [30, 40]], [[0, 10], [4, 14], [0, 12]], [3, 2, 1], 0.2, 2 / 3, 'falls back'),
         ([[0, 10], [0, 10]], [[0, 10]], [0.5], 0.5, 0.5, 'an instance listed twice counts twice'),
         ([[5, 5], [0, 10]], [[5, 5], [0, 10]], [0.9, 0.8], 0.1, 0.25, 'no length, no match: hit 1 of 2, precision 1/2'),
@@ -56,7 +58,7 @@ def test_assignment_names_segments_by_their_place_in_the_input():
     # Neither classes nor videos of the segments are in order.
     gt = Instances(np.array([1, 0, 0]), np.array([1, 1, 0]), np.array([[0.0, 10], [20, 30], [0, 10]]))
     det = Instances(np.array([0, 0, 1]), np.array([0, 1, 1]), np.array([[0.0, 10], [20, 24], [0, 9]]), np.ones(3))
-    # The second detection has tIoU .4 with its segment.
+    # The second detection has tIoU .4 with its segment, so it is a true positive at .4, but not at .5.
     assert assign_detections(gt, det, [0.4, 0.5]).tolist() == [[2, 1, 0], [2, -1, 0]]
     assert assign_detections(gt[:0], det, [0.5]).tolist() == [[-1, -1, -1]]
 
@@ -65,8 +67,8 @@ def test_classes_and_videos_do_not_mix():
     gt = Instances.from_videos([[[0, 10]], [[0, 10]]], [[0], [1]])
     det = Instances.from_videos([[[0, 10]], [[0, 10]], [[0, 10]]], [[1], [1], [1]], [[0.9], [0.8], [0.7]])
     ap = detection_average_precision(gt, det, [0.5], 3)
-    # Class 0 has no detection. Class 1: first a false positive (video 0 is of class 0), then a hit at precision 1/2,
-    # then a detection in a video without a segment. Class 2 has no ground-truth segment.
+    # Class 0 has no detection. Class 1 has a false positive (video 0 is of class 0), then a true positive at precision
+    # 1/2, then a detection in a video without a segment. Class 2 has no ground-truth segment.
     np.testing.assert_array_equal(ap, [[0, 0.5, np.nan]])
 
 
@@ -98,7 +100,7 @@ def random_predictions(rng, truth, per_video, spread=0.25):
 
 
 def official_ap(truth, predictions, tious, folder):
-    """AP per threshold and class of mmaction2's port of ActivityNet's script, classes in its order."""
+    """AP by threshold and class of mmaction2's port of ActivityNet's script; the classes are in the port's order."""
     gt_file, result_file = folder / 'gt.json', folder / 'result.json'
     annotations = {  # the port cuts two letters off the ids of the ground truth
         f'v_{video}': {'annotations': [{'segment': row[:2], 'label': row[2]} for row in rows]}
@@ -131,7 +133,7 @@ def our_ap(truth, predictions, tious, classes):
 
 def assert_equals_official(truth, predictions, tious, folder):
     expected, classes = official_ap(truth, predictions, tious, folder)
-    assert 0.01 < expected.mean() < 0.99  # else it would prove little
+    assert 0.01 < expected.mean() < 0.99  # else the comparison would prove little
     np.testing.assert_allclose(our_ap(truth, predictions, tious, classes), expected, rtol=0, atol=1e-9)
 
 
@@ -145,7 +147,7 @@ def test_equals_the_official_script_on_generated_truth(seed, preset, tmp_path):
 
 
 class StableOrder(np.ndarray):
-    """tIoUs of one detection, whose equals are sorted in the order of the file."""
+    """tIoUs of one detection; sorting keeps equal tIoUs in the order of the annotation file."""
 
     def argsort(self):
         return np.argsort(np.asarray(self), kind='stable')
@@ -153,8 +155,8 @@ class StableOrder(np.ndarray):
 
 @pytest.fixture
 def _defined_order(monkeypatch):
-    # A long detection covers several segments of equal length here; the port then picks one by an unstable sort of
-    # float32 numbers, which depends on the processor. The official script has float64.
+    # In real annotations, a long detection covers several segments of equal length. The port then takes one by an
+    # unstable sort of float32 numbers, which depends on the processor. The official script computes in float64.
     def pairwise_iou(detection, segments):
         return segment_iou(segments, detection[None])[:, 0].view(StableOrder)
 
@@ -174,8 +176,8 @@ def test_equals_the_official_script_on_real_truth(name, per_video, data_root, tm
 @pytest.mark.parametrize(
     'segments, expected',
     [
-        # The better scored detection overlaps both by 1/3 and takes the later one in the list: that leaves the other
-        # detection its segment in the first case only.
+        # The detection of higher score has tIoU 1/3 with both segments, and takes the later one in the list. The other
+        # detection finds its segment free in the first case only.
         ([(0, 10, 'x'), (10, 20, 'x')], 1),
         ([(10, 20, 'x'), (0, 10, 'x')], 0.5),
     ],
@@ -196,7 +198,8 @@ def test_touches_any():
     ranges = Instances.from_videos([[], [[40, 50], [10, 20]]])
     segments = [[0, 10], [19, 30], [0, 60], [20, 40], [15, 15]]
     found = Instances.from_videos([[[10, 20]], segments])
-    # Video 0 has no range. In video 1: ends where a range starts; 1 s shared; covers both; between both; no length.
+    # Video 0 has no range. The segments in video 1 end where a range starts, share 1 s with a range, cover both ranges,
+    # lie between both, and have no length.
     assert touches_any(found, ranges).tolist() == [False, False, True, True, False, False]
 
 
@@ -204,6 +207,6 @@ def test_average_precision_of_videos_is_over_all_classes_together():
     gt = Instances.from_videos([[[0, 10], [20, 30]], [[0, 10]], [], [[0, 10]]], [[0, 1], [0], [], [1]])
     found = [[[0, 10], [20, 30], [20, 30]], [[0, 10]], [[0, 5]], []]
     det = Instances.from_videos(found, [[0, 0, 1], [1], [0], []], [[0.9, 0.8, 0.7], [0.9], [0.9], []])
-    # Video 0: a hit, a detection of another class, a hit: precision 1 and 2/3, each worth half the recall. Video 1: a
-    # detection of another class only. Video 2: no ground-truth segment. Video 3: no detection.
+    # Video 0 has a true positive, a detection of another class and a true positive: the precisions 1 and 2/3 count half
+    # each. Video 1 has only a detection of another class, video 2 no ground-truth segment, video 3 no detection.
     np.testing.assert_allclose(video_average_precision(gt, det, 0.5, 4), [5 / 6, 0, np.nan, 0])

@@ -11,15 +11,15 @@ TRUTH = [([0, 10], 0), ([20, 30], 1)]
 
 
 def one_video(rows):
-    """``(segment, class)`` or ``(segment, class, score)`` rows, all in video 0."""
+    """Instances in video 0, from rows ``(segment, class)`` or ``(segment, class, score)``."""
     segments, labels, *scores = map(list, zip(*rows)) if rows else ([], [], [])
     return Instances.from_videos([segments], [labels], [scores[0]] if scores else None)
 
 
 def types_of(truth, rows, tiou=0.5):
-    """Names of the types of detections that are given in the order of falling score."""
+    """Names of the error types of detections, which are given in the order of falling score."""
     gt, det = one_video(truth), one_video(rows)
-    # As everywhere, detections choose class by class.
+    # Detections are matched class by class, as in diagnose.
     order = np.argsort(det.labels, kind='stable')
     matches = np.empty((1, len(det)), dtype=int)
     matches[:, order] = assign_detections(gt, det[order], [tiou])
@@ -59,12 +59,12 @@ TP, DOUBLE, LOCALIZATION = 'true_positive', 'double_detection', 'localization'
         ('at .1 no range is left for localization errors', TRUTH, [[4, 10], [6, 16]], 0.1, [TP, DOUBLE]),
         ('the second has .25 with the first segment', TRUTH, [[4, 10], [6, 16]], 0.3, [TP, LOCALIZATION]),
         ('the first has 6/10', TRUTH, [[4, 10], [6, 16]], 0.7, [LOCALIZATION, LOCALIZATION]),
-        # [2, 11] has tIoU 8/11 = .73 with the segment of its class, 9/10 with the other one. The nearest decides,
-        # whatever its class.
+        # [2, 11] has tIoU 8/11 = .73 with the segment of its class, and 9/10 with a segment of another class. If it
+        # takes no segment, its type is that of the segment with the highest tIoU, whatever the class.
         ('as long as its own is free, it is right', NEAR, [[2, 11]], 0.5, [TP]),
         ('then it is a wrong label, no double detection', NEAR, [[0, 10], [2, 11]], 0.5, [TP, 'wrong_label']),
         ('2/18 = .11 with its own, 4/16 = .25 with the other', NEAR, [[8, 18]], 0.5, ['confusion']),
-        # As Diving and CliffDiving in THUMOS14: of equally near segments the one of its class decides.
+        # Two classes have the same segment, as Diving and CliffDiving in THUMOS14. Then that of the own class counts.
         ('equally near', SAME, [[0, 10], [0, 9], [0, 3]], 0.5, [TP, DOUBLE, LOCALIZATION]),
         ('in any order of the file', SAME[::-1], [[0, 10], [0, 9], [0, 3]], 0.5, [TP, DOUBLE, LOCALIZATION]),
         ('a segment listed twice is found twice', SAME[:1] * 2, [[0, 10], [0, 9], [0, 8]], 0.5, [TP, TP, DOUBLE]),
@@ -75,7 +75,7 @@ def test_types_of_detections_of_class_0(reason, truth, found, tiou, expected):
 
 
 def test_videos_do_not_mix():
-    # Only video 1 has a ground-truth segment. In video 0 all is background, whatever lies at that time in video 1.
+    # Only video 1 has a ground-truth segment, so all detections in video 0 are background errors.
     gt = Instances.from_videos([[], [[0, 10]], []], [[], [0], []])
     det = Instances.from_videos([[[0, 10]], [[0, 10]], [[0, 10]]], [[0], [0], [0]], [[0.9], [0.8], [0.7]])
     hits = assign_detections(gt, det, [0.5]) >= 0
@@ -83,8 +83,8 @@ def test_videos_do_not_mix():
 
 
 def test_shares_pool_the_classes():
-    # G is 1 for both classes. 1G: a true positive of class 0, a background error of class 1. 2G: a double detection of
-    # class 0. From 3G on: nothing.
+    # G is 1 for both classes. Bin 1G has a true positive of class 0 and a background error of class 1, bin 2G a double
+    # detection of class 0, and the further bins nothing.
     det = one_video([([0, 10], 0, 0.9), ([0, 9], 0, 0.8), ([50, 60], 1, 0.7)])
     shares = diagnose(one_video(TRUTH), det, 2, [60], [0.5]).shares()
     assert shares[0].tolist() == [0.5, 0, 0, 0, 0, 0.5]
@@ -93,32 +93,33 @@ def test_shares_pool_the_classes():
 
 
 def test_only_the_best_10g_are_looked_at():
-    # 1 segment, 10 background errors before the hit: the hit is in 11G.
+    # There are one segment and 10 background errors before the true positive, which so is in bin 11G.
     det = one_video([([50, 60], 0, 2.0)] * 10 + [([0, 10], 0, 1.0)])
     found = diagnose(one_video([([0, 10], 0)]), det, 1, [60], [0.5])
     assert found.profile.sum() == found.profile[:, 5].sum() == 10
-    assert found.mean_ap == pytest.approx(1 / 11)  # of all detections
+    assert found.mean_ap == pytest.approx(1 / 11)  # the mAP of all detections
     assert found.top_mean_ap == 0
     assert found.gains['background'].mean_ap == 0  # no detection is left
 
 
 def test_gain_is_average_precision_without_the_errors():
-    # Two segments; in the order of score: background, hit, localization error (tIoU .4), hit.
+    # There are two segments. In the order of the scores, the detections are a background error, a true positive, a
+    # localization error (tIoU .4) and a true positive.
     truth = one_video([([0, 10], 0), ([20, 30], 0)])
     det = one_video([([50, 60], 0, 4), ([0, 10], 0, 3), ([20, 24], 0, 2), ([20, 30], 0, 1)])
     found = diagnose(truth, det, 1, [60], [0.5])
-    # Precision at the hits 1/2 and 2/4, so AP 1/2.
+    # The precisions at the true positives are 1/2 and 2/4, so AP is 1/2.
     assert found.mean_ap == found.top_mean_ap == 0.5
-    # Without the background error: 1 and 2/3, AP 5/6.
+    # Without the background error, they are 1 and 2/3, so AP is 5/6.
     assert found.gains['background'].mean_ap == pytest.approx(5 / 6 - 1 / 2)
-    # Without the localization error: 1/2, lifted to 2/3, and 2/3.
+    # Without the localization error, they are 1/2, which the envelope lifts to 2/3, and 2/3.
     assert found.gains['localization'].mean_ap == pytest.approx(2 / 3 - 1 / 2)
     assert found.gains['double_detection'].mean_ap == found.gains['wrong_label'].mean_ap == 0
-    # One class: N is its number of segments, so nothing changes by normalising.
+    # With a single class, I is its number of segments, so normalised precision is the usual precision.
     assert found.gains['background'].normalized == pytest.approx(found.gains['background'].mean_ap)
-    # An average over thresholds, with the types of each. At .3, [20, 24] takes the second segment and [20, 30] is a
-    # double detection, after the last hit: it costs nothing. Hits at precision 1/2 and 2/3, so AP 2/3; without the
-    # background error 1.
+    # The gain is averaged over thresholds, with the error types at each. At .3, [20, 24] takes the second segment, and
+    # [20, 30] is a double detection after the last true positive, which costs nothing. The precisions are 1/2 and 2/3,
+    # so AP is 2/3; without the background error, it is 1.
     found = diagnose(truth, det, 1, [60], [0.3, 0.5])
     assert found.top_mean_ap == pytest.approx((2 / 3 + 1 / 2) / 2)
     assert found.gains['background'].mean_ap == pytest.approx((1 / 3 + 1 / 3) / 2)

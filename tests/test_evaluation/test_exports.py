@@ -1,4 +1,4 @@
-"""Detections in files of other programs."""
+"""Writing of detections as files of other programs."""
 
 import json
 from xml.etree import ElementTree
@@ -75,7 +75,7 @@ def test_elan(tmp_path):
     }
     assert tiers == {
         'jump': [(1000, 2250, 'jump'), (2250, 4000, 'jump')],
-        'jump (2)': [(1500, 3000, 'jump')],  # a tier cannot hold what overlaps
+        'jump (2)': [(1500, 3000, 'jump')],  # a second tier, since annotations of a tier cannot overlap
         'a <b> & c': [(7000, 7001, 'a <b> & c')],
         'throw': [(3661500, 3662000, 'throw')],
     }
@@ -96,7 +96,7 @@ def test_the_tool(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert '6 detections in 2 videos' in printed
     assert '--videos' not in printed
-    tool.main([*arguments, '--format', 'elan'])  # the document opens without its video
+    tool.main([*arguments, '--format', 'elan'])  # without videos, the document can still be opened
     assert '--videos was not given' in capsys.readouterr().out
     (tmp_path / 'classes.txt').write_text('run\n')
     with pytest.raises(InputError, match=r'--classes: .*jump'):

@@ -16,7 +16,10 @@ PROTOCOL = Protocol((0.5,), ())
 
 @pytest.fixture
 def ann_file(tmp_path):
-    """Three test videos: two segments and a point; a segment and an ambiguous range; nothing, of unknown duration."""
+    """Three test videos, with two segments and a point; with a segment and an ambiguous range; with nothing at all.
+
+    The duration of the third video is unknown.
+    """
 
     points = [(25.5, 'run'), (40.5, 'background')]
     videos = {
@@ -65,9 +68,9 @@ def test_a_dataset_and_its_file_hold_the_same(source, ann_file):
 
 def test_what_is_unknown_is_empty(ann_file):
     truth = from_dataset(ann_file, supervision='segments')
-    assert (len(truth.points), len(truth.segments)) == (0, 3)  # points that are made from segments are none
+    assert (len(truth.points), len(truth.segments)) == (0, 3)  # points that are made from segments do not count
     truth = GroundTruth.from_videos([dict(video_id='a'), dict(video_id='b'), dict(video_id='a')], ('x',))
-    assert truth.ids == ['a', 'b']  # windows of a video are one
+    assert truth.ids == ['a', 'b']  # windows of a video are one video
     assert np.isnan(truth.durations_sec).all()
     assert len(truth.segments) == len(truth.points) == 0
     with refused('gt.json'):
@@ -77,7 +80,7 @@ def test_what_is_unknown_is_empty(ann_file):
 @pytest.mark.parametrize('drop, expected', [(False, (2 / 3 + 1) / 2), (True, 1)])
 def test_ambiguous_ranges_are_regarded_by_all_measures(drop, expected, ann_file):
     truth = from_annotations(ann_file, drop_ambiguous=drop)
-    det = detections((1, 45, 50, 0, 0.9))  # before the two others of its class: precision 1/2, then 2/3
+    det = detections((1, 45, 50, 0, 0.9))  # ranks before the two others of its class: precision 1/2, then 2/3
     assert truth.evaluate(det, proposals=False).measures == {'mAP@0.5': pytest.approx(expected)}
     assert truth.diagnose(det).mean_ap == pytest.approx(expected)
     video_ap = truth.video_average_precision(det)

@@ -11,28 +11,31 @@ def rows(*segments):
 
 
 def video(**changes):
-    """Ten snippets of half a second; jump on 2-4 (3 is given), and on 5 (given), throw on 8; 0 (given), 7 and 9 are
-    background."""
+    """Labels of ten snippets of half a second: jump on 2-4 and on 5, throw on 8, background on 0, 7 and 9.
+
+    The labels of 0, 3 and 5 were given, the others were mined.
+    """
     labels = dict(
         action=rows(('jump', 1, 2.5), ('jump', 2.5, 3), ('throw', 4, 4.5)),
         background=[[0, 0.5], [3.5, 4], [4.5, 5]],
         segments=rows(('jump', 1, 2.5), ('jump', 2.5, 3), ('throw', 4, 5)),
         given=[[0, 0.5], [1.5, 2], [2.5, 3]],
         edges_sec=[number / 2 for number in range(11)],
-        # Snippets 0-3 (middles .25 ... 1.75), and 5 and 6, are jump; 7 and 8 are throw.
+        # By the ground truth, snippets 0-3 (middles .25 ... 1.75), 5 and 6 show jump, and 7 and 8 show throw.
         gt_segments=rows(('jump', 0, 2), ('jump', 2.5, 3.5), ('throw', 3.6, 4.4)),
     )
     return labels | changes
 
 
 EXPECTED = {
-    # Mined pairs: jump on 2 and 4, throw on 8; right are 2 and 8. True ones without 0, 3, 5: 1, 2, 6; 7, 8.
+    # Mined pairs are jump on 2 and 4, and throw on 8; those on 2 and 8 are right. Without the given snippets 0, 3 and
+    # 5, the ground truth has jump on 1, 2 and 6, and throw on 7 and 8.
     'action_precision': 2 / 3,
     'action_recall': 2 / 5,
-    # Mined: 7, 9; right: 9. True ones: 4, 9.
+    # Mined background is 7 and 9, of which 9 is right. By the ground truth, 4 and 9 are background.
     'background_precision': 1 / 2,
     'background_recall': 1 / 2,
-    # [1, 2.5] and [0, 2]: 1 / 2.5; [2.5, 3] and [2.5, 3.5]: 1 / 2; [4, 5] and [3.6, 4.4]: .4 / 1.4.
+    # The tIoU of [1, 2.5] and [0, 2] is 1 / 2.5, of [2.5, 3] and [2.5, 3.5] 1 / 2, of [4, 5] and [3.6, 4.4] .4 / 1.4.
     'segment_tiou': (0.4 + 0.5 + 0.4 / 1.4) / 3,
 }
 
@@ -42,7 +45,7 @@ def test_hand_computed_figures():
 
 
 def test_videos_are_pooled_and_those_without_ground_truth_passed_over():
-    # Of the other video's snippets 1 is mined as jump, rightly, and nothing as background.
+    # In the other video, snippet 1 is mined as jump, which is right, and nothing is mined as background.
     other = dict(action=rows(('jump', 1, 2)), background=[], segments=[], given=[], edges_sec=[0, 1, 2])
     unknown, empty = video(gt_segments=[]), {key: value for key, value in video().items() if key != 'gt_segments'}
     figures = label_quality([video(), other | dict(gt_segments=rows(('jump', 1, 2))), unknown, empty])

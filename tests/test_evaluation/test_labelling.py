@@ -11,7 +11,7 @@ from fsptal_mm.utils.errors import InputError
         (2, 0.5),
         (2.4, 0.5),
         (0, 0.9),  # at least one detection counts
-        (99, 0.1),  # scores of 0 never do
+        (99, 0.1),  # scores of 0 never count
     ],
 )
 def test_the_threshold_leaves_as_many_detections_as_actions(count, expected):

@@ -1,4 +1,4 @@
-"""Detections judged by points alone: the measure, and the metric, which never reads a segment."""
+"""Evaluation of detections by points alone: the average precision, and the metric, which never reads a segment."""
 
 from types import SimpleNamespace
 
@@ -38,14 +38,14 @@ def found(segments, labels=None):
         ([5], [], 0, 0, 'no detection'),
         ([5], [[6, 10]], 0, 0, 'beside the point'),
         ([5], [[5, 10]], 1, 1, 'the ends of a detection belong to it'),
-        # Hits: no, yes.
+        # True positives: no, yes.
         ([5], [[20, 30], [0, 10]], 1 / 2, 1, 'a better scored detection of nothing'),
-        # Hits: yes, no, yes: precision 1 and 2/3, each worth half the recall.
+        # True positives: yes, no, yes. Their precisions 1 and 2/3 count half each.
         ([5, 25], [[0, 10], [1, 9], [20, 30]], 5 / 6, 1, 'a point is found once'),
         ([5, 25], [[0, 30]], 0, 0, 'a detection of two actions at once finds neither'),
-        # The joined detection takes nothing away from those that follow: hits no, yes, yes; the envelope is 2/3.
+        # The detection that joins both points takes neither, so true positives are no, yes, yes. The envelope is 2/3.
         ([5, 25], [[0, 30], [0, 10], [20, 30]], 2 / 3, 1, 'a joined detection takes no point'),
-        # Both lie on the same point; the second one can not take that of the first.
+        # Both detections cover the same point, which only the first one takes.
         ([5, 25], [[0, 10], [4, 11]], 1 / 2, 1 / 2, 'a duplicate does not find the other point'),
         ([], [], np.nan, np.nan, 'neither points nor detections'),
     ],
@@ -60,10 +60,11 @@ def test_classes_and_videos_are_judged_alone():
     points = labelled([5, 5, 8], [0, 1, 1])
     ap, recall = point_average_precision(points, found([[0, 10], [3, 6], [7, 9]], [0, 1, 1]), 4)
     assert ap[:2].tolist() == recall[:2].tolist() == [1, 1]
-    # Class 1 does not fit where class 0 does: [0, 10] joins its two points. Classes 2 and 3 have no point.
+    # [0, 10] is a true positive of class 0, but not of class 1, whose two points it joins. Classes 2 and 3 have no
+    # point.
     ap, recall = point_average_precision(points, found([[0, 10], [0, 10], [0, 10]], [0, 1, 2]), 4)
     np.testing.assert_array_equal([ap, recall], [[1, 0, np.nan, np.nan]] * 2)
-    # Videos are ranked together: the better scored detection lies where there is no point.
+    # The detections of all videos are ranked together. That of the higher score is in a video without a point.
     det = Instances.from_videos([[[0, 10]], [[0, 10]]], [[0], [0]], [[0.5], [0.75]])
     assert point_average_precision(labelled([5], videos=2), det, 1) == ([0.5], [1])
 
@@ -72,7 +73,7 @@ def test_an_instance_of_several_points_is_found_whole():
     points = Instances.from_videos([[[4, 8]]], [[0]])
     for segment, hit in (([3, 9], 1), ([3, 6], 0), ([5, 7], 0), ([8, 10], 0), ([0, 3], 0)):
         assert point_average_precision(points, found([segment]), 1)[0] == hit
-    # It is touched, though not covered: the detection joins two actions.
+    # The detection covers one instance, but also touches the other one without covering it: it joins two actions.
     points = Instances.from_videos([[[4, 8], [12, 12]]], [[0, 0]])
     assert point_average_precision(points, found([[7, 13]]), 1)[1] == 0
 
@@ -103,15 +104,16 @@ def test_many_detections_equal_the_definition():
 
 
 def test_extents_of_instances():
-    # Instance 0 of class 1 has two points, which one of class 0 lies between; class 2 shares its number and its time.
+    # Instance 0 of class 1 has two points, and a point of class 0 lies between them. Instance 0 of class 2 is another
+    # one.
     extents = point_extents(np.array([2.0, 3, 5, 5]), np.array([1, 0, 1, 2]), np.array([0, 1, 0, 0]))
     assert extents.segments.tolist() == [[3, 3], [2, 5], [5, 5]]
     assert extents.labels.tolist() == [0, 1, 2]
     assert len(point_extents(*np.zeros((3, 0)))) == 0
 
 
-# Class 0: both points are found, after one mistake: hits yes, no, yes, AP (1 + 2/3) / 2. Class 1 at the same time as a
-# point of class 0: not found.
+# The true positives of class 0 are yes, no, yes, and both of its points are found: AP is (1 + 2/3) / 2. The point of
+# class 1, at the time of a point of class 0, is not found.
 FOUND = (
     sample('a', points=[[5, 0, 0], [5, 1, 1]], found=[[3, 7, 0, 0.75]]),
     sample('b', points=[[5, 0, 0]], found=[[3, 7, 0, 0.25], [10, 20, 0, 0.5]]),
@@ -123,7 +125,8 @@ def test_metric_is_the_mean_over_the_classes_of_all_videos(messages):
     assert measures == {'point/mAP': pytest.approx(5 / 12), 'point/recall': 1 / 2}
     assert all(type(value) is float for value in measures.values())
     assert '3 detections, 3 labelled instances in 2 videos' in messages[-1]
-    # A repeated video counts once. In a video without points, actions are unlabelled: a detection is no mistake.
+    # A repeated video counts once. A detection in a video without points is no false positive, since its actions are
+    # not labelled.
     unlabelled = sample('c', found=[[0, 10, 0, 0.9]])
     assert evaluate(PointMetric(), [*FOUND, unlabelled, FOUND[0], FOUND[0]]) == measures
     assert any('2 videos came more than once' in message for message in messages)
@@ -132,7 +135,7 @@ def test_metric_is_the_mean_over_the_classes_of_all_videos(messages):
 
 
 def test_a_test_writes_the_detections_once(tmp_path):
-    """The hook gives the file to the metric of segments; without one, to that of points."""
+    """ResultFileHook gives the file to TALMetric, or to PointMetric if there is no TALMetric."""
     for metrics, chosen in (([PointMetric()], 0), ([PointMetric(), TALMetric()], 1)):
         evaluator = SimpleNamespace(metrics=metrics)
         runner = SimpleNamespace(work_dir=tmp_path, test_loop=SimpleNamespace(evaluator=evaluator))
@@ -188,4 +191,5 @@ def test_a_dataset_without_segments_gives_the_same(tmp_path):
         data_sample = dataset[0]['data_samples']
         data_sample.pred_segments = sample('a', found=[[1, 4, 0, 0.5]]).pred_segments
         assert len(data_sample.gt_segments_sec) == len(given)
-        assert evaluate(PointMetric(), [data_sample]) == {'point/mAP': 0.5, 'point/recall': 0.5}  # one of two points
+        # One of two points is found.
+        assert evaluate(PointMetric(), [data_sample]) == {'point/mAP': 0.5, 'point/recall': 0.5}

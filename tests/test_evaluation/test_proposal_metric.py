@@ -11,7 +11,7 @@ TRUTH = [[2, 4, 1], [12, 16, 1]]
 
 
 def window(found, video='v', offset_sec=0.0, share_sec=(-np.inf, np.inf)):
-    """A window of a video of 20 s, and what the host's localizer gives for it: rows of start, end, score."""
+    """A window of a video of 20 s, and mmaction2's output for it: proposals, from rows of start, end and score."""
     meta = dict(offset_sec=offset_sec, window_share_sec=share_sec, duration_sec=20.0)
     proposals = [dict(segment=[start, end], score=score) for start, end, score in found]
     return sample(video, TRUTH, **meta), dict(video_name='v', proposal_list=proposals)
@@ -35,7 +35,7 @@ def test_proposals_take_the_classes_of_their_video(scores, tmp_path):
     metric = ProposalTALMetric(scores, result_file=str(tmp_path / 'out.json'))
     measures = judge(metric, window([(2, 4, 0.8), (12, 16, 0.6)]))
     found = read_results(tmp_path / 'out.json')['v']
-    # Two classes reach .25; a score is the proposal's times that of the class.
+    # Two classes reach .25. The score of a detection is the score of the proposal times that of the class.
     assert found['labels'] == ['b', 'b', 'c', 'c']
     assert found['scores'] == pytest.approx([0.72, 0.54, 0.4, 0.3])
     assert measures['tal/mAP@0.1-0.7'] == 1
@@ -43,9 +43,10 @@ def test_proposals_take_the_classes_of_their_video(scores, tmp_path):
 
 def test_windows_of_a_video_are_joined_and_nothing_is_found_twice(scores, tmp_path):
     metric = ProposalTALMetric(scores, result_file=str(tmp_path / 'out.json'), video_threshold=0.9)
-    first = window([(2, 4, 0.8), (11, 16, 0.9)], share_sec=(-np.inf, 9.0))  # the second belongs to the other window
+    # The second proposal belongs to the other window.
+    first = window([(2, 4, 0.8), (11, 16, 0.9)], share_sec=(-np.inf, 9.0))
     second = window([(4, 8, 0.7), (11, 14, 0.1)], offset_sec=8.0, share_sec=(9.0, np.inf))
-    judge(metric, first, second, second)  # the last is a repetition
+    judge(metric, first, second, second)  # the second window is repeated
     assert read_results(tmp_path / 'out.json')['v']['segments_sec'].tolist() == [[2, 4], [12, 16], [19, 20]]
 
 

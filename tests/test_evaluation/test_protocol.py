@@ -11,8 +11,8 @@ from fsptal_mm.evaluation.functional import PRESETS, Protocol
 def test_thumos_keys_and_averages():
     protocol = Protocol.from_config('thumos14')
     ap = np.array([[value, np.nan] for value in (0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)])
-    # Class 1 has no ground-truth segment and does not count, so the mAPs are column 0. .1-.7 averages all of them,
-    # .1-.5 the first five, .3-.7 the last five.
+    # Class 1 has no ground-truth segment, so the mAP at each threshold is the AP of class 0. The average .1-.7 is over
+    # all thresholds, .1-.5 over the first five, .3-.7 over the last five.
     averages = {'mAP@0.1-0.7': 0.4, 'mAP@0.1-0.5': 0.5, 'mAP@0.3-0.7': 0.3}
     measures = protocol.summarize(ap)
     assert measures == pytest.approx(averages | {f'mAP@0.{i}': (8 - i) / 10 for i in range(1, 8)})

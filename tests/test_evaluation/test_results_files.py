@@ -47,7 +47,7 @@ def test_what_is_written_is_read_again(tmp_path):
         np.testing.assert_array_equal(again[video]['scores'], expected['scores'])
         np.testing.assert_array_equal(again[video]['segments_sec'], expected['segments_sec'])
     content = path.read_text()
-    # The official script refuses files without them.
+    # The official script refuses files without these keys.
     assert {'version', 'results', 'external_data'} <= json.loads(content).keys()
     assert json.loads(content)['evaluation'] == {'metrics': {'mAP@0.5': 1.0}}
     found['a']['scores'][0] = np.nan
@@ -78,7 +78,7 @@ def test_bad_entries_are_named(bad, field, reason, write):
     path = write({'results': {'fine': [entry()], 'video7': [entry(), bad]}})
     with refused(str(path), 'video video7', 'entry 1', field):
         read_results(path)
-    # As an array this is (2, 1) scores: right in number, wrong in shape.
+    # As an array, these scores have the shape (2, 1): their number is right, but not their shape.
     with refused('entry 0: score'):
         read_results(write({'results': {'a': [entry(score=[0.5]), entry(score=[0.6])]}}))
 
@@ -127,7 +127,7 @@ def test_unknown_videos_and_labels_are_left_out_with_one_warning(messages):
 
 
 def test_files_that_do_not_fit_the_videos():
-    with refused('r.json', "found 'q'"):  # for other videos
+    with refused('r.json', "found 'q'"):  # the file is for other videos
         to_instances({'q': detections('x')}, ['a'], ['x'], file='r.json')
     with refused('video v_a'):  # one video under two names
         to_instances({'a': detections('x'), 'v_a': detections('x')}, ['a'], ['x'])

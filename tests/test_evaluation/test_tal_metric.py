@@ -29,14 +29,14 @@ def figures(samples, size=None, **arguments):
 def test_perfect_predictions():
     measures = figures(PERFECT)
     assert list(measures)[:3] == ['mAP@0.1-0.7', 'mAP@0.1-0.5', 'mAP@0.3-0.7']
-    # Two videos have 2 and 1 segments, and as many proposals; 100 proposals a video are allowed. At 1 %, 2 of the 3
-    # proposals: each video uses 2/3 of its own, rounded down: 1 and 0. So recall is 1/3; from 2 % on, it is 1. The area
-    # from 1 to 100 is 98 + (1/3 + 1) / 2, divided by 100.
+    # Two videos have 2 and 1 segments, and as many proposals; 100 proposals per video are allowed. So 1 % of them are 2
+    # of the 3 proposals, and each video uses 2/3 of its proposals, rounded down: 1 and 0. The recall is 1/3; from 2 %
+    # on, it is 1. The area from 1 to 100 is 98 + (1/3 + 1) / 2, divided by 100.
     assert measures.pop('AUC') == pytest.approx(0.98 + 0.02 / 3)
     assert set(measures.values()) == {1.0}
     assert {'AR@5', 'AR@10', 'AR@50', 'AR@100', 'video_mAP', 'video_top1', 'mAP@0.5'} <= measures.keys()
     assert all(type(value) is float for value in measures.values())
-    assert figures([*PERFECT, PERFECT[0]], size=3) == figures(PERFECT)  # padding of the sampler is cut
+    assert figures([*PERFECT, PERFECT[0]], size=3) == figures(PERFECT)  # the sampler's padding is cut off
 
 
 @pytest.mark.parametrize(
@@ -72,20 +72,21 @@ def test_a_repeated_video_counts_once(messages):
     wrong = sample('a', [[0, 10, 0]], [[50, 60, 0, 0.9]])
     right = sample('b', [[0, 10, 0]], [[0, 10, 0, 0.5]])
     once = figures([right, wrong])
-    assert once['mAP@0.5'] == pytest.approx(0.25)  # a second copy of the wrong one would halve the recall again
+    assert once['mAP@0.5'] == pytest.approx(0.25)  # a second copy of the wrong video would halve the recall again
     assert figures([right, wrong, wrong, right]) == once
     assert any('2 videos came more than once' in message for message in messages)
 
 
 @pytest.mark.parametrize('ambiguous, expected', [('keep', 0.5), ('drop', 1.0)])
 def test_ambiguous_ranges(ambiguous, expected, messages, tmp_path):
-    # .9 is a false positive before the hit: precision 1/2. Dropped: 1.
+    # The detection with score .9 is a false positive before the true positive, so the precision is 1/2; if it is
+    # dropped, 1.
     samples = [sample('a', [[0, 10, 0]], [[48, 60, 0, 0.9], [0, 10, 0, 0.5]], ambiguous=[[40, 50]])]
     path = tmp_path / 'result.json'
     assert figures(samples, ambiguous=ambiguous, result_file=path)['mAP@0.5'] == expected
     content = json.loads(path.read_text())
     assert content['evaluation']['ambiguous'] == ambiguous
-    assert len(content['results']['a']) == 2  # the file holds all of them
+    assert len(content['results']['a']) == 2  # the file holds all detections
     assert any(content['evaluation']['detections'] in message for message in messages)
     figures(PERFECT, ambiguous=ambiguous)
     assert any('no video has an ambiguous range' in message for message in messages) == (ambiguous == 'drop')
@@ -114,13 +115,13 @@ def test_per_class_table(messages):
 
 
 def test_what_cannot_be_measured_is_left_out(messages, tmp_path):
-    samples = [sample('a', found=[[0, 10, 0, 0.5]]), sample('b')]  # no annotation
+    samples = [sample('a', found=[[0, 10, 0, 0.5]]), sample('b')]  # videos without annotations
     path = tmp_path / 'result.json'
     assert figures(samples, result_file=path) == {}
     assert sum('left out' in message for message in messages) == 2
     assert read_results(path)['a']['labels'] == ['Diving']
     without = sample('a', [[0, 10, 0]], [[0, 10, 0, 0.5]])
-    del without.pred_scores  # as of other models
+    del without.pred_scores  # other models have no video-level scores
     measures = figures([without])
     assert measures['mAP@0.5'] == 1
     assert 'video_mAP' not in measures
@@ -162,7 +163,7 @@ def random_samples(rng, num_videos):
 def run_rank(rank, folder):
     torch.distributed.init_process_group('gloo', rank=rank, world_size=2)
     samples = random_samples(np.random.default_rng(1), 5)
-    # As mmengine's DefaultSampler deals 5 samples to 2 processes: the first one again as padding.
+    # mmengine's DefaultSampler deals 5 samples to 2 processes in this way, and repeats the first one as padding.
     mine = [samples[index] for index in ((0, 2, 4), (1, 3, 0))[rank]]
     measures = figures(mine, size=5, result_file=f'{folder}/result{rank}.json', collect_dir=f'{folder}/collect')
     with open(f'{folder}/measures{rank}.json', 'w') as file:
@@ -177,4 +178,4 @@ def test_two_processes_give_the_figures_of_one(tmp_path):
     assert json.loads((tmp_path / 'measures0.json').read_text()) == alone
     assert json.loads((tmp_path / 'measures1.json').read_text()) == alone
     assert (tmp_path / 'result0.json').read_text() == (tmp_path / 'alone.json').read_text()
-    assert not (tmp_path / 'result1.json').exists()  # one process writes
+    assert not (tmp_path / 'result1.json').exists()  # only one process writes the file

@@ -1,4 +1,4 @@
-"""Reference of the search for the best segments, word by word as the specification puts it, and slow."""
+"""Slow reference of the search for the best segments, which follows the definition step by step."""
 
 import itertools
 import math
@@ -7,7 +7,7 @@ import numpy as np
 
 
 class Chain:
-    """The seeds of one class of one video and all that follows from them, as the specification words it."""
+    """Seeds of one class of one video, and the candidates, that is, all sequences of runs that fit the seeds."""
 
     def __init__(
         self, scores, instances, background, label, outer_ratio=0.25, original=False, background_segments=False
@@ -27,11 +27,11 @@ class Chain:
         self.outer_ratio, self.original, self.background_segments = outer_ratio, original, background_segments
 
     def switches(self):
-        """Positions of each switch from kind to kind."""
+        """Possible positions of each switch between action and background."""
         return [range(i + 1, j + 1) for (i, kind), (j, other) in itertools.pairwise(self.seeds) if kind != other]
 
     def gaps_of_segments(self):
-        """For each action segment: numbers of the switches that bound it (none, one or two), and their positions."""
+        """For each action segment, the switches that bound it (none, one or two): their numbers and their positions."""
         switches, bounds = iter(enumerate(self.switches())), []
         for (i, kind), (j, other) in itertools.pairwise(self.seeds):
             if kind != other:
@@ -42,7 +42,7 @@ class Chain:
         return [([number for number, _ in pair], [gap for _, gap in pair]) for pair in pairs]
 
     def runs(self, switches):
-        """``(kind, start, end, is scored)`` with exclusive ends; cuts divide runs of action."""
+        """Runs as rows ``(kind, start, end, is scored)`` with exclusive ends; instances that touch are cut apart."""
         bounds = [0, *switches, self.length]
         runs = []
         for number, (start, end) in enumerate(itertools.pairwise(bounds)):
@@ -54,7 +54,7 @@ class Chain:
         return runs
 
     def contrast(self, run, before, after):
-        """Inner minus outer mean of a run between two others; a neighbour that is ``None`` is no limit."""
+        """Outer-inner contrast of a run between two others, which limit its outer ranges unless they are ``None``."""
         kind, start, end, _ = run
         reach = math.ceil(self.outer_ratio * (end - start))
         left, right = max(start - reach, 0), min(end + reach, self.length)
@@ -62,7 +62,7 @@ class Chain:
             left = max(left, before[1])
         if after and not self.original:
             right = min(right, after[2])
-        if before and before[0] == kind:  # a cut
+        if before and before[0] == kind:  # a cut between instances that touch: no outer range on this side
             left = start
         if after and after[0] == kind:
             right = end
@@ -82,9 +82,10 @@ class Chain:
         return max(np.mean(self.contrasts(switches)) for switches in itertools.product(*self.switches()))
 
     def beam(self, budget=25):
-        """LACP's search: from left to right, the best partial candidates by the contrast of what is completed so far.
+        """LACP's beam search: it extends candidates from left to right, and keeps those whose complete runs are best.
 
-        The last completed run has no limit on its right. The run that has begun ends with the last seed of its kind.
+        The outer range of the last complete run is not limited on its right. The incomplete run that follows ends with
+        the last seed of its kind.
         """
         gaps = self.switches()
         beam = [()]

@@ -62,7 +62,7 @@ def test_a_batch_equals_loops_over_snippets_of_single_videos(arguments):
     out = trunk(batch)
     kernel_size = trunk.conv.kernel_size[0]
     expected = [by_loops(trunk, video, arguments.get('masked_taps', kernel_size)) for video in videos]
-    # Cosines are float32, and gradients of short embeddings magnify that.
+    # Cosines are computed in float32, and gradients of short embeddings magnify the rounding errors.
     close = dict(rtol=1e-5, atol=1e-5)
     for values, part in ((out.features, 0), (out.affinity_embedding, 1)):
         for found, wanted in zip(batch.split(values), expected, strict=True):
@@ -82,11 +82,12 @@ def test_a_batch_equals_loops_over_snippets_of_single_videos(arguments):
 
 
 def test_cosines_by_hand():
-    # E = X: cosines 0.6 of the first to the second, 0 of the second to the third, -1 of the third to the fourth.
+    # E = X. The cosines of neighbours are 0.6 (first and second snippet), 0 (second and third), -1 (third and fourth).
     trunk = AffinityEmbedding(2, embed_channels=2, hidden_channels=2)
     rows = torch.tensor([[5.0, 0.0], [3.0, 4.0], [-4.0, 3.0], [8.0, -6.0]])
     batch = SnippetBatch.from_videos([rows])
-    expected = torch.tensor([[0, 1, 0.6], [0.6, 1, 0], [0, 1, -1], [-1, 1, 0]])  # before, itself, after
+    # Cosines with the snippet before, itself, and after.
+    expected = torch.tensor([[0, 1, 0.6], [0.6, 1, 0], [0, 1, -1], [-1, 1, 0]])
     torch.testing.assert_close(trunk.tap_weights(batch.features)[1:-1], expected)
     trunk.clamp_negative = True
     torch.testing.assert_close(trunk.tap_weights(batch.features)[1:-1], expected.clamp(min=0))

@@ -13,9 +13,10 @@ def build(**head):
 
 
 def test_losses_by_hand():
-    # Six real snippets: one is pooled for foreground, two for background. Snippet 0, attention 1/4 and 3/4, gives
-    # a^f z = log [2, 1, 1] and a^b z = log [8, 1, 1]; snippet 1, all background, a^b z = log [2, 1, 1].
-    # Foreground [2, 1, 1] / 4; background, of the mean of log 8 and log 2, [4, 1, 1] / 6. The last one is padding.
+    # Of six real snippets, one is pooled for the foreground and two for the background; the seventh is padding. Snippet
+    # 0 with the attention 1/4 and 3/4 gives a^f z = log [2, 1, 1] and a^b z = log [8, 1, 1]. Snippet 1, all background,
+    # gives a^b z = log [2, 1, 1]. The softmax of the foreground is [2, 1, 1] / 4. That of the background, from the mean
+    # of log 8 and log 2, is [4, 1, 1] / 6.
     logits, attention = torch.zeros(1, 7, 3), torch.full((1, 7, 2), 0.5)
     logits[0, :2, 0] = torch.tensor([4 * math.log(2), math.log(2)])
     attention[0, :2] = torch.tensor([[0.25, 0.75], [0.0, 1.0]])
@@ -28,7 +29,7 @@ def test_losses_by_hand():
     losses = ASMLocHead(2, 4, foreground_weight=5, context_weight=0).loss_by_feat(
         logits, attention, mask, torch.tensor([[1.0, 1.0]])
     )
-    assert losses['loss_foreground'].item() == pytest.approx(5 * (math.log(2) + math.log(4)) / 2)  # in equal shares
+    assert losses['loss_foreground'].item() == pytest.approx(5 * (math.log(2) + math.log(4)) / 2)  # equal shares
     assert losses['loss_context'].item() == 0
 
 
@@ -44,7 +45,8 @@ def test_dropout_takes_whole_snippets_and_single_numbers():
     torch.manual_seed(0)
     rows = head(SnippetBatch.from_videos([torch.ones(500, 64)]))
     is_bias = (rows == head.classifier.bias).all(1)
-    assert 0.4 < is_bias.float().mean() < 0.6  # single numbers alone would leave a row with probability 1 - 2**-64
+    # If only single numbers were dropped, a whole row would be dropped with probability 2**-64.
+    assert 0.4 < is_bias.float().mean() < 0.6
     assert len(rows[~is_bias].unique(dim=0)) > 200
     clean = head.eval()(SnippetBatch.from_videos([torch.ones(9, 64)]))[1:-1]
     torch.testing.assert_close(clean, clean[:1].expand_as(clean))

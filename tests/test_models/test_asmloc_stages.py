@@ -1,4 +1,4 @@
-"""Later stages of ASM-Loc, and the chain of them."""
+"""Later stages of ASM-Loc, and the model that holds the chain of its stages."""
 
 import math
 
@@ -41,7 +41,8 @@ def start(model, stage, videos=VIDEOS):
 
 
 def test_segment_label_loss_by_hand():
-    # softmax [1/2, 1/4, 1/4]: labels {0}: log 2, halved by u = log 2; {0, 1}: (log 2 + log 4) / 2; none: log 4.
+    # The softmax is [1/2, 1/4, 1/4] everywhere. A snippet of class 0 costs log 2, halved by u = log 2; a snippet of
+    # both classes (log 2 + log 4) / 2; a snippet without a class log 4.
     logits = torch.tensor([2.0, 1.0, 1.0]).log().expand(1, 4, 3)
     labels = torch.tensor([[[True, False], [True, True], [False, False], [True, True]]])
     uncertainty = torch.tensor([[math.log(2), 0, 0, 50]])
@@ -139,7 +140,7 @@ def test_proposals_of_training_videos_are_of_the_given_classes():
     for _, sample in VIDEOS:
         found = views[sample.video_id].labels.any(0)
         assert found.tolist() == (sample.gt_video_labels > 0).tolist()
-    # As in the public code, a given class without a detection has none.
+    # As in the public code, a given class without a detection has no proposal.
     _, fewer = start(build(given_classes=False), 1)
     assert sum(view.labels.any(0).sum() for view in fewer.values()) < sum(
         view.labels.any(0).sum() for view in views.values()
@@ -176,7 +177,7 @@ def test_a_test_runs_the_stages_that_have_begun():
         torch.testing.assert_close(first.segments_sec, second.pred_segments.segments_sec)
         assert (first.segments_sec[:, 1] <= sample.duration_sec).all()
         assert len(second.pred_scores) == CLASSES
-    other.num_started.fill_(0)  # the base model alone
+    other.num_started.fill_(0)  # only the base model runs
     assert any(
         len(own.pred_segments.scores) != len(first.scores) for own, first in zip(run(other, VIDEOS, 'predict'), found)
     )

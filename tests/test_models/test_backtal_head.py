@@ -26,7 +26,8 @@ def videos():
 
 
 def test_click_loss_by_hand():
-    # Shares 1/2, 1/4 and, of background, 1/4: a click costs log 4, a point of class 0 log 2; the third has no label.
+    # The softmax is [1/2, 1/4] for both classes and 1/4 for background. So a click costs log 4, and a point of class 0
+    # costs log 2. The third snippet has no label.
     logits = torch.tensor([2.0, 1.0, 1.0]).log().expand(1, 3, 3)
     none, click = [[-1, -1]] * 3, [[False, True, False]]
     assert click_loss(logits, make_targets([none], click)).item() == pytest.approx(math.log(4))
@@ -36,8 +37,8 @@ def test_click_loss_by_hand():
 
 
 def test_score_separation_by_hand():
-    # Class 0: top logit 3, at the clicks 0 and 2, 1 on average: log(1 + e^-2). Class 1: 1 and 1: log 2. The second
-    # video has no click and is left out; the last snippet of the first is padding.
+    # The largest logit of class 0 is 3, and its mean at the clicks (0 and 2) is 1: log(1 + e^-2). Both are 1 for class
+    # 1: log 2. The second video has no click, and is left out. The last snippet of the first video is padding.
     logits = torch.tensor([[[0.0, 1.0, 9.0], [2.0, 1.0, 9.0], [3.0, 1.0, 9.0], [8.0, 8.0, 9.0]]]).repeat(2, 1, 1)
     instances = torch.full((2, 4, 2), -1)
     instances[:, 2] = 0
@@ -49,8 +50,8 @@ def test_score_separation_by_hand():
 
 def test_likely_actions_are_the_largest_eighth_of_each_class():
     scores = torch.zeros(2, 17, 2)
-    scores[0, [3, 5, 7], 0] = torch.tensor([2.0, 3.0, 1.0])  # 17 // 8 = 2
-    scores[1, [2, 6], 1] = torch.tensor([1.0, 9.0])  # 5 snippets: the largest of them alone
+    scores[0, [3, 5, 7], 0] = torch.tensor([2.0, 3.0, 1.0])  # 17 // 8 = 2 snippets
+    scores[1, [2, 6], 1] = torch.tensor([1.0, 9.0])  # 5 snippets, so only the largest one
     mask = torch.arange(17) < torch.tensor([[17], [5]])
     chosen = largest_of_video(scores, mask, 8)
     assert chosen[0, :, 0].nonzero()[:, 0].tolist() == [3, 5]
@@ -59,9 +60,10 @@ def test_likely_actions_are_the_largest_eighth_of_each_class():
 
 
 def test_embedding_loss_by_hand():
-    # Two videos of eight snippets; the second has no click and is left out, though its likely action is like nothing.
-    # In the first, the likely action of class 0 is snippet 3, in E along x as is click 0; click 1 along y. The clicks:
-    # cosine 0, 0.5 each. Action to its most similar click: 1 - 0.1; clicks to the action: (0.9 + 0) / 2.
+    # Two videos have eight snippets. The second video has no click, and is left out. In the first video, the likely
+    # action of class 0 is snippet 3. In E, it points along x, as does click 0, while click 1 points along y. The clicks
+    # have the cosine 0 and cost 0.5 each. The action costs 1 - 0.1 by its most similar click, and the clicks cost (0.9
+    # + 0) / 2.
     suppressed = torch.zeros(2, 8, 3)
     suppressed[:, 3, 0], suppressed[:, 4, 1] = 5, 9  # class 1 is not in the video
     embedding = torch.zeros(2, 8, 2)
@@ -83,7 +85,7 @@ def test_points_may_take_the_place_of_clicks(videos):
     model = build(labels='points')
     losses = run(model, videos, 'loss')
     for _, sample in videos:
-        sample.background_labels[:] = False  # mined instead
+        sample.background_labels[:] = False  # background is mined instead
     assert run(model, videos, 'loss')['loss_click'] > 0
     assert losses['loss_click'] > 0
 
@@ -93,7 +95,7 @@ def test_a_batch_without_clicks(videos):
     for _, sample in videos:
         sample.background_labels[:] = False
     with pytest.raises(InputError, match='clicks'):
-        run(model, videos, 'loss')  # the dataset gives points
+        run(model, videos, 'loss')  # points, though the head wants clicks
     for _, sample in videos:
         sample.snippet_instances[:] = -1
     losses = run(model, videos, 'loss')
@@ -102,12 +104,13 @@ def test_a_batch_without_clicks(videos):
 
 
 def test_affinity_weighs_taps_or_thirds_of_the_kernel():
-    # A kernel in the order channel by channel: 2 channels x 3 taps, cosines [left, centre, right] = [0.5, 1, 0.25].
+    # The kernel has 2 channels with 3 taps each, channel by channel. The cosines [left, centre, right] are [0.5, 1,
+    # 0.25].
     cosines = torch.tensor([[0.5, 1.0, 0.25]])
     conv = torch.nn.Conv1d(2, 4, 3)
     assert torch.equal(build().head._weights(cosines, conv), cosines)
     found = build(affinity='thirds').head._weights(cosines, conv)
-    # Channel 0: left, left, centre for its taps; channel 1: centre, right, right.
+    # Thirds of the kernel: the taps of channel 0 get left, left, centre, and those of channel 1 centre, right, right.
     assert found[0].t().tolist() == [[0.5, 0.5, 1.0], [1.0, 0.25, 0.25]]
 
 

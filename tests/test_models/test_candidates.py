@@ -1,4 +1,4 @@
-"""Candidates of the second stage and their targets."""
+"""Training candidates of the second stage, and their targets."""
 
 import numpy as np
 import pytest
@@ -68,7 +68,7 @@ def test_every_range_has_its_quota_and_candidates_stay_in_their_videos(batch):
     ranges = torch.bucketize(targets.tiou, torch.tensor([0.2, 0.5]), right=True)
     counts = torch.zeros(3, 3).index_put((video, ranges), torch.ones(len(video)), accumulate=True)
     assert counts.max() == 9
-    assert counts[1].tolist() == [9, 0, 0]  # no segment to overlap
+    assert counts[1].tolist() == [9, 0, 0]  # without a segment, all have no overlap
     assert counts[0, 0] == counts[0, 2] == 9
     assert len({(v, *c) for v, c in zip(video.tolist(), candidates.tolist())}) == len(video)
 
@@ -87,7 +87,7 @@ def test_nothing_but_random_segments_is_enough():
         CandidateSampler(num_random=4, random_snippets=(2, 80)), (nothing, nothing, torch.tensor([1]))
     )
     assert exists.sum() == 4
-    assert candidates.tolist() == [[0, 1]] * 4  # no longer than the video
+    assert candidates.tolist() == [[0, 1]] * 4  # candidates end with the video
     assert targets.tiou.tolist() == [0] * 4
 
 

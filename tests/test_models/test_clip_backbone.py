@@ -1,4 +1,4 @@
-"""The model's way from clips to features: pooling, chunks, checkpoints, what is frozen."""
+"""From clips to features within the model: pooling, chunks, gradient checkpoints, frozen parts."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from fsptal_mm.models import pool_clip_features
 from fsptal_mm.models.clip_backbone import check_can_recompute, encode_clips
 from fsptal_mm.utils.errors import InputError
 
-CLIP = torch.tensor([[[1.0, 3], [2, 6]]])  # one clip; as a map: D = 2, two places; as tokens: two tokens, D = 2
+CLIP = torch.tensor([[[1.0, 3], [2, 6]]])  # one clip: a feature map with D = 2 and two places, or two tokens with D = 2
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_pooling_by_hand(outputs, num_clips, expected, reason):
 @pytest.mark.parametrize(
     'outputs, found',
     [
-        (torch.ones(4), r'\(4,\)'),  # no D
+        (torch.ones(4), r'\(4,\)'),  # there is no dimension D
         (torch.ones(3, 5), r'\(3, 5\)'),  # 3 rows are no multiple of 2 clips
         (torch.ones(2, 5, 0, 4), r'\(2, 5, 0, 4\)'),
         (torch.ones(2, 1, 1, 1, 1, 1), r'\(2, 1, 1, 1, 1, 1\)'),
@@ -74,7 +74,7 @@ VIT = dict(type='mmaction.VisionTransformer') | SMALL
 def test_backbones_of_the_toolbox_give_one_vector_per_snippet(config, clip, dimension):
     torch.manual_seed(0)
     backbone = MODELS.build(config)
-    backbone.eval()  # returns None in some
+    backbone.eval()  # not chained, since some backbones return None
     shape = 'NCHW' if clip[1] == 3 else 'NCTHW'
     prepare = MODELS.build(dict(type='SnippetDataPreprocessor', format_shape=shape)).prepare_clips
     clips = torch.randn(3, *clip)
@@ -86,7 +86,7 @@ def test_backbones_of_the_toolbox_give_one_vector_per_snippet(config, clip, dime
 
 
 class NoisyBackbone(nn.Module):
-    """Small, with everything that a second forward pass could spoil: batch normalisation and random numbers."""
+    """Small backbone whose state a second forward pass could spoil, with batch normalisation and random numbers."""
 
     def __init__(self):
         super().__init__()
@@ -162,11 +162,11 @@ def test_synchronised_norms_that_are_trained_cannot_be_computed_again():
     for changes in (dict(checkpoint_clips=False), dict(freeze_backbone=True)):
         MODELS.build(CONFIG | dict(backbone=backbone) | changes)
         convert_sync_batchnorm(MODELS.build(CONFIG | changes)).train()
-    model = convert_sync_batchnorm(MODELS.build(CONFIG)).eval()  # as the runner does with `sync_bn` of its config
+    model = convert_sync_batchnorm(MODELS.build(CONFIG)).eval()  # the runner converts norms if its config has `sync_bn`
     with pytest.raises(InputError, match=r'checkpoint_clips: found True'):
         model.train()
 
-    class SyncBatchNorm(nn.Module):  # mmcv's, where it is compiled, is a module of this name and of no other kinship
+    class SyncBatchNorm(nn.Module):  # compiled mmcv's class is only recognized by its name
         pass
 
     with pytest.raises(InputError, match='since 1 is SyncBatchNorm'):
@@ -186,7 +186,7 @@ def test_frames_are_normalised_as_in_the_toolbox():
         torch.testing.assert_close(MODELS.build(of_3d).prepare_clips(one_or_no_view), expected)
 
 
-INPUT = (4, 2, 3, 32, 32)  # of 4 snippets
+INPUT = (4, 2, 3, 32, 32)  # shape of the frames of 4 snippets
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ INPUT = (4, 2, 3, 32, 32)  # of 4 snippets
         (dict(data_preprocessor=dict(mean=[1], std=[0])), INPUT, r'mean, std: .*std above 0'),
         (dict(data_preprocessor=dict(gap_snippets=-3)), INPUT, r'gap_snippets: found -3'),
         (dict(data_preprocessor=dict(format_shape='NPTCHW')), INPUT, 'format_shape'),
-        (dict(), (4, 3, 2, 8, 8), r'shape of the clips: found .*3, 2, 8, 8.*3 channels'),  # 3D clips, 2D model
+        (dict(), (4, 3, 2, 8, 8), r'shape of the clips: found .*3, 2, 8, 8.*3 channels'),  # 3D clips for a 2D model
         (dict(), (4, 512), r'inputs: found .*expected .*clips'),
         (dict(backbone=None), (4, 3, 8, 8), r'inputs: found .clips'),
     ],

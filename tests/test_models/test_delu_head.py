@@ -35,14 +35,15 @@ def videos():
 
 
 def test_suppressed_logits_by_hand():
-    # min -1: half of the way from there for a = 1/2, all of it for a = 0.
+    # The least logit is -1. With a = 1/2, the distance of each logit from it is halved; with a = 0, it is 0.
     logits = torch.tensor([[[3.0, 1.0, -1.0], [3.0, 1.0, -1.0]]])
     assert suppress(logits, torch.tensor([[0.5, 0.0]])).tolist() == [[[1.0, 0.0, -1.0], [-1.0, -1.0, -1.0]]]
 
 
 def test_losses_of_attention_by_hand():
-    # Background has half of the softmax in both snippets. a^v = 0.5, 1, a^f = 0.5, 0, so a = 0.5, 0.5:
-    # |1 - a - b| is 0 in all three at the first snippet, 0, 0.5 and 0.5 at the second, 1/3 on average.
+    # b, the share of background in the softmax, is 0.5 in both snippets. a^v is 0.5 and 1, a^f is 0.5 and 0, so their
+    # mean a is 0.5 in both. For a, a^v and a^f, |1 - a - b| is 0, 0, 0 at the first snippet, and 0, 0.5, 0.5 at the
+    # second one, 1/3 on average.
     logits = torch.tensor([[[1.0, 1.0, 2.0]]]).log().expand(1, 2, 3)
     attentions = torch.tensor([[[0.5, 0.5], [1.0, 0.0]]])
     mask, labels = torch.ones(1, 2, dtype=torch.bool), torch.tensor([[1.0, 0.0]])
@@ -51,10 +52,12 @@ def test_losses_of_attention_by_hand():
     assert losses['loss_guide'].item() == pytest.approx(2 * (0 + 1 / 3) / 2)
     assert losses['loss_sparsity'].item() == pytest.approx(3 * 0.5)
     assert losses['loss_mutual'].item() == pytest.approx(5 * (0 + 1) / 2)
-    assert losses['loss_uncertain'].item() == pytest.approx(0.4 * (0 + 1 / 3) / 2)  # all weights are 1 at half time
-    # Background counts as a class: half of log 4 and of log 2.
+    # In the middle of the training, all weights are 1.
+    assert losses['loss_uncertain'].item() == pytest.approx(0.4 * (0 + 1 / 3) / 2)
+    # Background counts as a class, so the loss is the mean of log 4 and log 2.
     assert losses['loss_video'].item() == pytest.approx((math.log(4) + math.log(2)) / 2)
-    # z^s: a = 1/2 halves the distance of background to the least, so shares 1, 1, sqrt 2; background does not count.
+    # z^s: a = 1/2 halves the distance of the background logit to the least, so the softmax is as [1, 1, sqrt 2].
+    # Background does not count as a class.
     assert losses['loss_suppressed'].item() == pytest.approx(math.log(2 + math.sqrt(2)))
 
 
@@ -63,7 +66,7 @@ def test_attentions_are_drawn_to_each_other_by_half():
     head = DELUHead(2, 8, (4, 4))
     mask, labels = torch.ones(1, 1, dtype=torch.bool), torch.tensor([[1.0, 0.0]])
     head.loss_by_feat(torch.zeros(1, 1, 3), attentions, mask, labels, 0.0)['loss_mutual'].backward()
-    assert attentions.grad.tolist() == [[[0.5, -0.5]]]  # of the square alone: 1, -1
+    assert attentions.grad.tolist() == [[[0.5, -0.5]]]  # half the gradient of the square, 1 and -1
 
 
 def test_a_stream_is_filtered_by_its_mean_and_the_other_one():
@@ -88,7 +91,7 @@ def test_logits_by_plain_convolutions(videos):
     model = build()
     head = model.head.eval()
     for layer in (head.fusion, head.conv):
-        torch.nn.init.normal_(layer.bias)  # else rows between videos would stay zero by themselves
+        torch.nn.init.normal_(layer.bias)  # without biases, rows between videos would stay zero in any case
     batch, _ = embed(model, videos)
     outputs = head.outputs(batch)
     for video, part in enumerate(batch.split(batch.features)):
@@ -117,7 +120,7 @@ def test_progress_is_that_of_the_runner(step, expected, videos):
         hub.update_info('max_iters', 40)
     assert training_progress() == expected
     model = build()
-    at_start = build().head.loss_by_feat  # the same weights
+    at_start = build().head.loss_by_feat  # build() is seeded, so both heads have the same weights
     batch, samples = embed(model, videos)
     outputs = model.head.outputs(batch)
     labels = torch.stack([sample.gt_video_labels for sample in samples])

@@ -18,9 +18,9 @@ def weights(sampler, batch, length):
 
 
 def test_trusted_short_proposals_are_stretched():
-    # Of class 0, scores .6 and .4: .6 of 1 is within .7, 1 is not, so [4, 6) alone counts. Widened by half its length
-    # on each side it is [3, 7), and its four snippets become gamma (2 delta + 1) = 8, two for each. Of class 1 a single
-    # proposal exceeds .7 of itself.
+    # The scores of class 0 are .6 and .4. The first one is within .7 of their sum, both together are not, so [4, 6)
+    # alone is trusted. Widened by half its length on each side, it is [3, 7), and its four snippets become gamma (2
+    # delta + 1) = 8, two for each. The single proposal of class 1 exceeds .7 of its own score: it is not trusted.
     batch = proposals((4, 6, 0, 0.6), (12, 14, 0, 0.4), (16, 18, 1, 0.9))
     found = weights(DynamicSegmentSampler(min_snippets=4), batch, 20)
     assert found.tolist() == [1.0] * 3 + [2.0] * 4 + [1.0] * 13
@@ -32,12 +32,14 @@ def test_long_proposals_are_not_stretched():
 
 
 def test_a_stretched_run_becomes_a_whole_number_of_snippets():
-    # [4, 7): widened [2.5, 8.5), rounded to even [2, 8), six snippets; 7 * 2 / 6 each is 14 in all. Together with
-    # [9, 10) of class 1, widened [8.5, 10.5) to [8, 10), 7 each, one run of 28.
+    # [4, 7) is widened to [2.5, 8.5), rounded to even numbers [2, 8): six snippets with the weight 7 * 2 / 6, 14 in
+    # all. [9, 10) of class 1 is widened to [8.5, 10.5), rounded to [8, 10): two snippets with the weight 7. Both touch,
+    # so they are one run of 28.
     batch = proposals((4, 7, 0, 0.6), (4, 7, 0, 0.5), (9, 10, 1, 0.6), (9, 10, 1, 0.5))
     found = weights(DynamicSegmentSampler(min_snippets=7), batch, 20)
     assert found[2:8].sum() + found[8:10].sum() == pytest.approx(28)
-    batch = proposals((4, 7, 0, 0.6), (4, 7, 0, 0.5), (5, 6, 1, 0.6), (5, 6, 1, 0.5))  # [5, 6) to [4, 6): 7 each
+    # [5, 6) is widened and rounded to [4, 6), with the weight 7.
+    batch = proposals((4, 7, 0, 0.6), (4, 7, 0, 0.5), (5, 6, 1, 0.6), (5, 6, 1, 0.5))
     found = weights(DynamicSegmentSampler(min_snippets=7), batch, 20)
     total = 4 * 14 / 6 + 2 * 7  # 23.3
     np.testing.assert_allclose(found[2:8], np.array([14 / 6, 14 / 6, 7, 7, 14 / 6, 14 / 6]) * 23 / total)
@@ -48,14 +50,15 @@ def test_places_go_there_and_back():
     assert warp.num_snippets == 7
     np.testing.assert_allclose(warp.to_new([0, 2, 2.5, 4, 5]), [0, 2, 3, 6, 7])
     np.testing.assert_allclose(warp.to_old([0, 2, 3, 6, 7]), [0, 2, 2.5, 4, 5])
-    # Centres: new snippet 2 is the first half of snippet 2, whose centre is a quarter before that of the whole.
+    # Positions of the centres: new snippet 2 is the first half of snippet 2, so its centre is a quarter earlier.
     np.testing.assert_allclose(warp.positions, [0, 1, 1.75, 2.25, 2.75, 3.25, 4])
     np.testing.assert_allclose(WarpedGrid(SnippetGrid(0.5, 1.0), warp).to_sec([0, 3, 7]), [1, 2.25, 3.5])
 
 
 def test_right_ends_are_those_of_the_public_code():
     warp = TimeWarp(np.array([0.0, 1, 2, 4, 6, 7]), right_ends=True)
-    np.testing.assert_allclose(warp.positions, [0, 1, 1.5, 2, 2.5, 3, 4])  # the last half of snippet 2 is snippet 2
+    # The position of a new snippet is its right end minus 1, so the second half of snippet 2 has the position 2.
+    np.testing.assert_allclose(warp.positions, [0, 1, 1.5, 2, 2.5, 3, 4])
     np.testing.assert_allclose(warp.to_new([0, 1, 2, 4, 5]), [0, 1, 3, 6, 7])
 
 
@@ -71,7 +74,7 @@ def test_views_hold_labels_and_widened_ranges():
     view = DynamicSegmentSampler(min_snippets=1, widening=0.25)(batch, 20, 3)
     assert isinstance(view, SegmentView)
     assert [np.flatnonzero(own).tolist() for own in view.labels.T] == [[4, 5, 6, 7], [5, 6, 12, 13, 14, 15], []]
-    assert view.ranges.tolist() == [[3, 9], [11, 17]]  # the one inside another is left out
+    assert view.ranges.tolist() == [[3, 9], [11, 17]]  # the proposal inside another one is left out
 
 
 def test_public_rounding_adds_a_snippet():

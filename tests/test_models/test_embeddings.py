@@ -70,7 +70,7 @@ TRUNKS = {
 def trunk(request):
     torch.manual_seed(0)
     trunk = MODELS.build(request.param | dict(in_channels=6, out_channels=8)).double()
-    for parameter in trunk.parameters():  # norms begin with a bias of 0, which would hide what they do to gaps
+    for parameter in trunk.parameters():  # with their initial bias of 0, norms would not change gaps
         nn.init.normal_(parameter)
     return trunk
 
@@ -136,7 +136,7 @@ def test_memory_of_a_transformer_grows_linearly_with_the_video(window):
             trunk(batch).features.sum().backward()
         return memory.peak
 
-    # Attention weights alone, 2 heads of float32, would be 16 times as many, and more than all the rest.
+    # The attention weights of 2 heads would be 16 times as many, and would take more memory than everything else.
     assert peak(4096) < 4.4 * peak(1024)
     assert peak(4096) < 2 * 4096**2 * 4
 

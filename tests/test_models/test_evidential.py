@@ -38,14 +38,14 @@ def test_evidence_is_bounded_and_videos_without_a_class_do_not_count():
 
 
 def test_certainty_has_no_gradient_and_shares_have():
-    # alpha = 4, 2: log S - log alpha_1 has the derivatives 1/6 - 1/4 and 1/6 by alpha, and alpha' = alpha - 1.
+    # alpha is 4 and 2. log S - log alpha_1 has the derivatives 1/6 - 1/4 and 1/6 by alpha, and alpha' = alpha - 1.
     logits = (torch.tensor([[3.0, 1.0]])).log().requires_grad_()
     evidence_loss(logits, torch.tensor([[1.0, 0.0]])).backward()
     torch.testing.assert_close(logits.grad, (1 - 2 / 6) * torch.tensor([[(1 / 6 - 1 / 4) * 3, 1 / 6]]))
 
 
 def test_evidence_is_that_of_the_attended_snippets():
-    # Of 18 snippets the two with the highest attention, 3 and 5; the second video is padding but for four snippets.
+    # Of 18 snippets, the two with the highest attention count, 3 and 5. The second video has four snippets and padding.
     attention, logits = torch.zeros(2, 18), torch.zeros(2, 18, 3)
     attention[0, [3, 5]] = torch.tensor([0.9, 0.5])
     attention[1, [2, 9]] = torch.tensor([0.5, 0.9])
@@ -83,7 +83,7 @@ def test_course_of_a_video_does_not_depend_on_others():
 
 
 def test_uncertain_snippets_are_those_of_little_evidence():
-    # Early, the snippet with the small logits has the larger weight, 1 + 0.7 tanh(1/2).
+    # At the start of the training, the snippet with the small logits has the larger weight, 1 + 0.7 tanh(1/2).
     logits = torch.tensor([[[5.0, 0.0, 0.0], [0.0, 0.0, 0.0]]])
     loss = UncertaintyGuideLoss(loss_weight=2.0)(logits, torch.tensor([[0.0, 1.0]]), MASK[:, :2], 0.0)
     assert loss.item() == pytest.approx(2 * (1 + 0.7 * math.tanh(0.5)) / 2)
@@ -113,7 +113,7 @@ X, Y = [1.0, 0.0], [0.0, 1.0]
     ],
 )
 def test_co_activity_by_hand(first, second, labels, expected, reason):
-    # A logit of 50 at the first snippet of each: w is 1 there and 0 elsewhere.
+    # The logit is 50 at the first snippet of each video, so the weight w is 1 there and 0 elsewhere.
     logits = [[50.0] + [0.0] * (len(video) - 1) for video in (first, second)]
     assert pair(first, second, labels, logits) == pytest.approx(expected, abs=1e-6), reason
 
@@ -129,6 +129,7 @@ def test_only_neighbours_among_the_first_videos_are_compared():
         return co_activity_loss(own, logits[list(chosen), : own.mask.shape[1]], labels[list(chosen)], 3)
 
     whole = CoActivityLoss(3, loss_weight=2.0)(batch, logits, labels)
-    torch.testing.assert_close(whole, 2 * (alone(0, 1) + 2 * alone(2, 3)) / 3)  # one shared class, and two
+    # The first pair shares one class, the second pair two.
+    torch.testing.assert_close(whole, 2 * (alone(0, 1) + 2 * alone(2, 3)) / 3)
     torch.testing.assert_close(co_activity_loss(batch, logits, labels, 1), alone(0, 1))
     assert alone(4) == co_activity_loss(batch, logits, labels, 0) == 0

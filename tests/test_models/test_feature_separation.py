@@ -13,7 +13,7 @@ LENGTHS = (40, 1, 23, 2)
 
 
 def one_video(rows, classes, background):
-    """A batch of one video: rows, sets of classes of every snippet out of two classes, background snippets."""
+    """A batch of one video, from its rows, the set of classes (0, 1) of every snippet, and the background snippets."""
     labels = torch.tensor([[[c in own for c in range(2)] for own in classes]])
     chosen = torch.tensor([[t in background for t in range(len(rows))]])
     batch = SnippetBatch.from_videos([torch.tensor(rows)])
@@ -22,7 +22,7 @@ def one_video(rows, classes, background):
 
 
 def random_case(seed, lengths=LENGTHS, dim=5):
-    """Embeddings of several videos and exclusive random labels; some of the short videos lack a kind."""
+    """Embeddings of several videos with random labels; some short videos have no action or no background snippet."""
     generator = torch.Generator().manual_seed(seed)
     batch = SnippetBatch.from_videos([torch.randn(length, dim, generator=generator) for length in lengths])
     batch.features.requires_grad_()
@@ -60,32 +60,36 @@ def naive_loss(batch, labels, background, class_aware, anchor_background=False):
     return torch.stack(terms).mean(0)
 
 
-FAN = [[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]]  # cosines 0.8 of the first two, 0.6 of the last two, 0 of the ends
+FAN = [[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]]  # cosines: 0.8 of first and second, 0.6 of second and third, else 0
 
 
 @pytest.mark.parametrize(
     'rows, classes, background, switches, expected, reason',
     [
         (
-            # cos of the two background snippets: 0.6, hinge 0.35 for both. Of the two action snippets: 0, hinge 0.95.
-            # Between: the most similar background has cos 1 and 0.8, hinges 0.9 and 0.7. The last row is unlabelled;
-            # were it anybody's partner, its cosines of -1 would show.
+            # The cosine of the two background snippets is 0.6, with the hinge 0.35; that of the two action snippets is
+            # 0, with the hinge 0.95. The most similar background snippets of the actions have the cosines 1 and 0.8,
+            # with the hinges 0.9 and 0.7. The last row has no label; if it had partners, its cosines of -1 would change
+            # a term.
             *([[2.0, 0.0], [0.0, 1.0], [3.0, 4.0], [3.0, 0.0], [-1.0, 0.0]], [{0}, {0}, {}, {}, {}], {2, 3}, {}),
             (0.35, 0.95, 0.8),
             'all three terms; lengths do not matter',
         ),
-        # Least similar: 0, 0.6, 0: hinges 0.95, 0.35, 0.95. The hardest pair: 0.95.
+        # The least similar partners of the three snippets have the cosines 0, 0.6 and 0: hinges 0.95, 0.35 and 0.95.
         (FAN, [{0}, {0}, {1}], {}, {}, (0, 0.75, 0), 'every snippet is an anchor; no background'),
         (FAN, [{}, {}, {}], {0, 1, 2}, {}, (0.75, 0, 0), 'the same as background'),
-        # One anchor, cos 0.8 with the closer background. Anchored at the background rows: the mean of 0.7 and 0.
+        # The only action, an anchor, has the cosine 0.8 with the closer background. With background rows as further
+        # anchors, their hinges 0.7 and 0 are averaged, too.
         (FAN, [{0}, {}, {}], {1, 2}, {}, (0.35, 0, 0.7), 'action rows are the anchors between kinds'),
         (FAN, [{0}, {}, {}], {1, 2}, dict(anchor_background=True), (0.35, 0, 0.7 + 0.35), 'a fourth term'),
-        # Class 0: cos 0.8, hinge 0.15 for both. The third snippet is alone in class 1: cos 1 with itself, hinge 0.
+        # The snippets of class 0 have the cosine 0.8, with the hinge 0.15. The third snippet is alone in class 1, so
+        # its partner is itself: cosine 1, hinge 0.
         (FAN, [{0}, {0}, {1}], {}, dict(class_aware=True), (0, 0.1, 0), 'pairs share a class'),
-        # Least 0.8, 0.6, 0.6: hinges 0.15, 0.35, 0.35.
+        # The least cosines are 0.8, 0.6 and 0.6, with the hinges 0.15, 0.35 and 0.35.
         (FAN, [{0}, {0, 1}, {1}], {}, dict(class_aware=True), (0, 0.85 / 3, 0), 'two classes pair with either'),
         (
-            # cos 0.96 >= 0.95 within the kind, 0 and 0.28 against the other kind: only 0.28 - 0.1 is left, halved.
+            # The cosine of the actions, 0.96, is above 0.95. Their cosines with background are 0 and 0.28, so only 0.28
+            # - 0.1 is left, halved by the mean.
             *([[0.0, 1.0], [0.28, 0.96], [1.0, 0.0]], [{0}, {0}, {}], {2}, {}),
             (0, 0, 0.09),
             'nothing beyond the thresholds; a snippet alone in its kind is its own partner',
@@ -102,7 +106,8 @@ def test_terms_without_pairs_are_zero_and_connected(classes, background):
     batch, labels, chosen = one_video([[1.0, 0.0], [0.0, 1.0]], classes, background)
     for term in separate(batch, labels, chosen):
         assert term.item() == 0
-        (grad,) = torch.autograd.grad(term, batch.features, retain_graph=True)  # raises if it is not connected
+        # Raises if the term does not depend on the features.
+        (grad,) = torch.autograd.grad(term, batch.features, retain_graph=True)
         assert (grad == 0).all()
 
 
@@ -120,7 +125,7 @@ def test_losses_and_gradients_are_those_of_the_whole_matrix(class_aware, anchor_
         found = torch.stack(separate(batch, labels, background, **switches))
         want = naive_loss(batch, labels, background, **switches)
         torch.testing.assert_close(found, want, rtol=1e-5, atol=1e-6)
-        weights = torch.tensor([1.0, 2.0, 3.0])  # an exchange of two terms would show
+        weights = torch.tensor([1.0, 2.0, 3.0])  # different weights, so that exchanged terms are found
         (found_grad,) = torch.autograd.grad((found * weights).sum(), batch.features)
         (want_grad,) = torch.autograd.grad((want * weights).sum(), batch.features)
         torch.testing.assert_close(found_grad, want_grad, rtol=1e-4, atol=1e-6)
@@ -140,8 +145,9 @@ def test_half_precision_and_zero_embeddings_stay_finite(dtype):
     with torch.no_grad():
         batch.features[3:6] = 0
         batch.features[6:9] = 3e4  # squares overflow in float16
-        batch.features[9:12] = 1e-5  # and underflow
-    # The second snippet pulls at the first, which has no direction: half of 1 / (norm taken for it).
+        batch.features[9:12] = 1e-5  # squares underflow in float16
+    # The first embedding is 0 and has no direction. Its gradient is half of 1 / (the least norm, by which it is
+    # divided).
     of_two = one_video([[0.0, 0.0], [1.0, 0.0]], [{}, {}], {0, 1})
     for case, *its_labels in ((batch, labels, background), of_two):
         case = case.with_features(case.features.detach().to(dtype).requires_grad_())
@@ -164,7 +170,7 @@ def test_module_names_the_terms_and_weighs_them():
     batch, labels, background = one_video(rows, [{0}, {0}, {}, {}], {2, 3})
     targets = make_targets(labels.int() - 1, background)
     losses = FeatureSeparationLoss(psi_same=0.9, psi_diff=0.2, loss_weight=2.0)(batch, targets)
-    # twice 0.9 - 0.6, twice 0.9 - 0, and twice the mean of 1 - 0.2 and 0.8 - 0.2
+    # The terms are 0.9 - 0.6, 0.9 - 0, and the mean of 1 - 0.2 and 0.8 - 0.2, all with the weight 2.
     assert {name: value.item() for name, value in losses.items()} == pytest.approx(
         dict(loss_separation_background=0.6, loss_separation_action=1.8, loss_separation_between=1.4)
     )

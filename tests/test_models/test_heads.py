@@ -1,4 +1,4 @@
-"""Heads within the detector: a batch against its single videos, edges, precision, labels that are read, options."""
+"""Heads within the detector: batches and single videos, edge cases, half precision, labels that are read, options."""
 
 import math
 
@@ -41,13 +41,13 @@ TERMS = {
     **dict.fromkeys(['delu', 'delu on features'], DELU),
     **dict.fromkeys(['sfnet', 'sfnet of two streams', 'sfnet by logits'], SFNET),
 }
-OF_BATCH = {'DELUHead': {'co_activity'}, 'SFNetHead': {'frame', 'actionness'}}  # terms that join videos
+OF_BATCH = {'DELUHead': {'co_activity'}, 'SFNetHead': {'frame', 'actionness'}}  # terms over all videos of a batch
 OURS = list(TERMS)[:8]
 each_form = pytest.mark.parametrize('form', TERMS)
 
 
 def build(form):
-    """A model with random biases, as after some steps: biases of 0 would hide what biases do to padding."""
+    """A model with random biases, as after some training steps; biases of 0 would hide their effect on padding."""
     model = build_model(**FORMS[form])
     for name, values in model.head.state_dict().items():
         if name.endswith('bias') or name == 'memory.prototypes':
@@ -88,9 +88,9 @@ def test_one_step_trains_every_weight(form):
     assert set(losses) == {f'loss_{name}' for name in TERMS[form]}
     assert all(losses.values())
     for name, gradient in gradients.items():
-        assert gradient is not None, name  # distributed training waits for all of them
+        assert gradient is not None, name  # distributed training waits for the gradients of all parameters
         assert torch.isfinite(gradient).all(), name
-        is_bias_of_keys = '.key.' in name and name.endswith('bias')  # which changes no attention
+        is_bias_of_keys = '.key.' in name and name.endswith('bias')  # a bias of keys changes no attention
         assert gradient.abs().max() > 1e-9 or is_bias_of_keys, name
 
 
@@ -183,7 +183,7 @@ def test_mined_actions_can_be_seeds_only():
     given = run(build_model(miner=switches['miner'] | dict(action_threshold=None)), VIDEOS)
     assert losses['loss_point_action'] != seeds['loss_point_action']
     assert seeds['loss_point_action'] == given['loss_point_action']  # only the given points are labels
-    assert seeds['loss_score'] == losses['loss_score']  # the search starts from mined ones all the same
+    assert seeds['loss_score'] == losses['loss_score']  # the search still starts from mined actions
     assert seeds['loss_point_background'] == losses['loss_point_background']
 
 
@@ -195,13 +195,13 @@ def test_away_from_all_segments_is_background():
     model.head.background_margin = None
     mined = model.head.mine(batch, samples)[1].background_labels
     assert (away & ~mined).any()
-    assert torch.equal(targets.background_labels, mined | away)  # mined background stays what it was
+    assert torch.equal(targets.background_labels, mined | away)  # mined background is kept
     assert not (targets.background_labels & given.labels.any(-1)).any()
 
 
 def test_a_class_without_seeds_has_no_segments():
     features, sample = make_video(30, [(5, 0, 0)])
-    sample.gt_video_labels[2] = 1.0  # known to occur, but nobody has clicked it
+    sample.gt_video_labels[2] = 1.0  # the class is in the video labels, but has no point
     model = build_model()
     assert model.head.mine(*embed(model, [(features, sample)]))[2].label.tolist() == [0]
     assert_trainable(model, [(features, sample)])
@@ -217,7 +217,8 @@ def test_video_level_scores_of_a_head_come_before_pooled_ones():
 
 
 def test_losses_of_mil_by_hand():
-    # The largest of each: Q 0.8, b 0.5 against [1, 1]; suppressed, q (1 - b) 0.6 and b (1 - b) 0.25 against [1, 0].
+    # The largest scores are pooled: Q = 0.8 and b = 0.5 with the targets 1 and 1; without background, q (1 - b) = 0.6
+    # and b (1 - b) = 0.25 with the targets 1 and 0.
     classes, background = torch.tensor([[[0.8], [0.4]]]), torch.tensor([[0.25, 0.5]])
     scores = SnippetScores(classes, background, classes * (1 - background[..., None]))
     head = MILHead(num_classes=1, in_channels=2)

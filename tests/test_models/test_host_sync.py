@@ -17,7 +17,7 @@ def syncs_of_a_step(form, counts):
     return syncs.names
 
 
-# At most so many waits of a step of each form.
+# Largest number of host waits in a training step, by the form of the model.
 WAITS = {
     **dict.fromkeys(['base', 'mil', 'sfnet of two streams', 'hrpro', 'delu', 'asmloc'], 0),
     **dict.fromkeys(['without D', 'lacp', 'backtal on points'], 2),
@@ -46,14 +46,15 @@ def launches_of_a_step(form, counts):
     'form, most',
     [
         (dict(head='PointTALHead'), 180),
-        (dict(trunk='AffinityEmbedding', separation=None), 740),  # half of them in the search
+        (dict(trunk='AffinityEmbedding', separation=None), 740),  # half of the operations are in the search
         (dict(cosine=True, separation_loss=dict(type='FeatureSeparationLoss', class_aware=True)), 790),
         (dict(head='PointTALHead', trunk='TransformerEmbedding'), 370),
     ],
     ids=['base', 'fsptal', 'tuned', 'transformer'],
 )
 def test_operations_are_few_and_as_many_for_any_batch(form, most):
-    # Videos of about one length share a group of the attention; others may need up to five groups more.
+    # The attention treats videos of similar lengths as one group, as here; other lengths may need up to five groups
+    # more.
     few = launches_of_a_step(form, FEW)
     for many in (dict(num_videos=9, num_snippets=40), dict(num_snippets=60), dict(num_instances=9)):
         assert launches_of_a_step(form, FEW | many) == few
@@ -83,7 +84,7 @@ def test_the_second_stage_has_as_many_operations_for_any_batch_and_never_waits()
     more = dict(num_videos=9), dict(num_snippets=400), dict(num_instances=9), dict(num_proposals=300)
     for many in more:
         assert second_stage_step(**dict(num_proposals=10) | FEW | many) == few
-    assert few[0] <= 510  # with those that make the optimizer's state
+    assert few[0] <= 510  # including those that make the optimizer's state
     assert few[1] == []
 
 
@@ -102,7 +103,7 @@ def test_the_counter_sees_every_way_to_wait_and_nothing_else():
         lambda: values.cpu(),
         lambda: values.tolist(),
         lambda: torch.repeat_interleave(values, torch.tensor([1, 0, 2, 1])),
-        lambda: values[torch.tensor([0, 2])].masked_fill(mask[:2], 0).cumsum(0).topk(1),  # none
+        lambda: values[torch.tensor([0, 2])].masked_fill(mask[:2], 0).cumsum(0).topk(1),  # does not wait
     ]
     counts = []
     for way in ways:

@@ -28,9 +28,9 @@ def videos():
 
 
 def test_contrast_by_hand():
-    # Prototypes along x and y, temperature 1. Snippet 0, an action of class 0, points along x: A = [e, 1]; snippet 2,
-    # background, along y: B_0 = 1. So 1/2 log((e + 1) / e) twice. Class 1 has no seed; snippet 1 no label. The video
-    # shows one class; the second video has neither seeds nor classes and adds 0.
+    # The prototypes point along x and y, and the temperature is 1. Snippet 0, an action of class 0, points along x:
+    # A = [e, 1]. Snippet 2, background, points along y: B_0 = 1. So both parts are 1/2 log((e + 1) / e). Class 1 has no
+    # seed, snippet 1 no label. The video shows one class. The second video has neither seeds nor classes, and adds 0.
     video = torch.tensor([[3.0, 0.0], [1.0, 1.0], [0.0, 2.0]])
     batch = SnippetBatch.from_videos([video, video])
     instances = torch.full((2, 3, 2), -1)
@@ -47,7 +47,8 @@ def test_contrast_without_background_seeds_has_its_first_part_alone():
 
 
 def test_contrast_means_over_seeds_and_classes():
-    # Two seeds of class 0, along x and y: A_00 = A_01 = (e + 1) / 2; one of class 1 along y: A_11 = e, A_10 = 1.
+    # Class 0 has two seeds, along x and y: A_00 = A_01 = (e + 1) / 2. Class 1 has one seed, along y: A_11 = e, A_10 =
+    # 1.
     video = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
     instances = torch.tensor([[[0, -1], [0, -1], [-1, 1]]])
     loss = prototype_contrast(SnippetBatch.from_videos([video]), torch.eye(2), make_targets(instances), 1.0)
@@ -55,7 +56,8 @@ def test_contrast_means_over_seeds_and_classes():
 
 
 def test_prototypes_move_video_after_video():
-    # Class 0: first to the mean [2, 2] of the first video, then to [8, 0] of the second; class 1 stays.
+    # The prototype of class 0 moves towards the mean [2, 2] of the first video, then towards [8, 0] of the second one.
+    # That of class 1 stays.
     videos = [torch.tensor([[1.0, 4.0], [3.0, 0.0], [9.0, 9.0]]), torch.tensor([[8.0, 0.0]])]
     instances = torch.full((2, 3, 2), -1)
     instances[0, :2, 0], instances[1, 0, 0] = 0, 0
@@ -117,7 +119,7 @@ def test_seeds_of_scores_with_or_without_dropout(videos, monkeypatch, seeds, dif
 
 
 def test_videos_without_points(videos):
-    # Background may still be mined there; nothing is an action, and the prototypes stay where they are.
+    # Background may still be mined in such videos, but no action, and the prototypes stay the same.
     model = build().train()
     for _, sample in videos:
         sample.snippet_instances.fill_(-1)
@@ -144,7 +146,7 @@ def test_scrambled_tokens_are_every_third_number(monkeypatch):
 
 
 def test_faithful_proposals_may_score_below_0():
-    # Little background in snippets 4 and 5, where the class scores lower than around them.
+    # Snippets 4 and 5 have low background scores, but also a lower class score than their neighbours.
     config = read_config(CONFIGS / '_base_/models/hrpro_faithful.py')
     scores, background = torch.full((12, 1), 0.9), torch.full((12,), 0.9)
     scores[4:6], background[4:6] = 0.2, 0.1

@@ -18,7 +18,7 @@ from fsptal_mm.structures import SegmentLabels, SnippetBatch
 
 
 def make_runs(video, label, group, start, stop, background, num_snippets):
-    """Runs with LACP's outer ranges, a quarter of the run rounded up, on one video length."""
+    """Runs with LACP's outer ranges, which are a quarter of a run, rounded up, and end with the video."""
     video, label, group, start, stop, background = map(torch.tensor, (video, label, group, start, stop, background))
     reach = -(-(stop - start) // 4)
     outer = (start - reach).clamp(min=0), (stop + reach).clamp(max=num_snippets)
@@ -78,7 +78,7 @@ def test_search_finds_the_best_of_all_sequences(seed):
     num_snippets = rng.integers(4, 13)
     scores = rng.random(num_snippets)
     kinds = rng.choice([-1, -1, -1, 0, 1], num_snippets)
-    kinds[0], kinds[-1] = 0, rng.integers(2)  # as LACP's seeds do, both ends have a kind
+    kinds[0], kinds[-1] = 0, rng.integers(2)  # as with LACP's seeds, the first and the last snippet are seeds
     kinds[rng.integers(1, num_snippets)] = 1
     seeds = np.flatnonzero(kinds >= 0)
     num_switches = np.count_nonzero(np.diff(kinds[seeds]))
@@ -106,17 +106,17 @@ def test_adjacent_seeds_of_one_class_are_one_action():
 
 
 def test_score_contrast_by_hand():
-    # Action 2-3: inner 0.8, outer (0.0 + 0.2) / 2: contrast 0.7. Background 0-1: inner 0.9, outer 1 - 0.9: 0.8.
-    # Background 4-7: inner 0.9, outer 1 - 0.7: 0.6. Together (0.3 + (0.2 + 0.4) / 2)^2 = 0.36.
-    # The second video has no run and adds 0.
+    # Action 2-3 has the inner mean 0.8 and the outer mean (0.0 + 0.2) / 2, so its contrast is 0.7. Background 0-1 has
+    # the means 0.9 and 1 - 0.9, contrast 0.8. Background 4-7 has the means 0.9 and 1 - 0.7, contrast 0.6. The loss is
+    # (0.3 + (0.2 + 0.4) / 2)^2 = 0.36. The second video has no run, and adds 0.
     scores = torch.tensor([0.2, 0.0, 0.9, 0.7, 0.2, 0.0, 0.0, 0.2]).expand(2, 8)[..., None]
     runs = make_runs([0], [0], [0, 0, 0], [0, 2, 4], [2, 4, 8], [True, False, True], num_snippets=8)
     assert score_contrast(scores, runs).item() == pytest.approx(0.36 / 2)
 
 
 def test_feature_contrast_by_hand():
-    # Class 0: two like actions and a background of cosine 0, temperature 1/2: log((e^2 + 1) / e^2) at either anchor.
-    # Class 1 has one action only, no anchor; video 1 has none at all.
+    # Class 0 has two equal actions and a background of cosine 0. The temperature is 1/2, so both anchors cost
+    # log((e^2 + 1) / e^2). Class 1 has a single action, and so no anchor. Video 1 has no anchor at all.
     video = torch.tensor([[1.0, 0.0], [0.0, 1.0], [2.0, 0.0]])
     batch = SnippetBatch.from_videos([video, video])
     runs = make_runs(
@@ -142,8 +142,9 @@ def test_gradients_of_feature_contrast_at_a_snippet_of_zeros_fit_into_float16(da
     [(0.0, [2, 4, 6], 'the first of each third'), (0.999, [3, 5, 8], 'the last of each third')],
 )
 def test_a_run_is_sampled_once_in_each_third(monkeypatch, draw, snippets, reason):
-    # Run 2-8 has the thirds 2-3, 4-5, 6-8. Run 0 has one snippet, sampled three times.
-    # With orthogonal features the run's cosine to a copy of one snippet is 1 / sqrt(3) if that one was drawn, else 0.
+    # Run 2-8 has the thirds 2-3, 4-5, 6-8. Run 0 has one snippet, which is sampled three times. Its features are those
+    # of one snippet of run 2-8, all others are orthogonal. So the cosine of both runs is 1 / sqrt(3) if this snippet
+    # was sampled, else 0.
     monkeypatch.setattr(torch, 'rand', lambda size, device=None: torch.full(size, draw))
     for snippet in range(2, 9):
         features = torch.eye(9)
@@ -156,7 +157,8 @@ def test_a_run_is_sampled_once_in_each_third(monkeypatch, draw, snippets, reason
 
 
 def test_video_loss_by_hand():
-    # Present: the largest, 0.8, towards 1. Absent: the mean, (0.5 + 0.1) / 2, towards 0. Background has no part.
+    # For a present class, the largest score, 0.8, has the target 1; for an absent class, the mean, (0.5 + 0.1) / 2, has
+    # the target 0. Background does not count.
     losses = LACPVideoLoss()(
         torch.tensor([[[0.8, 0.5], [0.2, 0.1]]]),
         torch.tensor([[0.9, 0.9]]),
@@ -168,7 +170,7 @@ def test_video_loss_by_hand():
 
 
 def test_point_loss_by_hand():
-    # Snippet 0 is action of class 0 (its background score is to be 0), snippet 1 background.
+    # Snippet 0 is an action of class 0, so the target of its background score is 0. Snippet 1 is background.
     scores = torch.tensor([[[0.6, 0.3], [0.2, 0.1]]])
     background = torch.tensor([[0.4, 0.7]])
     targets = make_targets([[[0, -1], [-1, -1]]], [[False, True]])
@@ -184,7 +186,7 @@ def test_mined_actions_are_seeds_but_no_points():
     point_loss, search, mine = model.head.point_loss.forward, model.head.searcher, model.head.miner
     model.head.point_loss.forward = lambda s, b, targets: seen.update(loss=targets) or point_loss(s, b, targets)
     model.head.searcher = lambda scores, targets: seen.update(search=targets) or search(scores, targets)
-    model.head.miner = lambda s, b, targets: mine(s, torch.zeros_like(b), targets)  # the lowest b: many action seeds
+    model.head.miner = lambda s, b, targets: mine(s, torch.zeros_like(b), targets)  # b = 0, so many action seeds
     run(model, VIDEOS)
     given = sum(int((sample.snippet_instances >= 0).sum()) for _, sample in VIDEOS)
     assert int(seen['loss'].labels.sum()) == given < int(seen['search'].labels.sum())

@@ -14,7 +14,7 @@ def test_video_scores_are_means_of_the_largest_eighth():
     scores[1, :7, 0] = torch.arange(7) / 8  # 7 snippets: the largest alone, 6/8
     mask = torch.arange(17) < torch.tensor([[17], [7]])
     assert pool_video_scores(scores, mask)[:, 0].tolist() == [31 / 32, 6 / 8]
-    # LACP's way with classes that are absent: the mean of all real snippets, (0 + ... + 6) / 8 / 7 = 3 / 8
+    # For absent classes, LACP takes the mean of all real snippets: (0 + ... + 6) / 8 / 7 = 3 / 8.
     assert pool_video_scores(scores, mask, labels=torch.tensor([[1.0], [0.0]]))[:, 0].tolist() == [31 / 32, 3 / 8]
 
 
@@ -49,7 +49,8 @@ def test_video_softmax_loss_by_hand(background, labels, expected, reason):
 
 @pytest.mark.parametrize('reduction, factor', [('mean', 1.0), ('sum', 2.0)])
 def test_video_level_loss_by_hand(reduction, factor):
-    # One snippet, one present class: Q_v = [0.8, 0.5] against [1, 1], Q_f = [0.9, 0.2] against [1, 0].
+    # One snippet, one present class: Q_v = [0.8, 0.5] has the targets [1, 1], and Q_f = [0.9, 0.2] has the targets [1,
+    # 0].
     losses = VideoLevelLoss(reduction=reduction)(
         torch.tensor([[[0.8]]]),
         torch.tensor([[0.5]]),
@@ -69,13 +70,13 @@ def test_point_focal_loss_by_hand():
     targets = make_targets([[[0, -1], [-1, -1], [-1, -1]]], [[False, True, False]])
     on_action, on_background = point_focal_loss(scores, background, targets)
     assert on_action.item() == pytest.approx(-(0.4**2 * math.log(0.6) + 0.3**2 * math.log(0.7)))
-    # the term of b counts once, not once per class
+    # The term of b counts once, not once per class.
     expected = -(0.2**2 * math.log(0.8) + 0.1**2 * math.log(0.9) + 0.3**2 * math.log(0.7))
     assert on_background.item() == pytest.approx(expected)
 
 
 def test_a_snippet_of_two_classes_counts_once_and_videos_weigh_the_same():
-    # Video 0: one snippet of both classes at 0.5: 2 * 0.25 * log 2. Video 1: nothing labelled, adds 0 to the mean.
+    # Video 0 has one snippet of both classes, with scores of 0.5: 2 * 0.25 * log 2. Video 1 has no label, and adds 0.
     scores = torch.full((2, 2, 2), 0.5)
     targets = make_targets(
         [[[0, 1], [-1, -1]], [[-1, -1], [-1, -1]]], [[False, False], [False, False]], [[True, True], [True, False]]

@@ -1,4 +1,4 @@
-"""Parts of the package under parts of others, and the other way round, by config alone."""
+"""Parts of this package inside parts of other packages, and the other way round, by config alone."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def registered():
 
     @MODELS.register_module(force=True)
     class ForeignHead(nn.Module):
-        """Head that knows nothing of ours: scores from a hidden layer, with our miner and our point loss."""
+        """Head that is no subclass of our heads: scores from a hidden layer, with our miner and our point loss."""
 
         def __init__(self, in_channels, miner, point_loss, **_):
             super().__init__()
@@ -76,7 +76,7 @@ def actions_and_points():
 
 
 def train(model, steps=60):
-    """Losses of the first and the last step."""
+    """Train a model, and return the losses of the first and the last step."""
     optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
     history = []
     for _ in range(steps):
@@ -100,7 +100,7 @@ def test_a_foreign_head_learns_behind_a_foreign_neck_with_our_miner_and_loss():
     first, last = train(model)
     assert last < 0.3 * first
     mined = model.head.mined
-    assert mined.labels.sum() > 2 * len(mined.mask)  # snippets beside a point
+    assert mined.labels.sum() > 2 * len(mined.mask)  # also snippets beside the points are labelled
     assert mined.background_labels[:, [0, 6]].all()
     assert not mined.background_labels[:, [3, 8]].any()
 
@@ -131,7 +131,7 @@ def test_compiled_nms_is_refused_where_it_is_absent():
 @pytest.mark.skipif(mmcv is None, reason='compiled mmcv and mmdet are not installed: `make test-full`')
 class TestFull:
     def test_focal_loss_of_mmdet_is_ours_up_to_a_factor(self):
-        # alpha weighs actions and (1 - alpha) the rest: one half of both
+        # alpha weighs actions, and 1 - alpha the rest, so 0.5 halves both.
         loss = dict(type='mmdet.FocalLoss', activated=True, gamma=2.0, alpha=0.5, loss_weight=2.0)
         compare_with_point_focal_loss(loss)
 

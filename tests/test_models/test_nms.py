@@ -5,13 +5,13 @@ from fsptal_mm.models.task_modules import nms, soft_nms
 from fsptal_mm.structures import segment_iou
 from fsptal_mm.utils.errors import InputError
 
-CHAIN = [[0, 10], [3, 13], [6, 16], [9, 19]]  # IoU of neighbours 7/13 = 0.54, else < 0.3
+CHAIN = [[0, 10], [3, 13], [6, 16], [9, 19]]  # the IoU of neighbours is 7/13 = 0.54, of others < 0.3
 
 
 @pytest.mark.parametrize(
     'segments, scores, labels, threshold, keep, reason',
     [
-        # IoU of 0 and 1 is 9/11 = 0.82, of 1 and 2 6/14 = 0.43.
+        # The IoU of segments 0 and 1 is 9/11 = 0.82, that of segments 1 and 2 is 6/14 = 0.43.
         ([[0, 10], [1, 11], [5, 15], [20, 30]], [0.8, 0.9, 0.7, 0.1], None, 0.7, [1, 2, 3], '1 wins over 0, 2 stays'),
         ([[0, 10], [1, 11], [5, 15], [20, 30]], [0.8, 0.9, 0.7, 0.1], None, 0.4, [1, 3], 'a lower threshold'),
         ([[0, 2], [1, 2], [0, 2]], [1, 1, 1], None, 0.5, [0], 'an IoU at the threshold is enough'),
@@ -63,7 +63,7 @@ def test_nms_keeps_just_what_no_better_kept_segment_overlaps(draw, seed, max_pai
 def test_soft_nms_by_hand():
     segments = np.array([[0, 10], [1, 11], [20, 30]], dtype=float)
     scores = np.array([0.9, 0.8, 0.5])
-    # the second falls to 0.8 * exp(-(9/11)^2 / 0.5) = 0.2097, behind the third
+    # The score of the second segment falls to 0.8 * exp(-(9/11)^2 / 0.5) = 0.2097, below that of the third.
     keep, kept_scores = soft_nms(segments, scores, sigma=0.5)
     assert keep.tolist() == [0, 2, 1]
     assert kept_scores == pytest.approx([0.9, 0.5, 0.8 * np.exp(-((9 / 11) ** 2) / 0.5)])

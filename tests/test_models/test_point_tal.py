@@ -43,11 +43,11 @@ def test_a_video_with_features_of_another_dimension_is_named():
     ],
 )
 def test_weights_of_another_model_are_not_tested(change, named):
-    """A runner loads the weights that fit; a test of a model whose other weights are random would be worth nothing."""
+    """mmengine's runner loads the weights that fit, and leaves the others random. Such a model must not be tested."""
     model = build_model().eval()
     data = dict(inputs=[video for video, _ in VIDEOS], data_samples=[sample for _, sample in VIDEOS])
     whole = model.state_dict()
-    model.test_step(data)  # random weights, and nothing was loaded
+    model.test_step(data)  # nothing was loaded, so random weights may be tested
     weights = whole.copy()
     change(weights)
     load_state_dict(model, weights)
@@ -56,5 +56,5 @@ def test_weights_of_another_model_are_not_tested(change, named):
     load_state_dict(model, whole)
     model.test_step(data)
     load_state_dict(model, weights)
-    run(model.train(), VIDEOS)  # a training may start with them, and be tested
+    run(model.train(), VIDEOS)  # a training may start with such weights, and then be tested
     model.eval().test_step(data)

@@ -33,13 +33,13 @@ MOVED = dict(grid=SnippetGrid(0.5, offset_sec=0.2), duration_sec=1.9)
         ([0.3, *[0.9] * 4, 0.1], HALF, [[0.5, 2.5]], 0.7, 'outer (0.3 + 0.1) / 2'),
         ([0.4, 0.9, 0.4], HALF, [[0.5, 1]], 0.5, 'a quarter of the shortest run is rounded up to one snippet'),
         ([0.3, *[0.9] * 4], HALF, [[0.5, 2.5]], 0.6, 'at the end of the video the left outer range alone'),
-        # 7% of a run of 100 are the 7 snippets at 0.5, in spite of rounding.
+        # The outer range is 7 % of 100 snippets, that is, the 7 snippets at 0.5: rounding errors add no eighth one.
         ([*SIDE, *[0.9] * 100, *SIDE[::-1]], SEVEN, [[5, 55]], 0.4, 'Eq. 8'),
         ([0, 0.25, 0], HALF | dict(score_levels=(0, 0.25)), [[0.5, 1]], 0.25, 'a level is reached, but not that of 0'),
         ([0.2] * 6, BEHIND, [[1, 2]], 0, '1 - b crosses 0.5 round snippets 2 and 3'),
-        # Both lower levels lie under one run of four snippets; a step over all three crosses the highest, twice.
+        # At both lower levels, the four snippets are one run. At the highest level, the outer two are a run each.
         ([0, 0.6, 0.3, 0.3, 0.6, 0], STEPS, [[0.5, 1], [0.5, 2.5], [2, 2.5]], None, 'each run above a level once'),
-        # Scores at the centres 0.25 s and 0.75 s cross 0.5 at 0.5 s; beyond the last centre they stay.
+        # The scores 0 and 1 at the centres 0.25 s and 0.75 s cross 0.5 at 0.5 s; beyond the last centre they stay at 1.
         ([0, 1], HALF | UP, [[0.5, 1]], None, 'interpolation between centres'),
         ([1] * 4, MOVED, [[0.2, 1.9]], None, '4 snippets reach from 0.2 to 2.2 s, the video to 1.9'),
     ],
@@ -48,7 +48,7 @@ def test_runs_by_hand(scores, options, segments, score, reason):
     found = generate([[score] for score in scores], **dict(upsampling=1) | options)
     np.testing.assert_allclose(sorted(found['segments_sec'].tolist()), segments, atol=1e-6, err_msg=reason)
     if score is not None:
-        assert found['scores'] == pytest.approx([score + 0.2], abs=1e-6)  # plus 0.2 of the video-level score
+        assert found['scores'] == pytest.approx([score + 0.2], abs=1e-6)  # 0.2 times the video-level score is added
     assert set(found['labels']) == {0}
 
 

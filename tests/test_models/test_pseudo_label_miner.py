@@ -7,7 +7,7 @@ from fsptal_mm.models import PseudoLabelMiner
 
 
 def mine(scores, background_scores, instances, miner=None, **kwargs):
-    """Mined labels; no class scores at all where they are None."""
+    """Mine labels of one batch; ``scores`` may be ``None``, if no action can be mined."""
     scores = np.zeros(np.shape(instances), np.float32) if scores is None else scores
     background_scores = torch.as_tensor(background_scores, dtype=torch.float32)
     return (miner or PseudoLabelMiner())(torch.as_tensor(scores), background_scores, make_targets(instances, **kwargs))
@@ -59,10 +59,10 @@ def test_actions_take_the_whole_label_of_the_nearest_point():
     background_scores = [[0.9, 0.2, 0.0, 0.25, 0.9, 0.2, 0.3, 0.0, 0.1]]
     scores = np.zeros((1, 9, 3))
     scores[0, :, 2] = 0.5
-    scores[0, [1, 3], 1] = 0.6  # class 1 wins beside the first point, class 2 everywhere else
+    scores[0, [1, 3], 1] = 0.6  # class 1 is best beside the first point, class 2 elsewhere
     mined = mine(scores, background_scores, instances)
     expected = np.full((9, 3), -1)
-    expected[[1, 2, 3], :2] = [0, 1]  # 3 stands at the threshold exactly: still action
+    expected[[1, 2, 3], :2] = [0, 1]  # 3 is exactly at the threshold: still an action
     expected[[5, 7], 2] = 2  # 6 is above the threshold; 8 is the only candidate for background after the last point
     assert mined.snippet_instances[0].tolist() == expected.tolist()
     assert mined.background_labels[0].nonzero()[:, 0].tolist() == [0, 4, 8]
@@ -74,9 +74,9 @@ def test_background_clicks_are_kept_and_satisfy_their_interval():
 
 
 def reference(scores, background_scores, instances):
-    """Algorithm 2 for one video, snippet by snippet, as the specification words it."""
+    """Algorithm 2 of the paper for one video, snippet by snippet."""
     num_snippets = len(background_scores)
-    gamma_bkg, gamma_act = np.float32(0.85), np.float32(0.25)  # numpy 1 compares scalars in float64
+    gamma_bkg, gamma_act = np.float32(0.85), np.float32(0.25)  # float32, since numpy 1 compares floats in float64
     points = [t for t in range(num_snippets) if (instances[t] >= 0).any()]
     background = {t for t in range(num_snippets) if t not in points and background_scores[t] > gamma_bkg}
     for left, right in zip([-1, *points], [*points, num_snippets]):
@@ -113,7 +113,7 @@ def test_batch_equals_the_algorithm_read_snippet_by_snippet(seed):
         for number in range(rng.integers(0, 8)):  # runs of 1-3 snippets of one instance, overlapping ones among them
             start = rng.integers(0, length)
             instances[video, start : min(length, start + rng.integers(1, 4)), rng.integers(num_classes)] = number
-    # Few distinct values, so that ties and exact thresholds occur.
+    # There are few distinct values, so that ties occur, and scores that equal a threshold.
     background_scores = rng.choice([0.0, 0.2, 0.25, 0.5, 0.85, 0.9, 1.0], size=(8, num_snippets)).astype(np.float32)
     scores = rng.random((8, num_snippets, num_classes), dtype=np.float32)
     mask = np.arange(num_snippets) < lengths[:, None]

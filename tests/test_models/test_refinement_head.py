@@ -65,7 +65,7 @@ def test_a_fresh_head_refines_nothing():
 
 
 def test_losses_by_loops_over_candidates():
-    """Losses are weighted by candidate; they are means over the candidates of a video, then over videos."""
+    """Losses of candidates have weights. They are averaged over the candidates of a video, then over videos."""
     head = make_head(members=[NETWORK | NO_DROPOUT] * 2, min_refined_tiou=0.4)
     for member in head.members:
         torch.nn.init.normal_(member.regressor.weight, std=0.1)
@@ -121,7 +121,7 @@ def test_two_scores_make_one_and_classes_stay():
 
 def test_the_best_proposals_of_each_class_are_refined():
     batch, proposals, _ = make_batch(lengths=(20,), num_proposals=6)
-    labels = torch.tensor([1, 0, 1, 1, 1, 2])  # the best one first
+    labels = torch.tensor([1, 0, 1, 1, 1, 2])  # the best proposal first
     found = predict(make_head(max_proposals_per_class=2, nms=KEEP_ALL), batch, proposals, labels=labels)
     expected = sorted(proposals.segments[[0, 1, 2, 5]].tolist())
     torch.testing.assert_close(torch.tensor(sorted(found.segments_sec.tolist())), torch.tensor(expected))
@@ -143,7 +143,7 @@ def test_losses_and_gradients_are_finite_at_the_edges(num_segments, num_proposal
     sum(losses.values()).backward()
     assert all(torch.isfinite(loss) for loss in losses.values())
     for name, parameter in head.named_parameters():
-        assert parameter.grad is not None, name  # distributed training waits for all of them
+        assert parameter.grad is not None, name  # distributed training waits for the gradients of all parameters
         assert torch.isfinite(parameter.grad).all(), name
 
 
@@ -171,7 +171,7 @@ def test_nan_features_are_no_silent_zero():
     assert torch.isnan(make_head().loss(batch, proposals, segments)['loss_refined_class'])
     batch, proposals, _ = make_batch(lengths=(20,))
     batch['features'].features[batch['features'].rows[0, 3]] = torch.nan
-    assert torch.isnan(predict(make_head(), batch, proposals).scores).any()  # for the metric to refuse
+    assert torch.isnan(predict(make_head(), batch, proposals).scores).any()  # the metric then refuses it
 
 
 def test_a_class_without_segments_loses_score_and_may_still_be_proposed():
@@ -179,7 +179,7 @@ def test_a_class_without_segments_loses_score_and_may_still_be_proposed():
     segments.labels.clamp_(max=1)
     sum(head.loss(batch, proposals, segments).values()).backward()
     for member in head.members:
-        assert member.classifier.bias.grad[2] > 0  # a step against it lowers the score
+        assert member.classifier.bias.grad[2] > 0  # so a gradient step lowers the score
     found = predict(head, batch, proposals, labels=torch.full((len(proposals),), 2))
     assert len(found.scores) > 0
     assert torch.isfinite(found.scores).all()

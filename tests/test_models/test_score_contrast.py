@@ -35,7 +35,7 @@ def test_contrast_is_the_mean_over_the_segments_of_each_group():
     scores[0, :, 1] = torch.tensor([1.0, 0.0, 0.5, 0.5])
     scores[1, :, 0] = torch.tensor([0.2, 0.2, 0.2, 0.6])
     segments = make_segments([(0, 1), (1, 0)], [(0, 0, 1, 0, 2, 0), (0, 2, 3, 1, 4, 0), (1, 3, 4, 2, 4, 0)])
-    # Group 0: 1 - 0 and 0.5 - (0 + 0.5) / 2. Group 1: 0.6 - 0.2.
+    # Group 0 has the contrasts 1 - 0 and 0.5 - (0 + 0.5) / 2, group 1 has 0.6 - 0.2.
     assert outer_inner_contrast(scores, segments).tolist() == pytest.approx([(1 + 0.25) / 2, 0.4])
 
 
@@ -45,7 +45,7 @@ def test_sums_are_as_exact_as_the_device_allows(device, dtype):
 
 
 def test_loss_by_hand():
-    # Video 0 has R = 0.5 and R = 0.8 for its two classes with seeds, video 1 has none, video 2 has R = 1.
+    # Video 0 has R = 0.5 and R = 0.8 for its two classes with seeds, video 1 has no seed, video 2 has R = 1.
     scores = torch.zeros(3, 2, 3)
     scores[0, 0, 0], scores[0, 1, 2], scores[2, 0, 1] = 0.5, 0.8, 1.0
     segments = make_segments([(0, 0), (0, 2), (2, 1)], [(0, 0, 1, 0, 2, 0), (1, 1, 2, 0, 2, 0), (2, 0, 1, 0, 2, 0)])
@@ -70,7 +70,7 @@ def test_no_segment_at_all_is_a_zero_that_stays_connected():
 
 
 def test_long_sums_keep_their_precision():
-    # In float32, sums of 20,000 scores are known to about 1e-3 only.
+    # In float32, a sum of 20,000 scores would have an error of about 1e-3.
     scores = random_scores(1, 20_000, 1)
     segments = make_segments([(0, 0)], [(0, 19_990, 19_991, 19_989, 19_992, 0)])
     outer, inner, other = scores[0, 19_989:19_992, 0].double().tolist()

@@ -32,7 +32,7 @@ def test_giou_loss_is_that_of_the_paper():
 
 
 def test_quality_focal_loss_by_hand():
-    # sigmoid(0) = 1/2: cross-entropy log 2 for any target, times the squared distance from it.
+    # With sigmoid(0) = 1/2, the cross-entropy is log 2 for any target; it is multiplied by the squared distance to it.
     found = quality_focal_loss(torch.zeros(1, 3), torch.tensor([[0.0, 0.5, 0.8]]))
     assert found.item() == pytest.approx(torch.tensor(2.0).log().item() * (0.25 + 0 + 0.09), rel=1e-5)
 

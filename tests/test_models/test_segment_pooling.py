@@ -48,7 +48,7 @@ def test_gradients_of_float32_equal_those_of_float64():
     values = torch.rand(3000, 2, generator=generator)
     start, length = torch.rand(2, 200, generator=generator)
     segments = torch.stack([3000 * start, 3000 * start + 1 + 60 * length], 1)
-    segments[0] = torch.tensor([2990.0, 3000.0])  # with ranges of no width behind the end
+    segments[0] = torch.tensor([2990.0, 3000.0])  # its ranges after the end have no width
     factors, found = torch.randn(200, 8, 2, generator=generator), []
     for dtype in (torch.float32, torch.float64):
         rows = values.detach().to(dtype).clone().requires_grad_()

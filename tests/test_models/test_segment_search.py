@@ -51,23 +51,24 @@ def search(scores, targets, **kwargs):
 
 
 def test_snippets_away_from_actions_by_hand():
-    # Two segments of the first video, of two classes, and background between them; nothing in the second.
+    # The first video has two segments of two classes, and background between them; the second video has none.
     segments = SegmentLabels(
         *(torch.tensor(values) for values in ([0, 0], [0, 1], [0, 0, 1], [3, 5, 11], [5, 7, 12])),
         *(torch.zeros(3, dtype=torch.int64),) * 2,
         torch.tensor([False, True, False]),
     )
     mask = torch.arange(14) < torch.tensor([[14], [2]])
-    # 3-4 reaches over one snippet on each side with a margin of half its length, 11 over one: rounded up
+    # With a margin of half its length, rounded up, segment 3-4 reaches one snippet further on each side, and so does
+    # 11.
     expected = [t for t in range(14) if t not in (2, 3, 4, 5, 10, 11, 12)]
     found = segments.away_from_actions(mask, 0.5)
     assert found[0].nonzero()[:, 0].tolist() == expected
-    assert found[1].tolist() == [True, True] + [False] * 12  # padded snippets are nowhere
-    assert segments.away_from_actions(mask, 20)[0].sum() == 0  # beyond both ends of the video
+    assert found[1].tolist() == [True, True] + [False] * 12  # padding is never background
+    assert segments.away_from_actions(mask, 20)[0].sum() == 0  # the margin reaches beyond both ends of the video
 
 
 def random_video(rng, length, seed_share, num_classes=2, run_length=2):
-    """Random seeds, touching instances and snippets of two classes among them."""
+    """A video with random seeds. Some of its instances touch, and some snippets have two classes."""
     instances = np.full((length, num_classes), -1)
     background = np.zeros(length, dtype=bool)
     snippet = 0
@@ -84,7 +85,7 @@ def random_video(rng, length, seed_share, num_classes=2, run_length=2):
 def large_case():
     """Targets and smooth scores of six videos that no brute force can search.
 
-    As mined in the first steps: background and action seeds by turns, with gaps of up to 24 snippets between them.
+    As mined in the first training steps, background and action seeds alternate, with gaps of up to 24 snippets.
     """
     rng = np.random.default_rng(0)
     videos = []
@@ -115,7 +116,7 @@ def test_close_to_the_best_of_all_candidates(variant, seed):
     segments, found = search(scores, targets, **variant)
     want = chains(scores, targets, **variant)
     assert found.keys() == want.keys()
-    assert len(found) > 8  # the batch is not trivial
+    assert len(found) > 8  # the batch has many chains
     best = {key: chain.best() for key, chain in want.items()}
     for key, chain in want.items():
         assert found[key] <= best[key] + 1e-6, key
@@ -142,7 +143,7 @@ def test_no_other_place_of_a_single_segment_is_better(variant):
 
 
 def switches_of(segments, group, chain):
-    """Boundaries of the segments of one group without those at which instances are cut apart."""
+    """Boundaries of the segments of one group, except those between instances that touch."""
     mine = (segments.group == group) & ~segments.is_background
     bounds = torch.stack([segments.start[mine], segments.stop[mine]], 1).flatten().tolist()
     return [position for position in bounds if position not in chain.cuts]
@@ -160,7 +161,7 @@ def assert_segments_are_a_candidate(segments, want, found):
 
 @pytest.mark.parametrize('variant', VARIANTS)
 def test_close_to_the_beam_search_of_lacp(variant):
-    targets, scores = large_case()  # noise, and gaps of more places than a round tries: harder than score curves
+    targets, scores = large_case()  # noisy scores and long gaps: harder than real scores
     want = chains(scores, targets, **variant)
     segments, found = search(scores, targets, **variant)
     assert sum(found.values()) > 0.97 * sum(chain.beam() for chain in want.values())
@@ -179,11 +180,13 @@ def test_scores_beyond_their_range_count_as_its_ends():
 @pytest.mark.parametrize(
     'original, expected, limits, reason',
     [
-        # Long action 2-9 beside the short one at 11. Its outer range of ceil(8 / 4) = 2 snippets is [0, 1] on the left
-        # and on the right [10, 10], as the next segment begins at 11: outer mean (0 + 0.1 + 0.2) / 3 = 0.1, R = 0.8.
-        # The short one has [10, 10] and [12, 12]: outer mean (0.2 + 0.1) / 2 = 0.15, R = 0.85.
+        # A long action 2-9 is beside a short one at 11. The outer ranges of the long one have ceil(8 / 4) = 2 snippets:
+        # [0, 1] on the left, but only [10, 10] on the right, since the next segment begins at 11. So its outer mean is
+        # (0 + 0.1 + 0.2) / 3 = 0.1, and R = 0.8. The short one has the outer ranges [10, 10] and [12, 12], the outer
+        # mean (0.2 + 0.1) / 2 = 0.15, and R = 0.85.
         (False, (0.8 + 0.85) / 2, [[0, 11], [10, 13]], 'Eq. 8'),
-        # Without limits the long one's right range is [10, 11]: (0 + 0.1 + 0.2 + 1) / 4 = 0.325, R = 0.575.
+        # Without limits, the right range of the long one is [10, 11]: its outer mean is (0 + 0.1 + 0.2 + 1) / 4 =
+        # 0.325, and R = 0.575.
         (True, (0.575 + 0.85) / 2, [[0, 12], [10, 13]], 'the short action lies in the outer range of the long one'),
     ],
 )
@@ -196,7 +199,7 @@ def test_contrast_by_hand(original, expected, limits, reason):
 
 
 def test_outer_range_is_rounded_up_from_the_exact_product():
-    # 100 * 0.07 is 7.000000000000001 in floating point, and 7 snippets are the outer range.
+    # 100 * 0.07 is 7.000000000000001 in floating point, but the outer range has 7 snippets.
     kinds = 'b' * 10 + '0' * 100 + 'b' * 10
     segments, _ = search(torch.zeros(1, 120, 1), one_class(kinds), outer_ratio=0.07)
     assert intervals(segments) == [[10, 110]]
@@ -206,9 +209,9 @@ def test_outer_range_is_rounded_up_from_the_exact_product():
 
 
 def test_limits_decide_where_a_segment_ends():
-    # The first segment may end at 4 ... 7, the second begins at 9. Ended at 7, the first reaches ceil(8 / 4) = 2 on:
-    # limited to [8, 8], 6.9 / 8 - 0.1 = 0.7625 is the best; without a limit it is 6.9 / 8 - 0.5 = 0.3625, and the end
-    # at 6 is better: 6.1 / 7 - (0.8 + 0.1) / 2 = 0.4214.
+    # The first segment may end at 4 ... 7, and the second one begins at 9. If the first one ends at 7, its outer range
+    # has ceil(8 / 4) = 2 snippets. Limited to [8, 8], its contrast is 6.9 / 8 - 0.1 = 0.7625, the best. Without a
+    # limit, it is 6.9 / 8 - 0.5 = 0.3625, and the end at 6 is better: 6.1 / 7 - (0.8 + 0.1) / 2 = 0.4214.
     scores = torch.tensor([0.9] * 5 + [0.8, 0.8, 0.8, 0.1, 0.9])[None, :, None]
     assert intervals(search(scores, one_class('00000...b1'))[0]) == [[0, 8], [9, 10]]
     assert intervals(search(scores, one_class('00000...b1'), original=True)[0]) == [[0, 7], [9, 10]]
@@ -227,7 +230,7 @@ def test_limits_decide_where_a_segment_ends():
     ],
 )
 def test_seeds(kinds, expected, reason):
-    # Scores are high everywhere but on background: every segment wants to be as long as it may.
+    # Scores are high everywhere except on background, so every segment is as long as the seeds allow.
     scores = torch.tensor([0.1 if kind == 'b' else 0.9 for kind in kinds])[None, :, None]
     assert intervals(search(scores, one_class(kinds))[0]) == expected, reason
 
@@ -244,7 +247,8 @@ def test_snippets_of_other_classes_are_background():
     targets = make_targets([(instances, np.zeros(7, dtype=bool))])
     segments, _ = search(torch.full((1, 7, 2), 0.9), targets)
     assert segments.label.tolist() == [0, 1]
-    # Class 0 is parted by snippet 3. Class 1 has instances 1 and 2 at 3 and 5, and background at 1 only: cut at 4 | 5.
+    # Snippet 3, of class 1, is background of class 0 and divides it into two segments. Class 1 has the instances 1 and
+    # 2 at 3 and 5, and background at 1 only, so its segment is cut between 4 and 5.
     start_of_class_1 = segments.start[segments.group == 1].tolist()
     assert (segments.group == 0).sum() == 2
     assert start_of_class_1[1] == 5
@@ -252,13 +256,14 @@ def test_snippets_of_other_classes_are_background():
 
 
 def test_background_segments_by_hand():
-    # Runs: background 0-1, action 2-3, background 4-6 with a seed, action 7, background 8 without a seed (not scored).
-    # Outer ranges are one snippet each: ceil(2 / 4) = ceil(3 / 4) = 1.
+    # The runs are background 0-1, action 2-3, background 4-6 with a seed, action 7, and background 8, which has no seed
+    # and is not scored. All outer ranges have one snippet: ceil(2 / 4) = ceil(3 / 4) = 1.
     scores = torch.tensor([0.1, 0.1, 0.9, 0.9, 0.2, 0.2, 0.2, 0.8, 0.1])[None, :, None]
     segments, found = search(scores, one_class('bb00bbb0.'), background_segments=True)
     assert intervals(segments) == [[2, 4], [7, 8]]
     assert intervals(segments, background=True) == [[0, 2], [4, 7]]
-    # Action: 0.9 and 0.8 minus a mean of 0.15. Background, as 1 - q: 0.9 minus 0.1 and 0.8 minus a mean of 0.15.
+    # The contrasts of the actions are 0.9 and 0.8 minus a mean of 0.15; those of background, by 1 - q, are 0.9 minus
+    # 0.1, and 0.8 minus a mean of 0.15.
     assert found == {(0, 0): pytest.approx((0.75 + 0.65 + 0.8 + 0.65) / 4)}
 
 
@@ -266,7 +271,7 @@ def test_classes_without_seeds_have_no_segments():
     instances = np.full((4, 3), -1)
     instances[1, 2] = instances[2, 1] = 0
     targets = make_targets([(instances, np.zeros(4, dtype=bool)), (np.full((3, 3), -1), np.ones(3, dtype=bool))])
-    targets.video_labels[0, :2] = torch.tensor([1.0, 0.0])  # class 0 without a point, class 1 not to be localized
+    targets.video_labels[0, :2] = torch.tensor([1.0, 0.0])  # class 0 has no point, class 1 is not in the video labels
     segments, _ = search(torch.rand(2, 4, 3), targets)
     assert (segments.video.tolist(), segments.label.tolist()) == ([0], [2])
 
@@ -301,12 +306,13 @@ def test_padding_and_company_change_nothing(variant):
 def test_saturated_and_missing_scores(variant, dtype, value):
     targets = one_class('.0...b..12.b')
     segments = SegmentSearcher(**variant)(torch.full((1, 12, 1), value, dtype=dtype), targets)
-    assert len(intervals(segments)) == 3  # one seed, and two instances that touch
+    assert len(intervals(segments)) == 3  # one instance, and two instances that touch
 
 
 @pytest.mark.parametrize('variant', [dict(), dict(background_segments=True)])
 def test_very_long_videos_are_affordable(variant):
-    # One action in 20,000 snippets, with gaps of thousands; and very many with small ones.
+    # Once one action in 20,000 snippets, with gaps of thousands of snippets, and once very many actions with small
+    # gaps.
     rng = np.random.default_rng(0)
     few, many = (np.full((20_000, 1), -1) for _ in range(2))
     few[8_000], many[2::5] = 0, np.arange(4_000)[:, None]

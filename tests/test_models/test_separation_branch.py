@@ -33,13 +33,14 @@ def reference(branch, video):
 
 
 def test_attention_by_hand():
-    # Orthogonal snippets at temperature 1 / log 3: exp(1 * log 3) = 3 against exp(0) = 1, weights 3/4 and 1/4. Their
-    # lengths (2 and 1) do not touch the weights. The other video of the batch sees only itself: h + h.
+    # Two orthogonal snippets, temperature 1 / log 3: exp(1 * log 3) = 3 and exp(0) = 1, so the weights are 3/4 and 1/4.
+    # The lengths of the features, 2 and 1, do not change them. The other video has one snippet, which sees only itself:
+    # h + h.
     videos = [torch.tensor([[2.0, 0.0], [0.0, 1.0]]), torch.tensor([[5.0, 7.0]])]
     branch = identity_branch(2, temperature=1 / math.log(3))
     batch = SnippetBatch.from_videos(videos)
     first, second = batch.split(branch(batch).features)
-    # The first: itself, 3/4 of itself and 1/4 of its neighbour; the second likewise.
+    # Each snippet is the sum of itself, 3/4 of itself and 1/4 of its neighbour.
     torch.testing.assert_close(first, torch.tensor([[3.5, 0.25], [0.5, 1.75]]))
     torch.testing.assert_close(second, torch.tensor([[10.0, 14.0]]))
 
@@ -73,12 +74,12 @@ def test_no_tensor_grows_with_the_square_of_the_length():
     batch = SnippetBatch.from_videos([torch.randn(2000, 8)])
     with LargestTensor() as largest:
         branch(batch).features.sum().backward()
-    assert largest.numel < 2000 * 100  # 2000 x 2000 without the kernel that forgets the weights
+    assert largest.numel < 2000 * 100  # 2000 x 2000 if the attention weights were kept
 
 
 @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
 def test_half_precision_and_zero_features_stay_finite(dtype):
-    # The second snippet's squares underflow in float16, the third has no direction at all.
+    # The squares of the second snippet underflow in float16, and the third snippet is 0, so it has no direction.
     rows = torch.tensor([[3.0, 0.0], [1e-5, 0.0], [0.0, 0.0]], dtype=dtype)
     batch = SnippetBatch.from_videos([rows])
     batch.features.requires_grad_()
@@ -88,7 +89,7 @@ def test_half_precision_and_zero_features_stay_finite(dtype):
     assert embedding.dtype == dtype
     assert torch.isfinite(embedding).all()
     assert torch.isfinite(batch.features.grad).all()
-    # Cosines of 0 to everything: the third snippet gets the plain mean, (3 + 1e-5 + 0) / 3.
+    # The third snippet has the cosine 0 with all snippets, so it gets their mean, (3 + 1e-5 + 0) / 3.
     assert embedding[3, 0].item() == pytest.approx(1, rel=0.01)
 
 
@@ -97,7 +98,7 @@ def test_wanted_snippets_are_embedded_as_all_are(kernel_size):
     torch.manual_seed(0)
     branch = SeparationBranch(4, 8, kernel_size=kernel_size)
     batch = SnippetBatch.from_videos([torch.randn(length, 4) for length in (30, 3, 1, 12)], gap=2)
-    wanted = batch.mask & (torch.arange(30) % 7 == torch.tensor([[6], [0], [0], [99]]))  # nothing of the last video
+    wanted = batch.mask & (torch.arange(30) % 7 == torch.tensor([[6], [0], [0], [99]]))  # no snippet of the last video
     gradients = []
     for asked in (None, branch.needed(wanted, batch.mask)):
         features = batch.features.clone().requires_grad_()

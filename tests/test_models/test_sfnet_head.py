@@ -29,8 +29,8 @@ def one_hot(classes, num_classes=2):
 
 
 def test_frame_loss_by_hand():
-    # softmax [1/2, 1/4, 1/4] everywhere: log 2 and log 4 at the labelled snippets, half of each where there are two
-    # labels, log 4 at background, divided by C + 1 = 3. The fourth snippet has no label and counts for nothing.
+    # The softmax is [1/2, 1/4, 1/4] everywhere. A label costs log 2 or log 4; two labels of a snippet cost half of
+    # each. Background costs log 4, divided by C + 1 = 3. The fourth snippet has no label, and does not count.
     logits = torch.tensor([[2.0, 1.0, 1.0]]).log().expand(1, 4, 3)
     labels = torch.tensor([[[1.0, 0.0], [0.5, 0.5], [0.0, 0.0], [0.0, 0.0]]])
     background = torch.tensor([[False, False, True, False]])
@@ -40,7 +40,8 @@ def test_frame_loss_by_hand():
 
 
 def test_actionness_loss_by_hand():
-    # Scores 3/4 at a labelled snippet, 1/2 and 1/4 at negatives, with the public code's 0.001.
+    # The scores are 3/4 at a labelled snippet, and 1/2 and 1/4 at negatives. As in the public code, 0.001 is added to
+    # 1 - score before the logarithm.
     actionness = torch.tensor([[3.0, 1.0, 1 / 3]]).log()
     is_action = torch.tensor([[True, False, False]])
     expected = math.log(4 / 3) - (math.log(0.501) + math.log(0.751)) / 2
@@ -70,7 +71,8 @@ def test_number_of_background_snippets(ratio, share, expected, reason):
 
 @pytest.mark.parametrize('kind, chosen', [('background', 1), ('last', 3), ('hard', 2)])
 def test_negatives_of_actionness(kind, chosen):
-    # One point at snippet 0 and one negative; background logits are largest at 1, actionness at 2, snippet 3 is last.
+    # The point is at snippet 0. The only negative is 1 by the background logit, 2 by actionness, or 3, the last
+    # snippet.
     targets = make_targets(one_hot([0, -1, -1, -1]))
     z = torch.zeros(1, 4, 3)
     z[0, :, -1] = torch.tensor([9.0, 5.0, 1.0, 2.0])
@@ -123,7 +125,7 @@ def test_growth_by_hand(logits, given, options, expected, reason):
 
 
 def grow_snippet_by_snippet(logits, labels, radius, ratio):
-    """The rule as one reads it, on numpy arrays of one video: labels ``(T, C)`` bool."""
+    """Growth of labels, point by point, on numpy arrays of one video; returns labels ``(T, C)`` bool."""
     grown, best = labels.copy(), logits.argmax(1)
     for point in np.flatnonzero(labels.any(1)):
         own = labels[point]
@@ -141,7 +143,8 @@ def grow_snippet_by_snippet(logits, labels, radius, ratio):
 def test_growth_is_that_of_the_rule_point_by_point(seed):
     rng = np.random.default_rng(seed)
     lengths = rng.integers(1, 30, 3)
-    logits = rng.normal(size=(3, 30, 2)).repeat(3, 1)[:, :30].astype(np.float32)  # runs of like snippets
+    # Three snippets each have the same logits.
+    logits = rng.normal(size=(3, 30, 2)).repeat(3, 1)[:, :30].astype(np.float32)
     mask = np.arange(30) < lengths[:, None]
     labels = (rng.random((3, 30, 2)) < 0.1) & mask[..., None]
     ratio = rng.choice([0.0, 0.95])
@@ -197,12 +200,12 @@ def test_scores_by_their_formulas(streams):
     model.head.scores = 'logits'
     scores = model.head.clean_scores(batch)
     torch.testing.assert_close(scores.final, z[..., :-1] + 2 * a)
-    torch.testing.assert_close(scores.videos, z[..., :-1].topk(2, 1).values.mean(1))  # 20 // 8
+    torch.testing.assert_close(scores.videos, z[..., :-1].topk(2, 1).values.mean(1))  # 20 // 8 = 2 snippets
 
 
 def test_all_classes_of_a_video_are_detected():
-    # Each of seven classes has a seventh of the video to itself, at logits that differ: a softmax of pooled logits
-    # would leave class 6 alone.
+    # Each of seven classes is alone in a seventh of the video, with logits that rise from class to class. A softmax of
+    # pooled logits would leave only class 6.
     model = build_model(head='SFNetHead', num_classes=7).eval()
     z = torch.eye(7).repeat_interleave(10, 0) * torch.arange(6, 13.0)
     z = torch.cat([z, torch.zeros(70, 1)], 1)[None]
@@ -213,7 +216,8 @@ def test_all_classes_of_a_video_are_detected():
 
 
 def test_mean_level_proposals_by_hand():
-    # Class 0 has the mean 1: runs 1-2 and 4-5 lie above, and 7 alone, which is too short. Class 1 is below 3 / 1.5.
+    # The mean of class 0 is 1. The runs 1-2 and 4-5 lie above it, and so does 7, which is too short. Class 1 is below
+    # 3 / 1.5.
     scores = torch.tensor([0.0, 2.0, 3.0, 0.0, 1.5, 1.5, 0.0, 1.0 + 1e-3, 0.0, 1.0 - 1e-3])
     found = MeanLevelProposals()(
         torch.stack([scores + 0.0, scores], 1), torch.zeros(10), torch.tensor([3.0, 2.0]), SnippetGrid(0.5), 5.0

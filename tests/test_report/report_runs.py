@@ -1,12 +1,12 @@
-"""Work directories as training and test leave them, with figures that can be computed by hand."""
+"""Work directories like those of a training and a test, with figures that can be computed by hand."""
 
 import json
 
 from plain_files import plain_video, write_plain
 
 EVIL = '</script><img src=x onerror="document.title=\'owned\'">'
-BAD = '<b>bad</b>&amp;'  # id of a video
-NUM_WEAK = 240  # more than a timeline draws
+BAD = '<b>bad</b>&amp;'  # id of a video, which must be escaped
+NUM_WEAK = 240  # detections, more than a timeline draws
 
 _CONFIG = """
 default_scope = 'mmaction'
@@ -67,7 +67,7 @@ def write_run(folder, data_root, note='plain', start='20260101_000000'):
 
 
 def write_results(folder):
-    """The test results; of class ``jump``: AP 2/3 at every tIoU, of the other 1, hence a mAP of 5/6."""
+    """Write test results: at every tIoU, AP is 2/3 for class ``jump`` and 1 for the other class, so mAP is 5/6."""
 
     def detection(label, start, end, score):
         return {'label': label, 'score': score, 'segment': [start, end]}
@@ -83,7 +83,7 @@ def write_results(folder):
 
 
 def remove_segments(folder, points=None):
-    """Leave only points in the annotations, and set those of some videos."""
+    """Remove the segments from the annotations, and set the points of the videos in ``points``."""
     data = json.loads((folder / 'annotations.json').read_text())
     for name, video in data['videos'].items():
         video.pop('segments', None)

@@ -1,4 +1,4 @@
-"""The report in a real browser: what it shows, how it answers, and that it asks for nothing."""
+"""The report in a real browser: what it shows, how it reacts to keys and pointer, and that it fetches nothing."""
 
 import json
 from pathlib import Path
@@ -12,12 +12,12 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from fsptal_mm.report import Published, read_run, write_report
 
-BLUE = 'rgb(0, 114, 178)'  # of the first run
+BLUE = 'rgb(0, 114, 178)'  # colour of the first run
 
 
 @pytest.fixture(scope='module')
 def pages(tmp_path_factory):
-    """Reports on one run, on two, and on an empty folder, with evil texts wherever a file can bring them in."""
+    """Reports on one run, on two runs, and on an empty folder; every text from a file tries to inject HTML."""
     folder = tmp_path_factory.mktemp('report')
     write_data(folder / 'data')
     write_run(folder / 'run', folder / 'data', note=EVIL)
@@ -107,7 +107,7 @@ def test_evil_texts_are_texts(open_page):
     assert any(EVIL in text.replace("\\'", "'") for text in texts(page, '#config td'))
 
 
-# Inserts an image whose error would run a script; goes on after the error, and when the policy has refused the script.
+# Inserts an image whose error would run a script. Returns after the error, or when the policy has refused the script.
 SLIP_IN = """
     const refused = new Promise((resolve) => document.addEventListener('securitypolicyviolation', (event) => {
       if (event.effectiveDirective.startsWith('script-src')) resolve();
@@ -148,7 +148,7 @@ def test_bars_lie_at_their_seconds_and_tell_what_they_are(open_page):
 def test_timelines_by_points(open_page):
     page = open_page('points')
     line = page.find_element(By.CSS_SELECTOR, '[data-video="good"] .point-line').rect
-    row = page.find_element(By.CSS_SELECTOR, '[data-video="good"] .row svg').rect  # 60 s
+    row = page.find_element(By.CSS_SELECTOR, '[data-video="good"] .row svg').rect  # the row is 60 s long
     assert line['x'] == pytest.approx(row['x'] + row['width'] * 4.5 / 60, abs=2)
     assert line['height'] == pytest.approx(row['height'], abs=2)
     hit, miss = bars(page, 'good')
@@ -230,7 +230,8 @@ def test_curves_of_losses_measures_and_pseudo_labels(open_page):
 def test_diagnosis_as_table_and_pictures(open_page):
     page = open_page('one')
     rows = '#diagnosis tbody tr'
-    # The best G of each class: of 'jump' (G = 2) one is right, one far from any segment; of the other, 1 of 1.
+    # Of the best G detections of 'jump' (G = 2), one is a true positive and one a background error; that of the other
+    # class (G = 1) is a true positive.
     assert texts(page, f'{rows}:first-child td')[1:] == ['66.7', '0.0', '0.0', '0.0', '0.0', '33.3']
     assert len(page.find_elements(By.CSS_SELECTOR, '#diagnosis .picture svg')) == 3
     assert any('Length' in text for text in texts(page, '#diagnosis svg'))
@@ -261,12 +262,13 @@ def test_the_page_never_scrolls_sideways(width, open_page):
 
 
 def test_names_that_are_no_text_do_no_harm(pages, tmp_path):
-    # A folder's name need not be UTF-8; Python keeps such bytes as halves of surrogate pairs.
+    # The name of a folder need not be valid UTF-8; Python keeps its invalid bytes as lone surrogates.
     write_report(tmp_path / 'report.html', [read_run(pages / 'run', 'odd \udcff')])
     assert 'odd \\udcff' in (tmp_path / 'report.html').read_text(encoding='utf-8')
 
 
 def test_the_file_names_no_address(pages):
-    text = Path(pages / 'two.html').read_text(encoding='utf-8').replace('http://www.w3.org/', '')  # of XML vocabularies
+    # Names of XML vocabularies, which are not fetched.
+    text = Path(pages / 'two.html').read_text(encoding='utf-8').replace('http://www.w3.org/', '')
     assert 'http://' not in text
     assert 'https://' not in text

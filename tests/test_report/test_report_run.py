@@ -35,7 +35,7 @@ def said(run, *words):
 def test_figures_are_those_of_the_metric(folder):
     run = read_run(folder, 'run')
     ap = run.segment_result.evaluation.ap[:, :2]
-    # 'jump': the best of three detections is wrong; precision 1/2 and 2/3, lifted to 2/3.
+    # The best of three detections of 'jump' is a false positive: the precisions 1/2 and 2/3 are lifted to 2/3.
     np.testing.assert_allclose(ap, np.tile([2 / 3, 1], (7, 1)))
     assert run.measures['mAP@0.1-0.7'] == pytest.approx(5 / 6)
     assert run.measures['video_mAP'] == 0.75, 'what only the test can know is kept'
@@ -53,7 +53,8 @@ def test_operating_point_of_the_tested_checkpoint(folder):
     write_operating_point(folder / 'epoch_3.pth', chosen)
     run = read_run(folder, 'run')
     assert run.operating_point == chosen
-    # Of jump at 0.65 a true positive (0.8) and a false one (0.9), of the other class at 0.75 none; three segments.
+    # At 0.65, jump has a true positive (0.8) and a false one (0.9); at 0.75, the other class has no detection. There
+    # are three segments.
     assert run.segment_result.at(chosen) == Threshold(0.65, 1 / 2, 1 / 3, 3)
     assert make_timelines([run], [0], 1)['threshold'] == 0.65
     assert make_timelines([run, run], [0, 1], 1)['threshold'] is None
@@ -137,7 +138,7 @@ def test_the_headline_is_the_main_figure(change, words, folder):
 
 
 def test_points_without_segments_are_a_result(folder, tmp_path):
-    """The report does not ask for a test, since there was one."""
+    """The report lists no missing test, since there was one."""
     remove_segments(tmp_path / 'data', points={BAD: [dict(time_sec=14, label='jump'), dict(time_sec=46, label='jump')]})
     write_point_results(folder)
     run = read_run(folder, 'run')
@@ -145,7 +146,7 @@ def test_points_without_segments_are_a_result(folder, tmp_path):
     assert '40.0 mAP by points' in run.headline
     assert '3 points in 2 videos' in run.headline
     assert all('tools/test.py' not in sentence for sentence in run.missing)
-    # 'good': the point at 4.5 s is covered, nothing else is a true positive. BAD: both points are.
+    # In 'good', the detection of the point at 4.5 s is the only true positive; in BAD, both points are found.
     np.testing.assert_allclose(run.result.video_ap, [1, 1, np.nan])
     [(_, ap), (_, recall)] = run.result.class_columns()
     np.testing.assert_allclose([ap, recall], [[1, np.nan, np.nan]] * 2)
@@ -280,10 +281,10 @@ def test_quality_of_pseudo_labels_from_dumps_where_the_log_has_none(folder):
         ([8, 4, 2, 1], 1 / 7),
         ([4, 3, 2, 1], 1 / 3),
         ([4, 1, 1, 1], 0),
-        ([1, 1, 2, 3], 0),  # it rose
+        ([1, 1, 2, 3], 0),  # the loss rose
         ([4, 1], 0),  # too short to tell
         ([4, 3, float('nan'), 1], 0),
-        ([9, 8, 4, 3, 2, 1], 1 / 3),  # losses that begin after two epochs make no stage: the last four alone
+        ([9, 8, 4, 3, 2, 1], 1 / 3),  # a loss begins after two epochs: the last four count
     ],
 )
 def test_a_loss_that_still_falls(losses, fall, folder):

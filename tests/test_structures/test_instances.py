@@ -30,7 +30,7 @@ def test_joined_videos_are_numbered_by_their_places():
     assert again.videos.tolist() == [0, 0, 0, 1]
     assert len(Instances.join([])) == 0
     assert joined.scores.tolist() == [0.5] * 3
-    assert Instances.join([first, Instances.of_video([[0, 1]])]).scores is None  # kept only if all parts have some
+    assert Instances.join([first, Instances.of_video([[0, 1]])]).scores is None  # kept only if all have them
 
 
 def test_lists_of_arrays_are_videos():

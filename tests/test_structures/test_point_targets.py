@@ -8,4 +8,4 @@ def test_with_other_background_only_that_changes():
     other = given.with_background(torch.tensor([[False, True, False]]))
     assert other.kinds.tolist() == [[[True, False, False]], [[False, True, False]]]
     assert other.labels.tolist() == [[[True], [False], [False]]]
-    assert other.is_action is given.is_action  # computed once
+    assert other.is_action is given.is_action  # the cached value is shared

@@ -24,9 +24,9 @@ def test_tiou_by_hand(first, second, expected, reason):
 @pytest.mark.parametrize(
     'length, ratio, expected',
     [
-        (100, 0.07, 7),  # in floating point 7.000000000000001
-        (30, 0.1, 3),  # and 3.0000000000000004
-        (25, 0.28, 7),  # and 7.000000000000001
+        (100, 0.07, 7),  # 7.000000000000001 in floating point
+        (30, 0.1, 3),  # 3.0000000000000004 in floating point
+        (25, 0.28, 7),  # 7.000000000000001 in floating point
         (4, 0.25, 1),
         (5, 0.25, 2),  # 1.25, rounded up
         (1, 0.25, 1),

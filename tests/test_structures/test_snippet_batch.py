@@ -8,7 +8,7 @@ from fsptal_mm.structures import SnippetBatch
 def test_videos_come_back_as_they_went_in(gap):
     videos = [torch.randn(length, 3) for length in (4, 1, 7)]
     batch = SnippetBatch.from_videos(videos, gap)
-    assert batch.features.shape == (12 + 4 * gap, 3)  # 12 snippets, a gap before, between (2) and after
+    assert batch.features.shape == (12 + 4 * gap, 3)  # 12 snippets, and gaps before, between and after three videos
     for packed, video in zip(batch.split(batch.features), videos, strict=True):
         assert torch.equal(packed, video)
     padded = batch.pad(batch.features)
@@ -20,7 +20,7 @@ def test_videos_come_back_as_they_went_in(gap):
 
 def test_zero_gaps_clears_just_the_rows_between_videos():
     batch = SnippetBatch.from_videos([torch.ones(2, 1), torch.ones(1, 1)])
-    # rows: gap, two snippets, gap, one snippet, gap
+    # The rows are a gap, two snippets, a gap, one snippet, a gap.
     assert batch.zero_gaps(torch.full((6, 1), 5.0))[:, 0].tolist() == [0, 5, 5, 0, 5, 0]
 
 
@@ -32,7 +32,7 @@ def test_resampling_interpolates_within_each_video():
         assert batch.lengths == (4, 2)
         first, second = batch.split(batch.features)
         assert first[:, 0].tolist() == [0, 2.5, 20, 30]  # a quarter of the way from 0 to 10, half from 10 to 30
-        assert second[:, 0].tolist() == [7, 7]  # the last snippet has no right neighbour, and needs none
+        assert second[:, 0].tolist() == [7, 7]  # interpolation needs no right neighbour at the last snippet
         assert batch.features.sum() == 66.5  # all other rows are zero
 
 
@@ -41,7 +41,7 @@ def test_chosen_snippets_become_a_batch_of_their_own():
     chosen = torch.tensor([[True, False, True], [False] * 3, [True, False, False]])
     near, rows = batch.select(chosen)
     assert near.lengths == (2, 0, 1)
-    # gap, 1, 3, gap, nothing of the second video, gap, 9, gap
+    # The rows are a gap, the snippets 1 and 3, a gap, no snippet of the second video, a gap, snippet 9, a gap.
     assert near.features[:, 0].tolist() == [0, 1, 3, 0, 0, 9, 0]
     assert torch.equal(near.features, batch.features[rows])
     assert [video[:, 0].tolist() for video in near.split(near.features)] == [[1, 3], [], [9]]

@@ -1,4 +1,4 @@
-"""Delivered configs on a small embedded set, and models for them."""
+"""Configs of the package on a small generated dataset, and untrained models for them."""
 
 from pathlib import Path
 

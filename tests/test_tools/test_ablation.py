@@ -1,4 +1,4 @@
-"""The tool that runs tables: real runs of one epoch, and scripts that only pretend to train where that is enough."""
+"""The tool that runs tables of experiments, with real runs of one epoch, or with scripts that only pretend to train."""
 
 import importlib
 import json
@@ -15,8 +15,8 @@ from fsptal_mm.report.results import load_test_set
 
 TOOLS = ROOT / 'tools/experiments'
 
-# Figures are .5 + seed / 10, and .2 more with an option; the detections are the same. Written without our package, so
-# that a run takes no time.
+# Scripts that pretend to train and test. Their figures are .5 + seed / 10, and .2 more with an option; their detections
+# are always the same. They do not import our package, so that a run takes no time.
 SCRIPT = """
 import argparse, json, pathlib, time
 parser = argparse.ArgumentParser()
@@ -91,7 +91,7 @@ def run(tool, config_file, tmp_path, monkeypatch, capsys):
 
 @pytest.fixture
 def pretend(tool, tmp_path, monkeypatch):
-    """Let scripts that only pretend stand for train.py and test.py."""
+    """Replace train.py and test.py by scripts that only pretend to train and test."""
     (tmp_path / 'train.py').write_text(TRAIN)
     (tmp_path / 'test.py').write_text(TEST)
     monkeypatch.setattr('table_runs.SCRIPTS', tmp_path)
@@ -115,13 +115,13 @@ def test_one_epoch_over_two_seeds(run, tool, config_file, tmp_path):
     plain, same = content['rows']
     assert plain['finished'] == [0, 1]
     values = plain['metrics']['mAP@0.1-0.7']['by_seed']
-    assert 0 < min(values) < max(values) < 100  # another seed, another model
+    assert 0 < min(values) < max(values) < 100  # different, since the seeds give different models
     assert f'{np.mean(values):.1f} ± {np.std(values, ddof=1):.1f}' in printed
-    # Two rows that are configured alike share their runs, so that they differ by nothing on any resample.
+    # Two rows with the same configuration share their runs, so their difference is 0 on every resample.
     assert len(ages(tmp_path)) == 2
     assert (same['difference']['mean'], same['difference']['interval']) == (0, [0, 0])
 
-    # All videos once: the bootstrap's mAP is that of TALMetric in the test run.
+    # On a resample that has every video once, the mAP is that of TALMetric in the test run.
     (entry,) = tool.plan(tool.TABLES['trial'], ['small'], [0], ['train_cfg.max_epochs=1'], tmp_path / 'tables')[:1]
     test_set = load_test_set(entry.experiment.config)
     resampled = importlib.import_module('table_report').resampled_main_average(
@@ -140,11 +140,12 @@ def test_figures_in_the_table(run, pretend):
     status, printed, content = run([PLAIN, BETTER], '--seeds', '0', '1', '2')
     assert status == 0
     cells = {line.split('|')[2].strip(): line for line in printed.splitlines() if line.startswith('| small')}
-    # .5, .6, .7: mean .6, sample standard deviation .1; @0.5 is half of that.
+    # The seeds have the figures .5, .6 and .7, with the mean .6 and the sample standard deviation .1; @0.5 is half of
+    # it.
     assert [cell.strip() for cell in cells['plain'].strip('|').split('|')] == [
         'small', 'plain', '30.0', '60.0 ± 10.0', '50.0 / 60.0 / 70.0', '', '56.7',
     ]  # fmt: skip
-    # .2 more with each seed; the detections are the same, and with them the figures of all resamples.
+    # The figure is .2 higher for each seed, but the detections are the same, so the differences on all resamples are 0.
     assert cells['better'].split('|')[6].strip() == '+20.0 [+0.0, +0.0] ± 0.0'
     assert content['rows'][1]['difference']['by_seed'] == pytest.approx([20, 20, 20])
     assert (pretend / 'tables/trial.md').read_text().strip() == printed.strip()
@@ -157,9 +158,9 @@ def test_finished_runs_are_found_and_others_are_run(run, pretend):
     second = ages(pretend)
     assert len(second) == 4
     assert first.items() <= second.items()
-    run([PLAIN], '--seeds', '0', '--cfg-options', 'train_cfg.max_epochs=3')  # the same row, configured otherwise
+    run([PLAIN], '--seeds', '0', '--cfg-options', 'train_cfg.max_epochs=3')  # the same row with another config
     assert len(ages(pretend)) == 5
-    path = next(iter(first)) / 'metrics.json'  # figures of another config do not count
+    path = next(iter(first)) / 'metrics.json'  # figures of a run with another config do not count
     good = json.loads(path.read_text())
     path.write_text(json.dumps(good | {'fingerprint': 'other', 'metrics': {}}))
     run([PLAIN], '--seeds', '0')
@@ -171,14 +172,14 @@ def test_a_failed_run_is_told_and_the_table_goes_on(run, pretend):
     status, printed, content = run(rows, '--seeds', '0', '1')
     assert status == 1
     assert content['rows'][1]['finished'] == [0]
-    assert content['rows'][1]['difference']['seeds'] == [0]  # compared where both have figures
+    assert content['rows'][1]['difference']['seeds'] == [0]  # compared only for seeds that both rows have
     assert '50.0 / missing' in printed
     ((name, message),) = content['failed'].items()
     assert name == 'small, unlucky, seed 1'
-    assert 'pretending to train' in message  # the last lines of its log
+    assert 'pretending to train' in message  # the message has the last lines of the log
     assert 'out of luck' in message
     assert 'out of luck' in printed
-    before = ages(pretend)  # run again it fails again, and only it
+    before = ages(pretend)  # only the failed run is run again, and fails again
     assert run(rows, '--seeds', '0', '1')[0] == 1
     assert ages(pretend) == before
 
@@ -218,8 +219,8 @@ def test_an_interrupted_run_ends_its_processes_and_leaves_no_metrics(tool, prete
     while not list(pretend.glob('runs/*/seed_0/started')) and process.poll() is None:
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
-    _, messages = process.communicate(timeout=300)  # less than the ten minutes that the run would take
+    _, messages = process.communicate(timeout=300)  # the run would take ten minutes if it were not ended
     assert process.returncode == 1
     assert 'interrupted' in messages
     assert not ages(pretend)
-    assert not list(pretend.glob('runs/*/seed_1'))  # the second was never begun
+    assert not list(pretend.glob('runs/*/seed_1'))  # the second run was not started

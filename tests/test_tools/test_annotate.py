@@ -35,11 +35,12 @@ def test_makes_a_project_opens_the_page_and_ends_cleanly(annotate, tmp_path, cap
     assert address.startswith('http://127.0.0.1:')
     lines = capsys.readouterr().out.splitlines()
     assert address in lines
-    assert any('point_project.json' in line and 'videos' in line for line in lines)  # where the labels go
+    # The line says where the labels are stored.
+    assert any('point_project.json' in line and 'videos' in line for line in lines)
     assert any('point_project_export' in line and '--out' in line for line in lines)
     project = json.loads((tmp_path / 'point_project.json').read_text())
     assert (project['annotator'], project['classes'], [*project['videos']]) == ('ann', ['jump', 'throw'], ['a'])
-    annotate('a.mp4', '--no-browser')  # the file was let go of, and the project lies beside the video
+    annotate('a.mp4', '--no-browser')  # the first run released the project, which lies beside the video
     assert json.loads((tmp_path / 'point_project.json').read_text()) == project
 
 

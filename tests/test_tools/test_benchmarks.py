@@ -1,4 +1,4 @@
-"""The benchmarks' own code runs on the models of today, and its plain step is the same step."""
+"""The code of the benchmarks runs with the current models, and its plain step has the same losses as ours."""
 
 import importlib
 from pathlib import Path
@@ -22,7 +22,7 @@ def test_the_plain_step_has_the_same_losses(load):
     annotations, _ = videos.read_annotations(8)
     data, *_ = videos.batches_of(videos.pack_videos(annotations, dim=8), size=4)
     (model, optimizer), (plain, _) = (bench.build_model(8, len(annotations.classes)) for _ in range(2))
-    bench.train_step(model, optimizer, data)  # from first weights, nothing is mined
+    bench.train_step(model, optimizer, data)  # with the initial weights, nothing is mined
     bench.make_plain(plain)
     plain.load_state_dict(model.state_dict())
     bench.check_plain(model, plain, data)

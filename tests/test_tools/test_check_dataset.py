@@ -8,7 +8,7 @@ from fsptal_mm.datasets.synthetic.generator import ensure_synthetic
 
 @pytest.fixture(scope='module')
 def root(tmp_path_factory):
-    """A dataset that was generated, but is read as anybody's own."""
+    """A generated dataset, which is read like a dataset of a user."""
     return ensure_synthetic(tmp_path_factory.mktemp('data') / 'set', train_videos=12, test_videos=10)
 
 
@@ -55,11 +55,11 @@ def test_good_data_pass_and_are_counted(check):
 
 def test_the_planned_steps_are_told(check):
     length = ('--cfg-options', 'train_cfg.max_epochs=5', 'train_dataloader.batch_size=8')
-    assert 'training: 5 epochs of 2 steps: 10 steps' in check(*length)[1]  # 12 videos
+    assert 'training: 5 epochs of 2 steps: 10 steps' in check(*length)[1]  # 12 training videos
     dataset = 'train_dataloader.dataset'
     fold = (f'{dataset}.fold.index=0', f'{dataset}.fold.count=3', f'{dataset}.fold.part=train')
     _, lines = check(*length, *fold, 'num_videos=40')
-    assert 'training: 5 epochs of 1 step: 5 steps' in lines  # 8 videos
+    assert 'training: 5 epochs of 1 step: 5 steps' in lines  # 8 training videos
     assert any(line.startswith('warning: num_videos: 40, but 12 videos') for line in lines)
     assert not any('num_videos' in line for line in check(*length, *fold, 'num_videos=12')[1])
 
@@ -67,7 +67,8 @@ def test_the_planned_steps_are_told(check):
 @pytest.mark.parametrize('part, is_warned', [('train', True), ('test', False)])
 def test_classes_without_a_point_matter_where_they_are_learned(check, part, is_warned):
     dataset = f'{part}_dataloader.dataset'
-    fold = (f'{dataset}.fold.index=0', f'{dataset}.fold.count=6', f'{dataset}.fold.part=held_out')  # two videos
+    # Two held-out videos.
+    fold = (f'{dataset}.fold.index=0', f'{dataset}.fold.count=6', f'{dataset}.fold.part=held_out')
     read = (f'{dataset}.subset=train', f'{dataset}.data_prefix.feature=features/train')
     _, lines = check('--loaders', f'{part}_dataloader', '--cfg-options', *read, *fold)
     assert 'videos: 2' in lines

@@ -1,4 +1,4 @@
-"""Operating point of a checkpoint: how it is chosen and kept, and who uses it."""
+"""Operating point of a checkpoint: how it is chosen and stored, and which tools use it."""
 
 import json
 from dataclasses import replace
@@ -42,11 +42,11 @@ def messages(monkeypatch):
 @pytest.mark.parametrize(
     'scores, hits, num_truth, expected, reason',
     [
-        # F1 by the number of detections: 2/3, 2/4, 4/5, 4/6.
+        # F1 with the best 1, 2, 3 and 4 detections: 2/3, 2/4, 4/5, 4/6.
         ([0.9, 0.8, 0.6, 0.4], [1, 0, 1, 0], 2, 0.5, 'in the middle of 0.6 and 0.4'),
-        # Without a place between the equal scores: 2/4, 4/5.
+        # F1 with 2 and 3 detections is 2/4 and 4/5; no threshold lies between equal scores.
         ([0.8, 0.8, 0.5], [1, 0, 1], 2, 0.5, 'the lowest score where nothing lies below'),
-        # 2/3, 2/4, 2/5, 4/6.
+        # F1 with 1, 2, 3 and 4 detections: 2/3, 2/4, 2/5, 4/6.
         ([0.9, 0.5, 0.3, 0.1], [1, 0, 0, 1], 2, 0.7, 'of equal F1 the highest threshold'),
         ([0.9], [0], 2, None, 'nothing found'),
         ([], [], 2, None, 'no detection'),
@@ -58,13 +58,16 @@ def test_score_of_best_f1(scores, hits, num_truth, expected, reason):
 
 def test_thresholds_of_classes(messages):
     points = Instances.from_videos([[[5, 5], [25, 25], [50, 50]]], [[0, 0, 1]])
-    # In the order of the scores: hit, repeated, hit, beside the point, hit. F1: 2/4, 2/5, 4/6, 4/7, 6/8.
+    # In the order of the scores, the detections are true, repeated, true, beside the point, true. F1 is 2/4, 2/5, 4/6,
+    # 4/7, 6/8.
     det = Instances.from_videos(
         [[[0, 10], [1, 9], [20, 30], [60, 70], [45, 55]]], [[0, 0, 0, 1, 1]], [[0.9, 0.7, 0.6, 0.5, 0.375]]
     )
-    chosen = choose_operating_point(points, det, ('run', 'jump', 'sit'))  # every resample is the one video
+    # There is only one video, so every resample is this video.
+    chosen = choose_operating_point(points, det, ('run', 'jump', 'sit'))
     assert chosen.overall == Threshold(0.375, 3 / 5, 1, 3)
-    # Of run alone 2/3, 2/4, 4/5: 0.6. Its two points, and twenty at 0.375: (2 * 0.6 + 20 * 0.375) / 22.
+    # F1 of run alone is 2/3, 2/4, 4/5, so its best threshold is 0.6. Its two points count against twenty of the shared
+    # threshold 0.375: (2 * 0.6 + 20 * 0.375) / 22.
     assert chosen.by_class == {
         'run': Threshold(pytest.approx(8.7 / 22), 2 / 3, 1, 2),
         'jump': Threshold(0.375, 1 / 2, 1, 1),
@@ -72,7 +75,8 @@ def test_thresholds_of_classes(messages):
     }
     assert chosen.num_videos == 1
     assert any('3 held-out points' in message for message in messages)
-    assert not any('jump' in message or 'sit' in message for message in messages)  # sit has no points
+    # There is no warning about sit, which has no points.
+    assert not any('jump' in message or 'sit' in message for message in messages)
     choose_operating_point(points, det[:4], ('run', 'jump', 'sit'))
     assert ['jump' in message for message in messages].count(True) == 1
     later = Instances.from_videos([[[0, 1], [2, 3], [4, 5]]], [[0, 0, 1]], [[0.39, 0.4, 0.38]])
@@ -168,7 +172,7 @@ def test_a_checkpoint_of_another_fold(trained, tmp_path):
 
 
 def test_a_checkpoint_that_was_trained_on_held_out_videos(trained, tmp_path):
-    """With more videos, folds are dealt anew: the fold of the config is the same, but not its videos."""
+    """With more videos, the folds are drawn again: the fold of the config has the same number, but other videos."""
     path, checkpoint, tool = trained
     config, weights = Config.fromfile(path), torch.load(checkpoint)
     held_out = sorted(video_ids(build_held_out(config)))
@@ -182,7 +186,7 @@ def test_a_checkpoint_that_was_trained_on_held_out_videos(trained, tmp_path):
 
 def test_lower_thresholds_for_a_final_model(messages):
     points = Instances.from_videos([[[5, 5], [25, 25], [50, 50], [70, 70]]], [[0, 0, 1, 2]])
-    segments = [[0, 10], [20, 30], [40, 44], [45, 55], [65, 75]]  # the third covers no point
+    segments = [[0, 10], [20, 30], [40, 44], [45, 55], [65, 75]]  # the third segment covers no point
     labels = [0, 0, 0, 1, 2]
     half = Threshold(0.5, 0.75, 0.25, 40)
     chosen = OperatingPoint(half, dict(run=half, jump=half, sit=half), 'model', 4)

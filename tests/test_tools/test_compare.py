@@ -1,4 +1,4 @@
-"""compare.py: what its rows build on, and what it measures."""
+"""compare.py: the runs that its rows build on, and the costs that it measures."""
 
 import importlib
 
@@ -22,13 +22,13 @@ def test_rows_build_on_the_run_of_the_same_seed(tool, tmp_path):
     assert f'test_evaluator.class_scores={source.run_folder(3)}/results.json' in options
     assert f'train_dataloader.dataset.ann_file={row.run_folder(3)}/pseudo_segments.json' in options
     assert len({entry.experiment.fingerprint for entry in entries.values()}) == len(entries)
-    # Another source, another result: its configuration counts, too.
+    # A row's fingerprint depends on the configuration of its source, too.
     other = tool.plan(tool.ALONGSIDE, ['synthetic'], [3], ['model.init_cfg=None'], tmp_path)
     assert other[0].experiment.fingerprint != source.fingerprint
     told = {label: tool.supervision(entry.experiment.config) for label, entry in entries.items()}
     assert (told['LACP'], told['MIL']) == ('points', 'video labels')
     assert told['snippet classifier'] == told['BMN'] == 'segments'
-    # Methods of both tools share their runs.
+    # A method that is in the tables of both tools shares its runs.
     tables = importlib.import_module('tables')
     compared = tool.plan(tables.TABLES['comparison'], ['synthetic'], [3], [], tmp_path)
     assert source.folder in [entry.experiment.folder for entry in compared]
@@ -45,7 +45,7 @@ def test_kinds_of_supervision_are_told_apart(tool, tmp_path):
 
 @pytest.mark.processes
 def test_a_localizer_on_pseudo_segments_from_one_command(tool, tmp_path, monkeypatch, capsys):
-    """A model on points, BMN labelled by it, and BMN on the segments that it found: one epoch each."""
+    """One epoch each of a model on points, BMN with classes from this model, and BMN on segments that it found."""
     tables = importlib.import_module('tables')
     windows = {f'{part}_dataloader.dataset.windows': WINDOWS for part in ('train', 'val', 'test')}
     for name, options in (
@@ -74,4 +74,4 @@ def test_a_localizer_on_pseudo_segments_from_one_command(tool, tmp_path, monkeyp
     with pytest.raises(SystemExit):
         tool.main(['--work-dir', str(tmp_path / 'tables')])
     assert sorted(path.stat().st_mtime_ns for path in tmp_path.rglob('metrics.json')) == before
-    assert capsys.readouterr().out == printed  # times, too, are measured once
+    assert capsys.readouterr().out == printed  # times, too, are measured only once

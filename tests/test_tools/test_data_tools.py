@@ -63,15 +63,15 @@ def test_made_points_can_be_read_back(gt, tmp_path, suffix):
     out = tmp_path / f'points.{suffix}'
     make_points(gt, out, '--style', 'centre', '--subset', 'train')
     videos = load_annotations(gt, subset='train', point_file=out).videos
-    assert videos['a'].point_sec.tolist() == [3.0, 3.0]  # the middle of both 1 to 5 s and 2 to 4 s
+    assert videos['a'].point_sec.tolist() == [3.0, 3.0]  # the middle of the segments 1 to 5 s and 2 to 4 s
     assert videos['a'].point_labels.tolist() == [0, 1]
     assert videos['a'].point_instances.tolist() == [0, 1]
-    # a csv counts frames: the one frame in the segment, though the middle (0.095 s) is before it
+    # A csv file counts frames, so the point is the only frame in the segment, though the middle, 0.095 s, is before it.
     assert videos['b'].point_sec == pytest.approx([0.1 if suffix == 'csv' else 0.095])
     make_points(gt, out, '--style', 'uniform', '--per-instance', '3', '--subset', 'train')
     a = load_annotations(gt, subset='train', point_file=out).videos['a']
     assert np.bincount(a.point_instances).tolist() == [3, 3]
-    assert len({*zip(a.point_instances.tolist(), a.point_labels.tolist())}) == 2  # one label each
+    assert len({*zip(a.point_instances.tolist(), a.point_labels.tolist())}) == 2  # both points are different instances
     assert np.all(np.diff(a.point_sec) >= 0)
 
 
@@ -86,7 +86,7 @@ def test_a_video_that_only_its_file_names_is_told(tmp_path, capsys):
 def test_make_points_with_background_clicks(gt, tmp_path):
     out = tmp_path / 'points.json'
     make_points(gt, out, '--background', '--subset', 'train')
-    video = load_annotations(gt, subset='train', point_file=out).videos['a']  # actions from 1 to 5 s
+    video = load_annotations(gt, subset='train', point_file=out).videos['a']  # the actions of video a are from 1 to 5 s
     assert 0 < video.background_sec[0] < 1
     assert all(video.background_sec[1:] > 5)
     assert len(video.point_sec) == 2
@@ -116,7 +116,7 @@ def test_drawn_points_of_thumos(data_root, tmp_path):
     root, out = data_root / 'thumos14', tmp_path / 'points.csv'
     make_points(root / 'gt_full.json', out, '--split-file', root / 'split_train.txt')
     videos = load_annotations(root / 'gt_full.json', split_file=root / 'split_train.txt', point_file=out).videos
-    # every segment but the four past the end of their videos has its point inside
+    # Every segment has its point inside, except for the four segments after the end of their videos.
     assert sum(len(video.point_sec) for video in videos.values()) == 3003
     for video in videos.values():
         start, end = video.segments_sec.T

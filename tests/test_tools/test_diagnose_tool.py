@@ -23,7 +23,7 @@ def entry(label, start, end, score=None):
 def folder(tmp_path):
     """Two test videos, one of them without a segment, and one training video; three results files.
 
-    ``b.json`` has, besides what ``a.json`` has: a better scored mistake, and a video and a class that nobody knows.
+    ``b.json`` has the detections of ``a.json``, a false positive of a higher score, and an unknown video and class.
     """
     database = {
         'v1': {'subset': 'test', 'duration': 100, 'annotations': [entry('Dive', 0, 2), entry('Throw', 20, 30)]},
@@ -48,10 +48,11 @@ def run(tool, folder, files, *options):
 def test_several_files(tool, folder, capsys):
     found = run(tool, folder, ['a.json', 'b.json', 'empty.json'], '--subset', 'test', '--tiou', '0.5', '0.7')
     assert list(found) == ['a', 'b', 'empty']
-    assert [found[name]['mAP'] for name in found] == pytest.approx([1, 0.75, 0])  # b: precision 1/2 for Dive
+    assert [found[name]['mAP'] for name in found] == pytest.approx([1, 0.75, 0])  # in b, the precision of Dive is 1/2
     assert [found[name]['num_detections'] for name in found] == [2, 3, 0]
     assert [found[name]['num_missed'] for name in found] == [0, 0, 2]
-    # Of class Dive, b has a background error in a video without a segment before its hit: 1G is one detection a class.
+    # For class Dive, b has a background error, in a video without a segment, before its true positive. Since G is 1 for
+    # both classes, bin 1G has this error and the true positive of the other class.
     assert found['b']['profile'][0]['shares']['background'] == 0.5
     assert found['b']['gains']['background']['mAP'] == pytest.approx(0.25)
     assert found['empty']['profile'][0]['shares']['true_positive'] is None
@@ -68,7 +69,7 @@ def test_several_files(tool, folder, capsys):
     assert ['b', 'mAP gained without', '', '0.0', '0.0', '0.0', '0.0', '25.0'] in lines
     ranges = ['XS <= 3', 'S (3, 6]', 'M (6, 12]', 'L (12, 18]', 'XL > 18']
     assert ['length', '', *ranges, 'all', 'sensitivity', 'impact'] in lines
-    # Lengths: 2 s and 10 s.
+    # The segments have the lengths 2 s and 10 s.
     assert ['', 'instances', '1', '0', '1', '0', '0', '2', '', ''] in lines
     assert ['b', 'mAP_N', '50.0', '-', '100.0', '-', '-', '75.0', '50.0', '25.0'] in lines
     assert ['empty', 'missed, tIoU 0.5', '100.0', '-', '100.0', '-', '-', '100.0', '', ''] in lines
@@ -88,8 +89,8 @@ def test_options_reach_the_figures(tool, folder):
     found = run(tool, folder, ['b.json'], '--names', 'mine', *options)['mine']
     assert found['tiou'] == 0.3
     assert found['tiou_thresholds'] == pytest.approx(np.linspace(0.5, 0.95, 10))
-    assert found['num_instances'] == 3  # no subset: all videos
-    assert found['num_detections'] == 2  # the mistake overlaps an ambiguous range
+    assert found['num_instances'] == 3  # without --subset, all videos count
+    assert found['num_detections'] == 2  # the false positive overlaps an ambiguous range
     assert [bucket['up_to'] for bucket in found['characteristics']['length']['buckets']] == [30, 60, 120, 180, None]
     assert 'mine' in (folder / 'out/false_negatives.svg').read_text()
 
@@ -118,7 +119,7 @@ def test_real_truth_as_detections_is_perfect(tool, data_root, tmp_path):
     arguments = [str(tmp_path / 'truth.json'), str(folder / 'gt_full.json'), '--split', str(folder / 'split_test.txt')]
     tool.main([*arguments, '-o', str(tmp_path / 'out')])
     found = json.loads((tmp_path / 'out/diagnosis.json').read_text())['truth']
-    # Segments that lie past the end of a video are clipped in the ground truth only; one of them is wholly past it.
+    # Only in the ground truth, segments are clipped at the end of the video; one segment lies wholly after it.
     assert found['mAP'] == found['mAP_N'] == pytest.approx(1, abs=0.002)
     assert found['profile'][0]['shares']['true_positive'] == pytest.approx(1, abs=0.002)
     for characteristic in found['characteristics'].values():

@@ -16,7 +16,7 @@ def annotation(label, start, end, **more):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Two test videos and one training video, a perfect result, and one with a better scored mistake."""
+    """Two test videos and one training video, perfect results, and results with a false positive of a higher score."""
     truth = {
         'a': ('test', [annotation('Diving', 0, 10), annotation('Shotput', 20, 30)]),
         'b': ('test', [annotation('Diving', 5, 15)]),
@@ -55,7 +55,8 @@ def test_several_files_give_several_rows(folder, capsys):
     text, figures = run(folder, capsys, results, '--split', str(folder / 'split.txt'), '--tiou', '0.5', '0.7')
     assert '2 videos, 3 segments of 2 classes' in text
     assert figures['perfect.json']['metrics']['mAP@0.5-0.7'] == 1
-    # The mistake comes first among the Diving detections: precision 1/2, then 2/3, lifted to 2/3. Shotput stays 1.
+    # The false positive comes first among the Diving detections: the precisions 1/2 and 2/3 are lifted to 2/3. The AP
+    # of Shotput stays 1.
     assert figures['mistaken.json']['metrics']['mAP@0.5'] == pytest.approx((2 / 3 + 1) / 2)
     assert re.search('all 4 .*ambiguous', figures['mistaken.json']['detections'])
     rows = rows_of(text)
@@ -73,14 +74,15 @@ def test_ambiguous_ranges_are_left_out_and_said(folder, capsys):
 
 def test_all_videos_without_split_or_subset(folder, capsys):
     text, figures = run(folder, capsys, ['perfect.json'], '--preset', 'activitynet', '--per-class')
-    # One Diving of three is in the training video, where nothing was predicted: recall 2/3 at precision 1.
+    # One of three Diving segments is in the training video, which has no detection: recall 2/3 at precision 1.
     assert figures['perfect.json']['metrics']['mAP@0.5-0.95'] == pytest.approx((2 / 3 + 1) / 2)
     assert rows_of(text)['Diving'] == ['3', *['66.67'] * 11]
 
 
 @pytest.mark.parametrize('name', ['thumos14', 'gtea'])
 def test_equals_the_official_script_from_file_to_figure(name, data_root, tmp_path):
-    # Reading counts, too: THUMOS14 has ground-truth segments past the end of a video, which must count as missed.
+    # Reading of files is tested, too. THUMOS14 has ground-truth segments after the end of a video, which count as
+    # missed.
     rng = np.random.default_rng(0)
     database = json.loads((data_root / name / 'gt_full.json').read_text())['database']
     truth = {id_: database[id_]['annotations'] for id_ in (data_root / name / 'split_test.txt').read_text().split()}
@@ -88,7 +90,8 @@ def test_equals_the_official_script_from_file_to_figure(name, data_root, tmp_pat
     for video_id, annotations in truth.items():
         chosen = [annotations[index] for index in rng.integers(len(annotations), size=15)]
         segments = np.array([row['segment'] for row in chosen])
-        # Too little to cover two segments equally, where the official script does not say which one is taken.
+        # The noise is small, so that no detection has the same tIoU with two segments: then it is undefined which
+        # segment the official script takes.
         moved = segments + rng.normal(0, 0.1, (15, 2)) * np.diff(segments)
         scores = rng.random(15)
         results[video_id] = [
@@ -97,7 +100,7 @@ def test_equals_the_official_script_from_file_to_figure(name, data_root, tmp_pat
         ]
     result_file, flat_file, out = (tmp_path / file for file in ('result.json', 'flat.json', 'out.json'))
     result_file.write_text(json.dumps({'results': results}))
-    # The port takes no database, and cuts two letters off the ids of the ground truth.
+    # The port reads no "database", and cuts two letters off the ids of the ground truth.
     flat_file.write_text(json.dumps({f'v_{video_id}': {'annotations': rows} for video_id, rows in truth.items()}))
     expected, _ = ActivityNetLocalization(str(flat_file), str(result_file), np.linspace(0.1, 0.7, 7)).evaluate()
 

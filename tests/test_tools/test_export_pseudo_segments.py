@@ -1,4 +1,4 @@
-"""The whole way: a trained model, its export, and the readers of others."""
+"""Export of pseudo segments of a trained model, and reading of the files by our and mmaction2's datasets."""
 
 import json
 from pathlib import Path
@@ -79,7 +79,7 @@ def test_activitynet_and_mmaction2_say_the_same(trained):
         assert np.array_equal(read[video_id].segment_labels, record.segment_labels)
         shares = theirs[video_id]['gt_bbox'] * 0.64 * int(record.duration_sec / 0.64)
         covered = np.clip(record.segments_sec, 0, 0.64 * int(record.duration_sec / 0.64))
-        assert np.allclose(shares, covered, atol=0.05)  # frames are whole numbers
+        assert np.allclose(shares, covered, atol=0.05)  # only approximately, since frames are whole numbers
     assert json.loads(activitynet.read_text())['database'][video_id]['frame'] == round(record.duration_sec * 25)
     config = Config.fromfile(trained / 'config.py').train_dataloader.dataset
     ours = DATASETS.build(config | dict(ann_file=str(trained / 'plain.json'), supervision='segments'))

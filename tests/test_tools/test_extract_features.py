@@ -94,7 +94,8 @@ def test_broken_and_short_videos(tmp_path, recognizer, videos, capsys):
 def test_the_time_left_goes_by_durations(videos):
     (videos / 'bad.mp4').write_bytes(b'no video')
     durations_sec = tool.estimate_durations_sec(sorted(map(str, videos.iterdir())))
-    assert list(durations_sec.values()) == pytest.approx([2.5, 1.0, 2.0, 3.0, 4.0], abs=0.1)  # bad: mean of the others
+    # The unreadable video gets the mean of the others.
+    assert list(durations_sec.values()) == pytest.approx([2.5, 1.0, 2.0, 3.0, 4.0], abs=0.1)
 
 
 def test_other_settings_do_not_mix(tmp_path, recognizer, videos):

@@ -22,7 +22,7 @@ def run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'x.pth').touch()
     for name in ('LOCAL_RANK', 'ONEDNN_PRIMITIVE_CACHE_CAPACITY'):
-        monkeypatch.setenv(name, '0')  # to be as before afterwards
+        monkeypatch.setenv(name, '0')  # so that the variable is restored after the test
         monkeypatch.delenv(name)
     configs = []
     built = SimpleNamespace(train=lambda: None, test=lambda: None)
@@ -54,7 +54,7 @@ def test_options_reach_the_runner_and_data_root_every_path(name, more, run):
 def test_runs_of_configs_from_before_the_checks_are_checked(run):
     config = run('train.py', ROOT / 'tests/data/configs/lacp_synthetic.py')
     assert config.default_hooks.run_checks.type == 'RunChecksHook'
-    assert config.default_hooks.checkpoint.type == 'CheckpointHook'  # the others stay
+    assert config.default_hooks.checkpoint.type == 'CheckpointHook'  # other hooks are not changed
 
 
 def test_what_the_user_set_for_onednn_stays(run, monkeypatch):

@@ -13,9 +13,9 @@ ROUNDS = [dict(points=10, mAP=20.0, videos=['a']), dict(points=20, mAP=15.0, vid
 @pytest.mark.parametrize(
     'target, expected',
     [
-        (12.0, 10),  # reached at once
+        (12.0, 10),  # the first round reaches it
         (20.0, 10),
-        (25.0, 28),  # from 15 at 20 points to 40 at 40 points
+        (25.0, 28),  # interpolated between mAP 15 with 20 points and 40 with 40 points
         (40.0, 40),
         (41.0, None),
     ],

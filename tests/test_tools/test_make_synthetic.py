@@ -22,5 +22,5 @@ def test_makes_features_for_real_annotations(tmp_path):
     load_tool('data/make_synthetic').main([str(tmp_path / 'out'), *arguments])
     annotations = load_annotations(tmp_path / 'out/annotations_train.json')
     assert list(annotations.videos) == ['a', 'b'] == (tmp_path / 'out/split_train.txt').read_text().split()
-    for name, num_snippets in (('a', 10), ('b', 20)):  # seconds / 0.64
+    for name, num_snippets in (('a', 10), ('b', 20)):  # number of snippets: duration / 0.64 s
         assert np.load(tmp_path / f'out/features/train/{name}.npy').shape == (num_snippets, 7)

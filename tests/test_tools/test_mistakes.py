@@ -1,4 +1,4 @@
-"""Mistakes of a user: every tool names them in one line, and writes nothing."""
+"""Mistakes of a user: every tool names the mistake in one line, and writes no file."""
 
 import json
 import re
@@ -15,7 +15,7 @@ def annotation(label, start, end, **more):
 
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory):
-    """Files of every kind, good and bad, and the names that the table below gives them."""
+    """Good and bad files of every kind, with the names that the table below uses."""
     folder = tmp_path_factory.mktemp('mistakes')
     truth = [annotation('Run', 1, 5), annotation('Hop', 6, 8)]
     database = {
@@ -45,14 +45,14 @@ def folder(tmp_path_factory):
     return folder
 
 
-# The tool, its arguments, and what the line names.
+# The tool, its arguments, and a text that the error line must contain.
 MISTAKES = [
     ('analysis_tools/eval_tal', 'torn.json gt.json', 'torn.json'),
     ('analysis_tools/eval_tal', 'missing.json gt.json', 'missing.json: found .no such file'),
     ('analysis_tools/eval_tal', 'found.json torn.json', 'torn.json'),
     ('analysis_tools/eval_tal', 'found.json gt.json --split nowhere.txt', 'nowhere.txt'),
-    ('analysis_tools/eval_tal', 'found.json gt.json --split c.txt', 'gt.json: found .none'),  # no segment
-    ('analysis_tools/eval_tal', 'other.json gt.json', 'other.json'),  # no video of the ground truth
+    ('analysis_tools/eval_tal', 'found.json gt.json --split c.txt', 'gt.json: found .none'),  # the video has no segment
+    ('analysis_tools/eval_tal', 'other.json gt.json', 'other.json'),  # results of no video of the ground truth
     ('analysis_tools/eval_tal', 'none.json gt.json', 'none.json: found .none'),
     ('analysis_tools/eval_tal', 'unknown.json gt.json', 'unknown.json: found .none'),
     ('analysis_tools/eval_tal', 'found.json gt.json --tiou 50', 'tiou_thresholds'),
@@ -69,7 +69,7 @@ MISTAKES = [
     ('analysis_tools/plot_timeline', 'config.py model.pth --videos nowhere', 'videos: found .*nowhere'),
     ('analysis_tools/plot_timeline', 'config.py model.pth --names x y', '--names'),
     ('analysis_tools/plot_timeline', 'config.py model.pth config.py model.pth --names x x', '--names'),
-    ('analysis_tools/plot_timeline', 'config.py lacp.pth', 'lacp.pth'),  # of another model
+    ('analysis_tools/plot_timeline', 'config.py lacp.pth', 'lacp.pth'),  # weights of another model
     ('analysis_tools/plot_timeline', '--results found.json --max-classes -1', '--max-classes'),
     ('analysis_tools/plot_timeline', '--results found.json --max-proposals -1', '--max-proposals'),
     ('analysis_tools/pseudo_label_quality', 'empty', 'empty/pseudo_labels'),
@@ -96,10 +96,12 @@ MISTAKES = [
     ('data/make_points', 'gt.json new.txt', 'out'),
     ('data/make_points', 'gt.json new.json --per-instance 0', '--per-instance'),
     ('data/make_points', 'gt.json new.json --seed -1', 'seed'),
-    ('data/make_points', 'gt.json new.csv', 'new.csv: video b: fps'),  # a csv counts frames
-    ('data/make_synthetic', 'new --ann-file gt.json --count 1 --max-sec 5', '1 videos'),  # none that short
+    # A csv file counts frames, so it needs a frame rate.
+    ('data/make_points', 'gt.json new.csv', 'new.csv: video b: fps'),
+    ('data/make_synthetic', 'new --ann-file gt.json --count 1 --max-sec 5', '1 videos'),  # no video is that short
     ('docs/plot_modules', 'none.py model.pth model.pth --video train_003', 'none.py'),
-    ('docs/plot_modules', 'base_synthetic model.pth model.pth --video train_003', 'base_synthetic'),  # no modules
+    # A model without the paper's modules.
+    ('docs/plot_modules', 'base_synthetic model.pth model.pth --video train_003', 'base_synthetic'),
     ('docs/plot_modules', 'bmn_synthetic model.pth model.pth --video train_003', 'bmn_synthetic'),
     ('docs/plot_modules', 'config.py model.pth model.pth --video test_000', '--video: found .*test_000'),
     ('experiments/ablation', 'comparison --data elsewhere --work-dir new', 'fsptal_elsewhere.py'),
@@ -122,7 +124,7 @@ def test_a_mistake_is_one_line(tool, arguments, expected, folder, monkeypatch, c
     script = ROOT / f'tools/{tool}.py'
     monkeypatch.syspath_prepend(script.parent)
     monkeypatch.setattr('sys.argv', [str(script), *shlex.split(arguments)])
-    before = {*folder.glob('[!.]*'), folder / 'set'}  # the embedded set is generated at its first use
+    before = {*folder.glob('[!.]*'), folder / 'set'}  # folder/set: the generated dataset is written at its first use
     with pytest.raises(SystemExit) as end:
         runpy.run_path(str(script), run_name='__main__')
     line = end.value.code if isinstance(end.value.code, str) else capsys.readouterr().err.splitlines()[-1]

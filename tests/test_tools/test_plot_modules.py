@@ -3,7 +3,7 @@ from tool_modules import load_tool
 
 
 def test_four_pictures_of_a_video(tmp_path, monkeypatch, capsys):
-    monkeypatch.syspath_prepend(ROOT / 'tools/docs')  # where module_figures lies, as for a script
+    monkeypatch.syspath_prepend(ROOT / 'tools/docs')  # a script finds module_figures in its own folder
     config = small_config(tmp_path, 'fsptal_tuned/fsptal-tuned_synthetic')
     config.dump(tmp_path / 'fsptal.py')
     checkpoints = [save_untrained(config, tmp_path / f'{seed}.pth', seed) for seed in (0, 1)]

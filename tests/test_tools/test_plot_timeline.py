@@ -1,4 +1,4 @@
-"""The whole way: configs, checkpoints, results and videos to pictures."""
+"""Pictures of timelines from configs, checkpoints, results files and videos."""
 
 import itertools
 import json
@@ -16,7 +16,7 @@ tool = load_tool('analysis_tools/plot_timeline')
 
 @pytest.fixture(scope='module')
 def models(tmp_path_factory):
-    """Configs of FS-PTAL and LACP, and checkpoints of untrained models: pairs, joined."""
+    """Configs of FS-PTAL and LACP, each followed by the checkpoint of an untrained model."""
     folder, pairs = tmp_path_factory.mktemp('models'), []
     for method in ('fsptal', 'lacp'):
         config = small_config(folder, f'{method}/{method}_synthetic')
@@ -60,9 +60,9 @@ def test_training_videos_show_what_they_are_trained_on(models, drawn, tmp_path):
     assert len(track.extended) == len(timeline.points) > 0
     assert len(track.best_segments) >= 1
     assert -1 in track.mined.labels
-    assert len(track.proposals) > 0  # from the test pipeline: on the extended video, times would be wrong
+    assert len(track.proposals) > 0  # computed with the test pipeline, since label extension would change times
     assert track.proposals.segments.max() <= timeline.duration_sec
-    assert len(track.curves.scores) > timeline.duration_sec / 0.64  # extended
+    assert len(track.curves.scores) > timeline.duration_sec / 0.64  # more snippets than without label extension
 
 
 def test_results_files_alone_with_frames(tmp_path, capsys):
@@ -81,8 +81,9 @@ def test_results_files_alone_with_frames(tmp_path, capsys):
 
 
 def test_the_frames_of_one_video_say_how_far_they_are(drawn, tmp_path, monkeypatch, capsys):
-    monkeypatch.delenv('FORCE_COLOR', raising=False)  # to rich, it means a terminal
-    monkeypatch.setattr(progress, 'time', SimpleNamespace(monotonic=itertools.count(0, 10).__next__))  # all is slow
+    monkeypatch.delenv('FORCE_COLOR', raising=False)  # rich would take the output for a terminal
+    # Each look at the clock is 10 s later.
+    monkeypatch.setattr(progress, 'time', SimpleNamespace(monotonic=itertools.count(0, 10).__next__))
     (tmp_path / 'a.json').write_text('{"results": {"clip": [{"label": "wave", "segment": [1, 3], "score": 0.5}]}}')
     write_video(tmp_path / 'clip.mp4', 4.0)
     tool.main(['--results', str(tmp_path / 'a.json'), '--video-dir', str(tmp_path)])

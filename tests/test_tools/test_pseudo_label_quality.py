@@ -7,7 +7,7 @@ tool = load_tool('analysis_tools/pseudo_label_quality')
 
 
 def write_run(folder, name, ends):
-    """A run whose only segment ends at ``ends[epoch]``, of a true one from 0 to 4; the second half is background."""
+    """Write dumps of a run: an action from 0 to 4, its pseudo segment from 0 to ``ends[epoch]``, background after 4."""
     for epoch, end in ends.items():
         path = folder / name / f'pseudo_labels/epoch_{epoch}.json'
         path.parent.mkdir(parents=True, exist_ok=True)

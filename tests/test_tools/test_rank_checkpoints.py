@@ -33,7 +33,7 @@ def test_rows_of_checkpoints(config, checkpoints, capsys):
         assert list(row) == ['point/mAP', 'held-out mAP (analysis)', 'test mAP (analysis)']
         assert all(0 < value < 1 for value in row.values())
     assert rows[checkpoints[0]] != rows[checkpoints[1]]
-    config.test_dataloader = config.test_evaluator = None  # without segments of any kind
+    config.test_dataloader = config.test_evaluator = None  # the tool needs no test videos
     config.val_dataloader.dataset.fold = None  # the held-out videos are those that the training leaves out
     of_points = tool.rank(config, checkpoints[:1], points_only=True)
     assert of_points == {checkpoints[0]: {'point/mAP': rows[checkpoints[0]]['point/mAP']}}
@@ -48,8 +48,8 @@ def test_what_is_reported():
     def row(*values):
         return dict(zip(['point/mAP', 'held-out mAP (analysis)', 'test mAP (analysis)'], values))
 
-    # Ranks by points 1 3 2, by test videos 1 2 3: correlation 1 - 6 * (0 + 1 + 1) / (3 * 8) = 0.5. By the segments of
-    # the held-out videos 3 2 1: -1.
+    # The ranks by points are 1, 3, 2, and by test videos 1, 2, 3, so the correlation is 1 - 6 * (0 + 1 + 1) / (3 * 8) =
+    # 0.5. The ranks by the segments of the held-out videos are 3, 2, 1: -1.
     rows = {'early': row(0.1, 0.3, 0.2), 'middle': row(0.3, 0.2, 0.4), 'late': row(0.2, 0.1, 0.45)}
     points, hit, miss = (Instances.of_video([part], [0], [1]) for part in ([5, 5], [0, 10], [20, 30]))
     both = [(points, hit)] * 2
@@ -57,7 +57,8 @@ def test_what_is_reported():
     assert 'only 2 held-out points' in text
     assert re.search('chosen by .*: middle', text)
     assert '2 points in 2 held-out videos' in text
-    # One of two videos is missed: AP 1/2. Resamples draw it 0, 1 or 2 times of 2: a standard error of 0.35.
+    # The point of one of two videos is missed, so AP is 1/2. Resamples have this video 0, 1 or 2 times, so the standard
+    # error is 0.35.
     assert tool.choose({'early': both, 'late': [(points, hit), (points, miss)]})[0] == 'early'
     assert tool.choose({'early': both, 'late': both})[0] == 'late'
     assert '0.50 (point/mAP), -1.00 (held-out mAP (analysis))' in text
@@ -107,7 +108,7 @@ def test_a_checkpoint_that_knows_the_held_out_videos(config, tmp_path):
     'measures, expected', [({'point/mAP': 0.5}, '--points-only'), ({'tal/mAP@0.5': 0.5}, 'points in')]
 )
 def test_missing_labels_are_named(config, checkpoints, monkeypatch, measures, expected):
-    # Only these measures are left if labels of the other kind are missing.
+    # These are the measures that remain if points or segments are missing.
     monkeypatch.setattr(tool, 'run_metrics', lambda *arguments: measures)
     with pytest.raises(InputError, match=expected):
         tool.rank(config, checkpoints, points_only=False)

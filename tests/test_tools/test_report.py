@@ -1,4 +1,4 @@
-"""The command on a run of mmengine's own making; what the page holds is tested in test_report/test_report_page.py."""
+"""The command on a work directory that mmengine wrote; tests/test_report/test_report_page.py tests the page itself."""
 
 import importlib
 import json
@@ -51,7 +51,7 @@ def test_a_real_run(tool, tmp_path, capsys):
 @pytest.mark.parametrize(
     'config, expected',
     [
-        # By other authors, with the same features, from the table that the benchmarks quote.
+        # Figures of other authors with the same features, from the table that the benchmarks quote.
         ('lacp_i3d_thumos14', {}),
         (
             'fsptal-refined_i3d_thumos14',

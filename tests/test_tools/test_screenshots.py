@@ -15,9 +15,9 @@ def test_pictures_of_browser_and_video(browser, tmp_path):  # noqa: F811
     assert {name: image.mode for name, image in pictures.items()} == dict.fromkeys(
         ('report', 'report_timelines', 'annotated_video', 'annotator'), 'P'
     )
-    for name in ('report', 'report_timelines'):  # white paper, and the text of the page
+    for name in ('report', 'report_timelines'):  # the picture has white paper and dark text
         assert len(pictures[name].getcolors()) > 1, name
-    for name in ('annotated_video', 'annotator'):  # the square
+    for name in ('annotated_video', 'annotator'):  # the picture shows the square in the video
         colors = pictures[name].convert('RGB').getcolors(1 << 24)
         assert any(red > 200 and green > 160 and blue < 90 for _, (red, green, blue) in colors), name
 

@@ -1,4 +1,4 @@
-"""Work of every tool before its imports, also in a Python without the dependencies."""
+"""Checks of every tool before its imports, also in a Python without the dependencies."""
 
 import runpy
 import shlex
@@ -35,14 +35,14 @@ def test_a_python_without_the_dependencies_is_named_in_one_line(tool):
 
 
 def test_mmcv_lite_does_not_advise_another_build():
-    """Its warning would come with the first model, and send new users to a build that has to be compiled."""
+    """mmcv-lite would warn at the first model, and advise users to install a build that has to be compiled."""
     begin = f'import runpy; runpy.run_path({str(ROOT / "tools/starting.py")!r})["start"]("tool.py"); '
     command = [sys.executable, '-c', begin + 'import mmcv.cnn.bricks.transformer']
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert [line.partition(': ')[0] for line in done.stderr.splitlines()] == ['tool.py', 'tool.py']
 
 
-# The parsers of these two stand in tools whose imports they share.
+# The parsers of diagnose.py and compare.py come from other tools, whose imports they need.
 @pytest.mark.parametrize('tool', [tool for tool in TOOLS if tool.name not in ('diagnose.py', 'compare.py')], ids=str)
 def test_help_needs_no_imports(tool):
     command = [sys.executable, '-X', 'importtime', str(ROOT / 'tools' / tool), '--help']
@@ -105,11 +105,11 @@ def call(tool, arguments, monkeypatch):
 def test_a_missing_file_ends_a_tool_before_its_imports(tool, text, missing, arguments, monkeypatch, capsys):
     line = call(tool, arguments(text), monkeypatch)
     assert line.startswith(f'error: {missing}: ')
-    assert not capsys.readouterr().err  # the lines that come with the imports
+    assert not capsys.readouterr().err  # no line about imports
     monkeypatch.syspath_prepend(ROOT / 'tools' / tool.rpartition('/')[0])
     with pytest.raises((SystemExit, InputError)) as later:
         load_tool(tool).main(arguments(text))
-    assert line.removeprefix('error: ') in str(later.value)  # the check that comes later says the same
+    assert line.removeprefix('error: ') in str(later.value)  # the tool's own check gives the same message
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_a_missing_file_ends_a_tool_before_its_imports(tool, text, missing, argu
     ],
 )
 def test_files_and_folders_are_looked_up_first(tool, text, missing, arguments, monkeypatch, capsys):
-    monkeypatch.setenv('ONEDNN_PRIMITIVE_CACHE_CAPACITY', '32')  # train.py and test.py set both
+    monkeypatch.setenv('ONEDNN_PRIMITIVE_CACHE_CAPACITY', '32')  # restored later; train.py and test.py set both
     monkeypatch.setenv('LOCAL_RANK', '0')
     assert call(tool, arguments(text), monkeypatch).startswith(f'error: {missing}: ')
     assert not capsys.readouterr().err

@@ -29,12 +29,13 @@ def files(tmp_path):
 
 def test_ranks_the_videos_that_are_not_labelled(files, tmp_path, capsys):
     load_tool('suggest').main(files)
-    # One point in the labelled video, so three detections in three others: the threshold is 0.4. Uncertainty times
-    # distance: near 1 * 1, far 1 * 9, sure 0.1 * 9; then near 1 * 1, sure 0.1 * 9.
+    # The labelled video has one point, so three detections are expected in the three other videos: the threshold is
+    # 0.4. Uncertainty times distance is 1 * 1 for near, 1 * 9 for far, 0.1 * 9 for sure; after far is chosen, 1 * 1 and
+    # 0.1 * 9.
     assert list(read_results(tmp_path / 'suggestions.json')) == ['far', 'near', 'sure']
     content = json.loads((tmp_path / 'suggestions.json').read_text())
     assert content['thresholds'] == dict(jump=0.4)
-    assert [row['score'] for row in content['results']['far']] == [0.4]  # 0.01 is hardly ever an action
+    assert [row['score'] for row in content['results']['far']] == [0.4]  # 0.01 is below half of the threshold
     printed = capsys.readouterr().out
     assert printed.index('far') < printed.index('near') < printed.index('sure')
     assert [line.split()[1:10:2][-3:] for line in printed.splitlines() if 'far' in line] == [['1', '9', '9']]

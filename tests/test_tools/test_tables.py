@@ -1,4 +1,4 @@
-"""The tables of ablation.py as they are delivered."""
+"""The tables of ablation.py: every row can be built, and changes what its label says."""
 
 import importlib
 
@@ -26,7 +26,7 @@ def test_every_row_changes_what_it_says_and_can_be_built(name, tool):
     for entry in plan(tool, name, 'synthetic'):
         plain = Config.fromfile(entry.experiment.config_file)
         MODELS.build(entry.experiment.config.model)
-        for key in entry.row.options:  # a misspelt one would be no field of the config
+        for key in entry.row.options:  # a misspelt option is no field of the config
             value = plain
             for part in key.split('.'):
                 value = value[int(part) if isinstance(value, (list, tuple)) else part]
@@ -50,7 +50,7 @@ def test_tables_run_in_either_form(tool):
 
     assert folders('oic', 'acc_50salads', 'tuned') == {'fsptal_tuned'}
     assert folders('oic', 'acc_50salads', 'paper') == {'fsptal'}
-    for form in ('tuned', 'paper'):  # what compares both forms has both, whatever is asked for
+    for form in ('tuned', 'paper'):  # tables that compare both forms have both, whatever --form
         assert {'fsptal', 'fsptal_tuned'} < folders('comparison', 'synthetic', form)
 
 
@@ -110,7 +110,7 @@ def test_methods_are_compared_on_equal_terms(tool, data):
     paper, *others = (entry.experiment.config.model for entry in plan(tool, 'comparison', data))
     assert len(others) == 4
     first = others[0]
-    assert paper.embedding.get('kernel_size', 3) == 3  # the paper's, whatever the others' is
+    assert paper.embedding.get('kernel_size', 3) == 3  # the paper's form keeps its own kernel size
     assert all(model.embedding == first.embedding for model in others)
     for model in (paper, *others):
         assert model.head.dropout == first.head.dropout

@@ -1,4 +1,4 @@
-"""Progress of long work in a log file: few lines, without control characters; nothing at all if disabled."""
+"""Progress of long work: few lines without control characters in a log file, a bar in a terminal, or nothing."""
 
 import re
 from types import SimpleNamespace
@@ -13,8 +13,8 @@ from fsptal_mm.utils.progress import VideoProgress
 def clock(monkeypatch):
     """A clock that the test sets, in seconds."""
     now = [0.0]
-    monkeypatch.delenv('FORCE_COLOR', raising=False)  # to rich, it means a terminal
-    # Only for this module: whatever else waits meanwhile, such as a loader that is collected, waits by the true clock.
+    monkeypatch.delenv('FORCE_COLOR', raising=False)  # rich would take the output for a terminal
+    # The clock is replaced in this module only. Whatever else waits, such as a data loader, needs the real clock.
     monkeypatch.setattr(module, 'time', SimpleNamespace(monotonic=lambda: now[0]))
     return now
 

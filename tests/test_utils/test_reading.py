@@ -1,4 +1,4 @@
-"""Encodings of text files."""
+"""Text files in several encodings."""
 
 import codecs
 

@@ -59,7 +59,8 @@ def test_errors_of_what_a_config_runs_stay_as_they_are(text, error, tmp_path, mo
     [
         ("model = dict(type='PointTALL')", r"config\.py:2: type: found 'PointTALL', .*PointTAL\b"),
         ("model = dict(head=dict(type='Xyzzy'))", r"config\.py:2: type: found 'Xyzzy', .*custom_imports"),
-        ("model = dict(type='ActionDataPreprocesor')", r'type: found .*, .*ActionDataPreprocessor\b'),  # of the host
+        # A type of mmengine or mmaction2.
+        ("model = dict(type='ActionDataPreprocesor')", r'type: found .*, .*ActionDataPreprocessor\b'),
     ],
 )
 def test_types_that_nobody_registered(line, message, tmp_path):
@@ -123,7 +124,8 @@ def test_data_root_reaches_every_depth():
     assert cfg.train.dataset.ann_file == '/new/gt.json'
     assert cfg.train.dataset.prefix == ['/new/rgb', ('/new/flow', 3)]
     assert cfg.val[0].evaluator.gt == '/new/gt.json'
-    assert (cfg.work_dir, cfg.other) == ('work', 'data/set2/x')  # another folder whose name begins alike
+    # Not moved: another folder whose name begins in the same way.
+    assert (cfg.work_dir, cfg.other) == ('work', 'data/set2/x')
     assert isinstance(cfg.train.dataset, ConfigDict)
     assert isinstance(cfg.val[0].evaluator, ConfigDict)
 
@@ -131,8 +133,8 @@ def test_data_root_reaches_every_depth():
 @pytest.mark.parametrize(
     'options, found',
     [
-        ({'train.dataset.data_root': 'mine'}, ('mine', '/new/gt.json')),  # given beside data_root: kept
-        ({'train.dataset.data_root': 'data/set'}, ('data/set', '/new/gt.json')),  # kept even where it is the old value
+        ({'train.dataset.data_root': 'mine'}, ('mine', '/new/gt.json')),  # an option given beside data_root is kept
+        ({'train.dataset.data_root': 'data/set'}, ('data/set', '/new/gt.json')),  # kept even if it is the old value
         ({'train': dict(dataset=dict(ann_file='data/set/b.json'))}, ('/new', 'data/set/b.json')),  # given as a dict
         ({'val.0.evaluator.gt': 'data/set/c'}, ('/new', '/new/gt.json')),  # in an element of a list
     ],
@@ -152,11 +154,12 @@ def test_explicit_options_have_the_last_word(options, found, order):
         ('data/', dict(data_root='X'), 'data/a', 'X/a'),
         ('data/', dict(data_root='X/'), 'data/', 'X/'),
         ('data', dict(data_root='/'), 'data/a', '/a'),
-        ('data', dict(data_root='data/new'), 'data/a', 'data/new/a'),  # below the old root: moved once only
-        ('', dict(data_root='X'), '/a', '/a'),  # no old root, nothing below it
+        # The new root is below the old one: paths are moved only once.
+        ('data', dict(data_root='data/new'), 'data/a', 'data/new/a'),
+        ('', dict(data_root='X'), '/a', '/a'),  # without an old root, nothing is moved
         ('data', dict(data_root=''), 'data/a', './a'),  # the working directory, not the root of the file system
         (None, dict(data_root='X'), 'data/a', 'data/a'),
-        ('data', dict(data_root=['X', 'Y']), 'data/a', 'data/a'),  # no single folder
+        ('data', dict(data_root=['X', 'Y']), 'data/a', 'data/a'),  # a list is no single folder
         ('data', {'nested.data_root': 'X'}, 'data/a', 'data/a'),  # not the top-level key
     ],
 )

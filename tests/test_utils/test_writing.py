@@ -35,7 +35,7 @@ def test_nan_is_refused_and_permissions_are_those_of_any_new_file(tmp_path):
 
 
 def leave_behind(path):
-    """Begin to write ``path`` in a process that is killed meanwhile."""
+    """Begin to write ``path`` in a process that is killed before it ends."""
 
     def target():
         with atomic_write(path) as file:
@@ -55,10 +55,10 @@ def test_what_a_killed_process_left_goes_and_that_of_a_living_one_stays(tmp_path
         leave_behind(tmp_path / 'x.json')
     foreign = tmp_path / '.x.json.abcdefgh.tmp'
     foreign.touch()
-    with atomic_write(tmp_path / 'y.json') as file:  # this process has cleaned the folder now
+    with atomic_write(tmp_path / 'y.json') as file:  # now this process has removed old temporary files
         mine = file.name
         leave_behind(tmp_path / 'x.json')
-        write_in.start()  # another one cleans it again
+        write_in.start()  # another process removes them again
         write_in.join()
         assert sorted(tmp_path.iterdir()) == sorted([foreign, Path(mine), tmp_path / 'z.json'])
     assert sorted(path.name for path in tmp_path.iterdir()) == [foreign.name, 'y.json', 'z.json']

@@ -26,7 +26,8 @@ def is_close(pixels, color):
 
 
 def test_labels_stand_on_the_frames_of_their_time(tmp_path):
-    detections = Instances.of_video([[1, 2], [0, 3]], [0, 1], [0.9, 0.2])  # the second: under half of the best
+    # The second score is below half of the best one.
+    detections = Instances.of_video([[1, 2], [0, 3]], [0, 1], [0.9, 0.2])
     frames, _ = annotated(tmp_path, detections, ('x', 'weak'))
     assert len(frames) == 30
     assert frames.shape[1] > 120  # the strip lies below the picture
@@ -41,10 +42,10 @@ def test_every_class_that_is_found_has_a_lane_of_its_own_in_its_own_colour(tmp_p
     labels = [6, 2, 3]
     detections = Instances.of_video([[0, 3]] * 3, labels, [0.9] * 3)
     frames, _ = annotated(tmp_path, detections, tuple(f'class {number}' for number in range(10)))
-    column = frames[0][120:, 130]  # one over the other, though they go on at the same time
+    column = frames[0][120:, 130]  # two lanes, though both actions happen at the same time
     places = [np.flatnonzero(is_close(column, to_rgb(Look.of_number(label).color))) for label in sorted(labels)]
     assert all(len(rows) >= 5 for rows in places)
-    assert places[0].max() < places[1].min() <= places[1].max() < places[2].min()  # of classes 2, 3 and 6
+    assert places[0].max() < places[1].min() <= places[1].max() < places[2].min()  # lanes of the classes 2, 3 and 6
 
 
 @pytest.mark.parametrize('size', [(90, 321), (641, 90), (320, 240)])

@@ -13,12 +13,15 @@ from fsptal_mm.visualization import (
     draw_sensitivity,
     save_figure,
 )
-from fsptal_mm.visualization.palette import GREEN, VERMILION  # true positives and background errors
+from fsptal_mm.visualization.palette import GREEN, VERMILION  # colours of true positives and background errors
 
 
 @pytest.fixture(scope='module')
 def models():
-    """Two segments, of 2 s and 10 s. The good model finds both, the bad one the long one only, after a mistake."""
+    """Diagnoses of two models, on segments of 2 s and 10 s. The good model finds both segments.
+
+    The bad model finds only the long segment, after a false positive of a higher score.
+    """
     gt = Instances.from_videos([[[0, 2], [10, 20]]], [[0, 0]])
     good = Instances.from_videos([[[0, 2], [10, 20]]], [[0, 0]], [[2, 1]])
     bad = Instances.from_videos([[[50, 60], [10, 20]]], [[0, 0]], [[2, 1]])
@@ -45,10 +48,10 @@ def test_profile_has_a_column_for_each_model(models):
     good, bad, _, gains = figure.axes
     assert good.get_title('left').startswith('good: 100.0 % mAP@0.3-0.5')
     assert heights(good)[GREEN] == [100] + [0] * 9
-    # The two detections of the bad one are both in the first bar: a hit and a background error.
+    # Both detections of the bad model are in the first bar: a true positive and a background error.
     assert heights(bad)[GREEN] == heights(bad)[VERMILION] == [50] + [0] * 9
     assert texts(bad) == ['50', '50']
-    # Without the mistake its AP rises from 1/4 to 1/2, and N is the number of its only class.
+    # Without the background error, its AP rises from 1/4 to 1/2; with one class, mAP_N is the same.
     assert [bar.get_width() for bar in gains.patches] == pytest.approx([0, 0, 0, 0, 25])
     assert texts(gains)[-1] == '+25.0'
     assert legend(figure)[0] == 'true positive'
@@ -60,7 +63,7 @@ def test_best_detections_of_all_models_in_one_axes(models):
     (axes,) = figure.axes
     names = [label.get_text() for label in axes.get_yticklabels()]
     assert [name.split(':')[0] for name in names] == ['good', 'bad', 'third']
-    assert axes.yaxis_inverted()  # the first one is on top
+    assert axes.yaxis_inverted()  # the first model is on top
     widths = {}
     for bar in axes.patches:
         if bar.get_width():
@@ -75,12 +78,12 @@ def test_sensitivity_by_bucket(models):
     length, _, num_instances, ranges = figure.axes
     good, bad = heights(length).values()
     assert good == [100, 0, 100, 0, 0]
-    # The long one, after a false positive: N / (N + 1) = 2/3; the short one: nothing.
+    # The long segment is found after a false positive: with I = 2, I / (I + 1) = 2/3. The short one is not found.
     assert bad == pytest.approx([0, 0, 200 / 3, 0, 0])
-    assert texts(length) == ['100', '100', '0', '67']  # no number where no instance is
+    assert texts(length) == ['100', '100', '0', '67']  # buckets without instances have no number
     assert [label.get_text() for label in length.get_xticklabels()][:2] == ['XS\n≤ 3 s\nn = 1', 'S\n≤ 6 s\nn = 0']
     assert [label.get_text() for label in num_instances.get_xticklabels()][-1] == 'L\n> 80\nn = 0'
-    # Dashed lines: all instances.
+    # Dashed lines are the figures on all instances.
     assert [line.get_ydata()[0] for line in length.lines] == pytest.approx([100, 25])
     assert texts(ranges) == ['0', '0', '0', '67', '67', '0']
     assert legend(figure) == ['good', 'bad', 'all instances']
@@ -110,7 +113,7 @@ def test_picture_is_written(models, tmp_path):
     image = cv2.imread(str(tmp_path / 'new/profile.png')).astype(int)
     is_green = np.abs(image - [0x73, 0x9E, 0x00]).max(axis=-1) < 5
     half = image.shape[1] // 2
-    # The first bar of each: full on the left, half on the right.
+    # The first bar of the model on the left is all green, that of the model on the right is half green.
     assert is_green[:, :half].sum() > 1.8 * is_green[:, half:].sum() > 5000
     with refused("found '.gif'"):
         save_figure(draw_false_negatives(models), tmp_path / 'new/a.gif')

@@ -14,7 +14,7 @@ def test_lines_are_the_figures_of_the_runs():
     lines = {line.get_label(): line for axes in figure.axes for line in axes.lines}
     recall, precision = lines['a: action_recall'], lines['a: action_precision']
     assert recall.get_xydata().tolist() == [[0, 0.1], [10, 0.2]]
-    np.testing.assert_array_equal(precision.get_ydata(), [np.nan, 0.9])  # nothing was mined in the beginning
+    np.testing.assert_array_equal(precision.get_ydata(), [np.nan, 0.9])  # NaN, since nothing was mined at first
     assert (precision.get_linestyle(), recall.get_linestyle()) == ('-', '--')
     assert lines['b: segment_tiou'].get_xydata().tolist() == [[5, 0.6]]
     assert lines['b: segment_tiou'] in figure.axes[2].lines

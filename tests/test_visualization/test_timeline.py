@@ -47,12 +47,12 @@ def training_video():
 
 
 def rows_of(figure):
-    """The axes by the labels on their left."""
+    """The axes of a figure by the labels on their left."""
     return {axes.get_ylabel(): axes for axes in figure.axes}
 
 
 def bars(axes):
-    """``(start, end, colour)`` of the bars, by start; without the shades of the ground truth."""
+    """``(start, end, colour)`` of the bars in an axes, in the order of their start, without the shaded ground truth."""
     found = [
         (path.vertices[:, 0].min(), path.vertices[:, 0].max(), to_hex(part.get_facecolor()[0]))
         for part in axes.collections
@@ -69,13 +69,13 @@ def test_rows_stand_in_order_with_names():
         'points',
         '',  # the model's name
         *('extended labels', 'mined labels', 'best segments'),
-        *(f'{q_hat} jump', f'{q_hat} throw', 'b'),  # run neither occurs nor scores
+        *(f'{q_hat} jump', f'{q_hat} throw', 'b'),  # no row for run, which neither occurs nor has a high score
         *('proposals jump', 'proposals throw'),
     ]
     assert figure.axes[2].texts[0].get_text() == 'A'
     assert figure.texts[0].get_text() == 'v, training video'
     places = [axes.get_position() for axes in figure.axes]
-    assert all(upper.y0 > lower.y1 for upper, lower in pairwise(places))  # none overlaps the next
+    assert all(upper.y0 > lower.y1 for upper, lower in pairwise(places))  # rows do not overlap
     legend = figure.legends[0]
     entries = dict(zip([text.get_text() for text in legend.texts], legend.legend_handles))
     signs = ['point', 'background point', 'background labels', 'ground truth (analysis)']
@@ -100,7 +100,7 @@ def test_bars_and_points_stand_at_their_seconds_in_the_colour_of_their_class():
     assert bars(rows['best segments']) == [(4, 6.5, ORANGE)]
     assert {axes.get_xlim() for axes in rows.values()} == {(0, 20)}
     found = {(line.get_marker(), line.get_color()): line.get_xdata().tolist() for line in rows['points'].lines}
-    assert found == {('v', ORANGE): [5], ('v', SKY): [12.5], ('x', '#808080'): [15]}  # a cross: background
+    assert found == {('v', ORANGE): [5], ('v', SKY): [12.5], ('x', '#808080'): [15]}  # 'x' is a background click
 
 
 def test_scores_are_steps_above_the_ground_truth_of_their_class():
@@ -113,7 +113,7 @@ def test_scores_are_steps_above_the_ground_truth_of_their_class():
     assert [(vertices.min(), vertices.max()) for vertices in shade] == [(4, 7)]
     values, _, _ = rows['b'].patches[0].get_data()
     assert values.tolist() == [0.8, 0.8, 0.1, *[0.8] * 7]
-    assert len(rows['b'].collections[0].get_paths()) == 2  # all ground-truth segments
+    assert len(rows['b'].collections[0].get_paths()) == 2  # the segments of all classes are shaded
     assert all(axes.get_ylim()[0] <= 0 < 1 < axes.get_ylim()[1] for axes in (axes, rows['b']))
 
 
@@ -143,7 +143,7 @@ def test_a_long_video_has_minutes_a_wider_picture_and_bars_that_can_be_seen():
     ticks = dict(zip(figure.axes[-1].get_xticks(), [text.get_text() for text in figure.axes[-1].get_xticklabels()]))
     assert ticks[600] == '10:00'
     assert 2 * short.get_figwidth() < figure.get_figwidth() < 30
-    assert axis_width_in(1800) == axis_width_in(5 * 3600)  # grows to a bound
+    assert axis_width_in(1800) == axis_width_in(5 * 3600)  # the width is bounded
     (start, end, _), *_ = bars(rows_of(figure)['extended labels'])
     pixels = (end - start) / 1800 * axis_width_in(1800) * figure.dpi
     assert pixels == pytest.approx(3)
@@ -163,14 +163,15 @@ def test_snippets_that_share_a_pixel_are_joined_by_their_peak():
 def test_overlapping_segments_lie_beneath_each_other():
     assert assign_lanes(np.array([[0, 4], [1, 2], [2, 3], [4, 5]])) == [0, 1, 1, 0]
     flat = Timeline('v', 9.0, CLASSES, truth=Instances.of_video([[0, 4], [4, 5]], [0, 1]))
-    both = replace(flat, truth=Instances.of_video([[0, 4], [0, 4]], [0, 1]))  # CliffDiving is Diving, too
+    # Two classes at the same time, as Diving and CliffDiving.
+    both = replace(flat, truth=Instances.of_video([[0, 4], [0, 4]], [0, 1]))
     one, two = (rows_of(timeline_figure(video))['ground truth'] for video in (flat, both))
     middles = sorted(path.vertices[:, 1].mean() for part in two.collections for path in part.get_paths())
     assert middles[0] < 1 < middles[1]
     heights = [axes.get_position().height * axes.figure.get_figheight() for axes in (one, two)]
     assert heights[1] > heights[0] + 0.1
     wide = rows_of(timeline_figure(replace(training_video(), duration_sec=60.0)))['ground truth (analysis)']
-    assert [text.get_text() for text in wide.texts] == ['jump']  # 3 of 60 s have room for the name, 1 s has not
+    assert [text.get_text() for text in wide.texts] == ['jump']  # bars of 3 s have room for the name
 
 
 def test_classes_that_matter():

@@ -10,9 +10,9 @@ are false positives.
 If train_dataloader.dataset.fold is set, the held-out videos are those that it leaves out of the training. If not, they
 are the videos of val_dataloader. No ground-truth segment is read.
 
-With --for, the thresholds are stored beside a second checkpoint, which was trained on all videos. The same score means
-different things in two models. If the second one finds fewer points of a class in the training videos of the first than
-the first does, the threshold of this class is lowered until it finds as many.
+With --for, the thresholds are stored beside a second checkpoint, which was trained on all videos. Since the same score
+may mean different things in two models, both models detect actions in the training videos of the first one. If the
+second model finds fewer points of a class there, the threshold of this class is lowered until it finds as many.
 
 tools/demo.py, TALInferencer, plot_timeline.py and report.py use the stored thresholds, unless you give a score
 threshold.
@@ -41,7 +41,7 @@ def parse_args(argv):
     return parser.parse_args(argv)
 
 
-if __name__ == '__main__':  # before the imports, which take seconds
+if __name__ == '__main__':  # checks the arguments before the imports, which take seconds
     runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](
         __file__, parse_args, config='a config file', checkpoint='a local checkpoint', other='a local checkpoint'
     )

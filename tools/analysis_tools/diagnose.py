@@ -17,7 +17,7 @@ import runpy
 import sys
 from pathlib import Path
 
-if __name__ == '__main__':  # before imports that take seconds, or fail
+if __name__ == '__main__':  # checks the environment before imports that take seconds, or fail
     runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](__file__)
 
 from eval_tal import add_file_arguments, load_ground_truth

@@ -28,7 +28,7 @@ def parse_args(argv):
     return args
 
 
-if __name__ == '__main__':  # before the imports, which take seconds
+if __name__ == '__main__':  # checks the arguments before the imports, which take seconds
     runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](
         __file__, parse_args, work_dirs='a work directory'
     )

@@ -1,8 +1,8 @@
 """Rank checkpoints by the points of held-out videos, and compare the ranking with the mAP.
 
 The held-out videos are the same as in choose_threshold.py: those that train_dataloader.dataset.fold leaves out of the
-training, else the videos of val_dataloader. Videos that are trained on are refused, and so are checkpoints that were
-trained on one of them, as after more videos were labelled: the folds change with the videos.
+training, else the videos of val_dataloader. The tool ends with an error if the config also trains on them, or if a
+checkpoint was trained on one of them. The latter happens if more videos were labelled since, which changes the folds.
 
 The tool chooses the last checkpoint whose point/mAP is within one standard error of the best one (Breiman et al. 1984).
 The standard error is that of the difference between the two checkpoints, by a bootstrap over the held-out videos.
@@ -26,7 +26,7 @@ def parse_args(argv):
     return parser.parse_args(argv)
 
 
-if __name__ == '__main__':  # before the imports, which take seconds
+if __name__ == '__main__':  # checks the arguments before the imports, which take seconds
     runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](
         __file__, parse_args, config='a config file', checkpoints='a local checkpoint'
     )
@@ -97,8 +97,8 @@ def rank(config, checkpoints, points_only, found=None):
         dict[str, dict[str, float]]: A row of figures for each checkpoint, as fractions.
 
     Raises:
-        InputError: No video is held out; held-out videos are trained on, or none has a point; segments are missing; a
-            checkpoint is missing, or is one of another model or another fold.
+        InputError: No video is held out, held-out videos are trained on, or no held-out video has a point; ground-truth
+            segments are missing; or a checkpoint is missing, or belongs to another model or another fold.
     """
     dataset = build_held_out(config, with_segments=not points_only)
     analysis = [] if points_only else [config.test_evaluator]
@@ -124,7 +124,7 @@ def rank(config, checkpoints, points_only, found=None):
 
 
 def _main_figure(measures):
-    """First mAP among the figures of a TALMetric: the average over tIoUs, if there is one."""
+    """First mAP among the figures of a TALMetric, which is the average over tIoUs, if there is one."""
     for key, value in measures.items():
         if key.startswith('tal/mAP'):
             return value

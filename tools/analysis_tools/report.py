@@ -4,8 +4,8 @@ Examples:
     python tools/analysis_tools/report.py work_dirs/fsptal-tuned_synthetic
     python tools/analysis_tools/report.py work_dirs/fsptal-tuned_synthetic work_dirs/lacp_synthetic -o compared.html
 
-A work directory is that of tools/train.py and tools/test.py. Unfinished runs are allowed: the report lists missing
-parts and how to get them. The file opens in any browser from disk and needs no network.
+A work directory is the folder that tools/train.py and tools/test.py wrote into. Unfinished runs are allowed: the report
+lists missing parts and how to get them. The HTML file opens in any browser from disk and needs no network.
 """
 
 import argparse
@@ -40,7 +40,7 @@ def parse_args(argv=None):
     return args
 
 
-if __name__ == '__main__':  # before the imports, which take seconds
+if __name__ == '__main__':  # checks the arguments before the imports, which take seconds
     runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](
         __file__, parse_args, work_dirs='a work directory, as tools/train.py makes it'
     )

@@ -1,8 +1,8 @@
 """Peak memory and time of a training step through a backbone, against the length of the video.
 
-Every row is measured in a process of its own: ResNet-18, clips of 4 frames of 112 x 112, one video, forward and
-backward. ``MB`` is the peak of the resident memory, minus the peak before the step. The clips (uint8) are in memory
-before the step, so they do not count.
+The backbone is a ResNet-18 on clips of 4 frames of 112 x 112 pixels. A step is the forward and backward pass of one
+video. Every row is measured in a process of its own. ``MB`` is the peak of the resident memory, minus the peak before
+the step. The clips (uint8) are in memory before the step, so they do not count.
 """
 
 import argparse

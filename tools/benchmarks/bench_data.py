@@ -1,9 +1,13 @@
-"""Time and memory of reading: one batch, and generated datasets up to the size of ActivityNet.
+"""Time and memory of reading features: one batch, and generated datasets up to the size of ActivityNet.
 
-The time to read a batch is compared with that of its training step. The features of the 10,000 videos are sparse files:
-they hold zeros and take no space on the disk, but a read costs as much as from other files. Every measurement of memory
-has a process of its own. RSS is the memory of a process, shared pages included; PSS (proportional set size) divides a
-shared page among its processes; USS (unique set size) counts only what a process does not share.
+The time to read a batch is compared with the time of a training step on it. The feature files are sparse: they hold
+zeros and take no space on the disk, but a read costs as much as from other files. Every measurement of memory has a
+process of its own. RSS (resident set size) is the memory of a process, shared pages included. PSS (proportional set
+size) divides a shared page among its processes. USS (unique set size) counts only what a process does not share.
+
+Further columns of the table: ``index s`` and ``grows MB`` are the time to build the dataset and the growth of USS
+meanwhile; ``stored MB`` is the size of its annotations in memory; ``pickle MB`` is what a spawned worker would get;
+``first s`` is the time to the first batch; ``files`` and ``files later`` are the open files after 16 and 31 batches.
 """
 
 import argparse
@@ -25,7 +29,7 @@ import fsptal_mm.compat
 from fsptal_mm.datasets import PointTALDataset
 
 NUM_CLASSES, SNIPPET_SEC, WORKERS = 20, 0.64, 2
-MEDIAN_SNIPPETS, SPREAD = 235, 0.81  # log-normal, like the lengths of THUMOS14's training videos (mean 326)
+MEDIAN_SNIPPETS, SPREAD = 235, 0.81  # of log-normal lengths, like those of THUMOS14's training videos (mean 326)
 PIPELINE = [dict(type='LoadSnippetFeatures'), dict(type='PointsToSnippets'), dict(type='PackPointTALInputs')]
 
 
@@ -59,7 +63,7 @@ def write_set(folder, count, dim, median_snippets, spread, rng):
 
 
 def compare_with_step(dim, batch_size, repeats):
-    """Print the time of reading a batch of THUMOS14's lengths, in one process, against its training step."""
+    """Print the time to read a batch of videos of THUMOS14's lengths in one process, as a share of a training step."""
     with tempfile.TemporaryDirectory() as folder:
         settings = write_set(Path(folder, 'set'), batch_size, dim, MEDIAN_SNIPPETS, SPREAD, np.random.default_rng(0))
         dataset = PointTALDataset(**settings)
@@ -105,7 +109,7 @@ def open_files(pid):
 
 def measure_set(settings, batch_size, queue):
     """Index a dataset and read batches with workers; put the figures of a row into the queue."""
-    # As in our configs. This process was spawned, and would otherwise spawn its workers, too.
+    # Workers are forked, as in our configs. Otherwise this process, which was spawned, would spawn them.
     multiprocessing.set_start_method('fork', force=True)
     torch.set_num_threads(1)
     fsptal_mm.compat.apply()
@@ -134,7 +138,7 @@ def measure_set(settings, batch_size, queue):
 
 
 def compare_sets(counts, dim, batch_size):
-    """Print a row for each number of videos."""
+    """Print a row of figures for a generated dataset of each of these numbers of videos."""
     context = multiprocessing.get_context('spawn')
     print(
         f'D = {dim}, {WORKERS} workers, after 31 batches of {batch_size}; MB of one worker, open files of all processes'

@@ -53,7 +53,7 @@ def write_recognizer(folder, kind, backbone, input_format, clip_len):
 
 
 def write_video(path, duration_sec):
-    """Write moving noise in H.264, 340 x 256 at 25 frames per second, as recognizers are trained on."""
+    """Write a video of moving noise in H.264, of a size (340 x 256) that is usual for recognizers, at 25 per second."""
     noise = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (256, 340, 3), np.uint8), (0, 0), 3)
     with av.open(str(path), 'w') as container:
         stream = container.add_stream('libx264', rate=25)
@@ -66,7 +66,7 @@ def write_video(path, duration_sec):
 
 
 def time_reading(path, every, read):
-    """Processor seconds of this process for decoding every ``every``-th frame, in one thread; best of three runs."""
+    """Shortest of three runs that decode every ``every``-th frame in one thread, in processor seconds."""
     times = []
     for _ in range(3):
         start = time.process_time()

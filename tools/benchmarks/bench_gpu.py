@@ -1,8 +1,8 @@
-"""Time training and inference at THUMOS14's lengths, and count operations of a step and waits of the host in it.
+"""Time training and inference on videos of THUMOS14's lengths, and count the operations and host waits of a step.
 
-It is meant for a GPU; on a CPU, the counts are nearly the same, and few steps are timed. A step goes from features on
-the device to updated weights, mining and search included. The same run also times the trunk's convolution alone,
-forward and backward: no step can take less.
+This benchmark is meant for a GPU. On a CPU, the counts are nearly the same, but few steps are timed. A step goes from
+features on the device to updated weights, mining and search included. The same run also times the trunk's convolution
+alone, forward and backward, since no step can take less time.
 """
 
 import argparse
@@ -59,7 +59,7 @@ def make_step(model, optimizer, batches, dtype=None):
         scaler.scale(sum(losses.values())).backward()
         scaler.step(optimizer)
         scaler.update()
-        return torch.stack(list(losses.values())).tolist()  # as for the log, which waits once
+        return torch.stack(list(losses.values())).tolist()  # the host waits once, as it does to log losses
 
     return step
 
@@ -113,7 +113,7 @@ def busy_share(function, device, repeats=5):
 
 
 def bench_training(title, model, optimizer, batches, args, dtype=None):
-    """Print the figures of a step."""
+    """Print the time of a training step and of the trunk alone, and on a GPU its kernels and memory."""
     device = args.device
     step, trunk = make_step(model, optimizer, batches, dtype), make_trunk(model, batches, dtype)
     if device.type == 'cuda':
@@ -174,7 +174,7 @@ def bench_dim(dim, size, annotations, args):
     model, optimizer = build('fsptal_tuned', dim, num_classes, device, second_stage=True)
     start_second_stage(model, batches, num_classes)
     if size == min(args.batch_sizes) and dim == max(args.dims):
-        make_step(model, optimizer, batches)()  # the first step of an optimizer makes its state
+        make_step(model, optimizer, batches)()  # not counted, since the first step of an optimizer makes its state
         print_counts('second stage', *count_step(model, optimizer, batches[0]))
     bench_training(f'    second stage of {len(model.refinement.inputs)} networks', model, optimizer, batches, args)
 

@@ -1,10 +1,11 @@
-"""Time post-processing (scores to detections) and its NMS against plain loops and the public code of others.
+"""Time post-processing (from scores to detections) and its NMS against plain loops and the public code of others.
 
 Everything runs in one thread. The videos have the lengths of THUMOS14's 210 test videos (log-normal, median 252
-snippets, mean 338), and scores that give about as many proposals as LACP's public code has there. The loops in
-``reference/`` are written from the specification in the manner of LACP; their detections are compared, too. Ratios are
-medians of one run, in which both sides take turns. Times are processor time, which other programs hardly change.
-'Across runs' marks figures of the public code of others, measured once on another two-core machine.
+snippets, mean 338), and scores that give about as many proposals as LACP's public code finds in those videos. The loops
+in ``reference/`` follow the paper (Appendix C) and resemble LACP's code; their detections are compared with ours, too.
+Ratios are medians of one run, in which both sides take turns. Times are processor time, which other programs on the
+machine hardly change. 'Across runs' marks figures of the public code of others, measured once on another two-core
+machine.
 """
 
 import argparse
@@ -88,8 +89,8 @@ def counted(generator, video):
 def agree(video):
     """Check whether both sides find the same detections.
 
-    Both get curves that are interpolated already: torch interpolates in single precision, which would put a few values
-    in a million on the other side of a threshold.
+    Both sides get curves that are interpolated already, since torch interpolates in single precision: a few values in a
+    million would lie on the other side of a threshold.
     """
     scores, background, video_scores, grid, duration_sec = video
     generator, factor = ProposalGenerator(upsampling=1), ProposalGenerator().upsampling

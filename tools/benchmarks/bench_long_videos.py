@@ -1,8 +1,8 @@
-"""Time per snippet in videos of 200 to 20,000 snippets, part by part, and the memory of module D, feature separation.
+"""Time per snippet of each part of a step in videos of 200 to 20,000 snippets, and memory of the feature separation.
 
 The model is FS-PTAL with the paper's config and D = 256. The video has an instance for every 50 snippets, and scores
-like those of a trained model. Everything should cost the same per snippet, except for module D, which compares all
-pairs of snippets by definition.
+like those of a trained model. Every part should cost the same per snippet, except for the feature separation (the
+paper's module D), which compares all pairs of snippets by definition.
 """
 
 import argparse
@@ -52,7 +52,7 @@ def parts_of(model, features, sample, scores):
     segments = head.searcher(scores.final, targets)
     embedded = model.embedding(batch)
     embedded = embedded.with_affinity(embedded.affinity_embedding.detach().requires_grad_())
-    parts = dataclasses.astuple(scores)  # None: the head does not give this part
+    parts = dataclasses.astuple(scores)  # None for scores that the head does not give
     live = SnippetScores(*(part if part is None else part.clone().requires_grad_() for part in parts))
 
     def losses():

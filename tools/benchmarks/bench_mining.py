@@ -1,8 +1,8 @@
 """Time mining and segment search against plain Python.
 
 Mining is timed on a batch of 16 videos x 5000 snippets x 20 classes, against a loop over snippets, which must find the
-same labels. The loop is timed with tensors and with lists. The search is timed on THUMOS14's training videos, with
-scores of an FS-PTAL model of D = 256 before and during its first epochs. Time and outer-inner contrast of the search
+same labels. The loop is timed on tensors and on lists. The search is timed on THUMOS14's training videos, with scores
+of an FS-PTAL model of D = 256 before and during its first epochs. Its time and the outer-inner contrast of its segments
 are compared with those of a beam search of budget 25.
 """
 
@@ -33,15 +33,15 @@ TIMED = 3  # batches of which the search is timed
 def draw_scores(kind, generator):
     """Draw scores, background scores and labels.
 
-    ``trained``: high scores in actions of about 8 snippets alone, as of a trained model. ``worst``: every snippet looks
-    like an action, so that mining has the most to do.
+    ``trained``: background scores are low in actions of about 8 snippets and high elsewhere, as those of a trained
+    model. ``worst``: every snippet looks like an action, so that mining has the most to do.
     """
     instances = torch.full((BATCH, LENGTH, CLASSES), -1, dtype=torch.int32)
     times = torch.arange(10, LENGTH, 20)
     instances[:, times, torch.randint(CLASSES, (BATCH, 1), generator=generator)] = torch.arange(len(times)).int()
     scores = torch.rand((BATCH, LENGTH, CLASSES), generator=generator)
     noise = torch.rand((BATCH, LENGTH), generator=generator)
-    if kind == 'worst':  # no snippet is surely background, and all look like an action
+    if kind == 'worst':  # all background scores are low, below both thresholds of mining
         return scores, 0.25 * noise, instances
     near = ((torch.arange(LENGTH) + 4) % 20 - 10).abs() <= 4
     return scores, torch.where(near, 0.4 * noise, 0.6 + 0.4 * noise), instances
@@ -80,7 +80,7 @@ def bench_mining(repeats):
 
 
 def search_inputs(model, data):
-    """Compute the final scores of a batch, and its given and mined labels: what the search takes."""
+    """Compute the arguments of the search for a batch: its final scores, and its given and mined labels."""
     model.eval()
     with torch.no_grad():
         batch = model.embed(model.data_preprocessor(data)['inputs'])

@@ -1,8 +1,8 @@
 """Time the second stage beside stage 1: a training step, inference of a video, and memory of long videos.
 
 Stage 1 is FS-PTAL with the paper's config. The second stage has two networks, one on the features X and one on F, the
-output of the trunk. Batches have 16 videos of THUMOS14's real lengths. Both sides take turns in one run. Note that a
-training has far fewer steps of the second stage than of stage 1.
+output of the trunk. Batches have 16 videos of THUMOS14's real lengths. Both stages are timed in turns in one run. Note
+that a training has far fewer steps of the second stage than of stage 1.
 """
 
 import argparse
@@ -33,7 +33,7 @@ def refined_model(dim, annotations, data):
 
 
 def compare_steps(dim, annotations, clock, repeats):
-    """Print the time of a training step and of inference."""
+    """Print the times of a training step and of inference, in both stages."""
     data = batches_of(pack_videos(annotations, dim, extend=False))[:2]
     model, optimizer, stage1, stage1_optimizer = refined_model(dim, annotations, data)
     steps = partial(train_step, model, optimizer, data[0]), partial(train_step, stage1, stage1_optimizer, data[0])

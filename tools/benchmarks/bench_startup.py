@@ -1,7 +1,7 @@
 """Time what ``import fsptal_mm`` adds to importing mmaction2's models, datasets and evaluation.
 
-Every turn is a process of its own: it imports mmaction2, then this package, and prints how long each import took, and
-which further packages the second one loaded. Python keeps compiled files, as it does by default.
+Every turn is a process of its own. It imports mmaction2, then this package, and prints how long each import took, and
+which further packages the import of this package loaded. Python caches compiled files, as it does by default.
 """
 
 import argparse

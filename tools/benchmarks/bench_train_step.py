@@ -1,13 +1,13 @@
 """Time a training step at THUMOS14's real lengths, batch 16, and count its memory and the waits of the host.
 
-The step is that of FS-PTAL with the paper's config: label extension, mining, search, losses A-D, backward pass, Adam.
-These are timed in the same run, in turns with the step:
+The step is that of FS-PTAL with the paper's config: label extension, mining, search, all losses, backward pass, Adam.
+In the same run, these are timed in turns with the step:
 
     trunk        convolution of the trunk alone, without masks, forward and backward
-    whole trunk  trunk with the affinity convolutions of module D, forward and backward
+    whole trunk  trunk with the affinity convolutions of module D (feature separation), forward and backward
     our LACP     step of LACPHead
-    plain step   step with padded batches, mining snippet by snippet on tensors, and all pairs at once; it must have the
-                 same losses
+    plain step   step with padded batches, mining snippet by snippet on tensors, and feature separation of all pairs of
+                 snippets at once; it must have the same losses
 """
 
 import argparse
@@ -25,13 +25,13 @@ from reference.videos import batches_of, pack_videos, read_annotations
 
 import fsptal_mm.compat
 
-# Seconds of LACP's public code on the same videos (2 cores, AVX2), by D. It searches all training videos every tenth
-# step, by a forward pass and a beam search. LACP_SEARCH is a tenth of the seconds of both.
+# Seconds of a step of LACP's public code on the same videos (2 cores, AVX2), by D. Every tenth step, the public code
+# also searches all training videos, by a forward pass and a beam search. LACP_SEARCH is a tenth of the seconds of both.
 LACP_STEP = {2048: 3.10, 256: 0.339}
 LACP_SEARCH = {2048: (17.5 + 13.5) / 10, 256: 13.5 / 10}  # no figure for the forward pass of D = 256
 NUM_VIDEOS = 32
-WARM_UPS = {2048: (2,), 256: (2, 30)}  # steps of training before the clock starts
-TURNS = {2048: 2, 256: 3}  # of which the median counts
+WARM_UPS = {2048: (2,), 256: (2, 30)}  # by D: numbers of training steps after which a step is timed
+TURNS = {2048: 2, 256: 3}  # by D: number of turns, of which the median is printed
 
 
 def matmul_gflops(clock, size=2048):
@@ -141,7 +141,7 @@ def bench_time(trained, plain, batches, warm_up, seconds_of, matmul):
 
 
 def bench_padding(annotations):
-    """Print the share of padding in the rows that are convolved, here and in batches padded to the longest video."""
+    """Print the share of padding in our packed rows, and the work in batches that are padded to the longest video."""
     lengths = [[len(video) for video in data['inputs']] for data in batches_of(pack_videos(annotations, dim=1))]
     snippets, rows = sum(map(sum, lengths)), sum(sum(batch) + len(batch) + 1 for batch in lengths)
     padded = sum(len(batch) * max(batch) for batch in lengths)
@@ -149,7 +149,7 @@ def bench_padding(annotations):
 
 
 def bench_memory(model, optimizer, data):
-    """Print the peak memory of a step against what it has to keep, and the number of waits of the host."""
+    """Print the peak memory of a step, its ratio to the tensors that a step must keep, and the waits of the host."""
     optimizer.zero_grad()
     weights = sum(weight.numel() * weight.element_size() for weight in model.parameters())
     state = sum(part.numel() * part.element_size() for parts in optimizer.state.values() for part in parts.values())

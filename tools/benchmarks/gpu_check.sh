@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Everything that needs a GPU, in under 8 minutes: the tests of `pytest -m cuda`, the benchmark, and one short training.
+# All checks that need a GPU, in under 8 minutes: the tests of `pytest -m cuda`, bench_gpu.py, and one short training.
 # Usage: tools/benchmarks/gpu_check.sh [OUT]; results go into OUT (default: work_dirs/gpu_check).
-# PYTHON names the interpreter. By default it is .venv's or python3, whichever has the dependencies. If neither has
-# them, .venv is made, which needs the network. Packages may also lie in a folder that PYTHONPATH names.
+# PYTHON names the interpreter. By default it is that of .venv, else python3, if one of them has the dependencies. If
+# neither has them, .venv is made, which needs the network. Packages may also lie in a folder that PYTHONPATH names.
 # FSPTAL_TEST_DEVICE=cpu runs everything on the CPU, to try the script without a GPU.
 set -u
 cd "$(dirname "$0")/../.."

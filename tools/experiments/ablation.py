@@ -1,4 +1,4 @@
-"""Run a table of experiments over seeds and print it; what is finished is not run again.
+"""Run all experiments of a table with several seeds, and print the table; finished runs are not repeated.
 
 Examples:
     python tools/experiments/ablation.py comparison
@@ -8,9 +8,9 @@ Examples:
 
 The tables are defined in tables/. Each run is tools/train.py, then tools/test.py with the last checkpoint; its folder
 below WORK_DIR/runs holds log.txt with the commands, results.json and metrics.json. Experiments with the same
-configuration, in one table or in several, are run once. A change of the code is not noticed: choose another WORK_DIR
-then, or delete the runs. The table is printed and written to WORK_DIR as Markdown and JSON. The exit
-status is 1 if a run failed.
+configuration, in one table or in several, are run once. The tool does not notice that the code has changed: after a
+change, choose another WORK_DIR, or delete the runs. The table is printed and written to WORK_DIR as Markdown and JSON.
+The exit status is 1 if a run failed.
 """
 
 import argparse
@@ -63,7 +63,7 @@ def check_numbers_of_runs(parser, args):
         parser.error(f'argument --seeds: found {min(args.seeds)}, expected at least 0')
 
 
-if __name__ == '__main__':  # before the imports, which take seconds
+if __name__ == '__main__':  # checks the arguments before the imports, which take seconds
     runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](__file__, parse_args)
 
 from rich.console import Console
@@ -183,5 +183,6 @@ def main(argv=None):
 
 
 if __name__ == '__main__':
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the processes of the runs end, too
+    # On SIGTERM, raise KeyboardInterrupt, so that the processes of the runs are ended, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     main()

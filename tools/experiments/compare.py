@@ -4,12 +4,12 @@ Examples:
     python tools/experiments/compare.py
     python tools/experiments/compare.py --configs my_config.py configs/lacp/lacp_synthetic.py --seeds 0 1 2
 
-Without --configs: FS-PTAL tuned, LACP, MIL, mmaction2's BMN, and fully supervised localizers on pseudo segments, see
-ALONGSIDE in tables/methods.py. Runs are those of ablation.py, in the same folders.
+Without --configs, it compares FS-PTAL tuned, LACP, MIL, mmaction2's BMN, and fully supervised localizers on pseudo
+segments, see ALONGSIDE in tables/methods.py. Runs lie in the same folders as those of ablation.py, and are shared.
 
-Training time is the sum over the steps, reading of data included, validation excluded. Inference time is from features
-in memory to detections, one video or window at a time, for a minute of video. Both depend on what else the machine
-does: run one job at a time.
+Training time is the sum over the steps, reading of data included, validation excluded. Inference time is the time from
+features in memory to detections, one video or window at a time, for a minute of video. Both times depend on what else
+the machine does, so run one job at a time.
 """
 
 import argparse
@@ -21,7 +21,7 @@ import time
 from datetime import date
 from pathlib import Path
 
-if __name__ == '__main__':  # before imports that take seconds, or fail
+if __name__ == '__main__':  # checks the environment before imports that take seconds, or fail
     runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](__file__)
 
 import torch
@@ -41,7 +41,8 @@ from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.writing import atomic_write, write_json
 
 _MEASURES = ('mAP@0.5', 'AR@10', 'AR@50', 'AR@100')
-_SUPERVISION = {'segments': 'segments', 'clicks': 'video labels, background clicks'}  # by `supervision` of the dataset
+# Kind of labels, as the table names it, by the argument `supervision` of the dataset.
+_SUPERVISION = {'segments': 'segments', 'clicks': 'video labels, background clicks'}
 
 
 def parse_args(argv):
@@ -99,7 +100,7 @@ def costs(experiment, seed):
     batches = list(Runner.build_dataloader(experiment.config.test_dataloader))
     videos = {sample.video_id: sample.duration_sec for batch in batches for sample in batch['data_samples']}
     with torch.no_grad():
-        model.test_step(batches[0])  # the first call is slower
+        model.test_step(batches[0])  # the first call is slower, and not timed
         started = time.perf_counter()
         for batch in batches:
             model.test_step(batch)  # returns results on the host, so the device has finished

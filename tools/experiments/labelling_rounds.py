@@ -1,6 +1,6 @@
-"""Measure how many points suggestions save: for the same mAP, compare suggested videos with randomly drawn ones.
+"""Measure how many points are saved, for the same mAP, if the videos to label are suggested and not drawn at random.
 
-A simulated annotator labels videos of the embedded dataset with the points that the generator drew in their segments.
+A simulated annotator labels videos of the generated dataset (``synthetic``) with the points that the generator drew.
 For each seed, all strategies begin with the same random videos. Each round trains stage 1 from the start on the videos
 labelled so far, tests it, and lets the strategy choose the next videos:
 
@@ -10,7 +10,7 @@ labelled so far, tests it, and lets the strategy choose the next videos:
     random      videos drawn at random
 
 The tool prints a table, and writes all figures to WORK_DIR/labelling_rounds.json after every round. Finished rounds are
-not run again: choose another WORK_DIR for another config.
+not run again, whatever the config, so choose another WORK_DIR for another config.
 
 Example:
     python tools/experiments/labelling_rounds.py --seeds 0 1 2 3 4
@@ -52,7 +52,7 @@ def parse_args(argv):
     return parser.parse_args(argv)
 
 
-if __name__ == '__main__':  # before the imports, which take seconds
+if __name__ == '__main__':  # checks the arguments before the imports, which take seconds
     runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](
         __file__, parse_args, config='a config file'
     )
@@ -77,7 +77,7 @@ _MEASURE = 'tal/mAP@0.1-0.7'
 
 
 class Rounds:
-    """Rounds of labelling on the embedded dataset: training, test, and choice of the next videos.
+    """Rounds of labelling on the generated dataset: training, test, and choice of the next videos.
 
     Args:
         args (Namespace): Arguments of the command line.
@@ -135,7 +135,7 @@ class Rounds:
         if strategy == 'uncertain':
             videos = sorted(videos, key=lambda video: -video.uncertainty)
         else:
-            if strategy == 'different':  # all equally uncertain, so that only the distance counts
+            if strategy == 'different':  # equal uncertainties, so that only the distance counts
                 videos = [video._replace(uncertainty=1.0) for video in videos]
             videos = suggest_videos(videos, labelled, self.means)
         return [video.video_id for video in videos[: self.args.videos]]
@@ -170,7 +170,7 @@ def points_needed(rounds, target):
 
 
 def report(curves):
-    """Describe all rounds as a Markdown table, and for each seed the points needed for the last mAP of ``random``.
+    """Describe all rounds as a Markdown table, and say how many points reach the last mAP of ``random``, seed by seed.
 
     Args:
         curves (dict): Rounds as :meth:`Rounds.run` yields them, by strategy, then by seed.

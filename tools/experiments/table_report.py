@@ -1,4 +1,4 @@
-"""Summary of a table from the files of its runs, as JSON and Markdown, in percent."""
+"""Summary of a table of experiments from the files of its runs, as JSON and Markdown, in percent."""
 
 import math
 from dataclasses import dataclass
@@ -112,7 +112,7 @@ def summarize(table, entries):
 
 
 def _row(entry, main):
-    """Collect everything about a row but its difference to the reference, as :func:`summarize` returns it."""
+    """Collect the dict of a row that :func:`summarize` returns, without ``difference``."""
     figures = entry.figures()
     metrics = {}
     for key in next(iter(figures.values()), {}):

@@ -1,4 +1,4 @@
-"""Training and test of an experiment with one seed; a finished run is found again and not repeated."""
+"""Training and test of experiments with one seed each; a run that is finished is not repeated."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ from fsptal_mm.utils.writing import write_json
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / 'tools'
 _LOG_LINES = 15
-# Options of all runs. Only the last checkpoint is tested, so no other needs to stay.
+# Options of all runs. Only the last checkpoint is tested, so earlier ones are deleted.
 _ALWAYS = ('default_hooks.checkpoint.max_keep_ckpts=1',)
 
 
@@ -40,7 +40,8 @@ class Experiment:
         config_file: Path.
         options: ``key=value`` as on the command line.
         config (Config): The config with the options.
-        fingerprint: Hash of the config, and of the source if there is one. Equal experiments share their runs by it.
+        fingerprint: Hash of the config, and of the source if there is one. Experiments of the same hash share their
+            runs.
         folder: Folder of its runs, one subfolder per seed.
         source (Experiment, optional): Experiment whose run of the same seed must be finished first.
         pseudo_segments: Whether to train on segments that the model of ``source`` found.
@@ -85,11 +86,11 @@ class Experiment:
         return cls(Path(config_file), options, config, fingerprint, folder, source, pseudo_segments, trains)
 
     def run_folder(self, seed):
-        """Folder of the run with a seed."""
+        """Folder of the run with this seed."""
         return self.folder / f'seed_{seed}'
 
     def run_options(self, seed):
-        """Options of the run with a seed, where ``{run}`` and ``{source}`` are replaced by folders."""
+        """Options of the run with this seed; ``{run}`` and ``{source}`` in them are replaced by folders."""
         folders = {'{run}': self.run_folder(seed)}
         if self.source is not None:
             folders['{source}'] = self.source.run_folder(seed)
@@ -166,7 +167,7 @@ class RunPool:
             self.run_one(experiment.source, seed)
         folder = experiment.run_folder(seed)
         experiment.folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(experiment.folder / f'.seed_{seed}.lock'):  # another table may want the same run at this moment
+        with FileLock(experiment.folder / f'.seed_{seed}.lock'):  # another process may need the same run at this moment
             if experiment.metrics(seed) is not None:
                 return
             shutil.rmtree(folder, ignore_errors=True)

@@ -15,7 +15,8 @@ BUCKET_PRESETS = {
     'activitynet': {'length': (30, 60, 120, 180), 'coverage': (0.2, 0.4, 0.6, 0.8), 'num_instances': (1, 4, 8)},
 }
 
-# As floats, 33.1 - 30.1 is a little more than 3. Values are rounded, so that they are compared as they were annotated.
+# As floats, 33.1 - 30.1 is a little more than 3, so an instance of 3 s would not be in the bucket that ends at 3.
+# Therefore, values are rounded to this many decimals before they are compared with the bounds.
 _DECIMALS = 6
 
 
@@ -41,11 +42,11 @@ def bucket_indices(values: np.ndarray, bounds: Sequence[float]) -> np.ndarray:
     """Sort instances into buckets.
 
     Args:
-        values (np.ndarray): ``(M,)``.
+        values (np.ndarray): ``(M,)`` values of one characteristic, one for each instance.
         bounds (Sequence[float]): Largest value of each bucket except the last, ascending. Unlike in DETAD's scripts,
             instances with a coverage above 1 are not left out, but are in the last bucket.
 
     Returns:
-        np.ndarray: ``(M,)`` int64, 0 to ``len(bounds)``; -1 for NaN.
+        np.ndarray: ``(M,)`` int64 index of the bucket, 0 to ``len(bounds)``; -1 if the value is NaN.
     """
     return np.where(np.isnan(values), -1, np.searchsorted(bounds, np.round(values, _DECIMALS), side='left'))

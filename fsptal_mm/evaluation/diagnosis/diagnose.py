@@ -1,4 +1,4 @@
-"""Diagnosis of one set of detections."""
+"""Analysis of the errors in one set of detections."""
 
 import math
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from .characteristics import BUCKET_NAMES, BUCKET_PRESETS, bucket_indices, chara
 from .errors import ERROR_TYPES, error_profile, error_types, precision_without, score_ranks
 from .result import Bucket, Diagnosis, Gain
 
-NUM_RANKS = 10  # G-bins of the false positive profile
+NUM_RANKS = 10  # bins of G detections in the false positive profile, G: ground-truth instances of a class
 BACKGROUND_TIOU = 0.1  # a false positive whose highest tIoU is lower is a background error
 MIN_PRECISION = 0.05  # an instance counts as found only by detections at which the normalised precision is higher
 
@@ -24,7 +24,7 @@ class _Matched:
     """Matched detections, in the order of class and falling score.
 
     ``matches`` ``(1 + K, N)`` has the index of the ground-truth segment that each detection takes, or -1. Row 0 is for
-    the tIoU of the profile and of the false negatives, the other rows for the K tIoUs of the averages.
+    the tIoU of the profile and of the false negatives, the other rows are for the K tIoUs over which mAP is averaged.
     """
 
     gt: Instances
@@ -50,23 +50,24 @@ def diagnose(
     """Analyse the errors of a localizer, as DETAD (Alwassel et al., ECCV 2018) does.
 
     - False positive profile: the G best detections of each class (G is the number of its ground-truth instances), the
-      next G, and so on up to 10G, each counted by its :func:`error_types` at one tIoU. Classes are pooled.
-    - Gains: average mAP and mAP_N of these detections without all errors of one type, minus the same averages with all
-      errors. The types are determined anew at each of ``tiou_thresholds``.
+      next G, and so on up to 10G. In each of these ten bins, the detections of all classes together are counted by
+      their error type at one tIoU, see :func:`error_types`.
+    - Gains: how much the average mAP and mAP_N of these detections (the 10G best of each class) rise if all errors of
+      one type are removed. The types are determined anew at each of ``tiou_thresholds``.
     - mAP_N: mAP with the normalised precision of :func:`.precision_curves`. The number I in its formula is the mean
       number of ground-truth instances of a class, over the classes that have any.
     - mAP_N by bucket: only the instances of the bucket count. Detections that take other instances are left out, and
       all false positives stay. The mean is over the classes that have instances in the bucket.
-    - False negatives: ground-truth instances that no detection takes at ``tiou``. Detections at which the normalised
-      precision is at most .05 do not count.
+    - False negatives: ground-truth instances that no detection takes at ``tiou``. A detection does not count if the
+      normalised precision, down to its score, is at most 0.05.
 
     Detections are matched as in :func:`.detection_average_precision`, so mAP is the same as in all our other tools.
 
-    DETAD's scripts differ in four points. They average the profile and the false negatives over their thresholds (on
-    THUMOS14, there is only .5). They cut the mean number of instances to an integer. They leave out ground-truth
-    segments without length, which count as missed here. A detection that takes an instance of another bucket at one
-    threshold is also left out at the later thresholds. For further differences see :func:`error_types` and
-    ``bucket_indices``.
+    DETAD's scripts differ in four points. First, they average the profile and the false negatives over their thresholds
+    (on THUMOS14, there is only 0.5). Second, they cut the mean number of instances to an integer. Third, they leave out
+    ground-truth segments without length; here, these count as missed. Fourth, in mAP_N by bucket, they leave out a
+    detection that takes an instance of another bucket at one threshold also at all later thresholds. For further
+    differences see :func:`error_types` and ``bucket_indices``.
 
     Args:
         gt (Instances): Ground truth, seconds; at least one segment.
@@ -76,8 +77,8 @@ def diagnose(
             this video are in no bucket of ``coverage``.
         tiou_thresholds (Sequence[float]): ``(K,)`` ascending, each in (0, 1].
         tiou: tIoU of the profile and of the false negatives, in (0, 1].
-        bounds (dict[str, Sequence[float]]): Bounds of the buckets of each characteristic, see
-            :data:`.BUCKET_PRESETS`; three or four each, ascending.
+        bounds (dict[str, Sequence[float]]): Three or four ascending bounds of the buckets for each characteristic, see
+            :data:`.BUCKET_PRESETS`.
 
     Returns:
         Diagnosis: All numbers.
@@ -151,7 +152,8 @@ def _normalized_ap(matched, inside):
     if not inside.any():
         return math.nan
     matches = matched.matches[1:]
-    counts = np.append(inside, True)[matches]  # a false positive has the match -1, which is the last entry
+    # False positives always count: their match is -1, and index -1 selects the True that is appended.
+    counts = np.append(inside, True)[matches]
     num_gt = np.bincount(matched.gt.labels[inside], minlength=len(matched.num_gt))
     ap = average_precision(matches >= 0, matched.det.labels, num_gt, counts, matched.instances_per_class)
     return float(np.nanmean(ap))

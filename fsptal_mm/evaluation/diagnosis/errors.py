@@ -8,7 +8,7 @@ from fsptal_mm.structures import Instances
 
 from ..functional import average_precision, paired_iou, pairs_within_groups
 
-# The order is DETAD's; a type's index here is its number in the arrays.
+# In DETAD's order. The functions below return a type as its index in this tuple.
 ERROR_TYPES = ('true_positive', 'double_detection', 'wrong_label', 'localization', 'confusion', 'background')
 _TRUE_POSITIVE, _DOUBLE_DETECTION, _WRONG_LABEL, _LOCALIZATION, _CONFUSION, _BACKGROUND = range(len(ERROR_TYPES))
 
@@ -18,8 +18,8 @@ def error_types(
 ) -> np.ndarray:
     """Sort detections into true positives and five kinds of error, as in DETAD's false positive analysis.
 
-    The type of a detection that takes no ground-truth segment depends on the ground-truth segment of its video, of any
-    class, with which its tIoU is highest, and on the threshold a:
+    A detection that takes a ground-truth segment is a true positive. The type of any other detection depends on the
+    tIoU threshold a, and on the ground-truth segment of its video, of any class, with which its tIoU is highest:
 
     ===========================  ====================  ========================
     highest tIoU                 segment of its class  segment of another class
@@ -29,9 +29,10 @@ def error_types(
     less                         background error      background error
     ===========================  ====================  ========================
 
-    A detection in a video without a ground-truth segment is a background error, too. If segments of its class and of
-    other classes have the same highest tIoU, the segment of its class counts: every CliffDiving segment of THUMOS14 is
-    also a Diving segment. In this case DETAD's scripts take the segment that comes first in the annotation file.
+    A detection in a video without a ground-truth segment is a background error, too. Segments of several classes may
+    have the same highest tIoU, since every CliffDiving segment of THUMOS14 is also a Diving segment. Then the segment
+    of the detection's class counts, if there is one; DETAD's scripts take the segment that comes first in the
+    annotation file.
 
     Args:
         gt (Instances): Ground truth.
@@ -54,7 +55,12 @@ def error_types(
 
 
 def _nearest(gt, det):
-    """For each detection, ``(N,)``: its highest tIoU with a segment of its video, and whether its class reaches it."""
+    """Find the highest tIoU of each detection with a segment of its video, of any class.
+
+    Returns:
+        tuple[np.ndarray, np.ndarray]: This tIoU ``(N,)``, and ``(N,)`` bool: whether a segment of the detection's class
+        has it.
+    """
     gt = gt[np.argsort(gt.videos, kind='stable')]
     best, same_class = np.zeros(len(det)), np.zeros(len(det), dtype=bool)
     for det_index, gt_index in pairs_within_groups(det.videos, gt.videos):
@@ -124,7 +130,8 @@ def precision_without(
         of the error type that is removed. The entry of ``None`` keeps all errors.
     """
     hits = types == _TRUE_POSITIVE
-    # Type whose detections do not count. True positives always count, so that None removes nothing.
+    # By name, the type whose detections are left out. True positives are never left out (see ``hits |`` below), so the
+    # entry of None leaves out nothing.
     removed = {None: _TRUE_POSITIVE, **{ERROR_TYPES[index]: index for index in range(1, len(ERROR_TYPES))}}
     return {
         name: float(np.nanmean(average_precision(hits, labels, num_gt, hits | (types != index), instances_per_class)))

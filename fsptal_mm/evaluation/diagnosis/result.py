@@ -10,7 +10,7 @@ from .errors import ERROR_TYPES
 
 @dataclass(frozen=True)
 class Gain:
-    """Gain if all errors of one type are removed, as differences of fractions.
+    """Rise of mAP and mAP_N if all errors of one type are removed, as fractions (0.01 is one percentage point).
 
     Args:
         mean_ap: Gain of the average mAP.
@@ -27,8 +27,8 @@ class Bucket:
 
     Args:
         name: ``XS``, ``S``, ``M``, ``L`` or ``XL``.
-        above: Lower bound of their values, exclusive.
-        up_to: Upper bound of their values, inclusive; infinite in the last bucket.
+        above: Lower bound of the values, exclusive.
+        up_to: Upper bound of the values, inclusive; infinite in the last bucket.
         num_instances: Number of instances.
         num_missed: Number of false negatives among them.
         normalized_ap: Average mAP_N on these instances alone; NaN if there are none.
@@ -59,7 +59,8 @@ class Diagnosis:
         num_detections: Number of evaluated detections.
         mean_ap: Average mAP.
         normalized_ap: Average mAP_N.
-        profile (np.ndarray): ``(10, 6)`` int64, detections of each type of :data:`.ERROR_TYPES` in each G-bin.
+        profile (np.ndarray): ``(10, 6)`` int64, number of detections of each type of :data:`.ERROR_TYPES` in each
+            G-bin: the best G detections of each class, the next G, and so on (G: its ground-truth instances).
         top_mean_ap: Average mAP of the detections in these G-bins alone; the gains are differences from it.
         top_normalized_ap: Average mAP_N of these detections.
         gains (dict[str, Gain]): Gain without each error type.
@@ -97,7 +98,7 @@ class Diagnosis:
         return [bucket.normalized_ap for bucket in self.buckets[characteristic] if bucket.num_instances]
 
     def to_dict(self) -> dict:
-        """Convert all numbers to fractions and counts for JSON; a number that does not exist is ``None``."""
+        """Convert all numbers to fractions and counts for JSON; NaN and infinity become ``None``."""
         shares = [_by_type(row) for row in self.shares()]
         return {
             'tiou': self.tiou,

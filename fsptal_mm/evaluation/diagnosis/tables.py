@@ -31,7 +31,7 @@ def overview_table(diagnoses: dict[str, dict]) -> str:
 
 
 def error_table(diagnoses: dict[str, dict]) -> str:
-    """Tabulate the share of each error type among the best detections, and the gain without it.
+    """Tabulate the share of each error type among the best detections, and the gain of mAP and mAP_N without this type.
 
     Args:
         diagnoses (dict[str, dict]): Results of :meth:`Diagnosis.to_dict`, by the name of the model.
@@ -94,9 +94,10 @@ def figure_rows(diagnoses: dict[str, dict]) -> Iterator[tuple]:
         diagnoses (dict[str, dict]): Results of :meth:`Diagnosis.to_dict`, by the name of the model.
 
     Yields:
-        tuple: ``(model, measure, group, of, value)``, e.g. ``('ours', 'share', '1G', 'background', 0.2)``, ``('ours',
-        'gain of mAP', '', 'background', 0.1)``, ``('ours', 'missed_share', 'length', 'XS', 0.4)``. Values are fractions
-        and counts; a number that does not exist is ``None``.
+        tuple: ``(model, measure, group, of, value)``. ``group`` is a G-bin or a characteristic, ``of`` an error type or
+        a bucket; both may be empty. Examples: ``('ours', 'share', '1G', 'background', 0.2)``, ``('ours', 'gain of
+        mAP', '', 'background', 0.1)``, ``('ours', 'missed_share', 'length', 'XS', 0.4)``. Values are fractions and
+        counts; ``None`` stands for NaN.
     """
     for model, diagnosis in diagnoses.items():
         for measure in ('mAP', 'mAP_N', 'num_instances', 'num_missed', 'missed_share', 'num_detections'):

@@ -100,7 +100,7 @@ def _resampled_ap(hits, gt, det, num_classes, counts):
         of_class = slice(edges[label], edges[label + 1])
         videos, class_hits = det.videos[of_class], hits[:, of_class]
         num_gt = counts @ np.bincount(gt.videos[gt.labels == label], minlength=counts.shape[1])
-        block = max(1, _MAX_WEIGHTS // max(1, len(videos)))  # resamples at once
+        block = max(1, _MAX_WEIGHTS // max(1, len(videos)))  # number of resamples that are computed at once
         for start in range(0, len(counts), block):
             rows = slice(start, start + block)
             ap[rows, :, label] = _weighted_ap(class_hits, counts[rows][:, videos], num_gt[rows])
@@ -144,8 +144,9 @@ def sample_deviation(values: Sequence[float] | np.ndarray) -> float:
 def _weighted_ap(hits, weight, num_gt):
     """Compute average precision ``(B, K)`` of one class on B resamples.
 
-    A detection that counts n times has n copies of equal score. Among the copies of a true positive, precision only
-    rises, so all copies have the same envelope: the envelope at the last copy.
+    A detection that counts n times stands for n copies of equal score. From copy to copy of a true positive, the
+    precision rises, so the precision envelope of all copies is that at the last copy. So one value for each detection
+    is enough.
 
     Args:
         hits (np.ndarray): ``(K, n)`` true positives, in the order of falling score.

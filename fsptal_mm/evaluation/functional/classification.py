@@ -6,8 +6,8 @@ import numpy as np
 def classification_measures(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """Compute mean average precision and top-1 accuracy of video-level class scores.
 
-    The average precision is the plain area under the precision-recall curve. Videos of equal score enter it together,
-    so that their order does not matter.
+    The average precision is the area under the precision-recall curve without interpolation. Videos of equal score are
+    one step of the curve, so that their order does not matter.
 
     Args:
         scores (np.ndarray): ``(V, C)`` class scores.
@@ -35,6 +35,6 @@ def _average_precision(scores, positive):
     order = np.argsort(-scores, kind='stable')
     last_of_ties = np.flatnonzero(np.diff(scores[order], append=np.nan) != 0)
     found = np.cumsum(positive[order])[last_of_ties]
-    # Mean of a precision over the positives: for each positive, the precision at the last video of equal score, which
-    # is found / (last_of_ties + 1).
+    # The mean over the positive videos of the precision at the last video with the same score. This precision is
+    # found / (last_of_ties + 1), and np.diff(found) counts the positive videos that have it.
     return (np.diff(found, prepend=0) * found / (last_of_ties + 1)).sum() / positive.sum()

@@ -19,13 +19,13 @@ def detection_average_precision(
     tIoU reaches the threshold. A detection that takes a segment is a true positive, any other a false positive. A
     segment without length matches nothing. A ground-truth segment that is listed twice counts twice.
 
-    The numbers are those of ActivityNet's official ``eval_detection.py``, except where the script leaves the order to
-    the sorting routine: between equal scores of a class, and between two ground-truth segments that a detection
-    overlaps equally (here the later segment is taken). THUMOS14 has such segments: short segments, annotated in tenths
-    of a second, that one long detection covers. mmaction2's port of the script computes tIoUs in float32, so that more
-    tIoUs are equal.
+    The numbers are those of ActivityNet's official ``eval_detection.py``, except where its result depends on the
+    sorting routine: for detections of a class with equal scores, and for two ground-truth segments with which a
+    detection has the same tIoU (here the later segment is taken). The second case occurs in THUMOS14, if one long
+    detection covers several short segments, which are annotated in tenths of a second. mmaction2's port of the script
+    computes tIoUs in float32, so that equal tIoUs are more frequent.
 
-    The time is linear in the detections, apart from sorting them.
+    The running time is linear in the number of detections, apart from sorting them.
 
     Args:
         gt (Instances): Ground truth.
@@ -186,20 +186,19 @@ def _candidates(gt, gt_group, det, det_group, min_tiou):
 def _assign(det_index, gt_index, tiou, threshold, num_gt, num_det):
     """Assign to every detection the best segment that no earlier detection takes; ``(N,)``, -1 for none.
 
-    :func:`_candidates` gives a list of segments for each detection, the best segment first, and puts these lists one
-    behind the other. The place of a pair (detection, segment) is its index there.
+    The arguments are those of :func:`_candidates`: for each detection a list of pairs (detection, segment), the best
+    segment first, and all these lists one behind the other. The place of a pair is its index in this sequence.
 
-    This is deferred acceptance (Gale & Shapley 1962), in rounds until nothing changes. All detections ask for their
-    best segment at once. Of the detections that ask for a segment, the earliest holds it, until a still earlier
-    detection asks for it.
-    A rejected detection asks for the next segment on its list. Since all segments prefer the earlier detection, the
-    result is the same as visiting the detections one by one.
+    The algorithm is deferred acceptance (Gale & Shapley 1962), in rounds until nothing changes. In the first round,
+    every detection asks for its best segment. Of the detections that ask for a segment, the earliest holds it, until a
+    still earlier detection asks for it. In the next round, each rejected detection asks for the next segment on its
+    list. Since all segments prefer the earlier detection, the result is the same as visiting the detections one by one.
     """
     reaches = tiou >= threshold
     det_index, gt_index = det_index[reaches], gt_index[reaches]
     nobody = len(det_index)
-    is_first = np.diff(det_index, prepend=-1, append=-1) != 0  # places where a list begins; the end counts as one, too
-    holder = np.full(num_gt, nobody)  # place of the pair that holds each segment
+    is_first = np.diff(det_index, prepend=-1, append=-1) != 0  # True where a list begins, and after the last list
+    holder = np.full(num_gt, nobody)  # place of the pair that holds each segment, or nobody
     asking = np.flatnonzero(is_first[:-1])  # places of the pairs that ask in this round
     while len(asking):
         asking = np.concatenate([holder[holder < nobody], asking])

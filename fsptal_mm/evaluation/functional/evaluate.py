@@ -20,8 +20,8 @@ class Evaluation:
         measures (dict[str, float]): Fractions by the names of :class:`Protocol` and :func:`summarize_recall`.
         ap (np.ndarray): ``(K, C)`` average precisions; NaN for classes without a ground-truth segment.
         num_detections: Number of evaluated detections.
-        num_dropped: Number of detections that are left out since they overlap an ambiguous range; ``None`` if ambiguous
-            ranges have no effect.
+        num_dropped: Number of detections that were left out since they overlap an ambiguous range; ``None`` if such
+            ranges were ignored.
     """
 
     measures: dict

@@ -18,10 +18,10 @@ def pairs_within_groups(left: np.ndarray, right: np.ndarray) -> Iterator[tuple[n
         right (np.ndarray): ``(M,)`` int, group of each right item, in ascending order.
 
     Yields:
-        tuple[np.ndarray, np.ndarray]: Indices into ``left`` and ``right``, ordered by left, then right; all pairs of a
-        left item come in one block.
+        tuple[np.ndarray, np.ndarray]: Indices into ``left`` and ``right``, sorted by the left index, then by the right
+        one; all pairs of a left item are in the same block.
     """
-    # The right items of a left item's group follow each other: count of them, from the index first on.
+    # Since right is sorted, the partners of a left item follow each other: from index first on, count items.
     first = np.searchsorted(right, left, side='left')
     count = np.searchsorted(right, left, side='right') - first
     total = np.cumsum(count)
@@ -45,7 +45,7 @@ def by_class_and_video(gt: Instances, det: Instances) -> tuple[Instances, np.nda
 
     Returns:
         tuple[Instances, np.ndarray, np.ndarray]: ``gt``, sorted by class and video; the group of each of its items; and
-        the group of each item of ``det``, whose order stays.
+        the group of each item of ``det``, in the given order.
     """
     num_videos = 1 + max(gt.videos.max(initial=0), det.videos.max(initial=0))
     gt_group = gt.labels * num_videos + gt.videos
@@ -92,5 +92,5 @@ def paired_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def _overlap(first, second):
-    """Time that the n-th segments of two arrays ``(P, 2)`` share, ``(P,)``; negative: the gap between them."""
+    """Time that the n-th segments of two arrays ``(P, 2)`` share, ``(P,)``; if they are apart, minus the gap."""
     return np.minimum(first[:, 1], second[:, 1]) - np.maximum(first[:, 0], second[:, 0])

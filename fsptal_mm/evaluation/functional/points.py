@@ -21,7 +21,7 @@ def point_average_precision(points: Instances, det: Instances, num_classes: int)
     middle of the detection; an end at most a given share of the way to the next point. None of these rules ranks
     checkpoints consistently closer to the order by mAP on ground-truth segments.
 
-    The time is linear in the pairs of detections and points of one class and video.
+    The running time is linear in the number of pairs of a detection and a labelled instance of one class and video.
 
     Args:
         points (Instances): Labelled instances, each from its first to its last point, see :func:`point_extents`.
@@ -76,7 +76,7 @@ def match_points(points: Instances, det: Instances) -> np.ndarray:
     for det_index, point_index in pairs_within_groups(det_group, point_group):
         (start, end), (first, last) = det.segments[det_index].T, points.segments[point_index].T
         touches = (first <= end) & (start <= last)
-        alone = np.bincount(det_index[touches], minlength=len(det)) == 1  # (N,): a detection touches a single instance
+        alone = np.bincount(det_index[touches], minlength=len(det)) == 1  # (N,): touches a single instance
         fits = (start <= first) & (last <= end) & alone[det_index]
         fitting.append(det_index[fits])
         taken.append(point_index[fits])

@@ -23,8 +23,8 @@ def average_recall(
     As in ActivityNet's ``eval_proposal.py``, all videos use the same share of their proposals, best scores first. The
     share is chosen such that the average number of proposals per video is the allowed number. Several proposals may
     match one segment, and one proposal several segments. Labels are ignored. Only videos with a ground-truth segment
-    count, and only their proposals. The official script also counts the proposals of the other videos as used. Its
-    figures are the same if every video has a segment.
+    count, and only their proposals. The official script also counts the proposals of other videos towards the allowed
+    number. Its figures are the same as ours if every video has a segment.
 
     Args:
         gt (Instances): Ground truth; at least one segment.
@@ -50,7 +50,7 @@ def average_recall(
         if num_retrieved:
             start = np.searchsorted(det.videos, video)
             tiou = segment_iou(gt.segments[gt.videos == video], det.segments[start : start + num_retrieved])
-            # Highest tIoU of each segment with the first 0, 1, 2, ... proposals; of these columns, one for each step.
+            # Highest tIoU of each segment with the first 0, 1, 2, ... proposals; num_used selects a column per step.
             best = np.pad(np.maximum.accumulate(tiou, axis=1), ((0, 0), (1, 0)))[:, num_used]
             recalled += (best >= np.reshape(tiou_thresholds, (-1, 1, 1))).sum(axis=1)
     return recalled / len(gt), steps * retrieved.sum() / len(videos)
@@ -64,8 +64,8 @@ def summarize_recall(recall: np.ndarray, at: Sequence[int] = RECALL_AT) -> dict[
         at (Sequence[int]): The numbers of proposals to report.
 
     Returns:
-        dict[str, float]: ``AR@<n>``, the recall at n proposals averaged over tIoUs, and ``AUC``, the area under
-        the curve from 1 to 100 over 100 (one hundredth of mmaction2's ``auc``).
+        dict[str, float]: ``AR@<n>``, the recall at n proposals averaged over tIoUs, and ``AUC``, the area under this
+        recall from 1 to 100 proposals, divided by 100. mmaction2's ``auc`` is this number in percent.
     """
     average = recall.mean(axis=0)
     area = (average[1:] + average[:-1]).sum() / 2 / len(average)

@@ -33,8 +33,8 @@ class Protocol:
         """Build a protocol from config values.
 
         Args:
-            preset: ``'thumos14'`` (0.1 to 0.7 by 0.1; averages 0.1-0.7, 0.1-0.5, 0.3-0.7) or ``'activitynet'`` (0.5
-                to 0.95 by 0.05; average 0.5-0.95).
+            preset: ``'thumos14'`` (thresholds 0.1, 0.2, ... 0.7; averages 0.1-0.7, 0.1-0.5, 0.3-0.7) or
+                ``'activitynet'`` (thresholds 0.5, 0.55, ... 0.95; average 0.5-0.95).
             tiou_thresholds (Sequence[float], optional): Thresholds in (0, 1]. Default: the thresholds of the preset.
             average_ranges (Sequence[Sequence[float]], optional): First and last threshold of each average. Default: the
                 ranges of the preset; with ``tiou_thresholds``, one average over all thresholds if there are several.
@@ -54,7 +54,8 @@ class Protocol:
         protocol = cls(thresholds, tuple(_range(bounds) for bounds in ranges))
         for bounds in protocol.average_ranges:
             if not protocol._within(bounds).any():
-                raise InputError(f'a range around some of {thresholds}', field='average_ranges', found=bounds)
+                expected = f'a range that holds at least one of the tIoU thresholds {thresholds}'
+                raise InputError(expected, field='average_ranges', found=bounds)
         return protocol
 
     @property
@@ -74,8 +75,8 @@ class Protocol:
             ap (np.ndarray): ``(K, C)``, NaN for classes that do not count.
 
         Returns:
-            dict[str, float]: Fractions: first the averages, the main average ahead, so that ``save_best='auto'`` takes
-            it; then the mAP at each threshold.
+            dict[str, float]: Fractions. The averages come first, then the mAP at each threshold. The first entry is the
+            main average, which ``save_best='auto'`` therefore takes.
         """
         mean_ap = np.nanmean(ap, axis=1)
         averages = [mean_ap[self._within(bounds)].mean() for bounds in self.average_ranges]
@@ -106,7 +107,7 @@ def _thresholds(values):
         thresholds = tuple(sorted(float(value) for value in np.atleast_1d(values)))
     except (TypeError, ValueError, OverflowError):
         thresholds = ()
-    names = {f'{threshold:.4g}' for threshold in thresholds}  # as they stand in names of figures, which must differ
+    names = {f'{threshold:.4g}' for threshold in thresholds}  # as in the names of figures; no two may be the same
     if not thresholds or not all(0 < threshold <= 1 for threshold in thresholds) or len(names) < len(thresholds):
         raise InputError('different numbers above 0, at most 1', field='tiou_thresholds', found=values)
     return thresholds
@@ -120,7 +121,8 @@ def _range(bounds):
     return first, last
 
 
-# The values are those of `linspace`, as in ActivityNet's official script: its 0.9 is 0.8999999999999999.
+# The values come from `linspace`, as in ActivityNet's official script. They are not rounded: its 0.9 is
+# 0.8999999999999999, and a tIoU between both numbers must reach the threshold here, too.
 PRESETS = {
     'thumos14': Protocol(tuple(np.linspace(0.1, 0.7, 7).tolist()), ((0.1, 0.7), (0.1, 0.5), (0.3, 0.7))),
     'activitynet': Protocol(tuple(np.linspace(0.5, 0.95, 10).tolist()), ((0.5, 0.95),)),

@@ -54,7 +54,7 @@ def _percent(fraction):
 
 def render_markdown(table: Table) -> str:
     """Render a ``rich`` table as Markdown, each row on one line however wide it is."""
-    # Wide enough for any table: a log has no width, and rich would wrap at 80.
+    # A width for any table: a log file has no width of its own, and rich would then wrap lines at 80 characters.
     console = Console(width=1000, color_system=None, markup=False, emoji=False, highlight=False)
     with console.capture() as capture:
         console.print(table)

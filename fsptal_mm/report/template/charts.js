@@ -1,7 +1,7 @@
 'use strict';
 
 const PLOT = {width: 360, height: 190, left: 46, right: 10, top: 8, bottom: 34};
-const DASHES = ['', '6 3', '2 3', '8 3 2 3']; // they distinguish runs without colours, too
+const DASHES = ['', '6 3', '2 3', '8 3 2 3']; // dash patterns, which tell runs apart without colours
 const MAX_DOTS = 40; // curves with at most so many points have a dot at each point
 
 /** Draw a chart with a curve for each run; the pointer and the arrow keys show its values. */

@@ -36,7 +36,7 @@ function hideTooltip() {
 function ticks(low, high, count) {
   const rough = (high - low || 1) / count;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = power * [1, 2, 5, 10].find((factor) => factor * power >= rough * 0.999); // 0.999: rounding of numbers
+  const step = power * [1, 2, 5, 10].find((factor) => factor * power >= rough * 0.999); // 0.999 allows for rounding errors
   const found = [];
   for (let index = Math.ceil(low / step - 1e-9); index * step <= high + step * 1e-9; index += 1) found.push(index * step);
   return found;

@@ -3,7 +3,7 @@
 for (const parent of document.querySelectorAll('.charts')) {
   const charts = content.charts.filter((chart) => chart.kind === parent.dataset.kind);
   for (const chart of charts) drawChart(parent, chart);
-  if (!charts.length) add(parent, 'p', {class: 'empty'}, 'No run has logged any: see “Missing here” above.');
+  if (!charts.length) add(parent, 'p', {class: 'empty'}, 'No run has logged such curves: see “Missing here” above.');
 }
 for (const set of content.timelines) drawTimelines(document.getElementById('timelines'), set);
 

@@ -3,11 +3,11 @@
 // A detection is an array [start, end, score, class, hit], a ground-truth segment [start, end, class], a point
 // [time, class], as page_content of timelines.py writes them.
 
-// Heights in pixels.
-const LANE = 44; // of a run's part of the row of a class
-const LOW_LANE = 24; // the same, for a class without instances in the video
-const BAR = 6; // of a detection
-const STRIP = 8; // of the strip of ground-truth segments and points above the lanes
+// Heights in pixels. The row of a class has a strip and below it a lane for each run.
+const LANE = 44; // height of a lane
+const LOW_LANE = 24; // height of a lane of a class without instances in the video
+const BAR = 6; // height of a detection
+const STRIP = 8; // height of the strip, which shows ground-truth segments and points
 
 const MAX_ZOOM = 64;
 const MAX_OTHERS = 8; // largest number of rows of classes without instances in the video

@@ -29,9 +29,10 @@ class ModelTrack:
     Attributes:
         name: Name of the model; it may be empty if there is only one model.
         curves (SnippetCurves, optional): Scores of the snippets.
-        extended (Instances, optional): Given labels of actions and background after label extension (module A).
-        mined (Instances, optional): Mined labels, of actions and of background (module B).
-        best_segments (Instances, optional): Segments of the highest outer-inner contrast (module C).
+        extended (Instances, optional): Given labels of actions and background after label extension (the paper's
+            module A).
+        mined (Instances, optional): Mined labels of actions and of background (the paper's module B).
+        best_segments (Instances, optional): Segments with the highest outer-inner contrast (the paper's module C).
         proposals (Instances, optional): Detections, with scores, in any order.
         hits (np.ndarray, optional): ``(N,)`` bool: whether a proposal is a true positive.
         average_precision (float, optional): AP of the video, a fraction.

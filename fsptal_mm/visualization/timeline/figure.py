@@ -31,14 +31,14 @@ from .rows import (
 )
 
 _DPI = 120
-# The time axis has an inch per so many seconds, but at least the first width and at most the second.
+# The time axis has an inch for this many seconds, but its width in inches is at least the first and at most the second.
 _SEC_PER_IN, _WIDTHS_IN = 80, (9.0, 22.0)
-_LETTER_IN, _MAX_LABEL = 0.066, 24  # width of a letter of a row's label, and the largest number of letters of a class
-_GAP_IN, _BLOCK_GAP_IN = 0.05, 0.12  # below a row, and in addition below the rows of the video or of a model
-_RIGHT_IN, _AXIS_IN = 0.35, 0.45  # to the right of the rows, and below them, for the time axis
+_LETTER_IN, _MAX_LABEL = 0.066, 24  # width of a letter of a row's label; largest number of letters of a class name
+_GAP_IN, _BLOCK_GAP_IN = 0.05, 0.12  # space below a row; further space below the rows of the video or of a model
+_RIGHT_IN, _AXIS_IN = 0.35, 0.45  # space to the right of the rows; space below them, for the time axis
 _TITLE_IN, _LINE_IN = 0.32, 0.16  # heights of the title, and of a line of the legend
 _Q_HAT = r'$\hat{q}$'
-_MANY_SEC = 120  # longer videos have minutes and seconds on their axis
+_MANY_SEC = 120  # videos that are longer have minutes and seconds on their axis, other videos only seconds
 _TICK_SEC = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400)
 
 

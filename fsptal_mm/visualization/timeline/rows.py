@@ -16,9 +16,9 @@ from .data import FrameStrip
 
 BACKGROUND = Look('#808080', '', 'white')
 TRUTH_COLOR = '0.87'
-_BAR_IN, _LANE_IN, _CURVE_IN = 0.2, 0.11, 0.32  # heights: a row of bars, each further lane in it, a row of scores
-_LETTER_IN = 0.058  # width of a small letter
-_MIN_BAR_PX = 3  # width of the shortest segments
+_BAR_IN, _LANE_IN, _CURVE_IN = 0.2, 0.11, 0.32  # heights of a row of bars, of a further lane in it, of a row of scores
+_LETTER_IN = 0.058  # width of a letter of a class name on a bar
+_MIN_BAR_PX = 3  # width at which the shortest segments are drawn
 _STROKE_PT = 2.2  # thickness of a proposal
 
 

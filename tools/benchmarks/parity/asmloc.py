@@ -44,15 +44,18 @@ ARGS = SimpleNamespace(
     lamb_bg=0.5,
     lamb_abg=0.5,
 )
+# Layers with the same weights: from our name to the public one.
 NAMES = {
     'embedding.conv': 'feature_embedding.0',
     'head.attention': 'att_branch',
     'head.classifier': 'snippet_cls',
 }
-# Added to the NMS threshold of both sides, 9/20: many pairs of segments have exactly this IoU, and rounding decides.
+# Added to the NMS threshold of both sides, which is 9/20. Many pairs of segments have exactly this IoU, so without the
+# slack, rounding would decide which segments NMS removes.
 SLACK = 1e-6
 
-# Removes imports for datasets, evaluation and the progress bar, which proposals do not need.
+# Patches (file, text, replacement) that remove imports for datasets, evaluation and the progress bar, which proposals
+# do not need.
 NEEDED = [
     ('main_THUMOS.py', 'from tqdm import tqdm', 'tqdm = iter'),
     ('main_THUMOS.py', 'from config import build_args', ''),
@@ -64,7 +67,7 @@ NEEDED = [
     ('net_evaluation.py', 'from joblib import Parallel, delayed', ''),
     ('net_evaluation.py', 'from sklearn.metrics import average_precision_score', ''),
 ]
-# From the name of a repair to its patches; each removes one difference from ours.
+# Patches by the name of a repair; each repair removes one difference from ours.
 REPAIRS = {
     'scores at the centres of snippets': [('net_evaluation.py', *CENTRES)],
     'the whole curve scores a run': [('main_THUMOS.py', '1.0*tmp_int_cas', '1.0*int_temp_cls_scores')],
@@ -80,7 +83,7 @@ REPAIRS = {
 
 
 def build_models(public):
-    """Build ours and theirs, with the same weights."""
+    """Build our model and the public one, with the same weights."""
     torch.manual_seed(0)
     theirs = public.ASMLoc_Base(ARGS)
     head = dict(type='ASMLocHead', num_classes=CLASSES, in_channels=DIM, dropout=0.0)
@@ -90,7 +93,7 @@ def build_models(public):
 
 
 def copy_weights(theirs):
-    """Return the weights of their network under the names of ours."""
+    """Return the weights of the public network, under the names of our layers."""
     state = theirs.state_dict()
     own = {f'{name}.{part}': state[f'{other}.{part}'] for name, other in NAMES.items() for part in ('weight', 'bias')}
     own['head.attention.weight'] = own['head.attention.weight'][..., 0]  # theirs is a convolution with a kernel of 1
@@ -109,14 +112,14 @@ def make_samples(lengths, seed):
 
 
 def public_loss(criterion, outputs, samples):
-    """Compute their loss: the total, and the weighted terms."""
+    """Compute the public code's loss: the total, and the weighted terms."""
     total, terms = criterion(torch.stack([sample.gt_video_labels for sample in samples]), *outputs[:6])
     weights = (('fg', ARGS.lamb_fg), ('bg', ARGS.lamb_bg), ('abg', ARGS.lamb_abg))
     return total, [torch.tensor(weight * terms[f'{name}_loss']) for name, weight in weights]
 
 
 def compare_functions(models, criterion, report):
-    """Compare outputs, each loss term, and gradients: ours on a batch of three lengths, theirs on each video alone."""
+    """Compare outputs, loss terms and gradients: ours on a batch of three lengths, the public ones video by video."""
     ours, theirs = models
     generator = torch.Generator().manual_seed(1)
     videos = [torch.randn(length, DIM, generator=generator).requires_grad_() for length in LENGTHS]
@@ -185,7 +188,7 @@ def read_outputs(head, batch):
 
 
 def our_proposals(num_classes):
-    """Build our function from a video to detections."""
+    """Return a function that detects actions in a video with our head and the outputs of the video."""
     head = faithful_head('asmloc', num_classes)
     head.forward, head.attention = (lambda batch: batch.features[:, :-2]), Layer(lambda rows: rows[:, -2:])
     head.proposals.nms_args['iou_threshold'] += SLACK
@@ -193,7 +196,7 @@ def our_proposals(num_classes):
 
 
 def public_proposals(clone, num_classes, patches):
-    """Build a function from a video to the detections of their ``test``."""
+    """Return a function that detects actions in a video with the public code's ``test``."""
     patches = [*NEEDED, *patches]
     load_module(clone / 'net_evaluation.py', patches_of('net_evaluation.py', patches), 'net_evaluation')
     main_module = load_module(clone / 'main_THUMOS.py', patches_of('main_THUMOS.py', patches), 'asmloc_main')

@@ -31,7 +31,7 @@ LAYERS = {'query': 'conv_query', 'key': 'conv_key', 'value': 'conv_value', 'out'
 
 
 def public_modules(clone):
-    """Load network, losses, dataset and the functions on proposals, without the imports that they do not use."""
+    """Load the public network, losses, dataset and functions on proposals, without imports that are not needed."""
     unused = ('import pandas as pd', 'from joblib import Parallel, delayed')
     unused += ('from sklearn.metrics import average_precision_score',)
     load_module(clone / 'net_evaluation.py', [(line, '') for line in unused], 'net_evaluation')
@@ -49,7 +49,7 @@ def draw_proposals(rng, length):
 
 
 def compare_sampling(public, report):
-    """Compare sampling weights, sampled features, ranges and labels; the public code reads its videos from files."""
+    """Compare sampling weights, sampled features, ranges and labels, on files, since the public code reads files."""
     rng, sampler = np.random.default_rng(0), DynamicSegmentSampler(public_rounding=True)
     videos = {f'video_validation_{number}': draw_proposals(rng, length) for number, length in enumerate((64, 30, 110))}
     worst, equal, home = dict(weights=0.0, features=0.0), dict(ranges=True, labels=True), os.getcwd()
@@ -104,7 +104,7 @@ class _Ours(nn.Module):
 
 
 def copy_weights(theirs):
-    """Return the weights of their network under the names of ours."""
+    """Return the weights of the public network, under the names of our layers."""
     state = theirs.state_dict()
     own = {f'{name}.{part}': state[f'{other}.{part}'] for name, other in NAMES.items() for part in ('weight', 'bias')}
     own['head.uncertainty.weight'] = state['uncertainty_branch.weight']
@@ -140,13 +140,13 @@ def draw_step(generator, length):
 
 
 def losses_of(ours, theirs, criterion, features, step, samples):
-    """Compute the losses of a step; return our terms, their total, their terms, and the outputs of their network."""
+    """Compute the losses of a step; return our terms, the public total and terms, and the public network's outputs."""
     boxes, counts, members, labels = step
     video_labels = torch.stack([sample.gt_video_labels for sample in samples])
     batch = ours.embedding(SnippetBatch.from_videos(list(features)))
     found = ours.head.loss_on_segments(batch, video_labels, members, labels)
     outputs = theirs(features, boxes, counts, None, None)
-    # Their loss takes labels with background, which sum up to 1 at each snippet.
+    # The public loss takes labels with background, which sum up to 1 at each snippet.
     shares = torch.cat([labels, ~labels.any(-1, keepdim=True)], -1).float()
     shares = shares / shares.sum(-1, keepdim=True)
     total, terms = criterion(video_labels, *outputs[:6], pseudo_instance_label=shares, uncertainty=outputs[6])
@@ -157,7 +157,7 @@ def compare_network(public, report):
     """Compare each term, gradients, and 20 steps of Adam without dropout, with batch normalisation as in training."""
     torch.manual_seed(0)
     theirs, ours, length = public['model'].ASMLoc(ARGS), _Ours(), 64
-    for part in PARTS.values():  # the first weights are 0, and the attention would have no effect with them
+    for part in PARTS.values():  # these weights begin with 0, with which the attention would have no effect
         nn.init.normal_(getattr(theirs, part).bn.weight, std=0.1)
     nn.init.normal_(theirs.uncertainty_branch.weight, std=0.1)
     ours.load_state_dict(copy_weights(theirs))

@@ -30,7 +30,7 @@ CONFIG = SimpleNamespace(
     TRAIN=SimpleNamespace(C_LOSS_NORM=1e-4, C_LOSS_TOPK_BG=1.0, C_LOSS_EMBEDDING=0.8),
 )
 
-# From the name of a repair to its patches; each removes one difference from ours.
+# Patches by the name of a repair; each repair removes one difference from ours.
 REPAIRS = {
     'scores below the least of a video are 0': [
         ('functions.py', 'x_norm = (x - min_val) / delta', 'x_norm = ((x - min_val) / delta).clamp(min=0)')
@@ -54,7 +54,7 @@ REPAIRS = {
 
 
 def public_modules(clone):
-    """Load their network, with fewer channels, and their loss, changed for the CPU."""
+    """Load the public network, with fewer channels, and the public loss, changed for the CPU."""
     network = load_module(
         clone / 'lib/models/network.py', [('2048', str(HIDDEN)), ('512', str(HIDDEN // 4))], 'backtal_network'
     )
@@ -77,7 +77,7 @@ def make_samples(num_videos, num_classes, seed):
 
 
 def copy_weights(theirs):
-    """Return the weights of their network under the names of ours."""
+    """Return the weights of the public network, under the names of our layers."""
     state = theirs.state_dict()
     names = {'classifier.weight': 'classifier_module.conv.weight'}
     for number in (0, 1):
@@ -92,14 +92,14 @@ def copy_weights(theirs):
 
 
 def public_loss(module, outputs, samples):
-    """Compute their loss: the total, and the terms."""
+    """Compute the public code's loss: the total, and the terms."""
     video = torch.stack([sample.gt_video_labels for sample in samples])
     clicks = torch.where(torch.stack([sample.background_labels for sample in samples]), CLASSES, -100)
     return module.BackTALLoss(CONFIG)(CONFIG, *outputs, video, clicks, None)
 
 
 def to_outputs(z, suppressed, attention, embedding):
-    """Convert their outputs, padded and with channels first, to a packed batch and outputs of ours."""
+    """Convert padded outputs of the public network, channels first, to a packed batch and outputs of our head."""
     batch = SnippetBatch.from_videos([torch.zeros(LENGTH, 1)] * len(z))
     rows = [batch.join(list(part.transpose(1, 2))) for part in (z, suppressed, attention, embedding)]
     return batch, BackTALOutputs(rows[0], rows[1], rows[0], rows[2], rows[3])
@@ -191,14 +191,14 @@ def read_outputs(head, batch):
 
 
 def our_proposals(num_classes):
-    """Build our function from a video to detections."""
+    """Return a function that detects actions in a video with our head and the outputs of the video."""
     head, size = faithful_head('backtal', num_classes, hidden_channels=8), num_classes + 1
     head.outputs = lambda batch: BackTALOutputs(None, batch.features[:, :size], batch.features[:, size:], None, None)
     return partial(detect, head)
 
 
 def public_proposals(clone, num_classes, patches):
-    """Build a function from a video to the detections of their ``evaluate_score``, with 24 frames to a snippet."""
+    """Return a function that detects actions in a video with the public ``evaluate_score``; a snippet has 24 frames."""
     load_module(clone / 'lib/post_process/nms.py', patches_of('nms.py', patches), 'backtal_nms')
     patches = [('from post_process.nms', 'from backtal_nms'), *patches_of('functions.py', patches)]
     functions = load_module(clone / 'lib/post_process/functions.py', patches, 'backtal_functions')

@@ -3,10 +3,11 @@
 Usage: git clone https://github.com/VividLe/BackTAL
 python tools/benchmarks/parity/backtal_training.py BackTAL SCRATCH
 
-Ours is ``backtal-faithful_thumos14shaped.py`` with videos of one length, as the public code needs them, fewer channels,
-and clicks drawn between actions. Both codes detect the classes with at least a quarter of the best score of a video,
-since hardly any class has a score of 0.25, the threshold of the public code. The last weights of the public code are
-tested twice: with its own proposals, and with the proposals that REPAIRS of ``backtal.py`` make equal to ours.
+Our config is ``backtal-faithful_thumos14shaped.py`` with videos of one length, as the public code needs them, with
+fewer channels, and with clicks drawn between actions. Both codes detect the classes with at least a quarter of the best
+score of a video, since hardly any class has a score of 0.25, the threshold of the public code. The last weights of the
+public code are tested twice: with its own proposals, and with the proposals that REPAIRS of ``backtal.py`` make equal
+to ours.
 
 The public code needs easydict. It runs on copies of its files in SCRATCH, changed by PATCHES. A result that SCRATCH
 holds is not made again, so seeds can be added later. Other options need another folder.
@@ -36,7 +37,7 @@ from training import (
 
 CONFIG = ROOT / 'configs/backtal/backtal-faithful_thumos14shaped.py'
 SNIPPETS, HIDDEN = 300, 256
-FRAMES = 24  # frames of a snippet: as many as the interpolated points of a snippet in ours
+FRAMES = 24  # frames of a snippet, as many as our proposals have interpolated points in a snippet
 IGNORED = -100
 
 POST_PROCESS = ('lib/post_process/functions.py', 'lib/post_process/nms.py')

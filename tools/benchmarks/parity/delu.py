@@ -16,8 +16,8 @@ from fsptal_mm.models import CoActivityLoss, DELUHead
 from fsptal_mm.models.heads.delu_head import DELUOutputs, suppress
 from fsptal_mm.structures import SnippetBatch
 
-DIM, LENGTH, BATCH = 32, 64, 10  # columns of a stream; snippets of a video; videos of a batch, as the public code wants
-STEPS, TOTAL = 20, 25  # 20 steps are compared; the schedule of the losses is that of a training of 25 steps
+DIM, LENGTH, BATCH = 32, 64, 10  # columns of a stream; snippets of a video; videos of a batch, as the public code needs
+STEPS, TOTAL = 20, 25  # 20 steps are compared; the losses follow the schedule of a training of 25 steps
 CUDA = "torch.set_default_tensor_type('torch.cuda.FloatTensor')"
 # Values of scripts/train_thumos.sh, and the defaults of options.py for what this script does not set.
 OPTIONS = SimpleNamespace(
@@ -35,7 +35,7 @@ OPTIONS = SimpleNamespace(
     alpha3=1,
     alpha4=1,
 )
-# Removes CUDA, makes the network narrower, and switches off dropout that has no option.
+# Patches that remove CUDA, make the network narrower, and switch off dropout that has no option.
 PATCHES = [
     (CUDA, ''),
     ('.cuda()', ''),
@@ -45,10 +45,10 @@ PATCHES = [
     ('nn.Dropout(0.5)', 'nn.Dropout(0.0)'),
     ('nn.Dropout(0.7)', 'nn.Dropout(0.0)'),
 ]
-# Removes the 1e-4 that the public code adds to the number of labels of a video.
+# Patch that removes the 1e-4 that the public code adds to the number of labels of a video.
 ADDED = ('keepdim=True) + 1e-4)', 'keepdim=True))')
 
-# Removes options of the command line, pandas and the log, which proposals do not need.
+# Patches that remove options of the command line, pandas and the log, which proposals do not need.
 NEEDED = [
     ('proposal_methods.py', 'import options\n', ''),
     (
@@ -61,7 +61,7 @@ NEEDED = [
     ('proposal_methods.py', 'logger.error(f"Index error")', 'pass'),
 ]
 INNER = 'inner_score = np.mean('
-# From the name of a repair to its patches; each removes one difference from ours.
+# Patches by the name of a repair; each repair removes one difference from ours.
 REPAIRS = {
     'outer ranges rounded up': [
         ('wsad_utils.py', '[-1] + lambda_ * len_proposal', '[-1] + np.ceil(lambda_ * len_proposal)'),
@@ -84,10 +84,10 @@ REPAIRS = {
 
 
 def public_model(clone, patches):
-    """Load their ``model.py``, with patches."""
+    """Load the public ``model.py``, with patches."""
     for name in ('base', 'edl_loss'):
         load_module(clone / f'{name}.py', [], name)
-    return load_module(clone / 'model.py', patches, 'model')  # it imports itself by this name
+    return load_module(clone / 'model.py', patches, 'model')  # the public model.py imports itself by this name
 
 
 def build_head():
@@ -104,7 +104,7 @@ def build_head():
 
 
 def copy_weights(theirs):
-    """Return the weights of their network under the names of ours, without those that have no effect."""
+    """Return the weights of the public network, under the names of our layers, without those that have no effect."""
     state = theirs.state_dict()
     names = {'fusion': 'fusion.0', 'conv': 'classifier.1', 'classifier': 'classifier.4'}
     for stream, name in enumerate(('vAttn', 'fAttn')):
@@ -116,7 +116,7 @@ def copy_weights(theirs):
         if value.ndim == 3 and value.shape[2] == 1:
             own[name] = value[..., 0]
         elif 'of_video' in name and value.ndim == 3:
-            own[name] = value[..., 1]  # the middle tap: the others see zeros beside the one mean
+            own[name] = value[..., 1]  # only the middle tap counts, since the others see zeros beside the mean
     return own
 
 
@@ -203,7 +203,7 @@ def compare_lengths(head, labels, generator, report):
 
 
 def public_loss(theirs, z, attentions, h, labels, progress):
-    """Compute their loss: the total, and the terms under our names."""
+    """Compute the public code's loss: the total, and the terms under our names."""
     of_rgb, of_flow = attentions[..., :1], attentions[..., 1:]
     outputs = dict(feat=h, cas=z, attn=(of_flow + of_rgb) / 2, v_atn=of_rgb, f_atn=of_flow)
     total, terms = theirs.criterion(outputs, labels, opt=OPTIONS, itr=progress * TOTAL)
@@ -286,14 +286,14 @@ def read_outputs(head, batch):
 
 
 def our_proposals(num_classes):
-    """Build our function from a video to detections."""
+    """Return a function that detects actions in a video with our head and the outputs of the video."""
     head = faithful_head('delu', num_classes, streams=(4, 4))
     head.outputs = lambda batch: DELUOutputs(batch.features[:, :-2], batch.features[:, -2:], None)
     return partial(detect, head)
 
 
 def public_proposals(clone, num_classes, patches):
-    """Build a function from a video to the detections of their ``multiple_threshold_hamnet``."""
+    """Return a function that detects actions in a video with the public code's ``multiple_threshold_hamnet``."""
     patches = [*NEEDED, *patches]
     load_module(clone / 'utils/wsad_utils.py', patches_of('wsad_utils.py', patches), 'delu_utils')
     methods = load_module(
@@ -305,7 +305,7 @@ def public_proposals(clone, num_classes, patches):
         attention = outputs[..., -2:].mean(-1, keepdim=True)
         found = methods.multiple_threshold_hamnet(b'v', dict(cas=outputs[..., :-2], attn=attention))
         segments = torch.tensor([found['t-start'], found['t-end']], dtype=torch.float64).t()
-        long = segments[:, 1] - segments[:, 0] > 1  # as their test.py does
+        long = segments[:, 1] - segments[:, 0] > 1  # as the public test.py does
         return video.detections(segments[long], *(torch.tensor(found[key])[long] for key in ('label', 'score')))
 
     return detections

@@ -3,8 +3,8 @@
 Usage: git clone https://github.com/MengyuanChen21/ECCV2022-DELU && python tools/benchmarks/parity/delu_training.py
 ECCV2022-DELU SCRATCH
 
-Ours is ``delu-faithful_thumos14shaped.py``. Both codes get the features of the THUMOS-shaped dataset, whose halves are
-the two streams. They get the training videos resized to LENGTH snippets, and the test videos as they are.
+Our config is ``delu-faithful_thumos14shaped.py``. Both codes get the features of the THUMOS-shaped dataset, whose
+halves are the two streams. They get the training videos resized to LENGTH snippets, and the test videos as they are.
 
 The public code needs pandas. It runs on copies of its files in SCRATCH, changed by PATCHES. A result that SCRATCH holds
 is not made again, so seeds can be added later. Other options need another folder.

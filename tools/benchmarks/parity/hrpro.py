@@ -45,12 +45,13 @@ ARGS = SimpleNamespace(
     RAB_args=dict(drop_out=0.0, num_heads=8, dim_feedforward=128, layer_num=2),
 )
 
-# Removes imports for the evaluation and the progress bar, which proposals do not need.
+# Patches (file, text, replacement) that remove imports for the evaluation and the progress bar, which proposals do not
+# need.
 NEEDED = [
     ('test.py', 'from log import log_evaluate', 'def log_evaluate(*_): pass'),
     ('test.py', 'from tqdm import tqdm', 'tqdm = iter'),
 ]
-# From the name of a repair to its patches; each removes one difference from ours.
+# Patches by the name of a repair; each repair removes one difference from ours.
 REPAIRS = {
     'scores at the centres of snippets': [('utils.py', *CENTRES)],
     'the whole curve scores a run': [('test.py', 'seg_list, cas_temp, score_np', 'seg_list, cas_pred, score_np')],
@@ -69,7 +70,11 @@ REPAIRS = {
 
 
 def public_modules(clone):
-    """Load their ``model_S.py``, without dropout on attention weights, and ``utils.py``, which keeps the last seed."""
+    """Load the public ``model_S.py``, without dropout on attention weights, and ``utils.py``.
+
+    The public ``extract_region_feat`` loses a seed in the last snippet of a video. It is replaced by a function that
+    takes the features of all seeds.
+    """
     utils = load_module(clone / 'utils.py', [], 'utils')
     utils.extract_region_feat = lambda seq, features: [features[seq > 0]] if seq.any() else []
     return load_module(clone / 'model_S.py', [('dropout=0.1)', 'dropout=0.0)')], 'hrpro_model'), utils
@@ -90,9 +95,9 @@ def make_samples(rng, lengths):
 
 
 def copy_weights(theirs):
-    """Return the weights of their network under the names of ours.
+    """Return the weights of the public network, under the names of our layers.
 
-    In their network, the weights of query, key and value are one tensor.
+    In the public network, the weights of query, key and value are one tensor.
     """
     state, own = theirs.state_dict(), {}
     for layer in range(2):
@@ -114,7 +119,10 @@ def copy_weights(theirs):
 
 
 def public_loss(theirs, features, sample):
-    """Compute their loss of one video: the total, and the terms. This updates their memory."""
+    """Compute the public code's loss of one video: the total, and the terms.
+
+    The call also updates the memory of prototypes in the public code.
+    """
     labels = (sample.snippet_instances >= 0).float()[None]
     video = sample.gt_video_labels[None]
     return theirs.criterion(ARGS, theirs(features[None], video), video, labels)
@@ -177,7 +185,7 @@ def is_key_bias(name):
 
 
 def build_head(theirs):
-    """Build our head with their weights, without dropout."""
+    """Build our head with the weights of the public network, without dropout."""
     encoder = dict(dropout=0.0, attention_dropout=0.0)
     head = HRProHead(CLASSES, DIM, dropout=0.0, encoder=encoder, tokens='scrambled')
     head.load_state_dict(copy_weights(theirs))
@@ -228,14 +236,14 @@ def draw_outputs(logits, actionness):
 
 
 def our_proposals(num_classes):
-    """Build our function from a video to detections."""
+    """Return a function that detects actions in a video with our head and the outputs of the video."""
     head = faithful_head('hrpro', num_classes)
     head.forward = lambda batch: batch.features
     return partial(detect, head)
 
 
 def public_proposals(clone, num_classes, patches):
-    """Build a function from a video to the detections of their ``S_test``."""
+    """Return a function that detects actions in a video with the public code's ``S_test``."""
     patches = [*NEEDED, *patches]
     load_module(clone / 'utils.py', patches_of('utils.py', patches), 'utils')
     test = load_module(clone / 'test.py', patches_of('test.py', patches), 'hrpro_test')

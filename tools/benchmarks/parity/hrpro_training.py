@@ -2,7 +2,7 @@
 
 Usage: git clone https://github.com/pipixin321/HR-Pro && python tools/benchmarks/parity/hrpro_training.py HR-Pro SCRATCH
 
-Ours is ``hrpro-faithful_acc_50salads.py``. The last weights of the public code are tested twice: with its own
+Our config is ``hrpro-faithful_acc_50salads.py``. The last weights of the public code are tested twice: with its own
 proposals, and with the proposals that REPAIRS of ``hrpro.py`` make equal to ours.
 
 The public code needs pandas, tqdm and termcolor. It runs on copies of its files in SCRATCH, changed by PATCHES. A

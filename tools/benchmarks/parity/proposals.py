@@ -26,10 +26,10 @@ from fsptal_mm.structures import Instances, SnippetBatch, SnippetGrid
 CONFIGS = Path(__file__).parents[3] / 'configs/_base_/models'
 CLASSES = 5  # number of classes of the random videos
 SNIPPET_SEC = 0.64
-SAME_SCORE = 1e-5  # scores of one detection may differ by this share
+SAME_SCORE = 1e-5  # largest relative difference between the scores that both sides give to the same detection
 DRAWN = 'drawn videos'
 
-# Patch of several public codes: text and replacement that move interpolated scores to the centres of snippets.
+# Patch (text and replacement) of several public codes: interpolated scores are those at the centres of snippets.
 CENTRES = (
     'np.arange(0, arr.shape[0], 1 / scale)',
     '((np.arange(arr.shape[0] * scale) + 0.5) / scale - 0.5).clip(0, arr.shape[0] - 1)',
@@ -41,7 +41,7 @@ class Video:
     """A video, its ground truth, and the outputs of a network for it.
 
     Attributes:
-        outputs: ``(T, K)``. Each method has its own columns: its ``draw_outputs`` and ``read_outputs`` make them.
+        outputs: ``(T, K)``. The columns depend on the method, whose ``draw_outputs`` and ``read_outputs`` make them.
         sample: Id, length, grid and duration of the video. It ends with its last snippet, as in the public codes.
         truth: Ground-truth segments.
     """
@@ -108,7 +108,7 @@ def detect(head: nn.Module, video: Video) -> Instances:
 
 
 def drawn_videos(draw_outputs: Callable[[Tensor, Tensor], Tensor], count: int = 20) -> list[Video]:
-    """Draw videos of 60 to 239 snippets with actions of one class or two, and noisy scores that are higher there.
+    """Draw videos of 60 to 239 snippets with actions of one or two classes, and noisy scores, higher in the actions.
 
     Args:
         draw_outputs: Function from class logits ``(T, CLASSES)`` and the logit of any action ``(T,)`` to outputs.
@@ -167,8 +167,8 @@ def compare_all_proposals(
 ) -> None:
     """Compare proposals on random videos, and on the test videos of each ``--trained`` model.
 
-    On random videos, the public code with all repairs must give our detections. On test videos, two detections may have
-    equal scores, and rounding decides which one NMS keeps.
+    On random videos, the public code with all repairs must give our detections. On test videos, a few detections may
+    differ: if two of them have equal scores, rounding decides which one NMS keeps.
 
     Args:
         args: Result of :func:`parse_args`.
@@ -201,7 +201,7 @@ def compare_proposals(
     """Print a table of detections and mAP: of ours, of the public code, and of the public code after each repair.
 
     A repair stays in the rows below it. Each row of the public code also has the number of detections that only one
-    side has, and the largest difference of the scores of all other detections.
+    side has, and the largest difference between the scores of the detections that both sides have.
 
     Args:
         report: Its ``failed`` is set if the comparison fails.

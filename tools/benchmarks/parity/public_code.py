@@ -11,11 +11,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-STUBS = ('tensorboard_logger',)  # modules that the public code imports, and the comparison does not use
+STUBS = ('tensorboard_logger',)  # modules that public codes import, but that no comparison uses
 
 
 def read_patched(file: Path, patches: Sequence[tuple[str, str]]) -> str:
-    """Read a file of a clone and replace some of its text, as :func:`load_module` describes it."""
+    """Read a file of a clone, and replace some of its text by patches, see :func:`load_module`."""
     text = file.read_text()
     for found, replacement in patches:
         if found not in text:
@@ -60,13 +60,13 @@ def load_module(file: Path, patches: Sequence[tuple[str, str]], name: str) -> ty
 
 
 def difference(found: Tensor, expected: Tensor) -> float:
-    """Return the largest absolute difference; divided by the largest expected value, if that is above 1."""
+    """Return the largest absolute difference, divided by the largest expected value if that value is above 1."""
     found, expected = found.detach(), expected.detach()
     return float((found - expected).abs().max() / expected.abs().max().clamp(min=1))
 
 
 def parameter_difference(ours: nn.Module, copied: Mapping[str, Tensor]) -> float:
-    """Return the largest difference of a parameter, as a share of the largest value in its tensor.
+    """Return the largest difference between parameters, as a share of the largest expected value in the same tensor.
 
     Args:
         ours: Our model.

@@ -20,7 +20,7 @@ LENGTHS = (64, 30, 47)
 ETA = 7  # mined background snippets for each labelled one
 CUDA = "torch.set_default_tensor_type('torch.cuda.FloatTensor')"
 
-# Removes CUDA, and imports for the evaluation, which proposals do not need.
+# Patches that remove CUDA, and imports for the evaluation, which proposals do not need.
 NEEDED = [
     (CUDA, ''),
     ('from classificationMAP import getClassificationMAP as cmAP', ''),
@@ -30,7 +30,7 @@ NEEDED = [
 
 
 def public_modules(clone):
-    """Load their ``model.py`` and ``train.py``, changed for the CPU and two streams of DIM columns."""
+    """Load the public ``model.py`` and ``train.py``, changed for the CPU and two streams of DIM columns."""
     load_module(clone / 'utils.py', [], 'utils')
     model = load_module(
         clone / 'model.py', [(CUDA, ''), ('inputs[:, :, 1024:]', f'inputs[:, :, {DIM}:]'),
@@ -58,7 +58,7 @@ def to_targets(videos, num_snippets):
 
 
 def to_public(logits):
-    """Move the background class from the last place, as ours have it, to the first, as theirs have it."""
+    """Move the background class from the last place, as in our logits, to the first, as in the public ones."""
     return torch.cat([logits[..., -1:], logits[..., :-1]], -1)
 
 
@@ -112,7 +112,7 @@ def compare_losses(public, report, rng):
 
 
 def copy_weights(theirs):
-    """Return the weights of their network under the names of ours, with the background class last."""
+    """Return the weights of the public network, under the names of our layers, with the background class last."""
     state, own = theirs.state_dict(), {}
     order = [*range(1, CLASSES + 1), 0]
     for stream, name in enumerate(('rgb', 'flow')):
@@ -140,7 +140,10 @@ def make_samples(labels):
 
 
 def compare_steps(model_module, public, report, rng):
-    """Compare logits and losses in 20 steps of Adam, with growth and a new model after 10; one length, no dropout."""
+    """Compare logits and losses in 20 steps of Adam on videos of one length, without dropout.
+
+    After 10 steps, the labels grow, and training begins again with new weights.
+    """
     torch.manual_seed(1)
     labels = [draw_labels(rng, 64) for _ in range(8)]
     features = torch.randn(8, 64, 2 * DIM)
@@ -193,7 +196,7 @@ def compare_steps(model_module, public, report, rng):
 
 
 def public_loss(public, outputs, labels, ids):
-    """Compute the total loss as their ``train_SF`` does, which adds the actionness loss only if it is above 0.1."""
+    """Compute the total loss as the public ``train_SF``, which adds the actionness loss only if it is above 0.1."""
     _, z_f, _, z_r, z, a_f, a_r, a = outputs
     lengths = np.array([len(own) for own in labels])
     video = torch.from_numpy(np.pad(np.stack([own.any(0) for own in labels]), ((0, 0), (1, 0)))).float()
@@ -216,14 +219,14 @@ def read_outputs(head, batch):
 
 
 def our_proposals(num_classes):
-    """Build our function from a video to detections."""
+    """Return a function that detects actions in a video with our head and the outputs of the video."""
     head = faithful_head('sfnet', num_classes)
     head.logits = lambda batch: [(batch.features[:, :-1], batch.features[:, -1:])]
     return partial(detect, head)
 
 
 def public_proposals(clone, num_classes, patches):
-    """Build a function from a video to the segments of their ``generate_segment``, with twice the actionness."""
+    """Return a function that detects actions in a video with the public ``generate_segment`` and ``act_weight=2``."""
     load_module(clone / 'utils.py', [], 'utils')
     public = load_module(clone / 'eval.py', [*NEEDED, *patches], 'sfnet_eval')
 

@@ -2,8 +2,8 @@
 
 Usage: git clone https://github.com/Flowerfan/SF-Net && python tools/benchmarks/parity/sfnet_training.py SF-Net SCRATCH
 
-Ours is ``sfnet-faithful_acc_50salads.py`` with two streams. Both codes get whole videos of 50 Salads, and the features
-twice, as two streams.
+Our config is ``sfnet-faithful_acc_50salads.py`` with two streams. Both codes get whole videos of 50 Salads, and the
+features twice, as two streams.
 
 The public code needs pandas. It runs on copies of its files in SCRATCH, changed by PATCHES. A result that SCRATCH holds
 is not made again, so seeds can be added later. Other options need another folder.
@@ -28,7 +28,7 @@ from training import (
 )
 
 CONFIG = ROOT / 'configs/sfnet/sfnet-faithful_acc_50salads.py'
-DATASET = 'GTEA'  # The public code takes 50 Salads for GTEA; PATCHES change its settings for GTEA.
+DATASET = 'GTEA'  # The public code gets 50 Salads under the name of GTEA; PATCHES change its settings for GTEA.
 FPS, STRIDE = 5, 3  # A snippet is 3 frames at 5 per second, 0.6 s.
 
 # By the name of a file: pairs of a text and its replacement. write_public fills in {dim}, {length} and {classes}.

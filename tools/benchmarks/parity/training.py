@@ -20,8 +20,8 @@ from fsptal_mm.apis.model_loading import find_config
 from fsptal_mm.engine.timeline_samples import item_with_ground_truth
 
 ROOT = Path(__file__).parents[3]
-MEASURE, LIMIT = 'mAP@0.1-0.7', 3  # the limit of a difference, in percent
-CONFIDENCE = 0.9
+MEASURE, LIMIT = 'mAP@0.1-0.7', 3  # the interval of a difference must lie within +- 3 percentage points
+CONFIDENCE = 0.9  # confidence of the interval
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def read_videos(config: Config) -> list[Video]:
 
 
 def epochs_of(steps: int, batch_size: int, videos: Sequence[Video]) -> int:
-    """Convert training steps to passes over the training videos; if they are no whole passes, the program ends."""
+    """Convert training steps to passes over the training videos; unless these are whole passes, the program ends."""
     count = sum(video.training for video in videos)
     if count % batch_size or steps * batch_size % count:
         raise SystemExit(f'{steps} steps of {batch_size} must be whole passes over {count} videos, in whole batches')
@@ -122,7 +122,7 @@ def write_arrays(
 
     Args:
         folder: Folder for the file of features and for the folder of labels.
-        name: Name of the dataset. The names of both begin with it.
+        name: Name of the dataset, with which the names of the file and of the folder begin.
         classes: Names of the classes.
         videos: Training and test videos.
         subsets: Names of the subsets of training and of test videos.
@@ -171,7 +171,7 @@ def train_ours(config: Config, seed: int, result: Path) -> float:
 
 
 def measure(result: Path, config: Config) -> float:
-    """Compute the mAP (percent) of a results file on a config's test videos by ``eval_tal.py``; keep it beside it."""
+    """Compute the mAP (percent) of a results file on a config's test videos, with ``eval_tal.py``, which stores it."""
     test, figures = config.test_dataloader.dataset, result.with_suffix('.figures')
     files = [Path(test.data_root) / test.ann_file]
     if test.get('split_file'):
@@ -213,7 +213,9 @@ def compare_trainings(
 
 
 def print_intervals(figures: Mapping[str, np.ndarray]) -> bool:
-    """Print the mean of each code, and Welch's interval of ours minus each other one; returns whether one is too wide.
+    """Print the mean of each code, and Welch's interval of the difference of ours from each other code.
+
+    Returns whether an interval is not within the limit.
 
     Args:
         figures: By the name of a code, one of which is ``'ours'``: mAP in percent of each seed.

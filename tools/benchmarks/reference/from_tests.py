@@ -1,4 +1,4 @@
-"""Counters and references that live in tests/, and a counter of the bytes that are kept for a backward pass."""
+"""Counters and reference code from tests/, and a counter of the bytes that are kept for a backward pass."""
 
 import sys
 from pathlib import Path
@@ -29,7 +29,7 @@ def saved_bytes(function, model):
     def keep(tensor):
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in weights:
-            saved[storage.data_ptr()] = storage  # held until it is counted, so that no address comes twice
+            saved[storage.data_ptr()] = storage  # kept alive until it is counted, so that its address is not used again
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):

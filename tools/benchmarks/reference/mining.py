@@ -35,7 +35,8 @@ def mine_video(scores, background_scores, points, instances, background, thresho
         for t in range(found[0], found[-1] + 1):
             background[t] = True
     for left, right in itertools.pairwise(edges):
-        walls = [t for t in range(left + 1, right) if background[t]] or [right, left]  # none: both points are reached
+        # Without any background between two points, both points are reached from every snippet between them.
+        walls = [t for t in range(left + 1, right) if background[t]] or [right, left]
         for t in range(left + 1, right):
             if not background[t] and background_scores[t] <= thresholds[1]:
                 label = _argmax(scores[t])

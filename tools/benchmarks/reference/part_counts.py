@@ -1,4 +1,4 @@
-"""Counts of a training step: operations that give a device work, part by part, and waits of the host.
+"""Counts for a training step: operations that give a device work, part by part, and waits of the host for the device.
 
 The counts are the same on every device, so a CPU shows what a GPU would have to do.
 """
@@ -61,7 +61,7 @@ class PartCounts(TorchDispatchMode):
 
     def _enter(self, change, name):
         change(name)
-        # Nodes with this number or a higher one belong to the part that is now on top, until it changes again.
+        # Nodes from this number on belong to the part that is now on top of the stack, until the top changes again.
         self._begins.append(torch._C._autograd._get_sequence_nr())
         self._names.append(self._stack[-1])
 
@@ -89,7 +89,7 @@ class PartCounts(TorchDispatchMode):
             with self.part(_PARTS[name]):
                 return function(*args, **kwargs)
 
-        had = called in vars(owner)  # else the class has it, and deleting ours is enough
+        had = called in vars(owner)  # if only the class has the function, deleting ours restores it
         object.__setattr__(owner, called, counted)
         return lambda: object.__setattr__(owner, called, function) if had else vars(owner).pop(called)
 
@@ -106,7 +106,7 @@ class PartCounts(TorchDispatchMode):
 
 
 def count_step(model, optimizer, data):
-    """Count the operations of a step and the waits in it.
+    """Count the operations of a step, and the operations in it that the host waits for.
 
     Returns:
         tuple[Counter, list[str]]: Numbers of operations by ``(part, is_backward)``, and the names of the operations

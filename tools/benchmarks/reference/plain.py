@@ -1,4 +1,4 @@
-"""Plain training step, as one would write it first: padded batches, loops over snippets, all pairs at once."""
+"""Plain training step: padded batches, loops over snippets, and feature separation of all pairs of snippets at once."""
 
 from dataclasses import replace
 

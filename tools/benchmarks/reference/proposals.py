@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-# OpenTAD compiles such a loop, too: each kept segment is compared with all after it. Segments come by falling score.
+# Greedy NMS of segments in the order of falling score: each kept segment is compared with all segments after it.
+# OpenTAD compiles such a loop, too.
 _LOOP = """
 #include <math.h>
 void suppress(const double *start, const double *end, long n, double threshold, char *gone) {
@@ -36,7 +37,7 @@ def localize(settings, scores, background, video_scores, grid, duration_sec):
         background (np.ndarray): ``(T,)`` float32, b.
         video_scores (np.ndarray): ``(C,)`` float32, Q_v.
         grid (SnippetGrid): Grid of the video's snippets.
-        duration_sec (float): Seconds at which a proposal ends at the latest.
+        duration_sec (float): Duration of the video, at which proposals end at the latest.
 
     Returns:
         tuple[np.ndarray, np.ndarray, np.ndarray]: ``(N, 2)`` segments in seconds, ``(N,)`` scores and labels, class by
@@ -91,7 +92,7 @@ def inner_minus_outer(curve, start, end, outer_ratio):
 
 
 def greedy_nms(segments_sec, scores, iou_threshold):
-    """Indices of the segments that greedy NMS keeps, best first; each kept segment is compared with all that remain."""
+    """Indices of the segments that greedy NMS keeps, the best first; each is compared with all that remain after it."""
     rest, keep = np.argsort(-scores, kind='stable'), []
     start, end = segments_sec.T
     while len(rest):

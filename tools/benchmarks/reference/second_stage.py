@@ -1,4 +1,4 @@
-"""A second stage with random proposals and pseudo segments, as two benchmarks time it."""
+"""Second stage with random proposals and pseudo segments, for the benchmarks that time it."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""A training step of FS-PTAL with the paper's config, as the benchmarks run it."""
+"""Training step of FS-PTAL with the paper's config, for the benchmarks."""
 
 from pathlib import Path
 

@@ -16,8 +16,8 @@ def take_turns(*functions, repeats=5, warm=False, clock=time.perf_counter):
     Args:
         *functions: Functions without arguments.
         repeats: Number of turns of each function.
-        warm: Whether all functions have run before and take long. Otherwise each is called once before the clock
-            starts.
+        warm: Whether all functions have run before, and take long. If not, each function is called once before the
+            turns, to warm up and to find the number of its calls in a turn.
         clock: Function that returns seconds. With ``time.process_time``, for functions of one thread, other programs on
             the machine do not count.
 

@@ -1,4 +1,4 @@
-"""Training videos of THUMOS14's lengths in memory: with its annotations if they are there, else with generated ones."""
+"""Training videos of THUMOS14's lengths in memory, with its annotations if these files exist, else generated ones."""
 
 import os
 from pathlib import Path
@@ -20,8 +20,8 @@ def read_annotations(count=200):
     """Read or generate annotations of training videos.
 
     If ``thumos14/`` below ``FSPTAL_DATA_ROOT`` exists, they are those of THUMOS14's training split. Otherwise the
-    generator of the embedded dataset makes them; their lengths follow the same log-normal distribution, but no video
-    has more than 600 snippets.
+    generator of the ``synthetic`` dataset makes them; their lengths follow the same log-normal distribution, but no
+    video has more than 600 snippets.
 
     Returns:
         tuple[Annotations, str]: At most ``count`` videos, and a line that names their source.
@@ -45,14 +45,14 @@ def read_annotations(count=200):
 
 
 def pack_videos(annotations, dim, extend=True):
-    """Make samples of all videos, with generated features ``(T, D)``; ``extend`` switches module A on."""
+    """Make samples of all videos, with generated features ``(T, D)``; ``extend`` switches the label extension on."""
     params = SyntheticParams(snippet_sec=_SNIPPET_SEC, dim=dim)
     steps = [ExtendPointLabels(**_EXTENSION)] if extend else []
     return [_pack(annotations, video_id, features, steps) for video_id, features in make_features(annotations, params)]
 
 
 def label_videos(annotations, stage):
-    """Make samples of all videos, with features ``(T, 1)`` of zeros; module A works at ``stage``."""
+    """Make samples of all videos, with features ``(T, 1)`` of zeros; ``stage`` is that of ``ExtendPointLabels``."""
     samples = []
     for video_id, record in annotations.videos.items():
         length = max(1, round(record.duration_sec / _SNIPPET_SEC))
@@ -78,5 +78,5 @@ def _pack(annotations, video_id, features, steps):
 
 
 def batches_of(samples, size=16):
-    """Collate samples into full batches, as a data loader does; the rest is left out."""
+    """Collate samples into full batches, as a data loader does; samples that fill no batch are left out."""
     return [pseudo_collate(samples[start : start + size]) for start in range(0, len(samples) - size + 1, size)]

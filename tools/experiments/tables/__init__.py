@@ -1,4 +1,4 @@
-"""Tables of experiments that ablation.py and compare.py run."""
+"""Definitions of the tables of experiments that ablation.py and compare.py run."""
 
 from . import choices, methods, paper
 from .methods import ALONGSIDE

@@ -1,4 +1,4 @@
-"""Tables of choices that the paper leaves open; all but ``trunk`` are measured on held-out training videos."""
+"""Tables about choices that the paper leaves open. All tables but ``trunk`` measure on held-out training videos."""
 
 from .options import (
     BACKGROUND_SEGMENTS,

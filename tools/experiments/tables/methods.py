@@ -1,10 +1,10 @@
-"""Tables that compare methods. Published figures are average mAP in percent over the tIoUs 0.1:0.1:0.7."""
+"""Tables that compare methods. Published figures are mAP in percent, averaged over the tIoUs 0.1, 0.2, ... 0.7."""
 
 from .options import STAGE_1
 from .table import BASE, BMN, FORMS, LACP, REFINED, SUPERVISED, Row, Table
 
-# Options for rows that need a run of FS-PTAL tuned: its results give BMN's proposals their classes; the pseudo segments
-# are made from its detections.
+# Options of rows that build on a run of FS-PTAL tuned: BMN's proposals get their classes from the class scores in its
+# results file, and pseudo segments are made from its detections.
 CLASS_SCORES = {'test_evaluator.class_scores': '{source}/results.json'}
 PSEUDO_FILE = {'train_dataloader.dataset.ann_file': '{run}/pseudo_segments.json'}
 
@@ -46,7 +46,7 @@ SOFT_NMS = {
 
 
 def _two_stages(method, config):
-    """Rows of a method with the second stage, and of stage 1 alone from the same checkpoints."""
+    """Rows of a method with the second stage, and of stage 1 alone, tested from the same checkpoints."""
     return (
         Row(f'{method} refined', config),
         Row(f'{method}, stage 1 of these', config, STAGE_1, source=f'{method} refined', trains=False),

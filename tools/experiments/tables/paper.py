@@ -1,4 +1,4 @@
-"""Tables of the paper's own ablations. Published figures are average mAP in percent over the tIoUs 0.1:0.1:0.7."""
+"""Tables of the paper's own ablations. Published figures are mAP in percent, averaged over the tIoUs 0.1 to 0.7."""
 
 from .options import (
     BACKGROUND_MARGIN,
@@ -20,12 +20,12 @@ def _on_thumos(figure):
 
 
 def _grid(title, keys, points, source):
-    """Make a table over pairs of settings, with one seed; every pair is compared with the first.
+    """Make a table over pairs of values of two settings, with one seed; every pair is compared with the first one.
 
     Args:
         title, source: As in :class:`Table`.
         keys (dict): The two settings, from the paper's name to the dotted key.
-        points (tuple): Triples ``(first, second, published)``; ``published`` is ``None`` if the paper has no figure.
+        points (tuple): Triples of the values of both settings and the published figure, ``None`` if the paper has none.
     """
     rows = []
     for *pair, figure in points:

@@ -23,9 +23,10 @@ class Row:
             for one of ``FORMS``.
         options: Changes of the config, from dotted key to value, as in ``--cfg-options``.
         published: Published figures in percent, by the name of the data that they were measured on.
-        absent: Text that stands in the table if a dataset has no such config. With ``None``, that is an error.
-        source: Label of the row whose run of the same seed this one builds on. In ``options``, ``{source}`` stands for
-            the folder of that run, and ``{run}`` for the folder of this one.
+        absent: Text that stands in the table if there is no such config for a dataset. With ``None``, a missing config
+            is an error.
+        source: Label of the row whose run of the same seed must be finished first, since this row's run uses its files.
+            In ``options``, ``{source}`` stands for the folder of that run, and ``{run}`` for the folder of this one.
         pseudo_segments: Whether the model of ``source`` writes ``{run}/pseudo_segments.json`` before the training.
         trains: Whether to train. Otherwise the last checkpoint of ``source`` is tested with this row's config and
             options.
