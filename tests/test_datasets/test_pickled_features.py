@@ -56,6 +56,11 @@ def test_files_of_torch(tmp_path, suffix, content):
     np.testing.assert_array_equal(read_pickled(write(tmp_path / f'v1{suffix}', content))['v1'], FEATURES)
 
 
+def test_a_sparse_tensor(tmp_path):
+    path = write(tmp_path / 'v1.pt', TENSOR.to_sparse())
+    np.testing.assert_array_equal(read_pickled(path)['v1'], FEATURES)
+
+
 def test_an_array_of_objects(tmp_path):
     content = np.array(dict(feat=FEATURES, fps=25.0), dtype=object)
     np.testing.assert_array_equal(read_pickled(write(tmp_path / 'v1.npy', content))['v1'], FEATURES)
@@ -97,6 +102,7 @@ def test_several_arrays(tmp_path, content, options, videos):
         ([FEATURES, FEATURES], dict(names=['x']), 'names'),
         ('text', {}, 'an array'),
         ([], {}, 'names|an array'),
+        ({}, {}, 'key'),
         (np.array(['a', 'b']), {}, 'pickle'),
         (FEATURES[:, :0], {}, 'snippet'),
         (FEATURES.astype(complex), {}, 'pickle'),
