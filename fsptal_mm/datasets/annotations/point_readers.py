@@ -59,7 +59,7 @@ def read_points(path: str | Path, columns: Mapping[str, str] | None = None) -> l
         return read_label_studio_table(path)
     if any(map(is_elan, head)):
         return read_elan(path)
-    if suffix == '.csv':
+    if suffix == '.csv' or (cells and _LACP_COLUMNS <= {cell.strip() for cell in cells[0]}):
         return read_lacp_csv(path)
     return read_elan(path) if any('\t' in line for line in head) else read_sfnet_txt(path)
 
@@ -80,6 +80,8 @@ def read_lacp_csv(path: str | Path) -> list[PointRow]:
     if missing:
         expected = f'the columns {sorted(missing)}, too (or --columns of convert_annotations.py)'
         raise InputError(expected, file=f'{path}:1', found=names)
+    if any(names.count(name) > 1 for name in _LACP_COLUMNS):
+        raise InputError(f'the columns {sorted(_LACP_COLUMNS)} once', file=f'{path}:1', found=names)
     points = []
     for where, cells in rows:
         while len(cells) > len(names) and not cells[-1]:  # a column was emptied in a spreadsheet
@@ -108,6 +110,8 @@ def _csv_point(row, where):
 def read_sfnet_txt(path: str | Path) -> list[PointRow]:
     """Read a txt of lines ``video,time,label`` without a header; a time is seconds, or a clock time such as ``1:02.5``.
 
+    Fields may be in quotes.
+
     Raises:
         InputError: A line does not have three fields, or the second one is no time.
     """
@@ -115,7 +119,7 @@ def read_sfnet_txt(path: str | Path) -> list[PointRow]:
     for where, line in read_lines(path):
         if not line.strip(', '):  # a row whose cells were emptied
             continue
-        fields = [text.strip() for text in line.split(',', 2)]  # a class may have a comma in its name
+        fields = [text.strip().strip('"').strip() for text in line.split(',', 2)]  # a class may have a comma in its name
         if len(fields) < 3 or not all(fields):
             raise InputError('three fields: video, seconds, label', file=where, found=line)
         if re.match(r'\d+,', fields[2]):
