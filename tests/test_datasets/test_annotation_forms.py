@@ -35,7 +35,7 @@ def test_one_video_of_mmaction2_without_a_duration_and_one_that_is_no_object(wri
     read = load_annotations(write('anet.json', flat() | {'v_b': other}))
     assert [video.duration_sec for video in read.videos.values()] == [12.5, None]
     assert read.videos['v_b'].segments_sec.tolist() == [[1, 5], [6.5, 8]]
-    with pytest.raises(InputError, match='anet.json: video v_c: '):
+    with pytest.raises(InputError, match=r'anet\.json: video v_c: '):
         load_annotations(write('anet.json', flat() | {'v_c': None}))
 
 

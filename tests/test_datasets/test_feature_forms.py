@@ -209,7 +209,8 @@ def test_transposed_features_are_named(tmp_path, shape):
 
 
 @pytest.mark.parametrize(
-    'name, remedy', [('v1.csv', "suffix='.csv'"), ('v_v1.npz', '.npz'), ('v1.pt', 'convert_features'), ('v1.NPY', '.NPY')]
+    'name, remedy',
+    [('v1.csv', "suffix='.csv'"), ('v_v1.npz', '.npz'), ('v1.pt', 'convert_features'), ('v1.NPY', '.NPY')],
 )
 def test_a_file_of_another_suffix_is_named(tmp_path, name, remedy):
     (tmp_path / name).touch()

@@ -59,7 +59,7 @@ def read_points(path: str | Path, columns: Mapping[str, str] | None = None) -> l
         return read_label_studio_table(path)
     if any(map(is_elan, head)):
         return read_elan(path)
-    if suffix == '.csv' or (cells and _LACP_COLUMNS <= {cell.strip() for cell in cells[0]}):
+    if suffix == '.csv' or (cells and {cell.strip() for cell in cells[0]} >= _LACP_COLUMNS):
         return read_lacp_csv(path)
     return read_elan(path) if any('\t' in line for line in head) else read_sfnet_txt(path)
 
@@ -119,7 +119,9 @@ def read_sfnet_txt(path: str | Path) -> list[PointRow]:
     for where, line in read_lines(path):
         if not line.strip(', '):  # a row whose cells were emptied
             continue
-        fields = [text.strip().strip('"').strip() for text in line.split(',', 2)]  # a class may have a comma in its name
+        fields = [
+            text.strip().strip('"').strip() for text in line.split(',', 2)
+        ]  # a class may have a comma in its name
         if len(fields) < 3 or not all(fields):
             raise InputError('three fields: video, seconds, label', file=where, found=line)
         if re.match(r'\d+,', fields[2]):
