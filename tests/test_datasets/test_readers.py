@@ -50,7 +50,7 @@ def test_the_columns_of_lacp_between_tabs(write, name):
 
 
 def test_points_in_seconds_in_quotes(write):
-    rows = read_points(write('p.txt', '"v 1","8.5","Run"\n v 1 , 9 , "wash, hands" \n'))
+    rows = read_points(write('p.txt', '"v 1","8.5","Run"\n v 1 , 9 , "wash, hands" \n"","",""\n'))
     assert [(row.video_id, row.time, row.label) for row in rows] == [('v 1', 8.5, 'Run'), ('v 1', 9, 'wash, hands')]
 
 

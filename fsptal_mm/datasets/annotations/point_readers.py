@@ -117,11 +117,10 @@ def read_sfnet_txt(path: str | Path) -> list[PointRow]:
     """
     rows = []
     for where, line in read_lines(path):
-        if not line.strip(', '):  # a row whose cells were emptied
+        if not line.strip(', "'):  # a row whose cells were emptied
             continue
-        fields = [
-            text.strip().strip('"').strip() for text in line.split(',', 2)
-        ]  # a class may have a comma in its name
+        # The third part is the rest of the line, since a class may have a comma in its name.
+        fields = [text.strip().strip('"').strip() for text in line.split(',', 2)]
         if len(fields) < 3 or not all(fields):
             raise InputError('three fields: video, seconds, label', file=where, found=line)
         if re.match(r'\d+,', fields[2]):
