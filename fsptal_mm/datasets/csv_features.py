@@ -21,7 +21,8 @@ def read_csv(text: str) -> np.ndarray:
         np.ndarray: ``(T, D)`` float32.
 
     Raises:
-        ValueError: A cell is no number, or the rows have different numbers of columns.
+        ValueError: A cell is no number, or the rows have different numbers of columns; or most cells of the first row,
+            but not all, are numbers that cannot be names of columns: then it is a damaged row rather than a header.
     """
     text = '\n'.join(line for line in text.splitlines() if not line.startswith('#'))
     # The delimiter is looked for in the last line that is not blank, since this line is no header.
