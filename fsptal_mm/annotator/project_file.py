@@ -106,6 +106,8 @@ def read_project(path: str | Path) -> ProjectContent:
     if annotator is not None:
         annotator = get_field(content, 'annotator', str, file=path)
     classes = tuple(get_field(content, 'classes', list, file=path))
+    if not all(isinstance(name, str) for name in classes):
+        raise InputError('a list of texts', file=path, field='classes', found=list(classes))
     project = ProjectContent(
         get_field(content, 'project_id', str, file=path),
         annotator,
@@ -140,15 +142,16 @@ def _file(entry, where):
 
 
 def _labels(entry, classes, where):
-    if not isinstance(entry.get('done'), bool):
-        raise InputError('true or false', field='done', found=shown(entry.get('done')), **where)
+    done = _present(entry, 'done', where)
+    if not isinstance(done, bool):
+        raise InputError('true or false', field='done', found=shown(done), **where)
     points = [_point(point, classes, 'points', where) for point in get_field(entry, 'points', list, **where)]
     if len({point.id for point in points}) < len(points):
         raise InputError('points with different ids', field='points', found='one id twice', **where)
     return LabelledVideo(
         tuple(points),
         *(tuple(_changes(entry, name, classes, where)) for name in ('undo', 'redo')),
-        done=entry['done'],
+        done=done,
         spent_sec=to_number(_present(entry, 'spent_sec', where), 0, field='spent_sec', **where),
     )
 
@@ -173,7 +176,7 @@ def _point(entry, classes, name, where):
 def _present(entry, name, where):
     """Value of a field that must be there; it may be ``None``."""
     if not isinstance(entry, dict) or name not in entry:
-        raise InputError(f'an object with {name!r}', found=entry, **where)
+        raise InputError(f'an object with {name!r}', found=shown(entry), **where)
     return entry[name]
 
 

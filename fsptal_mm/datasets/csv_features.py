@@ -11,8 +11,9 @@ def read_csv(text: str) -> np.ndarray:
 
     Columns are separated by commas, semicolons, tabs or spaces. Between semicolons or tabs, numbers may have a decimal
     comma (``0,5``). The first row is skipped as a header if one of its cells is no number, or if its cells number the
-    columns (``0,1,2,...``). Empty columns at the end are left out, and so is the index column that pandas writes, which
-    comes first, has an empty title and numbers the rows from 0.
+    columns (``0,1,2,...``). Empty columns at the end are left out, and so is the index column that pandas and R write,
+    which comes first, has an empty title or none, and numbers the rows from 0 or 1. Lines that begin with ``#`` are
+    comments.
 
     Args:
         text: Content of the file.
@@ -21,8 +22,10 @@ def read_csv(text: str) -> np.ndarray:
         np.ndarray: ``(T, D)`` float32.
 
     Raises:
-        ValueError: A cell is no number, or the rows have different numbers of columns.
+        ValueError: A cell is no number, or the rows have different numbers of columns; or most cells of the first row,
+            but not all, are numbers that cannot be names of columns: then it is a damaged row rather than a header.
     """
+    text = '\n'.join(line for line in text.splitlines() if not line.startswith('#'))
     # The delimiter is looked for in the last line that is not blank, since the first line may be a header.
     last_line = next(filter(str.strip, reversed(text.splitlines())), '')
     delimiter = next((mark for mark in ';\t, ' if mark in last_line.strip()), ',')
@@ -37,16 +40,37 @@ def read_csv(text: str) -> np.ndarray:
     if delimiter in ';\t':
         rows = [[cell.replace(',', '.') for cell in row] for row in rows]
     first = rows[0] if rows else []
-    if not all(map(_is_number, first)) or _is_count(first, rows):
+    words = [cell for cell in first if not _is_number(cell)]
+    if words and 2 * len(words) < len(first) and not _are_names(first, rows):
+        raise ValueError(f'a first row of numbers with {words[0]!r} among them, neither a header nor features')
+    if words or _is_count(first, rows):
         rows = rows[1:]
     for number, row in enumerate(rows):
         if len(row) != len(rows[0]):
             raise ValueError(f'{len(row)} columns in the row of snippet {number}, {len(rows[0])} in the rows before')
     with np.errstate(over='ignore'):  # a number too large for float32 becomes Inf, which check_features refuses
-        array = np.array([np.array(row, dtype=np.float32) for row in rows], ndmin=2)
-    if first[:1] == [''] and np.array_equal(array[:, 0], np.arange(len(array))):  # the index that pandas writes
+        array = np.array([_to_numbers(row, number) for number, row in enumerate(rows)], ndmin=2)
+    has_index = first[:1] == [''] or (words and len(first) + 1 == array.shape[1])
+    if has_index and any(np.array_equal(array[:, 0], np.arange(len(array)) + start) for start in (0, 1)):
         return array[:, 1:]
     return array
+
+
+def _to_numbers(row, number):
+    """Numbers of the row of a snippet."""
+    try:
+        return np.array(row, dtype=np.float32)
+    except ValueError:
+        wrong = next(cell for cell in row if not _is_number(cell))
+        raise ValueError(f'{wrong!r} in the row of snippet {number}') from None
+
+
+def _are_names(first, rows):
+    """Whether the numbers in a first row can be names of columns: 0, 1, 2, ..., or whole numbers above others."""
+    numbers = [cell for cell in first if _is_number(cell)]
+    if numbers == [str(number) for number in range(len(numbers))]:
+        return True
+    return all(map(str.isdecimal, numbers)) and len({*numbers}) == len(numbers) and not _is_whole(rows[1:2])
 
 
 def _is_count(first, rows):
@@ -58,8 +82,11 @@ def _is_count(first, rows):
     numbers = [str(number) for number in range(len(first) + 1)]
     counts_from_0 = len(first) > 1 and first == numbers[:-1]
     counts_from_1 = len(first) > 2 and first == numbers[1:]
-    next_is_whole = all(cell.isdecimal() for row in rows[1:2] for cell in row)
-    return counts_from_0 or (counts_from_1 and not next_is_whole)
+    return counts_from_0 or (counts_from_1 and not _is_whole(rows[1:2]))
+
+
+def _is_whole(rows):
+    return all(cell.isdecimal() for row in rows for cell in row)
 
 
 def _is_number(cell):

@@ -203,10 +203,11 @@ def _known_file(path, video):
     """
     path = known_file(path)
     if not os.path.exists(path):
-        near = (known_file(f'{path.with_suffix("")}{suffix}') for suffix in (*FEATURE_SUFFIXES, *_CONVERTED))
+        suffixes = [case for suffix in (*FEATURE_SUFFIXES, *_CONVERTED) for case in (suffix, suffix.upper())]
+        near = (known_file(f'{path.with_suffix("")}{suffix}') for suffix in suffixes)
         other = next(filter(os.path.isfile, near), None)
         if other is not None:
-            to_convert = other.suffix in _CONVERTED
+            to_convert = other.suffix.lower() in _CONVERTED
             way = f'{_CONVERTER} converts' if to_convert else f"with suffix='{other.suffix}', the dataset reads"
             raise InputError(f'a feature file; {way} {other.name}', file=path, video=video, found='no such file')
     return regular_file(path, 'a feature file', video=video)

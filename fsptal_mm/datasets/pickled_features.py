@@ -85,7 +85,7 @@ def _arrays(content, path, key, names) -> Iterator[tuple[str, Any]]:
         for name, streams in content.items():  # a dict of streams for each video
             yield from ((name, array) for _, array in _arrays(streams, path, key, None))
         return
-    if isinstance(content, dict) and key is None and all(map(_is_array, content.values())):
+    if isinstance(content, dict) and content and key is None and all(map(_is_array, content.values())):
         arrays = list(content.values())
         yield from content.items() if len(content) > 1 else [(path.stem, *arrays)]
     elif isinstance(content, dict):  # one video: an array and other values
@@ -142,7 +142,7 @@ def _is_row(value):
 
 
 def _to_numpy(array):
-    return array.detach().cpu().float().numpy() if isinstance(array, torch.Tensor) else array
+    return array.detach().to_dense().cpu().float().numpy() if isinstance(array, torch.Tensor) else array
 
 
 def _read_pickle(path):

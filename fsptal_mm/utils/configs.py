@@ -78,6 +78,8 @@ def _parse_value(text):
     # A list as mmengine writes it, 1,2 or [a,b], whose parts need no quotes.
     in_brackets = text[0] in '[(' and text[-1] in ')]'
     parts = [part for part in _split(text[1:-1] if in_brackets else text) if part.strip()]
+    if parts == [text]:  # a name that begins with brackets, [new] data, or whose brackets hold all its commas
+        return text
     values = [_parse_value(part) for part in parts]
     return tuple(values) if in_brackets and text[0] == '(' else values
 

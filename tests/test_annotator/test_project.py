@@ -224,7 +224,7 @@ def change_file(open_project, tmp_path):
     return change_file
 
 
-@pytest.mark.parametrize('field, value', [('format', 'fsptal_mm'), ('version', 2)])
+@pytest.mark.parametrize('field, value', [('format', 'fsptal_mm'), ('version', 2), ('classes', [1, 2])])
 def test_damaged_project_files_are_refused_and_stay_as_they_are(open_project, change_file, tmp_path, field, value):
     content = change_file(lambda content: content.update({field: value}))
     with pytest.raises(InputError, match=f'project.json: .*{field}'):
@@ -254,6 +254,19 @@ def test_a_damaged_entry_stays_in_the_file_and_the_other_videos_open(
     written = json.loads((tmp_path / 'project.json').read_text())['videos']
     assert written['a'] == content['videos']['a']
     assert len(written['b']['points']) == 1
+
+
+@pytest.mark.parametrize('entry', [None, 3, 'x', [1]])
+def test_an_entry_that_is_no_object_stays_in_the_file_and_the_other_videos_open(
+    open_project, change_file, tmp_path, entry
+):
+    change_file(lambda content: content['videos'].update(a=entry))
+    project = open_project()
+    assert project.video_ids == ['b']
+    assert 'project.json: video a: ' in project.problems[0]
+    edit(project, 'add', video='b', time_sec=1, label='jump')
+    project.close()
+    assert json.loads((tmp_path / 'project.json').read_text())['videos']['a'] == entry
 
 
 def test_what_could_not_be_read_again_is_not_written(open_project, tmp_path):

@@ -29,6 +29,16 @@ def test_the_flat_form_of_mmaction2(write):
     assert video.segment_labels.tolist() == [1, 0]
 
 
+def test_one_video_of_mmaction2_without_a_duration_and_one_that_is_no_object(write):
+    other = flat()['v_a']
+    del other['duration_second'], other['feature_frame']
+    read = load_annotations(write('anet.json', flat() | {'v_b': other}))
+    assert [video.duration_sec for video in read.videos.values()] == [12.5, None]
+    assert read.videos['v_b'].segments_sec.tolist() == [[1, 5], [6.5, 8]]
+    with pytest.raises(InputError, match=r'anet\.json: video v_c: '):
+        load_annotations(write('anet.json', flat() | {'v_c': None}))
+
+
 def test_what_is_written_for_mmaction2_reads_back(write, tmp_path):
     read = load_annotations(write('anet.json', flat()))
     save_mmaction2(tmp_path / 'out.json', read)

@@ -40,6 +40,11 @@ def load(path, **kwargs):
         pytest.param('0.5\t1\n2\t3\n', [[0.5, 1], [2, 3]], id='tabs'),
         pytest.param('# a b\n5.0e-01 1\n2   3 \n', [[0.5, 1], [2, 3]], id='spaces'),
         pytest.param('1, 2,\n3, 4,\n', [[1, 2], [3, 4]], id='a comma at the end'),
+        pytest.param('"","V1","V2"\n"1",5,6\n"2",7,8\n', [[5, 6], [7, 8]], id="R's index"),
+        pytest.param('"V1"\t"V2"\n"1"\t5\t6\n"2"\t7\t8\n', [[5, 6], [7, 8]], id="R's index without a title"),
+        pytest.param(',7,3,9\n0,5.5,6,1\n', [[5.5, 6, 1]], id='numbers of chosen columns'),
+        pytest.param('# by me\n# f0,f1\n1,2\n3,4\n# end\n', [[1, 2], [3, 4]], id='several comments'),
+        pytest.param('1,2\r3,4\r', [[1, 2], [3, 4]], id='line ends of old Macs'),
     ],
 )
 def test_rows_of_csv(tmp_path, text, expected):
@@ -53,7 +58,17 @@ def test_a_csv_whose_first_row_is_not_finite_is_no_header(tmp_path):
         load(tmp_path / 'v1.csv', duration_sec=None)
 
 
-@pytest.mark.parametrize('text, found', [('1,2\n3,4\n5\n', 'snippet 2'), ('1,2\n3,\n', "''")])
+@pytest.mark.parametrize(
+    'text, found',
+    [
+        ('1,2\n3,4\n5\n', 'snippet 2'),
+        ('1,2\n3,\n', "''.*snippet 1"),
+        ('0.5,NA,1.5,2\n1,2,3,4\n', "first row .*'NA'"),
+        ('0.5,,1.5,2\n1,2,3,4\n', "first row .*''"),
+        ('0,,0,2\n1,2.5,3,4\n', "first row .*''"),
+        ('\u22120.5,1.5,2\n1,2,3\n', 'first row .*\u22120.5'),
+    ],
+)
 def test_a_csv_with_missing_cells(tmp_path, text, found):
     (tmp_path / 'v1.csv').write_text(text)
     with pytest.raises(InputError, match=found):
@@ -194,7 +209,8 @@ def test_transposed_features_are_named(tmp_path, shape):
 
 
 @pytest.mark.parametrize(
-    'name, remedy', [('v1.csv', "suffix='.csv'"), ('v_v1.npz', '.npz'), ('v1.pt', 'convert_features')]
+    'name, remedy',
+    [('v1.csv', "suffix='.csv'"), ('v_v1.npz', '.npz'), ('v1.pt', 'convert_features'), ('v1.NPY', '.NPY')],
 )
 def test_a_file_of_another_suffix_is_named(tmp_path, name, remedy):
     (tmp_path / name).touch()

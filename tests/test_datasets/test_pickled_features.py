@@ -56,6 +56,11 @@ def test_files_of_torch(tmp_path, suffix, content):
     np.testing.assert_array_equal(read_pickled(write(tmp_path / f'v1{suffix}', content))['v1'], FEATURES)
 
 
+def test_a_sparse_tensor(tmp_path):
+    path = write(tmp_path / 'v1.pt', TENSOR.to_sparse())
+    np.testing.assert_array_equal(read_pickled(path)['v1'], FEATURES)
+
+
 def test_an_array_of_objects(tmp_path):
     content = np.array(dict(feat=FEATURES, fps=25.0), dtype=object)
     np.testing.assert_array_equal(read_pickled(write(tmp_path / 'v1.npy', content))['v1'], FEATURES)
@@ -97,6 +102,7 @@ def test_several_arrays(tmp_path, content, options, videos):
         ([FEATURES, FEATURES], dict(names=['x']), 'names'),
         ('text', {}, 'an array'),
         ([], {}, 'names|an array'),
+        ({}, {}, 'key'),
         (np.array(['a', 'b']), {}, 'pickle'),
         (FEATURES[:, :0], {}, 'snippet'),
         (FEATURES.astype(complex), {}, 'pickle'),
@@ -156,16 +162,27 @@ def test_the_tool_writes_a_file_per_video(tmp_path, capsys):
     for name in files:
         np.testing.assert_array_equal(np.load(tmp_path / 'out' / name), FEATURES)
     assert re.search('3 videos', capsys.readouterr().out)
-    with pytest.raises(InputError, match='video v1'):
+    with pytest.raises(SystemExit, match='1'):
         tool.main([str(tmp_path / 'out'), *[str(tmp_path / 'v1.pkl')] * 2])
-    write(tmp_path / 'bad.pkl', {'../x': FEATURES, 'y': FEATURES})
-    with pytest.raises(InputError, match=r'\.\./x'):
-        tool.main([str(tmp_path / 'out'), str(tmp_path / 'bad.pkl')])
+    assert re.search(r'error: .*v1.pkl: video v1', capsys.readouterr().out)
 
 
-def test_the_tool_does_not_write_over_what_it_reads(tmp_path):
+def test_a_file_that_cannot_be_converted_does_not_stop_the_others(tmp_path, capsys):
+    bad = write(tmp_path / 'bad.pkl', {'y': FEATURES, '../x': FEATURES})
+    cut = write(tmp_path / 'cut.pt', TENSOR)
+    cut.write_bytes(cut.read_bytes()[:100])
+    good = write(tmp_path / 'good.pkl', FEATURES)
+    with pytest.raises(SystemExit, match='1'):
+        load_tool('data/convert_features').main([str(tmp_path / 'out'), *map(str, (bad, cut, good))])
+    assert [path.name for path in (tmp_path / 'out').iterdir()] == ['good.npy']
+    printed = capsys.readouterr().out
+    assert re.search(r'out: 1 videos\nerror: .*bad.pkl: .*\.\./x.*\nerror: .*cut.pt: ', printed)
+
+
+def test_the_tool_does_not_write_over_what_it_reads(tmp_path, capsys):
     path = write(tmp_path / 'v1.npy', np.array({'rgb': FEATURES, 'flow': FEATURES}, dtype=object))
     before = path.read_bytes()
-    with pytest.raises(InputError, match='OUT_DIR'):
+    with pytest.raises(SystemExit, match='1'):
         load_tool('data/convert_features').main([str(tmp_path), str(path), '--key', 'rgb'])
+    assert 'OUT_DIR' in capsys.readouterr().out
     assert path.read_bytes() == before

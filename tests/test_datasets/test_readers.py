@@ -44,6 +44,17 @@ def test_csv_reads_the_point_and_nothing_of_the_boundaries(write):
     assert (row.time, row.video_id, row.label, row.instance) == (7.0, 'v', 'wash, hands', None)
 
 
+@pytest.mark.parametrize('name', ['p.tsv', 'p.txt'])
+def test_the_columns_of_lacp_between_tabs(write, name):
+    (row,) = read_points(write(name, 'video_id\tpoint\tclass\nv\t44\twash, hands\n'))
+    assert (row.video_id, row.label, row.time, row.in_frames) == ('v', 'wash, hands', 44, True)
+
+
+def test_points_in_seconds_in_quotes(write):
+    rows = read_points(write('p.txt', '"v 1","8.5","Run"\n v 1 , 9 , "wash, hands" \n"","",""\n'))
+    assert [(row.video_id, row.time, row.label) for row in rows] == [('v 1', 8.5, 'Run'), ('v 1', 9, 'wash, hands')]
+
+
 def test_points_in_seconds(write):
     # CRLF, blank lines, stray spaces and times out of order: all found in SF-Net's files
     path = write('p.txt', 'v,68.9,Run\r\n\r\nv,8.5, Run \r\nw,1,wash, hands')
@@ -99,6 +110,7 @@ BAD_FILES = {  # name of the file, whose stem chooses the reader; its content; t
     'video is no object': ('gt.json', {'database': {'v': 3}}, 'video v: database'),
     'plain, pair': ('gt.json', plain(segments=[[1, 2]]), 'segments[0]'),
     'csv, no point column': ('p.csv', 'class,video_id\n', 'p.csv:1'),
+    'csv, a column twice': ('p.csv', 'class,class,video_id,point\nRun,Walk,v,5\n', 'p.csv:1'),
     'csv, a field too few': ('p.csv', ROW + 'Run,0,1,9,v', 'p.csv:3: found 5'),
     'csv, a word': ('p.csv', ROW + 'Run,0,1,9,v,five', 'p.csv:3: video v: point'),
     'csv, negative': ('p.csv', ROW + 'Run,0,1,9,v,-1', 'p.csv:3: video v: point'),

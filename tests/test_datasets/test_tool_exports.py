@@ -328,7 +328,7 @@ def test_any_table(write, text, columns, expected):
         (dict(label='a', time='z'), 't.csv:1: columns'),
         (dict(label='1', time='9'), 't.csv:1: found 5'),
         (dict(label='a', time='b', video='c'), 't.csv:2: video v: time'),
-        (dict(label='0', time='1'), 't.csv:1'),
+        (dict(label='0', time='1'), 'columns.*numbers'),
         (dict(label='a', time='d'), 't.csv:1: columns'),
     ],
 )

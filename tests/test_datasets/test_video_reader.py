@@ -64,6 +64,9 @@ def test_files_that_are_no_video(tmp_path):
         for allow_damaged in (False, True):
             with pytest.raises(InputError, match=f'{name}: '):
                 open_video(tmp_path / name, allow_damaged)
+    (tmp_path / 'folder.mp4').mkdir()
+    with pytest.raises(InputError, match=r'folder.mp4: .*a folder'):
+        open_video(tmp_path / 'folder.mp4')
 
 
 @pytest.mark.parametrize(

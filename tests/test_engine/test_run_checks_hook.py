@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from forks import forked, in_two_processes
 from mmengine.runner import CheckpointLoader, save_checkpoint
 from tiny_run import make_loader, make_runner, write_data
 
@@ -120,6 +121,33 @@ def test_no_step_per_epoch_is_an_error(tmp_path):
     write_data(tmp_path)
     runner = make_runner(tmp_path, HOOK, train_dataloader=loader(tmp_path) | dict(batch_size=6, drop_last=True))
     with pytest.raises(InputError, match=r'batch_size: .*6 with drop_last.*5 videos'):
+        runner.train()
+
+
+@forked
+def test_no_step_in_a_process_is_an_error(tmp_path):
+    write_data(tmp_path)
+    in_two_processes(train_in_batches_of_four, tmp_path)
+
+
+def train_in_batches_of_four(rank, folder):
+    train = loader(folder) | dict(batch_size=4, drop_last=True)  # of 5 videos, each process gets 3
+    runner = make_runner(folder, HOOK, train_dataloader=train, launcher='pytorch')
+    with pytest.raises(InputError, match=r'train_dataloader.batch_size: .*4 with drop_last.*3 videos.*2 processes'):
+        runner.train()
+
+
+@forked
+def test_a_validation_that_would_leave_videos_of_a_process_out_is_an_error(tmp_path):
+    write_data(tmp_path)
+    in_two_processes(validate_with_batches_of_five, tmp_path)
+
+
+def validate_with_batches_of_five(rank, folder):
+    val = dict(val_evaluator=dict(type='TALMetric'), val_cfg=dict(type='ValLoop'))
+    val |= dict(val_dataloader=loader(folder) | dict(batch_size=5, drop_last=True))
+    runner = make_runner(folder, HOOK, launcher='pytorch', **val)
+    with pytest.raises(InputError, match=r'val_dataloader.drop_last: .*3 of 3 videos in each of 2 processes'):
         runner.train()
 
 

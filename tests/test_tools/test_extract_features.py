@@ -91,6 +91,24 @@ def test_broken_and_short_videos(tmp_path, recognizer, videos, capsys):
     assert sorted(arrays(tmp_path / 'out')) == ['short', 'v0', 'v1', 'v2', 'v3']
 
 
+@pytest.mark.parametrize('suffix', ['.mp4', '.ts'])
+def test_a_video_whose_name_is_too_long_for_its_features_does_not_stop_the_others(
+    tmp_path, recognizer, videos, capsys, suffix
+):
+    name = 'a' * (255 - len(suffix))  # file systems allow 255 bytes; the file is written under a longer name first
+    (videos / 'v0.mp4').rename(videos / f'{name}{suffix}')
+    assert run(recognizer, tmp_path / 'out', videos) == 1
+    assert sorted(arrays(tmp_path / 'out')) == ['v1', 'v2', 'v3']
+    assert re.search(rf'error: .*{name}{suffix}: name: ', capsys.readouterr().out)
+
+
+def test_a_folder_with_the_name_of_a_video_is_none(tmp_path, recognizer, videos):
+    (videos / 'v4.mp4').mkdir()
+    write_video(videos / 'v4.mp4/a.mp4', 1.0)
+    assert run(recognizer, tmp_path / 'out', videos) == 0
+    assert sorted(arrays(tmp_path / 'out')) == ['a', 'v0', 'v1', 'v2', 'v3']
+
+
 def test_the_time_left_goes_by_durations(videos):
     (videos / 'bad.mp4').write_bytes(b'no video')
     durations_sec = tool.estimate_durations_sec(sorted(map(str, videos.iterdir())))

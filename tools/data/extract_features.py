@@ -131,10 +131,15 @@ def estimate_durations_sec(paths):
 
 def run(extractor, videos, out, num_workers):
     """Extract and write the features; return the errors of the videos that could not be read."""
-    names = {str(path): name for name, path in videos.items()}
-    durations_sec = estimate_durations_sec(names)
-    shares, done_sec, done, errors = dict.fromkeys(names, 0.0), 0.0, 0, []
-    with VideoProgress('Extraction', len(videos), sum(durations_sec.values())) as progress:
+    names, targets, errors = {str(path): name for name, path in videos.items()}, {}, []
+    for path, name in names.items():
+        try:
+            targets[path] = path_below(out, name, '.npy')
+        except InputError as error:  # such as a name that is too long for a file: known before the video is decoded
+            errors.append(InputError(error.expected, file=path, field='name', found=error.found))
+    durations_sec = estimate_durations_sec(targets)
+    shares, done_sec, done = dict.fromkeys(targets, 0.0), 0.0, 0
+    with VideoProgress('Extraction', len(targets), sum(durations_sec.values())) as progress:
 
         def show(path, share):
             nonlocal done_sec
@@ -142,17 +147,17 @@ def run(extractor, videos, out, num_workers):
             shares[path] = share
             progress.update(done, done_sec)
 
-        for done, result in enumerate(extractor.extract_all(names, num_workers, show), 1):
+        for done, result in enumerate(extractor.extract_all(targets, num_workers, show), 1):
             show(result.path, 1.0)
             if result.error is not None:
                 errors.append(result.error)
                 continue
-            with atomic_write(path_below(out, names[result.path], '.npy'), 'wb') as file:
+            with atomic_write(targets[result.path], 'wb') as file:
                 np.save(file, result.features)
             if result.note:
                 progress.print(f'{names[result.path]}: {result.note}')
             if not progress.is_bar:
-                progress.print(f'{done}/{len(videos)} {names[result.path]}: {len(result.features)} snippets')
+                progress.print(f'{done}/{len(targets)} {names[result.path]}: {len(result.features)} snippets')
     return errors
 
 
@@ -177,7 +182,7 @@ def extract(args):
         allow_damaged=args.allow_damaged,
     )
     keep_settings(args.out, extractor.settings)
-    todo = {name: path for name, path in videos.items() if not (args.out / f'{name}.npy').is_file()}
+    todo = {name: path for name, path in videos.items() if not os.path.isfile(args.out / f'{name}.npy')}
     print(
         f'{len(todo)} videos to extract, {len(videos) - len(todo)} done before; '
         f'one snippet every {extractor.grid.snippet_sec:.4g} s, with {extractor.feature_dim} numbers from a clip of '

@@ -45,7 +45,7 @@ def read_annotations(path: str | Path, check_segments: bool = True) -> SourceAnn
     if 'database' in content:
         read_video = partial(_activitynet_video, check_segments=check_segments)
         return SourceAnnotations(None, _read_videos(content, 'database', read_video, path))
-    if content and all(isinstance(entry, dict) and 'duration_second' in entry for entry in content.values()):
+    if any(isinstance(entry, dict) and 'duration_second' in entry for entry in content.values()):
         read_video = partial(_activitynet_video, check_segments=check_segments, duration='duration_second')
         return SourceAnnotations(None, _read_videos({'videos': content}, 'videos', read_video, path))
     raise InputError(

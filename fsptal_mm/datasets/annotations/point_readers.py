@@ -60,7 +60,7 @@ def read_points(path: str | Path, columns: Mapping[str, str] | None = None) -> l
         return read_label_studio_table(path)
     if any(map(is_elan, head)):
         return read_elan(path)
-    if suffix == '.csv':
+    if suffix == '.csv' or (cells and {cell.strip() for cell in cells[0]} >= _LACP_COLUMNS):
         return read_lacp_csv(path)
     return read_elan(path) if any('\t' in line for line in head) else read_sfnet_txt(path)
 
@@ -82,6 +82,8 @@ def read_lacp_csv(path: str | Path) -> list[PointRow]:
     if missing:
         expected = f'the columns {sorted(missing)}, too (or --columns of convert_annotations.py)'
         raise InputError(expected, file=f'{path}:1', found=names)
+    if any(names.count(name) > 1 for name in _LACP_COLUMNS):
+        raise InputError(f'the columns {sorted(_LACP_COLUMNS)} once', file=f'{path}:1', found=names)
     points = []
     for where, cells in rows:
         while len(cells) > len(names) and not cells[-1]:  # empty cells of an emptied spreadsheet column
@@ -112,14 +114,17 @@ def read_sfnet_txt(path: str | Path) -> list[PointRow]:
 
     A time is a number of seconds, or a clock time such as ``1:02.5``.
 
+    Fields may be in quotes.
+
     Raises:
         InputError: A line does not have three fields, or the second one is no time.
     """
     rows = []
     for where, line in read_lines(path):
-        if not line.strip(', '):  # only commas: a spreadsheet row whose cells were emptied
+        if not line.strip(', "'):  # only commas and quotes: a spreadsheet row whose cells were emptied
             continue
-        fields = [text.strip() for text in line.split(',', 2)]  # a class may have a comma in its name
+        # The third part is the rest of the line, since a class may have a comma in its name.
+        fields = [text.strip().strip('"').strip() for text in line.split(',', 2)]
         if len(fields) < 3 or not all(fields):
             raise InputError('three fields: video, seconds, label', file=where, found=line)
         if re.match(r'\d+,', fields[2]):

@@ -124,6 +124,8 @@ def read_table(path: str | Path, columns: Mapping[str, str]) -> list[PointRow]:
     rows = read_rows(path)
     if all(str(name).isdecimal() for name in columns.values()):
         places = {field: int(name) - 1 for field, name in columns.items()}
+        if min(places.values()) < 0:
+            raise InputError('numbers of columns from 1', field='columns', found=dict(columns))
     else:
         where, header = next(rows, (f'{path}:1', []))
         missing = sorted(name for name in columns.values() if name not in header)
@@ -135,7 +137,7 @@ def read_table(path: str | Path, columns: Mapping[str, str]) -> list[PointRow]:
         places = {field: header.index(name) for field, name in columns.items()}
     found = []
     for where, cells in rows:
-        if max(places.values()) >= len(cells) or min(places.values()) < 0:
+        if max(places.values()) >= len(cells):
             raise InputError(f'{max(places.values()) + 1} fields', file=where, found=len(cells))
         found.append(_point({field: cells[place] for field, place in places.items()}, where, path))
     return found

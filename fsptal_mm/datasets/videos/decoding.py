@@ -9,6 +9,7 @@ from av.error import FFmpegError
 from av.video.stream import VideoStream
 
 from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.reading import regular_file
 
 # The ``expected`` of all InputErrors about damaged files.
 USE_ANYWAY = 'a complete, undamaged file (allow_damaged, or --allow-damaged, takes what can be read)'
@@ -23,9 +24,7 @@ def open_container(path: str | Path) -> tuple[InputContainer, VideoStream]:
     Raises:
         InputError: The file is missing, empty or unreadable, has no video, or its codec is unknown.
     """
-    if not Path(path).is_file():
-        raise InputError('a video file', file=path, found='no such file')
-    if not Path(path).stat().st_size:
+    if not regular_file(path, 'a video file').stat().st_size:
         raise InputError('a video', file=path, found='an empty file')
     try:
         container = av.open(str(path), metadata_errors='replace')

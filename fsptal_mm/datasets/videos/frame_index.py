@@ -20,6 +20,8 @@ _JUMPY = ('mpegts',)  # containers that may hold several recordings in a row, ea
 # goes on during a step ahead, the recording is the same, and only its picture stands still.
 _JUMP_SEC = 10.0
 _NUMBERED = ('avi',)  # containers that number packets in decoding order and do not state when frames are shown
+# Containers that do so for some codecs: .mxf and .wmv with H.264, for example. Then the times of the frames go back.
+_SOMETIMES_NUMBERED = ('mxf', 'asf')
 _HIDING = ('vp8',)  # codecs with packets whose frames are never shown
 # A file counts as cut off if it is shorter than its header states by more than _LOST_SEC seconds plus _LOST_FRAMES
 # frames. A tolerance is needed, since even the header of a complete file is a little wrong.
@@ -192,7 +194,7 @@ def _index_decoded(frames, stream, packets):
         pts.append(frame.pts)
         is_key.append(frame.key_frame)
         duration = frame.duration or 0
-    is_numbered = stream.container.format.name in _NUMBERED and len(packets.dts) == len(pts) and None not in packets.dts
+    is_numbered = _is_numbered(pts, stream.container.format.name, packets)
     ticks = np.array(sorted(packets.dts) if is_numbered else _ascending(pts, stream, packets), np.int64)
     keys = [index for index, key in enumerate(is_key) if key and pts[index] is not None]
     key_pts = [pts[index] for index in keys]
@@ -201,6 +203,17 @@ def _index_decoded(frames, stream, packets):
     tick_sec = float(stream.time_base)
     end = _end(ticks, 0 if is_numbered else duration, tick_sec)
     return FrameIndex(ticks, end, ticks[keys], np.array(key_pts, np.int64), tick_sec, any(packets.is_key), False)
+
+
+def _is_numbered(pts, kind, packets):
+    """Whether the times of the packets in decoding order, sorted, are those of the frames; ``pts`` are those stated."""
+    if len(packets.dts) != len(pts) or None in packets.dts:
+        return False
+    if kind in _NUMBERED:
+        return True
+    stated = [tick for tick in pts if tick is not None]
+    goes_back = any(after <= before for before, after in itertools.pairwise(stated))
+    return kind in _SOMETIMES_NUMBERED and goes_back and packets.dts == sorted(packets.dts)
 
 
 def _ascending(pts, stream, packets):

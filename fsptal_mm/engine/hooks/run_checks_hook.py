@@ -3,6 +3,7 @@
 import logging
 
 from mmaction.registry import HOOKS
+from mmengine.dist import get_world_size
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.logging import print_log
 from mmengine.runner import BaseLoop, Runner
@@ -57,7 +58,7 @@ class RunChecksHook(Hook):
         loader, model = runner.train_dataloader, unwrapped_model(runner)
         if not len(loader):
             batch = getattr(loader.batch_sampler, 'batch_size', None) or loader.batch_size
-            found = f'{batch} with drop_last, and {len(loader.dataset)} videos: no step'
+            found = f'{batch} with drop_last, and {_share(loader)}: no step'
             raise InputError('at most the number of videos', field='train_dataloader.batch_size', found=found)
         if runner._resume:
             align_classes(loader.dataset, self._classes, 'the checkpoint', 'train_dataloader')
@@ -74,11 +75,18 @@ class RunChecksHook(Hook):
 def _align(runner: Runner, loop: BaseLoop, classes, of, name):
     loader = loop.dataloader
     dataset, batch = loader.dataset, loader.batch_size
-    if loader.drop_last and batch and len(dataset) % batch:
-        found = f'True: {len(dataset) % batch} of {len(dataset)} videos would be left out'
+    left_out = len(loader.sampler) % batch if loader.drop_last and batch else 0
+    if left_out:
+        found = f'True: {left_out} of {_share(loader)} would be left out'
         raise InputError('False, to evaluate all videos', field=f'{name}.drop_last', found=found)
     if getattr(dataset, 'metainfo', None) and align_classes(dataset, classes, of, name):
         loop.evaluator.dataset_meta = runner.visualizer.dataset_meta = dataset.metainfo  # both hold a copy of the list
+
+
+def _share(loader):
+    """Number of videos that a process gets, in words; a sampler deals the videos out to the processes."""
+    count = len(loader.sampler)
+    return f'{count} videos' + (f' in each of {get_world_size()} processes' if get_world_size() > 1 else '')
 
 
 def _warn_of_trained_videos(trained, loop, name):
