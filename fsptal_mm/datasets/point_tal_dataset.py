@@ -43,8 +43,8 @@ class PointTALDataset(BaseDataset):
             The streams are joined in this order. For example ``dict(feature='features/train')``, or
             ``dict(rgb='features/train/rgb', flow='features/train/flow')``.
         grid (dict, optional): The feature grid: fields of :meth:`.SnippetGrid.from_config`. Default: the grid in
-            ``features.json``, the side file that ``tools/data/extract_features.py`` writes beside the features. No
-            other argument of a config sets the grid.
+            ``features.json``, the side file that ``tools/data/extract_features.py`` writes beside the features. A
+            config states the grid nowhere else: models read it from the data samples.
         suffix: Suffix of the feature files, which follows the video id.
         split_file: Text file with the ids of the videos, one per line. Default: the videos of ``subset``, or all videos
             of ``ann_file``; without ``ann_file``, all videos of ``point_file``.
@@ -69,7 +69,7 @@ class PointTALDataset(BaseDataset):
             analysis only).
         pointless: ``'skip'``: leave out training videos without any point, since they may show actions that nobody
             labelled. ``'background'``: keep them as videos that show background only.
-        background_label: Label of points that are background clicks.
+        background_label: Label of those points in ``ann_file`` and ``point_file`` that are background clicks.
         other_labels: ``'error'``: a label that is not among the classes is an error. ``'leave out'``: its points and
             segments are left out, with a warning, to train on some of the classes of a file. Actions of the other
             classes then count as background.

@@ -12,7 +12,8 @@ from fsptal_mm.utils.errors import InputError
 def check_second_stage(model: nn.Module, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
     """Compare the stages of a checkpoint, whose weights are not loaded yet, with those of the model.
 
-    If only the model has a second stage, the second stage keeps its initial weights and counts as untrained.
+    If only the model has a second stage, its initial weights are added to ``state_dict``, so that it keeps them. It
+    then counts as untrained.
 
     Raises:
         InputError: The checkpoint has a second stage, and the model has none.

@@ -81,8 +81,10 @@ class PointTAL(BaseModel):
         self.refine = refine
         self.refinement_store = None
         self.misfit = None
+        # In this order: to a checkpoint of stage 1 alone, check_second_stage adds the initial weights of the second
+        # stage, and note_misfit would otherwise note them as missing.
         self.register_load_state_dict_pre_hook(check_second_stage)
-        self.register_load_state_dict_pre_hook(note_misfit)  # after the other hook, which may add weights
+        self.register_load_state_dict_pre_hook(note_misfit)
         self.freeze_backbone = freeze_backbone
         self.clip_chunk = clip_chunk
         self.checkpoint_clips = checkpoint_clips

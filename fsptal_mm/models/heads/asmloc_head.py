@@ -24,10 +24,11 @@ from .snippet_head import SnippetHead, SnippetScores
 class ASMLocHead(SnippetHead):
     """Head with attention, trained on video labels with ``L_foreground + 0.5 L_background + 0.5 L_context``.
 
-    A softmax of two logits gives every snippet its a^f and a^b. Each loss is a cross-entropy of logits pooled over the
-    video. For the pooled ``a^f z``, the target is the classes of the video (L_foreground). For the pooled ``a^b z``,
-    the target is background (L_background), and in a second loss the classes of the video (L_context), because the
-    background of a video shows the context of its actions. Points are not read.
+    A softmax of two logits gives every snippet its attentions: a^f to the foreground, a^b to the background. Each loss
+    is a cross-entropy of the class logits z, multiplied by an attention and pooled over the video. For the pooled
+    ``a^f z``, the target is the classes of the video (L_foreground). For the pooled ``a^b z``, the target is background
+    (L_background), and in a second loss the classes of the video (L_context), because the background of a video shows
+    the context of its actions. Points are not read.
 
     Args:
         num_classes: Number of classes, C.

@@ -177,7 +177,10 @@ def compare_steps(models, criterion, report):
 
 
 def draw_outputs(logits, actionness):
-    """Make outputs of a random video: columns of class logits z, background last, and of both attention logits."""
+    """Make outputs of a network from the drawn logits of a video (see ``proposals.drawn_videos``).
+
+    The columns are class logits, background last, and the attention logits of foreground and background.
+    """
     actionness = actionness[:, None]
     return torch.cat([logits, -actionness, actionness, torch.zeros_like(actionness)], -1)
 

@@ -176,9 +176,10 @@ def compare_steps(network_module, loss_module, report):
 
 
 def draw_outputs(logits, actionness):
-    """Make outputs of a random video: columns of class logits z^s, and of features whose norm is high in actions.
+    """Make outputs of a network from the drawn logits of a video (see ``proposals.drawn_videos``).
 
-    All z^s are above 0: segments with scores of 0 tie, and rounding would decide which of them NMS keeps.
+    The columns are class logits, background last, and features whose norm is high in actions. All class logits are
+    raised by 10 to be positive: segments with scores of 0 tie, and rounding would decide which of them NMS keeps.
     """
     length = actionness.sigmoid()[:, None] * torch.ones(4)
     return torch.cat([logits + 10, 10 - actionness[:, None], length], -1)

@@ -274,7 +274,10 @@ def compare_steps(module, report):
 
 
 def draw_outputs(logits, actionness):
-    """Make outputs of a random video: columns of class logits z, background last, and of the streams' attentions."""
+    """Make outputs of a network from the drawn logits of a video (see ``proposals.drawn_videos``).
+
+    The columns are class logits, background last, and the attentions of both feature streams.
+    """
     attentions = torch.stack([actionness - 0.5, 0.8 * actionness], -1).sigmoid()
     return torch.cat([logits, -actionness[:, None], attentions], -1)
 

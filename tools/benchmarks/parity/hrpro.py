@@ -231,7 +231,10 @@ def compare_steps(model_module, report, rng, batch_size, limit):
 
 
 def draw_outputs(logits, actionness):
-    """Make outputs of a random video: columns of class logits, background last."""
+    """Make outputs of a network, which are class logits, background last, from the drawn logits of a video.
+
+    ``proposals.drawn_videos`` draws the logits of the classes and of any action.
+    """
     return torch.cat([logits, -actionness[:, None]], -1)
 
 

@@ -209,7 +209,10 @@ def public_loss(public, outputs, labels, ids):
 
 
 def draw_outputs(logits, actionness):
-    """Make outputs of a random video: columns of class logits z, background last, and of the actionness a."""
+    """Make outputs of a network from the drawn logits of a video (see ``proposals.drawn_videos``).
+
+    The columns are class logits z, background last, and the actionness a before its sigmoid.
+    """
     return torch.cat([logits, -actionness[:, None], actionness[:, None] / 4], -1)
 
 
