@@ -98,7 +98,9 @@ def _summary(runs, published):
         if not measures and (validation := run.validation):
             at, measures = validation
             of = f'validation, {run.log.unit} {at}'
-        rows.append({'run': run, 'measures': measures, 'of': of if measures else 'nothing measured yet'})
+        if not measures:
+            of = 'no video was held out' if run.nothing_held_out else 'nothing measured yet'
+        rows.append({'run': run, 'measures': measures, 'of': of})
     keys = list(dict.fromkeys(key for row in rows for key in row['measures']))
     of_detections = [key for key in keys if key.startswith('mAP@')]
     if of_detections or not keys:

@@ -1,0 +1,37 @@
+"""Test videos that a checkpoint was trained on: figures that are measured on them say nothing about other videos."""
+
+import traceback
+from pathlib import Path
+
+from mmaction.registry import DATASETS
+from mmengine.config import Config
+from mmengine.runner.checkpoint import CheckpointLoader
+
+from fsptal_mm.engine.trained_videos import trained_videos, video_ids
+from fsptal_mm.utils.configs import naming_types
+from fsptal_mm.utils.errors import InputError
+
+
+def share_trained_on(config: Config, checkpoint: str | Path) -> tuple[int, int]:
+    """Count the test videos of a config that a checkpoint was trained on.
+
+    Args:
+        config (Config): Config with a ``test_dataloader``; features are not read.
+        checkpoint: Local file; nothing in it is executed.
+
+    Returns:
+        tuple[int, int]: Number of test videos that were trained on, and number of all test videos. Both are 0 if it
+        cannot be known: the checkpoint does not say what it was trained on, or cannot be read, or the data cannot.
+    """
+    try:
+        trained = trained_videos(CheckpointLoader.load_checkpoint(str(checkpoint), 'cpu', 'silent'))
+        if not trained or not config.get('test_dataloader'):
+            return 0, 0
+        with naming_types():
+            tested = video_ids(DATASETS.build(config.test_dataloader.dataset))
+    except InputError:
+        return 0, 0
+    except Exception as error:  # building a dataset from a config may raise any error; the page has other parts
+        traceback.print_exception(error)
+        return 0, 0
+    return len(tested & trained), len(tested)
