@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from fsptal_mm.datasets.videos.reader import open_video
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import get_field
+from fsptal_mm.utils.wording import counted
 from fsptal_mm.utils.writing import atomic_write
 
 from .labels import LabelledVideo, Snap, apply_edit
@@ -177,7 +178,7 @@ class Project:
         labelled = [name for name in content.files if replace(content.labels[name], spent_sec=0.0) != untouched]
         gone = [name for name in labelled if name not in videos]
         if gone and gone == labelled:
-            found = f'labels of {len(gone)} other videos only: {", ".join(gone[:5])}'
+            found = f'labels of {counted(len(gone), "other video")} only: {", ".join(gone[:5])}'
             expected = 'labels of the given videos (other videos need another project: --out)'
             raise InputError(expected, file=self.path, found=found)
         for name in set(content.files) - set(videos) - set(gone):
@@ -215,6 +216,7 @@ class Project:
         reader = open_video(path, self.allow_damaged)
         file = VideoFile(str(path), *stamp, len(reader), round(reader.duration_sec, 6), reader.mean_fps)
         if known is not None and known.num_frames != file.num_frames:
-            expected = f'the video that {self.path} is about, {known.num_frames} frames (others need another project)'
-            raise InputError(expected, file=path, video=video_id, found=f'{file.num_frames} frames')
+            frames = counted(known.num_frames, 'frame')
+            expected = f'the video that {self.path} is about, {frames} (others need another project)'
+            raise InputError(expected, file=path, video=video_id, found=counted(file.num_frames, 'frame'))
         return file

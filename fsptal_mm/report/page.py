@@ -13,6 +13,7 @@ import numpy as np
 
 import fsptal_mm
 from fsptal_mm.evaluation.diagnosis import ERROR_TYPES
+from fsptal_mm.utils.wording import counted
 from fsptal_mm.utils.writing import atomic_write
 from fsptal_mm.visualization import draw_error_profile, draw_false_negatives, draw_sensitivity
 from fsptal_mm.visualization.palette import INK, PAPER
@@ -58,6 +59,7 @@ def write_report(
     environment.policies['json.dumps_kwargs'] = {'allow_nan': False, 'separators': (',', ':')}
     environment.filters['percent'] = _percent
     environment.filters['readable'] = readable
+    environment.filters['counted'] = counted
     groups = group_by_test_set(runs)
     html = environment.get_template('report.html').render(
         script=script,

@@ -172,7 +172,7 @@ class Run:
             return f'Nothing is measured yet; training: {self.progress}'
         if first.startswith('point/') and self.result:
             points = self.result.truth
-            of += f' ({len(points)} points in {len(np.unique(points.videos))} videos)'
+            of += f' ({counted(len(points), "point")} in {counted(len(np.unique(points.videos)), "video")})'
         return f'{100 * measures[first]:.1f} {readable(first)}, {of}' + (warning if self.measures else '')
 
     @property
@@ -249,7 +249,7 @@ def _read_log(run, files):
     train = run.command('train')
     if log.broken_lines:
         run.missing.append(
-            f'{len(log.broken_lines)} lines of the log are not JSON; they are left out (first: {log.broken_lines[0]}). '
+            f'{counted(len(log.broken_lines), "line")} of the log left out: no JSON (first: {log.broken_lines[0]}). '
             'A process that is killed while it writes leaves such a line.'
         )
     if not log.losses:
@@ -310,8 +310,8 @@ def _read_results(run):
         return
     if run.trained_on[0]:
         run.missing.append(
-            f'{run.trained_on[0]} of the {counted(run.trained_on[1], "test video")} were trained on: the figures of '
-            'the test say nothing about new videos.'
+            f'The checkpoint was trained on {run.trained_on[0]} of {counted(run.trained_on[1], "test video")}: the '
+            'figures of the test say nothing about new videos.'
         )
     if checkpoint is not None and file.stat().st_mtime < checkpoint.stat().st_mtime:
         run.missing.append(

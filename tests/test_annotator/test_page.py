@@ -175,7 +175,7 @@ def test_from_video_to_video_with_the_progress(page, serve, video_folder, tmp_pa
     page.until(lambda: page.text('video-name') == 'b' and page.text('play') == 'Pause')
     # It stops at its end, at whatever speed.
     page.until(lambda: page.frame() == page.shown() == 59 and page.text('play') == 'Play')
-    page.until(lambda: page.text('progress-text').startswith('1 of 2 done, 1 points, '))  # it is saved meanwhile
+    page.until(lambda: page.text('progress-text').startswith('1 of 2 done, 1 point, '))  # it is saved meanwhile
     page.press('/')
     page.press('ro', Keys.ENTER)  # a class by a part of its name
     assert [point[:2] for point in page.saved()] == [(59, 'throw')]

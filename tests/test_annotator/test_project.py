@@ -147,7 +147,7 @@ def test_other_classes_annotators_and_videos_are_refused(open_project, video_fol
         ('classes', dict(classes=CLASSES[::-1])),
         ('classes', dict(classes=CLASSES[:-1])),
         ('annotator', dict(annotator='bob')),
-        ('labels of 1 other videos only: a', dict(videos={'b': video_folder / 'b.mp4'})),
+        ('labels of 1 other video only: a', dict(videos={'b': video_folder / 'b.mp4'})),
     ):
         with pytest.raises(InputError, match=f'project.json: .*{field}'):
             open_project(**other)

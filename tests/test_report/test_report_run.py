@@ -278,7 +278,7 @@ def test_a_test_on_training_videos_is_no_measure(folder):
     train_on(folder, 'good', 'training')
     run = read_run(folder, 'run')
     assert run.headline.endswith('on videos that were trained on')
-    said(run, '1 of the 3 test videos')
+    said(run, '1 of 3 test videos')
     train_on(folder, 'training')
     assert 'trained on' not in read_run(folder, 'run').headline
 
@@ -395,7 +395,7 @@ def test_what_is_odd_about_a_run_is_said(change, words, folder):
         ('results.json', json.dumps({'results': {'other': []}}), ('cannot be evaluated', 'other')),
         ('results.json', UNKNOWN, ('cannot be evaluated', 'detections of the classes')),
         ('mine.py', 'test_dataloader = (', ('config', 'cannot be read', 'mine.py')),
-        ('20260101_000000/vis_data/scalars.json', '{"loss": 1, "step"', ('1 lines of the log', 'scalars.json:1')),
+        ('20260101_000000/vis_data/scalars.json', '{"loss": 1, "step"', ('1 line of the log', 'scalars.json:1')),
     ],
 )
 def test_broken_files_are_named_and_the_rest_stays(file, content, words, folder):

@@ -97,7 +97,7 @@ MISTAKES = [
     ('data/make_points', 'gt.json new.json --per-instance 0', '--per-instance'),
     ('data/make_points', 'gt.json new.json --seed -1', 'seed'),
     ('data/make_points', 'gt.json new.csv', 'new.csv: video b: fps'),  # a csv counts frames
-    ('data/make_synthetic', 'new --ann-file gt.json --count 1 --max-sec 5', '1 videos'),  # none that short
+    ('data/make_synthetic', 'new --ann-file gt.json --count 1 --max-sec 5', '1 video'),  # none that short
     ('docs/plot_modules', 'none.py model.pth model.pth --video train_003', 'none.py'),
     ('docs/plot_modules', 'base_synthetic model.pth model.pth --video train_003', 'base_synthetic'),  # no modules
     ('docs/plot_modules', 'bmn_synthetic model.pth model.pth --video train_003', 'bmn_synthetic'),

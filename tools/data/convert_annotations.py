@@ -78,6 +78,7 @@ if __name__ == '__main__':  # before the imports, which take seconds
 from fsptal_mm.datasets.annotations.records import load_annotations
 from fsptal_mm.datasets.annotations.writers import save_plain
 from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.wording import counted
 
 _NAMED = 5  # videos in one line
 
@@ -89,10 +90,11 @@ def main(argv=None):
     save_plain(out, annotations)
     videos = annotations.videos.values()
     print(
-        f'{out}: {len(videos)} videos ({sum(not len(video.point_sec) for video in videos)} without points), '
-        f'{len(annotations.classes)} classes, {sum(len(video.point_sec) for video in videos)} points, '
-        f'{sum(len(video.background_sec) for video in videos)} background points, '
-        f'{sum(len(video.segments_sec) for video in videos)} segments'
+        f'{out}: {counted(len(videos), "video")} ({sum(not len(video.point_sec) for video in videos)} without points), '
+        f'{counted(len(annotations.classes), "class")}, '
+        f'{counted(sum(len(video.point_sec) for video in videos), "point")}, '
+        f'{counted(sum(len(video.background_sec) for video in videos), "background point")}, '
+        f'{counted(sum(len(video.segments_sec) for video in videos), "segment")}'
     )
     for file in args['point_file'] or ():
         if (name := Path(file).stem) in annotations.videos:
@@ -100,8 +102,8 @@ def main(argv=None):
     if drawn := annotations.drawn:
         named = ', '.join(drawn[:_NAMED]) + (', ...' if len(drawn) > _NAMED else '')
         print(
-            f'{len(drawn)} videos have points in several files ({named}): of each, the points of one file are taken, '
-            'drawn at random; to choose yourself, delete the video from the other file'
+            f'points in several files: {counted(len(drawn), "video")} ({named}); of each, the points of one file are '
+            'taken, drawn at random; to choose yourself, delete the video from the other file'
         )
 
 

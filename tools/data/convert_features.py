@@ -35,6 +35,7 @@ from fsptal_mm.datasets.annotations.readers import read_split
 from fsptal_mm.datasets.pickled_features import read_pickled
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import path_below
+from fsptal_mm.utils.wording import counted
 from fsptal_mm.utils.writing import atomic_write
 
 
@@ -52,7 +53,7 @@ def main(argv=None):
                 raise InputError('another folder than that of FILES', field='OUT_DIR', found=args.out_dir)
             with atomic_write(target, 'wb') as out:
                 np.save(out, np.asarray(array, dtype=np.float32), allow_pickle=False)
-    print(f'{args.out_dir}: {len(written)} videos')
+    print(f'{args.out_dir}: {counted(len(written), "video")}')
 
 
 if __name__ == '__main__':

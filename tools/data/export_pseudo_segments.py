@@ -75,6 +75,7 @@ from fsptal_mm.structures import Instances
 from fsptal_mm.utils.configs import merge_options, naming_types, read_config, read_options
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import to_positive
+from fsptal_mm.utils.wording import counted
 from fsptal_mm.utils.writing import atomic_write
 
 _NO_NMS = dict(type='nms', iou_threshold=2.0)  # above the largest tIoU, 1: keeps all
@@ -159,7 +160,7 @@ def write_raw_proposals(path, dataset, found):
     """Write all proposals of all videos with their scores, in ActivityNet's format, and print how many there are."""
     classes = dataset.metainfo['classes']
     write_results(path, {video_id: name_classes(video['detections'], classes) for video_id, video in found.items()})
-    print(f'{path}: {sum(len(video["detections"]) for video in found.values())} proposals before NMS')
+    print(f'{path}: {counted(sum(len(video["detections"]) for video in found.values()), "proposal")} before NMS')
 
 
 @naming_types()
@@ -185,7 +186,8 @@ def main(argv=None):
         for video, label, extent in zip(missed.videos, missed.labels, missed.segments):
             file.write(f'{ids[video]},{extent[0]},{annotations.classes[label]}\n')
     print(
-        f'{args.out}: {len(pseudo.segments)} segments for {len(points)} labelled instances in {len(ids)} videos; '
+        f'{args.out}: {counted(len(pseudo.segments), "segment")} for {counted(len(points), "labelled instance")} in '
+        f'{counted(len(ids), "video")}; '
         f'nothing was found for {len(missed)}' + (', which got segments of usual length' if args.fill else '')
     )
 

@@ -72,6 +72,7 @@ from fsptal_mm.utils.configs import merge_options, naming_types, read_config, re
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.progress import VideoProgress
 from fsptal_mm.utils.reading import path_below, to_name
+from fsptal_mm.utils.wording import counted
 from fsptal_mm.utils.writing import atomic_write
 
 
@@ -152,7 +153,7 @@ def run(extractor, videos, out, num_workers):
             if result.note:
                 progress.print(f'{names[result.path]}: {result.note}')
             if not progress.is_bar:
-                progress.print(f'{done}/{len(videos)} {names[result.path]}: {len(result.features)} snippets')
+                progress.print(f'{done}/{len(videos)} {names[result.path]}: {counted(len(result.features), "snippet")}')
     return errors
 
 
@@ -179,11 +180,12 @@ def extract(args):
     keep_settings(args.out, extractor.settings)
     todo = {name: path for name, path in videos.items() if not (args.out / f'{name}.npy').is_file()}
     print(
-        f'{len(todo)} videos to extract, {len(videos) - len(todo)} done before; a snippet every '
-        f'{extractor.grid.snippet_sec:.4g} s, {extractor.feature_dim} numbers of {extractor.clip_grid.clip_len} frames'
+        f'{counted(len(todo), "video")} to extract, {len(videos) - len(todo)} done before; a snippet every '
+        f'{extractor.grid.snippet_sec:.4g} s, {extractor.feature_dim} numbers of '
+        f'{counted(extractor.clip_grid.clip_len, "frame")}'
     )
     errors = run(extractor, todo, args.out, args.workers)
-    print(f'{len(todo) - len(errors)} videos extracted into {args.out}, {len(errors)} could not be read')
+    print(f'{counted(len(todo) - len(errors), "video")} extracted into {args.out}, {len(errors)} could not be read')
     for error in errors:
         print(f'error: {error}')
     return int(bool(errors))

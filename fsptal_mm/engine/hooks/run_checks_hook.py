@@ -8,6 +8,7 @@ from mmengine.logging import print_log
 from mmengine.runner import BaseLoop, Runner
 
 from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.wording import counted
 
 from ..class_lists import align_classes, classes_of_checkpoint
 from ..trained_videos import trained_videos, video_ids
@@ -56,7 +57,7 @@ class RunChecksHook(Hook):
         loader, model = runner.train_dataloader, unwrapped_model(runner)
         if not len(loader):
             batch = getattr(loader.batch_sampler, 'batch_size', None) or loader.batch_size
-            found = f'{batch} with drop_last, and {len(loader.dataset)} videos: no step'
+            found = f'{batch} with drop_last, and {counted(len(loader.dataset), "video")}: no step'
             raise InputError('at most the number of videos', field='train_dataloader.batch_size', found=found)
         if runner._resume:
             align_classes(loader.dataset, self._classes, 'the checkpoint', 'train_dataloader')
@@ -85,7 +86,7 @@ def _warn_of_trained_videos(trained, loop, name):
     both = sorted(trained & held_out)
     if both:
         print_log(
-            f'{len(both)} of {len(held_out)} videos of {name} are trained on, such as {both[0]}: '
+            f'trained on {len(both)} of {counted(len(held_out), "video")} of {name}, such as {both[0]}: '
             'its figures say nothing about new videos',
             'current',
             logging.WARNING,
