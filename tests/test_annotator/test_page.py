@@ -336,6 +336,23 @@ def test_suggestions_are_seen_before_they_are_answered(page, serve, video_folder
     assert page.errors() == []
 
 
+def test_one_point_answers_all_suggestions_of_its_class_that_contain_it(page, serve, video_folder, tmp_path):
+    """So does a detection that begins within the frame of the point; undo opens all of them again."""
+    within = suggestion(20, 37, 'throw') | dict(start_sec=20.4 / 30)
+    others = suggestion(22, 34, 'throw'), suggestion(10, 26, 'jump')  # the point is not in it; another class
+    answered = suggestion(15, 25, 'throw'), suggestion(18, 40, 'throw'), within
+    page.open(serve({'v': video_folder / 'a.webm'}, {'v': [*answered, *others]}))
+    page.press('}')
+    page.until(lambda: page.frame() == page.shown() == 20)
+    page.press_with(Keys.SHIFT, Keys.ARROW_UP)
+    assert [point[:2] for point in page.saved()] == [(20, 'throw')]
+    page.until(lambda: page.text('suggestion-count').startswith('2'))
+    assert stored(tmp_path, 'v') == [(20, 'throw')], 'no background click'
+    page.until(lambda: page.frame() == page.shown() == 28)
+    page.press_with(Keys.CONTROL, 'z')
+    page.until(lambda: page.text('suggestion-count').startswith('5'))
+
+
 # Presses the key of acceptance at every animation frame, as fast as the page can take it.
 PRESS_AT_ONCE = """
 const [done, seen] = [arguments[arguments.length - 1], []];
