@@ -42,6 +42,8 @@ def test_convert(gt, tmp_path, capsys):
     assert annotations.videos['a'].background_sec.tolist() == [9.0]
     (tmp_path / 'other.txt').write_text('a,1,Run\n')
     convert(out, '--ann-file', gt, '--point-file', points, tmp_path / 'other.txt', '--annotator', '1')
+    said = capsys.readouterr().out
+    assert f'--annotator 1: points of {tmp_path / "other.txt"} alone; not read: {points}' in said
     assert load_annotations(out).videos['a'].point_sec.tolist() == [1.0]
 
 

@@ -48,7 +48,11 @@ def parse_args(argv):
     )
     parser.add_argument('--classes', help='class names, one per line, in the order of their indices')
     parser.add_argument(
-        '--annotator', type=int, help='index of the point file to use (default: drawn at random for each video)'
+        '--annotator',
+        type=int,
+        metavar='N',
+        help='read point file N alone, counted from 0, and no other (default: read all; of a video that is in several, '
+        'one file is drawn at random)',
     )
     parser.add_argument('--seed', type=int, default=0, help='seed of drawing the annotators (default: 0)')
     parser.add_argument(
@@ -96,7 +100,12 @@ def main(argv=None):
         f'{counted(sum(len(video.background_sec) for video in videos), "background point")}, '
         f'{counted(sum(len(video.segments_sec) for video in videos), "segment")}'
     )
-    for file in args['point_file'] or ():
+    files, annotator = args['point_file'] or [], args['annotator']
+    if annotator is not None and len(files) > 1:
+        others = ', '.join(file for index, file in enumerate(files) if index != annotator)
+        files = [files[annotator]]
+        print(f'--annotator {annotator}: points of {files[0]} alone; not read: {others}')
+    for file in files:
         if (name := Path(file).stem) in annotations.videos:
             print(f'video {name} has the name of {file}: rows that name no video are taken for rows of this video')
     if drawn := annotations.drawn:
