@@ -8,14 +8,13 @@ from datetime import datetime
 from pathlib import Path
 
 import jinja2
-import matplotlib
 import numpy as np
 
 import fsptal_mm
+from fsptal_mm import visualization  # its drawing functions are imported at their first use
 from fsptal_mm.evaluation.diagnosis import ERROR_TYPES
 from fsptal_mm.utils.wording import counted
 from fsptal_mm.utils.writing import atomic_write
-from fsptal_mm.visualization import draw_error_profile, draw_false_negatives, draw_sensitivity
 from fsptal_mm.visualization.palette import INK, PAPER
 
 from .names import readable
@@ -150,9 +149,12 @@ def _diagnosis(runs, numbers):
         'pictures': [
             (_svg(draw(drawn), f'{draw.__name__} {numbers}'), caption)
             for draw, caption in (
-                (draw_error_profile, 'Error types of the best detections, and the gain without each of them'),
-                (draw_sensitivity, 'mAP_N by length, coverage and number of the ground-truth segments'),
-                (draw_false_negatives, 'Share of the ground-truth segments that no detection finds'),
+                (
+                    visualization.draw_error_profile,
+                    'Error types of the best detections, and the gain without each of them',
+                ),
+                (visualization.draw_sensitivity, 'mAP_N by length, coverage and number of the ground-truth segments'),
+                (visualization.draw_false_negatives, 'Share of the ground-truth segments that no detection finds'),
             )
         ],
     }
@@ -164,6 +166,8 @@ def _svg(figure, name):
     The ids in the SVG are derived from ``name``, so that they are reproducible, and different for each figure of the
     page. The colours INK and PAPER become those of the page, which may be light or dark.
     """
+    import matplotlib  # only runs with ground-truth segments have figures
+
     file = io.StringIO()
     nothing = dict.fromkeys(('Date', 'Creator', 'Format', 'Type'))
     with matplotlib.rc_context({'svg.fonttype': 'none', 'svg.hashsalt': name}):
