@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 
 from fsptal_mm.datasets.videos.reader import open_video
 from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.progress import VideoProgress
 from fsptal_mm.utils.reading import get_field
 from fsptal_mm.utils.wording import counted
 from fsptal_mm.utils.writing import atomic_write
@@ -191,18 +192,20 @@ class Project:
     def _inspect(self, videos):
         """Read the facts about new files; return the ids of the readable videos, and the problems of the others."""
         content, readable, problems = self._content, [], list(self._content.problems)
-        for video_id, path in videos.items():
-            if video_id in content.unread:
-                continue
-            known = content.files.get(video_id)
-            try:
-                file, labels = self._file(video_id, path, known), content.labels.get(video_id, LabelledVideo())
-                check_entry(file, labels, content.classes, file=path, video=video_id)
-            except InputError as error:
-                problems.append(str(error))
-            else:
-                content.files[video_id], content.labels[video_id] = file, labels
-                readable.append(video_id)
+        with VideoProgress('Reading videos', len(videos)) as progress:
+            for number, (video_id, path) in enumerate(videos.items()):
+                progress.update(number)
+                if video_id in content.unread:
+                    continue
+                known = content.files.get(video_id)
+                try:
+                    file, labels = self._file(video_id, path, known), content.labels.get(video_id, LabelledVideo())
+                    check_entry(file, labels, content.classes, file=path, video=video_id)
+                except InputError as error:
+                    problems.append(str(error))
+                else:
+                    content.files[video_id], content.labels[video_id] = file, labels
+                    readable.append(video_id)
         return readable, problems
 
     def _file(self, video_id, path, known):
