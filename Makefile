@@ -21,13 +21,15 @@ venv: $(VENV)/.installed
 # If pyproject.toml changes, everything is installed again; otherwise, the environment is used as it is.
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV): some minutes, 2 GB or more"
 	$(PY) -m pip install --quiet --upgrade pip
-	$(PY) -m pip install -e '.[lite,dev]'
+	$(PY) -m pip install --quiet -e '.[lite,dev]'
 	touch $@
 
 demo: venv
-	$(PY) tools/train.py $(DEMO_CONFIG) --work-dir $(DEMO_DIR) --seed 0 $(DEMO_ARGS)
-	$(PY) tools/test.py $(DEMO_CONFIG) "$$(cat $(DEMO_DIR)/last_checkpoint)" --work-dir $(DEMO_DIR)
+	$(PY) tools/train.py $(DEMO_CONFIG) --quiet --work-dir $(DEMO_DIR) --seed 0 $(DEMO_ARGS)
+	$(PY) tools/test.py $(DEMO_CONFIG) "$$(cat $(DEMO_DIR)/last_checkpoint)" --quiet --work-dir $(DEMO_DIR)
+	@echo "Log files: $(DEMO_DIR)/*/*.log"
 	@echo "Checkpoint: $$(cat $(DEMO_DIR)/last_checkpoint)"
 	@echo "Detections in the test videos: $(DEMO_DIR)/results.json"
 	@echo "One page about all of it: $(PY) tools/analysis_tools/report.py $(DEMO_DIR)"

@@ -64,7 +64,7 @@ def test_the_check_sees_imports_of_every_form(tmp_path, monkeypatch):
 @pytest.mark.processes
 def test_what_draws_is_imported_at_its_first_use():
     code = (
-        'import sys, fsptal_mm.apis, fsptal_mm.annotator\n'
+        'import sys, fsptal_mm.apis, fsptal_mm.annotator, fsptal_mm.report\n'
         "assert 'matplotlib' not in sys.modules, 'it takes longer than all else that is imported here'\n"
         'from fsptal_mm import visualization\n'
         'drawn = [getattr(visualization, name) for name in visualization.__all__]\n'

@@ -53,6 +53,7 @@ if __name__ == '__main__':  # check the arguments before the imports, which take
 
 from fsptal_mm.annotator import AnnotationServer, PageApi, Project, find_videos, read_class_keys, read_suggestions
 from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.wording import counted
 
 
 def open_project(args):
@@ -72,9 +73,9 @@ def open_project(args):
     if project.added_classes:
         print(f'new classes: {", ".join(project.added_classes)}', end='; ' if done else '\n')
         if done:
-            print(f'look through the {done} videos that are done: label the instances of the new classes there, too')
+            print(f'look through {counted(done, "done video")}: label the instances of the new classes there, too')
     export_dir = args.export_dir or out.with_name(f'{out.stem}_export')
-    print(f'{out}: {len(project.video_ids)} videos, {done} of them done')
+    print(f'{out}: {counted(len(project.video_ids), "video")}, {done} of them done')
     print(f'labels are saved in this file (--out: another file); Export writes into {export_dir} (--export-dir)')
     return PageApi(project, class_keys, export_dir, args.classes, suggestions)
 

@@ -72,6 +72,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fsptal_mm.apis import TALInferencer
+from fsptal_mm.apis.training_videos import training_videos_among
 from fsptal_mm.utils.configs import read_options
 from fsptal_mm.utils.errors import InputError
 
@@ -139,6 +140,8 @@ def main(argv=None):
         print(f'operating point, measured by {chosen.measured_by}: {chosen.overall}')
     if result['predictions']:
         print(f'written to {Path(args.out_dir)}: results.json, results.csv', *result['visualization'], sep='\n  ')
+    if seen := training_videos_among(result['predictions'], inferencer.trained_videos, args.checkpoint):
+        print(f'warning: {seen}')
     for failure in result['failures']:
         print(f'error: {failure}')
     sys.exit(int(bool(result['failures'])))

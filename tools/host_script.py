@@ -4,18 +4,25 @@ import argparse
 import ast
 import importlib.util
 import os
+import re
 import runpy
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+# Messages of mmengine that --quiet keeps from the terminal: about 400 lines at the start of each training and test.
+_LONG = re.compile(
+    r'System environment:|INFO.* - Config:|Hooks will be executed|paramwise_options|FileClient|HardDiskB'
+)
+
 
 def run(name):
     """Run a script of mmaction2's ``tools`` with the arguments of this process.
 
-    Three things are added to the script. ``--cfg-options data_root=DIR`` changes every path of the config that lies
-    below the old ``data_root``. A mistake in an option or a config is reported in one line. ``RunChecksHook`` is added
-    to configs that lack it.
+    Four things are added to the script. ``--quiet`` keeps environment, config and hooks from the terminal, but not from
+    the log file (mmengine has one log level for both). ``--cfg-options data_root=DIR`` changes every path of the config
+    that lies below the old ``data_root``. A mistake in an option or a config is reported in one line. ``RunChecksHook``
+    is added to configs that lack it.
 
     Args:
         name: File name of the script, ``'train.py'`` or ``'test.py'``.
@@ -39,6 +46,9 @@ def run(name):
     from fsptal_mm.utils.configs import move_data_root, naming_types, read_config, read_options
     from fsptal_mm.utils.errors import InputError
 
+    stdout = sys.stdout
+    if args.quiet:
+        sys.stdout = QuietStream(stdout)  # mmengine's logger takes it when it is built
     script = _load(name)
 
     def fromfile(path):
@@ -55,6 +65,26 @@ def run(name):
             script.main()
     except InputError as error:
         sys.exit(f'error: {error}')
+    finally:
+        sys.stdout = stdout
+
+
+class QuietStream:
+    """Text stream without the long messages that mmengine logs at its start; a message is one call of ``write``.
+
+    Args:
+        stream: Stream that gets everything else.
+    """
+
+    def __init__(self, stream):
+        self._stream = stream
+
+    def write(self, text):
+        """Write a text, unless it is such a message."""
+        return len(text) if _LONG.search(text) else self._stream.write(text)
+
+    def __getattr__(self, name):
+        return getattr(self._stream, name)
 
 
 def _find(name):
@@ -75,9 +105,19 @@ def _parse_args(name):
     path = _find(name)
     tree = ast.parse(path.read_text())
     tree.body = [node for node in tree.body if getattr(node, 'name', None) == 'parse_args']
-    names = dict(argparse=argparse, os=os, DictAction='extend')
+    names = dict(argparse=SimpleNamespace(**{**vars(argparse), 'ArgumentParser': _Parser}), os=os, DictAction='extend')
     exec(compile(tree, path, 'exec'), names)
     return names['parse_args']()
+
+
+class _Parser(argparse.ArgumentParser):
+    """Parser with ``--quiet``."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.add_argument(
+            '--quiet', action='store_true', help='print no environment, config and hooks; the log file has them'
+        )
 
 
 def _load(name):

@@ -54,6 +54,7 @@ from fsptal_mm.apis import mean_features, suggest_videos, unlabelled_videos
 from fsptal_mm.datasets.annotations.records import load_annotations
 from fsptal_mm.evaluation import read_operating_point, read_results, write_results
 from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.wording import counted
 
 
 def stored_thresholds(checkpoint):
@@ -87,7 +88,7 @@ def main(argv=None):
         factors = video.uncertainty, video.distance, video.uncertainty * video.distance
         table.add_row(video.video_id, str(len(video.detections['labels'])), *(f'{factor:.3g}' for factor in factors))
     Console().print(table)
-    print(f'{len(ranked)} unlabelled videos, in the order to label them: {out}')
+    print(f'{counted(len(ranked), "unlabelled video")}, in the order to label them: {out}')
 
 
 if __name__ == '__main__':

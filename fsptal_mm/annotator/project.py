@@ -12,7 +12,9 @@ from filelock import FileLock, Timeout
 
 from fsptal_mm.datasets.videos.reader import open_video
 from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.progress import VideoProgress
 from fsptal_mm.utils.reading import get_field
+from fsptal_mm.utils.wording import counted
 from fsptal_mm.utils.writing import atomic_write
 
 from .labels import LabelledVideo, Snap, apply_edit
@@ -178,7 +180,7 @@ class Project:
         labelled = [name for name in content.files if replace(content.labels[name], spent_sec=0.0) != untouched]
         gone = [name for name in labelled if name not in videos]
         if gone and gone == labelled:
-            found = f'labels of {len(gone)} other videos only: {", ".join(gone[:5])}'
+            found = f'labels of {counted(len(gone), "other video")} only: {", ".join(gone[:5])}'
             expected = 'labels of the given videos (start another project for other videos: --out)'
             raise InputError(expected, file=self.path, found=found)
         for name in set(content.files) - set(videos) - set(gone):
@@ -191,18 +193,20 @@ class Project:
     def _inspect(self, videos):
         """Read facts about new or changed files. Return the ids of readable videos, and the problems of the others."""
         content, readable, problems = self._content, [], list(self._content.problems)
-        for video_id, path in videos.items():
-            if video_id in content.unread:
-                continue
-            known = content.files.get(video_id)
-            try:
-                file, labels = self._file(video_id, path, known), content.labels.get(video_id, LabelledVideo())
-                check_entry(file, labels, content.classes, file=path, video=video_id)
-            except InputError as error:
-                problems.append(str(error))
-            else:
-                content.files[video_id], content.labels[video_id] = file, labels
-                readable.append(video_id)
+        with VideoProgress('Reading videos', len(videos)) as progress:
+            for number, (video_id, path) in enumerate(videos.items()):
+                progress.update(number)
+                if video_id in content.unread:
+                    continue
+                known = content.files.get(video_id)
+                try:
+                    file, labels = self._file(video_id, path, known), content.labels.get(video_id, LabelledVideo())
+                    check_entry(file, labels, content.classes, file=path, video=video_id)
+                except InputError as error:
+                    problems.append(str(error))
+                else:
+                    content.files[video_id], content.labels[video_id] = file, labels
+                    readable.append(video_id)
         return readable, problems
 
     def _file(self, video_id, path, known):
@@ -216,6 +220,7 @@ class Project:
         reader = open_video(path, self.allow_damaged)
         file = VideoFile(str(path), *stamp, len(reader), round(reader.duration_sec, 6), reader.mean_fps)
         if known is not None and known.num_frames != file.num_frames:
-            expected = f'the video with {known.num_frames} frames that was labelled in {self.path}, or another project'
-            raise InputError(expected, file=path, video=video_id, found=f'{file.num_frames} frames')
+            frames = counted(known.num_frames, 'frame')
+            expected = f'the video with {frames} that was labelled in {self.path}, or another project'
+            raise InputError(expected, file=path, video=video_id, found=counted(file.num_frames, 'frame'))
         return file

@@ -11,6 +11,7 @@ from fsptal_mm.datasets.feature_files import FeatureReader
 from fsptal_mm.evaluation.labelling import count_threshold, likely_detections, rank_videos
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import known_id
+from fsptal_mm.utils.wording import counted
 
 from .inference_inputs import list_inputs
 
@@ -54,7 +55,7 @@ def unlabelled_videos(
         raise InputError('labelled videos', field='annotations', found='none')
     found = {name: entry for name, entry in results.items() if known_id(name, labelled) is None}
     if not found:
-        raise InputError('videos that are not labelled', field='results', found=f'{len(results)} labelled videos')
+        raise InputError('videos that are not labelled', field='results', found=counted(len(results), 'labelled video'))
     if thresholds is None:
         points = np.mean([len(record.point_sec) for record in labelled.values()])
         shared = count_threshold(np.concatenate([entry['scores'] for entry in found.values()]), points * len(found))

@@ -27,6 +27,7 @@ from fsptal_mm.evaluation.samples import collect_detections, collect_points
 from fsptal_mm.structures import Instances
 from fsptal_mm.utils.configs import naming_types
 from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.wording import counted
 
 from .model_loading import load_local_checkpoint
 
@@ -153,7 +154,7 @@ def build_held_out(config: Config, with_segments: bool = False) -> BaseDataset:
     ids, trained, tested = (video_ids(DATASETS.build(part) if isinstance(part, dict) else part) for part in datasets)
     both = sorted(ids & trained)
     if both:
-        found = f'{len(both)} of {len(ids)} videos of train_dataloader, such as {both[0]}'
+        found = f'{len(both)} of {counted(len(ids), "video")} of train_dataloader, such as {both[0]}'
         expected = "other videos: train_dataloader.dataset.fold=dict(index=0, count=4, part='train') holds some out"
         raise InputError(expected, field='val_dataloader.dataset', found=found)
     if ids & tested and config.train_dataloader.dataset.get('fold') is None:
@@ -190,7 +191,7 @@ def check_held_out(config: Config, dataset: BaseDataset, checkpoint: Mapping[str
     both = sorted(held_out & trained)
     if both:
         named = ', '.join(both[:_MAX_NAMED]) + (', ...' if len(both) > _MAX_NAMED else '')
-        found = f'{len(both)} of the {len(held_out)} held-out videos ({named})'
+        found = f'{len(both)} of {counted(len(held_out), "held-out video")} ({named})'
         expected = 'none of the held-out videos; train again: the folds change with the videos that are labelled'
         raise InputError(expected, file=file, field='videos of its training', found=found)
 

@@ -18,6 +18,7 @@ from mmengine.registry import DefaultScope
 from fsptal_mm import visualization  # its drawing functions are imported at their first use
 from fsptal_mm.datasets.videos.reader import open_video
 from fsptal_mm.engine.class_lists import classes_of_checkpoint
+from fsptal_mm.engine.trained_videos import trained_videos
 from fsptal_mm.evaluation import name_classes, write_csv, write_results
 from fsptal_mm.evaluation.operating_point import model_digest, read_operating_point
 from fsptal_mm.evaluation.samples import collect_detections
@@ -79,6 +80,7 @@ class TALInferencer(BaseInferencer):
         classes (tuple[str]): Names of the classes.
         operating_point (OperatingPoint, optional): Score thresholds that ``tools/analysis_tools/choose_threshold.py``
             stored beside the checkpoint; ``None`` if there are none for this model. See :meth:`forward`.
+        trained_videos (set[str]): Ids of the videos that the checkpoint was trained on; empty if it does not say.
 
     Raises:
         InputError: There is no such config, checkpoint or device; the checkpoint belongs to another model or to other
@@ -353,6 +355,7 @@ class TALInferencer(BaseInferencer):
         config, user = (Path(names) if isinstance(names, str) else names for names in (config, user))
         sources = {'the checkpoint': found, 'the config': config, 'the argument classes': user}
         self.classes = choose_class_names(model.head.num_classes, sources, self._weights)
+        self.trained_videos = trained_videos(checkpoint) or set()
         load_weights(model, checkpoint, self._weights)
 
     def _init_pipeline(self, cfg):

@@ -21,14 +21,17 @@ from fsptal_mm.engine.timeline_samples import (
     predicted_sample,
     video_indices,
 )
+from fsptal_mm.engine.trained_videos import trained_videos
 from fsptal_mm.evaluation import GroundTruth, index_classes
 from fsptal_mm.evaluation.operating_point import model_digest, read_operating_point
+from fsptal_mm.evaluation.samples import warn
 from fsptal_mm.utils.configs import naming_types
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import known_id
 from fsptal_mm.visualization import FrameStrip, ModelTrack, Timeline, sample_timeline, video_timeline
 
 from .model_loading import load_local_checkpoint
+from .training_videos import training_videos_among
 
 _FRAME_IN, _FRAME_PX = 0.7, 160  # height of a video frame above the timeline: inches in the figure, pixels read
 
@@ -43,6 +46,8 @@ def timelines_of_model(
     score_threshold: float | None = None,
 ) -> dict[str, Timeline]:
     """Build timelines of a model on the test or training videos of its config.
+
+    A warning names the test videos that the checkpoint was trained on, if it holds their ids.
 
     Args:
         config (Config): Config of an experiment with a :class:`.PointTAL`.
@@ -76,7 +81,7 @@ def timelines_of_model(
         digest = model_digest(config.model)
         model = MODELS.build(config.model)
     check_has_timeline(model)
-    load_local_checkpoint(model, checkpoint, *filter(None, (dataset, labelled)))
+    content = load_local_checkpoint(model, checkpoint, *filter(None, (dataset, labelled)))
     chosen = read_operating_point(checkpoint, digest, dataset.metainfo['classes'])
     model = model.to(get_device()).eval()
     found = {}
@@ -90,6 +95,8 @@ def timelines_of_model(
         (track,) = timeline.tracks
         track = replace(track, proposals=_kept(track.proposals, score_threshold, chosen))
         found[sample.video_id] = replace(timeline, tracks=(track,))
+    if split == 'test' and (seen := training_videos_among(found, trained_videos(content) or (), checkpoint)):
+        warn(seen)
     return found
 
 

@@ -16,6 +16,7 @@ from mmengine.utils import is_abs
 from fsptal_mm.structures import SnippetGrid, segments_inside
 from fsptal_mm.utils.errors import InputError, check_flags
 from fsptal_mm.utils.reading import path_below
+from fsptal_mm.utils.wording import counted
 
 from .annotations.records import VideoRecord, load_annotations
 from .feature_settings import SIDE_FILE, stated_grid
@@ -305,7 +306,8 @@ class PointTALDataset(BaseDataset):
         if left_out:
             names = [info['video_id'] for info in self.data_list if not len(info['video_labels'])]
             print_log(
-                f'{self.ann_file}: {left_out} of {len(self.data_list)} training videos have no point and are left out '
+                f'{self.ann_file}: without a point, and left out: {left_out} of '
+                f'{counted(len(self.data_list), "training video")} '
                 f"(pointless='background' keeps them): {names[:5]}",
                 logger='current',
                 level=logging.WARNING,

@@ -12,6 +12,7 @@ import numpy as np
 from fsptal_mm.structures import Instances
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import get_field, read_json, regular_file, to_number
+from fsptal_mm.utils.wording import counted
 from fsptal_mm.utils.writing import write_json
 
 from .functional import match_points, resample_videos
@@ -53,7 +54,7 @@ class Threshold:
     def __str__(self) -> str:
         return (
             f'score {self.score:.3f}, precision {100 * self.precision:.1f}, recall {100 * self.recall:.1f}, '
-            f'F1 {100 * self.f1:.1f} ({self.num_points} points)'
+            f'F1 {100 * self.f1:.1f} ({counted(self.num_points, "point")})'
         )
 
 
@@ -151,11 +152,11 @@ def choose_operating_point(
     resamples = resample_videos(int(max(points.videos, default=0)) + 1, _RESAMPLES)
     shared = _mean_best_score(points, det, hits, resamples)
     if shared is None:
-        found = f'none of {len(det)} detections for {len(points)} labelled instances'
+        found = f'none of {counted(len(det), "detection")} for {counted(len(points), "labelled instance")}'
         raise InputError(f'a detection that covers a point of the held-out videos; {NOTHING_FOUND}', found=found)
     if len(points) < MIN_POINTS:
         warn(
-            f'only {len(points)} held-out points: the threshold is uncertain, but can be used; '
+            f'only {counted(len(points), "held-out point")}: the threshold is uncertain, but can be used; '
             f'with {MIN_POINTS} or more it is steadier'
         )
     scores = np.full(len(classes), shared)
@@ -209,8 +210,8 @@ def lower_thresholds(chosen: OperatingPoint, points: Instances, first: Instances
         num_found, num_points = np.count_nonzero(scores >= threshold.score), np.count_nonzero(points.labels == label)
         if num_found < num_points / 2:
             warn(
-                f'{name}: the final model finds only {num_found} of {num_points} points in videos that it was trained '
-                'on; train it longer, or with another --seed'
+                f'{name}: the final model finds only {num_found} of {counted(num_points, "point")} in videos that it '
+                'was trained on; train it longer, or with another --seed'
             )
     return replace(chosen, by_class=by_class)
 

@@ -10,6 +10,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
 from fsptal_mm.structures import Instances
+from fsptal_mm.utils.wording import counted
 
 from .functional import point_average_precision, summary_table
 from .results import name_classes, write_results
@@ -91,19 +92,20 @@ class PointMetric(BaseMetric):
             detections = {result['video_id']: name_classes(result['detections'], classes) for result in results}
             noted = {f'{self.default_prefix}/{key}': value for key, value in measures.items()}
             write_results(self.result_file, detections, evaluation={'detections': how, 'metrics': noted})
-            print_log(f'Detections of {len(results)} videos written to {self.result_file}', logger='current')
+            print_log(f'Detections of {counted(len(results), "video")} written to {self.result_file}', logger='current')
         return measures
 
     def _measures(self, results, num_classes):
         """Compute the figures, and describe the data behind them in words."""
         labelled = [result for result in results if len(result['points'])]
         if len(labelled) < len(results):
-            warn(f'{len(results) - len(labelled)} of {len(results)} videos have no point and are left out')
+            warn(f'without a point, and left out: {len(results) - len(labelled)} of {counted(len(results), "video")}')
         if not labelled:
             return {}, 'no video has a point'
         points, det = (Instances.join(column(labelled, field)) for field in ('points', 'detections'))
         ap, recall = point_average_precision(points, det, num_classes)
         measures = {'mAP': float(np.nanmean(ap)), 'recall': float(np.nanmean(recall))}
-        how = f'{len(det)} detections, {len(points)} labelled instances in {len(labelled)} videos'
+        how = f'{counted(len(det), "detection")}, {counted(len(points), "labelled instance")}'
+        how += f' in {counted(len(labelled), "video")}'
         print_log(f'Results ({how}):\n{summary_table({"in percent": measures}, "points")}', logger='current')
         return measures, how

@@ -12,6 +12,7 @@ import numpy as np
 from fsptal_mm.structures import NO_CLASS, Instances
 from fsptal_mm.utils.errors import LARGEST, InputError
 from fsptal_mm.utils.reading import known_id, read_json
+from fsptal_mm.utils.wording import counted
 from fsptal_mm.utils.writing import atomic_write, write_json
 
 from .samples import warn
@@ -242,9 +243,11 @@ def _to_segment(value):
 def _warn_of_unknown(file, unknown_videos, unknown_labels):
     parts = []
     if unknown_videos:
-        parts.append(f'{len(unknown_videos)} videos that are not evaluated ({_names(unknown_videos)})')
+        parts.append(f'{counted(len(unknown_videos), "video")} not evaluated ({_names(unknown_videos)})')
     if unknown_labels:
-        parts.append(f'{unknown_labels.total()} detections of unknown classes ({_names(sorted(unknown_labels))})')
+        parts.append(
+            f'{counted(unknown_labels.total(), "detection")} of unknown classes ({_names(sorted(unknown_labels))})'
+        )
     if parts:
         warn(f'{file}: left out: ' + '; '.join(parts))
 

@@ -9,6 +9,7 @@ from mmengine.logging import print_log
 
 from fsptal_mm.structures import Instances, to_numpy
 from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.wording import counted
 
 from .functional import point_extents
 
@@ -65,7 +66,7 @@ def without_repetition(results: list[dict]) -> list[dict]:
     for result in results:
         by_video.setdefault(result['video_id'], result)
     if len(by_video) < len(results):
-        warn(f'{len(results) - len(by_video)} videos came more than once and count once')
+        warn(f'{counted(len(results) - len(by_video), "video")} came more than once; each counts once')
     return list(by_video.values())
 
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from fsptal_mm.utils.wording import counted
+
 from .diagnosis import Diagnosis
 from .functional import Evaluation
 from .ground_truth import GroundTruth
@@ -29,7 +31,7 @@ def describe_result(ground_truth: GroundTruth, evaluation: Evaluation, diagnosis
     protocol = ground_truth.protocol
     key = [*protocol.average_keys, *protocol.threshold_keys][0]
     span = key.removeprefix('mAP@')
-    parts = [f'{100 * evaluation.measures[key]:.1f} mAP (tIoU {span}, {len(ground_truth.ids)} videos)']
+    parts = [f'{100 * evaluation.measures[key]:.1f} mAP (tIoU {span}, {counted(len(ground_truth.ids), "video")})']
     if diagnosis is not None:
         parts.append(_losses(diagnosis))
     class_ap = evaluation.ap.mean(axis=0)
@@ -37,8 +39,8 @@ def describe_result(ground_truth: GroundTruth, evaluation: Evaluation, diagnosis
     if len(known) > 1:
         worst = known[np.argmin(class_ap[known])]
         count = int((ground_truth.segments.labels == worst).sum())
-        segments = 'segment' if count == 1 else 'segments'
-        parts.append(f'worst class {ground_truth.classes[worst]} (AP {100 * class_ap[worst]:.1f}, {count} {segments})')
+        segments = counted(count, 'segment')
+        parts.append(f'worst class {ground_truth.classes[worst]} (AP {100 * class_ap[worst]:.1f}, {segments})')
     return '; '.join(parts)
 
 

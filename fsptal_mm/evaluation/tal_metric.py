@@ -11,6 +11,7 @@ from mmengine.logging import print_log
 
 from fsptal_mm.structures import Instances, to_numpy
 from fsptal_mm.utils.errors import InputError, check_flags
+from fsptal_mm.utils.wording import counted
 
 from .functional import RECALL_AT, Protocol, class_table, classification_measures, summary_table
 from .ground_truth import GroundTruth
@@ -165,7 +166,7 @@ class TALMetric(BaseMetric):
         if video_scores:
             extra['video_scores'] = video_scores
         write_results(self.result_file, detections, **extra)
-        print_log(f'Detections of {len(results)} videos written to {self.result_file}', logger='current')
+        print_log(f'Detections of {counted(len(results), "video")} written to {self.result_file}', logger='current')
 
 
 def _tables(measures):

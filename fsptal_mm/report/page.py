@@ -8,13 +8,13 @@ from datetime import datetime
 from pathlib import Path
 
 import jinja2
-import matplotlib
 import numpy as np
 
 import fsptal_mm
+from fsptal_mm import visualization  # its drawing functions are imported at their first use
 from fsptal_mm.evaluation.diagnosis import ERROR_TYPES
+from fsptal_mm.utils.wording import counted
 from fsptal_mm.utils.writing import atomic_write
-from fsptal_mm.visualization import draw_error_profile, draw_false_negatives, draw_sensitivity
 from fsptal_mm.visualization.palette import INK, PAPER
 
 from .names import readable
@@ -59,6 +59,7 @@ def write_report(
     environment.policies['json.dumps_kwargs'] = {'allow_nan': False, 'separators': (',', ':')}
     environment.filters['percent'] = _percent
     environment.filters['readable'] = readable
+    environment.filters['counted'] = counted
     groups = group_by_test_set(runs)
     html = environment.get_template('report.html').render(
         script=script,
@@ -99,7 +100,9 @@ def _summary(runs, published):
         if not measures and (validation := run.validation):
             at, measures = validation
             of = f'validation, {run.log.unit} {at}'
-        rows.append({'run': run, 'measures': measures, 'of': of if measures else 'nothing measured yet'})
+        if not measures:
+            of = 'no video was held out' if run.nothing_held_out else 'nothing measured yet'
+        rows.append({'run': run, 'measures': measures, 'of': of})
     keys = list(dict.fromkeys(key for row in rows for key in row['measures']))
     of_detections = [key for key in keys if key.startswith('mAP@')]
     if of_detections or not keys:
@@ -147,9 +150,12 @@ def _diagnosis(runs, numbers):
         'pictures': [
             (_svg(draw(drawn), f'{draw.__name__} {numbers}'), caption)
             for draw, caption in (
-                (draw_error_profile, 'Error types of the best detections, and the gain without each of them'),
-                (draw_sensitivity, 'mAP_N by length, coverage and number of the ground-truth segments'),
-                (draw_false_negatives, 'Share of the ground-truth segments that no detection finds'),
+                (
+                    visualization.draw_error_profile,
+                    'Error types of the best detections, and the gain without each of them',
+                ),
+                (visualization.draw_sensitivity, 'mAP_N by length, coverage and number of the ground-truth segments'),
+                (visualization.draw_false_negatives, 'Share of the ground-truth segments that no detection finds'),
             )
         ],
     }
@@ -162,6 +168,8 @@ def _svg(figure, name):
     reproducible, and different for each figure of the page. The colours INK and PAPER become those of the page, which
     may be light or dark.
     """
+    import matplotlib  # only runs with ground-truth segments have figures
+
     file = io.StringIO()
     nothing = dict.fromkeys(('Date', 'Creator', 'Format', 'Type'))
     with matplotlib.rc_context({'svg.fonttype': 'none', 'svg.hashsalt': name}):

@@ -11,12 +11,14 @@ import numpy as np
 from mmengine.config import Config
 
 from fsptal_mm.apis.model_loading import model_index
+from fsptal_mm.apis.training_videos import share_trained_on
 from fsptal_mm.evaluation import describe_result
 from fsptal_mm.evaluation.label_quality import LABEL_FOLDER, quality_over_training
 from fsptal_mm.evaluation.operating_point import OperatingPoint, model_digest, read_operating_point
 from fsptal_mm.utils.configs import merge_options, read_config
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import read_json
+from fsptal_mm.utils.wording import counted
 
 from .names import readable
 from .results import PointResult, SegmentResult, evaluate_results, load_test_set
@@ -46,6 +48,8 @@ class Run:
         noted: Measures (fractions) that the test wrote into its results file.
         result (PointResult, optional): Evaluation of the results file.
         operating_point (OperatingPoint, optional): Operating point of the checkpoint that was tested.
+        trained_on (tuple[int, int]): Number of test videos that the checkpoint was trained on, and number of all test
+            videos; zeros if it is not known.
         missing: Sentences that name the missing parts, or a doubtful result, and say how to get them right.
     """
 
@@ -58,6 +62,7 @@ class Run:
     noted: dict = field(default_factory=dict)
     result: PointResult | None = None
     operating_point: OperatingPoint | None = None
+    trained_on: tuple[int, int] = (0, 0)
     missing: list = field(default_factory=list)
 
     @property
@@ -145,10 +150,18 @@ class Run:
         return bool(loaders[0]) and loaders[0].get('dataset') == loaders[1].get('dataset')
 
     @property
+    def nothing_held_out(self) -> bool:
+        """Whether the run was trained on all videos, so that nothing can be measured: no validation, no other test."""
+        has_validation = bool((self.config or {}).get('val_dataloader')) or bool(self.log.measures)
+        trained, total = self.trained_on
+        return trained == total > 0 and not has_validation
+
+    @property
     def headline(self) -> str:
         """Main result in one sentence, without a full stop."""
+        warning = ', on videos that were trained on' if self.trained_on[0] else ''
         if found := self.segment_result:
-            return describe_result(found.test_set, found.evaluation, found.diagnosis)
+            return describe_result(found.test_set, found.evaluation, found.diagnosis) + warning
         measures, of = self.measures, 'in the test'
         if not measures and (validation := self.validation):
             at, measures = validation
@@ -157,12 +170,22 @@ class Run:
                 _, point = self.chosen
                 of += f'; with its score thresholds, F1 is {100 * point.overall.f1:.1f} by {point.measured_by}'
         first = next((key for start in _MAIN for key in measures if key.startswith(start)), None)
+        if first is None and self.nothing_held_out:
+            return f'Trained on all videos, so that none is left to measure on; {self._figures_elsewhere}'
         if first is None:
             return f'Nothing is measured yet; training: {self.progress}'
         if first.startswith('point/') and self.result:
             points = self.result.truth
-            of += f' ({len(points)} points in {len(np.unique(points.videos))} videos)'
-        return f'{100 * measures[first]:.1f} {readable(first)}, {of}'
+            of += f' ({counted(len(points), "point")} in {counted(len(np.unique(points.videos)), "video")})'
+        return f'{100 * measures[first]:.1f} {readable(first)}, {of}' + (warning if self.measures else '')
+
+    @property
+    def _figures_elsewhere(self):
+        """Where the figures of a run are that was trained on all videos."""
+        if not self.chosen:
+            return 'its figures are those of a training with the same settings that held videos out'
+        _, point = self.chosen
+        return f'F1 is {100 * point.overall.f1:.1f} by {point.measured_by}'
 
 
 def read_run(folder: str | Path, name: str, options: dict | None = None) -> Run:
@@ -185,6 +208,9 @@ def read_run(folder: str | Path, name: str, options: dict | None = None) -> Run:
         raise InputError('a work directory, as tools/train.py makes it', file=folder, found='no such directory')
     logs = scalar_files(run.folder)
     _read_config(run, logs, options)
+    checkpoint = _tested_checkpoint(run)
+    if checkpoint is not None:
+        run.trained_on = share_trained_on(run.test_config, checkpoint)
     _read_log(run, logs)
     _read_results(run)
     return run
@@ -227,7 +253,7 @@ def _read_log(run, files):
     train = run.command('train')
     if log.broken_lines:
         run.missing.append(
-            f'{len(log.broken_lines)} lines of the log are not JSON; they are left out (first: {log.broken_lines[0]}). '
+            f'{counted(len(log.broken_lines), "line")} of the log left out: no JSON (first: {log.broken_lines[0]}). '
             'A process that is killed while it writes leaves such a line.'
         )
     if not log.losses:
@@ -249,7 +275,7 @@ def _read_log(run, files):
                     f'The loss still fell at the end of {part}: {100 * fall:.0f} % of its fall is in the last quarter. '
                     f'Train longer: more {log.unit}s in train_cfg, and later ends of schedules and hooks.'
                 )
-    if not log.measures:
+    if not log.measures and not run.nothing_held_out:
         run.missing.append(
             'There is no curve of mAP: no validation has run yet. train_cfg.val_interval sets how often it runs.'
         )
@@ -278,12 +304,19 @@ def _read_results(run):
     checkpoint = _last_checkpoint(run.folder)
     test = run.command('test', checkpoint or 'CHECKPOINT')
     if not file.is_file():
-        if not run.needs_no_test:
+        if run.nothing_held_out:
+            _say_nothing_held_out(run)
+        elif not run.needs_no_test:
             run.missing.append(
                 f'There are no test results ({file}), so no AP of classes, no diagnosis and no timelines: `{test}` '
                 'writes them.'
             )
         return
+    if run.trained_on[0]:
+        run.missing.append(
+            f'The checkpoint was trained on {run.trained_on[0]} of {counted(run.trained_on[1], "test video")}: the '
+            'figures of the test say nothing about new videos.'
+        )
     if checkpoint is not None and file.stat().st_mtime < checkpoint.stat().st_mtime:
         run.missing.append(
             f'The test results are older than the last checkpoint, {checkpoint.name}: `{test}` renews them.'
@@ -296,7 +329,7 @@ def _read_results(run):
                 run.missing.append('The test videos have neither segments nor points, so nothing can be evaluated.')
                 return
             run.result = evaluate_results(file, test_set)
-            run.operating_point = _operating_point(run.test_config, run.folder, test_set.classes)
+            run.operating_point = _operating_point(run, test_set.classes)
     except Exception as error:  # building a dataset from a config may raise any error; the page has other parts
         run.missing.append(
             f'The test results cannot be evaluated, so there are no AP of classes, no diagnosis and no timelines: '
@@ -337,15 +370,38 @@ def _results_file(run):
     return run.folder / 'results.json'
 
 
-def _operating_point(config, folder, classes):
-    """Operating point of the checkpoint that the test's config names, else of the last checkpoint; ``None`` if none."""
-    named = config.get('load_from')
-    checkpoint = _last_checkpoint(folder) if named is None else Path(named)
-    if checkpoint is not None and not checkpoint.is_file():
-        checkpoint = folder / checkpoint.name  # the folder may have moved since, or the path is relative
-    if checkpoint is None or not checkpoint.is_file() or config.get('model') is None:
+def _say_nothing_held_out(run):
+    """Say why there is no test of a run that was trained on all videos, and how it gets score thresholds."""
+    sentence = (
+        'No video was held out, so there is no validation and no test: the figures are in the report of the training '
+        'with the same settings that held videos out.'
+    )
+    if not run.chosen:
+        config, final = run.config_file or 'CONFIG', _tested_checkpoint(run)
+        command = shlex.join(
+            map(str, ['python', 'tools/analysis_tools/choose_threshold.py', config, 'FIRST', '--for', final])
+        )
+        sentence += f' `{command}` stores its score thresholds beside this checkpoint; FIRST is its checkpoint.'
+    run.missing.append(sentence)
+
+
+def _tested_checkpoint(run):
+    """Checkpoint that the test's config names, else the last checkpoint; ``None`` if there is none, or no config."""
+    if run.test_config is None:
         return None
-    return read_operating_point(checkpoint, model_digest(config.model), classes)
+    named = run.test_config.get('load_from')
+    checkpoint = _last_checkpoint(run.folder) if named is None else Path(named)
+    if checkpoint is not None and not checkpoint.is_file():
+        checkpoint = run.folder / checkpoint.name  # the folder may have moved since, or the path is relative
+    return checkpoint if checkpoint is not None and checkpoint.is_file() else None
+
+
+def _operating_point(run, classes):
+    """Operating point of the checkpoint that was tested; ``None`` if there is none."""
+    checkpoint, model = _tested_checkpoint(run), run.test_config.get('model')
+    return (
+        None if checkpoint is None or model is None else read_operating_point(checkpoint, model_digest(model), classes)
+    )
 
 
 def _last_checkpoint(folder):

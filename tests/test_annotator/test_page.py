@@ -175,7 +175,7 @@ def test_from_video_to_video_with_the_progress(page, serve, video_folder, tmp_pa
     page.until(lambda: page.text('video-name') == 'b' and page.text('play') == 'Pause')
     # The video stops at its end, whatever its speed.
     page.until(lambda: page.frame() == page.shown() == 59 and page.text('play') == 'Play')
-    page.until(lambda: page.text('progress-text').startswith('1 of 2 done, 1 points, '))  # the point is saved
+    page.until(lambda: page.text('progress-text').startswith('1 of 2 done, 1 point, '))  # the point is saved
     page.press('/')
     page.press('ro', Keys.ENTER)  # chooses a class by a part of its name
     assert [point[:2] for point in page.saved()] == [(59, 'throw')]
@@ -334,6 +334,23 @@ def test_suggestions_are_seen_before_they_are_answered(page, serve, video_folder
     page.press_with(Keys.SHIFT, Keys.ARROW_UP)
     assert stored(tmp_path, 'v') == [(0, 'run'), (20, 'throw'), (50, None)]
     assert page.errors() == []
+
+
+def test_one_point_answers_all_suggestions_of_its_class_that_contain_it(page, serve, video_folder, tmp_path):
+    """So does a detection that begins within the frame of the point; undo opens all of them again."""
+    within = suggestion(20, 37, 'throw') | dict(start_sec=20.4 / 30)
+    others = suggestion(22, 34, 'throw'), suggestion(10, 26, 'jump')  # the point is not in it; another class
+    answered = suggestion(15, 25, 'throw'), suggestion(18, 40, 'throw'), within
+    page.open(serve({'v': video_folder / 'a.webm'}, {'v': [*answered, *others]}))
+    page.press('}')
+    page.until(lambda: page.frame() == page.shown() == 20)
+    page.press_with(Keys.SHIFT, Keys.ARROW_UP)
+    assert [point[:2] for point in page.saved()] == [(20, 'throw')]
+    page.until(lambda: page.text('suggestion-count').startswith('2'))
+    assert stored(tmp_path, 'v') == [(20, 'throw')], 'no background click'
+    page.until(lambda: page.frame() == page.shown() == 28)
+    page.press_with(Keys.CONTROL, 'z')
+    page.until(lambda: page.text('suggestion-count').startswith('5'))
 
 
 # Presses the key that accepts a suggestion at every animation frame, as fast as the page can handle it.

@@ -1,6 +1,8 @@
+import itertools
 import json
 import os
 import re
+from types import SimpleNamespace
 
 import pytest
 from numbered_videos import write_numbered
@@ -8,6 +10,7 @@ from video_variants import VARIANTS
 
 from fsptal_mm.annotator import find_videos, labels, project
 from fsptal_mm.annotator.video_files import OpenVideos
+from fsptal_mm.utils import progress
 from fsptal_mm.utils.errors import InputError
 
 CLASSES = ('jump', 'throw, far', 'run')  # those of the fixture
@@ -147,7 +150,7 @@ def test_other_classes_annotators_and_videos_are_refused(open_project, video_fol
         ('classes', dict(classes=CLASSES[::-1])),
         ('classes', dict(classes=CLASSES[:-1])),
         ('annotator', dict(annotator='bob')),
-        ('labels of 1 other videos only: a', dict(videos={'b': video_folder / 'b.mp4'})),
+        ('labels of 1 other video only: a', dict(videos={'b': video_folder / 'b.mp4'})),
     ):
         with pytest.raises(InputError, match=f'project.json: .*{field}'):
             open_project(**other)
@@ -325,3 +328,11 @@ def test_points_get_the_time_of_their_frame_in_any_container(open_project, tmp_p
         assert (point.frame, point.time_sec) == (place, pytest.approx(variant.times_sec[place], abs=2e-3))
     project.close()
     assert len(open_project(videos=videos).labels('v').points) == 3
+
+
+def test_the_reading_of_new_videos_says_how_far_it_is(video_folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv('FORCE_COLOR', raising=False)  # to rich, it means a terminal
+    monkeypatch.setattr(progress, 'time', SimpleNamespace(monotonic=itertools.count(0, 20).__next__))  # all is slow
+    videos = dict.fromkeys(('a', 'b', 'c'), video_folder / 'a.webm')
+    project.Project(tmp_path / 'project.json', ['jump'], videos).close()
+    assert 'Reading videos: 33%, 1/3 videos' in capsys.readouterr().out

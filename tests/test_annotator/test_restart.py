@@ -95,7 +95,7 @@ def test_a_killed_server_loses_nothing_and_the_page_goes_on(page, start, tmp_pat
     page.saved()
     page.browser.find_element(By.ID, 'export-button').click()
     page.browser.find_element(By.ID, 'export-done').click()
-    page.until(lambda: page.text('export-result').startswith('2 points of 1 videos are in '))
+    page.until(lambda: page.text('export-result').endswith(': 2 points of 1 video.'))
     record = load_annotations(tmp_path / 'project_export/annotations.json').videos['a']
     np.testing.assert_allclose(record.point_sec, [15 / 30, 16 / 30], atol=1e-3)
     assert again.end(signal.SIGINT) == 0

@@ -367,6 +367,19 @@ def test_broken_inputs_take_nothing_from_the_others(partly_broken, inferencer, t
     assert written['failures'] == messages
 
 
+def test_demo_says_which_videos_were_trained_on(folder, tmp_path, capsys):
+    content, checkpoint = torch.load(folder / 'model.pth'), tmp_path / 'model.pth'
+    inputs = [folder / 'model.py', checkpoint, folder / 'features', '--out-dir', tmp_path / 'out']
+    for trained, told in ((['v_b', 'other'], 'trained on 1 of 3 videos (b)'), (['other'], None)):
+        torch.save({**content, 'meta': {**content.get('meta', {}), 'trained_videos': trained}}, checkpoint)
+        with pytest.raises(SystemExit) as end:
+            load_tool('demo').main(list(map(str, inputs)))
+        assert not end.value.code
+        warnings = [line for line in capsys.readouterr().out.splitlines() if line.startswith('warning: ')]
+        assert len(warnings) == bool(told)
+        assert all(told in line for line in warnings)
+
+
 def test_demo_reports_and_keeps(partly_broken, folder, tmp_path, capsys):
     def status(*arguments):
         with pytest.raises(SystemExit) as end:

@@ -346,7 +346,7 @@ def test_the_tool_converts_any_table(write, tmp_path, capsys):
     read = load_annotations(tmp_path / 'out.json')
     assert (read.classes, read.videos['a'].point_sec.tolist()) == (('jump',), [62.5])
     assert read.videos['a'].background_sec.tolist() == [3]
-    assert '1 points' in capsys.readouterr().out
+    assert '1 point,' in capsys.readouterr().out
 
 
 def test_a_table_of_frames_needs_the_rate(write):

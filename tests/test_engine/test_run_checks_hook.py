@@ -103,7 +103,7 @@ def test_validation_videos_that_are_trained_on_are_named(tmp_path, monkeypatch, 
     ann_file = rewritten(tmp_path, keep_one)
     val = dict(val_evaluator=dict(type='PointMetric'), val_cfg=dict(type='ValLoop'))
     make_runner(tmp_path, HOOK, val_dataloader=loader(tmp_path, ann_file), **val).train()
-    assert ['1 of 1 videos' in message for message in logged] == [True] * told
+    assert ['1 of 1 video ' in message for message in logged] == [True] * told
 
 
 @pytest.mark.parametrize('ids, told', [(['v1', 'other'], True), (['other'], False)])

@@ -123,7 +123,7 @@ def test_unknown_videos_and_labels_are_left_out_with_one_warning(messages):
     flat = to_instances(found, ['a'], ['x'], file='r.json')
     assert (flat.labels.tolist(), flat.scores.tolist()) == ([0], [0.5])
     (message,) = messages
-    assert all(part in message for part in ('r.json', '1 videos', 'elsewhere', '2 detections', 'walk'))
+    assert all(part in message for part in ('r.json', '1 video not evaluated', 'elsewhere', '2 detections', 'walk'))
 
 
 def test_files_that_do_not_fit_the_videos():

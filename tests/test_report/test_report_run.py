@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from refusals import refused
 from report_runs import BAD, EVIL, NUM_WEAK, remove_segments, write_data, write_results, write_run
 
@@ -241,6 +242,59 @@ def test_a_test_on_the_videos_of_the_validation_is_not_needed(folder, validated)
     assert ('Not needed here' in page) == validated
 
 
+def train_on(folder, *videos, options=''):
+    """A checkpoint that was trained on these videos, and a config with further lines."""
+    torch.save(dict(state_dict={}, meta=dict(trained_videos=list(videos))), folder / 'epoch_3.pth')
+    for file in (folder / 'mine.py', folder / '20260101_000000/vis_data/config.py'):
+        file.write_text(file.read_text() + options)
+
+
+def forget_validations(folder):
+    scalars = folder / '20260101_000000/vis_data/scalars.json'
+    scalars.write_text(''.join(line for line in scalars.read_text().splitlines(True) if 'mAP' not in line))
+
+
+def test_a_run_on_all_videos_has_nothing_to_measure_and_says_where_figures_are(folder):
+    (folder / 'results.json').unlink()
+    forget_validations(folder)
+    train_on(folder, 'good', BAD, 'nothing', 'training', options="val_dataloader = None\nmodel = dict(type='Any')\n")
+    run = read_run(folder, 'run')
+    assert (run.trained_on, run.nothing_held_out) == ((3, 3), True)
+    assert 'Trained on all videos' in run.headline
+    assert 'choose_threshold.py' in said(run, 'No video was held out', f'--for {folder}/epoch_3.pth')
+    assert not [sentence for sentence in run.missing if 'tools/test.py' in sentence or 'val_interval' in sentence]
+    low = Threshold(0.5, 1.0, 1.0, 40)
+    chosen = OperatingPoint(low, {'jump': low}, model_digest(dict(type='Any')), 4, chosen_with='first/epoch_3.pth')
+    write_operating_point(folder / 'epoch_3.pth', chosen)
+    run = read_run(folder, 'run')
+    assert 'F1 is 100.0 by held-out points with first/epoch_3.pth' in run.headline
+    assert 'choose_threshold.py' not in said(run, 'No video was held out')
+    write_report(folder / 'report.html', [run])
+    page = (folder / 'report.html').read_text()
+    assert 'no video was held out' in page
+    assert 'nothing measured yet' not in page
+
+
+def test_a_test_on_training_videos_is_no_measure(folder):
+    train_on(folder, 'good', 'training')
+    run = read_run(folder, 'run')
+    assert run.headline.endswith('on videos that were trained on')
+    said(run, '1 of 3 test videos')
+    train_on(folder, 'training')
+    assert 'trained on' not in read_run(folder, 'run').headline
+
+
+@pytest.mark.parametrize('options', ['', 'val_dataloader = test_dataloader\n'])
+def test_a_run_with_other_videos_waits_for_its_test(options, folder):
+    """So does a run whose first validation is still to come, and one whose checkpoint does not say its videos."""
+    (folder / 'results.json').unlink()
+    forget_validations(folder)
+    train_on(folder, 'training', *(['good', BAD, 'nothing'] if options else []), options=options)
+    assert 'Nothing is measured yet' in read_run(folder, 'run').headline
+    (folder / 'epoch_3.pth').write_bytes(b'')
+    assert 'Nothing is measured yet' in read_run(folder, 'run').headline
+
+
 def test_the_validation_of_the_checkpoint_with_thresholds_stands_for_a_run_without_a_test(folder):
     (folder / 'results.json').unlink()
     with open(folder / '20260101_000000/vis_data/scalars.json', 'a') as file:
@@ -342,7 +396,7 @@ def test_what_is_odd_about_a_run_is_said(change, words, folder):
         ('results.json', json.dumps({'results': {'other': []}}), ('cannot be evaluated', 'other')),
         ('results.json', UNKNOWN, ('cannot be evaluated', 'detections of the classes')),
         ('mine.py', 'test_dataloader = (', ('config', 'cannot be read', 'mine.py')),
-        ('20260101_000000/vis_data/scalars.json', '{"loss": 1, "step"', ('1 lines of the log', 'scalars.json:1')),
+        ('20260101_000000/vis_data/scalars.json', '{"loss": 1, "step"', ('1 line of the log', 'scalars.json:1')),
     ],
 )
 def test_broken_files_are_named_and_the_rest_stays(file, content, words, folder):

@@ -36,7 +36,7 @@ def test_makes_a_project_opens_the_page_and_ends_cleanly(annotate, tmp_path, cap
     lines = capsys.readouterr().out.splitlines()
     assert address in lines
     # The line says where the labels are stored.
-    assert any('point_project.json' in line and 'videos' in line for line in lines)
+    assert any('point_project.json: 1 video, ' in line for line in lines)
     assert any('point_project_export' in line and '--out' in line for line in lines)
     project = json.loads((tmp_path / 'point_project.json').read_text())
     assert (project['annotator'], project['classes'], [*project['videos']]) == ('ann', ['jump', 'throw'], ['a'])
@@ -55,7 +55,7 @@ def test_new_classes_are_told(annotate, tmp_path, capsys):
     capsys.readouterr()
     annotate('a.mp4', '--no-browser')
     (told,) = [line for line in capsys.readouterr().out.splitlines() if 'fly' in line]
-    assert 'look through the 1 videos that are done' in told
+    assert 'look through 1 done video: ' in told
     assert json.loads(path.read_text())['classes'] == ['jump', 'throw', 'fly']
 
 
@@ -67,7 +67,7 @@ def test_names_what_is_left_out(annotate, tmp_path, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].startswith('left out: more/a.avi: video a: ')
     assert 'more/empty.mp4: ' in lines[2]
-    assert lines[3].startswith('labels/ann.json: 1 videos')
+    assert lines[3].startswith('labels/ann.json: 1 video, ')
 
 
 def test_takes_another_port_if_its_own_is_taken(annotate, capsys):

@@ -60,7 +60,7 @@ def test_the_planned_steps_are_told(check):
     fold = (f'{dataset}.fold.index=0', f'{dataset}.fold.count=3', f'{dataset}.fold.part=train')
     _, lines = check(*length, *fold, 'num_videos=40')
     assert 'training: 5 epochs of 1 step: 5 steps' in lines  # 8 training videos
-    assert any(line.startswith('warning: num_videos: 40, but 12 videos') for line in lines)
+    assert any(line.startswith('warning: num_videos: 40, but 12 labelled videos') for line in lines)
     assert not any('num_videos' in line for line in check(*length, *fold, 'num_videos=12')[1])
 
 

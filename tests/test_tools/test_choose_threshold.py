@@ -81,7 +81,7 @@ def test_thresholds_of_classes(messages):
     assert ['jump' in message for message in messages].count(True) == 1
     later = Instances.from_videos([[[0, 1], [2, 3], [4, 5]]], [[0, 0, 1]], [[0.39, 0.4, 0.38]])
     assert chosen.select(later).segments.tolist() == [[2, 3], [4, 5]]
-    with refused('none of 1 detections for 3', 'step 5'):
+    with refused('none of 1 detection for 3', 'step 5'):
         choose_operating_point(points, det[3:4], ('run', 'jump', 'sit'))
 
 
@@ -178,7 +178,7 @@ def test_a_checkpoint_that_was_trained_on_held_out_videos(trained, tmp_path):
     held_out = sorted(video_ids(build_held_out(config)))
     earlier = tmp_path / 'earlier.pth'
     torch.save({**weights, 'meta': dict(cfg=config.pretty_text, trained_videos=['other', held_out[0]])}, earlier)
-    with refused('earlier.pth', f'1 of the 3 held-out videos ({held_out[0]})'):
+    with refused('earlier.pth', f'1 of 3 held-out videos ({held_out[0]})'):
         tool.choose_for_checkpoint(config, earlier)
     torch.save({**weights, 'meta': dict(cfg=config.pretty_text, trained_videos=['other'])}, earlier)
     assert tool.choose_for_checkpoint(config, earlier).num_videos == 3

@@ -34,7 +34,7 @@ def test_convert(gt, tmp_path, capsys):
     points.write_text('a,2,Run\na,3,Hop\na,9,none\n')
     convert(out, '--ann-file', gt, '--subset', 'train', '--point-file', points, '--background-label', 'none')
     assert capsys.readouterr().out.strip() == (
-        f'{out}: 2 videos (1 without points), 2 classes, 2 points, 1 background points, 3 segments'
+        f'{out}: 2 videos (1 without points), 2 classes, 2 points, 1 background point, 3 segments'
     )
     annotations = load_annotations(out)
     assert list(annotations.videos) == ['a', 'b']
@@ -42,6 +42,8 @@ def test_convert(gt, tmp_path, capsys):
     assert annotations.videos['a'].background_sec.tolist() == [9.0]
     (tmp_path / 'other.txt').write_text('a,1,Run\n')
     convert(out, '--ann-file', gt, '--point-file', points, tmp_path / 'other.txt', '--annotator', '1')
+    said = capsys.readouterr().out
+    assert f'--annotator 1: points of {tmp_path / "other.txt"} alone; not read: {points}' in said
     assert load_annotations(out).videos['a'].point_sec.tolist() == [1.0]
 
 
@@ -51,7 +53,7 @@ def test_videos_that_several_files_label_are_named(tmp_path, capsys):
     files[1].write_text('b,3,Run\nb,4,Run\nc,3,Run\n')
     convert(tmp_path / 'out.json', '--point-file', *files)
     _, told = capsys.readouterr().out.splitlines()
-    assert told.startswith('1 videos have points in several files (b)')
+    assert told.startswith('points in several files: 1 video (b)')
     assert load_annotations(tmp_path / 'out.json').videos['b'].point_sec.tolist() in ([2], [3, 4])
     files[1].write_text('c,3,Run\n')
     convert(tmp_path / 'out.json', '--point-file', *files)

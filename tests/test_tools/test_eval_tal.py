@@ -69,7 +69,7 @@ def test_ambiguous_ranges_are_left_out_and_said(folder, capsys):
     arguments = ['--subset', 'test', '--ambiguous', str(folder / 'ambiguous.txt')]
     text, figures = run(folder, capsys, ['mistaken.json'], *arguments)
     assert figures['mistaken.json']['metrics']['mAP@0.1-0.7'] == 1
-    assert re.search('1 detections .*ambiguous.* 3 ', text)
+    assert re.search('1 detection .*ambiguous.* 3 ', text)
 
 
 def test_all_videos_without_split_or_subset(folder, capsys):

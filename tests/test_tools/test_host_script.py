@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 from small_sets import ROOT
 from tool_modules import load_tool
@@ -13,6 +14,7 @@ from tool_modules import load_tool
 from fsptal_mm.utils.errors import InputError
 
 CONFIG = ROOT / 'configs/base/base_synthetic.py'
+BUILT = SimpleNamespace(train=lambda: None, test=lambda: None)  # a runner
 UNKNOWN_TYPE = KeyError('PointTALL is not in the mmaction::model registry. Please check ...')
 
 
@@ -25,13 +27,12 @@ def run(tmp_path, monkeypatch):
         monkeypatch.setenv(name, '0')  # so that the variable is restored after the test
         monkeypatch.delenv(name)
     configs = []
-    built = SimpleNamespace(train=lambda: None, test=lambda: None)
 
     def run(name, *arguments, error=None):
         def build(config):
             if error is not None:
                 raise error
-            return configs.append(config) or built
+            return configs.append(config) or BUILT
 
         monkeypatch.setattr(Runner, 'from_cfg', build)
         monkeypatch.setattr('sys.argv', [name, *map(str, arguments)])
@@ -49,6 +50,28 @@ def test_options_reach_the_runner_and_data_root_every_path(name, more, run):
     assert config.val_dataloader.dataset.ann_file == 'mine.json'
     assert config.work_dir == './work_dirs/base_synthetic'
     assert os.environ['ONEDNN_PRIMITIVE_CACHE_CAPACITY'] == '32'
+
+
+def test_quiet_keeps_long_messages_from_the_terminal_and_not_from_the_log(run, monkeypatch, tmp_path, capsys):
+    logs = []
+
+    def train():
+        logger = MMLogger(f'quiet_{len(logs)}', log_file=str(tmp_path / f'{len(logs)}.log'))
+        logs.append(tmp_path / f'{len(logs)}.log')
+        logger.info('Config:\nmodel = 1\n' * 2)
+        logger.info('\n----\nSystem environment:\n    sys.platform: linux')
+        logger.info('Hooks will be executed in the following order:\nbefore_run:')
+        logger.warning('a warning')
+        logger.info('Epoch(train) [1][4/4]')
+
+    monkeypatch.setattr(BUILT, 'train', train)
+    for options in (['--quiet'], []):
+        run('train.py', CONFIG, *options)
+        lines = capsys.readouterr().out.splitlines()
+        assert ['a warning' in lines[-2], 'Epoch(train)' in lines[-1]] == [True, True]
+        told = [word in ''.join(lines) for word in ('Config', 'sys.platform', 'before_run')]
+        assert told == [not options] * 3
+        assert 'sys.platform' in logs[-1].read_text()
 
 
 def test_runs_of_configs_from_before_the_checks_are_checked(run):

@@ -98,7 +98,7 @@ MISTAKES = [
     ('data/make_points', 'gt.json new.json --seed -1', 'seed'),
     # A csv file counts frames, so it needs a frame rate.
     ('data/make_points', 'gt.json new.csv', 'new.csv: video b: fps'),
-    ('data/make_synthetic', 'new --ann-file gt.json --count 1 --max-sec 5', '1 videos'),  # no video is that short
+    ('data/make_synthetic', 'new --ann-file gt.json --count 1 --max-sec 5', '1 video'),  # no video is that short
     ('docs/plot_modules', 'none.py model.pth model.pth --video train_003', 'none.py'),
     # A model without the paper's modules.
     ('docs/plot_modules', 'base_synthetic model.pth model.pth --video train_003', 'base_synthetic'),

@@ -5,6 +5,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
+import torch
 from small_sets import save_untrained, small_config
 from tiny_videos import write_video
 from tool_modules import load_tool
@@ -50,6 +51,19 @@ def test_two_models_and_results_beneath_each_other_on_test_videos(models, drawn,
     assert ours.mined is None
     assert (file.curves, file.proposals.segments.tolist()) == (None, [[1, 2]])
     assert timeline.classes[file.proposals.labels[0]] == 'javelin'
+
+
+@pytest.mark.parametrize('split', ['test', 'train'])
+def test_a_warning_names_the_videos_that_were_trained_on(models, drawn, tmp_path, monkeypatch, split):
+    """With --split train nobody needs it."""
+    said, path = [], tmp_path / 'mine.pth'
+    monkeypatch.setattr('fsptal_mm.evaluation.samples.print_log', lambda message, **_: said.append(message))
+    trained = ['train_000', 'test_001', 'test_009']
+    torch.save({**torch.load(models[1]), 'meta': dict(trained_videos=trained)}, path)
+    tool.main([models[0], str(path), '--split', split])
+    assert len(drawn) == 3
+    assert len(said) == (split == 'test')
+    assert all(f'{path} was trained on 1 of 3 videos (test_001)' in message for message in said)
 
 
 def test_training_videos_show_what_they_are_trained_on(models, drawn, tmp_path):

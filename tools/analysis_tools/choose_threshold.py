@@ -53,11 +53,12 @@ from fsptal_mm.apis.operating_points import carry_over, choose_for_checkpoint
 from fsptal_mm.evaluation.operating_point import write_operating_point
 from fsptal_mm.utils.configs import merge_options, read_options
 from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.wording import counted
 
 
 def report(chosen):
     """Describe an operating point as text: a line for all classes together, then one for each class."""
-    lines = [f'all classes: {chosen.overall}, in {chosen.num_videos} held-out videos']
+    lines = [f'all classes: {chosen.overall}, in {counted(chosen.num_videos, "held-out video")}']
     return '\n'.join(lines + [f'  {name}: {threshold}' for name, threshold in chosen.by_class.items()])
 
 

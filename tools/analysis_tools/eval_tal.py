@@ -49,6 +49,7 @@ from fsptal_mm.datasets.annotations.records import load_annotations
 from fsptal_mm.evaluation import GroundTruth, describe_result
 from fsptal_mm.evaluation.functional import Protocol, class_table, summary_table
 from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.wording import counted
 from fsptal_mm.utils.writing import write_json
 
 
@@ -89,7 +90,10 @@ def report(args, ground_truth, evaluations):
     segments, classes = ground_truth.segments, ground_truth.classes
     counts = np.bincount(segments.labels, minlength=len(classes))
     present = np.count_nonzero(counts)
-    print(f'{args.ground_truth}: {len(ground_truth.ids)} videos, {len(segments)} segments of {present} classes')
+    print(
+        f'{args.ground_truth}: {counted(len(ground_truth.ids), "video")}, '
+        f'{counted(len(segments), "segment")} of {counted(present, "class")}'
+    )
     for path, evaluation in evaluations.items():
         print(f'{path}: {evaluation.describe_filter()}')
         if args.per_class:

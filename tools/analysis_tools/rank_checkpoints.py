@@ -53,6 +53,7 @@ from fsptal_mm.evaluation.samples import collect_detections, collect_points
 from fsptal_mm.structures import Instances
 from fsptal_mm.utils.configs import merge_options, naming_types, read_config, read_options
 from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.wording import counted
 
 _POINTS, _ERROR = 'point/mAP', 'standard error'
 _HELD_OUT, _TEST = 'held-out mAP (analysis)', 'test mAP (analysis)'
@@ -165,12 +166,12 @@ def report(rows, found):
     table = {path: {_POINTS: row[_POINTS], _ERROR: errors[path], **row} for path, row in rows.items()}
     lines = [
         summary_table(table, 'checkpoint'),
-        f'{num_points} points in {len(found[best])} held-out videos; {_ERROR}: of the difference from the best'
-        + ', unknown with one video' * (len(found[best]) == 1),
+        f'{counted(num_points, "point")} in {counted(len(found[best]), "held-out video")}; '
+        f'{_ERROR}: of the difference from the best' + ', unknown with one video' * (len(found[best]) == 1),
     ]
     if num_points < MIN_POINTS:
         lines.append(
-            f'only {num_points} held-out points: the choice is uncertain, but you can go on with it; '
+            f'only {counted(num_points, "held-out point")}: the choice is uncertain, but you can go on with it; '
             f'with {MIN_POINTS} or more it is steadier'
         )
     if not any(row[_POINTS] for row in rows.values()):

@@ -37,6 +37,7 @@ from fsptal_mm.datasets import PointsToSnippets, SnippetLoader
 from fsptal_mm.utils.configs import merge_options, naming_types, read_config, read_options
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.progress import VideoProgress
+from fsptal_mm.utils.wording import counted
 
 # A smaller variation() of the features gives a warning. It is 0.20 to 0.99 for features of GTEA, 50 Salads and the
 # embedded dataset. For features of a recognizer with random weights, it was 0.07 to 0.09, and most trainings on these
@@ -91,7 +92,10 @@ def read(dataset):
             expected = known_duration and results['grid'].num_snippets(known_duration)
             if expected and abs(len(features) - expected) > 1:
                 findings.append(
-                    ('warning', f'video {video_id}: {len(features)} snippets, but its duration gives {expected:.1f}')
+                    (
+                        'warning',
+                        f'video {video_id}: {counted(len(features), "snippet")}, but its duration gives {expected:.1f}',
+                    )
                 )
             if features.ndim == 2 and len(features) > 1 and variation(features) < MIN_VARIATION:
                 seen['flat'].append(video_id)
@@ -134,8 +138,9 @@ def check(dataset, config, findings):
         named = ', '.join(seen['flat'][:_NAMED]) + (', ...' if len(seen['flat']) > _NAMED else '')
         findings.add(
             'warning',
-            f'features hardly differ from snippet to snippet in {len(seen["flat"])} of {len(dataset)} videos '
-            f'({named}): maybe the recognizer was not trained, or its checkpoint not loaded',
+            f'features hardly differ from snippet to snippet in {len(seen["flat"])} of '
+            f'{counted(len(dataset), "video")} ({named}): maybe the recognizer was not trained, or its checkpoint not '
+            'loaded',
         )
     if points and unlabelled and not dataset.test_mode:
         findings.add('warning', f'classes that cannot be learned, since they have no point: {", ".join(unlabelled)}')
@@ -154,7 +159,7 @@ def check_length(config, findings):
     if num_epochs and batch_size:
         videos = len(DATASETS.build(loader.dataset))
         steps = videos // batch_size if loader.get('drop_last') else -(-videos // batch_size)
-        planned = f'{num_epochs} epochs of {steps} step{"" if steps == 1 else "s"}: {num_epochs * steps} steps'
+        planned = f'{counted(num_epochs, "epoch")} of {counted(steps, "step")}: {counted(num_epochs * steps, "step")}'
         hooks = config.get('custom_hooks') or ()
         begin = next((hook.get('begin') for hook in hooks if hook.type == 'RefinementHook'), None)
         print(f'\ntraining: {planned}' + (f', {begin * steps} of them in stage 1' if begin else ''))
@@ -163,7 +168,7 @@ def check_length(config, findings):
         whole = {**loader.dataset, 'fold': None} if loader.dataset.get('fold') else loader.dataset
         videos = len(DATASETS.build(whole))
         if stated != videos:
-            found = f'{stated}, but {videos} videos are labelled; num_videos decides the length of the training'
+            found = f'{stated}, but {counted(videos, "labelled video")}; num_videos decides the length of the training'
             findings.add('warning', f'num_videos: {found}')
 
 
@@ -176,11 +181,13 @@ def check_model(model, classes, dimensions, lengths, findings):
     """Compare the number of classes and the feature dimension in the config of the model with the data."""
     for field, number in find_numbers(model, 'num_classes'):
         if number != len(classes):
-            findings.add('error', f'model.{field}: {number}, but the annotations have {len(classes)} classes')
+            findings.add('error', f'model.{field}: {number}, but the annotations have {counted(len(classes), "class")}')
     channels = (model.get('embedding') or {}).get('in_channels')
     if lengths == {channels} and set(dimensions) != {str(channels)}:
         expected = f'(T, D) with D = {channels}; transpose (D, T) by np.save(path, array.T)'
-        findings.add('error', f'shape of the features: found {channels} snippets in every video, expected {expected}')
+        findings.add(
+            'error', f'shape of the features: found {counted(channels, "snippet")} in every video, expected {expected}'
+        )
     if len(dimensions) == 1 and 'backbone' not in model and isinstance(channels, int):
         [dimension] = dimensions
         if dimension.isdigit() and int(dimension) != channels:
@@ -201,7 +208,7 @@ def find_numbers(node, key, prefix=''):
 
 def verdict(counts):
     """Say in one sentence whether to train, by the numbers of errors and warnings."""
-    errors, warnings = (f'{counts[kind]} {kind}{"" if counts[kind] == 1 else "s"}' for kind in ('error', 'warning'))
+    errors, warnings = (counted(counts[kind], kind) for kind in ('error', 'warning'))
     if counts['error']:
         return f'{errors}, {warnings}: correct the errors before you train'
     return f'{warnings}: read them before you train' if counts['warning'] else 'no errors or warnings: ready to train'

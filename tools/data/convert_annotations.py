@@ -48,7 +48,11 @@ def parse_args(argv):
     )
     parser.add_argument('--classes', help='class names, one per line, in the order of their indices')
     parser.add_argument(
-        '--annotator', type=int, help='index of the point file to use, from 0 (default: drawn at random per video)'
+        '--annotator',
+        type=int,
+        metavar='N',
+        help='read point file N alone, counted from 0, and no other (default: read all; of a video that is in several, '
+        'one file is drawn at random)',
     )
     parser.add_argument('--seed', type=int, default=0, help='seed for drawing a point file for each video (default: 0)')
     parser.add_argument(
@@ -78,6 +82,7 @@ if __name__ == '__main__':  # check the arguments before the imports, which take
 from fsptal_mm.datasets.annotations.records import load_annotations
 from fsptal_mm.datasets.annotations.writers import save_plain
 from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.wording import counted
 
 _NAMED = 5  # largest number of videos that a line names
 
@@ -89,19 +94,25 @@ def main(argv=None):
     save_plain(out, annotations)
     videos = annotations.videos.values()
     print(
-        f'{out}: {len(videos)} videos ({sum(not len(video.point_sec) for video in videos)} without points), '
-        f'{len(annotations.classes)} classes, {sum(len(video.point_sec) for video in videos)} points, '
-        f'{sum(len(video.background_sec) for video in videos)} background points, '
-        f'{sum(len(video.segments_sec) for video in videos)} segments'
+        f'{out}: {counted(len(videos), "video")} ({sum(not len(video.point_sec) for video in videos)} without points), '
+        f'{counted(len(annotations.classes), "class")}, '
+        f'{counted(sum(len(video.point_sec) for video in videos), "point")}, '
+        f'{counted(sum(len(video.background_sec) for video in videos), "background point")}, '
+        f'{counted(sum(len(video.segments_sec) for video in videos), "segment")}'
     )
-    for file in args['point_file'] or ():
+    files, annotator = args['point_file'] or [], args['annotator']
+    if annotator is not None and len(files) > 1:
+        others = ', '.join(file for index, file in enumerate(files) if index != annotator)
+        files = [files[annotator]]
+        print(f'--annotator {annotator}: points of {files[0]} alone; not read: {others}')
+    for file in files:
         if (name := Path(file).stem) in annotations.videos:
             print(f'video {name} has the name of {file}: rows without a video in this file count as rows of this video')
     if drawn := annotations.drawn:
         named = ', '.join(drawn[:_NAMED]) + (', ...' if len(drawn) > _NAMED else '')
         print(
-            f'{len(drawn)} videos have points in several files ({named}): for each of them, one file was drawn; '
-            'to choose the file yourself, delete the video from the other files'
+            f'{counted(len(drawn), "video")} with points in several files ({named}): for each of them, one file was '
+            'drawn; to choose the file yourself, delete the video from the other files'
         )
 
 

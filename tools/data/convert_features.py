@@ -36,6 +36,7 @@ from fsptal_mm.datasets.annotations.readers import read_split
 from fsptal_mm.datasets.pickled_features import read_pickled
 from fsptal_mm.utils.errors import InputError, WriteError
 from fsptal_mm.utils.reading import path_below
+from fsptal_mm.utils.wording import counted
 from fsptal_mm.utils.writing import atomic_write
 
 
@@ -50,7 +51,7 @@ def main(argv=None):
             raise
         except InputError as error:
             errors.append(error)
-    print(f'{args.out_dir}: {len(written)} videos')
+    print(f'{args.out_dir}: {counted(len(written), "video")}')
     for error in errors:
         print(f'error: {error}')
     if errors:

@@ -41,6 +41,7 @@ from fsptal_mm.evaluation import read_results
 from fsptal_mm.evaluation.exports import strongest, write_elan, write_subtitles, write_via
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import path_below
+from fsptal_mm.utils.wording import counted
 
 
 def main(argv=None):
@@ -69,7 +70,9 @@ def main(argv=None):
         write_via(args.out_dir / 'via_project.json', chosen, files, listed)
         written += 1
     count = sum(len(found['labels']) for found in chosen.values())
-    print(f'{args.out_dir}: {written} files, {count} detections in {len(chosen)} videos')
+    print(
+        f'{args.out_dir}: {counted(written, "file")}, {counted(count, "detection")} in {counted(len(chosen), "video")}'
+    )
     if not args.videos and {'via', 'elan'} & set(args.format):
         print('The files of VIA and ELAN name no video file, since --videos was not given.')
 

@@ -83,6 +83,7 @@ from fsptal_mm.structures import Instances
 from fsptal_mm.utils.configs import merge_options, naming_types, read_config, read_options
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import to_positive
+from fsptal_mm.utils.wording import counted
 from fsptal_mm.utils.writing import atomic_write
 
 _NO_NMS = dict(type='nms', iou_threshold=2.0)  # no tIoU is above 1, so all proposals are kept
@@ -167,7 +168,7 @@ def write_raw_proposals(path, dataset, found):
     """Write all proposals of all videos with their scores, in ActivityNet's format, and print how many there are."""
     classes = dataset.metainfo['classes']
     write_results(path, {video_id: name_classes(video['detections'], classes) for video_id, video in found.items()})
-    print(f'{path}: {sum(len(video["detections"]) for video in found.values())} proposals before NMS')
+    print(f'{path}: {counted(sum(len(video["detections"]) for video in found.values()), "proposal")} before NMS')
 
 
 @naming_types()
@@ -193,8 +194,9 @@ def main(argv=None):
         for video, label, extent in zip(missed.videos, missed.labels, missed.segments):
             file.write(f'{ids[video]},{extent[0]},{annotations.classes[label]}\n')
     print(
-        f'{args.out}: {len(pseudo.segments)} segments for {len(points)} labelled instances in {len(ids)} videos; '
-        f'no detection fits {len(missed)} instances' + (', which got segments of median length' if args.fill else '')
+        f'{args.out}: {counted(len(pseudo.segments), "segment")} for {counted(len(points), "labelled instance")} in '
+        f'{counted(len(ids), "video")}; no detection fits {counted(len(missed), "instance")}'
+        + (', which got segments of median length' if args.fill else '')
     )
 
 

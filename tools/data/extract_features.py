@@ -72,6 +72,7 @@ from fsptal_mm.utils.configs import merge_options, naming_types, read_config, re
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.progress import VideoProgress
 from fsptal_mm.utils.reading import path_below, to_name
+from fsptal_mm.utils.wording import counted
 from fsptal_mm.utils.writing import atomic_write
 
 
@@ -157,7 +158,8 @@ def run(extractor, videos, out, num_workers):
             if result.note:
                 progress.print(f'{names[result.path]}: {result.note}')
             if not progress.is_bar:
-                progress.print(f'{done}/{len(targets)} {names[result.path]}: {len(result.features)} snippets')
+                snippets = counted(len(result.features), 'snippet')
+                progress.print(f'{done}/{len(targets)} {names[result.path]}: {snippets}')
     return errors
 
 
@@ -184,12 +186,12 @@ def extract(args):
     keep_settings(args.out, extractor.settings)
     todo = {name: path for name, path in videos.items() if not os.path.isfile(args.out / f'{name}.npy')}
     print(
-        f'{len(todo)} videos to extract, {len(videos) - len(todo)} done before; '
+        f'{counted(len(todo), "video")} to extract, {len(videos) - len(todo)} done before; '
         f'one snippet every {extractor.grid.snippet_sec:.4g} s, with {extractor.feature_dim} numbers from a clip of '
-        f'{extractor.clip_grid.clip_len} frames'
+        f'{counted(extractor.clip_grid.clip_len, "frame")}'
     )
     errors = run(extractor, todo, args.out, args.workers)
-    print(f'{len(todo) - len(errors)} videos extracted into {args.out}, {len(errors)} could not be read')
+    print(f'{counted(len(todo) - len(errors), "video")} extracted into {args.out}, {len(errors)} could not be read')
     for error in errors:
         print(f'error: {error}')
     return int(bool(errors))

@@ -52,6 +52,7 @@ from fsptal_mm.datasets.annotations.records import load_annotations
 from fsptal_mm.datasets.annotations.writers import save_plain
 from fsptal_mm.datasets.point_sampling import draw_background, draw_points, video_rng
 from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.wording import counted
 from fsptal_mm.utils.writing import atomic_write
 
 
@@ -126,10 +127,11 @@ def main(argv=None):
     }
     (save_csv if suffix == '.csv' else save_plain)(args.out, annotations)
     num_points = sum(len(record.point_sec) for record in annotations.videos.values())
-    clicks = f' and {sum(len(record.background_sec) for record in annotations.videos.values())} background clicks'
+    num_clicks = sum(len(record.background_sec) for record in annotations.videos.values())
+    clicks = f' and {counted(num_clicks, "background click")}'
     print(
-        f'{args.out}: {num_points} points{clicks * args.background} in {len(annotations.videos)} videos, '
-        f'style {args.style}, seed {args.seed}'
+        f'{args.out}: {counted(num_points, "point")}{clicks * args.background} in '
+        f'{counted(len(annotations.videos), "video")}, style {args.style}, seed {args.seed}'
     )
 
 

@@ -53,6 +53,7 @@ from fsptal_mm.datasets.synthetic.features import SyntheticParams
 from fsptal_mm.datasets.synthetic.generator import ensure_synthetic, save_split, select_videos
 from fsptal_mm.utils.configs import read_options
 from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.wording import counted
 
 
 def main(argv=None):
@@ -69,7 +70,7 @@ def main(argv=None):
     # The annotations are written last: if this file exists, the features are complete.
     path = Path(args.out, f'annotations_{args.part}.json')
     save_plain(path, annotations)
-    print(f'{path}: {len(annotations.videos)} videos, {len(annotations.classes)} classes')
+    print(f'{path}: {counted(len(annotations.videos), "video")}, {counted(len(annotations.classes), "class")}')
 
 
 if __name__ == '__main__':

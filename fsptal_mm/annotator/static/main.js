@@ -4,7 +4,7 @@ import { Activity } from './activity.js';
 import { askJson, EditQueue, pause, videoPath } from './api.js';
 import { commandsOf } from './commands.js';
 import { Keyboard } from './keyboard.js';
-import { clock, Marks, nameOf } from './marks.js';
+import { clock, counted, Marks, nameOf } from './marks.js';
 import * as panels from './panels.js';
 import { Player } from './player.js';
 import { firstDifference, withEdits } from './points.js';
@@ -294,11 +294,11 @@ class Page {
       const told = await askJson('/api/export', { project: this.overview.project, unfinished });
       const background = told.background_points;
       result.textContent = [
-        `${told.points} points of ${told.videos} videos are in ${told.folder}.`,
-        background ? `${background} background points are in annotations.json only: LACP's format has none.` : '',
-        told.left_out ? `${told.left_out} videos with points are not done and were left out.` : '',
+        `In ${told.folder}: ${counted(told.points, 'point')} of ${counted(told.videos, 'video')}.`,
+        background ? `${counted(background, 'background point')} in annotations.json only: LACP's format has none.` : '',
+        told.left_out ? `Left out: ${counted(told.left_out, 'video')} with points, not done.` : '',
         told.unreachable
-          ? `${told.unreachable} videos with points were left out: annotate.py was started without them, or cannot read them.`
+          ? `Left out: ${counted(told.unreachable, 'video')} with points; annotate.py was started without them, or cannot read them.`
           : '',
         told.kept ? `The class list ${told.kept} was not overwritten.` : '',
       ].join(' ');

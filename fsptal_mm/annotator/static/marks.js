@@ -35,6 +35,9 @@ export class Marks {
 
 export const nameOf = (label) => label ?? 'background';
 
+// 1 point, 2 points.
+export const counted = (number, noun) => `${number} ${noun}${number === 1 ? '' : 's'}`;
+
 // Text of a time: clock(62.57, 1) is '1:02.5'. Further digits are cut off, as on a clock, not rounded.
 export function clock(sec, digits = 0) {
   const unit = 10 ** digits;

@@ -1,6 +1,6 @@
 // Display of everything around the picture: classes, points, suggestions, videos, progress and messages.
 
-import { clock, nameOf } from './marks.js';
+import { clock, counted, nameOf } from './marks.js';
 
 export const byId = (id) => document.getElementById(id);
 
@@ -72,7 +72,7 @@ export function showProgress(overview, index) {
   const done = videos.filter((video) => video.done).length;
   const sum = (name) => videos.reduce((total, video) => total + video[name], 0);
   byId('progress-bar').style.width = `${(100 * done) / videos.length}%`;
-  const text = `${done} of ${videos.length} done, ${sum('points')} points, ${spent(sum('spent_sec'))}`;
+  const text = `${done} of ${videos.length} done, ${counted(sum('points'), 'point')}, ${spent(sum('spent_sec'))}`;
   byId('progress-text').textContent = text;
   byId('progress').setAttribute('aria-label', text);
   byId('video-name').textContent = videos[index].id;
@@ -89,7 +89,7 @@ export function showVideos(overview, index, onClick) {
       video.done ? '✓' : '',
       video.id,
       clock(video.duration_sec),
-      `${video.points} points`,
+      counted(video.points, 'point'),
       video.spent_sec ? spent(video.spent_sec) : '',
     ];
     row.append(...cells.map((text) => element('span', text)));

@@ -3,15 +3,18 @@
 export class Suggestions {
   constructor(found, times) {
     // A results file does not say which frame of a detection is the best. So the frame in its middle is shown.
-    this.all = found.map((one, id) => ({ ...one, id, frame: times.at((one.start_sec + one.end_sec) / 2) }));
+    // `first` is the first frame of the detection; the detection may begin while this frame is shown.
+    const frames = ({ start_sec: start, end_sec: end }) => ({ first: times.at(start), frame: times.at((start + end) / 2) });
+    this.all = found.map((one, id) => ({ ...one, id, ...frames(one) }));
     this.current = null;
   }
 
   // Suggestions without an answer. A point answers a suggestion if it lies at the suggestion's frame, or if it has the
-  // same class and lies anywhere in the detection. Since answers are points, undo takes back an answer, too.
+  // same class and lies anywhere in the detection. So one point answers all suggestions of an action. Since answers are
+  // points, undo takes back an answer, too.
   open(points) {
-    const answers = (point, { frame, label, start_sec: start, end_sec: end }) =>
-      point.frame === frame || (point.label === label && start <= point.time_sec && point.time_sec < end);
+    const answers = (point, { first, frame, label, end_sec: end }) =>
+      point.frame === frame || (point.label === label && first <= point.frame && point.time_sec < end);
     return this.all.filter((one) => !points.some((point) => answers(point, one)));
   }
 

@@ -202,7 +202,8 @@ def _point_files(point_file, annotator):
     if annotator is None:
         return paths
     if annotator not in range(len(paths)):
-        raise InputError(f'the index of one of {len(paths)} point files', field='annotator', found=annotator)
+        expected = f'the index of a point file, 0 to {len(paths) - 1}'
+        raise InputError(expected, field='annotator', found=annotator)
     return [paths[annotator]]
 
 

@@ -12,6 +12,7 @@ from filelock import FileLock
 
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import path_below, read_json
+from fsptal_mm.utils.wording import counted
 from fsptal_mm.utils.writing import atomic_write, write_json
 
 from ..annotations.records import Annotations, VideoRecord
@@ -150,8 +151,8 @@ def select_videos(annotations: Annotations, count: int, max_sec: float = np.inf,
             first.setdefault(label, video_id)
     missing = [name for label, name in enumerate(annotations.classes) if label not in first]
     if missing or count > len(short) or count < len(set(first.values())):
-        found = f'{len(short)} videos of at most {max_sec} s; classes without such a video: {missing[:5] or "none"}'
-        raise InputError(f'{count} videos that show every class', field='count', found=found)
+        found = f'{len(short)} of at most {max_sec} s; classes without such a video: {missing[:5] or "none"}'
+        raise InputError(f'{counted(count, "video")} to show every class', field='count', found=found)
     chosen = list(dict.fromkeys([*first.values(), *order]))[:count]
     return Annotations(
         annotations.classes, {video_id: annotations.videos[video_id] for video_id in short if video_id in chosen}

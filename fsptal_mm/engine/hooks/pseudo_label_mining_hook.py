@@ -10,6 +10,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from fsptal_mm.evaluation.label_quality import LABEL_FOLDER, label_quality
 from fsptal_mm.utils.errors import InputError, check_flags, check_numbers
+from fsptal_mm.utils.wording import counted
 from fsptal_mm.utils.writing import write_json
 
 from ..mining_pass import mining_pass
@@ -118,7 +119,7 @@ class PseudoLabelMiningHook(Hook):
         dataset = runner.train_dataloader.dataset
         scalars = count_labels(self.store)
         runner.logger.info(
-            f'Pseudo labels after epoch {runner.epoch}, {len(self.store)} videos in {seconds:.1f} s: '
+            f'Pseudo labels after epoch {runner.epoch}, {counted(len(self.store), "video")} in {seconds:.1f} s: '
             + '{mining/given_action} given + {mining/mined_action} mined action snippets, {mining/given_background} '
             'given + {mining/mined_background} mined background snippets, {mining/segments} segments; '
             '{mining/labelled_share:.1%} of the snippets of a video are labelled, on average'.format_map(scalars)

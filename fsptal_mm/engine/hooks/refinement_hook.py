@@ -13,6 +13,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from fsptal_mm.evaluation.operating_point import NOTHING_FOUND
 from fsptal_mm.structures import Instances, SegmentBatch
 from fsptal_mm.utils.errors import InputError, check_flags, check_numbers
+from fsptal_mm.utils.wording import counted
 from fsptal_mm.utils.writing import write_json
 
 from ..mining_pass import mining_pass
@@ -108,9 +109,9 @@ class RefinementHook(Hook):
         num_instances = sum(len(video['points']) for video in videos.values())
         num_proposals = sum(len(video['detections']) for video in videos.values())
         runner.logger.info(
-            f'Second stage from epoch {runner.epoch + 1} on: {len(pseudo.segments)} pseudo segments for '
-            f'{num_instances} labelled instances ({len(pseudo.missed)} without a proposal of their own), '
-            f'{num_proposals} proposals, {len(videos)} videos, in {seconds:.1f} s'
+            f'Second stage from epoch {runner.epoch + 1} on: {counted(len(pseudo.segments), "pseudo segment")} for '
+            f'{counted(num_instances, "labelled instance")} ({len(pseudo.missed)} without a proposal of their own), '
+            f'{counted(num_proposals, "proposal")}, {counted(len(videos), "video")}, in {seconds:.1f} s'
         )
         if num_instances and len(pseudo.missed) == num_instances:
             runner.logger.warning(f'Stage 1 has no proposal for any labelled instance: {NOTHING_FOUND}')

@@ -10,6 +10,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from fsptal_mm.structures import VideoLabels
 from fsptal_mm.utils.errors import InputError, check_flags, check_numbers
+from fsptal_mm.utils.wording import counted
 
 from ..mining_pass import mining_pass
 from ..random_numbers import own_random_numbers
@@ -94,7 +95,8 @@ class RefreshHook(Hook):
         if is_main_process():
             scalars = count_labels(self.store)
             runner.logger.info(
-                f'Labels after epoch {runner.epoch}, {len(self.store)} videos in {time.time() - started:.1f} s: '
+                f'Labels after epoch {runner.epoch}, {counted(len(self.store), "video")} '
+                f'in {time.time() - started:.1f} s: '
                 '{mining/given_action} given + {mining/mined_action} grown action snippets; '
                 '{mining/labelled_share:.1%} of the snippets of a video are labelled, on average'.format_map(scalars)
                 + '; weights and optimizer begin anew' * self.restart

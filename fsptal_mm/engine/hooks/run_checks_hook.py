@@ -9,6 +9,7 @@ from mmengine.logging import print_log
 from mmengine.runner import BaseLoop, Runner
 
 from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.wording import counted
 
 from ..class_lists import align_classes, classes_of_checkpoint
 from ..trained_videos import trained_videos, video_ids
@@ -94,7 +95,7 @@ def _warn_of_trained_videos(trained, loop, name):
     both = sorted(trained & held_out)
     if both:
         print_log(
-            f'{len(both)} of {len(held_out)} videos of {name} are trained on, such as {both[0]}: '
+            f'trained on {len(both)} of {counted(len(held_out), "video")} of {name}, such as {both[0]}: '
             'its figures say nothing about new videos',
             'current',
             logging.WARNING,

@@ -9,6 +9,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from fsptal_mm.utils.errors import InputError, check_numbers
+from fsptal_mm.utils.wording import counted
 
 from ..mining_pass import mining_pass
 from ..unwrapping import unwrapped_model
@@ -69,7 +70,7 @@ class StageHook(Hook):
             share = sum(float(view.labels.any(1).mean()) for view in views.values()) / len(views)
             stretch = sum(view.warp.num_snippets / (len(view.warp.cumulated) - 1) for view in views.values())
             runner.logger.info(
-                f'Stage {stage} from epoch {runner.epoch + 1} on: proposals of {len(views)} videos in '
+                f'Stage {stage} from epoch {runner.epoch + 1} on: proposals of {counted(len(views), "video")} in '
                 f'{time.time() - started:.1f} s; on average, they cover {share:.1%} of the snippets of a video, and '
                 f'stretching makes a video {stretch / len(views):.2f} times as long'
             )

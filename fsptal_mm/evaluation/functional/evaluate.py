@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fsptal_mm.structures import Instances
+from fsptal_mm.utils.wording import counted
 
 from .detection import detection_average_precision
 from .pairs import touches_any
@@ -32,8 +33,9 @@ class Evaluation:
     def describe_filter(self) -> str:
         """Describe in words which detections were evaluated."""
         if self.num_dropped is None:
-            return f'all {self.num_detections} detections evaluated, ambiguous ranges ignored'
-        return f'{self.num_dropped} detections that overlap ambiguous ranges dropped, {self.num_detections} evaluated'
+            return f'all {counted(self.num_detections, "detection")} evaluated, ambiguous ranges ignored'
+        dropped = counted(self.num_dropped, 'detection')
+        return f'{dropped} overlapping ambiguous ranges dropped, {self.num_detections} evaluated'
 
 
 def evaluate_detections(

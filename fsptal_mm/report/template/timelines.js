@@ -126,7 +126,7 @@ class VideoView {
     others.slice(0, MAX_OTHERS).forEach((row) => this.drawRow(row));
     const hidden = others.slice(MAX_OTHERS).map(({name}) => name);
     if (hidden.length) {
-      const text = `${hidden.length} more classes without a ${this.toFind} here; the class filter shows them: ${hidden.join(', ')}`;
+      const text = `${hidden.length} more ${hidden.length === 1 ? 'class' : 'classes'} without a ${this.toFind} here; the class filter shows them: ${hidden.join(', ')}`;
       add(this.inner, 'div', {class: 'row-note'}, text);
     }
     if (!rows.length) add(this.inner, 'div', {class: 'row-note'}, 'nothing to show with this filter');

@@ -13,6 +13,7 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from fsptal_mm.structures import NO_CLASS, Instances
+from fsptal_mm.utils.wording import counted
 
 from ..figure_files import STYLE, save_figure
 from ..palette import Look
@@ -165,7 +166,7 @@ def _title(timeline, canvas):
     if any(track.proposals is not None for track in timeline.tracks) and not found:
         text += ': no detection'
     left_out = len(timeline.relevant_classes(limit=None)) - len(canvas.looks)
-    return text + (f' ({left_out} further classes not shown)' if left_out else '')
+    return text + (f' ({counted(left_out, "further class")} not shown)' if left_out else '')
 
 
 def _legend_handles(timeline, canvas):

@@ -1,0 +1,12 @@
+"""Words in messages."""
+
+
+def counted(number: int, noun: str) -> str:
+    """Say how many there are: ``1 point``, ``2 points``, ``0 classes``.
+
+    Args:
+        number: How many.
+        noun: Singular, its last word is put into the plural: ``'test video'``.
+    """
+    ending = '' if number == 1 else 'es' if noun.endswith('s') else 's'
+    return f'{number} {noun}{ending}'
