@@ -176,7 +176,7 @@ def test_a_file_that_cannot_be_converted_does_not_stop_the_others(tmp_path, caps
         load_tool('data/convert_features').main([str(tmp_path / 'out'), *map(str, (bad, cut, good))])
     assert [path.name for path in (tmp_path / 'out').iterdir()] == ['good.npy']
     printed = capsys.readouterr().out
-    assert re.search(r'out: 1 videos\nerror: .*bad.pkl: .*\.\./x.*\nerror: .*cut.pt: ', printed)
+    assert re.search(r'out: 1 video\nerror: .*bad.pkl: .*\.\./x.*\nerror: .*cut.pt: ', printed)
 
 
 def test_the_tool_does_not_write_over_what_it_reads(tmp_path, capsys):
