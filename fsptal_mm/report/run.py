@@ -151,7 +151,7 @@ class Run:
 
     @property
     def nothing_held_out(self) -> bool:
-        """Whether the run was trained on all videos, so that nothing can be measured: no validation, no other test."""
+        """Whether there are no held-out videos, since there is no validation, and all test videos are training videos."""
         has_validation = bool((self.config or {}).get('val_dataloader')) or bool(self.log.measures)
         trained, total = self.trained_on
         return trained == total > 0 and not has_validation
