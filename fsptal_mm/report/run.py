@@ -151,7 +151,7 @@ class Run:
 
     @property
     def nothing_held_out(self) -> bool:
-        """Whether there are no held-out videos, since there is no validation, and all test videos are training videos."""
+        """Whether no video is held out, since there is no validation, and all test videos are training videos."""
         has_validation = bool((self.config or {}).get('val_dataloader')) or bool(self.log.measures)
         trained, total = self.trained_on
         return trained == total > 0 and not has_validation
