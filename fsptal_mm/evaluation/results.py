@@ -41,6 +41,28 @@ def read_results(path: str | Path) -> dict[str, dict]:
     return {video: _read_video(path, video, entries) for video, entries in videos.items()}
 
 
+def read_class_names(path: str | Path, results: dict[str, dict]) -> list[str]:
+    """Read the classes of a results file, in the order of their indices.
+
+    Args:
+        path: The results file.
+        results (dict[str, dict]): Its detections, as :func:`read_results` returns them.
+
+    Returns:
+        list[str]: The list ``classes`` in the file, which results of this package have; else the classes of the
+        detections, sorted.
+
+    Raises:
+        InputError: ``classes`` is no list of names.
+    """
+    names = read_json(path).get('classes')
+    if names is None:
+        return sorted({label for found in results.values() for label in found['labels']})
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InputError('a list of names', file=path, field='classes', found=_short(names))
+    return names
+
+
 def read_video_scores(path: str | Path) -> dict[str, dict[str, float]]:
     """Read the video-level class scores that a test wrote.
 

@@ -5,6 +5,7 @@ import pytest
 from refusals import refused
 
 from fsptal_mm.evaluation import read_results, to_instances, write_results
+from fsptal_mm.evaluation.results import read_class_names
 
 
 def entry(**changes):
@@ -31,6 +32,15 @@ def test_strings_extra_keys_and_spaces_are_accepted(write):
     np.testing.assert_array_equal(found['a']['scores'], [0.5, 0.001])
     np.testing.assert_array_equal(found['a']['segments_sec'], [[1, 2], [0.25, 3]])
     assert (found['b']['segments_sec'].shape, found['b']['scores'].shape) == ((0, 2), (0,))
+
+
+def test_classes_of_a_results_file(write):
+    path = write({'results': {'a': [entry(), entry(label='Billiards')]}})
+    assert read_class_names(path, read_results(path)) == ['Billiards', 'Diving']
+    path = write({'results': {'a': [entry()]}, 'classes': ['Shotput', 'Diving']})
+    assert read_class_names(path, read_results(path)) == ['Shotput', 'Diving']
+    with refused('result.json: classes: '):
+        read_class_names(write({'results': {}, 'classes': 'Diving'}), {})
 
 
 def test_what_is_written_is_read_again(tmp_path):
