@@ -18,7 +18,7 @@ from mmengine.registry import DefaultScope
 from fsptal_mm.engine.class_lists import classes_of_checkpoint
 from fsptal_mm.evaluation import name_classes, write_csv, write_results
 from fsptal_mm.evaluation.operating_point import model_digest, read_operating_point
-from fsptal_mm.evaluation.samples import collect_detections
+from fsptal_mm.evaluation.samples import best_times, collect_detections
 from fsptal_mm.structures import name_detections
 from fsptal_mm.utils.configs import merge_options, naming_types
 from fsptal_mm.utils.errors import InputError, check_numbers
@@ -214,7 +214,8 @@ class TALInferencer(BaseInferencer):
 
         Returns:
             list[ActionDataSample]: For each video ``pred_segments``, all proposals; ``pred_scores``, the scores of the
-            classes; and ``detections``, the :class:`~fsptal_mm.structures.Instances` that are kept, the best first.
+            classes; ``detections``, the :class:`~fsptal_mm.structures.Instances` that are kept, the best first; and
+            ``best_sec (N,)``, the time of the best snippet in each, or ``None`` if the model gives no snippet scores.
         """
         samples = super().forward(inputs)
         for sample in samples:
@@ -225,6 +226,8 @@ class TALInferencer(BaseInferencer):
             elif self.operating_point is not None:
                 found = self.operating_point.select(found)
             sample.detections = found[:top_k]
+            sample.best_sec = best_times(sample, sample.detections)
+            sample.pop('snippet_scores', None)  # for many long videos, they would take much memory
         return samples
 
     def visualize(
@@ -306,6 +309,9 @@ class TALInferencer(BaseInferencer):
 
     def _write(self, folder, samples, failures):
         results = {sample.video_id: name_classes(sample.detections, self.classes) for sample in samples}
+        for sample in samples:
+            if sample.get('best_sec') is not None:
+                results[sample.video_id]['best_sec'] = sample.best_sec
         write_results(folder / 'results.json', results, classes=list(self.classes), failures=list(map(str, failures)))
         write_csv(folder / 'results.csv', results)
 

@@ -336,6 +336,15 @@ def test_suggestions_are_seen_before_they_are_answered(page, serve, video_folder
     assert page.errors() == []
 
 
+def test_a_suggestion_shows_its_best_snippet(page, serve, video_folder):
+    best = dict(suggestion(15, 25, 'throw'), best_sec=23.5 / 30)
+    page.open(serve({'v': video_folder / 'a.webm'}, {'v': [best]}))
+    page.press('}')
+    page.until(lambda: page.frame() == page.shown() == 23)
+    page.press_with(Keys.SHIFT, Keys.ARROW_UP)
+    page.until(lambda: [point[:2] for point in page.saved()] == [(23, 'throw')])
+
+
 # Presses the key of acceptance at every animation frame, as fast as the page can take it.
 PRESS_AT_ONCE = """
 const [done, seen] = [arguments[arguments.length - 1], []];

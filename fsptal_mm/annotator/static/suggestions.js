@@ -2,8 +2,9 @@
 
 export class Suggestions {
   constructor(found, times) {
-    // A results file does not say which frame of a detection is the best. So the frame in its middle is shown.
-    this.all = found.map((one, id) => ({ ...one, id, frame: times.at((one.start_sec + one.end_sec) / 2) }));
+    // The frame of a suggestion is that of the best snippet. If the results file does not state it, it is the middle.
+    const shown = (one) => one.best_sec ?? (one.start_sec + one.end_sec) / 2;
+    this.all = found.map((one, id) => ({ ...one, id, frame: times.at(shown(one)) }));
     this.current = null;
   }
 
