@@ -13,10 +13,11 @@ _TOOLS = Path(__file__).parents[1] / 'tools'
 
 
 def load_tool(name):
-    """The module of a command, such as ``'data/make_points'``."""
+    """The module of a command, such as ``'data/make_points'``; it imports files beside it, as when it is called."""
     spec = importlib.util.spec_from_file_location(Path(name).name, _TOOLS / f'{name}.py')
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with mock.patch.object(sys, 'path', [str(_TOOLS / Path(name).parent), *sys.path]):
+        spec.loader.exec_module(module)
     return module
 
 

@@ -26,7 +26,8 @@ def read_suggestions(
     Returns:
         dict[str, list[dict]]: The likely detections of each video of the project that is in the file, by video id, in
         the order of the file. A detection is a dict with ``start_sec``, ``end_sec``, ``label``, ``score`` and
-        ``uncertainty``. The most uncertain detection of a video comes first.
+        ``uncertainty``, and with ``best_sec`` if the file states the time of the best snippet. The most uncertain
+        detection of a video comes first.
 
     Raises:
         InputError: The file cannot be read, has no video of the project, or has a label that is not among ``classes``.
@@ -60,8 +61,8 @@ def _thresholds(path, results, classes):
 
 
 def _suggestions(found):
-    rows = zip(found['segments_sec'].tolist(), found['labels'], found['scores'].tolist(), found['uncertainty'].tolist())
-    return [
-        {'start_sec': start, 'end_sec': end, 'label': label, 'score': score, 'uncertainty': unsure}
-        for (start, end), label, score, unsure in rows
-    ]
+    start_sec, end_sec = found['segments_sec'].T
+    columns = {'start_sec': start_sec, 'end_sec': end_sec, 'score': found['scores']}
+    columns |= {name: found[name] for name in ('uncertainty', 'best_sec') if name in found}
+    rows = zip(*(column.tolist() for column in columns.values()))
+    return [dict(zip(columns, row), label=label) for row, label in zip(rows, found['labels'])]

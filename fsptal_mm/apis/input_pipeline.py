@@ -20,6 +20,7 @@ from fsptal_mm.utils.errors import InputError
 
 from .feature_extractor import FeatureExtractor
 from .inference_inputs import VideoInput
+from .kept_features import KeptFeatures
 
 _GRID_TOLERANCE = 0.01  # relative tolerance of snippet lengths: configs round frames per second (30 for 29.97)
 
@@ -133,6 +134,9 @@ class InputPipeline:
             files are then an error.
         allow_damaged: Whether to take what can be read of truncated and damaged videos, also in the
             ``LoadSnippetClips`` of the test pipeline. Default: such videos are errors.
+
+    Attributes:
+        kept (KeptFeatures | None): Where the features of videos are kept, see :meth:`keep_features`.
     """
 
     def __init__(
@@ -146,9 +150,18 @@ class InputPipeline:
         self.num_classes = num_classes
         self.extractor = extractor
         self.allow_damaged = allow_damaged
+        self.kept = None
         for step in reads.dataset.pipeline.transforms:
             if isinstance(step, LoadSnippetClips):
                 step.allow_damaged |= allow_damaged
+
+    def keep_features(self, parent: str | Path | None) -> None:
+        """Keep the features of videos below the folder ``parent``, and take them from there; ``None``: keep nothing.
+
+        Features of flow images are not kept, since they depend on a folder of images and not on the video alone.
+        """
+        keeps = parent is not None and self.extractor is not None and not Path(self.extractor.source).is_dir()
+        self.kept = KeptFeatures(parent, self.extractor) if keeps else None
 
     def __call__(self, video: VideoInput, on_progress: Callable[[float], object] | None = None) -> dict[str, Any]:
         """Read and pack one video.
@@ -225,6 +238,8 @@ class InputPipeline:
         if not math.isclose(found, grid.snippet_sec, rel_tol=_GRID_TOLERANCE):
             expected = f'{grid.snippet_sec:.4g} s, as in the features that the model was trained on'
             raise InputError(expected, field='seconds per snippet of the extractor', found=round(found, 4))
+        if self.kept is not None:
+            return self.kept.extract(video.source, video.video_id, on_progress)
         return self.extractor.extract(video.source, on_progress)
 
 

@@ -15,19 +15,15 @@ from mmengine.infer import BaseInferencer
 from mmengine.logging import print_log
 from mmengine.registry import DefaultScope
 
-from fsptal_mm import visualization  # its drawing functions are imported at their first use
-from fsptal_mm.datasets.videos.reader import open_video
 from fsptal_mm.engine.class_lists import classes_of_checkpoint
 from fsptal_mm.engine.trained_videos import trained_videos
 from fsptal_mm.evaluation import name_classes, write_csv, write_results
 from fsptal_mm.evaluation.operating_point import model_digest, read_operating_point
-from fsptal_mm.evaluation.samples import collect_detections
+from fsptal_mm.evaluation.samples import best_times, collect_detections
 from fsptal_mm.structures import name_detections
 from fsptal_mm.utils.configs import merge_options, naming_types
 from fsptal_mm.utils.errors import InputError, check_numbers
 from fsptal_mm.utils.progress import VideoProgress
-from fsptal_mm.utils.reading import path_below
-from fsptal_mm.visualization import ModelTrack, Timeline
 
 from .feature_extractor import FeatureExtractor
 from .inference_inputs import Inputs, VideoInput, list_inputs
@@ -42,11 +38,7 @@ from .model_loading import (
     state_dict_holder,
     usable_device,
 )
-from .timelines import read_frames
-
-# If a timeline and an annotated copy of a video are made, the timeline takes about this share of the time. It is a
-# rough guess, for the progress bar only: a timeline needs a few frames of the video, a copy all of them.
-_TIMELINE_SHARE = 0.1
+from .pictures import draw_pictures
 
 
 @INFERENCERS.register_module()
@@ -143,8 +135,9 @@ class TALInferencer(BaseInferencer):
             return_datasamples: Whether to return data samples with all proposals instead of detections.
             batch_size: Number of videos in one forward pass. It changes the predictions by rounding errors only.
             out_dir: Folder for ``results.json`` (ActivityNet's format), ``results.csv``, pictures and annotated videos.
-                If this call is interrupted, the two results files hold the videos done so far. Default: nothing is
-                written.
+                If this call is interrupted, the two results files hold the videos done so far. The features that the
+                extractor makes of video files are kept below ``out_dir/features``; a later call with this folder takes
+                them from there, see :class:`.KeptFeatures`. Default: nothing is written.
             **kwargs: ``score_threshold`` and ``top_k`` of :meth:`forward`, ``timeline`` and ``annotate`` of
                 :meth:`visualize`.
 
@@ -163,6 +156,7 @@ class TALInferencer(BaseInferencer):
         if any(visualize_kwargs.values()) and out_dir is None:
             raise InputError('a folder for pictures and annotated videos', field='out_dir')
         videos, used, preds, failures = self._inputs_to_list(inputs), [], [], []
+        self.pipeline.keep_features(out_dir and Path(out_dir, 'features'))
         try:
             with VideoProgress('Inference', len(videos), disable=not self.show_progress) as progress:
 
@@ -222,7 +216,8 @@ class TALInferencer(BaseInferencer):
 
         Returns:
             list[ActionDataSample]: For each video ``pred_segments``, all proposals; ``pred_scores``, the scores of the
-            classes; and ``detections``, the :class:`~fsptal_mm.structures.Instances` that are kept, the best first.
+            classes; ``detections``, the :class:`~fsptal_mm.structures.Instances` that are kept, the best first; and
+            ``best_sec (N,)``, the time of the best snippet in each, or ``None`` if the model gives no snippet scores.
         """
         samples = super().forward(inputs)
         for sample in samples:
@@ -233,6 +228,8 @@ class TALInferencer(BaseInferencer):
             elif self.operating_point is not None:
                 found = self.operating_point.select(found)
             sample.detections = found[:top_k]
+            sample.best_sec = best_times(sample, sample.detections)
+            sample.pop('snippet_scores', None)  # for many long videos, they would take much memory
         return samples
 
     def visualize(
@@ -263,42 +260,16 @@ class TALInferencer(BaseInferencer):
         Raises:
             InputError: A file cannot be made, and ``failures`` is ``None``.
         """
-        paths = []
-        silent = not (self.show_progress and (timeline or annotate))
-        with VideoProgress('Pictures', len(preds), disable=silent) as progress:
-            for index, (video, sample) in enumerate(zip(inputs, preds)):
-                copies = annotate and video.is_video
-                # Each entry is a function that draws, and the progress at which its work starts and ends.
-                draws, copy_start = [], index
-                if timeline:
-                    copy_start = index + (_TIMELINE_SHARE if copies else 1)
-                    draws.append((self._draw_timeline, index, copy_start))
-                if copies:
-                    draws.append((self._annotate, copy_start, index + 1))
-                for draw, start, end in draws:
-
-                    def show(share, index=index, start=start, end=end):
-                        progress.update(index, start + share * (end - start))
-
-                    try:
-                        paths.append(draw(video, sample, out_dir, show))
-                    except InputError as error:
-                        if failures is None:
-                            raise video.naming(error) from error
-                        failures.append(video.naming(error))
-                progress.update(index + 1)
-        return paths
-
-    def _draw_timeline(self, video, sample, out_dir, on_progress):
-        frames = read_frames(self._open(video), sample.duration_sec, on_progress) if video.is_video else None
-        tracks = (ModelTrack(proposals=sample.detections),)
-        shown = Timeline(video.video_id, sample.duration_sec, self.classes, tracks=tracks, frames=frames)
-        return visualization.draw_timeline(path_below(Path(out_dir, 'timelines'), video.video_id, '.png'), shown)
-
-    def _annotate(self, video, sample, out_dir, on_progress):
-        path = path_below(Path(out_dir, 'videos'), video.video_id, '.mp4')
-        return visualization.annotate_video(
-            self._open(video), path, sample.detections, self.classes, on_progress=on_progress
+        return draw_pictures(
+            inputs,
+            preds,
+            self.classes,
+            out_dir,
+            timeline=timeline,
+            annotate=annotate,
+            failures=failures,
+            show_progress=self.show_progress,
+            allow_damaged=self._allow_damaged,
         )
 
     def postprocess(
@@ -320,9 +291,6 @@ class TALInferencer(BaseInferencer):
         }
         return dict(predictions=predictions, visualization=visualization)
 
-    def _open(self, video):
-        return open_video(video.source, self._allow_damaged)
-
     def _inputs_to_list(self, inputs):
         return list_inputs(inputs, self._reads.dataset.data_prefix)
 
@@ -343,7 +311,10 @@ class TALInferencer(BaseInferencer):
 
     def _write(self, folder, samples, failures):
         results = {sample.video_id: name_classes(sample.detections, self.classes) for sample in samples}
-        write_results(folder / 'results.json', results, failures=list(map(str, failures)))
+        for sample in samples:
+            if sample.get('best_sec') is not None:
+                results[sample.video_id]['best_sec'] = sample.best_sec
+        write_results(folder / 'results.json', results, classes=list(self.classes), failures=list(map(str, failures)))
         write_csv(folder / 'results.csv', results)
 
     def _load_weights_to_model(self, model, checkpoint, cfg):

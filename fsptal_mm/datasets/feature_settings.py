@@ -1,5 +1,6 @@
 """Side file of a feature folder, ``features.json``: it states the snippet grid and the model that made the features."""
 
+import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -72,6 +73,12 @@ def keep_settings(folder: str | Path, settings: dict[str, Any]) -> None:
             field=', '.join(differing),
             found={name: new.get(name) for name in differing},
         )
+
+
+def settings_digest(settings: dict[str, Any]) -> str:
+    """Digest of the settings that :func:`keep_settings` compares: 16 hexadecimal digits, a name for a folder."""
+    text = json.dumps(_flat(settings), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _flat(settings):

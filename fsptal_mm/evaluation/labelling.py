@@ -56,7 +56,8 @@ def likely_detections(found: Mapping[str, Any], thresholds: Mapping[str, float])
         thresholds (dict[str, float]): Score threshold of each class by its name; other classes are left out.
 
     Returns:
-        dict: The chosen detections in the same form, with ``uncertainty (N,)``.
+        dict: The chosen detections in the same form, with ``uncertainty (N,)``, and with ``best_sec (N,)`` if ``found``
+        has it.
     """
     limits = np.array([thresholds.get(label, np.inf) for label in found['labels']], dtype=np.float64)
     kept = np.flatnonzero(found['scores'] >= _LIKELY * limits)
@@ -68,6 +69,7 @@ def likely_detections(found: Mapping[str, Any], thresholds: Mapping[str, float])
         'scores': found['scores'][kept],
         'labels': [found['labels'][index] for index in kept],
         'uncertainty': unsure[order],
+        **({'best_sec': found['best_sec'][kept]} if 'best_sec' in found else {}),
     }
 
 

@@ -91,7 +91,8 @@ class PointMetric(BaseMetric):
         if self.result_file is not None:
             detections = {result['video_id']: name_classes(result['detections'], classes) for result in results}
             noted = {f'{self.default_prefix}/{key}': value for key, value in measures.items()}
-            write_results(self.result_file, detections, evaluation={'detections': how, 'metrics': noted})
+            extra = {'classes': list(classes), 'evaluation': {'detections': how, 'metrics': noted}}
+            write_results(self.result_file, detections, **extra)
             print_log(f'Detections of {counted(len(results), "video")} written to {self.result_file}', logger='current')
         return measures
 

@@ -23,23 +23,48 @@ _MAX_NAMED = 5
 def read_results(path: str | Path) -> dict[str, dict]:
     """Read a results file in ActivityNet's format.
 
-    Keys other than ``results``, and other than ``label``, ``score`` and ``segment`` in an entry, are ignored. Numbers
-    may be strings.
+    Keys other than ``results``, and other than ``label``, ``score``, ``segment`` and ``best_sec`` in an entry, are
+    ignored. Numbers may be strings.
 
     Args:
         path: A JSON file.
 
     Returns:
         dict[str, dict]: For each video ``segments_sec (N, 2)`` and ``scores (N,)``, float64, and ``labels``, N strings.
+        If a detection of the video states the time of its best snippet, also ``best_sec (N,)``; it is the middle of the
+        segment for detections that state none.
 
     Raises:
-        InputError: The file cannot be read, a video is listed twice, a field is missing, a number is not finite, or a
-            segment ends before it starts. The message names file, video and entry.
+        InputError: The file cannot be read, a video is listed twice, a field is missing, a number is not finite, a
+            segment ends before it starts, or ``best_sec`` lies outside of the segment. The message names file, video
+            and entry.
     """
     videos = read_json(path).get('results')
     if not isinstance(videos, dict):
         raise InputError('an object from video to list of detections', file=path, field='results', found=_short(videos))
     return {video: _read_video(path, video, entries) for video, entries in videos.items()}
+
+
+def read_class_names(path: str | Path, results: dict[str, dict]) -> list[str]:
+    """Read the classes of a results file, in the order of their indices.
+
+    Args:
+        path: The results file.
+        results (dict[str, dict]): Its detections, as :func:`read_results` returns them.
+
+    Returns:
+        list[str]: The list ``classes`` in the file, which results of this package have; else the classes of the
+        detections, sorted.
+
+    Raises:
+        InputError: ``classes`` is no list of names.
+    """
+    names = read_json(path).get('classes')
+    if names is None:
+        return sorted({label for found in results.values() for label in found['labels']})
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InputError('a list of names', file=path, field='classes', found=_short(names))
+    return names
 
 
 def read_video_scores(path: str | Path) -> dict[str, dict[str, float]]:
@@ -74,8 +99,10 @@ def write_results(path: str | Path, detections: dict[str, dict], **extra: Any) -
     """
     results = {
         video: [
-            {'label': label, 'score': score, 'segment': segment}
-            for label, score, segment in zip(found['labels'], found['scores'].tolist(), found['segments_sec'].tolist())
+            {'label': label, 'score': score, 'segment': segment, **best}
+            for label, score, segment, best in zip(
+                found['labels'], found['scores'].tolist(), found['segments_sec'].tolist(), _best_entries(found)
+            )
         ]
         for video, found in detections.items()
     }
@@ -184,7 +211,33 @@ def _read_video(path, video, entries):
         # The list is empty, or an entry is wrong: entries are read one by one, so that the error names the entry.
         checked = [_read_entry(path, video, index, entry) for index, entry in enumerate(entries)]
         labels, scores, segments = map(list, zip(*checked)) if checked else ([], [], [])
-    return {'segments_sec': np.reshape(segments, (-1, 2)), 'scores': np.asarray(scores, np.float64), 'labels': labels}
+    segments = np.reshape(segments, (-1, 2))
+    found = {'segments_sec': segments, 'scores': np.asarray(scores, np.float64), 'labels': labels}
+    if any('best_sec' in entry for entry in entries):
+        found['best_sec'] = np.array(
+            [_read_best(path, video, index, *pair) for index, pair in enumerate(zip(entries, segments.tolist()))]
+        )
+    return found
+
+
+def _read_best(path, video, index, entry, segment):
+    """Time of the best snippet of an entry; the middle of the segment if none is stated."""
+    start, end = segment
+    stated = entry.get('best_sec', (start + end) / 2)
+    try:
+        best_sec = _to_number(stated)
+        if start <= best_sec <= end:
+            return best_sec
+    except (TypeError, ValueError, OverflowError):
+        pass
+    expected = f'a number of seconds from {start} to {end}, the segment'
+    raise InputError(expected, file=path, video=video, field=f'entry {index}: best_sec', found=_short(stated))
+
+
+def _best_entries(found):
+    """The field ``best_sec`` of each detection of a video, as a dict; empty dicts if the times are not known."""
+    times_sec = found.get('best_sec')
+    return [{} for _ in found['labels']] if times_sec is None else [{'best_sec': time} for time in times_sec.tolist()]
 
 
 def _are_good(segments, scores):

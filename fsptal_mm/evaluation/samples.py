@@ -38,6 +38,31 @@ def collect_detections(sample: ActionDataSample | dict) -> Instances:
     return Instances.of_video(found['segments_sec'], found['labels'], found['scores'])
 
 
+def best_times(sample: ActionDataSample | dict, detections: Instances) -> np.ndarray | None:
+    """Find the time of the best snippet in each detection: its centre lies inside, and its class score is the highest.
+
+    Args:
+        sample (ActionDataSample | dict): Sample with ``grid`` and, if the model gives them, ``snippet_scores (T, C)``.
+        detections (Instances): Detections in this video, in seconds.
+
+    Returns:
+        np.ndarray | None: ``(N,)`` seconds. Of several best snippets, the one in the middle counts. If no centre lies
+        inside, the time is the middle of the detection. ``None`` if there are no snippet scores.
+    """
+    scores = sample.get('snippet_scores')
+    if scores is None:
+        return None
+    scores, times_sec = to_numpy(scores), detections.segments.mean(1)
+    centres_sec = sample.get('grid').to_sec(np.arange(len(scores)) + 0.5)
+    inside = np.searchsorted(centres_sec, detections.segments)  # (N, 2), ranges of snippets [first, stop)
+    for index, (label, (first, stop)) in enumerate(zip(detections.labels, inside)):
+        if first < stop:
+            curve = scores[first:stop, label]
+            best = np.flatnonzero(curve == curve.max())
+            times_sec[index] = centres_sec[first + best[len(best) // 2]]
+    return times_sec
+
+
 def collect_points(sample: ActionDataSample | dict) -> Instances:
     """Read the labelled instances of one data sample, as :func:`.point_extents` returns them.
 

@@ -157,7 +157,10 @@ class TALMetric(BaseMetric):
 
     def _write(self, results, classes, measures, how):
         detections = {result['video_id']: name_classes(result['detections'], classes) for result in results}
-        extra = {'evaluation': {'ambiguous': self.ambiguous, 'detections': how, 'metrics': measures}}
+        extra = {
+            'classes': list(classes),
+            'evaluation': {'ambiguous': self.ambiguous, 'detections': how, 'metrics': measures},
+        }
         video_scores = {
             result['video_id']: dict(zip(classes, result['class_scores'].round(6).tolist()))
             for result in results

@@ -353,6 +353,15 @@ def test_one_point_answers_all_suggestions_of_its_class_that_contain_it(page, se
     page.until(lambda: page.text('suggestion-count').startswith('5'))
 
 
+def test_a_suggestion_shows_its_best_snippet(page, serve, video_folder):
+    best = dict(suggestion(15, 25, 'throw'), best_sec=23.5 / 30)
+    page.open(serve({'v': video_folder / 'a.webm'}, {'v': [best]}))
+    page.press('}')
+    page.until(lambda: page.frame() == page.shown() == 23)
+    page.press_with(Keys.SHIFT, Keys.ARROW_UP)
+    page.until(lambda: [point[:2] for point in page.saved()] == [(23, 'throw')])
+
+
 # Presses the key that accepts a suggestion at every animation frame, as fast as the page can handle it.
 PRESS_AT_ONCE = """
 const [done, seen] = [arguments[arguments.length - 1], []];

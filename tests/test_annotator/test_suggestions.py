@@ -56,3 +56,10 @@ def test_files_of_other_projects_and_damaged_ones_are_refused(tmp_path, videos, 
 def test_a_file_without_detections_has_no_suggestions(tmp_path):
     write_json(tmp_path / 'found.json', dict(results=dict(a=[])))
     assert read_suggestions(tmp_path / 'found.json', ['a'], ['jump']) == {'a': []}
+
+
+def test_the_time_of_the_best_snippet_stays_with_its_detection(tmp_path):
+    best = dict(FOUND['v_b'], best_sec=np.array([0.2, 2.9, 4.5]))
+    write_results(tmp_path / 'found.json', dict(b=best), thresholds=dict(jump=0.5, throw=0.3))
+    found = read_suggestions(tmp_path / 'found.json', ['b'], ['jump', 'throw'])
+    assert [(one['label'], one['best_sec']) for one in found['b']] == [('throw', 2.9), ('jump', 0.2)]

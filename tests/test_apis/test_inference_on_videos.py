@@ -1,3 +1,7 @@
+import json
+import os
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -5,9 +9,10 @@ from localizers import make_localizer
 from mmengine.config import Config
 from refusals import refused
 from tiny_recognizers import write_recognizer
+from tool_modules import load_tool
 from video_writing import write_frames
 
-from fsptal_mm.apis import FeatureExtractor, TALInferencer
+from fsptal_mm.apis import FeatureExtractor, KeptFeatures, TALInferencer
 from fsptal_mm.datasets.videos.reader import open_video
 
 GRID = 'dict(fps=25, snippet_frames=8)'
@@ -114,3 +119,89 @@ def test_real_videos_of_other_frame_rates(data_root, inferencer, tmp_path):
         assert result['predictions'][name]
         assert max(found.end_sec for found in result['predictions'][name]) <= duration_sec
         assert properties(tmp_path / f'videos/{name}.mp4') == properties(data_root / f'videos/{name}.mp4')
+
+
+def test_a_second_call_extracts_only_what_has_changed(folder, inferencer, tmp_path, monkeypatch):
+    video, out = tmp_path / 'slow.mp4', tmp_path / 'out'
+    shutil.copy(folder / 'input/slow.mp4', video)
+    first = inferencer(video, out_dir=out)['predictions']
+    made, extract = [], FeatureExtractor.extract
+    monkeypatch.setattr(
+        FeatureExtractor, 'extract', lambda self, path, *rest: made.append(path) or extract(self, path, *rest)
+    )
+    assert inferencer(video, out_dir=out)['predictions'] == first
+    assert not made
+    os.utime(video, (1, 1))  # as if it had been written anew
+    assert inferencer(video, out_dir=out)['predictions'] == first
+    assert made == [str(video)]
+    inferencer(video)
+    inferencer(video, out_dir=tmp_path / 'other')
+    assert len(made) == 3
+    shutil.copy(folder / 'input/fast.mp4', video)
+    fast = inferencer(video, out_dir=out)['predictions']['slow']
+    assert fast == inferencer(folder / 'input/fast.mp4')['predictions']['fast']
+    (kept,) = (out / 'features').iterdir()
+    assert len(np.load(kept / 'slow.npy')) == 12
+    assert json.loads((kept / 'features.json').read_text())['grid']['snippet_frames'] == 8
+
+
+def test_kept_features_are_those_of_one_recognizer_with_its_settings(folder, extractor, tmp_path):
+    def extracted(**changes):
+        kept = KeptFeatures(tmp_path, FeatureExtractor(**{**extractor, 'device': 'cpu', **changes}))
+        kept.extract(folder / 'input/slow.mp4', 'slow')
+        return kept.extracted
+
+    assert [extracted(), extracted()] == [1, 0]
+    assert [extracted(stride_frames=8), extracted(half=True), extracted(allow_damaged=True)] == [1, 1, 1]
+    other = torch.load(folder / 'tsn.pth')
+    other['state_dict']['backbone.conv1.conv.weight'] *= 2
+    torch.save(other, tmp_path / 'other.pth')
+    assert extracted(checkpoint=tmp_path / 'other.pth') == 1
+
+
+def test_features_that_cannot_be_kept_are_used(folder, inferencer, tmp_path):
+    expected = inferencer(folder / 'input/slow.mp4')['predictions']
+    (tmp_path / 'features').write_text('a file where the folder should be')
+    assert inferencer(folder / 'input/slow.mp4', out_dir=tmp_path)['predictions'] == expected
+
+
+def demo(*arguments):
+    """Call ``tools/demo.py``; returns what it ends with."""
+    with pytest.raises(SystemExit) as end:
+        load_tool('demo').main([*map(str, arguments)])
+    return end.value.code
+
+
+def test_demo_draws_results_again_without_a_model(folder, inferencer, tmp_path, capsys):
+    video, results = folder / 'input/slow.mp4', tmp_path / 'results.json'
+    every = inferencer(video, out_dir=tmp_path)['predictions']['slow']
+    before = results.read_text()
+    assert json.loads(before)['classes'] == list(inferencer.classes)  # not the order of the alphabet
+    threshold = every[1].score
+    options = '--timeline', '--annotate', '--score-threshold', threshold, '--out-dir', tmp_path, '--show', 9
+    assert demo('--from-results', results, video, *options) == 0
+    printed = capsys.readouterr().out
+    assert f'{every[1].score:.3f}' in printed
+    assert f'{every[2].score:.3f}' not in printed
+    assert 'timelines/slow.png' in printed
+    assert properties(tmp_path / 'videos/slow.mp4') == (10.0, 45)
+    assert results.read_text() == before
+    drawn = (tmp_path / 'timelines/slow.png').read_bytes()
+    inferencer(video, out_dir=tmp_path / 'model', timeline=True, score_threshold=threshold)
+    assert (tmp_path / 'model/timelines/slow.png').read_bytes() == drawn
+
+
+def test_demo_names_what_it_cannot_draw_from_results(folder, inferencer, tmp_path, capsys):
+    results = tmp_path / 'results.json'
+    inferencer(folder / 'input/slow.mp4', out_dir=tmp_path)
+    assert demo('--from-results', results, folder / 'input', '--timeline', '--out-dir', tmp_path) == 1
+    errors = [line for line in capsys.readouterr().out.splitlines() if line.startswith('error: ')]
+    assert len(errors) == 2
+    assert 'broken' in errors[0]
+    assert 'fast' in errors[1]
+    assert (tmp_path / 'timelines/slow.png').is_file()
+    for wrong in ([], ['--timeline', '--device', 'cpu'], ['--annotate', '--extractor', 'a', 'b']):
+        assert demo('--from-results', results, folder / 'input', *wrong) == 2
+    (tmp_path / 'names.txt').write_text('none\n')
+    line = demo('--from-results', results, folder / 'input', '--timeline', '--classes', tmp_path / 'names.txt')
+    assert line.startswith(f'error: {results}: video slow: label: ')

@@ -69,7 +69,9 @@ def test_gives_what_the_test_script_writes(tmp_path, monkeypatch):
     expected, found = (
         json.loads((tmp_path / name / 'results.json').read_text())['results'] for name in ('work', 'mine')
     )
+    times = [entry.pop('best_sec') for entries in found.values() for entry in entries]
     assert found == expected
+    assert len(times) > 100
     assert len(found) == 10
     assert sum(map(len, found.values())) > 100
     assert len({entry['label'] for entries in found.values() for entry in entries}) > 1
@@ -184,6 +186,27 @@ def test_detections_are_what_they_say_and_stand_in_files(folder, inferencer, tmp
     assert head == ['video', 'start_sec', 'end_sec', 'label', 'score']
     flat = [(video, *found) for video, detections in predictions.items() for found in detections]
     assert [(v, float(start), float(end), label, float(score)) for v, start, end, label, score in rows] == flat
+
+
+def test_the_best_snippet_of_each_detection_stands_in_the_results(folder, inferencer, tmp_path):
+    features = np.load(folder / 'features/a.npy')
+    inferencer(folder / 'features/a.npy', out_dir=tmp_path)
+    found = read_results(tmp_path / 'results.json')['a']
+    model, (batch,) = inferencer.model, inferencer.preprocess(inferencer._inputs_to_list(folder / 'features/a.npy'))
+    with torch.no_grad():
+        inputs = model.data_preprocessor(batch[1])['inputs']
+        scores = model.head.clean_scores(model.embed(inputs)).final[0].numpy()
+    centres_sec = (np.arange(len(features)) + 0.5) * 0.64
+    others = 0
+    for (start, end), label, best_sec in zip(found['segments_sec'], found['labels'], found['best_sec']):
+        inside = (centres_sec >= start) & (centres_sec < end)
+        others += abs(best_sec - (start + end) / 2) > 0.64
+        if inside.any():
+            curve = np.where(inside, scores[:, CLASSES.index(label)], -np.inf)
+            assert best_sec == pytest.approx(centres_sec[curve.argmax()])
+        else:
+            assert best_sec == pytest.approx((start + end) / 2)
+    assert others > 5
 
 
 def test_durations_end_detections(folder, inferencer):

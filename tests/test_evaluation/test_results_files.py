@@ -5,6 +5,9 @@ import pytest
 from refusals import refused
 
 from fsptal_mm.evaluation import read_results, to_instances, write_results
+from fsptal_mm.evaluation.results import read_class_names
+from fsptal_mm.evaluation.samples import best_times
+from fsptal_mm.structures import Instances, SnippetGrid
 
 
 def entry(**changes):
@@ -31,6 +34,36 @@ def test_strings_extra_keys_and_spaces_are_accepted(write):
     np.testing.assert_array_equal(found['a']['scores'], [0.5, 0.001])
     np.testing.assert_array_equal(found['a']['segments_sec'], [[1, 2], [0.25, 3]])
     assert (found['b']['segments_sec'].shape, found['b']['scores'].shape) == ((0, 2), (0,))
+
+
+def test_times_of_the_best_snippets(write, tmp_path):
+    path = write({'results': {'a': [entry(best_sec=1.25), entry()], 'b': [entry()]}})
+    found = read_results(path)
+    np.testing.assert_array_equal(found['a']['best_sec'], [1.25, 1.5])  # the middle where none is stated
+    assert 'best_sec' not in found['b']
+    write_results(tmp_path / 'again.json', found)
+    np.testing.assert_array_equal(read_results(tmp_path / 'again.json')['a']['best_sec'], [1.25, 1.5])
+    for wrong in (2.5, 'x', None, [1]):
+        with refused('result.json: video a: entry 0: best_sec'):
+            read_results(write({'results': {'a': [entry(best_sec=wrong)]}}))
+
+
+def test_the_best_of_the_snippets_whose_centres_lie_inside():
+    scores = np.array([[0.9, 0.1], [0.2, 0.3], [0.6, 0.3], [0.6, 0.3], [0.6, 0.9]])
+    sample = dict(snippet_scores=scores, grid=SnippetGrid.from_config(dict(snippet_sec=2.0)))
+    found = Instances.of_video([[2, 10], [2, 8], [1.5, 2.5], [0, 10]], [0, 1, 1, 1])
+    # Centres: 1, 3, 5, 7, 9 s. Three equal snippets: the middle one. No centre inside: the middle of the detection.
+    np.testing.assert_array_equal(best_times(sample, found), [7, 5, 2, 9])
+    assert best_times({}, found) is None
+
+
+def test_classes_of_a_results_file(write):
+    path = write({'results': {'a': [entry(), entry(label='Billiards')]}})
+    assert read_class_names(path, read_results(path)) == ['Billiards', 'Diving']
+    path = write({'results': {'a': [entry()]}, 'classes': ['Shotput', 'Diving']})
+    assert read_class_names(path, read_results(path)) == ['Shotput', 'Diving']
+    with refused('result.json: classes: '):
+        read_class_names(write({'results': {}, 'classes': 'Diving'}), {})
 
 
 def test_what_is_written_is_read_again(tmp_path):

@@ -87,6 +87,7 @@ def test_ambiguous_ranges(ambiguous, expected, messages, tmp_path):
     content = json.loads(path.read_text())
     assert content['evaluation']['ambiguous'] == ambiguous
     assert len(content['results']['a']) == 2  # the file holds all detections
+    assert content['classes'] == list(CLASSES)  # in the order of their indices
     assert any(content['evaluation']['detections'] in message for message in messages)
     figures(PERFECT, ambiguous=ambiguous)
     assert any('no video has an ambiguous range' in message for message in messages) == (ambiguous == 'drop')

@@ -37,7 +37,7 @@ def test_a_video_with_features_of_another_dimension_is_named():
 @pytest.mark.parametrize(
     'change, named',
     [
-        (lambda weights: weights.popitem(), 'missing'),
+        (lambda weights: weights.popitem(), 'separation.embedding.bias'),
         (lambda weights: weights.update(more=torch.zeros(1)), 'more'),
         (lambda weights: weights.update({'embedding.conv.weight': torch.zeros(1)}), 'embedding.conv.weight'),
     ],

@@ -10,6 +10,7 @@ from small_sets import ROOT
 from tool_modules import load_tool
 
 from fsptal_mm.datasets.point_sampling import POINT_STYLES
+from fsptal_mm.evaluation.diagnosis import BUCKET_PRESETS
 from fsptal_mm.evaluation.functional import PRESETS
 from fsptal_mm.utils.errors import InputError
 
@@ -42,8 +43,7 @@ def test_mmcv_lite_does_not_advise_another_build():
     assert [line.partition(': ')[0] for line in done.stderr.splitlines()] == ['tool.py', 'tool.py']
 
 
-# The parsers of diagnose.py and compare.py come from other tools, whose imports they need.
-@pytest.mark.parametrize('tool', [tool for tool in TOOLS if tool.name not in ('diagnose.py', 'compare.py')], ids=str)
+@pytest.mark.parametrize('tool', TOOLS, ids=str)
 def test_help_needs_no_imports(tool):
     command = [sys.executable, '-X', 'importtime', str(ROOT / 'tools' / tool), '--help']
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -56,6 +56,9 @@ def test_help_needs_no_imports(tool):
 def test_choices_that_parsers_repeat_are_those_of_the_package():
     for preset in PRESETS:
         assert load_tool('analysis_tools/eval_tal').parse_args(['x', 'y', '--preset', preset]).preset == preset
+    for preset in BUCKET_PRESETS:
+        arguments = ['x', 'y', '-o', 'z', '--preset', preset]
+        assert load_tool('analysis_tools/diagnose').parse_args(arguments).preset == preset
     for style in POINT_STYLES:
         assert load_tool('data/make_points').parse_args(['x', 'y', '--style', style]).style == style
 
@@ -64,6 +67,7 @@ def test_choices_that_parsers_repeat_are_those_of_the_package():
 MISSING = [
     ('demo', 'no.py no.pth {dir}', 'no.py'),
     ('demo', '{config} no.pth {dir}', 'no.pth'),
+    ('demo', '--from-results no.json {dir} --timeline', 'no.json'),
     ('data/extract_features', 'no.py {file} out {dir}', 'no.py'),
     ('annotate', '{dir} --classes no.txt', 'no.txt'),
     ('data/check_dataset', 'no.py', 'no.py'),
@@ -73,6 +77,7 @@ MISSING = [
     ('analysis_tools/plot_timeline', 'no.py {file}', 'no.py'),
     ('analysis_tools/plot_timeline', '--results no.json', 'no.json'),
     ('analysis_tools/eval_tal', '{file} no.json', 'no.json'),
+    ('analysis_tools/diagnose', '{file} no.json -o out', 'no.json'),
     ('data/convert_features', 'out no.pt', 'no.pt'),
     ('data/convert_annotations', 'out.json --point-file no.csv', 'no.csv'),
     ('data/make_points', 'no.json out.json', 'no.json'),
@@ -125,6 +130,7 @@ def test_a_missing_file_ends_a_tool_before_its_imports(tool, text, missing, argu
         ('suggest', '{file} {file} nowhere', 'nowhere'),
         ('analysis_tools/plot_timeline', '{config} {file} {config} no.pth', 'no.pth'),
         ('analysis_tools/report', '{dir} nowhere', 'nowhere'),
+        ('experiments/compare', '--configs {config} no.py', 'no.py'),
         ('train', 'no.py', 'no.py'),
         ('test', '{config} no.pth', 'no.pth'),
     ],

@@ -41,6 +41,14 @@ def test_ranks_the_videos_that_are_not_labelled(files, tmp_path, capsys):
     assert [line.split()[1:10:2][-3:] for line in printed.splitlines() if 'far' in line] == [['1', '9', '9']]
 
 
+def test_times_of_best_snippets_reach_the_file_of_suggestions(files, tmp_path):
+    content = json.loads((tmp_path / 'results.json').read_text())
+    content['results']['far'][0]['best_sec'] = 0.75
+    (tmp_path / 'results.json').write_text(json.dumps(content))
+    load_tool('suggest').main(files)
+    assert read_results(tmp_path / 'suggestions.json')['far']['best_sec'].tolist() == [0.75]
+
+
 def test_takes_the_operating_point_of_a_checkpoint(files, tmp_path):
     checkpoint = tmp_path / 'epoch_1.pth'
     torch.save({}, checkpoint)

@@ -17,38 +17,16 @@ import runpy
 import sys
 from pathlib import Path
 
-if __name__ == '__main__':  # checks the environment before imports that take seconds, or fail
-    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](__file__)
-
-from eval_tal import add_file_arguments, load_ground_truth
-
-from fsptal_mm.evaluation import describe_result
-from fsptal_mm.evaluation.diagnosis import (
-    BUCKET_PRESETS,
-    bucket_table,
-    error_table,
-    figure_rows,
-    overview_table,
-)
-from fsptal_mm.evaluation.functional import Protocol
-from fsptal_mm.utils.errors import InputError
-from fsptal_mm.utils.writing import atomic_write, write_json
-from fsptal_mm.visualization import (
-    draw_best_detections,
-    draw_error_profile,
-    draw_false_negatives,
-    draw_sensitivity,
-    save_figure,
-)
+from file_arguments import FILES, add_file_arguments
 
 
-def parse_args(argv=None):
+def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_file_arguments(parser)
     parser.add_argument('--names', nargs='+', metavar='NAME', help='names of the models; default: parts of the paths')
     parser.add_argument(
         '--preset',
-        choices=sorted(BUCKET_PRESETS),
+        choices=('activitynet', 'thumos14'),
         default='thumos14',
         help='dataset whose tIoUs and buckets to use; default: %(default)s',
     )
@@ -67,6 +45,30 @@ def parse_args(argv=None):
         '--format', choices=('png', 'svg', 'pdf'), default='png', help='format of the pictures; default: %(default)s'
     )
     return parser.parse_args(argv)
+
+
+if __name__ == '__main__':  # check the arguments before the imports, which take seconds
+    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](__file__, parse_args, **FILES)
+
+from eval_tal import load_ground_truth
+
+from fsptal_mm.evaluation import describe_result
+from fsptal_mm.evaluation.diagnosis import (
+    bucket_table,
+    error_table,
+    figure_rows,
+    overview_table,
+)
+from fsptal_mm.evaluation.functional import Protocol
+from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.writing import atomic_write, write_json
+from fsptal_mm.visualization import (
+    draw_best_detections,
+    draw_error_profile,
+    draw_false_negatives,
+    draw_sensitivity,
+    save_figure,
+)
 
 
 def main(argv=None):

@@ -5,8 +5,10 @@ import runpy
 import sys
 from pathlib import Path
 
+from file_arguments import FILES, add_file_arguments
 
-def parse_args(argv=None):
+
+def parse_args(argv):
     parser = argparse.ArgumentParser(description=__doc__)
     add_file_arguments(parser)
     parser.add_argument(
@@ -21,27 +23,8 @@ def parse_args(argv=None):
     return parser.parse_args(argv)
 
 
-def add_file_arguments(parser):
-    """Add the arguments that :func:`load_ground_truth` reads: results files, ground truth and its videos."""
-    parser.add_argument('results', nargs='+', metavar='RESULT', help='results files, one per model')
-    parser.add_argument('ground_truth', metavar='GT', help='annotations, in any format of ann_file of the dataset')
-    videos = parser.add_mutually_exclusive_group()
-    videos.add_argument('--split', metavar='FILE', help='ids of the videos to evaluate, one per line')
-    videos.add_argument('--subset', metavar='NAME', help='subset of GT to evaluate; default: all its videos')
-    parser.add_argument(
-        '--ambiguous', metavar='FILE', help='file of ambiguous ranges; detections that overlap one are left out'
-    )
-
-
 if __name__ == '__main__':  # checks the arguments before the imports, which take seconds
-    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](
-        __file__,
-        parse_args,
-        results='a readable file',
-        ground_truth='a readable file',
-        split='a readable file',
-        ambiguous='a readable file',
-    )
+    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](__file__, parse_args, **FILES)
 
 import numpy as np
 
@@ -57,7 +40,7 @@ def load_ground_truth(args, protocol):
     """Read the ground truth of the videos that the command line names.
 
     Args:
-        args (Namespace): Arguments of :func:`add_file_arguments`.
+        args (Namespace): Arguments of ``add_file_arguments``.
         protocol (Protocol): tIoUs and averages.
 
     Returns:

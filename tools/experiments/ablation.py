@@ -22,6 +22,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
+from run_arguments import check_numbers_of_runs
 from tables import FORMS, TABLES
 
 
@@ -53,14 +54,6 @@ def parse_args(argv):
     args = parser.parse_args(argv)
     check_numbers_of_runs(parser, args)
     return args
-
-
-def check_numbers_of_runs(parser, args):
-    """End with a message unless ``--jobs`` is positive and no seed is negative."""
-    if args.jobs < 1:
-        parser.error(f'argument --jobs: found {args.jobs}, expected at least 1')
-    if min(args.seeds or [0]) < 0:
-        parser.error(f'argument --seeds: found {min(args.seeds)}, expected at least 0')
 
 
 if __name__ == '__main__':  # checks the arguments before the imports, which take seconds

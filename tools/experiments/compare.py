@@ -21,28 +21,7 @@ import time
 from datetime import date
 from pathlib import Path
 
-if __name__ == '__main__':  # checks the environment before imports that take seconds, or fail
-    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](__file__)
-
-import torch
-from ablation import check_numbers_of_runs, plan, run_missing
-from mmaction.apis import init_recognizer
-from mmaction.registry import MODELS
-from mmengine.runner import Runner
-from mmengine.runner.checkpoint import CheckpointLoader
-from rich import box
-from rich.table import Table as RichTable
-from table_report import summarize
-from tables import ALONGSIDE, Row, Table
-
-from fsptal_mm.evaluation.functional import render_markdown
-from fsptal_mm.utils.configs import naming_types
-from fsptal_mm.utils.errors import InputError
-from fsptal_mm.utils.writing import atomic_write, write_json
-
-_MEASURES = ('mAP@0.5', 'AR@10', 'AR@50', 'AR@100')
-# Kind of labels, as the table names it, by the argument `supervision` of the dataset.
-_SUPERVISION = {'segments': 'segments', 'clicks': 'video labels, background clicks'}
+from run_arguments import check_numbers_of_runs
 
 
 def parse_args(argv):
@@ -71,6 +50,31 @@ def parse_args(argv):
     args = parser.parse_args(argv)
     check_numbers_of_runs(parser, args)
     return args
+
+
+if __name__ == '__main__':  # check the arguments before the imports, which take seconds
+    runpy.run_path(str(Path(__file__).resolve().parents[1] / 'starting.py'))['start'](
+        __file__, parse_args, configs='a config file'
+    )
+
+import torch
+from ablation import plan, run_missing
+from mmaction.apis import init_recognizer
+from mmaction.registry import MODELS
+from mmengine.runner import Runner
+from mmengine.runner.checkpoint import CheckpointLoader
+from rich import box
+from rich.table import Table as RichTable
+from table_report import summarize
+from tables import ALONGSIDE, Row, Table
+
+from fsptal_mm.evaluation.functional import render_markdown
+from fsptal_mm.utils.configs import naming_types
+from fsptal_mm.utils.errors import InputError
+from fsptal_mm.utils.writing import atomic_write, write_json
+
+_MEASURES = ('mAP@0.5', 'AR@10', 'AR@50', 'AR@100')
+_SUPERVISION = {'segments': 'segments', 'clicks': 'video labels, background clicks'}  # by `supervision` of the dataset
 
 
 def supervision(config):

@@ -2,9 +2,12 @@
 
 export class Suggestions {
   constructor(found, times) {
-    // A results file does not say which frame of a detection is the best. So the frame in its middle is shown.
+    // `frame`, which is shown, is that of the best snippet. If the results file does not state it, it is the middle.
     // `first` is the first frame of the detection; the detection may begin while this frame is shown.
-    const frames = ({ start_sec: start, end_sec: end }) => ({ first: times.at(start), frame: times.at((start + end) / 2) });
+    const frames = ({ start_sec: start, end_sec: end, best_sec: best }) => ({
+      first: times.at(start),
+      frame: times.at(best ?? (start + end) / 2),
+    });
     this.all = found.map((one, id) => ({ ...one, id, ...frames(one) }));
     this.current = null;
   }

@@ -244,6 +244,7 @@ class PointTAL(BaseModel):
         batches, _, proposed = self.propose(inputs, data_samples)
         for sample, stage1 in zip(data_samples, proposed):
             sample.pred_segments, sample.pred_scores = stage1.pred_segments, stage1.pred_scores
+            sample.snippet_scores = stage1.snippet_scores
         return self.refinement.predict(batches, data_samples)
 
     def embed(

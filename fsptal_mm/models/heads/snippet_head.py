@@ -149,16 +149,17 @@ class SnippetHead(BaseModule):
 
         Returns:
             list[ActionDataSample]: The data samples, with ``pred_segments``, an InstanceData of
-            ``segments_sec (N, 2)``, ``scores (N,)`` and ``labels (N,)``; and with ``pred_scores (C,)``, the video-level
-            scores.
+            ``segments_sec (N, 2)``, ``scores (N,)`` and ``labels (N,)``; with ``pred_scores (C,)``, the video-level
+            scores; and with ``snippet_scores (T, C)``, the final scores q-hat.
         """
         video_scores = scores.videos
         if video_scores is None:
             video_scores = pool_video_scores(scores.classes, mask, self.topk_divisor)
         propose = proposals or self.proposals
         for video, sample in enumerate(data_samples):
+            snippet_scores = scores.final[video, : sample.num_snippets]
             segments = propose(
-                scores.final[video, : sample.num_snippets],
+                snippet_scores,
                 scores.background_scores[video, : sample.num_snippets],
                 video_scores[video],
                 sample.grid,
@@ -166,4 +167,5 @@ class SnippetHead(BaseModule):
             )
             sample.pred_segments = InstanceData(**segments)
             sample.pred_scores = video_scores[video]
+            sample.snippet_scores = snippet_scores
         return data_samples
