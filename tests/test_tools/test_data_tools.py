@@ -53,7 +53,7 @@ def test_videos_that_several_files_label_are_named(tmp_path, capsys):
     files[1].write_text('b,3,Run\nb,4,Run\nc,3,Run\n')
     convert(tmp_path / 'out.json', '--point-file', *files)
     _, told = capsys.readouterr().out.splitlines()
-    assert told.startswith('points in several files: 1 video (b)')
+    assert told.startswith('1 video with points in several files (b)')
     assert load_annotations(tmp_path / 'out.json').videos['b'].point_sec.tolist() in ([2], [3, 4])
     files[1].write_text('c,3,Run\n')
     convert(tmp_path / 'out.json', '--point-file', *files)
