@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from mmengine.config import Config
 
-from fsptal_mm.apis.model_loading import model_index
+from fsptal_mm.apis.model_loading import find_config, model_index
 from fsptal_mm.evaluation import describe_result
 from fsptal_mm.evaluation.label_quality import LABEL_FOLDER, quality_over_training
 from fsptal_mm.evaluation.operating_point import OperatingPoint, model_digest, read_operating_point
@@ -28,6 +28,7 @@ _MAIN = ('mAP@', 'point/mAP', '')  # starts of the keys of measures, in the orde
 # 0.13 and 0.16 in runs of 20 and 60 steps, and 0.21 to 0.34 in runs of a few epochs.
 _LATE_FALL = 0.12
 _CHOSEN = re.compile(r'epoch_(\d+)\.operating_point\.json')
+_NO_DATA = {'data_root', 'pipeline', 'keep_features'}  # arguments of a dataset that change neither videos nor labels
 _TOLERANCE = 1e-6  # accepted difference between a measure in the results file and the same measure computed here
 
 
@@ -82,10 +83,21 @@ class Run:
         return shlex.join(map(str, ['python', f'tools/{script}.py', config, *arguments, '--work-dir', self.folder]))
 
     @cached_property
-    def method_and_data(self) -> tuple[str, str]:
-        """Method and training data of the config, from its metafile; two empty texts for a config without one."""
-        entry = model_index().get(self.config_name, {})
-        return entry.get('In Collection', ''), entry.get('Metadata', {}).get('Training Data', '')
+    def metafile_entry(self) -> dict:
+        """Entry of the config in ``model-index.yml``, by the config's name; empty for a config without one."""
+        return model_index().get(self.config_name, {})
+
+    @cached_property
+    def known_data(self) -> str:
+        """Name of the dataset in the metafile of the config; empty if the test has other data than that config.
+
+        Test data are the same if the datasets differ in nothing but how they are read, and the names of their folders
+        agree.
+        """
+        if not self.metafile_entry or self.test_config is None:
+            return ''
+        data = [_test_data(config) for config in (self.test_config, find_config(self.config_name))]
+        return self.metafile_entry['Metadata']['Training Data'] if data[0] == data[1] else ''
 
     @property
     def planned(self) -> int | None:
@@ -189,6 +201,13 @@ def read_run(folder: str | Path, name: str, options: dict | None = None) -> Run:
 def _configs(folder):
     """Configs that training and tests wrote into a work directory, the latest last."""
     return sorted(folder.glob('*.py'), key=lambda file: file.stat().st_mtime)
+
+
+def _test_data(config):
+    """Arguments of the test dataset that say what it holds, and the name of its folder."""
+    dataset = (config.get('test_dataloader') or {}).get('dataset') or {}
+    kept = {key: value for key, value in dataset.items() if key not in _NO_DATA}
+    return kept, Path(dataset.get('data_root') or '').name
 
 
 def _read_config(run, logs, options):
