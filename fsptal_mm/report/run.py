@@ -14,19 +14,15 @@ from fsptal_mm.apis.model_loading import find_config, model_index
 from fsptal_mm.evaluation import describe_result
 from fsptal_mm.evaluation.label_quality import LABEL_FOLDER, quality_over_training
 from fsptal_mm.evaluation.operating_point import OperatingPoint, model_digest, read_operating_point
+from fsptal_mm.evaluation.training_log import TrainingLog, read_training_log, scalar_files
 from fsptal_mm.utils.configs import merge_options, read_config
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import read_json
 
 from .names import readable
 from .results import PointResult, SegmentResult, evaluate_results, load_test_set
-from .training_log import TrainingLog, read_training_log, scalar_files
 
 _MAIN = ('mAP@', 'point/mAP', '')  # starts of the keys of measures, in the order in which a headline is looked for
-# A stage is called too short if more than this share of the fall of its loss lies in the last quarter. The share is at
-# most 0.11 in the finished runs of the benchmarks (four datasets; FS-PTAL in both stages, LACP and the base model),
-# 0.13 and 0.16 in runs of 20 and 60 steps, and 0.21 to 0.34 in runs of a few epochs.
-_LATE_FALL = 0.12
 _CHOSEN = re.compile(r'epoch_(\d+)\.operating_point\.json')
 _NO_DATA = {'data_root', 'pipeline', 'keep_features'}  # arguments of a dataset that change neither videos nor labels
 _TOLERANCE = 1e-6  # accepted difference between a measure in the results file and the same measure computed here
@@ -256,14 +252,7 @@ def _read_log(run, files):
             f'`{train} --resume` continues it.'
         )
     else:
-        falls = log.late_falls
-        for stage, fall in enumerate(falls, start=1):
-            if fall > _LATE_FALL:
-                part = 'the training' if len(falls) == 1 else f'stage {stage}'
-                run.missing.append(
-                    f'The loss still fell at the end of {part}: {100 * fall:.0f} % of its fall is in the last quarter. '
-                    f'Train longer: more {log.unit}s in train_cfg, and later ends of schedules and hooks.'
-                )
+        run.missing += log.describe_late_falls()
     if not log.measures:
         run.missing.append(
             'There is no curve of mAP: no validation has run yet. train_cfg.val_interval sets how often it runs.'
