@@ -1,6 +1,7 @@
 """The pages of the documentation: the built site, and the code in the pages."""
 
 import importlib
+import itertools
 import math
 import pkgutil
 import re
@@ -145,6 +146,31 @@ def test_the_config_for_own_videos_reaches_its_steps(num_videos, tmp_path):
     assert config.param_scheduler[0].end == config.param_scheduler[1].begin < config.train_cfg.max_epochs
     assert config.param_scheduler[1].end == config.train_cfg.max_epochs
     assert second.begin * steps <= 2000, 'no longer than needed'
+
+
+def test_commands_about_models_read_what_commands_above_have_made():
+    """The shell prints the commands, loops included; ``cat`` prints the name of its file instead of what it holds."""
+    page = (ROOT / 'docs/guides/diagnosis.md').read_text()
+    blocks = '\n'.join(re.findall(r'```bash\n(.*?)```', page, re.DOTALL))
+    script = 'python() { (IFS=$\'\\t\'; echo "$*"); }\ncat() { echo "$1"; }\n' + blocks
+    printed = subprocess.run(['bash', '-c', script], capture_output=True, text=True, check=True).stdout
+    trained, tested, count = {}, set(), 0
+    for tool, *arguments in (line.split('\t') for line in printed.splitlines()):
+        outputs = {after for option, after in itertools.pairwise(arguments) if option in ('-o', '--out', '--work-dir')}
+        for path in (Path(text) for text in arguments if text.startswith('work_dirs/') and text not in outputs):
+            run = path if len(path.parts) == 2 else path.parent
+            assert run in trained, f'{tool} reads {path}'
+            assert path.suffix != '.pth' or path.name == f'epoch_{trained[run].train_cfg.max_epochs}.pth'
+            assert run in tested or not (path.name == 'results.json' or tool.endswith('report.py')), f'{tool}: {path}'
+            count += 1
+        config = ROOT / arguments[0]
+        work_dir = next(map(Path, outputs), Path('work_dirs', config.stem))
+        if tool == 'tools/train.py':
+            trained[work_dir] = Config.fromfile(config)
+            tested.discard(work_dir)  # the report calls results stale that are older than the checkpoint
+        elif tool == 'tools/test.py':
+            tested.add(work_dir)
+    assert count > 15
 
 
 @pytest.mark.slow

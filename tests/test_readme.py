@@ -63,6 +63,12 @@ def test_pictures_are_small_and_shown():
     assert all(file.stat().st_size < MAX_IMAGE_KB * 1000 for file in files)
 
 
+@pytest.mark.parametrize('page', ['README.md', 'docs/guides/own_data.md'])
+def test_readers_with_own_videos_see_what_they_will_get(page):
+    shown = {Path(name).stem for name in re.findall(r'!\[.*?\]\((.*?)\)', PAGES[page])}
+    assert {'annotator', 'report', 'annotated_video'} <= shown
+
+
 def test_make_targets_and_extras_exist():
     targets = set(re.findall(r'(?:^|`)make ([\w-]+)', ALL_TEXT, re.MULTILINE))
     assert {'demo', 'test', 'docs', 'pictures'} <= targets

@@ -17,12 +17,12 @@ from fsptal_mm.utils.wording import counted
 from fsptal_mm.utils.writing import atomic_write
 from fsptal_mm.visualization.palette import INK, PAPER
 
+from .curves import MAX_POINTS, thin
 from .names import readable
 from .published import Published
 from .results import VIDEO_TIOU
 from .run import Run
 from .timelines import MAX_DETECTIONS, group_by_test_set, make_timelines
-from .training_log import MAX_POINTS, thin
 
 _TEMPLATE = Path(__file__).parent / 'template'
 # Beginnings of the keys of measures that are logged as fractions; the charts show them in percent.

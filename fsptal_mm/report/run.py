@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 from mmengine.config import Config
 
-from fsptal_mm.apis.model_loading import model_index
+from fsptal_mm.apis.model_loading import find_config, model_index
 from fsptal_mm.apis.training_videos import share_trained_on
 from fsptal_mm.evaluation import describe_result
 from fsptal_mm.evaluation.label_quality import LABEL_FOLDER, quality_over_training
 from fsptal_mm.evaluation.operating_point import OperatingPoint, model_digest, read_operating_point
+from fsptal_mm.evaluation.training_log import TrainingLog, read_training_log, scalar_files
 from fsptal_mm.utils.configs import merge_options, read_config
 from fsptal_mm.utils.errors import InputError
 from fsptal_mm.utils.reading import read_json
@@ -22,15 +23,11 @@ from fsptal_mm.utils.wording import counted
 
 from .names import readable
 from .results import PointResult, SegmentResult, evaluate_results, load_test_set
-from .training_log import TrainingLog, read_training_log, scalar_files
 
 # The headline of a run is its first measure whose key begins with 'mAP@', else with 'point/mAP', else any measure.
 _MAIN = ('mAP@', 'point/mAP', '')
-# The report calls a stage of the training too short if more than this share of the fall of its loss lies in its last
-# quarter. The share is at most 0.11 in the finished runs of the benchmarks (four datasets; FS-PTAL in both stages, LACP
-# and the base model), 0.13 and 0.16 in runs of 20 and 60 steps, and 0.21 to 0.34 in runs of a few epochs.
-_LATE_FALL = 0.12
 _CHOSEN = re.compile(r'epoch_(\d+)\.operating_point\.json')
+_NO_DATA = {'data_root', 'pipeline', 'keep_features'}  # arguments of a dataset that change neither videos nor labels
 _TOLERANCE = 1e-6  # accepted difference between a measure in the results file and the same measure computed here
 
 
@@ -88,10 +85,21 @@ class Run:
         return shlex.join(map(str, ['python', f'tools/{script}.py', config, *arguments, '--work-dir', self.folder]))
 
     @cached_property
-    def method_and_data(self) -> tuple[str, str]:
-        """Method and training data of the config, from its metafile; two empty texts for a config without one."""
-        entry = model_index().get(self.config_name, {})
-        return entry.get('In Collection', ''), entry.get('Metadata', {}).get('Training Data', '')
+    def metafile_entry(self) -> dict:
+        """Entry of the config in ``model-index.yml``, by the config's name; empty for a config without one."""
+        return model_index().get(self.config_name, {})
+
+    @cached_property
+    def known_data(self) -> str:
+        """Name of the dataset in the metafile of the config; empty if the test has other data than that config.
+
+        Test data are the same if the datasets differ in nothing but how they are read, and the names of their folders
+        agree.
+        """
+        if not self.metafile_entry or self.test_config is None:
+            return ''
+        data = [_test_data(config) for config in (self.test_config, find_config(self.config_name))]
+        return self.metafile_entry['Metadata']['Training Data'] if data[0] == data[1] else ''
 
     @property
     def planned(self) -> int | None:
@@ -221,6 +229,13 @@ def _configs(folder):
     return sorted(folder.glob('*.py'), key=lambda file: file.stat().st_mtime)
 
 
+def _test_data(config):
+    """Arguments of the test dataset that say what it holds, and the name of its folder."""
+    dataset = (config.get('test_dataloader') or {}).get('dataset') or {}
+    kept = {key: value for key, value in dataset.items() if key not in _NO_DATA}
+    return kept, Path(dataset.get('data_root') or '').name
+
+
 def _read_config(run, logs, options):
     """Read the config of the training, which lies beside its log, and the newest config, which a later test wrote."""
     of_training = [log.with_name('config.py') for log in logs if log.with_name('config.py').is_file()]
@@ -267,14 +282,7 @@ def _read_log(run, files):
             f'`{train} --resume` continues it.'
         )
     else:
-        falls = log.late_falls
-        for stage, fall in enumerate(falls, start=1):
-            if fall > _LATE_FALL:
-                part = 'the training' if len(falls) == 1 else f'stage {stage}'
-                run.missing.append(
-                    f'The loss still fell at the end of {part}: {100 * fall:.0f} % of its fall is in the last quarter. '
-                    f'Train longer: more {log.unit}s in train_cfg, and later ends of schedules and hooks.'
-                )
+        run.missing += log.describe_late_falls()
     if not log.measures and not run.nothing_held_out:
         run.missing.append(
             'There is no curve of mAP: no validation has run yet. train_cfg.val_interval sets how often it runs.'

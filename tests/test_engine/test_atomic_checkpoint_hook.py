@@ -13,7 +13,7 @@ from mmengine.logging import MMLogger
 from tiny_run import make_runner, write_data
 from toy_run import toy_runner
 
-from fsptal_mm.engine.hooks.atomic_checkpoint_hook import AtomicLocalBackend
+from fsptal_mm.engine.hooks.atomic_checkpoint_hook import AtomicCheckpointHook, AtomicLocalBackend
 from fsptal_mm.engine.resuming import find_latest_checkpoint
 from fsptal_mm.engine.trained_videos import trained_videos
 from fsptal_mm.utils.errors import InputError
@@ -169,6 +169,28 @@ def test_the_best_checkpoint_goes_only_when_a_better_one_is_there(tmp_path, monk
     # The new checkpoint was written before the old one was deleted.
     assert ['best_score_epoch_1.pth', 'best_score_epoch_2.pth'] in best
     assert [name for name in names(tmp_path) if name.startswith('best')] == ['best_score_epoch_3.pth']
+
+
+@pytest.mark.parametrize(
+    'figure, rule, expected',
+    [
+        ('point/recall', None, 'greater'),  # mmengine knows no rule of it
+        ('tal/mAP@0.5', None, 'greater'),
+        ('val/Loss', None, 'less'),  # mmengine's own inference stays
+        ('point/recall', 'less', 'less'),  # and so does a rule that is given
+    ],
+)
+@pytest.mark.parametrize('named', [True, False], ids=['by name', 'auto'])
+def test_the_rule_of_a_figure(tmp_path, figure, rule, expected, named):
+    hook = AtomicCheckpointHook(save_best=figure if named else 'auto', rule=rule, out_dir=str(tmp_path))
+    if not named:
+        hook._init_rule(hook.rules, [figure])  # as mmengine does at the first validation
+    assert hook.rules == [expected]
+    assert hook.is_better_than[figure](2, 1) == (expected == 'greater')
+
+
+def test_figures_with_rules_of_their_own():
+    assert AtomicCheckpointHook(save_best=['point/recall', 'loss']).rules == ['greater', 'less']
 
 
 def test_what_the_user_chose_for_writing_stays(tmp_path):

@@ -2,8 +2,11 @@ import time
 from types import SimpleNamespace
 
 import pytest
+import torch
+from toy_run import toy_runner
 
 from fsptal_mm.engine import PacedLoggerHook
+from fsptal_mm.report import read_run
 from fsptal_mm.utils.errors import InputError
 
 
@@ -49,3 +52,16 @@ def test_no_pace(monkeypatch):
 def test_wrong_pace(min_sec):
     with pytest.raises(InputError, match='min_sec'):
         PacedLoggerHook(min_sec=min_sec)
+
+
+@pytest.mark.parametrize('lr, still_falls', [(0.005, True), (0.1, False)])
+def test_the_end_of_a_training_says_what_the_report_says_of_its_loss(tmp_path, lr, still_falls):
+    torch.manual_seed(0)
+    hooks = dict(logger=dict(type='PacedLoggerHook'))
+    optim = dict(optimizer=dict(type='SGD', lr=lr))
+    toy_runner(tmp_path, f'lr_{lr}', 12, default_hooks=hooks, optim_wrapper=optim).train()
+    told = [sentence for sentence in read_run(tmp_path, 'run').missing if 'last quarter' in sentence]
+    assert len(told) == still_falls
+    [log] = tmp_path.glob('*/*.log')
+    assert ['WARNING' in line for line in log.read_text().splitlines() if 'last quarter' in line] == [True] * len(told)
+    assert all(sentence in log.read_text() for sentence in told)

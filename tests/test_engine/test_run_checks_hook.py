@@ -174,12 +174,13 @@ def test_a_resume_keeps_the_order_of_the_classes(trained):
     [
         ('TALMetric', 'mAP', 'tal/mAP@0.1-0.7'),
         ('TALMetric', 'tal/mAP', 'tal/AR@50'),
+        ('TALMetric', 'tal/nonsense', 'tal/mAP@0.1-0.7'),
         ('PointMetric', 'mAP', 'point/mAP'),
     ],
 )
 def test_an_unknown_save_best_is_an_error_before_training(tmp_path, metric, wanted, known):
     write_data(tmp_path)
-    hooks = dict(checkpoint=dict(type='AtomicCheckpointHook', interval=1, save_best=wanted, rule='greater'))
+    hooks = dict(checkpoint=dict(type='AtomicCheckpointHook', interval=1, save_best=wanted))
     val = dict(val_dataloader=loader(tmp_path), val_evaluator=dict(type=metric), val_cfg=dict(type='ValLoop'))
     runner = make_runner(tmp_path, HOOK, default_hooks=hooks, **val)
     with pytest.raises(InputError, match=f'save_best: found {wanted!r}.*{known}'):
@@ -189,7 +190,7 @@ def test_an_unknown_save_best_is_an_error_before_training(tmp_path, metric, want
 
 def test_a_figure_that_the_videos_do_not_give(tmp_path):
     write_data(tmp_path, segments=False)  # without segments, there are only figures of whole videos
-    hooks = dict(checkpoint=dict(type='AtomicCheckpointHook', interval=1, save_best='tal/mAP@0.5', rule='greater'))
+    hooks = dict(checkpoint=dict(type='AtomicCheckpointHook', interval=1, save_best='tal/mAP@0.5'))
     val = dict(val_dataloader=loader(tmp_path), val_evaluator=dict(type='TALMetric'), val_cfg=dict(type='ValLoop'))
     runner = make_runner(tmp_path, HOOK, default_hooks=hooks, **val)
     with pytest.raises(InputError, match=r'save_best: .*tal/video_mAP'):

@@ -27,7 +27,7 @@ def pages(tmp_path_factory):
     remove_segments(folder / 'points')
     write_run(folder / 'labelled', folder / 'points')
     write_report(folder / 'points.html', [read_run(folder / 'labelled', 'labelled')])
-    published = [Published('Others', 'THUMOS14', {'mAP@0.1-0.7': 56.7}, 'their paper')]
+    published = [Published('Others', 'THUMOS14', {'mAP@0.1-0.7': 56.7}, 'their paper', 'benchmark')]
     first, second = read_run(folder / 'run', EVIL), read_run(folder / 'second', '$second$')
     write_report(folder / 'one.html', [first], published)
     write_report(folder / 'two.html', [first, second], published)
@@ -75,7 +75,7 @@ def test_figures_in_the_table(open_page):
     assert texts(page, '#summary-1 td[data-key="mAP@0.1-0.7"]') == ['83.3', '83.3', '56.7']
     assert texts(page, '#summary-1 td[data-key="mAP@0.5"]') == ['83.3', '83.3', '–']
     assert texts(page, '#summary-2 td[data-key="video_mAP"]') == ['75.0', '75.0']
-    assert texts(page, '#summary-1 .published th') == ['Others published']
+    assert texts(page, '#summary-1 .published th') == ['Others benchmark']
     assert 'their paper' in page.find_element(By.ID, 'summary').text
 
 

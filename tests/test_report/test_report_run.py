@@ -11,11 +11,12 @@ from refusals import refused
 from report_runs import BAD, EVIL, NUM_WEAK, remove_segments, write_data, write_results, write_run
 
 from fsptal_mm.evaluation.operating_point import OperatingPoint, Threshold, model_digest, write_operating_point
+from fsptal_mm.evaluation.training_log import read_training_log
 from fsptal_mm.report import read_run, write_report
 from fsptal_mm.report import run as report_run
+from fsptal_mm.report.curves import thin
 from fsptal_mm.report.names import readable
 from fsptal_mm.report.timelines import MAX_DETECTIONS, group_by_test_set, make_timelines
-from fsptal_mm.report.training_log import read_training_log, thin
 
 UNKNOWN = json.dumps({'results': {'good': [{'label': 'unknown', 'score': 1, 'segment': [0, 1]}]}})
 

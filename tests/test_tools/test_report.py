@@ -5,10 +5,21 @@ import json
 import re
 
 import pytest
+from mmengine.config import Config
 from mmengine.runner import Runner
 from small_sets import ROOT, small_config
 
-from fsptal_mm.report import Run, published_figures
+from fsptal_mm.apis.model_loading import find_config, model_index
+from fsptal_mm.report import published_figures, read_run
+
+
+def run_of(folder, name, **changes):
+    """A run of one of the package's configs, with changes of its test dataset; an empty config for an unknown name."""
+    config = find_config(name) if name in model_index() else Config()
+    if changes:
+        config.test_dataloader.dataset.update(changes)
+    config.dump(folder / f'{name}.py')
+    return read_run(folder, 'run')
 
 
 @pytest.fixture(scope='module')
@@ -63,18 +74,37 @@ def test_a_real_run(tool, tmp_path, capsys):
 def test_published_figures_are_of_the_same_data_and_those_of_the_tables(config, expected, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(ROOT / 'tools/experiments')
     quoted = {row.label: row.published for row in importlib.import_module('tables').TABLES['comparison'].rows}
-    (tmp_path / f'{config}.py').write_text('')
-    found = published_figures([Run('run', tmp_path)])
+    found = published_figures([run_of(tmp_path, config)])
+    assert {row.tag for row in found} <= {'published'}
     figures = {row.method: row.metrics['mAP@0.1-0.7'] for row in found}
     assert figures == {method: quoted[label]['THUMOS14 I3D'] for method, label in expected.items()}
     assert {row.data for row in found} <= {'THUMOS14'}
 
 
 def test_measured_figures_of_the_same_data_are_quoted(tmp_path):
-    (tmp_path / 'fsptal_synthetic.py').write_text('')
-    methods = [row.method for row in published_figures([Run('run', tmp_path)])]
+    rows = published_figures([run_of(tmp_path, 'fsptal_synthetic')])
+    methods = [row.method for row in rows]
     assert len(set(methods)) == len(methods)
     assert all(any(f'({name}_synthetic)' in method for method in methods) for name in ('lacp', 'fsptal-refined'))
+    assert {row.tag for row in rows} == {'benchmark'}, 'nobody else has published figures on generated data'
+
+
+@pytest.mark.parametrize(
+    'change, same',
+    [
+        (dict(data_root='/elsewhere/synthetic', keep_features='memory'), True),
+        (dict(data_root='/elsewhere/mine'), False),
+        (dict(ann_file='mine.json'), False),
+        (dict(subset='train'), False),
+        (dict(fold=dict(index=0, count=4, part='held_out')), False),
+        (dict(data_prefix=dict(feature='features/other')), False),
+        (dict(generator=dict(test_videos=10)), False),
+    ],
+)
+def test_figures_are_of_other_data_if_the_test_data_are_changed(tmp_path, change, same):
+    run = run_of(tmp_path, 'fsptal_synthetic', **change)
+    assert bool(published_figures([run])) == same
+    assert run.known_data == ('Embedded set' if same else '')
 
 
 def test_names_tell_runs_apart(tool):

@@ -76,6 +76,8 @@ class AtomicCheckpointHook(CheckpointHook):
     - ``resume=True`` without ``load_from`` takes the newest checkpoint that can be read, with a warning if that is not
       the one that ``last_checkpoint`` names. mmengine takes the named one unchecked.
     - A resume from a file that no training saved is refused.
+    - If mmengine can infer no ``rule`` for a figure of ``save_best``, such as ``point/recall``, it is ``'greater'``.
+      mmengine ends with an error.
     - Checkpoints hold the ids of the training videos, so that tools can refuse to choose thresholds by these videos.
       The ids of the checkpoint that a run begins with (``resume``, ``load_from``) are kept.
 
@@ -84,6 +86,18 @@ class AtomicCheckpointHook(CheckpointHook):
 
     _outdated = ()  # names of the files that the resumed checkpoint replaced
     _trained = frozenset()  # ids of videos that the weights have been trained on, in this run or before
+
+    def _init_rule(self, rules, key_indicators):
+        if len(rules) == 1:
+            rules = rules * len(key_indicators)
+        known = [part.lower() for part in (*self.greater_keys, *self.less_keys)]  # mmengine infers rules from these
+        super()._init_rule(
+            [
+                rule or (None if key == 'auto' or any(part in key.lower() for part in known) else 'greater')
+                for rule, key in zip(rules, key_indicators)
+            ],
+            key_indicators,
+        )
 
     def before_run(self, runner: Runner) -> None:
         """Choose the checkpoint to resume from, if the run names none.

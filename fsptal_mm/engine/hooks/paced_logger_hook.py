@@ -5,9 +5,11 @@ import time
 from typing import Any
 
 from mmaction.registry import HOOKS
+from mmengine.dist import is_main_process
 from mmengine.hooks import LoggerHook
 from mmengine.runner import Runner
 
+from fsptal_mm.evaluation.training_log import read_training_log, scalar_files
 from fsptal_mm.utils.errors import check_numbers
 
 
@@ -19,6 +21,9 @@ class PacedLoggerHook(LoggerHook):
     This hook writes the losses to the JSON file that curves are plotted from, at the end of each epoch and after every
     ``interval`` steps in it; but to the log only if ``min_sec`` seconds have passed since the last line. The last step
     of a training always has its line, and so have validation and test.
+
+    After the training, a warning says if the loss still fell at the end of a stage, as the report does. It needs the
+    curves that ``LocalVisBackend`` writes.
 
     Args:
         min_sec: Smallest number of seconds from one line of the training to the next.
@@ -47,3 +52,10 @@ class PacedLoggerHook(LoggerHook):
             runner.logger.info(line)
             self._line_sec = now_sec
         runner.visualizer.add_scalars(tag, step=runner.iter + 1, file_path=self.json_log_path)
+
+    def after_train(self, runner: Runner) -> None:
+        """Warn if the loss still fell at the end of a stage; then copy the logs, as mmengine does."""
+        if is_main_process():
+            for sentence in read_training_log(scalar_files(runner.work_dir)).describe_late_falls():
+                runner.logger.warning(sentence)
+        super().after_train(runner)
