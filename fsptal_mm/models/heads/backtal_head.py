@@ -126,7 +126,7 @@ class BackTALHead(SnippetHead):
             MODELS.build(dict(type='VideoSoftmaxLoss', background=background, topk_divisor=topk_divisor))
             for background in (True, False)
         )
-        self.labels = labels
+        self.labels = self.supervision = labels
         self.miner = TASK_UTILS.build(miner)
         self.sparsity_weight = sparsity_weight
         self.click_weight = click_weight

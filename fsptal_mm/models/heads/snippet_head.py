@@ -60,7 +60,8 @@ class SnippetHead(BaseModule):
         init_cfg: As in ``mmengine.model.BaseModule``.
 
     Attributes:
-        supervision (str): Labels that the losses of the head read: ``'points'`` or ``'video labels'``.
+        supervision (str): Labels that the losses of the head need: ``'points'``, ``'clicks'`` (background clicks), or
+            ``'video labels'``.
     """
 
     supervision = 'points'
