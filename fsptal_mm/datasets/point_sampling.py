@@ -58,9 +58,12 @@ def draw_background(segments_sec: np.ndarray, duration_sec: float, rng: np.rando
 
     Returns:
         np.ndarray: ``(K,)`` float64 seconds, ascending: one click in each of the K gaps of positive length, uniformly
-        distributed over the gap. The stretches before the first and after the last action are gaps, too.
+        distributed over the gap. The stretches before the first and after the last action are gaps, too. A video
+        without segments gets no click, since it may show actions that nobody labelled.
     """
     segments_sec = np.asarray(segments_sec, dtype=np.float64).reshape(-1, 2)
+    if not len(segments_sec):
+        return np.zeros(0)
     start, end = segments_sec[np.argsort(segments_sec[:, 0], kind='stable')].T
     gap_start = np.maximum.accumulate(np.append(0.0, end))
     gap_end = np.minimum(np.append(start, duration_sec), duration_sec)

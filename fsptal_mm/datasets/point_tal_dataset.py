@@ -65,9 +65,9 @@ class PointTALDataset(BaseDataset):
             ``CropToWindow`` cuts out. For localizers that are trained on segments. In training, windows without a
             segment are left out.
         supervision: ``'points'``: points and background clicks. ``'clicks'``: video labels and background clicks
-            without any point, as BackTAL is trained; if a video has no clicks, one is drawn with ``seed`` in each gap
-            between actions. ``'segments'``: every snippet is labelled from the ground truth (dense supervision, for
-            analysis only).
+            without any point, as BackTAL is trained; if a video has segments and no clicks, one is drawn with ``seed``
+            in each gap between its segments. ``'segments'``: every snippet is labelled from the ground truth (dense
+            supervision, for analysis only).
         pointless: ``'skip'``: leave out training videos without any point, since they may show actions that nobody
             labelled. ``'background'``: keep them as videos that show background only.
         background_label: Label of those points in ``ann_file`` and ``point_file`` that are background clicks.
@@ -293,9 +293,15 @@ class PointTALDataset(BaseDataset):
             list[dict]: The videos or windows that are kept; all, in a test dataset or with ``pointless='background'``.
 
         Raises:
-            InputError: No video has a label.
+            InputError: No video has a label, or, with ``supervision='clicks'``, no video has a background click.
         """
-        if self.test_mode or self.pointless == 'background':
+        if self.test_mode:
+            return self.data_list
+        if self.supervision == 'clicks' and not any(len(info['background_sec']) for info in self.data_list):
+            found = 'no background click, and no segments between which clicks could be drawn'
+            expected = "clicks in background_file, or supervision='points' (for BackTALHead, with labels='points')"
+            raise InputError(expected, file=self.ann_file or None, field="supervision='clicks'", found=found)
+        if self.pointless == 'background':
             return self.data_list
         if self.windows is not None:
             return [info for info in self.data_list if _has_segment(info)]

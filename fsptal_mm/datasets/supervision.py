@@ -20,8 +20,8 @@ def supervision_labels(record: VideoRecord, grid: SnippetGrid, supervision: str,
         record (VideoRecord): The video.
         grid (SnippetGrid): Feature grid of the video.
         supervision: ``'points'``: the given points and background clicks. ``'clicks'``: no points; the given background
-            clicks or, if the video has none, a click drawn in each gap between actions. ``'segments'``: a point or a
-            background click in every snippet, from the ground truth.
+            clicks or, if the video has none, a click drawn in each gap between its segments. ``'segments'``: a point or
+            a background click in every snippet, from the ground truth.
         seed: Seed for drawing clicks, >= 0.
 
     Returns:
@@ -46,7 +46,7 @@ def supervision_labels(record: VideoRecord, grid: SnippetGrid, supervision: str,
 def _clicks(record, seed):
     """Labels without points: the background clicks of a video or, if it has none, clicks drawn between its segments."""
     clicks = record.background_sec
-    if not len(clicks):
+    if not len(clicks) and len(record.segments_sec):
         if record.duration_sec is None:
             expected = "a duration, since supervision='clicks' draws background clicks up to the end of the video"
             raise InputError(expected, video=record.video_id, field='duration_sec')

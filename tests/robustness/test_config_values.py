@@ -25,7 +25,7 @@ PARTS = {
     'SegmentSearcher': (TASK_UTILS, 'outer_ratio num_places num_rounds'),
     'ProposalGenerator': (
         TASK_UTILS,
-        'video_threshold score_levels background_levels outer_ratio video_weight upsampling max_proposals',
+        'video_threshold score_levels background_levels outer_ratio outer_curve video_weight upsampling max_proposals',
     ),
     'VideoLevelLoss': (MODELS, 'topk_divisor absent_classes reduction loss_weight'),
     'PointFocalLoss': (MODELS, 'exponent background_weight loss_weight'),

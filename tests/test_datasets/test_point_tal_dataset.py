@@ -177,6 +177,28 @@ def test_supervision_by_clicks_gives_no_point(root):
     assert (again.background_labels == second.background_labels).all()
 
 
+def test_no_click_is_drawn_where_no_segment_is(root):
+    # Video a keeps its points and loses its segments and its click; those of b stay.
+    change(root, segments=[], background_points_sec=[])
+    dataset = build(root, supervision='clicks')
+    assert ids(dataset) == ['a', 'b']
+    assert [int(sample.background_labels.sum()) for sample in samples(dataset)] == [0, 1]
+    assert dataset.get_data_info(0)['video_labels'].tolist() == [0, 1]  # of its points
+
+
+@pytest.mark.parametrize('pointless', ['skip', 'background'])
+def test_clicks_out_of_nothing_are_refused(root, pointless):
+    content = json.loads((root / 'ann.json').read_text())
+    for video in content['videos'].values():
+        video.update(segments=[], background_points_sec=[])
+    (root / 'ann.json').write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r'ann.json: .*clicks.*background_file.*points'):
+        build(root, supervision='clicks', pointless=pointless).full_init()
+    (root / 'clicks.json').write_text(json.dumps(CLICKS))
+    sample = build(root, supervision='clicks', background_file='clicks.json')[0]['data_samples']
+    assert sample.background_labels.tolist() == [True] + [False] * 5
+
+
 CLICKS = dict(format='fsptal_mm', version=1, classes=['run'], videos={'a': dict(background_points_sec=[0.5])})
 
 

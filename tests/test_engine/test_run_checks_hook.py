@@ -5,7 +5,8 @@ import json
 import pytest
 from forks import forked, in_two_processes
 from mmengine.runner import CheckpointLoader, save_checkpoint
-from tiny_run import make_loader, make_runner, write_data
+from plain_files import plain_video, write_plain
+from tiny_run import WRAPPERS, make_loader, make_runner, write_data
 
 import fsptal_mm.evaluation  # noqa: F401  (registers the metrics)
 from fsptal_mm.engine.hooks import run_checks_hook
@@ -149,6 +150,45 @@ def validate_with_batches_of_five(rank, folder):
     runner = make_runner(folder, HOOK, launcher='pytorch', **val)
     with pytest.raises(InputError, match=r'val_dataloader.drop_last: .*3 of 3 videos in each of 2 processes'):
         runner.train()
+
+
+@pytest.mark.parametrize(
+    'head, given, found',
+    [
+        (dict(type='SFNetHead'), dict(supervision='clicks'), 'no point labels in 5 videos.*SFNetHead'),
+        (dict(type='PointTALHead'), dict(supervision='clicks'), 'no point labels'),
+        (
+            dict(type='HRProHead', encoder=dict(num_heads=2)),
+            dict(pointless='background', point_file='none.json'),
+            'no point labels',
+        ),
+        (dict(type='BackTALHead'), dict(supervision='points'), 'no background clicks in 5 videos.*BackTALHead'),
+    ],
+)
+@pytest.mark.parametrize('wrapper', [None, 'ConcatDataset'])
+def test_labels_that_the_head_needs_and_no_video_has(tmp_path, head, given, found, wrapper):
+    write_data(tmp_path)
+    write_plain(tmp_path / 'none.json', 'ab', {f'v{number}': plain_video() for number in range(5)})
+    data = make_loader(tmp_path, **given)
+    if wrapper:
+        data['dataset'], found = WRAPPERS[wrapper](data['dataset']), found.replace('5', '10')
+    runner = make_runner(tmp_path, HOOK, head=head, train_dataloader=data)
+    with pytest.raises(InputError, match=f'train_dataloader.dataset: .*{found}'):
+        runner.train()
+
+
+@pytest.mark.parametrize(
+    'head, given',
+    [
+        (dict(type='MILHead'), dict(supervision='clicks')),
+        (dict(type='BackTALHead'), dict(supervision='clicks')),
+        (dict(type='BackTALHead', labels='points'), dict(supervision='points')),
+        (dict(type='SFNetHead'), dict(supervision='segments')),
+    ],
+)
+def test_labels_that_the_head_needs(tmp_path, head, given):
+    write_data(tmp_path)
+    make_runner(tmp_path, HOOK, head=head, train_dataloader=make_loader(tmp_path, **given)).train()
 
 
 def test_a_resume_with_another_number_of_classes_is_an_error(trained):

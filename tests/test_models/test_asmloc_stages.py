@@ -147,6 +147,28 @@ def test_proposals_of_training_videos_are_of_the_given_classes():
     )
 
 
+def test_a_video_without_a_class():
+    # It gets no proposal, so that all its snippets are background; losses are finite, and a test goes through.
+    blank = make_video(17)
+    videos = [*VIDEOS, blank]
+    model = build()
+    for stage in (1, 2):
+        _, views = start(model, stage, videos)
+        assert not views['v17'].labels.any()
+        assert views['v17'].warp.num_snippets == 17
+        for batch in (videos, [blank]):
+            model.zero_grad()
+            losses = run(model, batch)
+            sum(losses.values()).backward()
+            assert all(torch.isfinite(loss) for loss in losses.values())
+            gradients = [own.grad for own in model.parameters() if own.grad is not None]
+            assert all(torch.isfinite(gradient).all() for gradient in gradients)
+        assert losses['loss_foreground'] == losses['loss_context'] == 0
+        assert losses['loss_segment'] > 0
+    found = run(model.eval(), videos, 'predict')
+    assert all(torch.isfinite(sample.pred_segments.scores).all() for sample in found)
+
+
 def test_losses_of_a_batch_are_means_of_its_videos():
     model, _ = start(build(), 1)
     alone = [run(model, [video]) for video in VIDEOS]

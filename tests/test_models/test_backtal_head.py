@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from model_builders import build_model, make_clicked, make_targets, run
+from model_builders import build_model, embed, make_clicked, make_targets, run
 from torch.nn import functional as F
 
 from fsptal_mm.models.heads.backtal_head import (
@@ -11,8 +11,9 @@ from fsptal_mm.models.heads.backtal_head import (
     click_loss,
     score_separation_loss,
 )
+from fsptal_mm.models.heads.lacp_head import LACPSeedMiner
 from fsptal_mm.models.losses import largest_of_video
-from fsptal_mm.structures import SnippetBatch
+from fsptal_mm.structures import PointTargets, SnippetBatch
 from fsptal_mm.utils.errors import InputError
 
 
@@ -81,13 +82,36 @@ def test_embedding_loss_by_hand():
     assert losses['loss_sparsity'].item() == pytest.approx(1e-4 * 8 * 0.25)
 
 
+@pytest.mark.parametrize('sparsity, expected', [('sum', (8 + 2) / 2), ('mean', 750)])
+def test_sparsity_by_hand(sparsity, expected):
+    # Attention 0.25 in all of eight snippets, and of two.
+    batch = SnippetBatch.from_videos([torch.zeros(8, 1), torch.zeros(2, 1)])
+    logits, rows = torch.zeros(batch.num_rows, 3), torch.full((batch.num_rows, 1), 0.25)
+    outputs = BackTALOutputs(logits, logits, logits, rows, rows)
+    targets = make_targets(torch.full((2, 8, 2), -1), mask=batch.mask)
+    losses = BackTALHead(2, 8, sparsity=sparsity).loss_by_feat(outputs, batch, targets)
+    assert losses['loss_sparsity'].item() == pytest.approx(1e-4 * 0.25 * expected)
+
+
+def test_a_bad_sparsity_is_refused():
+    with pytest.raises(InputError, match='sparsity'):
+        build(sparsity='max')
+
+
 def test_points_may_take_the_place_of_clicks(videos):
+    # L_click takes the points, and background between them that the miner finds by the softmax of z.
     model = build(labels='points')
-    losses = run(model, videos, 'loss')
     for _, sample in videos:
-        sample.background_labels[:] = False  # background is mined instead
-    assert run(model, videos, 'loss')['loss_click'] > 0
-    assert losses['loss_click'] > 0
+        sample.background_labels[:] = False
+    batch, samples = embed(model, videos)
+    given = PointTargets.from_samples(samples, batch.mask)
+    logits = batch.pad(model.head(batch))
+    shares = logits.softmax(-1)
+    mined = LACPSeedMiner()(shares[..., :-1], shares[..., -1], given).background_labels
+    assert mined.any()
+    found = run(model, videos, 'loss')['loss_click'].item()
+    assert found == pytest.approx(click_loss(logits, given.with_background(mined)).item())
+    assert found != pytest.approx(click_loss(logits, given).item(), rel=1e-4)
 
 
 def test_a_batch_without_clicks(videos):

@@ -26,6 +26,14 @@ def test_trusted_short_proposals_are_stretched():
     assert found.tolist() == [1.0] * 3 + [2.0] * 4 + [1.0] * 13
 
 
+def test_the_best_proposal_of_a_class_may_always_be_trusted():
+    # As above, but the only proposal of class 1 is stretched, too: [16, 18), widened to [15, 19). Of class 2 the best
+    # has .8 of the sum: [9, 10), widened to [8.5, 10.5) and rounded to [8, 10), two snippets that become eight.
+    batch = proposals((4, 6, 0, 0.6), (12, 14, 0, 0.4), (16, 18, 1, 0.9), (9, 10, 2, 0.8), (1, 2, 2, 0.2))
+    found = weights(DynamicSegmentSampler(min_snippets=4, trust_best=True), batch, 20)
+    assert found.tolist() == [1.0] * 3 + [2.0] * 4 + [1.0] + [4.0] * 2 + [1.0] * 5 + [2.0] * 4 + [1.0]
+
+
 def test_long_proposals_are_not_stretched():
     batch = proposals((0, 10, 0, 0.6), (12, 14, 0, 0.4))
     assert (weights(DynamicSegmentSampler(min_snippets=4), batch, 20) == 1).all()
@@ -103,6 +111,7 @@ def test_segments_inside_others_are_left_out():
         ('min_snippets', dict(min_snippets=0)),
         ('widening', dict(widening=-1)),
         ('public_rounding', dict(public_rounding='no')),
+        ('trust_best', dict(trust_best=1)),
     ],
 )
 def test_bad_settings_are_refused(field, options):

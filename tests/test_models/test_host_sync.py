@@ -12,6 +12,9 @@ MORE = dict(num_videos=9), dict(num_snippets=400), dict(num_instances=15), dict(
 def syncs_of_a_step(form, counts):
     """Operators of a training step that the host waits for."""
     model, videos = build_model(**form), make_videos(**counts)
+    if 'labels' not in form and form.get('head') == 'BackTALHead':
+        for _, sample in videos:
+            sample.background_labels[-1] = True  # it needs background clicks
     with HostSyncs() as syncs:
         sum(run(model, videos).values()).backward()
     return syncs.names
@@ -21,7 +24,7 @@ def syncs_of_a_step(form, counts):
 WAITS = {
     **dict.fromkeys(['base', 'mil', 'sfnet of two streams', 'hrpro', 'delu', 'asmloc'], 0),
     **dict.fromkeys(['without D', 'lacp', 'backtal on points'], 2),
-    **dict.fromkeys(['fsptal', 'affinity convolution', 'variants'], 3),
+    **dict.fromkeys(['fsptal', 'affinity convolution', 'variants', 'backtal'], 3),
 }
 
 

@@ -4,12 +4,13 @@ from pathlib import Path
 import pytest
 import torch
 from mmaction.registry import TASK_UTILS
-from model_builders import build_model, make_clicked, make_targets, run
+from model_builders import build_model, losses_and_gradients, make_clicked, make_targets, run
 from torch import nn
 
 from fsptal_mm.models.heads import PrototypeMemory, ReliabilityEncoder, prototype_contrast
 from fsptal_mm.structures import SnippetBatch, SnippetGrid
 from fsptal_mm.utils.configs import read_config
+from fsptal_mm.utils.errors import InputError
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 
@@ -95,6 +96,64 @@ def test_attention_is_that_of_torch_and_masks_padding():
         rows = layer.mlp_norm(rows + layer.mlp(rows))[: len(video)]
         torch.testing.assert_close(encoded, encoder.conv(SnippetBatch.from_videos([rows]))[1:-1].relu())
     assert not found.features[batch.gaps].any()
+
+
+def test_attention_dropout_drops_weights_of_the_attention():
+    # One row attends to itself with weight 1: in each head it is dropped in three of four draws, else four times as
+    # large. The values pass as they are.
+    torch.manual_seed(0)
+    (layer,) = ReliabilityEncoder(8, 1, **ENCODER | dict(attention_dropout=0.75)).layers
+    layer.value = layer.out = nn.Identity()
+    place, mask = torch.zeros(1, dtype=torch.int64), torch.ones(1, 1, dtype=torch.bool)
+
+    def attend():
+        return layer._attend(torch.ones(1, 8), place[None], place, mask).view(2, 4)  # two heads
+
+    found = torch.stack([attend() for _ in range(400)])
+    assert found.unique().tolist() == [0.0, 4.0]
+    assert (found == found[..., :1]).all()
+    assert (found[:, 0] != found[:, 1]).any()
+    assert found.mean().item() == pytest.approx(1, abs=0.3)
+    layer.eval()
+    assert (attend() == 1).all()
+
+
+def test_videos_may_see_the_prototypes_that_videos_before_them_have_moved(videos):
+    alone, found = build(momentum=0.5), build(momentum=0.5, memory_update='video')
+    together = build(momentum=0.5)
+    for model in (alone, found, together):
+        model.load_state_dict(alone.state_dict())
+        model.train()
+    before = alone.head.memory.prototypes.clone()
+    one_by_one = [run(alone, [video]) for video in videos]  # the first video alone, then the second one ...
+    losses, of_batch = run(found, videos), run(together, videos)
+    sum(losses.values()).backward()
+    for name, loss in losses.items():
+        torch.testing.assert_close(loss, sum(step[name] for step in one_by_one) / len(videos))
+    torch.testing.assert_close(found.head.memory.prototypes, alone.head.memory.prototypes)
+    assert (losses['loss_contrast'] - of_batch['loss_contrast']).abs() > 1e-3
+    assert not torch.allclose(together.head.memory.prototypes, found.head.memory.prototypes)
+    # In evaluation mode, no video moves them.
+    found.head.memory.prototypes.copy_(before)
+    run(found.eval(), videos)
+    assert torch.equal(found.head.memory.prototypes, before)
+
+
+def test_a_bad_memory_update_is_refused():
+    with pytest.raises(InputError, match='memory_update'):
+        build(memory_update='epoch')
+
+
+def test_prototypes_of_zeros(videos):
+    # As before `PrototypeHook` has filled them, or for classes without a point: cosines of 0 and no NaN.
+    model = build(momentum=0.0).train()
+    model.head.memory.prototypes.zero_()
+    losses, gradients = losses_and_gradients(model, videos)
+    assert all(torch.isfinite(value).all() for value in (losses | gradients).values() if value is not None)
+    # All similarities are 1: log 3 against three classes, log 2 against background if there is some.
+    assert losses['loss_contrast'] > 0.5 * math.log(3)
+    found = run(model.eval(), videos, 'predict')
+    assert all(torch.isfinite(sample.pred_scores).all() for sample in found)
 
 
 @pytest.mark.parametrize('seeds', ['live', 'clean'])

@@ -5,7 +5,7 @@ import torch
 from model_builders import make_targets
 
 from fsptal_mm.models import PointFocalLoss, VideoLevelLoss, VideoSoftmaxLoss
-from fsptal_mm.models.losses import point_focal_loss, pool_video_scores
+from fsptal_mm.models.losses import largest_of_video, point_focal_loss, pool_video_scores
 
 
 def test_video_scores_are_means_of_the_largest_eighth():
@@ -28,6 +28,17 @@ def test_the_number_of_largest_scores_can_be_rounded_up():
     scores = torch.arange(9.0)[None, :, None]  # ceil(9 / 8) = 2 largest: 8 and 7; of the first 8 snippets one, 7
     masks = torch.arange(9) < torch.tensor([[9], [8]])
     assert pool_video_scores(scores.expand(2, 9, 1), masks, round_up=True)[:, 0].tolist() == [7.5, 7]
+
+
+@pytest.mark.parametrize('divisor', [5 / 3, 1.667, 1 / 0.6])
+def test_a_divisor_may_be_a_fraction(divisor):
+    # A share of 3/5: of 100 snippets 60, the mean of 40 ... 99; of 9 snippets 5, of 4 ... 8; rounded up 6, of 3 ... 8.
+    scores = torch.arange(100.0)[None, :, None].expand(2, 100, 1)
+    mask = torch.arange(100) < torch.tensor([[100], [9]])
+    assert pool_video_scores(scores, mask, divisor)[:, 0].tolist() == [69.5, 6]
+    assert pool_video_scores(scores, mask, divisor, round_up=True)[:, 0].tolist() == [69.5, 5.5]
+    assert largest_of_video(scores, mask, divisor).sum(1)[:, 0].tolist() == [60, 5]
+    assert VideoSoftmaxLoss(topk_divisor=divisor)(scores.expand(2, 100, 3), mask, torch.eye(2)).item() > 0
 
 
 @pytest.mark.parametrize(

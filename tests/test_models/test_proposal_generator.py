@@ -22,6 +22,7 @@ HALF = dict(score_levels=(0.5,), background_levels=())
 UP = dict(upsampling=24)
 SEVEN = HALF | dict(score_levels=[0.6], outer_ratio=0.07)
 STEPS = HALF | dict(score_levels=(0.5, 0, 0.25), nms=dict(type='nms', iou_threshold=1.0))
+CUT = dict(outer_curve='cut')
 BEHIND = dict(background=[0.9, 0.9, 0.1, 0.1, 0.9, 0.9], score_levels=())
 MOVED = dict(grid=SnippetGrid(0.5, offset_sec=0.2), duration_sec=1.9)
 
@@ -31,6 +32,9 @@ MOVED = dict(grid=SnippetGrid(0.5, offset_sec=0.2), duration_sec=1.9)
     [
         ([0, 0, 1, 1, 1, 1, 0, 0], dict(), [[1, 3]], 1, 'inner 1, outer 0'),
         ([0.3, *[0.9] * 4, 0.1], HALF, [[0.5, 2.5]], 0.7, 'outer (0.3 + 0.1) / 2'),
+        ([0.3, *[0.9] * 4, 0.1], HALF | CUT, [[0.5, 2.5]], 0.9, 'cut at 0.5: outer (0 + 0) / 2'),
+        ([0.6, *[0.9] * 4, 0.1], HALF | CUT | dict(score_levels=[0.8]), [[0.5, 2.5]], 0.9, 'cut at 0.8: the same'),
+        ([0.1, 0.1, 0.4, 0.4, 0.1, 0.1], BEHIND | CUT, [[1, 2]], 0.3, 'a run of little background: the whole curve'),
         ([0.4, 0.9, 0.4], HALF, [[0.5, 1]], 0.5, 'a quarter of the shortest run is rounded up to one snippet'),
         ([0.3, *[0.9] * 4], HALF, [[0.5, 2.5]], 0.6, 'at the end of the video the left outer range alone'),
         # The outer range is 7 % of 100 snippets, that is, the 7 snippets at 0.5: rounding errors add no eighth one.
@@ -50,6 +54,21 @@ def test_runs_by_hand(scores, options, segments, score, reason):
     if score is not None:
         assert found['scores'] == pytest.approx([score + 0.2], abs=1e-6)  # 0.2 times the video-level score is added
     assert set(found['labels']) == {0}
+
+
+def test_each_level_cuts_the_curve_for_itself():
+    # Two runs of two snippets. The outer range of each is the two snippets on its inner side: 0.2 and 0.4, or, cut at
+    # 0.25, 0 and 0.4.
+    scores = [[score] for score in (0.4, 0.4, 0.2, 0.4, 0.4)]
+    options = dict(upsampling=1, score_levels=[0.25], background_levels=(), outer_ratio=1.0, video_weight=0)
+    assert generate(scores, **options)['scores'] == pytest.approx([0.4 - 0.3] * 2)
+    assert generate(scores, **options | CUT)['scores'] == pytest.approx([0.4 - 0.2] * 2)
+    # Soft-NMS keeps the copies that two levels find, and lowers the score of the second one to e^-2 of it.
+    soft = options | dict(score_levels=[0.1, 0.15], nms=dict(type='soft_nms', sigma=0.5, min_score=0.0))
+    assert generate([[0.0], [0.5], [0.0]], **soft)['scores'] == pytest.approx([0.5])
+    assert generate([[0.0], [0.5], [0.0]], **soft | CUT)['scores'] == pytest.approx([0.5, 0.5 * np.exp(-2)])
+    with pytest.raises(InputError, match='outer_curve'):
+        ProposalGenerator(outer_curve='whole')
 
 
 def test_several_classes_are_detected_as_each_one_alone():

@@ -22,6 +22,7 @@ model = dict(
             background_levels=[0.1 + 0.025 * step for step in range(33)],
             min_points=2,
             outer_ratio=0.2,
+            outer_curve='cut',
             video_weight=0,
             nms=dict(type='nms', iou_threshold=0.45),
         ),

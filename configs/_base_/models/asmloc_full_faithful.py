@@ -10,6 +10,7 @@ head_proposals = dict(
     background_levels=[0.1 + 0.025 * step for step in range(33)],
     min_points=2,
     outer_ratio=0.2,
+    outer_curve='cut',
     video_weight=0,
     nms=dict(type='nms', iou_threshold=0.45),
 )
@@ -31,7 +32,14 @@ model = dict(
         uncertainty_weight=0.2,
         proposals=head_proposals,
     ),
-    sampler=dict(type='DynamicSegmentSampler', trusted_share=0.7, min_snippets=6, widening=0.5, public_rounding=True),
+    sampler=dict(
+        type='DynamicSegmentSampler',
+        trusted_share=0.7,
+        min_snippets=6,
+        widening=0.5,
+        public_rounding=True,
+        trust_best=False,
+    ),
     stage_proposals=dict(
         type='ProposalGenerator',
         video_threshold=0.25,

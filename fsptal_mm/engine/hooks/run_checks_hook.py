@@ -15,6 +15,9 @@ from ..class_lists import align_classes, classes_of_checkpoint
 from ..trained_videos import trained_videos, video_ids
 from ..unwrapping import unwrapped_model
 
+# By `supervision` of a head: the field of a dataset's items with the labels that it needs, and their name.
+_LABELS = dict(points=('point_sec', 'point labels'), clicks=('background_sec', 'background clicks'))
+
 
 @HOOKS.register_module()
 class RunChecksHook(Hook):
@@ -24,6 +27,8 @@ class RunChecksHook(Hook):
       checkpoint, those of validation data into the order of the training data, and, on a resume, those of training data
       into the order of the checkpoint. An unknown name is an error. A checkpoint without names is not compared.
     - A warning names validation or test videos that the model is trained on.
+    - A training whose videos have none of the labels that the head needs, points or background clicks, is an error:
+      losses of labels that nobody gave are 0, and the training would go on silently.
     - A training whose epochs have no step (fewer videos than a batch, and ``drop_last``) is an error; so is a
       validation or test that leaves videos out by ``drop_last``.
     - A resume from the checkpoint of another model, such as one of other classes, is an error.
@@ -53,14 +58,15 @@ class RunChecksHook(Hook):
         """Check the training.
 
         Raises:
-            InputError: The class lists do not fit, there is nothing to train on, the checkpoint of a resume is of
-                another model, or ``save_best`` is unknown.
+            InputError: The class lists do not fit, there is nothing to train on, the labels that the head needs are
+                missing, the checkpoint of a resume is of another model, or ``save_best`` is unknown.
         """
         loader, model = runner.train_dataloader, unwrapped_model(runner)
         if not len(loader):
             batch = getattr(loader.batch_sampler, 'batch_size', None) or loader.batch_size
             found = f'{batch} with drop_last, and {_share(loader)}: no step'
             raise InputError('at most the number of videos', field='train_dataloader.batch_size', found=found)
+        _check_labels(loader.dataset, getattr(model, 'head', None))
         if runner._resume:
             align_classes(loader.dataset, self._classes, 'the checkpoint', 'train_dataloader')
             misfit = getattr(model, 'misfit', None)
@@ -71,6 +77,19 @@ class RunChecksHook(Hook):
             _align(runner, runner.val_loop, classes, 'the training data', 'val_dataloader')
             _check_save_best(runner)
             _warn_of_trained_videos(video_ids(loader.dataset), runner.val_loop, 'val_dataloader')
+
+
+def _check_labels(dataset, head):
+    """Make sure that some training video has the labels that the head needs."""
+    field, name = _LABELS.get(getattr(head, 'supervision', None), (None, None))
+    read = getattr(dataset, 'get_data_info', None)
+    if field is None or read is None or not len(dataset) or field not in read(0):  # or data of another project
+        return
+    if not any(len(read(index)[field]) for index in range(len(dataset))):
+        given, owner = getattr(dataset, 'supervision', None), type(head).__name__
+        expected = f'videos with {name}, which {owner} is trained on, and supervision={head.supervision!r}'
+        found = f'no {name} in {len(dataset)} videos' + (f', with supervision={given!r}' if given else '')
+        raise InputError(expected, field='train_dataloader.dataset', found=found)
 
 
 def _align(runner: Runner, loop: BaseLoop, classes, of, name):

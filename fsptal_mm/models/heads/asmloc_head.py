@@ -52,8 +52,8 @@ class ASMLocHead(SnippetHead):
         num_classes: int,
         in_channels: int,
         dropout: float = 0.7,
-        topk_divisor: int = 8,
-        background_divisor: int = 3,
+        topk_divisor: float = 8,
+        background_divisor: float = 3,
         foreground_weight: float = 1.0,
         background_weight: float = 0.5,
         context_weight: float = 0.5,
@@ -63,7 +63,7 @@ class ASMLocHead(SnippetHead):
         super().__init__(
             num_classes, in_channels, dropout, topk_divisor=topk_divisor, proposals=proposals, init_cfg=init_cfg
         )
-        check_numbers('ASMLocHead', 1, whole=True, background_divisor=background_divisor)
+        check_numbers('ASMLocHead', 1, background_divisor=background_divisor)
         weights = dict(foreground_weight=foreground_weight, background_weight=background_weight)
         check_numbers('ASMLocHead', 0, context_weight=context_weight, **weights)
         self.classifier = nn.Linear(in_channels, num_classes + 1)  # with a bias, unlike that of SnippetHead

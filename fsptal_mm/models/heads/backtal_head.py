@@ -24,6 +24,7 @@ from .snippet_head import SnippetHead, SnippetScores
 
 _TAPS = 3  # of every convolution of the network
 _AFFINITIES = ('taps', 'thirds')
+_PUBLIC_LENGTH = 750  # snippets of every video in the public code
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,10 @@ class BackTALHead(SnippetHead):
             points; L_click then takes the points with their classes, too, and the background that ``miner`` finds
             between points takes the place of clicks.
         miner (dict): Config of a miner of background between points; action labels that it finds are not used.
-        sparsity_weight: Weight of L_sparsity, the sum of lambda over a video, which grows with the video's length.
+        sparsity_weight: Weight of L_sparsity.
+        sparsity: How L_sparsity is computed from lambda. ``'sum'``, the default, as in the public code: its sum over a
+            video. All videos of the public code have 750 snippets; where lengths differ, long videos have a larger
+            share of the loss. ``'mean'``: 750 times its mean over a video.
         click_weight: Weight of L_click, see ``click_loss`` in this module.
         score_weight: Weight of L_score, see ``score_separation_loss`` in this module.
         embedding_weight: Weight of L_embedding, which separates actions from clicked background in E.
@@ -90,10 +94,11 @@ class BackTALHead(SnippetHead):
         embed_channels: int = 32,
         affinity: str = 'taps',
         dropout: float = 0.7,
-        topk_divisor: int = 8,
+        topk_divisor: float = 8,
         labels: str = 'clicks',
         miner: dict[str, Any] = dict(type='LACPSeedMiner'),
         sparsity_weight: float = 1e-4,
+        sparsity: str = 'sum',
         click_weight: float = 1.0,
         score_weight: float = 1.0,
         embedding_weight: float = 0.8,
@@ -110,7 +115,11 @@ class BackTALHead(SnippetHead):
         weights = dict(sparsity_weight=sparsity_weight, click_weight=click_weight, score_weight=score_weight)
         check_numbers('BackTALHead', 0, embedding_weight=embedding_weight, **weights)
         check_numbers('BackTALHead', -1, 1, psi_same=psi_same, psi_diff=psi_diff)
-        for name, value, known in (('labels', labels, ('clicks', 'points')), ('affinity', affinity, _AFFINITIES)):
+        for name, value, known in (
+            ('labels', labels, ('clicks', 'points')),
+            ('affinity', affinity, _AFFINITIES),
+            ('sparsity', sparsity, ('sum', 'mean')),
+        ):
             if value not in known:
                 raise InputError(f'one of {known}', field=f'BackTALHead.{name}', found=value)
         self.attention = nn.Sequential(
@@ -126,9 +135,10 @@ class BackTALHead(SnippetHead):
             MODELS.build(dict(type='VideoSoftmaxLoss', background=background, topk_divisor=topk_divisor))
             for background in (True, False)
         )
-        self.labels = labels
+        self.labels = self.supervision = labels
         self.miner = TASK_UTILS.build(miner)
         self.sparsity_weight = sparsity_weight
+        self.sparsity = sparsity
         self.click_weight = click_weight
         self.score_weight = score_weight
         self.embedding_weight = embedding_weight
@@ -204,11 +214,13 @@ class BackTALHead(SnippetHead):
         z, suppressed = (batch.pad(part).float() for part in (outputs.logits, outputs.suppressed))
         mask, labels, clicks = targets.mask, targets.video_labels, targets.background_labels
         attention = batch.pad(outputs.attention)[..., 0].float().masked_fill(~mask, 0)
-        embedded = batch.with_features(outputs.embedding)
+        embedded, sparsity = batch.with_features(outputs.embedding), attention.sum(1)
+        if self.sparsity == 'mean':
+            sparsity = _PUBLIC_LENGTH * sparsity / mask.sum(1)
         return dict(
             loss_base=self.base_loss(z, mask, labels),
             loss_suppressed=self.suppressed_loss(suppressed, mask, labels),
-            loss_sparsity=self.sparsity_weight * attention.sum(1).mean(),
+            loss_sparsity=self.sparsity_weight * sparsity.mean(),
             loss_click=self.click_weight * click_loss(z, targets),
             loss_score=self.score_weight * score_separation_loss(z, targets, self.topk_divisor),
             loss_embedding=self.embedding_weight * self._embedding_loss(embedded, suppressed, labels, mask, clicks),
@@ -253,7 +265,7 @@ def click_loss(logits: Tensor, targets: PointTargets) -> Tensor:
     return loss.sum() / (count > 0).sum().clamp(min=1)
 
 
-def score_separation_loss(logits: Tensor, targets: PointTargets, topk_divisor: int) -> Tensor:
+def score_separation_loss(logits: Tensor, targets: PointTargets, topk_divisor: float) -> Tensor:
     """Compute ``L_score = -log(exp s_c / (exp s_c + exp g_c))`` for the classes c of each video.
 
     s_c is the pooled logit of the class over the video, and g_c its mean logit at clicks.

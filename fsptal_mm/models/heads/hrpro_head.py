@@ -23,8 +23,7 @@ class HRProHead(SnippetHead):
 
     A memory holds one prototype, a mean feature, for each class. L_contrast (:func:`.prototype_contrast`) draws action
     seeds to the prototype of their class. Seeds (given and mined labels), point losses and scores are those of LACP;
-    there is no video-level loss. ``PrototypeHook`` fills the memory before the first epoch. All videos of a batch see
-    the memory as it was before the batch.
+    there is no video-level loss. ``PrototypeHook`` fills the memory before the first epoch.
 
     Args:
         num_classes: Number of classes, C.
@@ -33,6 +32,10 @@ class HRProHead(SnippetHead):
         topk_divisor: As in :class:`SnippetHead`.
         encoder (dict): Arguments of ``ReliabilityEncoder`` besides the channels.
         momentum: As in ``PrototypeMemory``.
+        memory_update: When the videos of a training batch move the prototypes. ``'batch'``, the default: after all of
+            them, so that each video sees the memory as it was before the batch. ``'video'``, as in the public code:
+            each video sees the memory that the videos before it in the batch have moved. Videos are then computed one
+            after the other, which is slower.
         point_loss (dict): Config of ``LACPPointLoss``.
         miner (dict): Config of ``LACPSeedMiner``.
         temperature: Divides the cosines of L_contrast.
@@ -51,9 +54,10 @@ class HRProHead(SnippetHead):
         num_classes: int,
         in_channels: int,
         dropout: float = 0.7,
-        topk_divisor: int = 8,
+        topk_divisor: float = 8,
         encoder: dict[str, Any] = dict(),
         momentum: float = 0.001,
+        memory_update: str = 'batch',
         point_loss: dict[str, Any] = dict(type='LACPPointLoss'),
         miner: dict[str, Any] = dict(type='LACPSeedMiner'),
         temperature: float = 0.1,
@@ -71,9 +75,11 @@ class HRProHead(SnippetHead):
         for name, value, known in (
             ('tokens', tokens, ('rows', 'scrambled')),
             ('seeds', seeds, ('live', 'clean')),
+            ('memory_update', memory_update, ('batch', 'video')),
         ):
             if value not in known:
                 raise InputError(f'one of {known}', field=f'HRProHead.{name}', found=value)
+        self.memory_update = memory_update
         self.memory = PrototypeMemory(num_classes, in_channels, momentum)
         self.encoder = ReliabilityEncoder(in_channels, **encoder)
         self.point_loss = MODELS.build(point_loss)
@@ -99,7 +105,7 @@ class HRProHead(SnippetHead):
         return self.classifier(self.dropout(encoded.features))
 
     def loss(self, batch: SnippetBatch, data_samples: list[ActionDataSample]) -> dict[str, Tensor]:
-        """Losses of a training batch. In training mode, the prototype memory is updated after them.
+        """Losses of a training batch. In training mode, the prototype memory is updated, see ``memory_update``.
 
         Args:
             batch (SnippetBatch): Embedded features F.
@@ -108,6 +114,18 @@ class HRProHead(SnippetHead):
         Returns:
             dict[str, Tensor]: ``loss_point_action``, ``loss_point_background`` and ``loss_contrast``.
         """
+        if self.memory_update == 'batch' or not self.training:
+            losses = self._step(batch, data_samples)
+        else:
+            videos = (SnippetBatch.from_videos([rows], batch.gap) for rows in batch.split(batch.features))
+            steps = [self._step(video, [sample]) for video, sample in zip(videos, data_samples)]
+            losses = {name: torch.stack([step[name] for step in steps]).mean() for name in steps[0]}
+        if self.training:
+            self.memory.average()
+        return losses
+
+    def _step(self, batch, data_samples):
+        """Losses of videos that see the same memory; in training mode, the videos move it afterwards."""
         given = PointTargets.from_samples(data_samples, batch.mask)
         self.check_classes(given.video_labels)
         encoded = self.encode(batch)

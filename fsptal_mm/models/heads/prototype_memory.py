@@ -33,7 +33,7 @@ class PrototypeMemory(nn.Module):
         """Move the prototypes: ``p_c <- (1 - momentum) p_c + momentum mean_c``, video after video.
 
         ``mean_c`` is the mean feature of the action seeds of class c in the video. With several processes, each process
-        moves the prototypes by its own videos, and the mean of the results is kept.
+        moves the prototypes by its own videos; :meth:`average` then keeps the mean of the results.
 
         Args:
             batch (SnippetBatch): Embedded features, ``(R, D)`` rows.
@@ -49,8 +49,12 @@ class PrototypeMemory(nn.Module):
         weight = (labels * weight[:, None]).flatten(0, 1)  # (B * T, C), of each snippet
         weight = weight.new_zeros(len(batch.features), weight.shape[1]).index_add(0, batch.rows.flatten(), weight)
         moved = keep ** shows.sum(0)[:, None] * self.prototypes + weight.t() @ batch.features.float()
-        all_reduce(moved, 'mean')
         self.prototypes.copy_(moved)
+
+    @torch.no_grad()
+    def average(self) -> None:
+        """Average the prototypes over processes."""
+        all_reduce(self.prototypes, 'mean')
 
 
 def prototype_contrast(

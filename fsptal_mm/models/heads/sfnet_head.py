@@ -97,7 +97,7 @@ class SFNetHead(SnippetHead):
         in_channels: int,
         num_streams: int = 1,
         dropout: float = 0.7,
-        topk_divisor: int = 8,
+        topk_divisor: float = 8,
         video_loss: dict[str, Any] = dict(type='VideoSoftmaxLoss', topk_divisor=8, round_up=True),
         background_ratio: float = 7.0,
         max_background_share: float | None = None,

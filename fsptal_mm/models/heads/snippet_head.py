@@ -55,12 +55,13 @@ class SnippetHead(BaseModule):
         cosine: Classify ``F / |F|``, by ``CosineLinear``, and not F itself, because the length of features differs more
             from video to video than their direction.
         topk_divisor: At test time, the score of a class in a video of T snippets is the mean of its
-            ``max(1, T // topk_divisor)`` largest snippet scores. Losses have a divisor of their own.
+            ``max(1, T // topk_divisor)`` largest snippet scores; any number >= 1. Losses have a divisor of their own.
         proposals (dict): Config of ``ProposalGenerator``.
         init_cfg: As in ``mmengine.model.BaseModule``.
 
     Attributes:
-        supervision (str): Labels that the losses of the head read: ``'points'`` or ``'video labels'``.
+        supervision (str): Labels that the losses of the head need: ``'points'``, ``'clicks'`` (background clicks), or
+            ``'video labels'``.
     """
 
     supervision = 'points'
@@ -71,13 +72,14 @@ class SnippetHead(BaseModule):
         in_channels: int,
         dropout: float = 0.7,
         cosine: bool = False,
-        topk_divisor: int = 8,
+        topk_divisor: float = 8,
         proposals: dict[str, Any] = dict(type='ProposalGenerator'),
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(init_cfg)
         owner = type(self).__name__
-        check_numbers(owner, 1, whole=True, num_classes=num_classes, in_channels=in_channels, topk_divisor=topk_divisor)
+        check_numbers(owner, 1, whole=True, num_classes=num_classes, in_channels=in_channels)
+        check_numbers(owner, 1, topk_divisor=topk_divisor)
         check_numbers(owner, 0, 1, dropout=dropout)
         check_flags(owner, cosine=cosine)
         self.num_classes = num_classes

@@ -96,9 +96,9 @@ class EvidenceLoss(nn.Module):
         loss_weight: Factor of the loss.
     """
 
-    def __init__(self, topk_divisor: int = 9, loss_weight: float = 1.0) -> None:
+    def __init__(self, topk_divisor: float = 9, loss_weight: float = 1.0) -> None:
         super().__init__()
-        check_numbers('EvidenceLoss', 1, whole=True, topk_divisor=topk_divisor)
+        check_numbers('EvidenceLoss', 1, topk_divisor=topk_divisor)
         check_numbers('EvidenceLoss', 0, loss_weight=loss_weight)
         self.topk_divisor = topk_divisor
         self.loss_weight = loss_weight

@@ -1,5 +1,8 @@
 """Video-level loss (method: Sec. 3.2, Eq. 2-4)."""
 
+from fractions import Fraction
+from typing import TypeVar
+
 import torch
 from mmaction.registry import MODELS
 from torch import Tensor, nn
@@ -8,17 +11,36 @@ from torch.nn import functional as F
 from fsptal_mm.utils.errors import InputError, check_flags, check_numbers
 
 _SCORE_EPS = 1e-6  # scores are kept this far from 0 and 1 before a logarithm or a power
+_LARGEST_DENOMINATOR = 100  # of a divisor, as a fraction
+_Count = TypeVar('_Count', int, Tensor)
+
+
+def top_count(num_snippets: _Count, divisor: float, round_up: bool = False) -> _Count:
+    """``T / divisor``, rounded to a whole number; may be 0.
+
+    The divisor is taken as the nearest fraction with a denominator of at most 100, so that no rounding error decides:
+    1.667 and ``1 / 0.6`` are both 5/3, and give 60 for T = 100.
+
+    Args:
+        num_snippets (int | Tensor): T, int64.
+        divisor: A real number >= 1.
+        round_up: Whether to round up; otherwise down.
+    """
+    fraction = Fraction(float(divisor)).limit_denominator(_LARGEST_DENOMINATOR)
+    if fraction.denominator > 1:
+        num_snippets = num_snippets * fraction.denominator
+    return (num_snippets + (fraction.numerator - 1 if round_up else 0)) // fraction.numerator
 
 
 def pool_video_scores(
-    scores: Tensor, mask: Tensor, topk_divisor: int = 8, labels: Tensor | None = None, round_up: bool = False
+    scores: Tensor, mask: Tensor, topk_divisor: float = 8, labels: Tensor | None = None, round_up: bool = False
 ) -> Tensor:
     """Video-level scores: the mean of each class's ``max(1, T // topk_divisor)`` largest snippet scores.
 
     Args:
         scores (Tensor): ``(B, T, K)``, of any range.
         mask (Tensor): ``(B, T)`` bool, true on real snippets.
-        topk_divisor: 8 in the paper's setting.
+        topk_divisor: 8 in the paper's setting; any number >= 1, see ``top_count`` in this module.
         labels (Tensor, optional): ``(B, K)`` 0/1. If given, the score of a class that is absent from the video is its
             mean over all snippets, as in LACP.
         round_up: Whether ``T / topk_divisor`` is rounded up, as in SF-Net.
@@ -27,10 +49,8 @@ def pool_video_scores(
         Tensor: ``(B, K)``.
     """
     num_snippets = mask.sum(1)
-    dividends, longest = num_snippets, mask.shape[1]
-    if round_up:
-        dividends, longest = dividends + topk_divisor - 1, longest + topk_divisor - 1
-    top_counts, most = (dividends // topk_divisor).clamp(min=1), max(1, longest // topk_divisor)
+    top_counts = top_count(num_snippets, topk_divisor, round_up).clamp(min=1)
+    most = max(1, top_count(mask.shape[1], topk_divisor, round_up))
     is_padding = ~mask[..., None]
     top = scores.masked_fill(is_padding, -torch.inf).topk(most, dim=1).values  # as many as the longest video needs
     beyond = torch.arange(top.shape[1], device=top.device) >= top_counts[:, None]  # more than the video needs
@@ -41,9 +61,9 @@ def pool_video_scores(
     return torch.where(labels > 0, pooled, mean)
 
 
-def largest_of_video(scores: Tensor, mask: Tensor, divisor: int) -> Tensor:
+def largest_of_video(scores: Tensor, mask: Tensor, divisor: float) -> Tensor:
     """``(B, T, C)`` bool: the ``max(1, T // divisor)`` snippets of a video with the largest scores, class by class."""
-    count = (mask.sum(1) // divisor).clamp(min=1)
+    count = top_count(mask.sum(1), divisor).clamp(min=1)
     order = scores.masked_fill(~mask[..., None], -torch.inf).argsort(dim=1, descending=True, stable=True)
     place = torch.arange(mask.shape[1], device=mask.device)[None, :, None].expand_as(order)
     rank = torch.empty_like(order).scatter_(1, order, place)
@@ -80,10 +100,10 @@ class VideoLevelLoss(nn.Module):
     """
 
     def __init__(
-        self, topk_divisor: int = 8, absent_classes: str = 'topk', reduction: str = 'mean', loss_weight: float = 1.0
+        self, topk_divisor: float = 8, absent_classes: str = 'topk', reduction: str = 'mean', loss_weight: float = 1.0
     ) -> None:
         super().__init__()
-        check_numbers('VideoLevelLoss', 1, whole=True, topk_divisor=topk_divisor)
+        check_numbers('VideoLevelLoss', 1, topk_divisor=topk_divisor)
         check_numbers('VideoLevelLoss', 0, loss_weight=loss_weight)
         if absent_classes not in ('topk', 'mean'):
             raise InputError("'topk' or 'mean'", field='VideoLevelLoss.absent_classes', found=absent_classes)
@@ -162,10 +182,10 @@ class VideoSoftmaxLoss(nn.Module):
     """
 
     def __init__(
-        self, background: bool = False, topk_divisor: int = 8, round_up: bool = False, loss_weight: float = 1.0
+        self, background: bool = False, topk_divisor: float = 8, round_up: bool = False, loss_weight: float = 1.0
     ) -> None:
         super().__init__()
-        check_numbers('VideoSoftmaxLoss', 1, whole=True, topk_divisor=topk_divisor)
+        check_numbers('VideoSoftmaxLoss', 1, topk_divisor=topk_divisor)
         check_numbers('VideoSoftmaxLoss', 0, loss_weight=loss_weight)
         check_flags('VideoSoftmaxLoss', background=background, round_up=round_up)
         self.background = background

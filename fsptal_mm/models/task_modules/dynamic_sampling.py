@@ -92,14 +92,16 @@ class DynamicSegmentSampler:
     and their surroundings are stretched by the same factor.
 
     Args:
-        trusted_share: alpha, see above. Below 1, the only proposal of a class is never trusted, since its score is the
-            whole sum.
+        trusted_share: alpha, see above.
         min_snippets: gamma, see above. With its surroundings, a stretched proposal gets ``gamma (2 widening + 1)``
             snippets.
         widening: delta, share of a proposal's length that counts as surroundings on each side. Snippets also attend to
             one another within proposals that are widened by this.
         public_rounding: Follow the public code: a range includes the snippet after its rounded end, so that every
             proposal is a snippet longer; and the time of a snippet is its right end.
+        trust_best: Whether the best proposal of each class is trusted, whatever its share of the sum. ``False``, the
+            default, as in the public code: not if its score is more than ``trusted_share`` of the sum. Then the only
+            proposal of a class is never stretched, since its score is the whole sum.
     """
 
     def __init__(
@@ -108,15 +110,17 @@ class DynamicSegmentSampler:
         min_snippets: float = 6,
         widening: float = 0.5,
         public_rounding: bool = False,
+        trust_best: bool = False,
     ) -> None:
         check_numbers('DynamicSegmentSampler', 0, 1, trusted_share=trusted_share)
         check_numbers('DynamicSegmentSampler', 1, min_snippets=min_snippets)
         check_numbers('DynamicSegmentSampler', 0, widening=widening)
-        check_flags('DynamicSegmentSampler', public_rounding=public_rounding)
+        check_flags('DynamicSegmentSampler', public_rounding=public_rounding, trust_best=trust_best)
         self.trusted_share = trusted_share
         self.min_snippets = min_snippets
         self.widening = widening
         self.public_rounding = public_rounding
+        self.trust_best = trust_best
 
     def __call__(self, proposals: SegmentBatch, num_snippets: int, num_classes: int) -> SegmentView:
         """Stretch the time axis of one video, and map its proposals to the new axis.
@@ -164,7 +168,8 @@ class DynamicSegmentSampler:
             own = np.flatnonzero(labels == label)
             own = own[np.argsort(-scores[own], kind='stable')]
             total = np.cumsum(scores[own])
-            chosen.append(own[: (total <= self.trusted_share * total.max()).sum()])
+            count = (total <= self.trusted_share * total.max()).sum()
+            chosen.append(own[: max(count, 1) if self.trust_best else count])
         return np.concatenate(chosen) if chosen else np.empty(0, dtype=np.int64)
 
     def _widen(self, segments):

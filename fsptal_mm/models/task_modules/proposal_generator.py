@@ -32,6 +32,11 @@ class ProposalGenerator:
             class.
         min_points: Runs of fewer interpolated points are left out.
         outer_ratio: Length of the outer range on each side, as a share of the run, rounded up.
+        outer_curve: Curve from which runs above a level of q-hat are scored. ``'raw'``, the default: the whole curve,
+            and a run that several levels find is one proposal. ``'cut'``, as in the public codes of BackTAL, HR-Pro and
+            ASM-Loc: the curve that is 0 wherever it is not above the level, so that low scores in an outer range count
+            as 0, and a run is one proposal for each level that finds it. Runs above a level of ``1 - b`` are always
+            scored from the whole curve.
         video_weight: Weight of the class's video-level score Q_v in the score of a proposal.
         nms: Class-wise NMS, ``dict(type='nms', iou_threshold=...)`` (by default with 0.7) or ``dict(type='soft_nms',
             sigma=..., min_score=...)``. The best threshold depends on how short the actions are. With compiled mmcv
@@ -49,6 +54,7 @@ class ProposalGenerator:
         background_levels: Sequence[float] = (0.5, 0.525, 0.55, 0.575, 0.6, 0.625, 0.65, 0.675, 0.7),
         min_points: int = 1,
         outer_ratio: float = 0.25,
+        outer_curve: str = 'raw',
         video_weight: float = 0.2,
         nms: dict | None = None,
         max_proposals: int | None = None,
@@ -58,6 +64,8 @@ class ProposalGenerator:
         check_numbers('ProposalGenerator', 1, whole=True, upsampling=upsampling, min_points=min_points)
         check_flags('ProposalGenerator', relative_threshold=relative_threshold, fallback=fallback)
         check_numbers('ProposalGenerator', 1, whole=True, optional=True, max_proposals=max_proposals)
+        if outer_curve not in ('raw', 'cut'):
+            raise InputError("'raw' or 'cut'", field='ProposalGenerator.outer_curve', found=outer_curve)
         for name, levels in (('score_levels', score_levels), ('background_levels', background_levels)):
             if not isinstance(levels, (list, tuple)):
                 raise InputError('a list of numbers', field=f'ProposalGenerator.{name}', found=levels)
@@ -71,6 +79,7 @@ class ProposalGenerator:
         self.score_levels = score_levels
         self.background_levels = background_levels
         self.outer_ratio = outer_ratio
+        self.outer_curve = outer_curve
         self.video_weight = video_weight
         self.max_proposals = max_proposals
 
@@ -98,8 +107,9 @@ class ProposalGenerator:
             classes = video_scores.argmax(keepdim=True)
         curves = self._upsample(torch.cat([scores[:, classes], background_scores[:, None]], 1).float().cpu())
         video_scores, classes = video_scores[classes].cpu().numpy(), classes.cpu().numpy()
-        row, start, end = self._runs(curves)  # of each run: row of its class in `curves`, first and last edge
-        score = self._inner_minus_outer(curves[:-1], row, start, end) + (self.video_weight * video_scores)[row]
+        find = self._runs_of_cut_curves if self.outer_curve == 'cut' else self._runs
+        row, start, end, contrast = find(curves)  # of each run: row of its class in `curves`, first and last edge ...
+        score = contrast + (self.video_weight * video_scores)[row]
         segments = np.clip(grid.to_sec(np.stack([start, end], 1) / self.upsampling), 0, duration_sec)
         inside = segments[:, 1] > segments[:, 0]
         segments, score, labels = segments[inside], score[inside].astype(np.float32), classes[row[inside]]
@@ -126,19 +136,38 @@ class ProposalGenerator:
             curves (np.ndarray): ``(K + 1, J)``, q-hat of the classes to detect, and b in the last row.
 
         Returns:
-            tuple[np.ndarray, np.ndarray, np.ndarray]: ``(N,)`` each: row of the class, and start and end of each run,
-            which is the points ``[start, end)``.
+            tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]: ``(N,)`` each: row of the class, and start and end of
+            each run, which is the points ``[start, end)``; and its outer-inner contrast.
         """
         num_classes, num_points = len(curves) - 1, curves.shape[1]
-        row, start, end = runs_above(curves[:-1], self.score_levels)
-        # Runs of little background are proposals of every class.
-        _, *action = runs_above(1 - curves[-1:], self.background_levels)  # starts and ends
-        row = np.concatenate([row, np.repeat(np.arange(num_classes), len(action[0]))])
-        start, end = (np.concatenate([own, np.tile(other, num_classes)]) for own, other in zip((start, end), action))
-        row, start, end = (part[end - start >= self.min_points] for part in (row, start, end))
+        of_scores, of_background = self._runs_above(curves[:-1], self.score_levels), self._runs_of_background(curves)
+        row, start, end = (np.concatenate(parts) for parts in zip(of_scores, of_background))
         # Each run becomes one number, so that `unique` removes copies of runs that several levels have found.
         shape = (num_classes, num_points, num_points + 1)
-        return np.unravel_index(np.unique(np.ravel_multi_index((row, start, end), shape)), shape)
+        runs = np.unravel_index(np.unique(np.ravel_multi_index((row, start, end), shape)), shape)
+        return *runs, self._inner_minus_outer(curves[:-1], *runs)
+
+    def _runs_of_cut_curves(self, curves):
+        """Find runs as in :meth:`_runs`, each level by itself and with contrasts of the cut curve: ``'cut'``."""
+        runs = self._runs_of_background(curves)
+        found = [(*runs, self._inner_minus_outer(curves[:-1], *runs))]
+        for level in self.score_levels:
+            runs = self._runs_above(curves[:-1], [level])
+            above = curves[:-1] >= np.float32(level) if level else curves[:-1] > 0
+            cut = np.where(above, curves[:-1], 0)
+            found.append((*runs, self._inner_minus_outer(cut, *runs)))
+        return tuple(np.concatenate(parts) for parts in zip(*found))
+
+    def _runs_of_background(self, curves):
+        """Runs of little background, which are proposals of every class."""
+        num_classes = len(curves) - 1
+        _, start, end = self._runs_above(1 - curves[-1:], self.background_levels)
+        row = np.repeat(np.arange(num_classes), len(start))
+        return row, np.tile(start, num_classes), np.tile(end, num_classes)
+
+    def _runs_above(self, curves, levels):
+        row, start, end = runs_above(curves, levels)
+        return tuple(part[end - start >= self.min_points] for part in (row, start, end))
 
     def _inner_minus_outer(self, curves, row, start, end):
         """Mean score inside a run minus the mean over both outer ranges (0 if they are empty)."""

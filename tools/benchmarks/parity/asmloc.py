@@ -70,7 +70,6 @@ NEEDED = [
 # Patches by the name of a repair; each repair removes one difference from ours.
 REPAIRS = {
     'scores at the centres of snippets': [('net_evaluation.py', *CENTRES)],
-    'the whole curve scores a run': [('main_THUMOS.py', '1.0*tmp_int_cas', '1.0*int_temp_cls_scores')],
     'outer ranges rounded up': [
         ('net_evaluation.py', '[0] - lamb * len_proposal', '[0] + -len_proposal // round(1 / lamb)'),
         ('net_evaluation.py', '[-1] + lamb * len_proposal', '[-1] - -len_proposal // round(1 / lamb)'),

@@ -35,9 +35,6 @@ REPAIRS = {
     'scores below the least of a video are 0': [
         ('functions.py', 'x_norm = (x - min_val) / delta', 'x_norm = ((x - min_val) / delta).clamp(min=0)')
     ],
-    'the whole curve scores a run': [
-        ('functions.py', 'get_localization(cfg, position, cas_temp,', 'get_localization(cfg, position, scores,')
-    ],
     'outer ranges rounded up, runs of point 0 alone kept': [
         (
             'functions.py',
