@@ -12,8 +12,7 @@ from report_runs import BAD, EVIL, NUM_WEAK, remove_segments, write_data, write_
 
 from fsptal_mm.evaluation.operating_point import OperatingPoint, Threshold, model_digest, write_operating_point
 from fsptal_mm.evaluation.training_log import read_training_log
-from fsptal_mm.report import read_run, write_report
-from fsptal_mm.report import run as report_run
+from fsptal_mm.report import read_run, run_reader, write_report
 from fsptal_mm.report.curves import thin
 from fsptal_mm.report.names import readable
 from fsptal_mm.report.timelines import MAX_DETECTIONS, group_by_test_set, make_timelines
@@ -412,7 +411,7 @@ def test_a_bug_shows_its_traceback_and_blames_no_file(folder, monkeypatch, capsy
     def broken(file, test_set):
         return 1 / 0
 
-    monkeypatch.setattr(report_run, 'evaluate_results', broken)
+    monkeypatch.setattr(run_reader, 'evaluate_results', broken)
     with open(folder / 'mine.py', 'a') as file:
         file.write('broken_line = {}["no key"]\n')
     told = read_run(folder, 'run')
