@@ -33,7 +33,7 @@ class FeatureReader:
     Args:
         key: Name of the array in ``.npz`` and HDF5 files. In HDF5, it may be a path (``GROUP/ARRAY``), which begins at
             the top of the file or in the group of the video. Default: the array with the name of the video, else the
-            only array.
+            only array, in a file whose path has the video's id.
         backend_args (dict, optional): File backend of mmengine, for features that are not on a local disk.
         crops (int | str, optional): For files with the features of several image crops, arrays of three dimensions: the
             index of the crop to take, from 0, or ``'mean'`` for the mean of all crops. Default: such arrays are an
@@ -148,7 +148,7 @@ class FeatureReader:
         """Choose the array to read from the ``names`` in a file: ``key``, else the video id, else the only name."""
         names = list(names)
         wanted = [name for name in (self.key, known_id(video, names)) if name in names]
-        wanted = wanted or (names if len(names) == 1 else [])
+        wanted = wanted or (names if len(names) == 1 and _is_of(video, path) else [])
         if (self.key is not None and self.key not in names) or not wanted:
             expected = f'the array {self.key}' if self.key else f'only one array, or an array named {video}'
             raise InputError(expected, file=path, video=video, field='key', found=names)
@@ -173,14 +173,18 @@ class FeatureReader:
         """Find the array of a video by going down from group to group.
 
         In each group, the next member is the next part of ``key`` if it is there, else the video, else the only member.
+        Without ``key``, the video must be met on the way, or its id in the path of the file: the only array of a file of
+        all videos may be that of another video.
         """
         import h5py
 
         node, keys = file, [] if self.key is None else self.key.split('/')  # keys: parts that are still to be found
+        is_met = self.key is not None or _is_of(video, path)
         for _ in range(_MAX_DEPTH):
             if not isinstance(node, h5py.Group):
                 break
             names = list(node)
+            is_met = is_met or known_id(video, names) is not None
             inner = known_id(video, names) or (names[0] if len(names) == 1 else None)
             if keys and keys[0] in names:
                 name = keys.pop(0)
@@ -193,7 +197,14 @@ class FeatureReader:
             if not isinstance(node.get(name, getlink=True), h5py.HardLink):
                 raise InputError('an array in the file itself', file=path, video=video, field=name, found='a link')
             node = node[name]
+        if not is_met:
+            raise InputError(f'an array named {video}', file=path, video=video, field='key', found=list(file))
         return node
+
+
+def _is_of(video, path):
+    """Whether the path of a file names the video, with or without ActivityNet's prefix ``v_``."""
+    return video.removeprefix('v_') in str(path)
 
 
 def _known_file(path, video):

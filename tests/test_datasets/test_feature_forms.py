@@ -138,6 +138,20 @@ def test_groups_of_hdf5_that_cannot_be_told(tmp_path, key, found):
         load(tmp_path / 'all.h5', key=key)
 
 
+@pytest.mark.parametrize('place', ['v2', 'v2/rgb', 'features/v2'])
+def test_the_only_array_of_a_file_of_all_videos_may_be_that_of_another_video(tmp_path, place):
+    for name in ('all.h5', 'v1.h5'):
+        with h5py.File(tmp_path / name, 'w') as file:
+            file[place] = FEATURES
+    with pytest.raises(InputError, match='all.h5: video v1: key: .*an array named v1'):
+        load(tmp_path / 'all.h5')
+    np.testing.assert_array_equal(load(tmp_path / 'all.h5', key=place), FEATURES)
+    np.testing.assert_array_equal(load(tmp_path / 'v1.h5'), FEATURES)
+    np.savez(tmp_path / 'all.npz', v2=FEATURES)
+    with pytest.raises(InputError, match='all.npz: video v1: key: .*an array named v1'):
+        load(tmp_path / 'all.npz')
+
+
 def test_groups_of_hdf5_without_end_or_elsewhere(tmp_path):
     with h5py.File(tmp_path / 'round.h5', 'w') as file:
         file['v1'] = file['/']
