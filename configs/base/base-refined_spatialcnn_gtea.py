@@ -5,12 +5,11 @@ _base_ = ['./base_spatialcnn_gtea.py']
 inputs = [dict(in_channels=128), dict(inputs='embedding', in_channels=512)]
 second_stage = dict(num_classes=7, members=inputs, stage1_power=0.3, max_proposals_per_class=100)
 model = dict(refinement=dict(type='RefinementHead', **second_stage))
-# Stage 1 trains twice as long as it does alone, since its proposals make better pseudo segments then.
-custom_hooks = [dict(type='RefinementHook', begin=132, pseudo_segments=dict(change_points=1.0))]
+custom_hooks = [dict(type='RefinementHook', begin=66, pseudo_segments=dict(change_points=1.0))]
 optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(refinement=dict(lr_mult=1e-3 / 1e-3))))
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.1, begin=132, end=137),
-    dict(type='CosineAnnealingLR', eta_min=0, begin=137, end=172),
+    dict(type='LinearLR', start_factor=0.1, begin=66, end=71),
+    dict(type='CosineAnnealingLR', eta_min=0, begin=71, end=106),
 ]
-train_cfg = dict(max_epochs=172, val_interval=132)
+train_cfg = dict(max_epochs=106, val_interval=66)
 find_unused_parameters = True  # each stage trains alone: the weights of the other get no gradients

@@ -5,12 +5,11 @@ _base_ = ['./base_thumos14shaped.py']
 inputs = [dict(in_channels=256), dict(inputs='embedding', in_channels=256)]
 model = dict(refinement=dict(type='RefinementHead', num_classes=20, members=inputs, stage1_power=1.0))
 # Automatic points lie near the middle of actions, so their spread is small.
-# Stage 1 trains twice as long as it does alone, since its proposals make better pseudo segments then.
-custom_hooks = [dict(type='RefinementHook', begin=150, pseudo_segments=dict(point_spread=0.05))]
+custom_hooks = [dict(type='RefinementHook', begin=75, pseudo_segments=dict(point_spread=0.05))]
 optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(refinement=dict(lr_mult=1e-3 / 3e-4))))
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.1, begin=150, end=155),
-    dict(type='CosineAnnealingLR', eta_min=0, begin=155, end=200),
+    dict(type='LinearLR', start_factor=0.1, begin=75, end=80),
+    dict(type='CosineAnnealingLR', eta_min=0, begin=80, end=125),
 ]
-train_cfg = dict(max_epochs=200, val_interval=150)
+train_cfg = dict(max_epochs=125, val_interval=75)
 find_unused_parameters = True  # each stage trains alone: the weights of the other get no gradients
