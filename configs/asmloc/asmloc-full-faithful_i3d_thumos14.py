@@ -1,0 +1,9 @@
+_base_ = [
+    '../_base_/models/asmloc_full_faithful.py',
+    '../_base_/datasets/thumos14_i3d.py',
+    '../_base_/schedules/asmloc_full_faithful.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(head=dict(num_classes=20), refined_head=dict(num_classes=20))
+train_dataloader = dict(batch_size=16)
