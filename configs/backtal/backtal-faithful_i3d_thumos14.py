@@ -1,5 +1,5 @@
-# One click is drawn in each stretch without an action. For BackTAL's own clicks, name one of its three files:
-# train_dataloader.dataset.background_file=THUMOS14_Background-Click-Annotation_A1.txt
+# Clicks of the first of BackTAL's three annotators, from data/THUMOS14/human_anns/ of its repository. Here they lie in
+# THUMOS14/human_anns/.
 _base_ = [
     '../_base_/models/backtal_faithful.py',
     '../_base_/datasets/thumos14_i3d.py',
@@ -8,12 +8,13 @@ _base_ = [
 ]
 
 model = dict(head=dict(num_classes=20))
+clicks = 'human_anns/THUMOS14_Background-Click-Annotation_A1.txt'
 pipeline = [
     dict(type='LoadSnippetFeatures'),
     dict(type='ResizeSnippets', num_snippets=750),
     dict(type='PointsToSnippets'),
     dict(type='PackPointTALInputs'),
 ]
-train_dataloader = dict(batch_size=16, dataset=dict(supervision='clicks', pipeline=pipeline))
+train_dataloader = dict(batch_size=16, dataset=dict(supervision='clicks', background_file=clicks, pipeline=pipeline))
 test_dataloader = dict(dataset=dict(pipeline=pipeline))
 val_dataloader = test_dataloader
