@@ -220,7 +220,7 @@ def interpolate(features: np.ndarray, positions: np.ndarray) -> np.ndarray:
     return features[left] * (1 - share) + features[right] * share
 
 
-def carry_labels(labels, positions, empty):
+def carry_labels(labels: np.ndarray, positions: np.ndarray, empty: int | bool) -> np.ndarray:
     """Carry labels ``(T_ori, K)`` of original snippets over to the extended snippets, ``(T, K)``.
 
     An extended snippet takes the labels of each original snippet that is at most ``_EXTENT`` away. If a labelled
